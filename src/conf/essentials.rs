@@ -1,0 +1,115 @@
+//! The three settings without which older engines stop.
+
+use super::document::{Document, Fault, find_key};
+use super::edit::forget;
+use super::place;
+use super::splice::Splice;
+use super::style;
+
+/// The settings that engines before podman 5 need as soon as a storage.conf exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Essentials {
+    /// The storage driver, such as `overlay`.
+    pub driver: String,
+    /// Where running containers are kept track of.
+    pub runroot: String,
+    /// The engine's own storage.
+    pub graphroot: String,
+}
+
+impl Default for Essentials {
+    /// What root's engines use where nothing is configured.
+    fn default() -> Self {
+        Self {
+            driver: "overlay".to_owned(),
+            runroot: "/run/containers/storage".to_owned(),
+            graphroot: "/var/lib/containers/storage".to_owned(),
+        }
+    }
+}
+
+impl Essentials {
+    fn pairs(&self) -> [(&'static str, &str); 3] {
+        [("driver", &self.driver), ("runroot", &self.runroot), ("graphroot", &self.graphroot)]
+    }
+}
+
+/// Gives a document that holds no setting at all driver, runroot and graphroot:
+/// an empty file, or one of comments only, stops podman 4 (`runroot must be set`).
+/// Any other text comes back as it is.
+///
+/// # Errors
+/// A [`Fault`] if the text is not TOML.
+pub fn add_essentials(text: &str, essentials: &Essentials) -> Result<String, Fault> {
+    let doc = Document::parse(text)?;
+    if !doc.is_blank() {
+        return Ok(text.to_owned());
+    }
+    let header = match find_key(doc.root(), "storage")? {
+        Some((_, item)) => {
+            item.as_table().filter(|table| !table.is_implicit()).and_then(toml_edit::Table::span)
+        }
+        None => None,
+    };
+    let newline = style::newline(text, 0);
+    let indent = header.as_ref().map_or("", |span| style::indentation(text, span.start));
+    let keys: String = std::iter::once("# Engines before podman 5 need these three.".to_owned())
+        .chain(essentials.pairs().map(|(key, value)| format!("{key} = {}", style::quote(value, None))))
+        .map(|line| format!("{indent}{line}{newline}"))
+        .collect();
+    let splice = match &header {
+        Some(span) => place::insert_lines(&doc, style::next_line(text, span.end), keys),
+        None => match new_header_place(&doc) {
+            Place::Attached(at) => place::insert_lines(&doc, at, format!("[storage]{newline}{keys}")),
+            Place::Free(at) => place::insert_section(&doc, at, &format!("[storage]{newline}{keys}")),
+        },
+    };
+    let out = Splice::apply(text, vec![splice]);
+    debug_assert!(
+        Document::parse(out.as_str()).is_ok_and(|after| {
+            let (mut old, mut new) = (doc.to_leaf(), after.to_leaf());
+            for (key, _) in essentials.pairs() {
+                forget(&mut old, &["storage", key]);
+                forget(&mut new, &["storage", key]);
+            }
+            old == new
+        }),
+        "the essentials changed something else"
+    );
+    Ok(out)
+}
+
+/// Where a new header goes.
+enum Place {
+    /// Directly below its commented-out twin.
+    Attached(usize),
+    /// As a paragraph of its own.
+    Free(usize),
+}
+
+fn commented_header(line: &str) -> bool {
+    line.trim_matches(['\u{feff}', ' ', '\t', '\r', '\n'])
+        .strip_prefix('#')
+        .is_some_and(|rest| rest.trim() == "[storage]")
+}
+
+/// Where a new `[storage]` header goes: below a commented-out one, else before
+/// the paragraph of a commented-out example of the array, else before the first
+/// header, else at the end.
+fn new_header_place(doc: &Document) -> Place {
+    let text = doc.text();
+    let first_header = doc.headers().first().map(|header| place::comment_start(doc, header.start));
+    let end = first_header.unwrap_or(text.len());
+    let mut at = 0;
+    while at < end {
+        let next = style::next_line(text, at);
+        if commented_header(&text[at..next]) {
+            return Place::Attached(next);
+        }
+        at = next;
+    }
+    Place::Free(match place::example(doc, 0, end) {
+        Some(example) => place::comment_start(doc, example.start),
+        None => end,
+    })
+}

@@ -1,0 +1,38 @@
+//! storage.conf as text and as values. Pure: text in, text and values out, no disk.
+//!
+//! `toml_edit` is the parser, never the printer. Its mutable document drops a
+//! byte order mark, rewrites CRLF, adds a final newline and hands comments of a
+//! removed item to its neighbour. So a [`Document`] keeps the original text
+//! beside the spans of the immutable parse, an edit is a list of [`Splice`]s on
+//! that text, and whoever edits parses the result again and compares.
+//!
+//! # Which comment belongs to which item
+//!
+//! A comment behind an item on its line belongs to that item, and so does the
+//! run of comment lines directly above it. It leaves with the item and moves
+//! with it. A blank line ends the run, and so does a commented-out entry
+//! (`# "/some/path",`): both stay where they are.
+//!
+//! # Known differences from the engines' reader
+//!
+//! - Engines match key names without regard to case (`AdditionalImageStores`
+//!   works), and so does this module; a key that stands there in two spellings
+//!   is refused, since engines then pick one at random.
+//! - A key that stands there twice is an error here and in the modern engines;
+//!   legacy ones let the last win.
+
+mod array;
+mod document;
+mod edit;
+mod essentials;
+mod place;
+mod splice;
+mod stores;
+mod style;
+
+pub use array::Cut;
+pub use document::{Document, Fault, Leaf};
+pub use edit::{EditError, Position, add, remove, restore};
+pub use essentials::{Essentials, add_essentials};
+pub use splice::Splice;
+pub use stores::{Entry, StoreList, clean};

@@ -1,0 +1,2 @@
+//! storagectl
+pub mod conf;
