@@ -1,2 +1,9 @@
 //! storagectl
+pub mod cli;
 pub mod conf;
+pub mod engine;
+pub mod host;
+pub mod plan;
+pub mod problem;
+pub mod rpm;
+pub mod store;

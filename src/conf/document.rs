@@ -18,6 +18,18 @@ pub struct Fault {
     pub span: Range<usize>,
 }
 
+impl Fault {
+    /// An edit that did not do what it promises: a bug.
+    pub(super) fn internal(what: &str) -> Self {
+        Self {
+            id: "internal",
+            message: format!("this file could not be edited safely: {what}"),
+            hint: "nothing was changed; please report this file as a bug".to_owned(),
+            span: 0..0,
+        }
+    }
+}
+
 /// One value of a document, for comparing two documents.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Leaf {

@@ -117,6 +117,19 @@ pub fn remove(text: &str, gone: impl Fn(&str) -> bool) -> Result<String, Fault> 
     }
 }
 
+/// The first item with this path, as the engine reads it, with the comments that
+/// belong to it.
+///
+/// # Errors
+/// [`Fault`] if the document cannot be edited.
+pub fn copy(doc: &Document, path: &str) -> Result<Option<Cut>, Fault> {
+    let Some(list) = StoreList::of(doc)? else {
+        return Ok(None);
+    };
+    let index = list.entries.iter().position(|entry| entry.path == path);
+    Ok(index.map(|index| Anatomy::new(doc.text(), &list).copy(index)))
+}
+
 /// Puts an item that was cut out back behind the entry `behind`, or first.
 ///
 /// # Errors
@@ -206,21 +219,15 @@ fn without(list: &StoreList, index: usize) -> Vec<String> {
 /// The post-condition of every edit: the array holds `wanted`, and every other
 /// value is as it was.
 fn check(before: &Document, after: &str, wanted: &[String]) -> Result<(), Fault> {
-    let fault = |what: String| Fault {
-        id: "internal",
-        message: format!("this file could not be edited safely: {what}"),
-        hint: "nothing was changed; please report this file as a bug".to_owned(),
-        span: 0..0,
-    };
-    let doc = Document::parse(after).map_err(|error| fault(error.message))?;
+    let doc = Document::parse(after).map_err(|fault| Fault::internal(&fault.message))?;
     if StoreList::paths(&doc)? != wanted {
-        return Err(fault("the edit gave another list of stores".to_owned()));
+        return Err(Fault::internal("another list of stores would come out"));
     }
     let (mut old, mut new) = (before.to_leaf(), doc.to_leaf());
     forget(&mut old, &KEY);
     forget(&mut new, &KEY);
     if old != new {
-        return Err(fault("the edit changed another setting".to_owned()));
+        return Err(Fault::internal("another setting would change"));
     }
     Ok(())
 }

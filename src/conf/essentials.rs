@@ -1,5 +1,7 @@
 //! The three settings without which older engines stop.
 
+use toml_edit::Item;
+
 use super::document::{Document, Fault, find_key};
 use super::edit::forget;
 use super::place;
@@ -36,27 +38,35 @@ impl Essentials {
 
 /// Gives a document that holds no setting at all driver, runroot and graphroot:
 /// an empty file, or one of comments only, stops podman 4 (`runroot must be set`).
-/// Any other text comes back as it is.
+/// If the file is `created` now, so that engines read it for the first time, it
+/// is given those of the three that it lacks. Any other text comes back as it is.
 ///
 /// # Errors
 /// A [`Fault`] if the text is not TOML.
-pub fn add_essentials(text: &str, essentials: &Essentials) -> Result<String, Fault> {
+pub fn add_essentials(text: &str, essentials: &Essentials, created: bool) -> Result<String, Fault> {
     let doc = Document::parse(text)?;
-    if !doc.is_blank() {
+    let mut missing = Vec::new();
+    for (key, value) in essentials.pairs() {
+        if doc.find(&["storage", key])?.is_none() {
+            missing.push((key, value));
+        }
+    }
+    if missing.is_empty() || !(created || doc.is_blank()) {
         return Ok(text.to_owned());
     }
-    let header = match find_key(doc.root(), "storage")? {
-        Some((_, item)) => {
-            item.as_table().filter(|table| !table.is_implicit()).and_then(toml_edit::Table::span)
-        }
+    let header = match find_key(doc.root(), "storage")?.map(|(_, item)| item) {
+        Some(Item::Table(table)) if !table.is_dotted() => table.span().filter(|_| !table.is_implicit()),
+        // Dotted keys or an inline table: this file has settings, and no place for a header.
+        Some(_) => return Ok(text.to_owned()),
         None => None,
     };
     let newline = style::newline(text, 0);
     let indent = header.as_ref().map_or("", |span| style::indentation(text, span.start));
-    let keys: String = std::iter::once("# Engines before podman 5 need these three.".to_owned())
-        .chain(essentials.pairs().map(|(key, value)| format!("{key} = {}", style::quote(value, None))))
-        .map(|line| format!("{indent}{line}{newline}"))
-        .collect();
+    let keys: String =
+        std::iter::once("# Engines before podman 5 stop without driver, runroot and graphroot.".to_owned())
+            .chain(missing.iter().map(|(key, value)| format!("{key} = {}", style::quote(value, None))))
+            .map(|line| format!("{indent}{line}{newline}"))
+            .collect();
     let splice = match &header {
         Some(span) => place::insert_lines(&doc, style::next_line(text, span.end), keys),
         None => match new_header_place(&doc) {
@@ -65,17 +75,15 @@ pub fn add_essentials(text: &str, essentials: &Essentials) -> Result<String, Fau
         },
     };
     let out = Splice::apply(text, vec![splice]);
-    debug_assert!(
-        Document::parse(out.as_str()).is_ok_and(|after| {
-            let (mut old, mut new) = (doc.to_leaf(), after.to_leaf());
-            for (key, _) in essentials.pairs() {
-                forget(&mut old, &["storage", key]);
-                forget(&mut new, &["storage", key]);
-            }
-            old == new
-        }),
-        "the essentials changed something else"
-    );
+    let after = Document::parse(out.as_str())?;
+    let (mut old, mut new) = (doc.to_leaf(), after.to_leaf());
+    for (key, _) in essentials.pairs() {
+        forget(&mut old, &["storage", key]);
+        forget(&mut new, &["storage", key]);
+    }
+    if old != new {
+        return Err(Fault::internal("another setting would change"));
+    }
     Ok(out)
 }
 

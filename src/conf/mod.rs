@@ -32,7 +32,7 @@ mod style;
 
 pub use array::Cut;
 pub use document::{Document, Fault, Leaf};
-pub use edit::{EditError, Position, add, remove, restore};
+pub use edit::{EditError, Position, add, copy, remove, restore};
 pub use essentials::{Essentials, add_essentials};
 pub use splice::Splice;
 pub use stores::{Entry, StoreList, clean};

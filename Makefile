@@ -1,0 +1,59 @@
+# make            build the program, its man pages' text is in man/
+# make install    with DESTDIR and PREFIX
+# make check      every test; installs what they need where it may
+# make bench      whole-process time and memory against sed, tomlkit and augtool
+# make dist       an archive with vendored crates, for scriptlets/storagectl.spec
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+DATADIR ?= $(PREFIX)/share
+MANDIR ?= $(DATADIR)/man
+MACROSDIR ?= $(PREFIX)/lib/rpm/macros.d
+CARGO ?= cargo
+CARGO_FLAGS ?= --locked
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PROGRAM := $(TARGET)/release/storagectl
+COMPLETIONS := $(TARGET)/completions
+
+.PHONY: all
+all:
+	$(CARGO) build --release $(CARGO_FLAGS)
+	mkdir -p $(COMPLETIONS)
+	$(PROGRAM) completions bash > $(COMPLETIONS)/storagectl
+	$(PROGRAM) completions zsh > $(COMPLETIONS)/_storagectl
+	$(PROGRAM) completions fish > $(COMPLETIONS)/storagectl.fish
+
+.PHONY: install
+install: all
+	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(BINDIR)/storagectl
+	install -d -m 0755 $(DESTDIR)$(MANDIR)/man1
+	install -m 0644 man/*.1 $(DESTDIR)$(MANDIR)/man1
+	install -D -m 0644 $(COMPLETIONS)/storagectl $(DESTDIR)$(DATADIR)/bash-completion/completions/storagectl
+	install -D -m 0644 $(COMPLETIONS)/_storagectl $(DESTDIR)$(DATADIR)/zsh/site-functions/_storagectl
+	install -D -m 0644 $(COMPLETIONS)/storagectl.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/storagectl.fish
+	install -D -m 0644 scriptlets/macros.storagectl $(DESTDIR)$(MACROSDIR)/macros.storagectl
+
+.PHONY: check
+check:
+	tests/requirements.sh
+	$(CARGO) fmt --check
+	$(CARGO) clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(CARGO_FLAGS) --no-deps --quiet
+	$(CARGO) build --release $(CARGO_FLAGS)
+	$(CARGO) test $(CARGO_FLAGS)
+
+.PHONY: bench
+bench:
+	tests/requirements.sh bench
+	$(CARGO) build --release $(CARGO_FLAGS)
+	benches/add-store.sh
+
+.PHONY: dist
+dist:
+	rm -rf $(TARGET)/dist
+	mkdir -p $(TARGET)/dist/storagectl-$(VERSION)/.cargo
+	git archive HEAD | tar -x -C $(TARGET)/dist/storagectl-$(VERSION)
+	cd $(TARGET)/dist/storagectl-$(VERSION) && $(CARGO) vendor --locked --quiet vendor > .cargo/config.toml
+	tar -C $(TARGET)/dist -czf $(TARGET)/dist/storagectl-$(VERSION).tar.gz storagectl-$(VERSION)

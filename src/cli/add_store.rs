@@ -1,0 +1,69 @@
+use std::ffi::OsString;
+
+use clap::Args;
+
+use super::output::Output;
+use super::{Common, report, store_paths};
+use crate::conf::Position;
+use crate::plan::{AddOptions, add_stores, store_path};
+
+/// List image stores in storage.conf
+///
+/// A store that is listed already, in any spelling or through a symlink, is left
+/// as it is. A store that would stop an engine is refused.
+#[derive(Debug, Args)]
+pub(super) struct AddStore {
+    /// The stores: absolute paths of directories
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<OsString>,
+    /// Put them before all others; the first store that has an image serves it
+    #[arg(long, group = "position")]
+    first: bool,
+    /// Put them behind all others
+    #[arg(long, group = "position")]
+    last: bool,
+    /// Put them before this store
+    #[arg(long, group = "position", value_name = "STORE")]
+    before: Option<OsString>,
+    /// Put them behind this store
+    #[arg(long, group = "position", value_name = "STORE")]
+    after: Option<OsString>,
+    /// Make each directory an empty, valid store if it is not one
+    #[arg(long)]
+    init: bool,
+    /// List a directory that does not exist yet, but will when engines start
+    #[arg(long)]
+    allow_missing: bool,
+    /// List a store although others than its owner can write to it
+    #[arg(long)]
+    allow_writable: bool,
+    /// List bootc's own storage; edit an OpenShift node's file
+    #[arg(long)]
+    force: bool,
+    /// Restart CRI-O, if it runs, after a change
+    #[arg(long)]
+    restart: bool,
+}
+
+impl AddStore {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<()> {
+        let position = match (&self.before, &self.after) {
+            (Some(store), _) => Position::Before(store_path(store)?),
+            (_, Some(store)) => Position::After(store_path(store)?),
+            _ if self.first => Position::First,
+            _ if self.last => Position::Last,
+            _ => Position::Any,
+        };
+        let options = AddOptions {
+            paths: store_paths(&self.paths)?,
+            position,
+            init: self.init,
+            allow_missing: self.allow_missing,
+            allow_writable: self.allow_writable,
+            force: self.force,
+        };
+        let host = common.host()?;
+        let outcome = add_stores(&host, &options, common.mode())?;
+        report::report(common, &host, &outcome, self.restart, output)
+    }
+}

@@ -1,0 +1,61 @@
+use clap::Args;
+use serde::Serialize;
+
+use super::Common;
+use super::output::Output;
+use crate::plan::{ListedStore, list_stores};
+
+/// Show the image stores that are listed
+///
+/// In the order in which engines search them, with what is there and where each
+/// is listed.
+#[derive(Debug, Args)]
+pub(super) struct ListStores {}
+
+#[derive(Serialize)]
+struct Report {
+    version: u32,
+    file: Option<String>,
+    stores: Vec<ListedStore>,
+}
+
+impl ListStores {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<()> {
+        let host = common.host()?;
+        let (file, stores) = list_stores(&host)?;
+        if output.json {
+            return output.json(&Report { version: 1, file, stores });
+        }
+        if stores.is_empty() {
+            match file {
+                Some(file) => output.status(&format!("`{file}` lists no image store")),
+                None => output.status("this host has no storage.conf, so no image store is listed"),
+            }
+            return Ok(());
+        }
+        let mut rows = vec![["STORE", "STATE", "DRIVER", "IMAGES", "LISTED IN"].map(str::to_owned)];
+        for store in stores {
+            let images = store.images.map_or_else(|| "-".to_owned(), |count| count.to_string());
+            rows.push([
+                store.path,
+                store.state.to_string(),
+                store.driver,
+                images,
+                format!("{}:{}", store.file, store.line),
+            ]);
+        }
+        output.data(&aligned(&rows))
+    }
+}
+
+/// Rows as columns, two spaces apart.
+fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}

@@ -1,0 +1,177 @@
+//! The command line: arguments in, calls, rendering out. Only this module prints.
+#![allow(clippy::disallowed_macros, reason = "printing belongs here")]
+
+mod add_store;
+mod completions;
+mod init_store;
+mod list_stores;
+mod output;
+mod remove_store;
+mod report;
+mod scriptlet;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::conf::clean;
+use crate::host::Root;
+use crate::plan::{Host, Mode};
+use output::Output;
+
+const AFTER_HELP: &str = "\
+Exit status:
+  0  done, or already so
+  1  a negative answer: a check found errors
+  2  an error or bad usage; nothing was changed
+
+Examples:
+  storagectl add-store /usr/lib/containers/microshift
+  storagectl add-store --dry-run --first /var/images
+  storagectl remove-store --if-gone /usr/lib/containers/microshift
+  storagectl --root /mnt/sysroot list-stores";
+
+/// Give a host read-only container image stores, safely
+///
+/// Container engines (podman, buildah, skopeo, CRI-O) read additional image
+/// stores beside their own storage. Which ones is an array in storage.conf, and
+/// one bad line there stops every engine. storagectl edits it: idempotently,
+/// without touching any other byte, never into a state that stops an engine,
+/// and so that an interruption at any instant leaves the old file or the new.
+#[derive(Debug, Parser)]
+#[command(name = "storagectl", version, after_help = AFTER_HELP, max_term_width = 80, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Work on the system tree under DIR; nothing outside it is read or written
+    #[arg(long, global = true, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// Use this one file instead of the host's storage.conf
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Show what would change, as a unified diff, and change nothing
+    #[arg(long, short = 'n', global = true)]
+    dry_run: bool,
+    /// How results are written to standard output
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+    /// When to use colour; NO_COLOR is honoured
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+    /// Say nothing but errors
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Say more: also what is as it should be
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    verbose: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Human,
+    /// For programs: one JSON document with "version": 1
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Color {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    AddStore(add_store::AddStore),
+    RemoveStore(remove_store::RemoveStore),
+    ListStores(list_stores::ListStores),
+    InitStore(init_store::InitStore),
+    Completions(completions::Completions),
+    Scriptlet(scriptlet::Scriptlet),
+}
+
+/// Runs storagectl with the arguments of this process.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { 2 } else { 0 };
+            // A closed pipe is not an error.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let output = Output::new(&cli.common);
+    let result = match &cli.command {
+        Command::AddStore(command) => command.run(&cli.common, &output),
+        Command::RemoveStore(command) => command.run(&cli.common, &output),
+        Command::ListStores(command) => command.run(&cli.common, &output),
+        Command::InitStore(command) => command.run(&cli.common, &output),
+        Command::Completions(command) => command.run(&output),
+        Command::Scriptlet(command) => {
+            command.run(&cli.common, &output);
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output.error(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The command line's definition, for man pages and completions.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+impl Common {
+    fn host(&self) -> anyhow::Result<Host> {
+        let root = match &self.root {
+            Some(dir) => {
+                Root::tree(dir).with_context(|| format!("cannot open the tree `{}`", dir.display()))?
+            }
+            None => Root::system().context("cannot open `/`")?,
+        };
+        let config = match &self.config {
+            None => None,
+            Some(file) if file.is_absolute() || self.root.is_some() => Some(PathBuf::from("/").join(file)),
+            Some(file) => {
+                Some(std::env::current_dir().context("cannot find the working directory")?.join(file))
+            }
+        };
+        Ok(Host { root, config })
+    }
+
+    fn mode(&self) -> Mode {
+        if self.dry_run { Mode::DryRun } else { Mode::Commit }
+    }
+}
+
+/// The stores named on the command line, each once.
+fn store_paths(given: &[OsString]) -> anyhow::Result<Vec<String>> {
+    let mut paths = Vec::new();
+    for path in given {
+        let path = crate::plan::store_path(path)?;
+        debug_assert_eq!(path, clean(&path));
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    Ok(paths)
+}

@@ -1,0 +1,107 @@
+//! Where words go: data to standard output, everything else to standard error.
+
+use std::io::{self, IsTerminal, Write};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::{Color, Common, Format};
+use crate::problem::Problem;
+
+/// How this run speaks.
+#[derive(Debug)]
+pub(super) struct Output {
+    pub(super) json: bool,
+    quiet: bool,
+    verbose: bool,
+    colored: bool,
+}
+
+impl Output {
+    pub(super) fn new(common: &Common) -> Self {
+        let colored = match common.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                let asked_not_to = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+                let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+                !asked_not_to && !dumb && io::stderr().is_terminal()
+            }
+        };
+        Self { json: common.format == Format::Json, quiet: common.quiet, verbose: common.verbose, colored }
+    }
+
+    /// Writes data. Whoever closed the pipe has read enough.
+    pub(super) fn data(&self, text: &str) -> anyhow::Result<()> {
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(anyhow::Error::new(error).context("cannot write to standard output"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes data as one JSON document.
+    pub(super) fn json(&self, value: &impl serde::Serialize) -> anyhow::Result<()> {
+        let mut text = serde_json::to_string_pretty(value)?;
+        text.push('\n');
+        self.data(&text)
+    }
+
+    /// A line about a change that was made.
+    pub(super) fn status(&self, line: &str) {
+        if !self.quiet {
+            self.say(line);
+        }
+    }
+
+    /// A line about something that is as it should be.
+    pub(super) fn detail(&self, line: &str) {
+        if self.verbose {
+            self.say(line);
+        }
+    }
+
+    pub(super) fn warning(&self, line: &str) {
+        if !self.quiet {
+            let (bold, plain) = if self.colored { ("\u{1b}[1;33m", "\u{1b}[0m") } else { ("", "") };
+            self.say(&format!("{bold}warning{plain}: {line}"));
+        }
+    }
+
+    /// An error: what, where, and what helps.
+    pub(super) fn error(&self, error: &anyhow::Error) {
+        let (bold, plain) = if self.colored { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
+        match error.downcast_ref::<Problem>() {
+            Some(problem) => self.say(&self.problem(problem)),
+            None => self.say(&format!("{bold}error{plain}: {error:#}")),
+        }
+    }
+
+    fn problem(&self, problem: &Problem) -> String {
+        let (bold, cyan, plain) =
+            if self.colored { ("\u{1b}[1;31m", "\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "", "") };
+        let hint = format!("\n\n{cyan}hint{plain}: {}", problem.hint);
+        let Some(place) = &problem.place else {
+            return format!("{bold}error{plain}: {}{hint}", problem.message);
+        };
+        let renderer = if self.colored { Renderer::styled() } else { Renderer::plain() };
+        let file = place.file.display().to_string();
+        // A caret under nothing (the end of the file) needs a character to stand under.
+        let text = if place.span.start == place.text.len() {
+            format!("{} ", place.text)
+        } else {
+            place.text.clone()
+        };
+        let end = place.span.end.max(place.span.start + 1).min(text.len());
+        let snippet =
+            Snippet::source(text).path(file).annotation(AnnotationKind::Primary.span(place.span.start..end));
+        let group = Group::with_title(Level::ERROR.primary_title(problem.message.as_str())).element(snippet);
+        format!("{}{hint}", renderer.render(&[group]))
+    }
+
+    fn say(&self, text: &str) {
+        // Nobody is left to tell if this fails.
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+}

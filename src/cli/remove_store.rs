@@ -1,0 +1,37 @@
+use std::ffi::OsString;
+
+use clap::Args;
+
+use super::output::Output;
+use super::{Common, report, store_paths};
+use crate::plan::{RemoveOptions, remove_stores};
+
+/// Take image stores off the list in storage.conf
+///
+/// Every spelling of a path goes, and every duplicate. The store itself is not
+/// touched. Removing what is not listed is fine.
+#[derive(Debug, Args)]
+pub(super) struct RemoveStore {
+    /// The stores: absolute paths
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<OsString>,
+    /// Only those of which nothing is left but lock files and empty directories
+    #[arg(long)]
+    if_gone: bool,
+    /// Edit an OpenShift node's file
+    #[arg(long)]
+    force: bool,
+    /// Restart CRI-O, if it runs, after a change
+    #[arg(long)]
+    restart: bool,
+}
+
+impl RemoveStore {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<()> {
+        let options =
+            RemoveOptions { paths: store_paths(&self.paths)?, if_gone: self.if_gone, force: self.force };
+        let host = common.host()?;
+        let outcome = remove_stores(&host, &options, common.mode())?;
+        report::report(common, &host, &outcome, self.restart, output)
+    }
+}

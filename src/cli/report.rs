@@ -1,0 +1,154 @@
+//! Telling what came of a plan.
+
+use serde::Serialize;
+
+use super::Common;
+use super::output::Output;
+use crate::host::{crio_runs, is_booted, restart_crio};
+use crate::plan::{After, Host, Note, Outcome, StoreResult};
+
+#[derive(Serialize)]
+struct Report<'a> {
+    version: u32,
+    changed: bool,
+    dry_run: bool,
+    stores: Vec<StoreLine<'a>>,
+    files: Vec<FileLine<'a>>,
+    notes: Vec<&'a str>,
+    warnings: Vec<WarningLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct StoreLine<'a> {
+    path: &'a str,
+    #[serde(flatten)]
+    result: &'a StoreResult,
+}
+
+#[derive(Serialize)]
+struct FileLine<'a> {
+    path: &'a str,
+    action: &'static str,
+    diff: String,
+}
+
+#[derive(Serialize)]
+struct WarningLine<'a> {
+    id: &'a str,
+    message: &'a str,
+}
+
+/// Prints `outcome` and restarts CRI-O if that was asked for.
+pub(super) fn report(
+    common: &Common,
+    host: &Host,
+    outcome: &Outcome,
+    restart: bool,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let plan = &outcome.plan;
+    let changed = if common.dry_run { !plan.is_empty() } else { outcome.committed };
+    if output.json {
+        let report = Report {
+            version: 1,
+            changed,
+            dry_run: common.dry_run,
+            stores: plan.stores.iter().map(|(path, result)| StoreLine { path, result }).collect(),
+            files: plan
+                .changes
+                .iter()
+                .map(|change| FileLine {
+                    path: change.path.to_str().unwrap_or_default(),
+                    action: match (&change.before, &change.after) {
+                        (None, After::Text(_)) => "create",
+                        (Some(_), After::Text(_)) => "edit",
+                        (_, After::Link(_)) => "link",
+                        (_, After::Nothing) => "delete",
+                    },
+                    diff: change.diff(host),
+                })
+                .collect(),
+            notes: notes(outcome),
+            warnings: warnings(outcome).map(|(id, message)| WarningLine { id, message }).collect(),
+        };
+        output.json(&report)?;
+    } else if common.dry_run {
+        for change in &plan.changes {
+            output.data(&change.diff(host))?;
+        }
+    }
+    status(common, host, outcome, output)?;
+    if !common.dry_run && !plan.changes.is_empty() {
+        engines(host, restart, output);
+    }
+    Ok(())
+}
+
+fn notes(outcome: &Outcome) -> Vec<&str> {
+    let notes = outcome.plan.notes.iter();
+    notes.filter_map(|note| if let Note::Also(text) = note { Some(text.as_str()) } else { None }).collect()
+}
+
+fn warnings(outcome: &Outcome) -> impl Iterator<Item = (&str, &str)> {
+    outcome.plan.notes.iter().filter_map(|note| match note {
+        Note::Warning(id, text) => Some((*id, text.as_str())),
+        Note::Also(_) => None,
+    })
+}
+
+fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> anyhow::Result<()> {
+    let would = if common.dry_run { "would have " } else { "" };
+    let file = host.show(&host.main_file()?);
+    for text in notes(outcome) {
+        output.status(&format!("{would}{text}"));
+    }
+    for (path, _) in &outcome.plan.inits {
+        output.status(&format!("{would}made `{}` an image store", host.show(path)));
+    }
+    for (path, result) in &outcome.plan.stores {
+        match result {
+            StoreResult::Added => output.status(&format!("{would}added `{path}` to `{file}`")),
+            StoreResult::Moved => output.status(&format!("{would}moved `{path}` in `{file}`")),
+            StoreResult::Removed => output.status(&format!("{would}removed `{path}` from `{file}`")),
+            StoreResult::Listed { alias: Some(alias) } => {
+                output.status(&format!("`{path}` is listed in `{file}` already, as `{alias}`"));
+            }
+            StoreResult::Listed { alias: None } => {
+                output.detail(&format!("`{path}` is listed in `{file}` already"));
+            }
+            StoreResult::Absent => output.detail(&format!("`{path}` is not listed in `{file}`")),
+            StoreResult::Kept => {
+                output.status(&format!("`{path}` still holds a store and stays in `{file}`"))
+            }
+        }
+    }
+    for (_, text) in warnings(outcome) {
+        output.warning(text);
+    }
+    for name in &outcome.lost_attributes {
+        output.warning(&format!("`{file}` could not be given its attribute `{name}` again"));
+    }
+    Ok(())
+}
+
+/// What a running CRI-O makes of the change: it reads storage.conf only when it starts.
+fn engines(host: &Host, restart: bool, output: &Output) {
+    if host.root.is_tree() || host.config.is_some() {
+        if restart {
+            output.warning("CRI-O was not restarted: this is not the running system's configuration");
+        }
+        return;
+    }
+    if restart && !is_booted() {
+        output.warning("CRI-O was not restarted: this is not a booted system");
+    } else if restart {
+        match restart_crio() {
+            Ok(()) => output.status("restarted CRI-O, if it runs"),
+            Err(error) => output.warning(&format!("CRI-O could not be restarted: {error}")),
+        }
+    } else if crio_runs() {
+        output.status(
+            "CRI-O runs with the old list until it is restarted (`systemctl restart crio`, or `--restart`)",
+        );
+    }
+}

@@ -1,0 +1,66 @@
+use std::ffi::OsString;
+
+use clap::{Args, ValueEnum};
+
+use super::output::Output;
+use super::{Common, report};
+use crate::plan::{Host, Outcome, store_path};
+use crate::rpm::{self, Phase};
+
+/// Do what an RPM scriptlet has to do for a package's stores
+///
+/// The macros in macros.storagectl call this. It never fails, so that it never
+/// fails a transaction, and never keeps quiet about what it could not do.
+#[derive(Debug, Args)]
+#[command(hide = true)]
+pub(super) struct Scriptlet {
+    /// The scriptlet
+    phase: Which,
+    /// The scriptlet's first argument: how many of the package will be installed
+    #[arg(default_value = "0")]
+    count: String,
+    /// The package's stores
+    #[arg(value_name = "PATH")]
+    paths: Vec<OsString>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Which {
+    /// %post
+    Post,
+    /// %preun
+    Preun,
+    /// %postun
+    Postun,
+    /// %preun of storagectl itself
+    SelfPreun,
+}
+
+impl Scriptlet {
+    pub(super) fn run(&self, common: &Common, output: &Output) {
+        let phase = match self.phase {
+            Which::Post => Phase::Post,
+            Which::Preun => Phase::Preun,
+            Which::Postun => Phase::Postun,
+            Which::SelfPreun => {
+                self.each(common, output, rpm::unlist_all);
+                return;
+            }
+        };
+        // Without a count RPM did not call this; take it for an installation.
+        let count = self.count.parse().unwrap_or(1);
+        for path in &self.paths {
+            self.each(common, output, |host| rpm::scriptlet(host, phase, count, &store_path(path)?));
+        }
+    }
+
+    fn each(&self, common: &Common, output: &Output, run: impl Fn(&Host) -> anyhow::Result<Option<Outcome>>) {
+        let result = common.host().and_then(|host| match run(&host)? {
+            Some(outcome) => report::report(common, &host, &outcome, false, output),
+            None => Ok(()),
+        });
+        if let Err(error) = result {
+            output.error(&error);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Giving a new file the mode, owner and extended attributes of an old one.
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{self, Gid, Mode, Uid, XattrFlags};
+use rustix::io::Errno;
+
+/// Copies owner, extended attributes (POSIX ACLs and the SELinux label are such)
+/// and mode of `old` to `new`. Returns the names of attributes that this
+/// process may not set here.
+///
+/// # Errors
+/// If owner, mode or an ACL cannot be kept: the file would be open to others
+/// than before, or closed to some.
+pub(super) fn copy(old: &OwnedFd, new: &OwnedFd) -> io::Result<Vec<String>> {
+    let (was, is) = (fs::fstat(old)?, fs::fstat(new)?);
+    if (was.st_uid, was.st_gid) != (is.st_uid, is.st_gid) {
+        fs::fchown(new, Some(Uid::from_raw(was.st_uid)), Some(Gid::from_raw(was.st_gid)))?;
+    }
+    fs::fchmod(new, Mode::from_raw_mode(was.st_mode))?;
+    let mut lost = Vec::new();
+    for name in names(old)? {
+        let value = value(old, &name)?;
+        if self::value(new, &name).is_ok_and(|now| now == value) {
+            continue;
+        }
+        match fs::fsetxattr(new, name.as_c_str(), &value, XattrFlags::empty()) {
+            Ok(()) => {}
+            Err(error) if name.as_bytes().starts_with(b"system.posix_acl") => return Err(error.into()),
+            Err(Errno::OPNOTSUPP | Errno::PERM | Errno::ACCESS | Errno::INVAL) => {
+                lost.push(name.to_string_lossy().into_owned());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(lost)
+}
+
+fn names(file: &OwnedFd) -> io::Result<Vec<std::ffi::CString>> {
+    let list = match sized(|buffer| fs::flistxattr(file, buffer)) {
+        Ok(list) => list,
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(list
+        .split_inclusive(|&byte| byte == 0)
+        .filter_map(|name| CStr::from_bytes_with_nul(name).ok())
+        .map(CStr::to_owned)
+        .collect())
+}
+
+fn value(file: &OwnedFd, name: &CStr) -> Result<Vec<u8>, Errno> {
+    sized(|buffer| fs::fgetxattr(file, name, buffer))
+}
+
+/// Calls `read` with a buffer that is large enough.
+fn sized(read: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
+    let mut buffer = vec![0; 1024];
+    loop {
+        match read(&mut buffer) {
+            Ok(length) => {
+                buffer.truncate(length);
+                return Ok(buffer);
+            }
+            // The kernel's limit for names and for a value is 64 KiB.
+            Err(Errno::RANGE) if buffer.len() < 1 << 16 => buffer.resize(buffer.len() * 4, 0),
+            Err(error) => return Err(error),
+        }
+    }
+}

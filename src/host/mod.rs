@@ -1,0 +1,21 @@
+//! The only place that touches the disk.
+//!
+//! Everything goes through a [`Root`]: the running system's, or a tree given
+//! with `--root`. Inside a tree a path is resolved as the tree's own kernel
+//! would resolve it (an absolute symlink means a path inside the tree), and
+//! nothing outside is ever read or written. Directory descriptors are held for
+//! as long as something is done in them, so that a directory that is renamed or
+//! replaced meanwhile changes nothing.
+
+mod attributes;
+mod lock;
+mod replace;
+mod root;
+mod running;
+mod walk;
+
+pub use lock::{LockError, lock};
+pub use replace::{Content, ReplaceError, Replaced, clean_up, replace};
+pub use root::{Kind, MAX_FILE, Root, Stat};
+pub use running::{crio_runs, is_booted, restart_crio};
+pub use walk::{Resolved, Step};

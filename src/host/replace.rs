@@ -1,0 +1,140 @@
+//! Replacing a file so that it is the old one or the new one, whole, at any instant.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{self, AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::attributes;
+use super::root::{Stat, absent, readable, sync};
+
+/// What a name shall hold.
+#[derive(Debug, Clone, Copy)]
+pub enum Content<'a> {
+    /// A regular file with these bytes.
+    File(&'a [u8]),
+    /// A symlink with this target.
+    Symlink(&'a str),
+    /// Nothing.
+    Nothing,
+}
+
+/// Why a file was not replaced.
+#[derive(Debug)]
+pub enum ReplaceError {
+    /// It is not the file that was read: somebody else changed it meanwhile.
+    Changed,
+    /// Another file is mounted over it.
+    Mounted,
+    /// The system's answer, and what was being done.
+    Io(&'static str, io::Error),
+}
+
+/// What came of it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// Extended attributes of the old file that this process may not set.
+    pub lost_attributes: Vec<String>,
+}
+
+/// The temporary file for `name`. One name is enough: whoever writes holds the
+/// lock of the directory, so what is found there is left from a run that was
+/// killed. It does not end in `.conf`, since engines read hidden drop-ins too.
+fn temporary(name: &OsStr) -> OsString {
+    let mut temporary = OsString::from(".");
+    temporary.push(name);
+    temporary.push(".storagectl-new");
+    temporary
+}
+
+/// Removes what a killed run left behind beside `name`. The directory must be locked.
+///
+/// Does nothing where it may not: it is a courtesy, and the write that follows
+/// tells what is wrong.
+pub fn clean_up(dir: impl AsFd, name: &OsStr) {
+    let _ = fs::unlinkat(dir, temporary(name), AtFlags::empty());
+}
+
+/// Makes `name` in `dir`, which must be locked, hold `content`.
+///
+/// `old` is what was found there when it was read. A new file gets the old
+/// one's owner, mode and extended attributes, or mode 0644 if there was none.
+/// File and directory are synced before this returns.
+///
+/// # Errors
+/// [`ReplaceError`]; the old file is then intact and no temporary file is left.
+pub fn replace(
+    dir: &OwnedFd,
+    name: &OsStr,
+    old: Option<&Stat>,
+    content: Content<'_>,
+) -> Result<Replaced, ReplaceError> {
+    let io = |doing: &'static str| move |error: io::Error| ReplaceError::Io(doing, error);
+    let temporary = temporary(name);
+    let mut replaced = Replaced::default();
+    clean_up(dir, name);
+    let outcome = (|| {
+        match content {
+            Content::File(bytes) => {
+                replaced = write_beside(dir, name, &temporary, bytes).map_err(io("write"))?;
+            }
+            Content::Symlink(target) => {
+                fs::symlinkat(target, dir, &temporary).map_err(|error| io("link")(error.into()))?;
+            }
+            Content::Nothing => {}
+        }
+        let now = absent(fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).map_err(Into::into))
+            .map_err(io("look at"))?;
+        if now.map(|stat| Stat::from_raw(&stat)).as_ref() != old {
+            return Err(ReplaceError::Changed);
+        }
+        let done = match content {
+            Content::Nothing => fs::unlinkat(dir, name, AtFlags::empty()),
+            _ => fs::renameat(dir, &temporary, dir, name),
+        };
+        match done {
+            Ok(()) => Ok(()),
+            Err(Errno::BUSY) => Err(ReplaceError::Mounted),
+            Err(error) => Err(io("replace")(error.into())),
+        }
+    })();
+    if let Err(error) = outcome {
+        clean_up(dir, name);
+        return Err(error);
+    }
+    readable(dir).and_then(sync).map_err(io("sync"))?;
+    Ok(replaced)
+}
+
+fn write_beside(dir: &OwnedFd, name: &OsStr, temporary: &OsStr, bytes: &[u8]) -> io::Result<Replaced> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = fs::openat(dir, temporary, flags, Mode::from_raw_mode(0o600))?;
+    write_all(&file, bytes)?;
+    let like = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let lost_attributes = match fs::openat(dir, name, like, Mode::empty()) {
+        Ok(old) => attributes::copy(&old, &file)?,
+        // A symlink (ELOOP) gives way to a regular file.
+        Err(Errno::NOENT | Errno::LOOP) => {
+            fs::fchmod(&file, Mode::from_raw_mode(0o644))?;
+            Vec::new()
+        }
+        Err(error) => return Err(error.into()),
+    };
+    sync(&file)?;
+    Ok(Replaced { lost_attributes })
+}
+
+/// Writes all of `bytes`.
+pub(super) fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(file, bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

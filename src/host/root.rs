@@ -1,0 +1,422 @@
+//! A system tree, and paths inside it.
+
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{self, AtFlags, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use super::walk::{self, Resolved, Step};
+
+/// The largest file that is read, in bytes: far above any storage.conf,
+/// images.json or layers.json seen, and small enough to be refused in time.
+pub const MAX_FILE: u64 = 256 << 20;
+
+/// How long another writer of the same directory is waited for.
+const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// What a directory entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A device, FIFO or socket.
+    Other,
+}
+
+/// What is known about a file without opening it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// Device and inode: the file's identity.
+    pub id: (u64, u64),
+    /// What it is.
+    pub kind: Kind,
+    /// Permission bits, including setuid, setgid and sticky.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Size in bytes.
+    pub size: u64,
+    /// Time of the last modification: seconds and nanoseconds since 1970.
+    pub mtime: (i64, i64),
+}
+
+impl Stat {
+    // Some of these casts change the type on other architectures.
+    #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
+    pub(super) fn from_raw(raw: &fs::Stat) -> Self {
+        Self {
+            id: (raw.st_dev as u64, raw.st_ino as u64),
+            kind: match fs::FileType::from_raw_mode(raw.st_mode) {
+                fs::FileType::RegularFile => Kind::File,
+                fs::FileType::Directory => Kind::Directory,
+                fs::FileType::Symlink => Kind::Symlink,
+                _ => Kind::Other,
+            },
+            mode: raw.st_mode as u32 & 0o7777,
+            uid: raw.st_uid,
+            gid: raw.st_gid,
+            size: raw.st_size as u64,
+            mtime: (raw.st_mtime as i64, raw.st_mtime_nsec as i64),
+        }
+    }
+}
+
+/// A system tree: the running one, or one under `--root`.
+#[derive(Debug)]
+pub struct Root {
+    dir: OwnedFd,
+    prefix: Option<PathBuf>,
+}
+
+impl Root {
+    /// The running system.
+    ///
+    /// # Errors
+    /// If `/` cannot be opened.
+    pub fn system() -> io::Result<Self> {
+        Ok(Self { dir: open_root(Path::new("/"))?, prefix: None })
+    }
+
+    /// The tree under `dir`; no path leads out of it.
+    ///
+    /// # Errors
+    /// If `dir` is not a directory that can be opened.
+    pub fn tree(dir: &Path) -> io::Result<Self> {
+        Ok(Self { dir: open_root(dir)?, prefix: Some(dir.to_owned()) })
+    }
+
+    /// Whether this is a tree given with `--root`, and not the running system.
+    pub fn is_tree(&self) -> bool {
+        self.prefix.is_some()
+    }
+
+    /// `path` as a person outside the tree would name it, for messages.
+    pub fn show(&self, path: &Path) -> PathBuf {
+        match &self.prefix {
+            Some(prefix) => prefix.join(path.strip_prefix("/").unwrap_or(path)),
+            None => path.to_owned(),
+        }
+    }
+
+    /// Opens `path` inside the tree.
+    ///
+    /// Uses `openat2` with `RESOLVE_IN_ROOT`; where that is blocked (old
+    /// kernels, seccomp) every component is opened by itself instead.
+    ///
+    /// # Errors
+    /// As `open(2)`.
+    pub fn open(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        let flags = flags | OFlags::CLOEXEC;
+        let relative = relative(path);
+        if !self.is_tree() {
+            return Ok(fs::openat(&self.dir, relative, flags, Mode::empty())?);
+        }
+        for _ in 0..8 {
+            let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+            match fs::openat2(&self.dir, relative, flags, Mode::empty(), resolve) {
+                Ok(file) => return Ok(file),
+                // The tree is being renamed under us.
+                Err(Errno::AGAIN) => {}
+                Err(Errno::NOSYS | Errno::PERM | Errno::ACCESS) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.open_by_walking(path, flags)
+    }
+
+    /// [`Root::open`] without `openat2`.
+    pub(super) fn open_by_walking(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        let follow = !flags.contains(OFlags::NOFOLLOW);
+        let found = walk::walk(&self.dir, path, follow)?.0;
+        Ok(fs::openat(&found.dir, found.name(), flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?)
+    }
+
+    /// Resolves `path` to the directory that holds it and its name there,
+    /// following symlinks. The last component need not exist; a last symlink
+    /// that dangles resolves to what it points at.
+    ///
+    /// # Errors
+    /// If a directory on the way is missing or is not a directory.
+    pub fn resolve(&self, path: &Path) -> io::Result<Resolved> {
+        Ok(walk::walk(&self.dir, path, true)?.0)
+    }
+
+    /// As [`Root::resolve`], but a last component that is a symlink is not followed.
+    ///
+    /// # Errors
+    /// As [`Root::resolve`].
+    pub fn resolve_link(&self, path: &Path) -> io::Result<Resolved> {
+        Ok(walk::walk(&self.dir, path, false)?.0)
+    }
+
+    /// Every directory in which a name is looked up while `path` is resolved,
+    /// and the directory or file at its end.
+    ///
+    /// # Errors
+    /// As [`Root::resolve`], also if the end does not exist.
+    pub fn trail(&self, path: &Path) -> io::Result<Vec<Step>> {
+        let (end, mut steps) = walk::walk(&self.dir, path, true)?;
+        let stat = fs::statat(&end.dir, end.name(), AtFlags::SYMLINK_NOFOLLOW)?;
+        steps.push(Step { path: end.path, stat: Stat::from_raw(&stat) });
+        Ok(steps)
+    }
+
+    /// What `path` is, symlinks followed; `None` if there is nothing.
+    ///
+    /// # Errors
+    /// If that cannot be found out.
+    pub fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        let stat = if self.is_tree() {
+            self.open(path, OFlags::PATH).and_then(|file| Ok(fs::fstat(&file)?))
+        } else {
+            fs::statat(&self.dir, relative(path), AtFlags::empty()).map_err(Into::into)
+        };
+        Ok(absent(stat)?.map(|raw| Stat::from_raw(&raw)))
+    }
+
+    /// What stands at a resolved path, a symlink as itself; `None` if there is nothing.
+    ///
+    /// # Errors
+    /// If that cannot be found out.
+    pub fn stat_link(&self, at: &Resolved) -> io::Result<Option<Stat>> {
+        let stat = fs::statat(&at.dir, at.name(), AtFlags::SYMLINK_NOFOLLOW).map_err(Into::into);
+        Ok(absent(stat)?.map(|raw| Stat::from_raw(&raw)))
+    }
+
+    /// Where the symlink at `path` points; `None` if it is not a symlink.
+    ///
+    /// # Errors
+    /// If that cannot be found out.
+    pub fn read_link(&self, path: &Path) -> io::Result<Option<PathBuf>> {
+        let Some(found) = absent(self.resolve_link(path))? else {
+            return Ok(None);
+        };
+        match fs::readlinkat(&found.dir, found.name(), Vec::new()) {
+            Ok(target) => Ok(Some(PathBuf::from(OsString::from_vec(target.into_bytes())))),
+            Err(Errno::INVAL | Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads the regular file at `path`; `None` if there is nothing.
+    ///
+    /// # Errors
+    /// If it cannot be read, is not a regular file, or is larger than [`MAX_FILE`].
+    pub fn read(&self, path: &Path) -> io::Result<Option<(Vec<u8>, Stat)>> {
+        let Some(file) = absent(self.open(path, OFlags::RDONLY | OFlags::NONBLOCK))? else {
+            return Ok(None);
+        };
+        let stat = Stat::from_raw(&fs::fstat(&file)?);
+        match stat.kind {
+            Kind::File if stat.size <= MAX_FILE => {}
+            Kind::File => return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 256 MiB")),
+            Kind::Directory => return Err(Errno::ISDIR.into()),
+            _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(stat.size).unwrap_or(0) + 1);
+        let file = fs_err::File::from_parts(file.into(), self.show(path));
+        file.take(MAX_FILE).read_to_end(&mut bytes)?;
+        Ok(Some((bytes, stat)))
+    }
+
+    /// The names in the directory at `path`, sorted; `None` if there is nothing.
+    ///
+    /// # Errors
+    /// If it is not a directory or cannot be read.
+    pub fn list(&self, path: &Path) -> io::Result<Option<Vec<OsString>>> {
+        let Some(dir) = absent(self.open(path, OFlags::RDONLY | OFlags::DIRECTORY))? else {
+            return Ok(None);
+        };
+        let mut names = Vec::new();
+        for entry in fs::Dir::new(dir)? {
+            let name = OsString::from_vec(entry?.file_name().to_bytes().to_vec());
+            if name != "." && name != ".." {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(Some(names))
+    }
+
+    /// Whether the file system that holds `path` is mounted read-only.
+    ///
+    /// # Errors
+    /// If `path` cannot be opened.
+    pub fn is_read_only(&self, path: &Path) -> io::Result<bool> {
+        let file = self.open(path, OFlags::PATH)?;
+        Ok(fs::fstatvfs(&file)?.f_flag.contains(fs::StatVfsMountFlags::RDONLY))
+    }
+
+    /// Whether the file system that holds `path` keeps owners and permission
+    /// bits at all: FAT, exFAT, NTFS and network shares of that kind do not.
+    ///
+    /// # Errors
+    /// If `path` cannot be opened.
+    pub fn has_modes(&self, path: &Path) -> io::Result<bool> {
+        // The magic numbers of statfs(2), from linux/magic.h and the drivers.
+        const WITHOUT: [i64; 9] = [
+            0x4d44,      // vfat
+            0x2011_bab0, // exfat
+            0x5346_544e, // ntfs
+            0x7366_746e, // ntfs3
+            0x517b,      // smb
+            0xff53_4d42, // cifs
+            0xfe53_4d42, // smb2
+            0x4244,      // hfs
+            0x9660,      // iso9660
+        ];
+        let file = self.open(path, OFlags::PATH)?;
+        // The field's type differs between architectures.
+        #[allow(clippy::unnecessary_cast)]
+        let kind = fs::fstatfs(&file)?.f_type as i64;
+        Ok(!WITHOUT.contains(&(kind & 0xffff_ffff)))
+    }
+
+    /// Creates the directory `path` and those above it that are missing, each
+    /// with `mode`, and syncs the directories that they were created in.
+    ///
+    /// # Errors
+    /// If one cannot be created, or something else stands in its place.
+    pub fn create_dirs(&self, path: &Path, mode: u32) -> io::Result<()> {
+        let mut so_far = PathBuf::from("/");
+        for part in path.components().skip_while(|part| *part == std::path::Component::RootDir) {
+            so_far.push(part);
+            let found = self.resolve(&so_far)?;
+            match fs::statat(&found.dir, found.name(), AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(_) => continue,
+                Err(Errno::NOENT) => {}
+                Err(error) => return Err(error.into()),
+            }
+            match fs::mkdirat(&found.dir, found.name(), Mode::from_raw_mode(0o700)) {
+                Ok(()) => {}
+                Err(Errno::EXIST) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            // Not with mkdir, which the umask would narrow.
+            let made = fs::openat(
+                &found.dir,
+                found.name(),
+                OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                Mode::empty(),
+            )?;
+            fs::fchmod(&made, Mode::from_raw_mode(mode))?;
+            sync(&made)?;
+            sync(&readable(&found.dir)?)?;
+        }
+        Ok(())
+    }
+
+    /// Creates an empty file at `path` unless something stands there. Returns whether it did.
+    ///
+    /// # Errors
+    /// If it cannot be created.
+    pub fn create_file(&self, path: &Path, content: &[u8], mode: u32) -> io::Result<bool> {
+        let found = self.resolve_link(path)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = match fs::openat(&found.dir, found.name(), flags, Mode::from_raw_mode(0o600)) {
+            Ok(file) => file,
+            Err(Errno::EXIST) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        super::replace::write_all(&file, content)?;
+        fs::fchmod(&file, Mode::from_raw_mode(mode))?;
+        sync(&file)?;
+        sync(&readable(&found.dir)?)?;
+        Ok(true)
+    }
+
+    /// Makes the file at `path` hold `content`, atomically. Its directory must be there.
+    ///
+    /// # Errors
+    /// If it cannot be replaced.
+    pub fn replace_file(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        let at = self.resolve_link(path)?;
+        let _lock = super::lock(&at.dir, LOCK_PATIENCE).map_err(|error| match error {
+            super::LockError::Busy => io::ErrorKind::ResourceBusy.into(),
+            super::LockError::Io(error) => error,
+        })?;
+        let old = self.stat_link(&at)?;
+        match super::replace(&at.dir, at.name(), old.as_ref(), super::Content::File(content)) {
+            Ok(_) => Ok(()),
+            Err(super::ReplaceError::Io(_, error)) => Err(error),
+            Err(super::ReplaceError::Changed | super::ReplaceError::Mounted) => {
+                Err(io::ErrorKind::ResourceBusy.into())
+            }
+        }
+    }
+
+    /// Removes the file at `path`, not following a symlink there. Returns whether there was one.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub fn remove_file(&self, path: &Path) -> io::Result<bool> {
+        let Some(found) = absent(self.resolve_link(path))? else {
+            return Ok(false);
+        };
+        Ok(absent(fs::unlinkat(&found.dir, found.name(), AtFlags::empty()).map_err(Into::into))?.is_some())
+    }
+
+    /// Removes the directory at `path` if it is empty.
+    ///
+    /// # Errors
+    /// If it cannot be removed for another reason than that it is not empty or not there.
+    pub fn remove_empty_dir(&self, path: &Path) -> io::Result<()> {
+        let Some(found) = absent(self.resolve_link(path))? else {
+            return Ok(());
+        };
+        match fs::unlinkat(&found.dir, found.name(), AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn open_root(dir: &Path) -> io::Result<OwnedFd> {
+    Ok(fs::open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// `path` without its leading slashes; the root itself is `.`.
+pub(super) fn relative(path: &Path) -> &Path {
+    let bytes = path.as_os_str().as_bytes();
+    let start = bytes.iter().take_while(|&&byte| byte == b'/').count();
+    if start == bytes.len() {
+        Path::new(".")
+    } else {
+        Path::new(std::ffi::OsStr::from_bytes(&bytes[start..]))
+    }
+}
+
+/// A descriptor of the same directory that can be synced and locked.
+pub(super) fn readable(dir: impl AsFd) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(fs::openat(dir, ".", flags, Mode::empty())?)
+}
+
+/// `fsync`, where the file system has it.
+pub(super) fn sync(file: impl AsFd) -> io::Result<()> {
+    match fs::fsync(file) {
+        Ok(()) | Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::ROFS) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Turns "there is nothing" into `None`.
+pub(super) fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}

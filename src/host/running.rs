@@ -1,0 +1,49 @@
+//! Engines that run on this host.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::fs::{self, AtFlags, CWD};
+
+/// Whether CRI-O runs on this host: something listens on its default socket
+/// (`listen` in crio.conf(5)).
+pub fn crio_runs() -> bool {
+    UnixStream::connect("/run/crio/crio.sock").is_ok()
+}
+
+/// Whether this process runs on a booted system with systemd: not in a chroot,
+/// a container or an image build.
+///
+/// The tests are systemd's own, `sd_booted(3)`, `SYSTEMD_OFFLINE` and the
+/// comparison of `/` with the root of process 1, and the marker files that
+/// container engines leave in their containers.
+pub fn is_booted() -> bool {
+    let identity =
+        |path: &str| fs::statat(CWD, path, AtFlags::empty()).ok().map(|stat| (stat.st_dev, stat.st_ino));
+    let offline = std::env::var_os("SYSTEMD_OFFLINE").is_some_and(|value| value == "1" || value == "true");
+    let in_chroot = match (identity("/"), identity("/proc/1/root")) {
+        (Some(ours), Some(inits)) => ours != inits,
+        // Without /proc, or without the right to look, systemd's other signs decide.
+        _ => false,
+    };
+    let in_container = ["/run/.containerenv", "/.dockerenv"].iter().any(|path| identity(path).is_some());
+    identity("/run/systemd/system").is_some() && !offline && !in_chroot && !in_container
+}
+
+/// Restarts CRI-O if it runs, as `systemctl try-restart crio.service` does.
+///
+/// # Errors
+/// If systemctl cannot be started or reports a failure.
+pub fn restart_crio() -> io::Result<()> {
+    let status = Command::new(Path::new("systemctl"))
+        .args(["try-restart", "crio.service"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("systemctl: {status}")))
+}

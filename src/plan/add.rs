@@ -1,0 +1,128 @@
+//! Adding stores.
+
+use std::path::{Path, PathBuf};
+
+use super::commit::{Mode, Outcome, change};
+use super::snapshot::{Host, Snapshot};
+use super::verify::{parse, verify};
+use super::{Plan, StoreResult, refuse};
+use crate::conf::{self, EditError, Position, clean};
+use crate::engine::Settings;
+use crate::problem::Problem;
+
+/// What to add, and what to put up with.
+#[derive(Debug, Clone, Default)]
+pub struct AddOptions {
+    /// The stores, as [`super::store_path`] gives them.
+    pub paths: Vec<String>,
+    /// Where they go.
+    pub position: Position,
+    /// Make each directory an empty, valid store first.
+    pub init: bool,
+    /// List a directory that does not exist.
+    pub allow_missing: bool,
+    /// List a store that others can write to.
+    pub allow_writable: bool,
+    /// List bootc's storage, or edit a node that the Machine Config Operator manages.
+    pub force: bool,
+}
+
+/// Lists stores. What is listed already is left as it is.
+///
+/// # Errors
+/// A [`Problem`] if a store is refused or the file cannot be edited; nothing is
+/// written then.
+pub fn add_stores(host: &Host, options: &AddOptions, mode: Mode) -> anyhow::Result<Outcome> {
+    change(host, mode, |snapshot| plan(host, snapshot, options))
+}
+
+fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Result<Plan> {
+    let before = parse(host, &snapshot.path, &snapshot.text)?;
+    let mut plan = Plan::default();
+    let mut wanted: Vec<String> = Vec::new();
+    let mut results = Vec::new();
+    for path in &options.paths {
+        let listed = before.stores.iter().find(|entry| clean(entry) == *path);
+        let alias = match listed {
+            Some(_) => None,
+            None => alias_of(host, &before.stores, path)?,
+        };
+        if listed.is_none() && alias.is_none() {
+            refuse::store(host, &before, path, options)?;
+            results.push((path.clone(), StoreResult::Added));
+        } else {
+            results.push((path.clone(), StoreResult::Listed { alias: alias.clone() }));
+        }
+        wanted.push(alias.map_or_else(|| path.clone(), |entry| clean(&entry)));
+        if options.init && !is_initialised(host, path)? {
+            plan.inits.push((PathBuf::from(path), before.driver.clone()));
+        }
+    }
+    let edit = |text: &str| {
+        conf::add(text, &wanted, &options.position).map_err(|error| edit_problem(host, snapshot, error))
+    };
+    let mut after = before.clone();
+    if edit(&snapshot.text)? != snapshot.text {
+        refuse::managed_node(host, &snapshot.text, options.force)?;
+        let finished = snapshot.finish(host, edit)?;
+        after = parse(host, &snapshot.path, &finished.text)?;
+        plan.notes.extend(finished.notes);
+        plan.changes.push(finished.change);
+    }
+    let expected = if options.allow_missing || options.init { wanted.as_slice() } else { &[] };
+    plan.notes.extend(verify(host, &snapshot.path, &before, &after, expected)?);
+    for ((_, result), path) in results.iter_mut().zip(&wanted) {
+        if matches!(result, StoreResult::Listed { .. })
+            && rank(&before, &after, path) != rank(&after, &before, path)
+        {
+            *result = StoreResult::Moved;
+        }
+    }
+    plan.stores = results;
+    Ok(plan)
+}
+
+/// The entry that is another name of the directory at `path`.
+fn alias_of(host: &Host, entries: &[String], path: &str) -> anyhow::Result<Option<String>> {
+    let Some(ours) = host.root.stat(Path::new(path)).unwrap_or(None) else {
+        return Ok(None);
+    };
+    Ok(entries
+        .iter()
+        .find(|entry| {
+            entry.starts_with('/')
+                && host
+                    .root
+                    .stat(Path::new(&clean(entry)))
+                    .ok()
+                    .flatten()
+                    .is_some_and(|theirs| theirs.id == ours.id)
+        })
+        .cloned())
+}
+
+fn is_initialised(host: &Host, path: &str) -> anyhow::Result<bool> {
+    Ok(host.root.stat(&Path::new(path).join(crate::store::MARKER))?.is_some())
+}
+
+/// How many stores stand before `path` in `here`, of those that `there` has too.
+fn rank(here: &Settings, there: &Settings, path: &str) -> usize {
+    let common: Vec<String> = there.stores.iter().map(|entry| clean(entry)).collect();
+    here.stores
+        .iter()
+        .map(|entry| clean(entry))
+        .take_while(|entry| entry != path)
+        .filter(|entry| common.contains(entry))
+        .count()
+}
+
+fn edit_problem(host: &Host, snapshot: &Snapshot, error: EditError) -> Problem {
+    match error {
+        EditError::Fault(fault) => Problem::at(fault, host.root.show(&snapshot.path), &snapshot.text),
+        EditError::NotListed(path) => Problem::new(
+            "not-listed",
+            format!("no store can stand beside `{path}`: `{}` does not list it", host.show(&snapshot.path)),
+            "`storagectl list-stores` shows what is listed",
+        ),
+    }
+}

@@ -1,0 +1,170 @@
+//! Carrying a plan out, under the lock.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::snapshot::{Host, Snapshot};
+use super::{After, Plan};
+use crate::host::{self, Content, LockError, ReplaceError};
+use crate::problem::Problem;
+use crate::store;
+
+/// Whether a plan is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Carry it out.
+    Commit,
+    /// Stop before that.
+    DryRun,
+}
+
+/// What was planned, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The plan.
+    pub plan: Plan,
+    /// Whether anything on disk is different now.
+    pub committed: bool,
+    /// Extended attributes that the new file could not be given.
+    pub lost_attributes: Vec<String>,
+}
+
+/// How long another writer is waited for. Each holds the lock for some
+/// milliseconds, so this many are a sign that something is stuck.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often the file may be changed by somebody else, who knows no lock, while
+/// we plan.
+const ATTEMPTS: usize = 10;
+
+/// Makes a plan and, unless `mode` is a dry run, carries it out: read, plan and
+/// write happen under the lock of the directory that holds the file.
+///
+/// # Errors
+/// Those of `plan`, and a [`Problem`] if the file cannot be replaced. The old
+/// file is intact then.
+pub(super) fn change(
+    host: &Host,
+    mode: Mode,
+    plan: impl Fn(&Snapshot) -> anyhow::Result<Plan>,
+) -> anyhow::Result<Outcome> {
+    let outcome = |plan, committed| Ok(Outcome { plan, committed, lost_attributes: Vec::new() });
+    if mode == Mode::DryRun {
+        return outcome(plan(&host.snapshot()?)?, false);
+    }
+    for _ in 0..ATTEMPTS {
+        let Some(dir) = host.locate()?.target else {
+            // Nothing to lock yet. Make the directory only if there is something to write.
+            let planned = plan(&host.snapshot()?)?;
+            if planned.changes.is_empty() {
+                let committed = carry_out_inits(host, &planned)?;
+                return outcome(planned, committed);
+            }
+            let file = host.main_file()?;
+            let parent = file.parent().unwrap_or(Path::new("/"));
+            host.root
+                .create_dirs(parent, 0o755)
+                .with_context(|| format!("cannot create the directory `{}`", host.show(parent)))?;
+            continue;
+        };
+        let lock = host::lock(&dir.dir, PATIENCE).map_err(|error| lock_problem(host, &dir, error))?;
+        let snapshot = host.snapshot()?;
+        let Some(target) = snapshot.target.as_ref().filter(|target| target.path == dir.path) else {
+            // The symlink was switched while we waited.
+            continue;
+        };
+        host::clean_up(&target.dir, target.name());
+        let planned = plan(&snapshot)?;
+        let mut committed = carry_out_inits(host, &planned)?;
+        let mut lost_attributes = Vec::new();
+        let mut changed_meanwhile = false;
+        for change in &planned.changes {
+            let content = match &change.after {
+                After::Text(text) => Content::File(text.as_bytes()),
+                After::Link(link) => Content::Symlink(link),
+                After::Nothing => Content::Nothing,
+            };
+            match host::replace(&target.dir, target.name(), snapshot.found.as_ref(), content) {
+                Ok(replaced) => lost_attributes.extend(replaced.lost_attributes),
+                Err(ReplaceError::Changed) => {
+                    changed_meanwhile = true;
+                    break;
+                }
+                Err(error) => return Err(replace_problem(host, &target.path, error)),
+            }
+            committed = true;
+        }
+        drop(lock);
+        if !changed_meanwhile {
+            return Ok(Outcome { plan: planned, committed, lost_attributes });
+        }
+    }
+    let file = host.show(&host.main_file()?);
+    Err(Problem::new(
+        "busy",
+        format!("somebody else keeps changing `{file}`"),
+        "stop what writes to it and try again",
+    )
+    .into())
+}
+
+fn carry_out_inits(host: &Host, plan: &Plan) -> anyhow::Result<bool> {
+    let mut made = false;
+    for (path, driver) in &plan.inits {
+        made |= !store::init(&host.root, path, driver, false)?.is_empty();
+    }
+    Ok(made)
+}
+
+fn lock_problem(host: &Host, dir: &host::Resolved, error: LockError) -> anyhow::Error {
+    let shown = host.show(dir.parent());
+    match error {
+        LockError::Busy => Problem::new(
+            "busy",
+            format!("another process has kept `{shown}` locked for {} seconds", PATIENCE.as_secs()),
+            format!("`fuser {shown}` or `lslocks` shows which one"),
+        )
+        .into(),
+        LockError::Io(error) => {
+            anyhow::Error::new(error).context(format!("cannot lock the directory `{shown}`"))
+        }
+    }
+}
+
+fn replace_problem(host: &Host, path: &Path, error: ReplaceError) -> anyhow::Error {
+    let shown = host.show(path);
+    let (doing, error) = match error {
+        ReplaceError::Io(doing, error) => (doing, error),
+        ReplaceError::Mounted | ReplaceError::Changed => {
+            return Problem::new(
+                "file-mounted",
+                format!("`{shown}` cannot be replaced: another file is mounted over it"),
+                "edit the file where it is mounted from: on the host, if this is a container",
+            )
+            .into();
+        }
+    };
+    let (id, hint) = match error.kind() {
+        std::io::ErrorKind::ReadOnlyFilesystem => (
+            "read-only",
+            "edit it in the image instead, or make the file system writable (`mount -o remount,rw`)",
+        ),
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            ("disk-full", "free some space and try again")
+        }
+        std::io::ErrorKind::PermissionDenied => ("permission", "run it as the file's owner, usually root"),
+        _ => return anyhow::Error::new(error).context(format!("cannot {doing} `{shown}`; it is as it was")),
+    };
+    Problem::new(id, format!("cannot {doing} `{shown}`: {}; it is as it was", plain(&error)), hint).into()
+}
+
+/// An error of the system in words, without its number.
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}

@@ -1,0 +1,143 @@
+//! The head of a storage.conf that storagectl made: where it came from, and what
+//! it is when nobody needs it any more.
+
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+
+/// Where the text of the main file comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The file is there.
+    Itself,
+    /// It is not; the vendor's file is copied.
+    Vendor(PathBuf),
+    /// It is a symlink into the vendor's files; the file behind it is copied.
+    Link {
+        /// What the symlink says.
+        target: String,
+        /// The file that it leads to.
+        file: PathBuf,
+    },
+    /// Neither is there.
+    BuiltIn,
+}
+
+/// The head of a copy: four comment lines at most, of this exact form.
+///
+/// A copy stops following the vendor's file, so it goes as soon as it holds
+/// nothing that the vendor's does not: when the rest of the file has one of the
+/// two digests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// The file that was copied; `None` for the built-in default.
+    pub from: Option<String>,
+    /// The symlink that stood here, if one did.
+    pub link: Option<String>,
+    /// SHA-256 of the text that was copied, in hexadecimal.
+    pub digest: String,
+    /// SHA-256 of this file without any added store, where that differs: where
+    /// the array, or settings that older engines need, had to be made.
+    pub emptied: Option<String>,
+}
+
+const BUILT_IN: &str = "# Created by storagectl: this host had no storage.conf.";
+const FROM: &str = "# Copied by storagectl from ";
+const LINK: &str = "# In place of a symlink to ";
+const DIGEST: &str = "# sha256:";
+const EMPTIED: &str = "# sha256 without added stores:";
+const NOTE: &str = "# Removing the last added store removes this file again.";
+const MARK: char = '\u{feff}';
+
+impl Copied {
+    /// The head for a copy of `original` from `source`, whose text without any
+    /// added store is `emptied`; `None` if nothing is copied.
+    pub fn new(source: &Source, original: &str, emptied: &str) -> Option<Self> {
+        let (from, link) = match source {
+            Source::Itself => return None,
+            Source::Vendor(file) => (Some(file.display().to_string()), None),
+            Source::Link { target, file } => (Some(file.display().to_string()), Some(target.clone())),
+            Source::BuiltIn => (None, None),
+        };
+        let digest = sha256(original);
+        let emptied = Some(sha256(emptied)).filter(|other| *other != digest);
+        Some(Self { from, link, digest, emptied })
+    }
+
+    /// The text of the head, ending in an empty line.
+    fn text(&self, newline: &str) -> String {
+        let mut lines = vec![match &self.from {
+            Some(from) => format!("{FROM}{from}"),
+            None => BUILT_IN.to_owned(),
+        }];
+        lines.extend(self.link.as_ref().map(|link| format!("{LINK}{link}")));
+        lines.push(format!("{DIGEST}{}", self.digest));
+        lines.extend(self.emptied.as_ref().map(|digest| format!("{EMPTIED}{digest}")));
+        lines.push(NOTE.to_owned());
+        lines.push(String::new());
+        lines.into_iter().flat_map(|line| [line, newline.to_owned()]).collect()
+    }
+
+    /// `rest` with this head on top, behind a byte order mark if it has one.
+    pub fn join(&self, rest: &str) -> String {
+        let newline =
+            if rest.find('\n').is_some_and(|at| rest[..at].ends_with('\r')) { "\r\n" } else { "\n" };
+        match rest.strip_prefix(MARK) {
+            Some(rest) => format!("{MARK}{}{rest}", self.text(newline)),
+            None => format!("{}{rest}", self.text(newline)),
+        }
+    }
+
+    /// Splits a file into its head and the rest; `None` if it has no head of
+    /// this exact form, because storagectl did not make it or somebody edited it.
+    pub fn split(text: &str) -> Option<(Self, String)> {
+        let body = text.strip_prefix(MARK).unwrap_or(text);
+        let mut lines = body.lines();
+        let mut line = lines.next()?;
+        let from = if line == BUILT_IN { None } else { Some(line.strip_prefix(FROM)?.to_owned()) };
+        line = lines.next()?;
+        let link = line.strip_prefix(LINK).map(str::to_owned);
+        if link.is_some() {
+            line = lines.next()?;
+        }
+        let digest = line.strip_prefix(DIGEST)?.to_owned();
+        let emptied = lines.next()?.strip_prefix(EMPTIED).map(str::to_owned);
+        let head = Self { from, link, digest, emptied };
+        let newline =
+            if body.find('\n').is_some_and(|at| body[..at].ends_with('\r')) { "\r\n" } else { "\n" };
+        let rest = body.strip_prefix(&head.text(newline))?;
+        let mark = if body.len() == text.len() { String::new() } else { MARK.to_string() };
+        Some((head, mark + rest))
+    }
+
+    /// Whether a file with this head and `rest` behind it holds nothing that the
+    /// original does not.
+    pub fn is_spent(&self, rest: &str) -> bool {
+        let now = sha256(rest);
+        now == self.digest || self.emptied.as_ref() == Some(&now)
+    }
+}
+
+/// SHA-256 in hexadecimal.
+fn sha256(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_found_again_only_in_its_exact_form() {
+        for rest in ["[storage]\n", "[storage]\r\n", "\u{feff}[storage]\n", "", "\n"] {
+            let source = Source::Link { target: "../x".to_owned(), file: "/usr/x".into() };
+            for emptied in [rest, "other"] {
+                let head = Copied::new(&source, rest, emptied).unwrap();
+                let text = head.join(rest);
+                assert_eq!(Copied::split(&text), Some((head, rest.to_owned())));
+                assert_eq!(Copied::split(&text.replace("Removing", "removing")), None);
+            }
+        }
+        assert_eq!(Copied::split("[storage]\n"), None);
+    }
+}

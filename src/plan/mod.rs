@@ -1,0 +1,120 @@
+//! Changing storage configuration: snapshot, pure edit, plan, verify, and then
+//! show or commit.
+//!
+//! Everything that writes storage configuration makes a [`Plan`]. A dry run is a
+//! run that stops before the commit; there is no second code path.
+
+mod add;
+mod commit;
+mod copy;
+mod finish;
+mod list;
+mod refuse;
+mod relist;
+mod remove;
+mod snapshot;
+mod verify;
+
+use std::path::PathBuf;
+
+pub use add::{AddOptions, add_stores};
+pub use commit::{Mode, Outcome};
+pub use copy::{Copied, Source};
+pub use list::{ListedStore, State, effective_settings, list_stores};
+pub use refuse::store_path;
+pub use relist::{Taken, relist_store, taken_entry};
+pub use remove::{RemoveOptions, remove_stores};
+pub use snapshot::{Host, Snapshot};
+
+/// What becomes of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum After {
+    /// A regular file with this text.
+    Text(String),
+    /// A symlink with this target.
+    Link(String),
+    /// It goes.
+    Nothing,
+}
+
+/// One file that changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileChange {
+    /// The file, inside the tree.
+    pub path: PathBuf,
+    /// Its text before; `None` if there was no such file.
+    pub before: Option<String>,
+    /// The file that it is made from, if it is a copy of another one, and that one's text.
+    pub original: Option<(PathBuf, String)>,
+    /// What it becomes.
+    pub after: After,
+}
+
+impl FileChange {
+    /// The change as a unified diff with three lines of context. A file that is
+    /// made from a copy is compared with what it was copied from.
+    pub fn diff(&self, host: &Host) -> String {
+        let nothing = || ("/dev/null".to_owned(), "");
+        let (old, before) = match (&self.before, &self.original) {
+            (Some(text), _) => (host.show(&self.path), text.as_str()),
+            (None, Some((file, text))) => (host.show(file), text.as_str()),
+            (None, None) => nothing(),
+        };
+        let (new, after) = match &self.after {
+            After::Text(text) => (host.show(&self.path), text.as_str()),
+            After::Link(_) | After::Nothing => nothing(),
+        };
+        similar::TextDiff::from_lines(before, after).unified_diff().header(&old, &new).to_string()
+    }
+}
+
+/// What was asked for one store, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case", tag = "result")]
+pub enum StoreResult {
+    /// It is listed now.
+    Added,
+    /// It was listed and stands elsewhere now.
+    Moved,
+    /// It was listed already.
+    Listed {
+        /// The entry by which it is listed, if that is another name of the directory.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        alias: Option<String>,
+    },
+    /// It is not listed any more.
+    Removed,
+    /// It was not listed.
+    Absent,
+    /// It is still there, so it stays listed.
+    Kept,
+}
+
+/// A message that belongs to a plan, beside what happens to each store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// Something else that the plan does.
+    Also(String),
+    /// Something that is wrong and was so before: a stable name and a sentence.
+    Warning(&'static str, String),
+}
+
+/// What shall happen, computed without touching the disk.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// The files that change; none if all is as it should be.
+    pub changes: Vec<FileChange>,
+    /// The directories that become image stores before the files change, and for which driver.
+    pub inits: Vec<(PathBuf, String)>,
+    /// Each store that was asked for.
+    pub stores: Vec<(String, StoreResult)>,
+    /// What else there is to say.
+    pub notes: Vec<Note>,
+}
+
+impl Plan {
+    /// Whether committing the plan changes anything.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.inits.is_empty()
+    }
+}

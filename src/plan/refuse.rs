@@ -1,0 +1,246 @@
+//! Stores that are not listed, however it is asked for, and why.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use anyhow::Context;
+
+use super::add::AddOptions;
+use super::snapshot::Host;
+use crate::conf::clean;
+use crate::engine::Settings;
+use crate::host::Kind;
+use crate::problem::Problem;
+use crate::store::{content_harms, writer_besides_owner};
+
+/// Reads a path from the command line as one that may stand in storage.conf:
+/// absolute, without anything that an engine would read otherwise than it
+/// stands there. Returns it cleaned.
+///
+/// # Errors
+/// A [`Problem`] that says what is wrong with it.
+pub fn store_path(given: &OsStr) -> Result<String, Problem> {
+    let shown = given.to_string_lossy();
+    let Some(path) = given.to_str() else {
+        return Err(Problem::new(
+            "path-not-utf8",
+            format!("the path `{shown}` is not UTF-8"),
+            "rename the directory; storage.conf can hold UTF-8 only",
+        ));
+    };
+    let refuse = |id, what: &str, hint: &str| {
+        Err(Problem::new(id, format!("the path `{}` {what}", path.escape_debug()), hint))
+    };
+    if path.is_empty() {
+        return refuse("path-empty", "is empty", "give the store's absolute path");
+    }
+    if path.starts_with('~') {
+        return refuse(
+            "path-tilde",
+            "starts with `~`, which engines do not expand",
+            "give the absolute path",
+        );
+    }
+    if has_variable(path) {
+        return refuse(
+            "path-variable",
+            "holds a variable, which engines do not expand here",
+            "give the path that it stands for",
+        );
+    }
+    if path.contains(',') {
+        return refuse("path-comma", "holds a comma, at which engines split it", "rename the directory");
+    }
+    if path.chars().any(char::is_control) {
+        return refuse("path-control", "holds a control character", "rename the directory");
+    }
+    if !path.starts_with('/') {
+        return refuse(
+            "path-relative",
+            "is not absolute",
+            "engines read it from any directory: start it with `/`",
+        );
+    }
+    Ok(clean(path))
+}
+
+fn has_variable(path: &str) -> bool {
+    path.match_indices('$').any(|(at, _)| {
+        path[at + 1..].starts_with(|next: char| next.is_ascii_alphabetic() || matches!(next, '_' | '{' | '('))
+    })
+}
+
+/// Refuses to edit the configuration of a node that the Machine Config Operator
+/// manages, unless forced.
+///
+/// # Errors
+/// The [`Problem`] `mco-managed`.
+pub(super) fn managed_node(host: &Host, text: &str, force: bool) -> anyhow::Result<()> {
+    if force || host.config.is_some() {
+        return Ok(());
+    }
+    // The daemon keeps the applied configuration there on every node it manages.
+    let daemon = Path::new("/etc/machine-config-daemon/currentconfig");
+    let managed = host.root.stat(daemon).unwrap_or(None).is_some()
+        || text
+            .lines()
+            .take_while(|line| line.is_empty() || line.starts_with('#'))
+            .any(|line| line.contains("Machine Config Operator"));
+    if !managed {
+        return Ok(());
+    }
+    Err(Problem::new(
+        "mco-managed",
+        "OpenShift's Machine Config Operator owns this node's storage.conf; a local edit would degrade the node",
+        "list the store in a MachineConfig or a ContainerRuntimeConfig instead (later: `storagectl generate`); `--force` edits it all the same",
+    )
+    .into())
+}
+
+/// Refuses a store that must not be added; `init` says that the directory will
+/// be made if it is missing.
+///
+/// # Errors
+/// A [`Problem`].
+pub(super) fn store(
+    host: &Host,
+    settings: &Settings,
+    path: &str,
+    options: &AddOptions,
+) -> anyhow::Result<()> {
+    let shown = host.show(Path::new(path));
+    bootc_storage(host, path, options.force)?;
+    own_storage(host, settings, path)?;
+    let stat = host.root.stat(Path::new(path)).with_context(|| format!("cannot look at `{shown}`"))?;
+    match stat {
+        None if options.init || options.allow_missing => return Ok(()),
+        None => {
+            return Err(Problem::new(
+                "store-missing",
+                format!("the directory `{shown}` does not exist; an entry for it would stop every engine"),
+                "`--init` creates it as an empty store; `--allow-missing` is for one that appears at boot",
+            )
+            .into());
+        }
+        Some(stat) if stat.kind != Kind::Directory => {
+            return Err(Problem::new(
+                "store-not-directory",
+                format!("`{shown}` is not a directory; an entry for it would stop every engine"),
+                "give the directory that holds `overlay-images`; a store in an image file has to be mounted first",
+            )
+            .into());
+        }
+        Some(_) => {}
+    }
+    if !options.allow_writable
+        && let Some(writer) = writer_besides_owner(&host.root, Path::new(path))
+            .with_context(|| format!("cannot look at the directories above `{shown}`"))?
+    {
+        let dir = host.show(&writer.dir);
+        let where_ = if writer.dir == Path::new(path) { String::new() } else { format!(" through `{dir}`") };
+        return Err(Problem::new(
+            "store-writable",
+            format!("{} can write to the store `{shown}`{where_} and could plant images", writer.who),
+            format!("`chmod go-w {dir}`, or `--allow-writable` if that is meant to be so"),
+        )
+        .into());
+    }
+    let harms = content_harms(&host.root, Path::new(path), &settings.driver)
+        .with_context(|| format!("cannot read the store `{shown}`"))?;
+    // With --init missing lock files are made.
+    match harms
+        .into_iter()
+        .find(|harm| !(options.init && harm.id == "lock-missing" && !read_only(host, path)))
+    {
+        Some(harm) => Err(Problem::new(
+            harm.id,
+            format!("the store `{shown}` would stop {}: {}", stops(harm.scope), harm.message),
+            harm.hint,
+        )
+        .into()),
+        None => Ok(()),
+    }
+}
+
+fn read_only(host: &Host, path: &str) -> bool {
+    host.root.is_read_only(Path::new(path)).unwrap_or(true)
+}
+
+fn stops(scope: crate::store::Scope) -> &'static str {
+    match scope {
+        crate::store::Scope::All => "every engine",
+        crate::store::Scope::Layer => "every engine that uses a layer",
+    }
+}
+
+fn bootc_storage(host: &Host, path: &str, force: bool) -> anyhow::Result<()> {
+    const BOOTC: &str = "/usr/lib/bootc/storage";
+    let same = || {
+        let id = |path: &str| host.root.stat(Path::new(path)).ok().flatten().map(|stat| stat.id);
+        id(path).is_some_and(|ours| id(BOOTC) == Some(ours))
+    };
+    if force || !(path == BOOTC || same()) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        "bootc-storage",
+        format!("`{BOOTC}` belongs to bootc, which forbids listing it for all engines: it removes layers there that other images may build on"),
+        "use it for one unit only, with `GlobalArgs=--storage-opt=additionalimagestore=/usr/lib/bootc/storage`; `--force` lists it all the same",
+    )
+    .into())
+}
+
+/// Refuses the engine's own storage, what is inside it, and what it is inside of.
+fn own_storage(host: &Host, settings: &Settings, path: &str) -> anyhow::Result<()> {
+    let owns = [("graphroot", Some(&settings.graphroot)), ("imagestore", settings.imagestore.as_ref())];
+    for (key, own) in owns {
+        let Some(own) = own.filter(|own| own.starts_with('/')) else {
+            continue;
+        };
+        let (real, own_real) = (real(host, path), real(host, own));
+        let pairs = [(Path::new(path).to_owned(), Path::new(&clean(own)).to_owned()), (real, own_real)];
+        for (path_form, own_form) in &pairs {
+            let (id, what, hint) = if path_form == own_form {
+                ("store-is-graphroot", "is", "the engine reads it anyway; give another directory")
+            } else if path_form.starts_with(own_form) {
+                (
+                    "store-in-graphroot",
+                    "lies inside",
+                    "CRI-O removes everything there after a power cut; put the store elsewhere, such as /var/images",
+                )
+            } else if own_form.starts_with(path_form) {
+                ("store-contains-graphroot", "contains", "give the directory of the store alone")
+            } else {
+                continue;
+            };
+            return Err(Problem::new(
+                id,
+                format!(
+                    "the store `{}` {what} the engine's own storage, `{own}` ({key})",
+                    host.show(Path::new(path))
+                ),
+                hint,
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// `path` with its symlinks resolved as far as it exists.
+fn real(host: &Host, path: &str) -> std::path::PathBuf {
+    let cleaned = clean(path);
+    let path = Path::new(&cleaned);
+    let mut rest = Vec::new();
+    let mut here = path;
+    loop {
+        if let Ok(found) = host.root.resolve(here) {
+            return rest.iter().rev().fold(found.path, |path, part| path.join(part));
+        }
+        let (Some(parent), Some(name)) = (here.parent(), here.file_name()) else {
+            return path.to_owned();
+        };
+        rest.push(name);
+        here = parent;
+    }
+}

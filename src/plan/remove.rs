@@ -1,0 +1,81 @@
+//! Removing stores.
+
+use std::path::Path;
+
+use anyhow::Context;
+
+use super::commit::{Mode, Outcome, change};
+use super::snapshot::{Host, Snapshot};
+use super::verify::{parse, verify};
+use super::{Plan, StoreResult, refuse};
+use crate::conf::{self, clean};
+use crate::problem::Problem;
+use crate::store::is_gone;
+
+/// What to remove.
+#[derive(Debug, Clone, Default)]
+pub struct RemoveOptions {
+    /// The stores, cleaned.
+    pub paths: Vec<String>,
+    /// Only those of which nothing is left.
+    pub if_gone: bool,
+    /// Edit a node that the Machine Config Operator manages.
+    pub force: bool,
+}
+
+/// Takes stores off the list, in every spelling. What is not listed is fine.
+///
+/// # Errors
+/// A [`Problem`] if the file cannot be edited; nothing is written then.
+pub fn remove_stores(host: &Host, options: &RemoveOptions, mode: Mode) -> anyhow::Result<Outcome> {
+    change(host, mode, |snapshot| plan(host, snapshot, options))
+}
+
+fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Result<Plan> {
+    let before = parse(host, &snapshot.path, &snapshot.text)?;
+    let mut plan = Plan::default();
+    let mut going: Vec<String> = Vec::new();
+    for path in &options.paths {
+        let named = entries_of(host, &before.stores, path);
+        let result = if named.is_empty() {
+            StoreResult::Absent
+        } else if options.if_gone
+            && !is_gone(&host.root, Path::new(path))
+                .with_context(|| format!("cannot look at `{}`", host.show(Path::new(path))))?
+        {
+            StoreResult::Kept
+        } else {
+            going.extend(named);
+            StoreResult::Removed
+        };
+        plan.stores.push((path.clone(), result));
+    }
+    let edit = |text: &str| {
+        conf::remove(text, |entry| going.iter().any(|path| path == entry))
+            .map_err(|fault| Problem::at(fault, host.root.show(&snapshot.path), text))
+    };
+    let mut after = before.clone();
+    if edit(&snapshot.text)? != snapshot.text {
+        refuse::managed_node(host, &snapshot.text, options.force)?;
+        let finished = snapshot.finish(host, edit)?;
+        after = parse(host, &snapshot.path, &finished.text)?;
+        plan.notes.extend(finished.notes);
+        plan.changes.push(finished.change);
+    }
+    plan.notes.extend(verify(host, &snapshot.path, &before, &after, &[])?);
+    Ok(plan)
+}
+
+/// The entries that mean the store at `path`: by their path, or because both
+/// lead to the same directory. One that leads nowhere is taken by its path alone.
+pub(super) fn entries_of(host: &Host, entries: &[String], path: &str) -> Vec<String> {
+    let id = |path: &str| host.root.stat(Path::new(path)).ok().flatten().map(|stat| stat.id);
+    let ours = id(path);
+    entries
+        .iter()
+        .filter(|entry| {
+            clean(entry) == path || (entry.starts_with('/') && ours.is_some() && id(&clean(entry)) == ours)
+        })
+        .cloned()
+        .collect()
+}

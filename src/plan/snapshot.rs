@@ -1,0 +1,207 @@
+//! What was read from the host before anything is planned.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::copy::{Copied, Source};
+use crate::conf::Essentials;
+use crate::engine;
+use crate::host::{Kind, Resolved, Root, Stat};
+use crate::problem::Problem;
+
+/// Where storagectl works: a tree, and which file in it.
+#[derive(Debug)]
+pub struct Host {
+    /// The running system or the tree under `--root`.
+    pub root: Root,
+    /// One file to use instead of the host's main file, inside the tree.
+    pub config: Option<PathBuf>,
+}
+
+/// The main file as it was found, and what it takes to write it.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The file as engines name it.
+    pub path: PathBuf,
+    /// Where it is written: behind a symlink, unless that leads to vendor files.
+    /// `None` if its directory does not exist.
+    pub target: Option<Resolved>,
+    /// The identity of the file at the target, `None` if it is not there.
+    pub found: Option<Stat>,
+    /// The bytes of the file at the target, as text.
+    pub before: Option<String>,
+    /// Where the text to edit comes from.
+    pub source: Source,
+    /// The text to edit, without the head of a copy.
+    pub text: String,
+    /// The head that a copy starts with, if this file is one.
+    pub head: Option<Copied>,
+    /// What a file without settings is given.
+    pub essentials: Essentials,
+}
+
+/// Where the main file is written.
+#[derive(Debug)]
+pub(super) struct Located {
+    /// The file as engines name it.
+    pub(super) path: PathBuf,
+    /// Where it is written; `None` if that directory does not exist.
+    pub(super) target: Option<Resolved>,
+    /// If it is a symlink to a vendor's file: what the symlink says, and the file.
+    vendor: Option<(String, PathBuf)>,
+}
+
+impl Host {
+    /// The main file's path inside the tree.
+    ///
+    /// # Errors
+    /// If the tree cannot be looked at.
+    pub fn main_file(&self) -> anyhow::Result<PathBuf> {
+        match &self.config {
+            Some(path) => Ok(path.clone()),
+            None => engine::main_file(&self.root).context("cannot look for storage.conf"),
+        }
+    }
+
+    /// Finds out where the main file is written, without reading it.
+    ///
+    /// # Errors
+    /// A [`Problem`] if it must not be written there.
+    pub(super) fn locate(&self) -> anyhow::Result<Located> {
+        let path = self.main_file()?;
+        let cannot_read = || self.cannot_read(&path);
+        let link = self.root.read_link(&path).with_context(cannot_read)?;
+        let target = match self.root.resolve(&path) {
+            Ok(target) => Some(target),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error).with_context(cannot_read),
+        };
+        let (Some(link), Some(behind)) = (link, &target) else {
+            refuse_vendor_file(self, target.as_ref().map_or(&path, |target| &target.path))?;
+            return Ok(Located { path, target, vendor: None });
+        };
+        if !is_vendor_path(&behind.path) {
+            return Ok(Located { path, target, vendor: None });
+        }
+        let vendor = Some((link.to_string_lossy().into_owned(), behind.path.clone()));
+        let target = Some(self.root.resolve_link(&path).with_context(cannot_read)?);
+        Ok(Located { path, target, vendor })
+    }
+
+    /// Reads the main file, or what it is to be made from.
+    ///
+    /// # Errors
+    /// A [`Problem`] if it cannot be read or must not be written.
+    pub fn snapshot(&self) -> anyhow::Result<Snapshot> {
+        let Located { path, target, vendor } = self.locate()?;
+        let essentials = self.essentials();
+        let snapshot = |source, text| Snapshot {
+            path: path.clone(),
+            target: None,
+            found: None,
+            before: None,
+            source,
+            text,
+            head: None,
+            essentials,
+        };
+        if let Some((link, file)) = vendor {
+            let (text, _) = read_text(&self.root, &file)?.ok_or_else(|| self.dangling(&path, &link))?;
+            let link_itself = target.as_ref().map(|target| self.root.stat_link(target)).transpose();
+            let found = link_itself.with_context(|| self.cannot_read(&path))?.flatten();
+            return Ok(Snapshot { target, found, ..snapshot(Source::Link { target: link, file }, text) });
+        }
+        let real = target.as_ref().map_or(path.as_path(), |target| &target.path);
+        if let Some((before, found)) = read_text(&self.root, real)? {
+            let (head, text) =
+                Copied::split(&before).map_or((None, before.clone()), |(head, rest)| (Some(head), rest));
+            let (found, before) = (Some(found), Some(before));
+            return Ok(Snapshot { target, found, before, head, ..snapshot(Source::Itself, text) });
+        }
+        if let Some(link) = self.root.read_link(&path).with_context(|| self.cannot_read(&path))? {
+            return Err(self.dangling(&path, &link.to_string_lossy()).into());
+        }
+        let vendor = Path::new(engine::VENDOR_FILE);
+        let copied = if self.config.is_none() { read_text(&self.root, vendor)? } else { None };
+        Ok(match copied {
+            Some((text, _)) => Snapshot { target, ..snapshot(Source::Vendor(vendor.to_owned()), text) },
+            None => Snapshot { target, ..snapshot(Source::BuiltIn, String::new()) },
+        })
+    }
+
+    fn dangling(&self, path: &Path, link: &str) -> Problem {
+        Problem::new(
+            "dangling-link",
+            format!("`{}` is a symlink to `{link}`, which does not exist", self.show(path)),
+            "create the file that it names, or remove the symlink",
+        )
+    }
+
+    fn essentials(&self) -> Essentials {
+        let mut essentials = Essentials::default();
+        if let Some(driver) = engine::driver_in_use(&self.root, Path::new(&essentials.graphroot)) {
+            essentials.driver = driver;
+        }
+        essentials
+    }
+
+    fn cannot_read(&self, path: &Path) -> String {
+        format!("cannot read `{}`", self.show(path))
+    }
+
+    /// A path of the tree as a person outside would name it.
+    pub fn show(&self, path: &Path) -> String {
+        self.root.show(path).display().to_string()
+    }
+}
+
+impl Snapshot {
+    /// Whether committing makes a file that was not there as such.
+    pub fn creates(&self) -> bool {
+        !matches!(self.source, Source::Itself)
+    }
+}
+
+/// Whether `path` belongs to the vendor: everything below /usr but ostree's /usr/etc.
+fn is_vendor_path(path: &Path) -> bool {
+    path.starts_with("/usr") && !path.starts_with("/usr/etc") && !path.starts_with("/usr/local")
+}
+
+fn refuse_vendor_file(host: &Host, path: &Path) -> anyhow::Result<()> {
+    if !path.starts_with("/usr/share") {
+        return Ok(());
+    }
+    Err(Problem::new(
+        "vendor-file",
+        format!("`{}` belongs to the vendor and is never edited", host.show(path)),
+        "leave out `--config`: /etc/containers/storage.conf is made from a copy of it",
+    )
+    .into())
+}
+
+/// Reads a configuration file; `None` if there is nothing.
+///
+/// # Errors
+/// A [`Problem`] if it is not UTF-8, else why it cannot be read.
+pub(super) fn read_text(root: &Root, path: &Path) -> anyhow::Result<Option<(String, Stat)>> {
+    let shown = root.show(path);
+    let read = root.read(path).with_context(|| format!("cannot read `{}`", shown.display()))?;
+    let Some((bytes, stat)) = read else {
+        return Ok(None);
+    };
+    debug_assert_eq!(stat.kind, Kind::File);
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Some((text, stat))),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count() + 1;
+            Err(Problem::new(
+                "not-utf8",
+                format!("`{}` is not UTF-8, first at line {line}", shown.display()),
+                "save the file as UTF-8; no engine reads it as it is",
+            )
+            .into())
+        }
+    }
+}

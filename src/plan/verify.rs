@@ -1,0 +1,73 @@
+//! What a planned file would do to the engines, compared with what the present
+//! one does.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::Context;
+
+use super::Note;
+use super::snapshot::Host;
+use crate::conf::{Document, clean};
+use crate::engine::{EntryHarm, Settings, entry_harm};
+use crate::problem::Problem;
+
+/// Reads the settings in the text of the file at `path`.
+///
+/// # Errors
+/// A [`Problem`] that points at the fault.
+pub(super) fn parse(host: &Host, path: &Path, text: &str) -> Result<Settings, Problem> {
+    let at = |fault| Problem::at(fault, host.root.show(path), text);
+    let doc = Document::parse(text).map_err(at)?;
+    Settings::of(&doc).map_err(at)
+}
+
+/// Verifies that `after` brings no engine a failure that `before` does not, but
+/// for entries in `expected`, and returns a warning for each one that stays.
+///
+/// # Errors
+/// A [`Problem`] that names the first new failure.
+pub(super) fn verify(
+    host: &Host,
+    path: &Path,
+    before: &Settings,
+    after: &Settings,
+    expected: &[String],
+) -> anyhow::Result<Vec<Note>> {
+    let old = harms(host, before)?;
+    let new = harms(host, after)?;
+    for harm in new.difference(&old) {
+        if !expected.contains(&clean(&harm.path)) {
+            return Err(Problem::new(
+                harm.id,
+                format!("`{}` would list `{}`, {}", host.show(path), harm.path, harm.what),
+                "nothing was changed: every engine would stop on this entry",
+            )
+            .into());
+        }
+    }
+    Ok(new
+        .intersection(&old)
+        .filter(|harm| !expected.contains(&clean(&harm.path)))
+        .map(|harm| {
+            let what = format!(
+                "`{}` lists `{}`, {}: engines do not start until it is removed (`storagectl remove-store {}`)",
+                host.show(path),
+                harm.path,
+                harm.what,
+                harm.path
+            );
+            Note::Warning(harm.id, what)
+        })
+        .collect())
+}
+
+fn harms(host: &Host, settings: &Settings) -> anyhow::Result<BTreeSet<EntryHarm>> {
+    let mut harms = BTreeSet::new();
+    for entry in &settings.stores {
+        let harm = entry_harm(&host.root, settings, entry)
+            .with_context(|| format!("cannot look at the listed store `{entry}`"))?;
+        harms.extend(harm);
+    }
+    Ok(harms)
+}

@@ -1,0 +1,58 @@
+//! Something that is wrong, with what a person needs to mend it.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use crate::conf::Fault;
+
+/// A place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as the person named it.
+    pub file: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// The bytes that are meant.
+    pub span: Range<usize>,
+}
+
+/// A problem: what, where, and what helps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Its stable name, such as `store-missing`; the man page lists them.
+    pub id: &'static str,
+    /// What is wrong, with things in backticks, without a full stop.
+    pub message: String,
+    /// The one command or change that helps.
+    pub hint: String,
+    /// Where it stands, if it stands in a file.
+    pub place: Option<Box<Place>>,
+}
+
+impl Problem {
+    /// A problem that stands in no file.
+    pub fn new(id: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { id, message: message.into(), hint: hint.into(), place: None }
+    }
+
+    /// A fault of a document, in the file that the document was read from.
+    pub fn at(fault: Fault, file: PathBuf, text: &str) -> Self {
+        let end = text.len();
+        let span = fault.span.start.min(end)..fault.span.end.min(end);
+        Self {
+            id: fault.id,
+            message: fault.message,
+            hint: fault.hint,
+            place: Some(Box::new(Place { file, text: text.to_owned(), span })),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Problem {}

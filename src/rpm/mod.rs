@@ -1,0 +1,166 @@
+//! What RPM scriptlets call, through the macros in scriptlets/macros.storagectl.
+//!
+//! RPM runs, on an upgrade, the *old* package's %preun and %postun after the new
+//! package's %post. So %post lists the store, only the %preun of a real erase
+//! takes it off, while its directory still exists (an entry without a directory
+//! stops every engine), and %postun settles what is true then: a store that is
+//! gone is not listed, and one that still holds something, since another package
+//! shares it or an administrator put images there, is listed again as it was.
+//!
+//! Between %preun and %postun, and until storagectl itself is erased, a record
+//! beside the rpm database keeps what the scriptlets did. It is part of the
+//! image, like the database: writable while rpm-ostree or an image build runs
+//! scriptlets, when /var is not.
+
+mod provided;
+mod record;
+
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::host::is_booted;
+use crate::plan::{
+    AddOptions, Host, Mode, Outcome, RemoveOptions, StoreResult, add_stores, relist_store, remove_stores,
+    taken_entry,
+};
+use crate::problem::Problem;
+use crate::store::is_gone;
+use record::Record;
+
+/// Which scriptlet runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// %post
+    Post,
+    /// %preun
+    Preun,
+    /// %postun
+    Postun,
+}
+
+/// Does what the scriptlet `phase` of a package has to do for its store at
+/// `path`. `count` is the scriptlet's `$1`: how many of the package are
+/// installed when the transaction is over.
+///
+/// # Errors
+/// A [`Problem`] that says why the store is not listed, or still is.
+pub fn scriptlet(host: &Host, phase: Phase, count: u32, path: &str) -> anyhow::Result<Option<Outcome>> {
+    match (phase, count) {
+        (Phase::Post, _) => post(host, path).map(Some),
+        (Phase::Preun, 0) => preun(host, path).map(Some),
+        (Phase::Preun, _) => Ok(None),
+        (Phase::Postun, 0) => postun_erase(host, path).map(Some),
+        (Phase::Postun, _) => unlist_if_gone(host, path).map(Some),
+    }
+}
+
+/// Takes off the list what scriptlets have put there: storagectl itself is being
+/// erased, and the packages' own scriptlets will not find it.
+///
+/// # Errors
+/// A [`Problem`] if the file cannot be edited.
+pub fn unlist_all(host: &Host) -> anyhow::Result<Option<Outcome>> {
+    let records = Record::all(&host.root)?;
+    let paths: Vec<String> =
+        records.iter().filter(|record| record.added).map(|record| record.path.clone()).collect();
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let options = RemoveOptions { paths, if_gone: false, force: false };
+    let outcome = remove_stores(host, &options, Mode::Commit)?;
+    for record in &records {
+        Record::forget(&host.root, &record.path)?;
+    }
+    Ok(Some(outcome))
+}
+
+fn post(host: &Host, path: &str) -> anyhow::Result<Outcome> {
+    let there = host
+        .root
+        .stat(Path::new(path))
+        .with_context(|| format!("cannot look at `{}`", host.show(Path::new(path))))?;
+    let mut allow_missing = false;
+    if there.is_none() {
+        let provided = provided::at_boot(&host.root, path)?;
+        let offline = host.root.is_tree() || !is_booted();
+        if !(provided && offline) {
+            return Err(left_to_boot(path, provided).into());
+        }
+        allow_missing = true;
+    }
+    let options = AddOptions { paths: vec![path.to_owned()], allow_missing, ..AddOptions::default() };
+    let outcome = add_stores(host, &options, Mode::Commit)?;
+    let added = outcome.plan.stores.iter().any(|(_, result)| *result == StoreResult::Added);
+    let mut record = Record::read(&host.root, path)?.unwrap_or_else(|| Record::new(path));
+    record.added |= added;
+    record.taken = None;
+    if record.added {
+        record.write(&host.root)?;
+    }
+    Ok(outcome)
+}
+
+fn left_to_boot(path: &str, provided: bool) -> Problem {
+    let message = format!("the store `{path}` is not listed: its directory does not exist");
+    if provided {
+        return Problem::new(
+            "store-missing",
+            format!("{message} until `systemd-tmpfiles --create` or its mount unit has run"),
+            format!("then run `storagectl add-store {path}`; until then the entry would stop every engine"),
+        );
+    }
+    Problem::new(
+        "store-missing",
+        format!("{message}, and nothing in this system provides it at boot"),
+        format!(
+            "own the directory in the package, or ship a tmpfiles.d line such as `d {path} 0755 root root -`"
+        ),
+    )
+}
+
+fn preun(host: &Host, path: &str) -> anyhow::Result<Outcome> {
+    let taken = taken_entry(host, path)?;
+    if let Some(taken) = taken {
+        let mut record = Record::read(&host.root, path)?.unwrap_or_else(|| Record::new(path));
+        record.taken = Some(taken);
+        // Without the record %postun cannot list the store again, but engines must not stop.
+        let kept = record.write(&host.root);
+        let outcome = remove(host, path, false)?;
+        kept?;
+        return Ok(outcome);
+    }
+    Record::forget(&host.root, path)?;
+    remove(host, path, false)
+}
+
+fn postun_erase(host: &Host, path: &str) -> anyhow::Result<Outcome> {
+    let record = Record::read(&host.root, path)?;
+    let gone = is_gone(&host.root, Path::new(path))
+        .with_context(|| format!("cannot look at `{}`", host.show(Path::new(path))))?;
+    match record {
+        Some(Record { added, taken: Some(taken), .. }) if !gone => {
+            let outcome = relist_store(host, path, &taken, Mode::Commit)?;
+            if added {
+                Record { added, taken: None, path: path.to_owned() }.write(&host.root)?;
+            } else {
+                Record::forget(&host.root, path)?;
+            }
+            Ok(outcome)
+        }
+        _ => unlist_if_gone(host, path),
+    }
+}
+
+fn unlist_if_gone(host: &Host, path: &str) -> anyhow::Result<Outcome> {
+    let outcome = remove(host, path, true)?;
+    let stays = outcome.plan.stores.iter().any(|(_, result)| *result == StoreResult::Kept);
+    if !stays {
+        Record::forget(&host.root, path)?;
+    }
+    Ok(outcome)
+}
+
+fn remove(host: &Host, path: &str, if_gone: bool) -> anyhow::Result<Outcome> {
+    remove_stores(host, &RemoveOptions { paths: vec![path.to_owned()], if_gone, force: false }, Mode::Commit)
+}

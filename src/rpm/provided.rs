@@ -1,0 +1,100 @@
+//! Directories that are not there yet, but will be when the system has booted.
+
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::conf::clean;
+use crate::host::Root;
+
+/// The directories of tmpfiles.d(5).
+const TMPFILES: [&str; 3] = ["/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/lib/tmpfiles.d"];
+
+/// Where systemd looks for units of the system, systemd.unit(5).
+const UNITS: [&str; 3] = ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system"];
+
+/// Line types of tmpfiles.d(5) that create their path: directories, subvolumes,
+/// copies and symlinks.
+const CREATING: &str = "dDvqQCL";
+
+/// Whether something in `root` makes the directory at `path` when it boots: a
+/// tmpfiles.d line for it or for something below it, or a mount unit for it.
+///
+/// # Errors
+/// If a file cannot be read.
+pub(super) fn at_boot(root: &Root, path: &str) -> anyhow::Result<bool> {
+    let unit = format!("{}.mount", escape(path));
+    for dir in UNITS {
+        let file = Path::new(dir).join(&unit);
+        if root.stat(&file).with_context(|| format!("cannot look at `{}`", file.display()))?.is_some() {
+            return Ok(true);
+        }
+    }
+    for dir in TMPFILES {
+        let names =
+            root.list(Path::new(dir)).with_context(|| format!("cannot read `{dir}`"))?.unwrap_or_default();
+        for name in names.iter().filter(|name| Path::new(name).extension().is_some_and(|end| end == "conf")) {
+            let file = Path::new(dir).join(name);
+            let read = root.read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
+            let text =
+                read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+            if text.lines().any(|line| creates(line, path)) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+fn creates(line: &str, path: &str) -> bool {
+    let mut fields = line.split_whitespace();
+    let (Some(kind), Some(target)) = (fields.next(), fields.next()) else {
+        return false;
+    };
+    let target = clean(target.trim_matches(['"', '\'']));
+    kind.starts_with(|letter| CREATING.contains(letter)) && Path::new(&target).starts_with(path)
+}
+
+/// `path` as part of a unit's name, as `systemd-escape --path` gives it
+/// (systemd.unit(5), "String escaping for inclusion in unit names").
+pub(super) fn escape(path: &str) -> String {
+    let mut out = String::new();
+    for (index, byte) in path.trim_matches('/').bytes().enumerate() {
+        match byte {
+            b'/' => out.push('-'),
+            b'.' if index == 0 => out.push_str("\\x2e"),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'_' | b'.' => out.push(char::from(byte)),
+            other => out.push_str(&format!("\\x{other:02x}")),
+        }
+    }
+    if out.is_empty() { "-".to_owned() } else { out }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_escaped_as_systemd_escapes_them() {
+        for (path, name) in [
+            ("/var/images", "var-images"),
+            ("/var/my-images", "var-my\\x2dimages"),
+            ("/.a/.b", "\\x2ea-.b"),
+            ("/ä", "\\xc3\\xa4"),
+            ("/", "-"),
+        ] {
+            assert_eq!(escape(path), name);
+        }
+    }
+
+    #[test]
+    fn a_line_provides_its_path_and_what_is_above() {
+        assert!(creates("d /var/images 0755 root root -", "/var/images"));
+        assert!(creates("d! \"/var/images/\"", "/var/images"));
+        assert!(creates("d /var/images/amd64 - - -", "/var/images"));
+        assert!(!creates("d /var - - -", "/var/images"));
+        assert!(!creates("# d /var/images", "/var/images"));
+        assert!(!creates("r /var/images", "/var/images"));
+        assert!(!creates("", "/var/images"));
+    }
+}

@@ -1,0 +1,198 @@
+//! What in a store's files stops the engines that have it listed.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::records::{Image, Layer, parse};
+use crate::host::{Kind, Root};
+
+/// Which commands a harm stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Every command of every engine, and CRI-O's start.
+    All,
+    /// Every command that looks at a layer: run, pull, images, build.
+    Layer,
+}
+
+/// One reason why engines stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Harm {
+    /// Its stable name, such as `layers-json-malformed`.
+    pub id: &'static str,
+    /// What it stops.
+    pub scope: Scope,
+    /// What is wrong, as half a sentence: `its images.json is malformed: …`.
+    pub message: String,
+    /// What helps.
+    pub hint: String,
+}
+
+/// Looks for what makes engines stop as soon as the store at `path` is listed:
+/// records that do not parse, names given twice, lock files that are missing
+/// where engines cannot create them.
+///
+/// The rules were observed with podman 4.3, 5.8 and 6.0: a store that cannot be
+/// opened fails all stores. A malformed layers.json even makes CRI-O wipe its
+/// own storage after an unclean stop.
+///
+/// # Errors
+/// If something cannot be read: that is not the same as being fine.
+pub fn content_harms(root: &Root, path: &Path, driver: &str) -> io::Result<Vec<Harm>> {
+    let read_only = root.is_read_only(path)?;
+    let mut harms = Vec::new();
+    let images = path.join(format!("{driver}-images"));
+    let layers = path.join(format!("{driver}-layers"));
+    for (dir, lock, scope) in [(&images, "images.lock", Scope::All), (&layers, "layers.lock", Scope::Layer)] {
+        harms.extend(lock_harm(root, dir, lock, read_only, scope)?);
+    }
+    check_images(root, &images, &mut harms)?;
+    check_layers(root, &layers, &mut harms)?;
+    Ok(harms)
+}
+
+fn lock_harm(root: &Root, dir: &Path, lock: &str, read_only: bool, scope: Scope) -> io::Result<Option<Harm>> {
+    let name = file_name(dir);
+    if root.stat(dir)?.is_some_and(|stat| stat.kind != Kind::Directory) {
+        return Ok(Some(Harm {
+            id: "store-malformed",
+            scope,
+            message: format!("its `{name}` is not a directory"),
+            hint: "make the store again; this one was not made by an engine".to_owned(),
+        }));
+    }
+    Ok(match root.stat(&dir.join(lock))?.map(|stat| stat.kind) {
+        Some(Kind::Directory) => Some(Harm {
+            id: "store-malformed",
+            scope,
+            message: format!("its `{name}/{lock}` is a directory"),
+            hint: "remove that directory and run `storagectl init-store` on the store".to_owned(),
+        }),
+        None if read_only => Some(Harm {
+            id: "lock-missing",
+            scope,
+            message: format!(
+                "its `{name}/{lock}` is missing and its file system is read-only, so that no engine can create it"
+            ),
+            hint: "run `storagectl init-store` on the store before it is sealed or mounted read-only"
+                .to_owned(),
+        }),
+        _ => None,
+    })
+}
+
+fn check_images(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()> {
+    let Some(images) = load::<Image>(root, dir, "images.json", Scope::All, harms)? else {
+        return Ok(());
+    };
+    let mut names = HashSet::new();
+    for image in &images {
+        let id = image.id.as_deref().unwrap_or("?");
+        for name in image.names.iter().flatten() {
+            if !names.insert(name.as_str()) {
+                harms.push(Harm {
+                    id: "image-name-twice",
+                    scope: Scope::All,
+                    message: format!("its images.json gives the name `{name}` to two images"),
+                    hint: "untag one of the two with the engine that made the store".to_owned(),
+                });
+            }
+        }
+        let manifests =
+            image.big_data_digests.iter().flatten().filter(|(key, _)| key.starts_with("manifest"));
+        let digests = image
+            .digest
+            .iter()
+            .filter(|digest| !digest.is_empty())
+            .chain(manifests.map(|(_, digest)| digest));
+        for digest in digests.filter(|digest| !is_digest(digest)) {
+            harms.push(Harm {
+                id: "image-digest-invalid",
+                scope: Scope::All,
+                message: format!("its images.json gives image `{id}` the invalid digest `{digest}`"),
+                hint: "pull that image into the store again".to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_layers(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()> {
+    let mut names = HashSet::new();
+    for file in ["layers.json", "volatile-layers.json"] {
+        let Some(layers) = load::<Layer>(root, dir, file, Scope::Layer, harms)? else {
+            continue;
+        };
+        for name in layers.into_iter().flat_map(|layer| layer.names.unwrap_or_default()) {
+            if let Some(name) = names.replace(name) {
+                harms.push(Harm {
+                    id: "layer-name-twice",
+                    scope: Scope::Layer,
+                    message: format!("its {file} gives the name `{name}` to two layers"),
+                    hint: "make the store again; engines refuse all layers while this stands there"
+                        .to_owned(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads a file of records; `None` if it is not there or was reported as a harm.
+fn load<T: for<'de> Deserialize<'de>>(
+    root: &Root,
+    dir: &Path,
+    file: &str,
+    scope: Scope,
+    harms: &mut Vec<Harm>,
+) -> io::Result<Option<Vec<T>>> {
+    let malformed = |why: String| Harm {
+        id: if scope == Scope::All { "images-json-malformed" } else { "layers-json-malformed" },
+        scope,
+        message: format!("its `{}/{file}` is malformed: {why}", file_name(dir)),
+        hint: if scope == Scope::All {
+            "make the store again, or restore this file".to_owned()
+        } else {
+            "make the store again; with this file CRI-O wipes its own storage after a power cut".to_owned()
+        },
+    };
+    let bytes = match root.read(&dir.join(file)) {
+        Ok(Some((bytes, _))) => bytes,
+        Ok(None) => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            harms.push(malformed("it is a directory".to_owned()));
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    match parse(&bytes) {
+        Ok(records) => Ok(Some(records)),
+        Err(error) => {
+            harms.push(malformed(error.to_string()));
+            Ok(None)
+        }
+    }
+}
+
+fn file_name(path: &Path) -> std::borrow::Cow<'_, str> {
+    path.file_name().unwrap_or_default().to_string_lossy()
+}
+
+/// Whether `digest` is what the engines' digest library validates: an algorithm
+/// that it knows and as many lower-case hexadecimal digits as that gives.
+fn is_digest(digest: &str) -> bool {
+    let Some((algorithm, hex)) = digest.split_once(':') else {
+        return false;
+    };
+    let length = match algorithm {
+        "sha256" => 64,
+        "sha384" => 96,
+        "sha512" => 128,
+        _ => return false,
+    };
+    hex.len() == length && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}

@@ -1,0 +1,59 @@
+//! Making a directory an image store that can be served read-only.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::host::Root;
+
+/// The marker file of a store that is meant to be one, even while it is empty.
+pub const MARKER: &str = ".storagectl-store";
+
+const MARKER_TEXT: &[u8] = b"This directory is an additional image store for container engines.\n\
+    It stays listed in storage.conf even while it holds no image. See storagectl(1).\n";
+
+/// Makes the directory at `path` an empty, valid, read-only image store for
+/// engines that use `driver`: both lock files, so that it works on a read-only
+/// file system, readable by everyone, and the marker file.
+///
+/// What is there already is not touched. Returns what was created, or in a dry
+/// run would be.
+///
+/// # Errors
+/// If something cannot be created.
+pub fn init(root: &Root, path: &Path, driver: &str, dry_run: bool) -> anyhow::Result<Vec<PathBuf>> {
+    let mut made = Vec::new();
+    let dirs =
+        [path.to_owned(), path.join(format!("{driver}-images")), path.join(format!("{driver}-layers"))];
+    for dir in &dirs {
+        let existed = exists(root, dir)?;
+        if !dry_run {
+            root.create_dirs(dir, 0o755)
+                .with_context(|| format!("cannot create the directory `{}`", root.show(dir).display()))?;
+        }
+        if !existed {
+            made.push(dir.clone());
+        }
+    }
+    let files = [
+        (dirs[1].join("images.lock"), &b""[..]),
+        (dirs[2].join("layers.lock"), &b""[..]),
+        (path.join(MARKER), MARKER_TEXT),
+    ];
+    for (file, content) in files {
+        if exists(root, &file)? {
+            continue;
+        }
+        if !dry_run {
+            root.create_file(&file, content, 0o644)
+                .with_context(|| format!("cannot create `{}`", root.show(&file).display()))?;
+        }
+        made.push(file);
+    }
+    Ok(made)
+}
+
+fn exists(root: &Root, path: &Path) -> anyhow::Result<bool> {
+    let stat = root.stat(path).with_context(|| format!("cannot look at `{}`", root.show(path).display()))?;
+    Ok(stat.is_some())
+}

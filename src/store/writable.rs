@@ -1,0 +1,63 @@
+//! Who besides its owner could put images into a store.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::host::{Root, Stat};
+
+/// Why others can write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Writer {
+    /// The directory that they can write to.
+    pub dir: PathBuf,
+    /// Who, and by which mode.
+    pub who: String,
+}
+
+/// Finds a directory, the store at `path` or one above it, through which others
+/// than the store's owner and root could plant images: the store itself, if its
+/// mode lets group or others write; one above it, if its mode does and it is
+/// not sticky, or if a third user owns it.
+///
+/// Every directory counts in which a name is looked up on the way, also those
+/// that a symlink leads through. A group that is its user's own (the same
+/// number, not 0) is that user. File systems without modes are not looked at.
+///
+/// # Errors
+/// If the path cannot be followed.
+pub fn writer_besides_owner(root: &Root, path: &Path) -> io::Result<Option<Writer>> {
+    if !root.has_modes(path)? {
+        return Ok(None);
+    }
+    let mut steps = root.trail(path)?;
+    let store = steps.pop().expect("a trail ends at its path");
+    if let Some(who) = writers(&store.stat) {
+        return Ok(Some(Writer { dir: store.path, who }));
+    }
+    for step in steps.into_iter().rev() {
+        let sticky = step.stat.mode & 0o1000 != 0;
+        let foreign = step.stat.uid != 0 && step.stat.uid != store.stat.uid;
+        let who = if foreign {
+            Some(format!("user {}, who owns it,", step.stat.uid))
+        } else {
+            writers(&step.stat).filter(|_| !sticky)
+        };
+        // Above a tree's own root, its builder decides.
+        let builder = root.is_tree() && foreign && step.path == Path::new("/");
+        if let Some(who) = who.filter(|_| !builder) {
+            return Ok(Some(Writer { dir: step.path, who }));
+        }
+    }
+    Ok(None)
+}
+
+fn writers(stat: &Stat) -> Option<String> {
+    let own_group = stat.gid == stat.uid && stat.gid != 0;
+    if stat.mode & 0o002 != 0 {
+        Some(format!("everyone (mode {:04o})", stat.mode))
+    } else if stat.mode & 0o020 != 0 && !own_group {
+        Some(format!("group {} (mode {:04o})", stat.gid, stat.mode))
+    } else {
+        None
+    }
+}
