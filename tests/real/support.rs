@@ -1,0 +1,81 @@
+//! What all real tests share: programs, scratch directories, an image store.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// The program under test.
+pub(crate) const STORAGECTL: &str = env!("CARGO_BIN_EXE_storagectl");
+
+/// The image that [`image_store`] holds.
+pub(crate) const IMAGE: &str = "localhost/app:1";
+
+/// Runs a command and returns what it printed; panics with its output if it fails.
+#[track_caller]
+pub(crate) fn run(command: &mut Command) -> String {
+    let output = finish(command);
+    assert!(output.status.success(), "{command:?}\n{}", text(&output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Runs a command to its end, whatever that is.
+#[track_caller]
+pub(crate) fn finish(command: &mut Command) -> Output {
+    match command.output() {
+        Ok(output) => output,
+        Err(error) => panic!("{command:?}: {error}; `make check` installs what the tests need"),
+    }
+}
+
+/// Both streams of a finished command.
+pub(crate) fn text(output: &Output) -> String {
+    format!(
+        "{}{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// `storagectl` with `args`.
+pub(crate) fn storagectl(args: &[&str]) -> Command {
+    let mut command = Command::new(STORAGECTL);
+    command.args(args).env_remove("NO_COLOR").env("TERM", "dumb");
+    command
+}
+
+/// podman in a private mount namespace, with `conf` as its storage.conf.
+pub(crate) fn podman(conf: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new("unshare");
+    command.arg("-m").arg("podman").args(args).env("CONTAINERS_STORAGE_CONF", conf);
+    command
+}
+
+/// The names of all images that podman sees with `conf`, read-only ones marked.
+#[track_caller]
+pub(crate) fn images(conf: &Path) -> String {
+    run(&mut podman(conf, &["images", "--format", "{{.Repository}}:{{.Tag}} {{.ReadOnly}}"]))
+}
+
+/// An image store that podman made, with [`IMAGE`] in it. Made once; copy it
+/// with [`copy_store`] to change it.
+pub(crate) fn image_store() -> &'static Path {
+    static STORE: OnceLock<PathBuf> = OnceLock::new();
+    STORE.get_or_init(|| {
+        let dir = tempfile::tempdir().expect("a scratch directory can be made").keep();
+        let (rootfs, store) = (dir.join("rootfs/bin"), dir.join("store"));
+        std::fs::create_dir_all(&rootfs).expect("a directory can be made");
+        std::fs::copy("/bin/busybox", rootfs.join("busybox")).expect("busybox-static is installed");
+        let tar = dir.join("rootfs.tar");
+        run(Command::new("tar").arg("-C").arg(dir.join("rootfs")).arg("-cf").arg(&tar).arg("."));
+        run(Command::new("unshare").arg("-m").arg("podman").arg("--root").arg(&store).arg("--runroot").arg(dir.join("run")).arg("import").arg(&tar).arg(IMAGE));
+        store
+    })
+}
+
+/// Copies the image store to `to`, which must not exist.
+#[track_caller]
+pub(crate) fn copy_store(to: &Path) {
+    std::fs::create_dir_all(to.parent().expect("a store has a parent")).expect("a directory can be made");
+    run(Command::new("cp").arg("-a").arg(image_store()).arg(to));
+}

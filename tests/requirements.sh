@@ -1,0 +1,57 @@
+#!/bin/sh
+# Sees to the programs that the tests need: installs them where it may, and says
+# exactly what is missing where it may not. With the argument "bench" also those
+# that the benchmark needs.
+set -eu
+
+# A program and the Debian package that has it.
+needed='
+podman podman
+crun crun
+rpm rpm
+rpmbuild rpm
+strace strace
+setfacl acl
+setfattr attr
+busybox busybox-static
+mksquashfs squashfs-tools
+mkfs.vfat dosfstools
+gcc gcc
+make make
+git git
+'
+bench='
+hyperfine hyperfine
+augtool augeas-tools
+python3 python3
+'
+[ "${1:-}" = bench ] && needed="$needed$bench"
+
+PATH=$PATH:/usr/sbin:/sbin
+missing() {
+    echo "$needed" | while read -r program package; do
+        [ -z "$program" ] || command -v "$program" >/dev/null 2>&1 || echo "$package"
+    done | sort -u | tr '\n' ' '
+}
+
+packages=$(missing)
+if [ -n "$packages" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing: $packages" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    # shellcheck disable=SC2086
+    apt-get install -y -qq --no-install-recommends $packages >/dev/null
+    packages=$(missing)
+fi
+if [ -n "$packages" ]; then
+    echo "error: the tests need these Debian packages (or their like): $packages" >&2
+    echo >&2
+    echo "hint: run \`make check\` as root, or \`apt-get install $packages\` first" >&2
+    exit 1
+fi
+if [ "$(id -u)" != 0 ]; then
+    echo "error: the tests in tests/real need root, for private mounts and rpm scriptlets" >&2
+    echo >&2
+    echo "hint: \`cargo test --test cmd --test forms --test properties\` runs those that do not" >&2
+    exit 1
+fi
