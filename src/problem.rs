@@ -1,6 +1,7 @@
 //! Something that is wrong, with what a person needs to mend it.
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -34,6 +35,29 @@ impl Problem {
     /// A problem that stands in no file.
     pub fn new(id: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { id, message: message.into(), hint: hint.into(), place: None }
+    }
+
+    /// What the system answered when something was done to `path`: "cannot `doing` `path`: …".
+    pub fn io(doing: &str, path: &str, error: &io::Error) -> Self {
+        let (id, hint) = match error.kind() {
+            io::ErrorKind::ReadOnlyFilesystem => {
+                ("read-only", "do it where the system's image is built, or remount the file system writable")
+            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                ("disk-full", "free some space and try again")
+            }
+            io::ErrorKind::PermissionDenied => ("permission", "run it as the owner of that file, usually root"),
+            io::ErrorKind::IsADirectory => ("not-a-file", "give the file itself, not the directory that it is in"),
+            io::ErrorKind::NotADirectory => ("not-a-directory", "something on the way there is a file; move it away"),
+            io::ErrorKind::NotFound => ("missing", "create it first, or give another path"),
+            _ => match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+                Some(rustix::io::Errno::LOOP) => ("symlink-loop", "a symlink on the way there leads back to itself; mend it"),
+                _ => ("io", "see to what the system says and try again"),
+            },
+        };
+        let text = error.to_string();
+        let words = text.split(" (os error").next().unwrap_or(&text);
+        Self::new(id, format!("cannot {doing} `{path}`: {words}"), hint)
     }
 
     /// A fault of a document, in the file that the document was read from.

@@ -1,8 +1,10 @@
 //! Edits of generated files: what must hold for every file that a person could write.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use proptest::prelude::*;
 use proptest::test_runner::Config;
-use storagectl::conf::{Document, Leaf, Position, StoreList, add, clean, remove};
+use storagectl::conf::{Document, Leaf, Position, StoreList, add, clean, copy, remove, restore};
 
 /// One way to write an array of stores, around the items of the list.
 #[derive(Debug, Clone)]
@@ -162,7 +164,11 @@ fn is_insertion(shorter: &str, longer: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 3000, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config {
+        cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(3000),
+        failure_persistence: None,
+        ..Config::default()
+    })]
 
     #[test]
     fn add_then_remove_gives_the_original_bytes(looks in looks(), items in stores(), place in 0..5usize, at in 0..6usize) {
@@ -214,6 +220,25 @@ proptest! {
         let mut left = comments(&out);
         left.retain(|comment| !own.iter().any(|mine| mine == comment));
         prop_assert_eq!(left, expected, "a comment of another item went:\n{}\n{}", text, out);
+    }
+
+    #[test]
+    fn an_entry_that_is_put_back_brings_its_comments_back(looks in looks(), items in stores(), pick in 0..6usize) {
+        let text = file(&looks, &items);
+        let index = pick % items.len().max(1);
+        let Some(store) = items.get(index) else { return Ok(()) };
+        let item = copy(&Document::parse(text.as_str()).unwrap(), store).unwrap().unwrap();
+        let removed = remove(&text, |path| path == store).unwrap();
+        let behind = index.checked_sub(1).map(|before| items[before].clone());
+        let back = restore(&removed, &item, behind.as_deref()).unwrap();
+        prop_assert_eq!(&list(&back), &items);
+        prop_assert_eq!(comments(&back), comments(&text), "a comment was lost:\n{}\n{}", text, back);
+        let plain = !looks.blank_lines && !looks.commented_entry && !looks.comma_first && !looks.glued;
+        // The look of a list's only item is gone with it.
+        let alone = items.len() == 1;
+        if plain && !alone {
+            prop_assert_eq!(back, text);
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::conf::clean;
 use crate::host::Root;
 use crate::plan::{Host, Mode};
+use crate::problem::Problem;
 use output::Output;
 
 const AFTER_HELP: &str = "\
@@ -42,7 +43,7 @@ Examples:
 /// without touching any other byte, never into a state that stops an engine,
 /// and so that an interruption at any instant leaves the old file or the new.
 #[derive(Debug, Parser)]
-#[command(name = "storagectl", version, after_help = AFTER_HELP, max_term_width = 80, disable_help_subcommand = true)]
+#[command(name = "storagectl", version, after_help = AFTER_HELP, term_width = 80, disable_help_subcommand = true)]
 pub struct Cli {
     #[command(flatten)]
     common: Common,
@@ -51,11 +52,13 @@ pub struct Cli {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Common options")]
 struct Common {
     /// Work on the system tree under DIR; nothing outside it is read or written
     #[arg(long, global = true, value_name = "DIR")]
     root: Option<PathBuf>,
-    /// Use this one file instead of the host's storage.conf
+    /// Use this one file instead of the host's storage.conf; with --root, a path
+    /// inside DIR
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Show what would change, as a unified diff, and change nothing
@@ -143,9 +146,8 @@ pub fn command() -> clap::Command {
 impl Common {
     fn host(&self) -> anyhow::Result<Host> {
         let root = match &self.root {
-            Some(dir) => {
-                Root::tree(dir).with_context(|| format!("cannot open the tree `{}`", dir.display()))?
-            }
+            Some(dir) => Root::tree(dir)
+                .map_err(|error| Problem::io("open the tree", &dir.display().to_string(), &error))?,
             None => Root::system().context("cannot open `/`")?,
         };
         let config = match &self.config {

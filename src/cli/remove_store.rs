@@ -3,8 +3,8 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::output::Output;
-use super::{Common, report, store_paths};
-use crate::plan::{RemoveOptions, remove_stores};
+use super::{Common, report};
+use crate::plan::{RemoveOptions, remove_stores, store_path};
 
 /// Take image stores off the list in storage.conf
 ///
@@ -28,8 +28,15 @@ pub(super) struct RemoveStore {
 
 impl RemoveStore {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<()> {
-        let options =
-            RemoveOptions { paths: store_paths(&self.paths)?, if_gone: self.if_gone, force: self.force };
+        let mut paths = Vec::new();
+        for path in &self.paths {
+            // Not checked any further: what should not be listed must be removable.
+            paths.push(match path.to_str() {
+                Some(path) => path.to_owned(),
+                None => store_path(path)?,
+            });
+        }
+        let options = RemoveOptions { paths, if_gone: self.if_gone, force: self.force };
         let host = common.host()?;
         let outcome = remove_stores(&host, &options, common.mode())?;
         report::report(common, &host, &outcome, self.restart, output)

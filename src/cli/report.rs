@@ -68,7 +68,7 @@ pub(super) fn report(
                     diff: change.diff(host),
                 })
                 .collect(),
-            notes: notes(outcome),
+            notes: notes(outcome, true).chain(notes(outcome, false)).collect(),
             warnings: warnings(outcome).map(|(id, message)| WarningLine { id, message }).collect(),
         };
         output.json(&report)?;
@@ -84,22 +84,25 @@ pub(super) fn report(
     Ok(())
 }
 
-fn notes(outcome: &Outcome) -> Vec<&str> {
-    let notes = outcome.plan.notes.iter();
-    notes.filter_map(|note| if let Note::Also(text) = note { Some(text.as_str()) } else { None }).collect()
+fn notes(outcome: &Outcome, first: bool) -> impl Iterator<Item = &str> {
+    outcome.plan.notes.iter().filter_map(move |note| match note {
+        Note::First(text) if first => Some(text.as_str()),
+        Note::Then(text) if !first => Some(text.as_str()),
+        _ => None,
+    })
 }
 
 fn warnings(outcome: &Outcome) -> impl Iterator<Item = (&str, &str)> {
     outcome.plan.notes.iter().filter_map(|note| match note {
         Note::Warning(id, text) => Some((*id, text.as_str())),
-        Note::Also(_) => None,
+        Note::First(_) | Note::Then(_) => None,
     })
 }
 
 fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> anyhow::Result<()> {
     let would = if common.dry_run { "would have " } else { "" };
     let file = host.show(&host.main_file()?);
-    for text in notes(outcome) {
+    for text in notes(outcome, true) {
         output.status(&format!("{would}{text}"));
     }
     for (path, _) in &outcome.plan.inits {
@@ -121,6 +124,9 @@ fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> a
                 output.status(&format!("`{path}` still holds a store and stays in `{file}`"))
             }
         }
+    }
+    for text in notes(outcome, false) {
+        output.status(&format!("{would}{text}"));
     }
     for (_, text) in warnings(outcome) {
         output.warning(text);

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::output::Output;
 use super::{Common, report};
-use crate::plan::{Host, Outcome, store_path};
+use crate::plan::{Host, Outcome, StoreResult, store_path};
 use crate::rpm::{self, Phase};
 
 /// Do what an RPM scriptlet has to do for a package's stores
@@ -56,7 +56,11 @@ impl Scriptlet {
 
     fn each(&self, common: &Common, output: &Output, run: impl Fn(&Host) -> anyhow::Result<Option<Outcome>>) {
         let result = common.host().and_then(|host| match run(&host)? {
-            Some(outcome) => report::report(common, &host, &outcome, false, output),
+            Some(mut outcome) => {
+                // On every upgrade the old package's store still holds something: no news.
+                outcome.plan.stores.retain(|(_, result)| *result != StoreResult::Kept);
+                report::report(common, &host, &outcome, false, output)
+            }
             None => Ok(()),
         });
         if let Err(error) = result {

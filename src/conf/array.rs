@@ -258,10 +258,20 @@ impl<'a> Anatomy<'a> {
                 ],
             };
         }
+        let line_end = style::next_line(text, slot.span.end);
+        let comma = match (self.comma_first_line(index), slot.comma) {
+            (Some(_), None) => self.slots[index - 1].comma,
+            (_, Some(comma)) if comma >= line_end => Some(comma),
+            _ => None,
+        };
+        if let Some(comma) = comma
+            && line_end <= self.close
+        {
+            return vec![self.comma_first(line_end, comma, item)];
+        }
         // The line breaks behind a comment, whatever else would look better.
         let rest = if item.behind.is_some() { format!("{newline}{indent}") } else { String::new() };
-        let stacked =
-            self.starts_line(index) && self.is_last(index) && (index == 0 || self.owns_lines(index - 1));
+        let stacked = self.starts_line(index) && self.is_last(index);
         if stacked || !item.above.is_empty() {
             return match slot.comma {
                 Some(comma) if self.is_last(index) => {
@@ -273,6 +283,14 @@ impl<'a> Anatomy<'a> {
             };
         }
         vec![Splice::insert(slot.span.end, format!(", {raw}{tail}{rest}"))]
+    }
+
+    /// A line for `item` in a list whose lines start with commas, like the one at `comma`.
+    fn comma_first(&self, at: usize, comma: usize, item: &Cut) -> Splice {
+        let newline = style::newline(self.text, at - 1);
+        let indent = style::indentation(self.text, comma);
+        let (head, raw, tail) = (item.head(indent, newline), &item.raw, item.tail());
+        Splice::insert(at, format!("{head}{indent}, {raw}{tail}{newline}"))
     }
 
     fn insert_before(&self, index: usize, item: &Cut) -> Splice {

@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context;
-
 use super::snapshot::{Host, Snapshot};
 use super::{After, Plan};
 use crate::host::{self, Content, LockError, ReplaceError};
@@ -66,7 +64,7 @@ pub(super) fn change(
             let parent = file.parent().unwrap_or(Path::new("/"));
             host.root
                 .create_dirs(parent, 0o755)
-                .with_context(|| format!("cannot create the directory `{}`", host.show(parent)))?;
+                .map_err(|error| Problem::io("create the directory", &host.show(parent), &error))?;
             continue;
         };
         let lock = host::lock(&dir.dir, PATIENCE).map_err(|error| lock_problem(host, &dir, error))?;
@@ -127,9 +125,7 @@ fn lock_problem(host: &Host, dir: &host::Resolved, error: LockError) -> anyhow::
             format!("`fuser {shown}` or `lslocks` shows which one"),
         )
         .into(),
-        LockError::Io(error) => {
-            anyhow::Error::new(error).context(format!("cannot lock the directory `{shown}`"))
-        }
+        LockError::Io(error) => Problem::io("lock", &shown, &error).into(),
     }
 }
 
@@ -146,25 +142,7 @@ fn replace_problem(host: &Host, path: &Path, error: ReplaceError) -> anyhow::Err
             .into();
         }
     };
-    let (id, hint) = match error.kind() {
-        std::io::ErrorKind::ReadOnlyFilesystem => (
-            "read-only",
-            "edit it in the image instead, or make the file system writable (`mount -o remount,rw`)",
-        ),
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            ("disk-full", "free some space and try again")
-        }
-        std::io::ErrorKind::PermissionDenied => ("permission", "run it as the file's owner, usually root"),
-        _ => return anyhow::Error::new(error).context(format!("cannot {doing} `{shown}`; it is as it was")),
-    };
-    Problem::new(id, format!("cannot {doing} `{shown}`: {}; it is as it was", plain(&error)), hint).into()
-}
-
-/// An error of the system in words, without its number.
-fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
-    }
+    let mut problem = Problem::io(doing, &shown, &error);
+    problem.message.push_str("; it is as it was");
+    problem.into()
 }

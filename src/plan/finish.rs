@@ -39,7 +39,7 @@ impl Snapshot {
         let change =
             |after| FileChange { path: self.path.clone(), before: self.before.clone(), original, after };
         if let Some(head) = self.head.as_ref().filter(|head| head.is_spent(&edited)) {
-            notes.push(Note::Also(match &head.from {
+            notes.push(Note::Then(match &head.from {
                 Some(from) => {
                     format!("removed `{path}`, by now an unchanged copy: engines follow `{from}` again")
                 }
@@ -51,16 +51,16 @@ impl Snapshot {
         match &self.source {
             Source::Itself => {}
             Source::Vendor(file) => {
-                notes.push(Note::Also(format!("created `{path}` as a copy of `{}`", host.show(file))));
+                notes.push(Note::First(format!("created `{path}` as a copy of `{}`", host.show(file))));
             }
             Source::Link { target, .. } => {
-                notes.push(Note::Also(format!("replaced the symlink `{path}` by a copy of `{target}`")));
+                notes.push(Note::First(format!("replaced the symlink `{path}` by a copy of `{target}`")));
             }
-            Source::BuiltIn => notes.push(Note::Also(format!("created `{path}`"))),
+            Source::BuiltIn => notes.push(Note::First(format!("created `{path}`"))),
         }
         let whole = add_essentials(&self.text, &self.essentials, self.creates()).map_err(at)?;
         if whole != self.text {
-            notes.push(Note::Also(format!(
+            notes.push(Note::First(format!(
                 "set driver, runroot and graphroot in `{path}`: engines before podman 5 stop without them"
             )));
         }

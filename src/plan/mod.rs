@@ -93,8 +93,10 @@ pub enum StoreResult {
 /// A message that belongs to a plan, beside what happens to each store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
-    /// Something else that the plan does.
-    Also(String),
+    /// Something that the plan does first.
+    First(String),
+    /// Something that the plan does in the end.
+    Then(String),
     /// Something that is wrong and was so before: a stable name and a sentence.
     Warning(&'static str, String),
 }

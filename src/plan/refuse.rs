@@ -92,7 +92,7 @@ pub(super) fn managed_node(host: &Host, text: &str, force: bool) -> anyhow::Resu
     Err(Problem::new(
         "mco-managed",
         "OpenShift's Machine Config Operator owns this node's storage.conf; a local edit would degrade the node",
-        "list the store in a MachineConfig or a ContainerRuntimeConfig instead (later: `storagectl generate`); `--force` edits it all the same",
+        "list the store in a MachineConfig or a ContainerRuntimeConfig, which `storagectl generate` is going to write; `--force` edits it all the same",
     )
     .into())
 }

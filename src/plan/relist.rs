@@ -17,6 +17,9 @@ pub struct Taken {
     item: Cut,
     /// The entry before it, if it is not the first.
     behind: Option<String>,
+    /// The text that it was taken from: where nothing else has changed since,
+    /// this very text comes back.
+    text: String,
 }
 
 /// The entry that lists the store at `path`, to be put back by [`relist_store`];
@@ -34,7 +37,7 @@ pub fn taken_entry(host: &Host, path: &str) -> anyhow::Result<Option<Taken>> {
     let doc = Document::parse(snapshot.text.as_str()).map_err(at)?;
     let item = conf::copy(&doc, &entry).map_err(at)?;
     let behind = settings.stores.iter().take_while(|other| **other != entry).last().map(|other| clean(other));
-    Ok(item.map(|item| Taken { item, behind }))
+    Ok(item.map(|item| Taken { item, behind, text: snapshot.text.clone() }))
 }
 
 /// Lists the store at `path` again as it was, unless it is listed.
@@ -53,7 +56,11 @@ fn plan(host: &Host, snapshot: &Snapshot, path: &str, taken: &Taken) -> anyhow::
         return Ok(plan);
     }
     refuse::managed_node(host, &snapshot.text, false)?;
+    let without = |text: &str| conf::remove(text, |entry| clean(entry) == path).ok();
     let finished = snapshot.finish(host, |text| {
+        if without(&taken.text).as_deref() == Some(text) {
+            return Ok(taken.text.clone());
+        }
         conf::restore(text, &taken.item, taken.behind.as_deref())
             .map_err(|fault| Problem::at(fault, host.root.show(&snapshot.path), text))
     })?;

@@ -1,5 +1,6 @@
 //! Removing stores.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use anyhow::Context;
@@ -7,7 +8,8 @@ use anyhow::Context;
 use super::commit::{Mode, Outcome, change};
 use super::snapshot::{Host, Snapshot};
 use super::verify::{parse, verify};
-use super::{Plan, StoreResult, refuse};
+use super::refuse::{managed_node, store_path};
+use super::{Plan, StoreResult};
 use crate::conf::{self, clean};
 use crate::problem::Problem;
 use crate::store::is_gone;
@@ -15,7 +17,7 @@ use crate::store::is_gone;
 /// What to remove.
 #[derive(Debug, Clone, Default)]
 pub struct RemoveOptions {
-    /// The stores, cleaned.
+    /// The stores, as given: an entry that no engine can read is removed by its text.
     pub paths: Vec<String>,
     /// Only those of which nothing is left.
     pub if_gone: bool,
@@ -38,6 +40,7 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Re
     for path in &options.paths {
         let named = entries_of(host, &before.stores, path);
         let result = if named.is_empty() {
+            store_path(OsStr::new(path))?;
             StoreResult::Absent
         } else if options.if_gone
             && !is_gone(&host.root, Path::new(path))
@@ -56,7 +59,7 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Re
     };
     let mut after = before.clone();
     if edit(&snapshot.text)? != snapshot.text {
-        refuse::managed_node(host, &snapshot.text, options.force)?;
+        managed_node(host, &snapshot.text, options.force)?;
         let finished = snapshot.finish(host, edit)?;
         after = parse(host, &snapshot.path, &finished.text)?;
         plan.notes.extend(finished.notes);
@@ -74,7 +77,7 @@ pub(super) fn entries_of(host: &Host, entries: &[String], path: &str) -> Vec<Str
     entries
         .iter()
         .filter(|entry| {
-            clean(entry) == path || (entry.starts_with('/') && ours.is_some() && id(&clean(entry)) == ours)
+            clean(entry) == clean(path) || (entry.starts_with('/') && ours.is_some() && id(&clean(entry)) == ours)
         })
         .cloned()
         .collect()

@@ -1,5 +1,6 @@
 //! What was read from the host before anything is planned.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -70,12 +71,12 @@ impl Host {
     /// A [`Problem`] if it must not be written there.
     pub(super) fn locate(&self) -> anyhow::Result<Located> {
         let path = self.main_file()?;
-        let cannot_read = || self.cannot_read(&path);
-        let link = self.root.read_link(&path).with_context(cannot_read)?;
+        let cannot_read = |error| self.cannot_read(&path, &error);
+        let link = self.root.read_link(&path).map_err(cannot_read)?;
         let target = match self.root.resolve(&path) {
             Ok(target) => Some(target),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error).with_context(cannot_read),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(cannot_read(error).into()),
         };
         let (Some(link), Some(behind)) = (link, &target) else {
             refuse_vendor_file(self, target.as_ref().map_or(&path, |target| &target.path))?;
@@ -85,7 +86,7 @@ impl Host {
             return Ok(Located { path, target, vendor: None });
         }
         let vendor = Some((link.to_string_lossy().into_owned(), behind.path.clone()));
-        let target = Some(self.root.resolve_link(&path).with_context(cannot_read)?);
+        let target = Some(self.root.resolve_link(&path).map_err(cannot_read)?);
         Ok(Located { path, target, vendor })
     }
 
@@ -109,7 +110,7 @@ impl Host {
         if let Some((link, file)) = vendor {
             let (text, _) = read_text(&self.root, &file)?.ok_or_else(|| self.dangling(&path, &link))?;
             let link_itself = target.as_ref().map(|target| self.root.stat_link(target)).transpose();
-            let found = link_itself.with_context(|| self.cannot_read(&path))?.flatten();
+            let found = link_itself.map_err(|error| self.cannot_read(&path, &error))?.flatten();
             return Ok(Snapshot { target, found, ..snapshot(Source::Link { target: link, file }, text) });
         }
         let real = target.as_ref().map_or(path.as_path(), |target| &target.path);
@@ -119,7 +120,7 @@ impl Host {
             let (found, before) = (Some(found), Some(before));
             return Ok(Snapshot { target, found, before, head, ..snapshot(Source::Itself, text) });
         }
-        if let Some(link) = self.root.read_link(&path).with_context(|| self.cannot_read(&path))? {
+        if let Some(link) = self.root.read_link(&path).map_err(|error| self.cannot_read(&path, &error))? {
             return Err(self.dangling(&path, &link.to_string_lossy()).into());
         }
         let vendor = Path::new(engine::VENDOR_FILE);
@@ -146,8 +147,8 @@ impl Host {
         essentials
     }
 
-    fn cannot_read(&self, path: &Path) -> String {
-        format!("cannot read `{}`", self.show(path))
+    fn cannot_read(&self, path: &Path, error: &io::Error) -> Problem {
+        Problem::io("read", &self.show(path), error)
     }
 
     /// A path of the tree as a person outside would name it.
@@ -186,7 +187,7 @@ fn refuse_vendor_file(host: &Host, path: &Path) -> anyhow::Result<()> {
 /// A [`Problem`] if it is not UTF-8, else why it cannot be read.
 pub(super) fn read_text(root: &Root, path: &Path) -> anyhow::Result<Option<(String, Stat)>> {
     let shown = root.show(path);
-    let read = root.read(path).with_context(|| format!("cannot read `{}`", shown.display()))?;
+    let read = root.read(path).map_err(|error| Problem::io("read", &shown.display().to_string(), &error))?;
     let Some((bytes, stat)) = read else {
         return Ok(None);
     };

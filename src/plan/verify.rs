@@ -51,7 +51,7 @@ pub(super) fn verify(
         .filter(|harm| !expected.contains(&clean(&harm.path)))
         .map(|harm| {
             let what = format!(
-                "`{}` lists `{}`, {}: engines do not start until it is removed (`storagectl remove-store {}`)",
+                "`{}` lists `{}`, {}: engines do not start until that is mended (`storagectl remove-store {}`)",
                 host.show(path),
                 harm.path,
                 harm.what,

@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-
 use crate::host::Root;
+use crate::problem::Problem;
 
 /// The marker file of a store that is meant to be one, even while it is empty.
 pub const MARKER: &str = ".storagectl-store";
@@ -21,7 +20,7 @@ const MARKER_TEXT: &[u8] = b"This directory is an additional image store for con
 ///
 /// # Errors
 /// If something cannot be created.
-pub fn init(root: &Root, path: &Path, driver: &str, dry_run: bool) -> anyhow::Result<Vec<PathBuf>> {
+pub fn init(root: &Root, path: &Path, driver: &str, dry_run: bool) -> Result<Vec<PathBuf>, Problem> {
     let mut made = Vec::new();
     let dirs =
         [path.to_owned(), path.join(format!("{driver}-images")), path.join(format!("{driver}-layers"))];
@@ -29,7 +28,7 @@ pub fn init(root: &Root, path: &Path, driver: &str, dry_run: bool) -> anyhow::Re
         let existed = exists(root, dir)?;
         if !dry_run {
             root.create_dirs(dir, 0o755)
-                .with_context(|| format!("cannot create the directory `{}`", root.show(dir).display()))?;
+                .map_err(|error| Problem::io("create the directory", &root.show(dir).display().to_string(), &error))?;
         }
         if !existed {
             made.push(dir.clone());
@@ -46,14 +45,14 @@ pub fn init(root: &Root, path: &Path, driver: &str, dry_run: bool) -> anyhow::Re
         }
         if !dry_run {
             root.create_file(&file, content, 0o644)
-                .with_context(|| format!("cannot create `{}`", root.show(&file).display()))?;
+                .map_err(|error| Problem::io("create", &root.show(&file).display().to_string(), &error))?;
         }
         made.push(file);
     }
     Ok(made)
 }
 
-fn exists(root: &Root, path: &Path) -> anyhow::Result<bool> {
-    let stat = root.stat(path).with_context(|| format!("cannot look at `{}`", root.show(path).display()))?;
+fn exists(root: &Root, path: &Path) -> Result<bool, Problem> {
+    let stat = root.stat(path).map_err(|error| Problem::io("look at", &root.show(path).display().to_string(), &error))?;
     Ok(stat.is_some())
 }

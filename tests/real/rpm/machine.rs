@@ -1,0 +1,142 @@
+//! A system of its own for each test: a tree in which rpm runs scriptlets, and
+//! which podman takes for the host.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use super::packages::{Hooks, Packages, rpm};
+use crate::support::{IMAGE, copy_store, finish, run, text};
+
+/// Runs podman with the tree's directories in the place of the host's, so that
+/// it reads the tree's storage.conf and stores under the paths by which engines
+/// on that system would. The mounts go with the process.
+const ENGINE: &str = r#"set -e
+for dir in opt var run etc/containers usr/share/containers; do
+  mount --bind "$1/$dir" "/$dir"
+done
+mount -t tmpfs tmpfs /dev/shm
+exec podman images --format '{{.Repository}}:{{.Tag}}'
+"#;
+
+/// Runs a command as rpm-ostree runs scriptlets: /var can be read only, but for
+/// /var/tmp.
+const OSTREE: &str = r#"set -e
+mount --bind "$1/var" "$1/var"
+mount -o remount,bind,ro "$1/var"
+mount -t tmpfs tmpfs "$1/var/tmp"
+shift
+exec "$@"
+"#;
+
+/// A system of its own.
+pub(super) struct Machine {
+    dir: tempfile::TempDir,
+    packages: Arc<Packages>,
+    hooks: Hooks,
+}
+
+impl Machine {
+    /// A system with storagectl, an administrator's empty store at /opt/site, and
+    /// no storage.conf. Its packages have the scriptlets `hooks`.
+    pub(super) fn new(hooks: Hooks) -> Self {
+        let packages = Packages::shared();
+        let tree = packages.tree();
+        Self::from(packages, hooks, &tree)
+    }
+
+    /// The same without storagectl.
+    pub(super) fn without_storagectl() -> Self {
+        let packages = Packages::shared();
+        let tree = packages.bare_tree();
+        Self::from(packages, Hooks::Storagectl, &tree)
+    }
+
+    fn from(packages: Arc<Packages>, hooks: Hooks, tree: &std::path::Path) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        run(Command::new("cp").arg("-a").arg(tree).arg(dir.path().join("root")));
+        Self { dir, packages, hooks }
+    }
+
+    /// A path on that system, as the test sees it.
+    pub(super) fn path(&self, inside: &str) -> PathBuf {
+        self.dir.path().join("root").join(inside.trim_start_matches('/'))
+    }
+
+    /// Whether there is something at a path on that system.
+    pub(super) fn has(&self, inside: &str) -> bool {
+        self.path(inside).try_exists().unwrap()
+    }
+
+    /// A file's text, `None` if there is no such file.
+    pub(super) fn read(&self, inside: &str) -> Option<String> {
+        self.has(inside).then(|| fs_err::read_to_string(self.path(inside)).unwrap())
+    }
+
+    /// Writes a file.
+    pub(super) fn write(&self, inside: &str, text: &str) {
+        let path = self.path(inside);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    }
+
+    /// The names in a directory, sorted; none if there is no such directory.
+    pub(super) fn list(&self, inside: &str) -> Vec<String> {
+        let Ok(entries) = fs_err::read_dir(self.path(inside)) else {
+            return Vec::new();
+        };
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// Puts an image into a store, as an administrator might.
+    pub(super) fn fill_store(&self, inside: &str) {
+        let copy = self.dir.path().join("images");
+        copy_store(&copy);
+        run(Command::new("sh").arg("-c").arg("cp -a \"$0\"/overlay* \"$1\"").arg(&copy).arg(self.path(inside)));
+    }
+
+    /// rpm on that system. Names such as `app-1` become the files of the packages.
+    pub(super) fn rpm(&self, arguments: &[&str]) -> Output {
+        finish(&mut self.rpm_command(arguments))
+    }
+
+    /// rpm on that system, as far as scriptlets can tell under rpm-ostree.
+    pub(super) fn rpm_ostree(&self, arguments: &[&str]) -> Output {
+        self.write("/run/ostree-booted", "");
+        let rpm = self.rpm_command(arguments);
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", OSTREE, "sh"]).arg(self.path("/"));
+        command.arg(rpm.get_program()).args(rpm.get_args()).env("SYSTEMD_OFFLINE", "1");
+        finish(&mut command)
+    }
+
+    fn rpm_command(&self, arguments: &[&str]) -> Command {
+        let mut command = rpm(&self.path("/"));
+        for argument in arguments {
+            let file = self.packages.file(self.hooks, argument);
+            match file.try_exists().unwrap() {
+                true => command.arg(file),
+                false => command.arg(argument),
+            };
+        }
+        command
+    }
+
+    /// How often podman on that system lists the packages' image; what it says if
+    /// it does not start.
+    pub(super) fn images(&self) -> Result<usize, String> {
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", ENGINE, "sh"]).arg(self.path("/"));
+        for variable in ["CONTAINERS_STORAGE_CONF", "CONTAINERS_CONF", "STORAGE_DRIVER", "XDG_CONFIG_HOME"] {
+            command.env_remove(variable);
+        }
+        let output = finish(&mut command);
+        if !output.status.success() {
+            return Err(text(&output));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).lines().filter(|line| *line == IMAGE).count())
+    }
+}
