@@ -4,8 +4,48 @@ use std::io::{self, IsTerminal, Write};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use serde::Serialize;
+
 use super::{Color, Common, Format};
-use crate::problem::Problem;
+use crate::problem::{Place, Problem};
+
+/// An error as data.
+#[derive(Serialize)]
+struct ErrorReport<'a> {
+    version: u32,
+    error: ErrorLine<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorLine<'a> {
+    id: &'a str,
+    message: String,
+    hint: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+}
+
+impl<'a> ErrorReport<'a> {
+    fn new(error: &anyhow::Error, problem: Option<&'a Problem>) -> Self {
+        let place = problem.and_then(|problem| problem.place.as_deref());
+        let position = place.map(Place::position);
+        Self {
+            version: 1,
+            error: ErrorLine {
+                id: problem.map_or("io", |problem| problem.id),
+                message: format!("{error:#}"),
+                hint: problem.map_or("", |problem| &problem.hint),
+                file: place.map(|place| place.file.display().to_string()),
+                line: position.map(|(line, _)| line),
+                column: position.map(|(_, column)| column),
+            },
+        }
+    }
+}
 
 /// How this run speaks.
 #[derive(Debug)]
@@ -72,7 +112,12 @@ impl Output {
     /// An error: what, where, and what helps.
     pub(super) fn error(&self, error: &anyhow::Error) {
         let (bold, plain) = if self.colored { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
-        match error.downcast_ref::<Problem>() {
+        let problem = error.downcast_ref::<Problem>();
+        if self.json {
+            // The error has been told on standard error if this cannot be written.
+            let _ = self.json(&ErrorReport::new(error, problem));
+        }
+        match problem {
             Some(problem) => self.say(&self.problem(problem)),
             None => self.say(&format!("{bold}error{plain}: {error:#}")),
         }

@@ -7,4 +7,6 @@
 mod interrupt;
 mod podman;
 mod rpm;
+mod strace;
 mod support;
+mod tree;

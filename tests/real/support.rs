@@ -79,3 +79,15 @@ pub(crate) fn copy_store(to: &Path) {
     std::fs::create_dir_all(to.parent().expect("a store has a parent")).expect("a directory can be made");
     run(Command::new("cp").arg("-a").arg(image_store()).arg(to));
 }
+
+/// `outer` with the program, arguments and environment of `command` behind its own arguments.
+pub(crate) fn under(mut outer: Command, command: &Command) -> Command {
+    outer.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    outer
+}

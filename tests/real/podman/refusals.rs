@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use serde_json::Value;
 
 use super::{Bench, IMAGE_LINE, assert_nothing_served, assert_served, hermetic_podman, path};
-use crate::support::{IMAGE, finish, run, text};
+use crate::support::{IMAGE, finish, run, text, under};
 
 const CONF: &str = "[storage]\ndriver = \"overlay\"\nrunroot = \"@RUNROOT@\"\ngraphroot = \"@GRAPHROOT@\"\n
 [storage.options]\nadditionalimagestores = [\n  \"@OTHER@\",\n]\n";
@@ -297,14 +297,8 @@ fn seal(bench: &Bench) -> std::path::PathBuf {
 fn mounted(image: &Path, dir: &Path, command: &Command) -> Command {
     let mut outer = Command::new("unshare");
     outer.args(["-m", "sh", "-c", "mount -t squashfs -o loop,ro \"$0\" \"$1\" && shift && exec \"$@\""]);
-    outer.arg(image).arg(dir).arg(command.get_program()).args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => outer.env(name, value),
-            None => outer.env_remove(name),
-        };
-    }
-    outer
+    outer.arg(image).arg(dir);
+    under(outer, command)
 }
 
 fn edit_images(store: &Path, edit: impl Fn(&mut Vec<Value>)) {

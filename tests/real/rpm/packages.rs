@@ -25,12 +25,19 @@ impl Hooks {
         }
     }
 
-    /// The dependencies and scriptlets of a package.
+    /// Lines of a package's preamble.
+    fn requires(self) -> &'static str {
+        match self {
+            Self::Storagectl => "%{?storagectl_requires}",
+            Self::Sed => "Requires(post,postun): /bin/sh",
+        }
+    }
+
+    /// The scriptlets of a package.
     fn scriptlets(self) -> &'static str {
         match self {
             Self::Storagectl => {
-                "%{?storagectl_requires}
-%post
+                "%post
 %storagectl_post %{stores}
 %preun
 %storagectl_preun %{stores}
@@ -91,7 +98,7 @@ const PACKAGES: [Package; 11] = [
     Package {
         name: "pair",
         version: 1,
-        stores: "/opt/pair/one %{_prefix}/../opt/pair/two",
+        stores: "/opt/pair/one /opt//pair/two/",
         head: "",
         install: "copy /opt/pair/one\nstoragectl --root %{buildroot} init-store /opt/pair/two",
         files: "/opt/pair",
@@ -199,28 +206,26 @@ impl Packages {
         let dir = made.dir.path();
         run(Command::new("strip").arg("-o").arg(dir.join("storagectl-program")).arg(STORAGECTL));
         copy_store(&dir.join("store"));
+        made.rpmbuild(Hooks::Storagectl, "storagectl-1", &storagectl_spec());
+        made.rpmbuild(Hooks::Storagectl, "base-1", BASE_SPEC);
         for hooks in Hooks::ALL {
-            made.rpmbuild(hooks, "storagectl", &storagectl_spec(), "storagectl-1");
-            made.rpmbuild(hooks, "base", BASE_SPEC, "base-1");
             for package in &PACKAGES {
                 let name = format!("{}-{}", package.name, package.version);
-                made.rpmbuild(hooks, &name, &package.spec(hooks), &name);
+                made.rpmbuild(hooks, &name, &package.spec(hooks));
             }
         }
         made.make_trees();
         made
     }
 
-    fn rpmbuild(&self, hooks: Hooks, spec_name: &str, spec: &str, package: &str) {
+    fn rpmbuild(&self, hooks: Hooks, package: &str, spec: &str) {
         let dir = self.dir.path();
-        let spec_file = dir.join(format!("{spec_name}.spec"));
+        let spec_file = dir.join(format!("{package}.spec"));
         fs_err::write(&spec_file, spec).unwrap();
         run(rpmbuild(&dir.join("top")).arg("--define").arg(format!("test_dir {}", dir.display())).arg(&spec_file));
         let built = self.file(hooks, package);
         fs_err::create_dir_all(built.parent().unwrap()).unwrap();
-        let found = find(&dir.join("top/RPMS"), ".rpm");
-        assert_eq!(found.len(), 1, "{found:?}");
-        fs_err::rename(&found[0], built).unwrap();
+        fs_err::rename(dir.join(format!("top/RPMS/{package}.rpm")), built).unwrap();
     }
 
     fn make_trees(&self) {
@@ -245,7 +250,7 @@ impl Packages {
 impl Package {
     fn spec(&self, hooks: Hooks) -> String {
         let Self { name, version, stores, head, install, files } = self;
-        let scriptlets = hooks.scriptlets();
+        let (requires, scriptlets) = (hooks.requires(), hooks.scriptlets());
         format!(
             "%define stores {stores}
 %define __os_install_post %{{nil}}
@@ -256,10 +261,10 @@ Release: 1
 Summary: Package of a test
 License: Apache-2.0
 AutoReqProv: no
+{requires}
 %description
 %{{summary}}.
 %install
-PATH=%{{test_dir}}:$PATH
 storagectl() {{ %{{test_dir}}/storagectl-program \"$@\"; }}
 copy() {{ mkdir -p %{{buildroot}}/$1; cp -a %{{test_dir}}/store/overlay* %{{buildroot}}/$1; }}
 {install}
@@ -276,14 +281,8 @@ pub(super) fn rpmbuild(top: &Path) -> Command {
     let mut command = Command::new("rpmbuild");
     command.args(["-bb", "--quiet", "--load", MACROS]);
     command.arg("--define").arg(format!("_topdir {}", top.display()));
-    command.args(["--define", "_binary_payload w.ufdio", "--define", "_rpmfilename %{name}-%{version}.rpm"]);
+    command.args(["--define", "_binary_payload w.ufdio", "--define", "_rpmfilename %%{NAME}-%%{VERSION}.rpm"]);
     command
-}
-
-/// Files below `dir` whose names end so.
-pub(super) fn find(dir: &Path, end: &str) -> Vec<PathBuf> {
-    let names = run(Command::new("find").arg(dir).args(["-type", "f", "-name", &format!("*{end}")]));
-    names.lines().map(PathBuf::from).collect()
 }
 
 /// What everything in the tree depends on.

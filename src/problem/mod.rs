@@ -1,11 +1,15 @@
 //! Something that is wrong, with what a person needs to mend it.
 
+mod ids;
+
 use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::conf::Fault;
+
+pub use ids::IDS;
 
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +38,7 @@ pub struct Problem {
 impl Problem {
     /// A problem that stands in no file.
     pub fn new(id: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        debug_assert!(ids::is_known(id), "`{id}` is not in the table of problems");
         Self { id, message: message.into(), hint: hint.into(), place: None }
     }
 
@@ -62,6 +67,7 @@ impl Problem {
 
     /// A fault of a document, in the file that the document was read from.
     pub fn at(fault: Fault, file: PathBuf, text: &str) -> Self {
+        debug_assert!(ids::is_known(fault.id), "`{}` is not in the table of problems", fault.id);
         let end = text.len();
         let span = fault.span.start.min(end)..fault.span.end.min(end);
         Self {
@@ -70,6 +76,15 @@ impl Problem {
             hint: fault.hint,
             place: Some(Box::new(Place { file, text: text.to_owned(), span })),
         }
+    }
+}
+
+impl Place {
+    /// Line and column, both counted from 1; columns in characters.
+    pub fn position(&self) -> (usize, usize) {
+        let before = &self.text[..self.span.start];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 }
 

@@ -1,0 +1,67 @@
+//! The stable name of every problem, with what it means. The man page is made
+//! from this table, so a name that is missing here is a bug.
+
+/// Names and meanings, sorted by name.
+pub const IDS: &[(&str, &str)] = &[
+    ("bootc-storage", "bootc's own storage, which bootc forbids to list for all engines"),
+    ("busy", "another process keeps the directory locked, or keeps changing the file"),
+    ("dangling-link", "storage.conf is a symlink to nothing"),
+    ("disk-full", "there is no space left; the file is as it was"),
+    ("duplicate-key", "a key stands twice in the file, or in two spellings"),
+    ("file-mounted", "another file is mounted over storage.conf, so it cannot be replaced"),
+    ("image-digest-invalid", "a store's images.json holds an invalid digest: engines stop"),
+    ("image-name-twice", "a store's images.json gives one name to two images: engines stop"),
+    ("images-json-malformed", "a store's images.json cannot be read: engines stop"),
+    ("internal", "an edit would not have done what it promises; nothing was written"),
+    ("io", "the system refused; the message says why"),
+    ("layer-name-twice", "a store's layers.json gives one name to two layers: engines stop"),
+    (
+        "layers-json-malformed",
+        "a store's layers.json cannot be read: engines stop, and CRI-O wipes its own storage after an unclean stop",
+    ),
+    ("lock-missing", "a store on a read-only file system lacks a lock file: engines stop or do not see it"),
+    ("mco-managed", "OpenShift's Machine Config Operator owns the file; a local edit degrades the node"),
+    ("missing", "a file or directory on the way is missing"),
+    ("not-a-directory", "a file stands where a directory is needed"),
+    ("not-a-file", "a directory stands where a file is needed"),
+    ("not-listed", "the store that another one should stand beside is not listed"),
+    ("not-utf8", "storage.conf is not UTF-8: engines stop"),
+    ("path-comma", "a path holds a comma, at which engines split it"),
+    ("path-control", "a path holds a control character"),
+    ("path-empty", "a path is empty"),
+    ("path-not-utf8", "a path is not UTF-8, which storage.conf cannot hold"),
+    ("path-relative", "a path is not absolute: engines stop"),
+    ("path-tilde", "a path starts with ~, which engines do not expand"),
+    ("path-variable", "a path holds a variable, which engines do not expand here"),
+    ("permission", "this user may not do that"),
+    ("read-only", "the file system is read-only"),
+    ("store-comma", "a listed store has a comma in its path: engines stop"),
+    ("store-contains-graphroot", "a store contains the engine's own storage"),
+    ("store-in-graphroot", "a store lies inside the engine's own storage, which CRI-O wipes after a power cut"),
+    ("store-is-graphroot", "a store is the engine's own storage"),
+    ("store-malformed", "a store holds a file where engines need a directory, or the reverse"),
+    ("store-missing", "a store's directory does not exist: engines stop"),
+    ("store-not-directory", "a store is not a directory: engines stop"),
+    ("store-relative", "a listed store has a relative path: engines stop"),
+    ("store-writable", "others than a store's owner can write to it and could plant images"),
+    ("symlink-loop", "a symlink leads back to itself"),
+    ("syntax", "storage.conf is not TOML: engines stop"),
+    ("vendor-file", "the file belongs to the vendor and is never edited"),
+    ("wrong-type", "a key or an item has the wrong type: engines stop"),
+];
+
+/// Whether `id` is in the table.
+pub(crate) fn is_known(id: &str) -> bool {
+    IDS.binary_search_by_key(&id, |(known, _)| known).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_so_that_they_are_found() {
+        assert!(IDS.is_sorted());
+        assert!(is_known("busy") && !is_known("bus"));
+    }
+}

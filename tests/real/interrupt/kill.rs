@@ -1,0 +1,190 @@
+//! Killed at each of its system calls in turn, a run leaves the old state or the
+//! new one, and the next run finishes the work and clears up.
+
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+
+use super::{CONF, Scene, is_temporary, one_file, write};
+use crate::strace::{Call, tamper, trace};
+use crate::support::{run, storagectl, text};
+use crate::tree::Tree;
+
+const VENDOR: &str = "usr/share/containers/storage.conf";
+const MAIN: &str = "etc/containers/storage.conf";
+
+#[test]
+fn adding_to_a_file() {
+    let scene = Scene::new(
+        |dir| {
+            one_file(dir);
+            let conf = dir.join("conf/storage.conf");
+            // Neither the defaults of a new file nor root's.
+            std::fs::set_permissions(&conf, std::fs::Permissions::from_mode(0o640)).expect("we own it");
+            chown(&conf, Some(1234), Some(5678)).expect("we are root");
+        },
+        &["--config", "@DIR@/conf/storage.conf", "add-store", "@DIR@/store"],
+    );
+    assert_old_or_new_at_each_call(&scene, From::Start);
+}
+
+#[test]
+fn adding_in_a_tree() {
+    let scene = Scene::new(
+        |dir| {
+            tree_with_stores(dir);
+            write(&dir.join(MAIN), CONF);
+        },
+        &["--root", "@DIR@", "add-store", "/images"],
+    );
+    assert_old_or_new_at_each_call(&scene, From::OwnCalls);
+}
+
+#[test]
+fn making_a_copy_of_the_vendors_file() {
+    let scene = Scene::new(
+        |dir| {
+            tree_with_stores(dir);
+            write(&dir.join(VENDOR), CONF);
+        },
+        &["--root", "@DIR@", "add-store", "/images"],
+    );
+    assert_old_or_new_at_each_call(&scene, From::OwnCalls);
+}
+
+#[test]
+fn removing_the_copy_with_its_last_store() {
+    let scene = Scene::new(
+        |dir| {
+            tree_with_stores(dir);
+            write(&dir.join(VENDOR), CONF);
+            run(&mut storagectl(&["--root", &dir.to_string_lossy(), "add-store", "/images"]));
+        },
+        &["--root", "@DIR@", "remove-store", "/images"],
+    );
+    let (_, after) = scene.before_and_after();
+    assert!(!after.contains_key(Path::new(MAIN)), "the copy goes");
+    assert_old_or_new_at_each_call(&scene, From::OwnCalls);
+}
+
+#[test]
+fn editing_behind_a_symlink() {
+    let scene = Scene::new(
+        |dir| {
+            tree_with_stores(dir);
+            write(&dir.join("etc/real/target.conf"), CONF);
+            std::fs::create_dir(dir.join("etc/containers")).expect("the scratch directory is writable");
+            symlink("/etc/real/target.conf", dir.join(MAIN)).expect("the scratch directory is writable");
+        },
+        &["--root", "@DIR@", "add-store", "/images"],
+    );
+    let (before, after) = scene.before_and_after();
+    assert_eq!(before[Path::new(MAIN)], after[Path::new(MAIN)], "the symlink stays");
+    assert_old_or_new_at_each_call(&scene, From::OwnCalls);
+}
+
+#[test]
+fn replacing_a_symlink_to_the_vendors_file() {
+    let scene = Scene::new(tree_with_link_to_vendor, &["--root", "@DIR@", "add-store", "/images"]);
+    assert_old_or_new_at_each_call(&scene, From::OwnCalls);
+}
+
+#[test]
+fn restoring_the_symlink_to_the_vendors_file() {
+    let scene = Scene::new(
+        |dir| {
+            tree_with_link_to_vendor(dir);
+            run(&mut storagectl(&["--root", &dir.to_string_lossy(), "add-store", "/images"]));
+        },
+        &["--root", "@DIR@", "remove-store", "/images"],
+    );
+    assert_old_or_new_at_each_call(&scene, From::OwnCalls);
+}
+
+/// A store that is half made is no harm, but the next run has to finish it:
+/// readable by everyone, marker file and all.
+#[test]
+fn initialising_a_store() {
+    let scene = Scene::new(|_| (), &["--root", "@DIR@", "init-store", "/images"]);
+    let (_, after) = scene.before_and_after();
+    at_each_call(&scene, From::OwnCalls, &mut |call| assert_finished_by_the_next_run(&scene, &after, call));
+}
+
+fn tree_with_stores(dir: &Path) {
+    for store in ["srv", "images"] {
+        std::fs::create_dir(dir.join(store)).expect("the scratch directory is writable");
+    }
+}
+
+fn tree_with_link_to_vendor(dir: &Path) {
+    tree_with_stores(dir);
+    write(&dir.join(VENDOR), CONF);
+    std::fs::create_dir_all(dir.join("etc/containers")).expect("the scratch directory is writable");
+    symlink("../../usr/share/containers/storage.conf", dir.join(MAIN))
+        .expect("the scratch directory is writable");
+}
+
+/// From where on a run is killed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    /// At every call, also those of the loader and the runtime.
+    Start,
+    /// From the first call on that the program makes itself. The others are the
+    /// same in all scenes.
+    OwnCalls,
+}
+
+#[track_caller]
+fn assert_old_or_new_at_each_call(scene: &Scene, from: From) {
+    let (before, after) = scene.before_and_after();
+    let (mut old, mut new) = (0, 0);
+    at_each_call(scene, from, &mut |call| {
+        let found = scene.tree();
+        if settled(&found, &before) == settled(&before, &before) {
+            old += 1;
+        } else {
+            assert_eq!(settled(&found, &before), settled(&after, &before), "killed at {}", call.line);
+            new += 1;
+        }
+        assert_finished_by_the_next_run(scene, &after, call);
+    });
+    assert!(old > 0 && new > 0, "it was killed on both sides of the replacement: {old} {new}");
+}
+
+#[track_caller]
+fn assert_finished_by_the_next_run(scene: &Scene, after: &Tree, call: &Call) {
+    run(&mut scene.command());
+    assert_eq!(&scene.tree(), after, "run again after being killed at {}", call.line);
+}
+
+/// Kills a run at each of its system calls, as it enters it, and calls `look`.
+#[track_caller]
+fn at_each_call(scene: &Scene, from: From, look: &mut dyn FnMut(&Call)) {
+    scene.reset();
+    let (_, calls) = trace(&scene.command());
+    let calls = if from == From::Start { &calls[..] } else { crate::strace::own(&calls) };
+    let mut killed = 0;
+    // The first call is the one that starts the program.
+    for call in calls.iter().filter(|call| call.name != "execve") {
+        scene.reset();
+        let output = tamper(&[&call.inject("signal=KILL")], &scene.command());
+        // The number of calls for memory differs a little from run to run.
+        assert!(output.status.signal() == Some(9) || output.status.success(), "{}", text(&output));
+        killed += usize::from(output.status.signal() == Some(9));
+        look(call);
+    }
+    assert!(killed + 5 > calls.len(), "{killed} of {} calls were reached", calls.len());
+}
+
+/// A tree without what a killed run may leave: temporary files, and directories
+/// that were not there before.
+fn settled(tree: &Tree, before: &Tree) -> Tree {
+    const DIRECTORY: u32 = 0o040_000;
+    let stays = |path: &Path, mode: u32| {
+        !is_temporary(path) && (mode & 0o170_000 != DIRECTORY || before.contains_key(path))
+    };
+    tree.iter()
+        .filter(|(path, node)| stays(path, node.mode))
+        .map(|(path, node)| (path.clone(), node.clone()))
+        .collect()
+}

@@ -1,0 +1,220 @@
+//! Transactions, and what each has to leave behind.
+
+use std::process::Output;
+
+use toml_edit::Document;
+
+use super::machine::Machine;
+use super::packages::Hooks;
+use crate::support::text;
+
+/// The file that engines read first.
+pub(super) const CONF: &str = "/etc/containers/storage.conf";
+
+/// The one that they read instead if the first is not there.
+pub(super) const VENDOR_CONF: &str = "/usr/share/containers/storage.conf";
+
+/// A host and the transactions that it goes through.
+pub(super) struct Case {
+    /// What the case is called in the table.
+    pub(super) name: &'static str,
+    before: Option<String>,
+    vendor: Option<String>,
+    ostree: bool,
+    steps: Vec<Step>,
+}
+
+/// One transaction, and what is so when it is over.
+struct Step {
+    name: &'static str,
+    act: Act,
+    /// The bytes of /etc/containers/storage.conf, `None` if it is not there.
+    conf: Option<String>,
+    /// What the transaction has to say.
+    says: &'static str,
+    /// Whether engines start. They do not if nobody had a chance to see to it.
+    engines_start: bool,
+}
+
+enum Act {
+    Rpm(&'static [&'static str]),
+    Other(fn(&Machine)),
+}
+
+impl Case {
+    /// A host with this storage.conf.
+    pub(super) fn new(name: &'static str, conf: &str) -> Self {
+        Self { name, before: Some(conf.to_owned()), vendor: None, ostree: false, steps: Vec::new() }
+    }
+
+    /// A host that has at most the vendor's storage.conf.
+    pub(super) fn without_conf(name: &'static str, vendor: Option<&str>) -> Self {
+        Self { before: None, vendor: vendor.map(str::to_owned), ..Self::new(name, "") }
+    }
+
+    /// The transactions run as under rpm-ostree.
+    pub(super) fn under_ostree(self) -> Self {
+        Self { ostree: true, ..self }
+    }
+
+    /// Calls rpm; afterwards storage.conf is this.
+    pub(super) fn rpm<'a>(
+        self,
+        name: &'static str,
+        arguments: &'static [&'static str],
+        conf: impl Into<Option<&'a str>>,
+    ) -> Self {
+        self.step(name, Act::Rpm(arguments), conf.into())
+    }
+
+    /// Does something else to the host; afterwards storage.conf is this.
+    pub(super) fn meanwhile<'a>(
+        self,
+        name: &'static str,
+        act: fn(&Machine),
+        conf: impl Into<Option<&'a str>>,
+    ) -> Self {
+        self.step(name, Act::Other(act), conf.into())
+    }
+
+    fn step(mut self, name: &'static str, act: Act, conf: Option<&str>) -> Self {
+        let conf = conf.map(str::to_owned);
+        self.steps.push(Step { name, act, conf, says: "", engines_start: true });
+        self
+    }
+
+    /// The last step says this.
+    pub(super) fn says(mut self, words: &'static str) -> Self {
+        self.steps.last_mut().unwrap().says = words;
+        self
+    }
+
+    /// After the last step engines do not start, and it is not its fault.
+    pub(super) fn engines_are_stopped(mut self) -> Self {
+        self.steps.last_mut().unwrap().engines_start = false;
+        self
+    }
+
+    /// Goes through all transactions with packages that use the macros, and
+    /// asserts what is so after each.
+    #[track_caller]
+    pub(super) fn holds(&self) {
+        self.holds_on(&self.machine(Hooks::Storagectl));
+    }
+
+    /// The same on a host that was made otherwise.
+    #[track_caller]
+    pub(super) fn holds_on(&self, machine: &Machine) {
+        self.prepare(machine);
+        for step in &self.steps {
+            let said = self.act(machine, step).map_or_else(String::new, |output| {
+                assert!(output.status.success(), "{}: {}", step.name, text(&output));
+                String::from_utf8_lossy(&output.stderr).into_owned()
+            });
+            assert_eq!(machine.read(CONF), step.conf, "after {}, which said: {said}", step.name);
+            assert!(said.contains(step.says), "{} said: {said}", step.name);
+            let others: Vec<String> = machine.list("/etc/containers").into_iter().collect();
+            assert!(others.iter().all(|name| name == "storage.conf"), "after {}: {others:?}", step.name);
+            let expected = if step.engines_start { Ok(images(machine, step.conf.as_deref())) } else { Err(()) };
+            let seen = machine.images();
+            assert_eq!(seen.clone().map_err(drop), expected, "after {}: {seen:?}", step.name);
+        }
+        if self.steps.last().is_some_and(|step| step.conf == self.before) {
+            assert_eq!(machine.list("/usr/lib/sysimage/storagectl"), [""; 0], "a record was left behind");
+        }
+    }
+
+    /// Goes through all transactions and says in a few words what was first wrong.
+    pub(super) fn verdict(&self, hooks: Hooks) -> String {
+        let machine = self.machine(hooks);
+        self.prepare(&machine);
+        for step in &self.steps {
+            let output = self.act(&machine, step);
+            let failed = output.filter(|output| !output.status.success());
+            let wrong = self.finding(&machine, step, hooks).or(failed.map(|_| "the transaction fails".to_owned()));
+            if let Some(wrong) = wrong {
+                return format!("{}: {wrong}", step.name);
+            }
+        }
+        "ok".to_owned()
+    }
+
+    fn machine(&self, hooks: Hooks) -> Machine {
+        Machine::new(hooks)
+    }
+
+    fn prepare(&self, machine: &Machine) {
+        for (path, text) in [(CONF, &self.before), (VENDOR_CONF, &self.vendor)] {
+            if let Some(text) = text {
+                machine.write(path, text);
+            }
+        }
+    }
+
+    fn act(&self, machine: &Machine, step: &Step) -> Option<Output> {
+        match step.act {
+            Act::Rpm(arguments) if self.ostree => Some(machine.rpm_ostree(arguments)),
+            Act::Rpm(arguments) => Some(machine.rpm(arguments)),
+            Act::Other(act) => {
+                act(machine);
+                None
+            }
+        }
+    }
+
+    /// What is not as it should be. Where sed puts an entry and how it indents it
+    /// is its own business; which stores are listed is not, and neither is what
+    /// it leaves when it has taken the entry off again.
+    fn finding(&self, machine: &Machine, step: &Step, hooks: Hooks) -> Option<String> {
+        let seen = machine.images();
+        if let (true, Err(why)) = (step.engines_start, &seen) {
+            return Some(format!("engines stop ({})", reason(why)));
+        }
+        let conf = machine.read(CONF);
+        if step.engines_start {
+            let listed = stores(conf.as_deref().or(self.vendor.as_deref()));
+            let expected = stores(step.conf.as_deref().or(self.vendor.as_deref()));
+            let count = |path: &String| listed.iter().filter(|other| *other == path).count();
+            if expected.iter().any(|path| count(path) == 0) {
+                return Some("store not listed".to_owned());
+            }
+            if listed.iter().any(|path| !expected.contains(path)) {
+                return Some("store still listed".to_owned());
+            }
+            if listed.iter().any(|path| count(path) > 1) {
+                return Some("store listed twice".to_owned());
+            }
+            if seen != Ok(images(machine, step.conf.as_deref())) {
+                return Some("images not as expected".to_owned());
+            }
+        }
+        let exactly = hooks == Hooks::Storagectl || step.conf == self.before;
+        (exactly && conf != step.conf).then(|| "file not as before".to_owned())
+    }
+}
+
+/// Why podman stopped, in two words.
+fn reason(output: &str) -> &'static str {
+    if output.contains("can't stat imageStore dir") {
+        "missing directory"
+    } else if output.contains("toml") {
+        "invalid TOML"
+    } else {
+        "for another reason"
+    }
+}
+
+/// The stores that a storage.conf lists.
+fn stores(conf: Option<&str>) -> Vec<String> {
+    let doc = Document::parse(conf.unwrap_or_default()).unwrap();
+    let options = doc.get("storage").and_then(|storage| storage.get("options"));
+    let array = options.and_then(|options| options.get("additionalimagestores")?.as_array().cloned());
+    array.unwrap_or_default().iter().map(|path| path.as_str().unwrap().to_owned()).collect()
+}
+
+/// How often podman has to list the image with this storage.conf: once for each
+/// listed store that holds it.
+fn images(machine: &Machine, conf: Option<&str>) -> usize {
+    let holds = |path: &String| machine.has(&format!("{path}/overlay-images/images.json"));
+    stores(conf).iter().filter(|path| holds(path)).count()
+}
