@@ -5,6 +5,8 @@
 //! directory `x.out` is what makes trycmd copy it. Outside a document, nothing
 //! is set: no colour, no terminal.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 /// `TRYCMD=overwrite cargo test --test cmd` writes what the commands print now

@@ -4,6 +4,8 @@
 //! Bytes that cannot be seen are written as ␍ (carriage return), → (tab),
 //! ‹BOM› and ‹no newline›.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use storagectl::conf::{Document, Essentials, Position, StoreList, add, add_essentials, remove};
 
 const STORE: &str = "/usr/lib/app";

@@ -2,6 +2,8 @@
 //!
 //! `STORAGECTL_UPDATE=1 cargo test --test man` writes them anew.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -19,8 +21,10 @@ fn the_man_pages_are_those_of_this_program() {
             std::fs::write(dir.join(name), page).unwrap();
         }
     }
-    let mut committed: Vec<String> =
-        std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut committed: Vec<String> = std::fs::read_dir(&dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     committed.sort();
     assert_eq!(committed, pages.keys().cloned().collect::<Vec<_>>(), "the set of pages");
     for (name, page) in &pages {

@@ -14,7 +14,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::conf::clean;
@@ -146,16 +145,17 @@ pub fn command() -> clap::Command {
 impl Common {
     fn host(&self) -> anyhow::Result<Host> {
         let root = match &self.root {
-            Some(dir) => Root::tree(dir)
-                .map_err(|error| Problem::io("open the tree", &dir.display().to_string(), &error))?,
-            None => Root::system().context("cannot open `/`")?,
+            Some(dir) => Root::tree(dir).map_err(Problem::cannot("open the tree", dir.display()))?,
+            None => Root::system().map_err(Problem::cannot("open", "/"))?,
         };
         let config = match &self.config {
             None => None,
             Some(file) if file.is_absolute() || self.root.is_some() => Some(PathBuf::from("/").join(file)),
-            Some(file) => {
-                Some(std::env::current_dir().context("cannot find the working directory")?.join(file))
-            }
+            Some(file) => Some(
+                std::env::current_dir()
+                    .map_err(Problem::cannot("find the directory of", file.display()))?
+                    .join(file),
+            ),
         };
         Ok(Host { root, config })
     }

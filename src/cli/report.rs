@@ -13,7 +13,7 @@ struct Report<'a> {
     changed: bool,
     dry_run: bool,
     stores: Vec<StoreLine<'a>>,
-    files: Vec<FileLine<'a>>,
+    files: Vec<FileLine>,
     notes: Vec<&'a str>,
     warnings: Vec<WarningLine<'a>>,
 }
@@ -26,8 +26,8 @@ struct StoreLine<'a> {
 }
 
 #[derive(Serialize)]
-struct FileLine<'a> {
-    path: &'a str,
+struct FileLine {
+    path: String,
     action: &'static str,
     diff: String,
 }
@@ -58,7 +58,7 @@ pub(super) fn report(
                 .changes
                 .iter()
                 .map(|change| FileLine {
-                    path: change.path.to_str().unwrap_or_default(),
+                    path: host.show(&change.path),
                     action: match (&change.before, &change.after) {
                         (None, After::Text(_)) => "create",
                         (Some(_), After::Text(_)) => "edit",

@@ -1,6 +1,5 @@
 //! What an entry of the list does to every engine, by its path alone.
 
-use std::io;
 use std::path::Path;
 
 use super::settings::Settings;
@@ -22,13 +21,12 @@ pub struct EntryHarm {
 /// looks at each path before anything else; `parseOptions` in
 /// drivers/overlay/overlay.go).
 ///
-/// # Errors
-/// If that cannot be found out.
-pub fn entry_harm(root: &Root, settings: &Settings, entry: &str) -> io::Result<Option<EntryHarm>> {
-    let harm = |id, what| Ok(Some(EntryHarm { id, path: entry.to_owned(), what }));
+/// What cannot be looked at, an engine cannot open either.
+pub fn entry_harm(root: &Root, settings: &Settings, entry: &str) -> Option<EntryHarm> {
+    let harm = |id, what| Some(EntryHarm { id, path: entry.to_owned(), what });
     if entry.is_empty() {
         // Skipped by every engine.
-        return Ok(None);
+        return None;
     }
     if entry.contains(',') {
         return harm("store-comma", "which engines split at its comma");
@@ -38,14 +36,17 @@ pub fn entry_harm(root: &Root, settings: &Settings, entry: &str) -> io::Result<O
     }
     if settings.driver == "vfs" {
         // Not looked at; a missing one is created.
-        return Ok(None);
+        return None;
     }
     if clean(entry) == clean(&settings.graphroot) {
         return harm("store-is-graphroot", "which is the engine's own storage");
     }
-    match root.stat(Path::new(&clean(entry)))? {
-        None => harm("store-missing", "which does not exist"),
-        Some(stat) if stat.kind != Kind::Directory => harm("store-not-directory", "which is not a directory"),
-        Some(_) => Ok(None),
+    match root.stat(Path::new(&clean(entry))) {
+        Err(_) => harm("store-unreadable", "which cannot be looked at"),
+        Ok(None) => harm("store-missing", "which does not exist"),
+        Ok(Some(stat)) if stat.kind != Kind::Directory => {
+            harm("store-not-directory", "which is not a directory")
+        }
+        Ok(Some(_)) => None,
     }
 }

@@ -57,6 +57,9 @@ pub struct Step {
 /// Walks `path` from `root`. Returns where it ends and the directories in which
 /// names were looked up, the root first.
 pub(super) fn walk(root: &OwnedFd, path: &Path, follow_last: bool) -> io::Result<(Resolved, Vec<Step>)> {
+    let bytes = path.as_os_str().as_bytes();
+    // `link/` and `link/.` mean what the link points at.
+    let follow_last = follow_last || bytes.ends_with(b"/") || bytes.ends_with(b"/.");
     let mut todo: VecDeque<OsString> = components(path.as_os_str());
     let mut stack: Vec<(OsString, OwnedFd)> = Vec::new();
     let mut steps = vec![Step { path: PathBuf::from("/"), stat: Stat::from_raw(&fs::fstat(root)?) }];
@@ -124,4 +127,76 @@ fn path_of(stack: &[(OsString, OwnedFd)], name: Option<&OsStr>) -> PathBuf {
     let mut path = PathBuf::from("/");
     path.extend(stack.iter().map(|(part, _)| part.as_os_str()).chain(name));
     path
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rustix::fs::ResolveFlags;
+
+    use super::super::root::relative;
+    use super::*;
+
+    /// What a tree's author could plant: (where, what it points at).
+    fn links() -> impl Strategy<Value = Vec<(String, String)>> {
+        let name = "[abc]";
+        let place = proptest::collection::vec(name, 1..4).prop_map(|parts| parts.join("/"));
+        let target =
+            (any::<bool>(), proptest::collection::vec(prop_oneof!["[abc]", Just("..".to_owned())], 1..6))
+                .prop_map(|(absolute, parts)| {
+                    format!("{}{}", if absolute { "/" } else { "" }, parts.join("/"))
+                });
+        proptest::collection::vec((place, target), 0..6)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_walk_ends_where_the_kernel_ends(links in links(), paths in proptest::collection::vec("(/?([abc]|\\.\\.|\\.)){1,6}", 1..8)) {
+            let scratch = tempfile::tempdir().unwrap();
+            let tree = scratch.path().join("tree");
+            for dir in ["a/b/c", "b/a", "c"] {
+                fs_err::create_dir_all(tree.join(dir)).unwrap();
+                fs_err::create_dir_all(scratch.path().join(dir)).unwrap();
+            }
+            for (place, target) in &links {
+                // Where something stands already, nothing is planted.
+                let _ = std::os::unix::fs::symlink(target, tree.join(place));
+            }
+            let root = fs::open(&tree, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).unwrap();
+            for path in paths.iter().map(Path::new) {
+                for follow in [true, false] {
+                    let flags = if follow { OFlags::PATH } else { OFlags::PATH | OFlags::NOFOLLOW };
+                    let kernel = fs::openat2(&root, relative(path), flags, Mode::empty(), ResolveFlags::IN_ROOT);
+                    let kernel = kernel.map(|file| id(&fs::fstat(file).unwrap()));
+                    let walked = walk(&root, path, follow).and_then(|(end, _)| {
+                        Ok(id(&fs::statat(&end.dir, end.name(), AtFlags::SYMLINK_NOFOLLOW)?))
+                    });
+                    match (kernel, walked) {
+                        (Ok(kernel), Ok(walked)) => prop_assert_eq!(kernel, walked, "{:?} {}", path, follow),
+                        (Err(_), Err(_)) => {}
+                        (kernel, walked) => prop_assert!(false, "{path:?} {follow}: {kernel:?} {walked:?}"),
+                    }
+                }
+            }
+        }
+    }
+
+    fn id(stat: &fs::Stat) -> (u64, u64) {
+        (stat.st_dev, stat.st_ino)
+    }
+
+    #[test]
+    fn a_resolved_path_names_the_end_and_the_steps_name_the_way() {
+        let scratch = tempfile::tempdir().unwrap();
+        fs_err::create_dir_all(scratch.path().join("usr/lib")).unwrap();
+        std::os::unix::fs::symlink("/usr/lib", scratch.path().join("lib")).unwrap();
+        let root = fs::open(scratch.path(), OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).unwrap();
+        let (end, steps) = walk(&root, Path::new("/lib/new"), true).unwrap();
+        assert_eq!(end.path, Path::new("/usr/lib/new"));
+        assert_eq!(end.parent(), Path::new("/usr/lib"));
+        let way: Vec<_> = steps.iter().map(|step| step.path.to_str().unwrap()).collect();
+        assert_eq!(way, ["/", "/usr", "/usr/lib"]);
+    }
 }

@@ -3,8 +3,6 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use anyhow::Context;
-
 use super::add::AddOptions;
 use super::snapshot::Host;
 use crate::conf::clean;
@@ -111,9 +109,9 @@ pub(super) fn store(
     let shown = host.show(Path::new(path));
     bootc_storage(host, path, options.force)?;
     own_storage(host, settings, path)?;
-    let stat = host.root.stat(Path::new(path)).with_context(|| format!("cannot look at `{shown}`"))?;
+    let stat = host.root.stat(Path::new(path)).map_err(host.cannot("look at", Path::new(path)))?;
     match stat {
-        None if options.init || options.allow_missing => return Ok(()),
+        None if options.init || options.allow_missing => {}
         None => {
             return Err(Problem::new(
                 "store-missing",
@@ -134,7 +132,7 @@ pub(super) fn store(
     }
     if !options.allow_writable
         && let Some(writer) = writer_besides_owner(&host.root, Path::new(path))
-            .with_context(|| format!("cannot look at the directories above `{shown}`"))?
+            .map_err(host.cannot("look at what is above", Path::new(path)))?
     {
         let dir = host.show(&writer.dir);
         let where_ = if writer.dir == Path::new(path) { String::new() } else { format!(" through `{dir}`") };
@@ -145,8 +143,11 @@ pub(super) fn store(
         )
         .into());
     }
+    if stat.is_none() {
+        return Ok(());
+    }
     let harms = content_harms(&host.root, Path::new(path), &settings.driver)
-        .with_context(|| format!("cannot read the store `{shown}`"))?;
+        .map_err(host.cannot("read the store", Path::new(path)))?;
     // With --init missing lock files are made.
     match harms
         .into_iter()

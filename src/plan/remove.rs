@@ -3,12 +3,10 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use anyhow::Context;
-
 use super::commit::{Mode, Outcome, change};
+use super::refuse::{managed_node, store_path};
 use super::snapshot::{Host, Snapshot};
 use super::verify::{parse, verify};
-use super::refuse::{managed_node, store_path};
 use super::{Plan, StoreResult};
 use crate::conf::{self, clean};
 use crate::problem::Problem;
@@ -43,8 +41,7 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Re
             store_path(OsStr::new(path))?;
             StoreResult::Absent
         } else if options.if_gone
-            && !is_gone(&host.root, Path::new(path))
-                .with_context(|| format!("cannot look at `{}`", host.show(Path::new(path))))?
+            && !is_gone(&host.root, Path::new(path)).map_err(host.cannot("look at", Path::new(path)))?
         {
             StoreResult::Kept
         } else {
@@ -77,7 +74,8 @@ pub(super) fn entries_of(host: &Host, entries: &[String], path: &str) -> Vec<Str
     entries
         .iter()
         .filter(|entry| {
-            clean(entry) == clean(path) || (entry.starts_with('/') && ours.is_some() && id(&clean(entry)) == ours)
+            clean(entry) == clean(path)
+                || (entry.starts_with('/') && ours.is_some() && id(&clean(entry)) == ours)
         })
         .cloned()
         .collect()

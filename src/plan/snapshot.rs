@@ -3,8 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-
 use super::copy::{Copied, Source};
 use crate::conf::Essentials;
 use crate::engine;
@@ -61,7 +59,8 @@ impl Host {
     pub fn main_file(&self) -> anyhow::Result<PathBuf> {
         match &self.config {
             Some(path) => Ok(path.clone()),
-            None => engine::main_file(&self.root).context("cannot look for storage.conf"),
+            None => Ok(engine::main_file(&self.root)
+                .map_err(Problem::cannot("look for", "/etc/containers/storage.conf"))?),
         }
     }
 
@@ -71,7 +70,7 @@ impl Host {
     /// A [`Problem`] if it must not be written there.
     pub(super) fn locate(&self) -> anyhow::Result<Located> {
         let path = self.main_file()?;
-        let cannot_read = |error| self.cannot_read(&path, &error);
+        let cannot_read = |error| self.cannot("read", &path)(error);
         let link = self.root.read_link(&path).map_err(cannot_read)?;
         let target = match self.root.resolve(&path) {
             Ok(target) => Some(target),
@@ -110,7 +109,7 @@ impl Host {
         if let Some((link, file)) = vendor {
             let (text, _) = read_text(&self.root, &file)?.ok_or_else(|| self.dangling(&path, &link))?;
             let link_itself = target.as_ref().map(|target| self.root.stat_link(target)).transpose();
-            let found = link_itself.map_err(|error| self.cannot_read(&path, &error))?.flatten();
+            let found = link_itself.map_err(self.cannot("read", &path))?.flatten();
             return Ok(Snapshot { target, found, ..snapshot(Source::Link { target: link, file }, text) });
         }
         let real = target.as_ref().map_or(path.as_path(), |target| &target.path);
@@ -120,7 +119,7 @@ impl Host {
             let (found, before) = (Some(found), Some(before));
             return Ok(Snapshot { target, found, before, head, ..snapshot(Source::Itself, text) });
         }
-        if let Some(link) = self.root.read_link(&path).map_err(|error| self.cannot_read(&path, &error))? {
+        if let Some(link) = self.root.read_link(&path).map_err(self.cannot("read", &path))? {
             return Err(self.dangling(&path, &link.to_string_lossy()).into());
         }
         let vendor = Path::new(engine::VENDOR_FILE);
@@ -147,8 +146,9 @@ impl Host {
         essentials
     }
 
-    fn cannot_read(&self, path: &Path, error: &io::Error) -> Problem {
-        Problem::io("read", &self.show(path), error)
+    /// What to say if something cannot be done to `path`, for `map_err`.
+    pub fn cannot(&self, doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Problem {
+        Problem::cannot(doing, self.show(path))
     }
 
     /// A path of the tree as a person outside would name it.

@@ -42,6 +42,11 @@ impl Problem {
         Self { id, message: message.into(), hint: hint.into(), place: None }
     }
 
+    /// [`Problem::io`] for `map_err`.
+    pub fn cannot<P: fmt::Display>(doing: &'static str, path: P) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::io(doing, &path.to_string(), &error)
+    }
+
     /// What the system answered when something was done to `path`: "cannot `doing` `path`: …".
     pub fn io(doing: &str, path: &str, error: &io::Error) -> Self {
         let (id, hint) = match error.kind() {
@@ -51,12 +56,20 @@ impl Problem {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 ("disk-full", "free some space and try again")
             }
-            io::ErrorKind::PermissionDenied => ("permission", "run it as the owner of that file, usually root"),
-            io::ErrorKind::IsADirectory => ("not-a-file", "give the file itself, not the directory that it is in"),
-            io::ErrorKind::NotADirectory => ("not-a-directory", "something on the way there is a file; move it away"),
+            io::ErrorKind::PermissionDenied => {
+                ("permission", "run it as the owner of that file, usually root")
+            }
+            io::ErrorKind::IsADirectory => {
+                ("not-a-file", "give the file itself, not the directory that it is in")
+            }
+            io::ErrorKind::NotADirectory => {
+                ("not-a-directory", "something on the way there is a file; move it away")
+            }
             io::ErrorKind::NotFound => ("missing", "create it first, or give another path"),
             _ => match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-                Some(rustix::io::Errno::LOOP) => ("symlink-loop", "a symlink on the way there leads back to itself; mend it"),
+                Some(rustix::io::Errno::LOOP) => {
+                    ("symlink-loop", "a symlink on the way there leads back to itself; mend it")
+                }
                 _ => ("io", "see to what the system says and try again"),
             },
         };

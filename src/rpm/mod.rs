@@ -17,8 +17,6 @@ mod record;
 
 use std::path::Path;
 
-use anyhow::Context;
-
 use crate::host::is_booted;
 use crate::plan::{
     AddOptions, Host, Mode, Outcome, RemoveOptions, StoreResult, add_stores, relist_store, remove_stores,
@@ -76,10 +74,7 @@ pub fn unlist_all(host: &Host) -> anyhow::Result<Option<Outcome>> {
 }
 
 fn post(host: &Host, path: &str) -> anyhow::Result<Outcome> {
-    let there = host
-        .root
-        .stat(Path::new(path))
-        .with_context(|| format!("cannot look at `{}`", host.show(Path::new(path))))?;
+    let there = host.root.stat(Path::new(path)).map_err(host.cannot("look at", Path::new(path)))?;
     let mut allow_missing = false;
     if there.is_none() {
         let provided = provided::at_boot(&host.root, path)?;
@@ -136,8 +131,7 @@ fn preun(host: &Host, path: &str) -> anyhow::Result<Outcome> {
 
 fn postun_erase(host: &Host, path: &str) -> anyhow::Result<Outcome> {
     let record = Record::read(&host.root, path)?;
-    let gone = is_gone(&host.root, Path::new(path))
-        .with_context(|| format!("cannot look at `{}`", host.show(Path::new(path))))?;
+    let gone = is_gone(&host.root, Path::new(path)).map_err(host.cannot("look at", Path::new(path)))?;
     match record {
         Some(Record { added, taken: Some(taken), .. }) if !gone => {
             let outcome = relist_store(host, path, &taken, Mode::Commit)?;

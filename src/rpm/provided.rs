@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::Context;
-
 use crate::conf::clean;
 use crate::host::Root;
+use crate::problem::Problem;
 
 /// The directories of tmpfiles.d(5).
 const TMPFILES: [&str; 3] = ["/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/lib/tmpfiles.d"];
@@ -22,20 +21,19 @@ const CREATING: &str = "dDvqQCL";
 ///
 /// # Errors
 /// If a file cannot be read.
-pub(super) fn at_boot(root: &Root, path: &str) -> anyhow::Result<bool> {
+pub(super) fn at_boot(root: &Root, path: &str) -> Result<bool, Problem> {
     let unit = format!("{}.mount", escape(path));
     for dir in UNITS {
         let file = Path::new(dir).join(&unit);
-        if root.stat(&file).with_context(|| format!("cannot look at `{}`", file.display()))?.is_some() {
+        if root.stat(&file).map_err(Problem::cannot("look at", file.display()))?.is_some() {
             return Ok(true);
         }
     }
     for dir in TMPFILES {
-        let names =
-            root.list(Path::new(dir)).with_context(|| format!("cannot read `{dir}`"))?.unwrap_or_default();
+        let names = root.list(Path::new(dir)).map_err(Problem::cannot("read", dir))?.unwrap_or_default();
         for name in names.iter().filter(|name| Path::new(name).extension().is_some_and(|end| end == "conf")) {
             let file = Path::new(dir).join(name);
-            let read = root.read(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
+            let read = root.read(&file).map_err(Problem::cannot("read", file.display()))?;
             let text =
                 read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
             if text.lines().any(|line| creates(line, path)) {

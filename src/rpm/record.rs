@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use super::provided::escape;
 use crate::host::Root;
 use crate::plan::Taken;
+use crate::problem::Problem;
 
 /// Beside the rpm database, which lives in /usr/lib/sysimage on image-based systems.
 const DIR: &str = "/usr/lib/sysimage/storagectl";
@@ -33,22 +33,20 @@ impl Record {
         Path::new(DIR).join(format!("{}.json", escape(path)))
     }
 
-    pub(super) fn read(root: &Root, path: &str) -> anyhow::Result<Option<Self>> {
+    pub(super) fn read(root: &Root, path: &str) -> Result<Option<Self>, Problem> {
         Self::load(root, &Self::file(path))
     }
 
-    fn load(root: &Root, file: &Path) -> anyhow::Result<Option<Self>> {
-        let cannot = || format!("cannot read the record `{}`", root.show(file).display());
-        match root.read(file).with_context(cannot)? {
-            Some((bytes, _)) => Ok(Some(serde_json::from_slice(&bytes).with_context(cannot)?)),
-            None => Ok(None),
-        }
+    /// A record that cannot be parsed is as good as none: what it would have
+    /// told is lost, and must not keep a scriptlet from its work.
+    fn load(root: &Root, file: &Path) -> Result<Option<Self>, Problem> {
+        let read = root.read(file).map_err(Problem::cannot("read the record", root.show(file).display()))?;
+        Ok(read.and_then(|(bytes, _)| serde_json::from_slice(&bytes).ok()))
     }
 
     /// All records.
-    pub(super) fn all(root: &Root) -> anyhow::Result<Vec<Self>> {
-        let names =
-            root.list(Path::new(DIR)).with_context(|| format!("cannot read `{DIR}`"))?.unwrap_or_default();
+    pub(super) fn all(root: &Root) -> Result<Vec<Self>, Problem> {
+        let names = root.list(Path::new(DIR)).map_err(Problem::cannot("read", DIR))?.unwrap_or_default();
         let mut records = Vec::new();
         for name in names.iter().filter(|name| Path::new(name).extension().is_some_and(|end| end == "json")) {
             records.extend(Self::load(root, &Path::new(DIR).join(name))?);
@@ -56,18 +54,17 @@ impl Record {
         Ok(records)
     }
 
-    pub(super) fn write(&self, root: &Root) -> anyhow::Result<()> {
+    pub(super) fn write(&self, root: &Root) -> Result<(), Problem> {
         let file = Self::file(&self.path);
-        let text = serde_json::to_string(self)? + "\n";
+        let text = serde_json::to_string(self).expect("strings and booleans can be written") + "\n";
         root.create_dirs(Path::new(DIR), 0o755)
             .and_then(|()| root.replace_file(&file, text.as_bytes()))
-            .with_context(|| format!("cannot write the record `{}`", root.show(&file).display()))
+            .map_err(Problem::cannot("write the record", root.show(&file).display()))
     }
 
-    pub(super) fn forget(root: &Root, path: &str) -> anyhow::Result<()> {
+    pub(super) fn forget(root: &Root, path: &str) -> Result<(), Problem> {
         let file = Self::file(path);
-        root.remove_file(&file)
-            .with_context(|| format!("cannot remove the record `{}`", root.show(&file).display()))?;
+        root.remove_file(&file).map_err(Problem::cannot("remove the record", root.show(&file).display()))?;
         Ok(())
     }
 }

@@ -28,7 +28,7 @@ pub fn init(root: &Root, path: &Path, driver: &str, dry_run: bool) -> Result<Vec
         let existed = exists(root, dir)?;
         if !dry_run {
             root.create_dirs(dir, 0o755)
-                .map_err(|error| Problem::io("create the directory", &root.show(dir).display().to_string(), &error))?;
+                .map_err(Problem::cannot("create the directory", root.show(dir).display()))?;
         }
         if !existed {
             made.push(dir.clone());
@@ -45,7 +45,7 @@ pub fn init(root: &Root, path: &Path, driver: &str, dry_run: bool) -> Result<Vec
         }
         if !dry_run {
             root.create_file(&file, content, 0o644)
-                .map_err(|error| Problem::io("create", &root.show(&file).display().to_string(), &error))?;
+                .map_err(Problem::cannot("create", root.show(&file).display()))?;
         }
         made.push(file);
     }
@@ -53,6 +53,6 @@ pub fn init(root: &Root, path: &Path, driver: &str, dry_run: bool) -> Result<Vec
 }
 
 fn exists(root: &Root, path: &Path) -> Result<bool, Problem> {
-    let stat = root.stat(path).map_err(|error| Problem::io("look at", &root.show(path).display().to_string(), &error))?;
+    let stat = root.stat(path).map_err(Problem::cannot("look at", root.show(path).display()))?;
     Ok(stat.is_some())
 }

@@ -19,6 +19,8 @@ pub struct Writer {
 /// mode lets group or others write; one above it, if its mode does and it is
 /// not sticky, or if a third user owns it.
 ///
+/// Of a store that does not exist yet, the directories above it are looked at.
+///
 /// Every directory counts in which a name is looked up on the way, also those
 /// that a symlink leads through. A group that is its user's own (the same
 /// number, not 0) is that user. File systems without modes are not looked at.
@@ -26,17 +28,28 @@ pub struct Writer {
 /// # Errors
 /// If the path cannot be followed.
 pub fn writer_besides_owner(root: &Root, path: &Path) -> io::Result<Option<Writer>> {
-    if !root.has_modes(path)? {
+    let mut here = path;
+    let owner = loop {
+        match root.stat(here)? {
+            Some(stat) if here == path => break stat.uid,
+            // What is made there will belong to whoever makes it.
+            Some(_) => break rustix::process::geteuid().as_raw(),
+            None => here = here.parent().unwrap_or(Path::new("/")),
+        }
+    };
+    if !root.has_modes(here)? {
         return Ok(None);
     }
-    let mut steps = root.trail(path)?;
-    let store = steps.pop().expect("a trail ends at its path");
-    if let Some(who) = writers(&store.stat) {
-        return Ok(Some(Writer { dir: store.path, who }));
+    let mut steps = root.trail(here)?;
+    if here == path {
+        let store = steps.pop().expect("a trail ends at its path");
+        if let Some(who) = writers(&store.stat) {
+            return Ok(Some(Writer { dir: store.path, who }));
+        }
     }
     for step in steps.into_iter().rev() {
         let sticky = step.stat.mode & 0o1000 != 0;
-        let foreign = step.stat.uid != 0 && step.stat.uid != store.stat.uid;
+        let foreign = step.stat.uid != 0 && step.stat.uid != owner;
         let who = if foreign {
             Some(format!("user {}, who owns it,", step.stat.uid))
         } else {
