@@ -15,6 +15,7 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from statistics import median
@@ -246,8 +247,8 @@ class Bench:
     """One file system: a directory there, the file, the stores, and the tools."""
 
     def __init__(self, where, program, tomlkit):
-        self.dir = Path(where) / "storagectl-bench"
-        shutil.rmtree(self.dir, ignore_errors=True)
+        self.dir = Path(tempfile.mkdtemp(prefix="storagectl-bench-", dir=where))
+        self.syncs = []
         self.file = self.dir / "etc" / "storage.conf"
         self.file.parent.mkdir(parents=True)
         stores = self.dir / "stores"
@@ -292,9 +293,11 @@ class Bench:
         with open(self.file, "w", newline="") as file:
             file.write(text)
             file.flush()
+            start = time.perf_counter()
             os.fsync(file.fileno())
         dir = os.open(self.file.parent, os.O_RDONLY | os.O_DIRECTORY)
         os.fsync(dir)
+        self.syncs.append(time.perf_counter() - start)
         os.close(dir)
 
     def once(self, name):
@@ -399,24 +402,26 @@ def without_stores(values):
 
 
 def find_tomlkit():
-    """A Python that has tomlkit, the environment it needs and the version, or None.
+    """A Python that has tomlkit, the environment it needs, and the versions; or None.
 
-    Looks here, at the system's Python (this one may be another), and in a private
-    directory, where pip puts it if it can.
+    The distribution's Python comes first: it is what a scriptlet would run, and
+    faster than one that was built by hand. If it lacks tomlkit, pip puts a copy
+    into a private directory.
     """
     private = TARGET / "tomlkit"
-    def version(python, env):
-        probe = "import importlib.metadata as m, tomlkit; print(m.version('tomlkit'))"
-        found = subprocess.run([python, "-c", probe], env=env, capture_output=True, text=True)
-        return found.stdout.strip() if found.returncode == 0 else None
-    plain, ours = dict(os.environ), {**os.environ, "PYTHONPATH": str(private)}
+    # Without compiled modules Python would be made slower than it is.
+    plain = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    ours = {**plain, "PYTHONPATH": str(private)}
+    probe = "import importlib.metadata as m, platform as p, tomlkit; print(m.version('tomlkit'), p.python_version())"
+    pythons = [path for path in ["/usr/bin/python3", sys.executable] if os.path.exists(path)]
     for attempt in range(2):
-        for python, env in [(sys.executable, plain), ("/usr/bin/python3", plain), (sys.executable, ours)]:
-            if os.path.exists(python) and (found := version(python, env)):
-                return python, env, found
+        for python, env in [(python, env) for env in (plain, ours) for python in pythons]:
+            found = subprocess.run([python, "-c", probe], env=env, capture_output=True, text=True)
+            if found.returncode == 0:
+                return python, env, found.stdout.split()
         if attempt == 0:
-            pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
-            subprocess.run([*pip, "--target", str(private), "tomlkit"], capture_output=True)
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--retries", "0", "--timeout", "10"]
+            subprocess.run([*pip, "--target", str(private), "tomlkit"], env=plain, capture_output=True)
     return None
 
 
@@ -475,7 +480,7 @@ def main():
     shutil.copy2(built, program)
     tomlkit = find_tomlkit()
     if tomlkit:
-        print(f"tomlkit {tomlkit[2]} with Python {'.'.join(map(str, sys.version_info[:3]))}")
+        print(f"tomlkit {tomlkit[2][0]} with Python {tomlkit[2][1]}, {tomlkit[0]}")
     else:
         print("tomlkit is MISSING: `apt-get install python3-tomlkit` or `pip install tomlkit`")
     if not shutil.which("augtool"):
@@ -517,6 +522,7 @@ def compare(place, program, tomlkit, rounds):
         shutil.rmtree(bench.dir, ignore_errors=True)
     lines = bench.text.count("\n")
     print(f"\n{name}: a file of {lines} lines, medians of {rounds} rounds")
+    print(f"  (syncing a new file and its directory takes {median(bench.syncs) * 1000:.2f} ms here)")
     print(f"  {'':<24}{'wall ms':>8} {'CPU ms':>8} {'peak MiB':>9}  result")
     for tool, columns in times.items():
         wall, cpu = zip(*columns)

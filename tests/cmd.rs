@@ -21,10 +21,10 @@ fn documents_say_what_the_program_does() {
 fn the_readme_says_what_the_program_does() {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme");
     for part in ["README.in", "README.out"] {
-        std::fs::create_dir_all(dir.join(part)).unwrap();
-        std::fs::write(dir.join(part).join(".keep"), "").unwrap();
+        fs_err::create_dir_all(dir.join(part)).unwrap();
+        fs_err::write(dir.join(part).join(".keep"), "").unwrap();
     }
-    std::fs::copy("README.md", dir.join("README.md")).unwrap();
+    fs_err::copy("README.md", dir.join("README.md")).unwrap();
     let cases = cases();
     cases.case(dir.join("README.md"));
 }

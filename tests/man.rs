@@ -16,19 +16,19 @@ fn the_man_pages_are_those_of_this_program() {
     let pages = pages();
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("man");
     if std::env::var_os("STORAGECTL_UPDATE").is_some() {
-        std::fs::create_dir_all(&dir).unwrap();
+        fs_err::create_dir_all(&dir).unwrap();
         for (name, page) in &pages {
-            std::fs::write(dir.join(name), page).unwrap();
+            fs_err::write(dir.join(name), page).unwrap();
         }
     }
-    let mut committed: Vec<String> = std::fs::read_dir(&dir)
+    let mut committed: Vec<String> = fs_err::read_dir(&dir)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     committed.sort();
     assert_eq!(committed, pages.keys().cloned().collect::<Vec<_>>(), "the set of pages");
     for (name, page) in &pages {
-        let text = std::fs::read_to_string(dir.join(name)).unwrap();
+        let text = fs_err::read_to_string(dir.join(name)).unwrap();
         assert!(text == *page, "man/{name} is out of date: run `STORAGECTL_UPDATE=1 cargo test --test man`");
     }
 }

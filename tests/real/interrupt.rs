@@ -80,7 +80,7 @@ impl Scene {
 
 /// A file `storage.conf` in a directory of its own, beside a store: `--config`.
 pub(crate) fn one_file(dir: &Path) {
-    write(&dir.join("conf/storage.conf"), &CONF.replace("/srv", "/"));
+    write(&dir.join("conf/storage.conf"), &CONF.replace("/srv", "/usr"));
     std::fs::create_dir(dir.join("store")).expect("the scratch directory is writable");
 }
 

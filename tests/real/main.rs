@@ -4,6 +4,10 @@
 //! They change nothing on the host: engines get private storage and a private
 //! mount namespace, rpm a private database and root.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod engine;
+mod escape;
 mod interrupt;
 mod podman;
 mod rpm;

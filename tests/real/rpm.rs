@@ -108,6 +108,50 @@ fn a_shared_store_is_listed_until_its_last_package_is_erased() {
 }
 
 #[test]
+fn packages_that_share_a_store_can_be_erased_together() {
+    Case::new("", BEFORE)
+        .rpm("install", &["-i", "app-1", "twin-1"], WITH_APP)
+        .rpm("erase", &["-e", "app", "twin"], BEFORE)
+        .rpm("install", &["-i", "app-1", "twin-1"], WITH_APP)
+        .rpm("erase with storagectl", &["-e", "twin", "storagectl", "app"], BEFORE)
+        .holds();
+}
+
+#[test]
+fn a_package_that_replaces_another_keeps_its_store_listed() {
+    replaced_package().holds();
+}
+
+#[test]
+fn a_package_that_had_sed_scriptlets_can_be_upgraded() {
+    let with_app = r#"[storage]
+driver = "overlay"
+runroot = "/run/containers/storage"
+graphroot = "/var/lib/containers/storage"
+
+[storage.options]
+additionalimagestores = [
+"/opt/app/images",
+  "/opt/site", # of this site
+]
+"#;
+    Case::new("", BEFORE)
+        .rpm("install", &["-i", "sed/app-1"], with_app)
+        .rpm("upgrade", &["-U", "app-2"], with_app)
+        .rpm("erase", &["-e", "app"], BEFORE)
+        .holds();
+}
+
+#[test]
+fn storagectl_can_be_reinstalled_together_with_a_package_that_uses_it() {
+    Case::new("", BEFORE)
+        .rpm("install", &["-i", "app-1"], WITH_APP)
+        .rpm("reinstall", &["--reinstall", "storagectl-1", "app-1"], WITH_APP)
+        .rpm("erase", &["-e", "app"], BEFORE)
+        .holds();
+}
+
+#[test]
 fn a_store_with_the_administrators_images_stays_listed_with_its_comment() {
     administrators_images().holds();
 }
@@ -233,5 +277,6 @@ additionalimagestores = [
         // The tree is not booted yet.
         .engines_are_stopped()
         .meanwhile("boot", |machine| fs_err::create_dir(machine.path("/var/images")).unwrap(), with_var)
+        .rpm("erase elsewhere", &["-e", "provided"], BEFORE)
         .holds();
 }

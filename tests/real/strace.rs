@@ -27,8 +27,16 @@ impl Call {
 /// Runs `command` and records its system calls.
 #[track_caller]
 pub(crate) fn trace(command: &Command) -> (Output, Vec<Call>) {
+    trace_tampered(&[], command)
+}
+
+/// [`trace`], and [`tamper`] at the same time.
+#[track_caller]
+pub(crate) fn trace_tampered(injections: &[&str], command: &Command) -> (Output, Vec<Call>) {
     let log = tempfile::NamedTempFile::new().expect("a scratch file can be made");
-    let output = finish(&mut strace(log.path(), &["-y"], command));
+    let mut options = vec!["-y"];
+    options.extend(injections.iter().flat_map(|expression| ["-e", expression]));
+    let output = finish(&mut strace(log.path(), &options, command));
     let text = std::fs::read(log.path()).expect("strace wrote it");
     let mut calls: Vec<Call> = Vec::new();
     for line in String::from_utf8_lossy(&text).lines() {
@@ -54,7 +62,8 @@ pub(crate) fn own(calls: &[Call]) -> &[Call] {
 #[track_caller]
 pub(crate) fn tamper(injections: &[&str], command: &Command) -> Output {
     // Only what is traced can be tampered with, and all else runs faster untraced.
-    let names: Vec<&str> = injections.iter().filter_map(|expression| expression.split([':', '=']).nth(1)).collect();
+    let names: Vec<&str> =
+        injections.iter().filter_map(|expression| expression.split([':', '=']).nth(1)).collect();
     let traced = format!("trace={}", names.join(","));
     let mut options = vec!["-e", &traced];
     options.extend(injections.iter().flat_map(|expression| ["-e", expression]));

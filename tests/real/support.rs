@@ -64,11 +64,20 @@ pub(crate) fn image_store() -> &'static Path {
     STORE.get_or_init(|| {
         let dir = tempfile::tempdir().expect("a scratch directory can be made").keep();
         let (rootfs, store) = (dir.join("rootfs/bin"), dir.join("store"));
-        std::fs::create_dir_all(&rootfs).expect("a directory can be made");
-        std::fs::copy("/bin/busybox", rootfs.join("busybox")).expect("busybox-static is installed");
+        fs_err::create_dir_all(&rootfs).expect("a directory can be made");
+        fs_err::copy("/bin/busybox", rootfs.join("busybox")).expect("busybox-static is installed");
         let tar = dir.join("rootfs.tar");
         run(Command::new("tar").arg("-C").arg(dir.join("rootfs")).arg("-cf").arg(&tar).arg("."));
-        run(Command::new("unshare").arg("-m").arg("podman").arg("--root").arg(&store).arg("--runroot").arg(dir.join("run")).arg("import").arg(&tar).arg(IMAGE));
+        run(Command::new("unshare")
+            .arg("-m")
+            .arg("podman")
+            .arg("--root")
+            .arg(&store)
+            .arg("--runroot")
+            .arg(dir.join("run"))
+            .arg("import")
+            .arg(&tar)
+            .arg(IMAGE));
         store
     })
 }
@@ -76,7 +85,7 @@ pub(crate) fn image_store() -> &'static Path {
 /// Copies the image store to `to`, which must not exist.
 #[track_caller]
 pub(crate) fn copy_store(to: &Path) {
-    std::fs::create_dir_all(to.parent().expect("a store has a parent")).expect("a directory can be made");
+    fs_err::create_dir_all(to.parent().expect("a store has a parent")).expect("a directory can be made");
     run(Command::new("cp").arg("-a").arg(image_store()).arg(to));
 }
 

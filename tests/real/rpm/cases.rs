@@ -115,7 +115,7 @@ impl Case {
             assert!(said.contains(step.says), "{} said: {said}", step.name);
             let others: Vec<String> = machine.list("/etc/containers").into_iter().collect();
             assert!(others.iter().all(|name| name == "storage.conf"), "after {}: {others:?}", step.name);
-            let expected = if step.engines_start { Ok(images(machine, step.conf.as_deref())) } else { Err(()) };
+            let expected = if step.engines_start { Ok(self.images(machine, step)) } else { Err(()) };
             let seen = machine.images();
             assert_eq!(seen.clone().map_err(drop), expected, "after {}: {seen:?}", step.name);
         }
@@ -131,7 +131,8 @@ impl Case {
         for step in &self.steps {
             let output = self.act(&machine, step);
             let failed = output.filter(|output| !output.status.success());
-            let wrong = self.finding(&machine, step, hooks).or(failed.map(|_| "the transaction fails".to_owned()));
+            let wrong =
+                self.finding(&machine, step, hooks).or(failed.map(|_| "the transaction fails".to_owned()));
             if let Some(wrong) = wrong {
                 return format!("{}: {wrong}", step.name);
             }
@@ -162,6 +163,18 @@ impl Case {
         }
     }
 
+    /// The stores that engines read about with this in /etc.
+    fn listed(&self, conf: Option<&String>) -> Vec<String> {
+        stores(conf.or(self.vendor.as_ref()).map_or("", String::as_str))
+    }
+
+    /// How often podman has to list the image: once for each store that shall be
+    /// listed and holds it.
+    fn images(&self, machine: &Machine, step: &Step) -> usize {
+        let holds = |path: &String| machine.has(&format!("{path}/overlay-images/images.json"));
+        self.listed(step.conf.as_ref()).iter().filter(|path| holds(path)).count()
+    }
+
     /// What is not as it should be. Where sed puts an entry and how it indents it
     /// is its own business; which stores are listed is not, and neither is what
     /// it leaves when it has taken the entry off again.
@@ -172,8 +185,7 @@ impl Case {
         }
         let conf = machine.read(CONF);
         if step.engines_start {
-            let listed = stores(conf.as_deref().or(self.vendor.as_deref()));
-            let expected = stores(step.conf.as_deref().or(self.vendor.as_deref()));
+            let (listed, expected) = (self.listed(conf.as_ref()), self.listed(step.conf.as_ref()));
             let count = |path: &String| listed.iter().filter(|other| *other == path).count();
             if expected.iter().any(|path| count(path) == 0) {
                 return Some("store not listed".to_owned());
@@ -184,7 +196,7 @@ impl Case {
             if listed.iter().any(|path| count(path) > 1) {
                 return Some("store listed twice".to_owned());
             }
-            if seen != Ok(images(machine, step.conf.as_deref())) {
+            if seen != Ok(self.images(machine, step)) {
                 return Some("images not as expected".to_owned());
             }
         }
@@ -205,16 +217,9 @@ fn reason(output: &str) -> &'static str {
 }
 
 /// The stores that a storage.conf lists.
-fn stores(conf: Option<&str>) -> Vec<String> {
-    let doc = Document::parse(conf.unwrap_or_default()).unwrap();
+fn stores(conf: &str) -> Vec<String> {
+    let doc = Document::parse(conf).unwrap();
     let options = doc.get("storage").and_then(|storage| storage.get("options"));
     let array = options.and_then(|options| options.get("additionalimagestores")?.as_array().cloned());
     array.unwrap_or_default().iter().map(|path| path.as_str().unwrap().to_owned()).collect()
-}
-
-/// How often podman has to list the image with this storage.conf: once for each
-/// listed store that holds it.
-fn images(machine: &Machine, conf: Option<&str>) -> usize {
-    let holds = |path: &String| machine.has(&format!("{path}/overlay-images/images.json"));
-    stores(conf).iter().filter(|path| holds(path)).count()
 }

@@ -95,7 +95,11 @@ impl Machine {
     pub(super) fn fill_store(&self, inside: &str) {
         let copy = self.dir.path().join("images");
         copy_store(&copy);
-        run(Command::new("sh").arg("-c").arg("cp -a \"$0\"/overlay* \"$1\"").arg(&copy).arg(self.path(inside)));
+        run(Command::new("sh")
+            .arg("-c")
+            .arg("cp -a \"$0\"/overlay* \"$1\"")
+            .arg(&copy)
+            .arg(self.path(inside)));
     }
 
     /// rpm on that system. Names such as `app-1` become the files of the packages.

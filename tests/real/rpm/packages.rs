@@ -79,7 +79,7 @@ struct Package {
 const APP: &str = "copy /opt/app/images";
 const SHARED: &str = "%dir /opt/app\n/opt/app/images";
 
-const PACKAGES: [Package; 11] = [
+const PACKAGES: [Package; 12] = [
     // An application that ships its images.
     Package { name: "app", version: 1, stores: "/opt/app/images", head: "", install: APP, files: SHARED },
     Package { name: "app", version: 2, stores: "/opt/app/images", head: "", install: APP, files: SHARED },
@@ -94,6 +94,15 @@ const PACKAGES: [Package; 11] = [
     },
     // Another one, with the same store.
     Package { name: "twin", version: 1, stores: "/opt/app/images", head: "", install: APP, files: SHARED },
+    // Its successor under another name.
+    Package {
+        name: "heir",
+        version: 1,
+        stores: "/opt/app/images",
+        head: "Provides: app = 4\nObsoletes: app < 4",
+        install: APP,
+        files: SHARED,
+    },
     // One with two stores.
     Package {
         name: "pair",
@@ -186,9 +195,10 @@ impl Packages {
         })
     }
 
-    /// The file of a package such as `app-1`.
+    /// The file of a package such as `app-1`; `sed/app-1` has other hooks.
     pub(super) fn file(&self, hooks: Hooks, package: &str) -> PathBuf {
-        self.dir.path().join(hooks.name()).join(format!("{package}.rpm"))
+        let dir = if package.contains('/') { "" } else { hooks.name() };
+        self.dir.path().join(dir).join(format!("{package}.rpm"))
     }
 
     /// A tree with a shell and what storagectl needs, but without storagectl.
@@ -222,7 +232,10 @@ impl Packages {
         let dir = self.dir.path();
         let spec_file = dir.join(format!("{package}.spec"));
         fs_err::write(&spec_file, spec).unwrap();
-        run(rpmbuild(&dir.join("top")).arg("--define").arg(format!("test_dir {}", dir.display())).arg(&spec_file));
+        run(rpmbuild(&dir.join("top"))
+            .arg("--define")
+            .arg(format!("test_dir {}", dir.display()))
+            .arg(&spec_file));
         let built = self.file(hooks, package);
         fs_err::create_dir_all(built.parent().unwrap()).unwrap();
         fs_err::rename(dir.join(format!("top/RPMS/{package}.rpm")), built).unwrap();
@@ -230,7 +243,9 @@ impl Packages {
 
     fn make_trees(&self) {
         let bare = self.bare_tree();
-        for dir in ["bin", "etc/containers", "opt", "run", "tmp", "usr/bin", "usr/share/containers", "var/tmp"] {
+        for dir in
+            ["bin", "etc/containers", "opt", "run", "tmp", "usr/bin", "usr/share/containers", "var/tmp"]
+        {
             fs_err::create_dir_all(bare.join(dir)).unwrap();
         }
         fs_err::copy("/bin/busybox", bare.join("bin/sh")).unwrap();
@@ -254,7 +269,6 @@ impl Package {
         format!(
             "%define stores {stores}
 %define __os_install_post %{{nil}}
-{head}
 Name: {name}
 Version: {version}
 Release: 1
@@ -262,6 +276,7 @@ Summary: Package of a test
 License: Apache-2.0
 AutoReqProv: no
 {requires}
+{head}
 %description
 %{{summary}}.
 %install
@@ -281,7 +296,12 @@ pub(super) fn rpmbuild(top: &Path) -> Command {
     let mut command = Command::new("rpmbuild");
     command.args(["-bb", "--quiet", "--load", MACROS]);
     command.arg("--define").arg(format!("_topdir {}", top.display()));
-    command.args(["--define", "_binary_payload w.ufdio", "--define", "_rpmfilename %%{NAME}-%%{VERSION}.rpm"]);
+    command.args([
+        "--define",
+        "_binary_payload w.ufdio",
+        "--define",
+        "_rpmfilename %%{NAME}-%%{VERSION}.rpm",
+    ]);
     command
 }
 

@@ -44,6 +44,7 @@ pub(super) fn all() -> Vec<Case> {
         erased_without_scriptlets(),
         meanwhile(),
         shared_store(),
+        replaced_package(),
         administrators_images(),
         ostree_unprovided(),
     ]
@@ -74,9 +75,11 @@ graphroot = "/var/lib/containers/storage"
 [storage.options]
 additionalimagestores = ["/opt/site", "/opt/app/images"]
 "#;
-    Case::new("Array on one line", before)
-        .rpm("install", &["-i", "app-1"], with_app)
-        .rpm("erase", &["-e", "app"], before)
+    Case::new("Array on one line", before).rpm("install", &["-i", "app-1"], with_app).rpm(
+        "erase",
+        &["-e", "app"],
+        before,
+    )
 }
 
 pub(super) fn indented_array() -> Case {
@@ -101,9 +104,11 @@ pub(super) fn indented_array() -> Case {
     "/opt/app/images"
   ]
 "#;
-    Case::new("Array indented", before)
-        .rpm("install", &["-i", "app-1"], with_app)
-        .rpm("erase", &["-e", "app"], before)
+    Case::new("Array indented", before).rpm("install", &["-i", "app-1"], with_app).rpm(
+        "erase",
+        &["-e", "app"],
+        before,
+    )
 }
 
 pub(super) fn commented_out_array() -> Case {
@@ -134,13 +139,42 @@ additionalimagestores = [
 [storage.options.overlay]
 mountopt = "nodev"
 "#;
-    Case::new("Array commented out", before)
-        .rpm("install", &["-i", "app-1"], with_app)
-        .rpm("erase", &["-e", "app"], before)
+    let emptied = r#"[storage]
+driver = "overlay"
+runroot = "/run/containers/storage"
+graphroot = "/var/lib/containers/storage"
+
+[storage.options]
+# additionalimagestores = [
+# ]
+additionalimagestores = [
+]
+
+[storage.options.overlay]
+mountopt = "nodev"
+"#;
+    Case::new("Array commented out", before).rpm("install", &["-i", "app-1"], with_app).rpm(
+        "erase",
+        &["-e", "app"],
+        emptied,
+    )
 }
 
 pub(super) fn vendor_file_only() -> Case {
     let copy = r#"# Copied by storagectl from /usr/share/containers/storage.conf
+# sha256:63ad30fccabcc7f8ec7134b089783056187c1367c0d2bca7870d8c8a211dc774
+# Removing the last added store removes this file again.
+
+[storage]
+driver = "overlay"
+runroot = "/run/containers/storage"
+graphroot = "/var/lib/containers/storage"
+
+[storage.options]
+additionalimagestores = [
+  "/opt/site", # of this site
+  "/opt/app/images",
+]
 "#;
     Case::without_conf("Only the vendor's file in /usr/share", Some(BEFORE))
         .rpm("install", &["-i", "app-1"], copy)
@@ -150,10 +184,26 @@ pub(super) fn vendor_file_only() -> Case {
 
 pub(super) fn no_file_at_all() -> Case {
     let made = r#"# Created by storagectl: this host had no storage.conf.
+# sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+# sha256 without added stores:63c0d7f1a6aa513a16655048eac0ce332e4c93d432f68d81f20fcc5d48ee66fc
+# Removing the last added store removes this file again.
+
+[storage]
+# Engines before podman 5 stop without driver, runroot and graphroot.
+driver = "overlay"
+runroot = "/run/containers/storage"
+graphroot = "/var/lib/containers/storage"
+
+[storage.options]
+additionalimagestores = [
+  "/opt/app/images",
+]
 "#;
-    Case::without_conf("No storage.conf at all", None)
-        .rpm("install", &["-i", "app-1"], made)
-        .rpm("erase", &["-e", "app"], None)
+    Case::without_conf("No storage.conf at all", None).rpm("install", &["-i", "app-1"], made).rpm(
+        "erase",
+        &["-e", "app"],
+        None,
+    )
 }
 
 pub(super) fn broken_file() -> Case {
@@ -263,6 +313,13 @@ additionalimagestores = [
         .rpm("erase", &["-e", "app"], with_another)
         .rpm("erase of the third", &["-e", "place"], WITH_APP)
         .rpm("erase of the other", &["-e", "twin"], BEFORE)
+}
+
+pub(super) fn replaced_package() -> Case {
+    Case::new("A package with another name replaces it (`Obsoletes:`)", BEFORE)
+        .rpm("install", &["-i", "app-1"], WITH_APP)
+        .rpm("upgrade", &["-U", "heir-1"], WITH_APP)
+        .rpm("erase", &["-e", "heir"], BEFORE)
 }
 
 /// What an administrator made of the entry of the package `place`.
