@@ -764,3 +764,10 @@ fn empty_tables_only() {
     ]
     "#);
 }
+
+#[test]
+fn a_line_inside_a_string_is_no_comment() {
+    let text = "[storage.options]\nadditionalimagestores = [\n\"\"\"\n# a\"\"\",\n\"/b\",\n]\n";
+    let removed = remove(text, |path| path == "/b").unwrap();
+    assert_eq!(removed, "[storage.options]\nadditionalimagestores = [\n\"\"\"\n# a\"\"\",\n]\n");
+}

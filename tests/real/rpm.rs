@@ -202,6 +202,27 @@ additionalimagestores = [
 }
 
 #[test]
+fn a_quoted_path_may_hold_a_blank() {
+    let with_blank = r#"[storage]
+driver = "overlay"
+runroot = "/run/containers/storage"
+graphroot = "/var/lib/containers/storage"
+
+[storage.options]
+additionalimagestores = [
+  "/opt/site", # of this site
+  "/opt/with blank",
+]
+"#;
+    Case::new("", BEFORE)
+        .rpm("install", &["-i", "blank-1"], with_blank)
+        .rpm("erase storagectl", &["-e", "--nodeps", "storagectl"], BEFORE)
+        .rpm("erase", &["-e", "blank"], BEFORE)
+        .says("warning: storagectl is not installed: %preun did not unlist /opt/with blank\n")
+        .holds();
+}
+
+#[test]
 fn a_store_that_a_package_forgot_to_ship_is_not_listed() {
     Case::new("", BEFORE)
         .rpm("install", &["-i", "forgotten-1"], BEFORE)

@@ -79,7 +79,7 @@ struct Package {
 const APP: &str = "copy /opt/app/images";
 const SHARED: &str = "%dir /opt/app\n/opt/app/images";
 
-const PACKAGES: [Package; 12] = [
+const PACKAGES: [Package; 13] = [
     // An application that ships its images.
     Package { name: "app", version: 1, stores: "/opt/app/images", head: "", install: APP, files: SHARED },
     Package { name: "app", version: 2, stores: "/opt/app/images", head: "", install: APP, files: SHARED },
@@ -111,6 +111,15 @@ const PACKAGES: [Package; 12] = [
         head: "",
         install: "copy /opt/pair/one\nstoragectl --root %{buildroot} init-store /opt/pair/two",
         files: "/opt/pair",
+    },
+    // One that the shell would take apart.
+    Package {
+        name: "blank",
+        version: 1,
+        stores: "'/opt/with blank'",
+        head: "",
+        install: "storagectl --root %{buildroot} init-store '/opt/with blank'",
+        files: "\"/opt/with blank\"",
     },
     // One without the lock files: engines make them, and no package owns them.
     Package {
@@ -170,11 +179,11 @@ const PACKAGES: [Package; 12] = [
     },
 ];
 
-/// The spec of storagectl's own package, of which the tests' package has the
-/// %preun and the directory.
-const REAL_SPEC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scriptlets/storagectl.spec");
+/// The spec of storagectl's own package, of which the tests' package has the %preun.
+pub(super) const REAL_SPEC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scriptlets/storagectl.spec");
 
-const MACROS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scriptlets/macros.storagectl");
+/// The macros under test.
+pub(super) const MACROS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scriptlets/macros.storagectl");
 
 /// Everything that rpmbuild made, and a system tree to install it in.
 #[derive(Debug)]
@@ -214,7 +223,7 @@ impl Packages {
     fn build() -> Self {
         let made = Self { dir: tempfile::tempdir().unwrap() };
         let dir = made.dir.path();
-        run(Command::new("strip").arg("-o").arg(dir.join("storagectl-program")).arg(STORAGECTL));
+        strip_program(&dir.join("storagectl-program"));
         copy_store(&dir.join("store"));
         made.rpmbuild(Hooks::Storagectl, "storagectl-1", &storagectl_spec());
         made.rpmbuild(Hooks::Storagectl, "base-1", BASE_SPEC);
@@ -322,7 +331,6 @@ Provides: /bin/sh
 fn storagectl_spec() -> String {
     let spec = fs_err::read_to_string(REAL_SPEC).unwrap();
     let preun = spec.split("\n%preun\n").nth(1).and_then(|rest| rest.split("\n%files\n").next()).unwrap();
-    let dir = spec.lines().find(|line| line.starts_with("%dir ")).unwrap();
     format!(
         "%define __os_install_post %{{nil}}
 Name: storagectl
@@ -340,9 +348,14 @@ mkdir -p %{{buildroot}}%{{_prefix}}/lib/sysimage/storagectl
 {preun}
 %files
 %{{_bindir}}/storagectl
-{dir}
+%dir %{{_prefix}}/lib/sysimage/storagectl
 "
     )
+}
+
+/// Copies the program that was built for this test, without what only debuggers need.
+pub(super) fn strip_program(to: &Path) {
+    run(Command::new("strip").arg("-o").arg(to).arg(STORAGECTL));
 }
 
 /// Copies the shared libraries of `program` into `tree`, where they are in the host.
