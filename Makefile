@@ -55,5 +55,5 @@ dist:
 	rm -rf $(TARGET)/dist
 	mkdir -p $(TARGET)/dist/storagectl-$(VERSION)/.cargo
 	git archive HEAD | tar -x -C $(TARGET)/dist/storagectl-$(VERSION)
-	cd $(TARGET)/dist/storagectl-$(VERSION) && $(CARGO) vendor --locked --quiet vendor > .cargo/config.toml
+	cd $(TARGET)/dist/storagectl-$(VERSION) && $(CARGO) vendor --locked vendor > .cargo/config.toml
 	tar -C $(TARGET)/dist -czf $(TARGET)/dist/storagectl-$(VERSION).tar.gz storagectl-$(VERSION)

@@ -539,10 +539,16 @@ def compare(place, program, tomlkit, rounds):
         if one in times and other in times:
             middle, low, high = ratio(times, one, other, kind)
             judged.append(judge(what, f"{middle:.2f} ({low:.2f}–{high:.2f})", ok(middle)))
+        else:
+            print(f"  {'unmeasured':<12}{what}")
     ours = "storagectl"
     expect("CPU time / `sed -i`, <= 2", ours, "sed -i", "CPU", lambda value: value <= 2)
     expect("wall time / `sed -i` and `sync`, <= 1.5", ours, "sed -i + sync", "wall", lambda value: value <= 1.5)
     expect("wall time of tomlkit with fsync / ours, > 20", "tomlkit + fsync", ours, "wall", lambda value: value > 20)
+    if "tomlkit + fsync" in times:
+        # For a machine that is busy, where wall time is mostly waiting.
+        middle, low, high = ratio(times, "tomlkit + fsync", ours, "CPU")
+        print(f"  {'':<12}{'(CPU time of tomlkit with fsync / ours':<46}{middle:.2f} ({low:.2f}–{high:.2f}))")
     peak = peaks[ours] / 2**20
     judged.append(judge("peak memory, < 8 MiB", f"{peak:.2f}", peak < 8, " MiB"))
     return {"file_system": name, "times": times, "peaks": peaks, "results": results, "expectations": judged}

@@ -116,6 +116,8 @@ pub fn run() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    // What is created is meant for all engines, whatever the umask of the caller.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let output = Output::new(&cli.common);
     let result = match &cli.command {
         Command::AddStore(command) => command.run(&cli.common, &output),

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::settings::Settings;
 use crate::conf::clean;
 use crate::host::{Kind, Root};
+use crate::problem::words;
 
 /// A reason why every engine stops because of one entry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,7 +15,7 @@ pub struct EntryHarm {
     /// The entry, as written.
     pub path: String,
     /// What the entry is, as the end of a sentence: "which does not exist".
-    pub what: &'static str,
+    pub what: String,
 }
 
 /// What engines say to `entry` when they start (the library's overlay driver
@@ -23,7 +24,7 @@ pub struct EntryHarm {
 ///
 /// What cannot be looked at, an engine cannot open either.
 pub fn entry_harm(root: &Root, settings: &Settings, entry: &str) -> Option<EntryHarm> {
-    let harm = |id, what| Some(EntryHarm { id, path: entry.to_owned(), what });
+    let harm = |id, what: &str| Some(EntryHarm { id, path: entry.to_owned(), what: String::from(what) });
     if entry.is_empty() {
         // Skipped by every engine.
         return None;
@@ -42,7 +43,7 @@ pub fn entry_harm(root: &Root, settings: &Settings, entry: &str) -> Option<Entry
         return harm("store-is-graphroot", "which is the engine's own storage");
     }
     match root.stat(Path::new(&clean(entry))) {
-        Err(_) => harm("store-unreadable", "which cannot be looked at"),
+        Err(error) => harm("store-unreadable", &format!("which cannot be looked at ({})", words(&error))),
         Ok(None) => harm("store-missing", "which does not exist"),
         Ok(Some(stat)) if stat.kind != Kind::Directory => {
             harm("store-not-directory", "which is not a directory")

@@ -19,9 +19,17 @@ pub(super) fn copy(old: &OwnedFd, new: &OwnedFd) -> io::Result<Vec<String>> {
     if (was.st_uid, was.st_gid) != (is.st_uid, is.st_gid) {
         fs::fchown(new, Some(Uid::from_raw(was.st_uid)), Some(Gid::from_raw(was.st_gid)))?;
     }
+    let kept = names(old)?;
+    let inherited = c"system.posix_acl_access";
+    if names(new)?.iter().any(|name| name.as_c_str() == inherited)
+        && !kept.iter().any(|name| name.as_c_str() == inherited)
+    {
+        // The directory's default ACL, which would open the file to others than before.
+        fs::fremovexattr(new, inherited)?;
+    }
     fs::fchmod(new, Mode::from_raw_mode(was.st_mode))?;
     let mut lost = Vec::new();
-    for name in names(old)? {
+    for name in kept {
         let value = value(old, &name)?;
         if self::value(new, &name).is_ok_and(|now| now == value) {
             continue;

@@ -28,8 +28,11 @@ pub enum ReplaceError {
     Changed,
     /// Another file is mounted over it.
     Mounted,
-    /// The system's answer, and what was being done.
+    /// The system's answer, and what was being done. The old file is intact.
     Io(&'static str, io::Error),
+    /// It is replaced, but the directory could not be synced: after a power cut
+    /// the old file may be back.
+    Unsynced(io::Error),
 }
 
 /// What came of it.
@@ -64,7 +67,8 @@ pub fn clean_up(dir: impl AsFd, name: &OsStr) {
 /// File and directory are synced before this returns.
 ///
 /// # Errors
-/// [`ReplaceError`]; the old file is then intact and no temporary file is left.
+/// [`ReplaceError`]; no temporary file is left, and the old file is intact but
+/// for [`ReplaceError::Unsynced`].
 pub fn replace(
     dir: &OwnedFd,
     name: &OsStr,
@@ -104,7 +108,7 @@ pub fn replace(
         clean_up(dir, name);
         return Err(error);
     }
-    readable(dir).and_then(sync).map_err(io("sync"))?;
+    readable(dir).and_then(sync).map_err(ReplaceError::Unsynced)?;
     Ok(replaced)
 }
 

@@ -283,7 +283,7 @@ impl Root {
     }
 
     /// Creates the directory `path` and those above it that are missing, each
-    /// with `mode`, and syncs the directories that they were created in.
+    /// with `mode` less the umask, and syncs the directories that they were created in.
     ///
     /// # Errors
     /// If one cannot be created, or something else stands in its place.
@@ -297,42 +297,29 @@ impl Root {
                 Err(Errno::NOENT) => {}
                 Err(error) => return Err(error.into()),
             }
-            match fs::mkdirat(&found.dir, found.name(), Mode::from_raw_mode(0o700)) {
-                Ok(()) => {}
-                Err(Errno::EXIST) => continue,
+            match fs::mkdirat(&found.dir, found.name(), Mode::from_raw_mode(mode)) {
+                Ok(()) => sync(&readable(&found.dir)?)?,
+                Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }
-            // Not with mkdir, which the umask would narrow.
-            let made = fs::openat(
-                &found.dir,
-                found.name(),
-                OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-                Mode::empty(),
-            )?;
-            fs::fchmod(&made, Mode::from_raw_mode(mode))?;
-            sync(&made)?;
-            sync(&readable(&found.dir)?)?;
         }
         Ok(())
     }
 
-    /// Creates an empty file at `path` unless something stands there. Returns whether it did.
+    /// Creates an empty file at `path`, with `mode` less the umask, unless
+    /// something stands there.
     ///
     /// # Errors
     /// If it cannot be created.
-    pub fn create_file(&self, path: &Path, content: &[u8], mode: u32) -> io::Result<bool> {
+    pub fn create_empty(&self, path: &Path, mode: u32) -> io::Result<()> {
         let found = self.resolve_link(path)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = match fs::openat(&found.dir, found.name(), flags, Mode::from_raw_mode(0o600)) {
-            Ok(file) => file,
-            Err(Errno::EXIST) => return Ok(false),
+        match fs::openat(&found.dir, found.name(), flags, Mode::from_raw_mode(mode)) {
+            Ok(file) => sync(&file)?,
+            Err(Errno::EXIST) => return Ok(()),
             Err(error) => return Err(error.into()),
-        };
-        super::replace::write_all(&file, content)?;
-        fs::fchmod(&file, Mode::from_raw_mode(mode))?;
-        sync(&file)?;
-        sync(&readable(&found.dir)?)?;
-        Ok(true)
+        }
+        sync(&readable(&found.dir)?)
     }
 
     /// Makes the file at `path` hold `content`, atomically. Its directory must be there.
@@ -348,7 +335,7 @@ impl Root {
         let old = self.stat_link(&at)?;
         match super::replace(&at.dir, at.name(), old.as_ref(), super::Content::File(content)) {
             Ok(_) => Ok(()),
-            Err(super::ReplaceError::Io(_, error)) => Err(error),
+            Err(super::ReplaceError::Io(_, error) | super::ReplaceError::Unsynced(error)) => Err(error),
             Err(super::ReplaceError::Changed | super::ReplaceError::Mounted) => {
                 Err(io::ErrorKind::ResourceBusy.into())
             }

@@ -42,16 +42,13 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
     let mut wanted: Vec<String> = Vec::new();
     let mut results = Vec::new();
     for path in &options.paths {
-        let listed = before.stores.iter().find(|entry| clean(entry) == *path);
-        let alias = match listed {
-            Some(_) => None,
-            None => alias_of(host, &before.stores, path)?,
-        };
-        if listed.is_none() && alias.is_none() {
+        let listed = before.stores.iter().any(|entry| clean(entry) == *path);
+        let alias = if listed { None } else { alias_of(host, before.stores.iter().chain(&wanted), path) };
+        if listed || alias.is_some() {
+            results.push((path.clone(), StoreResult::Listed { alias: alias.clone() }));
+        } else {
             refuse::store(host, &before, path, options)?;
             results.push((path.clone(), StoreResult::Added));
-        } else {
-            results.push((path.clone(), StoreResult::Listed { alias: alias.clone() }));
         }
         wanted.push(alias.map_or_else(|| path.clone(), |entry| clean(&entry)));
         if options.init && !is_initialised(host, path)? {
@@ -83,22 +80,10 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
 }
 
 /// The entry that is another name of the directory at `path`.
-fn alias_of(host: &Host, entries: &[String], path: &str) -> anyhow::Result<Option<String>> {
-    let Some(ours) = host.root.stat(Path::new(path)).unwrap_or(None) else {
-        return Ok(None);
-    };
-    Ok(entries
-        .iter()
-        .find(|entry| {
-            entry.starts_with('/')
-                && host
-                    .root
-                    .stat(Path::new(&clean(entry)))
-                    .ok()
-                    .flatten()
-                    .is_some_and(|theirs| theirs.id == ours.id)
-        })
-        .cloned())
+fn alias_of<'a>(host: &Host, mut entries: impl Iterator<Item = &'a String>, path: &str) -> Option<String> {
+    let id = |path: &str| host.root.stat(Path::new(path)).ok().flatten().map(|stat| stat.id);
+    let ours = id(path)?;
+    entries.find(|entry| entry.starts_with('/') && id(&clean(entry)) == Some(ours)).cloned()
 }
 
 fn is_initialised(host: &Host, path: &str) -> anyhow::Result<bool> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::snapshot::{Host, Snapshot};
 use super::{After, Plan};
 use crate::host::{self, Content, LockError, ReplaceError};
-use crate::problem::Problem;
+use crate::problem::{Problem, words};
 use crate::store;
 
 /// Whether a plan is carried out.
@@ -133,6 +133,14 @@ fn replace_problem(host: &Host, path: &Path, error: ReplaceError) -> anyhow::Err
     let shown = host.show(path);
     let (doing, error) = match error {
         ReplaceError::Io(doing, error) => (doing, error),
+        ReplaceError::Unsynced(error) => {
+            return Problem::new(
+                "not-synced",
+                format!("`{shown}` is changed, but its directory could not be synced: {}", words(&error)),
+                "see to the disk: after a power cut the old file may be back",
+            )
+            .into();
+        }
         ReplaceError::Mounted | ReplaceError::Changed => {
             return Problem::new(
                 "file-mounted",

@@ -39,7 +39,7 @@ pub(super) fn verify(
             return Err(Problem::new(
                 harm.id,
                 format!("`{}` would list `{}`, {}", host.show(path), harm.path, harm.what),
-                "nothing was changed: every engine would stop on this entry",
+                "nothing was changed: engines would stop on this entry",
             ));
         }
     }

@@ -25,6 +25,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("not-a-directory", "a file stands where a directory is needed"),
     ("not-a-file", "a directory stands where a file is needed"),
     ("not-listed", "the store that another one should stand beside is not listed"),
+    ("not-synced", "the file is changed, but a power cut may bring the old one back"),
     ("not-utf8", "storage.conf is not UTF-8: engines stop"),
     ("path-comma", "a path holds a comma, at which engines split it"),
     ("path-control", "a path holds a control character"),

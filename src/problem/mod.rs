@@ -56,6 +56,10 @@ impl Problem {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 ("disk-full", "free some space and try again")
             }
+            io::ErrorKind::PermissionDenied if rustix::process::geteuid().is_root() => (
+                "permission",
+                "even root may not: see `lsattr` for an immutable file, or the audit log of SELinux",
+            ),
             io::ErrorKind::PermissionDenied => {
                 ("permission", "run it as the owner of that file, usually root")
             }
@@ -73,9 +77,7 @@ impl Problem {
                 _ => ("io", "see to what the system says and try again"),
             },
         };
-        let text = error.to_string();
-        let words = text.split(" (os error").next().unwrap_or(&text);
-        Self::new(id, format!("cannot {doing} `{path}`: {words}"), hint)
+        Self::new(id, format!("cannot {doing} `{path}`: {}", words(error)), hint)
     }
 
     /// A fault of a document, in the file that the document was read from.
@@ -90,6 +92,12 @@ impl Problem {
             place: Some(Box::new(Place { file, text: text.to_owned(), span })),
         }
     }
+}
+
+/// What the system says, without its number.
+pub(crate) fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 impl Place {

@@ -34,18 +34,18 @@ pub fn init(root: &Root, path: &Path, driver: &str, dry_run: bool) -> Result<Vec
             made.push(dir.clone());
         }
     }
-    let files = [
-        (dirs[1].join("images.lock"), &b""[..]),
-        (dirs[2].join("layers.lock"), &b""[..]),
-        (path.join(MARKER), MARKER_TEXT),
-    ];
-    for (file, content) in files {
+    let files = [dirs[1].join("images.lock"), dirs[2].join("layers.lock"), path.join(MARKER)];
+    for file in files {
         if exists(root, &file)? {
             continue;
         }
         if !dry_run {
-            root.create_file(&file, content, 0o644)
-                .map_err(Problem::cannot("create", root.show(&file).display()))?;
+            let create = if file.ends_with(MARKER) {
+                root.replace_file(&file, MARKER_TEXT)
+            } else {
+                root.create_empty(&file, 0o644)
+            };
+            create.map_err(Problem::cannot("create", root.show(&file).display()))?;
         }
         made.push(file);
     }

@@ -148,7 +148,7 @@ fn a_failing_sync_of_the_directory_is_told_as_what_it_is() {
     scene.reset();
     let output = tamper(&[&last_sync.inject("error=EIO")], &scene.command());
     assert_eq!(scene.tree(), after);
-    assert_refused(&output, &["cannot sync", "nput/output error"], "");
+    assert_refused(&output, &["is changed, but its directory could not be synced", "nput/output error"], "");
     assert!(!text(&output).contains("as it was"), "{}", text(&output));
 }
 

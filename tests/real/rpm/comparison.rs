@@ -1,7 +1,7 @@
 //! The same transactions with the scriptlets that packages had before, and with
 //! the macros: docs/sed-comparison.md is what came of them.
 
-use super::packages::Hooks;
+use super::packages::{Hooks, Packages};
 use super::transactions;
 
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/sed-comparison.md");
@@ -11,6 +11,8 @@ const UPDATE: &str = "STORAGECTL_UPDATE";
 
 #[test]
 fn the_comparison_with_sed_is_as_the_table_says() {
+    // Builds them once for all cases.
+    let _packages = Packages::shared();
     let mut table = "| Transaction | sed scriptlets | storagectl |\n| --- | --- | --- |\n".to_owned();
     for case in transactions::all() {
         let [sed, storagectl] = [Hooks::Sed, Hooks::Storagectl].map(|hooks| case.verdict(hooks));
