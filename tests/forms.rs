@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use storagectl::conf::{Document, Essentials, Position, StoreList, add, add_essentials, remove};
+use storagectl::conf::{self, Document, Essentials, Position, StoreList};
 
 const STORE: &str = "/usr/lib/app";
 
@@ -23,6 +23,21 @@ fn added(text: &str) -> String {
         assert_eq!(removed, whole, "removing does not give back the original");
     }
     visible(&once)
+}
+
+fn add_essentials(text: &str, essentials: &Essentials, created: bool) -> Result<String, conf::Fault> {
+    let doc = Document::parse(text)?;
+    Ok(conf::add_essentials(&doc, essentials, created)?.unwrap_or(doc).text().to_owned())
+}
+
+fn add(text: &str, paths: &[String], position: &Position) -> Result<String, conf::EditError> {
+    let doc = Document::parse(text)?;
+    Ok(conf::add(&doc, paths, position)?.unwrap_or(doc).text().to_owned())
+}
+
+fn remove(text: &str, gone: impl Fn(&str) -> bool) -> Result<String, conf::Fault> {
+    let doc = Document::parse(text)?;
+    Ok(conf::remove(&doc, gone)?.unwrap_or(doc).text().to_owned())
 }
 
 fn visible(text: &str) -> String {

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::Config;
-use storagectl::conf::{Document, Leaf, Position, StoreList, add, clean, copy, remove, restore};
+use storagectl::conf::{self, Cut, Document, EditError, Fault, Leaf, Position, StoreList, clean, copy};
 
 /// One way to write an array of stores, around the items of the list.
 #[derive(Debug, Clone)]
@@ -132,6 +132,20 @@ fn stores() -> impl Strategy<Value = Vec<String>> {
         list.dedup();
         list
     })
+}
+
+fn add(text: &str, paths: &[String], position: &Position) -> Result<String, EditError> {
+    let doc = Document::parse(text)?;
+    Ok(conf::add(&doc, paths, position)?.unwrap_or(doc).text().to_owned())
+}
+
+fn remove(text: &str, gone: impl Fn(&str) -> bool) -> Result<String, Fault> {
+    let doc = Document::parse(text)?;
+    Ok(conf::remove(&doc, gone)?.unwrap_or(doc).text().to_owned())
+}
+
+fn restore(text: &str, item: &Cut, behind: Option<&str>) -> Result<String, Fault> {
+    Ok(conf::restore(&Document::parse(text)?, item, behind)?.text().to_owned())
 }
 
 fn list(text: &str) -> Vec<String> {

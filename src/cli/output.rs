@@ -147,6 +147,7 @@ impl Output {
 
     fn say(&self, text: &str) {
         // Nobody is left to tell if this fails.
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        // One write, so that lines of several runs in one log stay whole.
+        let _ = io::stderr().lock().write_all(format!("{text}\n").as_bytes());
     }
 }

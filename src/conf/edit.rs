@@ -1,7 +1,7 @@
-//! Adding, placing and removing stores: text in, text out.
+//! Adding, placing and removing stores: document in, document out.
 //!
-//! Each function returns text in which the array holds what was asked for and
-//! every other byte is as before; [`check`] proves both by parsing the result.
+//! Each function returns a document in which the array holds what was asked for
+//! and every other byte is as before; [`spliced`] proves it of the values.
 
 use super::array::{Anatomy, Anchor, Cut};
 use super::document::{Document, Fault, Leaf};
@@ -43,77 +43,65 @@ impl From<Fault> for EditError {
 }
 
 /// Adds `paths`, in this order, at `position`. Paths are compared and written
-/// cleaned. The text comes back unchanged if all stand where they should.
+/// cleaned. `None` if all stand where they should.
 ///
 /// # Errors
 /// [`EditError`] if the document cannot be edited or names no such neighbour.
-pub fn add(text: &str, paths: &[String], position: &Position) -> Result<String, EditError> {
+pub fn add(doc: &Document, paths: &[String], position: &Position) -> Result<Option<Document>, EditError> {
     let mut wanted: Vec<String> = Vec::new();
     for path in paths.iter().map(|path| clean(path)) {
         if !wanted.contains(&path) {
             wanted.push(path);
         }
     }
-    let listed = listed(text)?;
-    if let Position::Before(other) | Position::After(other) = position {
-        let other = clean(other);
-        if !listed.contains(&other) || wanted.contains(&other) {
-            return Err(EditError::NotListed(other));
-        }
+    let listed: Vec<String> = StoreList::paths(doc)?.iter().map(|path| clean(path)).collect();
+    let beside = match position {
+        Position::Before(other) | Position::After(other) => clean(other),
+        _ => String::new(),
+    };
+    if !beside.is_empty() && (!listed.contains(&beside) || wanted.contains(&beside)) {
+        return Err(EditError::NotListed(beside));
     }
     if stands(&listed, &wanted, position) {
-        return Ok(text.to_owned());
+        return Ok(None);
     }
-    let mut out = text.to_owned();
-    match position {
-        Position::Any => {
-            for path in wanted.iter().filter(|path| !listed.contains(path)) {
-                out = put(&out, path, |_| LAST)?;
-            }
-        }
-        Position::Last => {
-            for path in &wanted {
-                out = put(&out, path, |_| LAST)?;
-            }
-        }
-        Position::First => {
-            for path in wanted.iter().rev() {
-                out = put(&out, path, |_| Anchor::Before(0))?;
-            }
-        }
-        Position::Before(other) => {
-            let other = clean(other);
-            for path in &wanted {
-                out = put(&out, path, |list| Anchor::Before(index_of(list, &other)))?;
-            }
-        }
-        Position::After(other) => {
-            let other = clean(other);
-            for path in wanted.iter().rev() {
-                out = put(&out, path, |list| Anchor::Behind(index_of(list, &other)))?;
-            }
-        }
+    let order: Vec<&String> = match position {
+        Position::Any => wanted.iter().filter(|path| !listed.contains(path)).collect(),
+        Position::Last | Position::Before(_) => wanted.iter().collect(),
+        Position::First | Position::After(_) => wanted.iter().rev().collect(),
+    };
+    let mut edited: Option<Document> = None;
+    for path in order {
+        let target = |list: &[String]| match position {
+            Position::Any | Position::Last => LAST,
+            Position::First => Anchor::Before(0),
+            Position::Before(_) => Anchor::Before(index_of(list, &beside)),
+            Position::After(_) => Anchor::Behind(index_of(list, &beside)),
+        };
+        edited = Some(put(edited.as_ref().unwrap_or(doc), path, target)?);
     }
-    Ok(out)
+    Ok(edited)
 }
 
 /// Removes every entry whose path as the engine reads it satisfies `gone`, with
-/// the comments that belong to it.
+/// the comments that belong to it. `None` if there is none.
 ///
 /// # Errors
 /// [`Fault`] if the document cannot be edited.
-pub fn remove(text: &str, gone: impl Fn(&str) -> bool) -> Result<String, Fault> {
-    let mut out = text.to_owned();
+pub fn remove(doc: &Document, gone: impl Fn(&str) -> bool) -> Result<Option<Document>, Fault> {
+    let mut edited: Option<Document> = None;
     loop {
-        let doc = Document::parse(out.as_str())?;
-        let Some(list) = StoreList::of(&doc)? else {
-            return Ok(out);
+        let doc = edited.as_ref().unwrap_or(doc);
+        let Some(list) = StoreList::of(doc)? else {
+            return Ok(edited);
         };
         let Some(index) = list.entries.iter().position(|entry| gone(&entry.path)) else {
-            return Ok(out);
+            return Ok(edited);
         };
-        out = Splice::apply(doc.text(), Anatomy::new(doc.text(), &list).remove(index));
-        check(&doc, &out, &without(&list, index))?;
+        let splices = Anatomy::new(doc.text(), &list).remove(index);
+        let mut wanted: Vec<String> = list.entries.into_iter().map(|entry| entry.path).collect();
+        wanted.remove(index);
+        edited = Some(spliced(doc, splices, &wanted)?);
     }
 }
 
@@ -134,8 +122,8 @@ pub fn copy(doc: &Document, path: &str) -> Result<Option<Cut>, Fault> {
 ///
 /// # Errors
 /// [`Fault`] if the document cannot be edited.
-pub fn restore(text: &str, item: &Cut, behind: Option<&str>) -> Result<String, Fault> {
-    insert(text, item, |list| match behind {
+pub fn restore(doc: &Document, item: &Cut, behind: Option<&str>) -> Result<Document, Fault> {
+    insert(doc, item, |list| match behind {
         None => Anchor::Before(0),
         Some(other) => list.iter().position(|path| path == other).map_or(LAST, Anchor::Behind),
     })
@@ -143,11 +131,6 @@ pub fn restore(text: &str, item: &Cut, behind: Option<&str>) -> Result<String, F
 
 /// Behind all others.
 const LAST: Anchor = Anchor::Behind(usize::MAX);
-
-fn listed(text: &str) -> Result<Vec<String>, Fault> {
-    let doc = Document::parse(text)?;
-    Ok(StoreList::paths(&doc)?.iter().map(|path| clean(path)).collect())
-}
 
 fn index_of(list: &[String], path: &str) -> usize {
     list.iter().position(|other| other == path).unwrap_or(list.len())
@@ -176,49 +159,43 @@ fn stands(listed: &[String], wanted: &[String], position: &Position) -> bool {
 
 /// Takes `path` out, if it is there, and puts it where `target` says for the
 /// remaining list.
-fn put(text: &str, path: &str, target: impl Fn(&[String]) -> Anchor) -> Result<String, Fault> {
-    let doc = Document::parse(text)?;
-    let mut item = None;
-    let mut quoting = None;
-    if let Some(list) = StoreList::of(&doc)? {
-        let anatomy = Anatomy::new(text, &list);
-        item = list.entries.iter().position(|entry| entry.clean() == path).map(|index| anatomy.copy(index));
-        quoting = (anatomy.len() > 0).then(|| anatomy.raw(anatomy.len() - 1).to_owned());
+fn put(doc: &Document, path: &str, target: impl Fn(&[String]) -> Anchor) -> Result<Document, Fault> {
+    let Some(list) = StoreList::of(doc)? else {
+        return insert(doc, &Cut::bare(style::quote(path, None)), target);
+    };
+    let anatomy = Anatomy::new(doc.text(), &list);
+    match list.entries.iter().position(|entry| entry.clean() == path) {
+        Some(index) => {
+            let item = anatomy.copy(index);
+            let rest = remove(doc, |other| clean(other) == path)?;
+            insert(rest.as_ref().unwrap_or(doc), &item, target)
+        }
+        None => {
+            let neighbour = anatomy.len().checked_sub(1).map(|last| anatomy.raw(last));
+            insert(doc, &Cut::bare(style::quote(path, neighbour)), target)
+        }
     }
-    let item = item.unwrap_or_else(|| Cut::bare(style::quote(path, quoting.as_deref())));
-    let rest = remove(text, |other| clean(other) == path)?;
-    insert(&rest, &item, target)
 }
 
-fn insert(text: &str, item: &Cut, target: impl Fn(&[String]) -> Anchor) -> Result<String, Fault> {
-    let doc = Document::parse(text)?;
-    let value = Document::parse(format!("x = {}\n", item.raw))
-        .and_then(|line| line.string(&["x"]))?
-        .unwrap_or_default();
-    let Some(list) = StoreList::of(&doc)? else {
-        let out = Splice::apply(text, place::new_array(&doc, item)?);
-        check(&doc, &out, &[value])?;
-        return Ok(out);
+fn insert(doc: &Document, item: &Cut, target: impl Fn(&[String]) -> Anchor) -> Result<Document, Fault> {
+    let line = Document::parse(format!("x = {}\n", item.raw))?;
+    let value = line.string(&["x"])?.unwrap_or_default();
+    let Some(list) = StoreList::of(doc)? else {
+        return spliced(doc, place::new_array(doc, item)?, &[value]);
     };
     let cleaned: Vec<String> = list.entries.iter().map(super::Entry::clean).collect();
     let anchor = target(&cleaned);
-    let key_indent = style::indentation(text, list.span.start);
-    let out = Splice::apply(text, Anatomy::new(text, &list).insert(anchor, item, key_indent));
+    let key_indent = style::indentation(doc.text(), list.span.start);
+    let splices = Anatomy::new(doc.text(), &list).insert(anchor, item, key_indent);
     let mut wanted: Vec<String> = list.entries.into_iter().map(|entry| entry.path).collect();
     wanted.insert(anchor.index(cleaned.len()), value);
-    check(&doc, &out, &wanted)?;
-    Ok(out)
+    spliced(doc, splices, &wanted)
 }
 
-fn without(list: &StoreList, index: usize) -> Vec<String> {
-    let mut paths: Vec<String> = list.entries.iter().map(|entry| entry.path.clone()).collect();
-    paths.remove(index);
-    paths
-}
-
-/// The post-condition of every edit: the array holds `wanted`, and every other
-/// value is as it was.
-fn check(before: &Document, after: &str, wanted: &[String]) -> Result<(), Fault> {
+/// Applies `splices` and proves the post-condition of every edit: the array
+/// holds `wanted`, and every other value is as it was.
+fn spliced(before: &Document, splices: Vec<Splice>, wanted: &[String]) -> Result<Document, Fault> {
+    let after = Splice::apply(before.text(), splices);
     let doc = Document::parse(after).map_err(|fault| Fault::internal(&fault.message))?;
     if StoreList::paths(&doc)? != wanted {
         return Err(Fault::internal("another list of stores would come out"));
@@ -229,7 +206,7 @@ fn check(before: &Document, after: &str, wanted: &[String]) -> Result<(), Fault>
     if old != new {
         return Err(Fault::internal("another setting would change"));
     }
-    Ok(())
+    Ok(doc)
 }
 
 /// Removes the value at `path`, and tables on the way that are empty then.

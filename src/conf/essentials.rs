@@ -39,12 +39,16 @@ impl Essentials {
 /// Gives a document that holds no setting at all driver, runroot and graphroot:
 /// an empty file, or one of comments only, stops podman 4 (`runroot must be set`).
 /// If the file is `created` now, so that engines read it for the first time, it
-/// is given those of the three that it lacks. Any other text comes back as it is.
+/// is given those of the three that it lacks. `None` if it needs nothing.
 ///
 /// # Errors
-/// A [`Fault`] if the text is not TOML.
-pub fn add_essentials(text: &str, essentials: &Essentials, created: bool) -> Result<String, Fault> {
-    let doc = Document::parse(text)?;
+/// A [`Fault`] if `storage` is not a table.
+pub fn add_essentials(
+    doc: &Document,
+    essentials: &Essentials,
+    created: bool,
+) -> Result<Option<Document>, Fault> {
+    let text = doc.text();
     let mut missing = Vec::new();
     for (key, value) in essentials.pairs() {
         if doc.find(&["storage", key])?.is_none() {
@@ -52,12 +56,12 @@ pub fn add_essentials(text: &str, essentials: &Essentials, created: bool) -> Res
         }
     }
     if missing.is_empty() || !(created || doc.is_blank()) {
-        return Ok(text.to_owned());
+        return Ok(None);
     }
     let header = match find_key(doc.root(), "storage")?.map(|(_, item)| item) {
         Some(Item::Table(table)) if !table.is_dotted() => table.span().filter(|_| !table.is_implicit()),
         // Dotted keys or an inline table: this file has settings, and no place for a header.
-        Some(_) => return Ok(text.to_owned()),
+        Some(_) => return Ok(None),
         None => None,
     };
     let newline = style::newline(text, 0);
@@ -68,14 +72,13 @@ pub fn add_essentials(text: &str, essentials: &Essentials, created: bool) -> Res
             .map(|line| format!("{indent}{line}{newline}"))
             .collect();
     let splice = match &header {
-        Some(span) => place::insert_lines(&doc, style::next_line(text, span.end), keys),
-        None => match new_header_place(&doc) {
-            Place::Attached(at) => place::insert_lines(&doc, at, format!("[storage]{newline}{keys}")),
-            Place::Free(at) => place::insert_section(&doc, at, &format!("[storage]{newline}{keys}")),
+        Some(span) => place::insert_lines(doc, style::next_line(text, span.end), keys),
+        None => match new_header_place(doc) {
+            Place::Attached(at) => place::insert_lines(doc, at, format!("[storage]{newline}{keys}")),
+            Place::Free(at) => place::insert_section(doc, at, &format!("[storage]{newline}{keys}")),
         },
     };
-    let out = Splice::apply(text, vec![splice]);
-    let after = Document::parse(out.as_str())?;
+    let after = Document::parse(Splice::apply(text, vec![splice]))?;
     let (mut old, mut new) = (doc.to_leaf(), after.to_leaf());
     for (key, _) in essentials.pairs() {
         forget(&mut old, &["storage", key]);
@@ -84,7 +87,7 @@ pub fn add_essentials(text: &str, essentials: &Essentials, created: bool) -> Res
     if old != new {
         return Err(Fault::internal("another setting would change"));
     }
-    Ok(out)
+    Ok(Some(after))
 }
 
 /// Where a new header goes.

@@ -16,6 +16,6 @@ mod walk;
 
 pub use lock::{LockError, lock};
 pub use replace::{Content, ReplaceError, Replaced, clean_up, replace};
-pub use root::{Kind, MAX_FILE, Root, Stat};
+pub use root::{Kind, MAX_FILE, Root, Stat, absent};
 pub use running::{crio_runs, is_booted, restart_crio};
 pub use walk::{Resolved, Step};

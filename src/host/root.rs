@@ -198,10 +198,18 @@ impl Root {
     /// # Errors
     /// If that cannot be found out.
     pub fn read_link(&self, path: &Path) -> io::Result<Option<PathBuf>> {
-        let Some(found) = absent(self.resolve_link(path))? else {
-            return Ok(None);
-        };
-        match fs::readlinkat(&found.dir, found.name(), Vec::new()) {
+        match absent(self.resolve_link(path))? {
+            Some(at) => self.read_link_at(&at),
+            None => Ok(None),
+        }
+    }
+
+    /// Where the symlink at a resolved path points; `None` if it is not a symlink.
+    ///
+    /// # Errors
+    /// If that cannot be found out.
+    pub fn read_link_at(&self, at: &Resolved) -> io::Result<Option<PathBuf>> {
+        match fs::readlinkat(&at.dir, at.name(), Vec::new()) {
             Ok(target) => Ok(Some(PathBuf::from(OsString::from_vec(target.into_bytes())))),
             Err(Errno::INVAL | Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),
@@ -398,7 +406,10 @@ pub(super) fn sync(file: impl AsFd) -> io::Result<()> {
 }
 
 /// Turns "there is nothing" into `None`.
-pub(super) fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+///
+/// # Errors
+/// Every other error.
+pub fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::commit::{Mode, Outcome, change};
 use super::snapshot::{Host, Snapshot};
-use super::verify::{parse, verify};
+use super::verify::verify;
 use super::{Plan, StoreResult, refuse};
-use crate::conf::{self, EditError, Position, clean};
+use crate::conf::{self, Document, EditError, Position, clean};
 use crate::engine::Settings;
 use crate::problem::Problem;
 
@@ -37,7 +37,7 @@ pub fn add_stores(host: &Host, options: &AddOptions, mode: Mode) -> anyhow::Resu
 }
 
 fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Result<Plan> {
-    let before = parse(host, &snapshot.path, &snapshot.text)?;
+    let before = snapshot.settings(host)?;
     let mut plan = Plan::default();
     let mut wanted: Vec<String> = Vec::new();
     let mut results = Vec::new();
@@ -55,22 +55,23 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
             plan.inits.push((PathBuf::from(path), before.driver.clone()));
         }
     }
-    let edit = |text: &str| {
-        conf::add(text, &wanted, &options.position).map_err(|error| edit_problem(host, snapshot, error))
+    let edit = |doc: &Document| {
+        conf::add(doc, &wanted, &options.position).map_err(|error| edit_problem(host, snapshot, error))
     };
-    let mut after = before.clone();
-    if edit(&snapshot.text)? != snapshot.text {
-        refuse::managed_node(host, &snapshot.text, options.force)?;
-        let finished = snapshot.finish(host, edit)?;
-        after = parse(host, &snapshot.path, &finished.text)?;
+    let mut after = None;
+    if let Some(edited) = edit(&snapshot.doc)? {
+        refuse::managed_node(host, snapshot, options.force)?;
+        let finished = snapshot.finish(host, edited, edit)?;
+        after = Some(Settings::of(&finished.doc).map_err(|fault| snapshot.problem(host, fault))?);
         plan.notes.extend(finished.notes);
         plan.changes.push(finished.change);
     }
+    let after = after.as_ref().unwrap_or(&before);
     let expected = if options.allow_missing || options.init { wanted.as_slice() } else { &[] };
-    plan.notes.extend(verify(host, &snapshot.path, &before, &after, expected)?);
+    plan.notes.extend(verify(host, &snapshot.path, &before, after, expected)?);
     for ((_, result), path) in results.iter_mut().zip(&wanted) {
         if matches!(result, StoreResult::Listed { .. })
-            && rank(&before, &after, path) != rank(&after, &before, path)
+            && rank(&before, after, path) != rank(after, &before, path)
         {
             *result = StoreResult::Moved;
         }
@@ -103,7 +104,7 @@ fn rank(here: &Settings, there: &Settings, path: &str) -> usize {
 
 fn edit_problem(host: &Host, snapshot: &Snapshot, error: EditError) -> Problem {
     match error {
-        EditError::Fault(fault) => Problem::at(fault, host.root.show(&snapshot.path), &snapshot.text),
+        EditError::Fault(fault) => snapshot.problem(host, fault),
         EditError::NotListed(path) => Problem::new(
             "not-listed",
             format!("no store can stand beside `{path}`: `{}` does not list it", host.show(&snapshot.path)),

@@ -7,11 +7,9 @@ use serde::Serialize;
 
 use super::copy::Source;
 use super::snapshot::Host;
-use super::verify::parse;
-use crate::conf::{Document, StoreList, clean};
+use crate::conf::{StoreList, clean};
 use crate::engine::Settings;
 use crate::host::Kind;
-use crate::problem::Problem;
 use crate::store::count_images;
 
 /// A listed store.
@@ -66,28 +64,26 @@ impl fmt::Display for State {
 /// else the vendor's.
 ///
 /// # Errors
-/// A [`Problem`] if the file cannot be read or is faulty.
+/// A [`crate::problem::Problem`] if the file cannot be read or is faulty.
 pub fn effective_settings(host: &Host) -> anyhow::Result<Settings> {
     let snapshot = host.snapshot()?;
-    Ok(parse(host, &snapshot.path, &snapshot.text)?)
+    Ok(snapshot.settings(host)?)
 }
 
 /// The file that engines read, if there is one, and the stores that it lists.
 ///
 /// # Errors
-/// A [`Problem`] if the file cannot be read or is faulty.
+/// A [`crate::problem::Problem`] if the file cannot be read or is faulty.
 pub fn list_stores(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedStore>)> {
     let snapshot = host.snapshot()?;
-    let (file, text) = match &snapshot.source {
-        Source::BuiltIn => return Ok((None, Vec::new())),
-        // With the lines that a copy's head takes.
-        Source::Itself => (host.show(&snapshot.path), snapshot.before.as_ref().unwrap_or(&snapshot.text)),
-        Source::Vendor(path) | Source::Link { file: path, .. } => (host.show(path), &snapshot.text),
-    };
-    let at = |fault| Problem::at(fault, file.clone().into(), text);
-    let doc = Document::parse(text.as_str()).map_err(at)?;
-    let settings = Settings::of(&doc).map_err(at)?;
-    let entries = StoreList::of(&doc).map_err(at)?.map(|list| list.entries).unwrap_or_default();
+    if snapshot.source == Source::BuiltIn {
+        return Ok((None, Vec::new()));
+    }
+    let file = host.show(snapshot.file());
+    let settings = snapshot.settings(host)?;
+    let list = StoreList::of(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;
+    let entries = list.map(|list| list.entries).unwrap_or_default();
+    let head = snapshot.head_lines();
     let stores = entries
         .into_iter()
         .map(|entry| {
@@ -98,7 +94,7 @@ pub fn list_stores(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedSto
                 driver: settings.driver.clone(),
                 images,
                 file: file.clone(),
-                line: entry.line,
+                line: head + entry.line,
             }
         })
         .collect();

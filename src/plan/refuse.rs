@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use super::add::AddOptions;
-use super::snapshot::Host;
+use super::snapshot::{Host, Snapshot};
 use crate::conf::clean;
 use crate::engine::Settings;
 use crate::host::Kind;
@@ -73,14 +73,16 @@ fn has_variable(path: &str) -> bool {
 ///
 /// # Errors
 /// The [`Problem`] `mco-managed`.
-pub(super) fn managed_node(host: &Host, text: &str, force: bool) -> anyhow::Result<()> {
+pub(super) fn managed_node(host: &Host, snapshot: &Snapshot, force: bool) -> anyhow::Result<()> {
     if force || host.config.is_some() {
         return Ok(());
     }
     // The daemon keeps the applied configuration there on every node it manages.
     let daemon = Path::new("/etc/machine-config-daemon/currentconfig");
     let managed = host.root.stat(daemon).unwrap_or(None).is_some()
-        || text
+        || snapshot
+            .doc
+            .text()
             .lines()
             .take_while(|line| line.is_empty() || line.starts_with('#'))
             .any(|line| line.contains("Machine Config Operator"));

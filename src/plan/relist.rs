@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::commit::{Mode, Outcome, change};
+use super::refuse::managed_node;
 use super::remove::entries_of;
 use super::snapshot::{Host, Snapshot};
-use super::verify::{parse, verify};
-use super::{Plan, StoreResult, refuse};
+use super::verify::verify;
+use super::{Plan, StoreResult};
 use crate::conf::{self, Cut, Document, clean};
-use crate::problem::Problem;
+use crate::engine::Settings;
 
 /// An entry as it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,8 +18,7 @@ pub struct Taken {
     item: Cut,
     /// The entry before it, if it is not the first.
     behind: Option<String>,
-    /// The text that it was taken from: where nothing else has changed since,
-    /// this very text comes back.
+    /// The text that it was taken from.
     text: String,
 }
 
@@ -26,48 +26,53 @@ pub struct Taken {
 /// `None` if it is not listed.
 ///
 /// # Errors
-/// A [`Problem`] if the file cannot be read.
+/// A [`crate::problem::Problem`] if the file cannot be read.
 pub fn taken_entry(host: &Host, path: &str) -> anyhow::Result<Option<Taken>> {
     let snapshot = host.snapshot()?;
-    let settings = parse(host, &snapshot.path, &snapshot.text)?;
+    let settings = snapshot.settings(host)?;
     let Some(entry) = entries_of(host, &settings.stores, path).into_iter().next() else {
         return Ok(None);
     };
-    let at = |fault| Problem::at(fault, host.root.show(&snapshot.path), &snapshot.text);
-    let doc = Document::parse(snapshot.text.as_str()).map_err(at)?;
-    let item = conf::copy(&doc, &entry).map_err(at)?;
+    let item = conf::copy(&snapshot.doc, &entry).map_err(|fault| snapshot.problem(host, fault))?;
     let behind = settings.stores.iter().take_while(|other| **other != entry).last().map(|other| clean(other));
-    Ok(item.map(|item| Taken { item, behind, text: snapshot.text.clone() }))
+    Ok(item.map(|item| Taken { item, behind, text: snapshot.doc.text().to_owned() }))
 }
 
 /// Lists the store at `path` again as it was, unless it is listed.
 ///
 /// # Errors
-/// A [`Problem`] if the file cannot be edited, or engines would stop on the entry.
+/// A [`crate::problem::Problem`] if the file cannot be edited, or engines would stop on the entry.
 pub fn relist_store(host: &Host, path: &str, taken: &Taken, mode: Mode) -> anyhow::Result<Outcome> {
     change(host, mode, |snapshot| plan(host, snapshot, path, taken))
 }
 
 fn plan(host: &Host, snapshot: &Snapshot, path: &str, taken: &Taken) -> anyhow::Result<Plan> {
-    let before = parse(host, &snapshot.path, &snapshot.text)?;
+    let before = snapshot.settings(host)?;
     let mut plan = Plan::default();
     if !entries_of(host, &before.stores, path).is_empty() {
         plan.stores.push((path.to_owned(), StoreResult::Listed { alias: None }));
         return Ok(plan);
     }
-    refuse::managed_node(host, &snapshot.text, false)?;
-    let without = |text: &str| conf::remove(text, |entry| clean(entry) == path).ok();
-    let finished = snapshot.finish(host, |text| {
-        if without(&taken.text).as_deref() == Some(text) {
-            return Ok(taken.text.clone());
+    managed_node(host, snapshot, false)?;
+    // Where nothing else has changed since, the very same text comes back.
+    let then = Document::parse(taken.text.as_str()).ok();
+    let without =
+        then.as_ref().and_then(|doc| conf::remove(doc, |entry| clean(entry) == path).ok().flatten());
+    let edit = |doc: &Document| {
+        match (&then, &without) {
+            (Some(then), Some(without)) if without.text() == doc.text() => Ok(then.clone()),
+            _ => conf::restore(doc, &taken.item, taken.behind.as_deref()),
         }
-        conf::restore(text, &taken.item, taken.behind.as_deref())
-            .map_err(|fault| Problem::at(fault, host.root.show(&snapshot.path), text))
-    })?;
-    let after = parse(host, &snapshot.path, &finished.text)?;
-    plan.notes.extend(finished.notes);
-    plan.notes.extend(verify(host, &snapshot.path, &before, &after, &[])?);
-    plan.changes.push(finished.change);
-    plan.stores.push((path.to_owned(), StoreResult::Added));
+        .map(Some)
+        .map_err(|fault| snapshot.problem(host, fault))
+    };
+    if let Some(edited) = edit(&snapshot.doc)? {
+        let finished = snapshot.finish(host, edited, edit)?;
+        let after = Settings::of(&finished.doc).map_err(|fault| snapshot.problem(host, fault))?;
+        plan.notes.extend(finished.notes);
+        plan.notes.extend(verify(host, &snapshot.path, &before, &after, &[])?);
+        plan.changes.push(finished.change);
+        plan.stores.push((path.to_owned(), StoreResult::Added));
+    }
     Ok(plan)
 }

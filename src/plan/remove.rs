@@ -6,10 +6,10 @@ use std::path::Path;
 use super::commit::{Mode, Outcome, change};
 use super::refuse::{managed_node, store_path};
 use super::snapshot::{Host, Snapshot};
-use super::verify::{parse, verify};
+use super::verify::verify;
 use super::{Plan, StoreResult};
-use crate::conf::{self, clean};
-use crate::problem::Problem;
+use crate::conf::{self, Document, clean};
+use crate::engine::Settings;
 use crate::store::is_gone;
 
 /// What to remove.
@@ -32,7 +32,7 @@ pub fn remove_stores(host: &Host, options: &RemoveOptions, mode: Mode) -> anyhow
 }
 
 fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Result<Plan> {
-    let before = parse(host, &snapshot.path, &snapshot.text)?;
+    let before = snapshot.settings(host)?;
     let mut plan = Plan::default();
     let mut going: Vec<String> = Vec::new();
     for path in &options.paths {
@@ -50,19 +50,19 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Re
         };
         plan.stores.push((path.clone(), result));
     }
-    let edit = |text: &str| {
-        conf::remove(text, |entry| going.iter().any(|path| path == entry))
-            .map_err(|fault| Problem::at(fault, host.root.show(&snapshot.path), text))
+    let edit = |doc: &Document| {
+        conf::remove(doc, |entry| going.iter().any(|path| path == entry))
+            .map_err(|fault| snapshot.problem(host, fault))
     };
-    let mut after = before.clone();
-    if edit(&snapshot.text)? != snapshot.text {
-        managed_node(host, &snapshot.text, options.force)?;
-        let finished = snapshot.finish(host, edit)?;
-        after = parse(host, &snapshot.path, &finished.text)?;
+    let mut after = None;
+    if let Some(edited) = edit(&snapshot.doc)? {
+        managed_node(host, snapshot, options.force)?;
+        let finished = snapshot.finish(host, edited, edit)?;
+        after = Some(Settings::of(&finished.doc).map_err(|fault| snapshot.problem(host, fault))?);
         plan.notes.extend(finished.notes);
         plan.changes.push(finished.change);
     }
-    plan.notes.extend(verify(host, &snapshot.path, &before, &after, &[])?);
+    plan.notes.extend(verify(host, &snapshot.path, &before, after.as_ref().unwrap_or(&before), &[])?);
     Ok(plan)
 }
 

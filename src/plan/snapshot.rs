@@ -4,9 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::copy::{Copied, Source};
-use crate::conf::Essentials;
-use crate::engine;
-use crate::host::{Kind, Resolved, Root, Stat};
+use crate::conf::{Document, Essentials, Fault};
+use crate::engine::{self, Settings};
+use crate::host::{Kind, Resolved, Root, Stat, absent};
 use crate::problem::Problem;
 
 /// Where storagectl works: a tree, and which file in it.
@@ -32,8 +32,8 @@ pub struct Snapshot {
     pub before: Option<String>,
     /// Where the text to edit comes from.
     pub source: Source,
-    /// The text to edit, without the head of a copy.
-    pub text: String,
+    /// What is edited: the file without the head of a copy.
+    pub doc: Document,
     /// The head that a copy starts with, if this file is one.
     pub head: Option<Copied>,
     /// What a file without settings is given.
@@ -71,22 +71,22 @@ impl Host {
     pub(super) fn locate(&self) -> anyhow::Result<Located> {
         let path = self.main_file()?;
         let cannot_read = |error| self.cannot("read", &path)(error);
-        let link = self.root.read_link(&path).map_err(cannot_read)?;
-        let target = match self.root.resolve(&path) {
-            Ok(target) => Some(target),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(cannot_read(error).into()),
+        let Some(place) = absent(self.root.resolve_link(&path)).map_err(cannot_read)? else {
+            refuse_vendor_file(self, &path)?;
+            return Ok(Located { path, target: None, vendor: None });
         };
-        let (Some(link), Some(behind)) = (link, &target) else {
-            refuse_vendor_file(self, target.as_ref().map_or(&path, |target| &target.path))?;
-            return Ok(Located { path, target, vendor: None });
+        let Some(link) = self.root.read_link_at(&place).map_err(cannot_read)? else {
+            refuse_vendor_file(self, &place.path)?;
+            return Ok(Located { path, target: Some(place), vendor: None });
         };
-        if !is_vendor_path(&behind.path) {
-            return Ok(Located { path, target, vendor: None });
+        let behind = absent(self.root.resolve(&path)).map_err(cannot_read)?;
+        match behind {
+            Some(behind) if is_vendor_path(&behind.path) => {
+                let vendor = Some((link.to_string_lossy().into_owned(), behind.path));
+                Ok(Located { path, target: Some(place), vendor })
+            }
+            target => Ok(Located { path, target, vendor: None }),
         }
-        let vendor = Some((link.to_string_lossy().into_owned(), behind.path.clone()));
-        let target = Some(self.root.resolve_link(&path).map_err(cannot_read)?);
-        Ok(Located { path, target, vendor })
     }
 
     /// Reads the main file, or what it is to be made from.
@@ -96,28 +96,36 @@ impl Host {
     pub fn snapshot(&self) -> anyhow::Result<Snapshot> {
         let Located { path, target, vendor } = self.locate()?;
         let essentials = self.essentials();
-        let snapshot = |source, text| Snapshot {
+        let snapshot = |source, doc| Snapshot {
             path: path.clone(),
             target: None,
             found: None,
             before: None,
             source,
-            text,
+            doc,
             head: None,
             essentials,
         };
         if let Some((link, file)) = vendor {
             let (text, _) = read_text(&self.root, &file)?.ok_or_else(|| self.dangling(&path, &link))?;
+            let doc = self.parse(&file, text)?;
             let link_itself = target.as_ref().map(|target| self.root.stat_link(target)).transpose();
             let found = link_itself.map_err(self.cannot("read", &path))?.flatten();
-            return Ok(Snapshot { target, found, ..snapshot(Source::Link { target: link, file }, text) });
+            return Ok(Snapshot { target, found, ..snapshot(Source::Link { target: link, file }, doc) });
         }
         let real = target.as_ref().map_or(path.as_path(), |target| &target.path);
         if let Some((before, found)) = read_text(&self.root, real)? {
-            let (head, text) =
-                Copied::split(&before).map_or((None, before.clone()), |(head, rest)| (Some(head), rest));
+            let split = Copied::split(&before);
+            let (head, doc) = match split {
+                // If the rest is faulty, the whole is, and has the right line numbers.
+                Some((head, rest)) => match Document::parse(rest) {
+                    Ok(doc) => (Some(head), doc),
+                    Err(_) => (None, self.parse(&path, before.clone())?),
+                },
+                None => (None, self.parse(&path, before.clone())?),
+            };
             let (found, before) = (Some(found), Some(before));
-            return Ok(Snapshot { target, found, before, head, ..snapshot(Source::Itself, text) });
+            return Ok(Snapshot { target, found, before, head, ..snapshot(Source::Itself, doc) });
         }
         if let Some(link) = self.root.read_link(&path).map_err(self.cannot("read", &path))? {
             return Err(self.dangling(&path, &link.to_string_lossy()).into());
@@ -125,9 +133,16 @@ impl Host {
         let vendor = Path::new(engine::VENDOR_FILE);
         let copied = if self.config.is_none() { read_text(&self.root, vendor)? } else { None };
         Ok(match copied {
-            Some((text, _)) => Snapshot { target, ..snapshot(Source::Vendor(vendor.to_owned()), text) },
-            None => Snapshot { target, ..snapshot(Source::BuiltIn, String::new()) },
+            Some((text, _)) => {
+                let doc = self.parse(vendor, text)?;
+                Snapshot { target, ..snapshot(Source::Vendor(vendor.to_owned()), doc) }
+            }
+            None => Snapshot { target, ..snapshot(Source::BuiltIn, self.parse(&path, String::new())?) },
         })
+    }
+
+    fn parse(&self, path: &Path, text: String) -> Result<Document, Problem> {
+        Document::parse(text.as_str()).map_err(|fault| Problem::at(fault, self.root.show(path), &text))
     }
 
     fn dangling(&self, path: &Path, link: &str) -> Problem {
@@ -158,6 +173,41 @@ impl Host {
 }
 
 impl Snapshot {
+    /// The file that the document's text stands in.
+    pub fn file(&self) -> &Path {
+        match &self.source {
+            Source::Vendor(file) | Source::Link { file, .. } => file,
+            Source::Itself | Source::BuiltIn => &self.path,
+        }
+    }
+
+    /// How many lines of the file stand before the document: the head of a copy.
+    pub(super) fn head_lines(&self) -> usize {
+        let lines = |text: &str| text.matches('\n').count();
+        self.before.as_deref().map_or(0, |whole| lines(whole) - lines(self.doc.text()))
+    }
+
+    /// A fault of the document, in its file.
+    pub(super) fn problem(&self, host: &Host, mut fault: Fault) -> Problem {
+        let shown = host.root.show(self.file());
+        match &self.before {
+            Some(whole) => {
+                let head = whole.len() - self.doc.text().len();
+                fault.span = fault.span.start + head..fault.span.end + head;
+                Problem::at(fault, shown, whole)
+            }
+            None => Problem::at(fault, shown, self.doc.text()),
+        }
+    }
+
+    /// The settings that engines read now.
+    ///
+    /// # Errors
+    /// A [`Problem`] for a key of the wrong type.
+    pub fn settings(&self, host: &Host) -> Result<Settings, Problem> {
+        Settings::of(&self.doc).map_err(|fault| self.problem(host, fault))
+    }
+
     /// Whether committing makes a file that was not there as such.
     pub fn creates(&self) -> bool {
         !matches!(self.source, Source::Itself)

@@ -6,19 +6,9 @@ use std::path::Path;
 
 use super::Note;
 use super::snapshot::Host;
-use crate::conf::{Document, clean};
+use crate::conf::clean;
 use crate::engine::{EntryHarm, Settings, entry_harm};
 use crate::problem::Problem;
-
-/// Reads the settings in the text of the file at `path`.
-///
-/// # Errors
-/// A [`Problem`] that points at the fault.
-pub(super) fn parse(host: &Host, path: &Path, text: &str) -> Result<Settings, Problem> {
-    let at = |fault| Problem::at(fault, host.root.show(path), text);
-    let doc = Document::parse(text).map_err(at)?;
-    Settings::of(&doc).map_err(at)
-}
 
 /// Verifies that `after` brings no engine a failure that `before` does not, but
 /// for entries in `expected`, and returns a warning for each one that stays.

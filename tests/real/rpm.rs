@@ -137,9 +137,47 @@ additionalimagestores = [
 "#;
     Case::new("", BEFORE)
         .rpm("install", &["-i", "sed/app-1"], with_app)
-        .rpm("upgrade", &["-U", "app-2"], with_app)
+        .rpm("upgrade", &["-U", "app-2", "storagectl-1"], with_app)
         .rpm("erase", &["-e", "app"], BEFORE)
+        .holds_on(&Machine::without_storagectl());
+}
+
+#[test]
+fn an_upgrade_to_another_path_keeps_an_old_store_with_the_administrators_files() {
+    let with_both = r#"[storage]
+driver = "overlay"
+runroot = "/run/containers/storage"
+graphroot = "/var/lib/containers/storage"
+
+[storage.options]
+additionalimagestores = [
+  "/opt/site", # of this site
+  "/opt/app/images",
+  "/opt/app/moved",
+]
+"#;
+    Case::new("", BEFORE)
+        .rpm("install", &["-i", "app-1"], WITH_APP)
+        .meanwhile("administrator", |machine| machine.write("/opt/app/images/overlay/notes", ""), WITH_APP)
+        .rpm("upgrade", &["-U", "app-3"], with_both)
+        .rpm("erase", &["-e", "app"], WITH_APP)
         .holds();
+}
+
+#[test]
+fn erasing_storagectl_leaves_what_an_administrator_listed() {
+    Case::new("", BEFORE)
+        .meanwhile("administrator", list_place, WITH_PLACE)
+        .rpm("install", &["-i", "place-1"], WITH_PLACE)
+        .rpm("erase storagectl", &["-e", "--nodeps", "storagectl"], WITH_PLACE)
+        .rpm("install of storagectl", &["-i", "storagectl-1"], WITH_PLACE)
+        .rpm("erase", &["-e", "place"], BEFORE)
+        .holds();
+}
+
+fn list_place(machine: &Machine) {
+    fs_err::create_dir(machine.path("/opt/place")).unwrap();
+    machine.write(CONF, WITH_PLACE);
 }
 
 #[test]

@@ -1,10 +1,32 @@
 //! The same transactions with the scriptlets that packages had before, and with
 //! the macros: docs/sed-comparison.md is what came of them.
 
-use super::packages::{Hooks, Packages};
+use super::packages::{Hooks, Packages, SED_POST, SED_POSTUN};
 use super::transactions;
 
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/sed-comparison.md");
+
+/// What stands above the table.
+const INTRODUCTION: &str = "\
+# What becomes of storage.conf
+
+Real packages, built by rpmbuild, go through real rpm transactions: once with the
+sed scriptlets that such packages usually have, once with the macros. After each
+step real podman has to start, and the right stores have to be listed, each once.
+Where and how sed writes an entry is not judged, but what it leaves behind is:
+after an erase the file has to be the one before the install. For storagectl every
+byte is compared with what is expected after every step; an array that it had to
+make stays, empty. A cell says what is first wrong, and after which step.
+
+`tests/real/rpm` runs this; `STORAGECTL_UPDATE=1 cargo test --test real comparison`
+writes this file.
+
+The sed scriptlets:
+
+```sh
+SCRIPTLETS```
+
+";
 
 /// With this variable set the table is written instead of compared.
 const UPDATE: &str = "STORAGECTL_UPDATE";
@@ -13,7 +35,10 @@ const UPDATE: &str = "STORAGECTL_UPDATE";
 fn the_comparison_with_sed_is_as_the_table_says() {
     // Builds them once for all cases.
     let _packages = Packages::shared();
-    let mut table = "| Transaction | sed scriptlets | storagectl |\n| --- | --- | --- |\n".to_owned();
+    let scriptlets =
+        format!("%post\n{SED_POST}%postun\n{SED_POSTUN}").replace("%{stores}", "/opt/app/images");
+    let mut table = INTRODUCTION.replace("SCRIPTLETS", &scriptlets);
+    table += "| Transaction | sed scriptlets | storagectl |\n| --- | --- | --- |\n";
     for case in transactions::all() {
         let [sed, storagectl] = [Hooks::Sed, Hooks::Storagectl].map(|hooks| case.verdict(hooks));
         table += &format!("| {} | {sed} | {storagectl} |\n", case.name);

@@ -34,10 +34,9 @@ impl Hooks {
     }
 
     /// The scriptlets of a package.
-    fn scriptlets(self) -> &'static str {
+    fn scriptlets(self) -> String {
         match self {
-            Self::Storagectl => {
-                "%post
+            Self::Storagectl => "%post
 %storagectl_post %{stores}
 %preun
 %storagectl_preun %{stores}
@@ -45,22 +44,24 @@ impl Hooks {
 %{?meanwhile}
 %storagectl_postun %{stores}
 "
-            }
-            Self::Sed => {
-                r#"%post
-if [ "$1" -eq 1 ]; then
-  sed -i '/^additionalimagestores =*/a "%{stores}",' /etc/containers/storage.conf
-fi
-%postun
-%{?meanwhile}
-if [ "$1" -eq 0 ]; then
-  sed -i '\:"%{stores}":d' /etc/containers/storage.conf
-fi
-"#
-            }
+            .to_owned(),
+            Self::Sed => format!("%post\n{SED_POST}%postun\n%{{?meanwhile}}\n{SED_POSTUN}"),
         }
     }
 }
+
+/// The usual %post, with the guard that keeps it from listing a store again on an
+/// upgrade.
+pub(super) const SED_POST: &str = r#"if [ "$1" -eq 1 ]; then
+  sed -i '/^additionalimagestores =*/a "%{stores}",' /etc/containers/storage.conf
+fi
+"#;
+
+/// The usual %postun.
+pub(super) const SED_POSTUN: &str = r#"if [ "$1" -eq 0 ]; then
+  sed -i '\:"%{stores}":d' /etc/containers/storage.conf
+fi
+"#;
 
 /// One package to build.
 struct Package {

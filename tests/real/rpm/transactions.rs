@@ -322,6 +322,19 @@ pub(super) fn replaced_package() -> Case {
         .rpm("erase", &["-e", "heir"], BEFORE)
 }
 
+/// The same with the store of the package `place`.
+pub(super) const WITH_PLACE: &str = r#"[storage]
+driver = "overlay"
+runroot = "/run/containers/storage"
+graphroot = "/var/lib/containers/storage"
+
+[storage.options]
+additionalimagestores = [
+  "/opt/site", # of this site
+  "/opt/place",
+]
+"#;
+
 /// What an administrator made of the entry of the package `place`.
 const EDITED: &str = r#"[storage]
 driver = "overlay"
@@ -337,20 +350,9 @@ additionalimagestores = [
 "#;
 
 pub(super) fn administrators_images() -> Case {
-    let with_place = r#"[storage]
-driver = "overlay"
-runroot = "/run/containers/storage"
-graphroot = "/var/lib/containers/storage"
-
-[storage.options]
-additionalimagestores = [
-  "/opt/site", # of this site
-  "/opt/place",
-]
-"#;
     Case::new("An administrator's images in the store, then erase", BEFORE)
-        .rpm("install", &["-i", "place-1"], with_place)
-        .meanwhile("administrator", |machine| machine.fill_store("/opt/place"), with_place)
+        .rpm("install", &["-i", "place-1"], WITH_PLACE)
+        .meanwhile("administrator", |machine| machine.fill_store("/opt/place"), WITH_PLACE)
         .meanwhile("edit", |machine| machine.write(CONF, EDITED), EDITED)
         .rpm("erase", &["-e", "place"], EDITED)
 }
