@@ -1,4 +1,4 @@
-# make            build the program, its man pages' text is in man/
+# make            build the program and its completions
 # make install    with DESTDIR and PREFIX
 # make check      every test; installs what they need where it may
 # make bench      whole-process time and memory against sed, tomlkit and augtool

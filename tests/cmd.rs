@@ -29,6 +29,14 @@ fn the_readme_says_what_the_program_does() {
     cases.case(dir.join("README.md"));
 }
 
+#[test]
+fn the_readme_shows_the_comparison_with_sed_as_it_came_out() {
+    let readme = fs_err::read_to_string("README.md").unwrap();
+    let came_out = fs_err::read_to_string("docs/sed-comparison.md").unwrap();
+    let table: Vec<&str> = came_out.lines().filter(|line| line.starts_with('|')).collect();
+    assert!(table.len() > 10 && readme.contains(&table.join("\n")), "paste the table into README.md");
+}
+
 fn cases() -> trycmd::TestCases {
     let cases = trycmd::TestCases::new();
     for tool in ["cat", "chmod", "cp", "find", "grep", "ln", "ls", "mkdir", "mv", "rm", "stat"] {

@@ -15,23 +15,25 @@ setfacl acl
 setfattr attr
 busybox busybox-static
 mksquashfs squashfs-tools
-mkfs.vfat dosfstools
 gcc gcc
 make make
 git git
 '
 bench='
-hyperfine hyperfine
 augtool augeas-tools
 python3 python3
 '
-[ "${1:-}" = bench ] && needed="$needed$bench"
+what=${1:-}
+[ "$what" = bench ] && needed="$needed$bench"
 
 PATH=$PATH:/usr/sbin:/sbin
 missing() {
     echo "$needed" | while read -r program package; do
         [ -z "$program" ] || command -v "$program" >/dev/null 2>&1 || echo "$package"
     done | sort -u | tr '\n' ' '
+    if [ "$what" = bench ] && ! /usr/bin/python3 -c 'import tomlkit' 2>/dev/null; then
+        echo python3-tomlkit
+    fi
 }
 
 packages=$(missing)

@@ -271,23 +271,11 @@ impl Root {
     /// # Errors
     /// If `path` cannot be opened.
     pub fn has_modes(&self, path: &Path) -> io::Result<bool> {
-        // The magic numbers of statfs(2), from linux/magic.h and the drivers.
-        const WITHOUT: [i64; 9] = [
-            0x4d44,      // vfat
-            0x2011_bab0, // exfat
-            0x5346_544e, // ntfs
-            0x7366_746e, // ntfs3
-            0x517b,      // smb
-            0xff53_4d42, // cifs
-            0xfe53_4d42, // smb2
-            0x4244,      // hfs
-            0x9660,      // iso9660
-        ];
         let file = self.open(path, OFlags::PATH)?;
         // The field's type differs between architectures.
         #[allow(clippy::unnecessary_cast)]
         let kind = fs::fstatfs(&file)?.f_type as i64;
-        Ok(!WITHOUT.contains(&(kind & 0xffff_ffff)))
+        Ok(keeps_modes(kind))
     }
 
     /// Creates the directory `path` and those above it that are missing, each
@@ -376,6 +364,23 @@ impl Root {
     }
 }
 
+/// Whether a file system of this kind, by statfs(2)'s magic number, keeps owners
+/// and permission bits.
+fn keeps_modes(kind: i64) -> bool {
+    // From linux/magic.h and the drivers. Some kernels extend the sign.
+    const WITHOUT: [i64; 8] = [
+        0x4d44,      // vfat
+        0x2011_bab0, // exfat
+        0x5346_544e, // ntfs
+        0x7366_746e, // ntfs3
+        0x517b,      // smb
+        0xff53_4d42, // cifs
+        0xfe53_4d42, // smb2
+        0x4244,      // hfs
+    ];
+    !WITHOUT.contains(&(kind & 0xffff_ffff))
+}
+
 fn open_root(dir: &Path) -> io::Result<OwnedFd> {
     Ok(fs::open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
@@ -416,5 +421,24 @@ pub fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
             Ok(None)
         }
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fat_and_its_like_keep_no_modes() {
+        assert!(!keeps_modes(0x4d44));
+        assert!(!keeps_modes(i64::from(0xff53_4d42_u32 as i32)));
+        assert!(keeps_modes(0xef53), "ext4");
+        assert!(keeps_modes(0x0102_1994), "tmpfs");
+    }
+
+    #[test]
+    fn the_temporary_directory_keeps_modes() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Root::system().unwrap().has_modes(dir.path()).unwrap());
     }
 }

@@ -44,41 +44,31 @@ pub(crate) fn storagectl(args: &[&str]) -> Command {
     command
 }
 
-/// podman in a private mount namespace, with `conf` as its storage.conf.
-pub(crate) fn podman(conf: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new("unshare");
-    command.arg("-m").arg("podman").args(args).env("CONTAINERS_STORAGE_CONF", conf);
-    command
-}
-
-/// The names of all images that podman sees with `conf`, read-only ones marked.
-#[track_caller]
-pub(crate) fn images(conf: &Path) -> String {
-    run(&mut podman(conf, &["images", "--format", "{{.Repository}}:{{.Tag}} {{.ReadOnly}}"]))
-}
-
-/// An image store that podman made, with [`IMAGE`] in it. Made once; copy it
-/// with [`copy_store`] to change it.
+/// An image store that podman made, with [`IMAGE`] in it. Made once and kept in
+/// the target directory; copy it with [`copy_store`] to change it.
 pub(crate) fn image_store() -> &'static Path {
     static STORE: OnceLock<PathBuf> = OnceLock::new();
     STORE.get_or_init(|| {
-        let dir = tempfile::tempdir().expect("a scratch directory can be made").keep();
-        let (rootfs, store) = (dir.join("rootfs/bin"), dir.join("store"));
-        fs_err::create_dir_all(&rootfs).expect("a directory can be made");
-        fs_err::copy("/bin/busybox", rootfs.join("busybox")).expect("busybox-static is installed");
-        let tar = dir.join("rootfs.tar");
-        run(Command::new("tar").arg("-C").arg(dir.join("rootfs")).arg("-cf").arg(&tar).arg("."));
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("image-store-1");
+        if kept.symlink_metadata().is_ok() {
+            return kept;
+        }
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a scratch directory can be made");
+        let (rootfs, store) = (dir.path().join("rootfs"), dir.path().join("store"));
+        fs_err::create_dir_all(rootfs.join("bin")).expect("a directory can be made");
+        fs_err::copy("/bin/busybox", rootfs.join("bin/busybox")).expect("busybox-static is installed");
+        let tar = dir.path().join("rootfs.tar");
+        run(Command::new("tar").arg("-C").arg(rootfs).arg("-cf").arg(&tar).arg("."));
         run(Command::new("unshare")
-            .arg("-m")
-            .arg("podman")
-            .arg("--root")
+            .args(["-m", "podman", "--root"])
             .arg(&store)
             .arg("--runroot")
-            .arg(dir.join("run"))
+            .arg(dir.path().join("run"))
             .arg("import")
             .arg(&tar)
             .arg(IMAGE));
-        store
+        fs_err::rename(&store, &kept).expect("both are in one directory");
+        kept
     })
 }
 
