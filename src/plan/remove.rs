@@ -26,7 +26,7 @@ pub struct RemoveOptions {
 /// Takes stores off the list, in every spelling. What is not listed is fine.
 ///
 /// # Errors
-/// A [`Problem`] if the file cannot be edited; nothing is written then.
+/// A [`crate::problem::Problem`] if the file cannot be edited; nothing is written then.
 pub fn remove_stores(host: &Host, options: &RemoveOptions, mode: Mode) -> anyhow::Result<Outcome> {
     change(host, mode, |snapshot| plan(host, snapshot, options))
 }
