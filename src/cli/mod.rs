@@ -9,6 +9,7 @@ mod output;
 mod remove_store;
 mod report;
 mod scriptlet;
+mod show_config;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -101,6 +102,7 @@ enum Command {
     RemoveStore(remove_store::RemoveStore),
     ListStores(list_stores::ListStores),
     InitStore(init_store::InitStore),
+    ShowConfig(show_config::ShowConfig),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -119,25 +121,30 @@ pub fn run() -> ExitCode {
     // What is created is meant for all engines, whatever the umask of the caller.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let output = Output::new(&cli.common);
+    let done = |()| ExitCode::SUCCESS;
     let result = match &cli.command {
-        Command::AddStore(command) => command.run(&cli.common, &output),
-        Command::RemoveStore(command) => command.run(&cli.common, &output),
-        Command::ListStores(command) => command.run(&cli.common, &output),
-        Command::InitStore(command) => command.run(&cli.common, &output),
-        Command::Completions(command) => command.run(&output),
+        Command::AddStore(command) => command.run(&cli.common, &output).map(done),
+        Command::RemoveStore(command) => command.run(&cli.common, &output).map(done),
+        Command::ListStores(command) => command.run(&cli.common, &output).map(done),
+        Command::InitStore(command) => command.run(&cli.common, &output).map(done),
+        Command::ShowConfig(command) => command.run(&cli.common, &output),
+        Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             output.error(&error);
             ExitCode::from(2)
         }
     }
 }
+
+/// A negative answer.
+const NO: u8 = 1;
 
 /// The command line's definition, for man pages and completions.
 pub fn command() -> clap::Command {

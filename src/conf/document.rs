@@ -57,6 +57,21 @@ pub struct Document {
     values: Vec<Range<usize>>,
 }
 
+impl Leaf {
+    /// What kind of value it is, in words.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::String(_) => "string",
+            Self::Integer(_) => "integer",
+            Self::Float(_) => "float",
+            Self::Boolean(_) => "boolean",
+            Self::Datetime(_) => "datetime",
+            Self::Array(_) => "array",
+            Self::Table(_) => "table",
+        }
+    }
+}
+
 impl Document {
     /// Parses `text`. A byte order mark is accepted and kept.
     ///
@@ -223,7 +238,7 @@ fn table_leaf(table: &dyn TableLike) -> Leaf {
     Leaf::Table(table.iter().filter_map(|(key, item)| Some((key.to_owned(), item_leaf(item)?))).collect())
 }
 
-fn item_leaf(item: &Item) -> Option<Leaf> {
+pub(super) fn item_leaf(item: &Item) -> Option<Leaf> {
     Some(match item {
         Item::None => return None,
         Item::Value(value) => value_leaf(value),

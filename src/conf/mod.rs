@@ -25,14 +25,18 @@ mod array;
 mod document;
 mod edit;
 mod essentials;
+mod leaves;
 mod place;
 mod splice;
 mod stores;
 mod style;
+mod types;
 
 pub use array::Cut;
 pub use document::{Document, Fault, Leaf};
 pub use edit::{EditError, Position, add, copy, remove, restore};
 pub use essentials::{Essentials, add_essentials};
+pub use leaves::{AttributedList, LeafAt};
 pub use splice::Splice;
 pub use stores::{Entry, StoreList, clean};
+pub use types::type_fault;

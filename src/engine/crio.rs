@@ -1,0 +1,90 @@
+//! CRI-O's own files: `[crio]` of crio.conf and its drop-ins, crio.conf(5).
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::decode::parse;
+use super::environment::Environment;
+use super::modern::bytes_of;
+use super::options::store_option;
+use super::reading::{Failure, FileKind, Origin, ReadFile, Reading, Value};
+use super::view::View;
+use crate::conf::{Fault, Leaf};
+use crate::host::Kind;
+use crate::problem::words;
+
+pub(super) fn read(view: &View<'_>, _: &Environment, reading: &mut Reading) -> Result<(), Failure> {
+    let mut files = vec![PathBuf::from("/etc/crio/crio.conf")];
+    walk(view, Path::new("/etc/crio/crio.conf.d"), &mut files)
+        .map_err(|error| Failure::new(format!("/etc/crio/crio.conf.d: {}", words(&error))))?;
+    let driver = reading.driver.as_ref().map_or("", |driver| &driver.value);
+    let mut options: Vec<(String, Value<String>)> = reading
+        .stores
+        .iter()
+        .map(|store| (format!("{driver}.imagestore={}", store.value), store.clone()))
+        .collect();
+    for path in files {
+        let Some(bytes) = bytes_of(view, &path)? else {
+            continue;
+        };
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        reading.files.push(ReadFile { path: path.clone(), kind: FileKind::Crio, text });
+        let doc = parse(&path, bytes, true, true)?;
+        for leaf in doc.leaves() {
+            let origin = Origin::File { file: path.clone(), line: doc.line(leaf.span.start) };
+            let wrong = |what: &str| {
+                let message = format!("`{}` must be {what}", leaf.name);
+                let fault = Fault { id: "wrong-type", message, hint: String::new(), span: leaf.span.clone() };
+                Failure::at(&path, Some(&doc), &fault)
+            };
+            let place = match leaf.name.as_str() {
+                "crio.storage_option" => {
+                    let Leaf::Array(items) = &leaf.value else {
+                        return Err(wrong("an array of strings"));
+                    };
+                    for option in items {
+                        let Leaf::String(option) = option else {
+                            return Err(wrong("an array of strings"));
+                        };
+                        if let Some(store) = store_option(option)? {
+                            let value = Value { value: store.to_owned(), origin: origin.clone() };
+                            options.push((option.clone(), value));
+                        }
+                    }
+                    continue;
+                }
+                "crio.storage_driver" => &mut reading.driver,
+                "crio.root" => &mut reading.graphroot,
+                "crio.runroot" => &mut reading.runroot,
+                "crio.imagestore" => &mut reading.imagestore,
+                _ => continue,
+            };
+            match leaf.value {
+                Leaf::String(text) if !text.is_empty() => *place = Some(Value { value: text, origin }),
+                Leaf::String(_) => {}
+                _ => return Err(wrong("a string")),
+            }
+        }
+    }
+    // Of options that are the same to the letter the last one stays.
+    reading.stores = options
+        .iter()
+        .enumerate()
+        .filter(|(index, (option, _))| options[index + 1..].iter().all(|(later, _)| later != option))
+        .map(|(_, (_, store))| store.clone())
+        .collect();
+    Ok(())
+}
+
+/// Every file below `dir`, whatever its name, in the order of a walk.
+fn walk(view: &View<'_>, dir: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    let names = view.root.list(dir)?.unwrap_or_default();
+    for path in names.into_iter().map(|name| dir.join(name)) {
+        match view.root.stat(&path)? {
+            Some(stat) if stat.kind == Kind::Directory => walk(view, &path, files)?,
+            Some(_) => files.push(path),
+            None => {}
+        }
+    }
+    Ok(())
+}

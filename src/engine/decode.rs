@@ -1,0 +1,103 @@
+//! From a document to values, as the engines' decoder does it.
+
+use std::path::Path;
+
+use super::reading::{Failure, Origin, Reading, Value};
+use crate::conf::{Document, Fault, Leaf};
+
+/// How far arrays of an earlier file have been told to stay.
+#[derive(Debug, Default)]
+pub(super) struct Appending {
+    /// `append`, once a file has said it: it stays until another one says otherwise.
+    append: Option<bool>,
+}
+
+/// Parses a file for this engine.
+///
+/// # Errors
+/// A [`Failure`] if the engine cannot.
+pub(super) fn parse(
+    path: &Path,
+    bytes: Vec<u8>,
+    legacy: bool,
+    accepts_bom: bool,
+) -> Result<Document, Failure> {
+    let line = |at: usize, bytes: &[u8]| bytes[..at].iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failure {
+            message: "the file is not UTF-8".to_owned(),
+            place: Some((path.to_owned(), line(at, error.as_bytes()))),
+        }
+    })?;
+    if text.starts_with('\u{feff}') && !accepts_bom {
+        return Err(Failure {
+            message: "the file starts with a byte order mark".to_owned(),
+            place: Some((path.to_owned(), 1)),
+        });
+    }
+    let parsed = if legacy { Document::parse_last_wins(&text) } else { Document::parse(text.as_str()) };
+    parsed.map_err(|fault| {
+        let at = fault.span.start.min(text.len());
+        Failure { message: fault.message, place: Some((path.to_owned(), line(at, text.as_bytes()))) }
+    })
+}
+
+/// Merges the settings of a document into a reading.
+///
+/// # Errors
+/// A [`Failure`] for a value of the wrong type.
+pub(super) fn merge(
+    reading: &mut Reading,
+    path: &Path,
+    doc: &Document,
+    appending: Option<&mut Appending>,
+) -> Result<(), Failure> {
+    let failure = |fault: &Fault| Failure::at(path, Some(doc), fault);
+    let origin = |at: usize| Origin::File { file: path.to_owned(), line: doc.line(at) };
+    if let Some(fault) = crate::conf::type_fault(doc) {
+        return Err(failure(&fault));
+    }
+    for leaf in doc.leaves() {
+        let value = Value { value: leaf.value.clone(), origin: origin(leaf.span.start) };
+        reading.values.insert(leaf.name.clone(), value);
+        // An empty string leaves the default, or what an earlier file says.
+        let Leaf::String(text) = leaf.value else {
+            continue;
+        };
+        let value =
+            Some(Value { value: text, origin: origin(leaf.span.start) }).filter(|it| !it.value.is_empty());
+        let place = match leaf.name.as_str() {
+            "storage.driver" => &mut reading.driver,
+            "storage.graphroot" => &mut reading.graphroot,
+            "storage.runroot" => &mut reading.runroot,
+            "storage.imagestore" => &mut reading.imagestore,
+            _ => continue,
+        };
+        *place = value;
+    }
+    let legacy = appending.is_none();
+    let Some(list) = doc.attributed_list().map_err(|fault| failure(&fault))? else {
+        return Ok(());
+    };
+    if let (true, Some(span)) = (legacy, list.attributes.first()) {
+        return Err(failure(&Fault {
+            id: "wrong-type",
+            message: "incompatible types: an item of `additionalimagestores` is a table, and this engine reads strings only".to_owned(),
+            hint: String::new(),
+            span: span.clone(),
+        }));
+    }
+    let items = list.items.into_iter().map(|(value, at)| Value { value, origin: origin(at) });
+    match appending {
+        None => reading.stores = items.collect(),
+        Some(appending) => {
+            appending.append = list.append.or(appending.append);
+            if appending.append != Some(true) {
+                reading.stores.clear();
+            }
+            reading.stores.extend(items);
+        }
+    }
+    Ok(())
+}

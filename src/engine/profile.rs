@@ -1,0 +1,43 @@
+//! The engines whose reading is modelled.
+
+use std::fmt;
+
+/// An engine, by the way in which it reads a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// podman 4, buildah and skopeo of its time: storage library to about 1.43.
+    Podman4,
+    /// podman 5: storage library to 1.62.
+    Podman5,
+    /// CRI-O: as podman 5, and its own crio.conf.
+    Crio,
+    /// podman 6: storage library from 1.63, with drop-ins.
+    Podman6,
+}
+
+impl Profile {
+    /// All of them, the oldest first.
+    pub const ALL: [Self; 4] = [Self::Podman4, Self::Podman5, Self::Crio, Self::Podman6];
+
+    /// Whether it reads drop-ins.
+    pub fn is_modern(self) -> bool {
+        self == Self::Podman6
+    }
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Podman4 => "podman4",
+            Self::Podman5 => "podman5",
+            Self::Crio => "crio",
+            Self::Podman6 => "podman6",
+        }
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

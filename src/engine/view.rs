@@ -1,0 +1,74 @@
+//! A host's files as they are, or as they would be after a plan.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::host::{Kind, Root};
+
+/// The files of a root, some of them replaced by what is planned.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// The system.
+    pub root: &'a Root,
+    planned: BTreeMap<PathBuf, Option<String>>,
+}
+
+impl<'a> View<'a> {
+    /// The files as they are.
+    pub fn of(root: &'a Root) -> Self {
+        Self { root, planned: BTreeMap::new() }
+    }
+
+    /// The same with one file planned to hold `text`, or to be gone.
+    pub fn with(mut self, path: PathBuf, text: Option<String>) -> Self {
+        self.planned.insert(path, text);
+        self
+    }
+
+    /// The bytes of a file; `None` if there is nothing. A device, such as
+    /// /dev/null behind a symlink, is an empty file.
+    pub(super) fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        if let Some(planned) = self.planned.get(path) {
+            return Ok(planned.clone().map(String::into_bytes));
+        }
+        if let Some(stat) = self.root.stat(path)?
+            && stat.kind == Kind::Other
+        {
+            return Ok(Some(Vec::new()));
+        }
+        Ok(self.root.read(path)?.map(|(bytes, _)| bytes))
+    }
+
+    /// Whether there is something at `path`, symlinks followed.
+    pub(super) fn exists(&self, path: &Path) -> io::Result<bool> {
+        match self.planned.get(path) {
+            Some(planned) => Ok(planned.is_some()),
+            None => Ok(self.root.stat(path)?.is_some()),
+        }
+    }
+
+    /// The names in a directory that are not directories themselves, sorted by
+    /// their bytes; empty if there is no directory.
+    pub(super) fn files_in(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        if self.root.stat(dir)?.is_some_and(|stat| stat.kind != Kind::Directory) {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        for name in self.root.list(dir)?.unwrap_or_default() {
+            let path = dir.join(&name);
+            let Ok(name) = name.into_string() else {
+                continue;
+            };
+            let at = self.root.resolve_link(&path)?;
+            let is_dir = self.root.stat_link(&at)?.is_some_and(|stat| stat.kind == Kind::Directory);
+            if !is_dir && !self.planned.contains_key(&path) {
+                names.push(name);
+            }
+        }
+        let planned = self.planned.iter().filter(|(path, text)| text.is_some() && path.parent() == Some(dir));
+        names.extend(planned.filter_map(|(path, _)| Some(path.file_name()?.to_str()?.to_owned())));
+        names.sort();
+        Ok(names)
+    }
+}
