@@ -3,7 +3,7 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::output::Output;
-use super::{Common, report, store_paths};
+use super::{Common, Engines, report, store_paths};
 use crate::conf::Position;
 use crate::plan::{AddOptions, add_stores, store_path};
 
@@ -40,6 +40,9 @@ pub(super) struct AddStore {
     /// List bootc's own storage; edit an OpenShift node's file
     #[arg(long)]
     force: bool,
+    /// Which engines shall see the change
+    #[arg(long, value_name = "ENGINES", default_value = "all")]
+    engine: Engines,
     /// Restart CRI-O, if it runs, after a change
     #[arg(long)]
     restart: bool,
@@ -61,6 +64,7 @@ impl AddStore {
             allow_missing: self.allow_missing,
             allow_writable: self.allow_writable,
             force: self.force,
+            serve: self.engine.into(),
         };
         let host = common.host()?;
         let outcome = add_stores(&host, &options, common.mode())?;

@@ -3,6 +3,7 @@ use serde::Serialize;
 
 use super::Common;
 use super::output::Output;
+use crate::engine::Profile;
 use crate::plan::{ListedStore, list_stores};
 
 /// Show the image stores that are listed
@@ -33,19 +34,36 @@ impl ListStores {
             }
             return Ok(());
         }
-        let mut rows = vec![["STORE", "STATE", "DRIVER", "IMAGES", "LISTED IN"].map(str::to_owned)];
+        // Who sees a store is of interest where not all engines do.
+        let alike = stores.iter().all(|store| store.engines.is_empty() || store.engines == Profile::ALL);
+        let mut rows =
+            vec![["STORE", "STATE", "DRIVER", "IMAGES", "SEEN BY", "LISTED IN"].map(str::to_owned)];
         for store in stores {
             let images = store.images.map_or_else(|| "-".to_owned(), |count| count.to_string());
+            let place = format!("{}:{}", store.file, store.line);
             rows.push([
                 store.path,
                 store.state.to_string(),
                 store.driver,
                 images,
-                format!("{}:{}", store.file, store.line),
+                seen_by(&store.engines),
+                place,
             ]);
+        }
+        if alike {
+            let narrow: Vec<[String; 5]> =
+                rows.into_iter().map(|[a, b, c, d, _, e]| [a, b, c, d, e]).collect();
+            return output.data(&aligned(&narrow));
         }
         output.data(&aligned(&rows))
     }
+}
+
+fn seen_by(engines: &[Profile]) -> String {
+    if engines == Profile::ALL {
+        return "all".to_owned();
+    }
+    engines.iter().map(|engine| engine.name()).collect::<Vec<_>>().join(",")
 }
 
 /// Rows as columns, two spaces apart.

@@ -19,7 +19,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::conf::clean;
 use crate::host::Root;
-use crate::plan::{Host, Mode};
+use crate::plan::{Host, Mode, Serve};
 use crate::problem::Problem;
 use output::Output;
 
@@ -94,6 +94,27 @@ enum Color {
     Always,
     /// Never
     Never,
+}
+
+/// Generations of engines, for commands that change something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Engines {
+    /// All: the main file, and a drop-in where one would hide it
+    All,
+    /// Those that read the main file alone: podman 4 and 5, CRI-O
+    Legacy,
+    /// Those that read drop-ins, podman 6: a drop-in alone
+    Modern,
+}
+
+impl From<Engines> for Serve {
+    fn from(engines: Engines) -> Self {
+        match engines {
+            Engines::All => Self::All,
+            Engines::Legacy => Self::Legacy,
+            Engines::Modern => Self::Modern,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,7 +3,7 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::output::Output;
-use super::{Common, report};
+use super::{Common, Engines, report};
 use crate::plan::{RemoveOptions, remove_stores, store_path};
 
 /// Take image stores off the list in storage.conf
@@ -21,6 +21,9 @@ pub(super) struct RemoveStore {
     /// Edit an OpenShift node's file
     #[arg(long)]
     force: bool,
+    /// Which engines shall see the change
+    #[arg(long, value_name = "ENGINES", default_value = "all")]
+    engine: Engines,
     /// Restart CRI-O, if it runs, after a change
     #[arg(long)]
     restart: bool,
@@ -36,7 +39,8 @@ impl RemoveStore {
                 None => store_path(path)?,
             });
         }
-        let options = RemoveOptions { paths, if_gone: self.if_gone, force: self.force };
+        let options =
+            RemoveOptions { paths, if_gone: self.if_gone, force: self.force, serve: self.engine.into() };
         let host = common.host()?;
         let outcome = remove_stores(&host, &options, common.mode())?;
         report::report(common, &host, &outcome, self.restart, output)

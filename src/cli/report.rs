@@ -101,7 +101,11 @@ fn warnings(outcome: &Outcome) -> impl Iterator<Item = (&str, &str)> {
 
 fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> anyhow::Result<()> {
     let would = if common.dry_run { "would have " } else { "" };
-    let file = host.show(&host.main_file()?);
+    let mut files: Vec<String> = outcome.plan.changes.iter().map(|change| host.show(&change.path)).collect();
+    if files.is_empty() {
+        files.push(host.show(&host.main_file()?));
+    }
+    let file = files.join("` and `");
     for text in notes(outcome, true) {
         output.status(&format!("{would}{text}"));
     }

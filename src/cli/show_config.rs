@@ -163,7 +163,8 @@ fn differences(groups: &[Vec<&Reading>]) -> String {
     let mut out = String::from("# What differs between the engines of this host:\n");
     for group in groups {
         if let Some(failure) = &group[0].failure {
-            out += &format!("#   {} stops: {}\n", names(group), failure.message);
+            let stops = if group.len() > 1 { "stop" } else { "stops" };
+            out += &format!("#   {} {stops}: {}\n", names(group), failure.message);
         }
     }
     for key in keys {

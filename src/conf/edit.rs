@@ -83,6 +83,18 @@ pub fn add(doc: &Document, paths: &[String], position: &Position) -> Result<Opti
     Ok(edited)
 }
 
+/// What [`add`] makes of a list of cleaned paths.
+///
+/// # Errors
+/// As [`add`].
+pub fn add_to_list(list: &[String], paths: &[String], position: &Position) -> Result<Vec<String>, EditError> {
+    let items: Vec<String> = list.iter().map(|path| style::quote(path, None)).collect();
+    let doc =
+        Document::parse(format!("[storage.options]\nadditionalimagestores = [{}]\n", items.join(", ")))?;
+    let edited = add(&doc, paths, position)?;
+    Ok(StoreList::paths(edited.as_ref().unwrap_or(&doc))?)
+}
+
 /// Removes every entry whose path as the engine reads it satisfies `gone`, with
 /// the comments that belong to it. `None` if there is none.
 ///

@@ -13,10 +13,11 @@ use super::style;
 pub struct Essentials {
     /// The storage driver, such as `overlay`.
     pub driver: String,
-    /// Where running containers are kept track of.
-    pub runroot: String,
-    /// The engine's own storage.
-    pub graphroot: String,
+    /// Where running containers are kept track of; `None` for a normal user, whose
+    /// engines know.
+    pub runroot: Option<String>,
+    /// The engine's own storage; `None` for a normal user.
+    pub graphroot: Option<String>,
 }
 
 impl Default for Essentials {
@@ -24,15 +25,22 @@ impl Default for Essentials {
     fn default() -> Self {
         Self {
             driver: "overlay".to_owned(),
-            runroot: "/run/containers/storage".to_owned(),
-            graphroot: "/var/lib/containers/storage".to_owned(),
+            runroot: Some("/run/containers/storage".to_owned()),
+            graphroot: Some("/var/lib/containers/storage".to_owned()),
         }
     }
 }
 
 impl Essentials {
-    fn pairs(&self) -> [(&'static str, &str); 3] {
-        [("driver", &self.driver), ("runroot", &self.runroot), ("graphroot", &self.graphroot)]
+    fn pairs(&self) -> Vec<(&'static str, &str)> {
+        [
+            ("driver", Some(self.driver.as_str())),
+            ("runroot", self.runroot.as_deref()),
+            ("graphroot", self.graphroot.as_deref()),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect()
     }
 }
 
@@ -66,11 +74,14 @@ pub fn add_essentials(
     };
     let newline = style::newline(text, 0);
     let indent = header.as_ref().map_or("", |span| style::indentation(text, span.start));
-    let keys: String =
-        std::iter::once("# Engines before podman 5 stop without driver, runroot and graphroot.".to_owned())
-            .chain(missing.iter().map(|(key, value)| format!("{key} = {}", style::quote(value, None))))
-            .map(|line| format!("{indent}{line}{newline}"))
-            .collect();
+    let why = "# Engines before podman 5 stop without driver, runroot and graphroot.";
+    let keys: String = essentials
+        .runroot
+        .iter()
+        .map(|_| why.to_owned())
+        .chain(missing.iter().map(|(key, value)| format!("{key} = {}", style::quote(value, None))))
+        .map(|line| format!("{indent}{line}{newline}"))
+        .collect();
     let splice = match &header {
         Some(span) => place::insert_lines(doc, style::next_line(text, span.end), keys),
         None => match new_header_place(doc) {

@@ -27,16 +27,24 @@ mod edit;
 mod essentials;
 mod leaves;
 mod place;
+pub mod schema;
+mod set_key;
 mod splice;
 mod stores;
 mod style;
+
+/// `path` as a TOML string that every engine reads alike.
+pub fn quoted(path: &str) -> String {
+    style::quote(path, None)
+}
 mod types;
 
 pub use array::Cut;
 pub use document::{Document, Fault, Leaf};
-pub use edit::{EditError, Position, add, copy, remove, restore};
+pub use edit::{EditError, Position, add, add_to_list, copy, remove, restore};
 pub use essentials::{Essentials, add_essentials};
 pub use leaves::{AttributedList, LeafAt};
+pub use set_key::SetKey;
 pub use splice::Splice;
 pub use stores::{Entry, StoreList, clean};
 pub use types::type_fault;

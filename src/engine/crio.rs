@@ -14,8 +14,8 @@ use crate::host::Kind;
 use crate::problem::words;
 
 pub(super) fn read(view: &View<'_>, _: &Environment, reading: &mut Reading) -> Result<(), Failure> {
-    let mut files = vec![PathBuf::from("/etc/crio/crio.conf")];
-    walk(view, Path::new("/etc/crio/crio.conf.d"), &mut files)
+    let mut files = vec![view.etc().join("crio/crio.conf")];
+    walk(view, &view.etc().join("crio/crio.conf.d"), &mut files)
         .map_err(|error| Failure::new(format!("/etc/crio/crio.conf.d: {}", words(&error))))?;
     let driver = reading.driver.as_ref().map_or("", |driver| &driver.value);
     let mut options: Vec<(String, Value<String>)> = reading

@@ -12,12 +12,11 @@ use super::settings::VENDOR_FILE;
 use super::view::View;
 use crate::conf::Leaf;
 
-const ADMIN_FILE: &str = "/etc/containers/storage.conf";
-
 pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Reading) -> Result<(), Failure> {
     let exists = |path: &Path| {
         view.exists(path).map_err(|error| Failure::new(format!("stat {}: {error}", path.display())))
     };
+    let admin = view.etc().join("containers/storage.conf");
     // First the system's file, whoever runs the engine (`loadDefaultStoreOptions`).
     let named = environment.variable("CONTAINERS_STORAGE_CONF").map(PathBuf::from);
     let xdg = environment
@@ -32,7 +31,7 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
         }
         (None, Some(path)) if exists(&path)? => Some(path),
         (None, _) => {
-            let mut files = [ADMIN_FILE, VENDOR_FILE].into_iter().map(PathBuf::from);
+            let mut files = [admin.clone(), PathBuf::from(VENDOR_FILE)].into_iter();
             let mut found = None;
             for path in files.by_ref() {
                 if exists(&path)? {
@@ -52,7 +51,7 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
         None if environment.is_rootless() => Some(user_file(view, environment)?),
         // podman 4 stays with what it found first, XDG_CONFIG_HOME's too.
         None if reading.profile == Profile::Podman4 => system.clone(),
-        None if exists(Path::new(ADMIN_FILE))? => Some(ADMIN_FILE.into()),
+        None if exists(&admin)? => Some(admin),
         None => Some(VENDOR_FILE.into()),
     };
     let system_values = reading.clone();

@@ -30,7 +30,7 @@ impl Search {
         if let Some(path) = environment.filled("CONTAINERS_STORAGE_CONF") {
             return Ok(Self { main: vec![path.into()], must_exist: true, drop_ins: Vec::new(), last });
         }
-        let (admin, vendor) = (Path::new("/etc").join(NAME), Path::new("/usr/share").join(NAME));
+        let (admin, vendor) = (view.etc().join(NAME), Path::new("/usr/share").join(NAME));
         let mut drop_ins = vec![with_suffix(&user, ".d")];
         for main in [&admin, &vendor] {
             if environment.is_rootless() {

@@ -60,7 +60,7 @@ pub(super) fn store_option(option: &str) -> Result<Option<&str>, Failure> {
 pub(super) fn default_roots(view: &View<'_>, environment: &Environment) -> Result<(String, String), Failure> {
     if !environment.is_rootless() {
         let root = Essentials::default();
-        return Ok((root.graphroot, root.runroot));
+        return Ok((root.graphroot.unwrap_or_default(), root.runroot.unwrap_or_default()));
     }
     let Some(data) = environment.data_home(view.root) else {
         return Err(Failure::new("the user has no home directory"));

@@ -16,9 +16,14 @@ pub const VENDOR_FILE: &str = "/usr/share/containers/storage.conf";
 /// # Errors
 /// If the tree cannot be looked at.
 pub fn main_file(root: &Root) -> io::Result<PathBuf> {
+    Ok(etc(root)?.join("containers/storage.conf"))
+}
+
+/// The administrator's directory: /etc, or /usr/etc in an ostree tree without it.
+pub(super) fn etc(root: &Root) -> io::Result<PathBuf> {
     let has = |dir: &str| root.stat(Path::new(dir)).map(|stat| stat.is_some());
     let etc = if root.is_tree() && !has("/etc")? && has("/usr/etc")? { "/usr/etc" } else { "/etc" };
-    Ok(Path::new(etc).join("containers/storage.conf"))
+    Ok(PathBuf::from(etc))
 }
 
 /// What engines take from a main file, with the defaults of root's engines.
@@ -49,7 +54,7 @@ impl Settings {
                 Some(driver) => driver,
                 None => defaults.driver,
             },
-            graphroot: set("graphroot")?.unwrap_or(defaults.graphroot),
+            graphroot: set("graphroot")?.or(defaults.graphroot).unwrap_or_default(),
             imagestore: set("imagestore")?,
             stores: StoreList::paths(doc)?,
         })

@@ -20,6 +20,11 @@ impl<'a> View<'a> {
         Self { root, planned: BTreeMap::new() }
     }
 
+    /// The administrator's directory: /etc, or /usr/etc in an ostree tree without it.
+    pub(super) fn etc(&self) -> PathBuf {
+        super::settings::etc(self.root).unwrap_or_else(|_| PathBuf::from("/etc"))
+    }
+
     /// The same with one file planned to hold `text`, or to be gone.
     pub fn with(mut self, path: PathBuf, text: Option<String>) -> Self {
         self.planned.insert(path, text);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::commit::{Mode, Outcome, change};
+use super::generations::{self, Serve};
 use super::snapshot::{Host, Snapshot};
 use super::verify::verify;
 use super::{Plan, StoreResult, refuse};
@@ -23,6 +24,8 @@ pub struct AddOptions {
     pub allow_missing: bool,
     /// List a store that others can write to.
     pub allow_writable: bool,
+    /// Which engines shall see it.
+    pub serve: Serve,
     /// List bootc's storage, or edit a node that the Machine Config Operator manages.
     pub force: bool,
 }
@@ -59,13 +62,30 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
         conf::add(doc, &wanted, &options.position).map_err(|error| edit_problem(host, snapshot, error))
     };
     let mut after = None;
-    if let Some(edited) = edit(&snapshot.doc)? {
+    let edits_main = snapshot.serves_main(host, options.serve);
+    if let Some(edited) = edit(&snapshot.doc)?.filter(|_| edits_main) {
         refuse::managed_node(host, snapshot, options.force)?;
         let finished = snapshot.finish(host, edited, edit)?;
         after = Some(Settings::of(&finished.doc).map_err(|fault| snapshot.problem(host, fault))?);
         plan.notes.extend(finished.notes);
         plan.changes.push(finished.change);
     }
+    let serve = if edits_main { options.serve } else { Serve::Modern };
+    let seen = |list: &[String]| {
+        conf::add_to_list(list, &wanted, &options.position)
+            .map_err(|error| edit_problem(host, snapshot, error))
+    };
+    let (changes, notes) = generations::serve(host, snapshot, plan.changes.first(), serve, &seen)?;
+    if plan.changes.is_empty() && !changes.is_empty() {
+        // The main file lists them, but not all engines saw that.
+        for (_, result) in &mut results {
+            if matches!(result, StoreResult::Listed { alias: None }) {
+                *result = StoreResult::Added;
+            }
+        }
+    }
+    plan.changes.extend(changes);
+    plan.notes.extend(notes);
     let after = after.as_ref().unwrap_or(&before);
     let expected = if options.allow_missing || options.init { wanted.as_slice() } else { &[] };
     plan.notes.extend(verify(host, &snapshot.path, &before, after, expected)?);

@@ -84,7 +84,14 @@ pub(super) fn change(
                 After::Link(link) => Content::Symlink(link),
                 After::Nothing => Content::Nothing,
             };
-            match host::replace(&target.dir, target.name(), snapshot.found.as_ref(), content) {
+            let other;
+            let (target, found) = if change.path == snapshot.path {
+                (target, snapshot.found)
+            } else {
+                other = place(host, &change.path)?;
+                (&other.0, other.1)
+            };
+            match host::replace(&target.dir, target.name(), found.as_ref(), content) {
                 Ok(replaced) => lost_attributes.extend(replaced.lost_attributes),
                 Err(ReplaceError::Changed) => {
                     changed_meanwhile = true;
@@ -106,6 +113,16 @@ pub(super) fn change(
         "stop what writes to it and try again",
     )
     .into())
+}
+
+/// Where a drop-in is written, in a directory that is made if it is missing, and
+/// what stands there.
+fn place(host: &Host, path: &Path) -> Result<(host::Resolved, Option<host::Stat>), Problem> {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    host.root.create_dirs(dir, 0o755).map_err(host.cannot("create the directory", dir))?;
+    let at = host.root.resolve_link(path).map_err(host.cannot("look at", path))?;
+    let found = host.root.stat_link(&at).map_err(host.cannot("look at", path))?;
+    Ok((at, found))
 }
 
 fn carry_out_inits(host: &Host, plan: &Plan) -> anyhow::Result<bool> {

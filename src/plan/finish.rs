@@ -54,8 +54,12 @@ impl Snapshot {
         let whole = add_essentials(&self.doc, &self.essentials, self.creates()).map_err(at)?;
         let doc = match &whole {
             Some(whole) => {
+                let what = match self.essentials.runroot {
+                    Some(_) => "driver, runroot and graphroot",
+                    None => "driver",
+                };
                 notes.push(Note::First(format!(
-                    "set driver, runroot and graphroot in `{path}`: engines before podman 5 stop without them"
+                    "set {what} in `{path}`: engines before podman 5 stop without them"
                 )));
                 edit(whole)?.unwrap_or(edited)
             }

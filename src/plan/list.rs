@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::copy::Source;
 use super::snapshot::Host;
 use crate::conf::{StoreList, clean};
-use crate::engine::Settings;
+use crate::engine::{self, Origin, Profile, Settings, View};
 use crate::host::Kind;
 use crate::store::count_images;
 
@@ -27,6 +27,9 @@ pub struct ListedStore {
     pub file: String,
     /// The line there, counted from 1.
     pub line: usize,
+    /// The engines that see it, if the whole host was looked at.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub engines: Vec<Profile>,
 }
 
 /// What stands at a listed path.
@@ -70,35 +73,61 @@ pub fn effective_settings(host: &Host) -> anyhow::Result<Settings> {
     Ok(snapshot.settings(host)?)
 }
 
-/// The file that engines read, if there is one, and the stores that it lists.
+/// The stores that are listed, in the order in which the engines of the modern
+/// generation search them and then those that only others see; and whether there
+/// is any configuration.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] if the file cannot be read or is faulty.
+/// A [`crate::problem::Problem`] if the main file cannot be read or is faulty.
 pub fn list_stores(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedStore>)> {
     let snapshot = host.snapshot()?;
-    if snapshot.source == Source::BuiltIn {
-        return Ok((None, Vec::new()));
-    }
-    let file = host.show(snapshot.file());
     let settings = snapshot.settings(host)?;
-    let list = StoreList::of(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;
-    let entries = list.map(|list| list.entries).unwrap_or_default();
-    let head = snapshot.head_lines();
-    let stores = entries
-        .into_iter()
-        .map(|entry| {
-            let (state, images) = look(host, &entry.path, &settings.driver);
-            ListedStore {
-                path: entry.path,
-                state,
-                driver: settings.driver.clone(),
-                images,
-                file: file.clone(),
-                line: head + entry.line,
+    let file = (snapshot.source != Source::BuiltIn).then(|| host.show(snapshot.file()));
+    let mut stores: Vec<ListedStore> = Vec::new();
+    if host.config.is_some() {
+        let list = StoreList::of(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;
+        let head = snapshot.head_lines();
+        for entry in list.map(|list| list.entries).unwrap_or_default() {
+            let place = (file.clone().unwrap_or_default(), head + entry.line);
+            stores.push(listed(host, entry.path, &settings.driver, Some(place), Vec::new()));
+        }
+        return Ok((file, stores));
+    }
+    for profile in Profile::ALL.into_iter().rev() {
+        let reading = engine::read(&View::of(&host.root), &host.environment(), profile);
+        let driver = reading.driver.map_or_else(|| settings.driver.clone(), |driver| driver.value);
+        for store in reading.stores {
+            let place = match store.origin {
+                Origin::File { file, line } => Some((host.show(&file), line)),
+                Origin::Environment(_) | Origin::Default => None,
+            };
+            let same = |other: &&mut ListedStore| other.path == store.value && other.place() == place;
+            match stores.iter_mut().find(same) {
+                Some(other) if !other.engines.contains(&profile) => other.engines.insert(0, profile),
+                Some(_) => {}
+                None => stores.push(listed(host, store.value, &driver, place, vec![profile])),
             }
-        })
-        .collect();
-    Ok((Some(file), stores))
+        }
+    }
+    Ok((file, stores))
+}
+
+fn listed(
+    host: &Host,
+    path: String,
+    driver: &str,
+    place: Option<(String, usize)>,
+    engines: Vec<Profile>,
+) -> ListedStore {
+    let (state, images) = look(host, &path, driver);
+    let (file, line) = place.unwrap_or_default();
+    ListedStore { path, state, driver: driver.to_owned(), images, file, line, engines }
+}
+
+impl ListedStore {
+    fn place(&self) -> Option<(String, usize)> {
+        (self.line > 0).then(|| (self.file.clone(), self.line))
+    }
 }
 
 fn look(host: &Host, path: &str, driver: &str) -> (State, Option<usize>) {

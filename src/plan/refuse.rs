@@ -6,7 +6,7 @@ use std::path::Path;
 use super::add::AddOptions;
 use super::snapshot::{Host, Snapshot};
 use crate::conf::clean;
-use crate::engine::Settings;
+use crate::engine::{self, Profile, Settings, View};
 use crate::host::Kind;
 use crate::problem::Problem;
 use crate::store::{content_harms, writer_besides_owner};
@@ -195,11 +195,22 @@ fn bootc_storage(host: &Host, path: &str, force: bool) -> anyhow::Result<()> {
 
 /// Refuses the engine's own storage, what is inside it, and what it is inside of.
 fn own_storage(host: &Host, settings: &Settings, path: &str) -> anyhow::Result<()> {
-    let owns = [("graphroot", Some(&settings.graphroot)), ("imagestore", settings.imagestore.as_ref())];
+    let mut owns =
+        vec![("graphroot", Some(settings.graphroot.clone())), ("imagestore", settings.imagestore.clone())];
+    if host.config.is_none() {
+        // Drop-ins and a normal user's defaults can say otherwise.
+        for profile in [Profile::Podman5, Profile::Podman6] {
+            let reading = engine::read(&View::of(&host.root), &host.environment(), profile);
+            owns.push(("graphroot", reading.graphroot.map(|own| own.value)));
+            owns.push(("imagestore", reading.imagestore.map(|own| own.value)));
+        }
+        owns.dedup();
+    }
     for (key, own) in owns {
         let Some(own) = own.filter(|own| own.starts_with('/')) else {
             continue;
         };
+        let own = own.as_str();
         let (real, own_real) = (real(host, path), real(host, own));
         let pairs = [(Path::new(path).to_owned(), Path::new(&clean(own)).to_owned()), (real, own_real)];
         for (path_form, own_form) in &pairs {

@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::commit::{Mode, Outcome, change};
+use super::generations::{self, Serve};
 use super::refuse::managed_node;
 use super::remove::entries_of;
 use super::snapshot::{Host, Snapshot};
 use super::verify::verify;
 use super::{Plan, StoreResult};
-use crate::conf::{self, Cut, Document, clean};
+use crate::conf::{self, Cut, Document, EditError, Position, clean};
 use crate::engine::Settings;
 
 /// An entry as it stands in the file.
@@ -72,6 +73,20 @@ fn plan(host: &Host, snapshot: &Snapshot, path: &str, taken: &Taken) -> anyhow::
         plan.notes.extend(finished.notes);
         plan.notes.extend(verify(host, &snapshot.path, &before, &after, &[])?);
         plan.changes.push(finished.change);
+        let seen = |list: &[String]| {
+            let position = match &taken.behind {
+                None => Position::First,
+                Some(other) if list.contains(other) => Position::After(other.clone()),
+                Some(_) => Position::Any,
+            };
+            conf::add_to_list(list, &[clean(path)], &position).map_err(|error| match error {
+                EditError::Fault(fault) => snapshot.problem(host, fault),
+                EditError::NotListed(_) => unreachable!("the neighbour is listed"),
+            })
+        };
+        let (changes, notes) = generations::serve(host, snapshot, plan.changes.first(), Serve::All, &seen)?;
+        plan.changes.extend(changes);
+        plan.notes.extend(notes);
         plan.stores.push((path.to_owned(), StoreResult::Added));
     }
     Ok(plan)

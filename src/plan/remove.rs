@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use super::commit::{Mode, Outcome, change};
+use super::generations::{self, Serve};
 use super::refuse::{managed_node, store_path};
 use super::snapshot::{Host, Snapshot};
 use super::verify::verify;
@@ -17,6 +18,8 @@ use crate::store::is_gone;
 pub struct RemoveOptions {
     /// The stores, as given: an entry that no engine can read is removed by its text.
     pub paths: Vec<String>,
+    /// Which engines shall not see it any more.
+    pub serve: Serve,
     /// Only those of which nothing is left.
     pub if_gone: bool,
     /// Edit a node that the Machine Config Operator manages.
@@ -35,8 +38,10 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Re
     let before = snapshot.settings(host)?;
     let mut plan = Plan::default();
     let mut going: Vec<String> = Vec::new();
+    let mut listed = before.stores.clone();
+    listed.extend(host.seen_by_modern());
     for path in &options.paths {
-        let named = entries_of(host, &before.stores, path);
+        let named = entries_of(host, &listed, path);
         let result = if named.is_empty() {
             store_path(OsStr::new(path))?;
             StoreResult::Absent
@@ -55,13 +60,22 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Re
             .map_err(|fault| snapshot.problem(host, fault))
     };
     let mut after = None;
-    if let Some(edited) = edit(&snapshot.doc)? {
+    let edits_main = snapshot.serves_main(host, options.serve);
+    if let Some(edited) = edit(&snapshot.doc)?.filter(|_| edits_main) {
         managed_node(host, snapshot, options.force)?;
         let finished = snapshot.finish(host, edited, edit)?;
         after = Some(Settings::of(&finished.doc).map_err(|fault| snapshot.problem(host, fault))?);
         plan.notes.extend(finished.notes);
         plan.changes.push(finished.change);
     }
+    let serve = if edits_main { options.serve } else { Serve::Modern };
+    let seen = |list: &[String]| {
+        let keep = |entry: &&String| !going.iter().any(|path| path == *entry || clean(path) == **entry);
+        Ok(list.iter().filter(keep).cloned().collect())
+    };
+    let (changes, notes) = generations::serve(host, snapshot, plan.changes.first(), serve, &seen)?;
+    plan.changes.extend(changes);
+    plan.notes.extend(notes);
     plan.notes.extend(verify(host, &snapshot.path, &before, after.as_ref().unwrap_or(&before), &[])?);
     Ok(plan)
 }

@@ -4,8 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::copy::{Copied, Source};
+use super::generations::Serve;
+use super::installed;
 use crate::conf::{Document, Essentials, Fault};
-use crate::engine::{self, Settings};
+use crate::engine::{self, Environment, Profile, Settings, View};
 use crate::host::{Kind, Resolved, Root, Stat, absent};
 use crate::problem::Problem;
 
@@ -59,6 +61,24 @@ impl Host {
     pub fn main_file(&self) -> anyhow::Result<PathBuf> {
         match &self.config {
             Some(path) => Ok(path.clone()),
+            None if self.is_rootless() => {
+                let environment = self.environment();
+                let dir = match environment.filled("XDG_CONFIG_HOME") {
+                    Some(dir) => PathBuf::from(dir),
+                    None => match environment.home(&self.root) {
+                        Some(home) => Path::new(&home).join(".config"),
+                        None => {
+                            return Err(Problem::new(
+                                "missing",
+                                "this user has no home directory",
+                                "set HOME, or name a file with `--config`",
+                            )
+                            .into());
+                        }
+                    },
+                };
+                Ok(dir.join("containers/storage.conf"))
+            }
             None => Ok(engine::main_file(&self.root)
                 .map_err(Problem::cannot("look for", "/etc/containers/storage.conf"))?),
         }
@@ -131,7 +151,9 @@ impl Host {
             return Err(self.dangling(&path, &link.to_string_lossy()).into());
         }
         let vendor = Path::new(engine::VENDOR_FILE);
-        let copied = if self.config.is_none() { read_text(&self.root, vendor)? } else { None };
+        // A normal user's engines take nothing but what they find in that user's own file.
+        let follows = self.config.is_none() && !self.is_rootless();
+        let copied = if follows { read_text(&self.root, vendor)? } else { None };
         Ok(match copied {
             Some((text, _)) => {
                 let doc = self.parse(vendor, text)?;
@@ -155,7 +177,13 @@ impl Host {
 
     fn essentials(&self) -> Essentials {
         let mut essentials = Essentials::default();
-        if let Some(driver) = engine::driver_in_use(&self.root, Path::new(&essentials.graphroot)) {
+        if self.is_rootless() {
+            essentials.runroot = None;
+            essentials.graphroot = None;
+            return essentials;
+        }
+        let graphroot = essentials.graphroot.as_deref().unwrap_or_default();
+        if let Some(driver) = engine::driver_in_use(&self.root, Path::new(graphroot)) {
             essentials.driver = driver;
         }
         essentials
@@ -166,6 +194,33 @@ impl Host {
         Problem::cannot(doing, self.show(path))
     }
 
+    /// The environment in which this host's engines run: root's, without what the
+    /// shell of this process happens to have set, or this user's own.
+    pub fn environment(&self) -> Environment {
+        let own = Environment::of_process();
+        if self.is_rootless() { own } else { Environment::new(0, []) }
+    }
+
+    /// Whether this is a normal user's own configuration.
+    pub fn is_rootless(&self) -> bool {
+        !self.root.is_tree() && !rustix::process::geteuid().is_root()
+    }
+
+    /// Where our own drop-in is.
+    pub(super) fn drop_in_dir(&self) -> PathBuf {
+        let main = self.main_file().unwrap_or_else(|_| "/etc/containers/storage.conf".into());
+        main.with_file_name("storage.conf.d")
+    }
+
+    /// The stores that the modern generation sees on this host.
+    pub(super) fn seen_by_modern(&self) -> Vec<String> {
+        if self.config.is_some() {
+            return Vec::new();
+        }
+        let reading = engine::read(&View::of(&self.root), &self.environment(), Profile::Podman6);
+        reading.stores.into_iter().map(|store| store.value).collect()
+    }
+
     /// A path of the tree as a person outside would name it.
     pub fn show(&self, path: &Path) -> String {
         self.root.show(path).display().to_string()
@@ -173,6 +228,20 @@ impl Host {
 }
 
 impl Snapshot {
+    /// Whether the main file is edited: it serves the legacy generation, and is not
+    /// made on a host that has modern engines only.
+    pub(super) fn serves_main(&self, host: &Host, serve: Serve) -> bool {
+        let needless =
+            self.creates() && host.config.is_none() && installed::only_modern(&host.root).unwrap_or(false);
+        serve == Serve::Legacy || (serve == Serve::All && !needless)
+    }
+
+    /// The text of the file that a copy was made from.
+    pub(super) fn original_text(&self, host: &Host) -> Option<String> {
+        let from = self.head.as_ref()?.from.as_ref()?;
+        Some(read_text(&host.root, Path::new(from)).ok()??.0)
+    }
+
     /// The file that the document's text stands in.
     pub fn file(&self) -> &Path {
         match &self.source {

@@ -65,7 +65,7 @@ pub fn unlist_all(host: &Host) -> anyhow::Result<Option<Outcome>> {
     if paths.is_empty() {
         return Ok(None);
     }
-    let options = RemoveOptions { paths, if_gone: false, force: false };
+    let options = RemoveOptions { paths, ..RemoveOptions::default() };
     let outcome = remove_stores(host, &options, Mode::Commit)?;
     for record in &records {
         Record::forget(&host.root, &record.path)?;
@@ -156,5 +156,9 @@ fn unlist_if_gone(host: &Host, path: &str) -> anyhow::Result<Outcome> {
 }
 
 fn remove(host: &Host, path: &str, if_gone: bool) -> anyhow::Result<Outcome> {
-    remove_stores(host, &RemoveOptions { paths: vec![path.to_owned()], if_gone, force: false }, Mode::Commit)
+    remove_stores(
+        host,
+        &RemoveOptions { paths: vec![path.to_owned()], if_gone, ..RemoveOptions::default() },
+        Mode::Commit,
+    )
 }
