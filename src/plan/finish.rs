@@ -1,6 +1,7 @@
 //! From an edited document to the file as it will stand there.
 
 use super::copy::{Copied, Source};
+use super::generations;
 use super::snapshot::{Host, Snapshot};
 use super::{After, FileChange, Note};
 use crate::conf::{self, Document, EditError, Fault, Position, add_essentials};
@@ -40,7 +41,8 @@ impl Snapshot {
         };
         let change =
             |after| FileChange { path: self.path.clone(), before: self.before.clone(), original, after };
-        if let Some(head) = self.head.as_ref().filter(|head| head.is_spent(edited.text())) {
+        let spent = self.head.as_ref().filter(|head| head.is_spent(edited.text()));
+        if let Some(head) = spent.filter(|_| generations::can_do_without(host, self)) {
             let note = match &head.from {
                 Some(from) => {
                     format!("removed `{path}`, by now an unchanged copy: engines follow `{from}` again")

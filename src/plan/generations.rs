@@ -107,6 +107,24 @@ fn cleaned(reading: &Reading) -> Vec<String> {
     reading.paths().into_iter().map(clean).collect()
 }
 
+/// Whether every engine that starts with this copy starts without it: podman 4
+/// stops on an original that lacks what the copy was given.
+pub(super) fn can_do_without(host: &Host, snapshot: &Snapshot) -> bool {
+    if host.config.is_some() {
+        return true;
+    }
+    let original = match &snapshot.head {
+        Some(head) if head.link.is_some() => snapshot.original_text(host),
+        _ => None,
+    };
+    Profile::ALL.into_iter().all(|profile| {
+        let environment = host.environment();
+        let before = read(&View::of(&host.root), &environment, profile);
+        let without = View::of(&host.root).with(snapshot.path.clone(), original.clone());
+        before.failure.is_some() || read(&without, &environment, profile).failure.is_none()
+    })
+}
+
 /// Compares what one engine sees with what it should.
 fn check(
     profile: Profile,

@@ -10,6 +10,7 @@ mod engine;
 mod escape;
 mod interrupt;
 mod podman;
+mod rootless;
 mod rpm;
 mod strace;
 mod support;
