@@ -24,6 +24,8 @@ fn the_readme_says_what_the_program_does() {
         fs_err::create_dir_all(dir.join(part)).unwrap();
         fs_err::write(dir.join(part).join(".keep"), "").unwrap();
     }
+    let vendor = "[storage.options]\nadditionalimagestores = [\"/usr/lib/containers/vendor\"]\n";
+    fs_err::write(dir.join("README.in/vendor.conf"), vendor).unwrap();
     fs_err::copy("README.md", dir.join("README.md")).unwrap();
     let cases = cases();
     cases.case(dir.join("README.md"));

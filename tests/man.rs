@@ -113,6 +113,16 @@ fn files() -> Roff {
     );
     entry(
         &mut roff,
+        "/etc/containers/storage.conf.d/99-storagectl.conf",
+        "The drop-in that is written where another drop-in would hide the main file from engines that read drop-ins, and that goes when it is not needed any more. Its name is another one if it has to be read later.",
+    );
+    entry(
+        &mut roff,
+        "~/.config/containers/storage.conf",
+        "A normal user's own file, in $XDG_CONFIG_HOME if that is set.",
+    );
+    entry(
+        &mut roff,
         "/usr/share/containers/storage.conf",
         "The vendor's file, never edited. If the other does not exist, it is made from a copy of this one, and goes again with the last added store.",
     );
