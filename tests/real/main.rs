@@ -8,6 +8,7 @@
 
 mod engine;
 mod escape;
+mod generations;
 mod interrupt;
 mod podman;
 mod rootless;

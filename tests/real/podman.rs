@@ -4,7 +4,7 @@
 //! as a whole on the first thing in it, or in a listed store, that it does not like.
 #![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 
-mod forms;
+pub(crate) mod forms;
 mod refusals;
 mod way_out;
 

@@ -16,6 +16,11 @@ use Array::{Absent, Present};
 macro_rules! forms {
     ($($(#[$doc:meta])* $name:ident: $array:expr, $text:expr;)*) => {
         $($(#[$doc])* #[test] fn $name() { assert_podman_follows($array, $text); })*
+
+        /// Every form with its name.
+        pub(crate) fn all() -> Vec<(&'static str, String)> {
+            vec![$((stringify!($name), String::from($text))),*]
+        }
     };
 }
 
