@@ -249,7 +249,7 @@ class Bench:
     def __init__(self, where, program, tomlkit):
         self.dir = Path(tempfile.mkdtemp(prefix="storagectl-bench-", dir=where))
         self.syncs = []
-        self.file = self.dir / "etc" / "storage.conf"
+        self.file = self.dir / "etc" / "containers" / "storage.conf"
         self.file.parent.mkdir(parents=True)
         stores = self.dir / "stores"
         for name in ["platform", "appliance", "site", "new", "full"]:
@@ -257,15 +257,16 @@ class Bench:
         # A package's store is complete when its scriptlet runs.
         for name in ["new", "full"]:
             make_store(stores / name, 12 if name == "full" else 0)
-        self.text = STORAGE_CONF.replace("@STORES@", str(stores))
-        file, new, full = str(self.file), str(stores / "new"), str(stores / "full")
+        # The directory is a system of its own, on which every engine is asked what it reads.
+        self.text = STORAGE_CONF.replace("@STORES@", "/stores")
+        file, new, full = str(self.file), "/stores/new", "/stores/full"
         sync = [which("sync"), file, str(self.file.parent)]
         sed = [which("sed"), "-i", f'/^additionalimagestores =*/a "{new}",', file]
         # Each tool: the processes that make up one run, their environment and the store.
         self.tools = {
             "true": ([[which("true")]], None, None),
-            "storagectl": ([[program, "--config", file, "add-store", new]], None, new),
-            "storagectl, 12 images": ([[program, "--config", file, "add-store", full]], None, full),
+            "storagectl": ([[program, "--root", str(self.dir), "add-store", new]], None, new),
+            "storagectl, 12 images": ([[program, "--root", str(self.dir), "add-store", full]], None, full),
             "sed -i": ([sed], None, new),
             "sed -i + sync": ([sed, sync], None, new),
         }

@@ -187,7 +187,7 @@ impl Common {
                     .join(file),
             ),
         };
-        Ok(Host { root, config })
+        Ok(Host::new(root, config))
     }
 
     fn mode(&self) -> Mode {

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::output::Output;
 use super::{Common, NO};
 use crate::conf::Leaf;
-use crate::engine::{Environment, Origin, Profile, Reading, Value, View, read};
+use crate::engine::{Environment, Origin, Profile, Reading, Value, read};
 
 /// Show the storage configuration that engines read
 ///
@@ -69,7 +69,7 @@ impl ShowConfig {
             environment.uid = 0;
         }
         let profiles = self.engine.unwrap_or(Engine::All).profiles();
-        let view = View::of(&host.root);
+        let view = host.view();
         let readings: Vec<Reading> =
             profiles.iter().map(|profile| read(&view, &environment, *profile)).collect();
         if output.json {

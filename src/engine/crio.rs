@@ -29,7 +29,7 @@ pub(super) fn read(view: &View<'_>, _: &Environment, reading: &mut Reading) -> R
         };
         let text = String::from_utf8_lossy(&bytes).into_owned();
         reading.files.push(ReadFile { path: path.clone(), kind: FileKind::Crio, text });
-        let doc = parse(&path, bytes, true, true)?;
+        let doc = parse(view.cache, &path, bytes, true, true)?;
         for leaf in doc.leaves() {
             let origin = Origin::File { file: path.clone(), line: doc.line(leaf.span.start) };
             let wrong = |what: &str| {

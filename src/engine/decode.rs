@@ -1,8 +1,10 @@
 //! From a document to values, as the engines' decoder does it.
 
 use std::path::Path;
+use std::rc::Rc;
 
 use super::reading::{Failure, Origin, Reading, Value};
+use super::view::Cache;
 use crate::conf::{Document, Fault, Leaf};
 
 /// How far arrays of an earlier file have been told to stay.
@@ -17,29 +19,26 @@ pub(super) struct Appending {
 /// # Errors
 /// A [`Failure`] if the engine cannot.
 pub(super) fn parse(
+    cache: &Cache,
     path: &Path,
     bytes: Vec<u8>,
     legacy: bool,
     accepts_bom: bool,
-) -> Result<Document, Failure> {
-    let line = |at: usize, bytes: &[u8]| bytes[..at].iter().filter(|&&byte| byte == b'\n').count() + 1;
+) -> Result<Rc<Document>, Failure> {
+    let failure = |message: String, before: &[u8]| Failure {
+        message,
+        place: Some((path.to_owned(), before.iter().filter(|&&byte| byte == b'\n').count() + 1)),
+    };
     let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        Failure {
-            message: "the file is not UTF-8".to_owned(),
-            place: Some((path.to_owned(), line(at, error.as_bytes()))),
-        }
+        let valid = error.utf8_error().valid_up_to();
+        failure("the file is not UTF-8".to_owned(), &error.as_bytes()[..valid])
     })?;
     if text.starts_with('\u{feff}') && !accepts_bom {
-        return Err(Failure {
-            message: "the file starts with a byte order mark".to_owned(),
-            place: Some((path.to_owned(), 1)),
-        });
+        return Err(failure("the file starts with a byte order mark".to_owned(), b""));
     }
-    let parsed = if legacy { Document::parse_last_wins(&text) } else { Document::parse(text.as_str()) };
-    parsed.map_err(|fault| {
+    cache.parse(text.clone(), legacy).map_err(|fault| {
         let at = fault.span.start.min(text.len());
-        Failure { message: fault.message, place: Some((path.to_owned(), line(at, text.as_bytes()))) }
+        failure(fault.message, &text.as_bytes()[..at])
     })
 }
 

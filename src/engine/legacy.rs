@@ -111,7 +111,7 @@ fn load(
     let text = String::from_utf8_lossy(&bytes).into_owned();
     reading.clear();
     reading.files = vec![ReadFile { path: path.to_owned(), kind: FileKind::Main, text }];
-    let doc = parse(path, bytes, true, reading.profile != Profile::Podman4)?;
+    let doc = parse(view.cache, path, bytes, true, reading.profile != Profile::Podman4)?;
     merge(reading, path, &doc, None)?;
     options::driver_variable(environment, reading);
     options::storage_opts(environment, reading)

@@ -27,7 +27,7 @@ pub use environment::Environment;
 pub use profile::Profile;
 pub use reading::{Failure, FileKind, Origin, ReadFile, Reading, Value};
 pub use settings::{Settings, VENDOR_FILE, driver_in_use, main_file};
-pub use view::View;
+pub use view::{Cache, View};
 
 /// Reads a host as the engine of `profile` does.
 pub fn read(view: &View<'_>, environment: &Environment, profile: Profile) -> Reading {

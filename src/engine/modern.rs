@@ -72,7 +72,7 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
     for path in &search.main {
         if let Some(bytes) = bytes_of(view, path)? {
             found = true;
-            take(reading, path, bytes, FileKind::Main, &mut appending)?;
+            take(view, reading, path, bytes, FileKind::Main, &mut appending)?;
             break;
         }
     }
@@ -82,12 +82,12 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
     for path in drop_ins(view, &search.drop_ins)? {
         // A symlink that dangles is passed over.
         if let Some(bytes) = bytes_of(view, &path)? {
-            take(reading, &path, bytes, FileKind::DropIn, &mut appending)?;
+            take(view, reading, &path, bytes, FileKind::DropIn, &mut appending)?;
         }
     }
     if let Some(path) = &search.last {
         match bytes_of(view, path)? {
-            Some(bytes) => take(reading, path, bytes, FileKind::Override, &mut appending)?,
+            Some(bytes) => take(view, reading, path, bytes, FileKind::Override, &mut appending)?,
             None => return Err(Failure::new(format!("open {}: no such file or directory", path.display()))),
         }
     }
@@ -119,6 +119,7 @@ pub(super) fn bytes_of(view: &View<'_>, path: &Path) -> Result<Option<Vec<u8>>, 
 }
 
 fn take(
+    view: &View<'_>,
     reading: &mut Reading,
     path: &Path,
     bytes: Vec<u8>,
@@ -127,7 +128,7 @@ fn take(
 ) -> Result<(), Failure> {
     let text = String::from_utf8_lossy(&bytes).into_owned();
     reading.files.push(ReadFile { path: path.to_owned(), kind, text });
-    let doc = parse(path, bytes, false, true)?;
+    let doc = parse(view.cache, path, bytes, false, true)?;
     merge(reading, path, &doc, Some(appending))
 }
 

@@ -1,23 +1,64 @@
 //! A host's files as they are, or as they would be after a plan.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
+use crate::conf::{Document, Fault};
 use crate::host::{Kind, Root};
 
+/// Documents that were parsed before, by their text: several engines read the
+/// same files, before and after a plan.
+#[derive(Debug, Default)]
+pub struct Cache(RefCell<BTreeMap<(String, bool), Rc<Document>>>);
+
+impl Cache {
+    /// Keeps a document whose text is going to be read.
+    pub fn keep(&self, doc: Document) {
+        let doc = Rc::new(doc);
+        for legacy in [false, true] {
+            self.0.borrow_mut().insert((doc.text().to_owned(), legacy), Rc::clone(&doc));
+        }
+    }
+
+    /// Parses a text, as legacy engines do if `legacy`.
+    ///
+    /// # Errors
+    /// As [`Document::parse`].
+    pub fn parse(&self, text: String, legacy: bool) -> Result<Rc<Document>, Fault> {
+        let key = (text, legacy);
+        if let Some(doc) = self.0.borrow().get(&key) {
+            return Ok(Rc::clone(doc));
+        }
+        // A text without a duplicate key is one document for all.
+        let doc = match Document::parse(key.0.as_str()) {
+            Err(fault) if legacy && fault.id == "duplicate-key" => Document::parse_last_wins(&key.0)?,
+            parsed => parsed?,
+        };
+        let doc = Rc::new(doc);
+        if doc.text() == key.0 {
+            self.0.borrow_mut().insert((key.0.clone(), !legacy), Rc::clone(&doc));
+        }
+        self.0.borrow_mut().insert(key, Rc::clone(&doc));
+        Ok(doc)
+    }
+}
+
 /// The files of a root, some of them replaced by what is planned.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct View<'a> {
     /// The system.
     pub root: &'a Root,
+    pub(super) cache: &'a Cache,
     planned: BTreeMap<PathBuf, Option<String>>,
 }
 
 impl<'a> View<'a> {
     /// The files as they are.
-    pub fn of(root: &'a Root) -> Self {
-        Self { root, planned: BTreeMap::new() }
+    pub fn of(root: &'a Root, cache: &'a Cache) -> Self {
+        Self { root, cache, planned: BTreeMap::new() }
     }
 
     /// The administrator's directory: /etc, or /usr/etc in an ostree tree without it.

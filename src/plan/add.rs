@@ -67,6 +67,7 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
         refuse::managed_node(host, snapshot, options.force)?;
         let finished = snapshot.finish(host, edited, edit)?;
         after = Some(Settings::of(&finished.doc).map_err(|fault| snapshot.problem(host, fault))?);
+        host.keep(finished.doc);
         plan.notes.extend(finished.notes);
         plan.changes.push(finished.change);
     }

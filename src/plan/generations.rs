@@ -55,8 +55,8 @@ pub(super) fn serve(
     let mut notes = Vec::new();
     if serve != Serve::Modern {
         for profile in [Profile::Podman4, Profile::Podman5, Profile::Crio] {
-            let before = read(&View::of(&host.root), &environment, profile);
-            let after = read(&planned(host, View::of(&host.root), snapshot, main), &environment, profile);
+            let before = read(&host.view(), &environment, profile);
+            let after = read(&planned(host, host.view(), snapshot, main), &environment, profile);
             check(profile, &before, &after, &mut notes, wanted)?;
         }
     }
@@ -64,7 +64,7 @@ pub(super) fn serve(
         return Ok((Vec::new(), notes));
     }
     let own = OwnDropIn::find(host)?;
-    let before = read(&View::of(&host.root), &environment, Profile::Podman6);
+    let before = read(&host.view(), &environment, Profile::Podman6);
     if before.failure.is_some() {
         check(Profile::Podman6, &before, &before, &mut notes, wanted)?;
         return Ok((Vec::new(), notes));
@@ -119,8 +119,8 @@ pub(super) fn can_do_without(host: &Host, snapshot: &Snapshot) -> bool {
     };
     Profile::ALL.into_iter().all(|profile| {
         let environment = host.environment();
-        let before = read(&View::of(&host.root), &environment, profile);
-        let without = View::of(&host.root).with(snapshot.path.clone(), original.clone());
+        let before = read(&host.view(), &environment, profile);
+        let without = host.view().with(snapshot.path.clone(), original.clone());
         before.failure.is_some() || read(&without, &environment, profile).failure.is_none()
     })
 }
@@ -203,7 +203,7 @@ impl OwnDropIn {
                 return Ok(Self { path, text: Some(String::from_utf8_lossy(&bytes).into_owned()) });
             }
         }
-        let reading = read(&View::of(&host.root), &host.environment(), Profile::Podman6);
+        let reading = read(&host.view(), &host.environment(), Profile::Podman6);
         let last = reading
             .files
             .iter()
@@ -218,7 +218,7 @@ impl OwnDropIn {
     }
 
     fn view<'a>(&self, host: &'a Host, text: Option<&str>) -> View<'a> {
-        View::of(&host.root).with(self.path.clone(), text.map(str::to_owned))
+        host.view().with(self.path.clone(), text.map(str::to_owned))
     }
 
     /// What the file could hold, the least first: what it holds, nothing, what is

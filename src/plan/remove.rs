@@ -65,6 +65,7 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Re
         managed_node(host, snapshot, options.force)?;
         let finished = snapshot.finish(host, edited, edit)?;
         after = Some(Settings::of(&finished.doc).map_err(|fault| snapshot.problem(host, fault))?);
+        host.keep(finished.doc);
         plan.notes.extend(finished.notes);
         plan.changes.push(finished.change);
     }

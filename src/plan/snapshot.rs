@@ -2,12 +2,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::copy::{Copied, Source};
 use super::generations::Serve;
 use super::installed;
 use crate::conf::{Document, Essentials, Fault};
-use crate::engine::{self, Environment, Profile, Settings, View};
+use crate::engine::{self, Cache, Environment, Profile, Settings, View};
 use crate::host::{Kind, Resolved, Root, Stat, absent};
 use crate::problem::Problem;
 
@@ -18,6 +19,8 @@ pub struct Host {
     pub root: Root,
     /// One file to use instead of the host's main file, inside the tree.
     pub config: Option<PathBuf>,
+    /// What was parsed before.
+    cache: Cache,
 }
 
 /// The main file as it was found, and what it takes to write it.
@@ -35,7 +38,7 @@ pub struct Snapshot {
     /// Where the text to edit comes from.
     pub source: Source,
     /// What is edited: the file without the head of a copy.
-    pub doc: Document,
+    pub doc: Rc<Document>,
     /// The head that a copy starts with, if this file is one.
     pub head: Option<Copied>,
     /// What a file without settings is given.
@@ -54,6 +57,21 @@ pub(super) struct Located {
 }
 
 impl Host {
+    /// A host.
+    pub fn new(root: Root, config: Option<PathBuf>) -> Self {
+        Self { root, config, cache: Cache::default() }
+    }
+
+    /// Keeps a document whose text is planned, since engines are going to read it.
+    pub(super) fn keep(&self, doc: Document) {
+        self.cache.keep(doc);
+    }
+
+    /// The host's files as they are.
+    pub fn view(&self) -> View<'_> {
+        View::of(&self.root, &self.cache)
+    }
+
     /// The main file's path inside the tree.
     ///
     /// # Errors
@@ -139,7 +157,7 @@ impl Host {
             let (head, doc) = match split {
                 // If the rest is faulty, the whole is, and has the right line numbers.
                 Some((head, rest)) => match Document::parse(rest) {
-                    Ok(doc) => (Some(head), doc),
+                    Ok(doc) => (Some(head), Rc::new(doc)),
                     Err(_) => (None, self.parse(&path, before.clone())?),
                 },
                 None => (None, self.parse(&path, before.clone())?),
@@ -163,8 +181,9 @@ impl Host {
         })
     }
 
-    fn parse(&self, path: &Path, text: String) -> Result<Document, Problem> {
-        Document::parse(text.as_str()).map_err(|fault| Problem::at(fault, self.root.show(path), &text))
+    fn parse(&self, path: &Path, text: String) -> Result<Rc<Document>, Problem> {
+        let parsed = self.cache.parse(text.clone(), false);
+        parsed.map_err(|fault| Problem::at(fault, self.root.show(path), &text))
     }
 
     fn dangling(&self, path: &Path, link: &str) -> Problem {
@@ -217,7 +236,7 @@ impl Host {
         if self.config.is_some() {
             return Vec::new();
         }
-        let reading = engine::read(&View::of(&self.root), &self.environment(), Profile::Podman6);
+        let reading = engine::read(&self.view(), &self.environment(), Profile::Podman6);
         reading.stores.into_iter().map(|store| store.value).collect()
     }
 
