@@ -3,6 +3,7 @@ pub mod cli;
 pub mod conf;
 pub mod engine;
 pub mod host;
+pub mod lint;
 pub mod plan;
 pub mod problem;
 pub mod rpm;

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_macros, reason = "printing belongs here")]
 
 mod add_store;
+mod check_config;
 mod completions;
 mod init_store;
 mod list_stores;
@@ -124,6 +125,7 @@ enum Command {
     ListStores(list_stores::ListStores),
     InitStore(init_store::InitStore),
     ShowConfig(show_config::ShowConfig),
+    CheckConfig(check_config::CheckConfig),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -149,6 +151,7 @@ pub fn run() -> ExitCode {
         Command::ListStores(command) => command.run(&cli.common, &output).map(done),
         Command::InitStore(command) => command.run(&cli.common, &output).map(done),
         Command::ShowConfig(command) => command.run(&cli.common, &output),
+        Command::CheckConfig(command) => command.run(&cli.common, &output),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);

@@ -7,6 +7,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
 use super::{Color, Common, Format};
+use crate::lint::{Finding, Severity};
 use crate::problem::{Place, Problem};
 
 /// An error as data.
@@ -123,6 +124,39 @@ impl Output {
         }
     }
 
+    /// A finding of a check as text: what, where, what engines do because of it,
+    /// and what helps. `is_data` says that it goes to standard output.
+    pub(super) fn finding(&self, finding: &Finding, file: Option<&str>, is_data: bool) -> String {
+        // Where standard error is no terminal, colour was asked for.
+        let asked_for = !io::stderr().is_terminal();
+        let colored = self.colored && (!is_data || asked_for || io::stdout().is_terminal());
+        let renderer = if colored { Renderer::styled() } else { Renderer::plain() };
+        let level = match finding.rule.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let title = level.primary_title(finding.message.as_str()).id(finding.rule.id);
+        let what = match &finding.place {
+            Some(place) => {
+                let (text, span) = first_line_of(place);
+                let snippet = Snippet::source(text)
+                    .path(place.file.display().to_string())
+                    .annotation(AnnotationKind::Primary.span(span));
+                renderer.render(&[Group::with_title(title).element(snippet)])
+            }
+            None => {
+                let file = file.map(|file| format!("\n --> {file}")).unwrap_or_default();
+                renderer.render(&[Group::with_title(title)]) + &file
+            }
+        };
+        let (cyan, plain) = if colored { ("\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "") };
+        format!("{what}\n\n{cyan}effect{plain}: {}\n{cyan}hint{plain}: {}", finding.effect, finding.hint)
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     fn problem(&self, problem: &Problem) -> String {
         let (bold, cyan, plain) =
             if self.colored { ("\u{1b}[1;31m", "\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "", "") };
@@ -150,4 +184,14 @@ impl Output {
         // One write, so that lines of several runs in one log stay whole.
         let _ = io::stderr().lock().write_all(format!("{text}\n").as_bytes());
     }
+}
+
+/// A place's text and what of it is marked: no more than to the end of the line.
+fn first_line_of(place: &Place) -> (String, std::ops::Range<usize>) {
+    let start = place.span.start;
+    // A caret under nothing (the end of the file) needs a character to stand under.
+    let text = if start == place.text.len() { format!("{} ", place.text) } else { place.text.clone() };
+    let line = text[start..].lines().next().map_or(1, |line| line.trim_end().len().max(1));
+    let end = place.span.end.clamp(start + 1, start + line);
+    (text, start..end)
 }

@@ -9,17 +9,28 @@ use std::rc::Rc;
 use crate::conf::{Document, Fault};
 use crate::host::{Kind, Root};
 
-/// Documents that were parsed before, by their text: several engines read the
-/// same files, before and after a plan.
+/// What was read and parsed before: several engines read the same files, before
+/// and after a plan.
 #[derive(Debug, Default)]
-pub struct Cache(RefCell<BTreeMap<(String, bool), Rc<Document>>>);
+pub struct Cache {
+    /// By text, and whether a legacy engine reads it.
+    documents: RefCell<BTreeMap<(String, bool), Rc<Document>>>,
+    files: RefCell<BTreeMap<PathBuf, Option<Vec<u8>>>>,
+    directories: RefCell<BTreeMap<PathBuf, Vec<String>>>,
+}
 
 impl Cache {
+    /// Forgets what files hold: from now on they are read anew.
+    pub fn forget_files(&self) {
+        self.files.borrow_mut().clear();
+        self.directories.borrow_mut().clear();
+    }
+
     /// Keeps a document whose text is going to be read.
     pub fn keep(&self, doc: Document) {
         let doc = Rc::new(doc);
         for legacy in [false, true] {
-            self.0.borrow_mut().insert((doc.text().to_owned(), legacy), Rc::clone(&doc));
+            self.documents.borrow_mut().insert((doc.text().to_owned(), legacy), Rc::clone(&doc));
         }
     }
 
@@ -29,7 +40,7 @@ impl Cache {
     /// As [`Document::parse`].
     pub fn parse(&self, text: String, legacy: bool) -> Result<Rc<Document>, Fault> {
         let key = (text, legacy);
-        if let Some(doc) = self.0.borrow().get(&key) {
+        if let Some(doc) = self.documents.borrow().get(&key) {
             return Ok(Rc::clone(doc));
         }
         // A text without a duplicate key is one document for all.
@@ -39,9 +50,9 @@ impl Cache {
         };
         let doc = Rc::new(doc);
         if doc.text() == key.0 {
-            self.0.borrow_mut().insert((key.0.clone(), !legacy), Rc::clone(&doc));
+            self.documents.borrow_mut().insert((key.0.clone(), !legacy), Rc::clone(&doc));
         }
-        self.0.borrow_mut().insert(key, Rc::clone(&doc));
+        self.documents.borrow_mut().insert(key, Rc::clone(&doc));
         Ok(doc)
     }
 }
@@ -78,25 +89,44 @@ impl<'a> View<'a> {
         if let Some(planned) = self.planned.get(path) {
             return Ok(planned.clone().map(String::into_bytes));
         }
-        if let Some(stat) = self.root.stat(path)?
-            && stat.kind == Kind::Other
-        {
-            return Ok(Some(Vec::new()));
+        if let Some(bytes) = self.cache.files.borrow().get(path) {
+            return Ok(bytes.clone());
         }
-        Ok(self.root.read(path)?.map(|(bytes, _)| bytes))
+        let bytes = match self.root.read(path) {
+            Err(_) if self.root.stat(path)?.is_some_and(|stat| stat.kind == Kind::Other) => Some(Vec::new()),
+            read => read?.map(|(bytes, _)| bytes),
+        };
+        self.cache.files.borrow_mut().insert(path.to_owned(), bytes.clone());
+        Ok(bytes)
     }
 
     /// Whether there is something at `path`, symlinks followed.
     pub(super) fn exists(&self, path: &Path) -> io::Result<bool> {
         match self.planned.get(path) {
             Some(planned) => Ok(planned.is_some()),
-            None => Ok(self.root.stat(path)?.is_some()),
+            None => match self.cache.files.borrow().get(path) {
+                Some(bytes) => Ok(bytes.is_some()),
+                None => Ok(self.root.stat(path)?.is_some()),
+            },
         }
     }
 
     /// The names in a directory that are not directories themselves, sorted by
     /// their bytes; empty if there is no directory.
     pub(super) fn files_in(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let mut names = self.names_in(dir)?;
+        names.retain(|name| !self.planned.contains_key(&dir.join(name)));
+        let planned = self.planned.iter().filter(|(path, text)| text.is_some() && path.parent() == Some(dir));
+        names.extend(planned.filter_map(|(path, _)| Some(path.file_name()?.to_str()?.to_owned())));
+        names.sort();
+        Ok(names)
+    }
+
+    /// The same without what is planned.
+    fn names_in(&self, dir: &Path) -> io::Result<Vec<String>> {
+        if let Some(names) = self.cache.directories.borrow().get(dir) {
+            return Ok(names.clone());
+        }
         let mut names = Vec::new();
         if self.root.stat(dir)?.is_some_and(|stat| stat.kind != Kind::Directory) {
             return Err(io::ErrorKind::NotADirectory.into());
@@ -108,13 +138,11 @@ impl<'a> View<'a> {
             };
             let at = self.root.resolve_link(&path)?;
             let is_dir = self.root.stat_link(&at)?.is_some_and(|stat| stat.kind == Kind::Directory);
-            if !is_dir && !self.planned.contains_key(&path) {
+            if !is_dir {
                 names.push(name);
             }
         }
-        let planned = self.planned.iter().filter(|(path, text)| text.is_some() && path.parent() == Some(dir));
-        names.extend(planned.filter_map(|(path, _)| Some(path.file_name()?.to_str()?.to_owned())));
-        names.sort();
+        self.cache.directories.borrow_mut().insert(dir.to_owned(), names.clone());
         Ok(names)
     }
 }

@@ -132,6 +132,7 @@ impl Host {
     /// # Errors
     /// A [`Problem`] if it cannot be read or must not be written.
     pub fn snapshot(&self) -> anyhow::Result<Snapshot> {
+        self.cache.forget_files();
         let Located { path, target, vendor } = self.locate()?;
         let essentials = self.essentials();
         let snapshot = |source, doc| Snapshot {

@@ -1,0 +1,248 @@
+use std::process::ExitCode;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use serde::Serialize;
+
+use super::output::Output;
+use super::{Common, NO};
+use crate::engine::Profile;
+use crate::lint::{self, Finding, Input, RULES, Severity};
+use crate::plan::{After, FileChange, Host, Mode, Outcome, Plan};
+use crate::problem::{Place, Problem};
+
+/// Find what is wrong with the storage configuration
+///
+/// Looks at every file that an engine reads, at what each engine makes of them
+/// together, and at the directories that they name. Each finding says what
+/// engines do because of it, and which. The exit status is 1 if there are errors.
+#[derive(Debug, Args)]
+pub(super) struct CheckConfig {
+    /// Repair what has one right answer
+    #[arg(long)]
+    fix: bool,
+    /// Leave out the rule with this name; may be given several times
+    #[arg(long, value_name = "ID", value_parser = PossibleValuesParser::new(RULES.iter().map(|rule| rule.id)),
+          hide_possible_values = true)]
+    skip: Vec<String>,
+    /// Show the rules, and check nothing
+    #[arg(long, conflicts_with_all = ["fix", "skip"])]
+    list: bool,
+}
+
+#[derive(Serialize)]
+struct RuleLine {
+    id: &'static str,
+    severity: Severity,
+    description: &'static str,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    version: u32,
+    #[serde(flatten)]
+    fixed: Option<Fixed>,
+    findings: Vec<FindingLine<'a>>,
+    not_looked: Vec<NotLooked<'a>>,
+}
+
+/// What `--fix` did.
+#[derive(Serialize)]
+struct Fixed {
+    changed: bool,
+    dry_run: bool,
+    files: Vec<FixedFile>,
+}
+
+#[derive(Serialize)]
+struct FixedFile {
+    path: String,
+    action: &'static str,
+    diff: String,
+}
+
+#[derive(Serialize)]
+struct FindingLine<'a> {
+    id: &'static str,
+    severity: Severity,
+    message: &'a str,
+    file: Option<String>,
+    line: Option<usize>,
+    column: Option<usize>,
+    engines: Vec<Profile>,
+    effect: &'a str,
+    hint: &'a str,
+    fixable: bool,
+}
+
+#[derive(Serialize)]
+struct NotLooked<'a> {
+    id: &'static str,
+    message: &'a str,
+    hint: &'a str,
+}
+
+impl CheckConfig {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+        if self.list {
+            return list(output).map(|()| ExitCode::SUCCESS);
+        }
+        let host = common.host()?;
+        let mut input = read(&host)?;
+        let mut fixed = None;
+        if self.fix {
+            let outcome = carry_out(common.mode(), || self.plan(&host))?;
+            fixed = Some(tell_fixes(common, &host, &outcome, output)?);
+            // What is left is what is told, also of a dry run.
+            lint::fix(&mut input, &self.skip);
+        }
+        let report = lint::check(&input, &self.skip);
+        if output.json {
+            let findings = report.findings.iter().map(|finding| line(&host, finding)).collect();
+            let not_looked = report.not_looked.iter();
+            let not_looked =
+                not_looked.map(|it| NotLooked { id: it.id, message: &it.message, hint: &it.hint });
+            output.json(&Report { version: 1, fixed, findings, not_looked: not_looked.collect() })?;
+        } else {
+            self.tell(&host, &input, &report, output)?;
+        }
+        Ok(match (report.count(Severity::Error), report.not_looked.is_empty()) {
+            (1.., _) => ExitCode::from(NO),
+            (0, false) => ExitCode::from(2),
+            (0, true) => ExitCode::SUCCESS,
+        })
+    }
+
+    fn tell(
+        &self,
+        host: &Host,
+        input: &Input<'_>,
+        report: &lint::Report,
+        output: &Output,
+    ) -> anyhow::Result<()> {
+        for finding in &report.findings {
+            if output.is_quiet() && finding.rule.severity == Severity::Warning {
+                continue;
+            }
+            let file = finding.file.as_ref().map(|file| host.show(file));
+            let text = output.finding(finding, file.as_deref(), !self.fix);
+            // The diff of a dry run has standard output to itself.
+            if self.fix { output.status(&text) } else { output.data(&format!("{text}\n\n"))? }
+        }
+        for problem in &report.not_looked {
+            output.warning(&format!("could not look: {}; {}", problem.message, problem.hint));
+        }
+        output.status(&summary(host, input, report));
+        Ok(())
+    }
+
+    /// The fixes as a plan.
+    fn plan(&self, host: &Host) -> anyhow::Result<Plan> {
+        let mut input = read(host)?;
+        let before: Vec<String> = input.files.iter().map(|file| file.text.clone()).collect();
+        let fixed = lint::fix(&mut input, &self.skip);
+        let change = |(path, text)| {
+            let place = input.files.iter().position(|file| file.path == path);
+            FileChange {
+                before: place.map(|place| before[place].clone()),
+                path,
+                original: None,
+                after: After::Text(text),
+            }
+        };
+        Ok(Plan { changes: fixed.into_iter().map(change).collect(), ..Plan::default() })
+    }
+}
+
+fn read(host: &Host) -> anyhow::Result<Input<'_>> {
+    Ok(Input::read(&host.root, host.environment(), host.config.as_deref())?)
+}
+
+/// Carries the fixes out.
+fn carry_out(mode: Mode, plan: impl Fn() -> anyhow::Result<Plan>) -> anyhow::Result<Outcome> {
+    let plan = plan()?;
+    if mode == Mode::Commit && !plan.is_empty() {
+        // To be replaced by `plan::rewrite(host, mode, plan)`.
+        return Err(Problem::new(
+            "internal",
+            "this version cannot write fixes yet",
+            "`storagectl check-config --fix --dry-run` shows them, as a diff for `patch`",
+        )
+        .into());
+    }
+    Ok(Outcome { plan, committed: false, lost_attributes: Vec::new() })
+}
+
+fn list(output: &Output) -> anyhow::Result<()> {
+    let lines = RULES.iter().map(|rule| RuleLine {
+        id: rule.id,
+        severity: rule.severity,
+        description: rule.description,
+    });
+    if output.json {
+        return output.json(&serde_json::json!({ "version": 1, "rules": lines.collect::<Vec<_>>() }));
+    }
+    let widest = RULES.iter().map(|rule| rule.id.len()).max().unwrap_or(0);
+    let row =
+        |rule: RuleLine| format!("{:widest$}  {:7}  {}\n", rule.id, rule.severity.name(), rule.description);
+    output.data(&lines.map(row).collect::<String>())
+}
+
+/// Says what was fixed, and returns it as data.
+fn tell_fixes(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> anyhow::Result<Fixed> {
+    let would = if common.dry_run { "would have " } else { "" };
+    let mut files = Vec::new();
+    for change in &outcome.plan.changes {
+        let (path, diff) = (host.show(&change.path), change.diff(host));
+        if common.dry_run && !output.json {
+            output.data(&diff)?;
+        }
+        output.status(&format!("{would}fixed `{path}`"));
+        files.push(FixedFile { path, action: "edit", diff });
+    }
+    for name in &outcome.lost_attributes {
+        output.warning(&format!("a file could not be given its attribute `{name}` again"));
+    }
+    let changed = if common.dry_run { !outcome.plan.is_empty() } else { outcome.committed };
+    Ok(Fixed { changed, dry_run: common.dry_run, files })
+}
+
+fn line<'a>(host: &Host, finding: &'a Finding) -> FindingLine<'a> {
+    let position = finding.place.as_ref().map(Place::position);
+    FindingLine {
+        id: finding.rule.id,
+        severity: finding.rule.severity,
+        message: &finding.message,
+        file: finding.file.as_ref().map(|file| host.show(file)),
+        line: position.map(|(line, _)| line),
+        column: position.map(|(_, column)| column),
+        engines: finding.engines.list().collect(),
+        effect: &finding.effect,
+        hint: &finding.hint,
+        fixable: finding.is_fixable(),
+    }
+}
+
+fn summary(host: &Host, input: &Input<'_>, report: &lint::Report) -> String {
+    let counted = |count: usize, what: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        _ => Some(format!("{count} {what}s")),
+    };
+    let counts: Vec<String> = [Severity::Error, Severity::Warning]
+        .into_iter()
+        .filter_map(|severity| counted(report.count(severity), severity.name()))
+        .collect();
+    if counts.is_empty() {
+        return match input.files.as_slice() {
+            [] => "this host has no storage.conf".to_owned(),
+            [file] => format!("nothing found in `{}`", host.show(&file.path)),
+            files => format!("nothing found in {} files", files.len()),
+        };
+    }
+    let mend = match report.fixable() {
+        0 => String::new(),
+        count => format!("; `storagectl check-config --fix` repairs {count} of them"),
+    };
+    format!("{}{mend}", counts.join(" and "))
+}

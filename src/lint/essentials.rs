@@ -1,0 +1,103 @@
+//! Rules about settings that engines of the legacy generation miss in a main file.
+
+use super::engines::Engines;
+use super::finding::{Found, Sink};
+use super::input::{File, Input};
+use crate::conf::{Essentials, Splice, add_essentials};
+use crate::engine::driver_in_use;
+
+pub(super) fn missing_driver(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+    for file in mains(input) {
+        let priority = file.key("storage.driver_priority").is_some();
+        let engines = file.engines.and(if priority { Engines::PODMAN4 } else { Engines::LEGACY });
+        let message = "`storage.driver` is not set";
+        let effect = format!(
+            "{}, with every command",
+            engines.verb("complains and picks a driver itself", "complain and pick a driver themselves")
+        );
+        let hint = "set it to the driver of the host's storage, most likely `driver = \"overlay\"`";
+        missing(input, file, "driver", Found::new(engines, message, effect, hint), sink);
+    }
+}
+
+pub(super) fn missing_runroot(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+    needed_by_podman4(input, "runroot", sink);
+}
+
+pub(super) fn missing_graphroot(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+    needed_by_podman4(input, "graphroot", sink);
+}
+
+/// Later engines, and podman 4 of a normal user, fill in what a file leaves out
+/// (`defaultStoreOptionsIsolated` in types/options.go of library 1.43).
+fn needed_by_podman4(input: &Input<'_>, key: &'static str, sink: &mut Sink<'_, '_>) {
+    if input.environment.is_rootless() {
+        return;
+    }
+    for file in mains(input) {
+        let defaults = Essentials::default();
+        let default = if key == "runroot" { defaults.runroot } else { defaults.graphroot };
+        let default = default.unwrap_or_default();
+        let message = format!("`storage.{key}` is not set");
+        let hint = format!("set it, most likely `{key} = \"{default}\"`");
+        let found = Found::stops(file.engines.and(Engines::PODMAN4), message, hint);
+        missing(input, file, key, found, sink);
+    }
+}
+
+fn mains<'i>(input: &'i Input<'_>) -> impl Iterator<Item = &'i File> {
+    input.files.iter().filter(|file| file.is_main() && file.doc.is_ok())
+}
+
+fn missing(input: &Input<'_>, file: &File, key: &str, found: Found, sink: &mut Sink<'_, '_>) {
+    if file.string(&format!("storage.{key}")).is_some_and(|(_, value)| !value.is_empty())
+        // Of the wrong type, it is not missing.
+        || file.key(&format!("storage.{key}")).is_some_and(|set| !matches!(set.value, crate::conf::Leaf::String(_)))
+    {
+        return;
+    }
+    let found = match fix(input, file) {
+        Some(splices) if key != "driver" => found.with_fix(splices),
+        _ => found,
+    };
+    match file.key("storage").filter(|table| table.is_table) {
+        Some(table) => sink.at(file, &table.key, found),
+        None => sink.of_file(file, found),
+    }
+}
+
+/// What all engines but podman 4 use anyway, written down.
+fn fix(input: &Input<'_>, file: &File) -> Option<Vec<Splice>> {
+    let mut essentials = Essentials::default();
+    let default = essentials.graphroot.clone().unwrap_or_default();
+    let graphroot = file.string("storage.graphroot").map_or(default.as_str(), |(_, path)| path);
+    if let Some(driver) = driver_in_use(input.root, std::path::Path::new(graphroot)) {
+        essentials.driver = driver;
+    }
+    let doc = file.doc.as_ref().ok()?;
+    let after = add_essentials(doc, &essentials, true).ok()??;
+    Some(vec![difference(doc.text(), after.text())])
+}
+
+/// One splice that makes `after` of `before`.
+fn difference(before: &str, after: &str) -> Splice {
+    let same = |(a, b): &(char, char)| a == b;
+    let head: usize =
+        before.chars().zip(after.chars()).take_while(same).map(|(letter, _)| letter.len_utf8()).sum();
+    let (old, new) = (&before[head..], &after[head..]);
+    let tail: usize =
+        old.chars().rev().zip(new.chars().rev()).take_while(same).map(|(letter, _)| letter.len_utf8()).sum();
+    Splice { range: head..before.len() - tail, text: new[..new.len() - tail].to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_makes_one_text_of_the_other() {
+        for (before, after) in [("a\nb\n", "a\nx\nb\n"), ("", "é"), ("aé", "aè"), ("aa", "aaa")] {
+            assert_eq!(Splice::apply(before, vec![difference(before, after)]), after);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! A finding, and where findings are put.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use super::engines::Engines;
+use super::input::{File, Input};
+use super::rules::Rule;
+use crate::conf::Splice;
+use crate::problem::{Place, Problem};
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// An engine stops, loses data, or does not see what the file says.
+    Error,
+    /// Anything else.
+    Warning,
+}
+
+impl Severity {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// Something that a rule found.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// What is wrong, with things in backticks, without a full stop.
+    pub message: String,
+    /// The file that it is about, inside the tree.
+    pub file: Option<PathBuf>,
+    /// Where in that file.
+    pub place: Option<Place>,
+    /// Which engines it concerns.
+    pub engines: Engines,
+    /// What they do because of it.
+    pub effect: String,
+    /// What helps.
+    pub hint: String,
+    /// The one right answer: the file's index, and the splices.
+    fix: Option<(usize, Vec<Splice>)>,
+}
+
+impl Finding {
+    /// Whether there is one right answer.
+    pub fn is_fixable(&self) -> bool {
+        self.fix.is_some()
+    }
+}
+
+/// What all rules found.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// What is wrong: by file and place, and what stands in no file last.
+    pub findings: Vec<Finding>,
+    /// What could not be looked at.
+    pub not_looked: Vec<Problem>,
+}
+
+impl Report {
+    /// How many findings of this severity there are.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.rule.severity == severity).count()
+    }
+
+    /// How many findings can be fixed.
+    pub fn fixable(&self) -> usize {
+        self.findings.iter().filter(|finding| finding.is_fixable()).count()
+    }
+
+    pub(super) fn sort(&mut self) {
+        // The sort is stable: files stay in the order in which engines read them.
+        let mut files: Vec<Option<PathBuf>> = Vec::new();
+        for finding in &self.findings {
+            if finding.file.is_some() && !files.contains(&finding.file) {
+                files.push(finding.file.clone());
+            }
+        }
+        let rank = |finding: &Finding| {
+            let file = files.iter().position(|file| *file == finding.file).unwrap_or(files.len());
+            (file, finding.place.as_ref().map_or(usize::MAX, |place| place.span.start), finding.rule.severity)
+        };
+        self.findings.sort_by_key(rank);
+        self.not_looked.dedup();
+    }
+
+    /// The file of the first finding that can be fixed, and its text then.
+    pub(super) fn first_fix(&self, input: &Input<'_>) -> Option<(usize, String)> {
+        let (file, splices) = self.findings.iter().find_map(|finding| finding.fix.clone())?;
+        Some((file, Splice::apply(&input.files[file].text, splices)))
+    }
+}
+
+/// What a rule says of one place, before it becomes a [`Finding`].
+pub(super) struct Found {
+    pub(super) message: String,
+    pub(super) engines: Engines,
+    pub(super) effect: String,
+    pub(super) hint: String,
+    pub(super) fix: Option<Vec<Splice>>,
+}
+
+impl Found {
+    /// Engines stop because of it.
+    pub(super) fn stops(engines: Engines, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(engines, message, engines.stop(), hint)
+    }
+
+    /// Engines do something else because of it.
+    pub(super) fn new(
+        engines: Engines,
+        message: impl Into<String>,
+        effect: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self { message: message.into(), engines, effect: effect.into(), hint: hint.into(), fix: None }
+    }
+
+    /// There is one right answer.
+    pub(super) fn with_fix(self, splices: Vec<Splice>) -> Self {
+        Self { fix: Some(splices), ..self }
+    }
+}
+
+/// Where a rule puts what it finds.
+pub(super) struct Sink<'a, 'i> {
+    input: &'a Input<'i>,
+    rule: &'static Rule,
+    report: &'a mut Report,
+}
+
+impl<'a, 'i> Sink<'a, 'i> {
+    pub(super) fn new(input: &'a Input<'i>, rule: &'static Rule, report: &'a mut Report) -> Self {
+        Self { input, rule, report }
+    }
+
+    /// Something at `span` of a file. What concerns no engine that reads the file is dropped.
+    pub(super) fn at(&mut self, file: &File, span: &Range<usize>, found: Found) {
+        let end = file.text.len();
+        let place = Place {
+            file: self.input.root.show(&file.path),
+            text: file.text.clone(),
+            span: span.start.min(end)..span.end.min(end),
+        };
+        self.put(Some(file), Some(file.path.clone()), Some(place), found);
+    }
+
+    /// Something about a file as a whole.
+    pub(super) fn of_file(&mut self, file: &File, found: Found) {
+        self.put(Some(file), Some(file.path.clone()), None, found);
+    }
+
+    /// Something about a file that no engine reads, or about none.
+    pub(super) fn elsewhere(&mut self, path: Option<PathBuf>, found: Found) {
+        self.put(None, path, None, found);
+    }
+
+    /// Something that could not be looked at.
+    pub(super) fn could_not_look(&mut self, problem: Problem) {
+        if !self.report.not_looked.contains(&problem) {
+            self.report.not_looked.push(problem);
+        }
+    }
+
+    fn put(&mut self, file: Option<&File>, path: Option<PathBuf>, place: Option<Place>, found: Found) {
+        if found.engines.is_empty() {
+            return;
+        }
+        let fix = found.fix.filter(|_| file.is_some_and(File::is_editable));
+        self.report.findings.push(Finding {
+            rule: self.rule,
+            message: found.message,
+            file: path,
+            place,
+            engines: found.engines,
+            effect: found.effect,
+            hint: found.hint,
+            fix: fix.and_then(|splices| Some((file?.index, splices))),
+        });
+    }
+}

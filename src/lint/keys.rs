@@ -1,0 +1,334 @@
+//! Rules about single keys: whether they are known, where they stand, of what
+//! type they are.
+
+use super::engines::Engines;
+use super::finding::{Found, Sink};
+use super::input::{File, Input};
+use crate::conf::schema::{self, Kind, Known, State};
+use crate::conf::{Leaf, SetKey, Splice};
+
+/// What a key of a document is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Sort {
+    /// A key of the schema.
+    Known(&'static Known),
+    /// A table of the schema, but its value is none.
+    NotATable,
+    /// Neither.
+    Unknown,
+}
+
+/// Every key of a file with what it is, but for what an unknown table holds.
+pub(super) fn sorted(file: &File) -> Vec<(Sort, &SetKey)> {
+    let mut found = Vec::new();
+    let mut left: Vec<&SetKey> = file.keys.iter().rev().collect();
+    while let Some(key) = left.pop() {
+        let is_table = schema::is_table(&key.dotted());
+        match (is_table, key.is_table) {
+            (true, true) => left.extend(key.inner.iter().rev()),
+            (true, false) => found.push((Sort::NotATable, key)),
+            (false, _) => {
+                let known = schema::known(&key.table, &key.name).or_else(|| of_removed_table(&key.table));
+                found.push((known.map_or(Sort::Unknown, Sort::Known), key));
+            }
+        }
+    }
+    found
+}
+
+/// Of a table that is gone, every key is.
+fn of_removed_table(table: &str) -> Option<&'static Known> {
+    schema::KEYS
+        .iter()
+        .find(|key| key.table == table)
+        .filter(|key| matches!(key.state, State::Removed(..)) && !key.table.ends_with(".options"))
+}
+
+/// Every known key that is not an empty value, with its row.
+pub(super) fn known_keys(file: &File) -> impl Iterator<Item = (&'static Known, &SetKey)> {
+    sorted(file).into_iter().filter_map(|(sort, key)| match sort {
+        Sort::Known(known) => Some((known, key)),
+        Sort::NotATable | Sort::Unknown => None,
+    })
+}
+
+/// What engines do with a key that they do not know.
+fn passed_over(engines: Engines) -> String {
+    let (legacy, modern) = (engines.and(Engines::LEGACY), engines.and(Engines::PODMAN6));
+    let mut parts = Vec::new();
+    if !legacy.is_empty() {
+        parts.push(legacy.verb("warns and goes on without it", "warn and go on without it"));
+    }
+    if !modern.is_empty() {
+        parts.push(modern.verb("ignores it without a word", "ignore it without a word"));
+    }
+    parts.join("; ")
+}
+
+/// What is probably meant by a key that nobody knows.
+enum Guess {
+    /// A key of this table.
+    Spelling(&'static str),
+    /// The same key elsewhere.
+    Tables(Vec<&'static str>),
+    /// Nothing.
+    None,
+}
+
+fn guess(key: &SetKey) -> Guess {
+    let tables = schema::tables_with(&key.name);
+    if !tables.is_empty() && !key.is_table {
+        return Guess::Tables(tables);
+    }
+    if let Some(near) = schema::nearest_in(&key.table, &key.name) {
+        return Guess::Spelling(near);
+    }
+    Guess::None
+}
+
+fn unknown<'a>(input: &'a Input<'_>) -> impl Iterator<Item = (&'a File, &'a SetKey)> {
+    input.files.iter().flat_map(|file| {
+        sorted(file).into_iter().filter_map(move |(sort, key)| match sort {
+            Sort::Unknown => Some((file, key)),
+            Sort::Known(_) | Sort::NotATable => None,
+        })
+    })
+}
+
+/// In a map, unlike in a table, no engine minds a key that it does not know.
+fn effect_of_unknown(file: &File, key: &SetKey) -> String {
+    if schema::is_map(&key.table) {
+        return file.engines.verb("ignores it without a word", "ignore it without a word");
+    }
+    passed_over(file.engines)
+}
+
+pub(super) fn unknown_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+    for (file, key) in unknown(input) {
+        if matches!(guess(key), Guess::None) {
+            let what = if key.is_table { "table" } else { "key" };
+            let message = format!("no engine knows the {what} `{}`", key.dotted());
+            let hint = "remove it, or see containers-storage.conf(5) for what it should be";
+            sink.at(file, &key.key, Found::new(file.engines, message, effect_of_unknown(file, key), hint));
+        }
+    }
+}
+
+pub(super) fn misspelt_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+    for (file, key) in unknown(input) {
+        if let Guess::Spelling(near) = guess(key) {
+            let what = if key.is_table { "table" } else { "key" };
+            let message = format!("no engine knows the {what} `{}`", key.dotted());
+            let hint = format!("did you mean `{near}`?");
+            sink.at(file, &key.key, Found::new(file.engines, message, effect_of_unknown(file, key), hint));
+        }
+    }
+}
+
+pub(super) fn misplaced_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+    for (file, key) in unknown(input) {
+        if let Guess::Tables(tables) = guess(key) {
+            let place = if key.table.is_empty() {
+                "above all tables".to_owned()
+            } else {
+                format!("in `[{}]`", key.table)
+            };
+            let message = format!("no engine looks for `{}` {place}", key.name);
+            let tables: Vec<String> = tables.iter().map(|table| format!("`[{table}]`")).collect();
+            let hint = format!("it belongs in {}", tables.join(" or "));
+            sink.at(file, &key.key, Found::new(file.engines, message, effect_of_unknown(file, key), hint));
+        }
+    }
+}
+
+pub(super) fn deprecated_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+    for file in &input.files {
+        for (known, key) in known_keys(file) {
+            if let State::Deprecated(version, instead) = known.state {
+                let engines = file.engines.and(Engines::by_version(|has| has >= version));
+                let message =
+                    format!("`{}` is deprecated since podman {}", key.dotted(), schema::podman_with(version));
+                let effect = engines.verb(
+                    "reads it for normal users only, and not if `graphroot` is set",
+                    "read it for normal users only, and not if `graphroot` is set",
+                );
+                sink.at(file, &key.key, Found::new(engines, message, effect, instead));
+            }
+        }
+    }
+}
+
+pub(super) fn removed_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+    for file in &input.files {
+        for (known, key) in known_keys(file) {
+            if let State::Removed(version, instead) = known.state {
+                let engines = file.engines.and(Engines::by_version(|has| has >= version));
+                let since = if version > 43 {
+                    format!("podman {} and later do not know", schema::podman_with(version))
+                } else {
+                    "no engine of today knows".to_owned()
+                };
+                let message = format!("{since} `{}`", key.dotted());
+                sink.at(file, &key.key, Found::new(engines, message, passed_over(engines), instead));
+            }
+        }
+    }
+}
+
+pub(super) fn new_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+    for file in &input.files {
+        for (known, key) in known_keys(file) {
+            let engines = file.engines.and(Engines::by_version(|has| has < known.since));
+            // A map takes every key, and engines look for those that they know.
+            let effect = if schema::is_map(&key.table) {
+                engines.verb("ignores it without a word", "ignore it without a word")
+            } else {
+                passed_over(engines)
+            };
+            let message = format!(
+                "engines before podman {} do not know `{}`",
+                schema::podman_with(known.since),
+                key.dotted()
+            );
+            let hint = "leave it out if such an engine has to work with this file as with others";
+            sink.at(file, &key.key, Found::new(engines, message, effect, hint));
+        }
+    }
+}
+
+pub(super) fn ignored_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+    for file in &input.files {
+        for (known, key) in known_keys(file) {
+            if let State::Ignored(instead) = known.state {
+                let message = format!("`{}` has no effect in `[{}]`", key.name, known.table);
+                let effect = file.engines.verb("reads it and does nothing", "read it and do nothing");
+                sink.at(file, &key.key, Found::new(file.engines, message, effect, instead));
+            }
+        }
+    }
+}
+
+pub(super) fn duplicate_spelling(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+    for file in &input.files {
+        let mut left: Vec<&[SetKey]> = vec![&file.keys];
+        while let Some(keys) = left.pop() {
+            for (index, key) in keys.iter().enumerate() {
+                left.push(&key.inner);
+                let first = keys[..index].iter().find(|first| first.name.eq_ignore_ascii_case(&key.name));
+                if let Some(first) = first.filter(|_| !schema::is_map(&key.table)) {
+                    let message =
+                        format!("`{}` stands here in two spellings, the other is `{}`", key.name, first.name);
+                    let effect = file.engines.verb(
+                        "ignores the case of keys and takes either, not always the same",
+                        "ignore the case of keys and take either, not always the same",
+                    );
+                    sink.at(file, &key.key, Found::new(file.engines, message, effect, "keep one of the two"));
+                }
+            }
+        }
+    }
+}
+
+/// What is wrong with the type of a value.
+enum Mistake {
+    /// `true` where `"true"` is needed.
+    Bare,
+    /// `"true"` where `true` is needed.
+    Quoted,
+    /// Anything else: what is needed, and what it is.
+    Other(String),
+}
+
+fn mistake(known: &Known, key: &SetKey) -> Option<Mistake> {
+    let other = || {
+        let what = format!("must be {}, but is {}", known.kind.describe(), article(&key.value));
+        Some(Mistake::Other(what))
+    };
+    match (known.kind, &key.value) {
+        (Kind::String | Kind::StringBoolean, Leaf::String(_)) | (Kind::Boolean, Leaf::Boolean(_)) => None,
+        (Kind::StringBoolean, Leaf::Boolean(_)) => Some(Mistake::Bare),
+        (Kind::Boolean, Leaf::String(text)) if ["true", "false"].contains(&text.as_str()) => {
+            Some(Mistake::Quoted)
+        }
+        (Kind::Integer, Leaf::Integer(number)) => match u32::try_from(*number) {
+            Ok(_) => None,
+            Err(_) => Some(Mistake::Other("must be between 0 and 4294967295".to_owned())),
+        },
+        // Of its items, tables are for the rules about attributes.
+        (Kind::Strings, Leaf::Array(items)) if !key.items.is_empty() || items.is_empty() => {
+            let bad = items.iter().find(|item| !matches!(item, Leaf::String(_) | Leaf::Table(_)));
+            bad.map(|item| {
+                Mistake::Other(format!("must be an array of strings, but one item is {}", article(item)))
+            })
+        }
+        _ => other(),
+    }
+}
+
+pub(super) fn article(value: &Leaf) -> String {
+    let kind = value.kind();
+    format!("{} {kind}", if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" })
+}
+
+/// The engines that decode this key into a field of its type. Of a key that they
+/// do not know, the type does not matter.
+fn decoders(file: &File, known: &Known) -> Engines {
+    if schema::is_map(known.table) {
+        return file.engines;
+    }
+    file.engines.and(Engines::by_version(|version| known.is_known_to(version)))
+}
+
+fn mistakes<'a>(
+    input: &'a Input<'_>,
+) -> impl Iterator<Item = (&'a File, &'static Known, &'a SetKey, Mistake)> {
+    input.files.iter().flat_map(|file| {
+        known_keys(file).filter_map(move |(known, key)| Some((file, known, key, mistake(known, key)?)))
+    })
+}
+
+pub(super) fn wrong_type(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+    const HINT: &str = "write the value as containers-storage.conf(5) shows it";
+    for (file, known, key, mistake) in mistakes(input) {
+        if let Mistake::Other(what) = mistake {
+            let message = format!("`{}` {what}", key.dotted());
+            sink.at(file, &key.span, Found::stops(decoders(file, known), message, HINT));
+        }
+    }
+    for file in &input.files {
+        for (sort, key) in sorted(file) {
+            if let Sort::NotATable = sort {
+                let message = format!("`{}` must be a table, but is {}", key.dotted(), article(&key.value));
+                sink.at(file, &key.span, Found::stops(file.engines, message, HINT));
+            }
+            // A map takes keys that no engine knows, but their values must be strings too.
+            let in_map = matches!(sort, Sort::Unknown) && schema::is_map(&key.table);
+            if in_map && !matches!(key.value, Leaf::String(_)) {
+                let message = format!("`{}` must be a string, but is {}", key.dotted(), article(&key.value));
+                sink.at(file, &key.span, Found::stops(file.engines, message, HINT));
+            }
+        }
+    }
+}
+
+pub(super) fn native_boolean(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+    for (file, known, key, mistake) in mistakes(input) {
+        if let (Mistake::Bare, Leaf::Boolean(value)) = (mistake, &key.value) {
+            let message = format!("`{}` must be `\"{value}\"`, in quotes", key.dotted());
+            let found = Found::stops(decoders(file, known), message, format!("write `\"{value}\"`"));
+            let quoted = Splice { range: key.span.clone(), text: format!("\"{value}\"") };
+            sink.at(file, &key.span, found.with_fix(vec![quoted]));
+        }
+    }
+}
+
+pub(super) fn quoted_boolean(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+    for (file, known, key, mistake) in mistakes(input) {
+        if let (Mistake::Quoted, Leaf::String(value)) = (mistake, &key.value) {
+            let message = format!("`{}` must be `{value}`, without quotes", key.dotted());
+            let found = Found::stops(decoders(file, known), message, format!("write `{value}`"));
+            let bare = Splice { range: key.span.clone(), text: value.clone() };
+            sink.at(file, &key.span, found.with_fix(vec![bare]));
+        }
+    }
+}

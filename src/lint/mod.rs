@@ -1,0 +1,60 @@
+//! What is wrong with a host's storage configuration: a table of rules, each with
+//! a stable id, over its files, over what each engine makes of them, and over the
+//! disk where they name places.
+//!
+//! A rule says what an engine will do because of what it found, and which
+//! engines; where there is one right answer, it says that as splices. Rules only
+//! read. "Could not look" is not "looked, and it is wrong": what a rule could not
+//! look at is kept apart in [`Report::not_looked`].
+
+mod drivers;
+mod engines;
+mod essentials;
+mod finding;
+mod input;
+mod keys;
+mod lists;
+mod places;
+mod rules;
+mod stores;
+mod texts;
+mod toml11;
+mod values;
+
+pub use engines::Engines;
+pub use finding::{Finding, Report, Severity};
+pub use input::{File, Input};
+pub use rules::{RULES, Rule};
+
+use finding::Sink;
+
+/// Applies every rule but those in `skip` to the files of `input`.
+pub fn check(input: &Input<'_>, skip: &[String]) -> Report {
+    let mut report = Report::default();
+    for rule in RULES.iter().filter(|rule| !skip.iter().any(|id| id == rule.id)) {
+        let mut sink = Sink::new(input, rule, &mut report);
+        (rule.check)(input, &mut sink);
+    }
+    report.sort();
+    report
+}
+
+/// Applies fixes to one file after the other and checks again, until nothing is
+/// left that can be fixed. Returns the paths and texts of the files that changed.
+///
+/// One fix at a time, since one may change what another finding is about.
+pub fn fix(input: &mut Input<'_>, skip: &[String]) -> Vec<(std::path::PathBuf, String)> {
+    // Each fix takes a finding away; this many are in no file that a person wrote.
+    const ENOUGH: usize = 10_000;
+    let mut changed: Vec<usize> = Vec::new();
+    for _ in 0..ENOUGH {
+        let Some((file, text)) = check(input, skip).first_fix(input) else {
+            break;
+        };
+        if !changed.contains(&file) {
+            changed.push(file);
+        }
+        input.set_text(file, text);
+    }
+    changed.into_iter().map(|file| (input.files[file].path.clone(), input.files[file].text.clone())).collect()
+}
