@@ -106,13 +106,57 @@ pub(super) fn change(
             return Ok(Outcome { plan: planned, committed, lost_attributes });
         }
     }
+    Err(busy(host)?.into())
+}
+
+/// Makes a plan that needs no snapshot of the main file, since that may be what
+/// is wrong, and carries it out under the same lock.
+///
+/// # Errors
+/// Those of `plan`, and a [`Problem`] if a file cannot be replaced.
+pub fn rewrite(host: &Host, mode: Mode, plan: impl Fn() -> anyhow::Result<Plan>) -> anyhow::Result<Outcome> {
+    for _ in 0..ATTEMPTS {
+        let locked = match (mode, host.locate()?.target) {
+            (Mode::Commit, Some(dir)) => {
+                let lock = host::lock(&dir.dir, PATIENCE).map_err(|error| lock_problem(host, &dir, error))?;
+                host::clean_up(&dir.dir, dir.name());
+                Some(lock)
+            }
+            _ => None,
+        };
+        let planned = plan()?;
+        if mode == Mode::DryRun {
+            return Ok(Outcome { plan: planned, committed: false, lost_attributes: Vec::new() });
+        }
+        let mut lost_attributes = Vec::new();
+        let mut changed_meanwhile = false;
+        for change in &planned.changes {
+            let After::Text(text) = &change.after else {
+                unreachable!("a fix is a text");
+            };
+            let (target, found) = place(host, &change.path)?;
+            match host::replace(&target.dir, target.name(), found.as_ref(), Content::File(text.as_bytes())) {
+                Ok(replaced) => lost_attributes.extend(replaced.lost_attributes),
+                Err(ReplaceError::Changed) => changed_meanwhile = true,
+                Err(error) => return Err(replace_problem(host, &target.path, error)),
+            }
+        }
+        drop(locked);
+        if !changed_meanwhile {
+            let committed = !planned.changes.is_empty();
+            return Ok(Outcome { plan: planned, committed, lost_attributes });
+        }
+    }
+    Err(busy(host)?.into())
+}
+
+fn busy(host: &Host) -> anyhow::Result<Problem> {
     let file = host.show(&host.main_file()?);
-    Err(Problem::new(
+    Ok(Problem::new(
         "busy",
         format!("somebody else keeps changing `{file}`"),
         "stop what writes to it and try again",
-    )
-    .into())
+    ))
 }
 
 /// Where a drop-in is written, in a directory that is made if it is missing, and
@@ -120,7 +164,7 @@ pub(super) fn change(
 fn place(host: &Host, path: &Path) -> Result<(host::Resolved, Option<host::Stat>), Problem> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     host.root.create_dirs(dir, 0o755).map_err(host.cannot("create the directory", dir))?;
-    let at = host.root.resolve_link(path).map_err(host.cannot("look at", path))?;
+    let at = host.root.resolve(path).map_err(host.cannot("look at", path))?;
     let found = host.root.stat_link(&at).map_err(host.cannot("look at", path))?;
     Ok((at, found))
 }

@@ -20,7 +20,7 @@ mod verify;
 use std::path::PathBuf;
 
 pub use add::{AddOptions, add_stores};
-pub use commit::{Mode, Outcome};
+pub use commit::{Mode, Outcome, rewrite};
 pub use copy::{Copied, Source};
 pub use generations::Serve;
 pub use list::{ListedStore, State, effective_settings, list_stores};
