@@ -54,7 +54,7 @@ pub(super) fn merge(
 ) -> Result<(), Failure> {
     let failure = |fault: &Fault| Failure::at(path, Some(doc), fault);
     let origin = |at: usize| Origin::File { file: path.to_owned(), line: doc.line(at) };
-    if let Some(fault) = crate::conf::type_fault(doc) {
+    if let Some(fault) = crate::conf::type_fault(doc, reading.profile.library()) {
         return Err(failure(&fault));
     }
     for leaf in doc.leaves() {

@@ -25,6 +25,15 @@ impl Profile {
         self == Self::Podman6
     }
 
+    /// The minor version of the storage library that it is built with.
+    pub fn library(self) -> u16 {
+        match self {
+            Self::Podman4 => 43,
+            Self::Podman5 | Self::Crio => 62,
+            Self::Podman6 => 65,
+        }
+    }
+
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {

@@ -15,6 +15,7 @@ import (
 	graphdriver "github.com/containers/storage/drivers"
 	_ "github.com/containers/storage/drivers/overlay"
 	"github.com/containers/storage/drivers/vfs"
+	"github.com/containers/storage/pkg/idtools"
 	"github.com/containers/storage/types"
 )
 
@@ -68,7 +69,13 @@ func stores(options types.StoreOptions) ([]string, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(home)
-	driver, err := vfs.Init(home, graphdriver.Options{DriverOptions: options.GraphDriverOptions})
+	// It wants to own its files as the container's root.
+	own := []idtools.IDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+	driver, err := vfs.Init(home, graphdriver.Options{
+		DriverOptions: options.GraphDriverOptions,
+		UIDMaps:       own,
+		GIDMaps:       own,
+	})
 	if err != nil {
 		return nil, err
 	}
