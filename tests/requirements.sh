@@ -51,9 +51,17 @@ if [ -n "$packages" ]; then
     echo "hint: run \`make check\` as root, or \`apt-get install $packages\` first" >&2
     exit 1
 fi
+if ! command -v go >/dev/null 2>&1; then
+    echo "error: the tests need Go 1.26 or newer, to build the engines that Debian does not have" >&2
+    echo >&2
+    echo "hint: install it from <https://go.dev/dl> and put its \`bin\` into PATH" >&2
+    exit 1
+fi
 if [ "$(id -u)" != 0 ]; then
     echo "error: the tests in tests/real need root, for private mounts and rpm scriptlets" >&2
     echo >&2
     echo "hint: \`cargo test --test cmd --test forms --test properties\` runs those that do not" >&2
     exit 1
 fi
+# Once, for some minutes; the tests would do it too.
+[ "$what" = bench ] || "$(dirname "$0")/engines/build.sh" >/dev/null

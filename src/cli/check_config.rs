@@ -8,8 +8,8 @@ use super::output::Output;
 use super::{Common, NO};
 use crate::engine::Profile;
 use crate::lint::{self, Finding, Input, RULES, Severity};
-use crate::plan::{After, FileChange, Host, Mode, Outcome, Plan};
-use crate::problem::{Place, Problem};
+use crate::plan::{self, After, FileChange, Host, Outcome, Plan};
+use crate::problem::Place;
 
 /// Find what is wrong with the storage configuration
 ///
@@ -70,6 +70,7 @@ struct FindingLine<'a> {
     line: Option<usize>,
     column: Option<usize>,
     engines: Vec<Profile>,
+    stops: Vec<Profile>,
     effect: &'a str,
     hint: &'a str,
     fixable: bool,
@@ -91,7 +92,7 @@ impl CheckConfig {
         let mut input = read(&host)?;
         let mut fixed = None;
         if self.fix {
-            let outcome = carry_out(common.mode(), || self.plan(&host))?;
+            let outcome = plan::rewrite(&host, common.mode(), || self.plan(&host))?;
             fixed = Some(tell_fixes(common, &host, &outcome, output)?);
             // What is left is what is told, also of a dry run.
             lint::fix(&mut input, &self.skip);
@@ -127,7 +128,11 @@ impl CheckConfig {
             let file = finding.file.as_ref().map(|file| host.show(file));
             let text = output.finding(finding, file.as_deref(), !self.fix);
             // The diff of a dry run has standard output to itself.
-            if self.fix { output.status(&text) } else { output.data(&format!("{text}\n\n"))? }
+            if self.fix {
+                output.status(&format!("{text}\n"))
+            } else {
+                output.data(&format!("{text}\n\n"))?
+            }
         }
         for problem in &report.not_looked {
             output.warning(&format!("could not look: {}; {}", problem.message, problem.hint));
@@ -156,21 +161,6 @@ impl CheckConfig {
 
 fn read(host: &Host) -> anyhow::Result<Input<'_>> {
     Ok(Input::read(&host.root, host.environment(), host.config.as_deref())?)
-}
-
-/// Carries the fixes out.
-fn carry_out(mode: Mode, plan: impl Fn() -> anyhow::Result<Plan>) -> anyhow::Result<Outcome> {
-    let plan = plan()?;
-    if mode == Mode::Commit && !plan.is_empty() {
-        // To be replaced by `plan::rewrite(host, mode, plan)`.
-        return Err(Problem::new(
-            "internal",
-            "this version cannot write fixes yet",
-            "`storagectl check-config --fix --dry-run` shows them, as a diff for `patch`",
-        )
-        .into());
-    }
-    Ok(Outcome { plan, committed: false, lost_attributes: Vec::new() })
 }
 
 fn list(output: &Output) -> anyhow::Result<()> {
@@ -217,6 +207,7 @@ fn line<'a>(host: &Host, finding: &'a Finding) -> FindingLine<'a> {
         line: position.map(|(line, _)| line),
         column: position.map(|(_, column)| column),
         engines: finding.engines.list().collect(),
+        stops: finding.stops.list().collect(),
         effect: &finding.effect,
         hint: &finding.hint,
         fixable: finding.is_fixable(),
@@ -240,9 +231,10 @@ fn summary(host: &Host, input: &Input<'_>, report: &lint::Report) -> String {
             files => format!("nothing found in {} files", files.len()),
         };
     }
-    let mend = match report.fixable() {
-        0 => String::new(),
-        count => format!("; `storagectl check-config --fix` repairs {count} of them"),
+    let mend = match (report.fixable(), report.findings.len()) {
+        (0, _) => String::new(),
+        (1, 1) => "; `storagectl check-config --fix` repairs it".to_owned(),
+        (count, _) => format!("; `storagectl check-config --fix` repairs {count} of them"),
     };
     format!("{}{mend}", counts.join(" and "))
 }

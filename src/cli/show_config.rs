@@ -186,9 +186,11 @@ fn differences(groups: &[Vec<&Reading>]) -> String {
     out
 }
 
+/// The settings that decide where things are.
+const FIRST: [&str; 4] = ["driver", "graphroot", "runroot", "imagestore"];
+
 /// The settings but for the stores: those that decide where things are, then the rest.
 fn lines(reading: &Reading) -> Vec<(String, String, &Origin)> {
-    const FIRST: [&str; 4] = ["driver", "graphroot", "runroot", "imagestore"];
     let mut lines: Vec<(String, String, &Origin)> = Vec::new();
     for (name, value) in FIRST.into_iter().zip(roots(reading)) {
         lines.extend(value.map(|value| (name.to_owned(), format!("{:?}", value.value), &value.origin)));
@@ -225,7 +227,7 @@ fn document(reading: &Reading) -> Json {
         });
     }
     let mut settings = serde_json::Map::new();
-    for (name, value) in ["driver", "graphroot", "runroot", "imagestore"].into_iter().zip(roots(reading)) {
+    for (name, value) in FIRST.into_iter().zip(roots(reading)) {
         if let Some(value) = value {
             settings.insert(name.to_owned(), with_origin(&value.value, &value.origin));
         }
@@ -233,10 +235,9 @@ fn document(reading: &Reading) -> Json {
     let stores: Vec<Json> =
         reading.stores.iter().map(|store| with_origin(&store.value, &store.origin)).collect();
     settings.insert("additionalimagestores".to_owned(), json!({ "value": stores }));
-    let named: BTreeSet<String> = settings.keys().cloned().collect();
     for (name, value) in &reading.values {
         let key = name.strip_prefix("storage.").unwrap_or(name);
-        if !named.contains(key) && key != "options.additionalimagestores" {
+        if !FIRST.contains(&key) && key != "options.additionalimagestores" {
             settings.insert(key.to_owned(), with_origin(&plain(&value.value), &value.origin));
         }
     }

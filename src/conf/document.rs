@@ -90,7 +90,7 @@ impl Document {
                     error.message().replace('\n', "; ")
                 },
                 hint: if duplicate {
-                    "remove one of the two; legacy engines use the last one, modern ones stop".to_owned()
+                    "remove one of the two: most engines stop, and of an array podman 4 and 5 take the last one".to_owned()
                 } else {
                     "mend this line; until then no engine starts with this file".to_owned()
                 },

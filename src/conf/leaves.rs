@@ -94,9 +94,9 @@ impl Document {
         Ok(Some(list))
     }
 
-    /// Parses as the legacy engines do: of a key that stands there twice the last
-    /// one wins. The earlier one is made a key that nobody knows, of the same
-    /// length, so that everything stays in its place.
+    /// Parses as podman 4 and 5 do: of an array that stands there twice the last one
+    /// wins; any other key twice is an error to them too. The earlier one is made a
+    /// key that nobody knows, of the same length, so that everything stays in its place.
     ///
     /// # Errors
     /// As [`Document::parse`].
@@ -133,8 +133,9 @@ fn earlier_key(text: &str, later: &Range<usize>) -> Option<Range<usize>> {
         if body.starts_with('[') && !key.starts_with('[') {
             return None;
         }
-        if body.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('=')) {
-            return Some(start + indent..start + indent + key.len());
+        let value = body.strip_prefix(key).and_then(|rest| rest.trim_start().strip_prefix('='));
+        if let Some(value) = value {
+            return value.trim_start().starts_with('[').then_some(start + indent..start + indent + key.len());
         }
         end = start;
     }
@@ -149,6 +150,8 @@ fn collect(prefix: &str, table: &dyn TableLike, leaves: &mut Vec<LeafAt>) {
             Item::ArrayOfTables(_) | Item::None => {}
             _ => match item.as_table_like() {
                 Some(inner) => collect(&name, inner, leaves),
+                // Made so by `parse_last_wins`.
+                None if name.rsplit('.').next().is_some_and(|key| key.bytes().all(|byte| byte == b'_')) => {}
                 None => {
                     if let (Some(value), Some(span)) = (item_leaf(item), item.span()) {
                         leaves.push(LeafAt { name, value, span });
@@ -164,9 +167,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_key_that_stands_twice_the_last_one_wins() {
-        let doc = Document::parse_last_wins("[storage]\ndriver = \"a\"\n driver = 'b'\n").unwrap();
-        assert_eq!(doc.string(&["storage", "driver"]).unwrap().as_deref(), Some("b"));
+    fn of_an_array_that_stands_twice_the_last_one_wins() {
+        let doc = Document::parse_last_wins(
+            "[storage.options]\nadditionalimagestores = ['/a']\n additionalimagestores = ['/b']\n",
+        )
+        .unwrap();
+        assert_eq!(super::super::StoreList::paths(&doc).unwrap(), ["/b"]);
+        assert_eq!(doc.leaves().len(), 1);
+        assert!(Document::parse_last_wins("[storage]\ndriver = 'a'\ndriver = 'b'\n").is_err());
     }
 
     #[test]

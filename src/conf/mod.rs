@@ -18,8 +18,8 @@
 //! - Engines match key names without regard to case (`AdditionalImageStores`
 //!   works), and so does this module; a key that stands there in two spellings
 //!   is refused, since engines then pick one at random.
-//! - A key that stands there twice is an error here and in the modern engines;
-//!   legacy ones let the last win.
+//! - A key that stands there twice is an error here; of an array podman 4 and 5
+//!   take the last one instead.
 
 mod array;
 mod document;
@@ -37,6 +37,7 @@ mod style;
 pub fn quoted(path: &str) -> String {
     style::quote(path, None)
 }
+pub mod toml11;
 mod types;
 
 pub use array::Cut;

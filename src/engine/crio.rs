@@ -7,6 +7,7 @@ use super::decode::parse;
 use super::environment::Environment;
 use super::modern::bytes_of;
 use super::options::store_option;
+use super::profile::Profile;
 use super::reading::{Failure, FileKind, Origin, ReadFile, Reading, Value};
 use super::view::View;
 use crate::conf::{Fault, Leaf};
@@ -14,7 +15,9 @@ use crate::host::Kind;
 use crate::problem::words;
 
 pub(super) fn read(view: &View<'_>, _: &Environment, reading: &mut Reading) -> Result<(), Failure> {
-    let mut files = vec![view.etc().join("crio/crio.conf")];
+    let main = view.etc().join("crio/crio.conf");
+    let mut files = vec![main.clone()];
+    let mut any = false;
     walk(view, &view.etc().join("crio/crio.conf.d"), &mut files)
         .map_err(|error| Failure::new(format!("/etc/crio/crio.conf.d: {}", words(&error))))?;
     let driver = reading.driver.as_ref().map_or("", |driver| &driver.value);
@@ -25,11 +28,15 @@ pub(super) fn read(view: &View<'_>, _: &Environment, reading: &mut Reading) -> R
         .collect();
     for path in files {
         let Some(bytes) = bytes_of(view, &path)? else {
-            continue;
+            if path == main {
+                continue;
+            }
+            return Err(Failure::new(format!("open {}: no such file or directory", path.display())));
         };
+        any = true;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         reading.files.push(ReadFile { path: path.clone(), kind: FileKind::Crio, text });
-        let doc = parse(view.cache, &path, bytes, true, true)?;
+        let doc = parse(view.cache, &path, bytes, Profile::Crio)?;
         for leaf in doc.leaves() {
             let origin = Origin::File { file: path.clone(), line: doc.line(leaf.span.start) };
             let wrong = |what: &str| {
@@ -66,6 +73,10 @@ pub(super) fn read(view: &View<'_>, _: &Environment, reading: &mut Reading) -> R
             }
         }
     }
+    if !any {
+        // Without a file of its own CRI-O takes the list as it is.
+        return Ok(());
+    }
     // Of options that are the same to the letter the last one stays.
     reading.stores = options
         .iter()
@@ -80,7 +91,9 @@ pub(super) fn read(view: &View<'_>, _: &Environment, reading: &mut Reading) -> R
 fn walk(view: &View<'_>, dir: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     let names = view.root.list(dir)?.unwrap_or_default();
     for path in names.into_iter().map(|name| dir.join(name)) {
-        match view.root.stat(&path)? {
+        // A symlink is a file to it, whatever it leads to.
+        let at = view.root.resolve_link(&path)?;
+        match view.root.stat_link(&at)? {
             Some(stat) if stat.kind == Kind::Directory => walk(view, &path, files)?,
             Some(_) => files.push(path),
             None => {}

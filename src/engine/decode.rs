@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
+use super::profile::Profile;
 use super::reading::{Failure, Origin, Reading, Value};
 use super::view::Cache;
 use crate::conf::{Document, Fault, Leaf};
@@ -22,8 +23,7 @@ pub(super) fn parse(
     cache: &Cache,
     path: &Path,
     bytes: Vec<u8>,
-    legacy: bool,
-    accepts_bom: bool,
+    profile: Profile,
 ) -> Result<Rc<Document>, Failure> {
     let failure = |message: String, before: &[u8]| Failure {
         message,
@@ -33,10 +33,17 @@ pub(super) fn parse(
         let valid = error.utf8_error().valid_up_to();
         failure("the file is not UTF-8".to_owned(), &error.as_bytes()[..valid])
     })?;
-    if text.starts_with('\u{feff}') && !accepts_bom {
+    if text.starts_with('\u{feff}') && profile == Profile::Podman4 {
         return Err(failure("the file starts with a byte order mark".to_owned(), b""));
     }
-    cache.parse(text.clone(), legacy).map_err(|fault| {
+    // What a TOML parser takes is decided by its own version: podman 4 and 5 have
+    // 1.2 and 1.5 of it, CRI-O and podman 6 have 1.6.
+    let older = matches!(profile, Profile::Podman4 | Profile::Podman5);
+    if let Some((what, span)) = crate::conf::toml11::scan(&text).into_iter().next().filter(|_| older) {
+        let message = format!("{} is TOML 1.1, which this engine does not read", what.describe());
+        return Err(failure(message, &text.as_bytes()[..span.start]));
+    }
+    cache.parse(text.clone(), older).map_err(|fault| {
         let at = fault.span.start.min(text.len());
         failure(fault.message, &text.as_bytes()[..at])
     })

@@ -30,18 +30,13 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
             Some(path.clone())
         }
         (None, Some(path)) if exists(&path)? => Some(path),
-        (None, _) => {
-            let mut files = [admin.clone(), PathBuf::from(VENDOR_FILE)].into_iter();
-            let mut found = None;
-            for path in files.by_ref() {
-                if exists(&path)? {
-                    found = Some(path);
-                    break;
-                }
-            }
-            found
-        }
+        // What cannot be looked at is warned of, and the vendor's file read.
+        (None, _) if exists(&admin).unwrap_or(false) => Some(admin.clone()),
+        (None, _) => Some(PathBuf::from(VENDOR_FILE)).filter(|path| exists(path).unwrap_or(false)),
     };
+    if named.is_none() && reading.profile == Profile::Podman4 && !environment.is_rootless() {
+        hidden_vendor_file(view, environment, system.as_deref())?;
+    }
     if let Some(path) = &system {
         load(view, environment, reading, path)?;
     }
@@ -51,7 +46,7 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
         None if environment.is_rootless() => Some(user_file(view, environment)?),
         // podman 4 stays with what it found first, XDG_CONFIG_HOME's too.
         None if reading.profile == Profile::Podman4 => system.clone(),
-        None if exists(&admin)? => Some(admin),
+        None if exists(&admin).unwrap_or(false) => Some(admin),
         None => Some(VENDOR_FILE.into()),
     };
     let system_values = reading.clone();
@@ -76,10 +71,35 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
     roots(view, environment, reading, &system_values, from_file)
 }
 
+/// podman 4 reads the vendor's file as well, before it finds the one that hides
+/// it, and stops if that one alone would not do.
+fn hidden_vendor_file(
+    view: &View<'_>,
+    environment: &Environment,
+    system: Option<&Path>,
+) -> Result<(), Failure> {
+    let vendor = Path::new(VENDOR_FILE);
+    if system == Some(vendor) || !view.exists(vendor).unwrap_or(false) {
+        return Ok(());
+    }
+    let mut reading = Reading::new(Profile::Podman4);
+    let read = load(view, environment, &mut reading, vendor);
+    for (key, value) in [("runroot", &reading.runroot), ("graphroot", &reading.graphroot)] {
+        if read.is_err() || value.is_none() {
+            return Err(Failure {
+                message: format!("{key} must be set"),
+                place: Some((vendor.to_owned(), 1)),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// What a rootless engine keeps of the system's file: not its stores
 /// (`getRootlessStorageOpts`).
 fn rootless_options(reading: &mut Reading) {
     reading.stores.clear();
+    reading.values.retain(|name, _| name.starts_with("storage.options.pull_options."));
     reading.graphroot = None;
     reading.runroot = None;
     reading.imagestore = None;
@@ -87,6 +107,16 @@ fn rootless_options(reading: &mut Reading) {
         .driver
         .take()
         .filter(|driver| matches!(driver.value.as_str(), "btrfs" | "overlay" | "overlay2" | "vfs"));
+}
+
+/// The driver that is picked if none is set (`getRootlessStorageOpts`): podman 4
+/// takes vfs, later ones what the storage was made with, else overlay.
+fn rootless_driver(view: &View<'_>, reading: &Reading, graphroot: &str) -> String {
+    if reading.profile == Profile::Podman4 {
+        return "vfs".to_owned();
+    }
+    let graphroot = reading.graphroot.as_ref().map_or(graphroot, |set| &set.value);
+    super::driver_in_use(view.root, Path::new(graphroot)).unwrap_or_else(|| "overlay".to_owned())
 }
 
 fn user_file(view: &View<'_>, environment: &Environment) -> Result<PathBuf, Failure> {
@@ -111,7 +141,7 @@ fn load(
     let text = String::from_utf8_lossy(&bytes).into_owned();
     reading.clear();
     reading.files = vec![ReadFile { path: path.to_owned(), kind: FileKind::Main, text }];
-    let doc = parse(view.cache, path, bytes, true, reading.profile != Profile::Podman4)?;
+    let doc = parse(view.cache, path, bytes, reading.profile)?;
     merge(reading, path, &doc, None)?;
     options::driver_variable(environment, reading);
     options::storage_opts(environment, reading)
@@ -124,7 +154,7 @@ fn roots(
     system: &Reading,
     from_file: bool,
 ) -> Result<(), Failure> {
-    let (graphroot, runroot) = options::default_roots(view, environment)?;
+    let (graphroot, runroot) = options::default_roots(view, environment, reading.profile)?;
     let strict = reading.profile == Profile::Podman4 && from_file && !environment.is_rootless();
     if strict {
         // Nothing is filled in for a file that exists.
@@ -151,6 +181,10 @@ fn roots(
         let path = rootless_path(reading).or_else(|| rootless_path(system));
         reading.graphroot = reading.graphroot.take().or(path);
         if !from_file {
+            if reading.driver.is_none() {
+                let value = rootless_driver(view, reading, &graphroot);
+                reading.driver = Some(Value { value, origin: Origin::Default });
+            }
             options::add_storage_opts(environment.variable("STORAGE_OPTS").unwrap_or_default(), reading)?;
         }
     } else {

@@ -128,13 +128,13 @@ fn take(
 ) -> Result<(), Failure> {
     let text = String::from_utf8_lossy(&bytes).into_owned();
     reading.files.push(ReadFile { path: path.to_owned(), kind, text });
-    let doc = parse(view.cache, path, bytes, false, true)?;
+    let doc = parse(view.cache, path, bytes, reading.profile)?;
     merge(reading, path, &doc, Some(appending))
 }
 
 /// Defaults, and variables in paths (`LoadStoreOptions`).
 fn roots(view: &View<'_>, environment: &Environment, reading: &mut Reading) -> Result<(), Failure> {
-    let (graphroot, runroot) = options::default_roots(view, environment)?;
+    let (graphroot, runroot) = options::default_roots(view, environment, reading.profile)?;
     let rootless_path = reading.values.get("storage.rootless_storage_path").cloned();
     let default = |value| Some(Value { value, origin: Origin::Default });
     if reading.graphroot.is_none()

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::environment::Environment;
+use super::profile::Profile;
 use super::reading::{Failure, Origin, Reading, Value};
 use super::view::View;
 use crate::conf::{Essentials, clean};
@@ -57,7 +58,11 @@ pub(super) fn store_option(option: &str) -> Result<Option<&str>, Failure> {
 }
 
 /// graphroot and runroot of this user if nothing is set.
-pub(super) fn default_roots(view: &View<'_>, environment: &Environment) -> Result<(String, String), Failure> {
+pub(super) fn default_roots(
+    view: &View<'_>,
+    environment: &Environment,
+    profile: Profile,
+) -> Result<(String, String), Failure> {
     if !environment.is_rootless() {
         let root = Essentials::default();
         return Ok((root.graphroot.unwrap_or_default(), root.runroot.unwrap_or_default()));
@@ -65,7 +70,14 @@ pub(super) fn default_roots(view: &View<'_>, environment: &Environment) -> Resul
     let Some(data) = environment.data_home(view.root) else {
         return Err(Failure::new("the user has no home directory"));
     };
-    Ok((format!("{data}/containers/storage"), format!("{}/containers", environment.runtime_dir())))
+    let mut runtime = environment.runtime_dir();
+    if environment.filled("XDG_RUNTIME_DIR").is_some() && !view.exists(Path::new(&runtime)).unwrap_or(false) {
+        if profile != Profile::Podman4 {
+            return Err(Failure::new(format!("lstat {runtime}: no such file or directory")));
+        }
+        runtime = format!("/run/user/{}", environment.uid);
+    }
+    Ok((format!("{data}/containers/storage"), format!("{runtime}/containers")))
 }
 
 /// Expands variables in graphroot and runroot, and refuses an imagestore that is

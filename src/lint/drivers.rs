@@ -165,6 +165,30 @@ pub(super) fn imagestore_is_graphroot(input: &Input<'_>, sink: &mut Sink<'_, '_>
     }
 }
 
+/// podman 4's driver refuses it (`Init` in drivers/overlay/overlay.go of library
+/// 1.43); later ones go without.
+pub(super) fn force_mask_alone(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+    let reading = input.reading(Profile::Podman4);
+    let set = |name: &str| match reading.values.get(name).map(|value| &value.value) {
+        Some(Leaf::String(text)) => !text.is_empty(),
+        _ => false,
+    };
+    let program = set("storage.options.mount_program") || set("storage.options.overlay.mount_program");
+    let overlay = matches!(input.driver(Profile::Podman4), None | Some("overlay"));
+    for file in &input.files {
+        let mask = file.string("storage.options.overlay.force_mask").filter(|(_, mask)| !mask.is_empty());
+        if let (Some((key, _)), true, false) = (mask, overlay, program) {
+            let message = "`force_mask` is set and `mount_program` is not";
+            let hint =
+                "set `mount_program` to fuse-overlayfs, which shows containers the real modes, or remove it";
+            let engines = input.counts(file, key).and(Engines::PODMAN4);
+            sink.at(file, &key.key, Found::stops(engines, message, hint));
+        }
+    }
+}
+
+/// podman 4 refuses such a graphroot, the library such an imagestore; with
+/// anything else engines start, wherever that is.
 pub(super) fn relative_root(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     for file in &input.files {
         for name in ["graphroot", "runroot", "imagestore"] {
@@ -176,18 +200,36 @@ pub(super) fn relative_root(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
             if path.is_empty() || path.starts_with('/') || expanded {
                 continue;
             }
-            let engines = input.counts(file, key);
-            let message = format!("`{name}` is `{path}`, which is not absolute");
-            let effect = engines.verb(
-                "keeps its storage below the directory that it is started in",
-                "keep their storage below the directory that they are started in",
-            );
-            let hint = if path.starts_with('~') {
-                "write `$HOME` instead of `~`: engines do not expand `~`".to_owned()
-            } else {
-                format!("write an absolute path, such as `{}`", Path::new("/").join(clean(path)).display())
+            let refuse = match name {
+                "graphroot" => Engines::PODMAN4,
+                "imagestore" => Engines::ALL.without(Engines::PODMAN4),
+                _ => Engines::NONE,
             };
-            sink.at(file, &key.span, Found::new(engines, message, effect, hint));
+            let readers = match name {
+                "imagestore" => input.counts(file, key).without(Engines::PODMAN4),
+                _ => input.counts(file, key),
+            };
+            let (stop, others) = (readers.and(refuse), readers.without(refuse));
+            let mut effects = Vec::new();
+            if !stop.is_empty() {
+                effects.push(stop.stop());
+            }
+            if !others.is_empty() {
+                effects.push(others.verb(
+                    "takes it to be below the directory that it is started in",
+                    "take it to be below the directory that they are started in",
+                ));
+            }
+            let message = format!("`{name}` is `{path}`, which is not absolute");
+            let hint = match path.strip_prefix('~') {
+                Some(rest) => format!("write `$HOME{rest}`: engines do not expand `~`"),
+                None => format!(
+                    "write an absolute path, such as `{}`",
+                    Path::new("/").join(clean(path)).display()
+                ),
+            };
+            let found = Found::new(readers, message, effects.join("; "), hint);
+            sink.at(file, &key.span, Found { stops: stop, ..found });
         }
     }
 }

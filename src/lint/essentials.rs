@@ -68,6 +68,9 @@ fn missing(input: &Input<'_>, file: &File, key: &str, found: Found, sink: &mut S
 
 /// What all engines but podman 4 use anyway, written down.
 fn fix(input: &Input<'_>, file: &File) -> Option<Vec<Splice>> {
+    if file.key("storage.driver_priority").is_some() {
+        return None;
+    }
     let mut essentials = Essentials::default();
     let default = essentials.graphroot.clone().unwrap_or_default();
     let graphroot = file.string("storage.graphroot").map_or(default.as_str(), |(_, path)| path);

@@ -46,6 +46,8 @@ pub struct Finding {
     pub effect: String,
     /// What helps.
     pub hint: String,
+    /// Which of them stop because of it.
+    pub stops: Engines,
     /// The one right answer: the file's index, and the splices.
     fix: Option<(usize, Vec<Splice>)>,
 }
@@ -106,13 +108,14 @@ pub(super) struct Found {
     pub(super) engines: Engines,
     pub(super) effect: String,
     pub(super) hint: String,
+    pub(super) stops: Engines,
     pub(super) fix: Option<Vec<Splice>>,
 }
 
 impl Found {
     /// Engines stop because of it.
     pub(super) fn stops(engines: Engines, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::new(engines, message, engines.stop(), hint)
+        Self { stops: engines, ..Self::new(engines, message, engines.stop(), hint) }
     }
 
     /// Engines do something else because of it.
@@ -122,7 +125,14 @@ impl Found {
         effect: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
-        Self { message: message.into(), engines, effect: effect.into(), hint: hint.into(), fix: None }
+        Self {
+            message: message.into(),
+            engines,
+            effect: effect.into(),
+            hint: hint.into(),
+            stops: Engines::NONE,
+            fix: None,
+        }
     }
 
     /// There is one right answer.
@@ -175,7 +185,12 @@ impl<'a, 'i> Sink<'a, 'i> {
         if found.engines.is_empty() {
             return;
         }
-        let fix = found.fix.filter(|_| file.is_some_and(File::is_editable));
+        // A fix that would change anything else is none.
+        let fix = found.fix.filter(|splices| {
+            file.is_some_and(|file| {
+                file.is_editable() && self.input.keeps(file, Splice::apply(&file.text, splices.clone()))
+            })
+        });
         self.report.findings.push(Finding {
             rule: self.rule,
             message: found.message,
@@ -184,6 +199,7 @@ impl<'a, 'i> Sink<'a, 'i> {
             engines: found.engines,
             effect: found.effect,
             hint: found.hint,
+            stops: found.stops,
             fix: fix.and_then(|splices| Some((file?.index, splices))),
         });
     }

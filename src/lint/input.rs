@@ -28,10 +28,14 @@ pub struct File {
     pub doc: Result<Document, Fault>,
     /// Every key that it sets.
     pub keys: Vec<SetKey>,
+    /// Whether it is the vendor's, or leads to a vendor's file.
+    pub is_vendors: bool,
 }
 
 impl File {
-    fn new(path: PathBuf, kind: FileKind, bytes: Vec<u8>) -> Self {
+    fn new(root: &Root, path: PathBuf, kind: FileKind, bytes: Vec<u8>) -> Self {
+        let is_vendors =
+            is_vendors(&path) || matches!(root.resolve(&path), Ok(behind) if is_vendors(&behind.path));
         let not_utf8 = std::str::from_utf8(&bytes).err().map(|error| error.valid_up_to());
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let mut file = Self {
@@ -43,6 +47,7 @@ impl File {
             not_utf8,
             doc: Document::parse(""),
             keys: Vec::new(),
+            is_vendors,
         };
         file.set_text(text);
         file
@@ -54,12 +59,9 @@ impl File {
         self.text = text;
     }
 
-    /// Whether it is the administrator's or a user's, and not the vendor's.
+    /// Whether it may be edited: it is the administrator's or a user's, and all of it is known.
     pub(super) fn is_editable(&self) -> bool {
-        let vendors = self.path.starts_with("/usr")
-            && !self.path.starts_with("/usr/etc")
-            && !self.path.starts_with("/usr/local");
-        !vendors && self.not_utf8.is_none()
+        !self.is_vendors && self.not_utf8.is_none()
     }
 
     /// Whether it is a main file.
@@ -128,10 +130,10 @@ impl<'r> Input<'r> {
         };
         if let Some(path) = config {
             let bytes = read(root, path)?.ok_or_else(|| {
-                let error = std::io::ErrorKind::NotFound.into();
+                let error = rustix::io::Errno::NOENT.into();
                 Problem::io("read", &root.show(path).display().to_string(), &error)
             })?;
-            let mut file = File::new(path.to_owned(), FileKind::Main, bytes);
+            let mut file = File::new(root, path.to_owned(), FileKind::Main, bytes);
             file.engines = Engines::ALL;
             input.files.push(file);
         } else {
@@ -167,7 +169,7 @@ impl<'r> Input<'r> {
                     Some(index) => index,
                     None => {
                         let bytes = read(self.root, &read_file.path)?.unwrap_or_default();
-                        self.files.push(File::new(read_file.path.clone(), read_file.kind, bytes));
+                        self.files.push(File::new(self.root, read_file.path.clone(), read_file.kind, bytes));
                         self.files.len() - 1
                     }
                 };
@@ -187,14 +189,48 @@ impl<'r> Input<'r> {
     }
 
     fn read_again(&mut self) {
+        self.readings = self.readings_with(None);
+    }
+
+    /// What engines make of the files, one of them with another text.
+    fn readings_with(&self, replaced: Option<(&File, &str)>) -> Vec<Reading> {
         let environment =
             if self.whole_host { self.environment.clone() } else { self.naming(&self.files[0]) };
         let mut view = View::of(self.root, &self.cache);
         for file in self.files.iter().filter(|file| file.not_utf8.is_none()) {
-            view = view.with(file.path.clone(), Some(file.text.clone()));
+            let text =
+                replaced.filter(|(other, _)| other.index == file.index).map_or(file.text.as_str(), |it| it.1);
+            view = view.with(file.path.clone(), Some(text.to_owned()));
         }
-        self.readings =
-            Profile::ALL.into_iter().map(|profile| engine::read(&view, &environment, profile)).collect();
+        Profile::ALL.into_iter().map(|profile| engine::read(&view, &environment, profile)).collect()
+    }
+
+    /// Whether every engine that starts still does if `file` has another text,
+    /// and then sees the same stores, each once, and the same places.
+    pub(super) fn keeps(&self, file: &File, text: String) -> bool {
+        fn seen(reading: &Reading) -> Vec<String> {
+            let mut paths: Vec<String> = Vec::new();
+            for path in reading.stores.iter().map(|store| crate::conf::clean(&store.value)) {
+                if !paths.contains(&path) {
+                    paths.push(path);
+                }
+            }
+            paths
+        }
+        let roots = |reading: &Reading| {
+            [&reading.graphroot, &reading.runroot, &reading.imagestore]
+                .map(|root| root.as_ref().map(|root| root.value.clone()))
+        };
+        let driver = |reading: &Reading| reading.driver.as_ref().map(|driver| driver.value.clone());
+        let after = self.readings_with(Some((file, &text)));
+        self.readings.iter().zip(&after).filter(|(before, _)| before.failure.is_none()).all(
+            |(before, after)| {
+                after.failure.is_none()
+                    && seen(before) == seen(after)
+                    && roots(before) == roots(after)
+                    && (driver(before).is_none() || driver(before) == driver(after))
+            },
+        )
     }
 
     /// The environment in which engines read this one file.
@@ -238,6 +274,11 @@ impl<'r> Input<'r> {
         let path = Path::new(path);
         self.root.stat(path).map_err(Problem::cannot("look at", self.root.show(path).display()))
     }
+}
+
+/// Whether `path` belongs to the vendor: all below /usr but ostree's /usr/etc.
+fn is_vendors(path: &Path) -> bool {
+    path.starts_with("/usr") && !path.starts_with("/usr/etc") && !path.starts_with("/usr/local")
 }
 
 fn read(root: &Root, path: &Path) -> Result<Option<Vec<u8>>, Problem> {

@@ -177,7 +177,8 @@ pub(super) fn removed_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
 
 pub(super) fn new_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     for file in &input.files {
-        for (known, key) in known_keys(file) {
+        // Of one without effect, there is more to say elsewhere.
+        for (known, key) in known_keys(file).filter(|(known, _)| known.state == State::Current) {
             let engines = file.engines.and(Engines::by_version(|has| has < known.since));
             // A map takes every key, and engines look for those that they know.
             let effect = if schema::is_map(&key.table) {
@@ -201,7 +202,12 @@ pub(super) fn ignored_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
         for (known, key) in known_keys(file) {
             if let State::Ignored(instead) = known.state {
                 let message = format!("`{}` has no effect in `[{}]`", key.name, known.table);
-                let effect = file.engines.verb("reads it and does nothing", "read it and do nothing");
+                let readers = decoders(file, known);
+                let others = file.engines.without(readers);
+                let mut effect = readers.verb("reads it and does nothing", "read it and do nothing");
+                if !others.is_empty() {
+                    effect = format!("{effect}; {}", passed_over(others));
+                }
                 sink.at(file, &key.key, Found::new(file.engines, message, effect, instead));
             }
         }

@@ -52,12 +52,21 @@ pub(super) fn append_in_main(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
         let decoders = Engines::by_version(|version| known.is_known_to(version));
         let engines = file.engines.and(Engines::LEGACY).and(decoders);
         let message = format!("`{}` has an attribute in a file that legacy engines read", key.name);
-        // Nothing comes before a main file, so that nothing is lost without it.
-        let hint = "remove it: attributes belong in drop-ins, and a main file has nothing to append to";
-        let mut found = Found::stops(engines, message, hint);
-        if let (Ok(doc), true) = (&file.doc, file.is_main()) {
-            found = found.with_fix(doc.without_item(key, index));
-        }
+        // `append` is sticky: that of a main file means the drop-ins behind it.
+        let name = key.dotted();
+        let means_others = input.files.iter().any(|other| !other.is_main() && other.key(&name).is_some());
+        let found = if means_others {
+            let hint =
+                "remove it here, and write it in the drop-in whose list should be appended to this one";
+            Found::stops(engines, message, hint)
+        } else {
+            let hint = "remove it: a main file has nothing to append to";
+            let found = Found::stops(engines, message, hint);
+            match &file.doc {
+                Ok(doc) => found.with_fix(doc.without_item(key, index)),
+                Err(_) => found,
+            }
+        };
         sink.at(file, &key.items[index], found);
     }
 }

@@ -18,7 +18,6 @@ mod places;
 mod rules;
 mod stores;
 mod texts;
-mod toml11;
 mod values;
 
 pub use engines::Engines;

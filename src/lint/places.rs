@@ -98,6 +98,8 @@ pub(super) fn drop_in_suffix(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
         for dir in DROP_IN_DIRS.map(|name| Path::new(base).join(name)) {
             let names = match input.root.list(&dir) {
                 Ok(names) => names.unwrap_or_default(),
+                // Engines stop on that, which is said elsewhere.
+                Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => continue,
                 Err(error) => {
                     let shown = input.root.show(&dir).display().to_string();
                     sink.could_not_look(Problem::io("list", &shown, &error));
@@ -221,7 +223,7 @@ fn explained(input: &Input<'_>) -> Engines {
     for rule in RULES.iter().filter(|rule| rule.severity == Severity::Error && rule.id != "engine-stops") {
         (rule.check)(input, &mut Sink::new(input, rule, &mut report));
     }
-    report.findings.iter().map(|finding| finding.engines).fold(Engines::NONE, Engines::or)
+    report.findings.iter().map(|finding| finding.stops).fold(Engines::NONE, Engines::or)
 }
 
 /// The text of a line, without white space around it.

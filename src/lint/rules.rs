@@ -46,6 +46,7 @@ pub const RULES: &[Rule] = &[
     error("duplicate-key", "a key stands twice in a file", texts::duplicate_key),
     error("duplicate-spelling", "a key stands in a file in two spellings", keys::duplicate_spelling),
     warning("file-writable", "others than its owner can change a file", places::file_writable),
+    error("force-mask-alone", "`force_mask` without `mount_program`", drivers::force_mask_alone),
     error("force-mask-integer", "`force_mask` where podman 4 and 5 garble it", drivers::force_mask_integer),
     error("ignored-key", "a key that has no effect where it stands", keys::ignored_key),
     error(
@@ -91,6 +92,16 @@ pub const RULES: &[Rule] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_rule_has_a_document_that_is_run() {
+        let documents = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd");
+        for rule in RULES {
+            let text = fs_err::read_to_string(documents.join(format!("lint-{}.md", rule.id))).unwrap();
+            let shown = format!("{}[{}]: ", rule.severity.name(), rule.id);
+            assert!(text.contains(&shown), "{}", rule.id);
+        }
+    }
 
     #[test]
     fn names_are_sorted_and_lines_are_short() {

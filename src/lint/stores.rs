@@ -20,8 +20,10 @@ struct Entry<'i> {
     array: &'i SetKey,
     index: usize,
     path: &'i str,
-    /// The engines that end up with it.
+    /// The engines that end up with it, or would if they did not stop.
     engines: Engines,
+    /// The engines that end up with it.
+    listed: Engines,
 }
 
 impl Entry<'_> {
@@ -58,38 +60,54 @@ fn entries<'i>(input: &'i Input<'_>) -> Vec<Entry<'i>> {
             if let Leaf::String(path) = item
                 && !path.is_empty()
             {
-                let engines = with_it(input, file, path, file.line(array.items[index].start));
-                entries.push(Entry { file, array, index, path, engines });
+                let listed = with_it(input, file, path, file.line(array.items[index].start));
+                let stopped = Engines::which(|profile| input.reading(profile).failure.is_some());
+                let engines = listed.or(stopped.and(file.engines));
+                entries.push(Entry { file, array, index, path, engines, listed });
             }
         }
     }
     entries
 }
 
-/// The engines in whose list this entry is, or would be if they did not stop.
+/// The engines in whose list this entry is.
 fn with_it(input: &Input<'_>, file: &File, path: &str, line: usize) -> Engines {
     let here = Origin::File { file: file.path.clone(), line };
     Engines::which(|profile| {
-        let reading = input.reading(profile);
-        let listed = reading.stores.iter().any(|store| store.origin == here && store.value == path);
-        file.engines.has(profile) && (listed || reading.failure.is_some())
+        let stores = &input.reading(profile).stores;
+        file.engines.has(profile) && stores.iter().any(|store| store.origin == here && store.value == path)
     })
 }
 
+/// The engines that have both entries. Of two files that is known only of
+/// engines that do not stop.
+fn with_both(one: &Entry<'_>, other: &Entry<'_>) -> Engines {
+    if one.file.path == other.file.path {
+        one.engines.and(other.engines)
+    } else {
+        one.listed.and(other.listed)
+    }
+}
+
 fn entry_hint(entry: &Entry<'_>, otherwise: &str) -> String {
-    format!("{otherwise}, or `storagectl remove-store {}`", entry.path)
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-,:+@%".contains(letter);
+    let argument = if entry.path.chars().all(plain) {
+        entry.path.to_owned()
+    } else {
+        // As a shell takes it.
+        format!("'{}'", entry.path.replace('\'', "'\\''"))
+    };
+    format!("{otherwise}, or `storagectl remove-store {argument}`")
 }
 
 pub(super) fn duplicate_entry(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     let entries = entries(input);
     for (place, entry) in entries.iter().enumerate() {
-        let same = |other: &&Entry<'_>| {
-            other.clean() == entry.clean() && !other.engines.and(entry.engines).is_empty()
-        };
+        let same = |other: &&Entry<'_>| other.clean() == entry.clean() && !with_both(other, entry).is_empty();
         let Some(first) = entries[..place].iter().find(same) else {
             continue;
         };
-        let engines = first.engines.and(entry.engines);
+        let engines = with_both(first, entry);
         let line = first.file.line(first.span().start);
         let at = if first.file.path == entry.file.path {
             format!("on line {line} already")
@@ -124,7 +142,7 @@ pub(super) fn alias_entry(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
             *other == id && first.clean() != entry.clean() && !first.engines.and(entry.engines).is_empty()
         };
         if let Some((_, first)) = seen.iter().find(alias) {
-            let engines = first.engines.and(entry.engines);
+            let engines = with_both(first, &entry);
             let message = format!("`{}` and `{}` are the same directory", entry.path, first.path);
             let effect =
                 engines.verb("lists every image of this store twice", "list every image of this store twice");
@@ -140,9 +158,32 @@ pub(super) fn alias_entry(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
 
 pub(super) fn store_comma(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     for entry in entries(input).iter().filter(|entry| entry.path.contains(',')) {
-        let message = format!("`{}` has a comma, at which engines split it into two paths", entry.path);
-        let hint = entry_hint(entry, "write each path as an entry of its own, or rename the directory");
-        sink.at(entry.file, entry.span(), Found::stops(entry.looking(input), message, hint));
+        let parts: Vec<&str> = entry.path.split(',').collect();
+        let message = format!("`{}` has a comma, at which engines split it", entry.path);
+        let hint =
+            entry_hint(entry, "write each path as an entry of its own, rename a directory with a comma");
+        let mut bad = None;
+        for part in &parts {
+            if !part.starts_with('/') {
+                bad = Some(format!("`{part}` is not absolute"));
+                continue;
+            }
+            match input.stat(&clean(part)) {
+                Ok(Some(stat)) if stat.kind == Kind::Directory => {}
+                Ok(Some(_)) => bad = Some(format!("`{part}` is not a directory")),
+                Ok(None) => bad = Some(format!("`{part}` does not exist")),
+                Err(problem) => sink.could_not_look(problem),
+            }
+        }
+        let found = match bad {
+            Some(bad) => Found::stops(entry.looking(input), format!("{message}, and {bad}"), hint),
+            None => {
+                let stores = format!("the stores `{}`", parts.join("` and `"));
+                let effect = entry.engines.verb(&format!("reads {stores}"), &format!("read {stores}"));
+                Found::new(entry.engines, message, effect, hint)
+            }
+        };
+        sink.at(entry.file, entry.span(), found);
     }
 }
 
@@ -250,18 +291,20 @@ fn real(input: &Input<'_>, path: &str) -> PathBuf {
 pub(super) fn store_is_graphroot(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     for entry in entries(input).iter().filter(|entry| entry.is_plain()) {
         let (engines, own) = relations(input, entry, Relation::Same);
-        let old = engines.and(Engines::PODMAN4);
-        let new = engines.without(old);
+        // podman 4 looks at all stores when it starts, the library's later
+        // versions when they are used; each finds that its own lock is not read-only.
+        let (old, new) = (engines.and(Engines::PODMAN4), engines.without(Engines::PODMAN4));
         let mut effects = Vec::new();
-        if !new.is_empty() {
-            effects.push(format!("{} on the first use of a layer", new.verb("stops", "stop")));
-        }
         if !old.is_empty() {
-            effects.push(old.verb("lists every image twice", "list every image twice"));
+            effects.push(old.stop());
+        }
+        if !new.is_empty() {
+            effects.push(new.verb("stops as soon as it uses an image", "stop as soon as they use an image"));
         }
         let message = format!("`{}` is the engine's own storage, {own}", entry.path);
         let hint = "remove this entry: the engine reads its own storage anyway";
-        sink.at(entry.file, entry.span(), Found::new(engines, message, effects.join("; "), hint));
+        let found = Found::new(engines, message, effects.join("; "), hint);
+        sink.at(entry.file, entry.span(), Found { stops: old, ..found });
     }
 }
 

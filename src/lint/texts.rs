@@ -3,7 +3,7 @@
 use super::engines::Engines;
 use super::finding::{Found, Sink};
 use super::input::{File, Input};
-use super::toml11;
+use crate::conf::toml11;
 use crate::conf::{Fault, Splice};
 
 const MARK: char = '\u{feff}';
@@ -54,7 +54,7 @@ pub(super) fn duplicate_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
             if !legacy.is_empty() {
                 effect.push(legacy.verb("uses the last one only", "use the last one only"));
             }
-            Found::new(file.engines, message, effect.join("; "), hint)
+            Found { stops: stop, ..Found::new(file.engines, message, effect.join("; "), hint) }
         } else {
             Found::stops(file.engines, message, hint)
         };

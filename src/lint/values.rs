@@ -20,7 +20,7 @@ pub(super) fn bad_value(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
             };
             let engines = input.counts(file, key);
             let message = format!("`{}` must be {wanted}, but is `{value}`", key.dotted());
-            let hint = "write a value that engines know";
+            let hint = "write such a value, or remove the setting: there is a default";
             if schema::is_map(known.table) {
                 let effect = engines.verb("takes it for `\"false\"`", "take it for `\"false\"`");
                 sink.at(file, &key.span, Found::new(engines, message, effect, hint));

@@ -135,6 +135,12 @@ pub fn rewrite(host: &Host, mode: Mode, plan: impl Fn() -> anyhow::Result<Plan>)
                 unreachable!("a fix is a text");
             };
             let (target, found) = place(host, &change.path)?;
+            // Looked at before it is read again: a change in between shows in `replace`.
+            let now = host.root.read(&target.path).map_err(host.cannot("read", &target.path))?;
+            if now.map(|(bytes, _)| bytes) != change.before.clone().map(String::into_bytes) {
+                changed_meanwhile = true;
+                break;
+            }
             match host::replace(&target.dir, target.name(), found.as_ref(), Content::File(text.as_bytes())) {
                 Ok(replaced) => lost_attributes.extend(replaced.lost_attributes),
                 Err(ReplaceError::Changed) => changed_meanwhile = true,

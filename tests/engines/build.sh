@@ -34,7 +34,7 @@ build() (
     package "$target" | {
         read -r c package
         cd "$sources/$target"
-        # The module cache has sources that are not the user's to change.
+        # Exactly the versions and hashes of go.mod and go.sum, with priority for others.
         CGO_ENABLED=$c GOFLAGS='-mod=readonly -buildvcs=false' GOWORK=off nice go build -p 2 -trimpath \
             -ldflags '-s -w' -tags 'exclude_graphdriver_btrfs containers_image_openpgp' \
             -o "$engines/.$target.new" "$package"

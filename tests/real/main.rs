@@ -9,7 +9,9 @@
 mod engine;
 mod escape;
 mod generations;
+mod hosts;
 mod interrupt;
+mod lint;
 mod podman;
 mod rootless;
 mod rpm;

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// What of TOML 1.1 it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Newer {
+pub enum Newer {
     /// A newline in an inline table.
     Newline,
     /// A comma behind the last pair of an inline table.
@@ -20,7 +20,8 @@ pub(super) enum Newer {
 }
 
 impl Newer {
-    pub(super) fn describe(self) -> &'static str {
+    /// What it is called.
+    pub fn describe(self) -> &'static str {
         match self {
             Self::Newline => "a line break in an inline table",
             Self::TrailingComma => "a comma behind the last key of an inline table",
@@ -29,7 +30,8 @@ impl Newer {
         }
     }
 
-    pub(super) fn hint(self) -> &'static str {
+    /// What to write instead.
+    pub fn hint(self) -> &'static str {
         match self {
             Self::Newline => "write the inline table on one line, or as a table with a header of its own",
             Self::TrailingComma => "remove this comma",
@@ -41,16 +43,15 @@ impl Newer {
 
 /// Every place in `text` that TOML 1.0 does not allow and 1.1 does; of the line
 /// breaks in one inline table the first one only.
-pub(super) fn scan(text: &str) -> Vec<(Newer, Range<usize>)> {
+pub fn scan(text: &str) -> Vec<(Newer, Range<usize>)> {
     let bytes = text.as_bytes();
     let (mut found, mut brackets) = (Vec::new(), Vec::<Bracket>::new());
     let mut at = 0;
     while at < bytes.len() {
-        let rest = &text[at..];
         let inline_table = brackets.last_mut().filter(|bracket| bracket.is_brace);
         match bytes[at] {
             b'#' => {
-                at += rest.find('\n').unwrap_or(rest.len());
+                at += bytes[at..].iter().position(|&byte| byte == b'\n').unwrap_or(bytes.len() - at);
                 continue;
             }
             b'"' | b'\'' => {
@@ -181,6 +182,7 @@ mod tests {
             "a = 07:32:00\nb = 1979-05-27T07:32:00-07:00\nc = 1979-05-27 07:32:00+07:00\n",
             "[a.\"b{\"]\n[[c]]\nd = \"{ \\\"\"\n",
             "# a = {\n#}\n",
+            "\u{feff}é = 'é' # é\n",
         ] {
             assert_eq!(kinds(text), [], "{text}");
         }
