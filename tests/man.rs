@@ -9,6 +9,7 @@ use std::path::Path;
 
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
+use storagectl::lint::RULES;
 use storagectl::problem::IDS;
 
 #[test]
@@ -66,6 +67,9 @@ fn page(command: &clap::Command, whole: bool) -> String {
     }
     man.render_options_section(&mut out).unwrap();
     exit_status().to_writer(&mut out).unwrap();
+    if command.get_name() == "storagectl-check-config" {
+        rules().to_writer(&mut out).unwrap();
+    }
     if whole {
         problems().to_writer(&mut out).unwrap();
         files().to_writer(&mut out).unwrap();
@@ -99,6 +103,15 @@ fn problems() -> Roff {
     )]);
     for (id, meaning) in IDS {
         entry(&mut roff, id, &format!("{meaning}."));
+    }
+    roff
+}
+
+fn rules() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["RULES"]);
+    for rule in RULES {
+        entry(&mut roff, rule.id, &format!("{}: {}.", rule.severity.name(), rule.description));
     }
     roff
 }

@@ -17,6 +17,8 @@ impl Engines {
     pub const PODMAN5: Self = Self(2 | 4);
     /// Those that read one file.
     pub const LEGACY: Self = Self(1 | 2 | 4);
+    /// Those with a TOML parser (BurntSushi/toml) before version 1.6.
+    pub const OLDER_TOML: Self = Self(1 | 2);
     /// podman 6.
     pub const PODMAN6: Self = Self(8);
     /// All.

@@ -82,7 +82,7 @@ pub const RULES: &[Rule] = &[
     error("store-relative", "a store's path is not absolute", stores::store_relative),
     warning("store-writable", "others than its owner can write to a store", stores::store_writable),
     error("syntax", "a file is not TOML", texts::syntax),
-    error("toml-1-1", "TOML 1.1, on which legacy engines stop", texts::toml_1_1),
+    error("toml-1-1", "TOML 1.1, on which older engines stop", texts::toml_1_1),
     error("unknown-driver", "a storage driver that no engine has", drivers::unknown_driver),
     warning("unknown-key", "a key that no engine knows", keys::unknown_key),
     error("wrong-type", "a value of the wrong type", keys::wrong_type),

@@ -45,14 +45,14 @@ pub(super) fn duplicate_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
             "keep one of the two, with the values of both",
         );
         let found = if first_is_array(&file.text, &fault.span) {
-            let legacy = file.engines.and(Engines::LEGACY);
-            let stop = file.engines.without(legacy);
+            let older = file.engines.and(Engines::OLDER_TOML);
+            let stop = file.engines.without(older);
             let mut effect: Vec<String> = Vec::new();
             if !stop.is_empty() {
                 effect.push(stop.stop());
             }
-            if !legacy.is_empty() {
-                effect.push(legacy.verb("uses the last one only", "use the last one only"));
+            if !older.is_empty() {
+                effect.push(older.verb("uses the last one only", "use the last one only"));
             }
             Found { stops: stop, ..Found::new(file.engines, message, effect.join("; "), hint) }
         } else {
@@ -77,11 +77,11 @@ fn first_is_array(text: &str, later: &std::ops::Range<usize>) -> bool {
     }) == Some(true)
 }
 
-/// BurntSushi/toml reads TOML 1.1 from version 1.6 on, which came with storage library 1.63.
+/// BurntSushi/toml reads TOML 1.1 from version 1.6 on, which CRI-O 1.36 and podman 6 have.
 pub(super) fn toml_1_1(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     for file in &input.files {
         for (what, span) in toml11::scan(&file.text) {
-            let engines = file.engines.and(Engines::LEGACY);
+            let engines = file.engines.and(Engines::OLDER_TOML);
             let message = format!("{} is TOML 1.1", what.describe());
             sink.at(file, &span, Found::stops(engines, message, what.hint()));
         }

@@ -28,6 +28,19 @@ fn loaders() -> PathBuf {
 /// Rules about what engines stop on when they open the store, which the loaders do not.
 const OPENING: [&str; 4] = ["force-mask-alone", "relative-root", "store-is-graphroot", "unknown-driver"];
 
+/// What the TOML parser decides. CRI-O has a newer one than the loader that stands
+/// for it here; tests/real/hosts asks CRI-O itself.
+const PARSER: [&str; 8] = [
+    "duplicate-key",
+    "toml-1-1",
+    "twice array",
+    "escape",
+    "inline comment",
+    "inline newline",
+    "inline trailing",
+    "time nosec",
+];
+
 /// Every host, with the rule that it is about.
 fn hosts() -> Vec<(String, PathBuf)> {
     let documents = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd");
@@ -86,7 +99,8 @@ fn disagreements(name: &str, tree: &Path) -> Vec<String> {
         let complete = loaded["graphroot"] != "" && loaded["runroot"] != "";
         let starts = output.status.success() && complete;
         for engine in names {
-            if said.contains(*engine) == starts {
+            let newer_parser = *engine == "crio" && PARSER.iter().any(|case| name.starts_with(case));
+            if !newer_parser && said.contains(*engine) == starts {
                 wrong.push(format!("{name}: {engine}, said to stop: {said:?}, {}", text(&output)));
             }
         }
