@@ -54,7 +54,7 @@ fi
 if ! command -v go >/dev/null 2>&1; then
     echo "error: the tests need Go 1.26 or newer, to build the engines that Debian does not have" >&2
     echo >&2
-    echo "hint: install it from <https://go.dev/dl> and put its \`bin\` into PATH" >&2
+    echo "hint: install the Go toolchain and put its \`bin\` into PATH" >&2
     exit 1
 fi
 if [ "$(id -u)" != 0 ]; then

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::snapshot::{Host, Snapshot};
+use super::snapshot::{Host, Snapshot, refuse_vendor_file};
 use super::{After, Plan};
 use crate::host::{self, Content, LockError, ReplaceError};
 use crate::problem::{Problem, words};
@@ -135,6 +135,7 @@ pub fn rewrite(host: &Host, mode: Mode, plan: impl Fn() -> anyhow::Result<Plan>)
                 unreachable!("a fix is a text");
             };
             let (target, found) = place(host, &change.path)?;
+            refuse_vendor_file(host, &target.path)?;
             // Looked at before it is read again: a change in between shows in `replace`.
             let now = host.root.read(&target.path).map_err(host.cannot("read", &target.path))?;
             if now.map(|(bytes, _)| bytes) != change.before.clone().map(String::into_bytes) {

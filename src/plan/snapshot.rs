@@ -308,7 +308,7 @@ fn is_vendor_path(path: &Path) -> bool {
     path.starts_with("/usr") && !path.starts_with("/usr/etc") && !path.starts_with("/usr/local")
 }
 
-fn refuse_vendor_file(host: &Host, path: &Path) -> anyhow::Result<()> {
+pub(super) fn refuse_vendor_file(host: &Host, path: &Path) -> anyhow::Result<()> {
     if !path.starts_with("/usr/share") {
         return Ok(());
     }
