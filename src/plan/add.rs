@@ -61,23 +61,13 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
     let edit = |doc: &Document| {
         conf::add(doc, &wanted, &options.position).map_err(|error| edit_problem(host, snapshot, error))
     };
-    let mut after = None;
-    let edits_main = snapshot.serves_main(host, options.serve);
-    if let Some(edited) = edit(&snapshot.doc)?.filter(|_| edits_main) {
-        refuse::managed_node(host, snapshot, options.force)?;
-        let finished = snapshot.finish(host, edited, edit)?;
-        after = Some(Settings::of(&finished.doc).map_err(|fault| snapshot.problem(host, fault))?);
-        host.keep(finished.doc);
-        plan.notes.extend(finished.notes);
-        plan.changes.push(finished.change);
-    }
-    let serve = if edits_main { options.serve } else { Serve::Modern };
     let seen = |list: &[String]| {
         conf::add_to_list(list, &wanted, &options.position)
             .map_err(|error| edit_problem(host, snapshot, error))
     };
-    let (changes, notes) = generations::serve(host, snapshot, plan.changes.first(), serve, &seen)?;
-    if plan.changes.is_empty() && !changes.is_empty() {
+    let served = (options.serve, options.force);
+    let after = generations::apply(host, snapshot, &mut plan, served, edit, &seen)?;
+    if after.is_none() && !plan.changes.is_empty() {
         // The main file lists them, but not all engines saw that.
         for (_, result) in &mut results {
             if matches!(result, StoreResult::Listed { alias: None }) {
@@ -85,8 +75,6 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
             }
         }
     }
-    plan.changes.extend(changes);
-    plan.notes.extend(notes);
     let after = after.as_ref().unwrap_or(&before);
     let expected = if options.allow_missing || options.init { wanted.as_slice() } else { &[] };
     plan.notes.extend(verify(host, &snapshot.path, &before, after, expected)?);

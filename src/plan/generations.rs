@@ -9,10 +9,11 @@
 
 use std::path::PathBuf;
 
+use super::refuse::managed_node;
 use super::snapshot::{Host, Snapshot};
-use super::{After, FileChange, Note};
-use crate::conf::clean;
-use crate::engine::{Profile, Reading, View, read};
+use super::{After, FileChange, Note, Plan};
+use crate::conf::{Document, clean};
+use crate::engine::{Profile, Reading, Settings, View, read};
 use crate::problem::Problem;
 
 /// Which engines are served.
@@ -36,12 +37,43 @@ const HEAD: &str = "# Written by storagectl, for engines that read drop-ins.\n";
 /// What becomes of the list of stores: from what an engine sees to what it shall see.
 pub(super) type Wanted<'a> = dyn Fn(&[String]) -> Result<Vec<String>, Problem> + 'a;
 
+/// Plans a change of the list for every engine that is served: `edit` is made in
+/// the main file, unless nothing reads it, and `wanted` is what it does to the
+/// list that an engine sees. Returns what the main file says then, if it changes.
+///
+/// # Errors
+/// Those of `edit` and `wanted`, and a [`Problem`] if an engine would not see it.
+pub(super) fn apply(
+    host: &Host,
+    snapshot: &Snapshot,
+    plan: &mut Plan,
+    (served, force): (Serve, bool),
+    edit: impl Fn(&Document) -> Result<Option<Document>, Problem>,
+    wanted: &Wanted<'_>,
+) -> anyhow::Result<Option<Settings>> {
+    let edits_main = snapshot.serves_main(host, served);
+    let mut after = None;
+    if let Some(edited) = edit(&snapshot.doc)?.filter(|_| edits_main) {
+        managed_node(host, snapshot, force)?;
+        let finished = snapshot.finish(host, edited, edit)?;
+        after = Some(Settings::of(&finished.doc).map_err(|fault| snapshot.problem(host, fault))?);
+        host.keep(finished.doc);
+        plan.notes.extend(finished.notes);
+        plan.changes.push(finished.change);
+    }
+    let served = if edits_main { served } else { Serve::Modern };
+    let (changes, notes) = serve(host, snapshot, plan.changes.first(), served, wanted)?;
+    plan.changes.extend(changes);
+    plan.notes.extend(notes);
+    Ok(after)
+}
+
 /// The changes that make engines see what is wanted, beside the one of the main
 /// file (`main`), and what there is to say.
 ///
 /// # Errors
 /// A [`Problem`] if an engine would not see it, or would see anything else change.
-pub(super) fn serve(
+fn serve(
     host: &Host,
     snapshot: &Snapshot,
     main: Option<&FileChange>,

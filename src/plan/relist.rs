@@ -4,13 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::commit::{Mode, Outcome, change};
 use super::generations::{self, Serve};
-use super::refuse::managed_node;
 use super::remove::entries_of;
 use super::snapshot::{Host, Snapshot};
 use super::verify::verify;
 use super::{Plan, StoreResult};
 use crate::conf::{self, Cut, Document, EditError, Position, clean};
-use crate::engine::Settings;
 
 /// An entry as it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +52,6 @@ fn plan(host: &Host, snapshot: &Snapshot, path: &str, taken: &Taken) -> anyhow::
         plan.stores.push((path.to_owned(), StoreResult::Listed { alias: None }));
         return Ok(plan);
     }
-    managed_node(host, snapshot, false)?;
     // Where nothing else has changed since, the very same text comes back.
     let then = Document::parse(taken.text.as_str()).ok();
     let without =
@@ -67,27 +64,19 @@ fn plan(host: &Host, snapshot: &Snapshot, path: &str, taken: &Taken) -> anyhow::
         .map(Some)
         .map_err(|fault| snapshot.problem(host, fault))
     };
-    if let Some(edited) = edit(&snapshot.doc)? {
-        let finished = snapshot.finish(host, edited, edit)?;
-        let after = Settings::of(&finished.doc).map_err(|fault| snapshot.problem(host, fault))?;
-        plan.notes.extend(finished.notes);
-        plan.notes.extend(verify(host, &snapshot.path, &before, &after, &[])?);
-        plan.changes.push(finished.change);
-        let seen = |list: &[String]| {
-            let position = match &taken.behind {
-                None => Position::First,
-                Some(other) if list.contains(other) => Position::After(other.clone()),
-                Some(_) => Position::Any,
-            };
-            conf::add_to_list(list, &[clean(path)], &position).map_err(|error| match error {
-                EditError::Fault(fault) => snapshot.problem(host, fault),
-                EditError::NotListed(_) => unreachable!("the neighbour is listed"),
-            })
+    let seen = |list: &[String]| {
+        let position = match &taken.behind {
+            None => Position::First,
+            Some(other) if list.contains(other) => Position::After(other.clone()),
+            Some(_) => Position::Any,
         };
-        let (changes, notes) = generations::serve(host, snapshot, plan.changes.first(), Serve::All, &seen)?;
-        plan.changes.extend(changes);
-        plan.notes.extend(notes);
-        plan.stores.push((path.to_owned(), StoreResult::Added));
-    }
+        conf::add_to_list(list, &[clean(path)], &position).map_err(|error| match error {
+            EditError::Fault(fault) => snapshot.problem(host, fault),
+            EditError::NotListed(_) => unreachable!("the neighbour is listed"),
+        })
+    };
+    let after = generations::apply(host, snapshot, &mut plan, (Serve::All, false), edit, &seen)?;
+    plan.notes.extend(verify(host, &snapshot.path, &before, after.as_ref().unwrap_or(&before), &[])?);
+    plan.stores.push((path.to_owned(), StoreResult::Added));
     Ok(plan)
 }

@@ -5,12 +5,11 @@ use std::path::Path;
 
 use super::commit::{Mode, Outcome, change};
 use super::generations::{self, Serve};
-use super::refuse::{managed_node, store_path};
+use super::refuse::store_path;
 use super::snapshot::{Host, Snapshot};
 use super::verify::verify;
 use super::{Plan, StoreResult};
 use crate::conf::{self, Document, clean};
-use crate::engine::Settings;
 use crate::store::is_gone;
 
 /// What to remove.
@@ -59,24 +58,12 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Re
         conf::remove(doc, |entry| going.iter().any(|path| path == entry))
             .map_err(|fault| snapshot.problem(host, fault))
     };
-    let mut after = None;
-    let edits_main = snapshot.serves_main(host, options.serve);
-    if let Some(edited) = edit(&snapshot.doc)?.filter(|_| edits_main) {
-        managed_node(host, snapshot, options.force)?;
-        let finished = snapshot.finish(host, edited, edit)?;
-        after = Some(Settings::of(&finished.doc).map_err(|fault| snapshot.problem(host, fault))?);
-        host.keep(finished.doc);
-        plan.notes.extend(finished.notes);
-        plan.changes.push(finished.change);
-    }
-    let serve = if edits_main { options.serve } else { Serve::Modern };
     let seen = |list: &[String]| {
         let keep = |entry: &&String| !going.iter().any(|path| path == *entry || clean(path) == **entry);
         Ok(list.iter().filter(keep).cloned().collect())
     };
-    let (changes, notes) = generations::serve(host, snapshot, plan.changes.first(), serve, &seen)?;
-    plan.changes.extend(changes);
-    plan.notes.extend(notes);
+    let served = (options.serve, options.force);
+    let after = generations::apply(host, snapshot, &mut plan, served, edit, &seen)?;
     plan.notes.extend(verify(host, &snapshot.path, &before, after.as_ref().unwrap_or(&before), &[])?);
     Ok(plan)
 }
