@@ -67,7 +67,12 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
     };
     let served = (options.serve, options.force);
     let after = generations::apply(host, snapshot, &mut plan, served, edit, &seen)?;
-    if after.is_none() && !plan.changes.is_empty() {
+    if plan.changes.is_empty() {
+        // Those engines that are served see them, by another file than the main one.
+        for (_, result) in results.iter_mut().filter(|(_, result)| *result == StoreResult::Added) {
+            *result = StoreResult::Listed { alias: None };
+        }
+    } else if after.is_none() {
         // The main file lists them, but not all engines saw that.
         for (_, result) in &mut results {
             if matches!(result, StoreResult::Listed { alias: None }) {

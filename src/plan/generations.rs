@@ -90,6 +90,9 @@ fn serve(
             let before = read(&host.view(), &environment, profile);
             let after = read(&planned(host, host.view(), snapshot, main), &environment, profile);
             check(profile, &before, &after, &mut notes, wanted)?;
+            if profile == Profile::Podman5 {
+                notes.extend(twice(&after));
+            }
         }
     }
     if serve == Serve::Legacy {
@@ -110,6 +113,7 @@ fn serve(
             Profile::Podman6,
         );
         if after.failure.is_none() && cleaned(&after) == goal {
+            notes.extend(twice(&after));
             return Ok((own.change(text).into_iter().collect(), notes));
         }
     }
@@ -155,6 +159,21 @@ pub(super) fn can_do_without(host: &Host, snapshot: &Snapshot) -> bool {
         let without = host.view().with(snapshot.path.clone(), original.clone());
         before.failure.is_some() || read(&without, &environment, profile).failure.is_none()
     })
+}
+
+/// A warning for each store that an engine sees more than once.
+fn twice(reading: &Reading) -> Vec<Note> {
+    let paths = cleaned(reading);
+    let mut seen = std::collections::BTreeSet::new();
+    let again = paths.iter().filter(|path| !seen.insert(*path));
+    let warning = |path: &String| {
+        let what = format!("{} sees `{path}` twice and lists each of its images twice", reading.profile);
+        Note::Warning(
+            "store-twice",
+            format!("{what}: `storagectl check-config --fix` removes what is too much"),
+        )
+    };
+    again.map(warning).collect()
 }
 
 /// Compares what one engine sees with what it should.

@@ -48,6 +48,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("store-missing", "a store's directory does not exist: engines stop"),
     ("store-not-directory", "a store is not a directory: engines stop"),
     ("store-relative", "a listed store has a relative path: engines stop"),
+    ("store-twice", "an engine sees a store twice and lists each of its images twice"),
     ("store-unreadable", "a listed store cannot be looked at: engines stop"),
     ("store-unseen", "an engine would not see the change, since another file hides it"),
     ("store-writable", "others than a store's owner can write to it and could plant images"),
