@@ -13,7 +13,7 @@ use super::refuse::managed_node;
 use super::snapshot::{Host, Snapshot};
 use super::{After, FileChange, Note, Plan};
 use crate::conf::{Document, clean};
-use crate::engine::{Profile, Reading, Settings, View, read};
+use crate::engine::{Profile, ReadFile, Reading, Settings, View, read};
 use crate::problem::Problem;
 
 /// Which engines are served.
@@ -87,7 +87,7 @@ fn serve(
     let mut notes = Vec::new();
     if serve != Serve::Modern {
         for profile in [Profile::Podman4, Profile::Podman5, Profile::Crio] {
-            let before = read(&host.view(), &environment, profile);
+            let before = host.reading(profile);
             let after = read(&planned(host, host.view(), snapshot, main), &environment, profile);
             check(profile, &before, &after, &mut notes, wanted)?;
             if profile == Profile::Podman5 {
@@ -98,31 +98,25 @@ fn serve(
     if serve == Serve::Legacy {
         return Ok((Vec::new(), notes));
     }
-    let own = OwnDropIn::find(host)?;
-    let before = read(&host.view(), &environment, Profile::Podman6);
+    let before = host.reading(Profile::Podman6);
     if before.failure.is_some() {
         check(Profile::Podman6, &before, &before, &mut notes, wanted)?;
         return Ok((Vec::new(), notes));
     }
+    let own = OwnDropIn::find(host, &before)?;
+    let with_own = |text: Option<&str>| {
+        let view = planned(host, own.view(host, text), snapshot, main);
+        read(&view, &environment, Profile::Podman6)
+    };
     let goal = wanted(&cleaned(&before))?;
-    let without = read(&planned(host, own.view(host, None), snapshot, main), &environment, Profile::Podman6);
-    for text in own.candidates(&cleaned(&without), &goal) {
-        let after = read(
-            &planned(host, own.view(host, text.as_deref()), snapshot, main),
-            &environment,
-            Profile::Podman6,
-        );
+    for text in own.candidates(&cleaned(&with_own(None)), &goal) {
+        let after = with_own(text.as_deref());
         if after.failure.is_none() && cleaned(&after) == goal {
             notes.extend(twice(&after));
             return Ok((own.change(text).into_iter().collect(), notes));
         }
     }
-    let after = read(
-        &planned(host, own.view(host, own.text.as_deref()), snapshot, main),
-        &environment,
-        Profile::Podman6,
-    );
-    Err(unseen(host, &own, &after))
+    Err(unseen(host, &own, &with_own(own.text.as_deref())))
 }
 
 /// The files as they would be with the main file changed.
@@ -154,10 +148,9 @@ pub(super) fn can_do_without(host: &Host, snapshot: &Snapshot) -> bool {
         _ => None,
     };
     Profile::ALL.into_iter().all(|profile| {
-        let environment = host.environment();
-        let before = read(&host.view(), &environment, profile);
         let without = host.view().with(snapshot.path.clone(), original.clone());
-        before.failure.is_some() || read(&without, &environment, profile).failure.is_none()
+        host.reading(profile).failure.is_some()
+            || read(&without, &host.environment(), profile).failure.is_none()
     })
 }
 
@@ -220,9 +213,7 @@ fn check(
 }
 
 fn unseen(host: &Host, own: &OwnDropIn, after: &Reading) -> Problem {
-    let hides = after.files.iter().rfind(|file| {
-        file.path != own.path && file.text.to_ascii_lowercase().contains("additionalimagestores")
-    });
+    let hides = after.files.iter().rfind(|file| file.path != own.path && names_list(file));
     let what = match hides {
         Some(file) => format!(
             "podman 6 would not see that change: `{}` sets the list after everything else",
@@ -237,6 +228,11 @@ fn unseen(host: &Host, own: &OwnDropIn, after: &Reading) -> Problem {
     )
 }
 
+/// Whether a file may set the list: its text names the key.
+fn names_list(file: &ReadFile) -> bool {
+    file.text.to_ascii_lowercase().contains("additionalimagestores")
+}
+
 /// Our own drop-in: where it is or would be, and what it holds.
 struct OwnDropIn {
     path: PathBuf,
@@ -244,8 +240,9 @@ struct OwnDropIn {
 }
 
 impl OwnDropIn {
-    /// The one that is there, or the place for a new one.
-    fn find(host: &Host) -> Result<Self, Problem> {
+    /// The one that is there, or the place for a new one beside those that the
+    /// modern generation reads now.
+    fn find(host: &Host, now: &Reading) -> Result<Self, Problem> {
         let dir = host.drop_in_dir();
         for name in NAMES {
             let path = dir.join(name);
@@ -254,17 +251,15 @@ impl OwnDropIn {
                 return Ok(Self { path, text: Some(String::from_utf8_lossy(&bytes).into_owned()) });
             }
         }
-        let reading = read(&host.view(), &host.environment(), Profile::Podman6);
-        let last = reading
+        let last = now
             .files
             .iter()
-            .filter(|file| file.text.to_ascii_lowercase().contains("additionalimagestores"))
+            .filter(|file| names_list(file))
             .filter_map(|file| file.path.file_name()?.to_str())
             .filter(|name| *name != "storage.conf")
             .max()
-            .unwrap_or_default()
-            .to_owned();
-        let name = NAMES.into_iter().find(|name| **name > *last).unwrap_or(NAMES[2]);
+            .unwrap_or_default();
+        let name = NAMES.into_iter().find(|name| *name > last).unwrap_or(NAMES[2]);
         Ok(Self { path: dir.join(name), text: None })
     }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::copy::Source;
 use super::snapshot::Host;
 use crate::conf::{StoreList, clean};
-use crate::engine::{self, Origin, Profile, Settings};
+use crate::engine::{Origin, Profile, Settings};
 use crate::host::Kind;
 use crate::store::count_images;
 
@@ -94,7 +94,7 @@ pub fn list_stores(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedSto
         return Ok((file, stores));
     }
     for profile in Profile::ALL.into_iter().rev() {
-        let reading = engine::read(&host.view(), &host.environment(), profile);
+        let reading = host.reading(profile);
         let driver = reading.driver.map_or_else(|| settings.driver.clone(), |driver| driver.value);
         for store in reading.stores {
             let place = match store.origin {

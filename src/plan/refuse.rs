@@ -6,7 +6,7 @@ use std::path::Path;
 use super::add::AddOptions;
 use super::snapshot::{Host, Snapshot};
 use crate::conf::clean;
-use crate::engine::{self, Profile, Settings};
+use crate::engine::{Profile, Settings};
 use crate::host::Kind;
 use crate::problem::Problem;
 use crate::store::{content_harms, writer_besides_owner};
@@ -200,7 +200,7 @@ fn own_storage(host: &Host, settings: &Settings, path: &str) -> anyhow::Result<(
     if host.config.is_none() {
         // Drop-ins and a normal user's defaults can say otherwise.
         for profile in [Profile::Podman5, Profile::Podman6] {
-            let reading = engine::read(&host.view(), &host.environment(), profile);
+            let reading = host.reading(profile);
             owns.push(("graphroot", reading.graphroot.map(|own| own.value)));
             owns.push(("imagestore", reading.imagestore.map(|own| own.value)));
         }

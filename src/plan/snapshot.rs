@@ -8,7 +8,7 @@ use super::copy::{Copied, Source};
 use super::generations::Serve;
 use super::installed;
 use crate::conf::{Document, Essentials, Fault};
-use crate::engine::{self, Cache, Environment, Profile, Settings, View};
+use crate::engine::{self, Cache, Environment, Profile, Reading, Settings, View};
 use crate::host::{Kind, Resolved, Root, Stat, absent};
 use crate::problem::Problem;
 
@@ -70,6 +70,11 @@ impl Host {
     /// The host's files as they are.
     pub fn view(&self) -> View<'_> {
         View::of(&self.root, &self.cache)
+    }
+
+    /// The host as it is, as the engine of `profile` reads it.
+    pub fn reading(&self, profile: Profile) -> Reading {
+        engine::read(&self.view(), &self.environment(), profile)
     }
 
     /// The main file's path inside the tree.
@@ -237,8 +242,7 @@ impl Host {
         if self.config.is_some() {
             return Vec::new();
         }
-        let reading = engine::read(&self.view(), &self.environment(), Profile::Podman6);
-        reading.stores.into_iter().map(|store| store.value).collect()
+        self.reading(Profile::Podman6).stores.into_iter().map(|store| store.value).collect()
     }
 
     /// A path of the tree as a person outside would name it.
