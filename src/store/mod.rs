@@ -14,5 +14,5 @@ mod writable;
 pub use gone::is_gone;
 pub use harm::{Harm, Scope, content_harms};
 pub use init::{MARKER, init};
-pub use records::{Image, Layer, count_images};
+pub use records::{IdMap, Image, Layer, count_images};
 pub use writable::{Writer, writer_besides_owner};

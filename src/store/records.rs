@@ -24,14 +24,22 @@ pub struct Image {
     pub names: Option<Vec<String>>,
     /// Digests of its big-data files, by key.
     pub big_data_digests: Option<HashMap<String, String>>,
-    names_history: Option<Vec<String>>,
-    layer: Option<String>,
-    mapped_layers: Option<Vec<String>>,
-    metadata: Option<String>,
-    big_data_names: Option<Vec<String>>,
-    big_data_sizes: Option<HashMap<String, i64>>,
-    created: Option<String>,
-    flags: Option<HashMap<String, IgnoredAny>>,
+    /// Names that it had before, the newest first.
+    pub names_history: Option<Vec<String>>,
+    /// Its topmost layer; nothing for an image without layers, or a manifest list.
+    pub layer: Option<String>,
+    /// Copies of its topmost layer with other owners.
+    pub mapped_layers: Option<Vec<String>>,
+    /// What the engine noted, as JSON in a string.
+    pub metadata: Option<String>,
+    /// The keys of its big-data files.
+    pub big_data_names: Option<Vec<String>>,
+    /// Their sizes in bytes, by key.
+    pub big_data_sizes: Option<HashMap<String, i64>>,
+    /// When it was made, RFC 3339.
+    pub created: Option<String>,
+    /// Flags, such as `incomplete`.
+    pub flags: Option<HashMap<String, IgnoredAny>>,
 }
 
 /// A record of layers.json.
@@ -42,30 +50,50 @@ pub struct Layer {
     pub id: Option<String>,
     /// Its names; layers of images have none as a rule.
     pub names: Option<Vec<String>>,
-    parent: Option<String>,
-    metadata: Option<String>,
-    mountlabel: Option<String>,
-    created: Option<String>,
-    compressed_diff_digest: Option<String>,
-    compressed_size: Option<i64>,
-    diff_digest: Option<String>,
-    diff_size: Option<i64>,
-    toc_digest: Option<String>,
-    compression: Option<i64>,
-    uidset: Option<Vec<u32>>,
-    gidset: Option<Vec<u32>>,
-    flags: Option<HashMap<String, IgnoredAny>>,
-    uidmap: Option<Vec<IdMap>>,
-    gidmap: Option<Vec<IdMap>>,
-    big_data_names: Option<Vec<String>>,
+    /// The layer below; nothing for a base layer.
+    pub parent: Option<String>,
+    /// What the engine noted, as JSON in a string.
+    pub metadata: Option<String>,
+    /// The SELinux label that it is mounted with.
+    pub mountlabel: Option<String>,
+    /// When it was made, RFC 3339.
+    pub created: Option<String>,
+    /// The digest of the blob that it was pulled as.
+    pub compressed_diff_digest: Option<String>,
+    /// That blob's size in bytes.
+    pub compressed_size: Option<i64>,
+    /// The digest of its uncompressed tar stream; nothing for the layer of a container.
+    pub diff_digest: Option<String>,
+    /// That stream's size in bytes; -1 if unknown.
+    pub diff_size: Option<i64>,
+    /// The digest of the table of contents of a partial pull.
+    pub toc_digest: Option<String>,
+    /// How the blob was compressed: 0 not, 1 bzip2, 2 gzip, 3 xz, 4 zstd.
+    pub compression: Option<i64>,
+    /// The user ids that its files have.
+    pub uidset: Option<Vec<u32>>,
+    /// The group ids that its files have.
+    pub gidset: Option<Vec<u32>>,
+    /// Flags, such as `incomplete`.
+    pub flags: Option<HashMap<String, IgnoredAny>>,
+    /// How user ids are mapped in it.
+    pub uidmap: Option<Vec<IdMap>>,
+    /// How group ids are mapped in it.
+    pub gidmap: Option<Vec<IdMap>>,
+    /// The keys of its big-data files.
+    pub big_data_names: Option<Vec<String>>,
 }
 
+/// A range of mapped ids.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-struct IdMap {
-    container_id: Option<i64>,
-    host_id: Option<i64>,
-    size: Option<i64>,
+pub struct IdMap {
+    /// The first id inside.
+    pub container_id: Option<i64>,
+    /// The first id outside.
+    pub host_id: Option<i64>,
+    /// How many ids.
+    pub size: Option<i64>,
 }
 
 /// Parses a file of records. An empty file and `null` are an empty list.
