@@ -110,11 +110,17 @@ pub fn remove(doc: &Document, gone: impl Fn(&str) -> bool) -> Result<Option<Docu
         let Some(index) = list.entries.iter().position(|entry| gone(&entry.path)) else {
             return Ok(edited);
         };
-        let splices = Anatomy::new(doc.text(), &list).remove(index);
-        let mut wanted: Vec<String> = list.entries.into_iter().map(|entry| entry.path).collect();
-        wanted.remove(index);
-        edited = Some(spliced(doc, splices, &wanted)?);
+        edited = Some(remove_at(doc, index)?);
     }
+}
+
+/// Removes the entry at `index`, which must be there.
+pub(super) fn remove_at(doc: &Document, index: usize) -> Result<Document, Fault> {
+    let list = StoreList::of(doc)?.expect("the entry is in the array");
+    let splices = Anatomy::new(doc.text(), &list).remove(index);
+    let mut wanted: Vec<String> = list.entries.into_iter().map(|entry| entry.path).collect();
+    wanted.remove(index);
+    spliced(doc, splices, &wanted)
 }
 
 /// The first item with this path, as the engine reads it, with the comments that
@@ -196,17 +202,27 @@ fn insert(doc: &Document, item: &Cut, target: impl Fn(&[String]) -> Anchor) -> R
         return spliced(doc, place::new_array(doc, item)?, &[value]);
     };
     let cleaned: Vec<String> = list.entries.iter().map(super::Entry::clean).collect();
-    let anchor = target(&cleaned);
+    insert_at(doc, &list, item, &value, target(&cleaned))
+}
+
+/// Puts `item`, which reads as `value`, into the array beside the entry that `anchor` names.
+pub(super) fn insert_at(
+    doc: &Document,
+    list: &StoreList,
+    item: &Cut,
+    value: &str,
+    anchor: Anchor,
+) -> Result<Document, Fault> {
     let key_indent = style::indentation(doc.text(), list.span.start);
-    let splices = Anatomy::new(doc.text(), &list).insert(anchor, item, key_indent);
-    let mut wanted: Vec<String> = list.entries.into_iter().map(|entry| entry.path).collect();
-    wanted.insert(anchor.index(cleaned.len()), value);
+    let splices = Anatomy::new(doc.text(), list).insert(anchor, item, key_indent);
+    let mut wanted: Vec<String> = list.entries.iter().map(|entry| entry.path.clone()).collect();
+    wanted.insert(anchor.index(wanted.len()), value.to_owned());
     spliced(doc, splices, &wanted)
 }
 
 /// Applies `splices` and proves the post-condition of every edit: the array
 /// holds `wanted`, and every other value is as it was.
-fn spliced(before: &Document, splices: Vec<Splice>, wanted: &[String]) -> Result<Document, Fault> {
+pub(super) fn spliced(before: &Document, splices: Vec<Splice>, wanted: &[String]) -> Result<Document, Fault> {
     let after = Splice::apply(before.text(), splices);
     let doc = Document::parse(after).map_err(|fault| Fault::internal(&fault.message))?;
     if StoreList::paths(&doc)? != wanted {

@@ -22,10 +22,13 @@
 //!   take the last one instead.
 
 mod array;
+mod aside;
 mod document;
 mod edit;
 mod essentials;
 mod leaves;
+mod mark;
+mod owned;
 mod place;
 pub mod schema;
 mod set_key;
@@ -41,10 +44,13 @@ pub mod toml11;
 mod types;
 
 pub use array::Cut;
+pub use aside::{Aside, asides, put_back, set_aside};
 pub use document::{Document, Fault, Leaf};
 pub use edit::{EditError, Position, add, add_to_list, copy, remove, restore};
 pub use essentials::{Essentials, add_essentials};
 pub use leaves::{AttributedList, LeafAt};
+pub use mark::Mark;
+pub use owned::{Listed, arrange, commented_items, listed, without_marked};
 pub use set_key::SetKey;
 pub use splice::Splice;
 pub use stores::{Entry, StoreList, clean};

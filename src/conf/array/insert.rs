@@ -7,6 +7,9 @@ use super::{Anatomy, Anchor, Cut};
 impl Anatomy<'_> {
     /// Puts `item` in beside the item that `anchor` names.
     pub(in crate::conf) fn insert(&self, anchor: Anchor, item: &Cut, key_indent: &str) -> Vec<Splice> {
+        if item.is_marked() {
+            return self.insert_marked(anchor, item, key_indent);
+        }
         let last = self.len().checked_sub(1);
         match (last, anchor) {
             (None, _) => vec![self.insert_into_empty(item, key_indent)],
@@ -115,7 +118,7 @@ impl Anatomy<'_> {
     }
 
     /// The indentation for an item on a line of its own beside the item at `index`.
-    fn item_indent(&self, index: usize) -> String {
+    pub(super) fn item_indent(&self, index: usize) -> String {
         let lined_up = std::iter::once(index)
             .chain(index + 1..self.len())
             .chain((0..index).rev())

@@ -2,6 +2,7 @@
 //! [`insert`] and [`remove`] move an item without moving anything else.
 
 mod insert;
+mod marked;
 mod remove;
 
 use std::ops::Range;
@@ -78,18 +79,22 @@ pub(in crate::conf) struct Anatomy<'a> {
 
 impl<'a> Anatomy<'a> {
     pub(in crate::conf) fn new(text: &'a str, list: &StoreList) -> Self {
-        let mut anatomy = Self {
-            text,
-            open: list.span.start + 1,
-            close: list.span.end - 1,
-            slots: Vec::with_capacity(list.entries.len()),
-            comments: Vec::new(),
-        };
-        let mut gap = anatomy.open;
-        for entry in &list.entries {
-            anatomy.scan_gap(gap..entry.span.start);
-            gap = entry.span.end;
-            anatomy.slots.push(Slot { span: entry.span.clone(), comma: None });
+        Self::of_spans(text, list.span.clone(), list.entries.iter().map(|entry| entry.span.clone()))
+    }
+
+    /// The anatomy of the array at `array` with items at `items`, of whatever type.
+    pub(in crate::conf) fn of_spans(
+        text: &'a str,
+        array: Range<usize>,
+        items: impl Iterator<Item = Range<usize>>,
+    ) -> Self {
+        let (open, close) = (array.start + 1, array.end - 1);
+        let mut anatomy = Self { text, open, close, slots: Vec::new(), comments: Vec::new() };
+        let mut gap = open;
+        for span in items {
+            anatomy.scan_gap(gap..span.start);
+            gap = span.end;
+            anatomy.slots.push(Slot { span, comma: None });
         }
         anatomy.scan_gap(gap..anatomy.close);
         anatomy
@@ -190,7 +195,9 @@ impl<'a> Anatomy<'a> {
 
     /// The item with its comments, as text.
     pub(in crate::conf) fn copy(&self, index: usize) -> Cut {
-        let above = if self.starts_line(index) || self.comma_first_line(index).is_some() {
+        let above = if self.has_own_line(index) {
+            Vec::new()
+        } else if self.starts_line(index) || self.comma_first_line(index).is_some() {
             let line = style::line_start(self.text, self.slots[index].span.start);
             self.text[self.block_start(index)..line].lines().map(|line| line.trim().to_owned()).collect()
         } else {

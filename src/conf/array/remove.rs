@@ -7,6 +7,9 @@ use super::Anatomy;
 impl Anatomy<'_> {
     /// Takes the item at `index` out, with its comments and one comma.
     pub(in crate::conf) fn remove(&self, index: usize) -> Vec<Splice> {
+        if let Some(splices) = self.remove_marked(index) {
+            return splices;
+        }
         let text = self.text;
         let slot = &self.slots[index];
         let comma_before = index.checked_sub(1).and_then(|before| self.slots[before].comma);

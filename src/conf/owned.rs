@@ -1,0 +1,136 @@
+//! The entries that storagectl owns: what the array holds, with the marks.
+
+use super::array::{Anatomy, Anchor, Cut};
+use super::document::{Document, Fault};
+use super::edit;
+use super::mark::Mark;
+use super::stores::{KEY, StoreList};
+use super::{place, style};
+
+/// An entry of the array with its mark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The path as the engine reads it, uncleaned.
+    pub path: String,
+    /// The declaration that it comes from; `None` for an entry of somebody else.
+    pub mark: Option<Mark>,
+}
+
+/// The entries of the array with their marks; none if there is no array.
+///
+/// # Errors
+/// As [`StoreList::of`].
+pub fn listed(doc: &Document) -> Result<Vec<Listed>, Fault> {
+    let Some(list) = StoreList::of(doc)? else {
+        return Ok(Vec::new());
+    };
+    let anatomy = Anatomy::new(doc.text(), &list);
+    let marks = (0..anatomy.len()).map(|index| anatomy.mark(index));
+    Ok(list
+        .entries
+        .iter()
+        .zip(marks)
+        .map(|(entry, mark)| Listed { path: entry.path.clone(), mark })
+        .collect())
+}
+
+/// Makes the array hold `wanted`, by taking marked entries out and putting marked
+/// entries in. Entries without a mark stay as they are: those of `wanted` must be
+/// those of the document, in their order. `None` if nothing changes.
+///
+/// # Errors
+/// [`Fault`] if the document cannot be edited, or `wanted` lacks an entry without a mark.
+pub fn arrange(doc: &Document, wanted: &[Listed]) -> Result<Option<Document>, Fault> {
+    let mut list = listed(doc)?;
+    if list == wanted {
+        return Ok(None);
+    }
+    let theirs = |list: &[Listed]| {
+        list.iter().filter(|entry| entry.mark.is_none()).map(|entry| entry.path.clone()).collect::<Vec<_>>()
+    };
+    if theirs(&list) != theirs(wanted) {
+        return Err(Fault::internal("entries of others would change"));
+    }
+    let mut doc = match StoreList::of(doc)? {
+        Some(_) => doc.clone(),
+        None => with_empty_array(doc)?,
+    };
+    let kept = kept(&list, wanted);
+    for index in (0..list.len()).rev().filter(|index| !kept.iter().any(|(old, _)| old == index)) {
+        doc = edit::remove_at(&doc, index)?;
+        list.remove(index);
+    }
+    for (index, entry) in wanted.iter().enumerate() {
+        if list.get(index) != Some(entry) {
+            doc = insert(&doc, index, entry)?;
+            list.insert(index, entry.clone());
+        }
+    }
+    if listed(&doc)? != wanted {
+        return Err(Fault::internal("other marks would come out"));
+    }
+    Ok(Some(doc))
+}
+
+/// The document without its marked entries.
+///
+/// # Errors
+/// [`Fault`] if the document cannot be edited.
+pub fn without_marked(doc: &Document) -> Result<Document, Fault> {
+    let theirs: Vec<Listed> = listed(doc)?.into_iter().filter(|entry| entry.mark.is_none()).collect();
+    Ok(arrange(doc, &theirs)?.unwrap_or_else(|| doc.clone()))
+}
+
+/// The string items of the array with the comment behind each on its line, also
+/// where the array holds attributes such as `{append=true}`.
+///
+/// # Errors
+/// As [`Document::attributed_list`].
+pub fn commented_items(doc: &Document) -> Result<Vec<(String, Option<String>)>, Fault> {
+    let Some(list) = doc.attributed_list()? else {
+        return Ok(Vec::new());
+    };
+    let (_, array) = doc.find(&KEY)?.expect("the list was just read from it");
+    let array = array.as_array().expect("the list was just read from it");
+    let spans: Vec<_> = array.iter().filter_map(toml_edit::Value::span).collect();
+    let anatomy = Anatomy::of_spans(doc.text(), array.span().unwrap_or_default(), spans.iter().cloned());
+    let comment = |start: usize| {
+        let index = spans.iter().position(|span| span.start == start)?;
+        anatomy.copy(index).behind
+    };
+    Ok(list.items.into_iter().map(|(path, start)| (path, comment(start))).collect())
+}
+
+/// Pairs of indexes in `list` and in `wanted`, ascending, that hold the same. All
+/// entries without a mark are among them.
+fn kept(list: &[Listed], wanted: &[Listed]) -> Vec<(usize, usize)> {
+    let mut pairs = Vec::new();
+    let mut from = 0;
+    for (new, entry) in wanted.iter().enumerate() {
+        // An entry of others is not passed by: it has to be kept itself.
+        let reach =
+            list[from..].iter().position(|other| other.mark.is_none()).map_or(list.len(), |at| from + at + 1);
+        if let Some(at) = list[from..reach].iter().position(|other| other == entry) {
+            pairs.push((from + at, new));
+            from += at + 1;
+        }
+    }
+    pairs
+}
+
+fn insert(doc: &Document, index: usize, entry: &Listed) -> Result<Document, Fault> {
+    let mark = entry.mark.as_ref().ok_or_else(|| Fault::internal("an entry of others would be added"))?;
+    let list = StoreList::of(doc)?.expect("the array was made before");
+    let neighbour = list.entries.last().map(|last| &doc.text()[last.span.clone()]);
+    let item = Cut { raw: style::quote(&entry.path, neighbour), behind: Some(mark.text()), ..Cut::default() };
+    edit::insert_at(doc, &list, &item, &entry.path, Anchor::Before(index))
+}
+
+/// The document with an array that is empty, as it stays behind when the only
+/// entry is removed.
+fn with_empty_array(doc: &Document) -> Result<Document, Fault> {
+    const PROBE: &str = "/storagectl-probe";
+    let item = Cut::bare(style::quote(PROBE, None));
+    let doc = edit::spliced(doc, place::new_array(doc, &item)?, &[PROBE.to_owned()])?;
+    edit::remove_at(&doc, 0)
+}
