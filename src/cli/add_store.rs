@@ -5,7 +5,8 @@ use clap::Args;
 use super::output::Output;
 use super::{Common, Engines, report, store_paths};
 use crate::conf::Position;
-use crate::plan::{AddOptions, add_stores, store_path};
+use crate::plan::{AddOptions, add_stores};
+use crate::store::store_path;
 
 /// List image stores in storage.conf
 ///

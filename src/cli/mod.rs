@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_macros, reason = "printing belongs here")]
 
 mod add_store;
+mod apply;
 mod check_config;
 mod completions;
 mod init_store;
@@ -126,6 +127,7 @@ enum Command {
     InitStore(init_store::InitStore),
     ShowConfig(show_config::ShowConfig),
     CheckConfig(check_config::CheckConfig),
+    Apply(apply::Apply),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -152,6 +154,7 @@ pub fn run() -> ExitCode {
         Command::InitStore(command) => command.run(&cli.common, &output).map(done),
         Command::ShowConfig(command) => command.run(&cli.common, &output),
         Command::CheckConfig(command) => command.run(&cli.common, &output),
+        Command::Apply(command) => command.run(&cli.common, &output),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);
@@ -202,7 +205,7 @@ impl Common {
 fn store_paths(given: &[OsString]) -> anyhow::Result<Vec<String>> {
     let mut paths = Vec::new();
     for path in given {
-        let path = crate::plan::store_path(path)?;
+        let path = crate::store::store_path(path)?;
         debug_assert_eq!(path, clean(&path));
         if !paths.contains(&path) {
             paths.push(path);

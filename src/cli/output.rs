@@ -17,8 +17,9 @@ struct ErrorReport<'a> {
     error: ErrorLine<'a>,
 }
 
+/// A problem in such a report, or beside the data of a command that went on.
 #[derive(Serialize)]
-struct ErrorLine<'a> {
+pub(super) struct ErrorLine<'a> {
     id: &'a str,
     message: String,
     hint: &'a str,
@@ -30,21 +31,32 @@ struct ErrorLine<'a> {
     column: Option<usize>,
 }
 
-impl<'a> ErrorReport<'a> {
-    fn new(error: &anyhow::Error, problem: Option<&'a Problem>) -> Self {
-        let place = problem.and_then(|problem| problem.place.as_deref());
+impl<'a> ErrorLine<'a> {
+    /// A problem as data.
+    pub(super) fn of(problem: &'a Problem) -> Self {
+        let place = problem.place.as_deref();
         let position = place.map(Place::position);
         Self {
-            version: 1,
-            error: ErrorLine {
-                id: problem.map_or("io", |problem| problem.id),
-                message: format!("{error:#}"),
-                hint: problem.map_or("", |problem| &problem.hint),
-                file: place.map(|place| place.file.display().to_string()),
-                line: position.map(|(line, _)| line),
-                column: position.map(|(_, column)| column),
-            },
+            id: problem.id,
+            message: problem.message.clone(),
+            hint: &problem.hint,
+            file: place.map(|place| place.file.display().to_string()),
+            line: position.map(|(line, _)| line),
+            column: position.map(|(_, column)| column),
         }
+    }
+}
+
+impl<'a> ErrorReport<'a> {
+    fn new(error: &anyhow::Error, problem: Option<&'a Problem>) -> Self {
+        let line = match problem {
+            Some(problem) => ErrorLine { message: format!("{error:#}"), ..ErrorLine::of(problem) },
+            None => {
+                let message = format!("{error:#}");
+                ErrorLine { id: "io", message, hint: "", file: None, line: None, column: None }
+            }
+        };
+        Self { version: 1, error: line }
     }
 }
 
@@ -122,6 +134,11 @@ impl Output {
             Some(problem) => self.say(&self.problem(problem)),
             None => self.say(&format!("{bold}error{plain}: {error:#}")),
         }
+    }
+
+    /// A problem that does not end the command, on standard error alone.
+    pub(super) fn told(&self, problem: &Problem) {
+        self.say(&self.problem(problem));
     }
 
     /// A finding of a check as text: what, where, what engines do because of it,

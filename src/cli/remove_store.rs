@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::output::Output;
 use super::{Common, Engines, report};
-use crate::plan::{RemoveOptions, remove_stores, store_path};
+use crate::plan::{RemoveOptions, remove_stores};
+use crate::store::store_path;
 
 /// Take image stores off the list in storage.conf
 ///

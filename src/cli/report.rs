@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use super::Common;
-use super::output::Output;
+use super::output::{ErrorLine, Output};
 use crate::host::{crio_runs, is_booted, restart_crio};
 use crate::plan::{After, Host, Note, Outcome, StoreResult};
+use crate::problem::Problem;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -16,6 +17,8 @@ struct Report<'a> {
     files: Vec<FileLine>,
     notes: Vec<&'a str>,
     warnings: Vec<WarningLine<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<ErrorLine<'a>>,
 }
 
 #[derive(Serialize)]
@@ -46,6 +49,35 @@ pub(super) fn report(
     restart: bool,
     output: &Output,
 ) -> anyhow::Result<()> {
+    tell(common, host, outcome, &[], output)?;
+    if !common.dry_run && !outcome.plan.changes.is_empty() {
+        engines(host, restart, output);
+    }
+    Ok(())
+}
+
+/// Prints `outcome` and the `problems` that did not stop it.
+pub(super) fn report_all(
+    common: &Common,
+    host: &Host,
+    outcome: &Outcome,
+    problems: &[Problem],
+    output: &Output,
+) -> anyhow::Result<()> {
+    tell(common, host, outcome, problems, output)?;
+    if !common.dry_run && !outcome.plan.changes.is_empty() {
+        engines(host, false, output);
+    }
+    Ok(())
+}
+
+fn tell(
+    common: &Common,
+    host: &Host,
+    outcome: &Outcome,
+    problems: &[Problem],
+    output: &Output,
+) -> anyhow::Result<()> {
     let plan = &outcome.plan;
     let changed = if common.dry_run { !plan.is_empty() } else { outcome.committed };
     if output.json {
@@ -70,6 +102,7 @@ pub(super) fn report(
                 .collect(),
             notes: notes(outcome, true).chain(notes(outcome, false)).collect(),
             warnings: warnings(outcome).map(|(id, message)| WarningLine { id, message }).collect(),
+            errors: problems.iter().map(ErrorLine::of).collect(),
         };
         output.json(&report)?;
     } else if common.dry_run {
@@ -77,11 +110,10 @@ pub(super) fn report(
             output.data(&change.diff(host))?;
         }
     }
-    status(common, host, outcome, output)?;
-    if !common.dry_run && !plan.changes.is_empty() {
-        engines(host, restart, output);
+    for problem in problems {
+        output.told(problem);
     }
-    Ok(())
+    status(common, host, outcome, output)
 }
 
 fn notes(outcome: &Outcome, first: bool) -> impl Iterator<Item = &str> {
@@ -124,6 +156,16 @@ fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> a
                 output.detail(&format!("`{path}` is listed in `{file}` already"));
             }
             StoreResult::Absent => output.detail(&format!("`{path}` is not listed in `{file}`")),
+            StoreResult::Skipped { reason, .. } => {
+                output.warning(&format!("`{path}` is declared, but not listed: {reason}"));
+            }
+            StoreResult::Unmet { reason } => output.detail(&format!("`{path}` is not wanted here: {reason}")),
+            StoreResult::SetAside => {
+                output.status(&format!("{would}set `{path}` aside in `{file}`: its directory is missing"));
+            }
+            StoreResult::PutBack => {
+                output.status(&format!("{would}listed `{path}` in `{file}` again: its directory is back"));
+            }
             StoreResult::Kept => {
                 output.status(&format!("`{path}` still holds a store and stays in `{file}`"))
             }

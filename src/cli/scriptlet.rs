@@ -4,8 +4,9 @@ use clap::{Args, ValueEnum};
 
 use super::output::Output;
 use super::{Common, report};
-use crate::plan::{Host, Outcome, StoreResult, store_path};
+use crate::plan::{Host, Outcome, StoreResult};
 use crate::rpm::{self, Phase};
+use crate::store::store_path;
 
 /// Do what an RPM scriptlet has to do for a package's stores
 ///

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::commit::{Mode, Outcome, change};
-use super::generations::{self, Serve};
+use super::generations::{self, Change, Seen, Serve};
 use super::snapshot::{Host, Snapshot};
 use super::verify::verify;
 use super::{Plan, StoreResult, refuse};
@@ -14,7 +14,7 @@ use crate::problem::Problem;
 /// What to add, and what to put up with.
 #[derive(Debug, Clone, Default)]
 pub struct AddOptions {
-    /// The stores, as [`super::store_path`] gives them.
+    /// The stores, as [`crate::store::store_path`] gives them.
     pub paths: Vec<String>,
     /// Where they go.
     pub position: Position,
@@ -61,12 +61,13 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
     let edit = |doc: &Document| {
         conf::add(doc, &wanted, &options.position).map_err(|error| edit_problem(host, snapshot, error))
     };
-    let seen = |list: &[String]| {
+    let shall_see = |seen: &Seen<'_>| {
+        let list = seen.now;
         conf::add_to_list(list, &wanted, &options.position)
             .map_err(|error| edit_problem(host, snapshot, error))
     };
-    let served = (options.serve, options.force);
-    let after = generations::apply(host, snapshot, &mut plan, served, edit, &seen)?;
+    let change = Change::by_hand(options.serve, options.force, &edit, &shall_see);
+    let after = generations::apply(host, snapshot, &mut plan, &change)?;
     if plan.changes.is_empty() {
         // Those engines that are served see them, by another file than the main one.
         for (_, result) in results.iter_mut().filter(|(_, result)| *result == StoreResult::Added) {
@@ -95,7 +96,11 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
 }
 
 /// The entry that is another name of the directory at `path`.
-fn alias_of<'a>(host: &Host, mut entries: impl Iterator<Item = &'a String>, path: &str) -> Option<String> {
+pub(super) fn alias_of<'a>(
+    host: &Host,
+    mut entries: impl Iterator<Item = &'a String>,
+    path: &str,
+) -> Option<String> {
     let id = |path: &str| host.root.stat(Path::new(path)).ok().flatten().map(|stat| stat.id);
     let ours = id(path)?;
     entries.find(|entry| entry.starts_with('/') && id(&clean(entry)) == Some(ours)).cloned()

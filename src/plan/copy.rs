@@ -110,6 +110,16 @@ impl Copied {
         Some((head, mark + rest))
     }
 
+    /// Whether `original` is what was copied.
+    pub fn is_made_from(&self, original: &str) -> bool {
+        sha256(original) == self.digest
+    }
+
+    /// Whether the original is the image's own /etc, which ostree keeps in /usr/etc.
+    pub fn follows_image(&self) -> bool {
+        self.from.as_ref().is_some_and(|from| from.starts_with("/usr/etc/"))
+    }
+
     /// Whether a file with this head and `rest` behind it holds nothing that the
     /// original does not.
     pub fn is_spent(&self, rest: &str) -> bool {

@@ -41,7 +41,15 @@ impl Snapshot {
         };
         let change =
             |after| FileChange { path: self.path.clone(), before: self.before.clone(), original, after };
-        let spent = self.head.as_ref().filter(|head| head.is_spent(edited.text()));
+        let image = self.head.as_ref().filter(|head| head.follows_image());
+        if let Some(original) = image.and_then(|_| self.original_text(host)).filter(|it| it == edited.text())
+        {
+            let note = format!("`{path}` is the image's own again");
+            let notes = vec![Note::Then(note)];
+            return Ok(Finished { change: change(After::Text(original)), doc: edited, notes });
+        }
+        let copy = self.head.as_ref().filter(|head| !head.follows_image());
+        let spent = copy.filter(|head| head.is_spent(edited.text()));
         if let Some(head) = spent.filter(|_| generations::can_do_without(host, self)) {
             let note = match &head.from {
                 Some(from) => {
@@ -84,6 +92,9 @@ impl Snapshot {
         let path = host.show(&self.path);
         match &self.source {
             Source::Itself => None,
+            Source::Vendor(file) | Source::Link { file, .. } if self.renewed => {
+                Some(format!("made `{path}` anew from `{}`, which has changed", host.show(file)))
+            }
             Source::Vendor(file) => Some(format!("created `{path}` as a copy of `{}`", host.show(file))),
             Source::Link { target, .. } => {
                 Some(format!("replaced the symlink `{path}` by a copy of `{target}`"))
@@ -95,7 +106,7 @@ impl Snapshot {
 
 /// What stays of a document's text when all stores that are added from now on
 /// have gone again.
-fn emptied(doc: &Document) -> Result<String, Fault> {
+pub(super) fn emptied(doc: &Document) -> Result<String, Fault> {
     const PROBE: &str = "/storagectl-probe";
     let added = conf::add(doc, &[PROBE.to_owned()], &Position::Any).map_err(|error| match error {
         EditError::Fault(fault) => fault,

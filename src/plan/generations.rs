@@ -7,13 +7,12 @@
 //! full list and `{append=false}`. Append is sticky and changes what later
 //! drop-ins mean, which is why the whole list is compared and not only our entry.
 
-use std::path::PathBuf;
-
+use super::drop_in::{OwnDropIn, hides_main, names_list};
 use super::refuse::managed_node;
 use super::snapshot::{Host, Snapshot};
 use super::{After, FileChange, Note, Plan};
 use crate::conf::{Document, clean};
-use crate::engine::{Profile, ReadFile, Reading, Settings, View, read};
+use crate::engine::{Profile, Reading, Settings, View, read};
 use crate::problem::Problem;
 
 /// Which engines are served.
@@ -28,14 +27,52 @@ pub enum Serve {
     Modern,
 }
 
-/// The names of our own drop-in: the first that is read behind all others that
-/// set the array.
-const NAMES: [&str; 3] = ["99-storagectl.conf", "zz-storagectl.conf", "~storagectl.conf"];
-
-const HEAD: &str = "# Written by storagectl, for engines that read drop-ins.\n";
+/// The list of one engine as it is.
+pub(super) struct Seen<'a> {
+    /// Whether it is the generation that reads drop-ins.
+    pub(super) modern: bool,
+    /// The stores that it sees now, cleaned.
+    pub(super) now: &'a [String],
+    /// Those that it would see with the planned main file and without our own drop-in.
+    pub(super) without: &'a [String],
+    /// Whether a vendor's drop-in hides the main file's list from it.
+    pub(super) hidden_by_vendor: bool,
+}
 
 /// What becomes of the list of stores: from what an engine sees to what it shall see.
-pub(super) type Wanted<'a> = dyn Fn(&[String]) -> Result<Vec<String>, Problem> + 'a;
+pub(super) type Wanted<'a> = dyn Fn(&Seen<'_>) -> Result<Vec<String>, Problem> + 'a;
+
+/// The comment behind a store's entry.
+pub(super) type Comment<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// A change of the list, for every engine that is served.
+pub(super) struct Change<'a> {
+    /// The engines.
+    pub(super) serve: Serve,
+    /// Edit a node that the Machine Config Operator manages.
+    pub(super) force: bool,
+    /// What is done to the main file; `None` if nothing.
+    pub(super) edit: &'a dyn Fn(&Document) -> Result<Option<Document>, Problem>,
+    /// What it does to the list that an engine sees.
+    pub(super) wanted: &'a Wanted<'a>,
+    /// The comment behind an entry of our own drop-in, if it shall be another one
+    /// than before.
+    pub(super) comment: Option<&'a Comment<'a>>,
+    /// The stores that are left out only until they are there again.
+    pub(super) missing: &'a [String],
+}
+
+impl<'a> Change<'a> {
+    /// A change that somebody asked for.
+    pub(super) fn by_hand(
+        serve: Serve,
+        force: bool,
+        edit: &'a dyn Fn(&Document) -> Result<Option<Document>, Problem>,
+        wanted: &'a Wanted<'a>,
+    ) -> Self {
+        Self { serve, force, edit, wanted, comment: None, missing: &[] }
+    }
+}
 
 /// Plans a change of the list for every engine that is served: `edit` is made in
 /// the main file, unless nothing reads it, and `wanted` is what it does to the
@@ -47,22 +84,20 @@ pub(super) fn apply(
     host: &Host,
     snapshot: &Snapshot,
     plan: &mut Plan,
-    (served, force): (Serve, bool),
-    edit: impl Fn(&Document) -> Result<Option<Document>, Problem>,
-    wanted: &Wanted<'_>,
+    change: &Change<'_>,
 ) -> anyhow::Result<Option<Settings>> {
-    let edits_main = snapshot.serves_main(host, served);
+    let edits_main = snapshot.serves_main(host, change.serve);
     let mut after = None;
-    if let Some(edited) = edit(&snapshot.doc)?.filter(|_| edits_main) {
-        managed_node(host, snapshot, force)?;
-        let finished = snapshot.finish(host, edited, edit)?;
+    if let Some(edited) = (change.edit)(&snapshot.doc)?.filter(|_| edits_main) {
+        managed_node(host, snapshot, change.force)?;
+        let finished = snapshot.finish(host, edited, change.edit)?;
         after = Some(Settings::of(&finished.doc).map_err(|fault| snapshot.problem(host, fault))?);
         host.keep(finished.doc);
         plan.notes.extend(finished.notes);
         plan.changes.push(finished.change);
     }
-    let served = if edits_main { served } else { Serve::Modern };
-    let (changes, notes) = serve(host, snapshot, plan.changes.first(), served, wanted)?;
+    let served = if edits_main { change.serve } else { Serve::Modern };
+    let (changes, notes) = serve(host, snapshot, plan.changes.first(), served, change)?;
     plan.changes.extend(changes);
     plan.notes.extend(notes);
     Ok(after)
@@ -78,7 +113,7 @@ fn serve(
     snapshot: &Snapshot,
     main: Option<&FileChange>,
     serve: Serve,
-    wanted: &Wanted<'_>,
+    change: &Change<'_>,
 ) -> Result<(Vec<FileChange>, Vec<Note>), Problem> {
     if host.config.is_some() {
         return Ok((Vec::new(), Vec::new()));
@@ -89,7 +124,7 @@ fn serve(
         for profile in [Profile::Podman4, Profile::Podman5, Profile::Crio] {
             let before = host.reading(profile);
             let after = read(&planned(host, host.view(), snapshot, main), &environment, profile);
-            check(profile, &before, &after, &mut notes, wanted)?;
+            check(profile, &before, &after, &mut notes, change.wanted)?;
             if profile == Profile::Podman5 {
                 notes.extend(twice(&after));
             }
@@ -100,7 +135,7 @@ fn serve(
     }
     let before = host.reading(Profile::Podman6);
     if before.failure.is_some() {
-        check(Profile::Podman6, &before, &before, &mut notes, wanted)?;
+        check(Profile::Podman6, &before, &before, &mut notes, change.wanted)?;
         return Ok((Vec::new(), notes));
     }
     let own = OwnDropIn::find(host, &before)?;
@@ -108,8 +143,16 @@ fn serve(
         let view = planned(host, own.view(host, text), snapshot, main);
         read(&view, &environment, Profile::Podman6)
     };
-    let goal = wanted(&cleaned(&before))?;
-    for text in own.candidates(&cleaned(&with_own(None)), &goal) {
+    let alone = with_own(None);
+    let without = cleaned(&alone);
+    let seen = Seen {
+        modern: true,
+        now: &cleaned(&before),
+        without: &without,
+        hidden_by_vendor: hides_main(&alone, &own.path).is_some_and(|file| file.starts_with("/usr")),
+    };
+    let goal = (change.wanted)(&seen)?;
+    for text in own.candidates(&without, &goal, change) {
         let after = with_own(text.as_deref());
         if after.failure.is_none() && cleaned(&after) == goal {
             notes.extend(twice(&after));
@@ -133,7 +176,7 @@ fn planned<'a>(host: &Host, view: View<'a>, snapshot: &Snapshot, main: Option<&F
     view.with(change.path.clone(), text)
 }
 
-fn cleaned(reading: &Reading) -> Vec<String> {
+pub(super) fn cleaned(reading: &Reading) -> Vec<String> {
     reading.paths().into_iter().map(clean).collect()
 }
 
@@ -197,7 +240,9 @@ fn check(
         )),
         (Some(_), None) => Ok(()),
         (None, None) => {
-            let goal = wanted(&cleaned(before))?;
+            let now = cleaned(before);
+            let seen = Seen { modern: false, now: &now, without: &now, hidden_by_vendor: false };
+            let goal = wanted(&seen)?;
             if cleaned(after) == goal {
                 return Ok(());
             }
@@ -226,72 +271,4 @@ fn unseen(host: &Host, own: &OwnDropIn, after: &Reading) -> Problem {
         what,
         "add the store there, or give that file `{append=true}`; `--engine legacy` leaves podman 6 out",
     )
-}
-
-/// Whether a file may set the list: its text names the key.
-fn names_list(file: &ReadFile) -> bool {
-    file.text.to_ascii_lowercase().contains("additionalimagestores")
-}
-
-/// Our own drop-in: where it is or would be, and what it holds.
-struct OwnDropIn {
-    path: PathBuf,
-    text: Option<String>,
-}
-
-impl OwnDropIn {
-    /// The one that is there, or the place for a new one beside those that the
-    /// modern generation reads now.
-    fn find(host: &Host, now: &Reading) -> Result<Self, Problem> {
-        let dir = host.drop_in_dir();
-        for name in NAMES {
-            let path = dir.join(name);
-            let read = host.root.read(&path).map_err(host.cannot("read", &path))?;
-            if let Some((bytes, _)) = read {
-                return Ok(Self { path, text: Some(String::from_utf8_lossy(&bytes).into_owned()) });
-            }
-        }
-        let last = now
-            .files
-            .iter()
-            .filter(|file| names_list(file))
-            .filter_map(|file| file.path.file_name()?.to_str())
-            .filter(|name| *name != "storage.conf")
-            .max()
-            .unwrap_or_default();
-        let name = NAMES.into_iter().find(|name| *name > last).unwrap_or(NAMES[2]);
-        Ok(Self { path: dir.join(name), text: None })
-    }
-
-    fn view<'a>(&self, host: &'a Host, text: Option<&str>) -> View<'a> {
-        host.view().with(self.path.clone(), text.map(str::to_owned))
-    }
-
-    /// What the file could hold, the least first: what it holds, nothing, what is
-    /// missing behind the others, everything.
-    fn candidates(&self, without: &[String], goal: &[String]) -> Vec<Option<String>> {
-        let missing: Vec<&String> = goal.iter().filter(|path| !without.contains(path)).collect();
-        let all: Vec<&String> = goal.iter().collect();
-        vec![self.text.clone(), None, Some(list(&missing, true)), Some(list(&all, false))]
-    }
-
-    fn change(&self, text: Option<String>) -> Option<FileChange> {
-        if text == self.text {
-            return None;
-        }
-        Some(FileChange {
-            path: self.path.clone(),
-            before: self.text.clone(),
-            original: None,
-            after: text.map_or(After::Nothing, After::Text),
-        })
-    }
-}
-
-fn list(paths: &[&String], append: bool) -> String {
-    let mut text = format!("{HEAD}[storage.options]\nadditionalimagestores = [\n");
-    for path in paths {
-        text += &format!("  {},\n", crate::conf::quoted(path));
-    }
-    text + &format!("  {{append={append}}},\n]\n")
 }

@@ -5,12 +5,15 @@
 //! run that stops before the commit; there is no second code path.
 
 mod add;
+mod apply;
 mod commit;
 mod copy;
+mod drop_in;
 mod finish;
 mod generations;
 mod installed;
 mod list;
+mod rebase;
 mod refuse;
 mod relist;
 mod remove;
@@ -20,11 +23,11 @@ mod verify;
 use std::path::PathBuf;
 
 pub use add::{AddOptions, add_stores};
+pub use apply::{ApplyOptions, apply};
 pub use commit::{Mode, Outcome, rewrite};
 pub use copy::{Copied, Source};
 pub use generations::Serve;
 pub use list::{ListedStore, State, effective_settings, list_stores};
-pub use refuse::store_path;
 pub use relist::{Taken, relist_store, taken_entry};
 pub use remove::{RemoveOptions, remove_stores};
 pub use snapshot::{Host, Snapshot};
@@ -91,6 +94,22 @@ pub enum StoreResult {
     Absent,
     /// It is still there, so it stays listed.
     Kept,
+    /// It is declared, but cannot be listed now.
+    Skipped {
+        /// A stable name of the reason.
+        id: &'static str,
+        /// The reason, and what helps.
+        reason: String,
+    },
+    /// It is declared, but its condition is not met.
+    Unmet {
+        /// What is not as the condition wants it.
+        reason: String,
+    },
+    /// Nobody owns its entry and its directory is gone: the entry is a comment now.
+    SetAside,
+    /// It was set aside and is listed again.
+    PutBack,
 }
 
 /// A message that belongs to a plan, beside what happens to each store.

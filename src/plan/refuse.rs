@@ -1,6 +1,5 @@
 //! Stores that are not listed, however it is asked for, and why.
 
-use std::ffi::OsStr;
 use std::path::Path;
 
 use super::add::AddOptions;
@@ -10,63 +9,6 @@ use crate::engine::{Profile, Settings};
 use crate::host::Kind;
 use crate::problem::Problem;
 use crate::store::{content_harms, writer_besides_owner};
-
-/// Reads a path from the command line as one that may stand in storage.conf:
-/// absolute, without anything that an engine would read otherwise than it
-/// stands there. Returns it cleaned.
-///
-/// # Errors
-/// A [`Problem`] that says what is wrong with it.
-pub fn store_path(given: &OsStr) -> Result<String, Problem> {
-    let shown = given.to_string_lossy();
-    let Some(path) = given.to_str() else {
-        return Err(Problem::new(
-            "path-not-utf8",
-            format!("the path `{shown}` is not UTF-8"),
-            "rename the directory; storage.conf can hold UTF-8 only",
-        ));
-    };
-    let refuse = |id, what: &str, hint: &str| {
-        Err(Problem::new(id, format!("the path `{}` {what}", path.escape_debug()), hint))
-    };
-    if path.is_empty() {
-        return refuse("path-empty", "is empty", "give the store's absolute path");
-    }
-    if path.starts_with('~') {
-        return refuse(
-            "path-tilde",
-            "starts with `~`, which engines do not expand",
-            "give the absolute path",
-        );
-    }
-    if has_variable(path) {
-        return refuse(
-            "path-variable",
-            "holds a variable, which engines do not expand here",
-            "give the path that it stands for",
-        );
-    }
-    if path.contains(',') {
-        return refuse("path-comma", "holds a comma, at which engines split it", "rename the directory");
-    }
-    if path.chars().any(char::is_control) {
-        return refuse("path-control", "holds a control character", "rename the directory");
-    }
-    if !path.starts_with('/') {
-        return refuse(
-            "path-relative",
-            "is not absolute",
-            "engines read it from any directory: start it with `/`",
-        );
-    }
-    Ok(clean(path))
-}
-
-fn has_variable(path: &str) -> bool {
-    path.match_indices('$').any(|(at, _)| {
-        path[at + 1..].starts_with(|next: char| next.is_ascii_alphabetic() || matches!(next, '_' | '{' | '('))
-    })
-}
 
 /// Refuses to edit the configuration of a node that the Machine Config Operator
 /// manages, unless forced.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::commit::{Mode, Outcome, change};
-use super::generations::{self, Serve};
+use super::generations::{self, Change, Seen, Serve};
 use super::remove::entries_of;
 use super::snapshot::{Host, Snapshot};
 use super::verify::verify;
@@ -64,7 +64,8 @@ fn plan(host: &Host, snapshot: &Snapshot, path: &str, taken: &Taken) -> anyhow::
         .map(Some)
         .map_err(|fault| snapshot.problem(host, fault))
     };
-    let seen = |list: &[String]| {
+    let shall_see = |seen: &Seen<'_>| {
+        let list = seen.now;
         let position = match &taken.behind {
             None => Position::First,
             Some(other) if list.contains(other) => Position::After(other.clone()),
@@ -75,7 +76,8 @@ fn plan(host: &Host, snapshot: &Snapshot, path: &str, taken: &Taken) -> anyhow::
             EditError::NotListed(_) => unreachable!("the neighbour is listed"),
         })
     };
-    let after = generations::apply(host, snapshot, &mut plan, (Serve::All, false), edit, &seen)?;
+    let change = Change::by_hand(Serve::All, false, &edit, &shall_see);
+    let after = generations::apply(host, snapshot, &mut plan, &change)?;
     plan.notes.extend(verify(host, &snapshot.path, &before, after.as_ref().unwrap_or(&before), &[])?);
     plan.stores.push((path.to_owned(), StoreResult::Added));
     Ok(plan)

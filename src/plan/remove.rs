@@ -4,13 +4,12 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use super::commit::{Mode, Outcome, change};
-use super::generations::{self, Serve};
-use super::refuse::store_path;
+use super::generations::{self, Change, Seen, Serve};
 use super::snapshot::{Host, Snapshot};
 use super::verify::verify;
 use super::{Plan, StoreResult};
 use crate::conf::{self, Document, clean};
-use crate::store::is_gone;
+use crate::store::{is_gone, store_path};
 
 /// What to remove.
 #[derive(Debug, Clone, Default)]
@@ -58,12 +57,13 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Re
         conf::remove(doc, |entry| going.iter().any(|path| path == entry))
             .map_err(|fault| snapshot.problem(host, fault))
     };
-    let seen = |list: &[String]| {
+    let shall_see = |seen: &Seen<'_>| {
+        let list = seen.now;
         let keep = |entry: &&String| !going.iter().any(|path| path == *entry || clean(path) == **entry);
         Ok(list.iter().filter(keep).cloned().collect())
     };
-    let served = (options.serve, options.force);
-    let after = generations::apply(host, snapshot, &mut plan, served, edit, &seen)?;
+    let change = Change::by_hand(options.serve, options.force, &edit, &shall_see);
+    let after = generations::apply(host, snapshot, &mut plan, &change)?;
     plan.notes.extend(verify(host, &snapshot.path, &before, after.as_ref().unwrap_or(&before), &[])?);
     Ok(plan)
 }

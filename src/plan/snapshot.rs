@@ -43,6 +43,8 @@ pub struct Snapshot {
     pub head: Option<Copied>,
     /// What a file without settings is given.
     pub essentials: Essentials,
+    /// Whether the document is what a copy is made from anew, and not what stands there.
+    pub(super) renewed: bool,
 }
 
 /// Where the main file is written.
@@ -148,7 +150,8 @@ impl Host {
             source,
             doc,
             head: None,
-            essentials,
+            essentials: essentials.clone(),
+            renewed: false,
         };
         if let Some((link, file)) = vendor {
             let (text, _) = read_text(&self.root, &file)?.ok_or_else(|| self.dangling(&path, &link))?;
@@ -187,7 +190,7 @@ impl Host {
         })
     }
 
-    fn parse(&self, path: &Path, text: String) -> Result<Rc<Document>, Problem> {
+    pub(super) fn parse(&self, path: &Path, text: String) -> Result<Rc<Document>, Problem> {
         let parsed = self.cache.parse(text.clone(), false);
         parsed.map_err(|fault| Problem::at(fault, self.root.show(path), &text))
     }
@@ -255,8 +258,10 @@ impl Snapshot {
     /// Whether the main file is edited: it serves the legacy generation, and is not
     /// made on a host that has modern engines only.
     pub(super) fn serves_main(&self, host: &Host, serve: Serve) -> bool {
-        let needless =
-            self.creates() && host.config.is_none() && installed::only_modern(&host.root).unwrap_or(false);
+        let needless = self.creates()
+            && !self.renewed
+            && host.config.is_none()
+            && installed::only_modern(&host.root).unwrap_or(false);
         serve == Serve::Legacy || (serve == Serve::All && !needless)
     }
 
@@ -284,12 +289,12 @@ impl Snapshot {
     pub(super) fn problem(&self, host: &Host, mut fault: Fault) -> Problem {
         let shown = host.root.show(self.file());
         match &self.before {
-            Some(whole) => {
+            Some(whole) if !self.renewed => {
                 let head = whole.len() - self.doc.text().len();
                 fault.span = fault.span.start + head..fault.span.end + head;
                 Problem::at(fault, shown, whole)
             }
-            None => Problem::at(fault, shown, self.doc.text()),
+            _ => Problem::at(fault, shown, self.doc.text()),
         }
     }
 

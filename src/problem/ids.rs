@@ -6,6 +6,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("bootc-storage", "bootc's own storage, which bootc forbids to list for all engines"),
     ("busy", "another process keeps the directory locked, or keeps changing the file"),
     ("dangling-link", "storage.conf is a symlink to nothing"),
+    ("declaration", "a declaration cannot be read, or is not one; it counts for nothing"),
     ("disk-full", "there is no space left; the file is as it was"),
     ("duplicate-key", "a key stands twice in the file, or in two spellings"),
     ("engine-stops", "an engine stops on this host's configuration"),
@@ -37,6 +38,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("path-variable", "a path holds a variable, which engines do not expand here"),
     ("permission", "this user may not do that"),
     ("read-only", "the file system is read-only"),
+    ("stale-copy", "a copy of a file was edited and cannot follow the file, which has changed"),
     ("store-comma", "a listed store has a comma in its path: engines stop"),
     ("store-contains-graphroot", "a store contains the engine's own storage"),
     (

@@ -12,7 +12,6 @@
 //! image, like the database: writable while rpm-ostree or an image build runs
 //! scriptlets, when /var is not.
 
-mod provided;
 mod record;
 
 use std::path::Path;
@@ -23,7 +22,7 @@ use crate::plan::{
     taken_entry,
 };
 use crate::problem::Problem;
-use crate::store::is_gone;
+use crate::store::{is_gone, provided_at_boot};
 use record::Record;
 
 /// Which scriptlet runs.
@@ -77,7 +76,7 @@ fn post(host: &Host, path: &str) -> anyhow::Result<Outcome> {
     let there = host.root.stat(Path::new(path)).map_err(host.cannot("look at", Path::new(path)))?;
     let mut allow_missing = false;
     if there.is_none() {
-        let provided = provided::at_boot(&host.root, path)?;
+        let provided = provided_at_boot(&host.root, path)?;
         let offline = host.root.is_tree() || !is_booted();
         if !(provided && offline) {
             return Err(left_to_boot(path, provided).into());

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::provided::escape;
 use crate::host::Root;
 use crate::plan::Taken;
 use crate::problem::Problem;
+use crate::store::unit_name;
 
 /// Beside the rpm database, which lives in /usr/lib/sysimage on image-based systems.
 const DIR: &str = "/usr/lib/sysimage/storagectl";
@@ -30,7 +30,7 @@ impl Record {
     }
 
     fn file(path: &str) -> PathBuf {
-        Path::new(DIR).join(format!("{}.json", escape(path)))
+        Path::new(DIR).join(unit_name(path, "json"))
     }
 
     pub(super) fn read(root: &Root, path: &str) -> Result<Option<Self>, Problem> {

@@ -8,11 +8,15 @@
 mod gone;
 mod harm;
 mod init;
+mod path;
+mod provided;
 mod records;
 mod writable;
 
 pub use gone::is_gone;
 pub use harm::{Harm, Scope, content_harms};
 pub use init::{MARKER, init};
+pub use path::store_path;
+pub use provided::{provided_at_boot, unit_name};
 pub use records::{IdMap, Image, Layer, count_images};
 pub use writable::{Writer, writer_besides_owner};

@@ -21,8 +21,8 @@ const CREATING: &str = "dDvqQCL";
 ///
 /// # Errors
 /// If a file cannot be read.
-pub(super) fn at_boot(root: &Root, path: &str) -> Result<bool, Problem> {
-    let unit = format!("{}.mount", escape(path));
+pub fn provided_at_boot(root: &Root, path: &str) -> Result<bool, Problem> {
+    let unit = unit_name(path, "mount");
     for dir in UNITS {
         let file = Path::new(dir).join(&unit);
         if root.stat(&file).map_err(Problem::cannot("look at", file.display()))?.is_some() {
@@ -44,6 +44,11 @@ pub(super) fn at_boot(root: &Root, path: &str) -> Result<bool, Problem> {
     Ok(false)
 }
 
+/// The name of the unit of this `kind` (`mount`, `automount`) for `path`.
+pub fn unit_name(path: &str, kind: &str) -> String {
+    format!("{}.{kind}", escape(path))
+}
+
 fn creates(line: &str, path: &str) -> bool {
     let mut fields = line.split_whitespace();
     let (Some(kind), Some(target)) = (fields.next(), fields.next()) else {
@@ -55,7 +60,7 @@ fn creates(line: &str, path: &str) -> bool {
 
 /// `path` as part of a unit's name, as `systemd-escape --path` gives it
 /// (systemd.unit(5), "String escaping for inclusion in unit names").
-pub(super) fn escape(path: &str) -> String {
+fn escape(path: &str) -> String {
     let mut out = String::new();
     for (index, byte) in path.trim_matches('/').bytes().enumerate() {
         match byte {

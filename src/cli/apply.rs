@@ -1,0 +1,60 @@
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::output::Output;
+use super::{Common, NO, report};
+use crate::declare::declarations;
+use crate::plan::{self, ApplyOptions, StoreResult};
+use crate::problem::Problem;
+
+const AFTER_HELP: &str = "\
+Declarations are read from /usr/lib/storagectl/stores.d (packages),
+/run/storagectl/stores.d and /etc/storagectl/stores.d (administrator). A file
+counts instead of one of the same name in a directory named before; a symlink
+to /dev/null masks it. A declaration, such as app.toml:
+
+  [[store]]
+  path = \"/usr/lib/app/images\"
+  # The rest is optional.
+  comment = \"images of the app\"
+  position = \"first\"         # or \"last\"; or before = \"/p\", or after = \"/p\"
+  condition = { path-exists = \"/usr/bin/app\", architecture = [\"x86_64\"] }
+
+`storagectl init-store --declare NAME PATH` writes one.";
+
+/// Make the configuration follow the declared stores
+///
+/// Lists the stores that packages and the administrator declare and that are
+/// there, and takes off those that were listed for a declaration that is gone.
+/// An entry says behind it which declaration it is for; one that says nothing
+/// was written by somebody and is never touched. A copy of the vendor's file
+/// that storagectl had to make is made anew when that file has changed.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Apply {
+    /// The system is starting: set aside entries whose directory is gone, with
+    /// which no engine would start
+    #[arg(long)]
+    boot: bool,
+}
+
+impl Apply {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+        let host = common.host()?;
+        if host.is_rootless() && host.config.is_none() {
+            return Err(Problem::new(
+                "permission",
+                "declarations are the system's, and only root may make its configuration follow",
+                "run it as root, or give a tree with `--root`",
+            )
+            .into());
+        }
+        let declarations = declarations(&host.root)?;
+        let outcome = plan::apply(&host, &declarations, ApplyOptions { boot: self.boot }, common.mode())?;
+        report::report_all(common, &host, &outcome, &declarations.problems, output)?;
+        let refused = |(_, result): &(String, StoreResult)| matches!(result, StoreResult::Skipped { id, .. } if *id != "store-missing");
+        let negative = !declarations.problems.is_empty() || outcome.plan.stores.iter().any(refused);
+        Ok(if negative { ExitCode::from(NO) } else { ExitCode::SUCCESS })
+    }
+}

@@ -1,0 +1,20 @@
+//! Declared stores: what packages and the administrator want listed, as files.
+//!
+//! A package ships `/usr/lib/storagectl/stores.d/NAME.toml` and needs no
+//! scriptlet; `storagectl apply` makes the configuration follow. This is what
+//! systemd does for users (sysusers.d) and directories (tmpfiles.d), and the rules
+//! are the same: a file in `/etc` counts instead of one of the same name in
+//! `/run`, and that instead of one in `/usr/lib`; a symlink to `/dev/null` masks
+//! it; files are read in the order of their names.
+//!
+//! This room reads declarations and says in which order their stores stand. What
+//! the configuration is and who owns an entry in it, [`crate::plan`] knows.
+
+mod architecture;
+mod arrange;
+mod file;
+mod read;
+
+pub use arrange::{Want, arranged};
+pub use file::{Condition, Declared, parse};
+pub use read::{ADMIN, Declarations, RUN, VENDOR, declarations, is_name};

@@ -1,0 +1,424 @@
+//! Making the configuration follow the declarations.
+//!
+//! Whose an entry is stands behind it in the file, so that it is known after
+//! ostree's merge of /etc, a rollback or a factory reset, when a record elsewhere
+//! would speak of another system. An entry with a mark that nobody declares any
+//! more goes; one without a mark is somebody's own and stays.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::add::{AddOptions, alias_of};
+use super::commit::{Mode, Outcome, change};
+use super::drop_in::{Item, OwnDropIn};
+use super::generations::{self, Change, Seen, Serve, cleaned};
+use super::rebase::Basis;
+use super::snapshot::{Host, Snapshot};
+use super::verify::verify;
+use super::{Note, Plan, StoreResult, refuse};
+use crate::conf::{self, Document, Listed, Mark, Position, clean};
+use crate::declare::{Declarations, Declared, Want, arranged};
+use crate::engine::{self, Profile, Settings, entry_harm};
+use crate::host::is_booted;
+use crate::problem::Problem;
+use crate::store::provided_at_boot;
+
+/// How declarations are followed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ApplyOptions {
+    /// The system is starting and no engine runs yet: what would keep every engine
+    /// from starting is set aside.
+    pub boot: bool,
+}
+
+/// Lists the stores that are declared and there, and takes off those that were
+/// listed for a declaration that is gone.
+///
+/// # Errors
+/// A [`Problem`] if the configuration cannot be read or an engine would not
+/// follow; nothing is written then.
+pub fn apply(
+    host: &Host,
+    declarations: &Declarations,
+    options: ApplyOptions,
+    mode: Mode,
+) -> anyhow::Result<Outcome> {
+    change(host, mode, |snapshot| plan(host, snapshot, declarations, options))
+}
+
+fn plan(
+    host: &Host,
+    snapshot: &Snapshot,
+    declarations: &Declarations,
+    options: ApplyOptions,
+) -> anyhow::Result<Plan> {
+    let follow = |basis: &Snapshot, by_hand: &[String]| {
+        Follow { host, snapshot, basis, by_hand, declarations, options }.plan()
+    };
+    let warn = |plan: &mut Plan, what: String| plan.notes.push(Note::Warning("stale-copy", what));
+    let path = host.show(&snapshot.path);
+    match snapshot.basis(host)? {
+        Basis::Same => match snapshot.adopted(host)? {
+            Some(head) => follow(&snapshot.with_head(head), &[]),
+            None => follow(snapshot, &[]),
+        },
+        Basis::Renewed(renewed, by_hand) => follow(&renewed, &by_hand).or_else(|error| {
+            let mut plan = follow(snapshot, &[])?;
+            let file = host.show(renewed.file());
+            warn(&mut plan, format!("`{path}` does not follow `{file}`, which has changed: {error}"));
+            Ok(plan)
+        }),
+        Basis::Diverged(from) => {
+            let mut plan = follow(snapshot, &[])?;
+            let what = format!(
+                "`{path}` does not follow `{from}`, which has changed: somebody edited both the copy and the original (`diff {from} {path}`)"
+            );
+            warn(&mut plan, what);
+            Ok(plan)
+        }
+    }
+}
+
+/// Everything that one plan is made from.
+struct Follow<'a> {
+    host: &'a Host,
+    /// The main file as it is.
+    snapshot: &'a Snapshot,
+    /// What is edited.
+    basis: &'a Snapshot,
+    /// Stores that an administrator had added to a file that is made anew.
+    by_hand: &'a [String],
+    declarations: &'a Declarations,
+    options: ApplyOptions,
+}
+
+/// What shall be listed, and what becomes of each declaration.
+#[derive(Default)]
+struct Decided {
+    wants: Vec<Want>,
+    /// Those that are not there yet, but will be when the system has started.
+    expected: Vec<String>,
+    results: Vec<(String, StoreResult)>,
+}
+
+impl Follow<'_> {
+    fn plan(&self) -> anyhow::Result<Plan> {
+        let Self { host, snapshot, basis, .. } = *self;
+        let before = snapshot.settings(host)?;
+        let reading = (host.config.is_none()).then(|| host.reading(Profile::Podman6));
+        let now = reading.as_ref().map(cleaned).unwrap_or_default();
+        let own = reading.as_ref().map(|now| OwnDropIn::find(host, now)).transpose()?;
+        let items = own.as_ref().map(OwnDropIn::items).unwrap_or_default();
+        let marks = self.marks(&items)?;
+        let listed: Vec<String> = before.stores.iter().map(|path| clean(path)).chain(now.clone()).collect();
+        let decided = self.decide(&before, &listed, &marks)?;
+        let edit = |doc: &Document| {
+            self.edit(doc, &decided.wants, &before).map_err(|fault| basis.problem(host, fault))
+        };
+        let main_before: Vec<String> = before.stores.iter().map(|path| clean(path)).collect();
+        let edited = edit(&basis.doc)?;
+        let main_after = conf::listed(edited.as_ref().unwrap_or(&basis.doc))
+            .map_err(|fault| basis.problem(host, fault))?;
+        let gone = self.gone(&listed, own.as_ref(), &marks, &before);
+        let shall_see = |seen: &Seen<'_>| {
+            Ok(match (&own, seen.modern) {
+                (Some(own), true) => {
+                    self.modern(seen, own, &items, &marks, &main_after, &decided.wants, &gone)
+                }
+                _ => followed(seen.now, &main_before, &main_after),
+            })
+        };
+        let comment = |path: &str| {
+            let want = decided.wants.iter().find(|want| want.path == path && marks.get(path) != Some(&None));
+            match want {
+                Some(want) => Some(want.mark.text()),
+                None => marks.get(path)?.as_ref().map(Mark::text),
+            }
+        };
+        let mut plan = Plan::default();
+        let change = Change {
+            serve: Serve::All,
+            force: false,
+            edit: &edit,
+            wanted: &shall_see,
+            comment: Some(&comment),
+            missing: &gone,
+        };
+        let after = generations::apply(host, basis, &mut plan, &change)?;
+        plan.notes.extend(verify(
+            host,
+            &snapshot.path,
+            &before,
+            after.as_ref().unwrap_or(&before),
+            &decided.expected,
+        )?);
+        plan.stores = self.results(decided, &listed, &marks, &main_after, &gone, &plan)?;
+        Ok(plan)
+    }
+
+    /// The listed stores and whose they are: nobody's or a declaration's. What is
+    /// listed by hand anywhere is that.
+    fn marks(&self, items: &[Item]) -> Result<BTreeMap<String, Option<Mark>>, Problem> {
+        let mut marks = BTreeMap::new();
+        for item in items.iter().filter(|item| !item.is_elsewhere()) {
+            marks.insert(item.path.clone(), item.comment.as_deref().and_then(Mark::parse));
+        }
+        let main =
+            conf::listed(&self.snapshot.doc).map_err(|fault| self.snapshot.problem(self.host, fault))?;
+        for entry in main {
+            let path = clean(&entry.path);
+            if entry.mark.is_none() || !marks.contains_key(&path) {
+                marks.insert(path, entry.mark);
+            }
+        }
+        Ok(marks)
+    }
+
+    /// Which declared stores shall be listed.
+    fn decide(
+        &self,
+        before: &Settings,
+        listed: &[String],
+        marks: &BTreeMap<String, Option<Mark>>,
+    ) -> anyhow::Result<Decided> {
+        let host = self.host;
+        let mut decided = Decided::default();
+        for declared in &self.declarations.stores {
+            let path = &declared.path;
+            let by_hand = |entry: &String| !matches!(marks.get(entry), Some(Some(_)));
+            if listed.contains(path) && by_hand(path) {
+                decided.results.push((path.clone(), StoreResult::Listed { alias: None }));
+                continue;
+            }
+            let others = listed.iter().filter(|entry| *entry != path && by_hand(entry));
+            if let Some(alias) = alias_of(host, others, path) {
+                decided.results.push((path.clone(), StoreResult::Listed { alias: Some(alias) }));
+                continue;
+            }
+            match self.refusal(before, declared) {
+                Ok(expected) => {
+                    decided.wants.push(declared.into());
+                    decided.expected.extend(expected.then(|| path.clone()));
+                }
+                Err(error) => {
+                    let (id, hint) = match error.downcast_ref::<Problem>() {
+                        Some(problem) => (problem.id, format!("; {}", problem.hint)),
+                        None => ("io", String::new()),
+                    };
+                    let reason = format!("{error:#}{hint}");
+                    decided.results.push((path.clone(), StoreResult::Skipped { id, reason }));
+                }
+            }
+        }
+        for (declared, reason) in &self.declarations.unmet {
+            decided.results.push((declared.path.clone(), StoreResult::Unmet { reason: reason.clone() }));
+        }
+        Ok(decided)
+    }
+
+    /// Why a declared store is not listed, or whether it is only there later.
+    fn refusal(&self, settings: &Settings, declared: &Declared) -> anyhow::Result<bool> {
+        let (host, path) = (self.host, Path::new(&declared.path));
+        let there = host.root.stat(path).map_err(host.cannot("look at", path))?.is_some();
+        let offline = !self.options.boot && (host.root.is_tree() || !is_booted());
+        let expected = !there && offline && provided_at_boot(&host.root, &declared.path)?;
+        if !there && !expected {
+            let (message, hint) = if offline {
+                (
+                    "its directory does not exist, and no tmpfiles.d line or mount unit here provides it",
+                    "`storagectl apply --boot` lists it if it is there when the system starts",
+                )
+            } else {
+                ("its directory does not exist", "run `storagectl apply` when it is there")
+            };
+            return Err(Problem::new("store-missing", message, hint).into());
+        }
+        refuse::store(
+            host,
+            settings,
+            &declared.path,
+            &AddOptions { allow_missing: true, ..AddOptions::default() },
+        )?;
+        Ok(expected)
+    }
+
+    /// The main file's text with all of this done to it.
+    fn edit(
+        &self,
+        doc: &Document,
+        wants: &[Want],
+        settings: &Settings,
+    ) -> Result<Option<Document>, conf::Fault> {
+        let mut edited: Option<Document> = None;
+        let there = |path: &str| !self.is_gone(settings, path);
+        if let Some(doc) = conf::put_back(doc, there)? {
+            edited = Some(doc);
+        }
+        if !self.by_hand.is_empty() {
+            let doc = edited.as_ref().unwrap_or(doc);
+            let added = conf::add(doc, self.by_hand, &Position::Any).map_err(|error| match error {
+                conf::EditError::Fault(fault) => fault,
+                conf::EditError::NotListed(_) => unreachable!("no neighbour was named"),
+            })?;
+            edited = added.or(edited);
+        }
+        let current = edited.as_ref().unwrap_or(doc);
+        let target = arranged(&conf::listed(current)?, wants, |mark| self.keeps(mark));
+        if let Some(doc) = conf::arrange(current, &target)? {
+            edited = Some(doc);
+        }
+        if self.options.boot {
+            let current = edited.as_ref().unwrap_or(doc);
+            if let Some(doc) = conf::set_aside(current, |path| self.is_gone(settings, path))? {
+                edited = Some(doc);
+            }
+        }
+        // A file that is made anew is so also if nothing is added to it.
+        Ok(edited.or_else(|| self.basis.renewed.then(|| doc.clone())))
+    }
+
+    /// Whether the declaration of this name could not be read: what it had declared stays.
+    fn keeps(&self, mark: &Mark) -> bool {
+        self.declarations.faulty.contains(&mark.name)
+    }
+
+    /// Whether engines stop on this entry because nothing is there.
+    fn is_gone(&self, settings: &Settings, path: &str) -> bool {
+        let harm = entry_harm(&self.host.root, settings, path);
+        harm.is_some_and(|harm| matches!(harm.id, "store-missing" | "store-not-directory"))
+    }
+
+    /// The stores without an owner that are left out while they are gone.
+    fn gone(
+        &self,
+        listed: &[String],
+        own: Option<&OwnDropIn>,
+        marks: &BTreeMap<String, Option<Mark>>,
+        settings: &Settings,
+    ) -> Vec<String> {
+        let mut candidates = own.map(OwnDropIn::missing).unwrap_or_default();
+        if self.options.boot {
+            candidates.extend(listed.iter().cloned());
+            let host = self.host;
+            let without =
+                own.map(|own| engine::read(&own.view(host, None), &host.environment(), Profile::Podman6));
+            candidates.extend(without.as_ref().map(cleaned).unwrap_or_default());
+        }
+        let unowned = |path: &String| !matches!(marks.get(path), Some(Some(_)));
+        let mut gone: Vec<String> = Vec::new();
+        for path in candidates {
+            if unowned(&path) && !gone.contains(&path) && self.is_gone(settings, &path) {
+                gone.push(path);
+            }
+        }
+        gone
+    }
+
+    /// What the generation that reads drop-ins shall see.
+    #[allow(clippy::too_many_arguments, reason = "each is one part of what is known of a host")]
+    fn modern(
+        &self,
+        seen: &Seen<'_>,
+        own: &OwnDropIn,
+        items: &[Item],
+        marks: &BTreeMap<String, Option<Mark>>,
+        main_after: &[Listed],
+        wants: &[Want],
+        gone: &[String],
+    ) -> Vec<String> {
+        let taken_off = own.taken_off();
+        // What stood in our file for the order alone, and is not listed elsewhere any more.
+        let spent = |path: &String| {
+            items.iter().any(|item| item.path == *path && item.is_elsewhere()) && !seen.without.contains(path)
+        };
+        let mut list: Vec<String> = seen.now.iter().filter(|path| !spent(path)).cloned().collect();
+        let mut behind: Option<&String> = None;
+        for path in seen.without {
+            if !list.contains(path) && !taken_off.contains(path) && !gone.contains(path) {
+                let at = behind.and_then(|other| list.iter().position(|path| path == other));
+                list.insert(at.map_or(0, |at| at + 1).min(list.len()), path.clone());
+            }
+            behind = Some(path);
+        }
+        // A vendor's drop-in that came later hides what an administrator listed.
+        let by_hand = main_after.iter().filter(|entry| entry.mark.is_none()).map(|entry| clean(&entry.path));
+        for path in by_hand.filter(|_| seen.hidden_by_vendor) {
+            if !list.contains(&path) && !taken_off.contains(&path) {
+                list.push(path);
+            }
+        }
+        list.retain(|path| !gone.contains(path));
+        let listed: Vec<Listed> =
+            list.into_iter().map(|path| Listed { mark: marks.get(&path).cloned().flatten(), path }).collect();
+        arranged(&listed, wants, |mark| self.keeps(mark))
+            .into_iter()
+            .map(|entry| clean(&entry.path))
+            .collect()
+    }
+
+    /// What became of everything that this was about.
+    fn results(
+        &self,
+        decided: Decided,
+        listed: &[String],
+        marks: &BTreeMap<String, Option<Mark>>,
+        main_after: &[Listed],
+        gone: &[String],
+        plan: &Plan,
+    ) -> anyhow::Result<Vec<(String, StoreResult)>> {
+        let mut results = Vec::new();
+        let asides =
+            conf::asides(&self.snapshot.doc).map_err(|fault| self.snapshot.problem(self.host, fault))?;
+        for (path, mark) in marks {
+            let stays = mark.is_none()
+                || decided.wants.iter().any(|want| want.path == *path)
+                || mark.as_ref().is_some_and(|mark| self.keeps(mark));
+            if !stays {
+                results.push((path.clone(), StoreResult::Removed));
+            }
+        }
+        let set_aside = gone.iter().filter(|path| listed.contains(path));
+        results.extend(set_aside.map(|path| (path.clone(), StoreResult::SetAside)));
+        for aside in asides {
+            let path = clean(&aside.path);
+            if main_after.iter().any(|entry| clean(&entry.path) == path) {
+                results.push((path, StoreResult::PutBack));
+            }
+        }
+        for want in &decided.wants {
+            let result = match (listed.contains(&want.path), plan.changes.is_empty()) {
+                (false, false) => StoreResult::Added,
+                _ => StoreResult::Listed { alias: None },
+            };
+            results.push((want.path.clone(), result));
+        }
+        results.extend(decided.results);
+        let mut told: Vec<(String, StoreResult)> = Vec::new();
+        for (path, result) in results {
+            // A store that is gone is removed because of that: both are told.
+            let other = told.iter().find(|(other, _)| *other == path).map(|(_, other)| other);
+            match (other, &result) {
+                (None, _) | (Some(StoreResult::Removed), StoreResult::Skipped { .. }) => {}
+                _ => continue,
+            }
+            told.push((path, result));
+        }
+        Ok(told)
+    }
+}
+
+/// The list `now` of an engine that reads the main file, when that changes: what
+/// else it sees keeps its place.
+fn followed(now: &[String], before: &[String], after: &[Listed]) -> Vec<String> {
+    let after: Vec<String> = after.iter().map(|entry| clean(&entry.path)).collect();
+    let at = (0..=now.len().saturating_sub(before.len())).find(|&at| now[at..].starts_with(before));
+    match at {
+        Some(at) => [&now[..at], &after, &now[at + before.len()..]].concat(),
+        None => {
+            // CRI-O drops the earlier one of two.
+            let others: Vec<String> = now.iter().filter(|path| !before.contains(path)).cloned().collect();
+            let ahead: Vec<String> = after.into_iter().filter(|path| !others.contains(path)).collect();
+            [ahead, others].concat()
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! A main file that was made from another one follows it.
+//!
+//! Where storagectl had to make /etc/containers/storage.conf, as a copy of the
+//! vendor's file or in place of a symlink to it, engines no longer read the
+//! original, and an update of that would be lost. The head of the copy tells what
+//! it was made from. If all that somebody changed since is which stores are listed,
+//! the copy is made again from the original as it is now.
+//!
+//! On ostree hosts the image's own /etc is kept in /usr/etc, and a file that is
+//! changed locally stops following it in the same way. There the first change of
+//! `storagectl apply` gives the file a head that names that original.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use super::copy::{Copied, Source};
+use super::finish::emptied;
+use super::snapshot::{Host, Snapshot, read_text};
+use crate::conf::{self, Document, add_essentials};
+use crate::engine;
+
+/// More stores than that added by hand are not tried in all combinations.
+const MAX_BY_HAND: usize = 8;
+
+/// What a main file is in relation to the file that it was made from.
+#[derive(Debug)]
+pub(super) enum Basis {
+    /// It is none, or its original is as it was.
+    Same,
+    /// It is to be made again: as this snapshot, with these stores added by hand.
+    Renewed(Box<Snapshot>, Vec<String>),
+    /// Its original has changed, and so has the file itself.
+    Diverged(String),
+}
+
+impl Snapshot {
+    /// Compares the main file with what it was made from.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub(super) fn basis(&self, host: &Host) -> anyhow::Result<Basis> {
+        let Some(head) = self.head.as_ref().filter(|_| self.source == Source::Itself) else {
+            return Ok(Basis::Same);
+        };
+        let from = head.from.clone().unwrap_or_else(|| engine::VENDOR_FILE.to_owned());
+        let Some((original, _)) = read_text(&host.root, Path::new(&from))? else {
+            return Ok(Basis::Same);
+        };
+        let parsed = |text: &str| host.parse(Path::new(&from), text.to_owned());
+        let bare = conf::without_marked(&*parsed(&original)?).map_err(|fault| self.problem(host, fault))?;
+        if head.is_made_from(bare.text()) || head.is_made_from(&original) {
+            return Ok(Basis::Same);
+        }
+        let Some(by_hand) = self.added_by_hand(head) else {
+            return Ok(Basis::Diverged(from));
+        };
+        let doc = parsed(&original)?;
+        let source = match &head.link {
+            Some(target) => Source::Link { target: target.clone(), file: from.clone().into() },
+            None => Source::Vendor(from.clone().into()),
+        };
+        let whole =
+            add_essentials(&doc, &self.essentials, true).map_err(|fault| self.problem(host, fault))?;
+        let without = emptied(whole.as_ref().unwrap_or(&doc)).map_err(|fault| self.problem(host, fault))?;
+        let head = Copied::new(&source, bare.text(), &without);
+        let renewed = Snapshot {
+            path: self.path.clone(),
+            target: None,
+            found: None,
+            before: self.before.clone(),
+            source,
+            doc,
+            head,
+            essentials: self.essentials.clone(),
+            renewed: true,
+        };
+        Ok(Basis::Renewed(Box::new(renewed), by_hand))
+    }
+
+    /// The stores that are to be taken out of this copy, beside those that have an
+    /// owner, to get what it was made from; `None` if something else differs, too.
+    fn added_by_hand(&self, head: &Copied) -> Option<Vec<String>> {
+        let whole = conf::put_back(&self.doc, |_| true).ok()?;
+        let bare = conf::without_marked(whole.as_ref().unwrap_or(&self.doc)).ok()?;
+        let entries = conf::listed(&bare).ok()?;
+        // Stores are added behind others as a rule, so the last are tried first.
+        let count = entries.len().min(MAX_BY_HAND);
+        let candidates = &entries[entries.len() - count..];
+        let mut tries: Vec<usize> = (0..1 << count).collect();
+        tries.sort_by_key(|set| (set.count_ones(), usize::MAX - set));
+        tries.into_iter().find_map(|set| {
+            let going: Vec<&String> = candidates
+                .iter()
+                .enumerate()
+                .filter(|(index, _)| set & (1 << index) != 0)
+                .map(|(_, entry)| &entry.path)
+                .collect();
+            let rest = conf::remove(&bare, |path| going.iter().any(|other| *other == path)).ok()?;
+            let text = rest.as_ref().unwrap_or(&bare).text();
+            head.is_spent(text).then(|| going.into_iter().cloned().collect())
+        })
+    }
+
+    /// On an ostree host, the head for a file that so far is the image's own: the
+    /// one below /usr/etc, but for entries that have an owner.
+    ///
+    /// # Errors
+    /// If that file cannot be read.
+    pub(super) fn adopted(&self, host: &Host) -> anyhow::Result<Option<Copied>> {
+        let plain = self.source == Source::Itself && self.head.is_none() && host.config.is_none();
+        if !plain || host.is_rootless() || !self.path.starts_with("/etc") {
+            return Ok(None);
+        }
+        let file = Path::new("/usr").join(self.path.strip_prefix("/").unwrap_or(&self.path));
+        let Some((original, _)) = read_text(&host.root, &file)? else {
+            return Ok(None);
+        };
+        let Ok(original) = Document::parse(original) else {
+            return Ok(None);
+        };
+        let bare = |doc: &Document| conf::without_marked(doc).map(|doc| doc.text().to_owned());
+        match (bare(&original), bare(&self.doc)) {
+            (Ok(theirs), Ok(ours)) if theirs == ours => {
+                let without = conf::without_marked(&original).and_then(|doc| emptied(&doc));
+                let without = without.map_err(|fault| self.problem(host, fault))?;
+                Ok(Copied::new(&Source::Vendor(file), &theirs, &without))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The same with this head.
+    pub(super) fn with_head(&self, head: Copied) -> Snapshot {
+        Snapshot {
+            path: self.path.clone(),
+            target: None,
+            found: None,
+            before: self.before.clone(),
+            source: self.source.clone(),
+            doc: Rc::clone(&self.doc),
+            head: Some(head),
+            essentials: self.essentials.clone(),
+            renewed: false,
+        }
+    }
+}
