@@ -8,6 +8,7 @@ PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share
 MANDIR ?= $(DATADIR)/man
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 MACROSDIR ?= $(PREFIX)/lib/rpm/macros.d
 CARGO ?= cargo
 CARGO_FLAGS ?= --locked
@@ -34,6 +35,10 @@ install: all
 	install -D -m 0644 $(COMPLETIONS)/_storagectl $(DESTDIR)$(DATADIR)/zsh/site-functions/_storagectl
 	install -D -m 0644 $(COMPLETIONS)/storagectl.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/storagectl.fish
 	install -D -m 0644 scriptlets/macros.storagectl $(DESTDIR)$(MACROSDIR)/macros.storagectl
+	install -d -m 0755 $(DESTDIR)$(UNITDIR)/basic.target.wants
+	sed 's|/usr/bin/storagectl|$(BINDIR)/storagectl|' scriptlets/systemd/storagectl-apply.service > $(DESTDIR)$(UNITDIR)/storagectl-apply.service
+	chmod 0644 $(DESTDIR)$(UNITDIR)/storagectl-apply.service
+	ln -sf ../storagectl-apply.service $(DESTDIR)$(UNITDIR)/basic.target.wants/storagectl-apply.service
 
 .PHONY: check
 check:

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::output::Output;
 use super::{Common, store_paths};
+use crate::declare::declare;
 use crate::plan::effective_settings;
 use crate::store;
 
@@ -19,6 +20,10 @@ pub(super) struct InitStore {
     /// The stores: absolute paths of directories, made if they are missing
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<OsString>,
+    /// Write the declaration NAME, so that `apply` lists them: below /usr/lib with
+    /// --root or while an image is built, below /etc on a running system
+    #[arg(long, value_name = "NAME")]
+    declare: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -27,6 +32,15 @@ struct Report {
     changed: bool,
     dry_run: bool,
     stores: Vec<StoreLine>,
+    /// The declaration that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    declaration: Option<Declaration>,
+}
+
+#[derive(Serialize)]
+struct Declaration {
+    file: String,
+    created: bool,
 }
 
 #[derive(Serialize)]
@@ -40,24 +54,35 @@ impl InitStore {
         let paths = store_paths(&self.paths)?;
         let host = common.host()?;
         let driver = effective_settings(&host)?.driver;
+        let would = if common.dry_run { "would have " } else { "" };
         let mut stores = Vec::new();
-        for path in paths {
-            let created = store::init(&host.root, Path::new(&path), &driver, common.dry_run)?;
-            let shown = host.show(Path::new(&path));
-            let would = if common.dry_run { "would have " } else { "" };
+        for path in &paths {
+            let created = store::init(&host.root, Path::new(path), &driver, common.dry_run)?;
+            let shown = host.show(Path::new(path));
             if created.is_empty() {
                 output.detail(&format!("`{shown}` is an image store already"));
             } else {
                 output.status(&format!("{would}made `{shown}` an image store"));
             }
             stores.push(StoreLine {
-                path,
+                path: path.clone(),
                 created: created.iter().map(|path| path.display().to_string()).collect(),
             });
         }
+        let mut declaration = None;
+        if let Some(name) = &self.declare {
+            let (file, created) = declare(&host.root, name, &paths, common.dry_run)?;
+            let file = host.show(&file);
+            match created {
+                true => output.status(&format!("{would}declared them in `{file}`")),
+                false => output.detail(&format!("`{file}` declares that already")),
+            }
+            declaration = Some(Declaration { file, created });
+        }
         if output.json {
-            let changed = stores.iter().any(|store| !store.created.is_empty());
-            output.json(&Report { version: 1, changed, dry_run: common.dry_run, stores })?;
+            let changed = stores.iter().any(|store| !store.created.is_empty())
+                || declaration.as_ref().is_some_and(|declaration| declaration.created);
+            output.json(&Report { version: 1, changed, dry_run: common.dry_run, stores, declaration })?;
         }
         Ok(())
     }

@@ -55,14 +55,14 @@ impl Scriptlet {
         }
     }
 
-    fn each(&self, common: &Common, output: &Output, run: impl Fn(&Host) -> anyhow::Result<Option<Outcome>>) {
-        let result = common.host().and_then(|host| match run(&host)? {
-            Some(mut outcome) => {
+    fn each(&self, common: &Common, output: &Output, run: impl Fn(&Host) -> anyhow::Result<Vec<Outcome>>) {
+        let result = common.host().and_then(|host| {
+            for mut outcome in run(&host)? {
                 // On every upgrade the old package's store still holds something: no news.
                 outcome.plan.stores.retain(|(_, result)| *result != StoreResult::Kept);
-                report::report(common, &host, &outcome, false, output)
+                report::report(common, &host, &outcome, false, output)?;
             }
-            None => Ok(()),
+            Ok(())
         });
         if let Err(error) = result {
             output.error(&error);

@@ -14,7 +14,9 @@ mod architecture;
 mod arrange;
 mod file;
 mod read;
+mod write;
 
 pub use arrange::{Want, arranged};
 pub use file::{Condition, Declared, parse};
 pub use read::{ADMIN, Declarations, RUN, VENDOR, declarations, is_name};
+pub use write::declare;

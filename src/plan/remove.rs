@@ -7,8 +7,9 @@ use super::commit::{Mode, Outcome, change};
 use super::generations::{self, Change, Seen, Serve};
 use super::snapshot::{Host, Snapshot};
 use super::verify::verify;
-use super::{Plan, StoreResult};
+use super::{Note, Plan, StoreResult};
 use crate::conf::{self, Document, clean};
+use crate::declare::{ADMIN, RUN, VENDOR};
 use crate::store::{is_gone, store_path};
 
 /// What to remove.
@@ -63,9 +64,30 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Re
         Ok(list.iter().filter(keep).cloned().collect())
     };
     let change = Change::by_hand(options.serve, options.force, &edit, &shall_see);
+    plan.notes.extend(declared(host, snapshot, &going));
     let after = generations::apply(host, snapshot, &mut plan, &change)?;
     plan.notes.extend(verify(host, &snapshot.path, &before, after.as_ref().unwrap_or(&before), &[])?);
     Ok(plan)
+}
+
+/// A warning for each store that goes although a declaration lists it.
+fn declared(host: &Host, snapshot: &Snapshot, going: &[String]) -> Vec<Note> {
+    let listed = conf::listed(&snapshot.doc).unwrap_or_default();
+    let marked = listed.into_iter().filter(|entry| going.contains(&entry.path));
+    let names = marked.filter_map(|entry| Some((entry.path, entry.mark?.name)));
+    let is_there = |dir: &str, name: &str| {
+        let file = Path::new(dir).join(format!("{name}.toml"));
+        matches!(host.root.stat(&file), Ok(Some(_)))
+    };
+    names
+        .filter(|(_, name)| [VENDOR, RUN, ADMIN].iter().any(|dir| is_there(dir, name)))
+        .map(|(path, name)| {
+            let what = format!(
+                "`{path}` is declared by `{name}` and comes back with the next `storagectl apply`: `ln -s /dev/null {ADMIN}/{name}.toml` keeps it away"
+            );
+            Note::Warning("store-declared", what)
+        })
+        .collect()
 }
 
 /// The entries that mean the store at `path`: by their path, or because both

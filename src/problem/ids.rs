@@ -41,6 +41,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("stale-copy", "a copy of a file was edited and cannot follow the file, which has changed"),
     ("store-comma", "a listed store has a comma in its path: engines stop"),
     ("store-contains-graphroot", "a store contains the engine's own storage"),
+    ("store-declared", "a store that a declaration lists was removed, and comes back"),
     (
         "store-in-graphroot",
         "a store lies inside the engine's own storage, which CRI-O wipes after a power cut",

@@ -16,10 +16,11 @@ mod record;
 
 use std::path::Path;
 
+use crate::declare::Declarations;
 use crate::host::is_booted;
 use crate::plan::{
-    AddOptions, Host, Mode, Outcome, RemoveOptions, StoreResult, add_stores, relist_store, remove_stores,
-    taken_entry,
+    AddOptions, ApplyOptions, Host, Mode, Outcome, RemoveOptions, StoreResult, add_stores, apply,
+    relist_store, remove_stores, taken_entry,
 };
 use crate::problem::Problem;
 use crate::store::{is_gone, provided_at_boot};
@@ -42,34 +43,35 @@ pub enum Phase {
 ///
 /// # Errors
 /// A [`Problem`] that says why the store is not listed, or still is.
-pub fn scriptlet(host: &Host, phase: Phase, count: u32, path: &str) -> anyhow::Result<Option<Outcome>> {
+pub fn scriptlet(host: &Host, phase: Phase, count: u32, path: &str) -> anyhow::Result<Vec<Outcome>> {
+    let one = |outcome| vec![outcome];
     match (phase, count) {
-        (Phase::Post, _) => post(host, path).map(Some),
-        (Phase::Preun, 0) => preun(host, path).map(Some),
-        (Phase::Preun, _) => Ok(None),
-        (Phase::Postun, 0) => postun_erase(host, path).map(Some),
-        (Phase::Postun, _) => unlist_if_gone(host, path).map(Some),
+        (Phase::Post, _) => post(host, path).map(one),
+        (Phase::Preun, 0) => preun(host, path).map(one),
+        (Phase::Preun, _) => Ok(Vec::new()),
+        (Phase::Postun, 0) => postun_erase(host, path).map(one),
+        (Phase::Postun, _) => unlist_if_gone(host, path).map(one),
     }
 }
 
-/// Takes off the list what scriptlets have put there: storagectl itself is being
-/// erased, and the packages' own scriptlets will not find it.
+/// Takes off the list what scriptlets and declarations have put there: storagectl
+/// itself is being erased, and nothing will do so when the packages go.
 ///
 /// # Errors
 /// A [`Problem`] if the file cannot be edited.
-pub fn unlist_all(host: &Host) -> anyhow::Result<Option<Outcome>> {
+pub fn unlist_all(host: &Host) -> anyhow::Result<Vec<Outcome>> {
+    let mut outcomes = vec![apply(host, &Declarations::default(), ApplyOptions::default(), Mode::Commit)?];
     let records = Record::all(&host.root)?;
     let paths: Vec<String> =
         records.iter().filter(|record| record.added).map(|record| record.path.clone()).collect();
-    if paths.is_empty() {
-        return Ok(None);
+    if !paths.is_empty() {
+        let options = RemoveOptions { paths, ..RemoveOptions::default() };
+        outcomes.push(remove_stores(host, &options, Mode::Commit)?);
     }
-    let options = RemoveOptions { paths, ..RemoveOptions::default() };
-    let outcome = remove_stores(host, &options, Mode::Commit)?;
     for record in &records {
         Record::forget(&host.root, &record.path)?;
     }
-    Ok(Some(outcome))
+    Ok(outcomes)
 }
 
 fn post(host: &Host, path: &str) -> anyhow::Result<Outcome> {
