@@ -11,6 +11,7 @@ crun crun
 rpm rpm
 rpmbuild rpm
 strace strace
+ostree ostree
 setfacl acl
 setfattr attr
 busybox busybox-static

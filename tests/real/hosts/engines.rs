@@ -95,7 +95,7 @@ fn with_variables<'command>(command: &'command mut Command, host: &Host) -> &'co
 }
 
 /// Where an engine is. Those that are not there yet are built.
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     static ENGINES: OnceLock<PathBuf> = OnceLock::new();
     let built = ENGINES.get_or_init(|| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engines/build.sh");
@@ -184,7 +184,7 @@ fn from_options(options: &[String]) -> Vec<String> {
 }
 
 /// The stores in one option, as the overlay driver splits and cleans them.
-pub(super) fn paths(value: &str) -> Vec<String> {
+pub(crate) fn paths(value: &str) -> Vec<String> {
     value.trim().split(',').filter(|path| !path.is_empty()).map(clean).collect()
 }
 
