@@ -12,6 +12,7 @@ rpm rpm
 rpmbuild rpm
 strace strace
 ostree ostree
+systemd-analyze systemd
 setfacl acl
 setfattr attr
 busybox busybox-static

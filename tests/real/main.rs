@@ -1,4 +1,4 @@
-//! Acceptance against the real thing: podman, rpm, rpmbuild, strace.
+//! Acceptance against the real thing: podman, rpm, rpmbuild, strace, ostree, systemd.
 //!
 //! These tests need root and the programs that tests/requirements.sh installs.
 //! They change nothing on the host: engines get private storage and a private
@@ -19,3 +19,4 @@ mod rpm;
 mod strace;
 mod support;
 mod tree;
+mod unit;

@@ -17,6 +17,7 @@ mod transactions;
 use cases::{CONF, Case};
 use machine::Machine;
 use packages::Hooks;
+pub(crate) use packages::strip_program;
 use transactions::*;
 
 #[test]

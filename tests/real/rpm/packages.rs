@@ -355,7 +355,7 @@ mkdir -p %{{buildroot}}%{{_prefix}}/lib/sysimage/storagectl
 }
 
 /// Copies the program that was built for this test, without what only debuggers need.
-pub(super) fn strip_program(to: &Path) {
+pub(crate) fn strip_program(to: &Path) {
     run(Command::new("strip").arg("-o").arg(to).arg(STORAGECTL));
 }
 
