@@ -4,7 +4,9 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::Config;
-use storagectl::conf::{self, Cut, Document, EditError, Fault, Leaf, Position, StoreList, clean, copy};
+use storagectl::conf::{
+    self, Cut, Document, EditError, Fault, Leaf, Listed, Mark, Position, StoreList, clean, copy, toml11,
+};
 
 /// One way to write an array of stores, around the items of the list.
 #[derive(Debug, Clone)]
@@ -134,6 +136,56 @@ fn stores() -> impl Strategy<Value = Vec<String>> {
     })
 }
 
+/// Any array at all: white space, line breaks and comments wherever they may stand.
+fn wild() -> impl Strategy<Value = (String, Vec<String>)> {
+    let gap = proptest::sample::select(vec![
+        "",
+        "",
+        "",
+        "",
+        " ",
+        " ",
+        " ",
+        "\t",
+        "\n",
+        "\n",
+        "\n  ",
+        "\n  ",
+        "\r\n ",
+        "\n\n",
+        " # c1\n",
+        "  # c2\n   # \"/off\",\n",
+        "\n  # c3\r\n\n  ",
+    ]);
+    let quote = proptest::sample::select(vec!["\"", "\"", "'", "\"\"\"", "'''"]);
+    let key = prop_oneof![
+        Just(("[storage.options]\n  additionalimagestores = ", "\n")),
+        Just(("\u{feff}storage.options.additionalimagestores=", "")),
+        Just(("[storage]\r\noptions = { additionalimagestores = ", ", size = '' } # c4\r\n")),
+    ];
+    let gaps = proptest::collection::vec((gap.clone(), gap), 7);
+    (stores(), proptest::collection::vec(quote, 6), gaps, key, any::<bool>()).prop_map(
+        |(items, quotes, gaps, (head, tail), trailing)| {
+            let mut text = format!("{head}[{}", gaps[6].0);
+            for (index, item) in items.iter().enumerate() {
+                let (before, behind) = gaps[index];
+                let quote = quotes[index];
+                text += &format!("{quote}{item}{quote}{before}");
+                let last = index + 1 == items.len();
+                if !last || trailing {
+                    text += &format!(",{behind}");
+                }
+            }
+            (text + "]" + tail, items)
+        },
+    )
+}
+
+/// A file and the items of its list.
+fn files() -> impl Strategy<Value = (String, Vec<String>)> {
+    prop_oneof![(looks(), stores()).prop_map(|(looks, items)| (file(&looks, &items), items)), wild()]
+}
+
 fn add(text: &str, paths: &[String], position: &Position) -> Result<String, EditError> {
     let doc = Document::parse(text)?;
     Ok(conf::add(&doc, paths, position)?.unwrap_or(doc).text().to_owned())
@@ -157,6 +209,54 @@ fn comments(text: &str) -> Vec<String> {
         text.lines().filter_map(|line| Some(line[line.find("# ")?..].trim().to_owned())).collect();
     found.sort();
     found
+}
+
+fn listed(text: &str) -> Vec<Listed> {
+    conf::listed(&Document::parse(text).unwrap()).unwrap()
+}
+
+fn arrange(text: &str, wanted: &[Listed]) -> String {
+    let doc = Document::parse(text).unwrap();
+    conf::arrange(&doc, wanted).unwrap().unwrap_or(doc).text().to_owned()
+}
+
+fn set_aside(text: &str, gone: impl Fn(&str) -> bool) -> String {
+    let doc = Document::parse(text).unwrap();
+    conf::set_aside(&doc, gone).unwrap().unwrap_or(doc).text().to_owned()
+}
+
+fn put_back(text: &str, back: impl Fn(&str) -> bool) -> String {
+    let doc = Document::parse(text).unwrap();
+    conf::put_back(&doc, back).unwrap().unwrap_or(doc).text().to_owned()
+}
+
+fn asides(text: &str) -> Vec<String> {
+    let found = conf::asides(&Document::parse(text).unwrap()).unwrap();
+    found.into_iter().map(|aside| aside.path).collect()
+}
+
+/// Entries that storagectl owns, and between which of the others each goes.
+fn owned() -> impl Strategy<Value = Vec<(usize, Listed)>> {
+    let comment =
+        prop_oneof![Just(None), Just(Some("demo (x) # \"/y\", ]")), Just(Some("missing at boot: \"/a\","))];
+    let mark = ("[A-Za-z0-9._@+-]{1,6}", comment).prop_map(|(name, comment)| Mark::new(&name, comment));
+    let entry = ("/owned/[a-z]{1,2}", mark).prop_map(|(path, mark)| Listed { path, mark: Some(mark) });
+    proptest::collection::vec((0..7usize, entry), 0..4)
+}
+
+/// `theirs` with the `owned` entries among them.
+fn mixed(theirs: &[Listed], owned: &[(usize, Listed)]) -> Vec<Listed> {
+    let mut list = Vec::new();
+    for place in 0..=theirs.len() {
+        let here = |(at, _): &&(usize, Listed)| at % (theirs.len() + 1) == place;
+        list.extend(owned.iter().filter(here).map(|(_, entry)| entry.clone()));
+        list.extend(theirs.get(place).cloned());
+    }
+    list
+}
+
+fn unmarked(list: &[Listed]) -> Vec<Listed> {
+    list.iter().filter(|entry| entry.mark.is_none()).cloned().collect()
 }
 
 /// Everything but the list.
@@ -252,6 +352,145 @@ proptest! {
         let alone = items.len() == 1;
         if plain && !alone {
             prop_assert_eq!(back, text);
+        }
+    }
+
+    #[test]
+    fn marked_entries_come_and_go_in_any_order_and_leave_no_trace((text, _) in files(), rounds in proptest::collection::vec(owned(), 1..4)) {
+        let theirs = listed(&text);
+        let mut now = text.clone();
+        for owned in &rounds {
+            let before = now.clone();
+            let wanted = mixed(&theirs, owned);
+            now = arrange(&before, &wanted);
+            prop_assert_eq!(&listed(&now), &wanted);
+            prop_assert!(is_insertion(&text, &now), "bytes were lost:\n{text}\n{now}");
+            prop_assert_eq!(conf::arrange(&Document::parse(now.as_str()).unwrap(), &wanted).unwrap().map(|doc| doc.text().to_owned()), None);
+            prop_assert_eq!(toml11::scan(&now).len(), toml11::scan(&text).len());
+            let own = wanted.len() - theirs.len();
+            prop_assert_eq!(now.lines().filter(|line| line.trim_start_matches([' ', '\t', ',']).starts_with(['"', '\'']) && line.contains("# storagectl: ")).count(), own, "not on lines of their own:\n{}", now);
+            if owned.len() == 1 {
+                // What it looks like does not depend on what was there before.
+                prop_assert_eq!(&now, &arrange(&text, &wanted), "from:\n{}", before);
+            }
+        }
+        prop_assert_eq!(&arrange(&now, &theirs), &text, "after:\n{}", now);
+        let bare = conf::without_marked(&Document::parse(now.as_str()).unwrap()).unwrap();
+        prop_assert_eq!(bare.text(), text);
+    }
+
+    #[test]
+    fn another_marked_entry_is_an_insertion((text, _) in files(), owned in owned(), one in owned()) {
+        let theirs = listed(&text);
+        let before = arrange(&text, &mixed(&theirs, &owned));
+        let all: Vec<_> = owned.iter().chain(&one).cloned().collect();
+        let after = arrange(&before, &mixed(&theirs, &all));
+        prop_assert!(is_insertion(&before, &after), "bytes were lost:\n{before}\n{after}");
+    }
+
+    #[test]
+    fn an_edit_by_hand_beside_marked_entries_is_undone_by_its_opposite(looks in looks(), items in stores(), owned in owned(), place in 0..5usize, at in 0..6usize) {
+        let text = file(&looks, &items);
+        let marked = arrange(&text, &mixed(&listed(&text), &owned));
+        let position = position(place, at, &list(&marked));
+        let added = add(&marked, &["/the/new/one".to_owned()], &position).unwrap();
+        prop_assert!(is_insertion(&marked, &added), "bytes were lost:\n{marked}\n{added}");
+        let removed = remove(&added, |path| path == "/the/new/one").unwrap();
+        prop_assert_eq!(&removed, &marked, "after:\n{}", added);
+    }
+
+    #[test]
+    fn edits_by_hand_between_marked_entries_lose_nothing((text, items) in files(), owned in owned(), then in owned(), place in 0..5usize, at in 0..6usize, pick in 0..6usize) {
+        let marked = arrange(&text, &mixed(&listed(&text), &owned));
+        let position = position(place, at, &list(&marked));
+        let added = add(&marked, &["/the/new/one".to_owned()], &position).unwrap();
+        let gone = items.get(pick).cloned();
+        let edited = remove(&added, |path| Some(path) == gone.as_deref()).unwrap();
+        let theirs = unmarked(&listed(&edited));
+        let mut expected = items.clone();
+        expected.push("/the/new/one".to_owned());
+        expected.retain(|path| Some(path) != gone.as_ref());
+        expected.sort();
+        let sorted = |list: Vec<Listed>| {
+            let mut paths: Vec<_> = list.into_iter().map(|entry| entry.path).collect();
+            paths.sort();
+            paths
+        };
+        prop_assert_eq!(&sorted(theirs.clone()), &expected, "{}", edited);
+        let again = arrange(&edited, &mixed(&theirs, &then));
+        let bare = conf::without_marked(&Document::parse(again.as_str()).unwrap()).unwrap();
+        prop_assert_eq!(&conf::listed(&bare).unwrap(), &theirs);
+        prop_assert!(!bare.text().contains("# storagectl:"));
+        // Comments of the entry that was removed go with it; of wild files nobody can say which.
+        let own = gone.map(|gone| [format!("# above {gone}"), format!("# behind {gone}")]).unwrap_or_default();
+        let others = |text: &str| {
+            let told = |comment: &String| !comment.starts_with("# c") && !comment.starts_with("# \"/off") && !own.contains(comment);
+            comments(text).into_iter().filter(told).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(others(bare.text()), others(&text), "a comment was lost:\n{}\n{}", text, bare.text());
+    }
+
+    #[test]
+    fn what_is_set_aside_comes_back_byte_for_byte((text, items) in files(), gone in proptest::bits::u8::ANY, back in proptest::bits::u8::ANY) {
+        let chosen = |bits: u8, path: &str| items.iter().position(|item| item == path).is_some_and(|at| bits & (1 << at) != 0);
+        let without = |bits: u8| items.iter().filter(|item| !chosen(bits, item)).cloned().collect::<Vec<_>>();
+        let aside = set_aside(&text, |path| chosen(gone, path));
+        prop_assert!(is_insertion(&text, &aside), "bytes were lost:\n{text}\n{aside}");
+        prop_assert_eq!(list(&aside), without(gone), "{}", aside);
+        prop_assert_eq!(asides(&aside), items.iter().filter(|item| chosen(gone, item)).cloned().collect::<Vec<_>>());
+        prop_assert_eq!(toml11::scan(&aside).len(), toml11::scan(&text).len());
+        prop_assert_eq!(rest(&aside), rest(&text));
+        prop_assert_eq!(set_aside(&aside, |path| chosen(gone, path)), aside.clone());
+        let fewer = put_back(&aside, |path| chosen(back, path));
+        prop_assert_eq!(&fewer, &set_aside(&text, |path| chosen(gone & !back, path)), "of:\n{}", aside);
+        prop_assert_eq!(&put_back(&fewer, |_| true), &text, "of:\n{}", fewer);
+        // Step by step it is as at once.
+        let more = set_aside(&fewer, |path| chosen(gone, path));
+        prop_assert_eq!(more, aside);
+    }
+
+    #[test]
+    fn marked_entries_and_those_set_aside_do_not_know_of_each_other((text, items) in files(), first in owned(), then in owned(), gone in proptest::bits::u8::ANY) {
+        let gone = |path: &str| items.iter().position(|item| item == path).is_some_and(|at| gone & (1 << at) != 0);
+        let here = |text: &str| unmarked(&listed(text));
+        let marked = arrange(&text, &mixed(&here(&text), &first));
+        let aside = set_aside(&marked, gone);
+        prop_assert!(is_insertion(&marked, &aside), "bytes were lost:\n{marked}\n{aside}");
+        prop_assert_eq!(&put_back(&aside, |_| true), &marked, "of:\n{}", aside);
+        let wanted = mixed(&here(&aside), &then);
+        let other = arrange(&aside, &wanted);
+        prop_assert_eq!(&listed(&other), &wanted);
+        prop_assert_eq!(asides(&other), asides(&aside));
+        prop_assert_eq!(arrange(&other, &wanted), other.clone());
+        let back = put_back(&other, |_| true);
+        prop_assert_eq!(&arrange(&back, &here(&back)), &text, "of:\n{}", other);
+        let bare = arrange(&other, &here(&other));
+        prop_assert_eq!(&put_back(&bare, |_| true), &text, "of:\n{}", bare);
+    }
+
+    #[test]
+    fn edits_by_hand_beside_what_is_set_aside_lose_nothing((text, items) in files(), owned in owned(), gone in proptest::bits::u8::ANY, place in 0..5usize, at in 0..6usize, pick in 0..6usize) {
+        let gone = |path: &str| items.iter().position(|item| item == path).is_some_and(|at| gone & (1 << at) != 0);
+        let marked = arrange(&text, &mixed(&listed(&text), &owned));
+        let aside = set_aside(&marked, gone);
+        let position = position(place, at, &list(&aside));
+        let added = add(&aside, &["/the/new/one".to_owned()], &position).unwrap();
+        prop_assert_eq!(asides(&added), asides(&aside));
+        let removed = items.get(pick).filter(|path| !gone(path));
+        let edited = remove(&added, |path| Some(path) == removed.map(String::as_str)).unwrap();
+        prop_assert_eq!(asides(&edited), asides(&aside), "of:\n{}", added);
+        let back = put_back(&edited, |_| true);
+        let mut expected: Vec<_> = list(&marked).into_iter().filter(|path| Some(path) != removed).collect();
+        expected.push("/the/new/one".to_owned());
+        expected.sort();
+        let mut found = list(&back);
+        found.sort();
+        prop_assert_eq!(found, expected, "of:\n{}", edited);
+        prop_assert_eq!(asides(&back), Vec::<String>::new());
+        prop_assert!(!back.contains("missing at boot, from") && !back.contains("missing at boot: \"/t"));
+        let order = |text: &str| list(text).into_iter().filter(|path| items.contains(path) && Some(path) != removed).collect::<Vec<_>>();
+        if !matches!(position, Position::Before(_) | Position::After(_)) {
+            prop_assert_eq!(order(&back), order(&marked), "of:\n{}", edited);
         }
     }
 

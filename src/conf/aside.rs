@@ -1,7 +1,29 @@
 //! Entries that are set aside: commented out while what they name is not there.
+//!
+//! An entry is set aside by insertions only, and putting it back takes out what
+//! was inserted: one that has its line to itself gets [`WHOLE_LINE`] before it, one
+//! that shares it moves to a line of its own behind [`FROM_THIS_LINE`], whose line
+//! breaks go with it again. The comma behind an entry is set aside with it, or in
+//! lists whose lines start with commas the one before it: one comma at an end of
+//! what stays would be one too many for TOML 1.0, or two in a row.
+//!
+//! Everything that is done while entries are set aside happens to the document in
+//! which they are put back, and then the same ones are set aside again. So bytes
+//! come back whatever was done in between and in whatever order.
 
+use std::ops::Range;
+
+use super::array::{Anatomy, Anchor, Cut};
 use super::document::{Document, Fault};
+use super::edit::{insert_at, spliced};
+use super::splice::Splice;
 use super::stores::StoreList;
+use super::{style, toml11};
+
+/// Before what has its line to itself.
+pub(super) const WHOLE_LINE: &str = "# storagectl: missing at boot: ";
+/// Before what shares its line with others.
+pub(super) const FROM_THIS_LINE: &str = "# storagectl: missing at boot, from this line: ";
 
 /// An entry that is set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,29 +34,205 @@ pub struct Aside {
     pub line: usize,
 }
 
-/// Comments out every entry whose path satisfies `gone`.
+/// Comments out every entry whose path as the engine reads it satisfies `gone`,
+/// but for those that are written over several lines. `None` if there is none.
 ///
 /// # Errors
 /// [`Fault`] if the document cannot be edited.
-pub fn set_aside(doc: &Document, _gone: impl Fn(&str) -> bool) -> Result<Option<Document>, Fault> {
-    StoreList::of(doc)?;
-    Ok(None)
+pub fn set_aside(doc: &Document, gone: impl Fn(&str) -> bool) -> Result<Option<Document>, Fault> {
+    let Some(mut whole) = Whole::of(doc)? else {
+        return Ok(None);
+    };
+    let list = StoreList::of(&whole.doc)?.expect("it has the array of the document");
+    let mut found = false;
+    for (entry, aside) in list.entries.iter().zip(&mut whole.aside) {
+        let one_line = !whole.doc.text()[entry.span.clone()].contains('\n');
+        if !*aside && one_line && gone(&entry.path) {
+            (found, *aside) = (true, true);
+        }
+    }
+    if found { whole.without_asides().map(Some) } else { Ok(None) }
 }
 
-/// The entries that are set aside.
+/// The entries that are set aside, in the order of the text.
 ///
 /// # Errors
 /// [`Fault`] if the array cannot be read.
 pub fn asides(doc: &Document) -> Result<Vec<Aside>, Fault> {
-    StoreList::of(doc)?;
-    Ok(Vec::new())
+    let Some(list) = StoreList::of(doc)? else {
+        return Ok(Vec::new());
+    };
+    let pieces = pieces(&Anatomy::new(doc.text(), &list));
+    let aside = |piece: Piece| Some(Aside { line: doc.line(piece.comment.start), path: piece.item?.path });
+    Ok(pieces.into_iter().filter_map(aside).collect())
 }
 
-/// Puts those back whose path satisfies `back`.
+/// Puts those entries back whose path satisfies `back`. `None` if there is none.
 ///
 /// # Errors
 /// [`Fault`] if the document cannot be edited.
-pub fn put_back(doc: &Document, _back: impl Fn(&str) -> bool) -> Result<Option<Document>, Fault> {
-    StoreList::of(doc)?;
-    Ok(None)
+pub fn put_back(doc: &Document, back: impl Fn(&str) -> bool) -> Result<Option<Document>, Fault> {
+    if !asides(doc)?.iter().any(|aside| back(&aside.path)) {
+        return Ok(None);
+    }
+    let mut whole = Whole::of(doc)?.expect("there is an array with entries set aside");
+    if !whole.aside.contains(&true) {
+        return put_back_singly(doc, back).map(Some);
+    }
+    let list = StoreList::of(&whole.doc)?.expect("it has the array of the document");
+    for (entry, aside) in list.entries.iter().zip(&mut whole.aside) {
+        *aside = *aside && !back(&entry.path);
+    }
+    whole.without_asides().map(Some)
+}
+
+/// A document in which no entry is set aside, and which ones were.
+pub(super) struct Whole {
+    pub(super) doc: Document,
+    /// For each entry, whether it is to be set aside.
+    pub(super) aside: Vec<bool>,
+}
+
+impl Whole {
+    /// Puts everything back that is set aside in `doc`; `None` if it has no array.
+    /// Where that is not possible any more, since somebody has edited beside it, what
+    /// is set aside counts as comments.
+    pub(super) fn of(doc: &Document) -> Result<Option<Self>, Fault> {
+        let Some(list) = StoreList::of(doc)? else {
+            return Ok(None);
+        };
+        let as_it_is = Self { doc: doc.clone(), aside: vec![false; list.entries.len()] };
+        let anatomy = Anatomy::new(doc.text(), &list);
+        let pieces = pieces(&anatomy);
+        let splices = anatomy.put_back(&pieces);
+        let moved = |at: usize| {
+            let gone =
+                splices.iter().filter(|splice| splice.range.end <= at).map(|splice| splice.range.len());
+            at - gone.sum::<usize>()
+        };
+        let starts: Vec<usize> =
+            pieces.iter().filter_map(|piece| Some(moved(piece.item.as_ref()?.span.start))).collect();
+        let text = Splice::apply(doc.text(), splices);
+        let Ok(whole) = Document::parse(text) else {
+            return Ok(Some(as_it_is));
+        };
+        let Ok(Some(restored)) = StoreList::of(&whole) else {
+            return Ok(Some(as_it_is));
+        };
+        let aside: Vec<bool> =
+            restored.entries.iter().map(|entry| starts.contains(&entry.span.start)).collect();
+        let others = restored.entries.iter().zip(&aside).filter(|(_, aside)| !**aside);
+        let same = others.map(|(entry, _)| &entry.path).eq(list.entries.iter().map(|entry| &entry.path));
+        let all = aside.iter().filter(|aside| **aside).count() == starts.len();
+        Ok(Some(if same && all { Self { doc: whole, aside } } else { as_it_is }))
+    }
+
+    /// The document with its entries set aside.
+    pub(super) fn without_asides(&self) -> Result<Document, Fault> {
+        if !self.aside.contains(&true) {
+            return Ok(self.doc.clone());
+        }
+        let list = StoreList::of(&self.doc)?.expect("there are entries to be set aside");
+        let splices = Anatomy::new(self.doc.text(), &list).set_aside(&self.aside);
+        let others = list.entries.iter().zip(&self.aside).filter(|(_, aside)| !**aside);
+        let wanted: Vec<String> = others.map(|(entry, _)| entry.path.clone()).collect();
+        let doc = spliced(&self.doc, splices, &wanted)?;
+        let again = Self::of(&doc)?.expect("the array is still there");
+        if again.doc.text() != self.doc.text() || again.aside != self.aside {
+            return Err(Fault::internal("what is set aside could not be put back"));
+        }
+        Ok(doc)
+    }
+}
+
+/// Puts entries back where the text around them is not what it was: each as an
+/// entry behind the one that stands before it.
+fn put_back_singly(doc: &Document, back: impl Fn(&str) -> bool) -> Result<Document, Fault> {
+    let mut doc = doc.clone();
+    loop {
+        let text = doc.text();
+        let list = StoreList::of(&doc)?.expect("only comments have gone");
+        let pieces = pieces(&Anatomy::new(text, &list));
+        let is_back = |piece: &Piece| piece.item.as_ref().is_some_and(|item| back(&item.path));
+        let Some(first) = pieces.iter().position(is_back) else {
+            return Ok(doc);
+        };
+        let item = pieces[first].item.as_ref().expect("it was found by its entry");
+        let cut =
+            Cut { raw: text[item.span.clone()].to_owned(), behind: item.comment.clone(), ..Cut::default() };
+        let value = item.path.clone();
+        let before = list.entries.iter().filter(|entry| entry.span.end <= item.span.start).count();
+        let commas = pieces[first + 1..].iter().take_while(|piece| piece.item.is_none());
+        let lines = std::iter::once(&pieces[first]).chain(commas).map(|Piece { comment, .. }| {
+            Splice::delete(style::line_start(text, comment.start)..style::next_line(text, comment.end))
+        });
+        let wanted: Vec<String> = list.entries.iter().map(|entry| entry.path.clone()).collect();
+        doc = spliced(&doc, lines.collect(), &wanted)?;
+        let list = StoreList::of(&doc)?.expect("only comments have gone");
+        let anchor = before.checked_sub(1).map_or(Anchor::Before(0), Anchor::Behind);
+        doc = insert_at(&doc, &list, &cut, &value, anchor)?;
+    }
+}
+
+/// A comment that holds something which is set aside.
+pub(super) struct Piece {
+    pub(super) comment: Range<usize>,
+    /// Where that starts.
+    pub(super) content: usize,
+    pub(super) whole_line: bool,
+    /// The entry; a comma may have a comment to itself.
+    pub(super) item: Option<AsideItem>,
+}
+
+/// An entry in a comment.
+pub(super) struct AsideItem {
+    path: String,
+    span: Range<usize>,
+    /// The comment behind it.
+    comment: Option<String>,
+}
+
+fn pieces(anatomy: &Anatomy<'_>) -> Vec<Piece> {
+    let text = anatomy.text();
+    let lines = anatomy.comments().iter().filter(|comment| style::starts_line(text, comment.start));
+    lines.filter_map(|comment| piece(text, comment.clone())).collect()
+}
+
+/// Reads a comment: a comma, an entry, a comma, a comment, as far as they are there.
+fn piece(text: &str, comment: Range<usize>) -> Option<Piece> {
+    let whole = &text[comment.clone()];
+    let (rest, whole_line) = match whole.strip_prefix(WHOLE_LINE) {
+        Some(rest) => (rest, true),
+        None => (whole.strip_prefix(FROM_THIS_LINE)?, false),
+    };
+    let blank = [' ', '\t'];
+    let content = comment.end - rest.len();
+    let (leading, rest) = comma(rest);
+    let mut item = None;
+    let mut rest = rest;
+    if rest.starts_with(['"', '\'']) {
+        let start = comment.end - rest.len();
+        let end = start + toml11::string_len(rest);
+        let path = Document::parse(format!("x = {}\n", &text[start..end])).ok()?.string(&["x"]).ok()??;
+        item = Some(AsideItem { path, span: start..end, comment: None });
+        rest = &text[end..comment.end];
+    }
+    let (trailing, rest) = comma(rest.trim_start_matches(blank));
+    let behind = rest.trim_start_matches(blank);
+    if !behind.is_empty() && !(whole_line && behind.starts_with('#'))
+        || item.is_none() && !(leading ^ trailing)
+    {
+        return None;
+    }
+    if let Some(item) = item.as_mut().filter(|_| !behind.is_empty()) {
+        item.comment = Some(behind.to_owned());
+    }
+    Some(Piece { comment, content, whole_line, item })
+}
+
+fn comma(rest: &str) -> (bool, &str) {
+    match rest.strip_prefix(',') {
+        Some(behind) => (true, behind.trim_start_matches([' ', '\t'])),
+        None => (false, rest),
+    }
 }

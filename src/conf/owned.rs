@@ -1,6 +1,7 @@
 //! The entries that storagectl owns: what the array holds, with the marks.
 
 use super::array::{Anatomy, Anchor, Cut};
+use super::aside::Whole;
 use super::document::{Document, Fault};
 use super::edit;
 use super::mark::Mark;
@@ -41,10 +42,46 @@ pub fn listed(doc: &Document) -> Result<Vec<Listed>, Fault> {
 /// # Errors
 /// [`Fault`] if the document cannot be edited, or `wanted` lacks an entry without a mark.
 pub fn arrange(doc: &Document, wanted: &[Listed]) -> Result<Option<Document>, Fault> {
-    let mut list = listed(doc)?;
-    if list == wanted {
+    if listed(doc)? == wanted {
         return Ok(None);
     }
+    let Some(mut whole) = Whole::of(doc)?.filter(|whole| whole.aside.contains(&true)) else {
+        return arrange_whole(doc, wanted).map(Some);
+    };
+    let all = with_asides(listed(&whole.doc)?.into_iter().zip(whole.aside).collect(), wanted);
+    let (wanted, aside): (Vec<Listed>, Vec<bool>) = all.into_iter().unzip();
+    whole = Whole { doc: arrange_whole(&whole.doc, &wanted)?, aside };
+    whole.without_asides().map(Some)
+}
+
+/// `wanted` with what is set aside in `all`, behind what it stands behind there.
+fn with_asides(all: Vec<(Listed, bool)>, wanted: &[Listed]) -> Vec<(Listed, bool)> {
+    let present: Vec<Listed> =
+        all.iter().filter(|(_, aside)| !aside).map(|(entry, _)| entry.clone()).collect();
+    let kept = kept(&present, wanted);
+    let mut behind: Vec<Vec<Listed>> = vec![Vec::new(); wanted.len() + 1];
+    let (mut seen, mut place) = (0, 0);
+    for (entry, aside) in all {
+        if aside {
+            behind[place].push(entry);
+            continue;
+        }
+        if let Some((_, new)) = kept.iter().find(|(old, _)| *old == seen) {
+            place = new + 1;
+        }
+        seen += 1;
+    }
+    let mut out = Vec::new();
+    for (place, asides) in behind.into_iter().enumerate() {
+        out.extend(place.checked_sub(1).map(|index| (wanted[index].clone(), false)));
+        out.extend(asides.into_iter().map(|entry| (entry, true)));
+    }
+    out
+}
+
+/// Arranges a document in which nothing is set aside.
+fn arrange_whole(doc: &Document, wanted: &[Listed]) -> Result<Document, Fault> {
+    let mut list = listed(doc)?;
     let theirs = |list: &[Listed]| {
         list.iter().filter(|entry| entry.mark.is_none()).map(|entry| entry.path.clone()).collect::<Vec<_>>()
     };
@@ -69,7 +106,7 @@ pub fn arrange(doc: &Document, wanted: &[Listed]) -> Result<Option<Document>, Fa
     if listed(&doc)? != wanted {
         return Err(Fault::internal("other marks would come out"));
     }
-    Ok(Some(doc))
+    Ok(doc)
 }
 
 /// The document without its marked entries.

@@ -109,6 +109,11 @@ struct Bracket {
     broken: bool,
 }
 
+/// The length of the string that `text` starts with, with its quotes.
+pub(super) fn string_len(text: &str) -> usize {
+    string(text, 0, &mut Vec::new())
+}
+
 /// The end of the string that starts at `at`.
 fn string(text: &str, at: usize, found: &mut Vec<(Newer, Range<usize>)>) -> usize {
     let bytes = text.as_bytes();

@@ -84,7 +84,7 @@ impl Anatomy<'_> {
 
     /// The start of the line break before the line at `at`; `at` itself if what
     /// follows would become part of a comment.
-    fn break_before(&self, at: usize) -> usize {
+    pub(super) fn break_before(&self, at: usize) -> usize {
         let before = &self.text[..at];
         let bare = before.strip_suffix("\r\n").or_else(|| before.strip_suffix('\n')).unwrap_or(before);
         let in_comment = self.comments.iter().any(|comment| comment.end == bare.len());

@@ -1,12 +1,14 @@
 //! The array's text: where items, commas and comments stand.
 //! [`insert`] and [`remove`] move an item without moving anything else.
 
+mod aside;
 mod insert;
 mod marked;
 mod remove;
 
 use std::ops::Range;
 
+use super::aside::{FROM_THIS_LINE, WHOLE_LINE};
 use super::stores::StoreList;
 use super::style;
 
@@ -211,7 +213,9 @@ impl<'a> Anatomy<'a> {
     }
 }
 
-/// Whether a comment line is an entry that somebody switched off: `# "/a",`.
+/// Whether a comment line is an entry that somebody switched off: `# "/a",`, or that
+/// storagectl has set aside.
 fn is_commented_entry(line: &str) -> bool {
-    line.trim_start_matches(['#', ' ', '\t']).starts_with(['"', '\''])
+    let set_aside = line.starts_with(WHOLE_LINE) || line.starts_with(FROM_THIS_LINE);
+    set_aside || line.trim_start_matches(['#', ' ', '\t']).starts_with(['"', '\''])
 }
