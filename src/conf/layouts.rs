@@ -19,7 +19,7 @@ pub fn layouts(doc: &Document) -> Result<Vec<String>, Fault> {
     let raws: Vec<&str> = list.entries.iter().map(|entry| &text[entry.span.clone()]).collect();
     let between = list.entries.iter().map(|entry| entry.span.clone());
     let mut gap = list.span.start;
-    for span in between.chain([list.span.end..list.span.end]) {
+    for span in between.chain(std::iter::once(list.span.end..list.span.end)) {
         if text[gap..span.start].contains('#') {
             return Ok(Vec::new());
         }

@@ -15,7 +15,7 @@ use super::generations::{self, Change, Seen, Serve, cleaned};
 use super::rebase::Basis;
 use super::snapshot::{Host, Snapshot};
 use super::verify::verify;
-use super::{Note, Plan, StoreResult, refuse};
+use super::{After, Note, Plan, StoreResult, refuse};
 use crate::conf::{self, Document, Listed, Mark, Position, clean};
 use crate::declare::{Declarations, Declared, Want, arranged};
 use crate::engine::{self, Profile, Settings, entry_harm};
@@ -153,6 +153,7 @@ impl Follow<'_> {
             &decided.expected,
         )?);
         plan.stores = self.results(decided, own.as_ref(), &listed, &marks, &main_after, &gone)?;
+        plan.notes.extend(self.seen_again(&plan, own.as_ref(), &now));
         let tells = |(_, result): &(String, StoreResult)| {
             use StoreResult::{Added, Moved, PutBack, Removed, SetAside};
             matches!(result, Added | Moved | Removed | SetAside | PutBack)
@@ -387,6 +388,23 @@ impl Follow<'_> {
         arranged(&listed, wants, |mark| self.keeps(mark))
             .into_iter()
             .map(|entry| clean(&entry.path))
+            .collect()
+    }
+
+    /// What there is to say of stores that a drop-in of ours shows again.
+    fn seen_again(&self, plan: &Plan, own: Option<&OwnDropIn>, now: &[String]) -> Vec<Note> {
+        let change = own.and_then(|own| plan.changes.iter().find(|change| change.path == own.path));
+        let Some((own, After::Text(text))) = own.zip(change.map(|change| &change.after)) else {
+            return Vec::new();
+        };
+        let after = OwnDropIn { path: own.path.clone(), text: Some(text.clone()) };
+        let told = |path: &String| plan.stores.iter().any(|(other, _)| other == path);
+        let hidden =
+            after.items().into_iter().map(|item| item.path).filter(|path| !now.contains(path) && !told(path));
+        hidden
+            .map(|path| {
+                Note::Then(format!("podman 6 sees `{path}` again, which another drop-in had hidden from it"))
+            })
             .collect()
     }
 
