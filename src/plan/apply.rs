@@ -46,6 +46,20 @@ pub fn apply(
     change(host, mode, |snapshot| plan(host, snapshot, declarations, options))
 }
 
+/// The stores whose entries `apply` has set aside, since their directories are gone.
+///
+/// # Errors
+/// A [`Problem`] if the configuration cannot be read.
+pub fn set_aside(host: &Host) -> anyhow::Result<Vec<String>> {
+    let snapshot = host.snapshot()?;
+    let asides = conf::asides(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;
+    let mut paths: Vec<String> = asides.into_iter().map(|aside| clean(&aside.path)).collect();
+    if host.config.is_none() {
+        paths.extend(OwnDropIn::find(host, &host.reading(Profile::Podman6))?.missing());
+    }
+    Ok(paths)
+}
+
 fn plan(
     host: &Host,
     snapshot: &Snapshot,
