@@ -25,6 +25,8 @@ fn added(text: &str) -> String {
             assert_marked_entries_leave_no_trace(text);
             assert_what_is_set_aside_comes_back(text);
         }
+    } else {
+        assert_eq!(arrange(&arrange(&whole, &[0, 1]), &[]), removed, "a mark makes another array");
     }
     visible(&once)
 }
@@ -50,6 +52,12 @@ fn assert_marked_entries_leave_no_trace(text: &str) {
         assert_eq!(arrange(&once, places), once, "arranging twice changes the file");
         assert_eq!(arrange(&once, &[]), text, "after:\n{once}");
         assert_eq!(arrange(&arrange(&once, &[1, 1]), &[]), text, "after:\n{once}");
+        let is_marked = |path: &str| path.starts_with("/usr/lib/app") && path != STORE;
+        assert_eq!(remove(&once, is_marked).unwrap(), text, "after:\n{once}");
+        for position in [Position::First, Position::Last] {
+            let moved = add(&once, &["/usr/lib/app0".to_owned()], &position).unwrap();
+            assert_eq!(arrange(&moved, &[]), text, "after:\n{moved}");
+        }
     }
 }
 
@@ -1089,4 +1097,47 @@ fn what_is_set_aside_says_so_and_leaves_a_list_that_every_engine_reads() {
       /gone""",
     ]
     "#);
+}
+
+#[test]
+fn a_comment_is_found_behind_its_item_beside_attributes_too() {
+    let text = "[storage.options]\nadditionalimagestores = [ '/a', '/b', # storagectl: x\n  '''/c''' # c\n, {append=true} # d\n]\n";
+    let found = conf::commented_items(&Document::parse(text).unwrap()).unwrap();
+    let items: Vec<_> = found.iter().map(|(path, comment)| (path.as_str(), comment.as_deref())).collect();
+    assert_eq!(items, [("/a", None), ("/b", Some("# storagectl: x")), ("/c", Some("# c"))]);
+    assert_eq!(conf::commented_items(&Document::parse("").unwrap()).unwrap(), []);
+}
+
+#[test]
+fn an_entry_without_a_mark_is_never_added_moved_or_taken_out() {
+    let doc = Document::parse("[storage.options]\nadditionalimagestores = ['/a', '/b']\n").unwrap();
+    let list = |paths: &[&str]| {
+        let entry = |path: &&str| Listed { path: (*path).to_owned(), mark: None };
+        paths.iter().map(entry).collect::<Vec<_>>()
+    };
+    for wanted in [&["/a"][..], &["/b", "/a"], &["/a", "/b", "/c"], &[]] {
+        assert_eq!(conf::arrange(&doc, &list(wanted)).unwrap_err().id, "internal");
+    }
+    assert!(conf::arrange(&doc, &list(&["/a", "/b"])).unwrap().is_none());
+    let blank = Document::parse("").unwrap();
+    assert!(conf::arrange(&blank, &[]).unwrap().is_none());
+    assert_eq!(conf::without_marked(&blank).unwrap().text(), "");
+}
+
+#[test]
+fn what_is_set_aside_is_known_by_path_and_line() {
+    let text = "[storage.options]\nadditionalimagestores = [\n  '/a',\n  '/b', # b\n]\n";
+    let doc = Document::parse(set_aside(text, |path| path == "/b")).unwrap();
+    let found: Vec<_> =
+        conf::asides(&doc).unwrap().into_iter().map(|aside| (aside.path, aside.line)).collect();
+    assert_eq!(found, [("/b".to_owned(), 4)]);
+    assert!(conf::put_back(&doc, |path| path == "/a").unwrap().is_none());
+    assert!(conf::set_aside(&doc, |path| path == "/b").unwrap().is_none());
+}
+
+#[test]
+fn what_is_set_aside_is_no_comment_of_the_entry_below() {
+    let text = "[storage.options]\nadditionalimagestores = [\n  '/a',\n  '/b',\n]\n";
+    let removed = remove(&set_aside(text, |path| path == "/a"), |path| path == "/b").unwrap();
+    assert_eq!(put_back(&removed), "[storage.options]\nadditionalimagestores = [\n  '/a',\n]\n");
 }

@@ -199,9 +199,9 @@ fn piece(text: &str, comment: Range<usize>) -> Option<Piece> {
     }
     let (trailing, rest) = comma(rest.trim_start_matches(blank));
     let behind = rest.trim_start_matches(blank);
-    if !behind.is_empty() && !(whole_line && behind.starts_with('#'))
-        || item.is_none() && !(leading ^ trailing)
-    {
+    let ends = behind.is_empty() || whole_line && behind.starts_with('#');
+    // What has no entry is one comma.
+    if !ends || item.is_none() && leading == trailing {
         return None;
     }
     Some(Piece { comment, content, whole_line, item })

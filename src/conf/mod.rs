@@ -13,6 +13,14 @@
 //! with it. A blank line ends the run, and so does a commented-out entry
 //! (`# "/some/path",`): both stay where they are.
 //!
+//! # Entries that storagectl owns
+//!
+//! Such an entry has a [`Mark`] behind it and a line of its own, even in an array
+//! on one line. It comes as an insertion and nothing else, and taking it out gives
+//! back every byte: what was inserted says by itself how much of the commas and
+//! line breaks around it came with it (array/marked.rs). [`set_aside`] comments
+//! entries out in the same manner.
+//!
 //! # Known differences from the engines' reader
 //!
 //! - Engines match key names without regard to case (`AdditionalImageStores`
