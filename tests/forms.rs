@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use storagectl::conf::{self, Document, Essentials, Position, StoreList};
+use storagectl::conf::{self, Document, Essentials, Listed, Mark, Position, StoreList};
 
 const STORE: &str = "/usr/lib/app";
 
@@ -21,8 +21,62 @@ fn added(text: &str) -> String {
     let before = Document::parse(whole.as_str()).unwrap();
     if StoreList::of(&before).unwrap().is_some() {
         assert_eq!(removed, whole, "removing does not give back the original");
+        for text in [&whole, &once] {
+            assert_marked_entries_leave_no_trace(text);
+            assert_what_is_set_aside_comes_back(text);
+        }
+    } else {
+        assert_eq!(arrange(&arrange(&whole, &[0, 1]), &[]), removed, "a mark makes another array");
     }
     visible(&once)
+}
+
+/// The file with a marked entry at `place`, or with its marked entries gone.
+fn arrange(text: &str, places: &[usize]) -> String {
+    let doc = Document::parse(text).unwrap();
+    let theirs = conf::listed(&doc).unwrap().into_iter().filter(|entry| entry.mark.is_none()).map(Some);
+    let mut slots: Vec<Option<Listed>> = theirs.collect();
+    for (number, &place) in places.iter().enumerate() {
+        let mark = Mark::new(&format!("app{number}"), (number == 0).then_some("demo"));
+        let entry = Listed { path: format!("/usr/lib/app{number}"), mark: Some(mark) };
+        slots.insert(place.min(slots.len()), Some(entry));
+    }
+    let wanted: Vec<Listed> = slots.into_iter().flatten().collect();
+    conf::arrange(&doc, &wanted).unwrap().unwrap_or(doc).text().to_owned()
+}
+
+fn assert_marked_entries_leave_no_trace(text: &str) {
+    for places in [&[0][..], &[1], &[9], &[0, 9], &[0, 1, 9]] {
+        let once = arrange(text, places);
+        assert_ne!(once, text);
+        assert_eq!(arrange(&once, places), once, "arranging twice changes the file");
+        assert_eq!(arrange(&once, &[]), text, "after:\n{once}");
+        assert_eq!(arrange(&arrange(&once, &[1, 1]), &[]), text, "after:\n{once}");
+        let is_marked = |path: &str| path.starts_with("/usr/lib/app") && path != STORE;
+        assert_eq!(remove(&once, is_marked).unwrap(), text, "after:\n{once}");
+        for position in [Position::First, Position::Last] {
+            let moved = add(&once, &["/usr/lib/app0".to_owned()], &position).unwrap();
+            assert_eq!(arrange(&moved, &[]), text, "after:\n{moved}");
+        }
+    }
+}
+
+fn set_aside(text: &str, gone: impl Fn(&str) -> bool) -> String {
+    let doc = Document::parse(text).unwrap();
+    conf::set_aside(&doc, gone).unwrap().unwrap_or(doc).text().to_owned()
+}
+
+fn put_back(text: &str) -> String {
+    let doc = Document::parse(text).unwrap();
+    conf::put_back(&doc, |_| true).unwrap().unwrap_or(doc).text().to_owned()
+}
+
+fn assert_what_is_set_aside_comes_back(text: &str) {
+    for path in StoreList::paths(&Document::parse(text).unwrap()).unwrap() {
+        let aside = set_aside(text, |gone| gone == path);
+        assert_eq!(put_back(&aside), text, "after:\n{aside}");
+    }
+    assert_eq!(put_back(&set_aside(text, |_| true)), text);
 }
 
 fn add_essentials(text: &str, essentials: &Essentials, created: bool) -> Result<String, conf::Fault> {
@@ -785,4 +839,305 @@ fn a_line_inside_a_string_is_no_comment() {
     let text = "[storage.options]\nadditionalimagestores = [\n\"\"\"\n# a\"\"\",\n\"/b\",\n]\n";
     let removed = remove(text, |path| path == "/b").unwrap();
     assert_eq!(removed, "[storage.options]\nadditionalimagestores = [\n\"\"\"\n# a\"\"\",\n]\n");
+}
+
+/// Each of `arrays`, and what `edit` makes of the file that it stands in.
+fn table(arrays: &[&str], edit: impl Fn(&str) -> String) -> String {
+    let head = "[storage.options]\nstores = ";
+    let file = |array: &&str| head.replace("stores", "additionalimagestores") + array + "\n";
+    let edited = |array| visible(&edit(&file(array))).replace("additionalimagestores", "stores");
+    let shown = |array| {
+        let after = edited(array);
+        let after = after.strip_prefix(head).expect("the head is as it was");
+        format!("{}\n  ⇒\n{after}\n", visible(&format!("{array}\n")).trim_end())
+    };
+    arrays.iter().map(shown).collect::<String>().trim_end().to_owned()
+}
+
+#[test]
+fn a_marked_entry_stands_on_a_line_of_its_own() {
+    let arrays = [
+        "[\n  \"/a\",\n]",
+        "[\n  \"/a\" # c\n  # d\n]",
+        "[\"/a\", \"/c\"]",
+        "[ \"/a\", ]",
+        "[\"/a\"\n]",
+        "[\n  \"/a\"]",
+        "[]",
+        "[ ]",
+        "[\n]",
+        "[\n  \"/a\"\n  , '/c'\n  ]",
+        "[ # c\r\n\t'/a', '/c',\r\n]",
+    ];
+    insta::assert_snapshot!(table(&arrays, |text| arrange(text, &[1, 9])), @r#"
+    [
+      "/a",
+    ]
+      ⇒
+    [
+      "/a",
+      "/usr/lib/app0", # storagectl: app0 (demo)
+      "/usr/lib/app1", # storagectl: app1
+    ]
+
+    [
+      "/a" # c
+      # d
+    ]
+      ⇒
+    [
+      "/a", # c
+      "/usr/lib/app0", # storagectl: app0 (demo)
+      "/usr/lib/app1" # storagectl: app1
+      # d
+    ]
+
+    ["/a", "/c"]
+      ⇒
+    ["/a",
+      "/usr/lib/app0",  # storagectl: app0 (demo)
+     "/c",
+      "/usr/lib/app1"  # storagectl: app1
+    ]
+
+    [ "/a", ]
+      ⇒
+    [ "/a",
+      "/usr/lib/app0",  # storagectl: app0 (demo)
+      "/usr/lib/app1",  # storagectl: app1
+     ]
+
+    ["/a"
+    ]
+      ⇒
+    ["/a",
+      "/usr/lib/app0", # storagectl: app0 (demo)
+      "/usr/lib/app1" # storagectl: app1
+    ]
+
+    [
+      "/a"]
+      ⇒
+    [
+      "/a",
+      "/usr/lib/app0",  # storagectl: app0 (demo)
+      "/usr/lib/app1"  # storagectl: app1
+    ]
+
+    []
+      ⇒
+    [
+      "/usr/lib/app0",  # storagectl: app0 (demo)
+      "/usr/lib/app1"  # storagectl: app1
+    ]
+
+    [ ]
+      ⇒
+    [
+      "/usr/lib/app0",  # storagectl: app0 (demo)
+      "/usr/lib/app1"  # storagectl: app1
+     ]
+
+    [
+    ]
+      ⇒
+    [
+      "/usr/lib/app0", # storagectl: app0 (demo)
+      "/usr/lib/app1", # storagectl: app1
+    ]
+
+    [
+      "/a"
+      , '/c'
+      ]
+      ⇒
+    [
+      "/a"
+      , '/usr/lib/app0' # storagectl: app0 (demo)
+      , '/c'
+      , '/usr/lib/app1' # storagectl: app1
+      ]
+
+    [ # c␍
+    →'/a', '/c',␍
+    ]
+      ⇒
+    [ # c␍
+    →'/a',␍
+    →'/usr/lib/app0',  # storagectl: app0 (demo)␍
+     '/c',␍
+    →'/usr/lib/app1', # storagectl: app1␍
+    ]
+    "#);
+}
+
+#[test]
+fn a_marked_entry_goes_where_there_is_no_array() {
+    insta::assert_snapshot!(arrange("[storage]\noptions = { size = '' }\n", &[0]), @r#"
+    [storage]
+    options = { size = '', additionalimagestores = [
+      "/usr/lib/app0"  # storagectl: app0 (demo)
+    ] }
+    "#);
+    insta::assert_snapshot!(arrange("[storage]\ndriver = 'overlay'\n", &[0]), @r#"
+    [storage]
+    driver = 'overlay'
+
+    [storage.options]
+    additionalimagestores = [
+      "/usr/lib/app0", # storagectl: app0 (demo)
+    ]
+    "#);
+}
+
+#[test]
+fn what_is_set_aside_says_so_and_leaves_a_list_that_every_engine_reads() {
+    let arrays = [
+        "[\n  \"/a\",\n  # why\n  \"/gone\", # ours\n  \"/c\"\n]",
+        "[\n  \"/a\",\n  \"/gone\"\n]",
+        "[\"/a\", \"/gone\", \"/c\"]",
+        "[\"/gone\"]",
+        "[\"/gone\",\"/gone/\"]",
+        "[\n  \"/a\"\n  , \"/gone\"\n  , \"/c\"\n]",
+        "[\n  \"/gone\"\n  , '/gone' # why\n  , \"/c\"\n]",
+        "[\n  \"/a\", # a\r\n\t\"/gone\", \"/c\" ]",
+        "[\n  \"\"\"\\\n  /gone\"\"\",\n]",
+    ];
+    let edit = |text: &str| set_aside(text, |path| conf::clean(path) == "/gone");
+    insta::assert_snapshot!(table(&arrays, edit), @r#"
+    [
+      "/a",
+      # why
+      "/gone", # ours
+      "/c"
+    ]
+      ⇒
+    [
+      "/a",
+      # why
+      # storagectl: missing at boot: "/gone", # ours
+      "/c"
+    ]
+
+    [
+      "/a",
+      "/gone"
+    ]
+      ⇒
+    [
+      "/a",
+      # storagectl: missing at boot: "/gone"
+    ]
+
+    ["/a", "/gone", "/c"]
+      ⇒
+    ["/a", 
+    # storagectl: missing at boot, from this line: "/gone", 
+    "/c"]
+
+    ["/gone"]
+      ⇒
+    [
+    # storagectl: missing at boot, from this line: "/gone"
+    ]
+
+    ["/gone","/gone/"]
+      ⇒
+    [
+    # storagectl: missing at boot, from this line: "/gone",
+    # storagectl: missing at boot, from this line: "/gone/"
+    ]
+
+    [
+      "/a"
+      , "/gone"
+      , "/c"
+    ]
+      ⇒
+    [
+      "/a"
+      # storagectl: missing at boot: , "/gone"
+      , "/c"
+    ]
+
+    [
+      "/gone"
+      , '/gone' # why
+      , "/c"
+    ]
+      ⇒
+    [
+      # storagectl: missing at boot: "/gone"
+      
+    # storagectl: missing at boot, from this line: , 
+    # storagectl: missing at boot, from this line: '/gone' 
+    # why
+      
+    # storagectl: missing at boot, from this line: , 
+    "/c"
+    ]
+
+    [
+      "/a", # a␍
+    →"/gone", "/c" ]
+      ⇒
+    [
+      "/a", # a␍
+    →
+    # storagectl: missing at boot, from this line: "/gone", 
+    "/c" ]
+
+    [
+      """\
+      /gone""",
+    ]
+      ⇒
+    [
+      """\
+      /gone""",
+    ]
+    "#);
+}
+
+#[test]
+fn a_comment_is_found_behind_its_item_beside_attributes_too() {
+    let text = "[storage.options]\nadditionalimagestores = [ '/a', '/b', # storagectl: x\n  '''/c''' # c\n, {append=true} # d\n]\n";
+    let found = conf::commented_items(&Document::parse(text).unwrap()).unwrap();
+    let items: Vec<_> = found.iter().map(|(path, comment)| (path.as_str(), comment.as_deref())).collect();
+    assert_eq!(items, [("/a", None), ("/b", Some("# storagectl: x")), ("/c", Some("# c"))]);
+    assert_eq!(conf::commented_items(&Document::parse("").unwrap()).unwrap(), []);
+}
+
+#[test]
+fn an_entry_without_a_mark_is_never_added_moved_or_taken_out() {
+    let doc = Document::parse("[storage.options]\nadditionalimagestores = ['/a', '/b']\n").unwrap();
+    let list = |paths: &[&str]| {
+        let entry = |path: &&str| Listed { path: (*path).to_owned(), mark: None };
+        paths.iter().map(entry).collect::<Vec<_>>()
+    };
+    for wanted in [&["/a"][..], &["/b", "/a"], &["/a", "/b", "/c"], &[]] {
+        assert_eq!(conf::arrange(&doc, &list(wanted)).unwrap_err().id, "internal");
+    }
+    assert!(conf::arrange(&doc, &list(&["/a", "/b"])).unwrap().is_none());
+    let blank = Document::parse("").unwrap();
+    assert!(conf::arrange(&blank, &[]).unwrap().is_none());
+    assert_eq!(conf::without_marked(&blank).unwrap().text(), "");
+}
+
+#[test]
+fn what_is_set_aside_is_known_by_path_and_line() {
+    let text = "[storage.options]\nadditionalimagestores = [\n  '/a',\n  '/b', # b\n]\n";
+    let doc = Document::parse(set_aside(text, |path| path == "/b")).unwrap();
+    let found: Vec<_> =
+        conf::asides(&doc).unwrap().into_iter().map(|aside| (aside.path, aside.line)).collect();
+    assert_eq!(found, [("/b".to_owned(), 4)]);
+    assert!(conf::put_back(&doc, |path| path == "/a").unwrap().is_none());
+    assert!(conf::set_aside(&doc, |path| path == "/b").unwrap().is_none());
+}
+
+#[test]
+fn what_is_set_aside_is_no_comment_of_the_entry_below() {
+    let text = "[storage.options]\nadditionalimagestores = [\n  '/a',\n  '/b',\n]\n";
+    let removed = remove(&set_aside(text, |path| path == "/a"), |path| path == "/b").unwrap();
+    assert_eq!(put_back(&removed), "[storage.options]\nadditionalimagestores = [\n  '/a',\n]\n");
 }

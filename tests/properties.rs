@@ -136,27 +136,47 @@ fn stores() -> impl Strategy<Value = Vec<String>> {
     })
 }
 
-/// Any array at all: white space, line breaks and comments wherever they may stand.
-fn wild() -> impl Strategy<Value = (String, Vec<String>)> {
-    let gap = proptest::sample::select(vec![
-        "",
-        "",
-        "",
-        "",
-        " ",
-        " ",
-        " ",
-        "\t",
-        "\n",
-        "\n",
-        "\n  ",
-        "\n  ",
-        "\r\n ",
-        "\n\n",
-        " # c1\n",
-        "  # c2\n   # \"/off\",\n",
-        "\n  # c3\r\n\n  ",
-    ]);
+/// What may stand beside a comma.
+const GAPS: &[&str] = &[
+    "",
+    "",
+    "",
+    "",
+    " ",
+    " ",
+    " ",
+    "\t",
+    "\n",
+    "\n",
+    "\n  ",
+    "\n  ",
+    "\r\n ",
+    "\n\n",
+    " # c1\n",
+    "  # c2\n   # \"/off\",\n",
+    "\n  # c3\r\n\n  ",
+];
+
+/// What somebody may leave who edits where entries are set aside.
+const SPOILT: &[&str] = &[
+    "",
+    " ",
+    "\n",
+    "\n  # storagectl: missing at boot: \"/off/1\", # why\n",
+    "\n  # storagectl: missing at boot: '/off/2'\r\n",
+    "\n# storagectl: missing at boot: , \"/off/3\"\n # c1\n",
+    "\n# storagectl: missing at boot, from this line: \"/off/4\", \n",
+    " # c2\n# storagectl: missing at boot, from this line: \"/off/5\"\n# c3\n",
+    "\n # storagectl: missing at boot, from this line: ,\n",
+    "\n# storagectl: missing at boot: ,\n",
+    "\n# storagectl: missing at boot: \"/off\", \"/off\"\n",
+    "\n# storagectl: missing at boot: \"/off\n",
+    " # storagectl: app (x)\n",
+];
+
+/// Any array at all: with `gaps` wherever there may be white space.
+fn wild(gaps: &'static [&'static str]) -> impl Strategy<Value = (String, Vec<String>)> {
+    let gap = proptest::sample::select(gaps);
     let quote = proptest::sample::select(vec!["\"", "\"", "'", "\"\"\"", "'''"]);
     let key = prop_oneof![
         Just(("[storage.options]\n  additionalimagestores = ", "\n")),
@@ -183,7 +203,7 @@ fn wild() -> impl Strategy<Value = (String, Vec<String>)> {
 
 /// A file and the items of its list.
 fn files() -> impl Strategy<Value = (String, Vec<String>)> {
-    prop_oneof![(looks(), stores()).prop_map(|(looks, items)| (file(&looks, &items), items)), wild()]
+    prop_oneof![(looks(), stores()).prop_map(|(looks, items)| (file(&looks, &items), items)), wild(GAPS)]
 }
 
 fn add(text: &str, paths: &[String], position: &Position) -> Result<String, EditError> {
@@ -277,12 +297,13 @@ fn is_insertion(shorter: &str, longer: &str) -> bool {
     next.is_none()
 }
 
+fn config(cases: u32) -> Config {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    Config { cases: asked.unwrap_or(cases), failure_persistence: None, ..Config::default() }
+}
+
 proptest! {
-    #![proptest_config(Config {
-        cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(3000),
-        failure_persistence: None,
-        ..Config::default()
-    })]
+    #![proptest_config(config(3000))]
 
     #[test]
     fn add_then_remove_gives_the_original_bytes(looks in looks(), items in stores(), place in 0..5usize, at in 0..6usize) {
@@ -354,6 +375,17 @@ proptest! {
             prop_assert_eq!(back, text);
         }
     }
+
+    #[test]
+    fn any_bytes_are_parsed_or_refused_but_never_a_panic(text in "\\PC{0,200}") {
+        let _ = add(&text, &["/a".to_owned()], &Position::Any);
+        let _ = remove(&text, |_| true);
+    }
+}
+
+// Each of these cases is a series of edits.
+proptest! {
+    #![proptest_config(config(1000))]
 
     #[test]
     fn marked_entries_come_and_go_in_any_order_and_leave_no_trace((text, _) in files(), rounds in proptest::collection::vec(owned(), 1..4)) {
@@ -469,6 +501,26 @@ proptest! {
     }
 
     #[test]
+    fn spoilt_lines_of_what_is_set_aside_stop_nothing((text, items) in wild(SPOILT), owned in owned()) {
+        let back = put_back(&text, |_| true);
+        let (found, mut expected) = (asides(&text), items.clone());
+        prop_assert_eq!(asides(&back), Vec::<String>::new());
+        expected.extend(found.clone());
+        let mut all = list(&back);
+        let theirs: Vec<_> = all.iter().filter(|path| items.contains(path)).cloned().collect();
+        prop_assert_eq!(theirs, items);
+        all.sort();
+        expected.sort();
+        prop_assert_eq!(all, expected, "of:\n{}", text);
+        let told = |text: &str| comments(text).into_iter().filter(|comment| comment.starts_with("# c")).count();
+        prop_assert_eq!(told(&back), told(&text), "a comment was lost:\n{}\n{}", text, back);
+        let wanted = mixed(&unmarked(&listed(&text)), &owned);
+        let arranged = arrange(&text, &wanted);
+        prop_assert_eq!(listed(&arranged), wanted);
+        prop_assert_eq!(asides(&arranged), found, "of:\n{}", text);
+    }
+
+    #[test]
     fn edits_by_hand_beside_what_is_set_aside_lose_nothing((text, items) in files(), owned in owned(), gone in proptest::bits::u8::ANY, place in 0..5usize, at in 0..6usize, pick in 0..6usize) {
         let gone = |path: &str| items.iter().position(|item| item == path).is_some_and(|at| gone & (1 << at) != 0);
         let marked = arrange(&text, &mixed(&listed(&text), &owned));
@@ -492,12 +544,6 @@ proptest! {
         if !matches!(position, Position::Before(_) | Position::After(_)) {
             prop_assert_eq!(order(&back), order(&marked), "of:\n{}", edited);
         }
-    }
-
-    #[test]
-    fn any_bytes_are_parsed_or_refused_but_never_a_panic(text in "\\PC{0,200}") {
-        let _ = add(&text, &["/a".to_owned()], &Position::Any);
-        let _ = remove(&text, |_| true);
     }
 }
 

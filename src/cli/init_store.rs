@@ -54,6 +54,10 @@ impl InitStore {
         let paths = store_paths(&self.paths)?;
         let host = common.host()?;
         let driver = effective_settings(&host)?.driver;
+        if let Some(name) = &self.declare {
+            // What is wrong with that is said before anything is made.
+            declare(&host.root, name, &paths, true)?;
+        }
         let would = if common.dry_run { "would have " } else { "" };
         let mut stores = Vec::new();
         for path in &paths {
@@ -74,7 +78,7 @@ impl InitStore {
             let (file, created) = declare(&host.root, name, &paths, common.dry_run)?;
             let file = host.show(&file);
             match created {
-                true => output.status(&format!("{would}declared them in `{file}`")),
+                true => output.status(&format!("{would}written `{file}`")),
                 false => output.detail(&format!("`{file}` declares that already")),
             }
             declaration = Some(Declaration { file, created });

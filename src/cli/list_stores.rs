@@ -36,8 +36,10 @@ impl ListStores {
         }
         // Who sees a store is of interest where not all engines do.
         let alike = stores.iter().all(|store| store.engines.is_empty() || store.engines == Profile::ALL);
-        let mut rows =
-            vec![["STORE", "STATE", "DRIVER", "IMAGES", "SEEN BY", "LISTED IN"].map(str::to_owned)];
+        let declared = stores.iter().any(|store| store.declared_by.is_some());
+        let heads = ["STORE", "STATE", "DRIVER", "IMAGES", "SEEN BY", "DECLARED BY", "LISTED IN"];
+        let shown = [true, true, true, true, !alike, declared, true];
+        let mut rows = vec![heads.map(str::to_owned)];
         for store in stores {
             let images = store.images.map_or_else(|| "-".to_owned(), |count| count.to_string());
             let place = format!("{}:{}", store.file, store.line);
@@ -47,15 +49,11 @@ impl ListStores {
                 store.driver,
                 images,
                 seen_by(&store.engines),
+                store.declared_by.unwrap_or_else(|| "-".to_owned()),
                 place,
             ]);
         }
-        if alike {
-            let narrow: Vec<[String; 5]> =
-                rows.into_iter().map(|[a, b, c, d, _, e]| [a, b, c, d, e]).collect();
-            return output.data(&aligned(&narrow));
-        }
-        output.data(&aligned(&rows))
+        output.data(&aligned(&rows, shown))
     }
 }
 
@@ -66,13 +64,14 @@ fn seen_by(engines: &[Profile]) -> String {
     engines.iter().map(|engine| engine.name()).collect::<Vec<_>>().join(",")
 }
 
-/// Rows as columns, two spaces apart.
-fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+/// Rows as columns, two spaces apart; those columns that are `shown`.
+fn aligned<const N: usize>(rows: &[[String; N]], shown: [bool; N]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
+    let columns: Vec<(usize, usize)> =
+        (0..N).filter(|&column| shown[column]).map(|column| (column, width(column))).collect();
     let line = |row: &[String; N]| {
         let cells: Vec<String> =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            columns.iter().map(|&(column, width)| format!("{:width$}", row[column])).collect();
         format!("{}\n", cells.join("  ").trim_end())
     };
     rows.iter().map(line).collect()

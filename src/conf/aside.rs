@@ -13,11 +13,11 @@
 
 use std::ops::Range;
 
-use super::array::{Anatomy, Anchor, Cut};
+use super::array::Anatomy;
 use super::document::{Document, Fault};
-use super::edit::{insert_at, spliced};
+use super::edit::spliced;
 use super::splice::Splice;
-use super::stores::StoreList;
+use super::stores::{Entry, StoreList};
 use super::{style, toml11};
 
 /// Before what has its line to itself.
@@ -40,18 +40,21 @@ pub struct Aside {
 /// # Errors
 /// [`Fault`] if the document cannot be edited.
 pub fn set_aside(doc: &Document, gone: impl Fn(&str) -> bool) -> Result<Option<Document>, Fault> {
-    let Some(mut whole) = Whole::of(doc)? else {
+    let Some(list) = StoreList::of(doc)? else {
         return Ok(None);
     };
-    let list = StoreList::of(&whole.doc)?.expect("it has the array of the document");
-    let mut found = false;
-    for (entry, aside) in list.entries.iter().zip(&mut whole.aside) {
-        let one_line = !whole.doc.text()[entry.span.clone()].contains('\n');
-        if !*aside && one_line && gone(&entry.path) {
-            (found, *aside) = (true, true);
-        }
+    let goes = |text: &str, entry: &Entry| !text[entry.span.clone()].contains('\n') && gone(&entry.path);
+    if !list.entries.iter().any(|entry| goes(doc.text(), entry)) {
+        return Ok(None);
     }
-    if found { whole.without_asides().map(Some) } else { Ok(None) }
+    Whole::edit(doc, |mut whole| {
+        let list = StoreList::of(&whole.doc)?.expect("it has the array of the document");
+        for (entry, aside) in list.entries.iter().zip(&mut whole.aside) {
+            *aside |= goes(whole.doc.text(), entry);
+        }
+        whole.without_asides()
+    })
+    .map(Some)
 }
 
 /// The entries that are set aside, in the order of the text.
@@ -75,10 +78,7 @@ pub fn put_back(doc: &Document, back: impl Fn(&str) -> bool) -> Result<Option<Do
     if !asides(doc)?.iter().any(|aside| back(&aside.path)) {
         return Ok(None);
     }
-    let mut whole = Whole::of(doc)?.expect("there is an array with entries set aside");
-    if !whole.aside.contains(&true) {
-        return put_back_singly(doc, back).map(Some);
-    }
+    let mut whole = Whole::of(doc)?;
     let list = StoreList::of(&whole.doc)?.expect("it has the array of the document");
     for (entry, aside) in list.entries.iter().zip(&mut whole.aside) {
         *aside = *aside && !back(&entry.path);
@@ -94,14 +94,26 @@ pub(super) struct Whole {
 }
 
 impl Whole {
-    /// Puts everything back that is set aside in `doc`; `None` if it has no array.
-    /// Where that is not possible any more, since somebody has edited beside it, what
-    /// is set aside counts as comments.
-    pub(super) fn of(doc: &Document) -> Result<Option<Self>, Fault> {
-        let Some(list) = StoreList::of(doc)? else {
-            return Ok(None);
-        };
-        let as_it_is = Self { doc: doc.clone(), aside: vec![false; list.entries.len()] };
+    /// What `edit` makes of `doc` with everything put back. Where a file is such that
+    /// this does not do, what is set aside counts as comments.
+    pub(super) fn edit(
+        doc: &Document,
+        edit: impl Fn(Self) -> Result<Document, Fault>,
+    ) -> Result<Document, Fault> {
+        if asides(doc)?.is_empty() {
+            return edit(Self::as_it_is(doc)?);
+        }
+        Self::of(doc).and_then(&edit).or_else(|_| edit(Self::as_it_is(doc)?))
+    }
+
+    fn as_it_is(doc: &Document) -> Result<Self, Fault> {
+        Ok(Self { doc: doc.clone(), aside: vec![false; StoreList::paths(doc)?.len()] })
+    }
+
+    /// Puts everything back that is set aside in `doc`, which has an array. Where
+    /// somebody has edited beside it, commas may be missing then, or be too many.
+    fn of(doc: &Document) -> Result<Self, Fault> {
+        let list = StoreList::of(doc)?.expect("there is an array with entries set aside");
         let anatomy = Anatomy::new(doc.text(), &list);
         let pieces = pieces(&anatomy);
         let splices = anatomy.put_back(&pieces);
@@ -110,21 +122,20 @@ impl Whole {
                 splices.iter().filter(|splice| splice.range.end <= at).map(|splice| splice.range.len());
             at - gone.sum::<usize>()
         };
-        let starts: Vec<usize> =
-            pieces.iter().filter_map(|piece| Some(moved(piece.item.as_ref()?.span.start))).collect();
-        let text = Splice::apply(doc.text(), splices);
-        let Ok(whole) = Document::parse(text) else {
-            return Ok(Some(as_it_is));
-        };
-        let Ok(Some(restored)) = StoreList::of(&whole) else {
-            return Ok(Some(as_it_is));
-        };
-        let aside: Vec<bool> =
-            restored.entries.iter().map(|entry| starts.contains(&entry.span.start)).collect();
-        let others = restored.entries.iter().zip(&aside).filter(|(_, aside)| !**aside);
-        let same = others.map(|(entry, _)| &entry.path).eq(list.entries.iter().map(|entry| &entry.path));
-        let all = aside.iter().filter(|aside| **aside).count() == starts.len();
-        Ok(Some(if same && all { Self { doc: whole, aside } } else { as_it_is }))
+        let present = list.entries.iter().map(|entry| (&entry.span, &entry.path, false));
+        let items = pieces.iter().filter_map(|piece| piece.item.as_ref());
+        let mut all: Vec<_> = present.chain(items.map(|item| (&item.span, &item.path, true))).collect();
+        all.sort_by_key(|(span, ..)| span.start);
+        let spans = all.iter().map(|(span, ..)| moved(span.start)..moved(span.start) + span.len());
+        let array = moved(list.span.start)..moved(list.span.end);
+        let text = Splice::apply(doc.text(), splices.clone());
+        let mended = Splice::apply(&text, Anatomy::of_spans(&text, array, spans).mend_commas());
+        let whole = Document::parse(mended).map_err(|fault| Fault::internal(&fault.message))?;
+        if !StoreList::paths(&whole)?.iter().eq(all.iter().map(|(_, path, _)| *path)) {
+            return Err(Fault::internal("what is set aside could not be put back"));
+        }
+        let aside = all.iter().map(|(.., aside)| *aside).collect();
+        Ok(Self { doc: whole, aside })
     }
 
     /// The document with its entries set aside.
@@ -137,40 +148,11 @@ impl Whole {
         let others = list.entries.iter().zip(&self.aside).filter(|(_, aside)| !**aside);
         let wanted: Vec<String> = others.map(|(entry, _)| entry.path.clone()).collect();
         let doc = spliced(&self.doc, splices, &wanted)?;
-        let again = Self::of(&doc)?.expect("the array is still there");
+        let again = Self::of(&doc)?;
         if again.doc.text() != self.doc.text() || again.aside != self.aside {
             return Err(Fault::internal("what is set aside could not be put back"));
         }
         Ok(doc)
-    }
-}
-
-/// Puts entries back where the text around them is not what it was: each as an
-/// entry behind the one that stands before it.
-fn put_back_singly(doc: &Document, back: impl Fn(&str) -> bool) -> Result<Document, Fault> {
-    let mut doc = doc.clone();
-    loop {
-        let text = doc.text();
-        let list = StoreList::of(&doc)?.expect("only comments have gone");
-        let pieces = pieces(&Anatomy::new(text, &list));
-        let is_back = |piece: &Piece| piece.item.as_ref().is_some_and(|item| back(&item.path));
-        let Some(first) = pieces.iter().position(is_back) else {
-            return Ok(doc);
-        };
-        let item = pieces[first].item.as_ref().expect("it was found by its entry");
-        let cut =
-            Cut { raw: text[item.span.clone()].to_owned(), behind: item.comment.clone(), ..Cut::default() };
-        let value = item.path.clone();
-        let before = list.entries.iter().filter(|entry| entry.span.end <= item.span.start).count();
-        let commas = pieces[first + 1..].iter().take_while(|piece| piece.item.is_none());
-        let lines = std::iter::once(&pieces[first]).chain(commas).map(|Piece { comment, .. }| {
-            Splice::delete(style::line_start(text, comment.start)..style::next_line(text, comment.end))
-        });
-        let wanted: Vec<String> = list.entries.iter().map(|entry| entry.path.clone()).collect();
-        doc = spliced(&doc, lines.collect(), &wanted)?;
-        let list = StoreList::of(&doc)?.expect("only comments have gone");
-        let anchor = before.checked_sub(1).map_or(Anchor::Before(0), Anchor::Behind);
-        doc = insert_at(&doc, &list, &cut, &value, anchor)?;
     }
 }
 
@@ -188,8 +170,6 @@ pub(super) struct Piece {
 pub(super) struct AsideItem {
     path: String,
     span: Range<usize>,
-    /// The comment behind it.
-    comment: Option<String>,
 }
 
 fn pieces(anatomy: &Anatomy<'_>) -> Vec<Piece> {
@@ -214,18 +194,15 @@ fn piece(text: &str, comment: Range<usize>) -> Option<Piece> {
         let start = comment.end - rest.len();
         let end = start + toml11::string_len(rest);
         let path = Document::parse(format!("x = {}\n", &text[start..end])).ok()?.string(&["x"]).ok()??;
-        item = Some(AsideItem { path, span: start..end, comment: None });
+        item = Some(AsideItem { path, span: start..end });
         rest = &text[end..comment.end];
     }
     let (trailing, rest) = comma(rest.trim_start_matches(blank));
     let behind = rest.trim_start_matches(blank);
-    if !behind.is_empty() && !(whole_line && behind.starts_with('#'))
-        || item.is_none() && !(leading ^ trailing)
-    {
+    let ends = behind.is_empty() || whole_line && behind.starts_with('#');
+    // What has no entry is one comma.
+    if !ends || item.is_none() && leading == trailing {
         return None;
-    }
-    if let Some(item) = item.as_mut().filter(|_| !behind.is_empty()) {
-        item.comment = Some(behind.to_owned());
     }
     Some(Piece { comment, content, whole_line, item })
 }

@@ -13,6 +13,14 @@
 //! with it. A blank line ends the run, and so does a commented-out entry
 //! (`# "/some/path",`): both stay where they are.
 //!
+//! # Entries that storagectl owns
+//!
+//! Such an entry has a [`Mark`] behind it and a line of its own, even in an array
+//! on one line. It comes as an insertion and nothing else, and taking it out gives
+//! back every byte: what was inserted says by itself how much of the commas and
+//! line breaks around it came with it (array/marked.rs). [`set_aside`] comments
+//! entries out in the same manner.
+//!
 //! # Known differences from the engines' reader
 //!
 //! - Engines match key names without regard to case (`AdditionalImageStores`
@@ -26,6 +34,7 @@ mod aside;
 mod document;
 mod edit;
 mod essentials;
+mod layouts;
 mod leaves;
 mod mark;
 mod owned;
@@ -48,6 +57,7 @@ pub use aside::{Aside, asides, put_back, set_aside};
 pub use document::{Document, Fault, Leaf};
 pub use edit::{EditError, Position, add, add_to_list, copy, remove, restore};
 pub use essentials::{Essentials, add_essentials};
+pub use layouts::layouts;
 pub use leaves::{AttributedList, LeafAt};
 pub use mark::Mark;
 pub use owned::{Listed, arrange, commented_items, listed, without_marked};

@@ -45,13 +45,17 @@ pub fn arrange(doc: &Document, wanted: &[Listed]) -> Result<Option<Document>, Fa
     if listed(doc)? == wanted {
         return Ok(None);
     }
-    let Some(mut whole) = Whole::of(doc)?.filter(|whole| whole.aside.contains(&true)) else {
-        return arrange_whole(doc, wanted).map(Some);
+    let edit = |whole: Whole| {
+        let all = with_asides(listed(&whole.doc)?.into_iter().zip(whole.aside).collect(), wanted);
+        let (all, aside): (Vec<Listed>, Vec<bool>) = all.into_iter().unzip();
+        let edited = Whole { doc: arrange_whole(&whole.doc, &all)?, aside }.without_asides()?;
+        if listed(&edited)? == wanted {
+            Ok(edited)
+        } else {
+            Err(Fault::internal("other marks would come out"))
+        }
     };
-    let all = with_asides(listed(&whole.doc)?.into_iter().zip(whole.aside).collect(), wanted);
-    let (wanted, aside): (Vec<Listed>, Vec<bool>) = all.into_iter().unzip();
-    whole = Whole { doc: arrange_whole(&whole.doc, &wanted)?, aside };
-    whole.without_asides().map(Some)
+    Whole::edit(doc, edit).map(Some)
 }
 
 /// `wanted` with what is set aside in `all`, behind what it stands behind there.
@@ -102,9 +106,6 @@ fn arrange_whole(doc: &Document, wanted: &[Listed]) -> Result<Document, Fault> {
             doc = insert(&doc, index, entry)?;
             list.insert(index, entry.clone());
         }
-    }
-    if listed(&doc)? != wanted {
-        return Err(Fault::internal("other marks would come out"));
     }
     Ok(doc)
 }

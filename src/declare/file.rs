@@ -113,8 +113,7 @@ pub fn parse(name: &str, text: &str) -> Result<Vec<Declared>, Fault> {
     Ok(stores)
 }
 
-const HINT: &str =
-    "see storagectl-apply(1) for what a declaration holds; until this is mended, the file counts for nothing";
+const HINT: &str = "see storagectl-apply(1) for what a declaration holds; what this file had declared stays listed until then";
 
 fn fault(message: String, span: &std::ops::Range<usize>, hint: &str) -> Fault {
     Fault { id: "declaration", message, hint: hint.to_owned(), span: span.clone() }

@@ -7,7 +7,7 @@ use super::generations::{self, Change, Seen, Serve};
 use super::snapshot::{Host, Snapshot};
 use super::verify::verify;
 use super::{Plan, StoreResult, refuse};
-use crate::conf::{self, Document, EditError, Position, clean};
+use crate::conf::{self, Document, EditError, Fault, Position, StoreList, clean};
 use crate::engine::Settings;
 use crate::problem::Problem;
 
@@ -59,7 +59,9 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
         }
     }
     let edit = |doc: &Document| {
-        conf::add(doc, &wanted, &options.position).map_err(|error| edit_problem(host, snapshot, error))
+        let bare = without_aside(doc, &wanted).map_err(|fault| snapshot.problem(host, fault))?;
+        let added = conf::add(bare.as_ref().unwrap_or(doc), &wanted, &options.position);
+        added.map_err(|error| edit_problem(host, snapshot, error))
     };
     let shall_see = |seen: &Seen<'_>| {
         let list = seen.now;
@@ -93,6 +95,17 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
     }
     plan.stores = results;
     Ok(plan)
+}
+
+/// The document without entries for these stores that `apply --boot` has set aside:
+/// they would come back beside the new ones.
+fn without_aside(doc: &Document, paths: &[String]) -> Result<Option<Document>, Fault> {
+    let listed = StoreList::paths(doc)?;
+    let comes = |path: &str| paths.contains(&clean(path)) && !listed.iter().any(|other| other == path);
+    match conf::put_back(doc, comes)? {
+        Some(back) => conf::remove(&back, comes),
+        None => Ok(None),
+    }
 }
 
 /// The entry that is another name of the directory at `path`.

@@ -15,7 +15,7 @@ use super::generations::{self, Change, Seen, Serve, cleaned};
 use super::rebase::Basis;
 use super::snapshot::{Host, Snapshot};
 use super::verify::verify;
-use super::{Note, Plan, StoreResult, refuse};
+use super::{After, Note, Plan, StoreResult, refuse};
 use crate::conf::{self, Document, Listed, Mark, Position, clean};
 use crate::declare::{Declarations, Declared, Want, arranged};
 use crate::engine::{self, Profile, Settings, entry_harm};
@@ -44,6 +44,20 @@ pub fn apply(
     mode: Mode,
 ) -> anyhow::Result<Outcome> {
     change(host, mode, |snapshot| plan(host, snapshot, declarations, options))
+}
+
+/// The stores whose entries `apply` has set aside, since their directories are gone.
+///
+/// # Errors
+/// A [`Problem`] if the configuration cannot be read.
+pub fn set_aside(host: &Host) -> anyhow::Result<Vec<String>> {
+    let snapshot = host.snapshot()?;
+    let asides = conf::asides(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;
+    let mut paths: Vec<String> = asides.into_iter().map(|aside| clean(&aside.path)).collect();
+    if host.config.is_none() {
+        paths.extend(OwnDropIn::find(host, &host.reading(Profile::Podman6))?.missing());
+    }
+    Ok(paths)
 }
 
 fn plan(
@@ -152,7 +166,19 @@ impl Follow<'_> {
             after.as_ref().unwrap_or(&before),
             &decided.expected,
         )?);
-        plan.stores = self.results(decided, &listed, &marks, &main_after, &gone, &plan)?;
+        plan.stores = self.results(decided, own.as_ref(), &listed, &marks, &main_after, &gone)?;
+        plan.notes.extend(self.seen_again(&plan, own.as_ref(), &now));
+        let tells = |(_, result): &(String, StoreResult)| {
+            use StoreResult::{Added, Moved, PutBack, Removed, SetAside};
+            matches!(result, Added | Moved | Removed | SetAside | PutBack)
+        };
+        if !plan.stores.iter().any(tells)
+            && !plan.notes.iter().any(|note| matches!(note, Note::First(_) | Note::Then(_)))
+        {
+            for file in &plan.changes {
+                plan.notes.push(Note::Then(format!("brought `{}` up to date", host.show(&file.path))));
+            }
+        }
         Ok(plan)
     }
 
@@ -263,7 +289,7 @@ impl Follow<'_> {
             edited = added.or(edited);
         }
         let current = edited.as_ref().unwrap_or(doc);
-        let target = arranged(&conf::listed(current)?, wants, |mark| self.keeps(mark));
+        let target = arranged(&self.in_former_order(conf::listed(current)?)?, wants, |mark| self.keeps(mark));
         if let Some(doc) = conf::arrange(current, &target)? {
             edited = Some(doc);
         }
@@ -275,6 +301,18 @@ impl Follow<'_> {
         }
         // A file that is made anew is so also if nothing is added to it.
         Ok(edited.or_else(|| self.basis.renewed.then(|| doc.clone())))
+    }
+
+    /// `list` with the entries that a file which is made anew had had, so that they
+    /// stand as they stood.
+    fn in_former_order(&self, mut list: Vec<Listed>) -> Result<Vec<Listed>, conf::Fault> {
+        if !self.basis.renewed {
+            return Ok(list);
+        }
+        let is_added = |entry: &Listed| entry.mark.is_some() || self.by_hand.contains(&entry.path);
+        list.retain(|entry| !is_added(entry));
+        list.extend(conf::listed(&self.snapshot.doc)?.into_iter().filter(is_added));
+        Ok(list)
     }
 
     /// Whether the declaration of this name could not be read: what it had declared stays.
@@ -331,7 +369,9 @@ impl Follow<'_> {
         let spent = |path: &String| {
             items.iter().any(|item| item.path == *path && item.is_elsewhere()) && !seen.without.contains(path)
         };
-        let mut list: Vec<String> = seen.now.iter().filter(|path| !spent(path)).cloned().collect();
+        // Without a file of our own, other files say in which order stores stand.
+        let start = if own.text.is_some() { seen.now } else { seen.without };
+        let mut list: Vec<String> = start.iter().filter(|path| !spent(path)).cloned().collect();
         let mut behind: Option<&String> = None;
         for path in seen.without {
             if !list.contains(path) && !taken_off.contains(path) && !gone.contains(path) {
@@ -348,6 +388,15 @@ impl Follow<'_> {
             }
         }
         list.retain(|path| !gone.contains(path));
+        // What stands in our file and, by now, elsewhere too.
+        let count = |list: &[String], path: &String| list.iter().filter(|other| *other == path).count();
+        let mut once: Vec<String> = Vec::new();
+        for path in list {
+            if count(&once, &path) < count(seen.without, &path).max(1) {
+                once.push(path);
+            }
+        }
+        let list = once;
         let listed: Vec<Listed> =
             list.into_iter().map(|path| Listed { mark: marks.get(&path).cloned().flatten(), path }).collect();
         arranged(&listed, wants, |mark| self.keeps(mark))
@@ -356,15 +405,32 @@ impl Follow<'_> {
             .collect()
     }
 
+    /// What there is to say of stores that a drop-in of ours shows again.
+    fn seen_again(&self, plan: &Plan, own: Option<&OwnDropIn>, now: &[String]) -> Vec<Note> {
+        let change = own.and_then(|own| plan.changes.iter().find(|change| change.path == own.path));
+        let Some((own, After::Text(text))) = own.zip(change.map(|change| &change.after)) else {
+            return Vec::new();
+        };
+        let after = OwnDropIn { path: own.path.clone(), text: Some(text.clone()) };
+        let told = |path: &String| plan.stores.iter().any(|(other, _)| other == path);
+        let hidden =
+            after.items().into_iter().map(|item| item.path).filter(|path| !now.contains(path) && !told(path));
+        hidden
+            .map(|path| {
+                Note::Then(format!("podman 6 sees `{path}` again, which another drop-in had hidden from it"))
+            })
+            .collect()
+    }
+
     /// What became of everything that this was about.
     fn results(
         &self,
         decided: Decided,
+        own: Option<&OwnDropIn>,
         listed: &[String],
         marks: &BTreeMap<String, Option<Mark>>,
         main_after: &[Listed],
         gone: &[String],
-        plan: &Plan,
     ) -> anyhow::Result<Vec<(String, StoreResult)>> {
         let mut results = Vec::new();
         let asides =
@@ -385,10 +451,20 @@ impl Follow<'_> {
                 results.push((path, StoreResult::PutBack));
             }
         }
+        for path in own.map(OwnDropIn::missing).unwrap_or_default() {
+            if !gone.contains(&path) {
+                results.push((path, StoreResult::PutBack));
+            }
+        }
+        let main_before = conf::listed(&self.snapshot.doc).unwrap_or_default();
         for want in &decided.wants {
-            let result = match (listed.contains(&want.path), plan.changes.is_empty()) {
-                (false, false) => StoreResult::Added,
-                _ => StoreResult::Listed { alias: None },
+            let result = if !listed.contains(&want.path) {
+                StoreResult::Added
+            } else if rank(&main_before, main_after, &want.path) != rank(main_after, &main_before, &want.path)
+            {
+                StoreResult::Moved
+            } else {
+                StoreResult::Listed { alias: None }
             };
             results.push((want.path.clone(), result));
         }
@@ -405,6 +481,12 @@ impl Follow<'_> {
         }
         Ok(told)
     }
+}
+
+/// How many entries stand before the one for `path` in `here`, of those that `there` has too.
+fn rank(here: &[Listed], there: &[Listed], path: &str) -> usize {
+    let is_common = |entry: &&Listed| there.iter().any(|other| clean(&other.path) == clean(&entry.path));
+    here.iter().take_while(|entry| clean(&entry.path) != path).filter(is_common).count()
 }
 
 /// The list `now` of an engine that reads the main file, when that changes: what

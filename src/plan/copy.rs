@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
+use crate::conf::{Document, layouts};
+
 /// Where the text of the main file comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -23,7 +25,7 @@ pub enum Source {
     BuiltIn,
 }
 
-/// The head of a copy: four comment lines at most, of this exact form.
+/// The head of a copy: five comment lines at most, of this exact form.
 ///
 /// A copy stops following the vendor's file, so it goes as soon as it holds
 /// nothing that the vendor's does not: when the rest of the file has one of the
@@ -47,6 +49,7 @@ const LINK: &str = "# In place of a symlink to ";
 const DIGEST: &str = "# sha256:";
 const EMPTIED: &str = "# sha256 without added stores:";
 const NOTE: &str = "# Removing the last added store removes this file again.";
+const NOTE_IMAGE: &str = "# Removing the last added store makes it the image's own again.";
 const MARK: char = '\u{feff}';
 
 impl Copied {
@@ -73,7 +76,7 @@ impl Copied {
         lines.extend(self.link.as_ref().map(|link| format!("{LINK}{link}")));
         lines.push(format!("{DIGEST}{}", self.digest));
         lines.extend(self.emptied.as_ref().map(|digest| format!("{EMPTIED}{digest}")));
-        lines.push(NOTE.to_owned());
+        lines.push(if self.follows_image() { NOTE_IMAGE } else { NOTE }.to_owned());
         lines.push(String::new());
         lines.into_iter().flat_map(|line| [line, newline.to_owned()]).collect()
     }
@@ -121,10 +124,14 @@ impl Copied {
     }
 
     /// Whether a file with this head and `rest` behind it holds nothing that the
-    /// original does not.
+    /// original does not, in whichever layout its array was left.
     pub fn is_spent(&self, rest: &str) -> bool {
-        let now = sha256(rest);
-        now == self.digest || self.emptied.as_ref() == Some(&now)
+        let is_original = |text: &str| {
+            let now = sha256(text);
+            now == self.digest || self.emptied.as_ref() == Some(&now)
+        };
+        let others = || Document::parse(rest).ok().and_then(|doc| layouts(&doc).ok()).unwrap_or_default();
+        is_original(rest) || others().iter().any(|text| is_original(text))
     }
 }
 

@@ -6,8 +6,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::copy::Source;
-use super::snapshot::Host;
-use crate::conf::{StoreList, clean};
+use super::drop_in::OwnDropIn;
+use super::snapshot::{Host, Snapshot};
+use crate::conf::{self, Mark, StoreList, clean};
 use crate::engine::{Origin, Profile, Settings};
 use crate::host::Kind;
 use crate::store::count_images;
@@ -30,6 +31,9 @@ pub struct ListedStore {
     /// The engines that see it, if the whole host was looked at.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub engines: Vec<Profile>,
+    /// The declaration that it is listed for; `None` if somebody listed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub declared_by: Option<String>,
 }
 
 /// What stands at a listed path.
@@ -83,6 +87,11 @@ pub fn list_stores(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedSto
     let snapshot = host.snapshot()?;
     let settings = snapshot.settings(host)?;
     let file = (snapshot.source != Source::BuiltIn).then(|| host.show(snapshot.file()));
+    let marks = marks(host, &snapshot)?;
+    let declared_by = |store: &mut ListedStore| {
+        let marked = marks.iter().find(|(file, path, _)| *file == store.file && *path == store.path);
+        store.declared_by = marked.map(|(.., mark)| mark.name.clone());
+    };
     let mut stores: Vec<ListedStore> = Vec::new();
     if host.config.is_some() {
         let list = StoreList::of(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;
@@ -91,6 +100,7 @@ pub fn list_stores(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedSto
             let place = (file.clone().unwrap_or_default(), head + entry.line);
             stores.push(listed(host, entry.path, &settings.driver, Some(place), Vec::new()));
         }
+        stores.iter_mut().for_each(declared_by);
         return Ok((file, stores));
     }
     for profile in Profile::ALL.into_iter().rev() {
@@ -109,7 +119,21 @@ pub fn list_stores(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedSto
             }
         }
     }
+    stores.iter_mut().for_each(declared_by);
     Ok((file, stores))
+}
+
+/// The entries that are listed for a declaration: file, path as written, and mark.
+fn marks(host: &Host, snapshot: &Snapshot) -> anyhow::Result<Vec<(String, String, Mark)>> {
+    let main = conf::listed(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;
+    let main = main.into_iter().map(|entry| (snapshot.file().to_owned(), entry.path, entry.mark));
+    let own = match host.config {
+        Some(_) => None,
+        None => Some(OwnDropIn::find(host, &host.reading(Profile::Podman6))?),
+    };
+    let items = own.iter().flat_map(|own| own.items().into_iter().map(|item| (own.path.clone(), item)));
+    let items = items.map(|(file, item)| (file, item.path, item.comment.as_deref().and_then(Mark::parse)));
+    Ok(main.chain(items).filter_map(|(file, path, mark)| Some((host.show(&file), path, mark?))).collect())
 }
 
 fn listed(
@@ -121,7 +145,8 @@ fn listed(
 ) -> ListedStore {
     let (state, images) = look(host, &path, driver);
     let (file, line) = place.unwrap_or_default();
-    ListedStore { path, state, driver: driver.to_owned(), images, file, line, engines }
+    let declared_by = None;
+    ListedStore { path, state, driver: driver.to_owned(), images, file, line, engines, declared_by }
 }
 
 impl ListedStore {

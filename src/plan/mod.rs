@@ -23,7 +23,7 @@ mod verify;
 use std::path::PathBuf;
 
 pub use add::{AddOptions, add_stores};
-pub use apply::{ApplyOptions, apply};
+pub use apply::{ApplyOptions, apply, set_aside};
 pub use commit::{Mode, Outcome, rewrite};
 pub use copy::{Copied, Source};
 pub use generations::Serve;

@@ -80,9 +80,10 @@ impl Snapshot {
     /// The stores that are to be taken out of this copy, beside those that have an
     /// owner, to get what it was made from; `None` if something else differs, too.
     fn added_by_hand(&self, head: &Copied) -> Option<Vec<String>> {
-        let whole = conf::put_back(&self.doc, |_| true).ok()?;
-        let bare = conf::without_marked(whole.as_ref().unwrap_or(&self.doc)).ok()?;
-        let entries = conf::listed(&bare).ok()?;
+        let back = conf::put_back(&self.doc, |_| true).ok()?;
+        let whole = back.as_ref().unwrap_or(&self.doc);
+        let mut entries = conf::listed(whole).ok()?;
+        entries.retain(|entry| entry.mark.is_none());
         // Stores are added behind others as a rule, so the last are tried first.
         let count = entries.len().min(MAX_BY_HAND);
         let candidates = &entries[entries.len() - count..];
@@ -95,9 +96,9 @@ impl Snapshot {
                 .filter(|(index, _)| set & (1 << index) != 0)
                 .map(|(_, entry)| &entry.path)
                 .collect();
-            let rest = conf::remove(&bare, |path| going.iter().any(|other| *other == path)).ok()?;
-            let text = rest.as_ref().unwrap_or(&bare).text();
-            head.is_spent(text).then(|| going.into_iter().cloned().collect())
+            let rest = conf::remove(whole, |path| going.iter().any(|other| *other == path)).ok()?;
+            let bare = conf::without_marked(rest.as_ref().unwrap_or(whole)).ok()?;
+            head.is_spent(bare.text()).then(|| going.into_iter().cloned().collect())
         })
     }
 

@@ -37,7 +37,9 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Re
     let before = snapshot.settings(host)?;
     let mut plan = Plan::default();
     let mut going: Vec<String> = Vec::new();
+    let asides = conf::asides(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;
     let mut listed = before.stores.clone();
+    listed.extend(asides.into_iter().map(|aside| aside.path));
     listed.extend(host.seen_by_modern());
     for path in &options.paths {
         let named = entries_of(host, &listed, path);
@@ -55,8 +57,10 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Re
         plan.stores.push((path.clone(), result));
     }
     let edit = |doc: &Document| {
-        conf::remove(doc, |entry| going.iter().any(|path| path == entry))
-            .map_err(|fault| snapshot.problem(host, fault))
+        let goes = |entry: &str| going.iter().any(|path| path == entry);
+        // One that is set aside must not come back either.
+        let back = conf::put_back(doc, goes).map_err(|fault| snapshot.problem(host, fault))?;
+        conf::remove(back.as_ref().unwrap_or(doc), goes).map_err(|fault| snapshot.problem(host, fault))
     };
     let shall_see = |seen: &Seen<'_>| {
         let list = seen.now;

@@ -6,7 +6,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("bootc-storage", "bootc's own storage, which bootc forbids to list for all engines"),
     ("busy", "another process keeps the directory locked, or keeps changing the file"),
     ("dangling-link", "storage.conf is a symlink to nothing"),
-    ("declaration", "a declaration cannot be read, or is not one; it counts for nothing"),
+    ("declaration", "a declaration cannot be read, or is not one; what it had declared stays listed"),
     ("disk-full", "there is no space left; the file is as it was"),
     ("duplicate-key", "a key stands twice in the file, or in two spellings"),
     ("engine-stops", "an engine stops on this host's configuration"),

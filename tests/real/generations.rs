@@ -11,7 +11,7 @@ use crate::podman::forms;
 use crate::support::{run, storagectl};
 
 /// What reads a host as podman 4, podman 5 and podman 6 do.
-const ENGINES: [&str; 3] = ["legacy4", "legacy", "modern"];
+pub(crate) const ENGINES: [&str; 3] = ["legacy4", "legacy", "modern"];
 
 const VENDOR: &str = "[storage.options]\nadditionalimagestores = [\"/srv/vendor\"]\n";
 
@@ -26,7 +26,7 @@ fn engines() -> &'static Path {
 
 /// The stores that an engine sees on the host below `root`.
 #[track_caller]
-fn seen(engine: &str, root: &Path) -> Vec<String> {
+pub(crate) fn seen(engine: &str, root: &Path) -> Vec<String> {
     let printed = run(Command::new(engines().join(engine)).arg(root).arg("0"));
     let settings: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(settings["error"], Value::Null, "{engine}: {printed}");

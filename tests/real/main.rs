@@ -12,6 +12,7 @@ mod generations;
 mod hosts;
 mod interrupt;
 mod lint;
+mod marks;
 mod ostree;
 mod podman;
 mod rootless;

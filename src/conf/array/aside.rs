@@ -91,4 +91,24 @@ impl<'a> Anatomy<'a> {
         }
         splices
     }
+
+    /// Puts in what is missing between items and takes out what is too much. The
+    /// text need not be valid without that.
+    pub(in crate::conf) fn mend_commas(&self) -> Vec<Splice> {
+        let mut splices = Vec::new();
+        for gap in 0..=self.len() {
+            let start = gap.checked_sub(1).map_or(self.open, |before| self.slots[before].span.end);
+            let end = self.slots.get(gap).map_or(self.close, |slot| slot.span.start);
+            let in_comment = |at: usize| self.comments.iter().any(|comment| comment.contains(&at));
+            let is_comma = |at: &usize| self.text.as_bytes()[*at] == b',' && !in_comment(*at);
+            let commas: Vec<usize> = (start..end).filter(is_comma).collect();
+            let between = gap > 0 && gap < self.len();
+            if between && commas.is_empty() {
+                splices.push(Splice::insert(start, ","));
+            }
+            let fine = usize::from(gap > 0);
+            splices.extend(commas.into_iter().skip(fine).map(|comma| Splice::delete(comma..comma + 1)));
+        }
+        splices
+    }
 }

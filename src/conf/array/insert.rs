@@ -122,7 +122,7 @@ impl Anatomy<'_> {
         let lined_up = std::iter::once(index)
             .chain(index + 1..self.len())
             .chain((0..index).rev())
-            .find(|&other| self.starts_line(other));
+            .find(|&other| self.starts_line(other) && !self.is_behind_no_break(other));
         match lined_up {
             Some(other) => style::indentation(self.text, self.slots[other].span.start).to_owned(),
             None => style::deeper(style::indentation(self.text, self.open)),

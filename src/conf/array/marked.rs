@@ -66,6 +66,12 @@ impl Anatomy<'_> {
         Some(OwnLine { bytes, comma, no_break: &text[behind..mark.start] == NO_BREAK })
     }
 
+    /// Whether the item starts its line only since a marked one stands before it.
+    pub(super) fn is_behind_no_break(&self, index: usize) -> bool {
+        let before = index.checked_sub(1).and_then(|before| self.own_line(before));
+        before.is_some_and(|line| line.no_break) && !self.has_own_line(index)
+    }
+
     /// Takes out what [`Anatomy::insert_marked`] has put in.
     pub(super) fn remove_marked(&self, index: usize) -> Option<Vec<Splice>> {
         let line = self.own_line(index)?;
@@ -103,7 +109,7 @@ impl Anatomy<'_> {
         let joins =
             near.into_iter().flatten().filter_map(|other| self.own_line(other)).any(|line| line.no_break);
         let no_break = joins || !has_break(gap_start..gap_end);
-        let indent = self.marked_indent(index, no_break, key_indent);
+        let indent = self.marked_indent(index, key_indent);
         let (raw, mark) = (&item.raw, item.behind.as_deref().unwrap_or_default());
         let space = if no_break { NO_BREAK } else { AT_A_BREAK };
         let with_comma = format!("{indent}{raw},{space}{mark}{newline}");
@@ -143,7 +149,7 @@ impl Anatomy<'_> {
     }
 
     /// The indentation of a marked item that gets `index`.
-    fn marked_indent(&self, index: usize, no_break: bool, key_indent: &str) -> String {
+    fn marked_indent(&self, index: usize, key_indent: &str) -> String {
         if self.slots.is_empty() {
             let comment = self.comments.iter().find(|comment| style::starts_line(self.text, comment.start));
             return comment.map_or_else(
@@ -151,9 +157,6 @@ impl Anatomy<'_> {
                 |comment| style::indentation(self.text, comment.start).to_owned(),
             );
         }
-        let beside = self.item_indent(index.saturating_sub(1));
-        let inner = style::deeper(style::indentation(self.text, self.open));
-        // What shares a line with others is not lined up with it.
-        if no_break && beside.len() < inner.len() { inner } else { beside }
+        self.item_indent(index.saturating_sub(1))
     }
 }
