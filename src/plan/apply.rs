@@ -18,7 +18,7 @@ use super::verify::verify;
 use super::{After, Note, Plan, StoreResult, refuse};
 use crate::conf::{self, Document, Listed, Mark, Position, clean};
 use crate::declare::{Declarations, Declared, Want, arranged};
-use crate::engine::{self, Profile, Settings, entry_harm};
+use crate::engine::{self, FileKind, Profile, Settings, entry_harm};
 use crate::host::is_booted;
 use crate::problem::Problem;
 use crate::store::provided_at_boot;
@@ -189,8 +189,10 @@ impl Follow<'_> {
         for item in items.iter().filter(|item| !item.is_elsewhere()) {
             marks.insert(item.path.clone(), item.comment.as_deref().and_then(Mark::parse));
         }
-        let main =
-            conf::listed(&self.snapshot.doc).map_err(|fault| self.snapshot.problem(self.host, fault))?;
+        // What is set aside is still whose it was.
+        let main = conf::put_back(&self.snapshot.doc, |_| true)
+            .and_then(|whole| conf::listed(whole.as_ref().unwrap_or(&self.snapshot.doc)))
+            .map_err(|fault| self.snapshot.problem(self.host, fault))?;
         for entry in main {
             let path = clean(&entry.path);
             if entry.mark.is_none() || !marks.contains_key(&path) {
@@ -208,11 +210,19 @@ impl Follow<'_> {
         marks: &BTreeMap<String, Option<Mark>>,
     ) -> anyhow::Result<Decided> {
         let host = self.host;
+        let serves_main = self.basis.serves_main(host, Serve::All);
+        // With what is put back in this run.
+        let main = conf::put_back(&self.snapshot.doc, |path| !self.is_gone(before, path))
+            .and_then(|whole| conf::listed(whole.as_ref().unwrap_or(&self.snapshot.doc)))
+            .map_err(|fault| self.snapshot.problem(host, fault))?;
         let mut decided = Decided::default();
         for declared in &self.declarations.stores {
             let path = &declared.path;
             let by_hand = |entry: &String| !matches!(marks.get(entry), Some(Some(_)));
-            if listed.contains(path) && by_hand(path) {
+            let in_main = main.iter().any(|entry| clean(&entry.path) == *path);
+            // A drop-in of others serves new engines only.
+            let everywhere = in_main || !serves_main;
+            if (listed.contains(path) || in_main) && by_hand(path) && everywhere {
                 decided.results.push((path.clone(), StoreResult::Listed { alias: None }));
                 continue;
             }
@@ -293,11 +303,11 @@ impl Follow<'_> {
         if let Some(doc) = conf::arrange(current, &target)? {
             edited = Some(doc);
         }
-        if self.options.boot {
-            let current = edited.as_ref().unwrap_or(doc);
-            if let Some(doc) = conf::set_aside(current, |path| self.is_gone(settings, path))? {
-                edited = Some(doc);
-            }
+        let current = edited.as_ref().unwrap_or(doc);
+        let were_aside = if self.basis.renewed { conf::asides(&self.snapshot.doc)? } else { Vec::new() };
+        let goes = |path: &str| self.options.boot || were_aside.iter().any(|aside| aside.path == path);
+        if let Some(doc) = conf::set_aside(current, |path| goes(path) && self.is_gone(settings, path))? {
+            edited = Some(doc);
         }
         // A file that is made anew is so also if nothing is added to it.
         Ok(edited.or_else(|| self.basis.renewed.then(|| doc.clone())))
@@ -311,7 +321,9 @@ impl Follow<'_> {
         }
         let is_added = |entry: &Listed| entry.mark.is_some() || self.by_hand.contains(&entry.path);
         list.retain(|entry| !is_added(entry));
-        list.extend(conf::listed(&self.snapshot.doc)?.into_iter().filter(is_added));
+        let whole = conf::put_back(&self.snapshot.doc, |_| true)?;
+        let former = conf::listed(whole.as_ref().unwrap_or(&self.snapshot.doc))?;
+        list.extend(former.into_iter().filter(is_added));
         Ok(list)
     }
 
@@ -342,7 +354,9 @@ impl Follow<'_> {
                 own.map(|own| engine::read(&own.view(host, None), &host.environment(), Profile::Podman6));
             candidates.extend(without.as_ref().map(cleaned).unwrap_or_default());
         }
-        let unowned = |path: &String| !matches!(marks.get(path), Some(Some(_)));
+        // What a drop-in of others lists, they own, whoever declares it.
+        let theirs = own.map(|own| self.in_other_drop_ins(own)).unwrap_or_default();
+        let unowned = |path: &String| theirs.contains(path) || !matches!(marks.get(path), Some(Some(_)));
         let mut gone: Vec<String> = Vec::new();
         for path in candidates {
             if unowned(&path) && !gone.contains(&path) && self.is_gone(settings, &path) {
@@ -392,16 +406,37 @@ impl Follow<'_> {
         let count = |list: &[String], path: &String| list.iter().filter(|other| *other == path).count();
         let mut once: Vec<String> = Vec::new();
         for path in list {
-            if count(&once, &path) < count(seen.without, &path).max(1) {
+            let is_declared = wants.iter().any(|want| want.path == path);
+            let times = if is_declared { 1 } else { count(seen.without, &path).max(1) };
+            if count(&once, &path) < times {
                 once.push(path);
             }
         }
         let list = once;
-        let listed: Vec<Listed> =
-            list.into_iter().map(|path| Listed { mark: marks.get(&path).cloned().flatten(), path }).collect();
+        // What the main file lists from now on, nobody could have listed before. What a drop-in
+        // of others lists is theirs, and has its place there.
+        let theirs = self.in_other_drop_ins(own);
+        let new = |path: &str| main_after.iter().find(|entry| clean(&entry.path) == path)?.mark.clone();
+        let mark = |path: &String| match marks.get(path) {
+            _ if theirs.contains(path) && seen.without.contains(path) => None,
+            Some(mark) => mark.clone(),
+            None => new(path),
+        };
+        let listed: Vec<Listed> = list.into_iter().map(|path| Listed { mark: mark(&path), path }).collect();
         arranged(&listed, wants, |mark| self.keeps(mark))
             .into_iter()
             .map(|entry| clean(&entry.path))
+            .collect()
+    }
+
+    /// The stores that drop-ins of others list, whether engines see them or not.
+    fn in_other_drop_ins(&self, own: &OwnDropIn) -> Vec<String> {
+        let reading = self.host.reading(Profile::Podman6);
+        let others =
+            reading.files.iter().filter(|file| file.kind == FileKind::DropIn && file.path != own.path);
+        let docs = others.filter_map(|file| Document::parse(file.text.clone()).ok());
+        docs.flat_map(|doc| conf::commented_items(&doc).unwrap_or_default())
+            .map(|(path, _)| clean(&path))
             .collect()
     }
 

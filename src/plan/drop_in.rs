@@ -145,6 +145,12 @@ impl OwnDropIn {
         let as_is = change.comment.is_none()
             || items.iter().all(|item| without.contains(&item.path) || item.comment == comment(&item.path));
         let mut candidates = Vec::new();
+        // Nobody's entry is in it, and nothing is noted.
+        let is_spent =
+            items.iter().all(Item::is_elsewhere) && self.taken_off().is_empty() && self.missing().is_empty();
+        if change.comment.is_some() && is_spent {
+            candidates.push(None);
+        }
         if as_is {
             candidates.push(self.text.clone());
         }
