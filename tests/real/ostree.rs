@@ -105,9 +105,10 @@ const SITE: &str = "/opt/site";
 fn boot(sysroot: &Sysroot, vendor: Vendor, declared: &[&str], by_hand: &[&str]) {
     let said = boot::storagectl(sysroot, &["apply", "--boot"]);
     let etc = sysroot.deployment().join("etc");
-    let settled = crate::tree::stamps(&etc);
-    boot::storagectl(sysroot, &["apply", "--boot"]);
-    assert_eq!(crate::tree::stamps(&etc), settled, "a second boot changes nothing");
+    let settled = (configuration(sysroot), crate::tree::stamps(&etc));
+    let again = boot::storagectl(sysroot, &["apply", "--boot"]);
+    assert_eq!(configuration(sysroot), settled.0, "a second boot changes nothing: {said}{again}");
+    assert_eq!(crate::tree::stamps(&etc), settled.1, "a second boot writes nothing: {again}");
     for (engine, vendors) in vendor.engines() {
         let mut seen = stores(sysroot, engine);
         let mut wanted: Vec<String> =
@@ -123,7 +124,7 @@ fn boot(sysroot: &Sysroot, vendor: Vendor, declared: &[&str], by_hand: &[&str]) 
 fn assert_follows(sysroot: &Sysroot, version: u32) {
     let files = ["etc/containers/storage.conf", "usr/share/containers/storage.conf"];
     let file =
-        files.map(|file| sysroot.deployment().join(file)).into_iter().find(|file| file.exists()).unwrap();
+        files.map(|file| sysroot.deployment().join(file)).into_iter().find(|file| file.is_file()).unwrap();
     let text = fs_err::read_to_string(file).unwrap();
     assert!(text.contains(&format!("The vendor's, version {version}.")), "{text}");
 }
@@ -133,7 +134,7 @@ fn configuration(sysroot: &Sysroot) -> String {
     let dirs = ["etc/containers", "etc/containers/storage.conf.d"];
     let files = dirs.iter().flat_map(|dir| {
         let dir = sysroot.deployment().join(dir);
-        let names = if dir.exists() { crate::tree::names(&dir) } else { Vec::new() };
+        let names = if dir.is_dir() { crate::tree::names(&dir) } else { Vec::new() };
         names.into_iter().map(move |name| dir.join(name)).filter(|file| file.is_file())
     });
     files

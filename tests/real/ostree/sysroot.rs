@@ -93,7 +93,7 @@ impl Sysroot {
 
     /// Commits a tree, whose `/etc` goes to `/usr/etc`. ostree forgets what has no `branch`.
     pub(super) fn commit(&self, branch: &str, tree: &Tree) -> String {
-        if tree.path("etc").exists() {
+        if tree.path("etc").is_dir() {
             tree.move_etc();
         }
         let mut command = self.repo("commit");

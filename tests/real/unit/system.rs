@@ -119,7 +119,7 @@ impl System {
         let init = self.path("init");
         fs_err::write(&init, INIT).unwrap();
         let result = self.path("result");
-        if result.exists() {
+        if result.is_dir() {
             fs_err::remove_dir_all(&result).unwrap();
         }
         fs_err::create_dir(&result).unwrap();
