@@ -2,6 +2,7 @@
 //! file is the old one or the new one, whole.
 #![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 
+mod apply;
 mod attributes;
 mod concurrent;
 mod disk;
