@@ -1,6 +1,7 @@
 //! storagectl
 pub mod cli;
 pub mod conf;
+pub mod dependents;
 pub mod engine;
 pub mod host;
 pub mod lint;

@@ -3,6 +3,7 @@
 
 mod add_store;
 mod check_config;
+mod clean_dependents;
 mod completions;
 mod init_store;
 mod list_stores;
@@ -126,6 +127,7 @@ enum Command {
     InitStore(init_store::InitStore),
     ShowConfig(show_config::ShowConfig),
     CheckConfig(check_config::CheckConfig),
+    CleanDependents(clean_dependents::CleanDependents),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -152,6 +154,7 @@ pub fn run() -> ExitCode {
         Command::InitStore(command) => command.run(&cli.common, &output).map(done),
         Command::ShowConfig(command) => command.run(&cli.common, &output),
         Command::CheckConfig(command) => command.run(&cli.common, &output),
+        Command::CleanDependents(command) => command.run(&cli.common, &output).map(done),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);

@@ -5,9 +5,15 @@
 pub const IDS: &[(&str, &str)] = &[
     ("bootc-storage", "bootc's own storage, which bootc forbids to list for all engines"),
     ("busy", "another process keeps the directory locked, or keeps changing the file"),
+    ("containers-mounted", "containers of a storage may be running, so none of their records is removed"),
     ("dangling-link", "storage.conf is a symlink to nothing"),
+    (
+        "dependents-unsure",
+        "a listed store cannot be read, so that it cannot be told what depends on layers that are gone",
+    ),
     ("disk-full", "there is no space left; the file is as it was"),
     ("duplicate-key", "a key stands twice in the file, or in two spellings"),
+    ("engine-runs", "an engine runs that has to be stopped first"),
     ("engine-stops", "an engine stops on this host's configuration"),
     ("file-mounted", "another file is mounted over storage.conf, so it cannot be replaced"),
     ("image-digest-invalid", "a store's images.json holds an invalid digest: engines stop"),
@@ -37,6 +43,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("path-variable", "a path holds a variable, which engines do not expand here"),
     ("permission", "this user may not do that"),
     ("read-only", "the file system is read-only"),
+    ("records-malformed", "the records of an engine's own storage cannot be read"),
     ("store-comma", "a listed store has a comma in its path: engines stop"),
     ("store-contains-graphroot", "a store contains the engine's own storage"),
     (

@@ -26,6 +26,8 @@ use crate::problem::Problem;
 use crate::store::is_gone;
 use record::Record;
 
+pub(crate) use provided::escape;
+
 /// Which scriptlet runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {

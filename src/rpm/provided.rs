@@ -55,7 +55,7 @@ fn creates(line: &str, path: &str) -> bool {
 
 /// `path` as part of a unit's name, as `systemd-escape --path` gives it
 /// (systemd.unit(5), "String escaping for inclusion in unit names").
-pub(super) fn escape(path: &str) -> String {
+pub(crate) fn escape(path: &str) -> String {
     let mut out = String::new();
     for (index, byte) in path.trim_matches('/').bytes().enumerate() {
         match byte {
