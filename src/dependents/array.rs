@@ -63,7 +63,7 @@ mod tests {
         let text = "[\n  {\"id\": \"ä\\u00e4\"},\n  {\"id\":  \"b,]\"} ,\n\t{\"id\":\"c\", \"n\":1.50}\n]\n";
         assert_eq!(cut(text, &[]), text);
         assert_eq!(cut(text, &[0]), "[\n  {\"id\":  \"b,]\"} ,\n\t{\"id\":\"c\", \"n\":1.50}\n]\n");
-        assert_eq!(cut(text, &[1]), "[\n  {\"id\": \"ä\\u00e4\"},\n\t{\"id\":\"c\", \"n\":1.50}\n]\n");
+        assert_eq!(cut(text, &[1]), "[\n  {\"id\": \"ä\\u00e4\"} ,\n\t{\"id\":\"c\", \"n\":1.50}\n]\n");
         assert_eq!(cut(text, &[2]), "[\n  {\"id\": \"ä\\u00e4\"},\n  {\"id\":  \"b,]\"}\n]\n");
         assert_eq!(cut(text, &[0, 2]), "[\n  {\"id\":  \"b,]\"}\n]\n");
         assert_eq!(cut(text, &[0, 1]), "[\n  {\"id\":\"c\", \"n\":1.50}\n]\n");

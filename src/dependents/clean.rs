@@ -7,7 +7,7 @@ use super::backup::Backup;
 use super::find::{Dependent, Found, find};
 use super::layout::{Layout, Storage, layout};
 use super::own::{Kind, Part, RecordFile, read};
-use super::shelf::{self, Shelf};
+use super::shelf::{self, Shelf, Unreadable};
 use super::stopped::{Locks, refuse_running};
 use crate::host::{self, Content, LockError, ReplaceError};
 use crate::plan::{Host, Mode};
@@ -107,22 +107,25 @@ fn look(host: &Host, storage: &Storage, layout: &Layout) -> anyhow::Result<(Vec<
             Err(why) => unreadable = unreadable.or(Some((store, why))),
         }
     }
-    let found = find(&parts, &shelves);
+    let found = find(&parts, &shelves, &storage.driver);
     match unreadable {
-        Some((store, why)) if !found.is_empty() => Err(Problem::new(
-            "dependents-unsure",
-            format!(
-                "what depends on old stores cannot be told: the listed store `{}` {why}",
-                host.show(store.as_ref())
-            ),
-            format!(
-                "mount or mend it, or, if it is gone for good, run `storagectl remove-store {store}`; \
-                 `storagectl init-store {store}` marks one that is meant to be empty"
-            ),
-        )
-        .into()),
+        Some((store, unreadable)) if !found.is_empty() => Err(unsure(host, store, &unreadable).into()),
         _ => Ok((parts, found)),
     }
+}
+
+fn unsure(host: &Host, store: &str, unreadable: &Unreadable) -> Problem {
+    let message = format!(
+        "what depends on old stores cannot be told: the listed store `{}` {}",
+        host.show(store.as_ref()),
+        unreadable.why
+    );
+    let hint = if unreadable.may_be_empty {
+        format!("mount it, or mark it as meant to be empty with `storagectl init-store {store}`")
+    } else {
+        format!("mount or mend it; `storagectl remove-store {store}` takes it off the list for good")
+    };
+    Problem::new("dependents-unsure", message, hint)
 }
 
 /// Removes the dependents of one storage under the engines' locks. Returns what

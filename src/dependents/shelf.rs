@@ -25,27 +25,46 @@ pub(super) struct Shelf {
     pub(super) digest: String,
 }
 
+/// Why it cannot be told what a store holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    /// As the end of a sentence: "does not exist".
+    pub(super) why: String,
+    /// Whether it may as well be meant to be empty.
+    pub(super) may_be_empty: bool,
+}
+
+impl From<String> for Unreadable {
+    fn from(why: String) -> Self {
+        Self { why, may_be_empty: false }
+    }
+}
+
 /// Where systemd looks for mount units, systemd.unit(5), and where those made
 /// from fstab are.
 const UNITS: [&str; 4] =
     ["/etc/systemd/system", "/run/systemd/system", "/run/systemd/generator", "/usr/lib/systemd/system"];
 
-/// Reads the store at `path`, or says why it cannot be told what it holds, as the
-/// end of a sentence: "does not exist".
-pub(super) fn read(root: &Root, path: &str, driver: &str) -> Result<Shelf, String> {
+/// Reads the store at `path`.
+///
+/// # Errors
+/// Why it cannot be told what it holds.
+pub(super) fn read(root: &Root, path: &str, driver: &str) -> Result<Shelf, Unreadable> {
     if !path.starts_with('/') {
-        return Err("has a path that is not absolute".to_owned());
+        return Err("has a path that is not absolute".to_owned().into());
     }
     let dir = Path::new(path);
     let cannot = |error: io::Error| format!("cannot be read: {}", words(&error));
     match root.stat(dir).map_err(cannot)? {
         Some(stat) if stat.kind == Kind::Directory => {}
-        Some(_) => return Err("is not a directory".to_owned()),
-        None => return Err("does not exist".to_owned()),
+        Some(_) => return Err("is not a directory".to_owned().into()),
+        None => return Err("does not exist".to_owned().into()),
     }
     if let Some(at) = awaited_mount(root, dir).map_err(cannot)? {
         let at = at.display();
-        return Err(format!("is not there yet: nothing is mounted at `{at}`, where a unit mounts something"));
+        return Err(
+            format!("is not there yet: nothing is mounted at `{at}`, where a unit mounts something").into()
+        );
     }
     let mut shelf =
         Shelf { directories: directories(root, dir, driver).map_err(cannot)?, ..Shelf::default() };
@@ -67,11 +86,12 @@ pub(super) fn read(root: &Root, path: &str, driver: &str) -> Result<Shelf, Strin
     elements(images.as_deref().unwrap_or_default())
         .map_err(|error| format!("has a malformed images.json: {error}"))?;
     if !has_records && !shelf.directories.is_empty() {
-        return Err("has layers and no layers.json".to_owned());
+        return Err("has layers and no layers.json".to_owned().into());
     }
     let is_meant_empty = || root.stat(&dir.join(MARKER)).map(|marker| marker.is_some());
     if !has_records && is_gone(root, dir).map_err(cannot)? && !is_meant_empty().map_err(cannot)? {
-        return Err("is empty, as a place where something has to be mounted is".to_owned());
+        let why = "is empty, as a place where something has to be mounted is".to_owned();
+        return Err(Unreadable { why, may_be_empty: true });
     }
     shelf.digest = digest(&shelf, images.as_deref());
     Ok(shelf)
