@@ -79,8 +79,7 @@ impl Backup {
         let dir = new_dir(host, &part.dir)?;
         for (number, file) in part.files.iter().enumerate() {
             if found.iter().filter(here).any(|found| found.at.1 == number) {
-                let copy = dir.join("storage").join(&file.path);
-                make_dir(host, copy.parent().expect("a record file is in a directory"))?;
+                let copy = mirrored(host, &part.dir, &dir, &file.path)?;
                 host.root
                     .create_empty(&copy, file.found.mode)
                     .and_then(|()| host.root.replace_file(&copy, &file.bytes))
@@ -111,11 +110,11 @@ impl Backup {
     /// A [`Problem`] if something cannot be moved.
     pub(super) fn take_in(&self, host: &Host, kind: Kind) -> Result<(), Problem> {
         for it in self.moves.iter().filter(|it| it.kind == kind) {
-            let (from, to) = (self.part.join(&it.path), self.dir.join("storage").join(&it.path));
+            let from = self.part.join(&it.path);
             if !is_there(host, &from)? {
                 continue;
             }
-            make_dir(host, to.parent().expect("what is moved is in a directory"))?;
+            let to = mirrored(host, &self.part, &self.dir, &it.path)?;
             rename(&host.root, &self.part, &from, &to)
                 .map_err(host.cannot("move into the backup what was at", &from))?;
         }
@@ -253,6 +252,23 @@ fn new_dir(host: &Host, part: &Path) -> Result<PathBuf, Problem> {
         }
     }
     unreachable!("there are enough numbers")
+}
+
+/// Where `path` of the part belongs in the backup at `dir`. The directories above
+/// it are made with the modes that they have in the part, so that copying the
+/// backup back changes none.
+fn mirrored(host: &Host, part: &Path, dir: &Path, path: &Path) -> Result<PathBuf, Problem> {
+    let storage = dir.join("storage");
+    let mut above: Vec<&Path> = path.ancestors().skip(1).collect();
+    above.reverse();
+    for above in above {
+        let like = part.join(above);
+        let stat = host.root.stat(&like).map_err(host.cannot("look at", &like))?;
+        let copy = storage.join(above);
+        let mode = stat.map_or(0o700, |stat| stat.mode);
+        host.root.create_dirs(&copy, mode).map_err(host.cannot("create the directory", &copy))?;
+    }
+    Ok(storage.join(path))
 }
 
 fn make_dir(host: &Host, dir: &Path) -> Result<(), Problem> {
