@@ -70,7 +70,7 @@ pub(super) struct Locks {
     /// For each part of the storage, and each kind of records.
     records: Vec<(PathBuf, Kind, RecordLock)>,
     /// Held, but not written to: no driver changes.
-    _storage: Vec<RecordLock>,
+    _graph: Option<RecordLock>,
 }
 
 impl Locks {
@@ -80,12 +80,13 @@ impl Locks {
     /// # Errors
     /// A [`Problem`] `busy` if one is held.
     pub(super) fn take(host: &Host, storage: &Storage) -> Result<Self, Problem> {
-        let mut locks = Self { records: Vec::new(), _storage: Vec::new() };
-        for part in &storage.parts {
-            if is_dir(host, part)? {
-                locks._storage.push(take(host, &part.join("storage.lock"))?);
-            }
-        }
+        // Engines have this one in graphroot alone.
+        let graphroot = &storage.parts[0];
+        let graph = match is_dir(host, graphroot)? {
+            true => Some(take(host, &graphroot.join("storage.lock"))?),
+            false => None,
+        };
+        let mut locks = Self { records: Vec::new(), _graph: graph };
         for kind in [Kind::Layer, Kind::Image, Kind::Container] {
             for part in &storage.parts {
                 let dir = part.join(format!("{}-{}", storage.driver, kind.directory()));

@@ -1,12 +1,11 @@
 //! What works again, and what stays.
 
-use std::path::Path;
 use std::process::Command;
 
 use super::machine::Machine;
 use super::{assert_nothing_else_changed, differences};
 use crate::support::{finish, run, text};
-use crate::tree::{names, stamps};
+use crate::tree::{names, stamps, tree};
 
 #[test]
 fn podman_4_lists_no_image_before_and_all_that_are_whole_after() {
@@ -91,7 +90,8 @@ fn the_backup_and_the_old_store_bring_everything_back() {
     let backups = machine.graph().join("storagectl-backup");
     let storage = backups.join(&names(&backups)[0]).join("storage/.");
     run(Command::new("cp").arg("-a").arg(storage).arg(machine.graph()));
-    assert_eq!(differences(&machine.tree(), &before), [Path::new(""); 0]);
+    let differ = differences(&machine.tree(), &before);
+    assert!(differ.is_empty(), "{differ:?}");
     assert_eq!(machine.podman("start -a frombase"), "old\n");
     let images = machine.images();
     assert!(images.contains(&"localhost/child:1".to_owned()), "{images:?}");
@@ -130,4 +130,18 @@ fn with_vfs_images_go_and_containers_still_start() {
             assert_eq!(machine.podman(&format!("start -a {container}")), "old\n", "{podman}");
         }
     }
+}
+
+#[test]
+fn an_image_store_of_the_engines_own_is_cleaned_too() {
+    let machine = Machine::with("podman-6", "overlay", "imagestore = \"@DIR@/images\"");
+    assert_eq!(text(&finish(&mut machine.clean(&[]))), "exit status: 0", "it is healthy");
+    machine.replace();
+    let (graph, images) = (machine.tree(), tree(&machine.image_store()));
+    run(&mut machine.clean(&[]));
+    assert_nothing_else_changed(&graph, &machine.tree());
+    assert_nothing_else_changed(&images, &tree(&machine.image_store()));
+    assert_eq!(machine.images(), ["localhost/base:1", "localhost/own:1"]);
+    assert_eq!(machine.podman("run --rm --pull never $options localhost/base:1"), "new\n");
+    assert_eq!(machine.podman("start -a fromown"), "own\n");
 }

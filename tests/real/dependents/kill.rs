@@ -28,21 +28,26 @@ const CHANGES: [&str; 11] = [
     "exit_group",
 ];
 
-#[test]
-fn a_killed_run_leaves_what_podman_reads_and_the_next_one_finishes() {
+/// A scene with a main storage after its store was replaced, and its machine.
+fn scene() -> (Scene, Machine) {
     let machine = RefCell::new(None);
     // The database holds the paths of the storage: it is made where it is used.
     let set_up = |template: &Path| {
         let dir = template.with_file_name("host");
         fs_err::create_dir(&dir).unwrap();
-        let made = Machine::at(&dir, "/usr/bin/podman", "overlay");
+        let made = Machine::at(&dir, "/usr/bin/podman", "overlay", "");
         made.replace();
         machine.replace(Some(made));
         fs_err::remove_dir(template).unwrap();
         fs_err::rename(&dir, template).unwrap();
     };
     let scene = Scene::new(set_up, &["--config", "@DIR@/storage.conf", "clean-dependents"]);
-    let machine = machine.into_inner().unwrap();
+    (scene, machine.into_inner().unwrap())
+}
+
+#[test]
+fn a_killed_run_leaves_what_podman_reads_and_the_next_one_finishes() {
+    let (scene, machine) = scene();
     scene.reset();
     let before = tree(&machine.graph());
     run(&mut scene.command());
@@ -93,4 +98,31 @@ fn a_killed_run_leaves_what_podman_reads_and_the_next_one_finishes() {
     }
     assert!(killed > 50, "{killed}");
     assert!(states.0 > 1 && states.1 > 1, "states before and after images can be listed: {states:?}");
+}
+
+#[test]
+fn a_failing_call_is_told_and_the_next_run_finishes() {
+    let (scene, machine) = scene();
+    scene.reset();
+    let before = tree(&machine.graph());
+    let (_, calls) = trace(&scene.command());
+    run(&mut scene.command());
+    let done = tree(&machine.graph());
+    let changes = |call: &&Call| {
+        ["mkdirat", "renameat", "renameat2", "pwrite64", "fsync"].contains(&call.name.as_str())
+    };
+    let mut failed = 0;
+    for call in own(&calls).iter().filter(changes) {
+        scene.reset();
+        let output = tamper(&[&call.inject("error=EIO")], &scene.command());
+        assert_eq!(output.status.code(), Some(2), "{}: {}", call.line, text(&output));
+        assert!(text(&output).contains("error: cannot "), "{}: {}", call.line, text(&output));
+        failed += 1;
+        run(&mut scene.command());
+        let after = tree(&machine.graph());
+        let differ = differences(&after, &done);
+        assert!(differ.is_empty(), "run again after a failure of {}: {differ:?}", call.line);
+        assert_nothing_else_changed(&before, &after);
+    }
+    assert!(failed > 50, "{failed}");
 }

@@ -88,8 +88,13 @@ pub(super) struct Machine {
 impl Machine {
     /// A machine on which everything is in order.
     pub(super) fn new(podman: &str, driver: &'static str) -> Self {
+        Self::with(podman, driver, "")
+    }
+
+    /// The same with more keys of its storage; `@DIR@` stands for its directory.
+    pub(super) fn with(podman: &str, driver: &'static str, keys: &str) -> Self {
         let scratch = tempfile::tempdir().unwrap();
-        let machine = Self::at(scratch.path(), podman, driver);
+        let machine = Self::at(scratch.path(), podman, driver, keys);
         Self { _scratch: Some(scratch), ..machine }
     }
 
@@ -101,7 +106,7 @@ impl Machine {
     }
 
     /// Sets a machine up in `dir`.
-    pub(super) fn at(dir: &Path, podman: &str, driver: &'static str) -> Self {
+    pub(super) fn at(dir: &Path, podman: &str, driver: &'static str, keys: &str) -> Self {
         let machine = Self { dir: dir.to_owned(), podman: program(podman), driver, _scratch: None };
         let tools = dir.join("tools");
         let conf = format!(
@@ -118,9 +123,10 @@ impl Machine {
             std::fs::set_permissions(tools.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
         }
         let conf = format!(
-            "[storage]\ndriver = \"{driver}\"\nrunroot = \"/run/storage\"\ngraphroot = \"{0}/graph\"\n\n\
+            "[storage]\ndriver = \"{driver}\"\nrunroot = \"/run/storage\"\ngraphroot = \"{0}/graph\"\n{1}\n\
              [storage.options]\nadditionalimagestores = [\"{0}/store\"]\n",
-            path(dir)
+            path(dir),
+            keys.replace("@DIR@", path(dir))
         );
         fs_err::write(dir.join("storage.conf"), conf).unwrap();
         machine.must(STORES);
@@ -147,6 +153,11 @@ impl Machine {
 
     pub(super) fn graph(&self) -> PathBuf {
         self.dir.join("graph")
+    }
+
+    /// Where images are kept, if [`Machine::with`] says so.
+    pub(super) fn image_store(&self) -> PathBuf {
+        self.dir.join("images")
     }
 
     pub(super) fn tree(&self) -> Tree {
