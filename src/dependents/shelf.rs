@@ -140,7 +140,9 @@ fn awaited_mount(root: &Root, path: &Path) -> io::Result<Option<PathBuf>> {
         let mut mounts = fields.filter(|fields| !fields.first().is_some_and(|first| first.starts_with('#')));
         mounts.any(|fields| fields.get(1).is_some_and(|at| Path::new(at) == place))
     };
-    for place in path.ancestors().filter(|place| place.parent().is_some()) {
+    // systemd has a unit for /tmp everywhere, also where nobody wants it mounted.
+    let may_count = |place: &&Path| place.parent().is_some() && *place != Path::new("/tmp");
+    for place in path.ancestors().filter(may_count) {
         let unit = format!("{}.mount", escape(&place.to_string_lossy()));
         let mut awaited = in_fstab(place);
         for dir in UNITS {

@@ -24,7 +24,7 @@ struct Mount {
 /// # Errors
 /// A [`Problem`] that says which.
 pub(super) fn refuse_running(host: &Host, storage: &Storage, found: &[Found]) -> Result<(), Problem> {
-    if !host.root.is_tree() && crio_runs() {
+    if !host.root.is_tree() && !host.is_rootless() && crio_runs() {
         return Err(Problem::new(
             "engine-runs",
             "CRI-O runs, and would go on with the records that are to be removed",

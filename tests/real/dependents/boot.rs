@@ -7,7 +7,7 @@ use storagectl::dependents::{Cleaned, at_boot};
 use storagectl::host::Root;
 use storagectl::plan::{Host, Mode};
 
-use crate::support::run;
+use crate::support::{STORAGECTL, finish, run, text};
 use crate::tree::tree;
 
 fn boot(tree: &Path) -> anyhow::Result<Option<Cleaned>> {
@@ -67,4 +67,25 @@ fn a_dry_run_at_boot_notes_nothing() {
     let host = Host::new(Root::tree(&root).unwrap(), None);
     assert_eq!(at_boot(&host, Mode::DryRun).unwrap(), Some(Cleaned::default()));
     assert_eq!(tree(&root), before);
+}
+
+/// What lies under a mount point is not the store.
+#[test]
+fn a_store_that_is_to_be_mounted_is_read_when_it_is() {
+    let dir = host();
+    let root = dir.path().join("tree");
+    let lib = root.join("usr/lib");
+    fs_err::rename(lib.join("store"), lib.join("old")).unwrap();
+    fs_err::rename(lib.join("store-2"), lib.join("store")).unwrap();
+    fs_err::write(root.join("etc/fstab"), "# what\twhere\n/dev/vdb\t/usr/lib\text4\tdefaults\t0 0\n")
+        .unwrap();
+    let before = tree(&root);
+    let clean = format!("'{STORAGECTL}' --root '{}' clean-dependents", root.display());
+    let refused = finish(Command::new("unshare").args(["-m", "sh", "-ec", &clean]));
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    assert!(text(&refused).contains("nothing is mounted at `/usr/lib`"), "{}", text(&refused));
+    assert!(tree(&root) == before);
+    let mounted = format!("mount --bind '{0}' '{0}'\n{clean}", lib.display());
+    let cleaned = finish(Command::new("unshare").args(["-m", "sh", "-ec", &mounted]));
+    assert!(text(&cleaned).contains("removed container `web`"), "{}", text(&cleaned));
 }
