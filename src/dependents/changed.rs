@@ -45,11 +45,14 @@ pub fn at_boot(host: &Host, mode: Mode) -> anyhow::Result<Option<Cleaned>> {
     if before.and_then(|(bytes, _)| serde_json::from_slice(&bytes).ok()).as_ref() == Some(&now) {
         return Ok(None);
     }
+    if mode == Mode::Commit {
+        // Where nothing can be noted, nothing is removed either.
+        let dir = file.parent().expect("the file is in a directory");
+        host.root.create_dirs(dir, 0o755).map_err(host.cannot("create the directory", dir))?;
+    }
     let cleaned = clean_dependents(host, mode)?;
     if mode == Mode::Commit {
         let text = serde_json::to_string_pretty(&now).expect("strings can be written") + "\n";
-        let dir = file.parent().expect("the file is in a directory");
-        host.root.create_dirs(dir, 0o755).map_err(host.cannot("create the directory", dir))?;
         host.root.replace_file(file, text.as_bytes()).map_err(host.cannot("write", file))?;
     }
     Ok(Some(cleaned))

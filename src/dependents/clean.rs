@@ -48,12 +48,11 @@ pub fn clean_dependents(host: &Host, mode: Mode) -> anyhow::Result<Cleaned> {
     let layout = layout(host)?;
     let mut work = Vec::new();
     for storage in &layout.storages {
-        // The layers of an engine's own storage cannot depend on stores of
-        // drivers that know no stores.
+        // The other drivers know no additional stores.
         if !matches!(storage.driver.as_str(), "overlay" | "vfs") {
             continue;
         }
-        let (parts, found) = look(host, storage, &layout)?;
+        let (_, found) = look(host, storage, &layout)?;
         let unfinished = mode == Mode::Commit && !Backup::unfinished(host, storage)?.is_empty();
         if found.is_empty() && !unfinished {
             continue;
@@ -61,10 +60,10 @@ pub fn clean_dependents(host: &Host, mode: Mode) -> anyhow::Result<Cleaned> {
         if mode == Mode::Commit {
             refuse_running(host, storage, &found)?;
         }
-        work.push((storage, parts, found));
+        work.push((storage, found));
     }
     let mut cleaned = Cleaned::default();
-    for (storage, _, found) in work {
+    for (storage, found) in work {
         let (found, backups) = match mode {
             Mode::DryRun => (found, Vec::new()),
             Mode::Commit => remove(host, storage, &layout)?,

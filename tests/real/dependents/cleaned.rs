@@ -145,3 +145,26 @@ fn an_image_store_of_the_engines_own_is_cleaned_too() {
     assert_eq!(machine.podman("run --rm --pull never $options localhost/base:1"), "new\n");
     assert_eq!(machine.podman("start -a fromown"), "own\n");
 }
+
+/// Layers that a store has are not pulled again.
+#[test]
+fn a_pulled_image_depends_on_the_store_as_a_built_one_does() {
+    for podman in ["/usr/bin/podman", "podman-6"] {
+        let machine = Machine::new(podman, "overlay");
+        let script = "export CONTAINERS_STORAGE_CONF=$DIR/storage.conf
+            p save --quiet --format oci-archive --output $DIR/archive localhost/child:1
+            p rm --force fromchild
+            p rmi localhost/child:1
+            p pull --quiet oci-archive:$DIR/archive";
+        machine.must(script);
+        let images = machine.images();
+        assert!(images.contains(&"localhost/child:1".to_owned()), "{podman}: {images:?}");
+        machine.replace();
+        let said = text(&finish(&mut machine.clean(&[])));
+        assert!(said.contains("removed image `localhost/child:1`"), "{podman}: {said}");
+        // And can be pulled again, whole.
+        machine.podman("pull --quiet oci-archive:$DIR/archive");
+        let run = "run --rm --pull never $options localhost/child:1";
+        assert_eq!(machine.podman(run), "old\n", "{podman}");
+    }
+}
