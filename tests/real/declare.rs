@@ -7,6 +7,7 @@
 //! exactly the listed stores.
 
 pub(crate) mod packages;
+mod vendor;
 
 use crate::rpm::cases::{CONF, Case};
 use crate::rpm::machine::Machine;

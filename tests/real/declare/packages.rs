@@ -10,6 +10,8 @@ const fn package(name: &'static str, version: u32, install: &'static str, files:
 const APP: &str = "copy /opt/app/images\ndeclares /opt/app/images";
 const APP_FILES: &str = "%dir /opt/app\n/opt/app/images\n/usr/lib/storagectl/stores.d/%{name}.toml";
 
+const VENDOR_FILES: &str = "/usr/share/containers/storage.conf\n%ghost /etc/containers/storage.conf";
+
 pub(crate) const DECLARING: [Package; 12] = [
     // An application that ships its images.
     package("app", 1, APP, APP_FILES),
@@ -51,15 +53,10 @@ echo 'd /var/images 0755 root root -' > %{buildroot}/usr/lib/tmpfiles.d/provided
         "copy /opt/lockless\ndeclares /opt/lockless",
         "/opt/lockless\n/usr/lib/storagectl/stores.d/lockless.toml",
     ),
-    // The engines' configuration, as a vendor ships it: two versions, and a drop-in
-    // that sets the list.
-    package("vendor", 1, "vendor_file 'driver = \"overlay\"'", "/usr/share/containers/storage.conf"),
-    package(
-        "vendor",
-        2,
-        "vendor_file 'driver = \"overlay\" # as before'",
-        "/usr/share/containers/storage.conf",
-    ),
+    // The engines' configuration, as a vendor ships it: two versions, whose file in
+    // /etc is whatever is there, and a drop-in that sets the list.
+    package("vendor", 1, "vendor_file 'driver = \"overlay\"'", VENDOR_FILES),
+    package("vendor", 2, "vendor_file 'driver = \"overlay\" # as before'", VENDOR_FILES),
     package(
         "hiding",
         1,
@@ -74,7 +71,8 @@ printf '[storage.options]\\nadditionalimagestores = [\"/opt/site\"]\\n' \
 pub(crate) const FUNCTIONS: &str = r#"declares() { storagectl --root %{buildroot} init-store --declare %{name} "$@"; }
 mistake() { sed -i s/path/pth/ %{buildroot}/usr/lib/storagectl/stores.d/%{name}.toml; }
 vendor_file() {
-  mkdir -p %{buildroot}/usr/share/containers
+  mkdir -p %{buildroot}/usr/share/containers %{buildroot}/etc/containers
+  touch %{buildroot}/etc/containers/storage.conf
   cat > %{buildroot}/usr/share/containers/storage.conf <<END
 [storage]
 $1

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use super::packages::{Hooks, Packages, rpm};
+use crate::hosts::engines::HELPERS;
 use crate::support::{IMAGE, copy_store, finish, run, text};
 
 /// Runs podman with the tree's directories in the place of the host's, so that
@@ -20,6 +21,12 @@ mount -t tmpfs tmpfs /dev/shm
 # Each version needs storage of its own.
 mkdir -p /var/lib/containers /run/containers
 for dir in /var/lib/containers /run/containers; do mount -t tmpfs tmpfs "$dir"; done
+case $2 in /*)
+  mount -t cgroup2 none /sys/fs/cgroup
+  made=/dev/shm/engine seen=/dev/shm/engine
+  HELPERS
+  export CONTAINERS_CONF=$made/containers.conf
+esac
 exec "$2" images --format '{{.Repository}}:{{.Tag}}'
 "#;
 
@@ -152,7 +159,8 @@ impl Machine {
     /// The same with another podman.
     pub(crate) fn images_of(&self, podman: impl AsRef<OsStr>) -> Result<Vec<String>, String> {
         let mut command = Command::new("unshare");
-        command.args(["-m", "sh", "-c", ENGINE, "sh"]).arg(self.path("/")).arg(podman);
+        let enter = ENGINE.replace("HELPERS", HELPERS);
+        command.args(["-m", "sh", "-c", &enter, "sh"]).arg(self.path("/")).arg(podman);
         for variable in ["CONTAINERS_STORAGE_CONF", "CONTAINERS_CONF", "STORAGE_DRIVER", "XDG_CONFIG_HOME"] {
             command.env_remove(variable);
         }

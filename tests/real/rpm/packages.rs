@@ -223,10 +223,11 @@ impl Packages {
     }
 
     /// The file of a package such as `app-1`, `storagectl-1` or, with other hooks,
-    /// `sed/app-1`; `None` if that is no package's name.
+    /// `sed/app-1` and `macros/app-1`; `None` if that is no package's name.
     pub(crate) fn file(&self, hooks: Hooks, package: &str) -> Option<PathBuf> {
         let (hooks, package) = match package.split_once('/') {
             Some(("sed", package)) => (Hooks::Sed, package),
+            Some(("macros", package)) => (Hooks::Storagectl, package),
             _ => (hooks, package),
         };
         let system = self.dir.path().join(SYSTEM).join(format!("{package}.rpm"));
