@@ -6,7 +6,9 @@
 //! exactly the expected bytes, and podman has to start and to list the images of
 //! exactly the listed stores.
 
+mod examples;
 pub(crate) mod packages;
+mod rpm_ostree;
 mod vendor;
 
 use crate::rpm::cases::{CONF, Case};

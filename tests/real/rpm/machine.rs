@@ -17,6 +17,7 @@ const ENGINE: &str = r#"set -e
 for dir in opt var run etc/containers usr/share/containers; do
   mount --bind "$1/$dir" "/$dir"
 done
+mount -t overlay -o lowerdir="$1/usr/lib:/usr/lib" none /usr/lib
 mount -t tmpfs tmpfs /dev/shm
 # Each version needs storage of its own.
 mkdir -p /var/lib/containers /run/containers
