@@ -245,6 +245,35 @@ fn the_boot_makes_up_for_transactions_without_triggers() {
 }
 
 #[test]
+fn a_package_that_had_the_macros_can_be_upgraded_to_a_declaration() {
+    let declared = WITH_APP.replace("/opt/app/images", "/opt/lockless").replace(": app", ": lockless");
+    let listed = declared.replace(" # storagectl: lockless", "");
+    Case::new("", BEFORE)
+        .rpm("install", &["-i", "macros/lockless-1"], &*listed)
+        .rpm("upgrade", &["-U", "lockless-2"], &*declared)
+        .rpm("erase", &["-e", "lockless"], BEFORE)
+        .rpm("install", &["-i", "lockless-2"], &*declared)
+        .rpm("downgrade", &["-U", "--oldpackage", "macros/lockless-1"], &*listed)
+        .rpm("erase", &["-e", "lockless"], BEFORE)
+        .holds_on(&machine());
+}
+
+#[test]
+fn a_store_of_macros_and_of_a_declaration_is_listed_until_both_are_gone() {
+    let by_macros = WITH_APP.replace(" # storagectl: app", "");
+    Case::new("", BEFORE)
+        .rpm("install", &["-i", "macros/app-1"], &*by_macros)
+        .rpm("install of the other", &["-i", "twin-1"], &*by_macros)
+        .rpm("erase", &["-e", "app"], WITH_TWIN)
+        .rpm("install again", &["-i", "macros/app-1"], &*by_macros)
+        .rpm("erase of the other", &["-e", "twin"], &*by_macros)
+        .rpm("erase", &["-e", "app"], BEFORE)
+        .rpm("install of both", &["-i", "twin-1", "macros/app-1"], &*by_macros)
+        .rpm("erase of both", &["-e", "twin", "app"], BEFORE)
+        .holds_on(&machine());
+}
+
+#[test]
 fn a_broken_storage_conf_is_left_alone_until_it_is_mended() {
     let broken = "[storage]\ndriver = overlay\n";
     Case::new("", broken)

@@ -14,7 +14,7 @@ const NO_DROP_IN: Option<&str> = None;
 /// Does a transaction; then storage.conf and our drop-in have these bytes, and every
 /// version of podman lists the images of `stores`.
 #[track_caller]
-fn step<'a>(machine: &Machine, arguments: &[&str], files: [Option<&'a str>; 2], stores: [&[&str]; 2]) {
+fn step(machine: &Machine, arguments: &[&str], files: [Option<&str>; 2], stores: [&[&str]; 2]) {
     let output = machine.rpm(arguments);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{arguments:?}: {said}");
@@ -54,6 +54,8 @@ additionalimagestores = [
     step(&machine, &["-i", "hiding-1"], [Some(WITH_MOVED), Some(moved)], with_moved);
     step(&machine, &["-e", "app"], [Some(BEFORE), NO_DROP_IN], both(&["/opt/site"]));
     step(&machine, &["-i", "app-1"], [Some(WITH_APP), Some(drop_in)], with_app);
+    step(&machine, &["-e", "app", "hiding"], [Some(BEFORE), NO_DROP_IN], both(&["/opt/site"]));
+    step(&machine, &["-i", "hiding-1", "app-1"], [Some(WITH_APP), Some(drop_in)], with_app);
     step(&machine, &["-e", "--nodeps", "storagectl"], [Some(BEFORE), NO_DROP_IN], both(&["/opt/site"]));
 }
 

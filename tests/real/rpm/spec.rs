@@ -32,8 +32,12 @@ fn the_spec_makes_packages_that_work() {
 
     let files = run(Command::new("rpm").arg("-qlp").arg(&program));
     for file in [
+        "/etc/storagectl/stores.d",
         "/usr/bin/storagectl",
+        "/usr/lib/storagectl/stores.d",
         "/usr/lib/sysimage/storagectl",
+        "/usr/lib/systemd/system/basic.target.wants/storagectl-apply.service",
+        "/usr/lib/systemd/system/storagectl-apply.service",
         "/usr/share/bash-completion/completions/storagectl",
         "/usr/share/fish/vendor_completions.d/storagectl.fish",
         "/usr/share/man/man1/storagectl-add-store.1",
