@@ -54,8 +54,8 @@ fn rpm_ostree_accepts_every_script_and_trigger() {
     assert!(own.iter().any(|(kind, _)| kind == "transfiletriggerin"), "{own:?}");
 }
 
-/// Runs the script $2 in the tree $1 as rpm-ostree runs %transfiletriggerin, with the
-/// scratch directory $3.
+/// Runs the script $2 in the tree $1 as rpm-ostree runs the %transfiletriggerin for
+/// files below the remaining arguments, with the scratch directory $3.
 ///
 /// rust/src/bwrap.rs: `Bubblewrap::new`, `setup_rofiles`, `setup_compat_var`;
 /// src/libpriv/rpmostree-scripts.cxx: `rpmostree_run_script_in_bwrap_container` and,
@@ -70,12 +70,23 @@ for dir in usr etc; do
   mkdir -p "$3/$dir"
   rofiles-fuse --copyup $dir "$3/$dir"
 done
-trap 'for dir in usr etc; do fusermount -u "$3/$dir"; done; rm usr/etc; mv etc usr/etc' EXIT
-find /usr/lib/storagectl/stores.d /usr/share/containers ! -type d 2>/dev/null >"$3/files" || :
+scratch=$3 script=$2
+trap 'for dir in usr etc; do fusermount -u "$scratch/$dir"; done; rm usr/etc; mv etc usr/etc' EXIT
+shift 3
+for pattern; do
+  # A path and not a prefix, and only there.
+  case $pattern in
+    /usr/local*) ;;
+    /usr/*) find "${pattern#/}" ! -type d 2>/dev/null || : ;;
+  esac
+done >"$scratch/files"
+# Without a match it would not run.
+[ -s "$scratch/files" ]
 links=
 for link in lib lib32 lib64 bin sbin; do
   [ ! -L $link ] || links="$links --symlink usr/$link /$link"
 done
+[ ! -d usr/lib/opt ] || links="$links --symlink usr/lib/opt /opt"
 env -i LANG=C PATH=/usr/sbin:/usr/bin SYSTEMD_OFFLINE=1 bwrap \
   --dev /dev --proc /proc --dir /run --dir /tmp --chdir / --die-with-parent \
   --unshare-pid --unshare-uts --unshare-ipc --unshare-cgroup-try \
@@ -85,9 +96,9 @@ env -i LANG=C PATH=/usr/sbin:/usr/bin SYSTEMD_OFFLINE=1 bwrap \
   --cap-add cap_chown --cap-add cap_dac_override --cap-add cap_fowner --cap-add cap_fsetid \
   --cap-add cap_kill --cap-add cap_setgid --cap-add cap_setuid --cap-add cap_setpcap \
   --cap-add cap_sys_chroot --cap-add cap_setfcap \
-  $links --bind "$3/usr" /usr --bind "$3/etc" /etc --ro-bind ./var /var --tmpfs /var/tmp \
+  $links --bind "$scratch/usr" /usr --bind "$scratch/etc" /etc --ro-bind ./var /var --tmpfs /var/tmp \
   --ro-bind usr/share/empty usr/share/rpm --tmpfs /run --ro-bind-data 3 /run/ostree-booted \
-  /bin/sh /proc/self/fd/5 3</dev/null 5<"$2" <"$3/files"
+  /bin/sh /proc/self/fd/5 3</dev/null 5<"$script" <"$scratch/files"
 "#;
 
 /// A tree as rpm-ostree has it when scripts run, but for the objects in its
@@ -105,6 +116,7 @@ for dir in bin sbin lib lib64; do
 done
 mkdir -p usr/share/empty usr/share/rpm var/lib
 mv etc usr/etc
+mv opt usr/lib/opt
 "#;
     run(Command::new("sh").args(["-c", script]).arg(machine.path("/")));
 }
@@ -112,15 +124,20 @@ mv etc usr/etc
 /// Runs storagectl's %transfiletriggerin in the sandbox.
 fn trigger(machine: &Machine) -> Output {
     let scratch = tempfile::tempdir().unwrap();
-    let query = ["-qp", "--queryformat", "%{TRANSFILETRIGGERSCRIPTS}"];
-    let body = run(Command::new("rpm").args(query).arg(Packages::shared().real().join("storagectl.rpm")));
+    let query = |format: &str| {
+        let package = Packages::shared().real().join("storagectl.rpm");
+        run(Command::new("rpm").args(["-qp", "--queryformat", format]).arg(package))
+    };
+    let body = query("%{TRANSFILETRIGGERSCRIPTS}");
     assert!(body.contains("storagectl apply"), "{body}");
+    let patterns = query("[%{TRANSFILETRIGGERINDEX} %{TRANSFILETRIGGERNAME}\n]");
+    let patterns = patterns.lines().filter_map(|line| line.strip_prefix("0 "));
     // What the trigger swallows, the test must not.
     let script = scratch.path().join("script");
     fs_err::write(&script, body.replace("|| :", "")).unwrap();
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", SANDBOX, "sh"]).arg(machine.path("/"));
-    finish(command.arg(script).arg(scratch.path()))
+    finish(command.arg(script).arg(scratch.path()).args(patterns))
 }
 
 const TREE_CONF: &str = "/usr/etc/containers/storage.conf";
@@ -136,6 +153,7 @@ graphroot = "/var/lib/containers/storage"
 additionalimagestores = [
   "/opt/site", # of this site
   "/usr/lib/app/images", # storagectl: app
+  "/opt/other", # storagectl: other
   "/var/images", # storagectl: provided
 ]
 "#;
@@ -144,6 +162,9 @@ additionalimagestores = [
     make_ostree_tree(&machine);
     run(&mut storagectl(&["--root", &root, "-q", "init-store", "--declare", "app", "/usr/lib/app/images"]));
     machine.fill_store("/usr/lib/app/images");
+    // rpm-ostree puts there what packages have in /opt.
+    run(&mut storagectl(&["--root", &root, "-q", "init-store", "/usr/lib/opt/other"]));
+    machine.write("/usr/lib/storagectl/stores.d/other.toml", "[[store]]\npath = '/opt/other'\n");
     machine.write("/usr/lib/storagectl/stores.d/later.toml", "[[store]]\npath = '/var/later'\n");
     machine.write("/usr/lib/storagectl/stores.d/provided.toml", "[[store]]\npath = '/var/images'\n");
     machine.write("/usr/lib/tmpfiles.d/provided.conf", "d /var/images 0755 root root -\n");
@@ -166,9 +187,10 @@ additionalimagestores = [
     assert!(again.status.success(), "{}", text(&again));
     assert_eq!(machine.read(TREE_CONF).as_deref(), Some(with_stores), "{}", text(&again));
 
-    // ostree makes /etc from it, and tmpfiles.d the directory.
+    // ostree makes /etc from it, and tmpfiles.d the rest.
     run(Command::new("cp").arg("-a").arg(machine.path("/usr/etc")).arg(machine.path("/etc")));
     fs_err::create_dir(machine.path("/var/images")).unwrap();
+    fs_err::os::unix::fs::symlink("usr/lib/opt", machine.path("/opt")).unwrap();
     machine.boot();
     assert_eq!(machine.read(CONF).as_deref(), Some(with_stores));
     assert_eq!(machine.images(), Ok(vec![image("/usr/lib/app/images")]));

@@ -57,6 +57,7 @@ additionalimagestores = [
     step(&machine, &["-e", "app", "hiding"], [Some(BEFORE), NO_DROP_IN], both(&["/opt/site"]));
     step(&machine, &["-i", "hiding-1", "app-1"], [Some(WITH_APP), Some(drop_in)], with_app);
     step(&machine, &["-e", "--nodeps", "storagectl"], [Some(BEFORE), NO_DROP_IN], both(&["/opt/site"]));
+    assert_eq!(machine.list("/etc/containers/storage.conf.d"), [""; 0]);
 }
 
 #[test]
