@@ -226,6 +226,18 @@ additionalimagestores = [
 }
 
 #[test]
+fn a_store_that_tmpfiles_makes_is_listed_at_once_on_a_running_system() {
+    let with_var = WITH_APP.replace("/opt/app/images", "/var/images").replace(": app", ": provided");
+    let machine = machine();
+    fs_err::create_dir_all(machine.path("/run/systemd/system")).unwrap();
+    Case::new("", BEFORE)
+        .rpm("install of systemd", &["-i", "tmpfiles-1"], BEFORE)
+        .rpm("install", &["-i", "provided-1"], &*with_var)
+        .rpm("erase", &["-e", "provided"], BEFORE)
+        .holds_on(&machine);
+}
+
+#[test]
 fn the_boot_makes_up_for_transactions_without_triggers() {
     Case::new("", BEFORE)
         .rpm("install", &["-i", "--noscripts", "app-1"], BEFORE)

@@ -12,7 +12,7 @@ const APP_FILES: &str = "%dir /opt/app\n/opt/app/images\n/usr/lib/storagectl/sto
 
 const VENDOR_FILES: &str = "/usr/share/containers/storage.conf\n%ghost /etc/containers/storage.conf";
 
-pub(crate) const DECLARING: [Package; 12] = [
+pub(crate) const DECLARING: [Package; 13] = [
     // An application that ships its images.
     package("app", 1, APP, APP_FILES),
     package("app", 2, APP, APP_FILES),
@@ -45,6 +45,16 @@ rm -r %{buildroot}/var
 mkdir -p %{buildroot}/usr/lib/tmpfiles.d
 echo 'd /var/images 0755 root root -' > %{buildroot}/usr/lib/tmpfiles.d/provided.conf",
         "/usr/lib/tmpfiles.d/provided.conf\n/usr/lib/storagectl/stores.d/provided.toml",
+    ),
+    // systemd, as far as it makes such a directory on a system that runs
+    // (src/rpm/triggers.systemd.sh.in).
+    package(
+        "tmpfiles",
+        1,
+        "mkdir -p %{buildroot}/usr/lib/tmpfiles.d",
+        "%dir /usr/lib/tmpfiles.d
+%transfiletriggerin -P 1000600 -- /usr/lib/tmpfiles.d/
+mkdir /var/images",
     ),
     // The successor of a package with macros of the same name.
     package(
