@@ -141,6 +141,16 @@ fn files() -> Roff {
     );
     entry(
         &mut roff,
+        "/var/lib/storagectl/stores.json",
+        "What the listed stores held at the last boot. When that has changed, the boot service does what clean-dependents does.",
+    );
+    entry(
+        &mut roff,
+        "/var/lib/containers/storage/storagectl-backup/",
+        "What clean-dependents has removed, a directory for each run, in the storage that it was removed from. Nothing needs it.",
+    );
+    entry(
+        &mut roff,
         "/usr/lib/sysimage/storagectl/",
         "What RPM scriptlets have listed, until the packages or storagectl are erased.",
     );

@@ -17,6 +17,9 @@ setfacl acl
 setfattr attr
 busybox busybox-static
 mksquashfs squashfs-tools
+bwrap bubblewrap
+rofiles-fuse ostree
+fusermount fuse3
 gcc gcc
 make make
 git git

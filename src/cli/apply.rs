@@ -5,7 +5,8 @@ use clap::Args;
 use super::output::Output;
 use super::{Common, NO, report};
 use crate::declare::declarations;
-use crate::plan::{self, ApplyOptions, StoreResult};
+use crate::dependents::{self, Cleaned};
+use crate::plan::{self, ApplyOptions, Host, Outcome, StoreResult};
 use crate::problem::Problem;
 
 const AFTER_HELP: &str = "\
@@ -34,7 +35,8 @@ to /dev/null masks it. A declaration, such as app.toml:
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Apply {
     /// The system is starting: set aside entries whose directory is gone, with
-    /// which no engine would start
+    /// which no engine would start, and do what clean-dependents does if a store
+    /// has changed since it started last
     #[arg(long)]
     boot: bool,
 }
@@ -52,9 +54,29 @@ impl Apply {
         }
         let declarations = declarations(&host.root)?;
         let outcome = plan::apply(&host, &declarations, ApplyOptions { boot: self.boot }, common.mode())?;
-        report::report_all(common, &host, &outcome, &declarations.problems, output)?;
+        let cleaned = if self.boot { dependents(common, &host, &outcome, output) } else { None };
+        report::report_all(common, &host, &outcome, &declarations.problems, cleaned.as_ref(), output)?;
         let refused = |(_, result): &(String, StoreResult)| matches!(result, StoreResult::Skipped { id, .. } if *id != "store-missing");
         let negative = !declarations.problems.is_empty() || outcome.plan.stores.iter().any(refused);
         Ok(if negative { ExitCode::from(NO) } else { ExitCode::SUCCESS })
     }
+}
+
+/// What was removed since a store was replaced. While a store is missing, what
+/// depends on it is not lost: nothing is looked for then.
+fn dependents(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> Option<Cleaned> {
+    let is_missing = |(_, result): &(String, StoreResult)| {
+        matches!(result, StoreResult::SetAside | StoreResult::Skipped { .. })
+    };
+    if host.config.is_some() || outcome.plan.stores.iter().any(is_missing) {
+        return None;
+    }
+    let cleaned = plan::set_aside(host).and_then(|aside| match aside.as_slice() {
+        [] => dependents::at_boot(host, common.mode()),
+        _ => Ok(None),
+    });
+    cleaned.unwrap_or_else(|error| {
+        output.warning(&format!("what depends on replaced stores was not looked for: {error:#}"));
+        None
+    })
 }

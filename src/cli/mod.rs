@@ -4,6 +4,7 @@
 mod add_store;
 mod apply;
 mod check_config;
+mod clean_dependents;
 mod completions;
 mod init_store;
 mod list_stores;
@@ -128,6 +129,7 @@ enum Command {
     ShowConfig(show_config::ShowConfig),
     CheckConfig(check_config::CheckConfig),
     Apply(apply::Apply),
+    CleanDependents(clean_dependents::CleanDependents),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -155,6 +157,7 @@ pub fn run() -> ExitCode {
         Command::ShowConfig(command) => command.run(&cli.common, &output),
         Command::CheckConfig(command) => command.run(&cli.common, &output),
         Command::Apply(command) => command.run(&cli.common, &output),
+        Command::CleanDependents(command) => command.run(&cli.common, &output).map(done),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);

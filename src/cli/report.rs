@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::Common;
+use super::clean_dependents::{self, StorageLine};
 use super::output::{ErrorLine, Output};
+use crate::dependents::Cleaned;
 use crate::host::{crio_runs, is_booted, restart_crio};
 use crate::plan::{After, Host, Note, Outcome, StoreResult};
 use crate::problem::Problem;
@@ -19,6 +21,8 @@ struct Report<'a> {
     warnings: Vec<WarningLine<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<ErrorLine<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dependents: Vec<StorageLine<'a>>,
 }
 
 #[derive(Serialize)]
@@ -49,22 +53,24 @@ pub(super) fn report(
     restart: bool,
     output: &Output,
 ) -> anyhow::Result<()> {
-    tell(common, host, outcome, &[], output)?;
+    tell(common, host, outcome, &[], None, output)?;
     if !common.dry_run && !outcome.plan.changes.is_empty() {
         engines(host, restart, output);
     }
     Ok(())
 }
 
-/// Prints `outcome` and the `problems` that did not stop it.
+/// Prints `outcome`, the `problems` that did not stop it, and what was removed
+/// since a store was replaced.
 pub(super) fn report_all(
     common: &Common,
     host: &Host,
     outcome: &Outcome,
     problems: &[Problem],
+    cleaned: Option<&Cleaned>,
     output: &Output,
 ) -> anyhow::Result<()> {
-    tell(common, host, outcome, problems, output)?;
+    tell(common, host, outcome, problems, cleaned, output)?;
     if !common.dry_run && !outcome.plan.changes.is_empty() {
         engines(host, false, output);
     }
@@ -76,6 +82,7 @@ fn tell(
     host: &Host,
     outcome: &Outcome,
     problems: &[Problem],
+    cleaned: Option<&Cleaned>,
     output: &Output,
 ) -> anyhow::Result<()> {
     let plan = &outcome.plan;
@@ -103,6 +110,7 @@ fn tell(
             notes: notes(outcome, true).chain(notes(outcome, false)).collect(),
             warnings: warnings(outcome).map(|(id, message)| WarningLine { id, message }).collect(),
             errors: problems.iter().map(ErrorLine::of).collect(),
+            dependents: clean_dependents::lines(host, cleaned),
         };
         output.json(&report)?;
     } else if common.dry_run {
@@ -113,7 +121,11 @@ fn tell(
     for problem in problems {
         output.told(problem);
     }
-    status(common, host, outcome, output)
+    status(common, host, outcome, output)?;
+    match cleaned {
+        Some(cleaned) if !output.json => clean_dependents::tell(common, host, cleaned, output),
+        _ => Ok(()),
+    }
 }
 
 fn notes(outcome: &Outcome, first: bool) -> impl Iterator<Item = &str> {

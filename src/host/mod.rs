@@ -9,12 +9,18 @@
 
 mod attributes;
 mod lock;
+mod mount_point;
+mod record_lock;
+mod rename;
 mod replace;
 mod root;
 mod running;
 mod walk;
 
 pub use lock::{LockError, lock};
+pub use mount_point::is_mount_point;
+pub use record_lock::RecordLock;
+pub use rename::rename;
 pub use replace::{Content, ReplaceError, Replaced, clean_up, replace};
 pub use root::{Kind, MAX_FILE, Root, Stat, absent};
 pub use running::{crio_runs, is_booted, restart_crio};

@@ -113,9 +113,13 @@ impl Snapshot {
             return Ok(None);
         }
         let file = Path::new("/usr").join(self.path.strip_prefix("/").unwrap_or(&self.path));
-        let Some((original, _)) = read_text(&host.root, &file)? else {
+        let Some((original, stat)) = read_text(&host.root, &file)? else {
             return Ok(None);
         };
+        // While rpm-ostree runs scriptlets, /usr/etc is a symlink to /etc, which is the image's.
+        if self.found.as_ref().is_some_and(|found| found.id == stat.id) {
+            return Ok(None);
+        }
         let Ok(original) = Document::parse(original) else {
             return Ok(None);
         };

@@ -12,6 +12,7 @@
 //! image, like the database: writable while rpm-ostree or an image build runs
 //! scriptlets, when /var is not.
 
+mod owner;
 mod record;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ use crate::plan::{
 };
 use crate::problem::Problem;
 use crate::store::{is_gone, provided_at_boot};
+use owner::{hand_over, take_over};
 use record::Record;
 
 /// Which scriptlet runs.
@@ -46,11 +48,13 @@ pub enum Phase {
 pub fn scriptlet(host: &Host, phase: Phase, count: u32, path: &str) -> anyhow::Result<Vec<Outcome>> {
     let one = |outcome| vec![outcome];
     match (phase, count) {
-        (Phase::Post, _) => post(host, path).map(one),
+        (Phase::Post, _) => post(host, path),
         (Phase::Preun, 0) => preun(host, path).map(one),
         (Phase::Preun, _) => Ok(Vec::new()),
-        (Phase::Postun, 0) => postun_erase(host, path).map(one),
-        (Phase::Postun, _) => unlist_if_gone(host, path).map(one),
+        (Phase::Postun, count) => {
+            let settled = if count == 0 { postun_erase(host, path)? } else { unlist_if_gone(host, path)? };
+            Ok([vec![settled], hand_over(host, path)?].concat())
+        }
     }
 }
 
@@ -74,7 +78,7 @@ pub fn unlist_all(host: &Host) -> anyhow::Result<Vec<Outcome>> {
     Ok(outcomes)
 }
 
-fn post(host: &Host, path: &str) -> anyhow::Result<Outcome> {
+fn post(host: &Host, path: &str) -> anyhow::Result<Vec<Outcome>> {
     let there = host.root.stat(Path::new(path)).map_err(host.cannot("look at", Path::new(path)))?;
     let mut allow_missing = false;
     if there.is_none() {
@@ -85,6 +89,7 @@ fn post(host: &Host, path: &str) -> anyhow::Result<Outcome> {
         }
         allow_missing = true;
     }
+    let taken_over = take_over(host, path)?;
     let options = AddOptions { paths: vec![path.to_owned()], allow_missing, ..AddOptions::default() };
     let outcome = add_stores(host, &options, Mode::Commit)?;
     let added = outcome.plan.stores.iter().any(|(_, result)| *result == StoreResult::Added);
@@ -94,7 +99,7 @@ fn post(host: &Host, path: &str) -> anyhow::Result<Outcome> {
     if record.added {
         record.write(&host.root)?;
     }
-    Ok(outcome)
+    Ok(taken_over.into_iter().chain([outcome]).collect())
 }
 
 fn left_to_boot(path: &str, provided: bool) -> Problem {

@@ -106,3 +106,27 @@ fn crio_is_restarted_on_a_booted_system_only() {
         on_a_system(scratch.path(), "", &remove.replace("--restart ", ""));
     }
 }
+
+/// It would go on with what it has in memory, and write that back.
+#[test]
+fn dependents_are_not_removed_while_crio_runs() {
+    let scratch = system();
+    let dir = scratch.path().display();
+    let conf = format!(
+        "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/containers/storage\"\ngraphroot = \"{dir}/graph\"\n"
+    );
+    let records = scratch.path().join("graph/overlay-images/images.json");
+    let image =
+        format!("[{{\"id\":\"{}\",\"names\":[\"localhost/old:1\"],\"layer\":\"gone\"}}]", "0".repeat(64));
+    fs_err::create_dir_all(records.parent().unwrap()).unwrap();
+    fs_err::write(&records, &image).unwrap();
+    fs_err::write(scratch.path().join("storage.conf"), conf).unwrap();
+    let crio = listen(scratch.path());
+    let (said, _) = on_a_system(scratch.path(), "", "clean-dependents");
+    assert!(said.contains("error: CRI-O runs"), "{said}");
+    assert_eq!(fs_err::read_to_string(&records).unwrap(), image);
+    drop(crio);
+    let (said, _) = on_a_system(scratch.path(), "", "clean-dependents");
+    assert!(said.contains("removed image `localhost/old:1`"), "{said}");
+    assert_eq!(fs_err::read_to_string(&records).unwrap(), "[]");
+}

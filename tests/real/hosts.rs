@@ -20,6 +20,7 @@ mod values;
 
 use std::fmt::Write as _;
 
+pub(crate) use engines::program;
 use host::{Host, Profile};
 
 /// Asks every real engine, and storagectl, about every host of a table.

@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod declare;
+mod dependents;
 mod engine;
 mod escape;
 mod generations;

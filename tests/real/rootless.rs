@@ -92,3 +92,32 @@ fn a_normal_users_own_storage_is_not_listed() {
     assert!(text(&output).contains("is the engine's own storage"), "{}", text(&output));
     assert_eq!(user.conf(), None);
 }
+
+#[test]
+fn a_normal_users_own_storage_is_cleaned_of_dependents() {
+    let user = User::new();
+    let store = user.path("home/images");
+    user.run(&["add-store", &store]);
+    let graph = user.path("home/.local/share/containers/storage");
+    let (image, layer) = ("1".repeat(64), "2".repeat(64));
+    let records = |kind: &str, json: &str| {
+        let dir = Path::new(&graph).join(format!("overlay-{kind}"));
+        fs_err::create_dir_all(&dir).unwrap();
+        fs_err::write(dir.join(format!("{kind}.json")), json).unwrap();
+    };
+    records(
+        "images",
+        &format!("[{{\"id\":\"{image}\",\"names\":[\"localhost/old:1\"],\"layer\":\"{layer}\"}}]"),
+    );
+    records("layers", &format!("[{{\"id\":\"{layer}\",\"parent\":\"gone\"}}]"));
+    fs_err::create_dir_all(Path::new(&graph).join("overlay").join(&layer)).unwrap();
+    run(Command::new("chown").arg("-R").arg("4321:4321").arg(user.path("home")));
+    let said = user.run(&["clean-dependents"]);
+    assert!(said.contains("removed image `localhost/old:1`"), "{said}");
+    let text = fs_err::read_to_string(Path::new(&graph).join("overlay-images/images.json")).unwrap();
+    assert_eq!(text, "[]");
+    assert!(
+        Path::new(&graph).join("overlay").join(&layer).symlink_metadata().is_err(),
+        "it is in the backup"
+    );
+}

@@ -7,12 +7,13 @@
 //! tree looks like the host, has to start and to list the image exactly if its
 //! store is listed.
 
-mod cases;
+pub(crate) mod cases;
 mod comparison;
-mod machine;
-mod packages;
+pub(crate) mod machine;
+pub(crate) mod packages;
+pub(crate) mod real_spec;
 mod spec;
-mod transactions;
+pub(crate) mod transactions;
 
 use cases::{CONF, Case};
 use machine::Machine;
@@ -140,7 +141,7 @@ additionalimagestores = [
         .rpm("install", &["-i", "sed/app-1"], with_app)
         .rpm("upgrade", &["-U", "app-2", "storagectl-1"], with_app)
         .rpm("erase", &["-e", "app"], BEFORE)
-        .holds_on(&Machine::without_storagectl());
+        .holds_on(&Machine::without_storagectl(Hooks::Storagectl));
 }
 
 #[test]
@@ -277,7 +278,7 @@ fn storagectl_is_installed_before_and_erased_after_the_packages_that_use_it() {
             Case::new("", BEFORE)
                 .rpm("install", install, WITH_APP)
                 .rpm("erase", erase, BEFORE)
-                .holds_on(&Machine::without_storagectl());
+                .holds_on(&Machine::without_storagectl(Hooks::Storagectl));
         }
     }
 }

@@ -24,15 +24,20 @@ mount -t cgroup2 none sys/fs/cgroup
 mount -t tmpfs tmpfs engine
 touch engine/program
 mount --bind "$engine" engine/program
-# podman looks for its network programs, and does not start without.
-mkdir engine/helpers
-for helper in netavark aardvark-dns; do
-  printf '#!/bin/sh\n' >engine/helpers/$helper
-  chmod +x engine/helpers/$helper
-done
-printf '[engine]\nhelper_binaries_dir = ["/engine/helpers"]\ncgroup_manager = "cgroupfs"\n' >engine/containers.conf
+made=engine seen=/engine
+HELPERS
 shift 2
 exec chroot . /engine/program "$@"
+"#;
+
+/// Makes what newer podmans do not start without, in the directory `$made`, which
+/// they see as `$seen`: network programs, and a containers.conf that names them.
+pub(crate) const HELPERS: &str = r#"mkdir -p "$made/helpers"
+for helper in netavark aardvark-dns; do
+  printf '#!/bin/sh\n' >"$made/helpers/$helper"
+  chmod +x "$made/helpers/$helper"
+done
+printf '[engine]\nhelper_binaries_dir = ["%s/helpers"]\ncgroup_manager = "cgroupfs"\n' "$seen" >"$made/containers.conf"
 "#;
 
 #[derive(Clone, Copy)]
@@ -73,7 +78,8 @@ impl Engine {
             Self::Crio => ("crio", &["config"]),
         };
         let mut command = Command::new("unshare");
-        command.args(["-m", "sh", "-c", ENTER, "sh"]).arg(tree.path()).arg(program(name)).args(args);
+        let enter = ENTER.replace("HELPERS", HELPERS);
+        command.args(["-m", "sh", "-c", &enter, "sh"]).arg(tree.path()).arg(program(name)).args(args);
         let output = finish(with_variables(&mut command, host));
         let answer = match self {
             _ if !output.status.success() => Err(text(&output)),

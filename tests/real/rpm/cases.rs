@@ -4,20 +4,20 @@ use std::process::Output;
 
 use toml_edit::Document;
 
-use super::machine::Machine;
+use super::machine::{Machine, image};
 use super::packages::Hooks;
 use crate::support::text;
 
 /// The file that engines read first.
-pub(super) const CONF: &str = "/etc/containers/storage.conf";
+pub(crate) const CONF: &str = "/etc/containers/storage.conf";
 
 /// The one that they read instead if the first is not there.
-pub(super) const VENDOR_CONF: &str = "/usr/share/containers/storage.conf";
+pub(crate) const VENDOR_CONF: &str = "/usr/share/containers/storage.conf";
 
 /// A host and the transactions that it goes through.
-pub(super) struct Case {
+pub(crate) struct Case {
     /// What the case is called in the table.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     before: Option<String>,
     vendor: Option<String>,
     ostree: bool,
@@ -43,22 +43,22 @@ enum Act {
 
 impl Case {
     /// A host with this storage.conf.
-    pub(super) fn new(name: &'static str, conf: &str) -> Self {
+    pub(crate) fn new(name: &'static str, conf: &str) -> Self {
         Self { name, before: Some(conf.to_owned()), vendor: None, ostree: false, steps: Vec::new() }
     }
 
     /// A host that has at most the vendor's storage.conf.
-    pub(super) fn without_conf(name: &'static str, vendor: Option<&str>) -> Self {
+    pub(crate) fn without_conf(name: &'static str, vendor: Option<&str>) -> Self {
         Self { before: None, vendor: vendor.map(str::to_owned), ..Self::new(name, "") }
     }
 
     /// The transactions run as under rpm-ostree.
-    pub(super) fn under_ostree(self) -> Self {
+    pub(crate) fn under_ostree(self) -> Self {
         Self { ostree: true, ..self }
     }
 
     /// Calls rpm; afterwards storage.conf is this.
-    pub(super) fn rpm<'a>(
+    pub(crate) fn rpm<'a>(
         self,
         name: &'static str,
         arguments: &'static [&'static str],
@@ -68,7 +68,7 @@ impl Case {
     }
 
     /// Does something else to the host; afterwards storage.conf is this.
-    pub(super) fn meanwhile<'a>(
+    pub(crate) fn meanwhile<'a>(
         self,
         name: &'static str,
         act: fn(&Machine),
@@ -84,13 +84,13 @@ impl Case {
     }
 
     /// The last step says this.
-    pub(super) fn says(mut self, words: &'static str) -> Self {
+    pub(crate) fn says(mut self, words: &'static str) -> Self {
         self.steps.last_mut().unwrap().says = words;
         self
     }
 
     /// After the last step engines do not start, and it is not its fault.
-    pub(super) fn engines_are_stopped(mut self) -> Self {
+    pub(crate) fn engines_are_stopped(mut self) -> Self {
         self.steps.last_mut().unwrap().engines_start = false;
         self
     }
@@ -98,13 +98,13 @@ impl Case {
     /// Goes through all transactions with packages that use the macros, and
     /// asserts what is so after each.
     #[track_caller]
-    pub(super) fn holds(&self) {
+    pub(crate) fn holds(&self) {
         self.holds_on(&self.machine(Hooks::Storagectl));
     }
 
     /// The same on a host that was made otherwise.
     #[track_caller]
-    pub(super) fn holds_on(&self, machine: &Machine) {
+    pub(crate) fn holds_on(&self, machine: &Machine) {
         self.prepare(machine);
         for step in &self.steps {
             let said = self.act(machine, step).map_or_else(String::new, |output| {
@@ -125,7 +125,7 @@ impl Case {
     }
 
     /// Goes through all transactions and says in a few words what was first wrong.
-    pub(super) fn verdict(&self, hooks: Hooks) -> String {
+    pub(crate) fn verdict(&self, hooks: Hooks) -> String {
         let machine = self.machine(hooks);
         self.prepare(&machine);
         for step in &self.steps {
@@ -168,11 +168,15 @@ impl Case {
         stores(conf.or(self.vendor.as_ref()).map_or("", String::as_str))
     }
 
-    /// How often podman has to list the image: once for each store that shall be
-    /// listed and holds it.
-    fn images(&self, machine: &Machine, step: &Step) -> usize {
+    /// The images that podman has to list: one for each store that shall be listed
+    /// and holds it.
+    fn images(&self, machine: &Machine, step: &Step) -> Vec<String> {
         let holds = |path: &String| machine.has(&format!("{path}/overlay-images/images.json"));
-        self.listed(step.conf.as_ref()).iter().filter(|path| holds(path)).count()
+        let listed = self.listed(step.conf.as_ref());
+        let mut images: Vec<String> =
+            listed.iter().filter(|path| holds(path)).map(|path| image(path)).collect();
+        images.sort();
+        images
     }
 
     /// What is not as it should be. Where sed puts an entry and how it indents it

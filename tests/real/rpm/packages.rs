@@ -2,33 +2,43 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use crate::support::{STORAGECTL, copy_store, run};
+use super::real_spec;
+use crate::declare::packages::{DECLARING, FUNCTIONS};
+use crate::support::{IMAGE, STORAGECTL, copy_store, run};
 
 /// What a package's scriptlets do about its store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hooks {
+pub(crate) enum Hooks {
     /// They are the macros of scriptlets/macros.storagectl.
     Storagectl,
     /// They are what such packages had before: sed, guarded by `$1`.
     Sed,
+    /// There are none: the package ships a declaration.
+    Declaration,
 }
 
 impl Hooks {
-    const ALL: [Self; 2] = [Self::Storagectl, Self::Sed];
-
     fn name(self) -> &'static str {
         match self {
             Self::Storagectl => "storagectl",
             Self::Sed => "sed",
+            Self::Declaration => "declaration",
+        }
+    }
+
+    fn packages(self) -> &'static [Package] {
+        match self {
+            Self::Storagectl | Self::Sed => &PACKAGES,
+            Self::Declaration => &DECLARING,
         }
     }
 
     /// Lines of a package's preamble.
     fn requires(self) -> &'static str {
         match self {
-            Self::Storagectl => "%{?storagectl_requires}",
+            Self::Storagectl | Self::Declaration => "%{?storagectl_requires}",
             Self::Sed => "Requires(post,postun): /bin/sh",
         }
     }
@@ -46,35 +56,36 @@ impl Hooks {
 "
             .to_owned(),
             Self::Sed => format!("%post\n{SED_POST}%postun\n%{{?meanwhile}}\n{SED_POSTUN}"),
+            Self::Declaration => String::new(),
         }
     }
 }
 
 /// The usual %post, with the guard that keeps it from listing a store again on an
 /// upgrade.
-pub(super) const SED_POST: &str = r#"if [ "$1" -eq 1 ]; then
+pub(crate) const SED_POST: &str = r#"if [ "$1" -eq 1 ]; then
   sed -i '/^additionalimagestores =*/a "%{stores}",' /etc/containers/storage.conf
 fi
 "#;
 
 /// The usual %postun.
-pub(super) const SED_POSTUN: &str = r#"if [ "$1" -eq 0 ]; then
+pub(crate) const SED_POSTUN: &str = r#"if [ "$1" -eq 0 ]; then
   sed -i '\:"%{stores}":d' /etc/containers/storage.conf
 fi
 "#;
 
 /// One package to build.
-struct Package {
-    name: &'static str,
-    version: u32,
-    /// What the scriptlets name.
-    stores: &'static str,
+pub(crate) struct Package {
+    pub(crate) name: &'static str,
+    pub(crate) version: u32,
+    /// What the scriptlets name, if there are any.
+    pub(crate) stores: &'static str,
     /// More of the preamble.
-    head: &'static str,
+    pub(crate) head: &'static str,
     /// The commands of %install.
-    install: &'static str,
+    pub(crate) install: &'static str,
     /// The lines of %files.
-    files: &'static str,
+    pub(crate) files: &'static str,
 }
 
 const APP: &str = "copy /opt/app/images";
@@ -180,22 +191,28 @@ const PACKAGES: [Package; 13] = [
     },
 ];
 
-/// The spec of storagectl's own package, of which the tests' package has the %preun.
-pub(super) const REAL_SPEC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scriptlets/storagectl.spec");
+/// Where the packages are that a tree starts with.
+const SYSTEM: &str = "system";
+
+/// The spec of storagectl's own package, of which the tests' packages have everything
+/// but what `make install` installs.
+pub(crate) const REAL_SPEC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scriptlets/storagectl.spec");
 
 /// The macros under test.
-pub(super) const MACROS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scriptlets/macros.storagectl");
+pub(crate) const MACROS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scriptlets/macros.storagectl");
 
 /// Everything that rpmbuild made, and a system tree to install it in.
 #[derive(Debug)]
-pub(super) struct Packages {
+pub(crate) struct Packages {
     dir: tempfile::TempDir,
+    built: Mutex<Vec<Hooks>>,
+    real: OnceLock<PathBuf>,
 }
 
 impl Packages {
     /// The packages, built if no other test has them at this moment. They go with
     /// the last test that holds them.
-    pub(super) fn shared() -> Arc<Self> {
+    pub(crate) fn shared() -> Arc<Self> {
         static SHARED: Mutex<Weak<Packages>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         shared.upgrade().unwrap_or_else(|| {
@@ -205,40 +222,62 @@ impl Packages {
         })
     }
 
-    /// The file of a package such as `app-1`; `sed/app-1` has other hooks.
-    pub(super) fn file(&self, hooks: Hooks, package: &str) -> PathBuf {
-        let dir = if package.contains('/') { "" } else { hooks.name() };
-        self.dir.path().join(dir).join(format!("{package}.rpm"))
+    /// The file of a package such as `app-1`, `storagectl-1` or, with other hooks,
+    /// `sed/app-1` and `macros/app-1`; `None` if that is no package's name.
+    pub(crate) fn file(&self, hooks: Hooks, package: &str) -> Option<PathBuf> {
+        let (hooks, package) = match package.split_once('/') {
+            Some(("sed", package)) => (Hooks::Sed, package),
+            Some(("macros", package)) => (Hooks::Storagectl, package),
+            _ => (hooks, package),
+        };
+        let system = self.dir.path().join(SYSTEM).join(format!("{package}.rpm"));
+        if system.try_exists().unwrap() {
+            return Some(system);
+        }
+        if !hooks.packages().iter().any(|known| known.file_name() == package) {
+            return None;
+        }
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        if !built.contains(&hooks) {
+            for package in hooks.packages() {
+                self.rpmbuild(hooks.name(), &package.file_name(), &package.spec(hooks));
+            }
+            built.push(hooks);
+        }
+        Some(self.dir.path().join(hooks.name()).join(format!("{package}.rpm")))
+    }
+
+    /// The directory of the packages that rpmbuild makes from scriptlets/storagectl.spec
+    /// itself: `storagectl.rpm` and `storagectl-rpm-macros.rpm`.
+    pub(crate) fn real(&self) -> &Path {
+        self.real.get_or_init(|| real_spec::build(&self.dir.path().join("real")))
     }
 
     /// A tree with a shell and what storagectl needs, but without storagectl.
-    pub(super) fn bare_tree(&self) -> PathBuf {
+    pub(crate) fn bare_tree(&self) -> PathBuf {
         self.dir.path().join("bare")
     }
 
     /// The same with storagectl installed.
-    pub(super) fn tree(&self) -> PathBuf {
+    pub(crate) fn tree(&self) -> PathBuf {
         self.dir.path().join("tree")
     }
 
     fn build() -> Self {
-        let made = Self { dir: tempfile::tempdir().unwrap() };
+        let made =
+            Self { dir: tempfile::tempdir().unwrap(), built: Mutex::default(), real: OnceLock::default() };
         let dir = made.dir.path();
         strip_program(&dir.join("storagectl-program"));
         copy_store(&dir.join("store"));
-        made.rpmbuild(Hooks::Storagectl, "storagectl-1", &storagectl_spec());
-        made.rpmbuild(Hooks::Storagectl, "base-1", BASE_SPEC);
-        for hooks in Hooks::ALL {
-            for package in &PACKAGES {
-                let name = format!("{}-{}", package.name, package.version);
-                made.rpmbuild(hooks, &name, &package.spec(hooks));
-            }
+        for version in [1, 2] {
+            made.rpmbuild(SYSTEM, &format!("storagectl-{version}"), &storagectl_spec(version));
         }
+        made.rpmbuild(SYSTEM, "base-1", BASE_SPEC);
         made.make_trees();
         made
     }
 
-    fn rpmbuild(&self, hooks: Hooks, package: &str, spec: &str) {
+    fn rpmbuild(&self, kind: &str, package: &str, spec: &str) {
         let dir = self.dir.path();
         let spec_file = dir.join(format!("{package}.spec"));
         fs_err::write(&spec_file, spec).unwrap();
@@ -246,7 +285,7 @@ impl Packages {
             .arg("--define")
             .arg(format!("test_dir {}", dir.display()))
             .arg(&spec_file));
-        let built = self.file(hooks, package);
+        let built = dir.join(kind).join(format!("{package}.rpm"));
         fs_err::create_dir_all(built.parent().unwrap()).unwrap();
         fs_err::rename(dir.join(format!("top/RPMS/{package}.rpm")), built).unwrap();
     }
@@ -266,18 +305,25 @@ impl Packages {
         copy_libraries(Path::new(STORAGECTL), &bare);
         let site = run(crate::support::storagectl(&["init-store", "/opt/site", "--root"]).arg(&bare));
         assert_eq!(site, "");
-        rpm_install(&bare, &self.file(Hooks::Storagectl, "base-1"));
+        let system = self.dir.path().join(SYSTEM);
+        rpm_install(&bare, &system.join("base-1.rpm"));
         run(Command::new("cp").arg("-a").arg(&bare).arg(self.tree()));
-        rpm_install(&self.tree(), &self.file(Hooks::Storagectl, "storagectl-1"));
+        rpm_install(&self.tree(), &system.join("storagectl-1.rpm"));
     }
 }
 
 impl Package {
+    fn file_name(&self) -> String {
+        format!("{}-{}", self.name, self.version)
+    }
+
     fn spec(&self, hooks: Hooks) -> String {
         let Self { name, version, stores, head, install, files } = self;
         let (requires, scriptlets) = (hooks.requires(), hooks.scriptlets());
+        let stores = if stores.is_empty() { String::new() } else { format!("%define stores {stores}") };
         format!(
-            "%define stores {stores}
+            "{stores}
+%define _build_id_links none
 %define __os_install_post %{{nil}}
 Name: {name}
 Version: {version}
@@ -291,7 +337,12 @@ AutoReqProv: no
 %{{summary}}.
 %install
 storagectl() {{ %{{test_dir}}/storagectl-program \"$@\"; }}
-copy() {{ mkdir -p %{{buildroot}}/$1; cp -a %{{test_dir}}/store/overlay* %{{buildroot}}/$1; }}
+copy() {{
+  mkdir -p %{{buildroot}}/$1
+  cp -a %{{test_dir}}/store/overlay* %{{buildroot}}/$1
+  sed -i \"s,{IMAGE},localhost$1:1,\" %{{buildroot}}/$1/overlay-images/images.json
+}}
+{FUNCTIONS}
 {install}
 rm -f $(find %{{buildroot}} -name backingFsBlockDev)
 %files
@@ -302,7 +353,7 @@ rm -f $(find %{{buildroot}} -name backingFsBlockDev)
 }
 
 /// rpmbuild with the macros under test, as they would be if they were installed.
-pub(super) fn rpmbuild(top: &Path) -> Command {
+pub(crate) fn rpmbuild(top: &Path) -> Command {
     let mut command = Command::new("rpmbuild");
     command.args(["-bb", "--quiet", "--load", MACROS]);
     command.arg("--define").arg(format!("_topdir {}", top.display()));
@@ -328,14 +379,23 @@ Provides: /bin/sh
 %files
 ";
 
-/// A package with the program that was built for this test.
-fn storagectl_spec() -> String {
+/// A package with the program that was built for this test, and with the macros,
+/// scriptlets, triggers and directories of the real one.
+fn storagectl_spec(version: u32) -> String {
     let spec = fs_err::read_to_string(REAL_SPEC).unwrap();
-    let preun = spec.split("\n%preun\n").nth(1).and_then(|rest| rest.split("\n%files\n").next()).unwrap();
+    let lines = |start: &str| -> String {
+        let found: Vec<&str> = spec.lines().filter(|line| line.starts_with(start)).collect();
+        assert!(!found.is_empty(), "the spec has no line that starts with {start}");
+        found.join("\n")
+    };
+    let (globals, directories, owned) = (lines("%global "), lines("install -d "), lines("%dir "));
+    let scriptlets =
+        spec.split("\n%preun\n").nth(1).and_then(|rest| rest.split("\n%files\n").next()).unwrap();
     format!(
-        "%define __os_install_post %{{nil}}
+        "{globals}
+%define __os_install_post %{{nil}}
 Name: storagectl
-Version: 1
+Version: {version}
 Release: 1
 Summary: The program under test
 License: Apache-2.0
@@ -344,12 +404,12 @@ AutoReqProv: no
 %{{summary}}.
 %install
 install -D -m 0755 %{{test_dir}}/storagectl-program %{{buildroot}}%{{_bindir}}/storagectl
-mkdir -p %{{buildroot}}%{{_prefix}}/lib/sysimage/storagectl
+{directories}
 %preun
-{preun}
+{scriptlets}
 %files
 %{{_bindir}}/storagectl
-%dir %{{_prefix}}/lib/sysimage/storagectl
+{owned}
 "
     )
 }
@@ -371,7 +431,7 @@ fn copy_libraries(program: &Path, tree: &Path) {
 
 /// rpm on a tree, with the database where image-based systems have it. Only
 /// `--root` keeps it off the host.
-pub(super) fn rpm(tree: &Path) -> Command {
+pub(crate) fn rpm(tree: &Path) -> Command {
     let mut command = Command::new("rpm");
     command.arg("--root").arg(tree).args(["--dbpath", "/usr/lib/sysimage/rpm"]);
     command

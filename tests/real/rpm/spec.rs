@@ -1,39 +1,13 @@
 //! The packages of storagectl itself.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::cases::{CONF, Case};
 use super::machine::Machine;
-use super::packages::{MACROS, REAL_SPEC, rpmbuild, strip_program};
+use super::packages::{Hooks, MACROS, Packages, REAL_SPEC};
+use super::real_spec::{HERE, make_dist};
 use super::transactions::{BEFORE, WITH_APP};
 use crate::support::{finish, run, text};
-
-const HERE: &str = env!("CARGO_MANIFEST_DIR");
-
-/// Stands in for cargo in %build, since a real one takes minutes with the release
-/// profile: it hands over the program that was built for this test. Everything
-/// else of the spec and the Makefile is real.
-const CARGO: &str = r#"#!/bin/sh
-set -e
-[ "$*" = "build --release --offline --locked" ]
-install -D "${0%/*}/program" target/release/storagectl
-"#;
-
-/// `make dist` with its results in `target`; git also accepts a checkout of
-/// somebody else.
-fn make_dist(target: &Path, cargo: &str) -> PathBuf {
-    let mut make = Command::new("make");
-    make.args(["-C", HERE, "dist", &format!("CARGO={cargo}")])
-        .arg(format!("CARGO_TARGET_DIR={}", target.display()));
-    make.envs([
-        ("GIT_CONFIG_COUNT", "1"),
-        ("GIT_CONFIG_KEY_0", "safe.directory"),
-        ("GIT_CONFIG_VALUE_0", "*"),
-    ]);
-    run(&mut make);
-    target.join("dist")
-}
 
 #[test]
 fn the_archive_holds_every_crate_that_the_build_needs() {
@@ -52,28 +26,18 @@ fn the_archive_holds_every_crate_that_the_build_needs() {
 
 #[test]
 fn the_spec_makes_packages_that_work() {
-    let dir = tempfile::tempdir().unwrap();
-    let bin = dir.path().join("bin");
-    fs_err::create_dir(&bin).unwrap();
-    strip_program(&bin.join("program"));
-    fs_err::write(bin.join("cargo"), CARGO).unwrap();
-    run(Command::new("chmod").arg("+x").arg(bin.join("cargo")));
-    let dist = make_dist(dir.path(), "true");
-
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    let mut build = rpmbuild(&dir.path().join("top"));
-    build.arg("--define").arg(format!("_sourcedir {}", dist.display()));
-    build.args(["--nodeps", "--define", "_rpmfilename %%{NAME}.rpm", REAL_SPEC]).env("PATH", path);
-    // cargo tells tests where it is, and the Makefile would listen.
-    build.env_remove("CARGO").env_remove("CARGO_TARGET_DIR");
-    run(&mut build);
+    let packages = Packages::shared();
     let [program, macros] =
-        ["storagectl", "storagectl-rpm-macros"].map(|name| dir.path().join(format!("top/RPMS/{name}.rpm")));
+        ["storagectl", "storagectl-rpm-macros"].map(|name| packages.real().join(format!("{name}.rpm")));
 
     let files = run(Command::new("rpm").arg("-qlp").arg(&program));
     for file in [
+        "/etc/storagectl/stores.d",
         "/usr/bin/storagectl",
+        "/usr/lib/storagectl/stores.d",
         "/usr/lib/sysimage/storagectl",
+        "/usr/lib/systemd/system/basic.target.wants/storagectl-apply.service",
+        "/usr/lib/systemd/system/storagectl-apply.service",
         "/usr/share/bash-completion/completions/storagectl",
         "/usr/share/fish/vendor_completions.d/storagectl.fish",
         "/usr/share/man/man1/storagectl-add-store.1",
@@ -87,7 +51,7 @@ fn the_spec_makes_packages_that_work() {
     assert!(macros.starts_with("noarch\n"), "{macros}");
     assert!(macros.contains("/macros.d/macros.storagectl\n"), "{macros}");
 
-    let machine = Machine::without_storagectl();
+    let machine = Machine::without_storagectl(Hooks::Storagectl);
     let installed = machine.rpm(&["-i", "--nodeps", program.to_str().unwrap()]);
     assert!(installed.status.success(), "{}", text(&installed));
     Case::new("", BEFORE)

@@ -5,7 +5,7 @@ use super::cases::{CONF, Case};
 use super::machine::Machine;
 
 /// A host with one store of its administrator.
-pub(super) const BEFORE: &str = r#"[storage]
+pub(crate) const BEFORE: &str = r#"[storage]
 driver = "overlay"
 runroot = "/run/containers/storage"
 graphroot = "/var/lib/containers/storage"
@@ -17,7 +17,7 @@ additionalimagestores = [
 "#;
 
 /// The same with the store of the package `app`.
-pub(super) const WITH_APP: &str = r#"[storage]
+pub(crate) const WITH_APP: &str = r#"[storage]
 driver = "overlay"
 runroot = "/run/containers/storage"
 graphroot = "/var/lib/containers/storage"
@@ -30,7 +30,7 @@ additionalimagestores = [
 "#;
 
 /// All cases, in the order of the table.
-pub(super) fn all() -> Vec<Case> {
+pub(crate) fn all() -> Vec<Case> {
     vec![
         array_over_several_lines(),
         array_on_one_line(),
@@ -50,7 +50,7 @@ pub(super) fn all() -> Vec<Case> {
     ]
 }
 
-pub(super) fn array_over_several_lines() -> Case {
+pub(crate) fn array_over_several_lines() -> Case {
     Case::new("Array over several lines", BEFORE)
         .rpm("install", &["-i", "app-1"], WITH_APP)
         .says("added `/opt/app/images` to `/etc/containers/storage.conf`")
@@ -58,7 +58,7 @@ pub(super) fn array_over_several_lines() -> Case {
         .says("removed `/opt/app/images` from `/etc/containers/storage.conf`")
 }
 
-pub(super) fn array_on_one_line() -> Case {
+pub(crate) fn array_on_one_line() -> Case {
     let before = r#"[storage]
 driver = "overlay"
 runroot = "/run/containers/storage"
@@ -82,7 +82,7 @@ additionalimagestores = ["/opt/site", "/opt/app/images"]
     )
 }
 
-pub(super) fn indented_array() -> Case {
+pub(crate) fn indented_array() -> Case {
     let before = r#"[storage]
   driver = "overlay"
   runroot = "/run/containers/storage"
@@ -111,7 +111,7 @@ pub(super) fn indented_array() -> Case {
     )
 }
 
-pub(super) fn commented_out_array() -> Case {
+pub(crate) fn commented_out_array() -> Case {
     let before = r#"[storage]
 driver = "overlay"
 runroot = "/run/containers/storage"
@@ -160,7 +160,7 @@ mountopt = "nodev"
     )
 }
 
-pub(super) fn vendor_file_only() -> Case {
+pub(crate) fn vendor_file_only() -> Case {
     let copy = r#"# Copied by storagectl from /usr/share/containers/storage.conf
 # sha256:63ad30fccabcc7f8ec7134b089783056187c1367c0d2bca7870d8c8a211dc774
 # Removing the last added store removes this file again.
@@ -182,7 +182,7 @@ additionalimagestores = [
         .rpm("erase", &["-e", "app"], None)
 }
 
-pub(super) fn no_file_at_all() -> Case {
+pub(crate) fn no_file_at_all() -> Case {
     let made = r#"# Created by storagectl: this host had no storage.conf.
 # sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 # sha256 without added stores:63c0d7f1a6aa513a16655048eac0ce332e4c93d432f68d81f20fcc5d48ee66fc
@@ -206,7 +206,7 @@ additionalimagestores = [
     )
 }
 
-pub(super) fn broken_file() -> Case {
+pub(crate) fn broken_file() -> Case {
     let broken = r#"[storage]
 driver = "overlay"
 runroot = /run/containers/storage
@@ -228,7 +228,7 @@ additionalimagestores = [
         .engines_are_stopped()
 }
 
-pub(super) fn same_path() -> Case {
+pub(crate) fn same_path() -> Case {
     Case::new("Upgrade, reinstall, downgrade", BEFORE)
         .rpm("install", &["-i", "app-1"], WITH_APP)
         .rpm("upgrade", &["-U", "app-2"], WITH_APP)
@@ -238,7 +238,7 @@ pub(super) fn same_path() -> Case {
         .rpm("erase", &["-e", "app"], BEFORE)
 }
 
-pub(super) fn another_path() -> Case {
+pub(crate) fn another_path() -> Case {
     let moved = r#"[storage]
 driver = "overlay"
 runroot = "/run/containers/storage"
@@ -256,13 +256,13 @@ additionalimagestores = [
         .rpm("erase", &["-e", "app"], BEFORE)
 }
 
-pub(super) fn installed_without_scriptlets() -> Case {
+pub(crate) fn installed_without_scriptlets() -> Case {
     Case::new("Erase after an install with `--noscripts`", BEFORE)
         .rpm("install", &["-i", "--noscripts", "app-1"], BEFORE)
         .rpm("erase", &["-e", "app"], BEFORE)
 }
 
-pub(super) fn erased_without_scriptlets() -> Case {
+pub(crate) fn erased_without_scriptlets() -> Case {
     Case::new("Install after an erase with `--noscripts`", BEFORE)
         .rpm("install", &["-i", "app-1"], WITH_APP)
         .rpm("erase", &["-e", "--noscripts", "app"], WITH_APP)
@@ -271,7 +271,7 @@ pub(super) fn erased_without_scriptlets() -> Case {
         .rpm("erase again", &["-e", "app"], BEFORE)
 }
 
-pub(super) fn meanwhile() -> Case {
+pub(crate) fn meanwhile() -> Case {
     let with_watched = r#"[storage]
 driver = "overlay"
 runroot = "/run/containers/storage"
@@ -293,7 +293,7 @@ additionalimagestores = [
         .meanwhile("during the erase", seen, BEFORE)
 }
 
-pub(super) fn shared_store() -> Case {
+pub(crate) fn shared_store() -> Case {
     let with_another = r#"[storage]
 driver = "overlay"
 runroot = "/run/containers/storage"
@@ -315,7 +315,7 @@ additionalimagestores = [
         .rpm("erase of the other", &["-e", "twin"], BEFORE)
 }
 
-pub(super) fn replaced_package() -> Case {
+pub(crate) fn replaced_package() -> Case {
     Case::new("A package with another name replaces it (`Obsoletes:`)", BEFORE)
         .rpm("install", &["-i", "app-1"], WITH_APP)
         .rpm("upgrade", &["-U", "heir-1"], WITH_APP)
@@ -323,7 +323,7 @@ pub(super) fn replaced_package() -> Case {
 }
 
 /// The same with the store of the package `place`.
-pub(super) const WITH_PLACE: &str = r#"[storage]
+pub(crate) const WITH_PLACE: &str = r#"[storage]
 driver = "overlay"
 runroot = "/run/containers/storage"
 graphroot = "/var/lib/containers/storage"
@@ -349,7 +349,7 @@ additionalimagestores = [
 ]
 "#;
 
-pub(super) fn administrators_images() -> Case {
+pub(crate) fn administrators_images() -> Case {
     Case::new("An administrator's images in the store, then erase", BEFORE)
         .rpm("install", &["-i", "place-1"], WITH_PLACE)
         .meanwhile("administrator", |machine| machine.fill_store("/opt/place"), WITH_PLACE)
@@ -357,7 +357,7 @@ pub(super) fn administrators_images() -> Case {
         .rpm("erase", &["-e", "place"], EDITED)
 }
 
-pub(super) fn ostree_unprovided() -> Case {
+pub(crate) fn ostree_unprovided() -> Case {
     Case::new("rpm-ostree, store below /var that nothing provides", BEFORE)
         .under_ostree()
         .rpm("install", &["-i", "unprovided-1"], BEFORE)

@@ -1,0 +1,276 @@
+//! Where removed records, and what belonged to them, go.
+//!
+//! `storagectl-backup/<UTC time>/` in the part of the storage that they were in:
+//! on the same file system, so that moving costs nothing. It holds `storage/`, a
+//! tree like the storage's own with the record files as they were and all that
+//! was moved, so that copying that back restores everything; and a list, called
+//! `removing.json` until all is done and `removed.json` then. The list of a run
+//! that was killed becomes `interrupted.json` once the next run has finished it.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::find::{Dependent, Found};
+use super::layout::Storage;
+use super::own::{Kind, Part};
+use super::shelf::{home, is_id};
+use super::timestamp;
+use crate::host::{absent, rename};
+use crate::plan::Host;
+use crate::problem::Problem;
+
+const DIR: &str = "storagectl-backup";
+const UNFINISHED: &str = "removing.json";
+const FINISHED: &str = "removed.json";
+const INTERRUPTED: &str = "interrupted.json";
+
+/// Something to be moved into the backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Move {
+    kind: Kind,
+    /// Whose it is.
+    id: String,
+    /// What, relative to the part of the storage.
+    path: PathBuf,
+}
+
+/// The list in a backup.
+#[derive(Debug, Serialize, Deserialize)]
+struct List {
+    version: u32,
+    driver: String,
+    containers: Vec<Dependent>,
+    images: Vec<Dependent>,
+    layers: Vec<Dependent>,
+    moves: Vec<Move>,
+}
+
+/// A backup of one part of a storage.
+#[derive(Debug)]
+pub(super) struct Backup {
+    part: PathBuf,
+    /// Its own directory.
+    pub(super) dir: PathBuf,
+    moves: Vec<Move>,
+}
+
+impl Backup {
+    /// Makes a backup for what was found in the part with number `index`: copies
+    /// the record files that are going to change, and writes the list. Everything
+    /// is synced before this returns. `None` if nothing there changes or is moved.
+    ///
+    /// # Errors
+    /// A [`Problem`] if something cannot be written.
+    pub(super) fn make(
+        host: &Host,
+        storage: &Storage,
+        parts: &[Part],
+        index: usize,
+        found: &[Found],
+    ) -> Result<Option<Self>, Problem> {
+        let part = &parts[index];
+        let moves = moves(host, storage, parts, index, found)?;
+        let here = |found: &&Found| found.at.0 == index;
+        if moves.is_empty() && !found.iter().any(|found| here(&found)) {
+            return Ok(None);
+        }
+        let dir = new_dir(host, &part.dir)?;
+        for (number, file) in part.files.iter().enumerate() {
+            if found.iter().filter(here).any(|found| found.at.1 == number) {
+                let copy = mirrored(host, &part.dir, &dir, &file.path)?;
+                host.root
+                    .create_empty(&copy, file.found.mode)
+                    .and_then(|()| host.root.replace_file(&copy, &file.bytes))
+                    .map_err(host.cannot("write", &copy))?;
+            }
+        }
+        let of = |kind| -> Vec<Dependent> {
+            let found = found.iter().filter(here).filter(|found| found.kind == kind);
+            found.map(|found| found.dependent.clone()).collect()
+        };
+        let list = List {
+            version: 1,
+            driver: storage.driver.clone(),
+            containers: of(Kind::Container),
+            images: of(Kind::Image),
+            layers: of(Kind::Layer),
+            moves,
+        };
+        let text = serde_json::to_string_pretty(&list).expect("strings can be written") + "\n";
+        let file = dir.join(UNFINISHED);
+        host.root.replace_file(&file, text.as_bytes()).map_err(host.cannot("write", &file))?;
+        Ok(Some(Self { part: part.dir.clone(), dir, moves: list.moves }))
+    }
+
+    /// Moves what belonged to the removed records of one kind.
+    ///
+    /// # Errors
+    /// A [`Problem`] if something cannot be moved.
+    pub(super) fn take_in(&self, host: &Host, kind: Kind) -> Result<(), Problem> {
+        for it in self.moves.iter().filter(|it| it.kind == kind) {
+            let from = self.part.join(&it.path);
+            if !is_there(host, &from)? {
+                continue;
+            }
+            let to = mirrored(host, &self.part, &self.dir, &it.path)?;
+            rename(&host.root, &self.part, &from, &to)
+                .map_err(host.cannot("move into the backup what was at", &from))?;
+        }
+        Ok(())
+    }
+
+    /// Notes that all is done.
+    ///
+    /// # Errors
+    /// A [`Problem`] if that cannot be noted.
+    pub(super) fn finish(&self, host: &Host) -> Result<(), Problem> {
+        self.close(host, FINISHED)
+    }
+
+    fn close(&self, host: &Host, name: &str) -> Result<(), Problem> {
+        let from = self.dir.join(UNFINISHED);
+        rename(&host.root, &self.part, &from, &self.dir.join(name)).map_err(host.cannot("rename", &from))?;
+        Ok(())
+    }
+
+    /// The backups of runs that were killed.
+    ///
+    /// # Errors
+    /// A [`Problem`] if they cannot be read.
+    pub(super) fn unfinished(host: &Host, storage: &Storage) -> Result<Vec<Self>, Problem> {
+        let mut backups = Vec::new();
+        for part in &storage.parts {
+            let all = part.join(DIR);
+            let names = host.root.list(&all).map_err(host.cannot("read", &all))?.unwrap_or_default();
+            for dir in names.iter().map(|name| all.join(name)) {
+                let file = dir.join(UNFINISHED);
+                let Some((bytes, _)) = host.root.read(&file).map_err(host.cannot("read", &file))? else {
+                    continue;
+                };
+                // It is written whole or not at all; what somebody else made of it tells nothing.
+                let list = serde_json::from_slice::<List>(&bytes).ok();
+                let list = list.filter(|list| list.driver == storage.driver);
+                let mut moves = list.map(|list| list.moves).unwrap_or_default();
+                moves.retain(|it| is_id(&it.id) && it.path.is_relative() && !it.path.starts_with(".."));
+                backups.push(Self { part: part.clone(), dir, moves });
+            }
+        }
+        Ok(backups)
+    }
+
+    /// Finishes the work of a run that was killed: moves what belonged to records
+    /// that are gone. Those that are still there, the present run finds itself.
+    ///
+    /// # Errors
+    /// A [`Problem`] if something cannot be moved.
+    pub(super) fn resume(mut self, host: &Host, parts: &[Part]) -> Result<(), Problem> {
+        self.moves.retain(|it| !is_recorded(parts, it.kind, &it.id, |_| false));
+        for kind in [Kind::Layer, Kind::Image, Kind::Container] {
+            self.take_in(host, kind)?;
+        }
+        self.close(host, INTERRUPTED)
+    }
+}
+
+/// Whether there is a record with this id, besides those at places that `gone` tells.
+fn is_recorded(parts: &[Part], kind: Kind, id: &str, gone: impl Fn((usize, usize, usize)) -> bool) -> bool {
+    let files = parts.iter().enumerate().flat_map(|(part, files)| {
+        files.files.iter().enumerate().map(move |(number, file)| (part, number, file))
+    });
+    files.filter(|(_, _, file)| file.kind == kind).any(|(part, number, file)| {
+        let mut records = file.records.iter().enumerate();
+        records.any(|(index, record)| record.id == id && !gone((part, number, index)))
+    })
+}
+
+/// What there is in one part of the storage that belongs to what was found.
+fn moves(
+    host: &Host,
+    storage: &Storage,
+    parts: &[Part],
+    index: usize,
+    found: &[Found],
+) -> Result<Vec<Move>, Problem> {
+    let (part, driver) = (&parts[index], &storage.driver);
+    let places: HashSet<_> = found.iter().map(|found| found.at).collect();
+    let mut moves: Vec<Move> = Vec::new();
+    for found in found {
+        let id = &found.dependent.id;
+        if !is_id(id) || is_recorded(parts, found.kind, id, |at| places.contains(&at)) {
+            continue;
+        }
+        let beside = Path::new(&format!("{driver}-{}", found.kind.directory())).join(id);
+        let mut paths = vec![beside.clone()];
+        if found.kind == Kind::Layer {
+            // Its directory may be in another part than its record.
+            let own = home(driver).join(id);
+            paths.extend(link(host, &part.dir, &own).map(|link| home(driver).join("l").join(link)));
+            paths.push(own);
+            paths.push(beside.with_file_name(format!("{id}.tar-split.gz")));
+        } else if found.at.0 != index {
+            continue;
+        }
+        for path in paths {
+            let is_there = is_there(host, &part.dir.join(&path))?;
+            let it = Move { kind: found.kind, id: id.clone(), path };
+            if is_there && !moves.contains(&it) {
+                moves.push(it);
+            }
+        }
+    }
+    Ok(moves)
+}
+
+/// The short name of an overlay layer, by which others refer to it.
+fn link(host: &Host, part: &Path, layer: &Path) -> Option<String> {
+    let (bytes, _) = host.root.read(&part.join(layer).join("link")).ok()??;
+    let name = String::from_utf8(bytes).ok()?;
+    let plain =
+        name.len() == 26 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    plain.then_some(name)
+}
+
+/// Whether something stands at `path`, a symlink too.
+fn is_there(host: &Host, path: &Path) -> Result<bool, Problem> {
+    let stat = absent(host.root.resolve_link(path)).and_then(|at| match at {
+        Some(at) => host.root.stat_link(&at),
+        None => Ok(None),
+    });
+    Ok(stat.map_err(host.cannot("look at", path))?.is_some())
+}
+
+fn new_dir(host: &Host, part: &Path) -> Result<PathBuf, Problem> {
+    let now = timestamp::now();
+    for number in 1.. {
+        let name = if number == 1 { now.clone() } else { format!("{now}-{number}") };
+        let dir = part.join(DIR).join(name);
+        if host.root.stat(&dir).map_err(host.cannot("look at", &dir))?.is_none() {
+            make_dir(host, &dir)?;
+            return Ok(dir);
+        }
+    }
+    unreachable!("there are enough numbers")
+}
+
+/// Where `path` of the part belongs in the backup at `dir`. The directories above
+/// it are made with the modes that they have in the part, so that copying the
+/// backup back changes none.
+fn mirrored(host: &Host, part: &Path, dir: &Path, path: &Path) -> Result<PathBuf, Problem> {
+    let storage = dir.join("storage");
+    let mut above: Vec<&Path> = path.ancestors().skip(1).collect();
+    above.reverse();
+    for above in above {
+        let like = part.join(above);
+        let stat = host.root.stat(&like).map_err(host.cannot("look at", &like))?;
+        let copy = storage.join(above);
+        let mode = stat.map_or(0o700, |stat| stat.mode);
+        host.root.create_dirs(&copy, mode).map_err(host.cannot("create the directory", &copy))?;
+    }
+    Ok(storage.join(path))
+}
+
+fn make_dir(host: &Host, dir: &Path) -> Result<(), Problem> {
+    host.root.create_dirs(dir, 0o700).map_err(host.cannot("create the directory", dir))
+}

@@ -1,0 +1,74 @@
+//! Whether a listed store has changed since the last boot.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::clean::{Cleaned, clean_dependents};
+use super::layout::layout;
+use super::shelf;
+use crate::plan::{Host, Mode};
+
+/// Where the stores of the last boot are noted. In /var, since the stores of the
+/// present /usr are to be compared with those that the storage in /var was used with.
+const FILE: &str = "/var/lib/storagectl/stores.json";
+
+/// The stores, as they were when it was last looked.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Stores {
+    version: u32,
+    stores: Vec<Store>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Store {
+    path: String,
+    driver: String,
+    /// `None` if it could not be read.
+    digest: Option<String>,
+}
+
+/// What the boot service does: if the listed stores are others than at the last
+/// boot, or hold something else, removes what builds on layers that are gone, and
+/// notes the stores as they are. `None` if they are the same.
+///
+/// If it fails, nothing is noted, so that the next boot tries again.
+///
+/// # Errors
+/// Those of [`clean_dependents`], and a [`crate::problem::Problem`] if the stores
+/// cannot be noted.
+pub fn at_boot(host: &Host, mode: Mode) -> anyhow::Result<Option<Cleaned>> {
+    let file = Path::new(FILE);
+    let now = fingerprint(host)?;
+    // What cannot be read tells nothing, and is written anew.
+    let before = host.root.read(file).ok().flatten();
+    if before.and_then(|(bytes, _)| serde_json::from_slice(&bytes).ok()).as_ref() == Some(&now) {
+        return Ok(None);
+    }
+    if mode == Mode::Commit {
+        // Where nothing can be noted, nothing is removed either.
+        let dir = file.parent().expect("the file is in a directory");
+        host.root.create_dirs(dir, 0o755).map_err(host.cannot("create the directory", dir))?;
+    }
+    let cleaned = clean_dependents(host, mode)?;
+    if mode == Mode::Commit {
+        let text = serde_json::to_string_pretty(&now).expect("strings can be written") + "\n";
+        host.root.replace_file(file, text.as_bytes()).map_err(host.cannot("write", file))?;
+    }
+    Ok(Some(cleaned))
+}
+
+fn fingerprint(host: &Host) -> anyhow::Result<Stores> {
+    let layout = layout(host)?;
+    let mut drivers: Vec<&String> = layout.storages.iter().map(|storage| &storage.driver).collect();
+    drivers.sort();
+    drivers.dedup();
+    let mut stores = Vec::new();
+    for path in &layout.stores {
+        for driver in &drivers {
+            let digest = shelf::read(&host.root, path, driver).ok().map(|shelf| shelf.digest);
+            stores.push(Store { path: path.clone(), driver: (*driver).clone(), digest });
+        }
+    }
+    Ok(Stores { version: 1, stores })
+}

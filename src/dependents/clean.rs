@@ -1,0 +1,218 @@
+//! Finding the dependents of a host, and removing their records.
+
+use std::path::PathBuf;
+
+use super::array::{elements, without};
+use super::backup::Backup;
+use super::find::{Dependent, Found, find};
+use super::layout::{Layout, Storage, layout};
+use super::own::{Kind, Part, RecordFile, read};
+use super::shelf::{self, Shelf, Unreadable};
+use super::stopped::{Locks, refuse_running};
+use crate::host::{self, Content, LockError, ReplaceError};
+use crate::plan::{Host, Mode};
+use crate::problem::Problem;
+
+/// What was found, and removed unless it was a dry run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cleaned {
+    /// Each storage that held a dependent.
+    pub storages: Vec<CleanedStorage>,
+}
+
+/// What was found in one storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CleanedStorage {
+    /// The storage, inside the tree.
+    pub graphroot: PathBuf,
+    /// Its driver.
+    pub driver: String,
+    /// Containers that can never start again.
+    pub containers: Vec<Dependent>,
+    /// Images that no engine can use.
+    pub images: Vec<Dependent>,
+    /// Layers of those.
+    pub layers: Vec<Dependent>,
+    /// Where the records and all that belonged to them are now; none after a dry run.
+    pub backups: Vec<PathBuf>,
+}
+
+/// Finds what builds on layers that no store has any more in the own storages of
+/// this host's engines and, unless `mode` is a dry run, removes their records.
+///
+/// # Errors
+/// A [`Problem`]: `dependents-unsure` if there are any and a listed store cannot
+/// be read, `engine-runs`, `containers-mounted` or `busy` if the engines are not
+/// stopped. Nothing is removed then.
+pub fn clean_dependents(host: &Host, mode: Mode) -> anyhow::Result<Cleaned> {
+    let layout = layout(host)?;
+    let mut work = Vec::new();
+    for storage in &layout.storages {
+        // The other drivers know no additional stores.
+        if !matches!(storage.driver.as_str(), "overlay" | "vfs") {
+            continue;
+        }
+        let (_, found) = look(host, storage, &layout)?;
+        let unfinished = mode == Mode::Commit && !Backup::unfinished(host, storage)?.is_empty();
+        if found.is_empty() && !unfinished {
+            continue;
+        }
+        if mode == Mode::Commit {
+            refuse_running(host, storage, &found)?;
+        }
+        work.push((storage, found));
+    }
+    let mut cleaned = Cleaned::default();
+    for (storage, found) in work {
+        let (found, backups) = match mode {
+            Mode::DryRun => (found, Vec::new()),
+            Mode::Commit => remove(host, storage, &layout)?,
+        };
+        if !found.is_empty() {
+            cleaned.storages.push(CleanedStorage::new(storage, &found, backups));
+        }
+    }
+    Ok(cleaned)
+}
+
+impl CleanedStorage {
+    fn new(storage: &Storage, found: &[Found], backups: Vec<PathBuf>) -> Self {
+        let of = |kind| {
+            let found = found.iter().filter(|found| found.kind == kind);
+            found.map(|found| found.dependent.clone()).collect()
+        };
+        Self {
+            graphroot: storage.parts[0].clone(),
+            driver: storage.driver.clone(),
+            containers: of(Kind::Container),
+            images: of(Kind::Image),
+            layers: of(Kind::Layer),
+            backups,
+        }
+    }
+}
+
+/// Reads a storage and all listed stores, and finds the dependents.
+///
+/// A store that cannot be read can only make more look lost than is. So if
+/// nothing is found without it, nothing would be found with it.
+fn look(host: &Host, storage: &Storage, layout: &Layout) -> anyhow::Result<(Vec<Part>, Vec<Found>)> {
+    let parts = read(host, storage)?;
+    let mut shelves: Vec<Shelf> = Vec::new();
+    let mut unreadable = None;
+    for store in &layout.stores {
+        match shelf::read(&host.root, store, &storage.driver) {
+            Ok(shelf) => shelves.push(shelf),
+            Err(why) => unreadable = unreadable.or(Some((store, why))),
+        }
+    }
+    let found = find(&parts, &shelves, &storage.driver);
+    match unreadable {
+        Some((store, unreadable)) if !found.is_empty() => Err(unsure(host, store, &unreadable).into()),
+        _ => Ok((parts, found)),
+    }
+}
+
+fn unsure(host: &Host, store: &str, unreadable: &Unreadable) -> Problem {
+    let message = format!(
+        "what depends on old stores cannot be told: the listed store `{}` {}",
+        host.show(store.as_ref()),
+        unreadable.why
+    );
+    let hint = if unreadable.may_be_empty {
+        format!("mount it, or mark it as meant to be empty with `storagectl init-store {store}`")
+    } else {
+        format!("mount or mend it; `storagectl remove-store {store}` takes it off the list for good")
+    };
+    Problem::new("dependents-unsure", message, hint)
+}
+
+/// Removes the dependents of one storage under the engines' locks. Returns what
+/// was removed, and where to.
+fn remove(host: &Host, storage: &Storage, layout: &Layout) -> anyhow::Result<(Vec<Found>, Vec<PathBuf>)> {
+    let locks = Locks::take(host, storage)?;
+    let parts = read(host, storage)?;
+    for backup in Backup::unfinished(host, storage)? {
+        backup.resume(host, &parts)?;
+    }
+    // Now nothing changes any more.
+    let (parts, found) = look(host, storage, layout)?;
+    refuse_running(host, storage, &found)?;
+    let mut backups = Vec::new();
+    for index in 0..parts.len() {
+        backups.extend(Backup::make(host, storage, &parts, index, &found)?);
+    }
+    for kind in [Kind::Container, Kind::Image] {
+        cut(host, &locks, &parts, &found, kind)?;
+    }
+    // A layer without a directory is no worse than one without its parent, and
+    // one without a record is what some engines delete.
+    for backup in &backups {
+        backup.take_in(host, Kind::Layer)?;
+    }
+    cut(host, &locks, &parts, &found, Kind::Layer)?;
+    for backup in &backups {
+        backup.take_in(host, Kind::Image)?;
+        backup.take_in(host, Kind::Container)?;
+        backup.finish(host)?;
+    }
+    Ok((found, backups.into_iter().map(|backup| backup.dir).collect()))
+}
+
+/// Cuts the records of one kind out of their files.
+fn cut(host: &Host, locks: &Locks, parts: &[Part], found: &[Found], kind: Kind) -> anyhow::Result<()> {
+    for (index, part) in parts.iter().enumerate() {
+        for (number, file) in part.files.iter().enumerate() {
+            let gone: Vec<usize> = found
+                .iter()
+                .filter(|found| found.kind == kind && found.at.0 == index && found.at.1 == number)
+                .map(|found| found.at.2)
+                .collect();
+            if gone.is_empty() {
+                continue;
+            }
+            let rest = rest(file, &gone)?;
+            locks.mark_written(host, &part.dir, kind)?;
+            write(host, part, file, &rest)?;
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of a record file without some records.
+///
+/// # Errors
+/// A [`Problem`] `internal` if the other records would not be what they were.
+fn rest(file: &RecordFile, gone: &[usize]) -> Result<Vec<u8>, Problem> {
+    let rest = without(&file.bytes, &file.spans, gone);
+    let kept = file.spans.iter().enumerate().filter(|(index, _)| !gone.contains(index));
+    let kept = kept.map(|(_, span)| &file.bytes[span.clone()]);
+    let is_same = elements(&rest).is_ok_and(|spans| spans.iter().map(|span| &rest[span.clone()]).eq(kept));
+    if is_same {
+        return Ok(rest);
+    }
+    Err(Problem::new(
+        "internal",
+        format!("cutting records out of `{}` would change other records", file.path.display()),
+        "please report this, with that file; nothing was written to it",
+    ))
+}
+
+fn write(host: &Host, part: &Part, file: &RecordFile, bytes: &[u8]) -> Result<(), Problem> {
+    let path = part.dir.join(&file.path);
+    let at = host.root.resolve(&path).map_err(host.cannot("look at", &path))?;
+    let busy =
+        |message: String| Problem::new("busy", message, "stop what writes to that storage and try again");
+    let _lock = host::lock(&at.dir, std::time::Duration::ZERO).map_err(|error| match error {
+        LockError::Busy => busy(format!("another process keeps `{}` locked", host.show(at.parent()))),
+        LockError::Io(error) => host.cannot("lock", at.parent())(error),
+    })?;
+    match host::replace(&at.dir, at.name(), Some(&file.found), Content::File(bytes)) {
+        Ok(_) => Ok(()),
+        Err(ReplaceError::Io(doing, error)) => Err(host.cannot(doing, &path)(error)),
+        Err(ReplaceError::Unsynced(error)) => Err(host.cannot("sync the directory of", &path)(error)),
+        Err(ReplaceError::Changed | ReplaceError::Mounted) => {
+            Err(busy(format!("somebody else changed `{}` meanwhile", host.show(&path))))
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The records of an engine's own storage.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::array::elements;
+use super::layout::Storage;
+use super::shelf;
+use crate::host::Stat;
+use crate::plan::Host;
+use crate::problem::Problem;
+
+/// What a record is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Kind {
+    /// A container.
+    Container,
+    /// An image.
+    Image,
+    /// A layer.
+    Layer,
+}
+
+impl Kind {
+    /// What its directory is called behind the driver's name.
+    pub(super) fn directory(self) -> &'static str {
+        match self {
+            Self::Container => "containers",
+            Self::Image => "images",
+            Self::Layer => "layers",
+        }
+    }
+}
+
+/// The files of records, in the order in which they are changed: whatever needs
+/// something else goes before it.
+const FILES: [(Kind, &str); 5] = [
+    (Kind::Container, "containers.json"),
+    (Kind::Container, "volatile-containers.json"),
+    (Kind::Image, "images.json"),
+    (Kind::Layer, "layers.json"),
+    (Kind::Layer, "volatile-layers.json"),
+];
+
+/// What matters here of a record of any kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub(super) struct Record {
+    #[serde(deserialize_with = "or_default")]
+    pub(super) id: String,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) names: Vec<String>,
+    /// Of a layer: the one below.
+    #[serde(deserialize_with = "filled")]
+    pub(super) parent: Option<String>,
+    /// Of an image or a container: its topmost layer.
+    #[serde(deserialize_with = "filled")]
+    pub(super) layer: Option<String>,
+    /// Of an image: copies of its topmost layer with other owners.
+    #[serde(deserialize_with = "or_default")]
+    pub(super) mapped_layers: Vec<String>,
+}
+
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
+/// An id that is empty is none.
+fn filled<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::deserialize(from)?.filter(|id: &String| !id.is_empty()))
+}
+
+/// A file of records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RecordFile {
+    pub(super) kind: Kind,
+    /// Where it is, relative to the part of the storage.
+    pub(super) path: PathBuf,
+    pub(super) bytes: Vec<u8>,
+    pub(super) found: Stat,
+    /// Where each record stands in the bytes.
+    pub(super) spans: Vec<Range<usize>>,
+    pub(super) records: Vec<Record>,
+}
+
+/// graphroot or imagestore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) dir: PathBuf,
+    pub(super) files: Vec<RecordFile>,
+    /// The layers that there is a directory of.
+    pub(super) directories: HashSet<String>,
+}
+
+/// Reads the records of a storage.
+///
+/// # Errors
+/// A [`Problem`] if something cannot be read or is malformed.
+pub(super) fn read(host: &Host, storage: &Storage) -> Result<Vec<Part>, Problem> {
+    storage.parts.iter().map(|dir| read_part(host, dir, &storage.driver)).collect()
+}
+
+fn read_part(host: &Host, dir: &Path, driver: &str) -> Result<Part, Problem> {
+    let directories = shelf::directories(&host.root, dir, driver).map_err(host.cannot("read", dir))?;
+    let mut files = Vec::new();
+    for (kind, name) in FILES {
+        let path = Path::new(&format!("{driver}-{}", kind.directory())).join(name);
+        let file = dir.join(&path);
+        let Some((bytes, found)) = host.root.read(&file).map_err(host.cannot("read", &file))? else {
+            continue;
+        };
+        let malformed = |error: serde_json::Error| {
+            Problem::new(
+                "records-malformed",
+                format!("`{}` is malformed: {error}", host.show(&file)),
+                "no engine reads it either: restore it, or empty that storage with `podman system reset`",
+            )
+        };
+        let spans = elements(&bytes).map_err(malformed)?;
+        let records = spans.iter().map(|span| serde_json::from_slice(&bytes[span.clone()]));
+        let records = records.collect::<Result<Vec<Record>, _>>().map_err(malformed)?;
+        files.push(RecordFile { kind, path, bytes, found, spans, records });
+    }
+    Ok(Part { dir: dir.to_owned(), files, directories })
+}

@@ -1,0 +1,129 @@
+//! Whether the engines are stopped, and keeping them so.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::find::Found;
+use super::layout::Storage;
+use super::own::Kind;
+use super::shelf::home;
+use crate::host::{RecordLock, crio_runs, is_mount_point};
+use crate::plan::Host;
+use crate::problem::Problem;
+
+/// A record of mountpoints.json (`loadMounts` in the library's layers.go).
+#[derive(Debug, Deserialize)]
+struct Mount {
+    #[serde(default)]
+    count: i64,
+}
+
+/// Refuses if an engine runs or something of the storage is mounted.
+///
+/// # Errors
+/// A [`Problem`] that says which.
+pub(super) fn refuse_running(host: &Host, storage: &Storage, found: &[Found]) -> Result<(), Problem> {
+    if !host.root.is_tree() && !host.is_rootless() && crio_runs() {
+        return Err(Problem::new(
+            "engine-runs",
+            "CRI-O runs, and would go on with the records that are to be removed",
+            "stop it (`systemctl stop crio`) and try again; the boot service does this before it starts",
+        ));
+    }
+    for runroot in &storage.runroots {
+        let file = runroot.join(format!("{}-layers/mountpoints.json", storage.driver));
+        let Some((bytes, _)) = host.root.read(&file).map_err(host.cannot("read", &file))? else {
+            continue;
+        };
+        let mounts: Option<Vec<Mount>> = serde_json::from_slice(&bytes).unwrap_or_default();
+        let mounted = mounts.into_iter().flatten().filter(|mount| mount.count > 0).count();
+        if mounted > 0 {
+            let what = if mounted == 1 { "one container" } else { "several containers" };
+            return Err(mounted_problem(format!(
+                "{what} of `{}` may be running: `{}` counts the mounted layers",
+                host.show(&storage.parts[0]),
+                host.show(&file)
+            )));
+        }
+    }
+    for (part, layer) in storage.parts.iter().flat_map(|part| found.iter().map(move |found| (part, found))) {
+        let merged = part.join(home(&storage.driver)).join(&layer.dependent.id).join("merged");
+        if layer.kind == Kind::Layer && is_mount_point(&host.root, &merged).unwrap_or(false) {
+            return Err(mounted_problem(format!("`{}` is mounted", host.show(&merged))));
+        }
+    }
+    Ok(())
+}
+
+fn mounted_problem(message: String) -> Problem {
+    Problem::new(
+        "containers-mounted",
+        message,
+        "stop them (`podman stop --all`, `podman unmount --all`) and try again",
+    )
+}
+
+/// The engines' locks on a storage, held until they are dropped.
+#[derive(Debug)]
+pub(super) struct Locks {
+    /// For each part of the storage, and each kind of records.
+    records: Vec<(PathBuf, Kind, RecordLock)>,
+    /// Held, but not written to: no driver changes.
+    _graph: Option<RecordLock>,
+}
+
+impl Locks {
+    /// Takes the locks that engines take for writing, in their order, without
+    /// waiting: whoever holds one is at work.
+    ///
+    /// # Errors
+    /// A [`Problem`] `busy` if one is held.
+    pub(super) fn take(host: &Host, storage: &Storage) -> Result<Self, Problem> {
+        // Engines have this one in graphroot alone.
+        let graphroot = &storage.parts[0];
+        let graph = match is_dir(host, graphroot)? {
+            true => Some(take(host, &graphroot.join("storage.lock"))?),
+            false => None,
+        };
+        let mut locks = Self { records: Vec::new(), _graph: graph };
+        for kind in [Kind::Layer, Kind::Image, Kind::Container] {
+            for part in &storage.parts {
+                let dir = part.join(format!("{}-{}", storage.driver, kind.directory()));
+                if is_dir(host, &dir)? {
+                    let lock = take(host, &dir.join(format!("{}.lock", kind.directory())))?;
+                    locks.records.push((part.clone(), kind, lock));
+                }
+            }
+        }
+        Ok(locks)
+    }
+
+    /// Tells engines that the records of one kind in one part change.
+    ///
+    /// # Errors
+    /// A [`Problem`] if that cannot be written.
+    pub(super) fn mark_written(&self, host: &Host, part: &Path, kind: Kind) -> Result<(), Problem> {
+        for (_, _, lock) in self.records.iter().filter(|(at, of, _)| at == part && *of == kind) {
+            lock.mark_written().map_err(host.cannot("write to the lock files of", part))?;
+        }
+        Ok(())
+    }
+}
+
+fn is_dir(host: &Host, path: &Path) -> Result<bool, Problem> {
+    let stat = host.root.stat(path).map_err(host.cannot("look at", path))?;
+    Ok(stat.is_some_and(|stat| stat.kind == crate::host::Kind::Directory))
+}
+
+fn take(host: &Host, path: &Path) -> Result<RecordLock, Problem> {
+    let lock = RecordLock::take(&host.root, path).map_err(host.cannot("lock", path))?;
+    let shown = host.show(path);
+    lock.ok_or_else(|| {
+        Problem::new(
+            "busy",
+            format!("an engine is at work: it has locked `{shown}`"),
+            format!("wait until it is done, or see which it is with `fuser {shown}` or `lslocks`"),
+        )
+    })
+}
