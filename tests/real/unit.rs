@@ -150,6 +150,37 @@ fn the_unit_may_make_and_replace_what_engines_read() {
     }
 }
 
+/// An image that was built on one of a store is lost with it, and engines stop at what
+/// is left of it: the unit may remove that.
+#[test]
+fn what_builds_on_a_replaced_store_is_removed_before_engines_start() {
+    let system = System::new();
+    system.write("etc/containers/storage.conf", &MAIN.replace("  \"/usr/lib/gone\", # by hand\n", ""));
+    system.write("etc/tmpfiles.d/site.conf", "d /var/tmp 1777 root root -\n");
+    system.write("etc/containers/policy.json", "{\"default\": [{\"type\": \"insecureAcceptAnything\"}]}\n");
+    let podman = |script: &str| {
+        system.unit(
+            "podman-restart.service",
+            &format!("[Service]\nType=oneshot\nExecStart=sh -c '{{ {script}; }} >/result/podman 2>&1'\n"),
+        );
+    };
+    system.link("etc/systemd/system/test.target.wants/podman-restart.service", "../podman-restart.service");
+    podman(&format!(
+        "podman create --name it {IMAGE} true && podman commit it child && podman rm it && podman images --format {{{{.Repository}}}}"
+    ));
+    assert_ran(&system.boot());
+    assert!(system.read("result/podman").contains("localhost/child\n"), "{}", system.read("result/podman"));
+    assert!(system.read("var/lib/storagectl/stores.json").contains("/usr/lib/app/images"));
+
+    fs_err::remove_dir_all(system.path("usr/lib/app/images")).unwrap();
+    let store = ["--quiet", "init-store", "/usr/lib/app/images", "--root"];
+    run(crate::support::storagectl(&store).arg(system.path("")));
+    podman("podman images --format {{.Repository}}");
+    let booted = system.boot();
+    assert_ran(&booted);
+    assert_eq!(system.read("result/podman"), "", "{}", booted.journal);
+}
+
 #[test]
 fn a_system_whose_etc_cannot_be_written_starts_without_the_unit() {
     let system = System::new();

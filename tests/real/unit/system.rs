@@ -23,7 +23,7 @@ exit $status
 
 /// The first process: makes the root directory and becomes systemd. The programs and
 /// systemd's units are those of the test machine, with what `make install` installed
-/// over them. /etc and /result stay when the system is gone.
+/// over them. /etc, /var and /result stay when the system is gone.
 const INIT: &str = r#"set -e
 cd "$1/root"
 mount -t tmpfs -o mode=755 none .
@@ -31,6 +31,7 @@ cd "$1/root"
 mkdir usr etc var run tmp proc sys dev root result old
 mount -t overlay -o lowerdir="$1/usr":/usr none usr
 mount --bind "$1/etc" etc
+mount --bind "$1/var" var
 mount --bind "$1/result" result
 for link in bin sbin lib lib64; do ln -s usr/$link $link; done
 mount -t proc proc proc
@@ -123,6 +124,7 @@ impl System {
             fs_err::remove_dir_all(&result).unwrap();
         }
         fs_err::create_dir(&result).unwrap();
+        fs_err::create_dir_all(self.path("var")).unwrap();
         run(Command::new("unshare")
             .args(["-m", "sh", "-c", BOOT, "sh"])
             .arg(self.dir.path())
