@@ -223,7 +223,7 @@ fn with_array(text: &str) -> String {
 
 proptest! {
     #![proptest_config(Config {
-        cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(200),
+        cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(120),
         failure_persistence: None,
         ..Config::default()
     })]
