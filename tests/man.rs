@@ -70,6 +70,10 @@ fn page(command: &clap::Command, whole: bool) -> String {
     if command.get_name() == "storagectl-check-config" {
         rules().to_writer(&mut out).unwrap();
     }
+    if command.get_name() == "storagectl-apply" {
+        declarations().to_writer(&mut out).unwrap();
+        boot().to_writer(&mut out).unwrap();
+    }
     if whole {
         problems().to_writer(&mut out).unwrap();
         files().to_writer(&mut out).unwrap();
@@ -116,6 +120,42 @@ fn rules() -> Roff {
     roff
 }
 
+fn declarations() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["DECLARATIONS"]).text([roman(
+        "A declaration is a file NAME.toml in /usr/lib/storagectl/stores.d (packages), /run/storagectl/stores.d or /etc/storagectl/stores.d (administrator). Of files with the same name the one in /etc counts, then the one in /run; a symlink to /dev/null masks the others, and a file without stores declares nothing. Files are read in the order of their names. An unknown key or a wrong value is an error: the file is left out, and what it had declared before stays listed. A file holds one or more tables [[store]] with these keys:",
+    )]);
+    entry(&mut roff, "path", "The store, an absolute path. The only key that is needed.");
+    entry(
+        &mut roff,
+        "position",
+        "\"first\" or \"last\": before or behind all others. The first store that has an image serves it. Without a place, declared stores stand together, in the order of their declarations, behind what is listed already.",
+    );
+    entry(
+        &mut roff,
+        "before, after",
+        "The path of a store before or behind which this one stands, if that is listed.",
+    );
+    entry(&mut roff, "comment", "A few words that stand beside the entry.");
+    entry(
+        &mut roff,
+        "condition",
+        "A table: path-exists is a path that has to exist, or with ! in front must not; architecture is a name, or a list of names, of processors (x86_64, arm64, ppc64le, s390x, …). The store is wanted only where all of it is so.",
+    );
+    roff.control("PP", []).text([roman(
+        "A store whose directory is missing is not listed, with a warning. Under --root, and while an image is built, it is, if a tmpfiles.d line or a mount unit there makes the directory at boot.",
+    )]);
+    roff
+}
+
+fn boot() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["BOOT"]).text([roman(
+        "storagectl-apply.service runs `storagectl apply --boot` after local file systems are mounted and tmpfiles.d lines are followed, and before CRI-O, podman's units, kubelet and microshift. A store below a remote mount, or one with nofail, may not be there by then: it is set aside until the next `storagectl apply`.",
+    )]);
+    roff
+}
+
 fn files() -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["FILES"]);
@@ -133,6 +173,11 @@ fn files() -> Roff {
         &mut roff,
         "~/.config/containers/storage.conf",
         "A normal user's own file, in $XDG_CONFIG_HOME if that is set.",
+    );
+    entry(
+        &mut roff,
+        "/usr/lib/storagectl/stores.d, /run/storagectl/stores.d, /etc/storagectl/stores.d",
+        "Declarations of stores, see storagectl-apply(1).",
     );
     entry(
         &mut roff,
