@@ -36,7 +36,10 @@ pub struct AddOptions {
 /// A [`Problem`] if a store is refused or the file cannot be edited; nothing is
 /// written then.
 pub fn add_stores(host: &Host, options: &AddOptions, mode: Mode) -> anyhow::Result<Outcome> {
-    change(host, mode, |snapshot| plan(host, snapshot, options))
+    change(host, mode, |snapshot| match snapshot.adopted(host)? {
+        Some(head) => plan(host, &snapshot.with_head(head), options),
+        None => plan(host, snapshot, options),
+    })
 }
 
 fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Result<Plan> {

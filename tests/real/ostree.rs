@@ -153,10 +153,6 @@ fn play_through(vendor: Vendor, build: Build) {
     let third = sysroot.commit("third", &vendor.image(build, 3, &[NEW]));
     let (app, new) = ("/usr/lib/app/images", "/usr/lib/new/images");
 
-    // Where a build has written into the image's own /etc, a storage.conf that is edited on the
-    // host is one that ostree keeps as it is.
-    let follows = vendor != Vendor::Etc || build == Build::Declares;
-
     sysroot.deploy(&first);
     boot(&sysroot, vendor, &[app], &[]);
     boot::storagectl(&sysroot, &["add-store", "--init", SITE]);
@@ -164,15 +160,15 @@ fn play_through(vendor: Vendor, build: Build) {
 
     sysroot.deploy(&second);
     boot(&sysroot, vendor, &[app, new], &[SITE]);
-    assert_follows(&sysroot, if follows { 2 } else { 1 });
+    assert_follows(&sysroot, 2);
 
     sysroot.deploy(&third);
     boot(&sysroot, vendor, &[new], &[SITE]);
-    assert_follows(&sysroot, if follows { 3 } else { 1 });
+    assert_follows(&sysroot, 3);
 
     sysroot.roll_back();
     boot(&sysroot, vendor, &[app, new], &[SITE]);
-    assert_follows(&sysroot, if follows { 2 } else { 1 });
+    assert_follows(&sysroot, 2);
 
     // As a downgrade: with the /etc of now.
     sysroot.deploy(&first);
