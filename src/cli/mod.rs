@@ -3,6 +3,7 @@
 
 mod add_store;
 mod check_config;
+mod check_store;
 mod completions;
 mod init_store;
 mod list_stores;
@@ -23,6 +24,8 @@ use crate::host::Root;
 use crate::plan::{Host, Mode, Serve};
 use crate::problem::Problem;
 use output::Output;
+
+pub use check_store::FIELDS as CHECK_STORE_FIELDS;
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -126,6 +129,7 @@ enum Command {
     InitStore(init_store::InitStore),
     ShowConfig(show_config::ShowConfig),
     CheckConfig(check_config::CheckConfig),
+    CheckStore(check_store::CheckStore),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -152,6 +156,7 @@ pub fn run() -> ExitCode {
         Command::InitStore(command) => command.run(&cli.common, &output).map(done),
         Command::ShowConfig(command) => command.run(&cli.common, &output),
         Command::CheckConfig(command) => command.run(&cli.common, &output),
+        Command::CheckStore(command) => command.run(&cli.common, &output),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::provided::escape;
 use crate::host::Root;
 use crate::plan::Taken;
 use crate::problem::Problem;
+use crate::store::escape_unit_path as escape;
 
 /// Beside the rpm database, which lives in /usr/lib/sysimage on image-based systems.
 const DIR: &str = "/usr/lib/sysimage/storagectl";
