@@ -53,8 +53,8 @@ pub type Attributes = Vec<(std::ffi::CString, Vec<u8>)>;
 /// system has none.
 pub(super) fn all(file: &OwnedFd) -> io::Result<Option<Attributes>> {
     // Most files have none, and then this is the only question.
-    let mut none = [0; 0];
-    match fs::flistxattr(file, &mut none) {
+    let mut some = [0; 256];
+    match fs::flistxattr(file, &mut some) {
         Ok(0) => return Ok(Some(Vec::new())),
         Ok(_) | Err(Errno::RANGE) => {}
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(None),

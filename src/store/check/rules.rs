@@ -31,6 +31,10 @@ const fn deep(id: &'static str, description: &'static str) -> Rule {
     Rule { id, severity: Severity::Error, deep: true, description }
 }
 
+const fn deep_warning(id: &'static str, description: &'static str) -> Rule {
+    Rule { id, severity: Severity::Warning, deep: true, description }
+}
+
 /// All rules, sorted by name.
 pub const RULES: &[Rule] = &[
     error("big-data-malformed", "a manifest or configuration is not JSON"),
@@ -46,7 +50,7 @@ pub const RULES: &[Rule] = &[
     deep("file-missing", "a file of the layer is missing"),
     deep("file-mode", "a file has another mode"),
     deep("file-owner", "a file has another owner"),
-    deep("file-time", "a file has another time"),
+    deep_warning("file-time", "a file has another time"),
     deep("file-type", "something else stands in a file's place"),
     deep("file-xattr", "a file has other extended attributes"),
     error("image-digest-invalid", "images.json gives an invalid digest"),
