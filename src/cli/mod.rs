@@ -4,6 +4,7 @@
 mod add_store;
 mod apply;
 mod check_config;
+mod check_store;
 mod completions;
 mod init_store;
 mod list_stores;
@@ -24,6 +25,8 @@ use crate::host::Root;
 use crate::plan::{Host, Mode, Serve};
 use crate::problem::Problem;
 use output::Output;
+
+pub use check_store::FIELDS as CHECK_STORE_FIELDS;
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -128,6 +131,7 @@ enum Command {
     ShowConfig(show_config::ShowConfig),
     CheckConfig(check_config::CheckConfig),
     Apply(apply::Apply),
+    CheckStore(check_store::CheckStore),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -155,6 +159,7 @@ pub fn run() -> ExitCode {
         Command::ShowConfig(command) => command.run(&cli.common, &output),
         Command::CheckConfig(command) => command.run(&cli.common, &output),
         Command::Apply(command) => command.run(&cli.common, &output),
+        Command::CheckStore(command) => command.run(&cli.common, &output),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);

@@ -12,6 +12,7 @@
 
 mod crio;
 mod decode;
+mod engines;
 mod entry;
 mod environment;
 mod legacy;
@@ -22,6 +23,7 @@ mod reading;
 mod settings;
 mod view;
 
+pub use engines::Engines;
 pub use entry::{EntryHarm, entry_harm};
 pub use environment::Environment;
 pub use profile::Profile;

@@ -2,12 +2,14 @@
 //! engines write lock files into writable stores, and fail as a whole on the
 //! first bad one.
 //!
-//! What is read here decides whether engines start at all with the store
-//! listed. Everything deeper (layers, digests) is not looked at.
+//! [`content_harms`] is what decides whether engines start at all with the store
+//! listed; [`check`] looks at everything.
 
+pub mod check;
 mod gone;
 mod harm;
 mod init;
+mod mount_unit;
 mod path;
 mod provided;
 mod records;
@@ -16,6 +18,7 @@ mod writable;
 pub use gone::is_gone;
 pub use harm::{Harm, Scope, content_harms};
 pub use init::{MARKER, init};
+pub use mount_unit::{escape_unit_path, mount_unit};
 pub use path::store_path;
 pub use provided::{provided_at_boot, unit_name};
 pub use records::{IdMap, Image, Layer, count_images};

@@ -1,8 +1,8 @@
-//! Which engines a finding is about.
+//! Sets of engines, for findings that are about some of them.
 
 use std::fmt;
 
-use crate::engine::Profile;
+use super::profile::Profile;
 
 /// A set of engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
