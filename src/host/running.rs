@@ -10,7 +10,12 @@ use rustix::fs::{self, AtFlags, CWD};
 /// Whether CRI-O runs on this host: something listens on its default socket
 /// (`listen` in crio.conf(5)).
 pub fn crio_runs() -> bool {
-    UnixStream::connect("/run/crio/crio.sock").is_ok()
+    listens("/run/crio/crio.sock")
+}
+
+/// Whether something listens on the socket at `path` of this host.
+pub fn listens(path: &str) -> bool {
+    UnixStream::connect(path).is_ok()
 }
 
 /// Whether this process runs on a booted system with systemd: not in a chroot,

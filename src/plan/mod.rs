@@ -11,7 +11,6 @@ mod copy;
 mod drop_in;
 mod finish;
 mod generations;
-mod installed;
 mod list;
 mod rebase;
 mod refuse;

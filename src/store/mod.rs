@@ -21,5 +21,5 @@ pub use init::{MARKER, init};
 pub use mount_unit::{escape_unit_path, mount_unit};
 pub use path::store_path;
 pub use provided::{provided_at_boot, unit_name};
-pub use records::{IdMap, Image, Layer, count_images};
+pub use records::{IdMap, Image, Layer, count_images, images, layers};
 pub use writable::{Writer, writer_besides_owner};
