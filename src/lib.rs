@@ -2,6 +2,7 @@
 pub mod cli;
 pub mod conf;
 pub mod declare;
+pub mod doctor;
 pub mod engine;
 pub mod host;
 pub mod lint;

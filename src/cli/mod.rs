@@ -6,6 +6,7 @@ mod apply;
 mod check_config;
 mod check_store;
 mod completions;
+mod doctor;
 mod init_store;
 mod list_stores;
 mod output;
@@ -27,6 +28,7 @@ use crate::problem::Problem;
 use output::Output;
 
 pub use check_store::FIELDS as CHECK_STORE_FIELDS;
+pub use doctor::FIELDS as DOCTOR_FIELDS;
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -131,6 +133,7 @@ enum Command {
     ShowConfig(show_config::ShowConfig),
     CheckConfig(check_config::CheckConfig),
     Apply(apply::Apply),
+    Doctor(doctor::Doctor),
     CheckStore(check_store::CheckStore),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
@@ -159,6 +162,7 @@ pub fn run() -> ExitCode {
         Command::ShowConfig(command) => command.run(&cli.common, &output),
         Command::CheckConfig(command) => command.run(&cli.common, &output),
         Command::Apply(command) => command.run(&cli.common, &output),
+        Command::Doctor(command) => command.run(&cli.common, &output),
         Command::CheckStore(command) => command.run(&cli.common, &output),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {

@@ -192,6 +192,11 @@ impl Output {
         self.colored && (!is_data || asked_for || io::stdout().is_terminal())
     }
 
+    /// Whether data may have colour.
+    pub(super) fn colors_data(&self) -> bool {
+        self.is_colored(true)
+    }
+
     pub(super) fn is_verbose(&self) -> bool {
         self.verbose
     }

@@ -26,13 +26,17 @@ pub struct Program {
     pub version: Option<String>,
     /// The minor version of its storage library, if it says so.
     pub library: Option<u16>,
+    /// The major version in the name of podman's own module, if it is podman. What
+    /// distributions build says no more than that.
+    major: Option<u16>,
 }
 
 impl Program {
     /// What is written in a program. A Go program carries the names and versions of
     /// its modules (debug/buildinfo), also when it is stripped.
     fn read(name: &'static str, path: PathBuf, bytes: &[u8]) -> Self {
-        Self { name, path, version: own_version(bytes), library: library(bytes) }
+        let major = if name == "podman" { podman_major(bytes) } else { None };
+        Self { name, path, version: own_version(bytes), library: library(bytes), major }
     }
 
     /// How it reads a host. A program that does not say is taken for a legacy one.
@@ -42,6 +46,8 @@ impl Program {
             _ if self.name == "crio" => Profile::Crio,
             // podman 5.0 has the library 1.53.
             Some(minor) if minor < 53 => Profile::Podman4,
+            None if self.major.is_some_and(|major| major >= 6) => Profile::Podman6,
+            None if self.major.is_some_and(|major| major <= 4) => Profile::Podman4,
             _ => Profile::Podman5,
         }
     }
@@ -92,6 +98,16 @@ fn library(program: &[u8]) -> Option<u16> {
     })
 }
 
+/// The major version of podman: the names of its packages have it.
+fn podman_major(program: &[u8]) -> Option<u16> {
+    const NEEDLES: [&[u8]; 2] = [b"containers/podman/v", b"go.podman.io/podman/v"];
+    NEEDLES.iter().find_map(|needle| {
+        let at = memchr::memmem::find(program, needle)? + needle.len();
+        let digits: Vec<u8> = program[at..].iter().copied().take_while(u8::is_ascii_digit).collect();
+        String::from_utf8(digits).ok()?.parse().ok()
+    })
+}
+
 /// The version of the module that a program is made from: `mod`, its name and its
 /// version, separated by tabs.
 fn own_version(program: &[u8]) -> Option<String> {
@@ -122,7 +138,8 @@ mod tests {
 
     #[test]
     fn a_program_tells_its_own_version_if_it_is_a_release() {
-        let text = b"go1.26\npath\tx/cmd/crio\nmod\tx/crio\tv1.36.3\th1:a=\ndep\tgo.podman.io/storage\tv1.61.1\t";
+        let text =
+            b"go1.26\npath\tx/cmd/crio\nmod\tx/crio\tv1.36.3\th1:a=\ndep\tgo.podman.io/storage\tv1.61.1\t";
         assert_eq!(program("crio", text).version.as_deref(), Some("v1.36.3"));
         assert_eq!(program("podman", b"path\tx\nmod\tx/podman\t(devel)\t\n").version, None);
     }
@@ -138,5 +155,8 @@ mod tests {
         assert_eq!(of("buildah", "63"), Profile::Podman6);
         assert_eq!(program("crio", b"").profile(), Profile::Crio);
         assert_eq!(program("podman", b"").profile(), Profile::Podman5);
+        let package = b"github.com/containers/podman/v4/libpod.New";
+        assert_eq!(program("podman", package).profile(), Profile::Podman4);
+        assert_eq!(program("podman", b"go.podman.io/podman/v6/libpod").profile(), Profile::Podman6);
     }
 }

@@ -1,0 +1,412 @@
+//! The page for people: at most 80 columns, short lines, nothing said by colour alone.
+
+use crate::doctor::{Answer, Crio, Diagnosis, Forecast, ImageLine, Setting, Trouble, Unit, commands};
+use crate::engine::{Engines, Origin, Program, Reading, Value};
+use crate::plan::Host;
+use crate::problem::Severity;
+
+/// How wide a page is.
+const WIDTH: usize = 80;
+
+/// How many images are named in a row that is about several, without `-v`.
+const FEW: usize = 6;
+
+/// How a piece of text is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Plain,
+    Heading,
+    Good,
+    Bad,
+    Doubtful,
+    Quiet,
+}
+
+impl Style {
+    fn start(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Heading => "\u{1b}[1m",
+            Self::Good => "\u{1b}[1;32m",
+            Self::Bad => "\u{1b}[1;31m",
+            Self::Doubtful => "\u{1b}[1;33m",
+            Self::Quiet => "\u{1b}[2m",
+        }
+    }
+
+    fn of(answer: Answer) -> Self {
+        match answer {
+            Answer::Survives => Self::Good,
+            Answer::Wiped => Self::Bad,
+            Answer::AtRisk | Answer::Unknown => Self::Doubtful,
+        }
+    }
+}
+
+/// A page, line by line, each in pieces.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    lines: Vec<Vec<(Style, String)>>,
+}
+
+impl Page {
+    /// The page as text.
+    pub(super) fn render(&self, colored: bool) -> String {
+        let mut out = String::new();
+        for line in &self.lines {
+            let mut text = String::new();
+            for (style, piece) in line {
+                match style {
+                    style if colored && *style != Style::Plain => {
+                        text += &format!("{}{piece}\u{1b}[0m", style.start());
+                    }
+                    _ => text += piece,
+                }
+            }
+            out += text.trim_end();
+            out.push('\n');
+        }
+        out
+    }
+
+    fn heading(&mut self, text: &str) {
+        if !self.lines.is_empty() {
+            self.lines.push(Vec::new());
+        }
+        self.lines.push(vec![(Style::Heading, text.to_owned())]);
+    }
+
+    /// A paragraph behind `label`, wrapped below its own beginning.
+    fn labelled(&mut self, style: Style, label: &str, width: usize, text: &str) {
+        let indent = width + 4;
+        for (index, line) in wrap(text, WIDTH - indent).into_iter().enumerate() {
+            let label = if index == 0 { label } else { "" };
+            let start = (style, format!("  {label:width$}  "));
+            self.lines.push(vec![start, (Style::Plain, line)]);
+        }
+    }
+
+    /// A paragraph.
+    fn text(&mut self, indent: usize, style: Style, text: &str) {
+        for line in wrap(text, WIDTH - indent) {
+            self.lines.push(vec![(Style::Plain, " ".repeat(indent)), (style, line)]);
+        }
+    }
+
+    /// A line that is not wrapped, since somebody may copy it.
+    fn command(&mut self, indent: usize, text: &str) {
+        let style = if text.starts_with('#') { Style::Quiet } else { Style::Plain };
+        self.lines.push(vec![(Style::Plain, " ".repeat(indent)), (style, text.to_owned())]);
+    }
+}
+
+/// Everything about a host.
+pub(super) fn page(host: &Host, diagnosis: &Diagnosis, verbose: bool) -> Page {
+    let mut page = Page::default();
+    engines(&mut page, host, diagnosis);
+    if let Some(crio) = &diagnosis.crio {
+        settings(&mut page, crio);
+    }
+    troubles(&mut page, host, diagnosis);
+    forecasts(&mut page, diagnosis, verbose);
+    if let Some(pin_file) = &diagnosis.pin_file {
+        page.heading("Images that kubelet may try to remove");
+        let few = pin_file.images.len() <= FEW || verbose;
+        if few {
+            page.text(
+                2,
+                Style::Plain,
+                &format!("`{}` pins them; restart CRI-O then:", pin_file.path.display()),
+            );
+            for line in pin_file.text.lines() {
+                page.command(4, line);
+            }
+        } else {
+            let text = format!(
+                "{} images of additional stores are not pinned; `storagectl doctor -v` shows the file that does it",
+                pin_file.images.len()
+            );
+            page.text(2, Style::Plain, &text);
+        }
+    }
+    page
+}
+
+fn engines(page: &mut Page, host: &Host, diagnosis: &Diagnosis) {
+    page.heading("Engines");
+    let wide = |text: &dyn Fn(&Program) -> String| {
+        diagnosis.programs.iter().map(|program| text(program).chars().count()).max().unwrap_or(0)
+    };
+    let version = |program: &Program| {
+        program.version.as_deref().map_or("-", |version| version.trim_start_matches('v')).to_owned()
+    };
+    let path = |program: &Program| host.show(&program.path);
+    let (names, versions, paths) = (wide(&|program| program.name.to_owned()), wide(&version), wide(&path));
+    for program in &diagnosis.programs {
+        let library = match program.library {
+            Some(minor) => format!("library 1.{minor}"),
+            None => "library unknown".to_owned(),
+        };
+        let reads = match program.profile() {
+            profile if profile.is_modern() => "reads drop-ins",
+            crate::engine::Profile::Crio => "reads one file and crio.conf",
+            _ => "reads one file",
+        };
+        page.command(
+            2,
+            &format!(
+                "{:names$}  {:versions$}  {:paths$}  {library}, {reads}",
+                program.name,
+                version(program),
+                path(program)
+            ),
+        );
+    }
+    if diagnosis.programs.is_empty() {
+        page.text(2, Style::Plain, "none is installed; each generation would read this host as follows");
+    }
+    views(page, &diagnosis.readings);
+}
+
+/// What engines see, those that see the same together.
+fn views(page: &mut Page, readings: &[Reading]) {
+    let mut groups: Vec<(Engines, &Reading)> = Vec::new();
+    let seen = |reading: &Reading| {
+        let roots = [&reading.graphroot, &reading.imagestore];
+        (
+            roots.map(|root| root.as_ref().map(|root| root.value.clone())),
+            reading.paths().into_iter().map(str::to_owned).collect::<Vec<_>>(),
+            reading.failure.clone(),
+        )
+    };
+    for reading in readings {
+        let engine = Engines::one(reading.profile);
+        match groups.iter_mut().find(|(_, other)| seen(other) == seen(reading)) {
+            Some((engines, _)) => *engines = engines.or(engine),
+            None => groups.push((engine, reading)),
+        }
+    }
+    let several = groups.len() > 1;
+    if several {
+        page.text(2, Style::Doubtful, "They do not see the same; `storagectl show-config` says why:");
+    }
+    for (engines, reading) in groups {
+        let who = if several || readings.len() == 1 { engines.to_string() } else { "all".to_owned() };
+        let see = if engines.list().count() == 1 { "sees" } else { "see" };
+        if let Some(failure) = &reading.failure {
+            page.text(2, Style::Bad, &format!("{}: {}", engines.verb("stops", "stop"), failure.message));
+            continue;
+        }
+        let own = [&reading.imagestore, &reading.graphroot].into_iter().flatten();
+        let own: Vec<String> = own.map(|root| root.value.clone()).collect();
+        let stores = match reading.paths() {
+            stores if stores.is_empty() => "no additional store".to_owned(),
+            stores => stores.join(", "),
+        };
+        page.text(2, Style::Plain, &format!("{who} {see} {} (own storage) and {stores}", own.join(", ")));
+    }
+}
+
+fn settings(page: &mut Page, crio: &Crio) {
+    page.heading("CRI-O");
+    let width = "version_file_persist".len();
+    let text = |value: &str| if value.is_empty() { "\"\"".to_owned() } else { value.to_owned() };
+    let mut rows: Vec<(&str, String, &Origin)> = vec![("root", text(&crio.root.value), &crio.root.origin)];
+    rows.extend(crio.imagestore.iter().map(|it| ("imagestore", text(&it.value), &it.origin)));
+    for option in &crio.storage_option {
+        rows.push(("storage_option", format!("a store, {}", option.value), &option.origin));
+    }
+    let file = |key, value: &'_ Value<String>| (key, text(&value.value));
+    for (row, origin) in [
+        (file("clean_shutdown_file", &crio.clean_shutdown_file), &crio.clean_shutdown_file.origin),
+        (("internal_wipe", crio.internal_wipe.value.to_string()), &crio.internal_wipe.origin),
+        (("internal_repair", crio.internal_repair.value.to_string()), &crio.internal_repair.origin),
+        (file("version_file", &crio.version_file), &crio.version_file.origin),
+        (file("version_file_persist", &crio.version_file_persist), &crio.version_file_persist.origin),
+    ] {
+        rows.push((row.0, row.1, origin));
+    }
+    for (key, value, origin) in rows {
+        let origin = match shown(origin) {
+            Some(origin) => format!("  ({origin})"),
+            None => String::new(),
+        };
+        page.labelled(Style::Plain, key, width, &format!("{value}{origin}"));
+    }
+    let unit = match &crio.wipe_unit {
+        Unit::Missing => "there is none: `crio wipe` does not run at boot".to_owned(),
+        Unit::Masked(file) => format!("masked ({})", file.display()),
+        Unit::Disabled(_) => "nothing starts it at boot".to_owned(),
+        Unit::Enabled(file) => format!("runs at boot ({})", file.display()),
+    };
+    page.labelled(Style::Plain, "crio-wipe.service", width, &unit);
+    let state = match (crio.runs, crio.has_run, crio.stopped_cleanly) {
+        (None, ..) => return,
+        (Some(true), ..) => "runs",
+        (Some(false), false, _) => "does not run, and has not started here yet",
+        (Some(false), true, true) => "does not run; it was stopped cleanly",
+        (Some(false), true, false) => "does not run; it was not stopped cleanly",
+    };
+    page.labelled(Style::Plain, "state", width, state);
+}
+
+fn troubles(page: &mut Page, host: &Host, diagnosis: &Diagnosis) {
+    page.heading("What is wrong");
+    for trouble in &diagnosis.troubles {
+        let style = match trouble.severity {
+            Severity::Error => Style::Bad,
+            Severity::Warning => Style::Doubtful,
+            Severity::Note => Style::Quiet,
+        };
+        page.labelled(style, trouble.severity.name(), 7, &sentence(trouble));
+        page.labelled(Style::Plain, "", 7, &format!("hint: {}", trouble.hint));
+    }
+    for problem in &diagnosis.not_looked {
+        page.labelled(Style::Doubtful, "unseen", 7, &format!("{}; {}", problem.message, problem.hint));
+    }
+    let warned = [
+        (diagnosis.warnings.0, "check-config".to_owned()),
+        (diagnosis.warnings.1, format!("check-store{}", stores(host, diagnosis))),
+    ];
+    for (count, command) in warned.into_iter().filter(|(count, _)| *count > 0) {
+        let what = if count == 1 { "1 warning".to_owned() } else { format!("{count} warnings") };
+        page.labelled(Style::Quiet, "note", 7, &format!("{what} more, see `storagectl {command}`"));
+    }
+    if diagnosis.troubles.is_empty() && diagnosis.not_looked.is_empty() {
+        page.text(2, Style::Good, "nothing that stops an engine");
+    }
+}
+
+/// The stores for `check-store` if it would not look at them of itself.
+fn stores(_: &Host, diagnosis: &Diagnosis) -> String {
+    let unlisted = diagnosis.storages.iter().filter(|storage| storage.listed_by.is_empty());
+    let paths: Vec<String> = unlisted.map(|storage| format!(" {}", storage.path.display())).collect();
+    paths.concat()
+}
+
+fn sentence(trouble: &Trouble) -> String {
+    match trouble.stops.is_empty() {
+        true => trouble.message.clone(),
+        false => format!("{}: {}", trouble.message, trouble.stops.verb("stops", "stop")),
+    }
+}
+
+fn forecasts(page: &mut Page, diagnosis: &Diagnosis, verbose: bool) {
+    page.heading("If the power were cut now");
+    let width = Answer::Wiped.words().len();
+    for (index, storage) in diagnosis.storages.iter().enumerate() {
+        if let Err(problem) = &storage.images {
+            let text = format!("the images of {}: {}", storage.path.display(), problem.message);
+            page.labelled(Style::of(Answer::Unknown), Answer::Unknown.words(), width, &text);
+        }
+        let mut groups: Vec<(&Forecast, Vec<&ImageLine>)> = Vec::new();
+        for image in diagnosis.images.iter().filter(|image| image.storage == index) {
+            // The seconds since they were written are no reason to tell two apart.
+            let same = |(other, _): &&mut (&Forecast, Vec<&ImageLine>)| {
+                other.answer == image.forecast.answer
+                    && other.setting == image.forecast.setting
+                    && other.remedy == image.forecast.remedy
+            };
+            match groups.iter_mut().find(same) {
+                Some((_, images)) => images.push(image),
+                None => groups.push((&image.forecast, vec![image])),
+            }
+        }
+        groups.sort_by_key(|(forecast, _)| forecast.answer);
+        for (forecast, images) in groups {
+            let answer = forecast.answer;
+            let count =
+                if images.len() == 1 { "1 image".to_owned() } else { format!("{} images", images.len()) };
+            let head = format!("{count} in {}", storage.path.display());
+            page.labelled(Style::of(answer), answer.words(), width, &head);
+            let shown = if verbose { images.len() } else { FEW.min(images.len()) };
+            for image in &images[..shown] {
+                page.command(width + 6, &image.title());
+            }
+            if shown < images.len() {
+                page.command(width + 6, &format!("and {} more (-v)", images.len() - shown));
+            }
+            let because = match &forecast.setting {
+                Some(setting) => format!("{}: {}", decided(setting), forecast.because),
+                None => forecast.because.clone(),
+            };
+            page.text(width + 4, Style::Plain, &because);
+            if let Some(remedy) = &forecast.remedy {
+                let names: Vec<String> = images.iter().map(|image| image.title()).collect();
+                let names = if verbose { &names[..] } else { &names[..FEW.min(names.len())] };
+                page.text(width + 4, Style::Quiet, "What makes it safe:");
+                for line in commands(remedy, &storage.path, &storage.driver, names) {
+                    page.command(width + 6, &line);
+                }
+            }
+        }
+    }
+    if diagnosis.images.is_empty() && diagnosis.storages.iter().all(|storage| storage.images.is_ok()) {
+        page.text(2, Style::Plain, "there is no image on this host");
+    }
+}
+
+/// A setting that decides, and where it comes from.
+fn decided(setting: &Setting) -> String {
+    let origin = match &setting.origin {
+        // A unit, not a line of a file.
+        Origin::File { line: 0, .. } => return format!("{} is {}", setting.name, setting.value),
+        Origin::Default if setting.value == "missing" => {
+            return format!("there is no {}", setting.name);
+        }
+        origin => shown(origin).unwrap_or_else(|| "the default".to_owned()),
+    };
+    format!("{} = {} ({origin})", setting.name, setting.value)
+}
+
+fn shown(origin: &Origin) -> Option<String> {
+    match origin {
+        Origin::File { file, line } => Some(format!("{}:{line}", file.display())),
+        Origin::Environment(name) => Some(format!("${name}")),
+        Origin::Default => None,
+    }
+}
+
+/// Lines of at most `width` columns. A word that is longer stands on a line of its own.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = lines.last_mut().expect("there is one from the beginning");
+        if last.is_empty() {
+            last.push_str(word);
+        } else if last.chars().count() + 1 + word.chars().count() <= width {
+            last.push(' ');
+            last.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_before_the_page_does() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("/a/long/path is long", 5), ["/a/long/path", "is", "long"]);
+        assert_eq!(wrap("", 5), [""]);
+    }
+
+    #[test]
+    fn colour_adds_nothing_but_colour() {
+        let mut page = Page::default();
+        page.heading("Engines");
+        page.labelled(Style::Bad, "error", 7, "it is wrong");
+        let plain = page.render(false);
+        let mut colored = page.render(true);
+        assert_ne!(colored, plain);
+        for code in ["\u{1b}[1m", "\u{1b}[1;31m", "\u{1b}[0m"] {
+            colored = colored.replace(code, "");
+        }
+        assert_eq!(colored, plain);
+        assert_eq!(plain, "Engines\n  error    it is wrong\n");
+    }
+}
