@@ -90,6 +90,11 @@ fn title(names: &[String], id: &str) -> String {
 pub fn diagnose(host: &Host) -> anyhow::Result<Diagnosis> {
     let rootless = host.is_rootless();
     let mut programs = engine::installed(&host.root).map_err(Problem::cannot("read", "the engines"))?;
+    if !host.root.is_tree() {
+        for program in programs.iter_mut().filter(|program| program.version.is_none()) {
+            program.version = crate::host::printed_version(&program.path);
+        }
+    }
     if rootless {
         // CRI-O is root's.
         programs.retain(|program| program.profile() != Profile::Crio);

@@ -4,6 +4,9 @@ use std::path::Path;
 
 use super::forecast::Remedy;
 
+/// CRI-O reads drop-ins there, and does not need the directory.
+const DROP_INS: &str = "mkdir -p /etc/crio/crio.conf.d";
+
 /// The lines that a person types, for the images `names` in `store`. What begins
 /// with `#` is a word about the next line.
 pub fn commands(remedy: &Remedy, store: &Path, driver: &str, names: &[String]) -> Vec<String> {
@@ -13,6 +16,7 @@ pub fn commands(remedy: &Remedy, store: &Path, driver: &str, names: &[String]) -
         Remedy::CopyOrKeep => {
             let mut lines = commands(&Remedy::Copy, store, driver, names);
             lines.push(line("# or let CRI-O keep its storage, also what a power cut leaves half-written:"));
+            lines.push(line(DROP_INS));
             lines.push(line(
                 "printf '[crio]\\nclean_shutdown_file = \"\"\\n' > /etc/crio/crio.conf.d/99-keep-storage.conf",
             ));
@@ -47,6 +51,7 @@ pub fn commands(remedy: &Remedy, store: &Path, driver: &str, names: &[String]) -
         }
         Remedy::NoRepair => vec![
             line("# counts when CRI-O starts the next time:"),
+            line(DROP_INS),
             line("printf '[crio]\\ninternal_repair = false\\n' > /etc/crio/crio.conf.d/99-no-repair.conf"),
         ],
         Remedy::Mend(broken) => vec![

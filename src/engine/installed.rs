@@ -21,22 +21,18 @@ pub struct Program {
     pub name: &'static str,
     /// Where it is, inside the tree.
     pub path: PathBuf,
-    /// Its own version, `v5.8.3`, if it was built as a released module. What
+    /// Its own version, `v5.8.3`, if it was built as a released module. What some
     /// distributions build does not say.
     pub version: Option<String>,
     /// The minor version of its storage library, if it says so.
     pub library: Option<u16>,
-    /// The major version in the name of podman's own module, if it is podman. What
-    /// distributions build says no more than that.
-    major: Option<u16>,
 }
 
 impl Program {
     /// What is written in a program. A Go program carries the names and versions of
     /// its modules (debug/buildinfo), also when it is stripped.
     fn read(name: &'static str, path: PathBuf, bytes: &[u8]) -> Self {
-        let major = if name == "podman" { podman_major(bytes) } else { None };
-        Self { name, path, version: own_version(bytes), library: library(bytes), major }
+        Self { name, path, version: own_version(bytes), library: library(bytes) }
     }
 
     /// How it reads a host. A program that does not say is taken for a legacy one.
@@ -46,10 +42,27 @@ impl Program {
             _ if self.name == "crio" => Profile::Crio,
             // podman 5.0 has the library 1.53.
             Some(minor) if minor < 53 => Profile::Podman4,
-            None if self.major.is_some_and(|major| major >= 6) => Profile::Podman6,
-            None if self.major.is_some_and(|major| major <= 4) => Profile::Podman4,
-            _ => Profile::Podman5,
+            Some(_) => Profile::Podman5,
+            None => self.by_version().unwrap_or(Profile::Podman5),
         }
+    }
+
+    /// The generation of a program that does not tell its library.
+    fn by_version(&self) -> Option<Profile> {
+        let mut numbers = self.version.as_deref()?.trim_start_matches('v').split(['.', '-']);
+        let version: (u32, u32) = (numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
+        // The first release with the library of podman 5.0, and the first that reads drop-ins.
+        let (five, six) = match self.name {
+            "podman" => ((5, 0), (6, 0)),
+            "buildah" => ((1, 35), (1, 44)),
+            "skopeo" => ((1, 15), (1, 23)),
+            _ => return None,
+        };
+        Some(match version {
+            version if version >= six => Profile::Podman6,
+            version if version >= five => Profile::Podman5,
+            _ => Profile::Podman4,
+        })
     }
 }
 
@@ -91,16 +104,6 @@ fn programs(root: &Root) -> impl Iterator<Item = io::Result<Program>> {
 fn library(program: &[u8]) -> Option<u16> {
     const NEEDLES: [&[u8]; 2] =
         [b"dep\tgo.podman.io/storage\tv1.", b"dep\tgithub.com/containers/storage\tv1."];
-    NEEDLES.iter().find_map(|needle| {
-        let at = memchr::memmem::find(program, needle)? + needle.len();
-        let digits: Vec<u8> = program[at..].iter().copied().take_while(u8::is_ascii_digit).collect();
-        String::from_utf8(digits).ok()?.parse().ok()
-    })
-}
-
-/// The major version of podman: the names of its packages have it.
-fn podman_major(program: &[u8]) -> Option<u16> {
-    const NEEDLES: [&[u8]; 2] = [b"containers/podman/v", b"go.podman.io/podman/v"];
     NEEDLES.iter().find_map(|needle| {
         let at = memchr::memmem::find(program, needle)? + needle.len();
         let digits: Vec<u8> = program[at..].iter().copied().take_while(u8::is_ascii_digit).collect();
@@ -155,8 +158,17 @@ mod tests {
         assert_eq!(of("buildah", "63"), Profile::Podman6);
         assert_eq!(program("crio", b"").profile(), Profile::Crio);
         assert_eq!(program("podman", b"").profile(), Profile::Podman5);
-        let package = b"github.com/containers/podman/v4/libpod.New";
-        assert_eq!(program("podman", package).profile(), Profile::Podman4);
-        assert_eq!(program("podman", b"go.podman.io/podman/v6/libpod").profile(), Profile::Podman6);
+    }
+
+    #[test]
+    fn a_program_that_does_not_tell_its_library_is_known_by_its_version() {
+        let of = |name, version: &str| {
+            Program { version: Some(version.to_owned()), ..program(name, b"") }.profile()
+        };
+        assert_eq!(of("podman", "4.3.1"), Profile::Podman4);
+        assert_eq!(of("podman", "v6.0.0-rc1"), Profile::Podman6);
+        assert_eq!(of("skopeo", "1.9.3"), Profile::Podman4);
+        assert_eq!(of("buildah", "1.40.1"), Profile::Podman5);
+        assert_eq!(of("podman", "unknown"), Profile::Podman5);
     }
 }

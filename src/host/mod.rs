@@ -20,6 +20,6 @@ pub use attributes::Attributes;
 pub use lock::{LockError, lock};
 pub use replace::{Content, ReplaceError, Replaced, clean_up, replace};
 pub use root::{Kind, MAX_FILE, Root, Stat, absent};
-pub use running::{crio_runs, is_booted, listens, restart_crio};
+pub use running::{crio_runs, is_booted, listens, printed_version, restart_crio};
 pub use subtree::{Directory, Node, Opened, Special, Subtree};
 pub use walk::{Resolved, Step};

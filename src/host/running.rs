@@ -37,6 +37,14 @@ pub fn is_booted() -> bool {
     identity("/run/systemd/system").is_some() && !offline && !in_chroot && !in_container
 }
 
+/// The version that a program of this host prints for `--version`.
+pub fn printed_version(program: &Path) -> Option<String> {
+    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let is_version = |word: &&str| word.starts_with(|letter: char| letter.is_ascii_digit());
+    text.lines().next()?.split_whitespace().find(is_version).map(str::to_owned)
+}
+
 /// Restarts CRI-O if it runs, as `systemctl try-restart crio.service` does.
 ///
 /// # Errors
