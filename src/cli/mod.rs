@@ -133,8 +133,8 @@ enum Command {
     ShowConfig(show_config::ShowConfig),
     CheckConfig(check_config::CheckConfig),
     Apply(apply::Apply),
-    Doctor(doctor::Doctor),
     CheckStore(check_store::CheckStore),
+    Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }

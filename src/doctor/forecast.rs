@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::crio::{Crio, WIPE_UNIT};
 use super::unit::Unit;
+use crate::conf::Leaf;
 use crate::engine::{Origin, Value};
 
 /// What becomes of an image.
@@ -43,40 +44,42 @@ impl Answer {
     }
 }
 
-/// A setting that decides.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
-    /// The key, or the unit.
-    pub name: String,
-    /// Its value, as the file has it.
-    pub value: String,
-    /// Where it comes from.
-    pub origin: Origin,
+/// What decides.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Setting {
+    /// A key of CRI-O's configuration.
+    Key {
+        /// Its name.
+        name: &'static str,
+        /// Its value.
+        value: Leaf,
+        /// Where it comes from.
+        origin: Origin,
+    },
+    /// Whether crio-wipe.service runs at boot.
+    WipeUnit(Unit),
 }
 
 impl Setting {
-    fn text(name: &str, value: &Value<String>) -> Self {
-        Self { name: name.to_owned(), value: format!("{:?}", value.value), origin: value.origin.clone() }
+    fn text(name: &'static str, value: &Value<String>) -> Self {
+        Self::Key { name, value: Leaf::String(value.value.clone()), origin: value.origin.clone() }
     }
 
-    fn flag(name: &str, value: &Value<bool>) -> Self {
-        Self { name: name.to_owned(), value: value.value.to_string(), origin: value.origin.clone() }
+    fn flag(name: &'static str, value: &Value<bool>) -> Self {
+        Self::Key { name, value: Leaf::Boolean(value.value), origin: value.origin.clone() }
     }
 
-    fn unit(unit: &Unit) -> Self {
-        let (value, file) = match unit {
-            Unit::Missing => ("missing", None),
-            Unit::Masked(file) => ("masked", Some(file)),
-            Unit::Disabled(file) => ("disabled", Some(file)),
-            Unit::Enabled(file) => ("enabled", Some(file)),
-        };
-        let origin = file.map_or(Origin::Default, |file| Origin::File { file: file.clone(), line: 0 });
-        Self { name: WIPE_UNIT.to_owned(), value: value.to_owned(), origin }
+    /// The name of the key or unit.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Key { name, .. } => name,
+            Self::WipeUnit(_) => WIPE_UNIT,
+        }
     }
 }
 
 /// An answer, why, and what helps.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Forecast {
     /// What becomes of the image.
     pub answer: Answer,
@@ -93,6 +96,8 @@ pub struct Forecast {
 pub enum Remedy {
     /// A copy in a store of its own on a disk, or that CRI-O keeps its storage.
     CopyOrKeep,
+    /// That CRI-O keeps its storage.
+    Keep,
     /// A copy in a store of its own on a disk.
     Copy,
     /// The store belongs elsewhere.
@@ -185,7 +190,10 @@ impl Wiper<'_> {
                 "CRI-O does not notice a reboot by this version file, so that nothing is wiped",
                 Setting::text("version_file", &crio.version_file),
             )),
-            _ => Err(("`crio wipe` does not run when this host boots", Setting::unit(&crio.wipe_unit))),
+            _ => Err((
+                "`crio wipe` does not run when this host boots",
+                Setting::WipeUnit(crio.wipe_unit.clone()),
+            )),
         };
         let wipes = match (wipes, self.unreadable) {
             (Err(_), Some(store)) if crio.internal_repair.value => {
@@ -246,7 +254,7 @@ pub fn forecast(wiper: &Wiper<'_>, image: &Kept<'_>) -> Forecast {
                 let setting = Some(setting.clone());
                 return Forecast {
                     setting,
-                    remedy: Some(Remedy::CopyOrKeep),
+                    remedy: Some(Remedy::Keep),
                     ..forecast(Answer::AtRisk, because.clone())
                 };
             }
@@ -328,7 +336,7 @@ mod tests {
     /// The answer and the setting that decides.
     fn told(wiper: &Wiper<'_>, image: &Kept<'_>) -> (Answer, String) {
         let forecast = forecast(wiper, image);
-        (forecast.answer, forecast.setting.map(|setting| setting.name).unwrap_or_default())
+        (forecast.answer, forecast.setting.map_or_else(String::new, |setting| setting.name().to_owned()))
     }
 
     /// What becomes of CRI-O's own image with one thing changed.
@@ -379,7 +387,7 @@ mod tests {
     fn a_store_that_breaks_the_check_costs_crio_s_own_storage() {
         let mut crio = crio();
         crio.wipe_unit = Unit::Missing;
-        let broken = |crio| {
+        let broken = |crio: &Crio| {
             let wiper = Wiper { unreadable: Some(Path::new("/store")), ..wiper(crio) };
             told(&wiper, &kept(Place::Own))
         };

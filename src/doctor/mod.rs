@@ -88,6 +88,14 @@ fn title(names: &[String], id: &str) -> String {
 /// # Errors
 /// A [`Problem`] if what everything else rests on cannot be read.
 pub fn diagnose(host: &Host) -> anyhow::Result<Diagnosis> {
+    if host.config.is_some() {
+        return Err(Problem::new(
+            "whole-host",
+            "one file is not a host: what its engines do is decided by several",
+            "leave out `--config`; `storagectl check-config` looks at one file",
+        )
+        .into());
+    }
     let rootless = host.is_rootless();
     let mut programs = engine::installed(&host.root).map_err(Problem::cannot("read", "the engines"))?;
     if !host.root.is_tree() {
@@ -126,10 +134,6 @@ pub fn diagnose(host: &Host) -> anyhow::Result<Diagnosis> {
     checked.stores(host, &storages, engines, &mut not_looked);
     if let Some(crio) = &crio {
         checked.crio(host, crio);
-    }
-    if installed.is_empty() {
-        let hint = "what follows is how each generation of engines would read this host";
-        checked.troubles.push(Trouble::new("no-engine", "no engine is installed", hint));
     }
     if plan::is_managed(host) {
         checked.troubles.push(Trouble::new(

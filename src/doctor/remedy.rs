@@ -15,13 +15,15 @@ pub fn commands(remedy: &Remedy, store: &Path, driver: &str, names: &[String]) -
     match remedy {
         Remedy::CopyOrKeep => {
             let mut lines = commands(&Remedy::Copy, store, driver, names);
-            lines.push(line("# or let CRI-O keep its storage, also what a power cut leaves half-written:"));
-            lines.push(line(DROP_INS));
-            lines.push(line(
-                "printf '[crio]\\nclean_shutdown_file = \"\"\\n' > /etc/crio/crio.conf.d/99-keep-storage.conf",
-            ));
+            lines.push(line("# or:"));
+            lines.append(&mut commands(&Remedy::Keep, store, driver, names));
             lines
         }
+        Remedy::Keep => vec![
+            line("# CRI-O keeps its storage, also what a power cut leaves half-written:"),
+            line(DROP_INS),
+            line("echo 'crio.clean_shutdown_file = \"\"' > /etc/crio/crio.conf.d/99-keep-storage.conf"),
+        ],
         Remedy::Copy => {
             let mut lines = vec![
                 line("# a copy in a store that no engine wipes:"),
@@ -52,7 +54,7 @@ pub fn commands(remedy: &Remedy, store: &Path, driver: &str, names: &[String]) -
         Remedy::NoRepair => vec![
             line("# counts when CRI-O starts the next time:"),
             line(DROP_INS),
-            line("printf '[crio]\\ninternal_repair = false\\n' > /etc/crio/crio.conf.d/99-no-repair.conf"),
+            line("echo 'crio.internal_repair = false' > /etc/crio/crio.conf.d/99-no-repair.conf"),
         ],
         Remedy::Mend(broken) => vec![
             line("# until that store is whole again:"),

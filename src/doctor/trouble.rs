@@ -17,7 +17,6 @@ pub const FINDINGS: &[(&str, Severity, &str)] = &[
     ("crio-options", Severity::Note, "CRI-O's units may be given arguments, which are not looked at"),
     ("images-not-pinned", Severity::Note, "kubelet may try to remove images of additional stores"),
     ("mco-managed", Severity::Note, "OpenShift's Machine Config Operator owns the configuration"),
-    ("no-engine", Severity::Note, "no engine is installed; what follows is how each would read the host"),
     ("pinned-pattern", Severity::Error, "`pinned_images` has a star alone, on which CRI-O stops"),
     ("repair-deletes", Severity::Warning, "images that a repair takes for damaged, and deletes"),
 ];

@@ -57,6 +57,18 @@ impl Unit {
     }
 }
 
+impl Unit {
+    /// Its state in one word, and the file that decides it.
+    pub fn state(&self) -> (&'static str, Option<&Path>) {
+        match self {
+            Self::Missing => ("missing", None),
+            Self::Masked(file) => ("masked", Some(file)),
+            Self::Disabled(file) => ("disabled", Some(file)),
+            Self::Enabled(file) => ("enabled", Some(file)),
+        }
+    }
+}
+
 /// The file because of which a unit starts.
 fn pulled_in(root: &Root, name: &str, puller: &str) -> io::Result<Option<PathBuf>> {
     for dir in DIRS.map(Path::new) {

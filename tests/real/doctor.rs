@@ -253,7 +253,7 @@ fn what_doctor_says_would_make_images_safe_does() {
         page["images"].as_array().unwrap().iter().find(|image| image["names"][0] == "localhost/main:1");
     let safe: Vec<&str> =
         main.unwrap()["safe"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
-    let or = safe.iter().position(|line| line.starts_with("# or")).unwrap();
+    let or = safe.iter().position(|line| *line == "# or:").unwrap();
     let copy = safe[..or].join("\n").replace("--restart ", "");
     node.boot(&format!("start\n({copy}) >&2"));
     boot_again(&node);
@@ -283,6 +283,16 @@ fn what_was_just_written_is_at_risk_until_it_has_had_time() {
     let forecasts = forecasts(&ask(&node));
     let main = (ROOT.to_owned(), "localhost/main:1".to_owned());
     assert_eq!(forecasts[&main].0, "at-risk", "{forecasts:?}");
+}
+
+#[test]
+fn a_store_in_memory_is_empty_after_a_reboot() {
+    let node = Node::new("");
+    node.lists("'/run/store'", "");
+    let page = node.boot(&format!("cp -a {STORE} /run/store; storagectl doctor --format json"));
+    let extra = ("/run/store".to_owned(), "localhost/extra:1".to_owned());
+    assert_eq!(forecasts(&json(&page))[&extra].0, "wiped");
+    assert_eq!(node.boot("ls /run/store 2>/dev/null || echo gone"), "gone\n");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The page as data.
 
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use crate::doctor::{Crio, Diagnosis, ImageLine, Place, Setting, Storage, Unit, commands};
+use crate::conf::Leaf;
+use crate::doctor::{Crio, Diagnosis, ImageLine, Place, Setting, Storage, commands};
 use crate::engine::{Origin, Profile, Reading, Value};
 use crate::plan::Host;
 
@@ -57,8 +59,23 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("not_looked[].hint", "what helps"),
 ];
 
+/// Everything about a host, in the order of the page.
+#[derive(Serialize)]
+pub(super) struct Document {
+    version: u32,
+    engines: Vec<Json>,
+    views: Vec<Json>,
+    crio: Option<Json>,
+    storages: Vec<Json>,
+    findings: Vec<Json>,
+    warnings: Json,
+    images: Vec<Json>,
+    pin_file: Option<Json>,
+    not_looked: Vec<Json>,
+}
+
 /// Everything about a host.
-pub(super) fn document(host: &Host, diagnosis: &Diagnosis) -> Json {
+pub(super) fn document(host: &Host, diagnosis: &Diagnosis) -> Document {
     let engines = diagnosis.programs.iter().map(|program| {
         json!({
             "name": program.name,
@@ -83,20 +100,21 @@ pub(super) fn document(host: &Host, diagnosis: &Diagnosis) -> Json {
         .iter()
         .chain(problems)
         .map(|problem| json!({ "id": problem.id, "message": problem.message, "hint": problem.hint }));
-    json!({
-        "version": 1,
-        "engines": engines.collect::<Vec<_>>(),
-        "views": diagnosis.readings.iter().map(view).collect::<Vec<_>>(),
-        "crio": diagnosis.crio.as_ref().map(|crio| settings(host, crio)),
-        "storages": diagnosis.storages.iter().map(|it| storage(host, it)).collect::<Vec<_>>(),
-        "findings": findings.collect::<Vec<_>>(),
-        "warnings": { "check_config": diagnosis.warnings.0, "check_store": diagnosis.warnings.1 },
-        "images": diagnosis.images.iter().map(|image| line(host, diagnosis, image)).collect::<Vec<_>>(),
-        "pin_file": diagnosis.pin_file.as_ref().map(|file| {
-            json!({ "path": host.show(&file.path), "text": file.text, "images": file.images })
-        }),
-        "not_looked": not_looked.collect::<Vec<_>>(),
-    })
+    Document {
+        version: 1,
+        engines: engines.collect(),
+        views: diagnosis.readings.iter().map(view).collect(),
+        crio: diagnosis.crio.as_ref().map(|crio| settings(host, crio)),
+        storages: diagnosis.storages.iter().map(|it| storage(host, it)).collect(),
+        findings: findings.collect(),
+        warnings: json!({ "check_config": diagnosis.warnings.0, "check_store": diagnosis.warnings.1 }),
+        images: diagnosis.images.iter().map(|image| line(host, diagnosis, image)).collect(),
+        pin_file: diagnosis
+            .pin_file
+            .as_ref()
+            .map(|file| json!({ "path": host.show(&file.path), "text": file.text, "images": file.images })),
+        not_looked: not_looked.collect(),
+    }
 }
 
 fn view(reading: &Reading) -> Json {
@@ -114,12 +132,7 @@ fn settings(host: &Host, crio: &Crio) -> Json {
         let (file, line) = place(&value.origin);
         json!({ "value": value.value, "file": file, "line": line })
     }
-    let (state, file) = match &crio.wipe_unit {
-        Unit::Missing => ("missing", None),
-        Unit::Masked(file) => ("masked", Some(file)),
-        Unit::Disabled(file) => ("disabled", Some(file)),
-        Unit::Enabled(file) => ("enabled", Some(file)),
-    };
+    let (state, file) = crio.wipe_unit.state();
     json!({
         "settings": {
             "root": one(&crio.root),
@@ -163,7 +176,7 @@ fn line(host: &Host, diagnosis: &Diagnosis, image: &ImageLine) -> Json {
         "names": image.names,
         "id": image.id,
         "storage": host.show(&storage.path),
-        "built_on": image.built_on,
+        "built_on": image.built_on.as_ref().map(|path| host.show(path)),
         "answer": forecast.answer,
         "because": forecast.because,
         "setting": forecast.setting.as_ref().map(setting),
@@ -172,14 +185,22 @@ fn line(host: &Host, diagnosis: &Diagnosis, image: &ImageLine) -> Json {
 }
 
 fn setting(setting: &Setting) -> Json {
-    let (file, line) = place(&setting.origin);
-    json!({ "name": setting.name, "value": setting.value, "file": file, "line": line })
+    let (value, (file, line)) = match setting {
+        Setting::Key { value: Leaf::Boolean(flag), origin, .. } => (json!(flag), place(origin)),
+        Setting::Key { value: Leaf::String(text), origin, .. } => (json!(text), place(origin)),
+        Setting::Key { origin, .. } => (Json::Null, place(origin)),
+        Setting::WipeUnit(unit) => {
+            let (state, file) = unit.state();
+            (json!(state), (file, None))
+        }
+    };
+    json!({ "name": setting.name(), "value": value, "file": file, "line": line })
 }
 
-/// A file and a line in it; a unit has no line that decides.
+/// A file and a line in it.
 fn place(origin: &Origin) -> (Option<&std::path::Path>, Option<usize>) {
     match origin {
-        Origin::File { file, line } => (Some(file), Some(*line).filter(|line| *line > 0)),
+        Origin::File { file, line } => (Some(file), Some(*line)),
         Origin::Environment(_) | Origin::Default => (None, None),
     }
 }

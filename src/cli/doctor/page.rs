@@ -1,5 +1,6 @@
 //! The page for people: at most 80 columns, short lines, nothing said by colour alone.
 
+use crate::conf::{Leaf, quoted};
 use crate::doctor::{Answer, Crio, Diagnosis, Forecast, ImageLine, Setting, Trouble, Unit, commands};
 use crate::engine::{Engines, Origin, Program, Reading, Value};
 use crate::plan::Host;
@@ -107,7 +108,7 @@ pub(super) fn page(host: &Host, diagnosis: &Diagnosis, verbose: bool) -> Page {
     if let Some(crio) = &diagnosis.crio {
         settings(&mut page, crio);
     }
-    troubles(&mut page, host, diagnosis);
+    troubles(&mut page, diagnosis);
     forecasts(&mut page, diagnosis, verbose);
     if let Some(pin_file) = &diagnosis.pin_file {
         page.heading("Images that kubelet may try to remove");
@@ -163,7 +164,7 @@ fn engines(page: &mut Page, host: &Host, diagnosis: &Diagnosis) {
         );
     }
     if diagnosis.programs.is_empty() {
-        page.text(2, Style::Plain, "none is installed; each generation would read this host as follows");
+        page.text(2, Style::Doubtful, "none is installed; each generation would read this host as follows");
     }
     views(page, &diagnosis.readings);
 }
@@ -250,7 +251,7 @@ fn settings(page: &mut Page, crio: &Crio) {
     page.labelled(Style::Plain, "state", width, state);
 }
 
-fn troubles(page: &mut Page, host: &Host, diagnosis: &Diagnosis) {
+fn troubles(page: &mut Page, diagnosis: &Diagnosis) {
     page.heading("What is wrong");
     for trouble in &diagnosis.troubles {
         let style = match trouble.severity {
@@ -266,7 +267,7 @@ fn troubles(page: &mut Page, host: &Host, diagnosis: &Diagnosis) {
     }
     let warned = [
         (diagnosis.warnings.0, "check-config".to_owned()),
-        (diagnosis.warnings.1, format!("check-store{}", stores(host, diagnosis))),
+        (diagnosis.warnings.1, format!("check-store{}", stores(diagnosis))),
     ];
     for (count, command) in warned.into_iter().filter(|(count, _)| *count > 0) {
         let what = if count == 1 { "1 warning".to_owned() } else { format!("{count} warnings") };
@@ -278,7 +279,7 @@ fn troubles(page: &mut Page, host: &Host, diagnosis: &Diagnosis) {
 }
 
 /// The stores for `check-store` if it would not look at them of itself.
-fn stores(_: &Host, diagnosis: &Diagnosis) -> String {
+fn stores(diagnosis: &Diagnosis) -> String {
     let unlisted = diagnosis.storages.iter().filter(|storage| storage.listed_by.is_empty());
     let paths: Vec<String> = unlisted.map(|storage| format!(" {}", storage.path.display())).collect();
     paths.concat()
@@ -346,17 +347,21 @@ fn forecasts(page: &mut Page, diagnosis: &Diagnosis, verbose: bool) {
     }
 }
 
-/// A setting that decides, and where it comes from.
+/// What decides, and where it comes from.
 fn decided(setting: &Setting) -> String {
-    let origin = match &setting.origin {
-        // A unit, not a line of a file.
-        Origin::File { line: 0, .. } => return format!("{} is {}", setting.name, setting.value),
-        Origin::Default if setting.value == "missing" => {
-            return format!("there is no {}", setting.name);
+    match setting {
+        Setting::Key { name, value, origin } => {
+            let value = match value {
+                Leaf::String(text) => quoted(text),
+                Leaf::Boolean(flag) => flag.to_string(),
+                other => format!("{other:?}"),
+            };
+            let origin = shown(origin).unwrap_or_else(|| "the default".to_owned());
+            format!("{name} = {value} ({origin})")
         }
-        origin => shown(origin).unwrap_or_else(|| "the default".to_owned()),
-    };
-    format!("{} = {} ({origin})", setting.name, setting.value)
+        Setting::WipeUnit(Unit::Missing) => format!("there is no {}", setting.name()),
+        Setting::WipeUnit(unit) => format!("{} is {}", setting.name(), unit.state().0),
+    }
 }
 
 fn shown(origin: &Origin) -> Option<String> {
