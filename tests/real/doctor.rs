@@ -64,11 +64,10 @@ fn as_forecast(node: &Node, expected: &[(&str, &str, &str, &str)]) {
 /// Compares the images that are left with the forecast.
 #[track_caller]
 fn left(node: &Node, forecasts: &Forecasts) {
-    let mut storages: Vec<&String> = forecasts.keys().map(|(storage, _)| storage).collect();
+    let mut storages: Vec<&str> = forecasts.keys().map(|(storage, _)| storage.as_str()).collect();
     storages.dedup();
     let mut wrong = Vec::new();
-    for storage in storages {
-        let images = node.images_in(storage);
+    for (storage, images) in storages.iter().zip(node.images_in_each(&storages)) {
         for ((_, image), (answer, _)) in forecasts.iter().filter(|((of, _), _)| of == storage) {
             let is_left = images.contains(image);
             // What is at risk may be there or not.
@@ -283,6 +282,18 @@ fn what_was_just_written_is_at_risk_until_it_has_had_time() {
     let forecasts = forecasts(&ask(&node));
     let main = (ROOT.to_owned(), "localhost/main:1".to_owned());
     assert_eq!(forecasts[&main].0, "at-risk", "{forecasts:?}");
+}
+
+#[test]
+fn podman_s_repair_deletes_the_sound_image_of_which_doctor_warns() {
+    let node = Node::new("");
+    let page = json(&node.boot("storagectl doctor --format json"));
+    let finding = page["findings"].as_array().unwrap().iter().find(|it| it["id"] == "repair-deletes");
+    assert!(finding.unwrap()["message"].as_str().unwrap().contains("`localhost/child:1`"), "{page}");
+    // It asks for a network at its start, which this needs none of.
+    let network = "mkdir -p /usr/libexec/podman; ln -sf /bin/true /usr/libexec/podman/netavark";
+    node.boot(&format!("{network}; /mnt/podman-5 system check --quick --repair >&2 || echo failed"));
+    assert_eq!(node.images_in(ROOT), ["localhost/main:1"]);
 }
 
 #[test]

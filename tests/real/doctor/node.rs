@@ -157,16 +157,31 @@ impl Node {
     /// The images in a directory with images, as an engine lists them that has no other
     /// store; none if it is gone.
     pub(super) fn images_in(&self, storage: &str) -> Vec<String> {
-        let records = self.at(storage).join("overlay-images/images.json");
-        if !records.is_file() {
-            return Vec::new();
+        self.images_in_each(&[storage]).remove(0)
+    }
+
+    /// The same of several, in their order.
+    pub(super) fn images_in_each(&self, storages: &[&str]) -> Vec<Vec<String>> {
+        let list = |storage: &&str| {
+            format!(
+                "echo '= {storage}'
+                if [ -e {storage}/overlay-images/images.json ]; then
+                    printf '[storage]\ndriver = \"overlay\"\nrunroot = \"/run/r\"\ngraphroot = \"{storage}\"\n' > /run/conf
+                    CONTAINERS_STORAGE_CONF=/run/conf /mnt/containers-storage images
+                fi\n"
+            )
+        };
+        let printed = self.boot(&storages.iter().map(list).collect::<String>());
+        let mut found = Vec::new();
+        for line in printed.lines() {
+            if line.starts_with("= ") {
+                found.push(Vec::new());
+            } else if let Some(name) = line.trim().strip_prefix("name: ") {
+                found.last_mut().unwrap().push(name.to_owned());
+            }
         }
-        let printed = self.boot(&format!(
-            "printf '[storage]\\ndriver = \"overlay\"\\nrunroot = \"/run/r\"\\ngraphroot = \"{storage}\"\\n' > /run/conf
-            CONTAINERS_STORAGE_CONF=/run/conf /mnt/containers-storage images"
-        ));
-        let name = |line: &str| Some(line.trim().strip_prefix("name: ")?.to_owned());
-        printed.lines().filter_map(name).collect()
+        assert_eq!(found.len(), storages.len(), "{printed}");
+        found
     }
 }
 
@@ -175,7 +190,7 @@ fn engines() -> &'static Path {
     static ENGINES: OnceLock<PathBuf> = OnceLock::new();
     ENGINES.get_or_init(|| {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engines/build.sh");
-        PathBuf::from(run(Command::new(script).args(["crio", "containers-storage"])).trim())
+        PathBuf::from(run(Command::new(script).args(["crio", "containers-storage", "podman-5"])).trim())
     })
 }
 
@@ -185,7 +200,7 @@ fn engines() -> &'static Path {
 fn made() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
-        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("doctor-storage-1");
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("doctor-storage-2");
         if !kept.is_dir() {
             let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
             let script = "
@@ -202,7 +217,8 @@ fn made() -> &'static Path {
                 container=$(built create localhost/extra:1 /bin/true)
                 built commit $container localhost/child:1
                 built rm $container
-                rm -rf run rootfs rootfs.tar";
+                # What podman knows of containers names the places where this was made.
+                rm -rf run rootfs rootfs.tar */libpod */*.sql";
             run(Command::new("unshare").args(["-m", "bash", "-ec", script]).arg(dir.path()));
             run(Command::new("mv").arg("-T").arg(dir.keep()).arg(&kept));
         }
