@@ -129,7 +129,12 @@ impl Crio {
         self.pinned_images.value.iter().any(|pattern| names.iter().any(|name| matches(pattern, name)))
     }
 
-    /// The additional stores and its own storage, as paths without what they do not need.
+    /// Whether it checks and mends its storage when it starts after an unclean stop.
+    pub fn mends(&self) -> bool {
+        self.internal_repair.value && !self.clean_shutdown_file.value.is_empty()
+    }
+
+    /// Its own storage, as paths without what they do not need.
     pub(super) fn own_storage(&self) -> impl Iterator<Item = String> {
         [Some(&self.root), self.imagestore.as_ref()].into_iter().flatten().map(|own| clean(&own.value))
     }
@@ -192,6 +197,18 @@ fn options(root: &Root) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arguments_in_the_file_of_the_units_are_noticed() {
+        let sets = |text: &str| {
+            let tree = tempfile::tempdir().unwrap();
+            fs_err::create_dir_all(tree.path().join("etc/sysconfig")).unwrap();
+            fs_err::write(tree.path().join("etc/sysconfig/crio"), text).unwrap();
+            options(&Root::tree(tree.path()).unwrap()).is_some()
+        };
+        assert!(sets("CRIO_STORAGE_OPTIONS=\"--root /srv\"\n"));
+        assert!(!sets("# CRIO_STORAGE_OPTIONS=--root\nCRIO_NETWORK_OPTIONS=\"\"\n"));
+    }
 
     #[test]
     fn pinned_images_match_as_crio_matches_them() {

@@ -218,12 +218,7 @@ impl Wiper<'_> {
 
     /// Whether CRI-O looks for damage when it starts the next time.
     fn mends(&self) -> Option<&Crio> {
-        let unclean = |crio: &&Crio| {
-            crio.internal_repair.value
-                && !crio.clean_shutdown_file.value.is_empty()
-                && crio.has_run
-                && !crio.stopped_cleanly
-        };
+        let unclean = |crio: &&Crio| crio.mends() && crio.has_run && !crio.stopped_cleanly;
         self.crio.filter(unclean)
     }
 }

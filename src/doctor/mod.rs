@@ -109,6 +109,10 @@ pub fn diagnose(host: &Host) -> anyhow::Result<Diagnosis> {
     }
     let installed =
         programs.iter().fold(Engines::NONE, |all, program| all.or(Engines::one(program.profile())));
+    // One that runs is there, wherever its program is.
+    let has_crio =
+        installed.has(Profile::Crio) || (!rootless && !host.root.is_tree() && crate::host::crio_runs());
+    let installed = if has_crio { installed.or(Engines::one(Profile::Crio)) } else { installed };
     let engines = match installed {
         Engines::NONE if rootless => Engines::ALL.without(Engines::one(Profile::Crio)),
         Engines::NONE => Engines::ALL,
@@ -142,13 +146,12 @@ pub fn diagnose(host: &Host) -> anyhow::Result<Diagnosis> {
             "a local edit degrades the node; change it in a MachineConfig",
         ));
     }
-    let wiper = Wiper {
-        crio: crio.as_ref(),
-        stops: checked.stops(Profile::Crio),
-        unreadable: checked.unreadable.as_deref(),
+    let images = {
+        let stops = checked.stops(Profile::Crio);
+        let wiper = Wiper { crio: crio.as_ref(), stops, unreadable: checked.unreadable.as_deref() };
+        images(host, &storages, &checked, &wiper)
     };
-    let images = images(host, &storages, &checked, &wiper);
-    repair_deletes(&images, &mut checked.troubles);
+    repair_deletes(&images, &storages, crio.as_ref(), &mut checked);
     let pin_file = crio.as_ref().and_then(|crio| PinFile::needed(crio, &storages));
     if let Some(pin_file) = &pin_file {
         let message = match pin_file.images.as_slice() {
@@ -200,23 +203,41 @@ fn images(host: &Host, storages: &[Storage], checked: &Checked, wiper: &Wiper<'_
     lines
 }
 
-/// The danger of `podman system check --repair`, which every library before a fix has:
-/// an image of main storage that is built on one of an additional store is taken for
-/// damaged and deleted.
-fn repair_deletes(images: &[ImageLine], troubles: &mut Vec<Trouble>) {
+/// The danger of repairs (`Check` in the library's check.go): an image of main storage
+/// that is built on one of an additional store is taken for damaged and deleted.
+fn repair_deletes(images: &[ImageLine], storages: &[Storage], crio: Option<&Crio>, checked: &mut Checked) {
+    if storages.iter().all(|storage| storage.listed_by.is_empty()) {
+        return;
+    }
+    let repair = match crio {
+        Some(crio) if crio.mends() => {
+            "`podman system check --repair`, and CRI-O's own after an unclean stop,"
+        }
+        _ => "`podman system check --repair`",
+    };
     let built: Vec<String> = images
         .iter()
         .filter(|image| image.built_on.is_some())
         .map(|image| format!("`{}`", image.title()))
         .collect();
-    let (what, are) = match built.as_slice() {
-        [] => return,
-        [one] => (one.clone(), "is"),
-        [one, rest @ ..] => (format!("{one} and {} other images", rest.len()), "are"),
+    let message = match built.as_slice() {
+        [] => {
+            let message = format!(
+                "{repair} would take images that are built on those of additional stores for damaged; there are none now"
+            );
+            checked.troubles.push(Trouble::new(
+                "repair-danger",
+                message,
+                "pull such images into an additional store, or do not repair",
+            ));
+            return;
+        }
+        [one] => format!("{repair} would delete {one}, which is sound"),
+        [one, rest @ ..] => {
+            format!("{repair} would delete {one} and {} other images, which are sound", rest.len())
+        }
     };
-    troubles.push(Trouble::new(
-        "repair-deletes",
-        format!("`podman system check --repair` would delete {what}, which {are} sound"),
-        "do not run it here: it takes images built on those of additional stores for damaged",
-    ));
+    let hint =
+        "do not repair here: an image that is built on one of an additional store is taken for damaged";
+    checked.troubles.push(Trouble::new("repair-deletes", message, hint));
 }

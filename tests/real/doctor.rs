@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::tree::stamps;
 use node::Node;
 
 const ROOT: &str = "/var/lib/containers/storage";
@@ -294,6 +295,18 @@ fn podman_s_repair_deletes_the_sound_image_of_which_doctor_warns() {
     let network = "mkdir -p /usr/libexec/podman; ln -sf /bin/true /usr/libexec/podman/netavark";
     node.boot(&format!("{network}; /mnt/podman-5 system check --quick --repair >&2 || echo failed"));
     assert_eq!(node.images_in(ROOT), ["localhost/main:1"]);
+}
+
+#[test]
+fn asking_writes_nothing() {
+    let node = Node::new("").with_wipe_unit();
+    node.boot("start");
+    let places = [ROOT, STORE, "/etc/containers", "/etc/crio", "/var/lib/crio"];
+    let stamps = || places.map(|place| stamps(&node.at(place)));
+    let before = stamps();
+    let page = json(&node.boot("storagectl doctor --format json"));
+    assert_eq!(forecasts(&page).len(), 3);
+    assert!(stamps() == before);
 }
 
 #[test]

@@ -41,7 +41,7 @@ impl Doctor {
         if output.json {
             output.json(&document::document(&host, &diagnosis))?;
         } else {
-            let page = page::page(&host, &diagnosis, output.is_verbose());
+            let page = page::page(&diagnosis, output.is_verbose());
             output.data(&page.render(output.colors_data()))?;
         }
         let errors = diagnosis.troubles.iter().any(|trouble| trouble.severity == Severity::Error);

@@ -3,7 +3,6 @@
 use crate::conf::{Leaf, quoted};
 use crate::doctor::{Answer, Crio, Diagnosis, Forecast, ImageLine, Setting, Trouble, Unit, commands};
 use crate::engine::{Engines, Origin, Program, Reading, Value};
-use crate::plan::Host;
 use crate::problem::Severity;
 
 /// How wide a page is.
@@ -102,9 +101,9 @@ impl Page {
 }
 
 /// Everything about a host.
-pub(super) fn page(host: &Host, diagnosis: &Diagnosis, verbose: bool) -> Page {
+pub(super) fn page(diagnosis: &Diagnosis, verbose: bool) -> Page {
     let mut page = Page::default();
-    engines(&mut page, host, diagnosis);
+    engines(&mut page, diagnosis);
     if let Some(crio) = &diagnosis.crio {
         settings(&mut page, crio);
     }
@@ -133,7 +132,7 @@ pub(super) fn page(host: &Host, diagnosis: &Diagnosis, verbose: bool) -> Page {
     page
 }
 
-fn engines(page: &mut Page, host: &Host, diagnosis: &Diagnosis) {
+fn engines(page: &mut Page, diagnosis: &Diagnosis) {
     page.heading("Engines");
     let wide = |text: &dyn Fn(&Program) -> String| {
         diagnosis.programs.iter().map(|program| text(program).chars().count()).max().unwrap_or(0)
@@ -141,7 +140,7 @@ fn engines(page: &mut Page, host: &Host, diagnosis: &Diagnosis) {
     let version = |program: &Program| {
         program.version.as_deref().map_or("-", |version| version.trim_start_matches('v')).to_owned()
     };
-    let path = |program: &Program| host.show(&program.path);
+    let path = |program: &Program| program.path.display().to_string();
     let (names, versions, paths) = (wide(&|program| program.name.to_owned()), wide(&version), wide(&path));
     for program in &diagnosis.programs {
         let library = match program.library {
@@ -229,10 +228,13 @@ fn settings(page: &mut Page, crio: &Crio) {
     }
     for (key, value, origin) in rows {
         let origin = match shown(origin) {
-            Some(origin) => format!("  ({origin})"),
+            Some(origin) => format!(" ({origin})"),
             None => String::new(),
         };
-        page.labelled(Style::Plain, key, width, &format!("{value}{origin}"));
+        // Nothing to do with a power cut, but it removes images too.
+        let update = key == "version_file_persist" && value != "\"\"";
+        let update = if update { "; an update of CRI-O removes the images of containers" } else { "" };
+        page.labelled(Style::Plain, key, width, &format!("{value}{origin}{update}"));
     }
     let unit = match &crio.wipe_unit {
         Unit::Missing => "there is none: `crio wipe` does not run at boot".to_owned(),
@@ -253,6 +255,10 @@ fn settings(page: &mut Page, crio: &Crio) {
 
 fn troubles(page: &mut Page, diagnosis: &Diagnosis) {
     page.heading("What is wrong");
+    let errors = diagnosis.troubles.iter().filter(|trouble| trouble.severity == Severity::Error);
+    if errors.count() == 0 && diagnosis.not_looked.is_empty() {
+        page.text(2, Style::Good, "no errors");
+    }
     for trouble in &diagnosis.troubles {
         let style = match trouble.severity {
             Severity::Error => Style::Bad,
@@ -272,9 +278,6 @@ fn troubles(page: &mut Page, diagnosis: &Diagnosis) {
     for (count, command) in warned.into_iter().filter(|(count, _)| *count > 0) {
         let what = if count == 1 { "1 warning".to_owned() } else { format!("{count} warnings") };
         page.labelled(Style::Quiet, "note", 7, &format!("{what} more, see `storagectl {command}`"));
-    }
-    if diagnosis.troubles.is_empty() && diagnosis.not_looked.is_empty() {
-        page.text(2, Style::Good, "nothing that stops an engine");
     }
 }
 
