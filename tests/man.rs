@@ -155,7 +155,10 @@ const FORECAST: [(&str, &str); 4] = [
         "at risk",
         "It is damaged, or was written so recently that it may not have reached the disk, or CRI-O does not start now and is going to wipe its storage once it does.",
     ),
-    ("unknown", "The records of its store cannot be read."),
+    (
+        "unknown",
+        "The records of its store cannot be read, or CRI-O's units give it arguments that decide and that are not looked at.",
+    ),
 ];
 
 fn files() -> Roff {

@@ -8,6 +8,8 @@ set -eu
 needed='
 podman podman
 crun crun
+conmon conmon
+skopeo skopeo
 rpm rpm
 rpmbuild rpm
 strace strace

@@ -43,9 +43,24 @@ pub struct Crio {
     pub runs: Option<bool>,
     /// Files that were changed after it had started, if it runs.
     pub changed_since: Vec<PathBuf>,
-    /// The arguments that its unit may give it beside its files, and where from.
+    /// The file with arguments for its units, if it has any.
     pub options_file: Option<PathBuf>,
+    /// Whether one of them decides what is wiped: arguments count more than files.
+    pub options_decide: bool,
 }
+
+/// Arguments of CRI-O that decide where its storage is and whether it goes.
+const DECIDING: [&str; 9] = [
+    "--config",
+    "--root",
+    "--imagestore",
+    "--storage-opt",
+    "--clean-shutdown-file",
+    "--version-file",
+    "--internal-wipe",
+    "--internal-repair",
+    "-c ",
+];
 
 /// The name of the unit that `crio wipe` runs in.
 pub(super) const WIPE_UNIT: &str = "crio-wipe.service";
@@ -89,6 +104,7 @@ impl Crio {
             runs: None,
             changed_since: Vec::new(),
             options_file: None,
+            options_decide: false,
         };
         let is_there = |path: &str| Ok::<_, io::Error>(root.stat(Path::new(path))?.is_some());
         if !root.is_tree() && !crio.clean_shutdown_file.value.is_empty() {
@@ -100,7 +116,10 @@ impl Crio {
         if !root.is_tree() {
             crio.running(root, reading, &text("api.listen", "/var/run/crio/crio.sock").value)?;
         }
-        crio.options_file = options(root);
+        if let Some((file, arguments)) = options(root) {
+            crio.options_file = Some(file);
+            crio.options_decide = DECIDING.iter().any(|argument| arguments.contains(argument));
+        }
         Ok(crio)
     }
 
@@ -180,18 +199,19 @@ fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// The file with arguments for CRI-O's units, if it sets any (crio.service).
-fn options(root: &Root) -> Option<PathBuf> {
+/// The file with arguments for CRI-O's units, and what it says, if it sets any (crio.service).
+fn options(root: &Root) -> Option<(PathBuf, String)> {
     let file = PathBuf::from("/etc/sysconfig/crio");
     let (bytes, _) = root.read(&file).ok()??;
-    let sets = |line: &str| {
-        line.trim().split_once('=').is_some_and(|(name, value)| {
-            name.starts_with("CRIO_")
-                && name.ends_with("_OPTIONS")
-                && !value.trim_matches(['"', '\'', ' ']).is_empty()
-        })
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let set = |line: &str| {
+        let (name, value) = line.trim().split_once('=')?;
+        let value = value.trim_matches(['"', '\'', ' ']);
+        let counts = name.starts_with("CRIO_") && name.ends_with("_OPTIONS") && !value.is_empty();
+        counts.then(|| value.to_owned())
     };
-    String::from_utf8_lossy(&bytes).lines().any(sets).then_some(file)
+    let values: Vec<String> = text.lines().filter_map(set).collect();
+    (!values.is_empty()).then(|| (file, values.join(" ")))
 }
 
 #[cfg(test)]
@@ -204,10 +224,11 @@ mod tests {
             let tree = tempfile::tempdir().unwrap();
             fs_err::create_dir_all(tree.path().join("etc/sysconfig")).unwrap();
             fs_err::write(tree.path().join("etc/sysconfig/crio"), text).unwrap();
-            options(&Root::tree(tree.path()).unwrap()).is_some()
+            options(&Root::tree(tree.path()).unwrap()).map(|(_, arguments)| arguments)
         };
-        assert!(sets("CRIO_STORAGE_OPTIONS=\"--root /srv\"\n"));
-        assert!(!sets("# CRIO_STORAGE_OPTIONS=--root\nCRIO_NETWORK_OPTIONS=\"\"\n"));
+        let storage = "CRIO_STORAGE_OPTIONS=\"--root /srv\"\nCRIO_NETWORK_OPTIONS=--x\n";
+        assert_eq!(sets(storage).as_deref(), Some("--root /srv --x"));
+        assert_eq!(sets("# CRIO_STORAGE_OPTIONS=--root\nCRIO_NETWORK_OPTIONS=\"\"\n"), None);
     }
 
     #[test]

@@ -230,6 +230,14 @@ pub fn forecast(wiper: &Wiper<'_>, image: &Kept<'_>) -> Forecast {
         let because = "its file system is in memory and is empty after a reboot".to_owned();
         return Forecast { remedy: Some(Remedy::Copy), ..forecast(Answer::Wiped, because) };
     }
+    let elsewhere = image.place == Place::Apart && !image.is_other_main;
+    if let Some(crio) = wiper.crio.filter(|crio| crio.options_decide && !elsewhere) {
+        let file = crio.options_file.as_deref().unwrap_or(Path::new("its unit")).display();
+        return forecast(
+            Answer::Unknown,
+            format!("`{file}` gives CRI-O arguments that decide about its storage and are not looked at"),
+        );
+    }
     let wipe = wiper.wipe();
     if image.place != Place::Apart {
         match &wipe {
@@ -317,6 +325,7 @@ mod tests {
             runs: Some(true),
             changed_since: Vec::new(),
             options_file: None,
+            options_decide: false,
         }
     }
 
@@ -410,6 +419,17 @@ mod tests {
         let stopped = Wiper { stops: Some("a store is missing"), ..wiper(&crio) };
         assert_eq!(told(&stopped, &kept(Place::Own)), says(Answer::AtRisk, "clean_shutdown_file"));
         assert_eq!(told(&stopped, &kept(Place::Apart)).0, Answer::Survives);
+    }
+
+    #[test]
+    fn what_arguments_decide_is_unknown() {
+        let mut crio = crio();
+        crio.options_decide = true;
+        let wiper = wiper(&crio);
+        assert_eq!(told(&wiper, &kept(Place::Own)).0, Answer::Unknown);
+        let other = Kept { is_other_main: true, ..kept(Place::Apart) };
+        assert_eq!(told(&wiper, &other).0, Answer::Unknown);
+        assert_eq!(told(&wiper, &kept(Place::Apart)).0, Answer::Survives);
     }
 
     #[test]

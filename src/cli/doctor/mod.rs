@@ -18,7 +18,7 @@ Of each image it says what a power cut at this moment would do to it:
   would be wiped  an engine removes it then, or it is in memory
   at risk         its store is damaged, or it was written so recently that it may
                   not have reached the disk
-  unknown         its store cannot be read
+  unknown         its store cannot be read, or arguments of CRI-O decide
 
 That an image would be wiped is no error of the host. With --root, CRI-O is taken
 to have been started and to run.";

@@ -138,10 +138,13 @@ impl Node {
             # Starts CRI-O, and waits until it serves or has stopped.
             start() {{
                 crio >/run/crio.log 2>&1 & crio=$!
-                until crio status info >/run/info 2>&1; do
+                for i in $(seq 400); do
+                    ! crio status info >/run/info 2>&1 || return 0
                     kill -0 $crio 2>/dev/null || return 0
-                    sleep 0.05
+                    sleep 0.1
                 done
+                echo 'CRI-O neither serves nor stops' >&2
+                return 1
             }}
             {script}",
             scratch = self.scratch.path().display(),
