@@ -204,3 +204,41 @@ fn place(origin: &Origin) -> (Option<&std::path::Path>, Option<usize>) {
         Origin::Environment(_) | Origin::Default => (None, None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::diagnose;
+    use crate::host::Root;
+
+    /// The names of all fields, as the man page writes them.
+    fn names(value: &Json, name: &str, found: &mut Vec<String>) {
+        match value {
+            Json::Object(fields) => {
+                for (key, value) in fields {
+                    let dot = if name.is_empty() { "" } else { "." };
+                    names(value, &format!("{name}{dot}{key}"), found);
+                }
+            }
+            Json::Array(items) => items.iter().for_each(|item| names(item, &format!("{name}[]"), found)),
+            _ => found.push(name.to_owned()),
+        }
+    }
+
+    #[test]
+    fn every_field_is_in_the_man_page() {
+        let trees = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd/doctor.in");
+        let mut found = Vec::new();
+        for tree in ["node", "broken", "bare"] {
+            let host = Host::new(Root::tree(&trees.join(tree)).unwrap(), None);
+            let document = document(&host, &diagnose(&host).unwrap());
+            names(&serde_json::to_value(document).unwrap(), "", &mut found);
+        }
+        assert!(found.len() > 50, "{found:?}");
+        for name in found {
+            // Some are documented together with what they are in.
+            let known = |field: &&str| name == *field || name.starts_with(&format!("{field}."));
+            assert!(FIELDS.iter().any(|(field, _)| known(field)), "{name}");
+        }
+    }
+}

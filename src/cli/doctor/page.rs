@@ -80,7 +80,7 @@ impl Page {
     fn labelled(&mut self, style: Style, label: &str, width: usize, text: &str) {
         let indent = width + 4;
         for (index, line) in wrap(text, WIDTH - indent).into_iter().enumerate() {
-            let label = if index == 0 { label } else { "" };
+            let (style, label) = if index == 0 { (style, label) } else { (Style::Plain, "") };
             let start = (style, format!("  {label:width$}  "));
             self.lines.push(vec![start, (Style::Plain, line)]);
         }
@@ -336,11 +336,13 @@ fn forecasts(page: &mut Page, diagnosis: &Diagnosis, verbose: bool) {
             };
             page.text(width + 4, Style::Plain, &because);
             if let Some(remedy) = &forecast.remedy {
-                let names: Vec<String> = images.iter().map(|image| image.title()).collect();
-                let names = if verbose { &names[..] } else { &names[..FEW.min(names.len())] };
+                let names: Vec<String> = images[..shown].iter().map(|image| image.title()).collect();
                 page.text(width + 4, Style::Quiet, "What makes it safe:");
-                for line in commands(remedy, &storage.path, &storage.driver, names) {
+                for line in commands(remedy, &storage.path, &storage.driver, &names) {
                     page.command(width + 6, &line);
+                }
+                if shown < images.len() {
+                    page.command(width + 6, "# with -v for all images");
                 }
             }
         }
