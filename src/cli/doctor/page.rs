@@ -1,7 +1,7 @@
 //! The page for people: at most 80 columns, short lines, nothing said by colour alone.
 
 use crate::conf::{Leaf, quoted};
-use crate::doctor::{Answer, Crio, Diagnosis, Forecast, ImageLine, Setting, Trouble, Unit, commands};
+use crate::doctor::{Answer, Crio, Diagnosis, Forecast, ImageLine, Remedy, Setting, Trouble, Unit, commands};
 use crate::engine::{Engines, Origin, Program, Reading, Value};
 use crate::problem::Severity;
 
@@ -310,6 +310,7 @@ fn forecasts(page: &mut Page, diagnosis: &Diagnosis, verbose: bool) {
                 other.answer == image.forecast.answer
                     && other.setting == image.forecast.setting
                     && other.remedy == image.forecast.remedy
+                    && (other.because == image.forecast.because || other.remedy == Some(Remedy::Sync))
             };
             match groups.iter_mut().find(same) {
                 Some((_, images)) => images.push(image),
