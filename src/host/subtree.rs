@@ -109,6 +109,19 @@ impl Subtree {
         let path = end.path.strip_prefix("/").expect("a walk ends at an absolute path").to_owned();
         Ok(dir.map(|dir| Directory { dir, path }))
     }
+
+    /// The regular file at `path`, symlinks followed inside the tree; `None` if there
+    /// is none.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn file(&self, path: &Path) -> io::Result<Option<Opened>> {
+        let Some((end, _)) = absent(walk::walk(&self.dir, path, true))? else {
+            return Ok(None);
+        };
+        let directory = Directory { dir: end.dir.as_fd().try_clone_to_owned()?, path: PathBuf::new() };
+        Ok(directory.open(end.name())?.filter(|file| file.stat.kind == Kind::File))
+    }
 }
 
 impl Directory {

@@ -99,12 +99,19 @@ pub fn check(root: &Root, request: &Request, progress: &Progress) -> Report {
         }
     }
     let world = World::new(root, stores);
-    structure(&world, &mut report);
+    let mismatched: Vec<PathBuf> = of_rule(&report, "driver-mismatch");
+    structure(&world, &mismatched, &mut report);
     if request.deep {
         deep::check(&world, request.jobs, progress, &mut report);
     }
-    finish(&world, request, &mut report);
+    finish(&world, request, &mismatched, &mut report);
     report
+}
+
+/// The stores with a finding of this rule.
+fn of_rule(report: &Report, id: &str) -> Vec<PathBuf> {
+    let findings = report.findings.iter().filter(|finding| finding.rule.id == id);
+    findings.map(|finding| finding.store.clone()).collect()
 }
 
 /// Looks whether there is a store, and reads its records.
@@ -148,11 +155,12 @@ fn open(
         let hint = "make the store again with that driver, or set the other in storage.conf";
         let finding = Finding::new("driver-mismatch", path, message, hint);
         report.put(finding.silently(Engines::ALL, "see no image of this store"));
+        records::check_other_driver(root, path, &request.driver, report)?;
     }
     Catalog::read(root, path, &driver, own).map(Some)
 }
 
-fn structure(world: &World<'_>, report: &mut Report) {
+fn structure(world: &World<'_>, mismatched: &[PathBuf], report: &mut Report) {
     let mut homes = Vec::new();
     for store in &world.stores {
         homes.push(Home::read(world, store, report).unwrap_or_else(|error| {
@@ -172,7 +180,9 @@ fn structure(world: &World<'_>, report: &mut Report) {
             }
         };
         look(report, &|report| across::not_mounted(world.root, &store.path, report).map(|_| ()));
-        look(report, &|report| records::check(world, home, report));
+        if !mismatched.contains(&store.path) {
+            look(report, &|report| records::check(world, home, report));
+        }
         look(report, &|report| images::check(world, home, report));
         if store.driver == "vfs" {
             look(report, &|report| layers::vfs(world, home, report));
@@ -186,7 +196,15 @@ fn structure(world: &World<'_>, report: &mut Report) {
     }
 }
 
-fn finish(world: &World<'_>, request: &Request, report: &mut Report) {
+fn finish(world: &World<'_>, request: &Request, mismatched: &[PathBuf], report: &mut Report) {
+    for finding in &mut report.findings {
+        // Engines do not see what is in the store of another driver.
+        if mismatched.contains(&finding.store)
+            && !matches!(finding.rule.id, "driver-mismatch" | "lock-missing")
+        {
+            finding.effects.clear();
+        }
+    }
     report.findings.retain_mut(|finding| {
         !request.skip.iter().any(|id| id == finding.rule.id) && finding.restrict(request.engines)
     });

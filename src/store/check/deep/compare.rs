@@ -30,6 +30,8 @@ pub(super) struct Layout<'a> {
     pub(super) uidmap: &'a [IdMap],
     /// How group ids are mapped.
     pub(super) gidmap: &'a [IdMap],
+    /// The mode of the root of the layer below.
+    pub(super) root_mode: Option<u32>,
 }
 
 /// In what something differs.
@@ -112,6 +114,8 @@ pub(super) struct Comparison<'a> {
     issues: Issues,
     /// The directory of the last entry, by the name it was looked up by.
     directory: Option<(PathBuf, Option<Directory>)>,
+    /// Whether there was an entry for the root.
+    has_root: bool,
     /// The file of the last entry, by its name.
     file: Option<(OsString, Opened)>,
     /// Copies of files that were hard links.
@@ -131,6 +135,7 @@ impl<'a> Comparison<'a> {
             kept: Vec::new(),
             issues: Issues::default(),
             directory: None,
+            has_root: false,
             file: None,
             split_links: Vec::new(),
         }
@@ -197,7 +202,20 @@ impl<'a> Comparison<'a> {
         let Some(directory) = self.open_directory(&parent)? else {
             return Ok(None);
         };
-        Ok(directory.open(&base)?.filter(|file| file.stat.kind == Kind::File))
+        if let Some(file) = directory.open(&base)?.filter(|file| file.stat.kind == Kind::File) {
+            return Ok(Some(file));
+        }
+        if directory.read_link(&base)?.is_none() {
+            return Ok(None);
+        }
+        // Engines follow a symlink that stands in a file's place; here it leads to
+        // nothing outside of the layer.
+        match self.tree.file(Path::new(&path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            // Too many symlinks.
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => Ok(None),
+            result => result,
+        }
     }
 
     /// An entry of the stream.
@@ -243,6 +261,7 @@ impl<'a> Comparison<'a> {
 
     fn root(&mut self, header: &Header) -> io::Result<()> {
         let top = self.tree.top()?;
+        self.has_root = true;
         if let (Entry::Directory, Some(node)) = (header.kind, top.node(OsStr::new("."))?) {
             let file = top.open(OsStr::new("."))?;
             self.values(header, OsStr::new("."), &node, file.as_ref())?;
@@ -494,12 +513,26 @@ impl<'a> Comparison<'a> {
         }
         if complete {
             let top = self.tree.top()?;
+            self.root_without_entry(&top)?;
             self.walk(&top, 0, buffer)?;
         }
         for difference in std::mem::take(&mut self.kept) {
             self.issues.put(difference.location, &difference.path, difference.detail);
         }
         Ok(self.issues)
+    }
+
+    /// The root has the mode of the one below, if the stream says nothing else; what the
+    /// first layer's has is the engine's affair, but nobody else may write to it.
+    fn root_without_entry(&mut self, top: &Directory) -> io::Result<()> {
+        let Some(node) = top.node(OsStr::new("."))?.filter(|_| !self.has_root) else {
+            return Ok(());
+        };
+        if node.stat.mode & 0o022 & !self.layout.root_mode.unwrap_or(0) != 0 {
+            let detail = format!("{:04o}", node.stat.mode);
+            self.issues.put(Location::Mode, OsStr::new("."), detail);
+        }
+        Ok(())
     }
 
     fn same_content(&self, one: &OsStr, other: &OsStr, buffer: &mut [u8]) -> io::Result<bool> {

@@ -51,6 +51,7 @@ struct Task {
     owners: bool,
     uidmap: Vec<IdMap>,
     gidmap: Vec<IdMap>,
+    root_mode: Option<u32>,
 }
 
 pub(super) fn check(world: &World<'_>, jobs: usize, progress: &Progress, report: &mut Report) {
@@ -120,6 +121,14 @@ fn tasks(world: &World<'_>, home: usize) -> io::Result<Vec<Task>> {
             continue;
         }
         let parent = layer.below().filter(|parent| is_one_name(parent));
+        let root_mode = match parent.and_then(|parent| world.recorded(home, parent).map(|at| (at, parent))) {
+            Some((at, parent)) => {
+                let below = world.root.stat(&world.stores[at].content_dir(parent))?;
+                // Where it is missing, that is told of it and not of this one.
+                Some(below.map_or(0o777, |stat| stat.mode))
+            }
+            None => None,
+        };
         tasks.push(Task {
             home,
             id: id.to_owned(),
@@ -132,6 +141,7 @@ fn tasks(world: &World<'_>, home: usize) -> io::Result<Vec<Task>> {
             owners,
             uidmap: layer.uidmap.clone().unwrap_or_default(),
             gidmap: layer.gidmap.clone().unwrap_or_default(),
+            root_mode,
         });
     }
     Ok(tasks)
@@ -181,6 +191,7 @@ impl Task {
             privileged: rustix::process::geteuid().is_root(),
             uidmap: &self.uidmap,
             gidmap: &self.gidmap,
+            root_mode: self.root_mode,
         };
         let expected = Expected { digest: &self.digest, size: self.size };
         layer::read(&tar_split, &content, &layout, &expected, buffer, progress)
@@ -238,7 +249,7 @@ fn tell(world: &World<'_>, task: &Task, outcome: Outcome, times_are_kept: bool, 
     } else if let Some(size) = outcome.size.filter(|_| !content_differs) {
         let wanted = task.size.unwrap_or_default();
         let message = format!("the layer `{short_id}` has {size} bytes instead of {wanted}");
-        report.put(finding("layer-size", message, false, "do not look at it").at(tar_split.clone()));
+        report.put(finding("layer-size", message, true, "").at(tar_split.clone()));
     } else if let Some(why) = outcome.not_tar {
         let error = io::Error::other(format!("{why}, so that its files were not compared"));
         report.could_not_look(world.could_not_look(&tar_split, &error));

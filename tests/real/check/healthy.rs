@@ -1,0 +1,1 @@
+//! Stores that nothing is wrong with.

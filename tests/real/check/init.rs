@@ -1,0 +1,1 @@
+//! init-store on stores that exist.
