@@ -169,14 +169,23 @@ def main():
         # In a name space of its own, with the cgroups that podman 6 wants to see.
         enter = 'mount -t tmpfs none /run && mount -t cgroup2 none /sys/fs/cgroup && exec "$@"'
         in_own = ["unshare", "-m", "sh", "-c", enter, "sh"]
-        engine = {"CONTAINERS_STORAGE_CONF": str(conf["big"])}
+        # Podman looks for its network programs, and does not start without.
+        helpers = scratch / "helpers"
+        helpers.mkdir()
+        for helper in ("netavark", "aardvark-dns"):
+            (helpers / helper).write_text("#!/bin/sh\n")
+            (helpers / helper).chmod(0o755)
+        (scratch / "containers.conf").write_text(
+            f'[engine]\nhelper_binaries_dir = ["{helpers}"]\ncgroup_manager = "cgroupfs"\n')
+        common = {"CONTAINERS_CONF": str(scratch / "containers.conf")}
+        engine = {**common, "CONTAINERS_STORAGE_CONF": str(conf["big"])}
         deep = rounds({
             "check-store --deep": lambda: measure([storagectl, "--config", conf["big"], "check-store", "--deep", "--quiet"]),
             "podman 6 system check": lambda: measure([*in_own, engines / "podman-6", "system", "check"], engine),
             "containers-storage check": lambda: measure([*in_own, engines / "containers-storage", "check"], engine),
             "openssl sha256": lambda: openssl(streams, jobs),
         }, options.rounds)
-        engine = {"CONTAINERS_STORAGE_CONF": str(conf["small"])}
+        engine = {**common, "CONTAINERS_STORAGE_CONF": str(conf["small"])}
         default = rounds({
             "check-store": lambda: measure([storagectl, "--config", conf["small"], "check-store", "--quiet"]),
             "podman 4 images": lambda: measure([*in_own, "podman", "images"], engine),

@@ -58,6 +58,9 @@ pub(crate) fn ask(engine: Engine, stores: &[&Path], read_only: bool) -> Answers 
     if read_only {
         command.env("READ_ONLY", "1");
     }
+    if engine == Engine::Podman6 {
+        command.env("CHECK", "1");
+    }
     let output = finish(&mut command);
     let said = String::from_utf8_lossy(&output.stdout);
     let lines = said.lines().filter_map(|line| {
@@ -100,6 +103,16 @@ impl Answers {
         if self.fails("save") { "saving" } else { self.quiet(healthy) }
     }
 
+    /// Whether the engine's own check finds something.
+    pub(crate) fn own_check(&self) -> &'static str {
+        let said = self.said("check");
+        match (self.fails("check"), said.contains("damage") || said.contains("Damage")) {
+            (false, _) => "finds nothing",
+            (true, true) => "finds it",
+            (true, false) => "fails",
+        }
+    }
+
     fn quiet(&self, healthy: &Self) -> &'static str {
         if self.said("use") == healthy.said("use") && self.said("images") == healthy.said("images") {
             "nothing"
@@ -112,8 +125,9 @@ impl Answers {
     #[track_caller]
     pub(crate) fn assert_healthy(&self) {
         for question in ["images", "use", "save"] {
-            assert!(!self.fails(question), "{self:?}");
+            assert!(self.0.contains_key(question) && !self.fails(question), "{self:?}");
         }
+        assert_eq!(self.own_check(), "finds nothing", "{self:?}");
         assert!(self.said("images").contains(IMAGE), "{self:?}");
     }
 }

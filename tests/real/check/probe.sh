@@ -7,6 +7,7 @@
 #   use      the files of IMAGE in a mounted container, as one number
 #   other    the same of OTHER, which is in another store
 #   save     IMAGE as an archive
+#   check    with the variable CHECK set: what its own check says
 #
 # Runs in mount and process namespaces of its own (`unshare -mpf`), with everything
 # that engines keep in memory. With the variable READ_ONLY set the first store is so.
@@ -65,6 +66,10 @@ ask images images --format '{{.Repository}}:{{.Tag}}' || all=failed
 if ! use use "$image" || [ -n "${all:-}" ]; then
     use other "$other"
     ask info info --format ok
+else
+    ask save save -q -o /run/archive "$image"
 fi
-# shellcheck disable=SC2086
-ask save save -q -o /run/archive "$image" || :
+if [ -n "${CHECK:-}" ]; then
+    ask check system check
+fi
+exit 0

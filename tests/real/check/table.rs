@@ -30,6 +30,8 @@ other files; `nothing`, no difference was seen. check-store's own verdict for ea
 engine is compared with the cell, where `silent` and `nothing` count as the same: what
 one probe does not meet, another may.
 
+The last column is what podman 6's own check says of the store, in full depth.
+
 A finding in *italics* needs `--deep`; one in (parentheses) is a warning.
 
 `tests/real/check` runs this; `STORAGECTL_UPDATE=1 cargo test --test real damage` writes
@@ -62,21 +64,23 @@ fn the_damage_table_is_what_engines_do() {
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
-                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(case) = cases.get(index) else { break };
                     let (row, mistakes) = case.row(&original, &engines, &healthy);
-                    rows.lock().unwrap().push((case.name, row));
+                    rows.lock().unwrap().push((index, row));
                     wrong.lock().unwrap().extend(mistakes);
                 }
             });
         }
     });
-    let rows = rows.into_inner().unwrap();
+    let mut rows = rows.into_inner().unwrap();
+    rows.sort();
     let wrong = wrong.into_inner().unwrap();
     let mut table = INTRODUCTION.to_owned();
-    table += "| Damage | check-store says | podman 4 | podman 6 |\n| --- | --- | --- | --- |\n";
-    for case in &cases {
-        table += &rows.iter().find(|(name, _)| *name == case.name).unwrap().1;
-    }
+    table += "| Damage | check-store says | podman 4 | podman 6 | `podman system check` |\n";
+    table += "| --- | --- | --- | --- | --- |\n";
+    table.extend(rows.into_iter().map(|(_, row)| row));
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     if std::env::var_os(UPDATE).is_some() {
         fs_err::write(TABLE, &table).unwrap();
@@ -120,6 +124,7 @@ impl Case {
             wrong.push(format!("{}: {}", self.name, serde_json::to_string_pretty(&deep).unwrap()));
         }
         let mut scopes = Vec::new();
+        let mut own_check = "";
         for (engine, healthy) in engines.iter().zip(healthy) {
             let answers = ask(*engine, &[&store.path, &control(original)], self.read_only);
             let seen = answers.scope(healthy);
@@ -132,10 +137,14 @@ impl Case {
                 ));
             }
             scopes.push(seen);
+            if *engine == Engine::Podman6 {
+                own_check = answers.own_check();
+            }
         }
         let mode = if self.read_only { " (ro)" } else { "" };
         let said = if said.is_empty() { "nothing".to_owned() } else { said.join(", ") };
-        (format!("| {}{mode} | {said} | {} | {} |\n", self.name, scopes[0], scopes[1]), wrong)
+        let row = format!("| {}{mode} | {said} | {} | {} | {own_check} |\n", self.name, scopes[0], scopes[1]);
+        (row, wrong)
     }
 }
 
