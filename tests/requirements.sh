@@ -15,6 +15,10 @@ setfacl acl
 setfattr attr
 busybox busybox-static
 mksquashfs squashfs-tools
+mkfs.erofs erofs-utils
+buildah buildah
+python3 python3
+setcap libcap2-bin
 gcc gcc
 make make
 git git

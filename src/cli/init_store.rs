@@ -7,13 +7,16 @@ use serde::Serialize;
 use super::output::Output;
 use super::{Common, store_paths};
 use crate::plan::effective_settings;
+use crate::problem::Problem;
 use crate::store;
 
-/// Make directories empty, valid, read-only image stores
+/// Make directories valid, read-only image stores
 ///
 /// Creates the lock files without which engines stop on a read-only file system,
 /// readable by everyone, and a marker file that says that the directory is meant
-/// to be a store. What is there already is not touched.
+/// to be a store. In a store with images, records and directories are made readable
+/// by everyone, so that the engines of normal users can use it; what is in layers
+/// is not touched.
 #[derive(Debug, Args)]
 pub(super) struct InitStore {
     /// The stores: absolute paths of directories, made if they are missing
@@ -33,6 +36,7 @@ struct Report {
 struct StoreLine {
     path: String,
     created: Vec<String>,
+    opened: Vec<String>,
 }
 
 impl InitStore {
@@ -42,21 +46,33 @@ impl InitStore {
         let driver = effective_settings(&host)?.driver;
         let mut stores = Vec::new();
         for path in paths {
-            let created = store::init(&host.root, Path::new(&path), &driver, common.dry_run)?;
             let shown = host.show(Path::new(&path));
+            let driver = store::driver_of(&host.root, Path::new(&path), &driver)
+                .map_err(Problem::cannot("look at", &shown))?;
+            let created = store::init(&host.root, Path::new(&path), &driver, common.dry_run)?;
+            let opened = store::open_up(&host.root, Path::new(&path), &driver, common.dry_run)?;
             let would = if common.dry_run { "would have " } else { "" };
-            if created.is_empty() {
-                output.detail(&format!("`{shown}` is an image store already"));
-            } else {
+            if !created.is_empty() {
                 output.status(&format!("{would}made `{shown}` an image store"));
+            } else if opened.is_empty() {
+                output.detail(&format!("`{shown}` is an image store already"));
+            }
+            match opened.len() {
+                0 => {}
+                1 => output
+                    .status(&format!("{would}made 1 file or directory in `{shown}` readable by everyone")),
+                count => output.status(&format!(
+                    "{would}made {count} files and directories in `{shown}` readable by everyone"
+                )),
             }
             stores.push(StoreLine {
                 path,
                 created: created.iter().map(|path| path.display().to_string()).collect(),
+                opened: opened.iter().map(|path| path.display().to_string()).collect(),
             });
         }
         if output.json {
-            let changed = stores.iter().any(|store| !store.created.is_empty());
+            let changed = stores.iter().any(|store| !store.created.is_empty() || !store.opened.is_empty());
             output.json(&Report { version: 1, changed, dry_run: common.dry_run, stores })?;
         }
         Ok(())

@@ -178,6 +178,26 @@ impl Directory {
         Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {limit} bytes")))
     }
 
+    /// Gives the file or directory at `name` these permission bits, too. Returns whether
+    /// it lacked some; with `dry_run` that is all it does.
+    ///
+    /// # Errors
+    /// If that is not allowed.
+    pub fn permit(&self, name: &OsStr, bits: u32, dry_run: bool) -> io::Result<bool> {
+        let Some(node) = self.node(name)?.filter(|node| node.stat.mode & bits != bits) else {
+            return Ok(false);
+        };
+        // A symlink has no mode of its own.
+        if !matches!(node.stat.kind, Kind::File | Kind::Directory) {
+            return Ok(false);
+        }
+        if !dry_run {
+            let opened = self.open(name)?.ok_or(Errno::NOENT)?;
+            fs::fchmod(&opened.file, Mode::from_raw_mode(opened.stat.mode | bits))?;
+        }
+        Ok(true)
+    }
+
     /// Where the symlink at `name` points; `None` if it is not one.
     ///
     /// # Errors

@@ -37,6 +37,7 @@ pub use rules::{RULES, Rule};
 use crate::engine::Engines;
 use crate::host::{Kind, Root};
 use crate::problem::{Problem, Severity};
+use crate::store::driver_of;
 use catalog::Catalog;
 use overlay::Home;
 use world::World;
@@ -148,7 +149,7 @@ fn open(
             }
         }
     }
-    let driver = catalog::driver_of(root, path, &request.driver)?;
+    let driver = driver_of(root, path, &request.driver)?;
     if checked && driver != request.driver {
         let message =
             format!("the store was made by the driver {driver}, and engines here use {}", request.driver);
