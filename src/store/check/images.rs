@@ -219,10 +219,15 @@ fn layers(world: &World<'_>, home: usize, image: &Image, top: &str, no_layers: b
             ("layer-loop", format!("the layer `{top}` of the image `{title}` is its own ancestor"))
         }
     };
-    let hint = "list the store that has that layer, or pull the image again";
+    let hint = if id == "layer-loop" {
+        "make the store again; engines that list its images never come to an end"
+    } else {
+        "list the store that has that layer, or pull the image again"
+    };
     let finding = Finding::new(id, &store.path, message, hint).of_image(title);
     if id == "layer-loop" {
-        report.put(finding.fails(Engines::ALL, Scope::Image));
+        // They follow it for ever.
+        report.put(finding.fails(Engines::ALL, Scope::Listing));
         return;
     }
     let finding = finding

@@ -2,9 +2,9 @@
 //! engine, creates and locks nothing, and believes nothing that it reads.
 //!
 //! The structure is everything that decides whether engines start, list and run:
-//! records ([`records`]), images ([`images`]), layers on disk ([`overlay`],
-//! [`layers`]), who may read and write ([`access`], [`selinux`]) and what stores do
-//! to each other ([`across`]). [`deep`] reads every byte: layers are assembled again
+//! records (`records`), images (`images`), layers on disk (`overlay`,
+//! `layers`), who may read and write (`access`, `selinux`) and what stores do
+//! to each other (`across`). `deep` reads every byte: layers are assembled again
 //! as the tar streams that they came from and compared with their digests, and what
 //! stands on the disk with the headers in those streams.
 //!
@@ -27,6 +27,7 @@ mod rules;
 mod selinux;
 mod world;
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -69,7 +70,8 @@ pub fn check(root: &Root, request: &Request, progress: &Progress) -> Report {
     let mut stores = Vec::new();
     let mut identities = Vec::new();
     let order = request.own.iter().chain(&request.listed).chain(&request.stores);
-    for path in order {
+    let mut known = HashSet::new();
+    for path in order.filter(|path| known.insert(path.as_path())) {
         let checked = request.stores.contains(path);
         let stat = root.stat(path);
         let identity = stat.as_ref().ok().and_then(|stat| stat.map(|stat| stat.id));
@@ -180,7 +182,12 @@ fn structure(world: &World<'_>, mismatched: &[PathBuf], report: &mut Report) {
                 report.could_not_look(world.could_not_look(&store.path, &error));
             }
         };
-        look(report, &|report| across::not_mounted(world.root, &store.path, report).map(|_| ()));
+        match across::not_mounted(world.root, &store.path, report) {
+            Ok(false) => {}
+            // What is under a mount point is of no interest.
+            Ok(true) => continue,
+            Err(error) => report.could_not_look(world.could_not_look(&store.path, &error)),
+        }
         if !mismatched.contains(&store.path) {
             look(report, &|report| records::check(world, home, report));
         }

@@ -162,14 +162,14 @@ fn ids_twice(store: &Catalog, report: &mut Report) {
     for image in &store.images {
         if !seen.insert(image.id()) {
             let file = store.images_dir().join("images.json");
-            put(report, "image-id-twice", image.id(), &file, "list both and use the last");
+            put(report, "image-id-twice", image.id(), &file, "use the last of the two");
         }
     }
     let mut seen = HashSet::new();
     for layer in &store.layers {
         if !seen.insert(layer.id()) {
             let file = store.layers_dir().join("layers.json");
-            put(report, "layer-id-twice", layer.id(), &file, "use the last");
+            put(report, "layer-id-twice", layer.id(), &file, "use the last of the two");
         }
     }
 }

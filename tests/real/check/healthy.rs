@@ -277,3 +277,16 @@ fn selinux_labels_that_containers_may_not_read_are_told_of() {
     label("container_ro_file_t");
     assert_eq!(check(), [""; 0]);
 }
+
+#[test]
+fn a_layer_that_is_its_own_ancestor_is_an_end_and_no_loop() {
+    let store = Store::copy_of(&made_by_buildah("overlay"));
+    let [top, base] = [0, 2].map(|index| store.layers()[index].clone());
+    store.edit("layers", |layers| {
+        let base = layers.iter_mut().find(|layer| layer["id"] == base.as_str()).unwrap();
+        base["parent"] = top.as_str().into();
+    });
+    // Engines never come to an end with such a store, so none is asked.
+    let findings = found(&store.checked(&["--deep"]));
+    assert!(findings.iter().any(|finding| finding.starts_with("layer-loop: ")), "{findings:?}");
+}
