@@ -25,6 +25,7 @@ git git
 '
 bench='
 augtool augeas-tools
+openssl openssl
 python3 python3
 '
 what=${1:-}

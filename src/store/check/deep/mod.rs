@@ -190,6 +190,9 @@ impl Task {
         let Some(tar_split) = tar_split.filter(|file| file.stat.kind == Kind::File) else {
             return Ok(Outcome { damaged: Some("it is not a file".to_owned()), ..Outcome::default() });
         };
+        if tar_split.stat.size == 0 {
+            return Ok(Outcome { damaged: Some("it is empty".to_owned()), ..Outcome::default() });
+        }
         let content = root.subtree(&self.content)?.ok_or_else(vanished)?;
         let parent = match &self.parent {
             Some(parent) if !self.overlay => root.subtree(parent)?,
