@@ -9,9 +9,11 @@ use std::path::Path;
 
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
+use storagectl::cli::CHECK_STORE_FIELDS;
 use storagectl::doctor::FINDINGS;
 use storagectl::lint::RULES;
-use storagectl::problem::IDS;
+use storagectl::problem::{IDS, Severity};
+use storagectl::store::check;
 
 #[test]
 fn the_man_pages_are_those_of_this_program() {
@@ -69,7 +71,15 @@ fn page(command: &clap::Command, whole: bool) -> String {
     man.render_options_section(&mut out).unwrap();
     exit_status().to_writer(&mut out).unwrap();
     if command.get_name() == "storagectl-check-config" {
-        rules().to_writer(&mut out).unwrap();
+        rules(RULES.iter().map(|rule| (rule.id, rule.severity, rule.description)))
+            .to_writer(&mut out)
+            .unwrap();
+    }
+    if command.get_name() == "storagectl-check-store" {
+        let rules = check::RULES.iter().map(|rule| (rule.id, rule.severity, rule.description));
+        self::rules(rules).to_writer(&mut out).unwrap();
+        scopes().to_writer(&mut out).unwrap();
+        fields().to_writer(&mut out).unwrap();
     }
     if command.get_name() == "storagectl-doctor" {
         doctor().to_writer(&mut out).unwrap();
@@ -111,11 +121,31 @@ fn problems() -> Roff {
     roff
 }
 
-fn rules() -> Roff {
+fn rules(rules: impl Iterator<Item = (&'static str, Severity, &'static str)>) -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["RULES"]);
-    for rule in RULES {
-        entry(&mut roff, rule.id, &format!("{}: {}.", rule.severity.name(), rule.description));
+    for (id, severity, description) in rules {
+        entry(&mut roff, id, &format!("{}: {description}.", severity.name()));
+    }
+    roff
+}
+
+fn scopes() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["SCOPES"]);
+    for (scope, meaning) in check::Scope::MEANINGS {
+        entry(&mut roff, scope.name(), &format!("{meaning}."));
+    }
+    roff
+}
+
+fn fields() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["JSON"]).text([roman(
+        "With --format json one object is written. [] stands for an array of what is named before it:",
+    )]);
+    for (field, meaning) in CHECK_STORE_FIELDS {
+        entry(&mut roff, field, &format!("{meaning}."));
     }
     roff
 }

@@ -17,12 +17,17 @@ setfacl acl
 setfattr attr
 busybox busybox-static
 mksquashfs squashfs-tools
+mkfs.erofs erofs-utils
+buildah buildah
+python3 python3
+setcap libcap2-bin
 gcc gcc
 make make
 git git
 '
 bench='
 augtool augeas-tools
+openssl openssl
 python3 python3
 '
 what=${1:-}

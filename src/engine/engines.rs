@@ -50,7 +50,7 @@ impl Engines {
     }
 
     /// Those in either set.
-    pub fn or(self, other: Self) -> Self {
+    pub const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 

@@ -109,6 +109,19 @@ impl Subtree {
         let path = end.path.strip_prefix("/").expect("a walk ends at an absolute path").to_owned();
         Ok(dir.map(|dir| Directory { dir, path }))
     }
+
+    /// The regular file at `path`, symlinks followed inside the tree; `None` if there
+    /// is none.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn file(&self, path: &Path) -> io::Result<Option<Opened>> {
+        let Some((end, _)) = absent(walk::walk(&self.dir, path, true))? else {
+            return Ok(None);
+        };
+        let directory = Directory { dir: end.dir.as_fd().try_clone_to_owned()?, path: PathBuf::new() };
+        Ok(directory.open(end.name())?.filter(|file| file.stat.kind == Kind::File))
+    }
 }
 
 impl Directory {
@@ -163,6 +176,26 @@ impl Directory {
             }
         }
         Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {limit} bytes")))
+    }
+
+    /// Gives the file or directory at `name` these permission bits, too. Returns whether
+    /// it lacked some; with `dry_run` that is all it does.
+    ///
+    /// # Errors
+    /// If that is not allowed.
+    pub fn permit(&self, name: &OsStr, bits: u32, dry_run: bool) -> io::Result<bool> {
+        let Some(node) = self.node(name)?.filter(|node| node.stat.mode & bits != bits) else {
+            return Ok(false);
+        };
+        // A symlink has no mode of its own.
+        if !matches!(node.stat.kind, Kind::File | Kind::Directory) {
+            return Ok(false);
+        }
+        if !dry_run {
+            let opened = self.open(name)?.ok_or(Errno::NOENT)?;
+            fs::fchmod(&opened.file, Mode::from_raw_mode(opened.stat.mode | bits))?;
+        }
+        Ok(true)
     }
 
     /// Where the symlink at `name` points; `None` if it is not one.

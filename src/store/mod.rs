@@ -6,19 +6,23 @@
 //! listed; [`check`] looks at everything.
 
 pub mod check;
+mod driver;
 mod gone;
 mod harm;
 mod init;
 mod mount_unit;
+mod open_up;
 mod path;
 mod provided;
 mod records;
 mod writable;
 
+pub use driver::driver_of;
 pub use gone::is_gone;
 pub use harm::{Harm, Scope, content_harms};
 pub use init::{MARKER, init};
 pub use mount_unit::{escape_unit_path, mount_unit};
+pub use open_up::open_up;
 pub use path::store_path;
 pub use provided::{provided_at_boot, unit_name};
 pub use records::{IdMap, Image, Layer, count_images, images, layers};

@@ -80,12 +80,7 @@ fn shared(world: &World<'_>, home: usize, report: &mut Report) {
             let message = format!("{images} in {}, too", title(world, other));
             let hint = "nothing needs to be done";
             let finding = Finding::new("images-shared", &store.path, message, hint);
-            report.put(
-                finding.silently(
-                    Engines::ALL,
-                    "list them twice and use those of the store that is searched first",
-                ),
-            );
+            report.put(finding.silently(Engines::ALL, "use those of the store that is searched first"));
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::super::records::{Image, Layer, parse};
-use crate::host::{Kind, Root};
+use crate::host::Root;
 
 /// A store with its records.
 #[derive(Debug)]
@@ -142,29 +142,4 @@ pub(super) fn is_one_name(id: &str) -> bool {
 /// Whether `name` looks like an id that the library makes.
 pub(super) fn is_id(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-/// The driver whose directories the store at `path` has: `wanted` if it has those,
-/// or none.
-///
-/// # Errors
-/// If it cannot be looked at.
-pub(super) fn driver_of(root: &Root, path: &Path, wanted: &str) -> io::Result<String> {
-    let has = |driver: &str| -> io::Result<bool> {
-        for part in ["images", "layers"] {
-            let dir = root.stat(&path.join(format!("{driver}-{part}")))?;
-            if dir.is_some_and(|stat| stat.kind == Kind::Directory) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    };
-    if !has(wanted)? {
-        for other in ["overlay", "vfs"] {
-            if has(other)? {
-                return Ok(other.to_owned());
-            }
-        }
-    }
-    Ok(wanted.to_owned())
 }

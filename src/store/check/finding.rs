@@ -25,6 +25,16 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// All of them, the furthest-reaching first, with what each means.
+    pub const MEANINGS: &[(Self, &str)] = &[
+        (Self::All, "every command fails, and CRI-O does not start"),
+        (Self::Layers, "every command that looks at a layer fails: listing, run, pull, build"),
+        (Self::Listing, "listing images fails, and the images concerned cannot be used"),
+        (Self::Image, "the images concerned cannot be used"),
+        (Self::Saving, "the images concerned run, but cannot be pushed or saved"),
+        (Self::Silent, "no engine says anything, but images are missing or containers get other files"),
+    ];
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
@@ -189,11 +199,26 @@ impl Finding {
                 Scope::Listing => format!("{engines} cannot list any image, and cannot use {images}"),
                 Scope::Image => format!("{engines} cannot use {images}"),
                 Scope::Saving => format!("{engines} cannot push or save {images}"),
-                Scope::Silent => format!("{engines} {}, and say nothing", effect.silently),
+                Scope::Silent => {
+                    let verb = engines.verb(&singular(effect.silently), effect.silently);
+                    format!(
+                        "{verb}, and {}",
+                        if engines.list().count() == 1 { "says nothing" } else { "say nothing" }
+                    )
+                }
             }
         };
         let said = self.effects.iter().map(say).collect::<Vec<_>>().join("; ");
         if self.for_users { format!("as a normal user, {said}") } else { said }
+    }
+}
+
+/// A sentence about several, "see no image", about one: "sees no image".
+fn singular(sentence: &str) -> String {
+    match sentence.split_once(' ') {
+        Some(("do", rest)) => format!("does {rest}"),
+        Some(("cannot", _)) | None => sentence.to_owned(),
+        Some((verb, rest)) => format!("{verb}s {rest}"),
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use sha2::Digest;
 
 use super::super::records::Image;
 use super::catalog::{Catalog, is_id, is_one_name};
@@ -15,6 +16,7 @@ use super::finding::{Finding, Report, Scope};
 use super::world::{Chain, World};
 use crate::engine::Engines;
 use crate::host::Directory;
+use crate::problem::Severity;
 
 /// The largest manifest or configuration that is read, in bytes; engines stop at 4 MiB.
 pub(super) const MAX_DOCUMENT: usize = 8 << 20;
@@ -31,7 +33,10 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
     let no_layers = store.layers.is_empty();
     for image in &store.images {
         if !is_one_name(image.id()) {
-            report.put(unsafe_id(store, image.id(), "images.json"));
+            let mut finding = unsafe_id(store, image.id(), "images.json");
+            // Engines validate it when they read the image.
+            finding.effects.clear();
+            report.put(finding.of_image(image.title()).fails(Engines::ALL, Scope::Listing));
             continue;
         }
         let dir = match images.node(OsStr::new(image.id()))? {
@@ -71,12 +76,14 @@ fn data(store: &Catalog, image: &Image, dir: Option<&Directory>, report: &mut Re
         let finding = Finding::new("big-data-missing", &store.path, message, PULL_AGAIN)
             .at(place.join(file_name(key)))
             .of_image(title.clone());
-        // `podman images` reads manifest and configuration of every image to tell its
-        // size; the others are read when the image is copied.
+        // `podman images` reads manifest and configuration of every image; signatures
+        // are read when it is copied, and other manifests when they are asked for.
         if needed {
             finding.fails(Engines::ALL, Scope::Listing)
-        } else {
+        } else if key.starts_with("signature") {
             finding.fails(Engines::ALL, Scope::Saving)
+        } else {
+            finding.severity(Severity::Warning).silently(Engines::ALL, "do not find it by that digest")
         }
     };
     let Some(dir) = dir else {
@@ -166,6 +173,14 @@ fn documents(
         Some(bytes) => {
             if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&bytes) {
                 report.put(malformed(&config, &error));
+            } else if config.strip_prefix("sha256:").is_some_and(|hex| hex != sha256(&bytes)) {
+                let message = format!(
+                    "the image `{title}` has a configuration that does not have the digest `{config}`"
+                );
+                let finding = Finding::new("config-digest", &store.path, message, PULL_AGAIN)
+                    .at(place.join(&name))
+                    .of_image(title.clone());
+                report.put(finding.fails(Engines::ALL, Scope::Listing));
             }
         }
         None => {
@@ -177,6 +192,11 @@ fn documents(
         }
     }
     Ok(())
+}
+
+/// Engines compare a configuration with its digest whenever they read it.
+fn sha256(bytes: &[u8]) -> String {
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The chain of layers below `top`.
@@ -199,10 +219,15 @@ fn layers(world: &World<'_>, home: usize, image: &Image, top: &str, no_layers: b
             ("layer-loop", format!("the layer `{top}` of the image `{title}` is its own ancestor"))
         }
     };
-    let hint = "list the store that has that layer, or pull the image again";
+    let hint = if id == "layer-loop" {
+        "make the store again; engines that list its images never come to an end"
+    } else {
+        "list the store that has that layer, or pull the image again"
+    };
     let finding = Finding::new(id, &store.path, message, hint).of_image(title);
     if id == "layer-loop" {
-        report.put(finding.fails(Engines::ALL, Scope::Image));
+        // They follow it for ever.
+        report.put(finding.fails(Engines::ALL, Scope::Listing));
         return;
     }
     let finding = finding

@@ -2,9 +2,9 @@
 //! engine, creates and locks nothing, and believes nothing that it reads.
 //!
 //! The structure is everything that decides whether engines start, list and run:
-//! records ([`records`]), images ([`images`]), layers on disk ([`overlay`],
-//! [`layers`]), who may read and write ([`access`], [`selinux`]) and what stores do
-//! to each other ([`across`]). [`deep`] reads every byte: layers are assembled again
+//! records (`records`), images (`images`), layers on disk (`overlay`,
+//! `layers`), who may read and write (`access`, `selinux`) and what stores do
+//! to each other (`across`). `deep` reads every byte: layers are assembled again
 //! as the tar streams that they came from and compared with their digests, and what
 //! stands on the disk with the headers in those streams.
 //!
@@ -27,6 +27,10 @@ mod rules;
 mod selinux;
 mod world;
 
+#[cfg(test)]
+mod arbitrary;
+
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -37,6 +41,7 @@ pub use rules::{RULES, Rule};
 use crate::engine::Engines;
 use crate::host::{Kind, Root};
 use crate::problem::{Problem, Severity};
+use crate::store::driver_of;
 use catalog::Catalog;
 use overlay::Home;
 use world::World;
@@ -68,7 +73,8 @@ pub fn check(root: &Root, request: &Request, progress: &Progress) -> Report {
     let mut stores = Vec::new();
     let mut identities = Vec::new();
     let order = request.own.iter().chain(&request.listed).chain(&request.stores);
-    for path in order {
+    let mut known = HashSet::new();
+    for path in order.filter(|path| known.insert(path.as_path())) {
         let checked = request.stores.contains(path);
         let stat = root.stat(path);
         let identity = stat.as_ref().ok().and_then(|stat| stat.map(|stat| stat.id));
@@ -99,12 +105,19 @@ pub fn check(root: &Root, request: &Request, progress: &Progress) -> Report {
         }
     }
     let world = World::new(root, stores);
-    structure(&world, &mut report);
+    let mismatched: Vec<PathBuf> = of_rule(&report, "driver-mismatch");
+    structure(&world, &mismatched, &mut report);
     if request.deep {
         deep::check(&world, request.jobs, progress, &mut report);
     }
-    finish(&world, request, &mut report);
+    finish(&world, request, &mismatched, &mut report);
     report
+}
+
+/// The stores with a finding of this rule.
+fn of_rule(report: &Report, id: &str) -> Vec<PathBuf> {
+    let findings = report.findings.iter().filter(|finding| finding.rule.id == id);
+    findings.map(|finding| finding.store.clone()).collect()
 }
 
 /// Looks whether there is a store, and reads its records.
@@ -141,18 +154,19 @@ fn open(
             }
         }
     }
-    let driver = catalog::driver_of(root, path, &request.driver)?;
+    let driver = driver_of(root, path, &request.driver)?;
     if checked && driver != request.driver {
         let message =
             format!("the store was made by the driver {driver}, and engines here use {}", request.driver);
         let hint = "make the store again with that driver, or set the other in storage.conf";
         let finding = Finding::new("driver-mismatch", path, message, hint);
         report.put(finding.silently(Engines::ALL, "see no image of this store"));
+        records::check_other_driver(root, path, &request.driver, report)?;
     }
     Catalog::read(root, path, &driver, own).map(Some)
 }
 
-fn structure(world: &World<'_>, report: &mut Report) {
+fn structure(world: &World<'_>, mismatched: &[PathBuf], report: &mut Report) {
     let mut homes = Vec::new();
     for store in &world.stores {
         homes.push(Home::read(world, store, report).unwrap_or_else(|error| {
@@ -171,8 +185,15 @@ fn structure(world: &World<'_>, report: &mut Report) {
                 report.could_not_look(world.could_not_look(&store.path, &error));
             }
         };
-        look(report, &|report| across::not_mounted(world.root, &store.path, report).map(|_| ()));
-        look(report, &|report| records::check(world, home, report));
+        match across::not_mounted(world.root, &store.path, report) {
+            Ok(false) => {}
+            // What is under a mount point is of no interest.
+            Ok(true) => continue,
+            Err(error) => report.could_not_look(world.could_not_look(&store.path, &error)),
+        }
+        if !mismatched.contains(&store.path) {
+            look(report, &|report| records::check(world, home, report));
+        }
         look(report, &|report| images::check(world, home, report));
         if store.driver == "vfs" {
             look(report, &|report| layers::vfs(world, home, report));
@@ -186,7 +207,15 @@ fn structure(world: &World<'_>, report: &mut Report) {
     }
 }
 
-fn finish(world: &World<'_>, request: &Request, report: &mut Report) {
+fn finish(world: &World<'_>, request: &Request, mismatched: &[PathBuf], report: &mut Report) {
+    for finding in &mut report.findings {
+        // Engines do not see what is in the store of another driver.
+        if mismatched.contains(&finding.store)
+            && !matches!(finding.rule.id, "driver-mismatch" | "lock-missing")
+        {
+            finding.effects.clear();
+        }
+    }
     report.findings.retain_mut(|finding| {
         !request.skip.iter().any(|id| id == finding.rule.id) && finding.restrict(request.engines)
     });

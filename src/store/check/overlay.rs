@@ -188,11 +188,6 @@ impl Check<'_> {
         report.put(self.fails(finding, Engines::ALL, Scope::Image));
     }
 
-    /// Whether an image ends here, so that its files are read.
-    fn is_top(&self) -> bool {
-        self.world.stores.iter().any(|store| store.tops.contains(self.id))
-    }
-
     /// Engines that read `l` for layers below `top`: those that know no
     /// `lower-layers`, and all where it is missing.
     fn readers_of_links(&self, top: &str) -> Engines {
@@ -222,11 +217,7 @@ impl Check<'_> {
         let Some(link) = &on_disk.link else {
             let message = format!("the layer `{short_id}` has no file `link`");
             let finding = self.finding("link-missing", message, self.dir().join("link"));
-            report.put(if self.is_top() {
-                self.fails(finding, Engines::ALL, Scope::Image)
-            } else {
-                finding.severity(Severity::Warning)
-            });
+            report.put(self.of_ending(finding, |finding| finding.fails(Engines::ALL, Scope::Image)));
             return;
         };
         let l = self.store.path.join(&self.store.driver).join("l");
@@ -269,21 +260,31 @@ impl Check<'_> {
         // Who reads it: for an image that ends here, engines that go by `link`; below
         // another top, those that go by that one's `lower`, where this name stands.
         let mut readers = Engines::NONE;
+        let mut twice = false;
         for top in self.world.tops_above(self.id) {
-            readers = readers.or(match (top == self.id, rule) {
+            let more = match (top == self.id, rule) {
                 (true, _) => BY_LINK,
                 (false, "link-wrong") => Engines::NONE,
                 (false, _) => self.readers_of_links(&top),
-            });
+            };
+            readers = readers.or(more);
+            let chain = self.world.chain(self.home, &top);
+            let Chain::Whole(chain) = chain else { continue };
+            twice |= !more.is_empty() && led_to.is_some_and(|other| chain.iter().any(|id| id == other));
         }
-        if readers.is_empty() {
-            finding = finding.severity(Severity::Warning);
-        } else if led_to.is_some_and(|other| self.homes.iter().any(|home| home.layers.contains_key(other))) {
-            finding = finding.silently(readers, WRONG_ROOT);
+        let leads_to_a_layer =
+            led_to.is_some_and(|other| self.homes.iter().any(|home| home.layers.contains_key(other)));
+        if rule == "link-wrong" {
+            finding.images = self.world.ends_at(self.id);
+        }
+        report.put(if readers.is_empty() {
+            finding.severity(Severity::Warning)
+        } else if leads_to_a_layer && !twice {
+            finding.silently(readers, WRONG_ROOT)
         } else {
-            finding = finding.fails(readers, Scope::Image);
-        }
-        report.put(finding);
+            // The kernel mounts no directory twice in one overlay.
+            finding.fails(readers, Scope::Image)
+        });
     }
 
     /// `lower`: the short names of all layers below.
@@ -316,8 +317,10 @@ impl Check<'_> {
         };
         let message = format!("the file `lower` of the layer `{short_id}` {difference}");
         let finding = self.finding("lower-wrong", message, place);
-        report.put(if ids.contains(&None) && self.is_top() {
-            self.fails(finding, readers, Scope::Image)
+        let mut once = HashSet::from([Some(self.id)]);
+        let twice = ids.iter().any(|id| !once.insert(*id));
+        report.put(if ids.contains(&None) || twice {
+            self.of_ending(finding, |finding| finding.fails(readers, Scope::Image))
         } else {
             self.wrong_root(finding, readers)
         });
@@ -343,20 +346,24 @@ impl Check<'_> {
         let message = format!("the file `lower-layers` of the layer `{}` {difference}", short(self.id));
         let finding = self.finding("lower-layers-wrong", message, self.dir().join("lower-layers"));
         let readers = Engines::ALL.without(BY_LINK);
-        report.put(if unknown.is_some() && self.is_top() {
-            self.fails(finding, readers, Scope::Image)
+        let mut once = HashSet::from([self.id]);
+        let twice = ids.iter().any(|id| !once.insert(id));
+        report.put(if unknown.is_some() || twice {
+            self.of_ending(finding, |finding| finding.fails(readers, Scope::Image))
         } else {
             self.wrong_root(finding, readers)
         });
     }
 
-    /// Only an image that ends here is hurt; others that will be built on it are.
     fn wrong_root(&self, finding: Finding, readers: Engines) -> Finding {
-        if self.is_top() {
-            finding.silently(readers, WRONG_ROOT)
-        } else {
-            finding.severity(Severity::Warning)
-        }
+        self.of_ending(finding, |finding| finding.silently(readers, WRONG_ROOT))
+    }
+
+    /// Only images that end here are hurt by what stands in its files; those that will
+    /// be built on it otherwise.
+    fn of_ending(&self, mut finding: Finding, hurt: impl FnOnce(Finding) -> Finding) -> Finding {
+        finding.images = self.world.ends_at(self.id);
+        if finding.images.is_empty() { finding.severity(Severity::Warning) } else { hurt(finding) }
     }
 
     /// The layer that a short name means: by `l` of the first store that has it, or,

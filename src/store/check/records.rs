@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::super::harm::{self, Harm, content_harms};
+use super::super::records::Image;
 use super::catalog::{Catalog, is_id};
 use super::finding::{Finding, Report, Scope};
 use super::world::World;
@@ -16,6 +17,9 @@ const NO_IMAGE: &str = "see no image of this store";
 /// Podman 4 reads a malformed images.json as far as it can; storage 1.44 and later do not.
 const FORGIVING: Engines = Engines::PODMAN4;
 
+/// Engines that read volatile-layers.json: storage 1.45 and later.
+const VOLATILE: Engines = Engines::PODMAN5.or(Engines::PODMAN6);
+
 pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
     let store = &world.stores[home];
     let harms = content_harms(world.root, &store.path, &store.driver)?;
@@ -23,7 +27,7 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
     let (images_told, layers_told) = (malformed("images-json-malformed"), malformed("layers-json-malformed"));
     let read_only = world.root.is_read_only(&store.path)?;
     for harm in harms {
-        report.put(of_harm(world.root, store, harm)?);
+        report.put(of_harm(world.root, &store.path, harm)?);
     }
     if !read_only {
         not_sealable(world.root, store, report)?;
@@ -38,32 +42,54 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
     Ok(())
 }
 
-fn of_harm(root: &Root, store: &Catalog, harm: Harm) -> io::Result<Finding> {
+/// What engines with another driver than the store's meet there: missing lock files.
+pub(super) fn check_other_driver(
+    root: &Root,
+    store: &Path,
+    driver: &str,
+    report: &mut Report,
+) -> io::Result<()> {
+    for harm in content_harms(root, store, driver)? {
+        report.put(of_harm(root, store, harm)?);
+    }
+    Ok(())
+}
+
+fn of_harm(root: &Root, store: &Path, harm: Harm) -> io::Result<Finding> {
     let everything = harm.scope == harm::Scope::All;
     let scope = if everything { Scope::All } else { Scope::Layers };
-    let finding = Finding::new(harm.id, &store.path, harm.message, harm.hint);
+    let place = harm.place;
+    let finding = Finding::new(harm.id, store, harm.message, harm.hint).at(&place);
     Ok(match harm.id {
         // Storage 1.52 and later log the error and go on without the store's images.
         "lock-missing" if everything => finding
             .fails(Engines::PODMAN4, Scope::All)
             .silently(Engines::ALL.without(Engines::PODMAN4), NO_IMAGE),
+        "images-json-malformed" if root.stat(&place)?.is_some_and(|stat| stat.kind == Kind::Directory) => {
+            finding.fails(Engines::ALL, Scope::All)
+        }
         "images-json-malformed" => {
-            let file = store.images_dir().join("images.json");
-            let is_dir = root.stat(&file)?.is_some_and(|stat| stat.kind == Kind::Directory);
-            let finding = finding.at(file);
-            if is_dir {
-                finding.fails(Engines::ALL, Scope::All)
+            let finding = finding.fails(Engines::ALL.without(FORGIVING), Scope::All);
+            // What it could read it lists, and then does not find.
+            if has_record(root, &place)? {
+                finding.fails(FORGIVING, Scope::Listing)
             } else {
-                finding
-                    .fails(Engines::ALL.without(FORGIVING), Scope::All)
-                    .silently(FORGIVING, "see no image of this store, or some")
+                finding.silently(FORGIVING, NO_IMAGE)
             }
         }
-        "layers-json-malformed" => {
-            finding.at(store.layers_dir().join("layers.json")).fails(Engines::ALL, scope)
-        }
+        "layers-json-malformed" if place.ends_with("volatile-layers.json") => finding.fails(VOLATILE, scope),
         _ => finding.fails(Engines::ALL, scope),
     })
+}
+
+/// Whether a malformed file starts with a whole record.
+fn has_record(root: &Root, file: &Path) -> io::Result<bool> {
+    let bytes = root.read(file)?.map(|(bytes, _)| bytes).unwrap_or_default();
+    let Some(rest) = bytes.trim_ascii_start().strip_prefix(b"[") else {
+        return Ok(false);
+    };
+    let mut records = serde_json::Deserializer::from_slice(rest).into_iter::<Image>();
+    Ok(records.next().is_some_and(|record| record.is_ok()))
 }
 
 /// A store that is read-only one day needs both lock files then.
@@ -136,14 +162,14 @@ fn ids_twice(store: &Catalog, report: &mut Report) {
     for image in &store.images {
         if !seen.insert(image.id()) {
             let file = store.images_dir().join("images.json");
-            put(report, "image-id-twice", image.id(), &file, "list both and use the last");
+            put(report, "image-id-twice", image.id(), &file, "use the last of the two");
         }
     }
     let mut seen = HashSet::new();
     for layer in &store.layers {
         if !seen.insert(layer.id()) {
             let file = store.layers_dir().join("layers.json");
-            put(report, "layer-id-twice", layer.id(), &file, "use the last");
+            put(report, "layer-id-twice", layer.id(), &file, "use the last of the two");
         }
     }
 }

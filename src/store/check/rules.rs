@@ -37,13 +37,14 @@ const fn deep_warning(id: &'static str, description: &'static str) -> Rule {
 
 /// All rules, sorted by name.
 pub const RULES: &[Rule] = &[
+    deep("big-data-digest", "another file of an image has other content"),
     error("big-data-malformed", "a manifest or configuration is not JSON"),
-    error("big-data-missing", "a manifest or another file of an image is missing"),
+    error("big-data-missing", "a manifest or other file of an image is missing"),
     error("big-data-size", "a manifest or another file has the wrong size"),
-    deep("config-digest", "a configuration is not the one of its digest"),
+    error("config-digest", "a configuration is not the one of its digest"),
     warning("depends-on-store", "images need layers of another store"),
-    error("diff-missing", "a layer has no content"),
     deep("diff-ids-mismatch", "a configuration names other layers"),
+    error("diff-missing", "a layer has no content"),
     error("driver-mismatch", "the store was made by another storage driver"),
     deep("file-added", "a file that is not in the layer"),
     deep("file-content", "a file has other content"),

@@ -76,6 +76,18 @@ impl<'a> World<'a> {
         names
     }
 
+    /// The images, of all stores, whose topmost layer this is.
+    pub(super) fn ends_at(&self, id: &str) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for image in self.stores.iter().flat_map(|store| &store.images) {
+            if image.tops().any(|top| top == id) {
+                names.push(image.title());
+            }
+        }
+        names.dedup();
+        names
+    }
+
     /// The topmost layers of images that have the layer `id` below them.
     pub(super) fn tops_above(&self, id: &str) -> Vec<String> {
         let users = self.users.get_or_init(|| self.all_users());

@@ -64,12 +64,23 @@ chmod 0700 "$m/home/user"
 commit localhost/app:2
 b tag localhost/app:2 localhost/app:latest
 
-# Shares no layer with the others: does it still work when they do not?
+# Shares no layer with the others.
 from scratch
 mkdir "$m/bin"
 cp /bin/busybox "$m/bin/sh"
 echo other >"$m/mark"
 commit localhost/other:1
 
-umount "$store/$driver" 2>/dev/null || :
-rm -rf "$store/$driver-containers" "$store/storage.lock" "$store/userns.lock" "$store/cache" "$store/libpod"
+
+# Another store, with an image of its own: does it still work when the first does not?
+b() { buildah --root "$store-control" --runroot "$scratch/run-control" --storage-driver "$driver" "$@"; }
+from scratch
+mkdir "$m/bin"
+cp /bin/busybox "$m/bin/sh"
+echo control >"$m/mark"
+commit localhost/control:1
+
+for made in "$store" "$store-control"; do
+    umount "$made/$driver" 2>/dev/null || :
+    rm -rf "$made/$driver-containers" "$made/storage.lock" "$made/userns.lock" "$made/cache" "$made/libpod"
+done

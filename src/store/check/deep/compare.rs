@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::layer::{clean, split};
 use super::tar_header::{Header, Kind as Entry};
-use crate::host::{Directory, Kind, Node, Opened, Special, Subtree};
+use crate::host::{Attributes, Directory, Kind, Node, Opened, Special, Subtree};
 use crate::store::IdMap;
 
 /// How a layer was unpacked.
@@ -30,6 +30,8 @@ pub(super) struct Layout<'a> {
     pub(super) uidmap: &'a [IdMap],
     /// How group ids are mapped.
     pub(super) gidmap: &'a [IdMap],
+    /// The mode of the root of the layer below.
+    pub(super) root_mode: Option<u32>,
 }
 
 /// In what something differs.
@@ -112,6 +114,8 @@ pub(super) struct Comparison<'a> {
     issues: Issues,
     /// The directory of the last entry, by the name it was looked up by.
     directory: Option<(PathBuf, Option<Directory>)>,
+    /// Whether there was an entry for the root.
+    has_root: bool,
     /// The file of the last entry, by its name.
     file: Option<(OsString, Opened)>,
     /// Copies of files that were hard links.
@@ -131,6 +135,7 @@ impl<'a> Comparison<'a> {
             kept: Vec::new(),
             issues: Issues::default(),
             directory: None,
+            has_root: false,
             file: None,
             split_links: Vec::new(),
         }
@@ -197,7 +202,20 @@ impl<'a> Comparison<'a> {
         let Some(directory) = self.open_directory(&parent)? else {
             return Ok(None);
         };
-        Ok(directory.open(&base)?.filter(|file| file.stat.kind == Kind::File))
+        if let Some(file) = directory.open(&base)?.filter(|file| file.stat.kind == Kind::File) {
+            return Ok(Some(file));
+        }
+        if directory.read_link(&base)?.is_none() {
+            return Ok(None);
+        }
+        // Engines follow a symlink that stands in a file's place; here it leads to
+        // nothing outside of the layer.
+        match self.tree.file(Path::new(&path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            // Too many symlinks.
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => Ok(None),
+            result => result,
+        }
     }
 
     /// An entry of the stream.
@@ -243,9 +261,13 @@ impl<'a> Comparison<'a> {
 
     fn root(&mut self, header: &Header) -> io::Result<()> {
         let top = self.tree.top()?;
+        self.has_root = true;
         if let (Entry::Directory, Some(node)) = (header.kind, top.node(OsStr::new("."))?) {
-            let file = top.open(OsStr::new("."))?;
-            self.values(header, OsStr::new("."), &node, file.as_ref())?;
+            let found = match top.open(OsStr::new("."))? {
+                Some(file) => file.attributes()?,
+                None => None,
+            };
+            self.values(header, OsStr::new("."), &node, found.as_ref());
         }
         Ok(())
     }
@@ -322,7 +344,8 @@ impl<'a> Comparison<'a> {
         if node.stat.kind == Kind::Symlink {
             return Ok(());
         }
-        self.values(header, path, node, None)
+        self.values(header, path, node, None);
+        Ok(())
     }
 
     /// What is not a link.
@@ -338,10 +361,11 @@ impl<'a> Comparison<'a> {
         let link = if header.kind == Entry::Symlink { directory.read_link(base)? } else { None };
         let opens = matches!(node.stat.kind, Kind::File | Kind::Directory);
         let file = if opens { directory.open(base)? } else { None };
-        let masked = match &file {
-            Some(file) => file.attribute(c"user.containers.override_stat")?,
+        let found = match &file {
+            Some(file) => file.attributes()?,
             None => None,
         };
+        let masked = found.as_ref().and_then(mask_of);
         let (major, minor) = header.device;
         let wrong = match (header.kind, node.stat.kind, node.special) {
             (Entry::File, Kind::File, _)
@@ -368,7 +392,7 @@ impl<'a> Comparison<'a> {
             let detail = format!("has {} bytes instead of none", node.stat.size);
             self.differs(Location::Copy, path, detail, Some(node));
         }
-        self.values(header, path, node, file.as_ref())?;
+        self.values(header, path, node, found.as_ref());
         if header.kind == Entry::File
             && header.size > 0
             && let Some(file) = file.filter(|file| file.stat.kind == Kind::File)
@@ -378,20 +402,10 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
-    /// Mode, owner, time and extended attributes.
-    fn values(
-        &mut self,
-        header: &Header,
-        path: &OsStr,
-        node: &Node,
-        file: Option<&Opened>,
-    ) -> io::Result<()> {
-        let masked = match file {
-            Some(file) => {
-                file.attribute(c"user.containers.override_stat")?.and_then(|text| override_of(&text))
-            }
-            None => None,
-        };
+    /// Mode, owner, time and extended attributes. `found` is nothing where those are not
+    /// to be looked at, or where the file system has none.
+    fn values(&mut self, header: &Header, path: &OsStr, node: &Node, found: Option<&Attributes>) {
+        let masked = found.and_then(mask_of);
         let (mode, uid, gid) = match masked {
             Some((uid, gid, mode)) => (mode, uid, gid),
             None => (node.stat.mode, u64::from(node.stat.uid), u64::from(node.stat.gid)),
@@ -412,10 +426,9 @@ impl<'a> Comparison<'a> {
             }
         }
         self.time(header, path, node);
-        if let (Some(file), true) = (file, header.kind != Entry::HardLink) {
-            self.extended(header, path, node, file)?;
+        if let Some(found) = found {
+            self.extended(header, path, node, found);
         }
-        Ok(())
     }
 
     fn time(&mut self, header: &Header, path: &OsStr, node: &Node) {
@@ -439,11 +452,10 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn extended(&mut self, header: &Header, path: &OsStr, node: &Node, file: &Opened) -> io::Result<()> {
-        let Some(found) = file.attributes()? else {
-            // Engines go on where the file system has none.
-            return Ok(());
-        };
+    fn extended(&mut self, header: &Header, path: &OsStr, node: &Node, found: &Attributes) {
+        if header.attributes.is_empty() && found.is_empty() {
+            return;
+        }
         let counts = |name: &[u8]| {
             let own = DRIVERS.iter().any(|driver| name.starts_with(driver));
             let seen = name.starts_with(b"user.")
@@ -463,7 +475,7 @@ impl<'a> Comparison<'a> {
             .filter(|(name, _)| counts(name))
             .collect();
         if wanted == found {
-            return Ok(());
+            return;
         }
         let mut names: Vec<String> = wanted
             .iter()
@@ -474,7 +486,6 @@ impl<'a> Comparison<'a> {
             .collect();
         names.sort();
         self.differs(Location::Attributes, path, names.join(", "), Some(node));
-        Ok(())
     }
 
     /// What is on the disk and in no entry, and the end of the account.
@@ -494,12 +505,26 @@ impl<'a> Comparison<'a> {
         }
         if complete {
             let top = self.tree.top()?;
+            self.root_without_entry(&top)?;
             self.walk(&top, 0, buffer)?;
         }
         for difference in std::mem::take(&mut self.kept) {
             self.issues.put(difference.location, &difference.path, difference.detail);
         }
         Ok(self.issues)
+    }
+
+    /// The root has the mode of the one below, if the stream says nothing else; what the
+    /// first layer's has is the engine's affair, but nobody else may write to it.
+    fn root_without_entry(&mut self, top: &Directory) -> io::Result<()> {
+        let Some(node) = top.node(OsStr::new("."))?.filter(|_| !self.has_root) else {
+            return Ok(());
+        };
+        if node.stat.mode & 0o022 & !self.layout.root_mode.unwrap_or(0) != 0 {
+            let detail = format!("{:04o}", node.stat.mode);
+            self.issues.put(Location::Mode, OsStr::new("."), detail);
+        }
+        Ok(())
     }
 
     fn same_content(&self, one: &OsStr, other: &OsStr, buffer: &mut [u8]) -> io::Result<bool> {
@@ -681,6 +706,13 @@ fn mapped(map: &[IdMap], id: u64) -> Option<u64> {
         let offset = i64::try_from(id).ok()?.checked_sub(inside)?;
         (0..size).contains(&offset).then(|| u64::try_from(outside.checked_add(offset)?).ok()).flatten()
     })
+}
+
+/// What `force_mask` hides of a file with these attributes.
+fn mask_of(attributes: &Attributes) -> Option<(u64, u64, u32)> {
+    let (_, text) =
+        attributes.iter().find(|(name, _)| name.as_c_str() == c"user.containers.override_stat")?;
+    override_of(text)
 }
 
 /// `user.containers.override_stat`: what `force_mask` hides, `UID:GID:MODE` and more.

@@ -58,7 +58,10 @@ fn documents(
 ) -> io::Result<()> {
     let store = &world.stores[home];
     let mut config = None;
-    for key in image.big_data_names.iter().flatten() {
+    let mut keys: Vec<&String> = image.big_data_names.iter().flatten().collect();
+    // The manifest says which of the others is the configuration.
+    keys.sort_by_key(|key| *key != "manifest");
+    for key in keys {
         let name = file_name(key);
         if !is_one_name(&name.to_string_lossy()) {
             continue;
@@ -69,6 +72,10 @@ fn documents(
         let Some(wanted) = wanted(image, key) else {
             continue;
         };
+        // Engines compare that one themselves, and `images` has done it.
+        if config.as_deref() == Some(key.as_str()) {
+            continue;
+        }
         // A manifest of the first schema has a signature in it that its digest leaves out.
         if key.starts_with("manifest") {
             let bytes = dir.read(&name, MAX_DOCUMENT)?.unwrap_or_default();
@@ -102,17 +109,8 @@ fn wanted(image: &Image, key: &str) -> Option<String> {
 
 fn differs(store: &Catalog, image: &Image, key: &str, wanted: &str) -> Finding {
     let title = image.title();
-    let (rule, message) = if key.starts_with("manifest") {
-        (
-            "manifest-digest",
-            format!("the image `{title}` has a `{key}` that does not have the digest `{wanted}`"),
-        )
-    } else {
-        (
-            "config-digest",
-            format!("the image `{title}` has a `{key}` that does not have the digest `{wanted}`"),
-        )
-    };
+    let message = format!("the image `{title}` has a `{key}` that does not have the digest `{wanted}`");
+    let rule = if key.starts_with("manifest") { "manifest-digest" } else { "big-data-digest" };
     Finding::new(rule, &store.path, message, PULL_AGAIN)
         .at(store.images_dir().join(image.id()).join(file_name(key)))
         .of_image(title)

@@ -176,8 +176,8 @@ fn file(
         crc.update(&buffer[..count]);
         total += count as u64;
         progress.done.fetch_add(count as u64, Ordering::Relaxed);
-        // A file may be as long as it likes; what is too long is wrong.
-        if total > size {
+        // What is too long is wrong, however long it is.
+        if total > size || (total == size && file.stat.size == size) {
             break;
         }
     }

@@ -22,7 +22,7 @@ use super::world::World;
 use crate::engine::Engines;
 use crate::host::{Kind, Root};
 use crate::problem::Severity;
-use crate::store::IdMap;
+use crate::store::{IdMap, Layer};
 use compare::{Issue, Layout, Location, Times};
 use layer::{Expected, Outcome};
 
@@ -51,12 +51,13 @@ struct Task {
     owners: bool,
     uidmap: Vec<IdMap>,
     gidmap: Vec<IdMap>,
+    root_mode: Option<u32>,
 }
 
 pub(super) fn check(world: &World<'_>, jobs: usize, progress: &Progress, report: &mut Report) {
     let mut tasks = Vec::new();
     for (home, store) in world.stores.iter().enumerate().filter(|(_, store)| store.checked) {
-        match self::tasks(world, home) {
+        match self::tasks(world, home, report) {
             Ok(more) => tasks.extend(more),
             Err(error) => report.could_not_look(world.could_not_look(&store.path, &error)),
         }
@@ -92,7 +93,7 @@ pub(super) fn check(world: &World<'_>, jobs: usize, progress: &Progress, report:
     }
 }
 
-fn tasks(world: &World<'_>, home: usize) -> io::Result<Vec<Task>> {
+fn tasks(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<Vec<Task>> {
     let store = &world.stores[home];
     let dir = if store.driver == "vfs" { "vfs/dir" } else { store.driver.as_str() };
     // What a normal user's engine makes belongs to that user and to ids that are
@@ -106,35 +107,55 @@ fn tasks(world: &World<'_>, home: usize) -> io::Result<Vec<Task>> {
         if !is_one_name(id) || !seen.insert(id) || digest.is_empty() {
             continue;
         }
-        let content = store.content_dir(id);
-        let top = world.root.stat(&content)?;
-        // What is missing has been told of; what comes from an additional layer store
-        // or is looked at through composefs is laid out in another way.
-        let elsewhere = world.root.read_link(&content)?.is_some()
-            || world.root.stat(&store.layer_dir(id).join("composefs-data"))?.is_some();
-        if elsewhere || top.is_none_or(|stat| stat.kind != Kind::Directory) {
-            continue;
+        match task(world, home, layer, owners) {
+            Ok(Some(task)) => tasks.push(task),
+            Ok(None) => {}
+            Err(error) => report.could_not_look(world.could_not_look(&store.layer_dir(id), &error)),
         }
-        let name = format!("{id}.tar-split.gz");
-        if world.root.stat(&store.layers_dir().join(&name))?.is_none() {
-            continue;
-        }
-        let parent = layer.below().filter(|parent| is_one_name(parent));
-        tasks.push(Task {
-            home,
-            id: id.to_owned(),
-            digest: digest.to_owned(),
-            size: layer.diff_size.and_then(|size| u64::try_from(size).ok()),
-            tar_split: (store.layers_dir(), name),
-            content,
-            parent: parent.map(|parent| store.content_dir(parent)),
-            overlay: store.driver != "vfs",
-            owners,
-            uidmap: layer.uidmap.clone().unwrap_or_default(),
-            gidmap: layer.gidmap.clone().unwrap_or_default(),
-        });
     }
     Ok(tasks)
+}
+
+/// What there is to do for a layer; nothing if its content is not laid out as usual.
+fn task(world: &World<'_>, home: usize, layer: &Layer, owners: bool) -> io::Result<Option<Task>> {
+    let store = &world.stores[home];
+    let id = layer.id();
+    let content = store.content_dir(id);
+    let top = world.root.stat(&content)?;
+    // What is missing has been told of; what comes from an additional layer store
+    // or is looked at through composefs is laid out in another way.
+    let elsewhere = world.root.read_link(&content)?.is_some()
+        || world.root.stat(&store.layer_dir(id).join("composefs-data"))?.is_some();
+    if elsewhere || top.is_none_or(|stat| stat.kind != Kind::Directory) {
+        return Ok(None);
+    }
+    let name = format!("{id}.tar-split.gz");
+    if world.root.stat(&store.layers_dir().join(&name))?.is_none() {
+        return Ok(None);
+    }
+    let parent = layer.below().filter(|parent| is_one_name(parent));
+    let root_mode = match parent.and_then(|parent| world.recorded(home, parent).map(|at| (at, parent))) {
+        Some((at, parent)) => {
+            let below = world.root.stat(&world.stores[at].content_dir(parent))?;
+            // Where it is missing, that is told of it and not of this one.
+            Some(below.map_or(0o777, |stat| stat.mode))
+        }
+        None => None,
+    };
+    Ok(Some(Task {
+        home,
+        id: id.to_owned(),
+        digest: layer.diff_digest.clone().unwrap_or_default(),
+        size: layer.diff_size.and_then(|size| u64::try_from(size).ok()),
+        tar_split: (store.layers_dir(), name),
+        content,
+        parent: parent.map(|parent| store.content_dir(parent)),
+        overlay: store.driver != "vfs",
+        owners,
+        uidmap: layer.uidmap.clone().unwrap_or_default(),
+        gidmap: layer.gidmap.clone().unwrap_or_default(),
+        root_mode,
+    }))
 }
 
 /// Does all tasks, `jobs` at a time.
@@ -169,6 +190,9 @@ impl Task {
         let Some(tar_split) = tar_split.filter(|file| file.stat.kind == Kind::File) else {
             return Ok(Outcome { damaged: Some("it is not a file".to_owned()), ..Outcome::default() });
         };
+        if tar_split.stat.size == 0 {
+            return Ok(Outcome { damaged: Some("it is empty".to_owned()), ..Outcome::default() });
+        }
         let content = root.subtree(&self.content)?.ok_or_else(vanished)?;
         let parent = match &self.parent {
             Some(parent) if !self.overlay => root.subtree(parent)?,
@@ -181,6 +205,7 @@ impl Task {
             privileged: rustix::process::geteuid().is_root(),
             uidmap: &self.uidmap,
             gidmap: &self.gidmap,
+            root_mode: self.root_mode,
         };
         let expected = Expected { digest: &self.digest, size: self.size };
         layer::read(&tar_split, &content, &layout, &expected, buffer, progress)
@@ -238,7 +263,7 @@ fn tell(world: &World<'_>, task: &Task, outcome: Outcome, times_are_kept: bool, 
     } else if let Some(size) = outcome.size.filter(|_| !content_differs) {
         let wanted = task.size.unwrap_or_default();
         let message = format!("the layer `{short_id}` has {size} bytes instead of {wanted}");
-        report.put(finding("layer-size", message, false, "do not look at it").at(tar_split.clone()));
+        report.put(finding("layer-size", message, true, "").at(tar_split.clone()));
     } else if let Some(why) = outcome.not_tar {
         let error = io::Error::other(format!("{why}, so that its files were not compared"));
         report.could_not_look(world.could_not_look(&tar_split, &error));
