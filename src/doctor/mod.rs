@@ -10,6 +10,7 @@
 //! file) are taken as they are: they are what `crio wipe` will look at when the host
 //! is up again. In a tree CRI-O is taken to have been started and to run.
 
+mod checked;
 mod crio;
 mod forecast;
 mod pinned;
@@ -32,7 +33,7 @@ pub use storage::Storage;
 pub use trouble::{FINDINGS, Trouble};
 pub use unit::Unit;
 
-use trouble::Checked;
+use checked::Checked;
 
 /// What there is to say about a host.
 #[derive(Debug)]

@@ -1,4 +1,5 @@
 mod document;
+mod layout;
 mod page;
 
 use std::process::ExitCode;

@@ -1,104 +1,13 @@
-//! The page for people: at most 80 columns, short lines, nothing said by colour alone.
+//! The page for people: short lines, nothing said by colour alone.
 
+use super::layout::{Page, Style};
 use crate::conf::{Leaf, quoted};
 use crate::doctor::{Answer, Crio, Diagnosis, Forecast, ImageLine, Remedy, Setting, Trouble, Unit, commands};
 use crate::engine::{Engines, Origin, Program, Reading, Value};
 use crate::problem::Severity;
 
-/// How wide a page is.
-const WIDTH: usize = 80;
-
 /// How many images are named in a row that is about several, without `-v`.
 const FEW: usize = 6;
-
-/// How a piece of text is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Style {
-    Plain,
-    Heading,
-    Good,
-    Bad,
-    Doubtful,
-    Quiet,
-}
-
-impl Style {
-    fn start(self) -> &'static str {
-        match self {
-            Self::Plain => "",
-            Self::Heading => "\u{1b}[1m",
-            Self::Good => "\u{1b}[1;32m",
-            Self::Bad => "\u{1b}[1;31m",
-            Self::Doubtful => "\u{1b}[1;33m",
-            Self::Quiet => "\u{1b}[2m",
-        }
-    }
-
-    fn of(answer: Answer) -> Self {
-        match answer {
-            Answer::Survives => Self::Good,
-            Answer::Wiped => Self::Bad,
-            Answer::AtRisk | Answer::Unknown => Self::Doubtful,
-        }
-    }
-}
-
-/// A page, line by line, each in pieces.
-#[derive(Debug, Default)]
-pub(super) struct Page {
-    lines: Vec<Vec<(Style, String)>>,
-}
-
-impl Page {
-    /// The page as text.
-    pub(super) fn render(&self, colored: bool) -> String {
-        let mut out = String::new();
-        for line in &self.lines {
-            let mut text = String::new();
-            for (style, piece) in line {
-                match style {
-                    style if colored && *style != Style::Plain => {
-                        text += &format!("{}{piece}\u{1b}[0m", style.start());
-                    }
-                    _ => text += piece,
-                }
-            }
-            out += text.trim_end();
-            out.push('\n');
-        }
-        out
-    }
-
-    fn heading(&mut self, text: &str) {
-        if !self.lines.is_empty() {
-            self.lines.push(Vec::new());
-        }
-        self.lines.push(vec![(Style::Heading, text.to_owned())]);
-    }
-
-    /// A paragraph behind `label`, wrapped below its own beginning.
-    fn labelled(&mut self, style: Style, label: &str, width: usize, text: &str) {
-        let indent = width + 4;
-        for (index, line) in wrap(text, WIDTH - indent).into_iter().enumerate() {
-            let (style, label) = if index == 0 { (style, label) } else { (Style::Plain, "") };
-            let start = (style, format!("  {label:width$}  "));
-            self.lines.push(vec![start, (Style::Plain, line)]);
-        }
-    }
-
-    /// A paragraph.
-    fn text(&mut self, indent: usize, style: Style, text: &str) {
-        for line in wrap(text, WIDTH - indent) {
-            self.lines.push(vec![(Style::Plain, " ".repeat(indent)), (style, line)]);
-        }
-    }
-
-    /// A line that is not wrapped, since somebody may copy it.
-    fn command(&mut self, indent: usize, text: &str) {
-        let style = if text.starts_with('#') { Style::Quiet } else { Style::Plain };
-        self.lines.push(vec![(Style::Plain, " ".repeat(indent)), (style, text.to_owned())]);
-    }
-}
 
 /// Everything about a host.
 pub(super) fn page(diagnosis: &Diagnosis, verbose: bool) -> Page {
@@ -301,7 +210,7 @@ fn forecasts(page: &mut Page, diagnosis: &Diagnosis, verbose: bool) {
     for (index, storage) in diagnosis.storages.iter().enumerate() {
         if let Err(problem) = &storage.images {
             let text = format!("the images of {}: {}", storage.path.display(), problem.message);
-            page.labelled(Style::of(Answer::Unknown), Answer::Unknown.words(), width, &text);
+            page.labelled(style(Answer::Unknown), Answer::Unknown.words(), width, &text);
         }
         let mut groups: Vec<(&Forecast, Vec<&ImageLine>)> = Vec::new();
         for image in diagnosis.images.iter().filter(|image| image.storage == index) {
@@ -323,7 +232,7 @@ fn forecasts(page: &mut Page, diagnosis: &Diagnosis, verbose: bool) {
             let count =
                 if images.len() == 1 { "1 image".to_owned() } else { format!("{} images", images.len()) };
             let head = format!("{count} in {}", storage.path.display());
-            page.labelled(Style::of(answer), answer.words(), width, &head);
+            page.labelled(style(answer), answer.words(), width, &head);
             let shown = if verbose { images.len() } else { FEW.min(images.len()) };
             for image in &images[..shown] {
                 page.command(width + 6, &image.title());
@@ -378,46 +287,10 @@ fn shown(origin: &Origin) -> Option<String> {
     }
 }
 
-/// Lines of at most `width` columns. A word that is longer stands on a line of its own.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let last = lines.last_mut().expect("there is one from the beginning");
-        if last.is_empty() {
-            last.push_str(word);
-        } else if last.chars().count() + 1 + word.chars().count() <= width {
-            last.push(' ');
-            last.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_end_before_the_page_does() {
-        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrap("/a/long/path is long", 5), ["/a/long/path", "is", "long"]);
-        assert_eq!(wrap("", 5), [""]);
-    }
-
-    #[test]
-    fn colour_adds_nothing_but_colour() {
-        let mut page = Page::default();
-        page.heading("Engines");
-        page.labelled(Style::Bad, "error", 7, "it is wrong");
-        let plain = page.render(false);
-        let mut colored = page.render(true);
-        assert_ne!(colored, plain);
-        for code in ["\u{1b}[1m", "\u{1b}[1;31m", "\u{1b}[0m"] {
-            colored = colored.replace(code, "");
-        }
-        assert_eq!(colored, plain);
-        assert_eq!(plain, "Engines\n  error    it is wrong\n");
+fn style(answer: Answer) -> Style {
+    match answer {
+        Answer::Survives => Style::Good,
+        Answer::Wiped => Style::Bad,
+        Answer::AtRisk | Answer::Unknown => Style::Doubtful,
     }
 }
