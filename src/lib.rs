@@ -3,6 +3,7 @@ pub mod cli;
 pub mod conf;
 pub mod declare;
 pub mod dependents;
+pub mod doctor;
 pub mod engine;
 pub mod host;
 pub mod lint;

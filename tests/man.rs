@@ -9,8 +9,11 @@ use std::path::Path;
 
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
+use storagectl::cli::CHECK_STORE_FIELDS;
+use storagectl::doctor::FINDINGS;
 use storagectl::lint::RULES;
-use storagectl::problem::IDS;
+use storagectl::problem::{IDS, Severity};
+use storagectl::store::check;
 
 #[test]
 fn the_man_pages_are_those_of_this_program() {
@@ -68,7 +71,18 @@ fn page(command: &clap::Command, whole: bool) -> String {
     man.render_options_section(&mut out).unwrap();
     exit_status().to_writer(&mut out).unwrap();
     if command.get_name() == "storagectl-check-config" {
-        rules().to_writer(&mut out).unwrap();
+        rules(RULES.iter().map(|rule| (rule.id, rule.severity, rule.description)))
+            .to_writer(&mut out)
+            .unwrap();
+    }
+    if command.get_name() == "storagectl-check-store" {
+        let rules = check::RULES.iter().map(|rule| (rule.id, rule.severity, rule.description));
+        self::rules(rules).to_writer(&mut out).unwrap();
+        scopes().to_writer(&mut out).unwrap();
+        fields().to_writer(&mut out).unwrap();
+    }
+    if command.get_name() == "storagectl-doctor" {
+        doctor().to_writer(&mut out).unwrap();
     }
     if command.get_name() == "storagectl-apply" {
         declarations().to_writer(&mut out).unwrap();
@@ -111,11 +125,11 @@ fn problems() -> Roff {
     roff
 }
 
-fn rules() -> Roff {
+fn rules(rules: impl Iterator<Item = (&'static str, Severity, &'static str)>) -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["RULES"]);
-    for rule in RULES {
-        entry(&mut roff, rule.id, &format!("{}: {}.", rule.severity.name(), rule.description));
+    for (id, severity, description) in rules {
+        entry(&mut roff, id, &format!("{}: {description}.", severity.name()));
     }
     roff
 }
@@ -155,6 +169,66 @@ fn boot() -> Roff {
     )]);
     roff
 }
+fn scopes() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["SCOPES"]);
+    for (scope, meaning) in check::Scope::MEANINGS {
+        entry(&mut roff, scope.name(), &format!("{meaning}."));
+    }
+    roff
+}
+
+fn fields() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["JSON"]).text([roman(
+        "With --format json one object is written. [] stands for an array of what is named before it:",
+    )]);
+    for (field, meaning) in CHECK_STORE_FIELDS {
+        entry(&mut roff, field, &format!("{meaning}."));
+    }
+    roff
+}
+
+fn doctor() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["FORECAST"]);
+    for (answer, meaning) in FORECAST {
+        entry(&mut roff, answer, meaning);
+    }
+    roff.control("PP", []).text([roman(
+        "A forecast is about a power cut at this moment. On a running host it follows from the files that CRI-O leaves on the disk, as `crio wipe` is going to find them. With --root CRI-O is taken to have been started and to run. That an image would be wiped is no error of the host and does not change the exit status.",
+    )]);
+    roff.control("PP", []).text([roman(
+        "Nobody can ask the kernel whether a file has reached the disk, and engines do not sync the layers that they write, unless `sync = \"filesystem\"` is set and all of them know it. So an image is called at risk until the kernel has had time to write it: `vm.dirty_expire_centisecs` and `vm.dirty_writeback_centisecs` together, and 25 seconds for the journal; one minute with the kernel's defaults. A sync that somebody did meanwhile is not noticed. In a tree, and where nothing can be written, this is not asked.",
+    )]);
+    roff.control("SH", ["FINDINGS"])
+        .text([roman("Beside the errors of storagectl-check-config(1) and storagectl-check-store(1):")]);
+    for (id, severity, meaning) in FINDINGS {
+        entry(&mut roff, id, &format!("{}: {meaning}.", severity.name()));
+    }
+    roff.control("SH", ["JSON"]);
+    for (field, meaning) in storagectl::cli::DOCTOR_FIELDS {
+        entry(&mut roff, field, &format!("{meaning}."));
+    }
+    roff
+}
+
+/// What becomes of an image.
+const FORECAST: [(&str, &str); 4] = [
+    ("survives", "It is there when the host is up again."),
+    (
+        "would be wiped",
+        "CRI-O removes it when the host boots, or when CRI-O itself starts, or its file system is in memory.",
+    ),
+    (
+        "at risk",
+        "It is damaged, or was written so recently that it may not have reached the disk, or CRI-O does not start now and is going to wipe its storage once it does.",
+    ),
+    (
+        "unknown",
+        "The records of its store cannot be read, or CRI-O's units give it arguments that decide and that are not looked at.",
+    ),
+];
 
 fn files() -> Roff {
     let mut roff = Roff::new();

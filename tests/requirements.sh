@@ -8,6 +8,8 @@ set -eu
 needed='
 podman podman
 crun crun
+conmon conmon
+skopeo skopeo
 rpm rpm
 rpmbuild rpm
 strace strace
@@ -20,12 +22,17 @@ mksquashfs squashfs-tools
 bwrap bubblewrap
 rofiles-fuse ostree
 fusermount fuse3
+mkfs.erofs erofs-utils
+buildah buildah
+python3 python3
+setcap libcap2-bin
 gcc gcc
 make make
 git git
 '
 bench='
 augtool augeas-tools
+openssl openssl
 python3 python3
 '
 what=${1:-}

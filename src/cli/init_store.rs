@@ -8,13 +8,16 @@ use super::output::Output;
 use super::{Common, store_paths};
 use crate::declare::declare;
 use crate::plan::effective_settings;
+use crate::problem::Problem;
 use crate::store;
 
-/// Make directories empty, valid, read-only image stores
+/// Make directories valid, read-only image stores
 ///
 /// Creates the lock files without which engines stop on a read-only file system,
 /// readable by everyone, and a marker file that says that the directory is meant
-/// to be a store. What is there already is not touched.
+/// to be a store. In a store with images, records and directories are made readable
+/// by everyone, so that the engines of normal users can use it; what is in layers
+/// is not touched.
 #[derive(Debug, Args)]
 pub(super) struct InitStore {
     /// The stores: absolute paths of directories, made if they are missing
@@ -47,6 +50,7 @@ struct Declaration {
 struct StoreLine {
     path: String,
     created: Vec<String>,
+    opened: Vec<String>,
 }
 
 impl InitStore {
@@ -61,16 +65,28 @@ impl InitStore {
         let would = if common.dry_run { "would have " } else { "" };
         let mut stores = Vec::new();
         for path in &paths {
-            let created = store::init(&host.root, Path::new(path), &driver, common.dry_run)?;
             let shown = host.show(Path::new(path));
-            if created.is_empty() {
-                output.detail(&format!("`{shown}` is an image store already"));
-            } else {
+            let driver = store::driver_of(&host.root, Path::new(path), &driver)
+                .map_err(Problem::cannot("look at", &shown))?;
+            let created = store::init(&host.root, Path::new(path), &driver, common.dry_run)?;
+            let opened = store::open_up(&host.root, Path::new(path), &driver, common.dry_run)?;
+            if !created.is_empty() {
                 output.status(&format!("{would}made `{shown}` an image store"));
+            } else if opened.is_empty() {
+                output.detail(&format!("`{shown}` is an image store already"));
+            }
+            match opened.len() {
+                0 => {}
+                1 => output
+                    .status(&format!("{would}made 1 file or directory in `{shown}` readable by everyone")),
+                count => output.status(&format!(
+                    "{would}made {count} files and directories in `{shown}` readable by everyone"
+                )),
             }
             stores.push(StoreLine {
                 path: path.clone(),
                 created: created.iter().map(|path| path.display().to_string()).collect(),
+                opened: opened.iter().map(|path| path.display().to_string()).collect(),
             });
         }
         let mut declaration = None;
@@ -84,7 +100,7 @@ impl InitStore {
             declaration = Some(Declaration { file, created });
         }
         if output.json {
-            let changed = stores.iter().any(|store| !store.created.is_empty())
+            let changed = stores.iter().any(|store| !store.created.is_empty() || !store.opened.is_empty())
                 || declaration.as_ref().is_some_and(|declaration| declaration.created);
             output.json(&Report { version: 1, changed, dry_run: common.dry_run, stores, declaration })?;
         }

@@ -4,8 +4,10 @@
 mod add_store;
 mod apply;
 mod check_config;
+mod check_store;
 mod clean_dependents;
 mod completions;
+mod doctor;
 mod init_store;
 mod list_stores;
 mod output;
@@ -25,6 +27,9 @@ use crate::host::Root;
 use crate::plan::{Host, Mode, Serve};
 use crate::problem::Problem;
 use output::Output;
+
+pub use check_store::FIELDS as CHECK_STORE_FIELDS;
+pub use doctor::FIELDS as DOCTOR_FIELDS;
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -126,10 +131,12 @@ enum Command {
     RemoveStore(remove_store::RemoveStore),
     ListStores(list_stores::ListStores),
     InitStore(init_store::InitStore),
+    CheckStore(check_store::CheckStore),
     ShowConfig(show_config::ShowConfig),
     CheckConfig(check_config::CheckConfig),
     Apply(apply::Apply),
     CleanDependents(clean_dependents::CleanDependents),
+    Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -158,6 +165,8 @@ pub fn run() -> ExitCode {
         Command::CheckConfig(command) => command.run(&cli.common, &output),
         Command::Apply(command) => command.run(&cli.common, &output),
         Command::CleanDependents(command) => command.run(&cli.common, &output).map(done),
+        Command::Doctor(command) => command.run(&cli.common, &output),
+        Command::CheckStore(command) => command.run(&cli.common, &output),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);

@@ -7,8 +7,8 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
 use super::{Color, Common, Format};
-use crate::lint::{Finding, Severity};
-use crate::problem::{Place, Problem};
+use crate::lint::Finding;
+use crate::problem::{Place, Problem, Severity};
 
 /// An error as data.
 #[derive(Serialize)]
@@ -144,15 +144,8 @@ impl Output {
     /// A finding of a check as text: what, where, what engines do because of it,
     /// and what helps. `is_data` says that it goes to standard output.
     pub(super) fn finding(&self, finding: &Finding, file: Option<&str>, is_data: bool) -> String {
-        // Where standard error is no terminal, colour was asked for.
-        let asked_for = !io::stderr().is_terminal();
-        let colored = self.colored && (!is_data || asked_for || io::stdout().is_terminal());
-        let renderer = if colored { Renderer::styled() } else { Renderer::plain() };
-        let level = match finding.rule.severity {
-            Severity::Error => Level::ERROR,
-            Severity::Warning => Level::WARNING,
-        };
-        let title = level.primary_title(finding.message.as_str()).id(finding.rule.id);
+        let renderer = self.renderer(is_data);
+        let title = level(finding.rule.severity).primary_title(finding.message.as_str()).id(finding.rule.id);
         let what = match &finding.place {
             Some(place) => {
                 let (text, span) = first_line_of(place);
@@ -166,8 +159,57 @@ impl Output {
                 renderer.render(&[Group::with_title(title)]) + &file
             }
         };
-        let (cyan, plain) = if colored { ("\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "") };
-        format!("{what}\n\n{cyan}effect{plain}: {}\n{cyan}hint{plain}: {}", finding.effect, finding.hint)
+        what + &self.effect_and_hint(&finding.effect, &finding.hint, is_data)
+    }
+
+    /// A finding that stands in no line of a file, as text for standard output.
+    pub(super) fn block(
+        &self,
+        (severity, id): (Severity, &str),
+        message: &str,
+        place: Option<&str>,
+        (effect, hint): (&str, &str),
+    ) -> String {
+        let title = level(severity).primary_title(message).id(id);
+        let place = place.map(|place| format!("\n --> {place}")).unwrap_or_default();
+        let what = self.renderer(true).render(&[Group::with_title(title)]) + &place;
+        what + &self.effect_and_hint(effect, hint, true)
+    }
+
+    fn effect_and_hint(&self, effect: &str, hint: &str, is_data: bool) -> String {
+        let (cyan, plain) = if self.is_colored(is_data) { ("\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "") };
+        format!("\n\n{cyan}effect{plain}: {effect}\n{cyan}hint{plain}: {hint}")
+    }
+
+    fn renderer(&self, is_data: bool) -> Renderer {
+        if self.is_colored(is_data) { Renderer::styled() } else { Renderer::plain() }
+    }
+
+    /// Whether what goes to standard error, or as data to standard output, has colour.
+    fn is_colored(&self, is_data: bool) -> bool {
+        // Where standard error is no terminal, colour was asked for.
+        let asked_for = !io::stderr().is_terminal();
+        self.colored && (!is_data || asked_for || io::stdout().is_terminal())
+    }
+
+    /// Whether data may have colour.
+    pub(super) fn colors_data(&self) -> bool {
+        self.is_colored(true)
+    }
+
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
+    /// A bar that shows how many bytes were read, if somebody sees it.
+    pub(super) fn progress(&self) -> Option<indicatif::ProgressBar> {
+        if self.quiet || !io::stderr().is_terminal() {
+            return None;
+        }
+        let bar = indicatif::ProgressBar::new(0);
+        let template = "{bar:40} {bytes}/{total_bytes} {eta}";
+        bar.set_style(indicatif::ProgressStyle::with_template(template).expect("the template is sound"));
+        Some(bar)
     }
 
     pub(super) fn is_quiet(&self) -> bool {
@@ -200,6 +242,14 @@ impl Output {
         // Nobody is left to tell if this fails.
         // One write, so that lines of several runs in one log stay whole.
         let _ = io::stderr().lock().write_all(format!("{text}\n").as_bytes());
+    }
+}
+
+fn level(severity: Severity) -> Level<'static> {
+    match severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
     }
 }
 

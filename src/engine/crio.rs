@@ -64,7 +64,13 @@ pub(super) fn read(view: &View<'_>, _: &Environment, reading: &mut Reading) -> R
                 "crio.root" => &mut reading.graphroot,
                 "crio.runroot" => &mut reading.runroot,
                 "crio.imagestore" => &mut reading.imagestore,
-                _ => continue,
+                name => {
+                    if let Some(what) = wrong_type(name, &leaf.value) {
+                        return Err(wrong(what));
+                    }
+                    reading.own.insert(leaf.name.clone(), Value { value: leaf.value, origin });
+                    continue;
+                }
             };
             match leaf.value {
                 Leaf::String(text) if !text.is_empty() => *place = Some(Value { value: text, origin }),
@@ -85,6 +91,25 @@ pub(super) fn read(view: &View<'_>, _: &Environment, reading: &mut Reading) -> R
         .map(|(_, (_, store))| store.clone())
         .collect();
     Ok(())
+}
+
+/// What a key that storagectl looks at would have to be, if it is not.
+fn wrong_type(name: &str, value: &Leaf) -> Option<&'static str> {
+    match name {
+        "crio.internal_wipe" | "crio.internal_repair" => {
+            (!matches!(value, Leaf::Boolean(_))).then_some("a boolean")
+        }
+        "crio.clean_shutdown_file"
+        | "crio.version_file"
+        | "crio.version_file_persist"
+        | "crio.api.listen"
+        | "crio.image.pause_image" => (!matches!(value, Leaf::String(_))).then_some("a string"),
+        "crio.image.pinned_images" => {
+            let strings = |items: &Vec<Leaf>| items.iter().all(|item| matches!(item, Leaf::String(_)));
+            (!matches!(value, Leaf::Array(items) if strings(items))).then_some("an array of strings")
+        }
+        _ => None,
+    }
 }
 
 /// Every file below `dir`, whatever its name, in the order of a walk.

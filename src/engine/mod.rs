@@ -12,8 +12,10 @@
 
 mod crio;
 mod decode;
+mod engines;
 mod entry;
 mod environment;
+mod installed;
 mod legacy;
 mod modern;
 mod options;
@@ -22,8 +24,10 @@ mod reading;
 mod settings;
 mod view;
 
+pub use engines::Engines;
 pub use entry::{EntryHarm, entry_harm};
 pub use environment::Environment;
+pub use installed::{Program, installed, only_modern};
 pub use profile::Profile;
 pub use reading::{Failure, FileKind, Origin, ReadFile, Reading, Value};
 pub use settings::{Settings, VENDOR_FILE, driver_in_use, main_file};

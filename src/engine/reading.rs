@@ -95,6 +95,8 @@ pub struct Reading {
     pub imagestore: Option<Value<String>>,
     /// The additional image stores, in order, as written.
     pub stores: Vec<Value<String>>,
+    /// Every key of CRI-O's own files but for those above, by its dotted name.
+    pub own: BTreeMap<String, Value<Leaf>>,
     /// Why the engine stops, if it does. What was read until then stands above.
     pub failure: Option<Failure>,
 }
@@ -110,6 +112,7 @@ impl Reading {
             runroot: None,
             imagestore: None,
             stores: Vec::new(),
+            own: BTreeMap::new(),
             failure: None,
         }
     }

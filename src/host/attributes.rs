@@ -46,6 +46,31 @@ pub(super) fn copy(old: &OwnedFd, new: &OwnedFd) -> io::Result<Vec<String>> {
     Ok(lost)
 }
 
+/// Names and values of extended attributes.
+pub type Attributes = Vec<(std::ffi::CString, Vec<u8>)>;
+
+/// All extended attributes of `file` that this process may see; `None` if the file
+/// system has none.
+pub(super) fn all(file: &OwnedFd) -> io::Result<Option<Attributes>> {
+    // Most files have none, and then this is the only question.
+    let mut some = [0; 256];
+    match fs::flistxattr(file, &mut some) {
+        Ok(0) => return Ok(Some(Vec::new())),
+        Ok(_) | Err(Errno::RANGE) => {}
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    let mut all = Vec::new();
+    for name in names(file)? {
+        match value(file, &name) {
+            Ok(value) => all.push((name, value)),
+            Err(Errno::NODATA | Errno::ACCESS | Errno::PERM) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Some(all))
+}
+
 fn names(file: &OwnedFd) -> io::Result<Vec<std::ffi::CString>> {
     let list = match sized(|buffer| fs::flistxattr(file, buffer)) {
         Ok(list) => list,
@@ -59,7 +84,7 @@ fn names(file: &OwnedFd) -> io::Result<Vec<std::ffi::CString>> {
         .collect())
 }
 
-fn value(file: &OwnedFd, name: &CStr) -> Result<Vec<u8>, Errno> {
+pub(super) fn value(file: &OwnedFd, name: &CStr) -> Result<Vec<u8>, Errno> {
     sized(|buffer| fs::fgetxattr(file, name, buffer))
 }
 

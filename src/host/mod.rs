@@ -10,18 +10,22 @@
 mod attributes;
 mod lock;
 mod mount_point;
+mod reboot;
 mod record_lock;
 mod rename;
 mod replace;
 mod root;
 mod running;
+mod subtree;
 mod walk;
 
+pub use attributes::Attributes;
 pub use lock::{LockError, lock};
 pub use mount_point::is_mount_point;
 pub use record_lock::RecordLock;
 pub use rename::rename;
 pub use replace::{Content, ReplaceError, Replaced, clean_up, replace};
 pub use root::{Kind, MAX_FILE, Root, Stat, absent};
-pub use running::{crio_runs, is_booted, restart_crio};
+pub use running::{crio_runs, is_booted, listens, printed_version, restart_crio};
+pub use subtree::{Directory, Node, Opened, Special, Subtree};
 pub use walk::{Resolved, Step};

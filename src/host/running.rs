@@ -10,7 +10,12 @@ use rustix::fs::{self, AtFlags, CWD};
 /// Whether CRI-O runs on this host: something listens on its default socket
 /// (`listen` in crio.conf(5)).
 pub fn crio_runs() -> bool {
-    UnixStream::connect("/run/crio/crio.sock").is_ok()
+    listens("/run/crio/crio.sock")
+}
+
+/// Whether something listens on the socket at `path` of this host.
+pub fn listens(path: &str) -> bool {
+    UnixStream::connect(path).is_ok()
 }
 
 /// Whether this process runs on a booted system with systemd: not in a chroot,
@@ -30,6 +35,14 @@ pub fn is_booted() -> bool {
     };
     let in_container = ["/run/.containerenv", "/.dockerenv"].iter().any(|path| identity(path).is_some());
     identity("/run/systemd/system").is_some() && !offline && !in_chroot && !in_container
+}
+
+/// The version that a program of this host prints for `--version`.
+pub fn printed_version(program: &Path) -> Option<String> {
+    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let is_version = |word: &&str| word.starts_with(|letter: char| letter.is_ascii_digit());
+    text.lines().next()?.split_whitespace().find(is_version).map(str::to_owned)
 }
 
 /// Restarts CRI-O if it runs, as `systemctl try-restart crio.service` does.

@@ -7,12 +7,12 @@
 
 use std::path::Path;
 
-use super::engines::Engines;
 use super::finding::{Found, Sink};
 use super::input::Input;
 use super::keys::known_keys;
 use crate::conf::schema::{self, Known};
 use crate::conf::{Leaf, Splice, clean};
+use crate::engine::Engines;
 use crate::engine::Profile;
 
 pub(super) fn unknown_driver(input: &Input<'_>, sink: &mut Sink<'_, '_>) {

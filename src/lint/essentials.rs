@@ -1,9 +1,9 @@
 //! Rules about settings that engines of the legacy generation miss in a main file.
 
-use super::engines::Engines;
 use super::finding::{Found, Sink};
 use super::input::{File, Input};
 use crate::conf::{Essentials, Splice, add_essentials};
+use crate::engine::Engines;
 use crate::engine::driver_in_use;
 
 pub(super) fn missing_driver(input: &Input<'_>, sink: &mut Sink<'_, '_>) {

@@ -3,31 +3,11 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use super::engines::Engines;
 use super::input::{File, Input};
 use super::rules::Rule;
 use crate::conf::Splice;
-use crate::problem::{Place, Problem};
-
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// An engine stops, loses data, or does not see what the file says.
-    Error,
-    /// Anything else.
-    Warning,
-}
-
-impl Severity {
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-        }
-    }
-}
+use crate::engine::Engines;
+use crate::problem::{Place, Problem, Severity};
 
 /// Something that a rule found.
 #[derive(Debug, Clone)]

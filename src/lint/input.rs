@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::engines::Engines;
 use crate::conf::{Document, Fault, Leaf, SetKey};
+use crate::engine::Engines;
 use crate::engine::{self, Cache, Environment, FileKind, Origin, Profile, Reading, View};
 use crate::host::{Root, Stat};
 use crate::problem::Problem;

@@ -1,11 +1,11 @@
 //! Rules about single keys: whether they are known, where they stand, of what
 //! type they are.
 
-use super::engines::Engines;
 use super::finding::{Found, Sink};
 use super::input::{File, Input};
 use crate::conf::schema::{self, Kind, Known, State};
 use crate::conf::{Leaf, SetKey, Splice};
+use crate::engine::Engines;
 
 /// What a key of a document is.
 #[derive(Debug, Clone, Copy)]

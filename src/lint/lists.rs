@@ -3,12 +3,12 @@
 //! Attributes came with the modern generation (pkg/configfile/slice.go). The
 //! legacy one decodes the arrays into strings and stops on a table.
 
-use super::engines::Engines;
 use super::finding::{Found, Sink};
 use super::input::{File, Input};
 use super::keys::known_keys;
 use crate::conf::schema::{Kind, Known};
 use crate::conf::{Leaf, SetKey};
+use crate::engine::Engines;
 
 /// Every attribute of every array: the file, the array, and the item's index.
 fn attributes<'i>(

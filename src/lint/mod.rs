@@ -8,7 +8,6 @@
 //! look at is kept apart in [`Report::not_looked`].
 
 mod drivers;
-mod engines;
 mod essentials;
 mod finding;
 mod input;
@@ -20,8 +19,9 @@ mod stores;
 mod texts;
 mod values;
 
-pub use engines::Engines;
-pub use finding::{Finding, Report, Severity};
+pub use crate::engine::Engines;
+pub use crate::problem::Severity;
+pub use finding::{Finding, Report};
 pub use input::{File, Input};
 pub use rules::{RULES, Rule};
 

@@ -6,15 +6,16 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::engines::Engines;
-use super::finding::{Found, Severity, Sink};
+use super::finding::{Found, Sink};
 use super::input::{File, Input};
 use super::rules::RULES;
 use crate::conf::{Leaf, clean};
+use crate::engine::Engines;
 use crate::engine::{FileKind, Origin, Profile};
 use crate::host::Kind;
 use crate::plan::Copied;
 use crate::problem::Problem;
+use crate::problem::Severity;
 use crate::store::writer_besides_owner;
 
 const KEY: &str = "storage.options.additionalimagestores";

@@ -1,8 +1,9 @@
 //! The table of rules.
 
-use super::finding::{Severity, Sink};
+use super::finding::Sink;
 use super::input::Input;
 use super::{drivers, essentials, keys, lists, places, stores, texts, values};
+use crate::problem::Severity;
 
 /// A rule: one row of the table.
 #[derive(Debug, Clone, Copy)]

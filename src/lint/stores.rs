@@ -5,10 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::engines::Engines;
 use super::finding::{Found, Sink};
 use super::input::{File, Input};
 use crate::conf::{Leaf, SetKey, clean};
+use crate::engine::Engines;
 use crate::engine::{Origin, Profile};
 use crate::host::Kind;
 use crate::problem::Problem;

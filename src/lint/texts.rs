@@ -1,10 +1,10 @@
 //! What is wrong with a file as text, before any key is looked at.
 
-use super::engines::Engines;
 use super::finding::{Found, Sink};
 use super::input::{File, Input};
 use crate::conf::toml11;
 use crate::conf::{Fault, Splice};
+use crate::engine::Engines;
 
 const MARK: char = '\u{feff}';
 

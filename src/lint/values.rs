@@ -1,11 +1,11 @@
 //! Values of the right type that engines still cannot make sense of.
 
-use super::engines::Engines;
 use super::finding::{Found, Sink};
 use super::input::Input;
 use super::keys::known_keys;
 use crate::conf::Leaf;
 use crate::conf::schema::{self, Kind, Known};
+use crate::engine::Engines;
 use crate::engine::Profile;
 
 pub(super) fn bad_value(input: &Input<'_>, sink: &mut Sink<'_, '_>) {

@@ -16,19 +16,7 @@ use crate::store::{content_harms, writer_besides_owner};
 /// # Errors
 /// The [`Problem`] `mco-managed`.
 pub(super) fn managed_node(host: &Host, snapshot: &Snapshot, force: bool) -> anyhow::Result<()> {
-    if force || host.config.is_some() {
-        return Ok(());
-    }
-    // The daemon keeps the applied configuration there on every node it manages.
-    let daemon = Path::new("/etc/machine-config-daemon/currentconfig");
-    let managed = host.root.stat(daemon).unwrap_or(None).is_some()
-        || snapshot
-            .doc
-            .text()
-            .lines()
-            .take_while(|line| line.is_empty() || line.starts_with('#'))
-            .any(|line| line.contains("Machine Config Operator"));
-    if !managed {
+    if force || host.config.is_some() || !manages(host, snapshot.doc.text()) {
         return Ok(());
     }
     Err(Problem::new(
@@ -37,6 +25,23 @@ pub(super) fn managed_node(host: &Host, snapshot: &Snapshot, force: bool) -> any
         "list the store in a MachineConfig or a ContainerRuntimeConfig, which `storagectl generate` is going to write; `--force` edits it all the same",
     )
     .into())
+}
+
+/// Whether the Machine Config Operator manages a node whose main file has this text.
+fn manages(host: &Host, text: &str) -> bool {
+    // The daemon keeps the applied configuration there on every node it manages.
+    let daemon = Path::new("/etc/machine-config-daemon/currentconfig");
+    host.root.stat(daemon).unwrap_or(None).is_some()
+        || text
+            .lines()
+            .take_while(|line| line.is_empty() || line.starts_with('#'))
+            .any(|line| line.contains("Machine Config Operator"))
+}
+
+/// Whether OpenShift's Machine Config Operator manages this host's configuration.
+pub fn is_managed(host: &Host) -> bool {
+    let read = host.main_file().ok().and_then(|file| host.root.read(&file).ok().flatten());
+    manages(host, &read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default())
 }
 
 /// Refuses a store that must not be added; `init` says that the directory will

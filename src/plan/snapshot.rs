@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use super::copy::{Copied, Source};
 use super::generations::Serve;
-use super::installed;
 use crate::conf::{Document, Essentials, Fault};
 use crate::engine::{self, Cache, Environment, Profile, Reading, Settings, View};
 use crate::host::{Kind, Resolved, Root, Stat, absent};
@@ -261,7 +260,7 @@ impl Snapshot {
         let needless = self.creates()
             && !self.renewed
             && host.config.is_none()
-            && installed::only_modern(&host.root).unwrap_or(false);
+            && engine::only_modern(&host.root).unwrap_or(false);
         serve == Serve::Legacy || (serve == Serve::All && !needless)
     }
 

@@ -65,6 +65,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("symlink-loop", "a symlink leads back to itself"),
     ("syntax", "storage.conf is not TOML: engines stop"),
     ("vendor-file", "the file belongs to the vendor and is never edited"),
+    ("whole-host", "one file was named for a command that is about a whole host"),
     ("wrong-type", "a key or an item has the wrong type: engines stop"),
 ];
 

@@ -1,6 +1,7 @@
 //! Something that is wrong, with what a person needs to mend it.
 
 mod ids;
+mod severity;
 
 use std::fmt;
 use std::io;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use crate::conf::Fault;
 
 pub use ids::IDS;
+pub use severity::Severity;
 
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -30,6 +30,8 @@ pub struct Harm {
     pub message: String,
     /// What helps.
     pub hint: String,
+    /// The file that it is about, inside the tree.
+    pub place: PathBuf,
 }
 
 /// Looks for what makes engines stop as soon as the store at `path` is listed:
@@ -63,6 +65,7 @@ fn lock_harm(root: &Root, dir: &Path, lock: &str, read_only: bool, scope: Scope)
             scope,
             message: format!("its `{name}` is not a directory"),
             hint: "make the store again; this one was not made by an engine".to_owned(),
+            place: dir.to_owned(),
         }));
     }
     Ok(match root.stat(&dir.join(lock))?.map(|stat| stat.kind) {
@@ -71,6 +74,7 @@ fn lock_harm(root: &Root, dir: &Path, lock: &str, read_only: bool, scope: Scope)
             scope,
             message: format!("its `{name}/{lock}` is a directory"),
             hint: "remove that directory and run `storagectl init-store` on the store".to_owned(),
+            place: dir.join(lock),
         }),
         None if read_only => Some(Harm {
             id: "lock-missing",
@@ -80,6 +84,7 @@ fn lock_harm(root: &Root, dir: &Path, lock: &str, read_only: bool, scope: Scope)
             ),
             hint: "run `storagectl init-store` on the store before it is sealed or mounted read-only"
                 .to_owned(),
+            place: dir.join(lock),
         }),
         _ => None,
     })
@@ -99,6 +104,7 @@ fn check_images(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()
                     scope: Scope::All,
                     message: format!("its images.json gives the name `{name}` to two images"),
                     hint: "untag one of the two with the engine that made the store".to_owned(),
+                    place: dir.join("images.json"),
                 });
             }
         }
@@ -115,6 +121,7 @@ fn check_images(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()
                 scope: Scope::All,
                 message: format!("its images.json gives image `{id}` the invalid digest `{digest}`"),
                 hint: "pull that image into the store again".to_owned(),
+                place: dir.join("images.json"),
             });
         }
     }
@@ -135,6 +142,7 @@ fn check_layers(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()
                     message: format!("its {file} gives the name `{name}` to two layers"),
                     hint: "make the store again; engines refuse all layers while this stands there"
                         .to_owned(),
+                    place: dir.join(file),
                 });
             }
         }
@@ -159,6 +167,7 @@ fn load<T: for<'de> Deserialize<'de>>(
         } else {
             "make the store again; with this file CRI-O wipes its own storage after a power cut".to_owned()
         },
+        place: dir.join(file),
     };
     let bytes = match root.read(&dir.join(file)) {
         Ok(Some((bytes, _))) => bytes,

@@ -2,21 +2,28 @@
 //! engines write lock files into writable stores, and fail as a whole on the
 //! first bad one.
 //!
-//! What is read here decides whether engines start at all with the store
-//! listed. Everything deeper (layers, digests) is not looked at.
+//! [`content_harms`] is what decides whether engines start at all with the store
+//! listed; [`check`] looks at everything.
 
+pub mod check;
+mod driver;
 mod gone;
 mod harm;
 mod init;
+mod mount_unit;
+mod open_up;
 mod path;
 mod provided;
 mod records;
 mod writable;
 
+pub use driver::driver_of;
 pub use gone::is_gone;
 pub use harm::{Harm, Scope, content_harms};
 pub use init::{MARKER, init};
+pub use mount_unit::{escape_unit_path, mount_unit};
+pub use open_up::open_up;
 pub use path::store_path;
 pub use provided::{provided_at_boot, unit_name};
-pub use records::{IdMap, Image, Layer, count_images};
+pub use records::{IdMap, Image, Layer, count_images, images, layers};
 pub use writable::{Writer, writer_besides_owner};

@@ -5,12 +5,10 @@ use std::path::Path;
 use crate::conf::clean;
 use crate::host::Root;
 use crate::problem::Problem;
+use crate::store::{escape_unit_path, mount_unit};
 
 /// The directories of tmpfiles.d(5).
 const TMPFILES: [&str; 3] = ["/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/lib/tmpfiles.d"];
-
-/// Where systemd looks for units of the system, systemd.unit(5).
-const UNITS: [&str; 3] = ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system"];
 
 /// Line types of tmpfiles.d(5) that create their path: directories, subvolumes,
 /// copies and symlinks.
@@ -22,12 +20,8 @@ const CREATING: &str = "dDvqQCL";
 /// # Errors
 /// If a file cannot be read.
 pub fn provided_at_boot(root: &Root, path: &str) -> Result<bool, Problem> {
-    let unit = unit_name(path, "mount");
-    for dir in UNITS {
-        let file = Path::new(dir).join(&unit);
-        if root.stat(&file).map_err(Problem::cannot("look at", file.display()))?.is_some() {
-            return Ok(true);
-        }
+    if mount_unit(root, path).map_err(Problem::cannot("look at", "the units of systemd"))?.is_some() {
+        return Ok(true);
     }
     for dir in TMPFILES {
         let names = root.list(Path::new(dir)).map_err(Problem::cannot("read", dir))?.unwrap_or_default();
@@ -46,7 +40,7 @@ pub fn provided_at_boot(root: &Root, path: &str) -> Result<bool, Problem> {
 
 /// The name of the unit of this `kind` (`mount`, `automount`) for `path`.
 pub fn unit_name(path: &str, kind: &str) -> String {
-    format!("{}.{kind}", escape(path))
+    format!("{}.{kind}", escape_unit_path(path))
 }
 
 fn creates(line: &str, path: &str) -> bool {
@@ -58,37 +52,9 @@ fn creates(line: &str, path: &str) -> bool {
     kind.starts_with(|letter| CREATING.contains(letter)) && Path::new(&target).starts_with(path)
 }
 
-/// `path` as part of a unit's name, as `systemd-escape --path` gives it
-/// (systemd.unit(5), "String escaping for inclusion in unit names").
-fn escape(path: &str) -> String {
-    let mut out = String::new();
-    for (index, byte) in path.trim_matches('/').bytes().enumerate() {
-        match byte {
-            b'/' => out.push('-'),
-            b'.' if index == 0 => out.push_str("\\x2e"),
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'_' | b'.' => out.push(char::from(byte)),
-            other => out.push_str(&format!("\\x{other:02x}")),
-        }
-    }
-    if out.is_empty() { "-".to_owned() } else { out }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_are_escaped_as_systemd_escapes_them() {
-        for (path, name) in [
-            ("/var/images", "var-images"),
-            ("/var/my-images", "var-my\\x2dimages"),
-            ("/.a/.b", "\\x2ea-.b"),
-            ("/ä", "\\xc3\\xa4"),
-            ("/", "-"),
-        ] {
-            assert_eq!(escape(path), name);
-        }
-    }
 
     #[test]
     fn a_line_provides_its_path_and_what_is_above() {

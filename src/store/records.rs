@@ -107,14 +107,37 @@ pub(super) fn parse<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<Vec<T>
     Ok(serde_json::from_slice::<Option<Vec<T>>>(bytes)?.unwrap_or_default())
 }
 
+/// The images of the store at `path`, for engines that use `driver`.
+///
+/// # Errors
+/// If images.json cannot be read or is malformed.
+pub fn images(root: &Root, path: &Path, driver: &str) -> anyhow::Result<Vec<Image>> {
+    read(root, &path.join(format!("{driver}-images/images.json")))
+}
+
+/// The layers of the store at `path`, for engines that use `driver`.
+///
+/// # Errors
+/// If layers.json cannot be read or is malformed.
+pub fn layers(root: &Root, path: &Path, driver: &str) -> anyhow::Result<Vec<Layer>> {
+    let mut layers = Vec::new();
+    for file in ["layers.json", "volatile-layers.json"] {
+        layers.append(&mut read(root, &path.join(format!("{driver}-layers")).join(file))?);
+    }
+    Ok(layers)
+}
+
+fn read<T: for<'de> Deserialize<'de>>(root: &Root, file: &Path) -> anyhow::Result<Vec<T>> {
+    match root.read(file)? {
+        Some((bytes, _)) => Ok(parse(&bytes)?),
+        None => Ok(Vec::new()),
+    }
+}
+
 /// How many images the store at `path` holds for engines that use `driver`.
 ///
 /// # Errors
 /// If images.json cannot be read or is malformed.
 pub fn count_images(root: &Root, path: &Path, driver: &str) -> anyhow::Result<usize> {
-    let file = path.join(format!("{driver}-images/images.json"));
-    match root.read(&file)? {
-        Some((bytes, _)) => Ok(parse::<Image>(&bytes)?.len()),
-        None => Ok(0),
-    }
+    Ok(images(root, path, driver)?.len())
 }

@@ -6,8 +6,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod check;
 mod declare;
 mod dependents;
+mod doctor;
 mod engine;
 mod escape;
 mod generations;

@@ -65,8 +65,12 @@ pub(crate) fn names(dir: &Path) -> Vec<String> {
 }
 
 fn for_each(dir: &Path, visit: &mut impl FnMut(&Path, &std::fs::Metadata)) {
-    for name in names(dir) {
-        let path = dir.join(name);
+    let entries = std::fs::read_dir(dir).expect("the directory is there");
+    // Not by `names`: in a container's files not every name is text.
+    let mut paths: Vec<PathBuf> =
+        entries.map(|entry| entry.expect("the directory can be read").path()).collect();
+    paths.sort();
+    for path in paths {
         let metadata = std::fs::symlink_metadata(&path).expect("nobody else works here");
         visit(&path, &metadata);
         if metadata.is_dir() {

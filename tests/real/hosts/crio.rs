@@ -57,6 +57,16 @@ fn main_file() -> Vec<Host> {
         ),
         host("a broken storage.conf is fatal", "", fails("expected '.' or ']' to end table name"))
             .etc("[storage"),
+        host(
+            "a key of CRI-O's own with a value of the wrong type is fatal",
+            "[crio]\ninternal_wipe = 'true'\n",
+            fails("unable to decode configuration /etc/crio/crio.conf"),
+        ),
+        host(
+            "so is a string instead of a list",
+            "[crio.image]\npinned_images = 'x'\n",
+            fails("unable to decode configuration /etc/crio/crio.conf"),
+        ),
         host("unknown keys are ignored", "[crio]\nstorage_options = ['overlay.imagestore=/x']\n", sees("/a")),
     ]
 }

@@ -1,8 +1,8 @@
-//! Which engines a finding is about.
+//! Sets of engines, for findings that are about some of them.
 
 use std::fmt;
 
-use crate::engine::Profile;
+use super::profile::Profile;
 
 /// A set of engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,7 +50,7 @@ impl Engines {
     }
 
     /// Those in either set.
-    pub fn or(self, other: Self) -> Self {
+    pub const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 

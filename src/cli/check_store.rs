@@ -1,0 +1,356 @@
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::output::Output;
+use super::{Common, NO};
+use crate::conf::clean;
+use crate::engine::{Engines, Profile};
+use crate::plan::{Host, effective_settings, list_stores};
+use crate::problem::{Problem, Severity};
+use crate::store::check::{self, Finding, Progress, RULES, Report, Request};
+
+/// Find damage in image stores
+///
+/// Reads the stores themselves, through no engine, and changes and locks nothing.
+/// It works on mounted images, on stores of other architectures and under --root.
+/// Each finding says what engines do because of it, and which. The exit status is
+/// 1 if there are errors.
+#[derive(Debug, Args)]
+pub(super) struct CheckStore {
+    /// The stores; all that are listed if none is given
+    #[arg(value_name = "PATH")]
+    paths: Vec<OsString>,
+    /// Read every byte: digests, layers against the tar streams that they came
+    /// from, and files, modes, owners, times and attributes that no engine looks at
+    #[arg(long)]
+    deep: bool,
+    /// How many layers are read at a time; as many as there are processors if not
+    /// given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+    /// Tell only what concerns this engine, or generation of engines
+    #[arg(long, value_name = "ENGINE", default_value = "all")]
+    engine: Engine,
+    /// Leave out the rule with this name; may be given several times
+    #[arg(long, value_name = "ID", value_parser = PossibleValuesParser::new(RULES.iter().map(|rule| rule.id)),
+          hide_possible_values = true)]
+    skip: Vec<String>,
+    /// Show the rules, and check nothing
+    #[arg(long, conflicts_with_all = ["paths", "deep", "skip"])]
+    list: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// All of them
+    All,
+    /// podman 4
+    Podman4,
+    /// podman 5
+    Podman5,
+    /// CRI-O
+    Crio,
+    /// podman 6
+    Podman6,
+    /// podman 4 and 5, CRI-O
+    Legacy,
+    /// podman 6
+    Modern,
+}
+
+impl From<Engine> for Engines {
+    fn from(engine: Engine) -> Self {
+        match engine {
+            Engine::All => Self::ALL,
+            Engine::Podman4 => Self::one(Profile::Podman4),
+            Engine::Podman5 => Self::one(Profile::Podman5),
+            Engine::Crio => Self::one(Profile::Crio),
+            Engine::Podman6 | Engine::Modern => Self::one(Profile::Podman6),
+            Engine::Legacy => Self::LEGACY,
+        }
+    }
+}
+
+/// The fields of `--format json`, for the man page.
+pub const FIELDS: &[(&str, &str)] = &[
+    ("version", "1"),
+    ("deep", "whether every byte was read"),
+    ("stores[]", "the paths of the stores that were checked, in the order of the engines"),
+    ("images", "how many images they hold"),
+    ("layers", "how many layers they hold"),
+    ("assembled.layers", "how many layers were assembled again"),
+    ("assembled.bytes", "how many bytes that was"),
+    ("findings[].id", "the name of the rule"),
+    ("findings[].severity", "`error`, `warning`, or `note`, if nothing is wrong"),
+    ("findings[].scope", "how far it reaches with the engine that it hits hardest"),
+    ("findings[].effects[].scope", "how far it reaches with these engines"),
+    ("findings[].effects[].engines[]", "`podman4`, `podman5`, `crio`, `podman6`"),
+    ("findings[].users_only", "whether that is so for the engines of normal users only"),
+    ("findings[].store", "the store"),
+    ("findings[].path", "the file or directory, or null"),
+    ("findings[].layer", "the id of the layer, or null"),
+    ("findings[].images[]", "the images concerned: a name of each, or the start of its id"),
+    ("findings[].files[]", "the first of the files concerned, inside the layer"),
+    ("findings[].message", "what is wrong"),
+    ("findings[].effect", "what engines do because of it"),
+    ("findings[].hint", "what helps"),
+    ("not_looked[].id", "the name of a problem that kept from looking, see storagectl(1)"),
+    ("not_looked[].message", "what could not be looked at"),
+    ("not_looked[].hint", "what helps"),
+];
+
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    deep: bool,
+    stores: Vec<String>,
+    images: usize,
+    layers: usize,
+    assembled: Assembled,
+    findings: Vec<FindingLine<'a>>,
+    not_looked: Vec<NotLooked<'a>>,
+}
+
+#[derive(Serialize)]
+struct Assembled {
+    layers: usize,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct FindingLine<'a> {
+    id: &'static str,
+    severity: Severity,
+    scope: check::Scope,
+    effects: Vec<EffectLine>,
+    users_only: bool,
+    store: String,
+    path: Option<String>,
+    layer: Option<&'a str>,
+    images: &'a [String],
+    files: &'a [String],
+    message: &'a str,
+    effect: String,
+    hint: &'a str,
+}
+
+#[derive(Serialize)]
+struct EffectLine {
+    scope: check::Scope,
+    engines: Vec<Profile>,
+}
+
+#[derive(Serialize)]
+struct NotLooked<'a> {
+    id: &'static str,
+    message: &'a str,
+    hint: &'a str,
+}
+
+impl CheckStore {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+        if self.list {
+            return list(output).map(|()| ExitCode::SUCCESS);
+        }
+        let host = common.host()?;
+        let request = self.request(&host, output)?;
+        if request.stores.is_empty() {
+            output.status("no image store is listed");
+        }
+        let report = self.check(&host, &request, output);
+        if output.json {
+            output.json(&document(&host, self.deep, &report))?;
+        } else {
+            tell(&host, &report, output)?;
+        }
+        Ok(match (report.count(Severity::Error), report.not_looked.is_empty()) {
+            (1.., _) => ExitCode::from(NO),
+            (0, false) => ExitCode::from(2),
+            (0, true) => ExitCode::SUCCESS,
+        })
+    }
+
+    fn request(&self, host: &Host, output: &Output) -> anyhow::Result<Request> {
+        let given =
+            self.paths.iter().map(|path| inside(host, Path::new(path))).collect::<Result<Vec<_>, _>>()?;
+        let (settings, listed) = match (effective_settings(host), list_stores(host)) {
+            (Ok(settings), Ok((_, listed))) => (Some(settings), listed),
+            (Err(error), _) | (_, Err(error)) if given.is_empty() => return Err(error),
+            (Err(error), _) | (_, Err(error)) => {
+                output.warning(&format!("other stores were not looked at: {error:#}"));
+                (None, Vec::new())
+            }
+        };
+        let listed: Vec<PathBuf> = listed
+            .into_iter()
+            .filter(|store| store.path.starts_with('/'))
+            .map(|store| PathBuf::from(clean(&store.path)))
+            .collect();
+        let own = settings.iter().flat_map(|settings| {
+            settings.imagestore.iter().chain([&settings.graphroot]).map(|path| PathBuf::from(clean(path)))
+        });
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Request {
+            stores: if self.paths.is_empty() { listed.clone() } else { given },
+            listed,
+            own: own.collect(),
+            driver: settings.map_or_else(|| "overlay".to_owned(), |settings| settings.driver),
+            engines: self.engine.into(),
+            deep: self.deep,
+            jobs: self.jobs.map_or(processors, usize::from),
+            skip: self.skip.clone(),
+        })
+    }
+
+    /// Checks, and shows how far it is where somebody waits.
+    fn check(&self, host: &Host, request: &Request, output: &Output) -> Report {
+        let progress = Progress::default();
+        let Some(bar) = output.progress().filter(|_| self.deep) else {
+            return check::check(&host.root, request, &progress);
+        };
+        std::thread::scope(|scope| {
+            let (tell, told) = std::sync::mpsc::channel::<()>();
+            let (progress, shown) = (&progress, &bar);
+            scope.spawn(move || {
+                // Until the other end is dropped.
+                while told.recv_timeout(Duration::from_millis(100))
+                    == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+                {
+                    shown.set_length(progress.total.load(Ordering::Relaxed));
+                    shown.set_position(progress.done.load(Ordering::Relaxed));
+                }
+                shown.finish_and_clear();
+            });
+            let report = check::check(&host.root, request, progress);
+            drop(tell);
+            report
+        })
+    }
+}
+
+/// A path as given, inside the tree.
+fn inside(host: &Host, path: &Path) -> anyhow::Result<PathBuf> {
+    let absolute = if path.is_absolute() || host.root.is_tree() {
+        Path::new("/").join(path)
+    } else {
+        std::env::current_dir().map_err(Problem::cannot("find the directory of", path.display()))?.join(path)
+    };
+    Ok(match absolute.to_str() {
+        Some(text) => PathBuf::from(clean(text)),
+        None => absolute,
+    })
+}
+
+fn document<'a>(host: &Host, deep: bool, report: &'a Report) -> Document<'a> {
+    let line = |finding: &'a Finding| FindingLine {
+        id: finding.rule.id,
+        severity: finding.severity,
+        scope: finding.scope(),
+        effects: finding
+            .effects
+            .iter()
+            .map(|effect| EffectLine { scope: effect.scope, engines: effect.engines.list().collect() })
+            .collect(),
+        users_only: finding.for_users,
+        store: host.show(&finding.store),
+        path: finding.place.as_ref().map(|place| host.show(place)),
+        layer: finding.layer.as_deref(),
+        images: &finding.images,
+        files: &finding.files,
+        message: &finding.message,
+        effect: finding.effect(),
+        hint: &finding.hint,
+    };
+    let not_looked = report.not_looked.iter();
+    Document {
+        version: 1,
+        deep,
+        stores: report.stores.iter().map(|store| host.show(store)).collect(),
+        images: report.images,
+        layers: report.layers,
+        assembled: Assembled { layers: report.assembled.0, bytes: report.assembled.1 },
+        findings: report.findings.iter().map(line).collect(),
+        not_looked: not_looked
+            .map(|it| NotLooked { id: it.id, message: &it.message, hint: &it.hint })
+            .collect(),
+    }
+}
+
+fn tell(host: &Host, report: &Report, output: &Output) -> anyhow::Result<()> {
+    for finding in &report.findings {
+        match finding.severity {
+            Severity::Warning if output.is_quiet() => continue,
+            Severity::Note if !output.is_verbose() => continue,
+            _ => {}
+        }
+        let place = host.show(finding.place.as_ref().unwrap_or(&finding.store));
+        let text = output.block(
+            (finding.severity, finding.rule.id),
+            &finding.message,
+            Some(&place),
+            (&finding.effect(), &finding.hint),
+        );
+        output.data(&format!("{text}\n\n"))?;
+    }
+    for problem in &report.not_looked {
+        output.warning(&format!("could not look: {}; {}", problem.message, problem.hint));
+    }
+    if !report.stores.is_empty() {
+        output.status(&summary(report));
+    }
+    Ok(())
+}
+
+fn summary(report: &Report) -> String {
+    let counted = |count: usize, what: &str| match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    };
+    let found: Vec<String> = [Severity::Error, Severity::Warning]
+        .into_iter()
+        .map(|severity| (report.count(severity), severity.name()))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| counted(count, name))
+        .collect();
+    let found = if found.is_empty() { "no problems".to_owned() } else { found.join(" and ") };
+    let notes = match report.count(Severity::Note) {
+        0 => String::new(),
+        count => format!(" ({} with -v)", counted(count, "note")),
+    };
+    let stores = counted(report.stores.len(), "store");
+    format!("{stores}, {}, {found}{notes}", counted(report.images, "image"))
+}
+
+fn list(output: &Output) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct Line {
+        id: &'static str,
+        severity: Severity,
+        deep: bool,
+        description: &'static str,
+    }
+    if output.json {
+        let lines: Vec<Line> = RULES
+            .iter()
+            .map(|rule| Line {
+                id: rule.id,
+                severity: rule.severity,
+                deep: rule.deep,
+                description: rule.description,
+            })
+            .collect();
+        return output.json(&serde_json::json!({ "version": 1, "rules": lines }));
+    }
+    let widest = RULES.iter().map(|rule| rule.id.len()).max().unwrap_or(0);
+    let row = |rule: &check::Rule| {
+        format!("{:widest$}  {:7}  {}\n", rule.id, rule.severity.name(), rule.description)
+    };
+    output.data(&RULES.iter().map(row).collect::<String>())
+}

@@ -1,0 +1,185 @@
+//! What `check-config` and `check-store` find, as far as it concerns this host's engines.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::crio::Crio;
+use super::storage::Storage;
+use super::trouble::Trouble;
+use crate::engine::{Engines, Profile};
+use crate::lint::{self, Input};
+use crate::plan::Host;
+use crate::problem::{Problem, Severity};
+use crate::store::check::{self, Progress, Request, Scope};
+
+/// What the checks found.
+#[derive(Debug, Default)]
+pub(super) struct Checked {
+    pub(super) troubles: Vec<Trouble>,
+    /// What is wrong with an image, and what helps, by its store and what it is called there.
+    damaged: HashMap<(PathBuf, String), (String, String)>,
+    /// The same of all images of a store.
+    spoilt: HashMap<PathBuf, (String, String)>,
+    /// A store whose layers CRI-O cannot read.
+    pub(super) unreadable: Option<PathBuf>,
+    /// How many warnings `check-config` has.
+    pub(super) config_warnings: usize,
+    /// How many warnings `check-store` has.
+    pub(super) store_warnings: usize,
+}
+
+impl Checked {
+    /// What is wrong with an image that is called `title` in `store`, and what helps.
+    pub(super) fn damage(&self, store: &Path, title: &str) -> Option<(&str, &str)> {
+        let of_image = self.damaged.get(&(store.to_owned(), title.to_owned()));
+        let (what, hint) = of_image.or_else(|| self.spoilt.get(store))?;
+        Some((what, hint))
+    }
+
+    /// What `check-config` finds that concerns these engines: errors, and how many warnings.
+    pub(super) fn configuration(
+        &mut self,
+        host: &Host,
+        engines: Engines,
+        not_looked: &mut Vec<Problem>,
+    ) -> Result<(), Problem> {
+        let input = Input::read(&host.root, host.environment(), None)?;
+        let report = lint::check(&input, &[]);
+        for finding in &report.findings {
+            if finding.engines.and(engines).is_empty() {
+                continue;
+            }
+            if finding.rule.severity != Severity::Error {
+                self.config_warnings += 1;
+                continue;
+            }
+            let place = finding
+                .place
+                .as_ref()
+                .map(|place| format!(", {}:{}", place.file.display(), place.position().0));
+            self.troubles.push(Trouble {
+                severity: Severity::Error,
+                id: finding.rule.id,
+                message: format!("{}{}", finding.message, place.unwrap_or_default()),
+                hint: finding.hint.clone(),
+                stops: finding.stops.and(engines),
+            });
+        }
+        not_looked.extend(report.not_looked);
+        Ok(())
+    }
+
+    /// What `check-store` finds in all storages that concerns these engines.
+    pub(super) fn stores(
+        &mut self,
+        host: &Host,
+        storages: &[Storage],
+        engines: Engines,
+        not_looked: &mut Vec<Problem>,
+    ) {
+        let mut drivers: Vec<&str> = storages.iter().map(|storage| storage.driver.as_str()).collect();
+        drivers.sort_unstable();
+        drivers.dedup();
+        for driver in drivers {
+            let with = |holds: &dyn Fn(&Storage) -> bool| {
+                let chosen = storages.iter().filter(|storage| storage.driver == driver && holds(storage));
+                chosen.map(|storage| storage.path.clone()).collect::<Vec<_>>()
+            };
+            let request = Request {
+                stores: with(&|_| true),
+                listed: with(&|storage| !storage.listed_by.is_empty()),
+                own: with(&|storage| !storage.own_of.is_empty()),
+                driver: driver.to_owned(),
+                engines,
+                deep: false,
+                jobs: 1,
+                skip: Vec::new(),
+            };
+            let report = check::check(&host.root, &request, &Progress::default());
+            for finding in report.findings {
+                self.store_finding(host, finding);
+            }
+            not_looked.extend(report.not_looked);
+        }
+    }
+
+    fn store_finding(&mut self, host: &Host, finding: check::Finding) {
+        match finding.severity {
+            Severity::Error => {}
+            Severity::Warning => {
+                self.store_warnings += 1;
+                return;
+            }
+            Severity::Note => return,
+        }
+        // What normal users' engines meet is not root's.
+        if finding.for_users && !host.is_rootless() {
+            self.store_warnings += 1;
+            return;
+        }
+        let scope = finding.scope();
+        if scope <= Scope::Image {
+            let what = (finding.message.clone(), finding.hint.clone());
+            if finding.images.is_empty() {
+                self.spoilt.entry(finding.store.clone()).or_insert(what);
+            } else {
+                for image in &finding.images {
+                    let key = (finding.store.clone(), image.clone());
+                    self.damaged.entry(key).or_insert_with(|| what.clone());
+                }
+            }
+        }
+        if scope == Scope::Layers && finding.engines().has(Profile::Crio) {
+            self.unreadable.get_or_insert_with(|| finding.store.clone());
+        }
+        // `check-config` has told of what stands in its way.
+        if self.troubles.iter().any(|trouble| trouble.id == finding.rule.id) {
+            return;
+        }
+        let stops = finding.effects.iter().filter(|effect| effect.scope == Scope::All);
+        let stops = stops.fold(Engines::NONE, |all, effect| all.or(effect.engines));
+        self.troubles.push(Trouble {
+            severity: Severity::Error,
+            id: finding.rule.id,
+            message: format!("`{}`: {}", host.show(&finding.store), finding.message),
+            hint: finding.hint,
+            stops,
+        });
+    }
+
+    /// Why an engine stops, if it does.
+    pub(super) fn stops(&self, profile: Profile) -> Option<&str> {
+        let trouble = self.troubles.iter().find(|trouble| trouble.stops.has(profile))?;
+        Some(&trouble.message)
+    }
+
+    /// What is wrong with CRI-O's own settings.
+    pub(super) fn crio(&mut self, host: &Host, crio: &Crio) {
+        if crio.pinned_images.value.iter().any(|pattern| pattern == "*") {
+            self.troubles.push(Trouble::new(
+                "pinned-pattern",
+                "`pinned_images` has the pattern `*`, on which CRI-O stops when it starts",
+                "write `**`, which is for every image",
+            ));
+        }
+        if !crio.changed_since.is_empty() {
+            let files: Vec<String> =
+                crio.changed_since.iter().map(|file| format!("`{}`", host.show(file))).collect();
+            self.troubles.push(Trouble::new(
+                "crio-older-config",
+                format!(
+                    "CRI-O runs with an older configuration: {} changed since it started",
+                    files.join(", ")
+                ),
+                "`systemctl restart crio`",
+            ));
+        }
+        if let Some(file) = &crio.options_file {
+            self.troubles.push(Trouble::new(
+                "crio-options",
+                format!("`{}` gives CRI-O arguments, which are not looked at here", host.show(file)),
+                "what an argument sets counts more than what a file says",
+            ));
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! One page about a host: its engines, what they see, what is wrong, and what a power
+//! cut now would do to every image.
+//!
+//! What decides about an image is a table of rules without a look at the disk
+//! ([`forecast`]). Everything else gathers what that table asks for: the engines that
+//! are installed, CRI-O's settings and what it left on the disk ([`Crio`]), the
+//! directories with images ([`Storage`]) and what `check-config` and `check-store` find.
+//!
+//! On a running host the files that CRI-O leaves (`clean.shutdown` and the version
+//! file) are taken as they are: they are what `crio wipe` will look at when the host
+//! is up again. In a tree CRI-O is taken to have been started and to run.
+
+mod checked;
+mod crio;
+mod forecast;
+mod pinned;
+mod remedy;
+mod storage;
+mod trouble;
+mod unit;
+
+use std::path::PathBuf;
+
+use crate::engine::{self, Engines, Profile, Program, Reading};
+use crate::plan::{self, Host};
+use crate::problem::Problem;
+
+pub use crio::Crio;
+pub use forecast::{Answer, Forecast, Kept, Place, Remedy, Setting, Wiper, forecast};
+pub use pinned::PinFile;
+pub use remedy::commands;
+pub use storage::Storage;
+pub use trouble::{FINDINGS, Trouble};
+pub use unit::Unit;
+
+use checked::Checked;
+
+/// What there is to say about a host.
+#[derive(Debug)]
+pub struct Diagnosis {
+    /// The engines that are installed.
+    pub programs: Vec<Program>,
+    /// What each of their generations reads; all generations if none is installed.
+    pub readings: Vec<Reading>,
+    /// CRI-O, if it is installed.
+    pub crio: Option<Crio>,
+    /// The directories with images.
+    pub storages: Vec<Storage>,
+    /// Every image, by storage.
+    pub images: Vec<ImageLine>,
+    /// What is wrong, the worst first.
+    pub troubles: Vec<Trouble>,
+    /// How many warnings `check-config` and `check-store` have.
+    pub warnings: (usize, usize),
+    /// Images that kubelet may try to remove, and what prevents it.
+    pub pin_file: Option<PinFile>,
+    /// What could not be looked at.
+    pub not_looked: Vec<Problem>,
+}
+
+/// An image and what becomes of it.
+#[derive(Debug, Clone)]
+pub struct ImageLine {
+    /// Its names; none for an image that has lost them.
+    pub names: Vec<String>,
+    /// Its id.
+    pub id: String,
+    /// The index of its storage.
+    pub storage: usize,
+    /// The storage with the layer below one of its own.
+    pub built_on: Option<PathBuf>,
+    /// What becomes of it.
+    pub forecast: Forecast,
+}
+
+impl ImageLine {
+    /// How a person calls it: its first name, or the start of its id.
+    pub fn title(&self) -> String {
+        title(&self.names, &self.id)
+    }
+}
+
+fn title(names: &[String], id: &str) -> String {
+    names.iter().find(|name| !name.is_empty()).cloned().unwrap_or_else(|| id.chars().take(12).collect())
+}
+
+/// Looks at a host.
+///
+/// # Errors
+/// A [`Problem`] if what everything else rests on cannot be read.
+pub fn diagnose(host: &Host) -> anyhow::Result<Diagnosis> {
+    if host.config.is_some() {
+        return Err(Problem::new(
+            "whole-host",
+            "one file is not a host: what its engines do is decided by several",
+            "leave out `--config`; `storagectl check-config` looks at one file",
+        )
+        .into());
+    }
+    let rootless = host.is_rootless();
+    let mut programs = engine::installed(&host.root).map_err(Problem::cannot("read", "the engines"))?;
+    if !host.root.is_tree() {
+        for program in programs.iter_mut().filter(|program| program.version.is_none()) {
+            program.version = crate::host::printed_version(&program.path);
+        }
+    }
+    if rootless {
+        // CRI-O is root's.
+        programs.retain(|program| program.profile() != Profile::Crio);
+    }
+    let installed =
+        programs.iter().fold(Engines::NONE, |all, program| all.or(Engines::one(program.profile())));
+    // One that runs is there, wherever its program is.
+    let has_crio =
+        installed.has(Profile::Crio) || (!rootless && !host.root.is_tree() && crate::host::crio_runs());
+    let installed = if has_crio { installed.or(Engines::one(Profile::Crio)) } else { installed };
+    let engines = match installed {
+        Engines::NONE if rootless => Engines::ALL.without(Engines::one(Profile::Crio)),
+        Engines::NONE => Engines::ALL,
+        installed => installed,
+    };
+    let readings: Vec<Reading> = engines.list().map(|profile| host.reading(profile)).collect();
+    let mut not_looked = Vec::new();
+    let crio = match readings.iter().find(|reading| reading.profile == Profile::Crio) {
+        Some(reading) if installed.has(Profile::Crio) => {
+            let program = programs.iter().find(|program| program.profile() == Profile::Crio).cloned();
+            Some(
+                Crio::look(&host.root, program, reading)
+                    .map_err(Problem::cannot("look at", "CRI-O's state"))?,
+            )
+        }
+        _ => None,
+    };
+    let crio_own: Vec<String> = crio.iter().flat_map(Crio::own_storage).collect();
+    let storages = storage::storages(&host.root, &readings, &programs, &crio_own, &mut not_looked);
+
+    let mut checked = Checked::default();
+    checked.configuration(host, engines, &mut not_looked)?;
+    checked.stores(host, &storages, engines, &mut not_looked);
+    if let Some(crio) = &crio {
+        checked.crio(host, crio);
+    }
+    if plan::is_managed(host) {
+        checked.troubles.push(Trouble::new(
+            "mco-managed",
+            "OpenShift's Machine Config Operator owns this node's storage.conf",
+            "a local edit degrades the node; change it in a MachineConfig",
+        ));
+    }
+    let images = {
+        let stops = checked.stops(Profile::Crio);
+        let wiper = Wiper { crio: crio.as_ref(), stops, unreadable: checked.unreadable.as_deref() };
+        images(host, &storages, &checked, &wiper)
+    };
+    repair_deletes(&images, &storages, crio.as_ref(), &mut checked);
+    let pin_file = crio.as_ref().and_then(|crio| PinFile::needed(crio, &storages));
+    if let Some(pin_file) = &pin_file {
+        let message = match pin_file.images.as_slice() {
+            [one] => format!("kubelet's garbage collection may try to remove `{one}` again and again"),
+            several => format!(
+                "kubelet's garbage collection may try to remove {} images of additional stores again and again",
+                several.len()
+            ),
+        };
+        let hint = format!("pin them with `{}`", host.show(&pin_file.path));
+        checked.troubles.push(Trouble::new("images-not-pinned", message, hint));
+    }
+    checked.troubles.sort_by_key(|trouble| trouble.severity);
+    not_looked.dedup();
+    Ok(Diagnosis {
+        warnings: (checked.config_warnings, checked.store_warnings),
+        troubles: checked.troubles,
+        programs,
+        readings,
+        crio,
+        storages,
+        images,
+        pin_file,
+        not_looked,
+    })
+}
+
+/// The forecast of every image.
+fn images(host: &Host, storages: &[Storage], checked: &Checked, wiper: &Wiper<'_>) -> Vec<ImageLine> {
+    let mut lines = Vec::new();
+    for (index, storage) in storages.iter().enumerate() {
+        for image in storage.images.iter().flatten() {
+            let names = image.names.clone().unwrap_or_default();
+            let id = image.id.clone().unwrap_or_default();
+            let built_on = storage.built_on(image, storages);
+            let kept = Kept {
+                place: storage.place,
+                is_other_main: !storage.own_of.is_empty(),
+                in_memory: storage.in_memory,
+                damage: checked.damage(&storage.path, &title(&names, &id)),
+                built_on,
+                unsynced: storage.unsynced(&host.root, image),
+            };
+            let forecast = forecast(wiper, &kept);
+            let built_on = built_on.map(std::path::Path::to_path_buf);
+            lines.push(ImageLine { names, id, storage: index, built_on, forecast });
+        }
+    }
+    lines
+}
+
+/// The danger of repairs (`Check` in the library's check.go): an image of main storage
+/// that is built on one of an additional store is taken for damaged and deleted.
+fn repair_deletes(images: &[ImageLine], storages: &[Storage], crio: Option<&Crio>, checked: &mut Checked) {
+    if storages.iter().all(|storage| storage.listed_by.is_empty()) {
+        return;
+    }
+    let repair = match crio {
+        Some(crio) if crio.mends() => {
+            "`podman system check --repair`, and CRI-O's own after an unclean stop,"
+        }
+        _ => "`podman system check --repair`",
+    };
+    let built: Vec<String> = images
+        .iter()
+        .filter(|image| image.built_on.is_some())
+        .map(|image| format!("`{}`", image.title()))
+        .collect();
+    let message = match built.as_slice() {
+        [] => {
+            let message = format!(
+                "{repair} would take images that are built on those of additional stores for damaged; there are none now"
+            );
+            checked.troubles.push(Trouble::new(
+                "repair-danger",
+                message,
+                "pull such images into an additional store, or do not repair",
+            ));
+            return;
+        }
+        [one] => format!("{repair} would delete {one}, which is sound"),
+        [one, rest @ ..] => {
+            format!("{repair} would delete {one} and {} other images, which are sound", rest.len())
+        }
+    };
+    let hint =
+        "do not repair here: an image that is built on one of an additional store is taken for damaged";
+    checked.troubles.push(Trouble::new("repair-deletes", message, hint));
+}

@@ -1,0 +1,194 @@
+//! What stores do to each other: engines search them in order, and take each layer
+//! from the first that has it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::Path;
+
+use super::catalog::{Catalog, is_one_name};
+use super::finding::{Finding, Report};
+use super::world::{Chain, World};
+use crate::engine::Engines;
+use crate::problem::Severity;
+
+pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+    shadowed_names(world, home, report);
+    shared(world, home, report);
+    depends(world, home, report)
+}
+
+fn title(world: &World<'_>, store: &Catalog) -> String {
+    let path = world.root.show(&store.path).display().to_string();
+    if store.own { format!("the engine's own storage `{path}`") } else { format!("the store `{path}`") }
+}
+
+/// Names that an earlier store gives to another image.
+fn shadowed_names(world: &World<'_>, home: usize, report: &mut Report) {
+    let store = &world.stores[home];
+    let mut earlier: HashMap<&str, (usize, &str)> = HashMap::new();
+    for (index, other) in world.stores[..home].iter().enumerate() {
+        for image in &other.images {
+            for name in image.names.iter().flatten() {
+                earlier.entry(name).or_insert((index, image.id()));
+            }
+        }
+    }
+    for image in &store.images {
+        for name in image.names.iter().flatten() {
+            if let Some((first, _)) = earlier.get(name.as_str()).filter(|(_, id)| *id != image.id()) {
+                let message = format!(
+                    "the name `{name}` means another image in {}",
+                    title(world, &world.stores[*first])
+                );
+                let hint = "list the store that shall win first, or untag one of the two";
+                let finding = Finding::new("name-shadowed", &store.path, message, hint);
+                let finding = finding.of_image(name.clone());
+                report.put(finding.silently(Engines::ALL, "use the one in the store that is searched first"));
+            }
+        }
+    }
+}
+
+/// Layers and images that are in an earlier store, too: that one's are used.
+fn shared(world: &World<'_>, home: usize, report: &mut Report) {
+    let store = &world.stores[home];
+    for other in world.stores[..home].iter().filter(|other| other.driver == store.driver) {
+        let count = store.layers.iter().filter(|layer| other.layer(layer.id()).is_some()).count();
+        if count > 0 {
+            let layers = if count == 1 {
+                "1 of its layers is".to_owned()
+            } else {
+                format!("{count} of its layers are")
+            };
+            let message = format!("{layers} in {}, too", title(world, other));
+            let hint = "nothing needs to be done; `--deep` verifies the copies that are used";
+            let finding = Finding::new("layers-shared", &store.path, message, hint);
+            report.put(
+                finding
+                    .silently(Engines::ALL, "use the layers of the store that is searched first, unverified"),
+            );
+        }
+        let ids: std::collections::HashSet<&str> =
+            other.images.iter().map(super::super::records::Image::id).collect();
+        let count = store.images.iter().filter(|image| ids.contains(image.id())).count();
+        if count > 0 {
+            let images = if count == 1 {
+                "1 of its images is".to_owned()
+            } else {
+                format!("{count} of its images are")
+            };
+            let message = format!("{images} in {}, too", title(world, other));
+            let hint = "nothing needs to be done";
+            let finding = Finding::new("images-shared", &store.path, message, hint);
+            report.put(finding.silently(Engines::ALL, "use those of the store that is searched first"));
+        }
+    }
+}
+
+/// Images whose layers, or whose layers' files, are in other stores only.
+fn depends(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+    let store = &world.stores[home];
+    let mut lenders: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    let mut asked: HashMap<String, Option<usize>> = HashMap::new();
+    for image in &store.images {
+        for top in image.tops() {
+            let Chain::Whole(chain) = world.chain(home, top) else {
+                continue;
+            };
+            for id in chain.into_iter().filter(|id| is_one_name(id)) {
+                let lender = match asked.get(&id) {
+                    Some(lender) => *lender,
+                    None => {
+                        let lender = lender(world, home, &id)?;
+                        asked.insert(id, lender);
+                        lender
+                    }
+                };
+                if let Some(lender) = lender {
+                    let images = lenders.entry(lender).or_default();
+                    let title = image.title();
+                    if images.last() != Some(&title) {
+                        images.push(title);
+                    }
+                }
+            }
+        }
+    }
+    for (lender, images) in lenders {
+        let lender = &world.stores[lender];
+        let count = images.len();
+        let images_need = if count == 1 {
+            "1 of its images needs".to_owned()
+        } else {
+            format!("{count} of its images need")
+        };
+        let message = format!("{images_need} layers that are in {} only", title(world, lender));
+        let hint = "keep both listed, or copy those images into the store whole";
+        let mut finding = Finding::new("depends-on-store", &store.path, message, hint);
+        finding.images = images;
+        // That is what an engine's own storage does when it builds on a store.
+        report.put(if store.own { finding.severity(Severity::Note) } else { finding });
+    }
+    Ok(())
+}
+
+/// The store that lends `home` the layer `id`, if it does not have it itself.
+fn lender(world: &World<'_>, home: usize, id: &str) -> io::Result<Option<usize>> {
+    let has_files =
+        |store: &Catalog| -> io::Result<bool> { Ok(world.root.stat(&store.layer_dir(id))?.is_some()) };
+    let store = &world.stores[home];
+    let recorded = store.layer(id).is_some();
+    if recorded && has_files(store)? {
+        return Ok(None);
+    }
+    for (index, other) in world.stores.iter().enumerate() {
+        if index != home && other.driver == store.driver && has_files(other)? {
+            return Ok(Some(index));
+        }
+    }
+    Ok(None)
+}
+
+/// A mount unit says that the store at `path` comes from elsewhere, and nothing is there.
+pub(super) fn not_mounted(root: &crate::host::Root, path: &Path, report: &mut Report) -> io::Result<bool> {
+    let Some(name) = path.to_str() else {
+        return Ok(false);
+    };
+    let Some(unit) = super::super::mount_unit(root, name)? else {
+        return Ok(false);
+    };
+    // Not by the device alone: a bind mount has its source's.
+    if !is_hollow(root, path)? || is_mount_point(root, path)? {
+        return Ok(false);
+    }
+    let unit = unit.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let message = format!("the store is empty: nothing is mounted there, although there is `{unit}`");
+    let hint = format!("see `systemctl status {}` why it is not mounted", unit.replace('\\', "\\\\"));
+    let finding = Finding::new("not-mounted", path, message, hint);
+    let finding = finding.silently(Engines::ALL, "see no image of this store");
+    // In a tree that does not run, nothing is.
+    report.put(if root.is_tree() { finding.severity(Severity::Note) } else { finding });
+    Ok(true)
+}
+
+/// Whether there is no store, or nothing but the marker and what engines leave behind.
+fn is_hollow(root: &crate::host::Root, path: &Path) -> io::Result<bool> {
+    for name in root.list(path)?.unwrap_or_default() {
+        if name == super::super::MARKER {
+            continue;
+        }
+        let inner = path.join(&name);
+        let directory = root.stat(&inner)?.is_some_and(|stat| stat.kind == crate::host::Kind::Directory);
+        if !directory || !super::super::is_gone(root, &inner)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn is_mount_point(root: &crate::host::Root, path: &Path) -> io::Result<bool> {
+    let (Some(here), Some(above)) = (root.stat(path)?, root.stat(&path.join(".."))?) else {
+        return Ok(false);
+    };
+    Ok(here.id.0 != above.id.0)
+}

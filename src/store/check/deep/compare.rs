@@ -1,0 +1,774 @@
+//! What stands on the disk, held against the headers of the tar stream.
+//!
+//! Mirrors how engines unpack (`Unpack` in pkg/archive/archive.go, `UnpackLayer` in
+//! diff.go, the overlay driver's whiteouts in archive_linux.go).
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::layer::{clean, split};
+use super::tar_header::{Header, Kind as Entry};
+use crate::host::{Attributes, Directory, Kind, Node, Opened, Special, Subtree};
+use crate::store::IdMap;
+
+/// How a layer was unpacked.
+pub(super) struct Layout<'a> {
+    /// Only its own files are there, and whiteouts hide what is below; otherwise it is
+    /// a whole tree, with the files of all layers below it.
+    pub(super) overlay: bool,
+    /// The tree of the layer below, if there is one and this is not overlay.
+    pub(super) parent: Option<&'a Subtree>,
+    /// Whether owners are those of the stream: not so in the store of a normal user.
+    pub(super) owners: bool,
+    /// Whether this process sees all extended attributes.
+    pub(super) privileged: bool,
+    /// How user ids are mapped.
+    pub(super) uidmap: &'a [IdMap],
+    /// How group ids are mapped.
+    pub(super) gidmap: &'a [IdMap],
+    /// The mode of the root of the layer below.
+    pub(super) root_mode: Option<u32>,
+}
+
+/// In what something differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Location {
+    Added,
+    Content,
+    /// Content that is in no stream, so that no engine ever reads it back.
+    Copy,
+    Missing,
+    /// As `Missing`, of a file with content.
+    MissingContent,
+    Mode,
+    Owner,
+    Time,
+    Type,
+    Attributes,
+    WhiteoutAdded,
+    WhiteoutMissing,
+}
+
+/// What differs in one way.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Issue {
+    pub(super) count: usize,
+    /// The first of them, with what is wrong.
+    pub(super) first: Vec<(OsString, String)>,
+}
+
+/// Everything that differs in a layer.
+#[derive(Debug, Default)]
+pub(super) struct Issues {
+    pub(super) by_kind: BTreeMap<Location, Issue>,
+    pub(super) times: Times,
+}
+
+/// Times that agree, and the one time of those that do not. Some ways to carry a
+/// store (ostree, squashfs with `-all-time`) give everything one time.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Times {
+    pub(super) agree: usize,
+    pub(super) differ: usize,
+    pub(super) one: Option<i64>,
+    pub(super) several: bool,
+}
+
+/// How many files a finding names.
+const NAMED: usize = 20;
+
+/// How many differences are kept until the end, where a later entry may take them back.
+const KEPT: usize = 1000;
+
+/// No directory in an image is nested deeper.
+const MAX_DEPTH: usize = 200;
+
+/// Attributes with these names are the overlay driver's own.
+const DRIVERS: [&[u8]; 3] = [b"trusted.overlay.", b"user.overlay.", b"user.containers.override_stat"];
+
+/// What is said of one file.
+struct Difference {
+    location: Location,
+    path: OsString,
+    detail: String,
+    inode: Option<(u64, u64)>,
+}
+
+pub(super) struct Comparison<'a> {
+    tree: &'a Subtree,
+    layout: &'a Layout<'a>,
+    hasher: RandomState,
+    /// Hashes of the paths of all entries.
+    entries: HashSet<u64>,
+    /// Of directories that hide what is below.
+    opaque: HashSet<u64>,
+    /// Of what was removed from the layer below.
+    removed: HashSet<u64>,
+    /// Whiteouts that were not found: a later entry may stand in their place.
+    unseen: Vec<(u64, OsString)>,
+    kept: Vec<Difference>,
+    issues: Issues,
+    /// The directory of the last entry, by the name it was looked up by.
+    directory: Option<(PathBuf, Option<Directory>)>,
+    /// Whether there was an entry for the root.
+    has_root: bool,
+    /// The file of the last entry, by its name.
+    file: Option<(OsString, Opened)>,
+    /// Copies of files that were hard links.
+    split_links: Vec<(OsString, OsString)>,
+}
+
+impl<'a> Comparison<'a> {
+    pub(super) fn new(tree: &'a Subtree, layout: &'a Layout<'a>) -> Self {
+        Self {
+            tree,
+            layout,
+            hasher: RandomState::new(),
+            entries: HashSet::new(),
+            opaque: HashSet::new(),
+            removed: HashSet::new(),
+            unseen: Vec::new(),
+            kept: Vec::new(),
+            issues: Issues::default(),
+            directory: None,
+            has_root: false,
+            file: None,
+            split_links: Vec::new(),
+        }
+    }
+
+    /// A path as a number. The key is new for each layer, so that nobody can choose
+    /// a name that has another's.
+    fn hash(&self, path: &Path) -> u64 {
+        self.hasher.hash_one(path.as_os_str().as_bytes())
+    }
+
+    /// The directory at `path`, which is mostly that of the entry before.
+    fn open_directory(&mut self, path: &Path) -> io::Result<Option<&Directory>> {
+        if self.directory.as_ref().is_none_or(|(last, _)| last != path) {
+            self.directory = Some((path.to_owned(), self.tree.directory(path)?));
+        }
+        Ok(self.directory.as_ref().and_then(|(_, directory)| directory.as_ref()))
+    }
+
+    fn differs(&mut self, location: Location, path: &OsStr, detail: String, node: Option<&Node>) {
+        if self.kept.len() < KEPT {
+            let inode = node.map(|node| node.stat.id);
+            self.kept.push(Difference { location, path: path.to_owned(), detail, inode });
+        } else {
+            self.issues.put(location, path, detail);
+        }
+    }
+
+    /// Something about a file that no later entry takes back.
+    pub(super) fn issue(&mut self, location: Location, path: &OsStr) {
+        self.issues.put(location, path, String::new());
+    }
+
+    /// The content of a file is missing, whatever its header was.
+    pub(super) fn gone(&mut self, name: &OsStr) {
+        let cleaned = clean(name).unwrap_or_else(|| name.to_owned());
+        let told = |difference: &Difference| {
+            difference.path == cleaned && matches!(difference.location, Location::Missing | Location::Type)
+        };
+        match self.kept.iter_mut().find(|difference| told(difference)) {
+            Some(difference) if difference.location == Location::Missing => {
+                difference.location = Location::MissingContent;
+            }
+            Some(_) => self.issue(Location::Content, &cleaned),
+            None => self.issue(Location::MissingContent, &cleaned),
+        }
+    }
+
+    /// The file whose content comes next.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub(super) fn content(&mut self, name: &OsStr) -> io::Result<Option<Opened>> {
+        if let Some((last, file)) = self.file.take()
+            && last == name
+        {
+            return Ok(Some(file));
+        }
+        let Some(path) = clean(name) else {
+            return Ok(None);
+        };
+        let (parent, base) = split(&path);
+        let (parent, base) = (parent.to_owned(), base.to_owned());
+        let Some(directory) = self.open_directory(&parent)? else {
+            return Ok(None);
+        };
+        if let Some(file) = directory.open(&base)?.filter(|file| file.stat.kind == Kind::File) {
+            return Ok(Some(file));
+        }
+        if directory.read_link(&base)?.is_none() {
+            return Ok(None);
+        }
+        // Engines follow a symlink that stands in a file's place; here it leads to
+        // nothing outside of the layer.
+        match self.tree.file(Path::new(&path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            // Too many symlinks.
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => Ok(None),
+            result => result,
+        }
+    }
+
+    /// An entry of the stream.
+    ///
+    /// # Errors
+    /// If what stands there cannot be looked at.
+    pub(super) fn header(&mut self, header: Header) -> io::Result<()> {
+        self.file = None;
+        let Some(path) = clean(&header.name) else {
+            self.differs(Location::Missing, &header.name, "leads out of the layer".to_owned(), None);
+            return Ok(());
+        };
+        if path.is_empty() {
+            return self.root(&header);
+        }
+        let (parent, base) = split(&path);
+        let (parent, base) = (parent.to_owned(), base.to_owned());
+        let Some(directory) = self.open_directory(&parent)? else {
+            if base.as_bytes().starts_with(b".wh.") {
+                // A whiteout below a whiteout: engines leave it out.
+                return Ok(());
+            }
+            self.differs(Location::Missing, &path, String::new(), None);
+            return Ok(());
+        };
+        let real = directory.path.clone();
+        if let Some(hidden) = base.as_bytes().strip_prefix(b".wh.") {
+            let hidden = OsStr::from_bytes(hidden).to_owned();
+            return self.whiteout(&real, &base, &hidden);
+        }
+        let node = directory.node(&base)?;
+        let key = self.hash(&real.join(&base));
+        self.entries.insert(key);
+        let Some(node) = node else {
+            self.differs(Location::Missing, &path, String::new(), None);
+            return Ok(());
+        };
+        if header.kind == Entry::HardLink {
+            return self.hard_link(&header, &path, &node);
+        }
+        self.attributes(&header, &path, &parent, &base, &node)
+    }
+
+    fn root(&mut self, header: &Header) -> io::Result<()> {
+        let top = self.tree.top()?;
+        self.has_root = true;
+        if let (Entry::Directory, Some(node)) = (header.kind, top.node(OsStr::new("."))?) {
+            let found = match top.open(OsStr::new("."))? {
+                Some(file) => file.attributes()?,
+                None => None,
+            };
+            self.values(header, OsStr::new("."), &node, found.as_ref());
+        }
+        Ok(())
+    }
+
+    /// `.wh.NAME` says that NAME is gone, `.wh..wh..opq` that all of a directory is.
+    fn whiteout(&mut self, real: &Path, base: &OsStr, hidden: &OsStr) -> io::Result<()> {
+        // A driver with a mount program keeps it as it is in the stream.
+        let kept = real.join(base);
+        let key = self.hash(&kept);
+        let directory = self.directory.as_ref().and_then(|(_, directory)| directory.as_ref());
+        let directory = directory.expect("its caller has opened it");
+        let as_is = self.layout.overlay && directory.node(base)?.is_some();
+        if base == ".wh..wh..opq" {
+            let opaque = as_is || !self.layout.overlay || {
+                let top = directory.open(OsStr::new("."))?;
+                !self.layout.privileged || top.is_none_or(|top| is_opaque(&top))
+            };
+            let dir_key = self.hash(real);
+            self.opaque.insert(dir_key);
+            if as_is {
+                self.entries.insert(key);
+            }
+            if !opaque {
+                self.issues.put(Location::WhiteoutMissing, real.as_os_str(), "is not opaque".to_owned());
+            }
+            return Ok(());
+        }
+        let target = real.join(hidden);
+        let node = directory.node(hidden)?;
+        let hidden_key = self.hash(&target);
+        if as_is {
+            self.entries.insert(key);
+        } else if !self.layout.overlay {
+            self.removed.insert(hidden_key);
+        } else if node.is_some_and(|node| node.is_whiteout()) {
+            self.entries.insert(hidden_key);
+        } else if self.unseen.len() < KEPT {
+            self.unseen.push((hidden_key, target.into_os_string()));
+        }
+        Ok(())
+    }
+
+    /// A hard link is the file that it leads to: what its header says counts for both.
+    fn hard_link(&mut self, header: &Header, path: &OsStr, node: &Node) -> io::Result<()> {
+        let Some(target) = clean(&header.target) else {
+            return Ok(());
+        };
+        self.kept.retain(|difference| {
+            difference.inode != Some(node.stat.id)
+                || !matches!(difference.location, Location::Mode | Location::Owner | Location::Time)
+        });
+        let (parent, base) = split(&target);
+        let linked = match self.tree.directory(parent)? {
+            Some(directory) => directory.node(base)?,
+            None => None,
+        };
+        match linked {
+            Some(linked) if linked.stat.id == node.stat.id => {}
+            Some(linked) if linked.stat.kind == Kind::File && node.stat.kind == Kind::File => {
+                // Carried by something that knows no hard links. Whether the copy is
+                // one is seen at the end.
+                if self.split_links.len() < KEPT {
+                    self.split_links.push((target.clone(), path.to_owned()));
+                }
+            }
+            Some(linked) if linked.stat.kind == node.stat.kind => {}
+            _ => self.differs(
+                Location::Type,
+                path,
+                format!("is no link to `{}`", target.to_string_lossy()),
+                Some(node),
+            ),
+        }
+        if node.stat.kind == Kind::Symlink {
+            return Ok(());
+        }
+        self.values(header, path, node, None);
+        Ok(())
+    }
+
+    /// What is not a link.
+    fn attributes(
+        &mut self,
+        header: &Header,
+        path: &OsStr,
+        parent: &Path,
+        base: &OsStr,
+        node: &Node,
+    ) -> io::Result<()> {
+        let directory = self.open_directory(parent)?.expect("it was opened for its node");
+        let link = if header.kind == Entry::Symlink { directory.read_link(base)? } else { None };
+        let opens = matches!(node.stat.kind, Kind::File | Kind::Directory);
+        let file = if opens { directory.open(base)? } else { None };
+        let found = match &file {
+            Some(file) => file.attributes()?,
+            None => None,
+        };
+        let masked = found.as_ref().and_then(mask_of);
+        let (major, minor) = header.device;
+        let wrong = match (header.kind, node.stat.kind, node.special) {
+            (Entry::File, Kind::File, _)
+            | (Entry::Directory, Kind::Directory, _)
+            | (Entry::Fifo, _, Some(Special::Fifo)) => None,
+            (Entry::Symlink, Kind::Symlink, _) => link.filter(|link| *link != header.target).map(|link| {
+                format!(
+                    "leads to `{}` instead of `{}`",
+                    link.to_string_lossy(),
+                    header.target.to_string_lossy()
+                )
+            }),
+            (Entry::Character, _, Some(special)) if special == Special::Character(major, minor) => None,
+            (Entry::Block, _, Some(special)) if special == Special::Block(major, minor) => None,
+            // `force_mask` makes files of what is none.
+            (Entry::Character | Entry::Block | Entry::Fifo, Kind::File, _) if masked.is_some() => None,
+            _ => Some(format!("is {} instead of {}", what(node), expected(header))),
+        };
+        if let Some(detail) = wrong {
+            self.differs(Location::Type, path, detail, Some(node));
+            return Ok(());
+        }
+        if header.kind == Entry::File && header.size == 0 && node.stat.size != 0 {
+            let detail = format!("has {} bytes instead of none", node.stat.size);
+            self.differs(Location::Copy, path, detail, Some(node));
+        }
+        self.values(header, path, node, found.as_ref());
+        if header.kind == Entry::File
+            && header.size > 0
+            && let Some(file) = file.filter(|file| file.stat.kind == Kind::File)
+        {
+            self.file = Some((header.name.clone(), file));
+        }
+        Ok(())
+    }
+
+    /// Mode, owner, time and extended attributes. `found` is nothing where those are not
+    /// to be looked at, or where the file system has none.
+    fn values(&mut self, header: &Header, path: &OsStr, node: &Node, found: Option<&Attributes>) {
+        let masked = found.and_then(mask_of);
+        let (mode, uid, gid) = match masked {
+            Some((uid, gid, mode)) => (mode, uid, gid),
+            None => (node.stat.mode, u64::from(node.stat.uid), u64::from(node.stat.gid)),
+        };
+        if header.kind != Entry::Symlink && mode != header.mode {
+            let detail = format!("{mode:04o} instead of {:04o}", header.mode);
+            self.differs(Location::Mode, path, detail, Some(node));
+        }
+        if masked.is_some() || self.layout.owners {
+            let map = |map: &[IdMap], id: u64| if masked.is_some() { Some(id) } else { mapped(map, id) };
+            let wanted = (map(self.layout.uidmap, header.uid), map(self.layout.gidmap, header.gid));
+            let other =
+                wanted.0.is_some_and(|wanted| wanted != uid) || wanted.1.is_some_and(|wanted| wanted != gid);
+            if other {
+                let wanted = (wanted.0.unwrap_or(uid), wanted.1.unwrap_or(gid));
+                let detail = format!("{uid}:{gid} instead of {}:{}", wanted.0, wanted.1);
+                self.differs(Location::Owner, path, detail, Some(node));
+            }
+        }
+        self.time(header, path, node);
+        if let Some(found) = found {
+            self.extended(header, path, node, found);
+        }
+    }
+
+    fn time(&mut self, header: &Header, path: &OsStr, node: &Node) {
+        // What file systems with 32 bits cannot hold is not compared, nor what is
+        // before 1970, which engines make 1970.
+        if !(0..1 << 32).contains(&header.mtime) {
+            return;
+        }
+        let found = node.stat.mtime.0;
+        let times = &mut self.issues.times;
+        if times.one.is_some_and(|one| one != found) {
+            times.several = true;
+        }
+        times.one.get_or_insert(found);
+        if found == header.mtime {
+            times.agree += 1;
+        } else {
+            times.differ += 1;
+            let detail = format!("{found} instead of {}", header.mtime);
+            self.differs(Location::Time, path, detail, Some(node));
+        }
+    }
+
+    fn extended(&mut self, header: &Header, path: &OsStr, node: &Node, found: &Attributes) {
+        if header.attributes.is_empty() && found.is_empty() {
+            return;
+        }
+        let counts = |name: &[u8]| {
+            let own = DRIVERS.iter().any(|driver| name.starts_with(driver));
+            let seen = name.starts_with(b"user.")
+                || (name.starts_with(b"trusted.") && self.layout.privileged)
+                || (name == b"security.capability" && self.layout.owners);
+            seen && !own
+        };
+        let wanted: HashMap<&[u8], &[u8]> = header
+            .attributes
+            .iter()
+            .filter(|(name, _)| counts(name))
+            .map(|(name, value)| (name.as_slice(), value.as_slice()))
+            .collect();
+        let found: HashMap<&[u8], &[u8]> = found
+            .iter()
+            .map(|(name, value)| (name.to_bytes(), value.as_slice()))
+            .filter(|(name, _)| counts(name))
+            .collect();
+        if wanted == found {
+            return;
+        }
+        let mut names: Vec<String> = wanted
+            .iter()
+            .filter(|(name, value)| found.get(*name) != Some(value))
+            .map(|(name, _)| *name)
+            .chain(found.keys().filter(|name| !wanted.contains_key(*name)).copied())
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .collect();
+        names.sort();
+        self.differs(Location::Attributes, path, names.join(", "), Some(node));
+    }
+
+    /// What is on the disk and in no entry, and the end of the account.
+    ///
+    /// # Errors
+    /// If a directory cannot be read.
+    pub(super) fn finish(mut self, complete: bool, buffer: &mut [u8]) -> io::Result<Issues> {
+        for (key, path) in std::mem::take(&mut self.unseen) {
+            if !self.entries.contains(&key) {
+                self.issues.put(Location::WhiteoutMissing, &path, String::new());
+            }
+        }
+        for (one, other) in std::mem::take(&mut self.split_links) {
+            if !self.same_content(&one, &other, buffer)? {
+                self.issues.put(Location::Copy, &other, String::new());
+            }
+        }
+        if complete {
+            let top = self.tree.top()?;
+            self.root_without_entry(&top)?;
+            self.walk(&top, 0, buffer)?;
+        }
+        for difference in std::mem::take(&mut self.kept) {
+            self.issues.put(difference.location, &difference.path, difference.detail);
+        }
+        Ok(self.issues)
+    }
+
+    /// The root has the mode of the one below, if the stream says nothing else; what the
+    /// first layer's has is the engine's affair, but nobody else may write to it.
+    fn root_without_entry(&mut self, top: &Directory) -> io::Result<()> {
+        let Some(node) = top.node(OsStr::new("."))?.filter(|_| !self.has_root) else {
+            return Ok(());
+        };
+        if node.stat.mode & 0o022 & !self.layout.root_mode.unwrap_or(0) != 0 {
+            let detail = format!("{:04o}", node.stat.mode);
+            self.issues.put(Location::Mode, OsStr::new("."), detail);
+        }
+        Ok(())
+    }
+
+    fn same_content(&self, one: &OsStr, other: &OsStr, buffer: &mut [u8]) -> io::Result<bool> {
+        let open = |path: &OsStr| -> io::Result<Option<Opened>> {
+            let (parent, base) = split(path);
+            match self.tree.directory(parent)? {
+                Some(directory) => directory.open(base),
+                None => Ok(None),
+            }
+        };
+        match (open(one)?, open(other)?) {
+            (Some(one), Some(other)) => equal(&one, &other, buffer),
+            _ => Ok(false),
+        }
+    }
+
+    /// Looks for what no entry made. Returns whether an entry is at or below `directory`.
+    fn walk(&mut self, directory: &Directory, depth: usize, buffer: &mut [u8]) -> io::Result<bool> {
+        if depth > MAX_DEPTH {
+            return Err(io::Error::other("directories are nested too deeply"));
+        }
+        let mut any = false;
+        let mut added: Vec<(OsString, bool)> = Vec::new();
+        let mut more = 0;
+        let parent = match self.layout.parent {
+            Some(parent) => parent.directory(&directory.path)?,
+            None => None,
+        };
+        directory.for_each(|name| {
+            let path = directory.path.join(name);
+            let key = self.hash(&path);
+            let is_entry = self.entries.contains(&key);
+            any |= is_entry;
+            let Some(node) = directory.node(name)? else {
+                return Ok(());
+            };
+            let inherited = match &parent {
+                Some(parent) if !is_entry && !self.removed.contains(&key) => {
+                    self.inherited(parent, directory, name, &node, buffer)?
+                }
+                _ => false,
+            };
+            any |= inherited;
+            let below = node.stat.kind == Kind::Directory && {
+                let child = directory.child(name)?;
+                if self.layout.overlay
+                    && self.layout.privileged
+                    && !self.opaque.contains(&key)
+                    && child.open(OsStr::new("."))?.is_some_and(|child| is_opaque(&child))
+                {
+                    self.issues.put(Location::WhiteoutAdded, path.as_os_str(), "is opaque".to_owned());
+                }
+                self.walk(&child, depth + 1, buffer)?
+            };
+            any |= below;
+            if !is_entry && !below && !inherited {
+                if added.len() < NAMED {
+                    added.push((path.into_os_string(), node.is_whiteout() && self.layout.overlay));
+                } else {
+                    more += 1;
+                }
+            }
+            Ok(())
+        })?;
+        // A directory that nothing in the layer is in is told of by the one above.
+        let own = self.hash(&directory.path);
+        if any || depth == 0 || self.entries.contains(&own) {
+            for (path, whiteout) in added {
+                let location = if whiteout { Location::WhiteoutAdded } else { Location::Added };
+                self.issues.put(location, &path, String::new());
+            }
+            self.issues.count(Location::Added, more);
+        }
+        Ok(any)
+    }
+
+    /// Whether a whole tree has this from the layer below, unchanged.
+    fn inherited(
+        &mut self,
+        parent: &Directory,
+        directory: &Directory,
+        name: &OsStr,
+        node: &Node,
+        buffer: &mut [u8],
+    ) -> io::Result<bool> {
+        let Some(below) = parent.node(name)? else {
+            return Ok(false);
+        };
+        let path = directory.path.join(name);
+        let path = path.as_os_str();
+        let same_link =
+            node.stat.kind != Kind::Symlink || parent.read_link(name)? == directory.read_link(name)?;
+        if below.stat.kind != node.stat.kind || below.special != node.special || !same_link {
+            self.issues.put(Location::Type, path, String::new());
+            return Ok(true);
+        }
+        if node.stat.kind != Kind::Symlink && below.stat.mode != node.stat.mode {
+            let detail = format!("{:04o} instead of {:04o}", node.stat.mode, below.stat.mode);
+            self.issues.put(Location::Mode, path, detail);
+        }
+        if (below.stat.uid, below.stat.gid) != (node.stat.uid, node.stat.gid) {
+            self.issues.put(Location::Owner, path, String::new());
+        }
+        if node.stat.kind == Kind::File {
+            let same = match (parent.open(name)?, directory.open(name)?) {
+                (Some(one), Some(other)) => equal(&one, &other, buffer)?,
+                _ => false,
+            };
+            if !same {
+                self.issues.put(Location::Copy, path, String::new());
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Issues {
+    fn put(&mut self, location: Location, path: &OsStr, detail: String) {
+        let issue = self.by_kind.entry(location).or_default();
+        issue.count += 1;
+        if issue.first.len() < NAMED {
+            issue.first.push((path.to_owned(), detail));
+        }
+    }
+
+    fn count(&mut self, location: Location, more: usize) {
+        if more > 0 {
+            self.by_kind.entry(location).or_default().count += more;
+        }
+    }
+}
+
+/// Whether two open files hold the same.
+fn equal(one: &Opened, other: &Opened, buffer: &mut [u8]) -> io::Result<bool> {
+    if one.stat.id == other.stat.id {
+        return Ok(true);
+    }
+    if one.stat.size != other.stat.size {
+        return Ok(false);
+    }
+    let (left, right) = buffer.split_at_mut(buffer.len() / 2);
+    let fill = |file: &Opened, buffer: &mut [u8]| -> io::Result<usize> {
+        let mut length = 0;
+        while length < buffer.len() {
+            match file.read(&mut buffer[length..])? {
+                0 => break,
+                count => length += count,
+            }
+        }
+        Ok(length)
+    };
+    let length = left.len().min(right.len());
+    loop {
+        let count = fill(one, &mut left[..length])?;
+        if count != fill(other, &mut right[..length])? || left[..count] != right[..count] {
+            return Ok(false);
+        }
+        if count < length {
+            return Ok(true);
+        }
+    }
+}
+
+/// Whether a directory hides what is below it: the attribute of overlayfs, in the
+/// name space of root or of users.
+fn is_opaque(directory: &Opened) -> bool {
+    [c"trusted.overlay.opaque", c"user.overlay.opaque"]
+        .into_iter()
+        .any(|name| directory.attribute(name).is_ok_and(|value| value.as_deref() == Some(b"y")))
+}
+
+/// `id` outside of a container, or nothing if it has none. Without a map ids stay.
+fn mapped(map: &[IdMap], id: u64) -> Option<u64> {
+    if map.is_empty() {
+        return Some(id);
+    }
+    map.iter().find_map(|range| {
+        let (inside, outside, size) = (range.container_id?, range.host_id?, range.size?);
+        let offset = i64::try_from(id).ok()?.checked_sub(inside)?;
+        (0..size).contains(&offset).then(|| u64::try_from(outside.checked_add(offset)?).ok()).flatten()
+    })
+}
+
+/// What `force_mask` hides of a file with these attributes.
+fn mask_of(attributes: &Attributes) -> Option<(u64, u64, u32)> {
+    let (_, text) =
+        attributes.iter().find(|(name, _)| name.as_c_str() == c"user.containers.override_stat")?;
+    override_of(text)
+}
+
+/// `user.containers.override_stat`: what `force_mask` hides, `UID:GID:MODE` and more.
+fn override_of(text: &[u8]) -> Option<(u64, u64, u32)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut fields = text.split(':');
+    let (uid, gid) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    let mode = u32::from_str_radix(fields.next()?, 8).ok()?;
+    Some((uid, gid, mode & 0o7777))
+}
+
+fn what(node: &Node) -> &'static str {
+    match (node.stat.kind, node.special) {
+        (Kind::File, _) => "a file",
+        (Kind::Directory, _) => "a directory",
+        (Kind::Symlink, _) => "a symlink",
+        (_, Some(Special::Character(0, 0))) => "a whiteout",
+        (_, Some(Special::Character(..) | Special::Block(..))) => "a device",
+        (_, Some(Special::Fifo)) => "a FIFO",
+        (_, Some(Special::Socket) | None) => "a socket",
+    }
+}
+
+fn expected(header: &Header) -> &'static str {
+    match header.kind {
+        Entry::File => "a file",
+        Entry::HardLink => "a link",
+        Entry::Symlink => "a symlink",
+        Entry::Character | Entry::Block => "that device",
+        Entry::Directory => "a directory",
+        Entry::Fifo => "a FIFO",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_mapped_by_the_range_they_are_in() {
+        let range = |inside, outside, size| IdMap {
+            container_id: Some(inside),
+            host_id: Some(outside),
+            size: Some(size),
+        };
+        let map = [range(0, 1000, 1), range(1, 100_000, 65536)];
+        assert_eq!(mapped(&map, 0), Some(1000));
+        assert_eq!(mapped(&map, 5), Some(100_004));
+        assert_eq!(mapped(&map, 70_000), None);
+        assert_eq!(mapped(&[], 7), Some(7));
+    }
+
+    #[test]
+    fn an_override_is_read_whatever_follows() {
+        assert_eq!(override_of(b"0:5:0100755"), Some((0, 5, 0o755)));
+        assert_eq!(override_of(b"0:5:0755:block-1-2"), Some((0, 5, 0o755)));
+        assert_eq!(override_of(b"nothing"), None);
+    }
+}

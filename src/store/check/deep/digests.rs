@@ -1,0 +1,190 @@
+//! The documents of an image, against their digests and against its layers.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256, Sha384, Sha512};
+
+use super::hex;
+use crate::engine::Engines;
+use crate::host::{Directory, Kind};
+use crate::store::Image;
+use crate::store::check::catalog::{Catalog, is_one_name, short};
+use crate::store::check::finding::{Finding, Report};
+use crate::store::check::images::{MAX_DOCUMENT, Manifest, file_name};
+use crate::store::check::world::{Chain, World};
+
+const PULL_AGAIN: &str = "remove the image from the store and pull it again";
+const USE_IT: &str = "use it as it is";
+
+/// What of a configuration is looked at.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Config {
+    rootfs: RootFs,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct RootFs {
+    diff_ids: Vec<String>,
+}
+
+pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+    let store = &world.stores[home];
+    let Some(images) = world.root.subtree(&store.images_dir())? else {
+        return Ok(());
+    };
+    for image in store.images.iter().filter(|image| is_one_name(image.id())) {
+        let look = |report: &mut Report| match images.directory(Path::new(image.id()))? {
+            Some(dir) => documents(world, home, image, &dir, report),
+            None => Ok(()),
+        };
+        if let Err(error) = look(report) {
+            report.could_not_look(world.could_not_look(&store.images_dir().join(image.id()), &error));
+        }
+    }
+    Ok(())
+}
+
+fn documents(
+    world: &World<'_>,
+    home: usize,
+    image: &Image,
+    dir: &Directory,
+    report: &mut Report,
+) -> io::Result<()> {
+    let store = &world.stores[home];
+    let mut config = None;
+    let mut keys: Vec<&String> = image.big_data_names.iter().flatten().collect();
+    // The manifest says which of the others is the configuration.
+    keys.sort_by_key(|key| *key != "manifest");
+    for key in keys {
+        let name = file_name(key);
+        if !is_one_name(&name.to_string_lossy()) {
+            continue;
+        }
+        let Some(file) = dir.open(&name)?.filter(|file| file.stat.kind == Kind::File) else {
+            continue;
+        };
+        let Some(wanted) = wanted(image, key) else {
+            continue;
+        };
+        // Engines compare that one themselves, and `images` has done it.
+        if config.as_deref() == Some(key.as_str()) {
+            continue;
+        }
+        // A manifest of the first schema has a signature in it that its digest leaves out.
+        if key.starts_with("manifest") {
+            let bytes = dir.read(&name, MAX_DOCUMENT)?.unwrap_or_default();
+            let manifest: Manifest = serde_json::from_slice(&bytes).unwrap_or_default();
+            if manifest.schema_version == 1 {
+                continue;
+            }
+            if key == "manifest" {
+                config = manifest.config.map(|config| config.digest);
+            }
+        }
+        let found = digest_of(&file, &wanted)?;
+        if found.is_some_and(|found| found != wanted) {
+            report.put(differs(store, image, key, &wanted));
+        }
+    }
+    if let Some(config) = config.filter(|config| !config.is_empty()) {
+        diff_ids(world, home, image, dir, &config, report)?;
+    }
+    Ok(())
+}
+
+/// The digest that a document must have: its key's, or the one recorded for it.
+fn wanted(image: &Image, key: &str) -> Option<String> {
+    let digest = key.strip_prefix("manifest-").unwrap_or(key);
+    if digest.starts_with("sha256:") {
+        return Some(digest.to_owned());
+    }
+    image.big_data_digests.as_ref()?.get(key).cloned()
+}
+
+fn differs(store: &Catalog, image: &Image, key: &str, wanted: &str) -> Finding {
+    let title = image.title();
+    let message = format!("the image `{title}` has a `{key}` that does not have the digest `{wanted}`");
+    let rule = if key.starts_with("manifest") { "manifest-digest" } else { "big-data-digest" };
+    Finding::new(rule, &store.path, message, PULL_AGAIN)
+        .at(store.images_dir().join(image.id()).join(file_name(key)))
+        .of_image(title)
+        .silently(Engines::ALL, USE_IT)
+}
+
+/// The configuration names the layers by their content.
+fn diff_ids(
+    world: &World<'_>,
+    home: usize,
+    image: &Image,
+    dir: &Directory,
+    config: &str,
+    report: &mut Report,
+) -> io::Result<()> {
+    let name = file_name(config);
+    let Some(top) = image.layer.as_deref().filter(|top| !top.is_empty()) else {
+        return Ok(());
+    };
+    if !is_one_name(&name.to_string_lossy()) {
+        return Ok(());
+    }
+    let bytes = dir.read(&name, MAX_DOCUMENT)?.unwrap_or_default();
+    let (Ok(config), Chain::Whole(mut chain)) =
+        (serde_json::from_slice::<Config>(&bytes), world.chain(home, top))
+    else {
+        return Ok(());
+    };
+    let wanted = config.rootfs.diff_ids;
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    chain.reverse();
+    let title = image.title();
+    let digest = |id: &String| {
+        let store = world.recorded(home, id)?;
+        world.stores[store].layer(id)?.diff_digest.clone().filter(|digest| !digest.is_empty())
+    };
+    // A partial pull's layer has no digest of its content.
+    let other =
+        chain.iter().zip(&wanted).find(|(id, wanted)| digest(id).is_some_and(|digest| digest != **wanted));
+    let message = if chain.len() != wanted.len() {
+        let (has, says) = (chain.len(), wanted.len());
+        format!("the image `{title}` has {has} layers, and its configuration says {says}")
+    } else if let Some((id, wanted)) = other {
+        let id = short(id);
+        format!("the image `{title}` has the layer `{id}` where its configuration says `{wanted}`")
+    } else {
+        return Ok(());
+    };
+    let store = &world.stores[home];
+    let finding = Finding::new("diff-ids-mismatch", &store.path, message, PULL_AGAIN)
+        .at(store.images_dir().join(image.id()).join(OsStr::new(&name)))
+        .of_image(title);
+    report.put(finding.silently(Engines::ALL, "run it with the layers that the store has"));
+    Ok(())
+}
+
+/// The digest of a file, of the kind that `like` is; `None` if that is unknown.
+fn digest_of(file: &crate::host::Opened, like: &str) -> io::Result<Option<String>> {
+    fn all<D: Digest>(file: &crate::host::Opened, name: &str) -> io::Result<String> {
+        let mut hash = D::new();
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(format!("{name}:{}", hex(&hash.finalize()))),
+                count => hash.update(&buffer[..count]),
+            }
+        }
+    }
+    Ok(match like.split_once(':').map(|(name, _)| name) {
+        Some("sha256") => Some(all::<Sha256>(file, "sha256")?),
+        Some("sha384") => Some(all::<Sha384>(file, "sha384")?),
+        Some("sha512") => Some(all::<Sha512>(file, "sha512")?),
+        _ => None,
+    })
+}

@@ -1,0 +1,350 @@
+//! Every byte: layers in parallel, then the documents of images.
+//!
+//! Memory is bounded by buffers: a layer's stream goes by in pieces, and of its
+//! entries a number each is kept.
+
+mod compare;
+mod digests;
+mod layer;
+mod tar_header;
+mod tar_split;
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use super::catalog::{is_one_name, short};
+use super::finding::{Finding, Report, Scope};
+use super::world::World;
+use crate::engine::Engines;
+use crate::host::{Kind, Root};
+use crate::problem::Severity;
+use crate::store::{IdMap, Layer};
+use compare::{Issue, Layout, Location, Times};
+use layer::{Expected, Outcome};
+
+/// How far a check is, for who waits for it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// How many bytes there are to read.
+    pub total: AtomicU64,
+    /// How many were read.
+    pub done: AtomicU64,
+}
+
+/// How much of a file is read at a time, in bytes.
+const BUFFER: usize = 256 << 10;
+
+/// A layer to assemble, with nothing borrowed from the records, which threads do not share.
+struct Task {
+    home: usize,
+    id: String,
+    digest: String,
+    size: Option<u64>,
+    tar_split: (PathBuf, String),
+    content: PathBuf,
+    parent: Option<PathBuf>,
+    overlay: bool,
+    owners: bool,
+    uidmap: Vec<IdMap>,
+    gidmap: Vec<IdMap>,
+    root_mode: Option<u32>,
+}
+
+pub(super) fn check(world: &World<'_>, jobs: usize, progress: &Progress, report: &mut Report) {
+    let mut tasks = Vec::new();
+    for (home, store) in world.stores.iter().enumerate().filter(|(_, store)| store.checked) {
+        match self::tasks(world, home, report) {
+            Ok(more) => tasks.extend(more),
+            Err(error) => report.could_not_look(world.could_not_look(&store.path, &error)),
+        }
+    }
+    // The largest first, so that none is left over for one thread at the end.
+    tasks.sort_by_key(|task| std::cmp::Reverse(task.size.unwrap_or(u64::MAX)));
+    progress.total.store(tasks.iter().filter_map(|task| task.size).sum(), Ordering::Relaxed);
+    let outcomes = run(world.root, &tasks, jobs, progress);
+    let mut by_store: Vec<(Times, Vec<(usize, Outcome)>)> = Vec::new();
+    by_store.resize_with(world.stores.len(), Default::default);
+    for (index, outcome) in outcomes {
+        let task = &tasks[index];
+        match outcome {
+            Ok(outcome) => {
+                report.assembled.0 += 1;
+                report.assembled.1 += outcome.bytes;
+                let (times, outcomes) = &mut by_store[task.home];
+                *times = times.and(outcome.issues.times);
+                outcomes.push((index, outcome));
+            }
+            Err(error) => report.could_not_look(world.could_not_look(&task.content, &error)),
+        }
+    }
+    for (times, outcomes) in by_store {
+        for (index, outcome) in outcomes {
+            tell(world, &tasks[index], outcome, times.are_kept(), report);
+        }
+    }
+    for (home, store) in world.stores.iter().enumerate().filter(|(_, store)| store.checked) {
+        if let Err(error) = digests::check(world, home, report) {
+            report.could_not_look(world.could_not_look(&store.images_dir(), &error));
+        }
+    }
+}
+
+fn tasks(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<Vec<Task>> {
+    let store = &world.stores[home];
+    let dir = if store.driver == "vfs" { "vfs/dir" } else { store.driver.as_str() };
+    // What a normal user's engine makes belongs to that user and to ids that are
+    // mapped for it in ways that only that host knows.
+    let owners = world.root.stat(&store.path.join(dir))?.is_some_and(|stat| stat.uid == 0);
+    let mut seen = HashSet::new();
+    let mut tasks = Vec::new();
+    for layer in &store.layers {
+        let id = layer.id();
+        let digest = layer.diff_digest.as_deref().unwrap_or_default();
+        if !is_one_name(id) || !seen.insert(id) || digest.is_empty() {
+            continue;
+        }
+        match task(world, home, layer, owners) {
+            Ok(Some(task)) => tasks.push(task),
+            Ok(None) => {}
+            Err(error) => report.could_not_look(world.could_not_look(&store.layer_dir(id), &error)),
+        }
+    }
+    Ok(tasks)
+}
+
+/// What there is to do for a layer; nothing if its content is not laid out as usual.
+fn task(world: &World<'_>, home: usize, layer: &Layer, owners: bool) -> io::Result<Option<Task>> {
+    let store = &world.stores[home];
+    let id = layer.id();
+    let content = store.content_dir(id);
+    let top = world.root.stat(&content)?;
+    // What is missing has been told of; what comes from an additional layer store
+    // or is looked at through composefs is laid out in another way.
+    let elsewhere = world.root.read_link(&content)?.is_some()
+        || world.root.stat(&store.layer_dir(id).join("composefs-data"))?.is_some();
+    if elsewhere || top.is_none_or(|stat| stat.kind != Kind::Directory) {
+        return Ok(None);
+    }
+    let name = format!("{id}.tar-split.gz");
+    if world.root.stat(&store.layers_dir().join(&name))?.is_none() {
+        return Ok(None);
+    }
+    let parent = layer.below().filter(|parent| is_one_name(parent));
+    let root_mode = match parent.and_then(|parent| world.recorded(home, parent).map(|at| (at, parent))) {
+        Some((at, parent)) => {
+            let below = world.root.stat(&world.stores[at].content_dir(parent))?;
+            // Where it is missing, that is told of it and not of this one.
+            Some(below.map_or(0o777, |stat| stat.mode))
+        }
+        None => None,
+    };
+    Ok(Some(Task {
+        home,
+        id: id.to_owned(),
+        digest: layer.diff_digest.clone().unwrap_or_default(),
+        size: layer.diff_size.and_then(|size| u64::try_from(size).ok()),
+        tar_split: (store.layers_dir(), name),
+        content,
+        parent: parent.map(|parent| store.content_dir(parent)),
+        overlay: store.driver != "vfs",
+        owners,
+        uidmap: layer.uidmap.clone().unwrap_or_default(),
+        gidmap: layer.gidmap.clone().unwrap_or_default(),
+        root_mode,
+    }))
+}
+
+/// Does all tasks, `jobs` at a time.
+fn run(root: &Root, tasks: &[Task], jobs: usize, progress: &Progress) -> Vec<(usize, io::Result<Outcome>)> {
+    let next = AtomicUsize::new(0);
+    let outcomes = Mutex::new(Vec::with_capacity(tasks.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.clamp(1, tasks.len().max(1)) {
+            scope.spawn(|| {
+                let mut buffer = vec![0; BUFFER];
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(task) = tasks.get(index) else {
+                        break;
+                    };
+                    let outcome = task.run(root, &mut buffer, progress);
+                    outcomes.lock().expect("no thread panics while it holds this").push((index, outcome));
+                }
+            });
+        }
+    });
+    let mut outcomes = outcomes.into_inner().expect("all threads have ended");
+    outcomes.sort_by_key(|(index, _)| *index);
+    outcomes
+}
+
+impl Task {
+    fn run(&self, root: &Root, buffer: &mut [u8], progress: &Progress) -> io::Result<Outcome> {
+        let vanished = || io::Error::new(io::ErrorKind::NotFound, "it went away while it was looked at");
+        let dir = root.subtree(&self.tar_split.0)?.ok_or_else(vanished)?;
+        let tar_split = dir.top()?.open(OsStr::new(&self.tar_split.1))?;
+        let Some(tar_split) = tar_split.filter(|file| file.stat.kind == Kind::File) else {
+            return Ok(Outcome { damaged: Some("it is not a file".to_owned()), ..Outcome::default() });
+        };
+        if tar_split.stat.size == 0 {
+            return Ok(Outcome { damaged: Some("it is empty".to_owned()), ..Outcome::default() });
+        }
+        let content = root.subtree(&self.content)?.ok_or_else(vanished)?;
+        let parent = match &self.parent {
+            Some(parent) if !self.overlay => root.subtree(parent)?,
+            _ => None,
+        };
+        let layout = Layout {
+            overlay: self.overlay,
+            parent: parent.as_ref(),
+            owners: self.owners,
+            privileged: rustix::process::geteuid().is_root(),
+            uidmap: &self.uidmap,
+            gidmap: &self.gidmap,
+            root_mode: self.root_mode,
+        };
+        let expected = Expected { digest: &self.digest, size: self.size };
+        layer::read(&tar_split, &content, &layout, &expected, buffer, progress)
+    }
+}
+
+impl Times {
+    fn and(self, other: Self) -> Self {
+        let one = self.one.or(other.one);
+        Self {
+            agree: self.agree + other.agree,
+            differ: self.differ + other.differ,
+            one,
+            several: self.several || other.several || other.one.is_some_and(|other| Some(other) != one),
+        }
+    }
+
+    /// Whether what carried the store keeps times at all.
+    fn are_kept(self) -> bool {
+        self.agree > 0 || self.several || self.differ < 2
+    }
+}
+
+const PULL_AGAIN: &str = "remove the image from the store and pull it again";
+const TAMPERED: &str = "run its containers with what is there now";
+
+fn tell(world: &World<'_>, task: &Task, outcome: Outcome, times_are_kept: bool, report: &mut Report) {
+    let store = &world.stores[task.home];
+    let users = world.users(&task.id);
+    let short_id = short(&task.id);
+    let finding = |id, message: String, saving: bool, silently: &'static str| {
+        let mut finding =
+            Finding::new(id, &store.path, message, PULL_AGAIN).of_layer(&task.id, users.clone());
+        if users.is_empty() {
+            return finding.severity(Severity::Warning);
+        }
+        if saving {
+            finding = finding.fails(Engines::ALL, Scope::Saving);
+        }
+        if silently.is_empty() { finding } else { finding.silently(Engines::ALL, silently) }
+    };
+    let tar_split = task.tar_split.0.join(&task.tar_split.1);
+    if let Some(why) = outcome.damaged {
+        let message = format!("the tar-split of the layer `{short_id}` cannot be read: {why}");
+        report.put(finding("tar-split-damaged", message, true, "").at(tar_split));
+        return;
+    }
+    let content_differs = [Location::Content, Location::MissingContent]
+        .iter()
+        .any(|location| outcome.issues.by_kind.contains_key(location));
+    if let Some(digest) = outcome.digest.filter(|_| !content_differs) {
+        let message =
+            format!("the layer `{short_id}` has the digest `{digest}` instead of `{}`", task.digest);
+        report.put(finding("layer-digest", message, true, "").at(tar_split.clone()));
+    } else if let Some(size) = outcome.size.filter(|_| !content_differs) {
+        let wanted = task.size.unwrap_or_default();
+        let message = format!("the layer `{short_id}` has {size} bytes instead of {wanted}");
+        report.put(finding("layer-size", message, true, "").at(tar_split.clone()));
+    } else if let Some(why) = outcome.not_tar {
+        let error = io::Error::other(format!("{why}, so that its files were not compared"));
+        report.could_not_look(world.could_not_look(&tar_split, &error));
+    }
+    for (location, issue) in outcome.issues.by_kind {
+        if location == Location::Time && !times_are_kept {
+            continue;
+        }
+        let (id, one, several, saving) = match location {
+            Location::Added => ("file-added", "is not in", "are not in", false),
+            Location::Content => {
+                ("file-content", "has other content than in", "have other content than in", true)
+            }
+            Location::Copy => {
+                ("file-content", "has other content than in", "have other content than in", false)
+            }
+            Location::Missing => ("file-missing", "is missing from", "are missing from", false),
+            Location::MissingContent => ("file-missing", "is missing from", "are missing from", true),
+            Location::Mode => ("file-mode", "has another mode than in", "have another mode than in", false),
+            Location::Owner => {
+                ("file-owner", "has another owner than in", "have another owner than in", false)
+            }
+            Location::Time => ("file-time", "has another time than in", "have another time than in", false),
+            Location::Type => ("file-type", "is something else than in", "are something else than in", false),
+            Location::Attributes => {
+                ("file-xattr", "has other attributes than in", "have other attributes than in", false)
+            }
+            Location::WhiteoutAdded => (
+                "whiteout-added",
+                "hides what is below and is not in",
+                "hide what is below and are not in",
+                false,
+            ),
+            Location::WhiteoutMissing => (
+                "whiteout-missing",
+                "does not hide what is below, as in",
+                "do not hide what is below, as in",
+                false,
+            ),
+        };
+        let verb = if issue.count == 1 { one } else { several };
+        let message = format!("{} {verb} the layer `{short_id}`", named(&issue));
+        let mut finding = finding(id, message, saving, TAMPERED);
+        if let Some((first, _)) = issue.first.first() {
+            finding = finding.at(task.content.join(first));
+        }
+        finding.files = issue.first.iter().map(|(path, _)| path.to_string_lossy().into_owned()).collect();
+        report.put(finding);
+    }
+}
+
+/// "`a` (0755 instead of 0644), `b` and 5 others".
+fn named(issue: &Issue) -> String {
+    const SHOWN: usize = 3;
+    let mut names: Vec<String> = issue
+        .first
+        .iter()
+        .take(SHOWN)
+        .map(|(path, detail)| {
+            let path = path.to_string_lossy();
+            let path = path.escape_debug();
+            if detail.is_empty() {
+                format!("`{path}`")
+            } else {
+                format!("`{path}` ({})", detail.escape_debug())
+            }
+        })
+        .collect();
+    match issue.count - names.len() {
+        0 => {}
+        1 => names.push("1 other".to_owned()),
+        more => names.push(format!("{more} others")),
+    }
+    match names.as_slice() {
+        [] => "something".to_owned(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

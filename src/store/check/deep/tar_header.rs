@@ -1,0 +1,362 @@
+//! The headers in a tar stream that comes in pieces: ustar, PAX records and GNU's
+//! long names.
+//!
+//! Only headers are looked at. Content is stepped over, since it is elsewhere.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+/// The largest PAX record or long name, in bytes (`maxSpecialFileSize` of Go's archive/tar).
+const MAX_SPECIAL: u64 = 1 << 20;
+
+const BLOCK: usize = 512;
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    File,
+    HardLink,
+    Symlink,
+    Character,
+    Block,
+    Directory,
+    Fifo,
+}
+
+/// A header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) kind: Kind,
+    pub(super) name: OsString,
+    /// What a link leads to.
+    pub(super) target: OsString,
+    /// Permission bits, with setuid, setgid and sticky.
+    pub(super) mode: u32,
+    pub(super) uid: u64,
+    pub(super) gid: u64,
+    /// Bytes of content.
+    pub(super) size: u64,
+    /// Seconds since 1970; what is before that has no fixed rule.
+    pub(super) mtime: i64,
+    pub(super) device: (u32, u32),
+    /// Extended attributes.
+    pub(super) attributes: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// The stream is not one that engines could have unpacked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NotTar(pub(super) &'static str);
+
+/// What PAX records and long names say of the next entry.
+#[derive(Debug, Default)]
+struct Extra {
+    name: Option<Vec<u8>>,
+    target: Option<Vec<u8>>,
+    size: Option<u64>,
+    uid: Option<u64>,
+    gid: Option<u64>,
+    mtime: Option<i64>,
+    attributes: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Collecting a header.
+    Header,
+    /// Collecting a PAX record or a long name of this type.
+    Special(u8, u64),
+    /// Stepping over this many bytes of content, and then of padding.
+    Content(u64, u64),
+    /// Stepping over padding.
+    Padding(u64),
+}
+
+/// Finds the headers in a stream.
+#[derive(Debug)]
+pub(super) struct Headers {
+    state: State,
+    held: Vec<u8>,
+    extra: Extra,
+}
+
+impl Headers {
+    pub(super) fn new() -> Self {
+        Self { state: State::Header, held: Vec::new(), extra: Extra::default() }
+    }
+
+    /// Goes over a piece of the stream; `found` gets each header as it is complete.
+    ///
+    /// # Errors
+    /// [`NotTar`]; what comes after it has no meaning.
+    pub(super) fn raw(&mut self, mut bytes: &[u8], mut found: impl FnMut(Header)) -> Result<(), NotTar> {
+        while !bytes.is_empty() {
+            match self.state {
+                State::Header => {
+                    let block = self.hold(&mut bytes, BLOCK);
+                    if block {
+                        if let Some(header) = self.header()? {
+                            found(header);
+                        }
+                        self.held.clear();
+                    }
+                }
+                State::Special(kind, size) => {
+                    let size = usize::try_from(size).expect("it is limited");
+                    if self.hold(&mut bytes, size) {
+                        self.special(kind)?;
+                        self.held.clear();
+                        self.state = State::Padding(padding_of(size as u64));
+                        self.settle();
+                    }
+                }
+                State::Content(left, after) => {
+                    let step = left.min(bytes.len() as u64);
+                    bytes = &bytes[usize::try_from(step).expect("it is in the slice")..];
+                    self.state = State::Content(left - step, after);
+                    self.settle();
+                }
+                State::Padding(left) => {
+                    let step = left.min(bytes.len() as u64);
+                    bytes = &bytes[usize::try_from(step).expect("it is in the slice")..];
+                    self.state = State::Padding(left - step);
+                    self.settle();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Steps over the content of the file whose header was last.
+    ///
+    /// # Errors
+    /// [`NotTar`] if no content is expected here.
+    pub(super) fn content(&mut self) -> Result<(), NotTar> {
+        let State::Content(_, after) = self.state else {
+            return Err(NotTar("a file's content stands where none is expected"));
+        };
+        self.state = State::Padding(after);
+        self.settle();
+        Ok(())
+    }
+
+    fn settle(&mut self) {
+        if let State::Content(0, after) = self.state {
+            self.state = State::Padding(after);
+        }
+        if self.state == State::Padding(0) {
+            self.state = State::Header;
+        }
+    }
+
+    /// Collects up to `size` bytes. Returns whether they are all there.
+    fn hold(&mut self, bytes: &mut &[u8], size: usize) -> bool {
+        let step = (size - self.held.len()).min(bytes.len());
+        self.held.extend_from_slice(&bytes[..step]);
+        *bytes = &bytes[step..];
+        self.held.len() == size
+    }
+
+    fn header(&mut self) -> Result<Option<Header>, NotTar> {
+        let block: &[u8; BLOCK] = self.held.as_slice().try_into().expect("a block is complete");
+        if block.iter().all(|&byte| byte == 0) {
+            return Ok(None);
+        }
+        if !sum_matches(block) {
+            return Err(NotTar("a header has the wrong checksum"));
+        }
+        let size = number(&block[124..136])?;
+        let flag = block[156];
+        if matches!(flag, b'x' | b'g' | b'L' | b'K') {
+            if size > MAX_SPECIAL {
+                return Err(NotTar("a header is too large"));
+            }
+            self.state = if size == 0 { State::Header } else { State::Special(flag, size) };
+            return Ok(None);
+        }
+        let extra = std::mem::take(&mut self.extra);
+        let size = extra.size.unwrap_or(size);
+        let name = extra.name.unwrap_or_else(|| plain_name(block));
+        let kind = match flag {
+            0 if name.ends_with(b"/") => Kind::Directory,
+            0 | b'0' => Kind::File,
+            b'1' => Kind::HardLink,
+            b'2' => Kind::Symlink,
+            b'3' => Kind::Character,
+            b'4' => Kind::Block,
+            b'5' => Kind::Directory,
+            b'6' => Kind::Fifo,
+            _ => return Err(NotTar("an entry has a type that engines refuse")),
+        };
+        // Go's reader takes all other types to have no content, whatever they say.
+        let size = if kind == Kind::File { size } else { 0 };
+        let device = |field: &[u8]| number(field).map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+        let device = match kind {
+            Kind::Character | Kind::Block => (device(&block[329..337])?, device(&block[337..345])?),
+            _ => (0, 0),
+        };
+        let mtime = number(&block[136..148]).ok().and_then(|mtime| i64::try_from(mtime).ok());
+        let header = Header {
+            kind,
+            name: OsString::from_vec(name),
+            target: OsString::from_vec(extra.target.unwrap_or_else(|| until_nul(&block[157..257]).to_vec())),
+            mode: u32::try_from(number(&block[100..108])? & 0o7777).expect("it is masked"),
+            uid: extra.uid.map_or_else(|| number(&block[108..116]), Ok)?,
+            gid: extra.gid.map_or_else(|| number(&block[116..124]), Ok)?,
+            size,
+            mtime: extra.mtime.or(mtime).unwrap_or(-1),
+            device,
+            attributes: extra.attributes,
+        };
+        self.state = State::Content(size, padding_of(size));
+        self.settle();
+        Ok(Some(header))
+    }
+
+    fn special(&mut self, kind: u8) -> Result<(), NotTar> {
+        match kind {
+            b'L' => self.extra.name = Some(until_nul(&self.held).to_vec()),
+            b'K' => self.extra.target = Some(until_nul(&self.held).to_vec()),
+            // Engines leave global headers alone.
+            b'x' => records(&self.held, &mut self.extra)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// PAX records: `LENGTH KEY=VALUE\n`.
+fn records(mut bytes: &[u8], extra: &mut Extra) -> Result<(), NotTar> {
+    const BAD: NotTar = NotTar("a PAX record is malformed");
+    while !bytes.is_empty() {
+        let space = bytes.iter().position(|&byte| byte == b' ').ok_or(BAD)?;
+        let length: usize =
+            std::str::from_utf8(&bytes[..space]).ok().and_then(|digits| digits.parse().ok()).ok_or(BAD)?;
+        if length <= space + 2 || length > bytes.len() || bytes[length - 1] != b'\n' {
+            return Err(BAD);
+        }
+        let record = &bytes[space + 1..length - 1];
+        bytes = &bytes[length..];
+        let equals = record.iter().position(|&byte| byte == b'=').ok_or(BAD)?;
+        let (key, value) = (&record[..equals], &record[equals + 1..]);
+        let text = std::str::from_utf8(value).ok();
+        let number = || text.and_then(|text| text.parse().ok());
+        match key {
+            // An empty value takes back what a global header said.
+            b"path" if !value.is_empty() => extra.name = Some(value.to_vec()),
+            b"linkpath" if !value.is_empty() => extra.target = Some(value.to_vec()),
+            b"size" => extra.size = number(),
+            b"uid" => extra.uid = number(),
+            b"gid" => extra.gid = number(),
+            b"mtime" => {
+                let seconds = text.map(|text| text.split('.').next().unwrap_or_default());
+                // Before 1970 is not compared, so its rounding does not matter.
+                extra.mtime = seconds.and_then(|seconds| seconds.parse().ok());
+            }
+            _ => {
+                if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
+                    extra.attributes.push((name.to_vec(), value.to_vec()));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn plain_name(block: &[u8; BLOCK]) -> Vec<u8> {
+    let name = until_nul(&block[..100]);
+    let prefix = until_nul(&block[345..500]);
+    // GNU's own format has other fields there.
+    if &block[257..263] == b"ustar\0" && !prefix.is_empty() {
+        [prefix, b"/", name].concat()
+    } else {
+        name.to_vec()
+    }
+}
+
+fn until_nul(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+    &bytes[..end]
+}
+
+/// A number: octal digits, or binary if the first bit is set.
+fn number(field: &[u8]) -> Result<u64, NotTar> {
+    const BAD: NotTar = NotTar("a number in a header is malformed");
+    if field[0] & 0x80 != 0 {
+        if field[0] & 0x40 != 0 {
+            return Err(BAD);
+        }
+        let mut value = 0u64;
+        for (index, &byte) in field.iter().enumerate() {
+            let byte = if index == 0 { byte & 0x7f } else { byte };
+            value = value.checked_mul(256).ok_or(BAD)? + u64::from(byte);
+        }
+        return Ok(value);
+    }
+    let digits: &[u8] = field.trim_ascii_start();
+    let digits = until_nul(digits).trim_ascii();
+    let mut value = 0u64;
+    for &digit in digits {
+        if !(b'0'..=b'7').contains(&digit) {
+            return Err(BAD);
+        }
+        value = value.checked_mul(8).ok_or(BAD)? + u64::from(digit - b'0');
+    }
+    Ok(value)
+}
+
+fn sum_matches(block: &[u8; BLOCK]) -> bool {
+    let Ok(said) = number(&block[148..156]) else {
+        return false;
+    };
+    let bytes = || {
+        let masked = |index: usize, byte: u8| if (148..156).contains(&index) { b' ' } else { byte };
+        block.iter().enumerate().map(move |(index, &byte)| masked(index, byte))
+    };
+    let unsigned: u64 = bytes().map(u64::from).sum();
+    // Old programs took bytes for signed.
+    let signed: i64 = bytes().map(|byte| i64::from(byte.cast_signed())).sum();
+    said == unsigned || i64::try_from(said) == Ok(signed)
+}
+
+fn padding_of(size: u64) -> u64 {
+    size.wrapping_neg() % BLOCK as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_in_any_pieces_are_no_panic(
+            pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..700), 0..6)
+        ) {
+            let mut headers = Headers::new();
+            for piece in pieces {
+                if headers.raw(&piece, |_| {}).is_err() {
+                    break;
+                }
+                let _ = headers.content();
+            }
+        }
+
+        #[test]
+        fn any_records_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..100), key in "[a-zA-Z.]{0,20}", value in ".{0,20}") {
+            let _ = records(&bytes, &mut Extra::default());
+            let rest = format!(" {key}={value}\n");
+            let record = format!("{}{rest}", rest.len() + 2);
+            let _ = records(record.as_bytes(), &mut Extra::default());
+        }
+    }
+
+    #[test]
+    fn numbers_are_octal_or_binary() {
+        assert_eq!(number(b"0000644\0"), Ok(0o644));
+        assert_eq!(number(b"   644 \0"), Ok(0o644));
+        assert_eq!(number(&[0x80, 0, 0, 0, 0, 0x2d, 0xc6, 0xc0]), Ok(3_000_000));
+        assert!(number(b"not one\0").is_err());
+        assert!(number(&[0xff; 12]).is_err(), "below zero");
+    }
+}

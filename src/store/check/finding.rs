@@ -1,0 +1,275 @@
+//! What is wrong with a store, and what engines do because of it.
+
+use std::path::PathBuf;
+
+use super::rules::{Rule, rule};
+use crate::engine::Engines;
+use crate::problem::{Problem, Severity};
+
+/// How far a damage reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Every command fails, and CRI-O does not start.
+    All,
+    /// Every command that looks at a layer fails: listing images, run, pull, build.
+    Layers,
+    /// Listing images fails, and the images concerned cannot be used.
+    Listing,
+    /// The images concerned cannot be used.
+    Image,
+    /// The images concerned run, but cannot be pushed or saved.
+    Saving,
+    /// No engine says anything.
+    Silent,
+}
+
+impl Scope {
+    /// All of them, the furthest-reaching first, with what each means.
+    pub const MEANINGS: &[(Self, &str)] = &[
+        (Self::All, "every command fails, and CRI-O does not start"),
+        (Self::Layers, "every command that looks at a layer fails: listing, run, pull, build"),
+        (Self::Listing, "listing images fails, and the images concerned cannot be used"),
+        (Self::Image, "the images concerned cannot be used"),
+        (Self::Saving, "the images concerned run, but cannot be pushed or saved"),
+        (Self::Silent, "no engine says anything, but images are missing or containers get other files"),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Layers => "layers",
+            Self::Listing => "listing",
+            Self::Image => "image",
+            Self::Saving => "saving",
+            Self::Silent => "silent",
+        }
+    }
+}
+
+/// What some engines do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effect {
+    /// Which.
+    pub engines: Engines,
+    /// How far it reaches there.
+    pub scope: Scope,
+    /// If nothing is said: what happens all the same, as the end of a sentence about
+    /// several engines.
+    pub silently: &'static str,
+}
+
+impl Effect {
+    /// Engines fail.
+    pub(super) fn fails(engines: Engines, scope: Scope) -> Self {
+        Self { engines, scope, silently: "" }
+    }
+
+    /// Engines say nothing, and do this: "see no image of this store".
+    pub(super) fn silently(engines: Engines, what: &'static str) -> Self {
+        Self { engines, scope: Scope::Silent, silently: what }
+    }
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// What kind of thing.
+    pub rule: &'static Rule,
+    /// How bad this one is: mostly the rule's severity.
+    pub severity: Severity,
+    /// The store, inside the tree.
+    pub store: PathBuf,
+    /// The file or directory in it.
+    pub place: Option<PathBuf>,
+    /// The layer, by its id.
+    pub layer: Option<String>,
+    /// The images concerned: a name of each, or the start of its id.
+    pub images: Vec<String>,
+    /// Files in the layer, if it is about some: the first of them.
+    pub files: Vec<String>,
+    /// What is wrong, with things in backticks, without a full stop.
+    pub message: String,
+    /// What engines do because of it, the furthest-reaching first. Empty if nothing.
+    pub effects: Vec<Effect>,
+    /// Whether that is so for the engines of normal users only.
+    pub for_users: bool,
+    /// What helps.
+    pub hint: String,
+}
+
+impl Finding {
+    /// A finding of the rule `id` about the store at `store`.
+    pub(super) fn new(
+        id: &'static str,
+        store: impl Into<PathBuf>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        let rule = rule(id);
+        Self {
+            rule,
+            severity: rule.severity,
+            store: store.into(),
+            place: None,
+            layer: None,
+            images: Vec::new(),
+            files: Vec::new(),
+            message: message.into(),
+            effects: Vec::new(),
+            for_users: false,
+            hint: hint.into(),
+        }
+    }
+
+    pub(super) fn at(mut self, place: impl Into<PathBuf>) -> Self {
+        self.place = Some(place.into());
+        self
+    }
+
+    pub(super) fn of_layer(mut self, layer: &str, images: Vec<String>) -> Self {
+        self.layer = Some(layer.to_owned());
+        self.images = images;
+        self
+    }
+
+    pub(super) fn of_image(mut self, image: String) -> Self {
+        self.images = vec![image];
+        self
+    }
+
+    pub(super) fn fails(self, engines: Engines, scope: Scope) -> Self {
+        self.with(Effect::fails(engines, scope))
+    }
+
+    pub(super) fn silently(self, engines: Engines, what: &'static str) -> Self {
+        self.with(Effect::silently(engines, what))
+    }
+
+    pub(super) fn with(mut self, effect: Effect) -> Self {
+        if !effect.engines.is_empty() {
+            self.effects.push(effect);
+            self.effects.sort_by_key(|effect| effect.scope);
+        }
+        self
+    }
+
+    pub(super) fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// How far it reaches with the engine that it hits hardest.
+    pub fn scope(&self) -> Scope {
+        self.effects.first().map_or(Scope::Silent, |effect| effect.scope)
+    }
+
+    /// Which engines it concerns.
+    pub fn engines(&self) -> Engines {
+        self.effects.iter().fold(Engines::NONE, |all, effect| all.or(effect.engines))
+    }
+
+    /// Leaves out what other engines than these do. Returns whether anything is left.
+    pub(super) fn restrict(&mut self, engines: Engines) -> bool {
+        let concerned = !self.effects.is_empty();
+        for effect in &mut self.effects {
+            effect.engines = effect.engines.and(engines);
+        }
+        self.effects.retain(|effect| !effect.engines.is_empty());
+        !concerned || !self.effects.is_empty()
+    }
+
+    /// What engines do because of it, as a sentence.
+    pub fn effect(&self) -> String {
+        if self.effects.is_empty() {
+            return "none now".to_owned();
+        }
+        let images = match self.images.as_slice() {
+            [] => "its images".to_owned(),
+            [one] => format!("`{one}`"),
+            [one, other] => format!("`{one}` and `{other}`"),
+            [one, rest @ ..] => format!("`{one}` and {} other images", rest.len()),
+        };
+        let say = |effect: &Effect| {
+            let engines = effect.engines;
+            match effect.scope {
+                Scope::All => engines.stop(),
+                Scope::Layers => format!("{engines} cannot list, run, pull or build any image"),
+                Scope::Listing => format!("{engines} cannot list any image, and cannot use {images}"),
+                Scope::Image => format!("{engines} cannot use {images}"),
+                Scope::Saving => format!("{engines} cannot push or save {images}"),
+                Scope::Silent => {
+                    let verb = engines.verb(&singular(effect.silently), effect.silently);
+                    format!(
+                        "{verb}, and {}",
+                        if engines.list().count() == 1 { "says nothing" } else { "say nothing" }
+                    )
+                }
+            }
+        };
+        let said = self.effects.iter().map(say).collect::<Vec<_>>().join("; ");
+        if self.for_users { format!("as a normal user, {said}") } else { said }
+    }
+}
+
+/// A sentence about several, "see no image", about one: "sees no image".
+fn singular(sentence: &str) -> String {
+    match sentence.split_once(' ') {
+        Some(("do", rest)) => format!("does {rest}"),
+        Some(("cannot", _)) | None => sentence.to_owned(),
+        Some((verb, rest)) => format!("{verb}s {rest}"),
+    }
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// The stores that were looked at, inside the tree, in the order of the engines.
+    pub stores: Vec<PathBuf>,
+    /// How many images they hold.
+    pub images: usize,
+    /// How many layers they hold.
+    pub layers: usize,
+    /// How many layers were assembled again, and how many bytes that was.
+    pub assembled: (usize, u64),
+    /// What is wrong, by store.
+    pub findings: Vec<Finding>,
+    /// What could not be looked at.
+    pub not_looked: Vec<Problem>,
+}
+
+impl Report {
+    /// How many findings of this severity there are.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+
+    pub(super) fn put(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    pub(super) fn could_not_look(&mut self, problem: Problem) {
+        if !self.not_looked.contains(&problem) {
+            self.not_looked.push(problem);
+        }
+    }
+
+    pub(super) fn sort(&mut self) {
+        let place = |finding: &Finding| {
+            self.stores.iter().position(|store| *store == finding.store).unwrap_or(self.stores.len())
+        };
+        let mut findings = std::mem::take(&mut self.findings);
+        findings.sort_by_cached_key(|finding| {
+            (
+                place(finding),
+                finding.severity,
+                finding.scope(),
+                finding.rule.id,
+                finding.place.clone(),
+                finding.message.clone(),
+            )
+        });
+        self.findings = findings;
+    }
+}

@@ -1,0 +1,298 @@
+//! Images: their manifests, configurations and other files, and the layers that
+//! they name.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use sha2::Digest;
+
+use super::super::records::Image;
+use super::catalog::{Catalog, is_id, is_one_name};
+use super::finding::{Finding, Report, Scope};
+use super::world::{Chain, World};
+use crate::engine::Engines;
+use crate::host::Directory;
+use crate::problem::Severity;
+
+/// The largest manifest or configuration that is read, in bytes; engines stop at 4 MiB.
+pub(super) const MAX_DOCUMENT: usize = 8 << 20;
+
+const PULL_AGAIN: &str = "pull that image into the store again";
+
+pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+    let store = &world.stores[home];
+    let Some(images) = world.root.subtree(&store.images_dir())? else {
+        return Ok(());
+    };
+    let images = images.top()?;
+    // That is told of the store as a whole.
+    let no_layers = store.layers.is_empty();
+    for image in &store.images {
+        if !is_one_name(image.id()) {
+            let mut finding = unsafe_id(store, image.id(), "images.json");
+            // Engines validate it when they read the image.
+            finding.effects.clear();
+            report.put(finding.of_image(image.title()).fails(Engines::ALL, Scope::Listing));
+            continue;
+        }
+        let dir = match images.node(OsStr::new(image.id()))? {
+            Some(_) => match images.child(OsStr::new(image.id())) {
+                Ok(dir) => Some(dir),
+                Err(error) => {
+                    report.could_not_look(world.could_not_look(&store.images_dir().join(image.id()), &error));
+                    continue;
+                }
+            },
+            None => None,
+        };
+        if let Err(error) = data(store, image, dir.as_ref(), report) {
+            report.could_not_look(world.could_not_look(&store.images_dir().join(image.id()), &error));
+        }
+        for top in image.tops() {
+            layers(world, home, image, top, no_layers, report);
+        }
+    }
+    orphans(store, &images, report)
+}
+
+/// An id that would lead out of the directory that it is a name in.
+pub(super) fn unsafe_id(store: &Catalog, id: &str, file: &str) -> Finding {
+    let message = format!("its {file} has the id `{}`, which is not one", id.escape_debug());
+    let hint = "do not use this store: somebody made it to reach other files";
+    Finding::new("unsafe-id", &store.path, message, hint).silently(Engines::ALL, "use it as a path")
+}
+
+/// The files of an image.
+fn data(store: &Catalog, image: &Image, dir: Option<&Directory>, report: &mut Report) -> io::Result<()> {
+    let title = image.title();
+    let place = store.images_dir().join(image.id());
+    let missing = |key: &str| {
+        let needed = key == "manifest" || key.starts_with("sha256:");
+        let message = format!("the image `{title}` has no `{key}`");
+        let finding = Finding::new("big-data-missing", &store.path, message, PULL_AGAIN)
+            .at(place.join(file_name(key)))
+            .of_image(title.clone());
+        // `podman images` reads manifest and configuration of every image; signatures
+        // are read when it is copied, and other manifests when they are asked for.
+        if needed {
+            finding.fails(Engines::ALL, Scope::Listing)
+        } else if key.starts_with("signature") {
+            finding.fails(Engines::ALL, Scope::Saving)
+        } else {
+            finding.severity(Severity::Warning).silently(Engines::ALL, "do not find it by that digest")
+        }
+    };
+    let Some(dir) = dir else {
+        report.put(missing("manifest"));
+        return Ok(());
+    };
+    let mut keys: Vec<&str> = image.big_data_names.iter().flatten().map(String::as_str).collect();
+    if !keys.contains(&"manifest") {
+        keys.push("manifest");
+    }
+    let mut sound = true;
+    for key in keys {
+        let name = file_name(key);
+        if !is_one_name(&name.to_string_lossy()) {
+            report.put(unsafe_id(store, key, "images.json"));
+            continue;
+        }
+        let Some(node) = dir.node(&name)? else {
+            report.put(missing(key));
+            sound = false;
+            continue;
+        };
+        let size = image.big_data_sizes.as_ref().and_then(|sizes| sizes.get(key));
+        if let Some(size) = size.filter(|size| u64::try_from(**size) != Ok(node.stat.size)) {
+            let message =
+                format!("the image `{title}` has a `{key}` of {} bytes instead of {size}", node.stat.size);
+            let finding = Finding::new("big-data-size", &store.path, message, PULL_AGAIN)
+                .at(place.join(&name))
+                .of_image(title.clone());
+            report.put(finding.silently(Engines::ALL, "use it"));
+        }
+    }
+    if sound {
+        documents(store, image, dir, &place, report)?;
+    }
+    Ok(())
+}
+
+/// What of a manifest is looked at.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Manifest {
+    pub(super) schema_version: i64,
+    pub(super) config: Option<Descriptor>,
+}
+
+/// What of a descriptor is looked at.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Descriptor {
+    pub(super) digest: String,
+}
+
+/// Manifest and configuration must be JSON, and the configuration be there.
+fn documents(
+    store: &Catalog,
+    image: &Image,
+    dir: &Directory,
+    place: &Path,
+    report: &mut Report,
+) -> io::Result<()> {
+    let title = image.title();
+    let malformed = |key: &str, error: &serde_json::Error| {
+        let message = format!("the image `{title}` has a malformed `{key}`: {error}");
+        Finding::new("big-data-malformed", &store.path, message, PULL_AGAIN)
+            .at(place.join(file_name(key)))
+            .of_image(title.clone())
+            .fails(Engines::ALL, Scope::Listing)
+    };
+    let bytes = dir.read(OsStr::new("manifest"), MAX_DOCUMENT)?.unwrap_or_default();
+    let manifest: Manifest = match serde_json::from_slice(&bytes) {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            report.put(malformed("manifest", &error));
+            return Ok(());
+        }
+    };
+    let Some(config) = manifest.config.map(|config| config.digest).filter(|digest| !digest.is_empty()) else {
+        return Ok(());
+    };
+    let name = file_name(&config);
+    if !is_one_name(&name.to_string_lossy()) {
+        report.put(unsafe_id(store, &config, "manifest"));
+        return Ok(());
+    }
+    match dir.read(&name, MAX_DOCUMENT)? {
+        Some(bytes) => {
+            if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&bytes) {
+                report.put(malformed(&config, &error));
+            } else if config.strip_prefix("sha256:").is_some_and(|hex| hex != sha256(&bytes)) {
+                let message = format!(
+                    "the image `{title}` has a configuration that does not have the digest `{config}`"
+                );
+                let finding = Finding::new("config-digest", &store.path, message, PULL_AGAIN)
+                    .at(place.join(&name))
+                    .of_image(title.clone());
+                report.put(finding.fails(Engines::ALL, Scope::Listing));
+            }
+        }
+        None => {
+            let message = format!("the image `{title}` has no `{config}`, which its manifest names");
+            let finding = Finding::new("big-data-missing", &store.path, message, PULL_AGAIN)
+                .at(place.join(&name))
+                .of_image(title.clone());
+            report.put(finding.fails(Engines::ALL, Scope::Listing));
+        }
+    }
+    Ok(())
+}
+
+/// Engines compare a configuration with its digest whenever they read it.
+fn sha256(bytes: &[u8]) -> String {
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The chain of layers below `top`.
+fn layers(world: &World<'_>, home: usize, image: &Image, top: &str, no_layers: bool, report: &mut Report) {
+    let store = &world.stores[home];
+    let title = image.title();
+    let (id, message) = match world.chain(home, top) {
+        Chain::Whole(_) => return,
+        // What happens to all images alike is told of the store.
+        Chain::Unknown { child, .. } if child.is_empty() && no_layers => return,
+        Chain::Unknown { missing, child } if child.is_empty() => (
+            "image-layer-unknown",
+            format!("the image `{title}` has the layer `{missing}`, which is in no layers.json"),
+        ),
+        Chain::Unknown { missing, child } => (
+            "layer-parent-unknown",
+            format!("the layer `{child}` has the parent `{missing}`, which is in no layers.json"),
+        ),
+        Chain::Loop => {
+            ("layer-loop", format!("the layer `{top}` of the image `{title}` is its own ancestor"))
+        }
+    };
+    let hint = if id == "layer-loop" {
+        "make the store again; engines that list its images never come to an end"
+    } else {
+        "list the store that has that layer, or pull the image again"
+    };
+    let finding = Finding::new(id, &store.path, message, hint).of_image(title);
+    if id == "layer-loop" {
+        // They follow it for ever.
+        report.put(finding.fails(Engines::ALL, Scope::Listing));
+        return;
+    }
+    let finding = finding
+        .fails(Engines::PODMAN4, Scope::Listing)
+        .fails(Engines::ALL.without(Engines::PODMAN4), Scope::Image);
+    // One missing parent, told once for all images above it.
+    let told = |other: &&mut Finding| other.rule.id == id && other.message == finding.message;
+    match report.findings.iter_mut().find(told) {
+        Some(other) => other.images.extend(finding.images),
+        None => report.put(finding),
+    }
+}
+
+/// Directories of images that images.json does not know.
+fn orphans(store: &Catalog, images: &Directory, report: &mut Report) -> io::Result<()> {
+    if store.images.is_empty() {
+        return Ok(());
+    }
+    let known: std::collections::HashSet<&str> = store.images.iter().map(Image::id).collect();
+    let mut orphans = Vec::new();
+    images.for_each(|name| {
+        if let Some(name) = name.to_str().filter(|name| is_id(name) && !known.contains(name)) {
+            orphans.push(name.to_owned());
+        }
+        Ok(())
+    })?;
+    if let Some(finding) = orphan(store, "images", "images.json", orphans) {
+        report.put(finding.at(store.images_dir()));
+    }
+    Ok(())
+}
+
+/// A finding about directories that no record knows.
+pub(super) fn orphan(store: &Catalog, what: &str, file: &str, mut orphans: Vec<String>) -> Option<Finding> {
+    orphans.sort();
+    let first = orphans.first()?;
+    let message = match orphans.len() {
+        1 => format!("the directory `{first}` belongs to none of the {what} in {file}"),
+        count => {
+            format!("`{first}` and {} other directories belong to none of the {what} in {file}", count - 1)
+        }
+    };
+    let hint = "remove what was left behind, or restore the record";
+    let finding = Finding::new("orphan", &store.path, message, hint);
+    Some(finding.silently(Engines::ALL, "let it take up space"))
+}
+
+/// The file that holds the big data `key`: the key itself if it is made of digits,
+/// small letters and dots, else its base64 (`makeBigDataBaseName` in store.go).
+pub(super) fn file_name(key: &str) -> OsString {
+    let plain = |letter: char| letter.is_ascii_digit() || letter.is_ascii_lowercase() || letter == '.';
+    // The library does not look at the last character again.
+    match key.find(|letter| !plain(letter)) {
+        Some(index) if index + 1 < key.len() => format!("={}", STANDARD.encode(key)).into(),
+        _ => key.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn big_data_has_the_names_that_the_library_gives_it() {
+        assert_eq!(file_name("manifest"), "manifest");
+        assert_eq!(file_name("sha256:ab"), "=c2hhMjU2OmFi");
+    }
+}

@@ -1,0 +1,110 @@
+//! What every driver keeps for a layer beside its content: the tar-split, without
+//! which it cannot be pushed, and big data.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+
+use super::catalog::{is_one_name, short};
+use super::finding::{Finding, Report, Scope};
+use super::images::file_name;
+use super::world::World;
+use crate::engine::Engines;
+use crate::host::Kind;
+use crate::problem::Severity;
+
+pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+    let store = &world.stores[home];
+    let Some(dir) = world.root.subtree(&store.layers_dir())? else {
+        return Ok(());
+    };
+    let top = dir.top()?;
+    let mut seen = HashSet::new();
+    for layer in &store.layers {
+        let id = layer.id();
+        if !is_one_name(id) || !seen.insert(id) {
+            continue;
+        }
+        if layer.flags.as_ref().is_some_and(|flags| flags.contains_key("incomplete")) {
+            let message = format!("the layer `{}` was never completed", short(id));
+            let hint = "pull what it belongs to again; an engine with this as its own storage deletes it";
+            let finding = Finding::new("layer-incomplete", &store.path, message, hint);
+            report.put(finding.of_layer(id, world.users(id)));
+        }
+        let has_digest = layer.diff_digest.as_deref().is_some_and(|digest| !digest.is_empty());
+        let name = format!("{id}.tar-split.gz");
+        // A container's layer and a partial pull have no digest to be pushed by.
+        if has_digest && top.node(OsStr::new(&name))?.is_none() {
+            let message = format!("the layer `{}` has no tar-split", short(id));
+            let hint = "pull the image into the store again";
+            let users = world.users(id);
+            let finding = Finding::new("tar-split-missing", &store.path, message, hint)
+                .at(store.layers_dir().join(&name))
+                .of_layer(id, users.clone());
+            report.put(if users.is_empty() {
+                finding.severity(Severity::Warning)
+            } else {
+                finding.fails(Engines::ALL, Scope::Saving)
+            });
+        }
+        for key in layer.big_data_names.iter().flatten() {
+            let name = file_name(key);
+            if !is_one_name(&name.to_string_lossy()) {
+                report.put(super::images::unsafe_id(store, key, "layers.json"));
+                continue;
+            }
+            let there = match dir.directory(Path::new(id))? {
+                Some(dir) => dir.node(&name)?.is_some(),
+                None => false,
+            };
+            if !there {
+                let message = format!("the layer `{}` has no `{key}`", short(id));
+                let hint = "pull the image into the store again";
+                let finding = Finding::new("big-data-missing", &store.path, message, hint)
+                    .at(store.layers_dir().join(id).join(&name))
+                    .of_layer(id, world.users(id))
+                    .severity(Severity::Warning);
+                report.put(finding.silently(Engines::ALL, "cannot use parts of it in a pull"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Layers as the vfs driver keeps them: whole trees.
+pub(super) fn vfs(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+    let store = &world.stores[home];
+    for layer in &store.layers {
+        let id = layer.id();
+        if !is_one_name(id) {
+            report.put(super::images::unsafe_id(store, id, "layers.json"));
+            continue;
+        }
+        let is_dir = |path: &Path| -> io::Result<bool> {
+            Ok(world.root.stat(path)?.is_some_and(|stat| stat.kind == Kind::Directory))
+        };
+        let mut there = false;
+        for store in world.stores.iter().filter(|store| store.driver == "vfs") {
+            there |= is_dir(&store.layer_dir(id))?;
+        }
+        if !there {
+            let message = format!("the layer `{}` has no directory", short(id));
+            let hint = "remove the image from the store and pull it again, or make the store again";
+            let users = world.users(id);
+            let finding = Finding::new("layer-missing", &store.path, message, hint)
+                .at(store.layer_dir(id))
+                .of_layer(id, users.clone());
+            // Each layer is a whole tree, so only images that end here are hurt.
+            let is_top = world.stores.iter().any(|store| store.tops.contains(id));
+            report.put(if is_top {
+                finding.fails(Engines::ALL, Scope::Image)
+            } else if users.is_empty() {
+                finding.severity(Severity::Warning)
+            } else {
+                finding.fails(Engines::ALL, Scope::Saving)
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,231 @@
+//! Whether a store is what it says: a checker that opens no store through an
+//! engine, creates and locks nothing, and believes nothing that it reads.
+//!
+//! The structure is everything that decides whether engines start, list and run:
+//! records (`records`), images (`images`), layers on disk (`overlay`,
+//! `layers`), who may read and write (`access`, `selinux`) and what stores do
+//! to each other (`across`). `deep` reads every byte: layers are assembled again
+//! as the tar streams that they came from and compared with their digests, and what
+//! stands on the disk with the headers in those streams.
+//!
+//! What engines do because of each damage was observed with podman 4.3, 5.8 and 6.0;
+//! tests/real/check.rs observes it again, and docs/damage-table.md is what came of it.
+//!
+//! Layers and images need not be named after their content: buildah makes random
+//! ids, and a partial pull has no digest. That is not damage.
+
+mod access;
+mod across;
+mod catalog;
+mod deep;
+mod finding;
+mod images;
+mod layers;
+mod overlay;
+mod records;
+mod rules;
+mod selinux;
+mod world;
+
+#[cfg(test)]
+mod arbitrary;
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use deep::Progress;
+pub use finding::{Effect, Finding, Report, Scope};
+pub use rules::{RULES, Rule};
+
+use crate::engine::Engines;
+use crate::host::{Kind, Root};
+use crate::problem::{Problem, Severity};
+use crate::store::driver_of;
+use catalog::Catalog;
+use overlay::Home;
+use world::World;
+
+/// What is to be checked, and how.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The stores to check, inside the tree.
+    pub stores: Vec<PathBuf>,
+    /// All stores in the order in which engines search them.
+    pub listed: Vec<PathBuf>,
+    /// The engines' own storage, which they search first.
+    pub own: Vec<PathBuf>,
+    /// The storage driver that engines use.
+    pub driver: String,
+    /// Which engines count.
+    pub engines: Engines,
+    /// Whether to read every byte.
+    pub deep: bool,
+    /// How many layers are read at a time.
+    pub jobs: usize,
+    /// Rules to leave out, by name.
+    pub skip: Vec<String>,
+}
+
+/// Checks stores. `progress` is told how far it is with `--deep`.
+pub fn check(root: &Root, request: &Request, progress: &Progress) -> Report {
+    let mut report = Report::default();
+    let mut stores = Vec::new();
+    let mut identities = Vec::new();
+    let order = request.own.iter().chain(&request.listed).chain(&request.stores);
+    let mut known = HashSet::new();
+    for path in order.filter(|path| known.insert(path.as_path())) {
+        let checked = request.stores.contains(path);
+        let stat = root.stat(path);
+        let identity = stat.as_ref().ok().and_then(|stat| stat.map(|stat| stat.id));
+        // One directory under two names is one store.
+        let same = |(_, other): &(PathBuf, Option<(u64, u64)>)| identity.is_some() && *other == identity;
+        if let Some(index) = identities.iter().position(same) {
+            let store: &mut Catalog = &mut stores[index];
+            store.checked |= checked;
+            continue;
+        }
+        if !checked && stat.as_ref().map_or(true, |stat| stat.is_none_or(|stat| stat.kind != Kind::Directory))
+        {
+            continue;
+        }
+        let own = request.own.contains(path);
+        match open(root, path, request, own, checked, &mut report) {
+            Ok(Some(mut catalog)) => {
+                catalog.checked = checked;
+                stores.push(catalog);
+                identities.push((path.clone(), identity));
+            }
+            Ok(None) => {}
+            Err(error) if checked => {
+                report.stores.push(path.clone());
+                report.could_not_look(Problem::io("look at", &root.show(path).display().to_string(), &error));
+            }
+            Err(_) => {}
+        }
+    }
+    let world = World::new(root, stores);
+    let mismatched: Vec<PathBuf> = of_rule(&report, "driver-mismatch");
+    structure(&world, &mismatched, &mut report);
+    if request.deep {
+        deep::check(&world, request.jobs, progress, &mut report);
+    }
+    finish(&world, request, &mismatched, &mut report);
+    report
+}
+
+/// The stores with a finding of this rule.
+fn of_rule(report: &Report, id: &str) -> Vec<PathBuf> {
+    let findings = report.findings.iter().filter(|finding| finding.rule.id == id);
+    findings.map(|finding| finding.store.clone()).collect()
+}
+
+/// Looks whether there is a store, and reads its records.
+fn open(
+    root: &Root,
+    path: &Path,
+    request: &Request,
+    own: bool,
+    checked: bool,
+    report: &mut Report,
+) -> io::Result<Option<Catalog>> {
+    if checked {
+        let gone = |id, message: &str, hint: &str| {
+            let finding = Finding::new(id, path, message, hint);
+            if request.driver == "vfs" {
+                finding.silently(Engines::ALL, "make it, empty")
+            } else {
+                finding.fails(Engines::ALL, Scope::All)
+            }
+        };
+        match root.stat(path)?.map(|stat| stat.kind) {
+            Some(Kind::Directory) => {}
+            None => {
+                let hint = "create it, install the package that it belongs to, or remove it from the list";
+                report.put(gone("store-missing", "the store does not exist", hint));
+                report.stores.push(path.to_owned());
+                return Ok(None);
+            }
+            Some(_) => {
+                let hint = "give the directory of the store, mount it there, or remove it from the list";
+                report.put(gone("store-not-directory", "the store is not a directory", hint));
+                report.stores.push(path.to_owned());
+                return Ok(None);
+            }
+        }
+    }
+    let driver = driver_of(root, path, &request.driver)?;
+    if checked && driver != request.driver {
+        let message =
+            format!("the store was made by the driver {driver}, and engines here use {}", request.driver);
+        let hint = "make the store again with that driver, or set the other in storage.conf";
+        let finding = Finding::new("driver-mismatch", path, message, hint);
+        report.put(finding.silently(Engines::ALL, "see no image of this store"));
+        records::check_other_driver(root, path, &request.driver, report)?;
+    }
+    Catalog::read(root, path, &driver, own).map(Some)
+}
+
+fn structure(world: &World<'_>, mismatched: &[PathBuf], report: &mut Report) {
+    let mut homes = Vec::new();
+    for store in &world.stores {
+        homes.push(Home::read(world, store, report).unwrap_or_else(|error| {
+            if store.checked {
+                report.could_not_look(world.could_not_look(&store.path.join(&store.driver), &error));
+            }
+            Home::default()
+        }));
+    }
+    for (home, store) in world.stores.iter().enumerate().filter(|(_, store)| store.checked) {
+        report.stores.push(store.path.clone());
+        report.images += store.images.len();
+        report.layers += store.layers.len();
+        let look = |report: &mut Report, check: &dyn Fn(&mut Report) -> io::Result<()>| {
+            if let Err(error) = check(report) {
+                report.could_not_look(world.could_not_look(&store.path, &error));
+            }
+        };
+        match across::not_mounted(world.root, &store.path, report) {
+            Ok(false) => {}
+            // What is under a mount point is of no interest.
+            Ok(true) => continue,
+            Err(error) => report.could_not_look(world.could_not_look(&store.path, &error)),
+        }
+        if !mismatched.contains(&store.path) {
+            look(report, &|report| records::check(world, home, report));
+        }
+        look(report, &|report| images::check(world, home, report));
+        if store.driver == "vfs" {
+            look(report, &|report| layers::vfs(world, home, report));
+        } else {
+            overlay::check(world, home, &homes, report);
+        }
+        look(report, &|report| layers::check(world, home, report));
+        look(report, &|report| access::check(world, home, report));
+        look(report, &|report| selinux::check(world, home, report));
+        look(report, &|report| across::check(world, home, report));
+    }
+}
+
+fn finish(world: &World<'_>, request: &Request, mismatched: &[PathBuf], report: &mut Report) {
+    for finding in &mut report.findings {
+        // Engines do not see what is in the store of another driver.
+        if mismatched.contains(&finding.store)
+            && !matches!(finding.rule.id, "driver-mismatch" | "lock-missing")
+        {
+            finding.effects.clear();
+        }
+    }
+    report.findings.retain_mut(|finding| {
+        !request.skip.iter().any(|id| id == finding.rule.id) && finding.restrict(request.engines)
+    });
+    // What one engine stops on may be nothing to the others.
+    for finding in &mut report.findings {
+        if finding.effects.is_empty() && finding.severity == Severity::Error {
+            finding.severity = Severity::Warning;
+        }
+    }
+    let order: Vec<PathBuf> = world.stores.iter().map(|store| store.path.clone()).collect();
+    report.stores.sort_by_key(|path| order.iter().position(|store| store == path));
+    report.sort();
+}

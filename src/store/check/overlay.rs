@@ -1,0 +1,402 @@
+//! Layers as the overlay driver keeps them: `<id>/diff`, `link`, `lower`,
+//! `lower-layers`, and the short symlinks in `l`.
+//!
+//! A container's own layer is made from what stands in the topmost layer of its
+//! image: `link` is its short name, `lower` the short names of all below
+//! (`getLowerForParent` in overlay.go). Library 1.63 and later also write, and then
+//! prefer, ids in `lower-layers`. What layers further down have in these files
+//! counts only for images that end there.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::catalog::{Catalog, is_id, is_one_name, short};
+use super::finding::{Finding, Report, Scope};
+use super::images::{orphan, unsafe_id};
+use super::world::{Chain, World};
+use crate::engine::Engines;
+use crate::host::{Directory, Kind};
+use crate::problem::Severity;
+
+/// More than the longest `lower`: 500 names of 28 bytes, or as many ids.
+const MAX_TEXT: usize = 64 << 10;
+
+const WRONG_ROOT: &str = "give its containers a wrong root file system";
+const MAKE_AGAIN: &str = "remove the image from the store and pull it again, or make the store again";
+
+/// Engines that know no `lower-layers`.
+const BY_LINK: Engines = Engines::LEGACY;
+
+/// What stands in a layer's directory.
+#[derive(Debug, Default)]
+struct OnDisk {
+    link: Option<String>,
+    lower: Option<String>,
+    lower_layers: Option<String>,
+    has_diff: bool,
+    /// Its content is somebody else's: an additional layer store.
+    foreign: bool,
+}
+
+/// The overlay directory of one store.
+#[derive(Debug, Default)]
+pub(super) struct Home {
+    /// Short names and where they lead: the text of the symlink.
+    links: HashMap<String, PathBuf>,
+    layers: BTreeMap<String, OnDisk>,
+    /// Directories that look like layers.
+    ids: Vec<String>,
+    has_l: bool,
+}
+
+impl Home {
+    /// Reads what is known of the overlay directory of a store.
+    pub(super) fn read(world: &World<'_>, store: &Catalog, report: &mut Report) -> io::Result<Self> {
+        let mut home = Self::default();
+        if store.driver == "vfs" {
+            return Ok(home);
+        }
+        let path = store.path.join(&store.driver);
+        let Some(tree) = world.root.subtree(&path)? else {
+            return Ok(home);
+        };
+        let top = tree.top()?;
+        top.for_each(|name| {
+            home.ids.extend(name.to_str().filter(|name| is_id(name)).map(str::to_owned));
+            Ok(())
+        })?;
+        if let Some(l) = tree.directory(Path::new("l"))? {
+            home.has_l = true;
+            let mut names = Vec::new();
+            l.for_each(|name| {
+                names.extend(name.to_str().map(str::to_owned));
+                Ok(())
+            })?;
+            for name in names {
+                if let Some(target) = l.read_link(OsStr::new(&name))? {
+                    home.links.insert(name, target.into());
+                }
+            }
+        }
+        for layer in &store.layers {
+            let id = layer.id();
+            if !is_one_name(id) || home.layers.contains_key(id) {
+                continue;
+            }
+            let read = match tree.directory(Path::new(id)) {
+                Ok(Some(dir)) => OnDisk::read(&dir),
+                Ok(None) => continue,
+                Err(error) => Err(error),
+            };
+            match read {
+                Ok(on_disk) => {
+                    home.layers.insert(id.to_owned(), on_disk);
+                }
+                Err(error) => report.could_not_look(world.could_not_look(&path.join(id), &error)),
+            }
+        }
+        Ok(home)
+    }
+
+    /// Which layer a target of a symlink in `l` means.
+    fn layer_of(target: &Path) -> Option<&str> {
+        target.strip_prefix("..").ok()?.parent()?.to_str().filter(|_| target.ends_with("diff"))
+    }
+}
+
+impl OnDisk {
+    fn read(dir: &Directory) -> io::Result<Self> {
+        let text = |name: &str| -> io::Result<Option<String>> {
+            let bytes = dir.read(OsStr::new(name), MAX_TEXT)?;
+            Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        };
+        let diff = dir.node(OsStr::new("diff"))?.map(|node| node.stat.kind);
+        Ok(Self {
+            link: text("link")?,
+            lower: text("lower")?,
+            lower_layers: text("lower-layers")?,
+            has_diff: matches!(diff, Some(Kind::Directory | Kind::Symlink)),
+            foreign: diff == Some(Kind::Symlink) || dir.node(OsStr::new("additionallayer"))?.is_some(),
+        })
+    }
+}
+
+/// Checks the layers that the store at `home` has records of. `homes` are the
+/// overlay directories of all stores.
+pub(super) fn check(world: &World<'_>, home: usize, homes: &[Home], report: &mut Report) {
+    let store = &world.stores[home];
+    let mut seen = HashSet::new();
+    for layer in &store.layers {
+        let id = layer.id();
+        if !seen.insert(id) {
+            continue;
+        }
+        if !is_one_name(id) {
+            report.put(unsafe_id(store, id, "layers.json"));
+            continue;
+        }
+        let check = Check { world, home, homes, store, id, users: world.users(id) };
+        match homes[home].layers.get(id) {
+            Some(on_disk) => check.layer(on_disk, report),
+            None => check.missing(report),
+        }
+    }
+    let orphans = homes[home].ids.iter().filter(|id| store.layer(id).is_none()).cloned().collect();
+    if let Some(finding) =
+        orphan(store, "layers", "layers.json", orphans).filter(|_| !store.layers.is_empty())
+    {
+        report.put(finding.at(store.path.join(&store.driver)));
+    }
+}
+
+/// One layer.
+struct Check<'a> {
+    world: &'a World<'a>,
+    home: usize,
+    homes: &'a [Home],
+    store: &'a Catalog,
+    id: &'a str,
+    users: Vec<String>,
+}
+
+impl Check<'_> {
+    fn finding(&self, rule: &'static str, message: String, place: PathBuf) -> Finding {
+        let finding = Finding::new(rule, &self.store.path, message, MAKE_AGAIN).at(place);
+        let finding = finding.of_layer(self.id, self.users.clone());
+        // Of a layer that no image has, nobody notices anything.
+        if self.users.is_empty() { finding.severity(Severity::Warning) } else { finding }
+    }
+
+    /// That engines fail with the images that have this layer, if there are any.
+    fn fails(&self, finding: Finding, engines: Engines, scope: Scope) -> Finding {
+        if self.users.is_empty() { finding } else { finding.fails(engines, scope) }
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.store.layer_dir(self.id)
+    }
+
+    fn missing(&self, report: &mut Report) {
+        // Another store may lend it: that is told by `across`.
+        if self.homes.iter().any(|home| home.layers.contains_key(self.id)) {
+            return;
+        }
+        let message = format!("the layer `{}` has no directory", short(self.id));
+        let finding = self.finding("layer-missing", message, self.dir());
+        report.put(self.fails(finding, Engines::ALL, Scope::Image));
+    }
+
+    /// Engines that read `l` for layers below `top`: those that know no
+    /// `lower-layers`, and all where it is missing.
+    fn readers_of_links(&self, top: &str) -> Engines {
+        let by_id = self.homes.iter().find_map(|home| home.layers.get(top)?.lower_layers.as_ref()).is_some();
+        if by_id { BY_LINK } else { Engines::ALL }
+    }
+
+    fn layer(&self, on_disk: &OnDisk, report: &mut Report) {
+        if on_disk.foreign {
+            return;
+        }
+        if !on_disk.has_diff {
+            let message = format!("the layer `{}` has no directory `diff`", short(self.id));
+            let finding = self.finding("diff-missing", message, self.dir().join("diff"));
+            report.put(self.fails(finding, Engines::ALL, Scope::Image));
+        }
+        self.link(on_disk, report);
+        if let Chain::Whole(chain) = self.world.chain(self.home, self.id) {
+            self.lower(on_disk, &chain[1..], report);
+            self.lower_layers(on_disk, &chain[1..], report);
+        }
+    }
+
+    /// `link`, and the symlink in `l` that it names.
+    fn link(&self, on_disk: &OnDisk, report: &mut Report) {
+        let short_id = short(self.id);
+        let Some(link) = &on_disk.link else {
+            let message = format!("the layer `{short_id}` has no file `link`");
+            let finding = self.finding("link-missing", message, self.dir().join("link"));
+            report.put(self.of_ending(finding, |finding| finding.fails(Engines::ALL, Scope::Image)));
+            return;
+        };
+        let l = self.store.path.join(&self.store.driver).join("l");
+        let target = self.homes.iter().find_map(|home| home.links.get(link));
+        let led_to = target.and_then(|target| Home::layer_of(target));
+        if led_to == Some(self.id) {
+            return;
+        }
+        let own = self.homes[self.home]
+            .links
+            .iter()
+            .find(|(_, target)| Home::layer_of(target) == Some(self.id))
+            .map(|(name, _)| name);
+        let (rule, message, place) = match (target, own) {
+            // `l` has a symlink for this layer, so it is `link` that is wrong.
+            (_, Some(own)) => (
+                "link-wrong",
+                format!(
+                    "the file `link` of the layer `{short_id}` says `{}` instead of `{own}`",
+                    link.escape_debug()
+                ),
+                self.dir().join("link"),
+            ),
+            (None, None) => (
+                "l-link-missing",
+                format!("the layer `{short_id}` has no symlink `l/{}`", link.escape_debug()),
+                l.join(name_only(link)),
+            ),
+            (Some(target), None) => (
+                "l-link-wrong",
+                format!(
+                    "the symlink `l/{}` of the layer `{short_id}` leads to `{}`",
+                    link.escape_debug(),
+                    target.display()
+                ),
+                l.join(name_only(link)),
+            ),
+        };
+        let mut finding = self.finding(rule, message, place);
+        // Who reads it: for an image that ends here, engines that go by `link`; below
+        // another top, those that go by that one's `lower`, where this name stands.
+        let mut readers = Engines::NONE;
+        let mut twice = false;
+        for top in self.world.tops_above(self.id) {
+            let more = match (top == self.id, rule) {
+                (true, _) => BY_LINK,
+                (false, "link-wrong") => Engines::NONE,
+                (false, _) => self.readers_of_links(&top),
+            };
+            readers = readers.or(more);
+            let chain = self.world.chain(self.home, &top);
+            let Chain::Whole(chain) = chain else { continue };
+            twice |= !more.is_empty() && led_to.is_some_and(|other| chain.iter().any(|id| id == other));
+        }
+        let leads_to_a_layer =
+            led_to.is_some_and(|other| self.homes.iter().any(|home| home.layers.contains_key(other)));
+        if rule == "link-wrong" {
+            finding.images = self.world.ends_at(self.id);
+        }
+        report.put(if readers.is_empty() {
+            finding.severity(Severity::Warning)
+        } else if leads_to_a_layer && !twice {
+            finding.silently(readers, WRONG_ROOT)
+        } else {
+            // The kernel mounts no directory twice in one overlay.
+            finding.fails(readers, Scope::Image)
+        });
+    }
+
+    /// `lower`: the short names of all layers below.
+    fn lower(&self, on_disk: &OnDisk, below: &[String], report: &mut Report) {
+        let readers = if on_disk.lower_layers.is_some() { BY_LINK } else { Engines::ALL };
+        let short_id = short(self.id);
+        let place = self.dir().join("lower");
+        let said = match (&on_disk.lower, below) {
+            (None, []) => return,
+            (None, [parent, ..]) => {
+                let message = format!(
+                    "the layer `{short_id}` has no file `lower`, although `{}` is below it",
+                    short(parent)
+                );
+                let finding = self.finding("lower-missing", message, place);
+                return report.put(self.wrong_root(finding, readers));
+            }
+            (Some(lower), _) => lower,
+        };
+        let names: Vec<&str> = said.split(':').map(|name| name.strip_prefix("l/").unwrap_or(name)).collect();
+        let ids: Vec<Option<&str>> = names.iter().map(|name| self.means(name)).collect();
+        if ids.iter().copied().eq(below.iter().map(|id| Some(id.as_str()))) {
+            return;
+        }
+        let difference = match ids.iter().position(Option::is_none) {
+            Some(unknown) => format!("names `l/{}`, which is no layer", names[unknown].escape_debug()),
+            None => {
+                format!("names {} where {} below it", layers(ids.len()), are_layers(below.len(), &ids, below))
+            }
+        };
+        let message = format!("the file `lower` of the layer `{short_id}` {difference}");
+        let finding = self.finding("lower-wrong", message, place);
+        let mut once = HashSet::from([Some(self.id)]);
+        let twice = ids.iter().any(|id| !once.insert(*id));
+        report.put(if ids.contains(&None) || twice {
+            self.of_ending(finding, |finding| finding.fails(readers, Scope::Image))
+        } else {
+            self.wrong_root(finding, readers)
+        });
+    }
+
+    /// `lower-layers`: the ids of all layers below.
+    fn lower_layers(&self, on_disk: &OnDisk, below: &[String], report: &mut Report) {
+        let Some(said) = &on_disk.lower_layers else {
+            return;
+        };
+        let ids: Vec<&str> = said.split(':').collect();
+        if ids.iter().copied().eq(below.iter().map(String::as_str)) {
+            return;
+        }
+        let unknown = ids.iter().find(|id| !self.homes.iter().any(|home| home.layers.contains_key(**id)));
+        let difference = match unknown {
+            Some(id) => format!("names `{}`, which is no layer", short(&id.escape_debug().to_string())),
+            None => {
+                let ids: Vec<Option<&str>> = ids.iter().copied().map(Some).collect();
+                format!("names {} where {} below it", layers(ids.len()), are_layers(below.len(), &ids, below))
+            }
+        };
+        let message = format!("the file `lower-layers` of the layer `{}` {difference}", short(self.id));
+        let finding = self.finding("lower-layers-wrong", message, self.dir().join("lower-layers"));
+        let readers = Engines::ALL.without(BY_LINK);
+        let mut once = HashSet::from([self.id]);
+        let twice = ids.iter().any(|id| !once.insert(id));
+        report.put(if unknown.is_some() || twice {
+            self.of_ending(finding, |finding| finding.fails(readers, Scope::Image))
+        } else {
+            self.wrong_root(finding, readers)
+        });
+    }
+
+    fn wrong_root(&self, finding: Finding, readers: Engines) -> Finding {
+        self.of_ending(finding, |finding| finding.silently(readers, WRONG_ROOT))
+    }
+
+    /// Only images that end here are hurt by what stands in its files; those that will
+    /// be built on it otherwise.
+    fn of_ending(&self, mut finding: Finding, hurt: impl FnOnce(Finding) -> Finding) -> Finding {
+        finding.images = self.world.ends_at(self.id);
+        if finding.images.is_empty() { finding.severity(Severity::Warning) } else { hurt(finding) }
+    }
+
+    /// The layer that a short name means: by `l` of the first store that has it, or,
+    /// where that symlink is missing and told of, by the layers' own `link`.
+    fn means(&self, name: &str) -> Option<&str> {
+        let mut targets = self.homes.iter().filter_map(|home| home.links.get(name));
+        if let Some(id) = targets.find_map(|target| Home::layer_of(target)) {
+            return Some(id);
+        }
+        let of = |home: &'_ Home| -> Option<String> {
+            let (id, _) = home.layers.iter().find(|(_, layer)| layer.link.as_deref() == Some(name))?;
+            Some(id.clone())
+        };
+        let id = self.homes.iter().find_map(of)?;
+        self.homes.iter().find_map(|home| home.layers.get_key_value(&id).map(|(id, _)| id.as_str()))
+    }
+}
+
+/// `name` as one component of a path in a message.
+fn name_only(name: &str) -> String {
+    name.chars().filter(|letter| *letter != '/').take(64).collect()
+}
+
+fn layers(count: usize) -> String {
+    if count == 1 { "1 layer".to_owned() } else { format!("{count} layers") }
+}
+
+/// "are 3", or "are others" if there are as many.
+fn are_layers(expected: usize, said: &[Option<&str>], below: &[String]) -> String {
+    match expected {
+        0 => "there is none".to_owned(),
+        _ if said.len() == below.len() => "others are".to_owned(),
+        1 => "there is 1".to_owned(),
+        count => format!("there are {count}"),
+    }
+}

@@ -1,0 +1,175 @@
+//! Records and lock files: what decides whether engines start at all.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::Path;
+
+use super::super::harm::{self, Harm, content_harms};
+use super::super::records::Image;
+use super::catalog::{Catalog, is_id};
+use super::finding::{Finding, Report, Scope};
+use super::world::World;
+use crate::engine::Engines;
+use crate::host::{Kind, Root};
+
+const NO_IMAGE: &str = "see no image of this store";
+
+/// Podman 4 reads a malformed images.json as far as it can; storage 1.44 and later do not.
+const FORGIVING: Engines = Engines::PODMAN4;
+
+/// Engines that read volatile-layers.json: storage 1.45 and later.
+const VOLATILE: Engines = Engines::PODMAN5.or(Engines::PODMAN6);
+
+pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+    let store = &world.stores[home];
+    let harms = content_harms(world.root, &store.path, &store.driver)?;
+    let malformed = |id: &str| harms.iter().any(|harm| harm.id == id || harm.id == "store-malformed");
+    let (images_told, layers_told) = (malformed("images-json-malformed"), malformed("layers-json-malformed"));
+    let read_only = world.root.is_read_only(&store.path)?;
+    for harm in harms {
+        report.put(of_harm(world.root, &store.path, harm)?);
+    }
+    if !read_only {
+        not_sealable(world.root, store, report)?;
+    }
+    if !images_told && store.images.is_empty() {
+        images_json_missing(world.root, store, report)?;
+    }
+    if !layers_told && store.layers.is_empty() {
+        layers_json_missing(world, home, report);
+    }
+    ids_twice(store, report);
+    Ok(())
+}
+
+/// What engines with another driver than the store's meet there: missing lock files.
+pub(super) fn check_other_driver(
+    root: &Root,
+    store: &Path,
+    driver: &str,
+    report: &mut Report,
+) -> io::Result<()> {
+    for harm in content_harms(root, store, driver)? {
+        report.put(of_harm(root, store, harm)?);
+    }
+    Ok(())
+}
+
+fn of_harm(root: &Root, store: &Path, harm: Harm) -> io::Result<Finding> {
+    let everything = harm.scope == harm::Scope::All;
+    let scope = if everything { Scope::All } else { Scope::Layers };
+    let place = harm.place;
+    let finding = Finding::new(harm.id, store, harm.message, harm.hint).at(&place);
+    Ok(match harm.id {
+        // Storage 1.52 and later log the error and go on without the store's images.
+        "lock-missing" if everything => finding
+            .fails(Engines::PODMAN4, Scope::All)
+            .silently(Engines::ALL.without(Engines::PODMAN4), NO_IMAGE),
+        "images-json-malformed" if root.stat(&place)?.is_some_and(|stat| stat.kind == Kind::Directory) => {
+            finding.fails(Engines::ALL, Scope::All)
+        }
+        "images-json-malformed" => {
+            let finding = finding.fails(Engines::ALL.without(FORGIVING), Scope::All);
+            // What it could read it lists, and then does not find.
+            if has_record(root, &place)? {
+                finding.fails(FORGIVING, Scope::Listing)
+            } else {
+                finding.silently(FORGIVING, NO_IMAGE)
+            }
+        }
+        "layers-json-malformed" if place.ends_with("volatile-layers.json") => finding.fails(VOLATILE, scope),
+        _ => finding.fails(Engines::ALL, scope),
+    })
+}
+
+/// Whether a malformed file starts with a whole record.
+fn has_record(root: &Root, file: &Path) -> io::Result<bool> {
+    let bytes = root.read(file)?.map(|(bytes, _)| bytes).unwrap_or_default();
+    let Some(rest) = bytes.trim_ascii_start().strip_prefix(b"[") else {
+        return Ok(false);
+    };
+    let mut records = serde_json::Deserializer::from_slice(rest).into_iter::<Image>();
+    Ok(records.next().is_some_and(|record| record.is_ok()))
+}
+
+/// A store that is read-only one day needs both lock files then.
+fn not_sealable(root: &Root, store: &Catalog, report: &mut Report) -> io::Result<()> {
+    let mut missing = Vec::new();
+    for lock in [store.images_dir().join("images.lock"), store.layers_dir().join("layers.lock")] {
+        if root.stat(&lock)?.is_none() {
+            let name = lock.strip_prefix(&store.path).expect("it is in the store").display().to_string();
+            missing.push(format!("`{name}`"));
+        }
+    }
+    if !missing.is_empty() {
+        let message = format!(
+            "it has no {} yet, and engines cannot make that once it is read-only",
+            missing.join(" and no ")
+        );
+        let hint = "run `storagectl init-store` on it before it is sealed";
+        report.put(Finding::new("not-sealable", &store.path, message, hint));
+    }
+    Ok(())
+}
+
+fn images_json_missing(root: &Root, store: &Catalog, report: &mut Report) -> io::Result<()> {
+    let names = match root.list(&store.images_dir()) {
+        Ok(names) => names.unwrap_or_default(),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let count = names.iter().filter(|name| name.to_str().is_some_and(is_id)).count();
+    if count > 0 {
+        let file = store.images_dir().join("images.json");
+        let what = if root.stat(&file)?.is_some() { "is empty" } else { "is missing" };
+        let message = format!("its images.json {what}, although there are files of {count} images");
+        let hint = "restore this file, or make the store again";
+        let finding = Finding::new("images-json-missing", &store.path, message, hint).at(file);
+        report.put(finding.silently(Engines::ALL, NO_IMAGE));
+    }
+    Ok(())
+}
+
+fn layers_json_missing(world: &World<'_>, home: usize, report: &mut Report) {
+    let store = &world.stores[home];
+    let lost: Vec<String> = store
+        .images
+        .iter()
+        .filter(|image| image.tops().any(|top| world.recorded(home, top).is_none()))
+        .map(super::super::records::Image::title)
+        .collect();
+    if lost.is_empty() {
+        return;
+    }
+    let message = "its layers.json is missing or empty, although its images have layers";
+    let hint = "restore this file, or make the store again";
+    let mut finding = Finding::new("layers-json-missing", &store.path, message, hint)
+        .at(store.layers_dir().join("layers.json"))
+        .fails(Engines::PODMAN4, Scope::Listing)
+        .fails(Engines::ALL.without(Engines::PODMAN4), Scope::Image);
+    finding.images = lost;
+    report.put(finding);
+}
+
+fn ids_twice(store: &Catalog, report: &mut Report) {
+    let put = |report: &mut Report, rule, id: &str, file: &Path, silently| {
+        let message =
+            format!("its {} has the id `{id}` twice", file.file_name().unwrap_or_default().display());
+        let hint = "make the store again; no engine writes that";
+        report.put(Finding::new(rule, &store.path, message, hint).at(file).silently(Engines::ALL, silently));
+    };
+    let mut seen = HashSet::new();
+    for image in &store.images {
+        if !seen.insert(image.id()) {
+            let file = store.images_dir().join("images.json");
+            put(report, "image-id-twice", image.id(), &file, "use the last of the two");
+        }
+    }
+    let mut seen = HashSet::new();
+    for layer in &store.layers {
+        if !seen.insert(layer.id()) {
+            let file = store.layers_dir().join("layers.json");
+            put(report, "layer-id-twice", layer.id(), &file, "use the last of the two");
+        }
+    }
+}

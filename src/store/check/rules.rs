@@ -1,0 +1,120 @@
+//! The table of what check-store looks for.
+
+use crate::problem::Severity;
+
+/// A kind of damage: one row of the table.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its stable name.
+    pub id: &'static str,
+    /// How bad it mostly is.
+    pub severity: Severity,
+    /// Whether it is looked for with `--deep` only.
+    pub deep: bool,
+    /// What it is, in one line.
+    pub description: &'static str,
+}
+
+const fn error(id: &'static str, description: &'static str) -> Rule {
+    Rule { id, severity: Severity::Error, deep: false, description }
+}
+
+const fn warning(id: &'static str, description: &'static str) -> Rule {
+    Rule { id, severity: Severity::Warning, deep: false, description }
+}
+
+const fn note(id: &'static str, description: &'static str) -> Rule {
+    Rule { id, severity: Severity::Note, deep: false, description }
+}
+
+const fn deep(id: &'static str, description: &'static str) -> Rule {
+    Rule { id, severity: Severity::Error, deep: true, description }
+}
+
+const fn deep_warning(id: &'static str, description: &'static str) -> Rule {
+    Rule { id, severity: Severity::Warning, deep: true, description }
+}
+
+/// All rules, sorted by name.
+pub const RULES: &[Rule] = &[
+    deep("big-data-digest", "another file of an image has other content"),
+    error("big-data-malformed", "a manifest or configuration is not JSON"),
+    error("big-data-missing", "a manifest or other file of an image is missing"),
+    error("big-data-size", "a manifest or another file has the wrong size"),
+    error("config-digest", "a configuration is not the one of its digest"),
+    warning("depends-on-store", "images need layers of another store"),
+    deep("diff-ids-mismatch", "a configuration names other layers"),
+    error("diff-missing", "a layer has no content"),
+    error("driver-mismatch", "the store was made by another storage driver"),
+    deep("file-added", "a file that is not in the layer"),
+    deep("file-content", "a file has other content"),
+    deep("file-missing", "a file of the layer is missing"),
+    deep("file-mode", "a file has another mode"),
+    deep("file-owner", "a file has another owner"),
+    deep_warning("file-time", "a file has another time"),
+    deep("file-type", "something else stands in a file's place"),
+    deep("file-xattr", "a file has other extended attributes"),
+    error("image-digest-invalid", "images.json gives an invalid digest"),
+    warning("image-id-twice", "images.json has an id twice"),
+    error("image-layer-unknown", "an image's layer is in no layers.json"),
+    error("image-name-twice", "images.json gives a name to two images"),
+    error("images-json-malformed", "images.json cannot be read"),
+    error("images-json-missing", "there are images, but no images.json"),
+    note("images-shared", "an image is in several stores"),
+    error("l-link-missing", "a symlink in `l` is missing or dangles"),
+    error("l-link-wrong", "a symlink in `l` leads to another layer"),
+    deep("layer-digest", "a layer does not have its digest"),
+    error("layer-id-twice", "layers.json has an id twice"),
+    warning("layer-incomplete", "a layer that was never completed"),
+    error("layer-loop", "a layer is its own ancestor"),
+    error("layer-missing", "a layer's directory is missing"),
+    error("layer-name-twice", "layers.json gives a name to two layers"),
+    error("layer-parent-unknown", "a layer's parent is in no layers.json"),
+    deep("layer-size", "a layer does not have its size"),
+    error("layers-json-malformed", "layers.json cannot be read"),
+    error("layers-json-missing", "images have layers, but there is no layers.json"),
+    note("layers-shared", "a layer is in several stores"),
+    error("link-missing", "a layer has no `link`"),
+    error("link-wrong", "a layer's `link` is not its own"),
+    error("lock-missing", "a lock file is missing, and cannot be made"),
+    error("lower-layers-wrong", "`lower-layers` is not the parent chain"),
+    error("lower-missing", "a layer has no `lower`"),
+    error("lower-wrong", "`lower` is not the parent chain"),
+    deep("manifest-digest", "a manifest is not the one of its digest"),
+    warning("name-shadowed", "an earlier store has another image of a name"),
+    warning("not-for-users", "the engines of normal users cannot read it"),
+    error("not-mounted", "the store belongs to a mount that is not there"),
+    warning("not-sealable", "no lock files yet: cannot be read-only"),
+    warning("orphan", "something that no record knows"),
+    warning("selinux-label", "containers may not read it under SELinux"),
+    error("store-malformed", "a file in place of a directory, or the reverse"),
+    error("store-missing", "the store does not exist"),
+    error("store-not-directory", "the store is not a directory"),
+    warning("store-writable", "others than its owner can write to it"),
+    deep("tar-split-damaged", "a layer's tar-split cannot be read"),
+    error("tar-split-missing", "a layer has no tar-split"),
+    error("unsafe-id", "an id that leads out of its directory"),
+    deep("whiteout-added", "hides files of lower layers, and should not"),
+    deep("whiteout-missing", "should hide files of lower layers"),
+];
+
+/// The rule with this name.
+pub(super) fn rule(id: &'static str) -> &'static Rule {
+    RULES.iter().find(|rule| rule.id == id).expect("every finding has a row in the table")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_and_lines_are_short() {
+        let ids: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
+        assert!(ids.is_sorted(), "{ids:?}");
+        for rule in RULES {
+            // `check-store --list` fits 80 columns with this.
+            let width = rule.description.chars().count();
+            assert!(width <= 47, "{}: {width}", rule.id);
+        }
+    }
+}

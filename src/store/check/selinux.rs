@@ -1,0 +1,82 @@
+//! The label of layers, where the host has SELinux.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+
+use super::catalog::is_one_name;
+use super::finding::{Finding, Report};
+use super::world::World;
+use crate::engine::Engines;
+use crate::host::Root;
+
+/// Types that a container's process may not read. `container_ro_file_t` and
+/// `container_share_t` are what container-selinux gives stores; others it knows
+/// are not judged.
+const CLOSED: [&str; 11] = [
+    "admin_home_t",
+    "data_home_t",
+    "default_t",
+    "file_t",
+    "root_t",
+    "tmp_t",
+    "unlabeled_t",
+    "user_home_t",
+    "user_tmp_t",
+    "var_lib_t",
+    "var_t",
+];
+
+/// Whether the host has SELinux: the kernel's file system, or in a tree its
+/// configuration.
+fn has_selinux(root: &Root) -> io::Result<bool> {
+    if !root.is_tree() {
+        return Ok(root.stat(Path::new("/sys/fs/selinux/enforce"))?.is_some());
+    }
+    let Some((bytes, _)) = root.read(Path::new("/etc/selinux/config"))? else {
+        return Ok(false);
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let value = text.lines().filter_map(|line| line.trim().strip_prefix("SELINUX=")).next_back();
+    Ok(value.is_some_and(|value| matches!(value.trim(), "enforcing" | "permissive")))
+}
+
+pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+    if !has_selinux(world.root)? {
+        return Ok(());
+    }
+    let store = &world.stores[home];
+    let mut first = None;
+    let mut count = 0;
+    for layer in store.layers.iter().filter(|layer| is_one_name(layer.id())) {
+        let path = store.content_dir(layer.id());
+        let Some(tree) = world.root.subtree(&path)? else {
+            continue;
+        };
+        let Some(top) = tree.top()?.open(OsStr::new("."))? else {
+            continue;
+        };
+        // A tree without labels gets them when it is installed.
+        let label = top.attribute(c"security.selinux")?.unwrap_or_default();
+        let label = String::from_utf8_lossy(&label).trim_end_matches('\0').to_owned();
+        if label.is_empty() && world.root.is_tree() {
+            continue;
+        }
+        let kind = label.split(':').nth(2).unwrap_or("unlabeled_t").to_owned();
+        if CLOSED.contains(&kind.as_str()) {
+            count += 1;
+            first.get_or_insert((path, kind));
+        }
+    }
+    if let Some((path, kind)) = first {
+        let more = if count > 1 { format!(", and so do {} others", count - 1) } else { String::new() };
+        let message = format!("a layer has the SELinux type `{kind}`{more}");
+        let hint = format!(
+            "run `semanage fcontext -a -t container_ro_file_t '{0}(/.*)?'` and `restorecon -R {0}`",
+            store.path.display()
+        );
+        let finding = Finding::new("selinux-label", &store.path, message, hint).at(path);
+        report.put(finding.silently(Engines::ALL, "start containers that may not read their own files"));
+    }
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! What check-store says of damaged stores, held against what real engines do with
+//! them; and that it says nothing of healthy ones.
+#![allow(clippy::disallowed_methods, reason = "tests damage their own scratch directories")]
+
+mod cases;
+mod engine;
+mod healthy;
+mod init;
+mod store;
+mod table;

@@ -1,0 +1,292 @@
+//! Stores that nothing is wrong with, of every engine at hand and in every form; and
+//! what stores do to each other.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::engine::{Engine, built};
+use super::store::{IMAGE, Store, checked, checked_with, made_by_buildah};
+use crate::support::{STORAGECTL, run};
+use crate::tree::stamps;
+
+/// What was found, but for notes.
+fn found(answer: &Value) -> Vec<String> {
+    assert_eq!(answer["not_looked"], Value::from(Vec::<Value>::new()), "{answer}");
+    let findings = answer["findings"].as_array().unwrap().iter();
+    findings
+        .filter(|finding| finding["severity"] != "note")
+        .map(|finding| {
+            format!("{}: {}", finding["id"].as_str().unwrap(), finding["message"].as_str().unwrap())
+        })
+        .collect()
+}
+
+#[track_caller]
+fn assert_nothing_found(answer: &Value, layers: u64) {
+    assert_eq!(found(answer), [""; 0]);
+    assert_eq!(answer["assembled"]["layers"], layers, "{answer}");
+}
+
+/// A storage.conf with this driver, storage and these stores.
+fn conf(dir: &Path, driver: &str, graphroot: &Path, stores: &[&Path]) -> std::path::PathBuf {
+    let stores: Vec<String> = stores.iter().map(|store| format!("{store:?}")).collect();
+    let text = format!(
+        "[storage]\ndriver = \"{driver}\"\nrunroot = \"{}\"\ngraphroot = {graphroot:?}\n[storage.options]\nadditionalimagestores = [{}]\n",
+        dir.join("r").display(),
+        stores.join(", ")
+    );
+    let file = dir.join("storage.conf");
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+/// Runs shell as an engine has to be run: with the host's own storage out of sight, and
+/// the cgroups that podman 6 wants to see.
+fn in_private(script: &str, variables: &[(&str, &Path)]) -> String {
+    let enter = "mount -t tmpfs none /run; mount -t tmpfs none /var/lib; mount -t cgroup2 none /sys/fs/cgroup
+        mkdir /run/helpers
+        for helper in netavark aardvark-dns; do
+            printf '#!/bin/sh\\n' >/run/helpers/$helper; chmod +x /run/helpers/$helper
+        done
+        printf '[engine]\\nhelper_binaries_dir = [\"/run/helpers\"]\\ncgroup_manager = \"cgroupfs\"\\nevents_logger = \"none\"\\n' >/run/containers.conf
+        export CONTAINERS_CONF=/run/containers.conf\nset -e\n";
+    let mut command = Command::new("unshare");
+    command.args(["-mpf", "--mount-proc", "sh", "-c", &format!("{enter}{script}")]);
+    run(command.envs(variables.iter().copied()))
+}
+
+#[test]
+fn nothing_is_found_in_stores_of_every_engine() {
+    let overlay = made_by_buildah("overlay");
+    assert_nothing_found(&checked(&[overlay.to_str().unwrap(), "--deep"]), 4);
+    let scratch = tempfile::tempdir().unwrap();
+    let vfs = made_by_buildah("vfs");
+    let conf = conf(scratch.path(), "vfs", &scratch.path().join("none"), &[]);
+    assert_nothing_found(&checked_with(&conf, &[vfs.to_str().unwrap(), "--deep"]), 4);
+    // Each engine gets the images as an archive, and unpacks them itself.
+    let archive = scratch.path().join("archive");
+    let sources = "cp -a \"$STORE\" /run/store; podman --root /run/store --runroot /run/r save -q -m -o \"$ARCHIVE\" localhost/app:2 localhost/other:1 2>&1";
+    in_private(sources, &[("STORE", &overlay), ("ARCHIVE", &archive)]);
+    for engine in [Engine::Podman4, Engine::Podman5, Engine::Podman6] {
+        let store = scratch.path().join(engine.name());
+        let load = "\"$ENGINE\" --root \"$STORE\" --runroot /run/r load -q -i \"$ARCHIVE\" 2>&1; umount \"$STORE/overlay\" || :";
+        in_private(load, &[("ENGINE", &engine.program()), ("STORE", &store), ("ARCHIVE", &archive)]);
+        assert_nothing_found(&checked(&[store.to_str().unwrap(), "--deep"]), 4);
+        let own = "\"$ENGINE\" --root \"$STORE\" --runroot /run/r create --network none --security-opt seccomp=unconfined --cgroups=disabled localhost/app:2 sh; umount \"$STORE/overlay\" || :";
+        in_private(own, &[("ENGINE", &engine.program()), ("STORE", &store)]);
+        // A container's layer comes from no stream.
+        assert_nothing_found(&checked(&[store.to_str().unwrap(), "--deep"]), 4);
+    }
+}
+
+#[test]
+fn nothing_is_found_on_sealed_stores() {
+    let made = made_by_buildah("overlay");
+    let scratch = tempfile::tempdir().unwrap();
+    let image = scratch.path().join("image");
+    for (program, make, kind) in [
+        ("mksquashfs", "mksquashfs \"$STORE\" \"$IMAGE\" -noappend -quiet -no-progress", "squashfs"),
+        ("mkfs.erofs", "rm -f \"$IMAGE\"; mkfs.erofs --quiet \"$IMAGE\" \"$STORE\"", "erofs"),
+    ] {
+        let script = format!(
+            "set -e; {make} >/dev/null 2>&1; mkdir -p \"$DIR/m\"; mount -t {kind} -o loop,ro \"$IMAGE\" \"$DIR/m\"
+            printf '[storage]\\ndriver = \"overlay\"\\n' >\"$DIR/c\"
+            exec {STORAGECTL} --config \"$DIR/c\" --format json check-store --deep \"$DIR/m\""
+        );
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", &script]);
+        command.env("STORE", &made).env("IMAGE", &image).env("DIR", scratch.path());
+        let output = crate::support::finish(&mut command);
+        let answer = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{program}: {}", crate::support::text(&output)));
+        assert_nothing_found(&answer, 4);
+    }
+}
+
+#[test]
+fn what_carries_a_store_may_lose_its_times_but_not_change_one() {
+    let store = Store::copy_of(&made_by_buildah("overlay"));
+    store.shell("find overlay -exec touch -hd @0 {} +");
+    assert_nothing_found(&store.checked(&["--deep"]), 4);
+    store.shell("find overlay/*/diff/mark -exec touch -d @1 {} +");
+    assert!(found(&store.checked(&["--deep"])).iter().any(|finding| finding.starts_with("file-time")));
+}
+
+#[test]
+fn a_layer_of_a_partial_pull_is_not_damage() {
+    let store = Store::copy_of(&made_by_buildah("overlay"));
+    store.edit("layers", |layers| {
+        layers[0].as_object_mut().unwrap().remove("diff-digest");
+        layers[0]["toc-digest"] = format!("sha256:{}", "0".repeat(64)).into();
+        layers[0]["diff-size"] = (-1).into();
+    });
+    assert_nothing_found(&store.checked(&["--deep"]), 3);
+}
+
+#[test]
+fn a_check_writes_creates_and_locks_nothing() {
+    let store = Store::copy_of(&made_by_buildah("overlay"));
+    store.shell("rm overlay-images/images.lock");
+    let before = stamps(&store.path);
+    let none = tempfile::NamedTempFile::new().unwrap();
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-e", "trace=file,desc", "-o"]).arg(none.path()).arg(STORAGECTL);
+    command.args(["--config", "/dev/null", "check-store", "--deep"]).arg(&store.path);
+    crate::support::finish(&mut command);
+    assert!(stamps(&store.path) == before);
+    let calls = fs_err::read_to_string(none.path()).unwrap();
+    assert!(calls.contains("images.json"), "{calls}");
+    for call in calls.lines().filter(|call| !call.contains("= -1")) {
+        let writes = [
+            "O_WRONLY",
+            "O_RDWR",
+            "O_CREAT",
+            "F_SETLK",
+            "F_OFD_SETLK",
+            "flock(",
+            "mkdir",
+            "fchmod",
+            "unlink",
+            "rename",
+        ];
+        assert!(!writes.iter().any(|word| call.contains(word)), "{call}");
+    }
+}
+
+#[test]
+fn images_on_an_additional_store_are_no_damage_and_said_to_depend_on_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (lower, own) = (made_by_buildah("overlay"), scratch.path().join("own"));
+    let file = conf(scratch.path(), "overlay", &own, &[&lower]);
+    let build = "export CONTAINERS_STORAGE_CONF=\"$CONF\"
+        c=$(buildah from --pull-never localhost/app:2); m=$(buildah mount $c); echo child >$m/child
+        buildah umount $c; buildah commit -q --rm $c localhost/child:1; umount \"$OWN/overlay\" || :";
+    in_private(build, &[("CONF", &file), ("OWN", &own)]);
+    // The engine's own storage, as it is and in a place as another store.
+    let answer = checked_with(&file, &[own.to_str().unwrap(), "--deep"]);
+    assert_nothing_found(&answer, 1);
+    let notes: Vec<&Value> =
+        answer["findings"].as_array().unwrap().iter().map(|finding| &finding["id"]).collect();
+    assert!(notes.iter().any(|id| *id == "depends-on-store"), "{answer}");
+    let file = conf(scratch.path(), "overlay", &scratch.path().join("none"), &[&own, &lower]);
+    let depends = "depends-on-store: 1 of its images needs layers that are in the store";
+    let answer = checked_with(&file, &["--deep"]);
+    assert_eq!(found(&answer).len(), 1, "{answer}");
+    assert!(found(&answer)[0].starts_with(depends), "{answer}");
+    // Without the other store it is broken.
+    let file = conf(scratch.path(), "overlay", &scratch.path().join("none"), &[&own]);
+    let alone = found(&checked_with(&file, &["--deep"]));
+    assert!(alone.iter().any(|finding| finding.starts_with("layer-parent-unknown")), "{alone:?}");
+}
+
+#[test]
+fn the_store_that_wins_is_named() {
+    let made = made_by_buildah("overlay");
+    let (first, second) = (Store::copy_of(&made), Store::copy_of(&made));
+    // A changed file in the copy that is used, under the name of the sound one.
+    let base = &first.layers()[2];
+    first.shell(&format!("echo planted >overlay/{base}/diff/below"));
+    let other = second.image_index(IMAGE);
+    second.edit("images", |images| images[other]["id"] = "e".repeat(64).into());
+    let dir = tempfile::tempdir().unwrap();
+    let file = conf(dir.path(), "overlay", &dir.path().join("none"), &[&first.path, &second.path]);
+    let answer = checked_with(&file, &["--deep"]);
+    let said: Vec<String> = answer["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["severity"] == "note" || finding["id"] == "name-shadowed")
+        .map(|finding| finding["message"].as_str().unwrap().to_owned())
+        .collect();
+    let winner = first.path.display();
+    assert!(
+        said.contains(&format!("the name `{IMAGE}` means another image in the store `{winner}`")),
+        "{said:?}"
+    );
+    assert!(said.contains(&format!("4 of its layers are in the store `{winner}`, too")), "{said:?}");
+    let tampered =
+        answer["findings"].as_array().unwrap().iter().find(|finding| finding["id"] == "file-content");
+    assert_eq!(tampered.unwrap()["store"], first.path.to_str().unwrap());
+    // Two names of one directory are one store.
+    let alias = dir.path().join("alias");
+    std::os::unix::fs::symlink(&second.path, &alias).unwrap();
+    let file = conf(dir.path(), "overlay", &dir.path().join("none"), &[&second.path, &alias]);
+    assert_eq!(checked_with(&file, &[])["stores"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_store_that_is_not_mounted_is_told_of() {
+    let scratch = tempfile::tempdir().unwrap();
+    let made = made_by_buildah("overlay");
+    let script = format!(
+        "set -e
+        mount -t tmpfs none /srv; mkdir -p /srv/images /srv/units
+        touch /srv/images/.storagectl-store
+        mkdir -p /run/systemd/system
+        mount -t tmpfs none /run/systemd/system
+        touch /run/systemd/system/srv-images.mount
+        printf '[storage]\\ndriver = \"overlay\"\\n' >\"$DIR/c\"
+        {STORAGECTL} --config \"$DIR/c\" --format json check-store /srv/images >\"$DIR/before\" || :
+        mount --bind \"$STORE\" /srv/images
+        {STORAGECTL} --config \"$DIR/c\" --format json check-store /srv/images >\"$DIR/after\""
+    );
+    run(Command::new("unshare")
+        .args(["-m", "sh", "-c", &script])
+        .env("DIR", scratch.path())
+        .env("STORE", &made));
+    let read = |name: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(scratch.path().join(name)).unwrap()).unwrap()
+    };
+    assert!(found(&read("before"))[0].starts_with("not-mounted: "), "{}", read("before"));
+    assert_eq!(found(&read("after")), [""; 0]);
+}
+
+#[test]
+fn loaders_of_the_library_agree_that_a_store_of_theirs_is_sound() {
+    let store = Store::copy_of(&made_by_buildah("overlay"));
+    let check = "\"$CHECKER\" --graph \"$STORE\" --run /run/r check 2>&1; umount \"$STORE/overlay\" || :";
+    in_private(check, &[("CHECKER", &built("containers-storage")), ("STORE", &store.path)]);
+    assert_nothing_found(&store.checked(&["--deep"]), 4);
+}
+
+#[test]
+fn selinux_labels_that_containers_may_not_read_are_told_of() {
+    let tree = tempfile::tempdir().unwrap();
+    let dir = tree.path();
+    fs_err::create_dir_all(dir.join("etc/selinux")).unwrap();
+    fs_err::create_dir_all(dir.join("srv")).unwrap();
+    run(Command::new("cp").arg("-a").arg(made_by_buildah("overlay")).arg(dir.join("srv/store")));
+    let check = || {
+        let root = dir.to_str().unwrap();
+        let mut command =
+            crate::support::storagectl(&["--root", root, "--format", "json", "check-store", "srv/store"]);
+        found(&serde_json::from_slice(&crate::support::finish(&mut command).stdout).unwrap())
+    };
+    let label = |kind: &str| {
+        let value = format!("system_u:object_r:{kind}:s0");
+        let layers =
+            "for layer in srv/store/overlay/*/diff; do setfattr -n security.selinux -v \"$0\" $layer; done";
+        run(Command::new("sh").args(["-ec", layers, &value]).current_dir(dir));
+    };
+    label("var_lib_t");
+    assert_eq!(check(), [""; 0], "a tree without SELinux");
+    fs_err::write(dir.join("etc/selinux/config"), "SELINUX=enforcing\n").unwrap();
+    assert_eq!(check(), ["selinux-label: a layer has the SELinux type `var_lib_t`, and so do 3 others"]);
+    label("container_ro_file_t");
+    assert_eq!(check(), [""; 0]);
+}
+
+#[test]
+fn a_layer_that_is_its_own_ancestor_is_an_end_and_no_loop() {
+    let store = Store::copy_of(&made_by_buildah("overlay"));
+    let [top, base] = [0, 2].map(|index| store.layers()[index].clone());
+    store.edit("layers", |layers| {
+        let base = layers.iter_mut().find(|layer| layer["id"] == base.as_str()).unwrap();
+        base["parent"] = top.as_str().into();
+    });
+    // Engines never come to an end with such a store, so none is asked.
+    let findings = found(&store.checked(&["--deep"]));
+    assert!(findings.iter().any(|finding| finding.starts_with("layer-loop: ")), "{findings:?}");
+}

@@ -1,0 +1,83 @@
+//! init-store on stores that exist: everyone can read them then, and nothing in
+//! a layer is touched.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use super::engine::Engine;
+use super::store::{Store, made_by_buildah};
+use crate::support::{finish, run, storagectl, text};
+use crate::tree::{names, tree};
+
+/// `podman images` of a normal user who has the store listed. A user name space of that
+/// user's own is enough for listing.
+fn as_a_normal_user(engine: Engine, store: &Path) -> Output {
+    let script = "set -e
+        mount -t tmpfs none /run; mount -t cgroup2 none /sys/fs/cgroup
+        mkdir -p /run/u /run/helpers /run/user/4321
+        for helper in netavark aardvark-dns; do
+            printf '#!/bin/sh\\n' >/run/helpers/$helper; chmod +x /run/helpers/$helper
+        done
+        printf '[engine]\\nhelper_binaries_dir = [\"/run/helpers\"]\\ncgroup_manager = \"cgroupfs\"\\nevents_logger = \"none\"\\n' >/run/containers.conf
+        printf '[storage]\\ndriver = \"overlay\"\\nrunroot = \"/run/u/r\"\\ngraphroot = \"/run/u/g\"\\n[storage.options]\\nadditionalimagestores = [\"%s\"]\\n' \"$2\" >/run/storage.conf
+        cp \"$(command -v \"$1\")\" /run/engine
+        chown -R 4321 /run/u /run/user/4321
+        export HOME=/run/u XDG_RUNTIME_DIR=/run/user/4321
+        export CONTAINERS_CONF=/run/containers.conf CONTAINERS_STORAGE_CONF=/run/storage.conf
+        export _CONTAINERS_USERNS_CONFIGURED=done _CONTAINERS_ROOTLESS_UID=4321 _CONTAINERS_ROOTLESS_GID=4321
+        exec setpriv --reuid 4321 --regid 4321 --clear-groups unshare -Urm /run/engine images";
+    let mut command = Command::new("unshare");
+    finish(command.args(["-m", "sh", "-c", script, "sh"]).arg(engine.program()).arg(store))
+}
+
+#[test]
+fn a_store_of_roots_is_made_fit_for_normal_users() {
+    let store = Store::copy_of(&made_by_buildah("overlay"));
+    // What is above a store is not its own affair.
+    run(Command::new("chmod").arg("0755").arg(store.path.parent().unwrap()));
+    for engine in [Engine::Podman4, Engine::Podman6] {
+        let output = as_a_normal_user(engine, &store.path);
+        assert!(text(&output).contains("images.lock: permission denied"), "{}", text(&output));
+    }
+    let path = store.path.to_str().unwrap();
+    let layers = || -> Vec<_> {
+        let layers = names(&store.at("overlay")).into_iter().filter(|name| name.len() == 64);
+        layers.map(|layer| tree(&store.at(&format!("overlay/{layer}/diff")))).collect()
+    };
+    let (content, everything) = (layers(), tree(&store.path));
+    run(&mut storagectl(&["--dry-run", "init-store", path]));
+    assert!(tree(&store.path) == everything, "a dry run");
+    run(&mut storagectl(&["init-store", path]));
+    assert!(layers() == content);
+    for (path, node) in tree(&store.path) {
+        let Some(before) = everything.get(&path) else {
+            assert_eq!(path, Path::new(".storagectl-store"));
+            continue;
+        };
+        assert_eq!((node.owner, &node.content), (before.owner, &before.content), "{path:?}");
+        assert!(node.mode & before.mode == before.mode && node.mode & !before.mode & !0o055 == 0, "{path:?}");
+    }
+    let answer = store.checked(&["--deep"]);
+    assert_eq!(answer["findings"], serde_json::json!([]));
+    for engine in [Engine::Podman4, Engine::Podman6] {
+        let output = as_a_normal_user(engine, &store.path);
+        assert!(output.status.success() && text(&output).contains("localhost/app"), "{}", text(&output));
+    }
+    let again = finish(&mut storagectl(&["init-store", path]));
+    assert_eq!(text(&again), format!("{}", again.status), "nothing is left to do");
+}
+
+#[test]
+fn a_store_that_was_opened_by_half_is_told_of() {
+    let store = Store::copy_of(&made_by_buildah("overlay"));
+    run(Command::new("chmod").arg("0755").arg(store.path.parent().unwrap()));
+    run(&mut storagectl(&["init-store", store.path.to_str().unwrap()]));
+    store.shell("chmod 0600 overlay-layers/layers.json");
+    let answer = store.checked(&[]);
+    let finding = &answer["findings"][0];
+    assert_eq!(
+        (&finding["id"], &finding["severity"], &finding["scope"], &finding["users_only"]),
+        (&"not-for-users".into(), &"warning".into(), &"layers".into(), &true.into()),
+        "{answer}"
+    );
+}

@@ -1,0 +1,226 @@
+//! The damage table: docs/damage-table.md is what came of it.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
+
+use super::cases::{Case, all};
+use super::engine::{Answers, Engine, ask};
+use super::store::{IMAGE, Store, control, made_by_buildah};
+
+const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/damage-table.md");
+
+/// What stands above the table.
+const INTRODUCTION: &str = "\
+# What becomes of damaged stores
+
+Each row is one damage, made on a copy of a store that buildah made, with whiteouts,
+opaque directories, hard links, capabilities, other owners and long names in its
+layers. The damaged image has three layers; another store is listed behind. `ro`
+says that the store is on a read-only mount. Then `storagectl check-store` is asked,
+and real engines, with the store listed: to list images, to mount the image in a
+container and read every file of it, and to save it.
+
+An engine's cell says how far the damage reaches with it, from what was heard: `all`,
+every command fails; `layers`, listing fails and so does every image of every store;
+`listing`, listing fails, other images work; `image`, this image does not work; `saving`, it works
+but cannot be saved; `silent`, nothing is said, but images are missing or containers get
+other files; `nothing`, no difference was seen. check-store's own verdict for each
+engine is compared with the cell, where `silent` and `nothing` count as the same: what
+one probe does not meet, another may.
+
+The last column is what podman 6's own check says of the store, in full depth.
+
+A finding in *italics* needs `--deep`; one in (parentheses) is a warning.
+
+`tests/real/check` runs this; `STORAGECTL_UPDATE=1 cargo test --test real damage` writes
+this file.
+
+";
+
+/// With this variable set the table is written instead of compared.
+const UPDATE: &str = "STORAGECTL_UPDATE";
+
+/// With this variable set podman 5 is asked, too.
+const MORE: &str = "STORAGECTL_ALL_ENGINES";
+
+#[test]
+fn the_damage_table_is_what_engines_do() {
+    let mut engines = vec![Engine::Podman4, Engine::Podman6];
+    if std::env::var_os(MORE).is_some() {
+        engines.push(Engine::Podman5);
+    }
+    let original = made_by_buildah("overlay");
+    let healthy: Vec<Answers> = engines
+        .iter()
+        .map(|engine| ask(*engine, &[&Store::copy_of(&original).path, &control(&original)], false))
+        .collect();
+    healthy.iter().for_each(Answers::assert_healthy);
+    let cases = all();
+    let next = AtomicUsize::new(0);
+    let rows = Mutex::new(Vec::new());
+    let wrong = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(case) = cases.get(index) else { break };
+                    let (row, mistakes) = case.row(&original, &engines, &healthy);
+                    rows.lock().unwrap().push((index, row));
+                    wrong.lock().unwrap().extend(mistakes);
+                }
+            });
+        }
+    });
+    let mut rows = rows.into_inner().unwrap();
+    rows.sort();
+    let wrong = wrong.into_inner().unwrap();
+    let mut table = INTRODUCTION.to_owned();
+    table += "| Damage | check-store says | podman 4 | podman 6 | `podman system check` |\n";
+    table += "| --- | --- | --- | --- | --- |\n";
+    table.extend(rows.into_iter().map(|(_, row)| row));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    if std::env::var_os(UPDATE).is_some() {
+        fs_err::write(TABLE, &table).unwrap();
+    }
+    let committed = fs_err::read_to_string(TABLE).unwrap_or_default();
+    assert_eq!(table, committed, "`{UPDATE}=1 cargo test --test real damage` writes the table");
+}
+
+impl Case {
+    /// The row of the table, and where check-store's verdict is not the engines'.
+    fn row(
+        &self,
+        original: &std::path::Path,
+        engines: &[Engine],
+        healthy: &[Answers],
+    ) -> (String, Vec<String>) {
+        let store = Store::copy_of(original);
+        (self.damage)(&store);
+        // A mount is for everyone, so check-store is asked under the same one.
+        let (answer, deep) = if self.read_only {
+            (read_only(&store, &[]), read_only(&store, &["--deep"]))
+        } else {
+            (store.checked(&[]), store.checked(&["--deep"]))
+        };
+        let mut wrong = Vec::new();
+        let found = ids(&answer);
+        for id in &found {
+            if !ids(&deep).contains(id) {
+                wrong.push(format!("{}: --deep does not say {}", self.name, id.0));
+            }
+        }
+        let said: Vec<String> = ids(&deep)
+            .into_iter()
+            .map(|(id, severity)| {
+                let known = found.contains(&(id.clone(), severity.clone()));
+                let id = if known { format!("`{id}`") } else { format!("*{id}*") };
+                if severity == "warning" { format!("({id})") } else { id }
+            })
+            .collect();
+        if said.is_empty() != self.harmless {
+            wrong.push(format!("{}: {}", self.name, serde_json::to_string_pretty(&deep).unwrap()));
+        }
+        let mut scopes = Vec::new();
+        let mut own_check = "";
+        for (engine, healthy) in engines.iter().zip(healthy) {
+            let answers = ask(*engine, &[&store.path, &control(original)], self.read_only);
+            let seen = answers.scope(healthy);
+            let verdict = verdict(&deep, *engine);
+            if verdict != if seen == "nothing" { "silent" } else { seen } {
+                wrong.push(format!(
+                    "{}: {} is `{seen}`, check-store says `{verdict}`\n{answers:?}\n{said:?}",
+                    self.name,
+                    engine.name()
+                ));
+            }
+            scopes.push(seen);
+            if *engine == Engine::Podman6 {
+                own_check = answers.own_check();
+            }
+        }
+        let mode = if self.read_only { " (ro)" } else { "" };
+        let said = if said.is_empty() { "nothing".to_owned() } else { said.join(", ") };
+        let row = format!("| {}{mode} | {said} | {} | {} | {own_check} |\n", self.name, scopes[0], scopes[1]);
+        (row, wrong)
+    }
+}
+
+#[test]
+fn every_field_of_the_json_is_documented_and_the_reverse() {
+    let store = Store::copy_of(&made_by_buildah("overlay"));
+    store.shell("rm overlay/*/lower; touch overlay/*/diff/mark");
+    // Not a directory, so that there is something that cannot be looked at.
+    let layer = &store.layers()[0];
+    store.shell(&format!("rm -r overlay/{layer}; ln -s {layer} overlay/{layer}"));
+    let mut fields = std::collections::BTreeSet::new();
+    collect(&store.checked(&["--deep"]), "", &mut fields);
+    let documented = storagectl::cli::CHECK_STORE_FIELDS.iter().map(|(field, _)| (*field).to_owned());
+    assert_eq!(fields, documented.collect());
+}
+
+fn collect(value: &Value, name: &str, fields: &mut std::collections::BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+                collect(value, &name, fields);
+            }
+        }
+        Value::Array(array) => array.iter().for_each(|value| collect(value, &format!("{name}[]"), fields)),
+        _ => {
+            fields.insert(name.to_owned());
+        }
+    }
+}
+
+/// check-store in a mount name space where the store is read-only.
+fn read_only(store: &Store, args: &[&str]) -> Value {
+    let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && shift && exec \"$@\"";
+    let path = store.path.to_str().unwrap();
+    let conf = tempfile::NamedTempFile::new().unwrap();
+    let text = "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/none\"\ngraphroot = \"/nonexistent\"\n";
+    std::fs::write(conf.path(), text).unwrap();
+    let output = std::process::Command::new("unshare")
+        .args(["-m", "sh", "-c", script, "sh", path, crate::support::STORAGECTL, "--config"])
+        .arg(conf.path())
+        .args(["--format", "json", "check-store", path])
+        .args(args)
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", crate::support::text(&output)))
+}
+
+/// Names and severities of what was found, but for notes, each once.
+fn ids(answer: &Value) -> Vec<(String, String)> {
+    let mut ids = Vec::new();
+    for finding in answer["findings"].as_array().unwrap() {
+        let text = |key: &str| finding[key].as_str().unwrap().to_owned();
+        let id = (text("id"), text("severity"));
+        if id.1 != "note" && !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    ids
+}
+
+/// The furthest that any finding reaches with an engine, as root.
+fn verdict(answer: &Value, engine: Engine) -> String {
+    const ORDER: [&str; 6] = ["all", "layers", "listing", "image", "saving", "silent"];
+    let findings = answer["findings"].as_array().unwrap().iter();
+    let effects = findings
+        .filter(|finding| finding["users_only"] == false)
+        // What is said of other images is true, and not asked here.
+        .filter(|finding| {
+            let images = finding["images"].as_array().unwrap();
+            images.is_empty() || images.iter().any(|image| image == IMAGE)
+        })
+        .flat_map(|finding| finding["effects"].as_array().unwrap())
+        .filter(|effect| effect["engines"].as_array().unwrap().iter().any(|name| name == engine.name()));
+    let scopes = effects.map(|effect| effect["scope"].as_str().unwrap());
+    let rank = |scope: &str| ORDER.iter().position(|other| *other == scope).unwrap();
+    ORDER[scopes.map(rank).min().unwrap_or(ORDER.len() - 1)].to_owned()
+}
