@@ -553,11 +553,14 @@ impl<'a> Comparison<'a> {
             Some(parent) => parent.directory(&directory.path)?,
             None => None,
         };
-        directory.for_each(|name| {
+        directory.for_each_kind(|name, is_directory| {
             let path = directory.path.join(name);
             let key = self.hash(&path);
             let is_entry = self.entries.contains(&key);
             any |= is_entry;
+            if is_entry && is_directory == Some(false) {
+                return Ok(());
+            }
             let Some(node) = directory.node(name)? else {
                 return Ok(());
             };
