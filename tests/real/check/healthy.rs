@@ -290,3 +290,33 @@ fn a_layer_that_is_its_own_ancestor_is_an_end_and_no_loop() {
     let findings = found(&store.checked(&["--deep"]));
     assert!(findings.iter().any(|finding| finding.starts_with("layer-loop: ")), "{findings:?}");
 }
+
+#[test]
+fn in_whole_trees_what_comes_from_the_layer_below_is_compared_with_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let conf = conf(scratch.path(), "vfs", &scratch.path().join("none"), &[]);
+    let original = made_by_buildah("vfs");
+    let top = {
+        let images = std::fs::read(original.join("vfs-images/images.json")).unwrap();
+        let images: Vec<Value> = serde_json::from_slice(&images).unwrap();
+        let is_it = |image: &&Value| image["names"].as_array().unwrap().iter().any(|name| name == IMAGE);
+        images.iter().find(is_it).unwrap()["layer"].as_str().unwrap().to_owned()
+    };
+    for (damage, id, path) in [
+        ("printf B | dd of=below conv=notrunc 2>/dev/null", "file-content", "below"),
+        ("rm below", "file-missing", "below"),
+        ("chmod 0666 below", "file-mode", "below"),
+        ("ln -sf ping bin/cat", "file-type", "bin/cat"),
+        ("echo planted >etc/planted", "file-added", "etc/planted"),
+        ("echo planted >top", "file-content", "top"),
+    ] {
+        let store = Store::copy_of(&original);
+        store.shell(&format!("cd vfs/dir/{top}; {damage}"));
+        let answer = checked_with(&conf, &[store.path.to_str().unwrap(), "--deep"]);
+        let findings = answer["findings"].as_array().unwrap();
+        let finding = findings.iter().find(|finding| finding["id"] == id);
+        let finding = finding.unwrap_or_else(|| panic!("{damage}: {answer}"));
+        assert_eq!(finding["files"], serde_json::json!([path]), "{damage}: {answer}");
+        assert_eq!(finding["layer"], top.as_str());
+    }
+}
