@@ -8,6 +8,7 @@ set -eu
 needed='
 podman podman
 crun crun
+fuse-overlayfs fuse-overlayfs
 rpm rpm
 rpmbuild rpm
 strace strace

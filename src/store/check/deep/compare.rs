@@ -202,11 +202,16 @@ impl<'a> Comparison<'a> {
         let key = self.hash(&real.join(&base));
         self.entries.insert(key);
         let Some(node) = node else {
-            self.differs(Difference::Missing, &path, String::new(), None);
+            // A normal user's engine cannot make devices, and leaves them out.
+            if self.layout.owners || !matches!(header.kind, Entry::Character | Entry::Block) {
+                self.differs(Difference::Missing, &path, String::new(), None);
+            }
             return Ok(());
         };
         if header.kind == Entry::HardLink {
-            return self.hard_link(&header, &path, &node);
+            let opened =
+                if node.stat.kind == Kind::File { directory_of(&self.directory).open(&base)? } else { None };
+            return self.hard_link(&header, &path, &node, opened.as_ref());
         }
         self.attributes(&header, &path, &parent, &base, &node)
     }
@@ -229,8 +234,7 @@ impl<'a> Comparison<'a> {
         // A driver with a mount program keeps it as it is in the stream.
         let kept = real.join(base);
         let key = self.hash(&kept);
-        let directory = self.directory.as_ref().and_then(|(_, directory)| directory.as_ref());
-        let directory = directory.expect("its caller has opened it");
+        let directory = directory_of(&self.directory);
         let as_is = self.layout.overlay && directory.node(base)?.is_some();
         if base == ".wh..wh..opq" {
             let opaque = as_is || !self.layout.overlay || {
@@ -263,7 +267,13 @@ impl<'a> Comparison<'a> {
     }
 
     /// A hard link is the file that it leads to: what its header says counts for both.
-    fn hard_link(&mut self, header: &Header, path: &OsStr, node: &Node) -> io::Result<()> {
+    fn hard_link(
+        &mut self,
+        header: &Header,
+        path: &OsStr,
+        node: &Node,
+        file: Option<&Opened>,
+    ) -> io::Result<()> {
         let Some(target) = clean(&header.target) else {
             return Ok(());
         };
@@ -296,7 +306,11 @@ impl<'a> Comparison<'a> {
         if node.stat.kind == Kind::Symlink {
             return Ok(());
         }
-        self.values(header, path, node, None);
+        let found = match file {
+            Some(file) => file.attributes()?,
+            None => None,
+        };
+        self.values(header, path, node, found.as_ref());
         Ok(())
     }
 
@@ -378,7 +392,8 @@ impl<'a> Comparison<'a> {
             }
         }
         self.time(header, path, node);
-        if let Some(found) = found {
+        // A link's header adds attributes to those of its target's.
+        if let Some(found) = found.filter(|_| header.kind != Entry::HardLink) {
             self.extended(header, path, node, found);
         }
     }
@@ -492,6 +507,12 @@ impl<'a> Comparison<'a> {
             _ => Ok(false),
         }
     }
+}
+
+/// The directory that the caller has opened.
+fn directory_of(opened: &Option<(PathBuf, Option<Directory>)>) -> &Directory {
+    let directory = opened.as_ref().and_then(|(_, directory)| directory.as_ref());
+    directory.expect("an entry's directory is opened first")
 }
 
 /// Whether a directory hides what is below it: the attribute of overlayfs, in the
