@@ -10,6 +10,7 @@ podman podman
 crun crun
 conmon conmon
 skopeo skopeo
+fuse-overlayfs fuse-overlayfs
 rpm rpm
 rpmbuild rpm
 strace strace
