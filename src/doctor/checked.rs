@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use super::crio::Crio;
 use super::storage::Storage;
 use super::trouble::Trouble;
+use crate::declare::declarations;
 use crate::engine::{Engines, Profile};
 use crate::lint::{self, Input};
-use crate::plan::Host;
+use crate::plan::{self, ApplyOptions, Host, Mode};
 use crate::problem::{Problem, Severity};
 use crate::store::check::{self, Progress, Request, Scope};
 
@@ -151,6 +152,45 @@ impl Checked {
     pub(super) fn stops(&self, profile: Profile) -> Option<&str> {
         let trouble = self.troubles.iter().find(|trouble| trouble.stops.has(profile))?;
         Some(&trouble.message)
+    }
+
+    /// What is wrong with declared stores, and whether the configuration follows them.
+    pub(super) fn declarations(&mut self, host: &Host, not_looked: &mut Vec<Problem>) {
+        if host.is_rootless() {
+            return;
+        }
+        let could_not = |error: anyhow::Error| match error.downcast::<Problem>() {
+            Ok(problem) => problem,
+            Err(error) => {
+                Problem::new("io", format!("{error:#}"), "see to what the system says and try again")
+            }
+        };
+        let declarations = match declarations(&host.root) {
+            Ok(declarations) => declarations,
+            Err(error) => return not_looked.push(could_not(error)),
+        };
+        for problem in &declarations.problems {
+            let place = problem.place.as_ref();
+            let place = place.map(|place| format!(", {}:{}", place.file.display(), place.position().0));
+            let message = format!("{}{}", problem.message, place.unwrap_or_default());
+            self.troubles.push(Trouble::new("declaration", message, problem.hint.clone()));
+        }
+        // A file that cannot be read has been told of.
+        for path in plan::set_aside(host).unwrap_or_default() {
+            self.troubles.push(Trouble::new(
+                "set-aside",
+                format!("`{path}` is set aside: its directory was missing at boot"),
+                format!("`storagectl apply` lists it when it is there, `storagectl remove-store {path}` forgets it"),
+            ));
+        }
+        let outcome = plan::apply(host, &declarations, ApplyOptions::default(), Mode::DryRun);
+        if outcome.is_ok_and(|outcome| !outcome.plan.is_empty()) {
+            self.troubles.push(Trouble::new(
+                "not-applied",
+                "the configuration does not follow what is declared, or a file that it was made from",
+                "`storagectl apply --dry-run` shows what would change",
+            ));
+        }
     }
 
     /// What is wrong with CRI-O's own settings.

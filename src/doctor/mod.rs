@@ -136,6 +136,7 @@ pub fn diagnose(host: &Host) -> anyhow::Result<Diagnosis> {
 
     let mut checked = Checked::default();
     checked.configuration(host, engines, &mut not_looked)?;
+    checked.declarations(host, &mut not_looked);
     checked.stores(host, &storages, engines, &mut not_looked);
     if let Some(crio) = &crio {
         checked.crio(host, crio);

@@ -7,11 +7,14 @@ use crate::problem::Severity;
 pub const FINDINGS: &[(&str, Severity, &str)] = &[
     ("crio-older-config", Severity::Warning, "CRI-O runs with an older configuration than its files"),
     ("crio-options", Severity::Note, "CRI-O's units may be given arguments, which are not looked at"),
+    ("declaration", Severity::Error, "a declaration of stores has a mistake"),
     ("images-not-pinned", Severity::Note, "kubelet may try to remove images of additional stores"),
     ("mco-managed", Severity::Note, "OpenShift's Machine Config Operator owns the configuration"),
+    ("not-applied", Severity::Warning, "the configuration does not follow what is declared"),
     ("pinned-pattern", Severity::Error, "`pinned_images` has a star alone, on which CRI-O stops"),
     ("repair-danger", Severity::Note, "what a repair would do to images built on those of additional stores"),
     ("repair-deletes", Severity::Warning, "images that a repair takes for damaged, and deletes"),
+    ("set-aside", Severity::Warning, "a store is not listed, since its directory was missing at boot"),
 ];
 
 /// Something that is wrong, or worth knowing.
