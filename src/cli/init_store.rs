@@ -83,6 +83,13 @@ impl InitStore {
                     "{would}made {count} files and directories in `{shown}` readable by everyone"
                 )),
             }
+            let layers = Path::new(path).join(&driver);
+            if opened.iter().any(|opened| opened.parent() == Some(&layers) && !opened.ends_with("l")) {
+                output.warning(&format!(
+                    "everyone here can reach the files of images in `{shown}`{}, setuid programs too: serve it from a file system that is mounted read-only and `nosuid`",
+                    if common.dry_run { " then" } else { " now" }
+                ));
+            }
             stores.push(StoreLine {
                 path: path.clone(),
                 created: created.iter().map(|path| path.display().to_string()).collect(),
