@@ -269,6 +269,9 @@ impl Packages {
         let dir = made.dir.path();
         strip_program(&dir.join("storagectl-program"));
         copy_store(&dir.join("store"));
+        // As a package has it that declares its store, whose files another package may share.
+        run(crate::support::storagectl(&["init-store"]).arg(dir.join("store")));
+        fs_err::remove_file(dir.join("store/.storagectl-store")).unwrap();
         for version in [1, 2] {
             made.rpmbuild(SYSTEM, &format!("storagectl-{version}"), &storagectl_spec(version));
         }

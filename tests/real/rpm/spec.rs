@@ -72,7 +72,8 @@ fn the_spec_names_the_licence_of_every_linked_crate() {
     for licence in run(tree.args(["--format", "{l}"]).current_dir(HERE)).lines() {
         // Alternatives are written in any order.
         let alternatives = |text: &str| {
-            let mut words: Vec<String> = text.split(" OR ").map(|word| word.trim().to_owned()).collect();
+            let mut words: Vec<String> =
+                text.replace('/', " OR ").split(" OR ").map(|word| word.trim().to_owned()).collect();
             words.sort();
             words
         };
