@@ -7,5 +7,6 @@ pub mod host;
 pub mod lint;
 pub mod plan;
 pub mod problem;
+pub mod provision;
 pub mod rpm;
 pub mod store;

@@ -5,6 +5,7 @@ mod add_store;
 mod apply;
 mod check_config;
 mod completions;
+mod generate;
 mod init_store;
 mod list_stores;
 mod output;
@@ -128,6 +129,7 @@ enum Command {
     ShowConfig(show_config::ShowConfig),
     CheckConfig(check_config::CheckConfig),
     Apply(apply::Apply),
+    Generate(Box<generate::Generate>),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -155,6 +157,7 @@ pub fn run() -> ExitCode {
         Command::ShowConfig(command) => command.run(&cli.common, &output),
         Command::CheckConfig(command) => command.run(&cli.common, &output),
         Command::Apply(command) => command.run(&cli.common, &output),
+        Command::Generate(command) => command.run(&cli.common, &output),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);

@@ -15,9 +15,8 @@ pub(super) fn read(view: &View<'_>, _: &Environment, reading: &mut Reading) -> R
     let mut files = vec![main.clone()];
     let mut any = false;
     let drop_ins = view.walk(&view.etc().join("crio/crio.conf.d"));
-    files.extend(
-        drop_ins.map_err(|error| Failure::new(format!("/etc/crio/crio.conf.d: {}", words(&error))))?,
-    );
+    files
+        .extend(drop_ins.map_err(|error| Failure::new(format!("/etc/crio/crio.conf.d: {}", words(&error))))?);
     let driver = reading.driver.as_ref().map_or("", |driver| &driver.value);
     let mut options: Vec<(String, Value<String>)> = reading
         .stores

@@ -1,0 +1,67 @@
+//! Each kind of document, whole.
+
+use storagectl::provision::butane::{Dialect, Machine};
+use storagectl::provision::ignition::Spec;
+use storagectl::provision::{Kind, Model, Preset, Request, Store};
+
+/// What a node of a platform shall have: /var/images and what else is given.
+pub(crate) fn model(preset: &str, images: &[&str]) -> Model {
+    let preset = Preset::named(preset).unwrap();
+    let mut model = Model::new(preset, vec![Store::new("/var/images", 0o755)]);
+    model.images = images.iter().map(|&image| image.to_owned()).collect();
+    model
+}
+
+/// A request for a kind of document.
+pub(crate) fn request(kind: Kind, model: Model) -> Request {
+    Request {
+        kind,
+        model,
+        spec: Spec::DEFAULT,
+        dialect: Dialect::named("fcos", "1.5.0").unwrap(),
+        machine: Machine { name: "99-worker-stores".to_owned(), role: "worker".to_owned() },
+        made_by: "# Made by a test\n".to_owned(),
+    }
+}
+
+#[track_caller]
+fn written(kind: Kind, preset: &str, images: &[&str]) -> String {
+    request(kind, model(preset, images)).write().unwrap().text
+}
+
+#[test]
+fn ignition() {
+    insta::assert_snapshot!(written(Kind::Ignition, "none", &[]));
+}
+
+#[test]
+fn ignition_with_a_platforms_drop_in_and_images() {
+    insta::assert_snapshot!(written(Kind::Ignition, "fedora", &["registry.example/app:1"]));
+}
+
+#[test]
+fn butane() {
+    insta::assert_snapshot!(written(Kind::Butane, "ocne", &[]));
+}
+
+#[test]
+fn butane_for_openshift() {
+    let mut request = request(Kind::Butane, model("rhcos", &[]));
+    request.dialect = Dialect::named("openshift", "4.14").unwrap();
+    insta::assert_snapshot!(request.write().unwrap().text);
+}
+
+#[test]
+fn machineconfig() {
+    insta::assert_snapshot!(written(Kind::MachineConfig, "rhcos", &["registry.example/app:1"]));
+}
+
+#[test]
+fn containerruntimeconfig() {
+    insta::assert_snapshot!(written(Kind::ContainerRuntimeConfig, "rhcos", &[]));
+}
+
+#[test]
+fn ocne() {
+    insta::assert_snapshot!(written(Kind::Ocne, "ocne", &["registry.example/app:1"]));
+}
