@@ -11,6 +11,7 @@
 //! same reading finds what is wrong in documents that somebody else wrote.
 
 pub mod butane;
+pub mod check;
 pub mod container_runtime_config;
 pub mod data_url;
 pub mod document;
@@ -20,6 +21,8 @@ pub mod machine_config;
 mod model;
 pub mod ocne;
 mod preset;
+mod prove;
+pub mod read;
 mod request;
 mod storage_conf;
 mod units;

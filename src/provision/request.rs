@@ -4,6 +4,8 @@ use super::butane::{self, Dialect, Machine};
 use super::ignition::{self, Spec};
 use super::layout::{Directories, Layout};
 use super::model::Model;
+use super::prove::prove;
+use super::read::Format;
 use super::{container_runtime_config, machine_config, ocne};
 use crate::problem::Problem;
 
@@ -78,29 +80,41 @@ impl Request {
             ));
         }
         let mut warnings = Vec::new();
-        let layout = |directories| Layout::of(model, directories);
+        let proved = |text: String, format, layout: &Layout| {
+            prove(&text, format, layout, model)?;
+            Ok::<_, Problem>(text)
+        };
         let text = match self.kind {
-            Kind::Ignition => ignition::write(&layout(Directories::Made)?, self.spec),
+            Kind::Ignition => {
+                let layout = Layout::of(model, Directories::Made)?;
+                proved(ignition::write(&layout, self.spec), Format::Ignition, &layout)?
+            }
             Kind::Butane => {
                 if self.dialect.is_openshift() {
                     warnings.push(machine_config::order(&self.machine));
                 }
-                let layout = layout(self.dialect.directories())?;
-                butane::write(&layout, self.dialect, &self.machine, &self.made_by)
+                let layout = Layout::of(model, self.dialect.directories())?;
+                let text = butane::write(&layout, self.dialect, &self.machine, &self.made_by);
+                proved(text, Format::Butane, &layout)?
             }
             Kind::MachineConfig => {
                 warnings.push(machine_config::order(&self.machine));
-                machine_config::write(&layout(Directories::ByUnit)?, self.spec, &self.machine, &self.made_by)
+                let layout = Layout::of(model, Directories::ByUnit)?;
+                let text = machine_config::write(&layout, self.spec, &self.machine, &self.made_by);
+                proved(text, Format::MachineConfig, &layout)?
             }
             Kind::ContainerRuntimeConfig => {
                 self.lacks_images("a ContainerRuntimeConfig", "`generate machineconfig`")?;
                 warnings.extend(container_runtime_config::directories(model));
-                let stores = layout(Directories::Made)?.stores;
-                container_runtime_config::write(&stores, &self.machine, &self.made_by)?
+                let layout = Layout::of(model, Directories::Made)?;
+                let text = container_runtime_config::write(&layout.stores, &self.machine, &self.made_by)?;
+                proved(text, Format::ContainerRuntimeConfig, &layout)?
             }
             Kind::Ocne => {
                 ocne::check(self.dialect)?;
-                ocne::write(&layout(Directories::Made)?, self.dialect, &self.machine, &self.made_by)
+                let layout = Layout::of(model, Directories::Made)?;
+                let text = ocne::write(&layout, self.dialect, &self.machine, &self.made_by);
+                proved(text, Format::Ocne, &layout)?
             }
         };
         Ok(Written { text, warnings })
