@@ -6,13 +6,14 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
 use super::output::Output;
-use super::{Common, Engines, store_paths};
+use super::{Common, Engines, check_document, store_paths};
 use crate::conf::Position;
 use crate::engine::{Profile, VENDOR_FILE};
 use crate::host::Root;
 use crate::plan::{Copied, Host};
 use crate::problem::Problem;
 use crate::provision::butane::{DIALECTS, Dialect, Machine};
+use crate::provision::check::Expected;
 use crate::provision::ignition::Spec;
 use crate::provision::{Generations, Kind, MAIN_FILE, Model, PRESETS, Preset, Request, Store};
 use crate::store::store_path;
@@ -87,6 +88,9 @@ pub(super) struct Generate {
     /// The role of the nodes, or their pool
     #[arg(long, value_name = "ROLE", default_value = "worker")]
     role: String,
+    /// Find what is wrong in this document of that kind, and write none
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "output", "base"])]
+    check: Option<PathBuf>,
     /// Write to this file instead of standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -130,6 +134,9 @@ fn octal(text: &str) -> Result<u32, String> {
 
 impl Generate {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+        if let Some(file) = &self.check {
+            return self.check(file, common, output);
+        }
         let request = self.request(common)?;
         let written = request.write()?;
         for warning in &written.warnings {
@@ -159,6 +166,28 @@ impl Generate {
             machine: Machine { name, role: self.role.clone() },
             made_by: made_by(),
         })
+    }
+
+    /// Checks a document instead of writing one.
+    fn check(&self, file: &Path, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+        let request = self.request(common)?;
+        let Some(format) = request.kind.format() else {
+            return Err(Problem::new(
+                "kind-lacks",
+                "documents of this kind cannot be checked",
+                "`--check` reads ignition, butane, machineconfig, containerruntimeconfig and ocne",
+            )
+            .into());
+        };
+        let model = request.model;
+        let expected = Expected {
+            stores: model.stores.iter().map(|store| store.path.clone()).collect(),
+            exactly: false,
+            kept: model.kept,
+            worlds: model.worlds,
+            generations: model.generations,
+        };
+        check_document::run(file, &read_file(file)?, format, &expected, output)
     }
 
     fn model(&self, common: &Common, preset: &Preset) -> anyhow::Result<Model> {

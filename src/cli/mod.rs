@@ -4,6 +4,7 @@
 mod add_store;
 mod apply;
 mod check_config;
+mod check_document;
 mod completions;
 mod generate;
 mod init_store;

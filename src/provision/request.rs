@@ -25,6 +25,19 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What such a document is read as; `None` for kinds that are only written.
+    pub fn format(self) -> Option<Format> {
+        match self {
+            Self::Ignition => Some(Format::Ignition),
+            Self::Butane => Some(Format::Butane),
+            Self::MachineConfig => Some(Format::MachineConfig),
+            Self::ContainerRuntimeConfig => Some(Format::ContainerRuntimeConfig),
+            Self::Ocne => Some(Format::Ocne),
+            #[allow(unreachable_patterns, reason = "kinds that are only written")]
+            _ => None,
+        }
+    }
+
     /// The preset of the nodes that such documents are for, if Butane's variant is this.
     pub fn usual_preset(self, variant: &str) -> &'static str {
         match (self, variant) {
