@@ -15,7 +15,7 @@ use crate::problem::Problem;
 use crate::provision::butane::{DIALECTS, Dialect, Machine};
 use crate::provision::check::Expected;
 use crate::provision::ignition::Spec;
-use crate::provision::{Generations, Kind, MAIN_FILE, Model, PRESETS, Preset, Request, Store};
+use crate::provision::{Generations, Kind, MAIN_FILE, Model, PRESETS, Preset, Request, Store, machine_of, merge};
 use crate::store::store_path;
 
 /// Write the file that decides the stores of nodes to be
@@ -88,6 +88,9 @@ pub(super) struct Generate {
     /// The role of the nodes, or their pool
     #[arg(long, value_name = "ROLE", default_value = "worker")]
     role: String,
+    /// Put the stores into this document of that kind, and keep everything else in it
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    from: Option<PathBuf>,
     /// Find what is wrong in this document of that kind, and write none
     #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "output", "base"])]
     check: Option<PathBuf>,
@@ -137,8 +140,15 @@ impl Generate {
         if let Some(file) = &self.check {
             return self.check(file, common, output);
         }
-        let request = self.request(common)?;
-        let written = request.write()?;
+        let mut request = self.request(common)?;
+        let written = match &self.from {
+            Some(file) => {
+                let before = read_file(file)?;
+                request.machine = machine_of(&before).unwrap_or(request.machine);
+                merge(&request, &before, file)?
+            }
+            None => request.write()?,
+        };
         for warning in &written.warnings {
             output.warning(warning);
         }
@@ -164,6 +174,7 @@ impl Generate {
             spec,
             dialect,
             machine: Machine { name, role: self.role.clone() },
+            has_base: self.base.is_some(),
             made_by: made_by(),
         })
     }

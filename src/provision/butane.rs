@@ -128,7 +128,7 @@ pub fn write(layout: &Layout, dialect: Dialect, machine: &Machine, made_by: &str
 
 /// A file. Its text stands there as it is, without a hash that would be wrong as soon
 /// as somebody edits it.
-fn file(file: &File) -> Value {
+pub(super) fn file(file: &File) -> Value {
     map([
         ("path", text(&file.path)),
         ("overwrite", Value::Bool(true)),

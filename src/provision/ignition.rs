@@ -66,7 +66,7 @@ pub(super) fn directory(directory: &Directory) -> Value {
 /// A file that replaces another one: most images have a storage.conf, on which a boot
 /// fails without `overwrite`. The compression is always said, so that a configuration
 /// that this one is merged into cannot lend its own.
-fn file(file: &File, spec: Spec, may_compress: bool) -> Value {
+pub(super) fn file(file: &File, spec: Spec, may_compress: bool) -> Value {
     let url = data_url::encode(file.text.as_bytes(), may_compress);
     let mut contents = map([("source", text(url.source)), ("compression", text(url.compression))]);
     if spec.has_sha256() {

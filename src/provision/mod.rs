@@ -10,24 +10,35 @@
 //! applies it would read it, and the engines' models read the files that come out. The
 //! same reading finds what is wrong in documents that somebody else wrote.
 
+pub mod ansible;
 pub mod butane;
+pub mod cloud_config;
+pub mod containerfile;
 pub mod check;
 pub mod container_runtime_config;
+pub mod crio;
 pub mod data_url;
 pub mod document;
+pub mod drop_in;
 pub mod ignition;
+pub mod kickstart;
 mod layout;
 pub mod machine_config;
+mod merge;
 mod model;
 pub mod ocne;
+pub mod osbuild;
 mod preset;
 mod prove;
 pub mod read;
 mod request;
+mod script;
 mod storage_conf;
+pub mod tmpfiles;
 mod units;
 
 pub use layout::{Directories, Directory, File, Layout, Unit};
+pub use merge::{machine_of, merge};
 pub use model::{Generations, MAIN_FILE, Model, PlatformFile, Store, check_image};
 pub use preset::{PRESETS, Preset};
 pub use request::{Kind, Request, Written};

@@ -64,6 +64,8 @@ pub struct Request {
     pub dialect: Dialect,
     /// The name and role of an object.
     pub machine: Machine,
+    /// Whether the base was given, and not the preset's or a tree's.
+    pub has_base: bool,
     /// The comment with which YAML starts.
     pub made_by: String,
 }
@@ -137,7 +139,7 @@ impl Request {
     ///
     /// # Errors
     /// A [`Problem`] if images are asked for.
-    fn lacks_images(&self, kind: &str, other: &str) -> Result<(), Problem> {
+    pub(super) fn lacks_images(&self, kind: &str, other: &str) -> Result<(), Problem> {
         if self.model.images.is_empty() {
             return Ok(());
         }

@@ -20,6 +20,7 @@ pub(crate) fn request(kind: Kind, model: Model) -> Request {
         spec: Spec::DEFAULT,
         dialect: Dialect::named("fcos", "1.5.0").unwrap(),
         machine: Machine { name: "99-worker-stores".to_owned(), role: "worker".to_owned() },
+        has_base: false,
         made_by: "# Made by a test\n".to_owned(),
     }
 }
