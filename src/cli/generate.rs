@@ -14,9 +14,12 @@ use crate::plan::{Copied, Host};
 use crate::problem::Problem;
 use crate::provision::butane::{DIALECTS, Dialect, Machine};
 use crate::provision::check::Expected;
+use crate::provision::crio;
 use crate::provision::ignition::Spec;
-use crate::provision::{Generations, Kind, MAIN_FILE, Model, PRESETS, Preset, Request, Store, machine_of, merge};
-use crate::store::store_path;
+use crate::provision::{
+    Generations, Kind, MAIN_FILE, Model, PRESETS, Preset, Request, Simple, Store, machine_of, merge,
+};
+use crate::store::{image_names, store_path};
 
 /// Write the file that decides the stores of nodes to be
 ///
@@ -94,6 +97,10 @@ pub(super) struct Generate {
     /// Find what is wrong in this document of that kind, and write none
     #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "output", "base"])]
     check: Option<PathBuf>,
+    /// With `crio`: pin the images that the stores hold, here or below --root, instead
+    /// of listing the stores
+    #[arg(long, conflicts_with_all = ["check", "from"])]
+    pin_images: bool,
     /// Write to this file instead of standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -114,6 +121,22 @@ enum KindName {
     ContainerRuntimeConfig,
     /// A cluster configuration of Oracle Cloud Native Environment
     Ocne,
+    /// A file of tmpfiles.d
+    Tmpfiles,
+    /// A drop-in of storage.conf, for podman 6
+    DropIn,
+    /// Instructions of a Containerfile for bootc
+    Containerfile,
+    /// A %post section of a kickstart file
+    Kickstart,
+    /// A cloud-config of cloud-init
+    CloudConfig,
+    /// A playbook of Ansible
+    Ansible,
+    /// A drop-in of crio.conf, for CRI-O alone
+    Crio,
+    /// Stages of osbuild, JSON
+    Osbuild,
 }
 
 impl KindName {
@@ -124,6 +147,14 @@ impl KindName {
             Self::MachineConfig => Kind::MachineConfig,
             Self::ContainerRuntimeConfig => Kind::ContainerRuntimeConfig,
             Self::Ocne => Kind::Ocne,
+            Self::Tmpfiles => Kind::Simple(Simple::Tmpfiles),
+            Self::DropIn => Kind::Simple(Simple::DropIn),
+            Self::Containerfile => Kind::Simple(Simple::Containerfile),
+            Self::Kickstart => Kind::Simple(Simple::Kickstart),
+            Self::CloudConfig => Kind::Simple(Simple::CloudConfig),
+            Self::Ansible => Kind::Simple(Simple::Ansible),
+            Self::Crio => Kind::Simple(Simple::Crio),
+            Self::Osbuild => Kind::Simple(Simple::Osbuild),
         }
     }
 }
@@ -139,6 +170,9 @@ impl Generate {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
         if let Some(file) = &self.check {
             return self.check(file, common, output);
+        }
+        if self.pin_images {
+            return self.pins(common, output);
         }
         let mut request = self.request(common)?;
         let written = match &self.from {
@@ -230,6 +264,27 @@ impl Generate {
         };
         model.selinux = self.selinux || (model.selinux && !self.no_selinux);
         Ok(model)
+    }
+
+    /// Writes which images CRI-O shall pin: those that the stores hold.
+    fn pins(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+        if self.kind != KindName::Crio {
+            return Err(Problem::new(
+                "kind-lacks",
+                "only CRI-O pins images",
+                "leave out `--pin-images`, or use `generate crio`",
+            )
+            .into());
+        }
+        let host = common.host()?;
+        let mut names = Vec::new();
+        for store in store_paths(&self.stores)? {
+            names.extend(image_names(&host.root, Path::new(&store))?);
+        }
+        let text = crio::write_pins(&names, &made_by())?;
+        output.warning(crio::PINS_REPLACE);
+        self.put(common, output, &text)?;
+        Ok(ExitCode::SUCCESS)
     }
 
     fn spec(&self) -> Result<Spec, Problem> {

@@ -29,6 +29,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("lock-missing", "a store on a read-only file system lacks a lock file: engines stop or do not see it"),
     ("mco-managed", "OpenShift's Machine Config Operator owns the file; a local edit degrades the node"),
     ("missing", "a file or directory on the way is missing"),
+    ("no-images", "none of the stores has an image with a name"),
     ("no-store", "there is no store to write a document about"),
     ("not-a-directory", "a file stands where a directory is needed"),
     ("not-a-file", "a directory stands where a file is needed"),

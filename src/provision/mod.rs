@@ -12,10 +12,10 @@
 
 pub mod ansible;
 pub mod butane;
-pub mod cloud_config;
-pub mod containerfile;
 pub mod check;
+pub mod cloud_config;
 pub mod container_runtime_config;
+pub mod containerfile;
 pub mod crio;
 pub mod data_url;
 pub mod document;
@@ -33,6 +33,7 @@ mod prove;
 pub mod read;
 mod request;
 mod script;
+mod simple;
 mod storage_conf;
 pub mod tmpfiles;
 mod units;
@@ -42,5 +43,6 @@ pub use merge::{machine_of, merge};
 pub use model::{Generations, MAIN_FILE, Model, PlatformFile, Store, check_image};
 pub use preset::{PRESETS, Preset};
 pub use request::{Kind, Request, Written};
+pub use simple::Simple;
 pub use storage_conf::Configuration;
 pub use units::shell as shell_word;

@@ -6,6 +6,7 @@ use super::layout::{Directories, Layout};
 use super::model::Model;
 use super::prove::prove;
 use super::read::Format;
+use super::simple::Simple;
 use super::{container_runtime_config, machine_config, ocne};
 use crate::problem::Problem;
 
@@ -22,6 +23,8 @@ pub enum Kind {
     ContainerRuntimeConfig,
     /// A cluster configuration of OCNE.
     Ocne,
+    /// A kind that is only written.
+    Simple(Simple),
 }
 
 impl Kind {
@@ -33,8 +36,7 @@ impl Kind {
             Self::MachineConfig => Some(Format::MachineConfig),
             Self::ContainerRuntimeConfig => Some(Format::ContainerRuntimeConfig),
             Self::Ocne => Some(Format::Ocne),
-            #[allow(unreachable_patterns, reason = "kinds that are only written")]
-            _ => None,
+            Self::Simple(_) => None,
         }
     }
 
@@ -46,6 +48,7 @@ impl Kind {
             (Self::Butane, "fcos" | "fiot") => "fedora",
             (Self::Butane, "r4e") => "rhel9",
             (Self::Butane, "flatcar") => "flatcar",
+            (Self::Simple(kind), _) => kind.usual_preset(),
             _ => "none",
         }
     }
@@ -131,6 +134,7 @@ impl Request {
                 let text = ocne::write(&layout, self.dialect, &self.machine, &self.made_by);
                 proved(text, Format::Ocne, &layout)?
             }
+            Kind::Simple(kind) => return kind.write(model, &self.made_by),
         };
         Ok(Written { text, warnings })
     }

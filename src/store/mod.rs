@@ -18,5 +18,5 @@ pub use harm::{Harm, Scope, content_harms};
 pub use init::{MARKER, init};
 pub use path::store_path;
 pub use provided::{provided_at_boot, unit_name};
-pub use records::{IdMap, Image, Layer, count_images};
+pub use records::{IdMap, Image, Layer, count_images, image_names};
 pub use writable::{Writer, writer_besides_owner};
