@@ -58,13 +58,24 @@ fn first(
     value: &Value,
     key_end: Option<usize>,
 ) -> Result<Option<Splice>, EditFault> {
+    let is_nothing = match &node.kind {
+        Kind::Scalar { .. } => node.is_null(),
+        // `[]` and `{}` become blocks among blocks.
+        Kind::List { items, .. } => items.is_empty() && !doc.is_json && matches!(value, Value::List(_)),
+        Kind::Map { pairs, .. } => pairs.is_empty() && !doc.is_json && matches!(value, Value::Map(_)),
+    };
+    if let Some(key_end) = key_end.filter(|_| is_nothing && !value.is_empty()) {
+        return Ok(Some(in_place_of_nothing(doc, node, value, key_end)));
+    }
     match (&node.kind, value) {
         (Kind::Map { pairs, flow }, Value::Map(wanted)) => {
             for (name, value) in wanted {
                 let Some((key, child)) = pairs.iter().find(|(key, _)| key.name == *name) else {
                     return Ok(Some(new_pair(doc, node, *flow, name, value)));
                 };
-                let splice = first(doc, child, value, Some(key.span.end))?;
+                // No block can stand in braces.
+                let key_end = Some(key.span.end).filter(|_| !flow || doc.is_json);
+                let splice = first(doc, child, value, key_end)?;
                 if splice.is_some() {
                     return Ok(splice);
                 }
@@ -82,9 +93,6 @@ fn first(
                 }
             }
             Ok(None)
-        }
-        (Kind::Scalar { .. }, value) if node.is_null() && key_end.is_some() => {
-            Ok(Some(in_place_of_nothing(doc, node, value, key_end.unwrap_or_default())))
         }
         (Kind::Scalar { .. }, Value::Map(_)) => Err(EditFault::Other(node.span.clone(), "a mapping")),
         (Kind::Scalar { .. }, Value::List(_)) => Err(EditFault::Other(node.span.clone(), "a list")),

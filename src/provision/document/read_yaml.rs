@@ -67,6 +67,14 @@ impl<'a> Reader<'a> {
             Event::Scalar(text, style, anchor, tag) => {
                 let string = tag.is_some_and(|tag| tag.suffix == "str");
                 let plain = style == ScalarStyle::Plain && !string;
+                // A block's place starts with its header, and no value's ends with blanks.
+                let header = match style {
+                    ScalarStyle::Literal | ScalarStyle::Folded => self.text[..start].rfind(['|', '>']),
+                    _ => None,
+                };
+                let start = header.unwrap_or(start);
+                let blanks = if header.is_some() { 0 } else { blanks_before(self.text, start..end) };
+                let end = end - blanks;
                 (Node { span: start..end, kind: Kind::Scalar { text: text.into_owned(), plain } }, anchor)
             }
             Event::Alias(anchor) => {
@@ -87,6 +95,9 @@ impl<'a> Reader<'a> {
                     }
                 };
                 let last = items.last().map_or(start, |item| item.span.end);
+                // A list at the indentation of its key is said to start behind its dash.
+                let dash = items.first().filter(|_| !flow).and_then(|item| self.text[..item.span.start].rfind('-'));
+                let start = dash.unwrap_or(start);
                 let span = start..if flow { end } else { last };
                 (Node { span, kind: Kind::List { items, flow } }, anchor)
             }
@@ -123,4 +134,10 @@ impl<'a> Reader<'a> {
         }
         Ok(node)
     }
+}
+
+/// How many blanks a place ends with.
+fn blanks_before(text: &str, span: std::ops::Range<usize>) -> usize {
+    let value = &text[span];
+    value.len() - value.trim_end_matches([' ', '\t', '\n', '\r']).len()
 }
