@@ -43,6 +43,8 @@ pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
         ("hosts", text("all")),
         ("become", Value::Bool(true)),
         ("gather_facts", Value::Bool(false)),
+        // Else a host on which a later task fails keeps a CRI-O with the old list.
+        ("force_handlers", Value::Bool(true)),
         ("tasks", Value::List(tasks)),
         ("handlers", Value::List(handlers)),
     ]);
@@ -85,22 +87,24 @@ fn copy(path: &str, content: &str) -> Value {
 /// Has SELinux label the stores, where it is there. `semanage` has a module in another
 /// collection only.
 fn label(model: &Model) -> Vec<Value> {
-    let (file, _) =
-        model.created().next().map_or(("", String::new()), |store| script::label_rule(model, store));
-    let path = [("path", text(file))];
-    let there =
-        task("Look for SELinux".to_owned(), "ansible.builtin.stat", path).with("register", text("subs"));
+    let there = task("Look for SELinux".to_owned(), "ansible.builtin.stat", [("path", text(script::LABELS))])
+        .with("register", text("labels"));
     let rule = |store: &Store| {
-        let (file, rule) = script::label_rule(model, store);
-        let options = [("path", text(file)), ("line", literal(&rule))];
-        let add =
-            task(format!("Say what {} is labelled like", store.path), "ansible.builtin.lineinfile", options)
-                .with("register", text("label"))
-                .with("when", text("subs.stat.exists"));
+        let options = [
+            ("path", text(format!("{}/{}", script::LABELS, script::SUBS))),
+            ("line", literal(&script::label_rule(model, store))),
+            ("create", Value::Bool(true)),
+            ("owner", text("root")),
+            ("group", text("root")),
+            ("mode", text("0644")),
+        ];
+        let add = task(format!("Say how {} is labelled", store.path), "ansible.builtin.lineinfile", options)
+            .with("register", text("rule"))
+            .with("when", text("labels.stat.exists"));
         let words = ["restorecon", "-RF"].map(text).into_iter().chain([literal(&store.path)]).collect();
         let options = [("argv", Value::List(words))];
         let run = task(format!("Label {}", store.path), "ansible.builtin.command", options)
-            .with("when", text("label is changed"))
+            .with("when", text("rule is changed"))
             .with("changed_when", Value::Bool(true));
         [add, run]
     };

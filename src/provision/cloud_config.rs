@@ -20,7 +20,7 @@ const RESTART: &str = "if systemctl --quiet is-active crio.service; then systemc
 pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
     let layout = Layout::of(model, Directories::Made)?;
     let mut boot: Vec<Value> = model.created().map(|store| text(script::make(store))).collect();
-    boot.extend(script::label(model).map(text));
+    boot.extend(script::label(model, true).map(text));
     let mut files: Vec<Value> = layout.files.iter().map(|it| file(&it.path, &it.text)).collect();
     let mut run = vec![text(RESTART)];
     // Labels are made by bootcmd.

@@ -39,13 +39,23 @@ pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
     if !lines.is_empty() {
         out += &put("/usr/lib/tmpfiles.d/storagectl-stores.conf", &lines);
     }
-    if model.selinux {
-        out += &label(model);
+    // The directories get their labels when they are made.
+    if let Some(script) = script::label(model, false) {
+        let lines: Vec<&str> = script.lines().collect();
+        out += &format!(
+            "RUN {}
+",
+            lines
+                .join(
+                    "; \
+    "
+                )
+                .replace("then;", "then")
+        );
     }
     for file in &layout.files {
         out += &put(&file.path, &file.text);
     }
-    // Labels are made with the directories.
     for unit in layout.units.iter().filter(|unit| unit.name != super::units::LABEL) {
         out += &enable(unit);
     }
@@ -82,18 +92,6 @@ fn enable(unit: &Unit) -> String {
     let wants = format!("{UNITS}/multi-user.target.wants");
     put(&format!("{UNITS}/{name}"), &unit.text)
         + &format!("RUN mkdir -p {wants} && ln -sf ../{name} {wants}/{name}\n")
-}
-
-/// Instructions after which the directories get the right label when they are made.
-fn label(model: &Model) -> String {
-    let add = |store: &super::model::Store| {
-        let (file, rule) = script::label_rule(model, store);
-        let rule = shell(&rule);
-        format!(
-            "RUN if [ -e {file} ] && ! grep -qxF {rule} {file}; then printf '%s\\n' {rule} >>{file}; fi\n"
-        )
-    };
-    model.created().map(add).collect()
 }
 
 /// A line in single quotes.

@@ -26,7 +26,7 @@ pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
     for file in &layout.files {
         out += &write_file(&file.path, &file.text);
     }
-    out += &script::label(model).unwrap_or_default();
+    out += &script::label(model, true).unwrap_or_default();
     for unit in &layout.units {
         if unit.name == super::units::LABEL {
             // It is done by this script.

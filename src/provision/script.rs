@@ -4,8 +4,10 @@ use super::layout::Layout;
 use super::model::{Model, Store};
 use super::units::shell;
 
-/// Where SELinux keeps which paths are labelled like which others.
-const SUBS: &str = "/etc/selinux/targeted/contexts/files/file_contexts.subs";
+/// Where SELinux keeps how paths are labelled.
+pub(super) const LABELS: &str = "/etc/selinux/targeted/contexts/files";
+/// The file there that says which paths are labelled like which others.
+pub(super) const SUBS: &str = "file_contexts.subs";
 
 /// The stores that a node has to have already, since its document makes none of them.
 pub(super) fn brought<'a>(model: &'a Model, layout: &'a Layout) -> impl Iterator<Item = &'a str> {
@@ -16,7 +18,7 @@ pub(super) fn brought<'a>(model: &'a Model, layout: &'a Layout) -> impl Iterator
 /// Stops if a store is missing that should be there: better now than on every node,
 /// where no engine would start.
 pub(super) fn check(path: &str) -> String {
-    let says = format!("{path} is missing: no engine would start");
+    let says = format!("{path} is missing, and no engine starts without: make it, or use another --preset");
     format!("[ -d {} ] || {{ echo {} >&2; exit 1; }}", shell(path), shell(&says))
 }
 
@@ -27,23 +29,24 @@ pub(super) fn make(store: &Store) -> String {
 
 /// Has SELinux label the stores as the engines' own storage, as `semanage fcontext -e`
 /// would, which few systems have; nothing if that is not asked for, or there are none.
-/// Several lines, which may run again.
-pub(super) fn label(model: &Model) -> Option<String> {
+/// Several lines, which may run again; with `relabel` also for directories that are there.
+pub(super) fn label(model: &Model, relabel: bool) -> Option<String> {
     let stores: Vec<&Store> = model.created().filter(|_| model.selinux).collect();
     if stores.is_empty() {
         return None;
     }
-    let graphroot = model.graphroot();
-    let rule = |store: &&Store| {
-        let rule = shell(&format!("{} {graphroot}", store.path));
-        let add = format!("  grep -qxF {rule} {SUBS} 2>/dev/null || printf '%s\\n' {rule} >>{SUBS}\n");
-        add + &format!("  restorecon -RF {} || :\n", shell(&store.path))
-    };
-    let rules: String = stores.iter().map(rule).collect();
-    Some(format!("if [ -d {} ]; then\n{rules}fi\n", SUBS.trim_end_matches("/file_contexts.subs")))
+    let mut out = format!("if [ -d {LABELS} ]; then\n  cd {LABELS}\n");
+    for store in stores {
+        let rule = shell(&label_rule(model, store));
+        out += &format!("  grep -qxF {rule} {SUBS} 2>/dev/null || printf '%s\\n' {rule} >>{SUBS}\n");
+        if relabel {
+            out += &format!("  restorecon -RF {} || :\n", shell(&store.path));
+        }
+    }
+    Some(out + "fi\n")
 }
 
-/// The line that [`label`] adds for a store, and the file that it belongs into.
-pub(super) fn label_rule(model: &Model, store: &Store) -> (&'static str, String) {
-    (SUBS, format!("{} {}", store.path, model.graphroot()))
+/// The line that says how a store is labelled.
+pub(super) fn label_rule(model: &Model, store: &Store) -> String {
+    format!("{} {}", store.path, model.graphroot())
 }
