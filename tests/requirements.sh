@@ -18,6 +18,8 @@ mksquashfs squashfs-tools
 gcc gcc
 make make
 git git
+ignition-validate ignition
+systemd-analyze systemd
 '
 bench='
 augtool augeas-tools

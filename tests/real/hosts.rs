@@ -9,7 +9,7 @@
 mod arrays;
 mod crio;
 mod drop_ins;
-mod engines;
+pub(crate) mod engines;
 mod environment;
 mod host;
 mod main_file;

@@ -13,6 +13,8 @@ mod hosts;
 mod interrupt;
 mod lint;
 mod podman;
+mod provision_simple;
+mod provision;
 mod rootless;
 mod rpm;
 mod strace;

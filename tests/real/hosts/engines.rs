@@ -95,7 +95,7 @@ fn with_variables<'command>(command: &'command mut Command, host: &Host) -> &'co
 }
 
 /// Where an engine is. Those that are not there yet are built.
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     static ENGINES: OnceLock<PathBuf> = OnceLock::new();
     let built = ENGINES.get_or_init(|| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engines/build.sh");
