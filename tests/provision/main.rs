@@ -4,4 +4,5 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod kinds;
+mod wrong;
 mod simple;

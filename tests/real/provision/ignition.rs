@@ -52,7 +52,9 @@ fn what_is_found_wrong_in_ignition_is_what_ignition_refuses_or_stops_at() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let id = name.split('.').next().unwrap();
-        if !name.ends_with(".ign") || !refused.contains(&id) {
+        // This very Ignition accepts its own experimental version; others do not.
+        let own = name.contains("experimental");
+        if !name.ends_with(".ign") || own || !refused.contains(&id) {
             continue;
         }
         seen += 1;
