@@ -11,9 +11,11 @@ pub(super) const LABEL: &str = "storagectl-label.service";
 /// Pulls images into one.
 pub(super) const LOAD: &str = "storagectl-load.service";
 
-/// What reads the stores. A unit that prepares them is done before any of these starts.
-pub(super) const ENGINES: &str =
-    "crio-wipe.service crio.service kubelet.service podman.service podman.socket";
+/// What reads the stores, as the order of a unit that prepares them. Without sockets:
+/// those start before any service with the usual dependencies can.
+pub(super) const ENGINES: &str = "\
+    Before=crio-wipe.service crio.service kubelet.service microshift.service\n\
+    Before=podman.service podman-restart.service podman-auto-update.service\n";
 
 /// How often a pull is tried, and the seconds between.
 const TRIES: u32 = 10;
@@ -21,7 +23,9 @@ const PAUSE: u32 = 15;
 
 /// The unit that makes the directories; `None` if there are none to be made.
 ///
-/// CRI-O pulls it in each time it starts: a restart without a boot makes them too.
+/// It runs before basic.target, since other services of a node run podman, which stops
+/// without them: OpenShift's own do so on the first boot. CRI-O pulls it in each time it
+/// starts, so that a restart without a boot makes them too.
 pub(super) fn make_directories(model: &Model) -> Option<Unit> {
     let stores: Vec<&Store> = model.created().collect();
     if stores.is_empty() {
@@ -36,15 +40,18 @@ pub(super) fn make_directories(model: &Model) -> Option<Unit> {
     let text = format!(
         "[Unit]\n\
          Description=Make the directories of additional image stores\n\
+         DefaultDependencies=no\n\
          {mounts}\
-         Before={LABEL} {LOAD} {ENGINES}\n\
+         Conflicts=shutdown.target\n\
+         Before=basic.target shutdown.target\n\
+         {ENGINES}\
          \n\
          [Service]\n\
          Type=oneshot\n\
          {make}\
          \n\
          [Install]\n\
-         WantedBy=multi-user.target crio.service\n",
+         WantedBy=basic.target crio.service\n",
         mounts = mounts(&stores),
     );
     Some(Unit { name: MAKE.to_owned(), text, enabled: true })
@@ -74,7 +81,8 @@ pub(super) fn label(model: &Model) -> Option<Unit> {
          ConditionSecurity=selinux\n\
          {mounts}\
          After={MAKE}\n\
-         Before={LOAD} {ENGINES}\n\
+         Before={LOAD}\n\
+         {ENGINES}\
          \n\
          [Service]\n\
          Type=oneshot\n\
@@ -127,7 +135,7 @@ pub(super) fn load(model: &Model) -> Result<Option<Unit>, Problem> {
          Wants=network-online.target\n\
          After=network-online.target {MAKE} {LABEL}\n\
          {mounts}\
-         Before={ENGINES}\n\
+         {ENGINES}\
          # All were pulled: another list of images has another stamp.\n\
          ConditionPathExists=!{stamp_path}\n\
          \n\

@@ -4,5 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod kinds;
-mod wrong;
+mod merging;
+mod properties;
 mod simple;
+mod wrong;

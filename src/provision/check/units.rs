@@ -111,10 +111,12 @@ fn prepares(config: &Config, text: &str) -> bool {
     })
 }
 
-/// Whether a command names a path, or something below it.
+/// Whether a command names a path, or something below it, however it is quoted.
 pub(super) fn mentions(command: &str, path: &str) -> bool {
-    command.match_indices(path).any(|(at, _)| {
-        let next = command[at + path.len()..].chars().next();
+    let plain = command.replace("%%", "%").replace("$$", "$").replace("\\\"", "\"").replace("\\\\", "\\");
+    let plain = plain.replace("'\\''", "'");
+    plain.match_indices(path).any(|(at, _)| {
+        let next = plain[at + path.len()..].chars().next();
         next.is_none_or(|next| !next.is_ascii_alphanumeric() && !matches!(next, '-' | '_' | '.'))
     })
 }
