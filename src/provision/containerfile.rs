@@ -42,16 +42,7 @@ pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
     // The directories get their labels when they are made.
     if let Some(script) = script::label(model, false) {
         let lines: Vec<&str> = script.lines().collect();
-        out += &format!(
-            "RUN {}
-",
-            lines
-                .join(
-                    "; \
-    "
-                )
-                .replace("then;", "then")
-        );
+        out += &format!("RUN {}\n", lines.join("; \\\n    ").replace("then;", "then"));
     }
     for file in &layout.files {
         out += &put(&file.path, &file.text);

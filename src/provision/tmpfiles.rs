@@ -48,18 +48,14 @@ pub(super) fn unlabelled(model: &Model, what: &str) -> Option<String> {
     })
 }
 
-/// A path as a field: blanks, quotes and backslashes by their codes. `%` would start
-/// a specifier.
+/// A path as a field. systemd 252 takes no codes such as `\x20` there, in spite of its
+/// manual; what stands in double quotes is read alike by all. `%` would start a specifier.
 pub(super) fn field(path: &str) -> String {
-    let mut out = String::new();
-    for letter in path.chars() {
-        match letter {
-            '%' => out.push_str("%%"),
-            ' ' | '"' | '\'' | '\\' => out.extend(code(letter)),
-            other => out.push(other),
-        }
+    let path = path.replace('%', "%%");
+    if path.contains([' ', '"', '\'', '\\']) {
+        return format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\""));
     }
-    out
+    path
 }
 
 /// A text as the last field, in one line.

@@ -26,7 +26,7 @@ fn engines() -> &'static Path {
 
 /// The stores that an engine sees on the host below `root`.
 #[track_caller]
-fn seen(engine: &str, root: &Path) -> Vec<String> {
+pub(crate) fn seen(engine: &str, root: &Path) -> Vec<String> {
     let printed = run(Command::new(engines().join(engine)).arg(root).arg("0"));
     let settings: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(settings["error"], Value::Null, "{engine}: {printed}");
