@@ -7,6 +7,7 @@ set -eu
 # A program and the Debian package that has it.
 needed='
 podman podman
+buildah buildah
 crun crun
 rpm rpm
 rpmbuild rpm
@@ -20,10 +21,11 @@ make make
 git git
 ignition-validate ignition
 systemd-analyze systemd
+systemd-tmpfiles systemd
+python3 python3
 '
 bench='
 augtool augeas-tools
-python3 python3
 '
 what=${1:-}
 [ "$what" = bench ] && needed="$needed$bench"
@@ -35,6 +37,10 @@ missing() {
     done | sort -u | tr '\n' ' '
     if [ "$what" = bench ] && ! /usr/bin/python3 -c 'import tomlkit' 2>/dev/null; then
         echo python3-tomlkit
+    fi
+    # What python3 needs to install programs from the package index.
+    if command -v python3 >/dev/null 2>&1 && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+        echo python3-venv
     fi
 }
 
@@ -67,3 +73,4 @@ if [ "$(id -u)" != 0 ]; then
 fi
 # Once, for some minutes; the tests would do it too.
 [ "$what" = bench ] || "$(dirname "$0")/engines/build.sh" >/dev/null
+[ "$what" = bench ] || "$(dirname "$0")/python/install.sh" >/dev/null

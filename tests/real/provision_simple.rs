@@ -193,9 +193,10 @@ fn ansible_changes_nothing_when_it_runs_again() {
         let node = Node::new(&model);
         fs_err::write(node.job().join("play.yml"), written(Simple::Ansible, &model)).unwrap();
         let play = format!(
-            "export ANSIBLE_LOCALHOST_WARNING=0 ANSIBLE_PYTHON_INTERPRETER=/usr/bin/python3 ANSIBLE_NOCOLOR=1 ANSIBLE_PIPELINING=1
+            "export ANSIBLE_LOCALHOST_WARNING=0 ANSIBLE_PYTHON_INTERPRETER={} ANSIBLE_NOCOLOR=1 ANSIBLE_PIPELINING=1
             {} --inventory localhost, --connection local --extra-vars ansible_become=false /run/job/play.yml",
-            ansible.display()
+            python("python3").display(),
+            ansible.display(),
         );
         let said = node.run(&format!("{play}\necho ==\n{play}"));
         let (first, second) = said.split_once("==").unwrap();
