@@ -11,6 +11,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 use storagectl::lint::RULES;
 use storagectl::problem::IDS;
+use storagectl::provision::PRESETS;
 
 #[test]
 fn the_man_pages_are_those_of_this_program() {
@@ -70,6 +71,10 @@ fn page(command: &clap::Command, whole: bool) -> String {
     if command.get_name() == "storagectl-check-config" {
         rules().to_writer(&mut out).unwrap();
     }
+    if command.get_name() == "storagectl-generate" {
+        presets().to_writer(&mut out).unwrap();
+        document_rules().to_writer(&mut out).unwrap();
+    }
     if whole {
         problems().to_writer(&mut out).unwrap();
         files().to_writer(&mut out).unwrap();
@@ -111,6 +116,24 @@ fn rules() -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["RULES"]);
     for rule in RULES {
+        entry(&mut roff, rule.id, &format!("{}: {}.", rule.severity.name(), rule.description));
+    }
+    roff
+}
+
+fn presets() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["PRESETS"]);
+    for preset in PRESETS {
+        entry(&mut roff, preset.name, &format!("{}.", preset.description));
+    }
+    roff
+}
+
+fn document_rules() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["RULES"]).text([roman("What --check looks for:")]);
+    for rule in storagectl::provision::check::RULES {
         entry(&mut roff, rule.id, &format!("{}: {}.", rule.severity.name(), rule.description));
     }
     roff

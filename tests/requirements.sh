@@ -39,7 +39,7 @@ missing() {
         echo python3-tomlkit
     fi
     # What python3 needs to install programs from the package index.
-    if command -v python3 >/dev/null 2>&1 && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    if [ "$what" != bench ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         echo python3-venv
     fi
 }
@@ -73,4 +73,5 @@ if [ "$(id -u)" != 0 ]; then
 fi
 # Once, for some minutes; the tests would do it too.
 [ "$what" = bench ] || "$(dirname "$0")/engines/build.sh" >/dev/null
+[ "$what" = bench ] || "$(dirname "$0")/validators/build.sh" >/dev/null
 [ "$what" = bench ] || "$(dirname "$0")/python/install.sh" >/dev/null

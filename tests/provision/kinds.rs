@@ -66,3 +66,27 @@ fn containerruntimeconfig() {
 fn ocne() {
     insta::assert_snapshot!(written(Kind::Ocne, "ocne", &["registry.example/app:1"]));
 }
+
+#[test]
+fn the_configuration_of_ocnes_guide_is_what_one_command_writes() {
+    use storagectl::conf::{Document, Position};
+    use storagectl::provision::read::Read;
+    // What the guide sets: docs of OCNE, "Environments with no Container Image Registry".
+    let guide = "storage.driver = 'overlay'\n\
+        storage.runroot = '/run/containers/storage'\n\
+        storage.graphroot = '/var/lib/containers/storage'\n\
+        storage.options.additionalimagestores = ['/var/images', '/usr/ock/containers']\n\
+        storage.options.pull_options = {enable_partial_images='false', use_hard_links='false', ostree_repos=''}\n\
+        storage.options.overlay.mountopt = 'nodev,metacopy=on'\n";
+    let mut request = request(Kind::Ocne, model("ocne", &[]));
+    request.model.position = Position::First;
+    let read = Read::parse(&request.write().unwrap().text).unwrap();
+    let config = read.config.unwrap();
+    assert_eq!(config.dialect, Dialect::named("fcos", "1.5.0"));
+    let directories: Vec<&str> = config.directories.iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(directories, ["/var/images"]);
+    let [(path, text)] = &config.texts()[..] else { panic!("one file") };
+    assert_eq!(path, "/etc/containers/storage.conf");
+    assert_eq!(config.files[0].node.get("overwrite").unwrap().boolean(), Some(true));
+    assert_eq!(Document::parse(text.as_str()).unwrap().to_leaf(), Document::parse(guide).unwrap().to_leaf());
+}

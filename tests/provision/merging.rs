@@ -73,7 +73,12 @@ fn butane_gets_units_in_place_of_an_empty_list() {
 
 #[test]
 fn an_indentation_of_four_stays_that_of_what_is_there() {
-    insta::assert_snapshot!(merged(Kind::Butane, "none", &[], "variant: fcos\nversion: 1.5.0\nstorage:\n    directories:\n        -   path: /srv\n            mode: 0755\n    files: ~  # nothing yet\n"));
+    insta::assert_snapshot!(merged(
+        Kind::Butane,
+        "none",
+        &[],
+        "variant: fcos\nversion: 1.5.0\nstorage:\n    directories:\n        -   path: /srv\n            mode: 0755\n    files: ~  # nothing yet\n"
+    ));
 }
 
 #[test]
@@ -161,7 +166,12 @@ fn ocne_has_its_string_edited() {
 
 #[test]
 fn ocne_without_a_string_gets_one() {
-    insta::assert_snapshot!(merged(Kind::Ocne, "ocne", &[], "name: demo\nprovider: libvirt # here\nworkerNodes: 2\n"));
+    insta::assert_snapshot!(merged(
+        Kind::Ocne,
+        "ocne",
+        &[],
+        "name: demo\nprovider: libvirt # here\nworkerNodes: 2\n"
+    ));
 }
 
 #[test]
@@ -201,13 +211,18 @@ metadata:
     machineconfiguration.openshift.io/role: worker
 ";
     let diff = merged_by(&request, before);
-    assert!(diff.contains("/usr/bin/install -d -m 0755 /var/images") && !diff.contains("directories:"), "{diff}");
+    assert!(
+        diff.contains("/usr/bin/install -d -m 0755 /var/images") && !diff.contains("directories:"),
+        "{diff}"
+    );
 }
 
 #[test]
 fn what_stands_in_the_way_is_said_with_its_place() {
     let file = |more: &str| {
-        format!("variant: fcos\nversion: 1.5.0\nstorage:\n  files:\n  - path: /etc/containers/storage.conf\n{more}")
+        format!(
+            "variant: fcos\nversion: 1.5.0\nstorage:\n  files:\n  - path: /etc/containers/storage.conf\n{more}"
+        )
     };
     let cases = [
         file("  - path: /etc/containers/storage.conf\n"),
@@ -216,7 +231,8 @@ fn what_stands_in_the_way_is_said_with_its_place() {
         file("    append:\n    - inline: x\n"),
         file("    contents:\n      inline: '[storage'\n"),
         "variant: fcos\nversion: 1.5.0\nstorage:\n  files: many\n".to_owned(),
-        "variant: fcos\nversion: 1.5.0\nstorage:\n  links:\n  - path: /etc/containers/storage.conf\n".to_owned(),
+        "variant: fcos\nversion: 1.5.0\nstorage:\n  links:\n  - path: /etc/containers/storage.conf\n"
+            .to_owned(),
         "variant: fcos\nversion: 9.9.0\n".to_owned(),
         "variant: fcos\nvariant: fcos\nversion: 1.5.0\n".to_owned(),
         "variant: [\n".to_owned(),

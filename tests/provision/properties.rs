@@ -47,11 +47,16 @@ fn says(node: &Node, value: &Value) -> bool {
         Value::Mode(mode) => node.number() == Some(i64::from(*mode)),
         Value::Text(text) => node.text() == Some(text),
         Value::List(items) => {
-            node.items().len() == items.len() && node.items().iter().zip(items).all(|(node, item)| says(node, item))
+            node.items().len() == items.len()
+                && node.items().iter().zip(items).all(|(node, item)| says(node, item))
         }
         Value::Map(pairs) => {
             node.pairs().len() == pairs.len()
-                && node.pairs().iter().zip(pairs).all(|((key, node), (name, value))| key.name == *name && says(node, value))
+                && node
+                    .pairs()
+                    .iter()
+                    .zip(pairs)
+                    .all(|((key, node), (name, value))| key.name == *name && says(node, value))
         }
     }
 }

@@ -96,7 +96,8 @@ impl<'a> Reader<'a> {
                 };
                 let last = items.last().map_or(start, |item| item.span.end);
                 // A list at the indentation of its key is said to start behind its dash.
-                let dash = items.first().filter(|_| !flow).and_then(|item| self.text[..item.span.start].rfind('-'));
+                let dash =
+                    items.first().filter(|_| !flow).and_then(|item| self.text[..item.span.start].rfind('-'));
                 let start = dash.unwrap_or(start);
                 let span = start..if flow { end } else { last };
                 (Node { span, kind: Kind::List { items, flow } }, anchor)
