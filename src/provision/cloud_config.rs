@@ -37,7 +37,10 @@ pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
         }
     }
     // The first line says what it is.
-    Ok(format!("#cloud-config\n{made_by}{}", to_yaml(&whole, 0)))
+    Ok(format!(
+        "#cloud-config\n{made_by}# All but runcmd is done before CRI-O and the kubelet start, which wait for the network.\n{}",
+        to_yaml(&whole, 0)
+    ))
 }
 
 /// A file, which replaces the one that may be there.
