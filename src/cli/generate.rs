@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
 use super::output::Output;
 use super::{Common, Engines, check_document, store_paths};
@@ -16,8 +17,9 @@ use crate::provision::butane::{DIALECTS, Dialect, Machine};
 use crate::provision::check::Expected;
 use crate::provision::crio;
 use crate::provision::ignition::Spec;
+use crate::provision::read::Read;
 use crate::provision::{
-    Generations, Kind, MAIN_FILE, Model, PRESETS, Preset, Request, Simple, Store, machine_of, merge,
+    Generations, Kind, MAIN_FILE, Model, PRESETS, Preset, Request, Simple, Store, Written, machine_of, merge,
 };
 use crate::store::{image_names, store_path};
 
@@ -106,6 +108,18 @@ pub(super) struct Generate {
     output: Option<PathBuf>,
 }
 
+#[derive(Serialize)]
+struct Report<'a> {
+    version: u32,
+    /// Whether it differs from the document that it was merged into, if there was one.
+    changed: bool,
+    dry_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    document: &'a str,
+    warnings: &'a [String],
+}
+
 /// The kinds, as they are named on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum KindName {
@@ -174,28 +188,44 @@ impl Generate {
         if self.pin_images {
             return self.pins(common, output);
         }
-        let mut request = self.request(common)?;
-        let written = match &self.from {
-            Some(file) => {
-                let before = read_file(file)?;
-                request.machine = machine_of(&before).unwrap_or(request.machine);
-                merge(&request, &before, file)?
+        let before = self.from.as_deref().map(read_file).transpose()?;
+        let mut request = self.request(common, before.as_deref())?;
+        let written = match (&self.from, &before) {
+            (Some(file), Some(before)) => {
+                request.machine = machine_of(before).unwrap_or(request.machine);
+                merge(&request, before, file)?
             }
-            None => request.write()?,
+            _ => request.write()?,
         };
         for warning in &written.warnings {
             output.warning(warning);
         }
-        self.put(common, output, &written.text)?;
+        match (&self.from, &before) {
+            (Some(file), Some(before)) if common.dry_run && !output.json => {
+                let name = file.display().to_string();
+                let diff = similar::TextDiff::from_lines(before.as_str(), &written.text);
+                output.data(&diff.unified_diff().header(&name, &name).to_string())?;
+            }
+            _ => self.put(common, output, &written, before.as_deref())?,
+        }
         Ok(ExitCode::SUCCESS)
     }
 
     /// What is asked for.
-    fn request(&self, common: &Common) -> anyhow::Result<Request> {
+    /// `given` is the document that is merged into or checked.
+    fn request(&self, common: &Common, given: Option<&str>) -> anyhow::Result<Request> {
         let kind = self.kind.kind();
-        let dialect = self.dialect()?;
+        let dialect = match given.and_then(dialect_of) {
+            Some(dialect) => dialect,
+            None => self.dialect()?,
+        };
         let spec = self.spec()?;
-        let preset = self.preset.as_deref().unwrap_or_else(|| kind.usual_preset(dialect.variant));
+        let preset = match &self.preset {
+            Some(preset) => preset,
+            // A tree has its own files, and they say what is listed.
+            None if common.root.is_some() => "none",
+            None => kind.usual_preset(dialect.variant),
+        };
         let preset = Preset::named(preset).expect("clap knows the names, and kinds name known ones");
         let name = match (&self.name, self.kind) {
             (Some(name), _) => name.clone(),
@@ -215,7 +245,8 @@ impl Generate {
 
     /// Checks a document instead of writing one.
     fn check(&self, file: &Path, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
-        let request = self.request(common)?;
+        let text = read_file(file)?;
+        let request = self.request(common, Some(&text))?;
         let Some(format) = request.kind.format() else {
             return Err(Problem::new(
                 "kind-lacks",
@@ -232,7 +263,7 @@ impl Generate {
             worlds: model.worlds,
             generations: model.generations,
         };
-        check_document::run(file, &read_file(file)?, format, &expected, output)
+        check_document::run(file, &text, format, &expected, output)
     }
 
     fn model(&self, common: &Common, preset: &Preset) -> anyhow::Result<Model> {
@@ -283,7 +314,8 @@ impl Generate {
         }
         let text = crio::write_pins(&names, &made_by())?;
         output.warning(crio::PINS_REPLACE);
-        self.put(common, output, &text)?;
+        let written = Written { text, warnings: vec![crio::PINS_REPLACE.to_owned()] };
+        self.put(common, output, &written, None)?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -322,9 +354,26 @@ impl Generate {
         })
     }
 
-    fn put(&self, common: &Common, output: &Output, text: &str) -> anyhow::Result<()> {
+    fn put(
+        &self,
+        common: &Common,
+        output: &Output,
+        written: &Written,
+        before: Option<&str>,
+    ) -> anyhow::Result<()> {
+        let text = written.text.as_str();
+        if output.json {
+            output.json(&Report {
+                version: 1,
+                changed: before != Some(text),
+                dry_run: common.dry_run,
+                file: self.output.as_ref().map(|file| file.display().to_string()),
+                document: text,
+                warnings: &written.warnings,
+            })?;
+        }
         let Some(file) = self.output.as_ref().filter(|_| !common.dry_run) else {
-            return output.data(text);
+            return if output.json { Ok(()) } else { output.data(text) };
         };
         let path = std::path::absolute(file).map_err(Problem::cannot("find", file.display()))?;
         let root = Root::system().map_err(Problem::cannot("open", "/"))?;
@@ -358,6 +407,11 @@ fn of_tree(host: &Host, model: &mut Model) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Butane's variant and version of a document, if it is one of those.
+fn dialect_of(text: &str) -> Option<Dialect> {
+    Read::parse(text).ok()?.config?.dialect
+}
+
 /// Reads a file of the person who calls, as text.
 fn read_file(file: &Path) -> anyhow::Result<String> {
     let path = std::path::absolute(file).map_err(Problem::cannot("find", file.display()))?;
@@ -383,7 +437,8 @@ fn made_by() -> String {
     while let Some(word) = arguments.next() {
         match word.as_str() {
             "-o" | "--output" => drop(arguments.next()),
-            other if other.starts_with("--output=") => {}
+            "-q" | "--quiet" | "-v" | "--verbose" | "-n" | "--dry-run" => {}
+            other if other.starts_with("--output=") || other.starts_with("-o") => {}
             other => words.push(crate::provision::shell_word(other)),
         }
     }

@@ -271,7 +271,7 @@ fn readings(files: &[PlatformFile], expected: &Expected, sink: &mut Sink) {
     let wanted: Option<Vec<String>> = if expected.exactly {
         Some(expected.stores.clone())
     } else {
-        main.and_then(|(_, text)| Some(StoreList::paths(&conf::Document::parse(text.as_str()).ok()?).ok()?))
+        main.and_then(|(_, text)| StoreList::paths(&conf::Document::parse(text.as_str()).ok()?).ok())
             .map(|paths| paths.iter().map(|path| clean(path)).collect())
     };
     for world in &expected.worlds {

@@ -50,7 +50,9 @@ for helper in netavark aardvark-dns; do
 done
 printf '[engine]\nhelper_binaries_dir = ["/engine/helpers"]\ncgroup_manager = "cgroupfs"\n' >engine/containers.conf
 shift 2
-exec chroot . /engine/program "$@"
+mkdir engine/bin
+ln -s /engine/program engine/bin/podman
+exec chroot . "$@"
 "#;
 
 /// A tree that has what the platform's image has: a storage.conf, and stores.
@@ -89,17 +91,23 @@ fn apply(tree: &Path, config: &str) {
     assert!(output.status.success() || last.contains("failed to handle relabeling"), "{said}");
 }
 
+/// Runs a program with a node as its root directory, and an engine at /engine/program.
+#[track_caller]
+fn enter(node: &Path, engine: &Path, program: &[&str]) -> std::process::Output {
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", ENTER, "sh"]).arg(node).arg(engine).args(program);
+    command.env_clear().env("PATH", "/engine/bin:/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/root");
+    let output = finish(command.env("CONTAINERS_CONF", "/engine/containers.conf"));
+    assert!(output.status.success(), "{engine:?} {program:?}: {}", text(&output));
+    output
+}
+
 /// Runs podman on a copy of a node, since each version has its own storage.
 #[track_caller]
 fn podman(node: &Path, engine: &Path, args: &[&str]) -> std::process::Output {
     let copy = tempfile::tempdir().unwrap();
     run(Command::new("cp").arg("-a").arg(node.join(".")).arg(copy.path()));
-    let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-c", ENTER, "sh"]).arg(copy.path()).arg(engine).args(args);
-    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/root");
-    let output = finish(command.env("CONTAINERS_CONF", "/engine/containers.conf"));
-    assert!(output.status.success(), "{engine:?}: {}", text(&output));
-    output
+    enter(copy.path(), engine, &[&["podman"], args].concat())
 }
 
 const PODMANS: [&str; 3] = ["/usr/bin/podman", "podman-5", "podman-6"];
@@ -155,23 +163,57 @@ fn engines_of_every_generation_serve_the_stores_of_a_node_that_ignition_has_set_
     }
 }
 
+/// The commands of a unit, as systemd would start them: its quotes and escapes undone.
+fn commands(unit: &str) -> Vec<Vec<String>> {
+    let lines = unit.lines().filter_map(|line| line.strip_prefix("ExecStart="));
+    let command = |line: &str| {
+        let line = line.trim_start_matches('-').replace("$$", "$").replace("%%", "%");
+        let words = match line.split_once(" \"") {
+            Some((words, script)) => {
+                let script = script.trim_end_matches('"').replace("\\\"", "\"").replace("\\\\", "\\");
+                words.split(' ').map(str::to_owned).chain([script]).collect()
+            }
+            None => line.split(' ').map(str::to_owned).collect(),
+        };
+        words
+    };
+    lines.map(command).collect()
+}
+
 #[test]
-fn images_are_loaded_while_the_store_is_listed_already() {
-    // As the unit does: podman with the store as its own, with the node's storage.conf.
-    let node = image(&[], &[]);
-    apply(node.path(), &generate("ignition", &["--store", "/var/images"], &[]));
-    fs_err::create_dir_all(node.path().join("rootfs")).unwrap();
-    fs_err::write(node.path().join("rootfs/file"), "content").unwrap();
-    run(Command::new("tar")
-        .arg("-C")
-        .arg(node.path().join("rootfs"))
-        .arg("-cf")
-        .arg(node.path().join("image.tar"))
-        .arg("."));
+fn the_unit_loads_images_into_the_listed_store_with_every_podman() {
+    let archive = tempfile::tempdir().unwrap();
+    let (store, image_tar) = (archive.path().join("store"), archive.path().join("image.tar"));
+    copy_store(&store);
+    // podman's own database knows where it was made.
+    fs_err::remove_dir_all(store.join("libpod")).unwrap();
+    run(Command::new("unshare")
+        .args(["-m", "podman", "--root"])
+        .arg(&store)
+        .arg("--runroot")
+        .arg(archive.path().join("run"))
+        .args(["save", "--quiet", "-o"])
+        .arg(&image_tar)
+        .arg(IMAGE));
+    let config =
+        generate("ignition", &["--store", "/var/images", "--image", "docker-archive:/image.tar"], &[]);
     for engine in PODMANS.map(program) {
-        let unit =
-            "--root=/var/images --runroot=/run/storagectl-load import --quiet /image.tar localhost/loaded:1";
-        podman(node.path(), &engine, &unit.split(' ').collect::<Vec<_>>());
+        let node = image(&[], &[]);
+        apply(node.path(), &config);
+        fs_err::copy(&image_tar, node.path().join("image.tar")).unwrap();
+        let unit = node.path().join("etc/systemd/system/storagectl-load.service");
+        let commands = commands(&fs_err::read_to_string(unit).unwrap());
+        assert_eq!(commands.len(), 4, "{commands:?}");
+        for command in &commands {
+            let words: Vec<&str> = command.iter().map(String::as_str).collect();
+            enter(node.path(), &engine, &words);
+        }
+        for made in ["overlay-images/images.lock", "overlay-layers/layers.lock"] {
+            assert!(node.path().join("var/images").join(made).is_file(), "{made}");
+        }
+        // The same podman serves it; what podman 6 makes is not for podman 4 to read.
+        let listed = podman(node.path(), &engine, &["images", "--format", IMAGE_LINE]);
+        assert_eq!(String::from_utf8_lossy(&listed.stdout).trim(), format!("{IMAGE} true"), "{engine:?}");
     }
 }
 
