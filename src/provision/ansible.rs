@@ -99,13 +99,13 @@ fn label(model: &Model) -> Vec<Value> {
             ("mode", text("0644")),
         ];
         let add = task(format!("Say how {} is labelled", store.path), "ansible.builtin.lineinfile", options)
-            .with("register", text("rule"))
             .with("when", text("labels.stat.exists"));
-        let words = ["restorecon", "-RF"].map(text).into_iter().chain([literal(&store.path)]).collect();
+        let words = ["restorecon", "-RFv"].map(text).into_iter().chain([literal(&store.path)]).collect();
         let options = [("argv", Value::List(words))];
         let run = task(format!("Label {}", store.path), "ansible.builtin.command", options)
-            .with("when", text("rule is changed"))
-            .with("changed_when", Value::Bool(true));
+            .with("register", text("label"))
+            .with("changed_when", text("label.stdout != ''"))
+            .with("when", text("labels.stat.exists"));
         [add, run]
     };
     std::iter::once(there).chain(model.created().flat_map(rule)).collect()

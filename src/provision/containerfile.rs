@@ -75,14 +75,13 @@ fn put(path: &str, text: &str) -> String {
     out + &format!("    chmod 0644 {path}\n")
 }
 
-/// An instruction that adds a unit which is started at boot, with the vendor's units:
-/// /etc is for what an administrator changes.
+/// Instructions that add a unit, and enable it as `systemctl enable` would.
 fn enable(unit: &Unit) -> String {
     const UNITS: &str = "/usr/lib/systemd/system";
     let name = &unit.name;
-    let wants = format!("{UNITS}/multi-user.target.wants");
+    let wants = "/etc/systemd/system/multi-user.target.wants";
     put(&format!("{UNITS}/{name}"), &unit.text)
-        + &format!("RUN mkdir -p {wants} && ln -sf ../{name} {wants}/{name}\n")
+        + &format!("RUN mkdir -p {wants} && ln -sf {UNITS}/{name} {wants}/\n")
 }
 
 /// A line in single quotes.

@@ -29,7 +29,7 @@ pub(super) fn make(store: &Store) -> String {
 
 /// Has SELinux label the stores as the engines' own storage, as `semanage fcontext -e`
 /// would, which few systems have; nothing if that is not asked for, or there are none.
-/// Several lines, which may run again; with `relabel` also for directories that are there.
+/// Several lines, which may run again; `relabel` is for directories that are there already.
 pub(super) fn label(model: &Model, relabel: bool) -> Option<String> {
     let stores: Vec<&Store> = model.created().filter(|_| model.selinux).collect();
     if stores.is_empty() {
@@ -38,10 +38,12 @@ pub(super) fn label(model: &Model, relabel: bool) -> Option<String> {
     let mut out = format!("if [ -d {LABELS} ]; then\n  cd {LABELS}\n");
     for store in stores {
         let rule = shell(&label_rule(model, store));
-        out += &format!("  grep -qxF {rule} {SUBS} 2>/dev/null || printf '%s\\n' {rule} >>{SUBS}\n");
-        if relabel {
-            out += &format!("  restorecon -RF {} || :\n", shell(&store.path));
-        }
+        let add = format!("printf '%s\\n' {rule} >>{SUBS}");
+        let add = match relabel {
+            true => format!("{{ {add}; restorecon -RF {} || :; }}", shell(&store.path)),
+            false => add,
+        };
+        out += &format!("  grep -qxF {rule} {SUBS} 2>/dev/null || {add}\n");
     }
     Some(out + "fi\n")
 }

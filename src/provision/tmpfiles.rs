@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::layout::{Directories, Layout};
 use super::model::{Model, Store};
+use super::script::label_rule;
 use crate::problem::Problem;
 
 /// A model as such a file.
@@ -38,12 +39,11 @@ pub fn warnings(model: &Model) -> Vec<String> {
 
 /// What to do by hand where a kind of document cannot say how stores are labelled.
 pub(super) fn unlabelled(model: &Model, what: &str) -> Option<String> {
-    let stores: Vec<&str> = model.created().map(|store| store.path.as_str()).collect();
-    (model.selinux && !stores.is_empty()).then(|| {
+    let rules: Vec<String> = model.created().map(|store| format!("`{}`", label_rule(model, store))).collect();
+    (model.selinux && !rules.is_empty()).then(|| {
         format!(
-            "{what} cannot label stores for SELinux: add `{} {}` to file_contexts.subs of the image",
-            stores[0],
-            model.graphroot()
+            "{what} cannot label stores for SELinux: add {} to file_contexts.subs of the image",
+            rules.join(" and ")
         )
     })
 }

@@ -41,11 +41,13 @@ fn models() -> Vec<(&'static str, Model)> {
     };
     let mut odd = model("none", &[(ODD_STORE, 0o711), ("/var/images", 0o755)]);
     odd.base = ODD.to_owned();
+    let mut fedora = model("fedora", &[("/var/images", 0o755)]);
+    fedora.images = vec!["registry.example/app:1".to_owned()];
     let mut odder = model("none", &[("/var/images", 0o750)]);
     odder.base = ODDER.to_owned();
     vec![
         ("plain", model("none", &[("/var/images", 0o755)])),
-        ("fedora", model("fedora", &[("/var/images", 0o755)])),
+        ("fedora", fedora),
         ("odd", odd),
         ("odder", odder),
     ]
@@ -59,11 +61,18 @@ fn written(kind: Simple, model: &Model) -> String {
 /// Has `apply` set up a node for each model by a document of `kind`, and looks at it.
 #[track_caller]
 fn check(kind: Simple, apply: impl Fn(&Node, &str)) {
-    for (name, model) in models() {
+    for (name, mut model) in models() {
+        let with_units = kind != Simple::Tmpfiles;
+        if !with_units {
+            model.images.clear();
+        }
         let node = Node::new(&model);
         apply(&node, &written(kind, &model));
         let what = format!("{kind:?}, {name}");
         node.check(&what);
+        if with_units {
+            node.check_units(&what);
+        }
         node.check_podman(&what);
     }
 }
@@ -203,6 +212,7 @@ fn ansible_changes_nothing_when_it_runs_again() {
         assert!(first.contains("failed=0") && !first.contains("changed=0 "), "{name}: {first}");
         assert!(second.contains("failed=0") && second.contains("changed=0 "), "{name}: {second}");
         node.check(&format!("ansible, {name}"));
+        node.check_units(&format!("ansible, {name}"));
         node.check_podman(&format!("ansible, {name}"));
     }
 }
@@ -211,7 +221,7 @@ fn ansible_changes_nothing_when_it_runs_again() {
 fn a_file_that_osbuild_makes_lists_the_same_stores() {
     for (name, model) in models() {
         // There is no drop-in, so that the vendor's would hide the list.
-        let model = Model { worlds: vec![Vec::new()], ..model };
+        let model = Model { worlds: vec![Vec::new()], images: Vec::new(), ..model };
         let node = Node::new(&model);
         let stages: Vec<Value> = serde_json::from_str(&written(Simple::Osbuild, &model)).unwrap();
         for line in stages[0]["options"]["config"].as_array().unwrap() {
@@ -242,7 +252,8 @@ fn toml(name: &str, table: &Value) -> String {
 
 #[test]
 fn a_drop_in_shows_the_stores_to_engines_that_read_such() {
-    for (name, model) in models() {
+    for (name, mut model) in models() {
+        model.images.clear();
         let node = Node::new(&model);
         node.make_stores();
         node.put("/etc/containers/storage.conf", &model.base);
@@ -257,7 +268,8 @@ fn a_drop_in_shows_the_stores_to_engines_that_read_such() {
 
 #[test]
 fn crio_sees_the_stores_of_its_own_file_behind_those_of_storage_conf() {
-    for (name, model) in models() {
+    for (name, mut model) in models() {
+        model.images.clear();
         let node = Node::new(&model);
         node.make_stores();
         node.put("/etc/containers/storage.conf", &model.base);

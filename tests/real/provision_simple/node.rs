@@ -4,11 +4,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use storagectl::provision::{Configuration, Model};
+use storagectl::provision::{Configuration, Directories, Layout, Model};
 
 use crate::generations::seen;
 use crate::podman::IMAGE_LINE;
 use crate::support::{self, IMAGE, copy_store, finish, text};
+
+/// Where SELinux keeps how paths are labelled.
+const LABELS: &str = "/etc/selinux/targeted/contexts/files";
 
 /// Runs the script $2 on the node in $1 and keeps what it changed. The test machine is
 /// seen behind the node's tree; nothing of it is changed.
@@ -52,6 +55,13 @@ impl Node {
         for store in stores.iter().filter(|path| model.created().all(|store| store.path != **path)) {
             fs_err::create_dir_all(node.path(store)).unwrap();
         }
+        if model.selinux {
+            // Debian's own has no SELinux.
+            fs_err::create_dir_all(node.path(LABELS)).unwrap();
+            node.put("/usr/sbin/restorecon", "#!/bin/sh\n");
+            fs_err::set_permissions(node.path("/usr/sbin/restorecon"), PermissionsExt::from_mode(0o755))
+                .unwrap();
+        }
         node
     }
 
@@ -89,7 +99,7 @@ impl Node {
         let mut command = Command::new("unshare");
         command.args(["-m", "sh", "-c", ENTER, "sh"]).arg(self.dir.path()).arg(script).stdin(Stdio::null());
         command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-        finish(command.env("HOME", "/run").env("LC_ALL", "C.UTF-8"))
+        finish(command.env("HOME", "/run").env("LC_ALL", "C.UTF-8").env("SYSTEMD_OFFLINE", "1"))
     }
 
     /// Makes the stores, for documents that only list them.
@@ -121,6 +131,24 @@ impl Node {
             assert_eq!(mode, 0o644, "{what}: {}", path.display());
         }
         self.check_stores(what);
+    }
+
+    /// Checks that stores are labelled, and that the units are there and started at boot.
+    #[track_caller]
+    pub(super) fn check_units(&self, what: &str) {
+        if self.model.selinux {
+            let rules = fs_err::read_to_string(self.path(LABELS).join("file_contexts.subs")).unwrap();
+            assert_eq!(rules, "/var/images /var/lib/containers/storage\n", "{what}");
+        }
+        let layout = Layout::of(&self.model, Directories::Made).unwrap();
+        for unit in layout.units.iter().filter(|unit| unit.name != "storagectl-label.service") {
+            let dirs = ["/etc/systemd/system", "/usr/lib/systemd/system"].map(|dir| self.path(dir));
+            let dir =
+                dirs.iter().find(|dir| dir.join(&unit.name).exists()).unwrap_or_else(|| panic!("{what}"));
+            assert_eq!(fs_err::read_to_string(dir.join(&unit.name)).unwrap(), unit.text, "{what}");
+            let enabled = self.run(&format!("systemctl is-enabled {}", unit.name));
+            assert_eq!(enabled, "enabled\n", "{what}");
+        }
     }
 
     /// As [`Node::check`], for a file that does not come out to the byte.
