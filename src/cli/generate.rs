@@ -259,6 +259,7 @@ impl Generate {
         let expected = Expected {
             stores: model.stores.iter().map(|store| store.path.clone()).collect(),
             exactly: false,
+            present: model.stores.iter().filter(|it| !it.create).map(|it| it.path.clone()).collect(),
             kept: model.kept,
             worlds: model.worlds,
             generations: model.generations,

@@ -75,6 +75,7 @@ fn finish(
         stores: layout.stores.clone(),
         exactly: true,
         kept: kept.collect(),
+        present: Vec::new(),
         worlds: model.worlds.clone(),
         generations: model.generations,
     };

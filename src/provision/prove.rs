@@ -49,6 +49,7 @@ pub(super) fn prove(text: &str, format: Format, layout: &Layout, model: &Model) 
             .filter(|path| model.created().all(|it| it.path != **path))
             .cloned()
             .collect(),
+        present: Vec::new(),
         worlds: model.worlds.clone(),
         generations: model.generations,
     };

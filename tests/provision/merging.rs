@@ -241,3 +241,16 @@ fn what_stands_in_the_way_is_said_with_its_place() {
     let said: Vec<String> = cases.iter().map(|case| refused(Kind::Butane, case)).collect();
     insta::assert_snapshot!(said.join("\n"));
 }
+
+#[test]
+fn carriage_returns_and_explicit_starts_stay() {
+    let crlf = BUTANE.replace('\n', "\r\n");
+    let request = request(Kind::Butane, model("none", &["registry.example/app:1"]));
+    let lf = merge(&request, BUTANE, Path::new("given")).unwrap().text;
+    let after = merge(&request, &crlf, Path::new("given")).unwrap().text;
+    assert_eq!(after, lf.replace('\n', "\r\n"));
+    let before = "---\n# first\nvariant: fcos\nversion: 1.5.0\n...\n";
+    let after = merge(&request, before, Path::new("given")).unwrap().text;
+    assert!(after.starts_with("---\n# first\nvariant: fcos\nversion: 1.5.0\nstorage:\n"), "{after}");
+    assert!(after.ends_with("...\n"), "{after}");
+}

@@ -114,6 +114,7 @@ proptest! {
             stores: given.iter().map(|&path| path.to_owned()).collect(),
             exactly: false,
             kept: request.model.kept.clone(),
+            present: Vec::new(),
             worlds: request.model.worlds.clone(),
             generations: request.model.generations,
         };

@@ -62,6 +62,8 @@ pub struct Expected {
     pub exactly: bool,
     /// The platform's stores, which must stay listed.
     pub kept: Vec<String>,
+    /// Directories that the nodes' image has, whatever the document makes.
+    pub present: Vec<String>,
     /// What the platform's files may be.
     pub worlds: Vec<Vec<PlatformFile>>,
     /// The engines.
@@ -75,6 +77,7 @@ impl Expected {
             stores: Vec::new(),
             exactly: false,
             kept: preset.stores.iter().map(|store| (*store).to_owned()).collect(),
+            present: Vec::new(),
             worlds: preset.worlds(),
             generations: Generations::All,
         }

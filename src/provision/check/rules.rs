@@ -62,7 +62,7 @@ pub const RULES: &[Rule] = &[
     error("store-unlisted", "a store that engines shall see is not listed"),
     error("store-unseen", "an engine sees other stores than it should"),
     error("syntax", "the document is neither JSON nor YAML"),
-    error("unit-late", "a unit that prepares a store may run after engines have started"),
+    warning("unit-late", "a unit that prepares a store may run after engines have started"),
     error("unit-name", "a unit's or drop-in's name has a wrong suffix"),
     warning("unit-not-enabled", "a unit that prepares a store is not enabled"),
     error("unit-without-install", "an enabled unit without [Install]"),

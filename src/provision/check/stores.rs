@@ -232,7 +232,7 @@ fn made_by(read: &Read, config: &Config) -> &'static str {
 
 /// Whether a listed directory will be there: made by the document, or part of the image.
 fn is_made(_: &Read, config: &Config, store: &str, expected: &Expected) -> bool {
-    if store.starts_with("/usr/") || expected.kept.iter().any(|kept| kept == store) {
+    if store.starts_with("/usr/") || expected.kept.iter().chain(&expected.present).any(|there| there == store) {
         return true;
     }
     let below = |name: &str| Path::new(name).starts_with(store);

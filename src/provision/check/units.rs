@@ -22,6 +22,8 @@ const SUFFIXES: [&str; 11] = [
 
 /// The services that read the stores.
 const ENGINES: [&str; 2] = ["crio.service", "kubelet.service"];
+/// The one that the others wait for.
+const FIRST: &str = ENGINES[0];
 
 pub(super) fn check(config: &Config, sink: &mut Sink) {
     for unit in &config.units {
@@ -53,21 +55,12 @@ pub(super) fn check(config: &Config, sink: &mut Sink) {
             );
         }
         let before: Vec<&str> = settings(text, "Before").collect();
-        let missing: Vec<&str> = ENGINES
-            .into_iter()
-            .filter(|engine| !before.iter().any(|value| value.split_whitespace().any(|it| it == *engine)))
-            .collect();
-        // A unit that CRI-O's kubelet is not asked to wait for starts beside it.
-        if !missing.is_empty() {
+        if !before.iter().any(|value| value.split_whitespace().any(|it| it == FIRST)) {
             sink.at(
                 "unit-late",
                 unit.span(&["name"]),
-                format!(
-                    "`{}` prepares a store and is not ordered before {}",
-                    unit.name,
-                    missing.join(" and ")
-                ),
-                "they may start first, and stop because a store is missing, or lack its images",
+                format!("`{}` prepares a store and is not ordered before {FIRST}", unit.name),
+                "CRI-O may start first, and stop because a store is missing, or lack its images",
                 format!("add `Before={}` to its [Unit] section", ENGINES.join(" ")),
             );
         }

@@ -38,9 +38,12 @@ pub fn merge(doc: &Document, value: &Value) -> Result<Option<Document>, EditFaul
     // One splice at a time: places change with each.
     for _ in 0..10_000 {
         let doc = edited.as_ref().unwrap_or(doc);
-        let Some(splice) = first(doc, &doc.root, value, None)? else {
+        let Some(mut splice) = first(doc, &doc.root, value, None)? else {
             return Ok(edited);
         };
+        if doc.text.contains("\r\n") {
+            splice.text = splice.text.replace('\n', "\r\n");
+        }
         let after = Document::parse(&Splice::apply(&doc.text, vec![splice]))?;
         if !keeps(&doc.root, &after.root, value) {
             return Err(EditFault::Internal);
@@ -241,6 +244,7 @@ fn in_place_of_nothing(doc: &Document, node: &Node, value: &Value, key_end: usiz
     }
     let colon = key_end + text[key_end..].find(':').map_or(0, |at| at + 1);
     let end = colon + text[colon..].find('\n').unwrap_or(text.len() - colon);
+    let end = end - usize::from(text[..end].ends_with('\r'));
     // What stands behind it, `~` or `null`, goes; a comment stays.
     let comment = text[colon..end].find(" #").map_or(end, |at| colon + at);
     let indent = margin(text, key_end).chars().count();

@@ -168,14 +168,13 @@ fn commands(unit: &str) -> Vec<Vec<String>> {
     let lines = unit.lines().filter_map(|line| line.strip_prefix("ExecStart="));
     let command = |line: &str| {
         let line = line.trim_start_matches('-').replace("$$", "$").replace("%%", "%");
-        let words = match line.split_once(" \"") {
+        match line.split_once(" \"") {
             Some((words, script)) => {
                 let script = script.trim_end_matches('"').replace("\\\"", "\"").replace("\\\\", "\\");
                 words.split(' ').map(str::to_owned).chain([script]).collect()
             }
             None => line.split(' ').map(str::to_owned).collect(),
-        };
-        words
+        }
     };
     lines.map(command).collect()
 }
