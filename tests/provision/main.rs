@@ -7,4 +7,5 @@ mod kinds;
 mod merging;
 mod properties;
 mod simple;
+mod simple_forms;
 mod wrong;

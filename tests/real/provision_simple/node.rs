@@ -116,7 +116,7 @@ impl Node {
         let file = fs_err::File::open(self.job().join("tmpfiles.conf")).unwrap();
         let mut command = Command::new("systemd-tmpfiles");
         command.arg("--create").arg("--root").arg(self.tree()).arg("-");
-        support::run(command.stdin(Stdio::from(std::fs::File::from(file.into_parts().0))));
+        support::run(command.stdin(Stdio::from(file.into_parts().0)));
     }
 
     /// Checks that the node has become what the model says: its files to the byte, its
