@@ -135,6 +135,40 @@ proptest! {
     }
 
     #[test]
+    fn what_is_merged_is_there_and_everything_else_stays(
+        old in values(), new in values(), json in any::<bool>(), crlf in any::<bool>(),
+    ) {
+        let whole = |value: &Value, more: &str| {
+            let list = Value::List(vec![value.clone()]);
+            Value::Map(vec![
+                ("kept".to_owned(), value.clone()),
+                (more.to_owned(), Value::Map(vec![("list".to_owned(), list), ("empty".to_owned(), Value::List(Vec::new()))])),
+            ])
+        };
+        let (before, wanted) = (whole(&old, "same"), whole(&new, "same"));
+        // Only the part that both have is merged; `kept` is not spoken of.
+        let Value::Map(mut wanted) = wanted else { unreachable!() };
+        wanted.remove(0);
+        wanted.push(("new".to_owned(), new.clone()));
+        let wanted = Value::Map(wanted);
+        let text = if json { to_json(&before, "", "\t") } else { format!("# a comment\n{}# the end\n", to_yaml(&before, 0)) };
+        let text = if crlf { text.replace('\n', "\r\n") } else { text };
+        let doc = Document::parse(&text).unwrap();
+        match storagectl::provision::document::merge(&doc, &wanted) {
+            Ok(edited) => {
+                let after = edited.unwrap_or(doc);
+                prop_assert!(says(after.root.get("kept").unwrap(), &old), "{text}\n{}", after.text);
+                let again = storagectl::provision::document::merge(&after, &wanted).unwrap();
+                prop_assert!(again.is_none(), "{text}\n{}", after.text);
+                prop_assert_eq!(after.text.starts_with("# a comment"), !json);
+            }
+            Err(fault) => prop_assert!(
+                matches!(fault, storagectl::provision::document::EditFault::Other(..)), "{fault:?}: {text}\n{wanted:?}"
+            ),
+        }
+    }
+
+    #[test]
     fn no_text_stops_a_check(text in "[ -~\n]{0,80}") {
         for format in KINDS.map(|kind| kind.format().unwrap()) {
             let expected = Expected::of(&PRESETS[0]);

@@ -1,7 +1,7 @@
 //! The kinds that are only written.
 
 use storagectl::conf::Position;
-use storagectl::provision::{Kind, Model, Preset, Simple, Store, Written};
+use storagectl::provision::{Generations, Kind, Model, Preset, Simple, Store, Written};
 
 use crate::kinds::{model, request};
 
@@ -87,6 +87,16 @@ fn what_cannot_load_images_says_so() {
             }
             _ => assert!(result.unwrap().text.contains("registry.example/app:1"), "{kind:?}"),
         }
+    }
+}
+
+#[test]
+fn a_kind_of_one_file_is_for_engines_that_read_it() {
+    for (kind, generations) in [(Simple::DropIn, Generations::Legacy), (Simple::Osbuild, Generations::Modern)]
+    {
+        let mut model = model("none", &[]);
+        model.generations = generations;
+        assert_eq!(request(Kind::Simple(kind), model).write().unwrap_err().id, "kind-lacks", "{kind:?}");
     }
 }
 

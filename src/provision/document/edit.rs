@@ -38,29 +38,47 @@ pub fn merge(doc: &Document, value: &Value) -> Result<Option<Document>, EditFaul
     // One splice at a time: places change with each.
     for _ in 0..10_000 {
         let doc = edited.as_ref().unwrap_or(doc);
-        let Some(mut splice) = first(doc, &doc.root, value, None)? else {
-            return Ok(edited);
-        };
-        if doc.text.contains("\r\n") {
-            splice.text = splice.text.replace('\n', "\r\n");
+        let mut next = Err(EditFault::Internal);
+        // Blank lines at the end of a block belong to it, or stand between things: what
+        // is new goes before them, unless that changes the block.
+        for behind_blanks in [false, true] {
+            let Some(splice) = first(&At { doc, behind_blanks }, &doc.root, value, None)? else {
+                return Ok(edited);
+            };
+            next = spliced(doc, splice, value);
+            if next.is_ok() {
+                break;
+            }
         }
-        let after = Document::parse(&Splice::apply(&doc.text, vec![splice]))?;
-        if !keeps(&doc.root, &after.root, value) {
-            return Err(EditFault::Internal);
-        }
-        edited = Some(after);
+        edited = Some(next?);
     }
     Err(EditFault::Internal)
+}
+
+/// Applies a splice and proves that everything else stays.
+fn spliced(doc: &Document, mut splice: Splice, value: &Value) -> Result<Document, EditFault> {
+    if doc.text.contains("\r\n") {
+        splice.text = splice.text.replace('\n', "\r\n");
+    }
+    let after = Document::parse(&Splice::apply(&doc.text, vec![splice]))?;
+    if keeps(&doc.root, &after.root, value) { Ok(after) } else { Err(EditFault::Internal) }
+}
+
+/// A document, and where in it new lines go.
+struct At<'a> {
+    doc: &'a Document,
+    behind_blanks: bool,
 }
 
 /// The first splice that brings `node` nearer to `value`; `key_end` is where the key
 /// before it ends.
 fn first(
-    doc: &Document,
+    at: &At<'_>,
     node: &Node,
     value: &Value,
     key_end: Option<usize>,
 ) -> Result<Option<Splice>, EditFault> {
+    let doc = at.doc;
     let is_nothing = match &node.kind {
         Kind::Scalar { .. } => node.is_null(),
         // `[]` and `{}` become blocks among blocks.
@@ -74,11 +92,11 @@ fn first(
         (Kind::Map { pairs, flow }, Value::Map(wanted)) => {
             for (name, value) in wanted {
                 let Some((key, child)) = pairs.iter().find(|(key, _)| key.name == *name) else {
-                    return Ok(Some(new_pair(doc, node, *flow, name, value)));
+                    return Ok(Some(new_pair(at, node, *flow, name, value)));
                 };
                 // No block can stand in braces.
                 let key_end = Some(key.span.end).filter(|_| !flow || doc.is_json);
-                let splice = first(doc, child, value, key_end)?;
+                let splice = first(at, child, value, key_end)?;
                 if splice.is_some() {
                     return Ok(splice);
                 }
@@ -88,8 +106,8 @@ fn first(
         (Kind::List { items, flow }, Value::List(wanted)) => {
             for value in wanted {
                 let splice = match items.iter().find(|item| is_same_thing(item, value)) {
-                    Some(item) => first(doc, item, value, None)?,
-                    None => Some(new_item(doc, node, *flow, value)),
+                    Some(item) => first(at, item, value, None)?,
+                    None => Some(new_item(at, node, *flow, value)),
                 };
                 if splice.is_some() {
                     return Ok(splice);
@@ -180,18 +198,26 @@ fn splice(span: Range<usize>, text: String) -> Splice {
     Splice { range: span, text }
 }
 
-/// Where a new line can start behind a block that ends at `end`: below its last line.
-fn below(text: &str, end: usize) -> (usize, &'static str) {
-    // A literal block ends where the next line starts, and so may an empty value.
-    let filled = text[..end].trim_end_matches([' ', '\t', '\n', '\r']).len();
-    match text[filled..].find('\n') {
-        Some(newline) => (filled + newline + 1, ""),
-        None => (text.len(), "\n"),
+impl At<'_> {
+    /// Where a new line can start behind a block that ends at `end`, and what has to stand
+    /// before it.
+    fn below(&self, end: usize) -> (usize, &'static str) {
+        let text = &self.doc.text;
+        // A literal block ends where the next line starts, and so may an empty value.
+        if self.behind_blanks && text[..end].ends_with('\n') {
+            return (end, "");
+        }
+        let filled = text[..end].trim_end_matches([' ', '\t', '\n', '\r']).len();
+        match text[filled..].find('\n') {
+            Some(newline) => (filled + newline + 1, ""),
+            None => (text.len(), "\n"),
+        }
     }
 }
 
 /// A new pair of a mapping, behind the others.
-fn new_pair(doc: &Document, node: &Node, flow: bool, name: &str, value: &Value) -> Splice {
+fn new_pair(at: &At<'_>, node: &Node, flow: bool, name: &str, value: &Value) -> Splice {
+    let doc = at.doc;
     let text = &doc.text;
     let pairs = node.pairs();
     if flow {
@@ -210,13 +236,14 @@ fn new_pair(doc: &Document, node: &Node, flow: bool, name: &str, value: &Value) 
         return splice(end..end, separator + &pair);
     }
     let indent = pairs.first().map_or(0, |(key, _)| column(text, key.span.start));
-    let (at, newline) = below(text, node.span.end);
+    let (at, newline) = at.below(node.span.end);
     let pair = Value::Map(vec![(name.to_owned(), value.clone())]);
     splice(at..at, newline.to_owned() + &to_yaml(&pair, indent))
 }
 
 /// A new item of a list, behind the others.
-fn new_item(doc: &Document, node: &Node, flow: bool, value: &Value) -> Splice {
+fn new_item(at: &At<'_>, node: &Node, flow: bool, value: &Value) -> Splice {
+    let doc = at.doc;
     let text = &doc.text;
     if flow {
         let step = step(doc);
@@ -231,7 +258,7 @@ fn new_item(doc: &Document, node: &Node, flow: bool, value: &Value) -> Splice {
         let separator = if own_lines { format!(",\n{indent}") } else { ", ".to_owned() };
         return splice(end..end, separator + &to_json(value, indent, &step));
     }
-    let (at, newline) = below(text, node.span.end);
+    let (at, newline) = at.below(node.span.end);
     let item = Value::List(vec![value.clone()]);
     splice(at..at, newline.to_owned() + &to_yaml(&item, column(text, node.span.start)))
 }

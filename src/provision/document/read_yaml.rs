@@ -73,7 +73,11 @@ impl<'a> Reader<'a> {
                     _ => None,
                 };
                 let start = header.unwrap_or(start);
-                let blanks = if header.is_some() { 0 } else { blanks_before(self.text, start..end) };
+                let blanks = match header {
+                    // The indentation of what follows is not the block's.
+                    Some(_) => end - self.text[..end].trim_end_matches([' ', '\t']).len(),
+                    None => blanks_before(self.text, start..end),
+                };
                 let end = end - blanks;
                 (Node { span: start..end, kind: Kind::Scalar { text: text.into_owned(), plain } }, anchor)
             }
@@ -85,11 +89,15 @@ impl<'a> Reader<'a> {
                 return Ok(node.clone());
             }
             Event::SequenceStart(anchor, _) => {
-                let flow = self.text[start..].starts_with('[');
                 let mut items: Vec<Node> = Vec::new();
+                // A bracket closes a flow list; nothing closes a block.
+                let mut flow = false;
                 let end = loop {
                     match self.events.next() {
-                        Some((Event::SequenceEnd, span)) => break self.byte(span.end.index()),
+                        Some((Event::SequenceEnd, span)) => {
+                            flow = !span.is_empty();
+                            break self.byte(span.end.index());
+                        }
                         Some((event, span)) => items.push(self.node(event, span, depth + 1)?),
                         None => break self.text.len(),
                     }
@@ -103,11 +111,14 @@ impl<'a> Reader<'a> {
                 (Node { span, kind: Kind::List { items, flow } }, anchor)
             }
             Event::MappingStart(anchor, _) => {
-                let flow = self.text[start..].starts_with('{');
+                let mut flow = false;
                 let mut pairs: Vec<(Key, Node)> = Vec::new();
                 let end = loop {
                     let (event, span) = match self.events.next() {
-                        Some((Event::MappingEnd, span)) => break self.byte(span.end.index()),
+                        Some((Event::MappingEnd, span)) => {
+                            flow = !span.is_empty();
+                            break self.byte(span.end.index());
+                        }
                         Some(pair) => pair,
                         None => break self.text.len(),
                     };
