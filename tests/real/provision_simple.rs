@@ -156,7 +156,8 @@ fn buildah_builds_an_image_that_boots_into_what_the_model_says() {
         command.args(["-m", "sh", "-c", build, "buildah", "bud", "--isolation", "chroot", "--layers=false"]);
         command.args(["--storage-driver", "vfs", "--quiet", "--output"]).arg(&output).arg(&context);
         run(command.env("TMPDIR", node.job()));
-        assert!(!output.join("var/images").exists(), "an image has nothing in /var");
+        let var = fs_err::read_dir(output.join("var")).map(Iterator::count).unwrap_or_default();
+        assert_eq!(var, 0, "an image has nothing in /var");
         for dir in ["etc", "usr"] {
             run(Command::new("cp").arg("-a").arg(output.join(dir)).arg(node.tree()));
         }
