@@ -4,7 +4,6 @@
 mod add_store;
 mod apply;
 mod check_config;
-mod check_document;
 mod completions;
 mod generate;
 mod init_store;

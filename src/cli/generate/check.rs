@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::NO;
-use super::output::Output;
-use crate::problem::Place;
+use super::given::read_file;
+use super::{Common, Generate, Output};
+use crate::cli::NO;
+use crate::problem::{Place, Problem};
 use crate::provision::check::{Expected, Finding, Severity, check};
 use crate::provision::read::Format;
 
@@ -32,8 +33,34 @@ struct Line<'a> {
     hint: &'a str,
 }
 
+impl Generate {
+    /// Checks a document instead of writing one.
+    pub(super) fn check(&self, file: &Path, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+        let text = read_file(file)?;
+        let request = self.request(common, Some(&text))?;
+        let Some(format) = request.kind.format() else {
+            return Err(Problem::new(
+                "kind-lacks",
+                "documents of this kind cannot be checked",
+                "`--check` reads ignition, butane, machineconfig, containerruntimeconfig and ocne",
+            )
+            .into());
+        };
+        let model = request.model;
+        let expected = Expected {
+            stores: model.stores.iter().map(|store| store.path.clone()).collect(),
+            exactly: false,
+            present: model.stores.iter().filter(|it| !it.create).map(|it| it.path.clone()).collect(),
+            kept: model.kept,
+            worlds: model.worlds,
+            generations: model.generations,
+        };
+        run(file, &text, format, &expected, output)
+    }
+}
+
 /// Tells what is wrong with a document; the status is 1 if there are errors.
-pub(super) fn run(
+fn run(
     file: &Path,
     text: &str,
     format: Format,

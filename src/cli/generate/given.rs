@@ -1,0 +1,58 @@
+//! What a request starts from: files of the person who calls, and of a tree.
+
+use std::path::{Path, PathBuf};
+
+use crate::engine::{Profile, VENDOR_FILE};
+use crate::host::Root;
+use crate::plan::{Copied, Host};
+use crate::problem::Problem;
+use crate::provision::butane::Dialect;
+use crate::provision::read::Read;
+use crate::provision::{MAIN_FILE, Model};
+
+/// Takes the base and the platform's files from a tree.
+pub(super) fn of_tree(host: &Host, model: &mut Model) -> anyhow::Result<()> {
+    let mut files: Vec<(PathBuf, String)> = Vec::new();
+    for profile in Profile::ALL {
+        for file in host.reading(profile).files {
+            if !files.iter().any(|(path, _)| *path == file.path) {
+                files.push((file.path, file.text));
+            }
+        }
+    }
+    let own = crate::engine::main_file(&host.root).map_err(Problem::cannot("look at", "/etc"))?;
+    for (path, is_own) in [(own.as_path(), true), (Path::new(VENDOR_FILE), false)] {
+        let text_of = |path: &Path| files.iter().find(|(file, _)| file == path).map(|(_, text)| text.clone());
+        if let Some(found) = text_of(path) {
+            // The head of a copy would be wrong on another host.
+            model.base = Copied::split(&found).filter(|_| is_own).map_or(found, |(_, rest)| rest);
+            break;
+        }
+    }
+    files.retain(|(path, _)| *path != own && path != Path::new(MAIN_FILE));
+    model.worlds = vec![files];
+    Ok(())
+}
+
+/// Butane's variant and version of a document, if it is one of those.
+pub(super) fn dialect_of(text: &str) -> Option<Dialect> {
+    Read::parse(text).ok()?.config?.dialect
+}
+
+/// Reads a file of the person who calls, as text.
+pub(super) fn read_file(file: &Path) -> anyhow::Result<String> {
+    let path = std::path::absolute(file).map_err(Problem::cannot("find", file.display()))?;
+    let root = Root::system().map_err(Problem::cannot("open", "/"))?;
+    let read = root.read(&path).map_err(Problem::cannot("read", file.display()))?;
+    let Some((bytes, _)) = read else {
+        return Err(Problem::new(
+            "missing",
+            format!("cannot read `{}`: it does not exist", file.display()),
+            "give the path of a file",
+        )
+        .into());
+    };
+    Ok(String::from_utf8(bytes).map_err(|_| {
+        Problem::new("not-utf8", format!("`{}` is not UTF-8", file.display()), "save the file as UTF-8")
+    })?)
+}
