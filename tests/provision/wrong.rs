@@ -46,3 +46,43 @@ fn in_every_wrong_document_that_is_found_which_is_wrong() {
         RULES.iter().map(|rule| rule.id).filter(|id| !found_rules.contains(*id)).collect();
     assert_eq!(without, ["store-unlisted"], "every rule has a document");
 }
+
+#[test]
+fn in_right_documents_nothing_is_found() {
+    let conf = "[storage]\ndriver=\"overlay\"\nrunroot=\"/r\"\ngraphroot=\"/g\"\n\
+        [storage.options]\nadditionalimagestores=[\"/srv/a\"]\n";
+    let file = |path: &str, text: &str| {
+        let indented: String = text.lines().map(|line| format!("        {line}\n")).collect();
+        format!("  - path: {path}\n    overwrite: true\n    contents:\n      inline: |\n{indented}")
+    };
+    let main = file("/etc/containers/storage.conf", conf);
+    let document = |rest: &str| format!("variant: fcos\nversion: 1.5.0\nstorage:\n  files:\n{rest}");
+    let right = [
+        // Whatever makes the directory.
+        document(&main) + "  directories:\n  - path: /srv/a/b\n",
+        document(&main) + "  filesystems:\n  - path: /srv/a\n    device: /dev/vdb\n    format: ext4\n",
+        document(&main) + "  links:\n  - path: /srv/a\n    target: /usr/lib/a\n",
+        document(&(main.clone() + &file("/etc/tmpfiles.d/a.conf", "d /srv/a 0755 root root -"))),
+        document(&main) + "systemd:\n  units:\n  - name: srv-a.mount\n    contents: |\n      [Mount]\n      Where=/srv/a\n",
+        // CRI-O alone.
+        document(&file("/etc/crio/crio.conf.d/50.conf", "[crio]\nstorage_option = [\"overlay.imagestore=/usr/lib/a\"]")),
+        // A store of the image, in a drop-in beside the image's own storage.conf.
+        document(&file(
+            "/etc/containers/storage.conf.d/50.conf",
+            "[storage.options]\nadditionalimagestores = [\"/usr/lib/a\", {append=true}]",
+        )),
+        // What it is merged with may have the stores.
+        "variant: fcos\nversion: 1.5.0\nignition:\n  config:\n    merge:\n    - source: https://config.example/a.ign\n".to_owned(),
+    ];
+    for text in right {
+        let mut expected = Expected::of(Preset::named("none").unwrap());
+        expected.kept.push("/usr/lib/vendor".to_owned());
+        let of_main = text.contains("path: /etc/containers/storage.conf\n");
+        if of_main {
+            expected.kept.clear();
+        }
+        let findings = check(&text, Format::Butane, &expected);
+        let messages: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
+        assert_eq!(messages, [""; 0], "{text}");
+    }
+}

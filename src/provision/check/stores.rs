@@ -7,6 +7,7 @@ use super::contents::unit_text;
 use super::finding::{Expected, Sink};
 use super::units::{mentions, settings};
 use crate::conf::{self, StoreList, clean};
+use crate::engine::Profile;
 use crate::provision::document::Node;
 use crate::provision::model::{MAIN_FILE, PlatformFile};
 use crate::provision::read::{Config, Content, Read};
@@ -33,16 +34,18 @@ pub(super) fn listed(config: &Config) -> Vec<String> {
     all
 }
 
-/// The strings of the list, also of one with attributes.
+/// The strings of the list, also of one with attributes, or the stores in CRI-O's options.
 fn store_items(leaf: conf::LeafAt) -> Option<Vec<String>> {
-    if leaf.name != "storage.options.additionalimagestores" {
+    let is_list = leaf.name == "storage.options.additionalimagestores";
+    if !is_list && leaf.name != "crio.storage_option" {
         return None;
     }
     let conf::Leaf::Array(items) = leaf.value else {
         return None;
     };
     let text = |item: conf::Leaf| match item {
-        conf::Leaf::String(text) => Some(text),
+        conf::Leaf::String(text) if is_list => Some(text),
+        conf::Leaf::String(text) => Some(text.split_once("imagestore=")?.1.to_owned()),
         _ => None,
     };
     Some(items.into_iter().filter_map(text).collect())
@@ -73,24 +76,18 @@ pub(super) fn check(read: &Read, config: &Config, expected: &Expected, sink: &mu
         return;
     }
     let all = listed(config);
-    let options =
-        files.iter().any(|(path, text)| path.starts_with("/etc/crio") && text.contains("imagestore"));
-    if all.is_empty() && !options {
-        if sink.has(&["compression-missing"]) {
-            return;
-        }
-        if !sink.has(&["append-to-file", "no-contents"]) && !broken(config, &files) {
+    // What another configuration brings, which this one is merged with, is not known.
+    let merged = config.node.at(&["ignition", "config"]).is_some_and(|node| !node.is_null());
+    if all.is_empty() && !broken(&files) {
+        if !merged && !sink.has(&["append-to-file", "no-contents", "compression-missing"]) {
             sink.whole(
                 "no-store",
                 "no file of this document lists a store",
                 "the nodes get no store",
                 format!("`storagectl generate … --from` adds `{MAIN_FILE}`"),
             );
-            return;
         }
-        if !broken(config, &files) {
-            return;
-        }
+        return;
     }
     main_file(config, &files, sink);
     let graphroot = files
@@ -115,13 +112,15 @@ pub(super) fn check(read: &Read, config: &Config, expected: &Expected, sink: &mu
             );
         }
     }
-    lost(&all, expected, sink);
+    // Without a storage.conf in the document the image's own stays, with its stores.
+    let replaces = files.iter().any(|(path, _)| path == Path::new(MAIN_FILE));
+    let kept = if replaces { expected.kept.clone() } else { Vec::new() };
+    lost(&all, &Expected { kept, ..expected.clone() }, sink);
     readings(&files, expected, sink);
 }
 
 /// Whether the main file is not even TOML.
-fn broken(config: &Config, files: &[PlatformFile]) -> bool {
-    let _ = config;
+fn broken(files: &[PlatformFile]) -> bool {
     files
         .iter()
         .any(|(path, text)| path == Path::new(MAIN_FILE) && conf::Document::parse(text.as_str()).is_err())
@@ -232,7 +231,8 @@ fn made_by(read: &Read, config: &Config) -> &'static str {
 
 /// Whether a listed directory will be there: made by the document, or part of the image.
 fn is_made(_: &Read, config: &Config, store: &str, expected: &Expected) -> bool {
-    if store.starts_with("/usr/") || expected.kept.iter().chain(&expected.present).any(|there| there == store) {
+    if store.starts_with("/usr/") || expected.kept.iter().chain(&expected.present).any(|there| there == store)
+    {
         return true;
     }
     let below = |name: &str| Path::new(name).starts_with(store);
@@ -274,6 +274,8 @@ fn readings(files: &[PlatformFile], expected: &Expected, sink: &mut Sink) {
         main.and_then(|(_, text)| StoreList::paths(&conf::Document::parse(text.as_str()).ok()?).ok())
             .map(|paths| paths.iter().map(|path| clean(path)).collect())
     };
+    // CRI-O's own options are for it alone.
+    let own_options = files.iter().any(|(path, _)| path.starts_with("/etc/crio"));
     for world in &expected.worlds {
         for profile in profiles(expected.generations) {
             let seen = reading(world, files, profile);
@@ -290,7 +292,8 @@ fn readings(files: &[PlatformFile], expected: &Expected, sink: &mut Sink) {
                 continue;
             }
             let paths: Vec<String> = seen.paths().into_iter().map(clean).collect();
-            let Some(wanted) = wanted.as_ref().filter(|wanted| **wanted != paths) else {
+            let others = own_options && profile == Profile::Crio;
+            let Some(wanted) = wanted.as_ref().filter(|wanted| **wanted != paths && !others) else {
                 continue;
             };
             if sink.has(&["drop-in-hides-main", "store-unseen", "append-in-main"]) {
