@@ -1,5 +1,6 @@
 //! What a request starts from: files of the person who calls, and of a tree.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::engine::{Profile, VENDOR_FILE};
@@ -39,8 +40,11 @@ pub(super) fn dialect_of(text: &str) -> Option<Dialect> {
     Read::parse(text).ok()?.config?.dialect
 }
 
-/// Reads a file of the person who calls, as text.
+/// Reads a file of the person who calls, as text; `-` is standard input.
 pub(super) fn read_file(file: &Path) -> anyhow::Result<String> {
+    if file == Path::new("-") {
+        return Ok(io::read_to_string(io::stdin()).map_err(Problem::cannot("read", "standard input"))?);
+    }
     let path = std::path::absolute(file).map_err(Problem::cannot("find", file.display()))?;
     let root = Root::system().map_err(Problem::cannot("open", "/"))?;
     let read = root.read(&path).map_err(Problem::cannot("read", file.display()))?;

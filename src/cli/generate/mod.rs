@@ -91,10 +91,12 @@ pub(super) struct Generate {
     /// The role of the nodes, or their pool
     #[arg(long, value_name = "ROLE", default_value = "worker")]
     role: String,
-    /// Put the stores into this document of that kind, and keep everything else in it
+    /// Put the stores into this document of that kind, and keep everything else in
+    /// it; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "check")]
     from: Option<PathBuf>,
-    /// Find what is wrong in this document of that kind, and write none
+    /// Find what is wrong in this document of that kind, and write none; `-` is
+    /// standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "output", "base"])]
     check: Option<PathBuf>,
     /// With `crio`: pin the images that the stores hold, here or below --root, instead
