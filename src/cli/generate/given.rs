@@ -23,8 +23,8 @@ pub(super) fn of_tree(host: &Host, model: &mut Model) -> anyhow::Result<()> {
     }
     let own = crate::engine::main_file(&host.root).map_err(Problem::cannot("look at", "/etc"))?;
     for (path, is_own) in [(own.as_path(), true), (Path::new(VENDOR_FILE), false)] {
-        let text_of = |path: &Path| files.iter().find(|(file, _)| file == path).map(|(_, text)| text.clone());
-        if let Some(found) = text_of(path) {
+        let text = |path: &Path| files.iter().find(|(file, _)| file == path).map(|(_, text)| text.clone());
+        if let Some(found) = text(path) {
             // The head of a copy would be wrong on another host.
             model.base = Copied::split(&found).filter(|_| is_own).map_or(found, |(_, rest)| rest);
             break;
@@ -33,6 +33,13 @@ pub(super) fn of_tree(host: &Host, model: &mut Model) -> anyhow::Result<()> {
     files.retain(|(path, _)| *path != own && path != Path::new(MAIN_FILE));
     model.worlds = vec![files];
     Ok(())
+}
+
+/// The text of the file that stands for the host's main one.
+pub(super) fn config_of(host: &Host) -> anyhow::Result<String> {
+    let path = host.main_file()?;
+    let read = host.root.read(&path).map_err(Problem::cannot("read", host.show(&path)))?;
+    text_of(read.map(|(bytes, _)| bytes), &host.show(&path))
 }
 
 /// Butane's variant and version of a document, if it is one of those.
@@ -48,15 +55,14 @@ pub(super) fn read_file(file: &Path) -> anyhow::Result<String> {
     let path = std::path::absolute(file).map_err(Problem::cannot("find", file.display()))?;
     let root = Root::system().map_err(Problem::cannot("open", "/"))?;
     let read = root.read(&path).map_err(Problem::cannot("read", file.display()))?;
-    let Some((bytes, _)) = read else {
-        return Err(Problem::new(
-            "missing",
-            format!("cannot read `{}`: it does not exist", file.display()),
-            "give the path of a file",
-        )
-        .into());
+    text_of(read.map(|(bytes, _)| bytes), &file.display().to_string())
+}
+
+fn text_of(bytes: Option<Vec<u8>>, shown: &str) -> anyhow::Result<String> {
+    let Some(bytes) = bytes else {
+        let what = format!("cannot read `{shown}`: it does not exist");
+        return Err(Problem::new("missing", what, "give the path of a file").into());
     };
-    Ok(String::from_utf8(bytes).map_err(|_| {
-        Problem::new("not-utf8", format!("`{}` is not UTF-8", file.display()), "save the file as UTF-8")
-    })?)
+    Ok(String::from_utf8(bytes)
+        .map_err(|_| Problem::new("not-utf8", format!("`{shown}` is not UTF-8"), "save the file as UTF-8"))?)
 }

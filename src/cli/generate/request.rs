@@ -1,6 +1,6 @@
 //! The arguments as a request.
 
-use super::given::{dialect_of, of_tree, read_file};
+use super::given::{config_of, dialect_of, of_tree, read_file};
 use super::kind::KindName;
 use super::made_by::made_by;
 use super::{Common, Engines, Generate};
@@ -40,7 +40,7 @@ impl Generate {
             spec,
             dialect,
             machine: Machine { name, role: self.role.clone() },
-            has_base: self.base.is_some(),
+            has_base: self.base.is_some() || common.config.is_some(),
             made_by: made_by(),
         })
     }
@@ -55,8 +55,10 @@ impl Generate {
         if common.root.is_some() {
             of_tree(&common.host()?, &mut model)?;
         }
-        if let Some(file) = &self.base {
-            model.base = read_file(file)?;
+        match (&self.base, &common.config) {
+            (Some(file), _) => model.base = read_file(file)?,
+            (None, Some(_)) => model.base = config_of(&common.host()?)?,
+            (None, None) => {}
         }
         model.position = match (&self.before, &self.after) {
             (Some(store), _) => Position::Before(store_path(store)?),

@@ -78,11 +78,11 @@ fn mode(config: &Config, entry: &Entry, sink: &mut Sink) {
         let message = format!("`{shown}` is no mode: the largest is 07777");
         return sink.at("mode-invalid", mode.span.clone(), message, REFUSED, hint);
     }
-    // Decimal, and its digits make a usual mode when they are read as octal ones.
-    let usual = octal.is_some_and(|mode| mode <= 0o7777 && mode & 0o400 != 0 && shown.len() >= 3);
+    // Decimal, and its digits make a usual mode when they are read as octal ones, as 420
+    // and 493 do not.
+    let usual = octal.is_some_and(is_usual) && shown.len() >= 3;
     let decimal = !shown.starts_with('0');
-    // 420, 493 and 384 are right: what they are in octal is usual.
-    let sensible = value <= 0o777 && value & 0o400 != 0;
+    let sensible = u32::try_from(value).is_ok_and(is_usual);
     if decimal && usual && !sensible {
         let message = format!("the mode `{shown}` is decimal: in octal that is {value:o}");
         let effect = "the file gets other permissions than were meant";
@@ -97,6 +97,18 @@ fn mode(config: &Config, entry: &Entry, sink: &mut Sink) {
             "leave them out",
         );
     }
+}
+
+/// Whether somebody would want a mode: the owner may read, the group may do no more than
+/// the owner, others no more than the group, and nobody may write without reading.
+fn is_usual(mode: u32) -> bool {
+    let [owner, group, others] = [mode >> 6 & 7, mode >> 3 & 7, mode & 7];
+    let blind = |bits: u32| bits & 0o6 == 0o2;
+    mode <= 0o777
+        && owner & 4 != 0
+        && group & !owner == 0
+        && others & !group == 0
+        && ![owner, group, others].into_iter().any(blind)
 }
 
 /// Whether a file replaces the one that is there.
