@@ -245,3 +245,50 @@ fn systemd_finds_nothing_wrong_in_the_units_and_enables_them() {
         assert!(output.status.success() && output.stderr.is_empty(), "{}\n{generated}", text(&output));
     }
 }
+
+/// Services of a node that are not on this machine, as their packages order them.
+const SERVICES: [(&str, &str); 3] = [
+    ("crio-wipe.service", "Before=crio.service\nRequiresMountsFor=/var/lib/containers"),
+    ("crio.service", "Wants=network-online.target\nAfter=network-online.target\nBefore=kubelet.service"),
+    ("kubelet.service", "Wants=network-online.target crio.service\nAfter=network-online.target crio.service"),
+];
+
+#[test]
+fn the_units_are_in_no_cycle_with_what_starts_on_a_node() {
+    let model = ["--preset", "fedora", "--store", "/var/images", "--image", "registry.example/app:1"];
+    let generated = generate("machineconfig", &model, &[]);
+    let doc = storagectl::provision::document::Document::parse(&generated).unwrap();
+    let tree = tempfile::tempdir().unwrap();
+    let dir = tree.path().join("etc/systemd/system");
+    fs_err::create_dir_all(&dir).unwrap();
+    fs_err::create_dir_all(tree.path().join("usr/lib/systemd")).unwrap();
+    run(Command::new("cp").args(["-a", "/usr/lib/systemd/system"]).arg(tree.path().join("usr/lib/systemd")));
+    let mut names = vec!["podman.socket".to_owned()];
+    for (name, order) in SERVICES {
+        let text = format!(
+            "[Unit]\n{order}\n[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
+        );
+        fs_err::write(dir.join(name), text).unwrap();
+        names.push(name.to_owned());
+    }
+    for unit in doc.root.at(&["spec", "config", "systemd", "units"]).unwrap().items() {
+        let name = unit.get("name").unwrap().raw().unwrap().to_owned();
+        fs_err::write(dir.join(&name), unit.get("contents").unwrap().raw().unwrap()).unwrap();
+        names.push(name);
+    }
+    run(Command::new("systemctl").arg("--root").arg(tree.path()).arg("enable").args(&names));
+    let verify = || {
+        let mut command = Command::new("systemd-analyze");
+        command.arg("--root").arg(tree.path()).args(["--man=no", "verify", "multi-user.target"]);
+        text(&finish(&mut command))
+    };
+    let said = verify();
+    assert!(!said.contains("cycle"), "{said}");
+    // What the test would see: a socket starts before every service with usual dependencies.
+    let load = dir.join("storagectl-load.service");
+    let unit = fs_err::read_to_string(&load).unwrap();
+    fs_err::write(&load, unit.replace("Before=podman.service", "Before=podman.socket podman.service"))
+        .unwrap();
+    let said = verify();
+    assert!(said.contains("cycle"), "{said}");
+}
