@@ -11,7 +11,6 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 use storagectl::lint::RULES;
 use storagectl::problem::IDS;
-use storagectl::provision::PRESETS;
 
 #[test]
 fn the_man_pages_are_those_of_this_program() {
@@ -121,24 +120,6 @@ fn rules() -> Roff {
     roff
 }
 
-fn presets() -> Roff {
-    let mut roff = Roff::new();
-    roff.control("SH", ["PRESETS"]);
-    for preset in PRESETS {
-        entry(&mut roff, preset.name, &format!("{}.", preset.description));
-    }
-    roff
-}
-
-fn document_rules() -> Roff {
-    let mut roff = Roff::new();
-    roff.control("SH", ["RULES"]).text([roman("What --check looks for:")]);
-    for rule in storagectl::provision::check::RULES {
-        entry(&mut roff, rule.id, &format!("{}: {}.", rule.severity.name(), rule.description));
-    }
-    roff
-}
-
 fn files() -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["FILES"]);
@@ -193,5 +174,23 @@ fn see_also(name: &str) -> Roff {
     words.extend([bold("containers-storage.conf"), roman("(5), ")]);
     words.extend([italic("crio"), roman("(8)")]);
     roff.text(words);
+    roff
+}
+
+fn presets() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["PRESETS"]);
+    for preset in storagectl::provision::PRESETS {
+        entry(&mut roff, preset.name, &format!("{}.", preset.description));
+    }
+    roff
+}
+
+fn document_rules() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["RULES"]).text([roman("What --check looks for:")]);
+    for rule in storagectl::provision::check::RULES {
+        entry(&mut roff, rule.id, &format!("{}: {}.", rule.severity.name(), rule.description));
+    }
     roff
 }

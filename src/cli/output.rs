@@ -144,29 +144,16 @@ impl Output {
     /// A finding of a check as text: what, where, what engines do because of it,
     /// and what helps. `is_data` says that it goes to standard output.
     pub(super) fn finding(&self, finding: &Finding, file: Option<&str>, is_data: bool) -> String {
-        let is_error = finding.rule.severity == Severity::Error;
-        let title = (is_error, finding.rule.id, finding.message.as_str());
-        let advice = (finding.effect.as_str(), finding.hint.as_str());
-        self.found(title, finding.place.as_ref(), file, advice, is_data)
-    }
-
-    /// The same of anything that has a title (whether it is an error, its id, the
-    /// message), perhaps a place or at least a file, and advice (effect and hint).
-    pub(super) fn found(
-        &self,
-        (is_error, id, message): (bool, &'static str, &str),
-        place: Option<&Place>,
-        file: Option<&str>,
-        (effect, hint): (&str, &str),
-        is_data: bool,
-    ) -> String {
         // Where standard error is no terminal, colour was asked for.
         let asked_for = !io::stderr().is_terminal();
         let colored = self.colored && (!is_data || asked_for || io::stdout().is_terminal());
         let renderer = if colored { Renderer::styled() } else { Renderer::plain() };
-        let level = if is_error { Level::ERROR } else { Level::WARNING };
-        let title = level.primary_title(message).id(id);
-        let what = match place {
+        let level = match finding.rule.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let title = level.primary_title(finding.message.as_str()).id(finding.rule.id);
+        let what = match &finding.place {
             Some(place) => {
                 let (text, span) = first_line_of(place);
                 let snippet = Snippet::source(text)
@@ -180,7 +167,7 @@ impl Output {
             }
         };
         let (cyan, plain) = if colored { ("\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "") };
-        format!("{what}\n\n{cyan}effect{plain}: {effect}\n{cyan}hint{plain}: {hint}")
+        format!("{what}\n\n{cyan}effect{plain}: {}\n{cyan}hint{plain}: {}", finding.effect, finding.hint)
     }
 
     pub(super) fn is_quiet(&self) -> bool {
@@ -207,6 +194,34 @@ impl Output {
             Snippet::source(text).path(file).annotation(AnnotationKind::Primary.span(place.span.start..end));
         let group = Group::with_title(Level::ERROR.primary_title(problem.message.as_str())).element(snippet);
         format!("{}{hint}", renderer.render(&[group]))
+    }
+
+    /// Anything that is found somewhere: its title (whether it is an error, its id, the
+    /// message), perhaps a place or at least a file, and advice (effect and hint), as
+    /// text for standard output.
+    pub(super) fn found(
+        &self,
+        (is_error, id, message): (bool, &'static str, &str),
+        place: Option<&Place>,
+        file: &str,
+        (effect, hint): (&str, &str),
+    ) -> String {
+        let colored = self.colored && (!io::stderr().is_terminal() || io::stdout().is_terminal());
+        let renderer = if colored { Renderer::styled() } else { Renderer::plain() };
+        let level = if is_error { Level::ERROR } else { Level::WARNING };
+        let title = level.primary_title(message).id(id);
+        let what = match place {
+            Some(place) => {
+                let (text, span) = first_line_of(place);
+                let snippet = Snippet::source(text)
+                    .path(place.file.display().to_string())
+                    .annotation(AnnotationKind::Primary.span(span));
+                renderer.render(&[Group::with_title(title).element(snippet)])
+            }
+            None => renderer.render(&[Group::with_title(title)]) + &format!("\n --> {file}"),
+        };
+        let (cyan, plain) = if colored { ("\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "") };
+        format!("{what}\n\n{cyan}effect{plain}: {effect}\n{cyan}hint{plain}: {hint}")
     }
 
     fn say(&self, text: &str) {

@@ -82,7 +82,7 @@ fn run(
             let advice = (finding.effect.as_str(), finding.hint.as_str());
             let place = place(file, finding);
             let shown = file.display().to_string();
-            let text = output.found(title, place.as_ref(), Some(&shown), advice, true);
+            let text = output.found(title, place.as_ref(), &shown, advice);
             output.data(&format!("{text}\n\n"))?;
         }
         output.status(&summary(file, errors, findings.len() - errors));
