@@ -9,5 +9,6 @@ pub mod host;
 pub mod lint;
 pub mod plan;
 pub mod problem;
+pub mod provision;
 pub mod rpm;
 pub mod store;

@@ -88,6 +88,10 @@ fn page(command: &clap::Command, whole: bool) -> String {
         declarations().to_writer(&mut out).unwrap();
         boot().to_writer(&mut out).unwrap();
     }
+    if command.get_name() == "storagectl-generate" {
+        presets().to_writer(&mut out).unwrap();
+        document_rules().to_writer(&mut out).unwrap();
+    }
     if whole {
         problems().to_writer(&mut out).unwrap();
         files().to_writer(&mut out).unwrap();
@@ -299,5 +303,23 @@ fn see_also(name: &str) -> Roff {
     words.extend([bold("containers-storage.conf"), roman("(5), ")]);
     words.extend([italic("crio"), roman("(8)")]);
     roff.text(words);
+    roff
+}
+
+fn presets() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["PRESETS"]);
+    for preset in storagectl::provision::PRESETS {
+        entry(&mut roff, preset.name, &format!("{}.", preset.description));
+    }
+    roff
+}
+
+fn document_rules() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["RULES"]).text([roman("What --check looks for:")]);
+    for rule in storagectl::provision::check::RULES {
+        entry(&mut roff, rule.id, &format!("{}: {}.", rule.severity.name(), rule.description));
+    }
     roff
 }

@@ -7,6 +7,7 @@ set -eu
 # A program and the Debian package that has it.
 needed='
 podman podman
+buildah buildah
 crun crun
 conmon conmon
 skopeo skopeo
@@ -30,6 +31,10 @@ setcap libcap2-bin
 gcc gcc
 make make
 git git
+ignition-validate ignition
+systemd-analyze systemd
+systemd-tmpfiles systemd
+python3 python3
 '
 bench='
 augtool augeas-tools
@@ -46,6 +51,10 @@ missing() {
     done | sort -u | tr '\n' ' '
     if [ "$what" = bench ] && ! /usr/bin/python3 -c 'import tomlkit' 2>/dev/null; then
         echo python3-tomlkit
+    fi
+    # What python3 needs to install programs from the package index.
+    if [ "$what" != bench ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+        echo python3-venv
     fi
 }
 
@@ -78,3 +87,5 @@ if [ "$(id -u)" != 0 ]; then
 fi
 # Once, for some minutes; the tests would do it too.
 [ "$what" = bench ] || "$(dirname "$0")/engines/build.sh" >/dev/null
+[ "$what" = bench ] || "$(dirname "$0")/validators/build.sh" >/dev/null
+[ "$what" = bench ] || "$(dirname "$0")/python/install.sh" >/dev/null

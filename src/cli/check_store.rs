@@ -296,12 +296,8 @@ fn tell(host: &Host, report: &Report, output: &Output) -> anyhow::Result<()> {
             _ => {}
         }
         let place = host.show(finding.place.as_ref().unwrap_or(&finding.store));
-        let text = output.block(
-            (finding.severity, finding.rule.id),
-            &finding.message,
-            Some(&place),
-            (&finding.effect(), &finding.hint),
-        );
+        let title = (finding.severity, finding.rule.id, finding.message.as_str());
+        let text = output.found(title, None, Some(&place), (&finding.effect(), &finding.hint));
         output.data(&format!("{text}\n\n"))?;
     }
     for problem in &report.not_looked {

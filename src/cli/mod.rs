@@ -8,6 +8,7 @@ mod check_store;
 mod clean_dependents;
 mod completions;
 mod doctor;
+mod generate;
 mod init_store;
 mod list_stores;
 mod output;
@@ -137,6 +138,7 @@ enum Command {
     Apply(apply::Apply),
     CleanDependents(clean_dependents::CleanDependents),
     Doctor(doctor::Doctor),
+    Generate(Box<generate::Generate>),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -167,6 +169,7 @@ pub fn run() -> ExitCode {
         Command::CleanDependents(command) => command.run(&cli.common, &output).map(done),
         Command::Doctor(command) => command.run(&cli.common, &output),
         Command::CheckStore(command) => command.run(&cli.common, &output),
+        Command::Generate(command) => command.run(&cli.common, &output),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);

@@ -141,39 +141,48 @@ impl Output {
         self.say(&self.problem(problem));
     }
 
-    /// A finding of a check as text: what, where, what engines do because of it,
+    /// A finding of `check-config` as text: what, where, what engines do because of it,
     /// and what helps. `is_data` says that it goes to standard output.
     pub(super) fn finding(&self, finding: &Finding, file: Option<&str>, is_data: bool) -> String {
-        let renderer = self.renderer(is_data);
-        let title = level(finding.rule.severity).primary_title(finding.message.as_str()).id(finding.rule.id);
-        let what = match &finding.place {
-            Some(place) => {
-                let (text, span) = first_line_of(place);
-                let snippet = Snippet::source(text)
-                    .path(place.file.display().to_string())
-                    .annotation(AnnotationKind::Primary.span(span));
-                renderer.render(&[Group::with_title(title).element(snippet)])
-            }
-            None => {
-                let file = file.map(|file| format!("\n --> {file}")).unwrap_or_default();
-                renderer.render(&[Group::with_title(title)]) + &file
-            }
-        };
+        let what = self.titled(
+            (finding.rule.severity, finding.rule.id, &finding.message),
+            finding.place.as_ref(),
+            file,
+            is_data,
+        );
         what + &self.effect_and_hint(&finding.effect, &finding.hint, is_data)
     }
 
-    /// A finding that stands in no line of a file, as text for standard output.
-    pub(super) fn block(
+    /// Anything that a check found, as text for standard output: its title (how bad,
+    /// its id, what it is), the line or at least the file, and effect and hint.
+    pub(super) fn found(
         &self,
-        (severity, id): (Severity, &str),
-        message: &str,
-        place: Option<&str>,
+        title: (Severity, &'static str, &str),
+        place: Option<&Place>,
+        file: Option<&str>,
         (effect, hint): (&str, &str),
     ) -> String {
+        self.titled(title, place, file, true) + &self.effect_and_hint(effect, hint, true)
+    }
+
+    fn titled(
+        &self,
+        (severity, id, message): (Severity, &'static str, &str),
+        place: Option<&Place>,
+        file: Option<&str>,
+        is_data: bool,
+    ) -> String {
+        let renderer = self.renderer(is_data);
         let title = level(severity).primary_title(message).id(id);
-        let place = place.map(|place| format!("\n --> {place}")).unwrap_or_default();
-        let what = self.renderer(true).render(&[Group::with_title(title)]) + &place;
-        what + &self.effect_and_hint(effect, hint, true)
+        let Some(place) = place else {
+            let file = file.map(|file| format!("\n --> {file}")).unwrap_or_default();
+            return renderer.render(&[Group::with_title(title)]) + &file;
+        };
+        let (text, span) = first_line_of(place);
+        let snippet = Snippet::source(text)
+            .path(place.file.display().to_string())
+            .annotation(AnnotationKind::Primary.span(span));
+        renderer.render(&[Group::with_title(title).element(snippet)])
     }
 
     fn effect_and_hint(&self, effect: &str, hint: &str, is_data: bool) -> String {

@@ -1,8 +1,5 @@
 //! CRI-O's own files: `[crio]` of crio.conf and its drop-ins, crio.conf(5).
 
-use std::io;
-use std::path::{Path, PathBuf};
-
 use super::decode::parse;
 use super::environment::Environment;
 use super::modern::bytes_of;
@@ -11,15 +8,15 @@ use super::profile::Profile;
 use super::reading::{Failure, FileKind, Origin, ReadFile, Reading, Value};
 use super::view::View;
 use crate::conf::{Fault, Leaf};
-use crate::host::Kind;
 use crate::problem::words;
 
 pub(super) fn read(view: &View<'_>, _: &Environment, reading: &mut Reading) -> Result<(), Failure> {
     let main = view.etc().join("crio/crio.conf");
     let mut files = vec![main.clone()];
     let mut any = false;
-    walk(view, &view.etc().join("crio/crio.conf.d"), &mut files)
-        .map_err(|error| Failure::new(format!("/etc/crio/crio.conf.d: {}", words(&error))))?;
+    let drop_ins = view.walk(&view.etc().join("crio/crio.conf.d"));
+    files
+        .extend(drop_ins.map_err(|error| Failure::new(format!("/etc/crio/crio.conf.d: {}", words(&error))))?);
     let driver = reading.driver.as_ref().map_or("", |driver| &driver.value);
     let mut options: Vec<(String, Value<String>)> = reading
         .stores
@@ -110,19 +107,4 @@ fn wrong_type(name: &str, value: &Leaf) -> Option<&'static str> {
         }
         _ => None,
     }
-}
-
-/// Every file below `dir`, whatever its name, in the order of a walk.
-fn walk(view: &View<'_>, dir: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    let names = view.root.list(dir)?.unwrap_or_default();
-    for path in names.into_iter().map(|name| dir.join(name)) {
-        // A symlink is a file to it, whatever it leads to.
-        let at = view.root.resolve_link(&path)?;
-        match view.root.stat_link(&at)? {
-            Some(stat) if stat.kind == Kind::Directory => walk(view, &path, files)?,
-            Some(_) => files.push(path),
-            None => {}
-        }
-    }
-    Ok(())
 }

@@ -55,14 +55,6 @@ impl Environment {
         })
     }
 
-    /// Where the user's data are: `$XDG_DATA_HOME`, or `~/.local/share`.
-    pub(super) fn data_home(&self, root: &Root) -> Option<String> {
-        match self.filled("XDG_DATA_HOME") {
-            Some(dir) => Some(dir.to_owned()),
-            None => Some(format!("{}/.local/share", self.home(root)?)),
-        }
-    }
-
     /// Where the user's run-time files are: `$XDG_RUNTIME_DIR`, or what systemd makes.
     pub(super) fn runtime_dir(&self) -> String {
         match self.filled("XDG_RUNTIME_DIR") {

@@ -116,14 +116,14 @@ fn rootless_driver(view: &View<'_>, reading: &Reading, graphroot: &str) -> Strin
         return "vfs".to_owned();
     }
     let graphroot = reading.graphroot.as_ref().map_or(graphroot, |set| &set.value);
-    super::driver_in_use(view.root, Path::new(graphroot)).unwrap_or_else(|| "overlay".to_owned())
+    view.driver_in_use(Path::new(graphroot)).unwrap_or_else(|| "overlay".to_owned())
 }
 
 fn user_file(view: &View<'_>, environment: &Environment) -> Result<PathBuf, Failure> {
     if let Some(dir) = environment.filled("XDG_CONFIG_HOME") {
         return Ok(Path::new(dir).join("containers/storage.conf"));
     }
-    match environment.home(view.root) {
+    match view.home(environment) {
         Some(home) => Ok(Path::new(&home).join(".config/containers/storage.conf")),
         None => Err(Failure::new("cannot determine user's homedir")),
     }

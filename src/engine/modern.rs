@@ -57,7 +57,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 fn user_config(view: &View<'_>, environment: &Environment) -> Result<PathBuf, Failure> {
     match environment.variable("XDG_CONFIG_HOME") {
         Some(dir) => Ok(Path::new("/").join(dir).join(NAME)),
-        None => match environment.home(view.root) {
+        None => match view.home(environment) {
             Some(home) => Ok(Path::new(&home).join(".config").join(NAME)),
             None if environment.uid == 0 => Ok(Path::new("/root/.config").join(NAME)),
             None => Err(Failure::new("the user has no home directory")),

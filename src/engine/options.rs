@@ -57,6 +57,14 @@ pub(super) fn store_option(option: &str) -> Result<Option<&str>, Failure> {
     Ok(matches!(key, "imagestore" | "additionalimagestore").then(|| value.trim()))
 }
 
+/// Where the user's data are: `$XDG_DATA_HOME`, or `~/.local/share`.
+fn data_home(view: &View<'_>, environment: &Environment) -> Option<String> {
+    match environment.filled("XDG_DATA_HOME") {
+        Some(dir) => Some(dir.to_owned()),
+        None => Some(format!("{}/.local/share", view.home(environment)?)),
+    }
+}
+
 /// graphroot and runroot of this user if nothing is set.
 pub(super) fn default_roots(
     view: &View<'_>,
@@ -67,7 +75,7 @@ pub(super) fn default_roots(
         let root = Essentials::default();
         return Ok((root.graphroot.unwrap_or_default(), root.runroot.unwrap_or_default()));
     }
-    let Some(data) = environment.data_home(view.root) else {
+    let Some(data) = data_home(view, environment) else {
         return Err(Failure::new("the user has no home directory"));
     };
     let mut runtime = environment.runtime_dir();
@@ -90,13 +98,7 @@ pub(super) fn finish(
     for root in [&mut reading.graphroot, &mut reading.runroot].into_iter().flatten() {
         let path = clean(&environment.expand(&root.value));
         // The library resolves symlinks of what exists.
-        root.value = match view.root.stat(Path::new(&path)) {
-            Ok(Some(_)) => match view.root.resolve(Path::new(&path)) {
-                Ok(real) => real.path.display().to_string(),
-                Err(_) => path,
-            },
-            _ => path,
-        };
+        root.value = view.real_path(Path::new(&path)).map_or(path, |real| real.display().to_string());
     }
     match (&reading.imagestore, &reading.graphroot) {
         (Some(images), Some(graph)) if images.value == graph.value => Err(Failure::new(format!(

@@ -6,8 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::environment::Environment;
 use crate::conf::{Document, Fault};
-use crate::host::{Kind, Root};
+use crate::host::{Kind, Root, Stat};
 
 /// What was read and parsed before: several engines read the same files, before
 /// and after a plan.
@@ -57,11 +58,11 @@ impl Cache {
     }
 }
 
-/// The files of a root, some of them replaced by what is planned.
+/// The files of a root, some of them replaced by what is planned; or what is
+/// planned for a host that does not exist yet, and nothing else.
 #[derive(Debug, Clone)]
 pub struct View<'a> {
-    /// The system.
-    pub root: &'a Root,
+    root: Option<&'a Root>,
     pub(super) cache: &'a Cache,
     planned: BTreeMap<PathBuf, Option<String>>,
 }
@@ -69,12 +70,18 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// The files as they are.
     pub fn of(root: &'a Root, cache: &'a Cache) -> Self {
-        Self { root, cache, planned: BTreeMap::new() }
+        Self { root: Some(root), cache, planned: BTreeMap::new() }
+    }
+
+    /// A host that has no file but those that are planned.
+    pub fn of_nothing(cache: &'a Cache) -> Self {
+        Self { root: None, cache, planned: BTreeMap::new() }
     }
 
     /// The administrator's directory: /etc, or /usr/etc in an ostree tree without it.
     pub(super) fn etc(&self) -> PathBuf {
-        super::settings::etc(self.root).unwrap_or_else(|_| PathBuf::from("/etc"))
+        let etc = self.root.and_then(|root| super::settings::etc(root).ok());
+        etc.unwrap_or_else(|| PathBuf::from("/etc"))
     }
 
     /// The same with one file planned to hold `text`, or to be gone.
@@ -92,12 +99,68 @@ impl<'a> View<'a> {
         if let Some(bytes) = self.cache.files.borrow().get(path) {
             return Ok(bytes.clone());
         }
-        let bytes = match self.root.read(path) {
-            Err(_) if self.root.stat(path)?.is_some_and(|stat| stat.kind == Kind::Other) => Some(Vec::new()),
+        let Some(root) = self.root else {
+            return Ok(None);
+        };
+        let bytes = match root.read(path) {
+            Err(_) if root.stat(path)?.is_some_and(|stat| stat.kind == Kind::Other) => Some(Vec::new()),
             read => read?.map(|(bytes, _)| bytes),
         };
         self.cache.files.borrow_mut().insert(path.to_owned(), bytes.clone());
         Ok(bytes)
+    }
+
+    /// What `path` is, plans apart, symlinks followed; `None` if there is nothing.
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        self.root.map_or(Ok(None), |root| root.stat(path))
+    }
+
+    /// `path` without symlinks, if it exists.
+    pub(super) fn real_path(&self, path: &Path) -> Option<PathBuf> {
+        self.stat(path).ok()??;
+        Some(self.root?.resolve(path).ok()?.path)
+    }
+
+    /// The user's home directory.
+    pub(super) fn home(&self, environment: &Environment) -> Option<String> {
+        match (environment.filled("HOME"), self.root) {
+            (Some(home), _) => Some(home.to_owned()),
+            (None, Some(root)) => environment.home(root),
+            (None, None) => None,
+        }
+    }
+
+    /// The driver that the storage at `graphroot` was made with, if there is one.
+    pub(super) fn driver_in_use(&self, graphroot: &Path) -> Option<String> {
+        super::driver_in_use(self.root?, graphroot)
+    }
+
+    /// Every file below `dir`, whatever its name, in the order of a walk.
+    pub(super) fn walk(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        self.walk_root(dir, &mut files)?;
+        files.retain(|path| !self.planned.contains_key(path));
+        let planned = self.planned.iter().filter(|(path, text)| text.is_some() && path.starts_with(dir));
+        files.extend(planned.map(|(path, _)| path.clone()));
+        // By components, as a walk goes.
+        files.sort();
+        Ok(files)
+    }
+
+    fn walk_root(&self, dir: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+        let Some(root) = self.root else {
+            return Ok(());
+        };
+        for path in root.list(dir)?.unwrap_or_default().into_iter().map(|name| dir.join(name)) {
+            // A symlink is a file to it, whatever it leads to.
+            let at = root.resolve_link(&path)?;
+            match root.stat_link(&at)? {
+                Some(stat) if stat.kind == Kind::Directory => self.walk_root(&path, files)?,
+                Some(_) => files.push(path),
+                None => {}
+            }
+        }
+        Ok(())
     }
 
     /// Whether there is something at `path`, symlinks followed.
@@ -106,7 +169,7 @@ impl<'a> View<'a> {
             Some(planned) => Ok(planned.is_some()),
             None => match self.cache.files.borrow().get(path) {
                 Some(bytes) => Ok(bytes.is_some()),
-                None => Ok(self.root.stat(path)?.is_some()),
+                None => Ok(self.stat(path)?.is_some()),
             },
         }
     }
@@ -128,16 +191,19 @@ impl<'a> View<'a> {
             return Ok(names.clone());
         }
         let mut names = Vec::new();
-        if self.root.stat(dir)?.is_some_and(|stat| stat.kind != Kind::Directory) {
+        let Some(root) = self.root else {
+            return Ok(names);
+        };
+        if root.stat(dir)?.is_some_and(|stat| stat.kind != Kind::Directory) {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        for name in self.root.list(dir)?.unwrap_or_default() {
+        for name in root.list(dir)?.unwrap_or_default() {
             let path = dir.join(&name);
             let Ok(name) = name.into_string() else {
                 continue;
             };
-            let at = self.root.resolve_link(&path)?;
-            let is_dir = self.root.stat_link(&at)?.is_some_and(|stat| stat.kind == Kind::Directory);
+            let at = root.resolve_link(&path)?;
+            let is_dir = root.stat_link(&at)?.is_some_and(|stat| stat.kind == Kind::Directory);
             if !is_dir {
                 names.push(name);
             }

@@ -25,5 +25,5 @@ pub use mount_unit::{escape_unit_path, mount_unit};
 pub use open_up::open_up;
 pub use path::store_path;
 pub use provided::{provided_at_boot, unit_name};
-pub use records::{IdMap, Image, Layer, count_images, images, layers};
+pub use records::{IdMap, Image, Layer, count_images, image_names, images, layers};
 pub use writable::{Writer, writer_besides_owner};

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::host::Root;
+use crate::problem::Problem;
 
 /// A record of images.json.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -140,4 +141,38 @@ fn read<T: for<'de> Deserialize<'de>>(root: &Root, file: &Path) -> anyhow::Resul
 /// If images.json cannot be read or is malformed.
 pub fn count_images(root: &Root, path: &Path, driver: &str) -> anyhow::Result<usize> {
     Ok(images(root, path, driver)?.len())
+}
+
+/// The names of all images in the store at `path`, whatever their driver.
+///
+/// # Errors
+/// A [`Problem`] if there is no store, or an images.json of it cannot be read or is
+/// malformed.
+pub fn image_names(root: &Root, path: &Path) -> Result<Vec<String>, Problem> {
+    let shown = root.show(path);
+    let Some(entries) = root.list(path).map_err(Problem::cannot("read", shown.display()))? else {
+        return Err(Problem::new(
+            "store-missing",
+            format!("the store `{}` does not exist", shown.display()),
+            "give one that has images, below `--root` if it is in a tree",
+        ));
+    };
+    let mut names = Vec::new();
+    for entry in entries.iter().filter_map(|entry| entry.to_str()).filter(|entry| entry.ends_with("-images"))
+    {
+        let file = path.join(entry).join("images.json");
+        let shown = root.show(&file);
+        let Some((bytes, _)) = root.read(&file).map_err(Problem::cannot("read", shown.display()))? else {
+            continue;
+        };
+        let images = parse::<Image>(&bytes).map_err(|error| {
+            Problem::new(
+                "images-json-malformed",
+                format!("`{}` is malformed: {error}", shown.display()),
+                "make the store again",
+            )
+        })?;
+        names.extend(images.into_iter().flat_map(|image| image.names.unwrap_or_default()));
+    }
+    Ok(names)
 }

@@ -19,6 +19,8 @@ mod lint;
 mod marks;
 mod ostree;
 mod podman;
+mod provision;
+mod provision_simple;
 mod rootless;
 mod rpm;
 mod strace;

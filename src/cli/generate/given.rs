@@ -1,0 +1,68 @@
+//! What a request starts from: files of the person who calls, and of a tree.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::engine::{Profile, VENDOR_FILE};
+use crate::host::Root;
+use crate::plan::{Copied, Host};
+use crate::problem::Problem;
+use crate::provision::butane::Dialect;
+use crate::provision::read::Read;
+use crate::provision::{MAIN_FILE, Model};
+
+/// Takes the base and the platform's files from a tree.
+pub(super) fn of_tree(host: &Host, model: &mut Model) -> anyhow::Result<()> {
+    let mut files: Vec<(PathBuf, String)> = Vec::new();
+    for profile in Profile::ALL {
+        for file in host.reading(profile).files {
+            if !files.iter().any(|(path, _)| *path == file.path) {
+                files.push((file.path, file.text));
+            }
+        }
+    }
+    let own = crate::engine::main_file(&host.root).map_err(Problem::cannot("look at", "/etc"))?;
+    for (path, is_own) in [(own.as_path(), true), (Path::new(VENDOR_FILE), false)] {
+        let text = |path: &Path| files.iter().find(|(file, _)| file == path).map(|(_, text)| text.clone());
+        if let Some(found) = text(path) {
+            // The head of a copy would be wrong on another host.
+            model.base = Copied::split(&found).filter(|_| is_own).map_or(found, |(_, rest)| rest);
+            break;
+        }
+    }
+    files.retain(|(path, _)| *path != own && path != Path::new(MAIN_FILE));
+    model.worlds = vec![files];
+    Ok(())
+}
+
+/// The text of the file that stands for the host's main one.
+pub(super) fn config_of(host: &Host) -> anyhow::Result<String> {
+    let path = host.main_file()?;
+    let read = host.root.read(&path).map_err(Problem::cannot("read", host.show(&path)))?;
+    text_of(read.map(|(bytes, _)| bytes), &host.show(&path))
+}
+
+/// Butane's variant and version of a document, if it is one of those.
+pub(super) fn dialect_of(text: &str) -> Option<Dialect> {
+    Read::parse(text).ok()?.config?.dialect
+}
+
+/// Reads a file of the person who calls, as text; `-` is standard input.
+pub(super) fn read_file(file: &Path) -> anyhow::Result<String> {
+    if file == Path::new("-") {
+        return Ok(io::read_to_string(io::stdin()).map_err(Problem::cannot("read", "standard input"))?);
+    }
+    let path = std::path::absolute(file).map_err(Problem::cannot("find", file.display()))?;
+    let root = Root::system().map_err(Problem::cannot("open", "/"))?;
+    let read = root.read(&path).map_err(Problem::cannot("read", file.display()))?;
+    text_of(read.map(|(bytes, _)| bytes), &file.display().to_string())
+}
+
+fn text_of(bytes: Option<Vec<u8>>, shown: &str) -> anyhow::Result<String> {
+    let Some(bytes) = bytes else {
+        let what = format!("cannot read `{shown}`: it does not exist");
+        return Err(Problem::new("missing", what, "give the path of a file").into());
+    };
+    Ok(String::from_utf8(bytes)
+        .map_err(|_| Problem::new("not-utf8", format!("`{shown}` is not UTF-8"), "save the file as UTF-8"))?)
+}

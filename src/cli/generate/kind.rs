@@ -1,0 +1,59 @@
+//! The kinds of documents, by their names on the command line.
+
+use clap::ValueEnum;
+
+use crate::provision::{Kind, Simple};
+
+/// The kinds, as they are named on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum KindName {
+    /// An Ignition configuration, JSON
+    Ignition,
+    /// A Butane configuration, YAML
+    Butane,
+    /// A MachineConfig of OpenShift
+    #[value(name = "machineconfig")]
+    MachineConfig,
+    /// A ContainerRuntimeConfig of OpenShift
+    #[value(name = "containerruntimeconfig")]
+    ContainerRuntimeConfig,
+    /// A cluster configuration of Oracle Cloud Native Environment
+    Ocne,
+    /// A file of tmpfiles.d
+    Tmpfiles,
+    /// A drop-in of storage.conf, for podman 6
+    DropIn,
+    /// Instructions of a Containerfile for bootc
+    Containerfile,
+    /// A %post section of a kickstart file
+    Kickstart,
+    /// A cloud-config of cloud-init
+    CloudConfig,
+    /// A playbook of Ansible
+    Ansible,
+    /// A drop-in of crio.conf, for CRI-O alone
+    Crio,
+    /// Stages of osbuild, JSON
+    Osbuild,
+}
+
+impl KindName {
+    /// The same for the library.
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Ignition => Kind::Ignition,
+            Self::Butane => Kind::Butane,
+            Self::MachineConfig => Kind::MachineConfig,
+            Self::ContainerRuntimeConfig => Kind::ContainerRuntimeConfig,
+            Self::Ocne => Kind::Ocne,
+            Self::Tmpfiles => Kind::Simple(Simple::Tmpfiles),
+            Self::DropIn => Kind::Simple(Simple::DropIn),
+            Self::Containerfile => Kind::Simple(Simple::Containerfile),
+            Self::Kickstart => Kind::Simple(Simple::Kickstart),
+            Self::CloudConfig => Kind::Simple(Simple::CloudConfig),
+            Self::Ansible => Kind::Simple(Simple::Ansible),
+            Self::Crio => Kind::Simple(Simple::Crio),
+            Self::Osbuild => Kind::Simple(Simple::Osbuild),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+mod check;
+mod given;
+mod kind;
+mod made_by;
+mod pins;
+mod request;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use serde::Serialize;
+
+use super::output::Output;
+use super::{Common, Engines};
+use crate::host::Root;
+use crate::problem::Problem;
+use crate::provision::{PRESETS, Written, machine_of, merge};
+use given::read_file;
+use kind::KindName;
+
+/// Write the file that decides the stores of nodes to be
+///
+/// Writes what Ignition, the Machine Config Operator, OCNE and others apply to nodes:
+/// storage.conf as every generation of engines needs it, the stores' directories, and
+/// units that pull images into them before any engine starts. What is printed has been
+/// read back as those programs and the engines read it.
+#[derive(Debug, Args)]
+pub(super) struct Generate {
+    /// The kind of document
+    #[arg(value_enum, value_name = "KIND")]
+    kind: KindName,
+    /// A store of the nodes; made by the document unless it is below /usr. May be
+    /// given several times, in order
+    #[arg(long = "store", value_name = "PATH")]
+    stores: Vec<OsString>,
+    /// The mode of the stores' directories, octal
+    #[arg(long, value_name = "MODE", default_value = "0755", value_parser = octal)]
+    mode: u32,
+    /// The nodes' image has all the stores: make none
+    #[arg(long)]
+    no_create: bool,
+    /// Put the stores before those of the platform
+    #[arg(long, group = "position")]
+    first: bool,
+    /// Put them behind those of the platform, as without any such option
+    #[arg(long, group = "position")]
+    last: bool,
+    /// Put them before this store of the platform
+    #[arg(long, group = "position", value_name = "STORE")]
+    before: Option<OsString>,
+    /// Put them behind this store of the platform
+    #[arg(long, group = "position", value_name = "STORE")]
+    after: Option<OsString>,
+    /// An image that the nodes pull into the first store; may be given several times
+    #[arg(long = "image", value_name = "REF")]
+    images: Vec<String>,
+    /// The credentials for that, a file on the nodes
+    #[arg(long, value_name = "FILE")]
+    authfile: Option<String>,
+    /// The storage.conf that is edited; without it the tree's under --root, or the
+    /// preset's
+    #[arg(long, value_name = "FILE")]
+    base: Option<PathBuf>,
+    /// The platform, whose own stores stay listed; the kind says which, else `none`
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PRESETS.iter().map(|preset| preset.name)))]
+    preset: Option<String>,
+    /// Which engines shall see the stores
+    #[arg(long, value_name = "ENGINES", default_value = "all")]
+    engine: Engines,
+    /// Label the stores as the engines' own storage, also where the preset does not
+    #[arg(long, overrides_with = "no_selinux")]
+    selinux: bool,
+    /// Do not label the stores
+    #[arg(long, overrides_with = "selinux")]
+    no_selinux: bool,
+    /// The version of Ignition's specification: 3.0.0 to 3.6.0
+    #[arg(long, value_name = "VERSION")]
+    spec: Option<String>,
+    /// The variant of Butane
+    #[arg(long, value_name = "VARIANT", value_parser = ["fcos", "flatcar", "r4e", "fiot", "openshift"])]
+    variant: Option<String>,
+    /// The version of that variant; without it the newest
+    #[arg(long, value_name = "VERSION")]
+    variant_version: Option<String>,
+    /// The name of the object
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// The role of the nodes, or their pool
+    #[arg(long, value_name = "ROLE", default_value = "worker")]
+    role: String,
+    /// Put the stores into this document of that kind, and keep everything else in
+    /// it; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    from: Option<PathBuf>,
+    /// Find what is wrong in this document of that kind, and write none; `-` is
+    /// standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "output", "base"])]
+    check: Option<PathBuf>,
+    /// With `crio`: pin the images that the stores hold, here or below --root, instead
+    /// of listing the stores
+    #[arg(long, conflicts_with_all = ["check", "from"])]
+    pin_images: bool,
+    /// Write to this file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    version: u32,
+    /// Whether it differs from the document that it was merged into, if there was one.
+    changed: bool,
+    dry_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    document: &'a str,
+    warnings: &'a [String],
+}
+
+fn octal(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("give an octal number such as 0755".to_owned()),
+    }
+}
+
+impl Generate {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+        if let Some(file) = &self.check {
+            return self.check(file, common, output);
+        }
+        if self.pin_images {
+            return self.pins(common, output);
+        }
+        let before = self.from.as_deref().map(read_file).transpose()?;
+        let mut request = self.request(common, before.as_deref())?;
+        let written = match (&self.from, &before) {
+            (Some(file), Some(before)) => {
+                request.machine = machine_of(before).unwrap_or(request.machine);
+                merge(&request, before, file)?
+            }
+            _ => request.write()?,
+        };
+        for warning in &written.warnings {
+            output.warning(warning);
+        }
+        match (&self.from, &before) {
+            (Some(file), Some(before)) if common.dry_run && !output.json => {
+                let name = file.display().to_string();
+                let diff = similar::TextDiff::from_lines(before.as_str(), &written.text);
+                output.data(&diff.unified_diff().header(&name, &name).to_string())?;
+            }
+            _ => self.put(common, output, &written, before.as_deref())?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn put(
+        &self,
+        common: &Common,
+        output: &Output,
+        written: &Written,
+        before: Option<&str>,
+    ) -> anyhow::Result<()> {
+        let text = written.text.as_str();
+        if output.json {
+            output.json(&Report {
+                version: 1,
+                changed: before != Some(text),
+                dry_run: common.dry_run,
+                file: self.output.as_ref().map(|file| file.display().to_string()),
+                document: text,
+                warnings: &written.warnings,
+            })?;
+        }
+        let Some(file) = self.output.as_ref().filter(|_| !common.dry_run) else {
+            return if output.json { Ok(()) } else { output.data(text) };
+        };
+        let path = std::path::absolute(file).map_err(Problem::cannot("find", file.display()))?;
+        let root = Root::system().map_err(Problem::cannot("open", "/"))?;
+        root.replace_file(&path, text.as_bytes()).map_err(Problem::cannot("write", file.display()))?;
+        output.status(&format!("written `{}`", file.display()));
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! The arguments as a request.
+
+use super::given::{config_of, dialect_of, of_tree, read_file};
+use super::kind::KindName;
+use super::made_by::made_by;
+use super::{Common, Engines, Generate};
+use crate::cli::store_paths;
+use crate::conf::Position;
+use crate::problem::Problem;
+use crate::provision::butane::{DIALECTS, Dialect, Machine};
+use crate::provision::ignition::Spec;
+use crate::provision::{Generations, Model, Preset, Request, Store};
+use crate::store::store_path;
+
+impl Generate {
+    /// What is asked for.
+    /// `given` is the document that is merged into or checked.
+    pub(super) fn request(&self, common: &Common, given: Option<&str>) -> anyhow::Result<Request> {
+        let kind = self.kind.kind();
+        let dialect = match given.and_then(dialect_of) {
+            Some(dialect) => dialect,
+            None => self.dialect()?,
+        };
+        let spec = self.spec()?;
+        let preset = match &self.preset {
+            Some(preset) => preset,
+            // A tree has its own files, and they say what is listed.
+            None if common.root.is_some() => "none",
+            None => kind.usual_preset(dialect.variant),
+        };
+        let preset = Preset::named(preset).expect("clap knows the names, and kinds name known ones");
+        let name = match (&self.name, self.kind) {
+            (Some(name), _) => name.clone(),
+            (None, KindName::ContainerRuntimeConfig) => "storagectl-stores".to_owned(),
+            (None, _) => format!("99-{}-storagectl-stores", self.role),
+        };
+        Ok(Request {
+            kind,
+            model: self.model(common, preset)?,
+            spec,
+            dialect,
+            machine: Machine { name, role: self.role.clone() },
+            has_base: self.base.is_some() || common.config.is_some(),
+            made_by: made_by(),
+        })
+    }
+
+    fn model(&self, common: &Common, preset: &Preset) -> anyhow::Result<Model> {
+        let mut stores: Vec<Store> =
+            store_paths(&self.stores)?.iter().map(|path| Store::new(path, self.mode)).collect();
+        for store in &mut stores {
+            store.create &= !self.no_create;
+        }
+        let mut model = Model::new(preset, stores);
+        if common.root.is_some() {
+            of_tree(&common.host()?, &mut model)?;
+        }
+        match (&self.base, &common.config) {
+            (Some(file), _) => model.base = read_file(file)?,
+            (None, Some(_)) => model.base = config_of(&common.host()?)?,
+            (None, None) => {}
+        }
+        model.position = match (&self.before, &self.after) {
+            (Some(store), _) => Position::Before(store_path(store)?),
+            (_, Some(store)) => Position::After(store_path(store)?),
+            _ if self.first => Position::First,
+            _ if self.last => Position::Last,
+            _ => Position::Any,
+        };
+        model.images.clone_from(&self.images);
+        model.authfile = self.authfile.clone().or(model.authfile);
+        model.generations = match self.engine {
+            Engines::All => Generations::All,
+            Engines::Legacy => Generations::Legacy,
+            Engines::Modern => Generations::Modern,
+        };
+        model.selinux = self.selinux || (model.selinux && !self.no_selinux);
+        Ok(model)
+    }
+
+    fn spec(&self) -> Result<Spec, Problem> {
+        let Some(name) = &self.spec else {
+            return Ok(Spec::DEFAULT);
+        };
+        Spec::named(name).ok_or_else(|| {
+            Problem::new(
+                "spec",
+                format!("there is no version `{name}` of Ignition's specification"),
+                format!("give one from {} to {}", Spec(0), Spec::NEWEST),
+            )
+        })
+    }
+
+    fn dialect(&self) -> Result<Dialect, Problem> {
+        let variant = self.variant.as_deref().unwrap_or("fcos");
+        let newest = match self.kind {
+            KindName::Ocne => crate::provision::ocne::NEWEST,
+            _ => Spec::NEWEST,
+        };
+        let found = match &self.variant_version {
+            Some(version) => Dialect::named(variant, version),
+            None => Dialect::newest(variant, newest),
+        };
+        found.ok_or_else(|| {
+            let versions: Vec<&str> =
+                DIALECTS.iter().filter(|it| it.variant == variant).map(|it| it.version).collect();
+            let given = self.variant_version.as_deref().unwrap_or_default();
+            Problem::new(
+                "spec",
+                format!("there is no version `{given}` of Butane's variant `{variant}`"),
+                format!("give one of {}", versions.join(", ")),
+            )
+        })
+    }
+}

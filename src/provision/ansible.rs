@@ -1,0 +1,145 @@
+//! A playbook with one play, which uses nothing but ansible.builtin. Run again it changes
+//! nothing.
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
+use super::document::{Value, map, text, to_yaml};
+use super::layout::{Directories, Layout, Unit};
+use super::model::{Model, Store};
+use super::script;
+use crate::problem::Problem;
+
+/// What the handlers listen to.
+const CHANGED: &str = "The stores have changed";
+
+/// A model as a playbook.
+///
+/// # Errors
+/// As [`Layout::of`].
+pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
+    let layout = Layout::of(model, Directories::Made)?;
+    let mut tasks: Vec<Value> = script::brought(model, &layout).map(look).collect();
+    tasks.extend(model.created().map(|store| directory(&store.path, store.mode)));
+    if model.selinux && model.created().next().is_some() {
+        tasks.extend(label(model));
+    }
+    let mut made: Vec<&str> = Vec::new();
+    for file in &layout.files {
+        let dir = file.path.rsplit_once('/').map_or("/", |(dir, _)| dir);
+        if !made.contains(&dir) {
+            made.push(dir);
+            tasks.push(directory(dir, 0o755));
+        }
+        tasks.push(copy(&file.path, &file.text).with("notify", text(CHANGED)));
+    }
+    let mut handlers = restart();
+    // Labels are made above.
+    for unit in layout.units.iter().filter(|unit| unit.name != super::units::LABEL) {
+        tasks.extend(enable(unit));
+        handlers.push(start(unit));
+    }
+    let play = map([
+        ("name", text("Additional image stores")),
+        ("hosts", text("all")),
+        ("become", Value::Bool(true)),
+        ("gather_facts", Value::Bool(false)),
+        // Else a host on which a later task fails keeps a CRI-O with the old list.
+        ("force_handlers", Value::Bool(true)),
+        ("tasks", Value::List(tasks)),
+        ("handlers", Value::List(handlers)),
+    ]);
+    Ok(format!("{made_by}{}", to_yaml(&Value::List(vec![play]), 0)))
+}
+
+fn task<const N: usize>(name: String, module: &str, options: [(&str, Value); N]) -> Value {
+    map([("name", literal(&name)), (module, map(options))])
+}
+
+/// Fails where a store is missing that the host should have.
+fn look(path: &str) -> Value {
+    task(format!("See that {path} is there"), "ansible.builtin.stat", [("path", literal(path))])
+        .with("register", text("store"))
+        .with("failed_when", text("not (store.stat.isdir | default(false))"))
+}
+
+fn directory(path: &str, mode: u32) -> Value {
+    let options = [
+        ("path", literal(path)),
+        ("state", text("directory")),
+        ("owner", text("root")),
+        ("group", text("root")),
+        ("mode", text(format!("{mode:04o}"))),
+    ];
+    task(format!("Make {path}"), "ansible.builtin.file", options)
+}
+
+fn copy(path: &str, content: &str) -> Value {
+    let options = [
+        ("dest", literal(path)),
+        ("owner", text("root")),
+        ("group", text("root")),
+        ("mode", text("0644")),
+        ("content", literal(content)),
+    ];
+    task(format!("Write {path}"), "ansible.builtin.copy", options)
+}
+
+/// Has SELinux label the stores, where it is there. `semanage` has a module in another
+/// collection only.
+fn label(model: &Model) -> Vec<Value> {
+    let there = task("Look for SELinux".to_owned(), "ansible.builtin.stat", [("path", text(script::LABELS))])
+        .with("register", text("labels"));
+    let rule = |store: &Store| {
+        let options = [
+            ("path", text(format!("{}/{}", script::LABELS, script::SUBS))),
+            ("line", literal(&script::label_rule(model, store))),
+            ("create", Value::Bool(true)),
+            ("owner", text("root")),
+            ("group", text("root")),
+            ("mode", text("0644")),
+        ];
+        let add = task(format!("Say how {} is labelled", store.path), "ansible.builtin.lineinfile", options)
+            .with("when", text("labels.stat.exists"));
+        let words = ["restorecon", "-RFv"].map(text).into_iter().chain([literal(&store.path)]).collect();
+        let options = [("argv", Value::List(words))];
+        let run = task(format!("Label {}", store.path), "ansible.builtin.command", options)
+            .with("register", text("label"))
+            .with("changed_when", text("label.stdout != ''"))
+            .with("when", text("labels.stat.exists"));
+        [add, run]
+    };
+    std::iter::once(there).chain(model.created().flat_map(rule)).collect()
+}
+
+/// Restarts CRI-O, which reads its configuration when it starts; but only if it runs.
+fn restart() -> Vec<Value> {
+    let look = task("Look what runs".to_owned(), "ansible.builtin.service_facts", []);
+    let options = [("name", text("crio")), ("state", text("restarted"))];
+    let crio = task("Restart CRI-O".to_owned(), "ansible.builtin.service", options);
+    let runs = "ansible_facts.services['crio.service'].state | default('') == 'running'";
+    vec![look.with("listen", text(CHANGED)), crio.with("when", text(runs)).with("listen", text(CHANGED))]
+}
+
+/// Writes a unit and has it started at boot.
+fn enable(unit: &Unit) -> [Value; 2] {
+    let name = &unit.name;
+    let write = copy(&format!("/etc/systemd/system/{name}"), &unit.text);
+    let options =
+        [("name", text(name)), ("enabled", Value::Bool(true)), ("daemon_reload", Value::Bool(true))];
+    let enable = task(format!("Enable {name}"), "ansible.builtin.systemd_service", options);
+    [write.with("notify", text(format!("Start {name}"))), enable]
+}
+
+/// Starts a unit that is new or has changed.
+fn start(unit: &Unit) -> Value {
+    let options = [("name", text(&unit.name)), ("state", text("restarted"))];
+    task(format!("Start {}", unit.name), "ansible.builtin.systemd_service", options)
+}
+
+/// A string that Ansible takes as it stands, whatever Jinja would make of it.
+fn literal(content: &str) -> Value {
+    if ["{{", "{%", "{#"].iter().any(|special| content.contains(special)) {
+        return text(format!("{{{{ '{}' | b64decode }}}}", BASE64_STANDARD.encode(content)));
+    }
+    text(content)
+}

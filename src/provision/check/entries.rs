@@ -1,0 +1,146 @@
+//! Rules about directories, files and links: paths, modes, what replaces what.
+
+use super::finding::Sink;
+use crate::conf::clean;
+use crate::provision::document::{Kind, Node};
+use crate::provision::ignition::Spec;
+use crate::provision::model::MAIN_FILE;
+use crate::provision::read::{Config, Content, Entry, Format, Read};
+
+const REFUSED: &str = "the document is refused";
+
+pub(super) fn check(read: &Read, config: &Config, sink: &mut Sink) {
+    let mut seen: Vec<&str> = Vec::new();
+    for entry in config.directories.iter().chain(&config.files).chain(&config.links) {
+        path(entry, sink);
+        mode(config, entry, sink);
+        if !entry.name.is_empty() && seen.contains(&entry.name.as_str()) {
+            sink.at(
+                "path-twice",
+                entry.span(&["path"]),
+                format!("`{}` is written twice", entry.name),
+                REFUSED,
+                "put all that is said of it into one place",
+            );
+        }
+        seen.push(&entry.name);
+    }
+    for file in &config.files {
+        overwrite(file, sink);
+    }
+    if read.format == Format::MachineConfig || config.is_openshift() {
+        for entry in config.directories.iter().chain(&config.links) {
+            sink.at(
+                "directory-refused",
+                entry.span(&["path"]),
+                format!("`{}` is a directory or link, which a MachineConfig must not have", entry.name),
+                "the operator refuses the object, and its pool is degraded",
+                "make it with a unit: `storagectl generate machineconfig` writes one",
+            );
+        }
+    }
+}
+
+fn path(entry: &Entry, sink: &mut Sink) {
+    let path = &entry.name;
+    let span = entry.span(&["path"]);
+    if !path.starts_with('/') {
+        let message = format!("the path `{path}` is not absolute");
+        sink.at("path-invalid", span, message, REFUSED, "start it with `/`");
+    } else if clean(path) != *path {
+        let message = format!("the path `{path}` is not in its shortest form");
+        sink.at("path-invalid", span, message, REFUSED, format!("write it as `{}`", clean(path)));
+    }
+}
+
+fn mode(config: &Config, entry: &Entry, sink: &mut Sink) {
+    let Some(mode) = entry.node.get("mode").filter(|node| !node.is_null()) else {
+        return;
+    };
+    let (Kind::Scalar { plain, .. }, Some(shown)) = (&mode.kind, mode.raw()) else {
+        return;
+    };
+    let octal = u32::from_str_radix(shown.trim_start_matches("0o"), 8).ok();
+    let right = |value: u32| match config.doc.is_json {
+        true => format!("write it as `{value}`, which is {value:o} in octal"),
+        false => format!("write it as `0{value:o}`"),
+    };
+    let hint = octal.filter(|value| *value <= 0o7777).map_or("give a mode such as 0644".to_owned(), right);
+    if !plain {
+        let message = format!("the mode `{shown}` is a string, and must be a number");
+        return sink.at("mode-string", mode.span.clone(), message, REFUSED, hint);
+    }
+    let Some(value) = mode.number() else {
+        let message = format!("`{shown}` is no mode");
+        return sink.at("mode-invalid", mode.span.clone(), message, REFUSED, hint);
+    };
+    if !(0..=0o7777).contains(&value) {
+        let message = format!("`{shown}` is no mode: the largest is 07777");
+        return sink.at("mode-invalid", mode.span.clone(), message, REFUSED, hint);
+    }
+    // Decimal, and its digits make a usual mode when they are read as octal ones, as 420
+    // and 493 do not.
+    let usual = octal.is_some_and(is_usual) && shown.len() >= 3;
+    let decimal = !shown.starts_with('0');
+    let sensible = u32::try_from(value).is_ok_and(is_usual);
+    if decimal && usual && !sensible {
+        let message = format!("the mode `{shown}` is decimal: in octal that is {value:o}");
+        let effect = "the file gets other permissions than were meant";
+        sink.at("mode-decimal", mode.span.clone(), message, effect, hint);
+    } else if value > 0o777 && config.spec.is_some_and(|spec| spec < Spec(6)) {
+        let message = format!("`{shown}` sets setuid, setgid or sticky, which only specification 3.6.0 does");
+        sink.at(
+            "mode-invalid",
+            mode.span.clone(),
+            message,
+            "Ignition ignores these bits with a warning",
+            "leave them out",
+        );
+    }
+}
+
+/// Whether somebody would want a mode: the owner may read, the group may do no more than
+/// the owner, others no more than the group, and nobody may write without reading.
+fn is_usual(mode: u32) -> bool {
+    let [owner, group, others] = [mode >> 6 & 7, mode >> 3 & 7, mode & 7];
+    let blind = |bits: u32| bits & 0o6 == 0o2;
+    mode <= 0o777
+        && owner & 4 != 0
+        && group & !owner == 0
+        && others & !group == 0
+        && ![owner, group, others].into_iter().any(blind)
+}
+
+/// Whether a file replaces the one that is there.
+fn overwrite(file: &Entry, sink: &mut Sink) {
+    let overwrite = file.node.get("overwrite").and_then(Node::boolean) == Some(true);
+    let has = file.content() != Content::Nothing;
+    if overwrite && !has {
+        sink.at(
+            "no-contents",
+            file.span(&["overwrite"]),
+            format!("`{}` is to be overwritten, and with nothing", file.name),
+            REFUSED,
+            "give its contents, or leave `overwrite` out",
+        );
+    }
+    let is_conf = file.name == MAIN_FILE;
+    let appends = file.node.get("append").is_some_and(|node| !node.items().is_empty());
+    if is_conf && appends {
+        sink.at(
+            "append-to-file",
+            file.span(&["append"]),
+            format!("text is appended to `{MAIN_FILE}`"),
+            "a key then stands there twice, and engines stop or take one of the two",
+            "write the whole file, with `overwrite: true`",
+        );
+    } else if is_conf && has && !overwrite {
+        sink.at(
+            "no-overwrite",
+            file.span(&["path"]),
+            format!("`{MAIN_FILE}` is not to be overwritten, and most images have that file"),
+            "the node does not boot: `A file exists there already and overwrite is false`",
+            "add `overwrite: true`",
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! A finding, and what a node is expected to be.
+
+use std::ops::Range;
+
+use super::rules::{RULES, Rule};
+use crate::provision::model::{Generations, PlatformFile};
+use crate::provision::preset::Preset;
+use crate::provision::read::Config;
+
+/// Bytes of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spot {
+    /// The text: the document, or a string in it.
+    pub text: String,
+    /// Whether it is a string in it.
+    pub is_inner: bool,
+    /// The bytes.
+    pub span: Range<usize>,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// What is wrong, with things in backticks, without a full stop.
+    pub message: String,
+    /// What happens because of it.
+    pub effect: String,
+    /// What helps.
+    pub hint: String,
+    /// Where.
+    pub place: Option<Spot>,
+}
+
+/// What a node shall be.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// The stores that engines shall see, in any order.
+    pub stores: Vec<String>,
+    /// Whether they shall see no others, and in this order.
+    pub exactly: bool,
+    /// The platform's stores, which must stay listed.
+    pub kept: Vec<String>,
+    /// Directories that the nodes' image has, whatever the document makes.
+    pub present: Vec<String>,
+    /// What the platform's files may be.
+    pub worlds: Vec<Vec<PlatformFile>>,
+    /// The engines.
+    pub generations: Generations,
+}
+
+impl Expected {
+    /// A node of a platform.
+    pub fn of(preset: &Preset) -> Self {
+        Self {
+            stores: Vec::new(),
+            exactly: false,
+            kept: preset.stores.iter().map(|store| (*store).to_owned()).collect(),
+            present: Vec::new(),
+            worlds: preset.worlds(),
+            generations: Generations::All,
+        }
+    }
+}
+
+/// Where rules put what they find.
+pub(super) struct Sink {
+    pub(super) findings: Vec<Finding>,
+    text: String,
+    is_inner: bool,
+}
+
+impl Sink {
+    pub(super) fn new(text: &str) -> Self {
+        Self { findings: Vec::new(), text: text.to_owned(), is_inner: false }
+    }
+
+    /// From now on, places are in the text of this configuration.
+    pub(super) fn enter(&mut self, config: &Config) {
+        self.text.clone_from(&config.doc.text);
+        self.is_inner = config.is_inner;
+    }
+
+    /// The same for a text that is no document.
+    pub(super) fn enter_text(&mut self, text: &str) {
+        self.text = text.to_owned();
+        self.is_inner = true;
+    }
+
+    /// Something at a place.
+    pub(super) fn at(
+        &mut self,
+        id: &'static str,
+        span: Range<usize>,
+        message: impl Into<String>,
+        effect: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        let end = self.text.len();
+        let span = span.start.min(end)..span.end.min(end);
+        let place = Some(Spot { text: self.text.clone(), is_inner: self.is_inner, span });
+        self.put(id, place, message.into(), effect.into(), hint.into());
+    }
+
+    /// Something about the whole.
+    pub(super) fn whole(
+        &mut self,
+        id: &'static str,
+        message: impl Into<String>,
+        effect: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.put(id, None, message.into(), effect.into(), hint.into());
+    }
+
+    /// Whether one of these was found.
+    pub(super) fn has(&self, ids: &[&str]) -> bool {
+        self.findings.iter().any(|finding| ids.contains(&finding.rule.id))
+    }
+
+    fn put(&mut self, id: &'static str, place: Option<Spot>, message: String, effect: String, hint: String) {
+        let rule = RULES.iter().find(|rule| rule.id == id).expect("every rule is in the table");
+        self.findings.push(Finding { rule, message, effect, hint, place });
+    }
+}

@@ -1,0 +1,85 @@
+//! What is wrong with a document: a table of rules, each with a stable id.
+//!
+//! The programs that apply such documents check their own syntax, and little of it: a
+//! warning in one is an error in another, and none knows what a container engine does
+//! with a file. These rules do both, over a document as it is read, and over the node
+//! that comes out.
+
+mod contents;
+mod entries;
+mod finding;
+mod objects;
+mod rules;
+mod stores;
+mod texts;
+mod units;
+
+pub use finding::{Expected, Finding};
+pub use rules::{RULES, Rule};
+
+use super::ocne;
+use super::read::{Format, Read};
+use finding::{Sink, Spot};
+
+/// Applies every rule to a document that shall be of `format`.
+pub fn check(text: &str, format: Format, expected: &Expected) -> Vec<Finding> {
+    let mut sink = Sink::new(text);
+    let read = match Read::parse(text) {
+        Ok(read) => read,
+        Err(unread) => {
+            texts::unread(text, format, &unread, &mut sink);
+            return sink.findings;
+        }
+    };
+    if read.format != format {
+        texts::other_kind(&read, format, &mut sink);
+        return sink.findings;
+    }
+    texts::duplicate_key(&read, &mut sink);
+    objects::check(&read, expected, &mut sink);
+    if let Some(config) = &read.config {
+        sink.enter(config);
+        texts::spec(&read, config, &mut sink);
+        texts::keys(config, &mut sink);
+        entries::check(&read, config, &mut sink);
+        contents::check(&read, config, &mut sink);
+        units::check(config, &mut sink);
+        stores::check(&read, config, expected, &mut sink);
+    }
+    if read.config.as_ref().is_some_and(|config| config.is_inner) {
+        outside(&read, &mut sink.findings);
+    }
+    sink.findings.sort_by_key(|finding| finding.place.as_ref().map_or(usize::MAX, |place| place.span.start));
+    sink.findings
+}
+
+/// Moves places in the string of a configuration to where they stand in the whole, if
+/// the string is a literal block.
+fn outside(read: &Read, findings: &mut [Finding]) {
+    let text = &read.doc.text;
+    let Some(span) = read.doc.root.get(ocne::KEY).map(|node| node.span.clone()) else {
+        return;
+    };
+    let block = &text[span.clone()];
+    let Some(body) = block.find('\n').filter(|_| block.starts_with('|')).map(|end| span.start + end + 1)
+    else {
+        return;
+    };
+    let first = text[body..].lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let indent = first.len() - first.trim_start().len();
+    let moved = |inner: &str, at: usize| {
+        let line = inner[..at].matches('\n').count();
+        let column = at - inner[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        let start: usize = text[body..].split_inclusive('\n').take(line).map(str::len).sum();
+        (body + start + indent + column).min(text.len())
+    };
+    for finding in findings {
+        let Some(spot) = finding.place.as_mut().filter(|spot| spot.is_inner) else {
+            continue;
+        };
+        let (start, end) = (moved(&spot.text, spot.span.start), moved(&spot.text, spot.span.end));
+        if text.is_char_boundary(start) && text.is_char_boundary(end) {
+            *spot = Spot { text: text.clone(), is_inner: false, span: start..end.max(start) };
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The table of rules.
+
+use crate::problem::Severity;
+
+/// A rule: one row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// Its stable name.
+    pub id: &'static str,
+    /// How bad what it finds is.
+    pub severity: Severity,
+    /// What it looks for, in one line.
+    pub description: &'static str,
+}
+
+const fn error(id: &'static str, description: &'static str) -> Rule {
+    Rule { id, severity: Severity::Error, description }
+}
+
+const fn warning(id: &'static str, description: &'static str) -> Rule {
+    Rule { id, severity: Severity::Warning, description }
+}
+
+/// All rules, sorted by name.
+pub const RULES: &[Rule] = &[
+    error("append-in-main", "`{append=…}` in storage.conf, on which older engines stop"),
+    error("append-to-file", "text is appended to storage.conf"),
+    error("compression-missing", "a file's content is compressed and the document does not say so"),
+    error("compression-unknown", "a compression that is not gzip"),
+    error("compression-wrong", "a file's content is not compressed as the document says"),
+    error("conf-incomplete", "storage.conf lacks driver, runroot or graphroot"),
+    error("conf-syntax", "storage.conf is not TOML"),
+    warning("content-elsewhere", "storage.conf is fetched and cannot be checked"),
+    error("directory-refused", "a directory or link in a MachineConfig"),
+    error("drop-in-hides-main", "the platform's drop-in hides storage.conf from newer engines"),
+    error("duplicate-key", "a key stands twice in a mapping"),
+    error("engine-stops", "an engine stops, for any other reason"),
+    error("hash-function", "a hash that this specification does not have"),
+    error("hash-of-compressed", "a hash of the compressed content"),
+    error("hash-wrong", "a hash that is not the content's"),
+    error("inline-missing", "no `extraIgnitionInline` in a configuration of OCNE"),
+    error("inline-not-string", "`extraIgnitionInline` is a mapping"),
+    error("key-unknown", "a key that the specification does not have"),
+    error("metadata-missing", "a MachineConfig without a name or a role"),
+    error("mode-decimal", "a mode whose digits are meant as octal ones"),
+    error("mode-invalid", "a mode that no file can have"),
+    error("mode-string", "a mode in quotes"),
+    error("no-contents", "`overwrite` without contents"),
+    error("no-overwrite", "storage.conf does not replace the file that is there"),
+    error("no-store", "the document lists no store"),
+    error("octal-in-json", "an octal number in JSON"),
+    error("other-kind", "the document is of another kind"),
+    error("path-invalid", "a path is not absolute or not in its shortest form"),
+    error("path-twice", "the same path is written twice"),
+    error("spec-missing", "no version of the specification"),
+    error("spec-unsupported", "a version that does not exist or is not taken"),
+    error("store-in-graphroot", "a store is inside the engines' own storage, or is it"),
+    error("store-missing", "a listed store is made by nothing"),
+    error("store-refused", "the API refuses a store's path or the number of stores"),
+    error("store-temporary", "a store is in a directory that is empty after a boot"),
+    error("store-twice", "a store is listed twice"),
+    error("store-unlisted", "a store that engines shall see is not listed"),
+    error("store-unseen", "an engine sees other stores than it should"),
+    error("syntax", "the document is neither JSON nor YAML"),
+    warning("unit-late", "a unit that prepares a store may run after engines have started"),
+    error("unit-name", "a unit's or drop-in's name has a wrong suffix"),
+    warning("unit-not-enabled", "a unit that prepares a store is not enabled"),
+    error("unit-without-install", "an enabled unit without [Install]"),
+    error("unknown-document", "the document is of no known kind"),
+    error("url-invalid", "a URL that cannot be decoded"),
+    error("vendor-store-lost", "a store of the platform is not listed any more"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted() {
+        assert!(RULES.is_sorted_by_key(|rule| rule.id));
+    }
+}

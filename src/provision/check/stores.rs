@@ -1,0 +1,318 @@
+//! Rules about the stores of the node that comes out.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::contents::unit_text;
+use super::finding::{Expected, Sink};
+use super::units::{mentions, settings};
+use crate::conf::{self, StoreList, clean};
+use crate::engine::Profile;
+use crate::provision::document::Node;
+use crate::provision::model::{MAIN_FILE, PlatformFile};
+use crate::provision::read::{Config, Content, Read};
+use crate::provision::storage_conf::{profiles, reading};
+
+const ENGINES_STOP: &str = "no engine starts: CRI-O, podman and with them kubelet";
+
+/// The stores that files of a document list, cleaned.
+pub(super) fn listed(config: &Config) -> Vec<String> {
+    let mut all = Vec::new();
+    for (path, text) in config.texts() {
+        if !is_configuration(&path) {
+            continue;
+        }
+        let doc = conf::Document::parse(text).ok();
+        let paths = doc.and_then(|doc| conf::Document::leaves(&doc).into_iter().find_map(store_items));
+        for path in paths.unwrap_or_default() {
+            let path = clean(&path);
+            if !all.contains(&path) {
+                all.push(path);
+            }
+        }
+    }
+    all
+}
+
+/// The strings of the list, also of one with attributes, or the stores in CRI-O's options.
+fn store_items(leaf: conf::LeafAt) -> Option<Vec<String>> {
+    let is_list = leaf.name == "storage.options.additionalimagestores";
+    if !is_list && leaf.name != "crio.storage_option" {
+        return None;
+    }
+    let conf::Leaf::Array(items) = leaf.value else {
+        return None;
+    };
+    let text = |item: conf::Leaf| match item {
+        conf::Leaf::String(text) if is_list => Some(text),
+        conf::Leaf::String(text) => Some(text.split_once("imagestore=")?.1.to_owned()),
+        _ => None,
+    };
+    Some(items.into_iter().filter_map(text).collect())
+}
+
+/// Whether a file is one that engines read their stores from.
+fn is_configuration(path: &str) -> bool {
+    let drop_in = ["storage.conf.d/", "storage.rootful.conf.d/"];
+    let below = path.strip_prefix("/etc/containers/").or_else(|| path.strip_prefix("/usr/share/containers/"));
+    below.is_some_and(|rest| rest == "storage.conf" || drop_in.iter().any(|dir| rest.starts_with(dir)))
+        || path.starts_with("/etc/crio/")
+}
+
+pub(super) fn check(read: &Read, config: &Config, expected: &Expected, sink: &mut Sink) {
+    let files: Vec<PlatformFile> = config
+        .texts()
+        .into_iter()
+        .filter(|(path, _)| is_configuration(path))
+        .map(|(path, text)| (PathBuf::from(path), text))
+        .collect();
+    let undecoded = config.files.iter().any(|file| {
+        is_configuration(&file.name)
+            && !matches!(file.decoded(), Ok(Some(_)))
+            && file.content() != Content::Nothing
+    });
+    if undecoded {
+        // That was said where it stands.
+        return;
+    }
+    let all = listed(config);
+    // What another configuration brings, which this one is merged with, is not known.
+    let merged = config.node.at(&["ignition", "config"]).is_some_and(|node| !node.is_null());
+    if all.is_empty() && !broken(&files) {
+        if !merged && !sink.has(&["append-to-file", "no-contents", "compression-missing"]) {
+            sink.whole(
+                "no-store",
+                "no file of this document lists a store",
+                "the nodes get no store",
+                format!("`storagectl generate … --from` adds `{MAIN_FILE}`"),
+            );
+        }
+        return;
+    }
+    main_file(config, &files, sink);
+    let graphroot = files
+        .iter()
+        .find(|(path, _)| path == Path::new(MAIN_FILE))
+        .and_then(|(_, text)| {
+            conf::Document::parse(text.as_str()).ok()?.string(&["storage", "graphroot"]).ok()?
+        })
+        .unwrap_or_else(|| "/var/lib/containers/storage".to_owned());
+    let at =
+        |path: &str| config.files.iter().find(|file| listing(file, path)).map(|file| file.span(&["path"]));
+    for store in &all {
+        let span = at(store).unwrap_or(0..0);
+        place(store, &clean(&graphroot), span.clone(), sink);
+        if !is_made(read, config, store, expected) {
+            sink.at(
+                "store-missing",
+                span,
+                format!("`{store}` is listed, and nothing in this document makes it"),
+                ENGINES_STOP,
+                made_by(read, config),
+            );
+        }
+    }
+    // Without a storage.conf in the document the image's own stays, with its stores.
+    let replaces = files.iter().any(|(path, _)| path == Path::new(MAIN_FILE));
+    let kept = if replaces { expected.kept.clone() } else { Vec::new() };
+    lost(&all, &Expected { kept, ..expected.clone() }, sink);
+    readings(&files, expected, sink);
+}
+
+/// Whether the main file is not even TOML.
+fn broken(files: &[PlatformFile]) -> bool {
+    files
+        .iter()
+        .any(|(path, text)| path == Path::new(MAIN_FILE) && conf::Document::parse(text.as_str()).is_err())
+}
+
+fn listing(file: &crate::provision::read::Entry, store: &str) -> bool {
+    matches!(file.decoded(), Ok(Some(bytes)) if is_configuration(&file.name)
+        && String::from_utf8_lossy(&bytes).contains(store))
+}
+
+/// What is wrong with storage.conf by itself.
+fn main_file(config: &Config, files: &[PlatformFile], sink: &mut Sink) {
+    let Some((_, text)) = files.iter().find(|(path, _)| path == Path::new(MAIN_FILE)) else {
+        return;
+    };
+    let span =
+        config.files.iter().find(|file| file.name == MAIN_FILE).map_or(0..0, |file| file.span(&["path"]));
+    let doc = match conf::Document::parse(text.as_str()) {
+        Ok(doc) => doc,
+        Err(fault) => {
+            let line = text[..fault.span.start.min(text.len())].matches('\n').count() + 1;
+            let message = format!("line {line} of `{MAIN_FILE}`: {}", fault.message);
+            return sink.at("conf-syntax", span, message, ENGINES_STOP, fault.hint);
+        }
+    };
+    let missing: Vec<&str> = ["driver", "runroot", "graphroot"]
+        .into_iter()
+        .filter(|key| matches!(doc.string(&["storage", key]), Ok(None)))
+        .collect();
+    if !missing.is_empty() {
+        let message = format!("`{MAIN_FILE}` lacks {}", missing.join(", "));
+        let effect =
+            "podman 4 and older CRI-O stop, and others use another place than the one with the images";
+        sink.at("conf-incomplete", span.clone(), message, effect, "give all three in `[storage]`");
+    }
+    match StoreList::of(&doc) {
+        Ok(Some(list)) => {
+            let mut seen: Vec<String> = Vec::new();
+            for path in list.entries.iter().map(conf::Entry::clean) {
+                if seen.contains(&path) {
+                    let message = format!("`{path}` is listed twice in `{MAIN_FILE}`");
+                    let effect = "each of its images is listed twice";
+                    sink.at("store-twice", span.clone(), message, effect, "remove one of the two");
+                }
+                seen.push(path);
+            }
+        }
+        Ok(None) => {}
+        Err(fault) if text.contains("append") => {
+            let effect = "podman 4 and 5 and CRI-O stop";
+            let message = format!("`{MAIN_FILE}` has an attribute in its list of stores");
+            sink.at("append-in-main", span, message, effect, fault.hint);
+        }
+        Err(fault) => sink.at("engine-stops", span, fault.message, ENGINES_STOP, fault.hint),
+    }
+}
+
+/// Whether a store is where none can be.
+pub(super) fn place(store: &str, graphroot: &str, span: Range<usize>, sink: &mut Sink) {
+    let path = Path::new(store);
+    if path.starts_with(graphroot) || Path::new(graphroot).starts_with(store) {
+        sink.at(
+            "store-in-graphroot",
+            span,
+            format!("`{store}` is, or is inside or around, the engines' own storage `{graphroot}`"),
+            "engines stop, or CRI-O wipes the store after a power cut",
+            "give it a directory of its own, such as `/var/images`",
+        );
+    } else if ["/tmp", "/run", "/var/run", "/dev", "/proc", "/sys"].iter().any(|dir| path.starts_with(dir)) {
+        sink.at(
+            "store-temporary",
+            span,
+            format!("`{store}` is in a directory that is empty after a boot"),
+            ENGINES_STOP,
+            "give it a directory that stays, such as `/var/images`",
+        );
+    }
+}
+
+/// What the platform has, or was asked for, and is not listed.
+pub(super) fn lost(listed: &[String], expected: &Expected, sink: &mut Sink) {
+    for store in expected.kept.iter().filter(|store| !listed.contains(store)) {
+        sink.whole(
+            "vendor-store-lost",
+            format!("the platform's own store `{store}` is not listed"),
+            "the node lacks the images that its own system needs",
+            format!("list `{store}` too"),
+        );
+    }
+    for store in expected.stores.iter().filter(|store| !listed.contains(store)) {
+        sink.whole(
+            "store-unlisted",
+            format!("`{store}` is not listed"),
+            "no engine sees its images",
+            "`storagectl generate … --from` adds it",
+        );
+    }
+}
+
+fn made_by(read: &Read, config: &Config) -> &'static str {
+    use crate::provision::read::Format;
+    if read.format == Format::MachineConfig || config.is_openshift() {
+        "make it with a unit that is ordered before crio.service, or in tmpfiles.d"
+    } else {
+        "add it to `storage.directories`"
+    }
+}
+
+/// Whether a listed directory will be there: made by the document, or part of the image.
+fn is_made(_: &Read, config: &Config, store: &str, expected: &Expected) -> bool {
+    if store.starts_with("/usr/") || expected.kept.iter().chain(&expected.present).any(|there| there == store)
+    {
+        return true;
+    }
+    let below = |name: &str| Path::new(name).starts_with(store);
+    let entries = config.directories.iter().chain(&config.files).chain(&config.links);
+    if entries.into_iter().any(|entry| below(&entry.name)) {
+        return true;
+    }
+    // A file system that is mounted there: systemd makes the directory.
+    let storage = config.node.get("storage");
+    let filesystems =
+        storage.and_then(|storage| storage.get("filesystems")).map(Node::items).unwrap_or_default();
+    if filesystems.iter().any(|it| it.get("path").and_then(Node::raw) == Some(store)) {
+        return true;
+    }
+    let by_unit = config.units.iter().filter_map(unit_text).any(|(_, text)| {
+        let commands = ["ExecStart", "ExecStartPre"].into_iter().flat_map(|key| settings(text, key));
+        let makes = |command: &str| ["mkdir", "install -d", "--root"].iter().any(|it| command.contains(it));
+        commands.into_iter().any(|command| makes(command) && mentions(command, store))
+            || settings(text, "Where").any(|place| place.trim() == store)
+    });
+    let by_tmpfiles = config.texts().iter().any(|(path, text)| {
+        let line = |line: &str| {
+            let mut words = line.split_whitespace();
+            let kind = words.next().unwrap_or_default().trim_end_matches(['!', '-', '+', '=']);
+            matches!(kind, "d" | "D" | "v" | "q" | "Q" | "C" | "L")
+                && words.next().is_some_and(|it| clean(it.trim_matches('"')) == store)
+        };
+        path.contains("/tmpfiles.d/") && text.lines().any(line)
+    });
+    by_unit || by_tmpfiles
+}
+
+/// What each engine sees in each version of the platform.
+fn readings(files: &[PlatformFile], expected: &Expected, sink: &mut Sink) {
+    let main = files.iter().find(|(path, _)| path == Path::new(MAIN_FILE));
+    let wanted: Option<Vec<String>> = if expected.exactly {
+        Some(expected.stores.clone())
+    } else {
+        main.and_then(|(_, text)| StoreList::paths(&conf::Document::parse(text.as_str()).ok()?).ok())
+            .map(|paths| paths.iter().map(|path| clean(path)).collect())
+    };
+    // CRI-O's own options are for it alone.
+    let own_options = files.iter().any(|(path, _)| path.starts_with("/etc/crio"));
+    for world in &expected.worlds {
+        for profile in profiles(expected.generations) {
+            let seen = reading(world, files, profile);
+            if let Some(failure) = &seen.failure {
+                if !sink.has(&["conf-syntax", "conf-incomplete", "append-in-main", "engine-stops"]) {
+                    let message = format!("{profile} stops on such a node: {}", failure.message);
+                    sink.whole(
+                        "engine-stops",
+                        message,
+                        "its containers do not start",
+                        "mend the file that it reads",
+                    );
+                }
+                continue;
+            }
+            let paths: Vec<String> = seen.paths().into_iter().map(clean).collect();
+            let others = own_options && profile == Profile::Crio;
+            let Some(wanted) = wanted.as_ref().filter(|wanted| **wanted != paths && !others) else {
+                continue;
+            };
+            if sink.has(&["drop-in-hides-main", "store-unseen", "append-in-main"]) {
+                continue;
+            }
+            let hides = profile.is_modern() && !world.is_empty();
+            let (id, hint) = match hides {
+                true => (
+                    "drop-in-hides-main",
+                    "write a drop-in beside it: `storagectl generate … --from` adds one",
+                ),
+                false => ("store-unseen", "give every engine the same list"),
+            };
+            sink.whole(
+                id,
+                format!("{profile} sees {paths:?} on such a node, and storage.conf says {wanted:?}"),
+                "the images of the others are missing",
+                hint,
+            );
+        }
+    }
+}

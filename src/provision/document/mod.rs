@@ -1,0 +1,53 @@
+//! JSON and YAML as text, as values, and as places in a text.
+//!
+//! New text is written from a [`Value`] by [`to_json`] or [`to_yaml`]: no YAML
+//! library at hand writes block scalars and octal modes as a person would.
+//! A document that somebody else wrote is read as a [`Node`], in which everything
+//! has its place, and changed by splices, as storage.conf is: comments, order,
+//! quotes and indentation of everything else stay.
+
+mod edit;
+mod node;
+mod read_json;
+mod read_yaml;
+mod value;
+mod write_json;
+mod write_yaml;
+
+pub use edit::{EditFault, merge};
+pub use node::{Key, Kind, Node};
+pub use value::{Value, map, text};
+pub use write_json::to_json;
+pub use write_yaml::to_yaml;
+
+/// Why a text is not a document, and where, in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// What is wrong, as a sentence without a full stop.
+    pub message: String,
+    /// Where it is wrong.
+    pub at: usize,
+}
+
+/// A document of either language.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// Its text.
+    pub text: String,
+    /// What it holds.
+    pub root: Node,
+    /// Whether it is JSON.
+    pub is_json: bool,
+}
+
+impl Document {
+    /// Reads a text as JSON if it starts with a brace, else as YAML.
+    ///
+    /// # Errors
+    /// [`Unreadable`] with the place of the first fault.
+    pub fn parse(text: &str) -> Result<Self, Unreadable> {
+        let is_json = text.trim_start_matches('\u{feff}').trim_start().starts_with('{');
+        let root = if is_json { read_json::parse(text)? } else { read_yaml::parse(text)? };
+        Ok(Self { text: text.to_owned(), root, is_json })
+    }
+}

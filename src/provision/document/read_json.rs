@@ -1,0 +1,96 @@
+//! Reading JSON with places. `serde_json` judges the text; what it accepts is walked.
+
+use std::ops::Range;
+
+use super::node::{Key, Kind, Node};
+use super::{Unreadable, node};
+
+/// Reads a text.
+pub(super) fn parse(text: &str) -> Result<Node, Unreadable> {
+    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
+        let message = error.to_string();
+        let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
+        return Err(Unreadable { message, at: offset(text, error.line(), error.column()) });
+    }
+    let mut reader = Reader { text, at: 0 };
+    Ok(reader.value())
+}
+
+/// The byte at a line, from 1, and a column, in bytes.
+fn offset(text: &str, line: usize, column: usize) -> usize {
+    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let at = (start + column.saturating_sub(1)).min(text.len());
+    (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn peek(&mut self) -> u8 {
+        let bytes = self.text.as_bytes();
+        while bytes.get(self.at).is_some_and(u8::is_ascii_whitespace) {
+            self.at += 1;
+        }
+        bytes.get(self.at).copied().unwrap_or(0)
+    }
+
+    /// Steps over a byte if it is the next one.
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == byte;
+        self.at += usize::from(found);
+        found
+    }
+
+    fn value(&mut self) -> Node {
+        let first = self.peek();
+        let start = self.at;
+        let kind = match first {
+            b'{' => {
+                self.at += 1;
+                let mut pairs = Vec::new();
+                while self.peek() == b'"' {
+                    let (name, span) = self.string();
+                    self.take(b':');
+                    pairs.push((Key { name, span }, self.value()));
+                    self.take(b',');
+                }
+                self.take(b'}');
+                Kind::Map { pairs, flow: true }
+            }
+            b'[' => {
+                self.at += 1;
+                let mut items = Vec::new();
+                while !matches!(self.peek(), b']' | 0) {
+                    items.push(self.value());
+                    self.take(b',');
+                }
+                self.take(b']');
+                Kind::List { items, flow: true }
+            }
+            b'"' => Kind::Scalar { text: self.string().0, plain: false },
+            _ => {
+                let rest = &self.text[start..];
+                let end = rest.find([',', ']', '}', ' ', '\n', '\r', '\t']).unwrap_or(rest.len());
+                self.at += end.max(1);
+                Kind::Scalar { text: rest[..end].to_owned(), plain: true }
+            }
+        };
+        node::Node { span: start..self.at, kind }
+    }
+
+    fn string(&mut self) -> (String, Range<usize>) {
+        let start = self.at;
+        let bytes = self.text.as_bytes();
+        self.at += 1;
+        while bytes[self.at] != b'"' {
+            self.at += if bytes[self.at] == b'\\' { 2 } else { 1 };
+        }
+        self.at += 1;
+        let span = start..self.at;
+        let text = serde_json::from_str(&self.text[span.clone()]).expect("the whole was valid JSON");
+        (text, span)
+    }
+}

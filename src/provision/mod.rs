@@ -1,0 +1,48 @@
+//! Documents that decide the stores of nodes which do not exist yet.
+//!
+//! Most hosts of a fleet never see a shell: Ignition, the Machine Config Operator, OCNE,
+//! image builders or Ansible write their files. A [`Model`] says what a node shall
+//! have; [`Configuration`] makes its storage.conf of it, and a drop-in where one of the
+//! platform's would hide that; a [`Layout`] adds directories and units; and one file a
+//! kind writes that down. Pure: texts in, texts out.
+//!
+//! Nothing is printed that was not read back: the document is read again as whatever
+//! applies it would read it, and the engines' models read the files that come out. The
+//! same reading finds what is wrong in documents that somebody else wrote.
+
+pub mod ansible;
+pub mod butane;
+pub mod check;
+pub mod cloud_config;
+pub mod container_runtime_config;
+pub mod containerfile;
+pub mod crio;
+pub mod data_url;
+pub mod document;
+pub mod drop_in;
+pub mod ignition;
+pub mod kickstart;
+mod layout;
+pub mod machine_config;
+mod merge;
+mod model;
+pub mod ocne;
+pub mod osbuild;
+mod preset;
+mod prove;
+pub mod read;
+mod request;
+mod script;
+mod simple;
+mod storage_conf;
+pub mod tmpfiles;
+mod units;
+
+pub use layout::{Directories, Directory, File, Layout, Unit};
+pub use merge::{machine_of, merge};
+pub use model::{Generations, MAIN_FILE, Model, PlatformFile, Store, check_image};
+pub use preset::{PRESETS, Preset};
+pub use request::{Kind, Request, Written};
+pub use simple::Simple;
+pub use storage_conf::Configuration;
+pub use units::shell as shell_word;

@@ -1,0 +1,131 @@
+//! What a node shall have, whatever will set it up.
+
+use std::path::PathBuf;
+
+use super::preset::Preset;
+use crate::conf::{Document, Position, clean};
+use crate::problem::Problem;
+
+/// The administrator's main file, which every document writes as a whole.
+pub const MAIN_FILE: &str = "/etc/containers/storage.conf";
+
+/// A directory with images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    /// Its absolute path, cleaned.
+    pub path: String,
+    /// Its mode if it is made.
+    pub mode: u32,
+    /// Whether the document makes it; else the system's image brings it.
+    pub create: bool,
+}
+
+/// A file that a node has before any document is applied, by its path, with its text.
+pub type PlatformFile = (PathBuf, String);
+
+/// The generations of engines that shall see the stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Generations {
+    /// All: the main file, and a drop-in where one of the platform's would hide it.
+    #[default]
+    All,
+    /// Those that read one file.
+    Legacy,
+    /// Those that read drop-ins; there is only a drop-in then.
+    Modern,
+}
+
+/// What a node shall have.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The stores, in order.
+    pub stores: Vec<Store>,
+    /// Where they stand among those of the platform.
+    pub position: Position,
+    /// Images to be pulled into the first store that is made.
+    pub images: Vec<String>,
+    /// The credentials for that, a file on the node.
+    pub authfile: Option<String>,
+    /// The main file that is edited; nothing stands for the least that engines need.
+    pub base: String,
+    /// Stores of the platform, which stay listed.
+    pub kept: Vec<String>,
+    /// What the platform's files may be, one set for each of its versions. All of them
+    /// get the same list of stores.
+    pub worlds: Vec<Vec<PlatformFile>>,
+    /// The engines.
+    pub generations: Generations,
+    /// Whether stores are labelled as the engines' own storage is.
+    pub selinux: bool,
+}
+
+impl Model {
+    /// A node of a platform that has no other files than the preset's.
+    pub fn new(preset: &Preset, stores: Vec<Store>) -> Self {
+        Self {
+            stores,
+            position: Position::Any,
+            images: Vec::new(),
+            authfile: preset.authfile.map(str::to_owned),
+            base: preset.base.to_owned(),
+            kept: preset.stores.iter().map(|store| (*store).to_owned()).collect(),
+            worlds: preset.worlds(),
+            generations: Generations::All,
+            selinux: preset.selinux,
+        }
+    }
+
+    /// The stores that the document makes.
+    pub fn created(&self) -> impl Iterator<Item = &Store> {
+        self.stores.iter().filter(|store| store.create)
+    }
+
+    /// The store that images are loaded into.
+    ///
+    /// # Errors
+    /// A [`Problem`] if there are images and none of the stores can be written to.
+    pub fn loaded(&self) -> Result<Option<&Store>, Problem> {
+        if self.images.is_empty() {
+            return Ok(None);
+        }
+        self.created().next().map(Some).ok_or_else(|| {
+            Problem::new(
+                "store-not-writable",
+                "there is no store that images could be loaded into",
+                "give a store outside /usr, such as `--store /var/images`",
+            )
+        })
+    }
+
+    /// The engines' own storage, as the main file says.
+    pub fn graphroot(&self) -> String {
+        let set = Document::parse(self.base.as_str()).ok();
+        let set = set.and_then(|doc| doc.string(&["storage", "graphroot"]).ok().flatten());
+        clean(&set.unwrap_or_else(|| "/var/lib/containers/storage".to_owned()))
+    }
+}
+
+impl Store {
+    /// A store. Below /usr, which is read-only where such documents are applied, it is
+    /// not made.
+    pub fn new(path: &str, mode: u32) -> Self {
+        Self { path: clean(path), mode, create: !path.starts_with("/usr/") }
+    }
+}
+
+/// Whether a text can be the name of an image in a unit or a command, and is one.
+///
+/// # Errors
+/// A [`Problem`] that says that it is not.
+pub fn check_image(image: &str) -> Result<(), Problem> {
+    let letter = |it: char| it.is_ascii_alphanumeric() || matches!(it, '.' | '_' | '-' | '/' | ':' | '@');
+    let starts = image.starts_with(|it: char| it.is_ascii_alphanumeric());
+    if starts && image.chars().all(letter) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        "image-name",
+        format!("`{}` is not the name of an image", image.escape_debug()),
+        "give it as podman does, such as `registry.example/app:1`",
+    ))
+}

@@ -1,0 +1,60 @@
+//! Reading back what was written.
+
+use super::check::{Expected, check};
+use super::layout::Layout;
+use super::model::Model;
+use super::read::{Format, Read};
+use crate::problem::Problem;
+
+/// Whether a document says what it should: it is read as whatever applies it reads it,
+/// its files hold what the layout says, no rule finds anything, and every engine that
+/// is served starts with them and sees exactly these stores.
+///
+/// # Errors
+/// A [`Problem`] with the first thing that is not so.
+pub(super) fn prove(text: &str, format: Format, layout: &Layout, model: &Model) -> Result<(), Problem> {
+    let wrong = |what: String| {
+        Problem::new(
+            "document-wrong",
+            format!("the document that came out is wrong: {what}"),
+            "nothing was written; if it is not the base that is wrong, please report this",
+        )
+    };
+    let read = Read::parse(text).map_err(|unread| wrong(format!("{unread:?}")))?;
+    if let Some(config) = &read.config {
+        let texts = config.texts();
+        for file in &layout.files {
+            let same = |(path, text): &&(String, String)| *path == file.path && *text == file.text;
+            if texts.iter().filter(same).count() != 1 {
+                return Err(wrong(format!("`{}` does not come out as it went in", file.path)));
+            }
+        }
+        let named =
+            |entries: &[super::read::Entry], name: &str| entries.iter().any(|entry| entry.name == name);
+        let lost = layout.directories.iter().find(|it| !named(&config.directories, &it.path));
+        if let Some(directory) = lost {
+            return Err(wrong(format!("the directory `{}` is not in it", directory.path)));
+        }
+        if let Some(unit) = layout.units.iter().find(|it| !named(&config.units, &it.name)) {
+            return Err(wrong(format!("the unit `{}` is not in it", unit.name)));
+        }
+    }
+    let expected = Expected {
+        stores: layout.stores.clone(),
+        exactly: true,
+        // What the document does not make, the image has.
+        kept: layout
+            .stores
+            .iter()
+            .filter(|path| model.created().all(|it| it.path != **path))
+            .cloned()
+            .collect(),
+        present: Vec::new(),
+        worlds: model.worlds.clone(),
+        generations: model.generations,
+    };
+    match check(text, format, &expected).into_iter().next() {
+        Some(finding) => Err(wrong(finding.message)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,249 @@
+//! A document as whatever applies it reads it.
+
+use std::ops::Range;
+
+use super::butane::{DIALECTS, Dialect};
+use super::data_url::{self, Undecodable};
+use super::document::{Document, Node, Unreadable};
+use super::ignition::Spec;
+use super::ocne;
+
+/// What a document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Ignition, JSON.
+    Ignition,
+    /// Butane.
+    Butane,
+    /// A MachineConfig.
+    MachineConfig,
+    /// A ContainerRuntimeConfig.
+    ContainerRuntimeConfig,
+    /// A cluster configuration of OCNE.
+    Ocne,
+}
+
+/// What a file shall hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing is said.
+    Nothing,
+    /// It is fetched from this place.
+    Elsewhere(String),
+    /// These bytes, as they stand in the document, before anything is decompressed.
+    Bytes(Vec<u8>),
+    /// It cannot be decoded.
+    Wrong(Undecodable),
+}
+
+/// A directory, file, link or unit of a document.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// All that is said of it.
+    pub node: Node,
+    /// Its path, or a unit's name.
+    pub name: String,
+}
+
+/// The Ignition or Butane configuration in a document.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The text that it stands in: the document, or a string in it.
+    pub doc: Document,
+    /// Whether that is a string in the document.
+    pub is_inner: bool,
+    /// Where in that text it stands.
+    pub node: Node,
+    /// Whether it is Butane.
+    pub is_butane: bool,
+    /// The specification, if it is a known one.
+    pub spec: Option<Spec>,
+    /// Butane's variant and version, if they are known.
+    pub dialect: Option<Dialect>,
+    /// The directories.
+    pub directories: Vec<Entry>,
+    /// The files.
+    pub files: Vec<Entry>,
+    /// The links.
+    pub links: Vec<Entry>,
+    /// The units.
+    pub units: Vec<Entry>,
+}
+
+/// A document that was read.
+#[derive(Debug, Clone)]
+pub struct Read {
+    /// What it is.
+    pub format: Format,
+    /// All of it.
+    pub doc: Document,
+    /// The configuration in it; a ContainerRuntimeConfig has none.
+    pub config: Option<Config>,
+}
+
+/// Why a document cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unread {
+    /// It is neither JSON nor YAML.
+    Text(Unreadable),
+    /// The text in `extraIgnitionInline` is neither.
+    Inner(String, Unreadable),
+    /// It is none of the documents that are known.
+    Unknown,
+    /// OCNE's configuration has none in it.
+    NoInline,
+    /// It has something else than a string.
+    NotString(Range<usize>),
+}
+
+impl Read {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// [`Unread`] if it is not one that is known.
+    pub fn parse(text: &str) -> Result<Self, Unread> {
+        let doc = Document::parse(text).map_err(Unread::Text)?;
+        let format = format_of(&doc.root).ok_or(Unread::Unknown)?;
+        let config = match format {
+            Format::Ignition | Format::Butane => Some(Config::of(&doc, false, doc.root.clone())),
+            Format::MachineConfig => {
+                doc.root.at(&["spec", "config"]).map(|node| Config::of(&doc, false, node.clone()))
+            }
+            Format::ContainerRuntimeConfig => None,
+            Format::Ocne => {
+                let node = doc.root.get(ocne::KEY).filter(|node| !node.is_null()).ok_or(Unread::NoInline)?;
+                let Some(text) = node.text() else {
+                    return Err(Unread::NotString(node.span.clone()));
+                };
+                let inner = Document::parse(text).map_err(|fault| Unread::Inner(text.to_owned(), fault))?;
+                let node = inner.root.clone();
+                Some(Config::of(&inner, true, node))
+            }
+        };
+        Ok(Self { format, doc, config })
+    }
+}
+
+fn format_of(root: &Node) -> Option<Format> {
+    match root.get("kind").and_then(Node::raw) {
+        Some("MachineConfig") => return Some(Format::MachineConfig),
+        Some("ContainerRuntimeConfig") => return Some(Format::ContainerRuntimeConfig),
+        _ => {}
+    }
+    let has = |key: &str| root.get(key).is_some();
+    if has("variant") {
+        return Some(Format::Butane);
+    }
+    if has("ignition") || (has("storage") && !has("providers")) {
+        return Some(Format::Ignition);
+    }
+    // What else a cluster's configuration has (pkg/config/types in OCNE's repository).
+    let of_ocne = ["extraIgnition", "providers", "provider", "kubernetesVersion", "workerNodes"];
+    (has(ocne::KEY) || of_ocne.iter().any(|key| has(key))).then_some(Format::Ocne)
+}
+
+impl Config {
+    fn of(doc: &Document, is_inner: bool, node: Node) -> Self {
+        let is_butane = node.get("variant").is_some();
+        let raw = |path: &[&str]| node.at(path).and_then(Node::raw);
+        let dialect = raw(&["variant"]).zip(raw(&["version"])).and_then(|(variant, version)| {
+            DIALECTS.iter().find(|it| it.variant == variant && it.version == version).copied()
+        });
+        let spec = match is_butane {
+            true => dialect.map(|dialect| dialect.spec),
+            false => raw(&["ignition", "version"]).filter(|it| it.ends_with(".0")).and_then(Spec::named),
+        };
+        let entries = |path: &[&str], key: &str| -> Vec<Entry> {
+            let items = node.at(path).map(Node::items).unwrap_or_default();
+            let entry = |item: &Node| Entry {
+                name: item.get(key).and_then(Node::raw).unwrap_or_default().to_owned(),
+                node: item.clone(),
+            };
+            items.iter().map(entry).collect()
+        };
+        Self {
+            directories: entries(&["storage", "directories"], "path"),
+            files: entries(&["storage", "files"], "path"),
+            links: entries(&["storage", "links"], "path"),
+            units: entries(&["systemd", "units"], "name"),
+            doc: doc.clone(),
+            is_inner,
+            is_butane,
+            spec,
+            dialect,
+            node,
+        }
+    }
+
+    /// Whether it becomes a MachineConfig.
+    pub fn is_openshift(&self) -> bool {
+        self.dialect.is_some_and(Dialect::is_openshift)
+    }
+
+    /// The files that can be decoded, by path, with what they will hold.
+    pub fn texts(&self) -> Vec<(String, String)> {
+        let text = |entry: &Entry| {
+            let bytes = entry.decoded().ok()??;
+            Some((entry.name.clone(), String::from_utf8(bytes).ok()?))
+        };
+        self.files.iter().filter_map(text).collect()
+    }
+}
+
+impl Entry {
+    /// What a file shall hold.
+    pub fn content(&self) -> Content {
+        let Some(contents) = self.node.get("contents") else {
+            return Content::Nothing;
+        };
+        if let Some(text) = contents.get("inline").and_then(Node::raw) {
+            return Content::Bytes(text.as_bytes().to_vec());
+        }
+        if let Some(file) = contents.get("local").and_then(Node::raw) {
+            return Content::Elsewhere(file.to_owned());
+        }
+        match contents.get("source").and_then(Node::raw) {
+            None => Content::Nothing,
+            Some("") => Content::Bytes(Vec::new()),
+            Some(source) => match data_url::decode(source) {
+                Ok(bytes) => Content::Bytes(bytes),
+                Err(Undecodable::Scheme(scheme))
+                    if ["http", "https", "tftp", "s3", "arn", "gs"].contains(&scheme.as_str()) =>
+                {
+                    Content::Elsewhere(source.to_owned())
+                }
+                Err(fault) => Content::Wrong(fault),
+            },
+        }
+    }
+
+    /// The compression that is said of a file, or nothing.
+    pub fn compression(&self) -> &str {
+        self.node
+            .at(&["contents", "compression"])
+            .filter(|node| !node.is_null())
+            .and_then(Node::raw)
+            .unwrap_or("")
+    }
+
+    /// The bytes that will be in the file; `None` if the document does not have them.
+    ///
+    /// # Errors
+    /// [`Undecodable`] if it says something that is not so.
+    pub fn decoded(&self) -> Result<Option<Vec<u8>>, Undecodable> {
+        match self.content() {
+            Content::Bytes(bytes) => {
+                // Butane compresses what stands inline itself.
+                let inline = self.node.at(&["contents", "inline"]).is_some();
+                data_url::decompress(bytes, if inline { "" } else { self.compression() }).map(Some)
+            }
+            Content::Wrong(fault) => Err(fault),
+            Content::Nothing | Content::Elsewhere(_) => Ok(None),
+        }
+    }
+
+    /// Where a part of it stands, or all of it.
+    pub fn span(&self, path: &[&str]) -> Range<usize> {
+        self.node.at(path).unwrap_or(&self.node).span.clone()
+    }
+}

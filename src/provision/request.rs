@@ -1,0 +1,152 @@
+//! Asking for a document.
+
+use super::butane::{self, Dialect, Machine};
+use super::ignition::{self, Spec};
+use super::layout::{Directories, Layout};
+use super::model::Model;
+use super::prove::prove;
+use super::read::Format;
+use super::simple::Simple;
+use super::{container_runtime_config, machine_config, ocne};
+use crate::problem::Problem;
+
+/// A kind of document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An Ignition configuration.
+    Ignition,
+    /// A Butane configuration.
+    Butane,
+    /// A MachineConfig.
+    MachineConfig,
+    /// A ContainerRuntimeConfig.
+    ContainerRuntimeConfig,
+    /// A cluster configuration of OCNE.
+    Ocne,
+    /// A kind that is only written.
+    Simple(Simple),
+}
+
+impl Kind {
+    /// What such a document is read as; `None` for kinds that are only written.
+    pub fn format(self) -> Option<Format> {
+        match self {
+            Self::Ignition => Some(Format::Ignition),
+            Self::Butane => Some(Format::Butane),
+            Self::MachineConfig => Some(Format::MachineConfig),
+            Self::ContainerRuntimeConfig => Some(Format::ContainerRuntimeConfig),
+            Self::Ocne => Some(Format::Ocne),
+            Self::Simple(_) => None,
+        }
+    }
+
+    /// The preset of the nodes that such documents are for, if Butane's variant is this.
+    pub fn usual_preset(self, variant: &str) -> &'static str {
+        match (self, variant) {
+            (Self::Ocne, _) => "ocne",
+            (Self::MachineConfig | Self::ContainerRuntimeConfig, _) | (Self::Butane, "openshift") => "rhcos",
+            (Self::Butane, "fcos" | "fiot") => "fedora",
+            (Self::Butane, "r4e") => "rhel9",
+            (Self::Butane, "flatcar") => "flatcar",
+            (Self::Simple(kind), _) => kind.usual_preset(),
+            _ => "none",
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The kind.
+    pub kind: Kind,
+    /// What a node shall have.
+    pub model: Model,
+    /// Ignition's specification, where it is written directly.
+    pub spec: Spec,
+    /// Butane's variant and version, where that is written.
+    pub dialect: Dialect,
+    /// The name and role of an object.
+    pub machine: Machine,
+    /// Whether the base was given, and not the preset's or a tree's.
+    pub has_base: bool,
+    /// The comment with which YAML starts.
+    pub made_by: String,
+}
+
+/// A document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Its text.
+    pub text: String,
+    /// What there is to know.
+    pub warnings: Vec<String>,
+}
+
+impl Request {
+    /// Writes the document, and reads it back.
+    ///
+    /// # Errors
+    /// A [`Problem`] if the kind cannot hold what is asked for, or a node would not do
+    /// what it should.
+    pub fn write(&self) -> Result<Written, Problem> {
+        let model = &self.model;
+        if model.stores.is_empty() {
+            return Err(Problem::new(
+                "no-store",
+                "no store is given",
+                "give its path on the nodes: `--store /var/images`",
+            ));
+        }
+        let mut warnings = Vec::new();
+        let proved = |text: String, format, layout: &Layout| {
+            prove(&text, format, layout, model)?;
+            Ok::<_, Problem>(text)
+        };
+        let text = match self.kind {
+            Kind::Ignition => {
+                let layout = Layout::of(model, Directories::Made)?;
+                proved(ignition::write(&layout, self.spec), Format::Ignition, &layout)?
+            }
+            Kind::Butane => {
+                if self.dialect.is_openshift() {
+                    warnings.push(machine_config::order(&self.machine));
+                }
+                let layout = Layout::of(model, self.dialect.directories())?;
+                let text = butane::write(&layout, self.dialect, &self.machine, &self.made_by);
+                proved(text, Format::Butane, &layout)?
+            }
+            Kind::MachineConfig => {
+                warnings.push(machine_config::order(&self.machine));
+                let layout = Layout::of(model, Directories::ByUnit)?;
+                let text = machine_config::write(&layout, self.spec, &self.machine, &self.made_by);
+                proved(text, Format::MachineConfig, &layout)?
+            }
+            Kind::ContainerRuntimeConfig => {
+                self.lacks_images("a ContainerRuntimeConfig", "`generate machineconfig`")?;
+                warnings.extend(container_runtime_config::directories(model));
+                let layout = Layout::of(model, Directories::Made)?;
+                let text = container_runtime_config::write(&layout.stores, &self.machine, &self.made_by)?;
+                proved(text, Format::ContainerRuntimeConfig, &layout)?
+            }
+            Kind::Ocne => {
+                ocne::check(self.dialect)?;
+                let layout = Layout::of(model, Directories::Made)?;
+                let text = ocne::write(&layout, self.dialect, &self.machine, &self.made_by);
+                proved(text, Format::Ocne, &layout)?
+            }
+            Kind::Simple(kind) => return kind.write(model, &self.made_by),
+        };
+        Ok(Written { text, warnings })
+    }
+
+    /// For a kind that cannot load images.
+    ///
+    /// # Errors
+    /// A [`Problem`] if images are asked for.
+    pub(super) fn lacks_images(&self, kind: &str, other: &str) -> Result<(), Problem> {
+        if self.model.images.is_empty() {
+            return Ok(());
+        }
+        Err(Problem::new("kind-lacks", format!("{kind} cannot load images"), format!("use {other} for that")))
+    }
+}

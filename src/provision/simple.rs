@@ -1,0 +1,78 @@
+//! Kinds that are only written: no document of somebody else's is checked or merged.
+
+use super::model::Model;
+use super::request::Written;
+use super::{ansible, cloud_config, containerfile, crio, drop_in, kickstart, osbuild, tmpfiles};
+use crate::problem::Problem;
+
+/// Such a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Simple {
+    /// A file of tmpfiles.d.
+    Tmpfiles,
+    /// A drop-in of storage.conf.
+    DropIn,
+    /// Instructions of a Containerfile for bootc.
+    Containerfile,
+    /// A section of a kickstart file.
+    Kickstart,
+    /// A cloud-config.
+    CloudConfig,
+    /// A playbook of Ansible.
+    Ansible,
+    /// A drop-in of crio.conf.
+    Crio,
+    /// Stages of osbuild.
+    Osbuild,
+}
+
+impl Simple {
+    /// The preset of the nodes that such documents are for.
+    pub fn usual_preset(self) -> &'static str {
+        match self {
+            Self::Containerfile | Self::Kickstart => "fedora",
+            Self::Osbuild => "image-builder",
+            _ => "none",
+        }
+    }
+
+    /// Writes such a document. `made_by` is the comment that it starts with.
+    ///
+    /// # Errors
+    /// A [`Problem`] if the kind cannot hold what is asked for, or a node would not do
+    /// what it should.
+    pub fn write(self, model: &Model, made_by: &str) -> Result<Written, Problem> {
+        if let Some((kind, other)) = self.without_images()
+            && !model.images.is_empty()
+        {
+            return Err(Problem::new(
+                "kind-lacks",
+                format!("{kind} cannot load images"),
+                format!("use {other} for that"),
+            ));
+        }
+        let (text, warnings) = match self {
+            Self::Tmpfiles => (tmpfiles::write(model, made_by)?, tmpfiles::warnings(model)),
+            Self::DropIn => (drop_in::write(model, made_by)?, drop_in::warnings(model)),
+            Self::Containerfile => (containerfile::write(model, made_by)?, Vec::new()),
+            Self::Kickstart => (kickstart::write(model, made_by)?, Vec::new()),
+            Self::CloudConfig => (cloud_config::write(model, made_by)?, Vec::new()),
+            Self::Ansible => (ansible::write(model, made_by)?, Vec::new()),
+            Self::Crio => (crio::write(model, made_by)?, crio::warnings(model)),
+            Self::Osbuild => osbuild::write(model, made_by)?,
+        };
+        Ok(Written { text, warnings })
+    }
+
+    /// For a kind that cannot load images: what it is, and what can.
+    fn without_images(self) -> Option<(&'static str, &'static str)> {
+        const UNITS: &str = "`generate cloud-config`, `containerfile` or `ignition`";
+        match self {
+            Self::Tmpfiles => Some(("tmpfiles.d", UNITS)),
+            Self::DropIn => Some(("a drop-in", UNITS)),
+            Self::Crio => Some(("crio.conf", UNITS)),
+            Self::Osbuild => Some(("this stage", "osbuild's stage `org.osbuild.skopeo`")),
+            _ => None,
+        }
+    }
+}

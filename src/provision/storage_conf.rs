@@ -1,0 +1,215 @@
+//! The files that give a node's engines their stores.
+//!
+//! The main file is the base with the stores added by the same splices that edit a
+//! host's own file, so its comments travel. A drop-in is beside it only where one of
+//! the platform's would hide it from engines that read drop-ins.
+
+use std::path::{Path, PathBuf};
+
+use super::model::{Generations, MAIN_FILE, Model, PlatformFile};
+use crate::conf::{self, Document, EditError, Essentials, Fault, Position, StoreList, add_essentials, clean};
+use crate::engine::{Cache, Environment, Profile, Reading, View, read};
+use crate::problem::Problem;
+
+/// The configuration of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Configuration {
+    /// The files, by path: the main file, and a drop-in where one is needed.
+    pub files: Vec<PlatformFile>,
+    /// The stores that every engine that is served sees with them, in order.
+    pub stores: Vec<String>,
+}
+
+impl Configuration {
+    /// The configuration that a model asks for.
+    ///
+    /// # Errors
+    /// A [`Problem`] if the base cannot be edited, or if an engine would stop or would
+    /// not see exactly these stores.
+    pub fn of(model: &Model) -> Result<Self, Problem> {
+        check_places(model)?;
+        let base = Document::parse(model.base.as_str()).map_err(|fault| in_base(model, fault))?;
+        let main = main_file(model, &base)?;
+        let stores: Vec<String> = StoreList::paths(&main)
+            .map_err(|fault| in_base(model, fault))?
+            .iter()
+            .map(|path| clean(path))
+            .collect();
+        if model.generations == Generations::Modern {
+            // The platform's main file stays; what it lists is not ours to know.
+            let file = drop_in(model, &stores, false);
+            let this = Self { files: vec![file], stores };
+            this.prove(model)?;
+            return Ok(this);
+        }
+        let main = (PathBuf::from(MAIN_FILE), main.text().to_owned());
+        let alone = Self { files: vec![main.clone()], stores: stores.clone() };
+        if alone.prove(model).is_ok() {
+            return Ok(alone);
+        }
+        let this = Self { files: vec![main, drop_in(model, &stores, false)], stores };
+        this.prove(model)?;
+        Ok(this)
+    }
+
+    /// Whether every engine that is served sees exactly these stores, in each version
+    /// of the platform.
+    ///
+    /// # Errors
+    /// A [`Problem`] that says which engine does not.
+    pub fn prove(&self, model: &Model) -> Result<(), Problem> {
+        for world in &model.worlds {
+            for profile in profiles(model.generations) {
+                let reading = reading(world, &self.files, profile);
+                if let Some(failure) = &reading.failure {
+                    return Err(Problem::new(
+                        "engine-stops",
+                        format!("{profile} would stop on such a node: {}", failure.message),
+                        "give a storage.conf with which it starts, with `--base`",
+                    ));
+                }
+                let seen: Vec<String> = reading.paths().into_iter().map(clean).collect();
+                if seen != self.stores {
+                    return Err(Problem::new(
+                        "store-unseen",
+                        format!("{profile} would see {seen:?} on such a node, and not {:?}", self.stores),
+                        "a drop-in of the platform sets the list after everything else: give another `--base` or `--preset`",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The main file's text.
+    pub fn main(&self) -> Option<&str> {
+        self.files.iter().find(|(path, _)| path == Path::new(MAIN_FILE)).map(|(_, text)| text.as_str())
+    }
+
+    /// The drop-in.
+    pub fn drop_in(&self) -> Option<&PlatformFile> {
+        self.files.iter().find(|(path, _)| path != Path::new(MAIN_FILE))
+    }
+}
+
+/// The engines of a generation.
+pub(super) fn profiles(generations: Generations) -> impl Iterator<Item = Profile> {
+    Profile::ALL.into_iter().filter(move |profile| match generations {
+        Generations::All => true,
+        Generations::Legacy => !profile.is_modern(),
+        Generations::Modern => profile.is_modern(),
+    })
+}
+
+/// A node with these files, as root's engine reads it.
+pub(super) fn reading(world: &[PlatformFile], files: &[PlatformFile], profile: Profile) -> Reading {
+    let cache = Cache::default();
+    let view = world
+        .iter()
+        .chain(files)
+        .fold(View::of_nothing(&cache), |view, (path, text)| view.with(path.clone(), Some(text.clone())));
+    read(&view, &Environment::new(0, []), profile)
+}
+
+/// Refuses stores that no node can have.
+fn check_places(model: &Model) -> Result<(), Problem> {
+    let graphroot = model.graphroot();
+    let mut seen: Vec<&str> = Vec::new();
+    for store in &model.stores {
+        let path = &store.path;
+        let shown = format!("the store `{path}`");
+        if *path == graphroot {
+            return Err(Problem::new(
+                "store-is-graphroot",
+                format!("{shown} is the engine's own storage"),
+                "give it a directory of its own, such as `/var/images`",
+            ));
+        }
+        if Path::new(path).starts_with(&graphroot) {
+            return Err(Problem::new(
+                "store-in-graphroot",
+                format!("{shown} is inside the engine's own storage, which CRI-O wipes after a power cut"),
+                "give it a directory of its own, such as `/var/images`",
+            ));
+        }
+        if Path::new(&graphroot).starts_with(path) {
+            return Err(Problem::new(
+                "store-contains-graphroot",
+                format!("{shown} contains the engine's own storage"),
+                "give it a directory of its own, such as `/var/images`",
+            ));
+        }
+        if ["/usr/lib/bootc/storage", "/sysroot/ostree/bootc/storage"].contains(&path.as_str()) {
+            return Err(Problem::new(
+                "bootc-storage",
+                format!("{shown} is bootc's own, which bootc forbids to list for all engines"),
+                "use `GlobalArgs=--storage-opt=additionalimagestore=…` in the units that need it",
+            ));
+        }
+        if store.create
+            && ["/tmp/", "/run/", "/dev/", "/proc/", "/sys/"].iter().any(|dir| path.starts_with(dir))
+        {
+            return Err(Problem::new(
+                "store-temporary",
+                format!("{shown} is gone after a boot, and then no engine starts"),
+                "give it a directory that stays, such as `/var/images`",
+            ));
+        }
+        if seen.contains(&path.as_str()) {
+            return Err(Problem::new(
+                "store-twice",
+                format!("{shown} is given twice"),
+                "give each store once",
+            ));
+        }
+        seen.push(path);
+    }
+    Ok(())
+}
+
+/// The base with what engines need, the platform's stores and the model's.
+fn main_file(model: &Model, base: &Document) -> Result<Document, Problem> {
+    let with = |fault| in_base(model, fault);
+    let whole = add_essentials(base, &Essentials::default(), true).map_err(with)?;
+    let whole = whole.as_ref().unwrap_or(base);
+    let mut kept = model.kept.clone();
+    // What the platform's own drop-ins list, CRI-O does not see: it is in the main file too.
+    for world in &model.worlds {
+        let seen = reading(world, &[(PathBuf::from(MAIN_FILE), whole.text().to_owned())], Profile::Podman6);
+        kept.extend(seen.stores.into_iter().map(|store| store.value));
+    }
+    let ours: Vec<String> = model.stores.iter().map(|store| store.path.clone()).collect();
+    kept.retain(|path| !ours.contains(&clean(path)));
+    let edit = |doc: &Document, paths: &[String], position: &Position| {
+        conf::add(doc, paths, position).map_err(|error| match error {
+            EditError::Fault(fault) => in_base(model, fault),
+            EditError::NotListed(path) => Problem::new(
+                "not-listed",
+                format!("`{path}` is not listed, so nothing can stand beside it"),
+                "leave out `--before` or `--after`, or name a store of the platform",
+            ),
+        })
+    };
+    let kept = edit(whole, &kept, &Position::Any)?;
+    let kept = kept.as_ref().unwrap_or(whole);
+    let all = edit(kept, &ours, &model.position)?;
+    Ok(all.as_ref().unwrap_or(kept).clone())
+}
+
+/// A drop-in behind all of the platform's, with the whole list or with what is added.
+pub(super) fn drop_in(model: &Model, stores: &[String], append: bool) -> PlatformFile {
+    const NAMES: [&str; 3] = ["99-storagectl.conf", "zz-storagectl.conf", "~storagectl.conf"];
+    let names = model.worlds.iter().flatten().filter_map(|(path, _)| path.file_name()?.to_str());
+    let last = names.filter(|name| *name != "storage.conf").max().unwrap_or_default();
+    let name = NAMES.into_iter().find(|name| *name > last).unwrap_or(NAMES[2]);
+    let items: String = stores.iter().map(|path| format!("  {},\n", conf::quoted(path))).collect();
+    let text = format!(
+        "# For engines that read drop-ins, which may hide the list of storage.conf.\n\
+         [storage.options]\nadditionalimagestores = [\n{items}  {{append={append}}},\n]\n"
+    );
+    (Path::new("/etc/containers/storage.conf.d").join(name), text)
+}
+
+fn in_base(model: &Model, fault: Fault) -> Problem {
+    Problem::at(fault, PathBuf::from("storage.conf"), &model.base)
+}

@@ -1,0 +1,209 @@
+//! Units that prepare stores before any engine starts.
+
+use super::layout::Unit;
+use super::model::{Model, Store, check_image};
+use crate::problem::Problem;
+
+/// Makes the stores' directories, where a document cannot.
+pub(super) const MAKE: &str = "storagectl-stores.service";
+/// Gives them the labels of the engines' own storage.
+pub(super) const LABEL: &str = "storagectl-label.service";
+/// Pulls images into one.
+pub(super) const LOAD: &str = "storagectl-load.service";
+
+/// What reads the stores, as the order of a unit that prepares them. Without sockets:
+/// those start before any service with the usual dependencies can.
+pub(super) const ENGINES: &str = "\
+    Before=crio-wipe.service crio.service kubelet.service microshift.service\n\
+    Before=podman.service podman-restart.service podman-auto-update.service\n";
+
+/// How often a pull is tried, and the seconds between.
+const TRIES: u32 = 10;
+const PAUSE: u32 = 15;
+
+/// The unit that makes the directories; `None` if there are none to be made.
+///
+/// It runs before basic.target, since other services of a node run podman, which stops
+/// without them: OpenShift's own do so on the first boot. CRI-O pulls it in each time it
+/// starts, so that a restart without a boot makes them too.
+pub(super) fn make_directories(model: &Model) -> Option<Unit> {
+    let stores: Vec<&Store> = model.created().collect();
+    if stores.is_empty() {
+        return None;
+    }
+    let make: String = stores
+        .iter()
+        .map(|store| {
+            format!("ExecStart=/usr/bin/install -d -m {:04o} {}\n", store.mode, argument(&store.path))
+        })
+        .collect();
+    let text = format!(
+        "[Unit]\n\
+         Description=Make the directories of additional image stores\n\
+         DefaultDependencies=no\n\
+         {mounts}\
+         Conflicts=shutdown.target\n\
+         Before=basic.target shutdown.target\n\
+         {ENGINES}\
+         \n\
+         [Service]\n\
+         Type=oneshot\n\
+         {make}\
+         \n\
+         [Install]\n\
+         WantedBy=basic.target crio.service\n",
+        mounts = mounts(&stores),
+    );
+    Some(Unit { name: MAKE.to_owned(), text, enabled: true })
+}
+
+/// The unit that labels the stores as containers need it; `None` if SELinux is of no
+/// concern. `semanage` is on few such nodes, so the line that it would write is written.
+pub(super) fn label(model: &Model) -> Option<Unit> {
+    let stores: Vec<&Store> = model.created().filter(|_| model.selinux).collect();
+    if stores.is_empty() {
+        return None;
+    }
+    let graphroot = model.graphroot();
+    let label = |store: &&Store| {
+        let path = &store.path;
+        let script = format!(
+            "subs=/etc/selinux/targeted/contexts/files/file_contexts.subs; \
+             grep -qxF {rule} $$subs || {{ echo {rule} >>$$subs && restorecon -RF {path}; }}",
+            rule = escaped(&shell(&format!("{path} {graphroot}"))),
+            path = escaped(&shell(path)),
+        );
+        format!("ExecStart=/bin/sh -c {}\n", quoted(&script))
+    };
+    let text = format!(
+        "[Unit]\n\
+         Description=Label additional image stores as the engines' own storage\n\
+         ConditionSecurity=selinux\n\
+         {mounts}\
+         After={MAKE}\n\
+         Before={LOAD}\n\
+         {ENGINES}\
+         \n\
+         [Service]\n\
+         Type=oneshot\n\
+         RemainAfterExit=yes\n\
+         {labels}\
+         \n\
+         [Install]\n\
+         WantedBy=multi-user.target\n",
+        mounts = mounts(&stores),
+        labels = stores.iter().map(label).collect::<String>(),
+    );
+    Some(Unit { name: LABEL.to_owned(), text, enabled: true })
+}
+
+/// The unit that pulls the images; `None` if there are none.
+///
+/// # Errors
+/// A [`Problem`] if a name is not one of an image, or there is no store for them.
+pub(super) fn load(model: &Model) -> Result<Option<Unit>, Problem> {
+    for image in &model.images {
+        check_image(image)?;
+    }
+    let Some(store) = model.loaded()? else {
+        return Ok(None);
+    };
+    let path = &store.path;
+    let auth = match &model.authfile {
+        Some(file) => format!(" --authfile={}", shell(file)),
+        None => String::new(),
+    };
+    let pull = |image: &String| {
+        let pull = format!(
+            "podman --root={root} --runroot=/run/storagectl-load pull --quiet{auth} {image}",
+            root = shell(path)
+        );
+        let script =
+            escaped(&format!("for try in $(seq {TRIES}); do {pull} && exit; sleep {PAUSE}; done; exit 1"));
+        format!("ExecStart=/bin/sh -c {}\n", quoted(&script))
+    };
+    let pulls: String = model.images.iter().map(pull).collect();
+    let labels = match model.selinux {
+        true => format!("ExecStart=-/usr/sbin/restorecon -RF {}\n", argument(path)),
+        false => String::new(),
+    };
+    let file = |name: &str| argument(&format!("{path}/{name}"));
+    let stamp = stamp(model);
+    let text = format!(
+        "[Unit]\n\
+         Description=Pull images into the additional image store {shown}\n\
+         Wants=network-online.target\n\
+         After=network-online.target {MAKE} {LABEL}\n\
+         {mounts}\
+         {ENGINES}\
+         # All were pulled: another list of images has another stamp.\n\
+         ConditionPathExists=!{stamp_path}\n\
+         \n\
+         [Service]\n\
+         Type=oneshot\n\
+         RemainAfterExit=yes\n\
+         TimeoutStartSec=infinity\n\
+         # Engines start without the images after {TRIES} tries; these go on beside them.\n\
+         Restart=on-failure\n\
+         RestartSec=60\n\
+         # podman leaves a mount in the store.\n\
+         PrivateMounts=yes\n\
+         {pulls}\
+         {labels}\
+         # Without its lock files engines do not read a store that is mounted read-only.\n\
+         ExecStart=/usr/bin/touch {images_lock} {layers_lock}\n\
+         # On the disk before the stamp says so.\n\
+         ExecStart=/usr/bin/sync -f {store}\n\
+         ExecStart=/usr/bin/touch {stamp}\n\
+         \n\
+         [Install]\n\
+         WantedBy=multi-user.target\n",
+        shown = path.replace('%', "%%"),
+        mounts = mounts(&[store]),
+        stamp_path = format!("{path}/{stamp}").replace('%', "%%"),
+        images_lock = file("overlay-images/images.lock"),
+        layers_lock = file("overlay-layers/layers.lock"),
+        store = argument(path),
+        stamp = file(&stamp),
+    );
+    Ok(Some(Unit { name: LOAD.to_owned(), text, enabled: true }))
+}
+
+/// The name of the file that says that these images were pulled.
+fn stamp(model: &Model) -> String {
+    let digest = super::data_url::sha256(model.images.join("\n").as_bytes());
+    format!(".storagectl-loaded-{}", &digest["sha256-".len()..][..12])
+}
+
+fn mounts(stores: &[&Store]) -> String {
+    let paths: Vec<String> = stores.iter().map(|store| word(&store.path)).collect();
+    format!("RequiresMountsFor={}\n", paths.join(" "))
+}
+
+/// A path in a list of a unit file.
+fn word(path: &str) -> String {
+    let path = path.replace('%', "%%");
+    let bare = |letter: char| !letter.is_whitespace() && !matches!(letter, '"' | '\'' | '\\' | ';');
+    if path.chars().all(bare) { path } else { quoted(&path) }
+}
+
+/// The same in a command line, where a `$` would be a variable.
+fn argument(path: &str) -> String {
+    word(&path.replace('$', "$$"))
+}
+
+/// What systemd would replace in a script.
+fn escaped(script: &str) -> String {
+    script.replace('%', "%%").replace('$', "$$")
+}
+
+/// A word of a command line in systemd's double quotes.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// A word of a shell script.
+pub fn shell(word: &str) -> String {
+    let bare = |letter: char| letter.is_ascii_alphanumeric() || "/._-:@=+".contains(letter);
+    if word.chars().all(bare) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}

@@ -1,0 +1,92 @@
+//! Each kind of document, whole.
+
+use storagectl::provision::butane::{Dialect, Machine};
+use storagectl::provision::ignition::Spec;
+use storagectl::provision::{Kind, Model, Preset, Request, Store};
+
+/// What a node of a platform shall have: /var/images and what else is given.
+pub(crate) fn model(preset: &str, images: &[&str]) -> Model {
+    let preset = Preset::named(preset).unwrap();
+    let mut model = Model::new(preset, vec![Store::new("/var/images", 0o755)]);
+    model.images = images.iter().map(|&image| image.to_owned()).collect();
+    model
+}
+
+/// A request for a kind of document.
+pub(crate) fn request(kind: Kind, model: Model) -> Request {
+    Request {
+        kind,
+        model,
+        spec: Spec::DEFAULT,
+        dialect: Dialect::named("fcos", "1.5.0").unwrap(),
+        machine: Machine { name: "99-worker-stores".to_owned(), role: "worker".to_owned() },
+        has_base: false,
+        made_by: "# Made by a test\n".to_owned(),
+    }
+}
+
+#[track_caller]
+fn written(kind: Kind, preset: &str, images: &[&str]) -> String {
+    request(kind, model(preset, images)).write().unwrap().text
+}
+
+#[test]
+fn ignition() {
+    insta::assert_snapshot!(written(Kind::Ignition, "none", &[]));
+}
+
+#[test]
+fn ignition_with_a_platforms_drop_in_and_images() {
+    insta::assert_snapshot!(written(Kind::Ignition, "fedora", &["registry.example/app:1"]));
+}
+
+#[test]
+fn butane() {
+    insta::assert_snapshot!(written(Kind::Butane, "ocne", &[]));
+}
+
+#[test]
+fn butane_for_openshift() {
+    let mut request = request(Kind::Butane, model("rhcos", &[]));
+    request.dialect = Dialect::named("openshift", "4.14").unwrap();
+    insta::assert_snapshot!(request.write().unwrap().text);
+}
+
+#[test]
+fn machineconfig() {
+    insta::assert_snapshot!(written(Kind::MachineConfig, "rhcos", &["registry.example/app:1"]));
+}
+
+#[test]
+fn containerruntimeconfig() {
+    insta::assert_snapshot!(written(Kind::ContainerRuntimeConfig, "rhcos", &[]));
+}
+
+#[test]
+fn ocne() {
+    insta::assert_snapshot!(written(Kind::Ocne, "ocne", &["registry.example/app:1"]));
+}
+
+#[test]
+fn the_configuration_of_ocnes_guide_is_what_one_command_writes() {
+    use storagectl::conf::{Document, Position};
+    use storagectl::provision::read::Read;
+    // What the guide sets: docs of OCNE, "Environments with no Container Image Registry".
+    let guide = "storage.driver = 'overlay'\n\
+        storage.runroot = '/run/containers/storage'\n\
+        storage.graphroot = '/var/lib/containers/storage'\n\
+        storage.options.additionalimagestores = ['/var/images', '/usr/ock/containers']\n\
+        storage.options.pull_options = {enable_partial_images='false', use_hard_links='false', ostree_repos=''}\n\
+        storage.options.overlay.mountopt = 'nodev,metacopy=on'\n";
+    let mut request = request(Kind::Ocne, model("ocne", &[]));
+    request.model.position = Position::First;
+    let read = Read::parse(&request.write().unwrap().text).unwrap();
+    let config = read.config.unwrap();
+    assert_eq!(config.dialect, Dialect::named("fcos", "1.5.0"));
+    let directories: Vec<&str> = config.directories.iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(directories, ["/var/images"]);
+    let [(path, text)] = &config.texts()[..] else { panic!("one file") };
+    assert_eq!(path, "/etc/containers/storage.conf");
+    assert_eq!(config.files[0].node.get("overwrite").unwrap().boolean(), Some(true));
+    assert_eq!(Document::parse(text.as_str()).unwrap().to_leaf(), Document::parse(guide).unwrap().to_leaf());
+}

@@ -1,0 +1,11 @@
+//! The documents that `storagectl generate` writes, as values: snapshots of each kind,
+//! what a document that somebody else wrote becomes, and what is found wrong in one.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod kinds;
+mod merging;
+mod properties;
+mod simple;
+mod simple_forms;
+mod wrong;

@@ -1,0 +1,319 @@
+//! What the simple kinds of documents make of a node, when what reads them does so:
+//! systemd-tmpfiles, buildah, anaconda's parser and a shell, a YAML parser, Ansible,
+//! CRI-O. Then real podman starts on the node, and the library of every generation
+//! sees exactly the stores.
+#![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
+
+mod node;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use node::Node;
+use serde_json::Value;
+use storagectl::provision::{Model, Preset, Simple, Store};
+
+use crate::support::{IMAGE, copy_store, run, storagectl};
+
+/// Everything that some language would take for something else, in lines.
+const ODD: &str = "# END {{ x }} {% raw %} {# c #} $(false) `false` $HOME \\x41 \\n %% %h 'q' \"q\" <<END\n\
+    \t# a tab, and blanks behind  \n\
+    \u{20}# indented: yes\n\n\
+    [storage]\ndriver = \"overlay\"\nrunroot = \"/run/containers/storage\"\n\
+    graphroot = \"/var/lib/containers/storage\" # \u{fc}\n\n\
+    [other]\ntext = '''\nEND\n---\n- a: b\n\\\n'''\n\
+    [storage.options]\nadditionalimagestores = []\n";
+
+/// What no here-document can hold: carriage returns, the end of a section, no final newline.
+const ODDER: &str = "[storage]\r\ndriver = \"overlay\"\r\nrunroot = \"/run/containers/storage\"\r\n\
+    graphroot = \"/var/lib/containers/storage\"\r\n[other]\r\ntext = '''\r\n%end\r\n'''\r\n\
+    [storage.options]\r\nadditionalimagestores = []";
+
+/// A path that has to be quoted in all of them.
+const ODD_STORE: &str = "/var/odd 'name' 100% {{ x }} \\x41 \"q\" \u{fc} #1";
+
+/// The nodes that each kind has to set up.
+fn models() -> Vec<(&'static str, Model)> {
+    let model = |preset: &str, stores: &[(&str, u32)]| {
+        let stores = stores.iter().map(|&(path, mode)| Store::new(path, mode)).collect();
+        Model::new(Preset::named(preset).unwrap(), stores)
+    };
+    let mut odd = model("none", &[(ODD_STORE, 0o711), ("/var/images", 0o755)]);
+    odd.base = ODD.to_owned();
+    let mut fedora = model("fedora", &[("/var/images", 0o755)]);
+    fedora.images = vec!["registry.example/app:1".to_owned()];
+    let mut odder = model("none", &[("/var/images", 0o750)]);
+    odder.base = ODDER.to_owned();
+    vec![
+        ("plain", model("none", &[("/var/images", 0o755)])),
+        ("fedora", fedora),
+        ("odd", odd),
+        ("odder", odder),
+    ]
+}
+
+#[track_caller]
+fn written(kind: Simple, model: &Model) -> String {
+    kind.write(model, "# Made by a test\n").unwrap().text
+}
+
+/// Has `apply` set up a node for each model by a document of `kind`, and looks at it.
+#[track_caller]
+fn check(kind: Simple, apply: impl Fn(&Node, &str)) {
+    for (name, mut model) in models() {
+        let with_units = kind != Simple::Tmpfiles;
+        if !with_units {
+            model.images.clear();
+        }
+        let node = Node::new(&model);
+        apply(&node, &written(kind, &model));
+        let what = format!("{kind:?}, {name}");
+        node.check(&what);
+        if with_units {
+            node.check_units(&what);
+        }
+        node.check_podman(&what);
+    }
+}
+
+/// A program that tests/python/install.sh has installed.
+fn python(program: &str) -> PathBuf {
+    static BIN: OnceLock<PathBuf> = OnceLock::new();
+    let bin = BIN.get_or_init(|| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/install.sh");
+        run(&mut Command::new(script)).trim_end().into()
+    });
+    bin.join(program)
+}
+
+/// What a Python program prints as JSON about a file.
+#[track_caller]
+fn parsed(program: &str, file: &Path) -> Value {
+    let printed = run(Command::new(python("python3")).arg("-c").arg(program).arg(file));
+    serde_json::from_str(&printed).unwrap()
+}
+
+#[test]
+fn systemd_makes_of_a_tmpfiles_file_what_the_model_says() {
+    check(Simple::Tmpfiles, |node, text| {
+        node.tmpfiles(text);
+        // As at the next boot.
+        node.tmpfiles(text);
+    });
+}
+
+/// What anaconda reads, and how it runs it.
+const KICKSTART: &str = "import json, sys
+from pykickstart.parser import KickstartParser
+from pykickstart.version import makeVersion
+parser = KickstartParser(makeVersion())
+parser.readKickstart(sys.argv[1])
+print(json.dumps([[it.interp, it.inChroot, it.errorOnFail, it.script] for it in parser.handler.scripts]))
+";
+
+#[test]
+fn anaconda_reads_one_section_which_a_shell_runs_in_the_new_system() {
+    check(Simple::Kickstart, |node, text| {
+        let file = node.job().join("stores.ks");
+        fs_err::write(&file, text).unwrap();
+        let scripts = parsed(KICKSTART, &file);
+        let [script] = scripts.as_array().unwrap().as_slice() else { panic!("{scripts}") };
+        assert!(script[1] == true && script[2] == true, "in the new system, and an error counts: {script}");
+        fs_err::write(node.job().join("script"), script[3].as_str().unwrap()).unwrap();
+        let run = format!("{} /run/job/script", script[0].as_str().unwrap());
+        node.run(&run);
+        node.run(&run);
+    });
+}
+
+#[test]
+fn a_kickstart_section_stops_if_the_platform_lacks_its_store() {
+    let model = &models()[1].1;
+    let node = Node::new(model);
+    fs_err::remove_dir(node.path("/usr/lib/containers/storage")).unwrap();
+    let text = written(Simple::Kickstart, model);
+    let script = text.split_once("%post --erroronfail\n").unwrap().1.split_once("%end").unwrap().0;
+    fs_err::write(node.job().join("script"), script).unwrap();
+    let said = node.run("! sh /run/job/script 2>&1");
+    assert!(said.contains("/usr/lib/containers/storage is missing"), "{said}");
+    assert!(!node.path("/etc/containers/storage.conf").exists());
+}
+
+#[test]
+fn buildah_builds_an_image_that_boots_into_what_the_model_says() {
+    check(Simple::Containerfile, |node, text| {
+        let context = node.job().join("context");
+        fs_err::create_dir_all(context.join("rootfs/bin")).unwrap();
+        run(Command::new("cp").arg("-a").arg(node.tree()).arg(context.join("rootfs/tree")));
+        fs_err::copy("/bin/busybox", context.join("rootfs/bin/busybox")).unwrap();
+        let start = "FROM scratch\nCOPY rootfs/bin /bin\nCOPY rootfs/tree /\n\
+            RUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\n";
+        fs_err::write(context.join("Containerfile"), format!("{start}{text}")).unwrap();
+        let output = node.job().join("image");
+        let build = "mount -t tmpfs none /run && mount -t tmpfs none /var/lib && exec buildah \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", build, "buildah", "bud", "--isolation", "chroot", "--layers=false"]);
+        command.args(["--storage-driver", "vfs", "--quiet", "--output"]).arg(&output).arg(&context);
+        run(command.env("TMPDIR", node.job()));
+        let var = fs_err::read_dir(output.join("var")).map(Iterator::count).unwrap_or_default();
+        assert_eq!(var, 0, "an image has nothing in /var");
+        for dir in ["etc", "usr"] {
+            run(Command::new("cp").arg("-a").arg(output.join(dir)).arg(node.tree()));
+        }
+        let lines = fs_err::read_to_string(node.path("/usr/lib/tmpfiles.d/storagectl-stores.conf")).unwrap();
+        node.tmpfiles(&lines);
+    });
+}
+
+/// As cloud-init reads it.
+const YAML: &str = "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))";
+
+#[test]
+fn a_cloud_config_is_one_and_does_what_the_model_says() {
+    check(Simple::CloudConfig, |node, text| {
+        assert!(text.starts_with("#cloud-config\n"));
+        let file = node.job().join("user-data");
+        fs_err::write(&file, text).unwrap();
+        let config = parsed(YAML, &file);
+        let commands = |key: &str| {
+            let lines = config[key].as_array().unwrap().iter().map(|line| line.as_str().unwrap());
+            format!("set -e\n{}\n", lines.collect::<Vec<_>>().join("\n"))
+        };
+        let run = |key: &str| {
+            fs_err::write(node.job().join(key), commands(key)).unwrap();
+            node.run(&format!("sh /run/job/{key}"));
+        };
+        // At each boot.
+        run("bootcmd");
+        run("bootcmd");
+        for file in config["write_files"].as_array().unwrap() {
+            assert_eq!(file["permissions"], "0644");
+            node.put(file["path"].as_str().unwrap(), file["content"].as_str().unwrap());
+        }
+        run("runcmd");
+    });
+}
+
+#[test]
+fn ansible_changes_nothing_when_it_runs_again() {
+    let ansible = python("ansible-playbook");
+    // It takes its time; the other two test nothing but YAML, which cloud-config is too.
+    for (name, model) in models().into_iter().filter(|(name, _)| ["fedora", "odd"].contains(name)) {
+        let node = Node::new(&model);
+        fs_err::write(node.job().join("play.yml"), written(Simple::Ansible, &model)).unwrap();
+        let play = format!(
+            "export ANSIBLE_LOCALHOST_WARNING=0 ANSIBLE_PYTHON_INTERPRETER={} ANSIBLE_NOCOLOR=1 ANSIBLE_PIPELINING=1
+            {} --inventory localhost, --connection local --extra-vars ansible_become=false /run/job/play.yml",
+            python("python3").display(),
+            ansible.display(),
+        );
+        let said = node.run(&format!("{play}\necho ==\n{play}"));
+        let (first, second) = said.split_once("==").unwrap();
+        assert!(first.contains("failed=0") && !first.contains("changed=0 "), "{name}: {first}");
+        assert!(second.contains("failed=0") && second.contains("changed=0 "), "{name}: {second}");
+        node.check(&format!("ansible, {name}"));
+        node.check_units(&format!("ansible, {name}"));
+        node.check_podman(&format!("ansible, {name}"));
+    }
+}
+
+#[test]
+fn a_file_that_osbuild_makes_lists_the_same_stores() {
+    for (name, model) in models() {
+        // There is no drop-in, so that the vendor's would hide the list.
+        let model = Model { worlds: vec![Vec::new()], images: Vec::new(), ..model };
+        let node = Node::new(&model);
+        let stages: Vec<Value> = serde_json::from_str(&written(Simple::Osbuild, &model)).unwrap();
+        for line in stages[0]["options"]["config"].as_array().unwrap() {
+            let field = |name: &str| line[name].as_str().unwrap().to_owned();
+            let fields = ["type", "path", "mode", "user", "group"].map(field);
+            node.tmpfiles(&format!("{}\n", fields.join(" ")));
+        }
+        let options = &stages[1]["options"];
+        node.put(options["filename"].as_str().unwrap(), &toml("", &options["config"]));
+        node.check_stores(&format!("osbuild, {name}"));
+        node.check_podman(&format!("osbuild, {name}"));
+    }
+}
+
+/// Tables as TOML, as the stage prints them. Strings are quoted as in JSON.
+fn toml(name: &str, table: &Value) -> String {
+    let (tables, values): (Vec<_>, Vec<_>) =
+        table.as_object().unwrap().iter().partition(|(_, it)| it.is_object());
+    let mut out = if name.is_empty() { String::new() } else { format!("[{name}]\n") };
+    for (key, value) in values {
+        out += &format!("{key} = {value}\n");
+    }
+    for (key, value) in tables {
+        out += &toml(&if name.is_empty() { key.clone() } else { format!("{name}.{key}") }, value);
+    }
+    out
+}
+
+#[test]
+fn a_drop_in_shows_the_stores_to_engines_that_read_such() {
+    for (name, mut model) in models() {
+        model.images.clear();
+        let node = Node::new(&model);
+        node.make_stores();
+        node.put("/etc/containers/storage.conf", &model.base);
+        let text = written(Simple::DropIn, &model);
+        let path = text.lines().find_map(|line| line.strip_prefix("# For ")?.strip_suffix('.')).unwrap();
+        node.put(path, &text);
+        let stores = crate::generations::seen("modern", &node.tree());
+        let wanted = storagectl::provision::Configuration::of(&model).unwrap().stores;
+        assert_eq!(stores, wanted, "{name}");
+    }
+}
+
+#[test]
+fn crio_sees_the_stores_of_its_own_file_behind_those_of_storage_conf() {
+    for (name, mut model) in models() {
+        model.images.clear();
+        let node = Node::new(&model);
+        node.make_stores();
+        node.put("/etc/containers/storage.conf", &model.base);
+        node.put("/etc/crio/crio.conf.d/50-stores.conf", &written(Simple::Crio, &model));
+        let listed = crio_config(&node, "storage_option");
+        let ours: Vec<String> =
+            model.stores.iter().map(|store| format!("overlay.imagestore={}", store.path)).collect();
+        assert!(listed.ends_with(&ours), "{name}: {listed:?}");
+        let others: Vec<&String> =
+            listed[..listed.len() - ours.len()].iter().filter(|it| it.contains("imagestore")).collect();
+        assert_eq!(others.len(), usize::from(name == "fedora"), "{name}: {listed:?}");
+    }
+}
+
+#[test]
+fn crio_pins_the_images_that_a_store_holds() {
+    let node = Node::new(&models()[0].1);
+    copy_store(&node.path("/var/images"));
+    let root = node.tree().display().to_string();
+    let text = run(&mut storagectl(&[
+        "generate",
+        "crio",
+        "--root",
+        &root,
+        "--store",
+        "/var/images",
+        "--pin-images",
+    ]));
+    node.put("/etc/crio/crio.conf.d/50-pins.conf", &text);
+    assert_eq!(crio_config(&node, "pinned_images"), [IMAGE]);
+}
+
+/// A list in what `crio config` prints: the values that CRI-O has read.
+fn crio_config(node: &Node, key: &str) -> Vec<String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engines/build.sh");
+    let engines = run(Command::new(script).arg("crio"));
+    let printed = node.run(&format!("{}/crio config 2>/dev/null", engines.trim()));
+    let lines = printed.lines().map(|line| line.strip_prefix("# ").unwrap_or(line));
+    let start = format!("{key} = [");
+    let items = lines.skip_while(|line| *line != start).skip(1).take_while(|line| *line != "]");
+    items
+        .map(|line| {
+            serde_json::from_str(line.trim().trim_end_matches(',')).unwrap_or_else(|_| panic!("{printed}"))
+        })
+        .collect()
+}
