@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_macros, reason = "printing belongs here")]
 
 mod add_store;
+mod build_store;
 mod check_config;
 mod check_store;
 mod completions;
@@ -11,10 +12,11 @@ mod output;
 mod remove_store;
 mod report;
 mod scriptlet;
+mod seal_store;
 mod show_config;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -130,6 +132,8 @@ enum Command {
     ShowConfig(show_config::ShowConfig),
     CheckConfig(check_config::CheckConfig),
     CheckStore(check_store::CheckStore),
+    BuildStore(build_store::BuildStore),
+    SealStore(seal_store::SealStore),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -157,6 +161,8 @@ pub fn run() -> ExitCode {
         Command::ShowConfig(command) => command.run(&cli.common, &output),
         Command::CheckConfig(command) => command.run(&cli.common, &output),
         Command::CheckStore(command) => command.run(&cli.common, &output),
+        Command::BuildStore(command) => command.run(&cli.common, &output).map(done),
+        Command::SealStore(command) => command.run(&cli.common, &output),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);
@@ -214,4 +220,17 @@ fn store_paths(given: &[OsString]) -> anyhow::Result<Vec<String>> {
         }
     }
     Ok(paths)
+}
+
+/// A path as given, inside the tree.
+fn inside(host: &Host, path: &Path) -> anyhow::Result<PathBuf> {
+    let absolute = if path.is_absolute() || host.root.is_tree() {
+        Path::new("/").join(path)
+    } else {
+        std::env::current_dir().map_err(Problem::cannot("find the directory of", path.display()))?.join(path)
+    };
+    Ok(match absolute.to_str() {
+        Some(text) => PathBuf::from(clean(text)),
+        None => absolute,
+    })
 }

@@ -8,7 +8,10 @@
 //! replaced meanwhile changes nothing.
 
 mod attributes;
+mod file_part;
+mod filling;
 mod lock;
+mod record_lock;
 mod replace;
 mod root;
 mod running;
@@ -16,7 +19,10 @@ mod subtree;
 mod walk;
 
 pub use attributes::Attributes;
+pub use file_part::FilePart;
+pub use filling::{Attire, Bare, Filling, NewFile};
 pub use lock::{LockError, lock};
+pub use record_lock::RecordLock;
 pub use replace::{Content, ReplaceError, Replaced, clean_up, replace};
 pub use root::{Kind, MAX_FILE, Root, Stat, absent};
 pub use running::{crio_runs, is_booted, restart_crio};

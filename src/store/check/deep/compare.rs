@@ -11,9 +11,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::layer::{clean, split};
-use super::tar_header::{Header, Kind as Entry};
 use crate::host::{Attributes, Directory, Kind, Node, Opened, Special, Subtree};
 use crate::store::IdMap;
+use crate::tar::{Header, Kind as Entry};
 
 /// How a layer was unpacked.
 pub(super) struct Layout<'a> {
@@ -89,6 +89,9 @@ const MAX_DEPTH: usize = 200;
 
 /// Attributes with these names are the overlay driver's own.
 const DRIVERS: [&[u8]; 3] = [b"trusted.overlay.", b"user.overlay.", b"user.containers.override_stat"];
+
+/// The mode of a layer's root as engines make it.
+const ENGINES_ROOT: u32 = 0o555;
 
 /// What is said of one file.
 struct Difference {
@@ -263,6 +266,11 @@ impl<'a> Comparison<'a> {
         let top = self.tree.top()?;
         self.has_root = true;
         if let (Entry::Directory, Some(node)) = (header.kind, top.node(OsStr::new("."))?) {
+            // An engine that unpacks a stream passes over this entry (`Unpack` in
+            // pkg/archive/archive.go), and leaves what it made (`defaultPerms`).
+            if node.stat.mode == ENGINES_ROOT && (node.stat.uid, node.stat.gid) == (0, 0) {
+                return Ok(());
+            }
             let found = match top.open(OsStr::new("."))? {
                 Some(file) => file.attributes()?,
                 None => None,
@@ -546,7 +554,8 @@ impl<'a> Comparison<'a> {
         if depth > MAX_DEPTH {
             return Err(io::Error::other("directories are nested too deeply"));
         }
-        let mut any = false;
+        // A whiteout makes its directory, if there is no entry for that.
+        let mut any = depth > 0 && self.opaque.contains(&self.hash(&directory.path));
         let mut added: Vec<(OsString, bool)> = Vec::new();
         let mut more = 0;
         let parent = match self.layout.parent {

@@ -6,8 +6,6 @@
 mod compare;
 mod digests;
 mod layer;
-mod tar_header;
-mod tar_split;
 
 use std::collections::HashSet;
 use std::ffi::OsStr;

@@ -1,0 +1,101 @@
+//! The locks that engines take on their storage.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::fs::{self, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use super::root::{Root, sync};
+
+/// How many bytes a lock file holds once something was written under it
+/// (`lastWriterIDSize` in the library's pkg/lockfile/lastwrite.go).
+const ID_SIZE: usize = 64;
+
+/// A lock file of an engine, locked for writing.
+///
+/// These are record locks, fcntl(2), which belong to the process: closing any
+/// other descriptor of the same file would release them, so nothing else here
+/// opens a lock file.
+#[derive(Debug)]
+pub struct RecordLock {
+    file: OwnedFd,
+}
+
+impl RecordLock {
+    /// Locks the file at `path` without waiting, and creates it if it is
+    /// missing, as engines do. `None` if another process has locked it.
+    ///
+    /// # Errors
+    /// If it cannot be opened or created.
+    pub fn take(root: &Root, path: &Path) -> io::Result<Option<Self>> {
+        let at = root.resolve(path)?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = fs::openat(&at.dir, at.name(), flags, Mode::from_raw_mode(0o644))?;
+        match fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Self { file })),
+            Err(Errno::AGAIN | Errno::ACCESS) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// As [`RecordLock::take`], and waits up to `patience` for other processes.
+    ///
+    /// # Errors
+    /// As [`RecordLock::take`].
+    pub fn wait(root: &Root, path: &Path, patience: Duration) -> io::Result<Option<Self>> {
+        // Asked for again and again, since waiting in the kernel has no end. Engines hold
+        // it for as long as they unpack a layer.
+        let start = Instant::now();
+        loop {
+            match Self::take(root, path)? {
+                None if start.elapsed() < patience => std::thread::sleep(Duration::from_millis(5)),
+                result => return Ok(result),
+            }
+        }
+    }
+
+    /// Whether nothing was ever written under it.
+    ///
+    /// # Errors
+    /// If it cannot be looked at.
+    pub fn is_unwritten(&self) -> io::Result<bool> {
+        Ok(fs::fstat(&self.file)?.st_size == 0)
+    }
+
+    /// Writes this last-writer id: for a store that no engine has seen yet, so that it
+    /// may be the same each time the store is made.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn mark_written_as(&self, id: &[u8; ID_SIZE]) -> io::Result<()> {
+        if rustix::io::pwrite(&self.file, id, 0)? != ID_SIZE {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        sync(&self.file)
+    }
+
+    /// Writes a new last-writer id, by which engines that run notice that they
+    /// have to read the records again: time, a counter, the process and random
+    /// bytes (`newLastWrite` in the library's pkg/lockfile/lastwrite.go).
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn mark_written(&self) -> io::Result<()> {
+        let mut id = [0; ID_SIZE];
+        getrandom(&mut id[20..], GetRandomFlags::empty())?;
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let nanoseconds = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
+        id[..8].copy_from_slice(&nanoseconds.to_le_bytes());
+        id[8..16].copy_from_slice(&1_u64.to_le_bytes());
+        id[16..20].copy_from_slice(&std::process::id().to_le_bytes());
+        let written = rustix::io::pwrite(&self.file, &id, 0)?;
+        if written != ID_SIZE {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        sync(&self.file)
+    }
+}
