@@ -1,7 +1,8 @@
 # make            build the program and its completions
 # make install    with DESTDIR and PREFIX
 # make check      every test; installs what they need where it may
-# make bench      whole-process time and memory against sed, tomlkit and augtool
+# make bench      whole-process time and memory against what people use instead, and
+#                 check-store against the engines' own checks and OpenSSL
 # make dist       an archive with vendored crates, for scriptlets/storagectl.spec
 
 PREFIX ?= /usr/local
@@ -49,6 +50,7 @@ bench:
 	tests/requirements.sh bench
 	$(CARGO) build --release $(CARGO_FLAGS)
 	benches/add-store.sh
+	benches/check-store.sh
 
 .PHONY: dist
 dist:

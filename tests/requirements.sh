@@ -8,6 +8,7 @@ set -eu
 needed='
 podman podman
 crun crun
+fuse-overlayfs fuse-overlayfs
 rpm rpm
 rpmbuild rpm
 strace strace
@@ -25,6 +26,7 @@ git git
 '
 bench='
 augtool augeas-tools
+openssl openssl
 python3 python3
 '
 what=${1:-}

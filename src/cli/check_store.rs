@@ -196,7 +196,8 @@ impl CheckStore {
         let own = settings.iter().flat_map(|settings| {
             settings.imagestore.iter().chain([&settings.graphroot]).map(|path| PathBuf::from(clean(path)))
         });
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        // This reads the limits of the process, so it is asked only where it is needed.
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Request {
             stores: if self.paths.is_empty() { listed.clone() } else { given },
             listed,
@@ -204,7 +205,11 @@ impl CheckStore {
             driver: settings.map_or_else(|| "overlay".to_owned(), |settings| settings.driver),
             engines: self.engine.into(),
             deep: self.deep,
-            jobs: self.jobs.map_or(processors, usize::from),
+            jobs: match self.jobs {
+                Some(jobs) => usize::from(jobs),
+                None if self.deep => processors(),
+                None => 1,
+            },
             skip: self.skip.clone(),
         })
     }
@@ -306,7 +311,11 @@ fn summary(report: &Report) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, name)| counted(count, name))
         .collect();
-    let found = if found.is_empty() { "no problems".to_owned() } else { found.join(" and ") };
+    let found = match (found.is_empty(), report.not_looked.is_empty()) {
+        (true, true) => "no problems".to_owned(),
+        (true, false) => "no problems in what could be looked at".to_owned(),
+        (false, _) => found.join(" and "),
+    };
     let notes = match report.count(Severity::Note) {
         0 => String::new(),
         count => format!(" ({} with -v)", counted(count, "note")),

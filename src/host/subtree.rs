@@ -251,12 +251,25 @@ impl Directory {
     /// # Errors
     /// If it cannot be read, and what `each` returns.
     pub fn for_each(&self, mut each: impl FnMut(&OsStr) -> io::Result<()>) -> io::Result<()> {
+        self.for_each_kind(|name, _| each(name))
+    }
+
+    /// [`Directory::for_each`], with whether it is a directory, where the file system
+    /// tells that without a look.
+    ///
+    /// # Errors
+    /// As [`Directory::for_each`].
+    pub fn for_each_kind(
+        &self,
+        mut each: impl FnMut(&OsStr, Option<bool>) -> io::Result<()>,
+    ) -> io::Result<()> {
         let opened = self.open(OsStr::new("."))?.ok_or(Errno::NOTDIR)?;
         for entry in fs::Dir::new(opened.file)? {
             let entry = entry?;
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if name != "." && name != ".." {
-                each(name)?;
+                let kind = entry.file_type();
+                each(name, (kind != fs::FileType::Unknown).then_some(kind == fs::FileType::Directory))?;
             }
         }
         Ok(())

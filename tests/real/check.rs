@@ -6,5 +6,5 @@ mod cases;
 mod engine;
 mod healthy;
 mod init;
-mod store;
+pub(crate) mod store;
 mod table;

@@ -90,12 +90,7 @@ impl Plan {
                     layer.diff_id.short(),
                     image.title
                 );
-                let below = match ids(image)[..index].to_vec() {
-                    mut below => {
-                        below.reverse();
-                        below
-                    }
-                };
+                let below = ids(image).into_iter().take(index).rev().collect();
                 places.insert(id.clone(), layers.len());
                 layers.push(PlannedLayer { id, below, source: layer.clone(), created, title });
             }

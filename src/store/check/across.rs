@@ -187,7 +187,8 @@ fn is_hollow(root: &crate::host::Root, path: &Path) -> io::Result<bool> {
 }
 
 fn is_mount_point(root: &crate::host::Root, path: &Path) -> io::Result<bool> {
-    let (Some(here), Some(above)) = (root.stat(path)?, root.stat(&path.join(".."))?) else {
+    let above = root.resolve(path)?.parent().to_owned();
+    let (Some(here), Some(above)) = (root.stat(path)?, root.stat(&above)?) else {
         return Ok(false);
     };
     Ok(here.id.0 != above.id.0)

@@ -21,6 +21,9 @@ use crate::problem::Severity;
 /// The largest manifest or configuration that is read, in bytes; engines stop at 4 MiB.
 pub(super) const MAX_DOCUMENT: usize = 8 << 20;
 
+/// Engines follow a symlink there to wherever it leads.
+const NOT_A_FILE: &str = "it is not a regular file";
+
 const PULL_AGAIN: &str = "pull that image into the store again";
 
 pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
@@ -146,14 +149,17 @@ fn documents(
     report: &mut Report,
 ) -> io::Result<()> {
     let title = image.title();
-    let malformed = |key: &str, error: &serde_json::Error| {
+    let malformed = |key: &str, error: &dyn std::fmt::Display| {
         let message = format!("the image `{title}` has a malformed `{key}`: {error}");
         Finding::new("big-data-malformed", &store.path, message, PULL_AGAIN)
             .at(place.join(file_name(key)))
             .of_image(title.clone())
             .fails(Engines::ALL, Scope::Listing)
     };
-    let bytes = dir.read(OsStr::new("manifest"), MAX_DOCUMENT)?.unwrap_or_default();
+    let Some(bytes) = dir.read(OsStr::new("manifest"), MAX_DOCUMENT)? else {
+        report.put(malformed("manifest", &NOT_A_FILE));
+        return Ok(());
+    };
     let manifest: Manifest = match serde_json::from_slice(&bytes) {
         Ok(manifest) => manifest,
         Err(error) => {
@@ -183,6 +189,7 @@ fn documents(
                 report.put(finding.fails(Engines::ALL, Scope::Listing));
             }
         }
+        None if dir.node(&name)?.is_some() => report.put(malformed(&config, &NOT_A_FILE)),
         None => {
             let message = format!("the image `{title}` has no `{config}`, which its manifest names");
             let finding = Finding::new("big-data-missing", &store.path, message, PULL_AGAIN)

@@ -27,6 +27,9 @@ mod rules;
 mod selinux;
 mod world;
 
+#[cfg(test)]
+mod arbitrary;
+
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -74,11 +74,47 @@ fn nothing_is_found_in_stores_of_every_engine() {
         let load = "\"$ENGINE\" --root \"$STORE\" --runroot /run/r load -q -i \"$ARCHIVE\" 2>&1; umount \"$STORE/overlay\" || :";
         in_private(load, &[("ENGINE", &engine.program()), ("STORE", &store), ("ARCHIVE", &archive)]);
         assert_nothing_found(&checked(&[store.to_str().unwrap(), "--deep"]), 4);
+        let vfs = scratch.path().join(format!("{}-vfs", engine.name()));
+        let load = "\"$ENGINE\" --storage-driver vfs --root \"$STORE\" --runroot /run/r load -q -i \"$ARCHIVE\" 2>&1";
+        in_private(load, &[("ENGINE", &engine.program()), ("STORE", &vfs), ("ARCHIVE", &archive)]);
+        assert_nothing_found(&checked_with(&conf, &[vfs.to_str().unwrap(), "--deep"]), 4);
         let own = "\"$ENGINE\" --root \"$STORE\" --runroot /run/r create --network none --security-opt seccomp=unconfined --cgroups=disabled localhost/app:2 sh; umount \"$STORE/overlay\" || :";
         in_private(own, &[("ENGINE", &engine.program()), ("STORE", &store)]);
         // A container's layer comes from no stream.
         assert_nothing_found(&checked(&[store.to_str().unwrap(), "--deep"]), 4);
     }
+}
+
+#[test]
+fn nothing_is_found_where_modes_are_masked_and_where_a_normal_user_unpacked() {
+    let scratch = tempfile::tempdir().unwrap();
+    run(Command::new("chmod").arg("0755").arg(scratch.path()));
+    let archive = scratch.path().join("archive");
+    let (masked, users) = (scratch.path().join("masked"), scratch.path().join("users"));
+    let script = "cp -a \"$STORE\" /run/store
+        podman --root /run/store --runroot /run/r save -q -m -o \"$ARCHIVE\" localhost/app:2 localhost/other:1
+        chmod 0644 \"$ARCHIVE\"
+        printf '[storage]\\ndriver=\"overlay\"\\nrunroot=\"/run/r6\"\\ngraphroot=\"%s\"\\n[storage.options.overlay]\\nforce_mask=\"shared\"\\nmount_program=\"/usr/bin/fuse-overlayfs\"\\n' \"$MASKED\" >/run/masked.conf
+        CONTAINERS_STORAGE_CONF=/run/masked.conf \"$ENGINE\" load -q -i \"$ARCHIVE\"
+        umount \"$MASKED/overlay\" || :
+        mkdir -p /run/u /run/user/4321 \"$USERS\"; chown 4321 /run/u /run/user/4321 \"$USERS\"
+        cp \"$ENGINE\" /run/engine
+        printf '[storage]\\ndriver=\"overlay\"\\nrunroot=\"/run/u/r\"\\ngraphroot=\"%s/g\"\\n[storage.options.overlay]\\nignore_chown_errors=\"true\"\\n' \"$USERS\" >/run/users.conf
+        export HOME=/run/u XDG_RUNTIME_DIR=/run/user/4321 CONTAINERS_STORAGE_CONF=/run/users.conf
+        export _CONTAINERS_USERNS_CONFIGURED=done _CONTAINERS_ROOTLESS_UID=4321 _CONTAINERS_ROOTLESS_GID=4321
+        setpriv --reuid 4321 --regid 4321 --clear-groups unshare -Urm /run/engine load -q -i \"$ARCHIVE\"";
+    let engine = Engine::Podman6.program();
+    let store = made_by_buildah("overlay");
+    let variables: [(&str, &Path); 5] = [
+        ("STORE", &store),
+        ("ARCHIVE", &archive),
+        ("MASKED", &masked),
+        ("USERS", &users),
+        ("ENGINE", &engine),
+    ];
+    in_private(script, &variables);
+    assert_nothing_found(&checked(&[masked.to_str().unwrap(), "--deep"]), 4);
+    assert_nothing_found(&checked(&[users.join("g").to_str().unwrap(), "--deep"]), 4);
 }
 
 #[test]
@@ -289,4 +325,34 @@ fn a_layer_that_is_its_own_ancestor_is_an_end_and_no_loop() {
     // Engines never come to an end with such a store, so none is asked.
     let findings = found(&store.checked(&["--deep"]));
     assert!(findings.iter().any(|finding| finding.starts_with("layer-loop: ")), "{findings:?}");
+}
+
+#[test]
+fn in_whole_trees_what_comes_from_the_layer_below_is_compared_with_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let conf = conf(scratch.path(), "vfs", &scratch.path().join("none"), &[]);
+    let original = made_by_buildah("vfs");
+    let top = {
+        let images = std::fs::read(original.join("vfs-images/images.json")).unwrap();
+        let images: Vec<Value> = serde_json::from_slice(&images).unwrap();
+        let is_it = |image: &&Value| image["names"].as_array().unwrap().iter().any(|name| name == IMAGE);
+        images.iter().find(is_it).unwrap()["layer"].as_str().unwrap().to_owned()
+    };
+    for (damage, id, path) in [
+        ("printf B | dd of=below conv=notrunc 2>/dev/null", "file-content", "below"),
+        ("rm below", "file-missing", "below"),
+        ("chmod 0666 below", "file-mode", "below"),
+        ("ln -sf ping bin/cat", "file-type", "bin/cat"),
+        ("echo planted >etc/planted", "file-added", "etc/planted"),
+        ("echo planted >top", "file-content", "top"),
+    ] {
+        let store = Store::copy_of(&original);
+        store.shell(&format!("cd vfs/dir/{top}; {damage}"));
+        let answer = checked_with(&conf, &[store.path.to_str().unwrap(), "--deep"]);
+        let findings = answer["findings"].as_array().unwrap();
+        let finding = findings.iter().find(|finding| finding["id"] == id);
+        let finding = finding.unwrap_or_else(|| panic!("{damage}: {answer}"));
+        assert_eq!(finding["files"], serde_json::json!([path]), "{damage}: {answer}");
+        assert_eq!(finding["layer"], top.as_str());
+    }
 }

@@ -3,14 +3,16 @@
 //! Mirrors how engines unpack (`Unpack` in pkg/archive/archive.go, `UnpackLayer` in
 //! diff.go, the overlay driver's whiteouts in archive_linux.go).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::issues::{Difference, Issues};
 use super::layer::{clean, split};
+use super::walk::equal;
 use crate::host::{Attributes, Directory, Kind, Node, Opened, Special, Subtree};
 use crate::store::IdMap;
 use crate::tar::{Header, Kind as Entry};
@@ -34,58 +36,8 @@ pub(super) struct Layout<'a> {
     pub(super) root_mode: Option<u32>,
 }
 
-/// In what something differs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Location {
-    Added,
-    Content,
-    /// Content that is in no stream, so that no engine ever reads it back.
-    Copy,
-    Missing,
-    /// As `Missing`, of a file with content.
-    MissingContent,
-    Mode,
-    Owner,
-    Time,
-    Type,
-    Attributes,
-    WhiteoutAdded,
-    WhiteoutMissing,
-}
-
-/// What differs in one way.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Issue {
-    pub(super) count: usize,
-    /// The first of them, with what is wrong.
-    pub(super) first: Vec<(OsString, String)>,
-}
-
-/// Everything that differs in a layer.
-#[derive(Debug, Default)]
-pub(super) struct Issues {
-    pub(super) by_kind: BTreeMap<Location, Issue>,
-    pub(super) times: Times,
-}
-
-/// Times that agree, and the one time of those that do not. Some ways to carry a
-/// store (ostree, squashfs with `-all-time`) give everything one time.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Times {
-    pub(super) agree: usize,
-    pub(super) differ: usize,
-    pub(super) one: Option<i64>,
-    pub(super) several: bool,
-}
-
-/// How many files a finding names.
-const NAMED: usize = 20;
-
 /// How many differences are kept until the end, where a later entry may take them back.
 const KEPT: usize = 1000;
-
-/// No directory in an image is nested deeper.
-const MAX_DEPTH: usize = 200;
 
 /// Attributes with these names are the overlay driver's own.
 const DRIVERS: [&[u8]; 3] = [b"trusted.overlay.", b"user.overlay.", b"user.containers.override_stat"];
@@ -94,8 +46,8 @@ const DRIVERS: [&[u8]; 3] = [b"trusted.overlay.", b"user.overlay.", b"user.conta
 const ENGINES_ROOT: u32 = 0o555;
 
 /// What is said of one file.
-struct Difference {
-    location: Location,
+struct Kept {
+    way: Difference,
     path: OsString,
     detail: String,
     inode: Option<(u64, u64)>,
@@ -103,18 +55,18 @@ struct Difference {
 
 pub(super) struct Comparison<'a> {
     tree: &'a Subtree,
-    layout: &'a Layout<'a>,
+    pub(super) layout: &'a Layout<'a>,
     hasher: RandomState,
     /// Hashes of the paths of all entries.
-    entries: HashSet<u64>,
+    pub(super) entries: HashSet<u64>,
     /// Of directories that hide what is below.
-    opaque: HashSet<u64>,
+    pub(super) opaque: HashSet<u64>,
     /// Of what was removed from the layer below.
-    removed: HashSet<u64>,
+    pub(super) removed: HashSet<u64>,
     /// Whiteouts that were not found: a later entry may stand in their place.
     unseen: Vec<(u64, OsString)>,
-    kept: Vec<Difference>,
-    issues: Issues,
+    kept: Vec<Kept>,
+    pub(super) issues: Issues,
     /// The directory of the last entry, by the name it was looked up by.
     directory: Option<(PathBuf, Option<Directory>)>,
     /// Whether there was an entry for the root.
@@ -146,7 +98,7 @@ impl<'a> Comparison<'a> {
 
     /// A path as a number. The key is new for each layer, so that nobody can choose
     /// a name that has another's.
-    fn hash(&self, path: &Path) -> u64 {
+    pub(super) fn hash(&self, path: &Path) -> u64 {
         self.hasher.hash_one(path.as_os_str().as_bytes())
     }
 
@@ -158,32 +110,32 @@ impl<'a> Comparison<'a> {
         Ok(self.directory.as_ref().and_then(|(_, directory)| directory.as_ref()))
     }
 
-    fn differs(&mut self, location: Location, path: &OsStr, detail: String, node: Option<&Node>) {
+    fn differs(&mut self, way: Difference, path: &OsStr, detail: String, node: Option<&Node>) {
         if self.kept.len() < KEPT {
             let inode = node.map(|node| node.stat.id);
-            self.kept.push(Difference { location, path: path.to_owned(), detail, inode });
+            self.kept.push(Kept { way, path: path.to_owned(), detail, inode });
         } else {
-            self.issues.put(location, path, detail);
+            self.issues.put(way, path, detail);
         }
     }
 
     /// Something about a file that no later entry takes back.
-    pub(super) fn issue(&mut self, location: Location, path: &OsStr) {
-        self.issues.put(location, path, String::new());
+    pub(super) fn issue(&mut self, way: Difference, path: &OsStr) {
+        self.issues.put(way, path, String::new());
     }
 
     /// The content of a file is missing, whatever its header was.
     pub(super) fn gone(&mut self, name: &OsStr) {
         let cleaned = clean(name).unwrap_or_else(|| name.to_owned());
-        let told = |difference: &Difference| {
-            difference.path == cleaned && matches!(difference.location, Location::Missing | Location::Type)
+        let told = |difference: &Kept| {
+            difference.path == cleaned && matches!(difference.way, Difference::Missing | Difference::Type)
         };
         match self.kept.iter_mut().find(|difference| told(difference)) {
-            Some(difference) if difference.location == Location::Missing => {
-                difference.location = Location::MissingContent;
+            Some(difference) if difference.way == Difference::Missing => {
+                difference.way = Difference::MissingContent;
             }
-            Some(_) => self.issue(Location::Content, &cleaned),
-            None => self.issue(Location::MissingContent, &cleaned),
+            Some(_) => self.issue(Difference::Content, &cleaned),
+            None => self.issue(Difference::MissingContent, &cleaned),
         }
     }
 
@@ -228,7 +180,7 @@ impl<'a> Comparison<'a> {
     pub(super) fn header(&mut self, header: Header) -> io::Result<()> {
         self.file = None;
         let Some(path) = clean(&header.name) else {
-            self.differs(Location::Missing, &header.name, "leads out of the layer".to_owned(), None);
+            self.differs(Difference::Missing, &header.name, "leads out of the layer".to_owned(), None);
             return Ok(());
         };
         if path.is_empty() {
@@ -241,7 +193,7 @@ impl<'a> Comparison<'a> {
                 // A whiteout below a whiteout: engines leave it out.
                 return Ok(());
             }
-            self.differs(Location::Missing, &path, String::new(), None);
+            self.differs(Difference::Missing, &path, String::new(), None);
             return Ok(());
         };
         let real = directory.path.clone();
@@ -253,11 +205,16 @@ impl<'a> Comparison<'a> {
         let key = self.hash(&real.join(&base));
         self.entries.insert(key);
         let Some(node) = node else {
-            self.differs(Location::Missing, &path, String::new(), None);
+            // A normal user's engine cannot make devices, and leaves them out.
+            if self.layout.owners || !matches!(header.kind, Entry::Character | Entry::Block) {
+                self.differs(Difference::Missing, &path, String::new(), None);
+            }
             return Ok(());
         };
         if header.kind == Entry::HardLink {
-            return self.hard_link(&header, &path, &node);
+            let opened =
+                if node.stat.kind == Kind::File { directory_of(&self.directory).open(&base)? } else { None };
+            return self.hard_link(&header, &path, &node, opened.as_ref());
         }
         self.attributes(&header, &path, &parent, &base, &node)
     }
@@ -285,8 +242,7 @@ impl<'a> Comparison<'a> {
         // A driver with a mount program keeps it as it is in the stream.
         let kept = real.join(base);
         let key = self.hash(&kept);
-        let directory = self.directory.as_ref().and_then(|(_, directory)| directory.as_ref());
-        let directory = directory.expect("its caller has opened it");
+        let directory = directory_of(&self.directory);
         let as_is = self.layout.overlay && directory.node(base)?.is_some();
         if base == ".wh..wh..opq" {
             let opaque = as_is || !self.layout.overlay || {
@@ -299,7 +255,7 @@ impl<'a> Comparison<'a> {
                 self.entries.insert(key);
             }
             if !opaque {
-                self.issues.put(Location::WhiteoutMissing, real.as_os_str(), "is not opaque".to_owned());
+                self.issues.put(Difference::WhiteoutMissing, real.as_os_str(), "is not opaque".to_owned());
             }
             return Ok(());
         }
@@ -319,13 +275,19 @@ impl<'a> Comparison<'a> {
     }
 
     /// A hard link is the file that it leads to: what its header says counts for both.
-    fn hard_link(&mut self, header: &Header, path: &OsStr, node: &Node) -> io::Result<()> {
+    fn hard_link(
+        &mut self,
+        header: &Header,
+        path: &OsStr,
+        node: &Node,
+        file: Option<&Opened>,
+    ) -> io::Result<()> {
         let Some(target) = clean(&header.target) else {
             return Ok(());
         };
         self.kept.retain(|difference| {
             difference.inode != Some(node.stat.id)
-                || !matches!(difference.location, Location::Mode | Location::Owner | Location::Time)
+                || !matches!(difference.way, Difference::Mode | Difference::Owner | Difference::Time)
         });
         let (parent, base) = split(&target);
         let linked = match self.tree.directory(parent)? {
@@ -343,7 +305,7 @@ impl<'a> Comparison<'a> {
             }
             Some(linked) if linked.stat.kind == node.stat.kind => {}
             _ => self.differs(
-                Location::Type,
+                Difference::Type,
                 path,
                 format!("is no link to `{}`", target.to_string_lossy()),
                 Some(node),
@@ -352,7 +314,11 @@ impl<'a> Comparison<'a> {
         if node.stat.kind == Kind::Symlink {
             return Ok(());
         }
-        self.values(header, path, node, None);
+        let found = match file {
+            Some(file) => file.attributes()?,
+            None => None,
+        };
+        self.values(header, path, node, found.as_ref());
         Ok(())
     }
 
@@ -393,12 +359,12 @@ impl<'a> Comparison<'a> {
             _ => Some(format!("is {} instead of {}", what(node), expected(header))),
         };
         if let Some(detail) = wrong {
-            self.differs(Location::Type, path, detail, Some(node));
+            self.differs(Difference::Type, path, detail, Some(node));
             return Ok(());
         }
         if header.kind == Entry::File && header.size == 0 && node.stat.size != 0 {
             let detail = format!("has {} bytes instead of none", node.stat.size);
-            self.differs(Location::Copy, path, detail, Some(node));
+            self.differs(Difference::Copy, path, detail, Some(node));
         }
         self.values(header, path, node, found.as_ref());
         if header.kind == Entry::File
@@ -420,7 +386,7 @@ impl<'a> Comparison<'a> {
         };
         if header.kind != Entry::Symlink && mode != header.mode {
             let detail = format!("{mode:04o} instead of {:04o}", header.mode);
-            self.differs(Location::Mode, path, detail, Some(node));
+            self.differs(Difference::Mode, path, detail, Some(node));
         }
         if masked.is_some() || self.layout.owners {
             let map = |map: &[IdMap], id: u64| if masked.is_some() { Some(id) } else { mapped(map, id) };
@@ -430,11 +396,12 @@ impl<'a> Comparison<'a> {
             if other {
                 let wanted = (wanted.0.unwrap_or(uid), wanted.1.unwrap_or(gid));
                 let detail = format!("{uid}:{gid} instead of {}:{}", wanted.0, wanted.1);
-                self.differs(Location::Owner, path, detail, Some(node));
+                self.differs(Difference::Owner, path, detail, Some(node));
             }
         }
         self.time(header, path, node);
-        if let Some(found) = found {
+        // A link's header adds attributes to those of its target's.
+        if let Some(found) = found.filter(|_| header.kind != Entry::HardLink) {
             self.extended(header, path, node, found);
         }
     }
@@ -456,7 +423,7 @@ impl<'a> Comparison<'a> {
         } else {
             times.differ += 1;
             let detail = format!("{found} instead of {}", header.mtime);
-            self.differs(Location::Time, path, detail, Some(node));
+            self.differs(Difference::Time, path, detail, Some(node));
         }
     }
 
@@ -493,7 +460,7 @@ impl<'a> Comparison<'a> {
             .map(|name| String::from_utf8_lossy(name).into_owned())
             .collect();
         names.sort();
-        self.differs(Location::Attributes, path, names.join(", "), Some(node));
+        self.differs(Difference::Attributes, path, names.join(", "), Some(node));
     }
 
     /// What is on the disk and in no entry, and the end of the account.
@@ -503,21 +470,21 @@ impl<'a> Comparison<'a> {
     pub(super) fn finish(mut self, complete: bool, buffer: &mut [u8]) -> io::Result<Issues> {
         for (key, path) in std::mem::take(&mut self.unseen) {
             if !self.entries.contains(&key) {
-                self.issues.put(Location::WhiteoutMissing, &path, String::new());
+                self.issues.put(Difference::WhiteoutMissing, &path, String::new());
             }
         }
         for (one, other) in std::mem::take(&mut self.split_links) {
             if !self.same_content(&one, &other, buffer)? {
-                self.issues.put(Location::Copy, &other, String::new());
+                self.issues.put(Difference::Copy, &other, String::new());
             }
         }
         if complete {
             let top = self.tree.top()?;
             self.root_without_entry(&top)?;
-            self.walk(&top, 0, buffer)?;
+            self.walk(&top, (0, true), buffer)?;
         }
         for difference in std::mem::take(&mut self.kept) {
-            self.issues.put(difference.location, &difference.path, difference.detail);
+            self.issues.put(difference.way, &difference.path, difference.detail);
         }
         Ok(self.issues)
     }
@@ -530,7 +497,7 @@ impl<'a> Comparison<'a> {
         };
         if node.stat.mode & 0o022 & !self.layout.root_mode.unwrap_or(0) != 0 {
             let detail = format!("{:04o}", node.stat.mode);
-            self.issues.put(Location::Mode, OsStr::new("."), detail);
+            self.issues.put(Difference::Mode, OsStr::new("."), detail);
         }
         Ok(())
     }
@@ -548,158 +515,17 @@ impl<'a> Comparison<'a> {
             _ => Ok(false),
         }
     }
-
-    /// Looks for what no entry made. Returns whether an entry is at or below `directory`.
-    fn walk(&mut self, directory: &Directory, depth: usize, buffer: &mut [u8]) -> io::Result<bool> {
-        if depth > MAX_DEPTH {
-            return Err(io::Error::other("directories are nested too deeply"));
-        }
-        // A whiteout makes its directory, if there is no entry for that.
-        let mut any = depth > 0 && self.opaque.contains(&self.hash(&directory.path));
-        let mut added: Vec<(OsString, bool)> = Vec::new();
-        let mut more = 0;
-        let parent = match self.layout.parent {
-            Some(parent) => parent.directory(&directory.path)?,
-            None => None,
-        };
-        directory.for_each(|name| {
-            let path = directory.path.join(name);
-            let key = self.hash(&path);
-            let is_entry = self.entries.contains(&key);
-            any |= is_entry;
-            let Some(node) = directory.node(name)? else {
-                return Ok(());
-            };
-            let inherited = match &parent {
-                Some(parent) if !is_entry && !self.removed.contains(&key) => {
-                    self.inherited(parent, directory, name, &node, buffer)?
-                }
-                _ => false,
-            };
-            any |= inherited;
-            let below = node.stat.kind == Kind::Directory && {
-                let child = directory.child(name)?;
-                if self.layout.overlay
-                    && self.layout.privileged
-                    && !self.opaque.contains(&key)
-                    && child.open(OsStr::new("."))?.is_some_and(|child| is_opaque(&child))
-                {
-                    self.issues.put(Location::WhiteoutAdded, path.as_os_str(), "is opaque".to_owned());
-                }
-                self.walk(&child, depth + 1, buffer)?
-            };
-            any |= below;
-            if !is_entry && !below && !inherited {
-                if added.len() < NAMED {
-                    added.push((path.into_os_string(), node.is_whiteout() && self.layout.overlay));
-                } else {
-                    more += 1;
-                }
-            }
-            Ok(())
-        })?;
-        // A directory that nothing in the layer is in is told of by the one above.
-        let own = self.hash(&directory.path);
-        if any || depth == 0 || self.entries.contains(&own) {
-            for (path, whiteout) in added {
-                let location = if whiteout { Location::WhiteoutAdded } else { Location::Added };
-                self.issues.put(location, &path, String::new());
-            }
-            self.issues.count(Location::Added, more);
-        }
-        Ok(any)
-    }
-
-    /// Whether a whole tree has this from the layer below, unchanged.
-    fn inherited(
-        &mut self,
-        parent: &Directory,
-        directory: &Directory,
-        name: &OsStr,
-        node: &Node,
-        buffer: &mut [u8],
-    ) -> io::Result<bool> {
-        let Some(below) = parent.node(name)? else {
-            return Ok(false);
-        };
-        let path = directory.path.join(name);
-        let path = path.as_os_str();
-        let same_link =
-            node.stat.kind != Kind::Symlink || parent.read_link(name)? == directory.read_link(name)?;
-        if below.stat.kind != node.stat.kind || below.special != node.special || !same_link {
-            self.issues.put(Location::Type, path, String::new());
-            return Ok(true);
-        }
-        if node.stat.kind != Kind::Symlink && below.stat.mode != node.stat.mode {
-            let detail = format!("{:04o} instead of {:04o}", node.stat.mode, below.stat.mode);
-            self.issues.put(Location::Mode, path, detail);
-        }
-        if (below.stat.uid, below.stat.gid) != (node.stat.uid, node.stat.gid) {
-            self.issues.put(Location::Owner, path, String::new());
-        }
-        if node.stat.kind == Kind::File {
-            let same = match (parent.open(name)?, directory.open(name)?) {
-                (Some(one), Some(other)) => equal(&one, &other, buffer)?,
-                _ => false,
-            };
-            if !same {
-                self.issues.put(Location::Copy, path, String::new());
-            }
-        }
-        Ok(true)
-    }
 }
 
-impl Issues {
-    fn put(&mut self, location: Location, path: &OsStr, detail: String) {
-        let issue = self.by_kind.entry(location).or_default();
-        issue.count += 1;
-        if issue.first.len() < NAMED {
-            issue.first.push((path.to_owned(), detail));
-        }
-    }
-
-    fn count(&mut self, location: Location, more: usize) {
-        if more > 0 {
-            self.by_kind.entry(location).or_default().count += more;
-        }
-    }
-}
-
-/// Whether two open files hold the same.
-fn equal(one: &Opened, other: &Opened, buffer: &mut [u8]) -> io::Result<bool> {
-    if one.stat.id == other.stat.id {
-        return Ok(true);
-    }
-    if one.stat.size != other.stat.size {
-        return Ok(false);
-    }
-    let (left, right) = buffer.split_at_mut(buffer.len() / 2);
-    let fill = |file: &Opened, buffer: &mut [u8]| -> io::Result<usize> {
-        let mut length = 0;
-        while length < buffer.len() {
-            match file.read(&mut buffer[length..])? {
-                0 => break,
-                count => length += count,
-            }
-        }
-        Ok(length)
-    };
-    let length = left.len().min(right.len());
-    loop {
-        let count = fill(one, &mut left[..length])?;
-        if count != fill(other, &mut right[..length])? || left[..count] != right[..count] {
-            return Ok(false);
-        }
-        if count < length {
-            return Ok(true);
-        }
-    }
+/// The directory that the caller has opened.
+fn directory_of(opened: &Option<(PathBuf, Option<Directory>)>) -> &Directory {
+    let directory = opened.as_ref().and_then(|(_, directory)| directory.as_ref());
+    directory.expect("an entry's directory is opened first")
 }
 
 /// Whether a directory hides what is below it: the attribute of overlayfs, in the
 /// name space of root or of users.
-fn is_opaque(directory: &Opened) -> bool {
+pub(super) fn is_opaque(directory: &Opened) -> bool {
     [c"trusted.overlay.opaque", c"user.overlay.opaque"]
         .into_iter()
         .any(|name| directory.attribute(name).is_ok_and(|value| value.as_deref() == Some(b"y")))

@@ -11,7 +11,8 @@ use crc_fast::CrcAlgorithm::Crc64GoIso;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::Progress;
-use super::compare::{Comparison, Issues, Layout, Location};
+use super::compare::{Comparison, Layout};
+use super::issues::{Difference, Issues};
 use crate::host::{Opened, Subtree};
 use crate::tar::{Headers, NotTar, Piece, TarSplit};
 
@@ -181,7 +182,7 @@ fn file(
         }
     }
     if total != size || crc.finalize().to_be_bytes() != checksum {
-        comparison.issue(Location::Content, name);
+        comparison.issue(Difference::Content, name);
     }
     Ok(total)
 }

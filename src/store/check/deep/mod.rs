@@ -5,7 +5,10 @@
 
 mod compare;
 mod digests;
+mod issues;
 mod layer;
+mod told;
+mod walk;
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -14,14 +17,13 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::catalog::{is_one_name, short};
-use super::finding::{Finding, Report, Scope};
+use super::catalog::is_one_name;
+use super::finding::Report;
 use super::world::World;
-use crate::engine::Engines;
 use crate::host::{Kind, Root};
-use crate::problem::Severity;
 use crate::store::{IdMap, Layer};
-use compare::{Issue, Layout, Location, Times};
+use compare::Layout;
+use issues::Times;
 use layer::{Expected, Outcome};
 
 /// How far a check is, for who waits for it.
@@ -81,7 +83,7 @@ pub(super) fn check(world: &World<'_>, jobs: usize, progress: &Progress, report:
     }
     for (times, outcomes) in by_store {
         for (index, outcome) in outcomes {
-            tell(world, &tasks[index], outcome, times.are_kept(), report);
+            told::tell(world, &tasks[index], outcome, times.are_kept(), report);
         }
     }
     for (home, store) in world.stores.iter().enumerate().filter(|(_, store)| store.checked) {
@@ -188,6 +190,9 @@ impl Task {
         let Some(tar_split) = tar_split.filter(|file| file.stat.kind == Kind::File) else {
             return Ok(Outcome { damaged: Some("it is not a file".to_owned()), ..Outcome::default() });
         };
+        if tar_split.stat.size == 0 {
+            return Ok(Outcome { damaged: Some("it is empty".to_owned()), ..Outcome::default() });
+        }
         let content = root.subtree(&self.content)?.ok_or_else(vanished)?;
         let parent = match &self.parent {
             Some(parent) if !self.overlay => root.subtree(parent)?,
@@ -204,138 +209,6 @@ impl Task {
         };
         let expected = Expected { digest: &self.digest, size: self.size };
         layer::read(&tar_split, &content, &layout, &expected, buffer, progress)
-    }
-}
-
-impl Times {
-    fn and(self, other: Self) -> Self {
-        let one = self.one.or(other.one);
-        Self {
-            agree: self.agree + other.agree,
-            differ: self.differ + other.differ,
-            one,
-            several: self.several || other.several || other.one.is_some_and(|other| Some(other) != one),
-        }
-    }
-
-    /// Whether what carried the store keeps times at all.
-    fn are_kept(self) -> bool {
-        self.agree > 0 || self.several || self.differ < 2
-    }
-}
-
-const PULL_AGAIN: &str = "remove the image from the store and pull it again";
-const TAMPERED: &str = "run its containers with what is there now";
-
-fn tell(world: &World<'_>, task: &Task, outcome: Outcome, times_are_kept: bool, report: &mut Report) {
-    let store = &world.stores[task.home];
-    let users = world.users(&task.id);
-    let short_id = short(&task.id);
-    let finding = |id, message: String, saving: bool, silently: &'static str| {
-        let mut finding =
-            Finding::new(id, &store.path, message, PULL_AGAIN).of_layer(&task.id, users.clone());
-        if users.is_empty() {
-            return finding.severity(Severity::Warning);
-        }
-        if saving {
-            finding = finding.fails(Engines::ALL, Scope::Saving);
-        }
-        if silently.is_empty() { finding } else { finding.silently(Engines::ALL, silently) }
-    };
-    let tar_split = task.tar_split.0.join(&task.tar_split.1);
-    if let Some(why) = outcome.damaged {
-        let message = format!("the tar-split of the layer `{short_id}` cannot be read: {why}");
-        report.put(finding("tar-split-damaged", message, true, "").at(tar_split));
-        return;
-    }
-    let content_differs = [Location::Content, Location::MissingContent]
-        .iter()
-        .any(|location| outcome.issues.by_kind.contains_key(location));
-    if let Some(digest) = outcome.digest.filter(|_| !content_differs) {
-        let message =
-            format!("the layer `{short_id}` has the digest `{digest}` instead of `{}`", task.digest);
-        report.put(finding("layer-digest", message, true, "").at(tar_split.clone()));
-    } else if let Some(size) = outcome.size.filter(|_| !content_differs) {
-        let wanted = task.size.unwrap_or_default();
-        let message = format!("the layer `{short_id}` has {size} bytes instead of {wanted}");
-        report.put(finding("layer-size", message, true, "").at(tar_split.clone()));
-    } else if let Some(why) = outcome.not_tar {
-        let error = io::Error::other(format!("{why}, so that its files were not compared"));
-        report.could_not_look(world.could_not_look(&tar_split, &error));
-    }
-    for (location, issue) in outcome.issues.by_kind {
-        if location == Location::Time && !times_are_kept {
-            continue;
-        }
-        let (id, one, several, saving) = match location {
-            Location::Added => ("file-added", "is not in", "are not in", false),
-            Location::Content => {
-                ("file-content", "has other content than in", "have other content than in", true)
-            }
-            Location::Copy => {
-                ("file-content", "has other content than in", "have other content than in", false)
-            }
-            Location::Missing => ("file-missing", "is missing from", "are missing from", false),
-            Location::MissingContent => ("file-missing", "is missing from", "are missing from", true),
-            Location::Mode => ("file-mode", "has another mode than in", "have another mode than in", false),
-            Location::Owner => {
-                ("file-owner", "has another owner than in", "have another owner than in", false)
-            }
-            Location::Time => ("file-time", "has another time than in", "have another time than in", false),
-            Location::Type => ("file-type", "is something else than in", "are something else than in", false),
-            Location::Attributes => {
-                ("file-xattr", "has other attributes than in", "have other attributes than in", false)
-            }
-            Location::WhiteoutAdded => (
-                "whiteout-added",
-                "hides what is below and is not in",
-                "hide what is below and are not in",
-                false,
-            ),
-            Location::WhiteoutMissing => (
-                "whiteout-missing",
-                "does not hide what is below, as in",
-                "do not hide what is below, as in",
-                false,
-            ),
-        };
-        let verb = if issue.count == 1 { one } else { several };
-        let message = format!("{} {verb} the layer `{short_id}`", named(&issue));
-        let mut finding = finding(id, message, saving, TAMPERED);
-        if let Some((first, _)) = issue.first.first() {
-            finding = finding.at(task.content.join(first));
-        }
-        finding.files = issue.first.iter().map(|(path, _)| path.to_string_lossy().into_owned()).collect();
-        report.put(finding);
-    }
-}
-
-/// "`a` (0755 instead of 0644), `b` and 5 others".
-fn named(issue: &Issue) -> String {
-    const SHOWN: usize = 3;
-    let mut names: Vec<String> = issue
-        .first
-        .iter()
-        .take(SHOWN)
-        .map(|(path, detail)| {
-            let path = path.to_string_lossy();
-            let path = path.escape_debug();
-            if detail.is_empty() {
-                format!("`{path}`")
-            } else {
-                format!("`{path}` ({})", detail.escape_debug())
-            }
-        })
-        .collect();
-    match issue.count - names.len() {
-        0 => {}
-        1 => names.push("1 other".to_owned()),
-        more => names.push(format!("{more} others")),
-    }
-    match names.as_slice() {
-        [] => "something".to_owned(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
 
