@@ -18,6 +18,9 @@ busybox busybox-static
 mksquashfs squashfs-tools
 mkfs.erofs erofs-utils
 buildah buildah
+skopeo skopeo
+sqfstar squashfs-tools
+setpriv util-linux
 python3 python3
 setcap libcap2-bin
 gcc gcc

@@ -44,13 +44,7 @@ pub struct Sealed {
 ///
 /// # Errors
 /// If it cannot be read or written; there is no new file then.
-pub fn seal(
-    root: &Root,
-    store: &Path,
-    file: &Path,
-    kind: Packed,
-    sync: bool,
-) -> Result<Sealed, Problem> {
+pub fn seal(root: &Root, store: &Path, file: &Path, kind: Packed, sync: bool) -> Result<Sealed, Problem> {
     let shown = root.show(store).display().to_string();
     let cannot = |doing| Problem::cannot(doing, shown.clone());
     let tree = root.subtree(store).map_err(cannot("open"))?.ok_or_else(|| {

@@ -285,7 +285,10 @@ fn records(mut bytes: &[u8], extra: &mut Extra) -> Result<(), NotTar> {
             _ if key.starts_with(b"GNU.sparse.") => return Err(SPARSE),
             _ => {
                 if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
-                    extra.attributes.push((name.to_vec(), value.to_vec()));
+                    extra.attributes.retain(|(other, _)| other != name);
+                    if !value.is_empty() {
+                        extra.attributes.push((name.to_vec(), value.to_vec()));
+                    }
                 }
             }
         }

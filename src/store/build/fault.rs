@@ -18,7 +18,7 @@ pub(super) fn problem(layer: &PlannedLayer, fault: Fault) -> Problem {
     let of = |id, what: String, hint: &str| Problem::new(id, format!("{title}: {what}"), hint);
     match fault {
         Fault::Missing => of("blob-missing", format!("there is no blob `{digest}`"), COPY_AGAIN),
-        Fault::Blob(found, size) => {
+        Fault::Broken(Broken::Other(found, size)) => {
             let wanted = layer.source.blob.size;
             let what = if found == *digest {
                 format!("its blob has {size} bytes instead of {wanted}")

@@ -50,8 +50,6 @@ pub(super) enum Fault {
     Missing,
     /// Its blob cannot be decompressed.
     Broken(Broken),
-    /// Its blob has this digest and size.
-    Blob(Digest, u64),
     /// Its stream has this digest.
     Stream(Digest),
     /// Engines would refuse it.
@@ -78,17 +76,10 @@ pub(super) fn read<W: Write>(
     let blob = layer.open(root).map_err(|error| Fault::Broken(Broken::Io(error)))?.ok_or(Fault::Missing)?;
     thread::scope(|scope| {
         let (send, stream) = pieces();
-        let reader = scope.spawn(move || decompress(blob, limit, &send));
+        let wanted = layer.blob.is_verbatim.then_some((&layer.blob.digest, layer.blob.size));
+        let reader = scope.spawn(move || decompress(blob, wanted, limit, &send));
         let unpacked = unpack(stream, sink, split);
-        let blob = reader.join().expect("decompressing does not panic").map_err(Fault::Broken);
-        let verified = blob.and_then(|facts| {
-            let wrong = facts.digest != layer.blob.digest || facts.size != layer.blob.size;
-            if layer.blob.is_verbatim && wrong {
-                Err(Fault::Blob(facts.digest, facts.size))
-            } else {
-                Ok(facts)
-            }
-        });
+        let verified = reader.join().expect("decompressing does not panic").map_err(Fault::Broken);
         let ((digest, size), uids, gids, split) = match unpacked {
             Ok(unpacked) => unpacked,
             // The disk is full, whatever the blob is.

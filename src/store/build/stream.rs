@@ -28,7 +28,6 @@ pub(super) enum Compression {
 /// What is known of a blob when all of it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BlobFacts {
-    pub(super) digest: Digest,
     pub(super) size: u64,
     pub(super) compression: Compression,
 }
@@ -42,6 +41,8 @@ pub(super) enum Broken {
     Io(io::Error),
     /// It gives more bytes than this.
     TooLarge(u64),
+    /// It has this digest and size, and not those that it should have.
+    Other(Digest, u64),
 }
 
 /// Counts and hashes what is read.
@@ -60,9 +61,12 @@ impl<R: Read> Read for Hashing<R> {
     }
 }
 
-/// Reads all of `blob` and sends its stream.
+/// Reads all of `blob` and sends its stream; `wanted` is what digest and size should be.
+///
+/// What is damaged as a whole is told as that, not as what a decoder makes of it.
 pub(super) fn decompress(
     blob: BlobReader,
+    wanted: Option<(&Digest, u64)>,
     limit: u64,
     pieces: &SyncSender<Vec<u8>>,
 ) -> Result<BlobFacts, Broken> {
@@ -76,18 +80,25 @@ pub(super) fn decompress(
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => return Err(Broken::Unknown("xz")),
         _ => Compression::None,
     };
-    match compression {
-        Compression::Gzip => send(&mut MultiGzDecoder::new(&mut blob), limit, pieces)?,
-        Compression::Zstd => {
-            let mut decoder = zstd::Decoder::with_buffer(&mut blob).map_err(Broken::Io)?;
-            send(&mut decoder, limit, pieces)?;
-        }
-        Compression::None => send(&mut blob, limit, pieces)?,
+    let sent = match compression {
+        Compression::Gzip => send(&mut MultiGzDecoder::new(&mut blob), limit, pieces),
+        Compression::Zstd => zstd::Decoder::with_buffer(&mut blob)
+            .map_err(Broken::Io)
+            .and_then(|mut decoder| send(&mut decoder, limit, pieces)),
+        Compression::None => send(&mut blob, limit, pieces),
+    };
+    if let Err(Broken::TooLarge(limit)) = sent {
+        return Err(Broken::TooLarge(limit));
     }
     // What the decoder left is part of the blob, too.
     io::copy(&mut blob, &mut io::sink()).map_err(Broken::Io)?;
-    let hashing = blob.into_inner();
-    Ok(BlobFacts { digest: Digest::finish(hashing.hash), size: hashing.size, compression })
+    let Hashing { hash, size, .. } = blob.into_inner();
+    let digest = Digest::finish(hash);
+    if wanted.is_some_and(|wanted| wanted != (&digest, size)) {
+        return Err(Broken::Other(digest, size));
+    }
+    sent?;
+    Ok(BlobFacts { size, compression })
 }
 
 fn send(stream: &mut impl Read, limit: u64, pieces: &SyncSender<Vec<u8>>) -> Result<(), Broken> {

@@ -83,12 +83,13 @@ pub(super) fn write<W: Write>(
     for (dir, mode) in [("overlay", 0o755), ("overlay/l", 0o755)] {
         tar.item(format!("{dir}/").as_bytes(), &own(mode), What::Directory)?;
     }
-    let mut links: Vec<(String, &str)> =
-        plan.layers.iter().map(|layer| (link_name(&layer.id), layer.id.as_str())).collect();
-    links.sort();
-    for (link, id) in links {
-        let item = own(0o777);
-        tar.item(format!("overlay/l/{link}").as_bytes(), &item, What::Symlink(link_target(id).as_bytes()))?;
+    let mut links: Vec<(String, &PlannedLayer)> =
+        plan.layers.iter().map(|layer| (link_name(&layer.id), layer)).collect();
+    links.sort_by(|(one, _), (other, _)| one.cmp(other));
+    for (link, layer) in links {
+        let item = Item { mtime: (layer.created.0, layer.created.1), ..own(0o777) };
+        let target = link_target(&layer.id);
+        tar.item(format!("overlay/l/{link}").as_bytes(), &item, What::Symlink(target.as_bytes()))?;
     }
     for (layer, surveyed) in plan.layers.iter().zip(surveyed) {
         content(root, layer, surveyed, options, &mut tar)?;
