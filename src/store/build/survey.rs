@@ -7,7 +7,7 @@ use std::io;
 
 use super::layer::Sink;
 use super::tree::{Before, Place};
-use super::unpack::{kept_attributes, owner};
+use super::unpack::{kept_attributes, mtime, owner};
 use crate::tar::Header;
 
 /// All of a file that is neither its name nor its content.
@@ -28,7 +28,7 @@ impl Dress {
     pub(super) fn of(header: &Header) -> io::Result<Self> {
         let (uid, gid) = owner(header);
         let attributes = kept_attributes(header)?;
-        Ok(Self { mode: header.mode, uid, gid, mtime: (header.mtime, header.mtime_nanoseconds), attributes })
+        Ok(Self { mode: header.mode, uid, gid, mtime: mtime(header), attributes })
     }
 
     /// The same after `later`, as on a disk: a new owner takes capabilities away, other
@@ -83,7 +83,7 @@ impl Sink for Survey {
 
     fn entry(&mut self, place: &Place, header: &Header) -> io::Result<()> {
         let dress = Dress::of(header)?;
-        self.newest = self.newest.max(header.mtime);
+        self.newest = self.newest.max(dress.mtime.0);
         if let Place::Directory(path, Before::Whiteout)
         | Place::Other(path, Before::Whiteout)
         | Place::HardLink(path, _, Before::Whiteout) = place

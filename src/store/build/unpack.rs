@@ -68,6 +68,18 @@ pub(super) fn kept_attributes(header: &Header) -> io::Result<Vec<(Vec<u8>, Vec<u
     Ok(kept)
 }
 
+/// The time that an entry gets: engines take one that they cannot set for 1970
+/// (`Chtimes` in pkg/system/chtimes.go), but for symlinks.
+pub(super) fn mtime(header: &Header) -> (i64, u32) {
+    /// The last second that 64 bits of nanoseconds can tell.
+    const LAST: i64 = i64::MAX / 1_000_000_000;
+    match header.mtime {
+        0..LAST => (header.mtime, header.mtime_nanoseconds),
+        _ if header.kind == Kind::Symlink => (header.mtime, header.mtime_nanoseconds),
+        _ => (0, 0),
+    }
+}
+
 /// Owner and group of an entry, which the tree has let through.
 pub(super) fn owner(header: &Header) -> (u32, u32) {
     let id = |id: u64| u32::try_from(id).expect("the tree refuses others");
@@ -86,7 +98,7 @@ impl Sink for Unpack {
     fn entry(&mut self, place: &Place, header: &Header) -> io::Result<()> {
         let (uid, gid) = owner(header);
         let attributes = kept_attributes(header)?;
-        let mtime = (header.mtime, header.mtime_nanoseconds);
+        let mtime = mtime(header);
         let attire = Attire { mode: header.mode, uid, gid, mtime, attributes: &attributes };
         let (path, before) = match place {
             Place::Root | Place::Nothing => return Ok(()),
@@ -137,7 +149,7 @@ impl Sink for Unpack {
     fn end_of_file(&mut self, header: &Header) -> io::Result<()> {
         let (uid, gid) = owner(header);
         let attributes = kept_attributes(header)?;
-        let mtime = (header.mtime, header.mtime_nanoseconds);
+        let mtime = mtime(header);
         let file = self.file.take().expect("a file ends once");
         file.dress(&Attire { mode: header.mode, uid, gid, mtime, attributes: &attributes })
     }

@@ -67,7 +67,15 @@ fn without_privileges_a_sealed_store_for_another_machine_is_exact() {
         } else {
             fs_err::create_dir(&content).unwrap();
             let mut tar = Command::new("tar");
-            tar.args(["--xattrs", "--xattrs-include=*", "--numeric-owner", "-xpf"]).arg(&image).arg("-C");
+            tar.args([
+                "--delay-directory-restore",
+                "--xattrs",
+                "--xattrs-include=*",
+                "--numeric-owner",
+                "-xpf",
+            ])
+            .arg(&image)
+            .arg("-C");
             run(tar.arg(&content));
             let diff = |store: &Path| {
                 let dir = std::fs::read_dir(store.join("overlay")).unwrap();
