@@ -29,6 +29,7 @@ git git
 '
 bench='
 augtool augeas-tools
+skopeo skopeo
 openssl openssl
 python3 python3
 '

@@ -166,12 +166,15 @@ impl BuildStore {
             1 => format!("1 {what}"),
             _ => format!("{count} {what}s"),
         };
-        let what = format!(
-            "{} with {} ({} of them new)",
-            counted(built.images, "image"),
-            counted(built.layers, "layer"),
-            built.new_layers
-        );
+        for image in &built.nameless {
+            output.warning(&format!("the image {image} has no name; give it one as `NAME=SOURCE`"));
+        }
+        let new = match built.new_layers {
+            new if new == built.layers => String::new(),
+            0 => ", which were there".to_owned(),
+            new => format!(", {new} of them new"),
+        };
+        let what = format!("{} with {}{new}", counted(built.images, "image"), counted(built.layers, "layer"));
         if common.dry_run {
             output.status(&format!("would have written {what} to `{shown}`"));
         } else {

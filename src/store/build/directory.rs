@@ -217,6 +217,7 @@ impl<'a> Adding<'a> {
             new_layers: still.len(),
             bytes: still.iter().map(|layer| facts[layer.id.as_str()].size).sum(),
             moved_names: moved,
+            nameless: plan.nameless(),
         })
     }
 

@@ -65,6 +65,8 @@ pub struct Built {
     pub bytes: u64,
     /// Names that another image had before.
     pub moved_names: Vec<String>,
+    /// Images without a name, which only their id finds.
+    pub nameless: Vec<String>,
 }
 
 /// Makes the directory at `store` a store with the images of `sources`, or adds them to it.

@@ -101,6 +101,14 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Images without a name.
+    pub(super) fn nameless(&self) -> Vec<String> {
+        let images = self.images.iter().map(|planned| &planned.image);
+        images.filter(|image| image.names.is_empty()).map(|image| image.title.clone()).collect()
+    }
+}
+
 /// Two images with one configuration: one image with the names of both.
 fn merged(one: Image, other: Image) -> Image {
     let mut names = [one.names.as_slice(), other.names.as_slice()].concat();

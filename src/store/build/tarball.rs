@@ -52,6 +52,7 @@ pub(super) fn built(plan: &Plan, surveyed: &[Surveyed]) -> Built {
         new_layers: plan.layers.len(),
         bytes: surveyed.iter().map(|layer| layer.facts.size).sum(),
         moved_names: Vec::new(),
+        nameless: plan.nameless(),
     }
 }
 

@@ -267,3 +267,23 @@ fn without_root_a_directory_is_refused_with_what_works_instead() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output).contains("`.tar` or `.squashfs`"), "{}", text(&output));
 }
+
+#[test]
+fn a_full_disk_is_told_and_leaves_the_store_as_it_was() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut layout = Layout::new(&scratch.path().join("oci"));
+    layout.image("good", "amd64", &[good()]);
+    layout.image("big", "amd64", &[gzipped(&Tar::default().file("big", &vec![7; 4 << 20]).finish())]);
+    let script = "mkdir /run/small; mount -t tmpfs -o size=2m none /run/small; cd /run/small
+        \"$STORAGECTL\" -q build-store -o store localhost/good:1=oci:$DIR/oci:good
+        before=$(find store | sort | sha256sum; cat store/*/*.json)
+        \"$STORAGECTL\" build-store -o store localhost/big:1=oci:$DIR/oci:big 2>&1 || echo status $?
+        [ \"$before\" = \"$(find store | sort | sha256sum; cat store/*/*.json)\" ] && echo unchanged
+        \"$STORAGECTL\" build-store -o store.tar localhost/big:1=oci:$DIR/oci:big 2>&1 || echo status $?
+        ls -A";
+    let program = Path::new(crate::support::STORAGECTL);
+    let said = crate::check::healthy::in_private(script, &[("STORAGECTL", program), ("DIR", scratch.path())]);
+    assert!(said.contains("cannot be written: No space left on device"), "{said}");
+    assert!(said.contains("status 2\nunchanged\n"), "{said}");
+    assert!(said.ends_with("status 2\nstore\n"), "{said}");
+}
