@@ -165,6 +165,9 @@ def main():
                     skopeo(images, store, seal),
                 ),
             }
+            if kind == "large":
+                # What takes its time is the compression, which is one program's.
+                del peers["sealed"]
             for name, commands in peers.items():
                 best = [(float("inf"), 0.0)] * 2
                 for _ in range(arguments.rounds):
