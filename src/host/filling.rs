@@ -252,10 +252,18 @@ impl Filling {
             fs::chmodat(dir, name, Mode::from_raw_mode(attire.mode), AtFlags::empty())?;
         }
         if !attire.attributes.is_empty() {
-            let path = through_proc(dir, name);
-            for (name, value) in attire.attributes {
-                let name = CString::new(name.as_slice())?;
-                fs::lsetxattr(&path, name.as_c_str(), value, XattrFlags::empty())?;
+            let directory = if is_symlink { None } else { directory(dir, name)? };
+            for (attribute, value) in attire.attributes {
+                let attribute = CString::new(attribute.as_slice())?;
+                match &directory {
+                    Some(directory) => {
+                        fs::fsetxattr(directory, attribute.as_c_str(), value, XattrFlags::empty())?;
+                    }
+                    None => {
+                        let path = through_proc(dir, name);
+                        fs::lsetxattr(path, attribute.as_c_str(), value, XattrFlags::empty())?;
+                    }
+                }
             }
         }
         Ok(fs::utimensat(dir, name, &times(attire.mtime), AtFlags::SYMLINK_NOFOLLOW)?)
@@ -267,7 +275,8 @@ impl Filling {
     /// If the file system or this process cannot.
     pub fn attribute(&mut self, path: &[u8], name: &std::ffi::CStr, value: &[u8]) -> io::Result<()> {
         let (dir, last) = self.parent(path)?;
-        Ok(fs::lsetxattr(through_proc(dir, last), name, value, XattrFlags::empty())?)
+        let directory = directory(dir, last)?.ok_or(Errno::NOTDIR)?;
+        Ok(fs::fsetxattr(directory, name, value, XattrFlags::empty())?)
     }
 
     /// Sets an extended attribute of the directory itself.
@@ -393,7 +402,17 @@ fn times((seconds, nanoseconds): (i64, u32)) -> Timestamps {
     Timestamps { last_access: time, last_modification: time }
 }
 
-/// The kernel has no `lsetxattr` that takes a directory's descriptor before 6.13.
+/// The directory at `name`; `None` if that is not what it is.
+fn directory(dir: &OwnedFd, name: &OsStr) -> io::Result<Option<OwnedFd>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match fs::openat(dir, name, flags, Mode::empty()) {
+        Ok(found) => Ok(Some(found)),
+        Err(Errno::NOTDIR | Errno::LOOP) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// For symlinks and devices. The kernel has no `lsetxattr` that takes a directory's descriptor before 6.13.
 fn through_proc(dir: &OwnedFd, name: &OsStr) -> std::path::PathBuf {
     Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string()).join(name)
 }

@@ -4,9 +4,9 @@
 //! engines draw by lot or take from the clock follows from the images here, so that the
 //! same images give the same bytes.
 //!
-//! Every layer goes through [`layer::read`]: blob and stream are hashed while they go by,
-//! [`tree::Tree`] decides which entries are sound, and a sink takes them, as files
-//! ([`unpack`]) or as entries of a tar stream of the whole store.
+//! Every layer goes through `layer::read`: blob and stream are hashed while they go by,
+//! `tree::Tree` decides which entries are sound, and a sink takes them, as files
+//! (`unpack`) or as entries of a tar stream of the whole store.
 
 mod directory;
 mod existing;
