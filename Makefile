@@ -56,6 +56,7 @@ bench:
 	$(CARGO) build --release $(CARGO_FLAGS)
 	benches/add-store.sh
 	benches/check-store.sh
+	benches/build-store.sh
 
 .PHONY: dist
 dist:

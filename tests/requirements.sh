@@ -26,6 +26,9 @@ rofiles-fuse ostree
 fusermount fuse3
 mkfs.erofs erofs-utils
 buildah buildah
+skopeo skopeo
+sqfstar squashfs-tools
+setpriv util-linux
 python3 python3
 setcap libcap2-bin
 gcc gcc
@@ -38,6 +41,7 @@ python3 python3
 '
 bench='
 augtool augeas-tools
+skopeo skopeo
 openssl openssl
 python3 python3
 '

@@ -9,11 +9,11 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::output::Output;
-use super::{Common, NO};
+use super::{Common, NO, inside};
 use crate::conf::clean;
 use crate::engine::{Engines, Profile};
 use crate::plan::{Host, effective_settings, list_stores};
-use crate::problem::{Problem, Severity};
+use crate::problem::Severity;
 use crate::store::check::{self, Finding, Progress, RULES, Report, Request};
 
 /// Find damage in image stores
@@ -238,19 +238,6 @@ impl CheckStore {
             report
         })
     }
-}
-
-/// A path as given, inside the tree.
-fn inside(host: &Host, path: &Path) -> anyhow::Result<PathBuf> {
-    let absolute = if path.is_absolute() || host.root.is_tree() {
-        Path::new("/").join(path)
-    } else {
-        std::env::current_dir().map_err(Problem::cannot("find the directory of", path.display()))?.join(path)
-    };
-    Ok(match absolute.to_str() {
-        Some(text) => PathBuf::from(clean(text)),
-        None => absolute,
-    })
 }
 
 fn document<'a>(host: &Host, deep: bool, report: &'a Report) -> Document<'a> {

@@ -3,6 +3,7 @@
 
 mod add_store;
 mod apply;
+mod build_store;
 mod check_config;
 mod check_store;
 mod clean_dependents;
@@ -15,10 +16,11 @@ mod output;
 mod remove_store;
 mod report;
 mod scriptlet;
+mod seal_store;
 mod show_config;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -139,6 +141,8 @@ enum Command {
     CleanDependents(clean_dependents::CleanDependents),
     Doctor(doctor::Doctor),
     Generate(Box<generate::Generate>),
+    BuildStore(build_store::BuildStore),
+    SealStore(seal_store::SealStore),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -170,6 +174,8 @@ pub fn run() -> ExitCode {
         Command::Doctor(command) => command.run(&cli.common, &output),
         Command::CheckStore(command) => command.run(&cli.common, &output),
         Command::Generate(command) => command.run(&cli.common, &output),
+        Command::BuildStore(command) => command.run(&cli.common, &output).map(done),
+        Command::SealStore(command) => command.run(&cli.common, &output),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);
@@ -227,4 +233,17 @@ fn store_paths(given: &[OsString]) -> anyhow::Result<Vec<String>> {
         }
     }
     Ok(paths)
+}
+
+/// A path as given, inside the tree.
+fn inside(host: &Host, path: &Path) -> anyhow::Result<PathBuf> {
+    let absolute = if path.is_absolute() || host.root.is_tree() {
+        Path::new("/").join(path)
+    } else {
+        std::env::current_dir().map_err(Problem::cannot("find the directory of", path.display()))?.join(path)
+    };
+    Ok(match absolute.to_str() {
+        Some(text) => PathBuf::from(clean(text)),
+        None => absolute,
+    })
 }

@@ -71,6 +71,26 @@ pub(super) fn all(file: &OwnedFd) -> io::Result<Option<Attributes>> {
     Ok(Some(all))
 }
 
+/// As [`all`], of what stands at `path`, a symlink or a device itself.
+pub(super) fn all_of_link(path: &std::path::Path) -> io::Result<Option<Attributes>> {
+    let list = match sized(|buffer| fs::llistxattr(path, buffer)) {
+        Ok(list) => list,
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let mut all = Vec::new();
+    for name in
+        list.split_inclusive(|&byte| byte == 0).filter_map(|name| CStr::from_bytes_with_nul(name).ok())
+    {
+        match sized(|buffer| fs::lgetxattr(path, name, buffer)) {
+            Ok(value) => all.push((name.to_owned(), value)),
+            Err(Errno::NODATA | Errno::ACCESS | Errno::PERM) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Some(all))
+}
+
 fn names(file: &OwnedFd) -> io::Result<Vec<std::ffi::CString>> {
     let list = match sized(|buffer| fs::flistxattr(file, buffer)) {
         Ok(list) => list,

@@ -8,6 +8,8 @@
 //! replaced meanwhile changes nothing.
 
 mod attributes;
+mod file_part;
+mod filling;
 mod lock;
 mod mount_point;
 mod reboot;
@@ -20,6 +22,8 @@ mod subtree;
 mod walk;
 
 pub use attributes::Attributes;
+pub use file_part::FilePart;
+pub use filling::{Attire, Bare, Filling, NewFile};
 pub use lock::{LockError, lock};
 pub use mount_point::is_mount_point;
 pub use record_lock::RecordLock;

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{self, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -40,6 +40,42 @@ impl RecordLock {
             Err(Errno::AGAIN | Errno::ACCESS) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// As [`RecordLock::take`], and waits up to `patience` for other processes.
+    ///
+    /// # Errors
+    /// As [`RecordLock::take`].
+    pub fn wait(root: &Root, path: &Path, patience: Duration) -> io::Result<Option<Self>> {
+        // Asked for again and again, since waiting in the kernel has no end. Engines hold
+        // it for as long as they unpack a layer.
+        let start = Instant::now();
+        loop {
+            match Self::take(root, path)? {
+                None if start.elapsed() < patience => std::thread::sleep(Duration::from_millis(5)),
+                result => return Ok(result),
+            }
+        }
+    }
+
+    /// Whether nothing was ever written under it.
+    ///
+    /// # Errors
+    /// If it cannot be looked at.
+    pub fn is_unwritten(&self) -> io::Result<bool> {
+        Ok(fs::fstat(&self.file)?.st_size == 0)
+    }
+
+    /// Writes this last-writer id: for a store that no engine has seen yet, so that it
+    /// may be the same each time the store is made.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn mark_written_as(&self, id: &[u8; ID_SIZE]) -> io::Result<()> {
+        if rustix::io::pwrite(&self.file, id, 0)? != ID_SIZE {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        sync(&self.file)
     }
 
     /// Writes a new last-writer id, by which engines that run notice that they

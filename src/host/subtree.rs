@@ -7,7 +7,7 @@
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -39,6 +39,8 @@ pub struct Node {
     pub stat: Stat,
     /// What it is, if it is neither file, directory nor symlink.
     pub special: Option<Special>,
+    /// How many names it has.
+    pub links: u64,
 }
 
 /// What has no content.
@@ -220,6 +222,30 @@ impl Directory {
         Ok(Self { dir, path: self.path.join(name) })
     }
 
+    /// The extended attributes of what stands at `name`, a symlink or a device itself.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn attributes(&self, name: &OsStr) -> io::Result<Option<attributes::Attributes>> {
+        // The kernel has no `llistxattr` that takes a directory's descriptor before 6.13.
+        let path = Path::new("/proc/self/fd").join(self.dir.as_raw_fd().to_string()).join(name);
+        attributes::all_of_link(&path)
+    }
+
+    /// Every name in it, sorted by bytes.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn names(&self) -> io::Result<Vec<OsString>> {
+        let mut names = Vec::new();
+        self.for_each(|name| {
+            names.push(name.to_owned());
+            Ok(())
+        })?;
+        names.sort();
+        Ok(names)
+    }
+
     /// Calls `each` with every name in it, in the file system's order, until it fails.
     ///
     /// # Errors
@@ -303,7 +329,7 @@ impl Node {
             fs::FileType::Socket => Some(Special::Socket),
             _ => None,
         };
-        Self { stat: Stat::from_raw(raw), special }
+        Self { stat: Stat::from_raw(raw), special, links: raw.st_nlink as u64 }
     }
 
     /// Whether it is a whiteout: overlayfs takes such a device for "nothing is here".

@@ -5,6 +5,7 @@
 //! [`content_harms`] is what decides whether engines start at all with the store
 //! listed; [`check`] looks at everything.
 
+pub mod build;
 pub mod check;
 mod driver;
 mod gone;
@@ -12,9 +13,11 @@ mod harm;
 mod init;
 mod mount_unit;
 mod open_up;
+mod pack;
 mod path;
 mod provided;
 mod records;
+pub mod seal;
 mod writable;
 
 pub use driver::driver_of;

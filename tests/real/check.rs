@@ -3,8 +3,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests damage their own scratch directories")]
 
 mod cases;
-mod engine;
-mod healthy;
+pub(crate) mod engine;
+pub(crate) mod healthy;
 mod init;
 pub(crate) mod store;
 mod table;

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod build;
 mod check;
 mod declare;
 mod dependents;

@@ -44,7 +44,7 @@ fn conf(dir: &Path, driver: &str, graphroot: &Path, stores: &[&Path]) -> std::pa
 
 /// Runs shell as an engine has to be run: with the host's own storage out of sight, and
 /// the cgroups that podman 6 wants to see.
-fn in_private(script: &str, variables: &[(&str, &Path)]) -> String {
+pub(crate) fn in_private(script: &str, variables: &[(&str, &Path)]) -> String {
     let enter = "mount -t tmpfs none /run; mount -t tmpfs none /var/lib; mount -t cgroup2 none /sys/fs/cgroup
         mkdir /run/helpers
         for helper in netavark aardvark-dns; do

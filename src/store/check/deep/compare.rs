@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 use super::issues::{Difference, Issues};
 use super::layer::{clean, split};
-use super::tar_header::{Header, Kind as Entry};
 use super::walk::equal;
 use crate::host::{Attributes, Directory, Kind, Node, Opened, Special, Subtree};
 use crate::store::IdMap;
+use crate::tar::{Header, Kind as Entry};
 
 /// How a layer was unpacked.
 pub(super) struct Layout<'a> {
@@ -41,6 +41,9 @@ const KEPT: usize = 1000;
 
 /// Attributes with these names are the overlay driver's own.
 const DRIVERS: [&[u8]; 3] = [b"trusted.overlay.", b"user.overlay.", b"user.containers.override_stat"];
+
+/// The mode of a layer's root as engines make it.
+const ENGINES_ROOT: u32 = 0o555;
 
 /// What is said of one file.
 struct Kept {
@@ -220,6 +223,11 @@ impl<'a> Comparison<'a> {
         let top = self.tree.top()?;
         self.has_root = true;
         if let (Entry::Directory, Some(node)) = (header.kind, top.node(OsStr::new("."))?) {
+            // An engine that unpacks a stream passes over this entry (`Unpack` in
+            // pkg/archive/archive.go), and leaves what it made (`defaultPerms`).
+            if node.stat.mode == ENGINES_ROOT && (node.stat.uid, node.stat.gid) == (0, 0) {
+                return Ok(());
+            }
             let found = match top.open(OsStr::new("."))? {
                 Some(file) => file.attributes()?,
                 None => None,

@@ -13,9 +13,8 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 use super::Progress;
 use super::compare::{Comparison, Layout};
 use super::issues::{Difference, Issues};
-use super::tar_header::{Headers, NotTar};
-use super::tar_split::{Piece, TarSplit};
 use crate::host::{Opened, Subtree};
+use crate::tar::{Headers, NotTar, Piece, TarSplit};
 
 /// What is known of a layer before it is read.
 pub(super) struct Expected<'a> {

@@ -7,8 +7,6 @@ mod compare;
 mod digests;
 mod issues;
 mod layer;
-mod tar_header;
-mod tar_split;
 mod told;
 mod walk;
 

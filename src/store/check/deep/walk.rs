@@ -22,7 +22,8 @@ impl Comparison<'_> {
         if depth > MAX_DEPTH {
             return Err(io::Error::other("directories are nested too deeply"));
         }
-        let mut any = false;
+        // A whiteout makes its directory, if there is no entry for that.
+        let mut any = depth > 0 && self.opaque.contains(&self.hash(&directory.path));
         let mut added: Vec<(OsString, bool)> = Vec::new();
         let mut more = 0;
         let own = self.hash(&directory.path);

@@ -13,7 +13,7 @@ const BLOCK: usize = 512;
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     File,
     HardLink,
     Symlink,
@@ -25,27 +25,29 @@ pub(super) enum Kind {
 
 /// A header.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) kind: Kind,
-    pub(super) name: OsString,
+pub(crate) struct Header {
+    pub(crate) kind: Kind,
+    pub(crate) name: OsString,
     /// What a link leads to.
-    pub(super) target: OsString,
+    pub(crate) target: OsString,
     /// Permission bits, with setuid, setgid and sticky.
-    pub(super) mode: u32,
-    pub(super) uid: u64,
-    pub(super) gid: u64,
+    pub(crate) mode: u32,
+    pub(crate) uid: u64,
+    pub(crate) gid: u64,
     /// Bytes of content.
-    pub(super) size: u64,
-    /// Seconds since 1970; what is before that has no fixed rule.
-    pub(super) mtime: i64,
-    pub(super) device: (u32, u32),
+    pub(crate) size: u64,
+    /// When it was changed: whole seconds since 1970, rounded down.
+    pub(crate) mtime: i64,
+    /// The rest of that time, in nanoseconds.
+    pub(crate) mtime_nanoseconds: u32,
+    pub(crate) device: (u32, u32),
     /// Extended attributes.
-    pub(super) attributes: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) attributes: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// The stream is not one that engines could have unpacked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NotTar(pub(super) &'static str);
+pub(crate) struct NotTar(pub(crate) &'static str);
 
 /// What PAX records and long names say of the next entry.
 #[derive(Debug, Default)]
@@ -55,7 +57,7 @@ struct Extra {
     size: Option<u64>,
     uid: Option<u64>,
     gid: Option<u64>,
-    mtime: Option<i64>,
+    mtime: Option<(i64, u32)>,
     attributes: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -73,14 +75,14 @@ enum State {
 
 /// Finds the headers in a stream.
 #[derive(Debug)]
-pub(super) struct Headers {
+pub(crate) struct Headers {
     state: State,
     held: Vec<u8>,
     extra: Extra,
 }
 
 impl Headers {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { state: State::Header, held: Vec::new(), extra: Extra::default() }
     }
 
@@ -88,7 +90,7 @@ impl Headers {
     ///
     /// # Errors
     /// [`NotTar`]; what comes after it has no meaning.
-    pub(super) fn raw(&mut self, mut bytes: &[u8], mut found: impl FnMut(Header)) -> Result<(), NotTar> {
+    pub(crate) fn raw(&mut self, mut bytes: &[u8], mut found: impl FnMut(Header)) -> Result<(), NotTar> {
         while !bytes.is_empty() {
             match self.state {
                 State::Header => {
@@ -130,7 +132,7 @@ impl Headers {
     ///
     /// # Errors
     /// [`NotTar`] if no content is expected here.
-    pub(super) fn content(&mut self) -> Result<(), NotTar> {
+    pub(crate) fn content(&mut self) -> Result<(), NotTar> {
         let State::Content(_, after) = self.state else {
             return Err(NotTar("a file's content stands where none is expected"));
         };
@@ -185,6 +187,7 @@ impl Headers {
             b'4' => Kind::Block,
             b'5' => Kind::Directory,
             b'6' => Kind::Fifo,
+            b'S' => return Err(SPARSE),
             _ => return Err(NotTar("an entry has a type that engines refuse")),
         };
         // Go's reader takes all other types to have no content, whatever they say.
@@ -194,7 +197,10 @@ impl Headers {
             Kind::Character | Kind::Block => (device(&block[329..337])?, device(&block[337..345])?),
             _ => (0, 0),
         };
-        let mtime = number(&block[136..148]).ok().and_then(|mtime| i64::try_from(mtime).ok());
+        let (mtime, mtime_nanoseconds) = match extra.mtime {
+            Some(mtime) => mtime,
+            None => (signed_number(&block[136..148])?, 0),
+        };
         let header = Header {
             kind,
             name: OsString::from_vec(name),
@@ -203,7 +209,8 @@ impl Headers {
             uid: extra.uid.map_or_else(|| number(&block[108..116]), Ok)?,
             gid: extra.gid.map_or_else(|| number(&block[116..124]), Ok)?,
             size,
-            mtime: extra.mtime.or(mtime).unwrap_or(-1),
+            mtime,
+            mtime_nanoseconds,
             device,
             attributes: extra.attributes,
         };
@@ -224,6 +231,26 @@ impl Headers {
     }
 }
 
+const SPARSE: NotTar = NotTar("a file is stored sparse, which engines refuse");
+
+/// A time as PAX writes it: `SECONDS[.FRACTION]`, rounded down to whole seconds and
+/// nanoseconds (`parsePAXTime` of Go's archive/tar).
+fn time(text: &[u8]) -> Option<(i64, u32)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let below_zero = seconds.starts_with('-');
+    let seconds: i64 = seconds.parse().ok()?;
+    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let nanoseconds: u32 = format!("{fraction:0<9}").get(..9)?.parse().ok()?;
+    Some(match nanoseconds {
+        0 => (seconds, 0),
+        _ if below_zero => (seconds.checked_sub(1)?, 1_000_000_000 - nanoseconds),
+        _ => (seconds, nanoseconds),
+    })
+}
+
 /// PAX records: `LENGTH KEY=VALUE\n`.
 fn records(mut bytes: &[u8], extra: &mut Extra) -> Result<(), NotTar> {
     const BAD: NotTar = NotTar("a PAX record is malformed");
@@ -238,23 +265,30 @@ fn records(mut bytes: &[u8], extra: &mut Extra) -> Result<(), NotTar> {
         bytes = &bytes[length..];
         let equals = record.iter().position(|&byte| byte == b'=').ok_or(BAD)?;
         let (key, value) = (&record[..equals], &record[equals + 1..]);
-        let text = std::str::from_utf8(value).ok();
-        let number = || text.and_then(|text| text.parse().ok());
-        match key {
+        let number = || match value {
             // An empty value takes back what a global header said.
+            [] => Ok(None),
+            digits => match std::str::from_utf8(digits).map(str::parse::<u64>) {
+                Ok(Ok(number)) => Ok(Some(number)),
+                _ => Err(BAD),
+            },
+        };
+        match key {
+            b"path" | b"linkpath" if value.contains(&0) => return Err(BAD),
             b"path" if !value.is_empty() => extra.name = Some(value.to_vec()),
             b"linkpath" if !value.is_empty() => extra.target = Some(value.to_vec()),
-            b"size" => extra.size = number(),
-            b"uid" => extra.uid = number(),
-            b"gid" => extra.gid = number(),
-            b"mtime" => {
-                let seconds = text.map(|text| text.split('.').next().unwrap_or_default());
-                // Before 1970 is not compared, so its rounding does not matter.
-                extra.mtime = seconds.and_then(|seconds| seconds.parse().ok());
-            }
+            b"size" => extra.size = number()?,
+            b"uid" => extra.uid = number()?,
+            b"gid" => extra.gid = number()?,
+            b"mtime" if value.is_empty() => extra.mtime = None,
+            b"mtime" => extra.mtime = Some(time(value).ok_or(BAD)?),
+            _ if key.starts_with(b"GNU.sparse.") => return Err(SPARSE),
             _ => {
                 if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
-                    extra.attributes.push((name.to_vec(), value.to_vec()));
+                    extra.attributes.retain(|(other, _)| other != name);
+                    if !value.is_empty() {
+                        extra.attributes.push((name.to_vec(), value.to_vec()));
+                    }
                 }
             }
         }
@@ -302,6 +336,20 @@ fn number(field: &[u8]) -> Result<u64, NotTar> {
         value = value.checked_mul(8).ok_or(BAD)? + u64::from(digit - b'0');
     }
     Ok(value)
+}
+
+/// As [`number`], or binary below zero.
+fn signed_number(field: &[u8]) -> Result<i64, NotTar> {
+    const BAD: NotTar = NotTar("a time in a header is malformed");
+    if field[0] & 0xc0 != 0xc0 {
+        return i64::try_from(number(field)?).map_err(|_| BAD);
+    }
+    let (high, low) = field.split_at(field.len() - 8);
+    if high.iter().any(|&byte| byte != 0xff) {
+        return Err(BAD);
+    }
+    let value = i64::from_be_bytes(low.try_into().expect("eight bytes were split off"));
+    if value < 0 { Ok(value) } else { Err(BAD) }
 }
 
 fn sum_matches(block: &[u8; BLOCK]) -> bool {
@@ -358,5 +406,16 @@ mod tests {
         assert_eq!(number(&[0x80, 0, 0, 0, 0, 0x2d, 0xc6, 0xc0]), Ok(3_000_000));
         assert!(number(b"not one\0").is_err());
         assert!(number(&[0xff; 12]).is_err(), "below zero");
+        assert_eq!(signed_number(&[0xff; 12]), Ok(-1));
+        assert_eq!(signed_number(b"00000000017\0"), Ok(15));
+    }
+
+    #[test]
+    fn times_have_fractions_and_may_be_before_1970() {
+        assert_eq!(time(b"1700000000.5"), Some((1_700_000_000, 500_000_000)));
+        assert_eq!(time(b"12.1234567891"), Some((12, 123_456_789)));
+        assert_eq!(time(b"-1.5"), Some((-2, 500_000_000)));
+        assert_eq!(time(b"-1"), Some((-1, 0)));
+        assert!(time(b"").is_none() && time(b"1.x").is_none() && time(b"one").is_none());
     }
 }

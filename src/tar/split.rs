@@ -18,7 +18,7 @@ const MAX_LINE: usize = 16 << 20;
 
 /// A piece of the stream.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece<'a> {
+pub(crate) enum Piece<'a> {
     /// These bytes.
     Raw(&'a [u8]),
     /// The content of a file.
@@ -47,7 +47,7 @@ struct Entry<'a> {
 }
 
 /// Reads the pieces of a stream.
-pub(super) struct TarSplit<R: Read> {
+pub(crate) struct TarSplit<R: Read> {
     lines: BufReader<MultiGzDecoder<BufReader<R>>>,
     line: Vec<u8>,
     name: Vec<u8>,
@@ -55,7 +55,7 @@ pub(super) struct TarSplit<R: Read> {
 }
 
 impl<R: Read> TarSplit<R> {
-    pub(super) fn new(file: R) -> Self {
+    pub(crate) fn new(file: R) -> Self {
         let compressed = BufReader::with_capacity(64 << 10, file);
         Self {
             lines: BufReader::with_capacity(64 << 10, MultiGzDecoder::new(compressed)),
@@ -69,7 +69,7 @@ impl<R: Read> TarSplit<R> {
     ///
     /// # Errors
     /// If the file cannot be read, or is not what it should be.
-    pub(super) fn next(&mut self) -> io::Result<Option<Piece<'_>>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<Piece<'_>>> {
         let malformed =
             |error: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
         loop {

@@ -1,0 +1,203 @@
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::Common;
+use super::output::Output;
+use crate::images::{Platform, Source};
+use crate::problem::Problem;
+use crate::store::build::{self, Built, Options, Packed};
+
+/// Make an image store from images as files, without an engine
+///
+/// SOURCE is `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`
+/// or `dir:DIR`, with `NAME=` before it, or `NAME,NAME=`, to name the image. The
+/// ids are those that engines compute; the same images give the same bytes.
+///
+/// A directory is made by root, or added to while engines use it. A file (`.tar`,
+/// `.squashfs`, `.erofs`) needs no privileges. A squashfs or erofs image has no
+/// SELinux labels: where SELinux is enforcing, mount it with
+/// `-o context=system_u:object_r:container_ro_file_t:s0`.
+#[derive(Debug, Args)]
+pub(super) struct BuildStore {
+    /// The images
+    #[arg(required = true, value_name = "SOURCE")]
+    sources: Vec<String>,
+    /// The directory, or the file that ends in .tar, .squashfs or .erofs; `-` writes
+    /// a tar stream to standard output
+    #[arg(long, short, value_name = "OUT")]
+    output: PathBuf,
+    /// What to write, whatever OUT's name is
+    #[arg(long = "as", value_name = "KIND")]
+    kind: Option<Kind>,
+    /// The architecture, where an image has several; this machine's if not given
+    #[arg(long, value_name = "ARCH")]
+    arch: Option<String>,
+    /// The variant of the architecture, such as `v7`
+    #[arg(long, value_name = "VARIANT", requires = "arch")]
+    variant: Option<String>,
+    /// How many layers are worked on at a time; as many as there are processors if not
+    /// given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+    /// The most MiB that a layer may have when it is decompressed
+    #[arg(long, value_name = "MIB", default_value = "16384")]
+    max_layer_size: u32,
+    /// Do not wait until everything is on the disk
+    #[arg(long)]
+    no_sync: bool,
+}
+
+/// What a store is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Kind {
+    /// A directory
+    Dir,
+    /// A tar stream with PAX attributes
+    Tar,
+    /// A squashfs image, made by sqfstar
+    Squashfs,
+    /// An erofs image, made by mkfs.erofs
+    Erofs,
+}
+
+impl Kind {
+    /// The kind that a name stands for.
+    pub(super) fn of(path: &Path) -> Self {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            _ if path == Path::new("-") => Self::Tar,
+            Some("tar") => Self::Tar,
+            Some("squashfs" | "sqfs" | "squash") => Self::Squashfs,
+            Some("erofs") => Self::Erofs,
+            _ => Self::Dir,
+        }
+    }
+
+    pub(super) fn packed(self) -> Option<Packed> {
+        match self {
+            Self::Dir => None,
+            Self::Tar => Some(Packed::Tar),
+            Self::Squashfs => Some(Packed::Squashfs),
+            Self::Erofs => Some(Packed::Erofs),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    version: u32,
+    changed: bool,
+    dry_run: bool,
+    output: String,
+    images: usize,
+    new_images: usize,
+    layers: usize,
+    new_layers: usize,
+    bytes: u64,
+    moved_names: &'a [String],
+}
+
+impl BuildStore {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<()> {
+        let sources = self.sources.iter().map(|text| Source::parse(text)).collect::<Result<Vec<_>, _>>()?;
+        let host = common.host()?;
+        let sources = sources
+            .into_iter()
+            .map(|source| Ok(Source { path: super::inside(&host, &source.path)?, ..source }))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let options = Options {
+            platform: match &self.arch {
+                Some(arch) => Platform::asked(arch, self.variant.as_deref()),
+                None => Platform::host(),
+            },
+            jobs: self.jobs.map_or(processors, usize::from),
+            limit: u64::from(self.max_layer_size) << 20,
+            latest: latest()?,
+            sync: !self.no_sync,
+        };
+        let kind = self.kind.unwrap_or_else(|| Kind::of(&self.output));
+        let to_stdout = self.output == Path::new("-");
+        let out = if to_stdout { self.output.clone() } else { super::inside(&host, &self.output)? };
+        let shown = if to_stdout { "-".to_owned() } else { host.show(&out) };
+        let built = if common.dry_run {
+            build::rehearse(&host.root, &sources, &options)?
+        } else {
+            match kind.packed() {
+                None => build::directory(&host.root, &sources, &out, &options)?,
+                Some(Packed::Tar) if to_stdout => {
+                    build::to_writer(&host.root, &sources, std::io::stdout().lock(), &options)?
+                }
+                Some(_) if to_stdout => {
+                    let hint = "leave --as out, or give a file";
+                    let message = "only a tar stream can be written to standard output";
+                    return Err(Problem::new("output-exists", message, hint).into());
+                }
+                Some(packed) => build::file(&host.root, &sources, &out, packed, &options)?,
+            }
+        };
+        self.tell(common, output, &shown, &built)?;
+        if kind == Kind::Squashfs || kind == Kind::Erofs {
+            output.detail(SELINUX);
+        }
+        if output.json && !to_stdout {
+            output.json(&Report {
+                version: 1,
+                changed: built.new_images > 0 || built.new_layers > 0 || !built.moved_names.is_empty(),
+                dry_run: common.dry_run,
+                output: shown,
+                images: built.images,
+                new_images: built.new_images,
+                layers: built.layers,
+                new_layers: built.new_layers,
+                bytes: built.bytes,
+                moved_names: &built.moved_names,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn tell(&self, common: &Common, output: &Output, shown: &str, built: &Built) -> anyhow::Result<()> {
+        for name in &built.moved_names {
+            output.status(&format!("the name `{name}` was that of another image in `{shown}`"));
+        }
+        let counted = |count: usize, what: &str| match count {
+            1 => format!("1 {what}"),
+            _ => format!("{count} {what}s"),
+        };
+        for image in &built.nameless {
+            output.warning(&format!("the image {image} has no name; give it one as `NAME=SOURCE`"));
+        }
+        let new = match built.new_layers {
+            new if new == built.layers => String::new(),
+            0 => ", which were there".to_owned(),
+            new => format!(", {new} of them new"),
+        };
+        let what = format!("{} with {}{new}", counted(built.images, "image"), counted(built.layers, "layer"));
+        if common.dry_run {
+            output.status(&format!("would have written {what} to `{shown}`"));
+        } else {
+            output.status(&format!("wrote {what} to `{shown}`"));
+        }
+        Ok(())
+    }
+}
+
+/// What to do with SELinux.
+pub(super) const SELINUX: &str = "the image holds no SELinux labels; where SELinux is enforcing, mount it with \
+     `-o ro,context=system_u:object_r:container_ro_file_t:s0`";
+
+/// `SOURCE_DATE_EPOCH`, see reproducible-builds.org.
+fn latest() -> Result<Option<i64>, Problem> {
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Err(_) => Ok(None),
+        Ok(text) => match text.parse::<u32>() {
+            Ok(seconds) => Ok(Some(seconds.into())),
+            Err(_) => {
+                let message = format!("SOURCE_DATE_EPOCH is `{}`, which is no time", text.escape_debug());
+                Err(Problem::new("bad-time", message, "set it to seconds since 1970, or unset it"))
+            }
+        },
+    }
+}

@@ -1,0 +1,115 @@
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::build_store::{Kind, SELINUX};
+use super::output::Output;
+use super::{Common, NO, inside};
+use crate::engine::Engines;
+use crate::problem::{Problem, Severity};
+use crate::store::check::{self, Progress, Request};
+use crate::store::seal;
+
+/// Make one read-only file of an image store
+///
+/// DIR is checked first, every byte of it, as `check-store --deep` does; a store with
+/// errors is not sealed. Only what engines read of a store is taken.
+///
+/// The image has no SELinux labels: where SELinux is enforcing, mount it with
+/// `-o ro,context=system_u:object_r:container_ro_file_t:s0`.
+#[derive(Debug, Args)]
+pub(super) struct SealStore {
+    /// The store
+    #[arg(value_name = "DIR")]
+    store: PathBuf,
+    /// The file, which ends in .squashfs, .erofs or .tar; what is there is replaced
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+    /// What to write, whatever FILE's name is
+    #[arg(long = "as", value_name = "KIND")]
+    kind: Option<Kind>,
+    /// How many layers are checked at a time; as many as there are processors if not
+    /// given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+    /// Do not wait until everything is on the disk
+    #[arg(long)]
+    no_sync: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    version: u32,
+    changed: bool,
+    dry_run: bool,
+    output: String,
+    entries: u64,
+    bytes: u64,
+}
+
+impl SealStore {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+        let host = common.host()?;
+        let (store, file) = (inside(&host, &self.store)?, inside(&host, &self.output)?);
+        let kind = self.kind.unwrap_or_else(|| match Kind::of(&self.output) {
+            Kind::Dir => Kind::Squashfs,
+            kind => kind,
+        });
+        let Some(packed) = kind.packed().filter(|_| self.output != Path::new("-")) else {
+            let message = "a store is sealed in a file";
+            return Err(Problem::new("output-exists", message, "give a file that ends in .squashfs").into());
+        };
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let request = Request {
+            stores: vec![store.clone()],
+            listed: Vec::new(),
+            own: Vec::new(),
+            driver: "overlay".to_owned(),
+            engines: Engines::ALL,
+            deep: true,
+            jobs: self.jobs.map_or(processors, usize::from),
+            skip: Vec::new(),
+        };
+        let report = check::check(&host.root, &request, &Progress::default());
+        for finding in report.findings.iter().filter(|finding| finding.severity == Severity::Error) {
+            let place = host.show(finding.place.as_ref().unwrap_or(&finding.store));
+            let title = (finding.severity, finding.rule.id, finding.message.as_str());
+            let text = output.found(title, None, Some(&place), (&finding.effect(), &finding.hint));
+            output.data(&format!("{text}\n\n"))?;
+        }
+        if let Some(problem) = report.not_looked.first() {
+            return Err(problem.clone().into());
+        }
+        let shown = host.show(&file);
+        if report.count(Severity::Error) > 0 {
+            output.status(&format!("`{}` has errors and was not sealed", host.show(&store)));
+            return Ok(ExitCode::from(NO));
+        }
+        if common.dry_run {
+            output.status(&format!("would have sealed `{}` in `{shown}`", host.show(&store)));
+        }
+        let sealed = if common.dry_run {
+            seal::Sealed::default()
+        } else {
+            let sealed = seal::seal(&host.root, &store, &file, packed, !self.no_sync)?;
+            output.status(&format!("sealed `{}` in `{shown}`", host.show(&store)));
+            sealed
+        };
+        if kind != Kind::Tar {
+            output.detail(SELINUX);
+        }
+        if output.json {
+            output.json(&Report {
+                version: 1,
+                changed: true,
+                dry_run: common.dry_run,
+                output: shown,
+                entries: sealed.entries,
+                bytes: sealed.bytes,
+            })?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,493 @@
+//! A new directory that is filled with files whose names come from strangers.
+//!
+//! Whoever fills it has decided that a name is sound; this makes sure that even a
+//! mistake there stays inside: the directory above a name is reached without symlinks,
+//! without `..` and without leaving (`RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS`), and what
+//! is made must not be there yet.
+
+use std::ffi::{CString, OsStr};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{
+    self, AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags,
+};
+use rustix::io::Errno;
+
+use super::replace::write_all;
+use super::root::{Root, absent, readable, sync};
+
+/// What a file has besides its content.
+#[derive(Debug, Clone, Copy)]
+pub struct Attire<'a> {
+    /// Permission bits, with setuid, setgid and sticky.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Seconds since 1970, rounded down, and nanoseconds.
+    pub mtime: (i64, u32),
+    /// Extended attributes.
+    pub attributes: &'a [(Vec<u8>, Vec<u8>)],
+}
+
+/// What has no content of its own.
+#[derive(Debug, Clone, Copy)]
+pub enum Bare<'a> {
+    /// A symlink with this target.
+    Symlink(&'a [u8]),
+    /// A character device.
+    Character(u32, u32),
+    /// A block device.
+    Block(u32, u32),
+    /// A FIFO.
+    Fifo,
+}
+
+/// The directory.
+#[derive(Debug)]
+pub struct Filling {
+    dir: OwnedFd,
+    /// The directory that was last reached, since files come by directory.
+    last: Option<(Vec<u8>, OwnedFd)>,
+}
+
+/// A file that is being written.
+#[derive(Debug)]
+pub struct NewFile(OwnedFd);
+
+impl NewFile {
+    /// Writes more content.
+    ///
+    /// # Errors
+    /// As `write(2)`.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        write_all(&self.0, bytes)
+    }
+
+    /// Gives it all that is not content.
+    ///
+    /// # Errors
+    /// If the file system or this process cannot.
+    pub fn dress(&self, attire: &Attire<'_>) -> io::Result<()> {
+        // In this order: a new owner takes setuid bits and capabilities away.
+        fs::fchown(&self.0, Some(Uid::from_raw(attire.uid)), Some(Gid::from_raw(attire.gid)))?;
+        fs::fchmod(&self.0, Mode::from_raw_mode(attire.mode))?;
+        for (name, value) in attire.attributes {
+            let name = CString::new(name.as_slice())?;
+            fs::fsetxattr(&self.0, name.as_c_str(), value, XattrFlags::empty())?;
+        }
+        Ok(fs::futimens(&self.0, &times(attire.mtime))?)
+    }
+}
+
+impl NewFile {
+    /// Gives it mode and owner alone; its time stays.
+    ///
+    /// # Errors
+    /// If the file system or this process cannot.
+    pub fn open_to_all(&self, attire: &Attire<'_>) -> io::Result<()> {
+        fs::fchown(&self.0, Some(Uid::from_raw(attire.uid)), Some(Gid::from_raw(attire.gid)))?;
+        Ok(fs::fchmod(&self.0, Mode::from_raw_mode(attire.mode))?)
+    }
+
+    /// Syncs it.
+    ///
+    /// # Errors
+    /// If something that was written is lost.
+    pub fn sync(&self) -> io::Result<()> {
+        sync(&self.0)
+    }
+}
+
+impl io::Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        write_all(&self.0, bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Root {
+    /// The directory at `path`, to be filled.
+    ///
+    /// # Errors
+    /// If it is not there or is no directory.
+    pub fn filling(&self, path: &Path) -> io::Result<Filling> {
+        Ok(Filling { dir: self.open(path, OFlags::PATH | OFlags::DIRECTORY)?, last: None })
+    }
+}
+
+impl Filling {
+    /// The directory that holds `path`, and its name there.
+    fn parent<'a>(&mut self, path: &'a [u8]) -> io::Result<(&OwnedFd, &'a OsStr)> {
+        let (dir, name) = match path.iter().rposition(|&byte| byte == b'/') {
+            Some(slash) => (&path[..slash], &path[slash + 1..]),
+            None => (&path[..0], path),
+        };
+        if name.is_empty() || name == b"." || name == b".." {
+            return Err(Errno::INVAL.into());
+        }
+        if dir.is_empty() {
+            return Ok((&self.dir, OsStr::from_bytes(name)));
+        }
+        if self.last.as_ref().is_none_or(|(last, _)| last != dir) {
+            let found = beneath(&self.dir, Path::new(OsStr::from_bytes(dir)))?;
+            self.last = Some((dir.to_vec(), found));
+        }
+        let (_, found) = self.last.as_ref().expect("it was set");
+        Ok((found, OsStr::from_bytes(name)))
+    }
+
+    /// Makes the directory `path`, open to its owner alone until it is dressed.
+    ///
+    /// # Errors
+    /// If something stands there, or the directory above is missing.
+    pub fn directory(&mut self, path: &[u8]) -> io::Result<()> {
+        let (dir, name) = self.parent(path)?;
+        Ok(fs::mkdirat(dir, name, Mode::from_raw_mode(0o700))?)
+    }
+
+    /// Makes the file `path`.
+    ///
+    /// # Errors
+    /// As [`Filling::directory`].
+    pub fn file(&mut self, path: &[u8]) -> io::Result<NewFile> {
+        let (dir, name) = self.parent(path)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(NewFile(fs::openat(dir, name, flags, Mode::from_raw_mode(0o600))?))
+    }
+
+    /// The file `path`, which another program has made.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn existing_file(&mut self, path: &[u8]) -> io::Result<NewFile> {
+        let (dir, name) = self.parent(path)?;
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(NewFile(fs::openat(dir, name, flags, Mode::empty())?))
+    }
+
+    /// Moves `path` to `to` in the same directory, over what stands there.
+    ///
+    /// # Errors
+    /// If it cannot be moved.
+    pub fn move_over(&mut self, path: &[u8], to: &[u8]) -> io::Result<()> {
+        let (dir, name) = self.parent(path)?;
+        let dir = dir.as_fd().try_clone_to_owned()?;
+        let (to_dir, to_name) = self.parent(to)?;
+        Ok(fs::renameat(&dir, name, to_dir, to_name)?)
+    }
+
+    /// Makes a file with this content.
+    ///
+    /// # Errors
+    /// As [`Filling::directory`].
+    pub fn whole_file(&mut self, path: &[u8], content: &[u8], attire: &Attire<'_>) -> io::Result<()> {
+        let file = self.file(path)?;
+        file.write(content)?;
+        file.dress(attire)
+    }
+
+    /// Makes `path` another name of `target`.
+    ///
+    /// # Errors
+    /// As [`Filling::directory`], and if there is no `target`.
+    pub fn hard_link(&mut self, path: &[u8], target: &[u8]) -> io::Result<()> {
+        let (from, from_name) = self.parent(target)?;
+        let (from, from_name) = (from.as_fd().try_clone_to_owned()?, from_name);
+        let (dir, name) = self.parent(path)?;
+        Ok(fs::linkat(&from, from_name, dir, name, AtFlags::empty())?)
+    }
+
+    /// Makes what has no content.
+    ///
+    /// # Errors
+    /// As [`Filling::directory`], and if this process may not make devices.
+    pub fn bare(&mut self, path: &[u8], what: Bare<'_>) -> io::Result<()> {
+        let (dir, name) = self.parent(path)?;
+        let mode = Mode::from_raw_mode(0o600);
+        match what {
+            Bare::Symlink(target) => fs::symlinkat(OsStr::from_bytes(target), dir, name)?,
+            Bare::Character(major, minor) => {
+                fs::mknodat(dir, name, FileType::CharacterDevice, mode, fs::makedev(major, minor))?;
+            }
+            Bare::Block(major, minor) => {
+                fs::mknodat(dir, name, FileType::BlockDevice, mode, fs::makedev(major, minor))?;
+            }
+            Bare::Fifo => fs::mknodat(dir, name, FileType::Fifo, mode, 0)?,
+        }
+        Ok(())
+    }
+
+    /// Removes the whiteout at `path`.
+    ///
+    /// # Errors
+    /// If something else stands there.
+    pub fn remove_whiteout(&mut self, path: &[u8]) -> io::Result<()> {
+        let (dir, name) = self.parent(path)?;
+        let stat = fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::CharacterDevice || stat.st_rdev != 0 {
+            return Err(Errno::EXIST.into());
+        }
+        Ok(fs::unlinkat(dir, name, AtFlags::empty())?)
+    }
+
+    /// Gives what stands at `path`, a symlink itself, all that is not content. The mode of
+    /// a symlink stays.
+    ///
+    /// # Errors
+    /// If the file system or this process cannot.
+    pub fn dress(&mut self, path: &[u8], attire: &Attire<'_>, is_symlink: bool) -> io::Result<()> {
+        let (dir, name) = self.parent(path)?;
+        let (uid, gid) = (Uid::from_raw(attire.uid), Gid::from_raw(attire.gid));
+        fs::chownat(dir, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+        if !is_symlink {
+            fs::chmodat(dir, name, Mode::from_raw_mode(attire.mode), AtFlags::empty())?;
+        }
+        if !attire.attributes.is_empty() {
+            let directory = if is_symlink { None } else { directory(dir, name)? };
+            for (attribute, value) in attire.attributes {
+                let attribute = CString::new(attribute.as_slice())?;
+                match &directory {
+                    Some(directory) => {
+                        fs::fsetxattr(directory, attribute.as_c_str(), value, XattrFlags::empty())?;
+                    }
+                    None => {
+                        let path = through_proc(dir, name);
+                        fs::lsetxattr(path, attribute.as_c_str(), value, XattrFlags::empty())?;
+                    }
+                }
+            }
+        }
+        Ok(fs::utimensat(dir, name, &times(attire.mtime), AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// Sets an extended attribute of the directory `path`.
+    ///
+    /// # Errors
+    /// If the file system or this process cannot.
+    pub fn attribute(&mut self, path: &[u8], name: &std::ffi::CStr, value: &[u8]) -> io::Result<()> {
+        let (dir, last) = self.parent(path)?;
+        let directory = directory(dir, last)?.ok_or(Errno::NOTDIR)?;
+        Ok(fs::fsetxattr(directory, name, value, XattrFlags::empty())?)
+    }
+
+    /// Sets an extended attribute of the directory itself.
+    ///
+    /// # Errors
+    /// If the file system or this process cannot.
+    pub fn attribute_of_itself(&self, name: &std::ffi::CStr, value: &[u8]) -> io::Result<()> {
+        Ok(fs::fsetxattr(readable(&self.dir)?, name, value, XattrFlags::empty())?)
+    }
+
+    /// Sets the time of the last change of what stands at `path`.
+    ///
+    /// # Errors
+    /// If the file system cannot.
+    pub fn time(&mut self, path: &[u8], mtime: (i64, u32)) -> io::Result<()> {
+        let (dir, name) = self.parent(path)?;
+        Ok(fs::utimensat(dir, name, &times(mtime), AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// Mode and time of the directory itself.
+    ///
+    /// # Errors
+    /// If the file system cannot.
+    pub fn dress_itself(&self, mode: u32, mtime: (i64, u32)) -> io::Result<()> {
+        let dir = readable(&self.dir)?;
+        fs::fchmod(&dir, Mode::from_raw_mode(mode))?;
+        Ok(fs::futimens(&dir, &times(mtime))?)
+    }
+
+    /// A directory in it, to be filled.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn inside(&mut self, path: &[u8]) -> io::Result<Self> {
+        Ok(Self { dir: beneath(&self.dir, Path::new(OsStr::from_bytes(path)))?, last: None })
+    }
+
+    /// Moves `path` to `to` in another directory of the same file system, where nothing
+    /// stands yet. Returns whether there was anything to move.
+    ///
+    /// # Errors
+    /// If it cannot be moved, also if something stands there.
+    pub fn move_to(&mut self, path: &[u8], other: &mut Self, to: &[u8]) -> io::Result<bool> {
+        let (to_dir, to_name) = other.parent(to)?;
+        let (dir, name) = self.parent(path)?;
+        let moved = match fs::renameat_with(dir, name, to_dir, to_name, fs::RenameFlags::NOREPLACE) {
+            // Not every file system knows the flag; callers look first.
+            Err(Errno::INVAL | Errno::NOSYS) => fs::renameat(dir, name, to_dir, to_name),
+            result => result,
+        };
+        Ok(absent(moved.map_err(Into::into))?.is_some())
+    }
+
+    /// Whether anything stands at `path`.
+    ///
+    /// # Errors
+    /// If that cannot be found out.
+    pub fn has(&mut self, path: &[u8]) -> io::Result<bool> {
+        let (dir, name) = self.parent(path)?;
+        let found = fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).map_err(Into::into);
+        Ok(absent(found)?.is_some())
+    }
+
+    /// Where the symlink at `path` leads; `None` if there is nothing, or something else.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn target(&mut self, path: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        let (dir, name) = self.parent(path)?;
+        match fs::readlinkat(dir, name, Vec::new()) {
+            Ok(target) => Ok(Some(target.into_bytes())),
+            Err(Errno::INVAL | Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes `path` and all below it, on this file system. What is not there is no error.
+    ///
+    /// # Errors
+    /// If something cannot be removed.
+    pub fn remove(&mut self, path: &[u8]) -> io::Result<()> {
+        self.last = None;
+        let (dir, name) = self.parent(path)?;
+        remove_tree(dir, name)
+    }
+
+    /// Locks the directory `path` in it until the descriptor is closed; `None` if another
+    /// process has it, or it is gone.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn try_lock(&mut self, path: &[u8]) -> io::Result<Option<OwnedFd>> {
+        let (dir, name) = self.parent(path)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let Some(found) = absent(fs::openat(dir, name, flags, Mode::empty()).map_err(Into::into))? else {
+            return Ok(None);
+        };
+        match fs::flock(&found, fs::FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            _ => Ok(Some(found)),
+        }
+    }
+
+    /// Syncs the directory itself: what was moved into it stays there.
+    ///
+    /// # Errors
+    /// If it cannot be synced.
+    pub fn sync(&self) -> io::Result<()> {
+        sync(readable(&self.dir)?)
+    }
+
+    /// Syncs all of its file system.
+    ///
+    /// # Errors
+    /// If it cannot be synced: something that was written is lost.
+    pub fn sync_all(&self) -> io::Result<()> {
+        Ok(fs::syncfs(readable(&self.dir)?)?)
+    }
+}
+
+fn times((seconds, nanoseconds): (i64, u32)) -> Timestamps {
+    let time = Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() };
+    Timestamps { last_access: time, last_modification: time }
+}
+
+/// The directory at `name`; `None` if that is not what it is.
+fn directory(dir: &OwnedFd, name: &OsStr) -> io::Result<Option<OwnedFd>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match fs::openat(dir, name, flags, Mode::empty()) {
+        Ok(found) => Ok(Some(found)),
+        Err(Errno::NOTDIR | Errno::LOOP) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// For symlinks and devices. The kernel has no `lsetxattr` that takes a directory's descriptor before 6.13.
+fn through_proc(dir: &OwnedFd, name: &OsStr) -> std::path::PathBuf {
+    Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string()).join(name)
+}
+
+fn beneath(root: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    match fs::openat2(root, path, flags, Mode::empty(), resolve) {
+        // Old kernels, seccomp: one step after the other.
+        Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN) => {
+            let mut here = root.as_fd().try_clone_to_owned()?;
+            for part in path.components() {
+                let std::path::Component::Normal(name) = part else {
+                    return Err(Errno::XDEV.into());
+                };
+                here = fs::openat(&here, name, flags, Mode::empty())?;
+            }
+            Ok(here)
+        }
+        result => Ok(result?),
+    }
+}
+
+fn remove_tree(dir: &OwnedFd, name: &OsStr) -> io::Result<()> {
+    match fs::unlinkat(dir, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let found = match fs::openat(dir, name, flags, Mode::empty()) {
+        Err(Errno::ACCESS) => {
+            fs::chmodat(dir, name, Mode::RWXU, AtFlags::empty())?;
+            fs::openat(dir, name, flags, Mode::empty())?
+        }
+        result => result?,
+    };
+    let names: Vec<CString> = fs::Dir::read_from(&found)?
+        .map(|entry| entry.map(|entry| entry.file_name().to_owned()))
+        .collect::<Result<_, _>>()?;
+    for entry in names {
+        if !matches!(entry.as_bytes(), b"." | b"..") {
+            remove_tree(&found, OsStr::from_bytes(entry.as_bytes()))?;
+        }
+    }
+    match fs::unlinkat(dir, name, AtFlags::REMOVEDIR) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_made_outside() {
+        let scratch = tempfile::tempdir().unwrap();
+        fs_err::create_dir_all(scratch.path().join("in/dir")).unwrap();
+        fs_err::create_dir_all(scratch.path().join("out")).unwrap();
+        std::os::unix::fs::symlink("../out", scratch.path().join("in/link")).unwrap();
+        std::os::unix::fs::symlink("dir", scratch.path().join("in/inner")).unwrap();
+        let mut filling = Root::system().unwrap().filling(&scratch.path().join("in")).unwrap();
+        for bad in
+            ["../out/x", "link/x", "dir/../../out/x", "..", "dir/..", "", ".", "dir/", "inner/x", "/tmp/x"]
+        {
+            assert!(filling.file(bad.as_bytes()).is_err(), "{bad}");
+            assert!(filling.directory(bad.as_bytes()).is_err(), "{bad}");
+            assert!(filling.remove(bad.as_bytes()).is_err(), "{bad}");
+        }
+        assert_eq!(fs_err::read_dir(scratch.path().join("out")).unwrap().count(), 0);
+        filling.file(b"dir/x").unwrap();
+        assert!(filling.file(b"dir/x").is_err(), "it is there");
+        filling.hard_link(b"y", b"dir/x").unwrap();
+        filling.remove(b"dir").unwrap();
+        assert!(!filling.has(b"dir").unwrap() && filling.has(b"y").unwrap());
+    }
+}

@@ -1,0 +1,105 @@
+//! A tar file whose members are found by name.
+
+use std::collections::HashMap;
+use std::io::{self, Read, Seek};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+
+use crate::host::{FilePart, Root};
+use crate::tar::{Entries, EntryError, Kind};
+
+/// The most members that an archive may have.
+const MAX_MEMBERS: usize = 100_000;
+
+/// An archive, with the place of each member.
+#[derive(Debug)]
+pub(super) struct Archive {
+    file: FilePart,
+    members: HashMap<String, (u64, u64)>,
+}
+
+impl Archive {
+    /// Finds the members of the archive at `path`; `None` if there is nothing. One that
+    /// is compressed as a whole is decompressed to a file without a name first.
+    pub(super) fn open_file(root: &Root, path: &Path) -> io::Result<Option<Self>> {
+        let Some(file) = root.open_part(path)? else {
+            return Ok(None);
+        };
+        let mut magic = [0; 4];
+        let count = file.clone().read(&mut magic)?;
+        let file = match &magic[..count] {
+            [0x1f, 0x8b, ..] => FilePart::unnamed(&mut MultiGzDecoder::new(file))?,
+            [0x28, 0xb5, 0x2f, 0xfd] => FilePart::unnamed(&mut zstd::Decoder::new(file)?)?,
+            _ => file,
+        };
+        Ok(Some(Self { members: members(file.clone())?, file }))
+    }
+
+    pub(super) fn open(&self, name: &str) -> Option<FilePart> {
+        let (start, size) = self.members.get(name)?;
+        Some(self.file.part(*start, *size))
+    }
+}
+
+fn members(file: FilePart) -> io::Result<HashMap<String, (u64, u64)>> {
+    let malformed = |error: &str| io::Error::new(io::ErrorKind::InvalidData, error.to_owned());
+    let of = |error| match error {
+        EntryError::Io(error) => error,
+        EntryError::NotTar(why) => malformed(&format!("it is not a tar file that engines read: {}", why.0)),
+    };
+    let mut entries = Entries::new(file);
+    let mut members = HashMap::new();
+    let mut links = Vec::new();
+    let mut raw = Vec::new();
+    while let Some(header) = entries.next().map_err(of)? {
+        entries.take_raw(&mut raw);
+        let Some(name) = header.name.to_str().map(clean) else {
+            return Err(malformed("a member's name is not UTF-8"));
+        };
+        match header.kind {
+            Kind::File => {
+                let start = entries.rest().stream_position()?;
+                members.insert(name, (start, header.size));
+                entries.skip().map_err(of)?;
+            }
+            Kind::Symlink | Kind::HardLink => {
+                let Some(target) = header.target.to_str() else {
+                    return Err(malformed("a member's name is not UTF-8"));
+                };
+                // Old versions of docker name layers that are there already by a symlink.
+                let dir = name.rsplit_once('/').map_or("", |(dir, _)| dir);
+                let target = match header.kind {
+                    Kind::Symlink => clean(&format!("{dir}/{target}")),
+                    _ => clean(target),
+                };
+                links.push((name, target));
+            }
+            _ => {}
+        }
+        if members.len() + links.len() > MAX_MEMBERS {
+            return Err(malformed("it has more members than an archive of images"));
+        }
+    }
+    for (name, target) in links {
+        if let Some(place) = members.get(&target).copied() {
+            members.entry(name).or_insert(place);
+        }
+    }
+    Ok(members)
+}
+
+/// A member's name without `.` and `..`, which leads nowhere above the archive.
+fn clean(name: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in name.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}

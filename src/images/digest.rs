@@ -1,0 +1,51 @@
+//! Digests of blobs.
+
+use std::fmt;
+
+use sha2::Digest as _;
+use sha2::Sha256;
+
+/// A SHA-256 digest; OCI allows others, which nobody uses for images.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(String);
+
+impl Digest {
+    /// Reads `sha256:` and 64 lower-case hexadecimal digits. `None` for all else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = text.strip_prefix("sha256:")?;
+        let digits = hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        (hex.len() == 64 && digits).then(|| Self(text.to_owned()))
+    }
+
+    /// The digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self::finish(Sha256::new_with_prefix(bytes))
+    }
+
+    /// The digest of what was hashed.
+    pub(crate) fn finish(hash: Sha256) -> Self {
+        let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Self(format!("sha256:{hex}"))
+    }
+
+    /// Its digits.
+    pub fn hex(&self) -> &str {
+        &self.0["sha256:".len()..]
+    }
+
+    /// All of it, `sha256:` and the digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// As much of it as tells it apart for a person.
+    pub fn short(&self) -> &str {
+        &self.0["sha256:".len().."sha256:".len() + 12]
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

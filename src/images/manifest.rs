@@ -1,0 +1,114 @@
+//! Manifests and lists of them: OCI (image-spec) and Docker schema 2.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub(super) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(super) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(super) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+pub(super) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+pub(super) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+pub(super) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+pub(super) const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+
+/// What a layer's media type says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LayerType {
+    Tar,
+    Foreign,
+    Encrypted,
+    Unknown,
+}
+
+/// Media types of layers; the compression is found out from the bytes, as engines do.
+pub(super) fn layer_type(media_type: &str) -> LayerType {
+    if media_type.ends_with("+encrypted") {
+        return LayerType::Encrypted;
+    }
+    match media_type {
+        "application/vnd.oci.image.layer.v1.tar"
+        | "application/vnd.oci.image.layer.v1.tar+gzip"
+        | "application/vnd.oci.image.layer.v1.tar+zstd"
+        | "application/vnd.docker.image.rootfs.diff.tar"
+        | "application/vnd.docker.image.rootfs.diff.tar.zstd"
+        | DOCKER_LAYER => LayerType::Tar,
+        _ if media_type.starts_with("application/vnd.oci.image.layer.nondistributable.")
+            || media_type.starts_with("application/vnd.docker.image.rootfs.foreign.") =>
+        {
+            LayerType::Foreign
+        }
+        _ => LayerType::Unknown,
+    }
+}
+
+/// What one document says of another.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Descriptor {
+    #[serde(default)]
+    pub(super) media_type: String,
+    pub(super) digest: String,
+    pub(super) size: u64,
+    #[serde(default)]
+    pub(super) platform: Option<PlatformEntry>,
+    #[serde(default)]
+    pub(super) annotations: Option<BTreeMap<String, String>>,
+}
+
+/// For which machine an image in a list is.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct PlatformEntry {
+    #[serde(default)]
+    pub(super) architecture: String,
+    #[serde(default)]
+    pub(super) os: String,
+    #[serde(default)]
+    pub(super) variant: Option<String>,
+}
+
+/// A manifest, or a list of them: which, their fields tell.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Document {
+    #[serde(default)]
+    pub(super) schema_version: u32,
+    #[serde(default)]
+    pub(super) media_type: Option<String>,
+    #[serde(default)]
+    pub(super) config: Option<Descriptor>,
+    #[serde(default)]
+    pub(super) layers: Option<Vec<Descriptor>>,
+    #[serde(default)]
+    pub(super) manifests: Option<Vec<Descriptor>>,
+}
+
+/// The manifest.json of a docker archive.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ArchiveEntry {
+    pub(super) config: String,
+    #[serde(default)]
+    pub(super) repo_tags: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) layers: Option<Vec<String>>,
+}
+
+/// A Docker schema 2 manifest, as engines make one for a docker archive, which has none
+/// (docker/internal/tarfile/src.go of the image library). The order of the fields counts.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Generated<'a> {
+    pub(super) schema_version: u32,
+    pub(super) media_type: &'a str,
+    pub(super) config: GeneratedDescriptor<'a>,
+    pub(super) layers: Vec<GeneratedDescriptor<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct GeneratedDescriptor<'a> {
+    pub(super) media_type: &'a str,
+    pub(super) size: u64,
+    pub(super) digest: &'a str,
+}

@@ -1,0 +1,26 @@
+//! Container images as files, as skopeo, podman, buildah and docker write them: `dir:`
+//! directories, OCI layouts, OCI archives and docker archives.
+//!
+//! [`read`] gives one model of them all, an [`Image`]: the bytes of its manifest and of
+//! its configuration, both verified, and where the blobs of its layers are, which are
+//! not read yet. Nothing here is trusted: every number and every name comes from a
+//! stranger.
+
+mod archive;
+mod blobs;
+mod config;
+mod digest;
+mod image;
+mod manifest;
+mod name;
+mod platform;
+mod read;
+mod source;
+
+pub use blobs::{Blob, BlobReader};
+pub use digest::Digest;
+pub use image::{Image, Layer};
+pub use name::Name;
+pub use platform::Platform;
+pub use read::read;
+pub use source::{Source, Transport};

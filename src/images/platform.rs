@@ -1,0 +1,66 @@
+//! Which image of several an engine would take.
+
+use super::manifest::PlatformEntry;
+
+/// A processor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Platform {
+    /// Its name in Go: `amd64`, `arm64`.
+    pub arch: String,
+    /// Its variant, such as `v7`, if one is asked for.
+    pub variant: Option<String>,
+    /// Whether a person asked for it, so that nothing else will do.
+    pub asked: bool,
+}
+
+impl Platform {
+    /// This machine's.
+    pub fn host() -> Self {
+        Self { arch: go_name(std::env::consts::ARCH).to_owned(), variant: None, asked: false }
+    }
+
+    /// One that was asked for, by the name of Go or of the kernel (`x86_64`, `aarch64`).
+    pub fn asked(arch: &str, variant: Option<&str>) -> Self {
+        Self { arch: go_name(arch).to_owned(), variant: variant.map(str::to_owned), asked: true }
+    }
+
+    /// How well an image serves it, the lower the better; `None` if not at all.
+    ///
+    /// Variants as engines rank them (internal/pkg/platform of the image library): on
+    /// arm64 that is v8, on arm v7, then older ones.
+    pub(super) fn rank(&self, entry: &PlatformEntry) -> Option<usize> {
+        if entry.os != "linux" || go_name(&entry.architecture) != self.arch {
+            return None;
+        }
+        let variant = entry.variant.as_deref().unwrap_or_default();
+        if let Some(wanted) = &self.variant {
+            return (variant == wanted).then_some(0);
+        }
+        let order: &[&str] = match self.arch.as_str() {
+            "arm64" => &["v8", ""],
+            "arm" => &["v7", "", "v6", "v5"],
+            _ => &["", "v1"],
+        };
+        order.iter().position(|known| *known == variant)
+    }
+
+    /// Its name for messages.
+    pub fn name(&self) -> String {
+        match &self.variant {
+            Some(variant) => format!("linux/{}/{variant}", self.arch),
+            None => format!("linux/{}", self.arch),
+        }
+    }
+}
+
+/// Go's name of a processor.
+pub(super) fn go_name(arch: &str) -> &str {
+    match arch {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "x86" | "i686" => "386",
+        "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
+        "loongarch64" => "loong64",
+        other => other,
+    }
+}

@@ -1,0 +1,471 @@
+//! From a source on the command line to an [`Image`].
+
+use std::collections::BTreeSet;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use flate2::read::MultiGzDecoder;
+
+use super::archive::Archive;
+use super::blobs::Blobs;
+use super::config::Config;
+use super::manifest::{
+    ArchiveEntry, DOCKER_CONFIG, DOCKER_LAYER, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Document, Generated,
+    GeneratedDescriptor, LayerType, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, layer_type,
+};
+use super::platform::go_name;
+use super::{Blob, Digest, Image, Layer, Name, Platform, Source, Transport};
+use crate::host::Root;
+use crate::problem::Problem;
+
+/// The names of an image in the index of an OCI layout.
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// How deep lists may be nested.
+const MAX_NESTED: usize = 4;
+
+/// Engines mount no more layers than these over each other (`maxDepth` of the overlay driver).
+const MAX_LAYERS: usize = 500;
+
+const COPY_AGAIN: &str = "copy the image again, such as with `skopeo copy`";
+
+/// Reads manifest and configuration of the image that `source` names, for `platform`
+/// where there is a choice. Blobs of layers are only looked for.
+///
+/// # Errors
+/// What is wrong with it: the ids that start with `image-`, `blob-missing`,
+/// `blob-digest`, `layer-unsupported`, or the system's answer.
+pub fn read(root: &Root, source: &Source, platform: &Platform) -> Result<Image, Problem> {
+    Reader { root, source, platform, title: title(source) }.read()
+}
+
+fn title(source: &Source) -> String {
+    match source.names.first() {
+        Some(name) => format!("`{name}` (`{}`)", source.text),
+        None => format!("`{}`", source.text),
+    }
+}
+
+struct Reader<'a> {
+    root: &'a Root,
+    source: &'a Source,
+    platform: &'a Platform,
+    title: String,
+}
+
+impl Reader<'_> {
+    fn read(self) -> Result<Image, Problem> {
+        let path = &self.source.path;
+        let blobs = match self.source.transport {
+            Transport::Dir | Transport::Oci => {
+                let there = self.root.stat(path).map_err(self.io("look at", path))?;
+                if there.is_none_or(|stat| stat.kind != crate::host::Kind::Directory) {
+                    let message = format!("there is no directory `{}`", self.root.show(path).display());
+                    return Err(self.problem("image-missing", &message, "give the directory of the image"));
+                }
+                Blobs::Directory(path.clone())
+            }
+            Transport::OciArchive | Transport::DockerArchive => {
+                match Archive::open_file(self.root, path).map_err(self.io("read the archive", path))? {
+                    Some(archive) => Blobs::Archive(archive),
+                    None => {
+                        let message = format!("there is no file `{}`", self.root.show(path).display());
+                        return Err(self.problem("image-missing", &message, "give the file of the archive"));
+                    }
+                }
+            }
+        };
+        match self.source.transport {
+            Transport::DockerArchive => self.docker_archive(blobs),
+            Transport::Dir => {
+                let manifest = self.document(&blobs, "manifest.json")?;
+                self.manifest(blobs, manifest, Vec::new())
+            }
+            Transport::Oci | Transport::OciArchive => self.layout(blobs),
+        }
+    }
+
+    fn problem(&self, id: &'static str, what: &str, hint: &str) -> Problem {
+        Problem::new(id, format!("the image {}: {what}", self.title), hint)
+    }
+
+    fn invalid(&self, what: &str) -> Problem {
+        self.problem("image-invalid", what, COPY_AGAIN)
+    }
+
+    fn io<'b>(&'b self, doing: &'static str, path: &'b Path) -> impl Fn(io::Error) -> Problem + 'b {
+        move |error| match error.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::FileTooLarge => {
+                let what = format!("cannot {doing} `{}`: {error}", self.root.show(path).display());
+                self.invalid(&what)
+            }
+            _ => Problem::io(doing, &self.root.show(path).display().to_string(), &error),
+        }
+    }
+
+    /// A file that must be there.
+    fn document(&self, blobs: &Blobs, name: &str) -> Result<Vec<u8>, Problem> {
+        match blobs.read(self.root, name).map_err(self.io("read", Path::new(name)))? {
+            Some(bytes) => Ok(bytes),
+            None => Err(self.problem(
+                "image-missing",
+                &format!("it has no `{name}`, so it is no {}", self.kind()),
+                "see which transport fits: `oci:`, `oci-archive:`, `docker-archive:` or `dir:`",
+            )),
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self.source.transport {
+            Transport::Dir => "directory that `skopeo copy … dir:` wrote",
+            Transport::Oci => "OCI layout",
+            Transport::OciArchive => "OCI archive",
+            Transport::DockerArchive => "docker archive",
+        }
+    }
+
+    fn parse<T: serde::de::DeserializeOwned>(&self, bytes: &[u8], what: &str) -> Result<T, Problem> {
+        serde_json::from_slice(bytes).map_err(|error| self.invalid(&format!("{what} is malformed: {error}")))
+    }
+
+    /// The file of a blob.
+    fn file(&self, digest: &Digest) -> String {
+        match self.source.transport {
+            Transport::Dir => digest.hex().to_owned(),
+            _ => format!("blobs/sha256/{}", digest.hex()),
+        }
+    }
+
+    fn digest(&self, text: &str, of: &str) -> Result<Digest, Problem> {
+        Digest::parse(text).ok_or_else(|| {
+            self.invalid(&format!("the digest `{}` of {of} is not a SHA-256 digest", text.escape_debug()))
+        })
+    }
+
+    /// A small blob, verified.
+    fn blob(&self, blobs: &Blobs, descriptor: &Descriptor, what: &str) -> Result<Vec<u8>, Problem> {
+        let digest = self.digest(&descriptor.digest, what)?;
+        let mut file = self.file(&digest);
+        let read = |file: &str| blobs.read(self.root, file).map_err(self.io("read", Path::new(file)));
+        let mut bytes = read(&file)?;
+        if bytes.is_none() && self.source.transport == Transport::Dir {
+            // `skopeo copy --all` puts the manifests of a list under names of their own.
+            file = format!("{}.manifest.json", digest.hex());
+            bytes = read(&file)?;
+        }
+        let Some(bytes) = bytes else {
+            return Err(self.missing(what, &digest));
+        };
+        if bytes.len() as u64 != descriptor.size || Digest::of(&bytes) != digest {
+            let found = Digest::of(&bytes);
+            let what = format!("{what} has the digest `{found}` instead of `{digest}`");
+            return Err(self.problem("blob-digest", &what, COPY_AGAIN));
+        }
+        Ok(bytes)
+    }
+
+    fn missing(&self, what: &str, digest: &Digest) -> Problem {
+        self.problem("blob-missing", &format!("{what} is missing: there is no blob `{digest}`"), COPY_AGAIN)
+    }
+
+    fn layout(&self, blobs: Blobs) -> Result<Image, Problem> {
+        let index: Document = self.parse(&self.document(&blobs, "index.json")?, "its `index.json`")?;
+        let entries = index.manifests.unwrap_or_default();
+        let name_of = |entry: &Descriptor| {
+            entry.annotations.as_ref().and_then(|annotations| annotations.get(REF_NAME)).cloned()
+        };
+        let named: Vec<String> = entries.iter().filter_map(name_of).collect();
+        let of_those = || match named.as_slice() {
+            [] => "its images have no names".to_owned(),
+            names => format!("it has {}", quoted(names)),
+        };
+        let entry = match (&self.source.reference, entries.as_slice()) {
+            (Some(wanted), _) => match entries.iter().find(|entry| name_of(entry).as_ref() == Some(wanted)) {
+                Some(entry) => entry.clone(),
+                None => {
+                    let message = format!("there is no image `{wanted}` in it; {}", of_those());
+                    return Err(self.problem("image-missing", &message, "give one of those behind the path"));
+                }
+            },
+            (None, [only]) => only.clone(),
+            (None, []) => return Err(self.problem("image-missing", "there is no image in it", COPY_AGAIN)),
+            // One image for several platforms, listed without a list of its own.
+            (None, several) if named.is_empty() && several.iter().all(|entry| entry.platform.is_some()) => {
+                self.choose(several)?.clone()
+            }
+            (None, _) => {
+                let message = format!("it holds several images; {}", of_those());
+                let hint = "say which one behind the path, such as `oci:DIR:REF`";
+                return Err(self.problem("image-ambiguous", &message, hint));
+            }
+        };
+        // A reference that is a whole name is one; `latest` alone is not.
+        let names = name_of(&entry).and_then(|name| Name::parse(&name).ok()).into_iter().collect();
+        let manifest = self.blob(&blobs, &entry, "its manifest")?;
+        self.manifest(blobs, manifest, names)
+    }
+
+    /// The entry of a list that an engine for the platform would take.
+    fn choose<'b>(&self, entries: &'b [Descriptor]) -> Result<&'b Descriptor, Problem> {
+        let rank = |entry: &Descriptor| self.platform.rank(entry.platform.as_ref()?);
+        let best = entries.iter().filter(|entry| rank(entry).is_some()).min_by_key(|entry| rank(entry));
+        best.ok_or_else(|| {
+            let known: BTreeSet<String> = entries
+                .iter()
+                .filter_map(|entry| entry.platform.as_ref())
+                .filter(|platform| platform.os != "unknown")
+                .map(|platform| {
+                    let variant = platform.variant.as_ref().filter(|variant| !variant.is_empty());
+                    let variant = variant.map(|variant| format!("/{variant}")).unwrap_or_default();
+                    format!("{}/{}{variant}", platform.os, platform.architecture)
+                })
+                .collect();
+            let known: Vec<String> = known.into_iter().collect();
+            let message = format!("it is not there for {}; it has {}", self.platform.name(), quoted(&known));
+            self.problem("image-platform", &message, "choose one of those with --arch and --variant")
+        })
+    }
+
+    /// The image with this manifest, or the one that is chosen from this list.
+    fn manifest(&self, blobs: Blobs, bytes: Vec<u8>, stored: Vec<Name>) -> Result<Image, Problem> {
+        let mut bytes = bytes;
+        let mut list = None;
+        for _ in 0..MAX_NESTED {
+            let document: Document = self.parse(&bytes, "its manifest")?;
+            let media_type = document.media_type.as_deref().unwrap_or_default();
+            if document.schema_version == 1 {
+                let hint = "convert it, such as with `skopeo copy --format oci`";
+                return Err(self.problem("image-unsupported", "its manifest is Docker schema 1", hint));
+            }
+            match (document.manifests, document.config) {
+                (Some(entries), None) if matches!(media_type, "" | OCI_INDEX | DOCKER_LIST) => {
+                    let chosen = self.choose(&entries)?;
+                    let next = self.blob(&blobs, chosen, "its manifest")?;
+                    list.get_or_insert(std::mem::replace(&mut bytes, next));
+                }
+                (None, Some(config)) if matches!(media_type, "" | OCI_MANIFEST | DOCKER_MANIFEST) => {
+                    let layers = document.layers.unwrap_or_default();
+                    return self.image(blobs, bytes, list, config, layers, stored);
+                }
+                _ => {
+                    let media_type = media_type.escape_debug();
+                    let message = format!("its manifest has the type `{media_type}`, which is no image");
+                    return Err(self.problem("image-unsupported", &message, "give an image for engines"));
+                }
+            }
+        }
+        Err(self.invalid("its lists of manifests are nested too deep"))
+    }
+
+    fn image(
+        &self,
+        blobs: Blobs,
+        manifest: Vec<u8>,
+        list: Option<Vec<u8>>,
+        config: Descriptor,
+        layers: Vec<Descriptor>,
+        stored: Vec<Name>,
+    ) -> Result<Image, Problem> {
+        if !matches!(config.media_type.as_str(), OCI_CONFIG | DOCKER_CONFIG) {
+            let message = format!(
+                "its configuration has the type `{}`, so it is an artifact and no image that can run",
+                config.media_type.escape_debug()
+            );
+            return Err(self.problem("image-unsupported", &message, "give an image for engines"));
+        }
+        let config_digest = self.digest(&config.digest, "its configuration")?;
+        let config_bytes = self.blob(&blobs, &config, "its configuration")?;
+        let blobs = Arc::new(blobs);
+        let mut parts = Vec::new();
+        for (index, layer) in layers.iter().enumerate() {
+            let what = format!("its layer {}", index + 1);
+            let hint = "only layers as tar, gzip or zstd that are stored with the image can be unpacked";
+            match layer_type(&layer.media_type) {
+                LayerType::Tar => {}
+                LayerType::Foreign => {
+                    let message = format!("{what} is foreign: it has to be fetched from elsewhere");
+                    return Err(self.problem("layer-unsupported", &message, hint));
+                }
+                LayerType::Encrypted => {
+                    let hint = "decrypt it first, such as with `skopeo copy --decryption-key`";
+                    return Err(self.problem("layer-unsupported", &format!("{what} is encrypted"), hint));
+                }
+                LayerType::Unknown => {
+                    let message =
+                        format!("{what} has the unknown type `{}`", layer.media_type.escape_debug());
+                    return Err(self.problem("layer-unsupported", &message, hint));
+                }
+            }
+            let digest = self.digest(&layer.digest, &what)?;
+            let file = self.file(&digest);
+            let found = blobs.open(self.root, &file).map_err(self.io("open", Path::new(&file)))?;
+            let Some(found) = found else {
+                return Err(self.missing(&what, &digest));
+            };
+            if found.size() != layer.size {
+                let message =
+                    format!("{what} (`{digest}`) has {} bytes instead of {}", found.size(), layer.size);
+                return Err(self.problem("blob-digest", &message, COPY_AGAIN));
+            }
+            parts.push(Blob { digest, size: layer.size, is_verbatim: true, file });
+        }
+        self.finish(blobs, manifest, list, (config_digest, config_bytes), parts, stored)
+    }
+
+    fn finish(
+        &self,
+        blobs: Arc<Blobs>,
+        manifest: Vec<u8>,
+        list: Option<Vec<u8>>,
+        (config_digest, config_bytes): (Digest, Vec<u8>),
+        parts: Vec<Blob>,
+        stored: Vec<Name>,
+    ) -> Result<Image, Problem> {
+        let config: Config = self.parse(&config_bytes, "its configuration")?;
+        let os = config.os.as_deref().unwrap_or("linux");
+        if os != "linux" && !os.is_empty() {
+            let message = format!("it is for `{}` and not for Linux", os.escape_debug());
+            return Err(self.problem("image-platform", &message, "give an image for Linux"));
+        }
+        let arch = config.architecture.as_deref().unwrap_or_default();
+        let variant_differs = self.platform.variant.is_some() && self.platform.variant != config.variant;
+        if self.platform.asked && (go_name(arch) != self.platform.arch || variant_differs) && list.is_none() {
+            let variant = config.variant.map(|variant| format!("/{variant}")).unwrap_or_default();
+            let message = format!(
+                "it is for linux/{}{} and not for {}",
+                arch.escape_debug(),
+                variant.escape_debug(),
+                self.platform.name()
+            );
+            return Err(self.problem("image-platform", &message, "give another image, or no --arch"));
+        }
+        let diff_ids = config.rootfs.unwrap_or_default().diff_ids.unwrap_or_default();
+        if diff_ids.len() != parts.len() {
+            let message =
+                format!("its manifest has {} layers and its configuration {}", parts.len(), diff_ids.len());
+            return Err(self.invalid(&message));
+        }
+        if parts.len() > MAX_LAYERS {
+            let message = format!("it has {} layers, and engines mount at most {MAX_LAYERS}", parts.len());
+            return Err(self.problem("image-unsupported", &message, "flatten the image"));
+        }
+        let steps = config.history.unwrap_or_default();
+        let mut made: Vec<Option<String>> =
+            steps.into_iter().filter(|step| !step.empty_layer).map(|step| step.created).collect();
+        made.resize(parts.len(), None);
+        let mut layers = Vec::new();
+        for ((blob, diff_id), created) in parts.into_iter().zip(&diff_ids).zip(made) {
+            let diff_id = self.digest(diff_id, "a layer in its configuration")?;
+            layers.push(Layer { diff_id, blob, created, blobs: Arc::clone(&blobs) });
+        }
+        let mut names = if self.source.names.is_empty() { stored } else { self.source.names.clone() };
+        names.sort();
+        names.dedup();
+        let title = match names.first() {
+            Some(name) if self.source.names.is_empty() => format!("`{name}` (`{}`)", self.source.text),
+            _ => self.title.clone(),
+        };
+        Ok(Image {
+            title,
+            names,
+            manifest,
+            list,
+            config: config_bytes,
+            config_digest,
+            created: config.created,
+            layers,
+        })
+    }
+
+    fn docker_archive(&self, blobs: Blobs) -> Result<Image, Problem> {
+        let entries: Vec<ArchiveEntry> =
+            self.parse(&self.document(&blobs, "manifest.json")?, "its `manifest.json`")?;
+        let tags = |entry: &ArchiveEntry| entry.repo_tags.clone().unwrap_or_default();
+        let all: Vec<String> = entries.iter().flat_map(tags).collect();
+        let entry = match (&self.source.reference, entries.as_slice()) {
+            (Some(wanted), _) => {
+                let wanted = Name::parse_docker(wanted)?;
+                let is_it = |tag: &String| Name::parse_docker(tag).is_ok_and(|name| name == wanted);
+                entries.iter().find(|entry| tags(entry).iter().any(is_it)).ok_or_else(|| {
+                    let message = format!("there is no image `{wanted}` in it; it has {}", quoted(&all));
+                    self.problem("image-missing", &message, "give one of those behind the path")
+                })?
+            }
+            (None, [only]) => only,
+            (None, []) => return Err(self.problem("image-missing", "there is no image in it", COPY_AGAIN)),
+            (None, _) => {
+                let message = format!("it holds several images; it has {}", quoted(&all));
+                let hint = "say which one behind the path, such as `docker-archive:FILE:REF`";
+                return Err(self.problem("image-ambiguous", &message, hint));
+            }
+        };
+        let names = tags(entry).iter().map(|tag| Name::parse_docker(tag)).collect::<Result<Vec<_>, _>>()?;
+        let config =
+            blobs.read(self.root, &entry.config).map_err(self.io("read", Path::new(&entry.config)))?;
+        let Some(config) = config else {
+            let message = format!("its configuration is missing: there is no `{}`", entry.config);
+            return Err(self.problem("blob-missing", &message, COPY_AGAIN));
+        };
+        let config_digest = Digest::of(&config);
+        let known: Config = self.parse(&config, "its configuration")?;
+        let diff_ids = known.rootfs.unwrap_or_default().diff_ids.unwrap_or_default();
+        let files = entry.layers.clone().unwrap_or_default();
+        if diff_ids.len() != files.len() {
+            let message =
+                format!("its manifest has {} layers and its configuration {}", files.len(), diff_ids.len());
+            return Err(self.invalid(&message));
+        }
+        let mut parts = Vec::new();
+        for (index, (file, diff_id)) in files.into_iter().zip(&diff_ids).enumerate() {
+            let what = format!("its layer {}", index + 1);
+            let digest = self.digest(diff_id, &what)?;
+            let found = blobs.open(self.root, &file).map_err(self.io("open", Path::new(&file)))?;
+            let Some(mut found) = found else {
+                let message = format!("{what} is missing: there is no `{}`", file.escape_debug());
+                return Err(self.problem("blob-missing", &message, COPY_AGAIN));
+            };
+            // The manifest has the size that it has uncompressed.
+            let mut magic = [0; 4];
+            let count = found.read(&mut magic).map_err(self.io("read", Path::new(&file)))?;
+            let whole = found.part(0, u64::MAX);
+            let (size, is_verbatim) = match &magic[..count] {
+                [0x1f, 0x8b, ..] => {
+                    let mut stream = MultiGzDecoder::new(whole);
+                    (
+                        io::copy(&mut stream, &mut io::sink()).map_err(self.io("read", Path::new(&file)))?,
+                        false,
+                    )
+                }
+                _ => (found.size(), true),
+            };
+            parts.push(Blob { digest, size, is_verbatim, file });
+        }
+        let generated = Generated {
+            schema_version: 2,
+            media_type: DOCKER_MANIFEST,
+            config: GeneratedDescriptor {
+                media_type: DOCKER_CONFIG,
+                size: config.len() as u64,
+                digest: config_digest.as_str(),
+            },
+            layers: parts
+                .iter()
+                .map(|part| GeneratedDescriptor {
+                    media_type: DOCKER_LAYER,
+                    size: part.size,
+                    digest: part.digest.as_str(),
+                })
+                .collect(),
+        };
+        let manifest = serde_json::to_vec(&generated).expect("it is made of text and numbers");
+        self.finish(Arc::new(blobs), manifest, None, (config_digest, config), parts, names)
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    match names {
+        [] => "nothing".to_owned(),
+        names => names.iter().map(|name| format!("`{}`", name.escape_debug())).collect::<Vec<_>>().join(", "),
+    }
+}

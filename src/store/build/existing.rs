@@ -1,0 +1,194 @@
+//! The records of a store that is added to. What is there stays byte for byte, but for
+//! names of images that move.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::record::{ImageRecord, LayerRecord};
+use crate::host::Root;
+use crate::problem::Problem;
+use crate::store::{Image, Layer};
+
+/// A file of records.
+#[derive(Debug, Default)]
+pub(super) struct Records<T> {
+    records: Vec<(Box<RawValue>, T)>,
+}
+
+impl<T: for<'de> Deserialize<'de>> Records<T> {
+    /// Reads the file at `path`; nothing there is no records.
+    pub(super) fn read(root: &Root, path: &Path) -> Result<Self, Problem> {
+        let shown = root.show(path);
+        let bytes = root.read(path).map_err(Problem::cannot("read", shown.display()))?;
+        let bytes = bytes.map(|(bytes, _)| bytes).unwrap_or_default();
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self { records: Vec::new() });
+        }
+        let damaged = |error: serde_json::Error| {
+            let message = format!("`{}` is malformed: {error}", shown.display());
+            let hint = "run `storagectl check-store` on the store; nothing is added to a damaged one";
+            Problem::new("store-damaged", message, hint)
+        };
+        let raw: Option<Vec<Box<RawValue>>> = serde_json::from_slice(&bytes).map_err(damaged)?;
+        let mut records = Vec::new();
+        for record in raw.unwrap_or_default() {
+            let read = serde_json::from_str(record.get()).map_err(damaged)?;
+            records.push((record, read));
+        }
+        Ok(Self { records })
+    }
+
+    /// The file with these records appended.
+    fn with(&self, more: &[impl serde::Serialize]) -> Vec<u8> {
+        let mut texts: Vec<String> = self.records.iter().map(|(raw, _)| raw.get().to_owned()).collect();
+        texts.extend(
+            more.iter()
+                .map(|record| serde_json::to_string(record).expect("records are made of text and numbers")),
+        );
+        format!("[{}]", texts.join(",")).into_bytes()
+    }
+}
+
+impl Records<Layer> {
+    /// The layers by id.
+    pub(super) fn by_id(&self) -> BTreeMap<&str, &Layer> {
+        self.records.iter().filter_map(|(_, layer)| Some((layer.id.as_deref()?, layer))).collect()
+    }
+
+    pub(super) fn append(&self, more: &[LayerRecord]) -> Vec<u8> {
+        self.with(more)
+    }
+}
+
+impl Records<Image> {
+    /// The file with these images added. An image that is there gets their names and
+    /// big-data; a name leaves the image that had it, as when an engine pulls. Returns
+    /// also which names moved.
+    pub(super) fn merge(mut self, more: Vec<ImageRecord>) -> Result<(Vec<u8>, Vec<String>), Problem> {
+        let mut new = Vec::new();
+        let mut moved = BTreeSet::new();
+        for record in more {
+            for (raw, image) in &mut self.records {
+                let mut names = image.names.clone().unwrap_or_default();
+                let before = names.clone();
+                if image.id.as_deref() == Some(&record.id) {
+                    if image.layer != record.layer {
+                        let message = format!("the store has the image `{}` with other layers", record.id);
+                        return Err(Problem::new("layer-conflict", message, "make a new store"));
+                    }
+                    names.extend(record.names.iter().filter(|name| !before.contains(name)).cloned());
+                    let known = image.big_data_names.clone().unwrap_or_default();
+                    if names == before && record.big_data_names.iter().all(|key| known.contains(key)) {
+                        continue;
+                    }
+                    set(raw, image, &names, Some(&record));
+                    continue;
+                }
+                names.retain(|name| !record.names.contains(name));
+                if names.len() != before.len() {
+                    moved.extend(before.into_iter().filter(|name| !names.contains(name)));
+                    set(raw, image, &names, None);
+                }
+            }
+            if !self.records.iter().any(|(_, image)| image.id.as_deref() == Some(&record.id)) {
+                new.push(record);
+            }
+        }
+        Ok((self.with(&new), moved.into_iter().collect()))
+    }
+
+    /// The ids of the images.
+    pub(super) fn ids(&self) -> BTreeSet<String> {
+        self.records.iter().filter_map(|(_, image)| image.id.clone()).collect()
+    }
+}
+
+/// Writes a record anew, with these names, and the big-data of `added`.
+fn set(raw: &mut Box<RawValue>, image: &mut Image, names: &[String], added: Option<&ImageRecord>) {
+    let mut fields: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(raw.get()).expect("it was read as a record");
+    let mut history = image.names_history.clone().unwrap_or_default();
+    for name in names.iter().filter(|name| !history.contains(name)).cloned().collect::<Vec<_>>() {
+        history.insert(0, name);
+    }
+    fields.insert("names".to_owned(), names.into());
+    fields.insert("names-history".to_owned(), history.clone().into());
+    if let Some(added) = added {
+        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        let known: Vec<String> = match fields.get("big-data-names") {
+            Some(serde_json::Value::Array(names)) => names.iter().filter_map(text).collect(),
+            _ => Vec::new(),
+        };
+        // Its own manifest stays the one that is used.
+        let missing: Vec<&String> = added.big_data_names.iter().filter(|key| !known.contains(key)).collect();
+        for key in &missing {
+            push(&mut fields, "big-data-names", (*key).clone());
+            insert(&mut fields, "big-data-sizes", key, added.big_data_sizes[*key].into());
+            insert(&mut fields, "big-data-digests", key, added.big_data_digests[*key].clone().into());
+        }
+    }
+    image.names = Some(names.to_vec());
+    image.names_history = Some(history);
+    *raw = serde_json::value::to_raw_value(&fields).expect("it came from JSON");
+}
+
+fn push(fields: &mut serde_json::Map<String, serde_json::Value>, field: &str, item: String) {
+    match fields.entry(field.to_owned()).or_insert_with(|| serde_json::Value::Array(Vec::new())) {
+        serde_json::Value::Array(items) => items.push(item.into()),
+        other => *other = vec![item].into(),
+    }
+}
+
+fn insert(
+    fields: &mut serde_json::Map<String, serde_json::Value>,
+    field: &str,
+    key: &str,
+    value: serde_json::Value,
+) {
+    let map =
+        fields.entry(field.to_owned()).or_insert_with(|| serde_json::Value::Object(serde_json::Map::new()));
+    if let serde_json::Value::Object(map) = map {
+        map.insert(key.to_owned(), value);
+    }
+}
+
+/// Where things are in a store of the overlay driver.
+#[derive(Debug, Clone)]
+pub(super) struct Paths {
+    pub(super) store: PathBuf,
+    pub(super) overlay: PathBuf,
+    pub(super) links: PathBuf,
+    pub(super) images: PathBuf,
+    pub(super) layers: PathBuf,
+}
+
+impl Paths {
+    pub(super) fn new(store: &Path) -> Self {
+        Self {
+            store: store.to_owned(),
+            overlay: store.join("overlay"),
+            links: store.join("overlay/l"),
+            images: store.join("overlay-images"),
+            layers: store.join("overlay-layers"),
+        }
+    }
+
+    pub(super) fn images_json(&self) -> PathBuf {
+        self.images.join("images.json")
+    }
+
+    pub(super) fn layers_json(&self) -> PathBuf {
+        self.layers.join("layers.json")
+    }
+
+    pub(super) fn images_lock(&self) -> PathBuf {
+        self.images.join("images.lock")
+    }
+
+    pub(super) fn layers_lock(&self) -> PathBuf {
+        self.layers.join("layers.lock")
+    }
+}

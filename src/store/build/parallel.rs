@@ -1,0 +1,56 @@
+//! Several layers at a time.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+/// Calls `work` for every task, `jobs` at a time, the largest first, and returns the
+/// results in the order of the tasks. After a failure no further task is begun.
+///
+/// # Errors
+/// That of the first task in the order that failed.
+pub(super) fn run<T: Sync, R: Send, E: Send>(
+    tasks: &[T],
+    jobs: usize,
+    size: impl Fn(&T) -> u64,
+    work: impl Fn(&T) -> Result<R, E> + Sync,
+) -> Result<Vec<R>, E> {
+    let mut order: Vec<usize> = (0..tasks.len()).collect();
+    order.sort_by_key(|&index| (std::cmp::Reverse(size(&tasks[index])), index));
+    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let results: Mutex<Vec<(usize, Result<R, E>)>> = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..jobs.clamp(1, tasks.len().max(1)) {
+            scope.spawn(|| {
+                while !failed.load(Ordering::Relaxed) {
+                    let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                        return;
+                    };
+                    let result = work(&tasks[index]);
+                    if result.is_err() {
+                        failed.store(true, Ordering::Relaxed);
+                    }
+                    results.lock().expect("no thread panics with the lock").push((index, result));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().expect("no thread panics with the lock");
+    results.sort_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_order_and_the_first_failure_is_told() {
+        let tasks: Vec<u64> = (0..50).collect();
+        let doubled = run(&tasks, 4, |task| *task, |task| Ok::<u64, ()>(task * 2)).unwrap();
+        assert_eq!(doubled, tasks.iter().map(|task| task * 2).collect::<Vec<_>>());
+        let failed = run(&tasks, 1, |task| *task, |&task| if task == 7 { Err(task) } else { Ok(()) });
+        assert_eq!(failed.err(), Some(7));
+        assert!(run(&Vec::<u64>::new(), 3, |task| *task, |_| Ok::<(), ()>(())).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,204 @@
+//! A tar stream as a file: as it is, or as the file system image that a program makes
+//! of it. The file appears under its name when it is complete and synced.
+
+use std::io::{self, BufWriter, Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+
+use crate::host::{Attire, Filling, NewFile, Root};
+use crate::problem::{Problem, words};
+
+/// What a store is packed as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packed {
+    /// A tar stream.
+    Tar,
+    /// A squashfs image.
+    Squashfs,
+    /// An erofs image.
+    Erofs,
+}
+
+/// A file that is being written.
+pub(super) struct Pack {
+    dir: Filling,
+    name: Vec<u8>,
+    temporary: Vec<u8>,
+    shown: String,
+    to: To,
+    sync: bool,
+}
+
+enum To {
+    File(NewFile),
+    Program(&'static str, Child, JoinHandle<Vec<u8>>),
+    Closed,
+}
+
+impl Pack {
+    /// Begins. `time` is that of the newest file, in seconds since 1970; a file system
+    /// image has it as the time when it was made.
+    ///
+    /// # Errors
+    /// If there is no such program, or the file cannot be made.
+    pub(super) fn begin(
+        root: &Root,
+        path: &Path,
+        kind: Packed,
+        time: i64,
+        sync: bool,
+    ) -> Result<Self, Problem> {
+        let shown = root.show(path).display().to_string();
+        let at = root.resolve(path).map_err(Problem::cannot("write", &shown))?;
+        match root.stat_link(&at).map_err(Problem::cannot("look at", &shown))? {
+            Some(stat) if stat.kind != crate::host::Kind::File => {
+                let message = format!("`{shown}` is there already, and is no file");
+                return Err(Problem::new("output-exists", message, "give another file, or remove it"));
+            }
+            _ => {}
+        }
+        let mut dir =
+            root.filling(at.parent()).map_err(Problem::cannot("write to the directory of", &shown))?;
+        let name = at.name().as_encoded_bytes().to_vec();
+        let temporary = [b".", name.as_slice(), b".storagectl-new"].concat();
+        dir.remove(&temporary).map_err(Problem::cannot("clean up beside", &shown))?;
+        let beside = root.show(&at.parent().join(String::from_utf8_lossy(&temporary).as_ref()));
+        let seconds = u32::try_from(time).unwrap_or(0).to_string();
+        let to = match kind {
+            Packed::Tar => To::File(dir.file(&temporary).map_err(Problem::cannot("create", &shown))?),
+            Packed::Squashfs => {
+                let mut command = Command::new("sqfstar");
+                command.args(["-quiet", "-no-progress", "-exit-on-error", "-comp", "zstd"]);
+                command.args(["-root-mode", "0755", "-root-uid", "0", "-root-gid", "0"]);
+                // The root has the time of now, and 4.5 does not heed -root-time. But no
+                // time in the image is later than this, and of all else none is.
+                command.env("SOURCE_DATE_EPOCH", &seconds);
+                program("sqfstar", "squashfs-tools 4.5", command.arg(&beside))?
+            }
+            Packed::Erofs => {
+                erofs_reads_tar()?;
+                let mut command = Command::new("mkfs.erofs");
+                command.env_remove("SOURCE_DATE_EPOCH");
+                command.args(["--quiet", "--tar=f", "-zlz4hc", "-U00000000-0000-0000-0000-000000000000"]);
+                program("mkfs.erofs", "erofs-utils 1.7", command.arg(format!("-T{seconds}")).arg(&beside))?
+            }
+        };
+        Ok(Self { dir, name, temporary, shown, to, sync })
+    }
+
+    /// Where the stream goes.
+    pub(super) fn stream(&mut self) -> BufWriter<&mut dyn Write> {
+        let stream: &mut dyn Write = match &mut self.to {
+            To::File(file) => file,
+            To::Program(_, child, _) => child.stdin.as_mut().expect("it is a pipe"),
+            To::Closed => unreachable!("the stream is written before it is closed"),
+        };
+        BufWriter::with_capacity(256 << 10, stream)
+    }
+
+    /// The problem that `error` is, which writing the stream gave.
+    pub(super) fn problem(mut self, error: &io::Error) -> Problem {
+        if let Err(problem) = self.close() {
+            return problem;
+        }
+        Problem::io("write", &self.shown, error)
+    }
+
+    fn close(&mut self) -> Result<(), Problem> {
+        let To::Program(name, mut child, said) = std::mem::replace(&mut self.to, To::Closed) else {
+            return Ok(());
+        };
+        drop(child.stdin.take());
+        let status = child.wait().map_err(Problem::cannot("wait for", name))?;
+        let said = said.join().expect("reading does not panic");
+        if status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&said);
+        let last = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it says nothing");
+        let message = format!("`{name}` failed to make `{}`: {}", self.shown, last.escape_debug());
+        Err(Problem::new("program-failed", message, "see to what it says, such as free space, and try again"))
+    }
+
+    /// Ends: the file gets its name.
+    ///
+    /// # Errors
+    /// If the program failed, or the file cannot be synced; there is no new file then.
+    pub(super) fn finish(mut self) -> Result<(), Problem> {
+        let file = match std::mem::replace(&mut self.to, To::Closed) {
+            To::File(file) => Some(file),
+            to => {
+                self.to = to;
+                None
+            }
+        };
+        self.close()?;
+        let cannot = |error| Problem::io("write", &self.shown, &error);
+        let file = match file {
+            Some(file) => file,
+            None => self.dir.existing_file(&self.temporary).map_err(cannot)?,
+        };
+        let uid = rustix::process::geteuid().as_raw();
+        let gid = rustix::process::getegid().as_raw();
+        file.open_to_all(&Attire { mode: 0o644, uid, gid, mtime: (0, 0), attributes: &[] })
+            .map_err(cannot)?;
+        if self.sync {
+            file.sync().map_err(cannot)?;
+        }
+        self.dir.move_over(&self.temporary, &self.name).map_err(cannot)?;
+        if self.sync {
+            self.dir.sync().map_err(cannot)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Pack {
+    fn drop(&mut self) {
+        if let To::Program(_, child, _) = &mut self.to {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        // Nothing is there any more once it has its name.
+        let _ = self.dir.remove(&self.temporary);
+    }
+}
+
+fn missing(name: &str, needed: &str, why: &str) -> Problem {
+    let message = format!("`{name}` {why}, which makes the image");
+    let hint = format!("install {needed} or newer, or write a `.tar` file");
+    Problem::new("program-missing", message, hint)
+}
+
+fn program(name: &'static str, needed: &str, command: &mut Command) -> Result<To, Problem> {
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => missing(name, needed, "is not installed"),
+        _ => Problem::new("program-missing", format!("cannot run `{name}`: {}", words(&error)), "mend that"),
+    })?;
+    let mut stderr = child.stderr.take().expect("it is a pipe");
+    let said = std::thread::spawn(move || {
+        const KEPT: usize = 64 << 10;
+        let mut said = Vec::new();
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = stderr.read(&mut buffer) {
+            said.extend_from_slice(&buffer[..count]);
+            let extra = said.len().saturating_sub(KEPT);
+            said.drain(..extra);
+        }
+        said
+    });
+    Ok(To::Program(name, child, said))
+}
+
+/// Debian 12's mkfs.erofs, 1.5, reads directories only.
+fn erofs_reads_tar() -> Result<(), Problem> {
+    let needed = "erofs-utils 1.7";
+    let knows = |said: &[u8]| said.windows(5).any(|word| word == b"--tar");
+    match Command::new("mkfs.erofs").arg("--help").output() {
+        Ok(output) if [&output.stdout, &output.stderr].iter().any(|said| knows(said)) => Ok(()),
+        Ok(_) => Err(missing("mkfs.erofs", needed, "is too old to read a tar stream")),
+        Err(_) => Err(missing("mkfs.erofs", needed, "is not installed")),
+    }
+}

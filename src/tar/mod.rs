@@ -1,0 +1,17 @@
+//! Tar streams, as layers of images are: their entries, and what of them is kept so
+//! that they can be assembled again. Pure: readers and writers come from outside.
+//!
+//! [`Entries`] is strict: what Go's archive/tar refuses is refused, since engines read
+//! layers with it.
+
+mod entries;
+mod header;
+mod split;
+mod split_writer;
+mod writer;
+
+pub(crate) use entries::{Entries, EntryError};
+pub(crate) use header::{Header, Headers, Kind, NotTar};
+pub(crate) use split::{Piece, TarSplit};
+pub(crate) use split_writer::SplitWriter;
+pub(crate) use writer::{Item, TarWriter, What};

@@ -1,0 +1,12 @@
+//! build-store and seal-store, held against what real engines make of the same images.
+#![allow(clippy::disallowed_methods, reason = "tests look at their own scratch directories")]
+
+mod image;
+mod listing;
+mod refused;
+mod running;
+mod same;
+mod sealed;
+
+/// Runs crun for engines that are newer than it.
+const CRUN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/build/bin/crun");
