@@ -130,7 +130,7 @@ mod tests {
         for (given, kept) in [
             ("localhost/app:1", "localhost/app:1"),
             ("registry.example.com:5000/team/app", "registry.example.com:5000/team/app:latest"),
-            ("quay.io/a__b/c-d--e.f:V1.x_y", "quay.io/a__b/c-d--e.f:V1.x_y"),
+            ("registry.example.org/a__b/c-d--e.f:V1.x_y", "registry.example.org/a__b/c-d--e.f:V1.x_y"),
         ] {
             assert_eq!(Name::parse(given).unwrap().as_str(), kept);
         }

@@ -166,7 +166,7 @@ impl Drop for Pack {
 }
 
 fn missing(name: &str, needed: &str, why: &str) -> Problem {
-    let message = format!("`{name}` {why}, which makes the image");
+    let message = format!("`{name}`, which makes the image, {why}");
     let hint = format!("install {needed} or newer, or write a `.tar` file");
     Problem::new("program-missing", message, hint)
 }

@@ -44,16 +44,18 @@ pub(super) fn build(root: &Root, store: &Path, plan: &Plan, options: &Options) -
     }
     let paths = Paths::new(store);
     let is_new = root.stat(&paths.images).map_err(cannot(root, "look at", &paths.images))?.is_none();
+    let was_there = root.stat(store).map_err(cannot(root, "look at", store))?.is_some();
     let result = (|| {
         prepare(root, &paths)?;
         Adding::new(root, &paths, options)?.run(plan, is_new)
     })();
     if is_new && result.is_err() {
         // The error is what counts, not what is left of an empty store.
-        for dir in [&paths.links, &paths.overlay, &paths.layers, &paths.images, &paths.store] {
-            let _ = root.remove_file(&paths.images_lock());
-            let _ = root.remove_file(&paths.layers_lock());
+        for dir in [&paths.links, &paths.overlay, &paths.layers, &paths.images] {
             let _ = root.remove_empty_dir(dir);
+        }
+        if !was_there {
+            let _ = root.remove_empty_dir(&paths.store);
         }
     }
     result
@@ -153,6 +155,14 @@ impl<'a> Adding<'a> {
             };
             let first = make(&mut overlay).map_err(cannot(root, "make a directory in", &paths.overlay))?;
             let second = make(&mut layers).map_err(cannot(root, "make a directory in", &paths.layers))?;
+            if first.is_none() || second.is_none() {
+                // One is a run's of the same name, or was taken for left over.
+                for (made, filling) in [(&first, &mut overlay), (&second, &mut layers)] {
+                    if made.is_some() {
+                        let _ = filling.remove(staging.as_bytes());
+                    }
+                }
+            }
             if let (Some(first), Some(second)) = (first, second) {
                 let _locks = [first, second];
                 return Ok(Self { root, paths, options, overlay, layers, staging, access, _locks });

@@ -74,7 +74,7 @@ impl Plan {
         for image in images.iter().map(|planned| &planned.image) {
             let count = image.layers.len();
             for (index, (id, layer)) in ids(image).into_iter().zip(&image.layers).enumerate() {
-                let created = time(layer.created.as_deref());
+                let created = time(layer.created.as_deref().or(image.created.as_deref()));
                 if let Some(&place) = places.get(&id) {
                     let planned = &mut layers[place];
                     planned.created = planned.created.min(created);
