@@ -1,8 +1,7 @@
 //! Names of images, as engines keep them: registry, path, and tag or digest.
 //!
 //! The grammar is that of the reference package (distribution/reference, regexp.go).
-//! A name without a registry is not completed, since engines disagree on how:
-//! `docker.io/library/` when pulling, `localhost/` when tagging.
+//! A name without a registry is not completed, since engines disagree on how.
 
 use std::fmt;
 
@@ -58,18 +57,6 @@ impl Name {
             (None, None) => format!("{text}:latest"),
             _ => text.to_owned(),
         }))
-    }
-
-    /// A name from an archive that docker wrote, which leaves `docker.io/library/` out.
-    ///
-    /// # Errors
-    /// `image-name-invalid`.
-    pub fn parse_docker(text: &str) -> Result<Self, Problem> {
-        match text.split_once('/') {
-            Some((first, _)) if is_registry(first) => Self::parse(text),
-            Some(_) => Self::parse(&format!("docker.io/{text}")),
-            None => Self::parse(&format!("docker.io/library/{text}")),
-        }
     }
 
     /// The name.
@@ -134,9 +121,6 @@ mod tests {
         ] {
             assert_eq!(Name::parse(given).unwrap().as_str(), kept);
         }
-        assert_eq!(Name::parse_docker("app:1").unwrap().as_str(), "docker.io/library/app:1");
-        assert_eq!(Name::parse_docker("team/app").unwrap().as_str(), "docker.io/team/app:latest");
-        assert_eq!(Name::parse_docker("localhost/app").unwrap().as_str(), "localhost/app:latest");
     }
 
     #[test]

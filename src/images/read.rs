@@ -385,8 +385,7 @@ impl Reader<'_> {
         let all: Vec<String> = entries.iter().flat_map(tags).collect();
         let entry = match (&self.source.reference, entries.as_slice()) {
             (Some(wanted), _) => {
-                let wanted = Name::parse_docker(wanted)?;
-                let is_it = |tag: &String| Name::parse_docker(tag).is_ok_and(|name| name == wanted);
+                let is_it = |tag: &String| with_tag(tag) == with_tag(wanted);
                 entries.iter().find(|entry| tags(entry).iter().any(is_it)).ok_or_else(|| {
                     let message = format!("there is no image `{wanted}` in it; it has {}", quoted(&all));
                     self.problem("image-missing", &message, "give one of those behind the path")
@@ -400,7 +399,13 @@ impl Reader<'_> {
                 return Err(self.problem("image-ambiguous", &message, hint));
             }
         };
-        let names = tags(entry).iter().map(|tag| Name::parse_docker(tag)).collect::<Result<Vec<_>, _>>()?;
+        // docker leaves the registry out of names of its own one. Which one is meant is
+        // not guessed, so such an image has to be given its name.
+        let names = if self.source.names.is_empty() {
+            tags(entry).iter().map(|tag| Name::parse(tag)).collect::<Result<Vec<_>, _>>()?
+        } else {
+            tags(entry).iter().filter_map(|tag| Name::parse(tag).ok()).collect()
+        };
         let config =
             blobs.read(self.root, &entry.config).map_err(self.io("read", Path::new(&entry.config)))?;
         let Some(config) = config else {
@@ -468,4 +473,10 @@ fn quoted(names: &[String]) -> String {
         [] => "nothing".to_owned(),
         names => names.iter().map(|name| format!("`{}`", name.escape_debug())).collect::<Vec<_>>().join(", "),
     }
+}
+
+/// A name with its tag, which may be left out.
+fn with_tag(name: &str) -> String {
+    let last = name.rfind('/').map_or(0, |slash| slash + 1);
+    if name[last..].contains([':', '@']) { name.to_owned() } else { format!("{name}:latest") }
 }
