@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::image::{Layout, Tar, gzipped};
+use crate::check::engine::Engine;
 use crate::check::healthy::in_private;
 use crate::check::store::checked;
 use crate::support::{STORAGECTL, run, storagectl};
@@ -161,4 +162,31 @@ fn names_move_to_the_added_image_as_when_an_engine_pulls() {
     let before = crate::tree::stamps(&store.join("overlay-images"));
     run(storagectl(&["build-store", "-o"]).arg(&store).arg(format!("localhost/x:1={}", layout.source("1"))));
     assert_eq!(crate::tree::stamps(&store.join("overlay-images")), before);
+}
+
+#[test]
+fn an_engine_that_pulls_a_child_image_takes_the_layers_that_the_store_has() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path();
+    images(&dir.join("oci"), 2);
+    run(storagectl(&["build-store", "-o"])
+        .arg(dir.join("store"))
+        .arg(format!("localhost/one:0=oci:{}:0", dir.join("oci").display())));
+    for engine in [Engine::Podman4, Engine::Podman5, Engine::Podman6] {
+        let script = "cd \"$DIR\"
+            p() { \"$ENGINE\" --root \"$DIR/$NAME\" --runroot /run/r-$NAME --storage-opt overlay.imagestore=$DIR/store \"$@\"; }
+            p pull -q oci:oci:1 >/dev/null
+            p images --format '{{.ReadOnly}}' | sort
+            umount \"$NAME/overlay\" || :";
+        let own = Path::new(engine.name());
+        let said = in_private(script, &[("DIR", dir), ("ENGINE", &engine.program()), ("NAME", own)]);
+        assert_eq!(said.lines().collect::<Vec<_>>(), ["false", "true"], "{engine:?}");
+        let layers = |store: &Path| -> Vec<Value> {
+            let file = dir.join(store).join("overlay-layers/layers.json");
+            serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+        };
+        let (pulled, ours) = (layers(own), layers(Path::new("store")));
+        assert_eq!(pulled.len(), 1, "{engine:?} took the base from the store");
+        assert!(ours.iter().any(|layer| layer["id"] == pulled[0]["parent"]), "{engine:?}");
+    }
 }
