@@ -47,7 +47,6 @@ check:
 	$(CARGO) fmt --check
 	$(CARGO) clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(CARGO_FLAGS) --no-deps --quiet
-	$(CARGO) build --release $(CARGO_FLAGS)
 	$(CARGO) test $(CARGO_FLAGS)
 
 .PHONY: bench
