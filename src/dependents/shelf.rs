@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::array::elements;
 use super::own::Record;
+use crate::hex::hex;
 use crate::host::{Kind, Root, is_mount_point};
 use crate::problem::words;
 use crate::store::unit_name;
@@ -126,8 +127,7 @@ fn digest(shelf: &Shelf, images: Option<&[u8]>) -> String {
         hash.update("\n");
     }
     hash.update(images.unwrap_or_default());
-    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    format!("sha256:{}", hex(&hash.finalize()))
 }
 
 /// The place, `path` or above it, at which a unit or a line of fstab mounts

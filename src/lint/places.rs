@@ -4,14 +4,13 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
 use super::finding::{Found, Sink};
 use super::input::{File, Input};
 use super::rules::RULES;
 use crate::conf::{Leaf, clean};
 use crate::engine::Engines;
 use crate::engine::{FileKind, Origin, Profile};
+use crate::hex::sha256;
 use crate::host::Kind;
 use crate::plan::Copied;
 use crate::problem::Problem;
@@ -141,7 +140,7 @@ pub(super) fn stale_copy(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
                 continue;
             }
         };
-        let now = vendors.map(|(bytes, _)| hexadecimal(&Sha256::digest(bytes)));
+        let now = vendors.map(|(bytes, _)| sha256(bytes));
         if now.as_ref() == Some(&digest) {
             continue;
         }
@@ -163,10 +162,6 @@ pub(super) fn stale_copy(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
         let first_line = file.text.find('\n').unwrap_or(file.text.len());
         sink.at(file, &(0..first_line), Found::new(file.engines, message, effect, hint));
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) fn file_writable(input: &Input<'_>, sink: &mut Sink<'_, '_>) {

@@ -3,9 +3,8 @@
 
 use std::path::PathBuf;
 
-use sha2::{Digest, Sha256};
-
 use crate::conf::{Document, layouts};
+use crate::hex::sha256;
 
 /// Where the text of the main file comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,11 +132,6 @@ impl Copied {
         let others = || Document::parse(rest).ok().and_then(|doc| layouts(&doc).ok()).unwrap_or_default();
         is_original(rest) || others().iter().any(|text| is_original(text))
     }
-}
-
-/// SHA-256 in hexadecimal.
-fn sha256(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use std::path::Path;
 use serde::Deserialize;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-use super::hex;
 use crate::engine::Engines;
+use crate::hex::hex;
 use crate::host::{Directory, Kind};
 use crate::store::Image;
 use crate::store::check::catalog::{Catalog, is_one_name, short};

@@ -211,8 +211,3 @@ impl Task {
         layer::read(&tar_split, &content, &layout, &expected, buffer, progress)
     }
 }
-
-/// Bytes as lower-case hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
