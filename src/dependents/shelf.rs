@@ -11,8 +11,7 @@ use super::own::Record;
 use crate::hex::hex;
 use crate::host::{Kind, Root, is_mount_point};
 use crate::problem::words;
-use crate::store::unit_name;
-use crate::store::{MARKER, is_gone};
+use crate::store::{MARKER, is_gone, is_id, unit_name};
 
 /// The layers of a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -111,11 +110,6 @@ pub(super) fn directories(root: &Root, dir: &Path, driver: &str) -> io::Result<H
 /// Where a driver has the directories of layers.
 pub(super) fn home(driver: &str) -> PathBuf {
     if driver == "vfs" { Path::new(driver).join("dir") } else { driver.into() }
-}
-
-/// Whether `name` looks like an id of a layer, an image or a container.
-pub(super) fn is_id(name: &str) -> bool {
-    name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn digest(shelf: &Shelf, images: Option<&[u8]>) -> String {
