@@ -12,6 +12,7 @@ use super::add::{AddOptions, alias_of};
 use super::commit::{Mode, Outcome, change};
 use super::drop_in::{Item, OwnDropIn};
 use super::generations::{self, Change, Seen, Serve, cleaned};
+use super::moved::is_moved;
 use super::rebase::Basis;
 use super::snapshot::{Host, Snapshot};
 use super::verify::verify;
@@ -492,11 +493,11 @@ impl Follow<'_> {
             }
         }
         let main_before = conf::listed(&self.snapshot.doc).unwrap_or_default();
+        let moved = |path: &str| is_moved(paths(&main_before), paths(main_after), path);
         for want in &decided.wants {
             let result = if !listed.contains(&want.path) {
                 StoreResult::Added
-            } else if rank(&main_before, main_after, &want.path) != rank(main_after, &main_before, &want.path)
-            {
+            } else if moved(&want.path) {
                 StoreResult::Moved
             } else {
                 StoreResult::Listed { alias: None }
@@ -518,10 +519,8 @@ impl Follow<'_> {
     }
 }
 
-/// How many entries stand before the one for `path` in `here`, of those that `there` has too.
-fn rank(here: &[Listed], there: &[Listed], path: &str) -> usize {
-    let is_common = |entry: &&Listed| there.iter().any(|other| clean(&other.path) == clean(&entry.path));
-    here.iter().take_while(|entry| clean(&entry.path) != path).filter(is_common).count()
+fn paths(list: &[Listed]) -> impl Iterator<Item = &str> {
+    list.iter().map(|entry| entry.path.as_str())
 }
 
 /// The list `now` of an engine that reads the main file, when that changes: what
