@@ -37,10 +37,7 @@ pub struct AddOptions {
 /// A [`Problem`] if a store is refused or the file cannot be edited; nothing is
 /// written then.
 pub fn add_stores(host: &Host, options: &AddOptions, mode: Mode) -> anyhow::Result<Outcome> {
-    change(host, mode, |snapshot| match snapshot.adopted(host)? {
-        Some(head) => plan(host, &snapshot.with_head(head), options),
-        None => plan(host, snapshot, options),
-    })
+    change(host, mode, |snapshot| plan(host, snapshot.adopted(host)?.as_ref().unwrap_or(snapshot), options))
 }
 
 fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Result<Plan> {

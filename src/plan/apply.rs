@@ -73,10 +73,7 @@ fn plan(
     let warn = |plan: &mut Plan, what: String| plan.notes.push(Note::Warning("stale-copy", what));
     let path = host.show(&snapshot.path);
     match snapshot.basis(host)? {
-        Basis::Same => match snapshot.adopted(host)? {
-            Some(head) => follow(&snapshot.with_head(head), &[]),
-            None => follow(snapshot, &[]),
-        },
+        Basis::Same => follow(snapshot.adopted(host)?.as_ref().unwrap_or(snapshot), &[]),
         Basis::Renewed(renewed, by_hand) => follow(&renewed, &by_hand).or_else(|error| {
             let mut plan = follow(snapshot, &[])?;
             let file = host.show(renewed.file());
