@@ -19,6 +19,7 @@ mod path;
 mod provided;
 mod records;
 pub mod seal;
+mod time;
 mod writable;
 
 pub use driver::driver_of;
@@ -31,4 +32,5 @@ pub use open_up::open_up;
 pub use path::store_path;
 pub use provided::{provided_at_boot, unit_name};
 pub use records::{IdMap, Image, Layer, count_images, image_names, images, layers};
+pub(crate) use time::Time;
 pub use writable::{Writer, writer_besides_owner};
