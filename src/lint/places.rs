@@ -10,7 +10,6 @@ use super::rules::RULES;
 use crate::conf::{Leaf, clean};
 use crate::engine::Engines;
 use crate::engine::{FileKind, Origin, Profile};
-use crate::hex::sha256;
 use crate::host::Kind;
 use crate::plan::Copied;
 use crate::problem::Problem;
@@ -129,22 +128,25 @@ fn is_left_out_on_purpose(name: &OsStr) -> bool {
 
 pub(super) fn stale_copy(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     for file in &input.files {
-        let Some((Copied { from: Some(from), digest, .. }, _)) = Copied::split(&file.text) else {
+        let Some((head, _)) = Copied::split(&file.text) else {
             continue;
         };
-        let shown = input.root.show(Path::new(&from)).display().to_string();
-        let vendors = match input.root.read(Path::new(&from)) {
+        let Some(from) = head.from.as_deref().map(Path::new) else {
+            continue;
+        };
+        let shown = input.root.show(from).display().to_string();
+        let vendors = match input.root.read(from) {
             Ok(vendors) => vendors,
             Err(error) => {
                 sink.could_not_look(Problem::io("read", &shown, &error));
                 continue;
             }
         };
-        let now = vendors.map(|(bytes, _)| sha256(bytes));
-        if now.as_ref() == Some(&digest) {
+        let vendors = vendors.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned());
+        if vendors.as_ref().is_some_and(|vendors| head.is_made_from(vendors)) {
             continue;
         }
-        let (message, hint) = if now.is_some() {
+        let (message, hint) = if vendors.is_some() {
             (
                 format!("this is a copy of `{shown}`, which has changed since"),
                 format!(

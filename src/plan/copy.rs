@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::conf::{Document, layouts};
+use crate::conf::{Document, layouts, without_marked};
 use crate::hex::sha256;
 
 /// Where the text of the main file comes from.
@@ -112,9 +112,12 @@ impl Copied {
         Some((head, mark + rest))
     }
 
-    /// Whether `original` is what was copied.
+    /// Whether `original` is what was copied: as it is, or, as for the image's own
+    /// /etc, without the entries that have an owner.
     pub fn is_made_from(&self, original: &str) -> bool {
-        sha256(original) == self.digest
+        let is_it = |text: &str| sha256(text) == self.digest;
+        let bare = || without_marked(&Document::parse(original).ok()?).ok();
+        is_it(original) || bare().is_some_and(|bare| is_it(bare.text()))
     }
 
     /// Whether the original is the image's own /etc, which ostree keeps in /usr/etc.

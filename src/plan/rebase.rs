@@ -46,15 +46,14 @@ impl Snapshot {
         let Some((original, _)) = read_text(&host.root, Path::new(&from))? else {
             return Ok(Basis::Same);
         };
-        let parsed = |text: &str| host.parse(Path::new(&from), text.to_owned());
-        let bare = conf::without_marked(&*parsed(&original)?).map_err(|fault| self.problem(host, fault))?;
-        if head.is_made_from(bare.text()) || head.is_made_from(&original) {
+        if head.is_made_from(&original) {
             return Ok(Basis::Same);
         }
+        let doc = host.parse(Path::new(&from), original)?;
+        let bare = conf::without_marked(&doc).map_err(|fault| self.problem(host, fault))?;
         let Some(by_hand) = self.added_by_hand(head) else {
             return Ok(Basis::Diverged(from));
         };
-        let doc = parsed(&original)?;
         let source = match &head.link {
             Some(target) => Source::Link { target: target.clone(), file: from.clone().into() },
             None => Source::Vendor(from.clone().into()),
