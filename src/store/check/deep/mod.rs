@@ -8,6 +8,7 @@ mod digests;
 mod issues;
 mod layer;
 mod told;
+mod values;
 mod walk;
 
 use std::collections::HashSet;
