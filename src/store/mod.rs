@@ -31,6 +31,7 @@ pub use mount_unit::{escape_unit_path, mount_unit};
 pub use open_up::open_up;
 pub use path::store_path;
 pub use provided::{provided_at_boot, unit_name};
+pub(crate) use records::parse as parse_records;
 pub use records::{IdMap, Image, Layer, count_images, image_names, images, layers};
 pub(crate) use time::Time;
 pub use writable::{Writer, writer_besides_owner};
