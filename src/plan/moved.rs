@@ -19,8 +19,6 @@ pub(super) fn is_moved<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn only_a_store_that_changes_sides_with_another_is_moved() {
         let is_moved = |before: &[&str], after: &[&str]| {
