@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use crate::podman::forms;
-use crate::support::{run, storagectl};
+use crate::support::{run, scratch_in_memory, storagectl};
 
 /// What reads a host as podman 4, podman 5 and podman 6 do.
 pub(crate) const ENGINES: [&str; 3] = ["legacy4", "legacy", "modern"];
@@ -35,7 +35,7 @@ pub(crate) fn seen(engine: &str, root: &Path) -> Vec<String> {
 }
 
 fn host(form: &str) -> tempfile::TempDir {
-    let tree = tempfile::tempdir().unwrap();
+    let tree = scratch_in_memory();
     let root = tree.path().display().to_string();
     for store in ["/srv/store", "/srv/other", "/srv/vendor"] {
         run(&mut storagectl(&["--root", &root, "--quiet", "init-store", store]));
