@@ -5,6 +5,7 @@ pub mod declare;
 pub mod dependents;
 pub mod doctor;
 pub mod engine;
+mod hex;
 pub mod host;
 pub mod images;
 pub mod lint;

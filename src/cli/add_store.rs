@@ -3,10 +3,9 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::output::Output;
+use super::position::position;
 use super::{Common, Engines, report, store_paths};
-use crate::conf::Position;
 use crate::plan::{AddOptions, add_stores};
-use crate::store::store_path;
 
 /// List image stores in storage.conf
 ///
@@ -51,16 +50,9 @@ pub(super) struct AddStore {
 
 impl AddStore {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<()> {
-        let position = match (&self.before, &self.after) {
-            (Some(store), _) => Position::Before(store_path(store)?),
-            (_, Some(store)) => Position::After(store_path(store)?),
-            _ if self.first => Position::First,
-            _ if self.last => Position::Last,
-            _ => Position::Any,
-        };
         let options = AddOptions {
             paths: store_paths(&self.paths)?,
-            position,
+            position: position(self.first, self.last, self.before.as_ref(), self.after.as_ref())?,
             init: self.init,
             allow_missing: self.allow_missing,
             allow_writable: self.allow_writable,

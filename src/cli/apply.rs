@@ -3,6 +3,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::output::Output;
+use super::report::Besides;
 use super::{Common, NO, report};
 use crate::declare::declarations;
 use crate::dependents::{self, Cleaned};
@@ -55,7 +56,8 @@ impl Apply {
         let declarations = declarations(&host.root)?;
         let outcome = plan::apply(&host, &declarations, ApplyOptions { boot: self.boot }, common.mode())?;
         let cleaned = if self.boot { dependents(common, &host, &outcome, output) } else { None };
-        report::report_all(common, &host, &outcome, &declarations.problems, cleaned.as_ref(), output)?;
+        let besides = Besides { problems: &declarations.problems, cleaned: cleaned.as_ref(), restart: false };
+        report::report_all(common, &host, &outcome, &besides, output)?;
         let refused = |(_, result): &(String, StoreResult)| matches!(result, StoreResult::Skipped { id, .. } if *id != "store-missing");
         let negative = !declarations.problems.is_empty() || outcome.plan.stores.iter().any(refused);
         Ok(if negative { ExitCode::from(NO) } else { ExitCode::SUCCESS })

@@ -5,6 +5,7 @@ use super::Common;
 use super::output::Output;
 use crate::dependents::{Cleaned, CleanedStorage, Dependent, clean_dependents};
 use crate::plan::Host;
+use crate::store::short_id;
 
 /// Remove what is broken since a store was replaced
 ///
@@ -109,16 +110,11 @@ pub(super) fn tell(common: &Common, host: &Host, cleaned: &Cleaned, output: &Out
 
 /// What it is called where a person asks for it.
 fn name(dependent: &Dependent) -> &str {
-    dependent.names.first().map_or(short(&dependent.id), String::as_str)
+    dependent.names.first().map_or(short_id(&dependent.id), String::as_str)
 }
 
 fn called(dependent: &Dependent) -> String {
-    let id = short(&dependent.id);
+    let id = short_id(&dependent.id);
     let names: Vec<String> = dependent.names.iter().map(|name| format!("`{name}`")).collect();
     if names.is_empty() { format!("`{id}`") } else { format!("{} ({id})", names.join(", ")) }
-}
-
-/// An id as engines show it.
-fn short(id: &str) -> &str {
-    id.get(..12).unwrap_or(id)
 }

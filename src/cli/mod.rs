@@ -13,6 +13,7 @@ mod generate;
 mod init_store;
 mod list_stores;
 mod output;
+mod position;
 mod remove_store;
 mod report;
 mod scriptlet;

@@ -45,6 +45,17 @@ struct WarningLine<'a> {
     message: &'a str,
 }
 
+/// What there is beside an outcome.
+#[derive(Default)]
+pub(super) struct Besides<'a> {
+    /// What was wrong and did not stop it.
+    pub(super) problems: &'a [Problem],
+    /// What was removed since a store was replaced.
+    pub(super) cleaned: Option<&'a Cleaned>,
+    /// Whether CRI-O is to be restarted after a change.
+    pub(super) restart: bool,
+}
+
 /// Prints `outcome` and restarts CRI-O if that was asked for.
 pub(super) fn report(
     common: &Common,
@@ -53,26 +64,20 @@ pub(super) fn report(
     restart: bool,
     output: &Output,
 ) -> anyhow::Result<()> {
-    tell(common, host, outcome, &[], None, output)?;
-    if !common.dry_run && !outcome.plan.changes.is_empty() {
-        engines(host, restart, output);
-    }
-    Ok(())
+    report_all(common, host, outcome, &Besides { restart, ..Besides::default() }, output)
 }
 
-/// Prints `outcome`, the `problems` that did not stop it, and what was removed
-/// since a store was replaced.
+/// The same with what there is beside it.
 pub(super) fn report_all(
     common: &Common,
     host: &Host,
     outcome: &Outcome,
-    problems: &[Problem],
-    cleaned: Option<&Cleaned>,
+    besides: &Besides<'_>,
     output: &Output,
 ) -> anyhow::Result<()> {
-    tell(common, host, outcome, problems, cleaned, output)?;
+    tell(common, host, outcome, besides, output)?;
     if !common.dry_run && !outcome.plan.changes.is_empty() {
-        engines(host, false, output);
+        engines(host, besides.restart, output);
     }
     Ok(())
 }
@@ -81,10 +86,10 @@ fn tell(
     common: &Common,
     host: &Host,
     outcome: &Outcome,
-    problems: &[Problem],
-    cleaned: Option<&Cleaned>,
+    besides: &Besides<'_>,
     output: &Output,
 ) -> anyhow::Result<()> {
+    let Besides { problems, cleaned, .. } = *besides;
     let plan = &outcome.plan;
     let changed = if common.dry_run { !plan.is_empty() } else { outcome.committed };
     if output.json {

@@ -4,16 +4,15 @@ use std::ops::Range;
 
 use serde_json::value::RawValue;
 
-/// The bytes of each element of the JSON array in `text`. Nothing, `null` and
-/// nothing but white space are an array without elements, as for engines.
+use crate::store::parse_records;
+
+/// The bytes of each element of the JSON array in `text`. Nothing and `null` are an
+/// array without elements, as for engines.
 ///
 /// # Errors
 /// If it is not an array.
 pub(super) fn elements(text: &[u8]) -> Result<Vec<Range<usize>>, serde_json::Error> {
-    if text.trim_ascii().is_empty() {
-        return Ok(Vec::new());
-    }
-    let elements: Vec<&RawValue> = serde_json::from_slice::<Option<_>>(text)?.unwrap_or_default();
+    let elements: Vec<&RawValue> = parse_records(text)?;
     let start = text.as_ptr().addr();
     let span = |element: &&RawValue| {
         let at = element.get().as_ptr().addr() - start;
@@ -88,9 +87,10 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_null_are_empty_and_an_object_is_malformed() {
+    fn nothing_and_null_are_empty_and_all_else_but_an_array_is_malformed() {
         assert!(elements(b"").unwrap().is_empty());
         assert!(elements(b"null\n").unwrap().is_empty());
+        assert!(elements(b"\n").is_err());
         assert!(elements(b"{}").is_err());
         assert!(elements(b"[1").is_err());
     }

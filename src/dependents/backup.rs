@@ -15,11 +15,12 @@ use serde::{Deserialize, Serialize};
 use super::find::{Dependent, Found};
 use super::layout::Storage;
 use super::own::{Kind, Part};
-use super::shelf::{home, is_id};
+use super::shelf::home;
 use super::timestamp;
 use crate::host::{absent, rename};
 use crate::plan::Host;
 use crate::problem::Problem;
+use crate::store::is_id;
 
 const DIR: &str = "storagectl-backup";
 const UNFINISHED: &str = "removing.json";

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::conf::{Essentials, clean};
-use crate::engine::{Profile, driver_in_use};
+use crate::engine::Profile;
 use crate::plan::{Host, effective_settings};
 use crate::problem::Problem;
 
@@ -48,7 +48,7 @@ pub(super) fn layout(host: &Host) -> anyhow::Result<Layout> {
     for profile in Profile::ALL {
         let reading = host.reading(profile);
         layout.add_stores(reading.paths().into_iter());
-        if let Some(why) = reading.failure {
+        if let Some(why) = &reading.failure {
             failure = Some(Problem::new(
                 "engine-stops",
                 format!("no engine can read this host's configuration: {}", why.message),
@@ -59,12 +59,10 @@ pub(super) fn layout(host: &Host) -> anyhow::Result<Layout> {
         let value = |value: Option<crate::engine::Value<String>>| {
             value.map(|value| value.value).filter(|value| !value.is_empty())
         };
-        let graphroot = value(reading.graphroot)
+        let graphroot = value(reading.graphroot.clone())
             .or_else(|| Essentials::default().graphroot)
             .expect("the defaults name a graphroot");
-        let driver = value(reading.driver)
-            .or_else(|| driver_in_use(&host.root, Path::new(&graphroot)))
-            .unwrap_or_else(|| Essentials::default().driver);
+        let driver = reading.driver_at(&host.root, Path::new(&graphroot));
         layout.add_storage(driver, &graphroot, value(reading.imagestore), value(reading.runroot));
     }
     match failure {

@@ -8,10 +8,10 @@ use sha2::{Digest, Sha256};
 
 use super::array::elements;
 use super::own::Record;
+use crate::hex::hex;
 use crate::host::{Kind, Root, is_mount_point};
 use crate::problem::words;
-use crate::store::unit_name;
-use crate::store::{MARKER, is_gone};
+use crate::store::{MARKER, is_gone, is_id, unit_name};
 
 /// The layers of a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -112,11 +112,6 @@ pub(super) fn home(driver: &str) -> PathBuf {
     if driver == "vfs" { Path::new(driver).join("dir") } else { driver.into() }
 }
 
-/// Whether `name` looks like an id of a layer, an image or a container.
-pub(super) fn is_id(name: &str) -> bool {
-    name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
 fn digest(shelf: &Shelf, images: Option<&[u8]>) -> String {
     let mut layers: Vec<&String> = shelf.layers.keys().filter(|id| shelf.directories.contains(*id)).collect();
     layers.sort();
@@ -126,8 +121,7 @@ fn digest(shelf: &Shelf, images: Option<&[u8]>) -> String {
         hash.update("\n");
     }
     hash.update(images.unwrap_or_default());
-    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    format!("sha256:{}", hex(&hash.finalize()))
 }
 
 /// The place, `path` or above it, at which a unit or a line of fstab mounts

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::forecast::Place;
 use crate::conf::{Leaf, clean};
-use crate::engine::{Engines, Program, Reading, driver_in_use};
+use crate::engine::{Engines, Program, Reading};
 use crate::host::{Kind, Root};
 use crate::problem::Problem;
 use crate::store::{self, Image, Layer};
@@ -47,7 +47,6 @@ pub(super) fn storages(
     let mut storages: Vec<Storage> = Vec::new();
     for own in [true, false] {
         for reading in readings {
-            let driver = reading.driver.as_ref().map(|driver| driver.value.clone());
             let paths: Vec<String> = if own {
                 [&reading.imagestore, &reading.graphroot]
                     .into_iter()
@@ -72,10 +71,7 @@ pub(super) fn storages(
                     }
                 };
                 let index = storages.iter().position(|other| other.id == stat.id).unwrap_or_else(|| {
-                    let driver = driver
-                        .clone()
-                        .or_else(|| driver_in_use(root, path))
-                        .unwrap_or_else(|| "overlay".to_owned());
+                    let driver = reading.driver_at(root, path);
                     storages.push(Storage::read(root, path, driver, stat.id, crio_own, not_looked));
                     storages.len() - 1
                 });

@@ -5,6 +5,8 @@ use std::fmt;
 use sha2::Digest as _;
 use sha2::Sha256;
 
+use crate::hex::{hex, is_sha256};
+
 /// A SHA-256 digest; OCI allows others, which nobody uses for images.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(String);
@@ -12,9 +14,7 @@ pub struct Digest(String);
 impl Digest {
     /// Reads `sha256:` and 64 lower-case hexadecimal digits. `None` for all else.
     pub fn parse(text: &str) -> Option<Self> {
-        let hex = text.strip_prefix("sha256:")?;
-        let digits = hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        (hex.len() == 64 && digits).then(|| Self(text.to_owned()))
+        text.strip_prefix("sha256:").filter(|digits| is_sha256(digits)).map(|_| Self(text.to_owned()))
     }
 
     /// The digest of `bytes`.
@@ -24,8 +24,7 @@ impl Digest {
 
     /// The digest of what was hashed.
     pub(crate) fn finish(hash: Sha256) -> Self {
-        let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(format!("sha256:{hex}"))
+        Self(format!("sha256:{}", hex(&hash.finalize())))
     }
 
     /// Its digits.

@@ -480,3 +480,23 @@ fn with_tag(name: &str) -> String {
     let last = name.rfind('/').map_or(0, |slash| slash + 1);
     if name[last..].contains([':', '@']) { name.to_owned() } else { format!("{name}:latest") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_name_without_tag_and_digest_gets_a_tag() {
+        let digest = format!("localhost/app@sha256:{}", "0".repeat(64));
+        for (given, whole) in [
+            ("app", "app:latest"),
+            ("app:1", "app:1"),
+            ("localhost/team/app", "localhost/team/app:latest"),
+            ("localhost:5000/app", "localhost:5000/app:latest"),
+            ("localhost:5000/app:1", "localhost:5000/app:1"),
+            (&digest, &digest),
+        ] {
+            assert_eq!(with_tag(given), whole);
+        }
+    }
+}

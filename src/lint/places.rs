@@ -4,8 +4,6 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
 use super::finding::{Found, Sink};
 use super::input::{File, Input};
 use super::rules::RULES;
@@ -130,22 +128,25 @@ fn is_left_out_on_purpose(name: &OsStr) -> bool {
 
 pub(super) fn stale_copy(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     for file in &input.files {
-        let Some((Copied { from: Some(from), digest, .. }, _)) = Copied::split(&file.text) else {
+        let Some((head, _)) = Copied::split(&file.text) else {
             continue;
         };
-        let shown = input.root.show(Path::new(&from)).display().to_string();
-        let vendors = match input.root.read(Path::new(&from)) {
+        let Some(from) = head.from.as_deref().map(Path::new) else {
+            continue;
+        };
+        let shown = input.root.show(from).display().to_string();
+        let vendors = match input.root.read(from) {
             Ok(vendors) => vendors,
             Err(error) => {
                 sink.could_not_look(Problem::io("read", &shown, &error));
                 continue;
             }
         };
-        let now = vendors.map(|(bytes, _)| hexadecimal(&Sha256::digest(bytes)));
-        if now.as_ref() == Some(&digest) {
+        let vendors = vendors.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned());
+        if vendors.as_ref().is_some_and(|vendors| head.is_made_from(vendors)) {
             continue;
         }
-        let (message, hint) = if now.is_some() {
+        let (message, hint) = if vendors.is_some() {
             (
                 format!("this is a copy of `{shown}`, which has changed since"),
                 format!(
@@ -163,10 +164,6 @@ pub(super) fn stale_copy(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
         let first_line = file.text.find('\n').unwrap_or(file.text.len());
         sink.at(file, &(0..first_line), Found::new(file.engines, message, effect, hint));
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) fn file_writable(input: &Input<'_>, sink: &mut Sink<'_, '_>) {

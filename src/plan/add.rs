@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::commit::{Mode, Outcome, change};
 use super::generations::{self, Change, Seen, Serve};
+use super::moved::is_moved;
 use super::snapshot::{Host, Snapshot};
 use super::verify::verify;
 use super::{Plan, StoreResult, refuse};
@@ -36,10 +37,7 @@ pub struct AddOptions {
 /// A [`Problem`] if a store is refused or the file cannot be edited; nothing is
 /// written then.
 pub fn add_stores(host: &Host, options: &AddOptions, mode: Mode) -> anyhow::Result<Outcome> {
-    change(host, mode, |snapshot| match snapshot.adopted(host)? {
-        Some(head) => plan(host, &snapshot.with_head(head), options),
-        None => plan(host, snapshot, options),
-    })
+    change(host, mode, |snapshot| plan(host, snapshot.adopted(host)?.as_ref().unwrap_or(snapshot), options))
 }
 
 fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Result<Plan> {
@@ -90,9 +88,8 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
     let expected = if options.allow_missing || options.init { wanted.as_slice() } else { &[] };
     plan.notes.extend(verify(host, &snapshot.path, &before, after, expected)?);
     for ((_, result), path) in results.iter_mut().zip(&wanted) {
-        if matches!(result, StoreResult::Listed { .. })
-            && rank(&before, after, path) != rank(after, &before, path)
-        {
+        let is_moved = || is_moved(stores(&before), stores(after), path);
+        if matches!(result, StoreResult::Listed { .. }) && is_moved() {
             *result = StoreResult::Moved;
         }
     }
@@ -126,15 +123,8 @@ fn is_initialised(host: &Host, path: &str) -> anyhow::Result<bool> {
     Ok(host.root.stat(&Path::new(path).join(crate::store::MARKER))?.is_some())
 }
 
-/// How many stores stand before `path` in `here`, of those that `there` has too.
-fn rank(here: &Settings, there: &Settings, path: &str) -> usize {
-    let common: Vec<String> = there.stores.iter().map(|entry| clean(entry)).collect();
-    here.stores
-        .iter()
-        .map(|entry| clean(entry))
-        .take_while(|entry| entry != path)
-        .filter(|entry| common.contains(entry))
-        .count()
+fn stores(settings: &Settings) -> impl Iterator<Item = &str> {
+    settings.stores.iter().map(String::as_str)
 }
 
 fn edit_problem(host: &Host, snapshot: &Snapshot, error: EditError) -> Problem {

@@ -3,9 +3,8 @@
 
 use std::path::PathBuf;
 
-use sha2::{Digest, Sha256};
-
-use crate::conf::{Document, layouts};
+use crate::conf::{Document, layouts, without_marked};
+use crate::hex::sha256;
 
 /// Where the text of the main file comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,9 +112,12 @@ impl Copied {
         Some((head, mark + rest))
     }
 
-    /// Whether `original` is what was copied.
+    /// Whether `original` is what was copied: as it is, or, as for the image's own
+    /// /etc, without the entries that have an owner.
     pub fn is_made_from(&self, original: &str) -> bool {
-        sha256(original) == self.digest
+        let is_it = |text: &str| sha256(text) == self.digest;
+        let bare = || without_marked(&Document::parse(original).ok()?).ok();
+        is_it(original) || bare().is_some_and(|bare| is_it(bare.text()))
     }
 
     /// Whether the original is the image's own /etc, which ostree keeps in /usr/etc.
@@ -133,11 +135,6 @@ impl Copied {
         let others = || Document::parse(rest).ok().and_then(|doc| layouts(&doc).ok()).unwrap_or_default();
         is_original(rest) || others().iter().any(|text| is_original(text))
     }
-}
-
-/// SHA-256 in hexadecimal.
-fn sha256(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

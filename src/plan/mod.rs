@@ -12,6 +12,7 @@ mod drop_in;
 mod finish;
 mod generations;
 mod list;
+mod moved;
 mod rebase;
 mod refuse;
 mod relist;

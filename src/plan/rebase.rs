@@ -46,15 +46,14 @@ impl Snapshot {
         let Some((original, _)) = read_text(&host.root, Path::new(&from))? else {
             return Ok(Basis::Same);
         };
-        let parsed = |text: &str| host.parse(Path::new(&from), text.to_owned());
-        let bare = conf::without_marked(&*parsed(&original)?).map_err(|fault| self.problem(host, fault))?;
-        if head.is_made_from(bare.text()) || head.is_made_from(&original) {
+        if head.is_made_from(&original) {
             return Ok(Basis::Same);
         }
+        let doc = host.parse(Path::new(&from), original)?;
+        let bare = conf::without_marked(&doc).map_err(|fault| self.problem(host, fault))?;
         let Some(by_hand) = self.added_by_hand(head) else {
             return Ok(Basis::Diverged(from));
         };
-        let doc = parsed(&original)?;
         let source = match &head.link {
             Some(target) => Source::Link { target: target.clone(), file: from.clone().into() },
             None => Source::Vendor(from.clone().into()),
@@ -63,17 +62,7 @@ impl Snapshot {
             add_essentials(&doc, &self.essentials, true).map_err(|fault| self.problem(host, fault))?;
         let without = emptied(whole.as_ref().unwrap_or(&doc)).map_err(|fault| self.problem(host, fault))?;
         let head = Copied::new(&source, bare.text(), &without);
-        let renewed = Snapshot {
-            path: self.path.clone(),
-            target: None,
-            found: None,
-            before: self.before.clone(),
-            source,
-            doc,
-            head,
-            essentials: self.essentials.clone(),
-            renewed: true,
-        };
+        let renewed = Snapshot { renewed: true, ..self.to_edit(source, doc, head) };
         Ok(Basis::Renewed(Box::new(renewed), by_hand))
     }
 
@@ -102,12 +91,19 @@ impl Snapshot {
         })
     }
 
-    /// On an ostree host, the head for a file that so far is the image's own: the
-    /// one below /usr/etc, but for entries that have an owner.
+    /// On an ostree host, a file that so far is the image's own, with the head that it
+    /// gets with its first change.
     ///
     /// # Errors
-    /// If that file cannot be read.
-    pub(super) fn adopted(&self, host: &Host) -> anyhow::Result<Option<Copied>> {
+    /// If the image's file cannot be read.
+    pub(super) fn adopted(&self, host: &Host) -> anyhow::Result<Option<Snapshot>> {
+        let head = self.image_head(host)?;
+        Ok(head.map(|head| self.to_edit(self.source.clone(), Rc::clone(&self.doc), Some(head))))
+    }
+
+    /// The head for a file that is the one below /usr/etc, but for entries that have
+    /// an owner.
+    fn image_head(&self, host: &Host) -> anyhow::Result<Option<Copied>> {
         let plain = self.source == Source::Itself && self.head.is_none() && host.config.is_none();
         if !plain || host.is_rootless() || !self.path.starts_with("/etc") {
             return Ok(None);
@@ -134,16 +130,17 @@ impl Snapshot {
         }
     }
 
-    /// The same with this head.
-    pub(super) fn with_head(&self, head: Copied) -> Snapshot {
+    /// The same file with another document to edit. Where it is written is known from
+    /// the snapshot that it was made from.
+    fn to_edit(&self, source: Source, doc: Rc<Document>, head: Option<Copied>) -> Snapshot {
         Snapshot {
             path: self.path.clone(),
             target: None,
             found: None,
             before: self.before.clone(),
-            source: self.source.clone(),
-            doc: Rc::clone(&self.doc),
-            head: Some(head),
+            source,
+            doc,
+            head,
             essentials: self.essentials.clone(),
             renewed: false,
         }

@@ -27,7 +27,6 @@ pub const IDS: &[(&str, &str)] = &[
     ("image-digest-invalid", "a store's images.json holds an invalid digest: engines stop"),
     ("image-invalid", "an image is malformed"),
     ("image-missing", "there is no image where one was said to be"),
-    ("image-name", "what is given is not the name of an image"),
     ("image-name-invalid", "the name of an image is malformed or not complete"),
     ("image-name-twice", "a store's images.json gives one name to two images: engines stop"),
     ("image-platform", "an image is for another platform"),

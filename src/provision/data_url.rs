@@ -8,7 +8,9 @@ use std::io::{Read, Write};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use flate2::{Compression, GzBuilder, read::MultiGzDecoder};
-use sha2::{Digest, Sha256, Sha512};
+use sha2::{Digest, Sha512};
+
+use crate::hex::hex;
 
 /// More than this is no configuration file.
 const LARGEST: u64 = 64 << 20;
@@ -142,16 +144,12 @@ pub fn looks_compressed(bytes: &[u8]) -> bool {
 
 /// `sha256-` and the digest of `content`, as documents name it.
 pub fn sha256(content: &[u8]) -> String {
-    format!("sha256-{}", hex(&Sha256::digest(content)))
+    format!("sha256-{}", crate::hex::sha256(content))
 }
 
 /// `sha512-` and the digest.
 pub fn sha512(content: &[u8]) -> String {
     format!("sha512-{}", hex(&Sha512::digest(content)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ pub fn check_image(image: &str) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::new(
-        "image-name",
+        "image-name-invalid",
         format!("`{}` is not the name of an image", image.escape_debug()),
         "give it as podman does, such as `registry.example/app:1`",
     ))

@@ -97,11 +97,12 @@ pub struct IdMap {
     pub size: Option<i64>,
 }
 
-/// Parses a file of records. An empty file and `null` are an empty list.
+/// Parses a file of records. An empty file and `null` are an empty list; nothing but
+/// white space is none, as for engines.
 ///
 /// # Errors
 /// What is malformed, with line and column.
-pub(super) fn parse<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<Vec<T>, serde_json::Error> {
+pub(crate) fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<Vec<T>, serde_json::Error> {
     if bytes.is_empty() {
         return Ok(Vec::new());
     }

@@ -1,33 +1,24 @@
 //! A store that is added on a host with a vendor's drop-in is seen by the real
 //! storage library of every generation, whatever the form of the main file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use crate::hosts::program;
 use crate::podman::forms;
-use crate::support::{run, storagectl};
+use crate::support::{run, scratch_in_memory, storagectl};
 
 /// What reads a host as podman 4, podman 5 and podman 6 do.
 pub(crate) const ENGINES: [&str; 3] = ["legacy4", "legacy", "modern"];
 
 const VENDOR: &str = "[storage.options]\nadditionalimagestores = [\"/srv/vendor\"]\n";
 
-/// The directory of the engines that tests/engines/build.sh has built.
-fn engines() -> &'static Path {
-    static DIR: OnceLock<PathBuf> = OnceLock::new();
-    DIR.get_or_init(|| {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engines/build.sh");
-        PathBuf::from(run(Command::new(script).args(ENGINES)).trim())
-    })
-}
-
 /// The stores that an engine sees on the host below `root`.
 #[track_caller]
 pub(crate) fn seen(engine: &str, root: &Path) -> Vec<String> {
-    let printed = run(Command::new(engines().join(engine)).arg(root).arg("0"));
+    let printed = run(Command::new(program(engine)).arg(root).arg("0"));
     let settings: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(settings["error"], Value::Null, "{engine}: {printed}");
     let stores = settings["stores"].as_array().cloned().unwrap_or_default();
@@ -35,7 +26,7 @@ pub(crate) fn seen(engine: &str, root: &Path) -> Vec<String> {
 }
 
 fn host(form: &str) -> tempfile::TempDir {
-    let tree = tempfile::tempdir().unwrap();
+    let tree = scratch_in_memory();
     let root = tree.path().display().to_string();
     for store in ["/srv/store", "/srv/other", "/srv/vendor"] {
         run(&mut storagectl(&["--root", &root, "--quiet", "init-store", store]));

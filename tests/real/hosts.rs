@@ -20,7 +20,7 @@ mod values;
 
 use std::fmt::Write as _;
 
-pub(crate) use engines::program;
+pub(crate) use engines::{engines, program};
 use host::{Host, Profile};
 
 /// Asks every real engine, and storagectl, about every host of a table.

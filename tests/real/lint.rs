@@ -8,22 +8,16 @@ mod documents;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use crate::hosts::program;
 use crate::podman::hermetic_podman;
-use crate::support::{finish, run, storagectl, text};
+use crate::support::{finish, storagectl, text};
 
 /// The program that loads a configuration as these engines do.
 const LOADERS: [(&str, &[&str]); 3] =
     [("legacy4", &["podman4"]), ("legacy", &["podman5", "crio"]), ("modern", &["podman6"])];
-
-/// The directory of the loaders that tests/engines/build.sh has built.
-fn loaders() -> PathBuf {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engines/build.sh");
-    PathBuf::from(run(Command::new(script).args(LOADERS.map(|(loader, _)| loader))).trim())
-}
 
 /// Rules about what engines stop on when they open the store, which the loaders do not.
 const OPENING: [&str; 4] = ["force-mask-alone", "relative-root", "store-is-graphroot", "unknown-driver"];
@@ -87,13 +81,11 @@ fn said_to_stop(tree: &Path) -> BTreeSet<String> {
 
 /// What is said of the host in `tree` and is not so.
 fn disagreements(name: &str, tree: &Path) -> Vec<String> {
-    static LOADERS_AT: OnceLock<PathBuf> = OnceLock::new();
-    let loaders = LOADERS_AT.get_or_init(loaders);
     // Where the loader of the vfs driver makes its directory.
     fs_err::create_dir_all(tree.join("tmp")).unwrap();
     let (said, mut wrong) = (said_to_stop(tree), Vec::new());
     for (loader, names) in LOADERS {
-        let output = finish(Command::new(loaders.join(loader)).arg(tree).arg("0"));
+        let output = finish(Command::new(program(loader)).arg(tree).arg("0"));
         let loaded: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         // With an empty one of these, podman 4 goes no further.
         let complete = loaded["graphroot"] != "" && loaded["runroot"] != "";

@@ -8,7 +8,7 @@ use storagectl::conf::{self, Document, Listed, Mark, Position, StoreList, clean}
 
 use crate::generations::{ENGINES, seen};
 use crate::podman::{Bench, assert_served, forms, path};
-use crate::support::{run, storagectl, text};
+use crate::support::{run, scratch_in_memory, storagectl, text};
 
 fn parse(text: &str) -> Document {
     Document::parse(text).unwrap()
@@ -16,7 +16,7 @@ fn parse(text: &str) -> Document {
 
 /// Every form as it is after a store has come and gone: with an array, and with
 /// what podman 4 needs.
-fn benches() -> Vec<(&'static str, Bench, String)> {
+fn benches() -> impl Iterator<Item = (&'static str, Bench, String)> {
     let bench = |(name, form): (&'static str, String)| {
         let bench = Bench::new(&form);
         run(&mut bench.storagectl(&["add-store", path(&bench.store())]));
@@ -24,7 +24,7 @@ fn benches() -> Vec<(&'static str, Bench, String)> {
         let text = String::from_utf8(bench.bytes()).unwrap();
         (name, bench, text)
     };
-    forms::all().into_iter().map(bench).collect()
+    forms::all().into_iter().map(bench)
 }
 
 /// Marked entries before, between and behind those of the document.
@@ -49,7 +49,7 @@ fn assert_all_read(bench: &Bench, doc: &Document, what: &str) {
     std::fs::write(bench.conf(), doc.text()).unwrap();
     assert_served(&bench.images(), &what);
     // The libraries take a directory as their root; the stores have the same paths in it.
-    let host = tempfile::tempdir().unwrap();
+    let host = scratch_in_memory();
     for store in [bench.other(), bench.store()] {
         run(&mut storagectl(&["--root", path(host.path()), "--quiet", "init-store", path(&store)]));
     }

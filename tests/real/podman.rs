@@ -23,7 +23,7 @@ impl Bench {
     /// A bench with `text` as its storage.conf; `@GRAPHROOT@`, `@RUNROOT@`,
     /// `@STORE@` and `@OTHER@` stand for the paths.
     pub(crate) fn new(text: &str) -> Self {
-        let bench = Self { dir: tempfile::tempdir().expect("a scratch directory can be made") };
+        let bench = Self { dir: support::scratch_in_memory() };
         copy_store(&bench.store());
         support::run(&mut storagectl(&["init-store", path(&bench.other())]));
         std::fs::write(bench.conf(), bench.fill_in(text)).expect("the scratch directory is writable");

@@ -14,6 +14,7 @@ use node::Node;
 use serde_json::Value;
 use storagectl::provision::{Model, Preset, Simple, Store};
 
+use crate::hosts::program;
 use crate::support::{IMAGE, copy_store, run, storagectl};
 
 /// Everything that some language would take for something else, in lines.
@@ -305,9 +306,7 @@ fn crio_pins_the_images_that_a_store_holds() {
 
 /// A list in what `crio config` prints: the values that CRI-O has read.
 fn crio_config(node: &Node, key: &str) -> Vec<String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engines/build.sh");
-    let engines = run(Command::new(script).arg("crio"));
-    let printed = node.run(&format!("{}/crio config 2>/dev/null", engines.trim()));
+    let printed = node.run(&format!("{} config 2>/dev/null", program("crio").display()));
     let lines = printed.lines().map(|line| line.strip_prefix("# ").unwrap_or(line));
     let start = format!("{key} = [");
     let items = lines.skip_while(|line| *line != start).skip(1).take_while(|line| *line != "]");

@@ -44,6 +44,15 @@ pub(crate) fn storagectl(args: &[&str]) -> Command {
     command
 }
 
+/// A scratch directory in memory, for tests that start engines many times and are not
+/// about what outlasts a power cut: engines sync what they write. It is on the disk
+/// where there is no such place.
+pub(crate) fn scratch_in_memory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .expect("a scratch directory can be made")
+}
+
 /// An image store that podman made, with [`IMAGE`] in it. Made once and kept in
 /// the target directory; copy it with [`copy_store`] to change it.
 pub(crate) fn image_store() -> &'static Path {

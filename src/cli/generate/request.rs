@@ -4,13 +4,12 @@ use super::given::{config_of, dialect_of, of_tree, read_file};
 use super::kind::KindName;
 use super::made_by::made_by;
 use super::{Common, Engines, Generate};
+use crate::cli::position::position;
 use crate::cli::store_paths;
-use crate::conf::Position;
 use crate::problem::Problem;
 use crate::provision::butane::{DIALECTS, Dialect, Machine};
 use crate::provision::ignition::Spec;
 use crate::provision::{Generations, Model, Preset, Request, Store};
-use crate::store::store_path;
 
 impl Generate {
     /// What is asked for.
@@ -60,13 +59,7 @@ impl Generate {
             (None, Some(_)) => model.base = config_of(&common.host()?)?,
             (None, None) => {}
         }
-        model.position = match (&self.before, &self.after) {
-            (Some(store), _) => Position::Before(store_path(store)?),
-            (_, Some(store)) => Position::After(store_path(store)?),
-            _ if self.first => Position::First,
-            _ if self.last => Position::Last,
-            _ => Position::Any,
-        };
+        model.position = position(self.first, self.last, self.before.as_ref(), self.after.as_ref())?;
         model.images.clone_from(&self.images);
         model.authfile = self.authfile.clone().or(model.authfile);
         model.generations = match self.engine {

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::record::{ImageRecord, LayerRecord};
 use crate::host::Root;
 use crate::problem::Problem;
-use crate::store::{Image, Layer};
+use crate::store::{Image, Layer, parse_records};
 
 /// A file of records.
 #[derive(Debug, Default)]
@@ -24,17 +24,13 @@ impl<T: for<'de> Deserialize<'de>> Records<T> {
         let shown = root.show(path);
         let bytes = root.read(path).map_err(Problem::cannot("read", shown.display()))?;
         let bytes = bytes.map(|(bytes, _)| bytes).unwrap_or_default();
-        if bytes.trim_ascii().is_empty() {
-            return Ok(Self { records: Vec::new() });
-        }
         let damaged = |error: serde_json::Error| {
             let message = format!("`{}` is malformed: {error}", shown.display());
             let hint = "run `storagectl check-store` on the store; nothing is added to a damaged one";
             Problem::new("store-damaged", message, hint)
         };
-        let raw: Option<Vec<Box<RawValue>>> = serde_json::from_slice(&bytes).map_err(damaged)?;
         let mut records = Vec::new();
-        for record in raw.unwrap_or_default() {
+        for record in parse_records::<Box<RawValue>>(&bytes).map_err(damaged)? {
             let read = serde_json::from_str(record.get()).map_err(damaged)?;
             records.push((record, read));
         }

@@ -19,7 +19,6 @@ mod record;
 mod stream;
 mod survey;
 mod tarball;
-mod time;
 mod tree;
 mod unpack;
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
-use super::time::Time;
 use crate::images::{Digest, Image, Layer};
 use crate::problem::Problem;
+use crate::store::Time;
 
 /// A layer at its place in a chain.
 #[derive(Debug, Clone)]

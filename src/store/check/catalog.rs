@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::super::records::{Image, Layer, parse};
 use crate::host::Root;
+use crate::store::short_id;
 
 /// A store with its records.
 #[derive(Debug)]
@@ -111,7 +112,7 @@ impl Image {
     pub(super) fn title(&self) -> String {
         match self.names.iter().flatten().find(|name| !name.is_empty()) {
             Some(name) => name.clone(),
-            None => short(self.id()),
+            None => short_id(self.id()).to_owned(),
         }
     }
 }
@@ -128,18 +129,8 @@ impl Layer {
     }
 }
 
-/// The start of an id, as engines show it.
-pub(super) fn short(id: &str) -> String {
-    id.chars().take(12).collect()
-}
-
 /// Whether `id` is one name of a file and cannot lead elsewhere. Ids are 64
 /// hexadecimal digits; what else the library accepts is not judged.
 pub(super) fn is_one_name(id: &str) -> bool {
     !id.is_empty() && id != "." && id != ".." && !id.contains(['/', '\0']) && id.len() <= 255
-}
-
-/// Whether `name` looks like an id that the library makes.
-pub(super) fn is_id(name: &str) -> bool {
-    name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -8,15 +8,16 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use sha2::Digest;
 
 use super::super::records::Image;
-use super::catalog::{Catalog, is_id, is_one_name};
+use super::catalog::{Catalog, is_one_name};
 use super::finding::{Finding, Report, Scope};
 use super::world::{Chain, World};
 use crate::engine::Engines;
+use crate::hex::sha256;
 use crate::host::Directory;
 use crate::problem::Severity;
+use crate::store::is_id;
 
 /// The largest manifest or configuration that is read, in bytes; engines stop at 4 MiB.
 pub(super) const MAX_DOCUMENT: usize = 8 << 20;
@@ -179,7 +180,8 @@ fn documents(
         Some(bytes) => {
             if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&bytes) {
                 report.put(malformed(&config, &error));
-            } else if config.strip_prefix("sha256:").is_some_and(|hex| hex != sha256(&bytes)) {
+            // Engines compare it with its digest whenever they read it.
+            } else if config.strip_prefix("sha256:").is_some_and(|digits| digits != sha256(&bytes)) {
                 let message = format!(
                     "the image `{title}` has a configuration that does not have the digest `{config}`"
                 );
@@ -199,11 +201,6 @@ fn documents(
         }
     }
     Ok(())
-}
-
-/// Engines compare a configuration with its digest whenever they read it.
-fn sha256(bytes: &[u8]) -> String {
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The chain of layers below `top`.

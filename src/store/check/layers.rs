@@ -6,13 +6,14 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
-use super::catalog::{is_one_name, short};
+use super::catalog::is_one_name;
 use super::finding::{Finding, Report, Scope};
 use super::images::file_name;
 use super::world::World;
 use crate::engine::Engines;
 use crate::host::Kind;
 use crate::problem::Severity;
+use crate::store::short_id;
 
 pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
     let store = &world.stores[home];
@@ -27,7 +28,7 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
             continue;
         }
         if layer.flags.as_ref().is_some_and(|flags| flags.contains_key("incomplete")) {
-            let message = format!("the layer `{}` was never completed", short(id));
+            let message = format!("the layer `{}` was never completed", short_id(id));
             let hint = "pull what it belongs to again; an engine with this as its own storage deletes it";
             let finding = Finding::new("layer-incomplete", &store.path, message, hint);
             report.put(finding.of_layer(id, world.users(id)));
@@ -36,7 +37,7 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
         let name = format!("{id}.tar-split.gz");
         // A container's layer and a partial pull have no digest to be pushed by.
         if has_digest && top.node(OsStr::new(&name))?.is_none() {
-            let message = format!("the layer `{}` has no tar-split", short(id));
+            let message = format!("the layer `{}` has no tar-split", short_id(id));
             let hint = "pull the image into the store again";
             let users = world.users(id);
             let finding = Finding::new("tar-split-missing", &store.path, message, hint)
@@ -59,7 +60,7 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
                 None => false,
             };
             if !there {
-                let message = format!("the layer `{}` has no `{key}`", short(id));
+                let message = format!("the layer `{}` has no `{key}`", short_id(id));
                 let hint = "pull the image into the store again";
                 let finding = Finding::new("big-data-missing", &store.path, message, hint)
                     .at(store.layers_dir().join(id).join(&name))
@@ -89,7 +90,7 @@ pub(super) fn vfs(world: &World<'_>, home: usize, report: &mut Report) -> io::Re
             there |= is_dir(&store.layer_dir(id))?;
         }
         if !there {
-            let message = format!("the layer `{}` has no directory", short(id));
+            let message = format!("the layer `{}` has no directory", short_id(id));
             let hint = "remove the image from the store and pull it again, or make the store again";
             let users = world.users(id);
             let finding = Finding::new("layer-missing", &store.path, message, hint)

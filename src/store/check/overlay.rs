@@ -12,13 +12,14 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::catalog::{Catalog, is_id, is_one_name, short};
+use super::catalog::{Catalog, is_one_name};
 use super::finding::{Finding, Report, Scope};
 use super::images::{orphan, unsafe_id};
 use super::world::{Chain, World};
 use crate::engine::Engines;
 use crate::host::{Directory, Kind};
 use crate::problem::Severity;
+use crate::store::{is_id, short_id};
 
 /// More than the longest `lower`: 500 names of 28 bytes, or as many ids.
 const MAX_TEXT: usize = 64 << 10;
@@ -183,7 +184,7 @@ impl Check<'_> {
         if self.homes.iter().any(|home| home.layers.contains_key(self.id)) {
             return;
         }
-        let message = format!("the layer `{}` has no directory", short(self.id));
+        let message = format!("the layer `{}` has no directory", short_id(self.id));
         let finding = self.finding("layer-missing", message, self.dir());
         report.put(self.fails(finding, Engines::ALL, Scope::Image));
     }
@@ -200,7 +201,7 @@ impl Check<'_> {
             return;
         }
         if !on_disk.has_diff {
-            let message = format!("the layer `{}` has no directory `diff`", short(self.id));
+            let message = format!("the layer `{}` has no directory `diff`", short_id(self.id));
             let finding = self.finding("diff-missing", message, self.dir().join("diff"));
             report.put(self.fails(finding, Engines::ALL, Scope::Image));
         }
@@ -213,9 +214,9 @@ impl Check<'_> {
 
     /// `link`, and the symlink in `l` that it names.
     fn link(&self, on_disk: &OnDisk, report: &mut Report) {
-        let short_id = short(self.id);
+        let shown = short_id(self.id);
         let Some(link) = &on_disk.link else {
-            let message = format!("the layer `{short_id}` has no file `link`");
+            let message = format!("the layer `{shown}` has no file `link`");
             let finding = self.finding("link-missing", message, self.dir().join("link"));
             report.put(self.of_ending(finding, |finding| finding.fails(Engines::ALL, Scope::Image)));
             return;
@@ -236,20 +237,20 @@ impl Check<'_> {
             (_, Some(own)) => (
                 "link-wrong",
                 format!(
-                    "the file `link` of the layer `{short_id}` says `{}` instead of `{own}`",
+                    "the file `link` of the layer `{shown}` says `{}` instead of `{own}`",
                     link.escape_debug()
                 ),
                 self.dir().join("link"),
             ),
             (None, None) => (
                 "l-link-missing",
-                format!("the layer `{short_id}` has no symlink `l/{}`", link.escape_debug()),
+                format!("the layer `{shown}` has no symlink `l/{}`", link.escape_debug()),
                 l.join(name_only(link)),
             ),
             (Some(target), None) => (
                 "l-link-wrong",
                 format!(
-                    "the symlink `l/{}` of the layer `{short_id}` leads to `{}`",
+                    "the symlink `l/{}` of the layer `{shown}` leads to `{}`",
                     link.escape_debug(),
                     target.display()
                 ),
@@ -290,14 +291,14 @@ impl Check<'_> {
     /// `lower`: the short names of all layers below.
     fn lower(&self, on_disk: &OnDisk, below: &[String], report: &mut Report) {
         let readers = if on_disk.lower_layers.is_some() { BY_LINK } else { Engines::ALL };
-        let short_id = short(self.id);
+        let shown = short_id(self.id);
         let place = self.dir().join("lower");
         let said = match (&on_disk.lower, below) {
             (None, []) => return,
             (None, [parent, ..]) => {
                 let message = format!(
-                    "the layer `{short_id}` has no file `lower`, although `{}` is below it",
-                    short(parent)
+                    "the layer `{shown}` has no file `lower`, although `{}` is below it",
+                    short_id(parent)
                 );
                 let finding = self.finding("lower-missing", message, place);
                 return report.put(self.wrong_root(finding, readers));
@@ -315,7 +316,7 @@ impl Check<'_> {
                 format!("names {} where {} below it", layers(ids.len()), are_layers(below.len(), &ids, below))
             }
         };
-        let message = format!("the file `lower` of the layer `{short_id}` {difference}");
+        let message = format!("the file `lower` of the layer `{shown}` {difference}");
         let finding = self.finding("lower-wrong", message, place);
         let mut once = HashSet::from([Some(self.id)]);
         let twice = ids.iter().any(|id| !once.insert(*id));
@@ -337,13 +338,13 @@ impl Check<'_> {
         }
         let unknown = ids.iter().find(|id| !self.homes.iter().any(|home| home.layers.contains_key(**id)));
         let difference = match unknown {
-            Some(id) => format!("names `{}`, which is no layer", short(&id.escape_debug().to_string())),
+            Some(id) => format!("names `{}`, which is no layer", short_id(&id.escape_debug().to_string())),
             None => {
                 let ids: Vec<Option<&str>> = ids.iter().copied().map(Some).collect();
                 format!("names {} where {} below it", layers(ids.len()), are_layers(below.len(), &ids, below))
             }
         };
-        let message = format!("the file `lower-layers` of the layer `{}` {difference}", short(self.id));
+        let message = format!("the file `lower-layers` of the layer `{}` {difference}", short_id(self.id));
         let finding = self.finding("lower-layers-wrong", message, self.dir().join("lower-layers"));
         let readers = Engines::ALL.without(BY_LINK);
         let mut once = HashSet::from([self.id]);

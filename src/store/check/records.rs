@@ -6,11 +6,12 @@ use std::path::Path;
 
 use super::super::harm::{self, Harm, content_harms};
 use super::super::records::Image;
-use super::catalog::{Catalog, is_id};
+use super::catalog::Catalog;
 use super::finding::{Finding, Report, Scope};
 use super::world::World;
 use crate::engine::Engines;
 use crate::host::{Kind, Root};
+use crate::store::is_id;
 
 const NO_IMAGE: &str = "see no image of this store";
 

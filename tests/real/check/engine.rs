@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 use super::store::{CONTROL, IMAGE};
-use crate::support::{finish, run, text};
+use crate::hosts::program;
+use crate::support::{finish, text};
 
 /// An engine, by the name that check-store has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,20 +28,10 @@ impl Engine {
     pub(crate) fn program(self) -> PathBuf {
         match self {
             Self::Podman4 => "podman".into(),
-            Self::Podman5 => built("podman-5"),
-            Self::Podman6 => built("podman-6"),
+            Self::Podman5 => program("podman-5"),
+            Self::Podman6 => program("podman-6"),
         }
     }
-}
-
-/// Where an engine is. Those that are not there yet are built.
-pub(crate) fn built(name: &str) -> PathBuf {
-    static ENGINES: OnceLock<PathBuf> = OnceLock::new();
-    let dir = ENGINES.get_or_init(|| {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engines/build.sh");
-        run(&mut Command::new(script)).trim_end().into()
-    });
-    dir.join(name)
 }
 
 /// The answers to the questions of probe.sh: status and text.

@@ -6,8 +6,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::engine::{Engine, built};
+use super::engine::Engine;
 use super::store::{IMAGE, Store, checked, checked_with, made_by_buildah};
+use crate::hosts::program;
 use crate::support::{STORAGECTL, run};
 use crate::tree::stamps;
 
@@ -283,7 +284,7 @@ fn a_store_that_is_not_mounted_is_told_of() {
 fn loaders_of_the_library_agree_that_a_store_of_theirs_is_sound() {
     let store = Store::copy_of(&made_by_buildah("overlay"));
     let check = "\"$CHECKER\" --graph \"$STORE\" --run /run/r check 2>&1; umount \"$STORE/overlay\" || :";
-    in_private(check, &[("CHECKER", &built("containers-storage")), ("STORE", &store.path)]);
+    in_private(check, &[("CHECKER", &program("containers-storage")), ("STORE", &store.path)]);
     assert_nothing_found(&store.checked(&["--deep"]), 4);
 }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::hosts::engines;
 use crate::support::{STORAGECTL, finish, run, text};
 
 /// Places that outlast a power cut.
@@ -186,15 +187,6 @@ impl Node {
         assert_eq!(found.len(), storages.len(), "{printed}");
         found
     }
-}
-
-/// The directory of the engines that tests/engines/build.sh has built.
-fn engines() -> &'static Path {
-    static ENGINES: OnceLock<PathBuf> = OnceLock::new();
-    ENGINES.get_or_init(|| {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engines/build.sh");
-        PathBuf::from(run(Command::new(script).args(["crio", "containers-storage", "podman-5"])).trim())
-    })
 }
 
 /// Storage that podman has made: `main` with the images main and child, `extra` with

@@ -100,15 +100,19 @@ fn with_variables<'command>(command: &'command mut Command, host: &Host) -> &'co
         .envs(host.variables())
 }
 
-/// Where an engine is. Those that are not there yet are built.
-pub(crate) fn program(name: &str) -> PathBuf {
+/// The directory of the engines that Debian does not have. Those that are not there yet
+/// are built.
+pub(crate) fn engines() -> &'static Path {
     static ENGINES: OnceLock<PathBuf> = OnceLock::new();
-    let built = ENGINES.get_or_init(|| {
+    ENGINES.get_or_init(|| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engines/build.sh");
         run(&mut Command::new(script)).trim_end().into()
-    });
-    // An absolute path stays what it is.
-    built.join(name)
+    })
+}
+
+/// Where an engine is; an absolute path stays what it is.
+pub(crate) fn program(name: &str) -> PathBuf {
+    engines().join(name)
 }
 
 fn loader(host: &Host, tree: &Path, name: &str) -> Answer {

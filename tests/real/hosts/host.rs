@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 
+use crate::support::scratch_in_memory;
+
 /// The user of rootless hosts.
 pub(super) const UID: u32 = 1000;
 
@@ -277,7 +279,7 @@ impl Host {
 
     /// Makes the host's files. Engines write to them, so that each gets its own.
     pub(super) fn tree(&self) -> tempfile::TempDir {
-        let tree = tempfile::tempdir().unwrap();
+        let tree = scratch_in_memory();
         make_dir(tree.path(), 0o755);
         self.system(tree.path());
         for (path, entry) in &self.entries {

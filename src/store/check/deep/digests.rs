@@ -7,14 +7,14 @@ use std::path::Path;
 use serde::Deserialize;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-use super::hex;
 use crate::engine::Engines;
+use crate::hex::hex;
 use crate::host::{Directory, Kind};
-use crate::store::Image;
-use crate::store::check::catalog::{Catalog, is_one_name, short};
+use crate::store::check::catalog::{Catalog, is_one_name};
 use crate::store::check::finding::{Finding, Report};
 use crate::store::check::images::{MAX_DOCUMENT, Manifest, file_name};
 use crate::store::check::world::{Chain, World};
+use crate::store::{Image, short_id};
 
 const PULL_AGAIN: &str = "remove the image from the store and pull it again";
 const USE_IT: &str = "use it as it is";
@@ -156,7 +156,7 @@ fn diff_ids(
         let (has, says) = (chain.len(), wanted.len());
         format!("the image `{title}` has {has} layers, and its configuration says {says}")
     } else if let Some((id, wanted)) = other {
-        let id = short(id);
+        let id = short_id(id);
         format!("the image `{title}` has the layer `{id}` where its configuration says `{wanted}`")
     } else {
         return Ok(());

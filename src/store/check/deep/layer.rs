@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 use super::Progress;
 use super::compare::{Comparison, Layout};
 use super::issues::{Difference, Issues};
+use crate::hex::hex;
 use crate::host::{Opened, Subtree};
 use crate::tar::{Headers, NotTar, Piece, TarSplit};
 
@@ -68,9 +69,9 @@ impl Hash {
 
     fn digest(self) -> String {
         match self {
-            Self::Sha256(hash) => format!("sha256:{}", super::hex(&hash.finalize())),
-            Self::Sha384(hash) => format!("sha384:{}", super::hex(&hash.finalize())),
-            Self::Sha512(hash) => format!("sha512:{}", super::hex(&hash.finalize())),
+            Self::Sha256(hash) => format!("sha256:{}", hex(&hash.finalize())),
+            Self::Sha384(hash) => format!("sha384:{}", hex(&hash.finalize())),
+            Self::Sha512(hash) => format!("sha512:{}", hex(&hash.finalize())),
         }
     }
 }

@@ -8,6 +8,7 @@ mod digests;
 mod issues;
 mod layer;
 mod told;
+mod values;
 mod walk;
 
 use std::collections::HashSet;
@@ -210,9 +211,4 @@ impl Task {
         let expected = Expected { digest: &self.digest, size: self.size };
         layer::read(&tar_split, &content, &layout, &expected, buffer, progress)
     }
-}
-
-/// Bytes as lower-case hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -7,9 +7,9 @@ use super::issues::{Difference, Issue};
 use super::layer::Outcome;
 use crate::engine::Engines;
 use crate::problem::Severity;
-use crate::store::check::catalog::short;
 use crate::store::check::finding::{Finding, Report, Scope};
 use crate::store::check::world::World;
+use crate::store::short_id;
 
 const PULL_AGAIN: &str = "remove the image from the store and pull it again";
 const TAMPERED: &str = "run its containers with what is there now";
@@ -23,7 +23,7 @@ pub(super) fn tell(
 ) {
     let store = &world.stores[task.home];
     let users = world.users(&task.id);
-    let short_id = short(&task.id);
+    let shown = short_id(&task.id);
     let finding = |id, message: String, saving: bool, silently: &'static str| {
         let mut finding =
             Finding::new(id, &store.path, message, PULL_AGAIN).of_layer(&task.id, users.clone());
@@ -37,7 +37,7 @@ pub(super) fn tell(
     };
     let tar_split = task.tar_split.0.join(&task.tar_split.1);
     if let Some(why) = outcome.damaged {
-        let message = format!("the tar-split of the layer `{short_id}` cannot be read: {why}");
+        let message = format!("the tar-split of the layer `{shown}` cannot be read: {why}");
         report.put(finding("tar-split-damaged", message, true, "").at(tar_split));
         return;
     }
@@ -45,12 +45,11 @@ pub(super) fn tell(
         .iter()
         .any(|way| outcome.issues.by_kind.contains_key(way));
     if let Some(digest) = outcome.digest.filter(|_| !content_differs) {
-        let message =
-            format!("the layer `{short_id}` has the digest `{digest}` instead of `{}`", task.digest);
+        let message = format!("the layer `{shown}` has the digest `{digest}` instead of `{}`", task.digest);
         report.put(finding("layer-digest", message, true, "").at(tar_split.clone()));
     } else if let Some(size) = outcome.size.filter(|_| !content_differs) {
         let wanted = task.size.unwrap_or_default();
-        let message = format!("the layer `{short_id}` has {size} bytes instead of {wanted}");
+        let message = format!("the layer `{shown}` has {size} bytes instead of {wanted}");
         report.put(finding("layer-size", message, true, "").at(tar_split.clone()));
     } else if let Some(why) = outcome.not_tar {
         let error = io::Error::other(format!("{why}, so that its files were not compared"));
@@ -95,7 +94,7 @@ pub(super) fn tell(
             ),
         };
         let verb = if issue.count == 1 { one } else { several };
-        let message = format!("{} {verb} the layer `{short_id}`", named(&issue));
+        let message = format!("{} {verb} the layer `{shown}`", named(&issue));
         let mut finding = finding(id, message, saving, TAMPERED);
         if let Some((first, _)) = issue.first.first() {
             finding = finding.at(task.content.join(first));

@@ -2,11 +2,11 @@
 
 /// Seconds since 1970, rounded down, and nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Time(pub(super) i64, pub(super) u32);
+pub(crate) struct Time(pub(crate) i64, pub(crate) u32);
 
 impl Time {
     /// Reads RFC 3339, as strictly as Go, which would refuse the whole store otherwise.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         let number = |from: usize, to: usize| -> Option<i64> {
             let digits = bytes.get(from..to)?;
@@ -49,7 +49,7 @@ impl Time {
     }
 
     /// Writes it as Go does: no fraction that is zero, no zeros at its end.
-    pub(super) fn text(self) -> String {
+    pub(crate) fn text(self) -> String {
         let (days, seconds) = (self.0.div_euclid(86400), self.0.rem_euclid(86400));
         let (year, month, day) = date(days);
         let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);

@@ -1,0 +1,103 @@
+//! Which declared stores shall be listed.
+
+use std::path::Path;
+
+use super::Follow;
+use super::known::Known;
+use crate::conf::{self, clean};
+use crate::declare::{Declared, Want};
+use crate::engine::Settings;
+use crate::host::is_booted;
+use crate::plan::add::{AddOptions, alias_of};
+use crate::plan::generations::Serve;
+use crate::plan::{StoreResult, refuse};
+use crate::problem::Problem;
+use crate::store::provided_at_boot;
+
+/// What shall be listed, and what becomes of each declaration.
+#[derive(Default)]
+pub(super) struct Decided {
+    /// The declared stores that are listed.
+    pub(super) wants: Vec<Want>,
+    /// Those that are not there yet, but will be when the system has started.
+    pub(super) expected: Vec<String>,
+    /// Those that are not listed, or not because they are declared.
+    pub(super) results: Vec<(String, StoreResult)>,
+}
+
+impl Follow<'_> {
+    /// Which declared stores shall be listed.
+    ///
+    /// # Errors
+    /// If that cannot be found out.
+    pub(super) fn decide(&self, known: &Known) -> anyhow::Result<Decided> {
+        let Known { before, listed, marks, .. } = known;
+        let host = self.host;
+        let serves_main = self.basis.serves_main(host, Serve::All);
+        // With what is put back in this run.
+        let main = conf::put_back(&self.snapshot.doc, |path| !self.is_gone(before, path))
+            .and_then(|whole| conf::listed(whole.as_ref().unwrap_or(&self.snapshot.doc)))
+            .map_err(|fault| self.snapshot.problem(host, fault))?;
+        let mut decided = Decided::default();
+        for declared in &self.declarations.stores {
+            let path = &declared.path;
+            let by_hand = |entry: &String| !matches!(marks.get(entry), Some(Some(_)));
+            let in_main = main.iter().any(|entry| clean(&entry.path) == *path);
+            // A drop-in of others serves new engines only.
+            let everywhere = in_main || !serves_main;
+            if (listed.contains(path) || in_main) && by_hand(path) && everywhere {
+                decided.results.push((path.clone(), StoreResult::Listed { alias: None }));
+                continue;
+            }
+            let others = listed.iter().filter(|entry| *entry != path && by_hand(entry));
+            if let Some(alias) = alias_of(host, others, path) {
+                decided.results.push((path.clone(), StoreResult::Listed { alias: Some(alias) }));
+                continue;
+            }
+            match self.refusal(before, declared) {
+                Ok(expected) => {
+                    decided.wants.push(declared.into());
+                    decided.expected.extend(expected.then(|| path.clone()));
+                }
+                Err(error) => {
+                    let (id, hint) = match error.downcast_ref::<Problem>() {
+                        Some(problem) => (problem.id, format!("; {}", problem.hint)),
+                        None => ("io", String::new()),
+                    };
+                    let reason = format!("{error:#}{hint}");
+                    decided.results.push((path.clone(), StoreResult::Skipped { id, reason }));
+                }
+            }
+        }
+        for (declared, reason) in &self.declarations.unmet {
+            decided.results.push((declared.path.clone(), StoreResult::Unmet { reason: reason.clone() }));
+        }
+        Ok(decided)
+    }
+
+    /// Why a declared store is not listed, or whether it is only there later.
+    fn refusal(&self, settings: &Settings, declared: &Declared) -> anyhow::Result<bool> {
+        let (host, path) = (self.host, Path::new(&declared.path));
+        let there = host.root.stat(path).map_err(host.cannot("look at", path))?.is_some();
+        let offline = !self.options.boot && (host.root.is_tree() || !is_booted());
+        let expected = !there && offline && provided_at_boot(&host.root, &declared.path)?;
+        if !there && !expected {
+            let (message, hint) = if offline {
+                (
+                    "its directory does not exist, and no tmpfiles.d line or mount unit here provides it",
+                    "`storagectl apply --boot` lists it if it is there when the system starts",
+                )
+            } else {
+                ("its directory does not exist", "run `storagectl apply` when it is there")
+            };
+            return Err(Problem::new("store-missing", message, hint).into());
+        }
+        refuse::store(
+            host,
+            settings,
+            &declared.path,
+            &AddOptions { allow_missing: true, ..AddOptions::default() },
+        )?;
+        Ok(expected)
+    }
+}

@@ -1,0 +1,181 @@
+//! Making the configuration follow the declarations.
+//!
+//! Whose an entry is stands behind it in the file, so that it is known after
+//! ostree's merge of /etc, a rollback or a factory reset, when a record elsewhere
+//! would speak of another system. An entry with a mark that nobody declares any
+//! more goes; one without a mark is somebody's own and stays.
+
+mod decide;
+mod known;
+mod main_file;
+mod modern;
+mod told;
+
+use super::commit::{Mode, Outcome, change};
+use super::drop_in::OwnDropIn;
+use super::generations::{self, Change, Seen, Serve};
+use super::rebase::Basis;
+use super::snapshot::{Host, Snapshot};
+use super::verify::verify;
+use super::{Note, Plan, StoreResult};
+use crate::conf::{self, Document, Listed, Mark, clean};
+use crate::declare::Declarations;
+use crate::engine::Profile;
+use decide::Decided;
+use known::Known;
+use main_file::followed;
+
+/// How declarations are followed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ApplyOptions {
+    /// The system is starting and no engine runs yet: what would keep every engine
+    /// from starting is set aside.
+    pub boot: bool,
+}
+
+/// Lists the stores that are declared and there, and takes off those that were
+/// listed for a declaration that is gone.
+///
+/// # Errors
+/// A [`crate::problem::Problem`] if the configuration cannot be read or an engine would not
+/// follow; nothing is written then.
+pub fn apply(
+    host: &Host,
+    declarations: &Declarations,
+    options: ApplyOptions,
+    mode: Mode,
+) -> anyhow::Result<Outcome> {
+    change(host, mode, |snapshot| plan(host, snapshot, declarations, options))
+}
+
+/// The stores whose entries `apply` has set aside, since their directories are gone.
+///
+/// # Errors
+/// A [`crate::problem::Problem`] if the configuration cannot be read.
+pub fn set_aside(host: &Host) -> anyhow::Result<Vec<String>> {
+    let snapshot = host.snapshot()?;
+    let asides = conf::asides(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;
+    let mut paths: Vec<String> = asides.into_iter().map(|aside| clean(&aside.path)).collect();
+    if host.config.is_none() {
+        paths.extend(OwnDropIn::find(host, &host.reading(Profile::Podman6))?.missing());
+    }
+    Ok(paths)
+}
+
+fn plan(
+    host: &Host,
+    snapshot: &Snapshot,
+    declarations: &Declarations,
+    options: ApplyOptions,
+) -> anyhow::Result<Plan> {
+    let follow = |basis: &Snapshot, by_hand: &[String]| {
+        Follow { host, snapshot, basis, by_hand, declarations, options }.plan()
+    };
+    let warn = |plan: &mut Plan, what: String| plan.notes.push(Note::Warning("stale-copy", what));
+    let path = host.show(&snapshot.path);
+    match snapshot.basis(host)? {
+        Basis::Same => follow(snapshot.adopted(host)?.as_ref().unwrap_or(snapshot), &[]),
+        Basis::Renewed(renewed, by_hand) => follow(&renewed, &by_hand).or_else(|error| {
+            let mut plan = follow(snapshot, &[])?;
+            let file = host.show(renewed.file());
+            warn(&mut plan, format!("`{path}` does not follow `{file}`, which has changed: {error}"));
+            Ok(plan)
+        }),
+        Basis::Diverged(from) => {
+            let mut plan = follow(snapshot, &[])?;
+            let what = format!(
+                "`{path}` does not follow `{from}`, which has changed: somebody edited both the copy and the original (`diff {from} {path}`)"
+            );
+            warn(&mut plan, what);
+            Ok(plan)
+        }
+    }
+}
+
+/// Everything that one plan is made from.
+struct Follow<'a> {
+    host: &'a Host,
+    /// The main file as it is.
+    snapshot: &'a Snapshot,
+    /// What is edited.
+    basis: &'a Snapshot,
+    /// Stores that an administrator had added to a file that is made anew.
+    by_hand: &'a [String],
+    declarations: &'a Declarations,
+    options: ApplyOptions,
+}
+
+/// What is planned for the list.
+struct Planned<'a> {
+    decided: &'a Decided,
+    /// What the main file is going to list.
+    main_after: Vec<Listed>,
+    /// The stores without an owner that are left out while they are gone.
+    gone: Vec<String>,
+}
+
+impl Follow<'_> {
+    fn plan(&self) -> anyhow::Result<Plan> {
+        let Self { host, snapshot, basis, .. } = *self;
+        let known = self.known()?;
+        let Known { before, own, marks, .. } = &known;
+        let decided = self.decide(&known)?;
+        let edit = |doc: &Document| {
+            self.edit(doc, &decided.wants, before).map_err(|fault| basis.problem(host, fault))
+        };
+        let main_before: Vec<String> = before.stores.iter().map(|path| clean(path)).collect();
+        let edited = edit(&basis.doc)?;
+        let main_after = conf::listed(edited.as_ref().unwrap_or(&basis.doc))
+            .map_err(|fault| basis.problem(host, fault))?;
+        let planned = Planned { decided: &decided, main_after, gone: self.gone(&known) };
+        let shall_see = |seen: &Seen<'_>| {
+            Ok(match (own, seen.modern) {
+                (Some(own), true) => self.modern(seen, own, &known, &planned),
+                _ => followed(seen.now, &main_before, &planned.main_after),
+            })
+        };
+        let comment = |path: &str| {
+            let want = decided.wants.iter().find(|want| want.path == path && marks.get(path) != Some(&None));
+            match want {
+                Some(want) => Some(want.mark.text()),
+                None => marks.get(path)?.as_ref().map(Mark::text),
+            }
+        };
+        let mut plan = Plan::default();
+        let change = Change {
+            serve: Serve::All,
+            force: false,
+            edit: &edit,
+            wanted: &shall_see,
+            comment: Some(&comment),
+            missing: &planned.gone,
+        };
+        let after = generations::apply(host, basis, &mut plan, &change)?;
+        plan.notes.extend(verify(
+            host,
+            &snapshot.path,
+            before,
+            after.as_ref().unwrap_or(before),
+            &decided.expected,
+        )?);
+        plan.stores = self.results(&known, &planned)?;
+        plan.notes.extend(self.seen_again(&plan, &known));
+        let tells = |(_, result): &(String, StoreResult)| {
+            use StoreResult::{Added, Moved, PutBack, Removed, SetAside};
+            matches!(result, Added | Moved | Removed | SetAside | PutBack)
+        };
+        if !plan.stores.iter().any(tells)
+            && !plan.notes.iter().any(|note| matches!(note, Note::First(_) | Note::Then(_)))
+        {
+            for file in &plan.changes {
+                plan.notes.push(Note::Then(format!("brought `{}` up to date", host.show(&file.path))));
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Whether the declaration of this name could not be read: what it had declared stays.
+    fn keeps(&self, mark: &Mark) -> bool {
+        self.declarations.faulty.contains(&mark.name)
+    }
+}
