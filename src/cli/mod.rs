@@ -9,6 +9,7 @@ mod check_store;
 mod clean_dependents;
 mod completions;
 mod doctor;
+mod embed_images;
 mod generate;
 mod init_store;
 mod list_stores;
@@ -18,6 +19,7 @@ mod report;
 mod scriptlet;
 mod seal_store;
 mod show_config;
+mod size;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -33,6 +35,7 @@ use output::Output;
 
 pub use check_store::FIELDS as CHECK_STORE_FIELDS;
 pub use doctor::FIELDS as DOCTOR_FIELDS;
+pub use embed_images::FIELDS as EMBED_IMAGES_FIELDS;
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -143,6 +146,7 @@ enum Command {
     Generate(Box<generate::Generate>),
     BuildStore(build_store::BuildStore),
     SealStore(seal_store::SealStore),
+    EmbedImages(embed_images::EmbedImages),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -176,6 +180,7 @@ pub fn run() -> ExitCode {
         Command::Generate(command) => command.run(&cli.common, &output),
         Command::BuildStore(command) => command.run(&cli.common, &output).map(done),
         Command::SealStore(command) => command.run(&cli.common, &output),
+        Command::EmbedImages(command) => command.run(&cli.common, &output),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);
