@@ -9,16 +9,21 @@ mod check_store;
 mod clean_dependents;
 mod completions;
 mod doctor;
+mod embed_images;
 mod generate;
 mod init_store;
+mod list_images;
 mod list_stores;
 mod output;
 mod position;
+mod progress;
 mod remove_store;
 mod report;
 mod scriptlet;
 mod seal_store;
 mod show_config;
+mod size;
+mod verify_images;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -34,6 +39,9 @@ use output::Output;
 
 pub use check_store::FIELDS as CHECK_STORE_FIELDS;
 pub use doctor::FIELDS as DOCTOR_FIELDS;
+pub use embed_images::FIELDS as EMBED_IMAGES_FIELDS;
+pub use list_images::FIELDS as LIST_IMAGES_FIELDS;
+pub use verify_images::FIELDS as VERIFY_IMAGES_FIELDS;
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -144,6 +152,9 @@ enum Command {
     Generate(Box<generate::Generate>),
     BuildStore(build_store::BuildStore),
     SealStore(seal_store::SealStore),
+    EmbedImages(embed_images::EmbedImages),
+    ListImages(list_images::ListImages),
+    VerifyImages(verify_images::VerifyImages),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -177,6 +188,9 @@ pub fn run() -> ExitCode {
         Command::Generate(command) => command.run(&cli.common, &output),
         Command::BuildStore(command) => command.run(&cli.common, &output).map(done),
         Command::SealStore(command) => command.run(&cli.common, &output),
+        Command::EmbedImages(command) => command.run(&cli.common, &output),
+        Command::ListImages(command) => command.run(&cli.common, &output).map(done),
+        Command::VerifyImages(command) => command.run(&cli.common, &output),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);
