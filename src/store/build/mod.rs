@@ -22,6 +22,7 @@ mod tarball;
 mod time;
 mod tree;
 mod unpack;
+mod upkeep;
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -34,6 +35,8 @@ use tarball::StreamError;
 
 use super::pack::Pack;
 pub use super::pack::Packed;
+pub use plan::ids;
+pub use upkeep::{Added, Upkeep, add};
 
 /// How to build.
 #[derive(Debug, Clone)]
