@@ -8,6 +8,7 @@ mod check_config;
 mod check_store;
 mod clean_dependents;
 mod completions;
+mod copy_images;
 mod doctor;
 mod generate;
 mod init_store;
@@ -32,6 +33,7 @@ use crate::problem::Problem;
 use output::Output;
 
 pub use check_store::FIELDS as CHECK_STORE_FIELDS;
+pub use copy_images::FIELDS as COPY_IMAGES_FIELDS;
 pub use doctor::FIELDS as DOCTOR_FIELDS;
 
 const AFTER_HELP: &str = "\
@@ -143,6 +145,7 @@ enum Command {
     Generate(Box<generate::Generate>),
     BuildStore(build_store::BuildStore),
     SealStore(seal_store::SealStore),
+    CopyImages(copy_images::CopyImages),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -176,6 +179,7 @@ pub fn run() -> ExitCode {
         Command::Generate(command) => command.run(&cli.common, &output),
         Command::BuildStore(command) => command.run(&cli.common, &output).map(done),
         Command::SealStore(command) => command.run(&cli.common, &output),
+        Command::CopyImages(command) => command.run(&cli.common, &output),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);

@@ -81,7 +81,20 @@ pub(super) fn add(
     result
 }
 
-fn cannot<'a>(root: &'a Root, doing: &'static str, path: &'a Path) -> impl Fn(io::Error) -> Problem + 'a {
+/// Takes a lock of engines.
+pub(super) fn lock(root: &Root, path: &Path) -> Result<RecordLock, Problem> {
+    let lock = RecordLock::wait(root, path, PATIENCE).map_err(cannot(root, "lock", path))?;
+    lock.ok_or_else(|| {
+        let message = format!("an engine keeps `{}` locked", root.show(path).display());
+        Problem::new("busy", message, "wait until it is done, and try again")
+    })
+}
+
+pub(super) fn cannot<'a>(
+    root: &'a Root,
+    doing: &'static str,
+    path: &'a Path,
+) -> impl Fn(io::Error) -> Problem + 'a {
     move |error| Problem::io(doing, &root.show(path).display().to_string(), &error)
 }
 
@@ -379,11 +392,7 @@ impl<'a> Adding<'a> {
     }
 
     fn lock(&self, path: &Path) -> Result<RecordLock, Problem> {
-        let lock = RecordLock::wait(self.root, path, PATIENCE).map_err(cannot(self.root, "lock", path))?;
-        lock.ok_or_else(|| {
-            let message = format!("an engine keeps `{}` locked", self.root.show(path).display());
-            Problem::new("busy", message, "wait until it is done, and try again")
-        })
+        lock(self.root, path)
     }
 
     /// Gives layers their places.
@@ -480,10 +489,10 @@ impl<'a> Adding<'a> {
         if !is_known {
             images.remove(id.as_bytes())?;
         }
-        match images.directory(id.as_bytes()) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            result => result?,
-        }
+        let is_new = match images.directory(id.as_bytes()) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            result => result.map(|()| true)?,
+        };
         let time = (planned.created.0, planned.created.1);
         let mut dir = images.inside(id.as_bytes())?;
         for (key, bytes) in record::big_data(&planned.image) {
@@ -495,7 +504,7 @@ impl<'a> Adding<'a> {
                 dir.whole_file(name.as_bytes(), &bytes, &own(self.access.file, time))?;
             }
         }
-        if !is_known {
+        if is_new {
             dir.dress_itself(self.access.directory, time)?;
         }
         dir.sync()?;

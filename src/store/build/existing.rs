@@ -58,6 +58,12 @@ impl Records<Layer> {
         self.records.iter().filter_map(|(_, layer)| Some((layer.id.as_deref()?, layer))).collect()
     }
 
+    /// The file without these layers.
+    pub(super) fn without(mut self, ids: &BTreeSet<String>) -> Vec<u8> {
+        self.records.retain(|(_, layer)| layer.id.as_ref().is_none_or(|id| !ids.contains(id)));
+        self.with(&[] as &[LayerRecord])
+    }
+
     /// The file with these records: in the place of those with the same id, or behind all.
     pub(super) fn append(mut self, more: &[LayerRecord]) -> Vec<u8> {
         let mut new = Vec::new();
@@ -117,6 +123,34 @@ impl Records<Image> {
             known.any(|image| image.id.as_deref() == Some(&record.id) && image.layer != record.layer)
         };
         more.filter(is_other).map(|record| (record.id.clone(), other_layers(&record.id))).collect()
+    }
+
+    /// The file without these names, and without the images in `may_go` that have no name
+    /// then. Returns also which images went, and what is left of the others.
+    pub(super) fn without(
+        mut self,
+        names: &BTreeSet<String>,
+        may_go: &BTreeSet<String>,
+    ) -> (Vec<u8>, Vec<String>, Vec<Image>) {
+        let mut gone = Vec::new();
+        self.records.retain_mut(|(raw, image)| {
+            let id = image.id.clone().unwrap_or_default();
+            if !may_go.contains(&id) {
+                return true;
+            }
+            let before = image.names.clone().unwrap_or_default();
+            let left: Vec<String> = before.iter().filter(|name| !names.contains(*name)).cloned().collect();
+            if left.is_empty() {
+                gone.push(id);
+                return false;
+            }
+            if left != before {
+                set(raw, image, &left, None);
+            }
+            true
+        });
+        let bytes = self.with(&[] as &[ImageRecord]);
+        (bytes, gone, self.records.into_iter().map(|(_, image)| image).collect())
     }
 
     /// The ids of the images.

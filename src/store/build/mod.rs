@@ -16,6 +16,7 @@ mod layer;
 mod parallel;
 mod plan;
 mod record;
+mod remove;
 mod stream;
 mod survey;
 mod tarball;
@@ -36,6 +37,8 @@ use tarball::StreamError;
 use super::pack::Pack;
 pub use super::pack::Packed;
 pub use plan::ids;
+pub use record::{big_data, file_name};
+pub use remove::{Removal, Removed, remove};
 pub use upkeep::{Added, Upkeep, add};
 
 /// How to build.
