@@ -10,15 +10,20 @@ mod clean_dependents;
 mod completions;
 mod copy_images;
 mod doctor;
+mod embed_images;
 mod generate;
 mod init_store;
+mod list_images;
 mod list_stores;
 mod output;
+mod progress;
 mod remove_store;
 mod report;
 mod scriptlet;
 mod seal_store;
 mod show_config;
+mod size;
+mod verify_images;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -35,6 +40,9 @@ use output::Output;
 pub use check_store::FIELDS as CHECK_STORE_FIELDS;
 pub use copy_images::FIELDS as COPY_IMAGES_FIELDS;
 pub use doctor::FIELDS as DOCTOR_FIELDS;
+pub use embed_images::FIELDS as EMBED_IMAGES_FIELDS;
+pub use list_images::FIELDS as LIST_IMAGES_FIELDS;
+pub use verify_images::FIELDS as VERIFY_IMAGES_FIELDS;
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -145,7 +153,10 @@ enum Command {
     Generate(Box<generate::Generate>),
     BuildStore(build_store::BuildStore),
     SealStore(seal_store::SealStore),
+    EmbedImages(embed_images::EmbedImages),
     CopyImages(copy_images::CopyImages),
+    ListImages(list_images::ListImages),
+    VerifyImages(verify_images::VerifyImages),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -179,7 +190,10 @@ pub fn run() -> ExitCode {
         Command::Generate(command) => command.run(&cli.common, &output),
         Command::BuildStore(command) => command.run(&cli.common, &output).map(done),
         Command::SealStore(command) => command.run(&cli.common, &output),
+        Command::EmbedImages(command) => command.run(&cli.common, &output),
         Command::CopyImages(command) => command.run(&cli.common, &output),
+        Command::ListImages(command) => command.run(&cli.common, &output).map(done),
+        Command::VerifyImages(command) => command.run(&cli.common, &output),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);

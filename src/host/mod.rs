@@ -8,6 +8,7 @@
 //! replaced meanwhile changes nothing.
 
 mod attributes;
+mod exchange;
 mod file_part;
 mod filling;
 mod lock;
