@@ -5,8 +5,8 @@ pub(crate) mod image;
 mod listing;
 mod refused;
 mod running;
-mod same;
+pub(crate) mod same;
 mod sealed;
 
 /// Runs crun for engines that are newer than it.
-const CRUN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/build/bin/crun");
+pub(crate) const CRUN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/build/bin/crun");
