@@ -12,5 +12,6 @@ pub mod plan;
 pub mod problem;
 pub mod provision;
 pub mod rpm;
+pub mod sealed;
 pub mod store;
 mod tar;

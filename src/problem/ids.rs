@@ -71,6 +71,8 @@ pub const IDS: &[(&str, &str)] = &[
     ("read-only", "the file system is read-only"),
     ("records-malformed", "the records of an engine's own storage cannot be read"),
     ("root-needed", "only root can keep owners, devices and attributes of files"),
+    ("sealed-mount", "a sealed store cannot be mounted or unmounted"),
+    ("sealed-name", "the name, version or directory of a sealed store cannot be part of its paths"),
     ("spec", "there is no such version of a specification, or not for this kind of document"),
     ("stale-copy", "a copy of a file was edited and cannot follow the file, which has changed"),
     ("store-comma", "a listed store has a comma in its path: engines stop"),
