@@ -90,6 +90,8 @@ pub const IDS: &[(&str, &str)] = &[
     ("registry-unreachable", "a registry cannot be reached"),
     ("required-missing", "an image that is required is not there"),
     ("root-needed", "only root can keep owners, devices and attributes of files"),
+    ("sealed-mount", "a sealed store cannot be mounted or unmounted"),
+    ("sealed-name", "the name, version or directory of a sealed store cannot be part of its paths"),
     ("signature-policy", "the policy for signatures is missing, or rejects an image"),
     ("skopeo-failed", "skopeo cannot copy an image"),
     ("skopeo-missing", "skopeo, which talks to registries, is not installed or cannot be run"),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Follow;
 use super::known::Known;
-use crate::conf::{self, clean};
+use crate::conf::{self, Mark, Position, clean};
 use crate::declare::{Declared, Want};
 use crate::engine::Settings;
 use crate::host::is_booted;
@@ -54,6 +54,16 @@ impl Follow<'_> {
                 decided.results.push((path.clone(), StoreResult::Listed { alias: Some(alias) }));
                 continue;
             }
+            // /run is no part of an image, so there it would be an entry for nothing.
+            if let Some(file) = &declared.sealed
+                && !self.is_there(path)?
+                && self.is_offline()
+                && !listed.contains(path)
+            {
+                let sealed = file.clone();
+                decided.results.push((path.clone(), StoreResult::AtBoot { sealed }));
+                continue;
+            }
             match self.refusal(before, declared) {
                 Ok(expected) => {
                     decided.wants.push(declared.into());
@@ -69,6 +79,15 @@ impl Follow<'_> {
                 }
             }
         }
+        for path in &self.declarations.former {
+            // Behind all others: engines take an image from the first store that has its name.
+            let mark = match marks.get(path) {
+                Some(None) => continue,
+                Some(Some(mark)) => mark.clone(),
+                None => former_mark(path),
+            };
+            decided.wants.push(Want { path: path.clone(), position: Position::Last, mark });
+        }
         for (declared, reason) in &self.declarations.unmet {
             decided.results.push((declared.path.clone(), StoreResult::Unmet { reason: reason.clone() }));
         }
@@ -77,10 +96,12 @@ impl Follow<'_> {
 
     /// Why a declared store is not listed, or whether it is only there later.
     fn refusal(&self, settings: &Settings, declared: &Declared) -> anyhow::Result<bool> {
-        let (host, path) = (self.host, Path::new(&declared.path));
-        let there = host.root.stat(path).map_err(host.cannot("look at", path))?.is_some();
-        let offline = !self.options.boot && (host.root.is_tree() || !is_booted());
-        let expected = !there && offline && provided_at_boot(&host.root, &declared.path)?;
+        let host = self.host;
+        let there = self.is_there(&declared.path)?;
+        let offline = self.is_offline();
+        // What is sealed is there at boot, or as soon as this is no dry run.
+        let expected = !there
+            && (declared.sealed.is_some() || (offline && provided_at_boot(&host.root, &declared.path)?));
         if !there && !expected {
             let (message, hint) = if offline {
                 (
@@ -100,4 +121,20 @@ impl Follow<'_> {
         )?;
         Ok(expected)
     }
+
+    fn is_there(&self, path: &str) -> anyhow::Result<bool> {
+        let path = Path::new(path);
+        Ok(self.host.root.stat(path).map_err(self.host.cannot("look at", path))?.is_some())
+    }
+
+    /// Whether this is a system that does not run: what boot brings is not there.
+    fn is_offline(&self) -> bool {
+        !self.options.boot && (self.host.root.is_tree() || !is_booted())
+    }
+}
+
+/// Whose a store is that is not declared any more and has lost its entry.
+fn former_mark(path: &str) -> Mark {
+    let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
+    Mark { name: name.replace(['~', '^'], "_"), comment: None }
 }
