@@ -92,6 +92,21 @@ fn a_registry_that_recovers_is_asked_until_then() {
 }
 
 #[test]
+fn a_registry_that_falls_silent_is_tried_again() {
+    let faulty = Faulty::start(|path, before| match before {
+        0 if path.contains("/blobs/") => Answer::Stall(1_000),
+        _ => Answer::Pass,
+    });
+    let scratch = tempfile::tempdir().unwrap();
+    let silent = ["--stall-timeout", "2", "--retries", "0"];
+    let failed = told(&mut embed(scratch.path(), &faulty, &["app-7:1"], &silent), 1);
+    assert_eq!(failed["images"][0]["problem"]["id"], "registry-broken");
+    assert!(failed["images"][0]["problem"]["message"].as_str().unwrap().ends_with("nothing for 2 seconds"));
+    told(&mut embed(scratch.path(), &faulty, &["app-7:1"], &["--stall-timeout", "2"]), 0);
+    assert_clean(&scratch.path().join("images"), 1);
+}
+
+#[test]
 fn what_fails_leaves_what_was_there() {
     let works = Faulty::start(|_, _| Answer::Pass);
     let scratch = tempfile::tempdir().unwrap();

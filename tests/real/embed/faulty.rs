@@ -17,6 +17,8 @@ pub(super) enum Answer {
     Cut(usize),
     /// Nothing: the connection is closed.
     Drop,
+    /// What the registry says, but no more than so many bytes, and the connection stays.
+    Stall(u64),
 }
 
 /// The proxy.
@@ -71,7 +73,8 @@ fn serve(
         asked.push(path.clone());
         before
     };
-    let limit = match plan(&path, before) {
+    let answer = plan(&path, before);
+    let limit = match answer {
         Answer::Drop => return client.shutdown(Shutdown::Both),
         Answer::Status(status) => {
             // A client that would wait by itself need not wait long.
@@ -83,11 +86,16 @@ fn serve(
         }
         Answer::Pass => u64::MAX,
         Answer::Cut(bytes) => bytes as u64,
+        Answer::Stall(bytes) => bytes,
     };
     let mut upstream = TcpStream::connect(&registry().address)?;
     let end = head.len() - 2;
-    upstream.write_all(head[..end].as_bytes())?;
+    upstream.write_all(&head.as_bytes()[..end])?;
     upstream.write_all(b"Connection: close\r\n\r\n")?;
     io::copy(&mut upstream.take(limit), &mut client)?;
+    if matches!(answer, Answer::Stall(_)) {
+        // Until the client gives up.
+        let _ = client.read(&mut byte)?;
+    }
     client.shutdown(Shutdown::Both)
 }

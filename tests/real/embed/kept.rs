@@ -96,7 +96,7 @@ fn two_runs_at_a_time_do_the_work_of_one() {
     let images = &images()[..6];
     let mut first = embed(&dir, images, &[]);
     let mut second = embed(&dir, &images[2..], &[]);
-    let mut first = first.spawn().unwrap();
+    let mut first = first.stderr(std::process::Stdio::null()).spawn().unwrap();
     let second = finish(&mut second);
     assert!(second.status.success(), "{}", text(&second));
     assert!(first.wait().unwrap().success());
