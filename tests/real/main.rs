@@ -24,6 +24,7 @@ mod provision;
 mod provision_simple;
 mod rootless;
 mod rpm;
+mod sealed;
 mod strace;
 mod support;
 mod tree;
