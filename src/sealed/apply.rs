@@ -185,8 +185,7 @@ fn retire(
 ) -> anyhow::Result<Vec<String>> {
     let dir = Path::new(SEALED_STORES);
     let readings = Profile::ALL.map(|profile| host.reading(profile));
-    let listed: Vec<String> =
-        readings.iter().flat_map(|reading| reading.paths()).map(clean).collect();
+    let listed: Vec<String> = readings.iter().flat_map(|reading| reading.paths()).map(clean).collect();
     let is_wanted = |path: &String| {
         let is_declared = declarations.stores.iter().any(|declared| declared.path == *path);
         is_declared || declarations.former.contains(path) || (mode == Mode::Commit && listed.contains(path))
