@@ -7,6 +7,9 @@ use crate::build::image::{Entry, Layout, Tar, entry, gzipped};
 use crate::check::engine::Engine;
 use crate::support::{run, storagectl};
 
+/// More than images have as a rule; buildah and docker stop at 127.
+const LAYERS: usize = 100;
+
 /// Everything that RPM or ostree may lose: owners without a name, a capability, attributes,
 /// names of one file, whiteouts, and a directory that hides the one below.
 fn image(dir: &Path) -> Layout {
@@ -144,5 +147,34 @@ fn a_container_finds_exactly_what_it_finds_after_a_pull() {
         < user.note="of the directory"
         < user.note="of the file"
         "#); }
+    }
+}
+
+/// The kernel takes one page of mount options, in which each layer has its path.
+#[test]
+fn a_container_of_an_image_with_many_layers_starts() {
+    let scratch = tempfile::tempdir().unwrap();
+    let busybox = fs_err::read("/bin/busybox").unwrap();
+    let program = Entry { mode: 0o755, size: busybox.len() as u64, ..entry(b'0', "busybox") };
+    let mut layers = vec![gzipped(&Tar::default().header(&program).bytes(&busybox).finish())];
+    for number in 1..LAYERS {
+        layers.push(gzipped(&Tar::default().file(&format!("{number}"), b"").finish()));
+    }
+    let mut layout = Layout::new(&scratch.path().join("oci"));
+    layout.image("many", "amd64", &layers);
+    let mut build = storagectl(&["--quiet", "build-store", "-o"]);
+    build
+        .arg(scratch.path().join("many.squashfs"))
+        .arg(format!("localhost/many:1={}", layout.source("many")));
+    run(&mut build);
+    for engine in [Engine::Podman4, Engine::Podman5, Engine::Podman6] {
+        let said = on_a_host(
+            engine,
+            scratch.path(),
+            "store=/run/storagectl/stores/application-images-10.20.30-40.el9
+            mkdir -p $store; mount -o loop,ro /run/host/many.squashfs $store; storagectl --quiet add-store $store
+            start --rm localhost/many:1 /busybox sh -c 'set -- /[0-9]*; echo $#'",
+        );
+        assert_eq!(said, format!("{}\n", LAYERS - 1), "{engine:?}");
     }
 }

@@ -125,6 +125,11 @@ fn a_store_stays_while_something_may_need_it() {
         echo == an image with a name of its own
         podman tag localhost/app:1 localhost/mine:1; erase
         podman images --format '{{.Repository}}' | sort; podman rmi localhost/mine:1 >/dev/null; again; install
+        echo == a container of CRI-O
+        mkdir -p /etc/crio; printf '[crio]\nroot = \"/var/lib/crio\"\n' >/etc/crio/crio.conf
+        crio() { podman --root /var/lib/crio --runroot /run/crio-root --storage-opt overlay.imagestore=/run/storagectl/stores/user-app-1-1 \"$@\"; }
+        crio create --name it --network none localhost/app:1 cat >/dev/null; erase; crio rm it >/dev/null
+        again; rm /etc/crio/crio.conf; install
         echo == a declaration that cannot be read
         mkdir -p /etc/storagectl/stores.d; echo x >/etc/storagectl/stores.d/x.toml
         erase; rm /etc/storagectl/stores.d/x.toml; again; install
@@ -155,6 +160,14 @@ fn a_store_stays_while_something_may_need_it() {
     mounted: user-app-1-1 
     localhost/app
     localhost/mine
+    removed `/run/storagectl/stores/user-app-1-1` from `/etc/containers/storage.conf`
+    unmounted `/run/storagectl/stores/user-app-1-1`
+    listed: 
+    mounted: 
+    == a container of CRI-O
+    `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host are built on it
+    listed: user-app-1-1 
+    mounted: user-app-1-1 
     removed `/run/storagectl/stores/user-app-1-1` from `/etc/containers/storage.conf`
     unmounted `/run/storagectl/stores/user-app-1-1`
     listed: 
@@ -202,8 +215,9 @@ fn a_store_that_is_not_mounted_is_empty_for_engines_and_an_error_for_us() {
             engine,
             scratch.path(),
             "cd /run/packages; rpm -i user-app-1.rpm; prepare; mount_units; storagectl --quiet apply
-            start -d --name it localhost/app:1 sleep 1000 >/dev/null; podman stop -t 0 it >/dev/null
+            start -d --name it localhost/app:1 sleep 1000 >/dev/null
             umount /run/storagectl/stores/*
+            echo == what runs has it mounted; podman exec it cat /version; echo; podman stop -t 0 it >/dev/null
             echo == boot; storagectl apply --boot 2>&1 && exit 1
             list; podman images --format '{{.Repository}}'
             echo == check-store; storagectl check-store 2>&1 && exit 1
@@ -213,6 +227,38 @@ fn a_store_that_is_not_mounted_is_empty_for_engines_and_an_error_for_us() {
             echo == mounted; mount_units; storagectl apply --boot; storagectl check-store 2>&1 | tail -1
             podman start it >/dev/null; podman exec it cat /version",
         );
-        insta::allow_duplicates! { insta::assert_snapshot!(said, @""); }
+        insta::allow_duplicates! { insta::assert_snapshot!(said, @r"
+        == what runs has it mounted
+        one
+        == boot
+        warning: what depends on replaced stores was not looked for: what depends on old stores cannot be told: the listed store `/run/storagectl/stores/user-app-1-1` is not there yet: `/usr/lib/user-app/containers/1-1.squashfs` is not mounted
+        error: `/usr/lib/user-app/containers/1-1.squashfs` is not mounted at `/run/storagectl/stores/user-app-1-1`: its unit did not do it
+
+        hint: `systemctl start 'run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount'`, or see `systemctl status 'run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount'` why it fails
+        listed: user-app-1-1 
+        mounted: 
+        == check-store
+        error[not-mounted]: the store is sealed in `/usr/lib/user-app/containers/1-1.squashfs`, which is not mounted
+         --> /run/storagectl/stores/user-app-1-1
+
+        effect: podman 4, podman 5, CRI-O and podman 6 see no image of this store, and say nothing
+        hint: `systemctl start 'run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount'`, or see `systemctl status 'run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount'` why it is not
+
+        1 store, 0 images, 1 error
+        == list-stores
+        STORE                                STATE        DRIVER   IMAGES  DECLARED BY  LISTED IN
+        /run/storagectl/stores/user-app-1-1  not mounted  overlay  -       user-app     /etc/containers/storage.conf:8
+        == doctor
+          error    `/run/storagectl/stores/user-app-1-1`: the store is sealed in
+                   `/usr/lib/user-app/containers/1-1.squashfs`, which is not mounted
+                   hint: `systemctl start
+        == clean-dependents
+        error: what depends on old stores cannot be told: the listed store `/run/storagectl/stores/user-app-1-1` is not there yet: `/usr/lib/user-app/containers/1-1.squashfs` is not mounted
+
+        hint: mount or mend it; `storagectl remove-store /run/storagectl/stores/user-app-1-1` takes it off the list for good
+        == mounted
+        1 store, 1 image, no problems
+        one
+        "); }
     }
 }
