@@ -9,7 +9,7 @@ use crate::support::{STORAGECTL, run};
 
 /// Becomes that host; what follows runs on it.
 const ENTER: &str = r#"set -e
-mkdir "$SCRATCH/system"
+mkdir -p "$SCRATCH/system"
 mount -t tmpfs none "$SCRATCH/system"
 cd "$SCRATCH/system"
 mkdir upper work root
