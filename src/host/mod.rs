@@ -30,7 +30,7 @@ pub use file_part::FilePart;
 pub use filling::{Attire, Bare, Filling, NewFile};
 pub use lock::{LockError, lock};
 pub use mount_point::is_mount_point;
-pub use mounting::{start_unit, unmount};
+pub use mounting::{mount_by_unit, unmount};
 pub use record_lock::RecordLock;
 pub use rename::rename;
 pub use replace::{Content, ReplaceError, Replaced, clean_up, replace};

@@ -29,7 +29,9 @@ cd "$1/root"
 mount -t tmpfs -o mode=755 none .
 cd "$1/root"
 mkdir usr etc var run tmp proc sys dev root result old
-mount -t overlay -o lowerdir="$1/usr":/usr none usr
+# A system with the directory `upper` can write to /usr, and keeps it.
+[ ! -e "$1/upper" ] || writable=,upperdir=$1/upper,workdir=$1/work
+mount -t overlay -o "lowerdir=$1/usr:/usr$writable" none usr
 mount --bind "$1/etc" etc
 mount --bind "$1/var" var
 mount --bind "$1/result" result
@@ -43,6 +45,8 @@ for device in null zero full random urandom tty; do
   mount --bind /dev/$device dev/$device
 done
 mkdir dev/shm dev/pts
+mknod dev/loop-control c 10 237
+for number in $(seq 0 63); do mknod dev/loop$number b 7 $number; done
 mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts dev/pts
 ln -s pts/ptmx dev/ptmx
 mount -t tmpfs -o mode=755 none run
