@@ -11,7 +11,7 @@ use crate::embedded::{self, Contents, DIRECTORY, Depth, HostStores, List, Looked
 use crate::images::Digest;
 use crate::store::check::Progress;
 
-/// Show the images that are embedded in an operating system image
+/// Show the images embedded in an operating system image
 ///
 /// What each is, whether its files are there with their sizes, and which of the host's
 /// stores have it. verify-images reads every byte.

@@ -13,7 +13,7 @@ use crate::plan::Host;
 use crate::problem::{Problem, Severity};
 use crate::store::check::Progress;
 
-/// Verify the images that are embedded in an operating system image
+/// Verify the images embedded in an operating system image
 ///
 /// Reads every byte: each manifest and each blob has to have its digest, and an image
 /// that is named by a digest has to be that one. The exit status is 1 if an image is
