@@ -62,7 +62,9 @@ fn systemd_mounts_what_a_package_brings_at_once_and_at_each_boot() {
         &format!("list; units; start --rm localhost/app:1 cat /version; echo; podman ps -a --format '{{{{.Names}}}}' 2>/dev/null
         echo == unmounted; umount /run/storagectl/stores/*; list; storagectl apply; list
         podman rm -f it >/dev/null 2>&1; settled
-        echo == erase; rpm -e user-app; list; units; {LEFT}; echo done"),
+        echo == erase; rpm -e user-app; list; units; {LEFT}
+        echo == nothing applied it; rpm -i --notriggers /var/packages/user-app-1.rpm; storagectl doctor | grep -A 4 ' error ' || :; list
+        storagectl apply; storagectl doctor | grep ' error ' || echo no errors"),
     );
     let again = system.boot();
     let said = format!("{first}\n==== the next boot\n{}", system.read("result/said"));
@@ -132,7 +134,16 @@ fn systemd_mounts_what_a_package_brings_at_once_and_at_each_boot() {
     unmounted `/run/storagectl/stores/user-app-2-1`
     `/etc/containers/storage.conf` lists no image store
     run-storagectl-stores-user\x2dapp\x2d2\x2d1.mount inactive
-    done
+    == nothing applied it
+      error    `/usr/lib/user-app/containers/1-1.squashfs` is declared, and not
+               mounted at `/run/storagectl/stores/user-app-1-1`
+               hint: `storagectl apply` has systemd mount it
+      warning  the configuration does not follow what is declared, or a file that it
+               was made from
+    `/etc/containers/storage.conf` lists no image store
+    mounted `/usr/lib/user-app/containers/1-1.squashfs` at `/run/storagectl/stores/user-app-1-1`
+    added `/run/storagectl/stores/user-app-1-1` to `/etc/containers/storage.conf`
+    no errors
     "#);
     for booted in [booted, again] {
         assert!(!booted.journal.contains("ordering cycle"), "{}", booted.journal);
