@@ -55,6 +55,26 @@ fn is_mounted(host: &Host, path: &Path) -> anyhow::Result<bool> {
     Ok(absent(is_mount_point(&host.root, path)).map_err(host.cannot("look at", path))?.unwrap_or(false))
 }
 
+/// The declared sealed stores of a running host that are not mounted, with their files,
+/// where no mount point says so to whoever looks at the listed stores.
+///
+/// # Errors
+/// A [`Problem`] if it cannot be told what is mounted.
+pub fn unmounted(host: &Host, declarations: &Declarations) -> anyhow::Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    if host.root.is_tree() || !is_booted() {
+        return Ok(found);
+    }
+    for declared in &declarations.stores {
+        let Some(image) = &declared.sealed else { continue };
+        let path = Path::new(&declared.path);
+        if !is_mounted(host, path)? && !is_prepared(host, path)? {
+            found.push((declared.path.clone(), image.clone()));
+        }
+    }
+    Ok(found)
+}
+
 /// Mounts the declared stores that are not mounted.
 fn mount(
     host: &Host,

@@ -47,6 +47,8 @@ rpm() { command rpm --dbpath /var/lib/rpm --nodeps --force-debian "$@" 2>&1; }
 stores() { storagectl list-stores --format json | tr ',' '\n' | sed -n 's/.*"path": *"\(.*\)"/\1/p' | sed 's,/run/storagectl/stores/,,' | tr '\n' ' '; }
 mounted() { awk '$5 ~ "^/run/storagectl/" {print $5}' /proc/self/mountinfo | sed 's,/run/storagectl/stores/,,' | tr '\n' ' '; }
 list() { echo "listed: $(stores)"; echo "mounted: $(mounted)"; }
+# What cleans up behind a container is an engine, too.
+settled() { while grep -qsx podman /proc/[0-9]*/comm; do sleep 0.1; done; }
 # What systemd does when it starts, and for the mount units when it is asked to.
 prepare() { systemd-tmpfiles --create --boot /usr/lib/tmpfiles.d/storagectl-*.conf; }
 mount_units() {

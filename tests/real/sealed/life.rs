@@ -15,6 +15,7 @@ fn a_package_is_installed_upgraded_under_a_running_container_and_erased() {
                 "rpm -i /run/packages/triggers-1.rpm
                 echo == install; rpm -i /run/packages/user-app-1.rpm; list; images
                 echo == boot; prepare; mount_units; storagectl apply --boot 2>&1; list; images
+                losetup -n -O AUTOCLEAR,RO \"$(awk '$5 ~ \"user-app\" {{print $(NF - 1)}}' /proc/self/mountinfo)\"
                 start --rm localhost/app:1 cat /version; echo
                 start -d --name it localhost/app:1 sleep 1000 >/dev/null
                 echo == again; rpm -U --force /run/packages/user-app-1.rpm
@@ -24,9 +25,9 @@ fn a_package_is_installed_upgraded_under_a_running_container_and_erased() {
                 start --rm localhost/app:1 cat /version; echo
                 podman exec it cat /version; echo
                 podman stop -t 0 it >/dev/null; podman start it >/dev/null; podman exec it cat /version; echo
-                echo == unused; podman rm -f it >/dev/null; storagectl apply 2>&1; list; images
-                ls /usr/lib/user-app/containers
-                echo == erase; rpm -e user-app; list; {LEFT}; losetup -a | grep user-app || :"
+                echo == unused; podman rm -f it >/dev/null; settled; storagectl apply 2>&1; list; images
+                ls /usr/lib/user-app/containers; settled
+                echo == erase; rpm -e user-app; list; {LEFT}"
             ),
         );
         insta::allow_duplicates! { insta::assert_snapshot!(said, @r"
@@ -39,6 +40,7 @@ fn a_package_is_installed_upgraded_under_a_running_container_and_erased() {
         listed: user-app-1-1 
         mounted: user-app-1-1 
         localhost/app:1 true
+                1  1
         one
         == again
         == upgrade
@@ -101,7 +103,44 @@ fn packages_side_by_side_downgrades_other_directories_and_split_ones_are_each_fo
         transaction -e twin
         transaction -e user-app",
     );
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @"
+    == -i user-app-1.rpm twin-1.rpm
+    listed: twin-twin-1-1 user-app-1-1 
+    mounted: twin-twin-1-1 user-app-1-1 
+    localhost/app:1 true
+    localhost/other:1 true
+    == -U user-app-3.rpm
+    listed: twin-twin-1-1 user-app-3-1 
+    mounted: twin-twin-1-1 user-app-3-1 
+    localhost/app:1 true
+    localhost/other:1 true
+    == -U --oldpackage user-app-1.rpm
+    listed: twin-twin-1-1 user-app-1-1 
+    mounted: twin-twin-1-1 user-app-1-1 
+    localhost/app:1 true
+    localhost/other:1 true
+    == -U user-app-4.rpm
+    listed: twin-twin-1-1 user-app-app-aaaa user-app-other-cccc 
+    mounted: twin-twin-1-1 user-app-app-aaaa user-app-other-cccc 
+    localhost/app:1 true
+    localhost/other:1 true
+    localhost/other:1 true
+    == -U user-app-5.rpm
+    listed: twin-twin-1-1 user-app-app-bbbb user-app-other-cccc 
+    mounted: twin-twin-1-1 user-app-other-cccc user-app-app-bbbb 
+    localhost/app:1 true
+    localhost/other:1 true
+    localhost/other:1 true
+    the same mount as before
+    == -e twin
+    listed: user-app-app-bbbb user-app-other-cccc 
+    mounted: user-app-other-cccc user-app-app-bbbb 
+    localhost/app:1 true
+    localhost/other:1 true
+    == -e user-app
+    listed: 
+    mounted:
+    ");
 }
 
 #[test]
@@ -124,11 +163,11 @@ fn a_store_stays_while_something_may_need_it() {
         sleep 0.2; erase; kill $engine; wait $engine || :; install
         echo == an image with a name of its own
         podman tag localhost/app:1 localhost/mine:1; erase
-        podman images --format '{{.Repository}}' | sort; podman rmi localhost/mine:1 >/dev/null; again; install
+        podman images --format '{{.Repository}}' | sort; podman rmi localhost/mine:1 >/dev/null; settled; again; install
         echo == a container of CRI-O
         mkdir -p /etc/crio; printf '[crio]\nroot = \"/var/lib/crio\"\n' >/etc/crio/crio.conf
         crio() { podman --root /var/lib/crio --runroot /run/crio-root --storage-opt overlay.imagestore=/run/storagectl/stores/user-app-1-1 \"$@\"; }
-        crio create --name it --network none localhost/app:1 cat >/dev/null; erase; crio rm it >/dev/null
+        crio create --name it --network none localhost/app:1 cat >/dev/null; erase; crio rm it >/dev/null; settled
         again; rm /etc/crio/crio.conf; install
         echo == a declaration that cannot be read
         mkdir -p /etc/storagectl/stores.d; echo x >/etc/storagectl/stores.d/x.toml

@@ -51,5 +51,25 @@ fn a_sealed_store_comes_out_of_ostree_as_it_went_in() {
           umount -l /usr
         done",
     );
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @"
+    == bare
+    added `/run/storagectl/stores/user-app-1-1` to `/etc/containers/storage.conf`
+    listed: user-app-1-1 
+    mounted: user-app-1-1 
+    localhost/app:1 true
+    one
+    1 store, 1 image, no problems
+    == bare-user
+    listed: user-app-1-1 
+    mounted: user-app-1-1 
+    localhost/app:1 true
+    one
+    1 store, 1 image, no problems
+    == archive
+    listed: user-app-1-1 
+    mounted: user-app-1-1 
+    localhost/app:1 true
+    one
+    1 store, 1 image, no problems
+    ");
 }
