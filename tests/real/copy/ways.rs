@@ -127,3 +127,53 @@ fn storage_that_only_engines_can_write_is_left_to_skopeo() {
     assert_eq!(said, format!("copied 2 images to `{graph}`; 0 were there\nall 2 images are in `{graph}`\n"));
     assert!(machine.at("graph/vfs-images/images.json").exists());
 }
+
+#[test]
+fn directories_of_embed_images_are_copied_by_the_shell_loop() {
+    let machine = Machine::new();
+    let dir = machine.at("made");
+    let list = images();
+    let some: Vec<&String> =
+        list.iter().filter(|image| image.contains("app-3") || image.contains("multi")).collect();
+    let mut command = crate::support::storagectl(&["embed-images", "--into"]);
+    run(crate::registry::registry().serve(command.arg(&dir).args(&some)));
+    let script = format!("export CONTAINERS_STORAGE_CONF=\"$CONF\"\n{COPY}\numount \"$GRAPH/overlay\" || :");
+    in_private(
+        &script,
+        &[("DIR", &dir), ("CONF", &machine.at("storage.conf")), ("GRAPH", &machine.at("graph"))],
+    );
+    let mut there = with_state(&machine.copy(Way::Main, &dir), "present");
+    there.sort();
+    let mut some: Vec<String> = some.into_iter().cloned().collect();
+    some.sort();
+    assert_eq!(there, some);
+    assert_eq!(with_state(&machine.copy(Way::Store, &dir), "copied").len(), 4);
+    machine.assert_sound(Way::Store);
+}
+
+#[test]
+fn where_a_host_has_selinux_a_new_store_has_the_label_that_containers_may_read() {
+    let tree = tempfile::tempdir().unwrap();
+    for enforcing in [false, true] {
+        let images = tree.path().join("images");
+        if !images.exists() {
+            run(Command::new("cp").arg("-a").arg(embedded()).arg(&images));
+        }
+        if enforcing {
+            fs_err::create_dir_all(tree.path().join("etc/selinux")).unwrap();
+            std::fs::write(tree.path().join("etc/selinux/config"), "SELINUX=enforcing\n").unwrap();
+        }
+        let store = format!("/var/lib/images-{enforcing}");
+        let mut command = crate::support::storagectl(&["--quiet", "copy-images", "--source", "/images"]);
+        run(command.args(["--store", &store, "--root"]).arg(tree.path()));
+        for dir in ["overlay", "overlay-images", "overlay-layers"] {
+            let dir = tree.path().join(&store[1..]).join(dir);
+            let mut getfattr = Command::new("getfattr");
+            let output =
+                getfattr.args(["--only-values", "-n", "security.selinux"]).arg(dir).output().unwrap();
+            let label = String::from_utf8(output.stdout).unwrap();
+            let expected = if enforcing { "system_u:object_r:container_ro_file_t:s0" } else { "" };
+            assert_eq!(label.trim_end_matches('\0'), expected);
+        }
+    }
+}
