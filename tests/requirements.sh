@@ -11,6 +11,7 @@ buildah buildah
 crun crun
 conmon conmon
 skopeo skopeo
+docker-registry docker-registry
 fuse-overlayfs fuse-overlayfs
 rpm rpm
 rpmbuild rpm

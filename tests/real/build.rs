@@ -1,7 +1,7 @@
 //! build-store and seal-store, held against what real engines make of the same images.
 #![allow(clippy::disallowed_methods, reason = "tests look at their own scratch directories")]
 
-mod image;
+pub(crate) mod image;
 mod listing;
 mod refused;
 mod running;

@@ -22,6 +22,7 @@ mod ostree;
 mod podman;
 mod provision;
 mod provision_simple;
+mod registry;
 mod rootless;
 mod rpm;
 mod strace;

@@ -1,0 +1,263 @@
+//! The list of embedded images: which reference is in which directory.
+//!
+//! Scripts read it with `while IFS=, read -r reference directory`, and append to it with
+//! `echo "$reference,$hex"`. Everything that such a loop takes is taken here, too.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::conf::Fault;
+use crate::host::Root;
+use crate::problem::Problem;
+
+/// The name of the list's file.
+pub const LIST: &str = "image-list.txt";
+
+const MAKE_AGAIN: &str = "mend that line, or remove the file and run `storagectl embed-images` again";
+
+/// A line of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The reference, as a registry knows it.
+    pub reference: String,
+    /// The directory: a plain file name beside the list.
+    pub directory: String,
+    /// The line that it stands in, counted from 1; 0 for one that is not written yet.
+    pub line: usize,
+}
+
+impl Entry {
+    /// The entry of a new image.
+    pub fn new(reference: &str) -> Self {
+        Self { reference: reference.to_owned(), directory: directory_name(reference), line: 0 }
+    }
+}
+
+/// The list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct List {
+    /// Each reference once, in the order of the file.
+    pub entries: Vec<Entry>,
+    /// What is odd and does no harm here, though it may to scripts.
+    pub remarks: Vec<Problem>,
+}
+
+/// The directory of a new image: the SHA-256 of the reference and one newline, in
+/// hexadecimal digits (`echo "$reference" | sha256sum`).
+pub fn directory_name(reference: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(reference.as_bytes());
+    hash.update(b"\n");
+    hash.finalize().iter().fold(String::new(), |mut name, byte| {
+        write!(name, "{byte:02x}").expect("a string takes everything");
+        name
+    })
+}
+
+impl List {
+    /// The list in the directory `dir`; an empty one if there is none.
+    ///
+    /// # Errors
+    /// As [`List::parse`], or if the file cannot be read.
+    pub fn read(root: &Root, dir: &Path) -> Result<Self, Problem> {
+        let file = dir.join(LIST);
+        let shown = root.show(&file);
+        let Some((bytes, _)) = root.read(&file).map_err(Problem::cannot("read", shown.display()))? else {
+            return Ok(Self::default());
+        };
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::parse(&text, &shown),
+            Err(_) => {
+                let message = format!("`{}` is not UTF-8", shown.display());
+                Err(Problem::new("list-invalid", message, MAKE_AGAIN))
+            }
+        }
+    }
+
+    /// Reads the text of a list; `file` is its name for messages. Empty lines, lines that
+    /// start with `#`, CRLF, a byte order mark and a missing last newline are taken, and
+    /// of lines with the same reference the last counts, as it does with a script that
+    /// copies one after the other.
+    ///
+    /// # Errors
+    /// `list-invalid`, with the line: a comma in a reference, a field that is missing, or
+    /// a directory that is no plain file name.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, Problem> {
+        let mut list = Self::default();
+        let mut places: HashMap<String, usize> = HashMap::new();
+        let mut has_crlf = false;
+        let mut start = 0;
+        for (index, line) in text.split_inclusive('\n').enumerate() {
+            let number = index + 1;
+            let span = trimmed(text, start..start + line.len());
+            has_crlf |= line.ends_with("\r\n");
+            start += line.len();
+            let content = &text[span.clone()];
+            if content.is_empty() || content.starts_with('#') {
+                continue;
+            }
+            let fault = |span: Range<usize>, message: String| {
+                let fault = Fault { id: "list-invalid", message, hint: MAKE_AGAIN.to_owned(), span };
+                Problem::at(fault, file.to_owned(), text)
+            };
+            let Some(comma) = content.find(',') else {
+                let message = format!("the line has no directory; it should be `{content},DIRECTORY`");
+                return Err(fault(span, message));
+            };
+            let reference_span = trimmed(text, span.start..span.start + comma);
+            let directory_span = trimmed(text, span.start + comma + 1..span.end);
+            let (reference, directory) = (&text[reference_span.clone()], &text[directory_span.clone()]);
+            if let Err(why) = reference_fault(reference) {
+                return Err(fault(reference_span, format!("the reference {why}")));
+            }
+            if let Some(comma) = directory.find(',') {
+                let at = directory_span.start + comma;
+                let message = "a second comma: the list cannot hold a reference that has one";
+                return Err(fault(at..at + 1, message.to_owned()));
+            }
+            if let Err(why) = directory_fault(directory) {
+                return Err(fault(directory_span, format!("the directory {why}")));
+            }
+            let shown = format!("`{}`, line {number}", file.display());
+            if directory != directory_name(reference) {
+                let message = format!("{shown}: the directory is not the one that `{reference}` should have");
+                let hint = "it is used as it stands; nothing needs to be done";
+                list.remarks.push(Problem::new("list-directory", message, hint));
+            }
+            let entry =
+                Entry { reference: reference.to_owned(), directory: directory.to_owned(), line: number };
+            match places.get(reference) {
+                Some(&place) => {
+                    let message = format!("{shown}: `{reference}` stands in the list twice");
+                    let hint = "`storagectl embed-images` writes the list anew, with each image once";
+                    list.remarks.push(Problem::new("list-twice", message, hint));
+                    list.entries[place] = entry;
+                }
+                None => {
+                    places.insert(reference.to_owned(), list.entries.len());
+                    list.entries.push(entry);
+                }
+            }
+        }
+        if has_crlf {
+            let message = format!(
+                "`{}` has lines that end in CRLF, which scripts take for a part of the name",
+                file.display()
+            );
+            let hint = "`storagectl embed-images` writes the list anew, without them";
+            list.remarks.push(Problem::new("list-crlf", message, hint));
+        }
+        Ok(list)
+    }
+
+    /// The entry of `reference`.
+    pub fn find(&self, reference: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.reference == reference)
+    }
+
+    /// Its text, as scripts write it.
+    pub fn text(&self) -> String {
+        self.entries.iter().map(|entry| format!("{},{}\n", entry.reference, entry.directory)).collect()
+    }
+}
+
+/// A span without white space and a byte order mark at its ends.
+fn trimmed(text: &str, span: Range<usize>) -> Range<usize> {
+    let is_space = |letter: char| letter.is_whitespace() || letter == '\u{feff}';
+    let content = &text[span.clone()];
+    let start = span.start + (content.len() - content.trim_start_matches(is_space).len());
+    start..start + content.trim_matches(is_space).len()
+}
+
+/// What keeps a text from being a reference in a list, as the end of a sentence about it.
+pub(super) fn reference_fault(reference: &str) -> Result<(), &'static str> {
+    match reference {
+        "" => Err("is empty"),
+        _ if reference.contains(',') => Err("has a comma, which the list cannot hold"),
+        _ if reference.contains(|letter: char| letter.is_whitespace() || letter.is_control()) => {
+            Err("has a space or a control character in it")
+        }
+        _ if reference.starts_with('-') => Err("starts with `-`"),
+        _ => Ok(()),
+    }
+}
+
+/// What keeps a text from being the name of an image's directory.
+fn directory_fault(directory: &str) -> Result<(), &'static str> {
+    match directory {
+        "" => Err("is missing"),
+        _ if directory.contains('/') => Err("is a path; it has to be a plain name beside the list"),
+        _ if directory.starts_with('.') => Err("starts with a dot"),
+        _ if directory.contains(char::is_control) => Err("has a control character in it"),
+        _ if directory.len() > 255 => Err("is longer than 255 bytes"),
+        LIST => Err("is the list itself"),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<List, Problem> {
+        List::parse(text, Path::new("image-list.txt"))
+    }
+
+    #[test]
+    fn a_directory_is_named_after_the_reference_and_a_newline() {
+        // echo registry.example.com/app:1 | sha256sum
+        assert_eq!(
+            directory_name("registry.example.com/app:1"),
+            "9ca8696940fcbc92afc777650cbbc5d9a5c98ed378933d03807bb787dba2f7e7"
+        );
+    }
+
+    #[test]
+    fn what_a_shell_loop_reads_is_read() {
+        let (a, b) = (directory_name("example.com/a:1"), directory_name("example.com/b"));
+        let text = format!("\u{feff}# ours\r\nexample.com/a:1,{a}\r\n\n  example.com/b , {b}");
+        let list = parse(&text).unwrap();
+        let found: Vec<(&str, &str, usize)> = list
+            .entries
+            .iter()
+            .map(|entry| (entry.reference.as_str(), entry.directory.as_str(), entry.line))
+            .collect();
+        assert_eq!(found, [("example.com/a:1", a.as_str(), 2), ("example.com/b", b.as_str(), 4)]);
+        assert_eq!(list.remarks.iter().map(|remark| remark.id).collect::<Vec<_>>(), ["list-crlf"]);
+        assert_eq!(list.text(), format!("example.com/a:1,{a}\nexample.com/b,{b}\n"));
+    }
+
+    #[test]
+    fn of_two_lines_the_last_counts_and_a_foreign_directory_is_followed() {
+        let list = parse("example.com/a,old\nexample.com/b,b\nexample.com/a,new\n").unwrap();
+        assert_eq!(list.find("example.com/a").unwrap().directory, "new");
+        assert_eq!(list.entries.len(), 2);
+        let ids: Vec<&str> = list.remarks.iter().map(|remark| remark.id).collect();
+        assert_eq!(ids, ["list-directory", "list-directory", "list-directory", "list-twice"]);
+    }
+
+    #[test]
+    fn what_would_lead_elsewhere_is_refused_with_its_place() {
+        for (text, position) in [
+            ("example.com/a", (1, 1)),
+            ("# x\nexample.com/a,", (2, 15)),
+            (",abc", (1, 1)),
+            ("example.com/a,b,abc", (1, 16)),
+            ("example.com/a,..", (1, 15)),
+            ("example.com/a, ../b", (1, 16)),
+            ("example.com/a,/b", (1, 15)),
+            ("example.com/a,b/c", (1, 15)),
+            ("example.com/a b,c", (1, 1)),
+            ("example.com/a,image-list.txt", (1, 15)),
+            ("-x,c", (1, 1)),
+        ] {
+            let problem = parse(text).unwrap_err();
+            assert_eq!(problem.id, "list-invalid", "{text}");
+            assert_eq!(problem.place.unwrap().position(), position, "{text}");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Physically bound images: a directory with everything that a host needs, in the layout
+//! of MicroShift's image builds.
+//!
+//! One sub-directory for each reference, as `skopeo copy … dir:` writes it, and a text
+//! file with lines `REFERENCE,DIRECTORY`. Either side may be a shell script: what scripts
+//! have embedded is read, verified and mended, and what is written here, scripts can copy.
+//!
+//! The rule that everything here keeps: a directory that has its name is complete. It is
+//! fetched under another name, verified, synced, and then renamed. What lies there
+//! without being in the list is no harm; the list is written last.
+
+mod embed;
+mod list;
+
+pub use embed::{Options, Outcome, Platforms, Report, ReportLine, embed};
+pub use list::{Entry, LIST, List, directory_name};
+
+/// Where MicroShift's image builds put the images.
+pub const DIRECTORY: &str = "/usr/lib/containers/storage";

@@ -1,0 +1,1 @@
+//! Images in registries. skopeo is the transport; nothing else needs it.
