@@ -14,5 +14,6 @@ pub mod problem;
 pub mod provision;
 pub mod registry;
 pub mod rpm;
+pub mod sealed;
 pub mod store;
 mod tar;

@@ -89,6 +89,8 @@ pub const IDS: &[(&str, &str)] = &[
     ("registry-insecure", "a registry has no certificate that is trusted, or speaks no TLS"),
     ("registry-unreachable", "a registry cannot be reached"),
     ("root-needed", "only root can keep owners, devices and attributes of files"),
+    ("sealed-mount", "a sealed store cannot be mounted or unmounted"),
+    ("sealed-name", "the name, version or directory of a sealed store cannot be part of its paths"),
     ("signature-policy", "the policy for signatures is missing, or rejects an image"),
     ("skopeo-missing", "skopeo, which talks to registries, is not installed or cannot be run"),
     ("spec", "there is no such version of a specification, or not for this kind of document"),
