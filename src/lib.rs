@@ -9,6 +9,7 @@ pub mod engine;
 pub mod host;
 pub mod images;
 pub mod lint;
+pub mod pack;
 pub mod plan;
 pub mod problem;
 pub mod provision;

@@ -13,6 +13,7 @@ mod generate;
 mod init_store;
 mod list_stores;
 mod output;
+mod pack;
 mod remove_store;
 mod report;
 mod scriptlet;
@@ -143,6 +144,7 @@ enum Command {
     Generate(Box<generate::Generate>),
     BuildStore(build_store::BuildStore),
     SealStore(seal_store::SealStore),
+    Pack(Box<pack::Pack>),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -176,6 +178,7 @@ pub fn run() -> ExitCode {
         Command::Generate(command) => command.run(&cli.common, &output),
         Command::BuildStore(command) => command.run(&cli.common, &output).map(done),
         Command::SealStore(command) => command.run(&cli.common, &output),
+        Command::Pack(command) => command.run(&cli.common, &output).map(done),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);

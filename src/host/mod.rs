@@ -8,10 +8,12 @@
 //! replaced meanwhile changes nothing.
 
 mod attributes;
+mod copy;
 mod file_part;
 mod filling;
 mod lock;
 mod mount_point;
+mod private_dir;
 mod reboot;
 mod record_lock;
 mod rename;
@@ -26,6 +28,7 @@ pub use file_part::FilePart;
 pub use filling::{Attire, Bare, Filling, NewFile};
 pub use lock::{LockError, lock};
 pub use mount_point::is_mount_point;
+pub use private_dir::PrivateDir;
 pub use record_lock::RecordLock;
 pub use rename::rename;
 pub use replace::{Content, ReplaceError, Replaced, clean_up, replace};

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use crate::images::Platform;
 
 pub use read::read;
+pub(super) use rules::architectures;
 
 /// What a file says.
 #[derive(Debug, Clone)]

@@ -5,14 +5,26 @@ use std::path::{Path, PathBuf};
 
 use super::reader::{Faults, Table, text};
 use super::{Architecture, Package, Payload, rules};
-use crate::conf::nearest;
+use crate::conf::schema::nearest;
 use crate::images::Platform;
 use crate::provision::document::Node;
 
 /// The keys of a package. The last four are ours.
 const KEYS: &[&str] = &[
-    "name", "version", "release", "license", "summary", "description", "url", "path", "manifestPath", "arch",
-    "payload", "split", "ostree", "requires",
+    "name",
+    "version",
+    "release",
+    "license",
+    "summary",
+    "description",
+    "url",
+    "path",
+    "manifestPath",
+    "arch",
+    "payload",
+    "split",
+    "ostree",
+    "requires",
 ];
 
 /// The keys of an architecture.
@@ -52,7 +64,12 @@ pub(super) fn package(node: &Node, dir: &Path, faults: &mut Faults) -> Option<(P
     let (split, ostree) = (table.flag("split", faults), table.flag("ostree", faults));
     let refused = |key, payload, what: &str, faults: &mut Faults| {
         let span = table.get(key).map(|node| node.span.clone()).unwrap_or_default();
-        faults.add("pack-value", span, format!("`{key}` is for the payload `{payload}`: {what}"), "remove it");
+        faults.add(
+            "pack-value",
+            span,
+            format!("`{key}` is for the payload `{payload}`: {what}"),
+            "remove it",
+        );
     };
     if split && payload != Payload::Sealed {
         refused("split", "sealed", "the others have no file that could be split", faults);
@@ -155,11 +172,7 @@ fn architectures(table: &Table<'_>, dir: &Path, faults: &mut Faults) -> Vec<Arch
     found
 }
 
-fn architecture(
-    table: &Table<'_>,
-    dir: &Path,
-    faults: &mut Faults,
-) -> Option<(Architecture, Range<usize>)> {
+fn architecture(table: &Table<'_>, dir: &Path, faults: &mut Faults) -> Option<(Architecture, Range<usize>)> {
     table.required("name", "give RPM's name of it, such as `x86_64` or `aarch64`", faults);
     let name = table.text("name", faults);
     let platform = name.as_ref().and_then(|(name, span)| platform(name, span, table, faults));

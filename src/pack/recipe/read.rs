@@ -63,8 +63,10 @@ fn clash(package: &Package, other: &Package) -> Option<(String, &'static str)> {
     let inside = |one: &str, two: &str| format!("{one}/").starts_with(&format!("{two}/"));
     let both = package.has_images() && other.has_images();
     if both && (inside(&package.path, &other.path) || inside(&other.path, &package.path)) {
-        let message =
-            format!("the packages `{}` and `{}` put their images into one directory", other.name, package.name);
+        let message = format!(
+            "the packages `{}` and `{}` put their images into one directory",
+            other.name, package.name
+        );
         return Some((message, "give each a `path` of its own"));
     }
     None

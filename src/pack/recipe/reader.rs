@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::conf::{Fault, nearest};
+use crate::conf::Fault;
+use crate::conf::schema::nearest;
 use crate::provision::document::{Key, Kind, Node};
 
 /// What is wrong with a text, in its order.
@@ -113,7 +114,12 @@ impl<'a> Table<'a> {
         };
         if !matches!(node.kind, Kind::List { .. }) {
             let message = format!("`{key}` is {}, and must be a list", kind(node));
-            faults.add("pack-type", first_line(node), message, "put each item on a line of its own behind `- `");
+            faults.add(
+                "pack-type",
+                first_line(node),
+                message,
+                "put each item on a line of its own behind `- `",
+            );
         }
         node.items()
     }

@@ -21,8 +21,28 @@ const ARCHITECTURES: [(&str, &str, Option<&str>); 7] = [
 
 /// Directories that belong to the system, or to storagectl.
 const SYSTEM: [&str; 22] = [
-    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/proc", "/root", "/run", "/sbin",
-    "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/share", "/var", "/var/lib",
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/home",
+    "/lib",
+    "/lib64",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/srv",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/share",
+    "/var",
+    "/var/lib",
 ];
 
 /// Directories in which nothing can be shipped.
@@ -84,10 +104,7 @@ pub(super) fn description(text: &str) -> Result<(), Refusal> {
     };
     if let Some(line) = text.lines().find(|line| directive(line)) {
         return refusal(
-            format!(
-                "RPM would read a line of the description as its own: `{}`",
-                line.trim().escape_debug()
-            ),
+            format!("RPM would read a line of the description as its own: `{}`", line.trim().escape_debug()),
             "begin the line with something else than `%`",
         );
     }
@@ -122,7 +139,10 @@ pub(super) fn directory(text: &str) -> Result<String, Refusal> {
     let letter = |it: char| it.is_ascii_alphanumeric() || "/._-+@:=~^".contains(it);
     if !path.chars().all(letter) {
         return refusal(
-            format!("the path `{}` has a character that RPM would read as something else", path.escape_debug()),
+            format!(
+                "the path `{}` has a character that RPM would read as something else",
+                path.escape_debug()
+            ),
             "use letters, digits and `._-+@:=~^`",
         );
     }
@@ -187,6 +207,6 @@ pub(super) fn reference(text: &str) -> Result<(), Refusal> {
 }
 
 /// RPM's architectures with images.
-pub(crate) fn architectures() -> impl Iterator<Item = &'static str> {
+pub(in crate::pack) fn architectures() -> impl Iterator<Item = &'static str> {
     ARCHITECTURES.iter().map(|(rpm, ..)| *rpm)
 }

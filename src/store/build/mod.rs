@@ -34,6 +34,7 @@ use tarball::StreamError;
 
 use super::pack::Pack;
 pub use super::pack::Packed;
+pub(crate) use time::date;
 
 /// How to build.
 #[derive(Debug, Clone)]
@@ -133,6 +134,14 @@ pub fn rehearse(root: &Root, sources: &[Source], options: &Options) -> Result<Bu
     let plan = plan(root, sources, options)?;
     let surveyed = tarball::survey(root, &plan, options)?;
     Ok(tarball::built(&plan, &surveyed))
+}
+
+/// When the newest of the images of `sources` was made, in seconds since 1970.
+///
+/// # Errors
+/// What is wrong with an image.
+pub fn newest(root: &Root, sources: &[Source], options: &Options) -> Result<i64, Problem> {
+    Ok(plan(root, sources, options)?.time.0)
 }
 
 /// The records of layers of the store at `store`.
