@@ -6,6 +6,7 @@ use std::path::Path;
 use super::package::package;
 use super::reader::{Faults, Table};
 use super::{Package, Recipe};
+use crate::conf::Fault;
 use crate::problem::Problem;
 use crate::provision::document::Document;
 
@@ -28,7 +29,13 @@ pub fn read(text: &str, file: &Path) -> Result<Recipe, Vec<Problem>> {
         return Ok(Recipe { packages });
     }
     faults.0.sort_by_key(|fault| fault.span.start);
-    Err(faults.0.into_iter().map(|fault| Problem::at(fault, file.to_owned(), text)).collect())
+    let first_line = |mut fault: Fault| {
+        // A block of text is marked where it begins.
+        let lines = &text[fault.span.clone()];
+        fault.span.end = fault.span.start + lines.lines().next().unwrap_or_default().len();
+        Problem::at(fault, file.to_owned(), text)
+    };
+    Err(faults.0.into_iter().map(first_line).collect())
 }
 
 fn packages(document: &Document, file: &Path, faults: &mut Faults) -> Vec<Package> {
