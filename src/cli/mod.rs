@@ -9,6 +9,7 @@ mod check_store;
 mod clean_dependents;
 mod completions;
 mod doctor;
+mod embed_images;
 mod generate;
 mod init_store;
 mod list_stores;
@@ -19,6 +20,7 @@ mod report;
 mod scriptlet;
 mod seal_store;
 mod show_config;
+mod size;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -34,6 +36,7 @@ use output::Output;
 
 pub use check_store::FIELDS as CHECK_STORE_FIELDS;
 pub use doctor::FIELDS as DOCTOR_FIELDS;
+pub use embed_images::FIELDS as EMBED_IMAGES_FIELDS;
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -145,6 +148,7 @@ enum Command {
     BuildStore(build_store::BuildStore),
     SealStore(seal_store::SealStore),
     Pack(Box<pack::Pack>),
+    EmbedImages(embed_images::EmbedImages),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -179,6 +183,7 @@ pub fn run() -> ExitCode {
         Command::BuildStore(command) => command.run(&cli.common, &output).map(done),
         Command::SealStore(command) => command.run(&cli.common, &output),
         Command::Pack(command) => command.run(&cli.common, &output).map(done),
+        Command::EmbedImages(command) => command.run(&cli.common, &output),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);

@@ -221,6 +221,18 @@ impl Output {
         Some(bar)
     }
 
+    /// A bar that shows how many of `total` are done, if somebody sees it.
+    pub(super) fn counter(&self, total: usize) -> Option<indicatif::ProgressBar> {
+        if self.quiet || !io::stderr().is_terminal() {
+            return None;
+        }
+        let bar = indicatif::ProgressBar::new(total as u64);
+        let style = indicatif::ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed}");
+        bar.set_style(style.expect("the template is sound"));
+        bar.enable_steady_tick(std::time::Duration::from_millis(200));
+        Some(bar)
+    }
+
     pub(super) fn is_quiet(&self) -> bool {
         self.quiet
     }

@@ -9,11 +9,21 @@
 //! fetched under another name, verified, synced, and then renamed. What lies there
 //! without being in the list is no harm; the list is written last.
 
+mod contents;
 mod embed;
+mod fetch;
+mod links;
 mod list;
+mod record;
+mod references;
+mod survey;
+mod workshop;
 
+pub use contents::{Contents, Instance, contents};
 pub use embed::{Options, Outcome, Platforms, Report, ReportLine, embed};
 pub use list::{Entry, LIST, List, directory_name};
+pub use references::{check_reference, references_in};
+pub use survey::{Depth, Looked, Survey, survey, unlisted};
 
 /// Where MicroShift's image builds put the images.
 pub const DIRECTORY: &str = "/usr/lib/containers/storage";

@@ -9,6 +9,7 @@
 
 mod attributes;
 mod copy;
+mod exchange;
 mod file_part;
 mod filling;
 mod lock;

@@ -5,24 +5,24 @@ use serde::Deserialize;
 /// A configuration; OCI's and Docker's agree in these fields.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Config {
-    pub(super) created: Option<String>,
-    pub(super) architecture: Option<String>,
-    pub(super) os: Option<String>,
-    pub(super) variant: Option<String>,
-    pub(super) rootfs: Option<Rootfs>,
-    pub(super) history: Option<Vec<Step>>,
+pub(crate) struct Config {
+    pub(crate) created: Option<String>,
+    pub(crate) architecture: Option<String>,
+    pub(crate) os: Option<String>,
+    pub(crate) variant: Option<String>,
+    pub(crate) rootfs: Option<Rootfs>,
+    pub(crate) history: Option<Vec<Step>>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Rootfs {
-    pub(super) diff_ids: Option<Vec<String>>,
+pub(crate) struct Rootfs {
+    pub(crate) diff_ids: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Step {
-    pub(super) created: Option<String>,
-    pub(super) empty_layer: bool,
+pub(crate) struct Step {
+    pub(crate) created: Option<String>,
+    pub(crate) empty_layer: bool,
 }

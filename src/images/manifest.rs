@@ -45,42 +45,42 @@ pub(super) fn layer_type(media_type: &str) -> LayerType {
 /// What one document says of another.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Descriptor {
+pub(crate) struct Descriptor {
     #[serde(default)]
-    pub(super) media_type: String,
-    pub(super) digest: String,
-    pub(super) size: u64,
+    pub(crate) media_type: String,
+    pub(crate) digest: String,
+    pub(crate) size: u64,
     #[serde(default)]
-    pub(super) platform: Option<PlatformEntry>,
+    pub(crate) platform: Option<PlatformEntry>,
     #[serde(default)]
-    pub(super) annotations: Option<BTreeMap<String, String>>,
+    pub(crate) annotations: Option<BTreeMap<String, String>>,
 }
 
 /// For which machine an image in a list is.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct PlatformEntry {
+pub(crate) struct PlatformEntry {
     #[serde(default)]
-    pub(super) architecture: String,
+    pub(crate) architecture: String,
     #[serde(default)]
-    pub(super) os: String,
+    pub(crate) os: String,
     #[serde(default)]
-    pub(super) variant: Option<String>,
+    pub(crate) variant: Option<String>,
 }
 
 /// A manifest, or a list of them: which, their fields tell.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Document {
+pub(crate) struct Document {
     #[serde(default)]
-    pub(super) schema_version: u32,
+    pub(crate) schema_version: u32,
     #[serde(default)]
-    pub(super) media_type: Option<String>,
+    pub(crate) media_type: Option<String>,
     #[serde(default)]
-    pub(super) config: Option<Descriptor>,
+    pub(crate) config: Option<Descriptor>,
     #[serde(default)]
-    pub(super) layers: Option<Vec<Descriptor>>,
+    pub(crate) layers: Option<Vec<Descriptor>>,
     #[serde(default)]
-    pub(super) manifests: Option<Vec<Descriptor>>,
+    pub(crate) manifests: Option<Vec<Descriptor>>,
 }
 
 /// The manifest.json of a docker archive.

@@ -18,8 +18,10 @@ mod read;
 mod source;
 
 pub use blobs::{Blob, BlobReader};
+pub(crate) use config::Config;
 pub use digest::Digest;
 pub use image::{Image, Layer};
+pub(crate) use manifest::{Descriptor, Document};
 pub use name::Name;
 pub use platform::Platform;
 pub use read::read;

@@ -44,6 +44,13 @@ impl Platform {
         order.iter().position(|known| *known == variant)
     }
 
+    /// [`Platform::rank`] of an image for a platform such as `linux/arm64/v8`.
+    pub(crate) fn rank_of(&self, platform: &str) -> Option<usize> {
+        let mut parts = platform.split('/').map(str::to_owned);
+        let (os, architecture) = (parts.next()?, parts.next()?);
+        self.rank(&PlatformEntry { os, architecture, variant: parts.next() })
+    }
+
     /// Its name for messages.
     pub fn name(&self) -> String {
         match &self.variant {

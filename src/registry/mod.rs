@@ -1,1 +1,124 @@
-//! Images in registries. skopeo is the transport; nothing else needs it.
+//! Images in registries.
+//!
+//! skopeo is the transport; nothing else here needs it. It runs as a child whose output is
+//! captured, and what it says when it fails is told as one of a few [`Failure`]s, with what
+//! helps and whether trying again may.
+//!
+//! A child has the lock of the directory that it writes to as its standard input. So that
+//! directory is known to be in use for as long as the child lives, even if this process is
+//! killed; and its standard output is a pipe, so that it stops at its next line then. To
+//! have the kernel kill it at once would take code between fork and exec, which Rust calls
+//! unsafe.
+
+mod authfile;
+mod failure;
+mod retry;
+mod skopeo;
+
+use std::ffi::OsString;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+pub use authfile::check_authfile;
+pub use failure::Failure;
+pub use retry::{Patience, patiently};
+pub use skopeo::require_skopeo;
+
+/// How registries are asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Access<'a> {
+    /// The file with credentials; skopeo's own search if not given.
+    pub authfile: Option<&'a Path>,
+    /// Whether a trusted certificate is needed; as registries.conf says if not given.
+    pub tls_verify: Option<bool>,
+    /// The locked directory that is written to.
+    pub lock: BorrowedFd<'a>,
+}
+
+/// How much of a list of images is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All images.
+    Everything,
+    /// The list alone. What is no list is fetched whole.
+    ListAlone,
+}
+
+/// Fetches an image into the new `dir:` directory `to`, with its digests as they are, and
+/// writes the digest of its manifest to the file `digest`. Both are paths of this process.
+///
+/// # Errors
+/// What skopeo says.
+pub fn fetch(
+    reference: &str,
+    extent: Extent,
+    to: &Path,
+    digest: &Path,
+    access: Access<'_>,
+) -> Result<(), Failure> {
+    let mut arguments: Vec<OsString> = vec!["copy".into(), "--preserve-digests".into()];
+    arguments.push("--multi-arch".into());
+    arguments.push(match extent {
+        Extent::Everything => "all".into(),
+        Extent::ListAlone => "index-only".into(),
+    });
+    arguments.extend(["--digestfile".into(), digest.into()]);
+    if let Some(authfile) = access.authfile {
+        arguments.extend(["--authfile".into(), authfile.into()]);
+    }
+    if let Some(verify) = access.tls_verify {
+        arguments.push(format!("--src-tls-verify={verify}").into());
+    }
+    arguments.push(format!("docker://{}", without_tag(reference)).into());
+    let mut target = OsString::from("dir:");
+    target.push(to);
+    arguments.push(target);
+    skopeo::run(&arguments, reference, access.lock).map(|_| ())
+}
+
+/// The manifest that a reference means now, or its list of images, byte for byte.
+///
+/// # Errors
+/// What skopeo says.
+pub fn raw_manifest(reference: &str, access: Access<'_>) -> Result<Vec<u8>, Failure> {
+    let mut arguments: Vec<OsString> = vec!["inspect".into(), "--raw".into()];
+    if let Some(authfile) = access.authfile {
+        arguments.extend(["--authfile".into(), authfile.into()]);
+    }
+    if let Some(verify) = access.tls_verify {
+        arguments.push(format!("--tls-verify={verify}").into());
+    }
+    arguments.push(format!("docker://{}", without_tag(reference)).into());
+    skopeo::run(&arguments, reference, access.lock)
+}
+
+/// A reference with a tag and a digest means what the digest says; skopeo refuses both.
+fn without_tag(reference: &str) -> String {
+    match reference.split_once('@') {
+        Some((name, digest)) => format!("{}@{digest}", repository(name)),
+        None => reference.to_owned(),
+    }
+}
+
+/// A reference without its tag and its digest.
+pub fn repository(reference: &str) -> &str {
+    let name = reference.split_once('@').map_or(reference, |(name, _)| name);
+    let last = name.rfind('/').map_or(0, |slash| slash + 1);
+    match name[last..].find(':') {
+        Some(colon) => &name[..last + colon],
+        None => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_counts_and_not_the_tag_beside_it() {
+        assert_eq!(without_tag("example.com:5000/a/b:1@sha256:12"), "example.com:5000/a/b@sha256:12");
+        assert_eq!(without_tag("example.com:5000/a/b:1"), "example.com:5000/a/b:1");
+        assert_eq!(repository("example.com:5000/a/b"), "example.com:5000/a/b");
+        assert_eq!(repository("example.com:5000/a/b:1"), "example.com:5000/a/b");
+    }
+}

@@ -13,7 +13,7 @@ mod existing;
 mod fault;
 mod files;
 mod layer;
-mod parallel;
+pub(crate) mod parallel;
 mod plan;
 mod record;
 mod stream;

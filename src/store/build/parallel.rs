@@ -9,7 +9,7 @@ use std::thread;
 ///
 /// # Errors
 /// That of the first task in the order that failed.
-pub(super) fn run<T: Sync, R: Send, E: Send>(
+pub(crate) fn run<T: Sync, R: Send, E: Send>(
     tasks: &[T],
     jobs: usize,
     size: impl Fn(&T) -> u64,

@@ -1,0 +1,309 @@
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::output::{ErrorLine, Output};
+use super::size::size;
+use super::{Common, NO, inside};
+use crate::embedded::{self, DIRECTORY, LIST, Options, Outcome, Platforms, Report, ReportLine};
+use crate::images::Platform;
+use crate::plan::Host;
+use crate::problem::Problem;
+
+const AFTER_HELP: &str = "\
+Without a reference, the images of the present list are looked at, and what is
+missing or damaged is fetched again.
+
+The layout is that of MicroShift's image builds: a directory for each reference,
+named after the SHA-256 of the reference and a newline, and image-list.txt with
+lines REFERENCE,DIRECTORY. Scripts can copy what is embedded here, and what they
+have embedded is taken as it is.
+
+skopeo fetches the images, with its registries.conf and policy.json.";
+
+/// Put container images into an operating system image
+///
+/// Fetches each image into a directory of its own, for copy-images to put into the
+/// engines' storage at boot. A directory that is there is complete: every byte is
+/// verified and on the disk before it gets its name. Running it again fetches only
+/// what is missing or damaged. Blobs that images share are stored once.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct EmbedImages {
+    /// The images, by tag or digest, such as `registry.example.com/app:1`
+    #[arg(value_name = "REF")]
+    references: Vec<String>,
+    /// A file with references, one a line, or a release file of MicroShift with
+    /// `images`; `-` is standard input. May be given several times
+    #[arg(long, value_name = "FILE")]
+    from: Vec<PathBuf>,
+    /// The directory, which is made if it is missing
+    #[arg(long, value_name = "DIR", default_value = DIRECTORY)]
+    into: PathBuf,
+    /// The file with credentials for registries, outside of --root; REGISTRY_AUTH_FILE
+    /// if not given
+    #[arg(long, value_name = "FILE")]
+    authfile: Option<PathBuf>,
+    /// Only images for this architecture, such as `arm64`, or `arm/v7`; may be given
+    /// several times. Every image must have it
+    #[arg(long, value_name = "ARCH", value_delimiter = ',')]
+    arch: Vec<String>,
+    /// All architectures of an image, as if no --arch were given
+    #[arg(long, conflicts_with = "arch")]
+    all: bool,
+    /// Look tags up again, and fetch images whose tag has moved
+    #[arg(long)]
+    refresh: bool,
+    /// Remove from list and directory what is not asked for; without a reference,
+    /// directories that the list does not name
+    #[arg(long)]
+    prune: bool,
+    /// Whether registries need a trusted certificate; as registries.conf says if not
+    /// given
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    tls_verify: Option<bool>,
+    /// How often an image is tried again when a registry is busy or stops
+    #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(0..=100))]
+    retries: u32,
+    /// How many seconds to wait before that; twice as long before each further time
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = clap::value_parser!(u16).range(0..=3600))]
+    retry_delay: u16,
+    /// How many images are fetched at a time; as many as there are processors if not
+    /// given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: Option<u16>,
+    /// Do not wait until everything is on the disk
+    #[arg(long)]
+    no_sync: bool,
+}
+
+/// The fields of `--format json`, for the man page.
+pub const FIELDS: &[(&str, &str)] = &[
+    ("version", "1"),
+    ("changed", "whether anything was, or would be, changed"),
+    ("dry_run", "whether it was only shown what would be done"),
+    ("directory", "the embedded directory"),
+    ("images[].reference", "the reference"),
+    ("images[].directory", "the name of its directory"),
+    ("images[].result", "`fetched`, `present`, `repaired`, `refreshed` or `failed`"),
+    ("images[].digest", "the digest of its manifest or list of images, if it is there"),
+    ("images[].bytes", "how many bytes its blobs have"),
+    ("images[].problem", "what is wrong, or was wrong before it was repaired: id, message, hint"),
+    ("bytes", "how many bytes the blobs of these images have, one image after the other"),
+    ("stored", "how many bytes of them are stored"),
+    ("unlisted[]", "references that were taken from the list"),
+    ("removed[]", "names of directories that were removed"),
+    ("remarks[]", "what is odd: id, message, hint"),
+];
+
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    changed: bool,
+    dry_run: bool,
+    directory: String,
+    images: Vec<Line<'a>>,
+    bytes: u64,
+    stored: u64,
+    unlisted: &'a [String],
+    removed: &'a [String],
+    remarks: Vec<ErrorLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    reference: &'a str,
+    directory: &'a str,
+    result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<&'a str>,
+    bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<ErrorLine<'a>>,
+}
+
+impl EmbedImages {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+        let host = common.host()?;
+        let references = self.references(&host)?;
+        let options = self.options(common)?;
+        let dir = inside(&host, &self.into)?;
+        let report = self.embed(&host, &dir, &references, &options, output)?;
+        for remark in &report.remarks {
+            output.warning(&format!("{}; {}", remark.message, remark.hint));
+        }
+        if output.json {
+            output.json(&document(&host, &dir, &report, common.dry_run))?;
+        }
+        tell_end(&report, &host.show(&dir), common.dry_run, output);
+        Ok(if report.has_failed() { ExitCode::from(NO) } else { ExitCode::SUCCESS })
+    }
+
+    fn references(&self, host: &Host) -> anyhow::Result<Vec<String>> {
+        let mut references = self.references.clone();
+        for file in &self.from {
+            let (text, shown) = if file == Path::new("-") {
+                let mut text = Vec::new();
+                std::io::stdin().lock().read_to_end(&mut text).map_err(Problem::cannot("read", "-"))?;
+                (text, "-".to_owned())
+            } else {
+                let path = inside(host, file)?;
+                let shown = host.show(&path);
+                let missing = || {
+                    let message = format!("there is no file `{shown}`");
+                    Problem::new(
+                        "missing",
+                        message,
+                        "give the file with the references, below `--root` if it is in a tree",
+                    )
+                };
+                let read = host.root.read(&path).map_err(Problem::cannot("read", &shown))?;
+                (read.ok_or_else(missing)?.0, shown)
+            };
+            let text = String::from_utf8(text).map_err(|_| {
+                let hint = "give a text file with one reference a line, or JSON with `images`";
+                Problem::new("document", format!("`{shown}` is not UTF-8"), hint)
+            })?;
+            references.extend(embedded::references_in(&text, Path::new(&shown))?);
+        }
+        Ok(references)
+    }
+
+    fn options(&self, common: &Common) -> anyhow::Result<Options> {
+        let from_environment =
+            || std::env::var_os("REGISTRY_AUTH_FILE").filter(|value| !value.is_empty()).map(PathBuf::from);
+        let platforms = self.arch.iter().map(|arch| match arch.split_once('/') {
+            Some((arch, variant)) => Platform::asked(arch, Some(variant)),
+            None => Platform::asked(arch, None),
+        });
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Options {
+            authfile: self.authfile.clone().or_else(from_environment),
+            platforms: match self.arch.as_slice() {
+                [] => Platforms::All,
+                _ => Platforms::These(platforms.collect()),
+            },
+            jobs: self.jobs.map_or(processors, usize::from),
+            retries: self.retries,
+            retry_delay: Duration::from_secs(self.retry_delay.into()),
+            tls_verify: self.tls_verify,
+            refresh: self.refresh,
+            prune: self.prune,
+            dry_run: common.dry_run,
+            sync: !self.no_sync,
+        })
+    }
+
+    fn embed(
+        &self,
+        host: &Host,
+        dir: &Path,
+        references: &[String],
+        options: &Options,
+        output: &Output,
+    ) -> Result<Report, Problem> {
+        let bar = output.counter(references.len());
+        let done = AtomicUsize::new(0);
+        let tell = |line: &ReportLine| {
+            done.fetch_add(1, Ordering::Relaxed);
+            let say = || tell_line(line, options.dry_run, output);
+            match &bar {
+                Some(bar) => {
+                    bar.suspend(say);
+                    bar.inc(1);
+                }
+                None => say(),
+            }
+        };
+        let report = embedded::embed(&host.root, dir, references, options, &tell);
+        if let Some(bar) = &bar {
+            bar.finish_and_clear();
+        }
+        report
+    }
+}
+
+/// One line an image, when it is done.
+fn tell_line(line: &ReportLine, dry_run: bool, output: &Output) {
+    let (reference, bytes) = (&line.reference, size(line.bytes));
+    match &line.outcome {
+        Outcome::WasThere => output.detail(&format!("`{reference}` is there ({bytes})")),
+        Outcome::Failed(problem) => output.told(problem),
+        Outcome::Fetched if dry_run => output.status(&format!("would have fetched `{reference}`")),
+        Outcome::Repaired(problem) if dry_run => {
+            output.status(&format!("would have fetched `{reference}` again: {}", problem.message));
+        }
+        Outcome::Refreshed if dry_run => {
+            output.status(&format!("would have fetched `{reference}` again: its tag has moved"));
+        }
+        Outcome::Fetched => output.status(&format!("fetched `{reference}` ({bytes})")),
+        Outcome::Repaired(problem) => {
+            output.status(&format!("fetched `{reference}` again ({bytes}): {}", problem.message));
+        }
+        Outcome::Refreshed => {
+            output.status(&format!("fetched `{reference}` again ({bytes}): its tag has moved"));
+        }
+    }
+}
+
+fn tell_end(report: &Report, shown: &str, dry_run: bool, output: &Output) {
+    let would = if dry_run { "would have " } else { "" };
+    for reference in &report.unlisted {
+        output.status(&format!("{would}taken `{reference}` from the list"));
+    }
+    for directory in &report.removed {
+        output.status(&format!("{would}removed `{shown}/{directory}`"));
+    }
+    if report.list_changed {
+        output.status(&format!("{would}written `{shown}/{LIST}`"));
+    }
+    let failed = report.images.iter().filter(|line| matches!(line.outcome, Outcome::Failed(_))).count();
+    let complete = report.images.len() - failed;
+    let counted = |count: usize| if count == 1 { "1 image".to_owned() } else { format!("{count} images") };
+    let shared = match report.bytes - report.stored {
+        0 => String::new(),
+        saved => format!("; {} are shared and stored once", size(saved)),
+    };
+    if !dry_run {
+        let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
+        output.status(&format!("{}, {}{shared}{failed}", counted(complete), size(report.stored)));
+    }
+}
+
+fn document<'a>(host: &Host, dir: &Path, report: &'a Report, dry_run: bool) -> Document<'a> {
+    let line = |line: &'a ReportLine| {
+        let (result, problem) = match &line.outcome {
+            Outcome::Fetched => ("fetched", None),
+            Outcome::WasThere => ("present", None),
+            Outcome::Repaired(problem) => ("repaired", Some(problem)),
+            Outcome::Refreshed => ("refreshed", None),
+            Outcome::Failed(problem) => ("failed", Some(problem)),
+        };
+        Line {
+            reference: &line.reference,
+            directory: &line.directory,
+            result,
+            digest: line.digest.as_ref().map(crate::images::Digest::as_str),
+            bytes: line.bytes,
+            problem: problem.map(ErrorLine::of),
+        }
+    };
+    let is_new = |line: &ReportLine| !matches!(line.outcome, Outcome::WasThere | Outcome::Failed(_));
+    Document {
+        version: 1,
+        changed: report.list_changed || !report.removed.is_empty() || report.images.iter().any(is_new),
+        dry_run,
+        directory: host.show(dir),
+        images: report.images.iter().map(line).collect(),
+        bytes: report.bytes,
+        stored: report.stored,
+        unlisted: &report.unlisted,
+        removed: &report.removed,
+        remarks: report.remarks.iter().map(ErrorLine::of).collect(),
+    }
+}

@@ -1,0 +1,323 @@
+//! What an embedded image consists of, by its manifests, each of which is verified.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::record::Record;
+use crate::host::{Kind, Root};
+use crate::images::{Config, Descriptor, Document};
+use crate::images::{Digest, Platform};
+use crate::problem::{Problem, words};
+
+/// The largest manifest or configuration, in bytes (`iolimits` of the image library).
+const MAX_DOCUMENT: u64 = 4 << 20;
+
+/// How deep lists may be nested.
+const MAX_NESTED: usize = 4;
+
+const FETCH_AGAIN: &str = "`storagectl embed-images` fetches it again";
+
+/// An embedded image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// The digest of its manifest, or of its list of images.
+    pub digest: Digest,
+    /// Whether it is a list of images.
+    pub is_list: bool,
+    /// The images of the list, or the one image.
+    pub instances: Vec<Instance>,
+    /// The blobs of those images that are there, with their sizes in bytes.
+    pub blobs: BTreeMap<Digest, u64>,
+    /// The platforms that were asked for when it was embedded, if not all were.
+    pub chosen: Option<Vec<String>>,
+}
+
+/// An image for one platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// For which machine it is, such as `linux/arm64/v8`, if that is known.
+    pub platform: Option<String>,
+    /// Whether its manifest is there.
+    pub is_there: bool,
+}
+
+/// Reads the manifests in the directory `dir`, where the image `reference` is said to be.
+/// Blobs are not looked at.
+///
+/// # Errors
+/// `embedded-missing`, `embedded-other`, `image-invalid`, `image-unsupported`,
+/// `blob-missing`, `blob-digest`, or the system's answer.
+pub fn contents(root: &Root, dir: &Path, reference: &str) -> Result<Contents, Problem> {
+    let reader = Reader { root, dir, reference };
+    reader.read()
+}
+
+struct Reader<'a> {
+    root: &'a Root,
+    dir: &'a Path,
+    reference: &'a str,
+}
+
+impl Reader<'_> {
+    fn problem(&self, id: &'static str, what: &str) -> Problem {
+        Problem::new(id, format!("the image `{}` {what}", self.reference), FETCH_AGAIN)
+    }
+
+    fn read(&self) -> Result<Contents, Problem> {
+        let shown = self.root.show(self.dir).display().to_string();
+        match self.root.stat(self.dir).map_err(Problem::cannot("look at", &shown))? {
+            None => {
+                return Err(self.problem("embedded-missing", &format!("is not there: there is no `{shown}`")));
+            }
+            Some(stat) if stat.kind != Kind::Directory => {
+                return Err(
+                    self.problem("embedded-missing", &format!("is not there: `{shown}` is no directory"))
+                );
+            }
+            Some(_) => {}
+        }
+        let Some(manifest) = self.document("manifest.json")? else {
+            return Err(self.problem("image-invalid", "has no `manifest.json`: it was not copied to its end"));
+        };
+        let digest = Digest::of(&manifest);
+        let record = Record::read(self.root, self.dir).map_err(Problem::cannot("read", &shown))?;
+        let named = self.reference.split_once('@').and_then(|(_, digest)| Digest::parse(digest));
+        let recorded = record.as_ref().and_then(Record::digest);
+        for (wanted, whose) in [(named, "its reference"), (recorded, "its record")] {
+            if let Some(wanted) = wanted.filter(|wanted| *wanted != digest) {
+                let what = format!("has a manifest with the digest `{digest}`, and {whose} says `{wanted}`");
+                return Err(self.problem("embedded-other", &what));
+            }
+        }
+        let mut contents = Contents {
+            digest: digest.clone(),
+            is_list: false,
+            instances: Vec::new(),
+            blobs: BTreeMap::new(),
+            chosen: record.and_then(|record| record.platforms),
+        };
+        let document = self.parse(&manifest, "manifest.json")?;
+        match document.manifests {
+            Some(manifests) if document.config.is_none() => {
+                contents.is_list = true;
+                self.list(&manifests, 0, &mut contents)?;
+            }
+            _ => {
+                let platform = self.image(document, "manifest.json", &mut contents)?;
+                contents.instances.push(Instance { digest, platform, is_there: true });
+            }
+        }
+        Ok(contents)
+    }
+
+    fn list(&self, manifests: &[Descriptor], depth: usize, contents: &mut Contents) -> Result<(), Problem> {
+        if depth == MAX_NESTED {
+            return Err(self.problem("image-invalid", "has lists of images that are nested too deep"));
+        }
+        for entry in manifests {
+            let digest = self.digest(&entry.digest)?;
+            let file = instance_file(&digest);
+            let platform = entry.platform.as_ref().map(|platform| {
+                let variant = platform.variant.as_ref().filter(|variant| !variant.is_empty());
+                let variant = variant.map(|variant| format!("/{variant}")).unwrap_or_default();
+                format!("{}/{}{variant}", platform.os, platform.architecture)
+            });
+            let manifest = self.document(&file)?;
+            let is_there = manifest.is_some();
+            if let Some(manifest) = manifest {
+                if manifest.len() as u64 != entry.size || Digest::of(&manifest) != digest {
+                    let what = format!("is damaged: `{file}` is not what its name says");
+                    return Err(self.problem("blob-digest", &what));
+                }
+                let document = self.parse(&manifest, &file)?;
+                match document.manifests {
+                    Some(inner) if document.config.is_none() => self.list(&inner, depth + 1, contents)?,
+                    _ => {
+                        self.image(document, &file, contents)?;
+                    }
+                }
+            }
+            contents.instances.push(Instance { digest, platform, is_there });
+        }
+        Ok(())
+    }
+
+    /// Notes the blobs of an image, and returns its platform.
+    fn image(
+        &self,
+        document: Document,
+        file: &str,
+        contents: &mut Contents,
+    ) -> Result<Option<String>, Problem> {
+        if document.schema_version == 1 {
+            let message = format!("the image `{}` has a manifest of Docker's first schema", self.reference);
+            let hint = "have it pushed to its registry again by a program of today";
+            return Err(Problem::new("image-unsupported", message, hint));
+        }
+        let Some(config) = document.config else {
+            return Err(self.problem("image-invalid", &format!("has a `{file}` that is no manifest")));
+        };
+        let platform = self.platform(&config)?;
+        for part in document.layers.iter().flatten().chain([&config]) {
+            let digest = self.digest(&part.digest)?;
+            if contents.blobs.insert(digest, part.size).is_some_and(|size| size != part.size) {
+                let what = format!("has manifests that do not agree about the size of `{}`", part.digest);
+                return Err(self.problem("image-invalid", &what));
+            }
+        }
+        Ok(platform)
+    }
+
+    /// The platform that a configuration says, if it is there and can be read.
+    fn platform(&self, config: &Descriptor) -> Result<Option<String>, Problem> {
+        let Some(bytes) = self.document(self.digest(&config.digest)?.hex())? else {
+            return Ok(None);
+        };
+        let Ok(config) = serde_json::from_slice::<Config>(&bytes) else {
+            return Ok(None);
+        };
+        let variant = config.variant.filter(|variant| !variant.is_empty());
+        let variant = variant.map(|variant| format!("/{variant}")).unwrap_or_default();
+        let os = config.os.filter(|os| !os.is_empty()).unwrap_or_else(|| "linux".to_owned());
+        Ok(config.architecture.filter(|arch| !arch.is_empty()).map(|arch| format!("{os}/{arch}{variant}")))
+    }
+
+    /// A small file; `None` if there is none.
+    fn document(&self, name: &str) -> Result<Option<Vec<u8>>, Problem> {
+        let path = self.dir.join(name);
+        let shown = self.root.show(&path).display().to_string();
+        match self.root.stat(&path).map_err(Problem::cannot("look at", &shown))? {
+            None => return Ok(None),
+            Some(stat) if stat.kind != Kind::File || stat.size > MAX_DOCUMENT => {
+                let what = format!("is damaged: `{name}` is no file of at most 4 MiB");
+                return Err(self.problem("image-invalid", &what));
+            }
+            Some(_) => {}
+        }
+        match self.root.read(&path) {
+            Ok(found) => Ok(found.map(|(bytes, _)| bytes)),
+            // A disk that cannot read it any more.
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
+                Err(self.problem("image-invalid", &format!("is damaged: `{name}`: {}", words(&error))))
+            }
+            Err(error) => Err(Problem::io("read", &shown, &error)),
+        }
+    }
+
+    fn parse(&self, bytes: &[u8], file: &str) -> Result<Document, Problem> {
+        serde_json::from_slice(bytes).map_err(|error| {
+            self.problem("image-invalid", &format!("has a `{file}` that is malformed: {error}"))
+        })
+    }
+
+    fn digest(&self, text: &str) -> Result<Digest, Problem> {
+        Digest::parse(text).ok_or_else(|| {
+            let what = format!("names `{}`, which is no SHA-256 digest", text.escape_debug());
+            self.problem("image-unsupported", &what)
+        })
+    }
+}
+
+/// The file of an image of a list, in a `dir:` directory.
+pub(super) fn instance_file(digest: &Digest) -> String {
+    format!("{}.manifest.json", digest.hex())
+}
+
+impl Contents {
+    /// How many bytes its blobs have.
+    pub fn bytes(&self) -> u64 {
+        self.blobs.values().sum()
+    }
+
+    /// The platforms of the images that are there, each once.
+    pub fn platforms(&self) -> Vec<&str> {
+        let mut platforms = Vec::new();
+        for instance in self.instances.iter().filter(|instance| instance.is_there) {
+            let platform = instance.platform.as_deref().unwrap_or("unknown");
+            if !platforms.contains(&platform) {
+                platforms.push(platform);
+            }
+        }
+        platforms
+    }
+
+    /// Looks for the images that have to be there: those for `wanted`, or else those that
+    /// were asked for when it was embedded, or else all.
+    ///
+    /// # Errors
+    /// `blob-missing`, or `image-platform` if there is none for a platform.
+    pub(super) fn require(&self, reference: &str, wanted: Option<&[Platform]>) -> Result<(), Problem> {
+        let missing = |instance: &Instance| {
+            let platform = instance.platform.as_deref().unwrap_or("an unknown platform");
+            let message = format!(
+                "the image `{reference}` lacks its part for {platform}: there is no `{}`",
+                instance_file(&instance.digest)
+            );
+            Problem::new("blob-missing", message, FETCH_AGAIN)
+        };
+        let absent = self.instances.iter().find(|instance| !instance.is_there);
+        match (wanted, &self.chosen) {
+            (Some(wanted), _) => {
+                for chosen in self.choose(reference, wanted)? {
+                    if !chosen.is_there {
+                        return Err(missing(chosen));
+                    }
+                }
+                Ok(())
+            }
+            (None, Some(chosen)) => {
+                let is_chosen = |instance: &&Instance| {
+                    instance.platform.as_ref().is_some_and(|platform| chosen.contains(platform))
+                };
+                match self.instances.iter().filter(is_chosen).find(|instance| !instance.is_there) {
+                    Some(instance) => Err(missing(instance)),
+                    None => Ok(()),
+                }
+            }
+            (None, None) => absent.map_or(Ok(()), |instance| Err(missing(instance))),
+        }
+    }
+
+    /// The image for each of these platforms, as engines choose it.
+    ///
+    /// # Errors
+    /// `image-platform` if there is none for one of them.
+    pub(super) fn choose(&self, reference: &str, wanted: &[Platform]) -> Result<Vec<&Instance>, Problem> {
+        let mut chosen: Vec<&Instance> = Vec::new();
+        for platform in wanted {
+            let ranked = self
+                .instances
+                .iter()
+                .filter_map(|instance| Some((platform.rank_of(instance.platform.as_deref()?)?, instance)));
+            let Some((_, best)) = ranked.min_by_key(|(rank, _)| *rank) else {
+                let has: Vec<&str> =
+                    self.instances.iter().filter_map(|instance| instance.platform.as_deref()).collect();
+                let message = format!(
+                    "the image `{reference}` has nothing for {}; it is for {}",
+                    platform.name(),
+                    if has.is_empty() { "no known platform".to_owned() } else { has.join(", ") }
+                );
+                return Err(Problem::new(
+                    "image-platform",
+                    message,
+                    "give another image, or another `--arch`",
+                ));
+            };
+            if !chosen.contains(&best) {
+                chosen.push(best);
+            }
+        }
+        Ok(chosen)
+    }
+
+    /// Its blobs as files of the directory `dir`.
+    pub(super) fn files<'a>(
+        &'a self,
+        dir: &Path,
+    ) -> impl Iterator<Item = (PathBuf, &'a Digest, u64)> + use<'a> {
+        let dir = dir.to_owned();
+        self.blobs.iter().map(move |(digest, size)| (dir.join(digest.hex()), digest, *size))
+    }
+}

@@ -1,0 +1,138 @@
+//! One image, from its registry to a complete directory.
+
+use std::io;
+
+use super::Platforms;
+use super::contents::{Contents, contents, instance_file};
+use super::embed::Options;
+use super::list::Entry;
+use super::record::{RECORD, Record};
+use super::survey::{Depth, survey};
+use super::workshop::Workshop;
+use crate::images::{Digest, Platform};
+use crate::problem::Problem;
+use crate::registry::{self, Access, Extent, Failure, Patience, patiently};
+use crate::store::check::Progress;
+
+/// Fetches the image of `entry` to its directory. `mark` is the name of what is made on
+/// the way, in the directory of the run.
+pub(super) fn fetch(
+    at: &Workshop<'_>,
+    entry: &Entry,
+    options: &Options,
+    mark: &str,
+) -> Result<Contents, Problem> {
+    let patience = Patience { retries: options.retries, delay: options.retry_delay };
+    let result = patiently(patience, || match &options.platforms {
+        Platforms::All => one(at, &entry.reference, Extent::Everything, options, mark),
+        Platforms::These(platforms) => some(at, &entry.reference, platforms, options, mark),
+    })
+    .map_err(|failure| failure.problem)
+    .and_then(|chosen| finish(at, entry, chosen, mark));
+    if result.is_err() {
+        // Space for the others; what cannot be removed now goes with the run.
+        let _ = clear(at, mark);
+    }
+    result
+}
+
+fn clear(at: &Workshop<'_>, mark: &str) -> io::Result<()> {
+    at.filling()?.remove(at.place(mark).as_bytes())
+}
+
+fn failed(problem: Problem) -> Failure {
+    Failure { problem, may_pass: false }
+}
+
+/// Fetches a reference to the directory `mark`; skopeo says which digest it has written.
+fn one(
+    at: &Workshop<'_>,
+    reference: &str,
+    extent: Extent,
+    options: &Options,
+    mark: &str,
+) -> Result<Option<Vec<String>>, Failure> {
+    let cannot = |error: io::Error| failed(Problem::io("write to", &at.shown(), &error));
+    let (place, digest) = (at.place(mark), at.place(&format!("{mark}.digest")));
+    let mut filling = at.filling().map_err(cannot)?;
+    for old in [&place, &digest] {
+        filling.remove(old.as_bytes()).map_err(cannot)?;
+    }
+    let access =
+        Access { authfile: options.authfile.as_deref(), tls_verify: options.tls_verify, lock: at.alive() };
+    registry::fetch(reference, extent, &at.outside(&place), &at.outside(&digest), access)?;
+    let said = at.root.read(&at.inside(&digest)).map_err(cannot)?.map(|(text, _)| text).unwrap_or_default();
+    let manifest = at.inside(&place).join("manifest.json");
+    let written = at.root.read(&manifest).map_err(cannot)?.map(|(bytes, _)| Digest::of(&bytes));
+    let said = Digest::parse(String::from_utf8_lossy(&said).trim());
+    if written.is_none() || said != written {
+        let message = format!("cannot fetch `{reference}`: what is on the disk is not what skopeo wrote");
+        let hint = "see to the disk, and try again";
+        return Err(failed(Problem::new("blob-digest", message, hint)));
+    }
+    Ok(None)
+}
+
+/// Fetches the list of a reference, and of its images those for these platforms. Returns
+/// their platforms, or nothing if there is but one image.
+fn some(
+    at: &Workshop<'_>,
+    reference: &str,
+    platforms: &[Platform],
+    options: &Options,
+    mark: &str,
+) -> Result<Option<Vec<String>>, Failure> {
+    one(at, reference, Extent::ListAlone, options, mark)?;
+    let place = at.place(mark);
+    let list = contents(at.root, &at.inside(&place), reference).map_err(failed)?;
+    let chosen = list.choose(reference, platforms).map_err(failed)?;
+    if !list.is_list {
+        return Ok(None);
+    }
+    let cannot = |error: io::Error| failed(Problem::io("write to", &at.shown(), &error));
+    for instance in &chosen {
+        let part = format!("{mark}.part");
+        let by_digest = format!("{}@{}", registry::repository(reference), instance.digest);
+        one(at, &by_digest, Extent::Everything, options, &part)?;
+        let part = at.place(&part);
+        let mut filling = at.filling().map_err(cannot)?;
+        for name in at.root.list(&at.inside(&part)).map_err(cannot)?.unwrap_or_default() {
+            let Some(name) = name.to_str() else { continue };
+            // As skopeo names them when it fetches all.
+            let to = match name {
+                "version" => continue,
+                "manifest.json" => instance_file(&instance.digest),
+                name if name.starts_with("signature-") => format!("{}.{name}", instance.digest.hex()),
+                name => name.to_owned(),
+            };
+            filling
+                .move_over(format!("{part}/{name}").as_bytes(), format!("{place}/{to}").as_bytes())
+                .map_err(cannot)?;
+        }
+    }
+    Ok(Some(chosen.iter().filter_map(|instance| instance.platform.clone()).collect()))
+}
+
+/// Verifies what was fetched, and puts it to its place.
+fn finish(
+    at: &Workshop<'_>,
+    entry: &Entry,
+    chosen: Option<Vec<String>>,
+    mark: &str,
+) -> Result<Contents, Problem> {
+    let place = at.place(mark);
+    let fetched = contents(at.root, &at.inside(&place), &entry.reference)?;
+    let mut filling = at.filling().map_err(Problem::cannot("open", at.shown()))?;
+    let record = Record::new(&fetched.digest, chosen);
+    at.write(&mut filling, &format!("{place}/{RECORD}"), &record.text())
+        .map_err(Problem::cannot("write to", at.shown()))?;
+    let staged = Entry { directory: place, ..entry.clone() };
+    let looked = survey(at.root, &at.dir, &[staged], None, Depth::Bytes, 1, &Progress::default());
+    let image = looked.images.into_iter().next().expect("one was asked for");
+    if let Some(problem) = image.faults.into_iter().chain(image.not_looked).next() {
+        return Err(problem);
+    }
+    let contents = image.contents.expect("nothing is wrong with it");
+    at.put(mark, &entry.directory, &contents)?;
+    Ok(contents)
+}

@@ -1,0 +1,237 @@
+//! What is there, and whether it is what it should be.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::convert::Infallible;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+
+use sha2::{Digest as _, Sha256};
+
+use super::contents::{Contents, contents};
+use super::list::Entry;
+use crate::host::{Kind, Root};
+use crate::images::{Digest, Platform};
+use crate::problem::{Problem, words};
+use crate::store::build::parallel;
+use crate::store::check::Progress;
+
+/// How many bytes are read at a time.
+const BUFFER: usize = 512 << 10;
+
+/// How closely images are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Manifests are read, and blobs are there with their sizes.
+    Sizes,
+    /// Every byte is read.
+    Bytes,
+}
+
+/// An image that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Looked {
+    /// Its line of the list.
+    pub entry: Entry,
+    /// What it consists of, if its manifests are sound.
+    pub contents: Option<Contents>,
+    /// What is wrong with it.
+    pub faults: Vec<Problem>,
+    /// What could not be looked at.
+    pub not_looked: Vec<Problem>,
+}
+
+impl Looked {
+    /// Whether all of it was looked at, and all of it is as it should be.
+    pub fn is_complete(&self) -> bool {
+        self.contents.is_some() && self.faults.is_empty() && self.not_looked.is_empty()
+    }
+}
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// Every image, in the order of the entries.
+    pub images: Vec<Looked>,
+    /// How many bytes the blobs of all images have, one image after the other.
+    pub bytes: u64,
+    /// How many bytes of them are stored: a file with several names counts once.
+    pub stored: u64,
+}
+
+/// A file that has to have a digest.
+struct Blob<'a> {
+    image: usize,
+    path: PathBuf,
+    digest: &'a Digest,
+    id: (u64, u64),
+    size: u64,
+}
+
+/// Looks at the images of `entries` in the directory `dir`. Those for `platforms` have to
+/// be there, if that is given. `progress` counts the bytes that are hashed.
+pub fn survey(
+    root: &Root,
+    dir: &Path,
+    entries: &[Entry],
+    platforms: Option<&[Platform]>,
+    depth: Depth,
+    jobs: usize,
+    progress: &Progress,
+) -> Survey {
+    let mut images: Vec<Looked> = entries
+        .iter()
+        .map(|entry| {
+            let mut looked =
+                Looked { entry: entry.clone(), contents: None, faults: Vec::new(), not_looked: Vec::new() };
+            let found = contents(root, &dir.join(&entry.directory), &entry.reference);
+            let found =
+                found.and_then(|contents| contents.require(&entry.reference, platforms).map(|()| contents));
+            match found {
+                Ok(contents) => looked.contents = Some(contents),
+                Err(problem) if is_fault(&problem) => looked.faults.push(problem),
+                Err(problem) => looked.not_looked.push(problem),
+            }
+            looked
+        })
+        .collect();
+
+    let all: Vec<Option<Contents>> = images.iter().map(|image| image.contents.clone()).collect();
+    let mut blobs: Vec<Blob<'_>> = Vec::new();
+    for (index, contents) in all.iter().enumerate() {
+        let Some(contents) = contents else { continue };
+        let image = &mut images[index];
+        for (path, digest, size) in contents.files(&dir.join(&entries[index].directory)) {
+            match look_at(root, &entries[index].reference, &path, digest, size) {
+                Ok(id) => blobs.push(Blob { image: index, path, digest, id, size }),
+                Err(problem) if is_fault(&problem) => image.faults.push(problem),
+                Err(problem) => image.not_looked.push(problem),
+            }
+        }
+    }
+    let mut seen = HashSet::new();
+    let unique: Vec<&Blob<'_>> = blobs.iter().filter(|blob| seen.insert(blob.id)).collect();
+    let bytes = blobs.iter().map(|blob| blob.size).sum();
+    let stored = unique.iter().map(|blob| blob.size).sum();
+    if depth == Depth::Bytes {
+        progress.total.fetch_add(stored, Ordering::Relaxed);
+        let found: Mutex<HashMap<(u64, u64), Result<Digest, std::io::Error>>> = Mutex::new(HashMap::new());
+        let done = parallel::run(
+            &unique,
+            jobs,
+            |blob| blob.size,
+            |blob| {
+                let digest = hash(root, &blob.path, progress);
+                found.lock().expect("no thread panics with the lock").insert(blob.id, digest);
+                Ok::<(), Infallible>(())
+            },
+        );
+        let Ok(_) = done;
+        let found = found.into_inner().expect("no thread panics with the lock");
+        for blob in &blobs {
+            let image = &mut images[blob.image];
+            let reference = &image.entry.reference;
+            let shown = root.show(&blob.path).display().to_string();
+            match &found[&blob.id] {
+                Ok(digest) if digest == blob.digest => {}
+                Ok(digest) => {
+                    let what = format!("`{}` has the digest `{digest}`", blob.digest.hex());
+                    image.faults.push(damaged(reference, "blob-digest", &what));
+                }
+                Err(error) if is_unreadable(error) => {
+                    image.faults.push(damaged(
+                        reference,
+                        "blob-digest",
+                        &format!("`{shown}`: {}", words(error)),
+                    ));
+                }
+                Err(error) => image.not_looked.push(Problem::io("read", &shown, error)),
+            }
+        }
+    }
+    drop(blobs);
+    Survey { images, bytes, stored }
+}
+
+/// Whether a problem says that an image is not what it should be, and not that it could
+/// not be looked at.
+pub(super) fn is_fault(problem: &Problem) -> bool {
+    const FAULTS: [&str; 7] = [
+        "blob-digest",
+        "blob-missing",
+        "embedded-missing",
+        "embedded-other",
+        "image-invalid",
+        "image-platform",
+        "image-unsupported",
+    ];
+    FAULTS.contains(&problem.id)
+}
+
+fn damaged(reference: &str, id: &'static str, what: &str) -> Problem {
+    let message = format!("the image `{reference}` is damaged: {what}");
+    Problem::new(id, message, "`storagectl embed-images` fetches it again")
+}
+
+/// The disk cannot read it any more.
+fn is_unreadable(error: &std::io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+}
+
+/// The identity of a file that has the right size.
+fn look_at(
+    root: &Root,
+    reference: &str,
+    path: &Path,
+    digest: &Digest,
+    size: u64,
+) -> Result<(u64, u64), Problem> {
+    let shown = root.show(path).display().to_string();
+    match root.stat(path).map_err(Problem::cannot("look at", shown))? {
+        Some(stat) if stat.kind == Kind::File && stat.size == size => Ok(stat.id),
+        Some(stat) if stat.kind == Kind::File => {
+            let what = format!("`{}` has {} bytes instead of {size}", digest.hex(), stat.size);
+            Err(damaged(reference, "blob-digest", &what))
+        }
+        Some(_) => Err(damaged(reference, "blob-missing", &format!("`{}` is no file", digest.hex()))),
+        None => Err(damaged(reference, "blob-missing", &format!("there is no `{}`", digest.hex()))),
+    }
+}
+
+fn hash(root: &Root, path: &Path, progress: &Progress) -> std::io::Result<Digest> {
+    let mut file = root.open_part(path)?.ok_or(std::io::ErrorKind::NotFound)?;
+    file.will_be_read();
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; BUFFER.min(usize::try_from(file.size()).unwrap_or(BUFFER)).max(1)];
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(Digest::finish(hash));
+        }
+        hash.update(&buffer[..count]);
+        progress.done.fetch_add(count as u64, Ordering::Relaxed);
+    }
+}
+
+/// The directories of images in `dir` that the list does not name.
+///
+/// # Errors
+/// If `dir` cannot be read.
+pub fn unlisted(root: &Root, dir: &Path, entries: &[Entry]) -> Result<Vec<String>, Problem> {
+    let shown = root.show(dir).display().to_string();
+    let names = root.list(dir).map_err(Problem::cannot("read", &shown))?.unwrap_or_default();
+    let listed: BTreeMap<&str, ()> = entries.iter().map(|entry| (entry.directory.as_str(), ())).collect();
+    let mut unlisted = Vec::new();
+    for name in names.iter().filter_map(|name| name.to_str()) {
+        let is_name = name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if !is_name || listed.contains_key(name) {
+            continue;
+        }
+        let stat = root.stat(&dir.join(name)).map_err(Problem::cannot("look at", &shown))?;
+        if stat.is_some_and(|stat| stat.kind == Kind::Directory) {
+            unlisted.push(name.to_owned());
+        }
+    }
+    Ok(unlisted)
+}

@@ -1,0 +1,191 @@
+//! A run that changes an embedded directory: its lock, and the directory in which it
+//! makes what is new.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::OFlags;
+
+use super::contents::Contents;
+use super::links::Links;
+use super::list::LIST;
+use crate::host::{self, Attire, Filling, LockError, Root};
+use crate::problem::Problem;
+
+/// Directories of runs have this prefix. What is found with it and not locked is left
+/// from a run that was killed.
+const STAGING: &str = ".storagectl-new-";
+
+/// How long another run is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The run.
+pub(super) struct Workshop<'a> {
+    pub(super) root: &'a Root,
+    /// The embedded directory, without symlinks on the way, inside the tree.
+    pub(super) dir: PathBuf,
+    /// The directory of the run in it.
+    pub(super) staging: String,
+    pub(super) links: Links,
+    sync: bool,
+    /// The sign of a run that lives; children have it, too.
+    alive: OwnedFd,
+    /// One run at a time.
+    _lock: OwnedFd,
+}
+
+impl Drop for Workshop<'_> {
+    fn drop(&mut self) {
+        // A courtesy: the next run does it otherwise.
+        if let Ok(mut filling) = self.filling() {
+            let _ = filling.remove(self.staging.as_bytes());
+        }
+    }
+}
+
+impl<'a> Workshop<'a> {
+    /// Makes the directory if it is missing, locks it, removes what killed runs left, and
+    /// makes a directory for this one.
+    pub(super) fn open(root: &'a Root, dir: &Path, sync: bool) -> Result<Self, Problem> {
+        let shown = root.show(dir).display().to_string();
+        root.create_dirs(dir, 0o755).map_err(Problem::cannot("create the directory", &shown))?;
+        let dir = root.resolve(dir).map_err(Problem::cannot("find", &shown))?.path;
+        let opened =
+            root.open(&dir, OFlags::PATH | OFlags::DIRECTORY).map_err(Problem::cannot("open", &shown))?;
+        let lock = host::lock(&opened, PATIENCE).map_err(|error| match error {
+            LockError::Busy => {
+                let message = format!("another run keeps `{shown}` locked");
+                Problem::new("busy", message, "wait until it is done and try again")
+            }
+            LockError::Io(error) => Problem::io("lock", &shown, &error),
+        })?;
+        let mut filling = root.filling(&dir).map_err(Problem::cannot("open", &shown))?;
+        for name in root.list(&dir).map_err(Problem::cannot("read", &shown))?.unwrap_or_default() {
+            let name = name.as_encoded_bytes();
+            // A child of a killed run may still live; the run after that finds it.
+            if name.starts_with(STAGING.as_bytes())
+                && filling.try_lock(name).map_err(Problem::cannot("lock", &shown))?.is_some()
+            {
+                filling.remove(name).map_err(Problem::cannot("clean up", &shown))?;
+            }
+        }
+        for number in 0..1000 {
+            let staging = format!("{STAGING}{}-{number}", std::process::id());
+            match filling.directory(staging.as_bytes()) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                result => result.map_err(Problem::cannot("make a directory in", &shown))?,
+            }
+            let alive = filling.try_lock(staging.as_bytes()).map_err(Problem::cannot("lock", &shown))?;
+            let Some(alive) = alive else { continue };
+            return Ok(Self { root, dir, staging, links: Links::default(), sync, alive, _lock: lock });
+        }
+        let message = format!("other runs keep `{shown}` busy");
+        Err(Problem::new("busy", message, "wait for them and try again"))
+    }
+
+    /// What children are given.
+    pub(super) fn alive(&self) -> BorrowedFd<'_> {
+        self.alive.as_fd()
+    }
+
+    pub(super) fn filling(&self) -> io::Result<Filling> {
+        self.root.filling(&self.dir)
+    }
+
+    /// A name in the directory of the run.
+    pub(super) fn place(&self, name: &str) -> String {
+        format!("{}/{name}", self.staging)
+    }
+
+    /// A path in the embedded directory, inside the tree.
+    pub(super) fn inside(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// The same path for other programs.
+    pub(super) fn outside(&self, name: &str) -> PathBuf {
+        self.root.show(&self.dir.join(name))
+    }
+
+    pub(super) fn shown(&self) -> String {
+        self.root.show(&self.dir).display().to_string()
+    }
+
+    /// Puts the complete image at `staged`, a name in the directory of the run, to its
+    /// place `name`, with what is shared linked and everything synced.
+    pub(super) fn put(&self, staged: &str, name: &str, contents: &Contents) -> Result<(), Problem> {
+        let path = self.place(staged);
+        let cannot = |error: io::Error| Problem::io("write to", &self.shown(), &error);
+        let mut filling = self.filling().map_err(cannot)?;
+        self.links.link(self, &mut filling, &path, contents, staged).map_err(cannot)?;
+        if self.sync {
+            for file in self.root.list(&self.inside(&path)).map_err(cannot)?.unwrap_or_default() {
+                let file = [path.as_bytes(), b"/", file.as_encoded_bytes()].concat();
+                filling.existing_file(&file).and_then(|file| file.sync()).map_err(cannot)?;
+            }
+            filling.inside(path.as_bytes()).and_then(|dir| dir.sync()).map_err(cannot)?;
+        }
+        if filling.has(name.as_bytes()).map_err(cannot)? {
+            let aside = self.place(&format!("{staged}.old"));
+            filling
+                .take_place(path.as_bytes(), name.as_bytes(), aside.as_bytes(), b"manifest.json")
+                .map_err(cannot)?;
+            for old in [&path, &aside] {
+                filling.remove(old.as_bytes()).map_err(cannot)?;
+            }
+        } else {
+            let mut to = self.filling().map_err(cannot)?;
+            filling.move_to(path.as_bytes(), &mut to, name.as_bytes()).map_err(cannot)?;
+        }
+        if self.sync {
+            filling.sync().map_err(cannot)?;
+        }
+        self.links.know(self, name, contents).map_err(cannot)
+    }
+
+    /// A new file with everybody's mode.
+    pub(super) fn write(&self, filling: &mut Filling, path: &str, content: &[u8]) -> io::Result<()> {
+        let file = filling.file(path.as_bytes())?;
+        file.write(content)?;
+        let uid = rustix::process::geteuid().as_raw();
+        let gid = rustix::process::getegid().as_raw();
+        file.open_to_all(&Attire { mode: 0o644, uid, gid, mtime: (0, 0), attributes: &[] })?;
+        if self.sync { file.sync() } else { Ok(()) }
+    }
+
+    /// Makes `text` the list.
+    pub(super) fn write_list(&self, text: &str) -> Result<(), Problem> {
+        let shown = self.root.show(&self.inside(LIST)).display().to_string();
+        let write = || -> io::Result<()> {
+            let mut filling = self.filling()?;
+            let new = self.place(LIST);
+            self.write(&mut filling, &new, text.as_bytes())?;
+            filling.move_over(new.as_bytes(), LIST.as_bytes())?;
+            if self.sync { filling.sync() } else { Ok(()) }
+        };
+        write().map_err(Problem::cannot("write", shown))
+    }
+
+    /// Removes the directory `name`, so that it is there whole or not at all.
+    pub(super) fn discard(&self, name: &str) -> Result<(), Problem> {
+        let remove = || -> io::Result<()> {
+            let mut filling = self.filling()?;
+            let gone = self.place(&format!("{name}.gone"));
+            let mut to = self.filling()?;
+            match filling.move_to(name.as_bytes(), &mut to, gone.as_bytes()) {
+                Ok(_) => filling.remove(gone.as_bytes()),
+                // A lower layer of overlayfs: its directories can only be removed.
+                Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                    filling.remove(format!("{name}/manifest.json").as_bytes())?;
+                    filling.remove(name.as_bytes())
+                }
+                Err(error) => Err(error),
+            }?;
+            if self.sync { filling.sync() } else { Ok(()) }
+        };
+        let shown = self.root.show(&self.inside(name)).display().to_string();
+        remove().map_err(Problem::cannot("remove", shown))
+    }
+}
