@@ -8,6 +8,7 @@ use crate::declare::declarations;
 use crate::dependents::{self, Cleaned};
 use crate::plan::{self, ApplyOptions, Host, Outcome, StoreResult};
 use crate::problem::Problem;
+use crate::sealed;
 
 const AFTER_HELP: &str = "\
 Declarations are read from /usr/lib/storagectl/stores.d (packages),
@@ -21,6 +22,16 @@ to /dev/null masks it. A declaration, such as app.toml:
   comment = \"images of the app\"
   position = \"first\"         # or \"last\"; or before = \"/p\", or after = \"/p\"
   condition = { path-exists = \"/usr/bin/app\", architecture = [\"x86_64\"] }
+
+A sealed store is a squashfs file that a unit of systemd's mounts:
+
+  [[store]]
+  path = \"/run/storagectl/stores/app-1.0-1\"
+  sealed = \"/usr/lib/app/containers/1.0-1.squashfs\"
+
+On a running system it is mounted now, else when the system starts, and listed
+then. One that is not declared any more stays mounted, and listed behind the
+others, while something is built on it, and goes at the next boot at the latest.
 
 `storagectl init-store --declare NAME PATH` writes one.";
 
@@ -53,11 +64,13 @@ impl Apply {
             .into());
         }
         let declarations = declarations(&host.root)?;
-        let outcome = plan::apply(&host, &declarations, ApplyOptions { boot: self.boot }, common.mode())?;
+        let options = ApplyOptions { boot: self.boot };
+        let (outcome, not_mounted) = sealed::apply(&host, &declarations, options, common.mode())?;
         let cleaned = if self.boot { dependents(common, &host, &outcome, output) } else { None };
-        report::report_all(common, &host, &outcome, &declarations.problems, cleaned.as_ref(), output)?;
+        let problems = [declarations.problems, not_mounted].concat();
+        report::report_all(common, &host, &outcome, &problems, cleaned.as_ref(), output)?;
         let refused = |(_, result): &(String, StoreResult)| matches!(result, StoreResult::Skipped { id, .. } if *id != "store-missing");
-        let negative = !declarations.problems.is_empty() || outcome.plan.stores.iter().any(refused);
+        let negative = !problems.is_empty() || outcome.plan.stores.iter().any(refused);
         Ok(if negative { ExitCode::from(NO) } else { ExitCode::SUCCESS })
     }
 }

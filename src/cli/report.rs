@@ -107,7 +107,7 @@ fn tell(
                     diff: change.diff(host),
                 })
                 .collect(),
-            notes: notes(outcome, true).chain(notes(outcome, false)).collect(),
+            notes: notes(outcome, true).chain(notes(outcome, false)).chain(stays(outcome)).collect(),
             warnings: warnings(outcome).map(|(id, message)| WarningLine { id, message }).collect(),
             errors: problems.iter().map(ErrorLine::of).collect(),
             dependents: clean_dependents::lines(host, cleaned),
@@ -139,7 +139,14 @@ fn notes(outcome: &Outcome, first: bool) -> impl Iterator<Item = &str> {
 fn warnings(outcome: &Outcome) -> impl Iterator<Item = (&str, &str)> {
     outcome.plan.notes.iter().filter_map(|note| match note {
         Note::Warning(id, text) => Some((*id, text.as_str())),
-        Note::First(_) | Note::Then(_) => None,
+        Note::First(_) | Note::Then(_) | Note::Stays(_) => None,
+    })
+}
+
+fn stays(outcome: &Outcome) -> impl Iterator<Item = &str> {
+    outcome.plan.notes.iter().filter_map(|note| match note {
+        Note::Stays(text) => Some(text.as_str()),
+        _ => None,
     })
 }
 
@@ -172,6 +179,9 @@ fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> a
                 output.warning(&format!("`{path}` is declared, but not listed: {reason}"));
             }
             StoreResult::Unmet { reason } => output.detail(&format!("`{path}` is not wanted here: {reason}")),
+            StoreResult::AtBoot { sealed } => {
+                output.status(&format!("`{sealed}` is mounted at `{path}` and listed when the system starts"))
+            }
             StoreResult::SetAside => {
                 output.status(&format!("{would}set `{path}` aside in `{file}`: its directory is missing"));
             }
@@ -185,6 +195,9 @@ fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> a
     }
     for text in notes(outcome, false) {
         output.status(&format!("{would}{text}"));
+    }
+    for text in stays(outcome) {
+        output.status(text);
     }
     for (_, text) in warnings(outcome) {
         output.warning(text);

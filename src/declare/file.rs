@@ -1,11 +1,17 @@
 //! One declaration file: text in, stores out.
 
+use std::path::Path;
+
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::architecture;
 use crate::conf::{Fault, Position};
 use crate::store::store_path;
+
+/// Where sealed stores are mounted: in /run, since no package and no read-only /usr may
+/// have anything to do with the mount points.
+pub const SEALED_STORES: &str = "/run/storagectl/stores";
 
 /// A declared store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +26,8 @@ pub struct Declared {
     pub comment: Option<String>,
     /// When it is wanted.
     pub condition: Condition,
+    /// The squashfs file that is mounted there, if it is sealed in one.
+    pub sealed: Option<String>,
 }
 
 /// What has to be true for a store to be wanted.
@@ -53,6 +61,8 @@ struct Store {
     comment: Option<Spanned<String>>,
     #[serde(default)]
     condition: Conditions,
+    #[serde(default)]
+    sealed: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -105,6 +115,7 @@ pub fn parse(name: &str, text: &str) -> Result<Vec<Declared>, Fault> {
         stores.push(Declared {
             name: name.to_owned(),
             position: position(&store, &path)?,
+            sealed: sealed(&store, &path)?,
             path,
             comment: store.comment.map(Spanned::into_inner).filter(|comment| !comment.is_empty()),
             condition: condition(&store.condition)?,
@@ -163,6 +174,22 @@ fn position(store: &Store, path: &str) -> Result<Position, Fault> {
     })
 }
 
+/// A sealed store has its mount point where nobody else has anything, since `apply` makes
+/// and removes it.
+fn sealed(store: &Store, path: &str) -> Result<Option<String>, Fault> {
+    let Some(file) = &store.sealed else {
+        return Ok(None);
+    };
+    if Path::new(path).parent() != Some(Path::new(SEALED_STORES)) {
+        return Err(fault(
+            format!("`{path}` is not a mount point of sealed stores"),
+            &store.path.span(),
+            "choose a name directly below `/run/storagectl/stores`",
+        ));
+    }
+    checked(file).map(Some)
+}
+
 fn condition(given: &Conditions) -> Result<Condition, Fault> {
     let path_exists = match &given.path_exists {
         Some(path) if !path.get_ref().trim_start_matches('!').starts_with('/') => {
@@ -212,6 +239,11 @@ mod tests {
         assert_eq!(stores[1].position, Position::After("/usr/lib/app/images".to_owned()));
         assert_eq!(stores[1].condition.architectures, ["x86-64", "arm64"]);
         assert_eq!(parse("app", "# nothing\n"), Ok(vec![]));
+        let stores = parse(
+            "app",
+            "[[store]]\npath = '/run/storagectl/stores/a-1'\nsealed = '/usr/lib/a/1.squashfs'\n",
+        );
+        assert_eq!(stores.unwrap()[0].sealed.as_deref(), Some("/usr/lib/a/1.squashfs"));
     }
 
     #[test]
@@ -231,6 +263,8 @@ mod tests {
             ),
             ("[[store]]\npath = '/a'\ncondition.path-exists = 'x'\n", "not an absolute path", "'x'"),
             ("[[store]]\npath = '/a'\n[[store]]\npath = '/a/'\n", "declared twice", "'/a/'"),
+            ("[[store]]\npath = '/a'\nsealed = '/b'\n", "not a mount point", "'/a'"),
+            ("[[store]]\npath = '/run/storagectl/stores/a'\nsealed = 'b'\n", "is not absolute", "'b'"),
             ("[[store]]\ncomment = 'x'\n", "missing key `path`", "[[store]]"),
             ("[[store]\n", "", "\n"),
         ] {

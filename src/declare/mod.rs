@@ -17,6 +17,6 @@ mod read;
 mod write;
 
 pub use arrange::{Want, arranged};
-pub use file::{Condition, Declared, parse};
+pub use file::{Condition, Declared, SEALED_STORES, parse};
 pub use read::{ADMIN, Declarations, RUN, VENDOR, declarations, is_name};
 pub use write::declare;

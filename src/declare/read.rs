@@ -27,6 +27,9 @@ pub struct Declarations {
     pub problems: Vec<Problem>,
     /// The names of those files.
     pub faulty: Vec<String>,
+    /// Mount points of sealed stores that are not declared any more and are still in use:
+    /// they stay listed, behind all others ([`crate::sealed`]).
+    pub former: Vec<String>,
 }
 
 /// Reads the declarations of the system in `root`.

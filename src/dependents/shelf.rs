@@ -11,7 +11,7 @@ use super::own::Record;
 use crate::host::{Kind, Root, is_mount_point};
 use crate::problem::words;
 use crate::store::unit_name;
-use crate::store::{MARKER, is_gone};
+use crate::store::{MARKER, awaited, is_gone};
 
 /// The layers of a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,6 +59,9 @@ pub(super) fn read(root: &Root, path: &str, driver: &str) -> Result<Shelf, Unrea
         Some(stat) if stat.kind == Kind::Directory => {}
         Some(_) => return Err("is not a directory".to_owned().into()),
         None => return Err("does not exist".to_owned().into()),
+    }
+    if let Some(file) = awaited(root, dir).map_err(cannot)? {
+        return Err(format!("is not there yet: `{}` is not mounted", file.display()).into());
     }
     if let Some(at) = awaited_mount(root, dir).map_err(cannot)? {
         let at = at.display();

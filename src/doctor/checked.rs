@@ -11,6 +11,7 @@ use crate::engine::{Engines, Profile};
 use crate::lint::{self, Input};
 use crate::plan::{self, ApplyOptions, Host, Mode};
 use crate::problem::{Problem, Severity};
+use crate::sealed;
 use crate::store::check::{self, Progress, Request, Scope};
 
 /// What the checks found.
@@ -165,7 +166,7 @@ impl Checked {
                 Problem::new("io", format!("{error:#}"), "see to what the system says and try again")
             }
         };
-        let declarations = match declarations(&host.root) {
+        let mut declarations = match declarations(&host.root) {
             Ok(declarations) => declarations,
             Err(error) => return not_looked.push(could_not(error)),
         };
@@ -182,6 +183,9 @@ impl Checked {
                 format!("`{path}` is set aside: its directory was missing at boot"),
                 format!("`storagectl apply` lists it when it is there, `storagectl remove-store {path}` forgets it"),
             ));
+        }
+        if let Err(error) = sealed::keep_former(host, &mut declarations) {
+            return not_looked.push(could_not(error));
         }
         let outcome = plan::apply(host, &declarations, ApplyOptions::default(), Mode::DryRun);
         if outcome.is_ok_and(|outcome| !outcome.plan.is_empty()) {

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::forecast::Place;
 use crate::conf::{Leaf, clean};
+use crate::declare::SEALED_STORES;
 use crate::engine::{Engines, Program, Reading, driver_in_use};
 use crate::host::{Kind, Root};
 use crate::problem::Problem;
@@ -116,7 +117,9 @@ impl Storage {
                 false
             }
         };
-        let in_memory = asked(root.is_in_memory(path));
+        // A sealed store is mounted there at each boot.
+        let is_sealed = path.starts_with(SEALED_STORES);
+        let in_memory = !is_sealed && asked(root.is_in_memory(path));
         // Whoever built a tree syncs it as a whole.
         let synced = root.is_tree() || asked(root.is_read_only(path));
         let images = store::images(root, path, &driver).map_err(|error| unreadable(&shown, &error));

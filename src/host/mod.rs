@@ -9,11 +9,13 @@
 
 mod attributes;
 mod copy;
+mod engine_processes;
 mod exchange;
 mod file_part;
 mod filling;
 mod lock;
 mod mount_point;
+mod mounting;
 mod private_dir;
 mod reboot;
 mod record_lock;
@@ -25,10 +27,12 @@ mod subtree;
 mod walk;
 
 pub use attributes::Attributes;
+pub use engine_processes::{EngineProcess, engine_processes_at};
 pub use file_part::FilePart;
 pub use filling::{Attire, Bare, Filling, NewFile};
 pub use lock::{LockError, lock};
 pub use mount_point::is_mount_point;
+pub use mounting::{start_unit, unmount};
 pub use private_dir::PrivateDir;
 pub use record_lock::RecordLock;
 pub use rename::rename;

@@ -231,6 +231,16 @@ impl Follow<'_> {
                 decided.results.push((path.clone(), StoreResult::Listed { alias: Some(alias) }));
                 continue;
             }
+            // /run is no part of an image, so there it would be an entry for nothing.
+            if let Some(file) = &declared.sealed
+                && !self.is_there(path)?
+                && self.is_offline()
+                && !listed.contains(path)
+            {
+                let sealed = file.clone();
+                decided.results.push((path.clone(), StoreResult::AtBoot { sealed }));
+                continue;
+            }
             match self.refusal(before, declared) {
                 Ok(expected) => {
                     decided.wants.push(declared.into());
@@ -246,6 +256,15 @@ impl Follow<'_> {
                 }
             }
         }
+        for path in &self.declarations.former {
+            // Behind all others: engines take an image from the first store that has its name.
+            let mark = match marks.get(path) {
+                Some(None) => continue,
+                Some(Some(mark)) => mark.clone(),
+                None => former_mark(path),
+            };
+            decided.wants.push(Want { path: path.clone(), position: Position::Last, mark });
+        }
         for (declared, reason) in &self.declarations.unmet {
             decided.results.push((declared.path.clone(), StoreResult::Unmet { reason: reason.clone() }));
         }
@@ -254,10 +273,12 @@ impl Follow<'_> {
 
     /// Why a declared store is not listed, or whether it is only there later.
     fn refusal(&self, settings: &Settings, declared: &Declared) -> anyhow::Result<bool> {
-        let (host, path) = (self.host, Path::new(&declared.path));
-        let there = host.root.stat(path).map_err(host.cannot("look at", path))?.is_some();
-        let offline = !self.options.boot && (host.root.is_tree() || !is_booted());
-        let expected = !there && offline && provided_at_boot(&host.root, &declared.path)?;
+        let host = self.host;
+        let there = self.is_there(&declared.path)?;
+        let offline = self.is_offline();
+        // What is sealed is there at boot, or as soon as this is no dry run.
+        let expected = !there
+            && (declared.sealed.is_some() || (offline && provided_at_boot(&host.root, &declared.path)?));
         if !there && !expected {
             let (message, hint) = if offline {
                 (
@@ -276,6 +297,16 @@ impl Follow<'_> {
             &AddOptions { allow_missing: true, ..AddOptions::default() },
         )?;
         Ok(expected)
+    }
+
+    fn is_there(&self, path: &str) -> anyhow::Result<bool> {
+        let path = Path::new(path);
+        Ok(self.host.root.stat(path).map_err(self.host.cannot("look at", path))?.is_some())
+    }
+
+    /// Whether this is a system that does not run: what boot brings is not there.
+    fn is_offline(&self) -> bool {
+        !self.options.boot && (self.host.root.is_tree() || !is_booted())
     }
 
     /// The main file's text with all of this done to it.
@@ -516,6 +547,12 @@ impl Follow<'_> {
         }
         Ok(told)
     }
+}
+
+/// Whose a store is that is not declared any more and has lost its entry.
+fn former_mark(path: &str) -> Mark {
+    let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
+    Mark { name: name.replace(['~', '^'], "_"), comment: None }
 }
 
 /// How many entries stand before the one for `path` in `here`, of those that `there` has too.

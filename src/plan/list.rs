@@ -11,7 +11,7 @@ use super::snapshot::{Host, Snapshot};
 use crate::conf::{self, Mark, StoreList, clean};
 use crate::engine::{Origin, Profile, Settings};
 use crate::host::Kind;
-use crate::store::count_images;
+use crate::store::{awaited, count_images};
 
 /// A listed store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,6 +42,8 @@ pub struct ListedStore {
 pub enum State {
     /// A directory whose images can be read.
     Present,
+    /// The mount point of a sealed store that is not mounted: engines find no image.
+    NotMounted,
     /// Nothing: engines stop.
     Missing,
     /// No directory: engines stop.
@@ -58,6 +60,7 @@ impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Present => "present",
+            Self::NotMounted => "not mounted",
             Self::Missing => "missing",
             Self::NotDirectory => "not a directory",
             Self::Malformed => "malformed",
@@ -164,6 +167,9 @@ fn look(host: &Host, path: &str, driver: &str) -> (State, Option<usize>) {
         Ok(None) => (State::Missing, None),
         Ok(Some(stat)) if stat.kind != Kind::Directory => (State::NotDirectory, None),
         Err(_) => (State::Unreadable, None),
+        Ok(Some(_)) if awaited(&host.root, Path::new(&path)).is_ok_and(|file| file.is_some()) => {
+            (State::NotMounted, None)
+        }
         Ok(Some(_)) => match count_images(&host.root, Path::new(&path), driver) {
             Ok(count) => (State::Present, Some(count)),
             Err(error) if error.is::<serde_json::Error>() => (State::Malformed, None),

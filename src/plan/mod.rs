@@ -106,6 +106,12 @@ pub enum StoreResult {
         /// What is not as the condition wants it.
         reason: String,
     },
+    /// It is declared and sealed, and this system does not run: it is mounted and listed
+    /// when it does.
+    AtBoot {
+        /// The file that is mounted.
+        sealed: String,
+    },
     /// Nobody owns its entry and its directory is gone: the entry is a comment now.
     SetAside,
     /// It was set aside and is listed again.
@@ -119,6 +125,8 @@ pub enum Note {
     First(String),
     /// Something that the plan does in the end.
     Then(String),
+    /// Something that the plan leaves as it is, and why.
+    Stays(String),
     /// Something that is wrong and was so before: a stable name and a sentence.
     Warning(&'static str, String),
 }

@@ -4,16 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::unit::{mount_unit, mount_unit_name};
 use crate::conf::quoted;
-use crate::declare::{VENDOR, is_name};
+use crate::declare::{SEALED_STORES, VENDOR, is_name};
 use crate::problem::Problem;
-use crate::store::{MARKER as STORE_MARKER, store_path};
-
-/// Where sealed stores are mounted.
-pub const STORES: &str = "/run/storagectl/stores";
-
-/// The file in a mount point that holds the path of what is to be mounted there. It is
-/// seen only while nothing is mounted.
-pub const MARKER: &str = ".storagectl-sealed";
+use crate::store::{AWAITING, MARKER, store_path};
 
 /// Directories that other packages have on every system, so that no package of images
 /// has to own them.
@@ -75,7 +68,7 @@ pub fn image_path(base: &str, build: &str) -> PathBuf {
 
 /// Where it is mounted.
 pub fn mount_point(name: &str, build: &str) -> PathBuf {
-    Path::new(STORES).join(format!("{name}-{build}"))
+    Path::new(SEALED_STORES).join(format!("{name}-{build}"))
 }
 
 fn text(path: String, text: String) -> Shipped {
@@ -164,8 +157,8 @@ fn empty_store(at: &str, image: &str) -> String {
          d! {at}/overlay-layers 0755 root root -\n\
          f! {at}/overlay-images/images.lock 0644 root root -\n\
          f! {at}/overlay-layers/layers.lock 0644 root root -\n\
-         f! {at}/{STORE_MARKER} 0644 root root -\n\
-         f! {at}/{MARKER} 0644 root root - {image}\\n\n"
+         f! {at}/{MARKER} 0644 root root -\n\
+         f! {at}/{AWAITING} 0644 root root - {image}\\n\n"
     )
 }
 

@@ -23,11 +23,15 @@
 //!
 //! An upgrade brings another file, another mount point and another unit beside the old
 //! ones. rpm deletes the old file; the loop device keeps it until it is not mounted any
-//! more. So [`crate::plan::apply()`] can mount and list the new store at once, and keep
-//! the old one, behind the new, until nothing builds on it.
+//! more. So [`apply()`] can mount and list the new store at once, and keep the old one,
+//! behind the new, while a container or an image of an own storage builds on it, or an
+//! engine runs that was started with it. A reboot ends all of that: there is only the new
+//! one then.
 
+mod apply;
 mod files;
 mod unit;
 
-pub use files::{MARKER, Package, STORES, Shipped, What, image_path, mount_point};
+pub use apply::{apply, keep_former};
+pub use files::{Package, Shipped, What, image_path, mount_point};
 pub use unit::mount_unit_name;

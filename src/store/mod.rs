@@ -5,6 +5,7 @@
 //! [`content_harms`] is what decides whether engines start at all with the store
 //! listed; [`check`] looks at everything.
 
+mod awaiting;
 pub mod build;
 pub mod check;
 mod driver;
@@ -20,6 +21,7 @@ mod records;
 pub mod seal;
 mod writable;
 
+pub use awaiting::{AWAITING, awaited, prepare, withdraw};
 pub use driver::driver_of;
 pub use gone::is_gone;
 pub use harm::{Harm, Scope, content_harms};

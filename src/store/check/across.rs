@@ -154,6 +154,14 @@ pub(super) fn not_mounted(root: &crate::host::Root, path: &Path, report: &mut Re
     let Some(name) = path.to_str() else {
         return Ok(false);
     };
+    if let Some(file) = super::super::awaited(root, path)? {
+        let unit = super::super::unit_name(name, "mount");
+        let message = format!("the store is sealed in `{}`, which is not mounted", file.display());
+        let hint = format!("`systemctl start '{unit}'`, or see `systemctl status '{unit}'` why it is not");
+        let finding = Finding::new("not-mounted", path, message, hint);
+        report.put(finding.silently(Engines::ALL, "see no image of this store"));
+        return Ok(true);
+    }
     let Some(unit) = super::super::mount_unit(root, name)? else {
         return Ok(false);
     };

@@ -1,0 +1,207 @@
+//! Mounting what is declared, keeping what is in use, and unmounting the rest.
+
+use std::path::Path;
+
+use super::unit::mount_unit_name;
+use crate::conf::clean;
+use crate::declare::{Declarations, SEALED_STORES};
+use crate::dependents::needed;
+use crate::engine::Profile;
+use crate::host::{absent, engine_processes_at, is_booted, is_mount_point, start_unit, unmount};
+use crate::plan::{self, ApplyOptions, Host, Mode, Note, Outcome};
+use crate::problem::{Problem, words};
+use crate::store::{awaited, prepare, withdraw};
+
+/// Does what [`plan::apply`] does. Before that, declared stores that are sealed are mounted
+/// where systemd runs, and at boot each gets at least its mount point; former ones stay
+/// listed while something builds on them. After it the others are unmounted.
+///
+/// Returns also what could not be mounted or unmounted, which keeps nothing else from
+/// being done.
+///
+/// # Errors
+/// Those of [`plan::apply`], and a [`Problem`] if it cannot be told what is mounted.
+pub fn apply(
+    host: &Host,
+    declarations: &Declarations,
+    options: ApplyOptions,
+    mode: Mode,
+) -> anyhow::Result<(Outcome, Vec<Problem>)> {
+    let mut notes = Vec::new();
+    let mut problems = Vec::new();
+    if host.config.is_none() {
+        mount(host, declarations, options, mode, &mut notes, &mut problems)?;
+    }
+    let mut declarations = declarations.clone();
+    let kept = keep_former(host, &mut declarations)?;
+    let mut outcome = plan::apply(host, &declarations, options, mode)?;
+    let mounted = !notes.is_empty();
+    for (path, why) in &kept {
+        outcome.plan.notes.push(Note::Stays(format!("`{path}` stays mounted: {why}")));
+    }
+    let retired = match host.config.is_none() && !host.root.is_tree() {
+        true => retire(host, &declarations, mode, &mut problems)?,
+        false => Vec::new(),
+    };
+    outcome.committed |= mode == Mode::Commit && (mounted || !retired.is_empty());
+    outcome.plan.notes.extend(notes);
+    outcome.plan.notes.extend(retired.into_iter().map(|path| Note::Then(format!("unmounted `{path}`"))));
+    Ok((outcome, problems))
+}
+
+fn is_mounted(host: &Host, path: &Path) -> anyhow::Result<bool> {
+    Ok(absent(is_mount_point(&host.root, path)).map_err(host.cannot("look at", path))?.unwrap_or(false))
+}
+
+/// Mounts the declared stores that are not mounted.
+fn mount(
+    host: &Host,
+    declarations: &Declarations,
+    options: ApplyOptions,
+    mode: Mode,
+    notes: &mut Vec<Note>,
+    problems: &mut Vec<Problem>,
+) -> anyhow::Result<()> {
+    let runs = !host.root.is_tree() && is_booted();
+    for declared in &declarations.stores {
+        let Some(image) = &declared.sealed else { continue };
+        let path = Path::new(&declared.path);
+        if is_mounted(host, path)? || !(runs || options.boot) {
+            continue;
+        }
+        let unit = mount_unit_name(&declared.path);
+        if mode == Mode::Commit {
+            // An engine that comes now finds an empty store.
+            prepare(&host.root, path, image)?;
+        }
+        // At boot systemd has tried before.
+        if runs && !options.boot {
+            let started = if mode == Mode::Commit { start_unit(&unit) } else { Ok(()) };
+            match started {
+                Ok(()) => {
+                    notes.push(Note::First(format!("mounted `{image}` at `{}`", declared.path)));
+                    continue;
+                }
+                Err(error) => problems.push(not_mounted(image, &declared.path, &words(&error), &unit)),
+            }
+        } else {
+            problems.push(not_mounted(image, &declared.path, "its unit did not do it", &unit));
+        }
+    }
+    Ok(())
+}
+
+fn not_mounted(image: &str, path: &str, why: &str, unit: &str) -> Problem {
+    let message = format!("`{image}` is not mounted at `{path}`: {why}");
+    let hint = format!("`systemctl start '{unit}'`, or see `systemctl status '{unit}'` why it fails");
+    Problem::new("sealed-mount", message, hint)
+}
+
+/// Sealed stores that are mounted and not declared: those of packages that were updated or
+/// removed.
+fn former(host: &Host, declarations: &Declarations) -> anyhow::Result<Vec<String>> {
+    let dir = Path::new(SEALED_STORES);
+    let mut found = Vec::new();
+    let names = host.root.list(dir).map_err(host.cannot("read", dir))?;
+    for name in names.unwrap_or_default() {
+        let path = dir.join(name);
+        let Some(text) = path.to_str().map(str::to_owned) else { continue };
+        if !declarations.stores.iter().any(|declared| declared.path == text) && is_mounted(host, &path)? {
+            found.push(text);
+        }
+    }
+    Ok(found)
+}
+
+/// Sees to it that former stores that are in use stay listed. Returns these, and why.
+///
+/// # Errors
+/// A [`Problem`] if it cannot be told what is mounted.
+pub fn keep_former(host: &Host, declarations: &mut Declarations) -> anyhow::Result<Vec<(String, String)>> {
+    let former = former(host, declarations)?;
+    let mut kept = Vec::new();
+    let declared: Vec<String> = declarations.stores.iter().map(|store| store.path.clone()).collect();
+    let needed = needed(host, &former, &declared);
+    for path in former {
+        let why = match &needed {
+            _ if !declarations.faulty.is_empty() => Some("a declaration cannot be read".to_owned()),
+            Err(error) => Some(format!("{error:#}")),
+            Ok(needed) if needed.contains(&path) => {
+                Some("containers or images of this host are built on it".to_owned())
+            }
+            Ok(_) => process_at(host, &path),
+        };
+        if let Some(why) = why {
+            declarations.former.push(path.clone());
+            kept.push((path, why));
+        }
+    }
+    Ok(kept)
+}
+
+/// An engine that was started with the store listed goes on to look there.
+fn process_at(host: &Host, path: &str) -> Option<String> {
+    if host.root.is_tree() {
+        return None;
+    }
+    match engine_processes_at(Path::new(path)) {
+        Ok(process) => process.map(|process| {
+            format!("{} (process {}) may have been started with it", process.name, process.id)
+        }),
+        Err(error) => Some(format!("whether an engine runs cannot be told: {}", words(&error))),
+    }
+}
+
+/// Unmounts former stores that nobody lists any more, and removes the mount points of all
+/// that are not declared. Returns what was unmounted.
+fn retire(
+    host: &Host,
+    declarations: &Declarations,
+    mode: Mode,
+    problems: &mut Vec<Problem>,
+) -> anyhow::Result<Vec<String>> {
+    let dir = Path::new(SEALED_STORES);
+    let readings = Profile::ALL.map(|profile| host.reading(profile));
+    let listed: Vec<String> =
+        readings.iter().flat_map(|reading| reading.paths()).map(|path| clean(&path)).collect();
+    let is_wanted = |path: &String| {
+        let is_declared = declarations.stores.iter().any(|declared| declared.path == *path);
+        is_declared || declarations.former.contains(path) || (mode == Mode::Commit && listed.contains(path))
+    };
+    let mut unmounted = Vec::new();
+    for path in former(host, declarations)?.into_iter().filter(|path| !is_wanted(path)) {
+        if mode == Mode::Commit {
+            // Whoever came while the list still had it.
+            if process_at(host, &path).is_some()
+                || !needed(host, std::slice::from_ref(&path), &[])?.is_empty()
+            {
+                continue;
+            }
+            if let Err(error) = unmount(&host.root, Path::new(&path)) {
+                let message = format!("`{path}` cannot be unmounted: {}", words(&error));
+                let hint =
+                    "it goes at the next boot, or with the next `storagectl apply` when nothing uses it";
+                problems.push(Problem::new("sealed-mount", message, hint));
+                continue;
+            }
+        }
+        unmounted.push(path);
+    }
+    if mode == Mode::Commit {
+        let names = host.root.list(dir).map_err(host.cannot("read", dir))?;
+        for path in names.unwrap_or_default().into_iter().map(|name| dir.join(name)) {
+            let is_wanted = path.to_str().is_some_and(|path| is_wanted(&path.to_owned()));
+            let was_mounted = path.to_str().is_some_and(|path| unmounted.iter().any(|other| other == path));
+            if !is_wanted && (was_mounted || is_prepared(host, &path)?) {
+                withdraw(&host.root, &path).map_err(host.cannot("remove", &path))?;
+            }
+        }
+        host.root.remove_empty_dir(dir).map_err(host.cannot("remove", dir))?;
+    }
+    Ok(unmounted)
+}
+
+/// Whether `path` is a mount point where nothing is mounted yet, or any more.
+fn is_prepared(host: &Host, path: &Path) -> anyhow::Result<bool> {
+    Ok(awaited(&host.root, path).map_err(host.cannot("look at", path))?.is_some())
+}
