@@ -10,16 +10,21 @@ use crate::problem::{Problem, Severity};
 use crate::store::check::{self, Progress, Request};
 
 /// How deep the records and the links of a store are: `overlay/ID/diff`.
-const DEPTH: &str = "4";
+const DEPTH: &str = "3";
 
 /// Checks the store in a squashfs image: its records and how its layers hang together. What
-/// is in the layers was verified when it went in.
+/// is in the layers was verified when it went in. They are looked at in a directory that is
+/// made in `within`.
 ///
 /// # Errors
 /// `store-damaged` with the first error, or the answer of unsquashfs.
-pub(super) fn check_squashfs(package: &Package, file: &Path, jobs: usize) -> Result<(), Problem> {
-    let beside = file.parent().unwrap_or(Path::new("/"));
-    let dir = PrivateDir::new(beside, ".check-").map_err(Problem::cannot("write to", beside.display()))?;
+pub(super) fn check_squashfs(
+    package: &Package,
+    file: &Path,
+    within: &Path,
+    jobs: usize,
+) -> Result<(), Problem> {
+    let dir = PrivateDir::new(within, "check-").map_err(Problem::cannot("write to", within.display()))?;
     let program = Program { name: "unsquashfs", package: "squashfs-tools", doing: "look at" };
     let mut command = program.command();
     command.args(["-quiet", "-no-progress", "-no-xattrs", "-max-depth", DEPTH, "-dest"]);

@@ -102,13 +102,22 @@ fn unit(package: &Package) -> String {
          Description=Copy the container images of {}\n\
          Documentation=man:storagectl-copy-images(1)\n\
          ConditionPathExists={}/{LIST}\n\
-         After=storagectl-apply.service\n\
-         Before=microshift.service kubelet.service\n\
+         # One copies after the other.\n\
+         After=local-fs.target storagectl-apply.service crio-wipe.service storagectl-copy-images.service\n\
+         RequiresMountsFor=/var/lib/containers\n\
+         Before=crio.service kubelet.service microshift.service\n\
+         Before=podman.service podman-restart.service podman-auto-update.service\n\
          \n\
          [Service]\n\
          Type=oneshot\n\
          RemainAfterExit=yes\n\
-         ExecStart=/usr/bin/storagectl copy-images --source {}\n",
+         # As in storagectl-copy-images.service; an empty value means the engines\' own storage.\n\
+         Environment=\"COPY_IMAGES=--store /var/lib/containers/bound-images\"\n\
+         ExecStart=/usr/bin/storagectl copy-images --source {} $COPY_IMAGES\n\
+         ProtectSystem=yes\n\
+         PrivateNetwork=yes\n\
+         PrivateTmp=yes\n\
+         NoNewPrivileges=yes\n",
         package.name, package.path, package.path
     )
 }

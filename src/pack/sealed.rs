@@ -111,7 +111,8 @@ fn squashfs(
     let root = Root::system().map_err(Problem::cannot("open", "/"))?;
     let at = contents.on_disk(&path.to_string_lossy());
     build::file(&root, sources, &at, Packed::Squashfs, options)?;
-    check_squashfs(package, &at, options.jobs)
+    let within = contents.dir().parent().unwrap_or(Path::new("/"));
+    check_squashfs(package, &at, within, options.jobs)
 }
 
 fn end(path: &Path, contents: &mut Contents) -> Result<(), Problem> {

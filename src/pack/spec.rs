@@ -68,13 +68,13 @@ pub(super) fn spec(package: &Package, parts: &[Part], time: i64) -> String {
     let arches: Vec<&str> = parts.iter().map(|part| part.arch.as_str()).collect();
     tags(package, &arches, &mut text);
     for (index, part) in parts.iter().enumerate() {
-        text += &format!("Source{}: {}\n", 2 * index, tree_name(package, &part.arch));
-        text += &format!("Source{}: {}\n", 2 * index + 1, list_name(package, &part.arch));
+        text += &format!("{:<18}{}\n", format!("Source{}:", 2 * index), tree_name(package, &part.arch));
+        text += &format!("{:<18}{}\n", format!("Source{}:", 2 * index + 1), list_name(package, &part.arch));
     }
     for part in parts.iter().filter(|part| !part.owners.is_empty()) {
         text += &format!("%ifarch {}\n{}%endif\n", part.arch, part.owners.tags());
     }
-    text += &format!("\n%description\n{}\n", described(&package.description));
+    text += &format!("\n%description\n{}", described(&package.description));
     let label = package.label();
     text += &format!(
         "\n%prep\n\n%build\n\n%install\n\
@@ -100,7 +100,7 @@ pub(super) fn spec(package: &Package, parts: &[Part], time: i64) -> String {
 
 fn tags(package: &Package, arches: &[&str], text: &mut String) {
     let escaped = |value: &str| value.trim().replace('%', "%%");
-    let mut tag = |name: &str, value: &str| text.push_str(&format!("{:<16}{value}\n", format!("{name}:")));
+    let mut tag = |name: &str, value: &str| text.push_str(&format!("{:<18}{value}\n", format!("{name}:")));
     tag("Name", &package.name);
     tag("Version", &package.version);
     tag("Release", &format!("{}%{{?dist}}", package.release));
