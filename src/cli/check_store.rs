@@ -1,14 +1,13 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::output::Output;
+use super::progress::watched;
 use super::{Common, NO, inside};
 use crate::conf::clean;
 use crate::engine::{Engines, Profile};
@@ -214,29 +213,12 @@ impl CheckStore {
         })
     }
 
-    /// Checks, and shows how far it is where somebody waits.
     fn check(&self, host: &Host, request: &Request, output: &Output) -> Report {
         let progress = Progress::default();
-        let Some(bar) = output.progress().filter(|_| self.deep) else {
+        if !self.deep {
             return check::check(&host.root, request, &progress);
-        };
-        std::thread::scope(|scope| {
-            let (tell, told) = std::sync::mpsc::channel::<()>();
-            let (progress, shown) = (&progress, &bar);
-            scope.spawn(move || {
-                // Until the other end is dropped.
-                while told.recv_timeout(Duration::from_millis(100))
-                    == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
-                {
-                    shown.set_length(progress.total.load(Ordering::Relaxed));
-                    shown.set_position(progress.done.load(Ordering::Relaxed));
-                }
-                shown.finish_and_clear();
-            });
-            let report = check::check(&host.root, request, progress);
-            drop(tell);
-            report
-        })
+        }
+        watched(output, &progress, || check::check(&host.root, request, &progress))
     }
 }
 

@@ -65,7 +65,7 @@ fn seen_by(engines: &[Profile]) -> String {
 }
 
 /// Rows as columns, two spaces apart; those columns that are `shown`.
-fn aligned<const N: usize>(rows: &[[String; N]], shown: [bool; N]) -> String {
+pub(super) fn aligned<const N: usize>(rows: &[[String; N]], shown: [bool; N]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let columns: Vec<(usize, usize)> =
         (0..N).filter(|&column| shown[column]).map(|column| (column, width(column))).collect();

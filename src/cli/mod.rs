@@ -12,15 +12,18 @@ mod doctor;
 mod embed_images;
 mod generate;
 mod init_store;
+mod list_images;
 mod list_stores;
 mod output;
 mod pack;
+mod progress;
 mod remove_store;
 mod report;
 mod scriptlet;
 mod seal_store;
 mod show_config;
 mod size;
+mod verify_images;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -37,6 +40,8 @@ use output::Output;
 pub use check_store::FIELDS as CHECK_STORE_FIELDS;
 pub use doctor::FIELDS as DOCTOR_FIELDS;
 pub use embed_images::FIELDS as EMBED_IMAGES_FIELDS;
+pub use list_images::FIELDS as LIST_IMAGES_FIELDS;
+pub use verify_images::FIELDS as VERIFY_IMAGES_FIELDS;
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -149,6 +154,8 @@ enum Command {
     SealStore(seal_store::SealStore),
     Pack(Box<pack::Pack>),
     EmbedImages(embed_images::EmbedImages),
+    ListImages(list_images::ListImages),
+    VerifyImages(verify_images::VerifyImages),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -184,6 +191,8 @@ pub fn run() -> ExitCode {
         Command::SealStore(command) => command.run(&cli.common, &output),
         Command::Pack(command) => command.run(&cli.common, &output).map(done),
         Command::EmbedImages(command) => command.run(&cli.common, &output),
+        Command::ListImages(command) => command.run(&cli.common, &output).map(done),
+        Command::VerifyImages(command) => command.run(&cli.common, &output),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);

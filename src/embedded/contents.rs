@@ -226,6 +226,12 @@ pub(super) fn instance_file(digest: &Digest) -> String {
 }
 
 impl Contents {
+    /// Whether `digest` is that of its list, or of one of its images.
+    pub fn is(&self, digest: &str) -> bool {
+        self.digest.as_str() == digest
+            || self.instances.iter().any(|instance| instance.digest.as_str() == digest)
+    }
+
     /// How many bytes its blobs have.
     pub fn bytes(&self) -> u64 {
         self.blobs.values().sum()

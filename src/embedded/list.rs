@@ -78,6 +78,23 @@ impl List {
         }
     }
 
+    /// [`List::read`] for those who need one.
+    ///
+    /// # Errors
+    /// As [`List::read`], and `missing` if there is none.
+    pub fn must_read(root: &Root, dir: &Path) -> Result<Self, Problem> {
+        let file = dir.join(LIST);
+        let shown = root.show(&file).display().to_string();
+        match root.stat(&file).map_err(Problem::cannot("look at", &shown))? {
+            Some(_) => Self::read(root, dir),
+            None => {
+                let message = format!("there is no list of embedded images, `{shown}`");
+                let hint = "give the directory that `storagectl embed-images` made, or make it";
+                Err(Problem::new("missing", message, hint))
+            }
+        }
+    }
+
     /// Reads the text of a list; `file` is its name for messages. Empty lines, lines that
     /// start with `#`, CRLF, a byte order mark and a missing last newline are taken, and
     /// of lines with the same reference the last counts, as it does with a script that

@@ -16,6 +16,7 @@ mod links;
 mod list;
 mod record;
 mod references;
+mod stores;
 mod survey;
 mod workshop;
 
@@ -23,6 +24,7 @@ pub use contents::{Contents, Instance, contents};
 pub use embed::{Options, Outcome, Platforms, Report, ReportLine, embed};
 pub use list::{Entry, LIST, List, directory_name};
 pub use references::{check_reference, references_in};
+pub use stores::HostStores;
 pub use survey::{Depth, Looked, Survey, survey, unlisted};
 
 /// Where MicroShift's image builds put the images.

@@ -1,0 +1,154 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::list_stores::aligned;
+use super::output::{ErrorLine, Output};
+use super::size::size;
+use super::{Common, inside};
+use crate::embedded::{self, Contents, DIRECTORY, Depth, HostStores, List, Looked};
+use crate::images::Digest;
+use crate::store::check::Progress;
+
+/// Show the images that are embedded in an operating system image
+///
+/// What each is, whether its files are there with their sizes, and which of the host's
+/// stores have it. verify-images reads every byte.
+#[derive(Debug, Args)]
+pub(super) struct ListImages {
+    /// The directory with the images
+    #[arg(long, value_name = "DIR", default_value = DIRECTORY)]
+    source: PathBuf,
+}
+
+/// The fields of `--format json`, for the man page.
+pub const FIELDS: &[(&str, &str)] = &[
+    ("version", "1"),
+    ("directory", "the directory with the images"),
+    ("images[].reference", "the reference"),
+    ("images[].directory", "the name of its directory"),
+    ("images[].complete", "whether its files are there with their sizes"),
+    ("images[].digest", "the digest of its manifest or list of images, or null"),
+    ("images[].platforms[]", "the platforms for which it is there"),
+    ("images[].bytes", "how many bytes its blobs have"),
+    ("images[].stores[]", "the host's stores that have it under this reference"),
+    ("images[].problems[]", "what is wrong with it: id, message, hint"),
+    ("bytes", "how many bytes the blobs of all images have, one image after the other"),
+    ("stored", "how many bytes of them are stored"),
+    ("unlisted[]", "names of directories with images that the list does not name"),
+    ("not_looked[]", "stores that could not be looked at: id, message, hint"),
+];
+
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    directory: String,
+    images: Vec<Line<'a>>,
+    bytes: u64,
+    stored: u64,
+    unlisted: &'a [String],
+    not_looked: Vec<ErrorLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    reference: &'a str,
+    directory: &'a str,
+    complete: bool,
+    digest: Option<&'a str>,
+    platforms: Vec<&'a str>,
+    bytes: u64,
+    stores: Vec<String>,
+    problems: Vec<ErrorLine<'a>>,
+}
+
+impl ListImages {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<()> {
+        let host = common.host()?;
+        let dir = inside(&host, &self.source)?;
+        let list = List::must_read(&host.root, &dir)?;
+        let unlisted = embedded::unlisted(&host.root, &dir, &list.entries)?;
+        let depth = Depth::Sizes;
+        let survey = embedded::survey(&host.root, &dir, &list.entries, None, depth, 1, &Progress::default());
+        let stores = HostStores::read(&host);
+        let in_stores = |image: &Looked, contents: &Contents| {
+            let having = stores.having(&image.entry.reference, contents);
+            having.into_iter().map(|path| host.show(path)).collect::<Vec<_>>()
+        };
+        if output.json {
+            let line = |image| line(image, |contents| in_stores(image, contents));
+            return output.json(&Document {
+                version: 1,
+                directory: host.show(&dir),
+                images: survey.images.iter().map(line).collect(),
+                bytes: survey.bytes,
+                stored: survey.stored,
+                unlisted: &unlisted,
+                not_looked: stores.not_looked.iter().map(ErrorLine::of).collect(),
+            });
+        }
+        for problem in list.remarks.iter().chain(&stores.not_looked) {
+            output.warning(&format!("{}; {}", problem.message, problem.hint));
+        }
+        let heads = ["REFERENCE", "STATE", "SIZE", "DIGEST", "PLATFORMS", "IN STORES"];
+        let mut rows = vec![heads.map(str::to_owned)];
+        for image in &survey.images {
+            for problem in image.faults.iter().chain(&image.not_looked).take(1) {
+                output.warning(&format!("{}; {}", problem.message, problem.hint));
+            }
+            let contents = image.contents.as_ref();
+            let or_dash =
+                |text: Option<String>| text.filter(|text| !text.is_empty()).unwrap_or_else(|| "-".to_owned());
+            rows.push([
+                image.entry.reference.clone(),
+                state(image).to_owned(),
+                or_dash(contents.map(|contents| size(contents.bytes()))),
+                or_dash(contents.map(|contents| contents.digest.short().to_owned())),
+                or_dash(contents.map(|contents| contents.platforms().join(","))),
+                or_dash(contents.map(|contents| in_stores(image, contents).join(","))),
+            ]);
+        }
+        if rows.len() > 1 {
+            output.data(&aligned(&rows, [true; 6]))?;
+        }
+        for directory in &unlisted {
+            output.warning(&format!(
+                "`{}` has an image that the list does not name; `storagectl embed-images --prune` removes it",
+                host.show(&dir.join(directory))
+            ));
+        }
+        let images = match survey.images.len() {
+            1 => "1 image".to_owned(),
+            count => format!("{count} images"),
+        };
+        output.detail(&format!("{images}, {} in all, {} stored", size(survey.bytes), size(survey.stored)));
+        if survey.images.is_empty() {
+            output.status(&format!("no image is embedded in `{}`", host.show(&dir)));
+        }
+        Ok(())
+    }
+}
+
+fn state(image: &Looked) -> &'static str {
+    match (image.is_complete(), image.faults.first()) {
+        (true, _) => "complete",
+        (false, None) => "unknown",
+        (false, Some(problem)) if problem.id == "embedded-missing" => "missing",
+        (false, Some(_)) => "damaged",
+    }
+}
+
+fn line(image: &Looked, in_stores: impl Fn(&Contents) -> Vec<String>) -> Line<'_> {
+    let contents = image.contents.as_ref();
+    Line {
+        reference: &image.entry.reference,
+        directory: &image.entry.directory,
+        complete: image.is_complete(),
+        digest: contents.map(|contents| Digest::as_str(&contents.digest)),
+        platforms: contents.map(Contents::platforms).unwrap_or_default(),
+        bytes: contents.map_or(0, Contents::bytes),
+        stores: contents.map(in_stores).unwrap_or_default(),
+        problems: image.faults.iter().chain(&image.not_looked).map(ErrorLine::of).collect(),
+    }
+}

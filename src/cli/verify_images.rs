@@ -1,0 +1,216 @@
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::output::{ErrorLine, Output};
+use super::progress::watched;
+use super::size::size;
+use super::{Common, NO, inside};
+use crate::embedded::{self, DIRECTORY, Depth, Entry, List, Survey};
+use crate::plan::Host;
+use crate::problem::{Problem, Severity};
+use crate::store::check::Progress;
+
+/// Verify the images that are embedded in an operating system image
+///
+/// Reads every byte: each manifest and each blob has to have its digest, and an image
+/// that is named by a digest has to be that one. The exit status is 1 if an image is
+/// missing or damaged.
+#[derive(Debug, Args)]
+pub(super) struct VerifyImages {
+    /// The images; all that are listed if none is given
+    #[arg(value_name = "REF")]
+    references: Vec<String>,
+    /// The directory with the images
+    #[arg(long, value_name = "DIR", default_value = DIRECTORY)]
+    source: PathBuf,
+    /// How many blobs are read at a time; as many as there are processors if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+}
+
+/// The fields of `--format json`, for the man page.
+pub const FIELDS: &[(&str, &str)] = &[
+    ("version", "1"),
+    ("directory", "the directory with the images"),
+    ("images", "how many images were verified"),
+    ("bytes", "how many bytes their blobs have, one image after the other"),
+    ("stored", "how many bytes of them are stored, and were read"),
+    ("findings[].id", "the name of what is wrong, see storagectl(1)"),
+    ("findings[].severity", "`error`, `warning`, or `note`, if nothing is wrong"),
+    ("findings[].reference", "the image, or null"),
+    ("findings[].path", "the directory or file"),
+    ("findings[].message", "what is wrong"),
+    ("findings[].effect", "what happens because of it"),
+    ("findings[].hint", "what helps"),
+    ("not_looked[]", "what could not be looked at: id, message, hint"),
+];
+
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    directory: String,
+    images: usize,
+    bytes: u64,
+    stored: u64,
+    findings: Vec<Finding<'a>>,
+    not_looked: Vec<ErrorLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct Finding<'a> {
+    id: &'static str,
+    severity: Severity,
+    reference: Option<&'a str>,
+    path: String,
+    message: &'a str,
+    effect: &'static str,
+    hint: &'a str,
+}
+
+impl VerifyImages {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+        let host = common.host()?;
+        let dir = inside(&host, &self.source)?;
+        let list = List::must_read(&host.root, &dir)?;
+        let entries = self.entries(&list)?;
+        // This reads the limits of the process.
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        let jobs = self.jobs.map_or_else(processors, usize::from);
+        let progress = Progress::default();
+        let survey = watched(output, &progress, || {
+            embedded::survey(&host.root, &dir, &entries, None, Depth::Bytes, jobs, &progress)
+        });
+        let unlisted = if self.references.is_empty() { unlisted(&host, &dir, &list)? } else { Vec::new() };
+        let remarks: &[Problem] = if self.references.is_empty() { &list.remarks } else { &[] };
+        let findings = findings(&host, &dir, &survey, &unlisted, remarks);
+        let not_looked: Vec<&Problem> = survey.images.iter().flat_map(|image| &image.not_looked).collect();
+        let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+        let code = match (errors, not_looked.is_empty()) {
+            (1.., _) => ExitCode::from(NO),
+            (0, false) => ExitCode::from(2),
+            (0, true) => ExitCode::SUCCESS,
+        };
+        if output.json {
+            output.json(&Document {
+                version: 1,
+                directory: host.show(&dir),
+                images: survey.images.len(),
+                bytes: survey.bytes,
+                stored: survey.stored,
+                findings,
+                not_looked: not_looked.into_iter().map(ErrorLine::of).collect(),
+            })?;
+            return Ok(code);
+        }
+        for finding in &findings {
+            match finding.severity {
+                Severity::Warning if output.is_quiet() => continue,
+                Severity::Note if !output.is_verbose() => continue,
+                _ => {}
+            }
+            let title = (finding.severity, finding.id, finding.message);
+            let text = output.found(title, None, Some(&finding.path), (finding.effect, finding.hint));
+            output.data(&format!("{text}\n\n"))?;
+        }
+        for problem in &not_looked {
+            output.warning(&format!("could not look: {}; {}", problem.message, problem.hint));
+        }
+        output.status(&summary(&survey, &findings, not_looked.is_empty()));
+        Ok(code)
+    }
+
+    fn entries(&self, list: &List) -> Result<Vec<Entry>, Problem> {
+        if self.references.is_empty() {
+            return Ok(list.entries.clone());
+        }
+        let find = |reference: &String| {
+            list.find(reference).cloned().ok_or_else(|| {
+                let message = format!("`{reference}` is not in the list of embedded images");
+                Problem::new("image-missing", message, "`storagectl list-images` shows what is")
+            })
+        };
+        self.references.iter().map(find).collect()
+    }
+}
+
+/// Directories that no line names, as problems, with their paths.
+fn unlisted(host: &Host, dir: &Path, list: &List) -> Result<Vec<(String, Problem)>, Problem> {
+    let problem = |directory: String| {
+        let path = host.show(&dir.join(directory));
+        let message = format!("`{path}` has an image that the list does not name");
+        let hint = "`storagectl embed-images --prune` removes it";
+        (path, Problem::new("embedded-unlisted", message, hint))
+    };
+    Ok(embedded::unlisted(&host.root, dir, &list.entries)?.into_iter().map(problem).collect())
+}
+
+fn findings<'a>(
+    host: &Host,
+    dir: &Path,
+    survey: &'a Survey,
+    unlisted: &'a [(String, Problem)],
+    remarks: &'a [Problem],
+) -> Vec<Finding<'a>> {
+    let finding = |problem: &'a Problem, reference: Option<&'a str>, path: String| Finding {
+        id: problem.id,
+        severity: severity(problem.id),
+        reference,
+        path,
+        message: &problem.message,
+        effect: effect(problem.id),
+        hint: &problem.hint,
+    };
+    let mut findings = Vec::new();
+    for image in &survey.images {
+        let path = host.show(&dir.join(&image.entry.directory));
+        let reference = Some(image.entry.reference.as_str());
+        findings.extend(image.faults.iter().map(|problem| finding(problem, reference, path.clone())));
+    }
+    findings.extend(unlisted.iter().map(|(path, problem)| finding(problem, None, path.clone())));
+    let file = host.show(&dir.join(embedded::LIST));
+    findings.extend(remarks.iter().map(|problem| finding(problem, None, file.clone())));
+    findings
+}
+
+fn severity(id: &str) -> Severity {
+    match id {
+        "embedded-unlisted" | "list-crlf" => Severity::Warning,
+        "list-twice" | "list-directory" => Severity::Note,
+        _ => Severity::Error,
+    }
+}
+
+fn effect(id: &str) -> &'static str {
+    match id {
+        "embedded-missing" => "it cannot be copied at boot",
+        "embedded-other" => "another image than the one that is named is copied at boot",
+        "embedded-unlisted" => "nothing copies it at boot, and it takes space",
+        "image-unsupported" => "it cannot be verified, and engines of today do not take it",
+        "list-crlf" => "scripts look for directories that do not exist",
+        "list-twice" => "scripts copy the image twice",
+        "list-directory" => "none now",
+        _ => "copying it at boot fails, or containers get other files than were built",
+    }
+}
+
+fn summary(survey: &Survey, findings: &[Finding<'_>], all_looked: bool) -> String {
+    let counted = |count: usize, what: &str| match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    };
+    let found: Vec<String> = [Severity::Error, Severity::Warning]
+        .into_iter()
+        .map(|severity| (findings.iter().filter(|one| one.severity == severity).count(), severity.name()))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| counted(count, name))
+        .collect();
+    let found = match (found.is_empty(), all_looked) {
+        (true, true) => "no problems".to_owned(),
+        (true, false) => "no problems in what could be looked at".to_owned(),
+        (false, _) => found.join(" and "),
+    };
+    format!("{}, {}, {found}", counted(survey.images.len(), "image"), size(survey.stored))
+}

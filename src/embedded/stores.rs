@@ -1,0 +1,111 @@
+//! Which of a host's stores have an image already, by their records.
+
+use std::path::{Path, PathBuf};
+
+use super::contents::Contents;
+use crate::conf::clean;
+use crate::engine::{Profile, driver_in_use};
+use crate::host::Kind;
+use crate::images::Name;
+use crate::plan::Host;
+use crate::problem::Problem;
+use crate::store::{self, Image};
+
+/// The stores of a host: the engines' own storage, and what they have listed.
+#[derive(Debug, Default)]
+pub struct HostStores {
+    stores: Vec<(PathBuf, Vec<Image>)>,
+    /// What could not be looked at.
+    pub not_looked: Vec<Problem>,
+}
+
+impl HostStores {
+    /// Reads the records of all stores that any engine of this host would see.
+    pub fn read(host: &Host) -> Self {
+        let root = &host.root;
+        let mut found = Self::default();
+        let mut seen: Vec<(u64, u64)> = Vec::new();
+        for reading in Profile::ALL.map(|profile| host.reading(profile)) {
+            let own = [&reading.imagestore, &reading.graphroot].into_iter().flatten();
+            let own = own.map(|value| clean(&value.value));
+            let paths: Vec<String> = own.chain(reading.paths().into_iter().map(clean)).collect();
+            for path in paths.iter().filter(|path| path.starts_with('/')).map(Path::new) {
+                let shown = host.show(path);
+                let stat = match root.stat(path) {
+                    Ok(Some(stat)) if stat.kind == Kind::Directory && !seen.contains(&stat.id) => stat,
+                    Ok(_) => continue,
+                    Err(error) => {
+                        found.could_not_look(Problem::io("look at", &shown, &error));
+                        continue;
+                    }
+                };
+                seen.push(stat.id);
+                let driver = reading.driver.as_ref().map(|driver| driver.value.clone());
+                let driver = driver_in_use(root, path).or(driver).unwrap_or_else(|| "overlay".to_owned());
+                match store::images(root, path, &driver) {
+                    Ok(images) => found.stores.push((path.to_owned(), images)),
+                    Err(error) => found.could_not_look(match error.downcast_ref::<std::io::Error>() {
+                        Some(error) => Problem::io("read the images of", &shown, error),
+                        None => Problem::new(
+                            "images-json-malformed",
+                            format!("cannot tell the images of `{shown}`: its images.json is malformed"),
+                            "make the store again, or restore this file",
+                        ),
+                    }),
+                }
+            }
+        }
+        found
+    }
+
+    fn could_not_look(&mut self, problem: Problem) {
+        if !self.not_looked.contains(&problem) {
+            self.not_looked.push(problem);
+        }
+    }
+
+    /// The stores that have the image under this reference, in the order in which engines
+    /// search them. Another image of that name is not it.
+    pub fn having(&self, reference: &str, contents: &Contents) -> Vec<&Path> {
+        let name = full_name(reference);
+        let is_it = |image: &Image| {
+            image.names.iter().flatten().any(|one| *one == name)
+                && digests(image).any(|digest| contents.is(digest))
+        };
+        let has = |(_, images): &&(PathBuf, Vec<Image>)| images.iter().any(is_it);
+        self.stores.iter().filter(has).map(|(path, _)| path.as_path()).collect()
+    }
+}
+
+/// The digests of the manifests that an image was stored with: its own, and lists that it
+/// was chosen from.
+fn digests(image: &Image) -> impl Iterator<Item = &str> {
+    let keys = image.big_data_names.iter().flatten();
+    image.digest.as_deref().into_iter().chain(keys.filter_map(|key| key.strip_prefix("manifest-")))
+}
+
+/// A reference as engines record it: with a registry and a tag (`ParseNormalizedNamed` and
+/// `TagNameOnly` of the reference package).
+fn full_name(reference: &str) -> String {
+    match Name::parse(reference) {
+        Ok(name) => name.as_str().to_owned(),
+        Err(_) => {
+            let path =
+                if reference.contains('/') { reference.to_owned() } else { format!("library/{reference}") };
+            let name = format!("docker.io/{path}");
+            Name::parse(&name).map_or(name, |name| name.as_str().to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_name_is_dockers() {
+        assert_eq!(full_name("app"), "docker.io/library/app:latest");
+        assert_eq!(full_name("team/app:1"), "docker.io/team/app:1");
+        assert_eq!(full_name("example.com/app:1"), "example.com/app:1");
+    }
+}
