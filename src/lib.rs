@@ -1,6 +1,7 @@
 //! storagectl
 pub mod cli;
 pub mod conf;
+pub mod copying;
 pub mod declare;
 pub mod dependents;
 pub mod doctor;

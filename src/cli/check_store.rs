@@ -204,6 +204,7 @@ impl CheckStore {
             driver: settings.map_or_else(|| "overlay".to_owned(), |settings| settings.driver),
             engines: self.engine.into(),
             deep: self.deep,
+            layers: None,
             jobs: match self.jobs {
                 Some(jobs) => usize::from(jobs),
                 None if self.deep => processors(),

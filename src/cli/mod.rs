@@ -8,6 +8,7 @@ mod check_config;
 mod check_store;
 mod clean_dependents;
 mod completions;
+mod copy_images;
 mod doctor;
 mod embed_images;
 mod generate;
@@ -38,6 +39,7 @@ use crate::problem::Problem;
 use output::Output;
 
 pub use check_store::FIELDS as CHECK_STORE_FIELDS;
+pub use copy_images::FIELDS as COPY_IMAGES_FIELDS;
 pub use doctor::FIELDS as DOCTOR_FIELDS;
 pub use embed_images::FIELDS as EMBED_IMAGES_FIELDS;
 pub use list_images::FIELDS as LIST_IMAGES_FIELDS;
@@ -156,6 +158,7 @@ enum Command {
     EmbedImages(embed_images::EmbedImages),
     ListImages(list_images::ListImages),
     VerifyImages(verify_images::VerifyImages),
+    CopyImages(copy_images::CopyImages),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -193,6 +196,7 @@ pub fn run() -> ExitCode {
         Command::EmbedImages(command) => command.run(&cli.common, &output),
         Command::ListImages(command) => command.run(&cli.common, &output).map(done),
         Command::VerifyImages(command) => command.run(&cli.common, &output),
+        Command::CopyImages(command) => command.run(&cli.common, &output),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);

@@ -69,6 +69,7 @@ impl SealStore {
             driver: "overlay".to_owned(),
             engines: Engines::ALL,
             deep: true,
+            layers: None,
             jobs: self.jobs.map_or(processors, usize::from),
             skip: Vec::new(),
         };

@@ -9,22 +9,22 @@ use crate::problem::Problem;
 
 /// An engine's own storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Storage {
+pub(crate) struct Storage {
     /// The storage driver.
-    pub(super) driver: String,
+    pub(crate) driver: String,
     /// graphroot, and imagestore if one is set: both have records and layers.
-    pub(super) parts: Vec<PathBuf>,
+    pub(crate) parts: Vec<PathBuf>,
     /// Where it is kept track of what is mounted.
-    pub(super) runroots: Vec<PathBuf>,
+    pub(crate) runroots: Vec<PathBuf>,
 }
 
 /// What the host's engines use.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Layout {
+pub(crate) struct Layout {
     /// The storages, each once.
-    pub(super) storages: Vec<Storage>,
+    pub(crate) storages: Vec<Storage>,
     /// The stores that any engine lists, each once, as engines use them.
-    pub(super) stores: Vec<String>,
+    pub(crate) stores: Vec<String>,
 }
 
 /// Reads the layout of a host: of all engines whose configuration can be read,
@@ -35,7 +35,7 @@ pub(super) struct Layout {
 ///
 /// # Errors
 /// A [`Problem`] if no engine would start.
-pub(super) fn layout(host: &Host) -> anyhow::Result<Layout> {
+pub(crate) fn layout(host: &Host) -> anyhow::Result<Layout> {
     let mut layout = Layout::default();
     if host.config.is_some() {
         let settings = effective_settings(host)?;

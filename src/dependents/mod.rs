@@ -38,4 +38,5 @@ mod timestamp;
 pub use changed::at_boot;
 pub use clean::{Cleaned, CleanedStorage, clean_dependents};
 pub use find::Dependent;
+pub(crate) use layout::{Storage, layout};
 pub use needed::needed;

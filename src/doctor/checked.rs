@@ -94,6 +94,7 @@ impl Checked {
                 driver: driver.to_owned(),
                 engines,
                 deep: false,
+                layers: None,
                 jobs: 1,
                 skip: Vec::new(),
             };

@@ -6,8 +6,11 @@
 //! layers.json is replaced, and images.json after it, so that whoever reads in between
 //! sees no image without its layers. Killed anywhere, the old records are valid, and
 //! what was left is removed by the next run.
+//!
+//! [`add`] does the same for a store that is kept up to date: an image that cannot be
+//! added does not stop the others, and layers that are damaged are put in place anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -22,6 +25,7 @@ use super::layer::{self, Facts};
 use super::plan::{Plan, PlannedImage, PlannedLayer, link_name};
 use super::record::{self, LayerRecord};
 use super::unpack::Unpack;
+use super::upkeep::{Added, Upkeep};
 use super::{Options, fault, parallel};
 use crate::host::{Attire, Filling, RecordLock, Root};
 use crate::problem::Problem;
@@ -37,6 +41,21 @@ const STAGING: &str = ".storagectl-new-";
 
 /// Builds, or adds to, the store at `store`.
 pub(super) fn build(root: &Root, store: &Path, plan: &Plan, options: &Options) -> Result<Built, Problem> {
+    let added = add(root, store, plan, options, &Upkeep::ALL_OR_NOTHING)?;
+    match added.failed.into_iter().next() {
+        Some((_, problem)) => Err(problem),
+        None => Ok(added.built),
+    }
+}
+
+/// Adds what of a plan can be added.
+pub(super) fn add(
+    root: &Root,
+    store: &Path,
+    plan: &Plan,
+    options: &Options,
+    upkeep: &Upkeep<'_>,
+) -> Result<Added, Problem> {
     if !rustix::process::geteuid().is_root() {
         let message = "only root can make a store as a directory: its files belong to many users";
         let hint = "write a `.tar` or `.squashfs` file instead, which needs no privileges";
@@ -46,10 +65,11 @@ pub(super) fn build(root: &Root, store: &Path, plan: &Plan, options: &Options) -
     let is_new = root.stat(&paths.images).map_err(cannot(root, "look at", &paths.images))?.is_none();
     let was_there = root.stat(store).map_err(cannot(root, "look at", store))?.is_some();
     let result = (|| {
-        prepare(root, &paths)?;
-        Adding::new(root, &paths, options)?.run(plan, is_new)
+        prepare(root, &paths, upkeep)?;
+        Adding::new(root, &paths, options, upkeep)?.run(plan, is_new)
     })();
-    if is_new && result.is_err() {
+    let is_empty = result.as_ref().is_ok_and(|added| added.built.images == 0 && !added.failed.is_empty());
+    if is_new && (result.is_err() || is_empty) {
         // The error is what counts, not what is left of an empty store.
         for dir in [&paths.links, &paths.overlay, &paths.layers, &paths.images] {
             let _ = root.remove_empty_dir(dir);
@@ -61,17 +81,35 @@ pub(super) fn build(root: &Root, store: &Path, plan: &Plan, options: &Options) -
     result
 }
 
-fn cannot<'a>(root: &'a Root, doing: &'static str, path: &'a Path) -> impl Fn(io::Error) -> Problem + 'a {
+/// Takes a lock of engines.
+pub(super) fn lock(root: &Root, path: &Path) -> Result<RecordLock, Problem> {
+    let lock = RecordLock::wait(root, path, PATIENCE).map_err(cannot(root, "lock", path))?;
+    lock.ok_or_else(|| {
+        let message = format!("an engine keeps `{}` locked", root.show(path).display());
+        Problem::new("busy", message, "wait until it is done, and try again")
+    })
+}
+
+pub(super) fn cannot<'a>(
+    root: &'a Root,
+    doing: &'static str,
+    path: &'a Path,
+) -> impl Fn(io::Error) -> Problem + 'a {
     move |error| Problem::io(doing, &root.show(path).display().to_string(), &error)
 }
 
-fn prepare(root: &Root, paths: &Paths) -> Result<(), Problem> {
+fn prepare(root: &Root, paths: &Paths, upkeep: &Upkeep<'_>) -> Result<(), Problem> {
+    let mode = upkeep.access().directory;
+    if let Some(above) = paths.store.parent() {
+        root.create_dirs(above, 0o755).map_err(cannot(root, "create the directory", above))?;
+    }
     let dirs = [
-        (&paths.store, 0o755),
-        (&paths.overlay, 0o755),
+        (&paths.store, mode),
+        (&paths.overlay, mode),
+        // Engines open this one to everyone.
         (&paths.links, 0o755),
-        (&paths.images, 0o755),
-        (&paths.layers, 0o755),
+        (&paths.images, mode),
+        (&paths.layers, mode),
     ];
     for (dir, mode) in dirs {
         root.create_dirs(dir, mode).map_err(cannot(root, "create the directory", dir))?;
@@ -98,7 +136,7 @@ impl Access {
     pub(super) const EVERYONE: Self = Self { directory: 0o755, file: 0o644 };
 
     /// As engines have it in their own storage.
-    const OWNER: Self = Self { directory: 0o700, file: 0o600 };
+    pub(super) const OWNER: Self = Self { directory: 0o700, file: 0o600 };
 }
 
 /// A run that adds to a store.
@@ -106,6 +144,7 @@ struct Adding<'a> {
     root: &'a Root,
     paths: &'a Paths,
     options: &'a Options,
+    upkeep: &'a Upkeep<'a>,
     overlay: Filling,
     layers: Filling,
     staging: String,
@@ -123,7 +162,12 @@ impl Drop for Adding<'_> {
 }
 
 impl<'a> Adding<'a> {
-    fn new(root: &'a Root, paths: &'a Paths, options: &'a Options) -> Result<Self, Problem> {
+    fn new(
+        root: &'a Root,
+        paths: &'a Paths,
+        options: &'a Options,
+        upkeep: &'a Upkeep<'a>,
+    ) -> Result<Self, Problem> {
         let access = match root.stat(&paths.images).map_err(cannot(root, "look at", &paths.images))? {
             Some(stat) if stat.mode & 0o055 != 0o055 => Access::OWNER,
             _ => Access::EVERYONE,
@@ -165,33 +209,48 @@ impl<'a> Adding<'a> {
             }
             if let (Some(first), Some(second)) = (first, second) {
                 let _locks = [first, second];
-                return Ok(Self { root, paths, options, overlay, layers, staging, access, _locks });
+                return Ok(Self { root, paths, options, upkeep, overlay, layers, staging, access, _locks });
             }
         }
         let message = format!("other runs keep `{}` busy", root.show(&paths.store).display());
         Err(Problem::new("busy", message, "wait for them and try again"))
     }
 
-    fn run(&mut self, plan: &Plan, is_new: bool) -> Result<Built, Problem> {
+    fn run(&mut self, plan: &Plan, is_new: bool) -> Result<Added, Problem> {
         let known: Records<Layer> = Records::read(self.root, &self.paths.layers_json())?;
-        let missing = self.missing(plan, &known)?;
-        let facts = self.unpack(&missing)?;
+        let images: Records<Image> = Records::read(self.root, &self.paths.images_json())?;
+        let mut lost: Lost<'_> = conflicts(plan, &known);
+        let mut failed = drop_lost(plan, &lost);
+        failed.extend(images.others(plan.images.iter().map(image_record)));
+        if let Some(first) = self.first(&failed) {
+            return Err(first);
+        }
+        let wanted = sound(plan, &failed);
+        let missing = self.missing(&wanted, &known)?;
+        let facts = self.unpack(&missing, &mut lost)?;
+        failed.extend(drop_lost(plan, &lost));
+        if let Some(first) = self.first(&failed) {
+            return Err(first);
+        }
+        let wanted = sound(plan, &failed);
+        self.give_back(&missing, &wanted).map_err(cannot(self.root, "clean up", &self.paths.overlay))?;
+        if wanted.images.is_empty() && !plan.images.is_empty() {
+            return Ok(Added { failed, ..Added::default() });
+        }
         self.sync()?;
         // Whoever waits for a lock that is held while a layer is unpacked is an engine.
         let layers_lock = self.lock(&self.paths.layers_lock())?;
         let images_lock = self.lock(&self.paths.images_lock())?;
         // What engines did meanwhile.
         let known: Records<Layer> = Records::read(self.root, &self.paths.layers_json())?;
-        let still: Vec<&PlannedLayer> = self.missing(plan, &known)?;
-        let gone = still.iter().find(|layer| !missing.iter().any(|one| one.id == layer.id));
+        let still: Vec<&PlannedLayer> = self.missing(&wanted, &known)?;
+        let gone = still.iter().find(|layer| !facts.contains_key(layer.id.as_str()));
         if let Some(gone) = gone {
             let message = format!("an engine removed `{}` from the store meanwhile", gone.id);
             return Err(Problem::new("busy", message, "try again"));
         }
-        let facts: BTreeMap<&str, &Facts> =
-            missing.iter().map(|layer| layer.id.as_str()).zip(&facts).collect();
         let records: Vec<LayerRecord> =
-            still.iter().map(|layer| record(layer, facts[layer.id.as_str()])).collect();
+            still.iter().map(|layer| record(layer, &facts[layer.id.as_str()])).collect();
         self.place(&still, &known).map_err(cannot(self.root, "write to", &self.paths.overlay))?;
         self.sync()?;
         let layers_json = known.append(&records);
@@ -202,68 +261,116 @@ impl<'a> Adding<'a> {
         let images_before = images_before.map_err(cannot(self.root, "read", &self.paths.images_json()))?;
         let images: Records<Image> = Records::read(self.root, &self.paths.images_json())?;
         let ids = images.ids();
-        for planned in &plan.images {
+        for planned in &wanted.images {
             let is_known = ids.contains(planned.image.config_digest.hex());
             self.image(planned, is_known).map_err(cannot(self.root, "write to", &self.paths.images))?;
         }
         self.sync()?;
         let new =
-            plan.images.iter().filter(|planned| !ids.contains(planned.image.config_digest.hex())).count();
-        let (images_json, moved) = images.merge(plan.images.iter().map(image_record).collect())?;
+            wanted.images.iter().filter(|planned| !ids.contains(planned.image.config_digest.hex())).count();
+        let (images_json, moved) = images.merge(wanted.images.iter().map(image_record).collect())?;
         if images_before.is_none_or(|(before, _)| before != images_json) {
             self.replace(&self.paths.images_json(), &images_json, &images_lock)?;
         }
-        if is_new {
+        if is_new && !self.upkeep.own {
             // Last, and with the staging directories gone.
             let _ = self.overlay.remove(self.staging.as_bytes());
             let _ = self.layers.remove(self.staging.as_bytes());
             self.settle(plan).map_err(cannot(self.root, "set times in", &self.paths.store))?;
             self.sync()?;
         }
-        Ok(Built {
-            images: plan.images.len(),
+        let built = Built {
+            images: wanted.images.len(),
             new_images: new,
-            layers: plan.layers.len(),
+            layers: wanted.layers.len(),
             new_layers: still.len(),
             bytes: still.iter().map(|layer| facts[layer.id.as_str()].size).sum(),
             moved_names: moved,
-            nameless: plan.nameless(),
-        })
+            nameless: wanted.nameless(),
+        };
+        Ok(Added { built, failed })
     }
 
-    /// The layers of the plan that the store does not have.
+    /// The first failure, where one is one too many.
+    fn first(&self, failed: &[(String, Problem)]) -> Option<Problem> {
+        let (_, problem) = failed.first().filter(|_| !self.upkeep.keep_going)?;
+        Some(problem.clone())
+    }
+
+    /// The layers of the plan that the store does not have, or has damaged.
     fn missing<'b>(&self, plan: &'b Plan, known: &Records<Layer>) -> Result<Vec<&'b PlannedLayer>, Problem> {
         let known = known.by_id();
         let mut missing = Vec::new();
         for layer in &plan.layers {
-            let Some(there) = known.get(layer.id.as_str()) else {
+            let there = known.get(layer.id.as_str());
+            let Some(there) = there.filter(|_| !self.upkeep.damaged.contains(&layer.id)) else {
                 missing.push(layer);
                 continue;
             };
             let incomplete = there.flags.as_ref().is_some_and(|flags| flags.contains_key("incomplete"));
-            if incomplete {
+            if incomplete && self.upkeep.keep_going {
+                missing.push(layer);
+            } else if incomplete {
                 let message = format!("the layer `{}` in the store is not complete", layer.id);
                 let hint = "run an engine on it, such as `podman --root STORE images`, which removes it";
                 return Err(Problem::new("store-incomplete", message, hint));
-            }
-            if there.diff_digest.as_deref() != Some(layer.source.diff_id.as_str()) {
-                let message = format!("the store has another layer with the id `{}`", layer.id);
-                return Err(Problem::new("layer-conflict", message, "make a new store"));
             }
         }
         Ok(missing)
     }
 
-    fn unpack(&mut self, layers: &[&PlannedLayer]) -> Result<Vec<Facts>, Problem> {
+    /// Unpacks layers; what cannot be is `lost`.
+    fn unpack<'b>(
+        &mut self,
+        layers: &[&'b PlannedLayer],
+        lost: &mut Lost<'b>,
+    ) -> Result<BTreeMap<&'b str, Facts>, Problem> {
         for layer in layers {
             let path = format!("{}/{}", self.staging, layer.id);
             let made = self.overlay.directory(path.as_bytes());
             let made = made.and_then(|()| self.overlay.directory(format!("{path}/diff").as_bytes()));
             made.map_err(cannot(self.root, "make a directory in", &self.paths.overlay))?;
         }
-        let work =
-            |layer: &&PlannedLayer| self.unpack_one(layer).map_err(|error| fault::problem(layer, error));
-        parallel::run(layers, self.options.jobs, |layer| layer.source.blob.size, work)
+        let work = |layer: &&PlannedLayer| {
+            let facts = self.unpack_one(layer).map_err(|error| fault::problem(layer, error));
+            (self.upkeep.progress)(layer.source.blob.size);
+            facts
+        };
+        // With a full disk there is no sense in going on.
+        let is_last = |problem: &Problem| !self.upkeep.keep_going || problem.id == "disk-full";
+        let done = parallel::each(layers, self.options.jobs, |layer| layer.source.blob.size, work, is_last);
+        let mut facts = BTreeMap::new();
+        let mut last = None;
+        let mut undone = Vec::new();
+        for (layer, result) in layers.iter().zip(done) {
+            match result {
+                Some(Ok(found)) => {
+                    facts.insert(layer.id.as_str(), found);
+                }
+                Some(Err(problem)) => {
+                    if is_last(&problem) {
+                        last.get_or_insert_with(|| problem.clone());
+                    }
+                    lost.insert(&layer.id, problem);
+                }
+                None => undone.push(layer),
+            }
+        }
+        if let Some(problem) = last {
+            lost.extend(undone.into_iter().map(|layer| (layer.id.as_str(), problem.clone())));
+        }
+        Ok(facts)
+    }
+
+    /// Removes what was unpacked for images that cannot be added, so that a full disk has
+    /// room for the records of the others.
+    fn give_back(&mut self, unpacked: &[&PlannedLayer], wanted: &Plan) -> io::Result<()> {
+        let wanted: BTreeSet<&str> = wanted.layers.iter().map(|layer| layer.id.as_str()).collect();
+        for layer in unpacked.iter().filter(|layer| !wanted.contains(layer.id.as_str())) {
+            self.overlay.remove(format!("{}/{}", self.staging, layer.id).as_bytes())?;
+            self.layers.remove(format!("{}/{}", self.staging, split_name(&layer.id)).as_bytes())?;
+        }
+        Ok(())
     }
 
     fn unpack_one(&self, layer: &PlannedLayer) -> Result<Facts, layer::Fault> {
@@ -285,11 +392,7 @@ impl<'a> Adding<'a> {
     }
 
     fn lock(&self, path: &Path) -> Result<RecordLock, Problem> {
-        let lock = RecordLock::wait(self.root, path, PATIENCE).map_err(cannot(self.root, "lock", path))?;
-        lock.ok_or_else(|| {
-            let message = format!("an engine keeps `{}` locked", self.root.show(path).display());
-            Problem::new("busy", message, "wait until it is done, and try again")
-        })
+        lock(self.root, path)
     }
 
     /// Gives layers their places.
@@ -299,12 +402,14 @@ impl<'a> Adding<'a> {
             let staged = format!("{}/{}", self.staging, layer.id);
             let mut links = Vec::new();
             for id in &layer.below {
-                // An engine has drawn the name by lot; ours is known.
-                links.push(if known.contains_key(id.as_str()) { self.link_of(id)? } else { link_name(id) });
+                // An engine has drawn the name by lot. Those below have their places by now.
+                links.push(self.link_of(id)?);
             }
             let mut filling = self.overlay.inside(staged.as_bytes())?;
             let time = (layer.created.0, layer.created.1);
-            let link = link_name(&layer.id);
+            let is_known = known.contains_key(layer.id.as_str());
+            // Other layers may know a damaged one by the name that it had.
+            let link = if is_known { self.old_link(&layer.id)? } else { link_name(&layer.id) };
             for small in of_layer(&link, &links, &layer.below) {
                 match small {
                     Small::Directory(name, mode) => {
@@ -317,7 +422,13 @@ impl<'a> Adding<'a> {
                 }
             }
             filling.dress_itself(self.access.directory, time)?;
-            if self.overlay.has(layer.id.as_bytes())? {
+            if is_known {
+                // Out of the way at once; what takes its time is done in the end.
+                let aside = format!("old-{}", layer.id);
+                let (mut from, mut to) =
+                    (self.overlay.inside(b".")?, self.overlay.inside(self.staging.as_bytes())?);
+                from.move_to(layer.id.as_bytes(), &mut to, aside.as_bytes())?;
+            } else if self.overlay.has(layer.id.as_bytes())? {
                 // No record names it, and engines would remove it, too.
                 self.overlay.remove(layer.id.as_bytes())?;
             }
@@ -352,26 +463,48 @@ impl<'a> Adding<'a> {
         link.ok_or_else(damaged)
     }
 
-    /// The files of an image; those that are there are right, since their names are digests.
+    /// The name in `l` that a damaged layer had, by itself or by `l`.
+    fn old_link(&mut self, id: &str) -> io::Result<String> {
+        if let Ok(link) = self.link_of(id) {
+            return Ok(link);
+        }
+        let target = link_target(id);
+        for name in self.root.list(&self.paths.links)?.unwrap_or_default() {
+            let Some(name) =
+                name.to_str().filter(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+            else {
+                continue;
+            };
+            if self.overlay.target(format!("l/{name}").as_bytes())?.as_deref() == Some(target.as_bytes()) {
+                return Ok(name.to_owned());
+            }
+        }
+        Ok(link_name(id))
+    }
+
+    /// The files of an image. Those that are there and sound stay.
     fn image(&self, planned: &PlannedImage, is_known: bool) -> io::Result<()> {
         let id = planned.image.config_digest.hex();
         let mut images = self.root.filling(&self.paths.images)?;
         if !is_known {
             images.remove(id.as_bytes())?;
         }
-        match images.directory(id.as_bytes()) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            result => result?,
-        }
+        let is_new = match images.directory(id.as_bytes()) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            result => result.map(|()| true)?,
+        };
         let time = (planned.created.0, planned.created.1);
         let mut dir = images.inside(id.as_bytes())?;
         for (key, bytes) in record::big_data(&planned.image) {
             let name = record::file_name(&key);
-            if !dir.has(name.as_bytes())? {
+            let file = self.paths.images.join(id).join(&name);
+            let there = self.root.read(&file).ok().flatten();
+            if there.is_none_or(|(there, _)| there != bytes) {
+                dir.remove(name.as_bytes())?;
                 dir.whole_file(name.as_bytes(), &bytes, &own(self.access.file, time))?;
             }
         }
-        if !is_known {
+        if is_new {
             dir.dress_itself(self.access.directory, time)?;
         }
         dir.sync()?;
@@ -421,6 +554,49 @@ impl<'a> Adding<'a> {
         }
         self.overlay.sync_all().map_err(cannot(self.root, "sync", &self.paths.store))
     }
+}
+
+/// Layers that cannot be added, and why.
+type Lost<'a> = BTreeMap<&'a str, Problem>;
+
+/// Layers of the plan whose ids are those of others in the store.
+fn conflicts<'a>(plan: &'a Plan, known: &Records<Layer>) -> Lost<'a> {
+    let known = known.by_id();
+    let mut lost = Lost::new();
+    for layer in &plan.layers {
+        let there = known.get(layer.id.as_str());
+        if there.is_some_and(|there| there.diff_digest.as_deref() != Some(layer.source.diff_id.as_str())) {
+            let message = format!("the store has another layer with the id `{}`", layer.id);
+            lost.insert(&layer.id, Problem::new("layer-conflict", message, "make a new store"));
+        }
+    }
+    lost
+}
+
+/// The images that need a layer which is lost, by id.
+fn drop_lost(plan: &Plan, lost: &Lost<'_>) -> Vec<(String, Problem)> {
+    if lost.is_empty() {
+        return Vec::new();
+    }
+    let failed = plan.images.iter().filter_map(|planned| {
+        let ids = super::plan::ids(&planned.image);
+        let problem = ids.iter().find_map(|id| lost.get(id.as_str()))?;
+        Some((planned.image.config_digest.hex().to_owned(), problem.clone()))
+    });
+    failed.collect()
+}
+
+/// The plan without the images that cannot be added, and without layers of theirs alone.
+fn sound(plan: &Plan, failed: &[(String, Problem)]) -> Plan {
+    if failed.is_empty() {
+        return plan.clone();
+    }
+    let failed: BTreeSet<&str> = failed.iter().map(|(id, _)| id.as_str()).collect();
+    let is_sound = |planned: &&PlannedImage| !failed.contains(planned.image.config_digest.hex());
+    let images: Vec<PlannedImage> = plan.images.iter().filter(is_sound).cloned().collect();
+    let ids: BTreeSet<String> = images.iter().flat_map(|planned| super::plan::ids(&planned.image)).collect();
+    let layers = plan.layers.iter().filter(|layer| ids.contains(&layer.id)).cloned().collect();
+    Plan { images, layers, time: plan.time }
 }
 
 fn own(mode: u32, mtime: (i64, u32)) -> Attire<'static> {

@@ -58,8 +58,25 @@ impl Records<Layer> {
         self.records.iter().filter_map(|(_, layer)| Some((layer.id.as_deref()?, layer))).collect()
     }
 
-    pub(super) fn append(&self, more: &[LayerRecord]) -> Vec<u8> {
-        self.with(more)
+    /// The file without these layers.
+    pub(super) fn without(mut self, ids: &BTreeSet<String>) -> Vec<u8> {
+        self.records.retain(|(_, layer)| layer.id.as_ref().is_none_or(|id| !ids.contains(id)));
+        self.with(&[] as &[LayerRecord])
+    }
+
+    /// The file with these records: in the place of those with the same id, or behind all.
+    pub(super) fn append(mut self, more: &[LayerRecord]) -> Vec<u8> {
+        let mut new = Vec::new();
+        for record in more {
+            let same = self.records.iter_mut().find(|(_, layer)| layer.id.as_deref() == Some(&record.id));
+            match same {
+                Some((raw, _)) => {
+                    *raw = serde_json::value::to_raw_value(record).expect("it is made of text and numbers");
+                }
+                None => new.push(record),
+            }
+        }
+        self.with(&new)
     }
 }
 
@@ -76,8 +93,7 @@ impl Records<Image> {
                 let before = names.clone();
                 if image.id.as_deref() == Some(&record.id) {
                     if image.layer != record.layer {
-                        let message = format!("the store has the image `{}` with other layers", record.id);
-                        return Err(Problem::new("layer-conflict", message, "make a new store"));
+                        return Err(other_layers(&record.id));
                     }
                     names.extend(record.names.iter().filter(|name| !before.contains(name)).cloned());
                     let known = image.big_data_names.clone().unwrap_or_default();
@@ -100,10 +116,52 @@ impl Records<Image> {
         Ok((self.with(&new), moved.into_iter().collect()))
     }
 
+    /// Which of these the store has with other layers, so that they cannot be added.
+    pub(super) fn others(&self, more: impl Iterator<Item = ImageRecord>) -> Vec<(String, Problem)> {
+        let is_other = |record: &ImageRecord| {
+            let mut known = self.records.iter().map(|(_, image)| image);
+            known.any(|image| image.id.as_deref() == Some(&record.id) && image.layer != record.layer)
+        };
+        more.filter(is_other).map(|record| (record.id.clone(), other_layers(&record.id))).collect()
+    }
+
+    /// The file without these names, and without the images in `may_go` that have no name
+    /// then. Returns also which images went, and what is left of the others.
+    pub(super) fn without(
+        mut self,
+        names: &BTreeSet<String>,
+        may_go: &BTreeSet<String>,
+    ) -> (Vec<u8>, Vec<String>, Vec<Image>) {
+        let mut gone = Vec::new();
+        self.records.retain_mut(|(raw, image)| {
+            let id = image.id.clone().unwrap_or_default();
+            if !may_go.contains(&id) {
+                return true;
+            }
+            let before = image.names.clone().unwrap_or_default();
+            let left: Vec<String> = before.iter().filter(|name| !names.contains(*name)).cloned().collect();
+            if left.is_empty() {
+                gone.push(id);
+                return false;
+            }
+            if left != before {
+                set(raw, image, &left, None);
+            }
+            true
+        });
+        let bytes = self.with(&[] as &[ImageRecord]);
+        (bytes, gone, self.records.into_iter().map(|(_, image)| image).collect())
+    }
+
     /// The ids of the images.
     pub(super) fn ids(&self) -> BTreeSet<String> {
         self.records.iter().filter_map(|(_, image)| image.id.clone()).collect()
     }
+}
+
+fn other_layers(id: &str) -> Problem {
+    let message = format!("the store has the image `{id}` with other layers");
+    Problem::new("layer-conflict", message, "make a new store")
 }
 
 /// Writes a record anew, with these names, and the big-data of `added`.

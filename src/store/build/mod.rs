@@ -16,12 +16,14 @@ mod layer;
 pub(crate) mod parallel;
 mod plan;
 mod record;
+mod remove;
 mod stream;
 mod survey;
 mod tarball;
 mod time;
 mod tree;
 mod unpack;
+mod upkeep;
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -34,7 +36,11 @@ use tarball::StreamError;
 
 use super::pack::Pack;
 pub use super::pack::Packed;
+pub use plan::ids;
+pub use record::{big_data, file_name};
+pub use remove::{Removal, Removed, remove};
 pub(crate) use time::date;
+pub use upkeep::{Added, Upkeep, add};
 
 /// How to build.
 #[derive(Debug, Clone)]

@@ -15,10 +15,23 @@ pub(crate) fn run<T: Sync, R: Send, E: Send>(
     size: impl Fn(&T) -> u64,
     work: impl Fn(&T) -> Result<R, E> + Sync,
 ) -> Result<Vec<R>, E> {
+    // What was not begun is behind a failure, which ends this.
+    each(tasks, jobs, size, work, |_| true).into_iter().flatten().collect()
+}
+
+/// As [`run`], with the result of each task; nothing for those that were not begun since
+/// a failure `is_last`.
+pub(super) fn each<T: Sync, R: Send, E: Send>(
+    tasks: &[T],
+    jobs: usize,
+    size: impl Fn(&T) -> u64,
+    work: impl Fn(&T) -> Result<R, E> + Sync,
+    is_last: impl Fn(&E) -> bool + Sync,
+) -> Vec<Option<Result<R, E>>> {
     let mut order: Vec<usize> = (0..tasks.len()).collect();
     order.sort_by_key(|&index| (std::cmp::Reverse(size(&tasks[index])), index));
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let results: Mutex<Vec<(usize, Result<R, E>)>> = Mutex::new(Vec::new());
+    let results: Mutex<Vec<Option<Result<R, E>>>> = Mutex::new(tasks.iter().map(|_| None).collect());
     thread::scope(|scope| {
         for _ in 0..jobs.clamp(1, tasks.len().max(1)) {
             scope.spawn(|| {
@@ -27,17 +40,15 @@ pub(crate) fn run<T: Sync, R: Send, E: Send>(
                         return;
                     };
                     let result = work(&tasks[index]);
-                    if result.is_err() {
+                    if result.as_ref().is_err_and(&is_last) {
                         failed.store(true, Ordering::Relaxed);
                     }
-                    results.lock().expect("no thread panics with the lock").push((index, result));
+                    results.lock().expect("no thread panics with the lock")[index] = Some(result);
                 }
             });
         }
     });
-    let mut results = results.into_inner().expect("no thread panics with the lock");
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
+    results.into_inner().expect("no thread panics with the lock")
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ fn merged(one: Image, other: Image) -> Image {
 
 /// The ids of an image's layers, the lowest first: the digest of the first, then that of
 /// `PARENT+DIGEST` (`layerID` in storage/storage_dest.go of the image library).
-pub(super) fn ids(image: &Image) -> Vec<String> {
+pub fn ids(image: &Image) -> Vec<String> {
     let mut ids: Vec<String> = Vec::new();
     for layer in &image.layers {
         let own = layer.diff_id.hex();

@@ -53,7 +53,7 @@ fn is_zero(number: &u8) -> bool {
 
 /// The big-data files of an image, by key, in the order in which engines write them:
 /// configuration, list, manifest twice, and signatures, of which there are none.
-pub(super) fn big_data(image: &Image) -> Vec<(String, Vec<u8>)> {
+pub fn big_data(image: &Image) -> Vec<(String, Vec<u8>)> {
     let manifest = Digest::of(&image.manifest);
     let mut data = vec![(image.config_digest.to_string(), image.config.clone())];
     if let Some(list) = &image.list {
@@ -88,7 +88,7 @@ pub(super) fn image(image: &Image, layer: Option<String>, created: String) -> Im
 }
 
 /// The name of a big-data file (`makeBigDataBaseName` in the library's store.go).
-pub(super) fn file_name(key: &str) -> String {
+pub fn file_name(key: &str) -> String {
     if key.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'.')) {
         key.to_owned()
     } else {

@@ -23,6 +23,7 @@ fn checked(files: &[(&str, &[u8])]) -> Report {
         driver: "overlay".to_owned(),
         engines: Engines::ALL,
         deep: true,
+        layers: None,
         jobs: 2,
         skip: Vec::new(),
     };

@@ -30,7 +30,7 @@ mod world;
 #[cfg(test)]
 mod arbitrary;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -61,6 +61,8 @@ pub struct Request {
     pub engines: Engines,
     /// Whether to read every byte.
     pub deep: bool,
+    /// Which layers are read with `deep`, by id; all if not given.
+    pub layers: Option<BTreeSet<String>>,
     /// How many layers are read at a time.
     pub jobs: usize,
     /// Rules to leave out, by name.
@@ -108,7 +110,7 @@ pub fn check(root: &Root, request: &Request, progress: &Progress) -> Report {
     let mismatched: Vec<PathBuf> = of_rule(&report, "driver-mismatch");
     structure(&world, &mismatched, &mut report);
     if request.deep {
-        deep::check(&world, request.jobs, progress, &mut report);
+        deep::check(&world, request, progress, &mut report);
     }
     finish(&world, request, &mismatched, &mut report);
     report

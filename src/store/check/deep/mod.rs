@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use super::Request;
 use super::catalog::is_one_name;
 use super::finding::Report;
 use super::world::World;
@@ -54,7 +55,7 @@ struct Task {
     root_mode: Option<u32>,
 }
 
-pub(super) fn check(world: &World<'_>, jobs: usize, progress: &Progress, report: &mut Report) {
+pub(super) fn check(world: &World<'_>, request: &Request, progress: &Progress, report: &mut Report) {
     let mut tasks = Vec::new();
     for (home, store) in world.stores.iter().enumerate().filter(|(_, store)| store.checked) {
         match self::tasks(world, home, report) {
@@ -62,10 +63,11 @@ pub(super) fn check(world: &World<'_>, jobs: usize, progress: &Progress, report:
             Err(error) => report.could_not_look(world.could_not_look(&store.path, &error)),
         }
     }
+    tasks.retain(|task| request.layers.as_ref().is_none_or(|layers| layers.contains(&task.id)));
     // The largest first, so that none is left over for one thread at the end.
     tasks.sort_by_key(|task| std::cmp::Reverse(task.size.unwrap_or(u64::MAX)));
     progress.total.store(tasks.iter().filter_map(|task| task.size).sum(), Ordering::Relaxed);
-    let outcomes = run(world.root, &tasks, jobs, progress);
+    let outcomes = run(world.root, &tasks, request.jobs, progress);
     let mut by_store: Vec<(Times, Vec<(usize, Outcome)>)> = Vec::new();
     by_store.resize_with(world.stores.len(), Default::default);
     for (index, outcome) in outcomes {

@@ -1,0 +1,238 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::output::{ErrorLine, Output};
+use super::{Common, NO, inside};
+use crate::copying::{self, Event, Line, Options, Report, State};
+use crate::embedded::DIRECTORY;
+use crate::plan::Host;
+use crate::problem::Problem;
+
+const AFTER_HELP: &str = "\
+Exit status:
+  0  all images of the list are there
+  1  some are not; the others are
+  2  a required one is not, or an error that kept all out
+
+Examples:
+  storagectl copy-images --store /var/lib/containers/bound-images
+  storagectl copy-images --prune --required registry.example.com/app:1";
+
+/// Copy embedded images to where engines find them, at boot
+///
+/// Images that are there with all their layers are left alone, which is found by
+/// reading. The others are copied, several layers at a time, verified, and synced
+/// before they are recorded; layers that a power cut has damaged are copied again.
+/// One image that cannot be copied does not stop the others.
+///
+/// With --store they go to an additional image store, which is listed in
+/// storage.conf and which CRI-O does not wipe after a power cut. Without it they go
+/// to the engines' own storage.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct CopyImages {
+    /// The directory with the embedded images and their list
+    #[arg(long, value_name = "DIR", default_value = DIRECTORY)]
+    source: PathBuf,
+    /// The additional image store to copy to, outside of the engines' own storage; it
+    /// is made and listed
+    #[arg(long, value_name = "PATH")]
+    store: Option<PathBuf>,
+    /// An image of the list without which the exit status is 2; may be given several
+    /// times
+    #[arg(long, value_name = "REF")]
+    required: Vec<String>,
+    /// Remove images that were copied from a former list; only while no engine runs
+    #[arg(long)]
+    prune: bool,
+    /// How often images are tried again if the system or an engine was in the way
+    #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u32).range(0..=20))]
+    retries: u32,
+    /// How many layers are worked on at a time; as many as there are processors if not
+    /// given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+    /// The most MiB that a layer may have when it is decompressed
+    #[arg(long, value_name = "MIB", default_value = "16384")]
+    max_layer_size: u32,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    changed: bool,
+    dry_run: bool,
+    store: String,
+    images: Vec<ImageLine<'a>>,
+    pruned: &'a [String],
+    remarks: Vec<ErrorLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct ImageLine<'a> {
+    reference: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    state: &'static str,
+    required: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorLine<'a>>,
+}
+
+/// Fields of the JSON document, for the man page.
+pub const FIELDS: &[(&str, &str)] = &[
+    ("version", "1"),
+    ("changed", "whether anything is different now, or in a dry run would be"),
+    ("dry_run", "whether nothing was done"),
+    ("store", "where the images are: the additional store, or the engines' own storage"),
+    ("images[].reference", "an image of the list"),
+    ("images[].id", "its id, if it could be read"),
+    ("images[].state", "`present`, `copied` or `failed`"),
+    ("images[].required", "whether it was required"),
+    ("images[].error", "why it failed: `id`, `message` and `hint`"),
+    ("pruned[]", "a name that was removed"),
+    ("remarks[]", "what is odd in the list: `id`, `message` and `hint`"),
+];
+
+impl CopyImages {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+        let host = common.host()?;
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        let options = Options {
+            source: inside(&host, &self.source)?,
+            store: self.store.clone(),
+            jobs: self.jobs.map_or_else(processors, usize::from),
+            retries: self.retries,
+            limit: u64::from(self.max_layer_size) << 20,
+            required: self.required.clone(),
+            prune: self.prune,
+        };
+        let bar = output.progress();
+        let tell = |event: Event<'_>| match event {
+            Event::Total(bytes) => {
+                if let Some(bar) = &bar {
+                    bar.set_length(bytes);
+                }
+            }
+            Event::Read(bytes) => {
+                if let Some(bar) = &bar {
+                    bar.inc(bytes);
+                }
+            }
+            Event::Image(line) => aside(bar.as_ref(), || tell_image(line, output)),
+            Event::Again(count) => aside(bar.as_ref(), || {
+                output.status(&format!("trying {} again", counted(count)));
+            }),
+        };
+        let report = copying::copy(&host, &options, common.mode(), &tell);
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+        }
+        let report = report?;
+        self.finish(common, &host, output, &report)
+    }
+
+    fn finish(
+        &self,
+        common: &Common,
+        host: &Host,
+        output: &Output,
+        report: &Report,
+    ) -> anyhow::Result<ExitCode> {
+        let failed: Vec<&Line> = lines(report, |state| matches!(state, State::Failed(_)));
+        let copied = lines(report, |state| *state == State::Copied);
+        let store = host.show(&report.store);
+        for remark in &report.remarks {
+            output.detail(&format!("{remark}; {}", remark.hint));
+        }
+        let would = if common.dry_run { "would have " } else { "" };
+        if common.dry_run {
+            for line in &copied {
+                output.status(&format!("would have copied `{}`", line.reference));
+            }
+        }
+        for name in &report.pruned.names {
+            output.status(&format!("{would}removed `{name}`, which is not in the list any more"));
+        }
+        for name in &report.pruned.kept {
+            output.status(&format!(
+                "`{name}` is not in the list any more, and stays since a container uses it"
+            ));
+        }
+        if let Some(why) = report.foreign.as_ref().filter(|_| !copied.is_empty()) {
+            output.detail(&format!("skopeo copies to this storage: {why}"));
+        }
+        let there = report.lines.len() - failed.len() - copied.len();
+        let sum = match (copied.len(), failed.len()) {
+            (0, 0) => format!("all {} are in `{store}`", counted(report.lines.len())),
+            (new, 0) => format!("{would}copied {} to `{store}`; {there} were there", counted(new)),
+            (new, bad) => format!(
+                "{bad} of {} could not be copied; {new} were copied to `{store}`, {there} were there",
+                counted(report.lines.len())
+            ),
+        };
+        if copied.is_empty() && failed.is_empty() {
+            output.detail(&sum);
+        } else {
+            output.status(&sum);
+        }
+        let changed_list = report.outcome.as_ref().is_some_and(|outcome| !outcome.plan.is_empty());
+        let changed = !copied.is_empty() || !report.pruned.names.is_empty() || changed_list;
+        if output.json {
+            output.json(&Document {
+                version: 1,
+                changed,
+                dry_run: common.dry_run,
+                store,
+                images: report.lines.iter().map(image_line).collect(),
+                pruned: &report.pruned.names,
+                remarks: report.remarks.iter().map(ErrorLine::of).collect(),
+            })?;
+        } else if let Some(outcome) = report.outcome.as_ref().filter(|_| changed_list) {
+            super::report::report(common, host, outcome, false, output)?;
+        }
+        if let Some(line) = failed.iter().find(|line| line.required) {
+            let message = format!("the required image `{}` is not there", line.reference);
+            output.told(&Problem::new("required-missing", message, "see what is said of it above"));
+            return Ok(ExitCode::from(2));
+        }
+        Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(NO) })
+    }
+}
+
+/// Says something without a bar in between.
+fn aside(bar: Option<&indicatif::ProgressBar>, say: impl FnOnce()) {
+    match bar {
+        Some(bar) => bar.suspend(say),
+        None => say(),
+    }
+}
+
+fn tell_image(line: &Line, output: &Output) {
+    match &line.state {
+        State::Present => {}
+        State::Copied => output.status(&format!("copied `{}`", line.reference)),
+        State::Failed(problem) => output.told(problem),
+    }
+}
+
+fn lines(report: &Report, is: impl Fn(&State) -> bool) -> Vec<&Line> {
+    report.lines.iter().filter(|line| is(&line.state)).collect()
+}
+
+fn image_line(line: &Line) -> ImageLine<'_> {
+    let (state, error) = match &line.state {
+        State::Present => ("present", None),
+        State::Copied => ("copied", None),
+        State::Failed(problem) => ("failed", Some(ErrorLine::of(problem))),
+    };
+    let (reference, id) = (line.reference.as_str(), line.id.as_deref());
+    ImageLine { reference, id, state, required: line.required, error }
+}
+
+fn counted(count: usize) -> String {
+    if count == 1 { "1 image".to_owned() } else { format!("{count} images") }
+}

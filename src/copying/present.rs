@@ -1,0 +1,196 @@
+//! Which images are there already.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::memory::{Mark, Memory};
+use crate::engine::Engines;
+use crate::images::{Digest, Image};
+use crate::plan::Host;
+use crate::problem::Problem;
+use crate::store::build::{big_data, file_name, ids};
+use crate::store::check::{self, Progress, Request};
+use crate::store::{self, Layer};
+
+/// Rules of check-store that make a layer one that has to be copied again.
+const DAMAGE: &[&str] = &[
+    "diff-missing",
+    "file-content",
+    "file-missing",
+    "file-mode",
+    "file-owner",
+    "file-type",
+    "file-xattr",
+    "l-link-missing",
+    "l-link-wrong",
+    "layer-digest",
+    "layer-incomplete",
+    "layer-loop",
+    "layer-missing",
+    "layer-parent-unknown",
+    "layer-size",
+    "link-missing",
+    "link-wrong",
+    "lower-layers-wrong",
+    "lower-missing",
+    "lower-wrong",
+    "tar-split-damaged",
+    "tar-split-missing",
+    "whiteout-added",
+    "whiteout-missing",
+];
+
+/// Where images are copied to.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    /// The store.
+    pub(super) path: PathBuf,
+    /// Its driver.
+    pub(super) driver: String,
+    /// Whether it is the engines' own storage.
+    pub(super) own: bool,
+    /// Other stores, which may lend layers.
+    pub(super) listed: Vec<PathBuf>,
+}
+
+/// What a store has.
+#[derive(Debug)]
+pub(super) struct Standing {
+    images: BTreeMap<String, store::Image>,
+    layers: BTreeMap<String, Layer>,
+    /// Layers of what is wanted that are recorded and not sound.
+    pub(super) damaged: BTreeSet<String>,
+}
+
+impl Standing {
+    /// Looks at the store. Layers of `wanted` that nobody vouches for are read; those that
+    /// are sound get a mark in `memory`.
+    ///
+    /// # Errors
+    /// If its records cannot be read.
+    pub(super) fn read(
+        host: &Host,
+        target: &Target,
+        wanted: &[&Image],
+        jobs: usize,
+        memory: &mut Memory,
+    ) -> Result<Self, Problem> {
+        let damaged = |error: anyhow::Error| {
+            let message = format!("the records of `{}` cannot be read: {error:#}", host.show(&target.path));
+            let hint = "run `storagectl check-store` on it; nothing is added to a damaged store";
+            Problem::new("store-damaged", message, hint)
+        };
+        let images = store::images(&host.root, &target.path, &target.driver).map_err(damaged)?;
+        let layers = store::layers(&host.root, &target.path, &target.driver).map_err(damaged)?;
+        let with_id = |id: &Option<String>| id.clone().unwrap_or_default();
+        let mut standing = Self {
+            images: images.into_iter().map(|image| (with_id(&image.id), image)).collect(),
+            layers: layers.into_iter().map(|layer| (with_id(&layer.id), layer)).collect(),
+            damaged: BTreeSet::new(),
+        };
+        memory.layers.retain(|id, _| standing.layers.contains_key(id));
+        let wanted: BTreeSet<String> = wanted.iter().flat_map(|image| ids(image)).collect();
+        let there: BTreeSet<String> =
+            wanted.into_iter().filter(|id| standing.layers.contains_key(id)).collect();
+        if !there.is_empty() {
+            standing.look(host, target, there, jobs, memory);
+        }
+        Ok(standing)
+    }
+
+    fn look(
+        &mut self,
+        host: &Host,
+        target: &Target,
+        there: BTreeSet<String>,
+        jobs: usize,
+        memory: &mut Memory,
+    ) {
+        let mut request = Request {
+            stores: vec![target.path.clone()],
+            listed: target.listed.clone(),
+            own: Vec::new(),
+            driver: target.driver.clone(),
+            engines: Engines::ALL,
+            deep: false,
+            layers: None,
+            jobs,
+            skip: Vec::new(),
+        };
+        self.damaged = found(host, &request, &there).0;
+        let mark = |id: &str| Mark::of(&host.root, &target.path, &target.driver, id);
+        let unknown: BTreeSet<String> = there
+            .into_iter()
+            .filter(|id| !self.damaged.contains(id))
+            .filter(|id| mark(id).is_none_or(|mark| memory.layers.get(id) != Some(&mark)))
+            .collect();
+        if unknown.is_empty() {
+            return;
+        }
+        // Before they are read, so that what is read and what stays are the same.
+        let synced = host.root.filling(&target.path).and_then(|dir| dir.sync_all());
+        request.deep = true;
+        request.layers = Some(unknown.clone());
+        let (more, all_read) = found(host, &request, &unknown);
+        for id in unknown.iter().filter(|id| !more.contains(*id)) {
+            if let Some(mark) = mark(id).filter(|_| synced.is_ok() && all_read) {
+                memory.layers.insert(id.clone(), mark);
+            }
+        }
+        self.damaged.extend(more);
+    }
+
+    /// Whether the image is there under its name, with sound layers and all its documents.
+    pub(super) fn has(&self, host: &Host, target: &Target, image: &Image) -> bool {
+        let id = image.config_digest.hex();
+        let chain = ids(image);
+        let Some(record) = self.images.get(id) else {
+            return false;
+        };
+        let named =
+            image.names.iter().all(|name| record.names.iter().flatten().any(|it| it == name.as_str()));
+        let layers = chain.iter().zip(&image.layers).all(|(id, layer)| {
+            let there = self.layers.get(id).filter(|_| !self.damaged.contains(id));
+            there.is_some_and(|there| there.diff_digest.as_deref() == Some(layer.diff_id.as_str()))
+        });
+        if !named || !layers || record.layer.as_ref() != chain.last() {
+            return false;
+        }
+        let dir = target.path.join(format!("{}-images", target.driver)).join(id);
+        big_data(image).into_iter().all(|(key, bytes)| {
+            let known = record.big_data_names.iter().flatten().any(|name| *name == key);
+            let there = || Some(host.root.read(&dir.join(file_name(&key))).ok()??.0);
+            match (known, there()) {
+                // Signatures are the engine's affair.
+                (false, _) => key.starts_with("signature-"),
+                (true, None) => false,
+                (true, Some(there)) if there == bytes => true,
+                // So is which of two manifests is the one that is used.
+                (true, Some(there)) if key == "manifest" => {
+                    let digest = record.big_data_digests.as_ref().and_then(|digests| digests.get(&key));
+                    digest.is_some_and(|digest| *digest == Digest::of(&there).as_str())
+                }
+                (true, Some(_)) => key.starts_with("signature-"),
+            }
+        })
+    }
+
+    /// Whether the store has a record of this layer.
+    pub(super) fn has_layer(&self, id: &str) -> bool {
+        self.layers.contains_key(id)
+    }
+}
+
+/// Which of these layers are damaged, and whether everything could be looked at.
+fn found(host: &Host, request: &Request, layers: &BTreeSet<String>) -> (BTreeSet<String>, bool) {
+    let report = check::check(&host.root, request, &Progress::default());
+    let is_damage = |finding: &&check::Finding| {
+        DAMAGE.contains(&finding.rule.id) && is_of(&finding.store, request.stores.first())
+    };
+    let damaged = report.findings.iter().filter(is_damage).filter_map(|finding| finding.layer.clone());
+    (damaged.filter(|id| layers.contains(id)).collect(), report.not_looked.is_empty())
+}
+
+fn is_of(store: &Path, asked: Option<&PathBuf>) -> bool {
+    asked.is_some_and(|asked| asked == store)
+}

@@ -1,0 +1,83 @@
+//! The images of a list, as far as they can be read.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::embedded::{Entry, LIST, List};
+use crate::images::{self, Digest, Image, Name, Platform, Source, Transport};
+use crate::plan::Host;
+use crate::problem::Problem;
+
+/// An image that shall be there.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// Its line in the list.
+    pub(super) entry: Entry,
+    /// The image, or why it cannot be copied.
+    pub(super) image: Result<Image, Problem>,
+}
+
+impl Wanted {
+    /// The name that it has in storage.
+    pub(super) fn name(&self) -> Option<&str> {
+        Some(self.image.as_ref().ok()?.names.first()?.as_str())
+    }
+}
+
+/// The list of the directory `source`, which must be there.
+///
+/// # Errors
+/// `list-missing`, or what is wrong with it.
+pub(super) fn list(host: &Host, source: &Path) -> Result<List, Problem> {
+    let file = source.join(LIST);
+    if host.root.stat(&file).map_err(host.cannot("look at", &file))?.is_none() {
+        let message = format!("there is no list of embedded images, `{}`", host.show(&file));
+        let hint = "embed images with `storagectl embed-images`, or give their directory with --source";
+        return Err(Problem::new("list-missing", message, hint));
+    }
+    List::read(&host.root, source)
+}
+
+/// Reads manifest and configuration of every image.
+pub(super) fn read(host: &Host, source: &Path, list: List) -> Vec<Wanted> {
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    let mut all = Vec::new();
+    for entry in list.entries {
+        let image = image(host, source, &entry).and_then(|image| {
+            let name = image.names.first().expect("it was given one").to_string();
+            match names.insert(name, entry.reference.clone()) {
+                None => Ok(image),
+                Some(other) => {
+                    let message = format!("`{}` and `{other}` are one name", entry.reference);
+                    Err(Problem::new("list-twice", message, "take one of them out of the list"))
+                }
+            }
+        });
+        all.push(Wanted { entry, image });
+    }
+    all
+}
+
+fn image(host: &Host, source: &Path, entry: &Entry) -> Result<Image, Problem> {
+    let path = source.join(&entry.directory);
+    let name = Name::parse(&entry.reference)?;
+    let digest = name.as_str().split_once('@').map(|(_, digest)| digest.to_owned());
+    let text = format!("dir:{}", host.show(&path));
+    if host.root.stat(&path).map_err(host.cannot("look at", &path))?.is_none() {
+        let message = format!("the image `{name}`: its directory `{}` does not exist", host.show(&path));
+        let hint = "run `storagectl embed-images` again, which fetches what is missing";
+        return Err(Problem::new("embedded-missing", message, hint));
+    }
+    let source = Source { text, names: vec![name.clone()], transport: Transport::Dir, path, reference: None };
+    let image = images::read(&host.root, &source, &Platform::host())?;
+    let found = Digest::of(image.list.as_ref().unwrap_or(&image.manifest));
+    if let Some(digest) = digest.filter(|digest| *digest != found.as_str()) {
+        // It may be one of a list that was embedded alone.
+        if Digest::of(&image.manifest).as_str() != digest {
+            let message = format!("the image `{name}`: its manifest has the digest `{found}`");
+            let hint = "run `storagectl embed-images` again, which fetches it anew";
+            return Err(Problem::new("embedded-other", message, hint));
+        }
+    }
+    Ok(image)
+}
