@@ -58,6 +58,10 @@ pub(super) struct Pack {
     /// Credentials for registries; REGISTRY_AUTH_FILE if not given
     #[arg(long, value_name = "FILE")]
     authfile: Option<PathBuf>,
+    /// Whether registries need a trusted certificate; as registries.conf says if not
+    /// given
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    tls_verify: Option<bool>,
     /// Build with mock, in a clean root of the target; for `rpm`
     #[arg(long)]
     mock: bool,
@@ -195,6 +199,7 @@ impl Pack {
                 authfile: authfile.as_deref().map(absolute).transpose()?,
                 jobs,
                 refresh: self.refresh,
+                tls_verify: self.tls_verify,
                 ..embedded::Options::default()
             },
             jobs,

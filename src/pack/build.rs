@@ -79,14 +79,8 @@ pub fn build(recipe: &Recipe, options: &Options, tell: Tell<'_>) -> Result<Vec<B
     for (package, architecture) in wanted {
         tell(Told::Building(package, arch));
         let workshop = Workshop::new(package, options)?;
-        let time = workshop.time(&[architecture])?;
-        let (contents, part) = workshop.prepare(architecture, time)?;
-        let spec = workshop.spec(&[part], time)?;
-        let label = package.label();
-        let done =
-            rpmbuild::binary(workshop.dir.path(), &spec, &options.target, contents.dir(), time, &label)
-                .and_then(|()| deliver(&package.name, &workshop.dir.path().join(RESULTS), &options.output));
-        built.extend(workshop.end(done.map_err(|problem| vec![problem]), tell)?);
+        let done = workshop.package(architecture);
+        built.extend(workshop.end(done, tell)?);
     }
     Ok(built)
 }
@@ -264,6 +258,16 @@ impl<'a> Workshop<'a> {
         let removed = self.root.filling(Path::new("/")).and_then(|mut filling| filling.remove(name));
         let cannot = Problem::cannot("remove", contents.dir().display().to_string());
         removed.map_err(|error| vec![cannot(error)])
+    }
+
+    fn package(&self, architecture: &Architecture) -> Result<Vec<Built>, Vec<Problem>> {
+        let (package, dir, target) = (self.package, self.dir.path(), &self.options.target);
+        let time = self.time(&[architecture])?;
+        let (contents, part) = self.prepare(architecture, time)?;
+        let spec = self.spec(&[part], time)?;
+        rpmbuild::binary(dir, &spec, target, contents.dir(), time, &package.label())
+            .and_then(|()| deliver(&package.name, &dir.join(RESULTS), &self.options.output))
+            .map_err(|problem| vec![problem])
     }
 
     fn source_package(&self) -> Result<Vec<Built>, Vec<Problem>> {

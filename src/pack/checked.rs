@@ -46,6 +46,7 @@ pub(super) fn check(package: &Package, root: &Root, path: &Path, jobs: usize) ->
         driver: "overlay".to_owned(),
         engines: Engines::ALL,
         deep: false,
+        layers: None,
         jobs,
         skip: Vec::new(),
     };

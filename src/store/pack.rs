@@ -68,13 +68,14 @@ impl Pack {
         let to = match kind {
             Packed::Tar => To::File(dir.file(&temporary).map_err(Problem::cannot("create", &shown))?),
             Packed::Squashfs => {
-                let mut command = Command::new("sqfstar");
+                let needed = "squashfs-tools 4.5";
+                let mut command = as_root("sqfstar", "-version", needed)?;
                 command.args(["-quiet", "-no-progress", "-exit-on-error", "-comp", "zstd"]);
                 command.args(["-root-mode", "0755", "-root-uid", "0", "-root-gid", "0"]);
                 // The root has the time of now, and 4.5 does not heed -root-time. But no
                 // time in the image is later than this, and of all else none is.
                 command.env("SOURCE_DATE_EPOCH", &seconds);
-                program("sqfstar", "squashfs-tools 4.5", command.arg(&beside))?
+                program("sqfstar", needed, command.arg(&beside))?
             }
             Packed::Erofs => {
                 erofs_reads_tar()?;
@@ -169,6 +170,30 @@ fn missing(name: &str, needed: &str, why: &str) -> Problem {
     let message = format!("`{name}`, which makes the image, {why}");
     let hint = format!("install {needed} or newer, or write a `.tar` file");
     Problem::new("program-missing", message, hint)
+}
+
+/// A command for `name` in which it takes itself for root. sqfstar 4.5 gives the topmost
+/// directory to whoever runs it, whatever it is told; the image shall be the same whoever
+/// makes it. Where nobody may have a user namespace, that is how it stays.
+///
+/// # Errors
+/// `program-missing`
+fn as_root(name: &'static str, harmless: &str, needed: &str) -> Result<Command, Problem> {
+    let is_there = Command::new(name).arg(harmless).stdin(Stdio::null()).output();
+    if is_there.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Err(missing(name, needed, "is not installed"));
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok(Command::new(name));
+    }
+    let mut outer = Command::new("unshare");
+    outer.arg("--map-root-user");
+    let may = Command::new("unshare").args(["--map-root-user", "true"]).stdin(Stdio::null()).output();
+    if may.is_ok_and(|output| output.status.success()) {
+        outer.args(["--", name]);
+        return Ok(outer);
+    }
+    Ok(Command::new(name))
 }
 
 fn program(name: &'static str, needed: &str, command: &mut Command) -> Result<To, Problem> {
