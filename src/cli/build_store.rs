@@ -56,7 +56,7 @@ pub(super) enum Kind {
     Dir,
     /// A tar stream with PAX attributes
     Tar,
-    /// A squashfs image, made by sqfstar
+    /// A squashfs image, made by mksquashfs
     Squashfs,
     /// An erofs image, made by mkfs.erofs
     Erofs,

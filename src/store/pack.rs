@@ -69,13 +69,17 @@ impl Pack {
             Packed::Tar => To::File(dir.file(&temporary).map_err(Problem::cannot("create", &shown))?),
             Packed::Squashfs => {
                 let needed = "squashfs-tools 4.5";
-                let mut command = as_root("sqfstar", "-version", needed)?;
-                command.args(["-quiet", "-no-progress", "-exit-on-error", "-comp", "zstd"]);
+                let mut command = as_root("mksquashfs", "-version", needed)?;
+                // sqfstar is this program with these words, but 4.5 of it takes no level. At 6 it
+                // is several times as fast as at 15, the default, and 2% larger; blocks of
+                // 256 KiB save more than that.
+                command.arg("-").arg(&beside).args(["-tar", "-noappend", "-quiet", "-no-progress"]);
+                command.args(["-exit-on-error", "-comp", "zstd", "-Xcompression-level", "6", "-b", "256K"]);
                 command.args(["-root-mode", "0755", "-root-uid", "0", "-root-gid", "0"]);
                 // The root has the time of now, and 4.5 does not heed -root-time. But no
                 // time in the image is later than this, and of all else none is.
                 command.env("SOURCE_DATE_EPOCH", &seconds);
-                program("sqfstar", needed, command.arg(&beside))?
+                program("mksquashfs", needed, &mut command)?
             }
             Packed::Erofs => {
                 erofs_reads_tar()?;
@@ -172,7 +176,7 @@ fn missing(name: &str, needed: &str, why: &str) -> Problem {
     Problem::new("program-missing", message, hint)
 }
 
-/// A command for `name` in which it takes itself for root. sqfstar 4.5 gives the topmost
+/// A command for `name` in which it takes itself for root. mksquashfs 4.5 gives the topmost
 /// directory to whoever runs it, whatever it is told; the image shall be the same whoever
 /// makes it. Where nobody may have a user namespace, that is how it stays.
 ///
