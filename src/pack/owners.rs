@@ -68,7 +68,7 @@ impl Owners {
                fi\n\
              }\n\
              user() {\n  \
-               getent passwd \"$2\" > /dev/null || useradd --system --non-unique --uid \"$1\" --gid ",
+               getent passwd \"$2\" > /dev/null || useradd --system -K SYS_UID_MAX=4294967294 --non-unique --uid \"$1\" --gid ",
         );
         script += GROUP;
         script += " --home-dir / --no-create-home --shell /sbin/nologin \"$2\" || :\n  \

@@ -121,6 +121,10 @@ impl Pack {
             return Ok(());
         }
         let said = String::from_utf8_lossy(&said);
+        if said.contains("No space left on device") {
+            let message = format!("there is no space left for `{}`", self.shown);
+            return Err(Problem::new("disk-full", message, "free some, or write it somewhere else"));
+        }
         let last = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it says nothing");
         let message = format!("`{name}` failed to make `{}`: {}", self.shown, last.escape_debug());
         Err(Problem::new("program-failed", message, "see to what it says, such as free space, and try again"))

@@ -20,7 +20,7 @@ mount --bind "$ENGINES" /mnt/host/engines
 cp "$STORAGECTL" /mnt/host/usr/bin/storagectl
 cat >/mnt/host/go.sh <<'SCRIPT'
 set -e
-r() { rpm --dbpath /rpmdb --nodeps --nosignature --ignorearch --force-debian "$@"; }
+r() { rpm --dbpath /rpmdb --nodeps --nosignature --force-debian "$@"; }
 p() {
     program=$1 store=$2
     shift 2
