@@ -56,6 +56,7 @@ bench:
 	benches/add-store.sh
 	benches/check-store.sh
 	benches/build-store.sh
+	benches/pack.sh
 
 .PHONY: dist
 dist:

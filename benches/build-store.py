@@ -197,4 +197,5 @@ def main():
         arguments.json.write_text(json.dumps(results, indent=2) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,6 @@
 //! From a recipe to packages.
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use super::cache::{self, Cached};
@@ -12,7 +13,7 @@ use super::spec::{Part, list_name, spec, spec_name, tree_name};
 use super::target::Target;
 use super::{checked, embedded, manifests, sealed, source, store};
 use crate::embedded::ReportLine;
-use crate::host::{PrivateDir, Root};
+use crate::host::{Filling, PrivateDir, Root};
 use crate::problem::Problem;
 use crate::store::build;
 
@@ -143,9 +144,14 @@ fn fetch(
     cache::fetch(&options.cache, &recipe.packages, wanted, &options.fetch, &line)
 }
 
+/// What the name of a private directory begins with, while somebody works in it.
+const PREFIX: &str = "storagectl-pack-";
+
 /// A private directory in which one package is made.
 struct Workshop<'a> {
     dir: PrivateDir,
+    /// Whoever finds such a directory that nobody has locked knows that its maker is dead.
+    _lock: OwnedFd,
     root: Root,
     package: &'a Package,
     options: &'a Options,
@@ -154,12 +160,22 @@ struct Workshop<'a> {
 impl<'a> Workshop<'a> {
     fn new(package: &'a Package, options: &'a Options) -> Result<Self, Vec<Problem>> {
         let make = || {
-            let dir = PrivateDir::new(&options.tmp, "storagectl-pack-")?;
+            let mut within = Root::system()?.filling(&options.tmp)?;
+            sweep(&options.tmp, &mut within);
+            let (dir, lock) = loop {
+                let dir = PrivateDir::new(&options.tmp, PREFIX)?;
+                let name = dir.path().file_name().unwrap_or_default().as_encoded_bytes().to_vec();
+                // Between the two another run may have taken it for a dead one's.
+                match within.try_lock(&name)? {
+                    Some(lock) if within.has(&name)? => break (dir, lock),
+                    _ => {}
+                }
+            };
             let root = dir.root()?;
             for part in [SOURCES, RESULTS, "specs", "build", "root", "tmp"] {
                 root.create_dirs(&Path::new("/").join(part), 0o755)?;
             }
-            Ok(Self { dir, root, package, options })
+            Ok(Self { dir, _lock: lock, root, package, options })
         };
         let cannot = Problem::cannot("make a directory in", options.tmp.display().to_string());
         make().map_err(|error| vec![cannot(error)])
@@ -298,9 +314,32 @@ impl<'a> Workshop<'a> {
     /// Ends, whatever came of it.
     fn end<T>(self, done: Result<T, Vec<Problem>>, tell: Tell<'_>) -> Result<T, Vec<Problem>> {
         if self.options.keep {
-            tell(Told::Kept(&self.dir.keep()));
+            let dir = self.dir.keep();
+            let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            // Under this name the next run would take it for that of a killed one.
+            let kept = name.replacen(PREFIX, "storagectl-kept-", 1);
+            let renamed = Root::system()
+                .and_then(|root| root.filling(&self.options.tmp))
+                .and_then(|mut within| within.move_over(name.as_bytes(), kept.as_bytes()));
+            tell(Told::Kept(&renamed.map_or(dir, |()| self.options.tmp.join(kept))));
         }
         done
+    }
+}
+
+/// Removes what killed runs of this user have left in `tmp`. What cannot be removed is no
+/// harm.
+fn sweep(tmp: &Path, within: &mut Filling) {
+    let Ok(root) = Root::system() else {
+        return;
+    };
+    let uid = rustix::process::geteuid().as_raw();
+    for name in root.list(tmp).ok().flatten().unwrap_or_default() {
+        let is_ours = name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
+            && root.stat(&tmp.join(&name)).is_ok_and(|stat| stat.is_some_and(|stat| stat.uid == uid));
+        if is_ours && let Ok(Some(_lock)) = within.try_lock(name.as_encoded_bytes()) {
+            let _ = within.remove(name.as_encoded_bytes());
+        }
     }
 }
 

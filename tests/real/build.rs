@@ -9,4 +9,4 @@ mod same;
 mod sealed;
 
 /// Runs crun for engines that are newer than it.
-const CRUN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/build/bin/crun");
+pub(crate) const CRUN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/build/bin/crun");

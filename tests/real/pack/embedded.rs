@@ -27,7 +27,7 @@ fn two_packages_share_nothing_and_their_images_are_copied() {
         r -i /pk/first-1.0-1.x86_64.rpm /pk/second-1.0-1.x86_64.rpm
         r -V --nodeps first second && echo verified
         for name in first second; do
-            storagectl verify-images /usr/lib/embedded-images/$name >/dev/null 2>&1 && echo sound
+            storagectl verify-images --source /usr/lib/embedded-images/$name >/dev/null 2>&1 && echo sound
             systemd-analyze verify --man=no /usr/lib/systemd/system/storagectl-copy-images-$name.service 2>&1 | grep storagectl-copy || :
             storagectl -q copy-images --source /usr/lib/embedded-images/$name --store /var/lib/images
         done

@@ -99,6 +99,29 @@ fn no_space_is_said_and_nothing_is_left() {
 }
 
 #[test]
+fn what_a_killed_run_has_left_goes_with_the_next() {
+    let builder = Builder::new();
+    builder.write(ONE);
+    let mut child = builder.command("rpm", &["x86_64"]).spawn().unwrap();
+    let tmp = builder.path("tmp");
+    while crate::tree::names(&tmp).is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "it ends before it has begun");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(crate::tree::names(&tmp).len(), 1);
+    builder.built("rpm", &["x86_64"]);
+    // Another run's is not touched, nor what was to be kept.
+    let output = builder.pack("rpm", &["x86_64", "--keep"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let kept = crate::tree::names(&tmp);
+    assert!(kept.len() == 1 && kept[0].starts_with("storagectl-kept-"), "{kept:?}");
+    assert!(builder.pack("rpm", &["x86_64"]).status.success());
+    assert_eq!(crate::tree::names(&tmp), kept);
+}
+
+#[test]
 fn a_source_package_is_handed_to_copr() {
     let builder = Builder::new();
     builder.write(EXAMPLE);

@@ -18,6 +18,7 @@ mkdir /mnt/host/pk /mnt/host/engines
 mount --bind "$PACKAGES" /mnt/host/pk
 mount --bind "$ENGINES" /mnt/host/engines
 cp "$STORAGECTL" /mnt/host/usr/bin/storagectl
+cp "$CRUN" /mnt/host/crun
 cat >/mnt/host/go.sh <<'SCRIPT'
 set -e
 r() { rpm --dbpath /rpmdb --nodeps --nosignature --force-debian "$@"; }
@@ -26,7 +27,7 @@ p() {
     shift 2
     printf '[storage]\ndriver = "overlay"\ngraphroot = "/var/lib/%s"\nrunroot = "/run/%s"\n[storage.options]\nadditionalimagestores = ["%s"]\n' \
         "${program##*/}" "${program##*/}" "$store" >/run/storage.conf
-    CONTAINERS_STORAGE_CONF=/run/storage.conf "$program" "$@"
+    CONTAINERS_STORAGE_CONF=/run/storage.conf "$program" --runtime /crun "$@"
 }
 rpm --dbpath /rpmdb --initdb
 SCRIPT
@@ -44,6 +45,7 @@ pub(crate) fn on_host(packages: &Path, script: &str) -> String {
             ("PACKAGES", packages),
             ("ENGINES", engines.parent().unwrap()),
             ("STORAGECTL", Path::new(STORAGECTL)),
+            ("CRUN", Path::new(crate::build::CRUN)),
             ("SCRIPT", Path::new(script)),
         ],
     )
