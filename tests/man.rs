@@ -79,10 +79,20 @@ fn page(command: &clap::Command, whole: bool) -> String {
         let rules = check::RULES.iter().map(|rule| (rule.id, rule.severity, rule.description));
         self::rules(rules).to_writer(&mut out).unwrap();
         scopes().to_writer(&mut out).unwrap();
-        fields().to_writer(&mut out).unwrap();
+        fields(CHECK_STORE_FIELDS).to_writer(&mut out).unwrap();
     }
     if command.get_name() == "storagectl-doctor" {
         doctor().to_writer(&mut out).unwrap();
+    }
+    let embedded: Option<&[(&str, &str)]> = match command.get_name() {
+        "storagectl-embed-images" => Some(storagectl::cli::EMBED_IMAGES_FIELDS),
+        "storagectl-list-images" => Some(storagectl::cli::LIST_IMAGES_FIELDS),
+        "storagectl-verify-images" => Some(storagectl::cli::VERIFY_IMAGES_FIELDS),
+        _ => None,
+    };
+    if let Some(fields) = embedded {
+        layout().to_writer(&mut out).unwrap();
+        self::fields(fields).to_writer(&mut out).unwrap();
     }
     if command.get_name() == "storagectl-apply" {
         declarations().to_writer(&mut out).unwrap();
@@ -182,14 +192,25 @@ fn scopes() -> Roff {
     roff
 }
 
-fn fields() -> Roff {
+fn fields(fields: &[(&str, &str)]) -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["JSON"]).text([roman(
         "With --format json one object is written. [] stands for an array of what is named before it:",
     )]);
-    for (field, meaning) in CHECK_STORE_FIELDS {
+    for (field, meaning) in fields {
         entry(&mut roff, field, &format!("{meaning}."));
     }
+    roff
+}
+
+fn layout() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["LAYOUT"]).text([roman(
+        "The directory, by default /usr/lib/containers/storage, has a sub-directory for each reference, named after the SHA-256 of the reference and one newline (echo REF | sha256sum), and in it what `skopeo copy --all --preserve-digests docker://REF dir:DIR` writes. image-list.txt has a line REF,NAME for each; lines with #, empty lines and CRLF are read, too. Of two lines with the same reference the last counts.",
+    )]);
+    roff.control("PP", []).text([roman(
+        "storagectl.json in a sub-directory has the digest of the manifest that was fetched, and the platforms that were asked for, if not all were. It lets damage be found in the manifest of a tag, and tells a list of images that lacks some on purpose from one that has lost some. Other programs read past it. A directory without it, as scripts write it, is verified as far as digests lead: from the manifest down.",
+    )]);
     roff
 }
 
@@ -279,6 +300,11 @@ fn files() -> Roff {
     );
     entry(
         &mut roff,
+        "/usr/lib/containers/storage/image-list.txt",
+        "The list of images that are embedded in the operating system, see storagectl-embed-images(1).",
+    );
+    entry(
+        &mut roff,
         "STORE/.storagectl-store",
         "Says that a directory is meant to be a store even while it is empty. Made by init-store.",
     );
@@ -288,6 +314,11 @@ fn files() -> Roff {
 fn environment() -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["ENVIRONMENT"]);
+    entry(
+        &mut roff,
+        "REGISTRY_AUTH_FILE",
+        "The file with credentials for registries, if --authfile is not given.",
+    );
     entry(&mut roff, "NO_COLOR", "If it is set and not empty, no colour is used unless --color asks for it.");
     entry(&mut roff, "SYSTEMD_OFFLINE", "If it is 1, no service is restarted.");
     roff

@@ -11,6 +11,7 @@ mod check;
 mod declare;
 mod dependents;
 mod doctor;
+mod embed;
 mod engine;
 mod escape;
 mod generations;
