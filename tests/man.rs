@@ -96,6 +96,7 @@ fn page(command: &clap::Command, whole: bool) -> String {
     }
     if command.get_name() == "storagectl-apply" {
         declarations().to_writer(&mut out).unwrap();
+        sealed_stores().to_writer(&mut out).unwrap();
         boot().to_writer(&mut out).unwrap();
     }
     if command.get_name() == "storagectl-generate" {
@@ -170,8 +171,24 @@ fn declarations() -> Roff {
         "condition",
         "A table: path-exists is a path that has to exist, or with ! in front must not; architecture is a name, or a list of names, of processors (x86_64, arm64, ppc64le, s390x, …). The store is wanted only where all of it is so.",
     );
+    entry(
+        &mut roff,
+        "sealed",
+        "The squashfs file that holds the store. path is then its mount point, a name directly below /run/storagectl/stores, and a mount unit for it is what mounts the file.",
+    );
     roff.control("PP", []).text([roman(
         "A store whose directory is missing is not listed, with a warning. Under --root, and while an image is built, it is, if a tmpfiles.d line or a mount unit there makes the directory at boot.",
+    )]);
+    roff
+}
+
+fn sealed_stores() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["SEALED STORES"]).text([roman(
+        "On a running system, apply has systemd mount the file of a declared sealed store, and lists it. Elsewhere it is neither mounted nor listed, since /run is no part of an image: its unit mounts it when the system starts, before storagectl-apply.service. The mount point is an empty, valid store until then, and if the mount fails, so that engines start; check-store, list-stores and doctor say that it is not mounted, and apply exits with status 1.",
+    )]);
+    roff.control("PP", []).text([roman(
+        "One that is not declared any more, since its package was updated or erased, stays mounted, and listed behind all others, while a container, an image or a layer in an own storage of this host's engines is built on it, while podman, buildah, skopeo or CRI-O runs that may have been started with it, and while another sealed store is not mounted. Otherwise apply takes it off the list, unmounts it and removes its mount point. After a boot it is gone.",
     )]);
     roff
 }

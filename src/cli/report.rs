@@ -179,9 +179,9 @@ fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> a
                 output.warning(&format!("`{path}` is declared, but not listed: {reason}"));
             }
             StoreResult::Unmet { reason } => output.detail(&format!("`{path}` is not wanted here: {reason}")),
-            StoreResult::AtBoot { sealed } => {
-                output.status(&format!("`{sealed}` is mounted at `{path}` and listed when the system starts"))
-            }
+            StoreResult::AtBoot { sealed } => output.status(&format!(
+                "`{sealed}` will be mounted at `{path}`, and listed, when the system starts"
+            )),
             StoreResult::SetAside => {
                 output.status(&format!("{would}set `{path}` aside in `{file}`: its directory is missing"));
             }

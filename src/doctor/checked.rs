@@ -185,6 +185,13 @@ impl Checked {
                 format!("`storagectl apply` lists it when it is there, `storagectl remove-store {path}` forgets it"),
             ));
         }
+        match sealed::unmounted(host, &declarations) {
+            Ok(unmounted) => self.troubles.extend(unmounted.into_iter().map(|(path, image)| {
+                let message = format!("`{image}` is declared, and not mounted at `{path}`");
+                Trouble::new("not-mounted", message, "`storagectl apply` has systemd mount it")
+            })),
+            Err(error) => not_looked.push(could_not(error)),
+        }
         if let Err(error) = sealed::keep_former(host, &mut declarations) {
             return not_looked.push(could_not(error));
         }

@@ -32,6 +32,7 @@ pub use file_part::FilePart;
 pub use filling::{Attire, Bare, Filling, NewFile};
 pub use lock::{LockError, lock};
 pub use mount_point::is_mount_point;
+pub use mounting::{mount_by_unit, unmount};
 pub use mounting::{start_unit, unmount};
 pub use private_dir::PrivateDir;
 pub use record_lock::RecordLock;

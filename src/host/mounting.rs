@@ -8,15 +8,24 @@ use rustix::mount::{UnmountFlags, unmount as unmount_once};
 
 use super::mount_point::is_mount_point;
 use super::root::{Root, absent};
+use super::running::is_booted;
 
-/// Starts a unit of systemd's and waits for it: by the name, so that a unit that came with
-/// a package just now is found.
+/// Has systemd mount what `unit` mounts at `path`, and waits for it. A unit that came with
+/// a package just now is found by its name.
 ///
 /// # Errors
-/// If it does not start, with the last thing that systemctl said.
-pub fn start_unit(unit: &str) -> io::Result<()> {
+/// If nothing is mounted there afterwards, with what systemctl said.
+pub fn mount_by_unit(root: &Root, path: &Path, unit: &str) -> io::Result<()> {
+    systemctl("start", unit)?;
+    match is_mount_point(root, path)? {
+        true => Ok(()),
+        false => Err(io::Error::other("its unit was started, and nothing is there")),
+    }
+}
+
+fn systemctl(verb: &str, unit: &str) -> io::Result<()> {
     let output = Command::new("systemctl")
-        .args(["--no-ask-password", "--quiet", "start", "--", unit])
+        .args(["--no-ask-password", verb, "--", unit])
         .stdin(Stdio::null())
         .output()?;
     if output.status.success() {
@@ -27,13 +36,19 @@ pub fn start_unit(unit: &str) -> io::Result<()> {
     Err(io::Error::other(said.to_owned()))
 }
 
-/// Unmounts all that is mounted at `path` of the running system. What runs from there in
-/// containers goes on: an overlay has its layers mounted for itself.
+/// Unmounts all that is mounted at `path` of the running system, where systemd has `unit`
+/// for it. What runs from there in containers goes on: an overlay has its layers mounted
+/// for itself.
 ///
 /// # Errors
 /// As `umount(2)`: `EBUSY` while a file there is open, say.
-pub fn unmount(root: &Root, path: &Path) -> io::Result<()> {
+pub fn unmount(root: &Root, path: &Path, unit: &str) -> io::Result<()> {
     assert!(!root.is_tree(), "nothing is unmounted in a tree");
+    if is_booted() {
+        // systemd has to know before the unit is started again. What it cannot do, it may
+        // not have mounted either.
+        let _ = systemctl("stop", unit);
+    }
     // Not more often than anybody would mount there.
     for _ in 0..16 {
         if !absent(is_mount_point(root, path))?.unwrap_or(false) {

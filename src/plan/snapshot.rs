@@ -68,6 +68,11 @@ impl Host {
         self.cache.keep(doc);
     }
 
+    /// Forgets what was read: from now on files are read as they have become.
+    pub fn look_again(&self) {
+        self.cache.forget_files();
+    }
+
     /// The host's files as they are.
     pub fn view(&self) -> View<'_> {
         View::of(&self.root, &self.cache)

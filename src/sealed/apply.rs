@@ -1,13 +1,14 @@
 //! Mounting what is declared, keeping what is in use, and unmounting the rest.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::unit::mount_unit_name;
 use crate::conf::clean;
 use crate::declare::{Declarations, SEALED_STORES};
 use crate::dependents::needed;
 use crate::engine::Profile;
-use crate::host::{absent, engine_processes_at, is_booted, is_mount_point, start_unit, unmount};
+use crate::host::{absent, engine_processes_at, is_booted, is_mount_point, mount_by_unit, unmount};
 use crate::plan::{self, ApplyOptions, Host, Mode, Note, Outcome};
 use crate::problem::{Problem, words};
 use crate::store::{awaited, prepare, withdraw};
@@ -35,6 +36,7 @@ pub fn apply(
     let mut declarations = declarations.clone();
     let kept = keep_former(host, &mut declarations)?;
     let mut outcome = plan::apply(host, &declarations, options, mode)?;
+    host.look_again();
     let mounted = !notes.is_empty();
     for (path, why) in &kept {
         outcome.plan.notes.push(Note::Stays(format!("`{path}` stays mounted: {why}")));
@@ -51,6 +53,26 @@ pub fn apply(
 
 fn is_mounted(host: &Host, path: &Path) -> anyhow::Result<bool> {
     Ok(absent(is_mount_point(&host.root, path)).map_err(host.cannot("look at", path))?.unwrap_or(false))
+}
+
+/// The declared sealed stores of a running host that are not mounted, with their files,
+/// where no mount point says so to whoever looks at the listed stores.
+///
+/// # Errors
+/// A [`Problem`] if it cannot be told what is mounted.
+pub fn unmounted(host: &Host, declarations: &Declarations) -> anyhow::Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    if host.root.is_tree() || !is_booted() {
+        return Ok(found);
+    }
+    for declared in &declarations.stores {
+        let Some(image) = &declared.sealed else { continue };
+        let path = Path::new(&declared.path);
+        if !is_mounted(host, path)? && !is_prepared(host, path)? {
+            found.push((declared.path.clone(), image.clone()));
+        }
+    }
+    Ok(found)
 }
 
 /// Mounts the declared stores that are not mounted.
@@ -70,13 +92,15 @@ fn mount(
             continue;
         }
         let unit = mount_unit_name(&declared.path);
-        if mode == Mode::Commit {
-            // An engine that comes now finds an empty store.
-            prepare(&host.root, path, image)?;
+        if mode == Mode::Commit
+            && let Err(problem) = prepare(&host.root, path, image)
+            && !is_mounted(host, path)?
+        {
+            problems.push(problem);
         }
         // At boot systemd has tried before.
         if runs && !options.boot {
-            let started = if mode == Mode::Commit { start_unit(&unit) } else { Ok(()) };
+            let started = if mode == Mode::Commit { mount_by_unit(&host.root, path, &unit) } else { Ok(()) };
             match started {
                 Ok(()) => {
                     notes.push(Note::First(format!("mounted `{image}` at `{}`", declared.path)));
@@ -122,9 +146,18 @@ pub fn keep_former(host: &Host, declarations: &mut Declarations) -> anyhow::Resu
     let mut kept = Vec::new();
     let declared: Vec<String> = declarations.stores.iter().map(|store| store.path.clone()).collect();
     let needed = needed(host, &former, &declared);
+    let mut missing = None;
+    for store in declarations.stores.iter().filter(|store| store.sealed.is_some()) {
+        if missing.is_none() && !is_mounted(host, Path::new(&store.path))? {
+            missing = Some(&store.path);
+        }
+    }
+    // rpm has deleted the files of the former ones: they cannot be mounted again.
+    let missing = missing.map(|path| format!("`{path}` is not mounted yet"));
     for path in former {
         let why = match &needed {
             _ if !declarations.faulty.is_empty() => Some("a declaration cannot be read".to_owned()),
+            _ if missing.is_some() => missing.clone(),
             Err(error) => Some(format!("{error:#}")),
             Ok(needed) if needed.contains(&path) => {
                 Some("containers or images of this host are built on it".to_owned())
@@ -139,12 +172,22 @@ pub fn keep_former(host: &Host, declarations: &mut Declarations) -> anyhow::Resu
     Ok(kept)
 }
 
+/// How long engines that do one thing are waited for: what cleans up behind a container
+/// that has just ended, say.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// An engine that was started with the store listed goes on to look there.
 fn process_at(host: &Host, path: &str) -> Option<String> {
     if host.root.is_tree() {
         return None;
     }
-    match engine_processes_at(Path::new(path)) {
+    let start = Instant::now();
+    let mut found = engine_processes_at(Path::new(path));
+    while matches!(&found, Ok(Some(process)) if process.name != "crio") && start.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(50));
+        found = engine_processes_at(Path::new(path));
+    }
+    match found {
         Ok(process) => process.map(|process| {
             format!("{} (process {}) may have been started with it", process.name, process.id)
         }),
@@ -162,8 +205,7 @@ fn retire(
 ) -> anyhow::Result<Vec<String>> {
     let dir = Path::new(SEALED_STORES);
     let readings = Profile::ALL.map(|profile| host.reading(profile));
-    let listed: Vec<String> =
-        readings.iter().flat_map(|reading| reading.paths()).map(|path| clean(&path)).collect();
+    let listed: Vec<String> = readings.iter().flat_map(|reading| reading.paths()).map(clean).collect();
     let is_wanted = |path: &String| {
         let is_declared = declarations.stores.iter().any(|declared| declared.path == *path);
         is_declared || declarations.former.contains(path) || (mode == Mode::Commit && listed.contains(path))
@@ -177,7 +219,7 @@ fn retire(
             {
                 continue;
             }
-            if let Err(error) = unmount(&host.root, Path::new(&path)) {
+            if let Err(error) = unmount(&host.root, Path::new(&path), &mount_unit_name(&path)) {
                 let message = format!("`{path}` cannot be unmounted: {}", words(&error));
                 let hint =
                     "it goes at the next boot, or with the next `storagectl apply` when nothing uses it";

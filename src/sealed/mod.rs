@@ -32,6 +32,6 @@ mod apply;
 mod files;
 mod unit;
 
-pub use apply::{apply, keep_former};
+pub use apply::{apply, keep_former, unmounted};
 pub use files::{Package, Shipped, What, image_path, mount_point};
 pub use unit::mount_unit_name;

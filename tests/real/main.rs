@@ -27,6 +27,7 @@ mod provision_simple;
 mod registry;
 mod rootless;
 mod rpm;
+mod sealed;
 mod strace;
 mod support;
 mod tree;

@@ -1,7 +1,7 @@
 //! storagectl-apply.service as `make install` installs it: looked at by systemd's own
 //! checker, and run by the real systemd, which boots a system of its own in namespaces.
 
-mod system;
+pub(crate) mod system;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::Command;

@@ -29,7 +29,9 @@ cd "$1/root"
 mount -t tmpfs -o mode=755 none .
 cd "$1/root"
 mkdir usr etc var run tmp proc sys dev root result old
-mount -t overlay -o lowerdir="$1/usr":/usr none usr
+# A system with the directory `upper` can write to /usr, and keeps it.
+[ ! -e "$1/upper" ] || writable=,upperdir=$1/upper,workdir=$1/work
+mount -t overlay -o "lowerdir=$1/usr:/usr$writable" none usr
 mount --bind "$1/etc" etc
 mount --bind "$1/var" var
 mount --bind "$1/result" result
@@ -43,6 +45,8 @@ for device in null zero full random urandom tty; do
   mount --bind /dev/$device dev/$device
 done
 mkdir dev/shm dev/pts
+mknod dev/loop-control c 10 237
+for number in $(seq 0 63); do mknod dev/loop$number b 7 $number; done
 mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts dev/pts
 ln -s pts/ptmx dev/ptmx
 mount -t tmpfs -o mode=755 none run
@@ -66,14 +70,14 @@ ExecStart=/bin/sh -c 'journalctl -b --no-pager -o cat > /result/journal; \
 ";
 
 /// A system that has not booted yet.
-pub(super) struct System {
+pub(crate) struct System {
     dir: tempfile::TempDir,
 }
 
 impl System {
     /// A system with storagectl as `make install` installs it, and an image store at
     /// /usr/lib/app/images that a package declares.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let system = Self { dir: tempfile::tempdir().unwrap() };
         install(system.dir.path(), "/usr");
         copy_store(&system.path("usr/lib/app/images"));
@@ -89,26 +93,26 @@ impl System {
 
     /// A path of the system, before or after it ran; of `/usr`, what is over the
     /// test machine's.
-    pub(super) fn path(&self, inside: &str) -> PathBuf {
+    pub(crate) fn path(&self, inside: &str) -> PathBuf {
         self.dir.path().join(inside)
     }
 
-    pub(super) fn write(&self, inside: &str, text: &str) {
+    pub(crate) fn write(&self, inside: &str, text: &str) {
         let file = self.path(inside);
         fs_err::create_dir_all(file.parent().unwrap()).unwrap();
         fs_err::write(file, text).unwrap();
     }
 
-    pub(super) fn read(&self, inside: &str) -> String {
+    pub(crate) fn read(&self, inside: &str) -> String {
         fs_err::read_to_string(self.path(inside)).unwrap()
     }
 
     /// A unit of the administrator's.
-    pub(super) fn unit(&self, name: &str, text: &str) {
+    pub(crate) fn unit(&self, name: &str, text: &str) {
         self.write(&format!("etc/systemd/system/{name}"), text);
     }
 
-    pub(super) fn link(&self, inside: &str, target: &str) {
+    pub(crate) fn link(&self, inside: &str, target: &str) {
         let link = self.path(inside);
         fs_err::create_dir_all(link.parent().unwrap()).unwrap();
         fs_err::os::unix::fs::symlink(target, link).unwrap();
@@ -116,7 +120,7 @@ impl System {
 
     /// Boots, waits for all units, and shuts down.
     #[track_caller]
-    pub(super) fn boot(&self) -> Booted {
+    pub(crate) fn boot(&self) -> Booted {
         let init = self.path("init");
         fs_err::write(&init, INIT).unwrap();
         let result = self.path("result");
@@ -136,15 +140,15 @@ impl System {
 }
 
 /// What systemd said when a system had started.
-pub(super) struct Booted {
-    pub(super) journal: String,
+pub(crate) struct Booted {
+    pub(crate) journal: String,
     units: String,
 }
 
 impl Booted {
     /// A property of a unit.
     #[track_caller]
-    pub(super) fn property(&self, unit: &str, property: &str) -> &str {
+    pub(crate) fn property(&self, unit: &str, property: &str) -> &str {
         let of_unit = self.units.split("\n\n").find(|part| part.contains(&format!("Id={unit}\n")));
         let line =
             of_unit.and_then(|part| part.lines().find_map(|line| line.strip_prefix(&format!("{property}="))));
@@ -153,19 +157,19 @@ impl Booted {
 
     /// When a unit began to start, in microseconds.
     #[track_caller]
-    pub(super) fn began(&self, unit: &str) -> u64 {
+    pub(crate) fn began(&self, unit: &str) -> u64 {
         self.property(unit, "InactiveExitTimestampMonotonic").parse().unwrap()
     }
 
     /// When it had started.
     #[track_caller]
-    pub(super) fn active(&self, unit: &str) -> u64 {
+    pub(crate) fn active(&self, unit: &str) -> u64 {
         self.property(unit, "ActiveEnterTimestampMonotonic").parse().unwrap()
     }
 }
 
 /// `make install` to `dir`, of the program that was built for this test.
-pub(super) fn install(dir: &Path, prefix: &str) {
+pub(crate) fn install(dir: &Path, prefix: &str) {
     let built = dir.join("built/release/storagectl");
     fs_err::create_dir_all(built.parent().unwrap()).unwrap();
     strip_program(&built);
