@@ -85,11 +85,15 @@ fn page(command: &clap::Command, whole: bool) -> String {
         doctor().to_writer(&mut out).unwrap();
     }
     let embedded: Option<&[(&str, &str)]> = match command.get_name() {
+        "storagectl-copy-images" => Some(storagectl::cli::COPY_IMAGES_FIELDS),
         "storagectl-embed-images" => Some(storagectl::cli::EMBED_IMAGES_FIELDS),
         "storagectl-list-images" => Some(storagectl::cli::LIST_IMAGES_FIELDS),
         "storagectl-verify-images" => Some(storagectl::cli::VERIFY_IMAGES_FIELDS),
         _ => None,
     };
+    if command.get_name() == "storagectl-copy-images" {
+        copying().to_writer(&mut out).unwrap();
+    }
     if let Some(fields) = embedded {
         layout().to_writer(&mut out).unwrap();
         self::fields(fields).to_writer(&mut out).unwrap();
@@ -197,6 +201,23 @@ fn boot() -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["BOOT"]).text([roman(
         "storagectl-apply.service runs `storagectl apply --boot` after local file systems are mounted and tmpfiles.d lines are followed, and before CRI-O, podman's units, kubelet and microshift. A store below a remote mount, or one with nofail, may not be there by then: it is set aside until the next `storagectl apply`.",
+    )]);
+    roff
+}
+
+fn copying() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["BOOT"]).text([roman(
+        "storagectl-copy-images.service runs this at boot if there is a list, before CRI-O, kubelet, microshift and podman's units, and not before local file systems are mounted, storagectl-apply.service has run, and crio-wipe.service has wiped what it wipes. It copies to /var/lib/containers/bound-images. A drop-in with another value of the variable COPY_IMAGES changes that; an empty one means the engines' own storage. If it fails, engines start all the same; a drop-in of theirs with Requires= changes that.",
+    )]);
+    roff.control("SH", ["WHAT IS LEFT ALONE"]).text([roman(
+        "An image is there if the store has it under its name, with the manifest and all documents that are embedded, and with all layers, as storagectl-check-store(1) looks for them. A layer that another program has put there is read once, to its last byte, since engines do not sync what they unpack; that it was sound is remembered in the store, in .storagectl-images.json, as is what was copied. Layers that are copied here are synced before they are recorded. Damaged layers below a container that is mounted are told and left.",
+    )]);
+    roff.control("PP", []).text([roman(
+        "With --prune, names that a former list had and this one has not are removed, if they were copied by this command, and then images without a name, and layers that nothing needs. What an administrator has pulled or tagged stays, and so does what a container or an image elsewhere builds on.",
+    )]);
+    roff.control("PP", []).text([roman(
+        "An own storage whose layers are laid out in ways that only engines know (another driver than overlay, force_mask, mount_program, ignore_chown_errors, use_composefs, a normal user's) is written by skopeo, one image after the other.",
     )]);
     roff
 }

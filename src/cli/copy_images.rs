@@ -159,7 +159,7 @@ impl CopyImages {
         }
         for name in &report.pruned.kept {
             output.status(&format!(
-                "`{name}` is not in the list any more, and stays since a container uses it"
+                "`{name}` is not in the list any more, and stays since a container or another image uses it"
             ));
         }
         if let Some(why) = report.foreign.as_ref().filter(|_| !copied.is_empty()) {

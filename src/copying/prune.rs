@@ -25,7 +25,7 @@ pub struct Pruned {
     pub images: usize,
     /// How many layers went with these.
     pub layers: usize,
-    /// Names of former lists that stay, since a container uses the image.
+    /// Names of former lists that stay, since a container or another image uses them.
     pub kept: Vec<String>,
 }
 
@@ -84,7 +84,8 @@ pub(super) fn prune(
         removal.images.insert(copied.id.clone());
         removal.layers.extend(copied.layers.iter().cloned());
     }
-    removal.images.retain(|id| !staying.contains(id) && !current.iter().any(|(_, other)| other == id));
+    // One that is in the list under another name keeps that, and so stays.
+    removal.images.retain(|id| !staying.contains(id));
     removal.layers.retain(|id| !mounted.contains(id));
     pruned.names.sort();
     if mode == Mode::DryRun {

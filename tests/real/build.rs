@@ -5,7 +5,7 @@ pub(crate) mod image;
 mod listing;
 mod refused;
 mod running;
-mod same;
+pub(crate) mod same;
 mod sealed;
 
 /// Runs crun for engines that are newer than it.

@@ -154,7 +154,10 @@ pub(crate) fn base() -> Layer {
     let busybox = fs_err::read("/bin/busybox").unwrap();
     let program =
         crate::build::image::Entry { mode: 0o755, size: busybox.len() as u64, ..entry(b'0', "bin/sh") };
-    let tar = Tar::default().dir("bin/").header(&program).bytes(&busybox).link(b'1', "bin/cat", "bin/sh");
+    // A hard link gives its mode to the file.
+    let link =
+        crate::build::image::Entry { mode: 0o755, target: b"bin/sh".to_vec(), ..entry(b'1', "bin/cat") };
+    let tar = Tar::default().dir("bin/").header(&program).bytes(&busybox).header(&link);
     gzipped(&tar.dir("proc/").dir("dev/").dir("sys/").dir("etc/").dir("run/").dir("tmp/").finish())
 }
 

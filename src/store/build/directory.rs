@@ -29,11 +29,15 @@ use super::upkeep::{Added, Upkeep};
 use super::{Options, fault, parallel};
 use crate::host::{Attire, Filling, RecordLock, Root};
 use crate::problem::Problem;
+use crate::store::check::has_selinux;
 use crate::store::{Image, Layer};
 
 /// How long an engine that works on the store is waited for: as long as it may take to
 /// unpack a large layer.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// The label of layers and their records: containers may read them.
+const LABEL: (&std::ffi::CStr, &[u8]) = (c"security.selinux", b"system_u:object_r:container_ro_file_t:s0\0");
 
 /// Staging directories have this prefix. What is found with it and not locked is left
 /// from a run that was killed.
@@ -111,14 +115,35 @@ fn prepare(root: &Root, paths: &Paths, upkeep: &Upkeep<'_>) -> Result<(), Proble
         (&paths.images, mode),
         (&paths.layers, mode),
     ];
+    let mut new = Vec::new();
     for (dir, mode) in dirs {
-        root.create_dirs(dir, mode).map_err(cannot(root, "create the directory", dir))?;
+        if root.stat(dir).map_err(cannot(root, "look at", dir))?.is_none() {
+            root.create_dirs(dir, mode).map_err(cannot(root, "create the directory", dir))?;
+            new.push(dir);
+        }
     }
+    label(root, paths, &new);
     if root.stat(&paths.store.join("vfs-images")).map_err(cannot(root, "look at", &paths.store))?.is_some() {
         let message = format!("`{}` is a store of the vfs driver", root.show(&paths.store).display());
         return Err(Problem::new("store-malformed", message, "give a directory of its own"));
     }
     Ok(())
+}
+
+/// Gives what is new of the directories of a store the label of such, which files that are
+/// made in them inherit. The policy does that by itself for whoever it knows as a container
+/// engine (`container_filetrans_named_content` in container-selinux's container.if).
+fn label(root: &Root, paths: &Paths, new: &[&std::path::PathBuf]) {
+    if !has_selinux(root).unwrap_or(false) {
+        return;
+    }
+    for name in ["overlay", "overlay-images", "overlay-layers"] {
+        if new.iter().any(|dir| dir.ends_with(name)) {
+            // Where it is not allowed, such as in a build of an image, labels come later.
+            let store = root.filling(&paths.store);
+            let _ = store.and_then(|mut store| store.attribute(name.as_bytes(), LABEL.0, LABEL.1));
+        }
+    }
 }
 
 /// Who may read what is not content of layers.

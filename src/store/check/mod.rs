@@ -37,6 +37,7 @@ use std::path::{Path, PathBuf};
 pub use deep::Progress;
 pub use finding::{Effect, Finding, Report, Scope};
 pub use rules::{RULES, Rule};
+pub(super) use selinux::has_selinux;
 
 use crate::engine::Engines;
 use crate::host::{Kind, Root};

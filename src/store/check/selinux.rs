@@ -29,7 +29,7 @@ const CLOSED: [&str; 11] = [
 
 /// Whether the host has SELinux: the kernel's file system, or in a tree its
 /// configuration.
-fn has_selinux(root: &Root) -> io::Result<bool> {
+pub(in crate::store) fn has_selinux(root: &Root) -> io::Result<bool> {
     if !root.is_tree() {
         return Ok(root.stat(Path::new("/sys/fs/selinux/enforce"))?.is_some());
     }

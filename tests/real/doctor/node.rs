@@ -40,7 +40,7 @@ enable_nri = false
 ";
 
 /// The host.
-pub(super) struct Node {
+pub(crate) struct Node {
     scratch: tempfile::TempDir,
 }
 
@@ -48,7 +48,7 @@ impl Node {
     /// A host whose own storage has the images main and child, whose additional store
     /// has the image extra, on which child is built, and whose CRI-O has these keys in
     /// `[crio]`.
-    pub(super) fn new(keys: &str) -> Self {
+    pub(crate) fn new(keys: &str) -> Self {
         let node = Self { scratch: tempfile::tempdir().unwrap() };
         for disk in DISKS {
             fs_err::create_dir_all(node.at(disk)).unwrap();
@@ -66,7 +66,7 @@ impl Node {
     }
 
     /// Writes storage.conf with these additional stores, and more keys of `[storage]`.
-    pub(super) fn lists(&self, stores: &str, keys: &str) {
+    pub(crate) fn lists(&self, stores: &str, keys: &str) {
         let text = format!(
             "[storage]\ndriver = 'overlay'\nrunroot = '/run/containers/storage'\n\
              graphroot = '/var/lib/containers/storage'\n{keys}\n\
@@ -76,7 +76,7 @@ impl Node {
     }
 
     /// Has `crio wipe` run when the host boots.
-    pub(super) fn with_wipe_unit(self) -> Self {
+    pub(crate) fn with_wipe_unit(self) -> Self {
         self.write("/etc/systemd/system/crio-wipe.service", "[Service]\nExecStart=/usr/bin/crio wipe\n");
         let wants = self.at("/etc/systemd/system/multi-user.target.wants");
         fs_err::create_dir_all(&wants).unwrap();
@@ -86,20 +86,20 @@ impl Node {
     }
 
     /// Copies storage that podman has made to a place that has none.
-    pub(super) fn copy(&self, name: &str, to: &str) {
+    pub(crate) fn copy(&self, name: &str, to: &str) {
         let to = self.at(to);
         fs_err::create_dir_all(to.parent().unwrap()).unwrap();
         run(Command::new("cp").arg("-a").arg(made().join(name)).arg(to));
     }
 
-    pub(super) fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.at(path);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(path, text).unwrap();
     }
 
     /// Where a place of the host is outside of it.
-    pub(super) fn at(&self, path: &str) -> PathBuf {
+    pub(crate) fn at(&self, path: &str) -> PathBuf {
         let disk = DISKS.iter().find(|disk| path.starts_with(**disk)).expect("it is on a disk");
         let rest = path[disk.len()..].trim_start_matches('/');
         self.scratch.path().join(disk.trim_start_matches('/').replace('/', "-")).join(rest)
@@ -108,7 +108,7 @@ impl Node {
     /// Boots the host, does what `script` says, and cuts the power. Returns what was
     /// printed, on standard output alone.
     #[track_caller]
-    pub(super) fn boot(&self, script: &str) -> String {
+    pub(crate) fn boot(&self, script: &str) -> String {
         let disks: String = DISKS
             .iter()
             .map(|disk| format!("mkdir -p .{disk}; mount --bind '{}' .{disk}\n", self.at(disk).display()))
@@ -159,12 +159,12 @@ impl Node {
 
     /// The images in a directory with images, as an engine lists them that has no other
     /// store; none if it is gone.
-    pub(super) fn images_in(&self, storage: &str) -> Vec<String> {
+    pub(crate) fn images_in(&self, storage: &str) -> Vec<String> {
         self.images_in_each(&[storage]).remove(0)
     }
 
     /// The same of several, in their order.
-    pub(super) fn images_in_each(&self, storages: &[&str]) -> Vec<Vec<String>> {
+    pub(crate) fn images_in_each(&self, storages: &[&str]) -> Vec<Vec<String>> {
         let list = |storage: &&str| {
             format!(
                 "echo '= {storage}'

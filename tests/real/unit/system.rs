@@ -66,7 +66,7 @@ FailureAction=exit-force
 Type=oneshot
 ExecStart=/bin/sh -c 'journalctl -b --no-pager -o cat > /result/journal; \
  systemctl show -p Id,Result,ConditionResult,ActiveState,InactiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic \
- storagectl-apply.service basic.target local-fs.target var.mount systemd-tmpfiles-setup.service podman.socket > /result/units'
+ storagectl-apply.service storagectl-copy-images.service crio.service basic.target local-fs.target var.mount systemd-tmpfiles-setup.service podman.socket > /result/units'
 ";
 
 /// A system that has not booted yet.

@@ -1,0 +1,14 @@
+//! copy-images: what is copied, what is left alone, and what engines make of it.
+//!
+//! The images come from a real registry, embedded by the shell loop that image builds have
+//! used until now.
+#![allow(clippy::disallowed_methods, reason = "tests look at their own scratch directories")]
+
+mod bad;
+mod damage;
+mod interrupted;
+mod machine;
+mod power_cut;
+mod pruned;
+mod unit;
+mod ways;
