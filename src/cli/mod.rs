@@ -159,7 +159,6 @@ enum Command {
     CopyImages(copy_images::CopyImages),
     ListImages(list_images::ListImages),
     VerifyImages(verify_images::VerifyImages),
-    CopyImages(copy_images::CopyImages),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -198,7 +197,6 @@ pub fn run() -> ExitCode {
         Command::CopyImages(command) => command.run(&cli.common, &output),
         Command::ListImages(command) => command.run(&cli.common, &output).map(done),
         Command::VerifyImages(command) => command.run(&cli.common, &output),
-        Command::CopyImages(command) => command.run(&cli.common, &output),
         Command::Completions(command) => command.run(&output).map(done),
         Command::Scriptlet(command) => {
             command.run(&cli.common, &output);

@@ -33,7 +33,6 @@ pub use filling::{Attire, Bare, Filling, NewFile};
 pub use lock::{LockError, lock};
 pub use mount_point::is_mount_point;
 pub use mounting::{mount_by_unit, unmount};
-pub use mounting::{start_unit, unmount};
 pub use private_dir::PrivateDir;
 pub use record_lock::RecordLock;
 pub use rename::rename;
