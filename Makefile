@@ -59,6 +59,7 @@ bench:
 	benches/add-store.sh
 	benches/check-store.sh
 	benches/build-store.sh
+	benches/pack.sh
 	benches/copy-images.sh
 
 .PHONY: dist

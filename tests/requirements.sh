@@ -28,7 +28,8 @@ fusermount fuse3
 mkfs.erofs erofs-utils
 buildah buildah
 skopeo skopeo
-sqfstar squashfs-tools
+unsquashfs squashfs-tools
+rpmlint rpmlint
 setpriv util-linux
 python3 python3
 setcap libcap2-bin

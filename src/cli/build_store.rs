@@ -56,7 +56,7 @@ pub(super) enum Kind {
     Dir,
     /// A tar stream with PAX attributes
     Tar,
-    /// A squashfs image, made by sqfstar
+    /// A squashfs image, made by mksquashfs
     Squashfs,
     /// An erofs image, made by mkfs.erofs
     Erofs,
@@ -189,7 +189,7 @@ pub(super) const SELINUX: &str = "the image holds no SELinux labels; where SELin
      `-o ro,context=system_u:object_r:container_ro_file_t:s0`";
 
 /// `SOURCE_DATE_EPOCH`, see reproducible-builds.org.
-fn latest() -> Result<Option<i64>, Problem> {
+pub(super) fn latest() -> Result<Option<i64>, Problem> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Err(_) => Ok(None),
         Ok(text) => match text.parse::<u32>() {

@@ -16,6 +16,7 @@ mod init_store;
 mod list_images;
 mod list_stores;
 mod output;
+mod pack;
 mod position;
 mod progress;
 mod remove_store;
@@ -154,6 +155,7 @@ enum Command {
     Generate(Box<generate::Generate>),
     BuildStore(build_store::BuildStore),
     SealStore(seal_store::SealStore),
+    Pack(Box<pack::Pack>),
     EmbedImages(embed_images::EmbedImages),
     CopyImages(copy_images::CopyImages),
     ListImages(list_images::ListImages),
@@ -191,6 +193,7 @@ pub fn run() -> ExitCode {
         Command::Generate(command) => command.run(&cli.common, &output),
         Command::BuildStore(command) => command.run(&cli.common, &output).map(done),
         Command::SealStore(command) => command.run(&cli.common, &output),
+        Command::Pack(command) => command.run(&cli.common, &output).map(done),
         Command::EmbedImages(command) => command.run(&cli.common, &output),
         Command::CopyImages(command) => command.run(&cli.common, &output),
         Command::ListImages(command) => command.run(&cli.common, &output).map(done),

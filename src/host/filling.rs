@@ -101,6 +101,11 @@ impl NewFile {
     pub fn sync(&self) -> io::Result<()> {
         sync(&self.0)
     }
+
+    /// Its descriptor, once more.
+    pub(super) fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.0.try_clone()
+    }
 }
 
 impl io::Write for NewFile {
@@ -294,6 +299,16 @@ impl Filling {
     pub fn time(&mut self, path: &[u8], mtime: (i64, u32)) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
         Ok(fs::utimensat(dir, name, &times(mtime), AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// Mode and time of the file or directory at `path`; its owner stays.
+    ///
+    /// # Errors
+    /// If the file system cannot.
+    pub fn mode_and_time(&mut self, path: &[u8], mode: u32, mtime: (i64, u32)) -> io::Result<()> {
+        let (dir, name) = self.parent(path)?;
+        fs::chmodat(dir, name, Mode::from_raw_mode(mode), AtFlags::empty())?;
+        self.time(path, mtime)
     }
 
     /// Mode and time of the directory itself.

@@ -8,6 +8,7 @@
 //! replaced meanwhile changes nothing.
 
 mod attributes;
+mod copy;
 mod engine_processes;
 mod exchange;
 mod file_part;
@@ -15,6 +16,7 @@ mod filling;
 mod lock;
 mod mount_point;
 mod mounting;
+mod private_dir;
 mod reboot;
 mod record_lock;
 mod rename;
@@ -31,6 +33,7 @@ pub use filling::{Attire, Bare, Filling, NewFile};
 pub use lock::{LockError, lock};
 pub use mount_point::is_mount_point;
 pub use mounting::{mount_by_unit, unmount};
+pub use private_dir::PrivateDir;
 pub use record_lock::RecordLock;
 pub use rename::rename;
 pub use replace::{Content, ReplaceError, Replaced, clean_up, replace};

@@ -68,13 +68,18 @@ impl Pack {
         let to = match kind {
             Packed::Tar => To::File(dir.file(&temporary).map_err(Problem::cannot("create", &shown))?),
             Packed::Squashfs => {
-                let mut command = Command::new("sqfstar");
-                command.args(["-quiet", "-no-progress", "-exit-on-error", "-comp", "zstd"]);
+                let needed = "squashfs-tools 4.5";
+                let mut command = as_root("mksquashfs", "-version", needed)?;
+                // sqfstar is this program with these words, but 4.5 of it takes no level. At 6 it
+                // is several times as fast as at 15, the default, and 2% larger; blocks of
+                // 256 KiB save more than that.
+                command.arg("-").arg(&beside).args(["-tar", "-noappend", "-quiet", "-no-progress"]);
+                command.args(["-exit-on-error", "-comp", "zstd", "-Xcompression-level", "6", "-b", "256K"]);
                 command.args(["-root-mode", "0755", "-root-uid", "0", "-root-gid", "0"]);
                 // The root has the time of now, and 4.5 does not heed -root-time. But no
                 // time in the image is later than this, and of all else none is.
                 command.env("SOURCE_DATE_EPOCH", &seconds);
-                program("sqfstar", "squashfs-tools 4.5", command.arg(&beside))?
+                program("mksquashfs", needed, &mut command)?
             }
             Packed::Erofs => {
                 erofs_reads_tar()?;
@@ -116,6 +121,10 @@ impl Pack {
             return Ok(());
         }
         let said = String::from_utf8_lossy(&said);
+        if said.contains("No space left on device") {
+            let message = format!("there is no space left for `{}`", self.shown);
+            return Err(Problem::new("disk-full", message, "free some, or write it somewhere else"));
+        }
         let last = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it says nothing");
         let message = format!("`{name}` failed to make `{}`: {}", self.shown, last.escape_debug());
         Err(Problem::new("program-failed", message, "see to what it says, such as free space, and try again"))
@@ -169,6 +178,30 @@ fn missing(name: &str, needed: &str, why: &str) -> Problem {
     let message = format!("`{name}`, which makes the image, {why}");
     let hint = format!("install {needed} or newer, or write a `.tar` file");
     Problem::new("program-missing", message, hint)
+}
+
+/// A command for `name` in which it takes itself for root. mksquashfs 4.5 gives the topmost
+/// directory to whoever runs it, whatever it is told; the image shall be the same whoever
+/// makes it. Where nobody may have a user namespace, that is how it stays.
+///
+/// # Errors
+/// `program-missing`
+fn as_root(name: &'static str, harmless: &str, needed: &str) -> Result<Command, Problem> {
+    let is_there = Command::new(name).arg(harmless).stdin(Stdio::null()).output();
+    if is_there.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Err(missing(name, needed, "is not installed"));
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok(Command::new(name));
+    }
+    let mut outer = Command::new("unshare");
+    outer.arg("--map-root-user");
+    let may = Command::new("unshare").args(["--map-root-user", "true"]).stdin(Stdio::null()).output();
+    if may.is_ok_and(|output| output.status.success()) {
+        outer.args(["--", name]);
+        return Ok(outer);
+    }
+    Ok(Command::new(name))
 }
 
 fn program(name: &'static str, needed: &str, command: &mut Command) -> Result<To, Problem> {

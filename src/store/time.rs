@@ -78,8 +78,8 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
-/// The reverse of [`days_since_1970`].
-fn date(days: i64) -> (i64, i64, i64) {
+/// Year, month and day of a number of days since 1970, of the Gregorian calendar.
+pub(crate) fn date(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year = (day - day / 1460 + day / 36524 - day / 146_096) / 365;

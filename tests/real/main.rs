@@ -21,6 +21,7 @@ mod interrupt;
 mod lint;
 mod marks;
 mod ostree;
+mod pack;
 mod podman;
 mod provision;
 mod provision_simple;

@@ -48,7 +48,7 @@ pub(super) fn dialect_of(text: &str) -> Option<Dialect> {
 }
 
 /// Reads a file of the person who calls, as text; `-` is standard input.
-pub(super) fn read_file(file: &Path) -> anyhow::Result<String> {
+pub(in crate::cli) fn read_file(file: &Path) -> anyhow::Result<String> {
     if file == Path::new("-") {
         return Ok(io::read_to_string(io::stdin()).map_err(Problem::cannot("read", "standard input"))?);
     }

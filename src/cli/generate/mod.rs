@@ -18,7 +18,7 @@ use super::{Common, Engines};
 use crate::host::Root;
 use crate::problem::Problem;
 use crate::provision::{PRESETS, Written, machine_of, merge};
-use given::read_file;
+pub(super) use given::read_file;
 use kind::KindName;
 
 /// Write the file that decides the stores of nodes to be

@@ -38,6 +38,7 @@ pub use super::pack::Packed;
 pub use plan::ids;
 pub use record::{big_data, file_name};
 pub use remove::{Removal, Removed, remove};
+pub(crate) use time::date;
 pub use upkeep::{Added, Upkeep, add};
 
 /// How to build.
@@ -138,6 +139,14 @@ pub fn rehearse(root: &Root, sources: &[Source], options: &Options) -> Result<Bu
     let plan = plan(root, sources, options)?;
     let surveyed = tarball::survey(root, &plan, options)?;
     Ok(tarball::built(&plan, &surveyed))
+}
+
+/// When the newest of the images of `sources` was made, in seconds since 1970.
+///
+/// # Errors
+/// What is wrong with an image.
+pub fn newest(root: &Root, sources: &[Source], options: &Options) -> Result<i64, Problem> {
+    Ok(plan(root, sources, options)?.time.0)
 }
 
 /// The records of layers of the store at `store`.

@@ -142,10 +142,10 @@ fn a_program_that_is_missing_or_fails_is_named_and_leaves_nothing() {
         assert_eq!(crate::tree::names(&out).len(), 0);
         text(&output)
     };
-    assert!(build("x.squashfs").contains("`sqfstar`, which makes the image, is not installed"));
+    assert!(build("x.squashfs").contains("`mksquashfs`, which makes the image, is not installed"));
     assert!(build("x.erofs").contains("`mkfs.erofs`, which makes the image, is not installed"));
     let fails = "#!/bin/sh\necho 'it is too full' >&2\nexit 1\n";
-    fs_err::write(bin.join("sqfstar"), fails).unwrap();
-    run(Command::new("chmod").arg("0755").arg(bin.join("sqfstar")));
-    assert!(build("x.squashfs").contains("`sqfstar` failed"));
+    fs_err::write(bin.join("mksquashfs"), fails).unwrap();
+    run(Command::new("chmod").arg("0755").arg(bin.join("mksquashfs")));
+    assert!(build("x.squashfs").contains("`mksquashfs` failed"));
 }

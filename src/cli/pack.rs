@@ -1,0 +1,302 @@
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::Common;
+use super::build_store::latest;
+use super::output::Output;
+use crate::embedded::{self, Outcome, ReportLine};
+use crate::pack::{self, Built, Options, Payload, Recipe, Target, Told};
+use crate::problem::Problem;
+
+/// Make RPM packages of container images
+///
+/// FILE is YAML with the keys of MicroShift's paack: `packages`, a list, each with
+/// `name`, `version`, `release`, `license`, `summary`, `description`, `url`, `path`,
+/// `manifestPath` and `arch`, a list, each with `name`, `image_arch`, `images` and
+/// `manifests`. Ours are `payload` (`sealed`, `embedded` or `store`), `split`,
+/// `ostree` and `requires`. docs/packing.md explains them.
+///
+/// Images are fetched once and kept; what a digest names is not fetched again, and
+/// what a tag names only with --refresh. Neither root nor an engine is needed, and
+/// nothing is compiled, so that packages for any architecture can be built anywhere.
+/// The same images and the same FILE give the same bytes; SOURCE_DATE_EPOCH is
+/// honoured, else the time is that of the newest image. The names of the packages
+/// that were built are written to standard output.
+#[derive(Debug, Args)]
+pub(super) struct Pack {
+    /// What to make
+    #[arg(value_name = "WHAT")]
+    what: What,
+    /// What to pack
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// What to build for: an architecture, or a name as mock has it, such as
+    /// `centos-stream-9-aarch64`; this machine's architecture if not given. For
+    /// `copr`, the project as OWNER/PROJECT
+    #[arg(value_name = "TARGET")]
+    target: Option<String>,
+    /// Where packages go
+    #[arg(long, short, value_name = "DIR", default_value = ".")]
+    output: PathBuf,
+    /// Where to work; there must be space for the packages twice. TMPDIR, or /var/tmp,
+    /// if not given
+    #[arg(long, value_name = "DIR")]
+    tmp: Option<PathBuf>,
+    /// Leave the directories of the work, and say where they are
+    #[arg(long)]
+    keep: bool,
+    /// Where fetched images are kept; `storagectl/images` in XDG_CACHE_HOME, or in
+    /// ~/.cache, if not given
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Look whether tags mean other images than when they were fetched
+    #[arg(long)]
+    refresh: bool,
+    /// Credentials for registries; REGISTRY_AUTH_FILE if not given
+    #[arg(long, value_name = "FILE")]
+    authfile: Option<PathBuf>,
+    /// Whether registries need a trusted certificate; as registries.conf says if not
+    /// given
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    tls_verify: Option<bool>,
+    /// Build with mock, in a clean root of the target; for `rpm`
+    #[arg(long)]
+    mock: bool,
+    /// Do not wait until the packages are built; for `copr`
+    #[arg(long)]
+    nowait: bool,
+    /// How many images and layers are worked on at a time; as many as there are
+    /// processors if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+    /// The most MiB that a layer may have when it is decompressed
+    #[arg(long, value_name = "MIB", default_value = "16384")]
+    max_layer_size: u32,
+}
+
+/// What to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Packages for the target
+    Rpm,
+    /// Source packages, with the images of all architectures
+    Srpm,
+    /// The spec of each package, on standard output
+    Spec,
+    /// Source packages, and hand them to Copr
+    Copr,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    version: u32,
+    changed: bool,
+    dry_run: bool,
+    packages: Vec<Line<'a>>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    name: &'a str,
+    arch: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+}
+
+impl Pack {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<()> {
+        if common.root.is_some() || common.config.is_some() {
+            let message = "`pack` reads nothing of a host, so it takes neither `--root` nor `--config`";
+            return Err(Problem::new("whole-host", message, "leave them out").into());
+        }
+        self.check_usage()?;
+        let text = super::generate::read_file(&self.file)?;
+        let recipe = pack::read(&text, &self.file).map_err(|problems| first(problems, output))?;
+        let options = self.options()?;
+        warn(&recipe, output);
+        if common.dry_run {
+            return self.tell_planned(&recipe, &options, output);
+        }
+        let tell = |told: Told<'_>| match told {
+            Told::Image(line) => image(line, output),
+            Told::Building(package, arch) => {
+                output.detail(&format!("building `{}` for {arch}", package.name));
+            }
+            Told::Kept(dir) => output.status(&format!("the work is in `{}`", dir.display())),
+        };
+        let all = |problems| first(problems, output);
+        let built = match self.what {
+            What::Spec => {
+                let texts = pack::specs(&recipe, &options, &tell).map_err(all)?;
+                return output.data(&texts.join("\n"));
+            }
+            What::Rpm if self.mock => {
+                let sources = pack::source_packages(&recipe, &options, &tell).map_err(all)?;
+                pack::rebuild(&sources, &options)?
+            }
+            What::Rpm => pack::build(&recipe, &options, &tell).map_err(all)?,
+            What::Srpm | What::Copr => pack::source_packages(&recipe, &options, &tell).map_err(all)?,
+        };
+        if self.what == What::Copr {
+            let project = self.target.as_deref().unwrap_or_default();
+            let said = pack::submit(&built, project, !self.nowait)?;
+            for line in said.lines().filter(|line| !line.trim().is_empty()) {
+                output.status(line);
+            }
+        }
+        tell_built(&built, output)
+    }
+
+    /// What clap cannot say of arguments.
+    fn check_usage(&self) -> Result<(), Problem> {
+        let wrong = |message: &str, hint: &str| Err(Problem::new("pack-target", message, hint));
+        if self.what == What::Copr && self.target.is_none() {
+            return wrong("the project of Copr is missing", "give it behind FILE, as `OWNER/PROJECT`");
+        }
+        if self.mock && self.what != What::Rpm {
+            return wrong("mock builds binary packages only", "give `--mock` with `pack rpm`");
+        }
+        if self.nowait && self.what != What::Copr {
+            return wrong("there is nothing to wait for", "give `--nowait` with `pack copr`");
+        }
+        Ok(())
+    }
+
+    fn options(&self) -> anyhow::Result<Options> {
+        let absolute =
+            |path: &Path| std::path::absolute(path).map_err(Problem::cannot("find", path.display()));
+        let target = match &self.target {
+            Some(text) if self.what != What::Copr => Target::parse(text)?,
+            _ => Target::host(),
+        };
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let jobs = self.jobs.map_or(processors, usize::from);
+        let variable = |name: &str| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
+        let cache = match (&self.cache, variable("XDG_CACHE_HOME"), variable("HOME")) {
+            (Some(dir), ..) => absolute(dir)?,
+            (None, Some(dir), _) if Path::new(&dir).is_absolute() => {
+                Path::new(&dir).join("storagectl/images")
+            }
+            (None, _, Some(home)) => absolute(&Path::new(&home).join(".cache/storagectl/images"))?,
+            (None, _, None) => {
+                let message = "there is no directory for fetched images: HOME is not set";
+                return Err(Problem::new("missing", message, "give one with `--cache`").into());
+            }
+        };
+        let tmp = self.tmp.clone().or_else(|| variable("TMPDIR").map(PathBuf::from));
+        let authfile = self.authfile.clone().or_else(|| variable("REGISTRY_AUTH_FILE").map(PathBuf::from));
+        Ok(Options {
+            target,
+            tmp: absolute(tmp.as_deref().unwrap_or(Path::new("/var/tmp")))?,
+            keep: self.keep,
+            cache,
+            fetch: embedded::Options {
+                authfile: authfile.as_deref().map(absolute).transpose()?,
+                jobs,
+                refresh: self.refresh,
+                tls_verify: self.tls_verify,
+                ..embedded::Options::default()
+            },
+            jobs,
+            limit: u64::from(self.max_layer_size) << 20,
+            latest: latest()?,
+            output: absolute(&self.output)?,
+        })
+    }
+
+    /// What would be built.
+    fn tell_planned(&self, recipe: &Recipe, options: &Options, output: &Output) -> anyhow::Result<()> {
+        let arch = match self.what {
+            What::Rpm => options.target.arch.as_str(),
+            What::Srpm | What::Spec | What::Copr => "src",
+        };
+        let is_for = |package: &&pack::Package| {
+            arch == "src" || package.architectures.iter().any(|it| it.name == arch)
+        };
+        let packages: Vec<&pack::Package> = recipe.packages.iter().filter(is_for).collect();
+        for package in &packages {
+            output.status(&format!("would have built `{}` for {arch}", package.label()));
+        }
+        if output.json {
+            let packages = packages
+                .iter()
+                .map(|package| Line { name: &package.name, arch, file: None, bytes: None })
+                .collect();
+            output.json(&Report {
+                version: 1,
+                changed: !recipe.packages.is_empty(),
+                dry_run: true,
+                packages,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn tell_built(built: &[Built], output: &Output) -> anyhow::Result<()> {
+    if output.json {
+        let packages = built
+            .iter()
+            .map(|it| Line {
+                name: &it.name,
+                arch: &it.arch,
+                file: Some(it.file.display().to_string()),
+                bytes: Some(it.bytes),
+            })
+            .collect();
+        return output.json(&Report { version: 1, changed: true, dry_run: false, packages });
+    }
+    for it in built {
+        output.data(&format!("{}\n", it.file.display()))?;
+    }
+    Ok(())
+}
+
+/// Tells all problems but the first, which ends the command.
+fn first(problems: Vec<Problem>, output: &Output) -> anyhow::Error {
+    let mut problems = problems.into_iter();
+    let first = problems.next().expect("there is one");
+    let rest: Vec<Problem> = problems.collect();
+    match rest.split_last() {
+        None => first.into(),
+        Some((last, between)) => {
+            // In their order; the last is told by whoever ends the command.
+            output.told(&first);
+            for problem in between {
+                output.told(problem);
+            }
+            last.clone().into()
+        }
+    }
+}
+
+fn warn(recipe: &Recipe, output: &Output) {
+    for package in recipe.packages.iter().filter(|package| package.has_images()) {
+        if package.payload == Payload::Store && !package.path.contains(&package.version) {
+            output.warning(&format!(
+                "the store of `{}` has no version in its path: an upgrade takes away what containers run from; \
+                 put `{}` into `path`, or take `payload: sealed`",
+                package.name, package.version
+            ));
+        }
+    }
+}
+
+fn image(line: &ReportLine, output: &Output) {
+    let reference = &line.reference;
+    match &line.outcome {
+        Outcome::Fetched => output.status(&format!("fetched `{reference}`")),
+        Outcome::Refreshed => output.status(&format!("fetched `{reference}`, which has moved")),
+        Outcome::Repaired(problem) => {
+            output.status(&format!("fetched `{reference}` again: {problem}"));
+        }
+        Outcome::WasThere => output.detail(&format!("`{reference}` is in the cache")),
+        // Told with all other problems.
+        Outcome::Failed(_) => {}
+    }
+}

@@ -1,0 +1,364 @@
+//! From a recipe to packages.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use super::cache::{self, Cached};
+use super::contents::{Contents, Unfinished, shown};
+use super::recipe::{Architecture, Package, Payload, Recipe};
+use super::refused::Refused;
+use super::result::{Built, deliver};
+use super::rpmbuild::{self, RESULTS, SOURCES};
+use super::spec::{Part, list_name, spec, spec_name, tree_name};
+use super::target::Target;
+use super::{checked, embedded, manifests, sealed, source, store};
+use crate::embedded::ReportLine;
+use crate::host::{Filling, PrivateDir, Root};
+use crate::problem::Problem;
+use crate::store::build;
+
+/// When a package without images was made, if nobody says: 2000-01-01.
+const NO_TIME: i64 = 946_684_800;
+
+/// How to pack.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What to build for.
+    pub target: Target,
+    /// Where private directories are made. There has to be space for the packages twice.
+    pub tmp: PathBuf,
+    /// Whether these directories stay.
+    pub keep: bool,
+    /// Where images are kept that were fetched.
+    pub cache: PathBuf,
+    /// How they are fetched.
+    pub fetch: crate::embedded::Options,
+    /// How many layers are worked on at a time.
+    pub jobs: usize,
+    /// The most bytes that a layer may have when it is decompressed.
+    pub limit: u64,
+    /// `SOURCE_DATE_EPOCH`, in seconds since 1970.
+    pub latest: Option<i64>,
+    /// Where packages go.
+    pub output: PathBuf,
+}
+
+/// What is told while packages are built.
+#[derive(Debug, Clone, Copy)]
+pub enum Told<'a> {
+    /// An image is in the cache, or could not be fetched.
+    Image(&'a ReportLine),
+    /// A package is being built for an architecture.
+    Building(&'a Package, &'a str),
+    /// A private directory stays.
+    Kept(&'a Path),
+}
+
+/// Who is told.
+pub type Tell<'a> = &'a (dyn Fn(Told<'_>) + Sync);
+
+/// Builds every package of `recipe` that is for the target's architecture.
+///
+/// # Errors
+/// Everything that is wrong. Packages that were built before are where they belong.
+pub fn build(recipe: &Recipe, options: &Options, tell: Tell<'_>) -> Result<Vec<Built>, Vec<Problem>> {
+    let arch = options.target.arch.as_str();
+    let wanted: Vec<(&Package, &Architecture)> = recipe
+        .packages
+        .iter()
+        .filter_map(|package| {
+            Some((package, package.architectures.iter().find(|architecture| architecture.name == arch)?))
+        })
+        .collect();
+    if wanted.is_empty() {
+        let message = format!("no package is for `{arch}`");
+        let hint = "give a target for an architecture that a package has, or add this one to `arch`";
+        return Err(vec![Problem::new("pack-target", message, hint)]);
+    }
+    fetch(recipe, &|name| name == arch, options, tell)?;
+    let mut built = Vec::new();
+    for (package, architecture) in wanted {
+        tell(Told::Building(package, arch));
+        let workshop = Workshop::new(package, options)?;
+        let done = workshop.package(architecture);
+        built.extend(workshop.end(done, tell)?);
+    }
+    Ok(built)
+}
+
+/// Builds the source package of every package of `recipe`, with the sources of all its
+/// architectures.
+///
+/// # Errors
+/// As [`build`].
+pub fn source_packages(
+    recipe: &Recipe,
+    options: &Options,
+    tell: Tell<'_>,
+) -> Result<Vec<Built>, Vec<Problem>> {
+    fetch(recipe, &|_| true, options, tell)?;
+    let mut built = Vec::new();
+    for package in &recipe.packages {
+        tell(Told::Building(package, "src"));
+        let workshop = Workshop::new(package, options)?;
+        let done = workshop.source_package();
+        built.extend(workshop.end(done, tell)?);
+    }
+    Ok(built)
+}
+
+/// The text of each package's spec.
+///
+/// # Errors
+/// As [`build`].
+pub fn specs(recipe: &Recipe, options: &Options, tell: Tell<'_>) -> Result<Vec<String>, Vec<Problem>> {
+    fetch(recipe, &|_| true, options, tell)?;
+    let mut texts = Vec::new();
+    for package in &recipe.packages {
+        let workshop = Workshop::new(package, options)?;
+        let all: Vec<&Architecture> = package.architectures.iter().collect();
+        let time = workshop.time(&all)?;
+        let mut parts = Vec::new();
+        for architecture in &package.architectures {
+            // Only a store has other owners than root, which stand in the spec.
+            parts.push(if package.payload == Payload::Store && !architecture.images.is_empty() {
+                let (contents, part) = workshop.prepare(architecture, time)?;
+                workshop.discard(&contents)?;
+                part
+            } else {
+                Part { arch: architecture.name.clone(), owners: super::owners::Owners::default() }
+            });
+        }
+        texts.push(spec(package, &parts, time));
+    }
+    Ok(texts)
+}
+
+fn fetch(
+    recipe: &Recipe,
+    wanted: &dyn Fn(&str) -> bool,
+    options: &Options,
+    tell: Tell<'_>,
+) -> Result<(), Vec<Problem>> {
+    let line = |line: &ReportLine| tell(Told::Image(line));
+    cache::fetch(&options.cache, &recipe.packages, wanted, &options.fetch, &line)
+}
+
+/// What the name of a private directory begins with, while somebody works in it.
+const PREFIX: &str = "storagectl-pack-";
+
+/// A private directory in which one package is made.
+struct Workshop<'a> {
+    dir: PrivateDir,
+    /// Whoever finds such a directory that nobody has locked knows that its maker is dead.
+    _lock: OwnedFd,
+    root: Root,
+    package: &'a Package,
+    options: &'a Options,
+}
+
+impl<'a> Workshop<'a> {
+    fn new(package: &'a Package, options: &'a Options) -> Result<Self, Vec<Problem>> {
+        let make = || {
+            let mut within = Root::system()?.filling(&options.tmp)?;
+            sweep(&options.tmp, &mut within);
+            let (dir, lock) = loop {
+                let dir = PrivateDir::new(&options.tmp, PREFIX)?;
+                let name = dir.path().file_name().unwrap_or_default().as_encoded_bytes().to_vec();
+                // Between the two another run may have taken it for a dead one's.
+                match within.try_lock(&name)? {
+                    Some(lock) if within.has(&name)? => break (dir, lock),
+                    _ => {}
+                }
+            };
+            let root = dir.root()?;
+            for part in [SOURCES, RESULTS, "specs", "build", "root", "tmp"] {
+                root.create_dirs(&Path::new("/").join(part), 0o755)?;
+            }
+            Ok(Self { dir, _lock: lock, root, package, options })
+        };
+        let cannot = Problem::cannot("make a directory in", options.tmp.display().to_string());
+        make().map_err(|error| vec![cannot(error)])
+    }
+
+    fn images(&self, architecture: &Architecture) -> Result<Vec<Cached>, Vec<Problem>> {
+        cache::images(&self.options.cache, architecture).map_err(|problem| vec![problem])
+    }
+
+    fn build_options(&self, architecture: &Architecture, time: i64) -> build::Options {
+        build::Options {
+            platform: architecture.platform.clone(),
+            jobs: self.options.jobs,
+            limit: self.options.limit,
+            latest: Some(time),
+            // What is delivered is synced.
+            sync: false,
+        }
+    }
+
+    /// The time of the newest image, or the one that was given.
+    fn time(&self, architectures: &[&Architecture]) -> Result<i64, Vec<Problem>> {
+        if let Some(latest) = self.options.latest {
+            return Ok(latest);
+        }
+        let root = Root::system().map_err(Problem::cannot("open", "/")).map_err(|problem| vec![problem])?;
+        let mut newest = NO_TIME;
+        for architecture in architectures {
+            let sources: Vec<_> = self.images(architecture)?.into_iter().map(|image| image.source).collect();
+            let options = build::Options { latest: None, ..self.build_options(architecture, 0) };
+            let time = build::newest(&root, &sources, &options).map_err(|problem| vec![problem])?;
+            newest = newest.max(time);
+        }
+        Ok(newest)
+    }
+
+    /// Makes the tree of an architecture, and the list of what is in it among the sources.
+    fn prepare(&self, architecture: &Architecture, time: i64) -> Result<(Contents, Part), Vec<Problem>> {
+        let one = |problem: Problem| vec![problem];
+        let package = self.package;
+        let tree = Path::new("/").join(format!("tree-{}", architecture.name));
+        let dir = self.root.show(&tree);
+        self.root.create_dirs(&tree, 0o755).map_err(Problem::cannot("make", dir.display())).map_err(one)?;
+        let mut contents =
+            Contents::new(&dir, time).map_err(Problem::cannot("open", dir.display())).map_err(one)?;
+        let images = self.images(architecture)?;
+        let options = self.build_options(architecture, time);
+        if !images.is_empty() {
+            let sources: Vec<_> = images.iter().map(|image| image.source.clone()).collect();
+            match package.payload {
+                Payload::Sealed => sealed::fill(package, &images, &options, &mut contents).map_err(one)?,
+                Payload::Embedded => embedded::fill(package, &images, &mut contents).map_err(one)?,
+                Payload::Store => store::fill(package, &sources, &options, &mut contents)?,
+            }
+        }
+        if let Some(dir) = &architecture.manifests {
+            manifests::fill(package, dir, &mut contents).map_err(one)?;
+        }
+        let root = Root::tree(&dir).map_err(Problem::cannot("open", dir.display())).map_err(one)?;
+        let lines = contents.finish().map_err(|unfinished| match unfinished {
+            Unfinished::Io(error) => vec![Problem::io("write to", &dir.display().to_string(), &error)],
+            Unfinished::Unlisted(paths) => unlisted(package, &root, paths),
+        })?;
+        if package.payload == Payload::Store && !images.is_empty() {
+            checked::check(package, &root, Path::new(&package.path), options.jobs).map_err(one)?;
+        }
+        let list = Path::new("/").join(SOURCES).join(list_name(package, &architecture.name));
+        self.write(&list, lines.as_bytes(), time)?;
+        let part = Part { arch: architecture.name.clone(), owners: contents.owners().clone() };
+        Ok((contents, part))
+    }
+
+    /// Writes a file with the time that everything has.
+    fn write(&self, path: &Path, text: &[u8], time: i64) -> Result<(), Vec<Problem>> {
+        let dir = path.parent().unwrap_or(Path::new("/"));
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        let write = || {
+            let mut filling = self.root.filling(dir)?;
+            let file = filling.file(name)?;
+            file.write(text)?;
+            filling.mode_and_time(name, 0o644, (time, 0))
+        };
+        let cannot = Problem::cannot("write", self.root.show(path).display().to_string());
+        write().map_err(|error| vec![cannot(error)])
+    }
+
+    fn spec(&self, parts: &[Part], time: i64) -> Result<PathBuf, Vec<Problem>> {
+        let path = Path::new("/specs").join(spec_name(self.package));
+        self.write(&path, spec(self.package, parts, time).as_bytes(), time)?;
+        Ok(self.root.show(&path))
+    }
+
+    /// Removes a tree that is not needed any more.
+    fn discard(&self, contents: &Contents) -> Result<(), Vec<Problem>> {
+        let name = contents.dir().file_name().unwrap_or_default().as_encoded_bytes();
+        let removed = self.root.filling(Path::new("/")).and_then(|mut filling| filling.remove(name));
+        let cannot = Problem::cannot("remove", contents.dir().display().to_string());
+        removed.map_err(|error| vec![cannot(error)])
+    }
+
+    fn package(&self, architecture: &Architecture) -> Result<Vec<Built>, Vec<Problem>> {
+        let (package, dir, target) = (self.package, self.dir.path(), &self.options.target);
+        let time = self.time(&[architecture])?;
+        let (contents, part) = self.prepare(architecture, time)?;
+        let spec = self.spec(&[part], time)?;
+        rpmbuild::binary(dir, &spec, target, contents.dir(), time, &package.label())
+            .and_then(|()| deliver(&package.name, &dir.join(RESULTS), &self.options.output))
+            .map_err(|problem| vec![problem])
+    }
+
+    fn source_package(&self) -> Result<Vec<Built>, Vec<Problem>> {
+        let package = self.package;
+        let all: Vec<&Architecture> = package.architectures.iter().collect();
+        let time = self.time(&all)?;
+        let mut parts = Vec::new();
+        for architecture in &package.architectures {
+            let (contents, part) = self.prepare(architecture, time)?;
+            let name = tree_name(package, &architecture.name);
+            let write = || {
+                let mut filling = self.root.filling(&Path::new("/").join(SOURCES))?;
+                source::write_tar(&contents, filling.file(name.as_bytes())?)?;
+                filling.mode_and_time(name.as_bytes(), 0o644, (time, 0))
+            };
+            let cannot = Problem::cannot("write", name.clone());
+            write().map_err(|error| vec![cannot(error)])?;
+            self.discard(&contents)?;
+            parts.push(part);
+        }
+        let spec = self.spec(&parts, time)?;
+        let dist = self.options.target.dist.as_deref();
+        rpmbuild::source(self.dir.path(), &spec, dist, time, &package.label())
+            .and_then(|()| deliver(&package.name, &self.dir.path().join(RESULTS), &self.options.output))
+            .map_err(|problem| vec![problem])
+    }
+
+    /// Ends, whatever came of it.
+    fn end<T>(self, done: Result<T, Vec<Problem>>, tell: Tell<'_>) -> Result<T, Vec<Problem>> {
+        if self.options.keep {
+            let dir = self.dir.keep();
+            let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            // Under this name the next run would take it for that of a killed one.
+            let kept = name.replacen(PREFIX, "storagectl-kept-", 1);
+            let renamed = Root::system()
+                .and_then(|root| root.filling(&self.options.tmp))
+                .and_then(|mut within| within.move_over(name.as_bytes(), kept.as_bytes()));
+            tell(Told::Kept(&renamed.map_or(dir, |()| self.options.tmp.join(kept))));
+        }
+        done
+    }
+}
+
+/// Removes what killed runs of this user have left in `tmp`. What cannot be removed is no
+/// harm.
+fn sweep(tmp: &Path, within: &mut Filling) {
+    let Ok(root) = Root::system() else {
+        return;
+    };
+    let uid = rustix::process::geteuid().as_raw();
+    for name in root.list(tmp).ok().flatten().unwrap_or_default() {
+        let is_ours = name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
+            && root.stat(&tmp.join(&name)).is_ok_and(|stat| stat.is_some_and(|stat| stat.uid == uid));
+        if is_ours && let Ok(Some(_lock)) = within.try_lock(name.as_encoded_bytes()) {
+            let _ = within.remove(name.as_encoded_bytes());
+        }
+    }
+}
+
+/// The problems of paths that cannot be listed.
+fn unlisted(package: &Package, root: &Root, paths: Vec<(Vec<u8>, &'static str)>) -> Vec<Problem> {
+    let base = format!("{}/", package.path);
+    let mut refused = Refused::default();
+    let mut problems = Vec::new();
+    for (path, why) in paths {
+        match path.strip_prefix(base.as_bytes()) {
+            Some(inside) if package.payload == Payload::Store => {
+                refused.add(inside, format!("cannot be listed: {why}"))
+            }
+            _ => {
+                let message = format!("RPM cannot carry `{}`: {why}", shown(&path));
+                problems.push(Problem::new("pack-refused", message, "give it another name"));
+            }
+        }
+    }
+    problems.extend(refused.problems(root, Path::new(&package.path), &package.name));
+    problems
+}

@@ -1,0 +1,99 @@
+//! Images that were fetched: a directory of embedded images for each architecture.
+//!
+//! An image is fetched once. What a digest names cannot change; what a tag names is taken
+//! as it was fetched, until somebody asks to look again. Every byte is verified each time.
+
+use std::path::{Path, PathBuf};
+
+use super::recipe::{Architecture, Package};
+use crate::embedded::{self, Outcome, Platforms, ReportLine, directory_name};
+use crate::host::Root;
+use crate::images::{Name, Platform, Source, Transport};
+use crate::problem::Problem;
+
+/// An image in the cache.
+#[derive(Debug, Clone)]
+pub(super) struct Cached {
+    /// Its reference, as it was written.
+    pub(super) reference: String,
+    /// It, with its name.
+    pub(super) source: Source,
+}
+
+/// The directory of an architecture.
+fn directory(cache: &Path, platform: &Platform) -> PathBuf {
+    cache.join(match &platform.variant {
+        Some(variant) => format!("{}-{variant}", platform.arch),
+        None => platform.arch.clone(),
+    })
+}
+
+/// The images of an architecture of a package, whether they are there or not.
+///
+/// # Errors
+/// If a reference is none.
+pub(super) fn images(cache: &Path, architecture: &Architecture) -> Result<Vec<Cached>, Problem> {
+    let dir = directory(cache, &architecture.platform);
+    let of = |reference: &String| {
+        let path = dir.join(directory_name(reference));
+        let source = Source {
+            text: format!("dir:{}", path.display()),
+            names: vec![Name::parse(reference)?],
+            transport: Transport::Dir,
+            path,
+            reference: None,
+        };
+        Ok(Cached { reference: reference.clone(), source })
+    };
+    architecture.images.iter().map(of).collect()
+}
+
+/// Fetches all images that packages have for the architectures `wanted`.
+///
+/// # Errors
+/// What is wrong with each image that could not be fetched, or why none could be.
+pub(super) fn fetch(
+    cache: &Path,
+    packages: &[Package],
+    wanted: &dyn Fn(&str) -> bool,
+    options: &embedded::Options,
+    tell: &(dyn Fn(&ReportLine) + Sync),
+) -> Result<(), Vec<Problem>> {
+    let mut by_platform: Vec<(&Platform, Vec<String>)> = Vec::new();
+    let all = packages.iter().flat_map(|package| &package.architectures);
+    for architecture in all.filter(|architecture| wanted(&architecture.name)) {
+        let place = match by_platform.iter().position(|(platform, _)| *platform == &architecture.platform) {
+            Some(place) => place,
+            None => {
+                by_platform.push((&architecture.platform, Vec::new()));
+                by_platform.len() - 1
+            }
+        };
+        let references = &mut by_platform[place].1;
+        for image in &architecture.images {
+            if !references.contains(image) {
+                references.push(image.clone());
+            }
+        }
+    }
+    let one = |problem: Problem| vec![problem];
+    let root = Root::system().map_err(Problem::cannot("open", "/")).map_err(one)?;
+    let mut problems = Vec::new();
+    for (platform, references) in by_platform.into_iter().filter(|(_, references)| !references.is_empty()) {
+        let dir = directory(cache, platform);
+        let options = embedded::Options {
+            platforms: Platforms::These(vec![platform.clone()]),
+            // The cache is no loss.
+            sync: false,
+            ..options.clone()
+        };
+        root.create_dirs(&dir, 0o755).map_err(Problem::cannot("make", dir.display())).map_err(one)?;
+        let report = embedded::embed(&root, &dir, &references, &options, tell).map_err(one)?;
+        let failed = report.images.into_iter().filter_map(|line| match line.outcome {
+            Outcome::Failed(problem) => Some(problem),
+            _ => None,
+        });
+        problems.extend(failed);
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}

@@ -1,0 +1,163 @@
+//! A line of `%files`.
+//!
+//! How rpmbuild reads names changed with 4.19 (quotes make `*` literal), and before that
+//! with 4.15 and 4.18 (what a backslash does). One way is read alike by all: a name
+//! without quotes, in which every character that may mean something is a `?`. It then
+//! matches any character, so nothing else in its directory may be matched.
+
+use std::collections::BTreeMap;
+
+use super::contents::{Entry, What};
+use super::owners;
+
+/// Why a path cannot be listed, as the end of a sentence about it.
+pub(super) type Unlisted = &'static str;
+
+/// The lines for all entries, in their order.
+///
+/// # Errors
+/// Every path that cannot be listed, and why.
+pub(super) fn lines(entries: &BTreeMap<Vec<u8>, Entry>) -> Result<String, Vec<(Vec<u8>, Unlisted)>> {
+    let (mut text, mut refused) = (String::new(), Vec::new());
+    let crowded = ambiguous(entries);
+    for (path, entry) in entries {
+        match line(path, entry, &crowded) {
+            Ok(line) => text.push_str(&line),
+            Err(why) => refused.push((path.clone(), why)),
+        }
+    }
+    if refused.is_empty() { Ok(text) } else { Err(refused) }
+}
+
+fn line(path: &[u8], entry: &Entry, ambiguous: &[Vec<u8>]) -> Result<String, Unlisted> {
+    let text = std::str::from_utf8(path).map_err(|_| "its name is not UTF-8")?;
+    if text.chars().any(char::is_control) {
+        return Err("its name has a control character");
+    }
+    let is_plain = text.chars().all(is_plain);
+    if !is_plain && ambiguous.iter().any(|other| is_at_or_below(path, other)) {
+        return Err("a pattern for its name would match another name");
+    }
+    let owner = format!("{},{}", owners::user(entry.uid), owners::group(entry.gid));
+    let mode = match entry.what {
+        // A symlink has none.
+        What::Symlink(_) => "-".to_owned(),
+        _ => format!("{:04o}", entry.mode),
+    };
+    let mut line = format!("%attr({mode},{owner}) ");
+    if entry.what == What::Directory {
+        line += "%dir ";
+    }
+    if let Some(words) = &entry.capabilities {
+        line += &format!("%caps({words}) ");
+    }
+    if let What::Device(letter, major, minor) = entry.what {
+        if !is_plain {
+            return Err("rpmbuild takes no pattern for a device, and its name needs one");
+        }
+        line += &format!("%dev({letter},{major},{minor}) ");
+    }
+    line.extend(text.chars().map(|it| if self::is_plain(it) { it } else { '?' }));
+    line.push('\n');
+    Ok(line)
+}
+
+fn is_at_or_below(path: &[u8], dir: &[u8]) -> bool {
+    path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+}
+
+/// Whether a character means nothing to rpmbuild, wherever it stands.
+fn is_plain(letter: char) -> bool {
+    letter.is_ascii_alphanumeric()
+        || "/._-+@:=,^~".contains(letter)
+        || (!letter.is_ascii() && !letter.is_whitespace())
+}
+
+/// Names that need a pattern which would match a neighbour, too.
+fn ambiguous(entries: &BTreeMap<Vec<u8>, Entry>) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    for path in entries.keys() {
+        let slash = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+        let (dir, name) = (&path[..=slash], &path[slash + 1..]);
+        let Ok(name) = std::str::from_utf8(name) else {
+            continue;
+        };
+        if name.chars().all(is_plain) {
+            continue;
+        }
+        // Neighbours come with all that is below them; few directories have such names.
+        let neighbours = entries.range(dir.to_vec()..).map(|(path, _)| path);
+        let clashes = neighbours.take_while(|other| other.starts_with(dir)).any(|other| {
+            let rest = &other[dir.len()..];
+            other != path
+                && !rest.contains(&b'/')
+                && std::str::from_utf8(rest).is_ok_and(|it| matches(name, it))
+        });
+        if clashes {
+            found.push(path.clone());
+        }
+    }
+    found
+}
+
+/// Whether the pattern for `name` matches `other`.
+fn matches(name: &str, other: &str) -> bool {
+    name.chars().count() == other.chars().count()
+        && name.chars().zip(other.chars()).all(|(one, two)| one == two || !is_plain(one))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(paths: &[(&str, What)]) -> Result<String, Vec<(Vec<u8>, Unlisted)>> {
+        let entry = |what: &What| Entry {
+            what: what.clone(),
+            mode: 0o4755,
+            uid: 1,
+            gid: 0,
+            capabilities: None,
+            mtime: (0, 0),
+        };
+        lines(&paths.iter().map(|(path, what)| (path.as_bytes().to_vec(), entry(what))).collect())
+    }
+
+    #[test]
+    fn what_may_mean_something_to_rpmbuild_becomes_a_question_mark() {
+        let text = listed(&[
+            ("/s/a b", What::File),
+            ("/s/%{nil}\"'\\*", What::File),
+            ("/s/ü-_.+", What::Directory),
+            ("/s/link", What::Symlink(b"x".to_vec())),
+            ("/s/gone", What::Device('c', 0, 0)),
+        ]);
+        assert_eq!(
+            text.unwrap(),
+            "%attr(4755,storagectl-u1,root) /s/??nil?????\n\
+             %attr(4755,storagectl-u1,root) /s/a?b\n\
+             %attr(4755,storagectl-u1,root) %dev(c,0,0) /s/gone\n\
+             %attr(-,storagectl-u1,root) /s/link\n\
+             %attr(4755,storagectl-u1,root) %dir /s/ü-_.+\n"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_said_exactly_is_refused() {
+        for paths in [
+            [("/s/a b", What::File), ("/s/a-b", What::File)],
+            [("/s/a b/c", What::File), ("/s/a b", What::Directory)],
+            [("/s/a\nb", What::File), ("/s/c", What::File)],
+            [("/s/a b", What::Device('c', 0, 0)), ("/s/c", What::File)],
+        ] {
+            let expected = usize::from(paths[1].0 != "/s/a b");
+            assert_eq!(listed(&paths).err().map_or(0, |refused| refused.len()), expected, "{paths:?}");
+        }
+        let below = [
+            ("/s/a b", What::Directory),
+            ("/s/a-b", What::Directory),
+            ("/s/a b/c", What::File),
+            ("/s/d e", What::File),
+        ];
+        assert_eq!(listed(&below).unwrap_err().len(), 2);
+    }
+}

@@ -1,0 +1,9 @@
+//! `pack`: real rpmbuild and rpm, images from a real registry, real engines.
+
+mod builder;
+mod embedded;
+mod example;
+mod failures;
+mod images;
+mod machine;
+mod store;

@@ -1,0 +1,147 @@
+//! What can go wrong, and what is left then: nothing.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::builder::Builder;
+use super::example::EXAMPLE;
+use crate::support::text;
+
+const ONE: &str = "packages:
+  - name: one
+    version: 1.0
+    arch:
+      - {name: x86_64, images: [REGISTRY/app-1:1]}
+";
+
+/// Packs in vain. Returns what was said.
+#[track_caller]
+fn fails(builder: &Builder, what: &str, args: &[&str], variables: &[(&str, &str)]) -> String {
+    let output = builder.command(what, args).envs(variables.iter().copied()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    builder.assert_clean();
+    text(&output)
+}
+
+/// A directory with nothing but these programs.
+fn only(builder: &Builder, programs: &[&str]) -> String {
+    let dir = builder.path("bin");
+    let _ = fs_err::remove_dir_all(&dir);
+    fs_err::create_dir(&dir).unwrap();
+    for program in programs {
+        std::os::unix::fs::symlink(format!("/usr/bin/{program}"), dir.join(program)).unwrap();
+    }
+    dir.display().to_string()
+}
+
+#[test]
+fn images_that_are_not_there_are_all_told_at_once() {
+    let builder = Builder::new();
+    builder.write(&ONE.replace("REGISTRY/app-1:1", "REGISTRY/none:1, REGISTRY/app-1:9"));
+    let said = fails(&builder, "rpm", &["x86_64"], &[]);
+    assert!(said.contains("/none:1`") && said.contains("/app-1:9`"), "{said}");
+    builder.write(&ONE.replace("x86_64", "s390x").replace("app-1", "multi"));
+    let said = fails(&builder, "rpm", &["s390x"], &[]);
+    assert!(said.contains("/multi:1`") && said.contains("s390x"), "{said}");
+    builder.write(ONE);
+    let said = fails(&builder, "rpm", &["aarch64"], &[]);
+    assert!(said.contains("no package is for `aarch64`"), "{said}");
+}
+
+#[test]
+fn a_program_that_is_missing_is_named_with_its_package() {
+    let builder = Builder::new();
+    builder.write(ONE);
+    // setpriv is looked for in the same directory.
+    for (programs, message) in [
+        (
+            &["setpriv", "skopeo", "unshare", "true", "mksquashfs", "unsquashfs"][..],
+            "install the package `rpm-build`",
+        ),
+        (&["setpriv", "skopeo", "unshare", "true"], "install squashfs-tools"),
+    ] {
+        let path = only(&builder, programs);
+        let said = fails(&builder, "rpm", &["x86_64"], &[("PATH", &path)]);
+        assert!(said.contains(message), "{said}");
+    }
+    let said = fails(
+        &builder,
+        "rpm",
+        &["fedora-41-x86_64", "--mock"],
+        &[(
+            "PATH",
+            &only(
+                &builder,
+                &["setpriv", "skopeo", "unshare", "true", "mksquashfs", "unsquashfs", "rpmbuild"],
+            ),
+        )],
+    );
+    assert!(said.contains("install the package `mock`") || said.contains("failed to build"), "{said}");
+}
+
+#[test]
+fn no_space_is_said_and_nothing_is_left() {
+    let builder = Builder::new();
+    builder.write(ONE);
+    builder.built("rpm", &["x86_64"]);
+    let small = builder.path("small");
+    fs_err::create_dir(&small).unwrap();
+    let script =
+        "mount -t tmpfs -o size=700k,mode=0777 none \"$1\"; shift; \"$@\"; code=$?; ls -A \"$0\"; exit $code";
+    let script = script.replace("$0", small.to_str().unwrap());
+    let mut outer = std::process::Command::new("unshare");
+    outer.args(["-m", "sh", "-c", &script, "sh"]).arg(&small);
+    let command = builder.command_in("small", "rpm", &["x86_64"]);
+    let output = crate::support::under(outer, &command).current_dir(builder.path("")).output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("there is no space left"), "{said}");
+    assert!(!said.lines().any(|line| line.starts_with("storagectl-pack-")), "{said}");
+}
+
+#[test]
+fn what_a_killed_run_has_left_goes_with_the_next() {
+    let builder = Builder::new();
+    builder.write(ONE);
+    let mut child = builder.command("rpm", &["x86_64"]).spawn().unwrap();
+    let tmp = builder.path("tmp");
+    while crate::tree::names(&tmp).is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "it ends before it has begun");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(crate::tree::names(&tmp).len(), 1);
+    builder.built("rpm", &["x86_64"]);
+    // Another run's is not touched, nor what was to be kept.
+    let output = builder.pack("rpm", &["x86_64", "--keep"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let kept = crate::tree::names(&tmp);
+    assert!(kept.len() == 1 && kept[0].starts_with("storagectl-kept-"), "{kept:?}");
+    assert!(builder.pack("rpm", &["x86_64"]).status.success());
+    assert_eq!(crate::tree::names(&tmp), kept);
+}
+
+#[test]
+fn a_source_package_is_handed_to_copr() {
+    let builder = Builder::new();
+    builder.write(EXAMPLE);
+    let bin = builder.path("fake");
+    fs_err::create_dir(&bin).unwrap();
+    let copr = bin.join("copr-cli");
+    fs_err::write(&copr, "#!/bin/sh\necho \"$@\"\nexit ${COPR_FAILS:-0}\n").unwrap();
+    fs_err::set_permissions(&copr, PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let output = builder.command("copr", &["owner/project", "--nowait"]).env("PATH", &path).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    let out = builder.path("out");
+    let expected = format!(
+        "build --nowait owner/project {0}/my-application-containers-1.0.0-2.src.rpm {0}/my-application-manifests-1.0.0-2.src.rpm",
+        out.display()
+    );
+    assert!(text(&output).lines().any(|line| line == expected), "{}", text(&output));
+    let said = fails(&builder, "copr", &["owner/project"], &[("PATH", &path), ("COPR_FAILS", "3")]);
+    assert!(said.contains("`copr-cli` failed to submit `owner/project`:\n  build owner/project"), "{said}");
+    assert!(
+        fails(&builder, "copr", &["project"], &[("PATH", &path)]).contains("`project` is no project of Copr")
+    );
+}
