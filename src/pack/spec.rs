@@ -158,7 +158,7 @@ fn date(seconds: i64) -> String {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let day = seconds.div_euclid(86_400);
-    let (year, month, of_month) = crate::store::build::date(day);
+    let (year, month, of_month) = crate::store::date(day);
     let week = DAYS[usize::try_from(day.rem_euclid(7)).expect("it is less than seven")];
     let month = MONTHS[usize::try_from(month - 1).expect("it is one of twelve")];
     format!("{week} {month} {of_month:02} {year}")

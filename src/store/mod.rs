@@ -35,5 +35,5 @@ pub use path::store_path;
 pub use provided::{provided_at_boot, unit_name};
 pub(crate) use records::parse as parse_records;
 pub use records::{IdMap, Image, Layer, count_images, image_names, images, layers};
-pub(crate) use time::Time;
+pub(crate) use time::{Time, date};
 pub use writable::{Writer, writer_besides_owner};

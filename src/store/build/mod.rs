@@ -38,7 +38,6 @@ pub use super::pack::Packed;
 pub use plan::ids;
 pub use record::{big_data, file_name};
 pub use remove::{Removal, Removed, remove};
-pub(crate) use time::date;
 pub use upkeep::{Added, Upkeep, add};
 
 /// How to build.

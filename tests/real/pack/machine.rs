@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::check::healthy::in_private;
+use crate::hosts::engines;
 use crate::support::STORAGECTL;
 
 /// Enters the host and runs `script` there. `r` is rpm, `p ENGINE STORE …` an engine with
@@ -38,12 +39,11 @@ chroot /mnt/host sh /go.sh
 /// What `script` prints on the host, whose packages are those in `packages`.
 #[track_caller]
 pub(crate) fn on_host(packages: &Path, script: &str) -> String {
-    let engines = crate::check::engine::built("podman-5");
     in_private(
         ENTER,
         &[
             ("PACKAGES", packages),
-            ("ENGINES", engines.parent().unwrap()),
+            ("ENGINES", engines()),
             ("STORAGECTL", Path::new(STORAGECTL)),
             ("CRUN", Path::new(crate::build::CRUN)),
             ("SCRIPT", Path::new(script)),
