@@ -4,13 +4,11 @@
 //! `echo "$reference,$hex"`. Everything that such a loop takes is taken here, too.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::conf::Fault;
+use crate::hex::sha256;
 use crate::host::Root;
 use crate::problem::Problem;
 
@@ -49,13 +47,7 @@ pub struct List {
 /// The directory of a new image: the SHA-256 of the reference and one newline, in
 /// hexadecimal digits (`echo "$reference" | sha256sum`).
 pub fn directory_name(reference: &str) -> String {
-    let mut hash = Sha256::new();
-    hash.update(reference.as_bytes());
-    hash.update(b"\n");
-    hash.finalize().iter().fold(String::new(), |mut name, byte| {
-        write!(name, "{byte:02x}").expect("a string takes everything");
-        name
-    })
+    sha256(format!("{reference}\n"))
 }
 
 impl List {
