@@ -138,7 +138,10 @@ pub fn copy(
             copying.lines[index].state = State::Copied;
         }
     } else {
-        copying.run(&wanted, to_do)?;
+        if !copying.foreign {
+            build::clean_up(&host.root, &target.path)?;
+        }
+        copying.run(&wanted, to_do);
     }
     let Copying { lines, mut memory, .. } = copying;
     let is_there = host.root.stat(&target.path).map_err(host.cannot("look at", &target.path))?.is_some();
@@ -256,9 +259,7 @@ impl Copying<'_> {
         Ok(())
     }
 
-    fn run(&mut self, wanted: &[Wanted], to_do: Vec<usize>) -> anyhow::Result<()> {
-        let images = |to_do: &[usize]| -> Vec<usize> { to_do.to_vec() };
-        let mut to_do = images(&to_do);
+    fn run(&mut self, wanted: &[Wanted], mut to_do: Vec<usize>) {
         (self.tell)(Event::Total(self.bytes(wanted, &to_do)));
         for attempt in 0..=self.options.retries {
             if to_do.is_empty() {
@@ -286,7 +287,6 @@ impl Copying<'_> {
             }
             to_do = again;
         }
-        Ok(())
     }
 
     fn done(&mut self, index: usize, state: State) {

@@ -116,7 +116,7 @@ fn a_new_image_of_a_name_takes_it_and_the_old_one_goes() {
             .collect::<String>();
         std::fs::write(source.join("image-list.txt"), list).unwrap();
         let document = machine.ends(way, &source, &["--prune"], 0);
-        assert_eq!(with_state(&document, "copied"), [name.clone()]);
+        assert_eq!(with_state(&document, "copied"), [name.as_str()]);
         assert_eq!(document["pruned"], serde_json::json!([other]));
         let left = names(&machine.storage(way));
         assert!(left.contains(&name) && !left.contains(&other), "{left:?}");
