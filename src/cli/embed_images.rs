@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::output::{ErrorLine, Output};
 use super::size::size;
 use super::{Common, NO, inside};
-use crate::embedded::{self, DIRECTORY, LIST, Options, Outcome, Platforms, Report, ReportLine};
+use crate::embedded::{self, DIRECTORY, LIST, List, Options, Outcome, Platforms, Report, ReportLine};
 use crate::images::Platform;
 use crate::plan::Host;
 use crate::problem::Problem;
@@ -73,6 +73,9 @@ pub(super) struct EmbedImages {
     /// How many seconds to wait before that; twice as long before each further time
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = clap::value_parser!(u16).range(0..=3600))]
     retry_delay: u16,
+    /// How many seconds a registry may send nothing before it is tried again
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u16).range(1..=3600))]
+    stall_timeout: u16,
     /// How many images are fetched at a time; as many as there are processors if not
     /// given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -135,7 +138,9 @@ impl EmbedImages {
         let dir = inside(&host, &self.into)?;
         let report = self.embed(&host, &dir, &references, &options, output)?;
         for remark in &report.remarks {
-            output.warning(&format!("{}; {}", remark.message, remark.hint));
+            let line = format!("{}; {}", remark.message, remark.hint);
+            // It stays as it is, so it would be said each time.
+            if remark.id == "list-directory" { output.detail(&line) } else { output.warning(&line) }
         }
         if output.json {
             output.json(&document(&host, &dir, &report, common.dry_run))?;
@@ -191,6 +196,7 @@ impl EmbedImages {
             jobs: self.jobs.map_or(processors, usize::from),
             retries: self.retries,
             retry_delay: Duration::from_secs(self.retry_delay.into()),
+            stall: Duration::from_secs(self.stall_timeout.into()),
             tls_verify: self.tls_verify,
             refresh: self.refresh,
             prune: self.prune,
@@ -207,7 +213,11 @@ impl EmbedImages {
         options: &Options,
         output: &Output,
     ) -> Result<Report, Problem> {
-        let bar = output.counter(references.len());
+        let count = match references.len() {
+            0 => List::read(&host.root, dir)?.entries.len(),
+            count => count,
+        };
+        let bar = output.counter(count);
         let done = AtomicUsize::new(0);
         let tell = |line: &ReportLine| {
             done.fetch_add(1, Ordering::Relaxed);

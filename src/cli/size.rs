@@ -6,12 +6,13 @@ pub(super) fn size(bytes: u64) -> String {
     if bytes < 1000 {
         return if bytes == 1 { "1 byte".to_owned() } else { format!("{bytes} bytes") };
     }
-    let mut tenths = bytes.saturating_mul(10).saturating_add(500) / 1000;
-    let mut unit = 0;
-    while tenths >= 10_000 && unit + 1 < UNITS.len() {
-        tenths = (tenths + 500) / 1000;
+    let (mut scale, mut unit) = (1000, 0);
+    let tenths = |scale: u128| (u128::from(bytes) * 10 + scale / 2) / scale;
+    while tenths(scale) >= 10_000 && unit + 1 < UNITS.len() {
+        scale *= 1000;
         unit += 1;
     }
+    let tenths = tenths(scale);
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 

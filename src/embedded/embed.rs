@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::convert::Infallible;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::survey::{Depth, survey, unlisted};
 use super::workshop::Workshop;
 use crate::host::Root;
 use crate::images::{Digest, Platform};
-use crate::problem::Problem;
+use crate::problem::{Problem, words};
 use crate::registry::{Access, Patience, check_authfile, patiently, raw_manifest, require_skopeo};
 use crate::store::build::parallel;
 use crate::store::check::Progress;
@@ -45,6 +45,8 @@ pub struct Options {
     pub retries: u32,
     /// How long to wait before the first retry; twice as long before each further one.
     pub retry_delay: Duration,
+    /// How long a registry may send nothing before it is given up.
+    pub stall: Duration,
     /// Whether registries have to have a trusted certificate; as registries.conf says if
     /// not given.
     pub tls_verify: Option<bool>,
@@ -66,12 +68,20 @@ impl Default for Options {
             jobs: 1,
             retries: 3,
             retry_delay: Duration::from_secs(2),
+            stall: Duration::from_secs(120),
             tls_verify: None,
             refresh: false,
             prune: false,
             dry_run: false,
             sync: true,
         }
+    }
+}
+
+impl Options {
+    /// How registries are asked by a child that has `lock`.
+    pub(super) fn access<'a>(&'a self, lock: BorrowedFd<'a>) -> Access<'a> {
+        Access { authfile: self.authfile.as_deref(), tls_verify: self.tls_verify, stall: self.stall, lock }
     }
 }
 
@@ -205,9 +215,12 @@ pub fn embed(
         // Images that were fetched at the same time did not know of each other.
         let mut filling = at.filling().map_err(Problem::cannot("open", at.shown()))?;
         for (entry, contents) in &complete {
-            at.links
-                .link(at, &mut filling, &entry.directory, contents, "last")
-                .map_err(Problem::cannot("write to", at.shown()))?;
+            let linked = at.links.link(at, &mut filling, &entry.directory, contents, "last");
+            if let Err(error) = linked {
+                let message = format!("blobs of `{}` were not linked: {}", entry.reference, words(&error));
+                let hint = "nothing needs to be done; they are stored again";
+                report.remarks.push(Problem::new("embedded-unlinked", message, hint));
+            }
         }
         if at.links.is_refused() {
             let message = format!(
@@ -382,7 +395,7 @@ impl Run<'_> {
             }
         };
         let options = self.options;
-        let access = Access { authfile: options.authfile.as_deref(), tls_verify: options.tls_verify, lock };
+        let access = options.access(lock);
         let patience = Patience { retries: options.retries, delay: options.retry_delay };
         let manifest = patiently(patience, || raw_manifest(&entry.reference, access));
         let manifest = manifest.map_err(|failure| failure.problem)?;

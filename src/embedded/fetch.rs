@@ -11,7 +11,7 @@ use super::survey::{Depth, survey};
 use super::workshop::Workshop;
 use crate::images::{Digest, Platform};
 use crate::problem::Problem;
-use crate::registry::{self, Access, Extent, Failure, Patience, patiently};
+use crate::registry::{self, Extent, Failure, Patience, patiently};
 use crate::store::check::Progress;
 
 /// Fetches the image of `entry` to its directory. `mark` is the name of what is made on
@@ -58,9 +58,14 @@ fn one(
     for old in [&place, &digest] {
         filling.remove(old.as_bytes()).map_err(cannot)?;
     }
-    let access =
-        Access { authfile: options.authfile.as_deref(), tls_verify: options.tls_verify, lock: at.alive() };
-    registry::fetch(reference, extent, &at.outside(&place), &at.outside(&digest), access)?;
+    let inside = at.inside(&place);
+    let written = || {
+        let names = at.root.list(&inside).ok().flatten().unwrap_or_default();
+        let sizes = names.iter().filter_map(|name| at.root.stat(&inside.join(name)).ok().flatten());
+        sizes.map(|stat| stat.size).sum()
+    };
+    let access = options.access(at.alive());
+    registry::fetch(reference, extent, &at.outside(&place), &at.outside(&digest), access, &written)?;
     let said = at.root.read(&at.inside(&digest)).map_err(cannot)?.map(|(text, _)| text).unwrap_or_default();
     let manifest = at.inside(&place).join("manifest.json");
     let written = at.root.read(&manifest).map_err(cannot)?.map(|(bytes, _)| Digest::of(&bytes));

@@ -62,6 +62,9 @@ impl Links {
             if at.root.stat(&at.inside(&name))?.is_none_or(|stat| stat.id == id) {
                 continue;
             }
+            // A rename between two names of one file leaves both, and overlayfs does not
+            // always tell that they are.
+            filling.remove(new.as_bytes())?;
             match filling.hard_link(new.as_bytes(), target.as_bytes()) {
                 Ok(()) => filling.move_over(new.as_bytes(), name.as_bytes())?,
                 // A file may have too many names, and an image that was fetched anew other

@@ -218,6 +218,8 @@ fn directory_fault(directory: &str) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(text: &str) -> Result<List, Problem> {
@@ -276,5 +278,71 @@ mod tests {
             assert_eq!(problem.id, "list-invalid", "{text}");
             assert_eq!(problem.place.unwrap().position(), position, "{text}");
         }
+    }
+
+    /// How one line may look around what it says, and what may stand between lines.
+    fn looks() -> impl Strategy<Value = (&'static str, &'static str, &'static str)> {
+        (
+            prop::sample::select(vec!["", " ", "\t"]),
+            prop::sample::select(vec!["\n", "\r\n", " \n"]),
+            prop::sample::select(vec!["", "\n", "# a, b\n", "\r\n"]),
+        )
+    }
+
+    fn references() -> impl Strategy<Value = Vec<String>> {
+        prop::collection::vec("[a-c]{1,2}\\.example/[a-z]{1,3}(:[0-9])?", 1..8)
+    }
+
+    proptest! {
+        #[test]
+        fn however_a_list_is_written_it_says_the_same(
+            references in references(), looks in prop::collection::vec(looks(), 8), ends in any::<bool>()
+        ) {
+            let mut text = String::new();
+            for (reference, (space, end, between)) in references.iter().zip(&looks) {
+                text += &format!("{between}{space}{reference}{space},{space}{}{end}", directory_name(reference));
+            }
+            let text = if ends { text.as_str() } else { text.trim_end() };
+            let list = parse(text).unwrap();
+            let mut unique: Vec<&String> = Vec::new();
+            for reference in &references {
+                if !unique.contains(&reference) {
+                    unique.push(reference);
+                }
+            }
+            let found: Vec<&String> = list.entries.iter().map(|entry| &entry.reference).collect();
+            prop_assert_eq!(&found, &unique);
+            // What is written from it is plain, and says the same again.
+            let again = parse(&list.text()).unwrap();
+            prop_assert!(again.remarks.is_empty());
+            prop_assert_eq!(again.text(), list.text());
+        }
+
+        #[test]
+        fn no_text_leads_out_of_the_directory(text in "[a./,#\\-\r\n\t \u{feff}\u{0}]{0,60}") {
+            if let Ok(list) = parse(&text) {
+                for entry in &list.entries {
+                    let path = Path::new("/images").join(&entry.directory);
+                    prop_assert_eq!(path.parent(), Some(Path::new("/images")));
+                    prop_assert!(path.file_name().is_some());
+                    prop_assert!(!entry.reference.contains([',', '\n']) && !entry.reference.is_empty());
+                }
+                prop_assert_eq!(parse(&list.text()).unwrap().text(), list.text());
+            }
+        }
+    }
+
+    #[test]
+    fn a_shell_loop_reads_what_is_written() {
+        let references = ["example.com/a:1", "example.com/b@sha256:00", "a-b.example:5000/x/y_z"];
+        let list = List { entries: references.map(Entry::new).to_vec(), remarks: Vec::new() };
+        let script = "while IFS=, read -r ref dir; do \
+            [ \"$dir\" = \"$(echo \"$ref\" | sha256sum | cut -d ' ' -f 1)\" ] && echo \"$ref\"; done";
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", script]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut child = shell.spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), list.text().as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap().lines().collect::<Vec<_>>(), references);
     }
 }

@@ -23,7 +23,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("duplicate-key", "a key stands twice in the file, or in two spellings"),
     ("embedded-missing", "the directory of a listed image does not exist"),
     ("embedded-other", "an embedded image is not the one that its reference or its record names"),
-    ("embedded-unlinked", "the file system has no hard links, so that shared blobs are stored again"),
+    ("embedded-unlinked", "blobs that images share cannot be linked, so that they are stored again"),
     ("embedded-unlisted", "a directory of an image is not in the list"),
     ("engine-runs", "an engine runs that has to be stopped first"),
     ("engine-stops", "an engine stops on this host's configuration"),

@@ -67,7 +67,14 @@ const KINDS: &[Kind] = &[
         may_pass: false,
     },
     Kind {
-        words: &["toomanyrequests", "too many requests", "statuscode: 429", "status code 429", "status: 429"],
+        words: &[
+            "toomanyrequests",
+            "too many requests",
+            "statuscode: 429",
+            "status code 429",
+            "status: 429",
+            "registry 429",
+        ],
         id: "registry-busy",
         what: "the registry had too many requests",
         hint: "run it again later, with fewer `--jobs` or with credentials that may ask more often",
@@ -85,6 +92,8 @@ const KINDS: &[Kind] = &[
             "status code 403",
             "status: 401",
             "status: 403",
+            "registry 401",
+            "registry 403",
             "401 unauthorized",
             "403 forbidden",
             "unable to retrieve auth token",
@@ -102,6 +111,7 @@ const KINDS: &[Kind] = &[
             "statuscode: 404",
             "status code 404",
             "status: 404",
+            "registry 404",
             "404 not found",
             "repository name not known",
             "manifest not found",
@@ -164,6 +174,7 @@ const KINDS: &[Kind] = &[
             "statuscode: 5",
             "status code 5",
             "status: 5",
+            "registry 5",
             "502 bad gateway",
             "503 service unavailable",
             "504 gateway",
@@ -198,8 +209,12 @@ impl Failure {
         let said = last_word(said);
         // Names may hold any of the words.
         let unnamed = said.replace(reference, "").replace(repository(reference), "");
-        let known: Vec<&str> = unnamed.split(' ').filter(|word| !word.contains("://")).collect();
-        let known = known.join(" ").to_lowercase();
+        let without_url = |word: &str| match (word.contains("://"), word.ends_with(':')) {
+            (true, true) => "url:".to_owned(),
+            (true, false) => "url".to_owned(),
+            (false, _) => word.to_lowercase(),
+        };
+        let known = unnamed.split(' ').map(without_url).collect::<Vec<_>>().join(" ");
         let kind = KINDS.iter().find(|kind| kind.words.iter().any(|word| known.contains(word)));
         let Some(kind) = kind else {
             let message = format!("cannot fetch `{reference}`: skopeo says: {said}");
@@ -259,6 +274,12 @@ mod tests {
             ("reading manifest 1 in example.com/a: toomanyrequests: slow down", "registry-busy", true),
             ("received unexpected HTTP status: 500 Internal Server Error", "registry-broken", true),
             ("writing blob: happened during read: unexpected EOF", "registry-broken", true),
+            ("Get \\\"http://example.com/v2/a/manifests/1\\\": EOF", "registry-broken", true),
+            (
+                "fetching blob: invalid status code from registry 503 (Service Unavailable)",
+                "registry-broken",
+                true,
+            ),
             ("Get \\\"https://example.com/v2/\\\": net/http: TLS handshake timeout", "registry-broken", true),
             ("writing blob: write /x/dir-put-blob33: no space left on device", "disk-full", false),
             ("Error loading trust policy: open x.json: no such file or directory", "signature-policy", false),

@@ -18,6 +18,7 @@ mod skopeo;
 use std::ffi::OsString;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
+use std::time::Duration;
 
 pub use authfile::check_authfile;
 pub use failure::Failure;
@@ -31,6 +32,8 @@ pub struct Access<'a> {
     pub authfile: Option<&'a Path>,
     /// Whether a trusted certificate is needed; as registries.conf says if not given.
     pub tls_verify: Option<bool>,
+    /// How long a registry may send nothing.
+    pub stall: Duration,
     /// The locked directory that is written to.
     pub lock: BorrowedFd<'a>,
 }
@@ -46,6 +49,7 @@ pub enum Extent {
 
 /// Fetches an image into the new `dir:` directory `to`, with its digests as they are, and
 /// writes the digest of its manifest to the file `digest`. Both are paths of this process.
+/// `written` tells how many bytes are in `to`.
 ///
 /// # Errors
 /// What skopeo says.
@@ -55,6 +59,7 @@ pub fn fetch(
     to: &Path,
     digest: &Path,
     access: Access<'_>,
+    written: &dyn Fn() -> u64,
 ) -> Result<(), Failure> {
     let mut arguments: Vec<OsString> = vec!["copy".into(), "--preserve-digests".into()];
     arguments.push("--multi-arch".into());
@@ -73,7 +78,7 @@ pub fn fetch(
     let mut target = OsString::from("dir:");
     target.push(to);
     arguments.push(target);
-    skopeo::run(&arguments, reference, access.lock).map(|_| ())
+    skopeo::run(&arguments, reference, access.lock, access.stall, written).map(|_| ())
 }
 
 /// The manifest that a reference means now, or its list of images, byte for byte.
@@ -89,7 +94,7 @@ pub fn raw_manifest(reference: &str, access: Access<'_>) -> Result<Vec<u8>, Fail
         arguments.push(format!("--tls-verify={verify}").into());
     }
     arguments.push(format!("docker://{}", without_tag(reference)).into());
-    skopeo::run(&arguments, reference, access.lock)
+    skopeo::run(&arguments, reference, access.lock, access.stall, &|| 0)
 }
 
 /// A reference with a tag and a digest means what the digest says; skopeo refuses both.

@@ -6,6 +6,8 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use super::Failure;
 use crate::host::printed_version;
@@ -16,6 +18,9 @@ const KEPT: usize = 8 << 20;
 
 /// How much of what it says is kept, in bytes, from the end.
 const SAID: usize = 64 << 10;
+
+/// How often it is looked whether a child still gets on.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// Whether skopeo is there.
 ///
@@ -41,8 +46,16 @@ impl Drop for Running {
     }
 }
 
-/// Runs skopeo and returns what it prints. `lock` becomes its standard input.
-pub(super) fn run(arguments: &[OsString], reference: &str, lock: BorrowedFd<'_>) -> Result<Vec<u8>, Failure> {
+/// Runs skopeo and returns what it prints. `lock` becomes its standard input. It is stopped
+/// when `written`, how many bytes it has written, stays the same for `stall`: it waits for
+/// a silent registry for ever.
+pub(super) fn run(
+    arguments: &[OsString],
+    reference: &str,
+    lock: BorrowedFd<'_>,
+    stall: Duration,
+    written: &dyn Fn() -> u64,
+) -> Result<Vec<u8>, Failure> {
     let fail = |id: &'static str, message: String, hint: &str| Failure {
         problem: Problem::new(id, message, hint),
         may_pass: false,
@@ -70,12 +83,39 @@ pub(super) fn run(arguments: &[OsString], reference: &str, lock: BorrowedFd<'_>)
         }
         said
     });
-    let mut printed = Vec::new();
-    let mut buffer = vec![0; 64 << 10];
-    while let Ok(count @ 1..) = stdout.read(&mut buffer) {
-        let room = KEPT - printed.len().min(KEPT);
-        printed.extend_from_slice(&buffer[..count.min(room)]);
-    }
+    let (tell, ended) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut printed = Vec::new();
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(count @ 1..) = stdout.read(&mut buffer) {
+            let room = KEPT - printed.len().min(KEPT);
+            printed.extend_from_slice(&buffer[..count.min(room)]);
+        }
+        // Nobody listens any more to a child that was stopped.
+        let _ = tell.send(printed);
+    });
+    let (mut last, mut since) = (0, Instant::now());
+    let printed = loop {
+        match ended.recv_timeout(GLANCE) {
+            Ok(printed) => break printed,
+            Err(_) => {
+                let now = written();
+                if now != last {
+                    (last, since) = (now, Instant::now());
+                } else if since.elapsed() >= stall {
+                    let seconds = stall.as_secs();
+                    let message = format!(
+                        "cannot fetch `{reference}`: the registry has sent nothing for {seconds} seconds"
+                    );
+                    let hint = "run it again later: what is complete is kept";
+                    return Err(Failure {
+                        problem: Problem::new("registry-broken", message, hint),
+                        may_pass: true,
+                    });
+                }
+            }
+        }
+    };
     let status = child.0.wait().map_err(cannot)?;
     let said = said.join().expect("reading does not panic");
     if status.success() {

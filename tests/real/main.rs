@@ -12,6 +12,7 @@ mod copy;
 mod declare;
 mod dependents;
 mod doctor;
+mod embed;
 mod engine;
 mod escape;
 mod generations;
