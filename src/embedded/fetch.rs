@@ -22,13 +22,20 @@ pub(super) fn fetch(
     options: &Options,
     mark: &str,
 ) -> Result<Contents, Problem> {
-    let patience = Patience { retries: options.retries, delay: options.retry_delay };
+    let registry = entry.reference.split('/').next().unwrap_or_default();
+    // The others need not wait as long for it.
+    let is_gone = at.unreachable.lock().expect("no thread panics with the lock").contains(registry);
+    let retries = if is_gone { 0 } else { options.retries };
+    let patience = Patience { retries, delay: options.retry_delay };
     let result = patiently(patience, || match &options.platforms {
         Platforms::All => one(at, &entry.reference, Extent::Everything, options, mark),
         Platforms::These(platforms) => some(at, &entry.reference, platforms, options, mark),
     })
     .map_err(|failure| failure.problem)
     .and_then(|chosen| finish(at, entry, chosen, mark));
+    if result.as_ref().is_err_and(|problem| problem.id == "registry-unreachable") {
+        at.unreachable.lock().expect("no thread panics with the lock").insert(registry.to_owned());
+    }
     if result.is_err() {
         // Space for the others; what cannot be removed now goes with the run.
         let _ = clear(at, mark);

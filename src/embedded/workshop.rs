@@ -1,9 +1,11 @@
 //! A run that changes an embedded directory: its lock, and the directory in which it
 //! makes what is new.
 
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
@@ -29,6 +31,8 @@ pub(super) struct Workshop<'a> {
     /// The directory of the run in it.
     pub(super) staging: String,
     pub(super) links: Links,
+    /// Registries that could not be reached, however often it was tried.
+    pub(super) unreachable: Mutex<HashSet<String>>,
     sync: bool,
     /// The sign of a run that lives; children have it, too.
     alive: OwnedFd,
@@ -79,7 +83,16 @@ impl<'a> Workshop<'a> {
             }
             let alive = filling.try_lock(staging.as_bytes()).map_err(Problem::cannot("lock", &shown))?;
             let Some(alive) = alive else { continue };
-            return Ok(Self { root, dir, staging, links: Links::default(), sync, alive, _lock: lock });
+            return Ok(Self {
+                root,
+                dir,
+                staging,
+                links: Links::default(),
+                unreachable: Mutex::default(),
+                sync,
+                alive,
+                _lock: lock,
+            });
         }
         let message = format!("other runs keep `{shown}` busy");
         Err(Problem::new("busy", message, "wait for them and try again"))

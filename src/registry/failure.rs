@@ -40,6 +40,13 @@ const KINDS: &[Kind] = &[
         may_pass: false,
     },
     Kind {
+        words: &["unmarshaling json at", "reading json file", "getting username and password"],
+        id: "authfile",
+        what: "a file with credentials cannot be read",
+        hint: "see to that file, or give another one as `--authfile`",
+        may_pass: false,
+    },
+    Kind {
         words: &["permission denied", "operation not permitted"],
         id: "permission",
         what: "the system refuses",
@@ -57,13 +64,6 @@ const KINDS: &[Kind] = &[
         id: "signature-policy",
         what: "the policy for signatures does not let it in",
         hint: "see containers-policy.json(5); the package containers-common has the file",
-        may_pass: false,
-    },
-    Kind {
-        words: &["unmarshaling json at", "reading json file", "getting username and password"],
-        id: "authfile",
-        what: "a file with credentials cannot be read",
-        hint: "see to that file, or give another one as `--authfile`",
         may_pass: false,
     },
     Kind {
@@ -265,6 +265,7 @@ mod tests {
             ("reading manifest 1 in example.com/a: StatusCode: 403, no", "registry-denied", false),
             ("requested access to the resource is denied", "registry-denied", false),
             ("writing blob: open /x/y: permission denied", "permission", false),
+            ("reading JSON file \\\"a.json\\\": open a.json: permission denied", "authfile", false),
             (
                 "reading manifest 1 in example.com/a: manifest unknown: manifest unknown",
                 "image-not-found",

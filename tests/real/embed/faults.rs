@@ -102,7 +102,9 @@ fn a_registry_that_falls_silent_is_tried_again() {
     let failed = told(&mut embed(scratch.path(), &faulty, &["app-7:1"], &silent), 1);
     assert_eq!(failed["images"][0]["problem"]["id"], "registry-broken");
     assert!(failed["images"][0]["problem"]["message"].as_str().unwrap().ends_with("nothing for 2 seconds"));
-    told(&mut embed(scratch.path(), &faulty, &["app-7:1"], &["--stall-timeout", "2"]), 0);
+    // Once more for each blob that was not asked for by then.
+    let patient = ["--stall-timeout", "3", "--retries", "10"];
+    told(&mut embed(scratch.path(), &faulty, &["app-7:1"], &patient), 0);
     assert_clean(&scratch.path().join("images"), 1);
 }
 
@@ -129,10 +131,13 @@ fn what_fails_leaves_what_was_there() {
 fn a_registry_that_is_not_there_is_told() {
     let scratch = tempfile::tempdir().unwrap();
     let gone = Faulty { address: "127.0.0.1:1".to_owned(), asked: std::sync::Arc::default() };
-    let done = told(&mut embed(scratch.path(), &gone, &["app:1"], &["--retries", "1"]), 1);
+    let more = ["--retries", "1", "--jobs", "1"];
+    let done = told(&mut embed(scratch.path(), &gone, &["app:1", "app:2"], &more), 1);
     assert_eq!(done["images"][0]["problem"]["id"], "registry-unreachable");
     let message = done["images"][0]["problem"]["message"].as_str().unwrap();
     assert!(message.ends_with("(tried again once)"), "{message}");
+    let message = done["images"][1]["problem"]["message"].as_str().unwrap();
+    assert!(message.ends_with("connection refused"), "the next image need not wait for it: {message}");
     let dir = scratch.path().join("images");
     assert!(names(&dir).is_empty(), "nothing is half-done: {:?}", names(&dir));
     // Without skopeo nothing is begun.

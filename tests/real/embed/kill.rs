@@ -21,7 +21,7 @@ fn the_next_run_completes_what_a_killed_one_began() {
     let images: Vec<String> = all[..3].iter().chain(&all[all.len() - 2..]).cloned().collect();
     let start = Instant::now();
     told(&mut embed(&dir, &images, &[]), 0);
-    let whole = start.elapsed();
+    let mut whole = start.elapsed();
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut interrupted = 0;
     for round in 0..KILLS {
@@ -49,6 +49,9 @@ fn the_next_run_completes_what_a_killed_one_began() {
         killed.unwrap();
         if child.wait().unwrap().code().is_none() {
             interrupted += 1;
+        } else {
+            // Too late: the machine is quicker now.
+            whole = whole.mul_f64(0.85);
         }
         if dir.metadata().is_ok() {
             let found = told(&mut embed(&dir, &images, &["--dry-run"]), 0);
