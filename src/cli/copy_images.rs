@@ -15,7 +15,7 @@ const AFTER_HELP: &str = "\
 Exit status:
   0  all images of the list are there
   1  some are not; the others are
-  2  a required one is not, or an error that kept all out
+  2  a required one is not, nothing could be pruned, or an error kept all out
 
 Examples:
   storagectl copy-images --store /var/lib/containers/bound-images
@@ -197,6 +197,10 @@ impl CopyImages {
         if let Some(line) = failed.iter().find(|line| line.required) {
             let message = format!("the required image `{}` is not there", line.reference);
             output.told(&Problem::new("required-missing", message, "see what is said of it above"));
+            return Ok(ExitCode::from(2));
+        }
+        if let Some(problem) = &report.not_pruned {
+            output.told(problem);
             return Ok(ExitCode::from(2));
         }
         Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(NO) })

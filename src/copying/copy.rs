@@ -75,6 +75,8 @@ pub struct Report {
     pub remarks: Vec<Problem>,
     /// What was removed.
     pub pruned: Pruned,
+    /// Why nothing was removed, if that was asked for and could not be done.
+    pub not_pruned: Option<Problem>,
     /// What became of storage.conf, if the images are in a store of their own.
     pub outcome: Option<Outcome>,
     /// Why skopeo had to copy, if it had to.
@@ -138,11 +140,21 @@ pub fn copy(
             copying.lines[index].state = State::Copied;
         }
     } else {
-        copying.run(&wanted, to_do)?;
+        if !copying.foreign {
+            build::clean_up(&host.root, &target.path)?;
+        }
+        copying.run(&wanted, to_do);
     }
     let Copying { lines, mut memory, .. } = copying;
     let is_there = host.root.stat(&target.path).map_err(host.cannot("look at", &target.path))?.is_some();
+    let outcome = match planned {
+        Some(planned) if mode == Mode::Commit && is_there && !planned.plan.is_empty() => {
+            Some(list_store(host, &target.path, mode)?)
+        }
+        planned => planned,
+    };
     let mut pruned = Pruned::default();
+    let mut not_pruned = None;
     if options.prune && foreign.is_none() && is_there {
         let current = wanted.iter().filter_map(|wanted| {
             Some((wanted.name()?.to_owned(), wanted.image.as_ref().ok()?.config_digest.hex().to_owned()))
@@ -153,18 +165,16 @@ pub fn copy(
             let same = memory.images.iter().filter(|copied| copied.name == line.entry.reference);
             current.extend(same.map(|copied| (copied.name.clone(), copied.id.clone())));
         }
-        pruned = prune(host, &target, &mut memory, &current, mode)?;
+        match prune(host, &target, &mut memory, &current, mode).map_err(anyhow::Error::downcast) {
+            Ok(done) => pruned = done,
+            Err(Ok(problem)) => not_pruned = Some(problem),
+            Err(Err(error)) => return Err(error),
+        }
     }
     if mode == Mode::Commit && is_there && memory != before {
         memory.write(host, &target.path)?;
     }
-    let outcome = match planned {
-        Some(planned) if mode == Mode::Commit && is_there && !planned.plan.is_empty() => {
-            Some(list_store(host, &target.path, mode)?)
-        }
-        planned => planned,
-    };
-    Ok(Report { store: target.path, lines, remarks, pruned, outcome, foreign })
+    Ok(Report { store: target.path, lines, remarks, pruned, not_pruned, outcome, foreign })
 }
 
 /// Where the images shall go, and why skopeo has to copy them, if it has to.
@@ -256,9 +266,7 @@ impl Copying<'_> {
         Ok(())
     }
 
-    fn run(&mut self, wanted: &[Wanted], to_do: Vec<usize>) -> anyhow::Result<()> {
-        let images = |to_do: &[usize]| -> Vec<usize> { to_do.to_vec() };
-        let mut to_do = images(&to_do);
+    fn run(&mut self, wanted: &[Wanted], mut to_do: Vec<usize>) {
         (self.tell)(Event::Total(self.bytes(wanted, &to_do)));
         for attempt in 0..=self.options.retries {
             if to_do.is_empty() {
@@ -286,7 +294,6 @@ impl Copying<'_> {
             }
             to_do = again;
         }
-        Ok(())
     }
 
     fn done(&mut self, index: usize, state: State) {

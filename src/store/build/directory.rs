@@ -28,6 +28,7 @@ use super::unpack::Unpack;
 use super::upkeep::{Added, Upkeep};
 use super::{Options, fault, parallel};
 use crate::host::{Attire, Filling, RecordLock, Root};
+use crate::images::Digest;
 use crate::problem::Problem;
 use crate::store::check::has_selinux;
 use crate::store::{Image, Layer};
@@ -130,6 +131,24 @@ fn prepare(root: &Root, paths: &Paths, upkeep: &Upkeep<'_>) -> Result<(), Proble
     Ok(())
 }
 
+/// Removes what was left by runs that were killed.
+pub(super) fn clean_up(root: &Root, paths: &Paths) -> Result<(), Problem> {
+    for dir in [&paths.overlay, &paths.layers] {
+        let names = root.list(dir).map_err(cannot(root, "list", dir))?.unwrap_or_default();
+        for name in names.iter().map(|name| name.as_encoded_bytes()) {
+            if !name.starts_with(STAGING.as_bytes()) {
+                continue;
+            }
+            let mut filling = root.filling(dir).map_err(cannot(root, "open", dir))?;
+            let lock = filling.try_lock(name).map_err(cannot(root, "lock", dir))?;
+            if lock.is_some() {
+                filling.remove(name).map_err(cannot(root, "clean up", dir))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Gives what is new of the directories of a store the label of such, which files that are
 /// made in them inherit. The policy does that by itself for whoever it knows as a container
 /// engine (`container_filetrans_named_content` in container-selinux's container.if).
@@ -199,17 +218,7 @@ impl<'a> Adding<'a> {
         };
         let mut overlay = root.filling(&paths.overlay).map_err(cannot(root, "open", &paths.overlay))?;
         let mut layers = root.filling(&paths.layers).map_err(cannot(root, "open", &paths.layers))?;
-        for (dir, filling) in [(&paths.overlay, &mut overlay), (&paths.layers, &mut layers)] {
-            for name in root.list(dir).map_err(cannot(root, "list", dir))?.unwrap_or_default() {
-                let name = name.as_encoded_bytes();
-                if name.starts_with(STAGING.as_bytes()) {
-                    let lock = filling.try_lock(name).map_err(cannot(root, "lock", dir))?;
-                    if lock.is_some() {
-                        filling.remove(name).map_err(cannot(root, "clean up", dir))?;
-                    }
-                }
-            }
-        }
+        clean_up(root, paths)?;
         for number in 0..1000 {
             let staging = format!("{STAGING}{}-{number}", std::process::id());
             let make = |filling: &mut Filling| -> io::Result<Option<OwnedFd>> {
@@ -287,8 +296,9 @@ impl<'a> Adding<'a> {
         let images: Records<Image> = Records::read(self.root, &self.paths.images_json())?;
         let ids = images.ids();
         for planned in &wanted.images {
-            let is_known = ids.contains(planned.image.config_digest.hex());
-            self.image(planned, is_known).map_err(cannot(self.root, "write to", &self.paths.images))?;
+            let id = planned.image.config_digest.hex();
+            let known = ids.contains(id).then(|| images.manifest_of(id));
+            self.image(planned, known).map_err(cannot(self.root, "write to", &self.paths.images))?;
         }
         self.sync()?;
         let new =
@@ -508,7 +518,11 @@ impl<'a> Adding<'a> {
     }
 
     /// The files of an image. Those that are there and sound stay.
-    fn image(&self, planned: &PlannedImage, is_known: bool) -> io::Result<()> {
+    ///
+    /// If it is `known`, the manifest that is used stays: it has that digest.
+    fn image(&self, planned: &PlannedImage, known: Option<Option<Digest>>) -> io::Result<()> {
+        let is_known = known.is_some();
+        let used = known.flatten().filter(|used| *used != Digest::of(&planned.image.manifest));
         let id = planned.image.config_digest.hex();
         let mut images = self.root.filling(&self.paths.images)?;
         if !is_known {
@@ -523,8 +537,16 @@ impl<'a> Adding<'a> {
         for (key, bytes) in record::big_data(&planned.image) {
             let name = record::file_name(&key);
             let file = self.paths.images.join(id).join(&name);
-            let there = self.root.read(&file).ok().flatten();
-            if there.is_none_or(|(there, _)| there != bytes) {
+            let there = self.root.read(&file).ok().flatten().map(|(there, _)| there);
+            let bytes = match used.as_ref().filter(|_| key == "manifest") {
+                None => bytes,
+                // It stands under its digest, too.
+                Some(used) => {
+                    let same = file.with_file_name(record::file_name(&format!("manifest-{used}")));
+                    self.root.read(&same)?.map_or(bytes, |(same, _)| same)
+                }
+            };
+            if there.is_none_or(|there| there != bytes) {
                 dir.remove(name.as_bytes())?;
                 dir.whole_file(name.as_bytes(), &bytes, &own(self.access.file, time))?;
             }

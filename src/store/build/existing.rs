@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::record::{ImageRecord, LayerRecord};
 use crate::host::Root;
+use crate::images::Digest;
 use crate::problem::Problem;
 use crate::store::{Image, Layer, parse_records};
 
@@ -147,6 +148,12 @@ impl Records<Image> {
         });
         let bytes = self.with(&[] as &[ImageRecord]);
         (bytes, gone, self.records.into_iter().map(|(_, image)| image).collect())
+    }
+
+    /// The digest of the manifest that an image is used with.
+    pub(super) fn manifest_of(&self, id: &str) -> Option<Digest> {
+        let (_, image) = self.records.iter().find(|(_, image)| image.id.as_deref() == Some(id))?;
+        Digest::parse(image.big_data_digests.as_ref()?.get("manifest")?)
     }
 
     /// The ids of the images.

@@ -38,7 +38,7 @@ pub use super::pack::Packed;
 pub use plan::ids;
 pub use record::{big_data, file_name};
 pub use remove::{Removal, Removed, remove};
-pub use upkeep::{Added, Upkeep, add};
+pub use upkeep::{Added, Upkeep, add, clean_up};
 
 /// How to build.
 #[derive(Debug, Clone)]

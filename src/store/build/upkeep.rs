@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::directory::{self, Access};
+use super::existing::Paths;
 use super::plan::Plan;
 use super::{Built, Options};
 use crate::host::Root;
@@ -57,4 +58,12 @@ pub fn add(
     upkeep: &Upkeep<'_>,
 ) -> Result<Added, Problem> {
     directory::add(root, store, &Plan::new(images, options.latest)?, options, upkeep)
+}
+
+/// Removes what runs have left in the store at `store` that were killed.
+///
+/// # Errors
+/// If something cannot be looked at or removed.
+pub fn clean_up(root: &Root, store: &Path) -> Result<(), Problem> {
+    directory::clean_up(root, &Paths::new(store))
 }

@@ -33,7 +33,7 @@ fn one_bad_image_is_told_and_does_not_stop_the_others() {
         shell.args(["-euc", script]).current_dir(&dir).env("BLOB", &blob["sha256:".len()..]);
         run(&mut shell);
         let document = machine.ends(way, &source, &[], 1);
-        assert_eq!(with_state(&document, "failed"), [name.clone()], "{script}");
+        assert_eq!(with_state(&document, "failed"), [name.as_str()], "{script}");
         assert_eq!(with_state(&document, "copied").len(), images().len() - 1, "{script}");
         let line = document["images"].as_array().unwrap().iter().find(|line| line["state"] == "failed");
         assert_eq!(line.unwrap()["error"]["id"], problem, "{script}");
@@ -47,7 +47,7 @@ fn one_bad_image_is_told_and_does_not_stop_the_others() {
         // Mended, the next run completes it.
         std::fs::remove_dir_all(&source).unwrap();
         machine.source();
-        assert_eq!(with_state(&machine.copy(way, &source), "copied"), [name.clone()]);
+        assert_eq!(with_state(&machine.copy(way, &source), "copied"), [name.as_str()]);
     }
 }
 

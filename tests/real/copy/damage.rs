@@ -98,7 +98,7 @@ fn a_damaged_layer_under_a_mounted_container_is_left_and_told() {
     let mount = format!("[{{\"id\":\"{top}\",\"path\":\"/merged\",\"count\":1}}]");
     std::fs::write(&mounts, mount).unwrap();
     let document = machine.ends(Way::Main, embedded(), &[], 1);
-    assert_eq!(with_state(&document, "failed"), [name.clone()]);
+    assert_eq!(with_state(&document, "failed"), [name.as_str()]);
     let line = document["images"].as_array().unwrap().iter().find(|line| line["state"] == "failed");
     assert_eq!(line.unwrap()["error"]["id"], "containers-mounted");
     assert!(!machine.at(&format!("graph/overlay/{top}/lower")).exists());

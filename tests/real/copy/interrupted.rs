@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use super::machine::{Machine, Way, embedded, with_state};
+use super::machine::{Machine, Way, unlist, with_state};
 use crate::check::engine::Engine;
 use crate::check::healthy::in_private;
 use crate::registry::images;
@@ -16,34 +16,45 @@ const KILLS: u32 = 20;
 fn killed_at_any_time_the_next_run_completes_it_and_the_engine_starts() {
     for way in [Way::Main, Way::Store] {
         let machine = Machine::new();
+        let source = machine.source();
+        let (some, others): (Vec<String>, Vec<String>) =
+            images().into_iter().partition(|image| image.contains("multi") || image.contains("app-1"));
+        others.iter().for_each(|image| unlist(&source, image));
         let original = std::fs::read(machine.at("storage.conf")).unwrap();
-        let start = Instant::now();
-        machine.copy(way, embedded());
-        let whole = start.elapsed();
         let clear = || {
             for dir in ["graph", "bound"] {
                 run(Command::new("rm").arg("-rf").arg(machine.at(dir)));
             }
             std::fs::write(machine.at("storage.conf"), &original).unwrap();
         };
+        // The fastest, since others use the disk, too.
+        let whole = (0..3).map(|_| {
+            clear();
+            let start = Instant::now();
+            machine.copy(way, &source);
+            start.elapsed()
+        });
+        let whole = whole.min().unwrap();
         let mut killed = 0;
         for step in 0..KILLS {
             // Every other time what is there is what the last kill has left.
             if step % 2 == 0 {
                 clear();
             }
-            let mut command = machine.command(way, embedded(), &["--jobs", "2"]);
+            let mut command = machine.command(way, &source, &["--jobs", "2"]);
             let mut child = command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-            std::thread::sleep(whole.mul_f64(f64::from(step * 7 % KILLS) / f64::from(KILLS)));
+            // What goes on with what is left has less to do.
+            let part = if step % 2 == 0 { 0.9 } else { 0.4 };
+            std::thread::sleep(whole.mul_f64(part * f64::from(step * 7 % KILLS) / f64::from(KILLS)));
             child.kill().unwrap();
             killed += u32::from(!child.wait().unwrap().success());
             if step % 2 == 0 {
                 continue;
             }
-            let document = machine.copy(way, embedded());
+            let document = machine.copy(way, &source);
             assert!(with_state(&document, "failed").is_empty());
             machine.assert_sound(way);
-            assert_eq!(with_state(&machine.copy(way, embedded()), "present"), images());
+            assert_eq!(with_state(&machine.copy(way, &source), "present"), some);
             let list = "export CONTAINERS_STORAGE_CONF=\"$CONF\"; \"$ENGINE\" images -q | sort -u | wc -l; umount \"$GRAPH/overlay\" || :";
             let said = in_private(
                 list,
@@ -53,7 +64,8 @@ fn killed_at_any_time_the_next_run_completes_it_and_the_engine_starts() {
                     ("GRAPH", &machine.at("graph")),
                 ],
             );
-            assert_eq!(said, "21\n", "{way:?}");
+            // The list stands there by tag and by digest.
+            assert_eq!(said, format!("{}\n", some.len() - 1), "{way:?}");
         }
         assert!(killed > KILLS / 3, "{killed}");
     }

@@ -26,7 +26,11 @@ done <"$DIR/image-list.txt""#;
 pub(super) fn embedded() -> &'static Path {
     static EMBEDDED: OnceLock<PathBuf> = OnceLock::new();
     EMBEDDED.get_or_init(|| {
-        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep();
+        let kept = env!("CARGO_TARGET_TMPDIR");
+        // Nobody removes it when this process ends, so those of earlier ones go now.
+        let old = ["-maxdepth", "1", "-name", "embedded-*", "-mmin", "+120", "-exec", "rm", "-r", "{}", "+"];
+        run(Command::new("find").arg(kept).args(old));
+        let dir = tempfile::Builder::new().prefix("embedded-").tempdir_in(kept).unwrap().keep();
         let mut command = Command::new("sh");
         command.args(["-euc", EMBED, "sh"]).args(images()).env("DIR", &dir);
         run(registry().serve(&mut command));

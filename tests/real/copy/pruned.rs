@@ -116,7 +116,7 @@ fn a_new_image_of_a_name_takes_it_and_the_old_one_goes() {
             .collect::<String>();
         std::fs::write(source.join("image-list.txt"), list).unwrap();
         let document = machine.ends(way, &source, &["--prune"], 0);
-        assert_eq!(with_state(&document, "copied"), [name.clone()]);
+        assert_eq!(with_state(&document, "copied"), [name.as_str()]);
         assert_eq!(document["pruned"], serde_json::json!([other]));
         let left = names(&machine.storage(way));
         assert!(left.contains(&name) && !left.contains(&other), "{left:?}");
@@ -124,4 +124,38 @@ fn a_new_image_of_a_name_takes_it_and_the_old_one_goes() {
         assert_eq!(layers(&machine), before - 1);
         machine.assert_sound(way);
     }
+}
+
+#[test]
+fn while_crio_runs_everything_is_done_but_removing() {
+    let machine = Machine::new();
+    let source = machine.source();
+    machine.copy(Way::Store, &source);
+    let (gone, lost) = (reference("app-17:1"), reference("app-18:1"));
+    unlist(&source, &gone);
+    let script = "mkdir /run/crio
+        python3 -c 'import socket; it = socket.socket(socket.AF_UNIX); it.bind(\"/run/crio/crio.sock\"); it.listen(); it.accept(); it.accept(); it.accept()' &
+        while [ ! -S /run/crio/crio.sock ]; do sleep 0.05; done
+        rm -r \"$STORE/overlay-images/$ID\"
+        \"$PROGRAM\" --config \"$CONF\" copy-images --prune --source \"$DIR\" --store \"$STORE\" 2>&1 || echo status $?
+        kill %1 2>/dev/null || :";
+    let store = machine.storage(Way::Store);
+    let bytes = std::fs::read(store.join("overlay-images/images.json")).unwrap();
+    let records: Vec<serde_json::Value> = serde_json::from_slice(&bytes).unwrap();
+    let of_lost = records.iter().find(|record| record["names"][0] == lost.as_str()).unwrap();
+    let said = in_private(
+        script,
+        &[
+            ("PROGRAM", Path::new(crate::support::STORAGECTL)),
+            ("CONF", &machine.at("storage.conf")),
+            ("DIR", &source),
+            ("STORE", &store),
+            ("ID", Path::new(of_lost["id"].as_str().unwrap())),
+        ],
+    );
+    assert!(said.contains(&format!("copied `{lost}`\n")), "{said}");
+    assert!(said.contains("error: CRI-O runs"), "{said}");
+    assert!(said.ends_with("status 2\n"), "{said}");
+    assert!(names(&store).contains(&gone));
+    assert_eq!(machine.ends(Way::Store, &source, &["--prune"], 0)["pruned"], serde_json::json!([gone]));
 }

@@ -177,3 +177,53 @@ fn where_a_host_has_selinux_a_new_store_has_the_label_that_containers_may_read()
         }
     }
 }
+
+/// The layers of an image, compressed in another way, are another manifest for the same
+/// configuration; engines know the image by either.
+#[test]
+fn an_image_that_is_embedded_with_two_manifests_is_known_by_both() {
+    for way in [Way::Main, Way::Store] {
+        let machine = Machine::new();
+        let source = machine.source();
+        for image in images().iter().filter(|image| !image.contains("app-16")) {
+            super::machine::unlist(&source, image);
+        }
+        let first = super::machine::directory(&source, &reference("app-16:1"));
+        let again = ["copy", "-q", "--dest-compress", "--dest-compress-format", "zstd"];
+        run(Command::new("skopeo")
+            .args(again)
+            .arg(format!("dir:{}", first.display()))
+            .arg(format!("dir:{}", source.join("other").display())));
+        let other = source.join("other");
+        let digests = [&first, &other]
+            .map(|dir| crate::build::image::digest(&std::fs::read(dir.join("manifest.json")).unwrap()));
+        assert_ne!(digests[0], digests[1]);
+        let names = digests.clone().map(|digest| reference(&format!("app-16@{digest}")));
+        let list =
+            format!("{},{}\n{},other\n", names[0], first.file_name().unwrap().to_str().unwrap(), names[1]);
+        std::fs::write(source.join("image-list.txt"), list).unwrap();
+        assert_eq!(with_state(&machine.copy(way, &source), "copied"), names);
+        assert_eq!(with_state(&machine.copy(way, &source), "present"), names);
+        machine.assert_sound(way);
+        let script = "export CONTAINERS_STORAGE_CONF=\"$CONF\"
+            for name in $ONE $OTHER; do $ENGINE inspect --format '{{.Id}}' $name; done | sort -u | wc -l
+            umount \"$GRAPH/overlay\" || :";
+        for engine in [Engine::Podman4, Engine::Podman6] {
+            // Each its own: what podman keeps of one version the other cannot read.
+            let said = in_private(
+                script,
+                &[
+                    ("CONF", machine.at("storage.conf").as_path()),
+                    ("GRAPH", &machine.at("graph")),
+                    ("ENGINE", &engine.program()),
+                    ("ONE", Path::new(&names[0])),
+                    ("OTHER", Path::new(&names[1])),
+                ],
+            );
+            assert_eq!(said, "1\n", "{engine:?} {way:?}");
+            if engine == Engine::Podman4 {
+                run(Command::new("rm").args(["-rf"]).arg(machine.at("graph/libpod")).arg(machine.at("run")));
+            }
+        }
+    }
+}
