@@ -6,4 +6,5 @@ mod example;
 mod failures;
 mod images;
 mod machine;
+mod sealed;
 mod store;
