@@ -90,7 +90,7 @@ pub fn build(recipe: &Recipe, options: &Options, tell: Tell<'_>) -> Result<Vec<B
 /// architectures.
 ///
 /// # Errors
-/// As [`build`].
+/// As [`build()`].
 pub fn source_packages(
     recipe: &Recipe,
     options: &Options,
@@ -110,7 +110,7 @@ pub fn source_packages(
 /// The text of each package's spec.
 ///
 /// # Errors
-/// As [`build`].
+/// As [`build()`].
 pub fn specs(recipe: &Recipe, options: &Options, tell: Tell<'_>) -> Result<Vec<String>, Vec<Problem>> {
     fetch(recipe, &|_| true, options, tell)?;
     let mut texts = Vec::new();
