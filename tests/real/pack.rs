@@ -8,3 +8,4 @@ mod images;
 mod machine;
 mod sealed;
 mod store;
+mod transactions;
