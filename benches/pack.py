@@ -33,8 +33,10 @@ PAACK = r"""
 set -e
 dir=$1
 shift
+# podman takes no long path for this.
+mount -t tmpfs none /run
 for image in "$@"; do
-    podman --root "$dir/store" --runroot "$dir/run" pull -q "dir:$image" >/dev/null
+    podman --root "$dir/store" --runroot /run/r pull -q "dir:$image" >/dev/null
 done
 umount "$dir/store/overlay" 2>/dev/null || :
 mkdir -p "$dir/top/SOURCES" "$dir/top/SPECS"

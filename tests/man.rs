@@ -88,6 +88,7 @@ fn page(command: &clap::Command, whole: bool) -> String {
         "storagectl-copy-images" => Some(storagectl::cli::COPY_IMAGES_FIELDS),
         "storagectl-embed-images" => Some(storagectl::cli::EMBED_IMAGES_FIELDS),
         "storagectl-list-images" => Some(storagectl::cli::LIST_IMAGES_FIELDS),
+        "storagectl-pack" => Some(storagectl::cli::PACK_FIELDS),
         "storagectl-verify-images" => Some(storagectl::cli::VERIFY_IMAGES_FIELDS),
         _ => None,
     };

@@ -30,6 +30,8 @@ buildah buildah
 skopeo skopeo
 unsquashfs squashfs-tools
 rpmlint rpmlint
+cpio cpio
+useradd passwd
 setpriv util-linux
 python3 python3
 setcap libcap2-bin

@@ -90,7 +90,7 @@ pub fn build(recipe: &Recipe, options: &Options, tell: Tell<'_>) -> Result<Vec<B
 /// architectures.
 ///
 /// # Errors
-/// As [`build`].
+/// As [`build()`].
 pub fn source_packages(
     recipe: &Recipe,
     options: &Options,
@@ -110,7 +110,7 @@ pub fn source_packages(
 /// The text of each package's spec.
 ///
 /// # Errors
-/// As [`build`].
+/// As [`build()`].
 pub fn specs(recipe: &Recipe, options: &Options, tell: Tell<'_>) -> Result<Vec<String>, Vec<Problem>> {
     fetch(recipe, &|_| true, options, tell)?;
     let mut texts = Vec::new();
@@ -159,6 +159,12 @@ struct Workshop<'a> {
 
 impl<'a> Workshop<'a> {
     fn new(package: &'a Package, options: &'a Options) -> Result<Self, Vec<Problem>> {
+        let plain = |it: char| it.is_alphanumeric() || "/._-+@:=,~^".contains(it);
+        if !options.tmp.to_str().is_some_and(|tmp| tmp.chars().all(plain)) {
+            let message = format!("rpmbuild cannot work in `{}`", options.tmp.display());
+            let hint = "give a directory with `--tmp` whose path has no blanks, `%` or quotes";
+            return Err(vec![Problem::new("pack-value", message, hint)]);
+        }
         let make = || {
             let mut within = Root::system()?.filling(&options.tmp)?;
             sweep(&options.tmp, &mut within);

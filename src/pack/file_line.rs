@@ -5,7 +5,7 @@
 //! without quotes, in which every character that may mean something is a `?`. It then
 //! matches any character, so nothing else in its directory may be matched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::contents::{Entry, What};
 use super::owners;
@@ -73,28 +73,30 @@ fn is_plain(letter: char) -> bool {
         || (!letter.is_ascii() && !letter.is_whitespace())
 }
 
-/// Names that need a pattern which would match a neighbour, too.
+/// Paths that need a pattern which would match a neighbour, too.
 fn ambiguous(entries: &BTreeMap<Vec<u8>, Entry>) -> Vec<Vec<u8>> {
-    let mut found = Vec::new();
+    let is_odd = |name: &str| !name.chars().all(is_plain);
+    let split = |path: &'_ [u8]| path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+    let mut names: HashMap<&[u8], Vec<&str>> = HashMap::new();
     for path in entries.keys() {
-        let slash = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
-        let (dir, name) = (&path[..=slash], &path[slash + 1..]);
-        let Ok(name) = std::str::from_utf8(name) else {
-            continue;
-        };
-        if name.chars().all(is_plain) {
-            continue;
+        let (dir, name) = path.split_at(split(path));
+        if std::str::from_utf8(name).is_ok_and(is_odd) {
+            names.entry(dir).or_default();
         }
-        // Neighbours come with all that is below them; few directories have such names.
-        let neighbours = entries.range(dir.to_vec()..).map(|(path, _)| path);
-        let clashes = neighbours.take_while(|other| other.starts_with(dir)).any(|other| {
-            let rest = &other[dir.len()..];
-            other != path
-                && !rest.contains(&b'/')
-                && std::str::from_utf8(rest).is_ok_and(|it| matches(name, it))
-        });
-        if clashes {
-            found.push(path.clone());
+    }
+    // Few directories have such names.
+    for path in entries.keys() {
+        let (dir, name) = path.split_at(split(path));
+        if let Some(names) = names.get_mut(dir) {
+            names.extend(std::str::from_utf8(name));
+        }
+    }
+    let mut found = Vec::new();
+    for (dir, names) in names {
+        for name in names.iter().filter(|name| is_odd(name)) {
+            if names.iter().any(|other| other != name && matches(name, other)) {
+                found.push([dir, name.as_bytes()].concat());
+            }
         }
     }
     found

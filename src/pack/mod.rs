@@ -1,10 +1,10 @@
 //! Container images as RPM packages.
 //!
-//! A [`recipe`] says what is to be packed. Its images are fetched once into a cache, which
-//! is a directory of embedded images for each architecture ([`cache`]). From there a
-//! payload makes [`contents::Contents`]: a tree on the disk, and beside it what each file
+//! A `recipe` says what is to be packed. Its images are fetched once into a cache, which
+//! is a directory of embedded images for each architecture (`cache`). From there a
+//! payload makes `contents::Contents`: a tree on the disk, and beside it what each file
 //! shall be, since a tree that anybody may make cannot have other owners, capabilities or
-//! devices. The [`spec`] lists all that; rpmbuild compiles nothing, so that it builds for
+//! devices. The `spec` lists all that; rpmbuild compiles nothing, so that it builds for
 //! every architecture.
 //!
 //! What is built follows from the images and the text alone: the time is that of the
@@ -16,7 +16,7 @@
 //! files in which `*` and `?` mean something. `sealed` and `embedded` need none of it. For
 //! `store`, an owner gets a name that says what it is, `storagectl-u1234` and
 //! `storagectl-g5678`, which the package makes sure of before it is unpacked
-//! ([`owners`]); what cannot be carried is refused ([`store`]), with the name of the image
+//! (`owners`); what cannot be carried is refused (`store`), with the name of the image
 //! and of the file.
 
 mod build;

@@ -6,4 +6,6 @@ mod example;
 mod failures;
 mod images;
 mod machine;
+mod sealed;
 mod store;
+mod transactions;

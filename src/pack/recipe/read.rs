@@ -31,7 +31,7 @@ pub fn read(text: &str, file: &Path) -> Result<Recipe, Vec<Problem>> {
     faults.0.sort_by_key(|fault| fault.span.start);
     let first_line = |mut fault: Fault| {
         // A block of text is marked where it begins.
-        let lines = &text[fault.span.clone()];
+        let lines = text.get(fault.span.clone()).unwrap_or_default();
         fault.span.end = fault.span.start + lines.lines().next().unwrap_or_default().len();
         Problem::at(fault, file.to_owned(), text)
     };
@@ -77,4 +77,58 @@ fn clash(package: &Package, other: &Package) -> Option<(String, &'static str)> {
         return Some((message, "give each a `path` of its own"));
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TEXT: &str = "packages:
+  - name: app
+    version: 1.0
+    description: |
+      Zwölf Größen.
+    requires: [\"a >= 1\"]
+    arch:
+      - {name: x86_64, image_arch: amd64, images: [localhost/app:1]}
+      - name: aarch64
+        manifests: ./manifests
+";
+
+    fn read(text: &str) -> Result<Recipe, Vec<Problem>> {
+        super::read(text, Path::new("dir/packages.yaml"))
+    }
+
+    #[test]
+    fn what_is_not_said_follows_from_the_name() {
+        let recipe = read(TEXT).unwrap();
+        let package = &recipe.packages[0];
+        assert_eq!(package.summary, "Container images of app");
+        assert_eq!((package.release.as_str(), package.label()), ("1", "app-1.0-1".to_owned()));
+        assert_eq!(package.path, "/usr/lib/container-images/app");
+        assert_eq!(package.manifest_path, "/usr/lib/microshift/manifests");
+        assert_eq!(package.architectures[1].manifests.as_deref(), Some(Path::new("dir/./manifests")));
+        assert_eq!(package.architectures[1].platform.arch, "arm64");
+    }
+
+    proptest! {
+        #[test]
+        fn any_change_of_a_text_is_read_or_told_with_a_place_in_it(
+            at in 0..TEXT.len(), length in 0usize..30, new in "[-a-zäß:|{}\\[\\],# \n%\"']{0,8}"
+        ) {
+            let boundary = |mut at: usize| { while !TEXT.is_char_boundary(at) { at += 1; } at };
+            let (start, end) = (boundary(at), boundary((at + length).min(TEXT.len())));
+            let text = format!("{}{new}{}", &TEXT[..start], &TEXT[end.max(start)..]);
+            if let Err(problems) = read(&text) {
+                prop_assert!(!problems.is_empty());
+                for problem in problems {
+                    let place = problem.place.expect("it stands in the text");
+                    prop_assert!(text.get(place.span.clone()).is_some(), "{:?}", place.span);
+                    prop_assert!(!problem.hint.is_empty());
+                }
+            }
+        }
+    }
 }

@@ -136,14 +136,14 @@ pub(super) fn requirement(text: &str) -> Result<(), Refusal> {
 /// A directory that a package may bring. Returns it cleaned.
 pub(super) fn directory(text: &str) -> Result<String, Refusal> {
     let path = store_path(OsStr::new(text)).map_err(|problem| (problem.message, problem.hint))?;
-    let letter = |it: char| it.is_ascii_alphanumeric() || "/._-+@:=~^".contains(it);
+    let letter = |it: char| it.is_ascii_alphanumeric() || "/._-+@~^".contains(it);
     if !path.chars().all(letter) {
         return refusal(
             format!(
                 "the path `{}` has a character that RPM would read as something else",
                 path.escape_debug()
             ),
-            "use letters, digits and `._-+@:=~^`",
+            "use letters, digits and `._-+@~^`",
         );
     }
     if SYSTEM.contains(&path.as_str()) {

@@ -99,6 +99,15 @@ fn no_space_is_said_and_nothing_is_left() {
 }
 
 #[test]
+fn a_directory_that_rpmbuild_would_take_for_several_is_refused() {
+    let builder = Builder::new();
+    builder.write(ONE);
+    fs_err::create_dir(builder.path("a b")).unwrap();
+    let output = builder.command_in("a b", "rpm", &["x86_64"]).output().unwrap();
+    assert!(text(&output).contains("rpmbuild cannot work in `"), "{}", text(&output));
+}
+
+#[test]
 fn what_a_killed_run_has_left_goes_with_the_next() {
     let builder = Builder::new();
     builder.write(ONE);

@@ -31,7 +31,7 @@ fn base() -> Layer {
     let busybox = fs_err::read("/bin/busybox").unwrap();
     let program = Entry { mode: 0o755, size: busybox.len() as u64, ..entry(b'0', "bin/sh") };
     let tar = Tar::default().dir("bin/").header(&program).bytes(&busybox);
-    let tar = tar.header(&Entry { mode: 0o755, ..entry(b'1', "bin/cat") }.to_target("bin/sh"));
+    let tar = tar.header(&Entry { mode: 0o755, ..entry(b'1', "bin/cat") }.leading_to("bin/sh"));
     gzipped(&tar.dir("proc/").dir("dev/").dir("sys/").dir("etc/").dir("run/").dir("tmp/").finish())
 }
 
@@ -41,7 +41,7 @@ fn owned() -> Layer {
     let tar = Tar::default()
         .header(&Entry { mode: 0o4750, uid: 1234, gid: 5678, size: 3, ..entry(b'0', "owned") })
         .bytes(b"own")
-        .header(&Entry { mode: 0o4750, uid: 1234, gid: 5678, ..entry(b'1', "linked") }.to_target("owned"))
+        .header(&Entry { mode: 0o4750, uid: 1234, gid: 5678, ..entry(b'1', "linked") }.leading_to("owned"))
         .header(&Entry { uid: 5678, gid: 1234, ..entry(b'5', "crossed/") })
         .header(&Entry { mode: 0, ..entry(b'0', "nobody-may") })
         .pax(&[("SCHILY.xattr.security.capability", &CAPABILITY)])
@@ -65,7 +65,7 @@ fn opaque() -> [Layer; 2] {
 }
 
 impl Entry {
-    fn to_target(self, target: &str) -> Self {
+    fn leading_to(self, target: &str) -> Self {
         Self { target: target.as_bytes().to_vec(), ..self }
     }
 }
