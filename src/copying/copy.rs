@@ -1,25 +1,20 @@
 //! Copying what is not there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use super::batch::batches;
 use super::main_storage::{listed, main_storage};
-use super::memory::{Copied, Mark, Memory};
+use super::memory::Memory;
 use super::present::{Standing, Target};
 use super::prune::{Pruned, prune};
-use super::wanted::{self, Wanted};
-use super::{in_use, skopeo};
-use crate::images::{Image, Platform};
+use super::run::Copying;
+use super::wanted;
+use crate::images::Image;
 use crate::plan::{AddOptions, Host, Mode, Outcome, add_stores, effective_settings};
 use crate::problem::Problem;
-use crate::store::build::{self, Upkeep, ids};
+use crate::store::build;
 use crate::store::store_path;
-
-/// How long to wait before images are tried again; twice as long before each further time.
-const DELAY: Duration = Duration::from_millis(500);
 
 /// What to copy, and where to.
 #[derive(Debug, Clone)]
@@ -204,179 +199,4 @@ fn target(host: &Host, options: &Options) -> anyhow::Result<(Target, Option<Stri
 fn list_store(host: &Host, path: &Path, mode: Mode) -> anyhow::Result<Outcome> {
     let paths = vec![path.to_str().expect("a store's path is text").to_owned()];
     add_stores(host, &AddOptions { paths, init: true, ..AddOptions::default() }, mode)
-}
-
-struct Copying<'a> {
-    host: &'a Host,
-    options: &'a Options,
-    target: &'a Target,
-    standing: Standing,
-    memory: Memory,
-    tell: &'a (dyn Fn(Event<'_>) + Sync),
-    lines: Vec<Line>,
-    foreign: bool,
-}
-
-impl Copying<'_> {
-    /// Makes a line of each image, and returns which are to be copied.
-    fn look(&mut self, wanted: &[Wanted]) -> anyhow::Result<Vec<usize>> {
-        let mut to_do = Vec::new();
-        for (index, wanted) in wanted.iter().enumerate() {
-            let reference = wanted.entry.reference.clone();
-            let required = self.options.required.contains(&reference);
-            let (id, state) = match &wanted.image {
-                Err(problem) => (None, State::Failed(problem.clone())),
-                Ok(image) => {
-                    if !self.standing.has(self.host, self.target, image) {
-                        to_do.push(index);
-                    }
-                    (Some(image.config_digest.hex().to_owned()), State::Present)
-                }
-            };
-            self.lines.push(Line { reference, id, state, required });
-        }
-        self.refuse_mounted(wanted, &mut to_do)?;
-        for line in self.lines.iter().filter(|line| matches!(line.state, State::Failed(_))) {
-            (self.tell)(Event::Image(line));
-        }
-        Ok(to_do)
-    }
-
-    /// Leaves out images with damaged layers under a container that runs.
-    fn refuse_mounted(&mut self, wanted: &[Wanted], to_do: &mut Vec<usize>) -> anyhow::Result<()> {
-        if self.standing.damaged.is_empty() {
-            return Ok(());
-        }
-        let mounted = in_use::mounted(self.host)?;
-        to_do.retain(|&index| {
-            let Ok(image) = &wanted[index].image else { return true };
-            let is_stuck = |id: &String| self.standing.damaged.contains(id) && mounted.contains(id);
-            let Some(layer) = ids(image).into_iter().find(is_stuck) else {
-                return true;
-            };
-            let message =
-                format!("the image {}: its layer `{layer}` is damaged, and a container uses it", image.title);
-            let hint = "stop that container and run this again";
-            let problem = Problem::new("containers-mounted", message, hint);
-            self.lines[index].state = State::Failed(problem);
-            false
-        });
-        // What others share with it is left alone as well.
-        self.standing.damaged.retain(|id| !mounted.contains(id));
-        Ok(())
-    }
-
-    fn run(&mut self, wanted: &[Wanted], mut to_do: Vec<usize>) {
-        (self.tell)(Event::Total(self.bytes(wanted, &to_do)));
-        for attempt in 0..=self.options.retries {
-            if to_do.is_empty() {
-                break;
-            }
-            if attempt > 0 {
-                std::thread::sleep(DELAY * 2_u32.saturating_pow(attempt - 1));
-                (self.tell)(Event::Again(to_do.len()));
-            }
-            let is_last = attempt == self.options.retries;
-            let mut again = Vec::new();
-            let all: Vec<&Image> =
-                to_do.iter().map(|&index| wanted[index].image.as_ref().expect("it was read")).collect();
-            for batch in batches(&all) {
-                let batch: Vec<usize> = batch.into_iter().map(|place| to_do[place]).collect();
-                let failed =
-                    if self.foreign { self.by_skopeo(wanted, &batch) } else { self.natively(wanted, &batch) };
-                for index in batch {
-                    match failed.get(&index) {
-                        Some(problem) if may_pass(problem) && !is_last => again.push(index),
-                        Some(problem) => self.done(index, State::Failed(problem.clone())),
-                        None => self.done(index, State::Copied),
-                    }
-                }
-            }
-            to_do = again;
-        }
-    }
-
-    fn done(&mut self, index: usize, state: State) {
-        self.lines[index].state = state;
-        (self.tell)(Event::Image(&self.lines[index]));
-    }
-
-    /// How many bytes of blobs will be read, at least.
-    fn bytes(&self, wanted: &[Wanted], to_do: &[usize]) -> u64 {
-        let mut layers: BTreeMap<String, u64> = BTreeMap::new();
-        for image in to_do.iter().filter_map(|&index| wanted[index].image.as_ref().ok()) {
-            for (id, layer) in ids(image).into_iter().zip(&image.layers) {
-                if !self.standing.has_layer(&id) || self.standing.damaged.contains(&id) {
-                    layers.insert(id, layer.blob.size);
-                }
-            }
-        }
-        layers.values().sum()
-    }
-
-    /// Copies some images, and returns those that were not.
-    fn natively(&mut self, wanted: &[Wanted], batch: &[usize]) -> BTreeMap<usize, Problem> {
-        let of = |index: usize| wanted[index].image.as_ref().expect("it was read");
-        let tell = self.tell;
-        let options = build::Options {
-            platform: Platform::host(),
-            jobs: self.options.jobs,
-            limit: self.options.limit,
-            latest: None,
-            sync: true,
-        };
-        let upkeep = Upkeep {
-            own: self.target.own,
-            keep_going: true,
-            damaged: &self.standing.damaged,
-            progress: &|bytes| tell(Event::Read(bytes)),
-        };
-        let images = batch.iter().map(|&index| of(index).clone()).collect();
-        let added = match build::add(&self.host.root, images, &self.target.path, &options, &upkeep) {
-            Ok(added) => added,
-            Err(problem) => return batch.iter().map(|&index| (index, problem.clone())).collect(),
-        };
-        let failed: BTreeMap<&str, &Problem> =
-            added.failed.iter().map(|(id, problem)| (id.as_str(), problem)).collect();
-        let mut problems = BTreeMap::new();
-        for &index in batch {
-            let image = of(index);
-            if let Some(problem) = failed.get(image.config_digest.hex()) {
-                problems.insert(index, (*problem).clone());
-                continue;
-            }
-            let layers = ids(image);
-            for id in &layers {
-                self.standing.damaged.remove(id);
-                let mark = Mark::of(&self.host.root, &self.target.path, &self.target.driver, id);
-                self.memory.layers.extend(mark.map(|mark| (id.clone(), mark)));
-            }
-            let name = image.names.first().expect("it was given one").to_string();
-            self.memory.add(Copied { name, id: image.config_digest.hex().to_owned(), layers });
-        }
-        // Without it the next run looks closer, and that is all.
-        if problems.len() < batch.len() {
-            let _ = self.memory.write(self.host, &self.target.path);
-        }
-        problems
-    }
-
-    fn by_skopeo(&mut self, wanted: &[Wanted], batch: &[usize]) -> BTreeMap<usize, Problem> {
-        let mut problems = BTreeMap::new();
-        for &index in batch {
-            let image = wanted[index].image.as_ref().expect("it was read");
-            let directory = self.options.source.join(&wanted[index].entry.directory);
-            if let Err(problem) = skopeo::copy(self.host, image, &directory) {
-                problems.insert(index, problem);
-            }
-            let size = image.layers.iter().map(|layer| layer.blob.size).sum();
-            (self.tell)(Event::Read(size));
-        }
-        problems
-    }
-}
-
-/// Whether it may go well the next time: the system or an engine was in the way.
-fn may_pass(problem: &Problem) -> bool {
-    matches!(problem.id, "io" | "busy" | "skopeo-failed")
 }

@@ -23,6 +23,7 @@ mod main_storage;
 mod memory;
 mod present;
 mod prune;
+mod run;
 mod skopeo;
 mod wanted;
 

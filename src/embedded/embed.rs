@@ -2,144 +2,25 @@
 
 use std::collections::HashSet;
 use std::convert::Infallible;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::os::fd::AsFd;
+use std::path::Path;
 
 use rustix::fs::OFlags;
 
 use super::contents::Contents;
 use super::fetch::fetch;
 use super::list::{Entry, LIST, List};
+use super::options::{Options, Platforms};
 use super::references::check_reference;
+use super::report::{Outcome, Report, ReportLine};
 use super::survey::{Depth, survey, unlisted};
 use super::workshop::Workshop;
 use crate::host::Root;
-use crate::images::{Digest, Platform};
+use crate::images::Digest;
 use crate::problem::{Problem, words};
-use crate::registry::{Access, Patience, check_authfile, patiently, raw_manifest, require_skopeo};
+use crate::registry::{Patience, check_authfile, patiently, raw_manifest, require_skopeo};
 use crate::store::build::parallel;
 use crate::store::check::Progress;
-
-/// Which images of a list of images are embedded.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Platforms {
-    /// All, as MicroShift's builds do.
-    #[default]
-    All,
-    /// Those for these processors; every image has to have each of them.
-    These(Vec<Platform>),
-}
-
-/// How to embed.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The file with the credentials for registries; skopeo's own search if not given. It
-    /// is a path outside the tree.
-    pub authfile: Option<PathBuf>,
-    /// Which images of a list of images.
-    pub platforms: Platforms,
-    /// How many images are fetched at a time.
-    pub jobs: usize,
-    /// How often an image is tried again after a failure that may pass.
-    pub retries: u32,
-    /// How long to wait before the first retry; twice as long before each further one.
-    pub retry_delay: Duration,
-    /// How long a registry may send nothing before it is given up.
-    pub stall: Duration,
-    /// Whether registries have to have a trusted certificate; as registries.conf says if
-    /// not given.
-    pub tls_verify: Option<bool>,
-    /// Whether tags are looked up again, and images that have moved are fetched anew.
-    pub refresh: bool,
-    /// Whether what is not asked for leaves the list and the directory.
-    pub prune: bool,
-    /// Whether to change nothing.
-    pub dry_run: bool,
-    /// Whether to wait until everything is on the disk.
-    pub sync: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            authfile: None,
-            platforms: Platforms::All,
-            jobs: 1,
-            retries: 3,
-            retry_delay: Duration::from_secs(2),
-            stall: Duration::from_secs(120),
-            tls_verify: None,
-            refresh: false,
-            prune: false,
-            dry_run: false,
-            sync: true,
-        }
-    }
-}
-
-impl Options {
-    /// How registries are asked by a child that has `lock`.
-    pub(super) fn access<'a>(&'a self, lock: BorrowedFd<'a>) -> Access<'a> {
-        Access { authfile: self.authfile.as_deref(), tls_verify: self.tls_verify, stall: self.stall, lock }
-    }
-}
-
-/// What became of an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was not there and is now.
-    Fetched,
-    /// It was there, complete, and every byte is what it should be.
-    WasThere,
-    /// It was there with this fault, and was fetched again.
-    Repaired(Problem),
-    /// Its tag means another image than before, which was fetched.
-    Refreshed,
-    /// It is not there, or is as it was.
-    Failed(Problem),
-}
-
-/// An image that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReportLine {
-    /// Its reference.
-    pub reference: String,
-    /// Its directory, beside the list.
-    pub directory: String,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// The digest of its manifest, or of its list of images, if it is known.
-    pub digest: Option<Digest>,
-    /// How many bytes its blobs have.
-    pub bytes: u64,
-}
-
-/// What was done.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Every image that was asked for, in that order.
-    pub images: Vec<ReportLine>,
-    /// Directories that `prune` removed.
-    pub removed: Vec<String>,
-    /// References that `prune` took from the list.
-    pub unlisted: Vec<String>,
-    /// Whether the list was written anew.
-    pub list_changed: bool,
-    /// How many bytes the blobs of these images have, one image after the other.
-    pub bytes: u64,
-    /// How many bytes of them are stored, since images share blobs.
-    pub stored: u64,
-    /// What is odd: about the list as it was, or a file system without hard links.
-    pub remarks: Vec<Problem>,
-}
-
-impl Report {
-    /// Whether an image failed.
-    pub fn has_failed(&self) -> bool {
-        self.images.iter().any(|line| matches!(line.outcome, Outcome::Failed(_)))
-    }
-}
 
 /// Puts the images of `references` into the directory `dir` of the tree, which is made if
 /// it is missing: fetches what is not there, verifies what is, fetches again what is

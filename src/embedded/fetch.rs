@@ -4,8 +4,8 @@ use std::io;
 
 use super::Platforms;
 use super::contents::{Contents, contents, instance_file};
-use super::embed::Options;
 use super::list::Entry;
+use super::options::Options;
 use super::record::{RECORD, Record};
 use super::survey::{Depth, survey};
 use super::workshop::Workshop;

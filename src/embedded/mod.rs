@@ -14,16 +14,20 @@ mod embed;
 mod fetch;
 mod links;
 mod list;
+mod options;
 mod record;
 mod references;
+mod report;
 mod stores;
 mod survey;
 mod workshop;
 
 pub use contents::{Contents, Instance, contents};
-pub use embed::{Options, Outcome, Platforms, Report, ReportLine, embed};
+pub use embed::embed;
 pub use list::{Entry, LIST, List, directory_name};
+pub use options::{Options, Platforms};
 pub use references::{check_reference, references_in};
+pub use report::{Outcome, Report, ReportLine};
 pub use stores::HostStores;
 pub use survey::{Depth, Looked, Survey, survey, unlisted};
 

@@ -13,32 +13,7 @@ use super::file_line::{self, Unlisted};
 use super::owners::Owners;
 use crate::host::{Bare, Filling, NewFile, Root};
 use crate::problem::Problem;
-
-/// Directories that other packages have: the system's, systemd's and storagectl's.
-const SYSTEM: [&str; 22] = [
-    "/etc",
-    "/opt",
-    "/srv",
-    "/usr",
-    "/usr/lib",
-    "/usr/lib/storagectl",
-    "/usr/lib/storagectl/stores.d",
-    "/usr/lib/systemd",
-    "/usr/lib/systemd/system",
-    "/usr/lib/systemd/system/basic.target.wants",
-    "/usr/lib/systemd/system/multi-user.target.wants",
-    "/usr/lib/tmpfiles.d",
-    "/usr/lib64",
-    "/usr/libexec",
-    "/usr/local",
-    "/usr/local/lib",
-    "/usr/local/share",
-    "/usr/share",
-    "/var",
-    "/var/lib",
-    "/var/opt",
-    "/usr/lib/containers",
-];
+use crate::sealed::OF_OTHERS;
 
 /// What an entry is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +109,7 @@ impl Contents {
                 continue;
             }
             self.filling.directory(&dir[1..])?;
-            if SYSTEM.iter().any(|system| system.as_bytes() == dir) {
+            if OF_OTHERS.iter().any(|system| system.as_bytes() == dir) {
                 self.unlisted.push(dir.to_vec());
             } else {
                 self.list(dir, Entry::of_root(What::Directory, 0o755, self.time));

@@ -8,22 +8,32 @@ use crate::declare::{SEALED_STORES, VENDOR, is_name};
 use crate::problem::Problem;
 use crate::store::{AWAITING, MARKER, store_path};
 
-/// Directories that other packages have on every system, so that no package of images
-/// has to own them.
-const SYSTEM: [&str; 13] = [
+/// Directories that other packages have, so that no package of images owns them: the
+/// system's, systemd's and storagectl's.
+pub(crate) const OF_OTHERS: [&str; 23] = [
     "/",
+    "/etc",
+    "/opt",
+    "/srv",
     "/usr",
     "/usr/lib",
+    "/usr/lib/containers",
+    "/usr/lib/storagectl",
+    "/usr/lib/storagectl/stores.d",
+    "/usr/lib/systemd",
+    "/usr/lib/systemd/system",
+    "/usr/lib/systemd/system/basic.target.wants",
+    "/usr/lib/systemd/system/multi-user.target.wants",
+    "/usr/lib/tmpfiles.d",
     "/usr/lib64",
     "/usr/libexec",
     "/usr/local",
     "/usr/local/lib",
     "/usr/local/share",
     "/usr/share",
-    "/opt",
-    "/srv",
     "/var",
     "/var/lib",
+    "/var/opt",
 ];
 
 /// What makes something a file of a package.
@@ -86,7 +96,7 @@ impl Package<'_> {
         let base = self.checked()?;
         let mut files: Vec<Shipped> = Path::new(&base)
             .ancestors()
-            .filter(|dir| !SYSTEM.iter().any(|system| *dir == Path::new(system)))
+            .filter(|dir| !OF_OTHERS.iter().any(|system| *dir == Path::new(system)))
             .map(|dir| Shipped { path: dir.to_owned(), mode: 0o755, what: What::Directory })
             .collect();
         let mut declaration = String::new();

@@ -33,5 +33,6 @@ mod files;
 mod unit;
 
 pub use apply::{apply, keep_former, unmounted};
+pub(crate) use files::OF_OTHERS;
 pub use files::{Package, Shipped, What, image_path, mount_point};
 pub use unit::mount_unit_name;

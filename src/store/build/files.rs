@@ -40,3 +40,8 @@ pub(super) fn of_new_layer(id: &str, below: &[String]) -> Vec<Small> {
     let links: Vec<String> = below.iter().map(|id| link_name(id)).collect();
     of_layer(&link_name(id), &links, below)
 }
+
+/// The name of a layer's tar-split.
+pub(super) fn split_name(id: &str) -> String {
+    format!("{id}.tar-split.gz")
+}

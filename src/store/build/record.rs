@@ -7,6 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
+use super::layer::Facts;
+use super::plan::{PlannedImage, PlannedLayer, ids};
 use crate::images::{Digest, Image};
 
 #[derive(Debug, Clone, Serialize)]
@@ -94,4 +96,29 @@ pub fn file_name(key: &str) -> String {
     } else {
         format!("={}", STANDARD.encode(key))
     }
+}
+
+/// The record of a layer.
+pub(super) fn of_layer(layer: &PlannedLayer, facts: &Facts) -> LayerRecord {
+    let blob = &layer.source.blob;
+    // What an engine gets from a docker archive is always uncompressed.
+    let compression = if blob.is_verbatim { facts.blob.compression as u8 } else { 0 };
+    LayerRecord {
+        id: layer.id.clone(),
+        parent: layer.below.first().cloned(),
+        created: layer.created.text(),
+        compressed_diff_digest: blob.digest.to_string(),
+        compressed_size: if blob.is_verbatim { facts.blob.size } else { facts.size },
+        diff_digest: layer.source.diff_id.to_string(),
+        diff_size: facts.size,
+        compression,
+        uidset: facts.uids.clone(),
+        gidset: facts.gids.clone(),
+    }
+}
+
+/// The record of an image.
+pub(super) fn of_image(planned: &PlannedImage) -> ImageRecord {
+    let top = ids(&planned.image).pop();
+    image(&planned.image, top, planned.created.text())
 }

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
-use super::directory::{cannot, lock, split_name};
+use super::directory::{cannot, lock};
 use super::existing::{Paths, Records};
-use super::files::link_target;
+use super::files::{link_target, split_name};
 use crate::host::Root;
 use crate::problem::Problem;
 use crate::store::{Image, Layer};

@@ -8,11 +8,11 @@
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
-use super::directory::{Access, image_record, record, split_name};
-use super::files::{Small, link_target, of_new_layer};
+use super::directory::Access;
+use super::files::{Small, link_target, of_new_layer, split_name};
 use super::layer::{self, Facts, Sink};
 use super::plan::{Plan, PlannedLayer, link_name};
-use super::record::{big_data, file_name};
+use super::record::{big_data, file_name, of_image, of_layer};
 use super::survey::{Dress, Survey};
 use super::tree::Place;
 use super::{Built, Options, fault, parallel};
@@ -105,7 +105,7 @@ pub(super) fn write<W: Write>(
             file(&mut tar, &format!("{dir}/{}", file_name(&key)), &own(Access::EVERYONE.file), &bytes)?;
         }
     }
-    let records: Vec<_> = plan.images.iter().map(image_record).collect();
+    let records: Vec<_> = plan.images.iter().map(of_image).collect();
     let json = serde_json::to_vec(&records).expect("records are made of text and numbers");
     file(&mut tar, "overlay-images/images.json", &own(Access::EVERYONE.file), &json)?;
     file(&mut tar, "overlay-images/images.lock", &own(0o644), b"")?;
@@ -115,7 +115,7 @@ pub(super) fn write<W: Write>(
         file(&mut tar, &format!("overlay-layers/{}", split_name(&layer.id)), &item, &surveyed.split)?;
     }
     let records: Vec<_> =
-        plan.layers.iter().zip(surveyed).map(|(layer, surveyed)| record(layer, &surveyed.facts)).collect();
+        plan.layers.iter().zip(surveyed).map(|(layer, surveyed)| of_layer(layer, &surveyed.facts)).collect();
     let json = serde_json::to_vec(&records).expect("records are made of text and numbers");
     file(&mut tar, "overlay-layers/layers.json", &own(Access::EVERYONE.file), &json)?;
     file(&mut tar, "overlay-layers/layers.lock", &own(0o644), b"")?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::directory::{self, Access};
 use super::existing::Paths;
 use super::plan::Plan;
+use super::staging;
 use super::{Built, Options};
 use crate::host::Root;
 use crate::images::Image;
@@ -65,5 +66,5 @@ pub fn add(
 /// # Errors
 /// If something cannot be looked at or removed.
 pub fn clean_up(root: &Root, store: &Path) -> Result<(), Problem> {
-    directory::clean_up(root, &Paths::new(store))
+    staging::clean_up(root, &Paths::new(store))
 }

@@ -1,0 +1,60 @@
+//! What came of embedding images.
+
+use crate::images::Digest;
+use crate::problem::Problem;
+
+/// What became of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was not there and is now.
+    Fetched,
+    /// It was there, complete, and every byte is what it should be.
+    WasThere,
+    /// It was there with this fault, and was fetched again.
+    Repaired(Problem),
+    /// Its tag means another image than before, which was fetched.
+    Refreshed,
+    /// It is not there, or is as it was.
+    Failed(Problem),
+}
+
+/// An image that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportLine {
+    /// Its reference.
+    pub reference: String,
+    /// Its directory, beside the list.
+    pub directory: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The digest of its manifest, or of its list of images, if it is known.
+    pub digest: Option<Digest>,
+    /// How many bytes its blobs have.
+    pub bytes: u64,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Every image that was asked for, in that order.
+    pub images: Vec<ReportLine>,
+    /// Directories that `prune` removed.
+    pub removed: Vec<String>,
+    /// References that `prune` took from the list.
+    pub unlisted: Vec<String>,
+    /// Whether the list was written anew.
+    pub list_changed: bool,
+    /// How many bytes the blobs of these images have, one image after the other.
+    pub bytes: u64,
+    /// How many bytes of them are stored, since images share blobs.
+    pub stored: u64,
+    /// What is odd: about the list as it was, or a file system without hard links.
+    pub remarks: Vec<Problem>,
+}
+
+impl Report {
+    /// Whether an image failed.
+    pub fn has_failed(&self) -> bool {
+        self.images.iter().any(|line| matches!(line.outcome, Outcome::Failed(_)))
+    }
+}

@@ -1,0 +1,142 @@
+//! Giving layers and images their places, under the engines' locks.
+
+use std::io;
+
+use super::directory::{Adding, own};
+use super::existing::Records;
+use super::files::{Small, link_target, of_layer, split_name};
+use super::plan::{PlannedImage, PlannedLayer, link_name};
+use super::record;
+use crate::host::Bare;
+use crate::images::Digest;
+use crate::store::Layer;
+
+impl Adding<'_> {
+    /// Gives layers their places.
+    pub(super) fn place(&mut self, layers: &[&PlannedLayer], known: &Records<Layer>) -> io::Result<()> {
+        let known = known.by_id();
+        for layer in layers {
+            let staged = format!("{}/{}", self.staging, layer.id);
+            let mut links = Vec::new();
+            for id in &layer.below {
+                // An engine has drawn the name by lot. Those below have their places by now.
+                links.push(self.link_of(id)?);
+            }
+            let mut filling = self.overlay.inside(staged.as_bytes())?;
+            let time = (layer.created.0, layer.created.1);
+            let is_known = known.contains_key(layer.id.as_str());
+            // Other layers may know a damaged one by the name that it had.
+            let link = if is_known { self.old_link(&layer.id)? } else { link_name(&layer.id) };
+            for small in of_layer(&link, &links, &layer.below) {
+                match small {
+                    Small::Directory(name, mode) => {
+                        filling.directory(name.as_bytes())?;
+                        filling.dress(name.as_bytes(), &own(mode, time), false)?;
+                    }
+                    Small::File(name, mode, content) => {
+                        filling.whole_file(name.as_bytes(), &content, &own(mode, time))?;
+                    }
+                }
+            }
+            filling.dress_itself(self.access.directory, time)?;
+            if is_known {
+                // Out of the way at once; what takes its time is done in the end.
+                let aside = format!("old-{}", layer.id);
+                let (mut from, mut to) =
+                    (self.overlay.inside(b".")?, self.overlay.inside(self.staging.as_bytes())?);
+                from.move_to(layer.id.as_bytes(), &mut to, aside.as_bytes())?;
+            } else if self.overlay.has(layer.id.as_bytes())? {
+                // No record names it, and engines would remove it, too.
+                self.overlay.remove(layer.id.as_bytes())?;
+            }
+            let (mut from, mut to) =
+                (self.overlay.inside(self.staging.as_bytes())?, self.overlay.inside(b".")?);
+            from.move_to(layer.id.as_bytes(), &mut to, layer.id.as_bytes())?;
+            let link = format!("l/{link}");
+            let target = link_target(&layer.id);
+            if self.overlay.target(link.as_bytes())?.as_deref() != Some(target.as_bytes()) {
+                self.overlay.remove(link.as_bytes())?;
+                self.overlay.bare(link.as_bytes(), Bare::Symlink(target.as_bytes()))?;
+                self.overlay.dress(link.as_bytes(), &own(0o777, time), true)?;
+            }
+            let split = split_name(&layer.id);
+            self.layers.remove(split.as_bytes())?;
+            let (mut from, mut to) =
+                (self.layers.inside(self.staging.as_bytes())?, self.layers.inside(b".")?);
+            from.move_to(split.as_bytes(), &mut to, split.as_bytes())?;
+        }
+        self.overlay.inside(b"l")?.sync()?;
+        self.overlay.sync()?;
+        self.layers.sync()
+    }
+
+    /// The name that a layer of the store has in `l`.
+    fn link_of(&self, id: &str) -> io::Result<String> {
+        let path = self.paths.overlay.join(id).join("link");
+        let link = self.root.read(&path)?.and_then(|(bytes, _)| String::from_utf8(bytes).ok());
+        let link =
+            link.filter(|link| !link.is_empty() && link.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        let damaged = || io::Error::other(format!("the layer `{id}` of the store has no sound `link`"));
+        link.ok_or_else(damaged)
+    }
+
+    /// The name in `l` that a damaged layer had, by itself or by `l`.
+    fn old_link(&mut self, id: &str) -> io::Result<String> {
+        if let Ok(link) = self.link_of(id) {
+            return Ok(link);
+        }
+        let target = link_target(id);
+        for name in self.root.list(&self.paths.links)?.unwrap_or_default() {
+            let Some(name) =
+                name.to_str().filter(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+            else {
+                continue;
+            };
+            if self.overlay.target(format!("l/{name}").as_bytes())?.as_deref() == Some(target.as_bytes()) {
+                return Ok(name.to_owned());
+            }
+        }
+        Ok(link_name(id))
+    }
+
+    /// The files of an image. Those that are there and sound stay.
+    ///
+    /// If it is `known`, the manifest that is used stays: it has that digest.
+    pub(super) fn image(&self, planned: &PlannedImage, known: Option<Option<Digest>>) -> io::Result<()> {
+        let is_known = known.is_some();
+        let used = known.flatten().filter(|used| *used != Digest::of(&planned.image.manifest));
+        let id = planned.image.config_digest.hex();
+        let mut images = self.root.filling(&self.paths.images)?;
+        if !is_known {
+            images.remove(id.as_bytes())?;
+        }
+        let is_new = match images.directory(id.as_bytes()) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            result => result.map(|()| true)?,
+        };
+        let time = (planned.created.0, planned.created.1);
+        let mut dir = images.inside(id.as_bytes())?;
+        for (key, bytes) in record::big_data(&planned.image) {
+            let name = record::file_name(&key);
+            let file = self.paths.images.join(id).join(&name);
+            let there = self.root.read(&file).ok().flatten().map(|(there, _)| there);
+            let bytes = match used.as_ref().filter(|_| key == "manifest") {
+                None => bytes,
+                // It stands under its digest, too.
+                Some(used) => {
+                    let same = file.with_file_name(record::file_name(&format!("manifest-{used}")));
+                    self.root.read(&same)?.map_or(bytes, |(same, _)| same)
+                }
+            };
+            if there.is_none_or(|there| there != bytes) {
+                dir.remove(name.as_bytes())?;
+                dir.whole_file(name.as_bytes(), &bytes, &own(self.access.file, time))?;
+            }
+        }
+        if is_new {
+            dir.dress_itself(self.access.directory, time)?;
+        }
+        dir.sync()?;
+        images.sync()
+    }
+}

@@ -1,0 +1,57 @@
+//! The directories of a store, and their label.
+
+use std::path::PathBuf;
+
+use super::directory::cannot;
+use super::existing::Paths;
+use super::upkeep::Upkeep;
+use crate::host::Root;
+use crate::problem::Problem;
+use crate::store::check::has_selinux;
+
+/// The label of layers and their records: containers may read them.
+const LABEL: (&std::ffi::CStr, &[u8]) = (c"security.selinux", b"system_u:object_r:container_ro_file_t:s0\0");
+
+pub(super) fn prepare(root: &Root, paths: &Paths, upkeep: &Upkeep<'_>) -> Result<(), Problem> {
+    let mode = upkeep.access().directory;
+    if let Some(above) = paths.store.parent() {
+        root.create_dirs(above, 0o755).map_err(cannot(root, "create the directory", above))?;
+    }
+    let dirs = [
+        (&paths.store, mode),
+        (&paths.overlay, mode),
+        // Engines open this one to everyone.
+        (&paths.links, 0o755),
+        (&paths.images, mode),
+        (&paths.layers, mode),
+    ];
+    let mut new = Vec::new();
+    for (dir, mode) in dirs {
+        if root.stat(dir).map_err(cannot(root, "look at", dir))?.is_none() {
+            root.create_dirs(dir, mode).map_err(cannot(root, "create the directory", dir))?;
+            new.push(dir);
+        }
+    }
+    label(root, paths, &new);
+    if root.stat(&paths.store.join("vfs-images")).map_err(cannot(root, "look at", &paths.store))?.is_some() {
+        let message = format!("`{}` is a store of the vfs driver", root.show(&paths.store).display());
+        return Err(Problem::new("store-malformed", message, "give a directory of its own"));
+    }
+    Ok(())
+}
+
+/// Gives what is new of the directories of a store the label of such, which files that are
+/// made in them inherit. The policy does that by itself for whoever it knows as a container
+/// engine (`container_filetrans_named_content` in container-selinux's container.if).
+fn label(root: &Root, paths: &Paths, new: &[&PathBuf]) {
+    if !has_selinux(root).unwrap_or(false) {
+        return;
+    }
+    for name in ["overlay", "overlay-images", "overlay-layers"] {
+        if new.iter().any(|dir| dir.ends_with(name)) {
+            // Where it is not allowed, such as in a build of an image, labels come later.
+            let store = root.filling(&paths.store);
+            let _ = store.and_then(|mut store| store.attribute(name.as_bytes(), LABEL.0, LABEL.1));
+        }
+    }
+}
