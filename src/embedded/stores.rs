@@ -67,9 +67,12 @@ impl HostStores {
     /// The stores that have the image under this reference, in the order in which engines
     /// search them. Another image of that name is not it.
     pub fn having(&self, reference: &str, contents: &Contents) -> Vec<&Path> {
-        let name = full_name(reference);
+        // As engines record it. Whose a name without a registry is, their settings decide.
+        let Ok(name) = Name::parse(reference) else {
+            return Vec::new();
+        };
         let is_it = |image: &Image| {
-            image.names.iter().flatten().any(|one| *one == name)
+            image.names.iter().flatten().any(|one| one == name.as_str())
                 && digests(image).any(|digest| contents.is(digest))
         };
         let has = |(_, images): &&(PathBuf, Vec<Image>)| images.iter().any(is_it);
@@ -82,30 +85,4 @@ impl HostStores {
 fn digests(image: &Image) -> impl Iterator<Item = &str> {
     let keys = image.big_data_names.iter().flatten();
     image.digest.as_deref().into_iter().chain(keys.filter_map(|key| key.strip_prefix("manifest-")))
-}
-
-/// A reference as engines record it: with a registry and a tag (`ParseNormalizedNamed` and
-/// `TagNameOnly` of the reference package).
-fn full_name(reference: &str) -> String {
-    match Name::parse(reference) {
-        Ok(name) => name.as_str().to_owned(),
-        Err(_) => {
-            let path =
-                if reference.contains('/') { reference.to_owned() } else { format!("library/{reference}") };
-            let name = format!("docker.io/{path}");
-            Name::parse(&name).map_or(name, |name| name.as_str().to_owned())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_short_name_is_dockers() {
-        assert_eq!(full_name("app"), "docker.io/library/app:latest");
-        assert_eq!(full_name("team/app:1"), "docker.io/team/app:1");
-        assert_eq!(full_name("example.com/app:1"), "example.com/app:1");
-    }
 }
