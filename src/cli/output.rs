@@ -8,13 +8,16 @@ use serde::Serialize;
 
 use super::{Color, Common, Format};
 use crate::lint::Finding;
-use crate::problem::{Place, Problem, Severity};
+use crate::problem::{Place, Problem, Several, Severity};
 
 /// An error as data.
 #[derive(Serialize)]
 struct ErrorReport<'a> {
     version: u32,
     error: ErrorLine<'a>,
+    /// What else is wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    more: Vec<ErrorLine<'a>>,
 }
 
 /// A problem in such a report, or beside the data of a command that went on.
@@ -56,7 +59,7 @@ impl<'a> ErrorReport<'a> {
                 ErrorLine { id: "io", message, hint: "", file: None, line: None, column: None }
             }
         };
-        Self { version: 1, error: line }
+        Self { version: 1, error: line, more: Vec::new() }
     }
 }
 
@@ -124,6 +127,9 @@ impl Output {
 
     /// An error: what, where, and what helps.
     pub(super) fn error(&self, error: &anyhow::Error) {
+        if let Some(several) = error.downcast_ref::<Several>() {
+            return self.errors(several);
+        }
         let (bold, plain) = if self.colored { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
         let problem = error.downcast_ref::<Problem>();
         if self.json {
@@ -134,6 +140,15 @@ impl Output {
             Some(problem) => self.say(&self.problem(problem)),
             None => self.say(&format!("{bold}error{plain}: {error:#}")),
         }
+    }
+
+    fn errors(&self, several: &Several) {
+        let (first, more) = several.split();
+        if self.json {
+            let more = more.iter().map(ErrorLine::of).collect();
+            let _ = self.json(&ErrorReport { version: 1, error: ErrorLine::of(first), more });
+        }
+        [first].into_iter().chain(more).for_each(|problem| self.told(problem));
     }
 
     /// A problem that does not end the command, on standard error alone.

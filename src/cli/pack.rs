@@ -9,7 +9,7 @@ use super::build_store::latest;
 use super::output::Output;
 use crate::embedded::{self, Outcome, ReportLine};
 use crate::pack::{self, Built, Options, Payload, Recipe, Target, Told};
-use crate::problem::Problem;
+use crate::problem::{Problem, Several};
 
 /// Make RPM packages of container images
 ///
@@ -127,7 +127,7 @@ impl Pack {
         }
         self.check_usage()?;
         let text = super::generate::read_file(&self.file)?;
-        let recipe = pack::read(&text, &self.file).map_err(|problems| first(problems, output))?;
+        let recipe = pack::read(&text, &self.file).map_err(all)?;
         let options = self.options()?;
         warn(&recipe, output);
         if common.dry_run {
@@ -140,7 +140,6 @@ impl Pack {
             }
             Told::Kept(dir) => output.status(&format!("the work is in `{}`", dir.display())),
         };
-        let all = |problems| first(problems, output);
         let built = match self.what {
             What::Spec => {
                 let texts = pack::specs(&recipe, &options, &tell).map_err(all)?;
@@ -268,22 +267,8 @@ fn tell_built(built: &[Built], output: &Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Tells all problems but the first, which ends the command.
-fn first(problems: Vec<Problem>, output: &Output) -> anyhow::Error {
-    let mut problems = problems.into_iter();
-    let first = problems.next().expect("there is one");
-    let rest: Vec<Problem> = problems.collect();
-    match rest.split_last() {
-        None => first.into(),
-        Some((last, between)) => {
-            // In their order; the last is told by whoever ends the command.
-            output.told(&first);
-            for problem in between {
-                output.told(problem);
-            }
-            last.clone().into()
-        }
-    }
+fn all(problems: Vec<Problem>) -> anyhow::Error {
+    Several::new(problems).expect("what fails has a reason").into()
 }
 
 fn warn(recipe: &Recipe, output: &Output) {

@@ -1,6 +1,7 @@
 //! Something that is wrong, with what a person needs to mend it.
 
 mod ids;
+mod several;
 mod severity;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use crate::conf::Fault;
 
 pub use ids::IDS;
+pub use several::Several;
 pub use severity::Severity;
 
 /// A place in a file.
