@@ -141,8 +141,10 @@ fn listening_port(log: &Path) -> String {
     loop {
         let mut text = String::new();
         fs_err::File::open(log).unwrap().read_to_string(&mut text).unwrap();
-        if let Some((_, rest)) = text.split_once("listening on 127.0.0.1:") {
-            return rest.chars().take_while(char::is_ascii_digit).collect();
+        // What ends the number says that all of it is there.
+        let rest = text.split_once("listening on 127.0.0.1:").map(|(_, rest)| rest);
+        if let Some((port, _)) = rest.and_then(|rest| rest.split_once(|it: char| !it.is_ascii_digit())) {
+            return port.to_owned();
         }
         assert!(start.elapsed() < Duration::from_secs(30), "the registry does not start: {text}");
         std::thread::sleep(Duration::from_millis(20));
