@@ -23,6 +23,7 @@ mod rename;
 mod replace;
 mod root;
 mod running;
+mod said;
 mod subtree;
 mod walk;
 
@@ -39,5 +40,6 @@ pub use rename::rename;
 pub use replace::{Content, ReplaceError, Replaced, clean_up, replace};
 pub use root::{Kind, MAX_FILE, Root, Stat, absent};
 pub use running::{crio_runs, is_booted, listens, printed_version, restart_crio};
+pub use said::last_said;
 pub use subtree::{Directory, Node, Opened, Special, Subtree};
 pub use walk::{Resolved, Step};

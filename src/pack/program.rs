@@ -1,12 +1,10 @@
 //! Running the programs that build packages.
 
-use std::io::{self, Read};
+use std::io;
 use std::process::{Command, Stdio};
 
+use crate::host::last_said;
 use crate::problem::{Problem, words};
-
-/// How much of what a program says is kept, in bytes.
-const KEPT: usize = 64 << 10;
 
 /// How many of its last lines are shown.
 const SHOWN: usize = 6;
@@ -36,7 +34,7 @@ impl Program {
     /// `program-missing`, `disk-full`, or `program-failed` with its last lines.
     pub(super) fn run(self, mut command: Command, what: &str) -> Result<String, Problem> {
         let Self { name, package, doing } = self;
-        let (mut reader, writer) = io::pipe().map_err(Problem::cannot("run", name))?;
+        let (reader, writer) = io::pipe().map_err(Problem::cannot("run", name))?;
         let again = writer.try_clone().map_err(Problem::cannot("run", name))?;
         let child = command.stdout(again).stderr(writer).spawn();
         // What it writes to is open until that is dropped.
@@ -51,13 +49,7 @@ impl Program {
                 Problem::new("program-missing", message, format!("mend it, or install `{package}` again"))
             }
         })?;
-        let mut said = Vec::new();
-        let mut buffer = [0; 4096];
-        while let Ok(count @ 1..) = reader.read(&mut buffer) {
-            said.extend_from_slice(&buffer[..count]);
-            let extra = said.len().saturating_sub(KEPT);
-            said.drain(..extra);
-        }
+        let said = last_said(reader);
         let status = child.wait().map_err(Problem::cannot("wait for", name))?;
         let said = String::from_utf8_lossy(&said).into_owned();
         if status.success() {

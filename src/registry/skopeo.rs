@@ -10,14 +10,11 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::Failure;
-use crate::host::printed_version;
+use crate::host::{last_said, printed_version};
 use crate::problem::{Problem, words};
 
 /// How much of what it prints is kept, in bytes: more than the largest manifest.
 const KEPT: usize = 8 << 20;
-
-/// How much of what it says is kept, in bytes, from the end.
-const SAID: usize = 64 << 10;
 
 /// How often it is looked whether a child still gets on.
 const GLANCE: Duration = Duration::from_secs(1);
@@ -72,17 +69,8 @@ pub(super) fn run(
     command.args(arguments).stdin(Stdio::from(lock)).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = Running(command.spawn().map_err(cannot)?);
     let mut stdout = child.0.stdout.take().expect("it is a pipe");
-    let mut stderr = child.0.stderr.take().expect("it is a pipe");
-    let said = std::thread::spawn(move || {
-        let mut said = Vec::new();
-        let mut buffer = [0; 4096];
-        while let Ok(count @ 1..) = stderr.read(&mut buffer) {
-            said.extend_from_slice(&buffer[..count]);
-            let extra = said.len().saturating_sub(SAID);
-            said.drain(..extra);
-        }
-        said
-    });
+    let stderr = child.0.stderr.take().expect("it is a pipe");
+    let said = std::thread::spawn(move || last_said(stderr));
     let (tell, ended) = mpsc::channel();
     std::thread::spawn(move || {
         let mut printed = Vec::new();

@@ -1,12 +1,12 @@
 //! A tar stream as a file: as it is, or as the file system image that a program makes
 //! of it. The file appears under its name when it is complete and synced.
 
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
-use crate::host::{Attire, Filling, NewFile, Root};
+use crate::host::{Attire, Filling, NewFile, Root, last_said};
 use crate::problem::{Problem, words};
 
 /// What a store is packed as.
@@ -212,18 +212,8 @@ fn program(name: &'static str, needed: &str, command: &mut Command) -> Result<To
         io::ErrorKind::NotFound => missing(name, needed, "is not installed"),
         _ => Problem::new("program-missing", format!("cannot run `{name}`: {}", words(&error)), "mend that"),
     })?;
-    let mut stderr = child.stderr.take().expect("it is a pipe");
-    let said = std::thread::spawn(move || {
-        const KEPT: usize = 64 << 10;
-        let mut said = Vec::new();
-        let mut buffer = [0; 4096];
-        while let Ok(count @ 1..) = stderr.read(&mut buffer) {
-            said.extend_from_slice(&buffer[..count]);
-            let extra = said.len().saturating_sub(KEPT);
-            said.drain(..extra);
-        }
-        said
-    });
+    let stderr = child.stderr.take().expect("it is a pipe");
+    let said = std::thread::spawn(move || last_said(stderr));
     Ok(To::Program(name, child, said))
 }
 
