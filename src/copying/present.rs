@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::memory::{Mark, Memory};
-use crate::engine::Engines;
 use crate::images::{Digest, Image};
 use crate::plan::Host;
 use crate::problem::Problem;
@@ -107,15 +106,9 @@ impl Standing {
         memory: &mut Memory,
     ) {
         let mut request = Request {
-            stores: vec![target.path.clone()],
             listed: target.listed.clone(),
-            own: Vec::new(),
-            driver: target.driver.clone(),
-            engines: Engines::ALL,
-            deep: false,
-            layers: None,
             jobs,
-            skip: Vec::new(),
+            ..Request::quick(vec![target.path.clone()], &target.driver)
         };
         self.damaged = found(host, &request, &there).0;
         let mark = |id: &str| Mark::of(&host.root, &target.path, &target.driver, id);

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use super::program::Program;
 use super::recipe::Package;
-use crate::engine::Engines;
 use crate::host::{PrivateDir, Root};
 use crate::problem::{Problem, Severity};
 use crate::store::check::{self, Progress, Request};
@@ -39,17 +38,7 @@ pub(super) fn check_squashfs(
 /// # Errors
 /// `store-damaged` with the first error.
 pub(super) fn check(package: &Package, root: &Root, path: &Path, jobs: usize) -> Result<(), Problem> {
-    let request = Request {
-        stores: vec![path.to_owned()],
-        listed: Vec::new(),
-        own: Vec::new(),
-        driver: "overlay".to_owned(),
-        engines: Engines::ALL,
-        deep: false,
-        layers: None,
-        jobs,
-        skip: Vec::new(),
-    };
+    let request = Request { jobs, ..Request::quick(vec![path.to_owned()], "overlay") };
     let report = check::check(root, &request, &Progress::default());
     if let Some(problem) = report.not_looked.first() {
         return Err(problem.clone());

@@ -4,7 +4,6 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{Progress, Report, Request, check};
-use crate::engine::Engines;
 use crate::host::Root;
 
 /// Writes a store and checks it.
@@ -16,17 +15,7 @@ fn checked(files: &[(&str, &[u8])]) -> Report {
         fs_err::create_dir_all(file.parent().unwrap()).unwrap();
         fs_err::write(file, content).unwrap();
     }
-    let request = Request {
-        stores: vec![path.to_owned()],
-        listed: Vec::new(),
-        own: Vec::new(),
-        driver: "overlay".to_owned(),
-        engines: Engines::ALL,
-        deep: true,
-        layers: None,
-        jobs: 2,
-        skip: Vec::new(),
-    };
+    let request = Request { deep: true, jobs: 2, ..Request::quick(vec![path.to_owned()], "overlay") };
     check(&Root::system().unwrap(), &request, &Progress::default())
 }
 

@@ -70,6 +70,23 @@ pub struct Request {
     pub skip: Vec<String>,
 }
 
+impl Request {
+    /// These stores by themselves, for all engines, without reading every byte.
+    pub fn quick(stores: Vec<PathBuf>, driver: &str) -> Self {
+        Self {
+            stores,
+            listed: Vec::new(),
+            own: Vec::new(),
+            driver: driver.to_owned(),
+            engines: Engines::ALL,
+            deep: false,
+            layers: None,
+            jobs: 1,
+            skip: Vec::new(),
+        }
+    }
+}
+
 /// Checks stores. `progress` is told how far it is with `--deep`.
 pub fn check(root: &Root, request: &Request, progress: &Progress) -> Report {
     let mut report = Report::default();
