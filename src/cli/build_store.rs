@@ -4,6 +4,8 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::Common;
+use super::counted::counted;
+use super::given::jobs;
 use super::output::Output;
 use crate::images::{Platform, Source};
 use crate::problem::Problem;
@@ -106,13 +108,12 @@ impl BuildStore {
             .into_iter()
             .map(|source| Ok(Source { path: super::inside(&host, &source.path)?, ..source }))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let options = Options {
             platform: match &self.arch {
                 Some(arch) => Platform::asked(arch, self.variant.as_deref()),
                 None => Platform::host(),
             },
-            jobs: self.jobs.map_or(processors, usize::from),
+            jobs: jobs(self.jobs),
             limit: u64::from(self.max_layer_size) << 20,
             latest: latest()?,
             sync: !self.no_sync,
@@ -162,10 +163,6 @@ impl BuildStore {
         for name in &built.moved_names {
             output.status(&format!("the name `{name}` was that of another image in `{shown}`"));
         }
-        let counted = |count: usize, what: &str| match count {
-            1 => format!("1 {what}"),
-            _ => format!("{count} {what}s"),
-        };
         for image in &built.nameless {
             output.warning(&format!("the image {image} has no name; give it one as `NAME=SOURCE`"));
         }

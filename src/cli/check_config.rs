@@ -4,6 +4,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
+use super::counted::tally;
 use super::output::Output;
 use super::{Common, NO};
 use crate::engine::Profile;
@@ -215,26 +216,17 @@ fn line<'a>(host: &Host, finding: &'a Finding) -> FindingLine<'a> {
 }
 
 fn summary(host: &Host, input: &Input<'_>, report: &lint::Report) -> String {
-    let counted = |count: usize, what: &str| match count {
-        0 => None,
-        1 => Some(format!("1 {what}")),
-        _ => Some(format!("{count} {what}s")),
-    };
-    let counts: Vec<String> = [Severity::Error, Severity::Warning]
-        .into_iter()
-        .filter_map(|severity| counted(report.count(severity), severity.name()))
-        .collect();
-    if counts.is_empty() {
+    let Some(counts) = tally(report.count(Severity::Error), report.count(Severity::Warning)) else {
         return match input.files.as_slice() {
             [] => "this host has no storage.conf".to_owned(),
             [file] => format!("nothing found in `{}`", host.show(&file.path)),
             files => format!("nothing found in {} files", files.len()),
         };
-    }
+    };
     let mend = match (report.fixable(), report.findings.len()) {
         (0, _) => String::new(),
         (1, 1) => "; `storagectl check-config --fix` repairs it".to_owned(),
         (count, _) => format!("; `storagectl check-config --fix` repairs {count} of them"),
     };
-    format!("{}{mend}", counts.join(" and "))
+    format!("{}{mend}", counts)
 }

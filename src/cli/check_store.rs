@@ -6,6 +6,8 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::counted::{counted, found};
+use super::given::jobs;
 use super::output::Output;
 use super::progress::watched;
 use super::{Common, NO, inside};
@@ -196,7 +198,6 @@ impl CheckStore {
             settings.imagestore.iter().chain([&settings.graphroot]).map(|path| PathBuf::from(clean(path)))
         });
         // This reads the limits of the process, so it is asked only where it is needed.
-        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Request {
             stores: if self.paths.is_empty() { listed.clone() } else { given },
             listed,
@@ -205,11 +206,7 @@ impl CheckStore {
             engines: self.engine.into(),
             deep: self.deep,
             layers: None,
-            jobs: match self.jobs {
-                Some(jobs) => usize::from(jobs),
-                None if self.deep => processors(),
-                None => 1,
-            },
+            jobs: if self.jobs.is_none() && !self.deep { 1 } else { jobs(self.jobs) },
             skip: self.skip.clone(),
         })
     }
@@ -280,21 +277,8 @@ fn tell(host: &Host, report: &Report, output: &Output) -> anyhow::Result<()> {
 }
 
 fn summary(report: &Report) -> String {
-    let counted = |count: usize, what: &str| match count {
-        1 => format!("1 {what}"),
-        _ => format!("{count} {what}s"),
-    };
-    let found: Vec<String> = [Severity::Error, Severity::Warning]
-        .into_iter()
-        .map(|severity| (report.count(severity), severity.name()))
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, name)| counted(count, name))
-        .collect();
-    let found = match (found.is_empty(), report.not_looked.is_empty()) {
-        (true, true) => "no problems".to_owned(),
-        (true, false) => "no problems in what could be looked at".to_owned(),
-        (false, _) => found.join(" and "),
-    };
+    let found =
+        found(report.count(Severity::Error), report.count(Severity::Warning), report.not_looked.is_empty());
     let notes = match report.count(Severity::Note) {
         0 => String::new(),
         count => format!(" ({} with -v)", counted(count, "note")),

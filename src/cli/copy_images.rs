@@ -4,6 +4,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
+use super::counted::counted;
+use super::given::jobs;
 use super::output::{ErrorLine, Output};
 use super::{Common, NO, inside};
 use crate::copying::{self, Event, Line, Options, Report, State};
@@ -100,11 +102,10 @@ pub const FIELDS: &[(&str, &str)] = &[
 impl CopyImages {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
         let host = common.host()?;
-        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
         let options = Options {
             source: inside(&host, &self.source)?,
             store: self.store.clone(),
-            jobs: self.jobs.map_or_else(processors, usize::from),
+            jobs: jobs(self.jobs),
             retries: self.retries,
             limit: u64::from(self.max_layer_size) << 20,
             required: self.required.clone(),
@@ -124,7 +125,7 @@ impl CopyImages {
             }
             Event::Image(line) => aside(bar.as_ref(), || tell_image(line, output)),
             Event::Again(count) => aside(bar.as_ref(), || {
-                output.status(&format!("trying {} again", counted(count)));
+                output.status(&format!("trying {} again", counted(count, "image")));
             }),
         };
         let report = copying::copy(&host, &options, common.mode(), &tell);
@@ -167,11 +168,11 @@ impl CopyImages {
         }
         let there = report.lines.len() - failed.len() - copied.len();
         let sum = match (copied.len(), failed.len()) {
-            (0, 0) => format!("all {} are in `{store}`", counted(report.lines.len())),
-            (new, 0) => format!("{would}copied {} to `{store}`; {there} were there", counted(new)),
+            (0, 0) => format!("all {} are in `{store}`", counted(report.lines.len(), "image")),
+            (new, 0) => format!("{would}copied {} to `{store}`; {there} were there", counted(new, "image")),
             (new, bad) => format!(
                 "{bad} of {} could not be copied; {new} were copied to `{store}`, {there} were there",
-                counted(report.lines.len())
+                counted(report.lines.len(), "image")
             ),
         };
         if copied.is_empty() && failed.is_empty() {
@@ -235,8 +236,4 @@ fn image_line(line: &Line) -> ImageLine<'_> {
     };
     let (reference, id) = (line.reference.as_str(), line.id.as_deref());
     ImageLine { reference, id, state, required: line.required, error }
-}
-
-fn counted(count: usize) -> String {
-    if count == 1 { "1 image".to_owned() } else { format!("{count} images") }
 }

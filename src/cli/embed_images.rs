@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
+use super::counted::counted;
+use super::given::{authfile, jobs};
 use super::output::{ErrorLine, Output};
 use super::size::size;
 use super::{Common, NO, inside};
@@ -180,20 +182,17 @@ impl EmbedImages {
     }
 
     fn options(&self, common: &Common) -> anyhow::Result<Options> {
-        let from_environment =
-            || std::env::var_os("REGISTRY_AUTH_FILE").filter(|value| !value.is_empty()).map(PathBuf::from);
         let platforms = self.arch.iter().map(|arch| match arch.split_once('/') {
             Some((arch, variant)) => Platform::asked(arch, Some(variant)),
             None => Platform::asked(arch, None),
         });
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Options {
-            authfile: self.authfile.clone().or_else(from_environment),
+            authfile: authfile(self.authfile.as_ref()),
             platforms: match self.arch.as_slice() {
                 [] => Platforms::All,
                 _ => Platforms::These(platforms.collect()),
             },
-            jobs: self.jobs.map_or(processors, usize::from),
+            jobs: jobs(self.jobs),
             retries: self.retries,
             retry_delay: Duration::from_secs(self.retry_delay.into()),
             stall: Duration::from_secs(self.stall_timeout.into()),
@@ -274,14 +273,13 @@ fn tell_end(report: &Report, shown: &str, dry_run: bool, output: &Output) {
     }
     let failed = report.images.iter().filter(|line| matches!(line.outcome, Outcome::Failed(_))).count();
     let complete = report.images.len() - failed;
-    let counted = |count: usize| if count == 1 { "1 image".to_owned() } else { format!("{count} images") };
     let shared = match report.bytes - report.stored {
         0 => String::new(),
         saved => format!("; {} are shared and stored once", size(saved)),
     };
     if !dry_run {
         let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
-        output.status(&format!("{}, {}{shared}{failed}", counted(complete), size(report.stored)));
+        output.status(&format!("{}, {}{shared}{failed}", counted(complete, "image"), size(report.stored)));
     }
 }
 

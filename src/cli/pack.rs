@@ -1,4 +1,3 @@
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -6,6 +5,7 @@ use serde::Serialize;
 
 use super::Common;
 use super::build_store::latest;
+use super::given::{authfile, jobs, variable};
 use super::output::Output;
 use crate::embedded::{self, Outcome, ReportLine};
 use crate::pack::{self, Built, Options, Payload, Recipe, Target, Told};
@@ -184,9 +184,7 @@ impl Pack {
             Some(text) if self.what != What::Copr => Target::parse(text)?,
             _ => Target::host(),
         };
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let jobs = self.jobs.map_or(processors, usize::from);
-        let variable = |name: &str| std::env::var_os(name).filter(|value: &OsString| !value.is_empty());
+        let jobs = jobs(self.jobs);
         let cache = match (&self.cache, variable("XDG_CACHE_HOME"), variable("HOME")) {
             (Some(dir), ..) => absolute(dir)?,
             (None, Some(dir), _) if Path::new(&dir).is_absolute() => {
@@ -199,7 +197,7 @@ impl Pack {
             }
         };
         let tmp = self.tmp.clone().or_else(|| variable("TMPDIR").map(PathBuf::from));
-        let authfile = self.authfile.clone().or_else(|| variable("REGISTRY_AUTH_FILE").map(PathBuf::from));
+        let authfile = authfile(self.authfile.as_ref());
         Ok(Options {
             target,
             tmp: absolute(tmp.as_deref().unwrap_or(Path::new("/var/tmp")))?,

@@ -5,9 +5,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::build_store::{Kind, SELINUX};
+use super::given::jobs;
 use super::output::Output;
 use super::{Common, NO, inside};
-use crate::engine::Engines;
 use crate::problem::{Problem, Severity};
 use crate::store::check::{self, Progress, Request};
 use crate::store::seal;
@@ -61,18 +61,8 @@ impl SealStore {
             let message = "a store is sealed in a file";
             return Err(Problem::new("output-exists", message, "give a file that ends in .squashfs").into());
         };
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let request = Request {
-            stores: vec![store.clone()],
-            listed: Vec::new(),
-            own: Vec::new(),
-            driver: "overlay".to_owned(),
-            engines: Engines::ALL,
-            deep: true,
-            layers: None,
-            jobs: self.jobs.map_or(processors, usize::from),
-            skip: Vec::new(),
-        };
+        let request =
+            Request { deep: true, jobs: jobs(self.jobs), ..Request::quick(vec![store.clone()], "overlay") };
         let report = check::check(&host.root, &request, &Progress::default());
         for finding in report.findings.iter().filter(|finding| finding.severity == Severity::Error) {
             let place = host.show(finding.place.as_ref().unwrap_or(&finding.store));

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
+use super::counted::{counted, found};
+use super::given::jobs;
 use super::output::{ErrorLine, Output};
 use super::progress::watched;
 use super::size::size;
@@ -77,8 +79,7 @@ impl VerifyImages {
         let list = List::must_read(&host.root, &dir)?;
         let entries = self.entries(&list)?;
         // This reads the limits of the process.
-        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-        let jobs = self.jobs.map_or_else(processors, usize::from);
+        let jobs = jobs(self.jobs);
         let progress = Progress::default();
         let survey = watched(output, &progress, || {
             embedded::survey(&host.root, &dir, &entries, None, Depth::Bytes, jobs, &progress)
@@ -197,20 +198,7 @@ fn effect(id: &str) -> &'static str {
 }
 
 fn summary(survey: &Survey, findings: &[Finding<'_>], all_looked: bool) -> String {
-    let counted = |count: usize, what: &str| match count {
-        1 => format!("1 {what}"),
-        _ => format!("{count} {what}s"),
-    };
-    let found: Vec<String> = [Severity::Error, Severity::Warning]
-        .into_iter()
-        .map(|severity| (findings.iter().filter(|one| one.severity == severity).count(), severity.name()))
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, name)| counted(count, name))
-        .collect();
-    let found = match (found.is_empty(), all_looked) {
-        (true, true) => "no problems".to_owned(),
-        (true, false) => "no problems in what could be looked at".to_owned(),
-        (false, _) => found.join(" and "),
-    };
+    let count = |severity: Severity| findings.iter().filter(|one| one.severity == severity).count();
+    let found = found(count(Severity::Error), count(Severity::Warning), all_looked);
     format!("{}, {}, {found}", counted(survey.images.len(), "image"), size(survey.stored))
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::given::read_file;
 use super::{Common, Generate, Output};
 use crate::cli::NO;
+use crate::cli::counted::tally;
 use crate::problem::{Place, Problem, Severity};
 use crate::provision::check::{Expected, Finding, check};
 use crate::provision::read::Format;
@@ -115,15 +116,5 @@ fn line<'a>(file: &Path, finding: &'a Finding) -> Line<'a> {
 }
 
 fn summary(file: &Path, errors: usize, warnings: usize) -> String {
-    let counted = |count: usize, what: &str| match count {
-        0 => None,
-        1 => Some(format!("1 {what}")),
-        _ => Some(format!("{count} {what}s")),
-    };
-    let counts: Vec<String> =
-        [counted(errors, "error"), counted(warnings, "warning")].into_iter().flatten().collect();
-    match counts.is_empty() {
-        true => format!("nothing found in `{}`", file.display()),
-        false => counts.join(" and "),
-    }
+    tally(errors, warnings).unwrap_or_else(|| format!("nothing found in `{}`", file.display()))
 }

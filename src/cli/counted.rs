@@ -1,0 +1,25 @@
+//! Numbers of things for people.
+
+/// `1 image`, `2 images`.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// `2 errors and 1 warning`; `None` if there is neither.
+pub(super) fn tally(errors: usize, warnings: usize) -> Option<String> {
+    let counts = [(errors, "error"), (warnings, "warning")];
+    let counts: Vec<String> = counts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| counted(count, what))
+        .collect();
+    (!counts.is_empty()).then(|| counts.join(" and "))
+}
+
+/// What a check found, or that it found nothing in what could be looked at.
+pub(super) fn found(errors: usize, warnings: usize, all_looked: bool) -> String {
+    tally(errors, warnings).unwrap_or_else(|| match all_looked {
+        true => "no problems".to_owned(),
+        false => "no problems in what could be looked at".to_owned(),
+    })
+}
