@@ -1,4 +1,4 @@
-//! Which engines a host has or may have.
+//! Which engines a host has.
 
 use std::io;
 
@@ -7,8 +7,7 @@ use super::installed::installed;
 use super::profile::Profile;
 use crate::host::Root;
 
-/// The engines that are there or may be: all where none is installed, since a host without
-/// any gets them later.
+/// The engines that are installed; none if there are none.
 ///
 /// # Errors
 /// If a program cannot be read.
@@ -21,8 +20,5 @@ pub fn present(root: &Root) -> io::Result<Engines> {
         }
         (profile, ..) => Engines::one(profile),
     };
-    Ok(match programs.iter().map(of).fold(Engines::NONE, Engines::or) {
-        Engines::NONE => Engines::ALL,
-        engines => engines,
-    })
+    Ok(programs.iter().map(of).fold(Engines::NONE, Engines::or))
 }
