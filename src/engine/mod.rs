@@ -10,6 +10,7 @@
 //! The rules are those of the library's types/options.go and
 //! pkg/configfile/parse.go; tests/real/hosts.rs compares them with real engines.
 
+mod build_info;
 mod crio;
 mod decode;
 mod engines;
@@ -27,7 +28,7 @@ mod view;
 pub use engines::Engines;
 pub use entry::{EntryHarm, entry_harm};
 pub use environment::Environment;
-pub use installed::{Program, installed, only_modern};
+pub use installed::{Program, installed, only_modern, present};
 pub use profile::Profile;
 pub use reading::{Failure, FileKind, Origin, ReadFile, Reading, Value};
 pub use settings::{Settings, VENDOR_FILE, driver_in_use, main_file};
