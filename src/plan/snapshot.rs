@@ -323,8 +323,8 @@ impl Host {
     fn essentials(&self) -> Essentials {
         let mut essentials = Essentials::default();
         let reading = self.reading(self.engines().list().next().unwrap_or(Profile::Podman5));
-        let graphroot = reading.graphroot.as_ref().map(|root| root.value.as_str()).unwrap_or_default();
-        let made = engine::driver_in_use(&self.root, Path::new(graphroot));
+        let graphroot = reading.graphroot.map(|root| root.value).or(essentials.graphroot.clone());
+        let made = engine::driver_in_use(&self.root, Path::new(&graphroot.unwrap_or_default()));
         let set = reading.driver.filter(|driver| driver.origin != Origin::Default);
         if let Some(driver) = made.or(set.map(|driver| driver.value)) {
             essentials.driver = driver;

@@ -4,7 +4,7 @@ use super::generations::planned;
 use super::snapshot::{Host, Snapshot};
 use super::{Note, Plan};
 use crate::engine::{Effect, Profile, Reason};
-use crate::judgement::{Identity, Reader, gather, sentence};
+use crate::judgement::{Identity, Reader, gather, names, sentence};
 use crate::problem::Problem;
 
 /// Verifies that no engine of anybody has a reason to stop after the plan that it does not
@@ -54,11 +54,11 @@ fn is_told(host: &Host, reason: &Reason, readers: &[Reader]) -> bool {
 
 /// A reason as an error of what would bring it.
 pub(super) fn refused(reason: &Reason, readers: &[Reader]) -> Problem {
-    Problem::new(
-        reason.id,
-        format!("{}: {}", reason.message, sentence(readers, reason.effect)),
-        reason.hint.clone(),
-    )
+    let message = match reason.effect {
+        Effect::Stops => format!("{}: {} would stop", reason.message, names(readers)),
+        effect => format!("{}: {}", reason.message, sentence(readers, effect)),
+    };
+    Problem::new(reason.id, message, reason.hint.clone())
 }
 
 fn warning(host: &Host, reason: &Reason, readers: &[Reader]) -> Note {

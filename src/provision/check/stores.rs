@@ -282,6 +282,13 @@ fn readings(files: &[PlatformFile], expected: &Expected, sink: &mut Sink) {
             let profile = reader.profile;
             let judgement = judged(world, files, &reader);
             let seen = &judgement.reading;
+            if let Some(failure) = judgement.stop()
+                && reader.identity == Identity::OrdinaryUser
+            {
+                let message = format!("{reader} stops on such a node: {}", failure.message);
+                sink.whole("users-stop", message, "normal users cannot run containers", &failure.hint);
+                continue;
+            }
             if let Some(failure) = judgement.stop() {
                 if !sink.has(&["conf-syntax", "conf-incomplete", "append-in-main", "engine-stops"]) {
                     let message = format!("{reader} stops on such a node: {}", failure.message);
