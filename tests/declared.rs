@@ -148,9 +148,14 @@ impl System {
     /// Makes a store that is there, or takes it away.
     fn make(&self, store: &str, there: bool) {
         if there {
-            std::fs::create_dir_all(self.path(store)).unwrap();
+            // As a store that everybody may read.
+            for part in ["images", "layers"] {
+                let dir = format!("{}/overlay-{part}", self.path(store).display());
+                std::fs::create_dir_all(&dir).unwrap();
+                std::fs::write(format!("{dir}/{part}.lock"), "").unwrap();
+            }
         } else {
-            let _ = std::fs::remove_dir(self.path(store));
+            let _ = std::fs::remove_dir_all(self.path(store));
         }
     }
 
@@ -208,7 +213,7 @@ impl System {
         let seen = |profile| {
             let reading = host.reading(profile);
             let stores = reading.paths().into_iter().map(clean).collect();
-            (profile, reading.failure.is_none().then_some(stores))
+            (profile, reading.failure().is_none().then_some(stores))
         };
         Profile::ALL.into_iter().map(seen).collect()
     }

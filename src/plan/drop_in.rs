@@ -6,7 +6,7 @@
 //! declaration's; "listed elsewhere too" if the whole list is here only for its
 //! order; nothing if an administrator added it. What the whole list leaves out is
 //! said in a comment as well, so that a store which somebody lists later is known
-//! from one that was taken off.
+//! from one that was taken off, and what normal users cannot use from both.
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +26,7 @@ const HEAD: &str = "# Written by storagectl, for engines that read drop-ins.\n";
 const ELSEWHERE: &str = "# listed elsewhere too";
 const LEFT_OUT: &str = "# taken off: ";
 const MISSING: &str = "# missing at boot: ";
+const CLOSED: &str = "# not for normal users: ";
 
 /// Whether a file may set the list: its text names the key.
 pub(super) fn names_list(file: &ReadFile) -> bool {
@@ -163,11 +164,13 @@ impl OwnDropIn {
     }
 
     /// What the file could hold, the least first: what it holds, nothing, what is
-    /// missing behind the others, everything.
+    /// missing behind the others, everything. What normal users cannot use (`closed`) is
+    /// named where it is left out.
     pub(super) fn candidates(
         &self,
         without: &[String],
         goal: &[String],
+        closed: &[String],
         change: &Change<'_>,
     ) -> Vec<Option<String>> {
         let items = self.items();
@@ -187,7 +190,11 @@ impl OwnDropIn {
         let missing_before = if change.comment.is_none() { self.missing() } else { Vec::new() };
         let out = without.iter().filter(|path| !goal.contains(path)).map(|path| {
             let comes_back = change.missing.contains(path) || missing_before.contains(path);
-            let prefix = if comes_back { MISSING } else { LEFT_OUT };
+            let prefix = match comes_back {
+                true => MISSING,
+                false if closed.contains(path) => CLOSED,
+                false => LEFT_OUT,
+            };
             format!("  {prefix}{}\n", quoted(path))
         });
         let as_is = change.comment.is_none()
@@ -196,7 +203,7 @@ impl OwnDropIn {
         // Nobody's entry is in it, and nothing is noted.
         let is_spent =
             items.iter().all(Item::is_elsewhere) && self.taken_off().is_empty() && self.missing().is_empty();
-        if change.comment.is_some() && is_spent {
+        if is_spent {
             candidates.push(None);
         }
         if as_is {

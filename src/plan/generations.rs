@@ -216,9 +216,10 @@ impl Served<'_> {
             theirs: &own.others(&before),
         };
         let mut goal = (self.change.wanted)(&seen)?;
+        let mut closed: Vec<String> = Vec::new();
         // What this user cannot use is left out, one after the other; nothing that was there is.
         loop {
-            let text = self.text_for(reader, &own, &without, &goal, &with_own)?;
+            let text = self.text_for(reader, &own, &without, (&goal, &closed), &with_own)?;
             let judged = reader.judge(&with_own(text.as_deref()));
             let useless = |path: &&String| {
                 !now.contains(path)
@@ -227,6 +228,7 @@ impl Served<'_> {
             match goal.iter().find(useless).cloned() {
                 Some(path) if reader.identity == Identity::OrdinaryUser => {
                     goal.retain(|other| *other != path);
+                    closed.push(path);
                 }
                 _ => {
                     plan.notes.extend(twice(&judged.reading));
@@ -242,10 +244,10 @@ impl Served<'_> {
         reader: &Reader,
         own: &OwnDropIn,
         without: &[String],
-        goal: &[String],
+        (goal, closed): (&[String], &[String]),
         with_own: &dyn Fn(Option<&str>) -> View<'v>,
     ) -> Result<Option<String>, Problem> {
-        for text in own.candidates(without, goal, self.change) {
+        for text in own.candidates(without, goal, closed, self.change) {
             let after = self.reading(with_own(text.as_deref()), &reader.environment, reader.profile);
             if after.failure().is_none() && cleaned(&after) == goal {
                 return Ok(text);

@@ -78,6 +78,7 @@ fn finish(
         present: Vec::new(),
         worlds: model.worlds.clone(),
         generations: model.generations,
+        podman6: model.podman6,
     };
     let old: Vec<String> =
         check(before, format, &expected).into_iter().map(|finding| finding.message).collect();

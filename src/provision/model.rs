@@ -55,6 +55,8 @@ pub struct Model {
     pub worlds: Vec<Vec<PlatformFile>>,
     /// The engines.
     pub generations: Generations,
+    /// Whether a node may have podman 6, which applies the system's files to normal users.
+    pub podman6: bool,
     /// Whether stores are labelled as the engines' own storage is.
     pub selinux: bool,
 }
@@ -71,6 +73,7 @@ impl Model {
             kept: preset.stores.iter().map(|store| (*store).to_owned()).collect(),
             worlds: preset.worlds(),
             generations: Generations::All,
+            podman6: preset.podman6,
             selinux: preset.selinux,
         }
     }

@@ -17,6 +17,9 @@ pub struct Preset {
     pub base: &'static str,
     /// The vendor's drop-ins of its newer versions, by path and text.
     drop_ins: &'static [(&'static str, &'static str)],
+    /// Whether a version of it has or may get podman 6, which applies the files of the system
+    /// to normal users.
+    pub podman6: bool,
     /// Whether SELinux is on.
     pub selinux: bool,
     /// Where the credentials for pulling are.
@@ -123,6 +126,7 @@ pub const PRESETS: &[Preset] = &[
         stores: &["/usr/ock/containers"],
         base: OCNE,
         drop_ins: &[],
+        podman6: false,
         selinux: false,
         authfile: None,
     },
@@ -132,6 +136,7 @@ pub const PRESETS: &[Preset] = &[
         stores: &["/usr/lib/containers/storage"],
         base: FEDORA,
         drop_ins: &[VENDOR_DROP_IN],
+        podman6: true,
         selinux: true,
         authfile: None,
     },
@@ -141,6 +146,7 @@ pub const PRESETS: &[Preset] = &[
         stores: &[],
         base: RHEL_9,
         drop_ins: &[],
+        podman6: false,
         selinux: true,
         authfile: None,
     },
@@ -150,6 +156,7 @@ pub const PRESETS: &[Preset] = &[
         stores: &["/usr/lib/containers/storage"],
         base: FEDORA,
         drop_ins: &[VENDOR_DROP_IN],
+        podman6: true,
         selinux: true,
         authfile: None,
     },
@@ -159,6 +166,7 @@ pub const PRESETS: &[Preset] = &[
         stores: &[],
         base: RHCOS,
         drop_ins: &[],
+        podman6: true,
         selinux: true,
         authfile: Some("/var/lib/kubelet/config.json"),
     },
@@ -168,6 +176,7 @@ pub const PRESETS: &[Preset] = &[
         stores: &["/usr/share/containers/storage"],
         base: IMAGE_BUILDER,
         drop_ins: &[],
+        podman6: true,
         selinux: true,
         authfile: None,
     },
@@ -177,6 +186,7 @@ pub const PRESETS: &[Preset] = &[
         stores: &[],
         base: "",
         drop_ins: &[],
+        podman6: true,
         selinux: false,
         authfile: None,
     },
@@ -186,6 +196,7 @@ pub const PRESETS: &[Preset] = &[
         stores: &[],
         base: "",
         drop_ins: &[],
+        podman6: true,
         selinux: false,
         authfile: None,
     },

@@ -52,6 +52,7 @@ pub(super) fn prove(text: &str, format: Format, layout: &Layout, model: &Model) 
         present: Vec::new(),
         worlds: model.worlds.clone(),
         generations: model.generations,
+        podman6: model.podman6,
     };
     match check(text, format, &expected).into_iter().next() {
         Some(finding) => Err(wrong(finding.message)),

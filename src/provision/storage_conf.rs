@@ -11,7 +11,7 @@ use crate::conf::{
     self, Document, EditError, Essentials, Fault, OWN_ROOTS, OWN_ROOTS_NAME, Position, StoreList,
     add_essentials, clean,
 };
-use crate::engine::{Cache, Engines, Environment, Profile, Reading, View};
+use crate::engine::{Cache, Engines, Environment, Profile, Reading, Reason, View};
 use crate::judgement::{Identity, Judgement, Reader, readers};
 use crate::problem::Problem;
 
@@ -71,9 +71,17 @@ impl Configuration {
     /// A [`Problem`] that says which engine does not.
     pub fn prove(&self, model: &Model) -> Result<(), Problem> {
         for world in &model.worlds {
-            for reader in node_readers(model.generations) {
+            for reader in node_readers(model.generations, model.podman6) {
                 let judgement = judged(world, &self.files, &reader);
-                if let Some(reason) = judgement.stop() {
+                // An engine that does not work with the base is none of such a node.
+                let base = (PathBuf::from(MAIN_FILE), model.base.clone());
+                let of_base = judged(world, &[base], &reader);
+                let is_new = |reason: &&Reason| {
+                    reader.identity == Identity::OrdinaryUser
+                        || !of_base.reasons.iter().any(|it| it.is_like(reason))
+                };
+                let stop = judgement.reading.failure().or(judgement.stop().filter(is_new));
+                if let Some(reason) = stop {
                     return Err(Problem::new(
                         "engine-stops",
                         format!("{reader} would stop on such a node: {}", reason.message),
@@ -108,10 +116,13 @@ pub(super) fn profiles(generations: Generations) -> impl Iterator<Item = Profile
     })
 }
 
-/// Who reads a node: the engines of a generation, for root and for normal users.
-pub(super) fn node_readers(generations: Generations) -> Vec<Reader> {
+/// Who reads a node: the engines of a generation, for root, and for normal users where it may
+/// have podman 6.
+pub(super) fn node_readers(generations: Generations, podman6: bool) -> Vec<Reader> {
     let engines = Engines::which(|profile| profiles(generations).any(|other| other == profile));
-    readers(engines, &Environment::new(0, []))
+    let mut readers = readers(engines, &Environment::new(0, []));
+    readers.retain(|reader| podman6 || reader.identity != Identity::OrdinaryUser);
+    readers
 }
 
 /// What an engine does on a node with these files.

@@ -124,6 +124,7 @@ proptest! {
             present: Vec::new(),
             worlds: request.model.worlds.clone(),
             generations: request.model.generations,
+            podman6: request.model.podman6,
         };
         let findings = check(&written.text, read.format, &expected);
         prop_assert!(findings.is_empty(), "{findings:?}\n{}", written.text);

@@ -67,7 +67,7 @@ proptest! {
         let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
         let made = lines.iter().filter_map(|line| line.strip_prefix("d ")?.strip_suffix(" 0750 root root -"));
         prop_assert_eq!(made.map(meant).collect::<Vec<_>>(), &paths[..]);
-        let argument = lines.last().unwrap().split_once(" 0644 root root - ").unwrap().1;
+        let argument = lines.iter().find(|line| line.contains("/storage.conf ")).unwrap().split_once(" 0644 root root - ").unwrap().1;
         prop_assert_eq!(meant(argument), main);
 
         let document = Document::parse(&written(Simple::CloudConfig)).unwrap();

@@ -55,6 +55,8 @@ impl Generate {
             kept: model.kept,
             worlds: model.worlds,
             generations: model.generations,
+            // What somebody else's nodes run, only they know.
+            podman6: false,
         };
         run(file, &text, format, &expected, output)
     }

@@ -48,6 +48,8 @@ pub struct Expected {
     pub worlds: Vec<Vec<PlatformFile>>,
     /// The engines.
     pub generations: Generations,
+    /// Whether a node may have podman 6, which applies the system's files to normal users.
+    pub podman6: bool,
 }
 
 impl Expected {
@@ -60,6 +62,7 @@ impl Expected {
             present: Vec::new(),
             worlds: preset.worlds(),
             generations: Generations::All,
+            podman6: false,
         }
     }
 }

@@ -8,7 +8,7 @@ use super::finding::{Expected, Sink};
 use super::units::{mentions, settings};
 use crate::conf::{self, StoreList, clean};
 use crate::engine::Profile;
-use crate::judgement::Identity;
+use crate::judgement::{Identity, Judgement, Reader};
 use crate::provision::document::Node;
 use crate::provision::model::{MAIN_FILE, PlatformFile};
 use crate::provision::read::{Config, Content, Read};
@@ -278,18 +278,25 @@ fn readings(files: &[PlatformFile], expected: &Expected, sink: &mut Sink) {
     // CRI-O's own options are for it alone.
     let own_options = files.iter().any(|(path, _)| path.starts_with("/etc/crio"));
     for world in &expected.worlds {
-        for reader in node_readers(expected.generations) {
+        let judged: Vec<(Reader, Judgement)> = node_readers(expected.generations, expected.podman6)
+            .into_iter()
+            .map(|reader| (reader.clone(), judged(world, files, &reader)))
+            .collect();
+        let is_of_users = |reader: &Reader| reader.identity == Identity::OrdinaryUser;
+        // Which engines a node has, only its owner knows: what one of them alone does not take
+        // beyond what all read is no mistake.
+        let all_stop = judged.iter().all(|(reader, it)| is_of_users(reader) || it.stops());
+        for (reader, judgement) in &judged {
             let profile = reader.profile;
-            let judgement = judged(world, files, &reader);
             let seen = &judgement.reading;
-            if let Some(failure) = judgement.stop()
-                && reader.identity == Identity::OrdinaryUser
-            {
+            let stop = judgement.stop().filter(|_| all_stop || is_of_users(reader));
+            let stop = seen.failure().or(stop);
+            if let Some(failure) = stop.filter(|_| is_of_users(reader)) {
                 let message = format!("{reader} stops on such a node: {}", failure.message);
                 sink.whole("users-stop", message, "normal users cannot run containers", &failure.hint);
                 continue;
             }
-            if let Some(failure) = judgement.stop() {
+            if let Some(failure) = stop {
                 if !sink.has(&["conf-syntax", "conf-incomplete", "append-in-main", "engine-stops"]) {
                     let message = format!("{reader} stops on such a node: {}", failure.message);
                     sink.whole(
