@@ -217,6 +217,15 @@ pub fn is_table(name: &str) -> bool {
     })
 }
 
+/// Whether `name` is such a table to the library of this version.
+pub fn is_table_of(name: &str, version: u16) -> bool {
+    let name = name.to_ascii_lowercase();
+    let below = |table: &str| {
+        table == name || table.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.'))
+    };
+    KEYS.iter().any(|key| below(key.table) && key.is_known_to(version))
+}
+
 /// Whether engines decode this table as a map of strings, in which every key is welcome.
 pub fn is_map(name: &str) -> bool {
     name.eq_ignore_ascii_case(PULL)

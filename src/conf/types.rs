@@ -20,7 +20,7 @@ pub fn type_fault(leaf: &LeafAt, version: u16) -> Option<Fault> {
         let message = format!("`{name}` must be {wanted}, but is {}", article(leaf.value.kind()));
         fault("wrong-type", message, HINT, &leaf.span)
     };
-    if schema::is_table(name) {
+    if schema::is_table_of(name, version) {
         // For a map, anything else is as good as nothing (`unifyMap`).
         return if schema::is_map(name) { None } else { wrong("a table") };
     }
@@ -44,33 +44,36 @@ pub fn type_fault(leaf: &LeafAt, version: u16) -> Option<Fault> {
         (Kind::Integer, Leaf::Integer(_)) => {
             fault("wrong-type", format!("`{name}` must be between 0 and 4294967295"), HINT, &leaf.span)
         }
-        (Kind::Strings, Leaf::Array(items)) => items.iter().enumerate().find_map(|(index, item)| {
-            let span = leaf.items.get(index).unwrap_or(&leaf.span);
-            match item {
-                Leaf::String(_) => None,
-                Leaf::Table(_) if version < schema::MODERN => fault(
-                    "append-in-main",
-                    format!("`{key}` has an attribute in a file that legacy engines read"),
-                    "remove it: a main file has nothing to append to",
-                    span,
-                ),
-                Leaf::Table(pairs) => {
-                    let message = pairs.iter().find_map(|(key, value)| match (key.as_str(), value) {
-                        ("append", Leaf::Boolean(_)) => None,
-                        ("append", _) => {
-                            Some("`append` must be `true` or `false`, without quotes".to_owned())
-                        }
-                        _ => Some(format!("no engine knows the attribute `{key}`")),
-                    })?;
-                    fault("bad-attribute", message, "write `{append=true}` or `{append=false}`", span)
+        // What stands in headers is an array of tables and nothing else (`[[…]]`).
+        (Kind::Strings, Leaf::Array(items)) if leaf.items.len() == items.len() => {
+            items.iter().enumerate().find_map(|(index, item)| {
+                let span = leaf.items.get(index).unwrap_or(&leaf.span);
+                match item {
+                    Leaf::String(_) => None,
+                    Leaf::Table(_) if version < schema::MODERN => fault(
+                        "append-in-main",
+                        format!("`{key}` has an attribute in a file that legacy engines read"),
+                        "remove it: a main file has nothing to append to",
+                        span,
+                    ),
+                    Leaf::Table(pairs) => {
+                        let message = pairs.iter().find_map(|(key, value)| match (key.as_str(), value) {
+                            ("append", Leaf::Boolean(_)) => None,
+                            ("append", _) => {
+                                Some("`append` must be `true` or `false`, without quotes".to_owned())
+                            }
+                            _ => Some(format!("no engine knows the attribute `{key}`")),
+                        })?;
+                        fault("bad-attribute", message, "write `{append=true}` or `{append=false}`", span)
+                    }
+                    other => {
+                        let what = article(other.kind());
+                        let message = format!("`{name}` must be an array of strings, but one item is {what}");
+                        fault("wrong-type", message, HINT, span)
+                    }
                 }
-                other => {
-                    let what = article(other.kind());
-                    let message = format!("`{name}` must be an array of strings, but one item is {what}");
-                    fault("wrong-type", message, HINT, span)
-                }
-            }
-        }),
+            })
+        }
         _ => wrong(known.kind.describe()),
     }
 }

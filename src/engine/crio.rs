@@ -92,6 +92,30 @@ fn merge(path: &std::path::Path, doc: &Document, reading: &mut Reading) {
                 }
                 continue;
             }
+            "crio.runtime.additional_artifact_stores" => {
+                // `ValidateRuntimeConfig` in pkg/config/config.go: an entry is absolute; whether
+                // it is there is not looked at.
+                let strings = match &leaf.value {
+                    Leaf::Array(items) => items.iter().map(Some).collect(),
+                    _ => vec![None],
+                };
+                for (index, item) in strings.into_iter().enumerate() {
+                    let span = leaf.items.get(index).unwrap_or(&leaf.span).clone();
+                    let site = Site::of(path, doc.text(), span);
+                    match item {
+                        Some(Leaf::String(entry)) if entry.starts_with('/') => {}
+                        Some(Leaf::String(entry)) => {
+                            let message = format!("the artifact store `{entry}` is not an absolute path");
+                            let hint = "write the absolute path, or remove it";
+                            reading
+                                .reasons
+                                .push(Reason::stops("artifact-store", message, hint).at(Some(site)));
+                        }
+                        _ => reading.reasons.push(wrong("an array of strings").at(Some(site))),
+                    }
+                }
+                continue;
+            }
             "crio.storage_driver" => &mut reading.driver,
             "crio.root" => &mut reading.graphroot,
             "crio.runroot" => &mut reading.runroot,

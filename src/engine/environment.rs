@@ -104,23 +104,25 @@ impl Environment {
     }
 
     /// Expands `$UID` and other variables, as the library's `expandEnvPath` does
-    /// with graphroot and runroot (and with nothing else).
+    /// with graphroot and runroot (and with nothing else): Go's `os.Expand`, which knows the
+    /// shell's names of one character and eats what is malformed.
     pub(super) fn expand(&self, path: &str) -> String {
+        let special = |letter: char| "*#$@!?-0123456789".contains(letter);
         let mut out = String::new();
         let path = path.replace("$UID", &self.uid.to_string());
         let mut rest = path.as_str();
         while let Some(at) = rest.find('$') {
             out.push_str(&rest[..at]);
             let behind = &rest[at + 1..];
-            let (name, length) = match behind.strip_prefix('{') {
-                Some(braced) => match braced.find('}') {
-                    Some(end) => (&braced[..end], end + 2),
+            let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+            let (name, length) = match behind.chars().next() {
+                Some('{') => match behind[1..].find('}') {
+                    Some(end) => (&behind[1..=end], end + 2),
                     None => ("", 1),
                 },
-                None => {
-                    let end = behind
-                        .find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
-                        .unwrap_or(behind.len());
+                Some(letter) if special(letter) => (&behind[..1], 1),
+                _ => {
+                    let end = behind.find(|letter| !plain(letter)).unwrap_or(behind.len());
                     (&behind[..end], end)
                 }
             };
@@ -147,6 +149,9 @@ mod tests {
             ("/run/$UID", "/run/7"),
             ("/a/$NONE/b", "/a//b"),
             ("/a/$/b", "/a/$/b"),
+            ("/a/$*b", "/a/b"),
+            ("/a/${b", "/a/b"),
+            ("/a/${}b", "/a/b"),
         ] {
             assert_eq!(environment.expand(path), expanded, "{path}");
         }

@@ -31,13 +31,15 @@ pub struct Program {
     /// Whether it is an engine that was built without modules, and not a script or
     /// another program, which may start any.
     is_silent: bool,
+    /// Whether all of it was read and it knows no drop-ins.
+    is_legacy: bool,
 }
 
 impl Program {
     /// What the lines about its modules say.
     fn of(name: &'static str, path: PathBuf, lines: &[u8], is_go: bool) -> Self {
         let is_silent = is_go && !split(lines).any(|line| line.starts_with(b"dep\t"));
-        Self { name, path, version: own_version(lines), library: library(lines), is_silent }
+        Self { name, path, version: own_version(lines), library: library(lines), is_silent, is_legacy: false }
     }
 
     /// Whether it says which generation it is of.
@@ -60,9 +62,10 @@ impl Program {
     /// What it may be. An engine that was built without modules says nothing, and what is
     /// not an engine starts what it likes. Its version does not say it either: the library of
     /// podman 6 came to podman 5.8 in a distribution.
-    fn candidates(&self) -> Engines {
+    pub fn candidates(&self) -> Engines {
         match self.library {
             Some(_) => Engines::one(self.profile()),
+            None if self.is_legacy => Engines::OLDER_TOML,
             None if self.is_silent && self.name == "crio" => Engines::one(Profile::Crio),
             None => unknown(self.name),
         }
@@ -98,6 +101,7 @@ pub fn installed(root: &Root) -> io::Result<Vec<Program>> {
         let bytes = root.read(&program.path)?.map(|(bytes, _)| bytes).unwrap_or_default();
         let is_modern = memchr::memmem::find(&bytes, b"storage/pkg/configfile").is_some();
         program.library = is_modern.then_some(MODERN);
+        program.is_legacy = !is_modern && program.name != "crio";
     }
     Ok(found)
 }

@@ -7,7 +7,7 @@ use super::environment::Environment;
 use super::modern::bytes_of;
 use super::options;
 use super::profile::Profile;
-use super::reading::{FileKind, ReadFile, Reading, Value};
+use super::reading::{FileKind, Origin, ReadFile, Reading, Value};
 use super::reason::{Effect, Reason, Site};
 use super::settings::VENDOR_FILE;
 use super::view::View;
@@ -143,10 +143,14 @@ fn rootless_options(environment: &Environment, reading: &mut Reading) {
     reading.graphroot = None;
     reading.runroot = None;
     reading.imagestore = None;
-    let variable = environment.filled("STORAGE_DRIVER").is_some();
-    reading.driver = reading.driver.take().filter(|driver| {
-        variable || matches!(driver.value.as_str(), "btrfs" | "overlay" | "overlay2" | "vfs")
-    });
+    // The variable counts after the filter of drivers that are for users.
+    let variable = environment.filled("STORAGE_DRIVER");
+    let named = |name: &str| Value {
+        value: if name == "overlay2" { "overlay" } else { name }.to_owned(),
+        origin: Origin::Environment("STORAGE_DRIVER"),
+    };
+    let for_users = |driver: &Value<String>| matches!(driver.value.as_str(), "btrfs" | "overlay" | "vfs");
+    reading.driver = variable.map(named).or_else(|| reading.driver.take().filter(for_users));
     let is_overlay = reading.driver.as_ref().is_some_and(|driver| driver.value == "overlay");
     let kept = std::mem::take(&mut reading.options);
     let chown = |option: &super::DriverOption| format!("{}={}", option.key, option.value.value);

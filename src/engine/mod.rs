@@ -10,6 +10,7 @@
 //! The rules are those of the library's types/options.go and
 //! pkg/configfile/parse.go; tests/real/hosts.rs compares them with real engines.
 
+mod access;
 mod build_info;
 mod crio;
 mod decode;
@@ -25,6 +26,7 @@ mod reason;
 mod settings;
 mod view;
 
+pub use access::Found;
 pub use engines::Engines;
 pub use environment::Environment;
 pub use installed::{Program, installed, present};
@@ -37,6 +39,7 @@ pub use view::{Cache, View};
 /// Reads a host as the engine of `profile` does. What is wrong with it is told in the
 /// reading, all of it and not only what an engine meets first.
 pub fn read(view: &View<'_>, environment: &Environment, profile: Profile) -> Reading {
+    let view = &view.seen_by(environment);
     let mut reading = Reading::new(profile);
     match profile {
         Profile::Podman6 => modern::read(view, environment, &mut reading),

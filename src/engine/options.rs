@@ -3,12 +3,14 @@
 
 use std::path::Path;
 
+use super::access::Found;
 use super::environment::Environment;
 use super::profile::Profile;
 use super::reading::{DriverOption, Origin, Reading, Value};
 use super::reason::Reason;
 use super::view::View;
 use crate::conf::{Essentials, Leaf, clean_path, schema};
+use crate::problem::words;
 
 /// Takes driver, directories and options from what has been set (`ReloadConfigurationFile`
 /// and `LoadStoreOptions` in types/options.go).
@@ -177,10 +179,8 @@ pub(super) fn add_storage_opts(options: &str, reading: &mut Reading) {
 /// Adds an option such as `overlay.imagestore=/a` (`ParseKeyValueOpt` in
 /// pkg/parsers/parsers.go).
 pub(super) fn add_option(option: &str, origin: Origin, set_by: &str, reading: &mut Reading) {
-    let Some((key, value)) = option.split_once('=') else {
-        let reason = Reason::other(format!("unable to parse key/value option: {option}"));
-        return reading.reasons.push(reason.at(origin.site().cloned()));
-    };
+    // What is no such pair the driver refuses: it has no key then.
+    let (key, value) = option.split_once('=').unwrap_or(("", option));
     reading.options.push(DriverOption {
         key: key.trim().to_owned(),
         value: Value { value: value.trim().to_owned(), origin },
@@ -210,12 +210,44 @@ pub(super) fn default_roots(
         reading.reasons.push(Reason::other("the user has no home directory"));
         "/".to_owned()
     });
-    let mut runtime = environment.runtime_dir();
-    if environment.filled("XDG_RUNTIME_DIR").is_some() && !view.exists(Path::new(&runtime)).unwrap_or(false) {
-        if reading.profile != Profile::Podman4 {
-            reading.reasons.push(Reason::other(format!("lstat {runtime}: no such file or directory")));
-        }
-        runtime = format!("/run/user/{}", environment.uid);
+    let runtime = match environment.filled("XDG_RUNTIME_DIR") {
+        None => environment.runtime_dir(),
+        Some(dir) => match view.exists(Path::new(dir)) {
+            Ok(true) => dir.to_owned(),
+            _ if reading.profile == Profile::Podman4 => {
+                let usual = format!("/run/user/{}", environment.uid);
+                let is_own = |stat: &crate::host::Stat| stat.uid == environment.uid;
+                match view.find(Path::new(&usual)) {
+                    Found::Thing(stat) if is_own(&stat) => usual,
+                    _ => {
+                        let tmp = environment.filled("TMPDIR").unwrap_or("/tmp");
+                        // It has the name to itself.
+                        let runroot = format!("{tmp}/containers-user-{}", environment.uid);
+                        return (format!("{data}/containers/storage"), runroot);
+                    }
+                }
+            }
+            missing => {
+                let why = missing
+                    .err()
+                    .map_or_else(|| "no such file or directory".to_owned(), |error| words(&error));
+                reading.reasons.push(Reason::other(format!("lstat {dir}: {why}")));
+                dir.to_owned()
+            }
+        },
+    };
+    // podman 5 makes it while it reads, whatever it is told later.
+    let runroot = format!("{runtime}/containers");
+    let made =
+        environment.filled("XDG_RUNTIME_DIR").is_some() && view.exists(Path::new(&runtime)).unwrap_or(false);
+    if made
+        && !reading.profile.is_modern()
+        && matches!(view.find(Path::new(&runroot)), Found::Nothing)
+        && !view.may_create(Path::new(&runroot))
+        && view.root().is_some()
+    {
+        let message = format!("unable to make rootless runtime: `{runroot}` cannot be created");
+        reading.reasons.push(Reason::other(message));
     }
     (format!("{data}/containers/storage"), format!("{runtime}/containers"))
 }
@@ -239,9 +271,16 @@ pub(super) fn finish(view: &View<'_>, environment: &Environment, reading: &mut R
         .at(images.origin.site().cloned());
         reading.reasons.push(reason);
     }
+    let driver = reading.driver.as_ref().map_or("overlay", |driver| driver.value.as_str());
+    let modern = reading.profile.is_modern();
     let stores = reading.options.iter().filter(|option| {
+        // The modern generation passes over what is for another driver.
+        let of = option.key.split_once('.').map_or("", |(of, _)| of).to_ascii_lowercase();
+        let other =
+            modern && !["", driver].contains(&of.as_str()) && !(of == "overlay2" && driver == "overlay");
         matches!(option.name().as_str(), "imagestore" | "additionalimagestore")
             && !option.value.value.is_empty()
+            && !other
     });
     reading.stores = stores.map(|option| option.value.clone()).collect();
 }

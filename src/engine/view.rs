@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::access::{Access, Found};
 use super::environment::Environment;
 use crate::conf::{Document, Fault};
 use crate::host::{Kind, Root, Stat};
@@ -18,6 +19,9 @@ pub struct Cache {
     documents: RefCell<BTreeMap<(String, bool), Rc<Document>>>,
     files: RefCell<BTreeMap<PathBuf, Option<Vec<u8>>>>,
     directories: RefCell<BTreeMap<PathBuf, Vec<String>>>,
+    /// What is wrong with the way to what is in a directory, for root and for users: one of
+    /// the latter is asked about in one process.
+    ways: RefCell<BTreeMap<(PathBuf, bool), Option<io::ErrorKind>>>,
 }
 
 impl Cache {
@@ -25,6 +29,7 @@ impl Cache {
     pub fn forget_files(&self) {
         self.files.borrow_mut().clear();
         self.directories.borrow_mut().clear();
+        self.ways.borrow_mut().clear();
     }
 
     /// Keeps a document whose text is going to be read.
@@ -67,17 +72,32 @@ pub struct View<'a> {
     planned: BTreeMap<PathBuf, Option<String>>,
     expected: Vec<String>,
     vendor_only: bool,
+    access: Rc<Access>,
 }
 
 impl<'a> View<'a> {
     /// The files as they are.
     pub fn of(root: &'a Root, cache: &'a Cache) -> Self {
-        Self { root: Some(root), cache, planned: BTreeMap::new(), expected: Vec::new(), vendor_only: false }
+        Self {
+            root: Some(root),
+            cache,
+            planned: BTreeMap::new(),
+            expected: Vec::new(),
+            vendor_only: false,
+            access: Rc::default(),
+        }
     }
 
     /// A host that has no file but those that are planned.
     pub fn of_nothing(cache: &'a Cache) -> Self {
-        Self { root: None, cache, planned: BTreeMap::new(), expected: Vec::new(), vendor_only: false }
+        Self {
+            root: None,
+            cache,
+            planned: BTreeMap::new(),
+            expected: Vec::new(),
+            vendor_only: false,
+            access: Rc::default(),
+        }
     }
 
     /// The administrator's directory: /etc, or /usr/etc in an ostree tree without it.
@@ -90,6 +110,78 @@ impl<'a> View<'a> {
     pub fn with(mut self, path: PathBuf, text: Option<String>) -> Self {
         self.planned.insert(path, text);
         self
+    }
+
+    /// The same as this user finds it, who may not read everything.
+    pub fn seen_by(&self, environment: &Environment) -> Self {
+        Self { access: Rc::new(Access::new(self.root, environment)), ..self.clone() }
+    }
+
+    /// Whether what a user may is limited by modes: this is not root's view.
+    pub fn is_limited(&self) -> bool {
+        self.access.is_limited()
+    }
+
+    /// What the user finds at a path, plans apart, symlinks followed. Of a host that does not
+    /// exist yet, nothing.
+    pub fn find(&self, path: &Path) -> Found {
+        self.root.map_or(Found::Nothing, |root| self.access.find(root, path))
+    }
+
+    /// Whether the user may search a directory.
+    pub fn may_search(&self, path: &Path, stat: &Stat) -> bool {
+        self.root.is_none_or(|root| self.access.may_search(root, path, stat))
+    }
+
+    /// Whether the user may read a file, or the names in a directory.
+    pub fn may_read(&self, path: &Path, stat: &Stat) -> bool {
+        self.root.is_none_or(|root| self.access.may_read(root, path, stat))
+    }
+
+    /// Whether the user may create something in a directory.
+    pub fn may_create_in(&self, path: &Path, stat: &Stat) -> bool {
+        self.root.is_none_or(|root| self.access.may_create_in(root, path, stat))
+    }
+
+    /// Whether the user may create `path`, or what is missing above it.
+    pub fn may_create(&self, path: &Path) -> bool {
+        for here in path.ancestors().skip(1) {
+            match self.find(here) {
+                Found::Thing(stat) => return self.may_create_in(here, &stat),
+                Found::Closed(_) => return false,
+                Found::Nothing => {}
+            }
+        }
+        // Of a host that is not there yet, what is above is root's.
+        !self.is_limited()
+    }
+
+    /// The way to a path, and what stands there. That there is nothing because something on
+    /// the way is no directory, is another thing to engines than that there is nothing.
+    ///
+    /// # Errors
+    /// What the user's engine would be told.
+    fn look(&self, path: &Path) -> io::Result<Option<Stat>> {
+        let Some(root) = self.root else {
+            return Ok(None);
+        };
+        let stat = root.stat(path)?;
+        if stat.is_none() || self.is_limited() {
+            let dir = (path.parent().unwrap_or(path).to_owned(), self.access.is_limited());
+            let known = self.cache.ways.borrow().get(&dir).copied();
+            let kind = match known {
+                Some(kind) => kind,
+                None => {
+                    let kind = self.access.way(root, path).err().map(|error| error.kind());
+                    self.cache.ways.borrow_mut().insert(dir, kind);
+                    kind
+                }
+            };
+            if let Some(kind) = kind {
+                return Err(kind.into());
+            }
+        }
+        Ok(stat)
     }
 
     /// The host as the vendor ships it: without what is the administrator's.
@@ -136,28 +228,38 @@ impl<'a> View<'a> {
         if self.is_hidden(path) {
             return Ok(None);
         }
+        if !self.is_limited()
+            && let Some(bytes) = self.cache.files.borrow().get(path)
+        {
+            return Ok(bytes.clone());
+        }
+        let stat = self.look(path)?;
+        let (Some(root), Some(stat)) = (self.root, stat) else {
+            self.cache.files.borrow_mut().insert(path.to_owned(), None);
+            return Ok(None);
+        };
+        if !self.may_read(path, &stat) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         if let Some(bytes) = self.cache.files.borrow().get(path) {
             return Ok(bytes.clone());
         }
-        let Some(root) = self.root else {
-            return Ok(None);
-        };
-        let bytes = match root.read(path) {
-            Err(_) if root.stat(path)?.is_some_and(|stat| stat.kind == Kind::Other) => Some(Vec::new()),
-            read => read?.map(|(bytes, _)| bytes),
+        let bytes = match stat.kind {
+            Kind::Other => Some(Vec::new()),
+            _ => root.read(path)?.map(|(bytes, _)| bytes),
         };
         self.cache.files.borrow_mut().insert(path.to_owned(), bytes.clone());
         Ok(bytes)
     }
 
-    /// What `path` is, plans apart, symlinks followed; `None` if there is nothing.
-    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        self.root.map_or(Ok(None), |root| root.stat(path))
+    /// The text of a file that is there and may be read.
+    pub fn text(&self, path: &Path) -> Option<String> {
+        Some(String::from_utf8_lossy(&self.read(path).ok()??).into_owned())
     }
 
     /// `path` without symlinks, if it exists.
     pub(super) fn real_path(&self, path: &Path) -> Option<PathBuf> {
-        self.stat(path).ok()??;
+        self.look(path).ok()??;
         Some(self.root?.resolve(path).ok()?.path)
     }
 
@@ -177,7 +279,11 @@ impl<'a> View<'a> {
 
     /// The names in a directory; none if it cannot be read.
     pub(super) fn entries(&self, dir: &Path) -> Vec<String> {
-        let names = self.root.and_then(|root| root.list(dir).ok().flatten()).unwrap_or_default();
+        let may = |root: &&Root| match self.find(dir) {
+            Found::Thing(stat) => self.access.may_read(root, dir, &stat),
+            Found::Nothing | Found::Closed(_) => false,
+        };
+        let names = self.root.filter(may).and_then(|root| root.list(dir).ok().flatten()).unwrap_or_default();
         names.into_iter().filter_map(|name| name.into_string().ok()).collect()
     }
 
@@ -214,9 +320,9 @@ impl<'a> View<'a> {
         match self.planned.get(path) {
             Some(planned) => Ok(planned.is_some()),
             None if self.is_hidden(path) => Ok(false),
-            None => match self.cache.files.borrow().get(path) {
+            None => match self.cache.files.borrow().get(path).filter(|_| !self.is_limited()) {
                 Some(bytes) => Ok(bytes.is_some()),
-                None => Ok(self.stat(path)?.is_some()),
+                None => Ok(self.look(path)?.is_some()),
             },
         }
     }
@@ -237,15 +343,20 @@ impl<'a> View<'a> {
         if self.is_hidden(dir) {
             return Ok(Vec::new());
         }
-        if let Some(names) = self.cache.directories.borrow().get(dir) {
-            return Ok(names.clone());
-        }
         let mut names = Vec::new();
         let Some(root) = self.root else {
             return Ok(names);
         };
-        if root.stat(dir)?.is_some_and(|stat| stat.kind != Kind::Directory) {
-            return Err(io::ErrorKind::NotADirectory.into());
+        match self.look(dir)? {
+            None => return Ok(names),
+            Some(stat) if stat.kind != Kind::Directory => return Err(io::ErrorKind::NotADirectory.into()),
+            Some(stat) if !self.may_read(dir, &stat) || !self.may_search(dir, &stat) => {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
+            Some(_) => {}
+        }
+        if let Some(names) = self.cache.directories.borrow().get(dir) {
+            return Ok(names.clone());
         }
         for name in root.list(dir)?.unwrap_or_default() {
             let path = dir.join(&name);

@@ -40,9 +40,16 @@ pub fn is_booted() -> bool {
 /// The version that a program of this host prints for `--version`.
 pub fn printed_version(program: &Path) -> Option<String> {
     let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
+    // podman 4 prints errors of the configuration there, too, and what it says then is none.
     let text = String::from_utf8(output.stdout).ok()?;
-    let is_version = |word: &&str| word.starts_with(|letter: char| letter.is_ascii_digit());
-    text.lines().next()?.split_whitespace().find(is_version).map(str::to_owned)
+    let is_version = |word: &&str| {
+        let mut parts = word.split('.');
+        let digits =
+            |part: Option<&str>| part.is_some_and(|it| it.starts_with(|it: char| it.is_ascii_digit()));
+        digits(parts.next()) && digits(parts.next())
+    };
+    let after = text.lines().find_map(|line| line.split_once(" version ").map(|(_, after)| after))?;
+    after.split_whitespace().next().filter(is_version).map(str::to_owned)
 }
 
 /// Restarts CRI-O if it runs, as `systemctl try-restart crio.service` does.

@@ -7,10 +7,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::access::Found;
 use super::{Case, shown};
 use crate::conf::clean;
-use crate::engine::{Effect, Profile, Reason, Value};
+use crate::engine::{Effect, Found, Profile, Reason, Value};
 use crate::problem::words;
 use crate::store::{Scope, content_harms, driver_of};
 
@@ -41,7 +40,7 @@ pub(super) fn check(case: &Case<'_>, entry: &Value<String>, reasons: &mut Vec<Re
         let message = format!("the store `{}` cannot be opened: {}", shown(case.view, store), harm.message);
         reasons.push(about(Reason::stops(harm.id, message, harm.hint.clone()).with(effect)));
     }
-    if case.access.is_limited() && reasons.len() == before {
+    if case.view.is_limited() && reasons.len() == before {
         reasons.extend(closed(case, store).map(about));
     }
     if reasons.len() > before {
@@ -118,7 +117,7 @@ enum Need {
 
 impl Need {
     fn is_met(&self, case: &Case<'_>, path: &Path) -> bool {
-        let access = &case.access;
+        let access = case.view;
         match (access.find(path), self) {
             (Found::Closed(_), _) => false,
             (Found::Thing(stat), Self::Search | Self::Make) => access.may_search(path, &stat),

@@ -12,7 +12,6 @@
 //! tests/real/compare holds the first two against the engines' own code on generated hosts,
 //! tests/real/judged the third.
 
-mod access;
 mod content;
 mod go;
 mod options;
@@ -24,8 +23,6 @@ use std::path::Path;
 
 use crate::engine::{self, DriverOption, Effect, Environment, Origin, Profile, Reading, Reason, Value, View};
 use crate::host::Root;
-use access::Access;
-
 pub use reader::{Identity, Reader, gather, names, readers, sentence};
 
 /// How well an engine works.
@@ -83,8 +80,7 @@ struct Case<'a> {
     reading: &'a Reading,
     /// The driver that the engine uses.
     driver: &'a str,
-    /// What this user may do.
-    access: Access<'a>,
+    environment: &'a Environment,
 }
 
 impl Case<'_> {
@@ -99,10 +95,11 @@ impl Case<'_> {
 
 /// What the engine of `profile` does on this host for the user of `environment`.
 pub fn judge(view: &View<'_>, environment: &Environment, profile: Profile) -> Judgement {
+    let view = &view.seen_by(environment);
     let reading = engine::read(view, environment, profile);
     let mut reasons = reading.reasons.clone();
     let driver = roots::driver(view, &reading);
-    let case = Case { view, reading: &reading, driver: &driver, access: Access::new(view, environment) };
+    let case = Case { view, reading: &reading, driver: &driver, environment };
     options::check(&case, &mut reasons);
     stores::check(&case, &mut reasons);
     roots::check(&case, &mut reasons);
@@ -111,6 +108,7 @@ pub fn judge(view: &View<'_>, environment: &Environment, profile: Profile) -> Ju
 
 /// What would be wrong with the store at `path`, cleaned, if it were listed.
 pub fn judge_store(view: &View<'_>, environment: &Environment, profile: Profile, path: &str) -> Vec<Reason> {
+    let view = &view.seen_by(environment);
     let mut reading = engine::read(view, environment, profile);
     let driver = roots::driver(view, &reading);
     let key = if profile.is_modern() { "imagestore".to_owned() } else { format!("{driver}.imagestore") };
@@ -118,7 +116,7 @@ pub fn judge_store(view: &View<'_>, environment: &Environment, profile: Profile,
     reading.stores = vec![value.clone()];
     reading.options =
         vec![DriverOption { key, value, set_by: "storage.options.additionalimagestores".to_owned() }];
-    let case = Case { view, reading: &reading, driver: &driver, access: Access::new(view, environment) };
+    let case = Case { view, reading: &reading, driver: &driver, environment };
     let mut reasons = Vec::new();
     options::check(&case, &mut reasons);
     stores::check(&case, &mut reasons);

@@ -8,10 +8,10 @@
 
 use std::path::Path;
 
-use super::access::Found;
 use super::{Case, go, path_of};
+use crate::conf::Leaf;
 use crate::conf::schema;
-use crate::engine::{DriverOption, Effect, Profile, Reason};
+use crate::engine::{DriverOption, Effect, Found, Profile, Reason, Value};
 use crate::host::Kind;
 
 pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<Reason>) {
@@ -20,6 +20,13 @@ pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<Reason>) {
         return reasons.push(reason);
     }
     for option in &case.reading.options {
+        if option.key.is_empty() {
+            let message = format!("unable to parse key/value option: {}", option.value.value);
+            let hint = "write it as `KEY=VALUE`";
+            let reason = Reason::stops("engine-stops", message, hint);
+            reasons.push(reason.at(option.value.origin.site().cloned()));
+            continue;
+        }
         match named(case, option) {
             Named::Other => {}
             Named::This(name) => reasons.extend(value(case, option, &name)),
@@ -28,8 +35,12 @@ pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<Reason>) {
     }
     if case.driver == "overlay" {
         reasons.extend(force_mask_alone(case));
+        reasons.extend(mount_options(case));
         reasons.extend(composefs(case));
         reasons.extend(quota(case));
+    }
+    if case.profile() == Profile::Podman4 {
+        reasons.extend(remapped(case));
     }
 }
 
@@ -159,7 +170,11 @@ fn value(case: &Case<'_>, option: &DriverOption, name: &str) -> Vec<Reason> {
         }
         "size" | "min_space" => wants(go::size(text, case.profile()).is_some(), "a size such as `10G`"),
         "inodes" => wants(go::unsigned(text).is_some(), "a whole number"),
-        "sync" => wants(["none", "filesystem"].contains(&text), "`none` or `filesystem`"),
+        // `ParseSyncMode` in drivers/driver.go.
+        "sync" => {
+            let known = ["", "none", "filesystem"].contains(&text.trim().to_lowercase().as_str());
+            wants(known, "`none` or `filesystem`")
+        }
         "force_mask" if text.starts_with('-') && text.len() == 10 => stops(
             "force-mask-integer",
             format!("`{}` is an integer, which engines before podman 6 garble", option.set_by),
@@ -187,7 +202,7 @@ fn mount_program(case: &Case<'_>, option: &DriverOption, path: &str) -> Vec<Reas
     if path.is_empty() || case.root().is_none() {
         return Vec::new();
     }
-    match case.access.find(Path::new(path)) {
+    match case.view.find(Path::new(path)) {
         Found::Thing(_) => Vec::new(),
         Found::Nothing | Found::Closed(_) => vec![
             Reason::stops(
@@ -214,7 +229,7 @@ fn layer_store(case: &Case<'_>, option: &DriverOption, entry: &str) -> Option<Re
         return stops("is not an absolute path".to_owned());
     }
     if case.root().is_some() {
-        match case.access.find(Path::new(&path)) {
+        match case.view.find(Path::new(&path)) {
             Found::Thing(stat) if stat.kind == Kind::Directory => {}
             Found::Thing(_) => return stops("is not a directory".to_owned()),
             Found::Nothing => return stops("does not exist".to_owned()),
@@ -238,16 +253,130 @@ fn last<'c>(case: &'c Case<'_>, name: &str) -> Option<&'c DriverOption> {
     case.reading.options.iter().rfind(this)
 }
 
-/// podman 4's driver refuses it (`Init` in drivers/overlay/overlay.go of library
-/// 1.43); later ones go without.
+/// What an engine does that starts and then cannot mount a container.
+const RUN: Effect = Effect::StopsUse("cannot run a container", "cannot run a container");
+
+/// podman 4's driver refuses it (`Init` in drivers/overlay/overlay.go of library 1.43); later
+/// ones refuse to mount a container with it.
 fn force_mask_alone(case: &Case<'_>) -> Option<Reason> {
-    let mask = last(case, "force_mask").filter(|_| case.profile() == Profile::Podman4)?;
-    if last(case, "mount_program").is_some_and(|program| !program.value.value.is_empty()) {
+    let mask = last(case, "force_mask")?;
+    if has_mount_program(case) {
         return None;
     }
     let message = "`force_mask` is set and `mount_program` is not";
     let hint = "set `mount_program` to fuse-overlayfs, which shows containers the real modes, or remove it";
-    Some(Reason::stops("force-mask-alone", message, hint).at(mask.value.origin.site().cloned()))
+    let reason = Reason::stops("force-mask-alone", message, hint).at(mask.value.origin.site().cloned());
+    Some(if case.profile() == Profile::Podman4 { reason } else { reason.with(RUN) })
+}
+
+fn has_mount_program(case: &Case<'_>) -> bool {
+    last(case, "mount_program").is_some_and(|program| !program.value.value.is_empty())
+}
+
+/// Words of a mount that the library takes for flags (`flags` in pkg/mount/flags_linux.go)
+/// and options of overlayfs.
+const MOUNT_WORDS: [&str; 45] = [
+    "",
+    "async",
+    "atime",
+    "bind",
+    "defaults",
+    "default_permissions",
+    "dev",
+    "diratime",
+    "dirsync",
+    "exec",
+    "index",
+    "mand",
+    "metacopy",
+    "nfs_export",
+    "noatime",
+    "nodev",
+    "nodiratime",
+    "noexec",
+    "nomand",
+    "nooverride_creds",
+    "norelatime",
+    "nostrictatime",
+    "nosuid",
+    "override_creds",
+    "private",
+    "rbind",
+    "redirect_dir",
+    "relatime",
+    "remount",
+    "rprivate",
+    "rshared",
+    "rslave",
+    "runbindable",
+    "rw",
+    "shared",
+    "slave",
+    "strictatime",
+    "suid",
+    "sync",
+    "unbindable",
+    "userxattr",
+    "uuid",
+    "verity",
+    "volatile",
+    "xino",
+];
+
+/// The kernel refuses words that it does not know when a container is mounted, and those of
+/// another program are that program's to know. With some, a test mount at start fails.
+fn mount_options(case: &Case<'_>) -> Vec<Reason> {
+    let Some(option) = last(case, "mountopt").filter(|_| !has_mount_program(case)) else {
+        return Vec::new();
+    };
+    let reason = |word: &str| {
+        let key = word.split_once('=').map_or(word, |(key, _)| key);
+        let at_start = ["ro", "lowerdir", "upperdir", "workdir"].contains(&key);
+        if MOUNT_WORDS.contains(&key) {
+            return None;
+        }
+        let message = format!("overlay has no mount option `{word}`, which `{}` sets", option.set_by);
+        let hint = "remove it, or set the `mount_program` that knows it";
+        let reason = Reason::stops("mount-option", message, hint).at(option.value.origin.site().cloned());
+        Some(if at_start { reason } else { reason.with(RUN) })
+    };
+    option.value.value.split(',').filter_map(reason).collect()
+}
+
+/// podman 4 maps containers to ranges of ids that a user has (`NewIDMappings` in
+/// pkg/idtools/idtools.go of library 1.43).
+fn remapped(case: &Case<'_>) -> Vec<Reason> {
+    let set = |name: &str| match case.reading.values.get(&format!("storage.options.{name}")) {
+        Some(Value { value: Leaf::String(text), origin }) if !text.is_empty() => Some((text, origin)),
+        _ => None,
+    };
+    let mut reasons = Vec::new();
+    for name in ["remap-uids", "remap-gids"] {
+        let Some((text, origin)) = set(name) else {
+            continue;
+        };
+        let numbers: Vec<&str> = text.split([':', ',']).collect();
+        if numbers.len() % 3 != 0 || numbers.iter().any(|number| number.parse::<u32>().is_err()) {
+            let message = format!("`storage.options.{name}` must be ids in threes, but is `{text}`");
+            let hint = "write such a value, as `0:100000:65536`, or remove the setting";
+            reasons.push(Reason::stops("bad-value", message, hint).at(origin.site().cloned()));
+        }
+    }
+    let (user, group) = (set("remap-user"), set("remap-group"));
+    let named = [("/etc/subuid", user.or(group)), ("/etc/subgid", group.or(user))];
+    for (file, name) in named {
+        let Some((name, origin)) = name else {
+            continue;
+        };
+        let lines = case.view.text(Path::new(file)).unwrap_or_default();
+        let has = lines.lines().any(|line| line.split(':').next() == Some(name.as_str()));
+        if case.root().is_some() && !has {
+            let message = format!("`{file}` has no range of ids for `{name}`");
+            let hint = "add one, or remove `remap-user` and `remap-group`: no later engine knows them";
+            reasons.push(Reason::stops("subid-missing", message, hint).at(origin.site().cloned()));
+        }
+    }
+    reasons
 }
 
 /// Where programs are looked for.
@@ -260,7 +389,7 @@ fn composefs(case: &Case<'_>) -> Option<Reason> {
     let stops = |message: &str, hint: &str| {
         Some(Reason::stops("composefs", message, hint).at(option.value.origin.site().cloned()))
     };
-    if case.access.is_limited() {
+    if case.view.is_limited() {
         return stops(
             "`use_composefs` is set, which the engines of normal users do not support",
             "set it in /etc/containers/storage.rootful.conf.d, for root alone",

@@ -2,31 +2,75 @@
 
 use std::path::Path;
 
-use super::access::Found;
 use super::options::BELOW_START;
 use super::{Case, path_of};
-use crate::engine::{Profile, Reading, Reason, Value, View};
-use crate::host::Kind;
+use crate::conf::schema;
+use crate::engine::{Found, Profile, Reading, Reason, Value, View};
 
 /// The driver that the engine uses: the one that is set, else the one that its storage was
-/// made with, else overlay. An empty one is none.
+/// made with, else the first of its list. An empty one is none.
 pub(super) fn driver(view: &View<'_>, reading: &Reading) -> String {
     let set = reading.driver.as_ref().map(|driver| driver.value.clone()).filter(|driver| !driver.is_empty());
-    let graphroot = reading.graphroot.as_ref().map(|root| root.value.as_str()).unwrap_or_default();
-    let made = || view.driver_in_use(Path::new(graphroot));
-    // podman's database remembers the driver, and it counts more than what is set.
-    let remembers = || {
-        let libpod = Path::new(graphroot).join("libpod");
-        let there = |name: &str| view.exists(&libpod.join(name)).unwrap_or(false);
-        reading.profile != Profile::Crio && (there("bolt_state.db") || there("db.sql"))
+    let Some(set) = set else {
+        return picked(view, reading);
     };
-    match set {
-        Some(set) => match made().filter(|made| *made != set && remembers()) {
-            Some(made) => made,
-            None => set,
-        },
-        None => made().unwrap_or_else(|| "overlay".to_owned()),
+    let graphroot = Path::new(graphroot(reading));
+    let libpod = graphroot.join("libpod");
+    let there = |name: &str| view.exists(&libpod.join(name)).unwrap_or(false);
+    // podman's database remembers the driver, and it counts more than what is set.
+    let remembers = reading.profile != Profile::Crio && (there("bolt_state.db") || there("db.sql"));
+    match view.driver_in_use(graphroot).filter(|made| *made != set && remembers) {
+        Some(made) => made,
+        None => set,
     }
+}
+
+fn graphroot(reading: &Reading) -> &str {
+    reading.graphroot.as_ref().map(|root| root.value.as_str()).unwrap_or_default()
+}
+
+/// The driver of an engine that is told none (`New` in drivers/driver.go): of its list the
+/// first that has a directory in its storage, else the first. vfs is taken only if it is in
+/// the list by name.
+fn picked(view: &View<'_>, reading: &Reading) -> String {
+    let named = named_drivers(reading);
+    let usual = ["overlay", "btrfs", "zfs"];
+    let list = if named.is_empty() { &usual[..] } else { &named[..] };
+    let has = |driver: &&&str| view.exists(&Path::new(graphroot(reading)).join(driver)).unwrap_or(false);
+    let first = list.iter().find(has).or(list.first());
+    first.map_or_else(|| "overlay".to_owned(), |driver| (*driver).to_owned())
+}
+
+/// `driver_priority`, for those who know it; drivers that no engine has are passed over.
+fn named_drivers(reading: &Reading) -> Vec<&str> {
+    if reading.profile == Profile::Podman4 {
+        return Vec::new();
+    }
+    let named = reading.list("storage.driver_priority").iter().map(|driver| driver.value.as_str());
+    named.filter(|driver| schema::DRIVERS.contains(driver)).collect()
+}
+
+/// An engine that is told no driver stops where its storage has directories of several.
+fn several_drivers(case: &Case<'_>) -> Option<Reason> {
+    if case.reading.driver.is_some() {
+        return None;
+    }
+    let root = Path::new(graphroot(case.reading));
+    let has = |driver: &&str| case.view.exists(&root.join(driver)).unwrap_or(false);
+    let vfs = if case.profile() == Profile::Podman4 { &[][..] } else { &["vfs"][..] };
+    let made: Vec<&str> =
+        ["overlay", "overlay2", "btrfs", "zfs"].iter().chain(vfs).copied().filter(|it| has(it)).collect();
+    let list = named_drivers(case.reading);
+    let counts = |driver: &&&str| list.is_empty() && **driver != "vfs" || list.contains(*driver);
+    if made.len() < 2 || !made.iter().any(|driver| counts(&driver)) {
+        return None;
+    }
+    let message = format!(
+        "`{}` has been used with several storage drivers, `{}`, and none is set",
+        root.display(),
+        made.join("` and `")
+    );
+    Some(Reason::stops("several-drivers", message, "set `driver` in `[storage]` to the one to go on with"))
 }
 
 pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<Reason>) {
@@ -40,6 +84,7 @@ pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<Reason>) {
         }
     }
     reasons.extend(closed(&shut));
+    reasons.extend(several_drivers(case));
 }
 
 /// podman 4 refuses such a graphroot, the library such an imagestore; with anything else
@@ -76,22 +121,22 @@ fn closed(shut: &[(&str, &Value<String>)]) -> Option<Reason> {
 /// Whether a normal user's engine cannot use a directory. Where nothing is there, the engine
 /// makes it.
 fn is_shut(case: &Case<'_>, root: &Value<String>) -> bool {
-    // What is not set is the user's own.
-    if !case.access.is_limited() || root.origin.site().is_none() {
+    if !case.view.is_limited() {
         return false;
     }
-    if case.view.is_of_user(&root.value, case.access.environment()) {
+    // A directory that is meant for users, on a host that is not there yet, is made for them.
+    let meant = case.reading.values.get("storage.rootless_storage_path").map(|set| &set.origin);
+    if case.root().is_none() && meant == Some(&root.origin) {
         return false;
     }
     let path = Path::new(&root.value);
-    for here in path.ancestors() {
-        match case.access.find(here) {
-            Found::Thing(stat) if here == path && stat.kind != Kind::Directory => return true,
-            Found::Thing(stat) => return !case.access.may_create_in(here, &stat),
-            Found::Closed(_) => return true,
-            Found::Nothing => {}
+    match case.view.find(path) {
+        Found::Thing(stat) => !case.view.may_create_in(path, &stat),
+        Found::Closed(_) => true,
+        // What is the user's own is made by the system or by the user.
+        Found::Nothing if case.view.is_of_user(&root.value, case.environment) => {
+            case.environment.filled("XDG_RUNTIME_DIR").is_some() && !case.view.may_create(path)
         }
+        Found::Nothing => !case.view.may_create(path),
     }
-    // Of a host that is not there yet, what is above is root's.
-    true
 }

@@ -5,11 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::access::Found;
 use super::{Case, content, path_of};
 use crate::conf::clean;
-use crate::engine::{Effect, Profile, Reason, Value};
-use crate::host::Kind;
+use crate::engine::{Effect, Found, Profile, Reason, Value};
+use crate::host::{Kind, is_hidden_here};
 
 pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<Reason>) {
     if !["overlay", "vfs"].contains(&case.driver) {
@@ -67,22 +66,22 @@ struct Bad {
 fn not_a_directory(case: &Case<'_>, path: &str) -> Option<Bad> {
     let path = path_of(path);
     case.root()?;
-    if case.view.is_expected(&path) {
-        return None;
-    }
-    match case.access.find(Path::new(&path)) {
+    let expected = case.view.is_expected(&path);
+    match case.view.find(Path::new(&path)) {
         Found::Thing(stat) if stat.kind == Kind::Directory => None,
         Found::Thing(_) => Some(Bad {
             id: "store-not-directory",
             what: "is not a directory".to_owned(),
             hint: "mount it if it is an image of a store",
         }),
+        // What only this process does not see, engines do.
+        Found::Nothing if expected || hidden(case, &path) => None,
         Found::Nothing => Some(Bad {
             id: "store-missing",
             what: "does not exist".to_owned(),
             hint: "create it, install the package that it belongs to",
         }),
-        Found::Closed(why) if case.access.is_limited() => Some(Bad {
+        Found::Closed(why) if case.view.is_limited() => Some(Bad {
             id: "store-unreadable",
             what: format!("cannot be looked at by normal users ({why})"),
             hint: "`chmod a+x` the directories above it, list it for root alone",
@@ -93,6 +92,10 @@ fn not_a_directory(case: &Case<'_>, path: &str) -> Option<Bad> {
             hint: "see to what the system says",
         }),
     }
+}
+
+fn hidden(case: &Case<'_>, path: &str) -> bool {
+    case.root().is_some_and(|root| !root.is_tree()) && is_hidden_here(Path::new(path))
 }
 
 /// An entry with a comma, at which the driver splits it.

@@ -236,7 +236,11 @@ impl<'h> Input<'h> {
             Some(site) => judgement.reading.files.iter().any(|file| file.path == site.file),
             None => true,
         };
-        !self.knows_engines && self.judged().any(|(reader, judgement)| reads(judgement) && !has(reader))
+        let is_of_users = |reader: &Reader| reader.identity == Identity::OrdinaryUser;
+        let spared = |(reader, judgement): (&Reader, &Judgement)| {
+            !is_of_users(reader) && reads(judgement) && !has(reader)
+        };
+        !self.knows_engines && self.judged().any(spared)
     }
 
     /// What an engine of root, or of the user whose files these are, makes of the files, if

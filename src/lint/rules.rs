@@ -59,6 +59,7 @@ const fn judged(id: &'static str, description: &'static str) -> Rule {
 pub const RULES: &[Rule] = &[
     warning("alias-entry", "two entries lead to one directory", stores::alias_entry),
     judged("append-in-main", "`{append=…}` where legacy engines stop on it"),
+    judged("artifact-store", "an artifact store that is not absolute"),
     judged("bad-attribute", "an attribute that no engine knows"),
     error("bad-value", "a value that engines cannot make sense of", values::bad_value),
     judged("byte-order-mark", "a byte order mark, on which podman 4 stops"),
@@ -88,6 +89,7 @@ pub const RULES: &[Rule] = &[
     judged("missing-graphroot", "no `graphroot`, which podman 4 needs"),
     judged("missing-runroot", "no `runroot`, which podman 4 needs"),
     error("misspelt-key", "a key that is nearly one that engines know", keys::misspelt_key),
+    judged("mount-option", "a mount option that overlay does not have"),
     judged("mount-program-missing", "`mount_program` does not exist"),
     judged("native-boolean", "a bare boolean where one in quotes is needed"),
     warning("new-key", "a key that older engines do not know", keys::new_key),
@@ -99,6 +101,7 @@ pub const RULES: &[Rule] = &[
     judged("relative-root", "`graphroot` or another root is not absolute"),
     warning("removed-key", "a key that engines no longer know", keys::removed_key),
     judged("root-closed", "storage where normal users may not write"),
+    judged("several-drivers", "storage of several drivers, and none is set"),
     warning("stale-copy", "a copy has fallen behind the vendor's file", places::stale_copy),
     judged("store-comma", "a store's path has a comma"),
     warning(
@@ -114,6 +117,7 @@ pub const RULES: &[Rule] = &[
     judged("store-relative", "a store's path is not absolute"),
     judged("store-unreadable", "a store that an engine may not read"),
     warning("store-writable", "others than its owner can write to a store", stores::store_writable),
+    judged("subid-missing", "a user without subordinate ids"),
     judged("syntax", "a file is not TOML"),
     judged("toml-1-1", "TOML 1.1, on which older engines stop"),
     judged("unknown-driver", "a storage driver that no engine has"),

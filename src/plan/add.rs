@@ -45,16 +45,19 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
     let mut plan = Plan::default();
     let mut wanted: Vec<String> = Vec::new();
     let mut results = Vec::new();
+    let modern = host.seen_by_modern();
     for path in &options.paths {
         let listed = before.stores.iter().any(|entry| clean(entry) == *path);
         let alias = if listed { None } else { alias_of(host, before.stores.iter().chain(&wanted), path) };
+        // What only a drop-in lists under another name is listed for the others under that one.
+        let elsewhere = if listed || alias.is_some() { None } else { alias_of(host, modern.iter(), path) };
         if listed || alias.is_some() {
             results.push((path.clone(), StoreResult::Listed { alias: alias.clone() }));
         } else {
             refuse::store(host, path, options)?;
             results.push((path.clone(), StoreResult::Added));
         }
-        wanted.push(alias.map_or_else(|| path.clone(), |entry| clean(&entry)));
+        wanted.push(alias.or(elsewhere).map_or_else(|| path.clone(), |entry| clean(&entry)));
         if options.init && !is_initialised(host, path)? {
             plan.inits.push((PathBuf::from(path), host.driver()));
         }

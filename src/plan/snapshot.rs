@@ -8,7 +8,9 @@ use std::rc::Rc;
 use super::copy::{Copied, Source};
 use super::generations::Serve;
 use crate::conf::{Document, Essentials, Fault};
-use crate::engine::{self, Cache, Engines, Environment, Origin, Profile, Program, Reading, Settings, View};
+use crate::engine::{
+    self, Cache, Effect, Engines, Environment, Origin, Profile, Program, Reading, Settings, View,
+};
 use crate::host::{Kind, Resolved, Root, Stat, absent, crio_runs, printed_version};
 use crate::judgement::{Identity, Judgement, Reader, judge, readers};
 use crate::problem::Problem;
@@ -49,6 +51,16 @@ pub struct Snapshot {
     /// Whether the document is what a copy is made from anew, and not what stands there.
     pub(super) renewed: bool,
 }
+
+/// Where the modern generation looks for drop-ins.
+const DROP_INS: [&str; 6] = [
+    "/etc/containers/storage.conf.d",
+    "/etc/containers/storage.rootful.conf.d",
+    "/etc/containers/storage.rootless.conf.d",
+    "/usr/share/containers/storage.conf.d",
+    "/usr/share/containers/storage.rootful.conf.d",
+    "/usr/share/containers/storage.rootless.conf.d",
+];
 
 /// Where the main file is written.
 #[derive(Debug)]
@@ -140,9 +152,17 @@ impl Host {
     }
 
     fn installed(&self) -> Engines {
-        *self
-            .installed
-            .get_or_init(|| self.with_running(engine::present(&self.root).unwrap_or(Engines::NONE)))
+        *self.installed.get_or_init(|| {
+            let present = engine::present(&self.root).unwrap_or(Engines::NONE);
+            // What would be made for engines that are not there is worth reading all of the
+            // programs which do not say what they are.
+            let is_sure = !(present.has(Profile::Podman6) && present.has(Profile::Podman4))
+                || self.main_file().is_ok_and(|path| matches!(self.root.stat(&path), Ok(Some(_))));
+            let exact = (!is_sure).then(|| engine::installed(&self.root).ok()).flatten();
+            let exact = exact
+                .map(|programs| programs.iter().map(Program::candidates).fold(Engines::NONE, Engines::or));
+            self.with_running(exact.unwrap_or(present))
+        })
     }
 
     /// The engines with one that runs: it is there, wherever its program is.
@@ -172,8 +192,17 @@ impl Host {
         }
         let stopped = readers(all, &Environment::new(0, []))
             .into_iter()
-            .filter(|reader| reader.judge(&view).stops())
+            // What its stores are like now is another matter.
+            .filter(|reader| {
+                let reasons = reader.judge(&view).reasons;
+                reasons.iter().any(|reason| reason.effect == Effect::Stops && reason.store.is_none())
+            })
             .map(|reader| Engines::one(reader.profile));
+        // Who has drop-ins has an engine that reads them.
+        let drop_in =
+            |dir: &&str| matches!(self.root.list(Path::new(dir)), Ok(Some(names)) if !names.is_empty());
+        let drops = DROP_INS.iter().any(|dir| drop_in(&dir));
+        let stopped = stopped.filter(|engine| !(drops && engine.has(Profile::Podman6)));
         match all.without(stopped.fold(Engines::NONE, Engines::or)) {
             Engines::NONE => all,
             engines => engines,

@@ -4,6 +4,7 @@
 /// Names and meanings, sorted by name.
 pub const IDS: &[(&str, &str)] = &[
     ("append-in-main", "`{append=…}` stands in a main file: engines that read no drop-ins stop"),
+    ("artifact-store", "an artifact store of CRI-O's is not absolute: CRI-O does not start"),
     ("authfile", "the file with the credentials for registries is missing, or is not JSON"),
     ("bad-attribute", "an array in a drop-in has an attribute that no engine knows: podman 6 stops"),
     ("bad-time", "SOURCE_DATE_EPOCH is no time"),
@@ -76,6 +77,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("missing", "a file or directory on the way is missing"),
     ("missing-graphroot", "a main file has no `graphroot`: podman 4 stops"),
     ("missing-runroot", "a main file has no `runroot`: podman 4 stops"),
+    ("mount-option", "overlay has no such mount option: no container runs"),
     ("mount-program-missing", "the mount program does not exist: engines stop"),
     ("native-boolean", "a bare boolean stands where one in quotes is needed: engines stop"),
     ("no-images", "none of the stores has an image with a name"),
@@ -124,6 +126,10 @@ pub const IDS: &[(&str, &str)] = &[
     ("root-needed", "only root can keep owners, devices and attributes of files"),
     ("sealed-mount", "a sealed store cannot be mounted or unmounted"),
     ("sealed-name", "the name, version or directory of a sealed store cannot be part of its paths"),
+    (
+        "several-drivers",
+        "an engine's storage was used with several storage drivers, and none is set: engines stop",
+    ),
     ("signature-policy", "the policy for signatures is missing, or rejects an image"),
     ("skopeo-failed", "skopeo cannot copy an image"),
     ("skopeo-missing", "skopeo, which talks to registries, is not installed or cannot be run"),
@@ -151,6 +157,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("store-unreadable", "a listed store cannot be looked at: engines stop"),
     ("store-unseen", "an engine would not see the change, since another file hides it"),
     ("store-writable", "others than a store's owner can write to it and could plant images"),
+    ("subid-missing", "a user has no range of subordinate ids: podman 4 stops"),
     ("symlink-loop", "a symlink leads back to itself"),
     ("syntax", "storage.conf is not TOML: engines stop"),
     ("toml-1-1", "a file has TOML 1.1, on which older engines stop"),

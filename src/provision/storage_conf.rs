@@ -11,12 +11,16 @@ use crate::conf::{
     self, Document, EditError, Essentials, Fault, OWN_ROOTS, OWN_ROOTS_NAME, Position, StoreList,
     add_essentials, clean,
 };
-use crate::engine::{Cache, Engines, Environment, Profile, Reading, Reason, View};
+use crate::engine::{Cache, Engines, Environment, Profile, Reading, View};
 use crate::judgement::{Identity, Judgement, Reader, readers};
 use crate::problem::Problem;
 
 /// Where drop-ins for normal users are.
 const ROOTLESS: &str = "/etc/containers/storage.rootless.conf.d";
+
+/// What a drop-in for normal users says of stores: what engines pull into the directories that
+/// a document makes is for root alone, and the stores of platforms are, too.
+const NO_STORES: &str = "\n[storage.options]\nadditionalimagestores = []\n";
 
 /// The configuration of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +55,7 @@ impl Configuration {
         }
         let main = (PathBuf::from(MAIN_FILE), main.text().to_owned());
         // The least that serves all.
-        let own_roots = (Path::new(ROOTLESS).join(OWN_ROOTS_NAME), OWN_ROOTS.to_owned());
+        let own_roots = (Path::new(ROOTLESS).join(OWN_ROOTS_NAME), format!("{OWN_ROOTS}{NO_STORES}"));
         let list = drop_in(model, &stores, false);
         let mut last = Self { files: Vec::new(), stores };
         for others in [vec![], vec![own_roots.clone()], vec![list.clone()], vec![own_roots, list]] {
@@ -76,11 +80,9 @@ impl Configuration {
                 // An engine that does not work with the base is none of such a node.
                 let base = (PathBuf::from(MAIN_FILE), model.base.clone());
                 let of_base = judged(world, &[base], &reader);
-                let is_new = |reason: &&Reason| {
-                    reader.identity == Identity::OrdinaryUser
-                        || !of_base.reasons.iter().any(|it| it.is_like(reason))
-                };
-                let stop = judgement.reading.failure().or(judgement.stop().filter(is_new));
+                let counts =
+                    reader.identity == Identity::OrdinaryUser || model.base.is_empty() || !of_base.stops();
+                let stop = judgement.reading.failure().or(judgement.stop().filter(|_| counts));
                 if let Some(reason) = stop {
                     return Err(Problem::new(
                         "engine-stops",
@@ -88,11 +90,19 @@ impl Configuration {
                         "give a storage.conf with which it starts, with `--base`",
                     ));
                 }
-                let seen: Vec<String> = judgement.reading.paths().into_iter().map(clean).collect();
-                if seen != self.stores && reader.identity != Identity::OrdinaryUser {
+                let seen = |judgement: &Judgement| -> Vec<String> {
+                    judgement.reading.paths().into_iter().map(clean).collect()
+                };
+                // Normal users see what the platform shows them, and nothing of ours.
+                let wanted = match reader.identity {
+                    Identity::OrdinaryUser => seen(&judged(world, &[], &reader)),
+                    Identity::Root | Identity::ThisUser => self.stores.clone(),
+                };
+                let seen = seen(&judgement);
+                if seen != wanted {
                     return Err(Problem::new(
                         "store-unseen",
-                        format!("{reader} would see {seen:?} on such a node, and not {:?}", self.stores),
+                        format!("{reader} would see {seen:?} on such a node, and not {wanted:?}"),
                         "a drop-in of the platform sets the list after everything else: give another `--base` or `--preset`",
                     ));
                 }
@@ -237,7 +247,7 @@ pub(super) fn drop_in(model: &Model, stores: &[String], append: bool) -> Platfor
         "# For engines that read drop-ins, which may hide the list of storage.conf.\n\
          [storage.options]\nadditionalimagestores = [\n{items}  {{append={append}}},\n]\n"
     );
-    (Path::new("/etc/containers/storage.conf.d").join(name), text)
+    (Path::new("/etc/containers/storage.rootful.conf.d").join(name), text)
 }
 
 fn in_base(model: &Model, fault: Fault) -> Problem {

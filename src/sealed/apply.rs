@@ -8,7 +8,10 @@ use crate::conf::clean;
 use crate::declare::{Declarations, SEALED_STORES};
 use crate::dependents::needed;
 use crate::engine::Profile;
-use crate::host::{absent, engine_processes_at, is_booted, is_mount_point, mount_by_unit, unmount};
+use crate::host::{
+    absent, engine_processes_at, is_booted, is_hidden_here, is_mount_point, is_mounted_for_init,
+    mount_by_unit, unmount,
+};
 use crate::plan::{self, ApplyOptions, Host, Mode, Note, Outcome};
 use crate::problem::{Problem, words};
 use crate::store::{awaited, prepare, withdraw};
@@ -52,7 +55,10 @@ pub fn apply(
 }
 
 fn is_mounted(host: &Host, path: &Path) -> anyhow::Result<bool> {
-    Ok(absent(is_mount_point(&host.root, path)).map_err(host.cannot("look at", path))?.unwrap_or(false))
+    let here = absent(is_mount_point(&host.root, path)).map_err(host.cannot("look at", path))?;
+    // Engines are started by process 1, and see its mounts.
+    let there = || !host.root.is_tree() && is_mounted_for_init(path).unwrap_or(false);
+    Ok(here.unwrap_or(false) || there())
 }
 
 /// The declared sealed stores of a running host that are not mounted, with their files,
@@ -145,6 +151,7 @@ pub fn keep_former(host: &Host, declarations: &mut Declarations) -> anyhow::Resu
     let former = former(host, declarations)?;
     let mut kept = Vec::new();
     let declared: Vec<String> = declarations.stores.iter().map(|store| store.path.clone()).collect();
+    let hidden = hidden_storage(host);
     let needed = needed(host, &former, &declared);
     let mut missing = None;
     for store in declarations.stores.iter().filter(|store| store.sealed.is_some()) {
@@ -158,6 +165,7 @@ pub fn keep_former(host: &Host, declarations: &mut Declarations) -> anyhow::Resu
         let why = match &needed {
             _ if !declarations.faulty.is_empty() => Some("a declaration cannot be read".to_owned()),
             _ if missing.is_some() => missing.clone(),
+            _ if hidden.is_some() => hidden.clone(),
             Err(error) => Some(format!("{error:#}")),
             Ok(needed) if needed.contains(&path) => {
                 Some("containers or images of this host are built on it".to_owned())
@@ -170,6 +178,16 @@ pub fn keep_former(host: &Host, declarations: &mut Declarations) -> anyhow::Resu
         }
     }
     Ok(kept)
+}
+
+/// That an engine's own storage cannot be seen from here, and so not what is built on a store.
+fn hidden_storage(host: &Host) -> Option<String> {
+    if host.root.is_tree() {
+        return None;
+    }
+    let roots = host.readers().into_iter().filter_map(|reader| reader.judge(&host.view()).reading.graphroot);
+    let mut hidden = roots.map(|root| root.value).filter(|root| is_hidden_here(Path::new(root)));
+    hidden.next().map(|root| format!("`{root}` cannot be seen from here"))
 }
 
 /// How long engines that do one thing are waited for: what cleans up behind a container

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::init::MARKER;
-use crate::host::{Kind, Root};
+use crate::host::{Kind, Root, is_hidden_here};
 
 /// The lock files that engines create in every store they may write to.
 const LOCKS: [&str; 5] = ["images.lock", "layers.lock", "containers.lock", "storage.lock", "userns.lock"];
@@ -22,7 +22,7 @@ const MAX_DEPTH: usize = 4;
 pub fn is_gone(root: &Root, path: &Path) -> io::Result<bool> {
     match root.stat(path)? {
         Some(stat) if stat.kind == Kind::Directory => is_hollow(root, path, 0),
-        _ => Ok(true),
+        _ => Ok(root.is_tree() || !is_hidden_here(path)),
     }
 }
 

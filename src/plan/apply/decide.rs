@@ -6,7 +6,7 @@ use super::Follow;
 use super::known::Known;
 use crate::conf::{self, Mark, Position, clean};
 use crate::declare::{Declared, Want};
-use crate::host::is_booted;
+use crate::host::{is_booted, is_hidden_here};
 use crate::plan::add::{AddOptions, alias_of};
 use crate::plan::generations::Serve;
 use crate::plan::{StoreResult, refuse};
@@ -49,7 +49,8 @@ impl Follow<'_> {
                 continue;
             }
             let others = listed.iter().filter(|entry| *entry != path && by_hand(entry));
-            if let Some(alias) = alias_of(host, others, path) {
+            let wanted: Vec<String> = decided.wants.iter().map(|want| want.path.clone()).collect();
+            if let Some(alias) = alias_of(host, others.chain(&wanted), path) {
                 decided.results.push((path.clone(), StoreResult::Listed { alias: Some(alias) }));
                 continue;
             }
@@ -118,7 +119,8 @@ impl Follow<'_> {
 
     fn is_there(&self, path: &str) -> anyhow::Result<bool> {
         let path = Path::new(path);
-        Ok(self.host.root.stat(path).map_err(self.host.cannot("look at", path))?.is_some())
+        let found = self.host.root.stat(path).map_err(self.host.cannot("look at", path))?;
+        Ok(found.is_some() || (!self.host.root.is_tree() && is_hidden_here(path)))
     }
 
     /// Whether this is a system that does not run: what boot brings is not there.

@@ -1,0 +1,125 @@
+//! What a user may do with a path.
+
+use std::io;
+use std::path::Path;
+
+use rustix::fs::Access as Wanted;
+
+use super::environment::Environment;
+use crate::host::{Kind, Root, Stat};
+use crate::problem::words;
+
+/// What a user may do on a host.
+///
+/// Where that user runs this process, the kernel is asked. Of everybody else the modes are
+/// taken for what they say; that access control lists and SELinux may say otherwise is not
+/// looked at.
+#[derive(Debug, Default)]
+pub(super) struct Access {
+    uid: u32,
+    groups: Vec<u32>,
+    asks_kernel: bool,
+}
+
+/// What stands at a path.
+#[derive(Debug)]
+pub enum Found {
+    /// This.
+    Thing(Stat),
+    /// Nothing.
+    Nothing,
+    /// The user may not go there, or what is there cannot be looked at: why, in words.
+    Closed(String),
+}
+
+impl Access {
+    pub(super) fn new(root: Option<&Root>, environment: &Environment) -> Self {
+        let uid = environment.uid;
+        let asks_kernel = root.is_some_and(|root| !root.is_tree())
+            && rustix::process::geteuid().as_raw() == environment.uid;
+        let groups = match root {
+            Some(root) if environment.is_rootless() && !asks_kernel => environment.groups(root),
+            _ => Vec::new(),
+        };
+        Self { uid, groups, asks_kernel }
+    }
+
+    /// Whether modes count: this is not root.
+    pub(super) fn is_limited(&self) -> bool {
+        self.uid != 0
+    }
+
+    /// What the user finds at a path, symlinks followed.
+    pub(super) fn find(&self, root: &Root, path: &Path) -> Found {
+        let stat = match root.stat(path) {
+            Ok(stat) => stat,
+            Err(error) => return Found::Closed(words(&error)),
+        };
+        match self.way(root, path) {
+            Err(error) if error.kind() != io::ErrorKind::NotADirectory => Found::Closed(words(&error)),
+            _ => stat.map_or(Found::Nothing, Found::Thing),
+        }
+    }
+
+    /// Whether every directory on the way to a path, as far as it exists, may be searched,
+    /// and is one.
+    ///
+    /// # Errors
+    /// What the user's engine would be told.
+    pub(super) fn way(&self, root: &Root, path: &Path) -> io::Result<()> {
+        let mut here = path.parent().unwrap_or(Path::new("/"));
+        let stat = loop {
+            match root.stat(here)? {
+                Some(stat) => break stat,
+                None => here = here.parent().unwrap_or(Path::new("/")),
+            }
+        };
+        if stat.kind != Kind::Directory {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        if self.is_limited() && !self.asks_kernel {
+            let steps = root.trail(here)?;
+            let shut =
+                |step: &&crate::host::Step| step.stat.kind == Kind::Directory && !self.has(&step.stat, 0o1);
+            if steps.iter().any(|step| shut(&step)) {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a directory may be searched.
+    pub(super) fn may_search(&self, root: &Root, path: &Path, stat: &Stat) -> bool {
+        self.may(root, path, stat, 0o1, Wanted::EXEC_OK)
+    }
+
+    /// Whether a file, or a list of names, may be read.
+    pub(super) fn may_read(&self, root: &Root, path: &Path, stat: &Stat) -> bool {
+        self.may(root, path, stat, 0o4, Wanted::READ_OK)
+    }
+
+    /// Whether something may be created in a directory.
+    pub(super) fn may_create_in(&self, root: &Root, path: &Path, stat: &Stat) -> bool {
+        stat.kind == Kind::Directory
+            && !root.is_read_only(path).unwrap_or(false)
+            && self.may(root, path, stat, 0o3, Wanted::WRITE_OK | Wanted::EXEC_OK)
+    }
+
+    fn may(&self, root: &Root, path: &Path, stat: &Stat, bits: u32, wanted: Wanted) -> bool {
+        match () {
+            () if !self.is_limited() => true,
+            () if self.asks_kernel => root.may(path, wanted),
+            () => self.has(stat, bits),
+        }
+    }
+
+    /// Whether the mode gives this user all of these bits, as for others.
+    fn has(&self, stat: &Stat, bits: u32) -> bool {
+        let shift = match () {
+            () if stat.uid == self.uid => 6,
+            () if self.groups.contains(&stat.gid) => 3,
+            () => 0,
+        };
+        stat.mode >> shift & bits == bits
+    }
+}
