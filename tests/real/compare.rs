@@ -15,14 +15,17 @@
 
 mod anew;
 mod answer;
+mod command;
 mod dice;
 mod document;
 mod generate;
+mod grammar;
 mod host;
 mod loaders;
 mod minimal;
 mod oddities;
 mod ours;
+mod plans;
 mod text;
 mod values;
 
@@ -91,7 +94,7 @@ fn number(name: &str, usual: u64) -> u64 {
 }
 
 /// How many kinds of disagreement are shown.
-const SHOWN: usize = 40;
+const SHOWN: usize = 200;
 
 #[test]
 fn the_library_and_storagectl_agree_on_generated_hosts() {

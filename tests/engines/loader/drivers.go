@@ -57,12 +57,8 @@ func driver(options types.StoreOptions) (string, error) {
 }
 
 // stores are the additional image stores in the order in which the driver looks into them.
-func stores(options types.StoreOptions) ([]string, error) {
-	name, err := driver(options)
-	if err != nil {
-		return nil, err
-	}
-	switch name {
+func stores(driver string, options types.StoreOptions) ([]string, error) {
+	switch driver {
 	case "overlay", "overlay2":
 		parsed, err := parseOverlay(options.GraphDriverOptions)
 		if err != nil {
@@ -77,7 +73,7 @@ func stores(options types.StoreOptions) ([]string, error) {
 	case "btrfs":
 		return nil, parseBtrfs(options.GraphDriverOptions)
 	default:
-		return nil, fmt.Errorf("failed to GetDriver graph %s: %w", name, graphdriver.ErrNotSupported)
+		return nil, fmt.Errorf("failed to GetDriver graph %s: %w", driver, graphdriver.ErrNotSupported)
 	}
 }
 

@@ -23,7 +23,9 @@ import (
 )
 
 type settings struct {
+	// The driver as it is configured, and the one that is used, whatever decides that.
 	Driver     string   `json:"driver"`
+	Uses       string   `json:"uses"`
 	GraphRoot  string   `json:"graphroot"`
 	RunRoot    string   `json:"runroot"`
 	ImageStore string   `json:"imagestore"`

@@ -15,9 +15,14 @@ func load() (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
-	list, err := stores(options)
+	name, err := driver(options)
+	if err != nil {
+		return settings{}, err
+	}
+	list, err := stores(name, options)
 	return settings{
 		Driver:     options.GraphDriverName,
+		Uses:       name,
 		GraphRoot:  options.GraphRoot,
 		RunRoot:    options.RunRoot,
 		ImageStore: options.ImageStore,

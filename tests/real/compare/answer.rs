@@ -14,6 +14,8 @@ pub(super) enum Answer {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) driver: String,
+    /// The one that is used if none is set, too.
+    pub(super) uses: String,
     pub(super) graphroot: String,
     pub(super) runroot: String,
     pub(super) imagestore: String,
@@ -35,6 +37,7 @@ pub(super) fn difference(library: &Answer, ours: &Answer) -> Option<String> {
         (Answer::Works(library), Answer::Works(ours)) => {
             let fields = [
                 ("driver", library.driver == ours.driver),
+                ("driver in use", library.uses == ours.uses),
                 ("graphroot", library.graphroot == ours.graphroot),
                 ("runroot", library.runroot == ours.runroot),
                 ("imagestore", library.imagestore == ours.imagestore),
@@ -48,6 +51,9 @@ pub(super) fn difference(library: &Answer, ours: &Answer) -> Option<String> {
 
 /// A message without what is different from host to host.
 fn plain(message: &str) -> String {
+    // Of a fault in a file what is wrong, and not where or with which type.
+    let message = message.rsplit_once("): ").filter(|_| message.contains("toml:")).map_or(message, |it| it.1);
+    let message = message.split(", but is").next().unwrap_or(message).replace("interface {}", "any");
     let mut words = Vec::new();
     let mut quoted = None;
     for word in message.split_whitespace() {
@@ -77,10 +83,10 @@ impl fmt::Display for Answer {
         match self {
             Self::Stops(why) => write!(f, "stops: {}", why.trim()),
             Self::Works(seen) => {
-                let Seen { driver, graphroot, runroot, imagestore, stores } = seen.as_ref();
+                let Seen { driver, uses, graphroot, runroot, imagestore, stores } = seen.as_ref();
                 write!(
                     f,
-                    "driver {driver:?}, graphroot {graphroot:?}, runroot {runroot:?}, imagestore {imagestore:?}, stores {stores:?}"
+                    "driver {driver:?} ({uses}), graphroot {graphroot:?}, runroot {runroot:?}, imagestore {imagestore:?}, stores {stores:?}"
                 )
             }
         }

@@ -5,7 +5,7 @@ use storagectl::conf::schema::{KEYS, Known};
 use super::dice::Dice;
 use super::document::Document;
 use super::host::{Content, Host, Node};
-use super::{oddities, values};
+use super::{grammar, oddities, values};
 
 /// Where drop-ins are read, by somebody.
 const DROP_INS: [&str; 10] = [
@@ -69,6 +69,10 @@ pub(super) fn host(seed: u64, number: u64) -> Host {
         if let Content::File(text) = &mut nodes[at].content {
             oddities::text(dice, text);
         }
+    }
+    if !nodes.is_empty() && dice.chance(4) {
+        let at = dice.below(nodes.len());
+        nodes[at].content = Content::File(grammar::text(dice).into_bytes());
     }
     // What is odd on the disk stands behind, and so takes the place of a file.
     nodes.append(&mut host.nodes);

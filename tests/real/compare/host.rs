@@ -6,6 +6,8 @@ use std::path::{Component, Path, PathBuf};
 
 use storagectl::engine::Environment;
 
+use super::command::Command;
+
 /// Who runs an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Identity {
@@ -78,6 +80,8 @@ pub(super) struct Host {
     pub(super) nodes: Vec<Node>,
     /// What is set, or not set, otherwise than usual, for whoever runs an engine.
     pub(super) variables: BTreeMap<String, Option<String>>,
+    /// What is done to it, one after the other.
+    pub(super) commands: Vec<Command>,
 }
 
 impl Host {

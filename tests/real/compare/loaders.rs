@@ -135,6 +135,7 @@ pub(super) fn answer_of(answer: &Value) -> Answer {
     let stores = answer["stores"].as_array().into_iter().flatten();
     Answer::Works(Box::new(Seen {
         driver: value("driver"),
+        uses: value("uses"),
         graphroot: value("graphroot"),
         runroot: value("runroot"),
         imagestore: value("imagestore"),

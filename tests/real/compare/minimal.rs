@@ -2,12 +2,17 @@
 
 use super::host::{Content, Host};
 
-/// Takes away from `host` what `happens` does not need: variables, files, modes, lines, and
+/// Takes away from `host` what `happens` does not need: commands, variables, files, modes, lines, and
 /// parts of lines.
 pub(super) fn minimal(host: &Host, mut happens: impl FnMut(&Host) -> bool) -> Host {
     let mut host = host.clone();
     loop {
         let before = host.clone();
+        for at in (0..host.commands.len()).rev() {
+            let mut less = host.clone();
+            less.commands.remove(at);
+            keep(&mut host, less, &mut happens);
+        }
         for name in before.variables.keys() {
             let mut less = host.clone();
             less.variables.remove(name);

@@ -36,6 +36,7 @@ pub(super) fn ask(host: &Host, tree: &Path) -> Vec<(Engine, Answer)> {
         }
         Answer::Works(Box::new(Seen {
             driver: value(&reading.driver),
+            uses: reading.driver_at(&root, Path::new(&value(&reading.graphroot))),
             graphroot: value(&reading.graphroot),
             runroot: value(&reading.runroot),
             imagestore: value(&reading.imagestore),

@@ -9,12 +9,14 @@
 //! file /etc/containers/storage.conf
 //! | [storage]
 //! ! driver = "\xff"
+//! run add-store --first -- /a
 //! ```
 //!
 //! A line behind `|` has a newline, one behind `!` is written as in Go and ends where it ends.
 
 use std::fmt::Write as _;
 
+use super::command;
 use super::host::{Content, Host, Node};
 
 /// Writes a host.
@@ -41,6 +43,9 @@ pub(super) fn write(host: &Host) -> String {
                 }
             }
         }
+    }
+    for command in &host.commands {
+        writeln!(text, "run {command}").unwrap();
     }
     text
 }
@@ -105,6 +110,7 @@ pub(super) fn read(text: &str) -> Host {
             "unset" => {
                 host.variables.insert(rest.to_owned(), None);
             }
+            "run" => host.commands.push(command::parse(rest)),
             "|" | "!" => {
                 let Some(Node { content: Content::File(bytes), .. }) = host.nodes.last_mut() else {
                     panic!("`{line}` belongs to no file");
@@ -129,5 +135,7 @@ fn a_host_is_read_as_it_was_written() {
     host.nodes.push(Node { path: "/l".to_owned(), content: Content::Link("/a b".to_owned()), mode: None });
     host.variables.insert("A".to_owned(), Some("b=c".to_owned()));
     host.variables.insert("B".to_owned(), None);
+    let mut dice = super::dice::Dice::new(1, 1);
+    host.commands.extend((0..50).map(|_| command::any(&mut dice)));
     assert_eq!(read(&write(&host)), host, "{}", write(&host));
 }
