@@ -10,6 +10,7 @@ pub mod engine;
 mod hex;
 pub mod host;
 pub mod images;
+pub mod judgement;
 pub mod lint;
 pub mod pack;
 pub mod plan;

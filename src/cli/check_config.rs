@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::counted::tally;
 use super::output::Output;
-use super::{Common, NO};
+use super::{AnyEngine, Common, NO};
 use crate::engine::Profile;
 use crate::lint::{self, Finding, Input, RULES, Severity};
 use crate::plan::{self, After, FileChange, Host, Outcome, Plan};
@@ -26,8 +26,11 @@ pub(super) struct CheckConfig {
     #[arg(long, value_name = "ID", value_parser = PossibleValuesParser::new(RULES.iter().map(|rule| rule.id)),
           hide_possible_values = true)]
     skip: Vec<String>,
+    /// Ask about this engine or generation of engines, whether the host has it or not
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<AnyEngine>,
     /// Show the rules, and check nothing
-    #[arg(long, conflicts_with_all = ["fix", "skip"])]
+    #[arg(long, conflicts_with_all = ["engine", "fix", "skip"])]
     list: bool,
 }
 
@@ -90,7 +93,7 @@ impl CheckConfig {
             return list(output).map(|()| ExitCode::SUCCESS);
         }
         let host = common.host()?;
-        let mut input = read(&host)?;
+        let mut input = self.read(&host)?;
         let mut fixed = None;
         if self.fix {
             let outcome = plan::rewrite(&host, common.mode(), || self.plan(&host))?;
@@ -142,9 +145,13 @@ impl CheckConfig {
         Ok(())
     }
 
+    fn read<'h>(&self, host: &'h Host) -> anyhow::Result<Input<'h>> {
+        Ok(Input::read(host, self.engine.map_or_else(|| host.engines_asked(), AnyEngine::engines))?)
+    }
+
     /// The fixes as a plan.
     fn plan(&self, host: &Host) -> anyhow::Result<Plan> {
-        let mut input = read(host)?;
+        let mut input = self.read(host)?;
         let before: Vec<String> = input.files.iter().map(|file| file.text.clone()).collect();
         let fixed = lint::fix(&mut input, &self.skip);
         let change = |(path, text)| {
@@ -158,10 +165,6 @@ impl CheckConfig {
         };
         Ok(Plan { changes: fixed.into_iter().map(change).collect(), ..Plan::default() })
     }
-}
-
-fn read(host: &Host) -> anyhow::Result<Input<'_>> {
-    Ok(Input::read(&host.root, host.environment(), host.config.as_deref())?)
 }
 
 fn list(output: &Output) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_macros, reason = "printing belongs here")]
 
 mod add_store;
+mod any_engine;
 mod apply;
 mod build_store;
 mod check_config;
@@ -40,6 +41,8 @@ use crate::host::Root;
 use crate::plan::{Host, Mode, Serve};
 use crate::problem::Problem;
 use output::Output;
+
+use any_engine::AnyEngine;
 
 pub use check_store::FIELDS as CHECK_STORE_FIELDS;
 pub use copy_images::FIELDS as COPY_IMAGES_FIELDS;

@@ -1,14 +1,15 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::output::Output;
-use super::{Common, NO};
-use crate::conf::Leaf;
-use crate::engine::{Environment, Origin, Profile, Reading, Value, read};
+use super::{AnyEngine, Common, NO};
+use crate::conf::{Leaf, schema};
+use crate::engine::{Origin, Reading, Reason, Value};
+use crate::judgement::{Judgement, judge};
 
 /// Show the storage configuration that engines read
 ///
@@ -18,7 +19,7 @@ use crate::engine::{Environment, Origin, Profile, Reading, Value, read};
 pub(super) struct ShowConfig {
     /// Which engine, or generation of engines
     #[arg(long, value_name = "ENGINE")]
-    engine: Option<Engine>,
+    engine: Option<AnyEngine>,
     /// Show the file and line of each value
     #[arg(long)]
     origin: bool,
@@ -28,73 +29,45 @@ pub(super) struct ShowConfig {
     rootless: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Engine {
-    /// podman 4
-    Podman4,
-    /// podman 5
-    Podman5,
-    /// CRI-O
-    Crio,
-    /// podman 6
-    Podman6,
-    /// Those that read one file: podman 5's reading
-    Legacy,
-    /// Those that read drop-ins
-    Modern,
-    /// All of them
-    All,
-}
-
-impl Engine {
-    fn profiles(self) -> Vec<Profile> {
-        match self {
-            Self::Podman4 => vec![Profile::Podman4],
-            Self::Podman5 | Self::Legacy => vec![Profile::Podman5],
-            Self::Crio => vec![Profile::Crio],
-            Self::Podman6 | Self::Modern => vec![Profile::Podman6],
-            Self::All => Profile::ALL.to_vec(),
-        }
-    }
-}
-
 impl ShowConfig {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
         let host = common.host()?;
-        let mut environment = Environment::of_process();
-        if let Some(uid) = self.rootless {
-            environment.uid = uid;
-        } else if host.root.is_tree() {
+        let mut environment = match host.root.is_tree() {
             // A tree is a system of its own, which its root runs.
-            environment.uid = 0;
+            true => host.environment(),
+            false => host.environment_of_process(),
+        };
+        if let Some(uid) = self.rootless {
+            environment = host.environment_of_process();
+            environment.uid = uid;
         }
-        let profiles = self.engine.unwrap_or(Engine::All).profiles();
+        let engines = self.engine.map_or_else(|| host.engines_asked(), AnyEngine::engines);
         let view = host.view();
-        let readings: Vec<Reading> =
-            profiles.iter().map(|profile| read(&view, &environment, *profile)).collect();
+        let judgements: Vec<Judgement> =
+            engines.list().map(|profile| judge(&view, &environment, profile)).collect();
         if output.json {
-            match readings.as_slice() {
-                [reading] => output.json(&document(reading))?,
-                readings => output.json(&json!({
+            match judgements.as_slice() {
+                [judgement] if self.engine.is_some() => output.json(&document(judgement))?,
+                judgements => output.json(&json!({
                     "version": 1,
-                    "engines": readings.iter().map(document).collect::<Vec<_>>(),
+                    "engines": judgements.iter().map(document).collect::<Vec<_>>(),
                 }))?,
             }
         } else {
-            output.data(&self.human(&readings))?;
+            output.data(&self.human(&judgements))?;
         }
-        let stops = readings.iter().any(|reading| reading.failure.is_some());
+        let stops = judgements.iter().any(Judgement::stops);
         Ok(if stops { ExitCode::from(NO) } else { ExitCode::SUCCESS })
     }
 
-    fn human(&self, readings: &[Reading]) -> String {
+    fn human(&self, judgements: &[Judgement]) -> String {
         let mut out = String::new();
-        let groups = groups(readings);
-        if readings.len() > 1 {
+        let groups = groups(judgements);
+        if judgements.len() > 1 {
             out += &differences(&groups);
         }
         for (index, group) in groups.iter().enumerate() {
-            if readings.len() > 1 {
+            if judgements.len() > 1 {
                 out += if index > 0 || !out.is_empty() { "\n" } else { "" };
                 out += &format!("# {}\n", names(group));
             }
@@ -103,11 +76,18 @@ impl ShowConfig {
         out
     }
 
-    fn one(&self, reading: &Reading) -> String {
+    fn one(&self, judgement: &Judgement) -> String {
+        let reading = &judgement.reading;
         let mut out = String::new();
-        if let Some(failure) = &reading.failure {
-            let place = failure.place.as_ref().map(|(file, line)| format!(" ({}:{line})", file.display()));
-            return format!("# stops: {}{}\n", failure.message, place.unwrap_or_default());
+        let told = |verb: &str, reason: &Reason| {
+            let place = reason.place.as_ref().map(|site| format!(" ({}:{})", site.file.display(), site.line));
+            format!("# {verb}: {}{}\n", reason.message, place.unwrap_or_default())
+        };
+        if let Some(reason) = judgement.stop() {
+            return told("stops", reason);
+        }
+        for reason in &judgement.reasons {
+            out += &told("works with loss", reason);
         }
         for (key, value, origin) in lines(reading) {
             let origin = if self.origin { format!("  # {}", shown(origin)) } else { String::new() };
@@ -125,24 +105,30 @@ impl ShowConfig {
     }
 }
 
-/// Readings that say the same, together, in their order.
-fn groups(readings: &[Reading]) -> Vec<Vec<&Reading>> {
-    let mut groups: Vec<Vec<&Reading>> = Vec::new();
-    for reading in readings {
-        let same = |group: &&mut Vec<&Reading>| {
+/// Engines that do the same, together, in their order.
+fn groups(judgements: &[Judgement]) -> Vec<Vec<&Judgement>> {
+    let mut groups: Vec<Vec<&Judgement>> = Vec::new();
+    for judgement in judgements {
+        let same = |group: &&mut Vec<&Judgement>| {
             let other = group[0];
-            settings(other) == settings(reading) && other.failure == reading.failure
+            match (other.stop(), judgement.stop()) {
+                (None, None) => {
+                    settings(&other.reading) == settings(&judgement.reading)
+                        && other.reasons == judgement.reasons
+                }
+                (one, other) => one == other,
+            }
         };
         match groups.iter_mut().find(same) {
-            Some(group) => group.push(reading),
-            None => groups.push(vec![reading]),
+            Some(group) => group.push(judgement),
+            None => groups.push(vec![judgement]),
         }
     }
     groups
 }
 
-fn names(group: &[&Reading]) -> String {
-    group.iter().map(|reading| reading.profile.name()).collect::<Vec<_>>().join(", ")
+fn names(group: &[&Judgement]) -> String {
+    group.iter().map(|judgement| judgement.reading.profile.name()).collect::<Vec<_>>().join(", ")
 }
 
 /// Every setting and its value, as text.
@@ -154,17 +140,17 @@ fn settings(reading: &Reading) -> Vec<(String, String)> {
 }
 
 /// What differs between groups of engines, one line a setting.
-fn differences(groups: &[Vec<&Reading>]) -> String {
+fn differences(groups: &[Vec<&Judgement>]) -> String {
     if let [_] = groups {
         return String::new();
     }
-    let all: Vec<Vec<(String, String)>> = groups.iter().map(|group| settings(group[0])).collect();
+    let all: Vec<Vec<(String, String)>> = groups.iter().map(|group| settings(&group[0].reading)).collect();
     let keys: BTreeSet<&String> = all.iter().flatten().map(|(key, _)| key).collect();
     let mut out = String::from("# What differs between the engines of this host:\n");
     for group in groups {
-        if let Some(failure) = &group[0].failure {
+        if let Some(reason) = group[0].stop() {
             let stops = if group.len() > 1 { "stop" } else { "stops" };
-            out += &format!("#   {} {stops}: {}\n", names(group), failure.message);
+            out += &format!("#   {} {stops}: {}\n", names(group), reason.message);
         }
     }
     for key in keys {
@@ -174,7 +160,7 @@ fn differences(groups: &[Vec<&Reading>]) -> String {
                 .find(|(other, _)| other == key)
                 .map_or_else(|| "not set".to_owned(), |(_, value)| value.clone())
         };
-        let alive: Vec<_> = groups.iter().zip(&all).filter(|(group, _)| group[0].failure.is_none()).collect();
+        let alive: Vec<_> = groups.iter().zip(&all).filter(|(group, _)| !group[0].stops()).collect();
         let values: BTreeSet<String> = alive.iter().map(|(_, settings)| value(settings)).collect();
         if values.len() > 1 {
             out += &format!("#   {key}\n");
@@ -195,13 +181,23 @@ fn lines(reading: &Reading) -> Vec<(String, String, &Origin)> {
     for (name, value) in FIRST.into_iter().zip(roots(reading)) {
         lines.extend(value.map(|value| (name.to_owned(), format!("{:?}", value.value), &value.origin)));
     }
-    for (name, value) in &reading.values {
-        let key = name.strip_prefix("storage.").unwrap_or(name);
-        if !FIRST.contains(&key) && key != "options.additionalimagestores" {
-            lines.push((key.to_owned(), plain(&value.value).to_string(), &value.origin));
-        }
+    for (key, value) in others(reading) {
+        lines.push((key.to_owned(), plain(&value.value).to_string(), &value.origin));
     }
     lines
+}
+
+/// The settings beside those of [`FIRST`] and the stores that this engine knows.
+fn others(reading: &Reading) -> impl Iterator<Item = (&str, &Value<Leaf>)> {
+    let version = reading.profile.library();
+    reading.values.iter().filter_map(move |(name, value)| {
+        let (table, plain) = name.rsplit_once('.')?;
+        let knows = schema::is_map(table)
+            || schema::known(table, plain).is_some_and(|known| known.is_known_to(version));
+        let key = name.strip_prefix("storage.").unwrap_or(name);
+        let other = !FIRST.contains(&key) && key != "options.additionalimagestores";
+        (knows && other).then_some((key, value))
+    })
 }
 
 fn roots(reading: &Reading) -> [Option<&Value<String>>; 4] {
@@ -210,20 +206,21 @@ fn roots(reading: &Reading) -> [Option<&Value<String>>; 4] {
 
 fn shown(origin: &Origin) -> String {
     match origin {
-        Origin::File { file, line } => format!("{}:{line}", file.display()),
+        Origin::File(site) => format!("{}:{}", site.file.display(), site.line),
         Origin::Environment(name) => format!("${name}"),
         Origin::Default => "default".to_owned(),
     }
 }
 
-/// One engine's reading as data.
-fn document(reading: &Reading) -> Json {
-    if let Some(failure) = &reading.failure {
-        let (file, line) = failure.place.clone().unzip();
+/// What one engine does as data.
+fn document(judgement: &Judgement) -> Json {
+    let reading = &judgement.reading;
+    if let Some(reason) = judgement.stop() {
+        let (file, line) = reason.place.as_ref().map(|site| (&site.file, site.line)).unzip();
         return json!({
             "version": 1,
             "engine": reading.profile.name(),
-            "error": { "message": failure.message, "file": file, "line": line },
+            "error": { "id": reason.id, "message": reason.message, "file": file, "line": line },
         });
     }
     let mut settings = serde_json::Map::new();
@@ -235,11 +232,8 @@ fn document(reading: &Reading) -> Json {
     let stores: Vec<Json> =
         reading.stores.iter().map(|store| with_origin(&store.value, &store.origin)).collect();
     settings.insert("additionalimagestores".to_owned(), json!({ "value": stores }));
-    for (name, value) in &reading.values {
-        let key = name.strip_prefix("storage.").unwrap_or(name);
-        if !FIRST.contains(&key) && key != "options.additionalimagestores" {
-            settings.insert(key.to_owned(), with_origin(&plain(&value.value), &value.origin));
-        }
+    for (key, value) in others(reading) {
+        settings.insert(key.to_owned(), with_origin(&plain(&value.value), &value.origin));
     }
     let files: Vec<Json> =
         reading.files.iter().map(|file| json!({ "path": file.path, "kind": file.kind })).collect();
@@ -248,7 +242,7 @@ fn document(reading: &Reading) -> Json {
 
 fn with_origin(value: &impl Serialize, origin: &Origin) -> Json {
     let origin = match origin {
-        Origin::File { file, line } => json!({ "file": file, "line": line }),
+        Origin::File(site) => json!({ "file": site.file, "line": site.line }),
         Origin::Environment(name) => json!({ "variable": name }),
         Origin::Default => Json::Null,
     };

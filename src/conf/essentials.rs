@@ -44,6 +44,23 @@ impl Essentials {
     }
 }
 
+/// The name of the drop-in with [`OWN_ROOTS`], before all others: whoever sets something else
+/// for users means it.
+pub const OWN_ROOTS_NAME: &str = "00-storagectl.conf";
+
+/// A drop-in that leaves normal users their own directories.
+///
+/// podman 4 stops on a main file without `graphroot` and `runroot`; podman 6 applies those of
+/// the system to normal users, who may not write there, unless they are empty in a drop-in
+/// for users (seen with podman 6.0; Alpine ships that).
+pub const OWN_ROOTS: &str = "\
+# Written by storagectl: storage.conf has the directories of root's engines, which older
+# engines need there. podman 6 applies them to normal users, too, unless they are empty here.
+[storage]
+graphroot = \"\"
+runroot = \"\"
+";
+
 /// Gives a document that holds no setting at all driver, runroot and graphroot:
 /// an empty file, or one of comments only, stops podman 4 (`runroot must be set`).
 /// If the file is `created` now, so that engines read it for the first time, it

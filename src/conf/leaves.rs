@@ -5,6 +5,7 @@ use std::ops::Range;
 use toml_edit::{Item, TableLike, Value};
 
 use super::document::{Document, Fault, Leaf, article, item_leaf};
+use super::schema;
 use super::stores::KEY;
 
 /// A value and where it stands.
@@ -14,8 +15,10 @@ pub struct LeafAt {
     pub name: String,
     /// The value.
     pub value: Leaf,
-    /// The bytes of the value.
+    /// The bytes of the value; of a table with a header those of the header.
     pub span: Range<usize>,
+    /// The bytes of each item, if it is an array.
+    pub items: Vec<Range<usize>>,
 }
 
 /// The array of stores as the modern generation reads it.
@@ -30,7 +33,8 @@ pub struct AttributedList {
 }
 
 impl Document {
-    /// All values that are not tables, in the order of the text.
+    /// All values that are not tables, in the order of the text; and tables where engines
+    /// want something else.
     pub fn leaves(&self) -> Vec<LeafAt> {
         let mut leaves = Vec::new();
         collect("", self.root(), &mut leaves);
@@ -144,20 +148,27 @@ fn earlier_key(text: &str, later: &Range<usize>) -> Option<Range<usize>> {
 
 fn collect(prefix: &str, table: &dyn TableLike, leaves: &mut Vec<LeafAt>) {
     for (key, item) in table.iter() {
+        let written = key;
         let key = key.to_ascii_lowercase();
-        let name = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
-        match item {
-            Item::ArrayOfTables(_) | Item::None => {}
-            _ => match item.as_table_like() {
-                Some(inner) => collect(&name, inner, leaves),
-                // Made so by `parse_last_wins`.
-                None if name.rsplit('.').next().is_some_and(|key| key.bytes().all(|byte| byte == b'_')) => {}
-                None => {
-                    if let (Some(value), Some(span)) = (item_leaf(item), item.span()) {
-                        leaves.push(LeafAt { name, value, span });
-                    }
-                }
-            },
+        // Made so by `parse_last_wins`.
+        if !item.is_table() && key.bytes().all(|byte| byte == b'_') {
+            continue;
+        }
+        let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        let is_value = schema::known(prefix, &key).is_some() || schema::is_map(prefix);
+        match item.as_table_like() {
+            Some(inner) if !is_value => collect(&name, inner, leaves),
+            _ => {
+                let key_span = || table.get_key_value(written)?.0.span();
+                let (Some(value), Some(span)) = (item_leaf(item), item.span().or_else(key_span)) else {
+                    continue;
+                };
+                let items = match item {
+                    Item::Value(Value::Array(array)) => array.iter().filter_map(Value::span).collect(),
+                    _ => Vec::new(),
+                };
+                leaves.push(LeafAt { name, value, span, items });
+            }
         }
     }
 }

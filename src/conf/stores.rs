@@ -81,9 +81,14 @@ impl StoreList {
     }
 }
 
+/// An entry as engines use it: without blanks around it, and normalised as by [`clean_path`].
+pub fn clean(entry: &str) -> String {
+    clean_path(entry.trim())
+}
+
 /// Normalises `path` lexically, as the engines do (Go's `filepath.Clean`):
 /// `/a//b/`, `/a/./b` and `/a/c/../b` all become `/a/b`.
-pub fn clean(path: &str) -> String {
+pub fn clean_path(path: &str) -> String {
     let absolute = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
@@ -120,6 +125,7 @@ mod tests {
             ("", "."),
             ("a/../..", ".."),
             ("../../a", "../../a"),
+            (" /a/ ", "/a"),
         ] {
             assert_eq!(clean(given), wanted, "{given}");
         }

@@ -65,7 +65,7 @@ fn of_engines(host: &Host) -> anyhow::Result<Own> {
     let all: Vec<(Profile, Own)> =
         readings.iter().filter_map(|reading| Some((reading.profile, own(host, reading)?))).collect();
     let Some((_, first)) = all.first() else {
-        let why = readings.iter().find_map(|reading| reading.failure.as_ref());
+        let why = readings.iter().find_map(|reading| reading.failure());
         let why = why.map(|why| format!(": {}", why.message)).unwrap_or_default();
         let message = format!("no engine can read this host's configuration{why}");
         let hint = "`storagectl check-config` shows what is wrong with it";
@@ -103,7 +103,7 @@ fn of_engines(host: &Host) -> anyhow::Result<Own> {
 
 /// What an engine that starts takes for its own.
 fn own(host: &Host, reading: &Reading) -> Option<Own> {
-    if reading.failure.is_some() {
+    if reading.failure().is_some() {
         return None;
     }
     let filled = |value: &Option<engine::Value<String>>| {

@@ -48,7 +48,7 @@ pub(crate) fn layout(host: &Host) -> anyhow::Result<Layout> {
     for profile in Profile::ALL {
         let reading = host.reading(profile);
         layout.add_stores(reading.paths().into_iter());
-        if let Some(why) = &reading.failure {
+        if let Some(why) = reading.failure() {
             failure = Some(Problem::new(
                 "engine-stops",
                 format!("no engine can read this host's configuration: {}", why.message),

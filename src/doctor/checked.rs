@@ -45,7 +45,7 @@ impl Checked {
         engines: Engines,
         not_looked: &mut Vec<Problem>,
     ) -> Result<(), Problem> {
-        let input = Input::read(&host.root, host.environment(), None)?;
+        let input = Input::read(host, engines)?;
         let report = lint::check(&input, &[]);
         for finding in &report.findings {
             if finding.engines.and(engines).is_empty() {
@@ -64,7 +64,8 @@ impl Checked {
                 id: finding.rule.id,
                 message: format!("{}{}", finding.message, place.unwrap_or_default()),
                 hint: finding.hint.clone(),
-                stops: finding.stops.and(engines),
+                // What stops normal users' engines does not stop root's.
+                stops: if finding.users_only { Engines::NONE } else { finding.stops.and(engines) },
             });
         }
         not_looked.extend(report.not_looked);

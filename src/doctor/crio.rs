@@ -165,7 +165,7 @@ fn own<'r>(reading: &'r Reading, key: &str) -> Option<&'r Value<Leaf>> {
 
 /// Whether a value stands in one of CRI-O's own files.
 fn is_crio_s(origin: &Origin) -> bool {
-    matches!(origin, Origin::File { file, .. } if file.components().any(|part| part.as_os_str() == "crio"))
+    matches!(origin, Origin::File(site) if site.file.components().any(|part| part.as_os_str() == "crio"))
 }
 
 /// The patterns, with the image that pods share, which CRI-O adds itself.

@@ -21,7 +21,8 @@ mod unit;
 
 use std::path::PathBuf;
 
-use crate::engine::{self, Engines, Profile, Program, Reading};
+use crate::engine::{Profile, Program, Reading};
+use crate::judgement::Judgement;
 use crate::plan::{self, Host};
 use crate::problem::Problem;
 
@@ -40,8 +41,8 @@ use checked::Checked;
 pub struct Diagnosis {
     /// The engines that are installed.
     pub programs: Vec<Program>,
-    /// What each of their generations reads; all generations if none is installed.
-    pub readings: Vec<Reading>,
+    /// What each of their generations does; all generations if none is installed.
+    pub judgements: Vec<Judgement>,
     /// CRI-O, if it is installed.
     pub crio: Option<Crio>,
     /// The directories with images.
@@ -97,32 +98,13 @@ pub fn diagnose(host: &Host) -> anyhow::Result<Diagnosis> {
         )
         .into());
     }
-    let rootless = host.is_rootless();
-    let mut programs = engine::installed(&host.root).map_err(Problem::cannot("read", "the engines"))?;
-    if !host.root.is_tree() {
-        for program in programs.iter_mut().filter(|program| program.version.is_none()) {
-            program.version = crate::host::printed_version(&program.path);
-        }
-    }
-    if rootless {
-        // CRI-O is root's.
-        programs.retain(|program| program.profile() != Profile::Crio);
-    }
-    let installed =
-        programs.iter().fold(Engines::NONE, |all, program| all.or(Engines::one(program.profile())));
-    // One that runs is there, wherever its program is.
-    let has_crio =
-        installed.has(Profile::Crio) || (!rootless && !host.root.is_tree() && crate::host::crio_runs());
-    let installed = if has_crio { installed.or(Engines::one(Profile::Crio)) } else { installed };
-    let engines = match installed {
-        Engines::NONE if rootless => Engines::ALL.without(Engines::one(Profile::Crio)),
-        Engines::NONE => Engines::ALL,
-        installed => installed,
-    };
-    let readings: Vec<Reading> = engines.list().map(|profile| host.reading(profile)).collect();
+    let programs = host.programs().map_err(Problem::cannot("read", "the engines"))?;
+    let (engines, has_crio) = host.engines_of(&programs);
+    let judgements: Vec<Judgement> = engines.list().map(|profile| host.judge(profile)).collect();
+    let readings: Vec<Reading> = judgements.iter().map(|judgement| judgement.reading.clone()).collect();
     let mut not_looked = Vec::new();
     let crio = match readings.iter().find(|reading| reading.profile == Profile::Crio) {
-        Some(reading) if installed.has(Profile::Crio) => {
+        Some(reading) if has_crio => {
             let program = programs.iter().find(|program| program.profile() == Profile::Crio).cloned();
             Some(
                 Crio::look(&host.root, program, reading)
@@ -172,7 +154,7 @@ pub fn diagnose(host: &Host) -> anyhow::Result<Diagnosis> {
         warnings: (checked.config_warnings, checked.store_warnings),
         troubles: checked.troubles,
         programs,
-        readings,
+        judgements,
         crio,
         storages,
         images,

@@ -59,8 +59,8 @@ impl PinFile {
 fn path_after(origin: &Origin) -> PathBuf {
     let usual = PathBuf::from("/etc/crio/crio.conf.d/99-pinned-images.conf");
     match origin {
-        Origin::File { file, .. } if *file > usual => {
-            let name = file.file_name().unwrap_or_default().to_string_lossy();
+        Origin::File(site) if site.file > usual => {
+            let name = site.file.file_name().unwrap_or_default().to_string_lossy();
             usual.with_file_name(format!("{}_pinned-images.conf", name.trim_end_matches(".conf")))
         }
         _ => usual,
@@ -69,11 +69,14 @@ fn path_after(origin: &Origin) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::engine::Site;
 
     #[test]
     fn the_file_is_read_after_the_one_that_sets_the_key() {
-        let in_file = |path: &str| path_after(&Origin::File { file: path.into(), line: 1 });
+        let in_file = |path: &str| path_after(&Origin::File(Site::of(Path::new(path), "", 0..0)));
         let usual = PathBuf::from("/etc/crio/crio.conf.d/99-pinned-images.conf");
         assert_eq!(path_after(&Origin::Default), usual);
         assert_eq!(in_file("/etc/crio/crio.conf"), usual);

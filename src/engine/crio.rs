@@ -3,91 +3,115 @@
 use super::decode::parse;
 use super::environment::Environment;
 use super::modern::bytes_of;
-use super::options::store_option;
+use super::options::{self, add_option};
 use super::profile::Profile;
-use super::reading::{Failure, FileKind, Origin, ReadFile, Reading, Value};
+use super::reading::{FileKind, Origin, ReadFile, Reading, Value};
+use super::reason::{Reason, Site};
 use super::view::View;
-use crate::conf::{Fault, Leaf};
+use crate::conf::{Document, Leaf};
 use crate::problem::words;
 
-pub(super) fn read(view: &View<'_>, _: &Environment, reading: &mut Reading) -> Result<(), Failure> {
+pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Reading) {
     let main = view.etc().join("crio/crio.conf");
     let mut files = vec![main.clone()];
     let mut any = false;
-    let drop_ins = view.walk(&view.etc().join("crio/crio.conf.d"));
-    files
-        .extend(drop_ins.map_err(|error| Failure::new(format!("/etc/crio/crio.conf.d: {}", words(&error))))?);
-    let driver = reading.driver.as_ref().map_or("", |driver| &driver.value);
-    let mut options: Vec<(String, Value<String>)> = reading
-        .stores
-        .iter()
-        .map(|store| (format!("{driver}.imagestore={}", store.value), store.clone()))
-        .collect();
+    match view.walk(&view.etc().join("crio/crio.conf.d")) {
+        Ok(drop_ins) => files.extend(drop_ins),
+        Err(error) => {
+            let message = format!("/etc/crio/crio.conf.d: {}", words(&error));
+            reading.reasons.push(Reason::other(message));
+        }
+    }
     for path in files {
-        let Some(bytes) = bytes_of(view, &path)? else {
-            if path == main {
+        let bytes = match bytes_of(view, &path) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) if path == main => continue,
+            Ok(None) => {
+                let message = format!("open {}: no such file or directory", path.display());
+                reading.reasons.push(Reason::other(message));
                 continue;
             }
-            return Err(Failure::new(format!("open {}: no such file or directory", path.display())));
+            Err(reason) => {
+                reading.reasons.push(reason);
+                continue;
+            }
         };
         any = true;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         reading.files.push(ReadFile { path: path.clone(), kind: FileKind::Crio, text });
-        let doc = parse(view.cache, &path, bytes, Profile::Crio)?;
-        for leaf in doc.leaves() {
-            let origin = Origin::File { file: path.clone(), line: doc.line(leaf.span.start) };
-            let wrong = |what: &str| {
-                let message = format!("`{}` must be {what}", leaf.name);
-                let fault = Fault { id: "wrong-type", message, hint: String::new(), span: leaf.span.clone() };
-                Failure::at(&path, Some(&doc), &fault)
-            };
-            let place = match leaf.name.as_str() {
-                "crio.storage_option" => {
-                    let Leaf::Array(items) = &leaf.value else {
-                        return Err(wrong("an array of strings"));
-                    };
-                    for option in items {
-                        let Leaf::String(option) = option else {
-                            return Err(wrong("an array of strings"));
-                        };
-                        if let Some(store) = store_option(option)? {
-                            let value = Value { value: store.to_owned(), origin: origin.clone() };
-                            options.push((option.clone(), value));
-                        }
-                    }
-                    continue;
-                }
-                "crio.storage_driver" => &mut reading.driver,
-                "crio.root" => &mut reading.graphroot,
-                "crio.runroot" => &mut reading.runroot,
-                "crio.imagestore" => &mut reading.imagestore,
-                name => {
-                    if let Some(what) = wrong_type(name, &leaf.value) {
-                        return Err(wrong(what));
-                    }
-                    reading.own.insert(leaf.name.clone(), Value { value: leaf.value, origin });
-                    continue;
-                }
-            };
-            match leaf.value {
-                Leaf::String(text) if !text.is_empty() => *place = Some(Value { value: text, origin }),
-                Leaf::String(_) => {}
-                _ => return Err(wrong("a string")),
-            }
+        if let Some(doc) = parse(view.cache, &path, bytes, Profile::Crio, &mut reading.reasons) {
+            merge(&path, &doc, reading);
         }
     }
-    if !any {
-        // Without a file of its own CRI-O takes the list as it is.
-        return Ok(());
+    if any {
+        // Without a file of its own CRI-O takes the list as it is; of options that are the
+        // same to the letter the last one stays.
+        let all = std::mem::take(&mut reading.options);
+        let same = |one: &super::DriverOption, other: &super::DriverOption| {
+            one.key == other.key && one.value.value == other.value.value
+        };
+        let last = |(index, option): &(usize, &super::DriverOption)| {
+            all[index + 1..].iter().all(|later| !same(later, option))
+        };
+        reading.options = all.iter().enumerate().filter(last).map(|(_, option)| option.clone()).collect();
     }
-    // Of options that are the same to the letter the last one stays.
-    reading.stores = options
-        .iter()
-        .enumerate()
-        .filter(|(index, (option, _))| options[index + 1..].iter().all(|(later, _)| later != option))
-        .map(|(_, (_, store))| store.clone())
-        .collect();
-    Ok(())
+    options::finish(view, environment, reading);
+}
+
+/// Takes what one file sets.
+fn merge(path: &std::path::Path, doc: &Document, reading: &mut Reading) {
+    for leaf in doc.leaves() {
+        let site = Site::of(path, doc.text(), leaf.span.clone());
+        let wrong = |what: &str| {
+            let message = format!("`{}` must be {what}", leaf.name);
+            let hint = "write the value as crio.conf(5) shows it";
+            Reason::stops("wrong-type", message, hint).at(Some(site.clone()))
+        };
+        let origin = Origin::File(site.clone());
+        let place = match leaf.name.as_str() {
+            "crio.storage_option" => {
+                let strings: Option<Vec<&String>> = match &leaf.value {
+                    Leaf::Array(items) => items
+                        .iter()
+                        .map(|item| match item {
+                            Leaf::String(option) => Some(option),
+                            _ => None,
+                        })
+                        .collect(),
+                    _ => None,
+                };
+                match strings {
+                    Some(options) => {
+                        for (index, option) in options.into_iter().enumerate() {
+                            let span = leaf.items.get(index).unwrap_or(&leaf.span).clone();
+                            let origin = Origin::File(Site::of(path, doc.text(), span));
+                            add_option(option, origin, "crio.storage_option", reading);
+                        }
+                    }
+                    None => reading.reasons.push(wrong("an array of strings")),
+                }
+                continue;
+            }
+            "crio.storage_driver" => &mut reading.driver,
+            "crio.root" => &mut reading.graphroot,
+            "crio.runroot" => &mut reading.runroot,
+            "crio.imagestore" => &mut reading.imagestore,
+            name => {
+                match wrong_type(name, &leaf.value) {
+                    Some(what) => reading.reasons.push(wrong(what)),
+                    None => {
+                        reading.own.insert(leaf.name.clone(), Value { value: leaf.value, origin });
+                    }
+                }
+                continue;
+            }
+        };
+        match leaf.value {
+            Leaf::String(text) if !text.is_empty() => *place = Some(Value { value: text, origin }),
+            Leaf::String(_) => {}
+            _ => reading.reasons.push(wrong("a string")),
+        }
+    }
 }
 
 /// What a key that storagectl looks at would have to be, if it is not.

@@ -1,109 +1,155 @@
-//! From a document to values, as the engines' decoder does it.
+//! From a text to values, as the engines' decoder does it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
 use super::profile::Profile;
-use super::reading::{Failure, Origin, Reading, Value};
+use super::reading::{Origin, Reading, Value};
+use super::reason::{Reason, Site};
 use super::view::Cache;
-use crate::conf::{Document, Fault, Leaf};
+use crate::conf::{Document, Fault, Leaf, schema, toml11, type_fault};
 
-/// How far arrays of an earlier file have been told to stay.
-#[derive(Debug, Default)]
-pub(super) struct Appending {
-    /// `append`, once a file has said it: it stays until another one says otherwise.
-    append: Option<bool>,
-}
+/// What each array of an earlier file has been told: `append`, once a file has said it,
+/// stays until another one says otherwise.
+pub(super) type Appending = BTreeMap<String, bool>;
 
-/// Parses a file for this engine.
-///
-/// # Errors
-/// A [`Failure`] if the engine cannot.
+/// Parses a file for this engine; `None` if it cannot, which is told in `reasons`.
 pub(super) fn parse(
     cache: &Cache,
     path: &Path,
     bytes: Vec<u8>,
     profile: Profile,
-) -> Result<Rc<Document>, Failure> {
-    let failure = |message: String, before: &[u8]| Failure {
-        message,
-        place: Some((path.to_owned(), before.iter().filter(|&&byte| byte == b'\n').count() + 1)),
+    reasons: &mut Vec<Reason>,
+) -> Option<Rc<Document>> {
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let span = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
+            reasons.push(
+                Reason::stops("not-utf8", "this byte is not UTF-8", "save the file as UTF-8")
+                    .at(Some(Site::of(path, &text, span))),
+            );
+            return None;
+        }
     };
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        failure("the file is not UTF-8".to_owned(), &error.as_bytes()[..valid])
-    })?;
-    if text.starts_with('\u{feff}') && profile == Profile::Podman4 {
-        return Err(failure("the file starts with a byte order mark".to_owned(), b""));
+    let mut found: Vec<Reason> = Vec::new();
+    let stops = |id, message: String, hint: &str, span| {
+        Reason::stops(id, message, hint).at(Some(Site::of(path, &text, span)))
+    };
+    if text.starts_with(MARK) && profile == Profile::Podman4 {
+        let message = "this file starts with a byte order mark".to_owned();
+        let hint = "save the file as UTF-8 without a byte order mark";
+        found.push(stops("byte-order-mark", message, hint, 0..MARK.len_utf8()));
     }
     // What a TOML parser takes is decided by its own version: podman 4 and 5 have
     // 1.2 and 1.5 of it, CRI-O and podman 6 have 1.6.
     let older = matches!(profile, Profile::Podman4 | Profile::Podman5);
-    if let Some((what, span)) = crate::conf::toml11::scan(&text).into_iter().next().filter(|_| older) {
-        let message = format!("{} is TOML 1.1, which this engine does not read", what.describe());
-        return Err(failure(message, &text.as_bytes()[..span.start]));
+    if older {
+        for (what, span) in toml11::scan(&text) {
+            found.push(stops("toml-1-1", format!("{} is TOML 1.1", what.describe()), what.hint(), span));
+        }
     }
-    cache.parse(text.clone(), older).map_err(|fault| {
-        let at = fault.span.start.min(text.len());
-        failure(fault.message, &text.as_bytes()[..at])
-    })
+    let parsed = cache.parse(&text, older);
+    let doc = match parsed {
+        Ok(doc) => Some(doc).filter(|_| found.is_empty()),
+        Err(fault) => {
+            let (message, hint) = match fault.id {
+                "duplicate-key" => (
+                    format!(
+                        "`{}` stands in this table already",
+                        text.get(fault.span.clone()).unwrap_or_default()
+                    ),
+                    "keep one of the two, with the values of both",
+                ),
+                _ => (fault.message, "mend this line"),
+            };
+            let span = fault.span.start.min(text.len())..fault.span.end.min(text.len());
+            found.push(stops(fault.id, message, hint, span));
+            None
+        }
+    };
+    reasons.append(&mut found);
+    doc
 }
 
-/// Merges the settings of a document into a reading.
-///
-/// # Errors
-/// A [`Failure`] for a value of the wrong type.
+const MARK: char = '\u{feff}';
+
+/// Merges the settings of a document into a reading. A value of the wrong type is left out
+/// and told.
 pub(super) fn merge(
     reading: &mut Reading,
     path: &Path,
     doc: &Document,
-    appending: Option<&mut Appending>,
-) -> Result<(), Failure> {
-    let failure = |fault: &Fault| Failure::at(path, Some(doc), fault);
-    let origin = |at: usize| Origin::File { file: path.to_owned(), line: doc.line(at) };
-    if let Some(fault) = crate::conf::type_fault(doc, reading.profile.library()) {
-        return Err(failure(&fault));
-    }
+    mut appending: Option<&mut Appending>,
+) {
     for leaf in doc.leaves() {
-        let value = Value { value: leaf.value.clone(), origin: origin(leaf.span.start) };
-        reading.values.insert(leaf.name.clone(), value);
-        // An empty string leaves the default, or what an earlier file says.
-        let Leaf::String(text) = leaf.value else {
+        let site = Site::of(path, doc.text(), leaf.span.clone());
+        if let Some(fault) = type_fault(&leaf, reading.profile.library()) {
+            reading.reasons.push(of_fault(path, doc, fault));
             continue;
-        };
-        let value =
-            Some(Value { value: text, origin: origin(leaf.span.start) }).filter(|it| !it.value.is_empty());
-        let place = match leaf.name.as_str() {
-            "storage.driver" => &mut reading.driver,
-            "storage.graphroot" => &mut reading.graphroot,
-            "storage.runroot" => &mut reading.runroot,
-            "storage.imagestore" => &mut reading.imagestore,
-            _ => continue,
-        };
-        *place = value;
-    }
-    let legacy = appending.is_none();
-    let Some(list) = doc.attributed_list().map_err(|fault| failure(&fault))? else {
-        return Ok(());
-    };
-    if let (true, Some(span)) = (legacy, list.attributes.first()) {
-        return Err(failure(&Fault {
-            id: "wrong-type",
-            message: "incompatible types: an item of `additionalimagestores` is a table, and this engine reads strings only".to_owned(),
-            hint: String::new(),
-            span: span.clone(),
-        }));
-    }
-    let items = list.items.into_iter().map(|(value, at)| Value { value, origin: origin(at) });
-    match appending {
-        None => reading.stores = items.collect(),
-        Some(appending) => {
-            appending.append = list.append.or(appending.append);
-            if appending.append != Some(true) {
-                reading.stores.clear();
-            }
-            reading.stores.extend(items);
         }
+        let value = Value { value: leaf.value, origin: Origin::File(site) };
+        let known = leaf.name.rsplit_once('.').and_then(|(table, key)| schema::known(table, key));
+        if known.is_some_and(|known| known.kind == schema::Kind::Strings) {
+            let list = items(path, doc, &value, &leaf.items);
+            let append = appending.as_deref_mut().is_some_and(|appending| {
+                if let Some(said) = append_of(&value.value) {
+                    appending.insert(leaf.name.clone(), said);
+                }
+                appending.get(&leaf.name) == Some(&true)
+            });
+            let before = reading.lists.entry(leaf.name.clone()).or_default();
+            if !append {
+                before.clear();
+            }
+            before.extend(list);
+        }
+        reading.values.insert(leaf.name, value);
     }
-    Ok(())
+}
+
+/// A fault of a document as a reason to stop.
+pub(super) fn of_fault(path: &Path, doc: &Document, fault: Fault) -> Reason {
+    Reason::stops(fault.id, fault.message, fault.hint).at(Some(Site::of(path, doc.text(), fault.span)))
+}
+
+/// The strings of an array, each with its place.
+fn items(
+    path: &Path,
+    doc: &Document,
+    array: &Value<Leaf>,
+    spans: &[std::ops::Range<usize>],
+) -> Vec<Value<String>> {
+    let Leaf::Array(items) = &array.value else {
+        return Vec::new();
+    };
+    let string = |(index, item): (usize, &Leaf)| {
+        let Leaf::String(text) = item else {
+            return None;
+        };
+        let origin = match spans.get(index) {
+            Some(span) => Origin::File(Site::of(path, doc.text(), span.clone())),
+            None => array.origin.clone(),
+        };
+        Some(Value { value: text.clone(), origin })
+    };
+    items.iter().enumerate().filter_map(string).collect()
+}
+
+/// What the last attribute of an array says of appending.
+fn append_of(array: &Leaf) -> Option<bool> {
+    let Leaf::Array(items) = array else {
+        return None;
+    };
+    let said = |item: &Leaf| match item {
+        Leaf::Table(pairs) => match pairs.get("append") {
+            Some(Leaf::Boolean(append)) => Some(*append),
+            _ => None,
+        },
+        _ => None,
+    };
+    items.iter().rev().find_map(said)
 }

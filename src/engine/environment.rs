@@ -27,6 +27,46 @@ impl Environment {
         Self::new(rustix::process::geteuid().as_raw(), variables)
     }
 
+    /// A normal user of whom nothing is known: owner of nothing, in no group, without any
+    /// configuration of their own.
+    pub fn ordinary_user() -> Self {
+        // Neither a person nor a service has this one (the last of login.defs(5)).
+        const UID: u32 = 60_000;
+        Self::new(UID, [("HOME".to_owned(), format!("/home/{UID}"))])
+    }
+
+    /// The groups that the user is in, by /etc/passwd and /etc/group.
+    pub fn groups(&self, root: &Root) -> Vec<u32> {
+        let read = |path: &str| {
+            let read = root.read(Path::new(path)).ok().flatten();
+            read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        };
+        let passwd = read("/etc/passwd");
+        let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
+        let user = passwd
+            .lines()
+            .map(fields)
+            .find(|fields| fields.get(2).and_then(|uid| uid.parse().ok()) == Some(self.uid));
+        let Some(user) = user else {
+            return Vec::new();
+        };
+        let mut groups: Vec<u32> = user.get(3).and_then(|gid| gid.parse().ok()).into_iter().collect();
+        for group in read("/etc/group").lines().map(fields) {
+            let member = group.get(3).is_some_and(|members| members.split(',').any(|name| *name == user[0]));
+            groups.extend(group.get(2).and_then(|gid| gid.parse::<u32>().ok()).filter(|_| member));
+        }
+        groups
+    }
+
+    /// The same, but reading this one file: what says where files are looked for is left out.
+    pub fn naming(&self, file: &Path) -> Self {
+        const KEPT: [&str; 5] =
+            ["HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "STORAGE_DRIVER", "STORAGE_OPTS"];
+        let kept = KEPT.into_iter().filter_map(|name| Some((name, self.variable(name)?.to_owned())));
+        let named = ("CONTAINERS_STORAGE_CONF", file.to_string_lossy().into_owned());
+        Self::new(self.uid, kept.chain([named]).map(|(name, value)| (name.to_owned(), value)))
+    }
+
     /// Whether the engine runs as a normal user.
     pub fn is_rootless(&self) -> bool {
         self.uid != 0

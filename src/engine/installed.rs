@@ -35,6 +35,11 @@ impl Program {
         Self { name, path, version: own_version(bytes), library: library(bytes) }
     }
 
+    /// Whether it says which generation it is of.
+    pub fn says(&self) -> bool {
+        self.library.is_some() || self.version.is_some() || self.name == "crio"
+    }
+
     /// How it reads a host. A program that does not say is taken for a legacy one.
     pub fn profile(&self) -> Profile {
         match self.library {

@@ -7,15 +7,13 @@ use super::environment::Environment;
 use super::modern::bytes_of;
 use super::options;
 use super::profile::Profile;
-use super::reading::{Failure, FileKind, Origin, ReadFile, Reading, Value};
+use super::reading::{FileKind, ReadFile, Reading, Value};
+use super::reason::{Effect, Reason, Site};
 use super::settings::VENDOR_FILE;
 use super::view::View;
-use crate::conf::Leaf;
 
-pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Reading) -> Result<(), Failure> {
-    let exists = |path: &Path| {
-        view.exists(path).map_err(|error| Failure::new(format!("stat {}: {error}", path.display())))
-    };
+pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Reading) {
+    let exists = |path: &Path| view.exists(path).unwrap_or(false);
     let admin = view.etc().join("containers/storage.conf");
     // First the system's file, whoever runs the engine (`loadDefaultStoreOptions`).
     let named = environment.variable("CONTAINERS_STORAGE_CONF").map(PathBuf::from);
@@ -24,51 +22,80 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
         .map(|dir| Path::new("/").join(dir).join("containers/storage.conf"));
     let system = match (&named, xdg) {
         (Some(path), _) => {
-            if path.as_os_str().is_empty() || !exists(path)? {
-                return Err(Failure::new(format!("stat {}: no such file or directory", path.display())));
+            if path.as_os_str().is_empty() || !exists(path) {
+                return reading.reasons.push(not_there(path));
             }
             Some(path.clone())
         }
-        (None, Some(path)) if exists(&path)? => Some(path),
-        // What cannot be looked at is warned of, and the vendor's file read.
-        (None, _) if exists(&admin).unwrap_or(false) => Some(admin.clone()),
-        (None, _) => Some(PathBuf::from(VENDOR_FILE)).filter(|path| exists(path).unwrap_or(false)),
+        (None, Some(path)) => match view.exists(&path) {
+            Ok(true) => Some(path),
+            Ok(false) => system_file(view, &admin),
+            Err(error) => {
+                return reading.reasons.push(Reason::other(format!("stat {}: {error}", path.display())));
+            }
+        },
+        (None, None) => system_file(view, &admin),
     };
     if named.is_none() && reading.profile == Profile::Podman4 && !environment.is_rootless() {
-        hidden_vendor_file(view, environment, system.as_deref())?;
+        hidden_vendor_file(view, environment, system.as_deref(), reading);
     }
     if let Some(path) = &system {
-        load(view, environment, reading, path)?;
+        load(view, environment, reading, path);
     }
     // Then the file that counts (`DefaultConfigFile`), which drops all of that.
     let counts = match named {
         Some(path) => Some(path),
-        None if environment.is_rootless() => Some(user_file(view, environment)?),
+        None if environment.is_rootless() => match user_file(view, environment) {
+            Some(path) => Some(path),
+            None => return reading.reasons.push(Reason::other("cannot determine user's homedir")),
+        },
         // podman 4 stays with what it found first, XDG_CONFIG_HOME's too.
         None if reading.profile == Profile::Podman4 => system.clone(),
-        None if exists(&admin).unwrap_or(false) => Some(admin),
+        None if exists(&admin) => Some(admin),
         None => Some(VENDOR_FILE.into()),
     };
     let system_values = reading.clone();
     if environment.is_rootless() {
-        rootless_options(reading);
+        rootless_options(environment, reading);
     }
     let mut from_file = false;
-    if let Some(path) = counts
-        && exists(&path)?
-    {
-        from_file = true;
-        if Some(&path) != system.as_ref() || environment.is_rootless() {
+    if let Some(path) = counts {
+        match view.exists(&path) {
+            Ok(true) => from_file = true,
+            Ok(false) => {}
+            Err(error) => {
+                reading.reasons.push(Reason::other(format!("stat {}: {error}", path.display())));
+            }
+        }
+        if from_file && (Some(&path) != system.as_ref() || environment.is_rootless()) {
+            let before = reading.reasons.len();
             reading.clear();
+            load(view, environment, reading, &path);
             // A fault in it is only warned of: nothing of it is used.
-            if load(view, environment, reading, &path).is_err() {
-                let files = std::mem::take(&mut reading.files);
+            if reading.reasons.len() > before {
                 reading.clear();
-                reading.files = files;
+                for reason in &mut reading.reasons[before..] {
+                    reason.effect = Effect::Loses(
+                        "warns and uses nothing of this file",
+                        "warn and use nothing of this file",
+                    );
+                }
             }
         }
     }
-    roots(view, environment, reading, &system_values, from_file)
+    roots(view, environment, reading, &system_values, from_file);
+}
+
+fn not_there(path: &Path) -> Reason {
+    Reason::other(format!("stat {}: no such file or directory", path.display()))
+}
+
+/// The administrator's file, or the vendor's. What cannot be looked at is warned of, and the
+/// vendor's file read.
+fn system_file(view: &View<'_>, admin: &Path) -> Option<PathBuf> {
+    let exists = |path: &Path| view.exists(path).unwrap_or(false);
+    let vendor = Path::new(VENDOR_FILE);
+    [admin, vendor].into_iter().find(|path| exists(path)).map(Path::to_owned)
 }
 
 /// podman 4 reads the vendor's file as well, before it finds the one that hides
@@ -77,74 +104,92 @@ fn hidden_vendor_file(
     view: &View<'_>,
     environment: &Environment,
     system: Option<&Path>,
-) -> Result<(), Failure> {
+    reading: &mut Reading,
+) {
     let vendor = Path::new(VENDOR_FILE);
     if system == Some(vendor) || !view.exists(vendor).unwrap_or(false) {
-        return Ok(());
+        return;
     }
-    let mut reading = Reading::new(Profile::Podman4);
-    let read = load(view, environment, &mut reading, vendor);
-    for (key, value) in [("runroot", &reading.runroot), ("graphroot", &reading.graphroot)] {
-        if read.is_err() || value.is_none() {
-            return Err(Failure {
-                message: format!("{key} must be set"),
-                place: Some((vendor.to_owned(), 1)),
-            });
-        }
+    let mut hidden = Reading::new(Profile::Podman4);
+    load(view, environment, &mut hidden, vendor);
+    reading.reasons.append(&mut hidden.reasons);
+    let read = reading.failure().is_none();
+    let missing = [("runroot", &hidden.runroot), ("graphroot", &hidden.graphroot)];
+    for (key, _) in missing.into_iter().filter(|(_, value)| read && value.is_none()) {
+        let reason = unset(key).at(Some(Site::of(vendor, "", 0..0)));
+        reading.reasons.push(reason);
     }
-    Ok(())
+}
+
+/// podman 4 stops on a file that leaves one of these out (`defaultStoreOptionsIsolated` in
+/// types/options.go of library 1.43).
+fn unset(key: &'static str) -> Reason {
+    let (id, default) = match key {
+        "runroot" => ("missing-runroot", "/run/containers/storage"),
+        _ => ("missing-graphroot", "/var/lib/containers/storage"),
+    };
+    Reason::stops(
+        id,
+        format!("`storage.{key}` is not set"),
+        format!("set it, most likely `{key} = \"{default}\"`"),
+    )
 }
 
 /// What a rootless engine keeps of the system's file: not its stores
 /// (`getRootlessStorageOpts`).
-fn rootless_options(reading: &mut Reading) {
-    reading.stores.clear();
+fn rootless_options(environment: &Environment, reading: &mut Reading) {
     reading.values.retain(|name, _| name.starts_with("storage.options.pull_options."));
+    reading.lists.retain(|name, _| name == "storage.driver_priority");
     reading.graphroot = None;
     reading.runroot = None;
     reading.imagestore = None;
-    reading.driver = reading
-        .driver
-        .take()
-        .filter(|driver| matches!(driver.value.as_str(), "btrfs" | "overlay" | "overlay2" | "vfs"));
+    let variable = environment.filled("STORAGE_DRIVER").is_some();
+    reading.driver = reading.driver.take().filter(|driver| {
+        variable || matches!(driver.value.as_str(), "btrfs" | "overlay" | "overlay2" | "vfs")
+    });
+    let is_overlay = reading.driver.as_ref().is_some_and(|driver| driver.value == "overlay");
+    let kept = std::mem::take(&mut reading.options);
+    let chown = |option: &super::DriverOption| format!("{}={}", option.key, option.value.value);
+    let kept = kept.into_iter().filter(|option| is_overlay && chown(option).contains("ignore_chown_errors"));
+    reading.options = kept.take(1).collect();
 }
 
 /// The driver that is picked if none is set (`getRootlessStorageOpts`): podman 4
 /// takes vfs, later ones what the storage was made with, else overlay.
-fn rootless_driver(view: &View<'_>, reading: &Reading, graphroot: &str) -> String {
+fn rootless_driver(view: &View<'_>, reading: &Reading, graphroot: &str) -> Option<String> {
     if reading.profile == Profile::Podman4 {
-        return "vfs".to_owned();
+        return Some("vfs".to_owned());
+    }
+    if !reading.list("storage.driver_priority").is_empty() {
+        return None;
     }
     let graphroot = reading.graphroot.as_ref().map_or(graphroot, |set| &set.value);
-    view.driver_in_use(Path::new(graphroot)).unwrap_or_else(|| "overlay".to_owned())
+    let made = view.entries(Path::new(graphroot)).into_iter();
+    let made = made.filter_map(|name| Some(name.strip_suffix("-images")?.to_owned())).min();
+    Some(made.unwrap_or_else(|| "overlay".to_owned()))
 }
 
-fn user_file(view: &View<'_>, environment: &Environment) -> Result<PathBuf, Failure> {
+fn user_file(view: &View<'_>, environment: &Environment) -> Option<PathBuf> {
     if let Some(dir) = environment.filled("XDG_CONFIG_HOME") {
-        return Ok(Path::new(dir).join("containers/storage.conf"));
+        return Some(Path::new(dir).join("containers/storage.conf"));
     }
-    match view.home(environment) {
-        Some(home) => Ok(Path::new(&home).join(".config/containers/storage.conf")),
-        None => Err(Failure::new("cannot determine user's homedir")),
-    }
+    let home = view.home(environment)?;
+    Some(Path::new(&home).join(".config/containers/storage.conf"))
 }
 
-fn load(
-    view: &View<'_>,
-    environment: &Environment,
-    reading: &mut Reading,
-    path: &Path,
-) -> Result<(), Failure> {
-    let Some(bytes) = bytes_of(view, path)? else {
-        return Err(Failure::new(format!("stat {}: no such file or directory", path.display())));
+fn load(view: &View<'_>, environment: &Environment, reading: &mut Reading, path: &Path) {
+    let bytes = match bytes_of(view, path) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return reading.reasons.push(not_there(path)),
+        Err(reason) => return reading.reasons.push(reason),
     };
     let text = String::from_utf8_lossy(&bytes).into_owned();
     reading.clear();
     reading.files = vec![ReadFile { path: path.to_owned(), kind: FileKind::Main, text }];
-    let doc = parse(view.cache, path, bytes, reading.profile)?;
-    merge(reading, path, &doc, None)?;
-    options::driver_variable(environment, reading);
-    options::storage_opts(environment, reading)
+    if let Some(doc) = parse(view.cache, path, bytes, reading.profile, &mut reading.reasons) {
+        merge(reading, path, &doc, None);
+    }
+    options::settle(environment, reading);
 }
 
 fn roots(
@@ -153,27 +198,23 @@ fn roots(
     reading: &mut Reading,
     system: &Reading,
     from_file: bool,
-) -> Result<(), Failure> {
-    let (graphroot, runroot) = options::default_roots(view, environment, reading.profile)?;
+) {
+    let (graphroot, runroot) = options::default_roots(view, environment, reading);
     let strict = reading.profile == Profile::Podman4 && from_file && !environment.is_rootless();
-    if strict {
+    if strict && reading.failure().is_none_or(|failure| failure.id.starts_with("missing-")) {
         // Nothing is filled in for a file that exists.
-        for (key, value) in [("runroot", &reading.runroot), ("graphroot", &reading.graphroot)] {
-            if value.is_none() {
-                return Err(Failure::new(format!("{key} must be set")));
-            }
-        }
+        let missing = [("runroot", &reading.runroot), ("graphroot", &reading.graphroot)];
+        let site =
+            reading.files.last().map(|file| Site::of(&file.path, &file.text, storage_header(&file.text)));
+        let missing: Vec<Reason> = missing
+            .into_iter()
+            .filter(|(_, value)| value.is_none())
+            .map(|(key, _)| unset(key).at(site.clone()))
+            .collect();
+        reading.reasons.extend(missing);
     }
-    let rootless_path = |reading: &Reading| match reading.values.get("storage.rootless_storage_path") {
-        Some(Value { value: Leaf::String(path), origin }) if !path.is_empty() => {
-            Some(Value { value: path.clone(), origin: origin.clone() })
-        }
-        _ => None,
-    };
-    if reading.profile == Profile::Podman4 {
-        // A key that it does not know.
-        reading.imagestore = None;
-    } else if from_file {
+    let rootless_path = |reading: &Reading| reading.text("storage.rootless_storage_path");
+    if from_file && reading.profile != Profile::Podman4 {
         // Also for root, which only the modern generation sets right.
         reading.graphroot = reading.graphroot.take().or(rootless_path(reading));
     }
@@ -182,17 +223,23 @@ fn roots(
         reading.graphroot = reading.graphroot.take().or(path);
         if !from_file {
             if reading.driver.is_none() {
-                let value = rootless_driver(view, reading, &graphroot);
-                reading.driver = Some(Value { value, origin: Origin::Default });
+                reading.driver = rootless_driver(view, reading, &graphroot).map(Value::default);
             }
-            options::add_storage_opts(environment.variable("STORAGE_OPTS").unwrap_or_default(), reading)?;
+            options::add_storage_opts(environment.variable("STORAGE_OPTS").unwrap_or_default(), reading);
         }
     } else {
         reading.graphroot = reading.graphroot.take().or_else(|| system.graphroot.clone());
         reading.runroot = reading.runroot.take().or_else(|| system.runroot.clone());
     }
-    let default = |value| Some(Value { value, origin: Origin::Default });
-    reading.graphroot = reading.graphroot.take().or_else(|| default(graphroot));
-    reading.runroot = reading.runroot.take().or_else(|| default(runroot));
-    options::finish(view, environment, reading)
+    reading.graphroot = reading.graphroot.take().or_else(|| Some(Value::default(graphroot)));
+    reading.runroot = reading.runroot.take().or_else(|| Some(Value::default(runroot)));
+    options::finish(view, environment, reading);
+}
+
+/// The header `[storage]` of a text, or its start.
+fn storage_header(text: &str) -> std::ops::Range<usize> {
+    let doc = crate::conf::Document::parse(text);
+    let keys = doc.map(|doc| doc.set_keys()).unwrap_or_default();
+    let table = keys.into_iter().find(|key| key.is_table && key.name.eq_ignore_ascii_case("storage"));
+    table.map_or(0..0, |table| table.key)
 }

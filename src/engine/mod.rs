@@ -13,37 +13,39 @@
 mod crio;
 mod decode;
 mod engines;
-mod entry;
 mod environment;
 mod installed;
 mod legacy;
 mod modern;
 mod options;
+mod present;
 mod profile;
 mod reading;
+mod reason;
 mod settings;
 mod view;
 
 pub use engines::Engines;
-pub use entry::{EntryHarm, entry_harm};
 pub use environment::Environment;
 pub use installed::{Program, installed, only_modern};
+pub use present::present;
 pub use profile::Profile;
-pub use reading::{Failure, FileKind, Origin, ReadFile, Reading, Value};
+pub use reading::{DriverOption, FileKind, Origin, ReadFile, Reading, Value};
+pub use reason::{Effect, Reason, Site};
 pub use settings::{Settings, VENDOR_FILE, driver_in_use, main_file};
 pub use view::{Cache, View};
 
-/// Reads a host as the engine of `profile` does.
+/// Reads a host as the engine of `profile` does. What is wrong with it is told in the
+/// reading, all of it and not only what an engine meets first.
 pub fn read(view: &View<'_>, environment: &Environment, profile: Profile) -> Reading {
     let mut reading = Reading::new(profile);
-    let outcome = match profile {
+    match profile {
         Profile::Podman6 => modern::read(view, environment, &mut reading),
         Profile::Podman4 | Profile::Podman5 => legacy::read(view, environment, &mut reading),
-        Profile::Crio => legacy::read(view, environment, &mut reading)
-            .and_then(|()| crio::read(view, environment, &mut reading)),
-    };
-    if let Err(failure) = outcome {
-        reading.failure = Some(failure);
+        Profile::Crio => {
+            legacy::read(view, environment, &mut reading);
+            crio::read(view, environment, &mut reading);
+        }
     }
     reading
 }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use super::decode::{Appending, merge, parse};
 use super::environment::Environment;
 use super::options;
-use super::reading::{Failure, FileKind, Origin, ReadFile, Reading, Value};
+use super::reading::{FileKind, ReadFile, Reading, Value};
+use super::reason::{Reason, Site};
 use super::view::View;
+use crate::problem::words;
 
 const NAME: &str = "containers/storage.conf";
 
@@ -24,7 +26,7 @@ pub(super) struct Search {
 }
 
 impl Search {
-    pub(super) fn of(view: &View<'_>, environment: &Environment) -> Result<Self, Failure> {
+    pub(super) fn of(view: &View<'_>, environment: &Environment) -> Result<Self, Reason> {
         let user = user_config(view, environment)?;
         let last = environment.filled("CONTAINERS_STORAGE_CONF_OVERRIDE").map(PathBuf::from);
         if let Some(path) = environment.filled("CONTAINERS_STORAGE_CONF") {
@@ -54,67 +56,84 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// The user's own file, root's too. `XDG_CONFIG_HOME` set to nothing means the
 /// working directory, which for a model of a host is its root.
-fn user_config(view: &View<'_>, environment: &Environment) -> Result<PathBuf, Failure> {
+fn user_config(view: &View<'_>, environment: &Environment) -> Result<PathBuf, Reason> {
     match environment.variable("XDG_CONFIG_HOME") {
         Some(dir) => Ok(Path::new("/").join(dir).join(NAME)),
         None => match view.home(environment) {
             Some(home) => Ok(Path::new(&home).join(".config").join(NAME)),
             None if environment.uid == 0 => Ok(Path::new("/root/.config").join(NAME)),
-            None => Err(Failure::new("the user has no home directory")),
+            None => Err(Reason::other("the user has no home directory")),
         },
     }
 }
 
-pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Reading) -> Result<(), Failure> {
-    let search = Search::of(view, environment)?;
+pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Reading) {
+    let search = match Search::of(view, environment) {
+        Ok(search) => search,
+        Err(reason) => return reading.reasons.push(reason),
+    };
     let mut appending = Appending::default();
     let mut found = false;
     for path in &search.main {
-        if let Some(bytes) = bytes_of(view, path)? {
-            found = true;
-            take(view, reading, path, bytes, FileKind::Main, &mut appending)?;
-            break;
+        match bytes_of(view, path) {
+            Ok(Some(bytes)) => {
+                found = true;
+                take(view, reading, path, bytes, FileKind::Main, &mut appending);
+                break;
+            }
+            Ok(None) => {}
+            Err(reason) => {
+                reading.reasons.push(reason);
+                break;
+            }
         }
     }
     if search.must_exist && !found {
-        return Err(Failure::new(format!("open {}: no such file or directory", search.main[0].display())));
+        reading.reasons.push(not_there(&search.main[0]));
     }
-    for path in drop_ins(view, &search.drop_ins)? {
-        // A symlink that dangles is passed over.
-        if let Some(bytes) = bytes_of(view, &path)? {
-            take(view, reading, &path, bytes, FileKind::DropIn, &mut appending)?;
+    for path in drop_ins(view, &search.drop_ins, &mut reading.reasons) {
+        match bytes_of(view, &path) {
+            Ok(Some(bytes)) => take(view, reading, &path, bytes, FileKind::DropIn, &mut appending),
+            // A symlink that dangles is passed over.
+            Ok(None) => {}
+            Err(reason) => reading.reasons.push(reason),
         }
     }
     if let Some(path) = &search.last {
-        match bytes_of(view, path)? {
-            Some(bytes) => take(view, reading, path, bytes, FileKind::Override, &mut appending)?,
-            None => return Err(Failure::new(format!("open {}: no such file or directory", path.display()))),
+        match bytes_of(view, path) {
+            Ok(Some(bytes)) => take(view, reading, path, bytes, FileKind::Override, &mut appending),
+            Ok(None) => reading.reasons.push(not_there(path)),
+            Err(reason) => reading.reasons.push(reason),
         }
     }
-    options::driver_variable(environment, reading);
-    options::storage_opts(environment, reading)?;
-    roots(view, environment, reading)
+    options::settle(environment, reading);
+    roots(view, environment, reading);
+}
+
+fn not_there(path: &Path) -> Reason {
+    Reason::other(format!("open {}: no such file or directory", path.display()))
 }
 
 /// The drop-ins in the order in which they are read: by the bytes of their
 /// names, over all directories; of equal names the one in the highest directory.
-fn drop_ins(view: &View<'_>, dirs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+fn drop_ins(view: &View<'_>, dirs: &[PathBuf], reasons: &mut Vec<Reason>) -> Vec<PathBuf> {
     let mut by_name: BTreeMap<String, PathBuf> = BTreeMap::new();
     for dir in dirs.iter().rev() {
-        let names =
-            view.files_in(dir).map_err(|error| Failure::new(format!("{}: {error}", dir.display())))?;
+        let names = view.files_in(dir).unwrap_or_else(|error| {
+            reasons.push(Reason::other(format!("{}: {}", dir.display(), words(&error))));
+            Vec::new()
+        });
         for name in names.into_iter().filter(|name| name.ends_with(".conf")) {
             let path = dir.join(&name);
             by_name.insert(name, path);
         }
     }
-    Ok(by_name.into_values().collect())
+    by_name.into_values().collect()
 }
 
-pub(super) fn bytes_of(view: &View<'_>, path: &Path) -> Result<Option<Vec<u8>>, Failure> {
-    view.read(path).map_err(|error| Failure {
-        message: format!("{}: {}", path.display(), crate::problem::words(&error)),
-        place: Some((path.to_owned(), 1)),
+pub(super) fn bytes_of(view: &View<'_>, path: &Path) -> Result<Option<Vec<u8>>, Reason> {
+    view.read(path).map_err(|error| {
+        Reason::other(format!("{}: {}", path.display(), words(&error))).at(Some(Site::of(path, "", 0..0)))
     })
 }
 
@@ -125,26 +144,21 @@ fn take(
     bytes: Vec<u8>,
     kind: FileKind,
     appending: &mut Appending,
-) -> Result<(), Failure> {
+) {
     let text = String::from_utf8_lossy(&bytes).into_owned();
     reading.files.push(ReadFile { path: path.to_owned(), kind, text });
-    let doc = parse(view.cache, path, bytes, reading.profile)?;
-    merge(reading, path, &doc, Some(appending))
+    if let Some(doc) = parse(view.cache, path, bytes, reading.profile, &mut reading.reasons) {
+        merge(reading, path, &doc, Some(appending));
+    }
 }
 
 /// Defaults, and variables in paths (`LoadStoreOptions`).
-fn roots(view: &View<'_>, environment: &Environment, reading: &mut Reading) -> Result<(), Failure> {
-    let (graphroot, runroot) = options::default_roots(view, environment, reading.profile)?;
-    let rootless_path = reading.values.get("storage.rootless_storage_path").cloned();
-    let default = |value| Some(Value { value, origin: Origin::Default });
-    if reading.graphroot.is_none()
-        && environment.is_rootless()
-        && let Some(Value { value: crate::conf::Leaf::String(path), origin }) = rootless_path
-        && !path.is_empty()
-    {
-        reading.graphroot = Some(Value { value: path, origin });
+fn roots(view: &View<'_>, environment: &Environment, reading: &mut Reading) {
+    let (graphroot, runroot) = options::default_roots(view, environment, reading);
+    if reading.graphroot.is_none() && environment.is_rootless() {
+        reading.graphroot = reading.text("storage.rootless_storage_path");
     }
-    reading.graphroot = reading.graphroot.take().or_else(|| default(graphroot));
-    reading.runroot = reading.runroot.take().or_else(|| default(runroot));
-    options::finish(view, environment, reading)
+    reading.graphroot = reading.graphroot.take().or_else(|| Some(Value::default(graphroot)));
+    reading.runroot = reading.runroot.take().or_else(|| Some(Value::default(runroot)));
+    options::finish(view, environment, reading);
 }

@@ -1,60 +1,191 @@
-//! What both generations do with variables and defaults.
+//! What both generations do with settings, variables and defaults: where storage is, and
+//! what the storage driver is told.
 
 use std::path::Path;
 
 use super::environment::Environment;
 use super::profile::Profile;
-use super::reading::{Failure, Origin, Reading, Value};
+use super::reading::{DriverOption, Origin, Reading, Value};
+use super::reason::Reason;
 use super::view::View;
-use crate::conf::{Essentials, clean};
+use crate::conf::{Essentials, Leaf, clean_path, schema};
 
-/// `STORAGE_DRIVER`, and the old name of the overlay driver.
-pub(super) fn driver_variable(environment: &Environment, reading: &mut Reading) {
-    if let Some(driver) = environment.filled("STORAGE_DRIVER") {
-        let origin = Origin::Environment("STORAGE_DRIVER");
-        reading.driver = Some(Value { value: driver.to_owned(), origin });
-    }
+/// Takes driver, directories and options from what has been set (`ReloadConfigurationFile`
+/// and `LoadStoreOptions` in types/options.go).
+pub(super) fn settle(environment: &Environment, reading: &mut Reading) {
+    let set = |name: &str| reading.text(&format!("storage.{name}"));
+    let driver = set("driver");
+    let (graphroot, runroot, imagestore) = (set("graphroot"), set("runroot"), set("imagestore"));
+    reading.graphroot = graphroot;
+    reading.runroot = runroot;
+    // podman 4 does not know it.
+    reading.imagestore = imagestore.filter(|_| reading.profile != Profile::Podman4);
+    reading.driver = match environment.filled("STORAGE_DRIVER") {
+        Some(driver) => {
+            Some(Value { value: driver.to_owned(), origin: Origin::Environment("STORAGE_DRIVER") })
+        }
+        None => driver,
+    };
+    let prefix = reading.driver.as_ref().map(|driver| driver.value.clone()).unwrap_or_default();
     if let Some(driver) = &mut reading.driver
         && driver.value == "overlay2"
     {
         driver.value = "overlay".to_owned();
     }
-}
-
-/// `STORAGE_OPTS` replaces all options of the files, the stores too, also if it
-/// is set to nothing.
-pub(super) fn storage_opts(environment: &Environment, reading: &mut Reading) -> Result<(), Failure> {
-    if let Some(options) = environment.variable("STORAGE_OPTS") {
-        reading.stores.clear();
-        add_storage_opts(options, reading)?;
-    }
-    Ok(())
-}
-
-/// Adds the stores of a list of options such as `STORAGE_OPTS` has.
-pub(super) fn add_storage_opts(options: &str, reading: &mut Reading) -> Result<(), Failure> {
-    for option in options.split(',').filter(|_| !options.is_empty()) {
-        let Some(store) = store_option(option)? else {
-            continue;
-        };
-        let origin = Origin::Environment("STORAGE_OPTS");
-        reading.stores.push(Value { value: store.to_owned(), origin });
-    }
-    Ok(())
-}
-
-/// The store in an option such as `overlay.imagestore=/a` (`parseOptions` in
-/// drivers/overlay/overlay.go).
-///
-/// # Errors
-/// A [`Failure`] if it is not a key and a value.
-pub(super) fn store_option(option: &str) -> Result<Option<&str>, Failure> {
-    let Some((key, value)) = option.split_once('=') else {
-        return Err(Failure::new(format!("unable to parse key/value option: {option}")));
+    reading.options = if reading.profile.is_modern() {
+        Options { reading, options: Vec::new() }.modern()
+    } else {
+        Options { reading, options: Vec::new() }.legacy(&prefix)
     };
-    let key = key.trim();
-    let key = key.rsplit_once('.').map_or(key, |(_, key)| key);
-    Ok(matches!(key, "imagestore" | "additionalimagestore").then(|| value.trim()))
+    // It replaces all options of the files, the stores too, also if it is set to nothing.
+    if let Some(options) = environment.variable("STORAGE_OPTS") {
+        reading.options.clear();
+        add_storage_opts(options, reading);
+    }
+}
+
+/// Options of `[storage.options]` that every driver is told, by their names there.
+const GENERAL: [&str; 6] =
+    ["size", "mount_program", "skip_mount_home", "ignore_chown_errors", "force_mask", "mountopt"];
+
+/// Gathers options in the order in which the library does.
+struct Options<'r> {
+    reading: &'r Reading,
+    options: Vec<DriverOption>,
+}
+
+impl Options<'_> {
+    /// `LoadStoreOptions` and `GetGraphDriverOptions` of the modern generation: an option of
+    /// a driver's table is for that driver only, one of `[storage.options]` for any.
+    fn modern(mut self) -> Vec<DriverOption> {
+        self.general("");
+        for (driver, names) in [
+            ("btrfs", &["min_space", "size"] as &[&str]),
+            ("overlay", &OVERLAY),
+            ("vfs", &["ignore_chown_errors", "sync"]),
+            ("zfs", &["fsname", "mountopt", "size"]),
+        ] {
+            for name in names {
+                self.push(&format!("{driver}.{name}"), &format!("{driver}.{name}"));
+            }
+        }
+        self.options
+    }
+
+    /// The same of the legacy generation, where every option carries the name of the driver
+    /// that is set, `prefix`, and the driver's table comes before `[storage.options]`.
+    fn legacy(mut self, prefix: &str) -> Vec<DriverOption> {
+        self.general(&format!("{prefix}."));
+        let driver = if prefix == "overlay2" { "overlay" } else { prefix };
+        let names: &[&str] = match driver {
+            "btrfs" => &["min_space", "size"],
+            "overlay" => &OVERLAY,
+            "vfs" => &["ignore_chown_errors"],
+            "zfs" => &["fsname", "mountopt", "size"],
+            _ => &[],
+        };
+        for name in names {
+            let key = format!("{driver}.{name}");
+            let set = self.push(&key, &format!("{driver}.{name}"));
+            if set && key == "btrfs.min_space" {
+                // The library returns here.
+                break;
+            }
+            if !set && GENERAL.contains(name) {
+                self.push_general(&key, name, |mask| unix_mode(mask));
+            }
+        }
+        self.options
+    }
+
+    fn general(&mut self, prefix: &str) {
+        for (array, name) in
+            [("additionalimagestores", "imagestore"), ("additionallayerstores", "additionallayerstore")]
+        {
+            let set_by = format!("storage.options.{array}");
+            for item in self.reading.list(&set_by) {
+                self.options.push(DriverOption {
+                    key: format!("{prefix}{name}"),
+                    value: Value { value: item.value.trim().to_owned(), origin: item.origin.clone() },
+                    set_by: set_by.clone(),
+                });
+            }
+        }
+        for name in GENERAL {
+            self.push_general(&format!("{prefix}{name}"), name, |mask| format!("{mask:o}"));
+        }
+    }
+
+    /// An option of `[storage.options]`; `mask` writes the one that is a number.
+    fn push_general(&mut self, key: &str, name: &str, mask: impl Fn(i64) -> String) {
+        let number = self.reading.values.get(&format!("storage.options.{name}"));
+        match number.map(|set| (&set.value, &set.origin)) {
+            Some((Leaf::Integer(number), origin)) if *number != 0 => {
+                let value = Value { value: mask(*number), origin: origin.clone() };
+                let set_by = format!("storage.options.{name}");
+                self.options.push(DriverOption { key: key.to_owned(), value, set_by });
+            }
+            _ => {
+                self.push(key, name);
+            }
+        }
+    }
+
+    /// A string option, if it is set and the library knows it.
+    fn push(&mut self, key: &str, name: &str) -> bool {
+        let set_by = format!("storage.options.{name}");
+        let (table, plain) = set_by.rsplit_once('.').expect("it has a dot");
+        let version = self.reading.profile.library();
+        let known = schema::known(table, plain).is_some_and(|known| known.is_known_to(version));
+        let Some(set) = self.reading.text(&set_by).filter(|_| known) else {
+            return false;
+        };
+        let value = Value { value: set.value.trim().to_owned(), origin: set.origin };
+        self.options.push(DriverOption { key: key.to_owned(), value, set_by });
+        true
+    }
+}
+
+/// The keys of `[storage.options.overlay]`.
+const OVERLAY: [&str; 9] = [
+    "ignore_chown_errors",
+    "mount_program",
+    "mountopt",
+    "size",
+    "inodes",
+    "skip_mount_home",
+    "force_mask",
+    "use_composefs",
+    "sync",
+];
+
+/// A mode as Go's `os.FileMode` prints it, which the driver cannot read back.
+fn unix_mode(mode: i64) -> String {
+    let letters = "rwxrwxrwx".chars().enumerate();
+    let bits: String =
+        letters.map(|(at, letter)| if mode >> (8 - at) & 1 == 1 { letter } else { '-' }).collect();
+    format!("-{bits}")
+}
+
+/// Adds the options of a list such as `STORAGE_OPTS` has.
+pub(super) fn add_storage_opts(options: &str, reading: &mut Reading) {
+    for option in options.split(',').filter(|_| !options.is_empty()) {
+        add_option(option, Origin::Environment("STORAGE_OPTS"), "STORAGE_OPTS", reading);
+    }
+}
+
+/// Adds an option such as `overlay.imagestore=/a` (`ParseKeyValueOpt` in
+/// pkg/parsers/parsers.go).
+pub(super) fn add_option(option: &str, origin: Origin, set_by: &str, reading: &mut Reading) {
+    let Some((key, value)) = option.split_once('=') else {
+        let reason = Reason::other(format!("unable to parse key/value option: {option}"));
+        return reading.reasons.push(reason.at(origin.site().cloned()));
+    };
+    reading.options.push(DriverOption {
+        key: key.trim().to_owned(),
+        value: Value { value: value.trim().to_owned(), origin },
+        set_by: set_by.to_owned(),
+    });
 }
 
 /// Where the user's data are: `$XDG_DATA_HOME`, or `~/.local/share`.
@@ -69,42 +200,56 @@ fn data_home(view: &View<'_>, environment: &Environment) -> Option<String> {
 pub(super) fn default_roots(
     view: &View<'_>,
     environment: &Environment,
-    profile: Profile,
-) -> Result<(String, String), Failure> {
+    reading: &mut Reading,
+) -> (String, String) {
     if !environment.is_rootless() {
         let root = Essentials::default();
-        return Ok((root.graphroot.unwrap_or_default(), root.runroot.unwrap_or_default()));
+        return (root.graphroot.unwrap_or_default(), root.runroot.unwrap_or_default());
     }
-    let Some(data) = data_home(view, environment) else {
-        return Err(Failure::new("the user has no home directory"));
-    };
+    let data = data_home(view, environment).unwrap_or_else(|| {
+        reading.reasons.push(Reason::other("the user has no home directory"));
+        "/".to_owned()
+    });
     let mut runtime = environment.runtime_dir();
     if environment.filled("XDG_RUNTIME_DIR").is_some() && !view.exists(Path::new(&runtime)).unwrap_or(false) {
-        if profile != Profile::Podman4 {
-            return Err(Failure::new(format!("lstat {runtime}: no such file or directory")));
+        if reading.profile != Profile::Podman4 {
+            reading.reasons.push(Reason::other(format!("lstat {runtime}: no such file or directory")));
         }
         runtime = format!("/run/user/{}", environment.uid);
     }
-    Ok((format!("{data}/containers/storage"), format!("{runtime}/containers")))
+    (format!("{data}/containers/storage"), format!("{runtime}/containers"))
 }
 
-/// Expands variables in graphroot and runroot, and refuses an imagestore that is
-/// the graphroot.
-pub(super) fn finish(
-    view: &View<'_>,
-    environment: &Environment,
-    reading: &mut Reading,
-) -> Result<(), Failure> {
+/// Expands variables in graphroot and runroot, refuses an imagestore that is the graphroot,
+/// and tells which additional stores there are.
+pub(super) fn finish(view: &View<'_>, environment: &Environment, reading: &mut Reading) {
     for root in [&mut reading.graphroot, &mut reading.runroot].into_iter().flatten() {
-        let path = clean(&environment.expand(&root.value));
+        let path = clean_path(&environment.expand(&root.value));
         // The library resolves symlinks of what exists.
         root.value = view.real_path(Path::new(&path)).map_or(path, |real| real.display().to_string());
     }
-    match (&reading.imagestore, &reading.graphroot) {
-        (Some(images), Some(graph)) if images.value == graph.value => Err(Failure::new(format!(
-            "imagestore {} must either be not set or be different than graphroot",
-            images.value
-        ))),
-        _ => Ok(()),
+    if let (Some(images), Some(graph)) = (&reading.imagestore, &reading.graphroot)
+        && images.value == graph.value
+    {
+        let reason = Reason::stops(
+            "imagestore-is-graphroot",
+            format!("`imagestore` and `graphroot` are both `{}`", images.value),
+            "remove `imagestore`: images are kept in `graphroot` anyway",
+        )
+        .at(images.origin.site().cloned());
+        reading.reasons.push(reason);
+    }
+    let stores = reading.options.iter().filter(|option| {
+        matches!(option.name().as_str(), "imagestore" | "additionalimagestore")
+            && !option.value.value.is_empty()
+    });
+    reading.stores = stores.map(|option| option.value.clone()).collect();
+}
+
+impl DriverOption {
+    /// Its name without the driver's, in lower case.
+    pub fn name(&self) -> String {
+        let key = self.key.to_ascii_lowercase();
+        key.rsplit_once('.').map_or(key.as_str(), |(_, name)| name).to_owned()
     }
 }

@@ -4,24 +4,30 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::profile::Profile;
+use super::reason::{Effect, Reason, Site};
 use super::settings::driver_in_use;
-use crate::conf::{Document, Essentials, Fault, Leaf};
+use crate::conf::{Essentials, Leaf};
 use crate::host::Root;
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// A line of a file, counted from 1.
-    File {
-        /// The file, inside the tree.
-        file: PathBuf,
-        /// The line.
-        line: usize,
-    },
+    /// A place in a file.
+    File(Site),
     /// A variable of the environment.
     Environment(&'static str),
     /// What the engine uses if nothing is set.
     Default,
+}
+
+impl Origin {
+    /// The place, if it is one in a file.
+    pub fn site(&self) -> Option<&Site> {
+        match self {
+            Self::File(site) => Some(site),
+            Self::Environment(_) | Self::Default => None,
+        }
+    }
 }
 
 /// A value and where it comes from.
@@ -33,24 +39,23 @@ pub struct Value<T> {
     pub origin: Origin,
 }
 
-/// Why an engine stops.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// What it stops on, as a sentence.
-    pub message: String,
-    /// The file and line, if it is one's fault.
-    pub place: Option<(PathBuf, usize)>,
+impl<T> Value<T> {
+    /// What the engine uses if nothing is set.
+    pub(super) fn default(value: T) -> Self {
+        Self { value, origin: Origin::Default }
+    }
 }
 
-impl Failure {
-    pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), place: None }
-    }
-
-    pub(super) fn at(path: &Path, doc: Option<&Document>, fault: &Fault) -> Self {
-        let line = doc.map_or(1, |doc| doc.line(fault.span.start));
-        Self { message: fault.message.clone(), place: Some((path.to_owned(), line)) }
-    }
+/// An option that the engine hands to its storage driver.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DriverOption {
+    /// Its name as the driver gets it, such as `overlay.size`; the driver before the dot
+    /// may be nothing or missing.
+    pub key: String,
+    /// Its value, without blanks around it, and where that comes from.
+    pub value: Value<String>,
+    /// The key of storage.conf that sets it, or the variable.
+    pub set_by: String,
 }
 
 /// What part a file has.
@@ -87,6 +92,8 @@ pub struct Reading {
     pub files: Vec<ReadFile>,
     /// Every key that is set, by its dotted name in lower case.
     pub values: BTreeMap<String, Value<Leaf>>,
+    /// The strings of every array that is set, by its dotted name, as they come together.
+    pub(super) lists: BTreeMap<String, Vec<Value<String>>>,
     /// The storage driver, if one is set.
     pub driver: Option<Value<String>>,
     /// The engine's own storage.
@@ -95,12 +102,16 @@ pub struct Reading {
     pub runroot: Option<Value<String>>,
     /// Where images are kept instead.
     pub imagestore: Option<Value<String>>,
-    /// The additional image stores, in order, as written.
+    /// What the storage driver is told.
+    pub options: Vec<DriverOption>,
+    /// The additional image stores, in order, as written but for blanks around them, which
+    /// engines cut off.
     pub stores: Vec<Value<String>>,
     /// Every key of CRI-O's own files but for those above, by its dotted name.
     pub own: BTreeMap<String, Value<Leaf>>,
-    /// Why the engine stops, if it does. What was read until then stands above.
-    pub failure: Option<Failure>,
+    /// What is wrong with what was read. A file, or a value, on which the engine stops
+    /// counts for nothing above.
+    pub reasons: Vec<Reason>,
 }
 
 impl Reading {
@@ -109,20 +120,44 @@ impl Reading {
             profile,
             files: Vec::new(),
             values: BTreeMap::new(),
+            lists: BTreeMap::new(),
             driver: None,
             graphroot: None,
             runroot: None,
             imagestore: None,
+            options: Vec::new(),
             stores: Vec::new(),
             own: BTreeMap::new(),
-            failure: None,
+            reasons: Vec::new(),
         }
     }
 
-    /// Forgets what was set, but not which files were read.
+    /// Forgets what was set, but not which files were read and what is wrong with them.
     pub(super) fn clear(&mut self) {
-        let files = std::mem::take(&mut self.files);
-        *self = Self { files, ..Self::new(self.profile) };
+        let (files, reasons) = (std::mem::take(&mut self.files), std::mem::take(&mut self.reasons));
+        *self = Self { files, reasons, ..Self::new(self.profile) };
+    }
+
+    /// Why the engine stops when it reads its configuration, if it does. What it does with
+    /// what it has read, the judgement tells.
+    pub fn failure(&self) -> Option<&Reason> {
+        self.reasons.iter().find(|reason| reason.effect == Effect::Stops)
+    }
+
+    /// The strings of an array, by its dotted name.
+    pub fn list(&self, name: &str) -> &[Value<String>] {
+        self.lists.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// A string that is set to something, by the dotted name of its key.
+    pub(super) fn text(&self, name: &str) -> Option<Value<String>> {
+        let set = self.values.get(name)?;
+        match &set.value {
+            Leaf::String(text) if !text.is_empty() => {
+                Some(Value { value: text.clone(), origin: set.origin.clone() })
+            }
+            _ => None,
+        }
     }
 
     /// The paths of the stores.

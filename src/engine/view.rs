@@ -39,8 +39,8 @@ impl Cache {
     ///
     /// # Errors
     /// As [`Document::parse`].
-    pub fn parse(&self, text: String, legacy: bool) -> Result<Rc<Document>, Fault> {
-        let key = (text, legacy);
+    pub fn parse(&self, text: &str, legacy: bool) -> Result<Rc<Document>, Fault> {
+        let key = (text.to_owned(), legacy);
         if let Some(doc) = self.documents.borrow().get(&key) {
             return Ok(Rc::clone(doc));
         }
@@ -65,17 +65,18 @@ pub struct View<'a> {
     root: Option<&'a Root>,
     pub(super) cache: &'a Cache,
     planned: BTreeMap<PathBuf, Option<String>>,
+    expected: Vec<String>,
 }
 
 impl<'a> View<'a> {
     /// The files as they are.
     pub fn of(root: &'a Root, cache: &'a Cache) -> Self {
-        Self { root: Some(root), cache, planned: BTreeMap::new() }
+        Self { root: Some(root), cache, planned: BTreeMap::new(), expected: Vec::new() }
     }
 
     /// A host that has no file but those that are planned.
     pub fn of_nothing(cache: &'a Cache) -> Self {
-        Self { root: None, cache, planned: BTreeMap::new() }
+        Self { root: None, cache, planned: BTreeMap::new(), expected: Vec::new() }
     }
 
     /// The administrator's directory: /etc, or /usr/etc in an ostree tree without it.
@@ -88,6 +89,30 @@ impl<'a> View<'a> {
     pub fn with(mut self, path: PathBuf, text: Option<String>) -> Self {
         self.planned.insert(path, text);
         self
+    }
+
+    /// The same with stores, by their cleaned paths, that are made before any engine looks,
+    /// and are as they should be then.
+    pub fn expecting(mut self, stores: impl IntoIterator<Item = String>) -> Self {
+        self.expected.extend(stores);
+        self
+    }
+
+    /// Whether a store is there, and as it should be, before any engine looks.
+    pub fn is_expected(&self, path: &str) -> bool {
+        self.expected.iter().any(|expected| expected == path)
+    }
+
+    /// The system or tree; `None` for a host that does not exist yet.
+    pub fn root(&self) -> Option<&'a Root> {
+        self.root
+    }
+
+    /// Whether a path lies in what is this user's own, whether it is there or not.
+    pub fn is_of_user(&self, path: &str, environment: &Environment) -> bool {
+        let path = Path::new(path);
+        let home = self.home(environment).filter(|home| home.len() > 1);
+        home.is_some_and(|home| path.starts_with(home)) || path.starts_with(environment.runtime_dir())
     }
 
     /// The bytes of a file; `None` if there is nothing. A device, such as
@@ -131,8 +156,14 @@ impl<'a> View<'a> {
     }
 
     /// The driver that the storage at `graphroot` was made with, if there is one.
-    pub(super) fn driver_in_use(&self, graphroot: &Path) -> Option<String> {
+    pub fn driver_in_use(&self, graphroot: &Path) -> Option<String> {
         super::driver_in_use(self.root?, graphroot)
+    }
+
+    /// The names in a directory; none if it cannot be read.
+    pub(super) fn entries(&self, dir: &Path) -> Vec<String> {
+        let names = self.root.and_then(|root| root.list(dir).ok().flatten()).unwrap_or_default();
+        names.into_iter().filter_map(|name| name.into_string().ok()).collect()
     }
 
     /// Every file below `dir`, whatever its name, in the order of a walk.
@@ -164,7 +195,7 @@ impl<'a> View<'a> {
     }
 
     /// Whether there is something at `path`, symlinks followed.
-    pub(super) fn exists(&self, path: &Path) -> io::Result<bool> {
+    pub fn exists(&self, path: &Path) -> io::Result<bool> {
         match self.planned.get(path) {
             Some(planned) => Ok(planned.is_some()),
             None => match self.cache.files.borrow().get(path) {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -276,6 +276,39 @@ impl Root {
         #[allow(clippy::unnecessary_cast)]
         let kind = fs::fstatfs(&file)?.f_type as i64;
         Ok(keeps_modes(kind))
+    }
+
+    /// The type of the file system that holds `path`, or of what is above it as far as that
+    /// exists, by its number in statfs(2); `None` if it cannot be told.
+    pub fn file_system(&self, path: &Path) -> Option<i64> {
+        let file = path.ancestors().find_map(|path| self.open(path, OFlags::PATH).ok())?;
+        // The field's type differs between architectures.
+        #[allow(clippy::unnecessary_cast)]
+        Some(fs::fstatfs(&file).ok()?.f_type as i64)
+    }
+
+    /// Whether this process may do that with `path`.
+    pub fn may(&self, path: &Path, wanted: fs::Access) -> bool {
+        let file = self.open(path, OFlags::PATH);
+        // What is open is what is asked about, whatever has its name by now.
+        let at = |file: &OwnedFd| format!("/proc/self/fd/{}", file.as_raw_fd());
+        file.is_ok_and(|file| fs::accessat(fs::CWD, at(&file), wanted, AtFlags::EACCESS).is_ok())
+    }
+
+    /// `path` with its symlinks resolved as far as it exists.
+    pub fn real(&self, path: &Path) -> PathBuf {
+        let mut rest = Vec::new();
+        let mut here = path;
+        loop {
+            if let Ok(found) = self.resolve(here) {
+                return rest.iter().rev().fold(found.path, |path, part| path.join(part));
+            }
+            let (Some(parent), Some(name)) = (here.parent(), here.file_name()) else {
+                return path.to_owned();
+            };
+            rest.push(name);
+            here = parent;
+        }
     }
 
     /// Creates the directory `path` and those above it that are missing, each

@@ -16,32 +16,7 @@ pub(super) fn missing_driver(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
             engines.verb("complains and picks a driver itself", "complain and pick a driver themselves")
         );
         let hint = "set it to the driver of the host's storage, most likely `driver = \"overlay\"`";
-        missing(input, file, "driver", Found::new(engines, message, effect, hint), sink);
-    }
-}
-
-pub(super) fn missing_runroot(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
-    needed_by_podman4(input, "runroot", sink);
-}
-
-pub(super) fn missing_graphroot(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
-    needed_by_podman4(input, "graphroot", sink);
-}
-
-/// Later engines, and podman 4 of a normal user, fill in what a file leaves out
-/// (`defaultStoreOptionsIsolated` in types/options.go of library 1.43).
-fn needed_by_podman4(input: &Input<'_>, key: &'static str, sink: &mut Sink<'_, '_>) {
-    if input.environment.is_rootless() {
-        return;
-    }
-    for file in mains(input) {
-        let defaults = Essentials::default();
-        let default = if key == "runroot" { defaults.runroot } else { defaults.graphroot };
-        let default = default.unwrap_or_default();
-        let message = format!("`storage.{key}` is not set");
-        let hint = format!("set it, most likely `{key} = \"{default}\"`");
-        let found = Found::stops(file.engines.and(Engines::PODMAN4), message, hint);
-        missing(input, file, key, found, sink);
+        missing(file, "driver", Found::new(engines, message, effect, hint), sink);
     }
 }
 
@@ -49,17 +24,13 @@ fn mains<'i>(input: &'i Input<'_>) -> impl Iterator<Item = &'i File> {
     input.files.iter().filter(|file| file.is_main() && file.doc.is_ok())
 }
 
-fn missing(input: &Input<'_>, file: &File, key: &str, found: Found, sink: &mut Sink<'_, '_>) {
+fn missing(file: &File, key: &str, found: Found, sink: &mut Sink<'_, '_>) {
     if file.string(&format!("storage.{key}")).is_some_and(|(_, value)| !value.is_empty())
         // Of the wrong type, it is not missing.
         || file.key(&format!("storage.{key}")).is_some_and(|set| !matches!(set.value, crate::conf::Leaf::String(_)))
     {
         return;
     }
-    let found = match fix(input, file) {
-        Some(splices) if key != "driver" => found.with_fix(splices),
-        _ => found,
-    };
     match file.key("storage").filter(|table| table.is_table) {
         Some(table) => sink.at(file, &table.key, found),
         None => sink.of_file(file, found),
@@ -67,7 +38,7 @@ fn missing(input: &Input<'_>, file: &File, key: &str, found: Found, sink: &mut S
 }
 
 /// What all engines but podman 4 use anyway, written down.
-fn fix(input: &Input<'_>, file: &File) -> Option<Vec<Splice>> {
+pub(super) fn fix(input: &Input<'_>, file: &File) -> Option<Vec<Splice>> {
     if file.key("storage.driver_priority").is_some() {
         return None;
     }

@@ -1,7 +1,7 @@
 //! A finding, and where findings are put.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::input::{File, Input};
 use super::rules::Rule;
@@ -28,6 +28,8 @@ pub struct Finding {
     pub hint: String,
     /// Which of them stop because of it.
     pub stops: Engines,
+    /// Whether only those of normal users do.
+    pub users_only: bool,
     /// The one right answer: the file's index, and the splices.
     fix: Option<(usize, Vec<Splice>)>,
 }
@@ -89,16 +91,12 @@ pub(super) struct Found {
     pub(super) effect: String,
     pub(super) hint: String,
     pub(super) stops: Engines,
+    pub(super) users_only: bool,
     pub(super) fix: Option<Vec<Splice>>,
 }
 
 impl Found {
-    /// Engines stop because of it.
-    pub(super) fn stops(engines: Engines, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { stops: engines, ..Self::new(engines, message, engines.stop(), hint) }
-    }
-
-    /// Engines do something else because of it.
+    /// Engines do something because of it.
     pub(super) fn new(
         engines: Engines,
         message: impl Into<String>,
@@ -111,6 +109,7 @@ impl Found {
             effect: effect.into(),
             hint: hint.into(),
             stops: Engines::NONE,
+            users_only: false,
             fix: None,
         }
     }
@@ -144,6 +143,17 @@ impl<'a, 'i> Sink<'a, 'i> {
         self.put(Some(file), Some(file.path.clone()), Some(place), found);
     }
 
+    /// The same in a file that is none of storage.conf's.
+    pub(super) fn in_text(&mut self, path: &Path, text: &str, span: &Range<usize>, found: Found) {
+        let end = text.len();
+        let place = Place {
+            file: self.input.root.show(path),
+            text: text.to_owned(),
+            span: span.start.min(end)..span.end.min(end),
+        };
+        self.put(None, Some(path.to_owned()), Some(place), found);
+    }
+
     /// Something about a file as a whole.
     pub(super) fn of_file(&mut self, file: &File, found: Found) {
         self.put(Some(file), Some(file.path.clone()), None, found);
@@ -168,7 +178,7 @@ impl<'a, 'i> Sink<'a, 'i> {
         // A fix that would change anything else is none.
         let fix = found.fix.filter(|splices| {
             file.is_some_and(|file| {
-                file.is_editable() && self.input.keeps(file, Splice::apply(&file.text, splices.clone()))
+                file.is_editable() && self.input.keeps(file, &Splice::apply(&file.text, splices.clone()))
             })
         });
         self.report.findings.push(Finding {
@@ -180,6 +190,7 @@ impl<'a, 'i> Sink<'a, 'i> {
             effect: found.effect,
             hint: found.hint,
             stops: found.stops,
+            users_only: found.users_only,
             fix: fix.and_then(|splices| Some((file?.index, splices))),
         });
     }

@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::conf::{Document, Fault, Leaf, SetKey};
-use crate::engine::Engines;
-use crate::engine::{self, Cache, Environment, FileKind, Origin, Profile, Reading, View};
+use crate::engine::{Engines, FileKind, Origin, Profile, Reading};
 use crate::host::{Root, Stat};
+use crate::judgement::{Identity, Judgement, Reader, readers};
+use crate::plan::Host;
 use crate::problem::Problem;
 
 /// A file that an engine reads.
@@ -97,117 +98,98 @@ impl File {
 
 /// What the rules look at.
 #[derive(Debug)]
-pub struct Input<'r> {
+pub struct Input<'h> {
+    pub(super) host: &'h Host,
     /// The system or tree.
-    pub root: &'r Root,
-    /// Whose engines are asked about, and their variables.
-    pub environment: Environment,
+    pub root: &'h Root,
     /// The files that engines read: main files first, then drop-ins in their order.
     pub files: Vec<File>,
-    /// What each engine makes of them.
-    pub readings: Vec<Reading>,
+    /// Whose engines are asked.
+    readers: Vec<Reader>,
+    /// What each of them does.
+    pub(super) judgements: Vec<Judgement>,
     /// Whether the host's own files are read, and not one that was named.
     pub whole_host: bool,
-    cache: Cache,
 }
 
-impl<'r> Input<'r> {
-    /// Reads the files of a host as its engines would; those of one engine after
-    /// the other, so that a file that stops one does not hide the rest. `config`
-    /// is one file to look at instead.
+impl<'h> Input<'h> {
+    /// Reads the files of a host as these engines would.
     ///
     /// # Errors
     /// A [`Problem`] if a file cannot be read.
-    pub fn read(root: &'r Root, environment: Environment, config: Option<&Path>) -> Result<Self, Problem> {
-        let whole_host = config.is_none();
-        let mut input = Self {
-            root,
-            environment,
-            files: Vec::new(),
-            readings: Vec::new(),
-            whole_host,
-            cache: Cache::default(),
-        };
-        if let Some(path) = config {
-            let bytes = read(root, path)?.ok_or_else(|| {
-                let error = rustix::io::Errno::NOENT.into();
-                Problem::io("read", &root.show(path).display().to_string(), &error)
-            })?;
-            let mut file = File::new(root, path.to_owned(), FileKind::Main, bytes);
-            file.engines = Engines::ALL;
-            input.files.push(file);
-        } else {
-            for profile in Profile::ALL {
-                input.take_files(profile)?;
-            }
-            // Main files first; within each part they stand in the order of reading.
-            input.files.sort_by_key(|file| match file.kind {
-                FileKind::Main => 0,
-                FileKind::DropIn => 1,
-                FileKind::Override | FileKind::Crio => 2,
-            });
+    pub fn read(host: &'h Host, engines: Engines) -> Result<Self, Problem> {
+        let root = &host.root;
+        if let Some(path) = &host.config
+            && read(root, path)?.is_none()
+        {
+            let error = rustix::io::Errno::NOENT.into();
+            return Err(Problem::io("read", &root.show(path).display().to_string(), &error));
         }
+        let readers = readers(engines, &host.environment());
+        let whole_host = host.config.is_none();
+        let mut input = Self { host, root, files: Vec::new(), readers, judgements: Vec::new(), whole_host };
+        input.judgements = input.judgements_with(None);
+        let read_by: Vec<(Profile, PathBuf, FileKind)> = input
+            .judgements
+            .iter()
+            .flat_map(|it| {
+                it.reading.files.iter().map(|file| (it.reading.profile, file.path.clone(), file.kind))
+            })
+            .filter(|(_, _, kind)| *kind != FileKind::Crio)
+            .collect();
+        for (profile, path, kind) in read_by {
+            let index = match input.files.iter().position(|file| file.path == path) {
+                Some(index) => index,
+                None => {
+                    let bytes = read(root, &path)?.unwrap_or_default();
+                    input.files.push(File::new(root, path, kind, bytes));
+                    input.files.len() - 1
+                }
+            };
+            input.files[index].engines = input.files[index].engines.or(Engines::one(profile));
+        }
+        // Main files first; within each part they stand in the order of reading.
+        input.files.sort_by_key(|file| match file.kind {
+            FileKind::Main => 0,
+            FileKind::DropIn => 1,
+            FileKind::Override | FileKind::Crio => 2,
+        });
         for (index, file) in input.files.iter_mut().enumerate() {
             file.index = index;
         }
-        input.read_again();
         Ok(input)
     }
 
-    /// The files that one engine reads. A file on which it stops is taken for an
-    /// empty one, to see which come behind it.
-    fn take_files(&mut self, profile: Profile) -> Result<(), Problem> {
-        let mut emptied: Vec<PathBuf> = Vec::new();
-        loop {
-            let view = emptied.iter().fold(View::of(self.root, &self.cache), |view, path| {
-                view.with(path.clone(), Some(String::new()))
-            });
-            let reading = engine::read(&view, &self.environment, profile);
-            for read_file in reading.files.iter().filter(|file| file.kind != FileKind::Crio) {
-                let known = self.files.iter().position(|file| file.path == read_file.path);
-                let index = match known {
-                    Some(index) => index,
-                    None => {
-                        let bytes = read(self.root, &read_file.path)?.unwrap_or_default();
-                        self.files.push(File::new(self.root, read_file.path.clone(), read_file.kind, bytes));
-                        self.files.len() - 1
-                    }
-                };
-                self.files[index].engines = self.files[index].engines.or(Engines::one(profile));
-            }
-            match reading.failure.and_then(|failure| failure.place) {
-                Some((path, _)) if !emptied.contains(&path) => emptied.push(path),
-                _ => return Ok(()),
-            }
-        }
+    /// Who is asked, each with what becomes of it.
+    pub(super) fn judged(&self) -> impl Iterator<Item = (&Reader, &Judgement)> {
+        self.readers.iter().zip(&self.judgements)
+    }
+
+    /// The engines that are asked.
+    pub(super) fn engines(&self) -> Engines {
+        self.readers.iter().map(|reader| Engines::one(reader.profile)).fold(Engines::NONE, Engines::or)
     }
 
     /// Replaces the text of a file, in memory.
     pub(super) fn set_text(&mut self, file: usize, text: String) {
         self.files[file].set_text(text);
-        self.read_again();
-    }
-
-    fn read_again(&mut self) {
-        self.readings = self.readings_with(None);
+        self.judgements = self.judgements_with(None);
     }
 
     /// What engines make of the files, one of them with another text.
-    fn readings_with(&self, replaced: Option<(&File, &str)>) -> Vec<Reading> {
-        let environment =
-            if self.whole_host { self.environment.clone() } else { self.naming(&self.files[0]) };
-        let mut view = View::of(self.root, &self.cache);
+    fn judgements_with(&self, replaced: Option<(&File, &str)>) -> Vec<Judgement> {
+        let mut view = self.host.view();
         for file in self.files.iter().filter(|file| file.not_utf8.is_none()) {
             let text =
                 replaced.filter(|(other, _)| other.index == file.index).map_or(file.text.as_str(), |it| it.1);
             view = view.with(file.path.clone(), Some(text.to_owned()));
         }
-        Profile::ALL.into_iter().map(|profile| engine::read(&view, &environment, profile)).collect()
+        self.readers.iter().map(|reader| reader.judge(&view)).collect()
     }
 
-    /// Whether every engine that starts still does if `file` has another text,
+    /// Whether everybody whose engine works has one that works if `file` has another text,
     /// and then sees the same stores, each once, and the same places.
-    pub(super) fn keeps(&self, file: &File, text: String) -> bool {
+    pub(super) fn keeps(&self, file: &File, text: &str) -> bool {
         fn seen(reading: &Reading) -> Vec<String> {
             let mut paths: Vec<String> = Vec::new();
             for path in reading.stores.iter().map(|store| crate::conf::clean(&store.value)) {
@@ -221,52 +203,35 @@ impl<'r> Input<'r> {
             [&reading.graphroot, &reading.runroot, &reading.imagestore]
                 .map(|root| root.as_ref().map(|root| root.value.clone()))
         };
-        let driver = |reading: &Reading| reading.driver.as_ref().map(|driver| driver.value.clone());
-        let after = self.readings_with(Some((file, &text)));
-        self.readings.iter().zip(&after).filter(|(before, _)| before.failure.is_none()).all(
-            |(before, after)| {
-                after.failure.is_none()
-                    && seen(before) == seen(after)
-                    && roots(before) == roots(after)
-                    && (driver(before).is_none() || driver(before) == driver(after))
-            },
-        )
+        let after = self.judgements_with(Some((file, text)));
+        self.judgements.iter().zip(&after).filter(|(before, _)| !before.stops()).all(|(before, after)| {
+            !after.stops()
+                && seen(&before.reading) == seen(&after.reading)
+                && roots(&before.reading) == roots(&after.reading)
+                && before.driver == after.driver
+        })
     }
 
-    /// The environment in which engines read this one file.
-    fn naming(&self, file: &File) -> Environment {
-        const KEPT: [&str; 5] =
-            ["HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "STORAGE_DRIVER", "STORAGE_OPTS"];
-        let kept =
-            KEPT.into_iter().filter_map(|name| Some((name, self.environment.variable(name)?.to_owned())));
-        let named = ("CONTAINERS_STORAGE_CONF", file.path.to_string_lossy().into_owned());
-        let variables = kept.chain([named]).map(|(name, value)| (name.to_owned(), value));
-        Environment::new(self.environment.uid, variables)
-    }
-
-    /// What an engine makes of the files.
-    pub(super) fn reading(&self, profile: Profile) -> &Reading {
-        let found = self.readings.iter().find(|reading| reading.profile == profile);
-        found.expect("every engine was asked")
+    /// What an engine of root, or of the user whose files these are, makes of the files, if
+    /// it is asked.
+    pub(super) fn reading(&self, profile: Profile) -> Option<&Reading> {
+        let this = |(reader, _): &(&Reader, &Judgement)| {
+            reader.profile == profile && reader.identity != Identity::OrdinaryUser
+        };
+        self.judged().find(this).map(|(_, judgement)| &judgement.reading)
     }
 
     /// The engines that take this key's value from this file: those that read the
     /// file, unless another file says something else later on.
     pub(super) fn counts(&self, file: &File, key: &SetKey) -> Engines {
         let name = key.dotted().to_ascii_lowercase();
-        let line = file.line(key.span.start);
-        let here = Origin::File { file: file.path.clone(), line };
+        let here = |origin: &Origin| {
+            origin.site().is_some_and(|site| site.file == file.path && site.span.start == key.span.start)
+        };
         Engines::which(|profile| {
-            let reading = self.reading(profile);
-            let overridden =
-                reading.failure.is_none() && reading.values.get(&name).is_some_and(|it| it.origin != here);
-            file.engines.has(profile) && !overridden
+            let overridden = self.reading(profile).and_then(|reading| reading.values.get(&name));
+            file.engines.has(profile) && overridden.is_none_or(|it| here(&it.origin))
         })
-    }
-
-    /// The storage driver that an engine is told to use.
-    pub(super) fn driver(&self, profile: Profile) -> Option<&str> {
-        self.reading(profile).driver.as_ref().map(|driver| driver.value.as_str())
     }
 
     /// What stands at a path, for a rule that says so if it cannot be found out.

@@ -3,8 +3,8 @@
 
 use super::finding::{Found, Sink};
 use super::input::{File, Input};
-use crate::conf::schema::{self, Kind, Known, State};
-use crate::conf::{Leaf, SetKey, Splice};
+use crate::conf::SetKey;
+use crate::conf::schema::{self, Known, State};
 use crate::engine::Engines;
 
 /// What a key of a document is.
@@ -235,47 +235,6 @@ pub(super) fn duplicate_spelling(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     }
 }
 
-/// What is wrong with the type of a value.
-enum Mistake {
-    /// `true` where `"true"` is needed.
-    Bare,
-    /// `"true"` where `true` is needed.
-    Quoted,
-    /// Anything else: what is needed, and what it is.
-    Other(String),
-}
-
-fn mistake(known: &Known, key: &SetKey) -> Option<Mistake> {
-    let other = || {
-        let what = format!("must be {}, but is {}", known.kind.describe(), article(&key.value));
-        Some(Mistake::Other(what))
-    };
-    match (known.kind, &key.value) {
-        (Kind::String | Kind::StringBoolean, Leaf::String(_)) | (Kind::Boolean, Leaf::Boolean(_)) => None,
-        (Kind::StringBoolean, Leaf::Boolean(_)) => Some(Mistake::Bare),
-        (Kind::Boolean, Leaf::String(text)) if ["true", "false"].contains(&text.as_str()) => {
-            Some(Mistake::Quoted)
-        }
-        (Kind::Integer, Leaf::Integer(number)) => match u32::try_from(*number) {
-            Ok(_) => None,
-            Err(_) => Some(Mistake::Other("must be between 0 and 4294967295".to_owned())),
-        },
-        // Of its items, tables are for the rules about attributes.
-        (Kind::Strings, Leaf::Array(items)) if !key.items.is_empty() || items.is_empty() => {
-            let bad = items.iter().find(|item| !matches!(item, Leaf::String(_) | Leaf::Table(_)));
-            bad.map(|item| {
-                Mistake::Other(format!("must be an array of strings, but one item is {}", article(item)))
-            })
-        }
-        _ => other(),
-    }
-}
-
-pub(super) fn article(value: &Leaf) -> String {
-    let kind = value.kind();
-    format!("{} {kind}", if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" })
-}
-
 /// The engines that decode this key into a field of its type. Of a key that they
 /// do not know, the type does not matter.
 fn decoders(file: &File, known: &Known) -> Engines {
@@ -283,58 +242,4 @@ fn decoders(file: &File, known: &Known) -> Engines {
         return file.engines;
     }
     file.engines.and(Engines::by_version(|version| known.is_known_to(version)))
-}
-
-fn mistakes<'a>(
-    input: &'a Input<'_>,
-) -> impl Iterator<Item = (&'a File, &'static Known, &'a SetKey, Mistake)> {
-    input.files.iter().flat_map(|file| {
-        known_keys(file).filter_map(move |(known, key)| Some((file, known, key, mistake(known, key)?)))
-    })
-}
-
-pub(super) fn wrong_type(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
-    const HINT: &str = "write the value as containers-storage.conf(5) shows it";
-    for (file, known, key, mistake) in mistakes(input) {
-        if let Mistake::Other(what) = mistake {
-            let message = format!("`{}` {what}", key.dotted());
-            sink.at(file, &key.span, Found::stops(decoders(file, known), message, HINT));
-        }
-    }
-    for file in &input.files {
-        for (sort, key) in sorted(file) {
-            if let Sort::NotATable = sort {
-                let message = format!("`{}` must be a table, but is {}", key.dotted(), article(&key.value));
-                sink.at(file, &key.span, Found::stops(file.engines, message, HINT));
-            }
-            // A map takes keys that no engine knows, but their values must be strings too.
-            let in_map = matches!(sort, Sort::Unknown) && schema::is_map(&key.table);
-            if in_map && !matches!(key.value, Leaf::String(_)) {
-                let message = format!("`{}` must be a string, but is {}", key.dotted(), article(&key.value));
-                sink.at(file, &key.span, Found::stops(file.engines, message, HINT));
-            }
-        }
-    }
-}
-
-pub(super) fn native_boolean(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
-    for (file, known, key, mistake) in mistakes(input) {
-        if let (Mistake::Bare, Leaf::Boolean(value)) = (mistake, &key.value) {
-            let message = format!("`{}` must be `\"{value}\"`, in quotes", key.dotted());
-            let found = Found::stops(decoders(file, known), message, format!("write `\"{value}\"`"));
-            let quoted = Splice { range: key.span.clone(), text: format!("\"{value}\"") };
-            sink.at(file, &key.span, found.with_fix(vec![quoted]));
-        }
-    }
-}
-
-pub(super) fn quoted_boolean(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
-    for (file, known, key, mistake) in mistakes(input) {
-        if let (Mistake::Quoted, Leaf::String(value)) = (mistake, &key.value) {
-            let message = format!("`{}` must be `{value}`, without quotes", key.dotted());
-            let found = Found::stops(decoders(file, known), message, format!("write `{value}`"));
-            let bare = Splice { range: key.span.clone(), text: value.clone() };
-            sink.at(file, &key.span, found.with_fix(vec![bare]));
-        }
-    }
 }

@@ -11,12 +11,11 @@ mod drivers;
 mod essentials;
 mod finding;
 mod input;
+mod judged;
 mod keys;
-mod lists;
 mod places;
 mod rules;
 mod stores;
-mod texts;
 mod values;
 
 pub use crate::engine::Engines;
@@ -32,7 +31,7 @@ pub fn check(input: &Input<'_>, skip: &[String]) -> Report {
     let mut report = Report::default();
     for rule in RULES.iter().filter(|rule| !skip.iter().any(|id| id == rule.id)) {
         let mut sink = Sink::new(input, rule, &mut report);
-        (rule.check)(input, &mut sink);
+        rule.apply(input, &mut sink);
     }
     report.sort();
     report

@@ -6,32 +6,32 @@ use std::path::Path;
 
 use super::finding::{Found, Sink};
 use super::input::{File, Input};
-use super::rules::RULES;
-use crate::conf::{Leaf, clean};
+use crate::conf::{Document, Leaf, clean};
 use crate::engine::Engines;
 use crate::engine::{FileKind, Origin, Profile};
 use crate::host::Kind;
 use crate::plan::Copied;
 use crate::problem::Problem;
-use crate::problem::Severity;
 use crate::store::writer_besides_owner;
 
 const KEY: &str = "storage.options.additionalimagestores";
 
 pub(super) fn drop_in_hides_main(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
-    let reading = input.reading(Profile::Podman6);
+    let Some(reading) = input.reading(Profile::Podman6) else {
+        return;
+    };
     let Some(main) = input.files.iter().find(|file| file.is_main() && file.engines.has(Profile::Podman6))
     else {
         return;
     };
-    if reading.failure.is_some() {
+    if reading.failure().is_some() {
         return;
     }
     let seen: Vec<String> = reading.stores.iter().map(|store| clean(&store.value)).collect();
     let hidden: Vec<&str> = paths(main).into_iter().filter(|path| !seen.contains(&clean(path))).collect();
     // Whichever file came last without `{append=true}`; later ones may have appended to it.
     let culprit = reading.stores.iter().find_map(|store| match &store.origin {
-        Origin::File { file, .. } => input.files.iter().find(|other| other.path == *file),
+        Origin::File(site) => input.files.iter().find(|other| other.path == site.file),
         _ => None,
     });
     let last =
@@ -88,6 +88,38 @@ const MEANT: [&str; 12] = [
     ".disabled",
     ".off",
 ];
+
+/// A list in a drop-in where no engine reads drop-ins.
+pub(super) fn drop_in_unread(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+    if !input.whole_host || input.engines().has(Profile::Podman6) {
+        return;
+    }
+    let dirs = DROP_IN_DIRS.map(|name| Path::new("/etc/containers").join(name));
+    for dir in dirs {
+        let names = input.root.list(&dir).ok().flatten().unwrap_or_default();
+        for path in names.into_iter().map(|name| dir.join(name)) {
+            let read = input.root.read(&path).ok().flatten();
+            let text = read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned());
+            let doc = text.and_then(|text| Document::parse(text).ok());
+            let list = doc.and_then(|doc| doc.attributed_list().ok().flatten());
+            let Some((store, _)) = list.and_then(|list| list.items.into_iter().next()) else {
+                continue;
+            };
+            let is_read = path.extension().is_some_and(|end| end == "conf");
+            let seen = input.judged().any(|(_, judgement)| {
+                judgement.reading.stores.iter().any(|other| clean(&other.value) == clean(&store))
+            });
+            if is_read && !seen {
+                let engines = input.engines();
+                let shown = input.root.show(&path).display().to_string();
+                let message = format!("`{shown}` lists `{store}`, and no engine here reads drop-ins");
+                let effect = engines.verb("does not see that store", "do not see that store");
+                let hint = format!("`storagectl add-store {store}` lists it where they do");
+                sink.elsewhere(Some(path), Found::new(engines, message, effect, hint));
+            }
+        }
+    }
+}
 
 pub(super) fn drop_in_suffix(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     if !input.whole_host {
@@ -186,48 +218,4 @@ pub(super) fn file_writable(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
             }
         }
     }
-}
-
-/// What the model of the engines says beyond the other rules.
-pub(super) fn engine_stops(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
-    let explained = explained(input);
-    let mut said: Vec<(&str, Engines)> = Vec::new();
-    for reading in &input.readings {
-        if let Some(failure) = reading.failure.as_ref().filter(|_| !explained.has(reading.profile)) {
-            let one = Engines::one(reading.profile);
-            match said.iter_mut().find(|(message, _)| *message == failure.message) {
-                Some((_, engines)) => *engines = engines.or(one),
-                None => said.push((&failure.message, one)),
-            }
-        }
-    }
-    for (message, engines) in said {
-        let failure = engines.list().next().and_then(|profile| input.reading(profile).failure.as_ref());
-        let place = failure.and_then(|failure| failure.place.as_ref());
-        let found =
-            Found::stops(engines, message, "`storagectl show-config --origin` shows what each engine reads");
-        let file =
-            place.and_then(|(path, line)| Some((input.files.iter().find(|file| file.path == *path)?, *line)));
-        match file {
-            Some((file, line)) => sink.at(file, &line_span(&file.text, line), found),
-            None => sink.elsewhere(place.map(|(path, _)| path.clone()), found),
-        }
-    }
-}
-
-/// The engines of which some other rule has said that they stop.
-fn explained(input: &Input<'_>) -> Engines {
-    let mut report = super::Report::default();
-    for rule in RULES.iter().filter(|rule| rule.severity == Severity::Error && rule.id != "engine-stops") {
-        (rule.check)(input, &mut Sink::new(input, rule, &mut report));
-    }
-    report.findings.iter().map(|finding| finding.stops).fold(Engines::NONE, Engines::or)
-}
-
-/// The text of a line, without white space around it.
-fn line_span(text: &str, line: usize) -> std::ops::Range<usize> {
-    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    let content = text[start.min(text.len())..].lines().next().unwrap_or_default();
-    let indent = content.len() - content.trim_start().len();
-    start + indent..start + content.trim_end().len().max(indent)
 }

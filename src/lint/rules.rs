@@ -2,7 +2,7 @@
 
 use super::finding::Sink;
 use super::input::Input;
-use super::{drivers, essentials, keys, lists, places, stores, texts, values};
+use super::{drivers, essentials, judged, keys, places, stores, values};
 use crate::problem::Severity;
 
 /// A rule: one row of the table.
@@ -14,7 +14,25 @@ pub struct Rule {
     pub severity: Severity,
     /// What it looks for, in one line.
     pub description: &'static str,
-    pub(super) check: fn(&Input<'_>, &mut Sink<'_, '_>),
+    pub(super) check: Check,
+}
+
+/// Where a rule has what it tells from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Check {
+    /// It looks itself.
+    Rule(fn(&Input<'_>, &mut Sink<'_, '_>)),
+    /// The judgement tells: what has the rule's name.
+    Judgement,
+}
+
+impl Rule {
+    pub(super) fn apply(&self, input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+        match self.check {
+            Check::Rule(check) => check(input, sink),
+            Check::Judgement => judged::check(input, self.id, sink),
+        }
+    }
 }
 
 const fn error(
@@ -22,7 +40,7 @@ const fn error(
     description: &'static str,
     check: fn(&Input<'_>, &mut Sink<'_, '_>),
 ) -> Rule {
-    Rule { id, severity: Severity::Error, description, check }
+    Rule { id, severity: Severity::Error, description, check: Check::Rule(check) }
 }
 
 const fn warning(
@@ -30,64 +48,78 @@ const fn warning(
     description: &'static str,
     check: fn(&Input<'_>, &mut Sink<'_, '_>),
 ) -> Rule {
-    Rule { id, severity: Severity::Warning, description, check }
+    Rule { id, severity: Severity::Warning, description, check: Check::Rule(check) }
+}
+
+const fn judged(id: &'static str, description: &'static str) -> Rule {
+    Rule { id, severity: Severity::Error, description, check: Check::Judgement }
 }
 
 /// All rules, sorted by name but for the last, which looks for what the others do not know.
 pub const RULES: &[Rule] = &[
     warning("alias-entry", "two entries lead to one directory", stores::alias_entry),
-    error("append-in-main", "`{append=…}` where legacy engines stop on it", lists::append_in_main),
-    error("bad-attribute", "an attribute that no engine knows", lists::bad_attribute),
+    judged("append-in-main", "`{append=…}` where legacy engines stop on it"),
+    judged("bad-attribute", "an attribute that no engine knows"),
     error("bad-value", "a value that engines cannot make sense of", values::bad_value),
-    error("byte-order-mark", "a byte order mark, on which podman 4 stops", texts::byte_order_mark),
+    judged("byte-order-mark", "a byte order mark, on which podman 4 stops"),
+    judged("composefs", "composefs where it cannot be used"),
     warning("deprecated-key", "a key that will go", keys::deprecated_key),
+    judged("driver-mismatch", "a store was made by another storage driver"),
     error("drop-in-hides-main", "a drop-in replaces the main file's stores", places::drop_in_hides_main),
     error("drop-in-suffix", "a drop-in whose name does not end in .conf", places::drop_in_suffix),
+    error("drop-in-unread", "a list in a drop-in that no engine reads", places::drop_in_unread),
     warning("duplicate-entry", "a store is listed twice", stores::duplicate_entry),
-    error("duplicate-key", "a key stands twice in a file", texts::duplicate_key),
+    judged("duplicate-key", "a key stands twice in a file"),
     error("duplicate-spelling", "a key stands in a file in two spellings", keys::duplicate_spelling),
     warning("file-writable", "others than its owner can change a file", places::file_writable),
-    error("force-mask-alone", "`force_mask` without `mount_program`", drivers::force_mask_alone),
-    error("force-mask-integer", "`force_mask` where podman 4 and 5 garble it", drivers::force_mask_integer),
+    judged("force-mask-alone", "`force_mask` without `mount_program`"),
+    judged("force-mask-integer", "`force_mask` where podman 4 and 5 garble it"),
     error("ignored-key", "a key that has no effect where it stands", keys::ignored_key),
-    error(
-        "imagestore-is-graphroot",
-        "`imagestore` is the same as `graphroot`",
-        drivers::imagestore_is_graphroot,
-    ),
+    judged("image-digest-invalid", "a store's images.json has an invalid digest"),
+    judged("image-name-twice", "a store's images.json has a name twice"),
+    judged("images-json-malformed", "a store's images.json cannot be read"),
+    judged("imagestore-is-graphroot", "`imagestore` is the same as `graphroot`"),
+    judged("layer-name-twice", "a store's layers.json has a name twice"),
+    judged("layer-store", "an additional layer store is not there"),
+    judged("layers-json-malformed", "a store's layers.json cannot be read"),
+    judged("lock-missing", "a store lacks a lock file, and is read-only"),
     error("misplaced-key", "a key that belongs in another table", keys::misplaced_key),
     warning("missing-driver", "no `driver`, which older engines ask for", essentials::missing_driver),
-    error("missing-graphroot", "no `graphroot`, which podman 4 needs", essentials::missing_graphroot),
-    error("missing-runroot", "no `runroot`, which podman 4 needs", essentials::missing_runroot),
+    judged("missing-graphroot", "no `graphroot`, which podman 4 needs"),
+    judged("missing-runroot", "no `runroot`, which podman 4 needs"),
     error("misspelt-key", "a key that is nearly one that engines know", keys::misspelt_key),
-    error("mount-program-missing", "`mount_program` does not exist", drivers::mount_program_missing),
-    error("native-boolean", "a bare boolean where one in quotes is needed", keys::native_boolean),
+    judged("mount-program-missing", "`mount_program` does not exist"),
+    judged("native-boolean", "a bare boolean where one in quotes is needed"),
     warning("new-key", "a key that older engines do not know", keys::new_key),
-    error("not-utf8", "a file is not UTF-8", texts::not_utf8),
+    judged("not-utf8", "a file is not UTF-8"),
     warning("old-driver-name", "the driver's old name, `overlay2`", drivers::old_driver_name),
-    error("quoted-boolean", "a boolean in quotes where it must be bare", keys::quoted_boolean),
-    error("rejected-option", "an option that the storage driver rejects", drivers::rejected_option),
-    error("relative-root", "`graphroot` or another root is not absolute", drivers::relative_root),
+    judged("quota", "a limit that the file system cannot keep"),
+    judged("quoted-boolean", "a boolean in quotes where it must be bare"),
+    judged("rejected-option", "an option that the storage driver rejects"),
+    judged("relative-root", "`graphroot` or another root is not absolute"),
     warning("removed-key", "a key that engines no longer know", keys::removed_key),
+    judged("root-closed", "storage where normal users may not write"),
     warning("stale-copy", "a copy has fallen behind the vendor's file", places::stale_copy),
-    error("store-comma", "a store's path has a comma", stores::store_comma),
+    judged("store-comma", "a store's path has a comma"),
     warning(
         "store-contains-graphroot",
         "a store is above the engine's own storage",
         stores::store_contains_graphroot,
     ),
     error("store-in-graphroot", "a store is inside the engine's own storage", stores::store_in_graphroot),
-    error("store-is-graphroot", "a store is the engine's own storage", stores::store_is_graphroot),
-    error("store-missing", "a store does not exist", stores::store_missing),
-    error("store-not-directory", "a store is not a directory", stores::store_not_directory),
-    error("store-relative", "a store's path is not absolute", stores::store_relative),
+    judged("store-is-graphroot", "a store is the engine's own storage"),
+    judged("store-malformed", "a file in a store that is no store"),
+    judged("store-missing", "a store does not exist"),
+    judged("store-not-directory", "a store is not a directory"),
+    judged("store-relative", "a store's path is not absolute"),
+    judged("store-unreadable", "a store that an engine may not read"),
     warning("store-writable", "others than its owner can write to a store", stores::store_writable),
-    error("syntax", "a file is not TOML", texts::syntax),
-    error("toml-1-1", "TOML 1.1, on which older engines stop", texts::toml_1_1),
-    error("unknown-driver", "a storage driver that no engine has", drivers::unknown_driver),
+    judged("syntax", "a file is not TOML"),
+    judged("toml-1-1", "TOML 1.1, on which older engines stop"),
+    judged("unknown-driver", "a storage driver that no engine has"),
     warning("unknown-key", "a key that no engine knows", keys::unknown_key),
-    error("wrong-type", "a value of the wrong type", keys::wrong_type),
-    error("engine-stops", "an engine stops, for any other reason", places::engine_stops),
+    judged("wrong-type", "a value of the wrong type"),
+    judged("engine-stops", "an engine stops, for any other reason"),
 ];
 
 #[cfg(test)]

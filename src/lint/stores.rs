@@ -1,16 +1,13 @@
-//! Rules about the entries of `additionalimagestores`.
-//!
-//! The overlay driver looks at each path before anything else (`parseOptions` in
-//! drivers/overlay/overlay.go); the vfs driver does not look at all.
+//! Rules about the entries of `additionalimagestores` on which no engine stops.
 
 use std::path::{Path, PathBuf};
 
 use super::finding::{Found, Sink};
 use super::input::{File, Input};
 use crate::conf::{Leaf, SetKey, clean};
-use crate::engine::Engines;
-use crate::engine::{Origin, Profile};
+use crate::engine::{Engines, Profile, Value};
 use crate::host::Kind;
+use crate::judgement::{Judgement, Reader};
 use crate::problem::Problem;
 use crate::store::writer_besides_owner;
 
@@ -20,10 +17,8 @@ struct Entry<'i> {
     array: &'i SetKey,
     index: usize,
     path: &'i str,
-    /// The engines that end up with it, or would if they did not stop.
-    engines: Engines,
     /// The engines that end up with it.
-    listed: Engines,
+    engines: Engines,
 }
 
 impl Entry<'_> {
@@ -33,11 +28,6 @@ impl Entry<'_> {
 
     fn clean(&self) -> String {
         clean(self.path)
-    }
-
-    /// The engines that look at the path when they start: those with the overlay driver.
-    fn looking(&self, input: &Input<'_>) -> Engines {
-        self.engines.and(Engines::which(|profile| matches!(input.driver(profile), None | Some("overlay"))))
     }
 
     /// Whether it is a path at all, so that the disk can be asked about it.
@@ -60,10 +50,8 @@ fn entries<'i>(input: &'i Input<'_>) -> Vec<Entry<'i>> {
             if let Leaf::String(path) = item
                 && !path.is_empty()
             {
-                let listed = with_it(input, file, path, file.line(array.items[index].start));
-                let stopped = Engines::which(|profile| input.reading(profile).failure.is_some());
-                let engines = listed.or(stopped.and(file.engines));
-                entries.push(Entry { file, array, index, path, engines, listed });
+                let engines = with_it(input, file, path, array.items[index].start);
+                entries.push(Entry { file, array, index, path, engines });
             }
         }
     }
@@ -71,22 +59,20 @@ fn entries<'i>(input: &'i Input<'_>) -> Vec<Entry<'i>> {
 }
 
 /// The engines in whose list this entry is.
-fn with_it(input: &Input<'_>, file: &File, path: &str, line: usize) -> Engines {
-    let here = Origin::File { file: file.path.clone(), line };
-    Engines::which(|profile| {
-        let stores = &input.reading(profile).stores;
-        file.engines.has(profile) && stores.iter().any(|store| store.origin == here && store.value == path)
-    })
+fn with_it(input: &Input<'_>, file: &File, path: &str, start: usize) -> Engines {
+    let here = |store: &Value<String>| {
+        let site = store.origin.site();
+        site.is_some_and(|site| site.file == file.path && site.span.start == start)
+            && store.value == path.trim()
+    };
+    let has = |(_, judgement): &(&Reader, &Judgement)| judgement.reading.stores.iter().any(here);
+    let engines = input.judged().filter(has).map(|(reader, _)| Engines::one(reader.profile));
+    engines.fold(Engines::NONE, Engines::or)
 }
 
-/// The engines that have both entries. Of two files that is known only of
-/// engines that do not stop.
+/// The engines that have both entries.
 fn with_both(one: &Entry<'_>, other: &Entry<'_>) -> Engines {
-    if one.file.path == other.file.path {
-        one.engines.and(other.engines)
-    } else {
-        one.listed.and(other.listed)
-    }
+    one.engines.and(other.engines)
 }
 
 fn entry_hint(entry: &Entry<'_>, otherwise: &str) -> String {
@@ -156,85 +142,9 @@ pub(super) fn alias_entry(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     }
 }
 
-pub(super) fn store_comma(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
-    for entry in entries(input).iter().filter(|entry| entry.path.contains(',')) {
-        let parts: Vec<&str> = entry.path.split(',').collect();
-        let message = format!("`{}` has a comma, at which engines split it", entry.path);
-        let hint =
-            entry_hint(entry, "write each path as an entry of its own, rename a directory with a comma");
-        let mut bad = None;
-        for part in &parts {
-            if !part.starts_with('/') {
-                bad = Some(format!("`{part}` is not absolute"));
-                continue;
-            }
-            match input.stat(&clean(part)) {
-                Ok(Some(stat)) if stat.kind == Kind::Directory => {}
-                Ok(Some(_)) => bad = Some(format!("`{part}` is not a directory")),
-                Ok(None) => bad = Some(format!("`{part}` does not exist")),
-                Err(problem) => sink.could_not_look(problem),
-            }
-        }
-        let found = match bad {
-            Some(bad) => Found::stops(entry.looking(input), format!("{message}, and {bad}"), hint),
-            None => {
-                let stores = format!("the stores `{}`", parts.join("` and `"));
-                let effect = entry.engines.verb(&format!("reads {stores}"), &format!("read {stores}"));
-                Found::new(entry.engines, message, effect, hint)
-            }
-        };
-        sink.at(entry.file, entry.span(), found);
-    }
-}
-
-pub(super) fn store_relative(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
-    for entry in entries(input).iter().filter(|entry| !entry.path.starts_with('/')) {
-        let (why, hint) = match entry.path.as_bytes()[0] {
-            b'~' => (", and engines do not expand `~`", "write the home directory out"),
-            b'$' => (", and engines do not expand variables in this list", "write the variable's value"),
-            _ => ("", "write the absolute path"),
-        };
-        let message = format!("`{}` is not an absolute path{why}", entry.path);
-        sink.at(
-            entry.file,
-            entry.span(),
-            Found::stops(entry.looking(input), message, entry_hint(entry, hint)),
-        );
-    }
-}
-
-pub(super) fn store_missing(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
-    for entry in entries(input).iter().filter(|entry| entry.is_plain()) {
-        match input.stat(&entry.clean()) {
-            Ok(Some(_)) => {}
-            Ok(None) => {
-                let message = format!("`{}` does not exist", entry.path);
-                let hint = entry_hint(entry, "create it, install the package that it belongs to");
-                sink.at(entry.file, entry.span(), Found::stops(entry.looking(input), message, hint));
-            }
-            Err(problem) => sink.could_not_look(problem),
-        }
-    }
-}
-
-pub(super) fn store_not_directory(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
-    for entry in entries(input).iter().filter(|entry| entry.is_plain()) {
-        match input.stat(&entry.clean()) {
-            Ok(Some(stat)) if stat.kind != Kind::Directory => {
-                let message = format!("`{}` is not a directory", entry.path);
-                let hint = entry_hint(entry, "mount it if it is an image of a store");
-                sink.at(entry.file, entry.span(), Found::stops(entry.looking(input), message, hint));
-            }
-            Ok(_) => {}
-            Err(problem) => sink.could_not_look(problem),
-        }
-    }
-}
-
 /// How a store lies to a directory of the engine's own.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Relation {
-    Same,
     Inside,
     Above,
 }
@@ -246,7 +156,9 @@ fn relations(input: &Input<'_>, entry: &Entry<'_>, wanted: Relation) -> (Engines
     let mut own_path = String::new();
     let mut engines = Engines::NONE;
     for profile in entry.engines.list() {
-        let reading = input.reading(profile);
+        let Some(reading) = input.reading(profile) else {
+            continue;
+        };
         let owns = [("graphroot", &reading.graphroot), ("imagestore", &reading.imagestore)];
         for (key, own) in owns {
             let Some(own) = own.as_ref().filter(|own| own.value.starts_with('/')) else {
@@ -257,7 +169,7 @@ fn relations(input: &Input<'_>, entry: &Entry<'_>, wanted: Relation) -> (Engines
                 (real_store.clone(), real(input, &own.value)),
             ];
             let relation = forms.iter().find_map(|(store, own)| match () {
-                () if store == own => Some(Relation::Same),
+                () if store == own => None,
                 () if store.starts_with(own) => Some(Relation::Inside),
                 () if own.starts_with(store) => Some(Relation::Above),
                 () => None,
@@ -273,39 +185,7 @@ fn relations(input: &Input<'_>, entry: &Entry<'_>, wanted: Relation) -> (Engines
 
 /// `path` with its symlinks resolved as far as it exists.
 fn real(input: &Input<'_>, path: &str) -> PathBuf {
-    let cleaned = clean(path);
-    let mut rest = Vec::new();
-    let mut here = Path::new(&cleaned);
-    loop {
-        if let Ok(found) = input.root.resolve(here) {
-            return rest.iter().rev().fold(found.path, |path, part| path.join(part));
-        }
-        let (Some(parent), Some(name)) = (here.parent(), here.file_name()) else {
-            return PathBuf::from(&cleaned);
-        };
-        rest.push(name);
-        here = parent;
-    }
-}
-
-pub(super) fn store_is_graphroot(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
-    for entry in entries(input).iter().filter(|entry| entry.is_plain()) {
-        let (engines, own) = relations(input, entry, Relation::Same);
-        // podman 4 looks at all stores when it starts, the library's later
-        // versions when they are used; each finds that its own lock is not read-only.
-        let (old, new) = (engines.and(Engines::PODMAN4), engines.without(Engines::PODMAN4));
-        let mut effects = Vec::new();
-        if !old.is_empty() {
-            effects.push(old.stop());
-        }
-        if !new.is_empty() {
-            effects.push(new.verb("stops as soon as it uses an image", "stop as soon as they use an image"));
-        }
-        let message = format!("`{}` is the engine's own storage, {own}", entry.path);
-        let hint = "remove this entry: the engine reads its own storage anyway";
-        let found = Found::new(engines, message, effects.join("; "), hint);
-        sink.at(entry.file, entry.span(), Found { stops: old, ..found });
-    }
+    input.root.real(Path::new(&clean(path)))
 }
 
 pub(super) fn store_in_graphroot(input: &Input<'_>, sink: &mut Sink<'_, '_>) {

@@ -51,12 +51,12 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
         if listed || alias.is_some() {
             results.push((path.clone(), StoreResult::Listed { alias: alias.clone() }));
         } else {
-            refuse::store(host, &before, path, options)?;
+            refuse::store(host, path, options)?;
             results.push((path.clone(), StoreResult::Added));
         }
         wanted.push(alias.map_or_else(|| path.clone(), |entry| clean(&entry)));
         if options.init && !is_initialised(host, path)? {
-            plan.inits.push((PathBuf::from(path), before.driver.clone()));
+            plan.inits.push((PathBuf::from(path), host.driver()));
         }
     }
     let edit = |doc: &Document| {
@@ -65,11 +65,21 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
         added.map_err(|error| edit_problem(host, snapshot, error))
     };
     let shall_see = |seen: &Seen<'_>| {
-        let list = seen.now;
-        conf::add_to_list(list, &wanted, &options.position)
+        // Once for each reader: what is to be seen once is taken out where it stands again.
+        let mut list = seen.now.to_vec();
+        for path in &wanted {
+            let first = list.iter().position(|other| other == path);
+            let mut at = 0;
+            list.retain(|other| {
+                at += 1;
+                other != path || Some(at - 1) == first
+            });
+        }
+        conf::add_to_list(&list, &wanted, &options.position)
             .map_err(|error| edit_problem(host, snapshot, error))
     };
-    let change = Change::by_hand(options.serve, options.force, &edit, &shall_see);
+    let expected = if options.allow_missing { wanted.as_slice() } else { &[] };
+    let change = Change { expected, ..Change::by_hand(options.serve, options.force, &edit, &shall_see) };
     let after = generations::apply(host, snapshot, &mut plan, &change)?;
     if plan.changes.is_empty() {
         // Those engines that are served see them, by another file than the main one.
@@ -85,8 +95,7 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
         }
     }
     let after = after.as_ref().unwrap_or(&before);
-    let expected = if options.allow_missing || options.init { wanted.as_slice() } else { &[] };
-    plan.notes.extend(verify(host, &snapshot.path, &before, after, expected)?);
+    plan.notes.extend(verify(host, snapshot, &plan, expected)?);
     for ((_, result), path) in results.iter_mut().zip(&wanted) {
         let is_moved = || is_moved(stores(&before), stores(after), path);
         if matches!(result, StoreResult::Listed { .. }) && is_moved() {

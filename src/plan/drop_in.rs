@@ -15,6 +15,7 @@ use super::snapshot::Host;
 use super::{After, FileChange};
 use crate::conf::{self, Document, clean, quoted};
 use crate::engine::{FileKind, ReadFile, Reading, View};
+use crate::judgement::Identity;
 use crate::problem::Problem;
 
 /// The names of our own drop-in: the first that is read behind all others that
@@ -32,8 +33,8 @@ pub(super) fn names_list(file: &ReadFile) -> bool {
 }
 
 /// The drop-in, other than our own, that sets the list last in `reading`.
-pub(super) fn hides_main<'a>(reading: &'a Reading, own: &Path) -> Option<&'a Path> {
-    let sets = |file: &&ReadFile| file.kind == FileKind::DropIn && file.path != own && names_list(file);
+pub(super) fn hides_main<'a>(reading: &'a Reading, own: &OwnDropIn) -> Option<&'a Path> {
+    let sets = |file: &&ReadFile| file.kind == FileKind::DropIn && !own.is_at(&file.path) && names_list(file);
     reading.files.iter().rfind(sets).map(|file| file.path.as_path())
 }
 
@@ -53,22 +54,43 @@ impl Item {
     }
 }
 
-/// Where our own drop-in is or would be, and what it holds.
+/// Our own drop-in as one reader finds it: where it is or would be, and what it holds.
+#[derive(Debug, Clone)]
 pub(super) struct OwnDropIn {
     pub(super) path: PathBuf,
     pub(super) text: Option<String>,
+    /// The place for all readers.
+    shared: PathBuf,
+    /// The place for this reader alone, which hides the other by its name.
+    alone: Option<PathBuf>,
 }
 
 impl OwnDropIn {
-    /// The one that is there, or the place for a new one beside those that the
+    /// The one that this reader finds, or the place for a new one beside those that the
     /// modern generation reads now.
-    pub(super) fn find(host: &Host, now: &Reading) -> Result<Self, Problem> {
+    ///
+    /// The same name in the directory for root or for users hides the shared one.
+    pub(super) fn find(host: &Host, now: &Reading, identity: Identity) -> Result<Self, Problem> {
         let dir = host.drop_in_dir();
+        let alone_dir = match identity {
+            Identity::Root => Some(dir.with_file_name("storage.rootful.conf.d")),
+            Identity::OrdinaryUser => Some(dir.with_file_name("storage.rootless.conf.d")),
+            Identity::ThisUser => None,
+        };
+        let place = |name: &str| (dir.join(name), alone_dir.as_ref().map(|dir| dir.join(name)));
         for name in NAMES {
-            let path = dir.join(name);
-            let read = host.root.read(&path).map_err(host.cannot("read", &path))?;
-            if let Some((bytes, _)) = read {
-                return Ok(Self { path, text: Some(String::from_utf8_lossy(&bytes).into_owned()) });
+            let (shared, alone) = place(name);
+            for path in alone.iter().chain([&shared]) {
+                let read = host.root.read(path).map_err(host.cannot("read", path))?;
+                if let Some((bytes, _)) = read {
+                    let text = Some(String::from_utf8_lossy(&bytes).into_owned());
+                    return Ok(Self {
+                        path: path.clone(),
+                        text,
+                        shared: shared.clone(),
+                        alone: alone.clone(),
+                    });
+                }
             }
         }
         let last = now
@@ -80,11 +102,37 @@ impl OwnDropIn {
             .max()
             .unwrap_or_default();
         let name = NAMES.into_iter().find(|name| *name > last).unwrap_or(NAMES[2]);
-        Ok(Self { path: dir.join(name), text: None })
+        let (shared, alone) = place(name);
+        Ok(Self { path: shared.clone(), text: None, shared, alone })
     }
 
+    /// Whether this is one of its places.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        path == self.shared || self.alone.as_deref() == Some(path)
+    }
+
+    /// The stores that drop-ins of others list, whether engines see them or not.
+    pub(super) fn others(&self, reading: &Reading) -> Vec<String> {
+        let others = |file: &&ReadFile| file.kind == FileKind::DropIn && !self.is_at(&file.path);
+        let docs =
+            reading.files.iter().filter(others).filter_map(|file| Document::parse(file.text.clone()).ok());
+        docs.flat_map(|doc| conf::commented_items(&doc).unwrap_or_default())
+            .map(|(path, _)| clean(&path))
+            .collect()
+    }
+
+    /// The same with another text.
+    pub(super) fn holding(&self, text: Option<String>) -> Self {
+        Self { text, ..self.clone() }
+    }
+
+    /// The host as this reader finds it if the drop-in held `text`.
     pub(super) fn view<'a>(&self, host: &'a Host, text: Option<&str>) -> View<'a> {
-        host.view().with(self.path.clone(), text.map(str::to_owned))
+        let view = host.view().with(self.shared.clone(), text.map(str::to_owned));
+        match &self.alone {
+            Some(alone) => view.with(alone.clone(), None),
+            None => view,
+        }
     }
 
     /// The entries that it holds; none if it cannot be parsed.
@@ -162,17 +210,44 @@ impl OwnDropIn {
         candidates
     }
 
-    pub(super) fn change(&self, text: Option<String>) -> Option<FileChange> {
-        if text == self.text {
-            return None;
+    /// The changes of files that give every reader its text: one file for all if all get the
+    /// same, else one for each that gets any.
+    pub(super) fn changes(
+        host: &Host,
+        texts: &[(&Self, Option<String>)],
+    ) -> Result<Vec<FileChange>, Problem> {
+        let Some(((first, text), others)) = texts.split_first() else {
+            return Ok(Vec::new());
+        };
+        let alike = others.iter().all(|(_, other)| other == text);
+        let mut wanted = vec![(first.shared.clone(), text.clone().filter(|_| alike))];
+        for (own, text) in texts {
+            let alone = own.alone.clone();
+            wanted.extend(alone.map(|path| (path, text.clone().filter(|_| !alike))));
         }
-        Some(FileChange {
-            path: self.path.clone(),
-            before: self.text.clone(),
-            original: None,
-            after: text.map_or(After::Nothing, After::Text),
-        })
+        let mut changes = Vec::new();
+        for (path, after) in wanted {
+            changes.extend(file_change(host, path, after)?);
+        }
+        // What comes is written before what goes: nobody loses a store in between.
+        changes.sort_by_key(|change| change.after == After::Nothing);
+        Ok(changes)
     }
+}
+
+/// The change that makes a file of ours hold `after`, if it does not.
+pub(super) fn file_change(
+    host: &Host,
+    path: PathBuf,
+    after: Option<String>,
+) -> Result<Option<FileChange>, Problem> {
+    let read = host.root.read(&path).map_err(host.cannot("read", &path))?;
+    let before = read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned());
+    if before == after {
+        return Ok(None);
+    }
+    let after = after.map_or(After::Nothing, After::Text);
+    Ok(Some(FileChange { path, before, original: None, after }))
 }
 
 fn list(items: &[(String, Option<String>)], append: bool, left_out: &str) -> String {

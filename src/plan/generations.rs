@@ -1,4 +1,4 @@
-//! Seeing to it that every generation of engines sees the same change.
+//! Seeing to it that every engine, of every user, sees the same change.
 //!
 //! The main file serves the legacy generation. A drop-in can hide its array from
 //! the modern one, so what that generation would read is computed with the
@@ -6,13 +6,18 @@
 //! it so: with `{append=true}` where that changes nothing else, else with the
 //! full list and `{append=false}`. Append is sticky and changes what later
 //! drop-ins mean, which is why the whole list is compared and not only our entry.
+//!
+//! The modern generation applies the system's files to normal users, too. They are asked by
+//! themselves: what they cannot use they are not given, and where that makes two lists, root
+//! and users get a drop-in each, in the directory that is read for them alone.
 
 use super::drop_in::{OwnDropIn, hides_main, names_list};
 use super::refuse::managed_node;
 use super::snapshot::{Host, Snapshot};
-use super::{After, FileChange, Note, Plan};
+use super::{After, FileChange, Note, Plan, roots};
 use crate::conf::{Document, clean};
-use crate::engine::{Profile, Reading, Settings, View, read};
+use crate::engine::{Effect, Environment, Profile, Reading, Settings, View, read};
+use crate::judgement::{Identity, Reader};
 use crate::problem::Problem;
 
 /// Which engines are served.
@@ -29,14 +34,16 @@ pub enum Serve {
 
 /// The list of one engine as it is.
 pub(super) struct Seen<'a> {
-    /// Whether it is the generation that reads drop-ins.
-    pub(super) modern: bool,
+    /// Our own drop-in as this reader finds it; `None` for the generation that reads none.
+    pub(super) own: Option<&'a OwnDropIn>,
     /// The stores that it sees now, cleaned.
     pub(super) now: &'a [String],
     /// Those that it would see with the planned main file and without our own drop-in.
     pub(super) without: &'a [String],
     /// Whether a vendor's drop-in hides the main file's list from it.
     pub(super) hidden_by_vendor: bool,
+    /// The stores that drop-ins of others list, whether this reader sees them or not.
+    pub(super) theirs: &'a [String],
 }
 
 /// What becomes of the list of stores: from what an engine sees to what it shall see.
@@ -60,6 +67,8 @@ pub(super) struct Change<'a> {
     pub(super) comment: Option<&'a Comment<'a>>,
     /// The stores that are left out only until they are there again.
     pub(super) missing: &'a [String],
+    /// The stores that are there only later.
+    pub(super) expected: &'a [String],
 }
 
 impl<'a> Change<'a> {
@@ -70,7 +79,7 @@ impl<'a> Change<'a> {
         edit: &'a dyn Fn(&Document) -> Result<Option<Document>, Problem>,
         wanted: &'a Wanted<'a>,
     ) -> Self {
-        Self { serve, force, edit, wanted, comment: None, missing: &[] }
+        Self { serve, force, edit, wanted, comment: None, missing: &[], expected: &[] }
     }
 }
 
@@ -96,91 +105,185 @@ pub(super) fn apply(
         plan.notes.extend(finished.notes);
         plan.changes.push(finished.change);
     }
-    let served = if edits_main { change.serve } else { Serve::Modern };
-    let (changes, notes) = serve(host, snapshot, plan.changes.first(), served, change)?;
-    plan.changes.extend(changes);
-    plan.notes.extend(notes);
+    let serve = if edits_main { change.serve } else { Serve::Modern };
+    Served { host, snapshot, change, serve }.plan(plan)?;
     Ok(after)
 }
 
-/// The changes that make engines see what is wanted, beside the one of the main
-/// file (`main`), and what there is to say.
-///
-/// # Errors
-/// A [`Problem`] if an engine would not see it, or would see anything else change.
-fn serve(
+/// The host with a plan laid over it.
+pub(super) fn planned<'a>(
     host: &Host,
+    view: View<'a>,
     snapshot: &Snapshot,
-    main: Option<&FileChange>,
+    changes: &[FileChange],
+) -> View<'a> {
+    changes.iter().fold(view, |view, change| {
+        let text = match &change.after {
+            After::Text(text) => Some(text.clone()),
+            After::Nothing => None,
+            // It leads to the file that the document was copied from, all but the added stores.
+            After::Link(_) => snapshot.original_text(host),
+        };
+        view.with(change.path.clone(), text)
+    })
+}
+
+/// What is planned for every engine beside the change of the main file.
+struct Served<'a> {
+    host: &'a Host,
+    snapshot: &'a Snapshot,
+    change: &'a Change<'a>,
     serve: Serve,
-    change: &Change<'_>,
-) -> Result<(Vec<FileChange>, Vec<Note>), Problem> {
-    if host.config.is_some() {
-        return Ok((Vec::new(), Vec::new()));
+}
+
+impl Served<'_> {
+    /// Adds the changes that make engines see what is wanted, and what there is to say.
+    ///
+    /// # Errors
+    /// A [`Problem`] if an engine would not see it, or would see anything else change.
+    fn plan(&self, plan: &mut Plan) -> Result<(), Problem> {
+        let (modern, legacy): (Vec<Reader>, Vec<Reader>) =
+            self.host.readers().into_iter().partition(|reader| reader.profile.is_modern());
+        if self.serve != Serve::Modern {
+            for reader in legacy {
+                let before = self.reading(self.host.view(), &reader.environment, reader.profile);
+                let view = planned(self.host, self.host.view(), self.snapshot, &plan.changes);
+                let after = self.reading(view, &reader.environment, reader.profile);
+                self.compare(&reader, &before, &after)?;
+                if reader.profile == Profile::Podman5 {
+                    plan.notes.extend(twice(&after));
+                }
+            }
+        }
+        if self.host.config.is_some() {
+            return Ok(());
+        }
+        if let Some(user) = modern.iter().find(|reader| reader.identity == Identity::OrdinaryUser) {
+            plan.changes.extend(roots::own_again(self.host, self.snapshot, &plan.changes, user)?);
+        }
+        if self.serve == Serve::Legacy {
+            return Ok(());
+        }
+        let main = plan.changes.clone();
+        let mut found: Vec<(OwnDropIn, Option<String>)> = Vec::new();
+        for reader in &modern {
+            found.push(self.of_reader(reader, &main, plan)?);
+        }
+        let texts: Vec<(&OwnDropIn, Option<String>)> =
+            found.iter().map(|(own, text)| (own, text.clone())).collect();
+        plan.changes.extend(OwnDropIn::changes(self.host, &texts)?);
+        Ok(())
     }
-    let environment = host.environment();
-    let mut notes = Vec::new();
-    if serve != Serve::Modern {
-        for profile in [Profile::Podman4, Profile::Podman5, Profile::Crio] {
-            let before = host.reading(profile);
-            let after = read(&planned(host, host.view(), snapshot, main), &environment, profile);
-            check(profile, &before, &after, &mut notes, change.wanted)?;
-            if profile == Profile::Podman5 {
-                notes.extend(twice(&after));
+
+    /// What our own drop-in shall hold for one reader.
+    fn of_reader(
+        &self,
+        reader: &Reader,
+        main: &[FileChange],
+        plan: &mut Plan,
+    ) -> Result<(OwnDropIn, Option<String>), Problem> {
+        let host = self.host;
+        let before = self.reading(host.view(), &reader.environment, reader.profile);
+        let own = OwnDropIn::find(host, &before, reader.identity)?;
+        if before.failure().is_some() {
+            let text = own.text.clone();
+            return Ok((own, text));
+        }
+        let inits = plan.inits.iter().map(|(path, _)| path.display().to_string());
+        let later: Vec<String> = inits.chain(self.change.expected.iter().cloned()).collect();
+        let with_own = |text: Option<&str>| {
+            planned(host, own.view(host, text), self.snapshot, main).expecting(later.clone())
+        };
+        let alone = self.reading(with_own(None), &reader.environment, reader.profile);
+        let without = cleaned(&alone);
+        // What a user's own file hides of the system's cannot follow it: a copy would stay
+        // when the system's entry goes, and stop that user's engines.
+        let hides =
+            reader.identity == Identity::ThisUser && main.iter().any(|change| change.before.is_none());
+        let now = if hides { without.clone() } else { cleaned(&before) };
+        for path in cleaned(&before).iter().filter(|path| !now.contains(path)) {
+            let what = format!(
+                "`{}` hides the system's list from podman 6, which does not see `{path}` any more",
+                host.show(&self.snapshot.path)
+            );
+            plan.notes.push(Note::Warning("store-unseen", what));
+        }
+        let seen = Seen {
+            own: Some(&own),
+            now: &now,
+            without: &without,
+            hidden_by_vendor: hides_main(&alone, &own).is_some_and(|file| file.starts_with("/usr")),
+            theirs: &own.others(&before),
+        };
+        let mut goal = (self.change.wanted)(&seen)?;
+        // What this user cannot use is left out, one after the other; nothing that was there is.
+        loop {
+            let text = self.text_for(reader, &own, &without, &goal, &with_own)?;
+            let judged = reader.judge(&with_own(text.as_deref()));
+            let useless = |path: &&String| {
+                !now.contains(path)
+                    && judged.about(path).any(|reason| !matches!(reason.effect, Effect::Loses(..)))
+            };
+            match goal.iter().find(useless).cloned() {
+                Some(path) if reader.identity == Identity::OrdinaryUser => {
+                    goal.retain(|other| *other != path);
+                }
+                _ => {
+                    plan.notes.extend(twice(&judged.reading));
+                    return Ok((own, text));
+                }
             }
         }
     }
-    if serve == Serve::Legacy {
-        return Ok((Vec::new(), notes));
-    }
-    let before = host.reading(Profile::Podman6);
-    if before.failure.is_some() {
-        check(Profile::Podman6, &before, &before, &mut notes, change.wanted)?;
-        return Ok((Vec::new(), notes));
-    }
-    let own = OwnDropIn::find(host, &before)?;
-    let with_own = |text: Option<&str>| {
-        let view = planned(host, own.view(host, text), snapshot, main);
-        read(&view, &environment, Profile::Podman6)
-    };
-    let alone = with_own(None);
-    let without = cleaned(&alone);
-    let seen = Seen {
-        modern: true,
-        now: &cleaned(&before),
-        without: &without,
-        hidden_by_vendor: hides_main(&alone, &own.path).is_some_and(|file| file.starts_with("/usr")),
-    };
-    let goal = (change.wanted)(&seen)?;
-    for text in own.candidates(&without, &goal, change) {
-        let after = with_own(text.as_deref());
-        if after.failure.is_none() && cleaned(&after) == goal {
-            notes.extend(twice(&after));
-            return Ok((own.change(text).into_iter().collect(), notes));
-        }
-    }
-    Err(unseen(host, &own, &with_own(own.text.as_deref())))
-}
 
-/// The files as they would be with the main file changed.
-fn planned<'a>(host: &Host, view: View<'a>, snapshot: &Snapshot, main: Option<&FileChange>) -> View<'a> {
-    let Some(change) = main else {
-        return view;
-    };
-    let text = match &change.after {
-        After::Text(text) => Some(text.clone()),
-        After::Nothing => None,
-        // It leads to the file that the document was copied from, all but the added stores.
-        After::Link(_) => snapshot.original_text(host),
-    };
-    view.with(change.path.clone(), text)
+    /// The least that makes a reader see exactly `goal`.
+    fn text_for<'v>(
+        &self,
+        reader: &Reader,
+        own: &OwnDropIn,
+        without: &[String],
+        goal: &[String],
+        with_own: &dyn Fn(Option<&str>) -> View<'v>,
+    ) -> Result<Option<String>, Problem> {
+        for text in own.candidates(without, goal, self.change) {
+            let after = self.reading(with_own(text.as_deref()), &reader.environment, reader.profile);
+            if after.failure().is_none() && cleaned(&after) == goal {
+                return Ok(text);
+            }
+        }
+        let after = self.reading(with_own(own.text.as_deref()), &reader.environment, reader.profile);
+        Err(unseen(self.host, own, &after))
+    }
+
+    fn reading(&self, view: View<'_>, environment: &Environment, profile: Profile) -> Reading {
+        read(&view, environment, profile)
+    }
+
+    /// Compares what an engine that reads the main file alone sees with what it should. Of
+    /// one that stops, the judgement says more.
+    fn compare(&self, reader: &Reader, before: &Reading, after: &Reading) -> Result<(), Problem> {
+        if before.failure().is_some() || after.failure().is_some() {
+            return Ok(());
+        }
+        let now = cleaned(before);
+        let seen = Seen { own: None, now: &now, without: &now, hidden_by_vendor: false, theirs: &[] };
+        if cleaned(after) == (self.change.wanted)(&seen)? {
+            return Ok(());
+        }
+        let profile = reader.profile;
+        Err(Problem::new(
+            "store-unseen",
+            format!("{profile} would not see that change: it reads {:?}", after.paths()),
+            format!("`storagectl show-config --engine {profile} --origin` shows where its list comes from"),
+        ))
+    }
 }
 
 pub(super) fn cleaned(reading: &Reading) -> Vec<String> {
     reading.paths().into_iter().map(clean).collect()
 }
 
-/// Whether every engine that starts with this copy starts without it: podman 4
+/// Whether everybody whose engine works with this copy has one that works without it: podman 4
 /// stops on an original that lacks what the copy was given.
 pub(super) fn can_do_without(host: &Host, snapshot: &Snapshot) -> bool {
     if host.config.is_some() {
@@ -190,11 +293,8 @@ pub(super) fn can_do_without(host: &Host, snapshot: &Snapshot) -> bool {
         Some(head) if head.link.is_some() => snapshot.original_text(host),
         _ => None,
     };
-    Profile::ALL.into_iter().all(|profile| {
-        let without = host.view().with(snapshot.path.clone(), original.clone());
-        host.reading(profile).failure.is_some()
-            || read(&without, &host.environment(), profile).failure.is_none()
-    })
+    let without = host.view().with(snapshot.path.clone(), original);
+    host.readers().iter().all(|reader| reader.judge(&host.view()).stops() || !reader.judge(&without).stops())
 }
 
 /// A warning for each store that an engine sees more than once.
@@ -212,53 +312,8 @@ fn twice(reading: &Reading) -> Vec<Note> {
     again.map(warning).collect()
 }
 
-/// Compares what one engine sees with what it should.
-fn check(
-    profile: Profile,
-    before: &Reading,
-    after: &Reading,
-    notes: &mut Vec<Note>,
-    wanted: &Wanted<'_>,
-) -> Result<(), Problem> {
-    match (&before.failure, &after.failure) {
-        // What stops podman 4 alone, check-config tells: most hosts do not have it.
-        (Some(_), Some(_)) if profile == Profile::Podman4 => Ok(()),
-        (Some(old), Some(_)) => {
-            let place = old.place.as_ref().map(|(file, line)| format!(" (`{}` line {line})", file.display()));
-            let what = format!(
-                "{profile} stops on this host, before and after: {}{}",
-                old.message,
-                place.unwrap_or_default()
-            );
-            notes.push(Note::Warning("engine-stops", what));
-            Ok(())
-        }
-        (None, Some(new)) => Err(Problem::new(
-            "engine-stops",
-            format!("{profile} would stop: {}", new.message),
-            "nothing was changed; `storagectl show-config` shows what each engine reads",
-        )),
-        (Some(_), None) => Ok(()),
-        (None, None) => {
-            let now = cleaned(before);
-            let seen = Seen { modern: false, now: &now, without: &now, hidden_by_vendor: false };
-            let goal = wanted(&seen)?;
-            if cleaned(after) == goal {
-                return Ok(());
-            }
-            Err(Problem::new(
-                "store-unseen",
-                format!("{profile} would not see that change: it reads {:?}", after.paths()),
-                format!(
-                    "`storagectl show-config --engine {profile} --origin` shows where its list comes from"
-                ),
-            ))
-        }
-    }
-}
-
 fn unseen(host: &Host, own: &OwnDropIn, after: &Reading) -> Problem {
-    let hides = after.files.iter().rfind(|file| file.path != own.path && names_list(file));
+    let hides = after.files.iter().rfind(|file| !own.is_at(&file.path) && names_list(file));
     let what = match hides {
         Some(file) => format!(
             "podman 6 would not see that change: `{}` sets the list after everything else",

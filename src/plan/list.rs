@@ -111,7 +111,7 @@ pub fn list_stores(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedSto
         let driver = reading.driver.map_or_else(|| settings.driver.clone(), |driver| driver.value);
         for store in reading.stores {
             let place = match store.origin {
-                Origin::File { file, line } => Some((host.show(&file), line)),
+                Origin::File(site) => Some((host.show(&site.file), site.line)),
                 Origin::Environment(_) | Origin::Default => None,
             };
             let same = |other: &&mut ListedStore| other.path == store.value && other.place() == place;
@@ -132,7 +132,7 @@ fn marks(host: &Host, snapshot: &Snapshot) -> anyhow::Result<Vec<(String, String
     let main = main.into_iter().map(|entry| (snapshot.file().to_owned(), entry.path, entry.mark));
     let own = match host.config {
         Some(_) => None,
-        None => Some(OwnDropIn::find(host, &host.reading(Profile::Podman6))?),
+        None => Some(OwnDropIn::find(host, &host.reading(Profile::Podman6), host.identity())?),
     };
     let items = own.iter().flat_map(|own| own.items().into_iter().map(|item| (own.path.clone(), item)));
     let items = items.map(|(file, item)| (file, item.path, item.comment.as_deref().and_then(Mark::parse)));

@@ -17,6 +17,7 @@ mod rebase;
 mod refuse;
 mod relist;
 mod remove;
+mod roots;
 mod snapshot;
 mod verify;
 

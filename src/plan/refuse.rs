@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use super::add::AddOptions;
+use super::generations::Serve;
 use super::snapshot::{Host, Snapshot};
+use super::verify::refused;
 use crate::conf::clean;
-use crate::engine::{Profile, Settings};
-use crate::host::Kind;
+use crate::engine::{Profile, read};
+use crate::judgement::{Identity, gather, judge_store};
 use crate::problem::Problem;
-use crate::store::{content_harms, writer_besides_owner};
+use crate::store::writer_besides_owner;
 
 /// Refuses to edit the configuration of a node that the Machine Config Operator
 /// manages, unless forced.
@@ -44,83 +46,73 @@ pub fn is_managed(host: &Host) -> bool {
     manages(host, &read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default())
 }
 
-/// Refuses a store that must not be added; `init` says that the directory will
-/// be made if it is missing.
+/// Refuses a store that must not be added, or that an engine cannot use. One that is made, or
+/// is there later, may be missing.
 ///
 /// # Errors
 /// A [`Problem`].
-pub(super) fn store(
-    host: &Host,
-    settings: &Settings,
-    path: &str,
-    options: &AddOptions,
-) -> anyhow::Result<()> {
-    let shown = host.show(Path::new(path));
+pub(super) fn store(host: &Host, path: &str, options: &AddOptions) -> anyhow::Result<()> {
     bootc_storage(host, path, options.force)?;
-    own_storage(host, settings, path)?;
-    let stat = host.root.stat(Path::new(path)).map_err(host.cannot("look at", Path::new(path)))?;
-    match stat {
-        None if options.init || options.allow_missing => {}
-        None => {
-            return Err(Problem::new(
-                "store-missing",
-                format!("the directory `{shown}` does not exist; an entry for it would stop every engine"),
-                "`--init` creates it as an empty store; `--allow-missing` is for one that appears at boot",
-            )
-            .into());
+    own_storage(host, path)?;
+    usable(host, path, options)?;
+    writable(host, path, options)
+}
+
+/// Refuses what root's engines, or those of the user whose configuration this is, cannot use.
+/// What normal users cannot use is listed for root alone.
+fn usable(host: &Host, path: &str, options: &AddOptions) -> anyhow::Result<()> {
+    let view = host.view();
+    let view = if options.init || options.allow_missing { view.expecting([path.to_owned()]) } else { view };
+    let mut found = Vec::new();
+    let readers = host.readers().into_iter().filter(|reader| reader.identity != Identity::OrdinaryUser);
+    for reader in readers.filter(|reader| serves(options.serve, reader.profile)) {
+        for reason in judge_store(&view, &reader.environment, reader.profile, path) {
+            gather(&mut found, &reader, reason);
         }
-        Some(stat) if stat.kind != Kind::Directory => {
-            return Err(Problem::new(
-                "store-not-directory",
-                format!("`{shown}` is not a directory; an entry for it would stop every engine"),
-                "give the directory that holds `overlay-images`; a store in an image file has to be mounted first",
-            )
-            .into());
+    }
+    let Some((reason, readers)) = found.first() else {
+        return Ok(());
+    };
+    let mut problem = refused(reason, readers);
+    match reason.id {
+        "store-missing" => {
+            "`--init` creates it as an empty store; `--allow-missing` is for one that appears at boot"
+                .clone_into(&mut problem.hint);
         }
-        Some(_) => {}
+        "store-not-directory" => {
+            "give the directory that holds `overlay-images`; a store in an image file has to be mounted first"
+                .clone_into(&mut problem.hint);
+        }
+        _ => {}
     }
-    if !options.allow_writable
-        && let Some(writer) = writer_besides_owner(&host.root, Path::new(path))
-            .map_err(host.cannot("look at what is above", Path::new(path)))?
-    {
-        let dir = host.show(&writer.dir);
-        let where_ = if writer.dir == Path::new(path) { String::new() } else { format!(" through `{dir}`") };
-        return Err(Problem::new(
-            "store-writable",
-            format!("{} can write to the store `{shown}`{where_} and could plant images", writer.who),
-            format!("`chmod go-w {dir}`, or `--allow-writable` if that is meant to be so"),
-        )
-        .into());
+    Err(problem.into())
+}
+
+fn serves(serve: Serve, profile: Profile) -> bool {
+    match serve {
+        Serve::All => true,
+        Serve::Legacy => !profile.is_modern(),
+        Serve::Modern => profile.is_modern(),
     }
-    if stat.is_none() {
+}
+
+fn writable(host: &Host, path: &str, options: &AddOptions) -> anyhow::Result<()> {
+    if options.allow_writable {
         return Ok(());
     }
-    let harms = content_harms(&host.root, Path::new(path), &settings.driver)
-        .map_err(host.cannot("read the store", Path::new(path)))?;
-    // With --init missing lock files are made.
-    match harms
-        .into_iter()
-        .find(|harm| !(options.init && harm.id == "lock-missing" && !read_only(host, path)))
-    {
-        Some(harm) => Err(Problem::new(
-            harm.id,
-            format!("the store `{shown}` would stop {}: {}", stops(harm.scope), harm.message),
-            harm.hint,
-        )
-        .into()),
-        None => Ok(()),
-    }
-}
-
-fn read_only(host: &Host, path: &str) -> bool {
-    host.root.is_read_only(Path::new(path)).unwrap_or(true)
-}
-
-fn stops(scope: crate::store::Scope) -> &'static str {
-    match scope {
-        crate::store::Scope::All => "every engine",
-        crate::store::Scope::Layer => "every engine that uses a layer",
-    }
+    let writer = writer_besides_owner(&host.root, Path::new(path))
+        .map_err(host.cannot("look at what is above", Path::new(path)))?;
+    let Some(writer) = writer else {
+        return Ok(());
+    };
+    let (shown, dir) = (host.show(Path::new(path)), host.show(&writer.dir));
+    let where_ = if writer.dir == Path::new(path) { String::new() } else { format!(" through `{dir}`") };
+    Err(Problem::new(
+        "store-writable",
+        format!("{} can write to the store `{shown}`{where_} and could plant images", writer.who),
+        format!("`chmod go-w {dir}`, or `--allow-writable` if that is meant to be so"),
+    )
+    .into())
 }
 
 fn bootc_storage(host: &Host, path: &str, force: bool) -> anyhow::Result<()> {
@@ -141,24 +133,21 @@ fn bootc_storage(host: &Host, path: &str, force: bool) -> anyhow::Result<()> {
 }
 
 /// Refuses the engine's own storage, what is inside it, and what it is inside of.
-fn own_storage(host: &Host, settings: &Settings, path: &str) -> anyhow::Result<()> {
-    let mut owns =
-        vec![("graphroot", Some(settings.graphroot.clone())), ("imagestore", settings.imagestore.clone())];
-    if host.config.is_none() {
-        // Drop-ins and a normal user's defaults can say otherwise.
-        for profile in [Profile::Podman5, Profile::Podman6] {
-            let reading = host.reading(profile);
-            owns.push(("graphroot", reading.graphroot.map(|own| own.value)));
-            owns.push(("imagestore", reading.imagestore.map(|own| own.value)));
-        }
-        owns.dedup();
+fn own_storage(host: &Host, path: &str) -> anyhow::Result<()> {
+    let mut owns = Vec::new();
+    for reader in host.readers().iter().filter(|reader| reader.identity != Identity::OrdinaryUser) {
+        let reading = read(&host.view(), &reader.environment, reader.profile);
+        owns.push(("graphroot", reading.graphroot.map(|own| own.value)));
+        owns.push(("imagestore", reading.imagestore.map(|own| own.value)));
     }
+    owns.dedup();
     for (key, own) in owns {
         let Some(own) = own.filter(|own| own.starts_with('/')) else {
             continue;
         };
         let own = own.as_str();
-        let (real, own_real) = (real(host, path), real(host, own));
+        let real = |path: &str| host.root.real(Path::new(&clean(path)));
+        let (real, own_real) = (real(path), real(own));
         let pairs = [(Path::new(path).to_owned(), Path::new(&clean(own)).to_owned()), (real, own_real)];
         for (path_form, own_form) in &pairs {
             let (id, what, hint) = if path_form == own_form {
@@ -186,22 +175,4 @@ fn own_storage(host: &Host, settings: &Settings, path: &str) -> anyhow::Result<(
         }
     }
     Ok(())
-}
-
-/// `path` with its symlinks resolved as far as it exists.
-fn real(host: &Host, path: &str) -> std::path::PathBuf {
-    let cleaned = clean(path);
-    let path = Path::new(&cleaned);
-    let mut rest = Vec::new();
-    let mut here = path;
-    loop {
-        if let Ok(found) = host.root.resolve(here) {
-            return rest.iter().rev().fold(found.path, |path, part| path.join(part));
-        }
-        let (Some(parent), Some(name)) = (here.parent(), here.file_name()) else {
-            return path.to_owned();
-        };
-        rest.push(name);
-        here = parent;
-    }
 }

@@ -77,8 +77,8 @@ fn plan(host: &Host, snapshot: &Snapshot, path: &str, taken: &Taken) -> anyhow::
         })
     };
     let change = Change::by_hand(Serve::All, false, &edit, &shall_see);
-    let after = generations::apply(host, snapshot, &mut plan, &change)?;
-    plan.notes.extend(verify(host, &snapshot.path, &before, after.as_ref().unwrap_or(&before), &[])?);
+    generations::apply(host, snapshot, &mut plan, &change)?;
+    plan.notes.extend(verify(host, snapshot, &plan, &[])?);
     plan.stores.push((path.to_owned(), StoreResult::Added));
     Ok(plan)
 }

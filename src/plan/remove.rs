@@ -69,8 +69,8 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Re
     };
     let change = Change::by_hand(options.serve, options.force, &edit, &shall_see);
     plan.notes.extend(declared(host, snapshot, &going));
-    let after = generations::apply(host, snapshot, &mut plan, &change)?;
-    plan.notes.extend(verify(host, &snapshot.path, &before, after.as_ref().unwrap_or(&before), &[])?);
+    generations::apply(host, snapshot, &mut plan, &change)?;
+    plan.notes.extend(verify(host, snapshot, &plan, &[])?);
     Ok(plan)
 }
 

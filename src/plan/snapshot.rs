@@ -1,5 +1,6 @@
 //! What was read from the host before anything is planned.
 
+use std::cell::OnceCell;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -7,8 +8,9 @@ use std::rc::Rc;
 use super::copy::{Copied, Source};
 use super::generations::Serve;
 use crate::conf::{Document, Essentials, Fault};
-use crate::engine::{self, Cache, Environment, Profile, Reading, Settings, View};
-use crate::host::{Kind, Resolved, Root, Stat, absent};
+use crate::engine::{self, Cache, Engines, Environment, Origin, Profile, Program, Reading, Settings, View};
+use crate::host::{Kind, Resolved, Root, Stat, absent, crio_runs, printed_version};
+use crate::judgement::{Identity, Judgement, Reader, judge, readers};
 use crate::problem::Problem;
 
 /// Where storagectl works: a tree, and which file in it.
@@ -20,6 +22,7 @@ pub struct Host {
     pub config: Option<PathBuf>,
     /// What was parsed before.
     cache: Cache,
+    engines: OnceCell<Engines>,
 }
 
 /// The main file as it was found, and what it takes to write it.
@@ -60,7 +63,7 @@ pub(super) struct Located {
 impl Host {
     /// A host.
     pub fn new(root: Root, config: Option<PathBuf>) -> Self {
-        Self { root, config, cache: Cache::default() }
+        Self { root, config, cache: Cache::default(), engines: OnceCell::new() }
     }
 
     /// Keeps a document whose text is planned, since engines are going to read it.
@@ -81,6 +84,85 @@ impl Host {
     /// The host as it is, as the engine of `profile` reads it.
     pub fn reading(&self, profile: Profile) -> Reading {
         engine::read(&self.view(), &self.environment(), profile)
+    }
+
+    /// What the engine of `profile` does on the host as it is.
+    pub fn judge(&self, profile: Profile) -> Judgement {
+        judge(&self.view(), &self.environment(), profile)
+    }
+
+    /// The environment of this process, as engines that it starts would have it.
+    pub fn environment_of_process(&self) -> Environment {
+        match &self.config {
+            Some(file) => Environment::of_process().naming(file),
+            None => Environment::of_process(),
+        }
+    }
+
+    /// The engines that are installed. Those that do not say what they are built with are
+    /// asked for their version, unless this is a tree.
+    ///
+    /// # Errors
+    /// If a program cannot be read.
+    pub fn programs(&self) -> io::Result<Vec<Program>> {
+        let mut programs = engine::installed(&self.root)?;
+        if !self.root.is_tree() {
+            for program in programs.iter_mut().filter(|program| !program.says()) {
+                program.version = printed_version(&program.path);
+            }
+        }
+        Ok(programs)
+    }
+
+    /// The engines that are there or may be, if these programs are installed; and whether
+    /// CRI-O is there.
+    pub fn engines_of(&self, programs: &[Program]) -> (Engines, bool) {
+        let rootless = self.is_rootless();
+        let mut installed =
+            programs.iter().map(|program| Engines::one(program.profile())).fold(Engines::NONE, Engines::or);
+        // One that runs is there, wherever its program is.
+        if !rootless && !self.root.is_tree() && crio_runs() {
+            installed = installed.or(Engines::one(Profile::Crio));
+        }
+        let crio = Engines::one(Profile::Crio);
+        let there = match installed {
+            Engines::NONE => Engines::ALL,
+            installed => installed,
+        };
+        // CRI-O is root's.
+        let engines = if rootless { there.without(crio) } else { there };
+        let engines = if engines.is_empty() { Engines::ALL.without(crio) } else { engines };
+        (engines, installed.has(Profile::Crio) && !rootless)
+    }
+
+    /// The engines that are there or may be, by asking those that do not say. This starts
+    /// them, which takes a moment.
+    pub fn engines_asked(&self) -> Engines {
+        self.programs().map_or(Engines::ALL, |programs| self.engines_of(&programs).0)
+    }
+
+    /// The engines that are there or may be. Where that cannot be told, all may be.
+    pub fn engines(&self) -> Engines {
+        *self.engines.get_or_init(|| {
+            let present = engine::present(&self.root).unwrap_or(Engines::ALL);
+            // One that runs is there, wherever its program is.
+            let runs = present != Engines::ALL && !self.root.is_tree() && !self.is_rootless() && crio_runs();
+            if runs { present.or(Engines::one(Profile::Crio)) } else { present }
+        })
+    }
+
+    /// The storage driver that this host's engines use.
+    pub fn driver(&self) -> String {
+        let mut judged = self.readers().into_iter().map(|reader| reader.judge(&self.view()));
+        let first = judged.next();
+        let works = first.iter().cloned().chain(judged).find(|judged| !judged.stops());
+        works.or(first).map_or_else(|| Essentials::default().driver, |judged| judged.driver)
+    }
+
+    /// Who reads this host: the engines that are there or may be, for root and for normal
+    /// users, or for the user whose configuration this is.
+    pub fn readers(&self) -> Vec<Reader> {
+        readers(self.engines(), &self.environment())
     }
 
     /// The main file's path inside the tree.
@@ -195,7 +277,7 @@ impl Host {
     }
 
     pub(super) fn parse(&self, path: &Path, text: String) -> Result<Rc<Document>, Problem> {
-        let parsed = self.cache.parse(text.clone(), false);
+        let parsed = self.cache.parse(&text, false);
         parsed.map_err(|fault| Problem::at(fault, self.root.show(path), &text))
     }
 
@@ -207,16 +289,20 @@ impl Host {
         )
     }
 
+    /// What older engines need in a main file: podman 4 the directories, which a normal
+    /// user's engines know, and all of them the driver that they use now.
     fn essentials(&self) -> Essentials {
         let mut essentials = Essentials::default();
-        if self.is_rootless() {
+        let reading = self.reading(self.engines().list().next().unwrap_or(Profile::Podman5));
+        let graphroot = reading.graphroot.as_ref().map(|root| root.value.as_str()).unwrap_or_default();
+        let made = engine::driver_in_use(&self.root, Path::new(graphroot));
+        let set = reading.driver.filter(|driver| driver.origin != Origin::Default);
+        if let Some(driver) = made.or(set.map(|driver| driver.value)) {
+            essentials.driver = driver;
+        }
+        if self.is_rootless() || !self.engines().has(Profile::Podman4) {
             essentials.runroot = None;
             essentials.graphroot = None;
-            return essentials;
-        }
-        let graphroot = essentials.graphroot.as_deref().unwrap_or_default();
-        if let Some(driver) = engine::driver_in_use(&self.root, Path::new(graphroot)) {
-            essentials.driver = driver;
         }
         essentials
     }
@@ -228,9 +314,19 @@ impl Host {
 
     /// The environment in which this host's engines run: root's, without what the
     /// shell of this process happens to have set, or this user's own.
+    ///
+    /// Where one file was named, engines read that one.
     pub fn environment(&self) -> Environment {
-        let own = Environment::of_process();
-        if self.is_rootless() { own } else { Environment::new(0, []) }
+        let own = if self.is_rootless() { Environment::of_process() } else { Environment::new(0, []) };
+        match &self.config {
+            Some(file) => own.naming(file),
+            None => own,
+        }
+    }
+
+    /// Whose engines are meant, ordinary users apart.
+    pub(super) fn identity(&self) -> Identity {
+        if self.is_rootless() { Identity::ThisUser } else { Identity::Root }
     }
 
     /// Whether this is a normal user's own configuration.
@@ -265,7 +361,7 @@ impl Snapshot {
         let needless = self.creates()
             && !self.renewed
             && host.config.is_none()
-            && engine::only_modern(&host.root).unwrap_or(false);
+            && host.engines().and(Engines::LEGACY).is_empty();
         serve == Serve::Legacy || (serve == Serve::All && !needless)
     }
 

@@ -1,54 +1,63 @@
-//! What a planned file would do to the engines, compared with what the present
-//! one does.
+//! What a plan would do to the engines, compared with what they do now.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-
-use super::Note;
-use super::snapshot::Host;
-use crate::conf::clean;
-use crate::engine::{EntryHarm, Settings, entry_harm};
+use super::generations::planned;
+use super::snapshot::{Host, Snapshot};
+use super::{Note, Plan};
+use crate::engine::{Effect, Reason};
+use crate::judgement::{Reader, gather, sentence};
 use crate::problem::Problem;
 
-/// Verifies that `after` brings no engine a failure that `before` does not, but
-/// for entries in `expected`, and returns a warning for each one that stays.
+/// Verifies that no engine of anybody has a reason to stop after the plan that it does not
+/// have before, and returns a warning for each one that stays. `expected` are stores that are
+/// there only later.
 ///
 /// # Errors
-/// A [`Problem`] that names the first new failure.
+/// A [`Problem`] that names the first new reason.
 pub(super) fn verify(
     host: &Host,
-    path: &Path,
-    before: &Settings,
-    after: &Settings,
+    snapshot: &Snapshot,
+    plan: &Plan,
     expected: &[String],
 ) -> Result<Vec<Note>, Problem> {
-    let old = harms(host, before);
-    let new = harms(host, after);
-    for harm in new.difference(&old) {
-        if !expected.contains(&clean(&harm.path)) {
-            return Err(Problem::new(
-                harm.id,
-                format!("`{}` would list `{}`, {}", host.show(path), harm.path, harm.what),
-                "nothing was changed: engines would stop on this entry",
-            ));
+    let inits = plan.inits.iter().map(|(path, _)| path.display().to_string());
+    let later: Vec<String> = inits.chain(expected.iter().cloned()).collect();
+    let before = host.view().expecting(later.clone());
+    let after = planned(host, host.view(), snapshot, &plan.changes).expecting(later);
+    let (mut new, mut stays) = (Vec::new(), Vec::new());
+    for reader in host.readers() {
+        let old = reader.judge(&before).reasons;
+        for reason in reader.judge(&after).reasons {
+            let is_new = !old.iter().any(|other| other.is_like(&reason));
+            match reason.effect {
+                Effect::Stops | Effect::StopsUse(..) if is_new => gather(&mut new, &reader, reason),
+                Effect::Stops => gather(&mut stays, &reader, reason),
+                Effect::StopsUse(..) | Effect::Loses(..) => {}
+            }
         }
     }
-    Ok(new
-        .intersection(&old)
-        .filter(|harm| !expected.contains(&clean(&harm.path)))
-        .map(|harm| {
-            let what = format!(
-                "`{}` lists `{}`, {}: engines do not start until that is mended (`storagectl remove-store {}`)",
-                host.show(path),
-                harm.path,
-                harm.what,
-                harm.path
-            );
-            Note::Warning(harm.id, what)
-        })
-        .collect())
+    match new.first() {
+        Some((reason, readers)) => Err(refused(reason, readers)),
+        None => Ok(stays.iter().map(|(reason, readers)| warning(host, reason, readers)).collect()),
+    }
 }
 
-fn harms(host: &Host, settings: &Settings) -> BTreeSet<EntryHarm> {
-    settings.stores.iter().filter_map(|entry| entry_harm(&host.root, settings, entry)).collect()
+/// A reason as an error of what would bring it.
+pub(super) fn refused(reason: &Reason, readers: &[Reader]) -> Problem {
+    Problem::new(
+        reason.id,
+        format!("{}: {}", reason.message, sentence(readers, reason.effect)),
+        reason.hint.clone(),
+    )
+}
+
+fn warning(host: &Host, reason: &Reason, readers: &[Reader]) -> Note {
+    let place = reason.place.as_ref().map(|site| format!("`{}` line {}: ", host.show(&site.file), site.line));
+    let stop = sentence(readers, reason.effect);
+    let what = format!(
+        "{}{}: {stop}, before and after this; {}",
+        place.unwrap_or_default(),
+        reason.message,
+        reason.hint
+    );
+    Note::Warning(reason.id, what)
 }

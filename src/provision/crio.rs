@@ -80,7 +80,7 @@ fn prove(model: &Model, text: &str) -> Result<(), Problem> {
         let seen = |files: &[PlatformFile]| {
             let reading = reading(&world, files, Profile::Crio);
             let paths: Vec<String> = reading.paths().into_iter().map(clean).collect();
-            (paths, reading.failure)
+            (paths, reading.failure().cloned())
         };
         let (mut wanted, _) = seen(&[]);
         let (after, failure) =

@@ -40,7 +40,7 @@ fn added(model: &Model) -> Option<PlatformFile> {
     let seen = |world: &[PlatformFile], file: &[PlatformFile], profile| {
         let reading = reading(world, file, profile);
         let paths: Vec<String> = reading.paths().into_iter().map(clean).collect();
-        reading.failure.is_none().then_some(paths)
+        reading.failure().is_none().then_some(paths)
     };
     for world in &model.worlds {
         let mut world = world.clone();

@@ -8,7 +8,7 @@ use super::document::{Value, map, text, to_json};
 use super::layout::{Directories, Layout};
 use super::model::{MAIN_FILE, Model};
 use super::tmpfiles::field;
-use crate::conf::{Document, Leaf, LeafAt};
+use crate::conf::{Document, Leaf, LeafAt, OWN_ROOTS_NAME};
 use crate::problem::Problem;
 
 /// The drivers that the stage takes.
@@ -20,7 +20,8 @@ const PULL_OPTIONS: [&str; 3] = ["enable_partial_images", "use_hard_links", "con
 struct Stages {
     value: Value,
     left_out: Vec<String>,
-    drop_in: Option<String>,
+    /// Files that the stages do not write.
+    drop_ins: Vec<String>,
 }
 
 /// A model as a list of stages.
@@ -34,10 +35,15 @@ pub fn write(model: &Model, made_by: &str) -> Result<(String, Vec<String>), Prob
             .to_owned(),
         "the stage drops the comments of the image's storage.conf".to_owned(),
     ];
-    if let Some(path) = stages.drop_in {
-        warnings.push(format!(
-            "the stage writes no drop-ins, and one of the platform's hides the list from engines that read them: add `{path}` to the image, from `generate drop-in`"
-        ));
+    for path in stages.drop_ins {
+        warnings.push(match path.ends_with(OWN_ROOTS_NAME) {
+            true => format!(
+                "the stage writes no drop-ins, and without one podman 6 of normal users stops: add `{path}` to the image, with `graphroot = \"\"` and `runroot = \"\"` in `[storage]`"
+            ),
+            false => format!(
+                "the stage writes no drop-ins, and one of the platform's hides the list from engines that read them: add `{path}` to the image, from `generate drop-in`"
+            ),
+        });
     }
     for name in stages.left_out {
         warnings.push(format!("the stage does not take `{name}`, which is left out"));
@@ -48,7 +54,8 @@ pub fn write(model: &Model, made_by: &str) -> Result<(String, Vec<String>), Prob
 
 fn stages(model: &Model, made_by: &str) -> Result<Stages, Problem> {
     let layout = Layout::of(model, Directories::Made)?;
-    let drop_in = layout.files.iter().find(|file| file.path != MAIN_FILE).map(|file| file.path.clone());
+    let drop_ins = layout.files.iter().filter(|file| file.path != MAIN_FILE).map(|file| file.path.clone());
+    let drop_ins = drop_ins.collect();
     let Some(main) = layout.main() else {
         return Err(Problem::new(
             "kind-lacks",
@@ -71,7 +78,7 @@ fn stages(model: &Model, made_by: &str) -> Result<Stages, Problem> {
         ("config", map([("storage", config)])),
     ]);
     stages.push(map([("type", text("org.osbuild.containers.storage.conf")), ("options", options)]));
-    Ok(Stages { value: Value::List(stages), left_out, drop_in })
+    Ok(Stages { value: Value::List(stages), left_out, drop_ins })
 }
 
 /// A line of tmpfiles.d, whose fields the stage writes as they are.

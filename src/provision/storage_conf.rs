@@ -7,9 +7,16 @@
 use std::path::{Path, PathBuf};
 
 use super::model::{Generations, MAIN_FILE, Model, PlatformFile};
-use crate::conf::{self, Document, EditError, Essentials, Fault, Position, StoreList, add_essentials, clean};
-use crate::engine::{Cache, Environment, Profile, Reading, View, read};
+use crate::conf::{
+    self, Document, EditError, Essentials, Fault, OWN_ROOTS, OWN_ROOTS_NAME, Position, StoreList,
+    add_essentials, clean,
+};
+use crate::engine::{Cache, Engines, Environment, Profile, Reading, View};
+use crate::judgement::{Identity, Judgement, Reader, readers};
 use crate::problem::Problem;
+
+/// Where drop-ins for normal users are.
+const ROOTLESS: &str = "/etc/containers/storage.rootless.conf.d";
 
 /// The configuration of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,13 +50,18 @@ impl Configuration {
             return Ok(this);
         }
         let main = (PathBuf::from(MAIN_FILE), main.text().to_owned());
-        let alone = Self { files: vec![main.clone()], stores: stores.clone() };
-        if alone.prove(model).is_ok() {
-            return Ok(alone);
+        // The least that serves all.
+        let own_roots = (Path::new(ROOTLESS).join(OWN_ROOTS_NAME), OWN_ROOTS.to_owned());
+        let list = drop_in(model, &stores, false);
+        let mut last = Self { files: Vec::new(), stores };
+        for others in [vec![], vec![own_roots.clone()], vec![list.clone()], vec![own_roots, list]] {
+            last.files = [vec![main.clone()], others].concat();
+            if last.prove(model).is_ok() {
+                return Ok(last);
+            }
         }
-        let this = Self { files: vec![main, drop_in(model, &stores, false)], stores };
-        this.prove(model)?;
-        Ok(this)
+        last.prove(model)?;
+        Ok(last)
     }
 
     /// Whether every engine that is served sees exactly these stores, in each version
@@ -59,20 +71,20 @@ impl Configuration {
     /// A [`Problem`] that says which engine does not.
     pub fn prove(&self, model: &Model) -> Result<(), Problem> {
         for world in &model.worlds {
-            for profile in profiles(model.generations) {
-                let reading = reading(world, &self.files, profile);
-                if let Some(failure) = &reading.failure {
+            for reader in node_readers(model.generations) {
+                let judgement = judged(world, &self.files, &reader);
+                if let Some(reason) = judgement.stop() {
                     return Err(Problem::new(
                         "engine-stops",
-                        format!("{profile} would stop on such a node: {}", failure.message),
+                        format!("{reader} would stop on such a node: {}", reason.message),
                         "give a storage.conf with which it starts, with `--base`",
                     ));
                 }
-                let seen: Vec<String> = reading.paths().into_iter().map(clean).collect();
-                if seen != self.stores {
+                let seen: Vec<String> = judgement.reading.paths().into_iter().map(clean).collect();
+                if seen != self.stores && reader.identity != Identity::OrdinaryUser {
                     return Err(Problem::new(
                         "store-unseen",
-                        format!("{profile} would see {seen:?} on such a node, and not {:?}", self.stores),
+                        format!("{reader} would see {seen:?} on such a node, and not {:?}", self.stores),
                         "a drop-in of the platform sets the list after everything else: give another `--base` or `--preset`",
                     ));
                 }
@@ -85,11 +97,6 @@ impl Configuration {
     pub fn main(&self) -> Option<&str> {
         self.files.iter().find(|(path, _)| path == Path::new(MAIN_FILE)).map(|(_, text)| text.as_str())
     }
-
-    /// The drop-in.
-    pub fn drop_in(&self) -> Option<&PlatformFile> {
-        self.files.iter().find(|(path, _)| path != Path::new(MAIN_FILE))
-    }
 }
 
 /// The engines of a generation.
@@ -101,14 +108,26 @@ pub(super) fn profiles(generations: Generations) -> impl Iterator<Item = Profile
     })
 }
 
-/// A node with these files, as root's engine reads it.
-pub(super) fn reading(world: &[PlatformFile], files: &[PlatformFile], profile: Profile) -> Reading {
+/// Who reads a node: the engines of a generation, for root and for normal users.
+pub(super) fn node_readers(generations: Generations) -> Vec<Reader> {
+    let engines = Engines::which(|profile| profiles(generations).any(|other| other == profile));
+    readers(engines, &Environment::new(0, []))
+}
+
+/// What an engine does on a node with these files.
+pub(super) fn judged(world: &[PlatformFile], files: &[PlatformFile], reader: &Reader) -> Judgement {
     let cache = Cache::default();
     let view = world
         .iter()
         .chain(files)
         .fold(View::of_nothing(&cache), |view, (path, text)| view.with(path.clone(), Some(text.clone())));
-    read(&view, &Environment::new(0, []), profile)
+    reader.judge(&view)
+}
+
+/// A node with these files, as root's engine reads it.
+pub(super) fn reading(world: &[PlatformFile], files: &[PlatformFile], profile: Profile) -> Reading {
+    let environment = Environment::new(0, []);
+    judged(world, files, &Reader { profile, identity: Identity::Root, environment }).reading
 }
 
 /// Refuses stores that no node can have.

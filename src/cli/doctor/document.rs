@@ -5,7 +5,8 @@ use serde_json::{Value as Json, json};
 
 use crate::conf::Leaf;
 use crate::doctor::{Crio, Diagnosis, ImageLine, Place, Setting, Storage, commands};
-use crate::engine::{Origin, Profile, Reading, Value};
+use crate::engine::{Origin, Profile, Value};
+use crate::judgement::Judgement;
 use crate::plan::Host;
 
 /// The fields of `--format json`, for the man page.
@@ -103,7 +104,7 @@ pub(super) fn document(host: &Host, diagnosis: &Diagnosis) -> Document {
     Document {
         version: 1,
         engines: engines.collect(),
-        views: diagnosis.readings.iter().map(view).collect(),
+        views: diagnosis.judgements.iter().map(view).collect(),
         crio: diagnosis.crio.as_ref().map(|crio| settings(host, crio)),
         storages: diagnosis.storages.iter().map(|it| storage(host, it)).collect(),
         findings: findings.collect(),
@@ -117,13 +118,14 @@ pub(super) fn document(host: &Host, diagnosis: &Diagnosis) -> Document {
     }
 }
 
-fn view(reading: &Reading) -> Json {
+fn view(judgement: &Judgement) -> Json {
+    let reading = &judgement.reading;
     let own = [&reading.imagestore, &reading.graphroot].into_iter().flatten();
     json!({
         "engine": reading.profile,
         "own": own.map(|root| root.value.as_str()).collect::<Vec<_>>(),
         "stores": reading.paths(),
-        "error": reading.failure.as_ref().map(|failure| &failure.message),
+        "error": judgement.stop().map(|reason| &reason.message),
     })
 }
 
@@ -200,7 +202,7 @@ fn setting(setting: &Setting) -> Json {
 /// A file and a line in it.
 fn place(origin: &Origin) -> (Option<&std::path::Path>, Option<usize>) {
     match origin {
-        Origin::File { file, line } => (Some(file), Some(*line)),
+        Origin::File(site) => (Some(&site.file), Some(site.line)),
         Origin::Environment(_) | Origin::Default => (None, None),
     }
 }

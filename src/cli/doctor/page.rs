@@ -3,7 +3,8 @@
 use super::layout::{Page, Style};
 use crate::conf::{Leaf, quoted};
 use crate::doctor::{Answer, Crio, Diagnosis, Forecast, ImageLine, Remedy, Setting, Trouble, Unit, commands};
-use crate::engine::{Engines, Origin, Program, Reading, Value};
+use crate::engine::{Engines, Origin, Program, Value};
+use crate::judgement::Judgement;
 use crate::problem::Severity;
 
 /// How many images are named in a row that is about several, without `-v`.
@@ -74,35 +75,37 @@ fn engines(page: &mut Page, diagnosis: &Diagnosis) {
     if diagnosis.programs.is_empty() {
         page.text(2, Style::Doubtful, "none is installed; each generation would read this host as follows");
     }
-    views(page, &diagnosis.readings);
+    views(page, &diagnosis.judgements);
 }
 
 /// What engines see, those that see the same together.
-fn views(page: &mut Page, readings: &[Reading]) {
-    let mut groups: Vec<(Engines, &Reading)> = Vec::new();
-    let seen = |reading: &Reading| {
+fn views(page: &mut Page, judgements: &[Judgement]) {
+    let mut groups: Vec<(Engines, &Judgement)> = Vec::new();
+    let seen = |judgement: &Judgement| {
+        let reading = &judgement.reading;
         let roots = [&reading.graphroot, &reading.imagestore];
         (
             roots.map(|root| root.as_ref().map(|root| root.value.clone())),
             reading.paths().into_iter().map(str::to_owned).collect::<Vec<_>>(),
-            reading.failure.clone(),
+            judgement.stop().cloned(),
         )
     };
-    for reading in readings {
-        let engine = Engines::one(reading.profile);
-        match groups.iter_mut().find(|(_, other)| seen(other) == seen(reading)) {
+    for judgement in judgements {
+        let engine = Engines::one(judgement.reading.profile);
+        match groups.iter_mut().find(|(_, other)| seen(other) == seen(judgement)) {
             Some((engines, _)) => *engines = engines.or(engine),
-            None => groups.push((engine, reading)),
+            None => groups.push((engine, judgement)),
         }
     }
     let several = groups.len() > 1;
     if several {
         page.text(2, Style::Doubtful, "They do not see the same; `storagectl show-config` says why:");
     }
-    for (engines, reading) in groups {
-        let who = if several || readings.len() == 1 { engines.to_string() } else { "all".to_owned() };
+    for (engines, judgement) in groups {
+        let reading = &judgement.reading;
+        let who = if several || judgements.len() == 1 { engines.to_string() } else { "all".to_owned() };
         let see = if engines.list().count() == 1 { "sees" } else { "see" };
-        if let Some(failure) = &reading.failure {
+        if let Some(failure) = judgement.stop() {
             page.text(2, Style::Bad, &format!("{}: {}", engines.verb("stops", "stop"), failure.message));
             continue;
         }
@@ -281,7 +284,7 @@ fn decided(setting: &Setting) -> String {
 
 fn shown(origin: &Origin) -> Option<String> {
     match origin {
-        Origin::File { file, line } => Some(format!("{}:{line}", file.display())),
+        Origin::File(site) => Some(format!("{}:{}", site.file.display(), site.line)),
         Origin::Environment(name) => Some(format!("${name}")),
         Origin::Default => None,
     }

@@ -6,7 +6,6 @@ use super::Follow;
 use super::known::Known;
 use crate::conf::{self, Mark, Position, clean};
 use crate::declare::{Declared, Want};
-use crate::engine::Settings;
 use crate::host::is_booted;
 use crate::plan::add::{AddOptions, alias_of};
 use crate::plan::generations::Serve;
@@ -31,11 +30,11 @@ impl Follow<'_> {
     /// # Errors
     /// If that cannot be found out.
     pub(super) fn decide(&self, known: &Known) -> anyhow::Result<Decided> {
-        let Known { before, listed, marks, .. } = known;
+        let Known { listed, marks, .. } = known;
         let host = self.host;
         let serves_main = self.basis.serves_main(host, Serve::All);
         // With what is put back in this run.
-        let main = conf::put_back(&self.snapshot.doc, |path| !self.is_gone(before, path))
+        let main = conf::put_back(&self.snapshot.doc, |path| !self.is_gone(path))
             .and_then(|whole| conf::listed(whole.as_ref().unwrap_or(&self.snapshot.doc)))
             .map_err(|fault| self.snapshot.problem(host, fault))?;
         let mut decided = Decided::default();
@@ -64,7 +63,7 @@ impl Follow<'_> {
                 decided.results.push((path.clone(), StoreResult::AtBoot { sealed }));
                 continue;
             }
-            match self.refusal(before, declared) {
+            match self.refusal(declared) {
                 Ok(expected) => {
                     decided.wants.push(declared.into());
                     decided.expected.extend(expected.then(|| path.clone()));
@@ -95,7 +94,7 @@ impl Follow<'_> {
     }
 
     /// Why a declared store is not listed, or whether it is only there later.
-    fn refusal(&self, settings: &Settings, declared: &Declared) -> anyhow::Result<bool> {
+    fn refusal(&self, declared: &Declared) -> anyhow::Result<bool> {
         let host = self.host;
         let there = self.is_there(&declared.path)?;
         let offline = self.is_offline();
@@ -113,12 +112,7 @@ impl Follow<'_> {
             };
             return Err(Problem::new("store-missing", message, hint).into());
         }
-        refuse::store(
-            host,
-            settings,
-            &declared.path,
-            &AddOptions { allow_missing: true, ..AddOptions::default() },
-        )?;
+        refuse::store(host, &declared.path, &AddOptions { allow_missing: true, ..AddOptions::default() })?;
         Ok(expected)
     }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Follow;
-use crate::conf::{self, Document, Mark, clean};
-use crate::engine::{self, FileKind, Profile, Settings, entry_harm};
+use crate::conf::{self, Mark, clean};
+use crate::engine::{self, Profile, Settings};
+use crate::judgement::{Identity, judge_store};
 use crate::plan::drop_in::{Item, OwnDropIn};
 use crate::plan::generations::cleaned;
 use crate::problem::Problem;
@@ -17,8 +18,6 @@ pub(super) struct Known {
     pub(super) now: Vec<String>,
     /// Our own drop-in; `None` if one file was named.
     pub(super) own: Option<OwnDropIn>,
-    /// What stands in it.
-    pub(super) items: Vec<Item>,
     /// The listed stores and whose they are: nobody's or a declaration's. What is
     /// listed by hand anywhere is that.
     pub(super) marks: BTreeMap<String, Option<Mark>>,
@@ -35,11 +34,12 @@ impl Follow<'_> {
         let before = self.snapshot.settings(self.host)?;
         let reading = (self.host.config.is_none()).then(|| self.host.reading(Profile::Podman6));
         let now = reading.as_ref().map(cleaned).unwrap_or_default();
-        let own = reading.as_ref().map(|now| OwnDropIn::find(self.host, now)).transpose()?;
+        let find = |now| OwnDropIn::find(self.host, now, self.host.identity());
+        let own = reading.as_ref().map(find).transpose()?;
         let items = own.as_ref().map(OwnDropIn::items).unwrap_or_default();
         let marks = self.marks(&items)?;
         let listed = before.stores.iter().map(|path| clean(path)).chain(now.clone()).collect();
-        Ok(Known { before, now, own, items, marks, listed })
+        Ok(Known { before, now, own, marks, listed })
     }
 
     /// See [`Known::marks`].
@@ -62,9 +62,14 @@ impl Follow<'_> {
     }
 
     /// Whether engines stop on this entry because nothing is there.
-    pub(super) fn is_gone(&self, settings: &Settings, path: &str) -> bool {
-        let harm = entry_harm(&self.host.root, settings, path);
-        harm.is_some_and(|harm| matches!(harm.id, "store-missing" | "store-not-directory"))
+    pub(super) fn is_gone(&self, path: &str) -> bool {
+        let host = self.host;
+        let mut readers =
+            host.readers().into_iter().filter(|reader| reader.identity != Identity::OrdinaryUser);
+        readers.any(|reader| {
+            let reasons = judge_store(&host.view(), &reader.environment, reader.profile, &clean(path));
+            reasons.iter().any(|reason| matches!(reason.id, "store-missing" | "store-not-directory"))
+        })
     }
 
     /// The stores without an owner that are left out while they are gone.
@@ -84,7 +89,7 @@ impl Follow<'_> {
             |path: &String| theirs.contains(path) || !matches!(known.marks.get(path), Some(Some(_)));
         let mut gone: Vec<String> = Vec::new();
         for path in candidates {
-            if unowned(&path) && !gone.contains(&path) && self.is_gone(&known.before, &path) {
+            if unowned(&path) && !gone.contains(&path) && self.is_gone(&path) {
                 gone.push(path);
             }
         }
@@ -92,13 +97,7 @@ impl Follow<'_> {
     }
 
     /// The stores that drop-ins of others list, whether engines see them or not.
-    pub(super) fn in_other_drop_ins(&self, own: &OwnDropIn) -> Vec<String> {
-        let reading = self.host.reading(Profile::Podman6);
-        let others =
-            reading.files.iter().filter(|file| file.kind == FileKind::DropIn && file.path != own.path);
-        let docs = others.filter_map(|file| Document::parse(file.text.clone()).ok());
-        docs.flat_map(|doc| conf::commented_items(&doc).unwrap_or_default())
-            .map(|(path, _)| clean(&path))
-            .collect()
+    fn in_other_drop_ins(&self, own: &OwnDropIn) -> Vec<String> {
+        own.others(&self.host.reading(Profile::Podman6))
     }
 }

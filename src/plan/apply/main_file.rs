@@ -3,21 +3,15 @@
 use super::Follow;
 use crate::conf::{self, Document, Listed, Position, clean};
 use crate::declare::{Want, arranged};
-use crate::engine::Settings;
 
 impl Follow<'_> {
     /// The main file's text with all of this done to it.
     ///
     /// # Errors
     /// [`conf::Fault`] if the document cannot be edited.
-    pub(super) fn edit(
-        &self,
-        doc: &Document,
-        wants: &[Want],
-        settings: &Settings,
-    ) -> Result<Option<Document>, conf::Fault> {
+    pub(super) fn edit(&self, doc: &Document, wants: &[Want]) -> Result<Option<Document>, conf::Fault> {
         let mut edited: Option<Document> = None;
-        let there = |path: &str| !self.is_gone(settings, path);
+        let there = |path: &str| !self.is_gone(path);
         if let Some(doc) = conf::put_back(doc, there)? {
             edited = Some(doc);
         }
@@ -37,7 +31,7 @@ impl Follow<'_> {
         let current = edited.as_ref().unwrap_or(doc);
         let were_aside = if self.basis.renewed { conf::asides(&self.snapshot.doc)? } else { Vec::new() };
         let goes = |path: &str| self.options.boot || were_aside.iter().any(|aside| aside.path == path);
-        if let Some(doc) = conf::set_aside(current, |path| goes(path) && self.is_gone(settings, path))? {
+        if let Some(doc) = conf::set_aside(current, |path| goes(path) && self.is_gone(path))? {
             edited = Some(doc);
         }
         // A file that is made anew is so also if nothing is added to it.

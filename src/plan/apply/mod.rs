@@ -57,7 +57,7 @@ pub fn set_aside(host: &Host) -> anyhow::Result<Vec<String>> {
     let asides = conf::asides(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;
     let mut paths: Vec<String> = asides.into_iter().map(|aside| clean(&aside.path)).collect();
     if host.config.is_none() {
-        paths.extend(OwnDropIn::find(host, &host.reading(Profile::Podman6))?.missing());
+        paths.extend(OwnDropIn::find(host, &host.reading(Profile::Podman6), host.identity())?.missing());
     }
     Ok(paths)
 }
@@ -116,22 +116,21 @@ struct Planned<'a> {
 
 impl Follow<'_> {
     fn plan(&self) -> anyhow::Result<Plan> {
-        let Self { host, snapshot, basis, .. } = *self;
+        let Self { host, basis, .. } = *self;
         let known = self.known()?;
-        let Known { before, own, marks, .. } = &known;
+        let Known { before, marks, .. } = &known;
         let decided = self.decide(&known)?;
-        let edit = |doc: &Document| {
-            self.edit(doc, &decided.wants, before).map_err(|fault| basis.problem(host, fault))
-        };
+        let edit =
+            |doc: &Document| self.edit(doc, &decided.wants).map_err(|fault| basis.problem(host, fault));
         let main_before: Vec<String> = before.stores.iter().map(|path| clean(path)).collect();
         let edited = edit(&basis.doc)?;
         let main_after = conf::listed(edited.as_ref().unwrap_or(&basis.doc))
             .map_err(|fault| basis.problem(host, fault))?;
         let planned = Planned { decided: &decided, main_after, gone: self.gone(&known) };
         let shall_see = |seen: &Seen<'_>| {
-            Ok(match (own, seen.modern) {
-                (Some(own), true) => self.modern(seen, own, &known, &planned),
-                _ => followed(seen.now, &main_before, &planned.main_after),
+            Ok(match seen.own {
+                Some(own) => self.modern(seen, own, &known, &planned),
+                None => followed(seen.now, &main_before, &planned.main_after),
             })
         };
         let comment = |path: &str| {
@@ -149,15 +148,10 @@ impl Follow<'_> {
             wanted: &shall_see,
             comment: Some(&comment),
             missing: &planned.gone,
+            expected: &decided.expected,
         };
-        let after = generations::apply(host, basis, &mut plan, &change)?;
-        plan.notes.extend(verify(
-            host,
-            &snapshot.path,
-            before,
-            after.as_ref().unwrap_or(before),
-            &decided.expected,
-        )?);
+        generations::apply(host, basis, &mut plan, &change)?;
+        plan.notes.extend(verify(host, basis, &plan, &decided.expected)?);
         plan.stores = self.results(&known, &planned)?;
         plan.notes.extend(self.seen_again(&plan, &known));
         let tells = |(_, result): &(String, StoreResult)| {

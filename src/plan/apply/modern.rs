@@ -21,7 +21,7 @@ impl Follow<'_> {
         let taken_off = own.taken_off();
         // What stood in our file for the order alone, and is not listed elsewhere any more.
         let spent = |path: &String| {
-            known.items.iter().any(|item| item.path == *path && item.is_elsewhere())
+            own.items().iter().any(|item| item.path == *path && item.is_elsewhere())
                 && !seen.without.contains(path)
         };
         // Without a file of our own, other files say in which order stores stand.
@@ -56,7 +56,7 @@ impl Follow<'_> {
         let list = once;
         // What the main file lists from now on, nobody could have listed before. What a drop-in
         // of others lists is theirs, and has its place there.
-        let theirs = self.in_other_drop_ins(own);
+        let theirs = seen.theirs;
         let new = |path: &str| main_after.iter().find(|entry| clean(&entry.path) == path)?.mark.clone();
         let mark = |path: &String| match known.marks.get(path) {
             _ if theirs.contains(path) && seen.without.contains(path) => None,

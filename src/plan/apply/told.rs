@@ -72,11 +72,13 @@ impl Follow<'_> {
     /// What there is to say of stores that a drop-in of ours shows again.
     pub(super) fn seen_again(&self, plan: &Plan, known: &Known) -> Vec<Note> {
         let own = known.own.as_ref();
-        let change = own.and_then(|own| plan.changes.iter().find(|change| change.path == own.path));
+        let change = own.and_then(|own| {
+            plan.changes.iter().find(|change| own.is_at(&change.path) && change.after != After::Nothing)
+        });
         let Some((own, After::Text(text))) = own.zip(change.map(|change| &change.after)) else {
             return Vec::new();
         };
-        let after = OwnDropIn { path: own.path.clone(), text: Some(text.clone()) };
+        let after = own.holding(Some(text.clone()));
         let told = |path: &String| plan.stores.iter().any(|(other, _)| other == path);
         let hidden = after
             .items()

@@ -8,10 +8,11 @@ use super::finding::{Expected, Sink};
 use super::units::{mentions, settings};
 use crate::conf::{self, StoreList, clean};
 use crate::engine::Profile;
+use crate::judgement::Identity;
 use crate::provision::document::Node;
 use crate::provision::model::{MAIN_FILE, PlatformFile};
 use crate::provision::read::{Config, Content, Read};
-use crate::provision::storage_conf::{profiles, reading};
+use crate::provision::storage_conf::{judged, node_readers};
 
 const ENGINES_STOP: &str = "no engine starts: CRI-O, podman and with them kubelet";
 
@@ -277,11 +278,13 @@ fn readings(files: &[PlatformFile], expected: &Expected, sink: &mut Sink) {
     // CRI-O's own options are for it alone.
     let own_options = files.iter().any(|(path, _)| path.starts_with("/etc/crio"));
     for world in &expected.worlds {
-        for profile in profiles(expected.generations) {
-            let seen = reading(world, files, profile);
-            if let Some(failure) = &seen.failure {
+        for reader in node_readers(expected.generations) {
+            let profile = reader.profile;
+            let judgement = judged(world, files, &reader);
+            let seen = &judgement.reading;
+            if let Some(failure) = judgement.stop() {
                 if !sink.has(&["conf-syntax", "conf-incomplete", "append-in-main", "engine-stops"]) {
-                    let message = format!("{profile} stops on such a node: {}", failure.message);
+                    let message = format!("{reader} stops on such a node: {}", failure.message);
                     sink.whole(
                         "engine-stops",
                         message,
@@ -292,7 +295,9 @@ fn readings(files: &[PlatformFile], expected: &Expected, sink: &mut Sink) {
                 continue;
             }
             let paths: Vec<String> = seen.paths().into_iter().map(clean).collect();
-            let others = own_options && profile == Profile::Crio;
+            // What normal users see is theirs to say.
+            let others =
+                (own_options && profile == Profile::Crio) || reader.identity == Identity::OrdinaryUser;
             let Some(wanted) = wanted.as_ref().filter(|wanted| **wanted != paths && !others) else {
                 continue;
             };

@@ -1,0 +1,139 @@
+//! What engines meet when they open a store: its lock files and records.
+//!
+//! Root's engines stop on records that cannot be read, and where a lock file is missing and
+//! cannot be made. Those of normal users also stop where they may not enter, read or make
+//! something (seen with podman 4.3, 5.8 and 6.0; reading a directory needs no more than
+//! searching it).
+
+use std::path::{Path, PathBuf};
+
+use super::access::Found;
+use super::{Case, shown};
+use crate::conf::clean;
+use crate::engine::{Effect, Profile, Reason, Value};
+use crate::problem::words;
+use crate::store::{Scope, content_harms, driver_of};
+
+const USE: Effect =
+    Effect::StopsUse("stops as soon as it uses an image", "stop as soon as they use an image");
+const RUN: Effect = Effect::StopsUse("cannot run its images", "cannot run its images");
+const NOTHING: Effect = Effect::Loses("sees no image of it", "see no image of it");
+
+pub(super) fn check(case: &Case<'_>, entry: &Value<String>, reasons: &mut Vec<Reason>) {
+    let path = clean(&entry.value);
+    let store = Path::new(&path);
+    let Some(root) = case.root().filter(|_| !case.view.is_expected(&path)) else {
+        return;
+    };
+    let about = |reason: Reason| reason.at(entry.origin.site().cloned()).about(path.clone());
+    let made_by = match driver_of(root, store, case.driver) {
+        Ok(made_by) => made_by,
+        Err(error) => return reasons.push(about(unreadable(case, store, &words(&error)))),
+    };
+    if case.access.is_limited() {
+        let closed = closed(case, store).into_iter().map(about);
+        let before = reasons.len();
+        reasons.extend(closed);
+        if reasons.len() > before {
+            return;
+        }
+    }
+    if made_by != case.driver {
+        let message = format!(
+            "the store `{}` was made by the storage driver `{made_by}`, and engines use `{}`",
+            shown(case.view, store),
+            case.driver
+        );
+        let hint = "make it again with this driver: `storagectl build-store`, or `podman --storage-driver`";
+        reasons.push(about(Reason::stops("driver-mismatch", message, hint).with(NOTHING)));
+    }
+    let harms = match content_harms(root, store, case.driver) {
+        Ok(harms) => harms,
+        // What a normal user may not read has been told; missing it is another rule's.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+        Err(error) => return reasons.push(about(unreadable(case, store, &words(&error)))),
+    };
+    for harm in harms {
+        let effect = match (harm.scope, harm.id) {
+            (Scope::All, "lock-missing") if case.profile() != Profile::Podman4 => NOTHING,
+            (Scope::All, _) => Effect::Stops,
+            (Scope::Layer, _) => USE,
+        };
+        let message = format!("the store `{}` cannot be opened: {}", shown(case.view, store), harm.message);
+        reasons.push(about(Reason::stops(harm.id, message, harm.hint).with(effect)));
+    }
+}
+
+fn unreadable(case: &Case<'_>, path: &Path, why: &str) -> Reason {
+    Reason::stops(
+        "store-unreadable",
+        format!("the store `{}` cannot be read: {why}", shown(case.view, path)),
+        "see to what the system says",
+    )
+}
+
+/// What a normal user's engine needs and may not have, in the order in which it asks.
+fn closed(case: &Case<'_>, path: &Path) -> Option<Reason> {
+    let part = |kind: &str| path.join(format!("{}-{kind}", case.driver));
+    let (images, layers) = (part("images"), part("layers"));
+    let layer_dir = if case.driver == "vfs" { path.join("vfs/dir") } else { path.join(case.driver) };
+    let needs: [(PathBuf, Need, Effect); 8] = [
+        (path.to_owned(), Need::Search, Effect::Stops),
+        (images.clone(), Need::Make, Effect::Stops),
+        (images.join("images.lock"), Need::Open, Effect::Stops),
+        (images.join("images.json"), Need::Read, Effect::Stops),
+        (layers.clone(), Need::Make, USE),
+        (layers.join("layers.lock"), Need::Open, USE),
+        (layers.join("layers.json"), Need::Read, USE),
+        (layer_dir, Need::Search, RUN),
+    ];
+    let (part, _, effect) = needs.into_iter().find(|(path, need, _)| !need.is_met(case, path))?;
+    let name = part.strip_prefix(path).map(Path::display).map(|it| it.to_string()).unwrap_or_default();
+    let what = if name.is_empty() { String::new() } else { format!("`{name}` of ") };
+    let shown = shown(case.view, path);
+    Some(
+        Reason::stops(
+            "store-unreadable",
+            format!("normal users may not read {what}the store `{shown}`"),
+            format!(
+                "`storagectl init-store {}` lets everybody read it; or list it for root alone, in /etc/containers/storage.rootful.conf.d",
+                path.display()
+            ),
+        )
+        .with(effect),
+    )
+}
+
+/// What an engine has to be able to do with a part of a store.
+enum Need {
+    /// Enter it, if it is there.
+    Search,
+    /// Enter it, or make it.
+    Make,
+    /// Read it, or make it; on a read-only file system it may be missing.
+    Open,
+    /// Read it, if it is there.
+    Read,
+}
+
+impl Need {
+    fn is_met(&self, case: &Case<'_>, path: &Path) -> bool {
+        let access = &case.access;
+        match (access.find(path), self) {
+            (Found::Closed(_), _) => false,
+            (Found::Thing(stat), Self::Search | Self::Make) => access.may_search(path, &stat),
+            (Found::Thing(stat), Self::Open | Self::Read) => access.may_read(path, &stat),
+            (Found::Nothing, Self::Search | Self::Read) => true,
+            (Found::Nothing, Self::Make | Self::Open) => {
+                let parent = path.parent().unwrap_or(Path::new("/"));
+                // That it cannot be made because of the file system is not about users.
+                let read_only = case.root().is_some_and(|root| root.is_read_only(parent).unwrap_or(false));
+                match access.find(parent) {
+                    Found::Thing(stat) => read_only || access.may_create_in(parent, &stat),
+                    Found::Nothing => true,
+                    Found::Closed(_) => false,
+                }
+            }
+        }
+    }
+}

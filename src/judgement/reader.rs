@@ -1,0 +1,99 @@
+//! Who reads a host: an engine, run by somebody.
+
+use std::fmt;
+
+use super::{Judgement, judge};
+use crate::engine::{Effect, Engines, Environment, Profile, Reason, View};
+
+/// Who runs an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Identity {
+    /// root.
+    Root,
+    /// A normal user of whom nothing is known, without configuration of their own.
+    OrdinaryUser,
+    /// The user who runs this process, or was named.
+    ThisUser,
+}
+
+/// An engine, run by somebody.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    /// The engine.
+    pub profile: Profile,
+    /// Who runs it.
+    pub identity: Identity,
+    /// With what it is started.
+    pub environment: Environment,
+}
+
+impl Reader {
+    /// What it does on this host.
+    pub fn judge(&self, view: &View<'_>) -> Judgement {
+        judge(view, &self.environment, self.profile)
+    }
+}
+
+impl fmt::Display for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let engine = Engines::one(self.profile);
+        match self.identity {
+            Identity::Root | Identity::ThisUser => write!(f, "{engine}"),
+            Identity::OrdinaryUser => write!(f, "{engine} of normal users"),
+        }
+    }
+}
+
+/// Who reads a host with these engines, run as `environment` has it.
+///
+/// podman 6 applies the files of the system to every normal user, so that user is asked, too.
+/// Older engines take nothing of them but the driver.
+pub fn readers(engines: Engines, environment: &Environment) -> Vec<Reader> {
+    if environment.is_rootless() {
+        // CRI-O is root's.
+        let engines = engines.without(Engines::one(Profile::Crio));
+        let reader =
+            |profile| Reader { profile, identity: Identity::ThisUser, environment: environment.clone() };
+        return engines.list().map(reader).collect();
+    }
+    let reader = |profile| Reader { profile, identity: Identity::Root, environment: environment.clone() };
+    let mut readers: Vec<Reader> = engines.list().map(reader).collect();
+    // Who names one file with a variable does so alone.
+    if engines.has(Profile::Podman6) && environment.filled("CONTAINERS_STORAGE_CONF").is_none() {
+        readers.push(Reader {
+            profile: Profile::Podman6,
+            identity: Identity::OrdinaryUser,
+            environment: Environment::ordinary_user(),
+        });
+    }
+    readers
+}
+
+/// Puts a reason to those that are like it, with who has it.
+pub fn gather(all: &mut Vec<(Reason, Vec<Reader>)>, reader: &Reader, reason: Reason) {
+    match all.iter_mut().find(|(other, _)| other.is_like(&reason)) {
+        Some((_, readers)) => readers.push(reader.clone()),
+        None => all.push((reason, vec![reader.clone()])),
+    }
+}
+
+/// What these do, as a sentence: "podman 6 of normal users stops with an error, whatever the
+/// command".
+pub fn sentence(readers: &[Reader], effect: Effect) -> String {
+    let is_user = |reader: &&Reader| reader.identity == Identity::OrdinaryUser;
+    let of = |readers: &mut dyn Iterator<Item = &Reader>| {
+        readers.map(|reader| Engines::one(reader.profile)).fold(Engines::NONE, Engines::or)
+    };
+    let system = of(&mut readers.iter().filter(|reader| !is_user(reader)));
+    let users = of(&mut readers.iter().filter(is_user)).without(system);
+    match (system.is_empty(), users.is_empty()) {
+        (true, _) => effect.of(users).replacen(&users.to_string(), &format!("{users} of normal users"), 1),
+        (false, true) => effect.of(system),
+        (false, false) => {
+            let all = format!("{system} and {users} of normal users");
+            let both = system.or(users);
+            effect.of(both).replacen(&both.to_string(), &all, 1)
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The additional image stores.
+//!
+//! The overlay driver looks at each path before anything else (`parseOptions` in
+//! drivers/overlay/overlay.go); the vfs driver does not look at all.
+
+use std::path::{Path, PathBuf};
+
+use super::access::Found;
+use super::{Case, content, path_of};
+use crate::conf::clean;
+use crate::engine::{Effect, Profile, Reason, Value};
+use crate::host::Kind;
+
+pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<Reason>) {
+    if !["overlay", "vfs"].contains(&case.driver) {
+        return;
+    }
+    for entry in &case.reading.stores {
+        let before = reasons.len();
+        reasons.extend(entry_reason(case, entry));
+        let looks_inside = !reasons[before..].iter().any(|reason| reason.effect == Effect::Stops);
+        if looks_inside && !entry.value.contains(',') {
+            content::check(case, entry, reasons);
+        }
+    }
+}
+
+/// What is wrong with an entry by its path and what stands there.
+fn entry_reason(case: &Case<'_>, entry: &Value<String>) -> Option<Reason> {
+    let path = &entry.value;
+    let stops = |id, message: String, hint: String| {
+        Some(Reason::stops(id, message, hint).at(entry.origin.site().cloned()).about(clean(path)))
+    };
+    if case.driver == "vfs" {
+        return own_storage(case, entry);
+    }
+    if path.contains(',') {
+        return comma(case, entry);
+    }
+    if !path.starts_with('/') {
+        let (why, hint) = match path.as_bytes().first() {
+            Some(b'~') => (", and engines do not expand `~`", "write the home directory out"),
+            Some(b'$') => {
+                (", and engines do not expand variables in this list", "write the variable's value")
+            }
+            _ => ("", "write the absolute path"),
+        };
+        return stops(
+            "store-relative",
+            format!("`{path}` is not an absolute path{why}"),
+            or_remove(path, hint),
+        );
+    }
+    if let Some(bad) = not_a_directory(case, path) {
+        return stops(bad.id, format!("`{path}` {}", bad.what), or_remove(path, bad.hint));
+    }
+    own_storage(case, entry)
+}
+
+/// Why the driver does not take a path.
+struct Bad {
+    id: &'static str,
+    what: String,
+    hint: &'static str,
+}
+
+fn not_a_directory(case: &Case<'_>, path: &str) -> Option<Bad> {
+    let path = path_of(path);
+    case.root()?;
+    if case.view.is_expected(&path) {
+        return None;
+    }
+    match case.access.find(Path::new(&path)) {
+        Found::Thing(stat) if stat.kind == Kind::Directory => None,
+        Found::Thing(_) => Some(Bad {
+            id: "store-not-directory",
+            what: "is not a directory".to_owned(),
+            hint: "mount it if it is an image of a store",
+        }),
+        Found::Nothing => Some(Bad {
+            id: "store-missing",
+            what: "does not exist".to_owned(),
+            hint: "create it, install the package that it belongs to",
+        }),
+        Found::Closed(why) if case.access.is_limited() => Some(Bad {
+            id: "store-unreadable",
+            what: format!("cannot be looked at by normal users ({why})"),
+            hint: "`chmod a+x` the directories above it, list it for root alone",
+        }),
+        Found::Closed(why) => Some(Bad {
+            id: "store-unreadable",
+            what: format!("cannot be looked at ({why})"),
+            hint: "see to what the system says",
+        }),
+    }
+}
+
+/// An entry with a comma, at which the driver splits it.
+fn comma(case: &Case<'_>, entry: &Value<String>) -> Option<Reason> {
+    let path = &entry.value;
+    let message = format!("`{path}` has a comma, at which engines split it");
+    let hint = or_remove(path, "write each path as an entry of its own, rename a directory with a comma");
+    let reason = |message| {
+        Some(
+            Reason::stops("store-comma", message, hint.clone())
+                .at(entry.origin.site().cloned())
+                .about(clean(path)),
+        )
+    };
+    for part in path.split(',') {
+        if !path_of(part).starts_with('/') {
+            return reason(format!("{message}, and `{part}` is not absolute"));
+        }
+        if let Some(bad) = not_a_directory(case, part) {
+            return reason(format!("{message}, and `{part}` {}", bad.what));
+        }
+    }
+    let parts = Effect::Loses("reads two stores instead", "read two stores instead");
+    reason(message).map(|reason| reason.with(parts))
+}
+
+/// podman 4 looks at all stores when it starts, the library's later versions when they are
+/// used; each finds that its own lock is not read-only.
+fn own_storage(case: &Case<'_>, entry: &Value<String>) -> Option<Reason> {
+    let reading = case.reading;
+    let owns = [("graphroot", &reading.graphroot), ("imagestore", &reading.imagestore)];
+    let real_store = real(case, &entry.value);
+    let (key, own) = owns.into_iter().find_map(|(key, own)| {
+        let own = own.as_ref().filter(|own| own.value.starts_with('/'))?;
+        (path_of(&own.value) == clean(&entry.value) || real(case, &own.value) == real_store)
+            .then_some((key, own))
+    })?;
+    let message = format!("`{}` is the engine's own storage, `{}` ({key})", entry.value, own.value);
+    let hint = "remove this entry: the engine reads its own storage anyway";
+    let reason = Reason::stops("store-is-graphroot", message, hint)
+        .at(entry.origin.site().cloned())
+        .about(clean(&entry.value));
+    Some(match reading.profile {
+        Profile::Podman4 => reason,
+        _ => reason
+            .with(Effect::StopsUse("stops as soon as it uses an image", "stop as soon as they use an image")),
+    })
+}
+
+/// `path` with its symlinks resolved as far as it exists.
+fn real(case: &Case<'_>, path: &str) -> PathBuf {
+    let cleaned = PathBuf::from(clean(path));
+    case.root().map_or_else(|| cleaned.clone(), |root| root.real(&cleaned))
+}
+
+/// A hint that ends with the command that takes the entry off the list.
+fn or_remove(path: &str, otherwise: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-,:+@%".contains(letter);
+    let argument = if path.chars().all(plain) {
+        path.to_owned()
+    } else {
+        // As a shell takes it.
+        format!("'{}'", path.replace('\'', "'\\''"))
+    };
+    format!("{otherwise}, or `storagectl remove-store {argument}`")
+}

@@ -1,0 +1,122 @@
+//! What the judgement says, as findings: why engines stop or do less than they should.
+//!
+//! Nothing is decided here. What is added is which engines and users it is about, and the
+//! fix, where there is one right answer.
+
+use std::path::Path;
+
+use super::essentials;
+use super::finding::{Found, Sink};
+use super::input::{File, Input};
+use crate::conf::Splice;
+use crate::engine::{Effect, Engines, FileKind, Reason, Site};
+use crate::judgement::{Identity, Reader, gather, sentence};
+
+/// Every reason with this id.
+pub(super) fn check(input: &Input<'_>, id: &str, sink: &mut Sink<'_, '_>) {
+    let mut all: Vec<(Reason, Vec<Reader>)> = Vec::new();
+    for (reader, judgement) in input.judged() {
+        for reason in judgement.reasons.iter().filter(|reason| reason.id == id) {
+            gather_by_place(&mut all, reader, reason);
+        }
+    }
+    // One finding for what is the same and has several effects.
+    let mut told: Vec<usize> = Vec::new();
+    for index in 0..all.len() {
+        if told.contains(&index) {
+            continue;
+        }
+        let (reason, _) = &all[index];
+        let same = |other: &Reason| other.message == reason.message && other.place == reason.place;
+        let group: Vec<usize> = (index..all.len()).filter(|&other| same(&all[other].0)).collect();
+        let effects: Vec<String> = group.iter().map(|&at| sentence(&all[at].1, all[at].0.effect)).collect();
+        let stop = |at: &&usize| all[**at].0.effect == Effect::Stops;
+        let found = Found {
+            engines: engines(group.iter().flat_map(|&at| &all[at].1)),
+            stops: engines(group.iter().filter(stop).flat_map(|&at| &all[at].1)),
+            users_only: group
+                .iter()
+                .flat_map(|&at| &all[at].1)
+                .all(|it| it.identity == Identity::OrdinaryUser),
+            message: reason.message.clone(),
+            effect: effects.join("; "),
+            hint: reason.hint.clone(),
+            fix: fix(input, reason),
+        };
+        put(input, reason, found, sink);
+        told.extend(group);
+    }
+}
+
+/// As [`gather`], but what stands in two places is told of both.
+fn gather_by_place(all: &mut Vec<(Reason, Vec<Reader>)>, reader: &Reader, reason: &Reason) {
+    match all.iter_mut().find(|(other, _)| other.is_like(reason) && other.place == reason.place) {
+        Some((_, readers)) => readers.push(reader.clone()),
+        None => {
+            let mut one = Vec::new();
+            gather(&mut one, reader, reason.clone());
+            all.append(&mut one);
+        }
+    }
+}
+
+fn engines<'a>(readers: impl Iterator<Item = &'a Reader>) -> Engines {
+    readers.map(|reader| Engines::one(reader.profile)).fold(Engines::NONE, Engines::or)
+}
+
+fn put(input: &Input<'_>, reason: &Reason, found: Found, sink: &mut Sink<'_, '_>) {
+    let Some(site) = &reason.place else {
+        return sink.elsewhere(None, found);
+    };
+    match input.files.iter().find(|file| file.path == site.file) {
+        Some(file) if site.span.is_empty() && site.span.start == 0 => sink.of_file(file, found),
+        Some(file) => sink.at(file, &site.span, found),
+        None => match text_of(input, &site.file) {
+            Some(text) => sink.in_text(&site.file, text, &site.span, found),
+            None => sink.elsewhere(Some(site.file.clone()), found),
+        },
+    }
+}
+
+/// The text of a file that is none of storage.conf's.
+fn text_of<'i>(input: &'i Input<'_>, path: &Path) -> Option<&'i str> {
+    let files = input.judged().flat_map(|(_, judgement)| &judgement.reading.files);
+    files.into_iter().find(|file| file.path == path).map(|file| file.text.as_str())
+}
+
+/// The one right answer.
+fn fix(input: &Input<'_>, reason: &Reason) -> Option<Vec<Splice>> {
+    let site = reason.place.as_ref()?;
+    let file = input.files.iter().find(|file| file.path == site.file)?;
+    let text = file.text.get(site.span.clone())?;
+    match reason.id {
+        "byte-order-mark" => Some(vec![Splice::delete(site.span.clone())]),
+        "native-boolean" => Some(vec![Splice { range: site.span.clone(), text: format!("\"{text}\"") }]),
+        "quoted-boolean" => {
+            let bare = text.trim_matches(['"', '\'']);
+            ["true", "false"]
+                .contains(&bare)
+                .then(|| vec![Splice { range: site.span.clone(), text: bare.to_owned() }])
+        }
+        "append-in-main" => append_in_main(input, file, site),
+        "missing-runroot" | "missing-graphroot" => essentials::fix(input, file),
+        _ => None,
+    }
+}
+
+/// `append` is sticky: that of a main file means the drop-ins behind it.
+fn append_in_main(input: &Input<'_>, file: &File, site: &Site) -> Option<Vec<Splice>> {
+    let doc = file.doc.as_ref().ok()?;
+    let mut left: Vec<&crate::conf::SetKey> = file.keys.iter().collect();
+    while let Some(key) = left.pop() {
+        left.extend(&key.inner);
+        let Some(index) = key.items.iter().position(|span| *span == site.span) else {
+            continue;
+        };
+        let name = key.dotted();
+        let means_others =
+            input.files.iter().any(|other| other.kind != FileKind::Main && other.key(&name).is_some());
+        return (!means_others).then(|| doc.without_item(key, index));
+    }
+    None
+}
