@@ -16,6 +16,7 @@
 mod anew;
 mod answer;
 mod command;
+mod corpus;
 mod dice;
 mod document;
 mod generate;
@@ -31,7 +32,6 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Instant;
 
 use answer::{Answer, difference};
@@ -65,13 +65,21 @@ impl Comparison {
         host::clear(tree);
         host.make(tree);
         let library = self.loaders.ask(host, tree);
-        let ours = ours::ask(host, tree);
-        let both = library.into_iter().zip(ours);
-        both.filter_map(|((engine, library), (_, ours))| {
+        let both = library.into_iter().zip(ours::ask(host, tree));
+        let differs = |((engine, library), (_, ours)): ((Engine, Answer), (Engine, Answer))| {
             let kind = difference(&library, &ours)?;
             Some(Disagreement { kind, engine, library, ours })
-        })
-        .collect()
+        };
+        let mut found: Vec<Disagreement> = both.filter_map(differs).collect();
+        // What the library makes of a key in two spellings changes from run to run.
+        for _ in 0..AGAIN {
+            if found.is_empty() {
+                break;
+            }
+            let again: BTreeMap<Engine, Answer> = self.loaders.ask(host, tree).into_iter().collect();
+            found.retain(|it| difference(&again[&it.engine], &it.ours).is_some());
+        }
+        found
     }
 
     /// The smallest host with a disagreement of this kind, and all that it shows.
@@ -92,6 +100,9 @@ impl Comparison {
 fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |value| value.parse().expect("it is a number"))
 }
+
+/// How often the library is asked again before it does not agree.
+const AGAIN: usize = 12;
 
 /// How many kinds of disagreement are shown.
 const SHOWN: usize = 200;
@@ -124,21 +135,4 @@ fn the_library_and_storagectl_agree_on_generated_hosts() {
         writeln!(report, "\n## {kind} ({count})\n\n{}{shown}", text::write(&host)).unwrap();
     }
     assert!(kinds.is_empty(), "{} kinds of disagreement:\n{report}", kinds.len());
-}
-
-#[test]
-fn the_library_and_storagectl_agree_on_every_host_of_the_corpus() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/compare/corpus");
-    let mut comparison = Comparison::start();
-    let mut report = String::new();
-    let mut files: Vec<_> = fs_err::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    for file in files {
-        let host = text::read(&fs_err::read_to_string(&file).unwrap());
-        for Disagreement { engine, library, ours, .. } in comparison.disagreements(&host) {
-            let name = file.file_name().unwrap().display();
-            writeln!(report, "{name}: {engine}\n  library: {library}\n  storagectl: {ours}").unwrap();
-        }
-    }
-    assert!(report.is_empty(), "{report}");
 }

@@ -30,3 +30,6 @@ require (
 	golang.org/x/net v0.0.0-20210825183410-e898025ed96a // indirect
 	golang.org/x/sys v0.0.0-20220715151400-c0bba94af5f8 // indirect
 )
+
+// What distributions built podman 4.3 with.
+replace github.com/docker/go-units => github.com/docker/go-units v0.4.0

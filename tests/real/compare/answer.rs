@@ -50,7 +50,7 @@ pub(super) fn difference(library: &Answer, ours: &Answer) -> Option<String> {
 }
 
 /// A message without what is different from host to host.
-fn plain(message: &str) -> String {
+pub(super) fn plain(message: &str) -> String {
     // Of a fault in a file what is wrong, and not where or with which type.
     let message = message.rsplit_once("): ").filter(|_| message.contains("toml:")).map_or(message, |it| it.1);
     let message = message.split(", but is").next().unwrap_or(message).replace("interface {}", "any");

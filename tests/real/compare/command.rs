@@ -5,6 +5,7 @@ use std::path::Path;
 
 use storagectl::conf::Position;
 use storagectl::declare::declarations;
+use storagectl::engine::Engines;
 use storagectl::host::Root;
 use storagectl::lint::{self, Input};
 use storagectl::plan::{
@@ -34,6 +35,7 @@ pub(super) enum Command {
 
 /// What came of a command.
 pub(super) enum Done {
+    Panicked(String),
     Refused(String),
     /// The stores that each of root's engines shall see and that it shall not see; the
     /// others stay as they are.
@@ -78,7 +80,15 @@ fn paths(dice: &mut Dice) -> Vec<String> {
 impl Command {
     /// Runs it on the host in `tree`.
     pub(super) fn run(&self, tree: &Path) -> Done {
-        self.outcome(tree).unwrap_or_else(|error| Done::Refused(format!("{error:#}")))
+        match std::panic::catch_unwind(|| self.outcome(tree)) {
+            Ok(Ok(done)) => done,
+            Ok(Err(error)) => Done::Refused(format!("{error:#}")),
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().cloned();
+                let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
+                Done::Panicked(text.unwrap_or_default())
+            }
+        }
     }
 
     fn outcome(&self, tree: &Path) -> anyhow::Result<Done> {
@@ -130,7 +140,7 @@ impl Command {
 
 /// The fixes of `check-config --fix` as a plan.
 fn fixes(host: &plan::Host) -> anyhow::Result<Plan> {
-    let mut input = Input::read(&host.root, host.environment(), None)?;
+    let mut input = Input::read(host, Engines::ALL)?;
     let before: Vec<String> = input.files.iter().map(|file| file.text.clone()).collect();
     let fixed = lint::fix(&mut input, &[]);
     let change = |(path, text)| {

@@ -437,7 +437,7 @@ pub(super) fn host(dice: &mut Dice, host: &mut Host) {
             }
         }
         5 => {
-            let dir = dice.one(&["/run/user/1000", "/home/u", "/tmp", "/root", "/run/user"]);
+            let dir = dice.one(&["/run/user/1000", "/home/u", "/root", "/run/user"]);
             match dice.below(3) {
                 0 => node(dir, Content::Directory, Some(0o755)),
                 1 => node(dir, Content::Directory, Some(0)),

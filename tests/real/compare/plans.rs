@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use super::answer::Answer;
+use super::answer::{Answer, plain};
 use super::command::{self, Done};
 use super::dice::Dice;
 use super::host::{self, Host, Identity};
@@ -24,15 +24,18 @@ fn host_with_commands(seed: u64, number: u64) -> Host {
     host
 }
 
+/// How often the library is asked again before its answer is believed.
+const AGAIN: usize = 3;
+
 /// A promise that was not kept.
-struct Broken {
+pub(super) struct Broken {
     /// What is the same for all hosts with this fault.
     kind: String,
     /// What happened here.
-    story: String,
+    pub(super) story: String,
 }
 
-struct Workshop {
+pub(super) struct Workshop {
     tree: tempfile::TempDir,
     loaders: Loaders,
     /// How many commands did something, and how many were refused.
@@ -41,26 +44,34 @@ struct Workshop {
 }
 
 impl Workshop {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self { tree: scratch_in_memory(), loaders: Loaders::start(), done: 0, refused: 0 }
     }
 
-    fn run(&mut self, host: &Host) -> Option<Broken> {
+    pub(super) fn run(&mut self, host: &Host) -> Option<Broken> {
         let tree = self.tree.path();
         host::clear(tree);
         host.make(tree);
         let mut before = self.loaders.ask(host, tree);
+        // What the library makes of a key in two spellings changes from run to run.
+        if (0..AGAIN).any(|_| self.loaders.ask(host, tree) != before) {
+            return None;
+        }
         for command in &host.commands {
             let done = command.run(tree);
             match done {
-                Done::Refused(_) => self.refused += 1,
+                Done::Panicked(_) | Done::Refused(_) => self.refused += 1,
                 Done::Done { .. } => self.done += 1,
+            }
+            let name = command.to_string();
+            let name = name.split(' ').next().unwrap_or_default();
+            if let Done::Panicked(why) = &done {
+                let story = format!("# {command}: panics: {why}\n");
+                return Some(Broken { kind: format!("{name}: panics: {}", plain(why)), story });
             }
             let after = self.loaders.ask(host, tree);
             for ((engine, before), (_, after)) in before.iter().zip(&after) {
                 if let Some(what) = broken(*engine, before, after, &done) {
-                    let name = command.to_string();
-                    let name = name.split(' ').next().unwrap_or_default();
                     return Some(Broken {
                         kind: format!("{name}: {engine}: {what}"),
                         story: format!(
@@ -78,6 +89,7 @@ impl Workshop {
 impl std::fmt::Display for Done {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Panicked(why) => write!(f, "panics: {why}"),
             Self::Refused(why) => write!(f, "refused: {}", why.lines().next().unwrap_or_default()),
             Self::Done { seen, gone } => write!(f, "done, {seen:?} are listed and {gone:?} are not"),
         }
@@ -98,7 +110,9 @@ fn broken(engine: Engine, before: &Answer, after: &Answer, done: &Done) -> Optio
         return Some("uses another driver or other places");
     }
     let (seen, gone) = match done {
-        Done::Refused(_) => return (before.stores != after.stores).then_some("sees a refused change"),
+        Done::Panicked(_) | Done::Refused(_) => {
+            return (before.stores != after.stores).then_some("sees a refused change");
+        }
         Done::Done { seen, gone } => (stores(seen), stores(gone)),
     };
     if engine.identity != Identity::Root {
