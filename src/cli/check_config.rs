@@ -75,6 +75,8 @@ struct FindingLine<'a> {
     column: Option<usize>,
     engines: Vec<Profile>,
     stops: Vec<Profile>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stops_users: Vec<Profile>,
     effect: &'a str,
     hint: &'a str,
     fixable: bool,
@@ -126,7 +128,7 @@ impl CheckConfig {
         output: &Output,
     ) -> anyhow::Result<()> {
         for finding in &report.findings {
-            if output.is_quiet() && finding.rule.severity == Severity::Warning {
+            if output.is_quiet() && finding.severity == Severity::Warning {
                 continue;
             }
             let file = finding.file.as_ref().map(|file| host.show(file));
@@ -146,7 +148,7 @@ impl CheckConfig {
     }
 
     fn read<'h>(&self, host: &'h Host) -> anyhow::Result<Input<'h>> {
-        Ok(Input::read(host, self.engine.map_or_else(|| host.engines_asked(), AnyEngine::engines))?)
+        Ok(Input::read(host, self.engine.map(AnyEngine::engines))?)
     }
 
     /// The fixes as a plan.
@@ -205,13 +207,14 @@ fn line<'a>(host: &Host, finding: &'a Finding) -> FindingLine<'a> {
     let position = finding.place.as_ref().map(Place::position);
     FindingLine {
         id: finding.rule.id,
-        severity: finding.rule.severity,
+        severity: finding.severity,
         message: &finding.message,
         file: finding.file.as_ref().map(|file| host.show(file)),
         line: position.map(|(line, _)| line),
         column: position.map(|(_, column)| column),
         engines: finding.engines.list().collect(),
         stops: finding.stops.list().collect(),
+        stops_users: finding.stops_users.list().collect(),
         effect: &finding.effect,
         hint: &finding.hint,
         fixable: finding.is_fixable(),

@@ -20,6 +20,7 @@ mod list_images;
 mod list_stores;
 mod output;
 mod pack;
+mod parse;
 mod position;
 mod progress;
 mod remove_store;
@@ -172,7 +173,7 @@ enum Command {
 
 /// Runs storagectl with the arguments of this process.
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse::parse() {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() { 2 } else { 0 };

@@ -160,7 +160,7 @@ impl Output {
     /// and what helps. `is_data` says that it goes to standard output.
     pub(super) fn finding(&self, finding: &Finding, file: Option<&str>, is_data: bool) -> String {
         let what = self.titled(
-            (finding.rule.severity, finding.rule.id, &finding.message),
+            (finding.severity, finding.rule.id, &finding.message),
             finding.place.as_ref(),
             file,
             is_data,

@@ -55,6 +55,8 @@ pub struct Document {
     toml: toml_edit::Document<String>,
     headers: Vec<Range<usize>>,
     values: Vec<Range<usize>>,
+    /// Where each line ends, in bytes: every value is asked for its line, by each engine.
+    newlines: Vec<usize>,
 }
 
 impl Leaf {
@@ -101,7 +103,8 @@ impl Document {
         collect(toml.as_item(), &mut headers, &mut values);
         headers.sort_by_key(|span| span.start);
         values.sort_by_key(|span| span.start);
-        Ok(Self { toml, headers, values })
+        let newlines = toml.raw().match_indices('\n').map(|(at, _)| at).collect();
+        Ok(Self { toml, headers, values, newlines })
     }
 
     /// The text, byte for byte.
@@ -131,8 +134,7 @@ impl Document {
 
     /// The line on which byte `at` stands, counted from 1.
     pub fn line(&self, at: usize) -> usize {
-        let at = at.min(self.text().len());
-        self.text().as_bytes()[..at].iter().filter(|&&byte| byte == b'\n').count() + 1
+        self.newlines.partition_point(|&newline| newline < at) + 1
     }
 
     /// All values as a tree, without their layout.

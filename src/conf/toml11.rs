@@ -51,7 +51,7 @@ pub fn scan(text: &str) -> Vec<(Newer, Range<usize>)> {
         let inline_table = brackets.last_mut().filter(|bracket| bracket.is_brace);
         match bytes[at] {
             b'#' => {
-                at += bytes[at..].iter().position(|&byte| byte == b'\n').unwrap_or(bytes.len() - at);
+                at = text[at..].find('\n').map_or(bytes.len(), |length| at + length);
                 continue;
             }
             b'"' | b'\'' => {

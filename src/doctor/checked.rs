@@ -45,13 +45,13 @@ impl Checked {
         engines: Engines,
         not_looked: &mut Vec<Problem>,
     ) -> Result<(), Problem> {
-        let input = Input::read(host, engines)?;
+        let input = Input::read(host, Some(engines).filter(|_| host.knows_engines()))?;
         let report = lint::check(&input, &[]);
         for finding in &report.findings {
             if finding.engines.and(engines).is_empty() {
                 continue;
             }
-            if finding.rule.severity != Severity::Error {
+            if finding.severity != Severity::Error {
                 self.config_warnings += 1;
                 continue;
             }
@@ -64,8 +64,7 @@ impl Checked {
                 id: finding.rule.id,
                 message: format!("{}{}", finding.message, place.unwrap_or_default()),
                 hint: finding.hint.clone(),
-                // What stops normal users' engines does not stop root's.
-                stops: if finding.users_only { Engines::NONE } else { finding.stops.and(engines) },
+                stops: finding.stops.and(engines),
             });
         }
         not_looked.extend(report.not_looked);

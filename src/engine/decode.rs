@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::profile::Profile;
 use super::reading::{Origin, Reading, Value};
-use super::reason::{Reason, Site};
+use super::reason::{Effect, Reason, Site};
 use super::view::Cache;
 use crate::conf::{Document, Fault, Leaf, schema, toml11, type_fault};
 
@@ -54,16 +54,19 @@ pub(super) fn parse(
     }
     let parsed = cache.parse(&text, older);
     let doc = match parsed {
-        Ok(doc) => Some(doc).filter(|_| found.is_empty()),
+        Ok(doc) => {
+            let works = found.is_empty();
+            // The reading of an engine for which the last one counts differs from the text.
+            if let Some(fault) = (doc.text() != text).then(|| Document::parse(text.as_str()).err()).flatten()
+            {
+                let reason = stops("duplicate-key", twice(&text, &fault), KEEP_ONE, fault.span.clone());
+                found.push(reason.with(LAST));
+            }
+            Some(doc).filter(|_| works)
+        }
         Err(fault) => {
             let (message, hint) = match fault.id {
-                "duplicate-key" => (
-                    format!(
-                        "`{}` stands in this table already",
-                        text.get(fault.span.clone()).unwrap_or_default()
-                    ),
-                    "keep one of the two, with the values of both",
-                ),
+                "duplicate-key" => (twice(&text, &fault), KEEP_ONE),
                 _ => (fault.message, "mend this line"),
             };
             let span = fault.span.start.min(text.len())..fault.span.end.min(text.len());
@@ -73,6 +76,16 @@ pub(super) fn parse(
     };
     reasons.append(&mut found);
     doc
+}
+
+/// Up to version 1.5, the engines' TOML library (BurntSushi/toml) lets the value that stands
+/// there first be redefined if it is an array, and only then.
+const LAST: Effect = Effect::Loses("uses the last one only", "use the last one only");
+
+const KEEP_ONE: &str = "keep one of the two, with the values of both";
+
+fn twice(text: &str, fault: &Fault) -> String {
+    format!("`{}` stands in this table already", text.get(fault.span.clone()).unwrap_or_default())
 }
 
 const MARK: char = '\u{feff}';

@@ -4,6 +4,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::build_info::{self, BuildInfo};
+use super::engines::Engines;
 use super::profile::Profile;
 use crate::conf::schema::MODERN;
 use crate::host::Root;
@@ -26,13 +28,16 @@ pub struct Program {
     pub version: Option<String>,
     /// The minor version of its storage library, if it says so.
     pub library: Option<u16>,
+    /// Whether it is an engine that was built without modules, and not a script or
+    /// another program, which may start any.
+    is_silent: bool,
 }
 
 impl Program {
-    /// What is written in a program. A Go program carries the names and versions of
-    /// its modules (debug/buildinfo), also when it is stripped.
-    fn read(name: &'static str, path: PathBuf, bytes: &[u8]) -> Self {
-        Self { name, path, version: own_version(bytes), library: library(bytes) }
+    /// What the lines about its modules say.
+    fn of(name: &'static str, path: PathBuf, lines: &[u8], is_go: bool) -> Self {
+        let is_silent = is_go && !split(lines).any(|line| line.starts_with(b"dep\t"));
+        Self { name, path, version: own_version(lines), library: library(lines), is_silent }
     }
 
     /// Whether it says which generation it is of.
@@ -49,6 +54,17 @@ impl Program {
             Some(minor) if minor < 53 => Profile::Podman4,
             Some(_) => Profile::Podman5,
             None => self.by_version().unwrap_or(Profile::Podman5),
+        }
+    }
+
+    /// What it may be. An engine that was built without modules says nothing, and what is
+    /// not an engine starts what it likes. Its version does not say it either: the library of
+    /// podman 6 came to podman 5.8 in a distribution.
+    fn candidates(&self) -> Engines {
+        match self.library {
+            Some(_) => Engines::one(self.profile()),
+            None if self.is_silent && self.name == "crio" => Engines::one(Profile::Crio),
+            None => unknown(self.name),
         }
     }
 
@@ -76,57 +92,96 @@ impl Program {
 /// # Errors
 /// If a program cannot be read.
 pub fn installed(root: &Root) -> io::Result<Vec<Program>> {
-    programs(root).collect()
-}
-
-/// Whether engines are installed, and all of them read drop-ins: their storage
-/// library is 1.63 or later.
-///
-/// # Errors
-/// If a program cannot be read.
-pub fn only_modern(root: &Root) -> io::Result<bool> {
-    let mut found = false;
-    // The first legacy one is enough: programs are large.
-    for program in programs(root) {
-        found = true;
-        if !program?.profile().is_modern() {
-            return Ok(false);
-        }
+    let mut found: Vec<Program> = programs(root).collect::<io::Result<_>>()?;
+    for program in found.iter_mut().filter(|program| program.is_silent && program.library.is_none()) {
+        // The package by which the modern generation reads drop-ins.
+        let bytes = root.read(&program.path)?.map(|(bytes, _)| bytes).unwrap_or_default();
+        let is_modern = memchr::memmem::find(&bytes, b"storage/pkg/configfile").is_some();
+        program.library = is_modern.then_some(MODERN);
     }
     Ok(found)
 }
 
+/// The engines that are installed or may be: of a program that does not say what it
+/// is, all that it may be. None if there is no program.
+///
+/// # Errors
+/// If it cannot be found out which programs there are.
+pub fn present(root: &Root) -> io::Result<Engines> {
+    let mut present = Engines::NONE;
+    for (name, path) in places() {
+        present = present.or(match program(root, name, &path) {
+            Ok(program) => program.map_or(Engines::NONE, |program| program.candidates()),
+            Err(error) => match root.stat(&path) {
+                Ok(Some(_)) => unknown(name),
+                _ => return Err(error),
+            },
+        });
+    }
+    Ok(present)
+}
+
+/// What a program of this name may be, of which nothing is known.
+fn unknown(name: &str) -> Engines {
+    let legacy = if name == "crio" { Engines::one(Profile::Crio) } else { Engines::OLDER_TOML };
+    legacy.or(Engines::PODMAN6)
+}
+
 fn programs(root: &Root) -> impl Iterator<Item = io::Result<Program>> {
-    let places = DIRS.into_iter().flat_map(|dir| ENGINES.map(|name| (name, Path::new(dir).join(name))));
-    places.filter_map(|(name, path)| match root.read(&path) {
-        Ok(Some((bytes, _))) => Some(Ok(Program::read(name, path, &bytes))),
-        Ok(None) => None,
-        Err(error) => Some(Err(error)),
-    })
+    places().filter_map(|(name, path)| program(root, name, &path).transpose())
+}
+
+fn places() -> impl Iterator<Item = (&'static str, PathBuf)> {
+    DIRS.into_iter().flat_map(|dir| ENGINES.map(|name| (name, Path::new(dir).join(name))))
+}
+
+/// The program at `path`; `None` if there is nothing.
+fn program(root: &Root, name: &'static str, path: &Path) -> io::Result<Option<Program>> {
+    let Some(file) = root.open_part(path)? else {
+        return Ok(None);
+    };
+    let (lines, is_go) = match build_info::read(&file)? {
+        BuildInfo::Lines(lines) => (lines, true),
+        other => match root.read(path)? {
+            Some((bytes, _)) => (search(&bytes), other == BuildInfo::OtherForm),
+            None => return Ok(None),
+        },
+    };
+    Ok(Some(Program::of(name, path.to_owned(), &lines, is_go)))
+}
+
+/// What begins the lines that name the storage library and its version.
+const LIBRARY: [&[u8]; 2] = [b"dep\tgo.podman.io/storage\tv1.", b"dep\tgithub.com/containers/storage\tv1."];
+
+/// The lines that count, wherever they stand in a program.
+fn search(program: &[u8]) -> Vec<u8> {
+    let line = |at: usize| {
+        let rest = &program[at..program.len().min(at + 300)];
+        split(rest).next().unwrap_or_default()
+    };
+    let own = memchr::memmem::find_iter(program, b"\nmod\t").map(|at| line(at + 1));
+    let own = own.filter(|line| line.iter().filter(|&&byte| byte == b'\t').count() > 1).take(1);
+    let library = LIBRARY.iter().filter_map(|needle| memchr::memmem::find(program, needle).map(line));
+    own.chain(library).collect::<Vec<_>>().join(&b'\n')
+}
+
+fn split(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
+    lines.split(|&byte| byte == b'\n')
 }
 
 /// The minor version of the storage library that a program was built with.
-fn library(program: &[u8]) -> Option<u16> {
-    const NEEDLES: [&[u8]; 2] =
-        [b"dep\tgo.podman.io/storage\tv1.", b"dep\tgithub.com/containers/storage\tv1."];
-    NEEDLES.iter().find_map(|needle| {
-        let at = memchr::memmem::find(program, needle)? + needle.len();
-        let digits: Vec<u8> = program[at..].iter().copied().take_while(u8::is_ascii_digit).collect();
-        String::from_utf8(digits).ok()?.parse().ok()
-    })
+fn library(lines: &[u8]) -> Option<u16> {
+    let version = LIBRARY.iter().find_map(|start| split(lines).find_map(|line| line.strip_prefix(*start)))?;
+    let digits = version.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(&version[..digits]).ok()?.parse().ok()
 }
 
 /// The version of the module that a program is made from: `mod`, its name and its
 /// version, separated by tabs.
-fn own_version(program: &[u8]) -> Option<String> {
-    // The line before it names the package.
-    const NEEDLE: &[u8] = b"\nmod\t";
-    let line: Vec<u8> = memchr::memmem::find_iter(program, NEEDLE)
-        .map(|at| &program[at + NEEDLE.len()..])
-        .map(|rest| rest.iter().copied().take_while(|&byte| byte != b'\n').take(300).collect::<Vec<u8>>())
-        .find(|line| line.contains(&b'\t'))?;
-    let line = String::from_utf8(line).ok()?;
-    line.split('\t').nth(1).filter(|version| version.starts_with('v')).map(str::to_owned)
+fn own_version(lines: &[u8]) -> Option<String> {
+    let line = split(lines).find_map(|line| line.strip_prefix(b"mod\t"))?;
+    let version = std::str::from_utf8(line).ok()?.split('\t').nth(1)?;
+    version.starts_with('v').then(|| version.to_owned())
 }
 
 #[cfg(test)]
@@ -134,7 +189,26 @@ mod tests {
     use super::*;
 
     fn program(name: &'static str, bytes: &[u8]) -> Program {
-        Program::read(name, PathBuf::new(), bytes)
+        Program::of(name, PathBuf::new(), bytes, true)
+    }
+
+    /// A system with these programs.
+    fn host(programs: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, bytes) in programs {
+            let path = dir.path().join(path);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, bytes).unwrap();
+        }
+        dir
+    }
+
+    fn present_of(programs: &[(&str, &[u8])]) -> Engines {
+        present(&Root::tree(host(programs).path()).unwrap()).unwrap()
+    }
+
+    fn built(text: &str) -> Vec<u8> {
+        build_info::tests::program(text.as_bytes())
     }
 
     #[test]
@@ -175,5 +249,68 @@ mod tests {
         assert_eq!(of("skopeo", "1.9.3"), Profile::Podman4);
         assert_eq!(of("buildah", "1.40.1"), Profile::Podman5);
         assert_eq!(of("podman", "unknown"), Profile::Podman5);
+    }
+    #[test]
+    fn a_host_without_programs_has_no_engine() {
+        assert_eq!(present_of(&[]), Engines::NONE);
+        assert_eq!(present_of(&[("usr/bin/docker", b"")]), Engines::NONE);
+    }
+
+    #[test]
+    fn what_programs_say_is_what_is_present() {
+        let (new, old) = (
+            built("dep\tgo.podman.io/storage\tv1.65.0\t"),
+            built("dep\tgithub.com/containers/storage\tv1.43.0\t"),
+        );
+        assert_eq!(present_of(&[("usr/bin/podman", &new)]), Engines::PODMAN6);
+        let both = Engines::PODMAN6.or(Engines::one(Profile::Podman4));
+        assert_eq!(present_of(&[("usr/local/bin/podman", &new), ("usr/bin/skopeo", &old)]), both);
+        let crio = built("mod\tx\tv1.30.0\t\ndep\tgithub.com/containers/storage\tv1.55.0\t");
+        assert_eq!(present_of(&[("usr/bin/crio", &crio)]), Engines::one(Profile::Crio));
+    }
+
+    #[test]
+    fn a_program_that_says_nothing_may_be_any_until_all_of_it_is_read() {
+        let any = Engines::OLDER_TOML.or(Engines::PODMAN6);
+        assert_eq!(present_of(&[("usr/bin/podman", &built(""))]), any);
+        let new = [built(""), b"storage/pkg/configfile.ParseTOML".to_vec()].concat();
+        let tree = host(&[("usr/bin/podman", &new)]);
+        let programs = installed(&Root::tree(tree.path()).unwrap()).unwrap();
+        assert_eq!(programs[0].profile(), Profile::Podman6);
+        assert_eq!(present_of(&[("usr/bin/crio", &built(""))]), Engines::one(Profile::Crio));
+    }
+
+    #[test]
+    fn what_is_not_an_engine_may_start_any() {
+        let any = Engines::OLDER_TOML.or(Engines::PODMAN6);
+        let launcher = built("path\tx/snap\nmod\tx/snapd\tv2.70.0\t\ndep\tgo.example/x\tv1.0.0\t\n");
+        let other = b"\x7fELF\x02\x01\x01 and nothing of Go".to_vec();
+        for program in [&b"#!/bin/sh\nexec podman-remote \"$@\"\n"[..], &launcher, &other, b""] {
+            assert_eq!(present_of(&[("usr/bin/podman", program)]), any);
+        }
+        assert_eq!(present_of(&[("usr/bin/podman/directory", b"")]), any);
+        let crio = Engines::one(Profile::Crio).or(Engines::PODMAN6);
+        assert_eq!(present_of(&[("usr/bin/crio", b"#!/bin/sh\n")]), crio);
+    }
+
+    #[test]
+    fn an_older_program_says_it_somewhere_else() {
+        let mut older = build_info::tests::older();
+        assert_eq!(present_of(&[("usr/bin/podman", &older)]), Engines::OLDER_TOML);
+        older.extend(b"x\nmod\t\nmod\tx\tv4.0.0\t\ndep\tgithub.com/containers/storage\tv1.37.0\t\n");
+        assert_eq!(present_of(&[("usr/bin/podman", &older)]), Engines::one(Profile::Podman4));
+        let dir = host(&[("usr/bin/podman", &older)]);
+        let found = installed(&Root::tree(dir.path()).unwrap()).unwrap();
+        assert_eq!((found[0].version.as_deref(), found[0].library), (Some("v4.0.0"), Some(37)));
+    }
+
+    #[test]
+    fn real_programs_tell_their_library() {
+        // Those that tests/engines has built, if it has.
+        let built = std::env::home_dir().unwrap_or_default().join(".cache/storagectl/engines");
+        for (name, profile) in [("podman-5", Profile::Podman5), ("podman-6", Profile::Podman6)] {
+            let found = super::program(&Root::system().unwrap(), "podman", &built.join(name)).unwrap();
+            assert!(found.is_none_or(|found| found.profile() == profile), "{name}");
+        }
     }
 }

@@ -10,6 +10,7 @@
 //! The rules are those of the library's types/options.go and
 //! pkg/configfile/parse.go; tests/real/hosts.rs compares them with real engines.
 
+mod build_info;
 mod crio;
 mod decode;
 mod engines;
@@ -18,7 +19,6 @@ mod installed;
 mod legacy;
 mod modern;
 mod options;
-mod present;
 mod profile;
 mod reading;
 mod reason;
@@ -27,8 +27,7 @@ mod view;
 
 pub use engines::Engines;
 pub use environment::Environment;
-pub use installed::{Program, installed, only_modern};
-pub use present::present;
+pub use installed::{Program, installed, present};
 pub use profile::Profile;
 pub use reading::{DriverOption, FileKind, Origin, ReadFile, Reading, Value};
 pub use reason::{Effect, Reason, Site};

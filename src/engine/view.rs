@@ -66,17 +66,18 @@ pub struct View<'a> {
     pub(super) cache: &'a Cache,
     planned: BTreeMap<PathBuf, Option<String>>,
     expected: Vec<String>,
+    vendor_only: bool,
 }
 
 impl<'a> View<'a> {
     /// The files as they are.
     pub fn of(root: &'a Root, cache: &'a Cache) -> Self {
-        Self { root: Some(root), cache, planned: BTreeMap::new(), expected: Vec::new() }
+        Self { root: Some(root), cache, planned: BTreeMap::new(), expected: Vec::new(), vendor_only: false }
     }
 
     /// A host that has no file but those that are planned.
     pub fn of_nothing(cache: &'a Cache) -> Self {
-        Self { root: None, cache, planned: BTreeMap::new(), expected: Vec::new() }
+        Self { root: None, cache, planned: BTreeMap::new(), expected: Vec::new(), vendor_only: false }
     }
 
     /// The administrator's directory: /etc, or /usr/etc in an ostree tree without it.
@@ -89,6 +90,17 @@ impl<'a> View<'a> {
     pub fn with(mut self, path: PathBuf, text: Option<String>) -> Self {
         self.planned.insert(path, text);
         self
+    }
+
+    /// The host as the vendor ships it: without what is the administrator's.
+    pub fn of_vendor(mut self) -> Self {
+        self.vendor_only = true;
+        self
+    }
+
+    /// Whether a path is left out of this view.
+    fn is_hidden(&self, path: &Path) -> bool {
+        self.vendor_only && !path.starts_with("/usr/share")
     }
 
     /// The same with stores, by their cleaned paths, that are made before any engine looks,
@@ -120,6 +132,9 @@ impl<'a> View<'a> {
     pub(super) fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
         if let Some(planned) = self.planned.get(path) {
             return Ok(planned.clone().map(String::into_bytes));
+        }
+        if self.is_hidden(path) {
+            return Ok(None);
         }
         if let Some(bytes) = self.cache.files.borrow().get(path) {
             return Ok(bytes.clone());
@@ -179,7 +194,7 @@ impl<'a> View<'a> {
     }
 
     fn walk_root(&self, dir: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-        let Some(root) = self.root else {
+        let Some(root) = self.root.filter(|_| !self.is_hidden(dir)) else {
             return Ok(());
         };
         for path in root.list(dir)?.unwrap_or_default().into_iter().map(|name| dir.join(name)) {
@@ -198,6 +213,7 @@ impl<'a> View<'a> {
     pub fn exists(&self, path: &Path) -> io::Result<bool> {
         match self.planned.get(path) {
             Some(planned) => Ok(planned.is_some()),
+            None if self.is_hidden(path) => Ok(false),
             None => match self.cache.files.borrow().get(path) {
                 Some(bytes) => Ok(bytes.is_some()),
                 None => Ok(self.stat(path)?.is_some()),
@@ -218,6 +234,9 @@ impl<'a> View<'a> {
 
     /// The same without what is planned.
     fn names_in(&self, dir: &Path) -> io::Result<Vec<String>> {
+        if self.is_hidden(dir) {
+            return Ok(Vec::new());
+        }
         if let Some(names) = self.cache.directories.borrow().get(dir) {
             return Ok(names.clone());
         }

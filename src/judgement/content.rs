@@ -30,13 +30,28 @@ pub(super) fn check(case: &Case<'_>, entry: &Value<String>, reasons: &mut Vec<Re
         Ok(made_by) => made_by,
         Err(error) => return reasons.push(about(unreadable(case, store, &words(&error)))),
     };
-    if case.access.is_limited() {
-        let closed = closed(case, store).into_iter().map(about);
-        let before = reasons.len();
-        reasons.extend(closed);
-        if reasons.len() > before {
-            return;
-        }
+    let before = reasons.len();
+    let harms = content_harms(root, store, case.driver);
+    for harm in harms.iter().flatten() {
+        let effect = match (harm.scope, harm.id) {
+            (Scope::All, "lock-missing") if case.profile() != Profile::Podman4 => NOTHING,
+            (Scope::All, _) => Effect::Stops,
+            (Scope::Layer, _) => USE,
+        };
+        let message = format!("the store `{}` cannot be opened: {}", shown(case.view, store), harm.message);
+        reasons.push(about(Reason::stops(harm.id, message, harm.hint.clone()).with(effect)));
+    }
+    if case.access.is_limited() && reasons.len() == before {
+        reasons.extend(closed(case, store).map(about));
+    }
+    if reasons.len() > before {
+        return;
+    }
+    match harms {
+        Ok(_) => {}
+        // vfs makes what is missing.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return reasons.push(about(unreadable(case, store, &words(&error)))),
     }
     if made_by != case.driver {
         let message = format!(
@@ -46,21 +61,6 @@ pub(super) fn check(case: &Case<'_>, entry: &Value<String>, reasons: &mut Vec<Re
         );
         let hint = "make it again with this driver: `storagectl build-store`, or `podman --storage-driver`";
         reasons.push(about(Reason::stops("driver-mismatch", message, hint).with(NOTHING)));
-    }
-    let harms = match content_harms(root, store, case.driver) {
-        Ok(harms) => harms,
-        // What a normal user may not read has been told; missing it is another rule's.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
-        Err(error) => return reasons.push(about(unreadable(case, store, &words(&error)))),
-    };
-    for harm in harms {
-        let effect = match (harm.scope, harm.id) {
-            (Scope::All, "lock-missing") if case.profile() != Profile::Podman4 => NOTHING,
-            (Scope::All, _) => Effect::Stops,
-            (Scope::Layer, _) => USE,
-        };
-        let message = format!("the store `{}` cannot be opened: {}", shown(case.view, store), harm.message);
-        reasons.push(about(Reason::stops(harm.id, message, harm.hint).with(effect)));
     }
 }
 

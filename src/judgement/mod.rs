@@ -26,7 +26,7 @@ use crate::engine::{self, DriverOption, Effect, Environment, Origin, Profile, Re
 use crate::host::Root;
 use access::Access;
 
-pub use reader::{Identity, Reader, gather, readers, sentence};
+pub use reader::{Identity, Reader, gather, names, readers, sentence};
 
 /// How well an engine works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]

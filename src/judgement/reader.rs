@@ -81,19 +81,27 @@ pub fn gather(all: &mut Vec<(Reason, Vec<Reader>)>, reader: &Reader, reason: Rea
 /// What these do, as a sentence: "podman 6 of normal users stops with an error, whatever the
 /// command".
 pub fn sentence(readers: &[Reader], effect: Effect) -> String {
-    let is_user = |reader: &&Reader| reader.identity == Identity::OrdinaryUser;
-    let of = |readers: &mut dyn Iterator<Item = &Reader>| {
-        readers.map(|reader| Engines::one(reader.profile)).fold(Engines::NONE, Engines::or)
-    };
-    let system = of(&mut readers.iter().filter(|reader| !is_user(reader)));
-    let users = of(&mut readers.iter().filter(is_user)).without(system);
-    match (system.is_empty(), users.is_empty()) {
-        (true, _) => effect.of(users).replacen(&users.to_string(), &format!("{users} of normal users"), 1),
-        (false, true) => effect.of(system),
-        (false, false) => {
-            let all = format!("{system} and {users} of normal users");
-            let both = system.or(users);
-            effect.of(both).replacen(&both.to_string(), &all, 1)
-        }
+    let (system, users) = engines(readers);
+    let all = system.or(users);
+    effect.of(all).replacen(&all.to_string(), &names(readers), 1)
+}
+
+/// Who these are: "podman 4 and podman 6 of normal users".
+pub fn names(readers: &[Reader]) -> String {
+    match engines(readers) {
+        (Engines::NONE, users) => format!("{users} of normal users"),
+        (system, Engines::NONE) => system.to_string(),
+        (system, users) => format!("{system} and {users} of normal users"),
     }
+}
+
+/// The engines of root, or of the user who is meant, and those of normal users that are not
+/// among them.
+fn engines(readers: &[Reader]) -> (Engines, Engines) {
+    let of = |users: bool| {
+        let these = readers.iter().filter(|reader| (reader.identity == Identity::OrdinaryUser) == users);
+        these.map(|reader| Engines::one(reader.profile)).fold(Engines::NONE, Engines::or)
+    };
+    let system = of(false);
+    (system, of(true).without(system))
 }

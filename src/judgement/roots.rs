@@ -31,16 +31,15 @@ pub(super) fn driver(view: &View<'_>, reading: &Reading) -> String {
 
 pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<Reason>) {
     let Reading { graphroot, runroot, imagestore, .. } = case.reading;
+    let mut shut: Vec<(&str, &Value<String>)> = Vec::new();
     for (key, root) in [("graphroot", graphroot), ("runroot", runroot), ("imagestore", imagestore)] {
-        let Some(root) = root else {
-            continue;
-        };
-        if root.value.starts_with('/') {
-            reasons.extend(closed(case, key, root));
-        } else {
-            reasons.push(relative(case, key, root));
+        match root {
+            Some(root) if !root.value.starts_with('/') => reasons.push(relative(case, key, root)),
+            Some(root) if is_shut(case, root) => shut.push((key, root)),
+            _ => {}
         }
     }
+    reasons.extend(closed(&shut));
 }
 
 /// podman 4 refuses such a graphroot, the library such an imagestore; with anything else
@@ -61,36 +60,38 @@ fn relative(case: &Case<'_>, key: &str, root: &Value<String>) -> Reason {
     }
 }
 
-/// A directory that a normal user's engine cannot use. Where nothing is there, the engine
+/// Directories that a normal user's engine cannot use.
+fn closed(shut: &[(&str, &Value<String>)]) -> Option<Reason> {
+    let (_, first) = shut.first()?;
+    let sets: Vec<String> = shut.iter().map(|(key, root)| format!("`{key}` is `{}`", root.value)).collect();
+    let empty: Vec<String> = shut.iter().map(|(key, _)| format!("`{key} = \"\"`")).collect();
+    let message = format!("{}, where normal users may not write", sets.join(" and "));
+    let hint = format!(
+        "set {} in a drop-in below /etc/containers/storage.rootless.conf.d, which gives users their own again",
+        empty.join(" and ")
+    );
+    Some(Reason::stops("root-closed", message, hint).at(first.origin.site().cloned()))
+}
+
+/// Whether a normal user's engine cannot use a directory. Where nothing is there, the engine
 /// makes it.
-fn closed(case: &Case<'_>, key: &str, root: &Value<String>) -> Option<Reason> {
+fn is_shut(case: &Case<'_>, root: &Value<String>) -> bool {
     // What is not set is the user's own.
-    let site = root.origin.site().filter(|_| case.access.is_limited())?;
-    if case.view.root().is_some() && case.view.is_of_user(&root.value, case.access.environment()) {
-        return None;
+    if !case.access.is_limited() || root.origin.site().is_none() {
+        return false;
+    }
+    if case.view.is_of_user(&root.value, case.access.environment()) {
+        return false;
     }
     let path = Path::new(&root.value);
-    let mut here = path;
-    let may = loop {
+    for here in path.ancestors() {
         match case.access.find(here) {
-            Found::Thing(stat) if here == path => {
-                break stat.kind == Kind::Directory && case.access.may_create_in(here, &stat);
-            }
-            Found::Thing(stat) => break case.access.may_create_in(here, &stat),
-            Found::Closed(_) => break false,
-            Found::Nothing => match here.parent() {
-                Some(parent) => here = parent,
-                // Of a host that is not there yet, what is above is root's.
-                None => break false,
-            },
+            Found::Thing(stat) if here == path && stat.kind != Kind::Directory => return true,
+            Found::Thing(stat) => return !case.access.may_create_in(here, &stat),
+            Found::Closed(_) => return true,
+            Found::Nothing => {}
         }
-    };
-    if may {
-        return None;
     }
-    let message = format!("`{key}` is `{}`, where normal users may not write", root.value);
-    let hint = format!(
-        "set `{key} = \"\"` in a drop-in below /etc/containers/storage.rootless.conf.d, which gives users their own again"
-    );
-    Some(Reason::stops("root-closed", message, hint).at(Some(site.clone())))
+    // Of a host that is not there yet, what is above is root's.
+    true
 }

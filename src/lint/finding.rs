@@ -14,6 +14,9 @@ use crate::problem::{Place, Problem, Severity};
 pub struct Finding {
     /// The rule.
     pub rule: &'static Rule,
+    /// How bad it is: as the rule says, but a warning where it stops only some of the engines
+    /// that the host may have.
+    pub severity: Severity,
     /// What is wrong, with things in backticks, without a full stop.
     pub message: String,
     /// The file that it is about, inside the tree.
@@ -28,8 +31,8 @@ pub struct Finding {
     pub hint: String,
     /// Which of them stop because of it.
     pub stops: Engines,
-    /// Whether only those of normal users do.
-    pub users_only: bool,
+    /// Which of those of normal users do.
+    pub stops_users: Engines,
     /// The one right answer: the file's index, and the splices.
     fix: Option<(usize, Vec<Splice>)>,
 }
@@ -53,7 +56,7 @@ pub struct Report {
 impl Report {
     /// How many findings of this severity there are.
     pub fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|finding| finding.rule.severity == severity).count()
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
     }
 
     /// How many findings can be fixed.
@@ -71,7 +74,7 @@ impl Report {
         }
         let rank = |finding: &Finding| {
             let file = files.iter().position(|file| *file == finding.file).unwrap_or(files.len());
-            (file, finding.place.as_ref().map_or(usize::MAX, |place| place.span.start), finding.rule.severity)
+            (file, finding.place.as_ref().map_or(usize::MAX, |place| place.span.start), finding.severity)
         };
         self.findings.sort_by_key(rank);
         self.not_looked.dedup();
@@ -91,7 +94,9 @@ pub(super) struct Found {
     pub(super) effect: String,
     pub(super) hint: String,
     pub(super) stops: Engines,
-    pub(super) users_only: bool,
+    pub(super) stops_users: Engines,
+    /// Whether the host may have only engines that work in spite of it.
+    pub(super) may_not_concern: bool,
     pub(super) fix: Option<Vec<Splice>>,
 }
 
@@ -109,7 +114,8 @@ impl Found {
             effect: effect.into(),
             hint: hint.into(),
             stops: Engines::NONE,
-            users_only: false,
+            stops_users: Engines::NONE,
+            may_not_concern: false,
             fix: None,
         }
     }
@@ -183,6 +189,7 @@ impl<'a, 'i> Sink<'a, 'i> {
         });
         self.report.findings.push(Finding {
             rule: self.rule,
+            severity: if found.may_not_concern { Severity::Warning } else { self.rule.severity },
             message: found.message,
             file: path,
             place,
@@ -190,7 +197,7 @@ impl<'a, 'i> Sink<'a, 'i> {
             effect: found.effect,
             hint: found.hint,
             stops: found.stops,
-            users_only: found.users_only,
+            stops_users: found.stops_users,
             fix: fix.and_then(|splices| Some((file?.index, splices))),
         });
     }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::conf::{Document, Fault, Leaf, SetKey};
-use crate::engine::{Engines, FileKind, Origin, Profile, Reading};
+use crate::engine::{Engines, FileKind, Origin, Profile, Reading, Reason};
 use crate::host::{Root, Stat};
 use crate::judgement::{Identity, Judgement, Reader, readers};
 use crate::plan::Host;
@@ -108,16 +108,20 @@ pub struct Input<'h> {
     readers: Vec<Reader>,
     /// What each of them does.
     pub(super) judgements: Vec<Judgement>,
+    /// Whether the engines that are asked are those that the host has, or were named.
+    knows_engines: bool,
     /// Whether the host's own files are read, and not one that was named.
     pub whole_host: bool,
 }
 
 impl<'h> Input<'h> {
-    /// Reads the files of a host as these engines would.
+    /// Reads the files of a host as these engines would, or those that it has or may have.
     ///
     /// # Errors
     /// A [`Problem`] if a file cannot be read.
-    pub fn read(host: &'h Host, engines: Engines) -> Result<Self, Problem> {
+    pub fn read(host: &'h Host, engines: Option<Engines>) -> Result<Self, Problem> {
+        let knows_engines = engines.is_some() || host.knows_engines();
+        let engines = engines.unwrap_or_else(|| host.engines_asked());
         let root = &host.root;
         if let Some(path) = &host.config
             && read(root, path)?.is_none()
@@ -127,7 +131,15 @@ impl<'h> Input<'h> {
         }
         let readers = readers(engines, &host.environment());
         let whole_host = host.config.is_none();
-        let mut input = Self { host, root, files: Vec::new(), readers, judgements: Vec::new(), whole_host };
+        let mut input = Self {
+            host,
+            root,
+            files: Vec::new(),
+            readers,
+            judgements: Vec::new(),
+            knows_engines,
+            whole_host,
+        };
         input.judgements = input.judgements_with(None);
         let read_by: Vec<(Profile, PathBuf, FileKind)> = input
             .judgements
@@ -210,6 +222,21 @@ impl<'h> Input<'h> {
                 && roots(&before.reading) == roots(&after.reading)
                 && before.driver == after.driver
         })
+    }
+
+    /// Whether the host may have only engines that work in spite of a reason which these have:
+    /// it is not known which it has, and others read the same file.
+    pub(super) fn may_not_concern(&self, reason: &Reason, with_it: &[&Reader]) -> bool {
+        let has = |reader: &Reader| {
+            let same =
+                |other: &&&Reader| other.profile == reader.profile && other.identity == reader.identity;
+            with_it.iter().any(|other| same(&other))
+        };
+        let reads = |judgement: &Judgement| match &reason.place {
+            Some(site) => judgement.reading.files.iter().any(|file| file.path == site.file),
+            None => true,
+        };
+        !self.knows_engines && self.judged().any(|(reader, judgement)| reads(judgement) && !has(reader))
     }
 
     /// What an engine of root, or of the user whose files these are, makes of the files, if

@@ -30,14 +30,17 @@ pub(super) fn check(input: &Input<'_>, id: &str, sink: &mut Sink<'_, '_>) {
         let same = |other: &Reason| other.message == reason.message && other.place == reason.place;
         let group: Vec<usize> = (index..all.len()).filter(|&other| same(&all[other].0)).collect();
         let effects: Vec<String> = group.iter().map(|&at| sentence(&all[at].1, all[at].0.effect)).collect();
-        let stop = |at: &&usize| all[**at].0.effect == Effect::Stops;
+        let stopped = |users: bool| {
+            let stop = group.iter().filter(|&&at| all[at].0.effect == Effect::Stops);
+            let readers = stop.flat_map(|&at| &all[at].1);
+            readers.filter(move |reader| (reader.identity == Identity::OrdinaryUser) == users)
+        };
+        let with_it: Vec<&Reader> = group.iter().flat_map(|&at| &all[at].1).collect();
         let found = Found {
-            engines: engines(group.iter().flat_map(|&at| &all[at].1)),
-            stops: engines(group.iter().filter(stop).flat_map(|&at| &all[at].1)),
-            users_only: group
-                .iter()
-                .flat_map(|&at| &all[at].1)
-                .all(|it| it.identity == Identity::OrdinaryUser),
+            engines: engines(with_it.iter().copied()),
+            stops: engines(stopped(false)),
+            stops_users: engines(stopped(true)),
+            may_not_concern: input.may_not_concern(reason, &with_it),
             message: reason.message.clone(),
             effect: effects.join("; "),
             hint: reason.hint.clone(),

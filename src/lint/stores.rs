@@ -19,6 +19,8 @@ struct Entry<'i> {
     path: &'i str,
     /// The engines that end up with it.
     engines: Engines,
+    /// Who ends up with it, as places in the list of those who are asked.
+    readers: Vec<usize>,
 }
 
 impl Entry<'_> {
@@ -50,29 +52,37 @@ fn entries<'i>(input: &'i Input<'_>) -> Vec<Entry<'i>> {
             if let Leaf::String(path) = item
                 && !path.is_empty()
             {
-                let engines = with_it(input, file, path, array.items[index].start);
-                entries.push(Entry { file, array, index, path, engines });
+                let readers = with_it(input, file, path, array.items[index].start);
+                let engines = engines_of(input, &readers);
+                entries.push(Entry { file, array, index, path, engines, readers });
             }
         }
     }
     entries
 }
 
-/// The engines in whose list this entry is.
-fn with_it(input: &Input<'_>, file: &File, path: &str, start: usize) -> Engines {
+/// Those in whose list this entry is.
+fn with_it(input: &Input<'_>, file: &File, path: &str, start: usize) -> Vec<usize> {
     let here = |store: &Value<String>| {
         let site = store.origin.site();
         site.is_some_and(|site| site.file == file.path && site.span.start == start)
             && store.value == path.trim()
     };
-    let has = |(_, judgement): &(&Reader, &Judgement)| judgement.reading.stores.iter().any(here);
-    let engines = input.judged().filter(has).map(|(reader, _)| Engines::one(reader.profile));
-    engines.fold(Engines::NONE, Engines::or)
+    let has =
+        |(_, (_, judgement)): &(usize, (&Reader, &Judgement))| judgement.reading.stores.iter().any(here);
+    input.judged().enumerate().filter(has).map(|(index, _)| index).collect()
 }
 
-/// The engines that have both entries.
-fn with_both(one: &Entry<'_>, other: &Entry<'_>) -> Engines {
-    one.engines.and(other.engines)
+fn engines_of(input: &Input<'_>, readers: &[usize]) -> Engines {
+    let all = input.judged().enumerate().filter(|(index, _)| readers.contains(index));
+    all.map(|(_, (reader, _))| Engines::one(reader.profile)).fold(Engines::NONE, Engines::or)
+}
+
+/// The engines that have both entries, run by one user.
+fn with_both(input: &Input<'_>, one: &Entry<'_>, other: &Entry<'_>) -> Engines {
+    let both: Vec<usize> =
+        one.readers.iter().copied().filter(|reader| other.readers.contains(reader)).collect();
+    engines_of(input, &both)
 }
 
 fn entry_hint(entry: &Entry<'_>, otherwise: &str) -> String {
@@ -89,11 +99,12 @@ fn entry_hint(entry: &Entry<'_>, otherwise: &str) -> String {
 pub(super) fn duplicate_entry(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     let entries = entries(input);
     for (place, entry) in entries.iter().enumerate() {
-        let same = |other: &&Entry<'_>| other.clean() == entry.clean() && !with_both(other, entry).is_empty();
+        let same =
+            |other: &&Entry<'_>| other.clean() == entry.clean() && !with_both(input, other, entry).is_empty();
         let Some(first) = entries[..place].iter().find(same) else {
             continue;
         };
-        let engines = with_both(first, entry);
+        let engines = with_both(input, first, entry);
         let line = first.file.line(first.span().start);
         let at = if first.file.path == entry.file.path {
             format!("on line {line} already")
@@ -128,7 +139,7 @@ pub(super) fn alias_entry(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
             *other == id && first.clean() != entry.clean() && !first.engines.and(entry.engines).is_empty()
         };
         if let Some((_, first)) = seen.iter().find(alias) {
-            let engines = with_both(first, &entry);
+            let engines = with_both(input, first, &entry);
             let message = format!("`{}` and `{}` are the same directory", entry.path, first.path);
             let effect =
                 engines.verb("lists every image of this store twice", "list every image of this store twice");

@@ -23,6 +23,7 @@ pub struct Host {
     /// What was parsed before.
     cache: Cache,
     engines: OnceCell<Engines>,
+    installed: OnceCell<Engines>,
 }
 
 /// The main file as it was found, and what it takes to write it.
@@ -63,7 +64,7 @@ pub(super) struct Located {
 impl Host {
     /// A host.
     pub fn new(root: Root, config: Option<PathBuf>) -> Self {
-        Self { root, config, cache: Cache::default(), engines: OnceCell::new() }
+        Self { root, config, cache: Cache::default(), engines: OnceCell::new(), installed: OnceCell::new() }
     }
 
     /// Keeps a document whose text is planned, since engines are going to read it.
@@ -117,22 +118,9 @@ impl Host {
     /// The engines that are there or may be, if these programs are installed; and whether
     /// CRI-O is there.
     pub fn engines_of(&self, programs: &[Program]) -> (Engines, bool) {
-        let rootless = self.is_rootless();
-        let mut installed =
-            programs.iter().map(|program| Engines::one(program.profile())).fold(Engines::NONE, Engines::or);
-        // One that runs is there, wherever its program is.
-        if !rootless && !self.root.is_tree() && crio_runs() {
-            installed = installed.or(Engines::one(Profile::Crio));
-        }
-        let crio = Engines::one(Profile::Crio);
-        let there = match installed {
-            Engines::NONE => Engines::ALL,
-            installed => installed,
-        };
-        // CRI-O is root's.
-        let engines = if rootless { there.without(crio) } else { there };
-        let engines = if engines.is_empty() { Engines::ALL.without(crio) } else { engines };
-        (engines, installed.has(Profile::Crio) && !rootless)
+        let of = |program: &Program| Engines::one(program.profile());
+        let installed = self.with_running(programs.iter().map(of).fold(Engines::NONE, Engines::or));
+        (self.or_possible(installed), installed.has(Profile::Crio))
     }
 
     /// The engines that are there or may be, by asking those that do not say. This starts
@@ -143,12 +131,59 @@ impl Host {
 
     /// The engines that are there or may be. Where that cannot be told, all may be.
     pub fn engines(&self) -> Engines {
-        *self.engines.get_or_init(|| {
-            let present = engine::present(&self.root).unwrap_or(Engines::ALL);
-            // One that runs is there, wherever its program is.
-            let runs = present != Engines::ALL && !self.root.is_tree() && !self.is_rootless() && crio_runs();
-            if runs { present.or(Engines::one(Profile::Crio)) } else { present }
-        })
+        *self.engines.get_or_init(|| self.or_possible(self.installed()))
+    }
+
+    /// Whether it is known which engines this host has.
+    pub fn knows_engines(&self) -> bool {
+        !self.installed().is_empty()
+    }
+
+    fn installed(&self) -> Engines {
+        *self
+            .installed
+            .get_or_init(|| self.with_running(engine::present(&self.root).unwrap_or(Engines::NONE)))
+    }
+
+    /// The engines with one that runs: it is there, wherever its program is.
+    fn with_running(&self, installed: Engines) -> Engines {
+        let crio = Engines::one(Profile::Crio);
+        match () {
+            // CRI-O is root's.
+            () if self.is_rootless() => installed.without(crio),
+            () if !self.root.is_tree() && !installed.has(Profile::Crio) && crio_runs() => installed.or(crio),
+            () => installed,
+        }
+    }
+
+    /// These engines, or those that the host may get if it has none: all that work with the
+    /// vendor's files as they were shipped.
+    fn or_possible(&self, installed: Engines) -> Engines {
+        let all = match self.is_rootless() {
+            true => Engines::ALL.without(Engines::one(Profile::Crio)),
+            false => Engines::ALL,
+        };
+        if !installed.is_empty() {
+            return installed;
+        }
+        let view = self.view().of_vendor();
+        if !view.exists(Path::new(engine::VENDOR_FILE)).unwrap_or(false) {
+            return all;
+        }
+        let stopped = readers(all, &Environment::new(0, []))
+            .into_iter()
+            .filter(|reader| reader.judge(&view).stops())
+            .map(|reader| Engines::one(reader.profile));
+        match all.without(stopped.fold(Engines::NONE, Engines::or)) {
+            Engines::NONE => all,
+            engines => engines,
+        }
+    }
+
+    /// Who reads this host: the engines that are there or may be, for root and for normal
+    /// users, or for the user whose configuration this is.
+    pub fn readers(&self) -> Vec<Reader> {
+        readers(self.engines(), &self.environment())
     }
 
     /// The storage driver that this host's engines use.
@@ -157,12 +192,6 @@ impl Host {
         let first = judged.next();
         let works = first.iter().cloned().chain(judged).find(|judged| !judged.stops());
         works.or(first).map_or_else(|| Essentials::default().driver, |judged| judged.driver)
-    }
-
-    /// Who reads this host: the engines that are there or may be, for root and for normal
-    /// users, or for the user whose configuration this is.
-    pub fn readers(&self) -> Vec<Reader> {
-        readers(self.engines(), &self.environment())
     }
 
     /// The main file's path inside the tree.
@@ -294,8 +323,8 @@ impl Host {
     fn essentials(&self) -> Essentials {
         let mut essentials = Essentials::default();
         let reading = self.reading(self.engines().list().next().unwrap_or(Profile::Podman5));
-        let graphroot = reading.graphroot.as_ref().map(|root| root.value.as_str()).unwrap_or_default();
-        let made = engine::driver_in_use(&self.root, Path::new(graphroot));
+        let graphroot = reading.graphroot.map(|root| root.value).or(essentials.graphroot.clone());
+        let made = engine::driver_in_use(&self.root, Path::new(&graphroot.unwrap_or_default()));
         let set = reading.driver.filter(|driver| driver.origin != Origin::Default);
         if let Some(driver) = made.or(set.map(|driver| driver.value)) {
             essentials.driver = driver;

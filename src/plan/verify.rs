@@ -3,8 +3,8 @@
 use super::generations::planned;
 use super::snapshot::{Host, Snapshot};
 use super::{Note, Plan};
-use crate::engine::{Effect, Reason};
-use crate::judgement::{Reader, gather, sentence};
+use crate::engine::{Effect, Profile, Reason};
+use crate::judgement::{Identity, Reader, gather, names, sentence};
 use crate::problem::Problem;
 
 /// Verifies that no engine of anybody has a reason to stop after the plan that it does not
@@ -37,17 +37,28 @@ pub(super) fn verify(
     }
     match new.first() {
         Some((reason, readers)) => Err(refused(reason, readers)),
-        None => Ok(stays.iter().map(|(reason, readers)| warning(host, reason, readers)).collect()),
+        None => {
+            let told = stays.iter().filter(|(reason, readers)| is_told(host, reason, readers));
+            Ok(told.map(|(reason, readers)| warning(host, reason, readers)).collect())
+        }
     }
+}
+
+/// Whether a reason that was there before is told at every change: what stops only engines that
+/// may not be there, or only those of users, `check-config` tells.
+fn is_told(host: &Host, reason: &Reason, readers: &[Reader]) -> bool {
+    let is_of_users = |reader: &Reader| reader.identity == Identity::OrdinaryUser;
+    let may_be_elsewhere = |reader: &Reader| !host.knows_engines() && reader.profile == Profile::Podman4;
+    !readers.iter().all(is_of_users) && (reason.store.is_some() || !readers.iter().all(may_be_elsewhere))
 }
 
 /// A reason as an error of what would bring it.
 pub(super) fn refused(reason: &Reason, readers: &[Reader]) -> Problem {
-    Problem::new(
-        reason.id,
-        format!("{}: {}", reason.message, sentence(readers, reason.effect)),
-        reason.hint.clone(),
-    )
+    let message = match reason.effect {
+        Effect::Stops => format!("{}: {} would stop", reason.message, names(readers)),
+        effect => format!("{}: {}", reason.message, sentence(readers, effect)),
+    };
+    Problem::new(reason.id, message, reason.hint.clone())
 }
 
 fn warning(host: &Host, reason: &Reason, readers: &[Reader]) -> Note {

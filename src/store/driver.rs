@@ -5,24 +5,25 @@ use std::path::Path;
 
 use crate::host::{Kind, Root};
 
-/// The driver whose directories the store at `path` has: `wanted` if it has those,
-/// or none.
+/// The driver that made what the store at `path` holds: `wanted`, unless only another one's
+/// records are there. An engine leaves empty directories of its own driver behind.
 ///
 /// # Errors
 /// If it cannot be looked at.
 pub fn driver_of(root: &Root, path: &Path, wanted: &str) -> io::Result<String> {
     let has = |driver: &str| -> io::Result<bool> {
         for part in ["images", "layers"] {
-            let dir = root.stat(&path.join(format!("{driver}-{part}")))?;
-            if dir.is_some_and(|stat| stat.kind == Kind::Directory) {
+            let records = path.join(format!("{driver}-{part}/{part}.json"));
+            // An empty list is two characters long.
+            if root.stat(&records)?.is_some_and(|stat| stat.kind == Kind::File && stat.size > 3) {
                 return Ok(true);
             }
         }
         Ok(false)
     };
     if !has(wanted)? {
-        for other in ["overlay", "vfs"] {
-            if has(other)? {
+        for other in ["overlay", "vfs", "btrfs", "zfs"] {
+            if other != wanted && has(other)? {
                 return Ok(other.to_owned());
             }
         }

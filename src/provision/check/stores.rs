@@ -54,7 +54,7 @@ fn store_items(leaf: conf::LeafAt) -> Option<Vec<String>> {
 
 /// Whether a file is one that engines read their stores from.
 fn is_configuration(path: &str) -> bool {
-    let drop_in = ["storage.conf.d/", "storage.rootful.conf.d/"];
+    let drop_in = ["storage.conf.d/", "storage.rootful.conf.d/", "storage.rootless.conf.d/"];
     let below = path.strip_prefix("/etc/containers/").or_else(|| path.strip_prefix("/usr/share/containers/"));
     below.is_some_and(|rest| rest == "storage.conf" || drop_in.iter().any(|dir| rest.starts_with(dir)))
         || path.starts_with("/etc/crio/")
@@ -282,6 +282,13 @@ fn readings(files: &[PlatformFile], expected: &Expected, sink: &mut Sink) {
             let profile = reader.profile;
             let judgement = judged(world, files, &reader);
             let seen = &judgement.reading;
+            if let Some(failure) = judgement.stop()
+                && reader.identity == Identity::OrdinaryUser
+            {
+                let message = format!("{reader} stops on such a node: {}", failure.message);
+                sink.whole("users-stop", message, "normal users cannot run containers", &failure.hint);
+                continue;
+            }
             if let Some(failure) = judgement.stop() {
                 if !sink.has(&["conf-syntax", "conf-incomplete", "append-in-main", "engine-stops"]) {
                     let message = format!("{reader} stops on such a node: {}", failure.message);
