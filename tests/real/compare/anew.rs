@@ -6,7 +6,7 @@ use std::process::Command;
 use super::answer::Answer;
 use super::host::{self, Host};
 use super::loaders::{Engine, Loaders, answer_of};
-use super::{generate, text};
+use super::{generate, number, text};
 use crate::support::{finish, scratch_in_memory};
 
 fn ask(engine: Engine, host: &Host, tree: &Path) -> Answer {
@@ -25,9 +25,9 @@ fn ask(engine: Engine, host: &Host, tree: &Path) -> Answer {
 fn a_loader_that_stays_up_answers_as_a_new_one_does() {
     let (tree, mut loaders) = (scratch_in_memory(), Loaders::start());
     // One after the other of what could be remembered: files, homes, and what failed.
-    for number in 0..30 {
+    for number in 0..number("STORAGECTL_ANEW", 12) {
         let mut host = generate::host(2, number);
-        if number % 5 == 0 {
+        if number % 4 == 0 {
             host.variables.insert("HOME".to_owned(), None);
         }
         for (engine, answer) in {

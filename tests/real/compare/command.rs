@@ -5,7 +5,6 @@ use std::path::Path;
 
 use storagectl::conf::Position;
 use storagectl::declare::declarations;
-use storagectl::engine::Engines;
 use storagectl::host::Root;
 use storagectl::lint::{self, Input};
 use storagectl::plan::{
@@ -39,7 +38,7 @@ pub(super) enum Done {
     Refused(String),
     /// The stores that each of root's engines shall see and that it shall not see; the
     /// others stay as they are.
-    Done {
+    Did {
         seen: Vec<String>,
         gone: Vec<String>,
     },
@@ -103,12 +102,12 @@ impl Command {
                     ..AddOptions::default()
                 };
                 plan::add_stores(&host, &options, Mode::Commit)?;
-                Ok(Done::Done { seen: paths.clone(), gone: Vec::new() })
+                Ok(Done::Did { seen: paths.clone(), gone: Vec::new() })
             }
             Self::Remove { paths } => {
                 let options = RemoveOptions { paths: paths.clone(), ..RemoveOptions::default() };
                 plan::remove_stores(&host, &options, Mode::Commit)?;
-                Ok(Done::Done { seen: Vec::new(), gone: paths.clone() })
+                Ok(Done::Did { seen: Vec::new(), gone: paths.clone() })
             }
             Self::Apply { declared, boot } => {
                 let text: String =
@@ -128,11 +127,11 @@ impl Command {
                         _ => {}
                     }
                 }
-                Ok(Done::Done { seen, gone })
+                Ok(Done::Did { seen, gone })
             }
             Self::Fix => {
                 plan::rewrite(&host, Mode::Commit, || fixes(&host))?;
-                Ok(Done::Done { seen: Vec::new(), gone: Vec::new() })
+                Ok(Done::Did { seen: Vec::new(), gone: Vec::new() })
             }
         }
     }
@@ -140,7 +139,7 @@ impl Command {
 
 /// The fixes of `check-config --fix` as a plan.
 fn fixes(host: &plan::Host) -> anyhow::Result<Plan> {
-    let mut input = Input::read(host, Engines::ALL)?;
+    let mut input = Input::read(host, None)?;
     let before: Vec<String> = input.files.iter().map(|file| file.text.clone()).collect();
     let fixed = lint::fix(&mut input, &[]);
     let change = |(path, text)| {

@@ -45,6 +45,11 @@ pub(super) fn host(seed: u64, number: u64) -> Host {
     }
     let mut host = Host::default();
     places(&mut host);
+    if dice.chance(50) {
+        let ranges = dice.one(&["u:100000:65536\nroot:1:65536\n", "u:100000\n", "# none\n", "1000:1:1\n"]);
+        host.file("/etc/subuid", ranges);
+        host.file("/etc/subgid", ranges);
+    }
     let oddities = [0, 0, 0, 0, 1, 1, 1, 1, 2, 3][dice.below(10)];
     let mut texts = 0;
     for _ in 0..oddities {

@@ -66,11 +66,11 @@ const SYSTEM: [(&str, u32); 16] = [
     ("/b", 0o755),
     ("/c", 0o755),
     ("/d e", 0o755),
-    ("/usr/lib/s", 0o755),
+    ("/opt/s", 0o755),
 ];
 
 /// The stores that every host has.
-pub(super) const STORES: [&str; 5] = ["/a", "/b", "/c", "/d e", "/usr/lib/s"];
+pub(super) const STORES: [&str; 5] = ["/a", "/b", "/c", "/d e", "/opt/s"];
 
 /// A program that every host has.
 pub(super) const PROGRAM: &str = "/usr/bin/fuse-overlayfs";

@@ -346,7 +346,7 @@ pub(super) fn host(dice: &mut Dice, host: &mut Host) {
     match dice.below(13) {
         0 => {
             // A store that is not what it was.
-            let store = dice.one(&["/a", "/b", "/c", "/usr/lib/s"]);
+            let store = dice.one(&["/a", "/b", "/c", "/opt/s"]);
             match dice.below(6) {
                 0 => node(store, Content::File(Vec::new()), None),
                 1 => node(store, link("/nowhere"), None),
