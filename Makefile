@@ -1,6 +1,8 @@
 # make            build the program and its completions
 # make install    with DESTDIR and PREFIX
 # make check      every test; installs what they need where it may
+# make compare    what storagectl says of generated hosts against the engines' own code:
+#                 HOSTS=20000 PLANS=5000 PODMANS=20 SEED=1
 # make bench      whole-process time and memory against what people use instead, and
 #                 check-store against the engines' own checks and OpenSSL
 # make dist       an archive with vendored crates, for scriptlets/storagectl.spec
@@ -51,6 +53,18 @@ check:
 	$(CARGO) clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(CARGO_FLAGS) --no-deps --quiet
 	$(CARGO) test $(CARGO_FLAGS)
+
+HOSTS ?= 20000
+PLANS ?= 5000
+PODMANS ?= 20
+SEED ?= 1
+
+.PHONY: compare
+compare:
+	tests/requirements.sh
+	STORAGECTL_HOSTS=$(HOSTS) STORAGECTL_PLANS=$(PLANS) STORAGECTL_PODMANS=$(PODMANS) STORAGECTL_SEED=$(SEED) \
+		STORAGECTL_KINDS=200 STORAGECTL_ANEW=100 \
+		$(CARGO) test $(CARGO_FLAGS) --test real compare:: -- --nocapture --test-threads 1
 
 .PHONY: bench
 bench:

@@ -8,6 +8,7 @@
 
 mod build;
 mod check;
+mod compare;
 mod copy;
 mod declare;
 mod dependents;

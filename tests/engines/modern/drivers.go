@@ -1,0 +1,1 @@
+../loader/drivers.go

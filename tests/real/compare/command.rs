@@ -1,0 +1,203 @@
+//! What storagectl is asked to do with a host.
+
+use std::fmt;
+use std::path::Path;
+
+use storagectl::conf::Position;
+use storagectl::declare::declarations;
+use storagectl::host::Root;
+use storagectl::lint::{self, Input};
+use storagectl::plan::{
+    self, AddOptions, After, ApplyOptions, FileChange, Mode, Plan, RemoveOptions, Serve, StoreResult,
+};
+
+use super::dice::Dice;
+use super::host::STORES;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    Add {
+        paths: Vec<String>,
+        position: Position,
+        init: bool,
+    },
+    Remove {
+        paths: Vec<String>,
+    },
+    /// The declared stores, from now on.
+    Apply {
+        declared: Vec<String>,
+        boot: bool,
+    },
+    Fix,
+}
+
+/// What came of a command.
+pub(super) enum Done {
+    Panicked(String),
+    Refused(String),
+    /// The stores that each of root's engines shall see and that it shall not see; the
+    /// others stay as they are.
+    Did {
+        seen: Vec<String>,
+        gone: Vec<String>,
+    },
+}
+
+/// Any of them. Not all make sense on every host, and are refused then.
+pub(super) fn any(dice: &mut Dice) -> Command {
+    match dice.below(10) {
+        0..=4 => {
+            let paths = paths(dice);
+            // Written without blanks.
+            let other = dice.one(&["/a", "/b", "/c"]).to_owned();
+            let position = match dice.below(8) {
+                0..=3 => Position::Any,
+                4 => Position::First,
+                5 => Position::Last,
+                6 => Position::Before(other),
+                _ => Position::After(other),
+            };
+            Command::Add { paths, position, init: dice.chance(30) }
+        }
+        5 | 6 => Command::Remove { paths: paths(dice) },
+        7 | 8 => {
+            let declared = if dice.chance(30) { Vec::new() } else { paths(dice) };
+            Command::Apply { declared, boot: dice.chance(30) }
+        }
+        _ => Command::Fix,
+    }
+}
+
+fn paths(dice: &mut Dice) -> Vec<String> {
+    let all = [STORES.as_slice(), &["/srv/new", "/closed/below", "/link", "/home/u/s"]].concat();
+    let mut paths: Vec<String> = (0..1 + dice.below(2)).map(|_| dice.one(&all).to_owned()).collect();
+    paths.dedup();
+    paths
+}
+
+impl Command {
+    /// Runs it on the host in `tree`.
+    pub(super) fn run(&self, tree: &Path) -> Done {
+        match std::panic::catch_unwind(|| self.outcome(tree)) {
+            Ok(Ok(done)) => done,
+            Ok(Err(error)) => Done::Refused(format!("{error:#}")),
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().cloned();
+                let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
+                Done::Panicked(text.unwrap_or_default())
+            }
+        }
+    }
+
+    fn outcome(&self, tree: &Path) -> anyhow::Result<Done> {
+        let host = plan::Host::new(Root::tree(tree)?, None);
+        match self {
+            Self::Add { paths, position, init } => {
+                let options = AddOptions {
+                    paths: paths.clone(),
+                    position: position.clone(),
+                    init: *init,
+                    serve: Serve::All,
+                    ..AddOptions::default()
+                };
+                plan::add_stores(&host, &options, Mode::Commit)?;
+                Ok(Done::Did { seen: paths.clone(), gone: Vec::new() })
+            }
+            Self::Remove { paths } => {
+                let options = RemoveOptions { paths: paths.clone(), ..RemoveOptions::default() };
+                plan::remove_stores(&host, &options, Mode::Commit)?;
+                Ok(Done::Did { seen: Vec::new(), gone: paths.clone() })
+            }
+            Self::Apply { declared, boot } => {
+                let text: String =
+                    declared.iter().map(|path| format!("[[store]]\npath = \"{path}\"\n\n")).collect();
+                let dir = tree.join("usr/lib/storagectl/stores.d");
+                fs_err::create_dir_all(&dir)?;
+                fs_err::write(dir.join("declared.toml"), text)?;
+                let declarations = declarations(&host.root)?;
+                let outcome = plan::apply(&host, &declarations, ApplyOptions { boot: *boot }, Mode::Commit)?;
+                let (mut seen, mut gone) = (Vec::new(), Vec::new());
+                for (path, result) in outcome.plan.stores {
+                    match result {
+                        StoreResult::Added | StoreResult::Moved | StoreResult::Listed { .. } => {
+                            seen.push(path)
+                        }
+                        StoreResult::Removed | StoreResult::SetAside => gone.push(path),
+                        _ => {}
+                    }
+                }
+                Ok(Done::Did { seen, gone })
+            }
+            Self::Fix => {
+                plan::rewrite(&host, Mode::Commit, || fixes(&host))?;
+                Ok(Done::Did { seen: Vec::new(), gone: Vec::new() })
+            }
+        }
+    }
+}
+
+/// The fixes of `check-config --fix` as a plan.
+fn fixes(host: &plan::Host) -> anyhow::Result<Plan> {
+    let mut input = Input::read(host, None)?;
+    let before: Vec<String> = input.files.iter().map(|file| file.text.clone()).collect();
+    let fixed = lint::fix(&mut input, &[]);
+    let change = |(path, text)| {
+        let place = input.files.iter().position(|file| file.path == path);
+        let before = place.map(|place| before[place].clone());
+        FileChange { before, path, original: None, after: After::Text(text) }
+    };
+    Ok(Plan { changes: fixed.into_iter().map(change).collect(), ..Plan::default() })
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Add { paths, position, init } => {
+                write!(f, "add-store")?;
+                match position {
+                    Position::Any => {}
+                    Position::First => write!(f, " --first")?,
+                    Position::Last => write!(f, " --last")?,
+                    Position::Before(other) => write!(f, " --before={other}")?,
+                    Position::After(other) => write!(f, " --after={other}")?,
+                }
+                write!(f, "{}", if *init { " --init" } else { "" })?;
+                write!(f, " -- {}", paths.join(" -- "))
+            }
+            Self::Remove { paths } => write!(f, "remove-store -- {}", paths.join(" -- ")),
+            Self::Apply { declared, boot } => {
+                write!(f, "apply{}", if *boot { " --boot" } else { "" })?;
+                declared.iter().try_for_each(|path| write!(f, " -- {path}"))
+            }
+            Self::Fix => write!(f, "check-config --fix"),
+        }
+    }
+}
+
+/// Reads what [`Command`] displays as.
+pub(super) fn parse(text: &str) -> Command {
+    let mut parts = text.split(" -- ");
+    let mut words = parts.next().unwrap_or_default().split(' ');
+    let paths: Vec<String> = parts.map(str::to_owned).collect();
+    let name = words.next().unwrap_or_default();
+    let options: Vec<&str> = words.collect();
+    let has = |option: &str| options.contains(&option);
+    let value = |option: &str| options.iter().find_map(|given| given.strip_prefix(option)).map(str::to_owned);
+    match name {
+        "add-store" => {
+            let position = match (value("--before="), value("--after=")) {
+                (Some(other), _) => Position::Before(other),
+                (_, Some(other)) => Position::After(other),
+                _ if has("--first") => Position::First,
+                _ if has("--last") => Position::Last,
+                _ => Position::Any,
+            };
+            Command::Add { paths, position, init: has("--init") }
+        }
+        "remove-store" => Command::Remove { paths },
+        "apply" => Command::Apply { declared: paths, boot: has("--boot") },
+        "check-config" => Command::Fix,
+        _ => panic!("`{text}` is not known"),
+    }
+}

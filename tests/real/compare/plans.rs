@@ -1,0 +1,170 @@
+//! What storagectl does to hosts that nobody thought of: by the word of the storage library,
+//! no engine that worked may stop, and what root's engines see may change by what was asked
+//! for and by nothing else.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use super::answer::{Answer, plain};
+use super::command::{self, Done};
+use super::dice::Dice;
+use super::host::{self, Host, Identity};
+use super::loaders::{Engine, Loaders};
+use super::{SHOWN, generate, minimal, number, text};
+use crate::support::scratch_in_memory;
+
+/// A host and commands.
+fn host_with_commands(seed: u64, number: u64) -> Host {
+    let mut host = generate::host(seed, number);
+    let dice = &mut Dice::new(seed ^ 0x5eed, number);
+    // What an administrator's shell has set is not what engines are started with.
+    host.variables.clear();
+    host.commands = (0..1 + dice.below(4)).map(|_| command::any(dice)).collect();
+    host
+}
+
+/// How often the library is asked again before its answer is believed.
+const AGAIN: usize = 2;
+
+/// A promise that was not kept.
+pub(super) struct Broken {
+    /// What is the same for all hosts with this fault.
+    kind: String,
+    /// What happened here.
+    pub(super) story: String,
+}
+
+pub(super) struct Workshop {
+    tree: tempfile::TempDir,
+    loaders: Loaders,
+    /// How many commands did something, and how many were refused.
+    done: usize,
+    refused: usize,
+}
+
+impl Workshop {
+    pub(super) fn start() -> Self {
+        Self { tree: scratch_in_memory(), loaders: Loaders::start(), done: 0, refused: 0 }
+    }
+
+    pub(super) fn run(&mut self, host: &Host) -> Option<Broken> {
+        let tree = self.tree.path();
+        host::clear(tree);
+        host.make(tree);
+        let mut before = self.loaders.ask(host, tree);
+        // What the library makes of a key in two spellings changes from run to run.
+        if (0..AGAIN).any(|_| self.loaders.ask(host, tree) != before) {
+            return None;
+        }
+        for command in &host.commands {
+            let done = command.run(tree);
+            match done {
+                Done::Panicked(_) | Done::Refused(_) => self.refused += 1,
+                Done::Did { .. } => self.done += 1,
+            }
+            let name = command.to_string();
+            let name = name.split(' ').next().unwrap_or_default();
+            if let Done::Panicked(why) = &done {
+                let story = format!("# {command}: panics: {why}\n");
+                return Some(Broken { kind: format!("{name}: panics: {}", plain(why)), story });
+            }
+            let after = self.loaders.ask(host, tree);
+            for ((engine, before), (_, after)) in before.iter().zip(&after) {
+                if let Some(what) = broken(*engine, before, after, &done) {
+                    return Some(Broken {
+                        kind: format!("{name}: {engine}: {what}"),
+                        story: format!(
+                            "# {command}, {engine}: {what}\n#   before: {before}\n#   after: {after}\n#   said: {done}\n"
+                        ),
+                    });
+                }
+            }
+            before = after;
+        }
+        None
+    }
+}
+
+impl std::fmt::Display for Done {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Panicked(why) => write!(f, "panics: {why}"),
+            Self::Refused(why) => write!(f, "refused: {}", why.lines().next().unwrap_or_default()),
+            Self::Did { seen, gone } => write!(f, "done, {seen:?} are listed and {gone:?} are not"),
+        }
+    }
+}
+
+/// Which promise to an engine was not kept.
+fn broken(engine: Engine, before: &Answer, after: &Answer, done: &Done) -> Option<&'static str> {
+    let (Answer::Works(before), after) = (before, after) else {
+        return None;
+    };
+    let Answer::Works(after) = after else {
+        return Some("worked, and stops");
+    };
+    if (&before.uses, &before.graphroot, &before.runroot, &before.imagestore)
+        != (&after.uses, &after.graphroot, &after.runroot, &after.imagestore)
+    {
+        return Some("uses another driver or other places");
+    }
+    let (seen, gone) = match done {
+        Done::Panicked(_) | Done::Refused(_) => {
+            return (before.stores != after.stores).then_some("sees a refused change");
+        }
+        Done::Did { seen, gone } => (stores(seen), stores(gone)),
+    };
+    if engine.identity != Identity::Root {
+        return None;
+    }
+    let (before, after) = (stores(&before.stores), stores(&after.stores));
+    let count = |list: &[&str], store: &str| list.iter().filter(|entry| **entry == store).count();
+    if seen.iter().any(|store| count(&after, store) == 0) {
+        return Some("does not see a store that was asked for");
+    }
+    if seen.iter().any(|store| count(&after, store) > count(&before, store).max(1)) {
+        return Some("sees a store twice");
+    }
+    if gone.iter().any(|store| count(&after, store) > 0) {
+        return Some("sees a store that was to go");
+    }
+    let others = |list: &[&str]| -> Vec<String> {
+        let others = list.iter().filter(|store| !seen.contains(store) && !gone.contains(store));
+        others.map(|store| (*store).to_owned()).collect()
+    };
+    (others(&before) != others(&after)).then_some("sees other stores than were asked for")
+}
+
+/// The directories that are meant.
+fn stores(entries: &[String]) -> Vec<&str> {
+    entries.iter().map(|entry| if entry == "/link" { "/a" } else { entry }).collect()
+}
+
+#[test]
+fn no_plan_breaks_an_engine_or_changes_what_was_not_asked_for() {
+    let (plans, seed) = (number("STORAGECTL_PLANS", 150), number("STORAGECTL_SEED", 1));
+    let start = Instant::now();
+    let mut workshop = Workshop::start();
+    let mut kinds: BTreeMap<String, (usize, Host)> = BTreeMap::new();
+    for number in 0..plans {
+        let host = host_with_commands(seed, number);
+        if let Some(broken) = workshop.run(&host) {
+            kinds.entry(broken.kind).or_insert_with(|| (0, host)).0 += 1;
+        }
+    }
+    let (done, refused, took) = (workshop.done, workshop.refused, start.elapsed().as_secs_f64());
+    let wrong: usize = kinds.values().map(|(count, _)| count).sum();
+    println!(
+        "{plans} plans, {done} commands done and {refused} refused: {wrong} broken promises, {took:.0} s"
+    );
+    let mut report = String::new();
+    let shown = usize::try_from(number("STORAGECTL_KINDS", SHOWN)).expect("it is a small number");
+    for (kind, (count, host)) in kinds.iter().take(shown) {
+        let happens = |less: &Host| workshop.run(less).is_some_and(|broken| broken.kind == *kind);
+        let host = minimal::minimal(host, happens);
+        let story = workshop.run(&host).map(|broken| broken.story).unwrap_or_default();
+        writeln!(report, "\n## {kind} ({count})\n\n{}{story}", text::write(&host)).unwrap();
+    }
+    assert!(kinds.is_empty(), "{report}");
+}
