@@ -35,6 +35,7 @@ useradd passwd
 setpriv util-linux
 python3 python3
 setcap libcap2-bin
+mkfs.btrfs btrfs-progs
 gcc gcc
 make make
 git git

@@ -19,6 +19,7 @@ mod escape;
 mod generations;
 mod hosts;
 mod interrupt;
+mod judged;
 mod lint;
 mod marks;
 mod ostree;

@@ -24,7 +24,8 @@ const DISKS: [&str; 8] = [
     "/var/lib/other",
 ];
 
-const CRIO_CONF: &str = "\
+/// What CRI-O needs to start where there is no more than it and Debian's crun.
+pub(crate) const CRIO_CONF: &str = "\
 [crio.runtime]
 cgroup_manager = 'cgroupfs'
 conmon_cgroup = 'pod'

@@ -1,0 +1,46 @@
+//! The engines of a host, and who runs them.
+
+use std::path::PathBuf;
+
+use crate::hosts::program;
+
+/// An engine, as /run/engine/NAME, and where it is installed if it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Engine {
+    Podman4,
+    Podman5,
+    Podman6,
+    Crio,
+}
+
+impl Engine {
+    pub(super) const ALL: [Self; 4] = [Self::Podman4, Self::Podman5, Self::Podman6, Self::Crio];
+    pub(super) const PODMANS: [Self; 3] = [Self::Podman4, Self::Podman5, Self::Podman6];
+
+    /// Its name for `--engine`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Podman4 => "podman4",
+            Self::Podman5 => "podman5",
+            Self::Podman6 => "podman6",
+            Self::Crio => "crio",
+        }
+    }
+
+    /// Where it is on this machine.
+    pub(super) fn program(self) -> PathBuf {
+        program(match self {
+            Self::Podman4 => "/usr/bin/podman",
+            Self::Podman5 => "podman-5",
+            Self::Podman6 => "podman-6",
+            Self::Crio => "crio",
+        })
+    }
+}
+
+/// Who runs something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    Root,
+    User,
+}
