@@ -9,6 +9,7 @@ use super::options;
 use super::profile::Profile;
 use super::reading::{FileKind, Origin, ReadFile, Reading, Value};
 use super::reason::{Effect, Reason, Site};
+use super::remapped;
 use super::settings::VENDOR_FILE;
 use super::view::View;
 
@@ -192,6 +193,10 @@ fn load(view: &View<'_>, environment: &Environment, reading: &mut Reading, path:
     reading.files = vec![ReadFile { path: path.to_owned(), kind: FileKind::Main, text }];
     if let Some(doc) = parse(view.cache, path, bytes, reading.profile, &mut reading.reasons) {
         merge(reading, path, &doc, None);
+    }
+    if reading.profile == Profile::Podman4 {
+        let remapped = remapped::check(view, reading);
+        reading.reasons.extend(remapped);
     }
     options::settle(environment, reading);
 }

@@ -23,6 +23,7 @@ mod options;
 mod profile;
 mod reading;
 mod reason;
+mod remapped;
 mod settings;
 mod view;
 

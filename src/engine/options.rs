@@ -221,8 +221,7 @@ pub(super) fn default_roots(
                     Found::Thing(stat) if is_own(&stat) => usual,
                     _ => {
                         let tmp = environment.filled("TMPDIR").unwrap_or("/tmp");
-                        // It has the name to itself.
-                        let runroot = format!("{tmp}/containers-user-{}", environment.uid);
+                        let runroot = format!("{tmp}/containers-user-{}/containers", environment.uid);
                         return (format!("{data}/containers/storage"), runroot);
                     }
                 }
@@ -242,7 +241,7 @@ pub(super) fn default_roots(
         environment.filled("XDG_RUNTIME_DIR").is_some() && view.exists(Path::new(&runtime)).unwrap_or(false);
     if made
         && !reading.profile.is_modern()
-        && matches!(view.find(Path::new(&runroot)), Found::Nothing)
+        && !matches!(view.find(Path::new(&runroot)), Found::Thing(_))
         && !view.may_create(Path::new(&runroot))
         && view.root().is_some()
     {
@@ -258,7 +257,8 @@ pub(super) fn finish(view: &View<'_>, environment: &Environment, reading: &mut R
     for root in [&mut reading.graphroot, &mut reading.runroot].into_iter().flatten() {
         let path = clean_path(&environment.expand(&root.value));
         // The library resolves symlinks of what exists.
-        root.value = view.real_path(Path::new(&path)).map_or(path, |real| real.display().to_string());
+        let real = path.starts_with('/').then(|| view.real_path(Path::new(&path))).flatten();
+        root.value = real.map_or(path, |real| real.display().to_string());
     }
     if let (Some(images), Some(graph)) = (&reading.imagestore, &reading.graphroot)
         && images.value == graph.value

@@ -9,9 +9,8 @@
 use std::path::Path;
 
 use super::{Case, go, path_of};
-use crate::conf::Leaf;
 use crate::conf::schema;
-use crate::engine::{DriverOption, Effect, Found, Profile, Reason, Value};
+use crate::engine::{DriverOption, Effect, Found, Profile, Reason};
 use crate::host::Kind;
 
 pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<Reason>) {
@@ -38,9 +37,6 @@ pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<Reason>) {
         reasons.extend(mount_options(case));
         reasons.extend(composefs(case));
         reasons.extend(quota(case));
-    }
-    if case.profile() == Profile::Podman4 {
-        reasons.extend(remapped(case));
     }
 }
 
@@ -341,42 +337,6 @@ fn mount_options(case: &Case<'_>) -> Vec<Reason> {
         Some(if at_start { reason } else { reason.with(RUN) })
     };
     option.value.value.split(',').filter_map(reason).collect()
-}
-
-/// podman 4 maps containers to ranges of ids that a user has (`NewIDMappings` in
-/// pkg/idtools/idtools.go of library 1.43).
-fn remapped(case: &Case<'_>) -> Vec<Reason> {
-    let set = |name: &str| match case.reading.values.get(&format!("storage.options.{name}")) {
-        Some(Value { value: Leaf::String(text), origin }) if !text.is_empty() => Some((text, origin)),
-        _ => None,
-    };
-    let mut reasons = Vec::new();
-    for name in ["remap-uids", "remap-gids"] {
-        let Some((text, origin)) = set(name) else {
-            continue;
-        };
-        let numbers: Vec<&str> = text.split([':', ',']).collect();
-        if numbers.len() % 3 != 0 || numbers.iter().any(|number| number.parse::<u32>().is_err()) {
-            let message = format!("`storage.options.{name}` must be ids in threes, but is `{text}`");
-            let hint = "write such a value, as `0:100000:65536`, or remove the setting";
-            reasons.push(Reason::stops("bad-value", message, hint).at(origin.site().cloned()));
-        }
-    }
-    let (user, group) = (set("remap-user"), set("remap-group"));
-    let named = [("/etc/subuid", user.or(group)), ("/etc/subgid", group.or(user))];
-    for (file, name) in named {
-        let Some((name, origin)) = name else {
-            continue;
-        };
-        let lines = case.view.text(Path::new(file)).unwrap_or_default();
-        let has = lines.lines().any(|line| line.split(':').next() == Some(name.as_str()));
-        if case.root().is_some() && !has {
-            let message = format!("`{file}` has no range of ids for `{name}`");
-            let hint = "add one, or remove `remap-user` and `remap-group`: no later engine knows them";
-            reasons.push(Reason::stops("subid-missing", message, hint).at(origin.site().cloned()));
-        }
-    }
-    reasons
 }
 
 /// Where programs are looked for.

@@ -83,8 +83,9 @@ impl OwnDropIn {
             let (shared, alone) = place(name);
             for path in alone.iter().chain([&shared]) {
                 let read = host.root.read(path).map_err(host.cannot("read", path))?;
-                if let Some((bytes, _)) = read {
-                    let text = Some(String::from_utf8_lossy(&bytes).into_owned());
+                let text = read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned());
+                // What somebody made their own stays theirs.
+                if let Some(text) = text.filter(|text| text.starts_with(HEAD)).map(Some) {
                     return Ok(Self {
                         path: path.clone(),
                         text,
@@ -94,6 +95,7 @@ impl OwnDropIn {
                 }
             }
         }
+        // Behind all that set the list, and not in the place of what others have made.
         let last = now
             .files
             .iter()
@@ -102,7 +104,11 @@ impl OwnDropIn {
             .filter(|name| *name != "storage.conf")
             .max()
             .unwrap_or_default();
-        let name = NAMES.into_iter().find(|name| *name > last).unwrap_or(NAMES[2]);
+        let is_taken = |name: &str| {
+            let (shared, alone) = place(name);
+            alone.iter().chain([&shared]).any(|path| matches!(host.root.stat(path), Ok(Some(_))))
+        };
+        let name = NAMES.into_iter().find(|name| *name > last && !is_taken(name)).unwrap_or(NAMES[2]);
         let (shared, alone) = place(name);
         Ok(Self { path: shared.clone(), text: None, shared, alone })
     }

@@ -41,6 +41,8 @@ pub(super) enum Done {
     Did {
         seen: Vec<String>,
         gone: Vec<String>,
+        /// Whether what a vendor's drop-in hides of the administrator's list is shown again.
+        shows: bool,
     },
 }
 
@@ -102,12 +104,12 @@ impl Command {
                     ..AddOptions::default()
                 };
                 plan::add_stores(&host, &options, Mode::Commit)?;
-                Ok(Done::Did { seen: paths.clone(), gone: Vec::new() })
+                Ok(Done::Did { seen: paths.clone(), gone: Vec::new(), shows: false })
             }
             Self::Remove { paths } => {
                 let options = RemoveOptions { paths: paths.clone(), ..RemoveOptions::default() };
                 plan::remove_stores(&host, &options, Mode::Commit)?;
-                Ok(Done::Did { seen: Vec::new(), gone: paths.clone() })
+                Ok(Done::Did { seen: Vec::new(), gone: paths.clone(), shows: false })
             }
             Self::Apply { declared, boot } => {
                 let text: String =
@@ -127,11 +129,11 @@ impl Command {
                         _ => {}
                     }
                 }
-                Ok(Done::Did { seen, gone })
+                Ok(Done::Did { seen, gone, shows: true })
             }
             Self::Fix => {
                 plan::rewrite(&host, Mode::Commit, || fixes(&host))?;
-                Ok(Done::Did { seen: Vec::new(), gone: Vec::new() })
+                Ok(Done::Did { seen: Vec::new(), gone: Vec::new(), shows: false })
             }
         }
     }

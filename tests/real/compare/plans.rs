@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Instant;
 
 use super::answer::{Answer, plain};
@@ -13,6 +14,9 @@ use super::host::{self, Host, Identity};
 use super::loaders::{Engine, Loaders};
 use super::{SHOWN, generate, minimal, number, text};
 use crate::support::scratch_in_memory;
+use storagectl::engine::{Cache, View};
+use storagectl::host::Root;
+use storagectl::judgement::judge;
 
 /// A host and commands.
 fn host_with_commands(seed: u64, number: u64) -> Host {
@@ -57,6 +61,7 @@ impl Workshop {
         if (0..AGAIN).any(|_| self.loaders.ask(host, tree) != before) {
             return None;
         }
+        let asked = asked(host, tree, &before);
         for command in &host.commands {
             let done = command.run(tree);
             match done {
@@ -71,6 +76,9 @@ impl Workshop {
             }
             let after = self.loaders.ask(host, tree);
             for ((engine, before), (_, after)) in before.iter().zip(&after) {
+                if !asked.contains(engine) {
+                    continue;
+                }
                 if let Some(what) = broken(*engine, before, after, &done) {
                     return Some(Broken {
                         kind: format!("{name}: {engine}: {what}"),
@@ -91,9 +99,28 @@ impl std::fmt::Display for Done {
         match self {
             Self::Panicked(why) => write!(f, "panics: {why}"),
             Self::Refused(why) => write!(f, "refused: {}", why.lines().next().unwrap_or_default()),
-            Self::Did { seen, gone } => write!(f, "done, {seen:?} are listed and {gone:?} are not"),
+            Self::Did { seen, gone, .. } => write!(f, "done, {seen:?} are listed and {gone:?} are not"),
         }
     }
+}
+
+/// The engines whose word counts: those that the host may have by its vendor's files, and that
+/// work before anything is done, also by what loaders do not see.
+///
+/// A user whose own drop-in hides one of the system's by its name has seen to that.
+fn asked(host: &Host, tree: &Path, before: &[(Engine, Answer)]) -> Vec<Engine> {
+    let present = storagectl::plan::Host::new(Root::tree(tree).unwrap(), None).engines();
+    let cache = Cache::default();
+    let root = Root::tree(tree).unwrap();
+    let works = |engine: Engine| {
+        !judge(&View::of(&root, &cache), &host.environment(engine.identity), engine.profile).stops()
+    };
+    let hides = text::write(host).contains("/.config/containers/storage.conf.d");
+    let counts = |engine: &Engine| {
+        present.has(engine.profile) && works(*engine) && !(hides && engine.identity == Identity::User)
+    };
+    let working = before.iter().filter(|(_, answer)| matches!(answer, Answer::Works(_)));
+    working.map(|(engine, _)| *engine).filter(counts).collect()
 }
 
 /// Which promise to an engine was not kept.
@@ -104,8 +131,11 @@ fn broken(engine: Engine, before: &Answer, after: &Answer, done: &Done) -> Optio
     let Answer::Works(after) = after else {
         return Some("worked, and stops");
     };
-    if (&before.uses, &before.graphroot, &before.runroot, &before.imagestore)
-        != (&after.uses, &after.graphroot, &after.runroot, &after.imagestore)
+    // podman 4 of a user who has set nothing takes the driver that root's engines are given.
+    let follows = engine.identity == Identity::User && !engine.profile.is_modern();
+    if (&before.graphroot, &before.runroot, &before.imagestore)
+        != (&after.graphroot, &after.runroot, &after.imagestore)
+        || (before.uses != after.uses && !follows)
     {
         return Some("uses another driver or other places");
     }
@@ -113,7 +143,7 @@ fn broken(engine: Engine, before: &Answer, after: &Answer, done: &Done) -> Optio
         Done::Panicked(_) | Done::Refused(_) => {
             return (before.stores != after.stores).then_some("sees a refused change");
         }
-        Done::Did { seen, gone } => (stores(seen), stores(gone)),
+        Done::Did { seen, gone, .. } => (stores(seen), stores(gone)),
     };
     if engine.identity != Identity::Root {
         return None;
@@ -126,14 +156,26 @@ fn broken(engine: Engine, before: &Answer, after: &Answer, done: &Done) -> Optio
     if seen.iter().any(|store| count(&after, store) > count(&before, store).max(1)) {
         return Some("sees a store twice");
     }
-    if gone.iter().any(|store| count(&after, store) > 0) {
+    if gone.iter().any(|store| count(&after, store) > 0 && !seen.contains(store)) {
         return Some("sees a store that was to go");
     }
     let others = |list: &[&str]| -> Vec<String> {
         let others = list.iter().filter(|store| !seen.contains(store) && !gone.contains(store));
-        others.map(|store| (*store).to_owned()).collect()
+        // `check-config --fix` takes out what is listed twice.
+        let mut once: Vec<String> = Vec::new();
+        for store in others {
+            if !once.contains(&(*store).to_owned()) {
+                once.push((*store).to_owned());
+            }
+        }
+        once
     };
-    (others(&before) != others(&after)).then_some("sees other stores than were asked for")
+    let (before, after) = (others(&before), others(&after));
+    // `apply` shows again what a vendor's drop-in hides of the administrator's list.
+    let mut rest = after.iter();
+    let shown_again = matches!(done, Done::Did { shows: true, .. })
+        && before.iter().all(|store| rest.any(|other| other == store));
+    (before != after && !shown_again).then_some("sees other stores than were asked for")
 }
 
 /// The directories that are meant.
