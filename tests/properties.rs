@@ -5,7 +5,8 @@
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use storagectl::conf::{
-    self, Cut, Document, EditError, Fault, Leaf, Listed, Mark, Position, StoreList, clean, copy, toml11,
+    self, Cut, Document, EditError, Fault, Leaf, Listed, Mark, Position, Redefined, StoreList, TomlLibrary,
+    clean, copy, toml11,
 };
 
 /// One way to write an array of stores, around the items of the list.
@@ -555,5 +556,116 @@ fn position(place: usize, at: usize, items: &[String]) -> Position {
         (3, Some(other)) => Position::Before(other),
         (4, Some(other)) => Position::After(other),
         _ => Position::Any,
+    }
+}
+
+const LIBRARIES: [TomlLibrary; 3] = [TomlLibrary::V1_2, TomlLibrary::V1_5, TomlLibrary::V1_6];
+
+fn key() -> impl Strategy<Value = String> {
+    let part =
+        proptest::sample::select(vec!["a", "b", "\"a\"", "storage", "options", "size", "pull_options"]);
+    proptest::collection::vec(part, 1..4).prop_map(|parts| parts.join("."))
+}
+
+/// A value; in an array no key is dotted, since podman 4 takes it for its last part.
+fn value() -> impl Strategy<Value = String> {
+    let array = |items: Vec<String>| format!("[{}]", items.join(", "));
+    let inline = |pairs: Vec<(String, String)>| {
+        let pairs: Vec<_> = pairs.into_iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        format!("{{ {} }}", pairs.join(", "))
+    };
+    let scalar = proptest::sample::select(vec!["1", "'s'", "true", "2.5", "07:32:00", "\"\"\"\nx\"\"\""]);
+    let scalar = scalar.prop_map(str::to_owned).boxed();
+    let item = scalar.clone().prop_recursive(2, 8, 3, move |inner| {
+        let name = proptest::sample::select(vec!["a".to_owned(), "b".to_owned(), "size".to_owned()]);
+        let pairs = proptest::collection::vec((name, inner.clone()), 0..3);
+        prop_oneof![proptest::collection::vec(inner, 0..3).prop_map(array), pairs.prop_map(inline)]
+    });
+    scalar.prop_recursive(2, 8, 3, move |inner| {
+        let pairs = proptest::collection::vec((key(), inner), 0..3);
+        prop_oneof![proptest::collection::vec(item.clone(), 0..3).prop_map(array), pairs.prop_map(inline)]
+    })
+}
+
+/// Headers and pairs in any order. Arrays of tables are not among them: the library takes
+/// what it knows of one element for true of the next.
+fn statements() -> impl Strategy<Value = String> {
+    let header = key().prop_map(|key| format!("[{key}]\n"));
+    let pair = (key(), value()).prop_map(|(key, value)| format!("{key} = {value}\n"));
+    proptest::collection::vec(prop_oneof![1 => header, 2 => pair], 0..6).prop_map(|lines| lines.concat())
+}
+
+/// Pieces of TOML in any order.
+fn pieces() -> impl Strategy<Value = String> {
+    let pieces = vec![
+        "a",
+        "b",
+        ".",
+        "=",
+        "[",
+        "]",
+        "[[",
+        "]]",
+        "{",
+        "}",
+        ",",
+        "\n",
+        " ",
+        "#",
+        "\"",
+        "'",
+        "'''",
+        "\\",
+        "1",
+        "-",
+        "1e400",
+        "é",
+        "\r",
+        "\0",
+        "\u{feff}",
+        "a = 1\n",
+        "[a]\n",
+        "a.b = [1]\n",
+        "{a = 1}",
+    ];
+    proptest::collection::vec(proptest::sample::select(pieces), 0..24).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(config(1000))]
+
+    #[test]
+    fn toml_is_read_alike_by_the_reader_of_what_is_no_toml(text in statements()) {
+        let strict = Document::parse(text.as_str());
+        for library in LIBRARIES {
+            let read = Redefined::read(&text, library);
+            match &strict {
+                Ok(doc) => {
+                    let read = read.unwrap();
+                    prop_assert_eq!(read.leaves, doc.leaves(), "of:\n{}", text);
+                    prop_assert!(!read.replaced && !read.dropped, "of:\n{}", text);
+                }
+                Err(fault) => {
+                    prop_assert_eq!(fault.id, "duplicate-key", "of:\n{}", text);
+                    prop_assert!(read.map_or_else(|fault| fault.id == "duplicate-key", |_| true));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_is_too_odd_for_the_reader_of_what_is_no_toml(text in prop_oneof![pieces(), any::<String>()]) {
+        for library in LIBRARIES {
+            let read = Redefined::read(&text, library);
+            match Document::parse(text.as_str()) {
+                Err(fault) if fault.id == "syntax" => {
+                    prop_assert_eq!(read.unwrap_err().id, "syntax", "of:\n{}", text);
+                }
+                _ => {
+                    let mut spans = read.into_iter().flat_map(|read| read.leaves).map(|leaf| leaf.span);
+                    prop_assert!(spans.all(|span| text.get(span).is_some()), "of:\n{}", text);
+                }
+            }
+        }
     }
 }

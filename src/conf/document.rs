@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use toml_edit::{Item, Key, TableLike, Value};
 
+use super::key_case;
+
 /// What is wrong with a text and where, in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -26,6 +28,22 @@ impl Fault {
             message: format!("this file could not be edited safely: {what}"),
             hint: "nothing was changed; please report this file as a bug".to_owned(),
             span: 0..0,
+        }
+    }
+
+    /// What is no TOML at all.
+    pub(super) fn syntax(message: String, span: Range<usize>) -> Self {
+        let hint = "mend this line; until then no engine starts with this file".to_owned();
+        Self { id: "syntax", message, hint, span }
+    }
+
+    /// A key, or a table, that is defined already.
+    pub(super) fn defined_twice(span: Range<usize>) -> Self {
+        Self {
+            id: "duplicate-key",
+            message: "a key stands here twice".to_owned(),
+            hint: "keep one of the two, with the values of both".to_owned(),
+            span,
         }
     }
 }
@@ -78,26 +96,16 @@ impl Document {
     /// Parses `text`. A byte order mark is accepted and kept.
     ///
     /// # Errors
-    /// A [`Fault`] with id `syntax`, or `duplicate-key` for a key that stands there twice.
+    /// A [`Fault`] with id `syntax`, or `duplicate-key` for a key that stands there twice, or
+    /// stands in what is no table.
     pub fn parse(text: impl Into<String>) -> Result<Self, Fault> {
         let text = text.into();
         let end = text.len();
         let toml = toml_edit::Document::parse(text).map_err(|error| {
-            let duplicate = error.message().starts_with("duplicate key");
-            Fault {
-                id: if duplicate { "duplicate-key" } else { "syntax" },
-                message: if duplicate {
-                    "a key stands here twice".to_owned()
-                } else {
-                    error.message().replace('\n', "; ")
-                },
-                hint: if duplicate {
-                    "remove one of the two: most engines stop, and of an array podman 4 and 5 take the last one".to_owned()
-                } else {
-                    "mend this line; until then no engine starts with this file".to_owned()
-                },
-                span: error.span().unwrap_or(end..end),
-            }
+            let (message, span) = (error.message(), error.span().unwrap_or(end..end));
+            let twice =
+                ["duplicate key", "cannot extend value"].iter().any(|start| message.starts_with(start));
+            if twice { Fault::defined_twice(span) } else { Fault::syntax(message.replace('\n', "; "), span) }
         })?;
         let (mut headers, mut values) = (Vec::new(), Vec::new());
         collect(toml.as_item(), &mut headers, &mut values);
@@ -142,6 +150,10 @@ impl Document {
         table_leaf(self.toml.as_table())
     }
 
+    pub(super) fn root_item(&self) -> &Item {
+        self.toml.as_item()
+    }
+
     pub(super) fn root(&self) -> &dyn TableLike {
         self.toml.as_table()
     }
@@ -182,7 +194,7 @@ pub(super) fn find_key<'a>(
 ) -> Result<Option<(&'a Key, &'a Item)>, Fault> {
     let mut found: Option<(&Key, &Item)> = None;
     for (key, _) in table.iter() {
-        if !key.eq_ignore_ascii_case(name) {
+        if !key_case::is_same(key, name) {
             continue;
         }
         let pair = table.get_key_value(key).expect("the key was just listed");
@@ -249,7 +261,7 @@ pub(super) fn item_leaf(item: &Item) -> Option<Leaf> {
     })
 }
 
-fn value_leaf(value: &Value) -> Leaf {
+pub(super) fn value_leaf(value: &Value) -> Leaf {
     match value {
         Value::String(text) => Leaf::String(text.value().clone()),
         Value::Integer(number) => Leaf::Integer(*number.value()),

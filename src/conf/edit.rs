@@ -5,6 +5,7 @@
 
 use super::array::{Anatomy, Anchor, Cut};
 use super::document::{Document, Fault, Leaf};
+use super::key_case::is_same;
 use super::place;
 use super::splice::Splice;
 use super::stores::{KEY, StoreList, clean};
@@ -245,7 +246,7 @@ pub(super) fn forget(leaf: &mut Leaf, path: &[&str]) {
     let Some((name, rest)) = path.split_first() else {
         return;
     };
-    let Some(key) = table.keys().find(|key| key.eq_ignore_ascii_case(name)).cloned() else {
+    let Some(key) = table.keys().find(|key| is_same(key, name)).cloned() else {
         return;
     };
     if rest.is_empty() {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use toml_edit::{Item, TableLike, Value};
 
 use super::document::{Document, Fault, Leaf, article, item_leaf};
+use super::key_case;
 use super::schema;
 use super::stores::KEY;
 
@@ -36,10 +37,7 @@ impl Document {
     /// All values that are not tables, in the order of the text; and tables where engines
     /// want something else.
     pub fn leaves(&self) -> Vec<LeafAt> {
-        let mut leaves = Vec::new();
-        collect("", self.root(), &mut leaves);
-        leaves.sort_by_key(|leaf| leaf.span.start);
-        leaves
+        collect_sorted(Keyed { item: self.root_item(), key: None })
     }
 
     /// The array of stores, where attributes are allowed (pkg/configfile/slice.go
@@ -97,99 +95,71 @@ impl Document {
         }
         Ok(Some(list))
     }
+}
 
-    /// Parses as podman 4 and 5 do: of an array that stands there twice the last one
-    /// wins; any other key twice is an error to them too. The earlier one is made a
-    /// key that nobody knows, of the same length, so that everything stays in its place.
-    ///
-    /// # Errors
-    /// As [`Document::parse`].
-    pub fn parse_last_wins(text: &str) -> Result<Self, Fault> {
-        let mut text = text.to_owned();
-        loop {
-            let fault = match Self::parse(text.as_str()) {
-                Ok(doc) => return Ok(doc),
-                Err(fault) if fault.id == "duplicate-key" => fault,
-                Err(fault) => return Err(fault),
-            };
-            let Some(at) = earlier_key(&text, &fault.span) else {
-                return Err(fault);
-            };
-            let key = &text[at.clone()];
-            let unknown: String = std::iter::repeat_n('_', key.len()).collect();
-            if key == unknown {
-                return Err(fault);
-            }
-            text.replace_range(at, &unknown);
+/// A value in a tree of values, whoever has read it.
+pub(super) trait Node<'a>: Copy {
+    /// What is in it, if it is a table.
+    fn pairs(self) -> Option<Vec<(&'a str, Self)>>;
+    /// The value without its place.
+    fn leaf(self) -> Option<Leaf>;
+    /// Its bytes; of a table with a header those of the header, of one without those of its key.
+    fn span(self) -> Option<Range<usize>>;
+    /// The bytes of each item, if it is an array.
+    fn items(self) -> Vec<Range<usize>>;
+}
+
+/// A value of a document, with the key that it has in its table.
+#[derive(Clone, Copy)]
+struct Keyed<'a> {
+    item: &'a Item,
+    key: Option<(&'a dyn TableLike, &'a str)>,
+}
+
+impl<'a> Node<'a> for Keyed<'a> {
+    fn pairs(self) -> Option<Vec<(&'a str, Self)>> {
+        let table = self.item.as_table_like()?;
+        Some(table.iter().map(|(key, item)| (key, Keyed { item, key: Some((table, key)) })).collect())
+    }
+
+    fn leaf(self) -> Option<Leaf> {
+        item_leaf(self.item)
+    }
+
+    fn span(self) -> Option<Range<usize>> {
+        let key_span = || self.key.and_then(|(table, key)| table.get_key_value(key)?.0.span());
+        self.item.span().or_else(key_span)
+    }
+
+    fn items(self) -> Vec<Range<usize>> {
+        match self.item {
+            Item::Value(Value::Array(array)) => array.iter().filter_map(Value::span).collect(),
+            _ => Vec::new(),
         }
     }
 }
 
-/// Where the key at `later` stood before on a line of its own, in the same table.
-fn earlier_key(text: &str, later: &Range<usize>) -> Option<Range<usize>> {
-    let key = text.get(later.clone())?;
-    let mut end = text[..later.start].rfind('\n')? + 1;
-    while end > 0 {
-        let start = text[..end - 1].rfind('\n').map_or(0, |newline| newline + 1);
-        let line = &text[start..end];
-        let indent = line.len() - line.trim_start().len();
-        let body = line.trim_start();
-        if body.starts_with('[') && !key.starts_with('[') {
-            return None;
-        }
-        let value = body.strip_prefix(key).and_then(|rest| rest.trim_start().strip_prefix('='));
-        if let Some(value) = value {
-            return value.trim_start().starts_with('[').then_some(start + indent..start + indent + key.len());
-        }
-        end = start;
-    }
-    None
+/// The leaves of a tree, in the order of the text.
+pub(super) fn collect_sorted<'a>(root: impl Node<'a>) -> Vec<LeafAt> {
+    let mut leaves = Vec::new();
+    collect("", root.pairs().unwrap_or_default(), &mut leaves);
+    leaves.sort_by_key(|leaf| leaf.span.start);
+    leaves
 }
 
-fn collect(prefix: &str, table: &dyn TableLike, leaves: &mut Vec<LeafAt>) {
-    for (key, item) in table.iter() {
-        let written = key;
-        let key = key.to_ascii_lowercase();
-        // Made so by `parse_last_wins`.
-        if !item.is_table() && key.bytes().all(|byte| byte == b'_') {
-            continue;
-        }
+fn collect<'a, N: Node<'a>>(prefix: &str, pairs: Vec<(&'a str, N)>, leaves: &mut Vec<LeafAt>) {
+    for (key, node) in pairs {
+        let key = key_case::folded(key);
         let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         let is_value = schema::known(prefix, &key).is_some() || schema::is_map(prefix);
-        match item.as_table_like() {
+        match node.pairs() {
             Some(inner) if !is_value => collect(&name, inner, leaves),
             _ => {
-                let key_span = || table.get_key_value(written)?.0.span();
-                let (Some(value), Some(span)) = (item_leaf(item), item.span().or_else(key_span)) else {
+                let (Some(value), Some(span)) = (node.leaf(), node.span()) else {
                     continue;
                 };
-                let items = match item {
-                    Item::Value(Value::Array(array)) => array.iter().filter_map(Value::span).collect(),
-                    _ => Vec::new(),
-                };
-                leaves.push(LeafAt { name, value, span, items });
+                leaves.push(LeafAt { name, value, span, items: node.items() });
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_an_array_that_stands_twice_the_last_one_wins() {
-        let doc = Document::parse_last_wins(
-            "[storage.options]\nadditionalimagestores = ['/a']\n additionalimagestores = ['/b']\n",
-        )
-        .unwrap();
-        assert_eq!(super::super::StoreList::paths(&doc).unwrap(), ["/b"]);
-        assert_eq!(doc.leaves().len(), 1);
-        assert!(Document::parse_last_wins("[storage]\ndriver = 'a'\ndriver = 'b'\n").is_err());
-    }
-
-    #[test]
-    fn a_table_that_stands_twice_is_an_error_for_all() {
-        assert!(Document::parse_last_wins("[a]\nx = 1\n[a]\nx = 2\n").is_err());
     }
 }

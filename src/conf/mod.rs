@@ -26,22 +26,26 @@
 //! - Engines match key names without regard to case (`AdditionalImageStores`
 //!   works), and so does this module; a key that stands there in two spellings
 //!   is refused, since engines then pick one at random.
-//! - A key that stands there twice is an error here; of an array podman 4 and 5
-//!   take the last one instead.
+//! - A key or a table that is defined twice is an error here, as TOML has it. The
+//!   engines' library takes much of that; [`Redefined`] reads it as they do, but
+//!   nothing is edited in such a text.
 
 mod array;
 mod aside;
 mod document;
 mod edit;
 mod essentials;
+mod key_case;
 mod layouts;
 mod leaves;
 mod mark;
 mod owned;
 mod place;
+mod redefined;
 pub mod schema;
 mod set_key;
 mod splice;
+mod statements;
 mod stores;
 mod style;
 
@@ -61,6 +65,7 @@ pub use layouts::layouts;
 pub use leaves::{AttributedList, LeafAt};
 pub use mark::Mark;
 pub use owned::{Listed, arrange, commented_items, listed, without_marked};
+pub use redefined::{Redefined, TomlLibrary};
 pub use set_key::SetKey;
 pub use splice::Splice;
 pub use stores::{Entry, StoreList, clean, clean_path};

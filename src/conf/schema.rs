@@ -9,6 +9,8 @@
 //!
 //! Versions are the minor number of the storage library: 43 is 1.43.
 
+use super::key_case::{folded, is_same};
+
 /// The type of value that a key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -204,14 +206,14 @@ pub const DRIVERS: [&str; 4] = ["overlay", "vfs", "btrfs", "zfs"];
 /// but for `pull_options`, which is a map and no struct to it.
 pub fn known(table: &str, name: &str) -> Option<&'static Known> {
     KEYS.iter().find(|key| {
-        key.table.eq_ignore_ascii_case(table)
-            && if key.table == PULL { key.name == name } else { key.name.eq_ignore_ascii_case(name) }
+        is_same(key.table, table)
+            && if key.table == PULL { key.name == name } else { is_same(key.name, name) }
     })
 }
 
 /// Whether `name` is a table that holds keys, or one that holds such tables.
 pub fn is_table(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
+    let name = folded(name);
     KEYS.iter().any(|key| {
         key.table == name || key.table.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.'))
     })
@@ -230,16 +232,13 @@ pub fn is_table_of(name: &str, version: u16) -> bool {
 
 /// Whether engines decode this table as a map of strings, in which every key is welcome.
 pub fn is_map(name: &str) -> bool {
-    name.eq_ignore_ascii_case(PULL)
+    is_same(name, PULL)
 }
 
 /// Tables that have a key of this name.
 pub fn tables_with(name: &str) -> Vec<&'static str> {
     KEYS.iter()
-        .filter(|key| {
-            key.name.eq_ignore_ascii_case(name)
-                && !matches!(key.state, State::Removed(..) | State::Ignored(_))
-        })
+        .filter(|key| is_same(key.name, name) && !matches!(key.state, State::Removed(..) | State::Ignored(_)))
         .map(|key| key.table)
         .collect()
 }
@@ -259,12 +258,12 @@ pub fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&
 /// The key or table of `table` that was probably meant by `name`, which it does not have.
 pub fn nearest_in(table: &str, name: &str) -> Option<&'static str> {
     let below = KEYS.iter().filter_map(|key| {
-        if key.table.eq_ignore_ascii_case(table) {
+        if is_same(key.table, table) {
             return Some(key.name).filter(|_| !matches!(key.state, State::Removed(..)));
         }
         let rest = match table {
             "" => key.table,
-            _ => key.table.strip_prefix(table.to_ascii_lowercase().as_str())?.strip_prefix('.')?,
+            _ => key.table.strip_prefix(folded(table).as_str())?.strip_prefix('.')?,
         };
         rest.split('.').next()
     });

@@ -6,6 +6,7 @@ use toml_edit::{Item, TableLike, Value};
 
 use super::array::Anatomy;
 use super::document::{Document, Leaf, item_leaf};
+use super::key_case::folded;
 use super::splice::Splice;
 use super::stores::{Entry, StoreList};
 
@@ -62,7 +63,7 @@ fn collect(table: &str, keys: &dyn TableLike) -> Vec<SetKey> {
         let (Some(value), Some((key, _))) = (item_leaf(item), keys.get_key_value(name)) else {
             continue;
         };
-        let lower = name.to_ascii_lowercase();
+        let lower = folded(name);
         let dotted = if table.is_empty() { lower } else { format!("{table}.{lower}") };
         let inner = item.as_table_like().map_or_else(Vec::new, |inner| collect(&dotted, inner));
         // A table that stands only in the headers of others has no place of its own.

@@ -1,6 +1,6 @@
 //! CRI-O's own files: `[crio]` of crio.conf and its drop-ins, crio.conf(5).
 
-use super::decode::parse;
+use super::decode::{Parsed, parse};
 use super::environment::Environment;
 use super::modern::bytes_of;
 use super::options::{self, add_option};
@@ -8,7 +8,7 @@ use super::profile::Profile;
 use super::reading::{FileKind, Origin, ReadFile, Reading, Value};
 use super::reason::{Reason, Site};
 use super::view::View;
-use crate::conf::{Document, Leaf};
+use crate::conf::Leaf;
 use crate::problem::words;
 
 pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Reading) {
@@ -39,8 +39,8 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
         any = true;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         reading.files.push(ReadFile { path: path.clone(), kind: FileKind::Crio, text });
-        if let Some(doc) = parse(view.cache, &path, bytes, Profile::Crio, &mut reading.reasons) {
-            merge(&path, &doc, reading);
+        if let Some(parsed) = parse(view.cache, &path, bytes, Profile::Crio, &mut reading.reasons) {
+            merge(&path, parsed, reading);
         }
     }
     if any {
@@ -59,9 +59,9 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
 }
 
 /// Takes what one file sets.
-fn merge(path: &std::path::Path, doc: &Document, reading: &mut Reading) {
-    for leaf in doc.leaves() {
-        let site = Site::of(path, doc.text(), leaf.span.clone());
+fn merge(path: &std::path::Path, Parsed { text, leaves }: Parsed, reading: &mut Reading) {
+    for leaf in leaves {
+        let site = Site::of(path, &text, leaf.span.clone());
         let wrong = |what: &str| {
             let message = format!("`{}` must be {what}", leaf.name);
             let hint = "write the value as crio.conf(5) shows it";
@@ -84,7 +84,7 @@ fn merge(path: &std::path::Path, doc: &Document, reading: &mut Reading) {
                     Some(options) => {
                         for (index, option) in options.into_iter().enumerate() {
                             let span = leaf.items.get(index).unwrap_or(&leaf.span).clone();
-                            let origin = Origin::File(Site::of(path, doc.text(), span));
+                            let origin = Origin::File(Site::of(path, &text, span));
                             add_option(option, origin, "crio.storage_option", reading);
                         }
                     }

@@ -2,26 +2,38 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::rc::Rc;
 
 use super::profile::Profile;
 use super::reading::{Origin, Reading, Value};
 use super::reason::{Effect, Reason, Site};
 use super::view::Cache;
-use crate::conf::{Document, Fault, Leaf, schema, toml11, type_fault};
+use crate::conf::{Fault, Leaf, LeafAt, Redefined, TomlLibrary, schema, toml11, type_fault};
 
 /// What each array of an earlier file has been told: `append`, once a file has said it,
 /// stays until another one says otherwise.
 pub(super) type Appending = BTreeMap<String, bool>;
 
+/// A text as an engine's TOML library takes it.
+pub(super) struct Parsed {
+    /// The text, in which spans are.
+    pub(super) text: String,
+    /// All values, with their names and places.
+    pub(super) leaves: Vec<LeafAt>,
+}
+
 /// Parses a file for this engine; `None` if it cannot, which is told in `reasons`.
 pub(super) fn parse(
     cache: &Cache,
     path: &Path,
-    bytes: Vec<u8>,
+    mut bytes: Vec<u8>,
     profile: Profile,
     reasons: &mut Vec<Reason>,
-) -> Option<Rc<Document>> {
+) -> Option<Parsed> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        // The library cuts these off, without a thought of UTF-16. Blanks in their place keep
+        // everything where it is when what is not UTF-8 is replaced.
+        bytes.splice(..2, [b' '; 2 * char::REPLACEMENT_CHARACTER.len_utf8()]);
+    }
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {
@@ -39,50 +51,62 @@ pub(super) fn parse(
     let stops = |id, message: String, hint: &str, span| {
         Reason::stops(id, message, hint).at(Some(Site::of(path, &text, span)))
     };
-    if text.starts_with(MARK) && profile == Profile::Podman4 {
-        let message = "this file starts with a byte order mark".to_owned();
-        let hint = "save the file as UTF-8 without a byte order mark";
-        found.push(stops("byte-order-mark", message, hint, 0..MARK.len_utf8()));
+    let library = profile.toml();
+    if library == TomlLibrary::V1_2 {
+        if text.starts_with(MARK) {
+            let message = "this file starts with a byte order mark".to_owned();
+            let hint = "save the file as UTF-8 without a byte order mark";
+            found.push(stops("byte-order-mark", message, hint, 0..MARK.len_utf8()));
+        }
+        // Its lexer cannot tell this character from a byte that is not UTF-8.
+        if let Some(at) = text.find(char::REPLACEMENT_CHARACTER) {
+            let message = "the replacement character, U+FFFD, stands here".to_owned();
+            let hint = "write what was here before it was lost";
+            let span = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
+            found.push(stops("not-utf8", message, hint, span));
+        }
     }
-    // What a TOML parser takes is decided by its own version: podman 4 and 5 have
-    // 1.2 and 1.5 of it, CRI-O and podman 6 have 1.6.
-    let older = matches!(profile, Profile::Podman4 | Profile::Podman5);
-    if older {
+    if library < TomlLibrary::V1_6 {
         for (what, span) in toml11::scan(&text) {
             found.push(stops("toml-1-1", format!("{} is TOML 1.1", what.describe()), what.hint(), span));
         }
     }
-    let parsed = cache.parse(&text, older);
-    let doc = match parsed {
-        Ok(doc) => {
-            let works = found.is_empty();
-            // The reading of an engine for which the last one counts differs from the text.
-            if let Some(fault) = (doc.text() != text).then(|| Document::parse(text.as_str()).err()).flatten()
-            {
-                let reason = stops("duplicate-key", twice(&text, &fault), KEEP_ONE, fault.span.clone());
-                found.push(reason.with(LAST));
+    let leaves = match cache.parse(&text) {
+        Ok(doc) => Ok(doc.leaves()),
+        Err(strict) if strict.id == "duplicate-key" => match Redefined::read(&text, library) {
+            Ok(read) => {
+                let message = twice(&text, &strict);
+                let reason = stops(strict.id, message, &strict.hint, strict.span);
+                found.push(reason.with(effect_of(&read)));
+                Ok(read.leaves)
             }
-            Some(doc).filter(|_| works)
-        }
-        Err(fault) => {
-            let (message, hint) = match fault.id {
-                "duplicate-key" => (twice(&text, &fault), KEEP_ONE),
-                _ => (fault.message, "mend this line"),
-            };
-            let span = fault.span.start.min(text.len())..fault.span.end.min(text.len());
-            found.push(stops(fault.id, message, hint, span));
-            None
-        }
+            Err(fault) if fault.id == strict.id => Err(strict),
+            Err(fault) => Err(fault),
+        },
+        Err(fault) => Err(fault),
     };
+    let works = found.iter().all(|reason| reason.effect != Effect::Stops);
+    let leaves = leaves.map_err(|fault| {
+        let (message, hint) = match fault.id {
+            "duplicate-key" => (twice(&text, &fault), fault.hint.as_str()),
+            _ => (fault.message, "mend this line"),
+        };
+        let span = fault.span.start.min(text.len())..fault.span.end.min(text.len());
+        found.push(stops(fault.id, message, hint, span));
+    });
     reasons.append(&mut found);
-    doc
+    Some(Parsed { leaves: leaves.ok().filter(|_| works)?, text })
 }
 
-/// Up to version 1.5, the engines' TOML library (BurntSushi/toml) lets the value that stands
-/// there first be redefined if it is an array, and only then.
-const LAST: Effect = Effect::Loses("uses the last one only", "use the last one only");
-
-const KEEP_ONE: &str = "keep one of the two, with the values of both";
+/// What an engine makes of what is defined twice.
+fn effect_of(read: &Redefined) -> Effect {
+    match (read.replaced, read.dropped) {
+        (true, false) => Effect::Loses("uses the last one only", "use the last one only"),
+        (false, true) => Effect::Loses("uses the first one only", "use the first one only"),
+        (true, true) => Effect::Loses("uses one of the two only", "use one of the two only"),
+        (false, false) => Effect::Loses("reads both, which is not TOML", "read both, which is not TOML"),
+    }
+}
 
 fn twice(text: &str, fault: &Fault) -> String {
     format!("`{}` stands in this table already", text.get(fault.span.clone()).unwrap_or_default())
@@ -90,24 +114,24 @@ fn twice(text: &str, fault: &Fault) -> String {
 
 const MARK: char = '\u{feff}';
 
-/// Merges the settings of a document into a reading. A value of the wrong type is left out
+/// Merges the settings of a text into a reading. A value of the wrong type is left out
 /// and told.
 pub(super) fn merge(
     reading: &mut Reading,
     path: &Path,
-    doc: &Document,
+    Parsed { text, leaves }: Parsed,
     mut appending: Option<&mut Appending>,
 ) {
-    for leaf in doc.leaves() {
-        let site = Site::of(path, doc.text(), leaf.span.clone());
+    for leaf in leaves {
+        let site = Site::of(path, &text, leaf.span.clone());
         if let Some(fault) = type_fault(&leaf, reading.profile.library()) {
-            reading.reasons.push(of_fault(path, doc, fault));
+            reading.reasons.push(of_fault(path, &text, fault));
             continue;
         }
         let value = Value { value: leaf.value, origin: Origin::File(site) };
         let known = leaf.name.rsplit_once('.').and_then(|(table, key)| schema::known(table, key));
         if known.is_some_and(|known| known.kind == schema::Kind::Strings) {
-            let list = items(path, doc, &value, &leaf.items);
+            let list = items(path, &text, &value, &leaf.items);
             let append = appending.as_deref_mut().is_some_and(|appending| {
                 if let Some(said) = append_of(&value.value) {
                     appending.insert(leaf.name.clone(), said);
@@ -124,15 +148,15 @@ pub(super) fn merge(
     }
 }
 
-/// A fault of a document as a reason to stop.
-pub(super) fn of_fault(path: &Path, doc: &Document, fault: Fault) -> Reason {
-    Reason::stops(fault.id, fault.message, fault.hint).at(Some(Site::of(path, doc.text(), fault.span)))
+/// A fault of a text as a reason to stop.
+fn of_fault(path: &Path, text: &str, fault: Fault) -> Reason {
+    Reason::stops(fault.id, fault.message, fault.hint).at(Some(Site::of(path, text, fault.span)))
 }
 
 /// The strings of an array, each with its place.
 fn items(
     path: &Path,
-    doc: &Document,
+    text: &str,
     array: &Value<Leaf>,
     spans: &[std::ops::Range<usize>],
 ) -> Vec<Value<String>> {
@@ -140,14 +164,14 @@ fn items(
         return Vec::new();
     };
     let string = |(index, item): (usize, &Leaf)| {
-        let Leaf::String(text) = item else {
+        let Leaf::String(value) = item else {
             return None;
         };
         let origin = match spans.get(index) {
-            Some(span) => Origin::File(Site::of(path, doc.text(), span.clone())),
+            Some(span) => Origin::File(Site::of(path, text, span.clone())),
             None => array.origin.clone(),
         };
-        Some(Value { value: text.clone(), origin })
+        Some(Value { value: value.clone(), origin })
     };
     items.iter().enumerate().filter_map(string).collect()
 }
@@ -165,4 +189,71 @@ fn append_of(array: &Leaf) -> Option<bool> {
         _ => None,
     };
     items.iter().rev().find_map(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an engine makes of a file: its leaves, or nothing, and the reasons.
+    type Found = (Option<Vec<LeafAt>>, Vec<(&'static str, Effect)>);
+
+    fn parsed(bytes: &[u8]) -> Vec<Found> {
+        let cache = Cache::default();
+        let read = |profile| {
+            let mut reasons = Vec::new();
+            let parsed = parse(&cache, Path::new("/f"), bytes.to_vec(), profile, &mut reasons);
+            let reasons = reasons.iter().map(|reason| (reason.id, reason.effect)).collect();
+            (parsed.map(|parsed| parsed.leaves), reasons)
+        };
+        Profile::ALL.map(read).into()
+    }
+
+    fn stops(id: &'static str) -> Found {
+        (None, vec![(id, Effect::Stops)])
+    }
+
+    #[test]
+    fn the_replacement_character_stops_podman_4() {
+        let found = parsed("a = 1 # \u{fffd}\n".as_bytes());
+        assert_eq!(found[0], stops("not-utf8"));
+        assert!(found[1..].iter().all(|(leaves, reasons)| leaves.is_some() && reasons.is_empty()));
+    }
+
+    #[test]
+    fn a_mark_of_utf_16_is_cut_off() {
+        for mark in [b"\xff\xfe", b"\xfe\xff"] {
+            let bytes = [mark.as_slice(), b"a = 1\n"].concat();
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            for (leaves, reasons) in parsed(&bytes) {
+                assert_eq!((&text[leaves.unwrap()[0].span.clone()], reasons.len()), ("1", 0));
+            }
+        }
+        assert!(parsed(b"a = 1 # \xff\xfe\n").into_iter().all(|found| found == stops("not-utf8")));
+    }
+
+    #[test]
+    fn a_number_out_of_range_stops_all() {
+        for text in ["a = 1e400\n", "a = 9223372036854775808\n", "a = [1]\na = [1e400]\n"] {
+            assert!(parsed(text.as_bytes()).into_iter().all(|found| found == stops("syntax")), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_defined_twice_counts_as_the_library_has_it() {
+        let loses = |verb: &str, (leaves, reasons): &Found| {
+            let effect = reasons.iter().all(
+                |reason| matches!(reason, ("duplicate-key", Effect::Loses(one, _)) if one.contains(verb)),
+            );
+            leaves.is_some() && reasons.len() == 1 && effect
+        };
+        let found = parsed(b"a = ['/x']\na = ['/y']\n");
+        assert!(found[..2].iter().all(|found| loses("last one", found)), "{found:?}");
+        assert!(found[2..].iter().all(|found| *found == stops("duplicate-key")), "{found:?}");
+        let found = parsed(b"a.x = 1\n[a]\ny = 2\n");
+        assert!(found.iter().all(|found| loses("reads both", found)), "{found:?}");
+        let found = parsed(b"a.x = 1\na = 2\n");
+        assert!(found.iter().all(|found| loses("first one", found)), "{found:?}");
+        assert!(parsed(b"[a]\n[a]\n").into_iter().all(|found| found == stops("duplicate-key")));
+    }
 }

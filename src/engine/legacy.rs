@@ -191,8 +191,8 @@ fn load(view: &View<'_>, environment: &Environment, reading: &mut Reading, path:
     let text = String::from_utf8_lossy(&bytes).into_owned();
     reading.clear();
     reading.files = vec![ReadFile { path: path.to_owned(), kind: FileKind::Main, text }];
-    if let Some(doc) = parse(view.cache, path, bytes, reading.profile, &mut reading.reasons) {
-        merge(reading, path, &doc, None);
+    if let Some(parsed) = parse(view.cache, path, bytes, reading.profile, &mut reading.reasons) {
+        merge(reading, path, parsed, None);
     }
     if reading.profile == Profile::Podman4 {
         let remapped = remapped::check(view, reading);

@@ -147,8 +147,8 @@ fn take(
 ) {
     let text = String::from_utf8_lossy(&bytes).into_owned();
     reading.files.push(ReadFile { path: path.to_owned(), kind, text });
-    if let Some(doc) = parse(view.cache, path, bytes, reading.profile, &mut reading.reasons) {
-        merge(reading, path, &doc, Some(appending));
+    if let Some(parsed) = parse(view.cache, path, bytes, reading.profile, &mut reading.reasons) {
+        merge(reading, path, parsed, Some(appending));
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::conf::TomlLibrary;
+
 /// An engine, by the way in which it reads a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -31,6 +33,15 @@ impl Profile {
             Self::Podman4 => 43,
             Self::Podman5 | Self::Crio => 62,
             Self::Podman6 => 65,
+        }
+    }
+
+    /// The version of the TOML library that it is built with.
+    pub fn toml(self) -> TomlLibrary {
+        match self {
+            Self::Podman4 => TomlLibrary::V1_2,
+            Self::Podman5 => TomlLibrary::V1_5,
+            Self::Crio | Self::Podman6 => TomlLibrary::V1_6,
         }
     }
 

@@ -15,8 +15,7 @@ use crate::host::{Kind, Root, Stat};
 /// and after a plan.
 #[derive(Debug, Default)]
 pub struct Cache {
-    /// By text, and whether a legacy engine reads it.
-    documents: RefCell<BTreeMap<(String, bool), Rc<Document>>>,
+    documents: RefCell<BTreeMap<String, Result<Rc<Document>, Fault>>>,
     files: RefCell<BTreeMap<PathBuf, Option<Vec<u8>>>>,
     directories: RefCell<BTreeMap<PathBuf, Vec<String>>>,
     /// What is wrong with the way to what is in a directory, for root and for users: one of
@@ -34,32 +33,20 @@ impl Cache {
 
     /// Keeps a document whose text is going to be read.
     pub fn keep(&self, doc: Document) {
-        let doc = Rc::new(doc);
-        for legacy in [false, true] {
-            self.documents.borrow_mut().insert((doc.text().to_owned(), legacy), Rc::clone(&doc));
-        }
+        self.documents.borrow_mut().insert(doc.text().to_owned(), Ok(Rc::new(doc)));
     }
 
-    /// Parses a text, as legacy engines do if `legacy`.
+    /// Parses a text.
     ///
     /// # Errors
     /// As [`Document::parse`].
-    pub fn parse(&self, text: &str, legacy: bool) -> Result<Rc<Document>, Fault> {
-        let key = (text.to_owned(), legacy);
-        if let Some(doc) = self.documents.borrow().get(&key) {
-            return Ok(Rc::clone(doc));
+    pub fn parse(&self, text: &str) -> Result<Rc<Document>, Fault> {
+        if let Some(parsed) = self.documents.borrow().get(text) {
+            return parsed.clone();
         }
-        // A text without a duplicate key is one document for all.
-        let doc = match Document::parse(key.0.as_str()) {
-            Err(fault) if legacy && fault.id == "duplicate-key" => Document::parse_last_wins(&key.0)?,
-            parsed => parsed?,
-        };
-        let doc = Rc::new(doc);
-        if doc.text() == key.0 {
-            self.documents.borrow_mut().insert((key.0.clone(), !legacy), Rc::clone(&doc));
-        }
-        self.documents.borrow_mut().insert(key, Rc::clone(&doc));
-        Ok(doc)
+        let parsed = Document::parse(text).map(Rc::new);
+        self.documents.borrow_mut().insert(text.to_owned(), parsed.clone());
+        parsed
     }
 }
 

@@ -335,7 +335,7 @@ impl Host {
     }
 
     pub(super) fn parse(&self, path: &Path, text: String) -> Result<Rc<Document>, Problem> {
-        let parsed = self.cache.parse(&text, false);
+        let parsed = self.cache.parse(&text);
         parsed.map_err(|fault| Problem::at(fault, self.root.show(path), &text))
     }
 
