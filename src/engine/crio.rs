@@ -101,7 +101,7 @@ fn merge(path: &std::path::Path, Parsed { text, leaves }: Parsed, reading: &mut 
                 };
                 for (index, item) in strings.into_iter().enumerate() {
                     let span = leaf.items.get(index).unwrap_or(&leaf.span).clone();
-                    let site = Site::of(path, doc.text(), span);
+                    let site = Site::of(path, &text, span);
                     match item {
                         Some(Leaf::String(entry)) if entry.starts_with('/') => {}
                         Some(Leaf::String(entry)) => {

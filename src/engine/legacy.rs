@@ -9,9 +9,10 @@ use super::options;
 use super::profile::Profile;
 use super::reading::{FileKind, Origin, ReadFile, Reading, Value};
 use super::reason::{Effect, Reason, Site};
-use super::remapped;
+use super::remapped::{self, Refused};
 use super::settings::VENDOR_FILE;
 use super::view::View;
+use crate::problem::words;
 
 pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Reading) {
     let exists = |path: &Path| view.exists(path).unwrap_or(false);
@@ -28,20 +29,21 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
             }
             Some(path.clone())
         }
-        (None, Some(path)) => match view.exists(&path) {
-            Ok(true) => Some(path),
-            Ok(false) => system_file(view, &admin),
-            Err(error) => {
-                return reading.reasons.push(Reason::other(format!("stat {}: {error}", path.display())));
-            }
+        (None, xdg) => match system_file(view, xdg, &admin) {
+            Ok(found) => found,
+            Err(reason) => return reading.reasons.push(reason),
         },
-        (None, None) => system_file(view, &admin),
     };
     if named.is_none() && reading.profile == Profile::Podman4 && !environment.is_rootless() {
         hidden_vendor_file(view, environment, system.as_deref(), reading);
     }
     if let Some(path) = &system {
-        load(view, environment, reading, path);
+        let before = reading.reasons.len();
+        let loaded = load(view, environment, reading, path);
+        // `ErrNotExist` of whatever file is taken for this one's.
+        if loaded == Loaded::LacksIds && path == Path::new(VENDOR_FILE) {
+            soften(&mut reading.reasons[before..]);
+        }
     }
     // Then the file that counts (`DefaultConfigFile`), which drops all of that.
     let counts = match named {
@@ -71,15 +73,18 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
         if from_file && (Some(&path) != system.as_ref() || environment.is_rootless()) {
             let before = reading.reasons.len();
             reading.clear();
-            load(view, environment, reading, &path);
-            // A fault in it is only warned of: nothing of it is used.
-            if reading.reasons.len() > before {
-                reading.clear();
-                for reason in &mut reading.reasons[before..] {
-                    reason.effect = Effect::Loses(
-                        "warns and uses nothing of this file",
-                        "warn and use nothing of this file",
-                    );
+            // A fault in it is only warned of.
+            match load(view, environment, reading, &path) {
+                Loaded::Whole => {}
+                Loaded::Half | Loaded::LacksIds => soften(&mut reading.reasons[before..]),
+                Loaded::Nothing => {
+                    reading.clear();
+                    for reason in reading.reasons[before..].iter_mut().filter(|it| it.effect == Effect::Stops) {
+                        reason.effect = Effect::Loses(
+                            "warns and uses nothing of this file",
+                            "warn and use nothing of this file",
+                        );
+                    }
                 }
             }
         }
@@ -91,12 +96,44 @@ fn not_there(path: &Path) -> Reason {
     Reason::other(format!("stat {}: no such file or directory", path.display()))
 }
 
-/// The administrator's file, or the vendor's. What cannot be looked at is warned of, and the
-/// vendor's file read.
-fn system_file(view: &View<'_>, admin: &Path) -> Option<PathBuf> {
-    let exists = |path: &Path| view.exists(path).unwrap_or(false);
+/// How much of a file is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loaded {
+    Whole,
+    /// What comes before the ids that podman 4 maps containers to.
+    Half,
+    /// The same, as there is no list of ids.
+    LacksIds,
+    Nothing,
+}
+
+/// Of a file that counts though its ids are wrong.
+fn soften(reasons: &mut [Reason]) {
+    for reason in reasons.iter_mut().filter(|reason| reason.effect == Effect::Stops) {
+        reason.effect = Effect::Loses(
+            "uses neither these ids nor the options of the driver's own table",
+            "use neither these ids nor the options of the driver's own table",
+        );
+    }
+}
+
+/// The user's own file if `XDG_CONFIG_HOME` is set, the administrator's, or the vendor's.
+fn system_file(view: &View<'_>, xdg: Option<PathBuf>, admin: &Path) -> Result<Option<PathBuf>, Reason> {
+    let exists = |path: &Path| {
+        view.exists(path)
+            .map_err(|error| Reason::other(format!("stat {}: {}", path.display(), words(&error))))
+    };
+    if let Some(path) = xdg
+        && exists(&path)?
+    {
+        return Ok(Some(path));
+    }
+    // One that cannot be looked at is warned of, and the vendor's file read.
+    if exists(admin).unwrap_or(false) {
+        return Ok(Some(admin.to_owned()));
+    }
     let vendor = Path::new(VENDOR_FILE);
-    [admin, vendor].into_iter().find(|path| exists(path)).map(Path::to_owned)
+    Ok(exists(vendor)?.then(|| vendor.to_owned()))
 }
 
 /// podman 4 reads the vendor's file as well, before it finds the one that hides
@@ -182,23 +219,38 @@ fn user_file(view: &View<'_>, environment: &Environment) -> Option<PathBuf> {
     Some(Path::new(&home).join(".config/containers/storage.conf"))
 }
 
-fn load(view: &View<'_>, environment: &Environment, reading: &mut Reading, path: &Path) {
+fn load(view: &View<'_>, environment: &Environment, reading: &mut Reading, path: &Path) -> Loaded {
     let bytes = match bytes_of(view, path) {
         Ok(Some(bytes)) => bytes,
-        Ok(None) => return reading.reasons.push(not_there(path)),
-        Err(reason) => return reading.reasons.push(reason),
+        Ok(None) => {
+            reading.reasons.push(not_there(path));
+            return Loaded::Nothing;
+        }
+        Err(reason) => {
+            reading.reasons.push(reason);
+            return Loaded::Nothing;
+        }
     };
     let text = String::from_utf8_lossy(&bytes).into_owned();
     reading.clear();
     reading.files = vec![ReadFile { path: path.to_owned(), kind: FileKind::Main, text }];
+    let before = reading.reasons.len();
     if let Some(parsed) = parse(view.cache, path, bytes, reading.profile, &mut reading.reasons) {
         merge(reading, path, parsed, None);
     }
-    if reading.profile == Profile::Podman4 {
-        let remapped = remapped::check(view, reading);
-        reading.reasons.extend(remapped);
+    let stops = reading.reasons[before..].iter().any(|reason| reason.effect == Effect::Stops);
+    let mut loaded = if stops { Loaded::Nothing } else { Loaded::Whole };
+    if reading.profile == Profile::Podman4 && loaded == Loaded::Whole {
+        match remapped::check(view, reading) {
+            Ok(()) => {}
+            Err(Refused { reason, lacks_ids }) => {
+                reading.reasons.push(reason);
+                loaded = if lacks_ids { Loaded::LacksIds } else { Loaded::Half };
+            }
+        }
     }
-    options::settle(environment, reading);
+    options::settle(environment, reading, !matches!(loaded, Loaded::Half | Loaded::LacksIds));
+    loaded
 }
 
 fn roots(

@@ -106,7 +106,7 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
             Err(reason) => reading.reasons.push(reason),
         }
     }
-    options::settle(environment, reading);
+    options::settle(environment, reading, true);
     roots(view, environment, reading);
 }
 

@@ -13,8 +13,9 @@ use crate::conf::{Essentials, Leaf, clean_path, schema};
 use crate::problem::words;
 
 /// Takes driver, directories and options from what has been set (`ReloadConfigurationFile`
-/// and `LoadStoreOptions` in types/options.go).
-pub(super) fn settle(environment: &Environment, reading: &mut Reading) {
+/// and `LoadStoreOptions` in types/options.go); `whole` unless the engine stops halfway, before
+/// the options of the driver's own table and `STORAGE_OPTS`.
+pub(super) fn settle(environment: &Environment, reading: &mut Reading, whole: bool) {
     let set = |name: &str| reading.text(&format!("storage.{name}"));
     let driver = set("driver");
     let (graphroot, runroot, imagestore) = (set("graphroot"), set("runroot"), set("imagestore"));
@@ -37,10 +38,10 @@ pub(super) fn settle(environment: &Environment, reading: &mut Reading) {
     reading.options = if reading.profile.is_modern() {
         Options { reading, options: Vec::new() }.modern()
     } else {
-        Options { reading, options: Vec::new() }.legacy(&prefix)
+        Options { reading, options: Vec::new() }.legacy(&prefix, whole)
     };
     // It replaces all options of the files, the stores too, also if it is set to nothing.
-    if let Some(options) = environment.variable("STORAGE_OPTS") {
+    if let Some(options) = environment.variable("STORAGE_OPTS").filter(|_| whole) {
         reading.options.clear();
         add_storage_opts(options, reading);
     }
@@ -76,8 +77,11 @@ impl Options<'_> {
 
     /// The same of the legacy generation, where every option carries the name of the driver
     /// that is set, `prefix`, and the driver's table comes before `[storage.options]`.
-    fn legacy(mut self, prefix: &str) -> Vec<DriverOption> {
+    fn legacy(mut self, prefix: &str, whole: bool) -> Vec<DriverOption> {
         self.general(&format!("{prefix}."));
+        if !whole {
+            return self.options;
+        }
         let driver = if prefix == "overlay2" { "overlay" } else { prefix };
         let names: &[&str] = match driver {
             "btrfs" => &["min_space", "size"],
@@ -94,7 +98,7 @@ impl Options<'_> {
                 break;
             }
             if !set && GENERAL.contains(name) {
-                self.push_general(&key, name, |mask| unix_mode(mask));
+                self.push_general(&key, name, unix_mode);
             }
         }
         self.options

@@ -86,7 +86,7 @@ fn with_own_roots(host: &Host) -> Vec<String> {
                 .and_then(|doc| doc.string(&["storage", *key]).ok().flatten())
                 .is_some_and(|it| !it.is_empty())
         };
-        if ["graphroot", "runroot"].iter().any(|key| sets(&key)) && !found.contains(&uid.to_owned()) {
+        if ["graphroot", "runroot"].iter().any(sets) && !found.contains(&uid.to_owned()) {
             found.push(uid.to_owned());
         }
     }

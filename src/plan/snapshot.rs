@@ -201,7 +201,7 @@ impl Host {
         // Who has drop-ins has an engine that reads them.
         let drop_in =
             |dir: &&str| matches!(self.root.list(Path::new(dir)), Ok(Some(names)) if !names.is_empty());
-        let drops = DROP_INS.iter().any(|dir| drop_in(&dir));
+        let drops = DROP_INS.iter().any(drop_in);
         let stopped = stopped.filter(|engine| !(drops && engine.has(Profile::Podman6)));
         match all.without(stopped.fold(Engines::NONE, Engines::or)) {
             Engines::NONE => all,
