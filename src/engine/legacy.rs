@@ -79,7 +79,8 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
                 Loaded::Half | Loaded::LacksIds => soften(&mut reading.reasons[before..]),
                 Loaded::Nothing => {
                     reading.clear();
-                    for reason in reading.reasons[before..].iter_mut().filter(|it| it.effect == Effect::Stops) {
+                    for reason in reading.reasons[before..].iter_mut().filter(|it| it.effect == Effect::Stops)
+                    {
                         reason.effect = Effect::Loses(
                             "warns and uses nothing of this file",
                             "warn and use nothing of this file",
@@ -90,6 +91,10 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
         }
     }
     roots(view, environment, reading, &system_values, from_file);
+}
+
+fn stat(view: &View<'_>, path: &Path) -> Result<bool, Reason> {
+    view.exists(path).map_err(|error| Reason::other(format!("stat {}: {}", path.display(), words(&error))))
 }
 
 fn not_there(path: &Path) -> Reason {
@@ -119,21 +124,17 @@ fn soften(reasons: &mut [Reason]) {
 
 /// The user's own file if `XDG_CONFIG_HOME` is set, the administrator's, or the vendor's.
 fn system_file(view: &View<'_>, xdg: Option<PathBuf>, admin: &Path) -> Result<Option<PathBuf>, Reason> {
-    let exists = |path: &Path| {
-        view.exists(path)
-            .map_err(|error| Reason::other(format!("stat {}: {}", path.display(), words(&error))))
-    };
     if let Some(path) = xdg
-        && exists(&path)?
+        && stat(view, &path)?
     {
         return Ok(Some(path));
     }
     // One that cannot be looked at is warned of, and the vendor's file read.
-    if exists(admin).unwrap_or(false) {
+    if stat(view, admin).unwrap_or(false) {
         return Ok(Some(admin.to_owned()));
     }
     let vendor = Path::new(VENDOR_FILE);
-    Ok(exists(vendor)?.then(|| vendor.to_owned()))
+    Ok(stat(view, vendor)?.then(|| vendor.to_owned()))
 }
 
 /// podman 4 reads the vendor's file as well, before it finds the one that hides
@@ -145,12 +146,18 @@ fn hidden_vendor_file(
     reading: &mut Reading,
 ) {
     let vendor = Path::new(VENDOR_FILE);
-    if system == Some(vendor) || !view.exists(vendor).unwrap_or(false) {
+    if system == Some(vendor) {
         return;
     }
+    match stat(view, vendor) {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(reason) => return reading.reasons.push(reason),
+    }
     let mut hidden = Reading::new(Profile::Podman4);
-    load(view, environment, &mut hidden, vendor);
-    reading.reasons.append(&mut hidden.reasons);
+    if load(view, environment, &mut hidden, vendor) != Loaded::LacksIds {
+        reading.reasons.append(&mut hidden.reasons);
+    }
     let read = reading.failure().is_none();
     let missing = [("runroot", &hidden.runroot), ("graphroot", &hidden.graphroot)];
     for (key, _) in missing.into_iter().filter(|(_, value)| read && value.is_none()) {

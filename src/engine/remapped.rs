@@ -22,31 +22,34 @@ pub(super) fn check(view: &View<'_>, reading: &Reading) -> Result<(), Refused> {
         _ => None,
     };
     let (user, group) = (set("remap-user"), set("remap-group"));
-    for (file, name) in [("/etc/subuid", user.or(group)), ("/etc/subgid", group.or(user))] {
-        let Some((name, origin)) = name else {
-            continue;
-        };
-        let text = view.text(Path::new(file));
+    let lists = [("/etc/subuid", user.or(group)), ("/etc/subgid", group.or(user))];
+    let lists = lists.into_iter().filter_map(|(file, name)| Some((file, name?)));
+    let lists: Vec<_> = lists.map(|(file, set)| (file, set, view.text(Path::new(file)))).collect();
+    let lines = |text: &Option<String>| -> Vec<Vec<String>> {
         let lines = text.iter().flat_map(|text| text.lines()).map(str::trim);
-        let lines: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-        // One malformed line is enough.
-        let is_whole = lines.iter().all(|line| line.split(':').count() == 3);
-        let has = lines.iter().any(|line| name == "ALL" || line.split(':').next() == Some(name.as_str()));
-        if view.root().is_some() && !(is_whole && has) {
-            let message = format!("`{file}` has no range of ids for `{name}`");
-            let hint = "add one, or remove `remap-user` and `remap-group`: no later engine knows them";
-            let reason = Reason::stops("subid-missing", message, hint).at(origin.site().cloned());
-            return Err(Refused { reason, lacks_ids: text.is_none() });
-        }
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines.map(|line| line.split(':').map(str::to_owned).collect()).collect()
+    };
+    // One malformed line is enough. Both files are read before either is searched.
+    let is_read = |text: &Option<String>| text.is_some() && lines(text).iter().all(|line| line.len() == 3);
+    let has = |(_, (name, _), text): &&(_, (&String, _), Option<String>)| {
+        lines(text).iter().any(|line| *name == "ALL" || line[0] == **name)
+    };
+    let refused =
+        lists.iter().find(|(_, _, text)| !is_read(text)).or_else(|| lists.iter().find(|it| !has(it)));
+    if let Some((file, (name, origin), text)) = refused.filter(|_| view.root().is_some()) {
+        let message = format!("`{file}` has no range of ids for `{name}`");
+        let hint = "add one, or remove `remap-user` and `remap-group`: no later engine knows them";
+        let reason = Reason::stops("subid-missing", message, hint).at(origin.site().cloned());
+        return Err(Refused { reason, lacks_ids: text.is_none() });
     }
     for name in ["remap-uids", "remap-gids"] {
         let Some((text, origin)) = set(name) else {
             continue;
         };
         let numbers: Vec<&str> = text.split(':').collect();
-        let is_number = |number: &&str| {
-            number.bytes().all(|byte| byte.is_ascii_digit()) && number.parse::<u32>().is_ok()
-        };
+        let is_number =
+            |number: &&str| number.bytes().all(|byte| byte.is_ascii_digit()) && number.parse::<u32>().is_ok();
         if !(numbers.len().is_multiple_of(3) && numbers.iter().all(is_number)) {
             let message = format!("`storage.options.{name}` must be ids in threes, but is `{text}`");
             let hint = "write such a value, as `0:100000:65536`, or remove the setting";

@@ -139,6 +139,17 @@ impl Command {
     }
 }
 
+/// Whether a drop-in that is not ours lists this store: `apply` takes off its own entries.
+pub(super) fn is_theirs(tree: &Path, store: &str) -> bool {
+    ["etc/containers", "usr/share/containers"]
+        .iter()
+        .flat_map(|dir| ["storage.conf.d", "storage.rootful.conf.d"].map(|name| tree.join(dir).join(name)))
+        .filter_map(|dir| fs_err::read_dir(dir).ok())
+        .flatten()
+        .filter_map(|entry| fs_err::read_to_string(entry.ok()?.path()).ok())
+        .any(|text| !text.starts_with("# Written by storagectl") && text.contains(&format!("\"{store}\"")))
+}
+
 /// The fixes of `check-config --fix` as a plan.
 fn fixes(host: &plan::Host) -> anyhow::Result<Plan> {
     let mut input = Input::read(host, None)?;

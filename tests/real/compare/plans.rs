@@ -79,7 +79,7 @@ impl Workshop {
                 if !asked.contains(engine) {
                     continue;
                 }
-                if let Some(what) = broken(*engine, before, after, &done) {
+                if let Some(what) = broken(*engine, before, after, &done, tree) {
                     return Some(Broken {
                         kind: format!("{name}: {engine}: {what}"),
                         story: format!(
@@ -124,7 +124,7 @@ fn asked(host: &Host, tree: &Path, before: &[(Engine, Answer)]) -> Vec<Engine> {
 }
 
 /// Which promise to an engine was not kept.
-fn broken(engine: Engine, before: &Answer, after: &Answer, done: &Done) -> Option<&'static str> {
+fn broken(engine: Engine, before: &Answer, after: &Answer, done: &Done, tree: &Path) -> Option<&'static str> {
     let (Answer::Works(before), after) = (before, after) else {
         return None;
     };
@@ -156,7 +156,9 @@ fn broken(engine: Engine, before: &Answer, after: &Answer, done: &Done) -> Optio
     if seen.iter().any(|store| count(&after, store) > count(&before, store).max(1)) {
         return Some("sees a store twice");
     }
-    if gone.iter().any(|store| count(&after, store) > 0 && !seen.contains(store)) {
+    let stays =
+        |store: &str| count(&after, store) > 0 && !seen.contains(&store) && !command::is_theirs(tree, store);
+    if gone.iter().any(|store| stays(store)) {
         return Some("sees a store that was to go");
     }
     let others = |list: &[&str]| -> Vec<String> {
