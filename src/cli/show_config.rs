@@ -32,14 +32,12 @@ pub(super) struct ShowConfig {
 impl ShowConfig {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
         let host = common.host()?;
-        let mut environment = match host.root.is_tree() {
+        let mut environment = host.environment_of_process();
+        match self.rootless {
+            Some(uid) => environment.uid = uid,
             // A tree is a system of its own, which its root runs.
-            true => host.environment(),
-            false => host.environment_of_process(),
-        };
-        if let Some(uid) = self.rootless {
-            environment = host.environment_of_process();
-            environment.uid = uid;
+            None if host.root.is_tree() && environment.is_rootless() => environment = host.environment(),
+            None => {}
         }
         let engines = self.engine.map_or_else(|| host.engines_asked(), AnyEngine::engines);
         let view = host.view();

@@ -11,7 +11,7 @@ use super::{Case, shown};
 use crate::conf::clean;
 use crate::engine::{Effect, Found, Profile, Reason, Value};
 use crate::problem::words;
-use crate::store::{Scope, content_harms, driver_of};
+use crate::store::{Image, Scope, content_harms, driver_of, images as images_of};
 
 const USE: Effect =
     Effect::StopsUse("stops as soon as it uses an image", "stop as soon as they use an image");
@@ -76,7 +76,7 @@ fn closed(case: &Case<'_>, path: &Path) -> Option<Reason> {
     let part = |kind: &str| path.join(format!("{}-{kind}", case.driver));
     let (images, layers) = (part("images"), part("layers"));
     let layer_dir = if case.driver == "vfs" { path.join("vfs/dir") } else { path.join(case.driver) };
-    let needs: [(PathBuf, Need, Effect); 8] = [
+    let mut needs: Vec<(PathBuf, Need, Effect)> = vec![
         (path.to_owned(), Need::Search, Effect::Stops),
         (images.clone(), Need::Make, Effect::Stops),
         (images.join("images.lock"), Need::Open, Effect::Stops),
@@ -86,6 +86,9 @@ fn closed(case: &Case<'_>, path: &Path) -> Option<Reason> {
         (layers.join("layers.json"), Need::Read, USE),
         (layer_dir, Need::Search, RUN),
     ];
+    let records = case.root().and_then(|root| images_of(root, path, case.driver).ok());
+    let manifest = |image: Image| (images.join(image.id).join("manifest"), Need::Read, USE);
+    needs.extend(records.into_iter().flatten().map(manifest));
     let (part, _, effect) = needs.into_iter().find(|(path, need, _)| !need.is_met(case, path))?;
     let name = part.strip_prefix(path).map(Path::display).map(|it| it.to_string()).unwrap_or_default();
     let what = if name.is_empty() { String::new() } else { format!("`{name}` of ") };

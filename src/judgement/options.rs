@@ -359,7 +359,8 @@ fn composefs(case: &Case<'_>) -> Option<Reason> {
     let has =
         |name: &str| PATH.iter().any(|dir| matches!(root.stat(&Path::new(dir).join(name)), Ok(Some(_))));
     // Where no engine is yet, its helper may come with it.
-    if has("mkcomposefs") || !["podman", "crio", "buildah", "skopeo"].into_iter().any(has) {
+    let comes = || root.is_tree() && !["podman", "crio", "buildah", "skopeo"].into_iter().any(has);
+    if has("mkcomposefs") || comes() {
         return None;
     }
     stops(

@@ -252,7 +252,7 @@ fn a_planted_temporary_file_does_not_lead_out() {
     trap.plant("etc/containers/.storage.conf.storagectl-new", trap.outside().join("storage.conf"));
     let outputs = trap.run(&["add-store", "/images"]);
     assert!(outputs.iter().all(|output| output.status.success()), "{}", text(&outputs[0]));
-    assert_eq!(names(&trap.tree().join("etc/containers")), ["storage.conf"]);
+    assert_eq!(names(&trap.tree().join("etc/containers")), ["storage.conf", "storage.rootless.conf.d"]);
 }
 
 /// What is no regular file is neither waited for nor replaced.

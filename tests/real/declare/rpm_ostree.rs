@@ -176,7 +176,7 @@ additionalimagestores = [
     let output = trigger(&machine);
     assert!(output.status.success(), "{}", text(&output));
     assert_eq!(machine.read(TREE_CONF).as_deref(), Some(with_stores), "{}", text(&output));
-    assert_eq!(machine.list("/usr/etc/containers"), ["storage.conf"]);
+    assert_eq!(machine.list("/usr/etc/containers"), ["storage.conf", "storage.rootless.conf.d"]);
     assert_eq!(fs_err::read_to_string(&object).unwrap(), BEFORE, "a file of the repository was changed");
     let var_after: Vec<_> =
         tree(&machine.path("/var")).into_iter().filter(|(path, _)| !path.starts_with("lib")).collect();

@@ -38,8 +38,9 @@ fn main_file() -> Vec<Host> {
         host(
             "root, runroot, storage_driver and imagestore replace storage.conf's",
             "[crio]\nroot = '/srv/g'\nrunroot = '/srv/r'\nstorage_driver = 'vfs'\nimagestore = '/srv/i'\n",
-            sees("/a").graphroot("/srv/g").runroot("/srv/r").driver("vfs").imagestore("/srv/i"),
-        ),
+            sees("").graphroot("/srv/g").runroot("/srv/r").driver("vfs").imagestore("/srv/i"),
+        )
+        .etc(conf("")),
         host(
             "empty values keep storage.conf's",
             "[crio]\nroot = ''\nrunroot = ''\nstorage_driver = ''\n",

@@ -310,6 +310,11 @@ impl Host {
                 make_dir(&tree.join(dir), mode);
                 chown(tree.join(dir), Some(UID), Some(UID)).unwrap();
             }
+            // What engines make there when they start is another question.
+            for dir in STORES.iter().chain(&["srv", "var/lib/containers", "run/containers"]) {
+                make_dir(&tree.join(dir), 0o755);
+                chown(tree.join(dir), Some(UID), Some(UID)).unwrap();
+            }
         }
     }
 }

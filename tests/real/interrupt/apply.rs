@@ -15,7 +15,7 @@ use crate::tree::Tree;
 
 const MAIN: &str = "etc/containers/storage.conf";
 const VENDOR: &str = "usr/share/containers/storage.conf";
-const OWN: &str = "etc/containers/storage.conf.d/99-storagectl.conf";
+const OWN: &str = "etc/containers/storage.rootful.conf.d/99-storagectl.conf";
 const DECLARATIONS: &str = "usr/lib/storagectl/stores.d";
 
 /// Stores, two of which are declared, and a vendor's drop-in that hides the main file.

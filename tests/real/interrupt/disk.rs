@@ -114,6 +114,8 @@ fn run_as_user(scene: &Scene) -> Output {
     let program = scene.dir().parent().expect("it lies in the scratch directory").join("storagectl");
     // By another process: a program that any process writes to cannot be started.
     run(Command::new("cp").arg(STORAGECTL).arg(&program));
+    // An engine of this user makes what is missing in the store.
+    chown(scene.dir().join("store"), Some(USER), Some(USER)).expect("we are root");
     let inner = scene.command();
     let mut command = Command::new(program);
     command.args(inner.get_args()).env("TERM", "dumb").uid(USER).gid(USER);

@@ -72,7 +72,7 @@ fn a_driver_that_takes_no_stores_gets_none() {
     let host = Host::with_podman(Podman4).before(if btrfs { BTRFS } else { "" });
     host.write(CONF, &conf);
     let report = Report::of(&host, Root, &["add-store", "--init", STORE]);
-    assert_eq!((report.status, report.json["error"]["id"].as_str()), (2, Some("driver-takes-none")));
+    assert_eq!((report.status, report.json["error"]["id"].as_str()), (2, Some("rejected-option")));
     // What others have listed stops the engine, and check-config says so.
     host.write(CONF, &format!("{conf}{}", list("\"/srv/app\"")));
     fs_err::create_dir_all(host.at(STORE)).unwrap();

@@ -52,12 +52,12 @@ fn what_a_user_may_not_read_stops_the_users_engine_and_check_config_says_so() {
 }
 
 #[test]
-fn doctor_and_check_store_say_to_a_user_that_the_users_engine_stops() {
+fn doctor_says_to_a_user_that_the_users_engine_stops() {
     let host = Host::with_podman(Podman6);
     host.store(STORE);
     host.write("/etc/containers/storage.conf.d/10.conf", &list("\"/srv/app\""));
     assert!(host.images(User, Podman6).is_err());
-    for command in ["check-config", "check-store", "doctor"] {
+    for command in ["check-config", "doctor"] {
         let report = Report::of(&host, User, &[command]);
         assert_eq!(report.status, 1, "{command}: {}", report.json);
         assert!(report.stops(Podman6), "{command}: {}", report.json);
