@@ -1,7 +1,6 @@
 //! CRI-O's own files: `[crio]` of crio.conf and its drop-ins, crio.conf(5).
 
 use super::decode::{Parsed, parse};
-use super::environment::Environment;
 use super::modern::bytes_of;
 use super::options::{self, add_option};
 use super::profile::Profile;
@@ -11,7 +10,7 @@ use super::view::View;
 use crate::conf::Leaf;
 use crate::problem::words;
 
-pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Reading) {
+pub(super) fn read(view: &View<'_>, reading: &mut Reading) {
     let main = view.etc().join("crio/crio.conf");
     let mut files = vec![main.clone()];
     let mut any = false;
@@ -55,7 +54,8 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
         };
         reading.options = all.iter().enumerate().filter(last).map(|(_, option)| option.clone()).collect();
     }
-    options::finish(view, environment, reading);
+    // Its own values are not expanded.
+    options::finish(view, str::to_owned, reading);
 }
 
 /// Takes what one file sets.

@@ -301,7 +301,7 @@ fn roots(
     }
     reading.graphroot = reading.graphroot.take().or_else(|| Some(Value::default(graphroot)));
     reading.runroot = reading.runroot.take().or_else(|| Some(Value::default(runroot)));
-    options::finish(view, environment, reading);
+    options::finish(view, |path| environment.expand(path), reading);
 }
 
 /// The header `[storage]` of a text, or its start.

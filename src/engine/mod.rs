@@ -47,7 +47,7 @@ pub fn read(view: &View<'_>, environment: &Environment, profile: Profile) -> Rea
         Profile::Podman4 | Profile::Podman5 => legacy::read(view, environment, &mut reading),
         Profile::Crio => {
             legacy::read(view, environment, &mut reading);
-            crio::read(view, environment, &mut reading);
+            crio::read(view, &mut reading);
         }
     }
     reading

@@ -160,5 +160,5 @@ fn roots(view: &View<'_>, environment: &Environment, reading: &mut Reading) {
     }
     reading.graphroot = reading.graphroot.take().or_else(|| Some(Value::default(graphroot)));
     reading.runroot = reading.runroot.take().or_else(|| Some(Value::default(runroot)));
-    options::finish(view, environment, reading);
+    options::finish(view, |path| environment.expand(path), reading);
 }

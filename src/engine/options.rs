@@ -255,11 +255,11 @@ pub(super) fn default_roots(
     (format!("{data}/containers/storage"), format!("{runtime}/containers"))
 }
 
-/// Expands variables in graphroot and runroot, refuses an imagestore that is the graphroot,
+/// Expands variables in graphroot and runroot, if the engine does, refuses an imagestore that is the graphroot,
 /// and tells which additional stores there are.
-pub(super) fn finish(view: &View<'_>, environment: &Environment, reading: &mut Reading) {
+pub(super) fn finish(view: &View<'_>, expand: impl Fn(&str) -> String, reading: &mut Reading) {
     for root in [&mut reading.graphroot, &mut reading.runroot].into_iter().flatten() {
-        let path = clean_path(&environment.expand(&root.value));
+        let path = clean_path(&expand(&root.value));
         // The library resolves symlinks of what exists.
         let real = path.starts_with('/').then(|| view.real_path(Path::new(&path))).flatten();
         root.value = real.map_or(path, |real| real.display().to_string());

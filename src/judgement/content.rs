@@ -87,8 +87,8 @@ fn closed(case: &Case<'_>, path: &Path) -> Option<Reason> {
         (layer_dir, Need::Search, RUN),
     ];
     let records = case.root().and_then(|root| images_of(root, path, case.driver).ok());
-    let manifest = |image: Image| (images.join(image.id).join("manifest"), Need::Read, USE);
-    needs.extend(records.into_iter().flatten().map(manifest));
+    let manifest = |image: Image| Some((images.join(image.id?).join("manifest"), Need::Read, USE));
+    needs.extend(records.into_iter().flatten().filter_map(manifest));
     let (part, _, effect) = needs.into_iter().find(|(path, need, _)| !need.is_met(case, path))?;
     let name = part.strip_prefix(path).map(Path::display).map(|it| it.to_string()).unwrap_or_default();
     let what = if name.is_empty() { String::new() } else { format!("`{name}` of ") };

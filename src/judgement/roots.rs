@@ -11,13 +11,11 @@ use crate::engine::{Found, Profile, Reading, Reason, Value, View};
 /// made with, else the first of its list. An empty one is none.
 pub(super) fn driver(view: &View<'_>, reading: &Reading) -> String {
     let set = reading.driver.as_ref().map(|driver| driver.value.clone()).filter(|driver| !driver.is_empty());
-    let Some(set) = set else {
-        return picked(view, reading);
-    };
+    let set = set.unwrap_or_else(|| picked(view, reading));
     let graphroot = Path::new(graphroot(reading));
     let libpod = graphroot.join("libpod");
     let there = |name: &str| view.exists(&libpod.join(name)).unwrap_or(false);
-    // podman's database remembers the driver, and it counts more than what is set.
+    // podman's database remembers the driver, and it counts more than what is set or picked.
     let remembers = reading.profile != Profile::Crio && (there("bolt_state.db") || there("db.sql"));
     match view.driver_in_use(graphroot).filter(|made| *made != set && remembers) {
         Some(made) => made,

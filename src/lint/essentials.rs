@@ -4,7 +4,6 @@ use super::finding::{Found, Sink};
 use super::input::{File, Input};
 use crate::conf::{Essentials, Splice, add_essentials};
 use crate::engine::Engines;
-use crate::engine::driver_in_use;
 
 pub(super) fn missing_driver(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     for file in mains(input) {
@@ -42,12 +41,7 @@ pub(super) fn fix(input: &Input<'_>, file: &File) -> Option<Vec<Splice>> {
     if file.key("storage.driver_priority").is_some() {
         return None;
     }
-    let mut essentials = Essentials::default();
-    let default = essentials.graphroot.clone().unwrap_or_default();
-    let graphroot = file.string("storage.graphroot").map_or(default.as_str(), |(_, path)| path);
-    if let Some(driver) = driver_in_use(input.root, std::path::Path::new(graphroot)) {
-        essentials.driver = driver;
-    }
+    let essentials = Essentials { driver: input.host.driver(), ..Essentials::default() };
     let doc = file.doc.as_ref().ok()?;
     let after = add_essentials(doc, &essentials, true).ok()??;
     Some(vec![difference(doc.text(), after.text())])

@@ -8,9 +8,7 @@ use std::rc::Rc;
 use super::copy::{Copied, Source};
 use super::generations::Serve;
 use crate::conf::{Document, Essentials, Fault};
-use crate::engine::{
-    self, Cache, Effect, Engines, Environment, Origin, Profile, Program, Reading, Settings, View,
-};
+use crate::engine::{self, Cache, Effect, Engines, Environment, Profile, Program, Reading, Settings, View};
 use crate::host::{Kind, Resolved, Root, Stat, absent, crio_runs, printed_version};
 use crate::judgement::{Identity, Judgement, Reader, judge, readers};
 use crate::problem::Problem;
@@ -350,14 +348,7 @@ impl Host {
     /// What older engines need in a main file: podman 4 the directories, which a normal
     /// user's engines know, and all of them the driver that they use now.
     fn essentials(&self) -> Essentials {
-        let mut essentials = Essentials::default();
-        let reading = self.reading(self.engines().list().next().unwrap_or(Profile::Podman5));
-        let graphroot = reading.graphroot.map(|root| root.value).or(essentials.graphroot.clone());
-        let made = engine::driver_in_use(&self.root, Path::new(&graphroot.unwrap_or_default()));
-        let set = reading.driver.filter(|driver| driver.origin != Origin::Default);
-        if let Some(driver) = made.or(set.map(|driver| driver.value)) {
-            essentials.driver = driver;
-        }
+        let mut essentials = Essentials { driver: self.driver(), ..Essentials::default() };
         if self.is_rootless() || !self.engines().has(Profile::Podman4) {
             essentials.runroot = None;
             essentials.graphroot = None;

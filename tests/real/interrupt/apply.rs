@@ -15,6 +15,7 @@ use crate::tree::Tree;
 
 const MAIN: &str = "etc/containers/storage.conf";
 const VENDOR: &str = "usr/share/containers/storage.conf";
+const USERS: &str = "etc/containers/storage.rootless.conf.d/99-storagectl.conf";
 const OWN: &str = "etc/containers/storage.rootful.conf.d/99-storagectl.conf";
 const DECLARATIONS: &str = "usr/lib/storagectl/stores.d";
 
@@ -96,7 +97,7 @@ fn setting_aside_what_is_gone_when_the_system_starts() {
     }
     scene.reset();
     assert!(!starts("legacy", &scene.dir()), "nothing starts before");
-    assert_whole_at_each_call(&scene, &[MAIN, OWN]);
+    assert_whole_at_each_call(&scene, &[MAIN, OWN, USERS]);
 }
 
 /// Whether the storage library of an engine reads the host's configuration and stores.

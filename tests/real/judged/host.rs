@@ -58,9 +58,9 @@ exec setpriv --reuid "$uid" --regid "$uid" --clear-groups "$@"
 /// Gives engines a storage of their own that goes with the run: versions of podman do
 /// not share one, and what one has left there is not what a test is about.
 const OWN_STORAGE: &str = "mkdir -p var/lib/containers home/u/.local/share
+chown 1000:1000 home/u/.local home/u/.local/share
 mount -t tmpfs -o mode=0755 none var/lib/containers
 mount -t tmpfs -o mode=0700,uid=1000,gid=1000 none home/u/.local/share
-chown 1000:1000 home/u/.local
 ";
 
 /// The tree of a host.
