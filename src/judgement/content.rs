@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Case, shown};
 use crate::conf::clean;
-use crate::engine::{Effect, Found, Profile, Reason, Value};
+use crate::engine::{Effect, Found, Reason, Value};
 use crate::problem::words;
-use crate::store::{Image, Scope, content_harms, driver_of, images as images_of};
+use crate::store::{Hit, Image, content_harms, driver_of, images as images_of};
 
 const USE: Effect =
     Effect::StopsUse("stops as soon as it uses an image", "stop as soon as they use an image");
@@ -32,10 +32,11 @@ pub(super) fn check(case: &Case<'_>, entry: &Value<String>, reasons: &mut Vec<Re
     let before = reasons.len();
     let harms = content_harms(root, store, case.driver);
     for harm in harms.iter().flatten() {
-        let effect = match (harm.scope, harm.id) {
-            (Scope::All, "lock-missing") if case.profile() != Profile::Podman4 => NOTHING,
-            (Scope::All, _) => Effect::Stops,
-            (Scope::Layer, _) => USE,
+        let effect = match harm.hits(root, case.profile()).unwrap_or(Hit::Everything) {
+            Hit::Everything => Effect::Stops,
+            Hit::Layers | Hit::Listing => USE,
+            Hit::NoImage => NOTHING,
+            Hit::Nothing => continue,
         };
         let message = format!("the store `{}` cannot be opened: {}", shown(case.view, store), harm.message);
         reasons.push(about(Reason::stops(harm.id, message, harm.hint.clone()).with(effect)));

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::records::{Image, Layer, parse};
+use crate::engine::Profile;
 use crate::host::{Kind, Root};
 
 /// Which commands a harm stops.
@@ -32,6 +33,62 @@ pub struct Harm {
     pub hint: String,
     /// The file that it is about, inside the tree.
     pub place: PathBuf,
+}
+
+/// What a harm does to an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hit {
+    /// Every command stops, and CRI-O's start.
+    Everything,
+    /// Every command that looks at a layer stops.
+    Layers,
+    /// Commands that list images stop.
+    Listing,
+    /// It sees no image of the store.
+    NoImage,
+    /// It does not notice.
+    Nothing,
+}
+
+impl Harm {
+    /// What it does to an engine of this profile.
+    ///
+    /// # Errors
+    /// If the file that it is about cannot be read.
+    pub fn hits(&self, root: &Root, profile: Profile) -> io::Result<Hit> {
+        let is_old = profile == Profile::Podman4;
+        Ok(match (self.id, self.scope) {
+            // Storage 1.52 and later log the error and go on without the store's images.
+            ("lock-missing", Scope::All) if !is_old => Hit::NoImage,
+            // Storage 1.43 reads as far as it can, lists that, and then does not find it.
+            ("images-json-malformed", _) if is_old && !self.is_directory(root)? => {
+                if has_record(root, &self.place)? { Hit::Listing } else { Hit::NoImage }
+            }
+            // Storage 1.45 and later read that file.
+            ("layers-json-malformed", _)
+                if self.place.ends_with("volatile-layers.json")
+                    && !matches!(profile, Profile::Podman5 | Profile::Podman6) =>
+            {
+                Hit::Nothing
+            }
+            (_, Scope::All) => Hit::Everything,
+            (_, Scope::Layer) => Hit::Layers,
+        })
+    }
+
+    fn is_directory(&self, root: &Root) -> io::Result<bool> {
+        Ok(root.stat(&self.place)?.is_some_and(|stat| stat.kind == Kind::Directory))
+    }
+}
+
+/// Whether a malformed file starts with a whole record.
+fn has_record(root: &Root, file: &Path) -> io::Result<bool> {
+    let bytes = root.read(file)?.map(|(bytes, _)| bytes).unwrap_or_default();
+    let Some(rest) = bytes.trim_ascii_start().strip_prefix(b"[") else {
+        return Ok(false);
+    };
+    let mut records = serde_json::Deserializer::from_slice(rest).into_iter::<Image>();
+    Ok(records.next().is_some_and(|record| record.is_ok()))
 }
 
 /// Looks for what makes engines stop as soon as the store at `path` is listed:

@@ -4,22 +4,15 @@ use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
-use super::super::harm::{self, Harm, content_harms};
-use super::super::records::Image;
+use super::super::harm::{Harm, Hit, content_harms};
 use super::catalog::Catalog;
 use super::finding::{Finding, Report, Scope};
 use super::world::World;
 use crate::engine::Engines;
-use crate::host::{Kind, Root};
+use crate::host::Root;
 use crate::store::is_id;
 
 const NO_IMAGE: &str = "see no image of this store";
-
-/// Podman 4 reads a malformed images.json as far as it can; storage 1.44 and later do not.
-const FORGIVING: Engines = Engines::PODMAN4;
-
-/// Engines that read volatile-layers.json: storage 1.45 and later.
-const VOLATILE: Engines = Engines::PODMAN5.or(Engines::PODMAN6);
 
 pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
     let store = &world.stores[home];
@@ -57,40 +50,22 @@ pub(super) fn check_other_driver(
 }
 
 fn of_harm(root: &Root, store: &Path, harm: Harm) -> io::Result<Finding> {
-    let everything = harm.scope == harm::Scope::All;
-    let scope = if everything { Scope::All } else { Scope::Layers };
-    let place = harm.place;
-    let finding = Finding::new(harm.id, store, harm.message, harm.hint).at(&place);
-    Ok(match harm.id {
-        // Storage 1.52 and later log the error and go on without the store's images.
-        "lock-missing" if everything => finding
-            .fails(Engines::PODMAN4, Scope::All)
-            .silently(Engines::ALL.without(Engines::PODMAN4), NO_IMAGE),
-        "images-json-malformed" if root.stat(&place)?.is_some_and(|stat| stat.kind == Kind::Directory) => {
-            finding.fails(Engines::ALL, Scope::All)
+    let mut by_hit: Vec<(Hit, Engines)> = Vec::new();
+    for profile in Engines::ALL.list() {
+        let (hit, engine) = (harm.hits(root, profile)?, Engines::one(profile));
+        match by_hit.iter_mut().find(|(other, _)| *other == hit) {
+            Some((_, engines)) => *engines = engines.or(engine),
+            None => by_hit.push((hit, engine)),
         }
-        "images-json-malformed" => {
-            let finding = finding.fails(Engines::ALL.without(FORGIVING), Scope::All);
-            // What it could read it lists, and then does not find.
-            if has_record(root, &place)? {
-                finding.fails(FORGIVING, Scope::Listing)
-            } else {
-                finding.silently(FORGIVING, NO_IMAGE)
-            }
-        }
-        "layers-json-malformed" if place.ends_with("volatile-layers.json") => finding.fails(VOLATILE, scope),
-        _ => finding.fails(Engines::ALL, scope),
-    })
-}
-
-/// Whether a malformed file starts with a whole record.
-fn has_record(root: &Root, file: &Path) -> io::Result<bool> {
-    let bytes = root.read(file)?.map(|(bytes, _)| bytes).unwrap_or_default();
-    let Some(rest) = bytes.trim_ascii_start().strip_prefix(b"[") else {
-        return Ok(false);
-    };
-    let mut records = serde_json::Deserializer::from_slice(rest).into_iter::<Image>();
-    Ok(records.next().is_some_and(|record| record.is_ok()))
+    }
+    let finding = Finding::new(harm.id, store, harm.message, harm.hint).at(&harm.place);
+    Ok(by_hit.into_iter().fold(finding, |finding, (hit, engines)| match hit {
+        Hit::Everything => finding.fails(engines, Scope::All),
+        Hit::Layers => finding.fails(engines, Scope::Layers),
+        Hit::Listing => finding.fails(engines, Scope::Listing),
+        Hit::NoImage => finding.silently(engines, NO_IMAGE),
+        Hit::Nothing => finding,
+    }))
 }
 
 /// A store that is read-only one day needs both lock files then.
