@@ -6,6 +6,7 @@ use std::path::Path;
 use rustix::fs::Access as Wanted;
 
 use super::environment::Environment;
+use super::view::Cache;
 use crate::host::{Kind, Root, Stat};
 use crate::problem::words;
 
@@ -33,12 +34,14 @@ pub enum Found {
 }
 
 impl Access {
-    pub(super) fn new(root: Option<&Root>, environment: &Environment) -> Self {
+    pub(super) fn new(root: Option<&Root>, cache: &Cache, environment: &Environment) -> Self {
         let uid = environment.uid;
         let asks_kernel = root.is_some_and(|root| !root.is_tree())
             && rustix::process::geteuid().as_raw() == environment.uid;
         let groups = match root {
-            Some(root) if environment.is_rootless() && !asks_kernel => environment.groups(root),
+            Some(root) if environment.is_rootless() && !asks_kernel => {
+                environment.groups(|file| cache.text(root, file))
+            }
             _ => Vec::new(),
         };
         Self { uid, groups, asks_kernel }
@@ -50,12 +53,12 @@ impl Access {
     }
 
     /// What the user finds at a path, symlinks followed.
-    pub(super) fn find(&self, root: &Root, path: &Path) -> Found {
-        let stat = match root.stat(path) {
+    pub(super) fn find(&self, root: &Root, cache: &Cache, path: &Path) -> Found {
+        let stat = match cache.stat(root, path) {
             Ok(stat) => stat,
             Err(error) => return Found::Closed(words(&error)),
         };
-        match self.way(root, path) {
+        match self.way(root, cache, path) {
             Err(error) if error.kind() != io::ErrorKind::NotADirectory => Found::Closed(words(&error)),
             _ => stat.map_or(Found::Nothing, Found::Thing),
         }
@@ -66,10 +69,10 @@ impl Access {
     ///
     /// # Errors
     /// What the user's engine would be told.
-    pub(super) fn way(&self, root: &Root, path: &Path) -> io::Result<()> {
+    pub(super) fn way(&self, root: &Root, cache: &Cache, path: &Path) -> io::Result<()> {
         let mut here = path.parent().unwrap_or(Path::new("/"));
         let stat = loop {
-            match root.stat(here)? {
+            match cache.stat(root, here)? {
                 Some(stat) => break stat,
                 None => here = here.parent().unwrap_or(Path::new("/")),
             }
@@ -78,7 +81,7 @@ impl Access {
             return Err(io::ErrorKind::NotADirectory.into());
         }
         if self.is_limited() && !self.asks_kernel {
-            let steps = root.trail(here)?;
+            let steps = cache.trail(root, here)?;
             let shut =
                 |step: &&crate::host::Step| step.stat.kind == Kind::Directory && !self.has(&step.stat, 0o1);
             if steps.iter().any(|step| shut(&step)) {

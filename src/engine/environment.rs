@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::host::Root;
-
 /// A user and the variables that an engine would be started with.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
@@ -35,12 +33,9 @@ impl Environment {
         Self::new(UID, [("HOME".to_owned(), format!("/home/{UID}"))])
     }
 
-    /// The groups that the user is in, by /etc/passwd and /etc/group.
-    pub fn groups(&self, root: &Root) -> Vec<u32> {
-        let read = |path: &str| {
-            let read = root.read(Path::new(path)).ok().flatten();
-            read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
-        };
+    /// The groups that the user is in, by /etc/passwd and /etc/group, which `text` reads.
+    pub(super) fn groups(&self, text: impl Fn(&Path) -> Option<String>) -> Vec<u32> {
+        let read = |path: &str| text(Path::new(path)).unwrap_or_default();
         let passwd = read("/etc/passwd");
         let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
         let user = passwd
@@ -82,14 +77,12 @@ impl Environment {
         self.variable(name).filter(|value| !value.is_empty())
     }
 
-    /// `$HOME`, or what /etc/passwd says.
-    pub fn home(&self, root: &Root) -> Option<String> {
+    /// `$HOME`, or what /etc/passwd says; `text` reads a file.
+    pub fn home(&self, text: impl Fn(&Path) -> Option<String>) -> Option<String> {
         if let Some(home) = self.filled("HOME") {
             return Some(home.to_owned());
         }
-        let passwd = root.read(Path::new("/etc/passwd")).ok().flatten()?;
-        let text = String::from_utf8_lossy(&passwd.0).into_owned();
-        text.lines().find_map(|line| {
+        text(Path::new("/etc/passwd"))?.lines().find_map(|line| {
             let fields: Vec<&str> = line.split(':').collect();
             (fields.get(2)?.parse() == Ok(self.uid)).then(|| (*fields.get(5).unwrap_or(&"")).to_owned())
         })

@@ -66,10 +66,12 @@ impl Settings {
 /// configuration file must name it (`GetDriver` in the library's
 /// drivers/driver.go scans for prior drivers likewise).
 pub fn driver_in_use(root: &Root, graphroot: &Path) -> Option<String> {
-    let used = |driver: &&str| {
-        let images = graphroot.join(format!("{driver}-images"));
-        matches!(root.stat(&images), Ok(Some(_)))
-    };
+    made_with(graphroot, |path| matches!(root.stat(path), Ok(Some(_))))
+}
+
+/// The same by what is there.
+pub(super) fn made_with(graphroot: &Path, is_there: impl Fn(&Path) -> bool) -> Option<String> {
+    let used = |driver: &&str| is_there(&graphroot.join(format!("{driver}-images")));
     // In the library's order of preference.
     ["overlay", "btrfs", "zfs", "vfs"].into_iter().find(used).map(str::to_owned)
 }

@@ -9,7 +9,8 @@ use std::rc::Rc;
 use super::access::{Access, Found};
 use super::environment::Environment;
 use crate::conf::{Document, Fault};
-use crate::host::{Kind, Root, Stat};
+use crate::host::{Kind, Root, Stat, Step};
+use crate::store::Opened;
 
 /// What was read and parsed before: several engines read the same files, before
 /// and after a plan.
@@ -21,6 +22,12 @@ pub struct Cache {
     /// What is wrong with the way to what is in a directory, for root and for users: one of
     /// the latter is asked about in one process.
     ways: RefCell<BTreeMap<(PathBuf, bool), Option<io::ErrorKind>>>,
+    stats: RefCell<BTreeMap<PathBuf, Option<Stat>>>,
+    trails: RefCell<BTreeMap<PathBuf, Rc<Vec<Step>>>>,
+    resolved: RefCell<BTreeMap<PathBuf, Option<PathBuf>>>,
+    /// Stores as engines with a storage driver find them.
+    opened: RefCell<BTreeMap<(PathBuf, String), Rc<Opened>>>,
+    etc: RefCell<Option<PathBuf>>,
 }
 
 impl Cache {
@@ -29,6 +36,51 @@ impl Cache {
         self.files.borrow_mut().clear();
         self.directories.borrow_mut().clear();
         self.ways.borrow_mut().clear();
+        self.stats.borrow_mut().clear();
+        self.trails.borrow_mut().clear();
+        self.resolved.borrow_mut().clear();
+        self.opened.borrow_mut().clear();
+        *self.etc.borrow_mut() = None;
+    }
+
+    /// What stands at a path, symlinks followed.
+    ///
+    /// # Errors
+    /// If it cannot be looked at.
+    pub(super) fn stat(&self, root: &Root, path: &Path) -> io::Result<Option<Stat>> {
+        if let Some(stat) = self.stats.borrow().get(path) {
+            return Ok(*stat);
+        }
+        let stat = root.stat(path)?;
+        self.stats.borrow_mut().insert(path.to_owned(), stat);
+        Ok(stat)
+    }
+
+    /// [`Root::trail`].
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn trail(&self, root: &Root, path: &Path) -> io::Result<Rc<Vec<Step>>> {
+        if let Some(trail) = self.trails.borrow().get(path) {
+            return Ok(Rc::clone(trail));
+        }
+        let trail = Rc::new(root.trail(path)?);
+        self.trails.borrow_mut().insert(path.to_owned(), Rc::clone(&trail));
+        Ok(trail)
+    }
+
+    /// The text of a file of root's, if it is there and can be read.
+    pub(super) fn text(&self, root: &Root, path: &Path) -> Option<String> {
+        let known = self.files.borrow().get(path).cloned();
+        let bytes = match known {
+            Some(bytes) => bytes,
+            None => {
+                let bytes = root.read(path).ok()?.map(|(bytes, _)| bytes);
+                self.files.borrow_mut().insert(path.to_owned(), bytes.clone());
+                bytes
+            }
+        };
+        Some(String::from_utf8_lossy(&bytes?).into_owned())
     }
 
     /// Keeps a document whose text is going to be read.
@@ -89,8 +141,9 @@ impl<'a> View<'a> {
 
     /// The administrator's directory: /etc, or /usr/etc in an ostree tree without it.
     pub(super) fn etc(&self) -> PathBuf {
-        let etc = self.root.and_then(|root| super::settings::etc(root).ok());
-        etc.unwrap_or_else(|| PathBuf::from("/etc"))
+        let find = || self.root.and_then(|root| super::settings::etc(root).ok());
+        let mut etc = self.cache.etc.borrow_mut();
+        etc.get_or_insert_with(|| find().unwrap_or_else(|| PathBuf::from("/etc"))).clone()
     }
 
     /// The same with one file planned to hold `text`, or to be gone.
@@ -101,7 +154,7 @@ impl<'a> View<'a> {
 
     /// The same as this user finds it, who may not read everything.
     pub fn seen_by(&self, environment: &Environment) -> Self {
-        Self { access: Rc::new(Access::new(self.root, environment)), ..self.clone() }
+        Self { access: Rc::new(Access::new(self.root, self.cache, environment)), ..self.clone() }
     }
 
     /// Whether what a user may is limited by modes: this is not root's view.
@@ -112,7 +165,7 @@ impl<'a> View<'a> {
     /// What the user finds at a path, plans apart, symlinks followed. Of a host that does not
     /// exist yet, nothing.
     pub fn find(&self, path: &Path) -> Found {
-        self.root.map_or(Found::Nothing, |root| self.access.find(root, path))
+        self.root.map_or(Found::Nothing, |root| self.access.find(root, self.cache, path))
     }
 
     /// Whether the user may search a directory.
@@ -152,14 +205,14 @@ impl<'a> View<'a> {
         let Some(root) = self.root else {
             return Ok(None);
         };
-        let stat = root.stat(path)?;
+        let stat = self.cache.stat(root, path)?;
         if stat.is_none() || self.is_limited() {
             let dir = (path.parent().unwrap_or(path).to_owned(), self.access.is_limited());
             let known = self.cache.ways.borrow().get(&dir).copied();
             let kind = match known {
                 Some(kind) => kind,
                 None => {
-                    let kind = self.access.way(root, path).err().map(|error| error.kind());
+                    let kind = self.access.way(root, self.cache, path).err().map(|error| error.kind());
                     self.cache.ways.borrow_mut().insert(dir, kind);
                     kind
                 }
@@ -247,21 +300,34 @@ impl<'a> View<'a> {
     /// `path` without symlinks, if it exists.
     pub(super) fn real_path(&self, path: &Path) -> Option<PathBuf> {
         self.look(path).ok()??;
-        Some(self.root?.resolve(path).ok()?.path)
+        let root = self.root?;
+        let mut resolved = self.cache.resolved.borrow_mut();
+        let resolve = || root.resolve(path).ok().map(|resolved| resolved.path);
+        resolved.entry(path.to_owned()).or_insert_with(resolve).clone()
     }
 
     /// The user's home directory.
     pub(super) fn home(&self, environment: &Environment) -> Option<String> {
         match (environment.filled("HOME"), self.root) {
             (Some(home), _) => Some(home.to_owned()),
-            (None, Some(root)) => environment.home(root),
+            (None, Some(root)) => environment.home(|file| self.cache.text(root, file)),
             (None, None) => None,
         }
     }
 
+    /// A store as an engine with this storage driver finds it, whoever runs it. `None` on a host
+    /// that is not there yet.
+    pub fn opened(&self, store: &Path, driver: &str) -> Option<Rc<Opened>> {
+        let root = self.root?;
+        let mut opened = self.cache.opened.borrow_mut();
+        let entry = opened.entry((store.to_owned(), driver.to_owned()));
+        Some(Rc::clone(entry.or_insert_with(|| Rc::new(Opened::new(root, store, driver)))))
+    }
+
     /// The driver that the storage at `graphroot` was made with, if there is one.
     pub fn driver_in_use(&self, graphroot: &Path) -> Option<String> {
-        super::driver_in_use(self.root?, graphroot)
+        let root = self.root?;
+        super::settings::made_with(graphroot, |path| matches!(self.cache.stat(root, path), Ok(Some(_))))
     }
 
     /// The names in a directory; none if it cannot be read.

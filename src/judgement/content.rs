@@ -11,7 +11,7 @@ use super::{Case, shown};
 use crate::conf::clean;
 use crate::engine::{Effect, Found, Reason, Value};
 use crate::problem::words;
-use crate::store::{Hit, Image, content_harms, driver_of, images as images_of};
+use crate::store::{Hit, Image, images as images_of};
 
 const USE: Effect =
     Effect::StopsUse("stops as soon as it uses an image", "stop as soon as they use an image");
@@ -25,13 +25,15 @@ pub(super) fn check(case: &Case<'_>, entry: &Value<String>, reasons: &mut Vec<Re
         return;
     };
     let about = |reason: Reason| reason.at(entry.origin.site().cloned()).about(path.clone());
-    let made_by = match driver_of(root, store, case.driver) {
+    let Some(opened) = case.view.opened(store, case.driver) else {
+        return;
+    };
+    let made_by = match &opened.made_by {
         Ok(made_by) => made_by,
-        Err(error) => return reasons.push(about(unreadable(case, store, &words(&error)))),
+        Err(error) => return reasons.push(about(unreadable(case, store, &words(error)))),
     };
     let before = reasons.len();
-    let harms = content_harms(root, store, case.driver);
-    for harm in harms.iter().flatten() {
+    for harm in opened.harms.iter().flatten() {
         let effect = match harm.hits(root, case.profile()).unwrap_or(Hit::Everything) {
             Hit::Everything => Effect::Stops,
             Hit::Layers | Hit::Listing => USE,
@@ -47,13 +49,13 @@ pub(super) fn check(case: &Case<'_>, entry: &Value<String>, reasons: &mut Vec<Re
     if reasons.len() > before {
         return;
     }
-    match harms {
+    match &opened.harms {
         Ok(_) => {}
         // vfs makes what is missing.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return reasons.push(about(unreadable(case, store, &words(&error)))),
+        Err(error) => return reasons.push(about(unreadable(case, store, &words(error)))),
     }
-    if made_by != case.driver {
+    if *made_by != case.driver {
         let message = format!(
             "the store `{}` was made by the storage driver `{made_by}`, and engines use `{}`",
             shown(case.view, store),

@@ -232,7 +232,7 @@ impl Host {
                 let environment = self.environment();
                 let dir = match environment.filled("XDG_CONFIG_HOME") {
                     Some(dir) => PathBuf::from(dir),
-                    None => match environment.home(&self.root) {
+                    None => match environment.home(|file| self.view().text(file)) {
                         Some(home) => Path::new(&home).join(".config"),
                         None => {
                             return Err(Problem::new(

@@ -6,9 +6,26 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::driver::driver_of;
 use super::records::{Image, Layer, parse};
 use crate::engine::Profile;
 use crate::host::{Kind, Root};
+
+/// A store as engines with a storage driver find it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The driver that it was made with, or why that cannot be told.
+    pub made_by: io::Result<String>,
+    /// What stops engines there, or why that cannot be told.
+    pub harms: io::Result<Vec<Harm>>,
+}
+
+impl Opened {
+    /// Looks at the store at `path`.
+    pub fn new(root: &Root, path: &Path, driver: &str) -> Self {
+        Self { made_by: driver_of(root, path, driver), harms: content_harms(root, path, driver) }
+    }
+}
 
 /// Which commands a harm stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

@@ -26,7 +26,7 @@ mod writable;
 pub use awaiting::{AWAITING, awaited, prepare, withdraw};
 pub use driver::driver_of;
 pub use gone::is_gone;
-pub use harm::{Harm, Hit, Scope, content_harms};
+pub use harm::{Harm, Hit, Opened, Scope, content_harms};
 pub(crate) use id::{is_id, short_id};
 pub use init::{MARKER, init};
 pub use mount_unit::{escape_unit_path, mount_unit};
