@@ -28,6 +28,8 @@ pub struct Cache {
     /// Stores as engines with a storage driver find them.
     opened: RefCell<BTreeMap<(PathBuf, String), Rc<Opened>>>,
     etc: RefCell<Option<PathBuf>>,
+    /// What kept from looking at something, though it says nothing about what is there.
+    trouble: RefCell<Option<(PathBuf, i32)>>,
 }
 
 impl Cache {
@@ -41,6 +43,32 @@ impl Cache {
         self.resolved.borrow_mut().clear();
         self.opened.borrow_mut().clear();
         *self.etc.borrow_mut() = None;
+        *self.trouble.borrow_mut() = None;
+    }
+
+    /// The first thing that could not be looked at since files were forgotten, because of the
+    /// disk or the system: what was judged may be another time, and is not to be relied on.
+    ///
+    /// # Errors
+    /// That.
+    pub fn is_reliable(&self) -> Result<(), (PathBuf, io::Error)> {
+        match self.trouble.borrow().as_ref() {
+            Some((path, errno)) => Err((path.clone(), io::Error::from_raw_os_error(*errno))),
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers an error that is about the disk or the system, not about what is there.
+    fn noting<T>(&self, path: &Path, result: io::Result<T>) -> io::Result<T> {
+        use rustix::io::Errno;
+        const OF_SYSTEM: [Errno; 6] =
+            [Errno::IO, Errno::NOMEM, Errno::MFILE, Errno::NFILE, Errno::STALE, Errno::UCLEAN];
+        if let Err(error) = &result
+            && let Some(errno) = Errno::from_io_error(error).filter(|errno| OF_SYSTEM.contains(errno))
+        {
+            self.trouble.borrow_mut().get_or_insert_with(|| (path.to_owned(), errno.raw_os_error()));
+        }
+        result
     }
 
     /// What stands at a path, symlinks followed.
@@ -51,7 +79,7 @@ impl Cache {
         if let Some(stat) = self.stats.borrow().get(path) {
             return Ok(*stat);
         }
-        let stat = root.stat(path)?;
+        let stat = self.noting(path, root.stat(path))?;
         self.stats.borrow_mut().insert(path.to_owned(), stat);
         Ok(stat)
     }
@@ -64,7 +92,7 @@ impl Cache {
         if let Some(trail) = self.trails.borrow().get(path) {
             return Ok(Rc::clone(trail));
         }
-        let trail = Rc::new(root.trail(path)?);
+        let trail = Rc::new(self.noting(path, root.trail(path))?);
         self.trails.borrow_mut().insert(path.to_owned(), Rc::clone(&trail));
         Ok(trail)
     }
@@ -75,7 +103,7 @@ impl Cache {
         let bytes = match known {
             Some(bytes) => bytes,
             None => {
-                let bytes = root.read(path).ok()?.map(|(bytes, _)| bytes);
+                let bytes = self.noting(path, root.read(path)).ok()?.map(|(bytes, _)| bytes);
                 self.files.borrow_mut().insert(path.to_owned(), bytes.clone());
                 bytes
             }
@@ -286,7 +314,7 @@ impl<'a> View<'a> {
         }
         let bytes = match stat.kind {
             Kind::Other => Some(Vec::new()),
-            _ => root.read(path)?.map(|(bytes, _)| bytes),
+            _ => self.cache.noting(path, root.read(path))?.map(|(bytes, _)| bytes),
         };
         self.cache.files.borrow_mut().insert(path.to_owned(), bytes.clone());
         Ok(bytes)
@@ -302,7 +330,7 @@ impl<'a> View<'a> {
         self.look(path).ok()??;
         let root = self.root?;
         let mut resolved = self.cache.resolved.borrow_mut();
-        let resolve = || root.resolve(path).ok().map(|resolved| resolved.path);
+        let resolve = || self.cache.noting(path, root.resolve(path)).ok().map(|resolved| resolved.path);
         resolved.entry(path.to_owned()).or_insert_with(resolve).clone()
     }
 
@@ -336,7 +364,11 @@ impl<'a> View<'a> {
             Found::Thing(stat) => self.access.may_read(root, dir, &stat),
             Found::Nothing | Found::Closed(_) => false,
         };
-        let names = self.root.filter(may).and_then(|root| root.list(dir).ok().flatten()).unwrap_or_default();
+        let names = self
+            .root
+            .filter(may)
+            .and_then(|root| self.cache.noting(dir, root.list(dir)).ok().flatten())
+            .unwrap_or_default();
         names.into_iter().filter_map(|name| name.into_string().ok()).collect()
     }
 
@@ -356,7 +388,9 @@ impl<'a> View<'a> {
         let Some(root) = self.root.filter(|_| !self.is_hidden(dir)) else {
             return Ok(());
         };
-        for path in root.list(dir)?.unwrap_or_default().into_iter().map(|name| dir.join(name)) {
+        for path in
+            self.cache.noting(dir, root.list(dir))?.unwrap_or_default().into_iter().map(|name| dir.join(name))
+        {
             // A symlink is a file to it, whatever it leads to.
             let at = root.resolve_link(&path)?;
             match root.stat_link(&at)? {
@@ -411,7 +445,7 @@ impl<'a> View<'a> {
         if let Some(names) = self.cache.directories.borrow().get(dir) {
             return Ok(names.clone());
         }
-        for name in root.list(dir)?.unwrap_or_default() {
+        for name in self.cache.noting(dir, root.list(dir))?.unwrap_or_default() {
             let path = dir.join(&name);
             let Ok(name) = name.into_string() else {
                 continue;

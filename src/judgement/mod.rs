@@ -7,8 +7,8 @@
 //! none of them decides anything of the kind by itself.
 //!
 //! Three steps, as in an engine: its configuration is read ([`crate::engine::read`]), the
-//! storage driver is handed its options ([`options`]), and the storage is opened: the
-//! additional stores ([`stores`], [`content`]) and the engine's own directories ([`roots`]).
+//! storage driver is handed its options (`options`), and the storage is opened: the
+//! additional stores (`stores`, `content`) and the engine's own directories (`roots`).
 //! tests/real/compare holds the first two against the engines' own code on generated hosts,
 //! tests/real/judged the third.
 

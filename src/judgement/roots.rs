@@ -23,8 +23,9 @@ pub(super) fn driver(view: &View<'_>, reading: &Reading) -> String {
     }
 }
 
+/// Where its storage is; of one that stops before that is known, root's default.
 fn graphroot(reading: &Reading) -> &str {
-    reading.graphroot.as_ref().map(|root| root.value.as_str()).unwrap_or_default()
+    reading.graphroot.as_ref().map_or("/var/lib/containers/storage", |root| root.value.as_str())
 }
 
 /// The driver of an engine that is told none (`New` in drivers/driver.go): of its list the

@@ -48,6 +48,11 @@ pub(super) fn change(
     mode: Mode,
     plan: impl Fn(&Snapshot) -> anyhow::Result<Plan>,
 ) -> anyhow::Result<Outcome> {
+    let plan = |snapshot: &Snapshot| -> anyhow::Result<Plan> {
+        let planned = plan(snapshot)?;
+        host.is_reliable()?;
+        Ok(planned)
+    };
     let outcome = |plan, committed| Ok(Outcome { plan, committed, lost_attributes: Vec::new() });
     if mode == Mode::DryRun {
         return outcome(plan(&host.snapshot()?)?, false);

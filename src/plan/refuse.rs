@@ -7,7 +7,7 @@ use super::generations::Serve;
 use super::snapshot::{Host, Snapshot};
 use super::verify::refused;
 use crate::conf::clean;
-use crate::engine::{Profile, read};
+use crate::engine::{Effect, Profile, read};
 use crate::judgement::{Identity, gather, judge_store};
 use crate::problem::Problem;
 use crate::store::writer_besides_owner;
@@ -70,7 +70,8 @@ fn usable(host: &Host, path: &str, options: &AddOptions) -> anyhow::Result<()> {
             gather(&mut found, &reader, reason);
         }
     }
-    let Some((reason, readers)) = found.first() else {
+    let worst = found.iter().find(|(reason, _)| reason.effect == Effect::Stops);
+    let Some((reason, readers)) = worst.or(found.first()) else {
         return Ok(());
     };
     let mut problem = refused(reason, readers);

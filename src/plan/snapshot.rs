@@ -87,6 +87,11 @@ impl Host {
         self.cache.forget_files();
     }
 
+    /// Refuses to rely on what was read while the disk or the system failed.
+    pub(super) fn is_reliable(&self) -> Result<(), Problem> {
+        self.cache.is_reliable().map_err(|(path, error)| Problem::io("look at", &self.show(&path), &error))
+    }
+
     /// The host's files as they are.
     pub fn view(&self) -> View<'_> {
         View::of(&self.root, &self.cache)

@@ -5,7 +5,6 @@ use super::known::Known;
 use super::{Follow, Planned};
 use crate::conf::{Listed, clean};
 use crate::declare::arranged;
-use crate::plan::StoreResult;
 use crate::plan::drop_in::OwnDropIn;
 use crate::plan::generations::Seen;
 
@@ -18,8 +17,7 @@ impl Follow<'_> {
         known: &Known,
         planned: &Planned<'_>,
     ) -> Vec<String> {
-        let Planned { decided, main_after, gone } = planned;
-        let Decided { wants, .. } = decided;
+        let Planned { decided: Decided { wants, .. }, main_after, gone } = planned;
         let taken_off = own.taken_off();
         // What stood in our file for the order alone, and is not listed elsewhere any more.
         let spent = |path: &String| {
@@ -37,16 +35,9 @@ impl Follow<'_> {
             }
             behind = Some(path);
         }
-        // A vendor's drop-in that came later hides what an administrator listed; what is declared
-        // as well is seen whatever hides it.
+        // A vendor's drop-in that came later hides what an administrator listed.
         let by_hand = main_after.iter().filter(|entry| entry.mark.is_none()).map(|entry| clean(&entry.path));
-        let declared = |path: &String| {
-            decided.results.iter().any(|(declared, result)| match result {
-                StoreResult::Listed { alias } => alias.as_ref().unwrap_or(declared) == path,
-                _ => false,
-            })
-        };
-        for path in by_hand.filter(|path| seen.hidden_by_vendor || declared(path)) {
+        for path in by_hand.filter(|_| seen.hidden_by_vendor) {
             if !list.contains(&path) && !taken_off.contains(&path) {
                 list.push(path);
             }

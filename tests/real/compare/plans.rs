@@ -107,7 +107,8 @@ impl std::fmt::Display for Done {
 /// The engines whose word counts: those that the host may have by its vendor's files, and that
 /// work before anything is done, also by what loaders do not see.
 ///
-/// A user whose own drop-in hides one of the system's by its name has seen to that.
+/// A user, root too, whose own drop-in hides one of the system's, or empties the list, has
+/// seen to that.
 fn asked(host: &Host, tree: &Path, before: &[(Engine, Answer)]) -> Vec<Engine> {
     let present = storagectl::plan::Host::new(Root::tree(tree).unwrap(), None).engines();
     let cache = Cache::default();
@@ -117,7 +118,9 @@ fn asked(host: &Host, tree: &Path, before: &[(Engine, Answer)]) -> Vec<Engine> {
     };
     let hides = text::write(host).contains("/.config/containers/storage.conf.d");
     let counts = |engine: &Engine| {
-        present.has(engine.profile) && works(*engine) && !(hides && engine.identity == Identity::User)
+        let own = hides && engine.profile.is_modern() && engine.identity == Identity::Root
+            || hides && engine.identity == Identity::User;
+        present.has(engine.profile) && works(*engine) && !own
     };
     let working = before.iter().filter(|(_, answer)| matches!(answer, Answer::Works(_)));
     working.map(|(engine, _)| *engine).filter(counts).collect()
