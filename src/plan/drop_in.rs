@@ -63,7 +63,7 @@ pub(super) struct OwnDropIn {
     /// The place for all readers.
     shared: PathBuf,
     /// The place for this reader alone, which hides the other by its name.
-    alone: Option<PathBuf>,
+    pub(super) alone: Option<PathBuf>,
 }
 
 impl OwnDropIn {

@@ -11,6 +11,8 @@
 //! themselves: what they cannot use they are not given, and where that makes two lists, root
 //! and users get a drop-in each, in the directory that is read for them alone.
 
+use std::path::PathBuf;
+
 use super::drop_in::{OwnDropIn, hides_main, names_list};
 use super::refuse::managed_node;
 use super::snapshot::{Host, Snapshot};
@@ -171,7 +173,15 @@ impl Served<'_> {
         }
         let texts: Vec<(&OwnDropIn, Option<String>)> =
             found.iter().map(|(own, text)| (own, text.clone())).collect();
-        plan.changes.extend(OwnDropIn::changes(self.host, &texts)?);
+        // What keeps a store from users is there before the store is listed.
+        let of_users =
+            found.iter().zip(&modern).filter(|(_, reader)| reader.identity == Identity::OrdinaryUser);
+        let for_users: Vec<PathBuf> = of_users.filter_map(|((own, _), _)| own.alone.clone()).collect();
+        let (first, then): (Vec<_>, Vec<_>) = OwnDropIn::changes(self.host, &texts)?
+            .into_iter()
+            .partition(|change| change.after != After::Nothing && for_users.contains(&change.path));
+        plan.changes.splice(0..0, first);
+        plan.changes.extend(then);
         Ok(())
     }
 

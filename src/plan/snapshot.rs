@@ -220,7 +220,9 @@ impl Host {
 
     /// The storage driver that this host's engines use.
     pub fn driver(&self) -> String {
-        let mut judged = self.readers().into_iter().map(|reader| reader.judge(&self.view()));
+        // Where engines differ that may be there, as the newest does.
+        let own = self.readers().into_iter().rev().filter(|reader| reader.identity == self.identity());
+        let mut judged = own.map(|reader| reader.judge(&self.view()));
         let first = judged.next();
         let works = first.iter().cloned().chain(judged).find(|judged| !judged.stops());
         works.or(first).map_or_else(|| Essentials::default().driver, |judged| judged.driver)

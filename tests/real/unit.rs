@@ -138,13 +138,13 @@ fn the_unit_may_make_and_replace_what_engines_read() {
     let acl = run(Command::new("getfacl").args(["--omit-header", "--numeric"]).arg(&main));
     assert!(acl.contains("user:4321:r--"), "{acl}");
     run(Command::new("getfattr").args(["-n", "user.note"]).arg(&main));
-    let drop_in = system.read("etc/containers/storage.conf.d/99-storagectl.conf");
+    let drop_in = system.read("etc/containers/storage.rootful.conf.d/99-storagectl.conf");
     assert!(drop_in.contains("/usr/lib/app/images"), "{drop_in}");
 
     // Another system has no /etc/containers at all.
     fs_err::remove_dir_all(system.path("etc/containers")).unwrap();
     assert_ran(&system.boot());
-    for file in ["etc/containers/storage.conf", "etc/containers/storage.conf.d/99-storagectl.conf"] {
+    for file in ["etc/containers/storage.conf", "etc/containers/storage.rootful.conf.d/99-storagectl.conf"] {
         assert!(system.read(file).contains("/usr/lib/app/images"), "{file}");
         assert_eq!(fs_err::metadata(system.path(file)).unwrap().mode() & 0o7777, 0o644);
     }

@@ -33,7 +33,7 @@ fn a_malformed_images_json_is_refused() {
     for content in ["[{", "{}", "[{\"id\": 7}]", "nonsense"] {
         assert_refused(
             |store| write(store, "overlay-images/images.json", content),
-            "the store `@STORE@` would stop every engine: its `overlay-images/images.json` is malformed: ",
+            "the store `@STORE@` cannot be opened: its `overlay-images/images.json` is malformed: ",
             &Podman4::SeesNothing,
         );
     }
@@ -44,7 +44,7 @@ fn a_malformed_layers_json_is_refused() {
     for content in ["[{", "{}", "nonsense"] {
         assert_refused(
             |store| write(store, "overlay-layers/layers.json", content),
-            "the store `@STORE@` would stop every engine that uses a layer: its `overlay-layers/layers.json` is malformed: ",
+            "the store `@STORE@` cannot be opened: its `overlay-layers/layers.json` is malformed: ",
             // Podman 4 prints its JSON parser's words, without the file's name.
             &Podman4::StopsAtLayers("Error: "),
         );
@@ -61,7 +61,7 @@ fn one_name_given_to_two_images_is_refused() {
                 images.push(twin);
             });
         },
-        "the store `@STORE@` would stop every engine: its images.json gives the name `localhost/app:1` to two images",
+        "the store `@STORE@` cannot be opened: its images.json gives the name `localhost/app:1` to two images",
         &Podman4::Stops("read-only image store assigns the same name to multiple images"),
     );
 }
@@ -70,7 +70,7 @@ fn one_name_given_to_two_images_is_refused() {
 fn an_invalid_digest_is_refused() {
     assert_refused(
         |store| edit_images(store, |images| images[0]["digest"] = Value::from("sha256:short")),
-        "the store `@STORE@` would stop every engine: its images.json gives image `",
+        "the store `@STORE@` cannot be opened: its images.json gives image `",
         &Podman4::Stops("validating image digest \"sha256:short\""),
     );
 }
@@ -84,7 +84,7 @@ fn an_invalid_manifest_digest_is_refused() {
                     Value::from("md5:d41d8cd98f00b204e9800998ecf8427e");
             });
         },
-        "the store `@STORE@` would stop every engine: its images.json gives image `",
+        "the store `@STORE@` cannot be opened: its images.json gives image `",
         &Podman4::Stops("validating digest"),
     );
 }
@@ -101,7 +101,7 @@ fn one_name_given_to_two_layers_is_refused() {
             layers.push(twin);
             std::fs::write(file, Value::from(layers).to_string()).expect("the store is writable");
         },
-        "the store `@STORE@` would stop every engine that uses a layer: its layers.json gives the name `twice` to two layers",
+        "the store `@STORE@` cannot be opened: its layers.json gives the name `twice` to two layers",
         &Podman4::StopsAtLayers("read-only layer store assigns the same name to multiple layers"),
     );
 }
@@ -131,7 +131,7 @@ fn a_directory_in_place_of_a_lock_file_is_refused() {
 fn a_directory_that_does_not_exist_is_refused() {
     assert_refused(
         |store| std::fs::remove_dir_all(store).expect("the store is writable"),
-        "the directory `@STORE@` does not exist; an entry for it would stop every engine",
+        "`@STORE@` does not exist: ",
         &Podman4::Stops("no such file or directory"),
     );
 }
@@ -143,7 +143,7 @@ fn a_file_is_refused() {
             std::fs::remove_dir_all(store).expect("the store is writable");
             std::fs::write(store, "").expect("the scratch directory is writable");
         },
-        "`@STORE@` is not a directory; an entry for it would stop every engine",
+        "`@STORE@` is not a directory: ",
         &Podman4::Stops("must be a directory"),
     );
 }
@@ -174,7 +174,7 @@ fn a_read_only_store_without_its_image_lock_is_refused() {
     // silently vanish.
     assert_refused_on_squashfs(
         "overlay-images/images.lock",
-        "the store `@STORE@` would stop every engine: its `overlay-images/images.lock` is missing and its file system is read-only, so that no engine can create it",
+        "the store `@STORE@` cannot be opened: its `overlay-images/images.lock` is missing and its file system is read-only, so that no engine can create it",
         &Podman4::Stops("images.lock: read-only file system"),
     );
 }
@@ -183,7 +183,7 @@ fn a_read_only_store_without_its_image_lock_is_refused() {
 fn a_read_only_store_without_its_layer_lock_is_refused() {
     assert_refused_on_squashfs(
         "overlay-layers/layers.lock",
-        "the store `@STORE@` would stop every engine that uses a layer: its `overlay-layers/layers.lock` is missing and its file system is read-only, so that no engine can create it",
+        "the store `@STORE@` cannot be opened: its `overlay-layers/layers.lock` is missing and its file system is read-only, so that no engine can create it",
         &Podman4::StopsAtLayers("layers.lock: read-only file system"),
     );
 }
