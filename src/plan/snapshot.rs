@@ -159,8 +159,7 @@ impl Host {
             let present = engine::present(&self.root).unwrap_or(Engines::NONE);
             // What would be made for engines that are not there is worth reading all of the
             // programs which do not say what they are.
-            let is_sure = !(present.has(Profile::Podman6) && present.has(Profile::Podman4))
-                || self.main_file().is_ok_and(|path| matches!(self.root.stat(&path), Ok(Some(_))));
+            let is_sure = !(present.has(Profile::Podman6) && present.has(Profile::Podman4));
             let exact = (!is_sure).then(|| engine::installed(&self.root).ok()).flatten();
             let exact = exact
                 .map(|programs| programs.iter().map(Program::candidates).fold(Engines::NONE, Engines::or));

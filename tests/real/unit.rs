@@ -130,6 +130,10 @@ fn the_unit_may_make_and_replace_what_engines_read() {
     run(Command::new("setfattr").args(["-n", "user.note", "-v", "ours"]).arg(&main));
     fs_err::create_dir_all(system.path("usr/lib/vendor")).unwrap();
     system.write(DROP_IN, "[storage.options]\nadditionalimagestores = [\"/usr/lib/vendor\"]\n");
+    // Which engines the system has cannot be told.
+    for engine in ["podman", "buildah", "skopeo"] {
+        system.write(&format!("usr/bin/{engine}"), "");
+    }
 
     assert_ran(&system.boot());
     assert!(system.read("etc/containers/storage.conf").contains("# storagectl: app"));

@@ -117,8 +117,9 @@ fn initialising_a_store() {
 }
 
 fn tree_with_stores(dir: &Path) {
-    for store in ["srv", "images"] {
-        std::fs::create_dir(dir.join(store)).expect("the scratch directory is writable");
+    // That users can use, too, so that they need nothing of their own.
+    for store in ["/srv", "/images"] {
+        run(&mut storagectl(&["--root", &dir.to_string_lossy(), "-q", "init-store", store]));
     }
 }
 
