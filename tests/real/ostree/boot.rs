@@ -18,6 +18,10 @@ mount --bind "$2" var
 mkdir -p var/opt var/lib/containers var/tmp var/roothome
 mount --bind -o ro usr usr
 for dir in $3; do mount --bind "/$dir" "$dir"; done
+# Not the machine's engines: which the system has cannot be told.
+for engine in podman buildah skopeo crio; do
+  [ ! -e "usr/bin/$engine" ] || mount --bind /dev/null "usr/bin/$engine"
+done
 mount --rbind /dev dev
 mount --rbind /proc proc
 mount -t sysfs sysfs sys
