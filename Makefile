@@ -49,6 +49,7 @@ install: all
 .PHONY: check
 check:
 	tests/requirements.sh
+	$(CARGO) fetch --locked --quiet
 	$(CARGO) fmt --check
 	$(CARGO) clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(CARGO_FLAGS) --no-deps --quiet

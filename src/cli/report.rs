@@ -161,6 +161,8 @@ fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> a
     if files.is_empty() {
         files.push(host.show(&host.main_file()?));
     }
+    // What keeps a store from users is written first, and said last.
+    files.sort_by_key(|file| file.contains("/storage.rootless.conf.d/"));
     let file = files.join("` and `");
     for text in notes(outcome, true) {
         output.status(&format!("{would}{text}"));
