@@ -42,7 +42,7 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
         let loaded = load(view, environment, reading, path);
         // `ErrNotExist` of whatever file is taken for this one's.
         if loaded == Loaded::LacksIds && path == Path::new(VENDOR_FILE) {
-            soften(&mut reading.reasons[before..]);
+            soften(&mut reading.reasons[before..], HALF_USED);
         }
     }
     // Then the file that counts (`DefaultConfigFile`), which drops all of that.
@@ -76,16 +76,10 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
             // A fault in it is only warned of.
             match load(view, environment, reading, &path) {
                 Loaded::Whole => {}
-                Loaded::Half | Loaded::LacksIds => soften(&mut reading.reasons[before..]),
+                Loaded::Half | Loaded::LacksIds => soften(&mut reading.reasons[before..], HALF_USED),
                 Loaded::Nothing => {
                     reading.clear();
-                    for reason in reading.reasons[before..].iter_mut().filter(|it| it.effect == Effect::Stops)
-                    {
-                        reason.effect = Effect::Loses(
-                            "warns and uses nothing of this file",
-                            "warn and use nothing of this file",
-                        );
-                    }
+                    soften(&mut reading.reasons[before..], NOTHING_USED);
                 }
             }
         }
@@ -112,13 +106,20 @@ enum Loaded {
     Nothing,
 }
 
-/// Of a file that counts though its ids are wrong.
-fn soften(reasons: &mut [Reason]) {
+/// What comes of a file that counts though its ids are wrong.
+const HALF_USED: Effect = Effect::Loses(
+    "uses neither these ids nor the options of the driver's own table",
+    "use neither these ids nor the options of the driver's own table",
+);
+
+/// What comes of a file that is only warned of.
+const NOTHING_USED: Effect =
+    Effect::Loses("warns and uses nothing of this file", "warn and use nothing of this file");
+
+/// What would stop the engine has this effect instead.
+fn soften(reasons: &mut [Reason], effect: Effect) {
     for reason in reasons.iter_mut().filter(|reason| reason.effect == Effect::Stops) {
-        reason.effect = Effect::Loses(
-            "uses neither these ids nor the options of the driver's own table",
-            "use neither these ids nor the options of the driver's own table",
-        );
+        reason.effect = effect;
     }
 }
 
