@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::output::Output;
 use super::{Common, store_paths};
 use crate::declare::declare;
-use crate::plan::effective_settings;
+use crate::plan::driver_in_force;
 use crate::problem::Problem;
 use crate::store;
 
@@ -57,7 +57,7 @@ impl InitStore {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<()> {
         let paths = store_paths(&self.paths)?;
         let host = common.host()?;
-        let driver = effective_settings(&host)?.driver;
+        let driver = driver_in_force(&host)?;
         if let Some(name) = &self.declare {
             // What is wrong with that is said before anything is made.
             declare(&host.root, name, &paths, true)?;

@@ -19,7 +19,7 @@ mod reader;
 mod roots;
 mod stores;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::engine::{self, DriverOption, Effect, Environment, Origin, Profile, Reading, Reason, Value, View};
 use crate::host::Root;
@@ -68,9 +68,44 @@ impl Judgement {
         self.reasons.iter().find(|reason| reason.effect == Effect::Stops)
     }
 
+    /// Where the engine keeps its own images.
+    pub fn own_storage(&self) -> OwnStorage {
+        let filled = |value: &Option<Value<String>>| {
+            let text = value.as_ref().map(|value| value.value.as_str()).filter(|text| !text.is_empty());
+            text.map(|text| PathBuf::from(path_of(text)))
+        };
+        OwnStorage {
+            driver: self.driver.clone(),
+            graphroot: filled(&self.reading.graphroot)
+                .unwrap_or_else(|| PathBuf::from(roots::graphroot(&self.reading))),
+            imagestore: filled(&self.reading.imagestore),
+            runroot: filled(&self.reading.runroot),
+        }
+    }
+
     /// What is wrong with the store at `path`, cleaned.
     pub fn about<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Reason> {
         self.reasons.iter().filter(move |reason| reason.store.as_deref() == Some(path))
+    }
+}
+
+/// An engine's own storage; its paths are cleaned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnStorage {
+    /// The storage driver.
+    pub driver: String,
+    /// Where containers are kept, and images if `imagestore` is not set.
+    pub graphroot: PathBuf,
+    /// Where images are kept instead.
+    pub imagestore: Option<PathBuf>,
+    /// Where running containers are kept track of.
+    pub runroot: Option<PathBuf>,
+}
+
+impl OwnStorage {
+    /// The directories in which images may be: those of the image store count first.
+    pub fn parts(&self) -> impl Iterator<Item = &Path> {
+        self.imagestore.iter().chain([&self.graphroot]).map(PathBuf::as_path)
     }
 }
 

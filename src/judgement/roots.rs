@@ -24,7 +24,7 @@ pub(super) fn driver(view: &View<'_>, reading: &Reading) -> String {
 }
 
 /// Where its storage is; of one that stops before that is known, root's default.
-fn graphroot(reading: &Reading) -> &str {
+pub(super) fn graphroot(reading: &Reading) -> &str {
     reading.graphroot.as_ref().map_or("/var/lib/containers/storage", |root| root.value.as_str())
 }
 

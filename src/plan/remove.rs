@@ -34,11 +34,11 @@ pub fn remove_stores(host: &Host, options: &RemoveOptions, mode: Mode) -> anyhow
 }
 
 fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Result<Plan> {
-    let before = snapshot.settings(host)?;
+    let before = snapshot.stores(host)?;
     let mut plan = Plan::default();
     let mut going: Vec<String> = Vec::new();
     let asides = conf::asides(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;
-    let mut listed = before.stores.clone();
+    let mut listed = before.clone();
     listed.extend(asides.into_iter().map(|aside| aside.path));
     listed.extend(host.seen_by_modern());
     for path in &options.paths {

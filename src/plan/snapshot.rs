@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use super::copy::{Copied, Source};
 use super::generations::Serve;
-use crate::conf::{Document, Essentials, Fault};
-use crate::engine::{self, Cache, Effect, Engines, Environment, Profile, Program, Reading, Settings, View};
+use crate::conf::{Document, Essentials, Fault, StoreList};
+use crate::engine::{self, Cache, Effect, Engines, Environment, Profile, Program, Reading, View};
 use crate::host::{Kind, Resolved, Root, Stat, absent, crio_runs, printed_version};
 use crate::judgement::{Identity, Judgement, Reader, judge, readers};
 use crate::problem::Problem;
@@ -453,12 +453,12 @@ impl Snapshot {
         }
     }
 
-    /// The settings that engines read now.
+    /// The stores that the main file lists, as written.
     ///
     /// # Errors
     /// A [`Problem`] for a key of the wrong type.
-    pub fn settings(&self, host: &Host) -> Result<Settings, Problem> {
-        Settings::of(&self.doc).map_err(|fault| self.problem(host, fault))
+    pub(super) fn stores(&self, host: &Host) -> Result<Vec<String>, Problem> {
+        StoreList::paths(&self.doc).map_err(|fault| self.problem(host, fault))
     }
 
     /// Whether committing makes a file that was not there as such.
