@@ -58,9 +58,10 @@ impl InitStore {
         let paths = store_paths(&self.paths)?;
         let host = common.host()?;
         let driver = driver_in_force(&host)?;
+        let search = host.search_path()?;
         if let Some(name) = &self.declare {
             // What is wrong with that is said before anything is made.
-            declare(&host.root, name, &paths, true)?;
+            declare(&host.root, &search, name, &paths, true)?;
         }
         let would = if common.dry_run { "would have " } else { "" };
         let mut stores = Vec::new();
@@ -98,7 +99,7 @@ impl InitStore {
         }
         let mut declaration = None;
         if let Some(name) = &self.declare {
-            let (file, created) = declare(&host.root, name, &paths, common.dry_run)?;
+            let (file, created) = declare(&host.root, &search, name, &paths, common.dry_run)?;
             let file = host.show(&file);
             match created {
                 true => output.status(&format!("{would}written `{file}`")),

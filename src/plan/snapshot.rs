@@ -8,6 +8,7 @@ use std::rc::Rc;
 use super::copy::{Copied, Source};
 use super::generations::Serve;
 use crate::conf::{Document, Essentials, Fault, StoreList};
+use crate::declare::{Declarations, SearchPath, declarations};
 use crate::engine::{self, Cache, Effect, Engines, Environment, Profile, Program, Reading, View};
 use crate::host::{Kind, Resolved, Root, Stat, absent, crio_runs, printed_version};
 use crate::judgement::{Identity, Judgement, Reader, judge, readers};
@@ -235,26 +236,50 @@ impl Host {
         match &self.config {
             Some(path) => Ok(path.clone()),
             None if self.is_rootless() => {
-                let environment = self.environment();
-                let dir = match environment.filled("XDG_CONFIG_HOME") {
-                    Some(dir) => PathBuf::from(dir),
-                    None => match environment.home(|file| self.view().text(file)) {
-                        Some(home) => Path::new(&home).join(".config"),
-                        None => {
-                            return Err(Problem::new(
-                                "missing",
-                                "this user has no home directory",
-                                "set HOME, or name a file with `--config`",
-                            )
-                            .into());
-                        }
-                    },
-                };
-                Ok(dir.join("containers/storage.conf"))
+                Ok(self.user_dir("XDG_CONFIG_HOME", ".config")?.join("containers/storage.conf"))
             }
             None => Ok(engine::main_file(&self.root)
                 .map_err(Problem::cannot("look for", "/etc/containers/storage.conf"))?),
         }
+    }
+
+    /// A directory of the user who runs this: the one that `variable` names, else the usual
+    /// one below the home directory.
+    fn user_dir(&self, variable: &str, usual: &str) -> Result<PathBuf, Problem> {
+        let environment = self.environment();
+        if let Some(dir) = environment.filled(variable) {
+            return Ok(PathBuf::from(dir));
+        }
+        let home = environment.home(|file| self.view().text(file)).ok_or_else(|| {
+            Problem::new(
+                "missing",
+                "this user has no home directory",
+                "set HOME, or name a file with `--config`",
+            )
+        })?;
+        Ok(Path::new(&home).join(usual))
+    }
+
+    /// Where the stores are declared that this configuration is to list.
+    ///
+    /// # Errors
+    /// A [`Problem`] if the tree cannot be looked at, or a user has no home directory.
+    pub fn search_path(&self) -> Result<SearchPath, Problem> {
+        if !self.is_rootless() {
+            return SearchPath::of_system(&self.root).map_err(Problem::cannot("look at", "/etc"));
+        }
+        let environment = self.environment();
+        let runtime = environment.filled("XDG_RUNTIME_DIR").map(Path::new);
+        let data = self.user_dir("XDG_DATA_HOME", ".local/share")?;
+        Ok(SearchPath::of_user(&data, runtime, &self.user_dir("XDG_CONFIG_HOME", ".config")?))
+    }
+
+    /// What is declared for this configuration.
+    ///
+    /// # Errors
+    /// If a directory cannot be read. A file that cannot is a mistake among others.
+    pub fn declarations(&self) -> anyhow::Result<Declarations> {
+        declarations(&self.root, &self.search_path()?)
     }
 
     /// Finds out where the main file is written, without reading it.
