@@ -21,6 +21,7 @@ mod stores;
 
 use std::path::{Path, PathBuf};
 
+use crate::conf::{Essentials, schema};
 use crate::engine::{self, DriverOption, Effect, Environment, Origin, Profile, Reading, Reason, Value, View};
 use crate::host::Root;
 pub use reader::{Identity, Reader, gather, names, readers, sentence};
@@ -42,7 +43,7 @@ pub enum Outcome {
 pub struct Judgement {
     /// What it reads.
     pub reading: Reading,
-    /// The storage driver that it uses.
+    /// The storage driver that it uses, or the usual one where it is set to none that there is.
     pub driver: String,
     /// Why it stops or loses something; none if it works.
     pub reasons: Vec<Reason>,
@@ -136,16 +137,26 @@ pub fn judge(view: &View<'_>, environment: &Environment, profile: Profile) -> Ju
     let driver = roots::driver(view, &reading);
     let case = Case { view, reading: &reading, driver: &driver, environment };
     options::check(&case, &mut reasons);
+    let driver = or_usual(&driver);
+    let case = Case { view, reading: &reading, driver: &driver, environment };
     stores::check(&case, &mut reasons);
     roots::check(&case, &mut reasons);
     Judgement { driver, reasons, reading }
+}
+
+/// The driver with which an engine goes on once it has one that there is.
+fn or_usual(driver: &str) -> String {
+    match schema::DRIVERS.contains(&driver) {
+        true => driver.to_owned(),
+        false => Essentials::default().driver,
+    }
 }
 
 /// What would be wrong with the store at `path`, cleaned, if it were listed.
 pub fn judge_store(view: &View<'_>, environment: &Environment, profile: Profile, path: &str) -> Vec<Reason> {
     let view = &view.seen_by(environment);
     let mut reading = engine::read(view, environment, profile);
-    let driver = roots::driver(view, &reading);
+    let driver = or_usual(&roots::driver(view, &reading));
     let key = if profile.is_modern() { "imagestore".to_owned() } else { format!("{driver}.imagestore") };
     let value = Value { value: path.to_owned(), origin: Origin::Default };
     reading.stores = vec![value.clone()];

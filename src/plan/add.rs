@@ -119,15 +119,20 @@ fn without_aside(doc: &Document, paths: &[String]) -> Result<Option<Document>, F
     }
 }
 
-/// The entry that is another name of the directory at `path`.
+/// The entry that is another name of the directory at `path`, or that drivers take for
+/// several stores of which it is one (`parseOptions` in drivers/overlay/overlay.go).
 pub(super) fn alias_of<'a>(
     host: &Host,
     mut entries: impl Iterator<Item = &'a String>,
     path: &str,
 ) -> Option<String> {
     let id = |path: &str| host.root.stat(Path::new(path)).ok().flatten().map(|stat| stat.id);
-    let ours = id(path)?;
-    entries.find(|entry| entry.starts_with('/') && id(&clean(entry)) == Some(ours)).cloned()
+    let ours = id(path);
+    let is_it = |part: &str| {
+        let part = clean(part.trim());
+        part.starts_with('/') && (part == path || ours.is_some() && id(&part) == ours)
+    };
+    entries.find(|entry| entry.split(',').any(is_it)).cloned()
 }
 
 fn is_initialised(host: &Host, path: &str) -> anyhow::Result<bool> {

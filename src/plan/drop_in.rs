@@ -104,11 +104,20 @@ impl OwnDropIn {
             .filter(|name| *name != "storage.conf")
             .max()
             .unwrap_or_default();
+        // One of the same name hides the others, wherever it is.
         let is_taken = |name: &str| {
             let (shared, alone) = place(name);
-            alone.iter().chain([&shared]).any(|path| matches!(host.root.stat(path), Ok(Some(_))))
+            let is_read = now.files.iter().any(|file| file.path.ends_with(name));
+            is_read || alone.iter().chain([&shared]).any(|path| matches!(host.root.stat(path), Ok(Some(_))))
         };
-        let name = NAMES.into_iter().find(|name| *name > last && !is_taken(name)).unwrap_or(NAMES[2]);
+        let mut free = NAMES.into_iter().filter(|name| !is_taken(name));
+        let name = free.clone().find(|name| *name > last).or_else(|| free.next()).ok_or_else(|| {
+            Problem::new(
+                "store-unseen",
+                format!("drop-ins named `{}` are there, and none is storagectl's", NAMES.join("`, `")),
+                "rename one of them; `--engine legacy` leaves podman 6 out",
+            )
+        })?;
         let (shared, alone) = place(name);
         Ok(Self { path: shared.clone(), text: None, shared, alone })
     }

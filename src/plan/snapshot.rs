@@ -1,6 +1,7 @@
 //! What was read from the host before anything is planned.
 
 use std::cell::OnceCell;
+use std::cmp::Reverse;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -218,11 +219,18 @@ impl Host {
         readers(self.engines(), &self.environment())
     }
 
-    /// The storage driver that this host's engines use.
+    /// The storage driver that this host's engines use; where they differ, the newest podman.
     pub fn driver(&self) -> String {
-        // Where engines differ that may be there, as the newest does.
-        let own = self.readers().into_iter().rev().filter(|reader| reader.identity == self.identity());
-        let mut judged = own.map(|reader| reader.judge(&self.view()));
+        self.driver_of(Engines::ALL)
+    }
+
+    /// The storage driver of the first of these engines that works here, or else may: the
+    /// newest podman, since its database keeps it from any other, and last CRI-O.
+    fn driver_of(&self, engines: Engines) -> String {
+        let mut own = self.readers();
+        own.retain(|reader| reader.identity == self.identity() && engines.has(reader.profile));
+        own.sort_by_key(|reader| (reader.profile == Profile::Crio, Reverse(reader.profile)));
+        let mut judged = own.iter().map(|reader| reader.judge(&self.view()));
         let first = judged.next();
         let works = first.iter().cloned().chain(judged).find(|judged| !judged.stops());
         works.or(first).map_or_else(|| Essentials::default().driver, |judged| judged.driver)
@@ -378,8 +386,10 @@ impl Host {
 
     /// What older engines need in a main file: podman 4 the directories, which a normal
     /// user's engines know, and all of them the driver that they use now.
-    fn essentials(&self) -> Essentials {
-        let mut essentials = Essentials { driver: self.driver(), ..Essentials::default() };
+    pub fn essentials(&self) -> Essentials {
+        let legacy = self.engines().and(Engines::LEGACY);
+        let driver = self.driver_of(if legacy.is_empty() { Engines::ALL } else { legacy });
+        let mut essentials = Essentials { driver, ..Essentials::default() };
         if self.is_rootless() || !self.engines().has(Profile::Podman4) {
             essentials.runroot = None;
             essentials.graphroot = None;
