@@ -8,7 +8,7 @@ use super::output::{ErrorLine, Output};
 use crate::dependents::Cleaned;
 use crate::host::{crio_runs, is_booted, restart_crio};
 use crate::plan::{After, Host, Note, Outcome, StoreResult};
-use crate::problem::Problem;
+use crate::problem::{Problem, quoted_series};
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -163,7 +163,7 @@ fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> a
     }
     // What keeps a store from users is written first, and said last.
     files.sort_by_key(|file| file.contains("/storage.rootless.conf.d/"));
-    let file = files.join("` and `");
+    let file = quoted_series(&files);
     for text in notes(outcome, true) {
         output.status(&format!("{would}{text}"));
     }
@@ -172,16 +172,16 @@ fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> a
     }
     for (path, result) in &outcome.plan.stores {
         match result {
-            StoreResult::Added => output.status(&format!("{would}added `{path}` to `{file}`")),
-            StoreResult::Moved => output.status(&format!("{would}moved `{path}` in `{file}`")),
-            StoreResult::Removed => output.status(&format!("{would}removed `{path}` from `{file}`")),
+            StoreResult::Added => output.status(&format!("{would}added `{path}` to {file}")),
+            StoreResult::Moved => output.status(&format!("{would}moved `{path}` in {file}")),
+            StoreResult::Removed => output.status(&format!("{would}removed `{path}` from {file}")),
             StoreResult::Listed { alias: Some(alias) } => {
-                output.status(&format!("`{path}` is listed in `{file}` already, as `{alias}`"));
+                output.status(&format!("`{path}` is listed in {file} already, as `{alias}`"));
             }
             StoreResult::Listed { alias: None } => {
-                output.detail(&format!("`{path}` is listed in `{file}` already"));
+                output.detail(&format!("`{path}` is listed in {file} already"));
             }
-            StoreResult::Absent => output.detail(&format!("`{path}` is not listed in `{file}`")),
+            StoreResult::Absent => output.detail(&format!("`{path}` is not listed in {file}")),
             StoreResult::Skipped { reason, .. } => {
                 output.warning(&format!("`{path}` is declared, but not listed: {reason}"));
             }
@@ -190,13 +190,13 @@ fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> a
                 "`{sealed}` will be mounted at `{path}`, and listed, when the system starts"
             )),
             StoreResult::SetAside => {
-                output.status(&format!("{would}set `{path}` aside in `{file}`: its directory is missing"));
+                output.status(&format!("{would}set `{path}` aside in {file}: its directory is missing"));
             }
             StoreResult::PutBack => {
-                output.status(&format!("{would}listed `{path}` in `{file}` again: its directory is back"));
+                output.status(&format!("{would}listed `{path}` in {file} again: its directory is back"));
             }
             StoreResult::Kept => {
-                output.status(&format!("`{path}` still holds a store and stays in `{file}`"))
+                output.status(&format!("`{path}` still holds a store and stays in {file}"))
             }
         }
     }
@@ -210,7 +210,7 @@ fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> a
         output.warning(text);
     }
     for name in &outcome.lost_attributes {
-        output.warning(&format!("`{file}` could not be given its attribute `{name}` again"));
+        output.warning(&format!("{file} could not be given its attribute `{name}` again"));
     }
     Ok(())
 }
