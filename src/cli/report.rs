@@ -195,9 +195,7 @@ fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> a
             StoreResult::PutBack => {
                 output.status(&format!("{would}listed `{path}` in {file} again: its directory is back"));
             }
-            StoreResult::Kept => {
-                output.status(&format!("`{path}` still holds a store and stays in {file}"))
-            }
+            StoreResult::Kept => output.status(&format!("`{path}` still holds a store and stays in {file}")),
         }
     }
     for text in notes(outcome, false) {

@@ -44,22 +44,22 @@ impl Follow<'_> {
             let path = &declared.path;
             let is_own = |mark: &Mark| mark.name == declared.name;
             let by_hand = |entry: &String| !matches!(marks.get(entry), Some(Some(_)));
-            let stays = |entry: &String| by_hand(entry) || marks[entry].as_ref().is_some_and(is_own);
-            let in_main = main.iter().any(|entry| clean(&entry.path) == *path);
+            let in_main = |path: &String| main.iter().any(|entry| clean(&entry.path) == *path);
             // A drop-in of others serves new engines only, and may hide the main file from them,
             // as root's own file does.
-            let everywhere = (in_main || !serves_main) && (!serves_modern || now.contains(path));
-            if (listed.contains(path) || in_main) && by_hand(path) && everywhere {
+            let everywhere =
+                |path: &String| (in_main(path) || !serves_main) && (!serves_modern || now.contains(path));
+            if (listed.contains(path) || in_main(path)) && by_hand(path) && everywhere(path) {
                 decided.results.push((path.clone(), StoreResult::Listed { alias: None }));
                 continue;
             }
+            let stays = |entry: &String| by_hand(entry) || marks[entry].as_ref().is_some_and(is_own);
             let others = listed.iter().filter(|entry| *entry != path && stays(entry));
             let wanted: Vec<String> = decided.wants.iter().map(|want| want.path.clone()).collect();
             if let Some(alias) = alias_of(host, others.chain(&wanted), path) {
-                // What only a drop-in lists is listed for the others under that name.
+                // It is this declaration's as long as somebody else does not list it for all.
                 let entry = clean(&alias);
-                if serves_main && !wanted.contains(&entry) && !main.iter().any(|it| clean(&it.path) == entry)
-                {
+                if !wanted.contains(&entry) && !(by_hand(&entry) && everywhere(&entry)) {
                     decided.wants.push(Want { path: entry, ..declared.into() });
                 }
                 decided.results.push((path.clone(), StoreResult::Listed { alias: Some(alias) }));
