@@ -59,7 +59,8 @@ impl Follow<'_> {
             if let Some(alias) = alias_of(host, others.chain(&wanted), path) {
                 // It is this declaration's as long as somebody else does not list it for all.
                 let entry = clean(&alias);
-                if !wanted.contains(&entry) && !(by_hand(&entry) && everywhere(&entry)) {
+                let is_settled = wanted.contains(&entry) || by_hand(&entry) && everywhere(&entry);
+                if !is_settled {
                     decided.wants.push(Want { path: entry, ..declared.into() });
                 }
                 decided.results.push((path.clone(), StoreResult::Listed { alias: Some(alias) }));
