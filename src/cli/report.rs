@@ -5,9 +5,10 @@ use serde::Serialize;
 use super::Common;
 use super::clean_dependents::{self, StorageLine};
 use super::output::{ErrorLine, Output};
+use crate::conf::OWN_ROOTS_NAME;
 use crate::dependents::Cleaned;
 use crate::host::{crio_runs, is_booted, restart_crio};
-use crate::plan::{After, Host, Note, Outcome, StoreResult};
+use crate::plan::{After, FileChange, Host, Note, Outcome, StoreResult};
 use crate::problem::{Problem, quoted_series};
 
 #[derive(Serialize)]
@@ -157,11 +158,14 @@ fn stays(outcome: &Outcome) -> impl Iterator<Item = &str> {
 
 fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> anyhow::Result<()> {
     let would = if common.dry_run { "would have " } else { "" };
-    let mut files: Vec<String> = outcome.plan.changes.iter().map(|change| host.show(&change.path)).collect();
+    // What keeps a store from users, or gives them their own directories, is written first, and
+    // said last.
+    let (own_roots, lists): (Vec<&FileChange>, Vec<&FileChange>) =
+        outcome.plan.changes.iter().partition(|change| change.path.ends_with(OWN_ROOTS_NAME));
+    let mut files: Vec<String> = lists.iter().map(|change| host.show(&change.path)).collect();
     if files.is_empty() {
         files.push(host.show(&host.main_file()?));
     }
-    // What keeps a store from users is written first, and said last.
     files.sort_by_key(|file| file.contains("/storage.rootless.conf.d/"));
     let file = quoted_series(&files);
     for text in notes(outcome, true) {
@@ -200,6 +204,13 @@ fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> a
     }
     for text in notes(outcome, false) {
         output.status(&format!("{would}{text}"));
+    }
+    for change in own_roots {
+        let file = host.show(&change.path);
+        output.status(&match change.after {
+            After::Nothing => format!("{would}removed `{file}`, which nobody needs any more"),
+            _ => format!("{would}left normal users their own directories, with `{file}`"),
+        });
     }
     for text in stays(outcome) {
         output.status(text);
