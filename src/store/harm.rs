@@ -1,14 +1,17 @@
 //! What in a store's files stops the engines that have it listed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
 
 use super::decode::{Decode, decode};
 use super::driver::driver_of;
 use super::records::{Image, Layer};
 use crate::engine::{Engines, Profile};
 use crate::host::{Kind, Root};
+use crate::images::is_reference;
 
 /// A store as engines with a storage driver find it.
 #[derive(Debug)]
@@ -160,6 +163,12 @@ fn check_images(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()
     let mut names = HashSet::new();
     for image in &images {
         let id = image.id.as_deref().unwrap_or("?");
+        if let Some(why) = unlisted(image) {
+            let message = format!("its images.json gives image `{id}` {why}");
+            let hint = "remove that image from the store and pull it again";
+            let harm = Harm::new("image-record-invalid", file.clone(), message, hint, |_| Hit::Listing);
+            harms.push(Harm { image: Some(image.title()), ..harm });
+        }
         for name in image.names.iter().flatten() {
             if !names.insert(name.as_str()) {
                 let message = format!("its images.json gives the name `{name}` to two images");
@@ -181,6 +190,29 @@ fn check_images(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()
         }
     }
     Ok(())
+}
+
+/// What engines notice only when they list the image, and then they list none at all.
+fn unlisted(image: &Image) -> Option<String> {
+    if let Some(name) = image.names.iter().flatten().find(|name| !is_reference(name)) {
+        return Some(format!("the name `{}`, which is none", name.escape_debug()));
+    }
+    if image.big_data_names.iter().flatten().any(String::is_empty) {
+        return Some("a file without a name".to_owned());
+    }
+    let metadata = image.metadata.as_deref().filter(|metadata| !metadata.is_empty())?;
+    let error = serde_json::from_str::<Option<Metadata>>(metadata).err()?;
+    Some(format!("malformed metadata: {error}"))
+}
+
+/// What engines read of an image's metadata (`storageImageMetadata` in storage_image.go).
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Metadata {
+    #[serde(rename = "signature-sizes")]
+    _signature_sizes: Option<Vec<Option<i64>>>,
+    #[serde(rename = "signatures-sizes")]
+    _signatures_sizes: Option<HashMap<String, Option<Vec<Option<i64>>>>>,
 }
 
 fn check_layers(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()> {
@@ -258,7 +290,7 @@ fn file_name(path: &Path) -> std::borrow::Cow<'_, str> {
 
 /// Whether `digest` is what the engines' digest library validates: an algorithm
 /// that it knows and as many lower-case hexadecimal digits as that gives.
-fn is_digest(digest: &str) -> bool {
+pub(super) fn is_digest(digest: &str) -> bool {
     let Some((algorithm, hex)) = digest.split_once(':') else {
         return false;
     };

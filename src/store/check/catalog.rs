@@ -97,7 +97,7 @@ fn records<T: Decode>(root: &Root, file: &Path) -> io::Result<Vec<T>> {
 
 impl Image {
     /// Its id, or nothing.
-    pub(super) fn id(&self) -> &str {
+    pub(in crate::store) fn id(&self) -> &str {
         self.id.as_deref().unwrap_or_default()
     }
 
@@ -108,7 +108,7 @@ impl Image {
     }
 
     /// How a person calls it: its first name, or the start of its id.
-    pub(super) fn title(&self) -> String {
+    pub(in crate::store) fn title(&self) -> String {
         match self.names.iter().flatten().find(|name| !name.is_empty()) {
             Some(name) => name.clone(),
             None => short_id(self.id()).to_owned(),
