@@ -12,7 +12,7 @@ use crate::conf::{self, Mark, StoreList, clean};
 use crate::engine::{Origin, Profile};
 use crate::host::Kind;
 use crate::judgement::Judgement;
-use crate::store::{awaited, count_images};
+use crate::store::{Refused, awaited, count_images};
 
 /// A listed store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -173,7 +173,7 @@ fn look(host: &Host, path: &str, driver: &str) -> (State, Option<usize>) {
         }
         Ok(Some(_)) => match count_images(&host.root, Path::new(&path), driver) {
             Ok(count) => (State::Present, Some(count)),
-            Err(error) if error.is::<serde_json::Error>() => (State::Malformed, None),
+            Err(error) if error.is::<Refused>() => (State::Malformed, None),
             Err(_) => (State::Unreadable, None),
         },
     }
