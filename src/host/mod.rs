@@ -26,6 +26,7 @@ mod root;
 mod running;
 mod said;
 mod subtree;
+mod threads;
 mod walk;
 
 pub use attributes::Attributes;
@@ -44,4 +45,5 @@ pub use root::{Kind, MAX_FILE, Root, Stat, absent};
 pub use running::{crio_runs, is_booted, listens, printed_version, restart_crio};
 pub use said::last_said;
 pub use subtree::{Directory, Node, Opened, Special, Subtree};
+pub use threads::on_threads;
 pub use walk::{Resolved, Step};
