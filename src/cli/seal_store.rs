@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::build_store::{Kind, SELINUX};
 use super::given::jobs;
 use super::output::Output;
-use super::{Common, NO, inside};
+use super::{Common, NO, check_store, inside};
+use crate::plan::Host;
 use crate::problem::{Problem, Severity};
 use crate::store::check::{self, Progress, Request};
 use crate::store::seal;
@@ -64,17 +65,12 @@ impl SealStore {
         let request =
             Request { deep: true, jobs: jobs(self.jobs), ..Request::quick(vec![store.clone()], "overlay") };
         let report = check::check(&host.root, &request, &Progress::default());
-        for finding in report.findings.iter().filter(|finding| finding.severity == Severity::Error) {
-            let place = host.show(finding.place.as_ref().unwrap_or(&finding.store));
-            let title = (finding.severity, finding.rule.id, finding.message.as_str());
-            let text = output.found(title, None, Some(&place), (&finding.effect(), &finding.hint));
-            output.data(&format!("{text}\n\n"))?;
-        }
         if let Some(problem) = report.not_looked.first() {
             return Err(problem.clone().into());
         }
         let shown = host.show(&file);
         if report.count(Severity::Error) > 0 {
+            Self::tell_damage(&host, &report, output)?;
             output.status(&format!("`{}` has errors and was not sealed", host.show(&store)));
             return Ok(ExitCode::from(NO));
         }
@@ -102,5 +98,18 @@ impl SealStore {
             })?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// What is wrong with the store: as data, the document of `check-store`.
+    fn tell_damage(host: &Host, report: &check::Report, output: &Output) -> anyhow::Result<()> {
+        if output.json {
+            return output.json(&check_store::document(host, true, report));
+        }
+        for finding in report.findings.iter().filter(|finding| finding.severity == Severity::Error) {
+            let place = host.show(finding.place.as_ref().unwrap_or(&finding.store));
+            let title = (finding.severity, finding.rule.id, finding.message.as_str());
+            output.found(title, None, Some(&place), (&finding.effect(), &finding.hint))?;
+        }
+        Ok(())
     }
 }
