@@ -13,6 +13,7 @@ mod compare;
 mod copy;
 mod declare;
 mod dependents;
+mod dice;
 mod doctor;
 mod embed;
 mod engine;
