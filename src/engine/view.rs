@@ -8,6 +8,8 @@ use std::rc::Rc;
 
 use super::access::{Access, Found};
 use super::environment::Environment;
+use super::profile::Profile;
+use super::reading::Reading;
 use crate::conf::{Document, Fault};
 use crate::host::{Kind, Root, Stat, Step};
 use crate::store::Opened;
@@ -28,6 +30,8 @@ pub struct Cache {
     /// Stores as engines with a storage driver find them.
     opened: RefCell<BTreeMap<(PathBuf, String), Rc<Opened>>>,
     etc: RefCell<Option<PathBuf>>,
+    /// What engines read, with what decides it.
+    readings: RefCell<Vec<(Asked, Reading)>>,
     /// What kept from looking at something, though it says nothing about what is there.
     trouble: RefCell<Option<(PathBuf, i32)>>,
 }
@@ -42,6 +46,7 @@ impl Cache {
         self.trails.borrow_mut().clear();
         self.resolved.borrow_mut().clear();
         self.opened.borrow_mut().clear();
+        self.readings.borrow_mut().clear();
         *self.etc.borrow_mut() = None;
         *self.trouble.borrow_mut() = None;
     }
@@ -130,6 +135,15 @@ impl Cache {
     }
 }
 
+/// What decides what an engine reads, beside the files of the root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Asked {
+    planned: BTreeMap<PathBuf, Option<String>>,
+    vendor_only: bool,
+    environment: Environment,
+    profile: Profile,
+}
+
 /// The files of a root, some of them replaced by what is planned; or what is
 /// planned for a host that does not exist yet, and nothing else.
 #[derive(Debug, Clone)]
@@ -178,6 +192,30 @@ impl<'a> View<'a> {
     pub fn with(mut self, path: PathBuf, text: Option<String>) -> Self {
         self.planned.insert(path, text);
         self
+    }
+
+    /// What an engine reads, by `read`, unless that has been asked before.
+    pub(super) fn read_once(
+        &self,
+        environment: &Environment,
+        profile: Profile,
+        read: impl FnOnce() -> Reading,
+    ) -> Reading {
+        let asked = Asked {
+            planned: self.planned.clone(),
+            vendor_only: self.vendor_only,
+            environment: environment.clone(),
+            profile,
+        };
+        let known = |readings: &Vec<(Asked, Reading)>| {
+            readings.iter().find(|(other, _)| *other == asked).map(|(_, reading)| reading.clone())
+        };
+        if let Some(reading) = known(&self.cache.readings.borrow()) {
+            return reading;
+        }
+        let reading = read();
+        self.cache.readings.borrow_mut().push((asked, reading.clone()));
+        reading
     }
 
     /// The same as this user finds it, who may not read everything.
