@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::generations::Change;
 use super::snapshot::Host;
 use super::{After, FileChange};
-use crate::conf::{self, Document, clean, quoted};
+use crate::conf::{self, Document, Mark, clean, quoted};
 use crate::engine::{FileKind, ReadFile, Reading, View};
 use crate::judgement::Identity;
 use crate::problem::Problem;
@@ -174,6 +174,21 @@ impl OwnDropIn {
         let items = Document::parse(text).ok().and_then(|doc| conf::commented_items(&doc).ok());
         let item = |(path, comment): (String, Option<String>)| Item { path: clean(&path), comment };
         items.unwrap_or_default().into_iter().map(item).collect()
+    }
+
+    /// Whose its entry for `path` is, if it says so.
+    pub(super) fn mark(&self, path: &str) -> Option<Mark> {
+        let item = self.items().into_iter().find(|item| item.path == path)?;
+        item.comment.as_deref().and_then(Mark::parse)
+    }
+
+    /// Whether it lists `path` for nobody's declaration.
+    pub(super) fn lists_by_hand(&self, path: &str) -> bool {
+        self.items().iter().any(|item| {
+            item.path == path
+                && !item.is_elsewhere()
+                && item.comment.as_deref().and_then(Mark::parse).is_none()
+        })
     }
 
     /// The stores that it takes off, for as long as they are listed elsewhere.
