@@ -75,7 +75,7 @@ fn with_it(input: &Input<'_>, file: &File, path: &str, start: usize) -> Vec<usiz
 
 fn engines_of(input: &Input<'_>, readers: &[usize]) -> Engines {
     let all = input.judged().enumerate().filter(|(index, _)| readers.contains(index));
-    all.map(|(_, (reader, _))| Engines::one(reader.profile)).fold(Engines::NONE, Engines::or)
+    all.map(|(_, (reader, _))| reader.profile).collect()
 }
 
 /// The engines that have both entries, run by one user.

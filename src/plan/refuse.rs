@@ -7,8 +7,8 @@ use super::generations::Serve;
 use super::snapshot::{Host, Snapshot};
 use super::verify::refused;
 use crate::conf::clean;
-use crate::engine::{Effect, Profile, read};
-use crate::judgement::{Identity, gather, judge_store};
+use crate::engine::{Effect, Profile};
+use crate::judgement::{gather, judge_store};
 use crate::problem::Problem;
 use crate::store::writer_besides_owner;
 
@@ -64,8 +64,9 @@ fn usable(host: &Host, path: &str, options: &AddOptions) -> anyhow::Result<()> {
     let view = host.view();
     let view = if options.init || options.allow_missing { view.expecting([path.to_owned()]) } else { view };
     let mut found = Vec::new();
-    let readers = host.readers().into_iter().filter(|reader| reader.identity != Identity::OrdinaryUser);
-    for reader in readers.filter(|reader| serves(options.serve, reader.profile)) {
+    let mut readers = host.own_readers();
+    readers.retain(|reader| serves(options.serve, reader.profile));
+    for reader in readers {
         for reason in judge_store(&view, &reader.environment, reader.profile, path) {
             gather(&mut found, &reader, reason);
         }
@@ -136,8 +137,8 @@ fn bootc_storage(host: &Host, path: &str, force: bool) -> anyhow::Result<()> {
 /// Refuses the engine's own storage, what is inside it, and what it is inside of.
 fn own_storage(host: &Host, path: &str) -> anyhow::Result<()> {
     let mut owns = Vec::new();
-    for reader in host.readers().iter().filter(|reader| reader.identity != Identity::OrdinaryUser) {
-        let reading = read(&host.view(), &reader.environment, reader.profile);
+    for reader in host.own_readers() {
+        let reading = reader.read(&host.view());
         owns.push(("graphroot", reading.graphroot.map(|own| own.value)));
         owns.push(("imagestore", reading.imagestore.map(|own| own.value)));
     }
