@@ -1,5 +1,6 @@
 //! A host's files as they are, or as they would be after a plan.
 
+use std::any::{Any, TypeId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
@@ -12,7 +13,9 @@ use super::profile::Profile;
 use super::reading::Reading;
 use crate::conf::{Document, Fault};
 use crate::host::{Kind, Root, Stat, Step};
-use crate::store::Opened;
+
+/// A type, a directory, and a storage driver.
+type Key = (TypeId, PathBuf, String);
 
 /// What was read and parsed before: several engines read the same files, before
 /// and after a plan.
@@ -27,8 +30,8 @@ pub struct Cache {
     stats: RefCell<BTreeMap<PathBuf, Option<Stat>>>,
     trails: RefCell<BTreeMap<PathBuf, Rc<Vec<Step>>>>,
     resolved: RefCell<BTreeMap<PathBuf, Option<PathBuf>>>,
-    /// Stores as engines with a storage driver find them.
-    opened: RefCell<BTreeMap<(PathBuf, String), Rc<Opened>>>,
+    /// What was found out about a directory, for engines with a storage driver.
+    known: RefCell<BTreeMap<Key, Rc<dyn Any>>>,
     etc: RefCell<Option<PathBuf>>,
     /// What engines read, with what decides it.
     readings: RefCell<Vec<(Asked, Reading)>>,
@@ -45,8 +48,8 @@ impl Cache {
         self.stats.borrow_mut().clear();
         self.trails.borrow_mut().clear();
         self.resolved.borrow_mut().clear();
-        self.opened.borrow_mut().clear();
         self.readings.borrow_mut().clear();
+        self.known.borrow_mut().clear();
         *self.etc.borrow_mut() = None;
         *self.trouble.borrow_mut() = None;
     }
@@ -159,14 +162,7 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// The files as they are.
     pub fn of(root: &'a Root, cache: &'a Cache) -> Self {
-        Self {
-            root: Some(root),
-            cache,
-            planned: BTreeMap::new(),
-            expected: Vec::new(),
-            vendor_only: false,
-            access: Rc::default(),
-        }
+        Self { root: Some(root), ..Self::of_nothing(cache) }
     }
 
     /// A host that has no file but those that are planned.
@@ -381,13 +377,19 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A store as an engine with this storage driver finds it, whoever runs it. `None` on a host
-    /// that is not there yet.
-    pub fn opened(&self, store: &Path, driver: &str) -> Option<Rc<Opened>> {
+    /// What `look` finds out about a store, as an engine with this storage driver has it and
+    /// whoever runs it: once for all readers. `None` on a host that is not there yet.
+    pub fn once<T: Any>(
+        &self,
+        store: &Path,
+        driver: &str,
+        look: impl FnOnce(&Root, &Path, &str) -> T,
+    ) -> Option<Rc<T>> {
         let root = self.root?;
-        let mut opened = self.cache.opened.borrow_mut();
-        let entry = opened.entry((store.to_owned(), driver.to_owned()));
-        Some(Rc::clone(entry.or_insert_with(|| Rc::new(Opened::new(root, store, driver)))))
+        let mut known = self.cache.known.borrow_mut();
+        let entry = known.entry((TypeId::of::<T>(), store.to_owned(), driver.to_owned()));
+        let found = Rc::clone(entry.or_insert_with(|| Rc::new(look(root, store, driver))));
+        Some(found.downcast().expect("its type is a part of the key"))
     }
 
     /// The driver that the storage at `graphroot` was made with, if there is one.

@@ -135,8 +135,7 @@ impl Host {
     /// The engines that are there or may be, if these programs are installed; and whether
     /// CRI-O is there.
     pub fn engines_of(&self, programs: &[Program]) -> (Engines, bool) {
-        let of = |program: &Program| Engines::one(program.profile());
-        let installed = self.with_running(programs.iter().map(of).fold(Engines::NONE, Engines::or));
+        let installed = self.with_running(programs.iter().map(Program::profile).collect());
         (self.or_possible(installed), installed.has(Profile::Crio))
     }
 
@@ -163,8 +162,7 @@ impl Host {
             // programs which do not say what they are.
             let is_sure = !(present.has(Profile::Podman6) && present.has(Profile::Podman4));
             let exact = (!is_sure).then(|| engine::installed(&self.root).ok()).flatten();
-            let exact = exact
-                .map(|programs| programs.iter().map(Program::candidates).fold(Engines::NONE, Engines::or));
+            let exact = exact.map(|programs| programs.iter().map(Program::candidates).collect());
             self.with_running(exact.unwrap_or(present))
         })
     }
@@ -201,13 +199,13 @@ impl Host {
                 let reasons = reader.judge(&view).reasons;
                 reasons.iter().any(|reason| reason.effect == Effect::Stops && reason.store.is_none())
             })
-            .map(|reader| Engines::one(reader.profile));
+            .map(|reader| reader.profile);
         // Who has drop-ins has an engine that reads them.
         let drop_in =
             |dir: &&str| matches!(self.root.list(Path::new(dir)), Ok(Some(names)) if !names.is_empty());
         let drops = DROP_INS.iter().any(drop_in);
-        let stopped = stopped.filter(|engine| !(drops && engine.has(Profile::Podman6)));
-        match all.without(stopped.fold(Engines::NONE, Engines::or)) {
+        let stopped = stopped.filter(|profile| !(drops && profile.is_modern()));
+        match all.without(stopped.collect()) {
             Engines::NONE => all,
             engines => engines,
         }
@@ -219,6 +217,13 @@ impl Host {
         readers(self.engines(), &self.environment())
     }
 
+    /// The same without ordinary users: root, or the user whose configuration this is.
+    pub(super) fn own_readers(&self) -> Vec<Reader> {
+        let mut readers = self.readers();
+        readers.retain(|reader| !reader.is_of_users());
+        readers
+    }
+
     /// The storage driver that this host's engines use; where they differ, the newest podman.
     pub fn driver(&self) -> String {
         self.driver_of(Engines::ALL)
@@ -227,8 +232,8 @@ impl Host {
     /// The storage driver of the first of these engines that works here, or else may: the
     /// newest podman, since its database keeps it from any other, and last CRI-O.
     fn driver_of(&self, engines: Engines) -> String {
-        let mut own = self.readers();
-        own.retain(|reader| reader.identity == self.identity() && engines.has(reader.profile));
+        let mut own = self.own_readers();
+        own.retain(|reader| engines.has(reader.profile));
         own.sort_by_key(|reader| (reader.profile == Profile::Crio, Reverse(reader.profile)));
         let mut judged = own.iter().map(|reader| reader.judge(&self.view()));
         let first = judged.next();
