@@ -74,6 +74,23 @@ impl Root {
         let dir = self.open(path, OFlags::PATH | OFlags::DIRECTORY);
         Ok(absent(dir)?.map(|dir| Subtree { dir }))
     }
+
+    /// The directory that `path` ends in and its name there, symlinks followed; `None` if
+    /// it leads nowhere. What the name is, if anything, is not looked at.
+    ///
+    /// # Errors
+    /// If a directory on the way cannot be entered.
+    pub fn end(&self, path: &Path) -> io::Result<Option<(Directory, OsString)>> {
+        let end = match self.resolve(path) {
+            // Too many symlinks.
+            Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => return Ok(None),
+            end => absent(end)?,
+        };
+        Ok(end.map(|end| {
+            let name = end.name().to_owned();
+            (Directory { dir: end.dir, path: PathBuf::new() }, name)
+        }))
+    }
 }
 
 impl Subtree {

@@ -135,6 +135,14 @@ decodes!(IdMap {
 });
 
 impl Layer {
+    /// Whether podman 4 can tell the size of an image with this layer, and whether others
+    /// can; none lists any image of any store otherwise (`getSize` in storage_src.go).
+    pub(crate) fn has_size(&self) -> (bool, bool) {
+        let is_set = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        let known = is_set(&self.diff_digest) && self.diff_size.unwrap_or_default() >= 0;
+        (known, known || is_set(&self.toc_digest))
+    }
+
     /// Whether it was never completed, or is about to be deleted.
     pub fn is_incomplete(&self) -> bool {
         self.flags.as_ref().is_some_and(|flags| flags.get("incomplete") == Some(&true))

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::decode::{Decode, decode};
 use super::super::records::{Image, Layer};
-use crate::host::Root;
+use crate::host::{Kind, Root};
 use crate::store::short_id;
 
 /// A store with its records.
@@ -90,8 +90,11 @@ fn records<T: Decode>(root: &Root, file: &Path) -> io::Result<Vec<T>> {
     match root.read(file) {
         Ok(Some((bytes, _))) => Ok(decode(&bytes).unwrap_or_default()),
         Ok(None) => Ok(Vec::new()),
-        Err(error) if error.kind() == io::ErrorKind::IsADirectory => Ok(Vec::new()),
-        Err(error) => Err(error),
+        // What is no file is told of by `content_harms`, too.
+        Err(error) => match root.stat(file) {
+            Ok(Some(stat)) if stat.kind == Kind::File => Err(error),
+            _ => Ok(Vec::new()),
+        },
     }
 }
 

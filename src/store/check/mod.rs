@@ -17,9 +17,11 @@
 mod access;
 mod across;
 mod catalog;
+mod composefs;
 mod deep;
 mod diff_ids;
 mod finding;
+mod followed;
 mod images;
 mod layers;
 mod overlay;
@@ -36,7 +38,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use deep::Progress;
-pub use finding::{Effect, Finding, Report, Scope};
+pub use finding::{Effect, Finding, Report, Scope, Tally, Verification};
 pub use rules::{RULES, Rule};
 pub(super) use selinux::has_selinux;
 

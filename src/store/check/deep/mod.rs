@@ -7,6 +7,7 @@ mod compare;
 mod digests;
 mod issues;
 mod layer;
+mod tally;
 mod told;
 mod values;
 mod walk;
@@ -21,6 +22,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use super::Request;
 use super::catalog::is_one_name;
 use super::finding::Report;
+use super::followed::Followed;
 use super::world::World;
 use crate::host::{Kind, Root};
 use crate::store::{IdMap, Layer};
@@ -71,10 +73,15 @@ pub(super) fn check(world: &World<'_>, request: &Request, progress: &Progress, r
     let outcomes = run(world.root, &tasks, request.jobs, progress);
     let mut by_store: Vec<(Times, Vec<(usize, Outcome)>)> = Vec::new();
     by_store.resize_with(world.stores.len(), Default::default);
+    let mut read = HashSet::new();
     for (index, outcome) in outcomes {
         let task = &tasks[index];
         match outcome {
             Ok(outcome) => {
+                // Whose headers make no sense was not compared with them.
+                if outcome.not_tar.is_none() {
+                    read.insert((task.home, task.id.clone()));
+                }
                 report.assembled.0 += 1;
                 report.assembled.1 += outcome.bytes;
                 let (times, outcomes) = &mut by_store[task.home];
@@ -93,6 +100,11 @@ pub(super) fn check(world: &World<'_>, request: &Request, progress: &Progress, r
         if let Err(error) = digests::check(world, home, report) {
             report.could_not_look(world.could_not_look(&store.images_dir(), &error));
         }
+    }
+    if request.layers.is_none() {
+        tally::count(world, &read, report);
+    } else {
+        report.verified.extend(read.into_iter().map(|(_, id)| id));
     }
 }
 
@@ -127,9 +139,13 @@ fn task(world: &World<'_>, home: usize, layer: &Layer, owners: bool) -> io::Resu
     let top = world.root.stat(&content)?;
     // What is missing has been told of; what comes from an additional layer store
     // or is looked at through composefs is laid out in another way.
-    let elsewhere = world.root.read_link(&content)?.is_some()
-        || world.root.stat(&store.layer_dir(id).join("composefs-data"))?.is_some();
-    if elsewhere || top.is_none_or(|stat| stat.kind != Kind::Directory) {
+    let has = |name: &str| -> io::Result<bool> {
+        Ok(store.driver != "vfs" && world.root.stat(&store.layer_dir(id).join(name))?.is_some())
+    };
+    if has("additionallayer")?
+        || has("composefs-data")?
+        || top.is_none_or(|stat| stat.kind != Kind::Directory)
+    {
         return Ok(None);
     }
     let name = format!("{id}.tar-split.gz");
@@ -149,7 +165,8 @@ fn task(world: &World<'_>, home: usize, layer: &Layer, owners: bool) -> io::Resu
         home,
         id: id.to_owned(),
         digest: layer.diff_digest.clone().unwrap_or_default(),
-        size: layer.diff_size.and_then(|size| u64::try_from(size).ok()),
+        // Where it is not said engines take it to be nothing.
+        size: u64::try_from(layer.diff_size.unwrap_or_default()).ok(),
         tar_split: (store.layers_dir(), name),
         content,
         parent: parent.map(|parent| store.content_dir(parent)),
@@ -189,8 +206,9 @@ impl Task {
     fn run(&self, root: &Root, buffer: &mut [u8], progress: &Progress) -> io::Result<Outcome> {
         let vanished = || io::Error::new(io::ErrorKind::NotFound, "it went away while it was looked at");
         let dir = root.subtree(&self.tar_split.0)?.ok_or_else(vanished)?;
-        let tar_split = dir.top()?.open(OsStr::new(&self.tar_split.1))?;
-        let Some(tar_split) = tar_split.filter(|file| file.stat.kind == Kind::File) else {
+        let top = dir.top()?;
+        let tar_split = Followed::new(root, &top, &self.tar_split.0).file(OsStr::new(&self.tar_split.1))?;
+        let Some(tar_split) = tar_split else {
             return Ok(Outcome { damaged: Some("it is not a file".to_owned()), ..Outcome::default() });
         };
         if tar_split.stat.size == 0 {
