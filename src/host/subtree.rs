@@ -81,15 +81,18 @@ impl Root {
     /// # Errors
     /// If a directory on the way cannot be entered.
     pub fn end(&self, path: &Path) -> io::Result<Option<(Directory, OsString)>> {
-        let end = match self.resolve(path) {
-            // Too many symlinks.
-            Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => return Ok(None),
-            end => absent(end)?,
-        };
-        Ok(end.map(|end| {
+        Ok(leads(self.resolve(path))?.map(|end| {
             let name = end.name().to_owned();
             (Directory { dir: end.dir, path: PathBuf::new() }, name)
         }))
+    }
+}
+
+/// `None` where symlinks lead nowhere: to nothing, or to themselves.
+fn leads<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => Ok(None),
+        result => absent(result),
     }
 }
 
@@ -120,7 +123,7 @@ impl Subtree {
             Err(Errno::LOOP | Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::AGAIN | Errno::XDEV) => {}
             Err(error) => return Err(error.into()),
         }
-        let Some((end, _)) = absent(walk::walk(&self.dir, path, true))? else {
+        let Some((end, _)) = leads(walk::walk(&self.dir, path, true))? else {
             return Ok(None);
         };
         let flags = flags | OFlags::NOFOLLOW;
@@ -135,7 +138,7 @@ impl Subtree {
     /// # Errors
     /// If it cannot be opened.
     pub fn file(&self, path: &Path) -> io::Result<Option<Opened>> {
-        let Some((end, _)) = absent(walk::walk(&self.dir, path, true))? else {
+        let Some((end, _)) = leads(walk::walk(&self.dir, path, true))? else {
             return Ok(None);
         };
         let directory = Directory { dir: end.dir.as_fd().try_clone_to_owned()?, path: PathBuf::new() };

@@ -99,8 +99,15 @@ impl Workshop {
         // A store in which images have other names is another store.
         let names = image_names(&store);
         let asked = names.is_empty() || names == image_names(&self.original);
-        for (engine, healthy) in ENGINES.iter().zip(&self.healthy) {
-            let answers = self.ask(*engine, &store);
+        // All at once: most of what takes long is waiting for what never ends.
+        let answers: Vec<Answers> = std::thread::scope(|scope| {
+            let asked = ENGINES.map(|engine| {
+                let (workshop, store) = (self, store.as_path());
+                scope.spawn(move || workshop.ask(engine, store))
+            });
+            asked.into_iter().map(|answers| answers.join().expect("a thread asks")).collect()
+        });
+        for ((engine, healthy), answers) in ENGINES.iter().zip(&self.healthy).zip(&answers) {
             let scope = match answers.scope(healthy) {
                 "image" | "saving" | "silent" if !asked => "nothing",
                 scope => scope,
@@ -261,14 +268,25 @@ fn check_store_says_what_engines_do_with_every_damage_of_the_corpus() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/random_damage/corpus");
     let mut files: Vec<_> = fs_err::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    let mut report = String::new();
-    for file in files {
-        let text = fs_err::read_to_string(&file).unwrap();
-        let acts: Vec<Act> = text.lines().filter(|line| !line.starts_with('#')).map(act::parse).collect();
-        assert!(acts.iter().map(|act| act::parse(&act.to_string())).eq(acts.clone()), "{text}");
-        for Disagreement { kind, story } in workshop.disagreements(&acts) {
-            writeln!(report, "{}: {kind}\n{story}", file.file_name().unwrap().display()).unwrap();
+    let report = Mutex::new(String::new());
+    let next = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..number("STORAGECTL_JOBS", 4) {
+            scope.spawn(|| {
+                let at = || usize::try_from(next.fetch_add(1, Ordering::Relaxed)).expect("there are few");
+                while let Some(file) = files.get(at()) {
+                    let text = fs_err::read_to_string(file).unwrap();
+                    let lines = text.lines().filter(|line| !line.starts_with('#'));
+                    let acts: Vec<Act> = lines.map(act::parse).collect();
+                    assert!(acts.iter().map(|act| act::parse(&act.to_string())).eq(acts.clone()), "{text}");
+                    for Disagreement { kind, story } in workshop.disagreements(&acts) {
+                        let name = file.file_name().unwrap().display();
+                        writeln!(report.lock().unwrap(), "{name}: {kind}\n{story}").unwrap();
+                    }
+                }
+            });
         }
-    }
+    });
+    let report = report.into_inner().unwrap();
     assert!(report.is_empty(), "{report}");
 }

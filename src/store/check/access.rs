@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::MARKER;
 use super::super::writable::{writer_besides_owner, writers};
-use super::catalog::is_one_name;
+use super::catalog::{Catalog, is_one_name};
 use super::finding::{Finding, Report, Scope};
 use super::followed;
 use super::images::file_name;
@@ -188,6 +188,13 @@ fn tell(world: &World<'_>, home: usize, seen: Seen<'_>, report: &mut Report) -> 
         Ok(inner) if !inner.as_os_str().is_empty() => format!("its `{}`", inner.display()),
         _ => format!("`{}`", world.root.show(path).display()),
     };
+    if store.for_root && seen.owner != 0 {
+        let message = format!("it belongs to user {}, and root's engines have it listed", seen.owner);
+        let hint = "make it again as root, such as with `storagectl build-store`, and list that";
+        let finding = Finding::new("store-of-user", &store.path, message, hint);
+        let what = "run what that user puts there, with files that belong to that user";
+        report.put(finding.silently(Engines::ALL, what));
+    }
     let writer = writer_besides_owner(world.root, &store.path)?.map(|writer| (writer.dir, writer.who));
     if let Some((path, who)) = writer.or(seen.open) {
         let more = if seen.open_count > 1 {
@@ -224,13 +231,18 @@ fn tell(world: &World<'_>, home: usize, seen: Seen<'_>, report: &mut Report) -> 
         .at(first.clone())
         .fails(Engines::ALL, seen.scope);
     finding.for_users = true;
-    // Engines make stores for root alone. Whether this one is meant for more is said
-    // by its marker, or by somebody having opened the half of it.
+    let meant = meant_for_users(world, store)?;
+    report.put(finding.severity(if meant { Severity::Warning } else { Severity::Note }));
+    Ok(())
+}
+
+/// Engines make stores for root alone. Whether one is meant for more is said by its marker,
+/// or by somebody having opened the half of it.
+pub(super) fn meant_for_users(world: &World<'_>, store: &Catalog) -> io::Result<bool> {
     let marked = world.root.stat(&store.path.join(MARKER))?.is_some();
     let lock = world.root.stat(&store.images_dir().join("images.lock"))?;
     let half_open = world.root.stat(&store.images_dir())?.is_some_and(|stat| stat.mode & 0o001 != 0)
         && lock.is_some_and(|stat| stat.mode & 0o004 != 0)
         && !store.own;
-    report.put(finding.severity(if marked || half_open { Severity::Warning } else { Severity::Note }));
-    Ok(())
+    Ok(marked || half_open)
 }

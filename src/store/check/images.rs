@@ -296,6 +296,18 @@ fn sizes(world: &World<'_>, home: usize, image: &Image, chain: &[String], report
     if image.layer.as_ref() != chain.first() {
         return;
     }
+    let top = chain.first().and_then(|top| world.stores[world.recorded(home, top)?].layer(top));
+    if top.is_some_and(Layer::is_mapped) {
+        let message =
+            format!("the image `{}` has a layer that is recorded with mapped owners", image.title());
+        let hint = "pull the image again; copies with other owners are `mapped-layers`";
+        let finding = Finding::new("layer-mapped", &store.path, message, hint)
+            .at(store.layers_dir().join("layers.json"))
+            .of_image(image.title());
+        // Whether the owners can be mapped depends on which there are.
+        let finding = finding.fails(Engines::ALL, Scope::Image);
+        report.put(finding.silently(Engines::ALL, "give files in its containers other owners"));
+    }
     for id in chain {
         let layer = world.recorded(home, id).and_then(|at| world.stores[at].layer(id));
         let (podman4, others) = layer.map_or((true, true), Layer::has_size);
@@ -310,6 +322,8 @@ fn sizes(world: &World<'_>, home: usize, image: &Image, chain: &[String], report
         let finding = Finding::new("layer-size-unknown", &store.path, message, PULL_AGAIN)
             .at(store.layers_dir().join("layers.json"))
             .of_layer(id, vec![image.title()]);
+        // A partial pull's, which podman 4 does not know.
+        let finding = if others { finding.severity(Severity::Warning) } else { finding };
         let told =
             |other: &&mut Finding| other.rule.id == "layer-size-unknown" && other.message == finding.message;
         match report.findings.iter_mut().find(told) {

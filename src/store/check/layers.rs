@@ -39,7 +39,11 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
         let name = format!("{id}.tar-split.gz");
         // A container's layer and a partial pull have no digest to be pushed by.
         let tar_split = followed.node(OsStr::new(&name))?;
-        if has_digest && tar_split.is_none_or(|node| node.stat.kind != Kind::File) {
+        let there = match tar_split {
+            Some(node) => node.stat.kind == Kind::File,
+            None => world.part_with(home, |store| store.layers_dir().join(&name))?.is_some(),
+        };
+        if has_digest && !there {
             let message = format!("the layer `{}` has no tar-split", short_id(id));
             let hint = "pull the image into the store again";
             let users = world.users(id);

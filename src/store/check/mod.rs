@@ -116,6 +116,7 @@ pub fn check(root: &Root, request: &Request, progress: &Progress) -> Report {
         match open(root, path, request, own, checked, &mut report) {
             Ok(Some(mut catalog)) => {
                 catalog.checked = checked;
+                catalog.for_root = !own && request.listed.contains(path) && is_roots(root);
                 stores.push(catalog);
                 identities.push((path.clone(), identity));
             }
@@ -135,6 +136,11 @@ pub fn check(root: &Root, request: &Request, progress: &Progress) -> Report {
     }
     finish(&world, request, &mismatched, &mut report);
     report
+}
+
+/// Whether the configuration of `root` is that of root's engines: of a tree it is.
+fn is_roots(root: &Root) -> bool {
+    root.is_tree() || rustix::process::geteuid().is_root()
 }
 
 /// The stores with a finding of this rule.

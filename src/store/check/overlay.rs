@@ -86,7 +86,9 @@ impl Home {
                 }
             }
         }
-        for layer in &store.layers {
+        // The records of an engine's own storage may be in the other part of it.
+        let parts = world.stores.iter().filter(|part| part.own && store.own && part.path != store.path);
+        for layer in store.layers.iter().chain(parts.flat_map(|part| &part.layers)) {
             let id = layer.id();
             if !is_one_name(id) || home.layers.contains_key(id) {
                 continue;
@@ -159,11 +161,22 @@ pub(super) fn check(world: &World<'_>, home: usize, homes: &[Home], report: &mut
             None => check.missing(report),
         }
     }
-    let orphans = homes[home].ids.iter().filter(|id| store.layer(id).is_none()).cloned().collect();
+    let known = |id: &str| {
+        let mut parts = world.stores.iter().filter(|part| part.own && store.own);
+        store.layer(id).is_some() || parts.any(|part| part.layer(id).is_some())
+    };
+    let orphans = homes[home].ids.iter().filter(|id| !known(id)).cloned().collect();
     if let Some(finding) =
         orphan(store, "layers", "layers.json", orphans).filter(|_| !store.layers.is_empty())
     {
-        report.put(finding.at(store.path.join(&store.driver)));
+        let mut finding = finding.at(store.path.join(&store.driver));
+        // Containers of a transient store have their records elsewhere.
+        if store.is_used_as_own(world.root).unwrap_or(true) {
+            finding.severity = Severity::Note;
+            finding.hint =
+                "leave it while containers are there: with `transient_store` it is one of theirs".to_owned();
+        }
+        report.put(finding);
     }
 }
 

@@ -31,9 +31,9 @@ fn program(engine: Engine) -> PathBuf {
 pub(super) fn ask(engine: Engine, stores: &[&Path]) -> Answers {
     let stores: Vec<&str> = stores.iter().map(|store| store.to_str().unwrap()).collect();
     let mut answers = BTreeMap::new();
-    let mut questions = vec!["info", "images", "use", "other", "save"];
+    let mut questions = vec!["info", "images", "use", "save", "other"];
     while !questions.is_empty() {
-        let script = "mount -t tmpfs none /run && mkdir /run/g /run/r && exec timeout -s KILL 4 \"$@\"";
+        let script = "mount -t tmpfs none /run && mkdir /run/g /run/r && exec timeout -s KILL 5 \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["-mpf", "--mount-proc", "sh", "-c", script, "sh"]).arg(program(engine));
         command.args(["/run/g", "/run/r"]).arg(stores.join(" ")).arg(IMAGES.join(" ")).arg(CONTROL);
@@ -51,12 +51,20 @@ pub(super) fn ask(engine: Engine, stores: &[&Path]) -> Answers {
                 answered += 1;
             }
         }
-        // It died of the next one: a crash, or what never ends.
+        // It died of the next one: a crash, or what never ends. So it does of what needs the
+        // same.
+        let mut died = 0;
         if let Some(name) = questions.get(answered) {
-            answers.insert((*name).to_owned(), (134, "died".to_owned()));
-            answered += 1;
+            died = match *name {
+                "info" => questions.len() - answered,
+                "use" => usize::from(answers["images"].0 != 0) + 1,
+                _ => 1,
+            };
         }
-        questions.drain(..answered);
+        for name in &questions[answered..answered + died] {
+            answers.insert((*name).to_owned(), (134, "died".to_owned()));
+        }
+        questions.drain(..answered + died);
     }
     Answers::new(answers)
 }

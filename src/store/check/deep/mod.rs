@@ -71,7 +71,7 @@ pub(super) fn check(world: &World<'_>, request: &Request, progress: &Progress, r
     tasks.sort_by_key(|task| std::cmp::Reverse(task.size.unwrap_or(u64::MAX)));
     progress.total.store(tasks.iter().filter_map(|task| task.size).sum(), Ordering::Relaxed);
     let outcomes = run(world.root, &tasks, request.jobs, progress);
-    let mut by_store: Vec<(Times, Vec<(usize, Outcome)>)> = Vec::new();
+    let mut by_store: Vec<([Times; 2], Vec<(usize, Outcome)>)> = Vec::new();
     by_store.resize_with(world.stores.len(), Default::default);
     let mut read = HashSet::new();
     for (index, outcome) in outcomes {
@@ -85,7 +85,7 @@ pub(super) fn check(world: &World<'_>, request: &Request, progress: &Progress, r
                 report.assembled.0 += 1;
                 report.assembled.1 += outcome.bytes;
                 let (times, outcomes) = &mut by_store[task.home];
-                *times = times.and(outcome.issues.times);
+                *times = [times[0].and(outcome.issues.times), times[1].and(outcome.issues.other_times)];
                 outcomes.push((index, outcome));
             }
             Err(error) => report.could_not_look(world.could_not_look(&task.content, &error)),
@@ -93,7 +93,7 @@ pub(super) fn check(world: &World<'_>, request: &Request, progress: &Progress, r
     }
     for (times, outcomes) in by_store {
         for (index, outcome) in outcomes {
-            told::tell(world, &tasks[index], outcome, times.are_kept(), report);
+            told::tell(world, &tasks[index], outcome, (times[0].are_kept(), times[1].agree > 0), report);
         }
     }
     for (home, store) in world.stores.iter().enumerate().filter(|(_, store)| store.checked) {
@@ -135,12 +135,15 @@ fn tasks(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<Vec<
 fn task(world: &World<'_>, home: usize, layer: &Layer, owners: bool) -> io::Result<Option<Task>> {
     let store = &world.stores[home];
     let id = layer.id();
-    let content = store.content_dir(id);
+    let Some(at) = world.part_with(home, |store| store.layer_dir(id))? else {
+        return Ok(None);
+    };
+    let content = world.stores[at].content_dir(id);
     let top = world.root.stat(&content)?;
     // What is missing has been told of; what comes from an additional layer store
     // or is looked at through composefs is laid out in another way.
     let has = |name: &str| -> io::Result<bool> {
-        Ok(store.driver != "vfs" && world.root.stat(&store.layer_dir(id).join(name))?.is_some())
+        Ok(store.driver != "vfs" && world.root.stat(&world.stores[at].layer_dir(id).join(name))?.is_some())
     };
     if has("additionallayer")?
         || has("composefs-data")?
@@ -149,9 +152,9 @@ fn task(world: &World<'_>, home: usize, layer: &Layer, owners: bool) -> io::Resu
         return Ok(None);
     }
     let name = format!("{id}.tar-split.gz");
-    if world.root.stat(&store.layers_dir().join(&name))?.is_none() {
+    let Some(records) = world.part_with(home, |store| store.layers_dir().join(&name))? else {
         return Ok(None);
-    }
+    };
     let parent = layer.below().filter(|parent| is_one_name(parent));
     let root_mode = match parent.and_then(|parent| world.recorded(home, parent).map(|at| (at, parent))) {
         Some((at, parent)) => {
@@ -167,7 +170,7 @@ fn task(world: &World<'_>, home: usize, layer: &Layer, owners: bool) -> io::Resu
         digest: layer.diff_digest.clone().unwrap_or_default(),
         // Where it is not said engines take it to be nothing.
         size: u64::try_from(layer.diff_size.unwrap_or_default()).ok(),
-        tar_split: (store.layers_dir(), name),
+        tar_split: (world.stores[records].layers_dir(), name),
         content,
         parent: parent.map(|parent| store.content_dir(parent)),
         overlay: store.driver != "vfs",

@@ -24,27 +24,32 @@ enum End {
 pub(super) fn count(world: &World<'_>, read: &HashSet<(usize, String)>, report: &mut Report) {
     let mut all = Verification::default();
     let mut notes = Vec::new();
-    for (home, store) in world.stores.iter().enumerate().filter(|(_, store)| store.checked) {
+    let mut ends: HashMap<&str, End> = HashMap::new();
+    let checked = || world.stores.iter().enumerate().filter(|(_, store)| store.checked);
+    for (home, store) in checked() {
         let damage = Damage::of(store, report);
-        let mut ends: HashMap<&str, End> = HashMap::new();
+        let mut seen = HashSet::new();
         let mut reasons: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
-        for layer in &store.layers {
-            let end =
-                match (damage.layers.contains(layer.id()), read.contains(&(home, layer.id().to_owned()))) {
-                    (true, _) => End::Damaged,
-                    (false, true) => End::Verified,
-                    (false, false) => End::NotVerified(why_not(world, store, layer)),
-                };
-            if ends.insert(layer.id(), end).is_none() {
-                all.layers.count(end);
-                if let End::NotVerified(why) = end {
-                    reasons.entry(why).or_default().push(layer.id());
-                }
-            }
-            if end == End::Verified {
-                report.verified.insert(layer.id().to_owned());
+        for layer in store.layers.iter().filter(|layer| seen.insert(layer.id())) {
+            let was_read = read.contains(&(home, layer.id().to_owned()));
+            let end = match (damage.layers.contains(layer.id()), was_read) {
+                (true, _) => End::Damaged,
+                (false, true) => End::Verified,
+                (false, false) => End::NotVerified(why_not(world, store, layer)),
+            };
+            all.layers.count(end);
+            // Engines take a layer from the first store that has it.
+            ends.entry(layer.id()).or_insert(end);
+            match end {
+                End::Verified => drop(report.verified.insert(layer.id().to_owned())),
+                End::NotVerified(why) => reasons.entry(why).or_default().push(layer.id()),
+                End::Damaged => {}
             }
         }
+        notes.extend(reasons.into_iter().map(|(why, layers)| not_verified(world, store, why, &layers)));
+    }
+    for (home, store) in checked() {
+        let damage = Damage::of(store, report);
         for image in &store.images {
             let below = |top: &str| match world.chain(home, top) {
                 Chain::Whole(chain) => chain.iter().all(|id| ends.get(id.as_str()) == Some(&End::Verified)),
@@ -67,9 +72,6 @@ pub(super) fn count(world: &World<'_>, read: &HashSet<(usize, String)>, report: 
                 Ok(Some(_)) => End::Verified,
                 Err(_) => End::NotVerified(""),
             });
-        }
-        for (why, layers) in reasons {
-            notes.push(not_verified(world, store, why, &layers));
         }
     }
     notes.into_iter().for_each(|note| report.put(note));
