@@ -126,7 +126,10 @@ impl BuildStore {
             build::rehearse(&host.root, &sources, &options)?
         } else {
             match kind.packed() {
-                None => build::directory(&host.root, &sources, &out, &options)?,
+                None => {
+                    super::owner::warn_of_owner(&host, &out, output)?;
+                    build::directory(&host.root, &sources, &out, &options)?
+                }
                 Some(Packed::Tar) if to_stdout => {
                     build::to_writer(&host.root, &sources, std::io::stdout().lock(), &options)?
                 }

@@ -111,6 +111,9 @@ impl CopyImages {
             required: self.required.clone(),
             prune: self.prune,
         };
+        if let Some(store) = self.store.as_ref().filter(|_| !common.dry_run) {
+            super::owner::warn_of_owner(&host, store, output)?;
+        }
         let bar = output.progress();
         let tell = |event: Event<'_>| match event {
             Event::Total(bytes) => {

@@ -5,11 +5,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output::Output;
+use super::owner::warn_of_owner;
 use super::{Common, store_paths};
 use crate::declare::declare;
 use crate::plan::driver_in_force;
 use crate::problem::Problem;
-use crate::store;
+use crate::store::{self, OpenedUp};
 
 /// Make directories valid, read-only image stores
 ///
@@ -51,6 +52,9 @@ struct StoreLine {
     path: String,
     created: Vec<String>,
     opened: Vec<String>,
+    /// What belongs to others than the store, and was not opened.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    foreign: Vec<String>,
 }
 
 impl InitStore {
@@ -69,8 +73,10 @@ impl InitStore {
             let shown = host.show(Path::new(path));
             let driver = store::driver_of(&host.root, Path::new(path), &driver)
                 .map_err(Problem::cannot("look at", &shown))?;
+            warn_of_owner(&host, Path::new(path), output)?;
             let created = store::init(&host.root, Path::new(path), &driver, common.dry_run)?;
-            let opened = store::open_up(&host.root, Path::new(path), &driver, common.dry_run)?;
+            let OpenedUp { opened, foreign } =
+                store::open_up(&host.root, Path::new(path), &driver, common.dry_run)?;
             if !created.is_empty() {
                 output.status(&format!("{would}made `{shown}` an image store"));
             } else if opened.is_empty() {
@@ -84,6 +90,16 @@ impl InitStore {
                     "{would}made {count} files and directories in `{shown}` readable by everyone"
                 )),
             }
+            if let Some(first) = foreign.first() {
+                let what = match foreign.len() {
+                    1 => "1 file or directory".to_owned(),
+                    count => format!("{count} files and directories"),
+                };
+                output.warning(&format!(
+                    "`{shown}` has {what} of another user than its own, which stayed closed: `{}`",
+                    host.show(first)
+                ));
+            }
             let layers = Path::new(path).join(&driver);
             if opened.iter().any(|opened| opened.parent() == Some(&layers) && !opened.ends_with("l")) {
                 output.warning(&format!(
@@ -95,6 +111,7 @@ impl InitStore {
                 path: path.clone(),
                 created: created.iter().map(|path| path.display().to_string()).collect(),
                 opened: opened.iter().map(|path| path.display().to_string()).collect(),
+                foreign: foreign.iter().map(|path| path.display().to_string()).collect(),
             });
         }
         let mut declaration = None;

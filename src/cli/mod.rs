@@ -19,6 +19,7 @@ mod init_store;
 mod list_images;
 mod list_stores;
 mod output;
+mod owner;
 mod pack;
 mod parse;
 mod position;

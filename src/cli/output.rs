@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use super::{Color, Common, Format};
 use crate::lint::Finding;
+use crate::plan::Host;
 use crate::problem::{Place, Problem, Several, Severity};
+use crate::store::check;
 
 /// An error as data.
 #[derive(Serialize)]
@@ -47,6 +49,15 @@ impl<'a> ErrorLine<'a> {
             line: position.map(|(line, _)| line),
             column: position.map(|(_, column)| column),
         }
+    }
+}
+
+impl<'a> ErrorLine<'a> {
+    /// What a check of a store found, as data.
+    pub(super) fn found(finding: &'a check::Finding, host: &Host) -> Self {
+        let file = Some(host.show(finding.place.as_ref().unwrap_or(&finding.store)));
+        let (id, message, hint) = (finding.rule.id, finding.message.clone(), finding.hint.as_str());
+        Self { id, message, hint, file, line: None, column: None }
     }
 }
 

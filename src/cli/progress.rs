@@ -15,14 +15,16 @@ pub(super) fn watched<T>(output: &Output, progress: &Progress, work: impl FnOnce
     std::thread::scope(|scope| {
         let (tell, told) = std::sync::mpsc::channel::<()>();
         let shown = &bar;
-        scope.spawn(move || {
+        let shows = move || {
             // Until the other end is dropped.
             while told.recv_timeout(Duration::from_millis(100)) == Err(RecvTimeoutError::Timeout) {
                 shown.set_length(progress.total.load(Ordering::Relaxed));
                 shown.set_position(progress.done.load(Ordering::Relaxed));
             }
             shown.finish_and_clear();
-        });
+        };
+        // Without a thread for it there is no bar.
+        let _ = std::thread::Builder::new().spawn_scoped(scope, shows);
         let result = work();
         drop(tell);
         result

@@ -44,18 +44,38 @@ impl Scriptlet {
             Which::Preun => Phase::Preun,
             Which::Postun => Phase::Postun,
             Which::SelfPreun => {
-                self.each(common, output, rpm::unlist_all);
+                if !self.each(common, output, rpm::unlist_all) {
+                    output.warning(
+                        "stores of packages are still listed, and nothing will take them off the list when these \
+                         packages are erased: every engine stops then",
+                    );
+                }
                 return;
             }
         };
         // Without a count RPM did not call this; take it for an installation.
         let count = self.count.parse().unwrap_or(1);
         for path in &self.paths {
-            self.each(common, output, |host| rpm::scriptlet(host, phase, count, &store_path(path)?));
+            let done =
+                self.each(common, output, |host| rpm::scriptlet(host, phase, count, &store_path(path)?));
+            if !done && (phase, count) == (Phase::Preun, 0) {
+                // RPM goes on all the same.
+                let path = path.display();
+                output.warning(&format!(
+                    "`{path}` is still listed while its package is erased: every engine stops until it is not; \
+                     %postun tries that again, and `storagectl remove-store {path}` does it by hand"
+                ));
+            }
         }
     }
 
-    fn each(&self, common: &Common, output: &Output, run: impl Fn(&Host) -> anyhow::Result<Vec<Outcome>>) {
+    /// Returns whether it was done; what was not is said.
+    fn each(
+        &self,
+        common: &Common,
+        output: &Output,
+        run: impl Fn(&Host) -> anyhow::Result<Vec<Outcome>>,
+    ) -> bool {
         let result = common.host().and_then(|host| {
             for mut outcome in run(&host)? {
                 // On every upgrade the old package's store still holds something: no news.
@@ -64,8 +84,9 @@ impl Scriptlet {
             }
             Ok(())
         });
-        if let Err(error) = result {
-            output.error(&error);
+        if let Err(error) = &result {
+            output.error(error);
         }
+        result.is_ok()
     }
 }

@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use super::build_store::{Kind, SELINUX};
 use super::given::jobs;
-use super::output::Output;
+use super::output::{ErrorLine, Output};
 use super::{Common, NO, inside};
 use crate::problem::{Problem, Severity};
 use crate::store::check::{self, Progress, Request};
-use crate::store::seal;
+use crate::store::{Stamps, seal};
 
 /// Make one read-only file of an image store
 ///
@@ -40,13 +40,16 @@ pub(super) struct SealStore {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct Report<'a> {
     version: u32,
     changed: bool,
     dry_run: bool,
     output: String,
     entries: u64,
     bytes: u64,
+    /// Why it was not sealed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<ErrorLine<'a>>,
 }
 
 impl SealStore {
@@ -63,8 +66,10 @@ impl SealStore {
         };
         let request =
             Request { deep: true, jobs: jobs(self.jobs), ..Request::quick(vec![store.clone()], "overlay") };
+        let stamps = Stamps::of(&host.root, [store.as_path()]);
         let report = check::check(&host.root, &request, &Progress::default());
-        for finding in report.findings.iter().filter(|finding| finding.severity == Severity::Error) {
+        let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
+        for finding in errors.filter(|_| !output.json) {
             let place = host.show(finding.place.as_ref().unwrap_or(&finding.store));
             let title = (finding.severity, finding.rule.id, finding.message.as_str());
             let text = output.found(title, None, Some(&place), (&finding.effect(), &finding.hint));
@@ -76,6 +81,18 @@ impl SealStore {
         let shown = host.show(&file);
         if report.count(Severity::Error) > 0 {
             output.status(&format!("`{}` has errors and was not sealed", host.show(&store)));
+            if output.json {
+                let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
+                output.json(&Report {
+                    version: 1,
+                    changed: false,
+                    dry_run: common.dry_run,
+                    output: shown,
+                    entries: 0,
+                    bytes: 0,
+                    errors: errors.map(|finding| ErrorLine::found(finding, &host)).collect(),
+                })?;
+            }
             return Ok(ExitCode::from(NO));
         }
         if common.dry_run {
@@ -84,7 +101,7 @@ impl SealStore {
         let sealed = if common.dry_run {
             seal::Sealed::default()
         } else {
-            let sealed = seal::seal(&host.root, &store, &file, packed, !self.no_sync)?;
+            let sealed = seal::seal(&host.root, &store, &file, packed, !self.no_sync, &stamps)?;
             output.status(&format!("sealed `{}` in `{shown}`", host.show(&store)));
             sealed
         };
@@ -99,6 +116,7 @@ impl SealStore {
                 output: shown,
                 entries: sealed.entries,
                 bytes: sealed.bytes,
+                errors: Vec::new(),
             })?;
         }
         Ok(ExitCode::SUCCESS)

@@ -146,6 +146,8 @@ pub fn copy(
         Some(planned) if mode == Mode::Commit && is_there && !planned.plan.is_empty() => {
             Some(list_store(host, &target.path, mode)?)
         }
+        // Nothing was copied, so there is no store that could be listed.
+        _ if mode == Mode::Commit && !is_there => None,
         planned => planned,
     };
     let mut pruned = Pruned::default();

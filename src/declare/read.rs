@@ -99,6 +99,10 @@ fn load(root: &Root, name: &str, file: &Path) -> Result<Vec<Declared>, Problem> 
     }
     let read = root.read(file).map_err(Problem::cannot("read", shown.display()))?;
     let Some((bytes, _)) = read else {
+        if root.read_link(file).map_err(Problem::cannot("read", shown.display()))?.is_none() {
+            // It was removed since the directory was listed, and so is not there.
+            return Ok(Vec::new());
+        }
         return Err(Problem::new(
             "declaration",
             format!("`{}` is a symlink to nothing", shown.display()),

@@ -203,7 +203,7 @@ fn write(host: &Host, part: &Part, file: &RecordFile, bytes: &[u8]) -> Result<()
     let at = host.root.resolve(&path).map_err(host.cannot("look at", &path))?;
     let busy =
         |message: String| Problem::new("busy", message, "stop what writes to that storage and try again");
-    let _lock = host::lock(&at.dir, std::time::Duration::ZERO).map_err(|error| match error {
+    let _lock = host::lock(&host.root, &at.dir, std::time::Duration::ZERO).map_err(|error| match error {
         LockError::Busy => busy(format!("another process keeps `{}` locked", host.show(at.parent()))),
         LockError::Io(error) => host.cannot("lock", at.parent())(error),
     })?;

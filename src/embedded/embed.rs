@@ -57,12 +57,12 @@ pub fn embed(
     }
     let rehearsed;
     let workshop;
-    let (dir, at) = if options.dry_run {
+    let (root, dir, at) = if options.dry_run {
         rehearsed = root.resolve(dir).map_or_else(|_| dir.to_owned(), |at| at.path);
-        (rehearsed.as_path(), None)
+        (root, rehearsed.as_path(), None)
     } else {
         workshop = Workshop::open(root, dir, options.sync)?;
-        (workshop.dir.as_path(), Some(&workshop))
+        (&workshop.root, Path::new("/"), Some(&workshop))
     };
     // Another run may have been waited for.
     let before = List::read(root, dir)?;
@@ -180,7 +180,7 @@ enum Found {
 struct Run<'a> {
     root: &'a Root,
     dir: &'a Path,
-    at: Option<&'a Workshop<'a>>,
+    at: Option<&'a Workshop>,
     options: &'a Options,
 }
 

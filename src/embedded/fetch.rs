@@ -1,6 +1,7 @@
 //! One image, from its registry to a complete directory.
 
 use std::io;
+use std::path::Path;
 
 use super::Platforms;
 use super::contents::{Contents, contents, instance_file};
@@ -17,7 +18,7 @@ use crate::store::check::Progress;
 /// Fetches the image of `entry` to its directory. `mark` is the name of what is made on
 /// the way, in the directory of the run.
 pub(super) fn fetch(
-    at: &Workshop<'_>,
+    at: &Workshop,
     entry: &Entry,
     options: &Options,
     mark: &str,
@@ -43,7 +44,7 @@ pub(super) fn fetch(
     result
 }
 
-fn clear(at: &Workshop<'_>, mark: &str) -> io::Result<()> {
+fn clear(at: &Workshop, mark: &str) -> io::Result<()> {
     at.filling()?.remove(at.place(mark).as_bytes())
 }
 
@@ -53,7 +54,7 @@ fn failed(problem: Problem) -> Failure {
 
 /// Fetches a reference to the directory `mark`; skopeo says which digest it has written.
 fn one(
-    at: &Workshop<'_>,
+    at: &Workshop,
     reference: &str,
     extent: Extent,
     options: &Options,
@@ -88,7 +89,7 @@ fn one(
 /// Fetches the list of a reference, and of its images those for these platforms. Returns
 /// their platforms, or nothing if there is but one image.
 fn some(
-    at: &Workshop<'_>,
+    at: &Workshop,
     reference: &str,
     platforms: &[Platform],
     options: &Options,
@@ -96,7 +97,7 @@ fn some(
 ) -> Result<Option<Vec<String>>, Failure> {
     one(at, reference, Extent::ListAlone, options, mark)?;
     let place = at.place(mark);
-    let list = contents(at.root, &at.inside(&place), reference).map_err(failed)?;
+    let list = contents(&at.root, &at.inside(&place), reference).map_err(failed)?;
     let chosen = list.choose(reference, platforms).map_err(failed)?;
     if !list.is_list {
         return Ok(None);
@@ -127,19 +128,19 @@ fn some(
 
 /// Verifies what was fetched, and puts it to its place.
 fn finish(
-    at: &Workshop<'_>,
+    at: &Workshop,
     entry: &Entry,
     chosen: Option<Vec<String>>,
     mark: &str,
 ) -> Result<Contents, Problem> {
     let place = at.place(mark);
-    let fetched = contents(at.root, &at.inside(&place), &entry.reference)?;
+    let fetched = contents(&at.root, &at.inside(&place), &entry.reference)?;
     let mut filling = at.filling().map_err(Problem::cannot("open", at.shown()))?;
     let record = Record::new(&fetched.digest, chosen);
     at.write(&mut filling, &format!("{place}/{RECORD}"), &record.text())
         .map_err(Problem::cannot("write to", at.shown()))?;
     let staged = Entry { directory: place, ..entry.clone() };
-    let looked = survey(at.root, &at.dir, &[staged], None, Depth::Bytes, 1, &Progress::default());
+    let looked = survey(&at.root, Path::new("/"), &[staged], None, Depth::Bytes, 1, &Progress::default());
     let image = looked.images.into_iter().next().expect("one was asked for");
     if let Some(problem) = image.faults.into_iter().chain(image.not_looked).next() {
         return Err(problem);

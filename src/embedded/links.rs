@@ -28,7 +28,7 @@ impl Links {
     }
 
     /// Takes the blobs of the complete image in the directory `name` for others to link to.
-    pub(super) fn know(&self, at: &Workshop<'_>, name: &str, contents: &Contents) -> io::Result<()> {
+    pub(super) fn know(&self, at: &Workshop, name: &str, contents: &Contents) -> io::Result<()> {
         for digest in contents.blobs.keys() {
             let path = format!("{name}/{}", digest.hex());
             if let Some(stat) = at.root.stat(&at.inside(&path))? {
@@ -45,7 +45,7 @@ impl Links {
     /// `mark` tells this image from others that are worked on.
     pub(super) fn link(
         &self,
-        at: &Workshop<'_>,
+        at: &Workshop,
         filling: &mut Filling,
         path: &str,
         contents: &Contents,

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,117 +13,90 @@ use rustix::fs::OFlags;
 use super::contents::Contents;
 use super::links::Links;
 use super::list::LIST;
-use crate::host::{self, Attire, Filling, LockError, Root};
+use crate::host::{self, Attire, Filling, Lock, LockError, Root, STAGING, Staging};
 use crate::problem::Problem;
-
-/// Directories of runs have this prefix. What is found with it and not locked is left
-/// from a run that was killed.
-const STAGING: &str = ".storagectl-new-";
 
 /// How long another run is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The run.
-pub(super) struct Workshop<'a> {
-    pub(super) root: &'a Root,
-    /// The embedded directory, without symlinks on the way, inside the tree.
-    pub(super) dir: PathBuf,
+pub(super) struct Workshop {
+    /// The embedded directory, in which no symlink is followed.
+    pub(super) root: Root,
     /// The directory of the run in it.
-    pub(super) staging: String,
+    ///
+    /// Its lock is the sign of a run that lives; children have it, too.
+    pub(super) staging: Staging,
     pub(super) links: Links,
     /// Registries that could not be reached, however often it was tried.
     pub(super) unreachable: Mutex<HashSet<String>>,
     sync: bool,
-    /// The sign of a run that lives; children have it, too.
-    alive: OwnedFd,
     /// One run at a time.
-    _lock: OwnedFd,
+    _lock: Lock,
 }
 
-impl Drop for Workshop<'_> {
+impl Drop for Workshop {
     fn drop(&mut self) {
         // A courtesy: the next run does it otherwise.
         if let Ok(mut filling) = self.filling() {
-            let _ = filling.remove(self.staging.as_bytes());
+            let _ = filling.remove(self.staging.name.as_bytes());
         }
     }
 }
 
-impl<'a> Workshop<'a> {
+impl Workshop {
     /// Makes the directory if it is missing, locks it, removes what killed runs left, and
     /// makes a directory for this one.
-    pub(super) fn open(root: &'a Root, dir: &Path, sync: bool) -> Result<Self, Problem> {
+    pub(super) fn open(root: &Root, dir: &Path, sync: bool) -> Result<Self, Problem> {
         let shown = root.show(dir).display().to_string();
         root.create_dirs(dir, 0o755).map_err(Problem::cannot("create the directory", &shown))?;
-        let dir = root.resolve(dir).map_err(Problem::cannot("find", &shown))?.path;
-        let opened =
-            root.open(&dir, OFlags::PATH | OFlags::DIRECTORY).map_err(Problem::cannot("open", &shown))?;
-        let lock = host::lock(&opened, PATIENCE).map_err(|error| match error {
+        let opened = root.strict(dir).map_err(Problem::cannot("open", &shown))?;
+        let root =
+            opened.ok_or_else(|| Problem::cannot("open", &shown)(io::ErrorKind::NotADirectory.into()))?;
+        let itself = root
+            .open(Path::new("/"), OFlags::PATH | OFlags::DIRECTORY)
+            .map_err(Problem::cannot("open", &shown))?;
+        let lock = host::lock(&root, &itself, PATIENCE).map_err(|error| match error {
             LockError::Busy => {
                 let message = format!("another run keeps `{shown}` locked");
                 Problem::new("busy", message, "wait until it is done and try again")
             }
             LockError::Io(error) => Problem::io("lock", &shown, &error),
         })?;
-        let mut filling = root.filling(&dir).map_err(Problem::cannot("open", &shown))?;
-        for name in root.list(&dir).map_err(Problem::cannot("read", &shown))?.unwrap_or_default() {
-            let name = name.as_encoded_bytes();
-            // A child of a killed run may still live; the run after that finds it.
-            if name.starts_with(STAGING.as_bytes())
-                && filling.try_lock(name).map_err(Problem::cannot("lock", &shown))?.is_some()
-            {
-                filling.remove(name).map_err(Problem::cannot("clean up", &shown))?;
-            }
-        }
-        for number in 0..1000 {
-            let staging = format!("{STAGING}{}-{number}", std::process::id());
-            match filling.directory(staging.as_bytes()) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-                result => result.map_err(Problem::cannot("make a directory in", &shown))?,
-            }
-            let alive = filling.try_lock(staging.as_bytes()).map_err(Problem::cannot("lock", &shown))?;
-            let Some(alive) = alive else { continue };
-            return Ok(Self {
-                root,
-                dir,
-                staging,
-                links: Links::default(),
-                unreachable: Mutex::default(),
-                sync,
-                alive,
-                _lock: lock,
-            });
-        }
-        let message = format!("other runs keep `{shown}` busy");
-        Err(Problem::new("busy", message, "wait for them and try again"))
+        let mut filling = root.filling(Path::new("/")).map_err(Problem::cannot("open", &shown))?;
+        // A child of a killed run may still live; the run after that finds it.
+        filling.sweep(STAGING).map_err(Problem::cannot("clean up", &shown))?;
+        let staging = filling.staging().map_err(Problem::cannot("make a directory in", &shown))?;
+        let (links, unreachable) = (Links::default(), Mutex::default());
+        Ok(Self { root, staging, links, unreachable, sync, _lock: lock })
     }
 
     /// What children are given.
     pub(super) fn alive(&self) -> BorrowedFd<'_> {
-        self.alive.as_fd()
+        self.staging.lock.as_fd()
     }
 
     pub(super) fn filling(&self) -> io::Result<Filling> {
-        self.root.filling(&self.dir)
+        self.root.filling(Path::new("/"))
     }
 
     /// A name in the directory of the run.
     pub(super) fn place(&self, name: &str) -> String {
-        format!("{}/{name}", self.staging)
+        format!("{}/{name}", self.staging.name)
     }
 
-    /// A path in the embedded directory, inside the tree.
+    /// A path in the embedded directory.
     pub(super) fn inside(&self, name: &str) -> PathBuf {
-        self.dir.join(name)
+        Path::new("/").join(name)
     }
 
     /// The same path for other programs.
     pub(super) fn outside(&self, name: &str) -> PathBuf {
-        self.root.show(&self.dir.join(name))
+        self.root.show(&self.inside(name))
     }
 
     pub(super) fn shown(&self) -> String {
-        self.root.show(&self.dir).display().to_string()
+        self.root.show(Path::new("/")).display().to_string()
     }
 
     /// Puts the complete image at `staged`, a name in the directory of the run, to its

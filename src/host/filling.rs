@@ -5,17 +5,19 @@
 //! without `..` and without leaving (`RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS`), and what
 //! is made must not be there yet.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use rustix::fs::{
     self, AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags,
 };
 use rustix::io::Errno;
 
+use super::mode::{set_mode_at, through_proc};
+use super::removal::remove_tree;
 use super::replace::write_all;
 use super::root::{Root, absent, readable, sync};
 
@@ -77,8 +79,7 @@ impl NewFile {
         fs::fchown(&self.0, Some(Uid::from_raw(attire.uid)), Some(Gid::from_raw(attire.gid)))?;
         fs::fchmod(&self.0, Mode::from_raw_mode(attire.mode))?;
         for (name, value) in attire.attributes {
-            let name = CString::new(name.as_slice())?;
-            fs::fsetxattr(&self.0, name.as_c_str(), value, XattrFlags::empty())?;
+            set_attribute(name, |name| fs::fsetxattr(&self.0, name, value, XattrFlags::empty()))?;
         }
         Ok(fs::futimens(&self.0, &times(attire.mtime))?)
     }
@@ -254,21 +255,15 @@ impl Filling {
         let (uid, gid) = (Uid::from_raw(attire.uid), Gid::from_raw(attire.gid));
         fs::chownat(dir, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
         if !is_symlink {
-            fs::chmodat(dir, name, Mode::from_raw_mode(attire.mode), AtFlags::empty())?;
+            set_mode_at(dir, name, Mode::from_raw_mode(attire.mode))?;
         }
         if !attire.attributes.is_empty() {
             let directory = if is_symlink { None } else { directory(dir, name)? };
             for (attribute, value) in attire.attributes {
-                let attribute = CString::new(attribute.as_slice())?;
-                match &directory {
-                    Some(directory) => {
-                        fs::fsetxattr(directory, attribute.as_c_str(), value, XattrFlags::empty())?;
-                    }
-                    None => {
-                        let path = through_proc(dir, name);
-                        fs::lsetxattr(path, attribute.as_c_str(), value, XattrFlags::empty())?;
-                    }
-                }
+                set_attribute(attribute, |attribute| match &directory {
+                    Some(directory) => fs::fsetxattr(directory, attribute, value, XattrFlags::empty()),
+                    None => fs::lsetxattr(through_proc(dir, name), attribute, value, XattrFlags::empty()),
+                })?;
             }
         }
         Ok(fs::utimensat(dir, name, &times(attire.mtime), AtFlags::SYMLINK_NOFOLLOW)?)
@@ -307,7 +302,7 @@ impl Filling {
     /// If the file system cannot.
     pub fn mode_and_time(&mut self, path: &[u8], mode: u32, mtime: (i64, u32)) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
-        fs::chmodat(dir, name, Mode::from_raw_mode(mode), AtFlags::empty())?;
+        set_mode_at(dir, name, Mode::from_raw_mode(mode))?;
         self.time(path, mtime)
     }
 
@@ -325,7 +320,7 @@ impl Filling {
     ///
     /// # Errors
     /// If it is not there.
-    pub fn inside(&mut self, path: &[u8]) -> io::Result<Self> {
+    pub fn inside(&self, path: &[u8]) -> io::Result<Self> {
         Ok(Self { dir: beneath(&self.dir, Path::new(OsStr::from_bytes(path)))?, last: None })
     }
 
@@ -355,6 +350,15 @@ impl Filling {
         Ok(absent(found)?.is_some())
     }
 
+    /// Whose it is, what stands at `path`.
+    ///
+    /// # Errors
+    /// If there is nothing.
+    pub(super) fn owner(&mut self, path: &[u8]) -> io::Result<u32> {
+        let (dir, name) = self.parent(path)?;
+        Ok(fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?.st_uid)
+    }
+
     /// Where the symlink at `path` leads; `None` if there is nothing, or something else.
     ///
     /// # Errors
@@ -378,21 +382,24 @@ impl Filling {
         remove_tree(dir, name)
     }
 
-    /// Locks the directory `path` in it until the descriptor is closed; `None` if another
-    /// process has it, or it is gone.
+    /// Every name in it.
     ///
     /// # Errors
-    /// If it cannot be opened.
-    pub fn try_lock(&mut self, path: &[u8]) -> io::Result<Option<OwnedFd>> {
-        let (dir, name) = self.parent(path)?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let Some(found) = absent(fs::openat(dir, name, flags, Mode::empty()).map_err(Into::into))? else {
-            return Ok(None);
-        };
-        match fs::flock(&found, fs::FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) => Ok(None),
-            _ => Ok(Some(found)),
+    /// If it cannot be read.
+    pub fn names(&self) -> io::Result<Vec<Vec<u8>>> {
+        let mut names = Vec::new();
+        for entry in fs::Dir::new(readable(&self.dir)?)? {
+            let name = entry?.file_name().to_bytes().to_vec();
+            if name != b"." && name != b".." {
+                names.push(name);
+            }
         }
+        Ok(names)
+    }
+
+    /// The directory itself.
+    pub(super) fn descriptor(&self) -> &OwnedFd {
+        &self.dir
     }
 
     /// Syncs the directory itself: what was moved into it stays there.
@@ -412,6 +419,19 @@ impl Filling {
     }
 }
 
+/// Sets an attribute. A file system has a place of its own for those of a file, and says
+/// that it is full as it says that the disk is.
+fn set_attribute(name: &[u8], set: impl FnOnce(&CStr) -> Result<(), Errno>) -> io::Result<()> {
+    match set(&CString::new(name)?) {
+        Err(Errno::NOSPC | Errno::TOOBIG | Errno::RANGE | Errno::DQUOT) => {
+            let name = String::from_utf8_lossy(name);
+            let message = format!("the file system has no room for its attribute `{}`", name.escape_debug());
+            Err(io::Error::new(io::ErrorKind::Unsupported, message))
+        }
+        result => Ok(result?),
+    }
+}
+
 fn times((seconds, nanoseconds): (i64, u32)) -> Timestamps {
     let time = Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() };
     Timestamps { last_access: time, last_modification: time }
@@ -427,56 +447,33 @@ fn directory(dir: &OwnedFd, name: &OsStr) -> io::Result<Option<OwnedFd>> {
     }
 }
 
-/// For symlinks and devices. The kernel has no `lsetxattr` that takes a directory's descriptor before 6.13.
-fn through_proc(dir: &OwnedFd, name: &OsStr) -> std::path::PathBuf {
-    Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string()).join(name)
+/// The directory `path` in `root`, reached without symlinks and without leaving.
+pub(super) fn beneath(root: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
+    beneath_by(root, path, true)
 }
 
-fn beneath(root: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
+/// With `openat2`, or as it is done without it.
+fn beneath_by(root: &OwnedFd, path: &Path, at_once: bool) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    match fs::openat2(root, path, flags, Mode::empty(), resolve) {
-        // Old kernels, seccomp: one step after the other.
-        Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN) => {
-            let mut here = root.as_fd().try_clone_to_owned()?;
-            for part in path.components() {
-                let std::path::Component::Normal(name) = part else {
-                    return Err(Errno::XDEV.into());
-                };
-                here = fs::openat(&here, name, flags, Mode::empty())?;
-            }
-            Ok(here)
-        }
-        result => Ok(result?),
-    }
-}
-
-fn remove_tree(dir: &OwnedFd, name: &OsStr) -> io::Result<()> {
-    match fs::unlinkat(dir, name, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => return Ok(()),
-        Err(Errno::ISDIR | Errno::PERM) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let found = match fs::openat(dir, name, flags, Mode::empty()) {
-        Err(Errno::ACCESS) => {
-            fs::chmodat(dir, name, Mode::RWXU, AtFlags::empty())?;
-            fs::openat(dir, name, flags, Mode::empty())?
-        }
-        result => result?,
+    let opened = match at_once {
+        true => fs::openat2(root, path, flags, Mode::empty(), resolve),
+        false => Err(Errno::NOSYS),
     };
-    let names: Vec<CString> = fs::Dir::read_from(&found)?
-        .map(|entry| entry.map(|entry| entry.file_name().to_owned()))
-        .collect::<Result<_, _>>()?;
-    for entry in names {
-        if !matches!(entry.as_bytes(), b"." | b"..") {
-            remove_tree(&found, OsStr::from_bytes(entry.as_bytes()))?;
+    match opened {
+        // Old kernels, seccomp: one step after the other.
+        Err(Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::AGAIN) => {}
+        result => return Ok(result?),
+    }
+    let mut here = fs::openat(root, ".", flags, Mode::empty())?;
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::Normal(name) => here = fs::openat(&here, name, flags, Mode::empty())?,
+            _ => return Err(Errno::XDEV.into()),
         }
     }
-    match fs::unlinkat(dir, name, AtFlags::REMOVEDIR) {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
+    Ok(here)
 }
 
 #[cfg(test)]
@@ -504,5 +501,25 @@ mod tests {
         filling.hard_link(b"y", b"dir/x").unwrap();
         filling.remove(b"dir").unwrap();
         assert!(!filling.has(b"dir").unwrap() && filling.has(b"y").unwrap());
+    }
+
+    #[test]
+    fn a_directory_is_reached_with_openat2_and_without() {
+        let scratch = tempfile::tempdir().unwrap();
+        fs_err::create_dir_all(scratch.path().join("a/b")).unwrap();
+        std::os::unix::fs::symlink("a", scratch.path().join("link")).unwrap();
+        let dir = fs::open(scratch.path(), OFlags::PATH, Mode::empty()).unwrap();
+        for at_once in [true, false] {
+            for (path, is_there) in
+                [(".", true), ("a", true), ("a/b", true), ("./a/", true), ("link/b", false), ("a/..", false)]
+            {
+                // A `..` that stays inside is an oddity that nobody asks for.
+                let found = beneath_by(&dir, Path::new(path), at_once).is_ok();
+                assert!(found == is_there || path == "a/..", "{path} {at_once}");
+            }
+            for path in ["..", "a/../..", "/", "link"] {
+                assert!(beneath_by(&dir, Path::new(path), at_once).is_err(), "{path} {at_once}");
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::fs::{self, FlockOperation, Mode, OFlags};
+use rustix::fs::{self, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
@@ -27,14 +27,20 @@ pub struct RecordLock {
 
 impl RecordLock {
     /// Locks the file at `path` without waiting, and creates it if it is
-    /// missing, as engines do. `None` if another process has locked it.
+    /// missing, as engines do. `None` if another process has locked it. A symlink there is
+    /// not followed.
     ///
     /// # Errors
-    /// If it cannot be opened or created.
+    /// If it cannot be opened or created, or is no file.
     pub fn take(root: &Root, path: &Path) -> io::Result<Option<Self>> {
-        let at = root.resolve(path)?;
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let at = root.resolve_link(path)?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = fs::openat(&at.dir, at.name(), flags, Mode::from_raw_mode(0o644))?;
+        let stat = fs::fstat(&file)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_nlink != 1 {
+            // An id is written into it, so it has to be nothing else, and nothing else's file.
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file of its own"));
+        }
         match fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Self { file })),
             Err(Errno::AGAIN | Errno::ACCESS) => Ok(None),

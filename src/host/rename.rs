@@ -4,10 +4,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags, ResolveFlags};
+use rustix::fs::{self, AtFlags, RenameFlags};
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 
+use super::filling::beneath;
 use super::root::{Root, Stat, absent, readable, sync};
 
 /// Moves `from` to `to`, whose directory must be there; both lie below `base`.
@@ -58,10 +59,9 @@ pub fn rename(root: &Root, base: &Path, from: &Path, to: &Path) -> io::Result<bo
 }
 
 /// The directory that holds `path` in a view, reached without any symlink.
-fn inside(view: &OwnedFd, path: &Path) -> Result<OwnedFd, Errno> {
+fn inside(view: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    fs::openat2(view, dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty(), resolve)
+    beneath(view, dir)
 }
 
 fn renameat(from_dir: &OwnedFd, from: &Path, to_dir: &OwnedFd, to: &Path) -> Result<(), Errno> {

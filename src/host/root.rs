@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{self, AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use super::walk::{self, Resolved, Step};
+use super::walk::{self, Links, Resolved, Step};
 
 /// The largest file that is read, in bytes: far above any storage.conf,
 /// images.json or layers.json seen, and small enough to be refused in time.
@@ -71,11 +71,15 @@ impl Stat {
     }
 }
 
-/// A system tree: the running one, or one under `--root`.
+/// A system tree: the running one, one under `--root`, or a directory of strangers in one
+/// of them.
 #[derive(Debug)]
 pub struct Root {
     dir: OwnedFd,
+    /// Where it is, if no path leads out of it.
     prefix: Option<PathBuf>,
+    is_tree: bool,
+    links: Links,
 }
 
 impl Root {
@@ -84,7 +88,8 @@ impl Root {
     /// # Errors
     /// If `/` cannot be opened.
     pub fn system() -> io::Result<Self> {
-        Ok(Self { dir: open_root(Path::new("/"))?, prefix: None })
+        let dir = open_root(Path::new("/"))?;
+        Ok(Self { dir, prefix: None, is_tree: false, links: Links::Followed })
     }
 
     /// The tree under `dir`; no path leads out of it.
@@ -92,18 +97,41 @@ impl Root {
     /// # Errors
     /// If `dir` is not a directory that can be opened.
     pub fn tree(dir: &Path) -> io::Result<Self> {
-        Ok(Self { dir: open_root(dir)?, prefix: Some(dir.to_owned()) })
+        let (dir, prefix) = (open_root(dir)?, Some(dir.to_owned()));
+        Ok(Self { dir, prefix, is_tree: true, links: Links::Followed })
     }
 
-    /// Whether this is a tree given with `--root`, and not the running system.
+    /// The directory at `path`, such as a store, as a tree in which no symlink is followed:
+    /// whoever may write there could point it at what only root can reach. It is the
+    /// directory that is there now, whatever has its name later. `None` if there is none.
+    ///
+    /// In it, what a symlink leads to is the error `ELOOP`.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn strict(&self, path: &Path) -> io::Result<Option<Self>> {
+        let dir = absent(self.open(path, OFlags::PATH | OFlags::DIRECTORY))?;
+        let prefix = Some(self.show(path));
+        Ok(dir.map(|dir| Self { dir, prefix, is_tree: self.is_tree, links: Links::Refused }))
+    }
+
+    /// Whether this is, or is in, a tree given with `--root`, and not the running system.
     pub fn is_tree(&self) -> bool {
+        self.is_tree
+    }
+
+    /// Whether paths are resolved in it, and not as the kernel does.
+    fn is_closed(&self) -> bool {
         self.prefix.is_some()
     }
 
     /// `path` as a person outside the tree would name it, for messages.
     pub fn show(&self, path: &Path) -> PathBuf {
         match &self.prefix {
-            Some(prefix) => prefix.join(path.strip_prefix("/").unwrap_or(path)),
+            Some(prefix) => match path.strip_prefix("/").unwrap_or(path) {
+                inner if inner.as_os_str().is_empty() && !self.is_tree => prefix.clone(),
+                inner => prefix.join(inner),
+            },
             None => path.to_owned(),
         }
     }
@@ -118,11 +146,14 @@ impl Root {
     pub fn open(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
         let flags = flags | OFlags::CLOEXEC;
         let relative = relative(path);
-        if !self.is_tree() {
+        if !self.is_closed() {
             return Ok(fs::openat(&self.dir, relative, flags, Mode::empty())?);
         }
+        let resolve = match self.links {
+            Links::Followed => ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
+            Links::Refused => ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+        };
         for _ in 0..8 {
-            let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
             match fs::openat2(&self.dir, relative, flags, Mode::empty(), resolve) {
                 Ok(file) => return Ok(file),
                 // The tree is being renamed under us.
@@ -137,7 +168,7 @@ impl Root {
     /// [`Root::open`] without `openat2`.
     pub(super) fn open_by_walking(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
         let follow = !flags.contains(OFlags::NOFOLLOW);
-        let found = walk::walk(&self.dir, path, follow)?.0;
+        let found = walk::walk(&self.dir, path, follow, self.links)?.0;
         Ok(fs::openat(&found.dir, found.name(), flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?)
     }
 
@@ -148,7 +179,7 @@ impl Root {
     /// # Errors
     /// If a directory on the way is missing or is not a directory.
     pub fn resolve(&self, path: &Path) -> io::Result<Resolved> {
-        Ok(walk::walk(&self.dir, path, true)?.0)
+        Ok(walk::walk(&self.dir, path, true, self.links)?.0)
     }
 
     /// As [`Root::resolve`], but a last component that is a symlink is not followed.
@@ -156,7 +187,7 @@ impl Root {
     /// # Errors
     /// As [`Root::resolve`].
     pub fn resolve_link(&self, path: &Path) -> io::Result<Resolved> {
-        Ok(walk::walk(&self.dir, path, false)?.0)
+        Ok(walk::walk(&self.dir, path, false, self.links)?.0)
     }
 
     /// Every directory in which a name is looked up while `path` is resolved,
@@ -165,7 +196,7 @@ impl Root {
     /// # Errors
     /// As [`Root::resolve`], also if the end does not exist.
     pub fn trail(&self, path: &Path) -> io::Result<Vec<Step>> {
-        let (end, mut steps) = walk::walk(&self.dir, path, true)?;
+        let (end, mut steps) = walk::walk(&self.dir, path, true, self.links)?;
         let stat = fs::statat(&end.dir, end.name(), AtFlags::SYMLINK_NOFOLLOW)?;
         steps.push(Step { path: end.path, stat: Stat::from_raw(&stat) });
         Ok(steps)
@@ -176,7 +207,7 @@ impl Root {
     /// # Errors
     /// If that cannot be found out.
     pub fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        let stat = if self.is_tree() {
+        let stat = if self.is_closed() {
             self.open(path, OFlags::PATH).and_then(|file| Ok(fs::fstat(&file)?))
         } else {
             fs::statat(&self.dir, relative(path), AtFlags::empty()).map_err(Into::into)
@@ -357,7 +388,7 @@ impl Root {
     /// If it cannot be replaced.
     pub fn replace_file(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         let at = self.resolve_link(path)?;
-        let _lock = super::lock(&at.dir, LOCK_PATIENCE).map_err(|error| match error {
+        let _lock = super::lock(self, &at.dir, LOCK_PATIENCE).map_err(|error| match error {
             super::LockError::Busy => io::ErrorKind::ResourceBusy.into(),
             super::LockError::Io(error) => error,
         })?;

@@ -15,6 +15,7 @@ use rustix::fs::{self, AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::attributes;
+use super::mode::set_mode;
 use super::root::{Kind, Root, Stat, absent};
 use super::walk;
 
@@ -103,7 +104,7 @@ impl Subtree {
             Err(Errno::LOOP | Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::AGAIN | Errno::XDEV) => {}
             Err(error) => return Err(error.into()),
         }
-        let Some((end, _)) = absent(walk::walk(&self.dir, path, true))? else {
+        let Some((end, _)) = absent(walk::walk(&self.dir, path, true, walk::Links::Followed))? else {
             return Ok(None);
         };
         let flags = flags | OFlags::NOFOLLOW;
@@ -118,7 +119,7 @@ impl Subtree {
     /// # Errors
     /// If it cannot be opened.
     pub fn file(&self, path: &Path) -> io::Result<Option<Opened>> {
-        let Some((end, _)) = absent(walk::walk(&self.dir, path, true))? else {
+        let Some((end, _)) = absent(walk::walk(&self.dir, path, true, walk::Links::Followed))? else {
             return Ok(None);
         };
         let directory = Directory { dir: end.dir.as_fd().try_clone_to_owned()?, path: PathBuf::new() };
@@ -180,24 +181,31 @@ impl Directory {
         Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {limit} bytes")))
     }
 
-    /// Gives the file or directory at `name` these permission bits, too. Returns whether
-    /// it lacked some; with `dry_run` that is all it does.
+    /// Gives the file or directory at `name` these permission bits, too, if it belongs to
+    /// the user `owner`. Returns whether it lacked some, `None` if it is another's; with
+    /// `dry_run` that is all it does. What is neither file nor directory lacks none.
+    ///
+    /// What is judged and what is changed is what was opened, whatever has the name by then.
     ///
     /// # Errors
     /// If that is not allowed.
-    pub fn permit(&self, name: &OsStr, bits: u32, dry_run: bool) -> io::Result<bool> {
-        let Some(node) = self.node(name)?.filter(|node| node.stat.mode & bits != bits) else {
-            return Ok(false);
+    pub fn permit(&self, name: &OsStr, bits: u32, owner: u32, dry_run: bool) -> io::Result<Option<bool>> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let found = match fs::openat(&self.dir, name, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(Some(false)),
+            result => result?,
         };
-        // A symlink has no mode of its own.
-        if !matches!(node.stat.kind, Kind::File | Kind::Directory) {
-            return Ok(false);
+        let stat = Stat::from_raw(&fs::fstat(&found)?);
+        if !matches!(stat.kind, Kind::File | Kind::Directory) || stat.mode & bits == bits {
+            return Ok(Some(false));
+        }
+        if stat.uid != owner {
+            return Ok(None);
         }
         if !dry_run {
-            let opened = self.open(name)?.ok_or(Errno::NOENT)?;
-            fs::fchmod(&opened.file, Mode::from_raw_mode(opened.stat.mode | bits))?;
+            set_mode(&found, Mode::from_raw_mode(stat.mode | bits))?;
         }
-        Ok(true)
+        Ok(Some(true))
     }
 
     /// Where the symlink at `name` points; `None` if it is not one.

@@ -20,6 +20,15 @@ use super::root::Stat;
 
 const MAX_SYMLINKS: usize = 40;
 
+/// What becomes of symlinks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Links {
+    /// They lead on, inside the tree.
+    Followed,
+    /// What would be followed is `ELOOP`.
+    Refused,
+}
+
 /// A path without symlinks, and the directory that holds its last component.
 #[derive(Debug)]
 pub struct Resolved {
@@ -56,14 +65,19 @@ pub struct Step {
 
 /// Walks `path` from `root`. Returns where it ends and the directories in which
 /// names were looked up, the root first.
-pub(super) fn walk(root: &OwnedFd, path: &Path, follow_last: bool) -> io::Result<(Resolved, Vec<Step>)> {
+pub(super) fn walk(
+    root: &OwnedFd,
+    path: &Path,
+    follow_last: bool,
+    links: Links,
+) -> io::Result<(Resolved, Vec<Step>)> {
     let bytes = path.as_os_str().as_bytes();
     // `link/` and `link/.` mean what the link points at.
     let follow_last = follow_last || bytes.ends_with(b"/") || bytes.ends_with(b"/.");
     let mut todo: VecDeque<OsString> = components(path.as_os_str());
     let mut stack: Vec<(OsString, OwnedFd)> = Vec::new();
     let mut steps = vec![Step { path: PathBuf::from("/"), stat: Stat::from_raw(&fs::fstat(root)?) }];
-    let mut links = 0;
+    let mut followed = 0;
     while let Some(name) = todo.pop_front() {
         if name == ".." {
             stack.pop();
@@ -78,8 +92,8 @@ pub(super) fn walk(root: &OwnedFd, path: &Path, follow_last: bool) -> io::Result
         };
         match kind {
             Some(FileType::Symlink) if !last || follow_last => {
-                links += 1;
-                if links > MAX_SYMLINKS {
+                followed += 1;
+                if links == Links::Refused || followed > MAX_SYMLINKS {
                     return Err(Errno::LOOP.into());
                 }
                 let target = OsString::from_vec(fs::readlinkat(here, &name, Vec::new())?.into_bytes());
@@ -170,7 +184,7 @@ mod tests {
                     let flags = if follow { OFlags::PATH } else { OFlags::PATH | OFlags::NOFOLLOW };
                     let kernel = fs::openat2(&root, relative(path), flags, Mode::empty(), ResolveFlags::IN_ROOT);
                     let kernel = kernel.map(|file| id(&fs::fstat(file).unwrap()));
-                    let walked = walk(&root, path, follow).and_then(|(end, _)| {
+                    let walked = walk(&root, path, follow, Links::Followed).and_then(|(end, _)| {
                         Ok(id(&fs::statat(&end.dir, end.name(), AtFlags::SYMLINK_NOFOLLOW)?))
                     });
                     match (kernel, walked) {
@@ -193,7 +207,7 @@ mod tests {
         fs_err::create_dir_all(scratch.path().join("usr/lib")).unwrap();
         std::os::unix::fs::symlink("/usr/lib", scratch.path().join("lib")).unwrap();
         let root = fs::open(scratch.path(), OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).unwrap();
-        let (end, steps) = walk(&root, Path::new("/lib/new"), true).unwrap();
+        let (end, steps) = walk(&root, Path::new("/lib/new"), true, Links::Followed).unwrap();
         assert_eq!(end.path, Path::new("/usr/lib/new"));
         assert_eq!(end.parent(), Path::new("/usr/lib"));
         let way: Vec<_> = steps.iter().map(|step| step.path.to_str().unwrap()).collect();

@@ -13,7 +13,7 @@ use super::spec::{Part, list_name, spec, spec_name, tree_name};
 use super::target::Target;
 use super::{checked, embedded, manifests, sealed, source, store};
 use crate::embedded::ReportLine;
-use crate::host::{Filling, PrivateDir, Root};
+use crate::host::{PrivateDir, Root};
 use crate::problem::Problem;
 use crate::store::build;
 
@@ -167,14 +167,13 @@ impl<'a> Workshop<'a> {
         }
         let make = || {
             let mut within = Root::system()?.filling(&options.tmp)?;
-            sweep(&options.tmp, &mut within);
+            // What cannot be removed is no harm.
+            let _ = within.sweep(PREFIX);
             let (dir, lock) = loop {
                 let dir = PrivateDir::new(&options.tmp, PREFIX)?;
                 let name = dir.path().file_name().unwrap_or_default().as_encoded_bytes().to_vec();
-                // Between the two another run may have taken it for a dead one's.
-                match within.try_lock(&name)? {
-                    Some(lock) if within.has(&name)? => break (dir, lock),
-                    _ => {}
+                if let Some(lock) = within.claim(&name)? {
+                    break (dir, lock);
                 }
             };
             let root = dir.root()?;
@@ -330,22 +329,6 @@ impl<'a> Workshop<'a> {
             tell(Told::Kept(&renamed.map_or(dir, |()| self.options.tmp.join(kept))));
         }
         done
-    }
-}
-
-/// Removes what killed runs of this user have left in `tmp`. What cannot be removed is no
-/// harm.
-fn sweep(tmp: &Path, within: &mut Filling) {
-    let Ok(root) = Root::system() else {
-        return;
-    };
-    let uid = rustix::process::geteuid().as_raw();
-    for name in root.list(tmp).ok().flatten().unwrap_or_default() {
-        let is_ours = name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
-            && root.stat(&tmp.join(&name)).is_ok_and(|stat| stat.is_some_and(|stat| stat.uid == uid));
-        if is_ours && let Ok(Some(_lock)) = within.try_lock(name.as_encoded_bytes()) {
-            let _ = within.remove(name.as_encoded_bytes());
-        }
     }
 }
 

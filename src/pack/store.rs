@@ -46,10 +46,13 @@ pub(super) fn fill(
         .map_err(unwritten(contents))
         .map_err(one)?;
     let (built, taken) = std::thread::scope(|scope| {
-        let builder = scope.spawn(|| build::to_writer(&root, sources, writer, options));
+        let builds = || build::to_writer(&root, sources, writer, options);
+        let builder = std::thread::Builder::new().spawn_scoped(scope, builds);
+        let builder = builder.map_err(Problem::cannot("start a thread for", &package.path))?;
         let taken = take(reader, package, contents, &mut refused);
-        (builder.join().expect("building does not panic"), taken)
-    });
+        Ok((builder.join().expect("building does not panic"), taken))
+    })
+    .map_err(one)?;
     // If one side fails, the other does so because of that.
     built.map_err(one)?;
     taken.map_err(one)?;

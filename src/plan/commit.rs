@@ -72,7 +72,8 @@ pub(super) fn change(
                 .map_err(|error| Problem::io("create the directory", &host.show(parent), &error))?;
             continue;
         };
-        let lock = host::lock(&dir.dir, PATIENCE).map_err(|error| lock_problem(host, &dir, error))?;
+        let lock =
+            host::lock(&host.root, &dir.dir, PATIENCE).map_err(|error| lock_problem(host, &dir, error))?;
         let snapshot = host.snapshot()?;
         let Some(target) = snapshot.target.as_ref().filter(|target| target.path == dir.path) else {
             // The symlink was switched while we waited.
@@ -123,7 +124,8 @@ pub fn rewrite(host: &Host, mode: Mode, plan: impl Fn() -> anyhow::Result<Plan>)
     for _ in 0..ATTEMPTS {
         let locked = match (mode, host.locate()?.target) {
             (Mode::Commit, Some(dir)) => {
-                let lock = host::lock(&dir.dir, PATIENCE).map_err(|error| lock_problem(host, &dir, error))?;
+                let lock = host::lock(&host.root, &dir.dir, PATIENCE)
+                    .map_err(|error| lock_problem(host, &dir, error))?;
                 host::clean_up(&dir.dir, dir.name());
                 Some(lock)
             }

@@ -162,7 +162,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("store-unseen", "an engine would not see the change, since another file hides it"),
     ("store-writable", "others than a store's owner can write to it and could plant images"),
     ("subid-missing", "a user has no range of subordinate ids: podman 4 stops"),
-    ("symlink-loop", "a symlink leads back to itself"),
+    ("symlink-loop", "a symlink leads back to itself, or stands where none is followed, as in a store"),
     ("syntax", "storage.conf is not TOML: engines stop"),
     ("toml-1-1", "a file has TOML 1.1, on which older engines stop"),
     ("unknown-driver", "no engine has a storage driver of that name: engines stop"),

@@ -78,7 +78,9 @@ impl Problem {
             io::ErrorKind::NotFound => ("missing", "create it first, or give another path"),
             _ => match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
                 Some(rustix::io::Errno::LOOP) => {
-                    ("symlink-loop", "a symlink on the way there leads back to itself; mend it")
+                    let hint = "a symlink on the way leads back to itself, or stands where none is \
+                                followed, as in a store; mend or remove it";
+                    ("symlink-loop", hint)
                 }
                 _ => ("io", "see to what the system says and try again"),
             },

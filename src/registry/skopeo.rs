@@ -70,9 +70,9 @@ pub(super) fn run(
     let mut child = Running(command.spawn().map_err(cannot)?);
     let mut stdout = child.0.stdout.take().expect("it is a pipe");
     let stderr = child.0.stderr.take().expect("it is a pipe");
-    let said = std::thread::spawn(move || last_said(stderr));
+    let said = std::thread::Builder::new().spawn(move || last_said(stderr)).map_err(cannot)?;
     let (tell, ended) = mpsc::channel();
-    std::thread::spawn(move || {
+    let reads = move || {
         let mut printed = Vec::new();
         let mut buffer = vec![0; 64 << 10];
         while let Ok(count @ 1..) = stdout.read(&mut buffer) {
@@ -81,7 +81,8 @@ pub(super) fn run(
         }
         // Nobody listens any more to a child that was stopped.
         let _ = tell.send(printed);
-    });
+    };
+    std::thread::Builder::new().spawn(reads).map_err(cannot)?;
     let (mut last, mut since) = (0, Instant::now());
     let printed = loop {
         match ended.recv_timeout(GLANCE) {

@@ -1,5 +1,7 @@
 //! Making a directory an image store that can be served read-only.
 
+use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::host::Root;
@@ -19,40 +21,43 @@ const MARKER_TEXT: &[u8] = b"This directory is an additional image store for con
 /// run would be.
 ///
 /// # Errors
-/// If something cannot be created.
+/// If something cannot be created, or a symlink is in its place.
 pub fn init(root: &Root, path: &Path, driver: &str, dry_run: bool) -> Result<Vec<PathBuf>, Problem> {
+    let cannot = |doing| Problem::cannot(doing, root.show(path).display().to_string());
     let mut made = Vec::new();
-    let dirs =
-        [path.to_owned(), path.join(format!("{driver}-images")), path.join(format!("{driver}-layers"))];
-    for dir in &dirs {
-        let existed = exists(root, dir)?;
+    if root.stat(path).map_err(cannot("look at"))?.is_none() {
+        made.push(path.to_owned());
         if !dry_run {
-            root.create_dirs(dir, 0o755)
-                .map_err(Problem::cannot("create the directory", root.show(dir).display()))?;
-        }
-        if !existed {
-            made.push(dir.clone());
+            root.create_dirs(path, 0o755).map_err(cannot("create the directory"))?;
         }
     }
-    let files = [dirs[1].join("images.lock"), dirs[2].join("layers.lock"), path.join(MARKER)];
-    for file in files {
-        if exists(root, &file)? {
+    let parts = ["images", "layers"].map(|part| format!("{driver}-{part}"));
+    let [images, layers] = &parts;
+    let locks = [format!("{images}/images.lock"), format!("{layers}/layers.lock")];
+    let wanted = parts.iter().chain(&locks).map(String::as_str).chain([MARKER]);
+    // From here on in what is open, and not through a symlink in it.
+    let Some(store) = root.strict(path).map_err(cannot("open"))? else {
+        if !dry_run {
+            return Err(cannot("open")(io::ErrorKind::NotADirectory.into()));
+        }
+        made.extend(wanted.map(|name| path.join(name)));
+        return Ok(made);
+    };
+    for name in wanted {
+        let inside = Path::new("/").join(name);
+        let shown = store.show(&inside);
+        if store.stat(&inside).map_err(Problem::cannot("look at", shown.display()))?.is_some() {
             continue;
         }
         if !dry_run {
-            let create = if file.ends_with(MARKER) {
-                root.replace_file(&file, MARKER_TEXT)
-            } else {
-                root.create_empty(&file, 0o644)
+            let create = match inside.extension() {
+                _ if name == MARKER => store.replace_file(&inside, MARKER_TEXT),
+                Some(lock) if lock == OsStr::new("lock") => store.create_empty(&inside, 0o644),
+                _ => store.create_dirs(&inside, 0o755),
             };
-            create.map_err(Problem::cannot("create", root.show(&file).display()))?;
+            create.map_err(Problem::cannot("create", shown.display()))?;
         }
-        made.push(file);
+        made.push(path.join(name));
     }
     Ok(made)
-}
-
-fn exists(root: &Root, path: &Path) -> Result<bool, Problem> {
-    let stat = root.stat(path).map_err(Problem::cannot("look at", root.show(path).display()))?;
-    Ok(stat.is_some())
 }

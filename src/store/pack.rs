@@ -213,7 +213,11 @@ fn program(name: &'static str, needed: &str, command: &mut Command) -> Result<To
         _ => Problem::new("program-missing", format!("cannot run `{name}`: {}", words(&error)), "mend that"),
     })?;
     let stderr = child.stderr.take().expect("it is a pipe");
-    let said = std::thread::spawn(move || last_said(stderr));
+    let said = std::thread::Builder::new().spawn(move || last_said(stderr)).map_err(|error| {
+        // Its other end is closed with it.
+        let _ = child.kill().and_then(|()| child.wait());
+        Problem::io("start a thread for", name, &error)
+    })?;
     Ok(To::Program(name, child, said))
 }
 

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::build::{Packed, existing_layers};
 use super::pack::Pack;
+use super::stamps::Stamps;
 use crate::host::{Directory, Kind, Node, Root, Special};
 use crate::problem::Problem;
 use crate::tar::{Item, TarWriter, What};
@@ -40,18 +41,26 @@ pub struct Sealed {
 }
 
 /// Writes the store of the overlay driver at `store` to `file`. It should have been
-/// checked before.
+/// checked; `checked` are its records as they were before that.
 ///
 /// # Errors
-/// If it cannot be read or written; there is no new file then.
-pub fn seal(root: &Root, store: &Path, file: &Path, kind: Packed, sync: bool) -> Result<Sealed, Problem> {
+/// If it cannot be read or written, or its records have changed, so that what was written
+/// may be half of something; there is no new file then.
+pub fn seal(
+    root: &Root,
+    store: &Path,
+    file: &Path,
+    kind: Packed,
+    sync: bool,
+    checked: &Stamps,
+) -> Result<Sealed, Problem> {
     let shown = root.show(store).display().to_string();
     let cannot = |doing| Problem::cannot(doing, shown.clone());
-    let tree = root.subtree(store).map_err(cannot("open"))?.ok_or_else(|| {
+    let inside = root.strict(store).map_err(cannot("open"))?.ok_or_else(|| {
         let message = format!("there is no directory `{}`", root.show(store).display());
         Problem::new("missing", message, "give the directory of a store")
     })?;
-    let layers = existing_layers(root, store)?;
+    let layers = existing_layers(&inside)?;
     if let Some(layer) = layers.iter().find(|layer| layer.diff_digest.is_none()) {
         let id = layer.id.as_deref().unwrap_or_default();
         let message =
@@ -61,11 +70,17 @@ pub fn seal(root: &Root, store: &Path, file: &Path, kind: Packed, sync: bool) ->
     }
     let ids: BTreeSet<OsString> =
         layers.iter().filter_map(|layer| layer.id.clone()).map(Into::into).collect();
-    let top = tree.top().map_err(cannot("open"))?;
+    let top = inside.subtree(Path::new("/")).and_then(|tree| tree.ok_or_else(gone)?.top());
+    let top = top.map_err(cannot("open"))?;
     let time = newest(&top, 0).map_err(cannot("look at"))?;
     let mut pack = Pack::begin(root, file, kind, time, sync)?;
     let result = write(&top, &ids, time, pack.stream());
     match result {
+        Ok(_) if Stamps::of(root, [store]) != *checked => Err(Problem::new(
+            "busy",
+            format!("something was changed in `{shown}` while it was sealed"),
+            "wait until no engine works on it, and try again",
+        )),
         Ok(sealed) => {
             pack.finish()?;
             Ok(sealed)

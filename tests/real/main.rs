@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod build;
+mod bystander;
 mod check;
 mod compare;
 mod copy;
@@ -32,6 +33,7 @@ mod rootless;
 mod rpm;
 mod sealed;
 mod strace;
+mod strangers;
 mod support;
 mod tree;
 mod unit;

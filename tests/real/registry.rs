@@ -70,13 +70,14 @@ impl Registry {
         let out = fs_err::File::create(&log).unwrap().into_parts().0;
         command.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out);
         let (tell, told) = mpsc::channel();
-        std::thread::spawn(move || {
+        let serve = move || {
             let child = command.spawn();
             tell.send(child.as_ref().map(|_| ()).map_err(ToString::to_string)).unwrap();
             if let Ok(mut child) = child {
                 let _ = child.wait();
             }
-        });
+        };
+        std::thread::Builder::new().spawn(serve).expect("a thread can be started");
         told.recv().unwrap().expect("setpriv is installed");
         let port = listening_port(&log);
         let address = format!("127.0.0.1:{port}");

@@ -11,7 +11,6 @@
 //! added does not stop the others, and layers that are damaged are put in place anew.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,10 +21,10 @@ use super::Options;
 use super::existing::{Paths, Records};
 use super::lost::{Lost, conflicts, drop_lost, sound};
 use super::plan::{Plan, PlannedLayer};
-use super::prepare::prepare;
+use super::prepare::{make, prepare};
 use super::record::{LayerRecord, of_image, of_layer};
 use super::upkeep::{Added, Upkeep};
-use crate::host::{Attire, Filling, RecordLock, Root};
+use crate::host::{Attire, Filling, RecordLock, Root, Staging};
 use crate::problem::Problem;
 use crate::store::{Image, Layer};
 
@@ -55,21 +54,29 @@ pub(super) fn add(
         let hint = "write a `.tar` or `.squashfs` file instead, which needs no privileges";
         return Err(Problem::new("root-needed", message, hint));
     }
-    let paths = Paths::new(store);
-    let is_new = root.stat(&paths.images).map_err(cannot(root, "look at", &paths.images))?.is_none();
     let was_there = root.stat(store).map_err(cannot(root, "look at", store))?.is_some();
+    let from = root;
+    let root = &make(root, store, upkeep)?;
+    let paths = Paths::new(Path::new("/"));
+    let is_new = root.stat(&paths.images).map_err(cannot(root, "look at", &paths.images))?.is_none();
     let result = (|| {
-        prepare(root, &paths, upkeep)?;
-        Adding::new(root, &paths, options, upkeep)?.run(plan, is_new)
+        prepare(root, from, &paths, upkeep)?;
+        Adding::new(root, from, &paths, options, upkeep)?.run(plan, is_new)
     })();
     let is_empty = result.as_ref().is_ok_and(|added| added.built.images == 0 && !added.failed.is_empty());
     if is_new && (result.is_err() || is_empty) {
         // The error is what counts, not what is left of an empty store.
+        for (dir, records) in [(&paths.layers, paths.layers_json()), (&paths.images, paths.images_json())] {
+            // Only what is as it was made here.
+            if root.list(dir).is_ok_and(|names| names.is_some_and(|names| names.len() == 1)) {
+                let _ = root.remove_file(&records);
+            }
+        }
         for dir in [&paths.links, &paths.overlay, &paths.layers, &paths.images] {
             let _ = root.remove_empty_dir(dir);
         }
         if !was_there {
-            let _ = root.remove_empty_dir(&paths.store);
+            let _ = from.remove_empty_dir(store);
         }
     }
     result
@@ -117,28 +124,37 @@ pub(super) fn own(mode: u32, mtime: (i64, u32)) -> Attire<'static> {
 
 /// A run that adds to a store.
 pub(super) struct Adding<'a> {
+    /// The store, in which no symlink is followed.
     pub(super) root: &'a Root,
+    /// Where images are.
+    pub(super) from: &'a Root,
     pub(super) paths: &'a Paths,
     pub(super) options: &'a Options,
     pub(super) upkeep: &'a Upkeep<'a>,
     pub(super) overlay: Filling,
     pub(super) layers: Filling,
-    pub(super) staging: String,
+    /// In `overlay`, for layers.
+    pub(super) staging: Staging,
+    /// In `layers`, for what they are assembled by again.
+    pub(super) splits: Staging,
     pub(super) access: Access,
-    /// Held until the end: the sign of a run that lives.
-    pub(super) _locks: [OwnedFd; 2],
 }
 
 impl Drop for Adding<'_> {
     fn drop(&mut self) {
         // A courtesy: the next run does it otherwise.
-        let _ = self.overlay.remove(self.staging.as_bytes());
-        let _ = self.layers.remove(self.staging.as_bytes());
+        let _ = self.clear();
     }
 }
 
 impl<'a> Adding<'a> {
     fn run(&mut self, plan: &Plan, is_new: bool) -> Result<Added, Problem> {
+        if is_new {
+            // Whatever ends this run, what it leaves is a store, if an empty one.
+            for path in [self.paths.layers_json(), self.paths.images_json()] {
+                self.write(&path, b"[]")?;
+            }
+        }
         let known: Records<Layer> = Records::read(self.root, &self.paths.layers_json())?;
         let images: Records<Image> = Records::read(self.root, &self.paths.images_json())?;
         let mut lost: Lost<'_> = conflicts(plan, &known);
@@ -197,8 +213,7 @@ impl<'a> Adding<'a> {
         }
         if is_new && !self.upkeep.own {
             // Last, and with the staging directories gone.
-            let _ = self.overlay.remove(self.staging.as_bytes());
-            let _ = self.layers.remove(self.staging.as_bytes());
+            let _ = self.clear();
             self.settle(plan).map_err(cannot(self.root, "set times in", &self.paths.store))?;
             self.sync()?;
         }
@@ -246,10 +261,14 @@ impl<'a> Adding<'a> {
         lock(self.root, path)
     }
 
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+        self.root.create_empty(path, self.access.file).map_err(cannot(self.root, "create", path))?;
+        self.root.replace_file(path, bytes).map_err(cannot(self.root, "replace", path))
+    }
+
     /// Replaces a file of records and tells engines so.
     fn replace(&self, path: &Path, bytes: &[u8], lock: &RecordLock) -> Result<(), Problem> {
-        self.root.create_empty(path, self.access.file).map_err(cannot(self.root, "create", path))?;
-        self.root.replace_file(path, bytes).map_err(cannot(self.root, "replace", path))?;
+        self.write(path, bytes)?;
         let marked = lock.is_unwritten().and_then(|unwritten| {
             // Nobody has read it before, so what nobody can know need not differ.
             let id = Sha512::digest(bytes);
@@ -281,6 +300,12 @@ impl<'a> Adding<'a> {
             store.dress_itself(mode, time)?;
         }
         Ok(())
+    }
+
+    /// Removes the staging directories.
+    fn clear(&mut self) -> io::Result<()> {
+        let layers = self.layers.remove(self.splits.name.as_bytes());
+        self.overlay.remove(self.staging.name.as_bytes()).and(layers)
     }
 
     fn sync(&self) -> Result<(), Problem> {

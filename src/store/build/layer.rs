@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
+use std::sync::Mutex;
 use std::thread;
 
 use crc_fast::{CrcAlgorithm::Crc64GoIso, Digest as Crc};
 
-use super::stream::{BlobFacts, Broken, Pieces, decompress, pieces};
+use super::stream::{BlobFacts, Broken, Decoding, Pieces, pieces};
 use super::tree::{Place, Refused, Tree};
 use crate::host::Root;
 use crate::images::{Digest, Layer};
@@ -74,12 +75,34 @@ pub(super) fn read<W: Write>(
     split: Option<W>,
 ) -> Result<(Facts, Option<W>), Fault> {
     let blob = layer.open(root).map_err(|error| Fault::Broken(Broken::Io(error)))?.ok_or(Fault::Missing)?;
+    let wanted = layer.blob.is_verbatim.then_some((&layer.blob.digest, layer.blob.size));
+    let decoding = Decoding::new(blob, limit).map_err(Fault::Broken)?;
+    // Whoever decodes takes it: the other thread, if it can be started.
+    let decoding = Mutex::new(Some(decoding));
+    let take = || decoding.lock().expect("no thread panics with the lock").take();
     thread::scope(|scope| {
         let (send, stream) = pieces();
-        let wanted = layer.blob.is_verbatim.then_some((&layer.blob.digest, layer.blob.size));
-        let reader = scope.spawn(move || decompress(blob, wanted, limit, &send));
-        let unpacked = unpack(stream, sink, split);
-        let verified = reader.join().expect("decompressing does not panic").map_err(Fault::Broken);
+        let decodes = || {
+            let mut decoding = take().expect("it is left to this thread");
+            // Whoever does not listen any more has found a mistake of its own.
+            while let Some(piece) = decoding.piece()
+                && send.send(piece).is_ok()
+            {}
+            drop(send);
+            decoding.finish(wanted)
+        };
+        let (unpacked, verified) = match thread::Builder::new().spawn_scoped(scope, decodes) {
+            Ok(decoder) => {
+                let unpacked = unpack(stream, sink, split);
+                (unpacked, decoder.join().expect("decompressing does not panic"))
+            }
+            Err(_) => {
+                let mut decoding = take().expect("no other thread has it");
+                let unpacked = unpack(Pieces::new(|| decoding.piece()), sink, split);
+                (unpacked, decoding.finish(wanted))
+            }
+        };
+        let verified = verified.map_err(Fault::Broken);
         let ((digest, size), uids, gids, split) = match unpacked {
             Ok(unpacked) => unpacked,
             // The disk is full, whatever the blob is.
@@ -97,7 +120,7 @@ pub(super) fn read<W: Write>(
 
 type Unpacked<W> = ((Digest, u64), BTreeSet<u32>, BTreeSet<u32>, Option<W>);
 
-fn unpack<W: Write>(stream: Pieces, sink: &mut dyn Sink, split: Option<W>) -> Result<Unpacked<W>, Fault> {
+fn unpack<W: Write>(stream: Pieces<'_>, sink: &mut dyn Sink, split: Option<W>) -> Result<Unpacked<W>, Fault> {
     let at_start = |error| Fault::Write(None, error);
     let of = |error| match error {
         EntryError::NotTar(why) => Fault::NotTar(why),

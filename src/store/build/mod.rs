@@ -102,9 +102,9 @@ pub fn to_writer(
     match tarball::write(root, &plan, &surveyed, options, out) {
         Ok(_) => Ok(tarball::built(&plan, &surveyed)),
         Err(StreamError::Layer(problem)) => Err(problem),
-        // Whoever closed the pipe has read enough.
         Err(StreamError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            Ok(tarball::built(&plan, &surveyed))
+            let message = "whoever was to read the store has stopped before its end";
+            Err(Problem::new("io", message, "see to the command that reads it"))
         }
         Err(StreamError::Write(error)) => Err(Problem::io("write", "-", &error)),
     }
@@ -152,12 +152,13 @@ pub fn newest(root: &Root, sources: &[Source], options: &Options) -> Result<i64,
     Ok(plan(root, sources, options)?.time.0)
 }
 
-/// The records of layers of the store at `store`.
+/// The records of layers of a store.
 ///
 /// # Errors
 /// If layers.json cannot be read.
-pub(super) fn existing_layers(root: &Root, store: &Path) -> Result<Vec<super::Layer>, Problem> {
-    let records = existing::Records::<super::Layer>::read(root, &existing::Paths::new(store).layers_json())?;
+pub(super) fn existing_layers(store: &Root) -> Result<Vec<super::Layer>, Problem> {
+    let paths = existing::Paths::new(Path::new("/"));
+    let records = existing::Records::<super::Layer>::read(store, &paths.layers_json())?;
     Ok(records.by_id().into_values().cloned().collect())
 }
 

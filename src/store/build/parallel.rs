@@ -2,7 +2,8 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
+
+use crate::host::on_threads;
 
 /// Calls `work` for every task, `jobs` at a time, the largest first, and returns the
 /// results in the order of the tasks. After a failure no further task is begun.
@@ -32,20 +33,16 @@ pub(super) fn each<T: Sync, R: Send, E: Send>(
     order.sort_by_key(|&index| (std::cmp::Reverse(size(&tasks[index])), index));
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let results: Mutex<Vec<Option<Result<R, E>>>> = Mutex::new(tasks.iter().map(|_| None).collect());
-    thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, tasks.len().max(1)) {
-            scope.spawn(|| {
-                while !failed.load(Ordering::Relaxed) {
-                    let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) else {
-                        return;
-                    };
-                    let result = work(&tasks[index]);
-                    if result.as_ref().is_err_and(&is_last) {
-                        failed.store(true, Ordering::Relaxed);
-                    }
-                    results.lock().expect("no thread panics with the lock")[index] = Some(result);
-                }
-            });
+    on_threads(jobs.min(tasks.len()), || {
+        while !failed.load(Ordering::Relaxed) {
+            let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                return;
+            };
+            let result = work(&tasks[index]);
+            if result.as_ref().is_err_and(&is_last) {
+                failed.store(true, Ordering::Relaxed);
+            }
+            results.lock().expect("no thread panics with the lock")[index] = Some(result);
         }
     });
     results.into_inner().expect("no thread panics with the lock")

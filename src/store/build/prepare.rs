@@ -1,6 +1,6 @@
 //! The directories of a store, and their label.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::directory::cannot;
 use super::existing::Paths;
@@ -12,13 +12,23 @@ use crate::store::check::has_selinux;
 /// The label of layers and their records: containers may read them.
 const LABEL: (&std::ffi::CStr, &[u8]) = (c"security.selinux", b"system_u:object_r:container_ro_file_t:s0\0");
 
-pub(super) fn prepare(root: &Root, paths: &Paths, upkeep: &Upkeep<'_>) -> Result<(), Problem> {
-    let mode = upkeep.access().directory;
-    if let Some(above) = paths.store.parent() {
+/// Makes the directory of the store if it is missing, and opens it. Whoever may write there
+/// may put a symlink in any place, so none is followed below it.
+pub(super) fn make(root: &Root, store: &Path, upkeep: &Upkeep<'_>) -> Result<Root, Problem> {
+    if root.stat(store).map_err(cannot(root, "look at", store))?.is_none() {
+        let above = store.parent().unwrap_or(Path::new("/"));
         root.create_dirs(above, 0o755).map_err(cannot(root, "create the directory", above))?;
+        let mode = upkeep.access().directory;
+        root.create_dirs(store, mode).map_err(cannot(root, "create the directory", store))?;
     }
+    let opened = root.strict(store).map_err(cannot(root, "open", store))?;
+    opened.ok_or_else(|| cannot(root, "open", store)(std::io::ErrorKind::NotADirectory.into()))
+}
+
+/// Makes what is missing of the directories in the store. `host` is the system that it is on.
+pub(super) fn prepare(root: &Root, host: &Root, paths: &Paths, upkeep: &Upkeep<'_>) -> Result<(), Problem> {
+    let mode = upkeep.access().directory;
     let dirs = [
-        (&paths.store, mode),
         (&paths.overlay, mode),
         // Engines open this one to everyone.
         (&paths.links, 0o755),
@@ -32,7 +42,7 @@ pub(super) fn prepare(root: &Root, paths: &Paths, upkeep: &Upkeep<'_>) -> Result
             new.push(dir);
         }
     }
-    label(root, paths, &new);
+    label(root, host, paths, &new);
     if root.stat(&paths.store.join("vfs-images")).map_err(cannot(root, "look at", &paths.store))?.is_some() {
         let message = format!("`{}` is a store of the vfs driver", root.show(&paths.store).display());
         return Err(Problem::new("store-malformed", message, "give a directory of its own"));
@@ -43,8 +53,8 @@ pub(super) fn prepare(root: &Root, paths: &Paths, upkeep: &Upkeep<'_>) -> Result
 /// Gives what is new of the directories of a store the label of such, which files that are
 /// made in them inherit. The policy does that by itself for whoever it knows as a container
 /// engine (`container_filetrans_named_content` in container-selinux's container.if).
-fn label(root: &Root, paths: &Paths, new: &[&PathBuf]) {
-    if !has_selinux(root).unwrap_or(false) {
+fn label(root: &Root, host: &Root, paths: &Paths, new: &[&PathBuf]) {
+    if !has_selinux(host).unwrap_or(false) {
         return;
     }
     for name in ["overlay", "overlay-images", "overlay-layers"] {

@@ -41,6 +41,9 @@ pub struct Removed {
 /// # Errors
 /// If the records cannot be read or replaced, or something cannot be removed.
 pub fn remove(root: &Root, store: &Path, removal: &Removal) -> Result<Removed, Problem> {
+    let opened = root.strict(store).map_err(cannot(root, "open", store))?;
+    let root = &opened.ok_or_else(|| cannot(root, "open", store)(io::ErrorKind::NotFound.into()))?;
+    let store = Path::new("/");
     let paths = Paths::new(store);
     let layers_lock = lock(root, &paths.layers_lock())?;
     let images_lock = lock(root, &paths.images_lock())?;

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::os::fd::OwnedFd;
 
 use super::directory::{Access, Adding, cannot, own};
 use super::existing::Paths;
@@ -13,26 +12,15 @@ use super::plan::{Plan, PlannedLayer};
 use super::unpack::Unpack;
 use super::upkeep::Upkeep;
 use super::{Options, fault, parallel};
-use crate::host::{Filling, Root};
+use crate::host::{Root, STAGING};
 use crate::problem::Problem;
 
-/// Staging directories have this prefix. What is found with it and not locked is left
-/// from a run that was killed.
-const STAGING: &str = ".storagectl-new-";
-
-/// Removes what was left by runs that were killed.
+/// Removes what was left by runs that were killed. What cannot be removed is in nobody's way.
 pub(super) fn clean_up(root: &Root, paths: &Paths) -> Result<(), Problem> {
     for dir in [&paths.overlay, &paths.layers] {
-        let names = root.list(dir).map_err(cannot(root, "list", dir))?.unwrap_or_default();
-        for name in names.iter().map(|name| name.as_encoded_bytes()) {
-            if !name.starts_with(STAGING.as_bytes()) {
-                continue;
-            }
-            let mut filling = root.filling(dir).map_err(cannot(root, "open", dir))?;
-            let lock = filling.try_lock(name).map_err(cannot(root, "lock", dir))?;
-            if lock.is_some() {
-                filling.remove(name).map_err(cannot(root, "clean up", dir))?;
-            }
+        if root.stat(dir).map_err(cannot(root, "look at", dir))?.is_some() {
+            let swept = root.filling(dir).and_then(|mut dir| dir.sweep(STAGING));
+            swept.map_err(cannot(root, "clean up", dir))?;
         }
     }
     Ok(())
@@ -41,6 +29,7 @@ pub(super) fn clean_up(root: &Root, paths: &Paths) -> Result<(), Problem> {
 impl<'a> Adding<'a> {
     pub(super) fn new(
         root: &'a Root,
+        from: &'a Root,
         paths: &'a Paths,
         options: &'a Options,
         upkeep: &'a Upkeep<'a>,
@@ -52,35 +41,12 @@ impl<'a> Adding<'a> {
         let mut overlay = root.filling(&paths.overlay).map_err(cannot(root, "open", &paths.overlay))?;
         let mut layers = root.filling(&paths.layers).map_err(cannot(root, "open", &paths.layers))?;
         clean_up(root, paths)?;
-        for number in 0..1000 {
-            let staging = format!("{STAGING}{}-{number}", std::process::id());
-            let make = |filling: &mut Filling| -> io::Result<Option<OwnedFd>> {
-                match filling.directory(staging.as_bytes()) {
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
-                    result => result?,
-                }
-                let lock = filling.try_lock(staging.as_bytes())?;
-                // Another run may have taken it for left over before it was locked.
-                let there = filling.has(staging.as_bytes())?;
-                Ok(lock.filter(|_| there))
-            };
-            let first = make(&mut overlay).map_err(cannot(root, "make a directory in", &paths.overlay))?;
-            let second = make(&mut layers).map_err(cannot(root, "make a directory in", &paths.layers))?;
-            if first.is_none() || second.is_none() {
-                // One is a run's of the same name, or was taken for left over.
-                for (made, filling) in [(&first, &mut overlay), (&second, &mut layers)] {
-                    if made.is_some() {
-                        let _ = filling.remove(staging.as_bytes());
-                    }
-                }
-            }
-            if let (Some(first), Some(second)) = (first, second) {
-                let _locks = [first, second];
-                return Ok(Self { root, paths, options, upkeep, overlay, layers, staging, access, _locks });
-            }
-        }
-        let message = format!("other runs keep `{}` busy", root.show(&paths.store).display());
-        Err(Problem::new("busy", message, "wait for them and try again"))
+        let staging = overlay.staging().map_err(cannot(root, "make a directory in", &paths.overlay))?;
+        let splits = layers.staging().map_err(|error| {
+            let _ = overlay.remove(staging.name.as_bytes());
+            cannot(root, "make a directory in", &paths.layers)(error)
+        })?;
+        Ok(Self { root, from, paths, options, upkeep, overlay, layers, staging, splits, access })
     }
 }
 
@@ -92,7 +58,7 @@ impl Adding<'_> {
         lost: &mut Lost<'b>,
     ) -> Result<BTreeMap<&'b str, Facts>, Problem> {
         for layer in layers {
-            let path = format!("{}/{}", self.staging, layer.id);
+            let path = format!("{}/{}", self.staging.name, layer.id);
             let made = self.overlay.directory(path.as_bytes());
             let made = made.and_then(|()| self.overlay.directory(format!("{path}/diff").as_bytes()));
             made.map_err(cannot(self.root, "make a directory in", &self.paths.overlay))?;
@@ -133,8 +99,8 @@ impl Adding<'_> {
     pub(super) fn give_back(&mut self, unpacked: &[&PlannedLayer], wanted: &Plan) -> io::Result<()> {
         let wanted: BTreeSet<&str> = wanted.layers.iter().map(|layer| layer.id.as_str()).collect();
         for layer in unpacked.iter().filter(|layer| !wanted.contains(layer.id.as_str())) {
-            self.overlay.remove(format!("{}/{}", self.staging, layer.id).as_bytes())?;
-            self.layers.remove(format!("{}/{}", self.staging, split_name(&layer.id)).as_bytes())?;
+            self.overlay.remove(format!("{}/{}", self.staging.name, layer.id).as_bytes())?;
+            self.layers.remove(format!("{}/{}", self.splits.name, split_name(&layer.id)).as_bytes())?;
         }
         Ok(())
     }
@@ -142,18 +108,19 @@ impl Adding<'_> {
     fn unpack_one(&self, layer: &PlannedLayer) -> Result<Facts, layer::Fault> {
         let at = |error| layer::Fault::Write(None, error);
         let time = (layer.created.0, layer.created.1);
-        let diff = self.paths.overlay.join(&self.staging).join(&layer.id).join("diff");
-        let mut sink = Unpack::new(self.root.filling(&diff).map_err(at)?, time);
-        let mut layers = self.root.filling(&self.paths.layers.join(&self.staging)).map_err(at)?;
+        let diff = format!("{}/{}/diff", self.staging.name, layer.id);
+        let diff = || self.overlay.inside(diff.as_bytes()).map_err(at);
+        let mut sink = Unpack::new(diff()?, time);
+        let mut layers = self.layers.inside(self.splits.name.as_bytes()).map_err(at)?;
         let split = layers.file(split_name(&layer.id).as_bytes()).map_err(at)?;
         let split = io::BufWriter::with_capacity(64 << 10, split);
         let (facts, split) =
-            layer::read(self.root, &layer.source, self.options.limit, &mut sink, Some(split))?;
+            layer::read(self.from, &layer.source, self.options.limit, &mut sink, Some(split))?;
         let split = split.expect("it was given").into_inner().map_err(|error| at(error.into_error()))?;
         split.dress(&own(self.access.file, time)).map_err(at)?;
         sink.finish().map_err(at)?;
         // Engines take nothing from the entry for the root, and give it this mode.
-        self.root.filling(&diff).and_then(|diff| diff.dress_itself(0o555, time)).map_err(at)?;
+        diff()?.dress_itself(0o555, time).map_err(at)?;
         Ok(facts)
     }
 }

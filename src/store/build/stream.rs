@@ -1,10 +1,11 @@
 //! The tar stream of a layer: its blob, verified and decompressed while it is read.
 //!
 //! One thread reads, hashes and decompresses the blob; the other, which unpacks, gets
-//! the stream in pieces. A few pieces are in between, so memory is bounded.
+//! the stream in pieces. A few pieces are in between, so memory is bounded. Where no second
+//! thread can be started, one does both.
 
 use std::io::{self, BufReader, Read};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
@@ -61,99 +62,133 @@ impl<R: Read> Read for Hashing<R> {
     }
 }
 
-/// Reads all of `blob` and sends its stream; `wanted` is what digest and size should be.
-///
-/// What is damaged as a whole is told as that, not as what a decoder makes of it.
-pub(super) fn decompress(
-    blob: BlobReader,
-    wanted: Option<(&Digest, u64)>,
-    limit: u64,
-    pieces: &SyncSender<Vec<u8>>,
-) -> Result<BlobFacts, Broken> {
-    let hashing = Hashing { inner: blob, hash: Sha256::new(), size: 0 };
-    let mut blob = BufReader::with_capacity(PIECE, hashing);
-    let start = io::BufRead::fill_buf(&mut blob).map_err(Broken::Io)?;
-    let compression = match start {
-        [0x1f, 0x8b, ..] => Compression::Gzip,
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
-        [b'B', b'Z', b'h', ..] => return Err(Broken::Unknown("bzip2")),
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => return Err(Broken::Unknown("xz")),
-        _ => Compression::None,
-    };
-    let sent = match compression {
-        Compression::Gzip => send(&mut MultiGzDecoder::new(&mut blob), limit, pieces),
-        Compression::Zstd => zstd::Decoder::with_buffer(&mut blob)
-            .map_err(Broken::Io)
-            .and_then(|mut decoder| send(&mut decoder, limit, pieces)),
-        Compression::None => send(&mut blob, limit, pieces),
-    };
-    if let Err(Broken::TooLarge(limit)) = sent {
-        return Err(Broken::TooLarge(limit));
-    }
-    // What the decoder left is part of the blob, too.
-    io::copy(&mut blob, &mut io::sink()).map_err(Broken::Io)?;
-    let Hashing { hash, size, .. } = blob.into_inner();
-    let digest = Digest::finish(hash);
-    if wanted.is_some_and(|wanted| wanted != (&digest, size)) {
-        return Err(Broken::Other(digest, size));
-    }
-    sent?;
-    Ok(BlobFacts { size, compression })
+/// What a blob is read through.
+enum Decoder<R: Read> {
+    None(BufReader<Hashing<R>>),
+    Gzip(Box<MultiGzDecoder<BufReader<Hashing<R>>>>),
+    Zstd(zstd::Decoder<'static, BufReader<Hashing<R>>>),
 }
 
-fn send(stream: &mut impl Read, limit: u64, pieces: &SyncSender<Vec<u8>>) -> Result<(), Broken> {
-    let mut sent = 0;
-    loop {
+/// A blob that is being decompressed.
+pub(super) struct Decoding {
+    decoder: Decoder<BlobReader>,
+    compression: Compression,
+    limit: u64,
+    given: u64,
+    broken: Option<Broken>,
+}
+
+impl Decoding {
+    /// Begins. The stream may have `limit` bytes.
+    pub(super) fn new(blob: BlobReader, limit: u64) -> Result<Self, Broken> {
+        let hashing = Hashing { inner: blob, hash: Sha256::new(), size: 0 };
+        let mut blob = BufReader::with_capacity(PIECE, hashing);
+        let start = io::BufRead::fill_buf(&mut blob).map_err(Broken::Io)?;
+        let (decoder, compression) = match start {
+            [0x1f, 0x8b, ..] => (Decoder::Gzip(Box::new(MultiGzDecoder::new(blob))), Compression::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+                let decoder = zstd::Decoder::with_buffer(blob).map_err(Broken::Io)?;
+                (Decoder::Zstd(decoder), Compression::Zstd)
+            }
+            [b'B', b'Z', b'h', ..] => return Err(Broken::Unknown("bzip2")),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => return Err(Broken::Unknown("xz")),
+            _ => (Decoder::None(blob), Compression::None),
+        };
+        Ok(Self { decoder, compression, limit, given: 0, broken: None })
+    }
+
+    /// The next piece of the stream; `None` at its end, or if something is wrong, which
+    /// [`Decoding::finish`] tells.
+    pub(super) fn piece(&mut self) -> Option<Vec<u8>> {
+        if self.broken.is_some() {
+            return None;
+        }
         let mut piece = vec![0; PIECE];
         let mut filled = 0;
         while filled < PIECE {
-            match stream.read(&mut piece[filled..]) {
+            let buffer = &mut piece[filled..];
+            let read = match &mut self.decoder {
+                Decoder::None(blob) => blob.read(buffer),
+                Decoder::Gzip(decoder) => decoder.read(buffer),
+                Decoder::Zstd(decoder) => decoder.read(buffer),
+            };
+            match read {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Broken::Io(error)),
+                Err(error) => {
+                    self.broken = Some(Broken::Io(error));
+                    return None;
+                }
             }
         }
-        sent += filled as u64;
-        if sent > limit {
-            return Err(Broken::TooLarge(limit));
+        self.given += filled as u64;
+        if self.given > self.limit {
+            self.broken = Some(Broken::TooLarge(self.limit));
+            return None;
         }
         piece.truncate(filled);
-        // Whoever does not listen any more has found a mistake of its own.
-        if filled == 0 || pieces.send(piece).is_err() {
-            return Ok(());
+        (filled > 0).then_some(piece)
+    }
+
+    /// Reads what is left of the blob; `wanted` is what its digest and size should be.
+    ///
+    /// What is damaged as a whole is told as that, not as what a decoder makes of it.
+    pub(super) fn finish(self, wanted: Option<(&Digest, u64)>) -> Result<BlobFacts, Broken> {
+        if let Some(Broken::TooLarge(limit)) = self.broken {
+            return Err(Broken::TooLarge(limit));
+        }
+        let mut blob = match self.decoder {
+            Decoder::None(blob) => blob,
+            Decoder::Gzip(decoder) => decoder.into_inner(),
+            Decoder::Zstd(decoder) => decoder.finish(),
+        };
+        // What the decoder left is part of the blob, too.
+        io::copy(&mut blob, &mut io::sink()).map_err(Broken::Io)?;
+        let Hashing { hash, size, .. } = blob.into_inner();
+        let digest = Digest::finish(hash);
+        if wanted.is_some_and(|wanted| wanted != (&digest, size)) {
+            return Err(Broken::Other(digest, size));
+        }
+        match self.broken {
+            Some(broken) => Err(broken),
+            None => Ok(BlobFacts { size, compression: self.compression }),
         }
     }
 }
 
 /// A channel for pieces.
-pub(super) fn pieces() -> (SyncSender<Vec<u8>>, Pieces) {
+pub(super) fn pieces<'a>() -> (SyncSender<Vec<u8>>, Pieces<'a>) {
     let (send, receive) = sync_channel(WAITING);
-    (send, Pieces { receive, piece: Vec::new(), read: 0, hash: Sha256::new(), size: 0 })
+    // The other side hangs up at its end, or since it found something wrong, which it tells.
+    (send, Pieces::new(move || receive.recv().ok()))
 }
 
-/// The stream on the other side, hashed.
-pub(super) struct Pieces {
-    receive: Receiver<Vec<u8>>,
+/// The stream where it is unpacked, hashed.
+pub(super) struct Pieces<'a> {
+    next: Box<dyn FnMut() -> Option<Vec<u8>> + 'a>,
     piece: Vec<u8>,
     read: usize,
     hash: Sha256,
     size: u64,
 }
 
-impl Pieces {
+impl<'a> Pieces<'a> {
+    /// A stream that comes in pieces from `next`, until there is none.
+    pub(super) fn new(next: impl FnMut() -> Option<Vec<u8>> + 'a) -> Self {
+        Self { next: Box::new(next), piece: Vec::new(), read: 0, hash: Sha256::new(), size: 0 }
+    }
+
     /// Digest and size of all that was read.
     pub(super) fn finish(self) -> (Digest, u64) {
         (Digest::finish(self.hash), self.size)
     }
 }
 
-impl Read for Pieces {
+impl Read for Pieces<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.read == self.piece.len() {
-            // The other side hung up: at its end, or since it found something wrong,
-            // which it tells.
-            let Ok(piece) = self.receive.recv() else {
+            let Some(piece) = (self.next)() else {
                 return Ok(0);
             };
             self.hash.update(&piece);

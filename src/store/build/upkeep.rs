@@ -66,5 +66,6 @@ pub fn add(
 /// # Errors
 /// If something cannot be looked at or removed.
 pub fn clean_up(root: &Root, store: &Path) -> Result<(), Problem> {
-    staging::clean_up(root, &Paths::new(store))
+    let opened = root.strict(store).map_err(directory::cannot(root, "open", store))?;
+    opened.map_or(Ok(()), |root| staging::clean_up(&root, &Paths::new(Path::new("/"))))
 }

@@ -43,7 +43,7 @@ pub(super) use selinux::has_selinux;
 use crate::engine::Engines;
 use crate::host::{Kind, Root};
 use crate::problem::{Problem, Severity};
-use crate::store::driver_of;
+use crate::store::{Stamps, driver_of};
 use catalog::Catalog;
 use overlay::Home;
 use world::World;
@@ -88,8 +88,31 @@ impl Request {
     }
 }
 
+/// How often it is looked while engines change something.
+const ATTEMPTS: usize = 5;
+
 /// Checks stores. `progress` is told how far it is with `--deep`.
+///
+/// No lock is taken: engines would wait for it. Where something was found and the records
+/// have changed meanwhile, what was found may never have been, and it is looked again.
 pub fn check(root: &Root, request: &Request, progress: &Progress) -> Report {
+    let stores = || request.own.iter().chain(&request.listed).chain(&request.stores);
+    let stamps = || Stamps::of(root, stores().map(PathBuf::as_path));
+    let mut before = stamps();
+    for _ in 1..ATTEMPTS {
+        let report = once(root, request, progress);
+        let is_well = report.findings.is_empty() && report.not_looked.is_empty();
+        let now = stamps();
+        if is_well || now == before {
+            return report;
+        }
+        before = now;
+        progress.restart();
+    }
+    once(root, request, progress)
+}
+
+fn once(root: &Root, request: &Request, progress: &Progress) -> Report {
     let mut report = Report::default();
     let mut stores = Vec::new();
     let mut identities = Vec::new();

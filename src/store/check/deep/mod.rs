@@ -22,7 +22,7 @@ use super::Request;
 use super::catalog::is_one_name;
 use super::finding::Report;
 use super::world::World;
-use crate::host::{Kind, Root};
+use crate::host::{Kind, Root, on_threads};
 use crate::store::{IdMap, Layer};
 use compare::Layout;
 use issues::Times;
@@ -35,6 +35,14 @@ pub struct Progress {
     pub total: AtomicU64,
     /// How many were read.
     pub done: AtomicU64,
+}
+
+impl Progress {
+    /// Nothing was read yet.
+    pub(super) fn restart(&self) {
+        self.total.store(0, Ordering::Relaxed);
+        self.done.store(0, Ordering::Relaxed);
+    }
 }
 
 /// How much of a file is read at a time, in bytes.
@@ -165,19 +173,14 @@ fn task(world: &World<'_>, home: usize, layer: &Layer, owners: bool) -> io::Resu
 fn run(root: &Root, tasks: &[Task], jobs: usize, progress: &Progress) -> Vec<(usize, io::Result<Outcome>)> {
     let next = AtomicUsize::new(0);
     let outcomes = Mutex::new(Vec::with_capacity(tasks.len()));
-    std::thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, tasks.len().max(1)) {
-            scope.spawn(|| {
-                let mut buffer = vec![0; BUFFER];
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(task) = tasks.get(index) else {
-                        break;
-                    };
-                    let outcome = task.run(root, &mut buffer, progress);
-                    outcomes.lock().expect("no thread panics while it holds this").push((index, outcome));
-                }
-            });
+    on_threads(jobs.min(tasks.len()), || {
+        let mut buffer = vec![0; BUFFER];
+        while let Some((index, task)) = {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            tasks.get(index).map(|task| (index, task))
+        } {
+            let outcome = task.run(root, &mut buffer, progress);
+            outcomes.lock().expect("no thread panics while it holds this").push((index, outcome));
         }
     });
     let mut outcomes = outcomes.into_inner().expect("all threads have ended");

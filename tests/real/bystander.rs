@@ -1,0 +1,202 @@
+//! A running system on which an ordinary user holds every lock that such a user can.
+#![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::interrupt::{CONF, write};
+use crate::support::{STORAGECTL, run, text};
+
+/// How long a run may take that does not wait for anybody.
+const AT_ONCE: Duration = Duration::from_secs(20);
+
+/// A system with a /run of its own, in a mount namespace that every command here joins.
+struct System {
+    scratch: tempfile::TempDir,
+    /// Keeps the namespace.
+    keeper: Child,
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        let _ = self.keeper.kill();
+        let _ = self.keeper.wait();
+    }
+}
+
+impl System {
+    fn new() -> Self {
+        let scratch = tempfile::tempdir().expect("a scratch directory can be made");
+        run(Command::new("chmod").arg("755").arg(scratch.path()));
+        write(&scratch.path().join("conf/storage.conf"), &CONF.replace("/srv", "/usr"));
+        let ready = scratch.path().join("ready");
+        let script = format!("mount -t tmpfs none /run && : >{} && exec sleep 600", ready.display());
+        let keeper = Command::new("unshare")
+            .args(["-m", "sh", "-ec", &script])
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("util-linux is installed");
+        wait_for(|| ready.exists());
+        Self { scratch, keeper }
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.scratch.path().join("conf")
+    }
+
+    /// `program` in the namespace.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--mount=/proc/{}/ns/mnt", self.keeper.id())).arg(program);
+        command
+    }
+
+    fn storagectl(&self, args: &[&str]) -> Command {
+        let mut command = self.command(STORAGECTL);
+        command.args(["--config", &self.dir().join("storage.conf").to_string_lossy()]).args(args);
+        command
+    }
+
+    /// Has `dir` locked by the user `uid` for `seconds`, and waits until it is.
+    fn hold(&self, dir: &Path, uid: u32, seconds: &str) -> Holder {
+        let ready = tempfile::tempdir().expect("a scratch directory can be made");
+        run(Command::new("chmod").arg("777").arg(ready.path()));
+        let mark = ready.path().join("held");
+        let script = format!(": >{}; exec sleep {seconds}", mark.display());
+        let child = Command::new("setpriv")
+            .arg(format!("--reuid={uid}"))
+            .arg(format!("--regid={uid}"))
+            .args(["--clear-groups", "flock", "--no-fork", "-x"])
+            .arg(dir)
+            .args(["sh", "-c", &script])
+            .spawn()
+            .expect("util-linux is installed");
+        wait_for(|| mark.exists());
+        Holder(child)
+    }
+
+    fn store(&self, name: &str) -> String {
+        let store = self.scratch.path().join(name);
+        write(&store.join("overlay-images/images.lock"), "");
+        write(&store.join("overlay-layers/layers.lock"), "");
+        store.to_string_lossy().into_owned()
+    }
+
+    fn conf(&self) -> String {
+        std::fs::read_to_string(self.dir().join("storage.conf")).expect("it is there")
+    }
+}
+
+struct Holder(Child);
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn wait_for(done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(60), "it never happened");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A user may hold the lock of every directory that the user may read.
+#[test]
+fn a_user_who_holds_a_lock_stops_no_writer() {
+    let system = System::new();
+    let _holder = system.hold(&system.dir(), 1000, "600");
+    let (store, other) = (system.store("store"), system.store("other"));
+    let start = Instant::now();
+    run(&mut system.storagectl(&["add-store", &store, &other]));
+    run(&mut system.storagectl(&["remove-store", &other]));
+    let _inner = system.hold(Path::new(&store), 1000, "600");
+    run(&mut system.storagectl(&["init-store", &store]));
+    // What `%preun` and `%postun` of an erased package do.
+    run(&mut system.storagectl(&["scriptlet", "preun", "0", &store]));
+    assert!(!system.conf().contains(&store), "{}", system.conf());
+    run(&mut system.storagectl(&["scriptlet", "postun", "0", &store]));
+    assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
+}
+
+#[test]
+fn writers_exclude_each_other_beside_a_user_who_holds_the_lock() {
+    let system = System::new();
+    let _holder = system.hold(&system.dir(), 1000, "600");
+    let stores: Vec<String> = (0..24).map(|number| system.store(&format!("store{number}"))).collect();
+    let writers: Vec<Child> = stores
+        .iter()
+        .map(|store| {
+            let mut command = system.storagectl(&["add-store", store]);
+            command.stderr(Stdio::piped()).spawn().expect("the program is built")
+        })
+        .collect();
+    for writer in writers {
+        let output = writer.wait_with_output().expect("it was started");
+        assert!(output.status.success(), "{}", text(&output));
+    }
+    let conf = system.conf();
+    for store in &stores {
+        assert!(conf.contains(&format!("\"{store}\"")), "{store} is lost: {conf}");
+    }
+}
+
+/// A version of the program that knows only the directory's lock, and runs as root.
+#[test]
+fn a_former_version_is_waited_for() {
+    let system = System::new();
+    let store = system.store("store");
+    let start = Instant::now();
+    let _holder = system.hold(&system.dir(), 0, "2");
+    run(&mut system.storagectl(&["add-store", &store]));
+    assert!(start.elapsed() >= Duration::from_secs(2), "{:?}", start.elapsed());
+    // And it is excluded in turn: the lock is held while something is done.
+    let script = format!("flock --no-fork -n -x {} true", system.dir().display());
+    run(Command::new("sh").args(["-c", &script]));
+}
+
+#[test]
+fn the_lock_is_roots_alone() {
+    let system = System::new();
+    run(&mut system.storagectl(&["add-store", &system.store("store")]));
+    let modes = run(system.command("stat").args(["-c", "%a %u", "/run/storagectl/locks"]));
+    assert_eq!(modes.trim(), "700 0");
+    let files =
+        run(system.command("find").args(["/run/storagectl/locks", "-type", "f", "-printf", "%m %U\n"]));
+    assert_eq!(files.trim(), "600 0");
+}
+
+#[test]
+fn an_erase_that_cannot_take_its_store_off_the_list_says_what_follows() {
+    let system = System::new();
+    let store = system.store("store");
+    run(&mut system.storagectl(&["add-store", &store]));
+    let output = system
+        .command("sh")
+        .args([
+            "-c",
+            &format!(
+                "mount --bind {0} {0} && mount -o remount,ro,bind {0} && exec \"$@\"",
+                system.dir().display()
+            ),
+            "sh",
+        ])
+        .arg(STORAGECTL)
+        .args([
+            "--config",
+            &system.dir().join("storage.conf").to_string_lossy(),
+            "scriptlet",
+            "preun",
+            "0",
+            &store,
+        ])
+        .output()
+        .expect("it can be started");
+    let said = text(&output);
+    assert!(output.status.success(), "no transaction fails: {said}");
+    assert!(said.contains("every engine stops") && said.contains("remove-store"), "{said}");
+}
