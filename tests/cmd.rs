@@ -41,7 +41,7 @@ fn the_readme_shows_the_comparison_with_sed_as_it_came_out() {
 
 fn cases() -> trycmd::TestCases {
     let cases = trycmd::TestCases::new();
-    for tool in ["cat", "chmod", "cp", "find", "grep", "ln", "ls", "mkdir", "mv", "rm", "stat"] {
+    for tool in ["cat", "chmod", "cp", "find", "grep", "ln", "ls", "mkdir", "mv", "rm", "stat", "touch"] {
         let path = ["/usr/bin", "/bin"]
             .iter()
             .map(|dir| Path::new(dir).join(tool))

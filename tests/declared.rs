@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use storagectl::conf::{self, Document, Position, clean};
-use storagectl::declare::declarations;
 use storagectl::engine::Profile;
 use storagectl::host::Root;
 use storagectl::plan::{self, ApplyOptions, Host, Mode, Outcome, StoreResult};
@@ -175,7 +174,7 @@ impl System {
 
     fn apply(&self, boot: bool) -> anyhow::Result<Outcome> {
         let host = self.host();
-        plan::apply(&host, &declarations(&host.root)?, ApplyOptions { boot }, Mode::Commit)
+        plan::apply(&host, &host.declarations()?, ApplyOptions { boot }, Mode::Commit)
     }
 
     /// Every file below /etc/containers.

@@ -5,7 +5,6 @@ use clap::Args;
 use super::output::Output;
 use super::report::Besides;
 use super::{Common, NO, report};
-use crate::declare::declarations;
 use crate::dependents::{self, Cleaned};
 use crate::plan::{self, ApplyOptions, Host, Outcome, StoreResult};
 use crate::problem::Problem;
@@ -15,7 +14,10 @@ const AFTER_HELP: &str = "\
 Declarations are read from /usr/lib/storagectl/stores.d (packages),
 /run/storagectl/stores.d and /etc/storagectl/stores.d (administrator). A file
 counts instead of one of the same name in a directory named before; a symlink
-to /dev/null masks it. A declaration, such as app.toml:
+to /dev/null masks it. A normal user's are read from
+~/.local/share/storagectl/stores.d, $XDG_RUNTIME_DIR/storagectl/stores.d and
+~/.config/storagectl/stores.d, and listed for that user alone. A declaration,
+such as app.toml:
 
   [[store]]
   path = \"/usr/lib/app/images\"
@@ -38,8 +40,8 @@ others, while something is built on it, and goes at the next boot at the latest.
 
 /// Make the configuration follow the declared stores
 ///
-/// Lists the stores that packages and the administrator declare and that are
-/// there, and takes off those that were listed for a declaration that is gone.
+/// Lists the stores that packages and the administrator (or, for a normal user,
+/// that user) declare and that are there, and takes off those that were listed for a declaration that is gone.
 /// An entry says behind it which declaration it is for; one that says nothing
 /// was written by somebody and is never touched. A copy of the vendor's file
 /// that storagectl had to make is made anew when that file has changed.
@@ -56,15 +58,15 @@ pub(super) struct Apply {
 impl Apply {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
         let host = common.host()?;
-        if host.is_rootless() && host.config.is_none() {
+        if self.boot && host.is_rootless() {
             return Err(Problem::new(
                 "permission",
-                "declarations are the system's, and only root may make its configuration follow",
-                "run it as root, or give a tree with `--root`",
+                "a normal user's engines may be running: nothing of theirs is set aside at boot",
+                "leave out `--boot`",
             )
             .into());
         }
-        let declarations = declarations(&host.root)?;
+        let declarations = host.declarations()?;
         let options = ApplyOptions { boot: self.boot };
         let (outcome, not_mounted) = sealed::apply(&host, &declarations, options, common.mode())?;
         let cleaned = if self.boot { dependents(common, &host, &outcome, output) } else { None };

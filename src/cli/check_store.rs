@@ -2,18 +2,19 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::Args;
 use clap::builder::PossibleValuesParser;
-use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::any_engine::AnyEngine;
 use super::counted::{counted, found};
 use super::given::jobs;
 use super::output::Output;
 use super::progress::watched;
 use super::{Common, NO, inside};
 use crate::conf::clean;
-use crate::engine::{Engines, Profile};
-use crate::plan::{Host, effective_settings, list_stores};
+use crate::engine::Profile;
+use crate::plan::{Host, list_stores};
 use crate::problem::Severity;
 use crate::store::check::{self, Finding, Progress, RULES, Report, Request};
 
@@ -38,7 +39,7 @@ pub(super) struct CheckStore {
     jobs: Option<u16>,
     /// Tell only what concerns this engine, or generation of engines
     #[arg(long, value_name = "ENGINE", default_value = "all")]
-    engine: Engine,
+    engine: AnyEngine,
     /// Leave out the rule with this name; may be given several times
     #[arg(long, value_name = "ID", value_parser = PossibleValuesParser::new(RULES.iter().map(|rule| rule.id)),
           hide_possible_values = true)]
@@ -46,37 +47,6 @@ pub(super) struct CheckStore {
     /// Show the rules, and check nothing
     #[arg(long, conflicts_with_all = ["paths", "deep", "skip"])]
     list: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Engine {
-    /// All of them
-    All,
-    /// podman 4
-    Podman4,
-    /// podman 5
-    Podman5,
-    /// CRI-O
-    Crio,
-    /// podman 6
-    Podman6,
-    /// podman 4 and 5, CRI-O
-    Legacy,
-    /// podman 6
-    Modern,
-}
-
-impl From<Engine> for Engines {
-    fn from(engine: Engine) -> Self {
-        match engine {
-            Engine::All => Self::ALL,
-            Engine::Podman4 => Self::one(Profile::Podman4),
-            Engine::Podman5 => Self::one(Profile::Podman5),
-            Engine::Crio => Self::one(Profile::Crio),
-            Engine::Podman6 | Engine::Modern => Self::one(Profile::Podman6),
-            Engine::Legacy => Self::LEGACY,
-        }
-    }
 }
 
 /// The fields of `--format json`, for the man page.
@@ -181,12 +151,12 @@ impl CheckStore {
     fn request(&self, host: &Host, output: &Output) -> anyhow::Result<Request> {
         let given =
             self.paths.iter().map(|path| inside(host, Path::new(path))).collect::<Result<Vec<_>, _>>()?;
-        let (settings, listed) = match (effective_settings(host), list_stores(host)) {
-            (Ok(settings), Ok((_, listed))) => (Some(settings), listed),
-            (Err(error), _) | (_, Err(error)) if given.is_empty() => return Err(error),
-            (Err(error), _) | (_, Err(error)) => {
+        let listed = match list_stores(host) {
+            Ok((_, listed)) => listed,
+            Err(error) if given.is_empty() => return Err(error),
+            Err(error) => {
                 output.warning(&format!("other stores were not looked at: {error:#}"));
-                (None, Vec::new())
+                Vec::new()
             }
         };
         let listed: Vec<PathBuf> = listed
@@ -194,16 +164,17 @@ impl CheckStore {
             .filter(|store| store.path.starts_with('/'))
             .map(|store| PathBuf::from(clean(&store.path)))
             .collect();
-        let own = settings.iter().flat_map(|settings| {
-            settings.imagestore.iter().chain([&settings.graphroot]).map(|path| PathBuf::from(clean(path)))
-        });
+        let mut own: Vec<PathBuf> = Vec::new();
+        for judgement in Profile::ALL.map(|profile| host.judge(profile)) {
+            own.extend(judgement.own_storage().parts().map(Path::to_owned));
+        }
         // This reads the limits of the process, so it is asked only where it is needed.
         Ok(Request {
             stores: if self.paths.is_empty() { listed.clone() } else { given },
             listed,
-            own: own.collect(),
-            driver: settings.map_or_else(|| "overlay".to_owned(), |settings| settings.driver),
-            engines: self.engine.into(),
+            own,
+            driver: host.driver(),
+            engines: self.engine.engines(),
             deep: self.deep,
             layers: None,
             jobs: if self.jobs.is_none() && !self.deep { 1 } else { jobs(self.jobs) },

@@ -1,5 +1,7 @@
 //! Numbers of things for people.
 
+use crate::problem::series;
+
 /// `1 image`, `2 images`.
 pub(super) fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
@@ -13,7 +15,7 @@ pub(super) fn tally(errors: usize, warnings: usize) -> Option<String> {
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| counted(count, what))
         .collect();
-    (!counts.is_empty()).then(|| counts.join(" and "))
+    (!counts.is_empty()).then(|| series(&counts))
 }
 
 /// What a check found, or that it found nothing in what could be looked at.

@@ -8,7 +8,7 @@ use super::output::Output;
 use super::owner::warn_of_owner;
 use super::{Common, store_paths};
 use crate::declare::declare;
-use crate::plan::effective_settings;
+use crate::plan::driver_in_force;
 use crate::problem::Problem;
 use crate::store::{self, OpenedUp};
 
@@ -61,10 +61,11 @@ impl InitStore {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<()> {
         let paths = store_paths(&self.paths)?;
         let host = common.host()?;
-        let driver = effective_settings(&host)?.driver;
+        let driver = driver_in_force(&host)?;
+        let search = host.search_path()?;
         if let Some(name) = &self.declare {
             // What is wrong with that is said before anything is made.
-            declare(&host.root, name, &paths, true)?;
+            declare(&host.root, &search, name, &paths, true)?;
         }
         let would = if common.dry_run { "would have " } else { "" };
         let mut stores = Vec::new();
@@ -115,7 +116,7 @@ impl InitStore {
         }
         let mut declaration = None;
         if let Some(name) = &self.declare {
-            let (file, created) = declare(&host.root, name, &paths, common.dry_run)?;
+            let (file, created) = declare(&host.root, &search, name, &paths, common.dry_run)?;
             let file = host.show(&file);
             match created {
                 true => output.status(&format!("{would}written `{file}`")),

@@ -5,10 +5,11 @@ use serde::Serialize;
 use super::Common;
 use super::clean_dependents::{self, StorageLine};
 use super::output::{ErrorLine, Output};
+use crate::conf::OWN_ROOTS_NAME;
 use crate::dependents::Cleaned;
 use crate::host::{crio_runs, is_booted, restart_crio};
-use crate::plan::{After, Host, Note, Outcome, StoreResult};
-use crate::problem::Problem;
+use crate::plan::{After, FileChange, Host, Note, Outcome, StoreResult};
+use crate::problem::{Problem, quoted_series};
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -157,13 +158,16 @@ fn stays(outcome: &Outcome) -> impl Iterator<Item = &str> {
 
 fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> anyhow::Result<()> {
     let would = if common.dry_run { "would have " } else { "" };
-    let mut files: Vec<String> = outcome.plan.changes.iter().map(|change| host.show(&change.path)).collect();
+    // What keeps a store from users, or gives them their own directories, is written first, and
+    // said last.
+    let (own_roots, lists): (Vec<&FileChange>, Vec<&FileChange>) =
+        outcome.plan.changes.iter().partition(|change| change.path.ends_with(OWN_ROOTS_NAME));
+    let mut files: Vec<String> = lists.iter().map(|change| host.show(&change.path)).collect();
     if files.is_empty() {
         files.push(host.show(&host.main_file()?));
     }
-    // What keeps a store from users is written first, and said last.
     files.sort_by_key(|file| file.contains("/storage.rootless.conf.d/"));
-    let file = files.join("` and `");
+    let file = quoted_series(&files);
     for text in notes(outcome, true) {
         output.status(&format!("{would}{text}"));
     }
@@ -172,16 +176,16 @@ fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> a
     }
     for (path, result) in &outcome.plan.stores {
         match result {
-            StoreResult::Added => output.status(&format!("{would}added `{path}` to `{file}`")),
-            StoreResult::Moved => output.status(&format!("{would}moved `{path}` in `{file}`")),
-            StoreResult::Removed => output.status(&format!("{would}removed `{path}` from `{file}`")),
+            StoreResult::Added => output.status(&format!("{would}added `{path}` to {file}")),
+            StoreResult::Moved => output.status(&format!("{would}moved `{path}` in {file}")),
+            StoreResult::Removed => output.status(&format!("{would}removed `{path}` from {file}")),
             StoreResult::Listed { alias: Some(alias) } => {
-                output.status(&format!("`{path}` is listed in `{file}` already, as `{alias}`"));
+                output.status(&format!("`{path}` is listed in {file} already, as `{alias}`"));
             }
             StoreResult::Listed { alias: None } => {
-                output.detail(&format!("`{path}` is listed in `{file}` already"));
+                output.detail(&format!("`{path}` is listed in {file} already"));
             }
-            StoreResult::Absent => output.detail(&format!("`{path}` is not listed in `{file}`")),
+            StoreResult::Absent => output.detail(&format!("`{path}` is not listed in {file}")),
             StoreResult::Skipped { reason, .. } => {
                 output.warning(&format!("`{path}` is declared, but not listed: {reason}"));
             }
@@ -190,18 +194,23 @@ fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> a
                 "`{sealed}` will be mounted at `{path}`, and listed, when the system starts"
             )),
             StoreResult::SetAside => {
-                output.status(&format!("{would}set `{path}` aside in `{file}`: its directory is missing"));
+                output.status(&format!("{would}set `{path}` aside in {file}: its directory is missing"));
             }
             StoreResult::PutBack => {
-                output.status(&format!("{would}listed `{path}` in `{file}` again: its directory is back"));
+                output.status(&format!("{would}listed `{path}` in {file} again: its directory is back"));
             }
-            StoreResult::Kept => {
-                output.status(&format!("`{path}` still holds a store and stays in `{file}`"))
-            }
+            StoreResult::Kept => output.status(&format!("`{path}` still holds a store and stays in {file}")),
         }
     }
     for text in notes(outcome, false) {
         output.status(&format!("{would}{text}"));
+    }
+    for change in own_roots {
+        let file = host.show(&change.path);
+        output.status(&match change.after {
+            After::Nothing => format!("{would}removed `{file}`, which nobody needs any more"),
+            _ => format!("{would}left normal users their own directories, with `{file}`"),
+        });
     }
     for text in stays(outcome) {
         output.status(text);
@@ -210,7 +219,7 @@ fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> a
         output.warning(text);
     }
     for name in &outcome.lost_attributes {
-        output.warning(&format!("`{file}` could not be given its attribute `{name}` again"));
+        output.warning(&format!("{file} could not be given its attribute `{name}` again"));
     }
     Ok(())
 }

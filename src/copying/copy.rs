@@ -11,7 +11,7 @@ use super::prune::{Pruned, prune};
 use super::run::Copying;
 use super::wanted;
 use crate::images::Image;
-use crate::plan::{AddOptions, Host, Mode, Outcome, add_stores, effective_settings};
+use crate::plan::{AddOptions, Host, Mode, Outcome, add_stores, driver_in_force};
 use crate::problem::Problem;
 use crate::store::build;
 use crate::store::store_path;
@@ -185,16 +185,16 @@ fn target(host: &Host, options: &Options) -> anyhow::Result<(Target, Option<Stri
         }
         return Ok((main.target, main.foreign));
     };
-    let settings = effective_settings(host)?;
-    if settings.driver != "overlay" {
-        let message = format!("the storage driver of this host is {}", settings.driver);
+    let driver = driver_in_force(host)?;
+    if driver != "overlay" {
+        let message = format!("the storage driver of this host is {driver}");
         let hint = "only engines with the driver overlay read a store that is made here";
         return Err(Problem::new("store-malformed", message, hint).into());
     }
     let path = PathBuf::from(store_path(&OsString::from(path))?);
     let mut listed = listed(host);
     listed.retain(|other| *other != path);
-    Ok((Target { path, driver: settings.driver, own: false, listed }, None))
+    Ok((Target { path, driver, own: false, listed }, None))
 }
 
 /// Lists the store as `add-store --init` does.

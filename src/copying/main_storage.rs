@@ -1,11 +1,12 @@
 //! The engines' own storage, and whether images can be put there without an engine.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::present::Target;
-use crate::conf::{Essentials, Leaf, clean};
+use crate::conf::{Leaf, clean};
 use crate::engine::{self, Profile, Reading};
-use crate::plan::{Host, effective_settings, list_stores};
+use crate::judgement::Judgement;
+use crate::plan::{Host, list_stores};
 use crate::problem::Problem;
 
 /// Options with which the overlay driver lays out layers in a way of its own, by the last
@@ -24,7 +25,7 @@ pub(super) struct MainStorage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Own {
     driver: String,
-    path: String,
+    path: PathBuf,
     special: Option<String>,
 }
 
@@ -33,14 +34,7 @@ struct Own {
 /// # Errors
 /// `engine-stops` if no engine would start, `storages-differ` if they have several.
 pub(super) fn main_storage(host: &Host) -> anyhow::Result<MainStorage> {
-    let own = match &host.config {
-        Some(_) => {
-            let settings = effective_settings(host)?;
-            let path = settings.imagestore.unwrap_or(settings.graphroot);
-            Own { driver: settings.driver, path: clean(&path), special: None }
-        }
-        None => of_engines(host)?,
-    };
+    let own = own(host)?;
     let foreign = match (own.driver.as_str(), own.special) {
         _ if !rustix::process::geteuid().is_root() => {
             Some("its owner is a normal user, whose engine maps ids".to_owned())
@@ -49,7 +43,7 @@ pub(super) fn main_storage(host: &Host) -> anyhow::Result<MainStorage> {
         ("overlay", Some(option)) => Some(format!("the option `{option}` is set")),
         (driver, _) => Some(format!("its driver is {driver}")),
     };
-    let target = Target { path: own.path.into(), driver: own.driver, own: true, listed: listed(host) };
+    let target = Target { path: own.path, driver: own.driver, own: true, listed: listed(host) };
     Ok(MainStorage { target, foreign })
 }
 
@@ -60,12 +54,14 @@ pub(super) fn listed(host: &Host) -> Vec<PathBuf> {
     paths.map(PathBuf::from).collect()
 }
 
-fn of_engines(host: &Host) -> anyhow::Result<Own> {
-    let readings: Vec<Reading> = Profile::ALL.into_iter().map(|profile| host.reading(profile)).collect();
-    let all: Vec<(Profile, Own)> =
-        readings.iter().filter_map(|reading| Some((reading.profile, own(host, reading)?))).collect();
+fn own(host: &Host) -> anyhow::Result<Own> {
+    let judgements = Profile::ALL.map(|profile| host.judge(profile));
+    let all: Vec<(Profile, Own)> = judgements
+        .iter()
+        .filter_map(|judgement| Some((judgement.reading.profile, of_engine(judgement)?)))
+        .collect();
     let Some((_, first)) = all.first() else {
-        let why = readings.iter().find_map(|reading| reading.failure());
+        let why = judgements.iter().find_map(|judgement| judgement.reading.failure());
         let why = why.map(|why| format!(": {}", why.message)).unwrap_or_default();
         let message = format!("no engine can read this host's configuration{why}");
         let hint = "`storagectl check-config` shows what is wrong with it";
@@ -90,9 +86,9 @@ fn of_engines(host: &Host) -> anyhow::Result<Own> {
         Some((profile, other)) => {
             let message = format!(
                 "the engines of this host have different storages: `{}` ({}) and `{}` ({})",
-                first.path,
+                first.path.display(),
                 theirs[0].0.name(),
-                other.path,
+                other.path.display(),
                 profile.name()
             );
             let hint = "copy to a store that all of them read, with --store, such as /var/lib/containers/bound-images";
@@ -102,20 +98,13 @@ fn of_engines(host: &Host) -> anyhow::Result<Own> {
 }
 
 /// What an engine that starts takes for its own.
-fn own(host: &Host, reading: &Reading) -> Option<Own> {
-    if reading.failure().is_some() {
+fn of_engine(judgement: &Judgement) -> Option<Own> {
+    if judgement.reading.failure().is_some() {
         return None;
     }
-    let filled = |value: &Option<engine::Value<String>>| {
-        value.as_ref().map(|value| value.value.clone()).filter(|value| !value.is_empty())
-    };
-    let defaults = Essentials::default();
-    let graphroot = filled(&reading.graphroot).or(defaults.graphroot)?;
-    let driver = filled(&reading.driver)
-        .or_else(|| engine::driver_in_use(&host.root, Path::new(&graphroot)))
-        .unwrap_or(defaults.driver);
-    let path = filled(&reading.imagestore).unwrap_or(graphroot);
-    Some(Own { driver, path: clean(&path), special: special(reading) })
+    let own = judgement.own_storage();
+    let path = own.imagestore.unwrap_or(own.graphroot);
+    Some(Own { driver: own.driver, path, special: special(&judgement.reading) })
 }
 
 /// The option that makes layers other than usual, if one is set.

@@ -5,15 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::architecture;
 use super::file::{Condition, Declared, parse};
+use super::search_path::SearchPath;
 use crate::host::Root;
 use crate::problem::Problem;
-
-/// Where packages declare stores.
-pub const VENDOR: &str = "/usr/lib/storagectl/stores.d";
-/// Where programs declare stores until the next boot.
-pub const RUN: &str = "/run/storagectl/stores.d";
-/// Where the administrator does.
-pub const ADMIN: &str = "/etc/storagectl/stores.d";
 
 /// What is declared on a system.
 #[derive(Debug, Clone, Default)]
@@ -32,18 +26,22 @@ pub struct Declarations {
     pub former: Vec<String>,
 }
 
-/// Reads the declarations of the system in `root`.
+/// Reads the declarations in these directories of `root`.
 ///
 /// # Errors
 /// If a directory cannot be read. A file that cannot is a mistake among others.
-pub fn declarations(root: &Root) -> anyhow::Result<Declarations> {
+pub fn declarations(root: &Root, path: &SearchPath) -> anyhow::Result<Declarations> {
     let mut found = Declarations::default();
     let mut architecture = None;
-    for (name, file) in files(root)? {
+    for (name, file) in files(root, path)? {
         if masked(root, &file)? {
             continue;
         }
-        let stores = match load(root, &name, &file) {
+        let loaded = load(root, &name, &file).and_then(|stores| match path.of_user {
+            true => without_sealed(root, &file, stores),
+            false => Ok(stores),
+        });
+        let stores = match loaded {
             Ok(stores) => stores,
             Err(problem) => {
                 found.problems.push(problem);
@@ -71,14 +69,9 @@ pub fn is_name(name: &str) -> bool {
 }
 
 /// The files that count, by name.
-fn files(root: &Root) -> Result<BTreeMap<String, PathBuf>, Problem> {
-    // In an ostree tree without /etc, what will be there is in /usr/etc.
-    let defaults = Path::new("/usr").join(ADMIN.trim_start_matches('/'));
-    let has_etc = root.stat(Path::new("/etc")).map_err(Problem::cannot("look at", "/etc"))?.is_some()
-        || !root.is_tree();
-    let admin = if has_etc { PathBuf::from(ADMIN) } else { defaults };
+fn files(root: &Root, path: &SearchPath) -> Result<BTreeMap<String, PathBuf>, Problem> {
     let mut files = BTreeMap::new();
-    for dir in [Path::new(VENDOR), Path::new(RUN), &admin] {
+    for dir in path.dirs() {
         let names = root.list(dir).map_err(Problem::cannot("read", root.show(dir).display()))?;
         for name in names.unwrap_or_default() {
             let Some(name) = name.to_str() else { continue };
@@ -125,6 +118,22 @@ fn load(root: &Root, name: &str, file: &Path) -> Result<Vec<Declared>, Problem> 
         )
     })?;
     parse(name, &text).map_err(|fault| Problem::at(fault, shown, &text))
+}
+
+/// What a user declares: systemd mounts for root alone.
+fn without_sealed(root: &Root, file: &Path, stores: Vec<Declared>) -> Result<Vec<Declared>, Problem> {
+    match stores.iter().find(|store| store.sealed.is_some()) {
+        None => Ok(stores),
+        Some(store) => Err(Problem::new(
+            "declaration",
+            format!(
+                "`{}` declares `{}`, which is sealed: only root can mount it",
+                root.show(file).display(),
+                store.path
+            ),
+            "have root declare it in /etc/storagectl/stores.d",
+        )),
+    }
 }
 
 /// Why a condition is not met.

@@ -1,21 +1,28 @@
 //! Writing a declaration.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::file::parse;
-use super::read::{ADMIN, VENDOR, is_name};
+use super::read::is_name;
+use super::search_path::SearchPath;
 use crate::conf::quoted;
 use crate::host::{Root, is_booted};
 use crate::problem::Problem;
 
 /// Declares the stores at `paths` under `name`: for the packages of a tree or of an
-/// image that is being built, else for this host. Returns the file, and whether it
+/// image that is being built, else for this host or this user. Returns the file, and whether it
 /// had to be written.
 ///
 /// # Errors
 /// A [`Problem`] if a declaration of that name says something else, or cannot be
 /// written.
-pub fn declare(root: &Root, name: &str, paths: &[String], dry_run: bool) -> anyhow::Result<(PathBuf, bool)> {
+pub fn declare(
+    root: &Root,
+    search: &SearchPath,
+    name: &str,
+    paths: &[String],
+    dry_run: bool,
+) -> anyhow::Result<(PathBuf, bool)> {
     if !is_name(name) {
         return Err(Problem::new(
             "declaration",
@@ -24,8 +31,9 @@ pub fn declare(root: &Root, name: &str, paths: &[String], dry_run: bool) -> anyh
         )
         .into());
     }
-    let dir = if root.is_tree() || !is_booted() { VENDOR } else { ADMIN };
-    let file = Path::new(dir).join(format!("{name}.toml"));
+    let is_own = search.of_user || !root.is_tree() && is_booted();
+    let dir = if is_own { &search.admin } else { &search.vendor };
+    let file = dir.join(format!("{name}.toml"));
     let shown = root.show(&file).display().to_string();
     let read = root.read(&file).map_err(Problem::cannot("read", &shown))?;
     if let Some((bytes, _)) = read {
@@ -44,7 +52,7 @@ pub fn declare(root: &Root, name: &str, paths: &[String], dry_run: bool) -> anyh
     if !dry_run {
         let stores: Vec<String> =
             paths.iter().map(|path| format!("[[store]]\npath = {}\n", quoted(path))).collect();
-        root.create_dirs(Path::new(dir), 0o755)
+        root.create_dirs(dir, 0o755)
             .and_then(|()| root.replace_file(&file, stores.join("\n").as_bytes()))
             .map_err(Problem::cannot("write", &shown))?;
     }

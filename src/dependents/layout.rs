@@ -1,10 +1,11 @@
 //! Where engines keep what is their own, and which stores they list.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::conf::{Essentials, clean};
+use crate::conf::clean;
 use crate::engine::Profile;
-use crate::plan::{Host, effective_settings};
+use crate::judgement::OwnStorage;
+use crate::plan::Host;
 use crate::problem::Problem;
 
 /// An engine's own storage.
@@ -37,18 +38,11 @@ pub(crate) struct Layout {
 /// A [`Problem`] if no engine would start.
 pub(crate) fn layout(host: &Host) -> anyhow::Result<Layout> {
     let mut layout = Layout::default();
-    if host.config.is_some() {
-        let settings = effective_settings(host)?;
-        let runroot = host.snapshot()?.doc.string(&["storage", "runroot"]).ok().flatten();
-        layout.add_stores(settings.stores.iter().map(String::as_str));
-        layout.add_storage(settings.driver, &settings.graphroot, settings.imagestore, runroot);
-        return Ok(layout);
-    }
     let mut failure = None;
     for profile in Profile::ALL {
-        let reading = host.reading(profile);
-        layout.add_stores(reading.paths().into_iter());
-        if let Some(why) = reading.failure() {
+        let judgement = host.judge(profile);
+        layout.add_stores(judgement.reading.paths().into_iter());
+        if let Some(why) = judgement.reading.failure() {
             failure = Some(Problem::new(
                 "engine-stops",
                 format!("no engine can read this host's configuration: {}", why.message),
@@ -56,14 +50,7 @@ pub(crate) fn layout(host: &Host) -> anyhow::Result<Layout> {
             ));
             continue;
         }
-        let value = |value: Option<crate::engine::Value<String>>| {
-            value.map(|value| value.value).filter(|value| !value.is_empty())
-        };
-        let graphroot = value(reading.graphroot.clone())
-            .or_else(|| Essentials::default().graphroot)
-            .expect("the defaults name a graphroot");
-        let driver = reading.driver_at(&host.root, Path::new(&graphroot));
-        layout.add_storage(driver, &graphroot, value(reading.imagestore), value(reading.runroot));
+        layout.add_storage(judgement.own_storage());
     }
     match failure {
         Some(problem) if layout.storages.is_empty() => Err(problem.into()),
@@ -82,16 +69,10 @@ impl Layout {
         }
     }
 
-    fn add_storage(
-        &mut self,
-        driver: String,
-        graphroot: &str,
-        imagestore: Option<String>,
-        runroot: Option<String>,
-    ) {
-        let parts = [Some(graphroot.to_owned()), imagestore];
-        let parts: Vec<PathBuf> = parts.into_iter().flatten().map(|path| clean(&path).into()).collect();
-        let runroots: Vec<PathBuf> = runroot.iter().map(|path| clean(path).into()).collect();
+    fn add_storage(&mut self, own: OwnStorage) {
+        let OwnStorage { driver, graphroot, imagestore, runroot } = own;
+        let parts: Vec<PathBuf> = [graphroot].into_iter().chain(imagestore).collect();
+        let runroots: Vec<PathBuf> = runroot.into_iter().collect();
         let same = |other: &&mut Storage| other.driver == driver && other.parts[0] == parts[0];
         match self.storages.iter_mut().find(same) {
             Some(other) => {
@@ -117,14 +98,19 @@ mod tests {
 
     #[test]
     fn engines_that_share_a_graphroot_share_its_image_store() {
+        let own = |driver: &str, imagestore: Option<&str>, runroot: Option<&str>| OwnStorage {
+            driver: driver.to_owned(),
+            graphroot: "/graph".into(),
+            imagestore: imagestore.map(PathBuf::from),
+            runroot: runroot.map(PathBuf::from),
+        };
         let mut layout = Layout::default();
-        let imagestore = Some("/images".to_owned());
-        layout.add_storage("overlay".to_owned(), "/graph", None, Some("/run/a".to_owned()));
-        layout.add_storage("overlay".to_owned(), "/graph/", imagestore.clone(), Some("/run/a".to_owned()));
-        layout.add_storage("vfs".to_owned(), "/graph", None, None);
+        layout.add_storage(own("overlay", None, Some("/run/a")));
+        layout.add_storage(own("overlay", Some("/images"), Some("/run/a")));
+        layout.add_storage(own("vfs", None, None));
         assert_eq!(layout.storages.len(), 2);
-        assert_eq!(layout.storages[0].parts, [Path::new("/graph"), Path::new("/images")]);
-        assert_eq!(layout.storages[0].runroots, [Path::new("/run/a")]);
+        assert_eq!(layout.storages[0].parts, ["/graph", "/images"].map(PathBuf::from));
+        assert_eq!(layout.storages[0].runroots, ["/run/a"].map(PathBuf::from));
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use super::crio::Crio;
 use super::storage::Storage;
 use super::trouble::Trouble;
-use crate::declare::declarations;
 use crate::engine::{Engines, Profile};
 use crate::lint::{self, Input};
 use crate::plan::{self, ApplyOptions, Host, Mode};
@@ -158,16 +157,13 @@ impl Checked {
 
     /// What is wrong with declared stores, and whether the configuration follows them.
     pub(super) fn declarations(&mut self, host: &Host, not_looked: &mut Vec<Problem>) {
-        if host.is_rootless() {
-            return;
-        }
         let could_not = |error: anyhow::Error| match error.downcast::<Problem>() {
             Ok(problem) => problem,
             Err(error) => {
                 Problem::new("io", format!("{error:#}"), "see to what the system says and try again")
             }
         };
-        let mut declarations = match declarations(&host.root) {
+        let mut declarations = match host.declarations() {
             Ok(declarations) => declarations,
             Err(error) => return not_looked.push(could_not(error)),
         };

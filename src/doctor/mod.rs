@@ -21,7 +21,7 @@ mod unit;
 
 use std::path::PathBuf;
 
-use crate::engine::{Profile, Program, Reading};
+use crate::engine::{Profile, Program};
 use crate::judgement::Judgement;
 use crate::plan::{self, Host};
 use crate::problem::Problem;
@@ -101,9 +101,9 @@ pub fn diagnose(host: &Host) -> anyhow::Result<Diagnosis> {
     let programs = host.programs().map_err(Problem::cannot("read", "the engines"))?;
     let (engines, has_crio) = host.engines_of(&programs);
     let judgements: Vec<Judgement> = engines.list().map(|profile| host.judge(profile)).collect();
-    let readings: Vec<Reading> = judgements.iter().map(|judgement| judgement.reading.clone()).collect();
     let mut not_looked = Vec::new();
-    let crio = match readings.iter().find(|reading| reading.profile == Profile::Crio) {
+    let mut readings = judgements.iter().map(|judgement| &judgement.reading);
+    let crio = match readings.find(|reading| reading.profile == Profile::Crio) {
         Some(reading) if has_crio => {
             let program = programs.iter().find(|program| program.profile() == Profile::Crio).cloned();
             Some(
@@ -114,7 +114,7 @@ pub fn diagnose(host: &Host) -> anyhow::Result<Diagnosis> {
         _ => None,
     };
     let crio_own: Vec<String> = crio.iter().flat_map(Crio::own_storage).collect();
-    let storages = storage::storages(&host.root, &readings, &programs, &crio_own, &mut not_looked);
+    let storages = storage::storages(&host.root, &judgements, &programs, &crio_own, &mut not_looked);
 
     let mut checked = Checked::default();
     checked.configuration(host, engines, &mut not_looked)?;

@@ -9,6 +9,7 @@ use crate::conf::{Leaf, clean};
 use crate::declare::SEALED_STORES;
 use crate::engine::{Engines, Program, Reading};
 use crate::host::{Kind, Root};
+use crate::judgement::Judgement;
 use crate::problem::Problem;
 use crate::store::{self, Image, Layer};
 
@@ -40,25 +41,20 @@ pub struct Storage {
 /// `crio_root` is CRI-O's root and `crio_own` all that it wipes.
 pub(super) fn storages(
     root: &Root,
-    readings: &[Reading],
+    judgements: &[Judgement],
     programs: &[Program],
     crio_own: &[String],
     not_looked: &mut Vec<Problem>,
 ) -> Vec<Storage> {
     let mut storages: Vec<Storage> = Vec::new();
     for own in [true, false] {
-        for reading in readings {
-            let paths: Vec<String> = if own {
-                [&reading.imagestore, &reading.graphroot]
-                    .into_iter()
-                    .flatten()
-                    .map(|it| clean(&it.value))
-                    .collect()
+        for judgement in judgements {
+            let paths: Vec<PathBuf> = if own {
+                judgement.own_storage().parts().map(Path::to_owned).collect()
             } else {
-                reading.paths().into_iter().map(clean).collect()
+                judgement.reading.paths().into_iter().map(|path| clean(path).into()).collect()
             };
-            for path in paths.iter().filter(|path| path.starts_with('/')) {
-                let path = Path::new(path);
+            for path in paths.iter().filter(|path| path.is_absolute()) {
                 let stat = match root.stat(path) {
                     Ok(Some(stat)) if stat.kind == Kind::Directory => stat,
                     Ok(_) => continue,
@@ -72,18 +68,18 @@ pub(super) fn storages(
                     }
                 };
                 let index = storages.iter().position(|other| other.id == stat.id).unwrap_or_else(|| {
-                    let driver = reading.driver_at(root, path);
+                    let driver = judgement.driver.clone();
                     storages.push(Storage::read(root, path, driver, stat.id, crio_own, not_looked));
                     storages.len() - 1
                 });
-                let engine = Engines::one(reading.profile);
+                let engine = Engines::one(judgement.reading.profile);
                 let seen = if own { &mut storages[index].own_of } else { &mut storages[index].listed_by };
                 *seen = seen.or(engine);
             }
         }
     }
     for storage in &mut storages {
-        storage.synced |= synced_by_engines(storage.own_of, readings, programs);
+        storage.synced |= synced_by_engines(storage.own_of, judgements, programs);
     }
     storages
 }
@@ -203,13 +199,14 @@ fn patience(root: &Root) -> Duration {
 
 /// Whether all engines that write here sync layers: `sync = "filesystem"`, which the
 /// modern generation knows.
-fn synced_by_engines(engines: Engines, readings: &[Reading], programs: &[Program]) -> bool {
+fn synced_by_engines(engines: Engines, judgements: &[Judgement], programs: &[Program]) -> bool {
     let syncs = |reading: &Reading| {
         let sync = reading.values.get("storage.options.overlay.sync");
         reading.profile.is_modern()
             && sync.is_some_and(|sync| sync.value == Leaf::String("filesystem".to_owned()))
     };
-    let mut writers = readings.iter().filter(|reading| engines.has(reading.profile)).peekable();
+    let readings = judgements.iter().map(|judgement| &judgement.reading);
+    let mut writers = readings.filter(|reading| engines.has(reading.profile)).peekable();
     !programs.is_empty() && writers.peek().is_some() && writers.all(syncs)
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::contents::Contents;
 use crate::conf::clean;
-use crate::engine::{Profile, driver_in_use};
+use crate::engine::Profile;
 use crate::host::Kind;
 use crate::images::Name;
 use crate::plan::Host;
@@ -25,11 +25,11 @@ impl HostStores {
         let root = &host.root;
         let mut found = Self::default();
         let mut seen: Vec<(u64, u64)> = Vec::new();
-        for reading in Profile::ALL.map(|profile| host.reading(profile)) {
-            let own = [&reading.imagestore, &reading.graphroot].into_iter().flatten();
-            let own = own.map(|value| clean(&value.value));
-            let paths: Vec<String> = own.chain(reading.paths().into_iter().map(clean)).collect();
-            for path in paths.iter().filter(|path| path.starts_with('/')).map(Path::new) {
+        for judgement in Profile::ALL.map(|profile| host.judge(profile)) {
+            let own = judgement.own_storage();
+            let listed: Vec<String> = judgement.reading.paths().into_iter().map(clean).collect();
+            let paths = own.parts().chain(listed.iter().map(Path::new));
+            for path in paths.filter(|path| path.is_absolute()) {
                 let shown = host.show(path);
                 let stat = match root.stat(path) {
                     Ok(Some(stat)) if stat.kind == Kind::Directory && !seen.contains(&stat.id) => stat,
@@ -40,9 +40,7 @@ impl HostStores {
                     }
                 };
                 seen.push(stat.id);
-                let driver = reading.driver.as_ref().map(|driver| driver.value.clone());
-                let driver = driver_in_use(root, path).or(driver).unwrap_or_else(|| "overlay".to_owned());
-                match store::images(root, path, &driver) {
+                match store::images(root, path, &judgement.driver) {
                     Ok(images) => found.stores.push((path.to_owned(), images)),
                     Err(error) => found.could_not_look(match error.downcast_ref::<std::io::Error>() {
                         Some(error) => Problem::io("read the images of", &shown, error),

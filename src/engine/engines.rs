@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::profile::Profile;
+use crate::problem::series;
 
 /// A set of engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -106,11 +107,7 @@ impl fmt::Display for Engines {
                 Profile::Podman6 => "podman 6",
             })
             .collect();
-        match names.as_slice() {
-            [] => f.write_str("no engine"),
-            [one] => f.write_str(one),
-            [first @ .., last] => write!(f, "{} and {last}", first.join(", ")),
-        }
+        f.write_str(if names.is_empty() { "no engine".to_owned() } else { series(&names) }.as_str())
     }
 }
 

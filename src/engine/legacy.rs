@@ -156,7 +156,9 @@ fn hidden_vendor_file(
         Err(reason) => return reading.reasons.push(reason),
     }
     let mut hidden = Reading::new(Profile::Podman4);
-    if load(view, environment, &mut hidden, vendor) != Loaded::LacksIds {
+    // An error is dropped there (`reloadConfigurationFileIfNeeded`), so that of a file with
+    // wrong ids the directories count, which come before them.
+    if matches!(load(view, environment, &mut hidden, vendor), Loaded::Whole | Loaded::Nothing) {
         reading.reasons.append(&mut hidden.reasons);
     }
     let read = reading.failure().is_none();

@@ -34,7 +34,7 @@ pub use installed::{Program, installed, present};
 pub use profile::Profile;
 pub use reading::{DriverOption, FileKind, Origin, ReadFile, Reading, Value};
 pub use reason::{Effect, Reason, Site};
-pub use settings::{Settings, VENDOR_FILE, driver_in_use, main_file};
+pub use settings::{VENDOR_FILE, main_file};
 pub use view::{Cache, View};
 
 /// Reads a host as the engine of `profile` does. What is wrong with it is told in the

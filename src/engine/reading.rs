@@ -1,13 +1,11 @@
 //! What an engine has read.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::profile::Profile;
 use super::reason::{Effect, Reason, Site};
-use super::settings::driver_in_use;
-use crate::conf::{Essentials, Leaf};
-use crate::host::Root;
+use crate::conf::Leaf;
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,35 +161,5 @@ impl Reading {
     /// The paths of the stores.
     pub fn paths(&self) -> Vec<&str> {
         self.stores.iter().map(|store| store.value.as_str()).collect()
-    }
-
-    /// The driver of the storage at `dir`: the one that is set, else the one that it was
-    /// made with, else the default. An empty one is none.
-    pub fn driver_at(&self, root: &Root, dir: &Path) -> String {
-        let set = self.driver.as_ref().map(|driver| driver.value.clone());
-        set.filter(|driver| !driver.is_empty())
-            .or_else(|| driver_in_use(root, dir))
-            .unwrap_or_else(|| Essentials::default().driver)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_empty_driver_is_none_and_what_is_there_counts() {
-        let tree = tempfile::tempdir().unwrap();
-        fs_err::create_dir_all(tree.path().join("made/vfs-images")).unwrap();
-        let root = Root::tree(tree.path()).unwrap();
-        let driver = |set: Option<&str>, dir: &str| {
-            let set = set.map(|name| Value { value: name.to_owned(), origin: Origin::Default });
-            Reading { driver: set, ..Reading::new(Profile::Podman4) }.driver_at(&root, Path::new(dir))
-        };
-        for none in [None, Some("")] {
-            assert_eq!(driver(none, "/made"), "vfs");
-            assert_eq!(driver(none, "/new"), "overlay");
-        }
-        assert_eq!(driver(Some("btrfs"), "/made"), "btrfs");
     }
 }

@@ -23,6 +23,7 @@ pub use digest::Digest;
 pub use image::{Image, Layer};
 pub(crate) use manifest::{Descriptor, Document};
 pub use name::Name;
+pub(crate) use name::is_reference;
 pub use platform::Platform;
 pub use read::read;
 pub use source::{Source, Transport};

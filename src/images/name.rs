@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::Digest;
 use crate::problem::Problem;
+use crate::store::is_id;
 
 /// The longest name without tag and digest (`NameTotalLengthMax`).
 const MAX_LENGTH: usize = 255;
@@ -45,7 +46,7 @@ impl Name {
         let Some((registry, path)) = path.split_once('/').filter(|(first, _)| is_registry(first)) else {
             return Err(bad("it does not start with a registry"));
         };
-        if registry.len() + path.len() > MAX_LENGTH {
+        if registry.len() + 1 + path.len() > MAX_LENGTH {
             return Err(bad("it is longer than 255 bytes"));
         }
         if !path.split('/').all(is_component) {
@@ -69,6 +70,23 @@ impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Whether engines read `text` as the name of an image, complete or not
+/// (`ParseNormalizedNamed` in docker/reference/normalize.go).
+pub(crate) fn is_reference(text: &str) -> bool {
+    // What looks like an id is none.
+    if is_id(text) {
+        return false;
+    }
+    let first = text.split_once('/').map(|(first, _)| first);
+    let has_registry = first.is_some_and(|first| first.contains(['.', ':']) || first == "localhost");
+    let completed = match (has_registry, first) {
+        (true, _) => text.to_owned(),
+        (false, Some(_)) => format!("docker.io/{text}"),
+        (false, None) => format!("docker.io/library/{text}"),
+    };
+    Name::parse(&completed).is_ok()
 }
 
 /// The first part is a registry if it has a dot or a port, or is `localhost`
@@ -111,6 +129,21 @@ fn is_tag(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn engines_read_names_without_a_registry_and_none_with_capitals() {
+        let digest = format!("@sha256:{}", "0".repeat(64));
+        for name in ["busybox", "team/app:V1", "localhost/app:1", "host:5000/app", "HOST.example/app"] {
+            assert!(is_reference(name), "{name}");
+            assert!(is_reference(&format!("{name}{digest}")), "{name}");
+        }
+        for name in
+            ["", "a b", "Busybox", "UPPER/app", "localhost/app:", "localhost/app@sha256:0", "é", "/app"]
+        {
+            assert!(!is_reference(name), "{name}");
+        }
+        assert!(!is_reference(&"0".repeat(64)));
+    }
 
     #[test]
     fn complete_names_are_kept_and_a_tag_is_added() {

@@ -19,8 +19,9 @@ mod reader;
 mod roots;
 mod stores;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::conf::{Essentials, schema};
 use crate::engine::{self, DriverOption, Effect, Environment, Origin, Profile, Reading, Reason, Value, View};
 use crate::host::Root;
 pub use reader::{Identity, Reader, gather, names, readers, sentence};
@@ -42,7 +43,7 @@ pub enum Outcome {
 pub struct Judgement {
     /// What it reads.
     pub reading: Reading,
-    /// The storage driver that it uses.
+    /// The storage driver that it uses, or the usual one where it is set to none that there is.
     pub driver: String,
     /// Why it stops or loses something; none if it works.
     pub reasons: Vec<Reason>,
@@ -68,9 +69,44 @@ impl Judgement {
         self.reasons.iter().find(|reason| reason.effect == Effect::Stops)
     }
 
+    /// Where the engine keeps its own images.
+    pub fn own_storage(&self) -> OwnStorage {
+        let filled = |value: &Option<Value<String>>| {
+            let text = value.as_ref().map(|value| value.value.as_str()).filter(|text| !text.is_empty());
+            text.map(|text| PathBuf::from(path_of(text)))
+        };
+        OwnStorage {
+            driver: self.driver.clone(),
+            graphroot: filled(&self.reading.graphroot)
+                .unwrap_or_else(|| PathBuf::from(roots::graphroot(&self.reading))),
+            imagestore: filled(&self.reading.imagestore),
+            runroot: filled(&self.reading.runroot),
+        }
+    }
+
     /// What is wrong with the store at `path`, cleaned.
     pub fn about<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Reason> {
         self.reasons.iter().filter(move |reason| reason.store.as_deref() == Some(path))
+    }
+}
+
+/// An engine's own storage; its paths are cleaned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnStorage {
+    /// The storage driver.
+    pub driver: String,
+    /// Where containers are kept, and images if `imagestore` is not set.
+    pub graphroot: PathBuf,
+    /// Where images are kept instead.
+    pub imagestore: Option<PathBuf>,
+    /// Where running containers are kept track of.
+    pub runroot: Option<PathBuf>,
+}
+
+impl OwnStorage {
+    /// The directories in which images may be: those of the image store count first.
+    pub fn parts(&self) -> impl Iterator<Item = &Path> {
+        self.imagestore.iter().chain([&self.graphroot]).map(PathBuf::as_path)
     }
 }
 
@@ -101,16 +137,26 @@ pub fn judge(view: &View<'_>, environment: &Environment, profile: Profile) -> Ju
     let driver = roots::driver(view, &reading);
     let case = Case { view, reading: &reading, driver: &driver, environment };
     options::check(&case, &mut reasons);
+    let driver = or_usual(&driver);
+    let case = Case { view, reading: &reading, driver: &driver, environment };
     stores::check(&case, &mut reasons);
     roots::check(&case, &mut reasons);
     Judgement { driver, reasons, reading }
+}
+
+/// The driver with which an engine goes on once it has one that there is.
+fn or_usual(driver: &str) -> String {
+    match schema::DRIVERS.contains(&driver) {
+        true => driver.to_owned(),
+        false => Essentials::default().driver,
+    }
 }
 
 /// What would be wrong with the store at `path`, cleaned, if it were listed.
 pub fn judge_store(view: &View<'_>, environment: &Environment, profile: Profile, path: &str) -> Vec<Reason> {
     let view = &view.seen_by(environment);
     let mut reading = engine::read(view, environment, profile);
-    let driver = roots::driver(view, &reading);
+    let driver = or_usual(&roots::driver(view, &reading));
     let key = if profile.is_modern() { "imagestore".to_owned() } else { format!("{driver}.imagestore") };
     let value = Value { value: path.to_owned(), origin: Origin::Default };
     reading.stores = vec![value.clone()];

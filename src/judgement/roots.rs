@@ -6,6 +6,7 @@ use super::options::BELOW_START;
 use super::{Case, path_of};
 use crate::conf::schema;
 use crate::engine::{Found, Profile, Reading, Reason, Value, View};
+use crate::problem::{quoted_series, series};
 
 /// The driver that the engine uses: the one that is set, else the one that its storage was
 /// made with, else the first of its list. An empty one is none.
@@ -24,7 +25,7 @@ pub(super) fn driver(view: &View<'_>, reading: &Reading) -> String {
 }
 
 /// Where its storage is; of one that stops before that is known, root's default.
-fn graphroot(reading: &Reading) -> &str {
+pub(super) fn graphroot(reading: &Reading) -> &str {
     reading.graphroot.as_ref().map_or("/var/lib/containers/storage", |root| root.value.as_str())
 }
 
@@ -65,9 +66,9 @@ fn several_drivers(case: &Case<'_>) -> Option<Reason> {
         return None;
     }
     let message = format!(
-        "`{}` has been used with several storage drivers, `{}`, and none is set",
+        "`{}` has been used with several storage drivers, {}, and none is set",
         root.display(),
-        made.join("` and `")
+        quoted_series(&made)
     );
     Some(Reason::stops("several-drivers", message, "set `driver` in `[storage]` to the one to go on with"))
 }
@@ -109,10 +110,10 @@ fn closed(shut: &[(&str, &Value<String>)]) -> Option<Reason> {
     let (_, first) = shut.first()?;
     let sets: Vec<String> = shut.iter().map(|(key, root)| format!("`{key}` is `{}`", root.value)).collect();
     let empty: Vec<String> = shut.iter().map(|(key, _)| format!("`{key} = \"\"`")).collect();
-    let message = format!("{}, where normal users may not write", sets.join(" and "));
+    let message = format!("{}, where normal users may not write", series(&sets));
     let hint = format!(
         "set {} in a drop-in below /etc/containers/storage.rootless.conf.d, which gives users their own again",
-        empty.join(" and ")
+        series(&empty)
     );
     Some(Reason::stops("root-closed", message, hint).at(first.origin.site().cloned()))
 }

@@ -11,6 +11,7 @@ use crate::engine::{Effect, Found, Profile, Reason, Value};
 use crate::host::{Kind, is_hidden_here};
 
 pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<Reason>) {
+    // The others take none, which is an option too much.
     if !["overlay", "vfs"].contains(&case.driver) {
         return;
     }

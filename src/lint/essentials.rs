@@ -41,7 +41,7 @@ pub(super) fn fix(input: &Input<'_>, file: &File) -> Option<Vec<Splice>> {
     if file.key("storage.driver_priority").is_some() {
         return None;
     }
-    let essentials = Essentials { driver: input.host.driver(), ..Essentials::default() };
+    let essentials = Essentials { driver: input.host.essentials().driver, ..Essentials::default() };
     let doc = file.doc.as_ref().ok()?;
     let after = add_essentials(doc, &essentials, true).ok()??;
     Some(vec![difference(doc.text(), after.text())])

@@ -78,6 +78,7 @@ pub const RULES: &[Rule] = &[
     error("ignored-key", "a key that has no effect where it stands", keys::ignored_key),
     judged("image-digest-invalid", "a store's images.json has an invalid digest"),
     judged("image-name-twice", "a store's images.json has a name twice"),
+    judged("image-record-invalid", "a store's images.json has a name that is none"),
     judged("images-json-malformed", "a store's images.json cannot be read"),
     judged("imagestore-is-graphroot", "`imagestore` is the same as `graphroot`"),
     judged("layer-name-twice", "a store's layers.json has a name twice"),

@@ -9,7 +9,6 @@ use super::snapshot::{Host, Snapshot};
 use super::verify::verify;
 use super::{Plan, StoreResult, refuse};
 use crate::conf::{self, Document, EditError, Fault, Position, StoreList, clean};
-use crate::engine::Settings;
 use crate::problem::Problem;
 
 /// What to add, and what to put up with.
@@ -41,14 +40,14 @@ pub fn add_stores(host: &Host, options: &AddOptions, mode: Mode) -> anyhow::Resu
 }
 
 fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Result<Plan> {
-    let before = snapshot.settings(host)?;
+    let before = snapshot.stores(host)?;
     let mut plan = Plan::default();
     let mut wanted: Vec<String> = Vec::new();
     let mut results = Vec::new();
     let modern = host.seen_by_modern();
     for path in &options.paths {
-        let listed = before.stores.iter().any(|entry| clean(entry) == *path);
-        let alias = if listed { None } else { alias_of(host, before.stores.iter().chain(&wanted), path) };
+        let listed = before.iter().any(|entry| clean(entry) == *path);
+        let alias = if listed { None } else { alias_of(host, before.iter().chain(&wanted), path) };
         // What only a drop-in lists under another name is listed for the others under that one.
         let elsewhere = if listed || alias.is_some() { None } else { alias_of(host, modern.iter(), path) };
         if listed || alias.is_some() {
@@ -100,7 +99,7 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
     let after = after.as_ref().unwrap_or(&before);
     plan.notes.extend(verify(host, snapshot, &plan, expected)?);
     for ((_, result), path) in results.iter_mut().zip(&wanted) {
-        let is_moved = || is_moved(stores(&before), stores(after), path);
+        let is_moved = || is_moved(texts(&before), texts(after), path);
         if matches!(result, StoreResult::Listed { .. }) && is_moved() {
             *result = StoreResult::Moved;
         }
@@ -120,23 +119,28 @@ fn without_aside(doc: &Document, paths: &[String]) -> Result<Option<Document>, F
     }
 }
 
-/// The entry that is another name of the directory at `path`.
+/// The entry that is another name of the directory at `path`, or that drivers take for
+/// several stores of which it is one (`parseOptions` in drivers/overlay/overlay.go).
 pub(super) fn alias_of<'a>(
     host: &Host,
     mut entries: impl Iterator<Item = &'a String>,
     path: &str,
 ) -> Option<String> {
     let id = |path: &str| host.root.stat(Path::new(path)).ok().flatten().map(|stat| stat.id);
-    let ours = id(path)?;
-    entries.find(|entry| entry.starts_with('/') && id(&clean(entry)) == Some(ours)).cloned()
+    let ours = id(path);
+    let is_it = |part: &str| {
+        let part = clean(part.trim());
+        part.starts_with('/') && (part == path || ours.is_some() && id(&part) == ours)
+    };
+    entries.find(|entry| entry.split(',').any(is_it)).cloned()
 }
 
 fn is_initialised(host: &Host, path: &str) -> anyhow::Result<bool> {
     Ok(host.root.stat(&Path::new(path).join(crate::store::MARKER))?.is_some())
 }
 
-fn stores(settings: &Settings) -> impl Iterator<Item = &str> {
-    settings.stores.iter().map(String::as_str)
+fn texts(paths: &[String]) -> impl Iterator<Item = &str> {
+    paths.iter().map(String::as_str)
 }
 
 fn edit_problem(host: &Host, snapshot: &Snapshot, error: EditError) -> Problem {

@@ -39,6 +39,16 @@ pub(super) fn hides_main<'a>(reading: &'a Reading, own: &OwnDropIn) -> Option<&'
     reading.files.iter().rfind(sets).map(|file| file.path.as_path())
 }
 
+/// The directories with drop-ins for single users, by their ids.
+fn of_single_users(host: &Host, dir: &Path) -> Vec<PathBuf> {
+    let vendor = Path::new("/usr/share/containers/storage.rootless.conf.d");
+    let below = |dir: &Path| -> Vec<PathBuf> {
+        let names = host.root.list(dir).ok().flatten().unwrap_or_default();
+        names.into_iter().map(|name| dir.join(name)).collect()
+    };
+    [dir, vendor].into_iter().flat_map(below).collect()
+}
+
 /// An entry of our own drop-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Item {
@@ -104,11 +114,27 @@ impl OwnDropIn {
             .filter(|name| *name != "storage.conf")
             .max()
             .unwrap_or_default();
+        // One of the same name hides the others, wherever it is.
+        let there = |path: &Path| matches!(host.root.stat(path), Ok(Some(_)));
+        let of_users = match (identity, &alone_dir) {
+            (Identity::OrdinaryUser, Some(dir)) => of_single_users(host, dir),
+            _ => Vec::new(),
+        };
         let is_taken = |name: &str| {
             let (shared, alone) = place(name);
-            alone.iter().chain([&shared]).any(|path| matches!(host.root.stat(path), Ok(Some(_))))
+            let is_read = now.files.iter().any(|file| file.path.ends_with(name));
+            is_read
+                || of_users.iter().any(|dir| there(&dir.join(name)))
+                || alone.iter().chain([&shared]).any(|path| there(path))
         };
-        let name = NAMES.into_iter().find(|name| *name > last && !is_taken(name)).unwrap_or(NAMES[2]);
+        let mut free = NAMES.into_iter().filter(|name| !is_taken(name));
+        let name = free.clone().find(|name| *name > last).or_else(|| free.next()).ok_or_else(|| {
+            Problem::new(
+                "store-unseen",
+                format!("drop-ins named `{}` are there, and none is storagectl's", NAMES.join("`, `")),
+                "rename one of them; `--engine legacy` leaves podman 6 out",
+            )
+        })?;
         let (shared, alone) = place(name);
         Ok(Self { path: shared.clone(), text: None, shared, alone })
     }

@@ -17,8 +17,8 @@ use super::drop_in::{OwnDropIn, hides_main, names_list};
 use super::refuse::managed_node;
 use super::snapshot::{Host, Snapshot};
 use super::{After, FileChange, Note, Plan, roots};
-use crate::conf::{Document, clean};
-use crate::engine::{Effect, Environment, Profile, Reading, Settings, View, read};
+use crate::conf::{Document, StoreList, clean};
+use crate::engine::{Effect, Environment, Profile, Reading, View, read};
 use crate::judgement::{Identity, Reader};
 use crate::problem::Problem;
 
@@ -87,7 +87,7 @@ impl<'a> Change<'a> {
 
 /// Plans a change of the list for every engine that is served: `edit` is made in
 /// the main file, unless nothing reads it, and `wanted` is what it does to the
-/// list that an engine sees. Returns what the main file says then, if it changes.
+/// list that an engine sees. Returns the stores that the main file lists then, if it changes.
 ///
 /// # Errors
 /// Those of `edit` and `wanted`, and a [`Problem`] if an engine would not see it.
@@ -96,13 +96,13 @@ pub(super) fn apply(
     snapshot: &Snapshot,
     plan: &mut Plan,
     change: &Change<'_>,
-) -> anyhow::Result<Option<Settings>> {
+) -> anyhow::Result<Option<Vec<String>>> {
     let edits_main = snapshot.serves_main(host, change.serve);
     let mut after = None;
     if let Some(edited) = (change.edit)(&snapshot.doc)?.filter(|_| edits_main) {
         managed_node(host, snapshot, change.force)?;
         let finished = snapshot.finish(host, edited, change.edit)?;
-        after = Some(Settings::of(&finished.doc).map_err(|fault| snapshot.problem(host, fault))?);
+        after = Some(StoreList::paths(&finished.doc).map_err(|fault| snapshot.problem(host, fault))?);
         host.keep(finished.doc);
         plan.notes.extend(finished.notes);
         plan.changes.push(finished.change);

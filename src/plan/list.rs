@@ -9,9 +9,10 @@ use super::copy::Source;
 use super::drop_in::OwnDropIn;
 use super::snapshot::{Host, Snapshot};
 use crate::conf::{self, Mark, StoreList, clean};
-use crate::engine::{Origin, Profile, Settings};
+use crate::engine::{Origin, Profile};
 use crate::host::Kind;
-use crate::store::{awaited, count_images};
+use crate::judgement::Judgement;
+use crate::store::{Refused, awaited, count_images};
 
 /// A listed store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -70,14 +71,14 @@ impl fmt::Display for State {
     }
 }
 
-/// The settings that engines read on this host, from the administrator's file or
-/// else the vendor's.
+/// The storage driver that this host's engines use, for what is to be made for them.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] if the file cannot be read or is faulty.
-pub fn effective_settings(host: &Host) -> anyhow::Result<Settings> {
-    let snapshot = host.snapshot()?;
-    Ok(snapshot.settings(host)?)
+/// A [`crate::problem::Problem`] if the main file cannot be read or is faulty: what they
+/// will use once it is mended, nobody knows.
+pub fn driver_in_force(host: &Host) -> anyhow::Result<String> {
+    host.snapshot()?.stores(host)?;
+    Ok(host.driver())
 }
 
 /// The stores that are listed, in the order in which the engines of the modern
@@ -88,7 +89,7 @@ pub fn effective_settings(host: &Host) -> anyhow::Result<Settings> {
 /// A [`crate::problem::Problem`] if the main file cannot be read or is faulty.
 pub fn list_stores(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedStore>)> {
     let snapshot = host.snapshot()?;
-    let settings = snapshot.settings(host)?;
+    snapshot.stores(host)?;
     let file = (snapshot.source != Source::BuiltIn).then(|| host.show(snapshot.file()));
     let marks = marks(host, &snapshot)?;
     let declared_by = |store: &mut ListedStore| {
@@ -99,16 +100,16 @@ pub fn list_stores(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedSto
     if host.config.is_some() {
         let list = StoreList::of(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;
         let head = snapshot.head_lines();
+        let driver = host.driver();
         for entry in list.map(|list| list.entries).unwrap_or_default() {
             let place = (file.clone().unwrap_or_default(), head + entry.line);
-            stores.push(listed(host, entry.path, &settings.driver, Some(place), Vec::new()));
+            stores.push(listed(host, entry.path, &driver, Some(place), Vec::new()));
         }
         stores.iter_mut().for_each(declared_by);
         return Ok((file, stores));
     }
     for profile in Profile::ALL.into_iter().rev() {
-        let reading = host.reading(profile);
-        let driver = reading.driver.map_or_else(|| settings.driver.clone(), |driver| driver.value);
+        let Judgement { reading, driver, .. } = host.judge(profile);
         for store in reading.stores {
             let place = match store.origin {
                 Origin::File(site) => Some((host.show(&site.file), site.line)),
@@ -172,7 +173,7 @@ fn look(host: &Host, path: &str, driver: &str) -> (State, Option<usize>) {
         }
         Ok(Some(_)) => match count_images(&host.root, Path::new(&path), driver) {
             Ok(count) => (State::Present, Some(count)),
-            Err(error) if error.is::<serde_json::Error>() => (State::Malformed, None),
+            Err(error) if error.is::<Refused>() => (State::Malformed, None),
             Err(_) => (State::Unreadable, None),
         },
     }

@@ -28,7 +28,7 @@ pub use apply::{ApplyOptions, apply, set_aside};
 pub use commit::{Mode, Outcome, rewrite};
 pub use copy::{Copied, Source};
 pub use generations::Serve;
-pub use list::{ListedStore, State, effective_settings, list_stores};
+pub use list::{ListedStore, State, driver_in_force, list_stores};
 pub use refuse::is_managed;
 pub use relist::{Taken, relist_store, taken_entry};
 pub use remove::{RemoveOptions, remove_stores};

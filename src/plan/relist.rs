@@ -28,12 +28,12 @@ pub struct Taken {
 /// A [`crate::problem::Problem`] if the file cannot be read.
 pub fn taken_entry(host: &Host, path: &str) -> anyhow::Result<Option<Taken>> {
     let snapshot = host.snapshot()?;
-    let settings = snapshot.settings(host)?;
-    let Some(entry) = entries_of(host, &settings.stores, path).into_iter().next() else {
+    let listed = snapshot.stores(host)?;
+    let Some(entry) = entries_of(host, &listed, path).into_iter().next() else {
         return Ok(None);
     };
     let item = conf::copy(&snapshot.doc, &entry).map_err(|fault| snapshot.problem(host, fault))?;
-    let behind = settings.stores.iter().take_while(|other| **other != entry).last().map(|other| clean(other));
+    let behind = listed.iter().take_while(|other| **other != entry).last().map(|other| clean(other));
     Ok(item.map(|item| Taken { item, behind, text: snapshot.doc.text().to_owned() }))
 }
 
@@ -46,9 +46,9 @@ pub fn relist_store(host: &Host, path: &str, taken: &Taken, mode: Mode) -> anyho
 }
 
 fn plan(host: &Host, snapshot: &Snapshot, path: &str, taken: &Taken) -> anyhow::Result<Plan> {
-    let before = snapshot.settings(host)?;
+    let before = snapshot.stores(host)?;
     let mut plan = Plan::default();
-    if !entries_of(host, &before.stores, path).is_empty() {
+    if !entries_of(host, &before, path).is_empty() {
         plan.stores.push((path.to_owned(), StoreResult::Listed { alias: None }));
         return Ok(plan);
     }

@@ -9,7 +9,6 @@ use super::snapshot::{Host, Snapshot};
 use super::verify::verify;
 use super::{Note, Plan, StoreResult};
 use crate::conf::{self, Document, clean};
-use crate::declare::{ADMIN, RUN, VENDOR};
 use crate::store::{is_gone, store_path};
 
 /// What to remove.
@@ -34,11 +33,11 @@ pub fn remove_stores(host: &Host, options: &RemoveOptions, mode: Mode) -> anyhow
 }
 
 fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Result<Plan> {
-    let before = snapshot.settings(host)?;
+    let before = snapshot.stores(host)?;
     let mut plan = Plan::default();
     let mut going: Vec<String> = Vec::new();
     let asides = conf::asides(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;
-    let mut listed = before.stores.clone();
+    let mut listed = before.clone();
     listed.extend(asides.into_iter().map(|aside| aside.path));
     listed.extend(host.seen_by_modern());
     for path in &options.paths {
@@ -79,15 +78,15 @@ fn declared(host: &Host, snapshot: &Snapshot, going: &[String]) -> Vec<Note> {
     let listed = conf::listed(&snapshot.doc).unwrap_or_default();
     let marked = listed.into_iter().filter(|entry| going.contains(&entry.path));
     let names = marked.filter_map(|entry| Some((entry.path, entry.mark?.name)));
-    let is_there = |dir: &str, name: &str| {
-        let file = Path::new(dir).join(format!("{name}.toml"));
-        matches!(host.root.stat(&file), Ok(Some(_)))
-    };
+    let Ok(search) = host.search_path() else { return Vec::new() };
+    let is_there =
+        |dir: &Path, name: &str| matches!(host.root.stat(&dir.join(format!("{name}.toml"))), Ok(Some(_)));
+    let admin = search.admin.display();
     names
-        .filter(|(_, name)| [VENDOR, RUN, ADMIN].iter().any(|dir| is_there(dir, name)))
+        .filter(|(_, name)| search.dirs().any(|dir| is_there(dir, name)))
         .map(|(path, name)| {
             let what = format!(
-                "`{path}` is declared by `{name}` and comes back with the next `storagectl apply`: `ln -s /dev/null {ADMIN}/{name}.toml` keeps it away"
+                "`{path}` is declared by `{name}` and comes back with the next `storagectl apply`: `ln -s /dev/null {admin}/{name}.toml` keeps it away"
             );
             Note::Warning("store-declared", what)
         })

@@ -1,14 +1,16 @@
 //! What was read from the host before anything is planned.
 
 use std::cell::OnceCell;
+use std::cmp::Reverse;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::copy::{Copied, Source};
 use super::generations::Serve;
-use crate::conf::{Document, Essentials, Fault};
-use crate::engine::{self, Cache, Effect, Engines, Environment, Profile, Program, Reading, Settings, View};
+use crate::conf::{Document, Essentials, Fault, StoreList};
+use crate::declare::{Declarations, SearchPath, declarations};
+use crate::engine::{self, Cache, Effect, Engines, Environment, Profile, Program, Reading, View};
 use crate::host::{Kind, Resolved, Root, Stat, absent, crio_runs, printed_version};
 use crate::judgement::{Identity, Judgement, Reader, judge, readers};
 use crate::problem::Problem;
@@ -217,11 +219,18 @@ impl Host {
         readers(self.engines(), &self.environment())
     }
 
-    /// The storage driver that this host's engines use.
+    /// The storage driver that this host's engines use; where they differ, the newest podman.
     pub fn driver(&self) -> String {
-        // Where engines differ that may be there, as the newest does.
-        let own = self.readers().into_iter().rev().filter(|reader| reader.identity == self.identity());
-        let mut judged = own.map(|reader| reader.judge(&self.view()));
+        self.driver_of(Engines::ALL)
+    }
+
+    /// The storage driver of the first of these engines that works here, or else may: the
+    /// newest podman, since its database keeps it from any other, and last CRI-O.
+    fn driver_of(&self, engines: Engines) -> String {
+        let mut own = self.readers();
+        own.retain(|reader| reader.identity == self.identity() && engines.has(reader.profile));
+        own.sort_by_key(|reader| (reader.profile == Profile::Crio, Reverse(reader.profile)));
+        let mut judged = own.iter().map(|reader| reader.judge(&self.view()));
         let first = judged.next();
         let works = first.iter().cloned().chain(judged).find(|judged| !judged.stops());
         works.or(first).map_or_else(|| Essentials::default().driver, |judged| judged.driver)
@@ -235,26 +244,50 @@ impl Host {
         match &self.config {
             Some(path) => Ok(path.clone()),
             None if self.is_rootless() => {
-                let environment = self.environment();
-                let dir = match environment.filled("XDG_CONFIG_HOME") {
-                    Some(dir) => PathBuf::from(dir),
-                    None => match environment.home(|file| self.view().text(file)) {
-                        Some(home) => Path::new(&home).join(".config"),
-                        None => {
-                            return Err(Problem::new(
-                                "missing",
-                                "this user has no home directory",
-                                "set HOME, or name a file with `--config`",
-                            )
-                            .into());
-                        }
-                    },
-                };
-                Ok(dir.join("containers/storage.conf"))
+                Ok(self.user_dir("XDG_CONFIG_HOME", ".config")?.join("containers/storage.conf"))
             }
             None => Ok(engine::main_file(&self.root)
                 .map_err(Problem::cannot("look for", "/etc/containers/storage.conf"))?),
         }
+    }
+
+    /// A directory of the user who runs this: the one that `variable` names, else the usual
+    /// one below the home directory.
+    fn user_dir(&self, variable: &str, usual: &str) -> Result<PathBuf, Problem> {
+        let environment = self.environment();
+        if let Some(dir) = environment.filled(variable) {
+            return Ok(PathBuf::from(dir));
+        }
+        let home = environment.home(|file| self.view().text(file)).ok_or_else(|| {
+            Problem::new(
+                "missing",
+                "this user has no home directory",
+                "set HOME, or name a file with `--config`",
+            )
+        })?;
+        Ok(Path::new(&home).join(usual))
+    }
+
+    /// Where the stores are declared that this configuration is to list.
+    ///
+    /// # Errors
+    /// A [`Problem`] if the tree cannot be looked at, or a user has no home directory.
+    pub fn search_path(&self) -> Result<SearchPath, Problem> {
+        if !self.is_rootless() {
+            return SearchPath::of_system(&self.root).map_err(Problem::cannot("look at", "/etc"));
+        }
+        let environment = self.environment();
+        let runtime = environment.filled("XDG_RUNTIME_DIR").map(Path::new);
+        let data = self.user_dir("XDG_DATA_HOME", ".local/share")?;
+        Ok(SearchPath::of_user(&data, runtime, &self.user_dir("XDG_CONFIG_HOME", ".config")?))
+    }
+
+    /// What is declared for this configuration.
+    ///
+    /// # Errors
+    /// If a directory cannot be read. A file that cannot is a mistake among others.
+    pub fn declarations(&self) -> anyhow::Result<Declarations> {
+        declarations(&self.root, &self.search_path()?)
     }
 
     /// Finds out where the main file is written, without reading it.
@@ -353,8 +386,10 @@ impl Host {
 
     /// What older engines need in a main file: podman 4 the directories, which a normal
     /// user's engines know, and all of them the driver that they use now.
-    fn essentials(&self) -> Essentials {
-        let mut essentials = Essentials { driver: self.driver(), ..Essentials::default() };
+    pub fn essentials(&self) -> Essentials {
+        let legacy = self.engines().and(Engines::LEGACY);
+        let driver = self.driver_of(if legacy.is_empty() { Engines::ALL } else { legacy });
+        let mut essentials = Essentials { driver, ..Essentials::default() };
         if self.is_rootless() || !self.engines().has(Profile::Podman4) {
             essentials.runroot = None;
             essentials.graphroot = None;
@@ -453,12 +488,12 @@ impl Snapshot {
         }
     }
 
-    /// The settings that engines read now.
+    /// The stores that the main file lists, as written.
     ///
     /// # Errors
     /// A [`Problem`] for a key of the wrong type.
-    pub fn settings(&self, host: &Host) -> Result<Settings, Problem> {
-        Settings::of(&self.doc).map_err(|fault| self.problem(host, fault))
+    pub(super) fn stores(&self, host: &Host) -> Result<Vec<String>, Problem> {
+        StoreList::paths(&self.doc).map_err(|fault| self.problem(host, fault))
     }
 
     /// Whether committing makes a file that was not there as such.

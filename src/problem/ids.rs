@@ -48,6 +48,10 @@ pub const IDS: &[(&str, &str)] = &[
     ("image-name-twice", "a store's images.json gives one name to two images: engines stop"),
     ("image-not-found", "a registry does not have an image"),
     ("image-platform", "an image is for another platform"),
+    (
+        "image-record-invalid",
+        "a store's images.json holds a name that is none, or malformed metadata: engines cannot list images",
+    ),
     ("image-source-invalid", "an argument does not say where an image is"),
     ("image-unsupported", "a source is no image, or of a kind that engines cannot run"),
     ("images-json-malformed", "a store's images.json cannot be read: engines stop"),

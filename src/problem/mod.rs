@@ -1,6 +1,7 @@
 //! Something that is wrong, with what a person needs to mend it.
 
 mod ids;
+mod series;
 mod several;
 mod severity;
 
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use crate::conf::Fault;
 
 pub use ids::IDS;
+pub use series::{quoted_series, series};
 pub use several::Several;
 pub use severity::Severity;
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::layout::{Directories, Layout};
 use super::model::{Model, Store};
 use super::script::label_rule;
-use crate::problem::Problem;
+use crate::problem::{Problem, series};
 
 /// A model as such a file.
 ///
@@ -43,7 +43,7 @@ pub(super) fn unlabelled(model: &Model, what: &str) -> Option<String> {
     (model.selinux && !rules.is_empty()).then(|| {
         format!(
             "{what} cannot label stores for SELinux: add {} to file_contexts.subs of the image",
-            rules.join(" and ")
+            series(&rules)
         )
     })
 }

@@ -7,7 +7,6 @@
 use super::record::Record;
 use super::remove;
 use crate::conf::{self, clean};
-use crate::declare::declarations;
 use crate::plan::{ApplyOptions, Host, Mode, Outcome, apply};
 
 /// After a %postun: an entry that scriptlets made becomes that of a declaration,
@@ -19,7 +18,7 @@ pub(super) fn hand_over(host: &Host, path: &str) -> anyhow::Result<Vec<Outcome>>
     if !Record::read(&host.root, path)?.is_some_and(|record| record.added) {
         return Ok(Vec::new());
     }
-    let declarations = declarations(&host.root)?;
+    let declarations = host.declarations()?;
     if !declarations.stores.iter().any(|store| store.path == path) {
         return Ok(Vec::new());
     }

@@ -33,7 +33,8 @@ pub fn apply(
 ) -> anyhow::Result<(Outcome, Vec<Problem>)> {
     let mut notes = Vec::new();
     let mut problems = Vec::new();
-    if host.config.is_none() {
+    let is_system = host.config.is_none() && !host.is_rootless();
+    if is_system {
         mount(host, declarations, options, mode, &mut notes, &mut problems)?;
     }
     let mut declarations = declarations.clone();
@@ -44,7 +45,7 @@ pub fn apply(
     for (path, why) in &kept {
         outcome.plan.notes.push(Note::Stays(format!("`{path}` stays mounted: {why}")));
     }
-    let retired = match host.config.is_none() && !host.root.is_tree() {
+    let retired = match is_system && !host.root.is_tree() {
         true => retire(host, &declarations, mode, &mut problems)?,
         false => Vec::new(),
     };
@@ -132,6 +133,10 @@ fn not_mounted(image: &str, path: &str, why: &str, unit: &str) -> Problem {
 fn former(host: &Host, declarations: &Declarations) -> anyhow::Result<Vec<String>> {
     let dir = Path::new(SEALED_STORES);
     let mut found = Vec::new();
+    // They are listed for everybody, by root.
+    if host.is_rootless() {
+        return Ok(found);
+    }
     let names = host.root.list(dir).map_err(host.cannot("read", dir))?;
     for name in names.unwrap_or_default() {
         let path = dir.join(name);

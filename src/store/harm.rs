@@ -1,15 +1,17 @@
 //! What in a store's files stops the engines that have it listed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::decode::{Decode, decode};
 use super::driver::driver_of;
-use super::records::{Image, Layer, parse};
-use crate::engine::Profile;
+use super::records::{Image, Layer};
+use crate::engine::{Engines, Profile};
 use crate::host::{Kind, Root};
+use crate::images::is_reference;
 
 /// A store as engines with a storage driver find it.
 #[derive(Debug)]
@@ -27,29 +29,20 @@ impl Opened {
     }
 }
 
-/// Which commands a harm stops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    /// Every command of every engine, and CRI-O's start.
-    All,
-    /// Every command that looks at a layer: run, pull, images, build.
-    Layer,
-}
-
 /// One reason why engines stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Harm {
     /// Its stable name, such as `layers-json-malformed`.
     pub id: &'static str,
-    /// What it stops.
-    pub scope: Scope,
     /// What is wrong, as half a sentence: `its images.json is malformed: …`.
     pub message: String,
     /// What helps.
     pub hint: String,
     /// The file that it is about, inside the tree.
     pub place: PathBuf,
+    /// The image, if it is about one: a name of it, or the start of its id.
+    pub image: Option<String>,
+    hits: [Hit; Profile::ALL.len()],
 }
 
 /// What a harm does to an engine.
@@ -68,44 +61,46 @@ pub enum Hit {
 }
 
 impl Harm {
-    /// What it does to an engine of this profile.
-    ///
-    /// # Errors
-    /// If the file that it is about cannot be read.
-    pub fn hits(&self, root: &Root, profile: Profile) -> io::Result<Hit> {
-        let is_old = profile == Profile::Podman4;
-        Ok(match (self.id, self.scope) {
-            // Storage 1.52 and later log the error and go on without the store's images.
-            ("lock-missing", Scope::All) if !is_old => Hit::NoImage,
-            // Storage 1.43 reads as far as it can, lists that, and then does not find it.
-            ("images-json-malformed", _) if is_old && !self.is_directory(root)? => {
-                if has_record(root, &self.place)? { Hit::Listing } else { Hit::NoImage }
-            }
-            // Storage 1.45 and later read that file.
-            ("layers-json-malformed", _)
-                if self.place.ends_with("volatile-layers.json")
-                    && !matches!(profile, Profile::Podman5 | Profile::Podman6) =>
-            {
-                Hit::Nothing
-            }
-            (_, Scope::All) => Hit::Everything,
-            (_, Scope::Layer) => Hit::Layers,
-        })
+    fn new(
+        id: &'static str,
+        place: PathBuf,
+        message: String,
+        hint: &str,
+        hits: impl Fn(Profile) -> Hit,
+    ) -> Self {
+        Self { id, message, hint: hint.to_owned(), place, image: None, hits: Profile::ALL.map(hits) }
     }
 
-    fn is_directory(&self, root: &Root) -> io::Result<bool> {
-        Ok(root.stat(&self.place)?.is_some_and(|stat| stat.kind == Kind::Directory))
+    /// What it does to an engine of this profile.
+    pub fn hits(&self, profile: Profile) -> Hit {
+        let at = Profile::ALL.iter().position(|other| *other == profile);
+        self.hits[at.expect("all profiles are there")]
     }
 }
 
-/// Whether a malformed file starts with a whole record.
-fn has_record(root: &Root, file: &Path) -> io::Result<bool> {
-    let bytes = root.read(file)?.map(|(bytes, _)| bytes).unwrap_or_default();
-    let Some(rest) = bytes.trim_ascii_start().strip_prefix(b"[") else {
-        return Ok(false);
-    };
-    let mut records = serde_json::Deserializer::from_slice(rest).into_iter::<Image>();
-    Ok(records.next().is_some_and(|record| record.is_ok()))
+/// One of the two parts of a store that have records.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Images,
+    Layers,
+}
+
+impl Part {
+    const fn lock(self) -> &'static str {
+        match self {
+            Self::Images => "images.lock",
+            Self::Layers => "layers.lock",
+        }
+    }
+
+    /// What stops if this part cannot be opened: images are read at the start, layers when
+    /// one is asked for.
+    const fn hit(self) -> Hit {
+        match self {
+            Self::Images => Hit::Everything,
+            Self::Layers => Hit::Layers,
+        }
+    }
 }
 
 /// Looks for what makes engines stop as soon as the store at `path` is listed:
@@ -123,63 +118,62 @@ pub fn content_harms(root: &Root, path: &Path, driver: &str) -> io::Result<Vec<H
     let mut harms = Vec::new();
     let images = path.join(format!("{driver}-images"));
     let layers = path.join(format!("{driver}-layers"));
-    for (dir, lock, scope) in [(&images, "images.lock", Scope::All), (&layers, "layers.lock", Scope::Layer)] {
-        harms.extend(lock_harm(root, dir, lock, read_only, scope)?);
+    for (dir, part) in [(&images, Part::Images), (&layers, Part::Layers)] {
+        harms.extend(lock_harm(root, dir, read_only, part)?);
     }
     check_images(root, &images, &mut harms)?;
     check_layers(root, &layers, &mut harms)?;
     Ok(harms)
 }
 
-fn lock_harm(root: &Root, dir: &Path, lock: &str, read_only: bool, scope: Scope) -> io::Result<Option<Harm>> {
-    let name = file_name(dir);
+fn lock_harm(root: &Root, dir: &Path, read_only: bool, part: Part) -> io::Result<Option<Harm>> {
+    let (name, lock) = (file_name(dir), part.lock());
     if root.stat(dir)?.is_some_and(|stat| stat.kind != Kind::Directory) {
-        return Ok(Some(Harm {
-            id: "store-malformed",
-            scope,
-            message: format!("its `{name}` is not a directory"),
-            hint: "make the store again; this one was not made by an engine".to_owned(),
-            place: dir.to_owned(),
-        }));
+        let message = format!("its `{name}` is not a directory");
+        let hint = "make the store again; this one was not made by an engine";
+        return Ok(Some(Harm::new("store-malformed", dir.to_owned(), message, hint, |_| part.hit())));
     }
-    Ok(match root.stat(&dir.join(lock))?.map(|stat| stat.kind) {
-        Some(Kind::Directory) => Some(Harm {
-            id: "store-malformed",
-            scope,
-            message: format!("its `{name}/{lock}` is a directory"),
-            hint: "remove that directory and run `storagectl init-store` on the store".to_owned(),
-            place: dir.join(lock),
-        }),
-        None if read_only => Some(Harm {
-            id: "lock-missing",
-            scope,
-            message: format!(
+    let place = dir.join(lock);
+    Ok(match root.stat(&place)?.map(|stat| stat.kind) {
+        Some(Kind::Directory) => {
+            let message = format!("its `{name}/{lock}` is a directory");
+            let hint = "remove that directory and run `storagectl init-store` on the store";
+            Some(Harm::new("store-malformed", place, message, hint, |_| part.hit()))
+        }
+        None if read_only => {
+            let message = format!(
                 "its `{name}/{lock}` is missing and its file system is read-only, so that no engine can create it"
-            ),
-            hint: "run `storagectl init-store` on the store before it is sealed or mounted read-only"
-                .to_owned(),
-            place: dir.join(lock),
-        }),
+            );
+            let hint = "run `storagectl init-store` on the store before it is sealed or mounted read-only";
+            // Storage 1.52 and later log the error and go on without the store's images.
+            Some(Harm::new("lock-missing", place, message, hint, |profile| match part {
+                Part::Images if profile != Profile::Podman4 => Hit::NoImage,
+                _ => part.hit(),
+            }))
+        }
         _ => None,
     })
 }
 
 fn check_images(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()> {
-    let Some(images) = load::<Image>(root, dir, "images.json", Scope::All, harms)? else {
+    let Some(images) = load::<Image>(root, dir, "images.json", Part::Images, harms)? else {
         return Ok(());
     };
+    let file = dir.join("images.json");
     let mut names = HashSet::new();
     for image in &images {
         let id = image.id.as_deref().unwrap_or("?");
+        if let Some(why) = unlisted(image) {
+            let message = format!("its images.json gives image `{id}` {why}");
+            let hint = "remove that image from the store and pull it again";
+            let harm = Harm::new("image-record-invalid", file.clone(), message, hint, |_| Hit::Listing);
+            harms.push(Harm { image: Some(image.title()), ..harm });
+        }
         for name in image.names.iter().flatten() {
             if !names.insert(name.as_str()) {
-                harms.push(Harm {
-                    id: "image-name-twice",
-                    scope: Scope::All,
-                    message: format!("its images.json gives the name `{name}` to two images"),
-                    hint: "untag one of the two with the engine that made the store".to_owned(),
-                    place: dir.join("images.json"),
-                });
+                let message = format!("its images.json gives the name `{name}` to two images");
+                let hint = "untag one of the two with the engine that made the store";
+                harms.push(Harm::new("image-name-twice", file.clone(), message, hint, |_| Hit::Everything));
             }
         }
         let manifests =
@@ -190,74 +184,103 @@ fn check_images(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()
             .filter(|digest| !digest.is_empty())
             .chain(manifests.map(|(_, digest)| digest));
         for digest in digests.filter(|digest| !is_digest(digest)) {
-            harms.push(Harm {
-                id: "image-digest-invalid",
-                scope: Scope::All,
-                message: format!("its images.json gives image `{id}` the invalid digest `{digest}`"),
-                hint: "pull that image into the store again".to_owned(),
-                place: dir.join("images.json"),
-            });
+            let message = format!("its images.json gives image `{id}` the invalid digest `{digest}`");
+            let hint = "pull that image into the store again";
+            harms.push(Harm::new("image-digest-invalid", file.clone(), message, hint, |_| Hit::Everything));
         }
     }
     Ok(())
 }
 
+/// What engines notice only when they list the image, and then they list none at all.
+fn unlisted(image: &Image) -> Option<String> {
+    if let Some(name) = image.names.iter().flatten().find(|name| !is_reference(name)) {
+        return Some(format!("the name `{}`, which is none", name.escape_debug()));
+    }
+    if image.big_data_names.iter().flatten().any(String::is_empty) {
+        return Some("a file without a name".to_owned());
+    }
+    let metadata = image.metadata.as_deref().filter(|metadata| !metadata.is_empty())?;
+    let error = serde_json::from_str::<Option<Metadata>>(metadata).err()?;
+    Some(format!("malformed metadata: {error}"))
+}
+
+/// What engines read of an image's metadata (`storageImageMetadata` in storage_image.go).
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Metadata {
+    #[serde(rename = "signature-sizes")]
+    _signature_sizes: Option<Vec<Option<i64>>>,
+    #[serde(rename = "signatures-sizes")]
+    _signatures_sizes: Option<HashMap<String, Option<Vec<Option<i64>>>>>,
+}
+
 fn check_layers(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()> {
     let mut names = HashSet::new();
     for file in ["layers.json", "volatile-layers.json"] {
-        let Some(layers) = load::<Layer>(root, dir, file, Scope::Layer, harms)? else {
+        let Some(layers) = load::<Layer>(root, dir, file, Part::Layers, harms)? else {
             continue;
         };
         for name in layers.into_iter().flat_map(|layer| layer.names.unwrap_or_default()) {
             if let Some(name) = names.replace(name) {
-                harms.push(Harm {
-                    id: "layer-name-twice",
-                    scope: Scope::Layer,
-                    message: format!("its {file} gives the name `{name}` to two layers"),
-                    hint: "make the store again; engines refuse all layers while this stands there"
-                        .to_owned(),
-                    place: dir.join(file),
-                });
+                let message = format!("its {file} gives the name `{name}` to two layers");
+                let hint = "make the store again; engines refuse all layers while this stands there";
+                let hit = |profile| layers_hit(file, profile);
+                harms.push(Harm::new("layer-name-twice", dir.join(file), message, hint, hit));
             }
         }
     }
     Ok(())
 }
 
+/// What stops if a file of layers cannot be read: storage 1.45 and later read the second.
+fn layers_hit(file: &str, profile: Profile) -> Hit {
+    let reads = file == "layers.json" || Engines::by_version(|minor| minor >= 45).has(profile);
+    if reads { Hit::Layers } else { Hit::Nothing }
+}
+
 /// Reads a file of records; `None` if it is not there or was reported as a harm.
-fn load<T: for<'de> Deserialize<'de>>(
+fn load<T: Decode>(
     root: &Root,
     dir: &Path,
     file: &str,
-    scope: Scope,
+    part: Part,
     harms: &mut Vec<Harm>,
 ) -> io::Result<Option<Vec<T>>> {
-    let malformed = |why: String| Harm {
-        id: if scope == Scope::All { "images-json-malformed" } else { "layers-json-malformed" },
-        scope,
-        message: format!("its `{}/{file}` is malformed: {why}", file_name(dir)),
-        hint: if scope == Scope::All {
-            "make the store again, or restore this file".to_owned()
-        } else {
-            "make the store again; with this file CRI-O wipes its own storage after a power cut".to_owned()
-        },
-        place: dir.join(file),
+    let (id, hint) = match part {
+        Part::Images => ("images-json-malformed", "make the store again, or restore this file"),
+        Part::Layers => (
+            "layers-json-malformed",
+            "make the store again; with this file CRI-O wipes its own storage after a power cut",
+        ),
+    };
+    let mut malformed = |why: &str, images: &dyn Fn(Profile) -> Hit| {
+        let message = format!("its `{}/{file}` is malformed: {why}", file_name(dir));
+        harms.push(Harm::new(id, dir.join(file), message, hint, |profile| match part {
+            Part::Images => images(profile),
+            Part::Layers => layers_hit(file, profile),
+        }));
+        Ok(None)
     };
     let bytes = match root.read(&dir.join(file)) {
         Ok(Some((bytes, _))) => bytes,
         Ok(None) => return Ok(None),
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
-            harms.push(malformed("it is a directory".to_owned()));
-            return Ok(None);
+            return malformed("it is a directory", &|_| Hit::Everything);
         }
         Err(error) => return Err(error),
     };
-    match parse(&bytes) {
+    match decode(&bytes) {
         Ok(records) => Ok(Some(records)),
-        Err(error) => {
-            harms.push(malformed(error.to_string()));
-            Ok(None)
-        }
+        Err(refused) => malformed(&refused.to_string(), &|profile| {
+            if profile != Profile::Podman4 || refused.crashes {
+                return Hit::Everything;
+            }
+            // Storage 1.43 reads what it can, and lists what of that has a name; then it
+            // does not find it.
+            let names = bytes.windows(7).any(|bytes| bytes.eq_ignore_ascii_case(b"\"names\""));
+            if refused.begun && names { Hit::Listing } else { Hit::NoImage }
+        }),
     }
 }
 
@@ -267,7 +290,7 @@ fn file_name(path: &Path) -> std::borrow::Cow<'_, str> {
 
 /// Whether `digest` is what the engines' digest library validates: an algorithm
 /// that it knows and as many lower-case hexadecimal digits as that gives.
-fn is_digest(digest: &str) -> bool {
+pub(super) fn is_digest(digest: &str) -> bool {
     let Some((algorithm, hex)) = digest.split_once(':') else {
         return false;
     };

@@ -8,6 +8,7 @@
 mod awaiting;
 pub mod build;
 pub mod check;
+mod decode;
 mod driver;
 mod gone;
 mod harm;
@@ -25,9 +26,10 @@ mod time;
 mod writable;
 
 pub use awaiting::{AWAITING, awaited, prepare, withdraw};
+pub(crate) use decode::{Decode, Refused, decode_one};
 pub use driver::driver_of;
 pub use gone::is_gone;
-pub use harm::{Harm, Hit, Opened, Scope, content_harms};
+pub use harm::{Harm, Hit, Opened, content_harms};
 pub(crate) use id::{is_id, short_id};
 pub use init::{MARKER, init};
 pub use mount_unit::{awaits_mount, escape_unit_path, mount_unit};

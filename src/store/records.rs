@@ -1,21 +1,18 @@
-//! images.json and layers.json, as the engines declare them.
-//!
-//! Every field is optional and may be null, as for Go's decoder; a field of the
-//! wrong type makes the file malformed, as there. Source: the `Image` and
+//! images.json and layers.json, as the engines declare them. Source: the `Image` and
 //! `Layer` structures of the storage library's images.go and layers.go.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
+use super::decode::{Decode, Refused, decode, decodes};
+use super::time::Time;
 use crate::host::Root;
 use crate::problem::Problem;
 
 /// A record of images.json.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
+#[derive(Debug, Clone, Default)]
 pub struct Image {
     /// Its id: 64 hexadecimal digits.
     pub id: Option<String>,
@@ -37,15 +34,14 @@ pub struct Image {
     pub big_data_names: Option<Vec<String>>,
     /// Their sizes in bytes, by key.
     pub big_data_sizes: Option<HashMap<String, i64>>,
-    /// When it was made, RFC 3339.
-    pub created: Option<String>,
-    /// Flags, such as `incomplete`.
-    pub flags: Option<HashMap<String, IgnoredAny>>,
+    /// When it was made.
+    pub(crate) created: Option<Time>,
+    /// Flags, such as `incomplete`, and whether they are set.
+    pub flags: Option<HashMap<String, bool>>,
 }
 
 /// A record of layers.json.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
+#[derive(Debug, Clone, Default)]
 pub struct Layer {
     /// Its id: 64 hexadecimal digits.
     pub id: Option<String>,
@@ -57,8 +53,8 @@ pub struct Layer {
     pub metadata: Option<String>,
     /// The SELinux label that it is mounted with.
     pub mountlabel: Option<String>,
-    /// When it was made, RFC 3339.
-    pub created: Option<String>,
+    /// When it was made.
+    pub(crate) created: Option<Time>,
     /// The digest of the blob that it was pulled as.
     pub compressed_diff_digest: Option<String>,
     /// That blob's size in bytes.
@@ -75,8 +71,8 @@ pub struct Layer {
     pub uidset: Option<Vec<u32>>,
     /// The group ids that its files have.
     pub gidset: Option<Vec<u32>>,
-    /// Flags, such as `incomplete`.
-    pub flags: Option<HashMap<String, IgnoredAny>>,
+    /// Flags, such as `incomplete`, and whether they are set.
+    pub flags: Option<HashMap<String, bool>>,
     /// How user ids are mapped in it.
     pub uidmap: Option<Vec<IdMap>>,
     /// How group ids are mapped in it.
@@ -86,8 +82,7 @@ pub struct Layer {
 }
 
 /// A range of mapped ids.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default)]
 pub struct IdMap {
     /// The first id inside.
     pub container_id: Option<i64>,
@@ -97,8 +92,57 @@ pub struct IdMap {
     pub size: Option<i64>,
 }
 
-/// Parses a file of records. An empty file and `null` are an empty list; nothing but
-/// white space is none, as for engines.
+decodes!(Image {
+    "id" => id,
+    "digest" => digest,
+    "names" => names,
+    "big-data-digests" => big_data_digests,
+    "names-history" => names_history,
+    "layer" => layer,
+    "mapped-layers" => mapped_layers,
+    "metadata" => metadata,
+    "big-data-names" => big_data_names,
+    "big-data-sizes" => big_data_sizes,
+    "created" => created,
+    "flags" => flags,
+});
+
+decodes!(Layer {
+    "id" => id,
+    "names" => names,
+    "parent" => parent,
+    "metadata" => metadata,
+    "mountlabel" => mountlabel,
+    "created" => created,
+    "compressed-diff-digest" => compressed_diff_digest,
+    "compressed-size" => compressed_size,
+    "diff-digest" => diff_digest,
+    "diff-size" => diff_size,
+    "toc-digest" => toc_digest,
+    "compression" => compression,
+    "uidset" => uidset,
+    "gidset" => gidset,
+    "flags" => flags,
+    "uidmap" => uidmap,
+    "gidmap" => gidmap,
+    "big-data-names" => big_data_names,
+});
+
+decodes!(IdMap {
+    "container_id" => container_id,
+    "host_id" => host_id,
+    "size" => size,
+});
+
+impl Layer {
+    /// Whether it was never completed, or is about to be deleted.
+    pub fn is_incomplete(&self) -> bool {
+        self.flags.as_ref().is_some_and(|flags| flags.get("incomplete") == Some(&true))
+    }
+}
+
+/// Parses a file of records for their bytes. An empty file and `null` are an empty list;
+/// nothing but white space is none, as for engines.
 ///
 /// # Errors
 /// What is malformed, with line and column.
@@ -129,9 +173,9 @@ pub fn layers(root: &Root, path: &Path, driver: &str) -> anyhow::Result<Vec<Laye
     Ok(layers)
 }
 
-fn read<T: for<'de> Deserialize<'de>>(root: &Root, file: &Path) -> anyhow::Result<Vec<T>> {
+fn read<T: Decode>(root: &Root, file: &Path) -> anyhow::Result<Vec<T>> {
     match root.read(file)? {
-        Some((bytes, _)) => Ok(parse(&bytes)?),
+        Some((bytes, _)) => Ok(decode(&bytes)?),
         None => Ok(Vec::new()),
     }
 }
@@ -166,7 +210,7 @@ pub fn image_names(root: &Root, path: &Path) -> Result<Vec<String>, Problem> {
         let Some((bytes, _)) = root.read(&file).map_err(Problem::cannot("read", shown.display()))? else {
             continue;
         };
-        let images = parse::<Image>(&bytes).map_err(|error| {
+        let images = decode::<Image>(&bytes).map_err(|error: Refused| {
             Problem::new(
                 "images-json-malformed",
                 format!("`{}` is malformed: {error}", shown.display()),

@@ -21,11 +21,12 @@ const LOADERS: [(&str, &[&str]); 3] =
 
 /// Rules about what engines stop on when they open their storage and the stores, which the
 /// loaders do not; tests/real/judged asks engines about them.
-const OPENING: [&str; 11] = [
+const OPENING: [&str; 12] = [
     "artifact-store",
     "force-mask-alone",
     "image-digest-invalid",
     "image-name-twice",
+    "image-record-invalid",
     "images-json-malformed",
     "mount-option",
     "relative-root",

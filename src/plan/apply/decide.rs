@@ -6,6 +6,7 @@ use super::Follow;
 use super::known::Known;
 use crate::conf::{self, Mark, Position, clean};
 use crate::declare::{Declared, Want};
+use crate::engine::Profile;
 use crate::host::{is_booted, is_hidden_here};
 use crate::plan::add::{AddOptions, alias_of};
 use crate::plan::generations::Serve;
@@ -30,9 +31,10 @@ impl Follow<'_> {
     /// # Errors
     /// If that cannot be found out.
     pub(super) fn decide(&self, known: &Known) -> anyhow::Result<Decided> {
-        let Known { listed, marks, .. } = known;
+        let Known { listed, marks, now, .. } = known;
         let host = self.host;
         let serves_main = self.basis.serves_main(host, Serve::All);
+        let serves_modern = host.config.is_none() && host.engines().has(Profile::Podman6);
         // With what is put back in this run.
         let main = conf::put_back(&self.snapshot.doc, |path| !self.is_gone(path))
             .and_then(|whole| conf::listed(whole.as_ref().unwrap_or(&self.snapshot.doc)))
@@ -40,17 +42,27 @@ impl Follow<'_> {
         let mut decided = Decided::default();
         for declared in &self.declarations.stores {
             let path = &declared.path;
+            let is_own = |mark: &Mark| mark.name == declared.name;
             let by_hand = |entry: &String| !matches!(marks.get(entry), Some(Some(_)));
-            let in_main = main.iter().any(|entry| clean(&entry.path) == *path);
-            // A drop-in of others serves new engines only.
-            let everywhere = in_main || !serves_main;
-            if (listed.contains(path) || in_main) && by_hand(path) && everywhere {
+            let in_main = |path: &String| main.iter().any(|entry| clean(&entry.path) == *path);
+            // A drop-in of others serves new engines only, and may hide the main file from them,
+            // as root's own file does.
+            let everywhere =
+                |path: &String| (in_main(path) || !serves_main) && (!serves_modern || now.contains(path));
+            if (listed.contains(path) || in_main(path)) && by_hand(path) && everywhere(path) {
                 decided.results.push((path.clone(), StoreResult::Listed { alias: None }));
                 continue;
             }
-            let others = listed.iter().filter(|entry| *entry != path && by_hand(entry));
+            let stays = |entry: &String| by_hand(entry) || marks[entry].as_ref().is_some_and(is_own);
+            let others = listed.iter().filter(|entry| *entry != path && stays(entry));
             let wanted: Vec<String> = decided.wants.iter().map(|want| want.path.clone()).collect();
             if let Some(alias) = alias_of(host, others.chain(&wanted), path) {
+                // It is this declaration's as long as somebody else does not list it for all.
+                let entry = clean(&alias);
+                let is_settled = wanted.contains(&entry) || by_hand(&entry) && everywhere(&entry);
+                if !is_settled {
+                    decided.wants.push(Want { path: entry, ..declared.into() });
+                }
                 decided.results.push((path.clone(), StoreResult::Listed { alias: Some(alias) }));
                 continue;
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Follow;
 use crate::conf::{self, Mark, clean};
-use crate::engine::{self, Profile, Settings};
+use crate::engine::{self, Profile};
 use crate::judgement::{Identity, judge_store};
 use crate::plan::drop_in::{Item, OwnDropIn};
 use crate::plan::generations::cleaned;
@@ -13,7 +13,7 @@ use crate::problem::Problem;
 /// What engines read now, and whose it is.
 pub(super) struct Known {
     /// What the main file says.
-    pub(super) before: Settings,
+    pub(super) before: Vec<String>,
     /// The stores that the modern generation sees, cleaned; none if one file was named.
     pub(super) now: Vec<String>,
     /// Our own drop-in; `None` if one file was named.
@@ -31,14 +31,14 @@ impl Follow<'_> {
     /// # Errors
     /// If a file cannot be read.
     pub(super) fn known(&self) -> anyhow::Result<Known> {
-        let before = self.snapshot.settings(self.host)?;
+        let before = self.snapshot.stores(self.host)?;
         let reading = (self.host.config.is_none()).then(|| self.host.reading(Profile::Podman6));
         let now = reading.as_ref().map(cleaned).unwrap_or_default();
         let find = |now| OwnDropIn::find(self.host, now, self.host.identity());
         let own = reading.as_ref().map(find).transpose()?;
         let items = own.as_ref().map(OwnDropIn::items).unwrap_or_default();
         let marks = self.marks(&items)?;
-        let listed = before.stores.iter().map(|path| clean(path)).chain(now.clone()).collect();
+        let listed = before.iter().map(|path| clean(path)).chain(now.clone()).collect();
         Ok(Known { before, now, own, marks, listed })
     }
 

@@ -122,7 +122,7 @@ impl Follow<'_> {
         let decided = self.decide(&known)?;
         let edit =
             |doc: &Document| self.edit(doc, &decided.wants).map_err(|fault| basis.problem(host, fault));
-        let main_before: Vec<String> = before.stores.iter().map(|path| clean(path)).collect();
+        let main_before: Vec<String> = before.iter().map(|path| clean(path)).collect();
         let edited = edit(&basis.doc)?;
         let main_after = conf::listed(edited.as_ref().unwrap_or(&basis.doc))
             .map_err(|fault| basis.problem(host, fault))?;

@@ -245,7 +245,7 @@ impl<'a> Adding<'a> {
                 missing.push(layer);
                 continue;
             };
-            let incomplete = there.flags.as_ref().is_some_and(|flags| flags.contains_key("incomplete"));
+            let incomplete = there.is_incomplete();
             if incomplete && self.upkeep.keep_going {
                 missing.push(layer);
             } else if incomplete {

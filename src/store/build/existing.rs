@@ -4,14 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::record::{ImageRecord, LayerRecord};
 use crate::host::Root;
 use crate::images::Digest;
 use crate::problem::Problem;
-use crate::store::{Image, Layer, parse_records};
+use crate::store::{Decode, Image, Layer, decode_one, parse_records};
 
 /// A file of records.
 #[derive(Debug, Default)]
@@ -19,20 +18,20 @@ pub(super) struct Records<T> {
     records: Vec<(Box<RawValue>, T)>,
 }
 
-impl<T: for<'de> Deserialize<'de>> Records<T> {
+impl<T: Decode> Records<T> {
     /// Reads the file at `path`; nothing there is no records.
     pub(super) fn read(root: &Root, path: &Path) -> Result<Self, Problem> {
         let shown = root.show(path);
         let bytes = root.read(path).map_err(Problem::cannot("read", shown.display()))?;
         let bytes = bytes.map(|(bytes, _)| bytes).unwrap_or_default();
-        let damaged = |error: serde_json::Error| {
+        let damaged = |error: &dyn std::fmt::Display| {
             let message = format!("`{}` is malformed: {error}", shown.display());
             let hint = "run `storagectl check-store` on the store; nothing is added to a damaged one";
             Problem::new("store-damaged", message, hint)
         };
         let mut records = Vec::new();
-        for record in parse_records::<Box<RawValue>>(&bytes).map_err(damaged)? {
-            let read = serde_json::from_str(record.get()).map_err(damaged)?;
+        for record in parse_records::<Box<RawValue>>(&bytes).map_err(|error| damaged(&error))? {
+            let read = decode_one(record.get().as_bytes()).map_err(|error| damaged(&error))?;
             records.push((record, read));
         }
         Ok(Self { records })

@@ -4,9 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
-use super::super::records::{Image, Layer, parse};
+use super::super::decode::{Decode, decode};
+use super::super::records::{Image, Layer};
 use crate::host::Root;
 use crate::store::short_id;
 
@@ -87,9 +86,9 @@ impl Catalog {
     }
 }
 
-fn records<T: for<'de> Deserialize<'de>>(root: &Root, file: &Path) -> io::Result<Vec<T>> {
+fn records<T: Decode>(root: &Root, file: &Path) -> io::Result<Vec<T>> {
     match root.read(file) {
-        Ok(Some((bytes, _))) => Ok(parse(&bytes).unwrap_or_default()),
+        Ok(Some((bytes, _))) => Ok(decode(&bytes).unwrap_or_default()),
         Ok(None) => Ok(Vec::new()),
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => Ok(Vec::new()),
         Err(error) => Err(error),
@@ -98,7 +97,7 @@ fn records<T: for<'de> Deserialize<'de>>(root: &Root, file: &Path) -> io::Result
 
 impl Image {
     /// Its id, or nothing.
-    pub(super) fn id(&self) -> &str {
+    pub(in crate::store) fn id(&self) -> &str {
         self.id.as_deref().unwrap_or_default()
     }
 
@@ -109,7 +108,7 @@ impl Image {
     }
 
     /// How a person calls it: its first name, or the start of its id.
-    pub(super) fn title(&self) -> String {
+    pub(in crate::store) fn title(&self) -> String {
         match self.names.iter().flatten().find(|name| !name.is_empty()) {
             Some(name) => name.clone(),
             None => short_id(self.id()).to_owned(),

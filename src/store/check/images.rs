@@ -3,14 +3,15 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
+use super::super::harm::is_digest;
 use super::super::records::Image;
 use super::catalog::{Catalog, is_one_name};
+use super::diff_ids;
 use super::finding::{Finding, Report, Scope};
 use super::world::{Chain, World};
 use crate::engine::Engines;
@@ -53,7 +54,7 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
             },
             None => None,
         };
-        if let Err(error) = data(store, image, dir.as_ref(), report) {
+        if let Err(error) = data(world, home, image, dir.as_ref(), report) {
             report.could_not_look(world.could_not_look(&store.images_dir().join(image.id()), &error));
         }
         for top in image.tops() {
@@ -71,11 +72,20 @@ pub(super) fn unsafe_id(store: &Catalog, id: &str, file: &str) -> Finding {
 }
 
 /// The files of an image.
-fn data(store: &Catalog, image: &Image, dir: Option<&Directory>, report: &mut Report) -> io::Result<()> {
+fn data(
+    world: &World<'_>,
+    home: usize,
+    image: &Image,
+    dir: Option<&Directory>,
+    report: &mut Report,
+) -> io::Result<()> {
+    let store = &world.stores[home];
     let title = image.title();
     let place = store.images_dir().join(image.id());
     let missing = |key: &str| {
-        let needed = key == "manifest" || key.starts_with("sha256:");
+        // So is one of unknown size, since they add sizes up.
+        let sized = image.big_data_sizes.as_ref().is_some_and(|sizes| sizes.contains_key(key));
+        let needed = key == "manifest" || key.starts_with("sha256:") || !sized;
         let message = format!("the image `{title}` has no `{key}`");
         let finding = Finding::new("big-data-missing", &store.path, message, PULL_AGAIN)
             .at(place.join(file_name(key)))
@@ -99,6 +109,7 @@ fn data(store: &Catalog, image: &Image, dir: Option<&Directory>, report: &mut Re
         keys.push("manifest");
     }
     let mut sound = true;
+    let mut sizes = Vec::new();
     for key in keys {
         let name = file_name(key);
         if !is_one_name(&name.to_string_lossy()) {
@@ -117,12 +128,17 @@ fn data(store: &Catalog, image: &Image, dir: Option<&Directory>, report: &mut Re
             let finding = Finding::new("big-data-size", &store.path, message, PULL_AGAIN)
                 .at(place.join(&name))
                 .of_image(title.clone());
-            report.put(finding.silently(Engines::ALL, "use it"));
+            sizes.push(finding.silently(Engines::ALL, "use it"));
         }
     }
+    let before = report.findings.len();
     if sound {
-        documents(store, image, dir, &place, report)?;
+        documents(world, home, image, dir, report)?;
     }
+    // What cannot be read for its content is not used with another size.
+    let told = |size: &Finding| report.findings[before..].iter().any(|other| other.place == size.place);
+    sizes.retain(|size| !told(size));
+    report.findings.append(&mut sizes);
     Ok(())
 }
 
@@ -141,15 +157,17 @@ pub(super) struct Descriptor {
     pub(super) digest: String,
 }
 
-/// Manifest and configuration must be JSON, and the configuration be there.
+/// Manifest and configuration must be JSON, and the configuration be there and name the
+/// layers that the image has.
 fn documents(
-    store: &Catalog,
+    world: &World<'_>,
+    home: usize,
     image: &Image,
     dir: &Directory,
-    place: &Path,
     report: &mut Report,
 ) -> io::Result<()> {
-    let title = image.title();
+    let store = &world.stores[home];
+    let (title, place) = (image.title(), store.images_dir().join(image.id()));
     let malformed = |key: &str, error: &dyn std::fmt::Display| {
         let message = format!("the image `{title}` has a malformed `{key}`: {error}");
         Finding::new("big-data-malformed", &store.path, message, PULL_AGAIN)
@@ -168,6 +186,9 @@ fn documents(
             return Ok(());
         }
     };
+    if manifest.schema_version != 1 {
+        digest(store, image, &bytes, report);
+    }
     let Some(config) = manifest.config.map(|config| config.digest).filter(|digest| !digest.is_empty()) else {
         return Ok(());
     };
@@ -189,6 +210,8 @@ fn documents(
                     .at(place.join(&name))
                     .of_image(title.clone());
                 report.put(finding.fails(Engines::ALL, Scope::Listing));
+            } else {
+                diff_ids::check(world, home, image, &place.join(&name), &bytes, report);
             }
         }
         None if dir.node(&name)?.is_some() => report.put(malformed(&config, &NOT_A_FILE)),
@@ -201,6 +224,28 @@ fn documents(
         }
     }
     Ok(())
+}
+
+/// The record's digest is that of the manifest, or of another that the image has: that of
+/// the list that it was picked from.
+fn digest(store: &Catalog, image: &Image, manifest: &[u8], report: &mut Report) {
+    let Some(digest) = image.digest.as_deref().filter(|digest| is_digest(digest)) else {
+        return;
+    };
+    let mut manifests = image.big_data_names.iter().flatten().filter_map(|key| key.strip_prefix("manifest-"));
+    if manifests.any(|other| other == digest)
+        || digest.strip_prefix("sha256:").is_none_or(|digits| digits == sha256(manifest))
+    {
+        return;
+    }
+    let title = image.title();
+    let message = format!(
+        "the image `{title}` is recorded with the digest `{digest}`, which is none of its manifests'"
+    );
+    let finding = Finding::new("image-digest-wrong", &store.path, message, PULL_AGAIN)
+        .at(store.images_dir().join("images.json"))
+        .of_image(title);
+    report.put(finding.silently(Engines::ALL, "find it by that digest"));
 }
 
 /// The chain of layers below `top`.

@@ -27,7 +27,7 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
         if !is_one_name(id) || !seen.insert(id) {
             continue;
         }
-        if layer.flags.as_ref().is_some_and(|flags| flags.contains_key("incomplete")) {
+        if layer.is_incomplete() {
             let message = format!("the layer `{}` was never completed", short_id(id));
             let hint = "pull what it belongs to again; an engine with this as its own storage deletes it";
             let finding = Finding::new("layer-incomplete", &store.path, message, hint);

@@ -18,6 +18,7 @@ mod access;
 mod across;
 mod catalog;
 mod deep;
+mod diff_ids;
 mod finding;
 mod images;
 mod layers;

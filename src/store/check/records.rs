@@ -21,7 +21,7 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
     let (images_told, layers_told) = (malformed("images-json-malformed"), malformed("layers-json-malformed"));
     let read_only = world.root.is_read_only(&store.path)?;
     for harm in harms {
-        report.put(of_harm(world.root, &store.path, harm)?);
+        report.put(of_harm(&store.path, harm));
     }
     if !read_only {
         not_sealable(world.root, store, report)?;
@@ -44,28 +44,29 @@ pub(super) fn check_other_driver(
     report: &mut Report,
 ) -> io::Result<()> {
     for harm in content_harms(root, store, driver)? {
-        report.put(of_harm(root, store, harm)?);
+        report.put(of_harm(store, harm));
     }
     Ok(())
 }
 
-fn of_harm(root: &Root, store: &Path, harm: Harm) -> io::Result<Finding> {
+fn of_harm(store: &Path, harm: Harm) -> Finding {
     let mut by_hit: Vec<(Hit, Engines)> = Vec::new();
     for profile in Engines::ALL.list() {
-        let (hit, engine) = (harm.hits(root, profile)?, Engines::one(profile));
+        let (hit, engine) = (harm.hits(profile), Engines::one(profile));
         match by_hit.iter_mut().find(|(other, _)| *other == hit) {
             Some((_, engines)) => *engines = engines.or(engine),
             None => by_hit.push((hit, engine)),
         }
     }
-    let finding = Finding::new(harm.id, store, harm.message, harm.hint).at(&harm.place);
-    Ok(by_hit.into_iter().fold(finding, |finding, (hit, engines)| match hit {
+    let mut finding = Finding::new(harm.id, store, harm.message, harm.hint).at(&harm.place);
+    finding.images.extend(harm.image);
+    by_hit.into_iter().fold(finding, |finding, (hit, engines)| match hit {
         Hit::Everything => finding.fails(engines, Scope::All),
         Hit::Layers => finding.fails(engines, Scope::Layers),
         Hit::Listing => finding.fails(engines, Scope::Listing),
         Hit::NoImage => finding.silently(engines, NO_IMAGE),
         Hit::Nothing => finding,
-    }))
+    })
 }
 
 /// A store that is read-only one day needs both lock files then.

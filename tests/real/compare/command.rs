@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::Path;
 
 use storagectl::conf::Position;
-use storagectl::declare::declarations;
 use storagectl::host::Root;
 use storagectl::lint::{self, Input};
 use storagectl::plan::{
@@ -117,7 +116,7 @@ impl Command {
                 let dir = tree.join("usr/lib/storagectl/stores.d");
                 fs_err::create_dir_all(&dir)?;
                 fs_err::write(dir.join("declared.toml"), text)?;
-                let declarations = declarations(&host.root)?;
+                let declarations = host.declarations()?;
                 let outcome = plan::apply(&host, &declarations, ApplyOptions { boot: *boot }, Mode::Commit)?;
                 let (mut seen, mut gone) = (Vec::new(), Vec::new());
                 for (path, result) in outcome.plan.stores {

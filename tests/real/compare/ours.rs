@@ -11,8 +11,7 @@ use super::host::Host;
 use super::loaders::{ENGINES, Engine};
 
 /// Reasons to stop that the loaders cannot see: the name, a part of the message, and why.
-const BEYOND_LOADERS: [(&str, &str, &str); 11] = [
-    ("several-drivers", "btrfs", "they are built without that driver"),
+const BEYOND_LOADERS: [(&str, &str, &str); 10] = [
     ("root-closed", "", "no directory of the engine's own is made"),
     ("relative-root", "`graphroot`", "podman's own check"),
     ("relative-root", "`imagestore`", "the store is not opened"),

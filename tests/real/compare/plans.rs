@@ -31,6 +31,10 @@ fn host_with_commands(seed: u64, number: u64) -> Host {
 /// How often the library is asked again before its answer is believed.
 const AGAIN: usize = 2;
 
+/// How often a promise has to be broken in the same way: what the library makes of a key in
+/// two spellings changes from run to run, though rarely.
+const EVER: usize = 40;
+
 /// A promise that was not kept.
 pub(super) struct Broken {
     /// What is the same for all hosts with this fault.
@@ -52,7 +56,16 @@ impl Workshop {
         Self { tree: scratch_in_memory(), loaders: Loaders::start(), done: 0, refused: 0 }
     }
 
+    /// The promise that is broken here, whenever it is tried.
     pub(super) fn run(&mut self, host: &Host) -> Option<Broken> {
+        let counts = (self.done, self.refused);
+        let broken = self.once(host)?;
+        let always = (0..EVER).all(|_| self.once(host).is_some_and(|again| again.kind == broken.kind));
+        (self.done, self.refused) = counts;
+        always.then_some(broken)
+    }
+
+    fn once(&mut self, host: &Host) -> Option<Broken> {
         let tree = self.tree.path();
         host::clear(tree);
         host.make(tree);
@@ -106,9 +119,6 @@ impl std::fmt::Display for Done {
 
 /// The engines whose word counts: those that the host may have by its vendor's files, and that
 /// work before anything is done, also by what loaders do not see.
-///
-/// A user, root too, whose own drop-in hides one of the system's, or empties the list, has
-/// seen to that.
 fn asked(host: &Host, tree: &Path, before: &[(Engine, Answer)]) -> Vec<Engine> {
     let present = storagectl::plan::Host::new(Root::tree(tree).unwrap(), None).engines();
     let cache = Cache::default();
@@ -116,12 +126,7 @@ fn asked(host: &Host, tree: &Path, before: &[(Engine, Answer)]) -> Vec<Engine> {
     let works = |engine: Engine| {
         !judge(&View::of(&root, &cache), &host.environment(engine.identity), engine.profile).stops()
     };
-    let hides = text::write(host).contains("/.config/containers/storage.conf.d");
-    let counts = |engine: &Engine| {
-        let own = hides && engine.profile.is_modern() && engine.identity == Identity::Root
-            || hides && engine.identity == Identity::User;
-        present.has(engine.profile) && works(*engine) && !own
-    };
+    let counts = |engine: &Engine| present.has(engine.profile) && works(*engine);
     let working = before.iter().filter(|(_, answer)| matches!(answer, Answer::Works(_)));
     working.map(|(engine, _)| *engine).filter(counts).collect()
 }
@@ -146,12 +151,12 @@ fn broken(engine: Engine, before: &Answer, after: &Answer, done: &Done, tree: &P
         Done::Panicked(_) | Done::Refused(_) => {
             return (before.stores != after.stores).then_some("sees a refused change");
         }
-        Done::Did { seen, gone, .. } => (stores(seen), stores(gone)),
+        Done::Did { seen, gone, .. } => (stores(tree, seen), stores(tree, gone)),
     };
     if engine.identity != Identity::Root {
         return None;
     }
-    let (before, after) = (stores(&before.stores), stores(&after.stores));
+    let (before, after) = (stores(tree, &before.stores), stores(tree, &after.stores));
     let count = |list: &[&str], store: &str| list.iter().filter(|entry| **entry == store).count();
     if seen.iter().any(|store| count(&after, store) == 0) {
         return Some("does not see a store that was asked for");
@@ -184,8 +189,9 @@ fn broken(engine: Engine, before: &Answer, after: &Answer, done: &Done, tree: &P
 }
 
 /// The directories that are meant.
-fn stores(entries: &[String]) -> Vec<&str> {
-    entries.iter().map(|entry| if entry == "/link" { "/a" } else { entry }).collect()
+fn stores<'a>(tree: &Path, entries: &'a [String]) -> Vec<&'a str> {
+    let is_link = tree.join("link").is_symlink();
+    entries.iter().map(|entry| if entry == "/link" && is_link { "/a" } else { entry }).collect()
 }
 
 #[test]

@@ -166,7 +166,12 @@ impl Host {
     /// Writes a file below the user's ~/.config/containers.
     pub(super) fn write_own(&self, name: &str, text: &str) {
         self.write(&format!("{HOME}/.config/containers/{name}"), text);
-        run(Command::new("chown").args(["-R", "1000:1000"]).arg(self.at(HOME).join(".config")));
+        self.own_by_user(&format!("{HOME}/.config"));
+    }
+
+    /// Makes what is at `path` and below it the user's.
+    pub(super) fn own_by_user(&self, path: &str) {
+        run(Command::new("chown").args(["-R", "1000:1000"]).arg(self.at(path)));
     }
 
     /// A store with an image, as root's podman has made it: for root alone.

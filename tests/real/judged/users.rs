@@ -167,3 +167,47 @@ fn a_users_own_list_does_not_outlive_what_it_repeats_of_the_systems() {
     assert_eq!(host.images(User, Podman6), nothing());
     assert_eq!(host.images(User, Podman4), nothing());
 }
+
+#[test]
+fn what_a_user_declares_is_listed_for_that_users_engines_alone() {
+    let host = Host::with(&BOTH).with_users_own();
+    let own = format!("{HOME}/images");
+    host.open_store(&own);
+    host.own_by_user(&own);
+    let run = |args: &[&str]| {
+        let output = host.storagectl(User, args);
+        assert!(output.status.success(), "{args:?}: {}", text(&output));
+        text(&output)
+    };
+    run(&["init-store", "--declare", "mine", &own]);
+    assert!(host.read(&format!("{HOME}/.config/storagectl/stores.d/mine.toml")).is_some());
+    let said = run(&["doctor", "--format", "json"]);
+    assert!(said.contains("not-applied"), "{said}");
+    run(&["apply"]);
+    for engine in [Podman4, Podman6] {
+        assert_eq!(host.images(User, engine), served(), "{engine:?}");
+        assert_eq!(host.images(Root, engine), nothing(), "{engine:?}");
+    }
+    assert_eq!(run(&["apply", "--dry-run"]), "exit status: 0");
+    fs_err::remove_file(host.at(&format!("{HOME}/.config/storagectl/stores.d/mine.toml"))).unwrap();
+    run(&["apply"]);
+    for engine in [Podman4, Podman6] {
+        assert_eq!(host.images(User, engine), nothing(), "{engine:?}");
+    }
+    assert_eq!(host.read(&format!("{HOME}/.config/containers/storage.conf")), None);
+}
+
+#[test]
+fn a_sealed_store_and_the_boot_are_not_a_users() {
+    let host = Host::with(&BOTH);
+    let declared = format!("{HOME}/.config/storagectl/stores.d/mine.toml");
+    host.write(
+        &declared,
+        "[[store]]\npath = \"/run/storagectl/stores/mine\"\nsealed = \"/home/u/mine.squashfs\"\n",
+    );
+    let output = host.storagectl(User, &["apply"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("only root can mount it"), "{}", text(&output));
+    let output = host.storagectl(User, &["apply", "--boot"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+}

@@ -1,36 +1,21 @@
-//! The documents of an image, against their digests and against its layers.
+//! The documents of an image, against their digests.
 
-use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
-use serde::Deserialize;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use crate::engine::Engines;
 use crate::hex::hex;
 use crate::host::{Directory, Kind};
+use crate::store::Image;
 use crate::store::check::catalog::{Catalog, is_one_name};
 use crate::store::check::finding::{Finding, Report};
 use crate::store::check::images::{MAX_DOCUMENT, Manifest, file_name};
-use crate::store::check::world::{Chain, World};
-use crate::store::{Image, short_id};
+use crate::store::check::world::World;
 
 const PULL_AGAIN: &str = "remove the image from the store and pull it again";
 const USE_IT: &str = "use it as it is";
-
-/// What of a configuration is looked at.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Config {
-    rootfs: RootFs,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct RootFs {
-    diff_ids: Vec<String>,
-}
 
 pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
     let store = &world.stores[home];
@@ -39,7 +24,7 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
     };
     for image in store.images.iter().filter(|image| is_one_name(image.id())) {
         let look = |report: &mut Report| match images.directory(Path::new(image.id()))? {
-            Some(dir) => documents(world, home, image, &dir, report),
+            Some(dir) => documents(store, image, &dir, report),
             None => Ok(()),
         };
         if let Err(error) = look(report) {
@@ -49,14 +34,7 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
     Ok(())
 }
 
-fn documents(
-    world: &World<'_>,
-    home: usize,
-    image: &Image,
-    dir: &Directory,
-    report: &mut Report,
-) -> io::Result<()> {
-    let store = &world.stores[home];
+fn documents(store: &Catalog, image: &Image, dir: &Directory, report: &mut Report) -> io::Result<()> {
     let mut config = None;
     let mut keys: Vec<&String> = image.big_data_names.iter().flatten().collect();
     // The manifest says which of the others is the configuration.
@@ -92,9 +70,6 @@ fn documents(
             report.put(differs(store, image, key, &wanted));
         }
     }
-    if let Some(config) = config.filter(|config| !config.is_empty()) {
-        diff_ids(world, home, image, dir, &config, report)?;
-    }
     Ok(())
 }
 
@@ -115,58 +90,6 @@ fn differs(store: &Catalog, image: &Image, key: &str, wanted: &str) -> Finding {
         .at(store.images_dir().join(image.id()).join(file_name(key)))
         .of_image(title)
         .silently(Engines::ALL, USE_IT)
-}
-
-/// The configuration names the layers by their content.
-fn diff_ids(
-    world: &World<'_>,
-    home: usize,
-    image: &Image,
-    dir: &Directory,
-    config: &str,
-    report: &mut Report,
-) -> io::Result<()> {
-    let name = file_name(config);
-    let Some(top) = image.layer.as_deref().filter(|top| !top.is_empty()) else {
-        return Ok(());
-    };
-    if !is_one_name(&name.to_string_lossy()) {
-        return Ok(());
-    }
-    let bytes = dir.read(&name, MAX_DOCUMENT)?.unwrap_or_default();
-    let (Ok(config), Chain::Whole(mut chain)) =
-        (serde_json::from_slice::<Config>(&bytes), world.chain(home, top))
-    else {
-        return Ok(());
-    };
-    let wanted = config.rootfs.diff_ids;
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    chain.reverse();
-    let title = image.title();
-    let digest = |id: &String| {
-        let store = world.recorded(home, id)?;
-        world.stores[store].layer(id)?.diff_digest.clone().filter(|digest| !digest.is_empty())
-    };
-    // A partial pull's layer has no digest of its content.
-    let other =
-        chain.iter().zip(&wanted).find(|(id, wanted)| digest(id).is_some_and(|digest| digest != **wanted));
-    let message = if chain.len() != wanted.len() {
-        let (has, says) = (chain.len(), wanted.len());
-        format!("the image `{title}` has {has} layers, and its configuration says {says}")
-    } else if let Some((id, wanted)) = other {
-        let id = short_id(id);
-        format!("the image `{title}` has the layer `{id}` where its configuration says `{wanted}`")
-    } else {
-        return Ok(());
-    };
-    let store = &world.stores[home];
-    let finding = Finding::new("diff-ids-mismatch", &store.path, message, PULL_AGAIN)
-        .at(store.images_dir().join(image.id()).join(OsStr::new(&name)))
-        .of_image(title);
-    report.put(finding.silently(Engines::ALL, "run it with the layers that the store has"));
-    Ok(())
 }
 
 /// The digest of a file, of the kind that `like` is; `None` if that is unknown.

@@ -6,7 +6,7 @@ use super::Task;
 use super::issues::{Difference, Issue};
 use super::layer::Outcome;
 use crate::engine::Engines;
-use crate::problem::Severity;
+use crate::problem::{Severity, series};
 use crate::store::check::finding::{Finding, Report, Scope};
 use crate::store::check::world::World;
 use crate::store::short_id;
@@ -126,9 +126,5 @@ fn named(issue: &Issue) -> String {
         1 => names.push("1 other".to_owned()),
         more => names.push(format!("{more} others")),
     }
-    match names.as_slice() {
-        [] => "something".to_owned(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
+    if names.is_empty() { "something".to_owned() } else { series(&names) }
 }
