@@ -19,7 +19,6 @@ mod anew;
 mod answer;
 mod command;
 mod corpus;
-mod dice;
 mod document;
 mod generate;
 mod grammar;

@@ -10,8 +10,8 @@ use storagectl::plan::{
     self, AddOptions, After, ApplyOptions, FileChange, Mode, Plan, RemoveOptions, Serve, StoreResult,
 };
 
-use super::dice::Dice;
 use super::host::STORES;
+use crate::dice::Dice;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {

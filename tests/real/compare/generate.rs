@@ -2,10 +2,10 @@
 
 use storagectl::conf::schema::{KEYS, Known};
 
-use super::dice::Dice;
 use super::document::Document;
 use super::host::{Content, Host, Node};
 use super::{grammar, oddities, values};
+use crate::dice::Dice;
 
 /// Where drop-ins are read, by somebody.
 const DROP_INS: [&str; 10] = [

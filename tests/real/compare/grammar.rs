@@ -1,6 +1,6 @@
 //! Short texts in which tables and keys meet in ways that parsers do not agree about.
 
-use super::dice::Dice;
+use crate::dice::Dice;
 
 /// A few lines of headers and keys.
 pub(super) fn text(dice: &mut Dice) -> String {

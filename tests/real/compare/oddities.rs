@@ -2,10 +2,10 @@
 
 use storagectl::conf::schema::{KEYS, Known};
 
-use super::dice::Dice;
 use super::document::{Document, Table};
 use super::host::{Content, Host, Node};
 use super::values;
+use crate::dice::Dice;
 
 const LIST: (&str, &str) = ("storage.options", "additionalimagestores");
 

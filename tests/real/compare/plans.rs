@@ -9,10 +9,10 @@ use std::time::Instant;
 
 use super::answer::{Answer, plain};
 use super::command::{self, Done};
-use super::dice::Dice;
 use super::host::{self, Host, Identity};
 use super::loaders::{Engine, Loaders};
 use super::{SHOWN, generate, minimal, number, text};
+use crate::dice::Dice;
 use crate::support::scratch_in_memory;
 use storagectl::engine::{Cache, View};
 use storagectl::host::Root;

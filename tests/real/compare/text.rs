@@ -135,7 +135,7 @@ fn a_host_is_read_as_it_was_written() {
     host.nodes.push(Node { path: "/l".to_owned(), content: Content::Link("/a b".to_owned()), mode: None });
     host.variables.insert("A".to_owned(), Some("b=c".to_owned()));
     host.variables.insert("B".to_owned(), None);
-    let mut dice = super::dice::Dice::new(1, 1);
+    let mut dice = crate::dice::Dice::new(1, 1);
     host.commands.extend((0..50).map(|_| command::any(&mut dice)));
     assert_eq!(read(&write(&host)), host, "{}", write(&host));
 }

@@ -2,8 +2,8 @@
 
 use storagectl::conf::schema::{Kind, Known};
 
-use super::dice::Dice;
 use super::host::{PROGRAM, STORES};
+use crate::dice::Dice;
 
 /// A list of stores that are there.
 pub(super) fn list(dice: &mut Dice) -> Vec<String> {
