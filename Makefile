@@ -3,6 +3,8 @@
 # make check      every test; installs what they need where it may
 # make compare    what storagectl says of generated hosts against the engines' own code:
 #                 HOSTS=20000 PLANS=5000 PODMANS=20 SEED=1
+# make torture    kills, failing system calls, locks that users hold, swapped directories and
+#                 bombs: one line a part with its figure; ROUNDS=20 SEED=1
 # make bench      whole-process time and memory against what people use instead, and
 #                 check-store against the engines' own checks and OpenSSL
 # make dist       an archive with vendored crates, for scriptlets/storagectl.spec
@@ -67,6 +69,13 @@ compare:
 	STORAGECTL_HOSTS=$(HOSTS) STORAGECTL_PLANS=$(PLANS) STORAGECTL_PODMANS=$(PODMANS) STORAGECTL_SEED=$(SEED) \
 		STORAGECTL_KINDS=200 STORAGECTL_ANEW=100 \
 		$(CARGO) test $(CARGO_FLAGS) --test real compare:: -- --nocapture --test-threads 1
+
+ROUNDS ?= 20
+.PHONY: torture
+torture:
+	tests/requirements.sh
+	@STORAGECTL_ROUNDS=$(ROUNDS) STORAGECTL_SEED=$(SEED) \
+		$(CARGO) test $(CARGO_FLAGS) --quiet --test real torture:: -- --nocapture --test-threads 1
 
 .PHONY: bench
 bench:
