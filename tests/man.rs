@@ -130,7 +130,7 @@ fn exit_status() -> Roff {
     roff.control("SH", ["EXIT STATUS"]);
     entry(&mut roff, "0", "Done, or already so.");
     entry(&mut roff, "1", "A negative answer: a check found errors.");
-    entry(&mut roff, "2", "An error or bad usage; nothing was changed.");
+    entry(&mut roff, "2", "An error or bad usage; what was done before is said above it.");
     roff
 }
 
