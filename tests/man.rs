@@ -39,7 +39,7 @@ fn the_man_pages_are_those_of_this_program() {
 
 /// File names and contents.
 fn pages() -> BTreeMap<String, String> {
-    let mut root = storagectl::cli::command().disable_help_flag(true);
+    let mut root = storagectl::cli::command().disable_help_flag(true).disable_help_subcommand(true);
     root.build();
     let mut pages = BTreeMap::new();
     for command in root.get_subcommands().filter(|command| !command.is_hide_set()) {

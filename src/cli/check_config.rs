@@ -132,13 +132,8 @@ impl CheckConfig {
                 continue;
             }
             let file = finding.file.as_ref().map(|file| host.show(file));
-            let text = output.finding(finding, file.as_deref(), !self.fix);
             // The diff of a dry run has standard output to itself.
-            if self.fix {
-                output.status(&format!("{text}\n"))
-            } else {
-                output.data(&format!("{text}\n\n"))?
-            }
+            output.finding(finding, file.as_deref(), !self.fix)?;
         }
         for problem in &report.not_looked {
             output.warning(&format!("could not look: {}; {}", problem.message, problem.hint));
@@ -191,7 +186,7 @@ fn tell_fixes(common: &Common, host: &Host, outcome: &Outcome, output: &Output) 
     for change in &outcome.plan.changes {
         let (path, diff) = (host.show(&change.path), change.diff(host));
         if common.dry_run && !output.json {
-            output.data(&diff)?;
+            output.document(&diff)?;
         }
         output.status(&format!("{would}fixed `{path}`"));
         files.push(FixedFile { path, action: "edit", diff });

@@ -78,7 +78,7 @@ pub const FIELDS: &[(&str, &str)] = &[
 ];
 
 #[derive(Serialize)]
-struct Document<'a> {
+pub(super) struct Document<'a> {
     version: u32,
     deep: bool,
     stores: Vec<String>,
@@ -191,6 +191,7 @@ impl CheckStore {
     }
 }
 
+/// A report as data.
 fn document<'a>(host: &Host, deep: bool, report: &'a Report) -> Document<'a> {
     let line = |finding: &'a Finding| FindingLine {
         id: finding.rule.id,
@@ -235,8 +236,7 @@ fn tell(host: &Host, report: &Report, output: &Output) -> anyhow::Result<()> {
         }
         let place = host.show(finding.place.as_ref().unwrap_or(&finding.store));
         let title = (finding.severity, finding.rule.id, finding.message.as_str());
-        let text = output.found(title, None, Some(&place), (&finding.effect(), &finding.hint));
-        output.data(&format!("{text}\n\n"))?;
+        output.found(title, None, Some(&place), (&finding.effect(), &finding.hint))?;
     }
     for problem in &report.not_looked {
         output.warning(&format!("could not look: {}; {}", problem.message, problem.hint));

@@ -14,6 +14,6 @@ impl Completions {
     pub(super) fn run(&self, output: &Output) -> anyhow::Result<()> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut super::command(), "storagectl", &mut script);
-        output.data(&String::from_utf8_lossy(&script))
+        output.document(&String::from_utf8_lossy(&script))
     }
 }

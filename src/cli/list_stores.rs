@@ -3,6 +3,7 @@ use serde::Serialize;
 
 use super::Common;
 use super::output::Output;
+use super::painted::line;
 use crate::engine::Profile;
 use crate::plan::{ListedStore, list_stores};
 
@@ -66,13 +67,15 @@ fn seen_by(engines: &[Profile]) -> String {
 
 /// Rows as columns, two spaces apart; those columns that are `shown`.
 pub(super) fn aligned<const N: usize>(rows: &[[String; N]], shown: [bool; N]) -> String {
+    // As wide as what is shown of it.
+    let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|cell| line(cell))).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let columns: Vec<(usize, usize)> =
         (0..N).filter(|&column| shown[column]).map(|column| (column, width(column))).collect();
-    let line = |row: &[String; N]| {
+    let joined = |row: &[String; N]| {
         let cells: Vec<String> =
             columns.iter().map(|&(column, width)| format!("{:width$}", row[column])).collect();
         format!("{}\n", cells.join("  ").trim_end())
     };
-    rows.iter().map(line).collect()
+    rows.iter().map(joined).collect()
 }

@@ -21,6 +21,7 @@ mod list_stores;
 mod output;
 mod owner;
 mod pack;
+mod painted;
 mod parse;
 mod position;
 mod progress;
@@ -30,6 +31,7 @@ mod scriptlet;
 mod seal_store;
 mod show_config;
 mod size;
+mod snippet;
 mod verify_images;
 
 use std::ffi::OsString;
@@ -74,7 +76,7 @@ Examples:
 /// without touching any other byte, never into a state that stops an engine,
 /// and so that an interruption at any instant leaves the old file or the new.
 #[derive(Debug, Parser)]
-#[command(name = "storagectl", version, after_help = AFTER_HELP, term_width = 80, disable_help_subcommand = true)]
+#[command(name = "storagectl", version, after_help = AFTER_HELP, term_width = 80)]
 pub struct Cli {
     #[command(flatten)]
     common: Common,
@@ -178,8 +180,7 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() { 2 } else { 0 };
-            // A closed pipe is not an error.
-            let _ = error.print();
+            output::usage(&error);
             return ExitCode::from(code);
         }
     };

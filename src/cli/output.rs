@@ -2,10 +2,10 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-
 use serde::Serialize;
 
+use super::painted::{self, Painted};
+use super::snippet::{Title, snippet};
 use super::{Color, Common, Format};
 use crate::lint::Finding;
 use crate::plan::Host;
@@ -97,42 +97,46 @@ impl Output {
         Self { json: common.format == Format::Json, quiet: common.quiet, verbose: common.verbose, colored }
     }
 
-    /// Writes data. Whoever closed the pipe has read enough.
+    /// Writes lines for people.
     pub(super) fn data(&self, text: &str) -> anyhow::Result<()> {
-        let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(anyhow::Error::new(error).context("cannot write to standard output"))
-            }
-            _ => Ok(()),
-        }
+        self.painted(&Painted::lines(text))
+    }
+
+    /// The same with colours.
+    pub(super) fn painted(&self, text: &Painted) -> anyhow::Result<()> {
+        write(text.as_str())
+    }
+
+    /// Writes a text that somebody may use as it is: a document, a diff. Only a terminal gets
+    /// nothing that it would obey.
+    pub(super) fn document(&self, text: &str) -> anyhow::Result<()> {
+        if io::stdout().is_terminal() { self.data(text) } else { write(text) }
     }
 
     /// Writes data as one JSON document.
     pub(super) fn json(&self, value: &impl serde::Serialize) -> anyhow::Result<()> {
-        let mut text = serde_json::to_string_pretty(value)?;
+        let mut text = painted::json(&serde_json::to_string_pretty(value)?);
         text.push('\n');
-        self.data(&text)
+        write(&text)
     }
 
     /// A line about a change that was made.
     pub(super) fn status(&self, line: &str) {
         if !self.quiet {
-            self.say(line);
+            say(&Painted::line(line));
         }
     }
 
     /// A line about something that is as it should be.
     pub(super) fn detail(&self, line: &str) {
         if self.verbose {
-            self.say(line);
+            say(&Painted::line(line));
         }
     }
 
     pub(super) fn warning(&self, line: &str) {
         if !self.quiet {
-            let (bold, plain) = if self.colored { ("\u{1b}[1;33m", "\u{1b}[0m") } else { ("", "") };
-            self.say(&format!("{bold}warning{plain}: {line}"));
+            say(&self.labelled(YELLOW, "warning", line));
         }
     }
 
@@ -141,15 +145,14 @@ impl Output {
         if let Some(several) = error.downcast_ref::<Several>() {
             return self.errors(several);
         }
-        let (bold, plain) = if self.colored { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
         let problem = error.downcast_ref::<Problem>();
         if self.json {
             // The error has been told on standard error if this cannot be written.
             let _ = self.json(&ErrorReport::new(error, problem));
         }
         match problem {
-            Some(problem) => self.say(&self.problem(problem)),
-            None => self.say(&format!("{bold}error{plain}: {error:#}")),
+            Some(problem) => self.told(problem),
+            None => say(&self.labelled(RED, "error", &format!("{error:#}"))),
         }
     }
 
@@ -164,60 +167,63 @@ impl Output {
 
     /// A problem that does not end the command, on standard error alone.
     pub(super) fn told(&self, problem: &Problem) {
-        self.say(&self.problem(problem));
+        let title = Title { severity: Severity::Error, id: None, message: &problem.message };
+        let what = match &problem.place {
+            Some(place) => snippet(&title, Some(place), self.colored),
+            None => self.labelled(RED, "error", &problem.message),
+        };
+        say(&what.and(&advice("hint", &problem.hint, true, self.colored)));
     }
 
-    /// A finding of `check-config` as text: what, where, what engines do because of it,
-    /// and what helps. `is_data` says that it goes to standard output.
-    pub(super) fn finding(&self, finding: &Finding, file: Option<&str>, is_data: bool) -> String {
-        let what = self.titled(
-            (finding.severity, finding.rule.id, &finding.message),
-            finding.place.as_ref(),
-            file,
-            is_data,
-        );
-        what + &self.effect_and_hint(&finding.effect, &finding.hint, is_data)
+    /// A finding of `check-config`: what, where, what engines do because of it, and what
+    /// helps; beside the data if something else is the data.
+    pub(super) fn finding(&self, finding: &Finding, file: Option<&str>, is_data: bool) -> anyhow::Result<()> {
+        let title =
+            Title { severity: finding.severity, id: Some(finding.rule.id), message: &finding.message };
+        let advice = (finding.effect.as_str(), finding.hint.as_str());
+        let text = self.advised(&title, finding.place.as_ref(), file, advice, is_data);
+        match is_data {
+            true => self.painted(&text.and(&Painted::lines("\n\n"))),
+            false if self.quiet => Ok(()),
+            false => {
+                say(&text.and(&Painted::lines("\n")));
+                Ok(())
+            }
+        }
     }
 
-    /// Anything that a check found, as text for standard output: its title (how bad,
-    /// its id, what it is), the line or at least the file, and effect and hint.
+    /// Anything that a check found, to standard output: its title (how bad, its id, what it
+    /// is), the line or at least the file, and effect and hint.
     pub(super) fn found(
-        &self,
-        title: (Severity, &'static str, &str),
-        place: Option<&Place>,
-        file: Option<&str>,
-        (effect, hint): (&str, &str),
-    ) -> String {
-        self.titled(title, place, file, true) + &self.effect_and_hint(effect, hint, true)
-    }
-
-    fn titled(
         &self,
         (severity, id, message): (Severity, &'static str, &str),
         place: Option<&Place>,
         file: Option<&str>,
+        advice: (&str, &str),
+    ) -> anyhow::Result<()> {
+        let text = self.advised(&Title { severity, id: Some(id), message }, place, file, advice, true);
+        self.painted(&text.and(&Painted::lines("\n\n")))
+    }
+
+    fn advised(
+        &self,
+        title: &Title<'_>,
+        place: Option<&Place>,
+        file: Option<&str>,
+        (effect, hint): (&str, &str),
         is_data: bool,
-    ) -> String {
-        let renderer = self.renderer(is_data);
-        let title = level(severity).primary_title(message).id(id);
-        let Some(place) = place else {
-            let file = file.map(|file| format!("\n --> {file}")).unwrap_or_default();
-            return renderer.render(&[Group::with_title(title)]) + &file;
-        };
-        let (text, span) = first_line_of(place);
-        let snippet = Snippet::source(text)
-            .path(place.file.display().to_string())
-            .annotation(AnnotationKind::Primary.span(span));
-        renderer.render(&[Group::with_title(title).element(snippet)])
+    ) -> Painted {
+        let colored = self.is_colored(is_data);
+        let mut text = snippet(title, place, colored);
+        if let (None, Some(file)) = (place, file) {
+            text = text.and(&Painted::lines("\n --> ")).and(&Painted::line(file));
+        }
+        text.and(&advice("effect", effect, true, colored)).and(&advice("hint", hint, false, colored))
     }
 
-    fn effect_and_hint(&self, effect: &str, hint: &str, is_data: bool) -> String {
-        let (cyan, plain) = if self.is_colored(is_data) { ("\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "") };
-        format!("\n\n{cyan}effect{plain}: {effect}\n{cyan}hint{plain}: {hint}")
-    }
-
-    fn renderer(&self, is_data: bool) -> Renderer {
-        if self.is_colored(is_data) { Renderer::styled() } else { Renderer::plain() }
+    fn labelled(&self, color: &'static str, label: &str, line: &str) -> Painted {
+        let label = Painted::line(label).in_color(if self.colored { color } else { "" });
+        label.and(&Painted::lines(": ")).and(&Painted::line(line))
     }
 
     /// Whether what goes to standard error, or as data to standard output, has colour.
@@ -262,50 +268,43 @@ impl Output {
     pub(super) fn is_quiet(&self) -> bool {
         self.quiet
     }
+}
 
-    fn problem(&self, problem: &Problem) -> String {
-        let (bold, cyan, plain) =
-            if self.colored { ("\u{1b}[1;31m", "\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "", "") };
-        let hint = format!("\n\n{cyan}hint{plain}: {}", problem.hint);
-        let Some(place) = &problem.place else {
-            return format!("{bold}error{plain}: {}{hint}", problem.message);
-        };
-        let renderer = if self.colored { Renderer::styled() } else { Renderer::plain() };
-        let file = place.file.display().to_string();
-        // A caret under nothing (the end of the file) needs a character to stand under.
-        let text = if place.span.start == place.text.len() {
-            format!("{} ", place.text)
-        } else {
-            place.text.clone()
-        };
-        let end = place.span.end.max(place.span.start + 1).min(text.len());
-        let snippet =
-            Snippet::source(text).path(file).annotation(AnnotationKind::Primary.span(place.span.start..end));
-        let group = Group::with_title(Level::ERROR.primary_title(problem.message.as_str())).element(snippet);
-        format!("{}{hint}", renderer.render(&[group]))
-    }
+const RED: &str = "\u{1b}[1;31m";
+const YELLOW: &str = "\u{1b}[1;33m";
+const CYAN: &str = "\u{1b}[1;36m";
 
-    fn say(&self, text: &str) {
-        // Nobody is left to tell if this fails.
-        // One write, so that lines of several runs in one log stay whole.
-        let _ = io::stderr().lock().write_all(format!("{text}\n").as_bytes());
+/// A line below something that is wrong: what comes of it, or what helps.
+fn advice(label: &str, text: &str, is_first: bool, colored: bool) -> Painted {
+    let label = Painted::line(label).in_color(if colored { CYAN } else { "" });
+    let gap = Painted::lines(if is_first { "\n\n" } else { "\n" });
+    gap.and(&label).and(&Painted::lines(": ")).and(&Painted::line(text))
+}
+
+/// Writes data. Whoever closed the pipe has read enough.
+fn write(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("cannot write to standard output"))
+        }
+        _ => Ok(()),
     }
 }
 
-fn level(severity: Severity) -> Level<'static> {
-    match severity {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
-        Severity::Note => Level::NOTE,
-    }
+fn say(text: &Painted) {
+    // Nobody is left to tell if this fails.
+    // One write, so that lines of several runs in one log stay whole.
+    let _ = io::stderr().lock().write_all(format!("{}\n", text.as_str()).as_bytes());
 }
 
-/// A place's text and what of it is marked: no more than to the end of the line.
-fn first_line_of(place: &Place) -> (String, std::ops::Range<usize>) {
-    let start = place.span.start;
-    // A caret under nothing (the end of the file) needs a character to stand under.
-    let text = if start == place.text.len() { format!("{} ", place.text) } else { place.text.clone() };
-    let line = text[start..].lines().next().map_or(1, |line| line.trim_end().len().max(1));
-    let end = place.span.end.clamp(start + 1, start + line);
-    (text, start..end)
+/// What the parser of arguments says: an error, or a help. Arguments may come from a list that
+/// somebody else wrote.
+pub(super) fn usage(error: &clap::Error) {
+    let text = error.render();
+    // A closed pipe is not an error.
+    let _ = match text.to_string() {
+        plain if Painted::lines(&plain).as_str() == plain => error.print(),
+        plain => io::stderr().lock().write_all(Painted::lines(&plain).as_str().as_bytes()),
+    };
 }

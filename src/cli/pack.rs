@@ -143,7 +143,7 @@ impl Pack {
         let built = match self.what {
             What::Spec => {
                 let texts = pack::specs(&recipe, &options, &tell).map_err(all)?;
-                return output.data(&texts.join("\n"));
+                return output.document(&texts.join("\n"));
             }
             What::Rpm if self.mock => {
                 let sources = pack::source_packages(&recipe, &options, &tell).map_err(all)?;
@@ -260,7 +260,7 @@ fn tell_built(built: &[Built], output: &Output) -> anyhow::Result<()> {
         return output.json(&Report { version: 1, changed: true, dry_run: false, packages });
     }
     for it in built {
-        output.data(&format!("{}\n", it.file.display()))?;
+        output.document(&format!("{}\n", it.file.display()))?;
     }
     Ok(())
 }

@@ -121,7 +121,7 @@ fn tell(
         output.json(&report)?;
     } else if common.dry_run {
         for change in &plan.changes {
-            output.data(&change.diff(host))?;
+            output.document(&change.diff(host))?;
         }
     }
     for problem in problems {

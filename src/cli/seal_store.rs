@@ -72,8 +72,7 @@ impl SealStore {
         for finding in errors.filter(|_| !output.json) {
             let place = host.show(finding.place.as_ref().unwrap_or(&finding.store));
             let title = (finding.severity, finding.rule.id, finding.message.as_str());
-            let text = output.found(title, None, Some(&place), (&finding.effect(), &finding.hint));
-            output.data(&format!("{text}\n\n"))?;
+            output.found(title, None, Some(&place), (&finding.effect(), &finding.hint))?;
         }
         if let Some(problem) = report.not_looked.first() {
             return Err(problem.clone().into());

@@ -113,8 +113,7 @@ impl VerifyImages {
                 _ => {}
             }
             let title = (finding.severity, finding.id, finding.message);
-            let text = output.found(title, None, Some(&finding.path), (finding.effect, finding.hint));
-            output.data(&format!("{text}\n\n"))?;
+            output.found(title, None, Some(&finding.path), (finding.effect, finding.hint))?;
         }
         for problem in &not_looked {
             output.warning(&format!("could not look: {}; {}", problem.message, problem.hint));

@@ -74,7 +74,7 @@ impl Report {
         }
         let rank = |finding: &Finding| {
             let file = files.iter().position(|file| *file == finding.file).unwrap_or(files.len());
-            (file, finding.place.as_ref().map_or(usize::MAX, |place| place.span.start), finding.severity)
+            (file, finding.place.as_ref().map_or(usize::MAX, |place| place.start), finding.severity)
         };
         self.findings.sort_by_key(rank);
         self.not_looked.dedup();
@@ -140,23 +140,13 @@ impl<'a, 'i> Sink<'a, 'i> {
 
     /// Something at `span` of a file. What concerns no engine that reads the file is dropped.
     pub(super) fn at(&mut self, file: &File, span: &Range<usize>, found: Found) {
-        let end = file.text.len();
-        let place = Place {
-            file: self.input.root.show(&file.path),
-            text: file.text.clone(),
-            span: span.start.min(end)..span.end.min(end),
-        };
+        let place = Place::new(self.input.root.show(&file.path), &file.text, span.clone());
         self.put(Some(file), Some(file.path.clone()), Some(place), found);
     }
 
     /// The same in a file that is none of storage.conf's.
     pub(super) fn in_text(&mut self, path: &Path, text: &str, span: &Range<usize>, found: Found) {
-        let end = text.len();
-        let place = Place {
-            file: self.input.root.show(path),
-            text: text.to_owned(),
-            span: span.start.min(end)..span.end.min(end),
-        };
+        let place = Place::new(self.input.root.show(path), text, span.clone());
         self.put(None, Some(path.to_owned()), Some(place), found);
     }
 

@@ -1,32 +1,22 @@
 //! Something that is wrong, with what a person needs to mend it.
 
 mod ids;
+mod place;
 mod series;
 mod several;
 mod severity;
 
 use std::fmt;
 use std::io;
-use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::conf::Fault;
 
 pub use ids::IDS;
+pub use place::Place;
 pub use series::{quoted_series, series};
 pub use several::Several;
 pub use severity::Severity;
-
-/// A place in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The file, as the person named it.
-    pub file: PathBuf,
-    /// Its text.
-    pub text: String,
-    /// The bytes that are meant.
-    pub span: Range<usize>,
-}
 
 /// A problem: what, where, and what helps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,14 +81,8 @@ impl Problem {
     /// A fault of a document, in the file that the document was read from.
     pub fn at(fault: Fault, file: PathBuf, text: &str) -> Self {
         debug_assert!(ids::is_known(fault.id), "`{}` is not in the table of problems", fault.id);
-        let end = text.len();
-        let span = fault.span.start.min(end)..fault.span.end.min(end);
-        Self {
-            id: fault.id,
-            message: fault.message,
-            hint: fault.hint,
-            place: Some(Box::new(Place { file, text: text.to_owned(), span })),
-        }
+        let place = Some(Box::new(Place::new(file, text, fault.span)));
+        Self { id: fault.id, message: fault.message, hint: fault.hint, place }
     }
 }
 
@@ -106,15 +90,6 @@ impl Problem {
 pub(crate) fn words(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
-}
-
-impl Place {
-    /// Line and column, both counted from 1; columns in characters.
-    pub fn position(&self) -> (usize, usize) {
-        let before = &self.text[..self.span.start];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
-    }
 }
 
 impl fmt::Display for Problem {

@@ -335,7 +335,7 @@ fn edited(doc: &Document, value: &Value, file: &Path) -> Result<String, Problem>
 
 fn at(file: &Path, doc: &Document, span: std::ops::Range<usize>, message: String, hint: &str) -> Problem {
     let mut problem = Problem::new("document-conflict", message, hint);
-    problem.place = Some(Box::new(Place { file: file.to_owned(), text: doc.text.clone(), span }));
+    problem.place = Some(Box::new(Place::new(file.to_owned(), &doc.text, span)));
     problem
 }
 
@@ -345,9 +345,8 @@ fn first_finding(before: &str, format: Format, file: &Path) -> Problem {
     match check(before, format, &expected).into_iter().next() {
         Some(finding) => {
             let mut problem = Problem::new("document", finding.message, finding.hint);
-            problem.place = finding
-                .place
-                .map(|spot| Box::new(Place { file: file.to_owned(), text: spot.text, span: spot.span }));
+            problem.place =
+                finding.place.map(|spot| Box::new(Place::new(file.to_owned(), &spot.text, spot.span)));
             problem
         }
         None => Problem::new(

@@ -1,5 +1,7 @@
 //! Lines of at most 80 columns, with colour.
 
+use crate::cli::painted::{Painted, line};
+
 /// How wide a page is.
 const WIDTH: usize = 80;
 
@@ -35,20 +37,14 @@ pub(super) struct Page {
 
 impl Page {
     /// The page as text.
-    pub(super) fn render(&self, colored: bool) -> String {
-        let mut out = String::new();
+    pub(super) fn render(&self, colored: bool) -> Painted {
+        let mut out = Painted::default();
         for line in &self.lines {
-            let mut text = String::new();
+            let mut text = Painted::default();
             for (style, piece) in line {
-                match style {
-                    style if colored && *style != Style::Plain => {
-                        text += &format!("{}{piece}\u{1b}[0m", style.start());
-                    }
-                    _ => text += piece,
-                }
+                text = text.and(&Painted::line(piece).in_color(if colored { style.start() } else { "" }));
             }
-            out += text.trim_end();
-            out.push('\n');
+            out = out.and(&text.trim_end()).and(&Painted::lines("\n"));
         }
         out
     }
@@ -87,7 +83,8 @@ impl Page {
 /// Lines of at most `width` columns. A word that is longer stands on a line of its own.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
+    // Escaped first, so that what is wrapped is as wide as what is shown.
+    for word in line(text).split(' ').filter(|word| !word.is_empty()) {
         let last = lines.last_mut().expect("there is one from the beginning");
         if last.is_empty() {
             last.push_str(word);
@@ -117,8 +114,8 @@ mod tests {
         let mut page = Page::default();
         page.heading("Engines");
         page.labelled(Style::Bad, "error", 7, "it is wrong");
-        let plain = page.render(false);
-        let mut colored = page.render(true);
+        let plain = page.render(false).as_str().to_owned();
+        let mut colored = page.render(true).as_str().to_owned();
         assert_ne!(colored, plain);
         for code in ["\u{1b}[1m", "\u{1b}[1;31m", "\u{1b}[0m"] {
             colored = colored.replace(code, "");

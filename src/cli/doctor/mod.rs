@@ -43,7 +43,7 @@ impl Doctor {
             output.json(&document::document(&host, &diagnosis))?;
         } else {
             let page = page::page(&diagnosis, output.is_verbose());
-            output.data(&page.render(output.colors_data()))?;
+            output.painted(&page.render(output.colors_data()))?;
         }
         let errors = diagnosis.troubles.iter().any(|trouble| trouble.severity == Severity::Error);
         Ok(match (errors, diagnosis.not_looked.is_empty()) {

@@ -85,8 +85,7 @@ fn run(
             let advice = (finding.effect.as_str(), finding.hint.as_str());
             let place = place(file, finding);
             let shown = file.display().to_string();
-            let text = output.found(title, place.as_ref(), Some(&shown), advice);
-            output.data(&format!("{text}\n\n"))?;
+            output.found(title, place.as_ref(), Some(&shown), advice)?;
         }
         output.status(&summary(file, errors, findings.len() - errors));
     }
@@ -99,7 +98,7 @@ fn place(file: &Path, finding: &Finding) -> Option<Place> {
         true => PathBuf::from(format!("{} (extraIgnitionInline)", file.display())),
         false => file.to_owned(),
     };
-    Some(Place { file, text: spot.text.clone(), span: spot.span.clone() })
+    Some(Place::new(file, &spot.text, spot.span.clone()))
 }
 
 fn line<'a>(file: &Path, finding: &'a Finding) -> Line<'a> {

@@ -151,7 +151,7 @@ impl Generate {
             (Some(file), Some(before)) if common.dry_run && !output.json => {
                 let name = file.display().to_string();
                 let diff = similar::TextDiff::from_lines(before.as_str(), &written.text);
-                output.data(&diff.unified_diff().header(&name, &name).to_string())?;
+                output.document(&diff.unified_diff().header(&name, &name).to_string())?;
             }
             _ => self.put(common, output, &written, before.as_deref())?,
         }
@@ -177,7 +177,7 @@ impl Generate {
             })?;
         }
         let Some(file) = self.output.as_ref().filter(|_| !common.dry_run) else {
-            return if output.json { Ok(()) } else { output.data(text) };
+            return if output.json { Ok(()) } else { output.document(text) };
         };
         let path = std::path::absolute(file).map_err(Problem::cannot("find", file.display()))?;
         let root = Root::system().map_err(Problem::cannot("open", "/"))?;

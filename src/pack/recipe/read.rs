@@ -125,7 +125,7 @@ mod tests {
                 prop_assert!(!problems.is_empty());
                 for problem in problems {
                     let place = problem.place.expect("it stands in the text");
-                    prop_assert!(text.get(place.span.clone()).is_some(), "{:?}", place.span);
+                    prop_assert!(place.excerpt.get(place.marked.clone()).is_some(), "{place:?}");
                     prop_assert!(!problem.hint.is_empty());
                 }
             }

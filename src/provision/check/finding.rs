@@ -1,6 +1,7 @@
 //! A finding, and what a node is expected to be.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::rules::{RULES, Rule};
 use crate::provision::model::{Generations, PlatformFile};
@@ -11,7 +12,7 @@ use crate::provision::read::Config;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spot {
     /// The text: the document, or a string in it.
-    pub text: String,
+    pub text: Rc<str>,
     /// Whether it is a string in it.
     pub is_inner: bool,
     /// The bytes.
@@ -70,24 +71,24 @@ impl Expected {
 /// Where rules put what they find.
 pub(super) struct Sink {
     pub(super) findings: Vec<Finding>,
-    text: String,
+    text: Rc<str>,
     is_inner: bool,
 }
 
 impl Sink {
     pub(super) fn new(text: &str) -> Self {
-        Self { findings: Vec::new(), text: text.to_owned(), is_inner: false }
+        Self { findings: Vec::new(), text: text.into(), is_inner: false }
     }
 
     /// From now on, places are in the text of this configuration.
     pub(super) fn enter(&mut self, config: &Config) {
-        self.text.clone_from(&config.doc.text);
+        self.text = config.doc.text.as_str().into();
         self.is_inner = config.is_inner;
     }
 
     /// The same for a text that is no document.
     pub(super) fn enter_text(&mut self, text: &str) {
-        self.text = text.to_owned();
+        self.text = text.into();
         self.is_inner = true;
     }
 

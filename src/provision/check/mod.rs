@@ -17,6 +17,8 @@ mod units;
 pub use finding::{Expected, Finding};
 pub use rules::{RULES, Rule};
 
+use std::rc::Rc;
+
 use super::ocne;
 use super::read::{Format, Read};
 use finding::{Sink, Spot};
@@ -73,13 +75,14 @@ fn outside(read: &Read, findings: &mut [Finding]) {
         let start: usize = text[body..].split_inclusive('\n').take(line).map(str::len).sum();
         (body + start + indent + column).min(text.len())
     };
+    let whole: Rc<str> = text.as_str().into();
     for finding in findings {
         let Some(spot) = finding.place.as_mut().filter(|spot| spot.is_inner) else {
             continue;
         };
         let (start, end) = (moved(&spot.text, spot.span.start), moved(&spot.text, spot.span.end));
         if text.is_char_boundary(start) && text.is_char_boundary(end) {
-            *spot = Spot { text: text.clone(), is_inner: false, span: start..end.max(start) };
+            *spot = Spot { text: whole.clone(), is_inner: false, span: start..end.max(start) };
         }
     }
 }
