@@ -5,6 +5,8 @@
 #                 HOSTS=20000 PLANS=5000 PODMANS=20 SEED=1
 # make damage     what check-store says of generated damage against podman's own code:
 #                 DAMAGES=5000 SEED=1
+# make torture    kills, failing system calls, locks that users hold, swapped directories and
+#                 bombs: one line a part with its figure; ROUNDS=20 SEED=1
 # make bench      whole-process time and memory against what people use instead, and
 #                 check-store against the engines' own checks and OpenSSL
 # make dist       an archive with vendored crates, for scriptlets/storagectl.spec
@@ -41,11 +43,12 @@ install: all
 	install -D -m 0644 $(COMPLETIONS)/storagectl.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/storagectl.fish
 	install -D -m 0644 scriptlets/macros.storagectl $(DESTDIR)$(MACROSDIR)/macros.storagectl
 	install -d -m 0755 $(DESTDIR)$(UNITDIR)/basic.target.wants $(DESTDIR)$(UNITDIR)/multi-user.target.wants
-	for unit in storagectl-apply.service storagectl-copy-images.service; do \
+	for unit in storagectl-apply.service storagectl-apply-late.service storagectl-copy-images.service; do \
 		sed 's|/usr/bin/storagectl|$(BINDIR)/storagectl|' scriptlets/systemd/$$unit > $(DESTDIR)$(UNITDIR)/$$unit && \
 		chmod 0644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; \
 	done
 	ln -sf ../storagectl-apply.service $(DESTDIR)$(UNITDIR)/basic.target.wants/storagectl-apply.service
+	ln -sf ../storagectl-apply-late.service $(DESTDIR)$(UNITDIR)/multi-user.target.wants/storagectl-apply-late.service
 	ln -sf ../storagectl-copy-images.service $(DESTDIR)$(UNITDIR)/multi-user.target.wants/storagectl-copy-images.service
 
 .PHONY: check
@@ -76,6 +79,13 @@ damage:
 	tests/requirements.sh
 	STORAGECTL_DAMAGES=$(DAMAGES) STORAGECTL_SEED=$(SEED) \
 		$(CARGO) test $(CARGO_FLAGS) --test real random_damage:: -- --nocapture --test-threads 1
+
+ROUNDS ?= 20
+.PHONY: torture
+torture:
+	tests/requirements.sh
+	@STORAGECTL_ROUNDS=$(ROUNDS) STORAGECTL_SEED=$(SEED) \
+		$(CARGO) test $(CARGO_FLAGS) --quiet --test real torture:: -- --nocapture --test-threads 1
 
 .PHONY: bench
 bench:

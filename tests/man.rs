@@ -130,7 +130,7 @@ fn exit_status() -> Roff {
     roff.control("SH", ["EXIT STATUS"]);
     entry(&mut roff, "0", "Done, or already so.");
     entry(&mut roff, "1", "A negative answer: a check found errors.");
-    entry(&mut roff, "2", "An error or bad usage; nothing was changed.");
+    entry(&mut roff, "2", "An error or bad usage; what was done before is said above it.");
     roff
 }
 
@@ -201,7 +201,7 @@ fn sealed_stores() -> Roff {
 fn boot() -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["BOOT"]).text([roman(
-        "storagectl-apply.service runs `storagectl apply --boot` after local file systems are mounted and tmpfiles.d lines are followed, and before CRI-O, podman's units, kubelet and microshift. A store below a remote mount, or one with nofail, may not be there by then: it is set aside until the next `storagectl apply`.",
+        "storagectl-apply.service runs `storagectl apply --boot` after local file systems are mounted and tmpfiles.d lines are followed, and before CRI-O, podman's units, kubelet and microshift. A store below a remote mount, or one with nofail, may not be there by then: it is set aside, and storagectl-apply-late.service lists it when remote file systems are mounted, or else the next `storagectl apply`. In emergency mode neither runs: with a file system missing, stores are not known to be gone.",
     )]);
     roff
 }

@@ -60,7 +60,7 @@ const AFTER_HELP: &str = "\
 Exit status:
   0  done, or already so
   1  a negative answer: a check found errors
-  2  an error or bad usage; nothing was changed
+  2  an error or bad usage; what was done before is said above it
 
 Examples:
   storagectl add-store /usr/lib/containers/microshift

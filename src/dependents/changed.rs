@@ -1,6 +1,6 @@
 //! Whether a listed store has changed since the last boot.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,7 @@ use super::clean::{Cleaned, clean_dependents};
 use super::layout::layout;
 use super::shelf;
 use crate::plan::{Host, Mode};
+use crate::store::awaits_mount;
 
 /// Where the stores of the last boot are noted. In /var, since the stores of the
 /// present /usr are to be compared with those that the storage in /var was used with.
@@ -32,12 +33,16 @@ struct Store {
 /// boot, or hold something else, removes what builds on layers that are gone, and
 /// notes the stores as they are. `None` if they are the same.
 ///
-/// If it fails, nothing is noted, so that the next boot tries again.
+/// If it fails, nothing is noted, so that the next boot tries again. So it is while the
+/// engines' own storage, or what was noted, is on a file system that is not mounted.
 ///
 /// # Errors
 /// Those of [`clean_dependents`], and a [`crate::problem::Problem`] if the stores
 /// cannot be noted.
 pub fn at_boot(host: &Host, mode: Mode) -> anyhow::Result<Option<Cleaned>> {
+    if !host.root.is_tree() && is_elsewhere(host)? {
+        return Ok(None);
+    }
     let file = Path::new(FILE);
     let now = fingerprint(host)?;
     // What cannot be read tells nothing, and is written anew.
@@ -56,6 +61,17 @@ pub fn at_boot(host: &Host, mode: Mode) -> anyhow::Result<Option<Cleaned>> {
         host.root.replace_file(file, text.as_bytes()).map_err(host.cannot("write", file))?;
     }
     Ok(Some(cleaned))
+}
+
+fn is_elsewhere(host: &Host) -> anyhow::Result<bool> {
+    let layout = layout(host)?;
+    let parts = layout.storages.iter().flat_map(|storage| &storage.parts);
+    for path in parts.map(PathBuf::as_path).chain([Path::new(FILE)]) {
+        if awaits_mount(&host.root, path).map_err(host.cannot("look for the mounts of", path))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn fingerprint(host: &Host) -> anyhow::Result<Stores> {

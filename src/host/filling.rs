@@ -7,7 +7,7 @@
 
 use std::ffi::{CStr, CString, OsStr};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
@@ -185,10 +185,19 @@ impl Filling {
     /// # Errors
     /// If it cannot be moved.
     pub fn move_over(&mut self, path: &[u8], to: &[u8]) -> io::Result<()> {
+        let mut same = self.inside(b".")?;
+        self.move_over_in(path, &mut same, to)
+    }
+
+    /// Moves `path` to `to` in another directory of the same file system, over what stands
+    /// there.
+    ///
+    /// # Errors
+    /// If it cannot be moved.
+    pub fn move_over_in(&mut self, path: &[u8], other: &mut Self, to: &[u8]) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
-        let dir = dir.as_fd().try_clone_to_owned()?;
-        let (to_dir, to_name) = self.parent(to)?;
-        Ok(fs::renameat(&dir, name, to_dir, to_name)?)
+        let (to_dir, to_name) = other.parent(to)?;
+        Ok(fs::renameat(dir, name, to_dir, to_name)?)
     }
 
     /// Makes a file with this content.
@@ -395,6 +404,13 @@ impl Filling {
             }
         }
         Ok(names)
+    }
+
+    /// A path by which a child that is started now, and it alone, gets this very directory as
+    /// its working directory, whatever has its name by then. It needs /proc.
+    pub fn for_child(&self) -> std::path::PathBuf {
+        // In the child these are still its own descriptors when it changes to it.
+        std::path::Path::new("/proc/self/fd").join(self.dir.as_raw_fd().to_string())
     }
 
     /// The directory itself.

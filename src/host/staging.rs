@@ -23,6 +23,8 @@ const ATTEMPTS: usize = 1000;
 pub struct Staging {
     /// Its name in the directory that holds it.
     pub name: String,
+    /// The directory itself, whatever has its name by now.
+    pub dir: Filling,
     /// Its lock.
     pub lock: OwnedFd,
 }
@@ -40,7 +42,8 @@ impl Filling {
                 result => result?,
             }
             if let Some(lock) = self.claim(name.as_bytes())? {
-                return Ok(Staging { name, lock });
+                let dir = self.inside(name.as_bytes())?;
+                return Ok(Staging { name, dir, lock });
             }
         }
         Err(io::ErrorKind::ResourceBusy.into())

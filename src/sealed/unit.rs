@@ -30,6 +30,8 @@ pub(super) fn mount_unit(name: &str, build: &str, image: &str, at: &str) -> Stri
          What={image}\n\
          Where={at}\n\
          Type=squashfs\n\
-         Options=loop,ro,nosuid,nodev,context=system_u:object_r:container_ro_file_t:s0\n"
+         Options=loop,ro,nosuid,nodev,context=system_u:object_r:container_ro_file_t:s0\n\
+         # That the mount point is not empty is no news.\n\
+         LogLevelMax=warning\n"
     )
 }

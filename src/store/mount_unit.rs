@@ -3,10 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::host::Root;
+use crate::host::{Root, absent, is_mount_point};
 
-/// Where systemd looks for units of the system, systemd.unit(5).
-const UNITS: [&str; 3] = ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system"];
+/// Where systemd looks for units of the system, systemd.unit(5). Those for the lines of
+/// fstab(5) are generated.
+const UNITS: [&str; 4] =
+    ["/etc/systemd/system", "/run/systemd/system", "/run/systemd/generator", "/usr/lib/systemd/system"];
 
 /// The mount unit for the directory `path`, if `root` has one.
 ///
@@ -21,6 +23,20 @@ pub fn mount_unit(root: &Root, path: &str) -> io::Result<Option<PathBuf>> {
         }
     }
     Ok(None)
+}
+
+/// Whether systemd has something to mount at `path` or above it that is not mounted.
+///
+/// # Errors
+/// If that cannot be found out.
+pub fn awaits_mount(root: &Root, path: &Path) -> io::Result<bool> {
+    for dir in path.ancestors().filter(|dir| dir.parent().is_some()) {
+        let unit = dir.to_str().map(|dir| mount_unit(root, dir)).transpose()?.flatten();
+        if unit.is_some() && !absent(is_mount_point(root, dir))?.unwrap_or(false) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// `path` as part of a unit's name, as `systemd-escape --path` gives it
@@ -41,6 +57,18 @@ pub fn escape_unit_path(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_below_a_mount_that_is_missing_is_not_there_yet() {
+        let scratch = tempfile::tempdir().unwrap();
+        let units = scratch.path().join("run/systemd/generator");
+        fs_err::create_dir_all(&units).unwrap();
+        fs_err::write(units.join("var-lib-containers.mount"), "").unwrap();
+        let root = Root::tree(scratch.path()).unwrap();
+        let awaits = |path: &str| awaits_mount(&root, Path::new(path)).unwrap();
+        assert!(awaits("/var/lib/containers") && awaits("/var/lib/containers/storage"));
+        assert!(!awaits("/var/lib") && !awaits("/"));
+    }
 
     #[test]
     fn paths_are_escaped_as_systemd_escapes_them() {

@@ -1,12 +1,14 @@
 //! A tar stream as a file: as it is, or as the file system image that a program makes
 //! of it. The file appears under its name when it is complete and synced.
 
+use std::ffi::OsStr;
 use std::io::{self, BufWriter, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
-use crate::host::{Attire, Filling, NewFile, Root, last_said};
+use crate::host::{Attire, Filling, NewFile, Root, STAGING, Staging, last_said};
 use crate::problem::{Problem, words};
 
 /// What a store is packed as.
@@ -24,7 +26,8 @@ pub enum Packed {
 pub(super) struct Pack {
     dir: Filling,
     name: Vec<u8>,
-    temporary: Vec<u8>,
+    /// Where the file is made: nobody else can put something in its way there.
+    staging: Staging,
     shown: String,
     to: To,
     sync: bool,
@@ -61,12 +64,19 @@ impl Pack {
         let mut dir =
             root.filling(at.parent()).map_err(Problem::cannot("write to the directory of", &shown))?;
         let name = at.name().as_encoded_bytes().to_vec();
-        let temporary = [b".", name.as_slice(), b".storagectl-new"].concat();
-        dir.remove(&temporary).map_err(Problem::cannot("clean up beside", &shown))?;
-        let beside = root.show(&at.parent().join(String::from_utf8_lossy(&temporary).as_ref()));
+        dir.sweep(STAGING).map_err(Problem::cannot("clean up beside", &shown))?;
+        let staging = dir.staging().map_err(Problem::cannot("make a directory beside", &shown))?;
+        let mut pack = Self { dir, name, staging, shown, to: To::Closed, sync };
+        pack.to = pack.open(kind, time)?;
+        Ok(pack)
+    }
+
+    fn open(&mut self, kind: Packed, time: i64) -> Result<To, Problem> {
+        let cannot = |error| Problem::io("create", &self.shown, &error);
+        let beside = Path::new(".").join(OsStr::from_bytes(&self.name));
         let seconds = u32::try_from(time).unwrap_or(0).to_string();
-        let to = match kind {
-            Packed::Tar => To::File(dir.file(&temporary).map_err(Problem::cannot("create", &shown))?),
+        Ok(match kind {
+            Packed::Tar => To::File(self.staging.dir.file(&self.name).map_err(cannot)?),
             Packed::Squashfs => {
                 let needed = "squashfs-tools 4.5";
                 let mut command = as_root("mksquashfs", "-version", needed)?;
@@ -81,17 +91,17 @@ impl Pack {
                 // The root has the time of now, and 4.5 does not heed -root-time. But no
                 // time in the image is later than this, and of all else none is.
                 command.env("SOURCE_DATE_EPOCH", &seconds);
-                program("mksquashfs", needed, &mut command)?
+                program("mksquashfs", needed, command.current_dir(self.staging.dir.for_child()))?
             }
             Packed::Erofs => {
                 erofs_reads_tar()?;
                 let mut command = Command::new("mkfs.erofs");
                 command.env_remove("SOURCE_DATE_EPOCH");
                 command.args(["--quiet", "--tar=f", "-zlz4hc", "-U00000000-0000-0000-0000-000000000000"]);
-                program("mkfs.erofs", "erofs-utils 1.7", command.arg(format!("-T{seconds}")).arg(&beside))?
+                command.arg(format!("-T{seconds}")).arg(&beside).current_dir(self.staging.dir.for_child());
+                program("mkfs.erofs", "erofs-utils 1.7", &mut command)?
             }
-        };
-        Ok(Self { dir, name, temporary, shown, to, sync })
+        })
     }
 
     /// Where the stream goes.
@@ -148,7 +158,7 @@ impl Pack {
         let cannot = |error| Problem::io("write", &self.shown, &error);
         let file = match file {
             Some(file) => file,
-            None => self.dir.existing_file(&self.temporary).map_err(cannot)?,
+            None => self.staging.dir.existing_file(&self.name).map_err(cannot)?,
         };
         let uid = rustix::process::geteuid().as_raw();
         let gid = rustix::process::getegid().as_raw();
@@ -157,7 +167,7 @@ impl Pack {
         if self.sync {
             file.sync().map_err(cannot)?;
         }
-        self.dir.move_over(&self.temporary, &self.name).map_err(cannot)?;
+        self.staging.dir.move_over_in(&self.name, &mut self.dir, &self.name).map_err(cannot)?;
         if self.sync {
             self.dir.sync().map_err(cannot)?;
         }
@@ -171,8 +181,8 @@ impl Drop for Pack {
             let _ = child.kill();
             let _ = child.wait();
         }
-        // Nothing is there any more once it has its name.
-        let _ = self.dir.remove(&self.temporary);
+        // A courtesy: the next run does it otherwise.
+        let _ = self.dir.remove(self.staging.name.as_bytes());
     }
 }
 

@@ -12,7 +12,7 @@ use crate::support::{STORAGECTL, run, text};
 const AT_ONCE: Duration = Duration::from_secs(20);
 
 /// A system with a /run of its own, in a mount namespace that every command here joins.
-struct System {
+pub(crate) struct System {
     scratch: tempfile::TempDir,
     /// Keeps the namespace.
     keeper: Child,
@@ -26,7 +26,7 @@ impl Drop for System {
 }
 
 impl System {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let scratch = tempfile::tempdir().expect("a scratch directory can be made");
         run(Command::new("chmod").arg("755").arg(scratch.path()));
         write(&scratch.path().join("conf/storage.conf"), &CONF.replace("/srv", "/usr"));
@@ -41,7 +41,7 @@ impl System {
         Self { scratch, keeper }
     }
 
-    fn dir(&self) -> PathBuf {
+    pub(crate) fn dir(&self) -> PathBuf {
         self.scratch.path().join("conf")
     }
 
@@ -52,14 +52,14 @@ impl System {
         command
     }
 
-    fn storagectl(&self, args: &[&str]) -> Command {
+    pub(crate) fn storagectl(&self, args: &[&str]) -> Command {
         let mut command = self.command(STORAGECTL);
         command.args(["--config", &self.dir().join("storage.conf").to_string_lossy()]).args(args);
         command
     }
 
     /// Has `dir` locked by the user `uid` for `seconds`, and waits until it is.
-    fn hold(&self, dir: &Path, uid: u32, seconds: &str) -> Holder {
+    pub(crate) fn hold(&self, dir: &Path, uid: u32, seconds: &str) -> Holder {
         let ready = tempfile::tempdir().expect("a scratch directory can be made");
         run(Command::new("chmod").arg("777").arg(ready.path()));
         let mark = ready.path().join("held");
@@ -76,19 +76,19 @@ impl System {
         Holder(child)
     }
 
-    fn store(&self, name: &str) -> String {
+    pub(crate) fn store(&self, name: &str) -> String {
         let store = self.scratch.path().join(name);
         write(&store.join("overlay-images/images.lock"), "");
         write(&store.join("overlay-layers/layers.lock"), "");
         store.to_string_lossy().into_owned()
     }
 
-    fn conf(&self) -> String {
+    pub(crate) fn conf(&self) -> String {
         std::fs::read_to_string(self.dir().join("storage.conf")).expect("it is there")
     }
 }
 
-struct Holder(Child);
+pub(crate) struct Holder(Child);
 
 impl Drop for Holder {
     fn drop(&mut self) {

@@ -37,5 +37,6 @@ mod sealed;
 mod strace;
 mod strangers;
 mod support;
+mod torture;
 mod tree;
 mod unit;

@@ -16,12 +16,12 @@ use crate::tree::{names, stamps};
 const USER: u32 = 1000;
 
 /// A directory of an ordinary user's, a place that only root can see, and an image.
-struct Scene {
-    scratch: tempfile::TempDir,
+pub(crate) struct Scene {
+    pub(crate) scratch: tempfile::TempDir,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let scene = Self { scratch: tempfile::tempdir().expect("a scratch directory can be made") };
         mode(scene.scratch.path(), 0o755);
         let secret = scene.secret();
@@ -40,16 +40,16 @@ impl Scene {
         scene
     }
 
-    fn secret(&self) -> PathBuf {
+    pub(crate) fn secret(&self) -> PathBuf {
         self.scratch.path().join("secret")
     }
 
-    fn user(&self) -> PathBuf {
+    pub(crate) fn user(&self) -> PathBuf {
         self.scratch.path().join("user")
     }
 
     /// What the user does, in the user's directory.
-    fn does(&self, script: &str) -> Command {
+    pub(crate) fn does(&self, script: &str) -> Command {
         let mut command = Command::new("setpriv");
         command
             .arg(format!("--reuid={USER}"))
@@ -60,13 +60,13 @@ impl Scene {
         command
     }
 
-    fn layout(&self, tar: &[u8]) -> Layout {
+    pub(crate) fn layout(&self, tar: &[u8]) -> Layout {
         let mut layout = Layout::new(&self.scratch.path().join("layout"));
         layout.image("localhost/app:1", "amd64", &[gzipped(tar)]);
         layout
     }
 
-    fn build(&self, layout: &Layout, store: &Path) -> Command {
+    pub(crate) fn build(&self, layout: &Layout, store: &Path) -> Command {
         storagectl(&[
             "build-store",
             "--arch",
@@ -82,7 +82,7 @@ fn mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("this is root");
 }
 
-fn small() -> Vec<u8> {
+pub(crate) fn small() -> Vec<u8> {
     Tar::default().dir("etc").file("etc/x", b"content").finish()
 }
 
@@ -178,7 +178,17 @@ fn what_is_not_the_store_owners_stays_closed() {
     assert_eq!((bits("overlay-images/own"), bits("overlay/layer/link")), (0o755, 0o644));
 }
 
-/// A tight loop that swaps directories for symlinks while root works there.
+/// A tight loop that swaps directories of a store for symlinks.
+pub(crate) const SWAP: &str = "cd store; while :; do
+    for name in overlay overlay-images overlay-layers; do
+        mv -T $name .$name 2>/dev/null || continue
+        ln -s \"$SECRET\" $name 2>/dev/null || :
+        rm -f $name 2>/dev/null || :
+        mv -T .$name $name 2>/dev/null || :
+    done
+done";
+
+/// While root works there.
 #[test]
 fn swapping_a_directory_for_a_symlink_opens_nothing() {
     let scene = Scene::new();
@@ -186,15 +196,7 @@ fn swapping_a_directory_for_a_symlink_opens_nothing() {
     let layout = scene.layout(&small());
     let store = scene.user().join("store");
     run(&mut scene.does("mkdir -p store/overlay-images store/overlay-layers store/overlay/l"));
-    let swap = "cd store; while :; do
-        for name in overlay overlay-images overlay-layers; do
-            mv -T $name .$name 2>/dev/null || continue
-            ln -s \"$SECRET\" $name 2>/dev/null || :
-            rm -f $name 2>/dev/null || :
-            mv -T .$name $name 2>/dev/null || :
-        done
-    done";
-    let mut swapper = scene.does(swap).stderr(Stdio::null()).spawn().expect("it can be started");
+    let mut swapper = scene.does(SWAP).stderr(Stdio::null()).spawn().expect("it can be started");
     for _ in 0..60 {
         let _ = finish(&mut storagectl(&["init-store", &store.to_string_lossy()]));
         let _ = finish(&mut scene.build(&layout, &store));

@@ -117,6 +117,63 @@ fn stores_are_listed_when_their_file_systems_are_there_and_before_any_engine_sta
     }
 }
 
+/// The engines' own storage comes over a network that needs basic.target, and a socket starts
+/// before that.
+#[test]
+fn a_remote_mount_closes_no_ordering_cycle_and_its_stores_are_listed_late() {
+    let system = System::new();
+    system.write("etc/containers/storage.conf", &MAIN.replace("/usr/lib/gone", "/srv/remote/store"));
+    system.write(
+        "etc/fstab",
+        "none /var/lib/containers tmpfs _netdev,mode=755 0 0\nnone /srv/remote tmpfs _netdev,mode=755 0 0\n",
+    );
+    system.unit(
+        "online.service",
+        "[Unit]\nBefore=network-online.target\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=true\n",
+    );
+    system.link("etc/systemd/system/network-online.target.wants/online.service", "../online.service");
+    system.unit("podman.socket", "[Socket]\nListenStream=/run/podman.sock\n");
+    system.link("etc/systemd/system/sockets.target.wants/podman.socket", "../podman.socket");
+    // What is on the remote disk.
+    system.unit(
+        "disk.service",
+        "[Unit]\nDefaultDependencies=no\nAfter=srv-remote.mount\nBefore=remote-fs.target\n[Service]\nType=oneshot\n\
+         ExecStart=storagectl --quiet init-store /srv/remote/store\n",
+    );
+    system.link("etc/systemd/system/remote-fs.target.wants/disk.service", "../disk.service");
+    for unit in ["remote-fs.target", "storagectl-apply-late.service"] {
+        let wanted = format!("etc/systemd/system/test.target.wants/{unit}");
+        system.link(&wanted, &format!("/usr/lib/systemd/system/{unit}"));
+    }
+    let booted = system.boot();
+    assert_ran(&booted);
+    assert_eq!(booted.property("podman.socket", "ActiveState"), "active", "{}", booted.journal);
+    assert!(booted.active(UNIT) <= booted.began("basic.target"));
+    assert!(booted.journal.contains("/srv/remote/store"), "{}", booted.journal);
+    let conf = system.read("etc/containers/storage.conf");
+    assert!(conf.contains("  \"/srv/remote/store\", # by hand\n"), "{conf}{}", booted.journal);
+}
+
+/// A disk that is missing takes others with it, and what is on them is not gone.
+#[test]
+fn nothing_is_set_aside_in_emergency_mode() {
+    let system = System::new();
+    system.write("etc/containers/storage.conf", MAIN);
+    system.write("etc/fstab", "none /srv no-such-file-system defaults 0 0\n");
+    // What a person would find there, in place of a shell.
+    let done = system.read("etc/systemd/system/done.service");
+    system.unit(
+        "emergency.service",
+        &done.replace("After=test.target\n", "DefaultDependencies=no\n").replace(
+            "ExecStart=/bin/sh -c '",
+            "ExecStart=/bin/sh -c 'sleep 3; cp /etc/containers/storage.conf /result/conf; ",
+        ),
+    );
+    let booted = system.boot();
+    assert_eq!(system.read("result/conf"), MAIN, "{}", booted.journal);
+    assert_eq!(booted.property(UNIT, "ActiveState"), "inactive", "{}", booted.journal);
+}
+
 /// What the unit forbids is not what it needs.
 #[test]
 fn the_unit_may_make_and_replace_what_engines_read() {

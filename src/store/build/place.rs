@@ -16,13 +16,12 @@ impl Adding<'_> {
     pub(super) fn place(&mut self, layers: &[&PlannedLayer], known: &Records<Layer>) -> io::Result<()> {
         let known = known.by_id();
         for layer in layers {
-            let staged = format!("{}/{}", self.staging.name, layer.id);
             let mut links = Vec::new();
             for id in &layer.below {
                 // An engine has drawn the name by lot. Those below have their places by now.
                 links.push(self.link_of(id)?);
             }
-            let mut filling = self.overlay.inside(staged.as_bytes())?;
+            let mut filling = self.staging.dir.inside(layer.id.as_bytes())?;
             let time = (layer.created.0, layer.created.1);
             let is_known = known.contains_key(layer.id.as_str());
             // Other layers may know a damaged one by the name that it had.
@@ -42,16 +41,12 @@ impl Adding<'_> {
             if is_known {
                 // Out of the way at once; what takes its time is done in the end.
                 let aside = format!("old-{}", layer.id);
-                let (mut from, mut to) =
-                    (self.overlay.inside(b".")?, self.overlay.inside(self.staging.name.as_bytes())?);
-                from.move_to(layer.id.as_bytes(), &mut to, aside.as_bytes())?;
+                self.overlay.move_to(layer.id.as_bytes(), &mut self.staging.dir, aside.as_bytes())?;
             } else if self.overlay.has(layer.id.as_bytes())? {
                 // No record names it, and engines would remove it, too.
                 self.overlay.remove(layer.id.as_bytes())?;
             }
-            let (mut from, mut to) =
-                (self.overlay.inside(self.staging.name.as_bytes())?, self.overlay.inside(b".")?);
-            from.move_to(layer.id.as_bytes(), &mut to, layer.id.as_bytes())?;
+            self.staging.dir.move_to(layer.id.as_bytes(), &mut self.overlay, layer.id.as_bytes())?;
             let link = format!("l/{link}");
             let target = link_target(&layer.id);
             if self.overlay.target(link.as_bytes())?.as_deref() != Some(target.as_bytes()) {
@@ -61,9 +56,7 @@ impl Adding<'_> {
             }
             let split = split_name(&layer.id);
             self.layers.remove(split.as_bytes())?;
-            let (mut from, mut to) =
-                (self.layers.inside(self.splits.name.as_bytes())?, self.layers.inside(b".")?);
-            from.move_to(split.as_bytes(), &mut to, split.as_bytes())?;
+            self.splits.dir.move_to(split.as_bytes(), &mut self.layers, split.as_bytes())?;
         }
         self.overlay.inside(b"l")?.sync()?;
         self.overlay.sync()?;

@@ -58,9 +58,9 @@ impl Adding<'_> {
         lost: &mut Lost<'b>,
     ) -> Result<BTreeMap<&'b str, Facts>, Problem> {
         for layer in layers {
-            let path = format!("{}/{}", self.staging.name, layer.id);
-            let made = self.overlay.directory(path.as_bytes());
-            let made = made.and_then(|()| self.overlay.directory(format!("{path}/diff").as_bytes()));
+            let made = self.staging.dir.directory(layer.id.as_bytes());
+            let made =
+                made.and_then(|()| self.staging.dir.directory(format!("{}/diff", layer.id).as_bytes()));
             made.map_err(cannot(self.root, "make a directory in", &self.paths.overlay))?;
         }
         let work = |layer: &&PlannedLayer| {
@@ -99,8 +99,8 @@ impl Adding<'_> {
     pub(super) fn give_back(&mut self, unpacked: &[&PlannedLayer], wanted: &Plan) -> io::Result<()> {
         let wanted: BTreeSet<&str> = wanted.layers.iter().map(|layer| layer.id.as_str()).collect();
         for layer in unpacked.iter().filter(|layer| !wanted.contains(layer.id.as_str())) {
-            self.overlay.remove(format!("{}/{}", self.staging.name, layer.id).as_bytes())?;
-            self.layers.remove(format!("{}/{}", self.splits.name, split_name(&layer.id)).as_bytes())?;
+            self.staging.dir.remove(layer.id.as_bytes())?;
+            self.splits.dir.remove(split_name(&layer.id).as_bytes())?;
         }
         Ok(())
     }
@@ -108,10 +108,10 @@ impl Adding<'_> {
     fn unpack_one(&self, layer: &PlannedLayer) -> Result<Facts, layer::Fault> {
         let at = |error| layer::Fault::Write(None, error);
         let time = (layer.created.0, layer.created.1);
-        let diff = format!("{}/{}/diff", self.staging.name, layer.id);
-        let diff = || self.overlay.inside(diff.as_bytes()).map_err(at);
+        let diff = format!("{}/diff", layer.id);
+        let diff = || self.staging.dir.inside(diff.as_bytes()).map_err(at);
         let mut sink = Unpack::new(diff()?, time);
-        let mut layers = self.layers.inside(self.splits.name.as_bytes()).map_err(at)?;
+        let mut layers = self.splits.dir.inside(b".").map_err(at)?;
         let split = layers.file(split_name(&layer.id).as_bytes()).map_err(at)?;
         let split = io::BufWriter::with_capacity(64 << 10, split);
         let (facts, split) =

@@ -135,6 +135,6 @@ pub(super) fn packages() -> &'static Path {
 }
 
 /// Everything that the tests' packages may leave on a host.
-pub(super) const LEFT: &str = "find /usr/lib/user-app /usr/share/user-app /run/storagectl/* /usr/lib/tmpfiles.d/storagectl-* \
+pub(super) const LEFT: &str = "find /usr/lib/user-app /usr/share/user-app /run/storagectl/[!l]* /usr/lib/tmpfiles.d/storagectl-* \
     /usr/lib/storagectl/stores.d/user-app* /usr/lib/storagectl/stores.d/twin* /usr/lib/systemd/system/*storagectl*stores* \
     /usr/lib/systemd/system/*/*storagectl*stores* 2>/dev/null || :";

@@ -66,6 +66,9 @@ struct Task {
     root_mode: Option<u32>,
 }
 
+/// What the layers of one store say of times, and what was found out about each.
+type OfStore = ([Times; 2], Vec<(usize, Outcome)>);
+
 pub(super) fn check(world: &World<'_>, request: &Request, progress: &Progress, report: &mut Report) {
     let mut tasks = Vec::new();
     for (home, store) in world.stores.iter().enumerate().filter(|(_, store)| store.checked) {
@@ -79,7 +82,7 @@ pub(super) fn check(world: &World<'_>, request: &Request, progress: &Progress, r
     tasks.sort_by_key(|task| std::cmp::Reverse(task.size.unwrap_or(u64::MAX)));
     progress.total.store(tasks.iter().filter_map(|task| task.size).sum(), Ordering::Relaxed);
     let outcomes = run(world.root, &tasks, request.jobs, progress);
-    let mut by_store: Vec<([Times; 2], Vec<(usize, Outcome)>)> = Vec::new();
+    let mut by_store: Vec<OfStore> = Vec::new();
     by_store.resize_with(world.stores.len(), Default::default);
     let mut read = HashSet::new();
     for (index, outcome) in outcomes {

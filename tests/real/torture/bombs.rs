@@ -1,0 +1,97 @@
+//! Images that are small and want everything: memory, time, descriptors.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::say;
+use crate::build::image::{Entry, Layer, Layout, Tar, entry, gzipped, zstandard};
+use crate::strangers::Scene;
+
+/// What no bomb may take.
+const MEMORY: u64 = 512 << 10;
+const TIME: Duration = Duration::from_secs(60);
+
+/// What each is, and the image.
+fn bombs() -> Vec<(&'static str, Vec<Layer>)> {
+    let deep = |depth: usize| {
+        let (mut tar, mut path) = (Tar::default(), String::new());
+        for _ in 0..depth {
+            path.push_str("d/");
+            tar = tar.pax(&[("path", path.as_bytes())]).dir("d");
+        }
+        tar
+    };
+    let wide = (0..20_000).fold(Tar::default(), |tar, number| tar.file(&format!("f{number}"), b""));
+    let record = vec![b'x'; 8 << 20];
+    let attributes = (0..200).map(|number| format!("SCHILY.xattr.user.a{number}")).collect::<Vec<_>>();
+    let value = vec![b'x'; 4 << 10];
+    let records: Vec<(&str, &[u8])> =
+        attributes.iter().map(|name| (name.as_str(), value.as_slice())).collect();
+    vec![
+        ("zeros", vec![zstandard(&Tar::default().file("zeros", &vec![0; 192 << 20]).finish())]),
+        ("deep", vec![gzipped(&deep(1900).finish())]),
+        ("deep and refused", vec![gzipped(&deep(1900).file("../x", b"").finish())]),
+        ("wide", vec![zstandard(&wide.finish())]),
+        ("a record", vec![gzipped(&Tar::default().pax(&[("comment", &record)]).file("f", b"").finish())]),
+        ("attributes", vec![gzipped(&Tar::default().pax(&records).file("f", b"").finish())]),
+        (
+            "a size",
+            vec![gzipped(&Tar::default().header(&Entry { size: 1 << 40, ..entry(b'0', "f") }).finish())],
+        ),
+        (
+            "layers",
+            (0..400)
+                .map(|number| gzipped(&Tar::default().file(&format!("f{number}"), b"").finish()))
+                .collect(),
+        ),
+    ]
+}
+
+/// Runs a command; returns its exit status and its peak memory in KiB.
+fn measured(command: &mut Command) -> (Option<i32>, u64) {
+    let mut child = command
+        .env("RUST_BACKTRACE", "0")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program is built");
+    let (status, mut peak) = (format!("/proc/{}/status", child.id()), 0);
+    loop {
+        if let Ok(text) = std::fs::read_to_string(&status) {
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let now = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+            peak = peak.max(now.unwrap_or(0));
+        }
+        if let Some(status) = child.try_wait().expect("it was started") {
+            return (status.code(), peak);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn bombs_take_little() {
+    let (start, mut most, mut longest) = (Instant::now(), (0, ""), (Duration::ZERO, ""));
+    let bombs = bombs();
+    for (name, layers) in &bombs {
+        let scene = Scene::new();
+        let mut layout = Layout::new(&scene.scratch.path().join("layout"));
+        layout.image("localhost/app:1", "amd64", layers);
+        let began = Instant::now();
+        let (status, peak) = measured(&mut scene.build(&layout, &scene.scratch.path().join("store")));
+        let took = began.elapsed();
+        assert!(matches!(status, Some(0 | 2)), "{name}: {status:?}");
+        assert!(peak < MEMORY && took < TIME, "{name}: {peak} KiB, {took:?}");
+        most = most.max((peak, name));
+        longest = longest.max((took, name));
+    }
+    let figure = format!(
+        "{} images, at most {} MiB ({}) and {:.1} s ({})",
+        bombs.len(),
+        most.0 >> 10,
+        most.1,
+        longest.0.as_secs_f64(),
+        longest.1
+    );
+    say("bombs", start, &figure);
+}
