@@ -1,12 +1,13 @@
 //! What was read from the host before anything is planned.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::cmp::Reverse;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::copy::{Copied, Source};
+use super::directory;
 use super::generations::Serve;
 use crate::conf::{Document, Essentials, Fault, StoreList};
 use crate::declare::{Declarations, SearchPath, declarations};
@@ -26,6 +27,8 @@ pub struct Host {
     cache: Cache,
     engines: OnceCell<Engines>,
     installed: OnceCell<Engines>,
+    /// The directory of the main file that this run makes, and the topmost that it makes.
+    made: RefCell<Option<(PathBuf, PathBuf)>>,
 }
 
 /// The main file as it was found, and what it takes to write it.
@@ -76,7 +79,27 @@ pub(super) struct Located {
 impl Host {
     /// A host.
     pub fn new(root: Root, config: Option<PathBuf>) -> Self {
-        Self { root, config, cache: Cache::default(), engines: OnceCell::new(), installed: OnceCell::new() }
+        Self {
+            root,
+            config,
+            cache: Cache::default(),
+            engines: OnceCell::new(),
+            installed: OnceCell::new(),
+            made: RefCell::default(),
+        }
+    }
+
+    /// Keeps in mind that `dir`, which is missing, is about to be made.
+    pub(super) fn makes(&self, dir: &Path) {
+        if let Some(top) = directory::missing(self, dir) {
+            self.made.replace(Some((dir.to_owned(), top.to_owned())));
+        }
+    }
+
+    /// The topmost directory that was made with `dir`, if this run has made it.
+    pub(super) fn has_made(&self, dir: &Path) -> Option<PathBuf> {
+        let made = self.made.borrow();
+        made.as_ref().filter(|(made, _)| made == dir).map(|(_, top)| top.clone())
     }
 
     /// Keeps a document whose text is planned, since engines are going to read it.

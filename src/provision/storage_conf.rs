@@ -231,7 +231,8 @@ fn main_file(model: &Model, base: &Document) -> Result<Document, Problem> {
     let kept = edit(whole, &kept, &Position::Any)?;
     let kept = kept.as_ref().unwrap_or(whole);
     let all = edit(kept, &ours, &model.position)?;
-    Ok(all.as_ref().unwrap_or(kept).clone())
+    // The node's owner asked for this file as it is.
+    conf::as_own(all.as_ref().unwrap_or(kept)).map_err(with)
 }
 
 /// A drop-in behind all of the platform's, with the whole list or with what is added.
