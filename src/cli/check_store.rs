@@ -52,13 +52,12 @@ pub(super) struct CheckStore {
 /// The fields of `--format json`, for the man page.
 pub const FIELDS: &[(&str, &str)] = &[
     ("version", "1"),
-    ("deep", "whether every byte was read"),
+    ("deep", "whether every byte was read; `verification` is null otherwise"),
     ("stores[]", "the paths of the stores that were checked, in the order of the engines"),
     ("images", "how many images they hold"),
     ("layers", "how many layers they hold"),
     ("assembled.layers", "how many layers were assembled again"),
     ("assembled.bytes", "how many bytes that was"),
-    ("verification", "null without `--deep`; else what became of everything"),
     ("verification.layers.verified", "how many layers are what they should be, every byte"),
     ("verification.layers.damaged", "how many are not"),
     ("verification.layers.not_verified", "of how many nobody knows; a finding says why"),

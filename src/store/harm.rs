@@ -1,14 +1,13 @@
 //! What in a store's files stops the engines that have it listed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
-
-use serde::Deserialize;
 
 use super::decode::{Decode, decode};
 use super::driver::driver_of;
 use super::id::is_id;
+use super::metadata::Metadata;
 use super::records::{Image, Layer};
 use crate::engine::{Engines, Profile};
 use crate::host::{Kind, Root};
@@ -218,19 +217,8 @@ fn unlisted(image: &Image) -> Option<String> {
     if image.big_data_names.iter().flatten().any(String::is_empty) {
         return Some("a file without a name".to_owned());
     }
-    let metadata = image.metadata.as_deref().filter(|metadata| !metadata.is_empty())?;
-    let error = serde_json::from_str::<Option<Metadata>>(metadata).err()?;
+    let error = Metadata::of(image).err()?;
     Some(format!("malformed metadata: {error}"))
-}
-
-/// What engines read of an image's metadata (`storageImageMetadata` in storage_image.go).
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Metadata {
-    #[serde(rename = "signature-sizes")]
-    _signature_sizes: Option<Vec<Option<i64>>>,
-    #[serde(rename = "signatures-sizes")]
-    _signatures_sizes: Option<HashMap<String, Option<Vec<Option<i64>>>>>,
 }
 
 fn check_layers(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()> {

@@ -137,7 +137,8 @@ impl Workshop {
             report.findings.iter().filter(|finding| concerns(finding) && finding.severity == Severity::Error);
         let seen = |finding: &&Finding| {
             // Archives have no signatures.
-            !UNSEEN.contains(&finding.rule.id) && !finding.message.contains("`signature-")
+            let mapped = finding.rule.id == "file-owner" && has(&report, "layer-mapped");
+            !UNSEEN.contains(&finding.rule.id) && !finding.message.contains("`signature-") && !mapped
         };
         for finding in errors.filter(|_| worst == "nothing" && asked).filter(seen) {
             let kind = format!("false alarm: {} ({})", kinds.join(" + "), finding.rule.id);
@@ -215,7 +216,7 @@ fn number(name: &str, usual: u64) -> u64 {
 
 #[test]
 fn check_store_says_what_engines_do_with_generated_damage() {
-    let (damages, seed) = (number("STORAGECTL_DAMAGES", 40), number("STORAGECTL_SEED", 1));
+    let (damages, seed) = (number("STORAGECTL_DAMAGES", 25), number("STORAGECTL_SEED", 1));
     let start = Instant::now();
     let workshop = Workshop::new();
     let next = AtomicU64::new(0);

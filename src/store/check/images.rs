@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use super::super::harm::is_digest;
+use super::super::metadata::Metadata;
 use super::super::records::{Image, Layer};
 use super::catalog::{Catalog, is_one_name};
 use super::diff_ids;
@@ -128,6 +129,19 @@ fn data(
                 .at(place.join(&name))
                 .of_image(title.clone());
             sizes.push(finding.silently(Engines::ALL, "use it"));
+        }
+    }
+    for (key, wanted) in Metadata::of(image).unwrap_or_default().signatures() {
+        let size = followed.node(&file_name(&key))?.map(|node| node.stat.size);
+        if size != Some(wanted) {
+            let size = size.unwrap_or_default();
+            let message = format!(
+                "the image `{title}` has {size} bytes of signatures where its metadata says {wanted}"
+            );
+            let finding = Finding::new("big-data-size", &store.path, message, PULL_AGAIN)
+                .at(place.join(file_name(&key)))
+                .of_image(title.clone());
+            report.put(finding.fails(Engines::ALL, Scope::Saving));
         }
     }
     let before = report.findings.len();

@@ -7,6 +7,7 @@
 //! prefer, ids in `lower-layers`. What layers further down have in these files
 //! counts only for images that end there.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io;
@@ -39,6 +40,8 @@ struct OnDisk {
     lower: Option<String>,
     lower_layers: Option<String>,
     has_diff: bool,
+    /// Its content is behind a symlink that is not absolute: engines follow others only.
+    relative_diff: bool,
     /// What stands at `lower` is no file.
     lower_is_other: bool,
     /// Its content is somebody else's: the path of an additional layer store.
@@ -131,6 +134,9 @@ impl OnDisk {
             lower_layers: text("lower-layers")?,
             has_diff: kind("diff")? == Some(Kind::Directory),
             // A symlink to itself can be read no more than a directory.
+            relative_diff: dir
+                .read_link(OsStr::new("diff"))?
+                .is_some_and(|target| !Path::new(&target).is_absolute()),
             lower_is_other: match kind("lower")? {
                 Some(kind) => kind != Kind::File,
                 None => world.root.stat(&path.join("lower")).is_err(),
@@ -155,7 +161,7 @@ pub(super) fn check(world: &World<'_>, home: usize, homes: &[Home], report: &mut
             report.put(unsafe_id(store, id, "layers.json"));
             continue;
         }
-        let check = Check { world, home, homes, store, id, users: world.users(id) };
+        let check = Check { world, home, homes, store, id, users: OnceCell::new() };
         match homes[home].layers.get(id) {
             Some(on_disk) => check.layer(on_disk, report),
             None => check.missing(report),
@@ -187,20 +193,25 @@ struct Check<'a> {
     homes: &'a [Home],
     store: &'a Catalog,
     id: &'a str,
-    users: Vec<String>,
+    /// The images that have it: asked for only where something is wrong.
+    users: OnceCell<Vec<String>>,
 }
 
 impl Check<'_> {
+    fn users(&self) -> &[String] {
+        self.users.get_or_init(|| self.world.users(self.id))
+    }
+
     fn finding(&self, rule: &'static str, message: String, place: PathBuf) -> Finding {
         let finding = Finding::new(rule, &self.store.path, message, MAKE_AGAIN).at(place);
-        let finding = finding.of_layer(self.id, self.users.clone());
+        let finding = finding.of_layer(self.id, self.users().to_vec());
         // Of a layer that no image has, nobody notices anything.
-        if self.users.is_empty() { finding.severity(Severity::Warning) } else { finding }
+        if self.users().is_empty() { finding.severity(Severity::Warning) } else { finding }
     }
 
     /// That engines fail with the images that have this layer, if there are any.
     fn fails(&self, finding: Finding, engines: Engines, scope: Scope) -> Finding {
-        if self.users.is_empty() { finding } else { finding.fails(engines, scope) }
+        if self.users().is_empty() { finding } else { finding.fails(engines, scope) }
     }
 
     fn dir(&self) -> PathBuf {
@@ -246,7 +257,13 @@ impl Check<'_> {
         }
         if let Some(composefs) = &on_disk.composefs {
             let finding = self.finding(composefs.rule(), composefs.message(self.id), self.dir().join(DATA));
-            report.put(if self.users.is_empty() { finding } else { composefs.effects(finding) });
+            report.put(if self.users().is_empty() { finding } else { composefs.effects(finding) });
+        }
+        if on_disk.relative_diff {
+            let message = format!("the layer `{}` has a relative symlink as `diff`", short_id(self.id));
+            let finding = self.finding("symlink", message, self.dir().join("diff"));
+            let finding = finding.severity(Severity::Error);
+            report.put(self.fails(finding, Engines::ALL, Scope::Saving));
         }
         if !on_disk.has_diff {
             let message = format!("the layer `{}` has no directory `diff`", short_id(self.id));

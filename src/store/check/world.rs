@@ -2,7 +2,8 @@
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use super::catalog::Catalog;
 use crate::host::Root;
@@ -73,13 +74,17 @@ impl<'a> World<'a> {
         &self,
         home: usize,
         of: impl Fn(&Catalog) -> PathBuf,
-    ) -> std::io::Result<Option<usize>> {
-        if self.root.stat(&of(&self.stores[home]))?.is_some() {
+    ) -> io::Result<Option<usize>> {
+        let stands = |path: &Path| match self.root.end(path)? {
+            Some((dir, name)) => io::Result::Ok(dir.node(&name)?.is_some()),
+            None => Ok(false),
+        };
+        if stands(&of(&self.stores[home]))? {
             return Ok(Some(home));
         }
         let parts = self.stores.iter().enumerate().filter(|(at, store)| *at != home && store.own);
         for (at, store) in parts.filter(|_| self.stores[home].own) {
-            if self.root.stat(&of(store))?.is_some() {
+            if stands(&of(store))? {
                 return Ok(Some(at));
             }
         }
@@ -90,14 +95,10 @@ impl<'a> World<'a> {
     /// a person calls them.
     pub(super) fn users(&self, id: &str) -> Vec<String> {
         let users = self.users.get_or_init(|| self.all_users());
-        let mut names: Vec<String> = Vec::new();
-        for (store, image) in users.get(id).map(Vec::as_slice).unwrap_or_default() {
-            let name = self.stores[*store].images[*image].title();
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names
+        let mut seen = HashSet::new();
+        let users = users.get(id).map(Vec::as_slice).unwrap_or_default();
+        let names = users.iter().map(|(store, image)| self.stores[*store].images[*image].title());
+        names.filter(|name| seen.insert(name.clone())).collect()
     }
 
     /// The images, of all stores, whose topmost layer this is.

@@ -140,6 +140,22 @@ fn records() -> Vec<Case> {
         case("a manifest's digest is not one", |store| {
             edit_image(store, |image| image["big-data-digests"]["manifest"] = "md5:00".into());
         }),
+        case("an image was made at no time", |store| {
+            edit_image(store, |image| image["created"] = "yesterday".into());
+        }),
+        case("a layer was made at no time", |store| {
+            let top = top(store);
+            edit_layer(store, &top, |layer| layer["created"] = "2024-01-01".into());
+        }),
+        case("an image's digest is another's", |store| {
+            edit_image(store, |image| image["digest"] = format!("sha256:{}", "0".repeat(64)).into());
+        }),
+        case("an image has a name with capitals", |store| {
+            edit_image(store, |image| image["names"][1] = "localhost/App:1".into());
+        }),
+        case("an image's metadata is malformed", |store| {
+            edit_image(store, |image| image["metadata"] = "{".into());
+        }),
         case("an id leads out of the store", |store| {
             edit_image(store, |image| image["id"] = "../../../etc".into());
         }),
@@ -186,6 +202,11 @@ fn documents() -> Vec<Case> {
 
 fn chains() -> Vec<Case> {
     vec![
+        case("an image has no layer", |store| edit_image(store, |image| image["layer"] = "".into())),
+        case("a layer has no digest", |store| {
+            let top = top(store);
+            edit_layer(store, &top, |layer| drop(layer.as_object_mut().unwrap().remove("diff-digest")));
+        }),
         case("an image's layer has no record", |store| {
             let top = top(store);
             store.edit("layers", |layers| layers.retain(|layer| layer["id"] != top.as_str()));
@@ -217,6 +238,20 @@ fn chains() -> Vec<Case> {
 fn layout() -> Vec<Case> {
     vec![
         case("`overlay` is missing", |store| store.remove("overlay")),
+        case("a layer's `diff` is a symlink out of the store", |store| {
+            let middle = middle(store);
+            store.shell(&format!(
+                "mv overlay/{middle}/diff ../away; ln -s \"$PWD/../away\" overlay/{middle}/diff; echo other >../away/mark"
+            ));
+        }),
+        case("a layer's `diff` is a symlink to nothing", |store| {
+            let top = top(store);
+            store.shell(&format!("rm -r overlay/{top}/diff; ln -s /nonexistent overlay/{top}/diff"));
+        }),
+        case("a layer has a directory for composefs and nothing in it", |store| {
+            let top = top(store);
+            store.shell(&format!("mkdir overlay/{top}/composefs-data"));
+        }),
         case("the top layer's directory is missing", |store| {
             store.remove(&format!("overlay/{}", top(store)))
         }),

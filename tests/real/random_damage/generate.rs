@@ -133,7 +133,8 @@ fn record(dice: &mut Dice, targets: &Targets) -> Act {
             let other = dice.one(fields);
             Edit::Key(dice.one(&[capital.as_str(), "other", other]).to_owned())
         }
-        4 => Edit::Swap(dice.below(count)),
+        // Names that change places are those of other images from then on.
+        4 if field != "names" => Edit::Swap(dice.below(count)),
         _ => Edit::Set(value(dice, targets, field)),
     };
     let what = if path.contains('/') && !matches!(what, Edit::Set(_)) { Edit::Remove } else { what };

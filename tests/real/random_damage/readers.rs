@@ -33,7 +33,7 @@ pub(super) fn ask(engine: Engine, stores: &[&Path]) -> Answers {
     let mut answers = BTreeMap::new();
     let mut questions = vec!["info", "images", "use", "save", "other"];
     while !questions.is_empty() {
-        let script = "mount -t tmpfs none /run && mkdir /run/g /run/r && exec timeout -s KILL 5 \"$@\"";
+        let script = "mount -t tmpfs none /run && mkdir /run/g /run/r && exec timeout -s KILL 10 \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["-mpf", "--mount-proc", "sh", "-c", script, "sh"]).arg(program(engine));
         command.args(["/run/g", "/run/r"]).arg(stores.join(" ")).arg(IMAGES.join(" ")).arg(CONTROL);

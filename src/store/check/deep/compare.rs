@@ -409,12 +409,24 @@ impl<'a> Comparison<'a> {
     }
 
     /// The root has the mode of the one below, if the stream says nothing else; what the
-    /// first layer's has is the engine's affair, but nobody else may write to it.
+    /// first layer's has is the engine's affair, but nobody else may write to it, and
+    /// everybody may enter it.
     fn root_without_entry(&mut self, top: &Directory) -> io::Result<()> {
         let Some(node) = top.node(OsStr::new("."))?.filter(|_| !self.has_root) else {
             return Ok(());
         };
-        if node.stat.mode & 0o022 & !self.layout.root_mode.unwrap_or(0) != 0 {
+        let open = top.open(OsStr::new("."))?;
+        if open.is_some_and(|open| {
+            open.attributes().is_ok_and(|found| found.as_ref().and_then(mask_of).is_some())
+        }) {
+            return Ok(());
+        }
+        let mode = node.stat.mode;
+        let wrong = match self.layout.root_mode {
+            Some(below) => mode != below && mode != ENGINES_ROOT,
+            None => mode & 0o022 != 0 || mode & 0o055 != 0o055,
+        };
+        if wrong {
             let detail = format!("{:04o}", node.stat.mode);
             self.issues.put(Difference::Mode, OsStr::new("."), detail);
         }

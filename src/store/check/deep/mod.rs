@@ -47,6 +47,14 @@ impl Progress {
     }
 }
 
+/// What came out of the layers of one store.
+#[derive(Default)]
+struct OfStore {
+    times: Times,
+    other_times: Times,
+    outcomes: Vec<(usize, Outcome)>,
+}
+
 /// How much of a file is read at a time, in bytes.
 const BUFFER: usize = 256 << 10;
 
@@ -65,9 +73,6 @@ struct Task {
     gidmap: Vec<IdMap>,
     root_mode: Option<u32>,
 }
-
-/// What the layers of one store say of times, and what was found out about each.
-type OfStore = ([Times; 2], Vec<(usize, Outcome)>);
 
 pub(super) fn check(world: &World<'_>, request: &Request, progress: &Progress, report: &mut Report) {
     let mut tasks = Vec::new();
@@ -95,16 +100,18 @@ pub(super) fn check(world: &World<'_>, request: &Request, progress: &Progress, r
                 }
                 report.assembled.0 += 1;
                 report.assembled.1 += outcome.bytes;
-                let (times, outcomes) = &mut by_store[task.home];
-                *times = [times[0].and(outcome.issues.times), times[1].and(outcome.issues.other_times)];
-                outcomes.push((index, outcome));
+                let of_store = &mut by_store[task.home];
+                of_store.times = of_store.times.and(outcome.issues.times);
+                of_store.other_times = of_store.other_times.and(outcome.issues.other_times);
+                of_store.outcomes.push((index, outcome));
             }
             Err(error) => report.could_not_look(world.could_not_look(&task.content, &error)),
         }
     }
-    for (times, outcomes) in by_store {
-        for (index, outcome) in outcomes {
-            told::tell(world, &tasks[index], outcome, (times[0].are_kept(), times[1].agree > 0), report);
+    for of_store in by_store {
+        let times = (of_store.times.are_kept(), of_store.other_times.agree > 0);
+        for (index, outcome) in of_store.outcomes {
+            told::tell(world, &tasks[index], outcome, times, report);
         }
     }
     for (home, store) in world.stores.iter().enumerate().filter(|(_, store)| store.checked) {
@@ -171,7 +178,7 @@ fn task(world: &World<'_>, home: usize, layer: &Layer, owners: bool) -> io::Resu
         Some((at, parent)) => {
             let below = world.root.stat(&world.stores[at].content_dir(parent))?;
             // Where it is missing, that is told of it and not of this one.
-            Some(below.map_or(0o777, |stat| stat.mode))
+            below.map(|stat| stat.mode)
         }
         None => None,
     };
