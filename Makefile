@@ -3,6 +3,8 @@
 # make check      every test; installs what they need where it may
 # make compare    what storagectl says of generated hosts against the engines' own code:
 #                 HOSTS=20000 PLANS=5000 PODMANS=20 SEED=1
+# make damage     what check-store says of generated damage against podman's own code:
+#                 DAMAGES=5000 SEED=1
 # make torture    kills, failing system calls, locks that users hold, swapped directories and
 #                 bombs: one line a part with its figure; ROUNDS=20 SEED=1
 # make bench      whole-process time and memory against what people use instead, and
@@ -69,6 +71,14 @@ compare:
 	STORAGECTL_HOSTS=$(HOSTS) STORAGECTL_PLANS=$(PLANS) STORAGECTL_PODMANS=$(PODMANS) STORAGECTL_SEED=$(SEED) \
 		STORAGECTL_KINDS=200 STORAGECTL_ANEW=100 \
 		$(CARGO) test $(CARGO_FLAGS) --test real compare:: -- --nocapture --test-threads 1
+
+DAMAGES ?= 5000
+
+.PHONY: damage
+damage:
+	tests/requirements.sh
+	STORAGECTL_DAMAGES=$(DAMAGES) STORAGECTL_SEED=$(SEED) \
+		$(CARGO) test $(CARGO_FLAGS) --test real random_damage:: -- --nocapture --test-threads 1
 
 ROUNDS ?= 20
 .PHONY: torture

@@ -19,14 +19,16 @@ fn added(text: &str) -> String {
     assert_eq!(add(&once, &stores, &Position::Any).unwrap(), once, "adding twice changes the file");
     let removed = remove(&once, |path| path == STORE).unwrap();
     let before = Document::parse(whole.as_str()).unwrap();
+    assert_eq!(removed, whole, "removing does not give back the original");
+    let bare = conf::without_essentials(&Document::parse(removed).unwrap()).unwrap();
+    assert_eq!(bare.as_ref().map_or(whole.as_str(), Document::text), text, "settings stay");
     if StoreList::of(&before).unwrap().is_some() {
-        assert_eq!(removed, whole, "removing does not give back the original");
         for text in [&whole, &once] {
             assert_marked_entries_leave_no_trace(text);
             assert_what_is_set_aside_comes_back(text);
         }
     } else {
-        assert_eq!(arrange(&arrange(&whole, &[0, 1]), &[]), removed, "a mark makes another array");
+        assert_eq!(arrange(&arrange(&whole, &[0, 1]), &[]), whole, "a mark makes another array");
     }
     visible(&once)
 }
@@ -223,7 +225,7 @@ mountopt = "nodev"
     size = ""
     additionalimagestores = [
       "/usr/lib/app",
-    ]
+    ] # storagectl: added this array
 
     [storage.options.overlay]
     mountopt = "nodev"
@@ -243,7 +245,7 @@ driver = "overlay"
     [storage.options]
     additionalimagestores = [
       "/usr/lib/app",
-    ]
+    ] # storagectl: added this array
 
     [storage.options.overlay]
     "#);
@@ -264,7 +266,7 @@ mountopt = "nodev"
     [storage.options]
     additionalimagestores = [
       "/usr/lib/app",
-    ]
+    ]   # storagectl: added this table
 
     # Storage options for overlay
     [storage.options.overlay]
@@ -283,7 +285,7 @@ driver = "overlay"
     [storage.options]
     additionalimagestores = [
       "/usr/lib/app",
-    ]
+    ]  # storagectl: added this table
     "#);
 }
 
@@ -296,7 +298,7 @@ mountopt = "nodev"
     [storage.options]
     additionalimagestores = [
       "/usr/lib/app",
-    ]
+    ]   # storagectl: added this table
 
     # ours
     [storage.options.overlay]
@@ -328,7 +330,7 @@ size = ""
     # ]
     additionalimagestores = [
       "/usr/lib/app",
-    ]
+    ] # storagectl: added this array
 
     # Options controlling how storage is populated when pulling images.
     size = ""
@@ -346,7 +348,7 @@ size = ""
     #additionalimagestores = ["/usr/lib/]/x"]
     additionalimagestores = [
       "/usr/lib/app",
-    ]
+    ] # storagectl: added this array
     # mountopt = "nodev"
     size = ""
     "#);
@@ -365,7 +367,7 @@ fn a_commented_example_under_a_commented_header() {
 "##), @r#"
     # [storage]
     [storage]
-    # Engines before podman 5 stop without driver, runroot and graphroot.
+    # storagectl: added for engines before podman 5, which stop without it (sha256 6e834c28859a)
     driver = "overlay"
     runroot = "/run/containers/storage"
     graphroot = "/var/lib/containers/storage"
@@ -377,7 +379,7 @@ fn a_commented_example_under_a_commented_header() {
     [storage.options]
     additionalimagestores = [
       "/usr/lib/app",
-    ]
+    ]  # storagectl: added this table
 
     # [storage.options.overlay]
     # mountopt = ""
@@ -397,7 +399,7 @@ driver = "overlay"
     [storage.options]
     additionalimagestores = [
       "/usr/lib/app",
-    ]
+    ]  # storagectl: added this table
     "#);
 }
 
@@ -428,7 +430,7 @@ fn dotted_keys_without_the_list() {
       "options" . size = "" # small
       "options" . additionalimagestores = [
         "/usr/lib/app",
-      ]
+      ] # storagectl: added this array
 
     [other]
     "#);
@@ -443,7 +445,7 @@ storage.options.overlay.size = ""
     storage.options.overlay.size = ""
     storage.options.additionalimagestores = [
       "/usr/lib/app",
-    ]
+    ] # storagectl: added this array
     "#);
 }
 
@@ -454,7 +456,7 @@ fn dotted_keys_without_options() {
     storage.driver = "overlay"
     storage.options.additionalimagestores = [
       "/usr/lib/app",
-    ]
+    ] # storagectl: added this array
     "#);
 }
 
@@ -474,7 +476,7 @@ fn an_inline_table_of_options_without_the_list() {
 options = { size = "" } # inline
 "##), @r#"
     [storage]
-    options = { size = "", additionalimagestores = ["/usr/lib/app"] } # inline
+    options = { size = "", additionalimagestores = ["/usr/lib/app"] } # inline # storagectl: added this array
     "#);
 }
 
@@ -487,13 +489,13 @@ fn an_inline_table_of_everything() {
 #[test]
 fn an_inline_table_without_options() {
     insta::assert_snapshot!(added(r##"storage = { driver = "overlay" }
-"##), @r#"storage = { driver = "overlay", options = { additionalimagestores = ["/usr/lib/app"] } }"#);
+"##), @r##"storage = { driver = "overlay", options = { additionalimagestores = ["/usr/lib/app"] } } # storagectl: added this table"##);
 }
 
 #[test]
 fn an_inline_table_with_dotted_keys() {
     insta::assert_snapshot!(added(r##"storage = { driver = "overlay", options.size = "" }
-"##), @r#"storage = { driver = "overlay", options.size = "", options.additionalimagestores = ["/usr/lib/app"] }"#);
+"##), @r##"storage = { driver = "overlay", options.size = "", options.additionalimagestores = ["/usr/lib/app"] } # storagectl: added this array"##);
 }
 
 #[test]
@@ -502,7 +504,7 @@ fn an_empty_inline_table() {
 options = {}
 "##), @r#"
     [storage]
-    options = { additionalimagestores = ["/usr/lib/app"] }
+    options = { additionalimagestores = ["/usr/lib/app"] }  # storagectl: added this array
     "#);
 }
 
@@ -675,7 +677,7 @@ fn carriage_returns_without_a_list() {
     [storage.options]␍
     additionalimagestores = [␍
       "/usr/lib/app",␍
-    ]␍
+    ]  # storagectl: added this table␍
     "#);
 }
 
@@ -693,7 +695,7 @@ fn a_byte_order_mark() {
 fn a_byte_order_mark_alone() {
     insta::assert_snapshot!(added("\u{feff}"), @r#"
     ‹BOM›[storage]
-    # Engines before podman 5 stop without driver, runroot and graphroot.
+    # storagectl: added for engines before podman 5, which stop without it (sha256 62a5d7484dcc)
     driver = "overlay"
     runroot = "/run/containers/storage"
     graphroot = "/var/lib/containers/storage"
@@ -701,7 +703,7 @@ fn a_byte_order_mark_alone() {
     [storage.options]
     additionalimagestores = [
       "/usr/lib/app",
-    ]
+    ]  # storagectl: added this table
     "#);
 }
 
@@ -731,7 +733,7 @@ size = """##), @r#"
     size = ""
     additionalimagestores = [
       "/usr/lib/app",
-    ]‹no newline›
+    ] # storagectl: added this array‹no newline›
     "#);
 }
 
@@ -750,7 +752,7 @@ fn an_indented_table() {
         size = ""
         additionalimagestores = [
           "/usr/lib/app",
-        ]
+        ] # storagectl: added this array
     "#);
 }
 
@@ -784,7 +786,7 @@ AdditionalImageStores = ["/a"]
 fn an_empty_file() {
     insta::assert_snapshot!(added(r##""##), @r#"
     [storage]
-    # Engines before podman 5 stop without driver, runroot and graphroot.
+    # storagectl: added for engines before podman 5, which stop without it (sha256 62a5d7484dcc)
     driver = "overlay"
     runroot = "/run/containers/storage"
     graphroot = "/var/lib/containers/storage"
@@ -792,7 +794,7 @@ fn an_empty_file() {
     [storage.options]
     additionalimagestores = [
       "/usr/lib/app",
-    ]
+    ]  # storagectl: added this table
     "#);
 }
 
@@ -803,7 +805,7 @@ fn comments_only() {
     # Nothing is set here.
 
     [storage]
-    # Engines before podman 5 stop without driver, runroot and graphroot.
+    # storagectl: added for engines before podman 5, which stop without it (sha256 fd849b41c853)
     driver = "overlay"
     runroot = "/run/containers/storage"
     graphroot = "/var/lib/containers/storage"
@@ -811,7 +813,7 @@ fn comments_only() {
     [storage.options]
     additionalimagestores = [
       "/usr/lib/app",
-    ]
+    ]  # storagectl: added this table
     "#);
 }
 
@@ -822,7 +824,7 @@ fn empty_tables_only() {
 [storage.options]
 "##), @r#"
     [storage]
-    # Engines before podman 5 stop without driver, runroot and graphroot.
+    # storagectl: added for engines before podman 5, which stop without it (sha256 80c7b2bb97c4)
     driver = "overlay"
     runroot = "/run/containers/storage"
     graphroot = "/var/lib/containers/storage"
@@ -830,7 +832,7 @@ fn empty_tables_only() {
     [storage.options]
     additionalimagestores = [
       "/usr/lib/app",
-    ]
+    ] # storagectl: added this array
     "#);
 }
 
@@ -977,7 +979,7 @@ fn a_marked_entry_goes_where_there_is_no_array() {
     [storage]
     options = { size = '', additionalimagestores = [
       "/usr/lib/app0"  # storagectl: app0 (demo)
-    ] }
+    ] } # storagectl: added this array
     "#);
     insta::assert_snapshot!(arrange("[storage]\ndriver = 'overlay'\n", &[0]), @r#"
     [storage]
@@ -986,7 +988,7 @@ fn a_marked_entry_goes_where_there_is_no_array() {
     [storage.options]
     additionalimagestores = [
       "/usr/lib/app0", # storagectl: app0 (demo)
-    ]
+    ]  # storagectl: added this table
     "#);
 }
 

@@ -16,7 +16,7 @@ use crate::conf::clean;
 use crate::engine::Profile;
 use crate::plan::{Host, list_stores};
 use crate::problem::Severity;
-use crate::store::check::{self, Finding, Progress, RULES, Report, Request};
+use crate::store::check::{self, Finding, Progress, RULES, Report, Request, Tally, Verification};
 
 /// Find damage in image stores
 ///
@@ -58,6 +58,16 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("layers", "how many layers they hold"),
     ("assembled.layers", "how many layers were assembled again"),
     ("assembled.bytes", "how many bytes that was"),
+    ("verification", "null without `--deep`; else what became of everything"),
+    ("verification.layers.verified", "how many layers are what they should be, every byte"),
+    ("verification.layers.damaged", "how many are not"),
+    ("verification.layers.not_verified", "of how many nobody knows; a finding says why"),
+    ("verification.images.verified", "how many images have verified layers alone"),
+    ("verification.images.damaged", "how many are damaged"),
+    ("verification.images.not_verified", "how many have layers that are not verified"),
+    ("verification.records.verified", "how many files of records engines can read"),
+    ("verification.records.damaged", "how many are damaged"),
+    ("verification.records.not_verified", "how many could not be looked at"),
     ("findings[].id", "the name of the rule"),
     ("findings[].severity", "`error`, `warning`, or `note`, if nothing is wrong"),
     ("findings[].scope", "how far it reaches with the engine that it hits hardest"),
@@ -85,6 +95,7 @@ pub(super) struct Document<'a> {
     images: usize,
     layers: usize,
     assembled: Assembled,
+    verification: Option<Verification>,
     findings: Vec<FindingLine<'a>>,
     not_looked: Vec<NotLooked<'a>>,
 }
@@ -220,6 +231,7 @@ fn document<'a>(host: &Host, deep: bool, report: &'a Report) -> Document<'a> {
         images: report.images,
         layers: report.layers,
         assembled: Assembled { layers: report.assembled.0, bytes: report.assembled.1 },
+        verification: report.verification,
         findings: report.findings.iter().map(line).collect(),
         not_looked: not_looked
             .map(|it| NotLooked { id: it.id, message: &it.message, hint: &it.hint })
@@ -255,7 +267,22 @@ fn summary(report: &Report) -> String {
         count => format!(" ({} with -v)", counted(count, "note")),
     };
     let stores = counted(report.stores.len(), "store");
-    format!("{stores}, {}, {found}{notes}", counted(report.images, "image"))
+    let verified = report.verification.map(|all| format!("; {}", verified(&all))).unwrap_or_default();
+    format!("{stores}, {}, {found}{notes}{verified}", counted(report.images, "image"))
+}
+
+/// `verified 3 of 4 layers, 1 of 2 images, all 2 record files`.
+fn verified(all: &Verification) -> String {
+    let part = |tally: &Tally, what: &str| {
+        let count = tally.verified + tally.damaged + tally.not_verified;
+        if tally.verified == count {
+            format!("all {}", counted(count, what))
+        } else {
+            format!("{} of {}", tally.verified, counted(count, what))
+        }
+    };
+    let (layers, images) = (part(&all.layers, "layer"), part(&all.images, "image"));
+    format!("verified {layers}, {images} and {}", part(&all.records, "record file"))
 }
 
 fn list(output: &Output) -> anyhow::Result<()> {

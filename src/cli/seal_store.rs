@@ -34,6 +34,9 @@ pub(super) struct SealStore {
     /// given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
+    /// Seal what cannot be verified, too, such as layers for composefs
+    #[arg(long)]
+    unverified: bool,
     /// Do not wait until everything is on the disk
     #[arg(long)]
     no_sync: bool,
@@ -76,6 +79,9 @@ impl SealStore {
         }
         if let Some(problem) = report.not_looked.first() {
             return Err(problem.clone().into());
+        }
+        if let Some(problem) = report.unverified().filter(|_| !self.unverified) {
+            return Err(problem.into());
         }
         let shown = host.show(&file);
         if report.count(Severity::Error) > 0 {

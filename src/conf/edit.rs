@@ -3,9 +3,11 @@
 //! Each function returns a document in which the array holds what was asked for
 //! and every other byte is as before; [`spliced`] proves it of the values.
 
+use super::apart::as_if_apart;
 use super::array::{Anatomy, Anchor, Cut};
 use super::document::{Document, Fault, Leaf};
 use super::key_case::is_same;
+use super::made::without_empty_array;
 use super::place;
 use super::splice::Splice;
 use super::stores::{KEY, StoreList, clean};
@@ -81,7 +83,7 @@ pub fn add(doc: &Document, paths: &[String], position: &Position) -> Result<Opti
         };
         edited = Some(put(edited.as_ref().unwrap_or(doc), path, target)?);
     }
-    Ok(edited)
+    Ok(edited.map(|edited| as_if_apart(doc, edited)).transpose()?)
 }
 
 /// What [`add`] makes of a list of cleaned paths.
@@ -97,11 +99,17 @@ pub fn add_to_list(list: &[String], paths: &[String], position: &Position) -> Re
 }
 
 /// Removes every entry whose path as the engine reads it satisfies `gone`, with
-/// the comments that belong to it. `None` if there is none.
+/// the comments that belong to it; and with the last entry what was made for it.
+/// `None` if there is none.
 ///
 /// # Errors
 /// [`Fault`] if the document cannot be edited.
 pub fn remove(doc: &Document, gone: impl Fn(&str) -> bool) -> Result<Option<Document>, Fault> {
+    let apart = |edited| without_empty_array(as_if_apart(doc, edited)?);
+    remove_entries(doc, gone)?.map(apart).transpose()
+}
+
+pub(super) fn remove_entries(doc: &Document, gone: impl Fn(&str) -> bool) -> Result<Option<Document>, Fault> {
     let mut edited: Option<Document> = None;
     loop {
         let doc = edited.as_ref().unwrap_or(doc);
@@ -178,7 +186,11 @@ fn stands(listed: &[String], wanted: &[String], position: &Position) -> bool {
 
 /// Takes `path` out, if it is there, and puts it where `target` says for the
 /// remaining list.
-fn put(doc: &Document, path: &str, target: impl Fn(&[String]) -> Anchor) -> Result<Document, Fault> {
+pub(super) fn put(
+    doc: &Document,
+    path: &str,
+    target: impl Fn(&[String]) -> Anchor,
+) -> Result<Document, Fault> {
     let Some(list) = StoreList::of(doc)? else {
         return insert(doc, &Cut::bare(style::quote(path, None)), target);
     };
@@ -186,7 +198,7 @@ fn put(doc: &Document, path: &str, target: impl Fn(&[String]) -> Anchor) -> Resu
     match list.entries.iter().position(|entry| entry.clean() == path) {
         Some(index) => {
             let item = anatomy.copy(index);
-            let rest = remove(doc, |other| clean(other) == path)?;
+            let rest = remove_entries(doc, |other| clean(other) == path)?;
             insert(rest.as_ref().unwrap_or(doc), &item, target)
         }
         None => {

@@ -7,6 +7,7 @@ use super::edit::forget;
 use super::place;
 use super::splice::Splice;
 use super::style;
+use crate::hex::sha256;
 
 /// The settings that engines before podman 5 need as soon as a storage.conf exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +62,17 @@ graphroot = \"\"
 runroot = \"\"
 ";
 
+/// Above the settings in a file that is made with them.
+const WHY: &str = "# Engines before podman 5 stop without driver, runroot and graphroot.";
+
+/// Above the settings in a file that was there, and goes back to what it was. A digest of the
+/// lines follows.
+pub(super) const MADE: &str =
+    "# storagectl: added for engines before podman 5, which stop without it (sha256 ";
+
+/// How much of a digest tells whether somebody has changed the lines.
+const DIGITS: usize = 12;
+
 /// Gives a document that holds no setting at all driver, runroot and graphroot:
 /// an empty file, or one of comments only, stops podman 4 (`runroot must be set`).
 /// If the file is `created` now, so that engines read it for the first time, it
@@ -91,19 +103,26 @@ pub fn add_essentials(
     };
     let newline = style::newline(text, 0);
     let indent = header.as_ref().map_or("", |span| style::indentation(text, span.start));
-    let why = "# Engines before podman 5 stop without driver, runroot and graphroot.";
-    let keys: String = essentials
-        .runroot
+    let settings: String = missing
         .iter()
-        .map(|_| why.to_owned())
-        .chain(missing.iter().map(|(key, value)| format!("{key} = {}", style::quote(value, None))))
-        .map(|line| format!("{indent}{line}{newline}"))
+        .map(|(key, value)| format!("{indent}{key} = {}{newline}", style::quote(value, None)))
         .collect();
+    // What came along: nothing, a header, or a header and blank lines.
+    let keys = |along: usize| {
+        let why = match (created, &essentials.runroot) {
+            (true, None) => None,
+            (true, Some(_)) => Some(WHY.to_owned()),
+            (false, _) => Some(format!("{MADE}{})", &sha256(format!("{along}{settings}"))[..DIGITS])),
+        };
+        let why = why.map(|why| format!("{indent}{why}{newline}")).unwrap_or_default();
+        format!("{why}{settings}")
+    };
+    let section = |along: usize| format!("[storage]{newline}{}", keys(along));
     let splice = match &header {
-        Some(span) => place::insert_lines(doc, style::next_line(text, span.end), keys),
+        Some(span) => place::insert_lines(doc, style::next_line(text, span.end), keys(0)),
         None => match new_header_place(doc) {
-            Place::Attached(at) => place::insert_lines(doc, at, format!("[storage]{newline}{keys}")),
-            Place::Free(at) => place::insert_section(doc, at, &format!("[storage]{newline}{keys}")),
+            Place::Attached(at) => place::insert_lines(doc, at, section(1)),
+            Place::Free(at) => place::insert_section(doc, at, |blanks| section(2 + blanks)),
         },
     };
     let after = Document::parse(Splice::apply(text, vec![splice]))?;

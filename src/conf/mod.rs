@@ -30,6 +30,7 @@
 //!   engines' library takes much of that; [`Redefined`] reads it as they do, but
 //!   nothing is edited in such a text.
 
+mod apart;
 mod array;
 mod aside;
 mod document;
@@ -38,6 +39,7 @@ mod essentials;
 mod key_case;
 mod layouts;
 mod leaves;
+mod made;
 mod mark;
 mod owned;
 mod place;
@@ -63,6 +65,7 @@ pub use edit::{EditError, Position, add, add_to_list, copy, remove, restore};
 pub use essentials::{Essentials, OWN_ROOTS, OWN_ROOTS_NAME, add_essentials};
 pub use layouts::layouts;
 pub use leaves::{AttributedList, LeafAt};
+pub use made::{as_own, without_essentials};
 pub use mark::Mark;
 pub use owned::{Listed, arrange, commented_items, listed, without_marked};
 pub use redefined::{Redefined, TomlLibrary};

@@ -4,6 +4,7 @@ use super::array::{Anatomy, Anchor, Cut};
 use super::aside::Whole;
 use super::document::{Document, Fault};
 use super::edit;
+use super::made::without_empty_array;
 use super::mark::Mark;
 use super::stores::{KEY, StoreList};
 use super::{place, style};
@@ -55,7 +56,7 @@ pub fn arrange(doc: &Document, wanted: &[Listed]) -> Result<Option<Document>, Fa
             Err(Fault::internal("other marks would come out"))
         }
     };
-    Whole::edit(doc, edit).map(Some)
+    Whole::edit(doc, edit).and_then(without_empty_array).map(Some)
 }
 
 /// `wanted` with what is set aside in `all`, behind what it stands behind there.
@@ -166,7 +167,7 @@ fn insert(doc: &Document, index: usize, entry: &Listed) -> Result<Document, Faul
 
 /// The document with an array that is empty, as it stays behind when the only
 /// entry is removed.
-fn with_empty_array(doc: &Document) -> Result<Document, Fault> {
+pub(super) fn with_empty_array(doc: &Document) -> Result<Document, Fault> {
     const PROBE: &str = "/storagectl-probe";
     let item = Cut::bare(style::quote(PROBE, None));
     let doc = edit::spliced(doc, place::new_array(doc, &item)?, &[PROBE.to_owned()])?;

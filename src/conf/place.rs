@@ -4,6 +4,7 @@ use toml_edit::{Item, TableLike};
 
 use super::array::Cut;
 use super::document::{Document, Fault, find_key, wrong_type};
+use super::made::Made;
 use super::splice::Splice;
 use super::stores::KEY;
 use super::style;
@@ -25,19 +26,19 @@ pub(super) fn new_array(doc: &Document, item: &Cut) -> Result<Vec<Splice>, Fault
     if let Some((_, options)) = find_key(tables, KEY[1])? {
         let name = KEY[..2].join(".");
         let keys = options.as_table_like().ok_or_else(|| wrong_type(&name, "a table", options))?;
-        return Ok(vec![match shape(options) {
-            Shape::Header(span) => in_table(doc, span.end, keys, item),
+        return Ok(match shape(options) {
+            Shape::Header(span) => vec![in_table(doc, span.end, keys, item)],
             Shape::Dotted if storage.is_inline_table() => in_inline(doc, storage, Some(options), "", item),
-            Shape::Dotted => beside_dotted(doc, keys, "", item),
+            Shape::Dotted => vec![beside_dotted(doc, keys, "", item)],
             Shape::Inline => in_inline(doc, options, None, "", item),
-            Shape::Implied => new_section(doc, item),
-        }]);
+            Shape::Implied => vec![new_section(doc, item)],
+        });
     }
-    Ok(vec![match shape(storage) {
+    Ok(match shape(storage) {
         Shape::Inline => in_inline(doc, storage, None, KEY[1], item),
-        Shape::Dotted => beside_dotted(doc, tables, KEY[1], item),
-        Shape::Header(_) | Shape::Implied => new_section(doc, item),
-    }])
+        Shape::Dotted => vec![beside_dotted(doc, tables, KEY[1], item)],
+        Shape::Header(_) | Shape::Implied => vec![new_section(doc, item)],
+    })
 }
 
 /// How a table is written.
@@ -66,14 +67,14 @@ fn shape(item: &Item) -> Shape {
     }
 }
 
-/// The array over several lines, as a table's key.
-fn array_lines(indent: &str, prefix: &str, newline: &str, item: &Cut) -> String {
+/// The array over several lines, as a table's key, with `mark` behind it.
+fn array_lines(indent: &str, prefix: &str, newline: &str, item: &Cut, mark: &str) -> String {
     let inner = style::deeper(indent);
     let above: String = item.above.iter().map(|comment| format!("{inner}{comment}{newline}")).collect();
     let behind = item.behind.as_ref().map(|comment| format!(" {comment}")).unwrap_or_default();
     let raw = &item.raw;
     format!(
-        "{indent}{prefix}{key} = [{newline}{above}{inner}{raw},{behind}{newline}{indent}]{newline}",
+        "{indent}{prefix}{key} = [{newline}{above}{inner}{raw},{behind}{newline}{indent}]{mark}{newline}",
         key = KEY[2]
     )
 }
@@ -84,7 +85,7 @@ pub(super) fn insert_lines(doc: &Document, at: usize, lines: String) -> Splice {
     let text = doc.text();
     if at == text.len() && !text.is_empty() && !text.ends_with('\n') && text != "\u{feff}" {
         let newline = style::newline(text, at);
-        let lines = lines.strip_suffix(newline).unwrap_or(&lines);
+        let lines = lines.strip_suffix("\r\n").or_else(|| lines.strip_suffix('\n')).unwrap_or(&lines);
         return Splice::insert(at, format!("{newline}{lines}"));
     }
     Splice::insert(at, lines)
@@ -97,7 +98,8 @@ fn in_table(doc: &Document, header_end: usize, keys: &dyn TableLike, item: &Cut)
     let at = example_end(doc, header_end, doc.section_end(header_end))
         .unwrap_or_else(|| style::next_line(text, anchor));
     let indent = style::indentation(text, anchor_line(text, keys).unwrap_or(header_end));
-    insert_lines(doc, at, array_lines(indent, "", style::newline(text, anchor), item))
+    let mark = Made::Array.mark(0);
+    insert_lines(doc, at, array_lines(indent, "", style::newline(text, anchor), item, &mark))
 }
 
 /// Where a key of the table stands, to copy its indentation.
@@ -148,13 +150,21 @@ fn beside_dotted(doc: &Document, keys: &dyn TableLike, table: &str, item: &Cut) 
     let indent = style::indentation(text, sibling);
     let dots = text[style::line_start(text, sibling)..sibling].trim_start_matches(['\u{feff}', ' ', '\t']);
     let dot = if table.is_empty() { "" } else { "." };
-    let lines = array_lines(indent, &format!("{dots}{table}{dot}"), style::newline(text, end), item);
+    let newline = style::newline(text, end);
+    let mark = Made::Array.mark(0);
+    let lines = array_lines(indent, &format!("{dots}{table}{dot}"), newline, item, &mark);
     insert_lines(doc, style::next_line(text, end), lines)
 }
 
 /// Inside `{ … }`, behind the last value. `dotted` is the table inside it whose
 /// keys are written with dots; `table` is one to be made there.
-fn in_inline(doc: &Document, container: &Item, dotted: Option<&Item>, table: &str, item: &Cut) -> Splice {
+fn in_inline(
+    doc: &Document,
+    container: &Item,
+    dotted: Option<&Item>,
+    table: &str,
+    item: &Cut,
+) -> Vec<Splice> {
     let text = doc.text();
     let keys = container.as_table_like().expect("an inline table is a table");
     let span = container.span().unwrap_or_default();
@@ -163,7 +173,7 @@ fn in_inline(doc: &Document, container: &Item, dotted: Option<&Item>, table: &st
         format!("{} = [{raw}]", KEY[2])
     } else {
         let newline = style::newline(text, span.start);
-        array_lines("", "", newline, item).trim_end().to_owned()
+        array_lines("", "", newline, item, "").trim_end().to_owned()
     };
     let entry = match dotted.and_then(|options| options.span().map(|span| (options, span))) {
         Some((options, key)) => {
@@ -176,11 +186,33 @@ fn in_inline(doc: &Document, container: &Item, dotted: Option<&Item>, table: &st
         None if table.is_empty() => array,
         None => format!("{table} = {{ {array} }}"),
     };
-    match last_value_end(keys, true) {
-        Some(end) => Splice::insert(end, format!(", {entry}")),
+    let (entry, blanks) = match last_value_end(keys, true) {
+        Some(end) => (Splice::insert(end, format!(", {entry}")), 0),
         None => {
             let space = if text[span.start + 1..].starts_with(' ') { "" } else { " " };
-            Splice::insert(span.start + 1, format!(" {entry}{space}"))
+            (Splice::insert(span.start + 1, format!(" {entry}{space}")), space.len())
+        }
+    };
+    let made = if table.is_empty() { Made::Array } else { Made::Table };
+    let mark = line_end_outside(doc, span.end).map(|end| {
+        let end = text[..end].trim_end_matches([' ', '\t']).len();
+        Splice::insert(end, made.mark(blanks))
+    });
+    std::iter::once(entry).chain(mark).collect()
+}
+
+/// The end of the line on which byte `at` stands, or of the first line behind it that does not
+/// end within a string.
+pub(super) fn line_end_outside(doc: &Document, mut at: usize) -> Option<usize> {
+    let text = doc.text();
+    loop {
+        let end = at + style::rest_of_line(text, at).len();
+        if !is_in_value(doc, end) {
+            return Some(end);
+        }
+        at = style::next_line(text, end);
+        if at >= text.len() {
+            return None;
         }
     }
 }
@@ -190,18 +222,22 @@ fn new_section(doc: &Document, item: &Cut) -> Splice {
     let text = doc.text();
     let (at, indent) = section_place(doc);
     let newline = style::newline(text, at);
-    let array = array_lines(indent, "", newline, item);
-    insert_section(doc, at, &format!("{indent}[storage.options]{newline}{array}"))
+    insert_section(doc, at, |blanks| {
+        let array = array_lines(indent, "", newline, item, &Made::Table.mark(blanks));
+        format!("{indent}[storage.options]{newline}{array}")
+    })
 }
 
-/// Inserts a table's lines at `at`, with a blank line before and behind.
-pub(super) fn insert_section(doc: &Document, at: usize, section: &str) -> Splice {
+/// Inserts a table's lines at `at`, with a blank line before and behind where there is none.
+/// `section` is given a number that says which of the two came with it.
+pub(super) fn insert_section(doc: &Document, at: usize, section: impl Fn(usize) -> String) -> Splice {
     let text = doc.text();
     let newline = style::newline(text, at);
     let before = text[..at].trim_start_matches('\u{feff}');
     let above = if before.is_empty() || ends_in_blank_line(before) { "" } else { newline };
     let below = if style::rest_of_line(text, at).trim().is_empty() { "" } else { newline };
-    insert_lines(doc, at, format!("{above}{section}{below}"))
+    let blanks = usize::from(!above.is_empty()) + 2 * usize::from(!below.is_empty());
+    insert_lines(doc, at, format!("{above}{}{below}", section(blanks)))
 }
 
 fn ends_in_blank_line(before: &str) -> bool {

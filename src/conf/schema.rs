@@ -206,8 +206,8 @@ pub const DRIVERS: [&str; 4] = ["overlay", "vfs", "btrfs", "zfs"];
 /// but for `pull_options`, which is a map and no struct to it.
 pub fn known(table: &str, name: &str) -> Option<&'static Known> {
     KEYS.iter().find(|key| {
-        is_same(key.table, table)
-            && if key.table == PULL { key.name == name } else { is_same(key.name, name) }
+        let is_name = if key.table == PULL { key.name == name } else { is_same(key.name, name) };
+        is_name && is_same(key.table, table)
     })
 }
 

@@ -124,9 +124,9 @@ impl Standing {
         let synced = host.root.filling(&target.path).and_then(|dir| dir.sync_all());
         request.deep = true;
         request.layers = Some(unknown.clone());
-        let (more, all_read) = found(host, &request, &unknown);
-        for id in unknown.iter().filter(|id| !more.contains(*id)) {
-            if let Some(mark) = mark(id).filter(|_| synced.is_ok() && all_read) {
+        let (more, verified) = found(host, &request, &unknown);
+        for id in unknown.iter().filter(|id| !more.contains(*id) && verified.contains(*id)) {
+            if let Some(mark) = mark(id).filter(|_| synced.is_ok()) {
                 memory.layers.insert(id.clone(), mark);
             }
         }
@@ -174,14 +174,16 @@ impl Standing {
     }
 }
 
-/// Which of these layers are damaged, and whether everything could be looked at.
-fn found(host: &Host, request: &Request, layers: &BTreeSet<String>) -> (BTreeSet<String>, bool) {
+/// Which of these layers are damaged, and which layers are verified.
+fn found(host: &Host, request: &Request, layers: &BTreeSet<String>) -> (BTreeSet<String>, BTreeSet<String>) {
     let report = check::check(&host.root, request, &Progress::default());
     let is_damage = |finding: &&check::Finding| {
         DAMAGE.contains(&finding.rule.id) && is_of(&finding.store, request.stores.first())
     };
     let damaged = report.findings.iter().filter(is_damage).filter_map(|finding| finding.layer.clone());
-    (damaged.filter(|id| layers.contains(id)).collect(), report.not_looked.is_empty())
+    let damaged = damaged.filter(|id| layers.contains(id)).collect();
+    let verified = if report.not_looked.is_empty() { report.verified } else { BTreeSet::new() };
+    (damaged, verified)
 }
 
 fn is_of(store: &Path, asked: Option<&PathBuf>) -> bool {

@@ -139,7 +139,7 @@ impl Checked {
             return;
         }
         let stops = finding.effects.iter().filter(|effect| effect.scope == Scope::All);
-        let stops = stops.fold(Engines::NONE, |all, effect| all.or(effect.engines));
+        let stops = stops.map(|effect| effect.engines).collect();
         self.troubles.push(Trouble {
             severity: Severity::Error,
             id: finding.rule.id,

@@ -37,12 +37,12 @@ impl Engines {
 
     /// Those for which `holds`.
     pub fn which(holds: impl Fn(Profile) -> bool) -> Self {
-        Profile::ALL.into_iter().filter(|profile| holds(*profile)).map(Self::one).fold(Self::NONE, Self::or)
+        Profile::ALL.into_iter().filter(|profile| holds(*profile)).collect()
     }
 
     /// Those whose storage library `knows`, by its minor version.
     pub fn by_version(knows: impl Fn(u16) -> bool) -> Self {
-        Self::which(|profile| knows(version(profile)))
+        Self::which(|profile| knows(profile.library()))
     }
 
     /// Those in both sets.
@@ -86,13 +86,15 @@ impl Engines {
     }
 }
 
-/// The minor version of the storage library that stands for an engine: that of
-/// podman 4.3, of podman 5.8 (CRI-O's is slightly older), and the first with drop-ins.
-fn version(profile: Profile) -> u16 {
-    match profile {
-        Profile::Podman4 => 43,
-        Profile::Podman5 | Profile::Crio => 62,
-        Profile::Podman6 => crate::conf::schema::MODERN,
+impl FromIterator<Self> for Engines {
+    fn from_iter<I: IntoIterator<Item = Self>>(sets: I) -> Self {
+        sets.into_iter().fold(Self::NONE, Self::or)
+    }
+}
+
+impl FromIterator<Profile> for Engines {
+    fn from_iter<I: IntoIterator<Item = Profile>>(profiles: I) -> Self {
+        profiles.into_iter().map(Self::one).collect()
     }
 }
 

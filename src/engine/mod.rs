@@ -40,15 +40,17 @@ pub use view::{Cache, View};
 /// Reads a host as the engine of `profile` does. What is wrong with it is told in the
 /// reading, all of it and not only what an engine meets first.
 pub fn read(view: &View<'_>, environment: &Environment, profile: Profile) -> Reading {
-    let view = &view.seen_by(environment);
-    let mut reading = Reading::new(profile);
-    match profile {
-        Profile::Podman6 => modern::read(view, environment, &mut reading),
-        Profile::Podman4 | Profile::Podman5 => legacy::read(view, environment, &mut reading),
-        Profile::Crio => {
-            legacy::read(view, environment, &mut reading);
-            crio::read(view, &mut reading);
+    view.read_once(environment, profile, || {
+        let view = &view.seen_by(environment);
+        let mut reading = Reading::new(profile);
+        match profile {
+            Profile::Podman6 => modern::read(view, environment, &mut reading),
+            Profile::Podman4 | Profile::Podman5 => legacy::read(view, environment, &mut reading),
+            Profile::Crio => {
+                legacy::read(view, environment, &mut reading);
+                crio::read(view, &mut reading);
+            }
         }
-    }
-    reading
+        reading
+    })
 }

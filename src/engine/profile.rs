@@ -27,7 +27,8 @@ impl Profile {
         self == Self::Podman6
     }
 
-    /// The minor version of the storage library that it is built with.
+    /// The minor version of the storage library that stands for it: that of podman 4.3, 5.8 and
+    /// 6.0. CRI-O's is slightly older than podman 5.8's.
     pub fn library(self) -> u16 {
         match self {
             Self::Podman4 => 43,

@@ -103,7 +103,7 @@ impl Site {
     /// The place of these bytes of a file's text.
     pub fn of(file: &Path, text: &str, span: Range<usize>) -> Self {
         let before = &text.as_bytes()[..span.start.min(text.len())];
-        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let line = memchr::memchr_iter(b'\n', before).count() + 1;
         Self { file: file.to_owned(), line, span }
     }
 }

@@ -32,8 +32,19 @@ pub(super) fn check(view: &View<'_>, reading: &Reading) -> Result<(), Refused> {
     };
     // One malformed line is enough. Both files are read before either is searched.
     let is_read = |text: &Option<String>| text.is_some() && lines(text).iter().all(|line| line.len() == 3);
+    let passwd = view.text(Path::new("/etc/passwd"));
+    let uid = |name: &str| -> Option<String> {
+        let users = passwd.iter().flat_map(|text| text.lines()).map(|line| line.split(':'));
+        users
+            .map(Iterator::collect)
+            .find(|user: &Vec<&str>| user[0] == name)?
+            .get(2)
+            .map(|&uid| uid.to_owned())
+    };
     let has = |(_, (name, _), text): &&(_, (&String, _), Option<String>)| {
-        lines(text).iter().any(|line| *name == "ALL" || line[0] == **name)
+        let uid = uid(name);
+        let is_its = |owner: &str| *name == "ALL" || owner == **name || uid.as_deref() == Some(owner);
+        lines(text).iter().any(|line| is_its(&line[0]))
     };
     let refused =
         lists.iter().find(|(_, _, text)| !is_read(text)).or_else(|| lists.iter().find(|it| !has(it)));

@@ -1,5 +1,6 @@
 //! A host's files as they are, or as they would be after a plan.
 
+use std::any::{Any, TypeId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
@@ -8,9 +9,13 @@ use std::rc::Rc;
 
 use super::access::{Access, Found};
 use super::environment::Environment;
+use super::profile::Profile;
+use super::reading::Reading;
 use crate::conf::{Document, Fault};
 use crate::host::{Kind, Root, Stat, Step};
-use crate::store::Opened;
+
+/// A type, a directory, and a storage driver.
+type Key = (TypeId, PathBuf, String);
 
 /// What was read and parsed before: several engines read the same files, before
 /// and after a plan.
@@ -25,9 +30,11 @@ pub struct Cache {
     stats: RefCell<BTreeMap<PathBuf, Option<Stat>>>,
     trails: RefCell<BTreeMap<PathBuf, Rc<Vec<Step>>>>,
     resolved: RefCell<BTreeMap<PathBuf, Option<PathBuf>>>,
-    /// Stores as engines with a storage driver find them.
-    opened: RefCell<BTreeMap<(PathBuf, String), Rc<Opened>>>,
+    /// What was found out about a directory, for engines with a storage driver.
+    known: RefCell<BTreeMap<Key, Rc<dyn Any>>>,
     etc: RefCell<Option<PathBuf>>,
+    /// What engines read, with what decides it.
+    readings: RefCell<Vec<(Asked, Reading)>>,
     /// What kept from looking at something, though it says nothing about what is there.
     trouble: RefCell<Option<(PathBuf, i32)>>,
 }
@@ -41,7 +48,8 @@ impl Cache {
         self.stats.borrow_mut().clear();
         self.trails.borrow_mut().clear();
         self.resolved.borrow_mut().clear();
-        self.opened.borrow_mut().clear();
+        self.readings.borrow_mut().clear();
+        self.known.borrow_mut().clear();
         *self.etc.borrow_mut() = None;
         *self.trouble.borrow_mut() = None;
     }
@@ -130,6 +138,15 @@ impl Cache {
     }
 }
 
+/// What decides what an engine reads, beside the files of the root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Asked {
+    planned: BTreeMap<PathBuf, Option<String>>,
+    vendor_only: bool,
+    environment: Environment,
+    profile: Profile,
+}
+
 /// The files of a root, some of them replaced by what is planned; or what is
 /// planned for a host that does not exist yet, and nothing else.
 #[derive(Debug, Clone)]
@@ -145,14 +162,7 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// The files as they are.
     pub fn of(root: &'a Root, cache: &'a Cache) -> Self {
-        Self {
-            root: Some(root),
-            cache,
-            planned: BTreeMap::new(),
-            expected: Vec::new(),
-            vendor_only: false,
-            access: Rc::default(),
-        }
+        Self { root: Some(root), ..Self::of_nothing(cache) }
     }
 
     /// A host that has no file but those that are planned.
@@ -178,6 +188,30 @@ impl<'a> View<'a> {
     pub fn with(mut self, path: PathBuf, text: Option<String>) -> Self {
         self.planned.insert(path, text);
         self
+    }
+
+    /// What an engine reads, by `read`, unless that has been asked before.
+    pub(super) fn read_once(
+        &self,
+        environment: &Environment,
+        profile: Profile,
+        read: impl FnOnce() -> Reading,
+    ) -> Reading {
+        let asked = Asked {
+            planned: self.planned.clone(),
+            vendor_only: self.vendor_only,
+            environment: environment.clone(),
+            profile,
+        };
+        let known = |readings: &Vec<(Asked, Reading)>| {
+            readings.iter().find(|(other, _)| *other == asked).map(|(_, reading)| reading.clone())
+        };
+        if let Some(reading) = known(&self.cache.readings.borrow()) {
+            return reading;
+        }
+        let reading = read();
+        self.cache.readings.borrow_mut().push((asked, reading.clone()));
+        reading
     }
 
     /// The same as this user finds it, who may not read everything.
@@ -343,13 +377,19 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A store as an engine with this storage driver finds it, whoever runs it. `None` on a host
-    /// that is not there yet.
-    pub fn opened(&self, store: &Path, driver: &str) -> Option<Rc<Opened>> {
+    /// What `look` finds out about a store, as an engine with this storage driver has it and
+    /// whoever runs it: once for all readers. `None` on a host that is not there yet.
+    pub fn once<T: Any>(
+        &self,
+        store: &Path,
+        driver: &str,
+        look: impl FnOnce(&Root, &Path, &str) -> T,
+    ) -> Option<Rc<T>> {
         let root = self.root?;
-        let mut opened = self.cache.opened.borrow_mut();
-        let entry = opened.entry((store.to_owned(), driver.to_owned()));
-        Some(Rc::clone(entry.or_insert_with(|| Rc::new(Opened::new(root, store, driver)))))
+        let mut known = self.cache.known.borrow_mut();
+        let entry = known.entry((TypeId::of::<T>(), store.to_owned(), driver.to_owned()));
+        let found = Rc::clone(entry.or_insert_with(|| Rc::new(look(root, store, driver))));
+        Some(found.downcast().expect("its type is a part of the key"))
     }
 
     /// The driver that the storage at `graphroot` was made with, if there is one.

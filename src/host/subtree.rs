@@ -75,6 +75,26 @@ impl Root {
         let dir = self.open(path, OFlags::PATH | OFlags::DIRECTORY);
         Ok(absent(dir)?.map(|dir| Subtree { dir }))
     }
+
+    /// The directory that `path` ends in and its name there, symlinks followed; `None` if
+    /// it leads nowhere. What the name is, if anything, is not looked at.
+    ///
+    /// # Errors
+    /// If a directory on the way cannot be entered.
+    pub fn end(&self, path: &Path) -> io::Result<Option<(Directory, OsString)>> {
+        Ok(leads(self.resolve(path))?.map(|end| {
+            let name = end.name().to_owned();
+            (Directory { dir: end.dir, path: PathBuf::new() }, name)
+        }))
+    }
+}
+
+/// `None` where symlinks lead nowhere: to nothing, or to themselves.
+fn leads<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => Ok(None),
+        result => absent(result),
+    }
 }
 
 impl Subtree {
@@ -104,7 +124,7 @@ impl Subtree {
             Err(Errno::LOOP | Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::AGAIN | Errno::XDEV) => {}
             Err(error) => return Err(error.into()),
         }
-        let Some((end, _)) = absent(walk::walk(&self.dir, path, true, walk::Links::Followed))? else {
+        let Some((end, _)) = leads(walk::walk(&self.dir, path, true, walk::Links::Followed))? else {
             return Ok(None);
         };
         let flags = flags | OFlags::NOFOLLOW;
@@ -119,7 +139,7 @@ impl Subtree {
     /// # Errors
     /// If it cannot be opened.
     pub fn file(&self, path: &Path) -> io::Result<Option<Opened>> {
-        let Some((end, _)) = absent(walk::walk(&self.dir, path, true, walk::Links::Followed))? else {
+        let Some((end, _)) = leads(walk::walk(&self.dir, path, true, walk::Links::Followed))? else {
             return Ok(None);
         };
         let directory = Directory { dir: end.dir.as_fd().try_clone_to_owned()?, path: PathBuf::new() };

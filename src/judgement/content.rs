@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use super::{Case, shown};
 use crate::conf::clean;
 use crate::engine::{Effect, Found, Reason, Value};
+use crate::host::Root;
 use crate::problem::words;
-use crate::store::{Hit, Image, images as images_of};
+use crate::store::{Hit, Image, Opened, images};
 
-const USE: Effect =
+pub(super) const USE: Effect =
     Effect::StopsUse("stops as soon as it uses an image", "stop as soon as they use an image");
 const RUN: Effect = Effect::StopsUse("cannot run its images", "cannot run its images");
 const NOTHING: Effect = Effect::Loses("sees no image of it", "see no image of it");
@@ -25,7 +26,7 @@ pub(super) fn check(case: &Case<'_>, entry: &Value<String>, reasons: &mut Vec<Re
         return;
     }
     let about = |reason: Reason| reason.at(entry.origin.site().cloned()).about(path.clone());
-    let Some(opened) = case.view.opened(store, case.driver) else {
+    let Some(opened) = case.view.once(store, case.driver, Opened::new) else {
         return;
     };
     let made_by = match &opened.made_by {
@@ -77,21 +78,21 @@ fn unreadable(case: &Case<'_>, path: &Path, why: &str) -> Reason {
 /// What a normal user's engine needs and may not have, in the order in which it asks.
 fn closed(case: &Case<'_>, path: &Path) -> Option<Reason> {
     let part = |kind: &str| path.join(format!("{}-{kind}", case.driver));
-    let (images, layers) = (part("images"), part("layers"));
+    let (dir, layers) = (part("images"), part("layers"));
     let layer_dir = if case.driver == "vfs" { path.join("vfs/dir") } else { path.join(case.driver) };
     let mut needs: Vec<(PathBuf, Need, Effect)> = vec![
         (path.to_owned(), Need::Search, Effect::Stops),
-        (images.clone(), Need::Make, Effect::Stops),
-        (images.join("images.lock"), Need::Open, Effect::Stops),
-        (images.join("images.json"), Need::Read, Effect::Stops),
+        (dir.clone(), Need::Make, Effect::Stops),
+        (dir.join("images.lock"), Need::Open, Effect::Stops),
+        (dir.join("images.json"), Need::Read, Effect::Stops),
         (layers.clone(), Need::Make, USE),
         (layers.join("layers.lock"), Need::Open, USE),
         (layers.join("layers.json"), Need::Read, USE),
         (layer_dir, Need::Search, RUN),
     ];
-    let records = case.root().and_then(|root| images_of(root, path, case.driver).ok());
-    let manifest = |image: Image| Some((images.join(image.id?).join("manifest"), Need::Read, USE));
-    needs.extend(records.into_iter().flatten().filter_map(manifest));
+    let ids = case.view.once(path, case.driver, ids);
+    let manifest = |id: &String| (dir.join(id).join("manifest"), Need::Read, USE);
+    needs.extend(ids.iter().flat_map(|ids| ids.iter()).map(manifest));
     let (part, _, effect) = needs.into_iter().find(|(path, need, _)| !need.is_met(case, path))?;
     let name = part.strip_prefix(path).map(Path::display).map(|it| it.to_string()).unwrap_or_default();
     let what = if name.is_empty() { String::new() } else { format!("`{name}` of ") };
@@ -107,6 +108,12 @@ fn closed(case: &Case<'_>, path: &Path) -> Option<Reason> {
         )
         .with(effect),
     )
+}
+
+/// The images of a store; none if that cannot be told.
+fn ids(root: &Root, store: &Path, driver: &str) -> Vec<String> {
+    let images: Vec<Image> = images(root, store, driver).unwrap_or_default();
+    images.into_iter().filter_map(|image| image.id).collect()
 }
 
 /// What an engine has to be able to do with a part of a store.

@@ -16,6 +16,7 @@ mod content;
 mod go;
 mod options;
 mod reader;
+mod relation;
 mod roots;
 mod stores;
 
@@ -25,6 +26,7 @@ use crate::conf::{Essentials, schema};
 use crate::engine::{self, DriverOption, Effect, Environment, Origin, Profile, Reading, Reason, Value, View};
 use crate::host::Root;
 pub use reader::{Identity, Reader, gather, names, readers, sentence};
+pub use relation::{Relation, relations};
 
 /// How well an engine works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Judgement, judge};
-use crate::engine::{Effect, Engines, Environment, Profile, Reason, View};
+use crate::engine::{self, Effect, Engines, Environment, Profile, Reading, Reason, View};
 
 /// Who runs an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -32,6 +32,17 @@ impl Reader {
     /// What it does on this host.
     pub fn judge(&self, view: &View<'_>) -> Judgement {
         judge(view, &self.environment, self.profile)
+    }
+
+    /// What it reads on this host.
+    pub fn read(&self, view: &View<'_>) -> Reading {
+        engine::read(view, &self.environment, self.profile)
+    }
+
+    /// Whether it is a normal user's of whom nothing is known, and not the one of root or of the
+    /// user who is meant.
+    pub fn is_of_users(&self) -> bool {
+        self.identity == Identity::OrdinaryUser
     }
 }
 
@@ -99,8 +110,8 @@ pub fn names(readers: &[Reader]) -> String {
 /// among them.
 fn engines(readers: &[Reader]) -> (Engines, Engines) {
     let of = |users: bool| {
-        let these = readers.iter().filter(|reader| (reader.identity == Identity::OrdinaryUser) == users);
-        these.map(|reader| Engines::one(reader.profile)).fold(Engines::NONE, Engines::or)
+        let these = readers.iter().filter(|reader| reader.is_of_users() == users);
+        these.map(|reader| reader.profile).collect::<Engines>()
     };
     let system = of(false);
     (system, of(true).without(system))

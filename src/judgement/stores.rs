@@ -3,9 +3,9 @@
 //! The overlay driver looks at each path before anything else (`parseOptions` in
 //! drivers/overlay/overlay.go); the vfs driver does not look at all.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{Case, content, path_of};
+use super::{Case, Relation, content, path_of, relations};
 use crate::conf::clean;
 use crate::engine::{Effect, Found, Profile, Reason, Value};
 use crate::host::{Kind, is_hidden_here};
@@ -126,30 +126,17 @@ fn comma(case: &Case<'_>, entry: &Value<String>) -> Option<Reason> {
 /// podman 4 looks at all stores when it starts, the library's later versions when they are
 /// used; each finds that its own lock is not read-only.
 fn own_storage(case: &Case<'_>, entry: &Value<String>) -> Option<Reason> {
-    let reading = case.reading;
-    let owns = [("graphroot", &reading.graphroot), ("imagestore", &reading.imagestore)];
-    let real_store = real(case, &entry.value);
-    let (key, own) = owns.into_iter().find_map(|(key, own)| {
-        let own = own.as_ref().filter(|own| own.value.starts_with('/'))?;
-        (path_of(&own.value) == clean(&entry.value) || real(case, &own.value) == real_store)
-            .then_some((key, own))
-    })?;
-    let message = format!("`{}` is the engine's own storage, `{}` ({key})", entry.value, own.value);
+    let relations = relations(case.root(), case.reading, &entry.value);
+    let (_, key, own) = relations.into_iter().find(|(relation, ..)| *relation == Relation::Same)?;
+    let message = format!("`{}` is the engine's own storage, `{own}` ({key})", entry.value);
     let hint = "remove this entry: the engine reads its own storage anyway";
     let reason = Reason::stops("store-is-graphroot", message, hint)
         .at(entry.origin.site().cloned())
         .about(clean(&entry.value));
-    Some(match reading.profile {
+    Some(match case.profile() {
         Profile::Podman4 => reason,
-        _ => reason
-            .with(Effect::StopsUse("stops as soon as it uses an image", "stop as soon as they use an image")),
+        _ => reason.with(content::USE),
     })
-}
-
-/// `path` with its symlinks resolved as far as it exists.
-fn real(case: &Case<'_>, path: &str) -> PathBuf {
-    let cleaned = PathBuf::from(clean(path));
-    case.root().map_or_else(|| cleaned.clone(), |root| root.real(&cleaned))
 }
 
 /// A hint that ends with the command that takes the entry off the list.

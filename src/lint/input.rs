@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::conf::{Document, Fault, Leaf, SetKey};
 use crate::engine::{Engines, FileKind, Origin, Profile, Reading, Reason};
 use crate::host::{Root, Stat};
-use crate::judgement::{Identity, Judgement, Reader, readers};
+use crate::judgement::{Judgement, Reader, readers};
 use crate::plan::Host;
 use crate::problem::Problem;
 
@@ -179,7 +179,7 @@ impl<'h> Input<'h> {
 
     /// The engines that are asked.
     pub(super) fn engines(&self) -> Engines {
-        self.readers.iter().map(|reader| Engines::one(reader.profile)).fold(Engines::NONE, Engines::or)
+        self.readers.iter().map(|reader| reader.profile).collect()
     }
 
     /// Replaces the text of a file, in memory.
@@ -236,9 +236,8 @@ impl<'h> Input<'h> {
             Some(site) => judgement.reading.files.iter().any(|file| file.path == site.file),
             None => true,
         };
-        let is_of_users = |reader: &Reader| reader.identity == Identity::OrdinaryUser;
         let spared = |(reader, judgement): (&Reader, &Judgement)| {
-            !is_of_users(reader) && reads(judgement) && !has(reader)
+            !reader.is_of_users() && reads(judgement) && !has(reader)
         };
         !self.knows_engines && self.judged().any(spared)
     }
@@ -246,9 +245,7 @@ impl<'h> Input<'h> {
     /// What an engine of root, or of the user whose files these are, makes of the files, if
     /// it is asked.
     pub(super) fn reading(&self, profile: Profile) -> Option<&Reading> {
-        let this = |(reader, _): &(&Reader, &Judgement)| {
-            reader.profile == profile && reader.identity != Identity::OrdinaryUser
-        };
+        let this = |(reader, _): &(&Reader, &Judgement)| reader.profile == profile && !reader.is_of_users();
         self.judged().find(this).map(|(_, judgement)| &judgement.reading)
     }
 

@@ -10,7 +10,7 @@ use super::finding::{Found, Sink};
 use super::input::{File, Input};
 use crate::conf::Splice;
 use crate::engine::{Effect, Engines, FileKind, Reason, Site};
-use crate::judgement::{Identity, Reader, gather, sentence};
+use crate::judgement::{Reader, sentence};
 
 /// Every reason with this id.
 pub(super) fn check(input: &Input<'_>, id: &str, sink: &mut Sink<'_, '_>) {
@@ -30,16 +30,16 @@ pub(super) fn check(input: &Input<'_>, id: &str, sink: &mut Sink<'_, '_>) {
         let same = |other: &Reason| other.message == reason.message && other.place == reason.place;
         let group: Vec<usize> = (index..all.len()).filter(|&other| same(&all[other].0)).collect();
         let effects: Vec<String> = group.iter().map(|&at| sentence(&all[at].1, all[at].0.effect)).collect();
-        let stopped = |users: bool| {
+        let stopped = |users: bool| -> Engines {
             let stop = group.iter().filter(|&&at| all[at].0.effect == Effect::Stops);
             let readers = stop.flat_map(|&at| &all[at].1);
-            readers.filter(move |reader| (reader.identity == Identity::OrdinaryUser) == users)
+            readers.filter(|reader| reader.is_of_users() == users).map(|reader| reader.profile).collect()
         };
         let with_it: Vec<&Reader> = group.iter().flat_map(|&at| &all[at].1).collect();
         let found = Found {
-            engines: engines(with_it.iter().copied()),
-            stops: engines(stopped(false)),
-            stops_users: engines(stopped(true)),
+            engines: with_it.iter().map(|reader| reader.profile).collect(),
+            stops: stopped(false),
+            stops_users: stopped(true),
             may_not_concern: input.may_not_concern(reason, &with_it),
             message: reason.message.clone(),
             effect: effects.join("; "),
@@ -51,20 +51,12 @@ pub(super) fn check(input: &Input<'_>, id: &str, sink: &mut Sink<'_, '_>) {
     }
 }
 
-/// As [`gather`], but what stands in two places is told of both.
+/// As [`crate::judgement::gather`], but what stands in two places is told of both.
 fn gather_by_place(all: &mut Vec<(Reason, Vec<Reader>)>, reader: &Reader, reason: &Reason) {
     match all.iter_mut().find(|(other, _)| other.is_like(reason) && other.place == reason.place) {
         Some((_, readers)) => readers.push(reader.clone()),
-        None => {
-            let mut one = Vec::new();
-            gather(&mut one, reader, reason.clone());
-            all.append(&mut one);
-        }
+        None => all.push((reason.clone(), vec![reader.clone()])),
     }
-}
-
-fn engines<'a>(readers: impl Iterator<Item = &'a Reader>) -> Engines {
-    readers.map(|reader| Engines::one(reader.profile)).fold(Engines::NONE, Engines::or)
 }
 
 fn put(input: &Input<'_>, reason: &Reason, found: Found, sink: &mut Sink<'_, '_>) {

@@ -1,13 +1,13 @@
 //! Rules about the entries of `additionalimagestores` on which no engine stops.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::finding::{Found, Sink};
 use super::input::{File, Input};
 use crate::conf::{Leaf, SetKey, clean};
 use crate::engine::{Engines, Profile, Value};
 use crate::host::Kind;
-use crate::judgement::{Judgement, Reader};
+use crate::judgement::{Judgement, Reader, Relation, relations};
 use crate::problem::Problem;
 use crate::store::writer_besides_owner;
 
@@ -75,7 +75,7 @@ fn with_it(input: &Input<'_>, file: &File, path: &str, start: usize) -> Vec<usiz
 
 fn engines_of(input: &Input<'_>, readers: &[usize]) -> Engines {
     let all = input.judged().enumerate().filter(|(index, _)| readers.contains(index));
-    all.map(|(_, (reader, _))| Engines::one(reader.profile)).fold(Engines::NONE, Engines::or)
+    all.map(|(_, (reader, _))| reader.profile).collect()
 }
 
 /// The engines that have both entries, run by one user.
@@ -153,55 +153,27 @@ pub(super) fn alias_entry(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     }
 }
 
-/// How a store lies to a directory of the engine's own.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Relation {
-    Inside,
-    Above,
-}
-
-/// The engines for which an entry lies so to their graphroot or imagestore, and
-/// which of the two it is.
-fn relations(input: &Input<'_>, entry: &Entry<'_>, wanted: Relation) -> (Engines, String) {
-    let real_store = real(input, entry.path);
+/// The engines for which an entry lies so to their own storage, and which directory it is.
+fn related(input: &Input<'_>, entry: &Entry<'_>, wanted: Relation) -> (Engines, String) {
     let mut own_path = String::new();
     let mut engines = Engines::NONE;
     for profile in entry.engines.list() {
         let Some(reading) = input.reading(profile) else {
             continue;
         };
-        let owns = [("graphroot", &reading.graphroot), ("imagestore", &reading.imagestore)];
-        for (key, own) in owns {
-            let Some(own) = own.as_ref().filter(|own| own.value.starts_with('/')) else {
-                continue;
-            };
-            let forms = [
-                (PathBuf::from(entry.clean()), PathBuf::from(clean(&own.value))),
-                (real_store.clone(), real(input, &own.value)),
-            ];
-            let relation = forms.iter().find_map(|(store, own)| match () {
-                () if store == own => None,
-                () if store.starts_with(own) => Some(Relation::Inside),
-                () if own.starts_with(store) => Some(Relation::Above),
-                () => None,
-            });
-            if relation == Some(wanted) {
+        for (relation, key, own) in relations(Some(input.root), reading, entry.path) {
+            if relation == wanted {
                 engines = engines.or(Engines::one(profile));
-                own_path = format!("`{}` ({key})", own.value);
+                own_path = format!("`{own}` ({key})");
             }
         }
     }
     (engines, own_path)
 }
 
-/// `path` with its symlinks resolved as far as it exists.
-fn real(input: &Input<'_>, path: &str) -> PathBuf {
-    input.root.real(Path::new(&clean(path)))
-}
-
 pub(super) fn store_in_graphroot(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     for entry in entries(input).iter().filter(|entry| entry.is_plain()) {
-        let (engines, own) = relations(input, entry, Relation::Inside);
+        let (engines, own) = related(input, entry, Relation::Inside);
         let crio = engines.has(Profile::Crio);
         let who = if crio { "CRI-O, and `podman system reset`," } else { "`podman system reset`" };
         let removes = if crio { "remove" } else { "removes" };
@@ -215,7 +187,7 @@ pub(super) fn store_in_graphroot(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
 
 pub(super) fn store_contains_graphroot(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     for entry in entries(input).iter().filter(|entry| entry.is_plain()) {
-        let (engines, own) = relations(input, entry, Relation::Above);
+        let (engines, own) = related(input, entry, Relation::Above);
         let message = format!("`{}` contains the engine's own storage, {own}", entry.path);
         let effect = engines.verb(
             "looks for images in a directory that is not a store, and makes lock files there",

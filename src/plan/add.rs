@@ -77,8 +77,17 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
                 other != path || Some(at - 1) == first
             });
         }
-        conf::add_to_list(&list, &wanted, &options.position)
-            .map_err(|error| edit_problem(host, snapshot, error))
+        // Normal users may not have the neighbour.
+        let position = match &options.position {
+            Position::Before(other) | Position::After(other)
+                if before.iter().any(|entry| clean(entry) == clean(other))
+                    && !list.contains(&clean(other)) =>
+            {
+                &Position::Any
+            }
+            position => position,
+        };
+        conf::add_to_list(&list, &wanted, position).map_err(|error| edit_problem(host, snapshot, error))
     };
     let expected = if options.allow_missing { wanted.as_slice() } else { &[] };
     let change = Change { expected, ..Change::by_hand(options.serve, options.force, &edit, &shall_see) };

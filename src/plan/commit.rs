@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::directory;
 use super::snapshot::{Host, Snapshot, refuse_vendor_file};
 use super::{After, Plan};
 use crate::host::{self, Content, LockError, ReplaceError};
@@ -67,6 +68,7 @@ pub(super) fn change(
             }
             let file = host.main_file()?;
             let parent = file.parent().unwrap_or(Path::new("/"));
+            host.makes(parent);
             host.root
                 .create_dirs(parent, 0o755)
                 .map_err(|error| Problem::io("create the directory", &host.show(parent), &error))?;
@@ -107,12 +109,30 @@ pub(super) fn change(
             }
             committed = true;
         }
+        remove_directories(host, &planned)?;
         drop(lock);
         if !changed_meanwhile {
             return Ok(Outcome { plan: planned, committed, lost_attributes });
         }
     }
     Err(busy(host)?.into())
+}
+
+/// Removes the directories that were made for files which are gone now.
+fn remove_directories(host: &Host, plan: &Plan) -> Result<(), Problem> {
+    let gone = plan
+        .changes
+        .iter()
+        .filter(|change| change.after == After::Nothing && matches!(host.root.stat(&change.path), Ok(None)));
+    let mut dirs: Vec<&Path> = gone
+        .flat_map(|change| directory::left_by(&change.path, change.before.as_deref().unwrap_or_default()))
+        .collect();
+    // What is in a directory comes before it.
+    dirs.sort_by_key(|dir| std::cmp::Reverse(dir.as_os_str().len()));
+    for dir in dirs {
+        host.root.remove_empty_dir(dir).map_err(host.cannot("remove", dir))?;
+    }
+    Ok(())
 }
 
 /// Makes a plan that needs no snapshot of the main file, since that may be what

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use super::directory;
 use crate::conf::{Document, layouts, without_marked};
 use crate::hex::sha256;
 
@@ -24,7 +25,7 @@ pub enum Source {
     BuiltIn,
 }
 
-/// The head of a copy: five comment lines at most, of this exact form.
+/// The head of a copy: six comment lines at most, of this exact form.
 ///
 /// A copy stops following the vendor's file, so it goes as soon as it holds
 /// nothing that the vendor's does not: when the rest of the file has one of the
@@ -40,6 +41,8 @@ pub struct Copied {
     /// SHA-256 of this file without any added store, where that differs: where
     /// the array, or settings that older engines need, had to be made.
     pub emptied: Option<String>,
+    /// The topmost directory that was made for this file.
+    pub directory: Option<PathBuf>,
 }
 
 const BUILT_IN: &str = "# Created by storagectl: this host had no storage.conf.";
@@ -63,7 +66,7 @@ impl Copied {
         };
         let digest = sha256(original);
         let emptied = Some(sha256(emptied)).filter(|other| *other != digest);
-        Some(Self { from, link, digest, emptied })
+        Some(Self { from, link, digest, emptied, directory: None })
     }
 
     /// The text of the head, ending in an empty line.
@@ -75,6 +78,7 @@ impl Copied {
         lines.extend(self.link.as_ref().map(|link| format!("{LINK}{link}")));
         lines.push(format!("{DIGEST}{}", self.digest));
         lines.extend(self.emptied.as_ref().map(|digest| format!("{EMPTIED}{digest}")));
+        lines.extend(self.directory.as_deref().map(directory::line));
         lines.push(if self.follows_image() { NOTE_IMAGE } else { NOTE }.to_owned());
         lines.push(String::new());
         lines.into_iter().flat_map(|line| [line, newline.to_owned()]).collect()
@@ -103,8 +107,13 @@ impl Copied {
             line = lines.next()?;
         }
         let digest = line.strip_prefix(DIGEST)?.to_owned();
-        let emptied = lines.next()?.strip_prefix(EMPTIED).map(str::to_owned);
-        let head = Self { from, link, digest, emptied };
+        line = lines.next()?;
+        let emptied = line.strip_prefix(EMPTIED).map(str::to_owned);
+        if emptied.is_some() {
+            line = lines.next()?;
+        }
+        let directory = directory::named(line).map(PathBuf::from);
+        let head = Self { from, link, digest, emptied, directory };
         let newline =
             if body.find('\n').is_some_and(|at| body[..at].ends_with('\r')) { "\r\n" } else { "\n" };
         let rest = body.strip_prefix(&head.text(newline))?;
@@ -146,7 +155,8 @@ mod tests {
         for rest in ["[storage]\n", "[storage]\r\n", "\u{feff}[storage]\n", "", "\n"] {
             let source = Source::Link { target: "../x".to_owned(), file: "/usr/x".into() };
             for emptied in [rest, "other"] {
-                let head = Copied::new(&source, rest, emptied).unwrap();
+                let mut head = Copied::new(&source, rest, emptied).unwrap();
+                head.directory = (emptied == "other").then(|| "/etc/containers".into());
                 let text = head.join(rest);
                 assert_eq!(Copied::split(&text), Some((head, rest.to_owned())));
                 assert_eq!(Copied::split(&text.replace("Removing", "removing")), None);

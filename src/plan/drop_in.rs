@@ -10,10 +10,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::directory;
 use super::generations::Change;
 use super::snapshot::Host;
 use super::{After, FileChange};
-use crate::conf::{self, Document, clean, quoted};
+use crate::conf::{self, Document, Mark, clean, quoted};
 use crate::engine::{FileKind, ReadFile, Reading, View};
 use crate::judgement::Identity;
 use crate::problem::Problem;
@@ -94,6 +95,7 @@ impl OwnDropIn {
             for path in alone.iter().chain([&shared]) {
                 let read = host.root.read(path).map_err(host.cannot("read", path))?;
                 let text = read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned());
+                let text = text.map(|text| directory::split(&text).0.to_owned());
                 // What somebody made their own stays theirs.
                 if let Some(text) = text.filter(|text| text.starts_with(HEAD)).map(Some) {
                     return Ok(Self {
@@ -174,6 +176,21 @@ impl OwnDropIn {
         let items = Document::parse(text).ok().and_then(|doc| conf::commented_items(&doc).ok());
         let item = |(path, comment): (String, Option<String>)| Item { path: clean(&path), comment };
         items.unwrap_or_default().into_iter().map(item).collect()
+    }
+
+    /// Whose its entry for `path` is, if it says so.
+    pub(super) fn mark(&self, path: &str) -> Option<Mark> {
+        let item = self.items().into_iter().find(|item| item.path == path)?;
+        item.comment.as_deref().and_then(Mark::parse)
+    }
+
+    /// Whether it lists `path` for nobody's declaration.
+    pub(super) fn lists_by_hand(&self, path: &str) -> bool {
+        self.items().iter().any(|item| {
+            item.path == path
+                && !item.is_elsewhere()
+                && item.comment.as_deref().and_then(Mark::parse).is_none()
+        })
     }
 
     /// The stores that it takes off, for as long as they are listed elsewhere.
@@ -274,7 +291,8 @@ impl OwnDropIn {
     }
 }
 
-/// The change that makes a file of ours hold `after`, if it does not.
+/// The change that makes a file of ours hold `after`, if it does not, with a line about the
+/// directory that was or is made for it.
 pub(super) fn file_change(
     host: &Host,
     path: PathBuf,
@@ -282,10 +300,16 @@ pub(super) fn file_change(
 ) -> Result<Option<FileChange>, Problem> {
     let read = host.root.read(&path).map_err(host.cannot("read", &path))?;
     let before = read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned());
-    if before == after {
+    let (text, made) = before.as_deref().map(directory::split).unzip();
+    if text == after.as_deref() {
         return Ok(None);
     }
-    let after = after.map_or(After::Nothing, After::Text);
+    let made = match made {
+        Some(made) => made.map(Path::to_owned),
+        None => directory::made_for(host, &path),
+    };
+    let after =
+        after.map_or(After::Nothing, |text| After::Text(directory::with_line(&text, made.as_deref())));
     Ok(Some(FileChange { path, before, original: None, after }))
 }
 

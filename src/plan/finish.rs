@@ -1,6 +1,7 @@
 //! From an edited document to the file as it will stand there.
 
 use super::copy::{Copied, Source};
+use super::directory;
 use super::generations;
 use super::snapshot::{Host, Snapshot};
 use super::{After, FileChange, Note};
@@ -61,6 +62,17 @@ impl Snapshot {
             return Ok(Finished { change: change(after), doc: edited, notes: vec![Note::Then(note)] });
         }
         let mut notes: Vec<Note> = self.origin(host).map(Note::First).into_iter().collect();
+        let edited = match conf::without_essentials(&edited).map_err(at)? {
+            Some(rest) if self.works_with(host, &rest) => {
+                notes.push(Note::Then(format!("took the settings out of `{path}` that were made for it")));
+                rest
+            }
+            Some(_) => {
+                notes.push(Note::Stays(format!("`{path}` keeps settings without which podman 4 stops")));
+                edited
+            }
+            None => edited,
+        };
         let whole = add_essentials(&self.doc, &self.essentials, self.creates()).map_err(at)?;
         let doc = match &whole {
             Some(whole) => {
@@ -79,12 +91,19 @@ impl Snapshot {
             Some(head) => Some(head.clone()),
             None if self.creates() => {
                 let emptied = emptied(whole.as_ref().unwrap_or(&self.doc)).map_err(at)?;
-                Copied::new(&self.source, self.doc.text(), &emptied)
+                let directory = directory::made_for(host, &self.path);
+                Copied::new(&self.source, self.doc.text(), &emptied).map(|head| Copied { directory, ..head })
             }
             None => None,
         };
         let text = head.map_or_else(|| doc.text().to_owned(), |head| head.join(doc.text()));
         Ok(Finished { change: change(After::Text(text)), doc, notes })
+    }
+
+    /// Whether every engine that works now works with `rest` in this file.
+    fn works_with(&self, host: &Host, rest: &Document) -> bool {
+        let view = host.view().with(self.path.clone(), Some(rest.text().to_owned()));
+        host.readers().iter().all(|reader| reader.judge(&host.view()).stops() || !reader.judge(&view).stops())
     }
 
     /// What is said of a file that is made.

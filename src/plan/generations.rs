@@ -18,7 +18,7 @@ use super::refuse::managed_node;
 use super::snapshot::{Host, Snapshot};
 use super::{After, FileChange, Note, Plan, roots};
 use crate::conf::{Document, StoreList, clean};
-use crate::engine::{Effect, Environment, Profile, Reading, View, read};
+use crate::engine::{Effect, Profile, Reading, View};
 use crate::judgement::{Identity, Reader};
 use crate::problem::Problem;
 
@@ -148,9 +148,8 @@ impl Served<'_> {
             self.host.readers().into_iter().partition(|reader| reader.profile.is_modern());
         if self.serve != Serve::Modern {
             for reader in legacy {
-                let before = self.reading(self.host.view(), &reader.environment, reader.profile);
-                let view = planned(self.host, self.host.view(), self.snapshot, &plan.changes);
-                let after = self.reading(view, &reader.environment, reader.profile);
+                let before = reader.read(&self.host.view());
+                let after = reader.read(&planned(self.host, self.host.view(), self.snapshot, &plan.changes));
                 self.compare(&reader, &before, &after)?;
                 if reader.profile == Profile::Podman5 {
                     plan.notes.extend(twice(&after));
@@ -160,7 +159,7 @@ impl Served<'_> {
         if self.host.config.is_some() {
             return Ok(());
         }
-        if let Some(user) = modern.iter().find(|reader| reader.identity == Identity::OrdinaryUser) {
+        if let Some(user) = modern.iter().find(|reader| reader.is_of_users()) {
             plan.changes.extend(roots::own_again(self.host, self.snapshot, &plan.changes, user)?);
         }
         if self.serve == Serve::Legacy {
@@ -174,8 +173,7 @@ impl Served<'_> {
         let texts: Vec<(&OwnDropIn, Option<String>)> =
             found.iter().map(|(own, text)| (own, text.clone())).collect();
         // What keeps a store from users is there before the store is listed.
-        let of_users =
-            found.iter().zip(&modern).filter(|(_, reader)| reader.identity == Identity::OrdinaryUser);
+        let of_users = found.iter().zip(&modern).filter(|(_, reader)| reader.is_of_users());
         let for_users: Vec<PathBuf> = of_users.filter_map(|((own, _), _)| own.alone.clone()).collect();
         let (first, then): (Vec<_>, Vec<_>) = OwnDropIn::changes(self.host, &texts)?
             .into_iter()
@@ -193,7 +191,7 @@ impl Served<'_> {
         plan: &mut Plan,
     ) -> Result<(OwnDropIn, Option<String>), Problem> {
         let host = self.host;
-        let before = self.reading(host.view(), &reader.environment, reader.profile);
+        let before = reader.read(&host.view());
         let own = OwnDropIn::find(host, &before, reader.identity)?;
         if before.failure().is_some() {
             let text = own.text.clone();
@@ -204,7 +202,7 @@ impl Served<'_> {
         let with_own = |text: Option<&str>| {
             planned(host, own.view(host, text), self.snapshot, main).expecting(later.clone())
         };
-        let alone = self.reading(with_own(None), &reader.environment, reader.profile);
+        let alone = reader.read(&with_own(None));
         let without = cleaned(&alone);
         // What a user's own file hides of the system's cannot follow it: a copy would stay
         // when the system's entry goes, and stop that user's engines.
@@ -236,7 +234,7 @@ impl Served<'_> {
                     && judged.about(path).any(|reason| !matches!(reason.effect, Effect::Loses(..)))
             };
             match goal.iter().find(useless).cloned() {
-                Some(path) if reader.identity == Identity::OrdinaryUser => {
+                Some(path) if reader.is_of_users() => {
                     goal.retain(|other| *other != path);
                     closed.push(path);
                 }
@@ -258,17 +256,13 @@ impl Served<'_> {
         with_own: &dyn Fn(Option<&str>) -> View<'v>,
     ) -> Result<Option<String>, Problem> {
         for text in own.candidates(without, goal, closed, self.change) {
-            let after = self.reading(with_own(text.as_deref()), &reader.environment, reader.profile);
+            let after = reader.read(&with_own(text.as_deref()));
             if after.failure().is_none() && cleaned(&after) == goal {
                 return Ok(text);
             }
         }
-        let after = self.reading(with_own(own.text.as_deref()), &reader.environment, reader.profile);
+        let after = reader.read(&with_own(own.text.as_deref()));
         Err(unseen(self.host, own, &after))
-    }
-
-    fn reading(&self, view: View<'_>, environment: &Environment, profile: Profile) -> Reading {
-        read(&view, environment, profile)
     }
 
     /// Compares what an engine that reads the main file alone sees with what it should. Of

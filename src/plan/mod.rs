@@ -8,6 +8,7 @@ mod add;
 mod apply;
 mod commit;
 mod copy;
+mod directory;
 mod drop_in;
 mod finish;
 mod generations;

@@ -61,7 +61,8 @@ impl Snapshot {
         let whole =
             add_essentials(&doc, &self.essentials, true).map_err(|fault| self.problem(host, fault))?;
         let without = emptied(whole.as_ref().unwrap_or(&doc)).map_err(|fault| self.problem(host, fault))?;
-        let head = Copied::new(&source, bare.text(), &without);
+        let directory = head.directory.clone();
+        let head = Copied::new(&source, bare.text(), &without).map(|head| Copied { directory, ..head });
         let renewed = Snapshot { renewed: true, ..self.to_edit(source, doc, head) };
         Ok(Basis::Renewed(Box::new(renewed), by_hand))
     }
@@ -124,7 +125,11 @@ impl Snapshot {
             (Ok(theirs), Ok(ours)) if theirs == ours => {
                 let without = conf::without_marked(&original).and_then(|doc| emptied(&doc));
                 let without = without.map_err(|fault| self.problem(host, fault))?;
-                Ok(Copied::new(&Source::Vendor(file), &theirs, &without))
+                let new = Copied::new(&Source::Vendor(file), &theirs, &without);
+                Ok(new.map(|new| Copied {
+                    directory: self.head.as_ref().and_then(|head| head.directory.clone()),
+                    ..new
+                }))
             }
             _ => Ok(None),
         }

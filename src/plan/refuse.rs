@@ -6,9 +6,8 @@ use super::add::AddOptions;
 use super::generations::Serve;
 use super::snapshot::{Host, Snapshot};
 use super::verify::refused;
-use crate::conf::clean;
-use crate::engine::{Effect, Profile, read};
-use crate::judgement::{Identity, gather, judge_store};
+use crate::engine::{Effect, Profile};
+use crate::judgement::{Relation, gather, judge_store, relations};
 use crate::problem::Problem;
 use crate::store::writer_besides_owner;
 
@@ -64,8 +63,9 @@ fn usable(host: &Host, path: &str, options: &AddOptions) -> anyhow::Result<()> {
     let view = host.view();
     let view = if options.init || options.allow_missing { view.expecting([path.to_owned()]) } else { view };
     let mut found = Vec::new();
-    let readers = host.readers().into_iter().filter(|reader| reader.identity != Identity::OrdinaryUser);
-    for reader in readers.filter(|reader| serves(options.serve, reader.profile)) {
+    let mut readers = host.own_readers();
+    readers.retain(|reader| serves(options.serve, reader.profile));
+    for reader in readers {
         for reason in judge_store(&view, &reader.environment, reader.profile, path) {
             gather(&mut found, &reader, reason);
         }
@@ -135,45 +135,28 @@ fn bootc_storage(host: &Host, path: &str, force: bool) -> anyhow::Result<()> {
 
 /// Refuses the engine's own storage, what is inside it, and what it is inside of.
 fn own_storage(host: &Host, path: &str) -> anyhow::Result<()> {
-    let mut owns = Vec::new();
-    for reader in host.readers().iter().filter(|reader| reader.identity != Identity::OrdinaryUser) {
-        let reading = read(&host.view(), &reader.environment, reader.profile);
-        owns.push(("graphroot", reading.graphroot.map(|own| own.value)));
-        owns.push(("imagestore", reading.imagestore.map(|own| own.value)));
-    }
-    owns.dedup();
-    for (key, own) in owns {
-        let Some(own) = own.filter(|own| own.starts_with('/')) else {
+    for reader in host.own_readers() {
+        let reading = reader.read(&host.view());
+        let Some((relation, key, own)) = relations(Some(&host.root), &reading, path).into_iter().next()
+        else {
             continue;
         };
-        let own = own.as_str();
-        let real = |path: &str| host.root.real(Path::new(&clean(path)));
-        let (real, own_real) = (real(path), real(own));
-        let pairs = [(Path::new(path).to_owned(), Path::new(&clean(own)).to_owned()), (real, own_real)];
-        for (path_form, own_form) in &pairs {
-            let (id, what, hint) = if path_form == own_form {
+        let (id, what, hint) = match relation {
+            Relation::Same => {
                 ("store-is-graphroot", "is", "the engine reads it anyway; give another directory")
-            } else if path_form.starts_with(own_form) {
-                (
-                    "store-in-graphroot",
-                    "lies inside",
-                    "CRI-O removes everything there after a power cut; put the store elsewhere, such as /var/images",
-                )
-            } else if own_form.starts_with(path_form) {
+            }
+            Relation::Inside => (
+                "store-in-graphroot",
+                "lies inside",
+                "CRI-O removes everything there after a power cut; put the store elsewhere, such as /var/images",
+            ),
+            Relation::Above => {
                 ("store-contains-graphroot", "contains", "give the directory of the store alone")
-            } else {
-                continue;
-            };
-            return Err(Problem::new(
-                id,
-                format!(
-                    "the store `{}` {what} the engine's own storage, `{own}` ({key})",
-                    host.show(Path::new(path))
-                ),
-                hint,
-            )
-            .into());
-        }
+            }
+        };
+        let shown = host.show(Path::new(path));
+        let message = format!("the store `{shown}` {what} the engine's own storage, `{own}` ({key})");
+        return Err(Problem::new(id, message, hint).into());
     }
     Ok(())
 }

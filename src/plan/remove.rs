@@ -3,12 +3,14 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use super::add::alias_of;
 use super::commit::{Mode, Outcome, change};
 use super::generations::{self, Change, Seen, Serve};
 use super::snapshot::{Host, Snapshot};
 use super::verify::verify;
 use super::{Note, Plan, StoreResult};
 use crate::conf::{self, Document, clean};
+use crate::problem::Problem;
 use crate::store::{is_gone, store_path};
 
 /// What to remove.
@@ -44,7 +46,10 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Re
         let named = entries_of(host, &listed, path);
         let result = if named.is_empty() {
             store_path(OsStr::new(path))?;
-            StoreResult::Absent
+            match alias_of(host, listed.iter(), path) {
+                Some(several) if !options.if_gone => return Err(one_of(path, &several).into()),
+                _ => StoreResult::Absent,
+            }
         } else if options.if_gone
             && !is_gone(&host.root, Path::new(path)).map_err(host.cannot("look at", Path::new(path)))?
         {
@@ -71,6 +76,15 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Re
     generations::apply(host, snapshot, &mut plan, &change)?;
     plan.notes.extend(verify(host, snapshot, &plan, &[])?);
     Ok(plan)
+}
+
+/// That a store cannot be taken off without those that share its entry.
+fn one_of(path: &str, several: &str) -> Problem {
+    Problem::new(
+        "store-comma",
+        format!("`{path}` is one part of the entry `{several}`, which engines split at its commas"),
+        format!("`storagectl remove-store '{several}'` removes all of it; add again what is to stay"),
+    )
 }
 
 /// A warning for each store that goes although a declaration lists it.

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::FileChange;
+use super::directory;
 use super::drop_in::file_change;
 use super::generations::planned;
 use super::snapshot::{Host, Snapshot};
@@ -30,7 +31,7 @@ pub(super) fn own_again(
     let dir = host.drop_in_dir().with_file_name("storage.rootless.conf.d");
     let path = dir.join(OWN_ROOTS_NAME);
     let there = host.root.read(&path).map_err(host.cannot("read", &path))?;
-    let there = there.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned());
+    let there = there.map(|(bytes, _)| own_text(&bytes));
     // Somebody made it their own.
     if there.as_ref().is_some_and(|text| text != OWN_ROOTS) {
         return Ok(Vec::new());
@@ -100,7 +101,12 @@ fn ours(host: &Host, dir: &Path) -> Vec<PathBuf> {
     paths
         .filter(|path| {
             let read = host.root.read(path).ok().flatten();
-            read.is_some_and(|(bytes, _)| bytes == OWN_FILE.as_bytes())
+            read.is_some_and(|(bytes, _)| own_text(&bytes) == OWN_FILE)
         })
         .collect()
+}
+
+/// What a file of ours says, but for the line about its directory.
+fn own_text(bytes: &[u8]) -> String {
+    directory::split(&String::from_utf8_lossy(bytes)).0.to_owned()
 }

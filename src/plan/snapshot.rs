@@ -1,12 +1,13 @@
 //! What was read from the host before anything is planned.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::cmp::Reverse;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::copy::{Copied, Source};
+use super::directory;
 use super::generations::Serve;
 use crate::conf::{Document, Essentials, Fault, StoreList};
 use crate::declare::{Declarations, SearchPath, declarations};
@@ -26,6 +27,8 @@ pub struct Host {
     cache: Cache,
     engines: OnceCell<Engines>,
     installed: OnceCell<Engines>,
+    /// The directory of the main file that this run makes, and the topmost that it makes.
+    made: RefCell<Option<(PathBuf, PathBuf)>>,
 }
 
 /// The main file as it was found, and what it takes to write it.
@@ -76,7 +79,27 @@ pub(super) struct Located {
 impl Host {
     /// A host.
     pub fn new(root: Root, config: Option<PathBuf>) -> Self {
-        Self { root, config, cache: Cache::default(), engines: OnceCell::new(), installed: OnceCell::new() }
+        Self {
+            root,
+            config,
+            cache: Cache::default(),
+            engines: OnceCell::new(),
+            installed: OnceCell::new(),
+            made: RefCell::default(),
+        }
+    }
+
+    /// Keeps in mind that `dir`, which is missing, is about to be made.
+    pub(super) fn makes(&self, dir: &Path) {
+        if let Some(top) = directory::missing(self, dir) {
+            self.made.replace(Some((dir.to_owned(), top.to_owned())));
+        }
+    }
+
+    /// The topmost directory that was made with `dir`, if this run has made it.
+    pub(super) fn has_made(&self, dir: &Path) -> Option<PathBuf> {
+        let made = self.made.borrow();
+        made.as_ref().filter(|(made, _)| made == dir).map(|(_, top)| top.clone())
     }
 
     /// Keeps a document whose text is planned, since engines are going to read it.
@@ -135,8 +158,7 @@ impl Host {
     /// The engines that are there or may be, if these programs are installed; and whether
     /// CRI-O is there.
     pub fn engines_of(&self, programs: &[Program]) -> (Engines, bool) {
-        let of = |program: &Program| Engines::one(program.profile());
-        let installed = self.with_running(programs.iter().map(of).fold(Engines::NONE, Engines::or));
+        let installed = self.with_running(programs.iter().map(Program::profile).collect());
         (self.or_possible(installed), installed.has(Profile::Crio))
     }
 
@@ -163,8 +185,7 @@ impl Host {
             // programs which do not say what they are.
             let is_sure = !(present.has(Profile::Podman6) && present.has(Profile::Podman4));
             let exact = (!is_sure).then(|| engine::installed(&self.root).ok()).flatten();
-            let exact = exact
-                .map(|programs| programs.iter().map(Program::candidates).fold(Engines::NONE, Engines::or));
+            let exact = exact.map(|programs| programs.iter().map(Program::candidates).collect());
             self.with_running(exact.unwrap_or(present))
         })
     }
@@ -201,13 +222,13 @@ impl Host {
                 let reasons = reader.judge(&view).reasons;
                 reasons.iter().any(|reason| reason.effect == Effect::Stops && reason.store.is_none())
             })
-            .map(|reader| Engines::one(reader.profile));
+            .map(|reader| reader.profile);
         // Who has drop-ins has an engine that reads them.
         let drop_in =
             |dir: &&str| matches!(self.root.list(Path::new(dir)), Ok(Some(names)) if !names.is_empty());
         let drops = DROP_INS.iter().any(drop_in);
-        let stopped = stopped.filter(|engine| !(drops && engine.has(Profile::Podman6)));
-        match all.without(stopped.fold(Engines::NONE, Engines::or)) {
+        let stopped = stopped.filter(|profile| !(drops && profile.is_modern()));
+        match all.without(stopped.collect()) {
             Engines::NONE => all,
             engines => engines,
         }
@@ -219,6 +240,13 @@ impl Host {
         readers(self.engines(), &self.environment())
     }
 
+    /// The same without ordinary users: root, or the user whose configuration this is.
+    pub(super) fn own_readers(&self) -> Vec<Reader> {
+        let mut readers = self.readers();
+        readers.retain(|reader| !reader.is_of_users());
+        readers
+    }
+
     /// The storage driver that this host's engines use; where they differ, the newest podman.
     pub fn driver(&self) -> String {
         self.driver_of(Engines::ALL)
@@ -227,8 +255,8 @@ impl Host {
     /// The storage driver of the first of these engines that works here, or else may: the
     /// newest podman, since its database keeps it from any other, and last CRI-O.
     fn driver_of(&self, engines: Engines) -> String {
-        let mut own = self.readers();
-        own.retain(|reader| reader.identity == self.identity() && engines.has(reader.profile));
+        let mut own = self.own_readers();
+        own.retain(|reader| engines.has(reader.profile));
         own.sort_by_key(|reader| (reader.profile == Profile::Crio, Reverse(reader.profile)));
         let mut judged = own.iter().map(|reader| reader.judge(&self.view()));
         let first = judged.next();

@@ -4,7 +4,7 @@ use super::generations::planned;
 use super::snapshot::{Host, Snapshot};
 use super::{Note, Plan};
 use crate::engine::{Effect, Profile, Reason};
-use crate::judgement::{Identity, Reader, gather, names, sentence};
+use crate::judgement::{Reader, gather, names, sentence};
 use crate::problem::Problem;
 
 /// Verifies that no engine of anybody has a reason to stop after the plan that it does not
@@ -47,9 +47,9 @@ pub(super) fn verify(
 /// Whether a reason that was there before is told at every change: what stops only engines that
 /// may not be there, or only those of users, `check-config` tells.
 fn is_told(host: &Host, reason: &Reason, readers: &[Reader]) -> bool {
-    let is_of_users = |reader: &Reader| reader.identity == Identity::OrdinaryUser;
     let may_be_elsewhere = |reader: &Reader| !host.knows_engines() && reader.profile == Profile::Podman4;
-    !readers.iter().all(is_of_users) && (reason.store.is_some() || !readers.iter().all(may_be_elsewhere))
+    !readers.iter().all(Reader::is_of_users)
+        && (reason.store.is_some() || !readers.iter().all(may_be_elsewhere))
 }
 
 /// A reason as an error of what would bring it.

@@ -92,6 +92,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("not-listed", "the store that another one should stand beside is not listed"),
     ("not-synced", "the file is changed, but a power cut may bring the old one back"),
     ("not-utf8", "storage.conf is not UTF-8: engines stop"),
+    ("not-verified", "a store has layers that cannot be verified"),
     ("output-exists", "the file to be written is there already"),
     ("pack-key", "a file for `pack` has an unknown key, or lacks one"),
     ("pack-refused", "an image holds what RPM cannot carry in an unpacked store"),

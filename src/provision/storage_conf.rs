@@ -11,7 +11,7 @@ use crate::conf::{
     self, Document, EditError, Essentials, Fault, OWN_ROOTS, OWN_ROOTS_NAME, Position, StoreList,
     add_essentials, clean,
 };
-use crate::engine::{Cache, Engines, Environment, Profile, Reading, View};
+use crate::engine::{Cache, Environment, Profile, Reading, View};
 use crate::judgement::{Identity, Judgement, Reader, readers};
 use crate::problem::Problem;
 
@@ -80,8 +80,7 @@ impl Configuration {
                 // An engine that does not work with the base is none of such a node.
                 let base = (PathBuf::from(MAIN_FILE), model.base.clone());
                 let of_base = judged(world, &[base], &reader);
-                let counts =
-                    reader.identity == Identity::OrdinaryUser || model.base.is_empty() || !of_base.stops();
+                let counts = reader.is_of_users() || model.base.is_empty() || !of_base.stops();
                 let stop = judgement.reading.failure().or(judgement.stop().filter(|_| counts));
                 if let Some(reason) = stop {
                     return Err(Problem::new(
@@ -129,9 +128,8 @@ pub(super) fn profiles(generations: Generations) -> impl Iterator<Item = Profile
 /// Who reads a node: the engines of a generation, for root, and for normal users where it may
 /// have podman 6.
 pub(super) fn node_readers(generations: Generations, podman6: bool) -> Vec<Reader> {
-    let engines = Engines::which(|profile| profiles(generations).any(|other| other == profile));
-    let mut readers = readers(engines, &Environment::new(0, []));
-    readers.retain(|reader| podman6 || reader.identity != Identity::OrdinaryUser);
+    let mut readers = readers(profiles(generations).collect(), &Environment::new(0, []));
+    readers.retain(|reader| podman6 || !reader.is_of_users());
     readers
 }
 
@@ -233,7 +231,8 @@ fn main_file(model: &Model, base: &Document) -> Result<Document, Problem> {
     let kept = edit(whole, &kept, &Position::Any)?;
     let kept = kept.as_ref().unwrap_or(whole);
     let all = edit(kept, &ours, &model.position)?;
-    Ok(all.as_ref().unwrap_or(kept).clone())
+    // The node's owner asked for this file as it is.
+    conf::as_own(all.as_ref().unwrap_or(kept)).map_err(with)
 }
 
 /// A drop-in behind all of the platform's, with the whole list or with what is added.

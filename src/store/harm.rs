@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::decode::{Decode, decode};
 use super::driver::driver_of;
+use super::id::is_id;
 use super::records::{Image, Layer};
 use crate::engine::{Engines, Profile};
 use crate::host::{Kind, Root};
@@ -126,18 +127,32 @@ pub fn content_harms(root: &Root, path: &Path, driver: &str) -> io::Result<Vec<H
     Ok(harms)
 }
 
+/// What stands at `path`, symlinks followed; a symlink that leads nowhere as itself.
+fn stands(root: &Root, path: &Path) -> io::Result<Option<Kind>> {
+    match root.stat(path) {
+        Ok(Some(stat)) => return Ok(Some(stat.kind)),
+        Err(error) if !is_loop(&error) => return Err(error),
+        _ => {}
+    }
+    Ok(root.read_link(path)?.map(|_| Kind::Symlink))
+}
+
+fn is_loop(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
 fn lock_harm(root: &Root, dir: &Path, read_only: bool, part: Part) -> io::Result<Option<Harm>> {
     let (name, lock) = (file_name(dir), part.lock());
-    if root.stat(dir)?.is_some_and(|stat| stat.kind != Kind::Directory) {
+    if stands(root, dir)?.is_some_and(|kind| kind != Kind::Directory) {
         let message = format!("its `{name}` is not a directory");
         let hint = "make the store again; this one was not made by an engine";
         return Ok(Some(Harm::new("store-malformed", dir.to_owned(), message, hint, |_| part.hit())));
     }
     let place = dir.join(lock);
-    Ok(match root.stat(&place)?.map(|stat| stat.kind) {
-        Some(Kind::Directory) => {
-            let message = format!("its `{name}/{lock}` is a directory");
-            let hint = "remove that directory and run `storagectl init-store` on the store";
+    Ok(match stands(root, &place)? {
+        Some(Kind::Directory | Kind::Other | Kind::Symlink) => {
+            let message = format!("its `{name}/{lock}` is not a file");
+            let hint = "remove what stands there and run `storagectl init-store` on the store";
             Some(Harm::new("store-malformed", place, message, hint, |_| part.hit()))
         }
         None if read_only => {
@@ -194,6 +209,9 @@ fn check_images(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()
 
 /// What engines notice only when they list the image, and then they list none at all.
 fn unlisted(image: &Image) -> Option<String> {
+    if !is_id(image.id()) && image.names.iter().flatten().next().is_some() {
+        return Some("an id that is none".to_owned());
+    }
     if let Some(name) = image.names.iter().flatten().find(|name| !is_reference(name)) {
         return Some(format!("the name `{}`, which is none", name.escape_debug()));
     }
@@ -262,11 +280,15 @@ fn load<T: Decode>(
         }));
         Ok(None)
     };
+    // Nothing is taken from a symlink to nothing.
+    if matches!(stands(root, &dir.join(file))?, Some(Kind::Directory | Kind::Other)) {
+        return malformed("it is not a file", &|_| Hit::Everything);
+    }
     let bytes = match root.read(&dir.join(file)) {
         Ok(Some((bytes, _))) => bytes,
         Ok(None) => return Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
-            return malformed("it is a directory", &|_| Hit::Everything);
+        Err(error) if is_loop(&error) => {
+            return malformed("it is a symlink to itself", &|_| Hit::Everything);
         }
         Err(error) => return Err(error),
     };

@@ -41,7 +41,7 @@ pub struct Image {
 }
 
 /// A record of layers.json.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Layer {
     /// Its id: 64 hexadecimal digits.
     pub id: Option<String>,
@@ -82,7 +82,7 @@ pub struct Layer {
 }
 
 /// A range of mapped ids.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IdMap {
     /// The first id inside.
     pub container_id: Option<i64>,
@@ -135,6 +135,19 @@ decodes!(IdMap {
 });
 
 impl Layer {
+    /// Whether podman 4 can tell the size of an image with this layer, and whether others
+    /// can; none lists any image of any store otherwise (`getSize` in storage_src.go).
+    pub(crate) fn has_size(&self) -> (bool, bool) {
+        let is_set = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        let known = is_set(&self.diff_digest) && self.diff_size.unwrap_or_default() >= 0;
+        (known, known || is_set(&self.toc_digest))
+    }
+
+    /// Whether its files have other owners than in the image.
+    pub(crate) fn is_mapped(&self) -> bool {
+        [&self.uidmap, &self.gidmap].iter().any(|map| map.as_ref().is_some_and(|map| !map.is_empty()))
+    }
+
     /// Whether it was never completed, or is about to be deleted.
     pub fn is_incomplete(&self) -> bool {
         self.flags.as_ref().is_some_and(|flags| flags.get("incomplete") == Some(&true))

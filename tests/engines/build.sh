@@ -5,6 +5,7 @@
 #
 #   legacy4, legacy, modern     the storage library's own loader of the configuration
 #   podman-5, podman-6, crio, containers-storage
+#   reader-4, reader-5, reader-6    podman's own libraries for images and stores
 #
 # With names as arguments, builds only those.
 set -eu
@@ -21,6 +22,8 @@ made_from() {
 # The package to build, and whether it needs C: podman's database does.
 package() {
     case $1 in
+        # The overlay driver of its library does.
+        reader-4) echo 1 . ;;
         podman-*) sed -n 's/^import _ "\(.*\)"/1 \1/p' "$sources/$1/tools.go" ;;
         crio | containers-storage) sed -n 's/^import _ "\(.*\)"/0 \1/p' "$sources/$1/tools.go" ;;
         *) echo 0 . ;;
@@ -36,7 +39,8 @@ build() (
         cd "$sources/$target"
         # Exactly the versions and hashes of go.mod and go.sum, with priority for others.
         CGO_ENABLED=$c GOFLAGS='-mod=readonly -buildvcs=false' GOWORK=off nice go build -p 2 -trimpath \
-            -ldflags '-s -w' -tags 'exclude_graphdriver_btrfs containers_image_openpgp' \
+            -ldflags '-s -w' \
+            -tags 'exclude_graphdriver_btrfs exclude_graphdriver_devicemapper containers_image_openpgp' \
             -o "$engines/.$target.new" "$package"
     }
     mv "$engines/.$target.new" "$engines/$target"

@@ -4,7 +4,7 @@
 pub(crate) struct Dice(u64);
 
 impl Dice {
-    /// The source for host number `number` of a run.
+    /// The source for number `number` of a run.
     pub(crate) fn new(seed: u64, number: u64) -> Self {
         let mut dice = Self(seed ^ number.wrapping_mul(0xd1b5_4a32_d192_ed03));
         dice.next();

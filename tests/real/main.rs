@@ -29,6 +29,7 @@ mod pack;
 mod podman;
 mod provision;
 mod provision_simple;
+mod random_damage;
 mod registry;
 mod rootless;
 mod rpm;

@@ -31,7 +31,7 @@ impl Follow<'_> {
     /// # Errors
     /// If that cannot be found out.
     pub(super) fn decide(&self, known: &Known) -> anyhow::Result<Decided> {
-        let Known { listed, marks, now, .. } = known;
+        let Known { listed, marks, now, own, .. } = known;
         let host = self.host;
         let serves_main = self.basis.serves_main(host, Serve::All);
         let serves_modern = host.config.is_none() && host.engines().has(Profile::Podman6);
@@ -46,9 +46,12 @@ impl Follow<'_> {
             let by_hand = |entry: &String| !matches!(marks.get(entry), Some(Some(_)));
             let in_main = |path: &String| main.iter().any(|entry| clean(&entry.path) == *path);
             // A drop-in of others serves new engines only, and may hide the main file from them,
-            // as root's own file does.
-            let everywhere =
-                |path: &String| (in_main(path) || !serves_main) && (!serves_modern || now.contains(path));
+            // as root's own file does. What ours lists for a declaration goes with it.
+            let is_ours = |path: &String| own.as_ref().is_some_and(|own| own.mark(path).is_some());
+            let everywhere = |path: &String| {
+                let modern = !serves_modern || now.contains(path) && !is_ours(path);
+                (in_main(path) || !serves_main) && modern
+            };
             if (listed.contains(path) || in_main(path)) && by_hand(path) && everywhere(path) {
                 decided.results.push((path.clone(), StoreResult::Listed { alias: None }));
                 continue;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Follow;
 use crate::conf::{self, Mark, clean};
 use crate::engine::{self, Profile};
-use crate::judgement::{Identity, judge_store};
+use crate::judgement::judge_store;
 use crate::plan::drop_in::{Item, OwnDropIn};
 use crate::plan::generations::cleaned;
 use crate::problem::Problem;
@@ -64,9 +64,7 @@ impl Follow<'_> {
     /// Whether engines stop on this entry because nothing is there.
     pub(super) fn is_gone(&self, path: &str) -> bool {
         let host = self.host;
-        let mut readers =
-            host.readers().into_iter().filter(|reader| reader.identity != Identity::OrdinaryUser);
-        readers.any(|reader| {
+        host.own_readers().iter().any(|reader| {
             let reasons = judge_store(&host.view(), &reader.environment, reader.profile, &clean(path));
             reasons.iter().any(|reason| matches!(reason.id, "store-missing" | "store-not-directory"))
         })

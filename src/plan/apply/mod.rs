@@ -134,8 +134,9 @@ impl Follow<'_> {
             })
         };
         let comment = |path: &str| {
-            let want = decided.wants.iter().find(|want| want.path == path && marks.get(path) != Some(&None));
-            match want {
+            // It is written where nothing else lists the store for this reader.
+            let by_hand = known.own.as_ref().is_some_and(|own| own.lists_by_hand(path));
+            match decided.wants.iter().find(|want| want.path == path && !by_hand) {
                 Some(want) => Some(want.mark.text()),
                 None => marks.get(path)?.as_ref().map(Mark::text),
             }

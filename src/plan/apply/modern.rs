@@ -60,6 +60,9 @@ impl Follow<'_> {
         let new = |path: &str| main_after.iter().find(|entry| clean(&entry.path) == path)?.mark.clone();
         let mark = |path: &String| match known.marks.get(path) {
             _ if theirs.contains(path) && seen.without.contains(path) => None,
+            // What somebody wrote by hand stands where this reader does not look. What a
+            // vendor's drop-in hides of it is shown again as theirs.
+            Some(None) if !seen.without.contains(path) && !seen.hidden_by_vendor => own.mark(path),
             Some(mark) => mark.clone(),
             None => new(path),
         };

@@ -8,7 +8,7 @@ use super::finding::{Expected, Sink};
 use super::units::{mentions, settings};
 use crate::conf::{self, StoreList, clean};
 use crate::engine::Profile;
-use crate::judgement::{Identity, Judgement, Reader};
+use crate::judgement::{Judgement, Reader};
 use crate::provision::document::Node;
 use crate::provision::model::{MAIN_FILE, PlatformFile};
 use crate::provision::read::{Config, Content, Read};
@@ -282,16 +282,15 @@ fn readings(files: &[PlatformFile], expected: &Expected, sink: &mut Sink) {
             .into_iter()
             .map(|reader| (reader.clone(), judged(world, files, &reader)))
             .collect();
-        let is_of_users = |reader: &Reader| reader.identity == Identity::OrdinaryUser;
         // Which engines a node has, only its owner knows: what one of them alone does not take
         // beyond what all read is no mistake.
-        let all_stop = judged.iter().all(|(reader, it)| is_of_users(reader) || it.stops());
+        let all_stop = judged.iter().all(|(reader, it)| reader.is_of_users() || it.stops());
         for (reader, judgement) in &judged {
             let profile = reader.profile;
             let seen = &judgement.reading;
-            let stop = judgement.stop().filter(|_| all_stop || is_of_users(reader));
+            let stop = judgement.stop().filter(|_| all_stop || reader.is_of_users());
             let stop = seen.failure().or(stop);
-            if let Some(failure) = stop.filter(|_| is_of_users(reader)) {
+            if let Some(failure) = stop.filter(|_| reader.is_of_users()) {
                 let message = format!("{reader} stops on such a node: {}", failure.message);
                 sink.whole("users-stop", message, "normal users cannot run containers", &failure.hint);
                 continue;
@@ -310,8 +309,7 @@ fn readings(files: &[PlatformFile], expected: &Expected, sink: &mut Sink) {
             }
             let paths: Vec<String> = seen.paths().into_iter().map(clean).collect();
             // What normal users see is theirs to say.
-            let others =
-                (own_options && profile == Profile::Crio) || reader.identity == Identity::OrdinaryUser;
+            let others = (own_options && profile == Profile::Crio) || reader.is_of_users();
             let Some(wanted) = wanted.as_ref().filter(|wanted| **wanted != paths && !others) else {
                 continue;
             };

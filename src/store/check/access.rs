@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::super::MARKER;
 use super::super::writable::{writer_besides_owner, writers};
-use super::catalog::is_one_name;
+use super::catalog::{Catalog, is_one_name};
 use super::finding::{Finding, Report, Scope};
+use super::followed;
 use super::images::file_name;
 use super::world::World;
 use crate::engine::Engines;
-use crate::host::{Directory, Kind, Stat};
+use crate::host::{Directory, Kind, Node, Stat};
 use crate::problem::Severity;
 
 /// What was seen on the way through a store.
@@ -26,6 +27,9 @@ struct Seen<'a> {
     /// What others can write to, who, and the count.
     open: Option<(PathBuf, String)>,
     open_count: usize,
+    /// Symlinks where engines make none: the first, and the count.
+    symlink: Option<PathBuf>,
+    symlink_count: usize,
 }
 
 /// What engines look at, and what fails for a normal user's if they cannot.
@@ -48,12 +52,18 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
         scope: Scope::Silent,
         open: None,
         open_count: 0,
+        symlink: None,
+        symlink_count: 0,
     };
     for step in root.trail(&store.path)? {
         seen.readable(&step.path, &step.stat, Scope::All);
     }
     for (part, scope) in PARTS {
         let path = store.path.join(format!("{}-{part}", store.driver));
+        if root.read_link(&path)?.is_some() {
+            seen.symlink_count += 1;
+            seen.symlink.get_or_insert_with(|| path.clone());
+        }
         let Some(tree) = root.subtree(&path)? else {
             continue;
         };
@@ -69,7 +79,8 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
             continue;
         }
         for image in store.images.iter().filter(|image| is_one_name(image.id())) {
-            let Some(dir) = tree.directory(Path::new(image.id()))? else {
+            seen.symlink(&top, image.id(), &path)?;
+            let Some(dir) = followed::directory(world.root, &tree, &path, image.id())? else {
                 continue;
             };
             let path = path.join(image.id());
@@ -98,10 +109,15 @@ fn layers(world: &World<'_>, home: usize, seen: &mut Seen<'_>) -> io::Result<()>
     }
     seen.visit(&top, "l", &dir, Scope::Image)?;
     for layer in store.layers.iter().filter(|layer| is_one_name(layer.id())) {
-        let Some(inner) = tree.directory(Path::new(layer.id()))? else {
+        let path = dir.join(layer.id());
+        seen.symlink(&top, layer.id(), &dir)?;
+        let Some(inner) = followed::directory(world.root, &tree, &dir, layer.id())? else {
             continue;
         };
-        let path = dir.join(layer.id());
+        // The content of an additional layer store is a symlink.
+        if inner.node(OsStr::new("additionallayer"))?.is_none() {
+            seen.symlink(&inner, "diff", &path)?;
+        }
         for name in [".", "link", "lower", "lower-layers"] {
             seen.visit(&inner, name, &path, Scope::Image)?;
         }
@@ -115,9 +131,24 @@ impl Seen<'_> {
             return Ok(());
         };
         let path = if name == "." { path.to_owned() } else { path.join(name) };
+        self.seen(&path, &node);
         self.readable(&path, &node.stat, scope);
         self.writable(path, &node.stat);
         Ok(())
+    }
+
+    fn symlink(&mut self, dir: &Directory, name: &str, path: &Path) -> io::Result<()> {
+        if let Some(node) = dir.node(OsStr::new(name))? {
+            self.seen(&path.join(name), &node);
+        }
+        Ok(())
+    }
+
+    fn seen(&mut self, path: &Path, node: &Node) {
+        if node.stat.kind == Kind::Symlink {
+            self.symlink_count += 1;
+            self.symlink.get_or_insert_with(|| path.to_owned());
+        }
     }
 
     fn readable(&mut self, path: &Path, stat: &Stat, scope: Scope) {
@@ -157,6 +188,13 @@ fn tell(world: &World<'_>, home: usize, seen: Seen<'_>, report: &mut Report) -> 
         Ok(inner) if !inner.as_os_str().is_empty() => format!("its `{}`", inner.display()),
         _ => format!("`{}`", world.root.show(path).display()),
     };
+    if store.for_root && seen.owner != 0 {
+        let message = format!("it belongs to user {}, and root's engines have it listed", seen.owner);
+        let hint = "make it again as root, such as with `storagectl build-store`, and list that";
+        let finding = Finding::new("store-of-user", &store.path, message, hint);
+        let what = "run what that user puts there, with files that belong to that user";
+        report.put(finding.silently(Engines::ALL, what));
+    }
     let writer = writer_besides_owner(world.root, &store.path)?.map(|writer| (writer.dir, writer.who));
     if let Some((path, who)) = writer.or(seen.open) {
         let more = if seen.open_count > 1 {
@@ -170,6 +208,17 @@ fn tell(world: &World<'_>, home: usize, seen: Seen<'_>, report: &mut Report) -> 
         let finding = Finding::new("store-writable", &store.path, message, hint).at(path);
         report.put(finding.silently(Engines::ALL, "run what others put there"));
     }
+    if let Some(path) = seen.symlink {
+        let more = match seen.symlink_count {
+            1 => String::new(),
+            count => format!(", and so are {} others", count - 1),
+        };
+        let target = world.root.read_link(&path)?.unwrap_or_default();
+        let message = format!("{} is a symlink to `{}`{more}", inside(&path), target.display());
+        let hint = "put what it leads to in its place; a copy or a sealed store has it no more";
+        let finding = Finding::new("symlink", &store.path, message, hint).at(path);
+        report.put(finding.silently(Engines::ALL, "follow it, wherever it leads"));
+    }
     let Some(first) = seen.closed.first() else {
         return Ok(());
     };
@@ -182,13 +231,18 @@ fn tell(world: &World<'_>, home: usize, seen: Seen<'_>, report: &mut Report) -> 
         .at(first.clone())
         .fails(Engines::ALL, seen.scope);
     finding.for_users = true;
-    // Engines make stores for root alone. Whether this one is meant for more is said
-    // by its marker, or by somebody having opened the half of it.
+    let meant = meant_for_users(world, store)?;
+    report.put(finding.severity(if meant { Severity::Warning } else { Severity::Note }));
+    Ok(())
+}
+
+/// Engines make stores for root alone. Whether one is meant for more is said by its marker,
+/// or by somebody having opened the half of it.
+pub(super) fn meant_for_users(world: &World<'_>, store: &Catalog) -> io::Result<bool> {
     let marked = world.root.stat(&store.path.join(MARKER))?.is_some();
     let lock = world.root.stat(&store.images_dir().join("images.lock"))?;
     let half_open = world.root.stat(&store.images_dir())?.is_some_and(|stat| stat.mode & 0o001 != 0)
         && lock.is_some_and(|stat| stat.mode & 0o004 != 0)
         && !store.own;
-    report.put(finding.severity(if marked || half_open { Severity::Warning } else { Severity::Note }));
-    Ok(())
+    Ok(marked || half_open)
 }

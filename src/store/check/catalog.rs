@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::decode::{Decode, decode};
 use super::super::records::{Image, Layer};
-use crate::host::Root;
+use crate::host::{Kind, Root};
 use crate::store::short_id;
 
 /// A store with its records.
@@ -20,10 +20,14 @@ pub(super) struct Catalog {
     pub(super) checked: bool,
     /// Whether it is an engine's own storage.
     pub(super) own: bool,
+    /// Whether root's engines have it listed.
+    pub(super) for_root: bool,
     /// The records of images.json.
     pub(super) images: Vec<Image>,
     /// The records of layers.json and volatile-layers.json.
     pub(super) layers: Vec<Layer>,
+    /// How many of them are from layers.json.
+    pub(super) kept_layers: usize,
     by_id: HashMap<String, usize>,
     /// The ids of layers that are the top of an image.
     pub(super) tops: HashSet<String>,
@@ -41,21 +45,32 @@ impl Catalog {
             driver: driver.to_owned(),
             checked: false,
             own,
+            for_root: false,
             images: Vec::new(),
             layers: Vec::new(),
+            kept_layers: 0,
             by_id: HashMap::new(),
             tops: HashSet::new(),
         };
         catalog.images = records(root, &catalog.images_dir().join("images.json"))?;
         catalog.layers = records(root, &catalog.layers_dir().join("layers.json"))?;
+        catalog.kept_layers = catalog.layers.len();
         catalog.layers.extend(records(root, &catalog.layers_dir().join("volatile-layers.json"))?);
         for (index, layer) in catalog.layers.iter().enumerate() {
-            catalog.by_id.insert(layer.id().to_owned(), index);
+            catalog.by_id.entry(layer.id().to_owned()).or_insert(index);
         }
         for image in &catalog.images {
             catalog.tops.extend(image.tops().map(str::to_owned));
         }
         Ok(catalog)
+    }
+
+    /// Whether an engine has it, or had it, as its own storage.
+    ///
+    /// # Errors
+    /// If that cannot be found out.
+    pub(super) fn is_used_as_own(&self, root: &Root) -> io::Result<bool> {
+        Ok(self.own || root.stat(&self.path.join("storage.lock"))?.is_some())
     }
 
     pub(super) fn images_dir(&self) -> PathBuf {
@@ -80,7 +95,7 @@ impl Catalog {
         if self.driver == "vfs" { self.layer_dir(id) } else { self.layer_dir(id).join("diff") }
     }
 
-    /// The record of the layer `id`; the last one counts, as for engines.
+    /// The record of the layer `id`; the first one counts, as for all engines but podman 4.
     pub(super) fn layer(&self, id: &str) -> Option<&Layer> {
         self.by_id.get(id).map(|index| &self.layers[*index])
     }
@@ -90,8 +105,11 @@ fn records<T: Decode>(root: &Root, file: &Path) -> io::Result<Vec<T>> {
     match root.read(file) {
         Ok(Some((bytes, _))) => Ok(decode(&bytes).unwrap_or_default()),
         Ok(None) => Ok(Vec::new()),
-        Err(error) if error.kind() == io::ErrorKind::IsADirectory => Ok(Vec::new()),
-        Err(error) => Err(error),
+        // What is no file is told of by `content_harms`, too.
+        Err(error) => match root.stat(file) {
+            Ok(Some(stat)) if stat.kind == Kind::File => Err(error),
+            _ => Ok(Vec::new()),
+        },
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::finding::{Finding, Report};
+use super::finding::{Finding, Report, Scope};
 use super::world::{Chain, World};
 use crate::engine::Engines;
 use crate::store::{Image, short_id};
@@ -70,5 +70,9 @@ pub(super) fn check(
     let store = &world.stores[home];
     let finding =
         Finding::new("diff-ids-mismatch", &store.path, message, PULL_AGAIN).at(place).of_image(title);
-    report.put(finding.silently(Engines::ALL, "run it with the layers that the store has"));
+    report.put(
+        finding
+            .fails(Engines::ALL, Scope::Saving)
+            .silently(Engines::ALL, "run it with the layers that the store has"),
+    );
 }

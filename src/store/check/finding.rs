@@ -1,5 +1,6 @@
 //! What is wrong with a store, and what engines do because of it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::rules::{Rule, rule};
@@ -222,6 +223,35 @@ fn singular(sentence: &str) -> String {
     }
 }
 
+/// What became of things of one kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Tally {
+    /// Every byte of them is what it should be.
+    pub verified: usize,
+    /// They are not.
+    pub damaged: usize,
+    /// Nobody knows; a finding says why.
+    pub not_verified: usize,
+}
+
+/// What became of everything, with `--deep`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Verification {
+    /// Layers, by id.
+    pub layers: Tally,
+    /// Images: those whose layers are all verified.
+    pub images: Tally,
+    /// Files of records.
+    pub records: Tally,
+}
+
+impl Verification {
+    /// Whether there is nothing that is not verified.
+    pub fn is_complete(&self) -> bool {
+        [self.layers, self.images, self.records].iter().all(|tally| tally.not_verified == 0)
+    }
+}
+
 /// What a check found.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
@@ -233,6 +263,10 @@ pub struct Report {
     pub layers: usize,
     /// How many layers were assembled again, and how many bytes that was.
     pub assembled: (usize, u64),
+    /// What became of everything; nothing if not every byte was read.
+    pub verification: Option<Verification>,
+    /// The layers that were verified, by id.
+    pub verified: BTreeSet<String>,
     /// What is wrong, by store.
     pub findings: Vec<Finding>,
     /// What could not be looked at.
@@ -243,6 +277,14 @@ impl Report {
     /// How many findings of this severity there are.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+
+    /// Why what was checked must not be carried on as sound without a word.
+    pub fn unverified(&self) -> Option<Problem> {
+        let finding = self.findings.iter().find(|finding| finding.rule.id == "not-verified")?;
+        (finding.severity != Severity::Note).then(|| {
+            Problem::new("not-verified", finding.message.clone(), "give `--unverified` to take it as it is")
+        })
     }
 
     pub(super) fn put(&mut self, finding: Finding) {

@@ -9,21 +9,21 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use super::super::harm::is_digest;
-use super::super::records::Image;
+use super::super::records::{Image, Layer};
 use super::catalog::{Catalog, is_one_name};
 use super::diff_ids;
 use super::finding::{Finding, Report, Scope};
+use super::followed::{self, Followed};
 use super::world::{Chain, World};
 use crate::engine::Engines;
 use crate::hex::sha256;
 use crate::host::Directory;
 use crate::problem::Severity;
-use crate::store::is_id;
+use crate::store::{is_id, short_id};
 
 /// The largest manifest or configuration that is read, in bytes; engines stop at 4 MiB.
 pub(super) const MAX_DOCUMENT: usize = 8 << 20;
 
-/// Engines follow a symlink there to wherever it leads.
 const NOT_A_FILE: &str = "it is not a regular file";
 
 const PULL_AGAIN: &str = "pull that image into the store again";
@@ -33,7 +33,8 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
     let Some(images) = world.root.subtree(&store.images_dir())? else {
         return Ok(());
     };
-    let images = images.top()?;
+    let tree = images;
+    let images = tree.top()?;
     // That is told of the store as a whole.
     let no_layers = store.layers.is_empty();
     for image in &store.images {
@@ -44,15 +45,12 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
             report.put(finding.of_image(image.title()).fails(Engines::ALL, Scope::Listing));
             continue;
         }
-        let dir = match images.node(OsStr::new(image.id()))? {
-            Some(_) => match images.child(OsStr::new(image.id())) {
-                Ok(dir) => Some(dir),
-                Err(error) => {
-                    report.could_not_look(world.could_not_look(&store.images_dir().join(image.id()), &error));
-                    continue;
-                }
-            },
-            None => None,
+        let dir = match followed::directory(world.root, &tree, &store.images_dir(), image.id()) {
+            Ok(dir) => dir,
+            Err(error) => {
+                report.could_not_look(world.could_not_look(&store.images_dir().join(image.id()), &error));
+                continue;
+            }
         };
         if let Err(error) = data(world, home, image, dir.as_ref(), report) {
             report.could_not_look(world.could_not_look(&store.images_dir().join(image.id()), &error));
@@ -108,6 +106,7 @@ fn data(
     if !keys.contains(&"manifest") {
         keys.push("manifest");
     }
+    let followed = Followed::new(world.root, dir, &place);
     let mut sound = true;
     let mut sizes = Vec::new();
     for key in keys {
@@ -116,7 +115,7 @@ fn data(
             report.put(unsafe_id(store, key, "images.json"));
             continue;
         }
-        let Some(node) = dir.node(&name)? else {
+        let Some(node) = followed.node(&name)? else {
             report.put(missing(key));
             sound = false;
             continue;
@@ -133,7 +132,7 @@ fn data(
     }
     let before = report.findings.len();
     if sound {
-        documents(world, home, image, dir, report)?;
+        documents(world, home, image, followed, report)?;
     }
     // What cannot be read for its content is not used with another size.
     let told = |size: &Finding| report.findings[before..].iter().any(|other| other.place == size.place);
@@ -163,7 +162,7 @@ fn documents(
     world: &World<'_>,
     home: usize,
     image: &Image,
-    dir: &Directory,
+    dir: Followed<'_>,
     report: &mut Report,
 ) -> io::Result<()> {
     let store = &world.stores[home];
@@ -253,7 +252,7 @@ fn layers(world: &World<'_>, home: usize, image: &Image, top: &str, no_layers: b
     let store = &world.stores[home];
     let title = image.title();
     let (id, message) = match world.chain(home, top) {
-        Chain::Whole(_) => return,
+        Chain::Whole(chain) => return sizes(world, home, image, &chain, report),
         // What happens to all images alike is told of the store.
         Chain::Unknown { child, .. } if child.is_empty() && no_layers => return,
         Chain::Unknown { missing, child } if child.is_empty() => (
@@ -287,6 +286,50 @@ fn layers(world: &World<'_>, home: usize, image: &Image, top: &str, no_layers: b
     match report.findings.iter_mut().find(told) {
         Some(other) => other.images.extend(finding.images),
         None => report.put(finding),
+    }
+}
+
+/// Layers whose size engines cannot tell.
+fn sizes(world: &World<'_>, home: usize, image: &Image, chain: &[String], report: &mut Report) {
+    let store = &world.stores[home];
+    // Of another top layer nobody asks for the size.
+    if image.layer.as_ref() != chain.first() {
+        return;
+    }
+    let top = chain.first().and_then(|top| world.stores[world.recorded(home, top)?].layer(top));
+    if top.is_some_and(Layer::is_mapped) {
+        let message =
+            format!("the image `{}` has a layer that is recorded with mapped owners", image.title());
+        let hint = "pull the image again; copies with other owners are `mapped-layers`";
+        let finding = Finding::new("layer-mapped", &store.path, message, hint)
+            .at(store.layers_dir().join("layers.json"))
+            .of_image(image.title());
+        // Whether the owners can be mapped depends on which there are.
+        let finding = finding.fails(Engines::ALL, Scope::Image);
+        report.put(finding.silently(Engines::ALL, "give files in its containers other owners"));
+    }
+    for id in chain {
+        let layer = world.recorded(home, id).and_then(|at| world.stores[at].layer(id));
+        let (podman4, others) = layer.map_or((true, true), Layer::has_size);
+        if podman4 && others {
+            continue;
+        }
+        let message = format!("the layer `{}` has no digest, so that its size is unknown", short_id(id));
+        let mut engines = if podman4 { Engines::NONE } else { Engines::PODMAN4 };
+        if !others {
+            engines = engines.or(Engines::ALL.without(Engines::PODMAN4));
+        }
+        let finding = Finding::new("layer-size-unknown", &store.path, message, PULL_AGAIN)
+            .at(store.layers_dir().join("layers.json"))
+            .of_layer(id, vec![image.title()]);
+        // A partial pull's, which podman 4 does not know.
+        let finding = if others { finding.severity(Severity::Warning) } else { finding };
+        let told =
+            |other: &&mut Finding| other.rule.id == "layer-size-unknown" && other.message == finding.message;
+        match report.findings.iter_mut().find(told) {
+            Some(other) => other.images.extend(finding.images),
+            None => report.put(finding.fails(engines, Scope::Listing)),
+        }
     }
 }
 

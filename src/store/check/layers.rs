@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::catalog::is_one_name;
 use super::finding::{Finding, Report, Scope};
+use super::followed::{self, Followed};
 use super::images::file_name;
 use super::world::World;
 use crate::engine::Engines;
@@ -20,7 +21,8 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
     let Some(dir) = world.root.subtree(&store.layers_dir())? else {
         return Ok(());
     };
-    let top = dir.top()?;
+    let (top, path) = (dir.top()?, store.layers_dir());
+    let followed = Followed::new(world.root, &top, &path);
     let mut seen = HashSet::new();
     for layer in &store.layers {
         let id = layer.id();
@@ -36,7 +38,12 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
         let has_digest = layer.diff_digest.as_deref().is_some_and(|digest| !digest.is_empty());
         let name = format!("{id}.tar-split.gz");
         // A container's layer and a partial pull have no digest to be pushed by.
-        if has_digest && top.node(OsStr::new(&name))?.is_none() {
+        let tar_split = followed.node(OsStr::new(&name))?;
+        let there = match tar_split {
+            Some(node) => node.stat.kind == Kind::File,
+            None => world.part_with(home, |store| store.layers_dir().join(&name))?.is_some(),
+        };
+        if has_digest && !there {
             let message = format!("the layer `{}` has no tar-split", short_id(id));
             let hint = "pull the image into the store again";
             let users = world.users(id);
@@ -55,8 +62,8 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
                 report.put(super::images::unsafe_id(store, key, "layers.json"));
                 continue;
             }
-            let there = match dir.directory(Path::new(id))? {
-                Some(dir) => dir.node(&name)?.is_some(),
+            let there = match followed::directory(world.root, &dir, &path, id)? {
+                Some(dir) => Followed::new(world.root, &dir, &path.join(id)).node(&name)?.is_some(),
                 None => false,
             };
             if !there {

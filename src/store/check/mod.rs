@@ -17,9 +17,11 @@
 mod access;
 mod across;
 mod catalog;
+mod composefs;
 mod deep;
 mod diff_ids;
 mod finding;
+mod followed;
 mod images;
 mod layers;
 mod overlay;
@@ -36,7 +38,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use deep::Progress;
-pub use finding::{Effect, Finding, Report, Scope};
+pub use finding::{Effect, Finding, Report, Scope, Tally, Verification};
 pub use rules::{RULES, Rule};
 pub(super) use selinux::has_selinux;
 
@@ -136,6 +138,7 @@ fn once(root: &Root, request: &Request, progress: &Progress) -> Report {
         match open(root, path, request, own, checked, &mut report) {
             Ok(Some(mut catalog)) => {
                 catalog.checked = checked;
+                catalog.for_root = !own && request.listed.contains(path) && is_roots(root);
                 stores.push(catalog);
                 identities.push((path.clone(), identity));
             }
@@ -155,6 +158,11 @@ fn once(root: &Root, request: &Request, progress: &Progress) -> Report {
     }
     finish(&world, request, &mismatched, &mut report);
     report
+}
+
+/// Whether the configuration of `root` is that of root's engines: of a tree it is.
+fn is_roots(root: &Root) -> bool {
+    root.is_tree() || rustix::process::geteuid().is_root()
 }
 
 /// The stores with a finding of this rule.

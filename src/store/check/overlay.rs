@@ -13,7 +13,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::catalog::{Catalog, is_one_name};
+use super::composefs::{Composefs, DATA};
 use super::finding::{Finding, Report, Scope};
+use super::followed::{self, Followed};
 use super::images::{orphan, unsafe_id};
 use super::world::{Chain, World};
 use crate::engine::Engines;
@@ -37,8 +39,11 @@ struct OnDisk {
     lower: Option<String>,
     lower_layers: Option<String>,
     has_diff: bool,
-    /// Its content is somebody else's: an additional layer store.
-    foreign: bool,
+    /// What stands at `lower` is no file.
+    lower_is_other: bool,
+    /// Its content is somebody else's: the path of an additional layer store.
+    foreign: Option<String>,
+    composefs: Option<Composefs>,
 }
 
 /// The overlay directory of one store.
@@ -81,13 +86,15 @@ impl Home {
                 }
             }
         }
-        for layer in &store.layers {
+        // The records of an engine's own storage may be in the other part of it.
+        let parts = world.stores.iter().filter(|part| part.own && store.own && part.path != store.path);
+        for layer in store.layers.iter().chain(parts.flat_map(|part| &part.layers)) {
             let id = layer.id();
             if !is_one_name(id) || home.layers.contains_key(id) {
                 continue;
             }
-            let read = match tree.directory(Path::new(id)) {
-                Ok(Some(dir)) => OnDisk::read(&dir),
+            let read = match followed::directory(world.root, &tree, &path, id) {
+                Ok(Some(dir)) => OnDisk::read(world, &dir, &path.join(id)),
                 Ok(None) => continue,
                 Err(error) => Err(error),
             };
@@ -108,18 +115,28 @@ impl Home {
 }
 
 impl OnDisk {
-    fn read(dir: &Directory) -> io::Result<Self> {
+    fn read(world: &World<'_>, dir: &Directory, path: &Path) -> io::Result<Self> {
+        let followed = Followed::new(world.root, dir, path);
         let text = |name: &str| -> io::Result<Option<String>> {
-            let bytes = dir.read(OsStr::new(name), MAX_TEXT)?;
+            let bytes = followed.read(OsStr::new(name), MAX_TEXT)?;
             Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
         };
-        let diff = dir.node(OsStr::new("diff"))?.map(|node| node.stat.kind);
+        let kind = |name: &str| -> io::Result<Option<Kind>> {
+            Ok(followed.node(OsStr::new(name))?.map(|node| node.stat.kind))
+        };
+        let foreign = text("additionallayer")?;
         Ok(Self {
             link: text("link")?,
             lower: text("lower")?,
             lower_layers: text("lower-layers")?,
-            has_diff: matches!(diff, Some(Kind::Directory | Kind::Symlink)),
-            foreign: diff == Some(Kind::Symlink) || dir.node(OsStr::new("additionallayer"))?.is_some(),
+            has_diff: kind("diff")? == Some(Kind::Directory),
+            // A symlink to itself can be read no more than a directory.
+            lower_is_other: match kind("lower")? {
+                Some(kind) => kind != Kind::File,
+                None => world.root.stat(&path.join("lower")).is_err(),
+            },
+            foreign,
+            composefs: Composefs::read(world.root, dir, path)?,
         })
     }
 }
@@ -144,11 +161,22 @@ pub(super) fn check(world: &World<'_>, home: usize, homes: &[Home], report: &mut
             None => check.missing(report),
         }
     }
-    let orphans = homes[home].ids.iter().filter(|id| store.layer(id).is_none()).cloned().collect();
+    let known = |id: &str| {
+        let mut parts = world.stores.iter().filter(|part| part.own && store.own);
+        store.layer(id).is_some() || parts.any(|part| part.layer(id).is_some())
+    };
+    let orphans = homes[home].ids.iter().filter(|id| !known(id)).cloned().collect();
     if let Some(finding) =
         orphan(store, "layers", "layers.json", orphans).filter(|_| !store.layers.is_empty())
     {
-        report.put(finding.at(store.path.join(&store.driver)));
+        let mut finding = finding.at(store.path.join(&store.driver));
+        // Containers of a transient store have their records elsewhere.
+        if store.is_used_as_own(world.root).unwrap_or(true) {
+            finding.severity = Severity::Note;
+            finding.hint =
+                "leave it while containers are there: with `transient_store` it is one of theirs".to_owned();
+        }
+        report.put(finding);
     }
 }
 
@@ -197,8 +225,28 @@ impl Check<'_> {
     }
 
     fn layer(&self, on_disk: &OnDisk, report: &mut Report) {
-        if on_disk.foreign {
-            return;
+        if let Some(place) = &on_disk.foreign {
+            // Its layers come and go with what is mounted there.
+            let info = Path::new(place.trim_end()).join("info");
+            let there = self.world.root.stat(&info).is_ok_and(|stat| stat.is_some());
+            let message = format!(
+                "the layer `{}` comes from the additional layer store at `{}`{}",
+                short_id(self.id),
+                place.trim_end().escape_debug(),
+                if there { "" } else { ", which is not there" }
+            );
+            let hint = "mount that layer store, or pull the image again without it";
+            let finding = self.finding("layer-elsewhere", message, self.dir().join("additionallayer"));
+            let finding = Finding { hint: hint.to_owned(), ..finding };
+            report.put(if there {
+                finding.severity(Severity::Note)
+            } else {
+                self.fails(finding, Engines::ALL, Scope::Saving)
+            });
+        }
+        if let Some(composefs) = &on_disk.composefs {
+            let finding = self.finding(composefs.rule(), composefs.message(self.id), self.dir().join(DATA));
+            report.put(if self.users.is_empty() { finding } else { composefs.effects(finding) });
         }
         if !on_disk.has_diff {
             let message = format!("the layer `{}` has no directory `diff`", short_id(self.id));
@@ -293,6 +341,12 @@ impl Check<'_> {
         let readers = if on_disk.lower_layers.is_some() { BY_LINK } else { Engines::ALL };
         let shown = short_id(self.id);
         let place = self.dir().join("lower");
+        if on_disk.lower_is_other {
+            let message = format!("what stands at `lower` in the layer `{shown}` is no file");
+            let finding = self.finding("lower-wrong", message, place);
+            let finding = self.fails(finding, Engines::ALL, Scope::Saving);
+            return report.put(self.fails(finding, Engines::ALL, Scope::Image));
+        }
         let said = match (&on_disk.lower, below) {
             (None, []) => return,
             (None, [parent, ..]) => {

@@ -1,6 +1,6 @@
 //! Records and lock files: what decides whether engines start at all.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use super::finding::{Finding, Report, Scope};
 use super::world::World;
 use crate::engine::Engines;
 use crate::host::Root;
+use crate::problem::Severity;
 use crate::store::is_id;
 
 const NO_IMAGE: &str = "see no image of this store";
@@ -23,7 +24,8 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
     for harm in harms {
         report.put(of_harm(&store.path, harm));
     }
-    if !read_only {
+    // Nobody seals what engines write to.
+    if !read_only && !store.is_used_as_own(world.root)? {
         not_sealable(world.root, store, report)?;
     }
     if !images_told && store.images.is_empty() {
@@ -148,11 +150,18 @@ fn ids_twice(store: &Catalog, report: &mut Report) {
             put(report, "image-id-twice", image.id(), &file, "use the last of the two");
         }
     }
-    let mut seen = HashSet::new();
-    for layer in &store.layers {
-        if !seen.insert(layer.id()) {
+    let mut seen = HashMap::new();
+    // What is in volatile-layers.json again does not count.
+    for layer in &store.layers[..store.kept_layers] {
+        if let Some(first) = seen.insert(layer.id(), layer) {
             let file = store.layers_dir().join("layers.json");
-            put(report, "layer-id-twice", layer.id(), &file, "use the last of the two");
+            put(report, "layer-id-twice", layer.id(), &file, "use one of the two");
+            // Which of the two is used makes no difference then.
+            if first == layer
+                && let Some(finding) = report.findings.last_mut()
+            {
+                finding.severity = Severity::Warning;
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 
 use super::catalog::Catalog;
 use crate::host::Root;
@@ -60,6 +61,29 @@ impl<'a> World<'a> {
     pub(super) fn recorded(&self, home: usize, id: &str) -> Option<usize> {
         let first = || (0..self.stores.len()).find(|store| self.stores[*store].layer(id).is_some());
         if self.stores[home].layer(id).is_some() { Some(home) } else { first() }
+    }
+
+    /// The store with the thing at the path that `of` gives for each: `home`, or where an
+    /// engine's own storage is split by `imagestore`, the other part of it. Podman 5.4 keeps
+    /// layers.json with graphroot, 5.8 what is kept of a layer's tar stream.
+    ///
+    /// # Errors
+    /// If that cannot be found out.
+    pub(super) fn part_with(
+        &self,
+        home: usize,
+        of: impl Fn(&Catalog) -> PathBuf,
+    ) -> std::io::Result<Option<usize>> {
+        if self.root.stat(&of(&self.stores[home]))?.is_some() {
+            return Ok(Some(home));
+        }
+        let parts = self.stores.iter().enumerate().filter(|(at, store)| *at != home && store.own);
+        for (at, store) in parts.filter(|_| self.stores[home].own) {
+            if self.root.stat(&of(store))?.is_some() {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
     }
 
     /// The images, of all stores, that have the layer `id` in their chain, by what

@@ -64,6 +64,10 @@ pub(crate) fn ask(engine: Engine, stores: &[&Path], read_only: bool) -> Answers 
 }
 
 impl Answers {
+    pub(crate) fn new(answers: BTreeMap<String, (i32, String)>) -> Self {
+        Self(answers)
+    }
+
     fn fails(&self, question: &str) -> bool {
         self.0.get(question).is_some_and(|(status, _)| *status != 0)
     }
@@ -91,6 +95,14 @@ impl Answers {
             return "image";
         }
         if self.fails("save") { "saving" } else { self.quiet(healthy) }
+    }
+
+    /// What failed, and the start of why.
+    pub(crate) fn told(&self) -> String {
+        let failed = self.0.iter().filter(|(_, (status, _))| *status != 0);
+        let said =
+            failed.map(|(name, (_, said))| format!("{name}: {}", said.chars().take(200).collect::<String>()));
+        said.collect::<Vec<_>>().join(" | ")
     }
 
     /// Whether the engine's own check finds something.

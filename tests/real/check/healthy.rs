@@ -159,7 +159,103 @@ fn a_layer_of_a_partial_pull_is_not_damage() {
         layers[0]["toc-digest"] = format!("sha256:{}", "0".repeat(64)).into();
         layers[0]["diff-size"] = (-1).into();
     });
-    assert_nothing_found(&store.checked(&["--deep"]), 3);
+    let ids = |args: &[&str]| -> Vec<String> {
+        let found = found(&store.checked(args));
+        found.iter().map(|finding| finding.split(':').next().unwrap().to_owned()).collect()
+    };
+    // Only podman 4 wants to know its size, and nobody can tell whether it is sound.
+    assert_eq!(ids(&["--deep"]), ["layer-size-unknown", "not-verified"]);
+    assert_eq!(ids(&["--deep", "--engine", "podman6"]), ["not-verified"]);
+    assert_eq!(ids(&["--engine", "podman6"]), [""; 0]);
+}
+
+#[test]
+fn a_partial_pull_gives_directories_and_symlinks_no_times() {
+    let store = Store::copy_of(&made_by_buildah("overlay"));
+    store.shell("find overlay ! -type f -exec touch -h {} +");
+    assert_nothing_found(&store.checked(&["--deep"]), 4);
+}
+
+/// What podman 5.4 and 5.8 keep where, with `imagestore` set.
+#[test]
+fn nothing_is_found_in_split_storage() {
+    for moved in ["overlay-layers/layers.json", "overlay-layers/*.tar-split.gz"] {
+        let store = Store::copy_of(&made_by_buildah("overlay"));
+        let graphroot = store.path.with_file_name("graphroot");
+        fs_err::create_dir_all(graphroot.join("overlay-layers")).unwrap();
+        fs_err::create_dir_all(graphroot.join("overlay-images")).unwrap();
+        fs_err::create_dir_all(graphroot.join("overlay/l")).unwrap();
+        store.shell(&format!("touch ../graphroot/storage.lock; mv {moved} ../graphroot/overlay-layers"));
+        let text = format!(
+            "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/none\"\ngraphroot = {graphroot:?}\nimagestore = {:?}\n",
+            store.path
+        );
+        let file = store.path.with_file_name("storage.conf");
+        fs_err::write(&file, text).unwrap();
+        let paths = [graphroot.to_str().unwrap(), store.path.to_str().unwrap()];
+        let answer = checked_with(&file, &[paths.as_slice(), &["--deep"]].concat());
+        assert_nothing_found(&answer, 4);
+        assert_eq!(answer["verification"]["images"]["verified"], 4, "{answer}");
+    }
+}
+
+#[test]
+fn what_an_engine_keeps_for_running_containers_is_not_said_to_be_left_behind() {
+    let store = Store::copy_of(&made_by_buildah("overlay"));
+    let id = "0".repeat(64);
+    store.shell(&format!("mkdir -p overlay/{id}/diff; : >storage.lock; rm overlay-images/images.lock"));
+    assert_nothing_found(&store.checked(&["--deep"]), 4);
+}
+
+#[test]
+fn directories_are_opaque_for_those_who_use_the_store() {
+    let opaque = "$(getfattr -R -h -n trusted.overlay.opaque overlay 2>/dev/null | sed -n 's/^# file: //p')";
+    let store = Store::copy_of(&made_by_buildah("overlay"));
+    let ids = |store: &Store| -> Vec<(String, bool)> {
+        let answer = store.checked(&["--deep"]);
+        let findings = answer["findings"].as_array().unwrap().iter();
+        let missing = findings.filter(|finding| finding["id"] == "whiteout-missing");
+        let one = |finding: &Value| {
+            (finding["severity"].as_str().unwrap().to_owned(), finding["users_only"].as_bool().unwrap())
+        };
+        missing.map(one).collect()
+    };
+    assert_eq!(ids(&store), [("note".to_owned(), true)]);
+    store.shell(&format!("for dir in {opaque}; do setfattr -n user.overlay.opaque -v y $dir; done"));
+    assert_eq!(ids(&store), []);
+    store.shell(&format!("for dir in {opaque}; do setfattr -x trusted.overlay.opaque $dir; done"));
+    assert_eq!(ids(&store), [("error".to_owned(), false)]);
+}
+
+#[test]
+fn a_layer_for_composefs_is_said_not_to_be_verified_and_not_sealed() {
+    let store = Store::copy_of(&made_by_buildah("overlay"));
+    let layer = store.layers()[1].clone();
+    // As much as mount(8) looks at.
+    store.shell(&format!(
+        "mkdir overlay/{layer}/composefs-data; cd overlay/{layer}/composefs-data
+        head -c 1024 /dev/zero >composefs.blob; printf '\\342\\341\\365\\340' >>composefs.blob"
+    ));
+    let answer = store.checked(&["--deep"]);
+    let ids: Vec<&str> = answer["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding["id"].as_str().unwrap())
+        .collect();
+    assert!(ids.contains(&"composefs-layer") && ids.contains(&"not-verified"), "{answer}");
+    let layers = &answer["verification"]["layers"];
+    assert_eq!((&layers["verified"], &layers["not_verified"]), (&3.into(), &1.into()), "{answer}");
+    let sealed = store.path.with_file_name("sealed.tar");
+    let seal = |args: &[&str]| {
+        let mut command = crate::support::storagectl(&["--config", "/dev/null", "seal-store", "-o"]);
+        crate::support::finish(command.arg(&sealed).args(args).arg(&store.path))
+    };
+    let refused = seal(&[]);
+    assert_eq!(refused.status.code(), Some(2), "{}", crate::support::text(&refused));
+    assert!(!sealed.exists());
+    let taken = seal(&["--unverified"]);
+    assert!(taken.status.success(), "{}", crate::support::text(&taken));
 }
 
 #[test]

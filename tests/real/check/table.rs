@@ -34,8 +34,9 @@ The last column is what podman 6's own check says of the store, in full depth.
 
 A finding in *italics* needs `--deep`; one in (parentheses) is a warning.
 
-`tests/real/check` runs this; `STORAGECTL_UPDATE=1 cargo test --test real damage` writes
-this file.
+`tests/real/check` runs this; `STORAGECTL_UPDATE=1 cargo test --test real check::table`
+writes this file. `make damage` makes damage that nobody thought of and holds check-store's
+verdict against the same engines' libraries.
 
 ";
 
@@ -86,7 +87,7 @@ fn the_damage_table_is_what_engines_do() {
         fs_err::write(TABLE, &table).unwrap();
     }
     let committed = fs_err::read_to_string(TABLE).unwrap_or_default();
-    assert_eq!(table, committed, "`{UPDATE}=1 cargo test --test real damage` writes the table");
+    assert_eq!(table, committed, "`{UPDATE}=1 cargo test --test real check::table` writes the table");
 }
 
 impl Case {

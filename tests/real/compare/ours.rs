@@ -11,7 +11,8 @@ use super::host::Host;
 use super::loaders::{ENGINES, Engine};
 
 /// Reasons to stop that the loaders cannot see: the name, a part of the message, and why.
-const BEYOND_LOADERS: [(&str, &str, &str); 10] = [
+const BEYOND_LOADERS: [(&str, &str, &str); 11] = [
+    ("mount-option", "", "a test mount, behind the driver's options"),
     ("root-closed", "", "no directory of the engine's own is made"),
     ("relative-root", "`graphroot`", "podman's own check"),
     ("relative-root", "`imagestore`", "the store is not opened"),

@@ -4,7 +4,7 @@
 //! diff.go, the overlay driver's whiteouts in archive_linux.go).
 
 use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -39,6 +39,12 @@ pub(super) struct Layout<'a> {
 
 /// How many differences are kept until the end, where a later entry may take them back.
 const KEPT: usize = 1000;
+
+/// What makes a directory opaque for root's engines.
+const OF_ROOT: &CStr = c"trusted.overlay.opaque";
+
+/// The same for normal users' engines, without a mount program.
+const OF_USERS: &CStr = c"user.overlay.opaque";
 
 /// The mode of a layer's root as engines make it.
 const ENGINES_ROOT: u32 = 0o555;
@@ -163,12 +169,7 @@ impl<'a> Comparison<'a> {
         }
         // Engines follow a symlink that stands in a file's place; here it leads to
         // nothing outside of the layer.
-        match self.tree.file(Path::new(&path)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            // Too many symlinks.
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => Ok(None),
-            result => result,
-        }
+        self.tree.file(Path::new(&path))
     }
 
     /// An entry of the stream.
@@ -243,17 +244,21 @@ impl<'a> Comparison<'a> {
         let directory = directory_of(&self.directory);
         let as_is = self.layout.overlay && directory.node(base)?.is_some();
         if base == ".wh..wh..opq" {
-            let opaque = as_is || !self.layout.overlay || {
-                let top = directory.open(OsStr::new("."))?;
-                !self.layout.privileged || top.is_none_or(|top| is_opaque(&top))
-            };
+            let top = if as_is || !self.layout.overlay { None } else { directory.open(OsStr::new("."))? };
+            // Root's overlay reads one attribute, and a normal user's another.
+            let says = |name| top.as_ref().is_none_or(|top| is_opaque_by(top, name));
+            let of_root = !self.layout.privileged || says(OF_ROOT);
+            let (own, others) =
+                if self.layout.owners { (of_root, says(OF_USERS)) } else { (says(OF_USERS), of_root) };
             let dir_key = self.hash(real);
             self.opaque.insert(dir_key);
             if as_is {
                 self.entries.insert(key);
             }
-            if !opaque {
+            if !own {
                 self.issues.put(Difference::WhiteoutMissing, real.as_os_str(), "is not opaque".to_owned());
+            } else if !others {
+                self.issues.put(Difference::WhiteoutOfOthers, real.as_os_str(), String::new());
             }
             return Ok(());
         }
@@ -285,7 +290,10 @@ impl<'a> Comparison<'a> {
         };
         self.kept.retain(|difference| {
             difference.inode != Some(node.stat.id)
-                || !matches!(difference.way, Difference::Mode | Difference::Owner | Difference::Time)
+                || !matches!(
+                    difference.way,
+                    Difference::Mode | Difference::Owner | Difference::Time | Difference::TimeOfOther
+                )
         });
         let (parent, base) = split(&target);
         let linked = match self.tree.directory(parent)? {
@@ -437,9 +445,11 @@ fn directory_of(opened: &Option<(PathBuf, Option<Directory>)>) -> &Directory {
 /// Whether a directory hides what is below it: the attribute of overlayfs, in the
 /// name space of root or of users.
 pub(super) fn is_opaque(directory: &Opened) -> bool {
-    [c"trusted.overlay.opaque", c"user.overlay.opaque"]
-        .into_iter()
-        .any(|name| directory.attribute(name).is_ok_and(|value| value.as_deref() == Some(b"y")))
+    [OF_ROOT, OF_USERS].into_iter().any(|name| is_opaque_by(directory, name))
+}
+
+fn is_opaque_by(directory: &Opened, name: &CStr) -> bool {
+    directory.attribute(name).is_ok_and(|value| value.as_deref() == Some(b"y"))
 }
 
 fn what(node: &Node) -> &'static str {

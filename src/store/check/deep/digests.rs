@@ -1,16 +1,15 @@
 //! The documents of an image, against their digests.
 
 use std::io;
-use std::path::Path;
 
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use crate::engine::Engines;
 use crate::hex::hex;
-use crate::host::{Directory, Kind};
 use crate::store::Image;
 use crate::store::check::catalog::{Catalog, is_one_name};
 use crate::store::check::finding::{Finding, Report};
+use crate::store::check::followed::{self, Followed};
 use crate::store::check::images::{MAX_DOCUMENT, Manifest, file_name};
 use crate::store::check::world::World;
 
@@ -23,8 +22,12 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
         return Ok(());
     };
     for image in store.images.iter().filter(|image| is_one_name(image.id())) {
-        let look = |report: &mut Report| match images.directory(Path::new(image.id()))? {
-            Some(dir) => documents(store, image, &dir, report),
+        let path = store.images_dir();
+        let look = |report: &mut Report| match followed::directory(world.root, &images, &path, image.id())? {
+            Some(dir) => {
+                let path = path.join(image.id());
+                documents(store, image, Followed::new(world.root, &dir, &path), report)
+            }
             None => Ok(()),
         };
         if let Err(error) = look(report) {
@@ -34,7 +37,7 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
     Ok(())
 }
 
-fn documents(store: &Catalog, image: &Image, dir: &Directory, report: &mut Report) -> io::Result<()> {
+fn documents(store: &Catalog, image: &Image, dir: Followed<'_>, report: &mut Report) -> io::Result<()> {
     let mut config = None;
     let mut keys: Vec<&String> = image.big_data_names.iter().flatten().collect();
     // The manifest says which of the others is the configuration.
@@ -44,7 +47,7 @@ fn documents(store: &Catalog, image: &Image, dir: &Directory, report: &mut Repor
         if !is_one_name(&name.to_string_lossy()) {
             continue;
         }
-        let Some(file) = dir.open(&name)?.filter(|file| file.stat.kind == Kind::File) else {
+        let Some(file) = dir.file(&name)? else {
             continue;
         };
         let Some(wanted) = wanted(image, key) else {

@@ -16,10 +16,14 @@ pub(super) enum Difference {
     Mode,
     Owner,
     Time,
+    /// Of what is no file: partial pulls and ostree give it none.
+    TimeOfOther,
     Type,
     Attributes,
     WhiteoutAdded,
     WhiteoutMissing,
+    /// It hides what is below for root's engines or for those of normal users, not for both.
+    WhiteoutOfOthers,
 }
 
 /// What differs in one way.
@@ -35,6 +39,8 @@ pub(super) struct Issue {
 pub(super) struct Issues {
     pub(super) by_kind: BTreeMap<Difference, Issue>,
     pub(super) times: Times,
+    /// Of what is no file.
+    pub(super) other_times: Times,
 }
 
 /// Times that agree, and the one time of those that do not. Some ways to carry a

@@ -7,6 +7,7 @@ mod compare;
 mod digests;
 mod issues;
 mod layer;
+mod tally;
 mod told;
 mod values;
 mod walk;
@@ -21,6 +22,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use super::Request;
 use super::catalog::is_one_name;
 use super::finding::Report;
+use super::followed::Followed;
 use super::world::World;
 use crate::host::{Kind, Root, on_threads};
 use crate::store::{IdMap, Layer};
@@ -64,6 +66,9 @@ struct Task {
     root_mode: Option<u32>,
 }
 
+/// What the layers of one store say of times, and what was found out about each.
+type OfStore = ([Times; 2], Vec<(usize, Outcome)>);
+
 pub(super) fn check(world: &World<'_>, request: &Request, progress: &Progress, report: &mut Report) {
     let mut tasks = Vec::new();
     for (home, store) in world.stores.iter().enumerate().filter(|(_, store)| store.checked) {
@@ -77,16 +82,21 @@ pub(super) fn check(world: &World<'_>, request: &Request, progress: &Progress, r
     tasks.sort_by_key(|task| std::cmp::Reverse(task.size.unwrap_or(u64::MAX)));
     progress.total.store(tasks.iter().filter_map(|task| task.size).sum(), Ordering::Relaxed);
     let outcomes = run(world.root, &tasks, request.jobs, progress);
-    let mut by_store: Vec<(Times, Vec<(usize, Outcome)>)> = Vec::new();
+    let mut by_store: Vec<OfStore> = Vec::new();
     by_store.resize_with(world.stores.len(), Default::default);
+    let mut read = HashSet::new();
     for (index, outcome) in outcomes {
         let task = &tasks[index];
         match outcome {
             Ok(outcome) => {
+                // Whose headers make no sense was not compared with them.
+                if outcome.not_tar.is_none() {
+                    read.insert((task.home, task.id.clone()));
+                }
                 report.assembled.0 += 1;
                 report.assembled.1 += outcome.bytes;
                 let (times, outcomes) = &mut by_store[task.home];
-                *times = times.and(outcome.issues.times);
+                *times = [times[0].and(outcome.issues.times), times[1].and(outcome.issues.other_times)];
                 outcomes.push((index, outcome));
             }
             Err(error) => report.could_not_look(world.could_not_look(&task.content, &error)),
@@ -94,13 +104,18 @@ pub(super) fn check(world: &World<'_>, request: &Request, progress: &Progress, r
     }
     for (times, outcomes) in by_store {
         for (index, outcome) in outcomes {
-            told::tell(world, &tasks[index], outcome, times.are_kept(), report);
+            told::tell(world, &tasks[index], outcome, (times[0].are_kept(), times[1].agree > 0), report);
         }
     }
     for (home, store) in world.stores.iter().enumerate().filter(|(_, store)| store.checked) {
         if let Err(error) = digests::check(world, home, report) {
             report.could_not_look(world.could_not_look(&store.images_dir(), &error));
         }
+    }
+    if request.layers.is_none() {
+        tally::count(world, &read, report);
+    } else {
+        report.verified.extend(read.into_iter().map(|(_, id)| id));
     }
 }
 
@@ -131,19 +146,26 @@ fn tasks(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<Vec<
 fn task(world: &World<'_>, home: usize, layer: &Layer, owners: bool) -> io::Result<Option<Task>> {
     let store = &world.stores[home];
     let id = layer.id();
-    let content = store.content_dir(id);
+    let Some(at) = world.part_with(home, |store| store.layer_dir(id))? else {
+        return Ok(None);
+    };
+    let content = world.stores[at].content_dir(id);
     let top = world.root.stat(&content)?;
     // What is missing has been told of; what comes from an additional layer store
     // or is looked at through composefs is laid out in another way.
-    let elsewhere = world.root.read_link(&content)?.is_some()
-        || world.root.stat(&store.layer_dir(id).join("composefs-data"))?.is_some();
-    if elsewhere || top.is_none_or(|stat| stat.kind != Kind::Directory) {
+    let has = |name: &str| -> io::Result<bool> {
+        Ok(store.driver != "vfs" && world.root.stat(&world.stores[at].layer_dir(id).join(name))?.is_some())
+    };
+    if has("additionallayer")?
+        || has("composefs-data")?
+        || top.is_none_or(|stat| stat.kind != Kind::Directory)
+    {
         return Ok(None);
     }
     let name = format!("{id}.tar-split.gz");
-    if world.root.stat(&store.layers_dir().join(&name))?.is_none() {
+    let Some(records) = world.part_with(home, |store| store.layers_dir().join(&name))? else {
         return Ok(None);
-    }
+    };
     let parent = layer.below().filter(|parent| is_one_name(parent));
     let root_mode = match parent.and_then(|parent| world.recorded(home, parent).map(|at| (at, parent))) {
         Some((at, parent)) => {
@@ -157,8 +179,9 @@ fn task(world: &World<'_>, home: usize, layer: &Layer, owners: bool) -> io::Resu
         home,
         id: id.to_owned(),
         digest: layer.diff_digest.clone().unwrap_or_default(),
-        size: layer.diff_size.and_then(|size| u64::try_from(size).ok()),
-        tar_split: (store.layers_dir(), name),
+        // Where it is not said engines take it to be nothing.
+        size: u64::try_from(layer.diff_size.unwrap_or_default()).ok(),
+        tar_split: (world.stores[records].layers_dir(), name),
         content,
         parent: parent.map(|parent| store.content_dir(parent)),
         overlay: store.driver != "vfs",
@@ -192,8 +215,9 @@ impl Task {
     fn run(&self, root: &Root, buffer: &mut [u8], progress: &Progress) -> io::Result<Outcome> {
         let vanished = || io::Error::new(io::ErrorKind::NotFound, "it went away while it was looked at");
         let dir = root.subtree(&self.tar_split.0)?.ok_or_else(vanished)?;
-        let tar_split = dir.top()?.open(OsStr::new(&self.tar_split.1))?;
-        let Some(tar_split) = tar_split.filter(|file| file.stat.kind == Kind::File) else {
+        let top = dir.top()?;
+        let tar_split = Followed::new(root, &top, &self.tar_split.0).file(OsStr::new(&self.tar_split.1))?;
+        let Some(tar_split) = tar_split else {
             return Ok(Outcome { damaged: Some("it is not a file".to_owned()), ..Outcome::default() });
         };
         if tar_split.stat.size == 0 {

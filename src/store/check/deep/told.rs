@@ -7,6 +7,7 @@ use super::issues::{Difference, Issue};
 use super::layer::Outcome;
 use crate::engine::Engines;
 use crate::problem::{Severity, series};
+use crate::store::check::access::meant_for_users;
 use crate::store::check::finding::{Finding, Report, Scope};
 use crate::store::check::world::World;
 use crate::store::short_id;
@@ -18,7 +19,7 @@ pub(super) fn tell(
     world: &World<'_>,
     task: &Task,
     outcome: Outcome,
-    times_are_kept: bool,
+    (times_are_kept, other_times_are_kept): (bool, bool),
     report: &mut Report,
 ) {
     let store = &world.stores[task.home];
@@ -56,7 +57,13 @@ pub(super) fn tell(
         report.could_not_look(world.could_not_look(&tar_split, &error));
     }
     for (way, issue) in outcome.issues.by_kind {
-        if way == Difference::Time && !times_are_kept {
+        if (way == Difference::Time && !times_are_kept)
+            || (way == Difference::TimeOfOther && !other_times_are_kept)
+        {
+            continue;
+        }
+        if way == Difference::WhiteoutOfOthers {
+            report.put(for_others(world, task, &issue));
             continue;
         }
         let (id, one, several, saving) = match way {
@@ -73,7 +80,9 @@ pub(super) fn tell(
             Difference::Owner => {
                 ("file-owner", "has another owner than in", "have another owner than in", false)
             }
-            Difference::Time => ("file-time", "has another time than in", "have another time than in", false),
+            Difference::Time | Difference::TimeOfOther => {
+                ("file-time", "has another time than in", "have another time than in", false)
+            }
             Difference::Type => {
                 ("file-type", "is something else than in", "are something else than in", false)
             }
@@ -86,7 +95,7 @@ pub(super) fn tell(
                 "hide what is below and are not in",
                 false,
             ),
-            Difference::WhiteoutMissing => (
+            Difference::WhiteoutMissing | Difference::WhiteoutOfOthers => (
                 "whiteout-missing",
                 "does not hide what is below, as in",
                 "do not hide what is below, as in",
@@ -102,6 +111,26 @@ pub(super) fn tell(
         finding.files = issue.first.iter().map(|(path, _)| path.to_string_lossy().into_owned()).collect();
         report.put(finding);
     }
+}
+
+/// Directories that hide what is below for the engines of the store's owner only.
+fn for_others(world: &World<'_>, task: &Task, issue: &Issue) -> Finding {
+    let store = &world.stores[task.home];
+    let (attribute, of_users) =
+        if task.owners { ("user.overlay.opaque", true) } else { ("trusted.overlay.opaque", false) };
+    let verb = if issue.count == 1 { "has" } else { "have" };
+    let message = format!("{} {verb} no `{attribute}` in the layer `{}`", named(issue), short_id(&task.id));
+    let hint = "make the store again with an engine of those who use it";
+    let finding = Finding::new("whiteout-missing", &store.path, message, hint)
+        .of_layer(&task.id, world.users(&task.id))
+        .silently(Engines::ALL, "show files that the image has deleted");
+    let meant = if of_users { meant_for_users(world, store).unwrap_or(false) } else { store.for_root };
+    let severity = match (meant, of_users) {
+        (true, true) => Severity::Warning,
+        (true, false) => Severity::Error,
+        (false, _) => Severity::Note,
+    };
+    Finding { for_users: of_users, ..finding.severity(severity) }
 }
 
 /// "`a` (0755 instead of 0644), `b` and 5 others".

@@ -51,7 +51,8 @@ impl Comparison<'_> {
             return;
         }
         let found = node.stat.mtime.0;
-        let times = &mut self.issues.times;
+        let other = !matches!(header.kind, Entry::File | Entry::HardLink);
+        let times = if other { &mut self.issues.other_times } else { &mut self.issues.times };
         if times.one.is_some_and(|one| one != found) {
             times.several = true;
         }
@@ -61,7 +62,8 @@ impl Comparison<'_> {
         } else {
             times.differ += 1;
             let detail = format!("{found} instead of {}", header.mtime);
-            self.differs(Difference::Time, path, detail, Some(node));
+            let way = if other { Difference::TimeOfOther } else { Difference::Time };
+            self.differs(way, path, detail, Some(node));
         }
     }
 

@@ -1,0 +1,89 @@
+//! Layers that were pulled for composefs: an erofs image with the names, and files named by
+//! their digests in `diff`. Podman 5 and later mount it whenever it is there
+//! (`maybeAddComposefsMount` in overlay.go); podman 4 mounts `diff`.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+
+use super::finding::Finding;
+use super::finding::Scope;
+use super::followed::Followed;
+use crate::engine::Engines;
+use crate::host::{Directory, Kind, Root};
+use crate::store::short_id;
+
+/// What it is in, in a layer's directory.
+pub(super) const DATA: &str = "composefs-data";
+
+const BLOB: &str = "composefs.blob";
+
+/// Where erofs has its superblock, and what that starts with.
+const SUPERBLOCK: usize = 1024;
+const MAGIC: [u8; 4] = 0xe0f5_e1e2_u32.to_le_bytes();
+
+/// The image of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Composefs {
+    Image,
+    /// Nothing that can be mounted.
+    Damaged(&'static str),
+}
+
+impl Composefs {
+    /// Looks for it in a layer's directory `dir`, whose path is `path`; `None` if there is
+    /// nothing of the kind. The directory alone has engines look for the image.
+    pub(super) fn read(root: &Root, dir: &Directory, path: &Path) -> io::Result<Option<Self>> {
+        let Some(data) = Followed::new(root, dir, path).node(OsStr::new(DATA))? else {
+            return Ok(None);
+        };
+        let path = path.join(DATA);
+        let tree = if data.stat.kind == Kind::Directory { root.subtree(&path)? } else { None };
+        let Some(tree) = tree else {
+            return Ok(Some(Self::Damaged("is no directory")));
+        };
+        let Some(file) = Followed::new(root, &tree.top()?, &path).file(OsStr::new(BLOB))? else {
+            return Ok(Some(Self::Damaged("has no `composefs.blob`")));
+        };
+        let mut start = [0; SUPERBLOCK + MAGIC.len()];
+        let mut length = 0;
+        while length < start.len() {
+            match file.read(&mut start[length..])? {
+                0 => break,
+                count => length += count,
+            }
+        }
+        let sound = length == start.len() && start[SUPERBLOCK..] == MAGIC;
+        Ok(Some(if sound {
+            Self::Image
+        } else {
+            Self::Damaged("has a `composefs.blob` that is no erofs image")
+        }))
+    }
+
+    pub(super) fn rule(self) -> &'static str {
+        match self {
+            Self::Image => "composefs-layer",
+            Self::Damaged(_) => "composefs-damaged",
+        }
+    }
+
+    pub(super) fn message(self, id: &str) -> String {
+        let id = short_id(id);
+        match self {
+            Self::Image => format!("the layer `{id}` is stored for composefs"),
+            Self::Damaged(why) => format!("the layer `{id}` is stored for composefs, and its `{DATA}` {why}"),
+        }
+    }
+
+    /// What engines do with images that have such a layer.
+    pub(super) fn effects(self, finding: Finding) -> Finding {
+        let knows = Engines::by_version(|minor| minor >= 52);
+        let finding =
+            finding.silently(Engines::ALL.without(knows), "give its containers files named by digests");
+        match self {
+            Self::Image => finding,
+            Self::Damaged(_) => finding.fails(knows, Scope::Image),
+        }
+    }
+}

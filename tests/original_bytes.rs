@@ -1,0 +1,190 @@
+//! What is added and taken off again leaves every byte as it was, in files with the array and
+//! without, whatever had to be made for it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+use storagectl::conf::{
+    Document, Essentials, Listed, Mark, Position, StoreList, add, add_essentials, arrange, listed, remove,
+    without_essentials,
+};
+
+/// Lines of a file, which may say a key twice or be wrong in another way: such files are left out.
+const LINES: &[&str] = &[
+    "",
+    "",
+    " ",
+    "# a comment",
+    "\t# additionalimagestores = []",
+    "# additionalimagestores = [",
+    "# \"/example\",",
+    "# ]",
+    "# [storage]",
+    "[storage]",
+    "  [storage] # here",
+    "[storage.options]",
+    "\t[storage.options] # there",
+    "[storage.options.overlay]",
+    "[storage.options.pull_options] # x",
+    "[other]",
+    "driver = \"overlay\"",
+    "  driver = 'overlay' # d",
+    "graphroot = \"/var/lib/containers/storage\"",
+    "mountopt = \"nodev\"",
+    "size = \"\"",
+    "options.size = \"\"",
+    "options = {}",
+    "options = { }",
+    "options = {  } # o",
+    "options = { size = \"\" }  ",
+    "options = { overlay = { size = '' } }",
+    "options.overlay.size = ''",
+    "storage = { driver = \"overlay\" }",
+    "storage.options.size = \"\"",
+    "storage.driver = 'overlay'",
+    "text = \"\"\"\n# additionalimagestores = []\n[storage]\n\"\"\"",
+    "additionalimagestores = []",
+    "additionalimagestores = [ ]",
+    "additionalimagestores = [\n  \"/one\",\n  '/two' # two\n]",
+    "additionalimagestores = [\"/one\"] # theirs",
+];
+
+fn files() -> impl Strategy<Value = String> {
+    let lines = proptest::collection::vec(proptest::sample::select(LINES), 0..9);
+    let newline = prop_oneof![Just("\n"), Just("\n"), Just("\r\n")];
+    (lines, newline, any::<bool>(), any::<bool>()).prop_filter_map(
+        "the file is not valid",
+        |(lines, newline, ends, bom)| {
+            let mut text = lines.join("\n");
+            if ends && !text.is_empty() {
+                text.push('\n');
+            }
+            let bom = if bom && text.len() % 5 == 0 { "\u{feff}" } else { "" };
+            let doc = Document::parse(format!("{bom}{}", text.replace('\n', newline))).ok()?;
+            listed(&doc).is_ok().then(|| doc.text().to_owned())
+        },
+    )
+}
+
+/// What somebody does to the list.
+#[derive(Debug, Clone)]
+enum Step {
+    Add(usize, bool),
+    Remove(usize),
+    Declare(usize),
+    Undeclare(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        (0..3usize, any::<bool>()).prop_map(|(store, first)| Step::Add(store, first)),
+        (0..3usize).prop_map(Step::Remove),
+        (0..3usize).prop_map(Step::Declare),
+        (0..3usize).prop_map(Step::Undeclare),
+    ];
+    proptest::collection::vec(step, 1..8)
+}
+
+const ADDED: [&str; 3] = ["/srv/a", "/srv/b", "/srv/c"];
+const DECLARED: [&str; 3] = ["/usr/lib/a", "/usr/lib/b", "/usr/lib/c"];
+
+fn step(doc: &Document, step: &Step) -> Document {
+    let mut list = listed(doc).unwrap();
+    let edited = match *step {
+        Step::Add(store, first) => {
+            let position = if first { Position::First } else { Position::Any };
+            let doc = with_settings(doc);
+            return add(&doc, &[ADDED[store].to_owned()], &position).unwrap().unwrap_or(doc);
+        }
+        Step::Remove(store) => remove(doc, |path| path == ADDED[store]).unwrap(),
+        Step::Declare(store) => {
+            let doc = with_settings(doc);
+            let mark = Some(Mark::new(&format!("app{store}"), None));
+            if !list.iter().any(|entry| entry.path == DECLARED[store]) {
+                list.push(Listed { path: DECLARED[store].to_owned(), mark });
+            }
+            return arrange(&doc, &list).unwrap().unwrap_or(doc);
+        }
+        Step::Undeclare(store) => {
+            list.retain(|entry| entry.path != DECLARED[store]);
+            arrange(doc, &list).unwrap()
+        }
+    };
+    bare(edited.unwrap_or_else(|| doc.clone()))
+}
+
+fn with_settings(doc: &Document) -> Document {
+    add_essentials(doc, &Essentials::default(), false).unwrap().unwrap_or_else(|| doc.clone())
+}
+
+fn bare(doc: Document) -> Document {
+    without_essentials(&doc).unwrap().unwrap_or(doc)
+}
+
+/// Takes everything off that the steps may have listed.
+fn cleared(mut doc: Document) -> Document {
+    for store in 0..3 {
+        doc = step(&step(&doc, &Step::Remove(store)), &Step::Undeclare(store));
+    }
+    doc
+}
+
+fn config(cases: u32) -> Config {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    Config {
+        cases: asked.unwrap_or(cases),
+        max_global_rejects: 10_000_000,
+        failure_persistence: None,
+        ..Config::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config(600))]
+
+    #[test]
+    fn whatever_was_listed_and_declared_leaves_the_original_bytes(doc in files(), steps in steps()) {
+        let mut now = Document::parse(doc.as_str()).unwrap();
+        let mut states = String::new();
+        for it in &steps {
+            now = step(&now, it);
+            states += &format!("{it:?}:\n{}\n", now.text());
+        }
+        let cleared = cleared(now.clone());
+        prop_assert_eq!(cleared.text(), &doc, "after:\n{}", states);
+    }
+
+    #[test]
+    fn what_others_wrote_in_between_stays(doc in files(), steps in steps(), at in 0..99usize, line in 0..LINES.len()) {
+        let mut now = Document::parse(doc.as_str()).unwrap();
+        for it in &steps {
+            now = step(&now, it);
+        }
+        // Somebody writes a line anywhere.
+        let ends: Vec<usize> = now.text().match_indices('\n').map(|(at, _)| at + 1).collect();
+        let Some(&at) = ends.get(at % ends.len().max(1)) else { return Ok(()) };
+        let theirs = format!("{}\n", LINES[line].replace('\n', " "));
+        if theirs.trim().is_empty() {
+            return Ok(());
+        }
+        let text = format!("{}{theirs}{}", &now.text()[..at], &now.text()[at..]);
+        let Ok(joined) = Document::parse(text) else { return Ok(()) };
+        // A header may make another key of the array.
+        if listed(&joined).ok() != listed(&now).ok() {
+            return Ok(());
+        }
+        // A comment above an entry belongs to it.
+        let list = StoreList::of(&joined).unwrap();
+        if list.is_some_and(|list| list.span.contains(&at)) && theirs.trim().starts_with('#') {
+            return Ok(());
+        }
+        let cleared = cleared(joined.clone());
+        prop_assert!(cleared.text().contains(theirs.trim_end()), "lost:\n{}\nof\n{}", cleared.text(), joined.text());
+        // All that stood there stands there.
+        let mut rest = cleared.text().trim_start_matches('\u{feff}').lines();
+        for old in doc.trim_start_matches('\u{feff}').lines() {
+            prop_assert!(rest.any(|line| line == old) || old.trim().is_empty(), "lost {old:?}:\n{}\nof\n{}", cleared.text(), joined.text());
+        }
+    }
+}

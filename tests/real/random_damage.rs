@@ -1,0 +1,292 @@
+//! What check-store says of damaged stores, held against what the libraries of podman 4, 5
+//! and 6 then list, mount, read and save, for damage that nobody thought of.
+//!
+//! A damage is one act, or two: any member of any record becomes another, any file of the
+//! layout something else. It is a function of two numbers, so that each can be made again.
+//! A **miss** is an engine that fails or serves something else while check-store says
+//! nothing; **understated** is one that does worse than check-store says; a **false
+//! alarm** is an error where every engine serves what it serves of a sound store.
+//!
+//! Acts that were found once are kept in `corpus/`, one damage a file, and are done first,
+//! always. `make damage DAMAGES=5000` does more than a run of all tests.
+#![allow(clippy::disallowed_methods, reason = "tests damage their own scratch directories")]
+#![allow(clippy::disallowed_macros, reason = "the long run prints its figures")]
+
+mod act;
+mod generate;
+mod names;
+mod readers;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use act::Act;
+use generate::Targets;
+use names::Names;
+use readers::{ENGINES, IMAGES, ask};
+use storagectl::engine::Profile;
+use storagectl::host::Root;
+use storagectl::problem::Severity;
+use storagectl::store::check::{self, Finding, Progress, Report, Request, Scope};
+
+use crate::check::engine::{Answers, Engine};
+use crate::check::store::{control, made_by_buildah};
+use crate::support::{run, scratch_in_memory};
+
+/// Rules about what no engine looks at: an error of theirs is no false alarm. (What a
+/// manifest or a signature says counts when somebody else reads it.)
+const UNSEEN: [&str; 6] = [
+    "big-data-digest",
+    "big-data-size",
+    "image-digest-wrong",
+    "manifest-digest",
+    "tar-split-damaged",
+    "whiteout-added",
+];
+
+struct Workshop {
+    original: PathBuf,
+    names: Names,
+    targets: Targets,
+    healthy: Vec<Answers>,
+}
+
+/// Where check-store and an engine do not agree.
+struct Disagreement {
+    kind: String,
+    story: String,
+}
+
+impl Workshop {
+    fn new() -> Self {
+        let original = made_by_buildah("overlay");
+        let names = Names::of(&original);
+        let targets = Targets::of(&original, &names);
+        let mut workshop = Self { original, names, targets, healthy: Vec::new() };
+        let (_scratch, store) = workshop.damaged(&[]);
+        workshop.healthy = ENGINES.map(|engine| workshop.ask(engine, &store)).into();
+        for answers in &workshop.healthy {
+            assert_eq!(answers.scope(answers), "nothing", "{answers:?}");
+        }
+        workshop
+    }
+
+    /// A copy of the store with this damage.
+    fn damaged(&self, acts: &[Act]) -> (tempfile::TempDir, PathBuf) {
+        let scratch = scratch_in_memory();
+        let store = scratch.path().join("store");
+        run(Command::new("cp").arg("-a").arg(&self.original).arg(&store));
+        act::all(acts, &store, &self.names);
+        (scratch, store)
+    }
+
+    fn ask(&self, engine: Engine, store: &Path) -> Answers {
+        ask(engine, &[store, &control(&self.original)])
+    }
+
+    fn disagreements(&self, acts: &[Act]) -> Vec<Disagreement> {
+        let (_scratch, store) = self.damaged(acts);
+        let request = Request { deep: true, ..Request::quick(vec![store.clone()], "overlay") };
+        let report = check::check(&Root::system().unwrap(), &request, &Progress::default());
+        let kinds: Vec<String> = acts.iter().map(Act::kind).collect();
+        let mut found: BTreeMap<String, String> = BTreeMap::new();
+        let mut worst = "nothing";
+        // A store in which images have other names is another store.
+        let names = image_names(&store);
+        let asked = names.is_empty() || names == image_names(&self.original);
+        // All at once: most of what takes long is waiting for what never ends.
+        let answers: Vec<Answers> = std::thread::scope(|scope| {
+            let asked = ENGINES.map(|engine| {
+                let (workshop, store) = (self, store.as_path());
+                scope.spawn(move || workshop.ask(engine, store))
+            });
+            asked.into_iter().map(|answers| answers.join().expect("a thread asks")).collect()
+        });
+        for ((engine, healthy), answers) in ENGINES.iter().zip(&self.healthy).zip(&answers) {
+            let scope = match answers.scope(healthy) {
+                "image" | "saving" | "silent" if !asked => "nothing",
+                scope => scope,
+            };
+            worst = if rank(scope) < rank(worst) { scope } else { worst };
+            let says = verdict(&report, *engine);
+            let way = match (says, scope) {
+                (_, "nothing") => continue,
+                (None, _) if !report.not_looked.is_empty() => continue,
+                (None, _) => "miss",
+                // What becomes of a document with other content depends on that.
+                (Some(says), _) if rank(says) > rank(scope) && !has(&report, "manifest-digest") => {
+                    "understated"
+                }
+                _ => continue,
+            };
+            let story = format!(
+                "{}: {scope}, check-store: {}; {}",
+                engine.name(),
+                says.unwrap_or("nothing"),
+                answers.told()
+            );
+            let kind = format!("{way}: {} ({scope}, not {})", kinds.join(" + "), says.unwrap_or("nothing"));
+            writeln!(found.entry(kind).or_default(), "#   {story}").unwrap();
+        }
+        let errors =
+            report.findings.iter().filter(|finding| concerns(finding) && finding.severity == Severity::Error);
+        let seen = |finding: &&Finding| {
+            // Archives have no signatures.
+            !UNSEEN.contains(&finding.rule.id) && !finding.message.contains("`signature-")
+        };
+        for finding in errors.filter(|_| worst == "nothing" && asked).filter(seen) {
+            let kind = format!("false alarm: {} ({})", kinds.join(" + "), finding.rule.id);
+            writeln!(found.entry(kind).or_default(), "#   {}", finding.message).unwrap();
+        }
+        let said: String = report
+            .findings
+            .iter()
+            .map(|finding| {
+                format!("#   says {} {}: {}\n", finding.severity.name(), finding.rule.id, finding.message)
+            })
+            .collect();
+        found.into_iter().map(|(kind, story)| Disagreement { kind, story: story + &said }).collect()
+    }
+
+    /// Those of one act, if one is enough.
+    fn smallest(&self, acts: &[Act]) -> (Vec<Act>, Vec<Disagreement>) {
+        let alone = acts.iter().filter(|_| acts.len() > 1).map(|act| vec![act.clone()]);
+        for acts in alone {
+            let found = self.disagreements(&acts);
+            if !found.is_empty() {
+                return (acts, found);
+            }
+        }
+        (acts.to_vec(), self.disagreements(acts))
+    }
+}
+
+const ORDER: [&str; 7] = ["all", "layers", "listing", "image", "saving", "silent", "nothing"];
+
+fn rank(scope: &str) -> usize {
+    ORDER.iter().position(|other| *other == scope).expect("it is a scope")
+}
+
+fn has(report: &Report, rule: &str) -> bool {
+    report.findings.iter().any(|finding| finding.rule.id == rule)
+}
+
+/// Whether it is about what the engines are asked for.
+fn concerns(finding: &Finding) -> bool {
+    let reaches = finding.scope() <= Scope::Listing || finding.images.is_empty();
+    !finding.for_users && (reaches || finding.images.iter().any(|image| IMAGES.contains(&image.as_str())))
+}
+
+/// The names that a store gives to images, sorted; nothing if it says nothing.
+fn image_names(store: &Path) -> Vec<String> {
+    let images = storagectl::store::images(&Root::system().unwrap(), store, "overlay").unwrap_or_default();
+    let mut names: Vec<String> =
+        images.into_iter().flat_map(|image| image.names.unwrap_or_default()).collect();
+    names.sort();
+    names
+}
+
+/// The furthest that any finding reaches with an engine; `silent` for what has no effect.
+fn verdict(report: &Report, engine: Engine) -> Option<&'static str> {
+    let profile = match engine {
+        Engine::Podman4 => Profile::Podman4,
+        Engine::Podman5 => Profile::Podman5,
+        Engine::Podman6 => Profile::Podman6,
+    };
+    let findings =
+        report.findings.iter().filter(|finding| concerns(finding) && finding.severity != Severity::Note);
+    findings
+        .map(|finding| {
+            let effects = finding.effects.iter().filter(|effect| effect.engines.has(profile));
+            effects.map(|effect| effect.scope).min().unwrap_or(Scope::Silent)
+        })
+        .min()
+        .map(Scope::name)
+}
+
+fn number(name: &str, usual: u64) -> u64 {
+    std::env::var(name).map_or(usual, |value| value.parse().expect("it is a number"))
+}
+
+#[test]
+fn check_store_says_what_engines_do_with_generated_damage() {
+    let (damages, seed) = (number("STORAGECTL_DAMAGES", 40), number("STORAGECTL_SEED", 1));
+    let start = Instant::now();
+    let workshop = Workshop::new();
+    let next = AtomicU64::new(0);
+    let kinds: Mutex<BTreeMap<String, (usize, String)>> = Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..number("STORAGECTL_JOBS", 2) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= damages {
+                        break;
+                    }
+                    let acts = generate::damage(seed, number, &workshop.targets);
+                    if workshop.disagreements(&acts).is_empty() {
+                        continue;
+                    }
+                    let (acts, found) = workshop.smallest(&acts);
+                    let text: String = acts.iter().map(|act| format!("{act}\n")).collect();
+                    for Disagreement { kind, story } in found {
+                        let mut kinds = kinds.lock().unwrap();
+                        if !kinds.contains_key(&kind) {
+                            println!("{number}: {kind}");
+                        }
+                        let new = || (0, format!("# number {number}\n{text}{story}"));
+                        kinds.entry(kind).or_insert_with(new).0 += 1;
+                    }
+                }
+            });
+        }
+    });
+    let kinds = kinds.into_inner().unwrap();
+    let wrong: usize = kinds.values().map(|(count, _)| count).sum();
+    println!(
+        "{damages} damages, {} engines: {wrong} disagreements, {:.0} s",
+        ENGINES.len(),
+        start.elapsed().as_secs_f64()
+    );
+    let mut kinds: Vec<_> = kinds.into_iter().collect();
+    kinds.sort_by_key(|(kind, (count, _))| {
+        (kind.split(':').next().map(str::to_owned), std::cmp::Reverse(*count))
+    });
+    let report: String =
+        kinds.iter().map(|(kind, (count, text))| format!("\n## {kind} ({count})\n{text}")).collect();
+    assert!(kinds.is_empty(), "{} kinds of disagreement:\n{report}", kinds.len());
+}
+
+#[test]
+fn check_store_says_what_engines_do_with_every_damage_of_the_corpus() {
+    let workshop = Workshop::new();
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/random_damage/corpus");
+    let mut files: Vec<_> = fs_err::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let report = Mutex::new(String::new());
+    let next = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..number("STORAGECTL_JOBS", 4) {
+            scope.spawn(|| {
+                let at = || usize::try_from(next.fetch_add(1, Ordering::Relaxed)).expect("there are few");
+                while let Some(file) = files.get(at()) {
+                    let text = fs_err::read_to_string(file).unwrap();
+                    let lines = text.lines().filter(|line| !line.starts_with('#'));
+                    let acts: Vec<Act> = lines.map(act::parse).collect();
+                    assert!(acts.iter().map(|act| act::parse(&act.to_string())).eq(acts.clone()), "{text}");
+                    for Disagreement { kind, story } in workshop.disagreements(&acts) {
+                        let name = file.file_name().unwrap().display();
+                        writeln!(report.lock().unwrap(), "{name}: {kind}\n{story}").unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let report = report.into_inner().unwrap();
+    assert!(report.is_empty(), "{report}");
+}
