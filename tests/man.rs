@@ -319,6 +319,11 @@ fn files() -> Roff {
     );
     entry(
         &mut roff,
+        "/run/storagectl/locks",
+        "A lock file for each directory in which root writes on a running system, so that no user's lock is waited for. In a tree, and where /run is not in memory, the directory itself is locked.",
+    );
+    entry(
+        &mut roff,
         "/usr/share/containers/storage.conf",
         "The vendor's file, never edited. If the other does not exist, it is made from a copy of this one, and goes again with the last added store.",
     );

@@ -5,6 +5,7 @@
 //! there; without it everything is looked at anew.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -82,13 +83,16 @@ impl Memory {
     /// # Errors
     /// If it cannot be written.
     pub(super) fn write(&self, host: &Host, store: &Path) -> Result<(), Problem> {
-        let file = file(store);
         let mut bytes = serde_json::to_vec(self).expect("it is made of text and numbers");
         bytes.push(b'\n');
-        let before = host.root.read(&file).ok().flatten();
-        if before.is_some_and(|(before, _)| before == bytes) {
-            return Ok(());
-        }
-        host.root.replace_file(&file, &bytes).map_err(host.cannot("write", &file))
+        let write = || {
+            let inside = host.root.strict(store)?.ok_or(io::ErrorKind::NotFound)?;
+            let file = Path::new("/").join(FILE);
+            match inside.read(&file).ok().flatten() {
+                Some((before, _)) if before == bytes => Ok(()),
+                _ => inside.replace_file(&file, &bytes),
+            }
+        };
+        write().map_err(host.cannot("write", &file(store)))
     }
 }

@@ -20,7 +20,7 @@ pub(super) enum Flock {
     Taken(OwnedFd),
     /// Another process has it. This is what to wait for.
     Held(OwnedFd),
-    /// The file system knows no locks.
+    /// The file system knows no locks, or has none to give, as NFS without its lock service.
     Unknown(OwnedFd),
 }
 
@@ -60,7 +60,7 @@ fn told(result: Result<(), Errno>, file: OwnedFd) -> io::Result<Flock> {
     match result {
         Ok(()) => Ok(Flock::Taken(file)),
         Err(Errno::WOULDBLOCK) => Ok(Flock::Held(file)),
-        Err(Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => Ok(Flock::Unknown(file)),
+        Err(Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL | Errno::NOLCK) => Ok(Flock::Unknown(file)),
         Err(error) => Err(error.into()),
     }
 }

@@ -76,7 +76,7 @@ pub fn seal(
     let mut pack = Pack::begin(root, file, kind, time, sync)?;
     let result = write(&top, &ids, time, pack.stream());
     match result {
-        Ok(_) if Stamps::of(root, [store]) != *checked => Err(Problem::new(
+        Ok(_) | Err(Failed::Read(..)) if Stamps::of(root, [store]) != *checked => Err(Problem::new(
             "busy",
             format!("something was changed in `{shown}` while it was sealed"),
             "wait until no engine works on it, and try again",

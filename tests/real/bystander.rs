@@ -31,7 +31,14 @@ impl System {
         run(Command::new("chmod").arg("755").arg(scratch.path()));
         write(&scratch.path().join("conf/storage.conf"), &CONF.replace("/srv", "/usr"));
         let ready = scratch.path().join("ready");
-        let script = format!("mount -t tmpfs none /run && : >{} && exec sleep 600", ready.display());
+        // Scriptlets keep records below /usr/lib.
+        let script = format!(
+            "mount -t tmpfs none /run
+             mkdir /run/upper /run/work
+             mount -t overlay -o lowerdir=/usr/lib,upperdir=/run/upper,workdir=/run/work none /usr/lib
+             : >{}; exec sleep 600",
+            ready.display()
+        );
         let keeper = Command::new("unshare")
             .args(["-m", "sh", "-ec", &script])
             .stdin(Stdio::null())
@@ -176,8 +183,10 @@ fn an_erase_that_cannot_take_its_store_off_the_list_says_what_follows() {
     let store = system.store("store");
     run(&mut system.storagectl(&["add-store", &store]));
     let output = system
-        .command("sh")
+        .command("unshare")
         .args([
+            "-m",
+            "sh",
             "-c",
             &format!(
                 "mount --bind {0} {0} && mount -o remount,ro,bind {0} && exec \"$@\"",
@@ -199,4 +208,8 @@ fn an_erase_that_cannot_take_its_store_off_the_list_says_what_follows() {
     let said = text(&output);
     assert!(output.status.success(), "no transaction fails: {said}");
     assert!(said.contains("every engine stops") && said.contains("remove-store"), "{said}");
+    // RPM removes the files all the same; %postun mends it.
+    std::fs::remove_dir_all(&store).expect("it is there");
+    run(&mut system.storagectl(&["scriptlet", "postun", "0", &store]));
+    assert!(!system.conf().contains(&store), "{}", system.conf());
 }

@@ -96,6 +96,10 @@ impl Trap {
         assert!(first.line.contains(&format!("\"{}\"", tree.display())), "{}", first.line);
         for call in rest {
             let line = &call.line;
+            // That is a descriptor, which was opened inside.
+            if call.name == "fchmodat" && quoted(line).is_some_and(|it| it.starts_with("/proc/self/fd/")) {
+                continue;
+            }
             for descriptor in descriptors(line) {
                 let inside = Path::new(descriptor).starts_with(&tree);
                 let stream = ["/dev/", "pipe:", "socket:"].iter().any(|kind| descriptor.starts_with(kind));
@@ -123,8 +127,14 @@ fn names_a_path(call: &Call) -> bool {
 /// What strace shows behind descriptors: `3</some/path>`.
 fn descriptors(line: &str) -> impl Iterator<Item = &str> {
     // Outside of strings, since a file may hold angle brackets.
-    let bare = line.split('"').step_by(2);
-    bare.flat_map(|part| {
+    let (mut is_escaped, mut is_string) = (false, false);
+    let bare = line.split(move |letter| {
+        let ends = letter == '"' && !is_escaped;
+        is_escaped = letter == '\\' && is_string && !is_escaped;
+        is_string ^= ends;
+        ends
+    });
+    bare.step_by(2).flat_map(|part| {
         part.split('<').skip(1).filter_map(|rest| rest.split_once('>').map(|(path, _)| path))
     })
 }

@@ -20,6 +20,13 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 /// The most entries of a layer, which are kept in memory.
 const MAX_ENTRIES: usize = 8_000_000;
 
+/// The most bytes that their paths have.
+const MAX_PATHS: usize = 128 << 20;
+
+/// The most bytes that the paths of directories have for which there is no entry: a few bytes
+/// of a compressed layer can ask for millions of them.
+const MAX_IMPLIED: usize = 16 << 20;
+
 /// The longest path that the kernel takes, less what an engine puts before it.
 const MAX_PATH: usize = 4096 - 1;
 
@@ -73,6 +80,10 @@ pub(super) struct Refused(pub(super) String);
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     nodes: HashMap<Box<[u8]>, Node>,
+    /// How many bytes their paths have.
+    bytes: usize,
+    /// How many of them are those of directories without an entry.
+    implied: usize,
 }
 
 impl Tree {
@@ -122,18 +133,27 @@ impl Tree {
         if self.nodes.len() >= MAX_ENTRIES {
             return Err(Refused(format!("it has more than {MAX_ENTRIES} entries")));
         }
+        if self.implied >= MAX_IMPLIED {
+            let limit = MAX_IMPLIED >> 20;
+            return Err(Refused(format!(
+                "the paths of directories without an entry have more than {limit} MiB"
+            )));
+        }
+        if self.bytes >= MAX_PATHS {
+            return Err(Refused(format!("the paths of its entries have more than {} MiB", MAX_PATHS >> 20)));
+        }
         if is_opaque {
-            if self.nodes.insert(path.as_slice().into(), Node::Other).is_some() {
+            if self.put(&path, Node::Other).is_some() {
                 return refuse("stands twice");
             }
             return Ok(Place::Opaque(dir.to_vec()));
         }
         if let Some(hidden) = hidden {
             // Both names are taken: that of the whiteout and that of what it hides.
-            if self.nodes.insert(path.as_slice().into(), Node::Other).is_some() {
+            if self.put(&path, Node::Other).is_some() {
                 return refuse("stands twice");
             }
-            if self.nodes.insert(hidden.clone().into(), Node::Whiteout).is_some() {
+            if self.put(&hidden, Node::Whiteout).is_some() {
                 return refuse("hides what is in the same layer");
             }
             return Ok(Place::Whiteout(hidden));
@@ -166,10 +186,16 @@ impl Tree {
             if name.starts_with(WHITEOUT) {
                 return Err(Refused(format!("`{}` is a whiteout, but not an empty file", shown(dir))));
             }
-            self.nodes.insert(dir.into(), Node::Implied);
+            self.put(dir, Node::Implied);
+            self.implied += dir.len();
             implied.push(dir.to_vec());
         }
         Ok(true)
+    }
+
+    fn put(&mut self, path: &[u8], node: Node) -> Option<Node> {
+        self.bytes += path.len();
+        self.nodes.insert(path.into(), node)
     }
 
     fn entry(&mut self, header: &Header, path: Vec<u8>) -> Result<Place, Refused> {
@@ -204,7 +230,7 @@ impl Tree {
             Kind::Symlink => Node::Symlink,
             _ => Node::Other,
         };
-        let before = self.nodes.insert(path.clone().into(), node);
+        let before = self.put(&path, node);
         let before = match before {
             None => Before::Nothing,
             Some(Node::Whiteout) => Before::Whiteout,

@@ -98,8 +98,7 @@ const ATTEMPTS: usize = 5;
 /// No lock is taken: engines would wait for it. Where something was found and the records
 /// have changed meanwhile, what was found may never have been, and it is looked again.
 pub fn check(root: &Root, request: &Request, progress: &Progress) -> Report {
-    let stores = || request.own.iter().chain(&request.listed).chain(&request.stores);
-    let stamps = || Stamps::of(root, stores().map(PathBuf::as_path));
+    let stamps = || Stamps::of(root, request.stores.iter().map(PathBuf::as_path));
     let mut before = stamps();
     for _ in 1..ATTEMPTS {
         let report = once(root, request, progress);

@@ -21,6 +21,11 @@ fn bombs() -> Vec<(&'static str, Vec<Layer>)> {
         }
         tar
     };
+    // Each below directories of its own, of which no entry tells.
+    let names = (0..200).fold(Tar::default(), |tar, number| {
+        let path = format!("{number}/{}", "d/".repeat(1950));
+        tar.pax(&[("path", path.as_bytes())]).dir("d")
+    });
     let wide = (0..20_000).fold(Tar::default(), |tar, number| tar.file(&format!("f{number}"), b""));
     let record = vec![b'x'; 8 << 20];
     let attributes = (0..200).map(|number| format!("SCHILY.xattr.user.a{number}")).collect::<Vec<_>>();
@@ -31,6 +36,7 @@ fn bombs() -> Vec<(&'static str, Vec<Layer>)> {
         ("zeros", vec![zstandard(&Tar::default().file("zeros", &vec![0; 192 << 20]).finish())]),
         ("deep", vec![gzipped(&deep(1900).finish())]),
         ("deep and refused", vec![gzipped(&deep(1900).file("../x", b"").finish())]),
+        ("names", vec![zstandard(&names.finish())]),
         ("wide", vec![zstandard(&wide.finish())]),
         ("a record", vec![gzipped(&Tar::default().pax(&[("comment", &record)]).file("f", b"").finish())]),
         ("attributes", vec![gzipped(&Tar::default().pax(&records).file("f", b"").finish())]),
