@@ -14,8 +14,9 @@ pub(super) const OPAQUE: &std::ffi::CStr = c"trusted.overlay.opaque";
 /// Attributes that are the host's business (`xattrsToIgnore` in pkg/archive/archive.go).
 const IGNORED: &[u8] = b"security.selinux";
 
-/// Attributes that are the overlay driver's business: they would redirect what is below.
-const DRIVERS: &[u8] = b"trusted.overlay.";
+/// Attributes that are the overlay driver's business, for root and for normal users: they
+/// would redirect what is below.
+const DRIVERS: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 
 /// Makes files.
 pub(super) struct Unpack {
@@ -57,7 +58,8 @@ impl Unpack {
 /// # Errors
 /// If one is the driver's.
 pub(super) fn kept_attributes(header: &Header) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-    if let Some((name, _)) = header.attributes.iter().find(|(name, _)| name.starts_with(DRIVERS)) {
+    let is_drivers = |name: &[u8]| DRIVERS.iter().any(|prefix| name.starts_with(prefix));
+    if let Some((name, _)) = header.attributes.iter().find(|(name, _)| is_drivers(name)) {
         let name = String::from_utf8_lossy(name);
         let error = format!("it has the attribute `{}`, which is the driver's own", name.escape_debug());
         return Err(io::Error::new(io::ErrorKind::InvalidData, error));
