@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::profile::Profile;
 use super::reading::{Origin, Reading, Value};
-use super::reason::{Effect, Reason, Site};
+use super::reason::{Effect, Reason, Site, Sites};
 use super::view::Cache;
 use crate::conf::{Fault, Leaf, LeafAt, Redefined, TomlLibrary, schema, toml11, type_fault};
 
@@ -122,8 +122,9 @@ pub(super) fn merge(
     Parsed { text, leaves }: Parsed,
     mut appending: Option<&mut Appending>,
 ) {
+    let sites = Sites::new(path, &text);
     for leaf in leaves {
-        let site = Site::of(path, &text, leaf.span.clone());
+        let site = sites.at(leaf.span.clone());
         if let Some(fault) = type_fault(&leaf, reading.profile.library()) {
             reading.reasons.push(of_fault(path, &text, fault));
             continue;
@@ -131,7 +132,7 @@ pub(super) fn merge(
         let value = Value { value: leaf.value, origin: Origin::File(site) };
         let known = leaf.name.rsplit_once('.').and_then(|(table, key)| schema::known(table, key));
         if known.is_some_and(|known| known.kind == schema::Kind::Strings) {
-            let list = items(path, &text, &value, &leaf.items);
+            let list = items(&sites, &value, &leaf.items);
             let append = appending.as_deref_mut().is_some_and(|appending| {
                 if let Some(said) = append_of(&value.value) {
                     appending.insert(leaf.name.clone(), said);
@@ -154,12 +155,7 @@ fn of_fault(path: &Path, text: &str, fault: Fault) -> Reason {
 }
 
 /// The strings of an array, each with its place.
-fn items(
-    path: &Path,
-    text: &str,
-    array: &Value<Leaf>,
-    spans: &[std::ops::Range<usize>],
-) -> Vec<Value<String>> {
+fn items(sites: &Sites<'_>, array: &Value<Leaf>, spans: &[std::ops::Range<usize>]) -> Vec<Value<String>> {
     let Leaf::Array(items) = &array.value else {
         return Vec::new();
     };
@@ -168,7 +164,7 @@ fn items(
             return None;
         };
         let origin = match spans.get(index) {
-            Some(span) => Origin::File(Site::of(path, text, span.clone())),
+            Some(span) => Origin::File(sites.at(span.clone())),
             None => array.origin.clone(),
         };
         Some(Value { value: value.clone(), origin })

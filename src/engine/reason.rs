@@ -102,8 +102,24 @@ const SHOW: &str = "`storagectl show-config --origin` shows what each engine rea
 impl Site {
     /// The place of these bytes of a file's text.
     pub fn of(file: &Path, text: &str, span: Range<usize>) -> Self {
-        let before = &text.as_bytes()[..span.start.min(text.len())];
-        let line = memchr::memchr_iter(b'\n', before).count() + 1;
-        Self { file: file.to_owned(), line, span }
+        Sites::new(file, text).at(span)
+    }
+}
+
+/// The places in a text, whose lines are counted once.
+pub(super) struct Sites<'a> {
+    file: &'a Path,
+    newlines: Vec<usize>,
+}
+
+impl<'a> Sites<'a> {
+    pub(super) fn new(file: &'a Path, text: &str) -> Self {
+        Self { file, newlines: memchr::memchr_iter(b'\n', text.as_bytes()).collect() }
+    }
+
+    /// The place of these bytes.
+    pub(super) fn at(&self, span: Range<usize>) -> Site {
+        let line = self.newlines.partition_point(|&newline| newline < span.start) + 1;
+        Site { file: self.file.to_owned(), line, span }
     }
 }

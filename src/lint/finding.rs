@@ -7,7 +7,7 @@ use super::input::{File, Input};
 use super::rules::Rule;
 use crate::conf::Splice;
 use crate::engine::Engines;
-use crate::problem::{Place, Problem, Severity};
+use crate::problem::{MOST, Place, Problem, Severity};
 
 /// Something that a rule found.
 #[derive(Debug, Clone)]
@@ -126,16 +126,29 @@ impl Found {
     }
 }
 
+impl Drop for Sink<'_, '_> {
+    /// The last finding says how many more there are.
+    fn drop(&mut self) {
+        if self.found > MOST
+            && let Some(last) = self.report.findings.last_mut()
+        {
+            last.message += &format!(", and {} more like it", self.found - MOST);
+        }
+    }
+}
+
 /// Where a rule puts what it finds.
 pub(super) struct Sink<'a, 'i> {
     input: &'a Input<'i>,
     rule: &'static Rule,
     report: &'a mut Report,
+    /// How often the rule found something.
+    found: usize,
 }
 
 impl<'a, 'i> Sink<'a, 'i> {
     pub(super) fn new(input: &'a Input<'i>, rule: &'static Rule, report: &'a mut Report) -> Self {
-        Self { input, rule, report }
+        Self { input, rule, report, found: 0 }
     }
 
     /// Something at `span` of a file. What concerns no engine that reads the file is dropped.
@@ -169,6 +182,10 @@ impl<'a, 'i> Sink<'a, 'i> {
 
     fn put(&mut self, file: Option<&File>, path: Option<PathBuf>, place: Option<Place>, found: Found) {
         if found.engines.is_empty() {
+            return;
+        }
+        self.found += 1;
+        if self.found > MOST {
             return;
         }
         // A fix that would change anything else is none.

@@ -18,6 +18,9 @@ pub use series::{quoted_series, series};
 pub use several::Several;
 pub use severity::Severity;
 
+/// How many findings of one kind are kept: the first ones, and the number of all.
+pub const MOST: usize = 1000;
+
 /// A problem: what, where, and what helps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {

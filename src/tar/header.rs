@@ -251,6 +251,9 @@ fn time(text: &[u8]) -> Option<(i64, u32)> {
     })
 }
 
+/// The most bytes that the names of a file's attributes take (`XATTR_LIST_MAX`).
+const MAX_ATTRIBUTES: usize = 64 << 10;
+
 /// PAX records: `LENGTH KEY=VALUE\n`.
 fn records(mut bytes: &[u8], extra: &mut Extra) -> Result<(), NotTar> {
     const BAD: NotTar = NotTar("a PAX record is malformed");
@@ -282,10 +285,16 @@ fn records(mut bytes: &[u8], extra: &mut Extra) -> Result<(), NotTar> {
             b"gid" => extra.gid = number()?,
             b"mtime" if value.is_empty() => extra.mtime = None,
             b"mtime" => extra.mtime = Some(time(value).ok_or(BAD)?),
+            // As Go's `validPAXRecord` has it.
+            _ if key.contains(&0) => return Err(BAD),
             _ if key.starts_with(b"GNU.sparse.") => return Err(SPARSE),
             _ => {
                 if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
                     extra.attributes.retain(|(other, _)| other != name);
+                    let names: usize = extra.attributes.iter().map(|(other, _)| other.len() + 1).sum();
+                    if names + name.len() >= MAX_ATTRIBUTES {
+                        return Err(NotTar("it has more attributes than a file can have"));
+                    }
                     if !value.is_empty() {
                         extra.attributes.push((name.to_vec(), value.to_vec()));
                     }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::conf::Fault;
 use crate::conf::schema::nearest;
+use crate::problem::MOST;
 use crate::provision::document::{Key, Kind, Node};
 
 /// What is wrong with a text, in its order.
@@ -18,7 +19,16 @@ impl Faults {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        self.0.push(Fault { id, message: message.into(), hint: hint.into(), span });
+        match self.0.len() {
+            ..MOST => self.0.push(Fault { id, message: message.into(), hint: hint.into(), span }),
+            MOST => self.0.push(Fault {
+                id,
+                message: "there is more that is wrong than is told".to_owned(),
+                hint: "mend what is told first".to_owned(),
+                span,
+            }),
+            _ => {}
+        }
     }
 }
 

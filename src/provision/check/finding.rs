@@ -1,9 +1,11 @@
 //! A finding, and what a node is expected to be.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
 use super::rules::{RULES, Rule};
+use crate::problem::MOST;
 use crate::provision::model::{Generations, PlatformFile};
 use crate::provision::preset::Preset;
 use crate::provision::read::Config;
@@ -71,13 +73,15 @@ impl Expected {
 /// Where rules put what they find.
 pub(super) struct Sink {
     pub(super) findings: Vec<Finding>,
+    /// How often each rule found something.
+    found: BTreeMap<&'static str, usize>,
     text: Rc<str>,
     is_inner: bool,
 }
 
 impl Sink {
     pub(super) fn new(text: &str) -> Self {
-        Self { findings: Vec::new(), text: text.into(), is_inner: false }
+        Self { findings: Vec::new(), found: BTreeMap::new(), text: text.into(), is_inner: false }
     }
 
     /// From now on, places are in the text of this configuration.
@@ -123,8 +127,23 @@ impl Sink {
         self.findings.iter().any(|finding| ids.contains(&finding.rule.id))
     }
 
+    /// The findings; the last of a rule says how many more there are.
+    pub(super) fn finish(mut self) -> Vec<Finding> {
+        for (id, count) in self.found.into_iter().filter(|(_, count)| *count > MOST) {
+            if let Some(last) = self.findings.iter_mut().rfind(|finding| finding.rule.id == id) {
+                last.message += &format!(", and {} more like it", count - MOST);
+            }
+        }
+        self.findings
+    }
+
     fn put(&mut self, id: &'static str, place: Option<Spot>, message: String, effect: String, hint: String) {
         let rule = RULES.iter().find(|rule| rule.id == id).expect("every rule is in the table");
+        let found = self.found.entry(id).or_default();
+        *found += 1;
+        if *found > MOST {
+            return;
+        }
         self.findings.push(Finding { rule, message, effect, hint, place });
     }
 }

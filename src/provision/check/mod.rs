@@ -30,12 +30,12 @@ pub fn check(text: &str, format: Format, expected: &Expected) -> Vec<Finding> {
         Ok(read) => read,
         Err(unread) => {
             texts::unread(text, format, &unread, &mut sink);
-            return sink.findings;
+            return sink.finish();
         }
     };
     if read.format != format {
         texts::other_kind(&read, format, &mut sink);
-        return sink.findings;
+        return sink.finish();
     }
     texts::duplicate_key(&read, &mut sink);
     objects::check(&read, expected, &mut sink);
@@ -48,11 +48,12 @@ pub fn check(text: &str, format: Format, expected: &Expected) -> Vec<Finding> {
         units::check(config, &mut sink);
         stores::check(&read, config, expected, &mut sink);
     }
+    let mut findings = sink.finish();
     if read.config.as_ref().is_some_and(|config| config.is_inner) {
-        outside(&read, &mut sink.findings);
+        outside(&read, &mut findings);
     }
-    sink.findings.sort_by_key(|finding| finding.place.as_ref().map_or(usize::MAX, |place| place.span.start));
-    sink.findings
+    findings.sort_by_key(|finding| finding.place.as_ref().map_or(usize::MAX, |place| place.span.start));
+    findings
 }
 
 /// Moves places in the string of a configuration to where they stand in the whole, if

@@ -103,7 +103,8 @@ impl Sink for Survey {
             }
             Place::Opaque(path) => {
                 let dress = self.directories.get_mut(path).expect("the tree has seen to its directory");
-                dress.attributes.push((super::unpack::OPAQUE.to_bytes().to_vec(), b"y".to_vec()));
+                let opaque = super::unpack::OPAQUE.map(|name| (name.to_bytes().to_vec(), b"y".to_vec()));
+                dress.attributes.extend(opaque);
                 dress.attributes.sort();
             }
             Place::HardLink(path, target, _) => {

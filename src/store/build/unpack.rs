@@ -8,14 +8,16 @@ use super::tree::{Before, Place};
 use crate::host::{Attire, Bare, Filling, NewFile};
 use crate::tar::{Header, Kind};
 
-/// What makes a directory hide all that is below.
-pub(super) const OPAQUE: &std::ffi::CStr = c"trusted.overlay.opaque";
+/// What makes a directory hide all that is below, for root's engines and for those of normal
+/// users, whose overlays read the other one.
+pub(super) const OPAQUE: [&std::ffi::CStr; 2] = [c"trusted.overlay.opaque", c"user.overlay.opaque"];
 
 /// Attributes that are the host's business (`xattrsToIgnore` in pkg/archive/archive.go).
 const IGNORED: &[u8] = b"security.selinux";
 
-/// Attributes that are the overlay driver's business: they would redirect what is below.
-const DRIVERS: &[u8] = b"trusted.overlay.";
+/// Attributes that are the overlay driver's business, for root and for normal users: they
+/// would redirect what is below.
+const DRIVERS: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 
 /// Makes files.
 pub(super) struct Unpack {
@@ -30,6 +32,21 @@ pub(super) struct Unpack {
 impl Unpack {
     pub(super) fn new(filling: Filling, time: (i64, u32)) -> Self {
         Self { filling, file: None, directories: Vec::new(), time }
+    }
+
+    /// Makes a directory hide what is below. Where the file system has no attributes for users,
+    /// it does so for root alone.
+    fn opaque(&mut self, dir: &[u8]) -> io::Result<()> {
+        let [of_root, of_users] = OPAQUE;
+        let mut set = |name| match dir.is_empty() {
+            true => self.filling.attribute_of_itself(name, b"y"),
+            false => self.filling.attribute(dir, name, b"y"),
+        };
+        set(of_root)?;
+        match set(of_users) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+            done => done,
+        }
     }
 
     /// Sets the times of directories.
@@ -57,7 +74,8 @@ impl Unpack {
 /// # Errors
 /// If one is the driver's.
 pub(super) fn kept_attributes(header: &Header) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-    if let Some((name, _)) = header.attributes.iter().find(|(name, _)| name.starts_with(DRIVERS)) {
+    let is_drivers = |name: &[u8]| DRIVERS.iter().any(|prefix| name.starts_with(prefix));
+    if let Some((name, _)) = header.attributes.iter().find(|(name, _)| is_drivers(name)) {
         let name = String::from_utf8_lossy(name);
         let error = format!("it has the attribute `{}`, which is the driver's own", name.escape_debug());
         return Err(io::Error::new(io::ErrorKind::InvalidData, error));
@@ -103,8 +121,7 @@ impl Sink for Unpack {
         let (path, before) = match place {
             Place::Root | Place::Nothing => return Ok(()),
             Place::Whiteout(path) => return self.whiteout(path, uid, gid),
-            Place::Opaque(dir) if dir.is_empty() => return self.filling.attribute_of_itself(OPAQUE, b"y"),
-            Place::Opaque(dir) => return self.filling.attribute(dir, OPAQUE, b"y"),
+            Place::Opaque(dir) => return self.opaque(dir),
             Place::Directory(path, before)
             | Place::Other(path, before)
             | Place::HardLink(path, _, before) => (path, before),
