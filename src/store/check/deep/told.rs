@@ -7,7 +7,6 @@ use super::issues::{Difference, Issue};
 use super::layer::Outcome;
 use crate::engine::Engines;
 use crate::problem::{Severity, series};
-use crate::store::check::access::meant_for_users;
 use crate::store::check::finding::{Finding, Report, Scope};
 use crate::store::check::world::World;
 use crate::store::short_id;
@@ -124,12 +123,8 @@ fn for_others(world: &World<'_>, task: &Task, issue: &Issue) -> Finding {
     let finding = Finding::new("whiteout-missing", &store.path, message, hint)
         .of_layer(&task.id, world.users(&task.id))
         .silently(Engines::ALL, "show files that the image has deleted");
-    let meant = if of_users { meant_for_users(world, store).unwrap_or(false) } else { store.for_root };
-    let severity = match (meant, of_users) {
-        (true, true) => Severity::Warning,
-        (true, false) => Severity::Error,
-        (false, _) => Severity::Note,
-    };
+    // Root's engines make it so in every store, also in those that are meant for more.
+    let severity = if !of_users && store.for_root { Severity::Error } else { Severity::Note };
     Finding { for_users: of_users, ..finding.severity(severity) }
 }
 
