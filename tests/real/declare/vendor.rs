@@ -43,6 +43,7 @@ additionalimagestores = [
   "/opt/app/images", # storagectl: app
   {append=true},
 ]
+# Made with the directory /etc/containers/storage.conf.d, which goes with it.
 "#;
     let moved = &*drop_in.replace("images\"", "moved\"");
     let with_moved = both(&["/opt/app/moved", "/opt/site"]);
@@ -57,14 +58,13 @@ additionalimagestores = [
     step(&machine, &["-e", "app", "hiding"], [Some(BEFORE), NO_DROP_IN], both(&["/opt/site"]));
     step(&machine, &["-i", "hiding-1", "app-1"], [Some(WITH_APP), Some(drop_in)], with_app);
     step(&machine, &["-e", "--nodeps", "storagectl"], [Some(BEFORE), NO_DROP_IN], both(&["/opt/site"]));
-    assert_eq!(machine.list("/etc/containers/storage.conf.d"), [""; 0]);
+    assert_eq!(machine.list("/etc/containers"), ["storage.conf"]);
 }
 
 #[test]
 fn a_copy_of_the_vendors_file_follows_that_file() {
     let copy = r#"# Copied by storagectl from /usr/share/containers/storage.conf
 # sha256:9719319f7cca364fa689752886922076dc935dab3f29abd44bc6852e83ecc055
-# sha256 without added stores:ae4bdbb3bfca5af5cc1e1ef7baef834f07e5e1d19b6fc645222aca5eb5094224
 # Removing the last added store removes this file again.
 
 [storage]
@@ -75,12 +75,11 @@ graphroot = "/var/lib/containers/storage"
 [storage.options]
 additionalimagestores = [
   "/opt/app/images", # storagectl: app
-]
+]  # storagectl: added this table
 "#;
     let moved = &*copy.replace("images\"", "moved\"");
     let next = r#"# Copied by storagectl from /usr/share/containers/storage.conf
 # sha256:41a5f452dbf21d969ee79d01e89cab5e5cd54856ec5264a9fc4db04ecac8ef51
-# sha256 without added stores:ea65f3db25c7ed9220e11d2428a9fd0143622be0a60ef94e038e4a28b13383c9
 # Removing the last added store removes this file again.
 
 [storage]
@@ -91,11 +90,11 @@ graphroot = "/var/lib/containers/storage"
 [storage.options]
 additionalimagestores = [
   "/opt/app/images", # storagectl: app
-]
+]  # storagectl: added this table
 "#;
     let created = r#"# Created by storagectl: this host had no storage.conf.
 # sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
-# sha256 without added stores:63c0d7f1a6aa513a16655048eac0ce332e4c93d432f68d81f20fcc5d48ee66fc
+# sha256 without added stores:3a80b2e3d9e2e7245994ba2efca1c40af2983aa27e22a2ead4247a05f98ab2fa
 # Removing the last added store removes this file again.
 
 [storage]
@@ -107,7 +106,7 @@ graphroot = "/var/lib/containers/storage"
 [storage.options]
 additionalimagestores = [
   "/opt/app/images", # storagectl: app
-]
+]  # storagectl: added this table
 "#;
     Case::without_conf("", None)
         .rpm("install of the vendor's file", &["-i", "vendor-1"], None)

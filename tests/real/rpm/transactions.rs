@@ -185,7 +185,7 @@ additionalimagestores = [
 pub(crate) fn no_file_at_all() -> Case {
     let made = r#"# Created by storagectl: this host had no storage.conf.
 # sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
-# sha256 without added stores:63c0d7f1a6aa513a16655048eac0ce332e4c93d432f68d81f20fcc5d48ee66fc
+# sha256 without added stores:3a80b2e3d9e2e7245994ba2efca1c40af2983aa27e22a2ead4247a05f98ab2fa
 # Removing the last added store removes this file again.
 
 [storage]
@@ -197,7 +197,7 @@ graphroot = "/var/lib/containers/storage"
 [storage.options]
 additionalimagestores = [
   "/opt/app/images",
-]
+]  # storagectl: added this table
 "#;
     Case::without_conf("No storage.conf at all", None).rpm("install", &["-i", "app-1"], made).rpm(
         "erase",
