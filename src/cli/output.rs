@@ -223,7 +223,7 @@ impl Output {
 
     fn labelled(&self, color: &'static str, label: &str, line: &str) -> Painted {
         let label = Painted::line(label).in_color(if self.colored { color } else { "" });
-        label.and(&Painted::lines(": ")).and(&Painted::line(line))
+        label.and(&Painted::lines(": ")).and(&Painted::message(line))
     }
 
     /// Whether what goes to standard error, or as data to standard output, has colour.

@@ -22,6 +22,13 @@ impl Painted {
         Self(line(text))
     }
 
+    /// A message: one line, and what a program has said, indented below it. Nothing in it
+    /// begins a line of its own.
+    pub(super) fn message(text: &str) -> Self {
+        let lines: Vec<String> = text.split("\n  ").map(line).collect();
+        Self(lines.join("\n  "))
+    }
+
     /// What a renderer made of parts that went through [`line`], with its own colours.
     pub(super) fn rendered(text: String) -> Self {
         Self(text)
@@ -107,6 +114,7 @@ mod tests {
         assert_eq!(Painted::lines(NASTY).as_str(), shown);
         assert_eq!(Painted::line("a\nerror: b\t").as_str(), "a\\nerror: b\\t");
         assert_eq!(Painted::lines("a\nb\t").as_str(), "a\nb\t");
+        assert_eq!(Painted::message("a:\n  b\nerror: c").as_str(), "a:\n  b\\nerror: c");
     }
 
     #[test]

@@ -103,8 +103,7 @@ impl Sink for Survey {
             }
             Place::Opaque(path) => {
                 let dress = self.directories.get_mut(path).expect("the tree has seen to its directory");
-                let opaque = super::unpack::OPAQUE.map(|name| (name.to_bytes().to_vec(), b"y".to_vec()));
-                dress.attributes.extend(opaque);
+                dress.attributes.push((super::unpack::OPAQUE.to_bytes().to_vec(), b"y".to_vec()));
                 dress.attributes.sort();
             }
             Place::HardLink(path, target, _) => {

@@ -17,9 +17,9 @@ const WHITEOUT: &[u8] = b".wh.";
 /// A directory with this entry hides all that is below.
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
-/// The most memory for the paths of a layer, in bytes: over a million and a half of usual ones. A
+/// The most memory for the paths of a layer, in bytes: over eight hundred thousand of usual ones. A
 /// path of many short names takes much, since each of its directories is kept.
-const MAX_MEMORY: usize = 256 << 20;
+const MAX_MEMORY: usize = 128 << 20;
 
 /// What a path takes beside its own bytes.
 const OF_A_PATH: usize = 64;

@@ -8,9 +8,9 @@ use super::tree::{Before, Place};
 use crate::host::{Attire, Bare, Filling, NewFile};
 use crate::tar::{Header, Kind};
 
-/// What makes a directory hide all that is below, for root's engines and for those of normal
-/// users, whose overlays read the other one.
-pub(super) const OPAQUE: [&std::ffi::CStr; 2] = [c"trusted.overlay.opaque", c"user.overlay.opaque"];
+/// What makes a directory hide all that is below, for root's engines. Those of normal users read
+/// `user.overlay.opaque`, which containers of root's would see.
+pub(super) const OPAQUE: &std::ffi::CStr = c"trusted.overlay.opaque";
 
 /// Attributes that are the host's business (`xattrsToIgnore` in pkg/archive/archive.go).
 const IGNORED: &[u8] = b"security.selinux";
@@ -32,21 +32,6 @@ pub(super) struct Unpack {
 impl Unpack {
     pub(super) fn new(filling: Filling, time: (i64, u32)) -> Self {
         Self { filling, file: None, directories: Vec::new(), time }
-    }
-
-    /// Makes a directory hide what is below. Where the file system has no attributes for users,
-    /// it does so for root alone.
-    fn opaque(&mut self, dir: &[u8]) -> io::Result<()> {
-        let [of_root, of_users] = OPAQUE;
-        let mut set = |name| match dir.is_empty() {
-            true => self.filling.attribute_of_itself(name, b"y"),
-            false => self.filling.attribute(dir, name, b"y"),
-        };
-        set(of_root)?;
-        match set(of_users) {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
-            done => done,
-        }
     }
 
     /// Sets the times of directories.
@@ -121,7 +106,8 @@ impl Sink for Unpack {
         let (path, before) = match place {
             Place::Root | Place::Nothing => return Ok(()),
             Place::Whiteout(path) => return self.whiteout(path, uid, gid),
-            Place::Opaque(dir) => return self.opaque(dir),
+            Place::Opaque(dir) if dir.is_empty() => return self.filling.attribute_of_itself(OPAQUE, b"y"),
+            Place::Opaque(dir) => return self.filling.attribute(dir, OPAQUE, b"y"),
             Place::Directory(path, before)
             | Place::Other(path, before)
             | Place::HardLink(path, _, before) => (path, before),

@@ -117,7 +117,7 @@ fn a_directory_in_place_of_a_lock_file_is_refused() {
                 std::fs::remove_file(store.join(lock)).expect("podman made the lock file");
                 std::fs::create_dir(store.join(lock)).expect("the store is writable");
             },
-            &format!("the store `@STORE@` cannot be opened: its `{lock}` is a directory: "),
+            &format!("the store `@STORE@` cannot be opened: its `{lock}` is not a file: "),
             &podman,
         );
     }

@@ -15,8 +15,8 @@ sed scriptlets that such packages usually have, once with the macros. After each
 step real podman has to start, and the right stores have to be listed, each once.
 Where and how sed writes an entry is not judged, but what it leaves behind is:
 after an erase the file has to be the one before the install. For storagectl every
-byte is compared with what is expected after every step; an array that it had to
-make stays, empty. A cell says what is first wrong, and after which step.
+byte is compared with what is expected after every step. A cell says what is first
+wrong, and after which step.
 
 `tests/real/rpm` runs this; `STORAGECTL_UPDATE=1 cargo test --test real comparison`
 writes this file.

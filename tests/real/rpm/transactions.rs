@@ -134,21 +134,7 @@ graphroot = "/var/lib/containers/storage"
 # ]
 additionalimagestores = [
   "/opt/app/images",
-]
-
-[storage.options.overlay]
-mountopt = "nodev"
-"#;
-    let emptied = r#"[storage]
-driver = "overlay"
-runroot = "/run/containers/storage"
-graphroot = "/var/lib/containers/storage"
-
-[storage.options]
-# additionalimagestores = [
-# ]
-additionalimagestores = [
-]
+] # storagectl: added this array
 
 [storage.options.overlay]
 mountopt = "nodev"
@@ -156,7 +142,7 @@ mountopt = "nodev"
     Case::new("Array commented out", before).rpm("install", &["-i", "app-1"], with_app).rpm(
         "erase",
         &["-e", "app"],
-        emptied,
+        before,
     )
 }
 
