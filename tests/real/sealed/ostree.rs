@@ -58,18 +58,18 @@ fn a_sealed_store_comes_out_of_ostree_as_it_went_in() {
     mounted: user-app-1-1 
     localhost/app:1 true
     one
-    1 store, 1 image, no problems
+    1 store, 1 image, no problems; verified all 2 layers, all 1 image and all 2 record files
     == bare-user
     listed: user-app-1-1 
     mounted: user-app-1-1 
     localhost/app:1 true
     one
-    1 store, 1 image, no problems
+    1 store, 1 image, no problems; verified all 2 layers, all 1 image and all 2 record files
     == archive
     listed: user-app-1-1 
     mounted: user-app-1-1 
     localhost/app:1 true
     one
-    1 store, 1 image, no problems
+    1 store, 1 image, no problems; verified all 2 layers, all 1 image and all 2 record files
     ");
 }
