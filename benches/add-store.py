@@ -367,7 +367,7 @@ def make_store(path, images):
         records.append({
             "id": digest(image), "digest": "sha256:" + digest(image, "m"),
             "names": [f"registry.example.com/product/component-{image}:4.19.{image}"],
-            "layer": digest(image, 4), "metadata": json.dumps({"signature-sizes": {}}),
+            "layer": digest(image, 4), "metadata": json.dumps({"signature-sizes": []}),
             "big-data-names": [config, "manifest", manifest],
             "big-data-sizes": {config: 4567, "manifest": 1234, manifest: 1234},
             "big-data-digests": {
