@@ -41,7 +41,8 @@ others, while something is built on it, and goes at the next boot at the latest.
 /// Make the configuration follow the declared stores
 ///
 /// Lists the stores that packages and the administrator (or, for a normal user,
-/// that user) declare and that are there, and takes off those that were listed for a declaration that is gone.
+/// that user) declare and that are there, and takes off those that were listed
+/// for a declaration that is gone.
 /// An entry says behind it which declaration it is for; one that says nothing
 /// was written by somebody and is never touched. A copy of the vendor's file
 /// that storagectl had to make is made anew when that file has changed.

@@ -60,6 +60,11 @@ pub(super) struct Item {
 }
 
 impl Item {
+    /// Whose it is, if it is for a declaration.
+    pub(super) fn mark(&self) -> Option<Mark> {
+        self.comment.as_deref().and_then(Mark::parse)
+    }
+
     /// Whether it stands here only for the order of the list.
     pub(super) fn is_elsewhere(&self) -> bool {
         self.comment.as_deref() == Some(ELSEWHERE)
@@ -180,17 +185,12 @@ impl OwnDropIn {
 
     /// Whose its entry for `path` is, if it says so.
     pub(super) fn mark(&self, path: &str) -> Option<Mark> {
-        let item = self.items().into_iter().find(|item| item.path == path)?;
-        item.comment.as_deref().and_then(Mark::parse)
+        self.items().into_iter().find(|item| item.path == path)?.mark()
     }
 
     /// Whether it lists `path` for nobody's declaration.
     pub(super) fn lists_by_hand(&self, path: &str) -> bool {
-        self.items().iter().any(|item| {
-            item.path == path
-                && !item.is_elsewhere()
-                && item.comment.as_deref().and_then(Mark::parse).is_none()
-        })
+        self.items().iter().any(|item| item.path == path && !item.is_elsewhere() && item.mark().is_none())
     }
 
     /// The stores that it takes off, for as long as they are listed elsewhere.

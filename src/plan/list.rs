@@ -136,7 +136,10 @@ fn marks(host: &Host, snapshot: &Snapshot) -> anyhow::Result<Vec<(String, String
         None => Some(OwnDropIn::find(host, &host.reading(Profile::Podman6), host.identity())?),
     };
     let items = own.iter().flat_map(|own| own.items().into_iter().map(|item| (own.path.clone(), item)));
-    let items = items.map(|(file, item)| (file, item.path, item.comment.as_deref().and_then(Mark::parse)));
+    let items = items.map(|(file, item)| {
+        let mark = item.mark();
+        (file, item.path, mark)
+    });
     Ok(main.chain(items).filter_map(|(file, path, mark)| Some((host.show(&file), path, mark?))).collect())
 }
 

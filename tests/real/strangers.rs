@@ -383,17 +383,18 @@ fn a_store_that_was_not_made_is_not_said_to_be_listed() {
     let script = "cd \"$HERE\"; mkdir disk; mount -t tmpfs -o nr_inodes=2 none disk
         touch disk/full
         \"$PROGRAM\" --config conf/storage.conf copy-images --source \"$HERE/embedded\" --store \"$HERE/disk/store\" || echo status $?";
-    let output = finish(
-        Command::new("unshare")
-            .args(["-m", "sh", "-euc", script])
-            .env("HERE", scene.scratch.path())
-            .env("PROGRAM", crate::support::STORAGECTL),
-    );
-    let said = text(&output);
+    let said = with_mounts(&scene, script);
     assert!(said.contains("status 1") && said.contains("No space left"), "{said}");
     assert!(!said.contains("added `") && !said.contains("made `"), "{said}");
     let conf = std::fs::read_to_string(scene.scratch.path().join("conf/storage.conf")).expect("it is there");
     assert!(!conf.contains("disk/store"), "{conf}");
+}
+
+/// Runs a script that may mount, and takes what it says.
+fn with_mounts(scene: &Scene, script: &str) -> String {
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-euc", script]).env("HERE", scene.scratch.path());
+    text(&finish(command.env("PROGRAM", crate::support::STORAGECTL)))
 }
 
 /// ext4 has room for attributes of some kilobytes, and says that it is full.
@@ -410,13 +411,7 @@ fn an_image_with_a_large_attribute_is_lost_alone() {
         mount -o loop image disk
         \"$PROGRAM\" --config conf/storage.conf copy-images --source \"$HERE/embedded\" --store \"$HERE/disk/store\" || echo status $?
         \"$PROGRAM\" list-images \"$HERE/disk/store\"";
-    let output = finish(
-        Command::new("unshare")
-            .args(["-m", "sh", "-euc", script])
-            .env("HERE", scene.scratch.path())
-            .env("PROGRAM", crate::support::STORAGECTL),
-    );
-    let said = text(&output);
+    let said = with_mounts(&scene, script);
     assert!(said.contains("status 1") && said.contains("no room for its attribute `user.large`"), "{said}");
     assert!(said.contains("1 of 2 images could not be copied; 1 were copied"), "{said}");
 }

@@ -46,7 +46,7 @@ impl Follow<'_> {
     fn marks(&self, items: &[Item]) -> Result<BTreeMap<String, Option<Mark>>, Problem> {
         let mut marks = BTreeMap::new();
         for item in items.iter().filter(|item| !item.is_elsewhere()) {
-            marks.insert(item.path.clone(), item.comment.as_deref().and_then(Mark::parse));
+            marks.insert(item.path.clone(), item.mark());
         }
         // What is set aside is still whose it was.
         let main = conf::put_back(&self.snapshot.doc, |_| true)
