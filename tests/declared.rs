@@ -402,3 +402,21 @@ fn what_a_drop_in_lists_is_set_aside_in_the_run_that_ends_its_declaration() {
         assert_eq!(seen.unwrap(), [""; 0], "{profile}\n{}", system.show());
     }
 }
+
+/// Root sees the store by the main file, users do not.
+#[test]
+fn what_is_put_back_by_hand_and_hidden_from_users_alone_is_shown_to_them_in_one_run() {
+    let system = System::new(&Start {
+        main: Some((0, vec![0])),
+        vendor: None,
+        drop_ins: vec![(0, vec![], true), (1, vec![], false)],
+    });
+    system.make("/srv/a", false);
+    system.apply(true).unwrap();
+    system.declare(&[(3, 0)]);
+    system.make("/srv/a", true);
+    system.apply(false).unwrap();
+    assert!(system.apply(false).unwrap().plan.changes.is_empty(), "{}", system.show());
+    let path = "etc/containers/storage.rootless.conf.d/99-storagectl.conf";
+    assert!(system.read(path).is_some_and(|text| text.contains("/srv/a")), "{}", system.show());
+}

@@ -224,7 +224,7 @@ impl OwnDropIn {
     ) -> Vec<Option<String>> {
         let items = self.items();
         let comment = |path: &String| match change.comment {
-            Some(comment) => comment(path),
+            Some(comment) => comment(self, path),
             None => items.iter().find(|item| item.path == **path && !item.is_elsewhere())?.comment.clone(),
         };
         let line = |path: &String| (quoted(path), comment(path));

@@ -51,8 +51,8 @@ pub(super) struct Seen<'a> {
 /// What becomes of the list of stores: from what an engine sees to what it shall see.
 pub(super) type Wanted<'a> = dyn Fn(&Seen<'_>) -> Result<Vec<String>, Problem> + 'a;
 
-/// The comment behind a store's entry.
-pub(super) type Comment<'a> = dyn Fn(&str) -> Option<String> + 'a;
+/// The comment behind a store's entry in this drop-in of ours.
+pub(super) type Comment<'a> = dyn Fn(&OwnDropIn, &str) -> Option<String> + 'a;
 
 /// A change of the list, for every engine that is served.
 pub(super) struct Change<'a> {

@@ -241,7 +241,7 @@ impl Host {
     }
 
     /// The same without ordinary users: root, or the user whose configuration this is.
-    pub(super) fn own_readers(&self) -> Vec<Reader> {
+    pub fn own_readers(&self) -> Vec<Reader> {
         let mut readers = self.readers();
         readers.retain(|reader| !reader.is_of_users());
         readers

@@ -6,7 +6,6 @@ use super::Follow;
 use super::known::Known;
 use crate::conf::{self, Mark, Position, clean};
 use crate::declare::{Declared, Want};
-use crate::engine::Profile;
 use crate::host::{is_booted, is_hidden_here};
 use crate::plan::add::{AddOptions, alias_of};
 use crate::plan::generations::Serve;
@@ -31,10 +30,9 @@ impl Follow<'_> {
     /// # Errors
     /// If that cannot be found out.
     pub(super) fn decide(&self, known: &Known) -> anyhow::Result<Decided> {
-        let Known { listed, marks, now, own, .. } = known;
+        let Known { listed, marks, .. } = known;
         let host = self.host;
         let serves_main = self.basis.serves_main(host, Serve::All);
-        let serves_modern = host.config.is_none() && host.engines().has(Profile::Podman6);
         // With what is put back in this run.
         let main = conf::put_back(&self.snapshot.doc, |path| !self.is_gone(path))
             .and_then(|whole| conf::listed(whole.as_ref().unwrap_or(&self.snapshot.doc)))
@@ -45,13 +43,7 @@ impl Follow<'_> {
             let is_own = |mark: &Mark| mark.name == declared.name;
             let by_hand = |entry: &String| !matches!(marks.get(entry), Some(Some(_)));
             let in_main = |path: &String| main.iter().any(|entry| clean(&entry.path) == *path);
-            // A drop-in of others serves new engines only, and may hide the main file from them,
-            // as root's own file does. What ours lists for a declaration goes with it.
-            let is_ours = |path: &String| own.as_ref().is_some_and(|own| own.mark(path).is_some());
-            let everywhere = |path: &String| {
-                let modern = !serves_modern || now.contains(path) && !is_ours(path);
-                (in_main(path) || !serves_main) && modern
-            };
+            let everywhere = |path: &String| (in_main(path) || !serves_main) && known.is_seen_by_all(path);
             if (listed.contains(path) || in_main(path)) && by_hand(path) && everywhere(path) {
                 decided.results.push((path.clone(), StoreResult::Listed { alias: None }));
                 continue;

@@ -18,11 +18,30 @@ pub(super) struct Known {
     pub(super) now: Vec<String>,
     /// Our own drop-in; `None` if one file was named.
     pub(super) own: Option<OwnDropIn>,
+    /// What each engine that reads drop-ins has; none if one file was named.
+    readers: Vec<Modern>,
     /// The listed stores and whose they are: nobody's or a declaration's. What is
     /// listed by hand anywhere is that.
     pub(super) marks: BTreeMap<String, Option<Mark>>,
     /// The stores that any engine sees, cleaned.
     pub(super) listed: Vec<String>,
+}
+
+/// What an engine that reads drop-ins has now, for root or for users.
+struct Modern {
+    /// Our own drop-in as this reader finds it.
+    own: OwnDropIn,
+    /// The stores that it sees without that and with what is put back in this run, cleaned.
+    without: Vec<String>,
+}
+
+impl Known {
+    /// Whether somebody else lists this store for every reader of drop-ins: one of theirs serves
+    /// new engines only, and may hide the main file from them, as may root's own file, or from
+    /// users alone. What ours lists for a declaration goes with it.
+    pub(super) fn is_seen_by_all(&self, path: &String) -> bool {
+        self.readers.iter().all(|reader| reader.without.contains(path) || reader.own.lists_by_hand(path))
+    }
 }
 
 impl Follow<'_> {
@@ -36,17 +55,48 @@ impl Follow<'_> {
         let now = reading.as_ref().map(cleaned).unwrap_or_default();
         let find = |now| OwnDropIn::find(self.host, now, self.host.identity());
         let own = reading.as_ref().map(find).transpose()?;
-        let items = own.as_ref().map(OwnDropIn::items).unwrap_or_default();
+        let readers = self.modern_readers()?;
+        let items: Vec<Item> = readers.iter().flat_map(|reader| reader.own.items()).collect();
         let marks = self.marks(&items)?;
         let listed = before.iter().map(|path| clean(path)).chain(now.clone()).collect();
-        Ok(Known { before, now, own, marks, listed })
+        Ok(Known { before, now, own, readers, marks, listed })
+    }
+
+    /// See [`Known::readers`]. One that stops as things are is not served.
+    fn modern_readers(&self) -> anyhow::Result<Vec<Modern>> {
+        let host = self.host;
+        if host.config.is_some() {
+            return Ok(Vec::new());
+        }
+        let there = |path: &str| !self.is_gone(path);
+        let main = conf::put_back(&self.snapshot.doc, there)
+            .map_err(|fault| self.snapshot.problem(host, fault))?
+            .map(|doc| doc.text().to_owned());
+        let mut found = Vec::new();
+        for reader in host.readers().into_iter().filter(|reader| reader.profile.is_modern()) {
+            let reading = reader.read(&host.view());
+            if reading.failure().is_some() {
+                continue;
+            }
+            let own = OwnDropIn::find(host, &reading, reader.identity)?;
+            let mut view = own.view(host, None);
+            if let Some(main) = &main {
+                view = view.with(self.snapshot.path.clone(), Some(main.clone()));
+            }
+            let without = cleaned(&reader.read(&view));
+            found.push(Modern { own, without });
+        }
+        Ok(found)
     }
 
     /// See [`Known::marks`].
     fn marks(&self, items: &[Item]) -> Result<BTreeMap<String, Option<Mark>>, Problem> {
         let mut marks = BTreeMap::new();
         for item in items.iter().filter(|item| !item.is_elsewhere()) {
-            marks.insert(item.path.clone(), item.mark());
+            let mark = item.mark();
+            if mark.is_none() || !marks.contains_key(&item.path) {
+                marks.insert(item.path.clone(), mark);
+            }
         }
         // What is set aside is still whose it was.
         let main = conf::put_back(&self.snapshot.doc, |_| true)

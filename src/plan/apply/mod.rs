@@ -133,9 +133,9 @@ impl Follow<'_> {
                 None => followed(seen.now, &main_before, &planned.main_after),
             })
         };
-        let comment = |path: &str| {
+        let comment = |own: &OwnDropIn, path: &str| {
             // It is written where nothing else lists the store for this reader.
-            let by_hand = known.own.as_ref().is_some_and(|own| own.lists_by_hand(path));
+            let by_hand = own.lists_by_hand(path);
             match decided.wants.iter().find(|want| want.path == path && !by_hand) {
                 Some(want) => Some(want.mark.text()),
                 None => marks.get(path)?.as_ref().map(Mark::text),
