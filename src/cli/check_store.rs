@@ -13,10 +13,11 @@ use super::output::Output;
 use super::progress::watched;
 use super::{Common, NO, inside};
 use crate::conf::clean;
-use crate::engine::Profile;
+use crate::engine::{Effect, Profile, Reason};
+use crate::judgement::{RUN, Reader, gather, judge_store};
 use crate::plan::{Host, list_stores};
 use crate::problem::Severity;
-use crate::store::check::{self, Finding, Progress, RULES, Report, Request, Tally, Verification};
+use crate::store::check::{self, Finding, Progress, RULES, Report, Request, Scope, Tally, Verification};
 
 /// Find damage in image stores
 ///
@@ -178,9 +179,11 @@ impl CheckStore {
         for judgement in Profile::ALL.map(|profile| host.judge(profile)) {
             own.extend(judgement.own_storage().parts().map(Path::to_owned));
         }
+        let stores = if self.paths.is_empty() { listed.clone() } else { given };
         // This reads the limits of the process, so it is asked only where it is needed.
         Ok(Request {
-            stores: if self.paths.is_empty() { listed.clone() } else { given },
+            unreadable: stores.iter().flat_map(|store| unreadable(host, store)).collect(),
+            stores,
             listed,
             own,
             driver: host.driver(),
@@ -199,6 +202,29 @@ impl CheckStore {
         }
         watched(output, &progress, || check::check(&host.root, request, &progress))
     }
+}
+
+/// What keeps engines that run as this user from a store, as the judgement has it.
+fn unreadable(host: &Host, store: &Path) -> Vec<Finding> {
+    let mut reasons: Vec<(Reason, Vec<Reader>)> = Vec::new();
+    for reader in host.own_readers() {
+        for reason in
+            judge_store(&host.view(), &reader.environment, reader.profile, &clean(&store.to_string_lossy()))
+        {
+            gather(&mut reasons, &reader, reason);
+        }
+    }
+    reasons.retain(|(reason, _)| reason.id == "store-unreadable");
+    let finding = |(reason, readers): (Reason, Vec<Reader>)| {
+        let engines = readers.iter().map(|reader| reader.profile).collect();
+        let scope = match reason.effect {
+            Effect::Stops => Scope::All,
+            RUN => Scope::Image,
+            Effect::StopsUse(..) | Effect::Loses(..) => Scope::Layers,
+        };
+        Finding::unreadable(store, reason.message, reason.hint, engines, scope)
+    };
+    reasons.into_iter().map(finding).collect()
 }
 
 /// A report as data.

@@ -87,15 +87,10 @@ impl Checked {
                 chosen.map(|storage| storage.path.clone()).collect::<Vec<_>>()
             };
             let request = Request {
-                stores: with(&|_| true),
                 listed: with(&|storage| !storage.listed_by.is_empty()),
                 own: with(&|storage| !storage.own_of.is_empty()),
-                driver: driver.to_owned(),
                 engines,
-                deep: false,
-                layers: None,
-                jobs: 1,
-                skip: Vec::new(),
+                ..Request::quick(with(&|_| true), driver)
             };
             let report = check::check(&host.root, &request, &Progress::default());
             for finding in report.findings {

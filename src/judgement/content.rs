@@ -16,7 +16,8 @@ use crate::store::{Hit, Image, Opened, images};
 
 pub(super) const USE: Effect =
     Effect::StopsUse("stops as soon as it uses an image", "stop as soon as they use an image");
-const RUN: Effect = Effect::StopsUse("cannot run its images", "cannot run its images");
+/// Images are listed, and containers of them cannot start.
+pub const RUN: Effect = Effect::StopsUse("cannot run its images", "cannot run its images");
 const NOTHING: Effect = Effect::Loses("sees no image of it", "see no image of it");
 
 pub(super) fn check(case: &Case<'_>, entry: &Value<String>, reasons: &mut Vec<Reason>) {
@@ -29,9 +30,11 @@ pub(super) fn check(case: &Case<'_>, entry: &Value<String>, reasons: &mut Vec<Re
     let Some(opened) = case.view.once(store, case.driver, Opened::new) else {
         return;
     };
+    let closed = || closed(case, store).filter(|_| case.view.is_limited());
+    let unreadable = |error| closed().unwrap_or_else(|| unreadable(case, store, &words(error)));
     let made_by = match &opened.made_by {
         Ok(made_by) => made_by,
-        Err(error) => return reasons.push(about(unreadable(case, store, &words(error)))),
+        Err(error) => return reasons.push(about(unreadable(error))),
     };
     let before = reasons.len();
     for harm in opened.harms.iter().flatten() {
@@ -44,8 +47,8 @@ pub(super) fn check(case: &Case<'_>, entry: &Value<String>, reasons: &mut Vec<Re
         let message = format!("the store `{}` cannot be opened: {}", shown(case.view, store), harm.message);
         reasons.push(about(Reason::stops(harm.id, message, harm.hint.clone()).with(effect)));
     }
-    if case.view.is_limited() && reasons.len() == before {
-        reasons.extend(closed(case, store).map(about));
+    if reasons.len() == before {
+        reasons.extend(closed().map(about));
     }
     if reasons.len() > before {
         return;
@@ -54,7 +57,7 @@ pub(super) fn check(case: &Case<'_>, entry: &Value<String>, reasons: &mut Vec<Re
         Ok(_) => {}
         // vfs makes what is missing.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return reasons.push(about(unreadable(case, store, &words(error)))),
+        Err(error) => return reasons.push(about(unreadable(error))),
     }
     if *made_by != case.driver {
         let message = format!(

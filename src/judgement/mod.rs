@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use crate::conf::{Essentials, schema};
 use crate::engine::{self, DriverOption, Effect, Environment, Origin, Profile, Reading, Reason, Value, View};
 use crate::host::Root;
+pub use content::RUN;
 pub use reader::{Identity, Reader, gather, names, readers, sentence};
 pub use relation::{Relation, relations};
 

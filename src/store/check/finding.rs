@@ -124,6 +124,18 @@ impl Finding {
         }
     }
 
+    /// A finding about a store that these engines, with the rights of this process, may not
+    /// read: this far it reaches.
+    pub fn unreadable(
+        store: impl Into<PathBuf>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+        engines: Engines,
+        scope: Scope,
+    ) -> Self {
+        Self::new("store-unreadable", store, message, hint).fails(engines, scope)
+    }
+
     pub(super) fn at(mut self, place: impl Into<PathBuf>) -> Self {
         self.place = Some(place.into());
         self

@@ -71,6 +71,9 @@ pub struct Request {
     pub jobs: usize,
     /// Rules to leave out, by name.
     pub skip: Vec<String>,
+    /// What is known of these stores because engines with the rights of this process may not
+    /// read them: [`Finding::unreadable`].
+    pub unreadable: Vec<Finding>,
 }
 
 impl Request {
@@ -86,6 +89,7 @@ impl Request {
             layers: None,
             jobs: 1,
             skip: Vec::new(),
+            unreadable: Vec::new(),
         }
     }
 }
@@ -132,6 +136,12 @@ fn once(root: &Root, request: &Request, progress: &Progress) -> Report {
         }
         if !checked && stat.as_ref().map_or(true, |stat| stat.is_none_or(|stat| stat.kind != Kind::Directory))
         {
+            continue;
+        }
+        let unreadable = request.unreadable.iter().filter(|finding| finding.store == *path);
+        report.findings.extend(unreadable.clone().cloned());
+        if unreadable.clone().any(|finding| finding.scope() == Scope::All) {
+            report.stores.push(path.clone());
             continue;
         }
         let own = request.own.contains(path);
@@ -224,7 +234,7 @@ fn structure(world: &World<'_>, mismatched: &[PathBuf], report: &mut Report) {
             if store.checked {
                 report.could_not_look(world.could_not_look(&store.path.join(&store.driver), &error));
             }
-            Home::default()
+            Home::closed()
         }));
     }
     for (home, store) in world.stores.iter().enumerate().filter(|(_, store)| store.checked) {

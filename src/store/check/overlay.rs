@@ -58,9 +58,18 @@ pub(super) struct Home {
     /// Directories that look like layers.
     ids: Vec<String>,
     has_l: bool,
+    /// Layers that could not be looked at.
+    closed: HashSet<String>,
+    /// Nothing of it could be looked at.
+    is_closed: bool,
 }
 
 impl Home {
+    /// One of which nothing is known: it could not be looked at.
+    pub(super) fn closed() -> Self {
+        Self { is_closed: true, ..Self::default() }
+    }
+
     /// Reads what is known of the overlay directory of a store.
     pub(super) fn read(world: &World<'_>, store: &Catalog, report: &mut Report) -> io::Result<Self> {
         let mut home = Self::default();
@@ -105,7 +114,10 @@ impl Home {
                 Ok(on_disk) => {
                     home.layers.insert(id.to_owned(), on_disk);
                 }
-                Err(error) => report.could_not_look(world.could_not_look(&path.join(id), &error)),
+                Err(error) => {
+                    home.closed.insert(id.to_owned());
+                    report.could_not_look(world.could_not_look(&path.join(id), &error));
+                }
             }
         }
         Ok(home)
@@ -150,6 +162,10 @@ impl OnDisk {
 /// Checks the layers that the store at `home` has records of. `homes` are the
 /// overlay directories of all stores.
 pub(super) fn check(world: &World<'_>, home: usize, homes: &[Home], report: &mut Report) {
+    // What could not be looked at is not missing.
+    if homes.iter().any(|home| home.is_closed) {
+        return;
+    }
     let store = &world.stores[home];
     let mut seen = HashSet::new();
     for layer in &store.layers {
@@ -220,7 +236,8 @@ impl Check<'_> {
 
     fn missing(&self, report: &mut Report) {
         // Another store may lend it: that is told by `across`.
-        if self.homes.iter().any(|home| home.layers.contains_key(self.id)) {
+        let has = |home: &Home| home.layers.contains_key(self.id) || home.closed.contains(self.id);
+        if self.homes.iter().any(has) {
             return;
         }
         let message = format!("the layer `{}` has no directory", short_id(self.id));

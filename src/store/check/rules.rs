@@ -99,6 +99,7 @@ pub const RULES: &[Rule] = &[
     error("store-missing", "the store does not exist"),
     error("store-not-directory", "the store is not a directory"),
     warning("store-of-user", "root lists the store of a user"),
+    error("store-unreadable", "engines of this user may not read the store"),
     warning("store-writable", "others than its owner can write to it"),
     warning("symlink", "a symlink that no engine makes"),
     deep("tar-split-damaged", "a layer's tar-split cannot be read"),

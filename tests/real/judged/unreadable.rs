@@ -31,7 +31,7 @@ const STATES: [(&str, bool); 16] = [
 ];
 
 #[test]
-fn what_a_user_may_not_read_stops_the_users_engine_and_check_config_says_so() {
+fn what_a_user_may_not_read_stops_the_users_engine_and_both_checks_say_so() {
     let host = Host::with_podman(Podman6);
     let mut texts = Vec::new();
     for (row, (state, _)) in STATES.iter().enumerate() {
@@ -42,13 +42,19 @@ fn what_a_user_may_not_read_stops_the_users_engine_and_check_config_says_so() {
     }
     let engine = "XDG_DATA_HOME=/home/u/.local/share/$row /run/engine/podman6 images";
     let engines = host.on_each(User, &texts, engine);
-    let reports = host.on_each(User, &texts, "/run/engine/storagectl check-config");
     for ((status, said), (state, works)) in engines.iter().zip(STATES) {
         assert_eq!(*status == 0, works, "{state}: {said}");
     }
-    let wrong: Vec<_> =
-        reports.iter().zip(STATES).filter(|(report, (_, works))| (report.0 == 0) != *works).collect();
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    for command in ["check-config", "check-store"] {
+        let reports = host.on_each(User, &texts, &format!("/run/engine/storagectl {command}"));
+        let is_wrong = |((status, said), (_, works)): &(&(i32, String), (&str, bool))| {
+            let is_told = said.contains("[store-unreadable]") && *status == 1;
+            // What only this user may not list is not missing.
+            is_told == *works || said.contains("[layer-missing]")
+        };
+        let wrong: Vec<_> = reports.iter().zip(STATES).filter(is_wrong).collect();
+        assert!(wrong.is_empty(), "{command}: {wrong:#?}");
+    }
 }
 
 #[test]
