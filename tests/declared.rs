@@ -420,3 +420,23 @@ fn what_is_put_back_by_hand_and_hidden_from_users_alone_is_shown_to_them_in_one_
     let path = "etc/containers/storage.rootless.conf.d/99-storagectl.conf";
     assert!(system.read(path).is_some_and(|text| text.contains("/srv/a")), "{}", system.show());
 }
+
+#[test]
+fn what_users_alone_see_is_set_aside_for_them_when_it_is_gone() {
+    let system = System::new(&Start {
+        main: None,
+        vendor: None,
+        drop_ins: vec![(2, vec![], false), (1, vec![2], false)],
+    });
+    system.make("/usr/lib/p", true);
+    system.declare(&[(0, 1)]);
+    system.make("/srv/c/", false);
+    system.apply(true).unwrap();
+    let path = "etc/containers/storage.rootless.conf.d/99-storagectl.conf";
+    let text = system.read(path).unwrap_or_default();
+    assert!(text.contains("# missing at boot: \"/srv/c\""), "{}", system.show());
+    system.make("/srv/c/", true);
+    system.declare(&[]);
+    system.apply(false).unwrap();
+    assert_eq!(system.read(path), None);
+}

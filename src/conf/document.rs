@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use toml_edit::{Item, Key, TableLike, Value};
 
 use super::key_case;
+use super::leaves::LeafAt;
 
 /// What is wrong with a text and where, in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +77,8 @@ pub struct Document {
     values: Vec<Range<usize>>,
     /// Where each line ends, in bytes: every value is asked for its line, by each engine.
     newlines: Vec<usize>,
+    /// Its values, once an engine has asked for them.
+    pub(super) leaves: OnceLock<Vec<LeafAt>>,
 }
 
 impl Leaf {
@@ -112,7 +116,7 @@ impl Document {
         headers.sort_by_key(|span| span.start);
         values.sort_by_key(|span| span.start);
         let newlines = toml.raw().match_indices('\n').map(|(at, _)| at).collect();
-        Ok(Self { toml, headers, values, newlines })
+        Ok(Self { toml, headers, values, newlines, leaves: OnceLock::new() })
     }
 
     /// The text, byte for byte.

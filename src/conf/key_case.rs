@@ -9,11 +9,9 @@ pub(super) fn folded(key: &str) -> String {
 
 /// Whether the two are one key.
 pub(super) fn is_same(one: &str, other: &str) -> bool {
-    // Nearly all are, and this is asked for every key of the schema.
-    if one.is_ascii() && other.is_ascii() {
-        return one.eq_ignore_ascii_case(other);
-    }
-    one.chars().map(folded_letter).eq(other.chars().map(folded_letter))
+    one.eq_ignore_ascii_case(other)
+        || (!one.is_ascii() || !other.is_ascii())
+            && one.chars().map(folded_letter).eq(other.chars().map(folded_letter))
 }
 
 fn folded_letter(letter: char) -> char {

@@ -36,8 +36,8 @@ pub struct AttributedList {
 impl Document {
     /// All values that are not tables, in the order of the text; and tables where engines
     /// want something else.
-    pub fn leaves(&self) -> Vec<LeafAt> {
-        collect_sorted(Keyed { item: self.root_item(), key: None })
+    pub fn leaves(&self) -> &[LeafAt] {
+        self.leaves.get_or_init(|| collect_sorted(Keyed { item: self.root_item(), key: None }))
     }
 
     /// The array of stores, where attributes are allowed (pkg/configfile/slice.go

@@ -536,7 +536,7 @@ mod tests {
             "\"\" = [1]\n'a.b'.\"c\\u0041\" = \"\\t\"\n",
             "",
         ] {
-            let wanted = Document::parse(text).unwrap().leaves();
+            let wanted = Document::parse(text).unwrap().leaves().to_vec();
             for library in ALL {
                 let read = Redefined::read(text, library).unwrap();
                 assert_eq!(read.leaves, wanted, "{text}");

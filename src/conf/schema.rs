@@ -205,9 +205,12 @@ pub const DRIVERS: [&str; 4] = ["overlay", "vfs", "btrfs", "zfs"];
 /// The key `name` of `table`. Case does not count, as for the engines' decoder,
 /// but for `pull_options`, which is a map and no struct to it.
 pub fn known(table: &str, name: &str) -> Option<&'static Known> {
+    // Nearly all are, and every engine asks for every value.
+    let is_plain = table.is_ascii() && name.is_ascii();
+    let same = |key: &str, given: &str| key.eq_ignore_ascii_case(given) || !is_plain && is_same(key, given);
     KEYS.iter().find(|key| {
-        let is_name = if key.table == PULL { key.name == name } else { is_same(key.name, name) };
-        is_name && is_same(key.table, table)
+        let is_name = if key.table == PULL { key.name == name } else { same(key.name, name) };
+        is_name && same(key.table, table)
     })
 }
 

@@ -102,9 +102,9 @@ impl Access {
     }
 
     /// Whether something may be created in a directory.
-    pub(super) fn may_create_in(&self, root: &Root, path: &Path, stat: &Stat) -> bool {
+    pub(super) fn may_create_in(&self, root: &Root, cache: &Cache, path: &Path, stat: &Stat) -> bool {
         stat.kind == Kind::Directory
-            && !root.is_read_only(path).unwrap_or(false)
+            && !cache.is_read_only(root, path)
             && self.may(root, path, stat, 0o3, Wanted::WRITE_OK | Wanted::EXEC_OK)
     }
 

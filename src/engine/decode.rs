@@ -72,7 +72,7 @@ pub(super) fn parse(
         }
     }
     let leaves = match cache.parse(&text) {
-        Ok(doc) => Ok(doc.leaves()),
+        Ok(doc) => Ok(doc.leaves().to_vec()),
         Err(strict) if strict.id == "duplicate-key" => match Redefined::read(&text, library) {
             Ok(read) => {
                 let message = twice(&text, &strict);

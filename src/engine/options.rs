@@ -140,12 +140,14 @@ impl Options<'_> {
     /// A string option, if it is set and the library knows it.
     fn push(&mut self, key: &str, name: &str) -> bool {
         let set_by = format!("storage.options.{name}");
-        let (table, plain) = set_by.rsplit_once('.').expect("it has a dot");
-        let version = self.reading.profile.library();
-        let known = schema::known(table, plain).is_some_and(|known| known.is_known_to(version));
-        let Some(set) = self.reading.text(&set_by).filter(|_| known) else {
+        let Some(set) = self.reading.text(&set_by) else {
             return false;
         };
+        let (table, plain) = set_by.rsplit_once('.').expect("it has a dot");
+        let version = self.reading.profile.library();
+        if !schema::known(table, plain).is_some_and(|known| known.is_known_to(version)) {
+            return false;
+        }
         let value = Value { value: set.value.trim().to_owned(), origin: set.origin };
         self.options.push(DriverOption { key: key.to_owned(), value, set_by });
         true

@@ -2,7 +2,7 @@
 
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -22,19 +22,22 @@ type Key = (TypeId, PathBuf, String);
 #[derive(Debug, Default)]
 pub struct Cache {
     documents: RefCell<BTreeMap<String, Result<Rc<Document>, Fault>>>,
-    files: RefCell<BTreeMap<PathBuf, Option<Vec<u8>>>>,
-    directories: RefCell<BTreeMap<PathBuf, Vec<String>>>,
+    files: RefCell<HashMap<PathBuf, Option<Vec<u8>>>>,
+    directories: RefCell<HashMap<PathBuf, Vec<String>>>,
     /// What is wrong with the way to what is in a directory, for root and for users: one of
     /// the latter is asked about in one process.
-    ways: RefCell<BTreeMap<(PathBuf, bool), Option<io::ErrorKind>>>,
-    stats: RefCell<BTreeMap<PathBuf, Option<Stat>>>,
-    trails: RefCell<BTreeMap<PathBuf, Rc<Vec<Step>>>>,
-    resolved: RefCell<BTreeMap<PathBuf, Option<PathBuf>>>,
+    ways: RefCell<HashMap<(PathBuf, bool), Option<io::ErrorKind>>>,
+    stats: RefCell<HashMap<PathBuf, Option<Stat>>>,
+    trails: RefCell<HashMap<PathBuf, Rc<Vec<Step>>>>,
+    resolved: RefCell<HashMap<PathBuf, Option<PathBuf>>>,
+    /// The same with paths that do not exist, as far as they do.
+    real: RefCell<HashMap<PathBuf, PathBuf>>,
+    read_only: RefCell<HashMap<PathBuf, bool>>,
     /// What was found out about a directory, for engines with a storage driver.
-    known: RefCell<BTreeMap<Key, Rc<dyn Any>>>,
+    known: RefCell<HashMap<Key, Rc<dyn Any>>>,
     etc: RefCell<Option<PathBuf>>,
-    /// What engines read, with what decides it.
-    readings: RefCell<Vec<(Asked, Reading)>>,
+    /// What engines read and do, with what decides it.
+    answers: RefCell<Vec<(Question, Rc<dyn Any>)>>,
     /// What kept from looking at something, though it says nothing about what is there.
     trouble: RefCell<Option<(PathBuf, i32)>>,
 }
@@ -48,7 +51,9 @@ impl Cache {
         self.stats.borrow_mut().clear();
         self.trails.borrow_mut().clear();
         self.resolved.borrow_mut().clear();
-        self.readings.borrow_mut().clear();
+        self.real.borrow_mut().clear();
+        self.read_only.borrow_mut().clear();
+        self.answers.borrow_mut().clear();
         self.known.borrow_mut().clear();
         *self.etc.borrow_mut() = None;
         *self.trouble.borrow_mut() = None;
@@ -105,6 +110,17 @@ impl Cache {
         Ok(trail)
     }
 
+    /// Whether the file system at `path` is mounted read-only; not, if that cannot be told.
+    pub(super) fn is_read_only(&self, root: &Root, path: &Path) -> bool {
+        let mut known = self.read_only.borrow_mut();
+        if let Some(read_only) = known.get(path) {
+            return *read_only;
+        }
+        let read_only = root.is_read_only(path).unwrap_or(false);
+        known.insert(path.to_owned(), read_only);
+        read_only
+    }
+
     /// The text of a file of root's, if it is there and can be read.
     pub(super) fn text(&self, root: &Root, path: &Path) -> Option<String> {
         let known = self.files.borrow().get(path).cloned();
@@ -138,11 +154,12 @@ impl Cache {
     }
 }
 
-/// What decides what an engine reads, beside the files of the root.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Asked {
+/// What decides what an engine reads and does, beside the files of the root.
+#[derive(Debug, PartialEq, Eq)]
+struct Question {
     planned: BTreeMap<PathBuf, Option<String>>,
     vendor_only: bool,
+    expected: Vec<String>,
     environment: Environment,
     profile: Profile,
 }
@@ -190,6 +207,35 @@ impl<'a> View<'a> {
         self
     }
 
+    /// What `find` says of this view, an environment and an engine, unless that has been asked
+    /// before: `expected` are the stores that count as there.
+    fn asked_once<T: Any + Clone>(
+        &self,
+        environment: &Environment,
+        profile: Profile,
+        expected: &[String],
+        find: impl FnOnce() -> T,
+    ) -> T {
+        let question = Question {
+            planned: self.planned.clone(),
+            vendor_only: self.vendor_only,
+            expected: expected.to_owned(),
+            environment: environment.clone(),
+            profile,
+        };
+        let known = |answers: &Vec<(Question, Rc<dyn Any>)>| {
+            answers.iter().find_map(|(other, answer)| {
+                answer.downcast_ref::<T>().filter(|_| *other == question).cloned()
+            })
+        };
+        if let Some(answer) = known(&self.cache.answers.borrow()) {
+            return answer;
+        }
+        let answer = find();
+        self.cache.answers.borrow_mut().push((question, Rc::new(answer.clone())));
+        answer
+    }
+
     /// What an engine reads, by `read`, unless that has been asked before.
     pub(super) fn read_once(
         &self,
@@ -197,21 +243,17 @@ impl<'a> View<'a> {
         profile: Profile,
         read: impl FnOnce() -> Reading,
     ) -> Reading {
-        let asked = Asked {
-            planned: self.planned.clone(),
-            vendor_only: self.vendor_only,
-            environment: environment.clone(),
-            profile,
-        };
-        let known = |readings: &Vec<(Asked, Reading)>| {
-            readings.iter().find(|(other, _)| *other == asked).map(|(_, reading)| reading.clone())
-        };
-        if let Some(reading) = known(&self.cache.readings.borrow()) {
-            return reading;
-        }
-        let reading = read();
-        self.cache.readings.borrow_mut().push((asked, reading.clone()));
-        reading
+        self.asked_once(environment, profile, &[], read)
+    }
+
+    /// What an engine does, by `judge`, unless that has been asked before.
+    pub fn judged_once<T: Any + Clone>(
+        &self,
+        environment: &Environment,
+        profile: Profile,
+        judge: impl FnOnce() -> T,
+    ) -> T {
+        self.asked_once(environment, profile, &self.expected, judge)
     }
 
     /// The same as this user finds it, who may not read everything.
@@ -242,7 +284,26 @@ impl<'a> View<'a> {
 
     /// Whether the user may create something in a directory.
     pub fn may_create_in(&self, path: &Path, stat: &Stat) -> bool {
-        self.root.is_none_or(|root| self.access.may_create_in(root, path, stat))
+        self.root.is_none_or(|root| self.access.may_create_in(root, self.cache, path, stat))
+    }
+
+    /// Whether the file system at `path` is mounted read-only; not, if that cannot be told.
+    pub fn is_read_only(&self, path: &Path) -> bool {
+        self.root.is_some_and(|root| self.cache.is_read_only(root, path))
+    }
+
+    /// `path` with its symlinks resolved as far as it exists.
+    pub fn resolved(&self, path: &Path) -> PathBuf {
+        let Some(root) = self.root else {
+            return path.to_owned();
+        };
+        let mut known = self.cache.real.borrow_mut();
+        if let Some(real) = known.get(path) {
+            return real.clone();
+        }
+        let real = root.real(path);
+        known.insert(path.to_owned(), real.clone());
+        real
     }
 
     /// Whether the user may create `path`, or what is missing above it.

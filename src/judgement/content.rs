@@ -142,7 +142,7 @@ impl Need {
             (Found::Nothing, Self::Make | Self::Open) => {
                 let parent = path.parent().unwrap_or(Path::new("/"));
                 // That it cannot be made because of the file system is not about users.
-                let read_only = case.root().is_some_and(|root| root.is_read_only(parent).unwrap_or(false));
+                let read_only = access.is_read_only(parent);
                 match access.find(parent) {
                     Found::Thing(stat) => read_only || access.may_create_in(parent, &stat),
                     Found::Nothing => true,

@@ -134,17 +134,19 @@ impl Case<'_> {
 
 /// What the engine of `profile` does on this host for the user of `environment`.
 pub fn judge(view: &View<'_>, environment: &Environment, profile: Profile) -> Judgement {
-    let view = &view.seen_by(environment);
-    let reading = engine::read(view, environment, profile);
-    let mut reasons = reading.reasons.clone();
-    let driver = roots::driver(view, &reading);
-    let case = Case { view, reading: &reading, driver: &driver, environment };
-    options::check(&case, &mut reasons);
-    let driver = or_usual(&driver);
-    let case = Case { view, reading: &reading, driver: &driver, environment };
-    stores::check(&case, &mut reasons);
-    roots::check(&case, &mut reasons);
-    Judgement { driver, reasons, reading }
+    view.judged_once(environment, profile, || {
+        let view = &view.seen_by(environment);
+        let reading = engine::read(view, environment, profile);
+        let mut reasons = reading.reasons.clone();
+        let driver = roots::driver(view, &reading);
+        let case = Case { view, reading: &reading, driver: &driver, environment };
+        options::check(&case, &mut reasons);
+        let driver = or_usual(&driver);
+        let case = Case { view, reading: &reading, driver: &driver, environment };
+        stores::check(&case, &mut reasons);
+        roots::check(&case, &mut reasons);
+        Judgement { driver, reasons, reading }
+    })
 }
 
 /// The driver with which an engine goes on once it has one that there is.

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::path_of;
 use crate::conf::clean;
-use crate::engine::Reading;
-use crate::host::Root;
+use crate::engine::{Reading, View};
 
 /// How a store lies to a directory of the engine's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,13 +20,13 @@ pub enum Relation {
 /// How a store lies to the directories in which an engine keeps images of its own, by their
 /// names or behind symlinks: those to which it lies in some way, with the key that sets each.
 pub fn relations<'r>(
-    root: Option<&Root>,
+    view: &View<'_>,
     reading: &'r Reading,
     store: &str,
 ) -> Vec<(Relation, &'static str, &'r str)> {
     let forms = |path: String| {
         let path = PathBuf::from(path);
-        let real = root.map_or_else(|| path.clone(), |root| root.real(&path));
+        let real = view.resolved(&path);
         [path, real]
     };
     let store = forms(clean(store));

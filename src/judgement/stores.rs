@@ -126,7 +126,7 @@ fn comma(case: &Case<'_>, entry: &Value<String>) -> Option<Reason> {
 /// podman 4 looks at all stores when it starts, the library's later versions when they are
 /// used; each finds that its own lock is not read-only.
 fn own_storage(case: &Case<'_>, entry: &Value<String>) -> Option<Reason> {
-    let relations = relations(case.root(), case.reading, &entry.value);
+    let relations = relations(case.view, case.reading, &entry.value);
     let (_, key, own) = relations.into_iter().find(|(relation, ..)| *relation == Relation::Same)?;
     let message = format!("`{}` is the engine's own storage, `{own}` ({key})", entry.value);
     let hint = "remove this entry: the engine reads its own storage anyway";

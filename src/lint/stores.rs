@@ -161,7 +161,7 @@ fn related(input: &Input<'_>, entry: &Entry<'_>, wanted: Relation) -> (Engines, 
         let Some(reading) = input.reading(profile) else {
             continue;
         };
-        for (relation, key, own) in relations(Some(input.root), reading, entry.path) {
+        for (relation, key, own) in relations(&input.host.view(), reading, entry.path) {
             if relation == wanted {
                 engines = engines.or(Engines::one(profile));
                 own_path = format!("`{own}` ({key})");

@@ -168,10 +168,15 @@ impl OwnDropIn {
 
     /// The host as this reader finds it if the drop-in held `text`.
     pub(super) fn view<'a>(&self, host: &'a Host, text: Option<&str>) -> View<'a> {
-        let view = host.view().with(self.shared.clone(), text.map(str::to_owned));
+        let view = host.view();
+        if self.text.is_none() && text.is_none() {
+            // Nothing is there, and nothing comes: what was asked of the host counts.
+            return view;
+        }
+        let view = view.with(self.shared.clone(), text.map(str::to_owned));
         match &self.alone {
-            Some(alone) => view.with(alone.clone(), None),
-            None => view,
+            Some(alone) if self.text.is_some() => view.with(alone.clone(), None),
+            _ => view,
         }
     }
 

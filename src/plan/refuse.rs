@@ -137,8 +137,7 @@ fn bootc_storage(host: &Host, path: &str, force: bool) -> anyhow::Result<()> {
 fn own_storage(host: &Host, path: &str) -> anyhow::Result<()> {
     for reader in host.own_readers() {
         let reading = reader.read(&host.view());
-        let Some((relation, key, own)) = relations(Some(&host.root), &reading, path).into_iter().next()
-        else {
+        let Some((relation, key, own)) = relations(&host.view(), &reading, path).into_iter().next() else {
             continue;
         };
         let (id, what, hint) = match relation {

@@ -129,7 +129,7 @@ fn config(document: &Document) -> (Value, Vec<String>) {
             }
             // What is empty is as if it were not there.
             (_, Leaf::String(value)) if value.is_empty() => {}
-            _ => left_out.push(name),
+            _ => left_out.push(name.clone()),
         }
     }
     for (key, table) in [("pull_options", pull), ("overlay", overlay)] {

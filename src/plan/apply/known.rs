@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Follow;
 use crate::conf::{self, Mark, clean};
-use crate::engine::{self, Profile};
+use crate::engine::Profile;
 use crate::judgement::judge_store;
 use crate::plan::drop_in::{Item, OwnDropIn};
 use crate::plan::generations::cleaned;
@@ -31,8 +31,12 @@ pub(super) struct Known {
 struct Modern {
     /// Our own drop-in as this reader finds it.
     own: OwnDropIn,
-    /// The stores that it sees without that and with what is put back in this run, cleaned.
+    /// The stores that it sees, cleaned.
+    now: Vec<String>,
+    /// Those that it sees without our drop-in and with what is put back in this run.
     without: Vec<String>,
+    /// Those that drop-ins of others list, whether it sees them or not.
+    theirs: Vec<String>,
 }
 
 impl Known {
@@ -41,6 +45,16 @@ impl Known {
     /// users alone. What ours lists for a declaration goes with it.
     pub(super) fn is_seen_by_all(&self, path: &String) -> bool {
         self.readers.iter().all(|reader| reader.without.contains(path) || reader.own.lists_by_hand(path))
+    }
+
+    /// Whether any reader of drop-ins sees this store now.
+    pub(super) fn is_seen_by_any(&self, path: &String) -> bool {
+        self.readers.iter().any(|reader| reader.now.contains(path))
+    }
+
+    /// The stores that our drop-ins leave out until they are there again.
+    pub(super) fn missing(&self) -> Vec<String> {
+        self.readers.iter().flat_map(|reader| reader.own.missing()).collect()
     }
 }
 
@@ -84,7 +98,8 @@ impl Follow<'_> {
                 view = view.with(self.snapshot.path.clone(), Some(main.clone()));
             }
             let without = cleaned(&reader.read(&view));
-            found.push(Modern { own, without });
+            let theirs = own.others(&reading);
+            found.push(Modern { own, now: cleaned(&reading), without, theirs });
         }
         Ok(found)
     }
@@ -122,19 +137,16 @@ impl Follow<'_> {
 
     /// The stores without an owner that are left out while they are gone.
     pub(super) fn gone(&self, known: &Known) -> Vec<String> {
-        let own = known.own.as_ref();
-        let mut candidates = own.map(OwnDropIn::missing).unwrap_or_default();
+        let mut candidates = known.missing();
         if self.options.boot {
             candidates.extend(known.listed.iter().cloned());
-            let host = self.host;
-            let without =
-                own.map(|own| engine::read(&own.view(host, None), &host.environment(), Profile::Podman6));
-            candidates.extend(without.as_ref().map(cleaned).unwrap_or_default());
+            for reader in &known.readers {
+                candidates.extend(reader.now.iter().chain(&reader.without).cloned());
+            }
         }
         // What a drop-in of others lists, they own, whoever declares it.
-        let theirs = own.map(|own| self.in_other_drop_ins(own)).unwrap_or_default();
-        let unowned =
-            |path: &String| theirs.contains(path) || !matches!(known.marks.get(path), Some(Some(_)));
+        let theirs = |path: &String| known.readers.iter().any(|reader| reader.theirs.contains(path));
+        let unowned = |path: &String| theirs(path) || !matches!(known.marks.get(path), Some(Some(_)));
         let mut gone: Vec<String> = Vec::new();
         for path in candidates {
             if unowned(&path) && !gone.contains(&path) && self.is_gone(&path) {
@@ -142,10 +154,5 @@ impl Follow<'_> {
             }
         }
         gone
-    }
-
-    /// The stores that drop-ins of others list, whether engines see them or not.
-    fn in_other_drop_ins(&self, own: &OwnDropIn) -> Vec<String> {
-        own.others(&self.host.reading(Profile::Podman6))
     }
 }

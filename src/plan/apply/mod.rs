@@ -20,7 +20,6 @@ use super::verify::verify;
 use super::{Note, Plan, StoreResult};
 use crate::conf::{self, Document, Listed, Mark, clean};
 use crate::declare::Declarations;
-use crate::engine::Profile;
 use decide::Decided;
 use known::Known;
 use main_file::followed;
@@ -57,7 +56,11 @@ pub fn set_aside(host: &Host) -> anyhow::Result<Vec<String>> {
     let asides = conf::asides(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;
     let mut paths: Vec<String> = asides.into_iter().map(|aside| clean(&aside.path)).collect();
     if host.config.is_none() {
-        paths.extend(OwnDropIn::find(host, &host.reading(Profile::Podman6), host.identity())?.missing());
+        for reader in host.readers().into_iter().filter(|reader| reader.profile.is_modern()) {
+            let own = OwnDropIn::find(host, &reader.read(&host.view()), reader.identity)?;
+            let missing = own.missing().into_iter().filter(|path| !paths.contains(path));
+            paths.extend(missing.collect::<Vec<_>>());
+        }
     }
     Ok(paths)
 }

@@ -3,7 +3,6 @@
 use super::known::Known;
 use super::{Follow, Planned};
 use crate::conf::{self, Listed, clean};
-use crate::plan::drop_in::OwnDropIn;
 use crate::plan::moved::is_moved;
 use crate::plan::{After, Note, Plan, StoreResult};
 
@@ -17,7 +16,7 @@ impl Follow<'_> {
         known: &Known,
         planned: &Planned<'_>,
     ) -> anyhow::Result<Vec<(String, StoreResult)>> {
-        let Known { own, listed, marks, .. } = known;
+        let Known { listed, marks, .. } = known;
         let Planned { decided, main_after, gone } = planned;
         let mut results = Vec::new();
         let asides =
@@ -30,7 +29,7 @@ impl Follow<'_> {
                 results.push((path.clone(), StoreResult::Removed));
             }
         }
-        let set_aside = gone.iter().filter(|path| listed.contains(path));
+        let set_aside = gone.iter().filter(|path| listed.contains(path) || known.is_seen_by_any(path));
         results.extend(set_aside.map(|path| (path.clone(), StoreResult::SetAside)));
         for aside in asides {
             let path = clean(&aside.path);
@@ -38,7 +37,7 @@ impl Follow<'_> {
                 results.push((path, StoreResult::PutBack));
             }
         }
-        for path in own.as_ref().map(OwnDropIn::missing).unwrap_or_default() {
+        for path in known.missing() {
             if !gone.contains(&path) {
                 results.push((path, StoreResult::PutBack));
             }

@@ -24,7 +24,7 @@ pub(super) fn listed(config: &Config) -> Vec<String> {
             continue;
         }
         let doc = conf::Document::parse(text).ok();
-        let paths = doc.and_then(|doc| conf::Document::leaves(&doc).into_iter().find_map(store_items));
+        let paths = doc.and_then(|doc| doc.leaves().iter().find_map(store_items));
         for path in paths.unwrap_or_default() {
             let path = clean(&path);
             if !all.contains(&path) {
@@ -36,20 +36,20 @@ pub(super) fn listed(config: &Config) -> Vec<String> {
 }
 
 /// The strings of the list, also of one with attributes, or the stores in CRI-O's options.
-fn store_items(leaf: conf::LeafAt) -> Option<Vec<String>> {
+fn store_items(leaf: &conf::LeafAt) -> Option<Vec<String>> {
     let is_list = leaf.name == "storage.options.additionalimagestores";
     if !is_list && leaf.name != "crio.storage_option" {
         return None;
     }
-    let conf::Leaf::Array(items) = leaf.value else {
+    let conf::Leaf::Array(items) = &leaf.value else {
         return None;
     };
-    let text = |item: conf::Leaf| match item {
-        conf::Leaf::String(text) if is_list => Some(text),
+    let text = |item: &conf::Leaf| match item {
+        conf::Leaf::String(text) if is_list => Some(text.clone()),
         conf::Leaf::String(text) => Some(text.split_once("imagestore=")?.1.to_owned()),
         _ => None,
     };
-    Some(items.into_iter().filter_map(text).collect())
+    Some(items.iter().filter_map(text).collect())
 }
 
 /// Whether a file is one that engines read their stores from.
