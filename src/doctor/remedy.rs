@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::forecast::Remedy;
+use crate::problem::shell_word;
 
 /// CRI-O reads drop-ins there, and does not need the directory.
 const DROP_INS: &str = "mkdir -p /etc/crio/crio.conf.d";
@@ -10,7 +11,7 @@ const DROP_INS: &str = "mkdir -p /etc/crio/crio.conf.d";
 /// The lines that a person types, for the images `names` in `store`. What begins
 /// with `#` is a word about the next line.
 pub fn commands(remedy: &Remedy, store: &Path, driver: &str, names: &[String]) -> Vec<String> {
-    let shown = quoted(&store.display().to_string());
+    let shown = shell_word(&store.display().to_string());
     let line = |text: &str| text.to_owned();
     match remedy {
         Remedy::CopyOrKeep => {
@@ -32,8 +33,8 @@ pub fn commands(remedy: &Remedy, store: &Path, driver: &str, names: &[String]) -
             for name in names {
                 lines.push(format!(
                     "skopeo copy {} {}",
-                    quoted(&format!("containers-storage:[{driver}@{}]{name}", store.display())),
-                    quoted(&format!("containers-storage:[{driver}@/var/lib/images]{name}"))
+                    shell_word(&format!("containers-storage:[{driver}@{}]{name}", store.display())),
+                    shell_word(&format!("containers-storage:[{driver}@/var/lib/images]{name}"))
                 ));
             }
             lines.push(line("sync -f /var/lib/images"));
@@ -42,7 +43,7 @@ pub fn commands(remedy: &Remedy, store: &Path, driver: &str, names: &[String]) -
         }
         Remedy::Move => {
             let name = store.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let target = quoted(&format!("/var/lib/{name}"));
+            let target = shell_word(&format!("/var/lib/{name}"));
             vec![
                 line("systemctl stop crio"),
                 format!("mv -T {shown} {target}"),
@@ -58,32 +59,16 @@ pub fn commands(remedy: &Remedy, store: &Path, driver: &str, names: &[String]) -
         ],
         Remedy::Mend(broken) => vec![
             line("# until that store is whole again:"),
-            format!("storagectl remove-store --restart {}", quoted(&broken.display().to_string())),
+            format!("storagectl remove-store --restart {}", shell_word(&broken.display().to_string())),
         ],
         Remedy::Sync => vec![format!("sync -f {shown}")],
         Remedy::Hint(hint) => vec![format!("# {hint}")],
     }
 }
 
-/// A word for the shell.
-fn quoted(word: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-:@=+,".contains(letter);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_are_quoted_for_the_shell_where_that_is_needed() {
-        assert_eq!(quoted("/var/images"), "/var/images");
-        assert_eq!(quoted("a b"), "'a b'");
-        assert_eq!(quoted("it's"), "'it'\\''s'");
-    }
 
     #[test]
     fn each_image_is_copied_by_its_name() {

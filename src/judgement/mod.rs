@@ -28,6 +28,7 @@ use crate::host::Root;
 pub use content::RUN;
 pub use reader::{Identity, Reader, gather, names, readers, sentence};
 pub use relation::{Relation, relations};
+pub use stores::or_remove;
 
 /// How well an engine works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]

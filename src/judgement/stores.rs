@@ -9,6 +9,7 @@ use super::{Case, Relation, content, path_of, relations};
 use crate::conf::clean;
 use crate::engine::{Effect, Found, Profile, Reason, Value};
 use crate::host::{Kind, is_hidden_here};
+use crate::problem::shell_word;
 
 pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<Reason>) {
     // The others take none, which is an option too much.
@@ -140,13 +141,6 @@ fn own_storage(case: &Case<'_>, entry: &Value<String>) -> Option<Reason> {
 }
 
 /// A hint that ends with the command that takes the entry off the list.
-fn or_remove(path: &str, otherwise: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-,:+@%".contains(letter);
-    let argument = if path.chars().all(plain) {
-        path.to_owned()
-    } else {
-        // As a shell takes it.
-        format!("'{}'", path.replace('\'', "'\\''"))
-    };
-    format!("{otherwise}, or `storagectl remove-store {argument}`")
+pub fn or_remove(path: &str, otherwise: &str) -> String {
+    format!("{otherwise}, or `storagectl remove-store {}`", shell_word(path))
 }

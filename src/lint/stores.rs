@@ -7,7 +7,7 @@ use super::input::{File, Input};
 use crate::conf::{Leaf, SetKey, clean};
 use crate::engine::{Engines, Profile, Value};
 use crate::host::Kind;
-use crate::judgement::{Judgement, Reader, Relation, relations};
+use crate::judgement::{Judgement, Reader, Relation, or_remove, relations};
 use crate::problem::Problem;
 use crate::store::writer_besides_owner;
 
@@ -83,17 +83,6 @@ fn with_both(input: &Input<'_>, one: &Entry<'_>, other: &Entry<'_>) -> Engines {
     let both: Vec<usize> =
         one.readers.iter().copied().filter(|reader| other.readers.contains(reader)).collect();
     engines_of(input, &both)
-}
-
-fn entry_hint(entry: &Entry<'_>, otherwise: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-,:+@%".contains(letter);
-    let argument = if entry.path.chars().all(plain) {
-        entry.path.to_owned()
-    } else {
-        // As a shell takes it.
-        format!("'{}'", entry.path.replace('\'', "'\\''"))
-    };
-    format!("{otherwise}, or `storagectl remove-store {argument}`")
 }
 
 pub(super) fn duplicate_entry(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
@@ -180,7 +169,7 @@ pub(super) fn store_in_graphroot(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
         let when = if crio { ", CRI-O after an unclean stop" } else { "" };
         let effect = format!("{who} {removes} the store together with the engine's own storage{when}");
         let message = format!("`{}` lies inside the engine's own storage, {own}", entry.path);
-        let hint = entry_hint(entry, "move the store elsewhere, such as to /var/images");
+        let hint = or_remove(entry.path, "move the store elsewhere, such as to /var/images");
         sink.at(entry.file, entry.span(), Found::new(engines, message, effect, hint));
     }
 }
@@ -193,7 +182,7 @@ pub(super) fn store_contains_graphroot(input: &Input<'_>, sink: &mut Sink<'_, '_
             "looks for images in a directory that is not a store, and makes lock files there",
             "look for images in a directory that is not a store, and make lock files there",
         );
-        let hint = entry_hint(entry, "give the directory of the store alone");
+        let hint = or_remove(entry.path, "give the directory of the store alone");
         sink.at(entry.file, entry.span(), Found::new(engines, message, effect, hint));
     }
 }

@@ -5,6 +5,7 @@ mod place;
 mod series;
 mod several;
 mod severity;
+mod shell;
 
 use std::fmt;
 use std::io;
@@ -17,6 +18,7 @@ pub use place::Place;
 pub use series::{quoted_series, series};
 pub use several::Several;
 pub use severity::Severity;
+pub use shell::{shell_word, single_quoted};
 
 /// How many findings of one kind are kept: the first ones, and the number of all.
 pub const MOST: usize = 1000;

@@ -6,9 +6,8 @@
 
 use super::layout::{Directories, Layout, Unit};
 use super::model::Model;
-use super::units::shell;
 use super::{script, tmpfiles};
-use crate::problem::Problem;
+use crate::problem::{Problem, shell_word, single_quoted};
 
 /// Directories that a booted host can make: in /var, where these links point too.
 const WRITABLE: [&str; 3] = ["/var/", "/srv/", "/opt/"];
@@ -59,15 +58,16 @@ fn put(path: &str, text: &str) -> String {
     let (lines, rest) = text.rsplit_once('\n').map_or((None, text), |(lines, rest)| (Some(lines), rest));
     let mut prints = Vec::new();
     if let Some(lines) = lines {
-        let words: String = lines.split('\n').map(|line| format!("\\\n        {} ", quoted(line))).collect();
+        let words: String =
+            lines.split('\n').map(|line| format!("\\\n        {} ", single_quoted(line))).collect();
         prints.push(format!("printf '%s\\n' {words}\\\n        "));
     }
     if !rest.is_empty() {
-        prints.push(format!("printf %s {} ", quoted(rest)));
+        prints.push(format!("printf %s {} ", single_quoted(rest)));
     }
     let dir = path.rsplit_once('/').map_or("/", |(dir, _)| dir);
-    let path = shell(path);
-    let mut out = format!("RUN mkdir -p {} && rm -f {path} && \\\n", shell(dir));
+    let path = shell_word(path);
+    let mut out = format!("RUN mkdir -p {} && rm -f {path} && \\\n", shell_word(dir));
     for (index, print) in prints.iter().enumerate() {
         let into = if index == 0 { ">" } else { ">>" };
         out += &format!("    {print}{into}{path} && \\\n");
@@ -82,9 +82,4 @@ fn enable(unit: &Unit) -> String {
     let wants = "/etc/systemd/system/multi-user.target.wants";
     put(&format!("{UNITS}/{name}"), &unit.text)
         + &format!("RUN mkdir -p {wants} && ln -sf {UNITS}/{name} {wants}/\n")
-}
-
-/// A line in single quotes.
-fn quoted(line: &str) -> String {
-    format!("'{}'", line.replace('\'', "'\\''"))
 }

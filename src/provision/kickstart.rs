@@ -4,8 +4,7 @@
 use super::layout::{Directories, Layout};
 use super::model::Model;
 use super::script;
-use super::units::shell;
-use crate::problem::Problem;
+use crate::problem::{Problem, shell_word};
 
 /// A model as a section `%post`, to stand in a kickstart file or be included by one.
 ///
@@ -41,7 +40,7 @@ pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
 /// Replaces a file, also if it is a symlink.
 fn write_file(path: &str, text: &str) -> String {
     let dir = path.rsplit_once('/').map_or("/", |(dir, _)| dir);
-    let word = shell(path);
+    let word = shell_word(path);
     let content = if is_plain(text) {
         let end = delimiter(text);
         format!("cat >{word} <<'{end}'\n{text}{end}\n")
@@ -49,7 +48,7 @@ fn write_file(path: &str, text: &str) -> String {
         use base64::prelude::{BASE64_STANDARD, Engine as _};
         format!("base64 -d >{word} <<'END'\n{}\nEND\n", BASE64_STANDARD.encode(text))
     };
-    format!("mkdir -p {}\nrm -f {word}\n{content}chmod 0644 {word}\n", shell(dir))
+    format!("mkdir -p {}\nrm -f {word}\n{content}chmod 0644 {word}\n", shell_word(dir))
 }
 
 /// Whether a text comes out of a here-document of a kickstart file as it is: whole

@@ -45,4 +45,3 @@ pub use preset::{PRESETS, Preset};
 pub use request::{Kind, Request, Written};
 pub use simple::Simple;
 pub use storage_conf::Configuration;
-pub use units::shell as shell_word;

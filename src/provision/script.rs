@@ -2,7 +2,7 @@
 
 use super::layout::Layout;
 use super::model::{Model, Store};
-use super::units::shell;
+use crate::problem::shell_word;
 
 /// Where SELinux keeps how paths are labelled.
 pub(super) const LABELS: &str = "/etc/selinux/targeted/contexts/files";
@@ -19,12 +19,12 @@ pub(super) fn brought<'a>(model: &'a Model, layout: &'a Layout) -> impl Iterator
 /// where no engine would start.
 pub(super) fn check(path: &str) -> String {
     let says = format!("{path} is missing, and no engine starts without: make it, or use another --preset");
-    format!("[ -d {} ] || {{ echo {} >&2; exit 1; }}", shell(path), shell(&says))
+    format!("[ -d {} ] || {{ echo {} >&2; exit 1; }}", shell_word(path), shell_word(&says))
 }
 
 /// Makes the directory of a store.
 pub(super) fn make(store: &Store) -> String {
-    format!("install -d -m {:04o} {}", store.mode, shell(&store.path))
+    format!("install -d -m {:04o} {}", store.mode, shell_word(&store.path))
 }
 
 /// Has SELinux label the stores as the engines' own storage, as `semanage fcontext -e`
@@ -37,10 +37,10 @@ pub(super) fn label(model: &Model, relabel: bool) -> Option<String> {
     }
     let mut out = format!("if [ -d {LABELS} ]; then\n  cd {LABELS}\n");
     for store in stores {
-        let rule = shell(&label_rule(model, store));
+        let rule = shell_word(&label_rule(model, store));
         let add = format!("printf '%s\\n' {rule} >>{SUBS}");
         let add = match relabel {
-            true => format!("{{ {add}; restorecon -RF {} || :; }}", shell(&store.path)),
+            true => format!("{{ {add}; restorecon -RF {} || :; }}", shell_word(&store.path)),
             false => add,
         };
         out += &format!("  grep -qxF {rule} {SUBS} 2>/dev/null || {add}\n");

@@ -2,7 +2,7 @@
 
 use super::layout::Unit;
 use super::model::{Model, Store, check_image};
-use crate::problem::Problem;
+use crate::problem::{Problem, shell_word};
 
 /// Makes the stores' directories, where a document cannot.
 pub(super) const MAKE: &str = "storagectl-stores.service";
@@ -70,8 +70,8 @@ pub(super) fn label(model: &Model) -> Option<Unit> {
         let script = format!(
             "subs=/etc/selinux/targeted/contexts/files/file_contexts.subs; \
              grep -qxF {rule} $$subs || {{ echo {rule} >>$$subs && restorecon -RF {path}; }}",
-            rule = escaped(&shell(&format!("{path} {graphroot}"))),
-            path = escaped(&shell(path)),
+            rule = escaped(&shell_word(&format!("{path} {graphroot}"))),
+            path = escaped(&shell_word(path)),
         );
         format!("ExecStart=/bin/sh -c {}\n", quoted(&script))
     };
@@ -110,13 +110,13 @@ pub(super) fn load(model: &Model) -> Result<Option<Unit>, Problem> {
     };
     let path = &store.path;
     let auth = match &model.authfile {
-        Some(file) => format!(" --authfile={}", shell(file)),
+        Some(file) => format!(" --authfile={}", shell_word(file)),
         None => String::new(),
     };
     let pull = |image: &String| {
         let pull = format!(
             "podman --root={root} --runroot=/run/storagectl-load pull --quiet{auth} {image}",
-            root = shell(path)
+            root = shell_word(path)
         );
         let script =
             escaped(&format!("for try in $(seq {TRIES}); do {pull} && exit; sleep {PAUSE}; done; exit 1"));
@@ -200,10 +200,4 @@ fn escaped(script: &str) -> String {
 /// A word of a command line in systemd's double quotes.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-/// A word of a shell script.
-pub fn shell(word: &str) -> String {
-    let bare = |letter: char| letter.is_ascii_alphanumeric() || "/._-:@=+".contains(letter);
-    if word.chars().all(bare) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }

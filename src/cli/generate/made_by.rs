@@ -9,7 +9,7 @@ pub(super) fn made_by() -> String {
             "-o" | "--output" => drop(arguments.next()),
             "-q" | "--quiet" | "-v" | "--verbose" | "-n" | "--dry-run" => {}
             other if other.starts_with("--output=") || other.starts_with("-o") => {}
-            other => words.push(crate::provision::shell_word(other)),
+            other => words.push(crate::problem::shell_word(other)),
         }
     }
     let words: String = words.join(" ").chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
