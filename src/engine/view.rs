@@ -92,7 +92,12 @@ impl Cache {
         if let Some(stat) = self.stats.borrow().get(path) {
             return Ok(*stat);
         }
-        let stat = self.noting(path, root.stat(path))?;
+        // In what is not there, nothing is.
+        let is_in_nothing = |dir: &Path| matches!(self.stats.borrow().get(dir), Some(None));
+        let stat = match path.parent().is_some_and(is_in_nothing) {
+            true => None,
+            false => self.noting(path, root.stat(path))?,
+        };
         self.stats.borrow_mut().insert(path.to_owned(), stat);
         Ok(stat)
     }

@@ -142,13 +142,15 @@ fn is_loop(error: &io::Error) -> bool {
 
 fn lock_harm(root: &Root, dir: &Path, read_only: bool, part: Part) -> io::Result<Option<Harm>> {
     let (name, lock) = (file_name(dir), part.lock());
-    if stands(root, dir)?.is_some_and(|kind| kind != Kind::Directory) {
+    let is_there = stands(root, dir)?;
+    if is_there.is_some_and(|kind| kind != Kind::Directory) {
         let message = format!("its `{name}` is not a directory");
         let hint = "make the store again; this one was not made by an engine";
         return Ok(Some(Harm::new("store-malformed", dir.to_owned(), message, hint, |_| part.hit())));
     }
     let place = dir.join(lock);
-    Ok(match stands(root, &place)? {
+    let stands = if is_there.is_some() { stands(root, &place)? } else { None };
+    Ok(match stands {
         Some(Kind::Directory | Kind::Other | Kind::Symlink) => {
             let message = format!("its `{name}/{lock}` is not a file");
             let hint = "remove what stands there and run `storagectl init-store` on the store";
@@ -268,12 +270,16 @@ fn load<T: Decode>(
         }));
         Ok(None)
     };
-    // Nothing is taken from a symlink to nothing.
-    if matches!(stands(root, &dir.join(file))?, Some(Kind::Directory | Kind::Other)) {
-        return malformed("it is not a file", &|_| Hit::Everything);
-    }
-    let bytes = match root.read(&dir.join(file)) {
-        Ok(Some((bytes, _))) => bytes,
+    let place = dir.join(file);
+    let looked = root.stat(&place).and_then(|stat| match stat.map(|stat| stat.kind) {
+        // Nothing is taken from a symlink to nothing.
+        None => Ok(None),
+        Some(Kind::Directory | Kind::Other) => Ok(Some(None)),
+        Some(_) => Ok(root.read(&place)?.map(|(bytes, _)| Some(bytes))),
+    });
+    let bytes = match looked {
+        Ok(Some(Some(bytes))) => bytes,
+        Ok(Some(None)) => return malformed("it is not a file", &|_| Hit::Everything),
         Ok(None) => return Ok(None),
         Err(error) if is_loop(&error) => {
             return malformed("it is a symlink to itself", &|_| Hit::Everything);
