@@ -22,8 +22,10 @@ pub(super) enum Difference {
     Attributes,
     WhiteoutAdded,
     WhiteoutMissing,
-    /// It hides what is below for root's engines or for those of normal users, not for both.
-    WhiteoutOfOthers,
+    /// It hides what is below from the engines of the store's owner, and not from others'.
+    WhiteoutMissingForOthers,
+    /// The reverse, and should not.
+    WhiteoutAddedForOthers,
 }
 
 /// What differs in one way.

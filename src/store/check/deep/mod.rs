@@ -21,9 +21,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::Request;
 use super::catalog::is_one_name;
+use super::composefs::{self, Composefs};
 use super::finding::Report;
 use super::followed::Followed;
 use super::world::World;
+use crate::engine::Engines;
 use crate::host::{Kind, Root, on_threads};
 use crate::store::{IdMap, Layer};
 use compare::Layout;
@@ -72,6 +74,8 @@ struct Task {
     uidmap: Vec<IdMap>,
     gidmap: Vec<IdMap>,
     root_mode: Option<u32>,
+    /// Engines that use what is read.
+    readers: Engines,
 }
 
 pub(super) fn check(world: &World<'_>, request: &Request, progress: &Progress, report: &mut Report) {
@@ -163,12 +167,18 @@ fn task(world: &World<'_>, home: usize, layer: &Layer, owners: bool) -> io::Resu
     let has = |name: &str| -> io::Result<bool> {
         Ok(store.driver != "vfs" && world.root.stat(&world.stores[at].layer_dir(id).join(name))?.is_some())
     };
-    if has("additionallayer")?
-        || has("composefs-data")?
-        || top.is_none_or(|stat| stat.kind != Kind::Directory)
-    {
+    if has("additionallayer")? || top.is_none_or(|stat| stat.kind != Kind::Directory) {
         return Ok(None);
     }
+    let composefs = match store.driver.as_str() {
+        "vfs" => None,
+        _ => Composefs::of_layer(world.root, &world.stores[at].layer_dir(id))?,
+    };
+    let readers = match composefs {
+        Some(Composefs::Image) => return Ok(None),
+        Some(Composefs::Damaged(_)) => composefs::readers_of_diff(),
+        None => Engines::ALL,
+    };
     let name = format!("{id}.tar-split.gz");
     let Some(records) = world.part_with(home, |store| store.layers_dir().join(&name))? else {
         return Ok(None);
@@ -196,6 +206,7 @@ fn task(world: &World<'_>, home: usize, layer: &Layer, owners: bool) -> io::Resu
         uidmap: layer.uidmap.clone().unwrap_or_default(),
         gidmap: layer.gidmap.clone().unwrap_or_default(),
         root_mode,
+        readers,
     }))
 }
 
