@@ -7,7 +7,7 @@
 //	images   what is listed
 //	use      the files of each IMAGE in a mounted container, as one number
 //	other    the same of OTHER
-//	save     each IMAGE as an archive
+//	save     the IMAGEs as an archive
 //
 // It answers until it is done or dies; who asks goes on with the next question then. The
 // files of this directory belong to each reader, which has symlinks to them and one of its
@@ -44,7 +44,7 @@ func main() {
 		"images": images.list,
 		"use":    func() (string, error) { return each(args[4], images.use) },
 		"other":  func() (string, error) { return images.use(args[5]) },
-		"save":   func() (string, error) { return each(args[4], images.save) },
+		"save":   func() (string, error) { return images.save(strings.Fields(args[4])) },
 	}
 	for _, name := range args[6:] {
 		answer, err := questions[name]()
@@ -156,14 +156,14 @@ func (r *reader) use(name string) (string, error) {
 	return answer, err
 }
 
-func (r *reader) save(name string) (string, error) {
+func (r *reader) save(names []string) (string, error) {
 	opened, err := r.open()
 	if err != nil {
 		return "", err
 	}
 	archive := filepath.Join(r.runRoot, "archive")
 	defer os.Remove(archive)
-	return "ok", opened.save(context.Background(), name, archive)
+	return "ok", opened.save(context.Background(), names, archive)
 }
 
 // tree is a number for everything in a directory: names, kinds, modes, owners, times,

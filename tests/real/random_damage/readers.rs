@@ -40,7 +40,7 @@ impl Reader {
         let enter = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/random_damage/user.sh");
         let roots = "mount -t tmpfs none /run && mkdir /run/u && exec \"$@\"";
         let mut command = Command::new("unshare");
-        command.args(["-mpf", "--mount-proc", "timeout", "-s", "KILL", "10"]);
+        command.args(["-mpf", "--mount-proc", "timeout", "-s", "KILL", "20"]);
         if self.is_users {
             command.arg(enter);
         } else {
