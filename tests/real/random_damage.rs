@@ -207,16 +207,18 @@ fn may_be_unseen(finding: &Finding) -> bool {
         "lower-wrong" | "lower-layers-wrong" => !says("which is no layer"),
         // What overlayfs makes of its attributes depends on the kernel.
         "file-xattr" => says("trusted.overlay.") || says("user.overlay."),
+        // A device can be locked, unless it is on a file system that is mounted `nodev`, and
+        // through a symlink a file be made, unless it is read-only.
+        "store-malformed" => says(".lock` is not a file"),
         // Archives have no signatures.
         _ => says("`signature-"),
     }
 }
 
-/// The names that a store gives to images, sorted; nothing if it says nothing.
-fn image_names(store: &Path) -> Vec<String> {
+/// The names that a store gives to its images, in their order; nothing if it says nothing.
+fn image_names(store: &Path) -> Vec<Vec<String>> {
     let images = storagectl::store::images(&Root::system().unwrap(), store, "overlay").unwrap_or_default();
-    let mut names: Vec<String> =
-        images.into_iter().flat_map(|image| image.names.unwrap_or_default()).collect();
+    let mut names: Vec<_> = images.into_iter().map(|image| image.names.unwrap_or_default()).collect();
     names.sort();
     names
 }

@@ -418,9 +418,8 @@ impl<'a> Comparison<'a> {
         Ok(self.issues)
     }
 
-    /// The root has the mode of the one below, if the stream says nothing else; what the
-    /// first layer's has is the engine's affair, but nobody else may write to it, and
-    /// everybody may enter it.
+    /// The root has the mode of the one below, if the stream says nothing else; the first
+    /// layer's that of engines. Nobody else may write to it, and everybody may enter it.
     fn root_without_entry(&mut self, top: &Directory) -> io::Result<()> {
         let Some(node) = top.node(OsStr::new("."))?.filter(|_| !self.has_root) else {
             return Ok(());
@@ -432,14 +431,13 @@ impl<'a> Comparison<'a> {
             return Ok(());
         }
         let mode = node.stat.mode;
-        let wrong = match self.layout.root_mode {
-            Some(below) => mode != below && mode != ENGINES_ROOT,
-            None => mode & 0o022 != 0 || mode & 0o055 != 0o055,
+        let way = match self.layout.root_mode {
+            _ if mode == ENGINES_ROOT => return Ok(()),
+            Some(below) if mode == below => return Ok(()),
+            None if mode & 0o022 == 0 && mode & 0o055 == 0o055 => Difference::RootMode,
+            _ => Difference::Mode,
         };
-        if wrong {
-            let detail = format!("{:04o}", node.stat.mode);
-            self.issues.put(Difference::Mode, OsStr::new("."), detail);
-        }
+        self.issues.put(way, OsStr::new("."), format!("{mode:04o}"));
         Ok(())
     }
 

@@ -14,6 +14,8 @@ pub(super) enum Difference {
     /// As `Missing`, of a file with content.
     MissingContent,
     Mode,
+    /// Of the first layer's root, one with which containers work.
+    RootMode,
     Owner,
     Time,
     /// Of what is no file: partial pulls and ostree give it none.

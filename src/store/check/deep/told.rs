@@ -79,7 +79,9 @@ pub(super) fn tell(
             }
             Difference::Missing => ("file-missing", "is missing from", "are missing from", false),
             Difference::MissingContent => ("file-missing", "is missing from", "are missing from", true),
-            Difference::Mode => ("file-mode", "has another mode than in", "have another mode than in", false),
+            Difference::Mode | Difference::RootMode => {
+                ("file-mode", "has another mode than in", "have another mode than in", false)
+            }
             Difference::Owner => {
                 ("file-owner", "has another owner than in", "have another owner than in", false)
             }
@@ -108,6 +110,9 @@ pub(super) fn tell(
         let verb = if issue.count == 1 { one } else { several };
         let message = format!("{} {verb} the layer `{shown}`", named(&issue));
         let mut finding = finding(id, message, saving, TAMPERED);
+        if way == Difference::RootMode {
+            finding.severity = Severity::Warning;
+        }
         if let Some((first, _)) = issue.first.first() {
             finding = finding.at(task.content.join(first));
         }
