@@ -265,7 +265,12 @@ fn digest(store: &Catalog, image: &Image, manifest: &[u8], report: &mut Report) 
 fn layers(world: &World<'_>, home: usize, image: &Image, top: &str, no_layers: bool, report: &mut Report) {
     let store = &world.stores[home];
     let title = image.title();
-    let (id, message) = match world.chain(home, top) {
+    let chain = world.chain(home, top);
+    if let Chain::Unknown { .. } = chain {
+        // From the top down, engines ask for sizes until they miss a layer.
+        sizes(world, home, image, &world.known_part(home, top), report);
+    }
+    let (id, message) = match chain {
         Chain::Whole(chain) => return sizes(world, home, image, &chain, report),
         // What happens to all images alike is told of the store.
         Chain::Unknown { child, .. } if child.is_empty() && no_layers => return,

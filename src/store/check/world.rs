@@ -142,8 +142,8 @@ impl<'a> World<'a> {
         users
     }
 
-    /// What of a broken chain has records.
-    fn known_part(&self, home: usize, top: &str) -> Vec<String> {
+    /// What of a broken chain has records, and the first layer that has none.
+    pub(super) fn known_part(&self, home: usize, top: &str) -> Vec<String> {
         let mut chain: Vec<String> = Vec::new();
         let mut next = Some(top.to_owned());
         while let Some(id) = next {

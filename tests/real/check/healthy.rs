@@ -409,6 +409,12 @@ fn selinux_labels_that_containers_may_not_read_are_told_of() {
     assert_eq!(check(), ["selinux-label: a layer has the SELinux type `var_lib_t`, and so do 3 others"]);
     label("container_ro_file_t");
     assert_eq!(check(), [""; 0]);
+    // What restorecon gives a store below /var/lib/containers.
+    label("container_var_lib_t");
+    assert_eq!(
+        check(),
+        ["selinux-label: a layer has the SELinux type `container_var_lib_t`, and so do 3 others"]
+    );
 }
 
 #[test]
