@@ -205,6 +205,8 @@ fn may_be_unseen(finding: &Finding) -> bool {
     match finding.rule.id {
         // Of a layer too many everything may be hidden by those above.
         "lower-wrong" | "lower-layers-wrong" => !says("which is no layer"),
+        // There may be nothing to hide but a file.
+        "whiteout-missing" => true,
         // What overlayfs makes of its attributes depends on the kernel.
         "file-xattr" => says("trusted.overlay.") || says("user.overlay."),
         // A device can be locked, unless it is on a file system that is mounted `nodev`, and

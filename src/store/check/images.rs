@@ -112,11 +112,9 @@ fn data(
     let mut sizes = Vec::new();
     for key in keys {
         let name = file_name(key);
-        if !is_one_name(&name.to_string_lossy()) {
-            report.put(unsafe_id(store, key, "images.json"));
-            continue;
-        }
-        let Some(node) = followed.node(&name)? else {
+        // What is no name of a file, such as `.`, engines cannot read.
+        let node = if is_one_name(&name.to_string_lossy()) { followed.node(&name)? } else { None };
+        let Some(node) = node else {
             report.put(missing(key));
             sound = false;
             continue;
