@@ -140,11 +140,11 @@ fn tasks(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<Vec<
     let mut tasks = Vec::new();
     for layer in &store.layers {
         let id = layer.id();
-        let digest = layer.diff_digest.as_deref().unwrap_or_default();
-        if !is_one_name(id) || !seen.insert(id) || digest.is_empty() {
+        if !is_one_name(id) || !seen.insert(id) {
             continue;
         }
-        match task(world, home, layer, owners) {
+        let Some(digest) = world.digest(layer) else { continue };
+        match task(world, home, layer, digest, owners) {
             Ok(Some(task)) => tasks.push(task),
             Ok(None) => {}
             Err(error) => report.could_not_look(world.could_not_look(&store.layer_dir(id), &error)),
@@ -154,7 +154,13 @@ fn tasks(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<Vec<
 }
 
 /// What there is to do for a layer; nothing if its content is not laid out as usual.
-fn task(world: &World<'_>, home: usize, layer: &Layer, owners: bool) -> io::Result<Option<Task>> {
+fn task(
+    world: &World<'_>,
+    home: usize,
+    layer: &Layer,
+    digest: String,
+    owners: bool,
+) -> io::Result<Option<Task>> {
     let store = &world.stores[home];
     let id = layer.id();
     let Some(at) = world.part_with(home, |store| store.layer_dir(id))? else {
@@ -195,7 +201,7 @@ fn task(world: &World<'_>, home: usize, layer: &Layer, owners: bool) -> io::Resu
     Ok(Some(Task {
         home,
         id: id.to_owned(),
-        digest: layer.diff_digest.clone().unwrap_or_default(),
+        digest,
         // Where it is not said engines take it to be nothing.
         size: u64::try_from(layer.diff_size.unwrap_or_default()).ok(),
         tar_split: (world.stores[records].layers_dir(), name),
