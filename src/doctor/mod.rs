@@ -205,17 +205,8 @@ fn repair_deletes(images: &[ImageLine], storages: &[Storage], crio: Option<&Crio
         .map(|image| format!("`{}`", image.title()))
         .collect();
     let message = match built.as_slice() {
-        [] => {
-            let message = format!(
-                "{repair} would take images that are built on those of additional stores for damaged; there are none now"
-            );
-            checked.troubles.push(Trouble::new(
-                "repair-danger",
-                message,
-                "pull such images into an additional store, or do not repair",
-            ));
-            return;
-        }
+        // Nobody has to act on what is not there.
+        [] => return,
         [one] => format!("{repair} would delete {one}, which is sound"),
         [one, rest @ ..] => {
             format!("{repair} would delete {one} and {} other images, which are sound", rest.len())

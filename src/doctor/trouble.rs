@@ -13,7 +13,6 @@ pub const FINDINGS: &[(&str, Severity, &str)] = &[
     ("not-applied", Severity::Warning, "the configuration does not follow what is declared"),
     ("not-mounted", Severity::Error, "a declared sealed store is neither mounted nor listed"),
     ("pinned-pattern", Severity::Error, "`pinned_images` has a star alone, on which CRI-O stops"),
-    ("repair-danger", Severity::Note, "what a repair would do to images built on those of additional stores"),
     ("repair-deletes", Severity::Warning, "images that a repair takes for damaged, and deletes"),
     ("set-aside", Severity::Warning, "a store is not listed, since its directory was missing at boot"),
 ];

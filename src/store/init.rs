@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::label::label;
 use crate::host::Root;
 use crate::problem::Problem;
 
@@ -56,6 +57,9 @@ pub fn init(root: &Root, path: &Path, driver: &str, dry_run: bool) -> Result<Vec
                 _ => store.create_dirs(&inside, 0o755),
             };
             create.map_err(Problem::cannot("create", shown.display()))?;
+            if parts.contains(&name.to_owned()) {
+                label(root, &store, Path::new("/"), name);
+            }
         }
         made.push(path.join(name));
     }

@@ -14,6 +14,7 @@ mod gone;
 mod harm;
 mod id;
 mod init;
+mod label;
 mod metadata;
 mod mount_unit;
 mod open_up;

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 
 use crate::host::{Attire, Filling, NewFile, Root, STAGING, Staging, last_said};
 use crate::problem::{Problem, words};
+use crate::tar::{Item, TarWriter, What};
 
 /// What a store is packed as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +100,13 @@ impl Pack {
                 command.env_remove("SOURCE_DATE_EPOCH");
                 command.args(["--quiet", "--tar=f", "-zlz4hc", "-U00000000-0000-0000-0000-000000000000"]);
                 command.arg(format!("-T{seconds}")).arg(&beside).current_dir(self.staging.dir.for_child());
-                program("mkfs.erofs", "erofs-utils 1.7", &mut command)?
+                let mut to = program("mkfs.erofs", "erofs-utils 1.7", &mut command)?;
+                if let To::Program(_, child, _) = &mut to {
+                    // Or the root belongs to whoever runs it, and everybody may write to it. That
+                    // it does not take this is told with what comes next.
+                    let _ = root_entry(child.stdin.as_mut().expect("it is a pipe"), time);
+                }
+                to
             }
         })
     }
@@ -184,6 +191,12 @@ impl Drop for Pack {
         // A courtesy: the next run does it otherwise.
         let _ = self.dir.remove(self.staging.name.as_bytes());
     }
+}
+
+/// The entry of a stream for the directory that everything is in.
+fn root_entry(stream: &mut dyn Write, time: i64) -> io::Result<()> {
+    let item = Item { mode: 0o755, uid: 0, gid: 0, mtime: (time, 0), attributes: &[] };
+    TarWriter::new(stream).item(b"./", &item, What::Directory)
 }
 
 fn missing(name: &str, needed: &str, why: &str) -> Problem {

@@ -140,7 +140,12 @@ impl Layer {
     pub(crate) fn has_size(&self) -> (bool, bool) {
         let is_set = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         let known = is_set(&self.diff_digest) && self.diff_size.unwrap_or_default() >= 0;
-        (known, known || is_set(&self.toc_digest))
+        (known, known || self.is_partial())
+    }
+
+    /// Whether it was pulled in parts.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.toc_digest.as_ref().is_some_and(|digest| !digest.is_empty())
     }
 
     /// Whether its files have other owners than in the image.

@@ -1,16 +1,13 @@
-//! The directories of a store, and their label.
+//! The directories of a store.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::directory::cannot;
 use super::existing::Paths;
 use super::upkeep::Upkeep;
 use crate::host::Root;
 use crate::problem::Problem;
-use crate::store::check::has_selinux;
-
-/// The label of layers and their records: containers may read them.
-const LABEL: (&std::ffi::CStr, &[u8]) = (c"security.selinux", b"system_u:object_r:container_ro_file_t:s0\0");
+use crate::store::label::label;
 
 /// Makes the directory of the store if it is missing, and opens it. Whoever may write there
 /// may put a symlink in any place, so none is followed below it.
@@ -35,33 +32,18 @@ pub(super) fn prepare(root: &Root, host: &Root, paths: &Paths, upkeep: &Upkeep<'
         (&paths.images, mode),
         (&paths.layers, mode),
     ];
-    let mut new = Vec::new();
     for (dir, mode) in dirs {
         if root.stat(dir).map_err(cannot(root, "look at", dir))?.is_none() {
             root.create_dirs(dir, mode).map_err(cannot(root, "create the directory", dir))?;
-            new.push(dir);
+            // Before anything is made in it.
+            if let Some(name) = dir.strip_prefix(&paths.store).ok().and_then(Path::to_str) {
+                label(host, root, &paths.store, name);
+            }
         }
     }
-    label(root, host, paths, &new);
     if root.stat(&paths.store.join("vfs-images")).map_err(cannot(root, "look at", &paths.store))?.is_some() {
         let message = format!("`{}` is a store of the vfs driver", root.show(&paths.store).display());
         return Err(Problem::new("store-malformed", message, "give a directory of its own"));
     }
     Ok(())
-}
-
-/// Gives what is new of the directories of a store the label of such, which files that are
-/// made in them inherit. The policy does that by itself for whoever it knows as a container
-/// engine (`container_filetrans_named_content` in container-selinux's container.if).
-fn label(root: &Root, host: &Root, paths: &Paths, new: &[&PathBuf]) {
-    if !has_selinux(host).unwrap_or(false) {
-        return;
-    }
-    for name in ["overlay", "overlay-images", "overlay-layers"] {
-        if new.iter().any(|dir| dir.ends_with(name)) {
-            // Where it is not allowed, such as in a build of an image, labels come later.
-            let store = root.filling(&paths.store);
-            let _ = store.and_then(|mut store| store.attribute(name.as_bytes(), LABEL.0, LABEL.1));
-        }
-    }
 }

@@ -61,6 +61,14 @@ impl Composefs {
         }))
     }
 
+    /// The same of the layer whose directory is at `path`.
+    pub(super) fn of_layer(root: &Root, path: &Path) -> io::Result<Option<Self>> {
+        match root.subtree(path)? {
+            Some(tree) => Self::read(root, &tree.top()?, path),
+            None => Ok(None),
+        }
+    }
+
     pub(super) fn rule(self) -> &'static str {
         match self {
             Self::Image => "composefs-layer",
@@ -78,12 +86,18 @@ impl Composefs {
 
     /// What engines do with images that have such a layer.
     pub(super) fn effects(self, finding: Finding) -> Finding {
-        let knows = Engines::by_version(|minor| minor >= 52);
-        let finding =
-            finding.silently(Engines::ALL.without(knows), "give its containers files named by digests");
+        let others = readers_of_diff();
         match self {
-            Self::Image => finding,
-            Self::Damaged(_) => finding.fails(knows, Scope::Image),
+            Self::Image => finding
+                .fails(others, Scope::Saving)
+                .silently(others, "give its containers files named by digests"),
+            // What is in `diff` is another question.
+            Self::Damaged(_) => finding.fails(Engines::ALL.without(others), Scope::Image),
         }
     }
+}
+
+/// Engines that mount `diff` whatever stands beside it: composefs came with storage 1.52.
+pub(super) fn readers_of_diff() -> Engines {
+    Engines::by_version(|minor| minor < 52)
 }

@@ -55,6 +55,9 @@ pub(super) fn check(
         let store = world.recorded(home, id)?;
         world.stores[store].layer(id)?.diff_digest.clone().filter(|digest| !digest.is_empty())
     };
+    if chain.len() == wanted.len() {
+        chain.iter().zip(&wanted).for_each(|(id, digest)| world.name(id, digest));
+    }
     // A partial pull's layer has no digest of its content.
     let other =
         chain.iter().zip(&wanted).find(|(id, wanted)| digest(id).is_some_and(|digest| digest != **wanted));

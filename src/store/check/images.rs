@@ -112,11 +112,9 @@ fn data(
     let mut sizes = Vec::new();
     for key in keys {
         let name = file_name(key);
-        if !is_one_name(&name.to_string_lossy()) {
-            report.put(unsafe_id(store, key, "images.json"));
-            continue;
-        }
-        let Some(node) = followed.node(&name)? else {
+        // What is no name of a file, such as `.`, engines cannot read.
+        let node = if is_one_name(&name.to_string_lossy()) { followed.node(&name)? } else { None };
+        let Some(node) = node else {
             report.put(missing(key));
             sound = false;
             continue;
@@ -265,7 +263,12 @@ fn digest(store: &Catalog, image: &Image, manifest: &[u8], report: &mut Report) 
 fn layers(world: &World<'_>, home: usize, image: &Image, top: &str, no_layers: bool, report: &mut Report) {
     let store = &world.stores[home];
     let title = image.title();
-    let (id, message) = match world.chain(home, top) {
+    let chain = world.chain(home, top);
+    if let Chain::Unknown { .. } = chain {
+        // From the top down, engines ask for sizes until they miss a layer.
+        sizes(world, home, image, &world.known_part(home, top), report);
+    }
+    let (id, message) = match chain {
         Chain::Whole(chain) => return sizes(world, home, image, &chain, report),
         // What happens to all images alike is told of the store.
         Chain::Unknown { child, .. } if child.is_empty() && no_layers => return,

@@ -58,13 +58,11 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
         }
         for key in layer.big_data_names.iter().flatten() {
             let name = file_name(key);
-            if !is_one_name(&name.to_string_lossy()) {
-                report.put(super::images::unsafe_id(store, key, "layers.json"));
-                continue;
-            }
             let there = match followed::directory(world.root, &dir, &path, id)? {
-                Some(dir) => Followed::new(world.root, &dir, &path.join(id)).node(&name)?.is_some(),
-                None => false,
+                Some(dir) if is_one_name(&name.to_string_lossy()) => {
+                    Followed::new(world.root, &dir, &path.join(id)).node(&name)?.is_some()
+                }
+                _ => false,
             };
             if !there {
                 let message = format!("the layer `{}` has no `{key}`", short_id(id));

@@ -44,6 +44,8 @@ struct OnDisk {
     relative_diff: bool,
     /// What stands at `lower` is no file.
     lower_is_other: bool,
+    /// The same of `lower-layers`.
+    lower_layers_is_other: bool,
     /// Its content is somebody else's: the path of an additional layer store.
     foreign: Option<String>,
     composefs: Option<Composefs>,
@@ -139,20 +141,24 @@ impl OnDisk {
         let kind = |name: &str| -> io::Result<Option<Kind>> {
             Ok(followed.node(OsStr::new(name))?.map(|node| node.stat.kind))
         };
+        // A symlink to itself can be read no more than a directory.
+        let is_other = |name: &str| -> io::Result<bool> {
+            Ok(match kind(name)? {
+                Some(kind) => kind != Kind::File,
+                None => world.root.stat(&path.join(name)).is_err(),
+            })
+        };
         let foreign = text("additionallayer")?;
         Ok(Self {
             link: text("link")?,
             lower: text("lower")?,
             lower_layers: text("lower-layers")?,
             has_diff: kind("diff")? == Some(Kind::Directory),
-            // A symlink to itself can be read no more than a directory.
             relative_diff: dir
                 .read_link(OsStr::new("diff"))?
                 .is_some_and(|target| !Path::new(&target).is_absolute()),
-            lower_is_other: match kind("lower")? {
-                Some(kind) => kind != Kind::File,
-                None => world.root.stat(&path.join("lower")).is_err(),
-            },
+            lower_is_other: is_other("lower")?,
+            lower_layers_is_other: is_other("lower-layers")?,
             foreign,
             composefs: Composefs::read(world.root, dir, path)?,
         })
@@ -376,10 +382,7 @@ impl Check<'_> {
         let shown = short_id(self.id);
         let place = self.dir().join("lower");
         if on_disk.lower_is_other {
-            let message = format!("what stands at `lower` in the layer `{shown}` is no file");
-            let finding = self.finding("lower-wrong", message, place);
-            let finding = self.fails(finding, Engines::ALL, Scope::Saving);
-            return report.put(self.fails(finding, Engines::ALL, Scope::Image));
+            return report.put(self.no_file("lower-wrong", place, Engines::ALL));
         }
         let said = match (&on_disk.lower, below) {
             (None, []) => return,
@@ -417,6 +420,11 @@ impl Check<'_> {
 
     /// `lower-layers`: the ids of all layers below.
     fn lower_layers(&self, on_disk: &OnDisk, below: &[String], report: &mut Report) {
+        let place = self.dir().join("lower-layers");
+        let readers = Engines::ALL.without(BY_LINK);
+        if on_disk.lower_layers_is_other {
+            return report.put(self.no_file("lower-layers-wrong", place, readers));
+        }
         let Some(said) = &on_disk.lower_layers else {
             return;
         };
@@ -433,8 +441,7 @@ impl Check<'_> {
             }
         };
         let message = format!("the file `lower-layers` of the layer `{}` {difference}", short_id(self.id));
-        let finding = self.finding("lower-layers-wrong", message, self.dir().join("lower-layers"));
-        let readers = Engines::ALL.without(BY_LINK);
+        let finding = self.finding("lower-layers-wrong", message, place);
         let mut once = HashSet::from([self.id]);
         let twice = ids.iter().any(|id| !once.insert(id));
         report.put(if unknown.is_some() || twice {
@@ -442,6 +449,15 @@ impl Check<'_> {
         } else {
             self.wrong_root(finding, readers)
         });
+    }
+
+    /// What engines want to read whatever image the layer is in.
+    fn no_file(&self, rule: &'static str, place: PathBuf, readers: Engines) -> Finding {
+        let name = place.file_name().unwrap_or_default().display();
+        let message = format!("what stands at `{name}` in the layer `{}` is no file", short_id(self.id));
+        let finding = self.finding(rule, message, place);
+        let finding = self.fails(finding, readers, Scope::Saving);
+        self.fails(finding, readers, Scope::Image)
     }
 
     fn wrong_root(&self, finding: Finding, readers: Engines) -> Finding {

@@ -12,9 +12,11 @@ use crate::host::Root;
 
 /// Types that a container's process may not read. `container_ro_file_t` and
 /// `container_share_t` are what container-selinux gives stores; others it knows
-/// are not judged.
-const CLOSED: [&str; 11] = [
+/// are not judged. `container_var_lib_t` is what restorecon gives /var/lib/containers, but for
+/// the engines' own layers there.
+const CLOSED: [&str; 12] = [
     "admin_home_t",
+    "container_var_lib_t",
     "data_home_t",
     "default_t",
     "file_t",

@@ -1,10 +1,11 @@
 //! All stores together: layers and their parents are looked up in every store.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::super::records::Layer;
 use super::catalog::Catalog;
 use crate::host::Root;
 use crate::problem::Problem;
@@ -16,6 +17,8 @@ pub(super) struct World<'a> {
     /// In the order in which engines search them: their own storage first.
     pub(super) stores: Vec<Catalog>,
     users: OnceCell<HashMap<String, Vec<(usize, usize)>>>,
+    /// What configurations say that layers without a digest of their own have, by id.
+    named: RefCell<HashMap<String, String>>,
 }
 
 /// A layer and what is below it, as the records have it.
@@ -36,7 +39,20 @@ pub(super) enum Chain {
 
 impl<'a> World<'a> {
     pub(super) fn new(root: &'a Root, stores: Vec<Catalog>) -> Self {
-        Self { root, stores, users: OnceCell::new() }
+        Self { root, stores, users: OnceCell::new(), named: RefCell::default() }
+    }
+
+    /// A configuration says that the layer `id` has this digest.
+    pub(super) fn name(&self, id: &str, digest: &str) {
+        self.named.borrow_mut().entry(id.to_owned()).or_insert_with(|| digest.to_owned());
+    }
+
+    /// The digest that a layer's content must have: the record's, or for one that was pulled in
+    /// parts that of an image's configuration.
+    pub(super) fn digest(&self, layer: &Layer) -> Option<String> {
+        let own = layer.diff_digest.clone().filter(|digest| !digest.is_empty());
+        let named = || self.named.borrow().get(layer.id()).filter(|_| layer.is_partial()).cloned();
+        own.or_else(named)
     }
 
     /// The chain from `top` down. A record in the store `home` counts before those of others.
@@ -53,7 +69,7 @@ impl<'a> World<'a> {
                 return Chain::Loop;
             }
             chain.push(id.to_owned());
-            next = self.stores[store].layer(id).and_then(super::super::records::Layer::below);
+            next = self.stores[store].layer(id).and_then(Layer::below);
         }
         Chain::Whole(chain)
     }
@@ -142,8 +158,8 @@ impl<'a> World<'a> {
         users
     }
 
-    /// What of a broken chain has records.
-    fn known_part(&self, home: usize, top: &str) -> Vec<String> {
+    /// What of a broken chain has records, and the first layer that has none.
+    pub(super) fn known_part(&self, home: usize, top: &str) -> Vec<String> {
         let mut chain: Vec<String> = Vec::new();
         let mut next = Some(top.to_owned());
         while let Some(id) = next {

@@ -74,6 +74,6 @@ func (l *libraries) mount(ctx context.Context, name string) (string, func() erro
 	}, nil
 }
 
-func (l *libraries) save(ctx context.Context, name, archive string) error {
-	return l.runtime.Save(ctx, []string{name}, "docker-archive", archive, nil)
+func (l *libraries) save(ctx context.Context, names []string, archive string) error {
+	return l.runtime.Save(ctx, names, "docker-archive", archive, nil)
 }

@@ -7,7 +7,7 @@
 //	images   what is listed
 //	use      the files of each IMAGE in a mounted container, as one number
 //	other    the same of OTHER
-//	save     each IMAGE as an archive
+//	save     the IMAGEs as an archive
 //
 // It answers until it is done or dies; who asks goes on with the next question then. The
 // files of this directory belong to each reader, which has symlinks to them and one of its
@@ -44,7 +44,7 @@ func main() {
 		"images": images.list,
 		"use":    func() (string, error) { return each(args[4], images.use) },
 		"other":  func() (string, error) { return images.use(args[5]) },
-		"save":   func() (string, error) { return each(args[4], images.save) },
+		"save":   func() (string, error) { return images.save(strings.Fields(args[4])) },
 	}
 	for _, name := range args[6:] {
 		answer, err := questions[name]()
@@ -156,67 +156,78 @@ func (r *reader) use(name string) (string, error) {
 	return answer, err
 }
 
-func (r *reader) save(name string) (string, error) {
+func (r *reader) save(names []string) (string, error) {
 	opened, err := r.open()
 	if err != nil {
 		return "", err
 	}
 	archive := filepath.Join(r.runRoot, "archive")
 	defer os.Remove(archive)
-	return "ok", opened.save(context.Background(), name, archive)
+	return "ok", opened.save(context.Background(), names, archive)
 }
 
-// tree is a number for everything in a directory: names, kinds, modes, owners, times, attributes, content.
+// tree is a number for everything in a directory: names, kinds, modes, owners, times,
+// attributes, content. What cannot be read counts as that: the engine has mounted it.
 func tree(root string) (string, error) {
 	all := sha256.New()
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+		if err == nil {
+			err = file(all, root, path)
 		}
-		var stat syscall.Stat_t
-		if err := syscall.Lstat(path, &stat); err != nil {
-			return err
+		var errno syscall.Errno
+		if errors.As(err, &errno) {
+			fmt.Fprintf(all, " %q %v", strings.TrimPrefix(path, root), errno)
+			return nil
 		}
-		name := strings.TrimPrefix(path, root)
-		fmt.Fprintf(all, "%q %o %d %d %d", name, stat.Mode, stat.Uid, stat.Gid, stat.Rdev)
-		// A container's own directory stands at the root.
-		if name != "" {
-			fmt.Fprintf(all, " %d", stat.Mtim.Sec)
-		}
-		list := make([]byte, 1<<16)
-		length, err := unix.Llistxattr(path, list)
-		if err != nil {
-			return err
-		}
-		for _, attribute := range strings.Split(string(list[:length]), "\x00") {
-			if attribute == "" || attribute == "security.selinux" {
-				continue
-			}
-			value := make([]byte, 1<<16)
-			length, err := unix.Lgetxattr(path, attribute, value)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(all, " %q=%q", attribute, value[:length])
-		}
-		switch stat.Mode & syscall.S_IFMT {
-		case syscall.S_IFLNK:
-			target, err := os.Readlink(path)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(all, " %q", target)
-		case syscall.S_IFREG:
-			file, err := os.Open(path)
-			if err != nil {
-				return err
-			}
-			defer file.Close()
-			if _, err := io.Copy(all, file); err != nil {
-				return err
-			}
-		}
-		return nil
+		return err
 	})
 	return hex.EncodeToString(all.Sum(nil)), err
+}
+
+// file writes everything of a file.
+func file(all io.Writer, root, path string) error {
+	var stat syscall.Stat_t
+	if err := syscall.Lstat(path, &stat); err != nil {
+		return err
+	}
+	name := strings.TrimPrefix(path, root)
+	fmt.Fprintf(all, "%q %o %d %d %d", name, stat.Mode, stat.Uid, stat.Gid, stat.Rdev)
+	// A container's own directory stands at the root.
+	if name != "" {
+		fmt.Fprintf(all, " %d", stat.Mtim.Sec)
+	}
+	list := make([]byte, 1<<16)
+	length, err := unix.Llistxattr(path, list)
+	if err != nil {
+		return err
+	}
+	for _, attribute := range strings.Split(string(list[:length]), "\x00") {
+		if attribute == "" || attribute == "security.selinux" {
+			continue
+		}
+		value := make([]byte, 1<<16)
+		length, err := unix.Lgetxattr(path, attribute, value)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(all, " %q=%q", attribute, value[:length])
+	}
+	switch stat.Mode & syscall.S_IFMT {
+	case syscall.S_IFLNK:
+		target, err := os.Readlink(path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(all, " %q", target)
+	case syscall.S_IFREG:
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		if _, err := io.Copy(all, file); err != nil {
+			return err
+		}
+	}
+	return nil
 }

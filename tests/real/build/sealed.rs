@@ -149,3 +149,25 @@ fn a_program_that_is_missing_or_fails_is_named_and_leaves_nothing() {
     run(Command::new("chmod").arg("0755").arg(bin.join("mksquashfs")));
     assert!(build("x.squashfs").contains("`mksquashfs` failed"));
 }
+
+/// mkfs.erofs gives the root to whoever runs it, with mode 0777, if the stream has no entry for
+/// it. That of this machine reads no streams; that of erofs-utils 1.8 does what the entry says.
+#[test]
+fn the_stream_for_an_erofs_image_says_whose_the_root_is() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut layout = Layout::new(&scratch.path().join("oci"));
+    layout.image("all", "amd64", &everything());
+    let source = format!("localhost/all:1={}", layout.source("all"));
+    let bin = scratch.path().join("bin");
+    fs_err::create_dir(&bin).unwrap();
+    let program = "#!/bin/sh\nif [ \"$1\" = --help ]; then echo --tar=X; else for out; do :; done; exec cat >\"$out\"; fi\n";
+    fs_err::write(bin.join("mkfs.erofs"), program).unwrap();
+    run(Command::new("chmod").arg("0755").arg(bin.join("mkfs.erofs")));
+    let image = scratch.path().join("image.erofs");
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    run(storagectl(&["build-store", "-o"]).arg(&image).arg(&source).env("PATH", path));
+    let listed = run(Command::new("tar").arg("--numeric-owner").arg("-tvf").arg(&image));
+    let first = listed.lines().next().unwrap();
+    assert!(first.starts_with("drwxr-xr-x 0/0 ") && first.ends_with(" ./"), "{listed}");
+    assert_eq!(listed.lines().filter(|line| line.ends_with(" ./")).count(), 1, "{listed}");
+}

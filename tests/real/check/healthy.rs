@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::engine::Engine;
 use super::store::{IMAGE, Store, checked, checked_with, made_by_buildah};
 use crate::hosts::program;
+use crate::registry::Registry;
 use crate::support::{STORAGECTL, run};
 use crate::tree::stamps;
 
@@ -152,8 +153,9 @@ fn what_carries_a_store_may_lose_its_times_but_not_change_one() {
 }
 
 #[test]
-fn a_layer_of_a_partial_pull_is_not_damage() {
+fn a_layer_of_a_partial_pull_has_the_digest_that_the_configuration_says() {
     let store = Store::copy_of(&made_by_buildah("overlay"));
+    // As podman before 5.6 records it.
     store.edit("layers", |layers| {
         layers[0].as_object_mut().unwrap().remove("diff-digest");
         layers[0]["toc-digest"] = format!("sha256:{}", "0".repeat(64)).into();
@@ -163,10 +165,50 @@ fn a_layer_of_a_partial_pull_is_not_damage() {
         let found = found(&store.checked(args));
         found.iter().map(|finding| finding.split(':').next().unwrap().to_owned()).collect()
     };
-    // Only podman 4 wants to know its size, and nobody can tell whether it is sound.
-    assert_eq!(ids(&["--deep"]), ["layer-size-unknown", "not-verified"]);
-    assert_eq!(ids(&["--deep", "--engine", "podman6"]), ["not-verified"]);
+    // Only podman 4 wants to know its size.
+    assert_eq!(ids(&["--deep"]), ["layer-size-unknown"]);
+    assert_eq!(ids(&["--deep", "--engine", "podman6"]), [""; 0]);
     assert_eq!(ids(&["--engine", "podman6"]), [""; 0]);
+    let base = store.records("layers")[0]["id"].as_str().unwrap().to_owned();
+    store.shell(&format!("echo other >overlay/{base}/diff/below"));
+    assert!(ids(&["--deep", "--engine", "podman6"]).contains(&"file-content".to_owned()));
+    // Without a tar-split nobody can tell whether it is sound.
+    store.shell(&format!("rm overlay-layers/{base}.tar-split.gz"));
+    assert_eq!(ids(&["--deep", "--engine", "podman6"]), ["not-verified"]);
+}
+
+#[test]
+fn what_engines_pull_in_parts_is_verified() {
+    let registry = Registry::start(&[]);
+    let made = made_by_buildah("overlay");
+    let scratch = tempfile::tempdir().unwrap();
+    let engine = Engine::Podman6.program();
+    let in_registry = |script: &str, variables: &[(&str, &Path)]| {
+        let name = registry.reference("other:1");
+        let home = format!(
+            "export IMAGE={name} CONTAINERS_REGISTRIES_CONF={}\n{script}",
+            registry.home.join(".config/containers/registries.conf").display()
+        );
+        in_private(&home, variables)
+    };
+    let push = "cp -a \"$STORE\" /run/store
+        \"$ENGINE\" --root /run/store --runroot /run/r push -q --compression-format zstd:chunked localhost/other:1 $IMAGE";
+    in_registry(push, &[("STORE", &made), ("ENGINE", &engine)]);
+    for engine in [Engine::Podman5, Engine::Podman6] {
+        let store = scratch.path().join(engine.name());
+        let pull = "printf '[storage]\\ndriver=\"overlay\"\\nrunroot=\"/run/r\"\\ngraphroot=\"%s\"\\n[storage.options]\\npull_options = {enable_partial_images = \"true\"}\\n' \"$STORE\" >/run/storage.conf
+            CONTAINERS_STORAGE_CONF=/run/storage.conf \"$ENGINE\" pull -q $IMAGE; umount \"$STORE/overlay\" || :";
+        in_registry(pull, &[("STORE", &store), ("ENGINE", &engine.program())]);
+        let layers = fs_err::read_to_string(store.join("overlay-layers/layers.json")).unwrap();
+        assert!(layers.contains("toc-digest"), "{layers}");
+        let check = || checked(&[store.to_str().unwrap(), "--deep", "--engine", engine.name()]);
+        let answer = check();
+        assert_eq!(found(&answer), [""; 0], "{answer}");
+        assert_eq!(answer["verification"]["layers"]["verified"], 1, "{answer}");
+        let plant = "for file in overlay/*/diff/mark; do echo planted >$file; done";
+        run(Command::new("sh").args(["-euc", plant]).current_dir(&store));
+        assert!(found(&check()).iter().any(|finding| finding.starts_with("file-content")));
+    }
 }
 
 #[test]
@@ -409,6 +451,12 @@ fn selinux_labels_that_containers_may_not_read_are_told_of() {
     assert_eq!(check(), ["selinux-label: a layer has the SELinux type `var_lib_t`, and so do 3 others"]);
     label("container_ro_file_t");
     assert_eq!(check(), [""; 0]);
+    // What restorecon gives a store below /var/lib/containers.
+    label("container_var_lib_t");
+    assert_eq!(
+        check(),
+        ["selinux-label: a layer has the SELinux type `container_var_lib_t`, and so do 3 others"]
+    );
 }
 
 #[test]

@@ -84,3 +84,18 @@ fn a_store_that_was_opened_by_half_is_told_of() {
         "{answer}"
     );
 }
+
+#[test]
+fn where_a_host_has_selinux_what_init_store_makes_has_the_label_that_containers_may_read() {
+    let tree = tempfile::tempdir().unwrap();
+    fs_err::create_dir_all(tree.path().join("etc/selinux")).unwrap();
+    fs_err::write(tree.path().join("etc/selinux/config"), "SELINUX=enforcing\n").unwrap();
+    run(storagectl(&["init-store", "/srv/store", "--root"]).arg(tree.path()));
+    for dir in ["overlay-images", "overlay-layers"] {
+        let mut getfattr = Command::new("getfattr");
+        getfattr
+            .args(["--only-values", "-n", "security.selinux"])
+            .arg(tree.path().join("srv/store").join(dir));
+        assert_eq!(run(&mut getfattr).trim_end_matches('\0'), "system_u:object_r:container_ro_file_t:s0");
+    }
+}

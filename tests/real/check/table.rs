@@ -40,6 +40,26 @@ verdict against the same engines' libraries.
 
 ";
 
+/// What stands below it.
+const GENERATED: &str = "
+## What generated damage showed
+
+`make damage` makes up damage to copies of such a store and of one that a normal user's
+engine made: any field of any record is removed, of another type or value, swapped, there
+twice or under another key; any file is gone, cut short, something else, a symlink, of
+another mode, with another bit or attribute; alone and in pairs. check-store's verdict
+is held against what the libraries of podman 4, 5 and 6 list, mount, read and save, as
+root, and as a normal user with podman 6. Whatever engines fail on must be said, in its
+full reach, and an error must have an effect, or be about what no engine looks at.
+
+Each kind of damage on which they once did not agree is kept, and tried with every run of
+the tests:
+
+";
+
+/// The directories of the kinds of damage that were found, and whose engines they are for.
+const CORPORA: [(&str, &str); 2] = [("corpus", ""), ("corpus-user", " (a user's store)")];
+
 /// With this variable set the table is written instead of compared.
 const UPDATE: &str = "STORAGECTL_UPDATE";
 
@@ -82,12 +102,27 @@ fn the_damage_table_is_what_engines_do() {
     table += "| Damage | check-store says | podman 4 | podman 6 | `podman system check` |\n";
     table += "| --- | --- | --- | --- | --- |\n";
     table.extend(rows.into_iter().map(|(_, row)| row));
+    table += GENERATED;
+    CORPORA.iter().for_each(|corpus| table.extend(kinds(corpus)));
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     if std::env::var_os(UPDATE).is_some() {
         fs_err::write(TABLE, &table).unwrap();
     }
     let committed = fs_err::read_to_string(TABLE).unwrap_or_default();
     assert_eq!(table, committed, "`{UPDATE}=1 cargo test --test real check::table` writes the table");
+}
+
+/// What was found by generated damage: names of files, and why it is as it is.
+fn kinds((corpus, whose): &(&str, &str)) -> Vec<String> {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/random_damage").join(corpus);
+    let mut files: Vec<_> = fs_err::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let line = |file: &std::path::PathBuf| {
+        let text = fs_err::read_to_string(file).unwrap();
+        let why = text.lines().next().unwrap().trim_start_matches("# ");
+        format!("- {}{whose}: {why}\n", file.file_name().unwrap().to_str().unwrap().replace('-', " "))
+    };
+    files.iter().map(line).collect()
 }
 
 impl Case {

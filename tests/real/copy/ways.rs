@@ -166,7 +166,7 @@ fn where_a_host_has_selinux_a_new_store_has_the_label_that_containers_may_read()
         let store = format!("/var/lib/images-{enforcing}");
         let mut command = crate::support::storagectl(&["--quiet", "copy-images", "--source", "/images"]);
         run(command.args(["--store", &store, "--root"]).arg(tree.path()));
-        for dir in ["overlay", "overlay-images", "overlay-layers"] {
+        for dir in ["overlay", "overlay/l", "overlay-images", "overlay-layers"] {
             let dir = tree.path().join(&store[1..]).join(dir);
             let mut getfattr = Command::new("getfattr");
             let output =

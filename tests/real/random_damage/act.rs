@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
 use super::names::Names;
-use crate::support::run;
+use crate::support::{finish, run};
 
 /// Names in it are those of [`Names`], so that it means the same in every copy of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub(super) enum Change {
     Other(String),
     /// A whiteout.
     Whiteout,
+    /// It has this attribute.
+    Attribute(String, String),
 }
 
 type Members = Vec<(String, String)>;
@@ -238,7 +240,9 @@ impl Change {
                 if there.is_none_or(|stat| stat.file_type().is_fifo()) {
                     return;
                 }
-                let away = store.with_file_name("away");
+                let free = |name: &PathBuf| name.symlink_metadata().is_err();
+                let mut places = (0..).map(|place| store.with_file_name(format!("away{place}")));
+                let away = places.find(free).expect("there are enough numbers");
                 std::fs::rename(&file, &away).unwrap();
                 symlink(&away, &file).unwrap();
             }
@@ -246,6 +250,10 @@ impl Change {
                 if there.is_some_and(|stat| !stat.is_symlink()) {
                     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(*mode)).unwrap();
                 }
+            }
+            Self::Attribute(name, value) => {
+                // Users have none on what is neither a file nor a directory.
+                finish(Command::new("setfattr").args(["-h", "-n", name, "-v", value]).arg(&file));
             }
             Self::Other(other) => {
                 let other = store.join(names.real(other));
@@ -277,7 +285,10 @@ impl Act {
                 format!("{} {path} {word} {value}", file.rsplit('/').next().unwrap())
             }
             Self::File { path, what } => {
-                let what = what.to_string();
+                let what = match what {
+                    Change::Attribute(name, _) => name.clone(),
+                    what => what.to_string(),
+                };
                 format!("{} {}", plain(path), what.split(' ').next().unwrap())
             }
         }
@@ -323,6 +334,7 @@ impl fmt::Display for Change {
             Self::Mode(mode) => write!(f, "mode {mode:o}"),
             Self::Other(other) => write!(f, "other {other}"),
             Self::Whiteout => write!(f, "whiteout"),
+            Self::Attribute(name, value) => write!(f, "attribute {name} {value}"),
         }
     }
 }
@@ -348,6 +360,10 @@ pub(super) fn parse(line: &str) -> Act {
             "mode" => Change::Mode(u32::from_str_radix(argument, 8).unwrap()),
             "other" => Change::Other(argument.to_owned()),
             "whiteout" => Change::Whiteout,
+            "attribute" => {
+                let (name, value) = argument.split_once(' ').unwrap();
+                Change::Attribute(name.to_owned(), value.to_owned())
+            }
             other => panic!("`{other}` is not known"),
         };
         return Act::File { path: words[1].to_owned(), what };

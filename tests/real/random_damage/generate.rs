@@ -224,7 +224,7 @@ fn file(dice: &mut Dice, targets: &Targets) -> Act {
     while path.contains("/diff/") && dice.chance(80) {
         path = targets.paths[dice.below(targets.paths.len())].clone();
     }
-    let what = match dice.below(20) {
+    let what = match dice.below(21) {
         0 | 1 => Change::Gone,
         2 => Change::Empty,
         3 => Change::Cut,
@@ -248,9 +248,21 @@ fn file(dice: &mut Dice, targets: &Targets) -> Act {
             };
             Change::Other(other)
         }
+        17 => return attribute(dice, targets),
         _ => return added(dice, targets),
     };
     Act::File { path, what }
+}
+
+/// An attribute of something in a layer: overlayfs' own more often than others.
+fn attribute(dice: &mut Dice, targets: &Targets) -> Act {
+    let inside: Vec<&String> = targets.paths.iter().filter(|path| path.contains("/diff")).collect();
+    let name = match dice.one(&["opaque", "redirect", "metacopy", "whiteout", "origin", "kept"]) {
+        "kept" => "user.kept".to_owned(),
+        own => format!("{}.overlay.{own}", dice.one(&["trusted", "user"])),
+    };
+    let value = dice.one(&["y", "x", "/mark", "mark", "0"]).to_owned();
+    Act::File { path: inside[dice.below(inside.len())].clone(), what: Change::Attribute(name, value) }
 }
 
 /// Something that was not there.

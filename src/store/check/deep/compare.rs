@@ -37,6 +37,17 @@ pub(super) struct Layout<'a> {
     pub(super) root_mode: Option<u32>,
 }
 
+impl Layout<'_> {
+    /// Whether a directory hides what is below it from the engines of the store's owner, and
+    /// from those of others: root's overlay reads one attribute, and a normal user's another.
+    /// Nothing where this process may not look.
+    pub(super) fn is_opaque(&self, directory: &Opened) -> (Option<bool>, Option<bool>) {
+        let says = |name| directory.attribute(name).is_ok_and(|value| value.as_deref() == Some(b"y"));
+        let (of_root, of_users) = (self.privileged.then(|| says(OF_ROOT)), Some(says(OF_USERS)));
+        if self.owners { (of_root, of_users) } else { (of_users, of_root) }
+    }
+}
+
 /// How many differences are kept until the end, where a later entry may take them back.
 const KEPT: usize = 1000;
 
@@ -245,20 +256,19 @@ impl<'a> Comparison<'a> {
         let as_is = self.layout.overlay && directory.node(base)?.is_some();
         if base == ".wh..wh..opq" {
             let top = if as_is || !self.layout.overlay { None } else { directory.open(OsStr::new("."))? };
-            // Root's overlay reads one attribute, and a normal user's another.
-            let says = |name| top.as_ref().is_none_or(|top| is_opaque_by(top, name));
-            let of_root = !self.layout.privileged || says(OF_ROOT);
-            let (own, others) =
-                if self.layout.owners { (of_root, says(OF_USERS)) } else { (says(OF_USERS), of_root) };
+            let (own, others) = match top {
+                Some(top) => self.layout.is_opaque(&top),
+                None => (None, None),
+            };
             let dir_key = self.hash(real);
             self.opaque.insert(dir_key);
             if as_is {
                 self.entries.insert(key);
             }
-            if !own {
+            if own == Some(false) {
                 self.issues.put(Difference::WhiteoutMissing, real.as_os_str(), "is not opaque".to_owned());
-            } else if !others {
-                self.issues.put(Difference::WhiteoutOfOthers, real.as_os_str(), String::new());
+            } else if others == Some(false) {
+                self.issues.put(Difference::WhiteoutMissingForOthers, real.as_os_str(), String::new());
             }
             return Ok(());
         }
@@ -408,9 +418,8 @@ impl<'a> Comparison<'a> {
         Ok(self.issues)
     }
 
-    /// The root has the mode of the one below, if the stream says nothing else; what the
-    /// first layer's has is the engine's affair, but nobody else may write to it, and
-    /// everybody may enter it.
+    /// The root has the mode of the one below, if the stream says nothing else; the first
+    /// layer's that of engines. Nobody else may write to it, and everybody may enter it.
     fn root_without_entry(&mut self, top: &Directory) -> io::Result<()> {
         let Some(node) = top.node(OsStr::new("."))?.filter(|_| !self.has_root) else {
             return Ok(());
@@ -422,14 +431,13 @@ impl<'a> Comparison<'a> {
             return Ok(());
         }
         let mode = node.stat.mode;
-        let wrong = match self.layout.root_mode {
-            Some(below) => mode != below && mode != ENGINES_ROOT,
-            None => mode & 0o022 != 0 || mode & 0o055 != 0o055,
+        let way = match self.layout.root_mode {
+            _ if mode == ENGINES_ROOT => return Ok(()),
+            Some(below) if mode == below => return Ok(()),
+            None if mode & 0o022 == 0 && mode & 0o055 == 0o055 => Difference::RootMode,
+            _ => Difference::Mode,
         };
-        if wrong {
-            let detail = format!("{:04o}", node.stat.mode);
-            self.issues.put(Difference::Mode, OsStr::new("."), detail);
-        }
+        self.issues.put(way, OsStr::new("."), format!("{mode:04o}"));
         Ok(())
     }
 
@@ -452,16 +460,6 @@ impl<'a> Comparison<'a> {
 fn directory_of(opened: &Option<(PathBuf, Option<Directory>)>) -> &Directory {
     let directory = opened.as_ref().and_then(|(_, directory)| directory.as_ref());
     directory.expect("an entry's directory is opened first")
-}
-
-/// Whether a directory hides what is below it: the attribute of overlayfs, in the
-/// name space of root or of users.
-pub(super) fn is_opaque(directory: &Opened) -> bool {
-    [OF_ROOT, OF_USERS].into_iter().any(|name| is_opaque_by(directory, name))
-}
-
-fn is_opaque_by(directory: &Opened, name: &CStr) -> bool {
-    directory.attribute(name).is_ok_and(|value| value.as_deref() == Some(b"y"))
 }
 
 fn what(node: &Node) -> &'static str {

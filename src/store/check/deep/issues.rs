@@ -14,6 +14,8 @@ pub(super) enum Difference {
     /// As `Missing`, of a file with content.
     MissingContent,
     Mode,
+    /// Of the first layer's root, one with which containers work.
+    RootMode,
     Owner,
     Time,
     /// Of what is no file: partial pulls and ostree give it none.
@@ -22,8 +24,10 @@ pub(super) enum Difference {
     Attributes,
     WhiteoutAdded,
     WhiteoutMissing,
-    /// It hides what is below for root's engines or for those of normal users, not for both.
-    WhiteoutOfOthers,
+    /// It hides what is below from the engines of the store's owner, and not from others'.
+    WhiteoutMissingForOthers,
+    /// The reverse, and should not.
+    WhiteoutAddedForOthers,
 }
 
 /// What differs in one way.

@@ -21,9 +21,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::Request;
 use super::catalog::is_one_name;
+use super::composefs::{self, Composefs};
 use super::finding::Report;
 use super::followed::Followed;
 use super::world::World;
+use crate::engine::Engines;
 use crate::host::{Kind, Root, on_threads};
 use crate::store::{IdMap, Layer};
 use compare::Layout;
@@ -72,6 +74,8 @@ struct Task {
     uidmap: Vec<IdMap>,
     gidmap: Vec<IdMap>,
     root_mode: Option<u32>,
+    /// Engines that use what is read.
+    readers: Engines,
 }
 
 pub(super) fn check(world: &World<'_>, request: &Request, progress: &Progress, report: &mut Report) {
@@ -136,11 +140,11 @@ fn tasks(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<Vec<
     let mut tasks = Vec::new();
     for layer in &store.layers {
         let id = layer.id();
-        let digest = layer.diff_digest.as_deref().unwrap_or_default();
-        if !is_one_name(id) || !seen.insert(id) || digest.is_empty() {
+        if !is_one_name(id) || !seen.insert(id) {
             continue;
         }
-        match task(world, home, layer, owners) {
+        let Some(digest) = world.digest(layer) else { continue };
+        match task(world, home, layer, digest, owners) {
             Ok(Some(task)) => tasks.push(task),
             Ok(None) => {}
             Err(error) => report.could_not_look(world.could_not_look(&store.layer_dir(id), &error)),
@@ -150,7 +154,13 @@ fn tasks(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<Vec<
 }
 
 /// What there is to do for a layer; nothing if its content is not laid out as usual.
-fn task(world: &World<'_>, home: usize, layer: &Layer, owners: bool) -> io::Result<Option<Task>> {
+fn task(
+    world: &World<'_>,
+    home: usize,
+    layer: &Layer,
+    digest: String,
+    owners: bool,
+) -> io::Result<Option<Task>> {
     let store = &world.stores[home];
     let id = layer.id();
     let Some(at) = world.part_with(home, |store| store.layer_dir(id))? else {
@@ -163,12 +173,18 @@ fn task(world: &World<'_>, home: usize, layer: &Layer, owners: bool) -> io::Resu
     let has = |name: &str| -> io::Result<bool> {
         Ok(store.driver != "vfs" && world.root.stat(&world.stores[at].layer_dir(id).join(name))?.is_some())
     };
-    if has("additionallayer")?
-        || has("composefs-data")?
-        || top.is_none_or(|stat| stat.kind != Kind::Directory)
-    {
+    if has("additionallayer")? || top.is_none_or(|stat| stat.kind != Kind::Directory) {
         return Ok(None);
     }
+    let composefs = match store.driver.as_str() {
+        "vfs" => None,
+        _ => Composefs::of_layer(world.root, &world.stores[at].layer_dir(id))?,
+    };
+    let readers = match composefs {
+        Some(Composefs::Image) => return Ok(None),
+        Some(Composefs::Damaged(_)) => composefs::readers_of_diff(),
+        None => Engines::ALL,
+    };
     let name = format!("{id}.tar-split.gz");
     let Some(records) = world.part_with(home, |store| store.layers_dir().join(&name))? else {
         return Ok(None);
@@ -185,7 +201,7 @@ fn task(world: &World<'_>, home: usize, layer: &Layer, owners: bool) -> io::Resu
     Ok(Some(Task {
         home,
         id: id.to_owned(),
-        digest: layer.diff_digest.clone().unwrap_or_default(),
+        digest,
         // Where it is not said engines take it to be nothing.
         size: u64::try_from(layer.diff_size.unwrap_or_default()).ok(),
         tar_split: (world.stores[records].layers_dir(), name),
@@ -196,6 +212,7 @@ fn task(world: &World<'_>, home: usize, layer: &Layer, owners: bool) -> io::Resu
         uidmap: layer.uidmap.clone().unwrap_or_default(),
         gidmap: layer.gidmap.clone().unwrap_or_default(),
         root_mode,
+        readers,
     }))
 }
 

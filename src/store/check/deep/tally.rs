@@ -121,8 +121,8 @@ fn why_not(world: &World<'_>, store: &Catalog, layer: &Layer) -> &'static str {
         "stored for composefs"
     } else if has("additionallayer") {
         "from an additional layer store"
-    } else if !is_set(&layer.diff_digest) && is_set(&layer.toc_digest) {
-        "pulled in parts, without a digest of its content"
+    } else if !is_set(&layer.diff_digest) && layer.is_partial() {
+        "pulled in parts, without a tar-split or an image that says what it holds"
     } else if !is_set(&layer.diff_digest) {
         "without a digest, as those of containers are"
     } else {

@@ -5,7 +5,6 @@ use std::io;
 use super::Task;
 use super::issues::{Difference, Issue};
 use super::layer::Outcome;
-use crate::engine::Engines;
 use crate::problem::{Severity, series};
 use crate::store::check::finding::{Finding, Report, Scope};
 use crate::store::check::world::World;
@@ -31,9 +30,9 @@ pub(super) fn tell(
             return finding.severity(Severity::Warning);
         }
         if saving {
-            finding = finding.fails(Engines::ALL, Scope::Saving);
+            finding = finding.fails(task.readers, Scope::Saving);
         }
-        if silently.is_empty() { finding } else { finding.silently(Engines::ALL, silently) }
+        if silently.is_empty() { finding } else { finding.silently(task.readers, silently) }
     };
     let tar_split = task.tar_split.0.join(&task.tar_split.1);
     if let Some(why) = outcome.damaged {
@@ -61,8 +60,13 @@ pub(super) fn tell(
         {
             continue;
         }
-        if way == Difference::WhiteoutOfOthers {
-            report.put(for_others(world, task, &issue));
+        let whose = match way {
+            Difference::WhiteoutMissingForOthers => Some("whiteout-missing"),
+            Difference::WhiteoutAddedForOthers => Some("whiteout-added"),
+            _ => None,
+        };
+        if let Some(rule) = whose {
+            report.put(for_others(world, task, rule, &issue));
             continue;
         }
         let (id, one, several, saving) = match way {
@@ -75,7 +79,9 @@ pub(super) fn tell(
             }
             Difference::Missing => ("file-missing", "is missing from", "are missing from", false),
             Difference::MissingContent => ("file-missing", "is missing from", "are missing from", true),
-            Difference::Mode => ("file-mode", "has another mode than in", "have another mode than in", false),
+            Difference::Mode | Difference::RootMode => {
+                ("file-mode", "has another mode than in", "have another mode than in", false)
+            }
             Difference::Owner => {
                 ("file-owner", "has another owner than in", "have another owner than in", false)
             }
@@ -88,13 +94,13 @@ pub(super) fn tell(
             Difference::Attributes => {
                 ("file-xattr", "has other attributes than in", "have other attributes than in", false)
             }
-            Difference::WhiteoutAdded => (
+            Difference::WhiteoutAdded | Difference::WhiteoutAddedForOthers => (
                 "whiteout-added",
                 "hides what is below and is not in",
                 "hide what is below and are not in",
                 false,
             ),
-            Difference::WhiteoutMissing | Difference::WhiteoutOfOthers => (
+            Difference::WhiteoutMissing | Difference::WhiteoutMissingForOthers => (
                 "whiteout-missing",
                 "does not hide what is below, as in",
                 "do not hide what is below, as in",
@@ -104,6 +110,9 @@ pub(super) fn tell(
         let verb = if issue.count == 1 { one } else { several };
         let message = format!("{} {verb} the layer `{shown}`", named(&issue));
         let mut finding = finding(id, message, saving, TAMPERED);
+        if way == Difference::RootMode {
+            finding.severity = Severity::Warning;
+        }
         if let Some((first, _)) = issue.first.first() {
             finding = finding.at(task.content.join(first));
         }
@@ -112,17 +121,23 @@ pub(super) fn tell(
     }
 }
 
-/// Directories that hide what is below for the engines of the store's owner only.
-fn for_others(world: &World<'_>, task: &Task, issue: &Issue) -> Finding {
+/// Directories that hide what is below from the engines of the store's owner and not from
+/// others', or the reverse.
+fn for_others(world: &World<'_>, task: &Task, rule: &'static str, issue: &Issue) -> Finding {
     let store = &world.stores[task.home];
     let (attribute, of_users) =
         if task.owners { ("user.overlay.opaque", true) } else { ("trusted.overlay.opaque", false) };
-    let verb = if issue.count == 1 { "has" } else { "have" };
-    let message = format!("{} {verb} no `{attribute}` in the layer `{}`", named(issue), short_id(&task.id));
+    let (has, effect) = match (rule, issue.count) {
+        ("whiteout-added", 1) => ("has the", "hide files that the image has"),
+        ("whiteout-added", _) => ("have the", "hide files that the image has"),
+        (_, 1) => ("has no", "show files that the image has deleted"),
+        _ => ("have no", "show files that the image has deleted"),
+    };
+    let message = format!("{} {has} `{attribute}` in the layer `{}`", named(issue), short_id(&task.id));
     let hint = "make the store again with an engine of those who use it";
-    let finding = Finding::new("whiteout-missing", &store.path, message, hint)
+    let finding = Finding::new(rule, &store.path, message, hint)
         .of_layer(&task.id, world.users(&task.id))
-        .silently(Engines::ALL, "show files that the image has deleted");
+        .silently(task.readers, effect);
     // Root's engines make it so in every store, also in those that are meant for more.
     let severity = if !of_users && store.for_root { Severity::Error } else { Severity::Note };
     Finding { for_users: of_users, ..finding.severity(severity) }

@@ -10,8 +10,16 @@ use crate::host::{Attributes, Node};
 use crate::store::IdMap;
 use crate::tar::{Header, Kind as Entry};
 
-/// Attributes with these names are the overlay driver's own.
-const DRIVERS: [&[u8]; 3] = [b"trusted.overlay.", b"user.overlay.", b"user.containers.override_stat"];
+/// Whether an attribute is one that the driver makes itself. What else overlayfs takes for its
+/// own, such as `trusted.overlay.redirect`, is in no layer of an engine.
+fn is_drivers(header: &Header, name: &[u8], value: &[u8]) -> bool {
+    match name {
+        b"trusted.overlay.opaque" | b"user.overlay.opaque" => {
+            header.kind == Entry::Directory && value == b"y"
+        }
+        _ => name == b"user.containers.override_stat",
+    }
+}
 
 impl Comparison<'_> {
     /// Mode, owner, time and extended attributes. `found` is nothing where those are not
@@ -71,23 +79,22 @@ impl Comparison<'_> {
         if header.attributes.is_empty() && found.is_empty() {
             return;
         }
-        let counts = |name: &[u8]| {
-            let own = DRIVERS.iter().any(|driver| name.starts_with(driver));
+        let counts = |name: &[u8], value: &[u8]| {
             let seen = name.starts_with(b"user.")
-                || (name.starts_with(b"trusted.") && self.layout.privileged)
+                || (name.starts_with(b"trusted.") && self.layout.privileged && self.layout.owners)
                 || (name == b"security.capability" && self.layout.owners);
-            seen && !own
+            seen && !is_drivers(header, name, value)
         };
         let wanted: HashMap<&[u8], &[u8]> = header
             .attributes
             .iter()
-            .filter(|(name, _)| counts(name))
             .map(|(name, value)| (name.as_slice(), value.as_slice()))
+            .filter(|(name, value)| counts(name, value))
             .collect();
         let found: HashMap<&[u8], &[u8]> = found
             .iter()
             .map(|(name, value)| (name.to_bytes(), value.as_slice()))
-            .filter(|(name, _)| counts(name))
+            .filter(|(name, value)| counts(name, value))
             .collect();
         if wanted == found {
             return;

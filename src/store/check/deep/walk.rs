@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 
-use super::compare::{Comparison, is_opaque};
+use super::compare::Comparison;
 use super::issues::{Difference, NAMED};
 use crate::host::{Directory, Kind, Node, Opened};
 
@@ -52,12 +52,8 @@ impl Comparison<'_> {
             any |= inherited;
             let below = node.stat.kind == Kind::Directory && {
                 let child = directory.child(name)?;
-                if self.layout.overlay
-                    && self.layout.privileged
-                    && !self.opaque.contains(&key)
-                    && child.open(OsStr::new("."))?.is_some_and(|child| is_opaque(&child))
-                {
-                    self.issues.put(Difference::WhiteoutAdded, path.as_os_str(), "is opaque".to_owned());
+                if self.layout.overlay && !self.opaque.contains(&key) {
+                    self.opaque_without_entry(&child)?;
                 }
                 self.walk(&child, (depth + 1, inherits), buffer)?
             };
@@ -83,6 +79,20 @@ impl Comparison<'_> {
             self.issues.count(Difference::Added, more);
         }
         Ok(any)
+    }
+
+    /// A directory that must not hide what is below it.
+    fn opaque_without_entry(&mut self, directory: &Directory) -> io::Result<()> {
+        let opened = directory.open(OsStr::new("."))?;
+        let way = match opened.map(|opened| self.layout.is_opaque(&opened)) {
+            Some((Some(true), _)) => Difference::WhiteoutAdded,
+            // Root's containers are shown the attribute of users.
+            Some((_, Some(true))) if self.layout.owners => Difference::WhiteoutAdded,
+            Some((_, Some(true))) => Difference::WhiteoutAddedForOthers,
+            _ => return Ok(()),
+        };
+        self.issues.put(way, directory.path.as_os_str(), "is opaque".to_owned());
+        Ok(())
     }
 
     /// What the layer below has and a whole tree above it has not, although nothing
