@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use storagectl::embedded::{Depth, Entry, contents, survey};
 use storagectl::images::{Digest, Platform, Source, read};
+use storagectl::registry::check_authfile;
 use storagectl::store::check::Progress;
 
 use super::shown::assert_told;
@@ -32,6 +33,11 @@ pub fn holds(input: &[u8]) {
         }
     }
     embedded(&root);
+    // What is in a file with credentials is nobody's business.
+    if let Err(problem) = check_authfile(&tree.dir().join("i/auth.json")) {
+        assert_told(&problem);
+        assert!(!problem.message.contains("c2VjcmV0"), "{}", problem.message);
+    }
 }
 
 fn embedded(root: &storagectl::host::Root) {

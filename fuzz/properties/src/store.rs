@@ -6,13 +6,37 @@ use storagectl::dependents::clean_dependents;
 use storagectl::plan::{Host, Mode};
 use storagectl::problem::{Problem, Severity};
 use storagectl::store::check::{Progress, Report, Request, check};
-use storagectl::store::{count_images, driver_of, image_names, images, layers};
+use storagectl::store::{Image, build, count_images, driver_of, image_names, images, layers};
 
+use super::layer::{NAME, image, options};
 use super::shown::{assert_found, assert_told};
 use super::tree::Tree;
 
 /// A tree whose store is at /s, and whose engines keep theirs at /var/lib/containers/storage.
 pub fn holds(input: &[u8]) {
+    checked(input);
+    added_to(input);
+}
+
+/// An image that takes the name of another one is added, or the store is refused as it is.
+fn added_to(input: &[u8]) {
+    let tree = Tree::new(input, |name, _| vec![name.to_owned()]);
+    let layer = [0; 1024];
+    let sources = [image(&tree, &layer)];
+    let root = tree.root();
+    let store = Path::new("/s");
+    match build::directory(&root, &sources, store, &options()) {
+        Ok(_) => {
+            let names = images(&root, store, "overlay").expect("engines can read it");
+            let named = |image: &Image| image.names.iter().flatten().any(|name| name == NAME);
+            assert_eq!(names.iter().filter(|image| named(image)).count(), 1, "{names:?}");
+            layers(&root, store, "overlay").expect("engines can read them");
+        }
+        Err(problem) => assert_told(&problem),
+    }
+}
+
+fn checked(input: &[u8]) {
     let tree = Tree::new(input, |name, _| vec![name.to_owned()]);
     let root = tree.root();
     let store = Path::new("/s");
