@@ -7,6 +7,8 @@
 #                 DAMAGES=5000 SEED=1
 # make torture    kills, failing system calls, locks that users hold, swapped directories and
 #                 bombs: one line a part with its figure; ROUNDS=20 SEED=1
+# make fuzz       looks for inputs that break what must hold for any input, for TIME=60 seconds
+#                 each; PROPERTIES="edit host" tries these alone, see docs/fuzzing.md
 # make bench      whole-process time and memory against what people use instead, and
 #                 check-store against the engines' own checks and OpenSSL
 # make dist       an archive with vendored crates, for scriptlets/storagectl.spec
@@ -55,7 +57,8 @@ install: all
 check:
 	tests/requirements.sh
 	$(CARGO) fetch --locked --quiet
-	$(CARGO) fmt --check
+	$(CARGO) fmt --check --all
+	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(CARGO_FLAGS) --no-deps --quiet
 	$(CARGO) test $(CARGO_FLAGS)
@@ -86,6 +89,11 @@ torture:
 	tests/requirements.sh
 	@STORAGECTL_ROUNDS=$(ROUNDS) STORAGECTL_SEED=$(SEED) \
 		$(CARGO) test $(CARGO_FLAGS) --quiet --test real torture:: -- --nocapture --test-threads 1
+
+TIME ?= 60
+.PHONY: fuzz
+fuzz:
+	fuzz/run.sh $(TIME) $(PROPERTIES)
 
 .PHONY: bench
 bench:

@@ -20,4 +20,4 @@ pub mod registry;
 pub mod rpm;
 pub mod sealed;
 pub mod store;
-mod tar;
+pub mod tar;

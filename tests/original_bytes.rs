@@ -5,10 +5,8 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::Config;
-use storagectl::conf::{
-    Document, Essentials, Listed, Mark, Position, StoreList, add, add_essentials, arrange, listed, remove,
-    without_essentials,
-};
+use storagectl::conf::{Document, StoreList, listed};
+use storagectl_properties::edit::{Step, cleared, leaves_the_original_bytes, step};
 
 /// Lines of a file, which may say a key twice or be wrong in another way: such files are left out.
 const LINES: &[&str] = &[
@@ -67,15 +65,6 @@ fn files() -> impl Strategy<Value = String> {
     )
 }
 
-/// What somebody does to the list.
-#[derive(Debug, Clone)]
-enum Step {
-    Add(usize, bool),
-    Remove(usize),
-    Declare(usize),
-    Undeclare(usize),
-}
-
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         (0..3usize, any::<bool>()).prop_map(|(store, first)| Step::Add(store, first)),
@@ -84,50 +73,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         (0..3usize).prop_map(Step::Undeclare),
     ];
     proptest::collection::vec(step, 1..8)
-}
-
-const ADDED: [&str; 3] = ["/srv/a", "/srv/b", "/srv/c"];
-const DECLARED: [&str; 3] = ["/usr/lib/a", "/usr/lib/b", "/usr/lib/c"];
-
-fn step(doc: &Document, step: &Step) -> Document {
-    let mut list = listed(doc).unwrap();
-    let edited = match *step {
-        Step::Add(store, first) => {
-            let position = if first { Position::First } else { Position::Any };
-            let doc = with_settings(doc);
-            return add(&doc, &[ADDED[store].to_owned()], &position).unwrap().unwrap_or(doc);
-        }
-        Step::Remove(store) => remove(doc, |path| path == ADDED[store]).unwrap(),
-        Step::Declare(store) => {
-            let doc = with_settings(doc);
-            let mark = Some(Mark::new(&format!("app{store}"), None));
-            if !list.iter().any(|entry| entry.path == DECLARED[store]) {
-                list.push(Listed { path: DECLARED[store].to_owned(), mark });
-            }
-            return arrange(&doc, &list).unwrap().unwrap_or(doc);
-        }
-        Step::Undeclare(store) => {
-            list.retain(|entry| entry.path != DECLARED[store]);
-            arrange(doc, &list).unwrap()
-        }
-    };
-    bare(edited.unwrap_or_else(|| doc.clone()))
-}
-
-fn with_settings(doc: &Document) -> Document {
-    add_essentials(doc, &Essentials::default(), false).unwrap().unwrap_or_else(|| doc.clone())
-}
-
-fn bare(doc: Document) -> Document {
-    without_essentials(&doc).unwrap().unwrap_or(doc)
-}
-
-/// Takes everything off that the steps may have listed.
-fn cleared(mut doc: Document) -> Document {
-    for store in 0..3 {
-        doc = step(&step(&doc, &Step::Remove(store)), &Step::Undeclare(store));
-    }
-    doc
 }
 
 fn config(cases: u32) -> Config {
@@ -145,21 +90,14 @@ proptest! {
 
     #[test]
     fn whatever_was_listed_and_declared_leaves_the_original_bytes(doc in files(), steps in steps()) {
-        let mut now = Document::parse(doc.as_str()).unwrap();
-        let mut states = String::new();
-        for it in &steps {
-            now = step(&now, it);
-            states += &format!("{it:?}:\n{}\n", now.text());
-        }
-        let cleared = cleared(now.clone());
-        prop_assert_eq!(cleared.text(), &doc, "after:\n{}", states);
+        leaves_the_original_bytes(&Document::parse(doc).unwrap(), &steps);
     }
 
     #[test]
     fn what_others_wrote_in_between_stays(doc in files(), steps in steps(), at in 0..99usize, line in 0..LINES.len()) {
         let mut now = Document::parse(doc.as_str()).unwrap();
         for it in &steps {
-            now = step(&now, it);
+            now = step(&now, it).unwrap();
         }
         // Somebody writes a line anywhere.
         let ends: Vec<usize> = now.text().match_indices('\n').map(|(at, _)| at + 1).collect();
@@ -179,7 +117,7 @@ proptest! {
         if list.is_some_and(|list| list.span.contains(&at)) && theirs.trim().starts_with('#') {
             return Ok(());
         }
-        let cleared = cleared(joined.clone());
+        let cleared = cleared(joined.clone()).unwrap();
         prop_assert!(cleared.text().contains(theirs.trim_end()), "lost:\n{}\nof\n{}", cleared.text(), joined.text());
         // All that stood there stands there.
         let mut rest = cleared.text().trim_start_matches('\u{feff}').lines();

@@ -5,9 +5,11 @@
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use storagectl::conf::{
-    self, Cut, Document, EditError, Fault, Leaf, Listed, Mark, Position, Redefined, StoreList, TomlLibrary,
-    clean, copy, toml11,
+    self, Cut, Document, EditError, Fault, Leaf, Listed, Mark, Position, Redefined, StoreList, clean, copy,
+    toml11,
 };
+use storagectl_properties::edit::is_insertion;
+use storagectl_properties::toml::{LIBRARIES, is_read_alike};
 
 /// One way to write an array of stores, around the items of the list.
 #[derive(Debug, Clone)]
@@ -286,18 +288,6 @@ fn rest(text: &str) -> Leaf {
     Document::parse(emptied).unwrap().to_leaf()
 }
 
-/// What is left of `longer` when `shorter`'s bytes are taken out from both ends.
-fn is_insertion(shorter: &str, longer: &str) -> bool {
-    let mut rest = shorter.bytes();
-    let mut next = rest.next();
-    for byte in longer.bytes() {
-        if Some(byte) == next {
-            next = rest.next();
-        }
-    }
-    next.is_none()
-}
-
 fn config(cases: u32) -> Config {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     Config { cases: asked.unwrap_or(cases), failure_persistence: None, ..Config::default() }
@@ -560,8 +550,6 @@ fn position(place: usize, at: usize, items: &[String]) -> Position {
     }
 }
 
-const LIBRARIES: [TomlLibrary; 3] = [TomlLibrary::V1_2, TomlLibrary::V1_5, TomlLibrary::V1_6];
-
 fn key() -> impl Strategy<Value = String> {
     let part =
         proptest::sample::select(vec!["a", "b", "\"a\"", "storage", "options", "size", "pull_options"]);
@@ -656,17 +644,6 @@ proptest! {
 
     #[test]
     fn no_text_is_too_odd_for_the_reader_of_what_is_no_toml(text in prop_oneof![pieces(), any::<String>()]) {
-        for library in LIBRARIES {
-            let read = Redefined::read(&text, library);
-            match Document::parse(text.as_str()) {
-                Err(fault) if fault.id == "syntax" => {
-                    prop_assert_eq!(read.unwrap_err().id, "syntax", "of:\n{}", text);
-                }
-                _ => {
-                    let mut spans = read.into_iter().flat_map(|read| read.leaves).map(|leaf| leaf.span);
-                    prop_assert!(spans.all(|span| text.get(span).is_some()), "of:\n{}", text);
-                }
-            }
-        }
+        is_read_alike(&text);
     }
 }

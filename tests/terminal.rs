@@ -9,6 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use storagectl_properties::harmless::{self, is_obeyed};
+
 /// What a terminal obeys or a reader does not see: controls of both sets, a sequence that clears
 /// the screen, the mark that writes from right to left.
 const NASTY: &str = "a\u{1b}[2J\u{9b}1m\u{7f}\u{202e}b\u{85}\u{200f}\u{2028}c";
@@ -201,23 +203,12 @@ fn hostile_store(dir: &Path) {
     fs::create_dir_all(dir.join("overlay").join(name)).unwrap();
 }
 
-fn is_obeyed(c: char) -> bool {
-    c.is_control() || ('\u{200b}'..='\u{200f}').contains(&c) || ('\u{2028}'..='\u{202e}').contains(&c)
-}
-
 /// Fails if an output has more for a terminal than line breaks, tabs and colours of ours.
 fn assert_harmless(output: &Output, what: &str) {
     assert!(output.status.code().is_some_and(|code| code < 3), "{what}: {}", text_of(output));
     for stream in [&output.stdout, &output.stderr] {
         let text = String::from_utf8(stream.clone()).unwrap_or_else(|_| panic!("{what}: not UTF-8"));
-        let mut plain = text.clone();
-        for style in
-            ["", "1", "2", "33", "1;31", "1;32", "1;33", "1;36", "1;94", "0", "91", "92", "93", "94", "96"]
-        {
-            plain = plain.replace(&format!("\u{1b}[{style}m"), "");
-        }
-        let bad = plain.lines().find(|line| line.chars().any(|c| c != '\t' && is_obeyed(c)));
-        assert_eq!(bad, None, "{what}");
+        harmless::assert_harmless(&text, what);
     }
 }
 

@@ -21,7 +21,7 @@ mod list_stores;
 mod output;
 mod owner;
 mod pack;
-mod painted;
+pub mod painted;
 mod parse;
 mod position;
 mod progress;
@@ -32,6 +32,7 @@ mod seal_store;
 mod show_config;
 mod size;
 mod snippet;
+pub mod told;
 mod verify_images;
 
 use std::ffi::OsString;

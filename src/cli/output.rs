@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use serde::Serialize;
 
 use super::painted::{self, Painted};
-use super::snippet::{Title, snippet};
+use super::told::{self, Title};
 use super::{Color, Common, Format};
 use crate::lint::Finding;
 use crate::plan::Host;
@@ -136,7 +136,7 @@ impl Output {
 
     pub(super) fn warning(&self, line: &str) {
         if !self.quiet {
-            say(&self.labelled(YELLOW, "warning", line));
+            say(&told::warning(line, self.colored));
         }
     }
 
@@ -152,7 +152,7 @@ impl Output {
         }
         match problem {
             Some(problem) => self.told(problem),
-            None => say(&self.labelled(RED, "error", &format!("{error:#}"))),
+            None => say(&told::error(&format!("{error:#}"), self.colored)),
         }
     }
 
@@ -167,12 +167,7 @@ impl Output {
 
     /// A problem that does not end the command, on standard error alone.
     pub(super) fn told(&self, problem: &Problem) {
-        let title = Title { severity: Severity::Error, id: None, message: &problem.message };
-        let what = match &problem.place {
-            Some(place) => snippet(&title, Some(place), self.colored),
-            None => self.labelled(RED, "error", &problem.message),
-        };
-        say(&what.and(&advice("hint", &problem.hint, true, self.colored)));
+        say(&told::problem(problem, self.colored));
     }
 
     /// A finding of `check-config`: what, where, what engines do because of it, and what
@@ -181,7 +176,7 @@ impl Output {
         let title =
             Title { severity: finding.severity, id: Some(finding.rule.id), message: &finding.message };
         let advice = (finding.effect.as_str(), finding.hint.as_str());
-        let text = self.advised(&title, finding.place.as_ref(), file, advice, is_data);
+        let text = told::found(&title, finding.place.as_ref(), file, advice, self.is_colored(is_data));
         match is_data {
             true => self.painted(&text.and(&Painted::lines("\n\n"))),
             false if self.quiet => Ok(()),
@@ -201,29 +196,9 @@ impl Output {
         file: Option<&str>,
         advice: (&str, &str),
     ) -> anyhow::Result<()> {
-        let text = self.advised(&Title { severity, id: Some(id), message }, place, file, advice, true);
+        let title = Title { severity, id: Some(id), message };
+        let text = told::found(&title, place, file, advice, self.is_colored(true));
         self.painted(&text.and(&Painted::lines("\n\n")))
-    }
-
-    fn advised(
-        &self,
-        title: &Title<'_>,
-        place: Option<&Place>,
-        file: Option<&str>,
-        (effect, hint): (&str, &str),
-        is_data: bool,
-    ) -> Painted {
-        let colored = self.is_colored(is_data);
-        let mut text = snippet(title, place, colored);
-        if let (None, Some(file)) = (place, file) {
-            text = text.and(&Painted::lines("\n --> ")).and(&Painted::line(file));
-        }
-        text.and(&advice("effect", effect, true, colored)).and(&advice("hint", hint, false, colored))
-    }
-
-    fn labelled(&self, color: &'static str, label: &str, line: &str) -> Painted {
-        let label = Painted::line(label).in_color(if self.colored { color } else { "" });
-        label.and(&Painted::lines(": ")).and(&Painted::message(line))
     }
 
     /// Whether what goes to standard error, or as data to standard output, has colour.
@@ -268,17 +243,6 @@ impl Output {
     pub(super) fn is_quiet(&self) -> bool {
         self.quiet
     }
-}
-
-const RED: &str = "\u{1b}[1;31m";
-const YELLOW: &str = "\u{1b}[1;33m";
-const CYAN: &str = "\u{1b}[1;36m";
-
-/// A line below something that is wrong: what comes of it, or what helps.
-fn advice(label: &str, text: &str, is_first: bool, colored: bool) -> Painted {
-    let label = Painted::line(label).in_color(if colored { CYAN } else { "" });
-    let gap = Painted::lines(if is_first { "\n\n" } else { "\n" });
-    gap.and(&label).and(&Painted::lines(": ")).and(&Painted::line(text))
 }
 
 /// Writes data. Whoever closed the pipe has read enough.

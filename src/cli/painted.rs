@@ -9,22 +9,22 @@ use std::fmt::Write;
 
 /// Text that may be written to a terminal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Painted(String);
+pub struct Painted(String);
 
 impl Painted {
     /// Lines: what is no line break, tab or visible character is escaped.
-    pub(super) fn lines(text: &str) -> Self {
+    pub fn lines(text: &str) -> Self {
         Self(escaped(text, |c| c == '\n' || c == '\t'))
     }
 
     /// One line, whatever is in it.
-    pub(super) fn line(text: &str) -> Self {
+    pub fn line(text: &str) -> Self {
         Self(line(text))
     }
 
     /// A message: one line, and what a program has said, indented below it. Nothing in it
     /// begins a line of its own.
-    pub(super) fn message(text: &str) -> Self {
+    pub fn message(text: &str) -> Self {
         let lines: Vec<String> = text.split("\n  ").map(line).collect();
         Self(lines.join("\n  "))
     }
@@ -45,7 +45,8 @@ impl Painted {
         self
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    /// The text.
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 
@@ -76,7 +77,7 @@ fn escaped(text: &str, keep: impl Fn(char) -> bool) -> String {
 
 /// A JSON document with the same value and nothing hidden in it. Only strings hold what is
 /// not ASCII, so an escape may stand wherever something hidden does.
-pub(super) fn json(document: &str) -> String {
+pub fn json(document: &str) -> String {
     let mut out = String::with_capacity(document.len());
     for c in document.chars() {
         if c == '\n' || !is_hidden(c) {

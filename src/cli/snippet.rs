@@ -6,10 +6,14 @@ use super::painted::{Painted, line};
 use crate::problem::{Place, Severity};
 
 /// The title of something wrong: how bad it is, its id, and what it is.
-pub(super) struct Title<'a> {
-    pub(super) severity: Severity,
-    pub(super) id: Option<&'static str>,
-    pub(super) message: &'a str,
+#[derive(Debug, Clone, Copy)]
+pub struct Title<'a> {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Its stable name.
+    pub id: Option<&'static str>,
+    /// What is wrong, with things in backticks, without a full stop.
+    pub message: &'a str,
 }
 
 /// A title, and the line at `place` with what is meant marked.

@@ -52,7 +52,7 @@ fn members(file: FilePart) -> io::Result<HashMap<String, (u64, u64)>> {
     let mut members = HashMap::new();
     let mut links = Vec::new();
     let mut raw = Vec::new();
-    while let Some(header) = entries.next().map_err(of)? {
+    while let Some(header) = entries.next_entry().map_err(of)? {
         entries.take_raw(&mut raw);
         let Some(name) = header.name.to_str().map(clean) else {
             return Err(malformed("a member's name is not UTF-8"));

@@ -85,7 +85,7 @@ fn take(
         }
     };
     let mut buffer = vec![0; 256 << 10];
-    while let Some(header) = entries.next().map_err(broken)? {
+    while let Some(header) = entries.next_entry().map_err(broken)? {
         let name = header.name.as_encoded_bytes();
         let name = name.strip_suffix(b"/").unwrap_or(name);
         let path = [package.path.as_bytes(), b"/", name].concat();

@@ -205,7 +205,7 @@ const KINDS: &[Kind] = &[
 
 impl Failure {
     /// What `said`, the standard error of skopeo, means for the image `reference`.
-    pub(super) fn of(reference: &str, said: &str) -> Self {
+    pub fn of(reference: &str, said: &str) -> Self {
         let said = last_word(said);
         // Names may hold any of the words.
         let unnamed = said.replace(reference, "").replace(repository(reference), "");

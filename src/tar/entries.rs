@@ -11,7 +11,7 @@ const MAX_RAW: usize = 8 << 20;
 
 /// Why there is no next entry.
 #[derive(Debug)]
-pub(crate) enum EntryError {
+pub enum EntryError {
     /// The stream cannot be read, or ends where it should not (`UnexpectedEof`).
     Io(io::Error),
     /// Engines would refuse it.
@@ -31,7 +31,7 @@ impl From<NotTar> for EntryError {
 }
 
 /// Reads a tar stream.
-pub(crate) struct Entries<R: Read> {
+pub struct Entries<R: Read> {
     stream: R,
     headers: Headers,
     raw: Vec<u8>,
@@ -40,7 +40,8 @@ pub(crate) struct Entries<R: Read> {
 }
 
 impl<R: Read> Entries<R> {
-    pub(crate) fn new(stream: R) -> Self {
+    /// Reads `stream` from where it is.
+    pub fn new(stream: R) -> Self {
         Self { stream, headers: Headers::new(), raw: Vec::new(), content: 0, padding: 0 }
     }
 
@@ -49,36 +50,30 @@ impl<R: Read> Entries<R> {
     ///
     /// # Errors
     /// [`EntryError`]; the stream is of no use then.
-    pub(crate) fn next(&mut self) -> Result<Option<Header>, EntryError> {
+    pub fn next_entry(&mut self) -> Result<Option<Header>, EntryError> {
         debug_assert_eq!(self.content, 0, "content is read before the next entry");
         let mut block = [0; BLOCK];
         let padding = std::mem::take(&mut self.padding);
         self.stream.read_exact(&mut block[..padding])?;
         self.headers.raw(&block[..padding], |_| {})?;
         self.raw.extend_from_slice(&block[..padding]);
-        let mut zeros = false;
         loop {
+            let cut = || io::Error::from(io::ErrorKind::UnexpectedEof).into();
             match fill(&mut self.stream, &mut block)? {
+                0 if self.headers.are_cut() => return Err(cut()),
                 0 => return Ok(None),
                 BLOCK => {}
-                _ => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                _ => return Err(cut()),
             }
             self.raw.extend_from_slice(&block);
-            if block == [0; BLOCK] {
-                if zeros {
-                    return Ok(None);
-                }
-                zeros = true;
-                continue;
-            }
-            if zeros {
-                return Err(NotTar("an entry stands behind the end mark").into());
-            }
             if self.raw.len() > MAX_RAW {
                 return Err(NotTar("there is too much between two entries").into());
             }
             let mut found = None;
             self.headers.raw(&block, |header| found = Some(header))?;
+            if self.headers.are_complete() {
+                return Ok(None);
+            }
             if let Some(header) = found {
                 if header.kind == Kind::File && header.size > 0 {
                     self.content = header.size;
@@ -92,7 +87,7 @@ impl<R: Read> Entries<R> {
 
     /// What was in the stream since the last call that is not content: headers, padding
     /// and the end mark.
-    pub(crate) fn take_raw(&mut self, into: &mut Vec<u8>) {
+    pub fn take_raw(&mut self, into: &mut Vec<u8>) {
         into.clear();
         std::mem::swap(&mut self.raw, into);
     }
@@ -101,7 +96,7 @@ impl<R: Read> Entries<R> {
     ///
     /// # Errors
     /// If the stream cannot be read or ends too early.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, EntryError> {
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, EntryError> {
         if self.content == 0 {
             return Ok(0);
         }
@@ -126,7 +121,7 @@ impl<R: Read> Entries<R> {
     ///
     /// # Errors
     /// If the stream cannot be stepped over.
-    pub(crate) fn skip(&mut self) -> Result<(), EntryError>
+    pub fn skip(&mut self) -> Result<(), EntryError>
     where
         R: io::Seek,
     {
@@ -140,12 +135,12 @@ impl<R: Read> Entries<R> {
     }
 
     /// The stream, when all of it was read.
-    pub(crate) fn into_stream(self) -> R {
+    pub fn into_stream(self) -> R {
         self.stream
     }
 
     /// The stream: at the content of the entry, or behind the end mark.
-    pub(crate) fn rest(&mut self) -> &mut R {
+    pub fn rest(&mut self) -> &mut R {
         &mut self.stream
     }
 }
@@ -176,7 +171,7 @@ mod tests {
         let mut entries = Entries::new(stream);
         let mut split = SplitWriter::new(Vec::new());
         let (mut raw, mut contents) = (Vec::new(), Vec::new());
-        while let Some(header) = entries.next()? {
+        while let Some(header) = entries.next_entry()? {
             entries.take_raw(&mut raw);
             split.raw(&raw)?;
             let (mut content, mut buffer) = (Vec::new(), [0; 700]);
@@ -201,7 +196,7 @@ mod tests {
     fn joined(split: &[u8], contents: &[Vec<u8>]) -> Vec<u8> {
         let mut pieces = TarSplit::new(split);
         let (mut stream, mut contents) = (Vec::new(), contents.iter());
-        while let Some(piece) = pieces.next().unwrap() {
+        while let Some(piece) = pieces.next_piece().unwrap() {
             match piece {
                 Piece::Raw(bytes) => stream.extend_from_slice(bytes),
                 Piece::File { size, .. } => {
@@ -228,7 +223,7 @@ mod tests {
             let stream = writer.finish().unwrap();
             let mut entries = Entries::new(stream.as_slice());
             for (name, content, uid, mtime) in &files {
-                let header = entries.next().unwrap().unwrap();
+                let header = entries.next_entry().unwrap().unwrap();
                 prop_assert_eq!(header.name.as_encoded_bytes(), name.as_bytes());
                 prop_assert_eq!(header.uid, u64::from(*uid));
                 prop_assert_eq!((header.mtime, header.mtime_nanoseconds), (i64::from(*mtime), 5));
@@ -246,7 +241,7 @@ mod tests {
                 }
                 prop_assert_eq!(&read[..filled], &content[..]);
             }
-            prop_assert!(entries.next().unwrap().is_none());
+            prop_assert!(entries.next_entry().unwrap().is_none());
             let (split, contents) = split(&stream).unwrap();
             prop_assert_eq!(joined(&split, &contents), stream);
         }

@@ -13,41 +13,53 @@ const BLOCK: usize = 512;
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A regular file.
     File,
+    /// Another name of an earlier entry.
     HardLink,
+    /// A symlink.
     Symlink,
+    /// A character device.
     Character,
+    /// A block device.
     Block,
+    /// A directory.
     Directory,
+    /// A named pipe.
     Fifo,
 }
 
 /// A header.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Header {
-    pub(crate) kind: Kind,
-    pub(crate) name: OsString,
+pub struct Header {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name, as it stands there.
+    pub name: OsString,
     /// What a link leads to.
-    pub(crate) target: OsString,
+    pub target: OsString,
     /// Permission bits, with setuid, setgid and sticky.
-    pub(crate) mode: u32,
-    pub(crate) uid: u64,
-    pub(crate) gid: u64,
+    pub mode: u32,
+    /// The owner.
+    pub uid: u64,
+    /// The group.
+    pub gid: u64,
     /// Bytes of content.
-    pub(crate) size: u64,
+    pub size: u64,
     /// When it was changed: whole seconds since 1970, rounded down.
-    pub(crate) mtime: i64,
+    pub mtime: i64,
     /// The rest of that time, in nanoseconds.
-    pub(crate) mtime_nanoseconds: u32,
-    pub(crate) device: (u32, u32),
+    pub mtime_nanoseconds: u32,
+    /// Major and minor number of a device.
+    pub device: (u32, u32),
     /// Extended attributes.
-    pub(crate) attributes: Vec<(Vec<u8>, Vec<u8>)>,
+    pub attributes: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// The stream is not one that engines could have unpacked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NotTar(pub(crate) &'static str);
+pub struct NotTar(pub &'static str);
 
 /// What PAX records and long names say of the next entry.
 #[derive(Debug, Default)]
@@ -71,19 +83,23 @@ enum State {
     Content(u64, u64),
     /// Stepping over padding.
     Padding(u64),
+    /// Behind the end mark, two blocks of zeros: what stands there means nothing.
+    End,
 }
 
 /// Finds the headers in a stream.
 #[derive(Debug)]
 pub(crate) struct Headers {
     state: State,
+    /// Whether the block before was one of zeros.
+    zeros: bool,
     held: Vec<u8>,
     extra: Extra,
 }
 
 impl Headers {
     pub(crate) fn new() -> Self {
-        Self { state: State::Header, held: Vec::new(), extra: Extra::default() }
+        Self { state: State::Header, zeros: false, held: Vec::new(), extra: Extra::default() }
     }
 
     /// Goes over a piece of the stream; `found` gets each header as it is complete.
@@ -123,6 +139,7 @@ impl Headers {
                     self.state = State::Padding(left - step);
                     self.settle();
                 }
+                State::End => return Ok(()),
             }
         }
         Ok(())
@@ -139,6 +156,16 @@ impl Headers {
         self.state = State::Padding(after);
         self.settle();
         Ok(())
+    }
+
+    /// Whether the end mark was there.
+    pub(crate) fn are_complete(&self) -> bool {
+        self.state == State::End
+    }
+
+    /// Whether a PAX record or a long name has begun and is not all there.
+    pub(crate) fn are_cut(&self) -> bool {
+        matches!(self.state, State::Special(..))
     }
 
     fn settle(&mut self) {
@@ -161,7 +188,14 @@ impl Headers {
     fn header(&mut self) -> Result<Option<Header>, NotTar> {
         let block: &[u8; BLOCK] = self.held.as_slice().try_into().expect("a block is complete");
         if block.iter().all(|&byte| byte == 0) {
+            if self.zeros {
+                self.state = State::End;
+            }
+            self.zeros = true;
             return Ok(None);
+        }
+        if self.zeros {
+            return Err(NotTar("an entry stands behind the end mark"));
         }
         if !sum_matches(block) {
             return Err(NotTar("a header has the wrong checksum"));

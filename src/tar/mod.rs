@@ -10,8 +10,9 @@ mod split;
 mod split_writer;
 mod writer;
 
-pub(crate) use entries::{Entries, EntryError};
-pub(crate) use header::{Header, Headers, Kind, NotTar};
-pub(crate) use split::{Piece, TarSplit};
-pub(crate) use split_writer::SplitWriter;
+pub use entries::{Entries, EntryError};
+pub(crate) use header::Headers;
+pub use header::{Header, Kind, NotTar};
+pub use split::{Piece, TarSplit};
+pub use split_writer::SplitWriter;
 pub(crate) use writer::{Item, TarWriter, What};

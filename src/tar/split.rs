@@ -18,7 +18,7 @@ const MAX_LINE: usize = 16 << 20;
 
 /// A piece of the stream.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Piece<'a> {
+pub enum Piece<'a> {
     /// These bytes.
     Raw(&'a [u8]),
     /// The content of a file.
@@ -47,7 +47,7 @@ struct Entry<'a> {
 }
 
 /// Reads the pieces of a stream.
-pub(crate) struct TarSplit<R: Read> {
+pub struct TarSplit<R: Read> {
     lines: BufReader<MultiGzDecoder<BufReader<R>>>,
     line: Vec<u8>,
     name: Vec<u8>,
@@ -55,7 +55,8 @@ pub(crate) struct TarSplit<R: Read> {
 }
 
 impl<R: Read> TarSplit<R> {
-    pub(crate) fn new(file: R) -> Self {
+    /// Reads a compressed file.
+    pub fn new(file: R) -> Self {
         let compressed = BufReader::with_capacity(64 << 10, file);
         Self {
             lines: BufReader::with_capacity(64 << 10, MultiGzDecoder::new(compressed)),
@@ -69,7 +70,7 @@ impl<R: Read> TarSplit<R> {
     ///
     /// # Errors
     /// If the file cannot be read, or is not what it should be.
-    pub(crate) fn next(&mut self) -> io::Result<Option<Piece<'_>>> {
+    pub fn next_piece(&mut self) -> io::Result<Option<Piece<'_>>> {
         let malformed =
             |error: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
         loop {
@@ -128,7 +129,7 @@ mod tests {
     fn drain(bytes: &[u8]) -> io::Result<usize> {
         let mut split = TarSplit::new(bytes);
         let mut count = 0;
-        while split.next()?.is_some() {
+        while split.next_piece()?.is_some() {
             count += 1;
         }
         Ok(count)
@@ -142,11 +143,17 @@ mod tests {
 "#;
         let compressed = gzip(text);
         let mut split = TarSplit::new(compressed.as_slice());
-        assert_eq!(split.next().unwrap(), Some(Piece::Raw(b"header")));
+        assert_eq!(split.next_piece().unwrap(), Some(Piece::Raw(b"header")));
         let checksum = [0, 0, 0, 0, 0, 0, 0, 1];
-        assert_eq!(split.next().unwrap(), Some(Piece::File { name: b"a<b", size: 3, checksum: &checksum }));
-        assert_eq!(split.next().unwrap(), Some(Piece::File { name: &[255, 255], size: 0, checksum: &[] }));
-        assert_eq!(split.next().unwrap(), None);
+        assert_eq!(
+            split.next_piece().unwrap(),
+            Some(Piece::File { name: b"a<b", size: 3, checksum: &checksum })
+        );
+        assert_eq!(
+            split.next_piece().unwrap(),
+            Some(Piece::File { name: &[255, 255], size: 0, checksum: &[] })
+        );
+        assert_eq!(split.next_piece().unwrap(), None);
         assert!(drain(&compressed[..compressed.len() - 4]).is_err(), "cut short");
     }
 

@@ -11,14 +11,15 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 /// Writes the pieces of a stream.
-pub(crate) struct SplitWriter<W: Write> {
+pub struct SplitWriter<W: Write> {
     lines: GzEncoder<W>,
     line: String,
     position: u64,
 }
 
 impl<W: Write> SplitWriter<W> {
-    pub(crate) fn new(file: W) -> Self {
+    /// Writes a compressed file.
+    pub fn new(file: W) -> Self {
         // The engines compress it as fast as they can, too.
         Self { lines: GzEncoder::new(file, Compression::fast()), line: String::new(), position: 0 }
     }
@@ -27,7 +28,7 @@ impl<W: Write> SplitWriter<W> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub(crate) fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
@@ -42,7 +43,7 @@ impl<W: Write> SplitWriter<W> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub(crate) fn file(&mut self, name: &OsStr, size: u64, checksum: u64) -> io::Result<()> {
+    pub fn file(&mut self, name: &OsStr, size: u64, checksum: u64) -> io::Result<()> {
         self.line.clear();
         self.line.push_str("{\"type\":1,");
         match name.to_str() {
@@ -78,7 +79,7 @@ impl<W: Write> SplitWriter<W> {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub(crate) fn finish(self) -> io::Result<W> {
+    pub fn finish(self) -> io::Result<W> {
         self.lines.finish()
     }
 }

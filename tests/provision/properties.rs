@@ -5,10 +5,11 @@ use std::path::Path;
 use proptest::prelude::*;
 use storagectl::provision::butane::DIALECTS;
 use storagectl::provision::check::{Expected, check};
-use storagectl::provision::document::{Document, Node, Value, to_json, to_yaml};
+use storagectl::provision::document::{Document, Value, to_json, to_yaml};
 use storagectl::provision::ignition::Spec;
 use storagectl::provision::read::Read;
 use storagectl::provision::{Generations, Kind, Model, PRESETS, Store, merge};
+use storagectl_properties::document::says;
 
 use crate::kinds::request;
 
@@ -37,28 +38,6 @@ fn models() -> impl Strategy<Value = Model> {
             model
         },
     )
-}
-
-/// Whether a document that was read says what was written.
-fn says(node: &Node, value: &Value) -> bool {
-    match value {
-        Value::Bool(flag) => node.boolean() == Some(*flag),
-        Value::Int(number) => node.number() == Some(*number),
-        Value::Mode(mode) => node.number() == Some(i64::from(*mode)),
-        Value::Text(text) => node.text() == Some(text),
-        Value::List(items) => {
-            node.items().len() == items.len()
-                && node.items().iter().zip(items).all(|(node, item)| says(node, item))
-        }
-        Value::Map(pairs) => {
-            node.pairs().len() == pairs.len()
-                && node
-                    .pairs()
-                    .iter()
-                    .zip(pairs)
-                    .all(|((key, node), (name, value))| key.name == *name && says(node, value))
-        }
-    }
 }
 
 fn values() -> impl Strategy<Value = Value> {

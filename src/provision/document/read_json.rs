@@ -90,7 +90,39 @@ impl Reader<'_> {
         }
         self.at += 1;
         let span = start..self.at;
-        let text = serde_json::from_str(&self.text[span.clone()]).expect("the whole was valid JSON");
-        (text, span)
+        let text = serde_json::from_str::<Text>(&self.text[span.clone()]).expect("the whole was valid JSON");
+        (text.0, span)
+    }
+}
+
+/// A string as Go reads it, the language of the programs that apply documents: an
+/// escape of half a character (`\ud800`) is U+FFFD, where a string of Rust's cannot be made.
+struct Text(String);
+
+impl<'de> serde::Deserialize<'de> for Text {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_bytes(OfBytes)
+    }
+}
+
+struct OfBytes;
+
+impl serde::de::Visitor<'_> for OfBytes {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Text, E> {
+        let mut text = String::new();
+        for chunk in bytes.utf8_chunks() {
+            text.push_str(chunk.valid());
+            // Of the three bytes of a half, each is a chunk, and this is the first.
+            if chunk.invalid() == [0xed] {
+                text.push(char::REPLACEMENT_CHARACTER);
+            }
+        }
+        Ok(Text(text))
     }
 }

@@ -86,7 +86,8 @@ impl<'a> Reader<'a> {
                     return Err(Unreadable { message: "an alias of nothing".to_owned(), at: start });
                 };
                 self.count += size;
-                return Ok(node.clone());
+                // It stands here, and what is in it where it was written.
+                return Ok(Node { span: start..end, kind: node.kind.clone() });
             }
             Event::SequenceStart(anchor, _) => {
                 let mut items: Vec<Node> = Vec::new();
@@ -135,7 +136,10 @@ impl<'a> Reader<'a> {
                     let value = self.node(event, span, depth + 1)?;
                     pairs.push((Key { name, span: key.span }, value));
                 };
-                let last = pairs.last().map_or(start, |(key, node)| node.span.end.max(key.span.end + 1));
+                // A key may have neither value nor colon: `? key`.
+                let colon = |key: &Key| usize::from(self.text[key.span.end..].starts_with(':'));
+                let last =
+                    pairs.last().map_or(start, |(key, node)| node.span.end.max(key.span.end + colon(key)));
                 let span = start..if flow { end } else { last };
                 (Node { span, kind: Kind::Map { pairs, flow } }, anchor)
             }

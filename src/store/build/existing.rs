@@ -32,6 +32,8 @@ impl<T: Decode> Records<T> {
         let mut records = Vec::new();
         for record in parse_records::<Box<RawValue>>(&bytes).map_err(|error| damaged(&error))? {
             let read = decode_one(record.get().as_bytes()).map_err(|error| damaged(&error))?;
+            // Engines take more than can be written anew, such as half a character.
+            fields(&record).map_err(|error| damaged(&error))?;
             records.push((record, read));
         }
         Ok(Self { records })
@@ -166,10 +168,14 @@ fn other_layers(id: &str) -> Problem {
     Problem::new("layer-conflict", message, "make a new store")
 }
 
+/// What a record says, whatever it is.
+fn fields(raw: &RawValue) -> Result<serde_json::Map<String, serde_json::Value>, serde_json::Error> {
+    serde_json::from_str(raw.get())
+}
+
 /// Writes a record anew, with these names, and the big-data of `added`.
 fn set(raw: &mut Box<RawValue>, image: &mut Image, names: &[String], added: Option<&ImageRecord>) {
-    let mut fields: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(raw.get()).expect("it was read as a record");
+    let mut fields = fields(raw).expect("it was tried when it was read");
     let mut history = image.names_history.clone().unwrap_or_default();
     for name in names.iter().filter(|name| !history.contains(name)).cloned().collect::<Vec<_>>() {
         history.insert(0, name);

@@ -131,7 +131,7 @@ fn unpack<W: Write>(stream: Pieces<'_>, sink: &mut dyn Sink, split: Option<W>) -
     let (mut tree, mut implied, mut raw) = (Tree::default(), Vec::new(), Vec::new());
     let (mut uids, mut gids) = (BTreeSet::new(), BTreeSet::new());
     let mut buffer = vec![0; BUFFER];
-    while let Some(header) = entries.next().map_err(of)? {
+    while let Some(header) = entries.next_entry().map_err(of)? {
         entries.take_raw(&mut raw);
         if let Some(split) = &mut split {
             split.raw(&raw).map_err(at_start)?;

@@ -98,7 +98,7 @@ pub(super) fn read(
     let mut headers = Ok(Headers::new());
     let mut comparison = Comparison::new(content, layout);
     loop {
-        let piece = match split.next() {
+        let piece = match split.next_piece() {
             Ok(Some(piece)) => piece,
             Ok(None) => break,
             Err(error) if error.raw_os_error().is_some() => return Err(error),

@@ -1,0 +1,114 @@
+//! YAML and JSON are read with the place of everything, written so that the same comes out,
+//! and changed without touching anything else.
+
+use storagectl::conf::Fault;
+use storagectl::problem::Problem;
+use storagectl::provision::document::{
+    Document, EditFault, Kind, Node, Value, map, merge, text, to_json, to_yaml,
+};
+
+use super::edit::is_insertion;
+use super::shown::assert_told;
+
+/// A text.
+pub fn holds(input: &[u8]) {
+    let Ok(given) = std::str::from_utf8(input) else {
+        return;
+    };
+    let doc = match Document::parse(given) {
+        Ok(doc) => doc,
+        Err(unreadable) => {
+            let span = unreadable.at..unreadable.at;
+            let fault = Fault { id: "document", message: unreadable.message, hint: String::new(), span };
+            return assert_told(&Problem::at(fault, "f".into(), given));
+        }
+    };
+    places(&doc.root, given);
+    let _ = doc.root.key_twice();
+    assert!(doc.root.same(&doc.root));
+    written(&doc.root);
+    changed(&doc);
+}
+
+/// Every place is one in the text.
+fn places(node: &Node, text: &str) {
+    assert!(text.get(node.span.clone()).is_some(), "{:?} of {text:?}", node.span);
+    for (key, node) in node.pairs() {
+        assert!(text.get(key.span.clone()).is_some(), "{:?} of {text:?}", key.span);
+        places(node, text);
+    }
+    node.items().iter().for_each(|node| places(node, text));
+}
+
+/// What was read, written in either language, is read again.
+fn written(root: &Node) {
+    let value = value(root);
+    // An empty document and a lone word are none that anybody writes.
+    let Value::Map(pairs) = &value else {
+        return;
+    };
+    if pairs.is_empty() {
+        return;
+    }
+    for text in [to_json(&value, "", "  "), to_yaml(&value, 0)] {
+        let again = Document::parse(&text).unwrap_or_else(|error| panic!("{error:?}: {text:?} of {value:?}"));
+        assert!(says(&again.root, &value), "{text:?} of {value:?}");
+    }
+}
+
+/// All that is said, as text.
+fn value(node: &Node) -> Value {
+    match &node.kind {
+        Kind::Scalar { text: it, .. } => text(it.as_str()),
+        Kind::List { items, .. } => Value::List(items.iter().map(value).collect()),
+        Kind::Map { pairs, .. } => {
+            Value::Map(pairs.iter().map(|(key, node)| (key.name.clone(), value(node))).collect())
+        }
+    }
+}
+
+/// Whether a document that was read says what was written.
+pub fn says(node: &Node, value: &Value) -> bool {
+    match value {
+        Value::Bool(flag) => node.boolean() == Some(*flag),
+        Value::Int(number) => node.number() == Some(*number),
+        Value::Mode(mode) => node.number() == Some(i64::from(*mode)),
+        Value::Text(text) => node.text() == Some(text),
+        Value::List(items) => {
+            node.items().len() == items.len()
+                && node.items().iter().zip(items).all(|(node, item)| says(node, item))
+        }
+        Value::Map(pairs) => {
+            node.pairs().len() == pairs.len()
+                && node
+                    .pairs()
+                    .iter()
+                    .zip(pairs)
+                    .all(|((key, node), (name, value))| key.name == *name && says(node, value))
+        }
+    }
+}
+
+/// What is put in is there, once, and everything else stays.
+fn changed(doc: &Document) {
+    let item = |path: &str| map([("path", text(path)), ("mode", Value::Mode(0o755))]);
+    let wanted = map([
+        ("fuzzed", map([("files", Value::List(vec![item("/a"), item("/b")])), ("of", text("two\nlines\n"))])),
+        ("list", Value::List(vec![text("x"), text("- y")])),
+    ]);
+    match merge(doc, &wanted) {
+        Ok(Some(after)) => {
+            let again = merge(&after, &wanted).map(|again| again.map(|doc| doc.text));
+            assert_eq!(again, Ok(None), "{:?}", after.text);
+            let is_new = doc.root.get("fuzzed").is_none() && doc.root.get("list").is_none();
+            if is_new && !doc.root.pairs().is_empty() {
+                assert!(is_insertion(&doc.text, &after.text), "{:?} of {:?}", after.text, doc.text);
+            }
+        }
+        Ok(None) => assert!(doc.root.get("fuzzed").is_some()),
+        Err(EditFault::Other(span, what)) => {
+            assert!(doc.text.get(span.clone()).is_some(), "{what}: {span:?} of {:?}", doc.text);
+        }
+        Err(EditFault::Internal) => {}
+    }
+}

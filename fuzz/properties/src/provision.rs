@@ -1,0 +1,70 @@
+//! Documents of nodes to be: whatever is wrong with one is told with its place, and stores that
+//! are put into one are there once.
+
+use std::path::Path;
+
+use storagectl::problem::Place;
+use storagectl::provision::butane::{Dialect, Machine};
+use storagectl::provision::check::{Expected, check};
+use storagectl::provision::ignition::Spec;
+use storagectl::provision::read::{Format, Read};
+use storagectl::provision::{Kind, Model, Preset, Request, Store, machine_of, merge};
+
+use super::shown::{assert_found, assert_told};
+
+const KINDS: [Kind; 5] =
+    [Kind::Ignition, Kind::Butane, Kind::MachineConfig, Kind::ContainerRuntimeConfig, Kind::Ocne];
+
+/// A text.
+pub fn holds(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else {
+        return;
+    };
+    let is = Read::parse(text).map(|read| read.format).ok();
+    for kind in KINDS {
+        let format = kind.format().expect("it is a kind that is read");
+        let preset = Preset::named(kind.usual_preset("fcos")).expect("it is a preset");
+        checked(text, format, &Expected { stores: vec!["/var/images".to_owned()], ..Expected::of(preset) });
+        // Into a document of another kind nothing is put.
+        if is.is_none_or(|is| is == format) {
+            merged(text, &request(kind, preset));
+        }
+    }
+}
+
+fn checked(text: &str, format: Format, expected: &Expected) {
+    for finding in check(text, format, expected) {
+        let place = finding.place.map(|spot| {
+            assert!(spot.text.get(spot.span.clone()).is_some(), "{}: {:?}", finding.message, spot);
+            Place::new("f".into(), &spot.text, spot.span)
+        });
+        assert_found(&finding.message, &finding.effect, &finding.hint, place.as_ref());
+    }
+}
+
+fn request(kind: Kind, preset: &Preset) -> Request {
+    Request {
+        kind,
+        model: Model::new(preset, vec![Store::new("/var/images", 0o755)]),
+        spec: Spec::DEFAULT,
+        dialect: Dialect::named("fcos", "1.5.0").expect("it is a dialect"),
+        machine: Machine { name: "99-worker-stores".to_owned(), role: "worker".to_owned() },
+        has_base: false,
+        made_by: "# Made by a test\n".to_owned(),
+    }
+}
+
+fn merged(text: &str, request: &Request) {
+    let file = Path::new("f");
+    let again = |text: &str| {
+        let machine = machine_of(text).unwrap_or_else(|| request.machine.clone());
+        merge(&Request { machine, ..request.clone() }, text, file)
+    };
+    match again(text) {
+        Ok(written) => {
+            let twice = again(&written.text);
+            assert_eq!(twice.map(|it| it.text).as_deref(), Ok(written.text.as_str()), "of {text:?}");
+        }
+        Err(problem) => assert_told(&problem),
+    }
+}

@@ -1,0 +1,85 @@
+//! Whatever is wrong, wherever it stands: it can be told, on a terminal and as JSON.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use storagectl::cli::painted::{Painted, json};
+use storagectl::cli::told::{self, Title};
+use storagectl::conf::Fault;
+use storagectl::problem::{Place, Problem, Severity};
+
+use super::harmless::{assert_harmless, is_obeyed};
+
+/// Four numbers that make up two places, then the name of the file on a line, then its text.
+pub fn holds(input: &[u8]) {
+    let Some((numbers, rest)) = input.split_first_chunk::<8>() else {
+        return;
+    };
+    let number = |at: usize| usize::from(u16::from_le_bytes([numbers[at], numbers[at + 1]]));
+    let text = String::from_utf8_lossy(rest);
+    let (name, text) = text.split_once('\n').unwrap_or(("f", &text));
+    for start in [number(0), number(4).min(text.len())] {
+        // An end before the start is no span; a parser may give one that begins where it ends.
+        place(name, text, start..start.saturating_add(number(2)));
+    }
+    place(name, text, usize::MAX..usize::MAX);
+    for part in [name, text] {
+        for painted in [Painted::lines(part), Painted::line(part), Painted::message(part)] {
+            assert_harmless(painted.as_str(), part);
+        }
+        // What has nothing to be escaped stays as it is.
+        if !part.chars().any(is_obeyed) && part.is_ascii() {
+            assert_eq!(Painted::line(part).as_str(), part);
+        }
+        data(&serde_json::json!({ part: [part, 1, null], "number": number(6) }));
+    }
+}
+
+fn place(name: &str, text: &str, span: Range<usize>) {
+    let fault = Fault {
+        id: "syntax",
+        message: text.chars().take(80).collect(),
+        hint: name.to_owned(),
+        span: span.clone(),
+    };
+    let problem = Problem::at(fault, PathBuf::from(name), text);
+    assert_told(&problem);
+    let place = problem.place.expect("it has one");
+    // Line and column say where the marked text begins.
+    let (line, column) = place.position();
+    let marked = &place.excerpt[place.marked.clone()];
+    let there = text.split('\n').nth(line - 1).expect("the text has this line");
+    let from: String = there.chars().skip(column - 1).collect();
+    assert!(from.starts_with(marked), "{marked:?} is not at {line}:{column} of {text:?}, {span:?}");
+    assert!(!marked.contains('\n'));
+}
+
+/// Fails if a problem cannot be told, or says more to a terminal than words.
+pub fn assert_told(problem: &Problem) {
+    for colored in [false, true] {
+        assert_harmless(told::problem(problem, colored).as_str(), &problem.message);
+    }
+    let place = problem.place.as_ref();
+    data(&serde_json::json!({
+        "id": problem.id,
+        "message": problem.message,
+        "hint": problem.hint,
+        "excerpt": place.map(|place| &place.excerpt),
+    }));
+}
+
+/// The same for what a check found.
+pub fn assert_found(message: &str, effect: &str, hint: &str, place: Option<&Place>) {
+    let title = Title { severity: Severity::Warning, id: Some("syntax"), message };
+    for colored in [false, true] {
+        let told = told::found(&title, place, Some(message), (effect, hint), colored);
+        assert_harmless(told.as_str(), message);
+    }
+}
+
+/// Fails if a value does not come out as the JSON that it is, without what a terminal obeys.
+pub fn data(value: &serde_json::Value) {
+    let text = json(&serde_json::to_string_pretty(value).expect("a value can be written"));
+    assert_harmless(&text, "JSON");
+    assert_eq!(&serde_json::from_str::<serde_json::Value>(&text).expect("it is JSON"), value);
+}
