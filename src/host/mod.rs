@@ -44,7 +44,7 @@ pub use namespace::{is_hidden_here, is_mounted_for_init};
 pub use private_dir::PrivateDir;
 pub use record_lock::RecordLock;
 pub use rename::rename;
-pub use replace::{Content, ReplaceError, Replaced, clean_up, replace};
+pub use replace::{Content, ReplaceError, Replaced, clean_up, is_temporary_of, replace, temporary};
 pub use root::{Kind, MAX_FILE, Root, Stat, absent};
 pub use running::{crio_runs, is_booted, listens, printed_version, restart_crio};
 pub use said::last_said;
