@@ -122,8 +122,8 @@ fn assert_whole_at_each_call(scene: &Scene, changed: &[&str]) {
     // Where a listed store is gone, they start only when that is mended.
     let mut start_before: Vec<&str> = Vec::new();
     at_each_call(scene, From::FirstChange, &mut |call| {
-        let found = settled(&scene.tree(), &before);
-        let (old, new) = (settled(&before, &before), settled(&after, &before));
+        let found = settled(&scene.tree());
+        let (old, new) = (settled(&before), settled(&after));
         for path in found.keys().chain(old.keys()) {
             let node = found.get(path);
             assert!(
@@ -153,5 +153,5 @@ fn assert_whole_at_each_call(scene: &Scene, changed: &[&str]) {
     });
     // One file after the other is replaced.
     assert_eq!(states.len(), changed.len() + 1);
-    assert!(states.contains(&settled(&after, &before)));
+    assert!(states.contains(&settled(&after)));
 }

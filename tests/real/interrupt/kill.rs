@@ -149,10 +149,10 @@ fn assert_old_or_new_at_each_call(scene: &Scene, from: From) {
     let (mut old, mut new) = (0, 0);
     at_each_call(scene, from, &mut |call| {
         let found = scene.tree();
-        if settled(&found, &before) == settled(&before, &before) {
+        if settled(&found) == settled(&before) {
             old += 1;
         } else {
-            assert_eq!(settled(&found, &before), settled(&after, &before), "killed at {}", call.line);
+            assert_eq!(settled(&found), settled(&after), "killed at {}", call.line);
             new += 1;
         }
         assert_finished_by_the_next_run(scene, &after, call);
@@ -215,15 +215,18 @@ fn changes(call: &Call) -> bool {
     (is_change || opens_to_write) && !call.line.contains(" = -1 ")
 }
 
-/// A tree without what a killed run may leave: temporary files, and directories
-/// that were not there before.
-pub(super) fn settled(tree: &Tree, before: &Tree) -> Tree {
-    const DIRECTORY: u32 = 0o040_000;
-    let stays = |path: &Path, mode: u32| {
-        !is_temporary(path) && (mode & 0o170_000 != DIRECTORY || before.contains_key(path))
+/// A tree without what a killed run may leave: temporary files, and empty directories that
+/// have one of their name beside them.
+pub(super) fn settled(tree: &Tree) -> Tree {
+    let holds = |path: &Path, other: &Path| other != path && other.starts_with(path) && !is_temporary(other);
+    let is_signed = |path: &Path, mode: u32| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_directory = mode & 0o170_000 == 0o040_000;
+        is_directory
+            && tree.contains_key(&path.with_file_name(format!(".{name}.storagectl-new")))
+            && !tree.keys().any(|other| holds(path, other))
     };
-    tree.iter()
-        .filter(|(path, node)| stays(path, node.mode))
-        .map(|(path, node)| (path.clone(), node.clone()))
-        .collect()
+    let mut settled = tree.clone();
+    settled.retain(|path, node| !is_temporary(path) && !is_signed(path, node.mode));
+    settled
 }
