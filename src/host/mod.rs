@@ -45,7 +45,7 @@ pub use private_dir::PrivateDir;
 pub use record_lock::RecordLock;
 pub use rename::rename;
 pub use replace::{Content, ReplaceError, Replaced, clean_up, is_temporary_of, replace, temporary};
-pub use root::{Kind, MAX_FILE, Root, Stat, absent};
+pub use root::{Kind, Root, Stat, absent, is_loop};
 pub use running::{crio_runs, is_booted, listens, printed_version, restart_crio};
 pub use said::last_said;
 pub use staging::{STAGING, Staging};

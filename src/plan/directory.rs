@@ -115,36 +115,38 @@ pub(super) fn leave(host: &Host, path: &Path, text: &str) {
 /// files of runs that were killed. `main` is the main file, whose directory must be locked if
 /// there is one.
 ///
-/// What cannot be removed stays.
+/// What cannot be removed stays. A call that has failed once may work the next time, and
+/// nobody would be told of what is left.
 pub(super) fn settle(host: &Host, main: &Path) {
+    let _ = settle_once(host, main).or_else(|_| settle_once(host, main));
+}
+
+fn settle_once(host: &Host, main: &Path) -> io::Result<()> {
     let dir = main.parent().unwrap_or(Path::new("/"));
     let [shared, root, users] = host.drop_in_dirs();
-    for user in host.root.list(&users).ok().flatten().unwrap_or_default() {
-        settle_in(host, &users.join(user));
+    let mut dirs: Vec<PathBuf> = Vec::new();
+    if let Some(names) = host.root.list(&users)? {
+        dirs.extend(names.into_iter().map(|user| users.join(user)));
     }
-    for dir in [&users, &root, &shared] {
-        settle_in(host, dir);
-    }
-    settle_in(host, dir);
-    for dir in changeable(dir) {
-        settle_one(host, dir);
-    }
-}
-
-fn settle_in(host: &Host, dir: &Path) {
-    for name in host.root.list(dir).ok().flatten().unwrap_or_default() {
-        if let Some(of) = host::is_temporary_of(&name) {
-            settle_one(host, &dir.join(of));
+    dirs.extend([users, root, shared, dir.to_owned()]);
+    for dir in dirs {
+        for name in host.root.list(&dir)?.unwrap_or_default() {
+            if let Some(of) = host::is_temporary_of(&name) {
+                settle_one(host, &dir.join(of))?;
+            }
         }
     }
+    changeable(dir).try_for_each(|dir| settle_one(host, dir))
 }
 
-fn settle_one(host: &Host, dir: &Path) {
+fn settle_one(host: &Host, dir: &Path) -> io::Result<()> {
     let sign = sign(dir);
-    if matches!(host.root.stat(&sign), Ok(Some(_))) {
+    if host.root.stat(&sign)?.is_some() {
+        // It may be a file, or what others have mounted.
         let _ = host.root.remove_empty_dir(dir);
-        let _ = host.root.remove_file(&sign);
+        host.root.remove_file(&sign)?;
     }
+    Ok(())
 }
 
 fn sign(dir: &Path) -> PathBuf {
