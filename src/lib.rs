@@ -11,6 +11,7 @@ mod hex;
 pub mod host;
 pub mod images;
 pub mod judgement;
+pub mod limits;
 pub mod lint;
 pub mod pack;
 pub mod plan;

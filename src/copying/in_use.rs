@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use crate::dependents::{self, Storage};
+use crate::limits;
 use crate::plan::Host;
 use crate::problem::Problem;
 use crate::store;
@@ -39,7 +40,9 @@ pub(super) fn mounted(host: &Host) -> anyhow::Result<BTreeSet<String>> {
         }
         for runroot in &storage.runroots {
             let file = runroot.join(format!("{}-layers/mountpoints.json", storage.driver));
-            let Some((bytes, _)) = host.root.read(&file).map_err(host.cannot("read", &file))? else {
+            let Some((bytes, _)) =
+                host.root.read_up_to(&file, limits::RECORDS).map_err(host.cannot("read", &file))?
+            else {
                 continue;
             };
             let mounts: Option<Vec<Mount>> = serde_json::from_slice(&bytes).map_err(|error| {
@@ -75,7 +78,9 @@ pub(super) fn images_of_containers(host: &Host, storage: &Storage) -> Result<BTr
     for part in &storage.parts {
         for name in ["containers.json", "volatile-containers.json"] {
             let file = part.join(format!("{}-containers", storage.driver)).join(name);
-            let Some((bytes, _)) = host.root.read(&file).map_err(host.cannot("read", &file))? else {
+            let Some((bytes, _)) =
+                host.root.read_up_to(&file, limits::RECORDS).map_err(host.cannot("read", &file))?
+            else {
                 continue;
             };
             if bytes.is_empty() {

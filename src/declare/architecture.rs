@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::host::Root;
+use crate::limits;
 
 /// systemd's name (systemd.unit(5), `ConditionArchitecture=`), the other names in
 /// use (uname(1), rpm, Go), and `e_machine` of its programs (elf(5)).
@@ -32,7 +33,7 @@ pub(super) fn named(name: &str) -> Option<&'static str> {
 pub(super) fn of(root: &Root) -> Option<&'static str> {
     if root.is_tree() {
         for program in ["/usr/bin/sh", "/bin/sh", "/usr/lib/systemd/systemd", "/usr/bin/env"] {
-            if let Ok(Some((bytes, _))) = root.read(Path::new(program))
+            if let Ok(Some((bytes, _))) = root.read_up_to(Path::new(program), limits::PROGRAM)
                 && let Some(machine) = machine(&bytes)
             {
                 return ARCHITECTURES.iter().find(|(.., code)| *code == machine).map(|(name, ..)| *name);
@@ -58,7 +59,8 @@ mod tests {
 
     #[test]
     fn this_program_says_what_it_was_built_for() {
-        let own = Root::system().unwrap().read(&std::env::current_exe().unwrap()).unwrap().unwrap().0;
+        let own = Root::system().unwrap();
+        let own = own.read_up_to(&std::env::current_exe().unwrap(), limits::PROGRAM).unwrap().unwrap().0;
         let code = machine(&own[..64]).unwrap();
         let (name, ..) = ARCHITECTURES.iter().find(|(.., other)| *other == code).unwrap();
         assert_eq!(named(std::env::consts::ARCH), Some(*name));

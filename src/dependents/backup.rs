@@ -18,6 +18,7 @@ use super::own::{Kind, Part};
 use super::shelf::home;
 use super::timestamp;
 use crate::host::{absent, rename};
+use crate::limits;
 use crate::plan::Host;
 use crate::problem::Problem;
 use crate::store::is_id;
@@ -147,7 +148,9 @@ impl Backup {
             let names = host.root.list(&all).map_err(host.cannot("read", &all))?.unwrap_or_default();
             for dir in names.iter().map(|name| all.join(name)) {
                 let file = dir.join(UNFINISHED);
-                let Some((bytes, _)) = host.root.read(&file).map_err(host.cannot("read", &file))? else {
+                let Some((bytes, _)) =
+                    host.root.read_up_to(&file, limits::RECORDS).map_err(host.cannot("read", &file))?
+                else {
                     continue;
                 };
                 // It is written whole or not at all; what somebody else made of it tells nothing.

@@ -10,6 +10,7 @@ use super::array::elements;
 use super::layout::Storage;
 use super::shelf;
 use crate::host::Stat;
+use crate::limits;
 use crate::plan::Host;
 use crate::problem::Problem;
 
@@ -110,7 +111,9 @@ fn read_part(host: &Host, dir: &Path, driver: &str) -> Result<Part, Problem> {
     for (kind, name) in FILES {
         let path = Path::new(&format!("{driver}-{}", kind.directory())).join(name);
         let file = dir.join(&path);
-        let Some((bytes, found)) = host.root.read(&file).map_err(host.cannot("read", &file))? else {
+        let Some((bytes, found)) =
+            host.root.read_up_to(&file, limits::RECORDS).map_err(host.cannot("read", &file))?
+        else {
             continue;
         };
         let malformed = |error: serde_json::Error| {

@@ -10,6 +10,7 @@ use super::array::elements;
 use super::own::Record;
 use crate::hex::hex;
 use crate::host::{Kind, Root, is_mount_point};
+use crate::limits;
 use crate::problem::words;
 use crate::store::{MARKER, awaited, is_gone, is_id, unit_name};
 
@@ -74,7 +75,7 @@ pub(super) fn read(root: &Root, path: &str, driver: &str) -> Result<Shelf, Unrea
     let mut has_records = false;
     for name in ["layers.json", "volatile-layers.json"] {
         let file = dir.join(format!("{driver}-layers")).join(name);
-        let Some((bytes, _)) = root.read(&file).map_err(cannot)? else {
+        let Some((bytes, _)) = root.read_up_to(&file, limits::RECORDS).map_err(cannot)? else {
             continue;
         };
         has_records |= name == "layers.json";
@@ -84,7 +85,9 @@ pub(super) fn read(root: &Root, path: &str, driver: &str) -> Result<Shelf, Unrea
             shelf.layers.entry(record.id).or_insert(record.parent);
         }
     }
-    let images = root.read(&dir.join(format!("{driver}-images/images.json"))).map_err(cannot)?;
+    let images = root
+        .read_up_to(&dir.join(format!("{driver}-images/images.json")), limits::RECORDS)
+        .map_err(cannot)?;
     let images = images.map(|(bytes, _)| bytes);
     elements(images.as_deref().unwrap_or_default())
         .map_err(|error| format!("has a malformed images.json: {error}"))?;

@@ -9,6 +9,7 @@ use super::layout::Storage;
 use super::own::Kind;
 use super::shelf::home;
 use crate::host::{RecordLock, crio_runs, is_mount_point};
+use crate::limits;
 use crate::plan::Host;
 use crate::problem::Problem;
 
@@ -33,7 +34,9 @@ pub(super) fn refuse_running(host: &Host, storage: &Storage, found: &[Found]) ->
     }
     for runroot in &storage.runroots {
         let file = runroot.join(format!("{}-layers/mountpoints.json", storage.driver));
-        let Some((bytes, _)) = host.root.read(&file).map_err(host.cannot("read", &file))? else {
+        let Some((bytes, _)) =
+            host.root.read_up_to(&file, limits::RECORDS).map_err(host.cannot("read", &file))?
+        else {
             continue;
         };
         let mounts: Option<Vec<Mount>> = serde_json::from_slice(&bytes).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! The directories with images on this host, and what is known of each image.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,6 +11,7 @@ use crate::declare::SEALED_STORES;
 use crate::engine::{Engines, Program, Reading};
 use crate::host::{Kind, Root};
 use crate::judgement::Judgement;
+use crate::limits;
 use crate::problem::Problem;
 use crate::store::{self, Image, Layer};
 
@@ -33,6 +35,8 @@ pub struct Storage {
     /// Its images, or why they cannot be told.
     pub images: Result<Vec<Image>, Problem>,
     layers: HashMap<String, Layer>,
+    /// When layers were written, as far as that was looked up.
+    written: RefCell<HashMap<String, Option<(i64, i64)>>>,
     id: (u64, u64),
 }
 
@@ -128,6 +132,7 @@ impl Storage {
             synced,
             images,
             layers,
+            written: RefCell::default(),
             id,
         }
     }
@@ -137,13 +142,11 @@ impl Storage {
     fn chain<'s>(&'s self, image: &'s Image) -> (Vec<&'s str>, Option<&'s str>) {
         let mut chain: Vec<&str> = Vec::new();
         let mut next = image.layer.as_deref().filter(|layer| !layer.is_empty());
-        while let Some(id) = next {
+        // Of more, or of a layer that is below itself, nothing can be started.
+        while let Some(id) = next.filter(|_| chain.len() < limits::LAYERS) {
             let Some(layer) = self.layers.get(id) else {
                 return (chain, Some(id));
             };
-            if chain.contains(&id) {
-                break;
-            }
             chain.push(id);
             next = layer.parent.as_deref().filter(|parent| !parent.is_empty());
         }
@@ -170,11 +173,18 @@ impl Storage {
         }
         let images = self.path.join(format!("{}-images", self.driver));
         let layers = self.path.join(format!("{}-layers", self.driver));
-        let written = std::iter::once(images.join(image.id.as_deref()?))
-            .chain(self.chain(image).0.into_iter().map(|layer| layers.join(format!("{layer}.tar-split.gz"))))
-            .filter_map(|path| root.stat(&path).ok().flatten())
-            .map(|stat| stat.mtime)
-            .max()?;
+        let of = |path: &Path| root.stat(path).ok().flatten().map(|stat| stat.mtime);
+        let mut known = self.written.borrow_mut();
+        let of_layers = self.chain(image).0.into_iter().map(|layer| match known.get(layer) {
+            Some(time) => *time,
+            None => {
+                let time = of(&layers.join(format!("{layer}.tar-split.gz")));
+                known.insert(layer.to_owned(), time);
+                time
+            }
+        });
+        let own = of(&images.join(image.id.as_deref()?));
+        let written = of_layers.chain([own]).flatten().max()?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let written = Duration::new(
             u64::try_from(written.0).unwrap_or_default(),

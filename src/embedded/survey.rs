@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::contents::{Contents, contents};
 use super::list::Entry;
-use crate::host::{Kind, Root};
+use crate::host::{Kind, Root, is_loop};
 use crate::images::{Digest, Platform};
 use crate::problem::{Problem, words};
 use crate::store::build::parallel;
@@ -80,6 +80,10 @@ pub fn survey(
     jobs: usize,
     progress: &Progress,
 ) -> Survey {
+    // An image is what is in its directory, and not what a symlink there leads to. Where
+    // that cannot be opened each image says so.
+    let inside = root.strict(dir).ok().flatten();
+    let (root, dir) = inside.as_ref().map_or((root, dir), |inside| (inside, Path::new("/")));
     let mut images: Vec<Looked> = entries
         .iter()
         .map(|entry| {
@@ -188,7 +192,14 @@ fn look_at(
     size: u64,
 ) -> Result<(u64, u64), Problem> {
     let shown = root.show(path).display().to_string();
-    match root.stat(path).map_err(Problem::cannot("look at", shown))? {
+    let found = match root.stat(path) {
+        Err(error) if is_loop(&error) => {
+            let what = format!("`{}` is a symlink", digest.hex());
+            return Err(damaged(reference, "blob-missing", &what));
+        }
+        found => found,
+    };
+    match found.map_err(Problem::cannot("look at", shown))? {
         Some(stat) if stat.kind == Kind::File && stat.size == size => Ok(stat.id),
         Some(stat) if stat.kind == Kind::File => {
             let what = format!("`{}` has {} bytes instead of {size}", digest.hex(), stat.size);

@@ -9,6 +9,7 @@ use super::engines::Engines;
 use super::profile::Profile;
 use crate::conf::schema::MODERN;
 use crate::host::Root;
+use crate::limits;
 
 /// The engines that are looked for.
 const ENGINES: [&str; 4] = ["podman", "buildah", "skopeo", "crio"];
@@ -98,7 +99,8 @@ pub fn installed(root: &Root) -> io::Result<Vec<Program>> {
     let mut found: Vec<Program> = programs(root).collect::<io::Result<_>>()?;
     for program in found.iter_mut().filter(|program| program.is_silent && program.library.is_none()) {
         // The package by which the modern generation reads drop-ins.
-        let bytes = root.read(&program.path)?.map(|(bytes, _)| bytes).unwrap_or_default();
+        let bytes =
+            root.read_up_to(&program.path, limits::PROGRAM)?.map(|(bytes, _)| bytes).unwrap_or_default();
         let is_modern = memchr::memmem::find(&bytes, b"storage/pkg/configfile").is_some();
         program.library = is_modern.then_some(MODERN);
         program.is_legacy = !is_modern && program.name != "crio";
@@ -146,7 +148,7 @@ fn program(root: &Root, name: &'static str, path: &Path) -> io::Result<Option<Pr
     };
     let (lines, is_go) = match build_info::read(&file)? {
         BuildInfo::Lines(lines) => (lines, true),
-        other => match root.read(path)? {
+        other => match root.read_up_to(path, limits::PROGRAM)? {
             Some((bytes, _)) => (search(&bytes), other == BuildInfo::OtherForm),
             None => return Ok(None),
         },

@@ -3,12 +3,15 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::attributes;
 use super::root::{Stat, absent, readable, sync};
+
+const SUFFIX: &str = ".storagectl-new";
 
 /// What a name shall hold.
 #[derive(Debug, Clone, Copy)]
@@ -45,11 +48,17 @@ pub struct Replaced {
 /// The temporary file for `name`. One name is enough: whoever writes holds the
 /// lock of the directory, so what is found there is left from a run that was
 /// killed. It does not end in `.conf`, since engines read hidden drop-ins too.
-fn temporary(name: &OsStr) -> OsString {
+pub fn temporary(name: &OsStr) -> OsString {
     let mut temporary = OsString::from(".");
     temporary.push(name);
-    temporary.push(".storagectl-new");
+    temporary.push(SUFFIX);
     temporary
+}
+
+/// The name that [`temporary`] has made `name` of.
+pub fn is_temporary_of(name: &OsStr) -> Option<&OsStr> {
+    let of = name.as_bytes().strip_prefix(b".")?.strip_suffix(SUFFIX.as_bytes())?;
+    (!of.is_empty() && of != b"." && of != b"..").then(|| OsStr::from_bytes(of))
 }
 
 /// Removes what a killed run left behind beside `name`. The directory must be locked.

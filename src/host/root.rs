@@ -10,10 +10,7 @@ use rustix::fs::{self, AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::walk::{self, Links, Resolved, Step};
-
-/// The largest file that is read, in bytes: far above any storage.conf,
-/// images.json or layers.json seen, and small enough to be refused in time.
-pub const MAX_FILE: u64 = 256 << 20;
+use crate::limits;
 
 /// How long another writer of the same directory is waited for.
 const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -252,24 +249,36 @@ impl Root {
         link_in(&at.dir, at.name())
     }
 
-    /// Reads the regular file at `path`; `None` if there is nothing.
+    /// Reads the document at `path`, a regular file; `None` if there is nothing.
     ///
     /// # Errors
-    /// If it cannot be read, is not a regular file, or is larger than [`MAX_FILE`].
+    /// If it cannot be read, is not a regular file, or is larger than [`limits::DOCUMENT`].
     pub fn read(&self, path: &Path) -> io::Result<Option<(Vec<u8>, Stat)>> {
+        self.read_up_to(path, limits::DOCUMENT)
+    }
+
+    /// The same of a file of up to `limit` bytes.
+    ///
+    /// # Errors
+    /// As [`Root::read`].
+    pub fn read_up_to(&self, path: &Path, limit: u64) -> io::Result<Option<(Vec<u8>, Stat)>> {
         let Some(file) = absent(self.open(path, OFlags::RDONLY | OFlags::NONBLOCK))? else {
             return Ok(None);
         };
         let stat = Stat::from_raw(&fs::fstat(&file)?);
         match stat.kind {
-            Kind::File if stat.size <= MAX_FILE => {}
-            Kind::File => return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 256 MiB")),
+            Kind::File if stat.size <= limit => {}
+            Kind::File => return Err(limits::too_large(limit)),
             Kind::Directory => return Err(Errno::ISDIR.into()),
             _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
         }
         let mut bytes = Vec::with_capacity(usize::try_from(stat.size).unwrap_or(0) + 1);
         let file = fs_err::File::from_parts(file.into(), self.show(path));
-        file.take(MAX_FILE).read_to_end(&mut bytes)?;
+        file.take(limit + 1).read_to_end(&mut bytes)?;
+        // It has grown, or is one whose size nobody knows.
+        if u64::try_from(bytes.len()).is_ok_and(|size| size > limit) {
+            return Err(limits::too_large(limit));
+        }
         Ok(Some((bytes, stat)))
     }
 
@@ -477,6 +486,11 @@ pub(super) fn sync(file: impl AsFd) -> io::Result<()> {
         Ok(()) | Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::ROFS) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether there is a symlink where none is followed, or one that leads to itself.
+pub fn is_loop(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }
 
 /// Turns "there is nothing" into `None`.

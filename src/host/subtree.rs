@@ -18,6 +18,7 @@ use super::attributes;
 use super::mode::set_mode;
 use super::root::{Kind, Root, Stat, absent};
 use super::walk;
+use crate::limits;
 
 /// The root of such a directory tree.
 #[derive(Debug)]
@@ -183,11 +184,12 @@ impl Directory {
     ///
     /// # Errors
     /// If it cannot be read, or is larger than `limit` bytes.
-    pub fn read(&self, name: &OsStr, limit: usize) -> io::Result<Option<Vec<u8>>> {
+    pub fn read(&self, name: &OsStr, limit: u64) -> io::Result<Option<Vec<u8>>> {
         let Some(file) = self.open(name)?.filter(|file| file.stat.kind == Kind::File) else {
             return Ok(None);
         };
-        let mut bytes = vec![0; usize::try_from(file.stat.size).unwrap_or(limit).min(limit) + 1];
+        let size = usize::try_from(file.stat.size.min(limit)).expect("limits fit into memory");
+        let mut bytes = vec![0; size + 1];
         let mut length = 0;
         while length < bytes.len() {
             match file.read(&mut bytes[length..])? {
@@ -198,7 +200,7 @@ impl Directory {
                 count => length += count,
             }
         }
-        Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {limit} bytes")))
+        Err(limits::too_large(limit))
     }
 
     /// Gives the file or directory at `name` these permission bits, too, if it belongs to

@@ -48,6 +48,15 @@ impl Resolved {
         }
     }
 
+    /// Whether this is the same name in the same directory, and not in one that has its path now.
+    ///
+    /// # Errors
+    /// If that cannot be found out.
+    pub fn is_same(&self, other: &Self) -> io::Result<bool> {
+        let id = |at: &Self| Ok::<_, io::Error>(Stat::from_raw(&fs::fstat(&at.dir)?).id);
+        Ok(self.path == other.path && id(self)? == id(other)?)
+    }
+
     /// The path of the directory that holds it.
     pub fn parent(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("/"))
@@ -182,7 +191,10 @@ mod tests {
             for path in paths.iter().map(Path::new) {
                 for follow in [true, false] {
                     let flags = if follow { OFlags::PATH } else { OFlags::PATH | OFlags::NOFOLLOW };
-                    let kernel = fs::openat2(&root, relative(path), flags, Mode::empty(), ResolveFlags::IN_ROOT);
+                    let open = || fs::openat2(&root, relative(path), flags, Mode::empty(), ResolveFlags::IN_ROOT);
+                    // Something was renamed somewhere on the system meanwhile.
+                    let is_told = |kernel: &Result<OwnedFd, Errno>| !matches!(kernel, Err(Errno::AGAIN));
+                    let kernel = std::iter::repeat_with(open).find(is_told).expect("it is tried until it ends");
                     let kernel = kernel.map(|file| id(&fs::fstat(file).unwrap()));
                     let walked = walk(&root, path, follow, Links::Followed).and_then(|(end, _)| {
                         Ok(id(&fs::statat(&end.dir, end.name(), AtFlags::SYMLINK_NOFOLLOW)?))

@@ -6,9 +6,7 @@ use std::path::PathBuf;
 use super::archive::Archive;
 use super::{Digest, Layer};
 use crate::host::{FilePart, Root};
-
-/// The largest manifest, list or configuration, in bytes (`iolimits` of the image library).
-const MAX_DOCUMENT: u64 = 4 << 20;
+use crate::limits;
 
 /// What holds the files of an image.
 #[derive(Debug)]
@@ -54,8 +52,8 @@ impl Blobs {
         let Some(mut file) = self.open(root, name)? else {
             return Ok(None);
         };
-        if file.size() > MAX_DOCUMENT {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 4 MiB"));
+        if file.size() > limits::IMAGE_DOCUMENT {
+            return Err(limits::too_large(limits::IMAGE_DOCUMENT));
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;

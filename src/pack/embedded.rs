@@ -4,13 +4,14 @@
 //! from there: two packages side by side share nothing, and each may go alone.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::Path;
 
 use super::cache::Cached;
 use super::contents::{Contents, Entry, What, unwritten};
 use super::recipe::Package;
 use crate::embedded::{Entry as Line, LIST, List};
-use crate::host::{Kind, Root};
+use crate::host::{Kind, Root, is_loop};
 use crate::problem::Problem;
 
 /// Where packages have units.
@@ -58,7 +59,10 @@ fn directory(
     contents.add(to.as_bytes(), Entry::of_root(What::Directory, 0o755, time)).map_err(unwritten(contents))?;
     let from = &image.source.path;
     let shown = from.display().to_string();
-    let names = root.list(from).map_err(Problem::cannot("read", &shown))?.unwrap_or_default();
+    // Nobody else's file gets into a package by a symlink.
+    let inside = root.strict(from).map_err(Problem::cannot("open", &shown))?;
+    let inside = inside.ok_or_else(|| Problem::cannot("open", &shown)(io::ErrorKind::NotFound.into()))?;
+    let names = inside.list(Path::new("/")).map_err(Problem::cannot("read", &shown))?.unwrap_or_default();
     let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
     names.sort();
     for name in names {
@@ -68,7 +72,7 @@ fn directory(
             contents.add(&path, Entry::of_root(what, 0o644, time)).map_err(unwritten(contents))?;
             continue;
         }
-        copy(root, &from.join(&name), &path, contents)?;
+        copy(&inside, &Path::new("/").join(&name), &path, contents)?;
         if name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             blobs.insert(name, path);
         }
@@ -77,11 +81,13 @@ fn directory(
 }
 
 fn copy(root: &Root, from: &Path, to: &[u8], contents: &mut Contents) -> Result<(), Problem> {
-    let shown = from.display().to_string();
-    let is_file = root
-        .stat(from)
-        .map_err(Problem::cannot("look at", &shown))?
-        .is_some_and(|stat| stat.kind == Kind::File);
+    let shown = root.show(from).display().to_string();
+    let is_file = match root.stat(from) {
+        Err(error) if is_loop(&error) => false,
+        found => {
+            found.map_err(Problem::cannot("look at", &shown))?.is_some_and(|stat| stat.kind == Kind::File)
+        }
+    };
     if !is_file {
         let message = format!("`{shown}` in the cache of images is no file");
         return Err(Problem::new(

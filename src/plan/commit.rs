@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::directory;
 use super::snapshot::{Host, Snapshot, refuse_vendor_file};
 use super::{After, Plan};
-use crate::host::{self, Content, LockError, ReplaceError};
+use crate::host::{self, Content, LockError, ReplaceError, Resolved};
 use crate::problem::{Problem, words};
 use crate::store;
 
@@ -58,81 +58,83 @@ pub(super) fn change(
     if mode == Mode::DryRun {
         return outcome(plan(&host.snapshot()?)?, false);
     }
+    let mut has_made = false;
     for _ in 0..ATTEMPTS {
+        let main = host.main_file()?;
         let Some(dir) = host.locate()?.target else {
+            directory::settle(host, &main);
             // Nothing to lock yet. Make the directory only if there is something to write.
             let planned = plan(&host.snapshot()?)?;
             if planned.changes.is_empty() {
                 let committed = carry_out_inits(host, &planned)?;
                 return outcome(planned, committed);
             }
-            let file = host.main_file()?;
-            let parent = file.parent().unwrap_or(Path::new("/"));
-            host.makes(parent);
-            host.root
-                .create_dirs(parent, 0o755)
-                .map_err(|error| Problem::io("create the directory", &host.show(parent), &error))?;
+            let parent = main.parent().unwrap_or(Path::new("/"));
+            if let Err(error) = directory::make(host, parent) {
+                directory::settle(host, &main);
+                return Err(Problem::io("create the directory", &host.show(parent), &error).into());
+            }
+            has_made = true;
             continue;
         };
         let lock =
             host::lock(&host.root, &dir.dir, PATIENCE).map_err(|error| lock_problem(host, &dir, error))?;
-        let snapshot = host.snapshot()?;
-        let Some(target) = snapshot.target.as_ref().filter(|target| target.path == dir.path) else {
-            // The symlink was switched while we waited.
-            continue;
-        };
-        host::clean_up(&target.dir, target.name());
-        let planned = plan(&snapshot)?;
-        let mut committed = carry_out_inits(host, &planned)?;
-        let mut lost_attributes = Vec::new();
-        let mut changed_meanwhile = false;
-        for change in &planned.changes {
-            let content = match &change.after {
-                After::Text(text) => Content::File(text.as_bytes()),
-                After::Link(link) => Content::Symlink(link),
-                After::Nothing => Content::Nothing,
-            };
-            let other;
-            let (target, found) = if change.path == snapshot.path {
-                (target, snapshot.found)
-            } else {
-                other = place(host, &change.path)?;
-                (&other.0, other.1)
-            };
-            match host::replace(&target.dir, target.name(), found.as_ref(), content) {
-                Ok(replaced) => lost_attributes.extend(replaced.lost_attributes),
-                Err(ReplaceError::Changed) => {
-                    changed_meanwhile = true;
-                    break;
-                }
-                Err(error) => return Err(replace_problem(host, &target.path, error)),
-            }
-            committed = true;
+        if !std::mem::take(&mut has_made) {
+            directory::settle(host, &main);
         }
-        remove_directories(host, &planned)?;
+        let carried_out = carry_out(host, &dir, plan);
+        directory::settle(host, &main);
         drop(lock);
-        if !changed_meanwhile {
-            return Ok(Outcome { plan: planned, committed, lost_attributes });
+        if let Some(outcome) = carried_out? {
+            return Ok(outcome);
         }
     }
     Err(busy(host)?.into())
 }
 
-/// Removes the directories that were made for files which are gone now.
-fn remove_directories(host: &Host, plan: &Plan) -> Result<(), Problem> {
-    let gone = plan
-        .changes
-        .iter()
-        .filter(|change| change.after == After::Nothing && matches!(host.root.stat(&change.path), Ok(None)));
-    let mut dirs: Vec<&Path> = gone
-        .flat_map(|change| directory::left_by(&change.path, change.before.as_deref().unwrap_or_default()))
-        .collect();
-    // What is in a directory comes before it.
-    dirs.sort_by_key(|dir| std::cmp::Reverse(dir.as_os_str().len()));
-    for dir in dirs {
-        host.root.remove_empty_dir(dir).map_err(host.cannot("remove", dir))?;
+/// Plans under the lock of `dir`, and makes the changes; `None` if somebody else has changed
+/// something meanwhile.
+fn carry_out(
+    host: &Host,
+    dir: &Resolved,
+    plan: impl Fn(&Snapshot) -> anyhow::Result<Plan>,
+) -> anyhow::Result<Option<Outcome>> {
+    let snapshot = host.snapshot()?;
+    let Some(target) = &snapshot.target else {
+        return Ok(None);
+    };
+    if !target.is_same(dir).map_err(host.cannot("look at", &target.path))? {
+        // The symlink was switched, or the directory made anew, while we waited.
+        return Ok(None);
     }
-    Ok(())
+    host::clean_up(&target.dir, target.name());
+    let planned = plan(&snapshot)?;
+    let mut committed = carry_out_inits(host, &planned)?;
+    let mut lost_attributes = Vec::new();
+    for change in &planned.changes {
+        let content = match &change.after {
+            After::Text(text) => Content::File(text.as_bytes()),
+            After::Link(link) => Content::Symlink(link),
+            After::Nothing => {
+                directory::leave(host, &change.path, change.before.as_deref().unwrap_or_default());
+                Content::Nothing
+            }
+        };
+        let other;
+        let (target, found) = if change.path == snapshot.path {
+            (target, snapshot.found)
+        } else {
+            other = place(host, &change.path)?;
+            (&other.0, other.1)
+        };
+        match host::replace(&target.dir, target.name(), found.as_ref(), content) {
+            Ok(replaced) => lost_attributes.extend(replaced.lost_attributes),
+            Err(ReplaceError::Changed) => return Ok(None),
+            Err(error) => return Err(replace_problem(host, &target.path, error)),
+        }
+        committed = true;
+    }
+    Ok(Some(Outcome { plan: planned, committed, lost_attributes }))
 }
 
 /// Makes a plan that needs no snapshot of the main file, since that may be what
@@ -147,6 +149,7 @@ pub fn rewrite(host: &Host, mode: Mode, plan: impl Fn() -> anyhow::Result<Plan>)
                 let lock = host::lock(&host.root, &dir.dir, PATIENCE)
                     .map_err(|error| lock_problem(host, &dir, error))?;
                 host::clean_up(&dir.dir, dir.name());
+                directory::settle(host, &host.main_file()?);
                 Some(lock)
             }
             _ => None,
@@ -197,7 +200,7 @@ fn busy(host: &Host) -> anyhow::Result<Problem> {
 /// what stands there.
 fn place(host: &Host, path: &Path) -> Result<(host::Resolved, Option<host::Stat>), Problem> {
     let dir = path.parent().unwrap_or(Path::new("/"));
-    host.root.create_dirs(dir, 0o755).map_err(host.cannot("create the directory", dir))?;
+    directory::make(host, dir).map_err(host.cannot("create the directory", dir))?;
     let at = host.root.resolve(path).map_err(host.cannot("look at", path))?;
     let found = host.root.stat_link(&at).map_err(host.cannot("look at", path))?;
     Ok((at, found))

@@ -2,13 +2,20 @@
 //!
 //! Such a file says so in a line. It goes with the file whatever happens in between: an update
 //! of the system, a rollback, another version of the program.
+//!
+//! While the file is not there, before it comes and after it goes, a sign beside the directory
+//! says so: whoever finds one knows that its writer is dead or has failed, and takes both away.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::snapshot::Host;
+use crate::host;
 
 const BEFORE: &str = "# Made with the directory ";
 const BEHIND: &str = ", which goes with it.";
+const MODE: u32 = 0o755;
+const SIGN_MODE: u32 = 0o600;
 
 /// The line that says so of `dir`, the topmost that is made.
 pub(super) fn line(dir: &Path) -> String {
@@ -40,37 +47,115 @@ pub(super) fn made_for(host: &Host, path: &Path) -> Option<PathBuf> {
     let dir = path.parent()?;
     // A name that is no text, or would end the line, cannot be said.
     let fits = |dir: &Path| dir.to_str().is_some_and(|dir| !dir.contains(char::is_control));
-    if let Some(made) = host.has_made(dir).filter(|made| fits(made)) {
-        return Some(made);
+    let signed = changeable(dir).filter(|dir| matches!(host.root.stat(&sign(dir)), Ok(Some(_)))).last();
+    if let Some(signed) = signed.filter(|dir| fits(dir)) {
+        return Some(signed.to_owned());
     }
-    match host.root.list(dir).ok()? {
-        None => {
-            let top = missing(host, dir).filter(|dir| fits(dir))?;
-            // It may be all that is to stand beside files of ours.
-            Some(made_for(host, top).unwrap_or_else(|| top.to_owned()))
+    if host.root.list(dir).ok()?.is_some() {
+        return made_with(host, dir);
+    }
+    let top = missing(host, dir).filter(|dir| fits(dir))?;
+    // It may be all that is to stand beside files of ours.
+    Some(made_for(host, top).unwrap_or_else(|| top.to_owned()))
+}
+
+/// The topmost directory that was made for what is in `dir`, if all of that is ours.
+fn made_with(host: &Host, dir: &Path) -> Option<PathBuf> {
+    let of = |name| {
+        let path = dir.join(name);
+        let Ok(read) = host.root.read(&path) else {
+            return made_with(host, &path);
+        };
+        let text = String::from_utf8(read?.0).ok()?;
+        text.lines().find_map(named).map(PathBuf::from)
+    };
+    let made: Option<Vec<PathBuf>> = host.root.list(dir).ok()??.into_iter().map(of).collect();
+    made?.into_iter().min()
+}
+
+/// The directories on the way to `dir`, the innermost first, but for those that every system
+/// has, such as /etc.
+fn changeable(dir: &Path) -> impl Iterator<Item = &Path> {
+    dir.ancestors().take_while(|dir| dir.components().count() > 2)
+}
+
+/// The topmost directory that is missing on the way to `dir`.
+pub(super) fn missing<'a>(host: &Host, dir: &'a Path) -> Option<&'a Path> {
+    changeable(dir).take_while(|dir| matches!(host.root.stat(dir), Ok(None))).last()
+}
+
+/// Makes `dir` and what is missing above it, each with its sign, until [`settle`] finds
+/// something in it.
+///
+/// # Errors
+/// If one cannot be made.
+pub(super) fn make(host: &Host, dir: &Path) -> io::Result<()> {
+    if let Some(top) = missing(host, dir) {
+        let above = top.parent().unwrap_or(Path::new("/"));
+        host.root.create_dirs(above, MODE)?;
+        let made: Vec<&Path> = dir.ancestors().take_while(|dir| *dir != above).collect();
+        for dir in made.into_iter().rev() {
+            host.root.create_empty(&sign(dir), SIGN_MODE)?;
+            host.root.create_dirs(dir, MODE)?;
         }
-        Some(names) => {
-            let of = |name| {
-                let (bytes, _) = host.root.read(&dir.join(name)).ok()??;
-                let text = String::from_utf8(bytes).ok()?;
-                text.lines().find_map(named).map(PathBuf::from)
-            };
-            let made: Option<Vec<PathBuf>> = names.into_iter().map(of).collect();
-            made?.into_iter().min()
-        }
+        return Ok(());
+    }
+    host.root.create_dirs(dir, MODE)
+}
+
+/// Signs what goes with the file at `path` that says `text`, before it goes.
+pub(super) fn leave(host: &Host, path: &Path, text: &str) {
+    for dir in left_by(path, text) {
+        // Where none can be made the directory cannot be removed either.
+        let _ = host.root.create_empty(&sign(dir), SIGN_MODE);
     }
 }
 
-/// The topmost directory that is missing on the way to `dir`, but for those that every system
-/// has, such as /etc.
-pub(super) fn missing<'a>(host: &Host, dir: &'a Path) -> Option<&'a Path> {
-    let is_missing = |dir: &&Path| dir.components().count() > 2 && matches!(host.root.stat(dir), Ok(None));
-    dir.ancestors().take_while(is_missing).last()
+/// Removes what is empty of the directories that have a sign, then all signs, and temporary
+/// files of runs that were killed. `main` is the main file, whose directory must be locked if
+/// there is one.
+///
+/// What cannot be removed stays. A call that has failed once may work the next time, and
+/// nobody would be told of what is left.
+pub(super) fn settle(host: &Host, main: &Path) {
+    let _ = settle_once(host, main).or_else(|_| settle_once(host, main));
+}
+
+fn settle_once(host: &Host, main: &Path) -> io::Result<()> {
+    let dir = main.parent().unwrap_or(Path::new("/"));
+    let [shared, root, users] = host.drop_in_dirs();
+    let mut dirs: Vec<PathBuf> = Vec::new();
+    if let Some(names) = host.root.list(&users)? {
+        dirs.extend(names.into_iter().map(|user| users.join(user)));
+    }
+    dirs.extend([users, root, shared, dir.to_owned()]);
+    for dir in dirs {
+        for name in host.root.list(&dir)?.unwrap_or_default() {
+            if let Some(of) = host::is_temporary_of(&name) {
+                settle_one(host, &dir.join(of))?;
+            }
+        }
+    }
+    changeable(dir).try_for_each(|dir| settle_one(host, dir))
+}
+
+fn settle_one(host: &Host, dir: &Path) -> io::Result<()> {
+    let sign = sign(dir);
+    if host.root.stat(&sign)?.is_some() {
+        // It may be a file, or what others have mounted.
+        let _ = host.root.remove_empty_dir(dir);
+        host.root.remove_file(&sign)?;
+    }
+    Ok(())
+}
+
+fn sign(dir: &Path) -> PathBuf {
+    dir.with_file_name(host::temporary(dir.file_name().unwrap_or_default()))
 }
 
 /// The directories to remove, if nothing else is in them, when the file at `path` that said
 /// `text` is gone; the innermost first.
-pub(super) fn left_by<'a>(path: &'a Path, text: &str) -> Vec<&'a Path> {
+fn left_by<'a>(path: &'a Path, text: &str) -> Vec<&'a Path> {
     let Some(top) = text.lines().find_map(named).map(Path::new).filter(|top| path.starts_with(top)) else {
         return Vec::new();
     };

@@ -1,13 +1,12 @@
 //! What was read from the host before anything is planned.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::copy::{Copied, Source};
-use super::directory;
 use super::generations::Serve;
 use crate::conf::{Document, Essentials, Fault, StoreList};
 use crate::declare::{Declarations, SearchPath, declarations};
@@ -27,8 +26,6 @@ pub struct Host {
     cache: Cache,
     engines: OnceCell<Engines>,
     installed: OnceCell<Engines>,
-    /// The directory of the main file that this run makes, and the topmost that it makes.
-    made: RefCell<Option<(PathBuf, PathBuf)>>,
 }
 
 /// The main file as it was found, and what it takes to write it.
@@ -79,27 +76,7 @@ pub(super) struct Located {
 impl Host {
     /// A host.
     pub fn new(root: Root, config: Option<PathBuf>) -> Self {
-        Self {
-            root,
-            config,
-            cache: Cache::default(),
-            engines: OnceCell::new(),
-            installed: OnceCell::new(),
-            made: RefCell::default(),
-        }
-    }
-
-    /// Keeps in mind that `dir`, which is missing, is about to be made.
-    pub(super) fn makes(&self, dir: &Path) {
-        if let Some(top) = directory::missing(self, dir) {
-            self.made.replace(Some((dir.to_owned(), top.to_owned())));
-        }
-    }
-
-    /// The topmost directory that was made with `dir`, if this run has made it.
-    pub(super) fn has_made(&self, dir: &Path) -> Option<PathBuf> {
-        let made = self.made.borrow();
-        made.as_ref().filter(|(made, _)| made == dir).map(|(_, top)| top.clone())
+        Self { root, config, cache: Cache::default(), engines: OnceCell::new(), installed: OnceCell::new() }
     }
 
     /// Keeps a document whose text is planned, since engines are going to read it.
@@ -456,6 +433,12 @@ impl Host {
     pub(super) fn drop_in_dir(&self) -> PathBuf {
         let main = self.main_file().unwrap_or_else(|_| "/etc/containers/storage.conf".into());
         main.with_file_name("storage.conf.d")
+    }
+
+    /// The directories for drop-ins: for all, for root, and for normal users.
+    pub(super) fn drop_in_dirs(&self) -> [PathBuf; 3] {
+        let dir = |kind| self.drop_in_dir().with_file_name(format!("storage.{kind}conf.d"));
+        ["", "rootful.", "rootless."].map(dir)
     }
 
     /// The stores that the modern generation sees on this host.

@@ -8,8 +8,10 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
+use std::io;
 
 use super::time::Time;
+use crate::limits;
 
 /// Values of Go's types: decoding goes into what is there already.
 pub(crate) trait Decode: Default {
@@ -30,6 +32,15 @@ pub(crate) struct Refused {
     pub(crate) begun: bool,
     /// Whether engines take the file and crash.
     pub(crate) crashes: bool,
+    /// Whether it is more than is looked at here, whatever engines do with it.
+    pub(crate) too_large: bool,
+}
+
+impl From<Refused> for io::Error {
+    fn from(refused: Refused) -> Self {
+        let kind = if refused.too_large { io::ErrorKind::FileTooLarge } else { io::ErrorKind::InvalidData };
+        Self::new(kind, refused.to_string())
+    }
 }
 
 impl fmt::Display for Refused {
@@ -48,6 +59,8 @@ pub(crate) struct Decoder<'a> {
     bytes: &'a [u8],
     at: usize,
     depth: usize,
+    /// What has come of it takes as much memory.
+    memory: usize,
 }
 
 /// Decodes a file of records. An empty file and `null` are an empty list; nothing but
@@ -56,7 +69,7 @@ pub(crate) struct Decoder<'a> {
 /// # Errors
 /// What engines stop at.
 pub(crate) fn decode<T: Decode>(bytes: &[u8]) -> Result<Vec<T>, Refused> {
-    let mut from = Decoder { bytes, at: 0, depth: 0 };
+    let mut from = Decoder { bytes, at: 0, depth: 0, memory: 0 };
     let mut records = Vec::new();
     if bytes.is_empty() {
         return Ok(records);
@@ -69,6 +82,7 @@ pub(crate) fn decode<T: Decode>(bytes: &[u8]) -> Result<Vec<T>, Refused> {
         if from.peek() == Some(b'n') {
             null.get_or_insert_with(|| from.refuse("a record is null"));
         }
+        from.takes(size_of::<T>())?;
         let mut record = T::default();
         record.decode(from)?;
         records.push(record);
@@ -86,7 +100,7 @@ pub(crate) fn decode<T: Decode>(bytes: &[u8]) -> Result<Vec<T>, Refused> {
 /// # Errors
 /// What engines stop at.
 pub(crate) fn decode_one<T: Decode>(bytes: &[u8]) -> Result<T, Refused> {
-    let mut from = Decoder { bytes, at: 0, depth: 0 };
+    let mut from = Decoder { bytes, at: 0, depth: 0, memory: 0 };
     let mut record = T::default();
     if from.null()? {
         return Err(from.refuse("a record is null"));
@@ -109,7 +123,18 @@ impl Decoder<'_> {
             column: before.len() - line_start,
             begun: false,
             crashes: false,
+            too_large: false,
         }
+    }
+
+    /// Counts what a value takes.
+    fn takes(&mut self, bytes: usize) -> Result<(), Refused> {
+        self.memory += bytes;
+        if self.memory <= limits::RECORDS_IN_MEMORY {
+            return Ok(());
+        }
+        let why = format!("it takes more than {} MiB of memory", limits::RECORDS_IN_MEMORY >> 20);
+        Err(Refused { too_large: true, ..self.refuse(&why) })
     }
 
     fn byte(&mut self) -> u8 {
@@ -254,6 +279,8 @@ impl Decoder<'_> {
                 }
             }
         }
+        // What is no UTF-8 grows to three times of that.
+        self.takes(text.capacity())?;
         Ok(String::from_utf8(text).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into()))
     }
 
@@ -474,6 +501,7 @@ impl<T: Decode> Decode for Vec<T> {
         from.elements(|from| {
             // A list that stands there twice is decoded over itself.
             if length == self.len() {
+                from.takes(size_of::<T>())?;
                 self.push(T::default());
             }
             length += 1;
@@ -490,6 +518,7 @@ where
 {
     fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), Refused> {
         let there = from.members(|from, key| {
+            from.takes(size_of::<(String, T)>())?;
             let mut value = T::default();
             value.decode(from)?;
             self.insert(key, value);
@@ -579,6 +608,17 @@ mod tests {
         ] {
             decode::<Layer>(format!("[{text}]").as_bytes()).unwrap_err();
         }
+    }
+
+    #[test]
+    fn many_empty_records_are_more_than_is_looked_at() {
+        let text = format!("[{}{{}}]", "{},".repeat(limits::RECORDS_IN_MEMORY / size_of::<Image>()));
+        assert!(decode::<Image>(text.as_bytes()).unwrap_err().too_large);
+        let text = format!(
+            "[{{\"names\":[{}\"\"]}}]",
+            "null,".repeat(limits::RECORDS_IN_MEMORY / size_of::<String>())
+        );
+        assert!(decode::<Image>(text.as_bytes()).unwrap_err().too_large);
     }
 
     #[test]

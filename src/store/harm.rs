@@ -10,8 +10,9 @@ use super::id::is_id;
 use super::metadata::Metadata;
 use super::records::{Image, Layer};
 use crate::engine::{Engines, Profile};
-use crate::host::{Kind, Root};
+use crate::host::{Kind, Root, is_loop};
 use crate::images::is_reference;
+use crate::limits;
 
 /// A store as engines with a storage driver find it.
 #[derive(Debug)]
@@ -134,10 +135,6 @@ fn stands(root: &Root, path: &Path) -> io::Result<Option<Kind>> {
         _ => {}
     }
     Ok(root.read_link(path)?.map(|_| Kind::Symlink))
-}
-
-fn is_loop(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
 fn lock_harm(root: &Root, dir: &Path, read_only: bool, part: Part) -> io::Result<Option<Harm>> {
@@ -275,7 +272,7 @@ fn load<T: Decode>(
         // Nothing is taken from a symlink to nothing.
         None => Ok(None),
         Some(Kind::Directory | Kind::Other) => Ok(Some(None)),
-        Some(_) => Ok(root.read(&place)?.map(|(bytes, _)| Some(bytes))),
+        Some(_) => Ok(root.read_up_to(&place, limits::RECORDS)?.map(|(bytes, _)| Some(bytes))),
     });
     let bytes = match looked {
         Ok(Some(Some(bytes))) => bytes,
@@ -288,6 +285,7 @@ fn load<T: Decode>(
     };
     match decode(&bytes) {
         Ok(records) => Ok(Some(records)),
+        Err(refused) if refused.too_large => Err(refused.into()),
         Err(refused) => malformed(&refused.to_string(), &|profile| {
             if profile != Profile::Podman4 || refused.crashes {
                 return Hit::Everything;

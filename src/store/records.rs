@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::decode::{Decode, Refused, decode, decodes};
 use super::time::Time;
 use crate::host::Root;
+use crate::limits;
 use crate::problem::Problem;
 
 /// A record of images.json.
@@ -192,7 +193,7 @@ pub fn layers(root: &Root, path: &Path, driver: &str) -> anyhow::Result<Vec<Laye
 }
 
 fn read<T: Decode>(root: &Root, file: &Path) -> anyhow::Result<Vec<T>> {
-    match root.read(file)? {
+    match root.read_up_to(file, limits::RECORDS)? {
         Some((bytes, _)) => Ok(decode(&bytes)?),
         None => Ok(Vec::new()),
     }
@@ -225,7 +226,9 @@ pub fn image_names(root: &Root, path: &Path) -> Result<Vec<String>, Problem> {
     {
         let file = path.join(entry).join("images.json");
         let shown = root.show(&file);
-        let Some((bytes, _)) = root.read(&file).map_err(Problem::cannot("read", shown.display()))? else {
+        let Some((bytes, _)) =
+            root.read_up_to(&file, limits::RECORDS).map_err(Problem::cannot("read", shown.display()))?
+        else {
             continue;
         };
         let images = decode::<Image>(&bytes).map_err(|error: Refused| {

@@ -25,6 +25,7 @@ use super::prepare::{make, prepare};
 use super::record::{LayerRecord, of_image, of_layer};
 use super::upkeep::{Added, Upkeep};
 use crate::host::{Attire, Filling, RecordLock, Root, Staging};
+use crate::limits;
 use crate::problem::Problem;
 use crate::store::{Image, Layer};
 
@@ -195,7 +196,7 @@ impl<'a> Adding<'a> {
         if !records.is_empty() || is_new {
             self.replace(&self.paths.layers_json(), &layers_json, &layers_lock)?;
         }
-        let images_before = self.root.read(&self.paths.images_json());
+        let images_before = self.root.read_up_to(&self.paths.images_json(), limits::RECORDS);
         let images_before = images_before.map_err(cannot(self.root, "read", &self.paths.images_json()))?;
         let images: Records<Image> = Records::read(self.root, &self.paths.images_json())?;
         let ids = images.ids();

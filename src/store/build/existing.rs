@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::record::{ImageRecord, LayerRecord};
 use crate::host::Root;
 use crate::images::Digest;
+use crate::limits;
 use crate::problem::Problem;
 use crate::store::{Decode, Image, Layer, decode_one, parse_records};
 
@@ -22,7 +23,8 @@ impl<T: Decode> Records<T> {
     /// Reads the file at `path`; nothing there is no records.
     pub(super) fn read(root: &Root, path: &Path) -> Result<Self, Problem> {
         let shown = root.show(path);
-        let bytes = root.read(path).map_err(Problem::cannot("read", shown.display()))?;
+        let bytes =
+            root.read_up_to(path, limits::RECORDS).map_err(Problem::cannot("read", shown.display()))?;
         let bytes = bytes.map(|(bytes, _)| bytes).unwrap_or_default();
         let damaged = |error: &dyn std::fmt::Display| {
             let message = format!("`{}` is malformed: {error}", shown.display());

@@ -11,6 +11,7 @@ use super::directory::{cannot, lock};
 use super::existing::{Paths, Records};
 use super::files::{link_target, split_name};
 use crate::host::Root;
+use crate::limits;
 use crate::problem::Problem;
 use crate::store::{Image, Layer};
 
@@ -53,7 +54,7 @@ pub fn remove(root: &Root, store: &Path, removal: &Removal) -> Result<Removed, P
     let tops = kept.iter().flat_map(|image| image.layer.iter().chain(image.mapped_layers.iter().flatten()));
     let gone_layers = unneeded(&layers, removal, tops.map(String::as_str));
     let write = |path: &Path, bytes: &[u8], lock: &crate::host::RecordLock| -> Result<(), Problem> {
-        let before = root.read(path).map_err(cannot(root, "read", path))?;
+        let before = root.read_up_to(path, limits::RECORDS).map_err(cannot(root, "read", path))?;
         if before.is_some_and(|(before, _)| before != bytes) {
             root.replace_file(path, bytes).map_err(cannot(root, "replace", path))?;
             lock.mark_written().map_err(cannot(root, "write to the lock of", path))?;

@@ -89,17 +89,17 @@ fn shared(world: &World<'_>, home: usize, report: &mut Report) {
 fn depends(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
     let store = &world.stores[home];
     let mut lenders: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-    let mut asked: HashMap<String, Option<usize>> = HashMap::new();
+    let mut asked: HashMap<&str, Option<usize>> = HashMap::new();
     for image in &store.images {
         for top in image.tops() {
             let Chain::Whole(chain) = world.chain(home, top) else {
                 continue;
             };
             for id in chain.into_iter().filter(|id| is_one_name(id)) {
-                let lender = match asked.get(&id) {
+                let lender = match asked.get(id) {
                     Some(lender) => *lender,
                     None => {
-                        let lender = lender(world, home, &id)?;
+                        let lender = lender(world, home, id)?;
                         asked.insert(id, lender);
                         lender
                     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::super::decode::{Decode, decode};
 use super::super::records::{Image, Layer};
 use crate::host::{Kind, Root};
+use crate::limits;
 use crate::store::short_id;
 
 /// A store with its records.
@@ -102,8 +103,11 @@ impl Catalog {
 }
 
 fn records<T: Decode>(root: &Root, file: &Path) -> io::Result<Vec<T>> {
-    match root.read(file) {
-        Ok(Some((bytes, _))) => Ok(decode(&bytes).unwrap_or_default()),
+    match root.read_up_to(file, limits::RECORDS) {
+        Ok(Some((bytes, _))) => match decode(&bytes) {
+            Err(refused) if refused.too_large => Err(refused.into()),
+            records => Ok(records.unwrap_or_default()),
+        },
         Ok(None) => Ok(Vec::new()),
         // What is no file is told of by `content_harms`, too.
         Err(error) => match root.stat(file) {

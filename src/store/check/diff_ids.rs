@@ -38,7 +38,7 @@ pub(super) fn check(
         Some(top) => match world.chain(home, top) {
             Chain::Whole(chain) => chain,
             // That has been told.
-            Chain::Unknown { .. } | Chain::Loop => return,
+            Chain::Unknown { .. } | Chain::Loop | Chain::Long => return,
         },
         None => Vec::new(),
     };
@@ -51,7 +51,7 @@ pub(super) fn check(
     };
     chain.reverse();
     let title = image.title();
-    let digest = |id: &String| {
+    let digest = |id: &str| {
         let store = world.recorded(home, id)?;
         world.stores[store].layer(id)?.diff_digest.clone().filter(|digest| !digest.is_empty())
     };

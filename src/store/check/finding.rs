@@ -1,10 +1,12 @@
 //! What is wrong with a store, and what engines do because of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use super::rules::{Rule, rule};
+use super::world::Users;
 use crate::engine::Engines;
+use crate::limits;
 use crate::problem::{Problem, Severity};
 
 /// How far a damage reaches.
@@ -88,6 +90,8 @@ pub struct Finding {
     pub layer: Option<String>,
     /// The images concerned: a name of each, or the start of its id.
     pub images: Vec<String>,
+    /// Whether there are more than these.
+    pub more_images: bool,
     /// Files in the layer, if it is about some: the first of them.
     pub files: Vec<String>,
     /// What is wrong, with things in backticks, without a full stop.
@@ -116,6 +120,7 @@ impl Finding {
             place: None,
             layer: None,
             images: Vec::new(),
+            more_images: false,
             files: Vec::new(),
             message: message.into(),
             effects: Vec::new(),
@@ -141,15 +146,37 @@ impl Finding {
         self
     }
 
-    pub(super) fn of_layer(mut self, layer: &str, images: Vec<String>) -> Self {
+    pub(super) fn of_layer(mut self, layer: &str, images: impl Into<Users>) -> Self {
         self.layer = Some(layer.to_owned());
-        self.images = images;
+        self.concerns(images)
+    }
+
+    pub(super) fn of_image(self, image: String) -> Self {
+        self.concerns(Users { names: vec![image], more: false })
+    }
+
+    pub(super) fn concerns(mut self, images: impl Into<Users>) -> Self {
+        let users = images.into();
+        (self.images, self.more_images) = (users.names, users.more);
         self
     }
 
-    pub(super) fn of_image(mut self, image: String) -> Self {
-        self.images = vec![image];
-        self
+    /// Takes in more images.
+    pub(super) fn join(&mut self, images: Users) {
+        self.more_images |= images.more;
+        for name in images.names {
+            if self.images.len() == limits::TOLD {
+                self.more_images = true;
+                return;
+            }
+            if !self.images.contains(&name) {
+                self.images.push(name);
+            }
+        }
+    }
+
+    fn users(self) -> Users {
+        Users { names: self.images, more: self.more_images }
     }
 
     pub(super) fn fails(self, engines: Engines, scope: Scope) -> Self {
@@ -202,7 +229,10 @@ impl Finding {
             [] => "its images".to_owned(),
             [one] => format!("`{one}`"),
             [one, other] => format!("`{one}` and `{other}`"),
-            [one, rest @ ..] => format!("`{one}` and {} other images", rest.len()),
+            [one, rest @ ..] => {
+                let more = if self.more_images { "more than " } else { "" };
+                format!("`{one}` and {more}{} other images", rest.len())
+            }
         };
         let say = |effect: &Effect| {
             let engines = effect.engines;
@@ -283,6 +313,12 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What could not be looked at.
     pub not_looked: Vec<Problem>,
+    /// Of each rule and store, how many findings there are.
+    counts: HashMap<(&'static str, PathBuf), usize>,
+    /// What stands for those that are not told one by one.
+    rest: HashMap<(&'static str, PathBuf), (Finding, usize)>,
+    /// Where the finding is that tells something of several images.
+    shared: HashMap<(&'static str, String), usize>,
 }
 
 impl Report {
@@ -300,11 +336,57 @@ impl Report {
     }
 
     pub(super) fn put(&mut self, finding: Finding) {
-        self.findings.push(finding);
+        let of = (finding.rule.id, finding.store.clone());
+        let count = self.counts.entry(of.clone()).or_default();
+        *count += 1;
+        if *count <= limits::TOLD {
+            self.findings.push(finding);
+            return;
+        }
+        match self.rest.get_mut(&of) {
+            Some((rest, count)) => {
+                for effect in &finding.effects {
+                    if !rest.effects.contains(effect) {
+                        *rest = rest.clone().with(*effect);
+                    }
+                }
+                rest.severity = rest.severity.min(finding.severity);
+                rest.join(finding.users());
+                *count += 1;
+            }
+            None => {
+                let rest = Finding { place: None, layer: None, files: Vec::new(), ..finding };
+                self.rest.insert(of, (rest, 1));
+            }
+        }
+    }
+
+    /// The same for what several images have in common, which is told once for all of them.
+    pub(super) fn put_shared(&mut self, finding: Finding) {
+        let key = (finding.rule.id, finding.message.clone());
+        match self.shared.get(&key) {
+            Some(index) => self.findings[*index].join(finding.users()),
+            None => {
+                let index = self.findings.len();
+                self.put(finding);
+                if index < self.findings.len() {
+                    self.shared.insert(key, index);
+                }
+            }
+        }
+    }
+
+    /// Puts what stands for findings that are not told one by one.
+    pub(super) fn put_rest(&mut self) {
+        for (mut rest, count) in std::mem::take(&mut self.rest).into_values() {
+            let findings = if count == 1 { "finding" } else { "findings" };
+            rest.message = format!("{count} more {findings} of this kind");
+            self.findings.push(rest);
+        }
     }
 
     pub(super) fn could_not_look(&mut self, problem: Problem) {
-        if !self.not_looked.contains(&problem) {
+        if self.not_looked.len() < limits::TOLD && !self.not_looked.contains(&problem) {
             self.not_looked.push(problem);
         }
     }

@@ -56,7 +56,7 @@ impl<'a> Followed<'a> {
     ///
     /// # Errors
     /// If it cannot be read, or is larger than `limit` bytes.
-    pub(super) fn read(self, name: &OsStr, limit: usize) -> io::Result<Option<Vec<u8>>> {
+    pub(super) fn read(self, name: &OsStr, limit: u64) -> io::Result<Option<Vec<u8>>> {
         self.at(name, |dir, name| dir.read(name, limit))
     }
 }

@@ -19,11 +19,9 @@ use super::world::{Chain, World};
 use crate::engine::Engines;
 use crate::hex::sha256;
 use crate::host::Directory;
+use crate::limits;
 use crate::problem::Severity;
 use crate::store::{is_id, short_id};
-
-/// The largest manifest or configuration that is read, in bytes; engines stop at 4 MiB.
-pub(super) const MAX_DOCUMENT: usize = 8 << 20;
 
 const NOT_A_FILE: &str = "it is not a regular file";
 
@@ -149,7 +147,7 @@ fn data(
     // What cannot be read for its content is not used with another size.
     let told = |size: &Finding| report.findings[before..].iter().any(|other| other.place == size.place);
     sizes.retain(|size| !told(size));
-    report.findings.append(&mut sizes);
+    sizes.into_iter().for_each(|size| report.put(size));
     Ok(())
 }
 
@@ -186,7 +184,7 @@ fn documents(
             .of_image(title.clone())
             .fails(Engines::ALL, Scope::Listing)
     };
-    let Some(bytes) = dir.read(OsStr::new("manifest"), MAX_DOCUMENT)? else {
+    let Some(bytes) = dir.read(OsStr::new("manifest"), limits::IMAGE_DOCUMENT)? else {
         report.put(malformed("manifest", &NOT_A_FILE));
         return Ok(());
     };
@@ -208,7 +206,7 @@ fn documents(
         report.put(unsafe_id(store, &config, "manifest"));
         return Ok(());
     }
-    match dir.read(&name, MAX_DOCUMENT)? {
+    match dir.read(&name, limits::IMAGE_DOCUMENT)? {
         Some(bytes) => {
             if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&bytes) {
                 report.put(malformed(&config, &error));
@@ -266,13 +264,14 @@ fn layers(world: &World<'_>, home: usize, image: &Image, top: &str, no_layers: b
     let chain = world.chain(home, top);
     if let Chain::Unknown { .. } = chain {
         // From the top down, engines ask for sizes until they miss a layer.
-        sizes(world, home, image, &world.known_part(home, top), report);
+        let known: Vec<&str> = world.known_part(home, top).collect();
+        sizes(world, home, image, &known, report);
     }
     let (id, message) = match chain {
         Chain::Whole(chain) => return sizes(world, home, image, &chain, report),
         // What happens to all images alike is told of the store.
         Chain::Unknown { child, .. } if child.is_empty() && no_layers => return,
-        Chain::Unknown { missing, child } if child.is_empty() => (
+        Chain::Unknown { missing, child: "" } => (
             "image-layer-unknown",
             format!("the image `{title}` has the layer `{missing}`, which is in no layers.json"),
         ),
@@ -283,11 +282,18 @@ fn layers(world: &World<'_>, home: usize, image: &Image, top: &str, no_layers: b
         Chain::Loop => {
             ("layer-loop", format!("the layer `{top}` of the image `{title}` is its own ancestor"))
         }
+        Chain::Long => (
+            "layer-chain-long",
+            format!(
+                "the image `{title}` has more than {} layers, which is what can be mounted",
+                limits::LAYERS
+            ),
+        ),
     };
-    let hint = if id == "layer-loop" {
-        "make the store again; engines that list its images never come to an end"
-    } else {
-        "list the store that has that layer, or pull the image again"
+    let hint = match id {
+        "layer-loop" => "make the store again; engines that list its images never come to an end",
+        "layer-chain-long" => "build the image with fewer layers",
+        _ => "list the store that has that layer, or pull the image again",
     };
     let finding = Finding::new(id, &store.path, message, hint).of_image(title);
     if id == "layer-loop" {
@@ -295,22 +301,23 @@ fn layers(world: &World<'_>, home: usize, image: &Image, top: &str, no_layers: b
         report.put(finding.fails(Engines::ALL, Scope::Listing));
         return;
     }
+    if id == "layer-chain-long" {
+        // Others mount nothing.
+        report.put(if store.driver == "vfs" { finding } else { finding.fails(Engines::ALL, Scope::Image) });
+        return;
+    }
     let finding = finding
         .fails(Engines::PODMAN4, Scope::Listing)
         .fails(Engines::ALL.without(Engines::PODMAN4), Scope::Image);
     // One missing parent, told once for all images above it.
-    let told = |other: &&mut Finding| other.rule.id == id && other.message == finding.message;
-    match report.findings.iter_mut().find(told) {
-        Some(other) => other.images.extend(finding.images),
-        None => report.put(finding),
-    }
+    report.put_shared(finding);
 }
 
 /// Layers whose size engines cannot tell.
-fn sizes(world: &World<'_>, home: usize, image: &Image, chain: &[String], report: &mut Report) {
+fn sizes(world: &World<'_>, home: usize, image: &Image, chain: &[&str], report: &mut Report) {
     let store = &world.stores[home];
     // Of another top layer nobody asks for the size.
-    if image.layer.as_ref() != chain.first() {
+    if image.layer.as_deref() != chain.first().copied() {
         return;
     }
     let top = chain.first().and_then(|top| world.stores[world.recorded(home, top)?].layer(top));
@@ -338,15 +345,10 @@ fn sizes(world: &World<'_>, home: usize, image: &Image, chain: &[String], report
         }
         let finding = Finding::new("layer-size-unknown", &store.path, message, PULL_AGAIN)
             .at(store.layers_dir().join("layers.json"))
-            .of_layer(id, vec![image.title()]);
+            .of_layer(id, image);
         // A partial pull's, which podman 4 does not know.
         let finding = if others { finding.severity(Severity::Warning) } else { finding };
-        let told =
-            |other: &&mut Finding| other.rule.id == "layer-size-unknown" && other.message == finding.message;
-        match report.findings.iter_mut().find(told) {
-            Some(other) => other.images.extend(finding.images),
-            None => report.put(finding.fails(engines, Scope::Listing)),
-        }
+        report.put_shared(finding.fails(engines, Scope::Listing));
     }
 }
 

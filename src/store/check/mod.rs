@@ -269,6 +269,7 @@ fn structure(world: &World<'_>, mismatched: &[PathBuf], report: &mut Report) {
 }
 
 fn finish(world: &World<'_>, request: &Request, mismatched: &[PathBuf], report: &mut Report) {
+    report.put_rest();
     for finding in &mut report.findings {
         // Engines do not see what is in the store of another driver.
         if mismatched.contains(&finding.store)

@@ -18,14 +18,15 @@ use super::composefs::{Composefs, DATA};
 use super::finding::{Finding, Report, Scope};
 use super::followed::{self, Followed};
 use super::images::{orphan, unsafe_id};
-use super::world::{Chain, World};
+use super::world::{Chain, Users, World};
 use crate::engine::Engines;
 use crate::host::{Directory, Kind};
+use crate::limits;
 use crate::problem::Severity;
 use crate::store::{is_id, short_id};
 
 /// More than the longest `lower`: 500 names of 28 bytes, or as many ids.
-const MAX_TEXT: usize = 64 << 10;
+const MAX_TEXT: u64 = 64 << 10;
 
 const WRONG_ROOT: &str = "give its containers a wrong root file system";
 const MAKE_AGAIN: &str = "remove the image from the store and pull it again, or make the store again";
@@ -64,6 +65,10 @@ pub(super) struct Home {
     closed: HashSet<String>,
     /// Nothing of it could be looked at.
     is_closed: bool,
+    /// The short name that leads to each layer.
+    names: OnceCell<HashMap<String, String>>,
+    /// The layer that says of itself that this is its short name.
+    named: OnceCell<HashMap<String, String>>,
 }
 
 impl Home {
@@ -100,6 +105,7 @@ impl Home {
                 }
             }
         }
+        let mut size = 0;
         // The records of an engine's own storage may be in the other part of it.
         let parts = world.stores.iter().filter(|part| part.own && store.own && part.path != store.path);
         for layer in store.layers.iter().chain(parts.flat_map(|part| &part.layers)) {
@@ -114,6 +120,11 @@ impl Home {
             };
             match read {
                 Ok(on_disk) => {
+                    let texts = [&on_disk.link, &on_disk.lower, &on_disk.lower_layers, &on_disk.foreign];
+                    size += texts.into_iter().flatten().map(String::len).sum::<usize>();
+                    if size > limits::RECORDS_IN_MEMORY {
+                        return Err(limits::too_large(limits::RECORDS_IN_MEMORY as u64));
+                    }
                     home.layers.insert(id.to_owned(), on_disk);
                 }
                 Err(error) => {
@@ -123,6 +134,26 @@ impl Home {
             }
         }
         Ok(home)
+    }
+
+    /// The short name in `l` that leads to the layer `id`.
+    fn name_of(&self, id: &str) -> Option<&str> {
+        let names = self.names.get_or_init(|| {
+            let of = |(name, target): (&String, &PathBuf)| {
+                Some((Self::layer_of(target)?.to_owned(), name.clone()))
+            };
+            self.links.iter().filter_map(of).collect()
+        });
+        names.get(id).map(String::as_str)
+    }
+
+    /// The layer whose `link` is this.
+    fn says(&self, link: &str) -> Option<&str> {
+        let named = self.named.get_or_init(|| {
+            let of = |(id, layer): (&String, &OnDisk)| Some((layer.link.clone()?, id.clone()));
+            self.layers.iter().rev().filter_map(of).collect()
+        });
+        named.get(link).map(String::as_str)
     }
 
     /// Which layer a target of a symlink in `l` means.
@@ -216,17 +247,17 @@ struct Check<'a> {
     store: &'a Catalog,
     id: &'a str,
     /// The images that have it: asked for only where something is wrong.
-    users: OnceCell<Vec<String>>,
+    users: OnceCell<Users>,
 }
 
 impl Check<'_> {
-    fn users(&self) -> &[String] {
+    fn users(&self) -> &Users {
         self.users.get_or_init(|| self.world.users(self.id))
     }
 
     fn finding(&self, rule: &'static str, message: String, place: PathBuf) -> Finding {
         let finding = Finding::new(rule, &self.store.path, message, MAKE_AGAIN).at(place);
-        let finding = finding.of_layer(self.id, self.users().to_vec());
+        let finding = finding.of_layer(self.id, self.users().clone());
         // Of a layer that no image has, nobody notices anything.
         if self.users().is_empty() { finding.severity(Severity::Warning) } else { finding }
     }
@@ -315,11 +346,7 @@ impl Check<'_> {
         if led_to == Some(self.id) {
             return;
         }
-        let own = self.homes[self.home]
-            .links
-            .iter()
-            .find(|(_, target)| Home::layer_of(target) == Some(self.id))
-            .map(|(name, _)| name);
+        let own = self.homes[self.home].name_of(self.id);
         let (rule, message, place) = match (target, own) {
             // `l` has a symlink for this layer, so it is `link` that is wrong.
             (_, Some(own)) => (
@@ -350,21 +377,20 @@ impl Check<'_> {
         // another top, those that go by that one's `lower`, where this name stands.
         let mut readers = Engines::NONE;
         let mut twice = false;
+        let above_other = led_to.map(|other| self.world.tops_above(other)).unwrap_or_default();
         for top in self.world.tops_above(self.id) {
             let more = match (top == self.id, rule) {
                 (true, _) => BY_LINK,
                 (false, "link-wrong") => Engines::NONE,
-                (false, _) => self.readers_of_links(&top),
+                (false, _) => self.readers_of_links(top),
             };
             readers = readers.or(more);
-            let chain = self.world.chain(self.home, &top);
-            let Chain::Whole(chain) = chain else { continue };
-            twice |= !more.is_empty() && led_to.is_some_and(|other| chain.iter().any(|id| id == other));
+            twice |= !more.is_empty() && above_other.contains(top);
         }
         let leads_to_a_layer =
             led_to.is_some_and(|other| self.homes.iter().any(|home| home.layers.contains_key(other)));
         if rule == "link-wrong" {
-            finding.images = self.world.ends_at(self.id);
+            finding = finding.concerns(self.world.ends_at(self.id));
         }
         report.put(if readers.is_empty() {
             finding.severity(Severity::Warning)
@@ -377,7 +403,7 @@ impl Check<'_> {
     }
 
     /// `lower`: the short names of all layers below.
-    fn lower(&self, on_disk: &OnDisk, below: &[String], report: &mut Report) {
+    fn lower(&self, on_disk: &OnDisk, below: &[&str], report: &mut Report) {
         let readers = if on_disk.lower_layers.is_some() { BY_LINK } else { Engines::ALL };
         let shown = short_id(self.id);
         let place = self.dir().join("lower");
@@ -398,7 +424,7 @@ impl Check<'_> {
         };
         let names: Vec<&str> = said.split(':').map(|name| name.strip_prefix("l/").unwrap_or(name)).collect();
         let ids: Vec<Option<&str>> = names.iter().map(|name| self.means(name)).collect();
-        if ids.iter().copied().eq(below.iter().map(|id| Some(id.as_str()))) {
+        if ids.iter().copied().eq(below.iter().map(|id| Some(*id))) {
             return;
         }
         let difference = match ids.iter().position(Option::is_none) {
@@ -419,7 +445,7 @@ impl Check<'_> {
     }
 
     /// `lower-layers`: the ids of all layers below.
-    fn lower_layers(&self, on_disk: &OnDisk, below: &[String], report: &mut Report) {
+    fn lower_layers(&self, on_disk: &OnDisk, below: &[&str], report: &mut Report) {
         let place = self.dir().join("lower-layers");
         let readers = Engines::ALL.without(BY_LINK);
         if on_disk.lower_layers_is_other {
@@ -429,7 +455,7 @@ impl Check<'_> {
             return;
         };
         let ids: Vec<&str> = said.split(':').collect();
-        if ids.iter().copied().eq(below.iter().map(String::as_str)) {
+        if ids.iter().copied().eq(below.iter().copied()) {
             return;
         }
         let unknown = ids.iter().find(|id| !self.homes.iter().any(|home| home.layers.contains_key(**id)));
@@ -466,8 +492,8 @@ impl Check<'_> {
 
     /// Only images that end here are hurt by what stands in its files; those that will
     /// be built on it otherwise.
-    fn of_ending(&self, mut finding: Finding, hurt: impl FnOnce(Finding) -> Finding) -> Finding {
-        finding.images = self.world.ends_at(self.id);
+    fn of_ending(&self, finding: Finding, hurt: impl FnOnce(Finding) -> Finding) -> Finding {
+        let finding = finding.concerns(self.world.ends_at(self.id));
         if finding.images.is_empty() { finding.severity(Severity::Warning) } else { hurt(finding) }
     }
 
@@ -478,12 +504,7 @@ impl Check<'_> {
         if let Some(id) = targets.find_map(|target| Home::layer_of(target)) {
             return Some(id);
         }
-        let of = |home: &'_ Home| -> Option<String> {
-            let (id, _) = home.layers.iter().find(|(_, layer)| layer.link.as_deref() == Some(name))?;
-            Some(id.clone())
-        };
-        let id = self.homes.iter().find_map(of)?;
-        self.homes.iter().find_map(|home| home.layers.get_key_value(&id).map(|(id, _)| id.as_str()))
+        self.homes.iter().find_map(|home| home.says(name))
     }
 }
 
@@ -497,7 +518,7 @@ fn layers(count: usize) -> String {
 }
 
 /// "are 3", or "are others" if there are as many.
-fn are_layers(expected: usize, said: &[Option<&str>], below: &[String]) -> String {
+fn are_layers(expected: usize, said: &[Option<&str>], below: &[&str]) -> String {
     match expected {
         0 => "there is none".to_owned(),
         _ if said.len() == below.len() => "others are".to_owned(),

@@ -7,9 +7,10 @@ use std::path::Path;
 use super::super::harm::{Harm, Hit, content_harms};
 use super::catalog::Catalog;
 use super::finding::{Finding, Report, Scope};
-use super::world::World;
+use super::world::{Users, World};
 use crate::engine::Engines;
 use crate::host::Root;
+use crate::limits;
 use crate::problem::Severity;
 use crate::store::is_id;
 
@@ -100,7 +101,7 @@ fn images_json_missing(root: &Root, store: &Catalog, report: &mut Report) -> io:
     let count = names.iter().filter(|name| name.to_str().is_some_and(is_id)).count();
     if count > 0 {
         let file = store.images_dir().join("images.json");
-        let what = match root.read(&file)? {
+        let what = match root.read_up_to(&file, limits::RECORDS)? {
             None => "is missing",
             // A list without images was written as such: a build or an engine ended between
             // their files and the list, and what it left is in nobody's way.
@@ -117,7 +118,7 @@ fn images_json_missing(root: &Root, store: &Catalog, report: &mut Report) -> io:
 
 fn layers_json_missing(world: &World<'_>, home: usize, report: &mut Report) {
     let store = &world.stores[home];
-    let lost: Vec<String> = store
+    let lost: Users = store
         .images
         .iter()
         .filter(|image| image.tops().any(|top| world.recorded(home, top).is_none()))
@@ -128,26 +129,28 @@ fn layers_json_missing(world: &World<'_>, home: usize, report: &mut Report) {
     }
     let message = "its layers.json is missing or empty, although its images have layers";
     let hint = "restore this file, or make the store again";
-    let mut finding = Finding::new("layers-json-missing", &store.path, message, hint)
+    let finding = Finding::new("layers-json-missing", &store.path, message, hint)
         .at(store.layers_dir().join("layers.json"))
         .fails(Engines::PODMAN4, Scope::Listing)
         .fails(Engines::ALL.without(Engines::PODMAN4), Scope::Image);
-    finding.images = lost;
-    report.put(finding);
+    report.put(finding.concerns(lost));
 }
 
 fn ids_twice(store: &Catalog, report: &mut Report) {
-    let put = |report: &mut Report, rule, id: &str, file: &Path, silently| {
+    let put = |report: &mut Report, rule, id: &str, file: &Path, silently, is_same: bool| {
         let message =
             format!("its {} has the id `{id}` twice", file.file_name().unwrap_or_default().display());
         let hint = "make the store again; no engine writes that";
-        report.put(Finding::new(rule, &store.path, message, hint).at(file).silently(Engines::ALL, silently));
+        let finding =
+            Finding::new(rule, &store.path, message, hint).at(file).silently(Engines::ALL, silently);
+        // Which of the two is used makes no difference then.
+        report.put(if is_same { finding.severity(Severity::Warning) } else { finding });
     };
     let mut seen = HashSet::new();
     for image in &store.images {
         if !seen.insert(image.id()) {
             let file = store.images_dir().join("images.json");
-            put(report, "image-id-twice", image.id(), &file, "use the last of the two");
+            put(report, "image-id-twice", image.id(), &file, "use the last of the two", false);
         }
     }
     let mut seen = HashMap::new();
@@ -155,13 +158,7 @@ fn ids_twice(store: &Catalog, report: &mut Report) {
     for layer in &store.layers[..store.kept_layers] {
         if let Some(first) = seen.insert(layer.id(), layer) {
             let file = store.layers_dir().join("layers.json");
-            put(report, "layer-id-twice", layer.id(), &file, "use one of the two");
-            // Which of the two is used makes no difference then.
-            if first == layer
-                && let Some(finding) = report.findings.last_mut()
-            {
-                finding.severity = Severity::Warning;
-            }
+            put(report, "layer-id-twice", layer.id(), &file, "use one of the two", first == layer);
         }
     }
 }

@@ -67,6 +67,7 @@ pub const RULES: &[Rule] = &[
     note("images-shared", "an image is in several stores"),
     error("l-link-missing", "a symlink in `l` is missing or dangles"),
     error("l-link-wrong", "a symlink in `l` leads to another layer"),
+    error("layer-chain-long", "more layers than can be mounted"),
     deep("layer-digest", "a layer does not have its digest"),
     error("layer-elsewhere", "a layer of a layer store that is not there"),
     error("layer-id-twice", "layers.json has an id twice"),

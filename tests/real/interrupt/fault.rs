@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::Output;
 
-use super::kill::without_made_directories;
 use super::{CONF, Scene, assert_refused, is_temporary, one_file, write};
 use crate::strace::{Call, own, tamper, trace};
 use crate::support::text;
@@ -89,9 +88,7 @@ fn dishonesty(output: &Output, found: &Tree, before: &Tree, after: &Tree) -> Opt
     let said = stderr.starts_with("error: ") && cause;
     match output.status.code() {
         _ if found.keys().any(|path| is_temporary(path)) => Some("a temporary file is left"),
-        // Whether the directory was there could not be seen, so that it stays.
-        Some(0) => (without_made_directories(found) != without_made_directories(after))
-            .then_some("success is said, and it is not so"),
+        Some(0) => (found != after).then_some("success is said, and it is not so"),
         Some(2) if !said => Some("the cause is not said"),
         Some(2) if files(found) == files(before) => None,
         Some(2) if found != after => Some("neither the old state nor the new one"),

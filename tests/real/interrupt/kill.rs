@@ -149,11 +149,10 @@ fn assert_old_or_new_at_each_call(scene: &Scene, from: From) {
     let (mut old, mut new) = (0, 0);
     at_each_call(scene, from, &mut |call| {
         let found = scene.tree();
-        if settled(&found, &before) == settled(&before, &before) {
+        if settled(&found) == settled(&before) {
             old += 1;
         } else {
-            let of = |tree: &Tree| without_made_directories(&settled(tree, &before));
-            assert_eq!(of(&found), of(&after), "killed at {}", call.line);
+            assert_eq!(settled(&found), settled(&after), "killed at {}", call.line);
             new += 1;
         }
         assert_finished_by_the_next_run(scene, &after, call);
@@ -164,25 +163,7 @@ fn assert_old_or_new_at_each_call(scene: &Scene, from: From) {
 #[track_caller]
 pub(super) fn assert_finished_by_the_next_run(scene: &Scene, after: &Tree, call: &Call) {
     run(&mut scene.command());
-    let (found, wanted) = (without_made_directories(&scene.tree()), without_made_directories(after));
-    assert_eq!(found, wanted, "run again after being killed at {}", call.line);
-}
-
-/// What is killed between a directory and the file in it leaves the directory, and the next run
-/// cannot know whose it is: it says nothing of it in the file, and lets it stay.
-pub(super) fn without_made_directories(tree: &Tree) -> Tree {
-    let is_empty = |path: &Path| !tree.keys().any(|other| other != path && other.starts_with(path));
-    let may_be_ours = |path: &Path| {
-        let path = path.to_string_lossy();
-        path.ends_with(".conf.d") || path.ends_with("etc/containers")
-    };
-    let mut rest = tree.clone();
-    rest.retain(|path, _| !(may_be_ours(path) && is_empty(path)));
-    for text in rest.values_mut().filter_map(|node| node.content.as_mut()) {
-        let lines = text.split_inclusive('\n').filter(|line| !line.starts_with("# Made with the directory "));
-        *text = lines.collect();
-    }
-    rest
+    assert_eq!(&scene.tree(), after, "run again after being killed at {}", call.line);
 }
 
 /// Kills a run at each of its system calls, as it enters it, and calls `look`.
@@ -234,15 +215,18 @@ fn changes(call: &Call) -> bool {
     (is_change || opens_to_write) && !call.line.contains(" = -1 ")
 }
 
-/// A tree without what a killed run may leave: temporary files, and directories
-/// that were not there before.
-pub(super) fn settled(tree: &Tree, before: &Tree) -> Tree {
-    const DIRECTORY: u32 = 0o040_000;
-    let stays = |path: &Path, mode: u32| {
-        !is_temporary(path) && (mode & 0o170_000 != DIRECTORY || before.contains_key(path))
+/// A tree without what a killed run may leave: temporary files, and empty directories that
+/// have one of their name beside them.
+pub(super) fn settled(tree: &Tree) -> Tree {
+    let holds = |path: &Path, other: &Path| other != path && other.starts_with(path) && !is_temporary(other);
+    let is_signed = |path: &Path, mode: u32| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_directory = mode & 0o170_000 == 0o040_000;
+        is_directory
+            && tree.contains_key(&path.with_file_name(format!(".{name}.storagectl-new")))
+            && !tree.keys().any(|other| holds(path, other))
     };
-    tree.iter()
-        .filter(|(path, node)| stays(path, node.mode))
-        .map(|(path, node)| (path.clone(), node.clone()))
-        .collect()
+    let mut settled = tree.clone();
+    settled.retain(|path, node| !is_temporary(path) && !is_signed(path, node.mode));
+    settled
 }

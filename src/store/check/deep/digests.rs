@@ -6,11 +6,12 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use crate::engine::Engines;
 use crate::hex::hex;
+use crate::limits;
 use crate::store::Image;
 use crate::store::check::catalog::{Catalog, is_one_name};
 use crate::store::check::finding::{Finding, Report};
 use crate::store::check::followed::{self, Followed};
-use crate::store::check::images::{MAX_DOCUMENT, Manifest, file_name};
+use crate::store::check::images::{Manifest, file_name};
 use crate::store::check::world::World;
 
 const PULL_AGAIN: &str = "remove the image from the store and pull it again";
@@ -59,7 +60,7 @@ fn documents(store: &Catalog, image: &Image, dir: Followed<'_>, report: &mut Rep
         }
         // A manifest of the first schema has a signature in it that its digest leaves out.
         if key.starts_with("manifest") {
-            let bytes = dir.read(&name, MAX_DOCUMENT)?.unwrap_or_default();
+            let bytes = dir.read(&name, limits::IMAGE_DOCUMENT)?.unwrap_or_default();
             let manifest: Manifest = serde_json::from_slice(&bytes).unwrap_or_default();
             if manifest.schema_version == 1 {
                 continue;

@@ -52,8 +52,8 @@ pub(super) fn count(world: &World<'_>, read: &HashSet<(usize, String)>, report: 
         let damage = Damage::of(store, report);
         for image in &store.images {
             let below = |top: &str| match world.chain(home, top) {
-                Chain::Whole(chain) => chain.iter().all(|id| ends.get(id.as_str()) == Some(&End::Verified)),
-                Chain::Unknown { .. } | Chain::Loop => false,
+                Chain::Whole(chain) => chain.iter().all(|id| ends.get(id) == Some(&End::Verified)),
+                Chain::Unknown { .. } | Chain::Loop | Chain::Long => false,
             };
             all.images.count(if damage.images.contains(image.title().as_str()) {
                 End::Damaged
@@ -138,11 +138,7 @@ fn not_verified(world: &World<'_>, store: &Catalog, why: &str, layers: &[&str]) 
     let hint = "pull the image again without that, or know what it came from";
     let mut finding = Finding::new("not-verified", &store.path, message, hint);
     for layer in layers {
-        for image in world.users(layer) {
-            if !finding.images.contains(&image) {
-                finding.images.push(image);
-            }
-        }
+        finding.join(world.users(layer));
     }
     // Nobody would have looked for what is in a container.
     if finding.images.is_empty() { finding.severity(Severity::Note) } else { finding }

@@ -1,0 +1,36 @@
+//! How much of anything is taken: each input has an end, and so has what is made of it.
+//! Nothing else in the program says such a number. SECURITY.md says them to people.
+
+use std::io;
+
+/// A document that configures something: storage.conf and drop-ins, crio.conf, declarations,
+/// units, lists, what `generate`, `embed-images` and `pack` take; in bytes.
+pub const DOCUMENT: u64 = 16 << 20;
+
+/// A document of an image: a manifest, an index, a configuration. Engines take as many bytes
+/// (`iolimits` of the image library).
+pub const IMAGE_DOCUMENT: u64 = 4 << 20;
+
+/// A file of records of a store, such as layers.json, in bytes: 100,000 images and more.
+pub const RECORDS: u64 = 256 << 20;
+
+/// What the records of one file, and small files of the layers of one store, take in memory.
+pub const RECORDS_IN_MEMORY: usize = 512 << 20;
+
+/// A program that is searched for what it was built with, in bytes.
+pub const PROGRAM: u64 = 256 << 20;
+
+/// Images of a finding, and findings of one kind, that are told one by one. Behind them there
+/// is a count.
+pub const TOLD: usize = 1000;
+
+/// The layers of an image. The kernel mounts no more, and engines refuse it (`maxDepth` in
+/// overlay.go of the storage library).
+pub const LAYERS: usize = 500;
+
+/// Something has more than `limit` bytes.
+pub fn too_large(limit: u64) -> io::Error {
+    let shown =
+        if limit.is_multiple_of(1 << 20) { format!("{} MiB", limit >> 20) } else { format!("{limit} bytes") };
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {shown}"))
+}
