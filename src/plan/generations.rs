@@ -233,10 +233,16 @@ impl Served<'_> {
                 !now.contains(path)
                     && judged.about(path).any(|reason| !matches!(reason.effect, Effect::Loses(..)))
             };
+            let stops_them = |path: &String| judged.about(path).any(|reason| reason.effect == Effect::Stops);
             match goal.iter().find(useless).cloned() {
                 Some(path) if reader.is_of_users() => {
                     goal.retain(|other| *other != path);
                     closed.push(path);
+                }
+                // A list with what stops them would stop those, too, whose own file hides it.
+                _ if reader.is_of_users() && goal.iter().any(stops_them) => {
+                    let text = own.text.clone();
+                    return Ok((own, text));
                 }
                 _ => {
                     plan.notes.extend(twice(&judged.reading));
