@@ -137,6 +137,15 @@ fn stands(root: &Root, path: &Path) -> io::Result<Option<Kind>> {
     Ok(root.read_link(path)?.map(|_| Kind::Symlink))
 }
 
+/// Whether the user whose the store of `dir` is may make nothing in it.
+fn is_closed_to_owner(root: &Root, dir: &Path) -> io::Result<bool> {
+    let store = root.stat(dir.parent().unwrap_or(dir))?;
+    let (Some(store), Some(dir)) = (store, root.stat(dir)?) else {
+        return Ok(false);
+    };
+    Ok(store.uid != 0 && dir.uid != store.uid && dir.mode & 0o002 == 0)
+}
+
 fn lock_harm(root: &Root, dir: &Path, read_only: bool, part: Part) -> io::Result<Option<Harm>> {
     let (name, lock) = (file_name(dir), part.lock());
     let is_there = stands(root, dir)?;
@@ -147,20 +156,22 @@ fn lock_harm(root: &Root, dir: &Path, read_only: bool, part: Part) -> io::Result
     }
     let place = dir.join(lock);
     let stands = if is_there.is_some() { stands(root, &place)? } else { None };
+    let closed = stands.is_none() && is_there.is_some() && is_closed_to_owner(root, dir)?;
     Ok(match stands {
         Some(Kind::Directory | Kind::Other | Kind::Symlink) => {
             let message = format!("its `{name}/{lock}` is not a file");
             let hint = "remove what stands there and run `storagectl init-store` on the store";
             Some(Harm::new("store-malformed", place, message, hint, |_| part.hit()))
         }
-        None if read_only => {
-            let message = format!(
-                "its `{name}/{lock}` is missing and its file system is read-only, so that no engine can create it"
-            );
+        None if read_only || closed => {
+            let why =
+                if read_only { "its file system is read-only" } else { "the directory is somebody else's" };
+            let message =
+                format!("its `{name}/{lock}` is missing and {why}, so that no engine can create it");
             let hint = "run `storagectl init-store` on the store before it is sealed or mounted read-only";
-            // Storage 1.52 and later log the error and go on without the store's images.
+            // Storage 1.52 and later log that it is read-only, and go on without the store's images.
             Some(Harm::new("lock-missing", place, message, hint, |profile| match part {
-                Part::Images if profile != Profile::Podman4 => Hit::NoImage,
+                Part::Images if read_only && profile != Profile::Podman4 => Hit::NoImage,
                 _ => part.hit(),
             }))
         }
