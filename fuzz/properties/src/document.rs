@@ -47,12 +47,22 @@ fn written(root: &Node) {
     let Value::Map(pairs) = &value else {
         return;
     };
-    if pairs.is_empty() {
+    if pairs.is_empty() || has_long_key(&value) {
         return;
     }
     for text in [to_json(&value, "", "  "), to_yaml(&value, 0)] {
         let again = Document::parse(&text).unwrap_or_else(|error| panic!("{error:?}: {text:?} of {value:?}"));
         assert!(says(&again.root, &value), "{text:?} of {value:?}");
+    }
+}
+
+/// Whether a key is longer than YAML lets one be that stands before its value on a line: 1024
+/// characters as it is written.
+fn has_long_key(value: &Value) -> bool {
+    match value {
+        Value::Map(pairs) => pairs.iter().any(|(key, value)| key.len() > 150 || has_long_key(value)),
+        Value::List(items) => items.iter().any(has_long_key),
+        _ => false,
     }
 }
 

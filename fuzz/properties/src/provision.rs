@@ -35,7 +35,9 @@ pub fn holds(input: &[u8]) {
 fn checked(text: &str, format: Format, expected: &Expected) {
     for finding in check(text, format, expected) {
         let place = finding.place.map(|spot| {
-            assert!(spot.text.get(spot.span.clone()).is_some(), "{}: {:?}", finding.message, spot);
+            // Of a character that is wrong, the first byte is enough: places are widened.
+            let is_in = spot.span.start <= spot.span.end && spot.span.start <= spot.text.len();
+            assert!(is_in, "{}: {spot:?}", finding.message);
             Place::new("f".into(), &spot.text, spot.span)
         });
         assert_found(&finding.message, &finding.effect, &finding.hint, place.as_ref());
