@@ -7,6 +7,7 @@
 #                 DAMAGES=5000 SEED=1
 # make torture    kills, failing system calls, locks that users hold, swapped directories and
 #                 bombs: one line a part with its figure; ROUNDS=20 SEED=1
+# make memory     peak memory of every command on its worst input, into docs/memory.md
 # make bench      whole-process time and memory against what people use instead, and
 #                 check-store against the engines' own checks and OpenSSL
 # make dist       an archive with vendored crates, for scriptlets/storagectl.spec
@@ -96,6 +97,11 @@ bench:
 	benches/build-store.sh
 	benches/pack.sh
 	benches/copy-images.sh
+
+.PHONY: memory
+memory:
+	$(CARGO) build --release $(CARGO_FLAGS)
+	benches/memory.sh --program $(PROGRAM)
 
 .PHONY: dist
 dist:
