@@ -9,6 +9,7 @@
 #                 bombs: one line a part with its figure; ROUNDS=20 SEED=1
 # make fuzz       looks for inputs that break what must hold for any input, for TIME=60 seconds
 #                 each; PROPERTIES="edit host" tries these alone, see docs/fuzzing.md
+# make memory     peak memory of every command on its worst input, into docs/memory.md
 # make bench      whole-process time and memory against what people use instead, and
 #                 check-store against the engines' own checks and OpenSSL
 # make dist       an archive with vendored crates, for scriptlets/storagectl.spec
@@ -104,6 +105,11 @@ bench:
 	benches/build-store.sh
 	benches/pack.sh
 	benches/copy-images.sh
+
+.PHONY: memory
+memory:
+	$(CARGO) build --release $(CARGO_FLAGS)
+	benches/memory.sh --program $(PROGRAM)
 
 .PHONY: dist
 dist:

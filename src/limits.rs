@@ -1,11 +1,13 @@
 //! How much of anything is taken: each input has an end, and so has what is made of it.
-//! Nothing else in the program says such a number. SECURITY.md says them to people.
+//! What a format or the kernel sets an end to is said where it is read. SECURITY.md says these
+//! numbers to people.
 
 use std::io;
 
 /// A document that configures something: storage.conf and drop-ins, crio.conf, declarations,
-/// units, lists, what `generate`, `embed-images` and `pack` take; in bytes.
-pub const DOCUMENT: u64 = 16 << 20;
+/// units, lists, what `generate`, `embed-images` and `pack` take; in bytes. Parsed, the worst
+/// of it takes two hundred times as much memory.
+pub const DOCUMENT: u64 = 4 << 20;
 
 /// A document of an image: a manifest, an index, a configuration. Engines take as many bytes
 /// (`iolimits` of the image library).
@@ -27,6 +29,13 @@ pub const TOLD: usize = 1000;
 /// The layers of an image. The kernel mounts no more, and engines refuse it (`maxDepth` in
 /// overlay.go of the storage library).
 pub const LAYERS: usize = 500;
+
+/// What the paths of a layer take in memory, in bytes: over eight hundred thousand of usual
+/// ones. A path of many short names takes much, since each of its directories is kept.
+pub const PATHS_IN_MEMORY: usize = 128 << 20;
+
+/// The members of an archive of images.
+pub const MEMBERS: usize = 100_000;
 
 /// Something has more than `limit` bytes.
 pub fn too_large(limit: u64) -> io::Error {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::host::Root;
+use crate::limits;
 use crate::plan::Host;
 use crate::problem::Problem;
 
@@ -67,7 +68,8 @@ fn file(store: &Path) -> PathBuf {
 impl Memory {
     /// What is remembered in the store at `store`. What cannot be read is forgotten.
     pub(super) fn read(host: &Host, store: &Path) -> Self {
-        let bytes = host.root.read(&file(store)).ok().flatten().map(|(bytes, _)| bytes);
+        let bytes =
+            host.root.read_up_to(&file(store), limits::RECORDS).ok().flatten().map(|(bytes, _)| bytes);
         let memory: Option<Self> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         memory.filter(|memory| memory.version == 1).unwrap_or(Self { version: 1, ..Self::default() })
     }
@@ -88,7 +90,7 @@ impl Memory {
         let write = || {
             let inside = host.root.strict(store)?.ok_or(io::ErrorKind::NotFound)?;
             let file = Path::new("/").join(FILE);
-            match inside.read(&file).ok().flatten() {
+            match inside.read_up_to(&file, limits::RECORDS).ok().flatten() {
                 Some((before, _)) if before == bytes => Ok(()),
                 _ => inside.replace_file(&file, &bytes),
             }

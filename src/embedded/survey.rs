@@ -246,3 +246,54 @@ pub fn unlisted(root: &Root, dir: &Path, entries: &[Entry]) -> Result<Vec<String
     }
     Ok(unlisted)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a symlink leads to is not in the image, and may be anybody's.
+    #[test]
+    fn an_image_is_what_is_in_its_directory() {
+        let scratch = tempfile::tempdir().unwrap();
+        let entry = Entry::new("example.com/app:1");
+        let dir = scratch.path().join("embedded").join(&entry.directory);
+        fs_err::create_dir_all(&dir).unwrap();
+        let blob = |bytes: &[u8]| {
+            let digest = Digest::of(bytes);
+            fs_err::write(dir.join(digest.hex()), bytes).unwrap();
+            format!("{{\"digest\": \"{digest}\", \"size\": {}}}", bytes.len())
+        };
+        let (config, layer) = (blob(b"{\"architecture\": \"amd64\"}"), blob(b"layer"));
+        let manifest = format!("{{\"schemaVersion\": 2, \"config\": {config}, \"layers\": [{layer}]}}");
+        fs_err::write(dir.join("manifest.json"), manifest).unwrap();
+        let faults = || {
+            let root = Root::system().unwrap();
+            let embedded = scratch.path().join("embedded");
+            let survey = survey(
+                &root,
+                &embedded,
+                std::slice::from_ref(&entry),
+                None,
+                Depth::Bytes,
+                1,
+                &Progress::default(),
+            );
+            let image = &survey.images[0];
+            assert!(image.not_looked.is_empty(), "{:?}", image.not_looked);
+            image.faults.iter().map(|fault| fault.message.clone()).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(faults(), "");
+        for name in [Digest::of(b"layer").hex(), "manifest.json"] {
+            let (file, outside) = (dir.join(name), scratch.path().join("outside"));
+            fs_err::rename(&file, &outside).unwrap();
+            std::os::unix::fs::symlink(&outside, &file).unwrap();
+            assert!(faults().contains("is a symlink"), "{name}: {}", faults());
+            fs_err::remove_file(&file).unwrap();
+            fs_err::rename(&outside, &file).unwrap();
+        }
+        let elsewhere = scratch.path().join("elsewhere");
+        fs_err::rename(&dir, &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &dir).unwrap();
+        assert!(faults().contains("is no directory"), "{}", faults());
+    }
+}

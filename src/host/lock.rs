@@ -67,6 +67,19 @@ pub fn lock(root: &Root, dir: impl AsFd, patience: Duration) -> Result<Lock, Loc
     Ok(Lock { _system: Some(system), _directory: directory })
 }
 
+/// What root's writers of `file` exclude each other by on a running system, where a lock on the
+/// file itself cannot be had; `None` if another has it, and where there is no such thing.
+pub(super) fn try_lock_of(root: &Root, file: &OwnedFd) -> io::Result<Option<OwnedFd>> {
+    let Some(own) = system_file(root, file) else {
+        return Ok(None);
+    };
+    match take(own, Duration::ZERO) {
+        Ok(own) => Ok(Some(own)),
+        Err(LockError::Busy) => Ok(None),
+        Err(LockError::Io(error)) => Err(error),
+    }
+}
+
 fn take(file: OwnedFd, patience: Duration) -> Result<OwnedFd, LockError> {
     let file = match try_flock(file)? {
         Flock::Taken(file) | Flock::Unknown(file) => return Ok(file),
@@ -91,7 +104,7 @@ fn take(file: OwnedFd, patience: Duration) -> Result<OwnedFd, LockError> {
     }
 }
 
-/// The lock file for `dir`, if this is root on a system whose /run goes with the boot.
+/// The lock file for `dir`, a directory or a file, if this is root on a system whose /run goes with the boot.
 fn system_file(root: &Root, dir: &OwnedFd) -> Option<OwnedFd> {
     let run = Path::new("/run");
     if root.is_tree() || !rustix::process::geteuid().is_root() {

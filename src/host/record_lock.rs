@@ -9,6 +9,7 @@ use rustix::fs::{self, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
+use super::lock::try_lock_of;
 use super::root::{Root, sync};
 
 /// How many bytes a lock file holds once something was written under it
@@ -23,7 +24,12 @@ const ID_SIZE: usize = 64;
 #[derive(Debug)]
 pub struct RecordLock {
     file: OwnedFd,
+    /// What excludes others of ours where readers have it, too.
+    _beside_readers: Option<OwnedFd>,
 }
+
+/// How long readers are waited for. Engines read for milliseconds.
+const READERS: Duration = Duration::from_secs(5);
 
 impl RecordLock {
     /// Locks the file at `path` without waiting, and creates it if it is
@@ -33,6 +39,26 @@ impl RecordLock {
     /// # Errors
     /// If it cannot be opened or created, or is no file.
     pub fn take(root: &Root, path: &Path) -> io::Result<Option<Self>> {
+        let file = Self::open(root, path)?;
+        Ok(Self::try_lock(&file, FlockOperation::NonBlockingLockExclusive)?
+            .then_some(Self { file, _beside_readers: None }))
+    }
+
+    /// Locks it against writers alone.
+    ///
+    /// Whoever may read the file may have it locked for reading, for as long as they like. On
+    /// a running system root waits for them no longer: what is written is whole at each
+    /// instant, and who reads then reads it as it was or as it is.
+    fn take_beside_readers(root: &Root, path: &Path) -> io::Result<Option<Self>> {
+        let file = Self::open(root, path)?;
+        if !Self::try_lock(&file, FlockOperation::NonBlockingLockShared)? {
+            return Ok(None);
+        }
+        let own = try_lock_of(root, &file)?;
+        Ok(own.map(|own| Self { file, _beside_readers: Some(own) }))
+    }
+
+    fn open(root: &Root, path: &Path) -> io::Result<OwnedFd> {
         let at = root.resolve_link(path)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = fs::openat(&at.dir, at.name(), flags, Mode::from_raw_mode(0o644))?;
@@ -41,14 +67,19 @@ impl RecordLock {
             // An id is written into it, so it has to be nothing else, and nothing else's file.
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file of its own"));
         }
-        match fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self { file })),
-            Err(Errno::AGAIN | Errno::ACCESS) => Ok(None),
+        Ok(file)
+    }
+
+    fn try_lock(file: &OwnedFd, operation: FlockOperation) -> io::Result<bool> {
+        match fs::fcntl_lock(file, operation) {
+            Ok(()) => Ok(true),
+            Err(Errno::AGAIN | Errno::ACCESS) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// As [`RecordLock::take`], and waits up to `patience` for other processes.
+    /// As [`RecordLock::take`], and waits up to `patience` for other processes, for mere
+    /// readers some seconds.
     ///
     /// # Errors
     /// As [`RecordLock::take`].
@@ -57,7 +88,11 @@ impl RecordLock {
         // it for as long as they unpack a layer.
         let start = Instant::now();
         loop {
-            match Self::take(root, path)? {
+            let mut taken = Self::take(root, path)?;
+            if taken.is_none() && start.elapsed() >= READERS {
+                taken = Self::take_beside_readers(root, path)?;
+            }
+            match taken {
                 None if start.elapsed() < patience => std::thread::sleep(Duration::from_millis(5)),
                 result => return Ok(result),
             }

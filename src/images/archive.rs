@@ -7,10 +7,8 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 
 use crate::host::{FilePart, Root};
+use crate::limits;
 use crate::tar::{Entries, EntryError, Kind};
-
-/// The most members that an archive may have.
-const MAX_MEMBERS: usize = 100_000;
 
 /// An archive, with the place of each member.
 #[derive(Debug)]
@@ -77,7 +75,7 @@ fn members(file: FilePart) -> io::Result<HashMap<String, (u64, u64)>> {
             }
             _ => {}
         }
-        if members.len() + links.len() > MAX_MEMBERS {
+        if members.len() + links.len() > limits::MEMBERS {
             return Err(malformed("it has more members than an archive of images"));
         }
     }

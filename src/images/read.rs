@@ -17,6 +17,7 @@ use super::manifest::{
 use super::platform::go_name;
 use super::{Blob, Digest, Image, Layer, Name, Platform, Source, Transport};
 use crate::host::Root;
+use crate::limits;
 use crate::problem::Problem;
 
 /// The names of an image in the index of an OCI layout.
@@ -24,9 +25,6 @@ const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// How deep lists may be nested.
 const MAX_NESTED: usize = 4;
-
-/// Engines mount no more layers than these over each other (`maxDepth` of the overlay driver).
-const MAX_LAYERS: usize = 500;
 
 const COPY_AGAIN: &str = "copy the image again, such as with `skopeo copy`";
 
@@ -346,8 +344,9 @@ impl Reader<'_> {
                 format!("its manifest has {} layers and its configuration {}", parts.len(), diff_ids.len());
             return Err(self.invalid(&message));
         }
-        if parts.len() > MAX_LAYERS {
-            let message = format!("it has {} layers, and engines mount at most {MAX_LAYERS}", parts.len());
+        if parts.len() > limits::LAYERS {
+            let message =
+                format!("it has {} layers, and engines mount at most {}", parts.len(), limits::LAYERS);
             return Err(self.problem("image-unsupported", &message, "flatten the image"));
         }
         let steps = config.history.unwrap_or_default();

@@ -58,6 +58,18 @@ pub(super) fn change(
     if mode == Mode::DryRun {
         return outcome(plan(&host.snapshot()?)?, false);
     }
+    let result = attempts(host, plan);
+    if result.is_err()
+        && let Ok(main) = host.main_file()
+    {
+        directory::settle(host, &main);
+    }
+    result
+}
+
+/// Plans and makes the changes as often as somebody else comes in between.
+fn attempts(host: &Host, plan: impl Fn(&Snapshot) -> anyhow::Result<Plan>) -> anyhow::Result<Outcome> {
+    let outcome = |plan, committed| Ok(Outcome { plan, committed, lost_attributes: Vec::new() });
     let mut has_made = false;
     for _ in 0..ATTEMPTS {
         let main = host.main_file()?;
@@ -82,7 +94,7 @@ pub(super) fn change(
         if !std::mem::take(&mut has_made) {
             directory::settle(host, &main);
         }
-        let carried_out = carry_out(host, &dir, plan);
+        let carried_out = carry_out(host, &dir, &plan);
         directory::settle(host, &main);
         drop(lock);
         if let Some(outcome) = carried_out? {

@@ -90,7 +90,14 @@ pub(super) fn missing<'a>(host: &Host, dir: &'a Path) -> Option<&'a Path> {
 /// # Errors
 /// If one cannot be made.
 pub(super) fn make(host: &Host, dir: &Path) -> io::Result<()> {
-    if let Some(top) = missing(host, dir) {
+    let mut top = None;
+    for dir in changeable(dir) {
+        match host.root.stat(dir)? {
+            Some(_) => break,
+            None => top = Some(dir),
+        }
+    }
+    if let Some(top) = top {
         let above = top.parent().unwrap_or(Path::new("/"));
         host.root.create_dirs(above, MODE)?;
         let made: Vec<&Path> = dir.ancestors().take_while(|dir| *dir != above).collect();

@@ -1,12 +1,14 @@
 //! A running system on which an ordinary user holds every lock that such a user can.
 #![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::build::image::{Layout, Tar, gzipped};
 use crate::interrupt::{CONF, write};
-use crate::support::{STORAGECTL, run, text};
+use crate::support::{STORAGECTL, finish, run, text};
 
 /// How long a run may take that does not wait for anybody.
 const AT_ONCE: Duration = Duration::from_secs(20);
@@ -83,6 +85,24 @@ impl System {
         Holder(child)
     }
 
+    /// Has the lock file `file` locked by the user `uid`, as that user's engine does while it
+    /// reads, and waits until it is.
+    fn reads(&self, file: &Path, uid: u32) -> Holder {
+        let program = "import fcntl, os, sys, time\nos.setgroups([])\nos.setgid(int(sys.argv[2]))\nos.setuid(int(sys.argv[2]))\nfile = open(sys.argv[1])\nfcntl.lockf(file, fcntl.LOCK_SH)\nprint('locked', flush=True)\ntime.sleep(600)";
+        let mut child = Command::new("python3")
+            .args(["-c", program])
+            .arg(file)
+            .arg(uid.to_string())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 is installed");
+        let mut line = String::new();
+        let output = child.stdout.take().expect("it is piped");
+        std::io::BufReader::new(output).read_line(&mut line).expect("it can be read");
+        assert_eq!(line, "locked\n");
+        Holder(child)
+    }
+
     pub(crate) fn store(&self, name: &str) -> String {
         let store = self.scratch.path().join(name);
         write(&store.join("overlay-images/images.lock"), "");
@@ -128,6 +148,36 @@ fn a_user_who_holds_a_lock_stops_no_writer() {
     assert!(!system.conf().contains(&store), "{}", system.conf());
     run(&mut system.storagectl(&["scriptlet", "postun", "0", &store]));
     assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
+}
+
+/// A boot waits for `copy-images`, and that for the lock of its store.
+#[test]
+fn a_user_who_reads_a_store_for_ever_keeps_nobody_from_adding_to_it() {
+    let system = System::new();
+    let mut layout = Layout::new(&system.scratch.path().join("layout"));
+    for name in ["one", "other"] {
+        let tar = Tar::default().dir("d").file("d/f", name.as_bytes());
+        layout.image(&format!("localhost/{name}:1"), "amd64", &[gzipped(&tar.finish())]);
+    }
+    let store = system.scratch.path().join("store").to_string_lossy().into_owned();
+    let build = |name: &str| {
+        let source = layout.source(&format!("localhost/{name}:1"));
+        system.storagectl(&["build-store", "--arch", "amd64", "-o", &store, &source])
+    };
+    run(&mut build("one"));
+    // Open to users.
+    run(&mut system.storagectl(&["init-store", &store]));
+    let _holder = system.reads(&Path::new(&store).join("overlay-layers/layers.lock"), 1000);
+    let _other = system.reads(&Path::new(&store).join("overlay-images/images.lock"), 1000);
+    let start = Instant::now();
+    let mut both =
+        ["one", "other"].map(|name| build(name).stderr(Stdio::null()).spawn().expect("it is built"));
+    for child in &mut both {
+        assert!(child.wait().expect("it was started").success());
+    }
+    assert!(start.elapsed() < Duration::from_secs(120), "{:?}", start.elapsed());
+    let checked = finish(&mut system.storagectl(&["check-store", "--deep", &store]));
+    assert!(checked.status.success() && text(&checked).contains("2 images"), "{}", text(&checked));
 }
 
 #[test]

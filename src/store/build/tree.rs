@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
+use crate::limits;
 use crate::tar::{Header, Kind};
 
 /// Names with this prefix are whiteouts.
@@ -16,10 +17,6 @@ const WHITEOUT: &[u8] = b".wh.";
 
 /// A directory with this entry hides all that is below.
 const OPAQUE: &[u8] = b".wh..wh..opq";
-
-/// The most memory for the paths of a layer, in bytes: over eight hundred thousand of usual ones. A
-/// path of many short names takes much, since each of its directories is kept.
-const MAX_MEMORY: usize = 128 << 20;
 
 /// What a path takes beside its own bytes.
 const OF_A_PATH: usize = 64;
@@ -156,8 +153,8 @@ impl Tree {
         if before.is_none() {
             self.memory += path.len() + OF_A_PATH;
         }
-        if self.memory > MAX_MEMORY {
-            let limit = MAX_MEMORY >> 20;
+        if self.memory > limits::PATHS_IN_MEMORY {
+            let limit = limits::PATHS_IN_MEMORY >> 20;
             return Err(Refused(format!("the paths of its entries take more than {limit} MiB of memory")));
         }
         Ok(before)
@@ -334,7 +331,7 @@ mod tests {
         let mut tree = Tree::default();
         assert!(tree.place(&deep, &mut Vec::new()).is_ok());
         assert!(tree.memory > 1900 * 1900, "each directory is kept with its path");
-        let mut tree = Tree { memory: MAX_MEMORY - tree.memory + 1, ..Tree::default() };
+        let mut tree = Tree { memory: limits::PATHS_IN_MEMORY - tree.memory + 1, ..Tree::default() };
         assert!(tree.place(&deep, &mut Vec::new()).is_err());
     }
 
