@@ -5,9 +5,15 @@
 use std::io;
 
 /// A document that configures something: storage.conf and drop-ins, crio.conf, declarations,
-/// units, lists, what `generate`, `embed-images` and `pack` take; in bytes. Parsed, the worst
-/// of it takes two hundred times as much memory.
+/// units, lists; in bytes. Parsed, the worst of it takes two hundred times as much memory.
 pub const DOCUMENT: u64 = 4 << 20;
+
+/// A document that the person who calls gives to `generate` or `pack`, in bytes: those of
+/// Ignition carry whole files.
+pub const GIVEN_DOCUMENT: u64 = 16 << 20;
+
+/// A file in such a document once it is decompressed, in bytes.
+pub const FILE_IN_DOCUMENT: u64 = 64 << 20;
 
 /// A document of an image: a manifest, an index, a configuration. Engines take as many bytes
 /// (`iolimits` of the image library).

@@ -43,34 +43,60 @@ pub(super) fn split(text: &str) -> (&str, Option<&Path>) {
 
 /// The topmost directory that is made for a new file at `path`, or was made for the files of
 /// ours that are alone in its directory.
-pub(super) fn made_for(host: &Host, path: &Path) -> Option<PathBuf> {
-    let dir = path.parent()?;
+///
+/// # Errors
+/// If that cannot be found out.
+pub(super) fn made_for(host: &Host, path: &Path) -> io::Result<Option<PathBuf>> {
+    let Some(dir) = path.parent() else {
+        return Ok(None);
+    };
     // A name that is no text, or would end the line, cannot be said.
     let fits = |dir: &Path| dir.to_str().is_some_and(|dir| !dir.contains(char::is_control));
-    let signed = changeable(dir).filter(|dir| matches!(host.root.stat(&sign(dir)), Ok(Some(_)))).last();
-    if let Some(signed) = signed.filter(|dir| fits(dir)) {
-        return Some(signed.to_owned());
+    let mut signed = None;
+    for dir in changeable(dir) {
+        if host.root.stat(&sign(dir))?.is_some() {
+            signed = Some(dir);
+        }
     }
-    if host.root.list(dir).ok()?.is_some() {
+    if let Some(signed) = signed.filter(|dir| fits(dir)) {
+        return Ok(Some(signed.to_owned()));
+    }
+    if host.root.list(dir)?.is_some() {
         return made_with(host, dir);
     }
-    let top = missing(host, dir).filter(|dir| fits(dir))?;
+    let Some(top) = missing(host, dir)?.filter(|dir| fits(dir)) else {
+        return Ok(None);
+    };
     // It may be all that is to stand beside files of ours.
-    Some(made_for(host, top).unwrap_or_else(|| top.to_owned()))
+    Ok(Some(made_for(host, top)?.unwrap_or_else(|| top.to_owned())))
 }
 
 /// The topmost directory that was made for what is in `dir`, if all of that is ours.
-fn made_with(host: &Host, dir: &Path) -> Option<PathBuf> {
-    let of = |name| {
+fn made_with(host: &Host, dir: &Path) -> io::Result<Option<PathBuf>> {
+    let mut made: Option<PathBuf> = None;
+    for name in host.root.list(dir)?.unwrap_or_default() {
         let path = dir.join(name);
-        let Ok(read) = host.root.read(&path) else {
-            return made_with(host, &path);
+        let of = match host.root.read(&path) {
+            Ok(read) => {
+                let text = read.and_then(|(bytes, _)| String::from_utf8(bytes).ok());
+                text.and_then(|text| text.lines().find_map(named).map(PathBuf::from))
+            }
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => made_with(host, &path)?,
+            // What cannot be read by us is not ours.
+            Err(error) if is_about_the_file(&error) => None,
+            Err(error) => return Err(error),
         };
-        let text = String::from_utf8(read?.0).ok()?;
-        text.lines().find_map(named).map(PathBuf::from)
-    };
-    let made: Option<Vec<PathBuf>> = host.root.list(dir).ok()??.into_iter().map(of).collect();
-    made?.into_iter().min()
+        let Some(of) = of else {
+            return Ok(None);
+        };
+        made = Some(made.map_or(of.clone(), |made| made.min(of)));
+    }
+    Ok(made)
+}
+
+fn is_about_the_file(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, InvalidInput, PermissionDenied};
+    matches!(error.kind(), FileTooLarge | InvalidInput | PermissionDenied) || host::is_loop(error)
 }
 
 /// The directories on the way to `dir`, the innermost first, but for those that every system
@@ -80,8 +106,15 @@ fn changeable(dir: &Path) -> impl Iterator<Item = &Path> {
 }
 
 /// The topmost directory that is missing on the way to `dir`.
-pub(super) fn missing<'a>(host: &Host, dir: &'a Path) -> Option<&'a Path> {
-    changeable(dir).take_while(|dir| matches!(host.root.stat(dir), Ok(None))).last()
+fn missing<'a>(host: &Host, dir: &'a Path) -> io::Result<Option<&'a Path>> {
+    let mut top = None;
+    for dir in changeable(dir) {
+        if host.root.stat(dir)?.is_some() {
+            break;
+        }
+        top = Some(dir);
+    }
+    Ok(top)
 }
 
 /// Makes `dir` and what is missing above it, each with its sign, until [`settle`] finds
@@ -90,14 +123,7 @@ pub(super) fn missing<'a>(host: &Host, dir: &'a Path) -> Option<&'a Path> {
 /// # Errors
 /// If one cannot be made.
 pub(super) fn make(host: &Host, dir: &Path) -> io::Result<()> {
-    let mut top = None;
-    for dir in changeable(dir) {
-        match host.root.stat(dir)? {
-            Some(_) => break,
-            None => top = Some(dir),
-        }
-    }
-    if let Some(top) = top {
+    if let Some(top) = missing(host, dir)? {
         let above = top.parent().unwrap_or(Path::new("/"));
         host.root.create_dirs(above, MODE)?;
         let made: Vec<&Path> = dir.ancestors().take_while(|dir| *dir != above).collect();

@@ -311,7 +311,7 @@ pub(super) fn file_change(
     }
     let made = match made {
         Some(made) => made.map(Path::to_owned),
-        None => directory::made_for(host, &path),
+        None => directory::made_for(host, &path).map_err(host.cannot("look at", &path))?,
     };
     let after =
         after.map_or(After::Nothing, |text| After::Text(directory::with_line(&text, made.as_deref())));

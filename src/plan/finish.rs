@@ -91,7 +91,8 @@ impl Snapshot {
             Some(head) => Some(head.clone()),
             None if self.creates() => {
                 let emptied = emptied(whole.as_ref().unwrap_or(&self.doc)).map_err(at)?;
-                let directory = directory::made_for(host, &self.path);
+                let directory =
+                    directory::made_for(host, &self.path).map_err(host.cannot("look at", &self.path))?;
                 Copied::new(&self.source, self.doc.text(), &emptied).map(|head| Copied { directory, ..head })
             }
             None => None,

@@ -11,9 +11,7 @@ use flate2::{Compression, GzBuilder, read::MultiGzDecoder};
 use sha2::{Digest, Sha512};
 
 use crate::hex::hex;
-
-/// More than this is no configuration file.
-const LARGEST: u64 = 64 << 20;
+use crate::limits;
 
 /// A file's content as documents carry it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +127,7 @@ pub fn decompress(bytes: Vec<u8>, compression: &str) -> Result<Vec<u8>, Undecoda
         "" => Ok(bytes),
         "gzip" => {
             let mut out = Vec::new();
-            let mut decoder = MultiGzDecoder::new(bytes.as_slice()).take(LARGEST);
+            let mut decoder = MultiGzDecoder::new(bytes.as_slice()).take(limits::FILE_IN_DOCUMENT);
             decoder.read_to_end(&mut out).map_err(|_| Undecodable::NotCompressed)?;
             Ok(out)
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::{Profile, VENDOR_FILE};
 use crate::host::Root;
+use crate::limits;
 use crate::plan::{Copied, Host};
 use crate::problem::Problem;
 use crate::provision::butane::Dialect;
@@ -54,7 +55,8 @@ pub(in crate::cli) fn read_file(file: &Path) -> anyhow::Result<String> {
     }
     let path = std::path::absolute(file).map_err(Problem::cannot("find", file.display()))?;
     let root = Root::system().map_err(Problem::cannot("open", "/"))?;
-    let read = root.read(&path).map_err(Problem::cannot("read", file.display()))?;
+    let read =
+        root.read_up_to(&path, limits::GIVEN_DOCUMENT).map_err(Problem::cannot("read", file.display()))?;
     text_of(read.map(|(bytes, _)| bytes), &file.display().to_string())
 }
 

@@ -50,6 +50,8 @@ fn making_a_copy_of_the_vendors_file() {
         |dir| {
             tree_with_stores(dir);
             write(&dir.join(VENDOR), CONF);
+            // Which every system has; it would stay.
+            std::fs::create_dir(dir.join("etc")).expect("the scratch directory is writable");
         },
         &["--root", "@DIR@", "add-store", "/images"],
     );
