@@ -229,16 +229,9 @@ impl Served<'_> {
         loop {
             let text = self.text_for(reader, &own, &without, (&goal, &closed), &with_own)?;
             let judged = reader.judge(&with_own(text.as_deref()));
-            let listed = own.holding(text.clone()).items();
-            let is_said_again =
-                |path: &String| listed.iter().any(|item| item.path == *path && item.is_elsewhere());
             let useless = |path: &&String| {
-                let mut reasons =
-                    judged.about(path).filter(|reason| !matches!(reason.effect, Effect::Loses(..)));
-                // What stops them would stop those, too, whose own file hides it.
-                reasons.any(|reason| {
-                    !now.contains(path) || reason.effect == Effect::Stops && is_said_again(path)
-                })
+                !now.contains(path)
+                    && judged.about(path).any(|reason| !matches!(reason.effect, Effect::Loses(..)))
             };
             match goal.iter().find(useless).cloned() {
                 Some(path) if reader.is_of_users() => {
