@@ -201,7 +201,9 @@ fn made() -> &'static Path {
             let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
             let script = "
                 cd \"$0\"
-                engine() { storage=$1; shift; podman --root $PWD/$storage --runroot $PWD/run/$storage \"$@\"; }
+                # podman takes no longer path than one of 50 characters for what runs.
+                mount -t tmpfs tmpfs /mnt
+                engine() { storage=$1; shift; podman --root $PWD/$storage --runroot /mnt/$storage \"$@\"; }
                 mkdir -p rootfs/bin
                 cp /bin/busybox rootfs/bin/
                 for name in main extra other; do
@@ -214,7 +216,7 @@ fn made() -> &'static Path {
                 built commit $container localhost/child:1
                 built rm $container
                 # What podman knows of containers names the places where this was made.
-                rm -rf run rootfs rootfs.tar */libpod */*.sql";
+                rm -rf rootfs rootfs.tar */libpod */*.sql";
             run(Command::new("unshare").args(["-m", "bash", "-ec", script]).arg(dir.path()));
             run(Command::new("mv").arg("-T").arg(dir.keep()).arg(&kept));
         }
