@@ -7,7 +7,8 @@ use super::input::{File, Input};
 use super::rules::Rule;
 use crate::conf::Splice;
 use crate::engine::Engines;
-use crate::problem::{MOST, Place, Problem, Severity};
+use crate::limits;
+use crate::problem::{Place, Problem, Severity};
 
 /// Something that a rule found.
 #[derive(Debug, Clone)]
@@ -129,10 +130,10 @@ impl Found {
 impl Drop for Sink<'_, '_> {
     /// The last finding says how many more there are.
     fn drop(&mut self) {
-        if self.found > MOST
+        if self.found > limits::TOLD
             && let Some(last) = self.report.findings.last_mut()
         {
-            last.message += &format!(", and {} more like it", self.found - MOST);
+            last.message += &format!(", and {} more like it", self.found - limits::TOLD);
         }
     }
 }
@@ -185,7 +186,7 @@ impl<'a, 'i> Sink<'a, 'i> {
             return;
         }
         self.found += 1;
-        if self.found > MOST {
+        if self.found > limits::TOLD {
             return;
         }
         // A fix that would change anything else is none.

@@ -88,10 +88,10 @@ impl OwnDropIn {
     ///
     /// The same name in the directory for root or for users hides the shared one.
     pub(super) fn find(host: &Host, now: &Reading, identity: Identity) -> Result<Self, Problem> {
-        let dir = host.drop_in_dir();
+        let [dir, of_root, of_users] = host.drop_in_dirs();
         let alone_dir = match identity {
-            Identity::Root => Some(dir.with_file_name("storage.rootful.conf.d")),
-            Identity::OrdinaryUser => Some(dir.with_file_name("storage.rootless.conf.d")),
+            Identity::Root => Some(of_root),
+            Identity::OrdinaryUser => Some(of_users),
             Identity::ThisUser => None,
         };
         let place = |name: &str| (dir.join(name), alone_dir.as_ref().map(|dir| dir.join(name)));

@@ -300,7 +300,7 @@ pub(super) fn can_do_without(host: &Host, snapshot: &Snapshot) -> bool {
         _ => None,
     };
     let without = host.view().with(snapshot.path.clone(), original);
-    host.readers().iter().all(|reader| reader.judge(&host.view()).stops() || !reader.judge(&without).stops())
+    host.goes_on_working(&without)
 }
 
 /// A warning for each store that an engine sees more than once.

@@ -28,7 +28,7 @@ pub(super) fn own_again(
     changes: &[FileChange],
     user: &Reader,
 ) -> Result<Vec<FileChange>, Problem> {
-    let dir = host.drop_in_dir().with_file_name("storage.rootless.conf.d");
+    let [_, _, dir] = host.drop_in_dirs();
     let path = dir.join(OWN_ROOTS_NAME);
     let there = host.root.read(&path).map_err(host.cannot("read", &path))?;
     let there = there.map(|(bytes, _)| own_text(&bytes));

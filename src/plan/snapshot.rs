@@ -224,6 +224,11 @@ impl Host {
         readers
     }
 
+    /// Whether everybody's engine that works as things are works with this view, too.
+    pub(super) fn goes_on_working(&self, view: &View<'_>) -> bool {
+        self.readers().iter().all(|reader| reader.judge(&self.view()).stops() || !reader.judge(view).stops())
+    }
+
     /// The storage driver that this host's engines use; where they differ, the newest podman.
     pub fn driver(&self) -> String {
         self.driver_of(Engines::ALL)

@@ -20,9 +20,6 @@ pub use several::Several;
 pub use severity::Severity;
 pub use shell::{shell_word, single_quoted};
 
-/// How many findings of one kind are kept: the first ones, and the number of all.
-pub const MOST: usize = 1000;
-
 /// A problem: what, where, and what helps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::conf::Fault;
 use crate::conf::schema::nearest;
-use crate::problem::MOST;
+use crate::limits;
 use crate::provision::document::{Key, Kind, Node};
 
 /// What is wrong with a text, in its order.
@@ -20,8 +20,8 @@ impl Faults {
         hint: impl Into<String>,
     ) {
         match self.0.len() {
-            ..MOST => self.0.push(Fault { id, message: message.into(), hint: hint.into(), span }),
-            MOST => self.0.push(Fault {
+            ..limits::TOLD => self.0.push(Fault { id, message: message.into(), hint: hint.into(), span }),
+            limits::TOLD => self.0.push(Fault {
                 id,
                 message: "there is more that is wrong than is told".to_owned(),
                 hint: "mend what is told first".to_owned(),

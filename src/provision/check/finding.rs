@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::rules::{RULES, Rule};
-use crate::problem::MOST;
+use crate::limits;
 use crate::provision::model::{Generations, PlatformFile};
 use crate::provision::preset::Preset;
 use crate::provision::read::Config;
@@ -129,9 +129,9 @@ impl Sink {
 
     /// The findings; the last of a rule says how many more there are.
     pub(super) fn finish(mut self) -> Vec<Finding> {
-        for (id, count) in self.found.into_iter().filter(|(_, count)| *count > MOST) {
+        for (id, count) in self.found.into_iter().filter(|(_, count)| *count > limits::TOLD) {
             if let Some(last) = self.findings.iter_mut().rfind(|finding| finding.rule.id == id) {
-                last.message += &format!(", and {} more like it", count - MOST);
+                last.message += &format!(", and {} more like it", count - limits::TOLD);
             }
         }
         self.findings
@@ -141,7 +141,7 @@ impl Sink {
         let rule = RULES.iter().find(|rule| rule.id == id).expect("every rule is in the table");
         let found = self.found.entry(id).or_default();
         *found += 1;
-        if *found > MOST {
+        if *found > limits::TOLD {
             return;
         }
         self.findings.push(Finding { rule, message, effect, hint, place });
