@@ -1,6 +1,6 @@
 //! Stores as one file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::image::{Layout, everything};
@@ -125,14 +125,19 @@ fn a_store_that_an_engine_made_is_sealed_and_serves_engines() {
     assert!(text(&output).contains("was not sealed") && !other.exists());
 }
 
+/// What is built, and a directory for the programs that are found.
+fn image_and_programs(scratch: &Path) -> (String, PathBuf) {
+    let mut layout = Layout::new(&scratch.join("oci"));
+    layout.image("all", "amd64", &everything());
+    let bin = scratch.join("bin");
+    fs_err::create_dir(&bin).unwrap();
+    (format!("localhost/all:1={}", layout.source("all")), bin)
+}
+
 #[test]
 fn a_program_that_is_missing_or_fails_is_named_and_leaves_nothing() {
     let scratch = tempfile::tempdir().unwrap();
-    let mut layout = Layout::new(&scratch.path().join("oci"));
-    layout.image("all", "amd64", &everything());
-    let source = format!("localhost/all:1={}", layout.source("all"));
-    let bin = scratch.path().join("bin");
-    fs_err::create_dir(&bin).unwrap();
+    let (source, bin) = image_and_programs(scratch.path());
     let out = scratch.path().join("out");
     fs_err::create_dir(&out).unwrap();
     let build = |kind: &str| {
@@ -155,11 +160,7 @@ fn a_program_that_is_missing_or_fails_is_named_and_leaves_nothing() {
 #[test]
 fn the_stream_for_an_erofs_image_says_whose_the_root_is() {
     let scratch = tempfile::tempdir().unwrap();
-    let mut layout = Layout::new(&scratch.path().join("oci"));
-    layout.image("all", "amd64", &everything());
-    let source = format!("localhost/all:1={}", layout.source("all"));
-    let bin = scratch.path().join("bin");
-    fs_err::create_dir(&bin).unwrap();
+    let (source, bin) = image_and_programs(scratch.path());
     let program = "#!/bin/sh\nif [ \"$1\" = --help ]; then echo --tar=X; else for out; do :; done; exec cat >\"$out\"; fi\n";
     fs_err::write(bin.join("mkfs.erofs"), program).unwrap();
     run(Command::new("chmod").arg("0755").arg(bin.join("mkfs.erofs")));
