@@ -44,6 +44,14 @@ const HOSTS: &[(&str, &[(&str, &str)])] = &[
         &[("etc/containers/storage.conf", LISTS), ("usr/share/containers/storage.conf.d/10-x.conf", HIDES)],
     ),
     (
+        "a user's own list",
+        &[
+            ("usr/share/containers/storage.conf", VENDOR),
+            ("etc/passwd", "u:x:1000:1000::/home/u:/bin/sh\n"),
+            ("home/u/.config/containers/storage.conf", HIDES),
+        ],
+    ),
+    (
         "a user's directories",
         &[
             ("etc/passwd", "u:x:1000:1000::/home/u:/bin/sh\n"),

@@ -158,10 +158,13 @@ fn stays(outcome: &Outcome) -> impl Iterator<Item = &str> {
 
 fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> anyhow::Result<()> {
     let would = if common.dry_run { "would have " } else { "" };
-    // What keeps a store from users, or gives them their own directories, is written first, and
+    // What keeps a store from users, or leaves them what is their own, is written first, and
     // said last.
-    let (own_roots, lists): (Vec<&FileChange>, Vec<&FileChange>) =
-        outcome.plan.changes.iter().partition(|change| change.path.ends_with(OWN_ROOTS_NAME));
+    let (of_users, lists): (Vec<&FileChange>, Vec<&FileChange>) = outcome
+        .plan
+        .changes
+        .iter()
+        .partition(|change| change.path.ends_with(OWN_ROOTS_NAME) || change.user().is_some());
     let mut files: Vec<String> = lists.iter().map(|change| host.show(&change.path)).collect();
     if files.is_empty() {
         files.push(host.show(&host.main_file()?));
@@ -205,11 +208,14 @@ fn status(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> a
     for text in notes(outcome, false) {
         output.status(&format!("{would}{text}"));
     }
-    for change in own_roots {
+    for change in of_users {
         let file = host.show(&change.path);
-        output.status(&match change.after {
-            After::Nothing => format!("{would}removed `{file}`, which nobody needs any more"),
-            _ => format!("{would}left normal users their own directories, with `{file}`"),
+        output.status(&match (&change.after, change.user()) {
+            (After::Nothing, _) => format!("{would}removed `{file}`, which nobody needs any more"),
+            (_, None) => format!("{would}left normal users their own directories, with `{file}`"),
+            (_, Some(user)) => {
+                format!("{would}left user {user} what their own storage.conf says, with `{file}`")
+            }
         });
     }
     for text in stays(outcome) {

@@ -48,6 +48,7 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
     for path in &options.paths {
         let listed = before.iter().any(|entry| clean(entry) == *path);
         let alias = if listed { None } else { alias_of(host, before.iter().chain(&wanted), path) };
+        let alias = alias.map(|alias| alias.entry);
         // What only a drop-in lists under another name is listed for the others under that one.
         let elsewhere = if listed || alias.is_some() { None } else { alias_of(host, modern.iter(), path) };
         if listed || alias.is_some() {
@@ -56,7 +57,8 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
             refuse::store(host, path, options)?;
             results.push((path.clone(), StoreResult::Added));
         }
-        wanted.push(alias.or(elsewhere).map_or_else(|| path.clone(), |entry| clean(&entry)));
+        let name = alias.map(|entry| clean(&entry)).or(elsewhere.map(|alias| alias.part));
+        wanted.push(name.unwrap_or_else(|| path.clone()));
         if options.init && !is_initialised(host, path)? {
             plan.inits.push((PathBuf::from(path), host.driver()));
         }
@@ -87,7 +89,8 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
             }
             position => position,
         };
-        conf::add_to_list(&list, &wanted, position).map_err(|error| edit_problem(host, snapshot, error))
+        let new: Vec<String> = wanted.iter().filter(|path| !is_part(host, &list, path)).cloned().collect();
+        conf::add_to_list(&list, &new, position).map_err(|error| edit_problem(host, snapshot, error))
     };
     let expected = if options.allow_missing { wanted.as_slice() } else { &[] };
     let change = Change { expected, ..Change::by_hand(options.serve, options.force, &edit, &shall_see) };
@@ -128,20 +131,32 @@ fn without_aside(doc: &Document, paths: &[String]) -> Result<Option<Document>, F
     }
 }
 
+/// An entry by which drivers have a store that is not named by it, and what of it is that store.
+pub(super) struct Alias {
+    pub(super) entry: String,
+    /// The entry, cleaned, or that one of the stores which it is split into.
+    pub(super) part: String,
+}
+
 /// The entry that is another name of the directory at `path`, or that drivers take for
 /// several stores of which it is one (`parseOptions` in drivers/overlay/overlay.go).
 pub(super) fn alias_of<'a>(
     host: &Host,
     mut entries: impl Iterator<Item = &'a String>,
     path: &str,
-) -> Option<String> {
+) -> Option<Alias> {
     let id = |path: &str| host.root.stat(Path::new(path)).ok().flatten().map(|stat| stat.id);
     let ours = id(path);
-    let is_it = |part: &str| {
-        let part = clean(part.trim());
-        part.starts_with('/') && (part == path || ours.is_some() && id(&part) == ours)
-    };
-    entries.find(|entry| entry.split(',').any(is_it)).cloned()
+    let is_it = |part: &String| part.starts_with('/') && (part == path || ours.is_some() && id(part) == ours);
+    entries.find_map(|entry| {
+        let part = entry.split(',').map(|part| clean(part.trim())).find(is_it)?;
+        Some(Alias { entry: entry.clone(), part })
+    })
+}
+
+/// Whether one of these entries is split by drivers into several stores of which `path` is one.
+pub(super) fn is_part(host: &Host, entries: &[String], path: &str) -> bool {
+    alias_of(host, entries.iter().filter(|entry| entry.contains(',') && *entry != path), path).is_some()
 }
 
 fn is_initialised(host: &Host, path: &str) -> anyhow::Result<bool> {

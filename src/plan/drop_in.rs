@@ -8,10 +8,12 @@
 //! said in a comment as well, so that a store which somebody lists later is known
 //! from one that was taken off, and what normal users cannot use from both.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::directory;
 use super::generations::Change;
+use super::single_users;
 use super::snapshot::Host;
 use super::{After, FileChange};
 use crate::conf::{self, Document, Mark, clean, quoted};
@@ -24,6 +26,10 @@ use crate::problem::Problem;
 const NAMES: [&str; 3] = ["99-storagectl.conf", "zz-storagectl.conf", "~storagectl.conf"];
 
 const HEAD: &str = "# Written by storagectl, for engines that read drop-ins.\n";
+/// How the whole list ends: what other files list does not count.
+const WHOLE: &str = "  {append=false},\n]\n";
+/// How a list ends that is added to what other files list.
+const MORE: &str = "  {append=true},\n]\n";
 const ELSEWHERE: &str = "# listed elsewhere too";
 const LEFT_OUT: &str = "# taken off: ";
 const MISSING: &str = "# missing at boot: ";
@@ -38,16 +44,6 @@ pub(super) fn names_list(file: &ReadFile) -> bool {
 pub(super) fn hides_main<'a>(reading: &'a Reading, own: &OwnDropIn) -> Option<&'a Path> {
     let sets = |file: &&ReadFile| file.kind == FileKind::DropIn && !own.is_at(&file.path) && names_list(file);
     reading.files.iter().rfind(sets).map(|file| file.path.as_path())
-}
-
-/// The directories with drop-ins for single users, by their ids.
-fn of_single_users(host: &Host, dir: &Path) -> Vec<PathBuf> {
-    let vendor = Path::new("/usr/share/containers/storage.rootless.conf.d");
-    let below = |dir: &Path| -> Vec<PathBuf> {
-        let names = host.root.list(dir).ok().flatten().unwrap_or_default();
-        names.into_iter().map(|name| dir.join(name)).collect()
-    };
-    [dir, vendor].into_iter().flat_map(below).collect()
 }
 
 /// An entry of our own drop-in.
@@ -123,16 +119,14 @@ impl OwnDropIn {
             .unwrap_or_default();
         // One of the same name hides the others, wherever it is.
         let there = |path: &Path| matches!(host.root.stat(path), Ok(Some(_)));
-        let of_users = match (identity, &alone_dir) {
-            (Identity::OrdinaryUser, Some(dir)) => of_single_users(host, dir),
-            _ => Vec::new(),
+        let is_hidden_from_users = |name: &str| match (identity, &alone_dir) {
+            (Identity::OrdinaryUser, Some(dir)) => single_users::hide_others(host, dir, name),
+            _ => false,
         };
         let is_taken = |name: &str| {
             let (shared, alone) = place(name);
             let is_read = now.files.iter().any(|file| file.path.ends_with(name));
-            is_read
-                || of_users.iter().any(|dir| there(&dir.join(name)))
-                || alone.iter().chain([&shared]).any(|path| there(path))
+            is_read || is_hidden_from_users(name) || alone.iter().chain([&shared]).any(|path| there(path))
         };
         let mut free = NAMES.into_iter().filter(|name| !is_taken(name));
         let name = free.clone().find(|name| *name > last).or_else(|| free.next()).ok_or_else(|| {
@@ -159,6 +153,12 @@ impl OwnDropIn {
         docs.flat_map(|doc| conf::commented_items(&doc).unwrap_or_default())
             .map(|(path, _)| clean(&path))
             .collect()
+    }
+
+    /// Whether it is for normal users.
+    fn is_of_users(&self, host: &Host) -> bool {
+        let [_, _, dir] = host.drop_in_dirs();
+        self.alone.as_ref().is_some_and(|alone| alone.starts_with(dir))
     }
 
     /// The same with another text.
@@ -265,8 +265,8 @@ impl OwnDropIn {
         }
         candidates.extend([
             None,
-            Some(list(&missing, true, "")),
-            Some(list(&all, false, &out.collect::<String>())),
+            Some(list(&missing, MORE)),
+            Some(list(&all, &(out.collect::<String>() + WHOLE))),
         ]);
         candidates
     }
@@ -292,6 +292,17 @@ impl OwnDropIn {
         }
         // What comes is written before what goes: nobody loses a store in between.
         changes.sort_by_key(|change| change.after == After::Nothing);
+        let of_users = texts.iter().find(|(own, _)| own.is_of_users(host));
+        if let Some((own, text)) = of_users {
+            let users = match text {
+                Some(text) if text.ends_with(WHOLE) => single_users::with_own_file(host, |_| true),
+                _ => Vec::new(),
+            };
+            let name = own.shared.file_name().and_then(OsStr::to_str).unwrap_or_default();
+            let (hide, show) = single_users::hide(host, name, &users, "which stores there are")?;
+            changes.splice(0..0, hide);
+            changes.extend(show);
+        }
         Ok(changes)
     }
 }
@@ -318,11 +329,11 @@ pub(super) fn file_change(
     Ok(Some(FileChange { path, before, original: None, after }))
 }
 
-fn list(items: &[(String, Option<String>)], append: bool, left_out: &str) -> String {
+fn list(items: &[(String, Option<String>)], rest: &str) -> String {
     let mut text = format!("{HEAD}[storage.options]\nadditionalimagestores = [\n");
     for (raw, comment) in items {
         let comment = comment.as_ref().map(|comment| format!(" {comment}")).unwrap_or_default();
         text += &format!("  {raw},{comment}\n");
     }
-    text + left_out + &format!("  {{append={append}}},\n]\n")
+    text + rest
 }

@@ -19,6 +19,7 @@ mod refuse;
 mod relist;
 mod remove;
 mod roots;
+mod single_users;
 mod snapshot;
 mod verify;
 
@@ -60,6 +61,13 @@ pub struct FileChange {
 }
 
 impl FileChange {
+    /// The id of the normal user that the file is for, if it is for one alone.
+    pub fn user(&self) -> Option<&str> {
+        let dir = self.path.parent()?;
+        let of_users = dir.parent()?.ends_with("storage.rootless.conf.d");
+        dir.file_name().filter(|_| of_users)?.to_str()
+    }
+
     /// The change as a unified diff with three lines of context. A file that is
     /// made from a copy is compared with what it was copied from.
     pub fn diff(&self, host: &Host) -> String {

@@ -10,7 +10,7 @@ use super::snapshot::{Host, Snapshot};
 use super::verify::verify;
 use super::{Note, Plan, StoreResult};
 use crate::conf::{self, Document, clean};
-use crate::problem::Problem;
+use crate::problem::{Problem, shell_word};
 use crate::store::{is_gone, store_path};
 
 /// What to remove.
@@ -47,7 +47,7 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Re
         let result = if named.is_empty() {
             store_path(OsStr::new(path))?;
             match alias_of(host, listed.iter(), path) {
-                Some(several) if !options.if_gone => return Err(one_of(path, &several).into()),
+                Some(several) if !options.if_gone => return Err(one_of(path, &several.entry).into()),
                 _ => StoreResult::Absent,
             }
         } else if options.if_gone
@@ -83,7 +83,10 @@ fn one_of(path: &str, several: &str) -> Problem {
     Problem::new(
         "store-comma",
         format!("`{path}` is one part of the entry `{several}`, which engines split at its commas"),
-        format!("`storagectl remove-store '{several}'` removes all of it; add again what is to stay"),
+        format!(
+            "`storagectl remove-store {}` removes all of it; add again what is to stay",
+            shell_word(several)
+        ),
     )
 }
 

@@ -3,19 +3,15 @@
 //! A drop-in empties root's for them. It counts after a user's own main file, too, so a user
 //! whose file sets directories gets an empty one of the same name, which hides it.
 
-use std::path::{Path, PathBuf};
-
 use super::FileChange;
 use super::directory;
 use super::drop_in::file_change;
 use super::generations::planned;
+use super::single_users;
 use super::snapshot::{Host, Snapshot};
 use crate::conf::{Document, OWN_ROOTS, OWN_ROOTS_NAME};
 use crate::judgement::Reader;
 use crate::problem::Problem;
-
-/// What stands in the file that hides ours from a user.
-const OWN_FILE: &str = "# Written by storagectl: this user's own storage.conf says where storage is.\n";
 
 /// The reason that is told of a directory which users may not write to.
 const CLOSED: &str = "root-closed";
@@ -48,62 +44,17 @@ pub(super) fn own_again(
     if text == there {
         return Ok(Vec::new());
     }
-    let hidden = match text {
-        Some(_) => with_own_roots(host)
-            .into_iter()
-            .map(|uid| (dir.join(uid).join(OWN_ROOTS_NAME), Some(OWN_FILE.to_owned())))
-            .collect(),
-        None => ours(host, &dir).into_iter().map(|path| (path, None)).collect::<Vec<_>>(),
-    };
-    let mut all: Vec<FileChange> = Vec::new();
-    for (path, after) in hidden {
-        all.extend(file_change(host, path, after)?);
-    }
+    let users = if text.is_some() { single_users::with_own_file(host, sets_roots) } else { Vec::new() };
+    let (mut all, show) = single_users::hide(host, OWN_ROOTS_NAME, &users, "where storage is")?;
     // Users lose nothing in between: what hides the file comes before it, and goes after it.
-    let main = file_change(host, path.clone(), text.clone())?;
-    let at = if text.is_some() { all.len() } else { 0 };
-    all.splice(at..at, main);
+    all.extend(file_change(host, path.clone(), text.clone())?);
+    all.extend(show);
     Ok(all)
 }
 
-/// The ids of the users whose own main file says where storage is, by /etc/passwd.
-fn with_own_roots(host: &Host) -> Vec<String> {
-    let text = |path: &Path| {
-        let read = host.root.read(path).ok().flatten();
-        read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned())
-    };
-    let passwd = text(Path::new("/etc/passwd")).unwrap_or_default();
-    let mut found: Vec<String> = Vec::new();
-    for line in passwd.lines() {
-        let fields: Vec<&str> = line.split(':').collect();
-        let [_, _, uid, _, _, home, ..] = fields[..] else {
-            continue;
-        };
-        let is_user = uid.parse::<u32>().is_ok_and(|uid| uid != 0) && home.len() > 1 && home.starts_with('/');
-        let file = Path::new(home).join(".config/containers/storage.conf");
-        let doc = if is_user { text(&file).and_then(|text| Document::parse(text).ok()) } else { None };
-        let sets = |key: &&str| {
-            doc.as_ref()
-                .and_then(|doc| doc.string(&["storage", *key]).ok().flatten())
-                .is_some_and(|it| !it.is_empty())
-        };
-        if ["graphroot", "runroot"].iter().any(sets) && !found.contains(&uid.to_owned()) {
-            found.push(uid.to_owned());
-        }
-    }
-    found
-}
-
-/// The files that hide ours from users, and hold nothing else.
-fn ours(host: &Host, dir: &Path) -> Vec<PathBuf> {
-    let names = host.root.list(dir).ok().flatten().unwrap_or_default();
-    let paths = names.into_iter().map(|name| dir.join(name).join(OWN_ROOTS_NAME));
-    paths
-        .filter(|path| {
-            let read = host.root.read(path).ok().flatten();
-            read.is_some_and(|(bytes, _)| own_text(&bytes) == OWN_FILE)
-        })
-        .collect()
+fn sets_roots(doc: &Document) -> bool {
+    let sets = |key| doc.string(&["storage", key]).ok().flatten().is_some_and(|path| !path.is_empty());
+    ["graphroot", "runroot"].into_iter().any(sets)
 }
 
 /// What a file of ours says, but for the line about its directory.

@@ -53,12 +53,13 @@ impl Follow<'_> {
             let wanted: Vec<String> = decided.wants.iter().map(|want| want.path.clone()).collect();
             if let Some(alias) = alias_of(host, others.chain(&wanted), path) {
                 // It is this declaration's as long as somebody else does not list it for all.
-                let entry = clean(&alias);
+                let entry = clean(&alias.entry);
                 let is_settled = wanted.contains(&entry) || by_hand(&entry) && everywhere(&entry);
                 if !is_settled {
-                    decided.wants.push(Want { path: entry, ..declared.into() });
+                    let path = if in_main(&entry) { entry } else { alias.part };
+                    decided.wants.push(Want { path, ..declared.into() });
                 }
-                decided.results.push((path.clone(), StoreResult::Listed { alias: Some(alias) }));
+                decided.results.push((path.clone(), StoreResult::Listed { alias: Some(alias.entry) }));
                 continue;
             }
             // /run is no part of an image, so there it would be an entry for nothing.

@@ -4,7 +4,8 @@ use super::decide::Decided;
 use super::known::Known;
 use super::{Follow, Planned};
 use crate::conf::{Listed, clean};
-use crate::declare::arranged;
+use crate::declare::{Want, arranged};
+use crate::plan::add::is_part;
 use crate::plan::drop_in::OwnDropIn;
 use crate::plan::generations::Seen;
 
@@ -66,8 +67,11 @@ impl Follow<'_> {
             Some(mark) => mark.clone(),
             None => new(path),
         };
+        let paths = list.clone();
         let listed: Vec<Listed> = list.into_iter().map(|path| Listed { mark: mark(&path), path }).collect();
-        arranged(&listed, wants, |mark| self.keeps(mark))
+        let apart = |want: &&Want| !is_part(self.host, &paths, &want.path);
+        let wants: Vec<Want> = wants.iter().filter(apart).cloned().collect();
+        arranged(&listed, &wants, |mark| self.keeps(mark))
             .into_iter()
             .map(|entry| clean(&entry.path))
             .collect()

@@ -138,15 +138,20 @@ impl Command {
     }
 }
 
-/// Whether a drop-in that is not ours lists this store: `apply` takes off its own entries.
+/// Whether a drop-in that is not ours, or root's own file, lists this store: `apply` takes off
+/// its own entries.
 pub(super) fn is_theirs(tree: &Path, store: &str) -> bool {
-    ["etc/containers", "usr/share/containers"]
+    let drop_ins = ["etc/containers", "usr/share/containers"]
         .iter()
         .flat_map(|dir| ["storage.conf.d", "storage.rootful.conf.d"].map(|name| tree.join(dir).join(name)))
         .filter_map(|dir| fs_err::read_dir(dir).ok())
         .flatten()
-        .filter_map(|entry| fs_err::read_to_string(entry.ok()?.path()).ok())
-        .any(|text| !text.starts_with("# Written by storagectl") && text.contains(&format!("\"{store}\"")))
+        .filter_map(|entry| Some(entry.ok()?.path()));
+    let named = |text: String| text.split(['"', ',']).any(|part| part.trim() == store);
+    drop_ins
+        .chain([tree.join("root/.config/containers/storage.conf")])
+        .filter_map(|file| fs_err::read_to_string(file).ok())
+        .any(|text| !text.starts_with("# Written by storagectl") && named(text))
 }
 
 /// The fixes of `check-config --fix` as a plan.

@@ -153,10 +153,11 @@ fn broken(engine: Engine, before: &Answer, after: &Answer, done: &Done, tree: &P
         }
         Done::Did { seen, gone, .. } => (stores(tree, seen), stores(tree, gone)),
     };
-    if engine.identity != Identity::Root {
-        return None;
-    }
     let (before, after) = (stores(tree, &before.stores), stores(tree, &after.stores));
+    if engine.identity != Identity::Root {
+        let lost = |store: &&str| !gone.contains(store) && !after.contains(store);
+        return before.iter().any(lost).then_some("does not see a store any more");
+    }
     let count = |list: &[&str], store: &str| list.iter().filter(|entry| **entry == store).count();
     if seen.iter().any(|store| count(&after, store) == 0) {
         return Some("does not see a store that was asked for");

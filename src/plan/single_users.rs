@@ -1,0 +1,89 @@
+//! Users whose own storage.conf says what a drop-in of ours says for all of them.
+//!
+//! Drop-ins of the system count after a user's own main file. An empty one of the same name, in
+//! the directory for this user alone, hides ours.
+
+use std::path::Path;
+
+use super::FileChange;
+use super::directory;
+use super::drop_in::file_change;
+use super::snapshot::Host;
+use crate::conf::Document;
+use crate::problem::Problem;
+
+/// What a file that hides one of ours starts with; behind it stands what the user's own says.
+const HEAD: &str = "# Written by storagectl: this user's own storage.conf says ";
+
+/// The ids of the users whose own main file is like that, by /etc/passwd.
+pub(super) fn with_own_file(host: &Host, is_like: impl Fn(&Document) -> bool) -> Vec<String> {
+    let text = |path: &Path| {
+        let read = host.root.read(path).ok().flatten();
+        read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let passwd = text(Path::new("/etc/passwd")).unwrap_or_default();
+    let mut found: Vec<String> = Vec::new();
+    for line in passwd.lines() {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [_, _, uid, _, _, home, ..] = fields[..] else {
+            continue;
+        };
+        let uid = uid.parse::<u32>().ok().filter(|uid| *uid != 0);
+        let Some(uid) = uid.filter(|_| home.len() > 1 && home.starts_with('/')) else {
+            continue;
+        };
+        let file = Path::new(home).join(".config/containers/storage.conf");
+        let doc = text(&file).and_then(|text| Document::parse(text).ok());
+        if doc.is_some_and(|doc| is_like(&doc)) && !found.contains(&uid.to_string()) {
+            found.push(uid.to_string());
+        }
+    }
+    found
+}
+
+/// The changes that hide our drop-in `name` from the users `uids`, whose own files say `what`,
+/// and those that show it to the others again.
+///
+/// # Errors
+/// If a file cannot be read.
+pub(super) fn hide(
+    host: &Host,
+    name: &str,
+    uids: &[String],
+    what: &str,
+) -> Result<(Vec<FileChange>, Vec<FileChange>), Problem> {
+    let [_, _, dir] = host.drop_in_dirs();
+    let (mut hide, mut show) = (Vec::new(), Vec::new());
+    for uid in uids {
+        let path = dir.join(uid).join(name);
+        // One of somebody's own hides ours as well.
+        if matches!(host.root.stat(&path), Ok(None)) || hides(host, &path) {
+            hide.extend(file_change(host, path, Some(format!("{HEAD}{what}.\n")))?);
+        }
+    }
+    for uid in host.root.list(&dir).ok().flatten().unwrap_or_default() {
+        let path = dir.join(&uid).join(name);
+        if !uids.iter().any(|other| *other.as_str() == uid) && hides(host, &path) {
+            show.extend(file_change(host, path, None)?);
+        }
+    }
+    Ok((hide, show))
+}
+
+/// Whether the file at `path` hides one of ours, and does nothing else.
+fn hides(host: &Host, path: &Path) -> bool {
+    let text = host.root.read(path).ok().flatten();
+    let text = text.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned());
+    let text = text.as_deref().map(|text| directory::split(text).0);
+    text.is_some_and(|text| text.starts_with(HEAD) && text.lines().count() == 1)
+}
+
+/// Whether files of others, which are for single users, hide one of this name from them.
+pub(super) fn hide_others(host: &Host, dir: &Path, name: &str) -> bool {
+    let vendor = Path::new("/usr/share/containers/storage.rootless.conf.d");
+    [dir, vendor].into_iter().any(|dir| {
+        let users = host.root.list(dir).ok().flatten().unwrap_or_default();
+        let mut files = users.into_iter().map(|user| dir.join(user).join(name));
+        files.any(|file| matches!(host.root.stat(&file), Ok(Some(_))) && !hides(host, &file))
+    })
+}
