@@ -215,7 +215,7 @@ fn unreadable(host: &Host, store: &Path) -> Vec<Finding> {
         for reason in
             judge_store(&host.view(), &reader.environment, reader.profile, &clean(&store.to_string_lossy()))
         {
-            gather(&mut reasons, &reader, reason);
+            gather(&mut reasons, &reader, &reason);
         }
     }
     reasons.retain(|(reason, _)| reason.id == "store-unreadable");

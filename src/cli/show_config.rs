@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use clap::Args;
 use serde::Serialize;
@@ -41,24 +42,24 @@ impl ShowConfig {
         }
         let engines = self.engine.map_or_else(|| host.engines_asked(), AnyEngine::engines);
         let view = host.view();
-        let judgements: Vec<Judgement> =
+        let judgements: Vec<Rc<Judgement>> =
             engines.list().map(|profile| judge(&view, &environment, profile)).collect();
         if output.json {
             match judgements.as_slice() {
                 [judgement] if self.engine.is_some() => output.json(&document(judgement))?,
                 judgements => output.json(&json!({
                     "version": 1,
-                    "engines": judgements.iter().map(document).collect::<Vec<_>>(),
+                    "engines": judgements.iter().map(|judgement| document(judgement)).collect::<Vec<_>>(),
                 }))?,
             }
         } else {
             output.data(&self.human(&judgements))?;
         }
-        let stops = judgements.iter().any(Judgement::stops);
+        let stops = judgements.iter().any(|judgement| judgement.stops());
         Ok(if stops { ExitCode::from(NO) } else { ExitCode::SUCCESS })
     }
 
-    fn human(&self, judgements: &[Judgement]) -> String {
+    fn human(&self, judgements: &[Rc<Judgement>]) -> String {
         let mut out = String::new();
         let groups = groups(judgements);
         if judgements.len() > 1 {
@@ -104,7 +105,7 @@ impl ShowConfig {
 }
 
 /// Engines that do the same, together, in their order.
-fn groups(judgements: &[Judgement]) -> Vec<Vec<&Judgement>> {
+fn groups(judgements: &[Rc<Judgement>]) -> Vec<Vec<&Judgement>> {
     let mut groups: Vec<Vec<&Judgement>> = Vec::new();
     for judgement in judgements {
         let same = |group: &&mut Vec<&Judgement>| {

@@ -90,6 +90,10 @@ pub fn clean(entry: &str) -> String {
 /// `/a//b/`, `/a/./b` and `/a/c/../b` all become `/a/b`.
 pub fn clean_path(path: &str) -> String {
     let absolute = path.starts_with('/');
+    let is_clean = |rest: &str| rest.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    if path.strip_prefix('/').is_some_and(is_clean) {
+        return path.to_owned();
+    }
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {

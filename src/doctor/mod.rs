@@ -20,6 +20,7 @@ mod trouble;
 mod unit;
 
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use crate::engine::{Profile, Program};
 use crate::judgement::Judgement;
@@ -42,7 +43,7 @@ pub struct Diagnosis {
     /// The engines that are installed.
     pub programs: Vec<Program>,
     /// What each of their generations does; all generations if none is installed.
-    pub judgements: Vec<Judgement>,
+    pub judgements: Vec<Rc<Judgement>>,
     /// CRI-O, if it is installed.
     pub crio: Option<Crio>,
     /// The directories with images.
@@ -100,7 +101,7 @@ pub fn diagnose(host: &Host) -> anyhow::Result<Diagnosis> {
     }
     let programs = host.programs().map_err(Problem::cannot("read", "the engines"))?;
     let (engines, has_crio) = host.engines_of(&programs);
-    let judgements: Vec<Judgement> = engines.list().map(|profile| host.judge(profile)).collect();
+    let judgements: Vec<Rc<Judgement>> = engines.list().map(|profile| host.judge(profile)).collect();
     let mut not_looked = Vec::new();
     let mut readings = judgements.iter().map(|judgement| &judgement.reading);
     let crio = match readings.find(|reading| reading.profile == Profile::Crio) {

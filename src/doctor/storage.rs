@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::forecast::Place;
@@ -45,7 +46,7 @@ pub struct Storage {
 /// `crio_root` is CRI-O's root and `crio_own` all that it wipes.
 pub(super) fn storages(
     root: &Root,
-    judgements: &[Judgement],
+    judgements: &[Rc<Judgement>],
     programs: &[Program],
     crio_own: &[String],
     not_looked: &mut Vec<Problem>,
@@ -209,13 +210,13 @@ fn patience(root: &Root) -> Duration {
 
 /// Whether all engines that write here sync layers: `sync = "filesystem"`, which the
 /// modern generation knows.
-fn synced_by_engines(engines: Engines, judgements: &[Judgement], programs: &[Program]) -> bool {
+fn synced_by_engines(engines: Engines, judgements: &[Rc<Judgement>], programs: &[Program]) -> bool {
     let syncs = |reading: &Reading| {
         let sync = reading.values.get("storage.options.overlay.sync");
         reading.profile.is_modern()
             && sync.is_some_and(|sync| sync.value == Leaf::String("filesystem".to_owned()))
     };
-    let readings = judgements.iter().map(|judgement| &judgement.reading);
+    let readings = judgements.iter().map(|judgement| judgement.reading.as_ref());
     let mut writers = readings.filter(|reading| engines.has(reading.profile)).peekable();
     !programs.is_empty() && writers.peek().is_some() && writers.all(syncs)
 }

@@ -36,9 +36,9 @@ pub(super) fn read(view: &View<'_>, reading: &mut Reading) {
             }
         };
         any = true;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let text = view.cache.lossy(&bytes);
         reading.files.push(ReadFile { path: path.clone(), kind: FileKind::Crio, text });
-        if let Some(parsed) = parse(view.cache, &path, bytes, Profile::Crio, &mut reading.reasons) {
+        if let Some(parsed) = parse(view.cache, &path, &bytes, Profile::Crio, &mut reading.reasons) {
             merge(&path, parsed, reading);
         }
     }

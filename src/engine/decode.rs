@@ -1,5 +1,6 @@
 //! From a text to values, as the engines' decoder does it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -14,31 +15,40 @@ use crate::conf::{Fault, Leaf, LeafAt, Redefined, TomlLibrary, schema, toml11, t
 pub(super) type Appending = BTreeMap<String, bool>;
 
 /// A text as an engine's TOML library takes it.
-pub(super) struct Parsed {
+pub(super) struct Parsed<'a> {
     /// The text, in which spans are.
-    pub(super) text: String,
+    pub(super) text: Cow<'a, str>,
     /// All values, with their names and places.
     pub(super) leaves: Vec<LeafAt>,
 }
 
 /// Parses a file for this engine; `None` if it cannot, which is told in `reasons`.
-pub(super) fn parse(
+pub(super) fn parse<'a>(
     cache: &Cache,
     path: &Path,
-    mut bytes: Vec<u8>,
+    bytes: &'a [u8],
     profile: Profile,
     reasons: &mut Vec<Reason>,
-) -> Option<Parsed> {
+) -> Option<Parsed<'a>> {
+    let mut bytes = Cow::Borrowed(bytes);
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         // The library cuts these off, without a thought of UTF-16. Blanks in their place keep
         // everything where it is when what is not UTF-8 is replaced.
-        bytes.splice(..2, [b' '; 2 * char::REPLACEMENT_CHARACTER.len_utf8()]);
+        bytes.to_mut().splice(..2, [b' '; 2 * char::REPLACEMENT_CHARACTER.len_utf8()]);
     }
-    let text = match String::from_utf8(bytes) {
+    let text = match bytes {
+        Cow::Borrowed(bytes) => {
+            std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|at| (at, bytes.to_vec()))
+        }
+        Cow::Owned(bytes) => {
+            String::from_utf8(bytes).map(Cow::Owned).map_err(|error| (error.utf8_error(), error.into_bytes()))
+        }
+    };
+    let text: Cow<'a, str> = match text {
         Ok(text) => text,
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        Err((error, bytes)) => {
+            let at = error.valid_up_to();
+            let text = String::from_utf8_lossy(&bytes);
             let span = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
             reasons.push(
                 Reason::stops("not-utf8", "this byte is not UTF-8", "save the file as UTF-8")
@@ -119,7 +129,7 @@ const MARK: char = '\u{feff}';
 pub(super) fn merge(
     reading: &mut Reading,
     path: &Path,
-    Parsed { text, leaves }: Parsed,
+    Parsed { text, leaves }: Parsed<'_>,
     mut appending: Option<&mut Appending>,
 ) {
     let sites = Sites::new(path, &text);
@@ -198,7 +208,7 @@ mod tests {
         let cache = Cache::default();
         let read = |profile| {
             let mut reasons = Vec::new();
-            let parsed = parse(&cache, Path::new("/f"), bytes.to_vec(), profile, &mut reasons);
+            let parsed = parse(&cache, Path::new("/f"), bytes, profile, &mut reasons);
             let reasons = reasons.iter().map(|reason| (reason.id, reason.effect)).collect();
             (parsed.map(|parsed| parsed.leaves), reasons)
         };

@@ -57,7 +57,11 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
         None if exists(&admin) => Some(admin),
         None => Some(VENDOR_FILE.into()),
     };
-    let system_values = reading.clone();
+    let system_roots = SystemRoots {
+        graphroot: reading.graphroot.clone(),
+        runroot: reading.runroot.clone(),
+        of_users: reading.text(OF_USERS),
+    };
     if environment.is_rootless() {
         rootless_options(environment, reading);
     }
@@ -84,7 +88,7 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
             }
         }
     }
-    roots(view, environment, reading, &system_values, from_file);
+    roots(view, environment, reading, system_roots, from_file);
 }
 
 fn stat(view: &View<'_>, path: &Path) -> Result<bool, Reason> {
@@ -241,11 +245,11 @@ fn load(view: &View<'_>, environment: &Environment, reading: &mut Reading, path:
             return Loaded::Nothing;
         }
     };
-    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let text = view.cache.lossy(&bytes);
     reading.clear();
     reading.files = vec![ReadFile { path: path.to_owned(), kind: FileKind::Main, text }];
     let before = reading.reasons.len();
-    if let Some(parsed) = parse(view.cache, path, bytes, reading.profile, &mut reading.reasons) {
+    if let Some(parsed) = parse(view.cache, path, &bytes, reading.profile, &mut reading.reasons) {
         merge(reading, path, parsed, None);
     }
     let stops = reading.reasons[before..].iter().any(|reason| reason.effect == Effect::Stops);
@@ -263,11 +267,21 @@ fn load(view: &View<'_>, environment: &Environment, reading: &mut Reading, path:
     loaded
 }
 
+/// The key that says where storage of normal users is.
+const OF_USERS: &str = "storage.rootless_storage_path";
+
+/// Where the system's file says that storage is.
+struct SystemRoots {
+    graphroot: Option<Value<String>>,
+    runroot: Option<Value<String>>,
+    of_users: Option<Value<String>>,
+}
+
 fn roots(
     view: &View<'_>,
     environment: &Environment,
     reading: &mut Reading,
-    system: &Reading,
+    system: SystemRoots,
     from_file: bool,
 ) {
     let (graphroot, runroot) = options::default_roots(view, environment, reading);
@@ -275,22 +289,23 @@ fn roots(
     if strict && reading.failure().is_none_or(|failure| failure.id.starts_with("missing-")) {
         // Nothing is filled in for a file that exists.
         let missing = [("runroot", &reading.runroot), ("graphroot", &reading.graphroot)];
-        let site =
-            reading.files.last().map(|file| Site::of(&file.path, &file.text, storage_header(&file.text)));
+        let site = || {
+            let file = reading.files.last()?;
+            Some(Site::of(&file.path, &file.text, storage_header(view, &file.text)))
+        };
         let missing: Vec<Reason> = missing
             .into_iter()
             .filter(|(_, value)| value.is_none())
-            .map(|(key, _)| unset(key).at(site.clone()))
+            .map(|(key, _)| unset(key).at(site()))
             .collect();
         reading.reasons.extend(missing);
     }
-    let rootless_path = |reading: &Reading| reading.text("storage.rootless_storage_path");
     if from_file && reading.profile != Profile::Podman4 {
         // Also for root, which only the modern generation sets right.
-        reading.graphroot = reading.graphroot.take().or(rootless_path(reading));
+        reading.graphroot = reading.graphroot.take().or(reading.text(OF_USERS));
     }
     if environment.is_rootless() {
-        let path = rootless_path(reading).or_else(|| rootless_path(system));
+        let path = reading.text(OF_USERS).or(system.of_users);
         reading.graphroot = reading.graphroot.take().or(path);
         if !from_file {
             if reading.driver.is_none() {
@@ -299,8 +314,8 @@ fn roots(
             options::add_storage_opts(environment.variable("STORAGE_OPTS").unwrap_or_default(), reading);
         }
     } else {
-        reading.graphroot = reading.graphroot.take().or_else(|| system.graphroot.clone());
-        reading.runroot = reading.runroot.take().or_else(|| system.runroot.clone());
+        reading.graphroot = reading.graphroot.take().or(system.graphroot);
+        reading.runroot = reading.runroot.take().or(system.runroot);
     }
     reading.graphroot = reading.graphroot.take().or_else(|| Some(Value::default(graphroot)));
     reading.runroot = reading.runroot.take().or_else(|| Some(Value::default(runroot)));
@@ -308,8 +323,8 @@ fn roots(
 }
 
 /// The header `[storage]` of a text, or its start.
-fn storage_header(text: &str) -> std::ops::Range<usize> {
-    let doc = crate::conf::Document::parse(text);
+fn storage_header(view: &View<'_>, text: &str) -> std::ops::Range<usize> {
+    let doc = view.cache.parse(text);
     let keys = doc.map(|doc| doc.set_keys()).unwrap_or_default();
     let table = keys.into_iter().find(|key| key.is_table && key.name.eq_ignore_ascii_case("storage"));
     table.map_or(0..0, |table| table.key)

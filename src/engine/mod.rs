@@ -10,6 +10,8 @@
 //! The rules are those of the library's types/options.go and
 //! pkg/configfile/parse.go; tests/real/hosts.rs compares them with real engines.
 
+use std::rc::Rc;
+
 mod access;
 mod build_info;
 mod crio;
@@ -39,7 +41,7 @@ pub use view::{Cache, View};
 
 /// Reads a host as the engine of `profile` does. What is wrong with it is told in the
 /// reading, all of it and not only what an engine meets first.
-pub fn read(view: &View<'_>, environment: &Environment, profile: Profile) -> Reading {
+pub fn read(view: &View<'_>, environment: &Environment, profile: Profile) -> Rc<Reading> {
     view.read_once(environment, profile, || {
         let view = &view.seen_by(environment);
         let mut reading = Reading::new(profile);

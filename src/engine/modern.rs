@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::decode::{Appending, merge, parse};
 use super::environment::Environment;
@@ -131,7 +132,7 @@ fn drop_ins(view: &View<'_>, dirs: &[PathBuf], reasons: &mut Vec<Reason>) -> Vec
     by_name.into_values().collect()
 }
 
-pub(super) fn bytes_of(view: &View<'_>, path: &Path) -> Result<Option<Vec<u8>>, Reason> {
+pub(super) fn bytes_of(view: &View<'_>, path: &Path) -> Result<Option<Rc<[u8]>>, Reason> {
     view.read(path).map_err(|error| {
         Reason::other(format!("{}: {}", path.display(), words(&error))).at(Some(Site::of(path, "", 0..0)))
     })
@@ -141,13 +142,13 @@ fn take(
     view: &View<'_>,
     reading: &mut Reading,
     path: &Path,
-    bytes: Vec<u8>,
+    bytes: Rc<[u8]>,
     kind: FileKind,
     appending: &mut Appending,
 ) {
-    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let text = view.cache.lossy(&bytes);
     reading.files.push(ReadFile { path: path.to_owned(), kind, text });
-    if let Some(parsed) = parse(view.cache, path, bytes, reading.profile, &mut reading.reasons) {
+    if let Some(parsed) = parse(view.cache, path, &bytes, reading.profile, &mut reading.reasons) {
         merge(reading, path, parsed, Some(appending));
     }
 }

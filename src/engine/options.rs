@@ -16,9 +16,9 @@ use crate::problem::words;
 /// and `LoadStoreOptions` in types/options.go); `whole` unless the engine stops halfway, before
 /// the options of the driver's own table and `STORAGE_OPTS`.
 pub(super) fn settle(environment: &Environment, reading: &mut Reading, whole: bool) {
-    let set = |name: &str| reading.text(&format!("storage.{name}"));
-    let driver = set("driver");
-    let (graphroot, runroot, imagestore) = (set("graphroot"), set("runroot"), set("imagestore"));
+    let driver = reading.text("storage.driver");
+    let [graphroot, runroot, imagestore] =
+        ["storage.graphroot", "storage.runroot", "storage.imagestore"].map(|key| reading.text(key));
     reading.graphroot = graphroot;
     reading.runroot = runroot;
     // podman 4 does not know it.
@@ -47,9 +47,33 @@ pub(super) fn settle(environment: &Environment, reading: &mut Reading, whole: bo
     }
 }
 
-/// Options of `[storage.options]` that every driver is told, by their names there.
-const GENERAL: [&str; 6] =
-    ["size", "mount_program", "skip_mount_home", "ignore_chown_errors", "force_mask", "mountopt"];
+/// An option by its name, its driver's and its own, and the key that sets it.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    name: &'static str,
+    option: &'static str,
+    set_by: &'static str,
+}
+
+macro_rules! general {
+    ($($name:literal),*) => {
+        [$(Known { name: $name, option: $name, set_by: concat!("storage.options.", $name) }),*]
+    };
+}
+
+macro_rules! of_driver {
+    ($driver:literal: $($name:literal),*) => {
+        &[$(Known {
+            name: $name,
+            option: concat!($driver, ".", $name),
+            set_by: concat!("storage.options.", $driver, ".", $name),
+        }),*]
+    };
+}
+
+/// Options of `[storage.options]` that every driver is told.
+const GENERAL: [Known; 6] =
+    general!["size", "mount_program", "skip_mount_home", "ignore_chown_errors", "force_mask", "mountopt"];
 
 /// Gathers options in the order in which the library does.
 struct Options<'r> {
@@ -62,15 +86,8 @@ impl Options<'_> {
     /// a driver's table is for that driver only, one of `[storage.options]` for any.
     fn modern(mut self) -> Vec<DriverOption> {
         self.general("");
-        for (driver, names) in [
-            ("btrfs", &["min_space", "size"] as &[&str]),
-            ("overlay", &OVERLAY),
-            ("vfs", &["ignore_chown_errors", "sync"]),
-            ("zfs", &["fsname", "mountopt", "size"]),
-        ] {
-            for name in names {
-                self.push(&format!("{driver}.{name}"), &format!("{driver}.{name}"));
-            }
+        for known in [BTRFS, OVERLAY, VFS, ZFS].into_iter().flatten() {
+            self.push("", known.option, known);
         }
         self.options
     }
@@ -82,90 +99,84 @@ impl Options<'_> {
         if !whole {
             return self.options;
         }
-        let driver = if prefix == "overlay2" { "overlay" } else { prefix };
-        let names: &[&str] = match driver {
-            "btrfs" => &["min_space", "size"],
-            "overlay" => &OVERLAY,
-            "vfs" => &["ignore_chown_errors"],
-            "zfs" => &["fsname", "mountopt", "size"],
+        let table: &[Known] = match prefix {
+            "btrfs" => BTRFS,
+            "overlay" | "overlay2" => OVERLAY,
+            // It does not know `sync`.
+            "vfs" => &VFS[..1],
+            "zfs" => ZFS,
             _ => &[],
         };
-        for name in names {
-            let key = format!("{driver}.{name}");
-            let set = self.push(&key, &format!("{driver}.{name}"));
-            if set && key == "btrfs.min_space" {
+        for known in table {
+            let set = self.push("", known.option, known);
+            if set && known.option == "btrfs.min_space" {
                 // The library returns here.
                 break;
             }
-            if !set && GENERAL.contains(name) {
-                self.push_general(&key, name, unix_mode);
+            if !set && let Some(general) = GENERAL.iter().find(|general| general.name == known.name) {
+                self.push_general("", known.option, general, unix_mode);
             }
         }
         self.options
     }
 
     fn general(&mut self, prefix: &str) {
-        for (array, name) in
-            [("additionalimagestores", "imagestore"), ("additionallayerstores", "additionallayerstore")]
-        {
-            let set_by = format!("storage.options.{array}");
-            for item in self.reading.list(&set_by) {
+        for (set_by, name) in [
+            ("storage.options.additionalimagestores", "imagestore"),
+            ("storage.options.additionallayerstores", "additionallayerstore"),
+        ] {
+            for item in self.reading.list(set_by) {
                 self.options.push(DriverOption {
                     key: format!("{prefix}{name}"),
                     value: Value { value: item.value.trim().to_owned(), origin: item.origin.clone() },
-                    set_by: set_by.clone(),
+                    set_by: set_by.to_owned(),
                 });
             }
         }
-        for name in GENERAL {
-            self.push_general(&format!("{prefix}{name}"), name, |mask| format!("{mask:o}"));
+        for known in &GENERAL {
+            self.push_general(prefix, known.name, known, |mask| format!("{mask:o}"));
         }
     }
 
-    /// An option of `[storage.options]`; `mask` writes the one that is a number.
-    fn push_general(&mut self, key: &str, name: &str, mask: impl Fn(i64) -> String) {
-        let number = self.reading.values.get(&format!("storage.options.{name}"));
-        match number.map(|set| (&set.value, &set.origin)) {
+    /// An option of `[storage.options]`, which the driver is told as `prefix` and `name`; `mask`
+    /// writes the one that is a number.
+    fn push_general(&mut self, prefix: &str, name: &str, known: &Known, mask: impl Fn(i64) -> String) {
+        let set_by = known.set_by;
+        match self.reading.values.get(set_by).map(|set| (&set.value, &set.origin)) {
             Some((Leaf::Integer(number), origin)) if *number != 0 => {
                 let value = Value { value: mask(*number), origin: origin.clone() };
-                let set_by = format!("storage.options.{name}");
-                self.options.push(DriverOption { key: key.to_owned(), value, set_by });
+                let key = format!("{prefix}{name}");
+                self.options.push(DriverOption { key, value, set_by: set_by.to_owned() });
             }
             _ => {
-                self.push(key, name);
+                self.push(prefix, name, known);
             }
         }
     }
 
     /// A string option, if it is set and the library knows it.
-    fn push(&mut self, key: &str, name: &str) -> bool {
-        let set_by = format!("storage.options.{name}");
-        let Some(set) = self.reading.text(&set_by) else {
+    fn push(&mut self, prefix: &str, name: &str, known: &Known) -> bool {
+        let Some(set) = self.reading.text(known.set_by) else {
             return false;
         };
-        let (table, plain) = set_by.rsplit_once('.').expect("it has a dot");
+        let (table, plain) = known.set_by.rsplit_once('.').expect("it has a dot");
         let version = self.reading.profile.library();
         if !schema::known(table, plain).is_some_and(|known| known.is_known_to(version)) {
             return false;
         }
         let value = Value { value: set.value.trim().to_owned(), origin: set.origin };
-        self.options.push(DriverOption { key: key.to_owned(), value, set_by });
+        let key = format!("{prefix}{name}");
+        self.options.push(DriverOption { key, value, set_by: known.set_by.to_owned() });
         true
     }
 }
 
-/// The keys of `[storage.options.overlay]`.
-const OVERLAY: [&str; 9] = [
-    "ignore_chown_errors",
-    "mount_program",
-    "mountopt",
-    "size",
-    "inodes",
-    "skip_mount_home",
-    "force_mask",
-    "use_composefs",
-    "sync",
-];
+/// The keys of the drivers' own tables.
+const BTRFS: &[Known] = of_driver!("btrfs": "min_space", "size");
+const OVERLAY: &[Known] = of_driver!("overlay": "ignore_chown_errors", "mount_program", "mountopt",
+    "size", "inodes", "skip_mount_home", "force_mask", "use_composefs", "sync");
+const VFS: &[Known] = of_driver!("vfs": "ignore_chown_errors", "sync");
+const ZFS: &[Known] = of_driver!("zfs": "fsname", "mountopt", "size");
 
 /// A mode as Go's `os.FileMode` prints it, which the driver cannot read back.
 fn unix_mode(mode: i64) -> String {

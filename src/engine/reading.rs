@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use super::profile::Profile;
 use super::reason::{Effect, Reason, Site};
@@ -78,7 +79,7 @@ pub struct ReadFile {
     /// What part it has.
     pub kind: FileKind,
     /// Its text.
-    pub text: String,
+    pub text: Rc<str>,
 }
 
 /// A host as one engine reads it.

@@ -3,6 +3,7 @@
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -14,6 +15,36 @@ use super::reading::Reading;
 use crate::conf::{Document, Fault};
 use crate::host::{Kind, Root, Stat, Step};
 
+/// What is known by paths. They are compared by their bytes, which is several times faster than
+/// by their components.
+#[derive(Debug)]
+struct ByPath<T>(RefCell<HashMap<OsString, T>>);
+
+impl<T> Default for ByPath<T> {
+    fn default() -> Self {
+        Self(RefCell::default())
+    }
+}
+
+impl<T: Clone> ByPath<T> {
+    fn get(&self, path: &Path) -> Option<T> {
+        self.0.borrow().get(path.as_os_str()).cloned()
+    }
+
+    /// Keeps `value`, and gives it back.
+    fn keep(&self, path: &Path, value: T) -> T {
+        self.0.borrow_mut().insert(path.into(), value.clone());
+        value
+    }
+
+    fn forget(&self) {
+        self.0.borrow_mut().clear();
+    }
+}
+
+/// The bytes of a file, and the text that they are.
+type Text = (Rc<[u8]>, Rc<str>);
+
 /// A type, a directory, and a storage driver.
 type Key = (TypeId, PathBuf, String);
 
@@ -22,17 +53,18 @@ type Key = (TypeId, PathBuf, String);
 #[derive(Debug, Default)]
 pub struct Cache {
     documents: RefCell<BTreeMap<String, Result<Rc<Document>, Fault>>>,
-    files: RefCell<HashMap<PathBuf, Option<Vec<u8>>>>,
-    directories: RefCell<HashMap<PathBuf, Vec<String>>>,
+    files: ByPath<Option<Rc<[u8]>>>,
+    texts: RefCell<Vec<Text>>,
+    directories: ByPath<Vec<String>>,
     /// What is wrong with the way to what is in a directory, for root and for users: one of
     /// the latter is asked about in one process.
-    ways: RefCell<HashMap<(PathBuf, bool), Option<io::ErrorKind>>>,
-    stats: RefCell<HashMap<PathBuf, Option<Stat>>>,
-    trails: RefCell<HashMap<PathBuf, Rc<Vec<Step>>>>,
-    resolved: RefCell<HashMap<PathBuf, Option<PathBuf>>>,
+    ways: [ByPath<Option<io::ErrorKind>>; 2],
+    stats: ByPath<Option<Stat>>,
+    trails: ByPath<Rc<Vec<Step>>>,
+    resolved: ByPath<Option<PathBuf>>,
     /// The same with paths that do not exist, as far as they do.
-    real: RefCell<HashMap<PathBuf, PathBuf>>,
-    read_only: RefCell<HashMap<PathBuf, bool>>,
+    real: ByPath<PathBuf>,
+    read_only: ByPath<bool>,
     /// What was found out about a directory, for engines with a storage driver.
     known: RefCell<HashMap<Key, Rc<dyn Any>>>,
     etc: RefCell<Option<PathBuf>>,
@@ -45,14 +77,15 @@ pub struct Cache {
 impl Cache {
     /// Forgets what files hold: from now on they are read anew.
     pub fn forget_files(&self) {
-        self.files.borrow_mut().clear();
-        self.directories.borrow_mut().clear();
-        self.ways.borrow_mut().clear();
-        self.stats.borrow_mut().clear();
-        self.trails.borrow_mut().clear();
-        self.resolved.borrow_mut().clear();
-        self.real.borrow_mut().clear();
-        self.read_only.borrow_mut().clear();
+        self.files.forget();
+        self.texts.borrow_mut().clear();
+        self.directories.forget();
+        self.ways.iter().for_each(ByPath::forget);
+        self.stats.forget();
+        self.trails.forget();
+        self.resolved.forget();
+        self.real.forget();
+        self.read_only.forget();
         self.answers.borrow_mut().clear();
         self.known.borrow_mut().clear();
         *self.etc.borrow_mut() = None;
@@ -89,17 +122,16 @@ impl Cache {
     /// # Errors
     /// If it cannot be looked at.
     pub(super) fn stat(&self, root: &Root, path: &Path) -> io::Result<Option<Stat>> {
-        if let Some(stat) = self.stats.borrow().get(path) {
-            return Ok(*stat);
+        if let Some(stat) = self.stats.get(path) {
+            return Ok(stat);
         }
         // In what is not there, nothing is.
-        let is_in_nothing = |dir: &Path| matches!(self.stats.borrow().get(dir), Some(None));
+        let is_in_nothing = |dir: &Path| matches!(self.stats.get(dir), Some(None));
         let stat = match path.parent().is_some_and(is_in_nothing) {
             true => None,
             false => self.noting(path, root.stat(path))?,
         };
-        self.stats.borrow_mut().insert(path.to_owned(), stat);
-        Ok(stat)
+        Ok(self.stats.keep(path, stat))
     }
 
     /// [`Root::trail`].
@@ -107,37 +139,44 @@ impl Cache {
     /// # Errors
     /// As there.
     pub(super) fn trail(&self, root: &Root, path: &Path) -> io::Result<Rc<Vec<Step>>> {
-        if let Some(trail) = self.trails.borrow().get(path) {
-            return Ok(Rc::clone(trail));
+        if let Some(trail) = self.trails.get(path) {
+            return Ok(trail);
         }
         let trail = Rc::new(self.noting(path, root.trail(path))?);
-        self.trails.borrow_mut().insert(path.to_owned(), Rc::clone(&trail));
-        Ok(trail)
+        Ok(self.trails.keep(path, trail))
     }
 
     /// Whether the file system at `path` is mounted read-only; not, if that cannot be told.
     pub(super) fn is_read_only(&self, root: &Root, path: &Path) -> bool {
-        let mut known = self.read_only.borrow_mut();
-        if let Some(read_only) = known.get(path) {
-            return *read_only;
-        }
-        let read_only = root.is_read_only(path).unwrap_or(false);
-        known.insert(path.to_owned(), read_only);
-        read_only
+        let look = || root.is_read_only(path).unwrap_or(false);
+        self.read_only.get(path).unwrap_or_else(|| self.read_only.keep(path, look()))
     }
 
     /// The text of a file of root's, if it is there and can be read.
     pub(super) fn text(&self, root: &Root, path: &Path) -> Option<String> {
-        let known = self.files.borrow().get(path).cloned();
-        let bytes = match known {
+        let bytes = match self.files.get(path) {
             Some(bytes) => bytes,
             None => {
-                let bytes = self.noting(path, root.read(path)).ok()?.map(|(bytes, _)| bytes);
-                self.files.borrow_mut().insert(path.to_owned(), bytes.clone());
-                bytes
+                let bytes = self.noting(path, root.read(path)).ok()?.map(|(bytes, _)| bytes.into());
+                self.files.keep(path, bytes)
             }
         };
         Some(String::from_utf8_lossy(&bytes?).into_owned())
+    }
+
+    /// The text that these bytes of a file are, in which U+FFFD stands for what is not UTF-8.
+    pub(super) fn lossy(&self, bytes: &Rc<[u8]>) -> Rc<str> {
+        let mut texts = self.texts.borrow_mut();
+        if let Some((_, text)) = texts.iter().find(|(other, _)| Rc::ptr_eq(other, bytes)) {
+            return Rc::clone(text);
+        }
+        // Nearly all are UTF-8, which is found out several times faster than where they are not.
+        let text: Rc<str> = match std::str::from_utf8(bytes) {
+            Ok(text) => text.into(),
+            Err(_) => String::from_utf8_lossy(bytes).into(),
+        };
+        texts.push((Rc::clone(bytes), Rc::clone(&text)));
+        text
     }
 
     /// Keeps a document whose text is going to be read.
@@ -160,9 +199,9 @@ impl Cache {
 }
 
 /// What decides what an engine reads and does, beside the files of the root.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Question {
-    planned: BTreeMap<PathBuf, Option<String>>,
+    planned: BTreeMap<PathBuf, Option<Rc<[u8]>>>,
     vendor_only: bool,
     expected: Vec<String>,
     environment: Environment,
@@ -175,7 +214,7 @@ struct Question {
 pub struct View<'a> {
     root: Option<&'a Root>,
     pub(super) cache: &'a Cache,
-    planned: BTreeMap<PathBuf, Option<String>>,
+    planned: BTreeMap<PathBuf, Option<Rc<[u8]>>>,
     expected: Vec<String>,
     vendor_only: bool,
     access: Rc<Access>,
@@ -208,19 +247,34 @@ impl<'a> View<'a> {
 
     /// The same with one file planned to hold `text`, or to be gone.
     pub fn with(mut self, path: PathBuf, text: Option<String>) -> Self {
-        self.planned.insert(path, text);
+        self.planned.insert(path, text.map(|text| text.into_bytes().into()));
         self
     }
 
     /// What `find` says of this view, an environment and an engine, unless that has been asked
     /// before: `expected` are the stores that count as there.
-    fn asked_once<T: Any + Clone>(
+    fn asked_once<T: Any>(
         &self,
         environment: &Environment,
         profile: Profile,
         expected: &[String],
         find: impl FnOnce() -> T,
-    ) -> T {
+    ) -> Rc<T> {
+        let is_it = |other: &Question| {
+            other.profile == profile
+                && other.vendor_only == self.vendor_only
+                && other.expected == expected
+                && other.environment == *environment
+                && other.planned == self.planned
+        };
+        let known = |answers: &Vec<(Question, Rc<dyn Any>)>| {
+            let mut alike = answers.iter().filter(|(other, _)| is_it(other));
+            alike.find_map(|(_, answer)| Rc::clone(answer).downcast::<T>().ok())
+        };
+        if let Some(answer) = known(&self.cache.answers.borrow()) {
+            return answer;
+        }
+        let answer = Rc::new(find());
         let question = Question {
             planned: self.planned.clone(),
             vendor_only: self.vendor_only,
@@ -228,16 +282,7 @@ impl<'a> View<'a> {
             environment: environment.clone(),
             profile,
         };
-        let known = |answers: &Vec<(Question, Rc<dyn Any>)>| {
-            answers.iter().find_map(|(other, answer)| {
-                answer.downcast_ref::<T>().filter(|_| *other == question).cloned()
-            })
-        };
-        if let Some(answer) = known(&self.cache.answers.borrow()) {
-            return answer;
-        }
-        let answer = find();
-        self.cache.answers.borrow_mut().push((question, Rc::new(answer.clone())));
+        self.cache.answers.borrow_mut().push((question, Rc::clone(&answer) as Rc<dyn Any>));
         answer
     }
 
@@ -247,17 +292,17 @@ impl<'a> View<'a> {
         environment: &Environment,
         profile: Profile,
         read: impl FnOnce() -> Reading,
-    ) -> Reading {
+    ) -> Rc<Reading> {
         self.asked_once(environment, profile, &[], read)
     }
 
     /// What an engine does, by `judge`, unless that has been asked before.
-    pub fn judged_once<T: Any + Clone>(
+    pub fn judged_once<T: Any>(
         &self,
         environment: &Environment,
         profile: Profile,
         judge: impl FnOnce() -> T,
-    ) -> T {
+    ) -> Rc<T> {
         self.asked_once(environment, profile, &self.expected, judge)
     }
 
@@ -302,13 +347,8 @@ impl<'a> View<'a> {
         let Some(root) = self.root else {
             return path.to_owned();
         };
-        let mut known = self.cache.real.borrow_mut();
-        if let Some(real) = known.get(path) {
-            return real.clone();
-        }
-        let real = root.real(path);
-        known.insert(path.to_owned(), real.clone());
-        real
+        let known = &self.cache.real;
+        known.get(path).unwrap_or_else(|| known.keep(path, root.real(path)))
     }
 
     /// Whether the user may create `path`, or what is missing above it.
@@ -335,17 +375,10 @@ impl<'a> View<'a> {
         };
         let stat = self.cache.stat(root, path)?;
         if stat.is_none() || self.is_limited() {
-            let dir = (path.parent().unwrap_or(path).to_owned(), self.access.is_limited());
-            let known = self.cache.ways.borrow().get(&dir).copied();
-            let kind = match known {
-                Some(kind) => kind,
-                None => {
-                    let kind = self.access.way(root, self.cache, path).err().map(|error| error.kind());
-                    self.cache.ways.borrow_mut().insert(dir, kind);
-                    kind
-                }
-            };
-            if let Some(kind) = kind {
+            let (dir, known) =
+                (path.parent().unwrap_or(path), &self.cache.ways[usize::from(self.is_limited())]);
+            let ask = || self.access.way(root, self.cache, path).err().map(|error| error.kind());
+            if let Some(kind) = known.get(dir).unwrap_or_else(|| known.keep(dir, ask())) {
                 return Err(kind.into());
             }
         }
@@ -389,35 +422,33 @@ impl<'a> View<'a> {
 
     /// The bytes of a file; `None` if there is nothing. A device, such as
     /// /dev/null behind a symlink, is an empty file.
-    pub(super) fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+    pub(super) fn read(&self, path: &Path) -> io::Result<Option<Rc<[u8]>>> {
         if let Some(planned) = self.planned.get(path) {
-            return Ok(planned.clone().map(String::into_bytes));
+            return Ok(planned.clone());
         }
         if self.is_hidden(path) {
             return Ok(None);
         }
         if !self.is_limited()
-            && let Some(bytes) = self.cache.files.borrow().get(path)
+            && let Some(bytes) = self.cache.files.get(path)
         {
-            return Ok(bytes.clone());
+            return Ok(bytes);
         }
         let stat = self.look(path)?;
         let (Some(root), Some(stat)) = (self.root, stat) else {
-            self.cache.files.borrow_mut().insert(path.to_owned(), None);
-            return Ok(None);
+            return Ok(self.cache.files.keep(path, None));
         };
         if !self.may_read(path, &stat) {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        if let Some(bytes) = self.cache.files.borrow().get(path) {
-            return Ok(bytes.clone());
+        if let Some(bytes) = self.cache.files.get(path) {
+            return Ok(bytes);
         }
         let bytes = match stat.kind {
-            Kind::Other => Some(Vec::new()),
-            _ => self.cache.noting(path, root.read(path))?.map(|(bytes, _)| bytes),
+            Kind::Other => Some(Rc::default()),
+            _ => self.cache.noting(path, root.read(path))?.map(|(bytes, _)| bytes.into()),
         };
-        self.cache.files.borrow_mut().insert(path.to_owned(), bytes.clone());
-        Ok(bytes)
+        Ok(self.cache.files.keep(path, bytes))
     }
 
     /// The text of a file that is there and may be read.
@@ -429,9 +460,9 @@ impl<'a> View<'a> {
     pub(super) fn real_path(&self, path: &Path) -> Option<PathBuf> {
         self.look(path).ok()??;
         let root = self.root?;
-        let mut resolved = self.cache.resolved.borrow_mut();
         let resolve = || self.cache.noting(path, root.resolve(path)).ok().map(|resolved| resolved.path);
-        resolved.entry(path.to_owned()).or_insert_with(resolve).clone()
+        let known = &self.cache.resolved;
+        known.get(path).unwrap_or_else(|| known.keep(path, resolve()))
     }
 
     /// The user's home directory.
@@ -513,7 +544,7 @@ impl<'a> View<'a> {
         match self.planned.get(path) {
             Some(planned) => Ok(planned.is_some()),
             None if self.is_hidden(path) => Ok(false),
-            None => match self.cache.files.borrow().get(path).filter(|_| !self.is_limited()) {
+            None => match self.cache.files.get(path).filter(|_| !self.is_limited()) {
                 Some(bytes) => Ok(bytes.is_some()),
                 None => Ok(self.look(path)?.is_some()),
             },
@@ -548,8 +579,8 @@ impl<'a> View<'a> {
             }
             Some(_) => {}
         }
-        if let Some(names) = self.cache.directories.borrow().get(dir) {
-            return Ok(names.clone());
+        if let Some(names) = self.cache.directories.get(dir) {
+            return Ok(names);
         }
         for name in self.cache.noting(dir, root.list(dir))?.unwrap_or_default() {
             let path = dir.join(&name);
@@ -562,7 +593,6 @@ impl<'a> View<'a> {
                 names.push(name);
             }
         }
-        self.cache.directories.borrow_mut().insert(dir.to_owned(), names.clone());
-        Ok(names)
+        Ok(self.cache.directories.keep(dir, names))
     }
 }

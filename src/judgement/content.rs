@@ -30,7 +30,7 @@ pub(super) fn check(case: &Case<'_>, entry: &Value<String>, reasons: &mut Vec<Re
     let Some(opened) = case.view.once(store, case.driver, Opened::new) else {
         return;
     };
-    let closed = || closed(case, store).filter(|_| case.view.is_limited());
+    let closed = || if case.view.is_limited() { closed(case, store) } else { None };
     let unreadable = |error| closed().unwrap_or_else(|| unreadable(case, store, &words(error)));
     let made_by = match &opened.made_by {
         Ok(made_by) => made_by,

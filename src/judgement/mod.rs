@@ -21,6 +21,7 @@ mod roots;
 mod stores;
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::conf::{Essentials, schema};
 use crate::engine::{self, DriverOption, Effect, Environment, Origin, Profile, Reading, Reason, Value, View};
@@ -46,7 +47,7 @@ pub enum Outcome {
 #[derive(Debug, Clone)]
 pub struct Judgement {
     /// What it reads.
-    pub reading: Reading,
+    pub reading: Rc<Reading>,
     /// The storage driver that it uses, or the usual one where it is set to none that there is.
     pub driver: String,
     /// Why it stops or loses something; none if it works.
@@ -134,7 +135,7 @@ impl Case<'_> {
 }
 
 /// What the engine of `profile` does on this host for the user of `environment`.
-pub fn judge(view: &View<'_>, environment: &Environment, profile: Profile) -> Judgement {
+pub fn judge(view: &View<'_>, environment: &Environment, profile: Profile) -> Rc<Judgement> {
     view.judged_once(environment, profile, || {
         let view = &view.seen_by(environment);
         let reading = engine::read(view, environment, profile);
@@ -161,7 +162,7 @@ fn or_usual(driver: &str) -> String {
 /// What would be wrong with the store at `path`, cleaned, if it were listed.
 pub fn judge_store(view: &View<'_>, environment: &Environment, profile: Profile, path: &str) -> Vec<Reason> {
     let view = &view.seen_by(environment);
-    let mut reading = engine::read(view, environment, profile);
+    let mut reading = Reading::clone(&engine::read(view, environment, profile));
     let driver = or_usual(&roots::driver(view, &reading));
     let key = if profile.is_modern() { "imagestore".to_owned() } else { format!("{driver}.imagestore") };
     let value = Value { value: path.to_owned(), origin: Origin::Default };

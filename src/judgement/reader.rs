@@ -1,6 +1,7 @@
 //! Who reads a host: an engine, run by somebody.
 
 use std::fmt;
+use std::rc::Rc;
 
 use super::{Judgement, judge};
 use crate::engine::{self, Effect, Engines, Environment, Profile, Reading, Reason, View};
@@ -30,12 +31,12 @@ pub struct Reader {
 
 impl Reader {
     /// What it does on this host.
-    pub fn judge(&self, view: &View<'_>) -> Judgement {
+    pub fn judge(&self, view: &View<'_>) -> Rc<Judgement> {
         judge(view, &self.environment, self.profile)
     }
 
     /// What it reads on this host.
-    pub fn read(&self, view: &View<'_>) -> Reading {
+    pub fn read(&self, view: &View<'_>) -> Rc<Reading> {
         engine::read(view, &self.environment, self.profile)
     }
 
@@ -82,10 +83,10 @@ pub fn readers(engines: Engines, environment: &Environment) -> Vec<Reader> {
 }
 
 /// Puts a reason to those that are like it, with who has it.
-pub fn gather(all: &mut Vec<(Reason, Vec<Reader>)>, reader: &Reader, reason: Reason) {
-    match all.iter_mut().find(|(other, _)| other.is_like(&reason)) {
+pub fn gather(all: &mut Vec<(Reason, Vec<Reader>)>, reader: &Reader, reason: &Reason) {
+    match all.iter_mut().find(|(other, _)| other.is_like(reason)) {
         Some((_, readers)) => readers.push(reader.clone()),
-        None => all.push((reason, vec![reader.clone()])),
+        None => all.push((reason.clone(), vec![reader.clone()])),
     }
 }
 

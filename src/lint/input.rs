@@ -2,6 +2,7 @@
 //! engine makes of them.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::conf::{Document, Fault, Leaf, SetKey};
 use crate::engine::{Engines, FileKind, Origin, Profile, Reading, Reason};
@@ -107,7 +108,7 @@ pub struct Input<'h> {
     /// Whose engines are asked.
     readers: Vec<Reader>,
     /// What each of them does.
-    pub(super) judgements: Vec<Judgement>,
+    pub(super) judgements: Vec<Rc<Judgement>>,
     /// Whether the engines that are asked are those that the host has, or were named.
     knows_engines: bool,
     /// Whether the host's own files are read, and not one that was named.
@@ -174,7 +175,7 @@ impl<'h> Input<'h> {
 
     /// Who is asked, each with what becomes of it.
     pub(super) fn judged(&self) -> impl Iterator<Item = (&Reader, &Judgement)> {
-        self.readers.iter().zip(&self.judgements)
+        self.readers.iter().zip(self.judgements.iter().map(Rc::as_ref))
     }
 
     /// The engines that are asked.
@@ -189,7 +190,7 @@ impl<'h> Input<'h> {
     }
 
     /// What engines make of the files, one of them with another text.
-    fn judgements_with(&self, replaced: Option<(&File, &str)>) -> Vec<Judgement> {
+    fn judgements_with(&self, replaced: Option<(&File, &str)>) -> Vec<Rc<Judgement>> {
         let mut view = self.host.view();
         for file in self.files.iter().filter(|file| file.not_utf8.is_none()) {
             let text =
@@ -246,7 +247,7 @@ impl<'h> Input<'h> {
     /// it is asked.
     pub(super) fn reading(&self, profile: Profile) -> Option<&Reading> {
         let this = |(reader, _): &(&Reader, &Judgement)| reader.profile == profile && !reader.is_of_users();
-        self.judged().find(this).map(|(_, judgement)| &judgement.reading)
+        self.judged().find(this).map(|(_, judgement)| judgement.reading.as_ref())
     }
 
     /// The engines that take this key's value from this file: those that read the

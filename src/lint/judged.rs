@@ -76,7 +76,7 @@ fn put(input: &Input<'_>, reason: &Reason, found: Found, sink: &mut Sink<'_, '_>
 /// The text of a file that is none of storage.conf's.
 fn text_of<'i>(input: &'i Input<'_>, path: &Path) -> Option<&'i str> {
     let files = input.judged().flat_map(|(_, judgement)| &judgement.reading.files);
-    files.into_iter().find(|file| file.path == path).map(|file| file.text.as_str())
+    files.into_iter().find(|file| file.path == path).map(|file| file.text.as_ref())
 }
 
 /// The one right answer.

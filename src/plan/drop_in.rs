@@ -149,7 +149,7 @@ impl OwnDropIn {
     pub(super) fn others(&self, reading: &Reading) -> Vec<String> {
         let others = |file: &&ReadFile| file.kind == FileKind::DropIn && !self.is_at(&file.path);
         let docs =
-            reading.files.iter().filter(others).filter_map(|file| Document::parse(file.text.clone()).ok());
+            reading.files.iter().filter(others).filter_map(|file| Document::parse(file.text.as_ref()).ok());
         docs.flat_map(|doc| conf::commented_items(&doc).unwrap_or_default())
             .map(|(path, _)| clean(&path))
             .collect()

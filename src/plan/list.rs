@@ -11,7 +11,6 @@ use super::snapshot::{Host, Snapshot};
 use crate::conf::{self, Mark, StoreList, clean};
 use crate::engine::{Origin, Profile};
 use crate::host::Kind;
-use crate::judgement::Judgement;
 use crate::store::{Refused, awaited, count_images};
 
 /// A listed store.
@@ -109,9 +108,9 @@ pub fn list_stores(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedSto
         return Ok((file, stores));
     }
     for profile in Profile::ALL.into_iter().rev() {
-        let Judgement { reading, driver, .. } = host.judge(profile);
-        for store in reading.stores {
-            let place = match store.origin {
+        let judged = host.judge(profile);
+        for store in &judged.reading.stores {
+            let place = match &store.origin {
                 Origin::File(site) => Some((host.show(&site.file), site.line)),
                 Origin::Environment(_) | Origin::Default => None,
             };
@@ -119,7 +118,7 @@ pub fn list_stores(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedSto
             match stores.iter_mut().find(same) {
                 Some(other) if !other.engines.contains(&profile) => other.engines.insert(0, profile),
                 Some(_) => {}
-                None => stores.push(listed(host, store.value, &driver, place, vec![profile])),
+                None => stores.push(listed(host, store.value.clone(), &judged.driver, place, vec![profile])),
             }
         }
     }

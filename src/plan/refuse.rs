@@ -67,7 +67,7 @@ fn usable(host: &Host, path: &str, options: &AddOptions) -> anyhow::Result<()> {
     readers.retain(|reader| serves(options.serve, reader.profile));
     for reader in readers {
         for reason in judge_store(&view, &reader.environment, reader.profile, path) {
-            gather(&mut found, &reader, reason);
+            gather(&mut found, &reader, &reason);
         }
     }
     let worst = found.iter().find(|(reason, _)| reason.effect == Effect::Stops);

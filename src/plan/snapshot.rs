@@ -100,12 +100,12 @@ impl Host {
     }
 
     /// The host as it is, as the engine of `profile` reads it.
-    pub fn reading(&self, profile: Profile) -> Reading {
+    pub fn reading(&self, profile: Profile) -> Rc<Reading> {
         engine::read(&self.view(), &self.environment(), profile)
     }
 
     /// What the engine of `profile` does on the host as it is.
-    pub fn judge(&self, profile: Profile) -> Judgement {
+    pub fn judge(&self, profile: Profile) -> Rc<Judgement> {
         judge(&self.view(), &self.environment(), profile)
     }
 
@@ -196,8 +196,11 @@ impl Host {
             .into_iter()
             // What its stores are like now is another matter.
             .filter(|reader| {
-                let reasons = reader.judge(&view).reasons;
-                reasons.iter().any(|reason| reason.effect == Effect::Stops && reason.store.is_none())
+                reader
+                    .judge(&view)
+                    .reasons
+                    .iter()
+                    .any(|reason| reason.effect == Effect::Stops && reason.store.is_none())
             })
             .map(|reader| reader.profile);
         // Who has drop-ins has an engine that reads them.
@@ -243,7 +246,7 @@ impl Host {
         let mut judged = own.iter().map(|reader| reader.judge(&self.view()));
         let first = judged.next();
         let works = first.iter().cloned().chain(judged).find(|judged| !judged.stops());
-        works.or(first).map_or_else(|| Essentials::default().driver, |judged| judged.driver)
+        works.or(first).map_or_else(|| Essentials::default().driver, |judged| judged.driver.clone())
     }
 
     /// The main file's path inside the tree.
@@ -442,8 +445,8 @@ impl Host {
 
     /// The directories for drop-ins: for all, for root, and for normal users.
     pub(super) fn drop_in_dirs(&self) -> [PathBuf; 3] {
-        let dir = |kind| self.drop_in_dir().with_file_name(format!("storage.{kind}conf.d"));
-        ["", "rootful.", "rootless."].map(dir)
+        let dir = self.drop_in_dir();
+        ["", "rootful.", "rootless."].map(|kind| dir.with_file_name(format!("storage.{kind}conf.d")))
     }
 
     /// The stores that the modern generation sees on this host.
@@ -451,7 +454,7 @@ impl Host {
         if self.config.is_some() {
             return Vec::new();
         }
-        self.reading(Profile::Podman6).stores.into_iter().map(|store| store.value).collect()
+        self.reading(Profile::Podman6).stores.iter().map(|store| store.value.clone()).collect()
     }
 
     /// A path of the tree as a person outside would name it.

@@ -25,9 +25,9 @@ pub(super) fn verify(
     let after = planned(host, host.view(), snapshot, &plan.changes).expecting(later);
     let (mut new, mut stays) = (Vec::new(), Vec::new());
     for reader in host.readers() {
-        let old = reader.judge(&before).reasons;
-        for reason in reader.judge(&after).reasons {
-            let is_new = !old.iter().any(|other| other.is_like(&reason));
+        let old = reader.judge(&before);
+        for reason in &reader.judge(&after).reasons {
+            let is_new = !old.reasons.iter().any(|other| other.is_like(reason));
             match reason.effect {
                 Effect::Stops | Effect::StopsUse(..) if is_new => gather(&mut new, &reader, reason),
                 Effect::Stops => gather(&mut stays, &reader, reason),

@@ -5,6 +5,7 @@
 //! the platform's would hide it from engines that read drop-ins.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::model::{Generations, MAIN_FILE, Model, PlatformFile};
 use crate::conf::{
@@ -134,7 +135,7 @@ pub(super) fn node_readers(generations: Generations, podman6: bool) -> Vec<Reade
 }
 
 /// What an engine does on a node with these files.
-pub(super) fn judged(world: &[PlatformFile], files: &[PlatformFile], reader: &Reader) -> Judgement {
+pub(super) fn judged(world: &[PlatformFile], files: &[PlatformFile], reader: &Reader) -> Rc<Judgement> {
     let cache = Cache::default();
     let view = world
         .iter()
@@ -144,9 +145,9 @@ pub(super) fn judged(world: &[PlatformFile], files: &[PlatformFile], reader: &Re
 }
 
 /// A node with these files, as root's engine reads it.
-pub(super) fn reading(world: &[PlatformFile], files: &[PlatformFile], profile: Profile) -> Reading {
+pub(super) fn reading(world: &[PlatformFile], files: &[PlatformFile], profile: Profile) -> Rc<Reading> {
     let environment = Environment::new(0, []);
-    judged(world, files, &Reader { profile, identity: Identity::Root, environment }).reading
+    judged(world, files, &Reader { profile, identity: Identity::Root, environment }).reading.clone()
 }
 
 /// Refuses stores that no node can have.
@@ -214,7 +215,7 @@ fn main_file(model: &Model, base: &Document) -> Result<Document, Problem> {
     // What the platform's own drop-ins list, CRI-O does not see: it is in the main file too.
     for world in &model.worlds {
         let seen = reading(world, &[(PathBuf::from(MAIN_FILE), whole.text().to_owned())], Profile::Podman6);
-        kept.extend(seen.stores.into_iter().map(|store| store.value));
+        kept.extend(seen.stores.iter().map(|store| store.value.clone()));
     }
     let ours: Vec<String> = model.stores.iter().map(|store| store.path.clone()).collect();
     kept.retain(|path| !ours.contains(&clean(path)));

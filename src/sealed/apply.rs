@@ -190,7 +190,8 @@ fn hidden_storage(host: &Host) -> Option<String> {
     if host.root.is_tree() {
         return None;
     }
-    let roots = host.readers().into_iter().filter_map(|reader| reader.judge(&host.view()).reading.graphroot);
+    let roots =
+        host.readers().into_iter().filter_map(|reader| reader.judge(&host.view()).reading.graphroot.clone());
     let mut hidden = roots.map(|root| root.value).filter(|root| is_hidden_here(Path::new(root)));
     hidden.next().map(|root| format!("`{root}` cannot be seen from here"))
 }

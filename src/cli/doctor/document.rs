@@ -104,7 +104,7 @@ pub(super) fn document(host: &Host, diagnosis: &Diagnosis) -> Document {
     Document {
         version: 1,
         engines: engines.collect(),
-        views: diagnosis.judgements.iter().map(view).collect(),
+        views: diagnosis.judgements.iter().map(|judgement| view(judgement)).collect(),
         crio: diagnosis.crio.as_ref().map(|crio| settings(host, crio)),
         storages: diagnosis.storages.iter().map(|it| storage(host, it)).collect(),
         findings: findings.collect(),

@@ -1,5 +1,7 @@
 //! The page for people: short lines, nothing said by colour alone.
 
+use std::rc::Rc;
+
 use super::layout::{Page, Style};
 use crate::conf::{Leaf, quoted};
 use crate::doctor::{Answer, Crio, Diagnosis, Forecast, ImageLine, Remedy, Setting, Trouble, Unit, commands};
@@ -79,7 +81,7 @@ fn engines(page: &mut Page, diagnosis: &Diagnosis) {
 }
 
 /// What engines see, those that see the same together.
-fn views(page: &mut Page, judgements: &[Judgement]) {
+fn views(page: &mut Page, judgements: &[Rc<Judgement>]) {
     let mut groups: Vec<(Engines, &Judgement)> = Vec::new();
     let seen = |judgement: &Judgement| {
         let reading = &judgement.reading;

@@ -16,9 +16,9 @@ use crate::provision::{MAIN_FILE, Model};
 pub(super) fn of_tree(host: &Host, model: &mut Model) -> anyhow::Result<()> {
     let mut files: Vec<(PathBuf, String)> = Vec::new();
     for profile in Profile::ALL {
-        for file in host.reading(profile).files {
+        for file in &host.reading(profile).files {
             if !files.iter().any(|(path, _)| *path == file.path) {
-                files.push((file.path, file.text));
+                files.push((file.path.clone(), file.text.to_string()));
             }
         }
     }

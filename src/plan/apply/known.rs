@@ -66,9 +66,9 @@ impl Follow<'_> {
     pub(super) fn known(&self) -> anyhow::Result<Known> {
         let before = self.snapshot.stores(self.host)?;
         let reading = (self.host.config.is_none()).then(|| self.host.reading(Profile::Podman6));
-        let now = reading.as_ref().map(cleaned).unwrap_or_default();
+        let now = reading.as_deref().map(cleaned).unwrap_or_default();
         let find = |now| OwnDropIn::find(self.host, now, self.host.identity());
-        let own = reading.as_ref().map(find).transpose()?;
+        let own = reading.as_deref().map(find).transpose()?;
         let readers = self.modern_readers()?;
         let items: Vec<Item> = readers.iter().flat_map(|reader| reader.own.items()).collect();
         let marks = self.marks(&items)?;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::contents::unit_text;
 use super::finding::{Expected, Sink};
@@ -278,7 +279,7 @@ fn readings(files: &[PlatformFile], expected: &Expected, sink: &mut Sink) {
     // CRI-O's own options are for it alone.
     let own_options = files.iter().any(|(path, _)| path.starts_with("/etc/crio"));
     for world in &expected.worlds {
-        let judged: Vec<(Reader, Judgement)> = node_readers(expected.generations, expected.podman6)
+        let judged: Vec<(Reader, Rc<Judgement>)> = node_readers(expected.generations, expected.podman6)
             .into_iter()
             .map(|reader| (reader.clone(), judged(world, files, &reader)))
             .collect();

@@ -41,13 +41,13 @@ pub(super) fn ask(host: &Host, tree: &Path) -> Vec<(Engine, Answer)> {
         if let Some(reason) = judgement.reasons.iter().find(stops) {
             return Answer::Stops(format!("{}: {}", reason.id, reason.message));
         }
-        let reading = judgement.reading;
+        let reading = &judgement.reading;
         let value = |value: &Option<Value<String>>| {
             value.as_ref().map(|value| value.value.clone()).unwrap_or_default()
         };
         Answer::Works(Box::new(Seen {
             driver: value(&reading.driver),
-            uses: judgement.driver,
+            uses: judgement.driver.clone(),
             graphroot: value(&reading.graphroot),
             runroot: value(&reading.runroot),
             imagestore: value(&reading.imagestore),
