@@ -362,6 +362,11 @@ impl Node {
         Self { stat: Stat::from_raw(raw), special, links: raw.st_nlink as u64 }
     }
 
+    /// Whether it is the null device, which reads as an empty file.
+    pub fn is_null(&self) -> bool {
+        self.special == Some(Special::Character(1, 3))
+    }
+
     /// Whether it is a whiteout: overlayfs takes such a device for "nothing is here".
     pub fn is_whiteout(&self) -> bool {
         self.special == Some(Special::Character(0, 0))

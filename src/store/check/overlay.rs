@@ -180,8 +180,13 @@ impl OnDisk {
             })
         };
         let foreign = text("additionallayer")?;
+        let is_null =
+            |name: &str| io::Result::Ok(followed.node(OsStr::new(name))?.is_some_and(|node| node.is_null()));
         Ok(Self {
-            link: text("link")?,
+            link: match text("link")? {
+                None if is_null("link")? => Some(String::new()),
+                link => link,
+            },
             lower: text("lower")?,
             lower_layers: text("lower-layers")?,
             has_diff: kind("diff")? == Some(Kind::Directory),
