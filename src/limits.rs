@@ -5,12 +5,19 @@
 use std::io;
 
 /// A document that configures something: storage.conf and drop-ins, crio.conf, declarations,
-/// units, lists; in bytes. Parsed, the worst of it takes two hundred times as much memory.
-pub const DOCUMENT: u64 = 4 << 20;
+/// units, lists; in bytes. Parsed, the worst of it takes three hundred times as much memory.
+pub const DOCUMENT: u64 = 2 << 20;
+
+/// A normal user's own storage.conf where root's commands look into it, in bytes. What is larger
+/// is taken to say whatever it may say.
+pub const USERS_DOCUMENT: u64 = 64 << 10;
 
 /// A document that the person who calls gives to `generate` or `pack`, in bytes: those of
 /// Ignition carry whole files.
 pub const GIVEN_DOCUMENT: u64 = 16 << 20;
+
+/// The values in such a document, those that aliases repeat among them.
+pub const VALUES: usize = 200_000;
 
 /// A file in such a document once it is decompressed, in bytes.
 pub const FILE_IN_DOCUMENT: u64 = 64 << 20;

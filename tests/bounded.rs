@@ -159,6 +159,44 @@ fn records_that_would_fill_memory_are_not_looked_at() {
     assert!(said.contains("more than 512 MiB of memory"), "{said}");
 }
 
+/// A document of more values than a person writes is refused: one that is small may hold many.
+#[test]
+fn a_document_has_so_many_values() {
+    let scratch = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("x.ign", format!(r#"{{"ignition": {{"version": "3.4.0"}}, "x": [{}1]}}"#, "1,".repeat(300_000))),
+        ("x.bu", format!("x: [{}1]\n", "1,".repeat(300_000))),
+        ("y.bu", format!("a: &a [{}1]\nb: [{}*a]\n", "1,".repeat(999), "*a,".repeat(999))),
+    ] {
+        let file = scratch.path().join(name);
+        fs::write(&file, text).unwrap();
+        let kind = if name.ends_with("ign") { "ignition" } else { "butane" };
+        let said = bounded(&["generate", kind, "--check", file.to_str().unwrap()], &[1, 2]);
+        assert!(said.contains("more than 200000 values"), "{name}: {said}");
+    }
+}
+
+/// A normal user's own file, into which root's commands look, costs them nothing.
+#[test]
+fn a_users_own_file_costs_root_little() {
+    let tree = listed("[]", "[]");
+    let top = tree.path();
+    fs::write(top.join("etc/passwd"), "u:x:1000:1000::/home/u:/bin/sh\n").unwrap();
+    fs::create_dir_all(top.join("home/u/.config/containers")).unwrap();
+    let conf = top.join("home/u/.config/containers/storage.conf");
+    fs::write(&conf, format!("x = [{}]\n", "[],".repeat(600_000))).unwrap();
+    // What is listed for root alone is a list of its own for users.
+    let closed = top.join("closed");
+    fs::rename(top.join("store"), &closed).unwrap();
+    fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let config = top.join("etc/containers/storage.conf");
+    let text = fs::read_to_string(&config).unwrap().replace("/store", "/usr");
+    fs::create_dir_all(top.join("usr")).unwrap();
+    fs::write(&config, text).unwrap();
+    let said = bounded(&["--root", top.to_str().unwrap(), "add-store", "/closed"], &[0]);
+    assert!(said.contains("left user 1000 what their own storage.conf says"), "{said}");
+}
+
 /// A file that is larger than any that a person writes is refused, by whoever reads it.
 #[test]
 fn a_document_has_an_end() {
@@ -167,7 +205,7 @@ fn a_document_has_an_end() {
     let conf = tree.path().join("etc/containers/storage.conf");
     let file = fs::OpenOptions::new().append(true).open(&conf).unwrap();
     // Nothing but a hole.
-    file.set_len((4 << 20) + 1).unwrap();
+    file.set_len((2 << 20) + 1).unwrap();
     let given = tree.path().join("given");
     fs::File::create(&given).unwrap().set_len((16 << 20) + 1).unwrap();
     let given = given.to_str().unwrap();
@@ -183,7 +221,7 @@ fn a_document_has_an_end() {
         vec!["generate", "butane", "--from", given, "--store", "/srv"],
     ] {
         let said = bounded(&line, &[1, 2]);
-        let limit = if line.contains(&given) { 16 } else { 4 };
+        let limit = if line.contains(&given) { 16 } else { 2 };
         assert!(said.contains(&format!("larger than {limit} MiB")), "{line:?}: {said}");
     }
 }

@@ -3,6 +3,7 @@
 //! Drop-ins of the system count after a user's own main file. An empty one of the same name, in
 //! the directory for this user alone, hides ours.
 
+use std::io;
 use std::path::Path;
 
 use super::FileChange;
@@ -10,6 +11,7 @@ use super::directory;
 use super::drop_in::file_change;
 use super::snapshot::Host;
 use crate::conf::Document;
+use crate::limits;
 use crate::problem::Problem;
 
 /// What a file that hides one of ours starts with; behind it stands what the user's own says.
@@ -17,11 +19,8 @@ const HEAD: &str = "# Written by storagectl: this user's own storage.conf says "
 
 /// The ids of the users whose own main file is like that, by /etc/passwd.
 pub(super) fn with_own_file(host: &Host, is_like: impl Fn(&Document) -> bool) -> Vec<String> {
-    let text = |path: &Path| {
-        let read = host.root.read(path).ok().flatten();
-        read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned())
-    };
-    let passwd = text(Path::new("/etc/passwd")).unwrap_or_default();
+    let passwd = host.root.read(Path::new("/etc/passwd")).ok().flatten();
+    let passwd = passwd.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let mut found: Vec<String> = Vec::new();
     for line in passwd.lines() {
         let fields: Vec<&str> = line.split(':').collect();
@@ -33,8 +32,16 @@ pub(super) fn with_own_file(host: &Host, is_like: impl Fn(&Document) -> bool) ->
             continue;
         };
         let file = Path::new(home).join(".config/containers/storage.conf");
-        let doc = text(&file).and_then(|text| Document::parse(text).ok());
-        if doc.is_some_and(|doc| is_like(&doc)) && !found.contains(&uid.to_string()) {
+        let is_one = match host.root.read_up_to(&file, limits::USERS_DOCUMENT) {
+            Ok(Some((bytes, _))) => {
+                let doc = String::from_utf8(bytes).ok().and_then(|text| Document::parse(text).ok());
+                doc.is_some_and(|doc| is_like(&doc))
+            }
+            // That user's engines may read it.
+            Err(error) => error.kind() == io::ErrorKind::FileTooLarge,
+            Ok(None) => false,
+        };
+        if is_one && !found.contains(&uid.to_string()) {
             found.push(uid.to_string());
         }
     }

@@ -20,6 +20,8 @@ pub use value::{Value, map, text};
 pub use write_json::to_json;
 pub use write_yaml::to_yaml;
 
+use crate::limits;
+
 /// Why a text is not a document, and where, in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
@@ -27,6 +29,11 @@ pub struct Unreadable {
     pub message: String,
     /// Where it is wrong.
     pub at: usize,
+}
+
+/// There are more than [`limits::VALUES`], and this is the first of them.
+fn too_many(at: usize) -> Unreadable {
+    Unreadable { message: format!("more than {} values stand before this", limits::VALUES), at }
 }
 
 /// A document of either language.

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::Unreadable;
 use super::node::{Key, Kind, Node};
-use super::{Unreadable, node};
+use crate::limits;
 
 /// Reads a text.
 pub(super) fn parse(text: &str) -> Result<Node, Unreadable> {
@@ -12,8 +13,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Unreadable> {
         let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
         return Err(Unreadable { message, at: offset(text, error.line(), error.column()) });
     }
-    let mut reader = Reader { text, at: 0 };
-    Ok(reader.value())
+    Reader { text, at: 0, count: 0 }.value()
 }
 
 /// The byte at a line, from 1, and a column, in bytes.
@@ -26,6 +26,7 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    count: usize,
 }
 
 impl Reader<'_> {
@@ -44,9 +45,13 @@ impl Reader<'_> {
         found
     }
 
-    fn value(&mut self) -> Node {
+    fn value(&mut self) -> Result<Node, Unreadable> {
         let first = self.peek();
         let start = self.at;
+        self.count += 1;
+        if self.count > limits::VALUES {
+            return Err(super::too_many(start));
+        }
         let kind = match first {
             b'{' => {
                 self.at += 1;
@@ -54,7 +59,7 @@ impl Reader<'_> {
                 while self.peek() == b'"' {
                     let (name, span) = self.string();
                     self.take(b':');
-                    pairs.push((Key { name, span }, self.value()));
+                    pairs.push((Key { name, span }, self.value()?));
                     self.take(b',');
                 }
                 self.take(b'}');
@@ -64,7 +69,7 @@ impl Reader<'_> {
                 self.at += 1;
                 let mut items = Vec::new();
                 while !matches!(self.peek(), b']' | 0) {
-                    items.push(self.value());
+                    items.push(self.value()?);
                     self.take(b',');
                 }
                 self.take(b']');
@@ -78,7 +83,7 @@ impl Reader<'_> {
                 Kind::Scalar { text: rest[..end].to_owned(), plain: true }
             }
         };
-        node::Node { span: start..self.at, kind }
+        Ok(Node { span: start..self.at, kind })
     }
 
     fn string(&mut self) -> (String, Range<usize>) {

@@ -6,11 +6,10 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::Unreadable;
 use super::node::{Key, Kind, Node};
+use crate::limits;
 
 /// Deeper documents are refused: nobody writes them, and reading is recursive.
 const DEEPEST: usize = 100;
-/// More values than this come from aliases of aliases.
-const MOST: usize = 200_000;
 
 /// Reads the only document of a text.
 pub(super) fn parse(text: &str) -> Result<Node, Unreadable> {
@@ -33,7 +32,13 @@ pub(super) fn parse(text: &str) -> Result<Node, Unreadable> {
                 }
             }
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
-            event => events.push((event, span)),
+            event => {
+                // A list has two events, and so has a pair.
+                if events.len() > 2 * limits::VALUES {
+                    return Err(super::too_many(bytes[span.start.index().min(bytes.len() - 1)]));
+                }
+                events.push((event, span));
+            }
         }
     }
     let mut reader = Reader { text, bytes, events: events.into_iter(), anchors: BTreeMap::new(), count: 0 };
@@ -60,8 +65,11 @@ impl<'a> Reader<'a> {
         let (start, end) = (self.byte(span.start.index()), self.byte(span.end.index()));
         self.count += 1;
         let before = self.count;
-        if depth > DEEPEST || self.count > MOST {
+        if depth > DEEPEST {
             return Err(Unreadable { message: "this document is nested too deeply".to_owned(), at: start });
+        }
+        if self.count > limits::VALUES {
+            return Err(super::too_many(start));
         }
         let (node, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
