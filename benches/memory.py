@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-DOCUMENT = 2 << 20
+DOCUMENT = 1 << 20
 GIVEN_DOCUMENT = 16 << 20
 VALUES = 200_000
 IMAGES = 50_000

@@ -14,6 +14,7 @@ use super::profile::Profile;
 use super::reading::Reading;
 use crate::conf::{Document, Fault};
 use crate::host::{Kind, Root, Stat, Step};
+use crate::limits;
 
 /// What is known by paths. They are compared by their bytes, which is several times faster than
 /// by their components.
@@ -157,7 +158,8 @@ impl Cache {
         let bytes = match self.files.get(path) {
             Some(bytes) => bytes,
             None => {
-                let bytes = self.noting(path, root.read(path)).ok()?.map(|(bytes, _)| bytes.into());
+                let read = root.read_up_to(path, limits::LINES);
+                let bytes = self.noting(path, read).ok()?.map(|(bytes, _)| bytes.into());
                 self.files.keep(path, bytes)
             }
         };
@@ -423,6 +425,10 @@ impl<'a> View<'a> {
     /// The bytes of a file; `None` if there is nothing. A device, such as
     /// /dev/null behind a symlink, is an empty file.
     pub(super) fn read(&self, path: &Path) -> io::Result<Option<Rc<[u8]>>> {
+        self.read_up_to(path, limits::DOCUMENT)
+    }
+
+    fn read_up_to(&self, path: &Path, limit: u64) -> io::Result<Option<Rc<[u8]>>> {
         if let Some(planned) = self.planned.get(path) {
             return Ok(planned.clone());
         }
@@ -446,14 +452,15 @@ impl<'a> View<'a> {
         }
         let bytes = match stat.kind {
             Kind::Other => Some(Rc::default()),
-            _ => self.cache.noting(path, root.read(path))?.map(|(bytes, _)| bytes.into()),
+            _ => self.cache.noting(path, root.read_up_to(path, limit))?.map(|(bytes, _)| bytes.into()),
         };
         Ok(self.cache.files.keep(path, bytes))
     }
 
-    /// The text of a file that is there and may be read.
+    /// The text of a file of lines that is there and may be read.
     pub fn text(&self, path: &Path) -> Option<String> {
-        Some(String::from_utf8_lossy(&self.read(path).ok()??).into_owned())
+        let bytes = self.read_up_to(path, limits::LINES).ok()??;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// `path` without symlinks, if it exists.

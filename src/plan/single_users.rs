@@ -19,7 +19,7 @@ const HEAD: &str = "# Written by storagectl: this user's own storage.conf says "
 
 /// The ids of the users whose own main file is like that, by /etc/passwd.
 pub(super) fn with_own_file(host: &Host, is_like: impl Fn(&Document) -> bool) -> Vec<String> {
-    let passwd = host.root.read(Path::new("/etc/passwd")).ok().flatten();
+    let passwd = host.root.read_up_to(Path::new("/etc/passwd"), limits::LINES).ok().flatten();
     let passwd = passwd.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let mut found: Vec<String> = Vec::new();
     for line in passwd.lines() {
