@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use rustix::mount::{UnmountFlags, unmount as unmount_once};
 
 use super::mount_point::is_mount_point;
+use super::namespace::is_mounted_for_init;
 use super::root::{Root, absent};
 use super::running::is_booted;
 
@@ -17,7 +18,8 @@ use super::running::is_booted;
 /// If nothing is mounted there afterwards, with what systemctl said.
 pub fn mount_by_unit(root: &Root, path: &Path, unit: &str) -> io::Result<()> {
     systemctl("start", unit)?;
-    match is_mount_point(root, path)? {
+    // rpm runs scriptlets in a mount namespace of their own, which may not get it.
+    match is_mount_point(root, path)? || is_mounted_for_init(path)? {
         true => Ok(()),
         false => Err(io::Error::other("its unit was started, and nothing is there")),
     }
@@ -52,7 +54,10 @@ pub fn unmount(root: &Root, path: &Path, unit: &str) -> io::Result<()> {
     // Not more often than anybody would mount there.
     for _ in 0..16 {
         if !absent(is_mount_point(root, path))?.unwrap_or(false) {
-            return Ok(());
+            return match is_mounted_for_init(path)? {
+                false => Ok(()),
+                true => Err(io::Error::other("it is mounted for process 1, which has another view")),
+            };
         }
         unmount_once(path, UnmountFlags::NOFOLLOW)?;
     }

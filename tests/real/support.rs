@@ -99,3 +99,11 @@ pub(crate) fn under(mut outer: Command, command: &Command) -> Command {
     }
     outer
 }
+
+/// A function of the shell's, `rpm_here`: rpm, which on some releases of Debian asks for an
+/// option of their own before it installs anything.
+pub(crate) const RPM_HERE: &str = r#"rpm_here() {
+    if command rpm --force-debian --version >/dev/null 2>&1; then set -- --force-debian "$@"; fi
+    command rpm "$@"
+}
+"#;

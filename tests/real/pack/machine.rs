@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::check::healthy::in_private;
 use crate::hosts::engines;
-use crate::support::STORAGECTL;
+use crate::support::{RPM_HERE, STORAGECTL};
 
 /// Enters the host and runs `script` there. `r` is rpm, `p ENGINE STORE …` an engine with
 /// a store listed, `/pk` the directory with the packages.
@@ -22,7 +22,7 @@ cp "$STORAGECTL" /mnt/host/usr/bin/storagectl
 cp "$CRUN" /mnt/host/crun
 cat >/mnt/host/go.sh <<'SCRIPT'
 set -e
-r() { rpm --dbpath /rpmdb --nodeps --nosignature --force-debian "$@"; }
+r() { rpm_here --dbpath /rpmdb --nodeps --nosignature "$@"; }
 p() {
     program=$1 store=$2
     shift 2
@@ -46,7 +46,7 @@ pub(crate) fn on_host(packages: &Path, script: &str) -> String {
             ("ENGINES", engines()),
             ("STORAGECTL", Path::new(STORAGECTL)),
             ("CRUN", Path::new(crate::build::CRUN)),
-            ("SCRIPT", Path::new(script)),
+            ("SCRIPT", Path::new(&format!("{RPM_HERE}{script}"))),
         ],
     )
 }

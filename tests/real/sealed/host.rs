@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::check::engine::Engine;
-use crate::support::{STORAGECTL, run};
+use crate::support::{RPM_HERE, STORAGECTL, run};
 
 /// Becomes that host; what follows runs on it.
 const ENTER: &str = r#"set -e
@@ -43,7 +43,7 @@ printf '[storage]\ndriver = "overlay"\nrunroot = "/run/containers/storage"\ngrap
 podman() { /run/podman --runtime /run/runtime/crun "$@"; }
 start() { podman run --network none --cgroups=disabled --security-opt seccomp=unconfined --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 "$@"; }
 images() { podman images --format '{{.Repository}}:{{.Tag}} {{.ReadOnly}}' | sort; }
-rpm() { command rpm --dbpath /var/lib/rpm --nodeps --force-debian "$@" 2>&1; }
+rpm() { rpm_here --dbpath /var/lib/rpm --nodeps "$@" 2>&1; }
 stores() { storagectl list-stores --format json | tr ',' '\n' | sed -n 's/.*"path": *"\(.*\)"/\1/p' | sed 's,/run/storagectl/stores/,,' | tr '\n' ' '; }
 mounted() { awk '$5 ~ "^/run/storagectl/" {print $5}' /proc/self/mountinfo | sed 's,/run/storagectl/stores/,,' | tr '\n' ' '; }
 list() { echo "listed: $(stores)"; echo "mounted: $(mounted)"; }
@@ -66,7 +66,7 @@ mount_units() {
 #[track_caller]
 pub(super) fn on_a_host(engine: Engine, scratch: &Path, script: &str) -> String {
     let mut command = Command::new("unshare");
-    command.args(["-mpf", "sh", "-c", &format!("{ENTER}{script}")]);
+    command.args(["-mpf", "sh", "-c", &format!("{RPM_HERE}{ENTER}{script}")]);
     command.env("SCRATCH", scratch).env("PACKAGES", super::packages::packages());
     command.env("STORAGECTL", STORAGECTL).env("ENGINE", engine.program()).env("CRUN", crate::build::CRUN);
     for variable in ["CONTAINERS_STORAGE_CONF", "STORAGE_DRIVER", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"] {
