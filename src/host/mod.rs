@@ -38,7 +38,7 @@ pub use engine_processes::{EngineProcess, engine_processes_at};
 pub use file_part::FilePart;
 pub use filling::{Attire, Bare, Filling, NewFile};
 pub use lock::{Lock, LockError, lock};
-pub use mount_point::is_mount_point;
+pub use mount_point::{is_automount, is_mount_point};
 pub use mounting::{mount_by_unit, unmount};
 pub use namespace::{is_hidden_here, is_mounted_for_init};
 pub use private_dir::PrivateDir;

@@ -42,7 +42,7 @@ fn of_init(path: &Path) -> std::path::PathBuf {
 }
 
 /// A field of mountinfo, in which blanks are octal numbers (proc_pid_mountinfo(5)).
-fn unescaped(field: &str) -> String {
+pub(super) fn unescaped(field: &str) -> String {
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
         .iter()
         .fold(field.to_owned(), |text, (code, letter)| text.replace(code, letter))

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::directory;
 use super::generations::Change;
-use super::single_users;
+use super::single_users::{self, Users};
 use super::snapshot::Host;
 use super::{After, FileChange};
 use crate::conf::{self, Document, Mark, clean, quoted};
@@ -296,7 +296,7 @@ impl OwnDropIn {
         if let Some((own, text)) = of_users {
             let users = match text {
                 Some(text) if text.ends_with(WHOLE) => single_users::with_own_file(host, |_| true),
-                _ => Vec::new(),
+                _ => Users::default(),
             };
             let name = own.shared.file_name().and_then(OsStr::to_str).unwrap_or_default();
             let (hide, show) = single_users::hide(host, name, &users, "which stores there are")?;

@@ -11,17 +11,28 @@ use super::directory;
 use super::drop_in::file_change;
 use super::snapshot::Host;
 use crate::conf::Document;
+use crate::host::is_automount;
 use crate::limits;
 use crate::problem::Problem;
 
 /// What a file that hides one of ours starts with; behind it stands what the user's own says.
 const HEAD: &str = "# Written by storagectl: this user's own storage.conf says ";
 
-/// The ids of the users whose own main file is like that, by /etc/passwd.
-pub(super) fn with_own_file(host: &Host, is_like: impl Fn(&Document) -> bool) -> Vec<String> {
+/// Normal users, by their ids.
+#[derive(Default)]
+pub(super) struct Users {
+    /// Those whose own main file is like that.
+    with_own: Vec<String>,
+    /// Those whose home directory is not there until somebody looks: the boot does not wait for
+    /// it, and what was written for them stays.
+    unknown: Vec<String>,
+}
+
+/// The users whose own main file is like that, by /etc/passwd.
+pub(super) fn with_own_file(host: &Host, is_like: impl Fn(&Document) -> bool) -> Users {
     let passwd = host.root.read_up_to(Path::new("/etc/passwd"), limits::LINES).ok().flatten();
     let passwd = passwd.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let mut found: Vec<String> = Vec::new();
+    let mut found = Users::default();
     for line in passwd.lines() {
         let fields: Vec<&str> = line.split(':').collect();
         let [_, _, uid, _, _, home, ..] = fields[..] else {
@@ -31,6 +42,11 @@ pub(super) fn with_own_file(host: &Host, is_like: impl Fn(&Document) -> bool) ->
         let Some(uid) = uid.filter(|_| home.len() > 1 && home.starts_with('/')) else {
             continue;
         };
+        let uid = uid.to_string();
+        if !host.root.is_tree() && is_automount(Path::new(home)) {
+            found.unknown.push(uid);
+            continue;
+        }
         let file = Path::new(home).join(".config/containers/storage.conf");
         let is_one = match host.root.read_up_to(&file, limits::USERS_DOCUMENT) {
             Ok(Some((bytes, _))) => {
@@ -41,27 +57,27 @@ pub(super) fn with_own_file(host: &Host, is_like: impl Fn(&Document) -> bool) ->
             Err(error) => error.kind() == io::ErrorKind::FileTooLarge,
             Ok(None) => false,
         };
-        if is_one && !found.contains(&uid.to_string()) {
-            found.push(uid.to_string());
+        if is_one && !found.with_own.contains(&uid) {
+            found.with_own.push(uid);
         }
     }
     found
 }
 
-/// The changes that hide our drop-in `name` from the users `uids`, whose own files say `what`,
-/// and those that show it to the others again.
+/// The changes that hide our drop-in `name` from `users`, whose own files say `what`, and those
+/// that show it to the others again.
 ///
 /// # Errors
 /// If a file cannot be read.
 pub(super) fn hide(
     host: &Host,
     name: &str,
-    uids: &[String],
+    users: &Users,
     what: &str,
 ) -> Result<(Vec<FileChange>, Vec<FileChange>), Problem> {
     let [_, _, dir] = host.drop_in_dirs();
     let (mut hide, mut show) = (Vec::new(), Vec::new());
-    for uid in uids {
+    for uid in &users.with_own {
         let path = dir.join(uid).join(name);
         // One of somebody's own hides ours as well.
         if matches!(host.root.stat(&path), Ok(None)) || hides(host, &path) {
@@ -70,7 +86,8 @@ pub(super) fn hide(
     }
     for uid in host.root.list(&dir).ok().flatten().unwrap_or_default() {
         let path = dir.join(&uid).join(name);
-        if !uids.iter().any(|other| *other.as_str() == uid) && hides(host, &path) {
+        let mut stays = users.with_own.iter().chain(&users.unknown);
+        if !stays.any(|other| *other.as_str() == uid) && hides(host, &path) {
             show.extend(file_change(host, path, None)?);
         }
     }
