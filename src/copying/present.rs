@@ -133,8 +133,9 @@ impl Standing {
         self.damaged.extend(more);
     }
 
-    /// Whether the image is there under its name, with sound layers and all its documents.
-    pub(super) fn has(&self, host: &Host, target: &Target, image: &Image) -> bool {
+    /// Whether the image is there under its name, with sound layers, all its documents and the
+    /// signatures that it came with; there may be more of them. In `foreign` storage skopeo copies.
+    pub(super) fn has(&self, host: &Host, target: &Target, image: &Image, foreign: bool) -> bool {
         let id = image.config_digest.hex();
         let chain = ids(image);
         let Some(record) = self.images.get(id) else {
@@ -150,12 +151,20 @@ impl Standing {
             return false;
         }
         let dir = target.path.join(format!("{}-images", target.driver)).join(id);
+        if !image.signatures.is_empty() {
+            let there = store::signatures_in(&host.root, &dir, record, &Digest::of(&image.manifest));
+            // skopeo leaves those of the copy that it made last.
+            let has = |signature| there.contains(signature) || (foreign && !there.is_empty());
+            if !image.signatures.iter().all(has) {
+                return false;
+            }
+        }
         big_data(image).into_iter().all(|(key, bytes)| {
             let known = record.big_data_names.iter().flatten().any(|name| *name == key);
             let there = || Some(host.root.read(&dir.join(file_name(&key))).ok()??.0);
             match (known, there()) {
-                // Signatures are the engine's affair.
-                (false, _) => key.starts_with("signature-"),
+                // Engines write none where there are none.
+                (false, _) => store::is_of_signatures(&key),
                 (true, None) => false,
                 (true, Some(there)) if there == bytes => true,
                 // So is which of two manifests is the one that is used.
@@ -163,7 +172,7 @@ impl Standing {
                     let digest = record.big_data_digests.as_ref().and_then(|digests| digests.get(&key));
                     digest.is_some_and(|digest| *digest == Digest::of(&there).as_str())
                 }
-                (true, Some(_)) => key.starts_with("signature-"),
+                (true, Some(_)) => store::is_of_signatures(&key),
             }
         })
     }

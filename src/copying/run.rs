@@ -39,7 +39,7 @@ impl Copying<'_> {
             let (id, state) = match &wanted.image {
                 Err(problem) => (None, State::Failed(problem.clone())),
                 Ok(image) => {
-                    if !self.standing.has(self.host, self.target, image) {
+                    if !self.standing.has(self.host, self.target, image, self.foreign) {
                         to_do.push(index);
                     }
                     (Some(image.config_digest.hex().to_owned()), State::Present)

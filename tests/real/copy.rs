@@ -10,5 +10,6 @@ mod interrupted;
 mod machine;
 mod power_cut;
 mod pruned;
+mod signed;
 mod unit;
 mod ways;
