@@ -12,4 +12,5 @@ mod power_cut;
 mod pruned;
 mod signed;
 mod unit;
+mod unverified;
 mod ways;

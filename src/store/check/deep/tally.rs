@@ -1,7 +1,7 @@
 //! Nothing is passed over in silence: each layer, image and file of records ends as
 //! verified, as damaged, or as not verified, and why.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::problem::Severity;
@@ -19,18 +19,24 @@ enum End {
     NotVerified(&'static str),
 }
 
-/// Counts what became of everything in the stores that were checked. `read` has the layers
-/// that were assembled again, by their store.
-pub(super) fn count(world: &World<'_>, read: &HashSet<(usize, String)>, report: &mut Report) {
+/// Counts what became of everything in the stores that were checked, or of these layers alone.
+/// `read` has the layers that were assembled again, by their store.
+pub(super) fn count(
+    world: &World<'_>,
+    read: &HashSet<(usize, String)>,
+    only: Option<&BTreeSet<String>>,
+    report: &mut Report,
+) {
     let mut all = Verification::default();
     let mut notes = Vec::new();
+    let is_asked_for = |layer: &&Layer| only.is_none_or(|only| only.contains(layer.id()));
     let mut ends: HashMap<&str, End> = HashMap::new();
     let checked = || world.stores.iter().enumerate().filter(|(_, store)| store.checked);
     for (home, store) in checked() {
         let damage = Damage::of(store, report);
         let mut seen = HashSet::new();
         let mut reasons: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
-        for layer in store.layers.iter().filter(|layer| seen.insert(layer.id())) {
+        for layer in store.layers.iter().filter(is_asked_for).filter(|layer| seen.insert(layer.id())) {
             let was_read = read.contains(&(home, layer.id().to_owned()));
             let end = match (damage.layers.contains(layer.id()), was_read) {
                 (true, _) => End::Damaged,
@@ -42,11 +48,18 @@ pub(super) fn count(world: &World<'_>, read: &HashSet<(usize, String)>, report: 
             ends.entry(layer.id()).or_insert(end);
             match end {
                 End::Verified => drop(report.verified.insert(layer.id().to_owned())),
-                End::NotVerified(why) => reasons.entry(why).or_default().push(layer.id()),
+                End::NotVerified(why) => {
+                    report.not_verified.insert(layer.id().to_owned());
+                    reasons.entry(why).or_default().push(layer.id());
+                }
                 End::Damaged => {}
             }
         }
         notes.extend(reasons.into_iter().map(|(why, layers)| not_verified(world, store, why, &layers)));
+    }
+    if only.is_some() {
+        notes.into_iter().for_each(|note| report.put(note));
+        return;
     }
     for (home, store) in checked() {
         let damage = Damage::of(store, report);
