@@ -96,6 +96,7 @@ pub const RULES: &[Rule] = &[
     deep_warning("not-verified", "a layer that cannot be verified"),
     warning("orphan", "something that no record knows"),
     warning("selinux-label", "containers may not read it under SELinux"),
+    warning("squash-files", "images in squash files, which podman-hpc mounts"),
     error("store-malformed", "a file in place of a directory, or the reverse"),
     error("store-missing", "the store does not exist"),
     error("store-not-directory", "the store is not a directory"),

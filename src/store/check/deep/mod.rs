@@ -159,6 +159,9 @@ fn task(
 ) -> io::Result<Option<Task>> {
     let store = &world.stores[home];
     let id = layer.id();
+    if world.squashed().has(home, id) {
+        return Ok(None);
+    }
     let Some(at) = world.part_with(home, |store| store.layer_dir(id))? else {
         return Ok(None);
     };

@@ -41,7 +41,7 @@ pub(super) fn count(
             let end = match (damage.layers.contains(layer.id()), was_read) {
                 (true, _) => End::Damaged,
                 (false, true) => End::Verified,
-                (false, false) => End::NotVerified(why_not(world, store, layer)),
+                (false, false) => End::NotVerified(why_not(world, home, layer)),
             };
             all.layers.count(end);
             // Engines take a layer from the first store that has it.
@@ -124,13 +124,16 @@ impl Damage {
 }
 
 /// Why a layer that is not damaged was not assembled again.
-fn why_not(world: &World<'_>, store: &Catalog, layer: &Layer) -> &'static str {
+fn why_not(world: &World<'_>, home: usize, layer: &Layer) -> &'static str {
+    let store = &world.stores[home];
     let is_set = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     let has = |name: &str| {
         store.driver != "vfs"
             && world.root.stat(&store.layer_dir(layer.id()).join(name)).is_ok_and(|stat| stat.is_some())
     };
-    if has("composefs-data") {
+    if world.squashed().has(home, layer.id()) {
+        "kept in a squash file by podman-hpc"
+    } else if has("composefs-data") {
         "stored for composefs"
     } else if has("additionallayer") {
         "from an additional layer store"
