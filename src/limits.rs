@@ -50,6 +50,10 @@ pub const LAYERS: usize = 500;
 /// ones. A path of many short names takes much, since each of its directories is kept.
 pub const PATHS_IN_MEMORY: usize = 128 << 20;
 
+/// The signatures of an image. Engines fetch as many (`maxLookasideSignatures` in
+/// docker/docker_image_src.go of the image library); together they are one document of it.
+pub const SIGNATURES: usize = 128;
+
 /// The members of an archive of images.
 pub const MEMBERS: usize = 100_000;
 

@@ -15,7 +15,8 @@ use crate::store::build::{self, Built, Options, Packed};
 ///
 /// SOURCE is `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`
 /// or `dir:DIR`, with `NAME=` before it, or `NAME,NAME=`, to name the image. The
-/// ids are those that engines compute; the same images give the same bytes.
+/// ids are those that engines compute; the same images give the same bytes. Signatures
+/// that stand beside an image, as they do in `dir:` alone, are kept.
 ///
 /// A directory is made by root, or added to while engines use it. A file (`.tar`,
 /// `.squashfs`, `.erofs`) needs no privileges. A squashfs or erofs image has no

@@ -27,8 +27,9 @@ Examples:
 ///
 /// Images that are there with all their layers are left alone, which is found by
 /// reading. The others are copied, several layers at a time, verified, and synced
-/// before they are recorded; layers that a power cut has damaged are copied again.
-/// One image that cannot be copied does not stop the others.
+/// before they are recorded; layers that a power cut has damaged, or that cannot be
+/// verified, are copied again.
+/// One image that cannot be copied does not stop the others. Signatures come along.
 ///
 /// With --store they go to an additional image store, which is listed in
 /// storage.conf and which CRI-O does not wipe after a power cut. Without it they go

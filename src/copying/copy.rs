@@ -66,7 +66,7 @@ pub struct Report {
     pub store: PathBuf,
     /// The images, in the order of the list.
     pub lines: Vec<Line>,
-    /// What is odd in the list.
+    /// What is odd in the list, and what is there and cannot be verified.
     pub remarks: Vec<Problem>,
     /// What was removed.
     pub pruned: Pruned,
@@ -103,13 +103,13 @@ pub fn copy(
     tell: &(dyn Fn(Event<'_>) + Sync),
 ) -> anyhow::Result<Report> {
     let list = wanted::list(host, &options.source)?;
-    let remarks = list.remarks.clone();
+    let mut remarks = list.remarks.clone();
     let unknown = options.required.iter().find(|reference| list.find(reference).is_none());
     if let Some(reference) = unknown {
         let message = format!("the required image `{reference}` is not in the list");
         return Err(Problem::new("required-missing", message, "embed it, or do not require it").into());
     }
-    let (target, foreign) = target(host, options)?;
+    let target = target(host, options)?;
     let planned = match &options.store {
         Some(_) => Some(list_store(host, &target.path, Mode::DryRun)?),
         None => None,
@@ -119,23 +119,15 @@ pub fn copy(
     let before = memory.clone();
     let readable: Vec<&Image> = wanted.iter().filter_map(|wanted| wanted.image.as_ref().ok()).collect();
     let standing = Standing::read(host, &target, &readable, options.jobs, &mut memory)?;
-    let mut copying = Copying {
-        host,
-        options,
-        target: &target,
-        standing,
-        memory,
-        tell,
-        lines: Vec::new(),
-        foreign: foreign.is_some(),
-    };
+    remarks.extend(standing.unverified.iter().cloned());
+    let mut copying = Copying { host, options, target: &target, standing, memory, tell, lines: Vec::new() };
     let to_do = copying.look(&wanted)?;
     if mode == Mode::DryRun {
         for index in to_do {
             copying.lines[index].state = State::Copied;
         }
     } else {
-        if !copying.foreign {
+        if target.foreign.is_none() {
             build::clean_up(&host.root, &target.path)?;
         }
         copying.run(&wanted, to_do);
@@ -152,7 +144,7 @@ pub fn copy(
     };
     let mut pruned = Pruned::default();
     let mut not_pruned = None;
-    if options.prune && foreign.is_none() && is_there {
+    if options.prune && target.foreign.is_none() && is_there {
         let current = wanted.iter().filter_map(|wanted| {
             Some((wanted.name()?.to_owned(), wanted.image.as_ref().ok()?.config_digest.hex().to_owned()))
         });
@@ -171,11 +163,12 @@ pub fn copy(
     if mode == Mode::Commit && is_there && memory != before {
         memory.write(host, &target.path)?;
     }
-    Ok(Report { store: target.path, lines, remarks, pruned, not_pruned, outcome, foreign })
+    let Target { path: store, foreign, .. } = target;
+    Ok(Report { store, lines, remarks, pruned, not_pruned, outcome, foreign })
 }
 
-/// Where the images shall go, and why skopeo has to copy them, if it has to.
-fn target(host: &Host, options: &Options) -> anyhow::Result<(Target, Option<String>)> {
+/// Where the images shall go.
+fn target(host: &Host, options: &Options) -> anyhow::Result<Target> {
     let Some(path) = &options.store else {
         let main = main_storage(host)?;
         if let Some(why) = main.foreign.as_ref().filter(|_| host.root.is_tree()) {
@@ -183,7 +176,7 @@ fn target(host: &Host, options: &Options) -> anyhow::Result<(Target, Option<Stri
             let hint = "copy to a store of its own with --store, which needs no engine";
             return Err(Problem::new("skopeo-missing", message, hint).into());
         }
-        return Ok((main.target, main.foreign));
+        return Ok(main);
     };
     let driver = driver_in_force(host)?;
     if driver != "overlay" {
@@ -194,7 +187,7 @@ fn target(host: &Host, options: &Options) -> anyhow::Result<(Target, Option<Stri
     let path = PathBuf::from(store_path(&OsString::from(path))?);
     let mut listed = listed(host);
     listed.retain(|other| *other != path);
-    Ok((Target { path, driver, own: false, listed }, None))
+    Ok(Target { path, driver, own: false, listed, foreign: None })
 }
 
 /// Lists the store as `add-store --init` does.

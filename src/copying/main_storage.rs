@@ -13,14 +13,6 @@ use crate::problem::Problem;
 /// part of their names.
 const SPECIAL: [&str; 4] = ["force_mask", "ignore_chown_errors", "mount_program", "use_composefs"];
 
-/// The storage, and what of it keeps from putting images there without an engine.
-#[derive(Debug, Clone)]
-pub(super) struct MainStorage {
-    pub(super) target: Target,
-    /// As the end of a sentence: "its driver is vfs".
-    pub(super) foreign: Option<String>,
-}
-
 /// What one engine takes for its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Own {
@@ -29,11 +21,12 @@ struct Own {
     special: Option<String>,
 }
 
-/// The one storage that the engines of this host have.
+/// The one storage that the engines of this host have, and what of it keeps from putting images
+/// there without an engine.
 ///
 /// # Errors
 /// `engine-stops` if no engine would start, `storages-differ` if they have several.
-pub(super) fn main_storage(host: &Host) -> anyhow::Result<MainStorage> {
+pub(super) fn main_storage(host: &Host) -> anyhow::Result<Target> {
     let own = own(host)?;
     let foreign = match (own.driver.as_str(), own.special) {
         _ if !rustix::process::geteuid().is_root() => {
@@ -43,8 +36,7 @@ pub(super) fn main_storage(host: &Host) -> anyhow::Result<MainStorage> {
         ("overlay", Some(option)) => Some(format!("the option `{option}` is set")),
         (driver, _) => Some(format!("its driver is {driver}")),
     };
-    let target = Target { path: own.path, driver: own.driver, own: true, listed: listed(host) };
-    Ok(MainStorage { target, foreign })
+    Ok(Target { path: own.path, driver: own.driver, own: true, listed: listed(host), foreign })
 }
 
 /// The stores that engines list. What is wrong with the list is told where it is written.

@@ -1,19 +1,21 @@
 //! Which images are there already.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::memory::{Mark, Memory};
 use crate::images::{Digest, Image};
 use crate::plan::Host;
 use crate::problem::Problem;
 use crate::store::build::{big_data, file_name, ids};
-use crate::store::check::{self, Progress, Request};
+use crate::store::check::{self, Progress, Report, Request};
 use crate::store::{self, Layer};
 
 /// Rules of check-store that make a layer one that has to be copied again.
 const DAMAGE: &[&str] = &[
+    "composefs-damaged",
     "diff-missing",
+    "file-added",
     "file-content",
     "file-missing",
     "file-mode",
@@ -23,6 +25,7 @@ const DAMAGE: &[&str] = &[
     "l-link-missing",
     "l-link-wrong",
     "layer-digest",
+    "layer-elsewhere",
     "layer-incomplete",
     "layer-loop",
     "layer-missing",
@@ -50,6 +53,8 @@ pub(super) struct Target {
     pub(super) own: bool,
     /// Other stores, which may lend layers.
     pub(super) listed: Vec<PathBuf>,
+    /// Why skopeo has to copy to it, if it has to, as the end of a sentence: "its driver is vfs".
+    pub(super) foreign: Option<String>,
 }
 
 /// What a store has.
@@ -57,8 +62,10 @@ pub(super) struct Target {
 pub(super) struct Standing {
     images: BTreeMap<String, store::Image>,
     layers: BTreeMap<String, Layer>,
-    /// Layers of what is wanted that are recorded and not sound.
+    /// Layers of what is wanted that are recorded and not sound, or cannot be verified.
     pub(super) damaged: BTreeSet<String>,
+    /// What cannot be verified and stays, since skopeo would not do it anew.
+    pub(super) unverified: Vec<Problem>,
 }
 
 impl Standing {
@@ -86,6 +93,7 @@ impl Standing {
             images: images.into_iter().map(|image| (with_id(&image.id), image)).collect(),
             layers: layers.into_iter().map(|layer| (with_id(&layer.id), layer)).collect(),
             damaged: BTreeSet::new(),
+            unverified: Vec::new(),
         };
         memory.layers.retain(|id, _| standing.layers.contains_key(id));
         let wanted: BTreeSet<String> = wanted.iter().flat_map(|image| ids(image)).collect();
@@ -110,7 +118,7 @@ impl Standing {
             jobs,
             ..Request::quick(vec![target.path.clone()], &target.driver)
         };
-        self.damaged = found(host, &request, &there).0;
+        self.damaged = damaged(&check::check(&host.root, &request, &Progress::default()), target, &there);
         let mark = |id: &str| Mark::of(&host.root, &target.path, &target.driver, id);
         let unknown: BTreeSet<String> = there
             .into_iter()
@@ -124,16 +132,23 @@ impl Standing {
         let synced = host.root.filling(&target.path).and_then(|dir| dir.sync_all());
         request.deep = true;
         request.layers = Some(unknown.clone());
-        let (more, verified) = found(host, &request, &unknown);
-        for id in unknown.iter().filter(|id| !more.contains(*id) && verified.contains(*id)) {
-            if let Some(mark) = mark(id).filter(|_| synced.is_ok()) {
-                memory.layers.insert(id.clone(), mark);
-            }
+        let report = check::check(&host.root, &request, &Progress::default());
+        let is_whole = report.not_looked.is_empty() && synced.is_ok();
+        self.damaged.extend(damaged(&report, target, &unknown));
+        for id in report.verified.iter().filter(|id| is_whole && !self.damaged.contains(*id)) {
+            memory.layers.extend(mark(id).map(|mark| (id.clone(), mark)));
         }
-        self.damaged.extend(more);
+        // Nobody vouches for what others have put there in a way that cannot be read here.
+        if target.foreign.is_none() {
+            self.damaged.extend(report.not_verified);
+        } else {
+            let told = report.findings.into_iter().filter(|finding| finding.rule.id == "not-verified");
+            self.unverified = told.map(|it| Problem::new(it.rule.id, it.message, it.hint)).collect();
+        }
     }
 
-    /// Whether the image is there under its name, with sound layers and all its documents.
+    /// Whether the image is there under its name, with sound layers, all its documents and the
+    /// signatures that it came with; there may be more of them.
     pub(super) fn has(&self, host: &Host, target: &Target, image: &Image) -> bool {
         let id = image.config_digest.hex();
         let chain = ids(image);
@@ -150,12 +165,21 @@ impl Standing {
             return false;
         }
         let dir = target.path.join(format!("{}-images", target.driver)).join(id);
+        if !image.signatures.is_empty() {
+            let there = store::signatures_in(&host.root, &dir, record, &Digest::of(&image.manifest));
+            // skopeo leaves those of the copy that it made last.
+            let has =
+                |signature| there.contains(signature) || (target.foreign.is_some() && !there.is_empty());
+            if !image.signatures.iter().all(has) {
+                return false;
+            }
+        }
         big_data(image).into_iter().all(|(key, bytes)| {
             let known = record.big_data_names.iter().flatten().any(|name| *name == key);
             let there = || Some(host.root.read(&dir.join(file_name(&key))).ok()??.0);
             match (known, there()) {
-                // Signatures are the engine's affair.
-                (false, _) => key.starts_with("signature-"),
+                // Engines write none where there are none.
+                (false, _) => store::is_of_signatures(&key),
                 (true, None) => false,
                 (true, Some(there)) if there == bytes => true,
                 // So is which of two manifests is the one that is used.
@@ -163,7 +187,7 @@ impl Standing {
                     let digest = record.big_data_digests.as_ref().and_then(|digests| digests.get(&key));
                     digest.is_some_and(|digest| *digest == Digest::of(&there).as_str())
                 }
-                (true, Some(_)) => key.starts_with("signature-"),
+                (true, Some(_)) => store::is_of_signatures(&key),
             }
         })
     }
@@ -174,18 +198,10 @@ impl Standing {
     }
 }
 
-/// Which of these layers are damaged, and which layers are verified.
-fn found(host: &Host, request: &Request, layers: &BTreeSet<String>) -> (BTreeSet<String>, BTreeSet<String>) {
-    let report = check::check(&host.root, request, &Progress::default());
-    let is_damage = |finding: &&check::Finding| {
-        DAMAGE.contains(&finding.rule.id) && is_of(&finding.store, request.stores.first())
-    };
-    let damaged = report.findings.iter().filter(is_damage).filter_map(|finding| finding.layer.clone());
-    let damaged = damaged.filter(|id| layers.contains(id)).collect();
-    let verified = if report.not_looked.is_empty() { report.verified } else { BTreeSet::new() };
-    (damaged, verified)
-}
-
-fn is_of(store: &Path, asked: Option<&PathBuf>) -> bool {
-    asked.is_some_and(|asked| asked == store)
+/// Which of these layers are damaged.
+fn damaged(report: &Report, target: &Target, layers: &BTreeSet<String>) -> BTreeSet<String> {
+    let of_target = report.findings.iter().filter(|finding| finding.store == target.path);
+    let damage = of_target.filter(|finding| DAMAGE.contains(&finding.rule.id));
+    let damaged = damage.filter_map(|finding| finding.layer.clone());
+    damaged.filter(|id| layers.contains(id)).collect()
 }

@@ -26,7 +26,6 @@ pub(super) struct Copying<'a> {
     pub(super) memory: Memory,
     pub(super) tell: &'a (dyn Fn(Event<'_>) + Sync),
     pub(super) lines: Vec<Line>,
-    pub(super) foreign: bool,
 }
 
 impl Copying<'_> {
@@ -54,7 +53,7 @@ impl Copying<'_> {
         Ok(to_do)
     }
 
-    /// Leaves out images with damaged layers under a container that runs.
+    /// Leaves out images with layers to be copied again under a container that runs.
     fn refuse_mounted(&mut self, wanted: &[Wanted], to_do: &mut Vec<usize>) -> anyhow::Result<()> {
         if self.standing.damaged.is_empty() {
             return Ok(());
@@ -66,8 +65,10 @@ impl Copying<'_> {
             let Some(layer) = ids(image).into_iter().find(is_stuck) else {
                 return true;
             };
-            let message =
-                format!("the image {}: its layer `{layer}` is damaged, and a container uses it", image.title);
+            let message = format!(
+                "the image {}: its layer `{layer}` has to be copied again, and a container uses it",
+                image.title
+            );
             let hint = "stop that container and run this again";
             let problem = Problem::new("containers-mounted", message, hint);
             self.lines[index].state = State::Failed(problem);
@@ -94,8 +95,10 @@ impl Copying<'_> {
                 to_do.iter().map(|&index| wanted[index].image.as_ref().expect("it was read")).collect();
             for batch in batches(&all) {
                 let batch: Vec<usize> = batch.into_iter().map(|place| to_do[place]).collect();
-                let failed =
-                    if self.foreign { self.by_skopeo(wanted, &batch) } else { self.natively(wanted, &batch) };
+                let failed = match self.target.foreign {
+                    Some(_) => self.by_skopeo(wanted, &batch),
+                    None => self.natively(wanted, &batch),
+                };
                 for index in batch {
                     match failed.get(&index) {
                         Some(problem) if may_pass(problem) && !is_last => again.push(index),

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::record::Record;
 use crate::host::{Kind, Root, is_loop};
-use crate::images::{Config, Descriptor, Document};
-use crate::images::{Digest, Platform};
+use crate::images::{Config, Descriptor, Digest, Document, Platform, signature};
 use crate::limits;
 use crate::problem::{Problem, words};
 
@@ -165,6 +164,10 @@ impl Reader<'_> {
             return Err(self.problem("image-invalid", &format!("has a `{file}` that is no manifest")));
         };
         let platform = self.platform(&config)?;
+        // Whoever copies the image reads them, and stops at one that is none.
+        let prefix = file.strip_suffix("manifest.json").unwrap_or_default();
+        let read = |name: &str| self.document(name);
+        signature::beside(prefix, read, |why| self.problem("image-invalid", &format!("is damaged: {why}")))?;
         for part in document.layers.iter().flatten().chain([&config]) {
             let digest = self.digest(&part.digest)?;
             if contents.blobs.insert(digest, part.size).is_some_and(|size| size != part.size) {

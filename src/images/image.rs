@@ -20,6 +20,8 @@ pub struct Image {
     pub config: Vec<u8>,
     /// The digest of its configuration: engines take it for the image's id.
     pub config_digest: Digest,
+    /// Signatures of it that came with it, byte for byte, in their order.
+    pub signatures: Vec<Vec<u8>>,
     /// When it was made, as the configuration says it.
     pub created: Option<String>,
     /// Its layers, the lowest first.

@@ -15,6 +15,7 @@ mod manifest;
 mod name;
 mod platform;
 mod read;
+pub(crate) mod signature;
 mod source;
 
 pub use blobs::{Blob, BlobReader};

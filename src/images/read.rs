@@ -15,6 +15,7 @@ use super::manifest::{
     GeneratedDescriptor, LayerType, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, layer_type,
 };
 use super::platform::go_name;
+use super::signature;
 use super::{Blob, Digest, Image, Layer, Name, Platform, Source, Transport};
 use crate::host::Root;
 use crate::limits;
@@ -229,6 +230,7 @@ impl Reader<'_> {
     fn manifest(&self, blobs: Blobs, bytes: Vec<u8>, stored: Vec<Name>) -> Result<Image, Problem> {
         let mut bytes = bytes;
         let mut list = None;
+        let mut prefix = String::new();
         for _ in 0..MAX_NESTED {
             let document: Document = self.parse(&bytes, "its manifest")?;
             let media_type = document.media_type.as_deref().unwrap_or_default();
@@ -241,10 +243,13 @@ impl Reader<'_> {
                     let chosen = self.choose(&entries)?;
                     let next = self.blob(&blobs, chosen, "its manifest")?;
                     list.get_or_insert(std::mem::replace(&mut bytes, next));
+                    prefix = format!("{}.", Digest::of(&bytes).hex());
                 }
                 (None, Some(config)) if matches!(media_type, "" | OCI_MANIFEST | DOCKER_MANIFEST) => {
                     let layers = document.layers.unwrap_or_default();
-                    return self.image(blobs, bytes, list, config, layers, stored);
+                    let signatures = self.signatures(&blobs, &prefix)?;
+                    let image = self.image(blobs, bytes, list, config, layers, stored)?;
+                    return Ok(Image { signatures, ..image });
                 }
                 _ => {
                     let media_type = media_type.escape_debug();
@@ -254,6 +259,14 @@ impl Reader<'_> {
             }
         }
         Err(self.invalid("its lists of manifests are nested too deep"))
+    }
+
+    fn signatures(&self, blobs: &Blobs, prefix: &str) -> Result<Vec<Vec<u8>>, Problem> {
+        if self.source.transport != Transport::Dir {
+            return Ok(Vec::new());
+        }
+        let read = |name: &str| blobs.read(self.root, name).map_err(self.io("read", Path::new(name)));
+        signature::beside(prefix, read, |why| self.invalid(why))
     }
 
     fn image(
@@ -372,6 +385,7 @@ impl Reader<'_> {
             list,
             config: config_bytes,
             config_digest,
+            signatures: Vec::new(),
             created: config.created,
             layers,
         })

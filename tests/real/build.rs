@@ -7,6 +7,7 @@ mod refused;
 mod running;
 pub(crate) mod same;
 mod sealed;
+mod signed;
 
 /// Runs crun for engines that are newer than it.
 pub(crate) const CRUN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/build/bin/crun");

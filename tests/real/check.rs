@@ -6,5 +6,6 @@ mod cases;
 pub(crate) mod engine;
 pub(crate) mod healthy;
 mod init;
+mod squash;
 pub(crate) mod store;
 mod table;

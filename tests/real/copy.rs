@@ -10,5 +10,7 @@ mod interrupted;
 mod machine;
 mod power_cut;
 mod pruned;
+mod signed;
 mod unit;
+mod unverified;
 mod ways;

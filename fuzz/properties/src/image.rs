@@ -26,7 +26,7 @@ pub fn holds(input: &[u8]) {
             match read(&root, &source, &platform) {
                 Ok(image) => {
                     assert_eq!(Digest::of(&image.config), image.config_digest);
-                    assert!(image.layers.len() <= 500);
+                    assert!(image.layers.len() <= 500 && image.signatures.len() <= 128);
                 }
                 Err(problem) => assert_told(&problem),
             }

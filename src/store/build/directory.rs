@@ -199,16 +199,17 @@ impl<'a> Adding<'a> {
         let images_before = self.root.read_up_to(&self.paths.images_json(), limits::RECORDS);
         let images_before = images_before.map_err(cannot(self.root, "read", &self.paths.images_json()))?;
         let images: Records<Image> = Records::read(self.root, &self.paths.images_json())?;
-        let ids = images.ids();
+        let mut new = 0;
+        let mut records = Vec::new();
         for planned in &wanted.images {
-            let id = planned.image.config_digest.hex();
-            let known = ids.contains(id).then(|| images.manifest_of(id));
-            self.image(planned, known).map_err(cannot(self.root, "write to", &self.paths.images))?;
+            let known = images.of(planned.image.config_digest.hex());
+            let planned = self.signed(planned, known);
+            self.image(&planned, known).map_err(cannot(self.root, "write to", &self.paths.images))?;
+            records.push(of_image(&planned));
+            new += usize::from(known.is_none());
         }
         self.sync()?;
-        let new =
-            wanted.images.iter().filter(|planned| !ids.contains(planned.image.config_digest.hex())).count();
-        let (images_json, moved) = images.merge(wanted.images.iter().map(of_image).collect())?;
+        let (images_json, moved) = images.merge(records)?;
         if images_before.is_none_or(|(before, _)| before != images_json) {
             self.replace(&self.paths.images_json(), &images_json, &images_lock)?;
         }

@@ -11,6 +11,7 @@ use crate::host::Root;
 use crate::images::Digest;
 use crate::limits;
 use crate::problem::Problem;
+use crate::store::metadata::{SIGNATURES, is_of_signatures, with_signatures};
 use crate::store::{Decode, Image, Layer, decode_one, parse_records};
 
 /// A file of records.
@@ -96,10 +97,6 @@ impl Records<Image> {
                         return Err(other_layers(&record.id));
                     }
                     names.extend(record.names.iter().filter(|name| !before.contains(name)).cloned());
-                    let known = image.big_data_names.clone().unwrap_or_default();
-                    if names == before && record.big_data_names.iter().all(|key| known.contains(key)) {
-                        continue;
-                    }
                     set(raw, image, &names, Some(&record));
                     continue;
                 }
@@ -153,16 +150,15 @@ impl Records<Image> {
         (bytes, gone, self.records.into_iter().map(|(_, image)| image).collect())
     }
 
-    /// The digest of the manifest that an image is used with.
-    pub(super) fn manifest_of(&self, id: &str) -> Option<Digest> {
-        let (_, image) = self.records.iter().find(|(_, image)| image.id.as_deref() == Some(id))?;
-        Digest::parse(image.big_data_digests.as_ref()?.get("manifest")?)
+    /// The record with this id.
+    pub(super) fn of(&self, id: &str) -> Option<&Image> {
+        self.records.iter().map(|(_, image)| image).find(|image| image.id.as_deref() == Some(id))
     }
+}
 
-    /// The ids of the images.
-    pub(super) fn ids(&self) -> BTreeSet<String> {
-        self.records.iter().filter_map(|(_, image)| image.id.clone()).collect()
-    }
+/// The digest of the manifest that an image is used with.
+pub(super) fn used_manifest(image: &Image) -> Option<Digest> {
+    Digest::parse(image.big_data_digests.as_ref()?.get("manifest")?)
 }
 
 fn other_layers(id: &str) -> Problem {
@@ -175,32 +171,52 @@ fn fields(raw: &RawValue) -> Result<serde_json::Map<String, serde_json::Value>, 
     serde_json::from_str(raw.get())
 }
 
-/// Writes a record anew, with these names, and the big-data of `added`.
+/// Writes a record anew if it is to have other names than it has, or more big-data by `added`.
 fn set(raw: &mut Box<RawValue>, image: &mut Image, names: &[String], added: Option<&ImageRecord>) {
-    let mut fields = fields(raw).expect("it was tried when it was read");
+    let before = fields(raw).expect("it was tried when it was read");
+    let mut fields = before.clone();
+    if let Some(added) = added {
+        add_data(&mut fields, image, added);
+    }
+    if fields == before && image.names.as_deref().unwrap_or_default() == names {
+        return;
+    }
     let mut history = image.names_history.clone().unwrap_or_default();
     for name in names.iter().filter(|name| !history.contains(name)).cloned().collect::<Vec<_>>() {
         history.insert(0, name);
     }
     fields.insert("names".to_owned(), names.into());
     fields.insert("names-history".to_owned(), history.clone().into());
-    if let Some(added) = added {
-        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
-        let known: Vec<String> = match fields.get("big-data-names") {
-            Some(serde_json::Value::Array(names)) => names.iter().filter_map(text).collect(),
-            _ => Vec::new(),
-        };
-        // Its own manifest stays the one that is used.
-        let missing: Vec<&String> = added.big_data_names.iter().filter(|key| !known.contains(key)).collect();
-        for key in &missing {
-            push(&mut fields, "big-data-names", (*key).clone());
-            insert(&mut fields, "big-data-sizes", key, added.big_data_sizes[*key].into());
-            insert(&mut fields, "big-data-digests", key, added.big_data_digests[*key].clone().into());
-        }
-    }
     image.names = Some(names.to_vec());
     image.names_history = Some(history);
     *raw = serde_json::value::to_raw_value(&fields).expect("it came from JSON");
+}
+
+/// Adds the big-data of `added` that a record does not have, and its signatures.
+fn add_data(fields: &mut serde_json::Map<String, serde_json::Value>, image: &Image, added: &ImageRecord) {
+    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    let known: Vec<String> = match fields.get("big-data-names") {
+        Some(serde_json::Value::Array(names)) => names.iter().filter_map(text).collect(),
+        _ => Vec::new(),
+    };
+    // Its own manifest stays the one that is used.
+    let is_used = used_manifest(image).is_none_or(|used| used.as_str() == added.digest);
+    let is_signed = !added.signature_sizes.is_empty();
+    for key in added.big_data_names.iter().filter(|key| is_used || *key != SIGNATURES) {
+        let is_known = known.contains(key);
+        if !is_known {
+            push(fields, "big-data-names", key.clone());
+        }
+        if !is_known || (is_signed && is_of_signatures(key)) {
+            insert(fields, "big-data-sizes", key, added.big_data_sizes[key].into());
+            insert(fields, "big-data-digests", key, added.big_data_digests[key].clone().into());
+        }
+    }
+    if is_signed {
+        let (before, sizes) = (image.metadata.as_deref(), &added.signature_sizes);
+        let metadata = with_signatures(before, &added.digest, sizes, is_used);
+        fields.insert("metadata".to_owned(), metadata.into());
+    }
 }
 
 fn push(fields: &mut serde_json::Map<String, serde_json::Value>, field: &str, item: String) {

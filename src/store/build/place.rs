@@ -3,13 +3,14 @@
 use std::io;
 
 use super::directory::{Adding, own};
-use super::existing::Records;
+use super::existing::{Records, used_manifest};
 use super::files::{Small, link_target, of_layer, split_name};
 use super::plan::{PlannedImage, PlannedLayer, link_name};
 use super::record;
 use crate::host::Bare;
-use crate::images::Digest;
-use crate::store::Layer;
+use crate::images::{Digest, signature};
+use crate::store::metadata::{SIGNATURES, is_of_signatures, signatures_in};
+use crate::store::{Image, Layer};
 
 impl Adding<'_> {
     /// Gives layers their places.
@@ -92,12 +93,27 @@ impl Adding<'_> {
         Ok(link_name(id))
     }
 
+    /// An image with the signatures that the store has of it, too.
+    pub(super) fn signed(&self, planned: &PlannedImage, known: Option<&Image>) -> PlannedImage {
+        let mut planned = planned.clone();
+        let image = &mut planned.image;
+        if let Some(known) = known.filter(|_| !image.signatures.is_empty()) {
+            let dir = self.paths.images.join(image.config_digest.hex());
+            let there = signatures_in(self.root, &dir, known, &Digest::of(&image.manifest));
+            image.signatures = signature::added(there, std::mem::take(&mut image.signatures));
+        }
+        planned
+    }
+
     /// The files of an image. Those that are there and sound stay.
     ///
-    /// If it is `known`, the manifest that is used stays: it has that digest.
-    pub(super) fn image(&self, planned: &PlannedImage, known: Option<Option<Digest>>) -> io::Result<()> {
+    /// If it is `known`, the manifest that is used stays, and so do its signatures if it came
+    /// without.
+    pub(super) fn image(&self, planned: &PlannedImage, known: Option<&Image>) -> io::Result<()> {
         let is_known = known.is_some();
-        let used = known.flatten().filter(|used| *used != Digest::of(&planned.image.manifest));
+        let used = known.and_then(used_manifest);
+        let used = used.filter(|used| *used != Digest::of(&planned.image.manifest));
+        let is_signed = !planned.image.signatures.is_empty();
         let id = planned.image.config_digest.hex();
         let mut images = self.root.filling(&self.paths.images)?;
         if !is_known {
@@ -113,6 +129,10 @@ impl Adding<'_> {
             let name = record::file_name(&key);
             let file = self.paths.images.join(id).join(&name);
             let there = self.root.read(&file).ok().flatten().map(|(there, _)| there);
+            let stays = is_known && !is_signed && there.is_some();
+            if is_of_signatures(&key) && (stays || (key == SIGNATURES && used.is_some())) {
+                continue;
+            }
             let bytes = match used.as_ref().filter(|_| key == "manifest") {
                 None => bytes,
                 // It stands under its digest, too.

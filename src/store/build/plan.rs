@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::images::{Digest, Image, Layer};
+use crate::images::{Digest, Image, Layer, signature};
 use crate::problem::Problem;
 use crate::store::Time;
 
@@ -117,6 +117,9 @@ fn merged(one: Image, other: Image) -> Image {
     let (mut kept, dropped) =
         if Digest::of(&one.manifest) <= Digest::of(&other.manifest) { (one, other) } else { (other, one) };
     kept.names = names;
+    if kept.manifest == dropped.manifest {
+        kept.signatures = signature::united(kept.signatures, dropped.signatures);
+    }
     kept.list = match (kept.list, dropped.list) {
         (Some(one), Some(other)) => Some(if Digest::of(&one) <= Digest::of(&other) { one } else { other }),
         (one, other) => one.or(other),

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::layer::Facts;
 use super::plan::{PlannedImage, PlannedLayer, ids};
 use crate::images::{Digest, Image};
+use crate::store::metadata::{SIGNATURES, signatures_key, with_signatures};
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -23,6 +24,9 @@ pub(super) struct ImageRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) layer: Option<String>,
     pub(super) metadata: String,
+    /// Of the manifest with the digest above.
+    #[serde(skip)]
+    pub(super) signature_sizes: Vec<usize>,
     pub(super) big_data_names: Vec<String>,
     pub(super) big_data_sizes: BTreeMap<String, u64>,
     pub(super) big_data_digests: BTreeMap<String, String>,
@@ -54,7 +58,7 @@ fn is_zero(number: &u8) -> bool {
 }
 
 /// The big-data files of an image, by key, in the order in which engines write them:
-/// configuration, list, manifest twice, and signatures, of which there are none.
+/// configuration, list, manifest twice, and signatures, also twice.
 pub fn big_data(image: &Image) -> Vec<(String, Vec<u8>)> {
     let manifest = Digest::of(&image.manifest);
     let mut data = vec![(image.config_digest.to_string(), image.config.clone())];
@@ -63,7 +67,11 @@ pub fn big_data(image: &Image) -> Vec<(String, Vec<u8>)> {
     }
     data.push((format!("manifest-{manifest}"), image.manifest.clone()));
     data.push(("manifest".to_owned(), image.manifest.clone()));
-    data.push((format!("signature-{}", manifest.hex()), Vec::new()));
+    let signatures = image.signatures.concat();
+    if !signatures.is_empty() {
+        data.push((SIGNATURES.to_owned(), signatures.clone()));
+    }
+    data.push((signatures_key(&manifest), signatures));
     data
 }
 
@@ -71,6 +79,7 @@ pub fn big_data(image: &Image) -> Vec<(String, Vec<u8>)> {
 pub(super) fn image(image: &Image, layer: Option<String>, created: String) -> ImageRecord {
     let manifest = Digest::of(&image.manifest);
     let data = big_data(image);
+    let signature_sizes: Vec<usize> = image.signatures.iter().map(Vec::len).collect();
     let names: Vec<String> = image.names.iter().map(ToString::to_string).collect();
     ImageRecord {
         id: image.config_digest.hex().to_owned(),
@@ -78,7 +87,8 @@ pub(super) fn image(image: &Image, layer: Option<String>, created: String) -> Im
         names_history: names.clone(),
         names,
         layer,
-        metadata: format!("{{\"signatures-sizes\":{{\"{manifest}\":[]}}}}"),
+        metadata: with_signatures(None, manifest.as_str(), &signature_sizes, true),
+        signature_sizes,
         big_data_names: data.iter().map(|(key, _)| key.clone()).collect(),
         big_data_sizes: data.iter().map(|(key, bytes)| (key.clone(), bytes.len() as u64)).collect(),
         big_data_digests: data

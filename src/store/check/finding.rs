@@ -309,6 +309,8 @@ pub struct Report {
     pub verification: Option<Verification>,
     /// The layers that were verified, by id.
     pub verified: BTreeSet<String>,
+    /// Those that are not damaged, as far as is known, and were not verified.
+    pub not_verified: BTreeSet<String>,
     /// What is wrong, by store.
     pub findings: Vec<Finding>,
     /// What could not be looked at.

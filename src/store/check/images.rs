@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use super::super::harm::is_digest;
-use super::super::metadata::Metadata;
+use super::super::metadata::{Metadata, cut};
 use super::super::records::{Image, Layer};
 use super::catalog::{Catalog, is_one_name};
 use super::diff_ids;
@@ -127,17 +127,25 @@ fn data(
             sizes.push(finding.silently(Engines::ALL, "use it"));
         }
     }
-    for (key, wanted) in Metadata::of(image).unwrap_or_default().signatures() {
-        let size = followed.node(&file_name(&key))?.map(|node| node.stat.size);
-        if size != Some(wanted) {
-            let size = size.unwrap_or_default();
+    for (key, sizes) in Metadata::of(image).unwrap_or_default().signatures() {
+        let name = file_name(&key);
+        let size = followed.node(&name)?.map_or(0, |node| node.stat.size);
+        let wanted: i128 = sizes.iter().map(|size| i128::from(*size)).sum();
+        let mut put = |id, message| {
+            let finding = Finding::new(id, &store.path, message, PULL_AGAIN)
+                .at(place.join(&name))
+                .of_image(title.clone());
+            report.put(finding.fails(Engines::ALL, Scope::Saving));
+        };
+        if i128::from(size) != wanted {
             let message = format!(
                 "the image `{title}` has {size} bytes of signatures where its metadata says {wanted}"
             );
-            let finding = Finding::new("big-data-size", &store.path, message, PULL_AGAIN)
-                .at(place.join(file_name(&key)))
-                .of_image(title.clone());
-            report.put(finding.fails(Engines::ALL, Scope::Saving));
+            put("big-data-size", message);
+        } else if let Some(bytes) = followed.read(&name, limits::IMAGE_DOCUMENT)?
+            && let Err(why) = cut(&bytes, &sizes)
+        {
+            put("big-data-malformed", format!("the image `{title}` has a malformed `{key}`: {why}"));
         }
     }
     let before = report.findings.len();

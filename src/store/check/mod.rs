@@ -28,6 +28,7 @@ mod overlay;
 mod records;
 mod rules;
 mod selinux;
+mod squash;
 mod world;
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ impl Home {
     }
 
     /// Which layer a target of a symlink in `l` means.
-    fn layer_of(target: &Path) -> Option<&str> {
+    pub(super) fn layer_of(target: &Path) -> Option<&str> {
         target.strip_prefix("..").ok()?.parent()?.to_str().filter(|_| target.ends_with("diff"))
     }
 }
@@ -225,6 +225,7 @@ pub(super) fn check(world: &World<'_>, home: usize, homes: &[Home], report: &mut
             None => check.missing(report),
         }
     }
+    world.squashed().tell(world, home, report);
     let known = |id: &str| {
         let mut parts = world.stores.iter().filter(|part| part.own && store.own);
         store.layer(id).is_some() || parts.any(|part| part.layer(id).is_some())
@@ -330,6 +331,10 @@ impl Check<'_> {
             report.put(self.fails(finding, Engines::ALL, Scope::Image));
         }
         self.link(on_disk, report);
+        // What is below it is in the file of the layer on top.
+        if self.world.squashed().has(self.home, self.id) {
+            return;
+        }
         if let Chain::Whole(chain) = self.world.chain(self.home, self.id) {
             self.lower(on_disk, &chain[1..], report);
             self.lower_layers(on_disk, &chain[1..], report);

@@ -38,7 +38,7 @@ const fn deep_warning(id: &'static str, description: &'static str) -> Rule {
 /// All rules, sorted by name.
 pub const RULES: &[Rule] = &[
     deep("big-data-digest", "another file of an image has other content"),
-    error("big-data-malformed", "a manifest or configuration is not JSON"),
+    error("big-data-malformed", "a manifest, config or signature is malformed"),
     error("big-data-missing", "a manifest or other file of an image is missing"),
     error("big-data-size", "a manifest or another file has the wrong size"),
     error("composefs-damaged", "a composefs layer that cannot be mounted"),
@@ -96,6 +96,7 @@ pub const RULES: &[Rule] = &[
     deep_warning("not-verified", "a layer that cannot be verified"),
     warning("orphan", "something that no record knows"),
     warning("selinux-label", "containers may not read it under SELinux"),
+    warning("squash-files", "images in squash files, which podman-hpc mounts"),
     error("store-malformed", "a file in place of a directory, or the reverse"),
     error("store-missing", "the store does not exist"),
     error("store-not-directory", "the store is not a directory"),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::records::Layer;
 use super::catalog::Catalog;
+use super::squash::Squashed;
 use crate::host::Root;
 use crate::limits;
 use crate::problem::Problem;
@@ -21,6 +22,7 @@ pub(super) struct World<'a> {
     users: OnceCell<Above>,
     /// What configurations say that layers without a digest of their own have, by id.
     named: RefCell<HashMap<String, String>>,
+    squashed: OnceCell<Squashed>,
     /// Whether a layer is below itself, by the store from which that is asked.
     loops: RefCell<HashMap<(usize, String), bool>>,
 }
@@ -95,7 +97,14 @@ impl From<&Image> for Users {
 
 impl<'a> World<'a> {
     pub(super) fn new(root: &'a Root, stores: Vec<Catalog>) -> Self {
-        Self { root, stores, users: OnceCell::new(), named: RefCell::default(), loops: RefCell::default() }
+        Self {
+            root,
+            stores,
+            users: OnceCell::new(),
+            named: RefCell::default(),
+            squashed: OnceCell::new(),
+            loops: RefCell::default(),
+        }
     }
 
     /// A configuration says that the layer `id` has this digest.
@@ -158,6 +167,11 @@ impl<'a> World<'a> {
         }
         known.extend(passed.into_iter().map(|id| ((home, id.to_owned()), is_loop)));
         is_loop
+    }
+
+    /// The layers whose content is in squash files.
+    pub(super) fn squashed(&self) -> &Squashed {
+        self.squashed.get_or_init(|| Squashed::find(self))
     }
 
     /// The store with a record of the layer: `home`, or the first that has one.

@@ -18,20 +18,20 @@ pub(crate) fn now() -> f64 {
 }
 
 /// Copies images to a store with skopeo: a source and a name each.
-fn skopeo(store: &Path, images: &[(String, &str)]) {
+pub(crate) fn skopeo(store: &Path, images: &[(String, &str)]) {
     for (source, name) in images {
         let script = "skopeo copy -q \"$SOURCE\" \"containers-storage:[overlay@$STORE+/run/r]$NAME\"; umount \"$STORE/overlay\" 2>/dev/null || :";
         in_private(script, &[("SOURCE", Path::new(source)), ("STORE", store), ("NAME", Path::new(name))]);
     }
 }
 
-fn build(store: &Path, images: &[(String, &str)]) {
+pub(crate) fn build(store: &Path, images: &[(String, &str)]) {
     let mut command = storagectl(&["build-store", "--no-sync", "-o"]);
     command.arg(store).args(images.iter().map(|(source, name)| format!("{name}={source}")));
     run(&mut command);
 }
 
-fn records(store: &Path, file: &str) -> Vec<Value> {
+pub(crate) fn records(store: &Path, file: &str) -> Vec<Value> {
     let bytes = std::fs::read(store.join(file)).unwrap();
     let mut records: Vec<Value> = serde_json::from_slice(&bytes).unwrap();
     records.sort_by_key(|record| record["id"].as_str().unwrap().to_owned());
@@ -78,7 +78,8 @@ pub(crate) fn assert_same_store(ours: &Path, theirs: &Path, latest: f64) {
             assert_eq!(ours_is[field], theirs_is[field], "{field}");
         }
         // Of an image from a list, engines take the digest of either, by lot.
-        if ours_is["big-data-names"].as_array().unwrap().len() == 4 {
+        let keys = ours_is["big-data-names"].as_array().unwrap();
+        if keys.iter().filter(|key| key.as_str().unwrap().starts_with("manifest-")).count() == 1 {
             assert_eq!(ours_is["digest"], theirs_is["digest"]);
         }
         let dir = format!("overlay-images/{}", theirs_is["id"].as_str().unwrap());

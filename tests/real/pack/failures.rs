@@ -1,10 +1,11 @@
 //! What can go wrong, and what is left then: nothing.
 
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use super::builder::Builder;
 use super::example::EXAMPLE;
-use crate::support::text;
+use crate::support::{run, text};
 
 const ONE: &str = "packages:
   - name: one
@@ -153,4 +154,32 @@ fn a_source_package_is_handed_to_copr() {
     assert!(
         fails(&builder, "copr", &["project"], &[("PATH", &path)]).contains("`project` is no project of Copr")
     );
+}
+
+#[test]
+fn an_image_with_a_wrong_byte_is_fetched_again_or_refused_whatever_the_payload() {
+    for payload in ["sealed", "embedded", "store"] {
+        let builder = Builder::new();
+        builder.write(&ONE.replace("    arch:", &format!("    payload: {payload}\n    arch:")));
+        let built = builder.built("rpm", &["x86_64"]);
+        let good = fs_err::read(&built[0]).unwrap();
+        // In the largest blob, and so in a layer.
+        let largest = "cd \"$CACHE\"; set -- $(find . -type f -printf '%s %p\\n' | sort -n | tail -1)
+            printf '%s' '!' | dd of=\"$2\" bs=1 seek=$(($1 / 2)) conv=notrunc status=none";
+        let spoil = || {
+            let mut shell = Command::new("sh");
+            run(shell.args(["-euc", largest]).env("CACHE", builder.path("cache")));
+        };
+        // With this home the registry is one that skopeo does not trust: what is sound needs none.
+        let home = [("HOME", "/nowhere"), ("CONTAINERS_REGISTRIES_CONF", "/dev/null")];
+        let output = builder.command("rpm", &["x86_64"]).envs(home).output().unwrap();
+        assert!(output.status.success(), "{payload}: {}", text(&output));
+        spoil();
+        fs_err::remove_file(&built[0]).unwrap();
+        let said = fails(&builder, "rpm", &["x86_64"], &home);
+        assert!(said.contains("/app-1:1`"), "{payload}: {said}");
+        assert_eq!(crate::tree::names(&builder.path("out")), [""; 0], "{payload}");
+        assert_eq!(builder.built("rpm", &["x86_64"]), built);
+        assert!(fs_err::read(&built[0]).unwrap() == good, "{payload}");
+    }
 }

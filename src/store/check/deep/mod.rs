@@ -123,11 +123,7 @@ pub(super) fn check(world: &World<'_>, request: &Request, progress: &Progress, r
             report.could_not_look(world.could_not_look(&store.images_dir(), &error));
         }
     }
-    if request.layers.is_none() {
-        tally::count(world, &read, report);
-    } else {
-        report.verified.extend(read.into_iter().map(|(_, id)| id));
-    }
+    tally::count(world, &read, request.layers.as_ref(), report);
 }
 
 fn tasks(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<Vec<Task>> {
@@ -163,6 +159,9 @@ fn task(
 ) -> io::Result<Option<Task>> {
     let store = &world.stores[home];
     let id = layer.id();
+    if world.squashed().has(home, id) {
+        return Ok(None);
+    }
     let Some(at) = world.part_with(home, |store| store.layer_dir(id))? else {
         return Ok(None);
     };

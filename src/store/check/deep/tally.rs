@@ -1,7 +1,7 @@
 //! Nothing is passed over in silence: each layer, image and file of records ends as
 //! verified, as damaged, or as not verified, and why.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::problem::Severity;
@@ -19,34 +19,47 @@ enum End {
     NotVerified(&'static str),
 }
 
-/// Counts what became of everything in the stores that were checked. `read` has the layers
-/// that were assembled again, by their store.
-pub(super) fn count(world: &World<'_>, read: &HashSet<(usize, String)>, report: &mut Report) {
+/// Counts what became of everything in the stores that were checked, or of these layers alone.
+/// `read` has the layers that were assembled again, by their store.
+pub(super) fn count(
+    world: &World<'_>,
+    read: &HashSet<(usize, String)>,
+    only: Option<&BTreeSet<String>>,
+    report: &mut Report,
+) {
     let mut all = Verification::default();
     let mut notes = Vec::new();
+    let is_asked_for = |layer: &&Layer| only.is_none_or(|only| only.contains(layer.id()));
     let mut ends: HashMap<&str, End> = HashMap::new();
     let checked = || world.stores.iter().enumerate().filter(|(_, store)| store.checked);
     for (home, store) in checked() {
         let damage = Damage::of(store, report);
         let mut seen = HashSet::new();
         let mut reasons: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
-        for layer in store.layers.iter().filter(|layer| seen.insert(layer.id())) {
+        for layer in store.layers.iter().filter(is_asked_for).filter(|layer| seen.insert(layer.id())) {
             let was_read = read.contains(&(home, layer.id().to_owned()));
             let end = match (damage.layers.contains(layer.id()), was_read) {
                 (true, _) => End::Damaged,
                 (false, true) => End::Verified,
-                (false, false) => End::NotVerified(why_not(world, store, layer)),
+                (false, false) => End::NotVerified(why_not(world, home, layer)),
             };
             all.layers.count(end);
             // Engines take a layer from the first store that has it.
             ends.entry(layer.id()).or_insert(end);
             match end {
                 End::Verified => drop(report.verified.insert(layer.id().to_owned())),
-                End::NotVerified(why) => reasons.entry(why).or_default().push(layer.id()),
+                End::NotVerified(why) => {
+                    report.not_verified.insert(layer.id().to_owned());
+                    reasons.entry(why).or_default().push(layer.id());
+                }
                 End::Damaged => {}
             }
         }
         notes.extend(reasons.into_iter().map(|(why, layers)| not_verified(world, store, why, &layers)));
+    }
+    if only.is_some() {
+        notes.into_iter().for_each(|note| report.put(note));
+        return;
     }
     for (home, store) in checked() {
         let damage = Damage::of(store, report);
@@ -111,13 +124,16 @@ impl Damage {
 }
 
 /// Why a layer that is not damaged was not assembled again.
-fn why_not(world: &World<'_>, store: &Catalog, layer: &Layer) -> &'static str {
+fn why_not(world: &World<'_>, home: usize, layer: &Layer) -> &'static str {
+    let store = &world.stores[home];
     let is_set = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     let has = |name: &str| {
         store.driver != "vfs"
             && world.root.stat(&store.layer_dir(layer.id()).join(name)).is_ok_and(|stat| stat.is_some())
     };
-    if has("composefs-data") {
+    if world.squashed().has(home, layer.id()) {
+        "kept in a squash file by podman-hpc"
+    } else if has("composefs-data") {
         "stored for composefs"
     } else if has("additionallayer") {
         "from an additional layer store"
