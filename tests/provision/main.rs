@@ -5,6 +5,7 @@
 
 mod kinds;
 mod merging;
+mod places;
 mod properties;
 mod simple;
 mod simple_forms;
