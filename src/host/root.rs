@@ -471,6 +471,7 @@ fn keeps_modes(kind: i64) -> bool {
     !WITHOUT.contains(&(kind & 0xffff_ffff))
 }
 
+#[expect(clippy::disallowed_methods, reason = "everything else goes from this descriptor")]
 fn open_root(dir: &Path) -> io::Result<OwnedFd> {
     Ok(fs::open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
