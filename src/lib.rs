@@ -1,4 +1,6 @@
 //! storagectl
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories"))]
+
 pub mod cli;
 pub mod conf;
 pub mod copying;

@@ -6,6 +6,7 @@
 //! is set: no colour, no terminal.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 
 use std::path::Path;
 

@@ -1,5 +1,6 @@
 //! What `make fuzz` tries for long, for some seconds: every input that was kept, and some made of
-//! them. `STORAGECTL_INPUTS=100000` makes so many, and `STORAGECTL_SEED=2` others.
+//! them. `STORAGECTL_INPUTS=100000` makes so many, `STORAGECTL_SEED=2` others, and
+//! `STORAGECTL_PROPERTY=edit` tries one property alone.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
@@ -16,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 #[test]
 fn every_property_holds_for_what_was_kept() {
-    for property in ALL {
+    for property in asked_for() {
         let kept = kept(property);
         assert!(!kept.is_empty(), "there are no inputs for `{}`", property.name);
         for (file, input) in kept {
@@ -29,7 +30,7 @@ fn every_property_holds_for_what_was_kept() {
 fn every_property_holds_for_what_is_made_of_it() {
     let mut random = Random(number("STORAGECTL_SEED", 1));
     let asked = std::env::var_os("STORAGECTL_INPUTS").is_some();
-    for property in ALL {
+    for property in asked_for() {
         let kept: Vec<Vec<u8>> = kept(property).into_iter().map(|(_, input)| input).collect();
         let begun = Instant::now();
         for _ in 0..number("STORAGECTL_INPUTS", 100) {
@@ -44,6 +45,14 @@ fn every_property_holds_for_what_is_made_of_it() {
             });
         }
     }
+}
+
+/// All properties, or the one that somebody has named.
+fn asked_for() -> Vec<&'static Property> {
+    let name = std::env::var("STORAGECTL_PROPERTY").ok();
+    let asked: Vec<_> = ALL.iter().filter(|it| name.as_ref().is_none_or(|name| it.name == name)).collect();
+    assert!(!asked.is_empty(), "there is no property of this name: {name:?}");
+    asked
 }
 
 fn number(variable: &str, otherwise: u64) -> u64 {

@@ -3,6 +3,7 @@
 //! `STORAGECTL_UPDATE=1 cargo test --test man` writes them anew.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 
 use std::collections::BTreeMap;
 use std::path::Path;

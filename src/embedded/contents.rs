@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::record::Record;
-use crate::host::{Kind, Root, is_loop};
+use crate::host::{Kind, Root};
 use crate::images::{Config, Descriptor, Digest, Document, Platform, signature};
 use crate::limits;
 use crate::problem::{Problem, words};
@@ -64,14 +64,7 @@ impl Reader<'_> {
 
     fn read(&self) -> Result<Contents, Problem> {
         let shown = self.root.show(self.dir).display().to_string();
-        let found = match self.root.stat(self.dir) {
-            // What is no directory of its own is told as such.
-            Err(error) if is_loop(&error) => {
-                self.root.resolve_link(self.dir).and_then(|at| self.root.stat_link(&at))
-            }
-            found => found,
-        };
-        match found.map_err(Problem::cannot("look at", &shown))? {
+        match self.root.stat_or_link(self.dir).map_err(Problem::cannot("look at", &shown))? {
             None => {
                 return Err(self.problem("embedded-missing", &format!("is not there: there is no `{shown}`")));
             }
@@ -196,14 +189,11 @@ impl Reader<'_> {
     fn document(&self, name: &str) -> Result<Option<Vec<u8>>, Problem> {
         let path = self.dir.join(name);
         let shown = self.root.show(&path).display().to_string();
-        let found = match self.root.stat(&path) {
-            Err(error) if is_loop(&error) => {
+        match self.root.stat_or_link(&path).map_err(Problem::cannot("look at", &shown))? {
+            None => return Ok(None),
+            Some(stat) if stat.kind == Kind::Symlink => {
                 return Err(self.problem("image-invalid", &format!("is damaged: `{name}` is a symlink")));
             }
-            found => found,
-        };
-        match found.map_err(Problem::cannot("look at", &shown))? {
-            None => return Ok(None),
             Some(stat) if stat.kind != Kind::File || stat.size > limits::IMAGE_DOCUMENT => {
                 let what = format!("is damaged: `{name}` is no file of at most 4 MiB");
                 return Err(self.problem("image-invalid", &what));

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::contents::{Contents, contents};
 use super::list::Entry;
-use crate::host::{Kind, Root, is_loop};
+use crate::host::{Kind, Root};
 use crate::images::{Digest, Platform};
 use crate::problem::{Problem, words};
 use crate::store::build::parallel;
@@ -192,20 +192,16 @@ fn look_at(
     size: u64,
 ) -> Result<(u64, u64), Problem> {
     let shown = root.show(path).display().to_string();
-    let found = match root.stat(path) {
-        Err(error) if is_loop(&error) => {
-            let what = format!("`{}` is a symlink", digest.hex());
-            return Err(damaged(reference, "blob-missing", &what));
-        }
-        found => found,
-    };
-    match found.map_err(Problem::cannot("look at", shown))? {
+    match root.stat_or_link(path).map_err(Problem::cannot("look at", shown))? {
         Some(stat) if stat.kind == Kind::File && stat.size == size => Ok(stat.id),
         Some(stat) if stat.kind == Kind::File => {
             let what = format!("`{}` has {} bytes instead of {size}", digest.hex(), stat.size);
             Err(damaged(reference, "blob-digest", &what))
         }
-        Some(_) => Err(damaged(reference, "blob-missing", &format!("`{}` is no file", digest.hex()))),
+        Some(stat) => {
+            let what = if stat.kind == Kind::Symlink { "a symlink" } else { "no file" };
+            Err(damaged(reference, "blob-missing", &format!("`{}` is {what}", digest.hex())))
+        }
         None => Err(damaged(reference, "blob-missing", &format!("there is no `{}`", digest.hex()))),
     }
 }
@@ -239,7 +235,7 @@ pub fn unlisted(root: &Root, dir: &Path, entries: &[Entry]) -> Result<Vec<String
         if !is_name || listed.contains_key(name) {
             continue;
         }
-        let stat = root.stat(&dir.join(name)).map_err(Problem::cannot("look at", &shown))?;
+        let stat = root.stat_or_link(&dir.join(name)).map_err(Problem::cannot("look at", &shown))?;
         if stat.is_some_and(|stat| stat.kind == Kind::Directory) {
             unlisted.push(name.to_owned());
         }
@@ -295,5 +291,8 @@ mod tests {
         fs_err::rename(&dir, &elsewhere).unwrap();
         std::os::unix::fs::symlink(&elsewhere, &dir).unwrap();
         assert!(faults().contains("is no directory"), "{}", faults());
+        // And it is not taken for an image that nobody lists.
+        let embedded = Root::system().unwrap().strict(&scratch.path().join("embedded")).unwrap().unwrap();
+        assert_eq!(unlisted(&embedded, Path::new("/"), &[]), Ok(Vec::new()));
     }
 }

@@ -21,7 +21,7 @@ pub struct EngineProcess {
 ///
 /// # Errors
 /// If /proc cannot be read.
-#[allow(clippy::disallowed_methods, reason = "/proc is the running system's, never a tree's")]
+#[expect(clippy::disallowed_methods, reason = "/proc is the running system's, never a tree's")]
 pub fn engine_processes_at(path: &Path) -> io::Result<Option<EngineProcess>> {
     for entry in std::fs::read_dir("/proc")? {
         let entry = entry?;

@@ -42,6 +42,7 @@ impl FilePart {
     ///
     /// # Errors
     /// If there is no space, or `content` cannot be read.
+    #[expect(clippy::disallowed_methods, reason = "the directory is the caller's own, the file has no name")]
     pub fn unnamed(content: &mut impl Read) -> io::Result<Self> {
         let dir = std::env::temp_dir();
         let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;

@@ -128,6 +128,7 @@ fn system_file(root: &Root, dir: &OwnedFd) -> Option<OwnedFd> {
 /// Whether some processes have the lock of `dir`, and all of them are users'. /proc/locks
 /// names devices as the kernel knows them, which is not always as stat(2) does, so all locks
 /// on a file of that number count.
+#[expect(clippy::disallowed_methods, reason = "/proc is the running system's, never a tree's")]
 fn is_held_by_users(dir: &OwnedFd) -> bool {
     let Ok(stat) = fs::fstat(dir) else {
         return false;
@@ -139,6 +140,7 @@ fn is_held_by_users(dir: &OwnedFd) -> bool {
     holders.peek().is_some() && holders.all(is_a_users)
 }
 
+#[expect(clippy::disallowed_methods, reason = "/proc is the running system's, never a tree's")]
 fn is_a_users(process: &str) -> bool {
     fs::stat(format!("/proc/{process}")).map_or_else(|error| error == Errno::NOENT, |stat| stat.st_uid != 0)
 }

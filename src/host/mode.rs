@@ -34,6 +34,7 @@ pub(super) fn set_mode(file: impl AsFd, mode: Mode) -> io::Result<()> {
     set_mode_by(file, mode, Path::new(DESCRIPTORS))
 }
 
+#[expect(clippy::disallowed_methods, reason = "what is open is reached through /proc")]
 fn set_mode_by(file: impl AsFd, mode: Mode, descriptors: &Path) -> io::Result<()> {
     if FileType::from_raw_mode(fs::fstat(&file)?.st_mode) == FileType::Symlink {
         return Err(Errno::LOOP.into());

@@ -10,6 +10,7 @@ use rustix::fs;
 
 /// Whether something at `path` of the running system is there for process 1 and not for this
 /// one. Where that cannot be told, it may be.
+#[expect(clippy::disallowed_methods, reason = "both views are the running system's, never a tree's")]
 pub fn is_hidden_here(path: &Path) -> bool {
     is_elsewhere()
         && fs::stat(path).is_err()
@@ -21,6 +22,7 @@ pub fn is_hidden_here(path: &Path) -> bool {
 ///
 /// # Errors
 /// If its mounts cannot be read.
+#[expect(clippy::disallowed_methods, reason = "/proc is the running system's, never a tree's")]
 pub fn is_mounted_for_init(path: &Path) -> io::Result<bool> {
     if !is_elsewhere() {
         return Ok(false);
@@ -32,6 +34,7 @@ pub fn is_mounted_for_init(path: &Path) -> io::Result<bool> {
 
 /// Whether this process is in another mount namespace than process 1. Without /proc it is
 /// taken to be in the same one.
+#[expect(clippy::disallowed_methods, reason = "/proc is the running system's, never a tree's")]
 fn is_elsewhere() -> bool {
     let namespace = |process: &str| fs::readlink(format!("/proc/{process}/ns/mnt"), Vec::new()).ok();
     matches!((namespace("self"), namespace("1")), (Some(own), Some(init)) if own != init)

@@ -212,6 +212,18 @@ impl Root {
         Ok(absent(stat)?.map(|raw| Stat::from_raw(&raw)))
     }
 
+    /// As [`Root::stat`], but a last component is told as a symlink where none is followed, or
+    /// if it leads to itself.
+    ///
+    /// # Errors
+    /// As [`Root::stat`].
+    pub fn stat_or_link(&self, path: &Path) -> io::Result<Option<Stat>> {
+        match self.stat(path) {
+            Err(error) if is_loop(&error) => self.stat_link(&self.resolve_link(path)?),
+            found => found,
+        }
+    }
+
     /// What stands at a resolved path, a symlink as itself; `None` if there is nothing.
     ///
     /// # Errors
@@ -459,6 +471,7 @@ fn keeps_modes(kind: i64) -> bool {
     !WITHOUT.contains(&(kind & 0xffff_ffff))
 }
 
+#[expect(clippy::disallowed_methods, reason = "everything else goes from this descriptor")]
 fn open_root(dir: &Path) -> io::Result<OwnedFd> {
     Ok(fs::open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }

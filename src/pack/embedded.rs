@@ -11,7 +11,7 @@ use super::cache::Cached;
 use super::contents::{Contents, Entry, What, unwritten};
 use super::recipe::Package;
 use crate::embedded::{Entry as Line, LIST, List};
-use crate::host::{Kind, Root, is_loop};
+use crate::host::{Kind, Root};
 use crate::problem::Problem;
 
 /// Where packages have units.
@@ -82,13 +82,8 @@ fn directory(
 
 fn copy(root: &Root, from: &Path, to: &[u8], contents: &mut Contents) -> Result<(), Problem> {
     let shown = root.show(from).display().to_string();
-    let is_file = match root.stat(from) {
-        Err(error) if is_loop(&error) => false,
-        found => {
-            found.map_err(Problem::cannot("look at", &shown))?.is_some_and(|stat| stat.kind == Kind::File)
-        }
-    };
-    if !is_file {
+    let stat = root.stat_or_link(from).map_err(Problem::cannot("look at", &shown))?;
+    if stat.is_none_or(|stat| stat.kind != Kind::File) {
         let message = format!("`{shown}` in the cache of images is no file");
         return Err(Problem::new(
             "image-invalid",

@@ -10,7 +10,7 @@ use super::id::is_id;
 use super::metadata::Metadata;
 use super::records::{Image, Layer};
 use crate::engine::{Engines, Profile};
-use crate::host::{Kind, Root, is_loop};
+use crate::host::{Kind, Root};
 use crate::images::is_reference;
 use crate::limits;
 
@@ -129,12 +129,10 @@ pub fn content_harms(root: &Root, path: &Path, driver: &str) -> io::Result<Vec<H
 
 /// What stands at `path`, symlinks followed; a symlink that leads nowhere as itself.
 fn stands(root: &Root, path: &Path) -> io::Result<Option<Kind>> {
-    match root.stat(path) {
-        Ok(Some(stat)) => return Ok(Some(stat.kind)),
-        Err(error) if !is_loop(&error) => return Err(error),
-        _ => {}
+    match root.stat_or_link(path)? {
+        Some(stat) => Ok(Some(stat.kind)),
+        None => Ok(root.read_link(path)?.map(|_| Kind::Symlink)),
     }
-    Ok(root.read_link(path)?.map(|_| Kind::Symlink))
 }
 
 /// Whether the user whose the store of `dir` is may make nothing in it.
@@ -279,20 +277,15 @@ fn load<T: Decode>(
         Ok(None)
     };
     let place = dir.join(file);
-    let looked = root.stat(&place).and_then(|stat| match stat.map(|stat| stat.kind) {
+    let bytes = match root.stat_or_link(&place)?.map(|stat| stat.kind) {
         // Nothing is taken from a symlink to nothing.
-        None => Ok(None),
-        Some(Kind::Directory | Kind::Other) => Ok(Some(None)),
-        Some(_) => Ok(root.read_up_to(&place, limits::RECORDS)?.map(|(bytes, _)| Some(bytes))),
-    });
-    let bytes = match looked {
-        Ok(Some(Some(bytes))) => bytes,
-        Ok(Some(None)) => return malformed("it is not a file", &|_| Hit::Everything),
-        Ok(None) => return Ok(None),
-        Err(error) if is_loop(&error) => {
-            return malformed("it is a symlink to itself", &|_| Hit::Everything);
-        }
-        Err(error) => return Err(error),
+        None => None,
+        Some(Kind::Symlink) => return malformed("it is a symlink to itself", &|_| Hit::Everything),
+        Some(Kind::Directory | Kind::Other) => return malformed("it is not a file", &|_| Hit::Everything),
+        Some(Kind::File) => root.read_up_to(&place, limits::RECORDS)?,
+    };
+    let Some((bytes, _)) = bytes else {
+        return Ok(None);
     };
     match decode(&bytes) {
         Ok(records) => Ok(Some(records)),

@@ -2,9 +2,11 @@
 //! what a document that somebody else wrote becomes, and what is found wrong in one.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 
 mod kinds;
 mod merging;
+mod places;
 mod properties;
 mod simple;
 mod simple_forms;

@@ -1,5 +1,4 @@
 //! build-store and seal-store, held against what real engines make of the same images.
-#![allow(clippy::disallowed_methods, reason = "tests look at their own scratch directories")]
 
 pub(crate) mod image;
 mod listing;

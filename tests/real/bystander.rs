@@ -1,5 +1,4 @@
 //! A running system on which an ordinary user holds every lock that such a user can.
-#![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,5 @@
 //! What check-store says of damaged stores, held against what real engines do with
 //! them; and that it says nothing of healthy ones.
-#![allow(clippy::disallowed_methods, reason = "tests damage their own scratch directories")]
 
 mod cases;
 pub(crate) mod engine;

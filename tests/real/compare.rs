@@ -12,7 +12,6 @@
 //! [`plans`] has storagectl work on such hosts, [`podman`] asks real engines about a few.
 //!
 //! `make compare HOSTS=20000` compares more hosts than a run of all tests does.
-#![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 #![allow(clippy::disallowed_macros, reason = "the long run prints its figures")]
 
 mod anew;

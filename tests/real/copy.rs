@@ -2,7 +2,6 @@
 //!
 //! The images come from a real registry, embedded by the shell loop that image builds have
 //! used until now.
-#![allow(clippy::disallowed_methods, reason = "tests look at their own scratch directories")]
 
 mod bad;
 mod damage;

@@ -1,7 +1,6 @@
 //! What a replaced store leaves behind in the main storage, with real podmans:
 //! what they make of it before and after `clean-dependents`, and that nothing
 //! else is touched.
-#![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 
 mod boot;
 mod cleaned;

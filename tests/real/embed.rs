@@ -1,6 +1,5 @@
 //! embed-images and verify-images, with a real registry and a real skopeo, held against the
 //! shell loop that image builds have used so far.
-#![allow(clippy::disallowed_methods, reason = "tests look at their own scratch directories")]
 
 mod faults;
 mod faulty;

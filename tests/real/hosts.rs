@@ -4,7 +4,6 @@
 //! profile makes of them. The real engines have to agree with the table, which makes
 //! it a fact; `storagectl show-config` has to agree with it too. tests/engines/build.sh
 //! builds the engines that Debian does not have.
-#![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 
 mod arrays;
 mod crio;

@@ -1,6 +1,5 @@
 //! What holds when a run is interrupted, hindered or accompanied by others: each
 //! file is the old one or the new one, whole.
-#![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 
 mod apply;
 mod attributes;

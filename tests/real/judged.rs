@@ -4,7 +4,6 @@
 //! An engine that works before a command of ours works after it, for root and for every
 //! user; where that cannot be, the command refuses. What stops an engine is said by
 //! check-config. The tests look at exit statuses and names of findings, not at words.
-#![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 
 mod containers;
 mod drivers;

@@ -5,6 +5,7 @@
 //! mount namespace, rpm a private database and root.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 
 mod build;
 mod bystander;

@@ -1,6 +1,5 @@
 //! What storagectl lists for packages, and what it sets aside at boot, in every form
 //! of the array: real podman and the storage library of every generation read it.
-#![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 
 use std::path::Path;
 

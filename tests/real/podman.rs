@@ -2,7 +2,6 @@
 //!
 //! podman 4 stands for the legacy generation: it reads one main file, and stops
 //! as a whole on the first thing in it, or in a listed store, that it does not like.
-#![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 
 pub(crate) mod forms;
 mod refusals;

@@ -2,7 +2,6 @@
 //! systemd-tmpfiles, buildah, anaconda's parser and a shell, a YAML parser, Ansible,
 //! CRI-O. Then real podman starts on the node, and the library of every generation
 //! sees exactly the stores.
-#![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 
 mod node;
 

@@ -9,7 +9,6 @@
 //!
 //! Acts that were found once are kept in `corpus/`, one damage a file, and are done first,
 //! always. `make damage DAMAGES=5000` does more than a run of all tests.
-#![allow(clippy::disallowed_methods, reason = "tests damage their own scratch directories")]
 #![allow(clippy::disallowed_macros, reason = "the long run prints its figures")]
 
 mod act;

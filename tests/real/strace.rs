@@ -1,5 +1,4 @@
 //! Watching a command's system calls, and tampering with them.
-#![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,6 +1,5 @@
 //! Stores, staging directories and images of strangers: what they plant leads nowhere, and
 //! what they break is theirs alone.
-#![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,5 @@
 //! Everything that is hostile or unlucky, at random and for longer: `make torture`. Each
 //! part prints a line with its figure; a run of all tests does a round of each.
-#![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 #![allow(clippy::disallowed_macros, reason = "the long run prints its figures")]
 
 mod bombs;

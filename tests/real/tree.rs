@@ -1,5 +1,4 @@
 //! A directory tree as a value, so that two states of it can be compared.
-#![allow(clippy::disallowed_methods, reason = "tests look at their own scratch directories")]
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;

@@ -28,11 +28,18 @@ pub fn holds(input: &[u8]) {
     assert!(doc.root.same(&doc.root));
     written(&doc.root);
     changed(&doc);
+    if !doc.is_json && doc.root.key_twice().is_none() {
+        filled(&doc, &doc.root, &mut Vec::new());
+    }
 }
 
 /// Every place is one in the text.
 fn places(node: &Node, text: &str) {
     assert!(text.get(node.span.clone()).is_some(), "{:?} of {text:?}", node.span);
+    if let Kind::List { flow: true, .. } | Kind::Map { flow: true, .. } = node.kind {
+        let is_alias = text[node.span.clone()].starts_with('*');
+        assert!(is_alias || text[..node.span.end].ends_with([']', '}']), "{:?} of {text:?}", node.span);
+    }
     for (key, node) in node.pairs() {
         assert!(text.get(key.span.clone()).is_some(), "{:?} of {text:?}", key.span);
         places(node, text);
@@ -120,5 +127,39 @@ fn changed(doc: &Document) {
             assert!(doc.text.get(span.clone()).is_some(), "{what}: {span:?} of {:?}", doc.text);
         }
         Err(EditFault::Internal) => {}
+    }
+}
+
+/// What is put into any mapping or list, or behind any key without a value, leaves all that stands
+/// around it, comments too.
+fn filled<'a>(doc: &'a Document, node: &'a Node, path: &mut Vec<&'a str>) {
+    if path.len() > 3 {
+        return;
+    }
+    let new = map([("fuzzed", text("two\nlines\n")), ("and", text("one"))]);
+    let new = match node.kind {
+        Kind::List { .. } => Value::List(vec![new]),
+        _ => new,
+    };
+    let wanted = path.iter().rev().fold(new, |value, key| map([(*key, value)]));
+    match merge(doc, &wanted) {
+        Ok(Some(after)) => {
+            let gone = if node.is_null() { node.span.clone() } else { 0..0 };
+            let before = doc.text[..gone.start].trim_end_matches([' ', '\t']);
+            let stays = [before, &doc.text[gone.end..]].concat();
+            // Brackets around nothing go.
+            let is_empty = node.pairs().is_empty() && node.items().is_empty() && !node.is_null();
+            if is_empty || doc.text.contains('!') {
+                assert_eq!(after.text.matches('#').count(), stays.matches('#').count(), "{:?} of {:?}", after.text, doc.text);
+            } else {
+                assert!(is_insertion(&stays, &after.text), "{:?} of {:?}", after.text, doc.text);
+            }
+        }
+        Ok(None) | Err(EditFault::Internal | EditFault::Other(..)) => {}
+    }
+    for (key, node) in node.pairs().iter().take(3) {
+        path.push(&key.name);
+        filled(doc, node, path);
+        path.pop();
     }
 }

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::node::{Kind, Node};
+use super::node::{Key, Kind, Node};
 use super::value::Value;
 use super::write_json::{quoted, to_json};
 use super::write_yaml::{block, plain_or_quoted, to_yaml};
@@ -35,17 +35,17 @@ impl From<Unreadable> for EditFault {
 /// [`EditFault`] if it cannot be done so that everything else stays.
 pub fn merge(doc: &Document, value: &Value) -> Result<Option<Document>, EditFault> {
     let mut edited: Option<Document> = None;
-    // One splice at a time: places change with each.
+    // One thing at a time: places change with each.
     for _ in 0..10_000 {
         let doc = edited.as_ref().unwrap_or(doc);
         let mut next = Err(EditFault::Internal);
         // Blank lines at the end of a block belong to it, or stand between things: what
         // is new goes before them, unless that changes the block.
         for behind_blanks in [false, true] {
-            let Some(splice) = first(&At { doc, behind_blanks }, &doc.root, value, None)? else {
+            let Some(splices) = first(&At { doc, behind_blanks }, &doc.root, value, None)? else {
                 return Ok(edited);
             };
-            next = spliced(doc, splice, value);
+            next = spliced(doc, splices, value);
             if next.is_ok() {
                 break;
             }
@@ -55,13 +55,13 @@ pub fn merge(doc: &Document, value: &Value) -> Result<Option<Document>, EditFaul
     Err(EditFault::Internal)
 }
 
-/// Applies a splice and proves that everything else stays.
-fn spliced(doc: &Document, mut splice: Splice, value: &Value) -> Result<Document, EditFault> {
+/// Applies splices and proves that they put in what they should and leave everything else.
+fn spliced(doc: &Document, mut splices: Vec<Splice>, value: &Value) -> Result<Document, EditFault> {
     if doc.text.contains("\r\n") {
-        splice.text = splice.text.replace('\n', "\r\n");
+        splices.iter_mut().for_each(|splice| splice.text = splice.text.replace('\n', "\r\n"));
     }
-    let after = Document::parse(&Splice::apply(&doc.text, vec![splice]))?;
-    if keeps(&doc.root, &after.root, value) { Ok(after) } else { Err(EditFault::Internal) }
+    let after = Document::parse(&Splice::apply(&doc.text, splices))?;
+    if is_between(&doc.root, &after.root, value) { Ok(after) } else { Err(EditFault::Internal) }
 }
 
 /// A document, and where in it new lines go.
@@ -70,23 +70,28 @@ struct At<'a> {
     behind_blanks: bool,
 }
 
-/// The first splice that brings `node` nearer to `value`; `key_end` is where the key
-/// before it ends.
+/// The first splices that bring `node` nearer to `value`; `key` is the one before it, where a
+/// block may stand behind it.
 fn first(
     at: &At<'_>,
     node: &Node,
     value: &Value,
-    key_end: Option<usize>,
-) -> Result<Option<Splice>, EditFault> {
+    key: Option<&Key>,
+) -> Result<Option<Vec<Splice>>, EditFault> {
     let doc = at.doc;
+    // `[]` and `{}` become blocks among blocks.
+    let is_bare = !doc.is_json && is_blank_inside(&doc.text[node.span.clone()]);
     let is_nothing = match &node.kind {
         Kind::Scalar { .. } => node.is_null(),
-        // `[]` and `{}` become blocks among blocks.
-        Kind::List { items, .. } => items.is_empty() && !doc.is_json && matches!(value, Value::List(_)),
-        Kind::Map { pairs, .. } => pairs.is_empty() && !doc.is_json && matches!(value, Value::Map(_)),
+        Kind::List { items, .. } => items.is_empty() && is_bare && matches!(value, Value::List(_)),
+        Kind::Map { pairs, .. } => pairs.is_empty() && is_bare && matches!(value, Value::Map(_)),
     };
-    if let Some(key_end) = key_end.filter(|_| is_nothing && !value.is_empty()) {
-        return Ok(Some(in_place_of_nothing(doc, node, value, key_end)));
+    if let Some(key) = key.filter(|_| is_nothing && !value.is_empty()) {
+        return Ok(Some(in_place_of_nothing(at, node, value, key)));
+    }
+    if is_alias(doc, node) {
+        // What it stands for stands elsewhere, and is not this thing's alone.
+        return if holds(node, value) { Ok(None) } else { Err(other(node, value)) };
     }
     match (&node.kind, value) {
         (Kind::Map { pairs, flow }, Value::Map(wanted)) => {
@@ -95,34 +100,45 @@ fn first(
                     return Ok(Some(new_pair(at, node, *flow, name, value)));
                 };
                 // No block can stand in braces.
-                let key_end = Some(key.span.end).filter(|_| !flow || doc.is_json);
-                let splice = first(at, child, value, key_end)?;
-                if splice.is_some() {
-                    return Ok(splice);
+                let splices = first(at, child, value, Some(key).filter(|_| !flow || doc.is_json))?;
+                if splices.is_some() {
+                    return Ok(splices);
                 }
             }
             Ok(None)
         }
         (Kind::List { items, flow }, Value::List(wanted)) => {
             for value in wanted {
-                let splice = match items.iter().find(|item| is_same_thing(item, value)) {
+                let splices = match items.iter().find(|item| is_same_thing(item, value)) {
                     Some(item) => first(at, item, value, None)?,
                     None => Some(new_item(at, node, *flow, value)),
                 };
-                if splice.is_some() {
-                    return Ok(splice);
+                if splices.is_some() {
+                    return Ok(splices);
                 }
             }
             Ok(None)
         }
-        (Kind::Scalar { .. }, Value::Map(_)) => Err(EditFault::Other(node.span.clone(), "a mapping")),
-        (Kind::Scalar { .. }, Value::List(_)) => Err(EditFault::Other(node.span.clone(), "a list")),
+        (Kind::Scalar { .. }, Value::Map(_) | Value::List(_)) => Err(other(node, value)),
         (Kind::Scalar { .. }, value) if holds(node, value) => Ok(None),
-        (Kind::Scalar { .. }, value) => Ok(Some(other_scalar(doc, node, value))),
-        (_, Value::Map(_)) => Err(EditFault::Other(node.span.clone(), "a mapping")),
-        (_, Value::List(_)) => Err(EditFault::Other(node.span.clone(), "a list")),
-        _ => Err(EditFault::Other(node.span.clone(), "a single value")),
+        (Kind::Scalar { .. }, value) => Ok(Some(vec![other_scalar(doc, node, value)])),
+        _ => Err(other(node, value)),
     }
+}
+
+fn other(node: &Node, needed: &Value) -> EditFault {
+    let needed = match needed {
+        Value::Map(_) => "a mapping",
+        Value::List(_) => "a list",
+        _ => "a single value",
+    };
+    EditFault::Other(node.span.clone(), needed)
+}
+
+/// Whether `*name` stands there.
+fn is_alias(doc: &Document, node: &Node) -> bool {
+    let text = &doc.text[node.span.clone()];
+    !doc.is_json && text.starts_with('*') && !text.contains([' ', '\t', '\n', '\r'])
 }
 
 /// Whether an item of a list is what `value` is about.
@@ -151,27 +167,35 @@ fn holds(node: &Node, value: &Value) -> bool {
     }
 }
 
-/// Whether everything of `before` that `value` does not speak of is in `after`.
-fn keeps(before: &Node, after: &Node, value: &Value) -> bool {
+/// Whether `after` is `before` with a part of `value` in it, and nothing else.
+fn is_between(before: &Node, after: &Node, value: &Value) -> bool {
     match (&before.kind, value) {
-        (Kind::Map { pairs, .. }, Value::Map(_)) => pairs.iter().all(|(key, old)| {
-            let Some(new) = after.get(&key.name) else {
-                return false;
-            };
-            value.get(&key.name).map_or_else(|| old.same(new), |value| keeps(old, new, value))
-        }),
-        (Kind::List { items, .. }, Value::List(wanted)) => {
-            items
-                .iter()
-                .zip(after.items())
-                .filter(|(old, new)| match wanted.iter().find(|value| is_same_thing(old, value)) {
-                    Some(value) => keeps(old, new, value),
-                    None => old.same(new),
+        (Kind::Map { pairs, .. }, Value::Map(wanted)) => {
+            let stays = pairs.iter().all(|(key, old)| {
+                let Some(new) = after.get(&key.name) else {
+                    return false;
+                };
+                value.get(&key.name).map_or_else(|| old.same(new), |value| is_between(old, new, value))
+            });
+            let is_new = |name: &str| before.get(name).is_none();
+            let put_in = after.pairs().iter().filter(|(key, _)| is_new(&key.name));
+            stays
+                && put_in.into_iter().all(|(key, new)| {
+                    wanted.iter().any(|(name, value)| *name == key.name && holds(new, value))
                 })
-                .count()
-                == items.len()
         }
-        _ => true,
+        (Kind::List { items, .. }, Value::List(wanted)) => {
+            let stays =
+                |(old, new): (&Node, &Node)| match wanted.iter().find(|value| is_same_thing(old, value)) {
+                    Some(value) => is_between(old, new, value),
+                    None => old.same(new),
+                };
+            let put_in = after.items().iter().skip(items.len());
+            after.items().len() >= items.len()
+                && items.iter().zip(after.items()).all(stays)
+                && put_in.into_iter().all(|new| wanted.iter().any(|value| holds(new, value)))
+        }
+        _ => before.same(after) || holds(after, value),
     }
 }
 
@@ -194,113 +218,147 @@ fn step(doc: &Document) -> String {
     first.filter(|margin| !margin.is_empty()).unwrap_or("  ").to_owned()
 }
 
-fn splice(span: Range<usize>, text: String) -> Splice {
-    Splice { range: span, text }
-}
-
 impl At<'_> {
-    /// Where a new line can start behind a block that ends at `end`, and what has to stand
-    /// before it.
-    fn below(&self, end: usize) -> (usize, &'static str) {
+    /// New lines behind a block that ends at `end`. Its comments are those below it that are
+    /// indented deeper than the new lines: between these they would become text of a literal
+    /// block, or be taken for theirs.
+    fn below(&self, end: usize, value: &Value, column: usize) -> Splice {
+        let text = &self.doc.text;
+        // YAML does not say how deep a tab is.
+        let is_deeper = |blanks: &str| blanks.len() > column || blanks.contains('\t');
+        let mut at = self.next_line(end);
+        let mut rest = at;
+        for line in text[at..].split_inclusive('\n') {
+            rest += line.len();
+            match line.trim_start_matches([' ', '\t']) {
+                blank if blank.trim_end().is_empty() => {}
+                comment if comment.starts_with('#') && is_deeper(&line[..line.len() - comment.len()]) => {
+                    at = rest;
+                }
+                _ => break,
+            }
+        }
+        let newline = if text[..at].ends_with('\n') { "" } else { "\n" };
+        Splice::insert(at, newline.to_owned() + &to_yaml(value, column))
+    }
+
+    /// Where the line behind a block starts that ends at `end`.
+    fn next_line(&self, end: usize) -> usize {
         let text = &self.doc.text;
         // A literal block ends where the next line starts, and so may an empty value.
         if self.behind_blanks && text[..end].ends_with('\n') {
-            return (end, "");
+            return end;
         }
         let filled = text[..end].trim_end_matches([' ', '\t', '\n', '\r']).len();
-        match text[filled..].find('\n') {
-            Some(newline) => (filled + newline + 1, ""),
-            None => (text.len(), "\n"),
-        }
+        text[filled..].find('\n').map_or(text.len(), |newline| filled + newline + 1)
     }
 }
 
 /// A new pair of a mapping, behind the others.
-fn new_pair(at: &At<'_>, node: &Node, flow: bool, name: &str, value: &Value) -> Splice {
+fn new_pair(at: &At<'_>, node: &Node, flow: bool, name: &str, value: &Value) -> Vec<Splice> {
     let doc = at.doc;
-    let text = &doc.text;
     let pairs = node.pairs();
+    let whole = Value::Map(vec![(name.to_owned(), value.clone())]);
     if flow {
-        let step = step(doc);
-        let Some((last_key, last)) = pairs.last() else {
-            let indent = margin(text, node.span.start);
-            let whole = Value::Map(vec![(name.to_owned(), value.clone())]);
-            return splice(node.span.clone(), to_json(&whole, indent, &step));
+        let Some((key, last)) = pairs.last() else {
+            return vec![inside_brackets(doc, node, &whole)];
         };
-        let end = last.span.end;
-        // On lines of their own, or all on one.
-        let own_lines = text[node.span.start..last_key.span.start].contains('\n');
-        let indent = margin(text, last_key.span.start);
-        let separator = if own_lines { format!(",\n{indent}") } else { ", ".to_owned() };
-        let pair = format!("{}: {}", quoted(name), to_json(value, indent, &step));
-        return splice(end..end, separator + &pair);
+        let pair = |indent: &str| format!("{}: {}", quoted(name), to_json(value, indent, &step(doc)));
+        return behind_last(doc, node, key.span.start..last.span.end, pair);
     }
-    let indent = pairs.first().map_or(0, |(key, _)| column(text, key.span.start));
-    let (at, newline) = at.below(node.span.end);
-    let pair = Value::Map(vec![(name.to_owned(), value.clone())]);
-    splice(at..at, newline.to_owned() + &to_yaml(&pair, indent))
+    let column = pairs.first().map_or(0, |(key, _)| column(&doc.text, key.span.start));
+    vec![at.below(node.span.end, &whole, column)]
 }
 
 /// A new item of a list, behind the others.
-fn new_item(at: &At<'_>, node: &Node, flow: bool, value: &Value) -> Splice {
+fn new_item(at: &At<'_>, node: &Node, flow: bool, value: &Value) -> Vec<Splice> {
     let doc = at.doc;
-    let text = &doc.text;
+    let whole = Value::List(vec![value.clone()]);
     if flow {
-        let step = step(doc);
         let Some(last) = node.items().last() else {
-            let indent = margin(text, node.span.start);
-            let whole = Value::List(vec![value.clone()]);
-            return splice(node.span.clone(), to_json(&whole, indent, &step));
+            return vec![inside_brackets(doc, node, &whole)];
         };
-        let end = last.span.end;
-        let own_lines = text[node.span.start..last.span.start].contains('\n');
-        let indent = margin(text, last.span.start);
-        let separator = if own_lines { format!(",\n{indent}") } else { ", ".to_owned() };
-        return splice(end..end, separator + &to_json(value, indent, &step));
+        return behind_last(doc, node, last.span.clone(), |indent| to_json(value, indent, &step(doc)));
     }
-    let (at, newline) = at.below(node.span.end);
-    let item = Value::List(vec![value.clone()]);
-    splice(at..at, newline.to_owned() + &to_yaml(&item, column(text, node.span.start)))
+    vec![at.below(node.span.end, &whole, column(&doc.text, node.span.start))]
 }
 
-/// A value behind a key that has none.
-fn in_place_of_nothing(doc: &Document, node: &Node, value: &Value, key_end: usize) -> Splice {
+/// The first thing between two brackets. A comment stays behind it.
+fn inside_brackets(doc: &Document, node: &Node, whole: &Value) -> Splice {
+    let text = &doc.text[node.span.clone()];
+    let new = to_json(whole, margin(&doc.text, node.span.start), &step(doc));
+    if is_blank_inside(text) {
+        return Splice { range: node.span.clone(), text: new };
+    }
+    Splice::insert(node.span.start + 1, &new[1..new.len() - 1])
+}
+
+/// Whether nothing stands between two brackets.
+fn is_blank_inside(text: &str) -> bool {
+    text.get(1..text.len().saturating_sub(1)).is_none_or(|inside| inside.trim().is_empty())
+}
+
+/// One more thing between brackets, behind the `last` one and the comment on its line.
+fn behind_last(doc: &Document, node: &Node, last: Range<usize>, new: impl Fn(&str) -> String) -> Vec<Splice> {
+    let text = &doc.text;
+    let indent = margin(text, last.start);
+    let rest = text[last.end..].lines().next().unwrap_or_default();
+    let behind = rest.trim_start_matches([' ', '\t', ',']);
+    if behind.starts_with('#') {
+        let comma = rest[..rest.len() - behind.len()].contains(',');
+        let (first, second) = if comma { ("", ",") } else { (",", "") };
+        return vec![
+            Splice::insert(last.end, first),
+            Splice::insert(last.end + rest.len(), format!("\n{indent}{}{second}", new(indent))),
+        ];
+    }
+    // On lines of their own, or all on one.
+    let own_lines = text[node.span.start..last.start].contains('\n');
+    let separator = if own_lines { format!(",\n{indent}") } else { ", ".to_owned() };
+    vec![Splice::insert(last.end, separator + &new(indent))]
+}
+
+/// A value behind a key that has none. What says so, `~` or `null`, goes; a comment stays.
+fn in_place_of_nothing(at: &At<'_>, node: &Node, value: &Value, key: &Key) -> Vec<Splice> {
+    let doc = at.doc;
     let text = &doc.text;
     if doc.is_json {
-        return splice(node.span.clone(), to_json(value, margin(text, key_end), &step(doc)));
+        let new = to_json(value, margin(text, key.span.start), &step(doc));
+        return vec![Splice { range: node.span.clone(), text: new }];
     }
-    let colon = key_end + text[key_end..].find(':').map_or(0, |at| at + 1);
-    let end = colon + text[colon..].find('\n').unwrap_or(text.len() - colon);
-    let end = end - usize::from(text[..end].ends_with('\r'));
-    // What stands behind it, `~` or `null`, goes; a comment stays.
-    let comment = text[colon..end].find(" #").map_or(end, |at| colon + at);
-    let indent = margin(text, key_end).chars().count();
-    let dash =
-        usize::from(text[..key_end].lines().last().is_some_and(|line| line.trim_start().starts_with("- ")))
-            * 2;
+    let colon = key.span.end + text[key.span.end..].find(':').map_or(0, |at| at + 1);
+    let line = text[colon..].lines().next().unwrap_or_default();
+    let nothing = if node.span.is_empty() {
+        let comment = [" #", "\t#"].iter().filter_map(|mark| line.find(mark)).min();
+        colon..colon + line[..comment.unwrap_or(line.len())].trim_end().len()
+    } else if node.span.start <= colon + line.len() {
+        colon..node.span.end
+    } else {
+        node.span.clone()
+    };
     let inner = match value {
         Value::Map(_) | Value::List(_) if !value.is_empty() => {
-            let block = to_yaml(value, indent + dash + 2);
-            return splice(colon..end, format!("{}\n{}", &text[comment..end], block.trim_end_matches('\n')));
+            let column = column(text, key.span.start) + 2;
+            return vec![Splice::delete(nothing.clone()), at.below(nothing.end, value, column)];
         }
         Value::Text(text) if text.contains('\n') => quoted(text),
         scalar => to_yaml(scalar, 0).trim_end().to_owned(),
     };
-    splice(colon..comment, format!(" {inner}"))
+    vec![Splice { range: nothing, text: format!(" {inner}") }]
 }
 
 /// A scalar in place of another one.
 fn other_scalar(doc: &Document, node: &Node, value: &Value) -> Splice {
     let text = &doc.text;
     if doc.is_json {
-        return splice(node.span.clone(), to_json(value, "", ""));
+        return Splice { range: node.span.clone(), text: to_json(value, "", "") };
     }
     let Value::Text(new) = value else {
-        return splice(node.span.clone(), to_yaml(value, 0).trim_end().to_owned());
+        return Splice { range: node.span.clone(), text: to_yaml(value, 0).trim_end().to_owned() };
     };
     let old = &text[node.span.clone()];
     if !old.starts_with(['|', '>']) {
-        return splice(node.span.clone(), plain_or_quoted(new));
+        return Splice { range: node.span.clone(), text: plain_or_quoted(new) };
     }
     // A literal block stays one, at its indentation.
     let body = old.find('\n').map_or("", |newline| &old[newline + 1..]);
@@ -308,5 +366,6 @@ fn other_scalar(doc: &Document, node: &Node, value: &Value) -> Splice {
     let indent = first.len() - first.trim_start().len();
     let indent = if indent > 0 { indent } else { margin(text, node.span.start).chars().count() + 2 };
     let end = node.span.start + old.trim_end().len();
-    splice(node.span.start..end, block(new, indent).trim_start().trim_end_matches('\n').to_owned())
+    let new = block(new, indent).trim_start().trim_end_matches('\n').to_owned();
+    Splice { range: node.span.start..end, text: new }
 }

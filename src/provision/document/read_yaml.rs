@@ -61,6 +61,20 @@ impl<'a> Reader<'a> {
         self.bytes[index.min(self.bytes.len() - 1)]
     }
 
+    /// Where the bracket ends that closes a list or a mapping. Its place may start with the comma
+    /// before it, and ends with the blanks behind it.
+    fn closing(&self, span: Span) -> usize {
+        let mut at = self.byte(span.start.index());
+        for line in self.text[at..].split_inclusive('\n') {
+            let behind = line.trim_start_matches([' ', '\t', ',']);
+            if behind.starts_with([']', '}']) {
+                return at + line.len() - behind.len() + 1;
+            }
+            at += line.len();
+        }
+        self.byte(span.end.index())
+    }
+
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Unreadable> {
         let (start, end) = (self.byte(span.start.index()), self.byte(span.end.index()));
         self.count += 1;
@@ -99,35 +113,29 @@ impl<'a> Reader<'a> {
             }
             Event::SequenceStart(anchor, _) => {
                 let mut items: Vec<Node> = Vec::new();
-                // A bracket closes a flow list; nothing closes a block.
-                let mut flow = false;
                 let end = loop {
                     match self.events.next() {
-                        Some((Event::SequenceEnd, span)) => {
-                            flow = !span.is_empty();
-                            break self.byte(span.end.index());
-                        }
+                        Some((Event::SequenceEnd, span)) => break self.closing(span),
                         Some((event, span)) => items.push(self.node(event, span, depth + 1)?),
                         None => break self.text.len(),
                     }
                 };
                 let last = items.last().map_or(start, |item| item.span.end);
                 // A list at the indentation of its key is said to start behind its dash.
-                let dash =
-                    items.first().filter(|_| !flow).and_then(|item| self.text[..item.span.start].rfind('-'));
-                let start = dash.unwrap_or(start);
-                let span = start..if flow { end } else { last };
-                (Node { span, kind: Kind::List { items, flow } }, anchor)
+                let is_item = |at: usize| items.first().is_some_and(|item| item.span.start <= at);
+                let opening = opening(self.text, start, '[').filter(|at| !is_item(*at));
+                let dash = || self.text[..items.first()?.span.start].rfind('-');
+                let span = match opening {
+                    Some(start) => start..end,
+                    None => dash().unwrap_or(start)..last,
+                };
+                (Node { span, kind: Kind::List { items, flow: opening.is_some() } }, anchor)
             }
             Event::MappingStart(anchor, _) => {
-                let mut flow = false;
                 let mut pairs: Vec<(Key, Node)> = Vec::new();
                 let end = loop {
                     let (event, span) = match self.events.next() {
-                        Some((Event::MappingEnd, span)) => {
-                            flow = !span.is_empty();
-                            break self.byte(span.end.index());
-                        }
+                        Some((Event::MappingEnd, span)) => break self.closing(span),
                         Some(pair) => pair,
                         None => break self.text.len(),
                     };
@@ -148,8 +156,9 @@ impl<'a> Reader<'a> {
                 let colon = |key: &Key| usize::from(self.text[key.span.end..].starts_with(':'));
                 let last =
                     pairs.last().map_or(start, |(key, node)| node.span.end.max(key.span.end + colon(key)));
-                let span = start..if flow { end } else { last };
-                (Node { span, kind: Kind::Map { pairs, flow } }, anchor)
+                let opening = opening(self.text, start, '{');
+                let span = opening.map_or(start..last, |start| start..end);
+                (Node { span, kind: Kind::Map { pairs, flow: opening.is_some() } }, anchor)
             }
             _ => return Err(Unreadable { message: "an unexpected end".to_owned(), at: start }),
         };
@@ -158,6 +167,15 @@ impl<'a> Reader<'a> {
         }
         Ok(node)
     }
+}
+
+/// Where a bracket stands that opens what starts at `start`, maybe with an anchor and a tag.
+fn opening(text: &str, start: usize, bracket: char) -> Option<usize> {
+    let mut rest = &text[start..];
+    while rest.starts_with(['&', '!']) {
+        rest = rest.trim_start_matches(|it: char| !it.is_whitespace()).trim_start();
+    }
+    rest.starts_with(bracket).then(|| text.len() - rest.len())
 }
 
 /// How many blanks a place ends with.

@@ -156,8 +156,8 @@ impl<'a> Adding<'a> {
                 self.write(&path, b"[]")?;
             }
         }
-        let known: Records<Layer> = Records::read(self.root, &self.paths.layers_json())?;
-        let images: Records<Image> = Records::read(self.root, &self.paths.images_json())?;
+        let known = Records::<Layer>::read(self.root, self.paths)?;
+        let images = Records::<Image>::read(self.root, self.paths)?;
         let mut lost: Lost<'_> = conflicts(plan, &known);
         let mut failed = drop_lost(plan, &lost);
         failed.extend(images.others(plan.images.iter().map(of_image)));
@@ -181,7 +181,7 @@ impl<'a> Adding<'a> {
         let layers_lock = self.lock(&self.paths.layers_lock())?;
         let images_lock = self.lock(&self.paths.images_lock())?;
         // What engines did meanwhile.
-        let known: Records<Layer> = Records::read(self.root, &self.paths.layers_json())?;
+        let known = Records::<Layer>::read(self.root, self.paths)?;
         let still: Vec<&PlannedLayer> = self.missing(&wanted, &known)?;
         let gone = still.iter().find(|layer| !facts.contains_key(layer.id.as_str()));
         if let Some(gone) = gone {
@@ -198,7 +198,7 @@ impl<'a> Adding<'a> {
         }
         let images_before = self.root.read_up_to(&self.paths.images_json(), limits::RECORDS);
         let images_before = images_before.map_err(cannot(self.root, "read", &self.paths.images_json()))?;
-        let images: Records<Image> = Records::read(self.root, &self.paths.images_json())?;
+        let images = Records::<Image>::read(self.root, self.paths)?;
         let mut new = 0;
         let mut records = Vec::new();
         for planned in &wanted.images {

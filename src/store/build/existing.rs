@@ -22,7 +22,7 @@ pub(super) struct Records<T> {
 
 impl<T: Decode> Records<T> {
     /// Reads the file at `path`; nothing there is no records.
-    pub(super) fn read(root: &Root, path: &Path) -> Result<Self, Problem> {
+    fn read_file(root: &Root, path: &Path) -> Result<Self, Problem> {
         let shown = root.show(path);
         let bytes =
             root.read_up_to(path, limits::RECORDS).map_err(Problem::cannot("read", shown.display()))?;
@@ -54,6 +54,13 @@ impl<T: Decode> Records<T> {
 }
 
 impl Records<Layer> {
+    /// Reads layers.json, to which layers are added. Engines read volatile-layers.json with it,
+    /// and stop if they cannot.
+    pub(super) fn read(root: &Root, paths: &Paths) -> Result<Self, Problem> {
+        Self::read_file(root, &paths.layers.join("volatile-layers.json"))?;
+        Self::read_file(root, &paths.layers_json())
+    }
+
     /// The layers by id.
     pub(super) fn by_id(&self) -> BTreeMap<&str, &Layer> {
         self.records.iter().filter_map(|(_, layer)| Some((layer.id.as_deref()?, layer))).collect()
@@ -82,6 +89,11 @@ impl Records<Layer> {
 }
 
 impl Records<Image> {
+    /// Reads images.json.
+    pub(super) fn read(root: &Root, paths: &Paths) -> Result<Self, Problem> {
+        Self::read_file(root, &paths.images_json())
+    }
+
     /// The file with these images added. An image that is there gets their names and
     /// big-data; a name leaves the image that had it, as when an engine pulls. Returns
     /// also which names moved.

@@ -155,10 +155,10 @@ pub fn newest(root: &Root, sources: &[Source], options: &Options) -> Result<i64,
 /// The records of layers of a store.
 ///
 /// # Errors
-/// If layers.json cannot be read.
+/// If a file of them cannot be read.
 pub(super) fn existing_layers(store: &Root) -> Result<Vec<super::Layer>, Problem> {
     let paths = existing::Paths::new(Path::new("/"));
-    let records = existing::Records::<super::Layer>::read(store, &paths.layers_json())?;
+    let records = existing::Records::<super::Layer>::read(store, &paths)?;
     Ok(records.by_id().into_values().cloned().collect())
 }
 

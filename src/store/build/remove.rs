@@ -48,8 +48,8 @@ pub fn remove(root: &Root, store: &Path, removal: &Removal) -> Result<Removed, P
     let paths = Paths::new(store);
     let layers_lock = lock(root, &paths.layers_lock())?;
     let images_lock = lock(root, &paths.images_lock())?;
-    let layers: Records<Layer> = Records::read(root, &paths.layers_json())?;
-    let images: Records<Image> = Records::read(root, &paths.images_json())?;
+    let layers = Records::<Layer>::read(root, &paths)?;
+    let images = Records::<Image>::read(root, &paths)?;
     let (images_json, gone_images, kept) = images.without(&removal.names, &removal.images);
     let tops = kept.iter().flat_map(|image| image.layer.iter().chain(image.mapped_layers.iter().flatten()));
     let gone_layers = unneeded(&layers, removal, tops.map(String::as_str));

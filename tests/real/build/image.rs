@@ -289,7 +289,19 @@ pub(crate) fn everything() -> Vec<Layer> {
     // Without an end mark, and with more than one.
     let third = Tar::default().dir("implied-no-more").file("implied/by/me", b"x").0;
     let empty = [0; 10240].to_vec();
-    vec![gzipped(&base.finish()), zstandard(&second.finish()), plain(third), gzipped(&empty), gzipped(&empty)]
+    // What stands behind the end mark means nothing, be it a tar or what looks like a header.
+    let other = Tar::default().file("behind-the-end-mark", b"x").finish();
+    let two = [Tar::default().file("two-tars", b"x").finish(), other].concat();
+    let junk = [Tar::default().file("junk", b"x").finish(), vec![b'0'; 1536]].concat();
+    vec![
+        gzipped(&base.finish()),
+        zstandard(&second.finish()),
+        plain(third),
+        gzipped(&empty),
+        gzipped(&empty),
+        gzipped(&two),
+        plain(junk),
+    ]
 }
 
 impl Entry {

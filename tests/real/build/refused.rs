@@ -253,6 +253,39 @@ fn a_bad_image_leaves_a_store_that_is_there_as_it_was() {
     assert!(!before.is_empty());
 }
 
+/// Each of these stops engines, see docs/damage-table.md.
+#[test]
+fn nothing_is_added_to_a_store_with_malformed_records() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut layout = Layout::new(&scratch.path().join("oci"));
+    layout.image("x", "amd64", &[good()]);
+    let store = scratch.path().join("store");
+    let build = || {
+        let mut command = storagectl(&["build-store", "--format", "json", "-o"]);
+        command.arg(&store).arg(format!("localhost/x:1={}", layout.source("x")));
+        finish(&mut command)
+    };
+    assert!(build().status.success());
+    for file in
+        ["overlay-images/images.json", "overlay-layers/layers.json", "overlay-layers/volatile-layers.json"]
+    {
+        let place = store.join(file);
+        let good = fs_err::read(&place).ok();
+        fs_err::write(&place, "[{").unwrap();
+        let before = crate::tree::tree(&store);
+        let output = build();
+        assert_eq!(output.status.code(), Some(2), "{file}: {}", text(&output));
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(answer["error"]["id"], "store-damaged", "{file}: {answer}");
+        assert!(answer["error"]["message"].as_str().unwrap().contains(file), "{file}: {answer}");
+        assert_eq!(crate::tree::tree(&store), before, "{file}");
+        match good {
+            Some(good) => fs_err::write(&place, good).unwrap(),
+            None => fs_err::remove_file(&place).unwrap(),
+        }
+    }
+}
+
 #[test]
 fn without_root_a_directory_is_refused_with_what_works_instead() {
     let scratch = tempfile::tempdir().unwrap();
