@@ -30,6 +30,7 @@ pub fn is_mount_point(root: &Root, path: &Path) -> io::Result<bool> {
 
 /// Whether `path` of the running system is only mounted when somebody looks, and is not yet: at
 /// boot such a mount may need what waits for whoever looks.
+#[expect(clippy::disallowed_methods, reason = "/proc is the running system's, never a tree's")]
 pub fn is_automount(path: &Path) -> bool {
     fs_err::read_to_string("/proc/self/mountinfo").is_ok_and(|mounts| is_automount_in(&mounts, path))
 }
