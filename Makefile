@@ -9,6 +9,8 @@
 #                 bombs: one line a part with its figure; ROUNDS=20 SEED=1
 # make fuzz       looks for inputs that break what must hold for any input, for TIME=60 seconds
 #                 each; PROPERTIES="edit host" tries these alone, see docs/fuzzing.md
+# make hosts      the tests of packages in roots of newer releases of Debian, which it makes
+#                 once: a line a release; FILTER="rpm:: pack::" for other tests
 # make memory     peak memory of every command on its worst input, into docs/memory.md
 # make bench      whole-process time and memory against what people use instead, and
 #                 check-store against the engines' own checks and OpenSSL
@@ -105,6 +107,10 @@ bench:
 	benches/build-store.sh
 	benches/pack.sh
 	benches/copy-images.sh
+
+.PHONY: hosts
+hosts:
+	tests/hosts/run.sh $(FILTER)
 
 .PHONY: memory
 memory:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sees to the programs that the tests need: installs them where it may, and says
 # exactly what is missing where it may not. With the argument "bench" also those
-# that the benchmark needs.
+# that the benchmark needs; with "packages" it names all packages and does nothing else.
 set -eu
 
 # A program and the Debian package that has it.
@@ -51,6 +51,10 @@ openssl openssl
 python3 python3
 '
 what=${1:-}
+if [ "$what" = packages ]; then
+    echo "$needed" | while read -r _ package; do echo "$package"; done | sort -u | xargs
+    exit
+fi
 [ "$what" = bench ] && needed="$needed$bench"
 
 PATH=$PATH:/usr/sbin:/sbin

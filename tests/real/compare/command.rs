@@ -42,6 +42,8 @@ pub(super) enum Done {
         gone: Vec<String>,
         /// Whether what a vendor's drop-in hides of the administrator's list is shown again.
         shows: bool,
+        /// The stores that those may not see any more who saw them by a declaration alone.
+        ends: Vec<String>,
     },
 }
 
@@ -103,12 +105,12 @@ impl Command {
                     ..AddOptions::default()
                 };
                 plan::add_stores(&host, &options, Mode::Commit)?;
-                Ok(Done::Did { seen: paths.clone(), gone: Vec::new(), shows: false })
+                Ok(Done::Did { seen: paths.clone(), gone: Vec::new(), shows: false, ends: Vec::new() })
             }
             Self::Remove { paths } => {
                 let options = RemoveOptions { paths: paths.clone(), ..RemoveOptions::default() };
                 plan::remove_stores(&host, &options, Mode::Commit)?;
-                Ok(Done::Did { seen: Vec::new(), gone: paths.clone(), shows: false })
+                Ok(Done::Did { seen: Vec::new(), gone: paths.clone(), shows: false, ends: Vec::new() })
             }
             Self::Apply { declared, boot } => {
                 let text: String =
@@ -117,6 +119,8 @@ impl Command {
                 fs_err::create_dir_all(&dir)?;
                 fs_err::write(dir.join("declared.toml"), text)?;
                 let declarations = host.declarations()?;
+                let ends = listed_for_declarations(tree);
+                let ends = ends.into_iter().filter(|store| !declared.contains(store)).collect();
                 let outcome = plan::apply(&host, &declarations, ApplyOptions { boot: *boot }, Mode::Commit)?;
                 let (mut seen, mut gone) = (Vec::new(), Vec::new());
                 for (path, result) in outcome.plan.stores {
@@ -128,11 +132,11 @@ impl Command {
                         _ => {}
                     }
                 }
-                Ok(Done::Did { seen, gone, shows: true })
+                Ok(Done::Did { seen, gone, shows: true, ends })
             }
             Self::Fix => {
                 plan::rewrite(&host, Mode::Commit, || fixes(&host))?;
-                Ok(Done::Did { seen: Vec::new(), gone: Vec::new(), shows: false })
+                Ok(Done::Did { seen: Vec::new(), gone: Vec::new(), shows: false, ends: Vec::new() })
             }
         }
     }
@@ -141,7 +145,7 @@ impl Command {
 /// Whether a drop-in that is not ours, or root's own file, lists this store: `apply` takes off
 /// its own entries.
 pub(super) fn is_theirs(tree: &Path, store: &str) -> bool {
-    let drop_ins = ["etc/containers", "usr/share/containers"]
+    let drop_ins = ["etc/containers", "usr/share/containers", "root/.config/containers"]
         .iter()
         .flat_map(|dir| ["storage.conf.d", "storage.rootful.conf.d"].map(|name| tree.join(dir).join(name)))
         .filter_map(|dir| fs_err::read_dir(dir).ok())
@@ -152,6 +156,22 @@ pub(super) fn is_theirs(tree: &Path, store: &str) -> bool {
         .chain([tree.join("root/.config/containers/storage.conf")])
         .filter_map(|file| fs_err::read_to_string(file).ok())
         .any(|text| !text.starts_with("# Written by storagectl") && named(text))
+}
+
+/// The stores that drop-ins of ours list for declarations: with these they end for those who
+/// see nothing else that lists them.
+fn listed_for_declarations(tree: &Path) -> Vec<String> {
+    ["storage.conf.d", "storage.rootful.conf.d", "storage.rootless.conf.d"]
+        .iter()
+        .filter_map(|dir| fs_err::read_dir(tree.join("etc/containers").join(dir)).ok())
+        .flatten()
+        .filter_map(|entry| fs_err::read_to_string(entry.ok()?.path()).ok())
+        .filter(|text| text.starts_with("# Written by storagectl"))
+        .flat_map(|text| {
+            let marked = text.lines().filter(|line| line.contains("\", # storagectl: "));
+            marked.filter_map(|line| Some(line.split('"').nth(1)?.to_owned())).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 /// The fixes of `check-config --fix` as a plan.
