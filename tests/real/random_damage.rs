@@ -345,3 +345,39 @@ fn compare_corpus(workshop: &Workshop, corpus: &str) {
     let report = report.into_inner().unwrap();
     assert!(report.is_empty(), "{report}");
 }
+
+/// An erofs image of what is in the layer: what engines mount of it serves the same files.
+#[test]
+fn roots_engines_read_a_layer_for_composefs_and_normal_users_cannot_mount_it() {
+    let script = "cd overlay/$TOP; mkdir composefs-data
+        mkfs.erofs --quiet composefs-data/composefs.blob diff
+        chown -R --reference=. composefs-data; chmod 0755 composefs-data";
+    for (workshop, scopes) in [(Workshop::of_root(), &["nothing"; 3][..]), (Workshop::of_user(), &["image"])]
+    {
+        let (_scratch, store) = workshop.damaged(&[]);
+        let images: Vec<serde_json::Value> =
+            serde_json::from_slice(&fs_err::read(store.join("overlay-images/images.json")).unwrap()).unwrap();
+        let is_it = |image: &&serde_json::Value| image["names"].to_string().contains("\"localhost/app:2\"");
+        let top = images.iter().find(is_it).unwrap()["layer"].as_str().unwrap();
+        run(Command::new("sh").args(["-euc", script]).current_dir(&store).env("TOP", top));
+        let asked = workshop.readers.iter().zip(&workshop.healthy);
+        let seen: Vec<&str> =
+            asked.map(|(reader, healthy)| workshop.ask(*reader, &store).scope(healthy)).collect();
+        assert_eq!(seen, scopes);
+        let request = Request::quick(vec![store], "overlay");
+        let report = check::check(&Root::system().unwrap(), &request, &Progress::default());
+        let composefs = report.findings.iter().filter(|finding| finding.rule.id == "composefs-layer");
+        let (users, roots): (Vec<&Finding>, Vec<&Finding>) = composefs.partition(|finding| finding.for_users);
+        let said = |findings: &[&Finding]| findings.iter().map(|it| it.effect()).collect::<Vec<_>>();
+        assert_eq!(
+            said(&users),
+            ["as a normal user, podman 5, CRI-O and podman 6 cannot use `localhost/app:2`"]
+        );
+        assert_eq!(
+            said(&roots),
+            [
+                "podman 4 cannot push or save `localhost/app:2`; podman 4 gives its containers files named by digests, and says nothing"
+            ]
+        );
+    }
+}

@@ -238,7 +238,7 @@ fn tell(world: &World<'_>, home: usize, seen: Seen<'_>, report: &mut Report) -> 
 
 /// Engines make stores for root alone. Whether one is meant for more is said by its marker,
 /// or by somebody having opened the half of it.
-fn meant_for_users(world: &World<'_>, store: &Catalog) -> io::Result<bool> {
+pub(super) fn meant_for_users(world: &World<'_>, store: &Catalog) -> io::Result<bool> {
     let marked = world.root.stat(&store.path.join(MARKER))?.is_some();
     let lock = world.root.stat(&store.images_dir().join("images.lock"))?;
     let half_open = world.root.stat(&store.images_dir())?.is_some_and(|stat| stat.mode & 0o001 != 0)

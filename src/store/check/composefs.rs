@@ -6,11 +6,14 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
-use super::finding::Finding;
-use super::finding::Scope;
+use super::access::meant_for_users;
+use super::catalog::Catalog;
+use super::finding::{Finding, Report, Scope};
 use super::followed::Followed;
+use super::world::World;
 use crate::engine::Engines;
 use crate::host::{Directory, Kind, Root};
+use crate::problem::Severity;
 use crate::store::short_id;
 
 /// What it is in, in a layer's directory.
@@ -95,6 +98,37 @@ impl Composefs {
             Self::Damaged(_) => finding.fails(Engines::ALL.without(others), Scope::Image),
         }
     }
+}
+
+/// Tells that the engines of normal users cannot use these layers of a store: the kernel mounts
+/// erofs for root alone, and whoever finds the image mounts it (seen with podman 6.0).
+///
+/// # Errors
+/// If it cannot be found out for whom the store is.
+pub(super) fn tell_users(
+    world: &World<'_>,
+    store: &Catalog,
+    layers: &[&str],
+    report: &mut Report,
+) -> io::Result<()> {
+    let message = match layers {
+        [] => return Ok(()),
+        [one] => format!("the layer `{}` is stored for composefs, which root alone can mount", short_id(one)),
+        _ => format!("{} layers are stored for composefs, which root alone can mount", layers.len()),
+    };
+    let hint = "for normal users pull the images again where `use_composefs` is not set";
+    let mut finding = Finding::new("composefs-layer", &store.path, message, hint);
+    for layer in layers {
+        finding.join(world.users(layer));
+    }
+    if finding.images.is_empty() {
+        return Ok(());
+    }
+    finding.for_users = true;
+    let severity = if meant_for_users(world, store)? { Severity::Warning } else { Severity::Note };
+    let engines = Engines::ALL.without(readers_of_diff());
+    report.put(finding.severity(severity).fails(engines, Scope::Image));
+    Ok(())
 }
 
 /// Engines that mount `diff` whatever stands beside it: composefs came with storage 1.52.

@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::catalog::{Catalog, is_one_name};
-use super::composefs::{Composefs, DATA};
+use super::composefs::{self, Composefs, DATA};
 use super::finding::{Finding, Report, Scope};
 use super::followed::{self, Followed};
 use super::images::{orphan, unsafe_id};
@@ -226,6 +226,12 @@ pub(super) fn check(world: &World<'_>, home: usize, homes: &[Home], report: &mut
         }
     }
     world.squashed().tell(world, home, report);
+    let layers = homes[home].layers.iter();
+    let composefs = layers.filter(|(_, on_disk)| on_disk.composefs == Some(Composefs::Image));
+    let composefs: Vec<&str> = composefs.map(|(id, _)| id.as_str()).filter(|id| seen.contains(id)).collect();
+    if let Err(error) = composefs::tell_users(world, store, &composefs, report) {
+        report.could_not_look(world.could_not_look(&store.path, &error));
+    }
     let known = |id: &str| {
         let mut parts = world.stores.iter().filter(|part| part.own && store.own);
         store.layer(id).is_some() || parts.any(|part| part.layer(id).is_some())

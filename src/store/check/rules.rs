@@ -42,7 +42,7 @@ pub const RULES: &[Rule] = &[
     error("big-data-missing", "a manifest or other file of an image is missing"),
     error("big-data-size", "a manifest or another file has the wrong size"),
     error("composefs-damaged", "a composefs layer that cannot be mounted"),
-    warning("composefs-layer", "a composefs layer: podman 4 cannot read it"),
+    warning("composefs-layer", "a composefs layer: some engines cannot read it"),
     error("config-digest", "a configuration is not the one of its digest"),
     warning("depends-on-store", "images need layers of another store"),
     error("diff-ids-mismatch", "a configuration names other layers"),
