@@ -58,7 +58,11 @@ impl Scriptlet {
         for path in &self.paths {
             let done =
                 self.each(common, output, |host| rpm::scriptlet(host, phase, count, &store_path(path)?));
-            if !done && (phase, count) == (Phase::Preun, 0) {
+            let is_listed = || {
+                let listed = common.host().and_then(|host| rpm::is_listed(&host, &store_path(path)?));
+                listed.unwrap_or(true)
+            };
+            if !done && (phase, count) == (Phase::Preun, 0) && is_listed() {
                 // RPM goes on all the same.
                 let path = path.display();
                 output.warning(&format!(

@@ -41,9 +41,16 @@ impl Filling {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 result => result?,
             }
-            if let Some(lock) = self.claim(name.as_bytes())? {
-                let dir = self.inside(name.as_bytes())?;
-                return Ok(Staging { name, dir, lock });
+            let claimed = self.claim(name.as_bytes());
+            let claimed = claimed.and_then(|lock| Ok(lock.zip(Some(self.inside(name.as_bytes())?))));
+            match claimed {
+                Ok(Some((lock, dir))) => return Ok(Staging { name, dir, lock }),
+                Ok(None) => {}
+                Err(error) => {
+                    // Else the next run removes it.
+                    let _ = self.remove(name.as_bytes());
+                    return Err(error);
+                }
             }
         }
         Err(io::ErrorKind::ResourceBusy.into())

@@ -99,7 +99,10 @@ impl Reader<'_> {
                 let what = format!("cannot {doing} `{}`: {error}", self.root.show(path).display());
                 self.invalid(&what)
             }
-            _ => Problem::io(doing, &self.root.show(path).display().to_string(), &error),
+            _ => {
+                let problem = Problem::io(doing, &self.root.show(path).display().to_string(), &error);
+                self.problem(problem.id, &problem.message, &problem.hint)
+            }
         }
     }
 

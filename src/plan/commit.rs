@@ -78,7 +78,7 @@ fn attempts(host: &Host, plan: impl Fn(&Snapshot) -> anyhow::Result<Plan>) -> an
             // Nothing to lock yet. Make the directory only if there is something to write.
             let planned = plan(&host.snapshot()?)?;
             if planned.changes.is_empty() {
-                let committed = carry_out_inits(host, &planned)?;
+                let committed = carry_out_inits(host, &planned, &mut Done::default())?;
                 return outcome(planned, committed);
             }
             let parent = main.parent().unwrap_or(Path::new("/"));
@@ -121,7 +121,8 @@ fn carry_out(
     }
     host::clean_up(&target.dir, target.name());
     let planned = plan(&snapshot)?;
-    let mut committed = carry_out_inits(host, &planned)?;
+    let mut done = Done::default();
+    let mut committed = carry_out_inits(host, &planned, &mut done)?;
     let mut lost_attributes = Vec::new();
     for change in &planned.changes {
         let content = match &change.after {
@@ -136,14 +137,15 @@ fn carry_out(
         let (target, found) = if change.path == snapshot.path {
             (target, snapshot.found)
         } else {
-            other = place(host, &change.path)?;
+            other = place(host, &change.path).map_err(|problem| done.told(problem))?;
             (&other.0, other.1)
         };
         match host::replace(&target.dir, target.name(), found.as_ref(), content) {
             Ok(replaced) => lost_attributes.extend(replaced.lost_attributes),
             Err(ReplaceError::Changed) => return Ok(None),
-            Err(error) => return Err(replace_problem(host, &target.path, error)),
+            Err(error) => return Err(done.told(replace_problem(host, &target.path, error)).into()),
         }
+        done.push(host.show(&change.path), "was changed");
         committed = true;
     }
     Ok(Some(Outcome { plan: planned, committed, lost_attributes }))
@@ -171,12 +173,13 @@ pub fn rewrite(host: &Host, mode: Mode, plan: impl Fn() -> anyhow::Result<Plan>)
             return Ok(Outcome { plan: planned, committed: false, lost_attributes: Vec::new() });
         }
         let mut lost_attributes = Vec::new();
+        let mut done = Done::default();
         let mut changed_meanwhile = false;
         for change in &planned.changes {
             let After::Text(text) = &change.after else {
                 unreachable!("a fix is a text");
             };
-            let (target, found) = place(host, &change.path)?;
+            let (target, found) = place(host, &change.path).map_err(|problem| done.told(problem))?;
             refuse_vendor_file(host, &target.path)?;
             // Looked at before it is read again: a change in between shows in `replace`.
             let now = host.root.read(&target.path).map_err(host.cannot("read", &target.path))?;
@@ -185,9 +188,12 @@ pub fn rewrite(host: &Host, mode: Mode, plan: impl Fn() -> anyhow::Result<Plan>)
                 break;
             }
             match host::replace(&target.dir, target.name(), found.as_ref(), Content::File(text.as_bytes())) {
-                Ok(replaced) => lost_attributes.extend(replaced.lost_attributes),
+                Ok(replaced) => {
+                    lost_attributes.extend(replaced.lost_attributes);
+                    done.push(host.show(&change.path), "was changed");
+                }
                 Err(ReplaceError::Changed) => changed_meanwhile = true,
-                Err(error) => return Err(replace_problem(host, &target.path, error)),
+                Err(error) => return Err(done.told(replace_problem(host, &target.path, error)).into()),
             }
         }
         drop(locked);
@@ -197,6 +203,23 @@ pub fn rewrite(host: &Host, mode: Mode, plan: impl Fn() -> anyhow::Result<Plan>)
         }
     }
     Err(busy(host)?.into())
+}
+
+/// What has been done before something else could not be.
+#[derive(Default)]
+struct Done(Vec<String>);
+
+impl Done {
+    fn push(&mut self, shown: impl std::fmt::Display, what: &str) {
+        self.0.push(format!("`{shown}` {what}"));
+    }
+
+    fn told(&self, mut problem: Problem) -> Problem {
+        if !self.0.is_empty() {
+            problem.message.push_str(&format!("; before that, {}", self.0.join(" and ")));
+        }
+        problem
+    }
 }
 
 fn busy(host: &Host) -> anyhow::Result<Problem> {
@@ -218,10 +241,13 @@ fn place(host: &Host, path: &Path) -> Result<(host::Resolved, Option<host::Stat>
     Ok((at, found))
 }
 
-fn carry_out_inits(host: &Host, plan: &Plan) -> anyhow::Result<bool> {
+fn carry_out_inits(host: &Host, plan: &Plan, done: &mut Done) -> anyhow::Result<bool> {
     let mut made = false;
     for (path, driver) in &plan.inits {
-        made |= !store::init(&host.root, path, driver, false)?.is_empty();
+        if !store::init(&host.root, path, driver, false)?.is_empty() {
+            done.push(host.show(path), "was made an image store");
+            made = true;
+        }
     }
     Ok(made)
 }
@@ -239,7 +265,7 @@ fn lock_problem(host: &Host, dir: &host::Resolved, error: LockError) -> anyhow::
     }
 }
 
-fn replace_problem(host: &Host, path: &Path, error: ReplaceError) -> anyhow::Error {
+fn replace_problem(host: &Host, path: &Path, error: ReplaceError) -> Problem {
     let shown = host.show(path);
     let (doing, error) = match error {
         ReplaceError::Io(doing, error) => (doing, error),
@@ -248,19 +274,17 @@ fn replace_problem(host: &Host, path: &Path, error: ReplaceError) -> anyhow::Err
                 "not-synced",
                 format!("`{shown}` is changed, but its directory could not be synced: {}", words(&error)),
                 "see to the disk: after a power cut the old file may be back",
-            )
-            .into();
+            );
         }
         ReplaceError::Mounted | ReplaceError::Changed => {
             return Problem::new(
                 "file-mounted",
                 format!("`{shown}` cannot be replaced: another file is mounted over it"),
                 "edit the file where it is mounted from: on the host, if this is a container",
-            )
-            .into();
+            );
         }
     };
     let mut problem = Problem::io(doing, &shown, &error);
     problem.message.push_str("; it is as it was");
-    problem.into()
+    problem
 }

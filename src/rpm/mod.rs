@@ -58,6 +58,14 @@ pub fn scriptlet(host: &Host, phase: Phase, count: u32, path: &str) -> anyhow::R
     }
 }
 
+/// Whether the store at `path` is listed, for what has failed half-way.
+///
+/// # Errors
+/// If that cannot be found out.
+pub fn is_listed(host: &Host, path: &str) -> anyhow::Result<bool> {
+    Ok(taken_entry(host, path)?.is_some())
+}
+
 /// Takes off the list what scriptlets and declarations have put there: storagectl
 /// itself is being erased, and nothing will do so when the packages go.
 ///
@@ -91,14 +99,22 @@ fn post(host: &Host, path: &str) -> anyhow::Result<Vec<Outcome>> {
     }
     let taken_over = take_over(host, path)?;
     let options = AddOptions { paths: vec![path.to_owned()], allow_missing, ..AddOptions::default() };
-    let outcome = add_stores(host, &options, Mode::Commit)?;
-    let added = outcome.plan.stores.iter().any(|(_, result)| *result == StoreResult::Added);
-    let mut record = Record::read(&host.root, path)?.unwrap_or_else(|| Record::new(path));
-    record.added |= added;
+    let planned = add_stores(host, &options, Mode::DryRun)?;
+    let before = Record::read(&host.root, path)?;
+    let mut record = before.clone().unwrap_or_else(|| Record::new(path));
+    record.added |= planned.plan.stores.iter().any(|(_, result)| *result == StoreResult::Added);
     record.taken = None;
+    // Before the entry: without the record nobody would know whose that is.
     if record.added {
         record.write(&host.root)?;
     }
+    let outcome = add_stores(host, &options, Mode::Commit).inspect_err(|_| {
+        // What cannot be listed is the error.
+        let _ = match &before {
+            Some(before) => before.write(&host.root),
+            None => Record::forget(&host.root, path),
+        };
+    })?;
     Ok(taken_over.into_iter().chain([outcome]).collect())
 }
 

@@ -3,6 +3,7 @@
 
 mod apply;
 mod attributes;
+mod commands;
 mod concurrent;
 mod disk;
 mod fault;

@@ -176,7 +176,7 @@ impl OnDisk {
         let is_other = |name: &str| -> io::Result<bool> {
             Ok(match kind(name)? {
                 Some(kind) => kind != Kind::File,
-                None => world.root.stat(&path.join(name)).is_err(),
+                None => world.root.stat_or_link(&path.join(name))?.is_some(),
             })
         };
         let foreign = text("additionallayer")?;
