@@ -227,17 +227,21 @@ pub(super) fn default_roots(
         reading.reasons.push(Reason::other("the user has no home directory"));
         "/".to_owned()
     });
+    let usual = format!("/run/user/{}", environment.uid);
+    let tmp = environment.filled("TMPDIR").unwrap_or("/tmp");
     let runtime = match environment.filled("XDG_RUNTIME_DIR") {
+        None if matches!(view.find(Path::new(&usual)), Found::Closed(_)) => {
+            let name = if reading.profile == Profile::Podman4 { "containers-user" } else { "storage-run" };
+            format!("{tmp}/{name}-{}", environment.uid)
+        }
         None => environment.runtime_dir(),
         Some(dir) => match view.exists(Path::new(dir)) {
             Ok(true) => dir.to_owned(),
             _ if reading.profile == Profile::Podman4 => {
-                let usual = format!("/run/user/{}", environment.uid);
                 let is_own = |stat: &crate::host::Stat| stat.uid == environment.uid;
                 match view.find(Path::new(&usual)) {
                     Found::Thing(stat) if is_own(&stat) => usual,
                     _ => {
-                        let tmp = environment.filled("TMPDIR").unwrap_or("/tmp");
                         let runroot = format!("{tmp}/containers-user-{}/containers", environment.uid);
                         return (format!("{data}/containers/storage"), runroot);
                     }
