@@ -91,7 +91,7 @@ ROUNDS ?= 20
 torture:
 	tests/requirements.sh
 	@STORAGECTL_ROUNDS=$(ROUNDS) STORAGECTL_SEED=$(SEED) \
-		$(CARGO) test $(CARGO_FLAGS) --quiet --test real torture:: -- --nocapture --test-threads 1
+		$(CARGO) test $(CARGO_FLAGS) --quiet --test real -- torture:: interrupt::commands:: --nocapture --test-threads 1
 
 TIME ?= 60
 .PHONY: fuzz
