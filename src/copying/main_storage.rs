@@ -112,7 +112,7 @@ fn special(reading: &Reading) -> Option<String> {
     if let Some((name, _)) = set.next() {
         return Some(name.clone());
     }
-    let options = reading.own.get("crio.storage_option").map(|value| format!("{:?}", value.value));
+    let options = reading.crio.get("crio.storage_option").map(|value| format!("{:?}", value.value));
     let options = options.unwrap_or_default();
     SPECIAL.into_iter().find(|name| options.contains(&format!("{name}="))).map(str::to_owned)
 }

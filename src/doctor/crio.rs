@@ -160,7 +160,7 @@ impl Crio {
 }
 
 fn own<'r>(reading: &'r Reading, key: &str) -> Option<&'r Value<Leaf>> {
-    reading.own.get(&format!("crio.{key}"))
+    reading.crio.get(&format!("crio.{key}"))
 }
 
 /// Whether a value stands in one of CRI-O's own files.

@@ -124,7 +124,7 @@ fn merge(path: &std::path::Path, Parsed { text, leaves }: Parsed, reading: &mut 
                 match wrong_type(name, &leaf.value) {
                     Some(what) => reading.reasons.push(wrong(what)),
                     None => {
-                        reading.own.insert(leaf.name.clone(), Value { value: leaf.value, origin });
+                        reading.crio.insert(leaf.name.clone(), Value { value: leaf.value, origin });
                     }
                 }
                 continue;

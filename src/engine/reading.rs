@@ -107,7 +107,7 @@ pub struct Reading {
     /// engines cut off.
     pub stores: Vec<Value<String>>,
     /// Every key of CRI-O's own files but for those above, by its dotted name.
-    pub own: BTreeMap<String, Value<Leaf>>,
+    pub crio: BTreeMap<String, Value<Leaf>>,
     /// What is wrong with what was read. A file, or a value, on which the engine stops
     /// counts for nothing above.
     pub reasons: Vec<Reason>,
@@ -126,7 +126,7 @@ impl Reading {
             imagestore: None,
             options: Vec::new(),
             stores: Vec::new(),
-            own: BTreeMap::new(),
+            crio: BTreeMap::new(),
             reasons: Vec::new(),
         }
     }

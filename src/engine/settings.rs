@@ -25,7 +25,7 @@ pub(super) fn etc(root: &Root) -> io::Result<PathBuf> {
     Ok(PathBuf::from(etc))
 }
 
-/// The same by what is there.
+/// The driver that the storage at `graphroot` was made with, by the directories that are there.
 pub(super) fn made_with(graphroot: &Path, is_there: impl Fn(&Path) -> bool) -> Option<String> {
     let used = |driver: &&str| is_there(&graphroot.join(format!("{driver}-images")));
     // In the library's order of preference.

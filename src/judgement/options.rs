@@ -392,9 +392,3 @@ fn quota(case: &Case<'_>) -> Option<Reason> {
     let hint = "remove it, or put the storage on XFS that is mounted with `pquota`";
     Some(Reason::stops("quota", message, hint).at(option.value.origin.site().cloned()))
 }
-
-/// What is told where nothing stops.
-pub(super) const BELOW_START: Effect = Effect::Loses(
-    "takes it to be below the directory that it is started in",
-    "take it to be below the directory that they are started in",
-);

@@ -2,11 +2,16 @@
 
 use std::path::Path;
 
-use super::options::BELOW_START;
 use super::{Case, path_of};
 use crate::conf::schema;
-use crate::engine::{Found, Profile, Reading, Reason, Value, View};
+use crate::engine::{Effect, Found, Profile, Reading, Reason, Value, View};
 use crate::problem::{quoted_series, series};
+
+/// What an engine does with a directory whose path is not absolute.
+const BELOW_START: Effect = Effect::Loses(
+    "takes it to be below the directory that it is started in",
+    "take it to be below the directory that they are started in",
+);
 
 /// The driver that the engine uses: the one that is set, else the one that its storage was
 /// made with, else the first of its list. An empty one is none.
