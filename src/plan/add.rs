@@ -42,35 +42,46 @@ pub fn add_stores(host: &Host, options: &AddOptions, mode: Mode) -> anyhow::Resu
 fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Result<Plan> {
     let before = snapshot.stores(host)?;
     let mut plan = Plan::default();
-    let mut wanted: Vec<String> = Vec::new();
+    let mut wanted: Vec<Alias> = Vec::new();
     let mut results = Vec::new();
     let modern = host.seen_by_modern();
     for path in &options.paths {
         let listed = before.iter().any(|entry| clean(entry) == *path);
-        let alias = if listed { None } else { alias_of(host, before.iter().chain(&wanted), path) };
-        let alias = alias.map(|alias| alias.entry);
+        let known = before.iter().chain(wanted.iter().map(|name| &name.entry));
+        let alias = if listed { None } else { alias_of(host, known, path) };
         // What only a drop-in lists under another name is listed for the others under that one.
         let elsewhere = if listed || alias.is_some() { None } else { alias_of(host, modern.iter(), path) };
         if listed || alias.is_some() {
-            results.push((path.clone(), StoreResult::Listed { alias: alias.clone() }));
+            let alias = alias.as_ref().map(|alias| alias.entry.clone());
+            results.push((path.clone(), StoreResult::Listed { alias }));
         } else {
             refuse::store(host, path, options)?;
             results.push((path.clone(), StoreResult::Added));
         }
-        let name = alias.map(|entry| clean(&entry)).or(elsewhere.map(|alias| alias.part));
-        wanted.push(name.unwrap_or_else(|| path.clone()));
+        wanted.push(match (alias, elsewhere) {
+            (Some(alias), _) => Alias { entry: clean(&alias.entry), part: alias.part },
+            (None, elsewhere) => Alias::new(elsewhere.map_or_else(|| path.clone(), |alias| alias.part)),
+        });
         if options.init && !is_initialised(host, path)? {
             plan.inits.push((PathBuf::from(path), host.driver()));
         }
     }
+    let in_main: Vec<String> = wanted.iter().map(|name| name.entry.clone()).collect();
     let edit = |doc: &Document| {
-        let bare = without_aside(doc, &wanted).map_err(|fault| snapshot.problem(host, fault))?;
-        let added = conf::add(bare.as_ref().unwrap_or(doc), &wanted, &options.position);
+        let wanted = &in_main;
+        let bare = without_aside(doc, wanted).map_err(|fault| snapshot.problem(host, fault))?;
+        let added = conf::add(bare.as_ref().unwrap_or(doc), wanted, &options.position);
         added.map_err(|error| edit_problem(host, snapshot, error))
     };
     let shall_see = |seen: &Seen<'_>| {
         // Once for each reader: what is to be seen once is taken out where it stands again.
         let mut list = seen.now.to_vec();
+        // An entry that is split into several stores stays where it is seen.
+        let name = |name: &Alias| match list.contains(&name.entry) {
+            true => name.entry.clone(),
+            false => name.part.clone(),
+        };
+        let wanted: Vec<String> = wanted.iter().map(name).collect();
         for path in &wanted {
             let first = list.iter().position(|other| other == path);
             let mut at = 0;
@@ -92,7 +103,7 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
         let new: Vec<String> = wanted.iter().filter(|path| !is_part(host, &list, path)).cloned().collect();
         conf::add_to_list(&list, &new, position).map_err(|error| edit_problem(host, snapshot, error))
     };
-    let expected = if options.allow_missing { wanted.as_slice() } else { &[] };
+    let expected = if options.allow_missing { in_main.as_slice() } else { &[] };
     let change = Change { expected, ..Change::by_hand(options.serve, options.force, &edit, &shall_see) };
     let after = generations::apply(host, snapshot, &mut plan, &change)?;
     if plan.changes.is_empty() {
@@ -110,7 +121,7 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
     }
     let after = after.as_ref().unwrap_or(&before);
     plan.notes.extend(verify(host, snapshot, &plan, expected)?);
-    for ((_, result), path) in results.iter_mut().zip(&wanted) {
+    for ((_, result), path) in results.iter_mut().zip(&in_main) {
         let is_moved = || is_moved(texts(&before), texts(after), path);
         if matches!(result, StoreResult::Listed { .. }) && is_moved() {
             *result = StoreResult::Moved;
@@ -136,6 +147,13 @@ pub(super) struct Alias {
     pub(super) entry: String,
     /// The entry, cleaned, or that one of the stores which it is split into.
     pub(super) part: String,
+}
+
+impl Alias {
+    /// A store by its own name.
+    fn new(path: String) -> Self {
+        Self { entry: path.clone(), part: path }
+    }
 }
 
 /// The entry that is another name of the directory at `path`, or that drivers take for

@@ -219,18 +219,23 @@ impl OwnDropIn {
 
     /// What the file could hold, the least first: what it holds, nothing, what is
     /// missing behind the others, everything. What normal users cannot use (`closed`) is
-    /// named where it is left out.
+    /// named where it is left out. `of_main` is the comment behind an entry of the main file that
+    /// is a declaration's.
     pub(super) fn candidates(
         &self,
         without: &[String],
         goal: &[String],
         closed: &[String],
         change: &Change<'_>,
+        of_main: &dyn Fn(&str) -> Option<String>,
     ) -> Vec<Option<String>> {
         let items = self.items();
         let comment = |path: &String| match change.comment {
             Some(comment) => comment(self, path),
-            None => items.iter().find(|item| item.path == **path && !item.is_elsewhere())?.comment.clone(),
+            None => match items.iter().find(|item| item.path == **path && !item.is_elsewhere()) {
+                Some(item) => item.comment.clone(),
+                None => of_main(path),
+            },
         };
         let line = |path: &String| (quoted(path), comment(path));
         let missing: Vec<_> = goal.iter().filter(|path| !without.contains(path)).map(line).collect();

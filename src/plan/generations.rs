@@ -17,7 +17,7 @@ use super::drop_in::{OwnDropIn, hides_main, names_list};
 use super::refuse::managed_node;
 use super::snapshot::{Host, Snapshot};
 use super::{After, FileChange, Note, Plan, roots};
-use crate::conf::{Document, StoreList, clean};
+use crate::conf::{self, Document, StoreList, clean};
 use crate::engine::{Effect, Profile, Reading, View};
 use crate::judgement::{Identity, Reader};
 use crate::problem::Problem;
@@ -255,7 +255,12 @@ impl Served<'_> {
         (goal, closed): (&[String], &[String]),
         with_own: &dyn Fn(Option<&str>) -> View<'v>,
     ) -> Result<Option<String>, Problem> {
-        for text in own.candidates(without, goal, closed, self.change) {
+        let listed = conf::listed(&self.snapshot.doc).unwrap_or_default();
+        let of_main = |path: &str| {
+            let entry = listed.iter().find(|entry| clean(&entry.path) == path)?;
+            Some(entry.mark.as_ref()?.text())
+        };
+        for text in own.candidates(without, goal, closed, self.change, &of_main) {
             let after = reader.read(&with_own(text.as_deref()));
             if after.failure().is_none() && cleaned(&after) == goal {
                 return Ok(text);
