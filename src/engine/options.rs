@@ -10,6 +10,7 @@ use super::reading::{DriverOption, Origin, Reading, Value};
 use super::reason::Reason;
 use super::view::View;
 use crate::conf::{Essentials, Leaf, clean_path, schema};
+use crate::host::Stat;
 use crate::problem::words;
 
 /// Takes driver, directories and options from what has been set (`ReloadConfigurationFile`
@@ -213,6 +214,12 @@ fn data_home(view: &View<'_>, environment: &Environment) -> Option<String> {
     }
 }
 
+/// Whether podman 4 takes a directory for a user's own (`isRootlessRuntimeDirOwner`
+/// in types/utils.go of library 1.43).
+fn is_private(stat: &Stat, environment: &Environment) -> bool {
+    stat.uid == environment.uid && stat.mode & 0o766 == 0o700
+}
+
 /// graphroot and runroot of this user if nothing is set.
 pub(super) fn default_roots(
     view: &View<'_>,
@@ -227,26 +234,29 @@ pub(super) fn default_roots(
         reading.reasons.push(Reason::other("the user has no home directory"));
         "/".to_owned()
     });
-    let usual = format!("/run/user/{}", environment.uid);
+    let (profile, usual) = (reading.profile, format!("/run/user/{}", environment.uid));
     let tmp = environment.filled("TMPDIR").unwrap_or("/tmp");
+    // Of a host that does not run, it is what systemd makes.
+    let is_refused = |found| match found {
+        Found::Closed(_) => true,
+        Found::Thing(stat) => profile == Profile::Podman4 && !is_private(&stat, environment),
+        Found::Nothing => false,
+    };
     let runtime = match environment.filled("XDG_RUNTIME_DIR") {
-        None if matches!(view.find(Path::new(&usual)), Found::Closed(_)) => {
-            let name = if reading.profile == Profile::Podman4 { "containers-user" } else { "storage-run" };
+        None if is_refused(view.find(Path::new(&usual))) => {
+            let name = if profile == Profile::Podman4 { "containers-user" } else { "storage-run" };
             format!("{tmp}/{name}-{}", environment.uid)
         }
         None => environment.runtime_dir(),
         Some(dir) => match view.exists(Path::new(dir)) {
             Ok(true) => dir.to_owned(),
-            _ if reading.profile == Profile::Podman4 => {
-                let is_own = |stat: &crate::host::Stat| stat.uid == environment.uid;
-                match view.find(Path::new(&usual)) {
-                    Found::Thing(stat) if is_own(&stat) => usual,
-                    _ => {
-                        let runroot = format!("{tmp}/containers-user-{}/containers", environment.uid);
-                        return (format!("{data}/containers/storage"), runroot);
-                    }
+            _ if reading.profile == Profile::Podman4 => match view.find(Path::new(&usual)) {
+                Found::Thing(stat) if is_private(&stat, environment) => usual,
+                _ => {
+                    let runroot = format!("{tmp}/containers-user-{}/containers", environment.uid);
+                    return (format!("{data}/containers/storage"), runroot);
                 }
-            }
+            },
             missing => {
                 let why = missing
                     .err()

@@ -51,7 +51,7 @@ pub(super) fn ask(host: &Host, tree: &Path) -> Vec<(Engine, Answer)> {
             graphroot: value(&reading.graphroot),
             runroot: value(&reading.runroot),
             imagestore: value(&reading.imagestore),
-            stores: cleaned(reading.paths()),
+            stores: cleaned(reading.paths().into_iter().flat_map(|entry| entry.split(','))),
         }))
     };
     ENGINES.iter().map(|engine| (*engine, answer(*engine))).collect()
