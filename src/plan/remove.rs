@@ -44,12 +44,13 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Re
     listed.extend(host.seen_by_modern());
     for path in &options.paths {
         let named = entries_of(host, &listed, path);
+        let rest = listed.iter().filter(|entry| !named.contains(entry));
+        if let Some(several) = alias_of(host, rest, path).filter(|_| !options.if_gone) {
+            return Err(one_of(path, &several.entry).into());
+        }
         let result = if named.is_empty() {
             store_path(OsStr::new(path))?;
-            match alias_of(host, listed.iter(), path) {
-                Some(several) if !options.if_gone => return Err(one_of(path, &several.entry).into()),
-                _ => StoreResult::Absent,
-            }
+            StoreResult::Absent
         } else if options.if_gone
             && !is_gone(&host.root, Path::new(path)).map_err(host.cannot("look at", Path::new(path)))?
         {
