@@ -42,12 +42,13 @@ pub fn add_stores(host: &Host, options: &AddOptions, mode: Mode) -> anyhow::Resu
 fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Result<Plan> {
     let before = snapshot.stores(host)?;
     let mut plan = Plan::default();
-    let mut wanted: Vec<Alias> = Vec::new();
+    // The name of each, and whether it has to be in the main file: what is a part of an entry is.
+    let (mut wanted, mut in_main) = (Vec::new(), Vec::new());
     let mut results = Vec::new();
     let modern = host.seen_by_modern();
     for path in &options.paths {
         let listed = before.iter().any(|entry| clean(entry) == *path);
-        let known = before.iter().chain(wanted.iter().map(|name| &name.entry));
+        let known = before.iter().chain(&wanted);
         let alias = if listed { None } else { alias_of(host, known, path) };
         // What only a drop-in lists under another name is listed for the others under that one.
         let elsewhere = if listed || alias.is_some() { None } else { alias_of(host, modern.iter(), path) };
@@ -58,30 +59,22 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
             refuse::store(host, path, options)?;
             results.push((path.clone(), StoreResult::Added));
         }
-        wanted.push(match (alias, elsewhere) {
-            (Some(alias), _) => Alias { entry: clean(&alias.entry), part: alias.part },
-            (None, elsewhere) => Alias::new(elsewhere.map_or_else(|| path.clone(), |alias| alias.part)),
-        });
+        let is_part = alias.as_ref().is_some_and(|alias| clean(&alias.entry) != alias.part);
+        let name = alias.or(elsewhere).map_or_else(|| path.clone(), |alias| alias.part);
+        in_main.extend((!is_part).then(|| name.clone()));
+        wanted.push(name);
         if options.init && !is_initialised(host, path)? {
             plan.inits.push((PathBuf::from(path), host.driver()));
         }
     }
-    let in_main: Vec<String> = wanted.iter().map(|name| name.entry.clone()).collect();
     let edit = |doc: &Document| {
-        let wanted = &in_main;
-        let bare = without_aside(doc, wanted).map_err(|fault| snapshot.problem(host, fault))?;
-        let added = conf::add(bare.as_ref().unwrap_or(doc), wanted, &options.position);
+        let bare = without_aside(doc, &in_main).map_err(|fault| snapshot.problem(host, fault))?;
+        let added = conf::add(bare.as_ref().unwrap_or(doc), &in_main, &options.position);
         added.map_err(|error| edit_problem(host, snapshot, error))
     };
     let shall_see = |seen: &Seen<'_>| {
         // Once for each reader: what is to be seen once is taken out where it stands again.
         let mut list = seen.now.to_vec();
-        // An entry that is split into several stores stays where it is seen.
-        let name = |name: &Alias| match list.contains(&name.entry) {
-            true => name.entry.clone(),
-            false => name.part.clone(),
-        };
-        let wanted: Vec<String> = wanted.iter().map(name).collect();
         for path in &wanted {
             let first = list.iter().position(|other| other == path);
             let mut at = 0;
@@ -103,7 +96,7 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
         let new: Vec<String> = wanted.iter().filter(|path| !is_part(host, &list, path)).cloned().collect();
         conf::add_to_list(&list, &new, position).map_err(|error| edit_problem(host, snapshot, error))
     };
-    let expected = if options.allow_missing { in_main.as_slice() } else { &[] };
+    let expected = if options.allow_missing { wanted.as_slice() } else { &[] };
     let change = Change { expected, ..Change::by_hand(options.serve, options.force, &edit, &shall_see) };
     let after = generations::apply(host, snapshot, &mut plan, &change)?;
     if plan.changes.is_empty() {
@@ -121,7 +114,7 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
     }
     let after = after.as_ref().unwrap_or(&before);
     plan.notes.extend(verify(host, snapshot, &plan, expected)?);
-    for ((_, result), path) in results.iter_mut().zip(&in_main) {
+    for ((_, result), path) in results.iter_mut().zip(&wanted) {
         let is_moved = || is_moved(texts(&before), texts(after), path);
         if matches!(result, StoreResult::Listed { .. }) && is_moved() {
             *result = StoreResult::Moved;
@@ -147,13 +140,6 @@ pub(super) struct Alias {
     pub(super) entry: String,
     /// The entry, cleaned, or that one of the stores which it is split into.
     pub(super) part: String,
-}
-
-impl Alias {
-    /// A store by its own name.
-    fn new(path: String) -> Self {
-        Self { entry: path.clone(), part: path }
-    }
 }
 
 /// The entry that is another name of the directory at `path`, or that drivers take for

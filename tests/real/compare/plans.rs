@@ -14,7 +14,7 @@ use super::loaders::{Engine, Loaders};
 use super::{SHOWN, generate, minimal, number, text};
 use crate::dice::Dice;
 use crate::support::scratch_in_memory;
-use storagectl::engine::{Cache, View};
+use storagectl::engine::{Cache, Environment, View};
 use storagectl::host::Root;
 use storagectl::judgement::judge;
 
@@ -126,7 +126,21 @@ fn asked(host: &Host, tree: &Path, before: &[(Engine, Answer)]) -> Vec<Engine> {
     let works = |engine: Engine| {
         !judge(&View::of(&root, &cache), &host.environment(engine.identity), engine.profile).stops()
     };
-    let counts = |engine: &Engine| present.has(engine.profile) && works(*engine);
+    // Who has another driver by files for that user alone is not looked after
+    // (docs/files.md, known limits).
+    let alone =
+        ["etc", "usr/share"].map(|dir| tree.join(dir).join("containers/storage.rootless.conf.d/1000"));
+    let driver = |environment: &Environment, profile| {
+        judge(&View::of(&root, &cache), environment, profile).driver.clone()
+    };
+    let is_alone = |engine: Engine| {
+        engine.identity == Identity::User
+            && engine.profile.is_modern()
+            && alone.iter().any(|dir| dir.exists())
+            && driver(&host.environment(Identity::User), engine.profile)
+                != driver(&Environment::ordinary_user(), engine.profile)
+    };
+    let counts = |engine: &Engine| present.has(engine.profile) && works(*engine) && !is_alone(*engine);
     let working = before.iter().filter(|(_, answer)| matches!(answer, Answer::Works(_)));
     working.map(|(engine, _)| *engine).filter(counts).collect()
 }
