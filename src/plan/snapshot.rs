@@ -26,6 +26,8 @@ pub struct Host {
     cache: Cache,
     engines: OnceCell<Engines>,
     installed: OnceCell<Engines>,
+    /// Root's own, once it was looked for.
+    main_file: OnceCell<PathBuf>,
 }
 
 /// The main file as it was found, and what it takes to write it.
@@ -76,7 +78,14 @@ pub(super) struct Located {
 impl Host {
     /// A host.
     pub fn new(root: Root, config: Option<PathBuf>) -> Self {
-        Self { root, config, cache: Cache::default(), engines: OnceCell::new(), installed: OnceCell::new() }
+        Self {
+            root,
+            config,
+            cache: Cache::default(),
+            engines: OnceCell::new(),
+            installed: OnceCell::new(),
+            main_file: OnceCell::new(),
+        }
     }
 
     /// Keeps a document whose text is planned, since engines are going to read it.
@@ -259,8 +268,14 @@ impl Host {
             None if self.is_rootless() => {
                 Ok(self.user_dir("XDG_CONFIG_HOME", ".config")?.join("containers/storage.conf"))
             }
-            None => Ok(engine::main_file(&self.root)
-                .map_err(Problem::cannot("look for", "/etc/containers/storage.conf"))?),
+            None => match self.main_file.get() {
+                Some(path) => Ok(path.clone()),
+                None => {
+                    let found = engine::main_file(&self.root);
+                    let found = found.map_err(Problem::cannot("look for", "/etc/containers/storage.conf"))?;
+                    Ok(self.main_file.get_or_init(|| found).clone())
+                }
+            },
         }
     }
 
