@@ -150,7 +150,13 @@ fn filled<'a>(doc: &'a Document, node: &'a Node, path: &mut Vec<&'a str>) {
             // Brackets around nothing go.
             let is_empty = node.pairs().is_empty() && node.items().is_empty() && !node.is_null();
             if is_empty || doc.text.contains('!') {
-                assert_eq!(after.text.matches('#').count(), stays.matches('#').count(), "{:?} of {:?}", after.text, doc.text);
+                assert_eq!(
+                    after.text.matches('#').count(),
+                    stays.matches('#').count(),
+                    "{:?} of {:?}",
+                    after.text,
+                    doc.text
+                );
             } else {
                 assert!(is_insertion(&stays, &after.text), "{:?} of {:?}", after.text, doc.text);
             }
