@@ -42,7 +42,9 @@ impl Filling {
                 result => result?,
             }
             let claimed = self.claim(name.as_bytes());
-            let claimed = claimed.and_then(|lock| Ok(lock.zip(Some(self.inside(name.as_bytes())?))));
+            // Who has taken it for left over may have removed it by now.
+            let opened = |lock| Ok((lock, self.inside(name.as_bytes())?));
+            let claimed = claimed.and_then(|lock| lock.map(opened).transpose());
             match claimed {
                 Ok(Some((lock, dir))) => return Ok(Staging { name, dir, lock }),
                 Ok(None) => {}
@@ -100,6 +102,21 @@ impl Filling {
 mod tests {
     use super::*;
     use crate::host::Root;
+
+    #[test]
+    fn one_that_another_run_takes_for_left_over_is_made_again() {
+        let scratch = tempfile::tempdir().unwrap();
+        let root = Root::system().unwrap();
+        let mut sweeping = root.filling(scratch.path()).unwrap();
+        let mut making = root.filling(scratch.path()).unwrap();
+        std::thread::scope(|scope| {
+            let maker = scope.spawn(move || (0..500).all(|_| making.staging().is_ok()));
+            while !maker.is_finished() {
+                sweeping.sweep(STAGING).unwrap();
+            }
+            assert!(maker.join().unwrap());
+        });
+    }
 
     #[test]
     fn what_lives_stays_and_what_is_left_goes() {
