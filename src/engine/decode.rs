@@ -30,25 +30,22 @@ pub(super) fn parse<'a>(
     profile: Profile,
     reasons: &mut Vec<Reason>,
 ) -> Option<Parsed<'a>> {
-    let mut bytes = Cow::Borrowed(bytes);
+    let given = bytes;
+    let mut bytes = Cow::Borrowed(given);
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         // The library cuts these off, without a thought of UTF-16. Blanks in their place keep
         // everything where it is when what is not UTF-8 is replaced.
         bytes.to_mut().splice(..2, [b' '; 2 * char::REPLACEMENT_CHARACTER.len_utf8()]);
     }
     let text = match bytes {
-        Cow::Borrowed(bytes) => {
-            std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|at| (at, bytes.to_vec()))
-        }
-        Cow::Owned(bytes) => {
-            String::from_utf8(bytes).map(Cow::Owned).map_err(|error| (error.utf8_error(), error.into_bytes()))
-        }
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed),
+        Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).map_err(|error| error.utf8_error()),
     };
-    let text: Cow<'a, str> = match text {
+    let text = match text {
         Ok(text) => text,
-        Err((error, bytes)) => {
+        Err(error) => {
             let at = error.valid_up_to();
-            let text = String::from_utf8_lossy(&bytes);
+            let text = String::from_utf8_lossy(given);
             let span = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
             reasons.push(
                 Reason::stops("not-utf8", "this byte is not UTF-8", "save the file as UTF-8")

@@ -50,7 +50,7 @@ pub(super) fn settle(environment: &Environment, reading: &mut Reading, whole: bo
 
 /// An option by its name, its driver's and its own, and the key that sets it.
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct OptionKey {
     name: &'static str,
     option: &'static str,
     set_by: &'static str,
@@ -58,13 +58,13 @@ struct Known {
 
 macro_rules! general {
     ($($name:literal),*) => {
-        [$(Known { name: $name, option: $name, set_by: concat!("storage.options.", $name) }),*]
+        [$(OptionKey { name: $name, option: $name, set_by: concat!("storage.options.", $name) }),*]
     };
 }
 
 macro_rules! of_driver {
     ($driver:literal: $($name:literal),*) => {
-        &[$(Known {
+        &[$(OptionKey {
             name: $name,
             option: concat!($driver, ".", $name),
             set_by: concat!("storage.options.", $driver, ".", $name),
@@ -73,7 +73,7 @@ macro_rules! of_driver {
 }
 
 /// Options of `[storage.options]` that every driver is told.
-const GENERAL: [Known; 6] =
+const GENERAL: [OptionKey; 6] =
     general!["size", "mount_program", "skip_mount_home", "ignore_chown_errors", "force_mask", "mountopt"];
 
 /// Gathers options in the order in which the library does.
@@ -100,7 +100,7 @@ impl Options<'_> {
         if !whole {
             return self.options;
         }
-        let table: &[Known] = match prefix {
+        let table: &[OptionKey] = match prefix {
             "btrfs" => BTRFS,
             "overlay" | "overlay2" => OVERLAY,
             // It does not know `sync`.
@@ -141,7 +141,7 @@ impl Options<'_> {
 
     /// An option of `[storage.options]`, which the driver is told as `prefix` and `name`; `mask`
     /// writes the one that is a number.
-    fn push_general(&mut self, prefix: &str, name: &str, known: &Known, mask: impl Fn(i64) -> String) {
+    fn push_general(&mut self, prefix: &str, name: &str, known: &OptionKey, mask: impl Fn(i64) -> String) {
         let set_by = known.set_by;
         match self.reading.values.get(set_by).map(|set| (&set.value, &set.origin)) {
             Some((Leaf::Integer(number), origin)) if *number != 0 => {
@@ -156,7 +156,7 @@ impl Options<'_> {
     }
 
     /// A string option, if it is set and the library knows it.
-    fn push(&mut self, prefix: &str, name: &str, known: &Known) -> bool {
+    fn push(&mut self, prefix: &str, name: &str, known: &OptionKey) -> bool {
         let Some(set) = self.reading.text(known.set_by) else {
             return false;
         };
@@ -173,11 +173,11 @@ impl Options<'_> {
 }
 
 /// The keys of the drivers' own tables.
-const BTRFS: &[Known] = of_driver!("btrfs": "min_space", "size");
-const OVERLAY: &[Known] = of_driver!("overlay": "ignore_chown_errors", "mount_program", "mountopt",
+const BTRFS: &[OptionKey] = of_driver!("btrfs": "min_space", "size");
+const OVERLAY: &[OptionKey] = of_driver!("overlay": "ignore_chown_errors", "mount_program", "mountopt",
     "size", "inodes", "skip_mount_home", "force_mask", "use_composefs", "sync");
-const VFS: &[Known] = of_driver!("vfs": "ignore_chown_errors", "sync");
-const ZFS: &[Known] = of_driver!("zfs": "fsname", "mountopt", "size");
+const VFS: &[OptionKey] = of_driver!("vfs": "ignore_chown_errors", "sync");
+const ZFS: &[OptionKey] = of_driver!("zfs": "fsname", "mountopt", "size");
 
 /// A mode as Go's `os.FileMode` prints it, which the driver cannot read back.
 fn unix_mode(mode: i64) -> String {
@@ -234,8 +234,11 @@ pub(super) fn default_roots(
         reading.reasons.push(Reason::other("the user has no home directory"));
         "/".to_owned()
     });
+    let in_tmp = |name: &str| {
+        let tmp = environment.filled("TMPDIR").unwrap_or("/tmp");
+        format!("{tmp}/{name}-{}", environment.uid)
+    };
     let (profile, usual) = (reading.profile, format!("/run/user/{}", environment.uid));
-    let tmp = environment.filled("TMPDIR").unwrap_or("/tmp");
     // Of a host that does not run, it is what systemd makes.
     let is_refused = |found| match found {
         Found::Closed(_) => true,
@@ -244,8 +247,7 @@ pub(super) fn default_roots(
     };
     let runtime = match environment.filled("XDG_RUNTIME_DIR") {
         None if is_refused(view.find(Path::new(&usual))) => {
-            let name = if profile == Profile::Podman4 { "containers-user" } else { "storage-run" };
-            format!("{tmp}/{name}-{}", environment.uid)
+            in_tmp(if profile == Profile::Podman4 { "containers-user" } else { "storage-run" })
         }
         None => environment.runtime_dir(),
         Some(dir) => match view.exists(Path::new(dir)) {
@@ -253,7 +255,7 @@ pub(super) fn default_roots(
             _ if reading.profile == Profile::Podman4 => match view.find(Path::new(&usual)) {
                 Found::Thing(stat) if is_private(&stat, environment) => usual,
                 _ => {
-                    let runroot = format!("{tmp}/containers-user-{}/containers", environment.uid);
+                    let runroot = format!("{}/containers", in_tmp("containers-user"));
                     return (format!("{data}/containers/storage"), runroot);
                 }
             },

@@ -32,6 +32,11 @@ impl<T: Clone> ByPath<T> {
         self.0.borrow().get(path.as_os_str()).cloned()
     }
 
+    /// What is known, or what `find` finds, which is kept.
+    fn get_or(&self, path: &Path, find: impl FnOnce() -> T) -> T {
+        self.get(path).unwrap_or_else(|| self.keep(path, find()))
+    }
+
     /// Keeps `value`, and gives it back.
     fn keep(&self, path: &Path, value: T) -> T {
         self.0.borrow_mut().insert(path.into(), value.clone());
@@ -44,7 +49,7 @@ impl<T: Clone> ByPath<T> {
 }
 
 /// The bytes of a file, and the text that they are.
-type Text = (Rc<[u8]>, Rc<str>);
+type BytesAndText = (Rc<[u8]>, Rc<str>);
 
 /// A type, a directory, and a storage driver.
 type Key = (TypeId, PathBuf, String);
@@ -55,7 +60,7 @@ type Key = (TypeId, PathBuf, String);
 pub struct Cache {
     documents: RefCell<BTreeMap<String, Result<Rc<Document>, Fault>>>,
     files: ByPath<Option<Rc<[u8]>>>,
-    texts: RefCell<Vec<Text>>,
+    texts: RefCell<Vec<BytesAndText>>,
     directories: ByPath<Vec<String>>,
     /// What is wrong with the way to what is in a directory, for root and for users: one of
     /// the latter is asked about in one process.
@@ -149,8 +154,7 @@ impl Cache {
 
     /// Whether the file system at `path` is mounted read-only; not, if that cannot be told.
     pub(super) fn is_read_only(&self, root: &Root, path: &Path) -> bool {
-        let look = || root.is_read_only(path).unwrap_or(false);
-        self.read_only.get(path).unwrap_or_else(|| self.read_only.keep(path, look()))
+        self.read_only.get_or(path, || root.is_read_only(path).unwrap_or(false))
     }
 
     /// The text of a file of root's, if it is there and can be read.
@@ -349,8 +353,7 @@ impl<'a> View<'a> {
         let Some(root) = self.root else {
             return path.to_owned();
         };
-        let known = &self.cache.real;
-        known.get(path).unwrap_or_else(|| known.keep(path, root.real(path)))
+        self.cache.real.get_or(path, || root.real(path))
     }
 
     /// Whether the user may create `path`, or what is missing above it.
@@ -380,7 +383,7 @@ impl<'a> View<'a> {
             let (dir, known) =
                 (path.parent().unwrap_or(path), &self.cache.ways[usize::from(self.is_limited())]);
             let ask = || self.access.way(root, self.cache, path).err().map(|error| error.kind());
-            if let Some(kind) = known.get(dir).unwrap_or_else(|| known.keep(dir, ask())) {
+            if let Some(kind) = known.get_or(dir, ask) {
                 return Err(kind.into());
             }
         }
@@ -468,8 +471,7 @@ impl<'a> View<'a> {
         self.look(path).ok()??;
         let root = self.root?;
         let resolve = || self.cache.noting(path, root.resolve(path)).ok().map(|resolved| resolved.path);
-        let known = &self.cache.resolved;
-        known.get(path).unwrap_or_else(|| known.keep(path, resolve()))
+        self.cache.resolved.get_or(path, resolve)
     }
 
     /// The user's home directory.

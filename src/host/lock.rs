@@ -104,7 +104,8 @@ fn take(file: OwnedFd, patience: Duration) -> Result<OwnedFd, LockError> {
     }
 }
 
-/// The lock file for `dir`, a directory or a file, if this is root on a system whose /run goes with the boot.
+/// The lock file for `dir`, a directory or a file, if this is root on a system whose /run goes
+/// with the boot.
 fn system_file(root: &Root, dir: &OwnedFd) -> Option<OwnedFd> {
     let run = Path::new("/run");
     if root.is_tree() || !rustix::process::geteuid().is_root() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{self, AtFlags, OFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
-use super::namespace::unescaped;
+use super::namespace::mount_point_of;
 use super::root::Root;
 
 /// Whether something is mounted at `path`, symlinks followed.
@@ -28,17 +28,28 @@ pub fn is_mount_point(root: &Root, path: &Path) -> io::Result<bool> {
     Ok(here.st_dev != above.st_dev || here.st_ino == above.st_ino)
 }
 
-/// Whether `path` of the running system is only mounted when somebody looks, and is not yet: at
-/// boot such a mount may need what waits for whoever looks.
-#[expect(clippy::disallowed_methods, reason = "/proc is the running system's, never a tree's")]
-pub fn is_automount(path: &Path) -> bool {
-    fs_err::read_to_string("/proc/self/mountinfo").is_ok_and(|mounts| is_automount_in(&mounts, path))
+/// What is mounted on the running system; nothing, if that cannot be told.
+#[derive(Debug, Default)]
+pub struct Mounts(String);
+
+impl Mounts {
+    /// What this process sees.
+    #[expect(clippy::disallowed_methods, reason = "/proc is the running system's, never a tree's")]
+    pub fn now() -> Self {
+        Self(fs_err::read_to_string("/proc/self/mountinfo").unwrap_or_default())
+    }
+
+    /// Whether `path` is only mounted when somebody looks, and is not yet: at boot such a mount
+    /// may need what waits for whoever looks.
+    pub fn is_automount(&self, path: &Path) -> bool {
+        is_automount_in(&self.0, path)
+    }
 }
 
 fn is_automount_in(mounts: &str, path: &Path) -> bool {
     let mut above: Option<(PathBuf, bool)> = None;
     for line in mounts.lines() {
-        let Some(point) = line.split(' ').nth(4).map(|field| PathBuf::from(unescaped(field))) else {
+        let Some(point) = mount_point_of(line) else {
             continue;
         };
         // What was mounted later lies on top.

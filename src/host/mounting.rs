@@ -18,11 +18,21 @@ use super::running::is_booted;
 /// If nothing is mounted there afterwards, with what systemctl said.
 pub fn mount_by_unit(root: &Root, path: &Path, unit: &str) -> io::Result<()> {
     systemctl("start", unit)?;
-    // rpm runs scriptlets in a mount namespace of their own, which may not get it.
-    match is_mount_point(root, path)? || is_mounted_for_init(path)? {
+    match is_mounted(root, path)? {
         true => Ok(()),
         false => Err(io::Error::other("its unit was started, and nothing is there")),
     }
+}
+
+/// Whether something is mounted at `path` for this process or, on the running system, for
+/// process 1: engines are started by that one, and rpm may run scriptlets in a mount namespace
+/// of their own.
+///
+/// # Errors
+/// If `path` cannot be looked at.
+pub fn is_mounted(root: &Root, path: &Path) -> io::Result<bool> {
+    let here = absent(is_mount_point(root, path))?.unwrap_or(false);
+    Ok(here || (!root.is_tree() && is_mounted_for_init(path).unwrap_or(false)))
 }
 
 fn systemctl(verb: &str, unit: &str) -> io::Result<()> {

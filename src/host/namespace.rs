@@ -4,7 +4,7 @@
 //! /tmp and /home (its `unshare` plugin). What is not there for them is there for engines.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs;
 
@@ -23,13 +23,12 @@ pub fn is_hidden_here(path: &Path) -> bool {
 /// # Errors
 /// If its mounts cannot be read.
 #[expect(clippy::disallowed_methods, reason = "/proc is the running system's, never a tree's")]
-pub fn is_mounted_for_init(path: &Path) -> io::Result<bool> {
+pub(super) fn is_mounted_for_init(path: &Path) -> io::Result<bool> {
     if !is_elsewhere() {
         return Ok(false);
     }
     let mounts = fs_err::read_to_string("/proc/1/mountinfo")?;
-    let point = |line: &str| line.split(' ').nth(4).map(unescaped);
-    Ok(mounts.lines().filter_map(point).any(|point| Path::new(&point) == path))
+    Ok(mounts.lines().filter_map(mount_point_of).any(|point| point == path))
 }
 
 /// Whether this process is in another mount namespace than process 1. Without /proc it is
@@ -40,12 +39,17 @@ fn is_elsewhere() -> bool {
     matches!((namespace("self"), namespace("1")), (Some(own), Some(init)) if own != init)
 }
 
-fn of_init(path: &Path) -> std::path::PathBuf {
+fn of_init(path: &Path) -> PathBuf {
     Path::new("/proc/1/root").join(path.strip_prefix("/").unwrap_or(path))
 }
 
+/// The mount point that a line of mountinfo is about.
+pub(super) fn mount_point_of(line: &str) -> Option<PathBuf> {
+    line.split(' ').nth(4).map(|field| unescaped(field).into())
+}
+
 /// A field of mountinfo, in which blanks are octal numbers (proc_pid_mountinfo(5)).
-pub(super) fn unescaped(field: &str) -> String {
+fn unescaped(field: &str) -> String {
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
         .iter()
         .fold(field.to_owned(), |text, (code, letter)| text.replace(code, letter))

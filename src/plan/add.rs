@@ -59,9 +59,9 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
             refuse::store(host, path, options)?;
             results.push((path.clone(), StoreResult::Added));
         }
-        let is_part = alias.as_ref().is_some_and(|alias| clean(&alias.entry) != alias.part);
+        let is_in_entry = alias.as_ref().is_some_and(|alias| clean(&alias.entry) != alias.part);
         let name = alias.or(elsewhere).map_or_else(|| path.clone(), |alias| alias.part);
-        in_main.extend((!is_part).then(|| name.clone()));
+        in_main.extend((!is_in_entry).then(|| name.clone()));
         wanted.push(name);
         if options.init && !is_initialised(host, path)? {
             plan.inits.push((PathBuf::from(path), host.driver()));

@@ -8,12 +8,13 @@
 //! said in a comment as well, so that a store which somebody lists later is known
 //! from one that was taken off, and what normal users cannot use from both.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::directory;
 use super::generations::Change;
-use super::single_users::{self, Users};
+use super::single_users::{self, OwnFiles};
 use super::snapshot::Host;
 use super::{After, FileChange};
 use crate::conf::{self, Document, Mark, clean, quoted};
@@ -219,22 +220,22 @@ impl OwnDropIn {
 
     /// What the file could hold, the least first: what it holds, nothing, what is
     /// missing behind the others, everything. What normal users cannot use (`closed`) is
-    /// named where it is left out. `of_main` is the comment behind an entry of the main file that
-    /// is a declaration's.
+    /// named where it is left out. `of_main` has the comments behind entries of the main file
+    /// that are a declaration's.
     pub(super) fn candidates(
         &self,
         without: &[String],
         goal: &[String],
         closed: &[String],
         change: &Change<'_>,
-        of_main: &dyn Fn(&str) -> Option<String>,
+        of_main: &BTreeMap<String, String>,
     ) -> Vec<Option<String>> {
         let items = self.items();
         let comment = |path: &String| match change.comment {
             Some(comment) => comment(self, path),
             None => match items.iter().find(|item| item.path == **path && !item.is_elsewhere()) {
                 Some(item) => item.comment.clone(),
-                None => of_main(path),
+                None => of_main.get(path).cloned(),
             },
         };
         let line = |path: &String| (quoted(path), comment(path));
@@ -301,7 +302,7 @@ impl OwnDropIn {
         if let Some((own, text)) = of_users {
             let users = match text {
                 Some(text) if text.ends_with(WHOLE) => single_users::with_own_file(host, |_| true),
-                _ => Users::default(),
+                _ => OwnFiles::default(),
             };
             let name = own.shared.file_name().and_then(OsStr::to_str).unwrap_or_default();
             let (hide, show) = single_users::hide(host, name, &users, "which stores there are")?;

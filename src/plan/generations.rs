@@ -11,6 +11,7 @@
 //! themselves: what they cannot use they are not given, and where that makes two lists, root
 //! and users get a drop-in each, in the directory that is read for them alone.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::drop_in::{OwnDropIn, hides_main, names_list};
@@ -108,7 +109,9 @@ pub(super) fn apply(
         plan.changes.push(finished.change);
     }
     let serve = if edits_main { change.serve } else { Serve::Modern };
-    Served { host, snapshot, change, serve }.plan(plan)?;
+    let marked = conf::listed(&snapshot.doc).unwrap_or_default().into_iter();
+    let marks = marked.filter_map(|entry| Some((clean(&entry.path), entry.mark?.text()))).collect();
+    Served { host, snapshot, change, serve, marks }.plan(plan)?;
     Ok(after)
 }
 
@@ -136,6 +139,8 @@ struct Served<'a> {
     snapshot: &'a Snapshot,
     change: &'a Change<'a>,
     serve: Serve,
+    /// The comments behind entries of the main file that are a declaration's.
+    marks: BTreeMap<String, String>,
 }
 
 impl Served<'_> {
@@ -255,12 +260,7 @@ impl Served<'_> {
         (goal, closed): (&[String], &[String]),
         with_own: &dyn Fn(Option<&str>) -> View<'v>,
     ) -> Result<Option<String>, Problem> {
-        let listed = conf::listed(&self.snapshot.doc).unwrap_or_default();
-        let of_main = |path: &str| {
-            let entry = listed.iter().find(|entry| clean(&entry.path) == path)?;
-            Some(entry.mark.as_ref()?.text())
-        };
-        for text in own.candidates(without, goal, closed, self.change, &of_main) {
+        for text in own.candidates(without, goal, closed, self.change, &self.marks) {
             let after = reader.read(&with_own(text.as_deref()));
             if after.failure().is_none() && cleaned(&after) == goal {
                 return Ok(text);

@@ -7,7 +7,7 @@ use super::FileChange;
 use super::directory;
 use super::drop_in::file_change;
 use super::generations::planned;
-use super::single_users::{self, Users};
+use super::single_users::{self, OwnFiles};
 use super::snapshot::{Host, Snapshot};
 use crate::conf::{Document, OWN_ROOTS, OWN_ROOTS_NAME};
 use crate::judgement::Reader;
@@ -44,9 +44,10 @@ pub(super) fn own_again(
     if text == there {
         return Ok(Vec::new());
     }
-    let users = if text.is_some() { single_users::with_own_file(host, sets_roots) } else { Users::default() };
+    let users =
+        if text.is_some() { single_users::with_own_file(host, sets_roots) } else { OwnFiles::default() };
     let (mut all, show) = single_users::hide(host, OWN_ROOTS_NAME, &users, "where storage is")?;
-    // Users lose nothing in between: what hides the file comes before it, and goes after it.
+    // OwnFiles lose nothing in between: what hides the file comes before it, and goes after it.
     all.extend(file_change(host, path.clone(), text.clone())?);
     all.extend(show);
     Ok(all)

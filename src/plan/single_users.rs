@@ -1,4 +1,4 @@
-//! Users whose own storage.conf says what a drop-in of ours says for all of them.
+//! OwnFiles whose own storage.conf says what a drop-in of ours says for all of them.
 //!
 //! Drop-ins of the system count after a user's own main file. An empty one of the same name, in
 //! the directory for this user alone, hides ours.
@@ -11,7 +11,7 @@ use super::directory;
 use super::drop_in::file_change;
 use super::snapshot::Host;
 use crate::conf::Document;
-use crate::host::is_automount;
+use crate::host::Mounts;
 use crate::limits;
 use crate::problem::Problem;
 
@@ -20,7 +20,7 @@ const HEAD: &str = "# Written by storagectl: this user's own storage.conf says "
 
 /// Normal users, by their ids.
 #[derive(Default)]
-pub(super) struct Users {
+pub(super) struct OwnFiles {
     /// Those whose own main file is like that.
     with_own: Vec<String>,
     /// Those whose home directory is not there until somebody looks: the boot does not wait for
@@ -29,10 +29,11 @@ pub(super) struct Users {
 }
 
 /// The users whose own main file is like that, by /etc/passwd.
-pub(super) fn with_own_file(host: &Host, is_like: impl Fn(&Document) -> bool) -> Users {
+pub(super) fn with_own_file(host: &Host, is_like: impl Fn(&Document) -> bool) -> OwnFiles {
     let passwd = host.root.read_up_to(Path::new("/etc/passwd"), limits::LINES).ok().flatten();
     let passwd = passwd.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let mut found = Users::default();
+    let mounts = if host.root.is_tree() { Mounts::default() } else { Mounts::now() };
+    let mut found = OwnFiles::default();
     for line in passwd.lines() {
         let fields: Vec<&str> = line.split(':').collect();
         let [_, _, uid, _, _, home, ..] = fields[..] else {
@@ -43,7 +44,7 @@ pub(super) fn with_own_file(host: &Host, is_like: impl Fn(&Document) -> bool) ->
             continue;
         };
         let uid = uid.to_string();
-        if !host.root.is_tree() && is_automount(Path::new(home)) {
+        if mounts.is_automount(Path::new(home)) {
             found.unknown.push(uid);
             continue;
         }
@@ -72,7 +73,7 @@ pub(super) fn with_own_file(host: &Host, is_like: impl Fn(&Document) -> bool) ->
 pub(super) fn hide(
     host: &Host,
     name: &str,
-    users: &Users,
+    users: &OwnFiles,
     what: &str,
 ) -> Result<(Vec<FileChange>, Vec<FileChange>), Problem> {
     let [_, _, dir] = host.drop_in_dirs();

@@ -8,10 +8,7 @@ use crate::conf::clean;
 use crate::declare::{Declarations, SEALED_STORES};
 use crate::dependents::needed;
 use crate::engine::Profile;
-use crate::host::{
-    absent, engine_processes_at, is_booted, is_hidden_here, is_mount_point, is_mounted_for_init,
-    mount_by_unit, unmount,
-};
+use crate::host::{self, engine_processes_at, is_booted, is_hidden_here, mount_by_unit, unmount};
 use crate::plan::{self, ApplyOptions, Host, Mode, Note, Outcome};
 use crate::problem::{Problem, words};
 use crate::store::{awaited, prepare, withdraw};
@@ -56,10 +53,7 @@ pub fn apply(
 }
 
 fn is_mounted(host: &Host, path: &Path) -> anyhow::Result<bool> {
-    let here = absent(is_mount_point(&host.root, path)).map_err(host.cannot("look at", path))?;
-    // Engines are started by process 1, and see its mounts.
-    let there = || !host.root.is_tree() && is_mounted_for_init(path).unwrap_or(false);
-    Ok(here.unwrap_or(false) || there())
+    Ok(host::is_mounted(&host.root, path).map_err(host.cannot("look at", path))?)
 }
 
 /// The declared sealed stores of a running host that are not mounted, with their files,

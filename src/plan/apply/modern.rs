@@ -67,10 +67,9 @@ impl Follow<'_> {
             Some(mark) => mark.clone(),
             None => new(path),
         };
-        let paths = list.clone();
-        let listed: Vec<Listed> = list.into_iter().map(|path| Listed { mark: mark(&path), path }).collect();
-        let apart = |want: &&Want| !is_part(self.host, &paths, &want.path);
+        let apart = |want: &&Want| !is_part(self.host, &list, &want.path);
         let wants: Vec<Want> = wants.iter().filter(apart).cloned().collect();
+        let listed: Vec<Listed> = list.into_iter().map(|path| Listed { mark: mark(&path), path }).collect();
         arranged(&listed, &wants, |mark| self.keeps(mark))
             .into_iter()
             .map(|entry| clean(&entry.path))
