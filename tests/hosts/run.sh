@@ -24,11 +24,11 @@ for release in trixie sid; do
     root=$("$here/make.sh" "$release")
     log=$(mktemp)
     begin=$(date +%s)
-    # Not in the checkout, which is this machine's, as the compiler and what it has fetched are: one test
-    # builds from the archive.
+    # The compiler and what it has fetched are this machine's: one test builds from the archive.
+    # So is the checkout, in which nothing is to be left.
     if "$here/enter.sh" "$root" "$project" "$cache" "${CARGO_HOME:-$HOME/.cargo}" "${RUSTUP_HOME:-$HOME/.rustup}" -- \
         sh -c 'cd /tmp && program=$1 && export PATH="$PATH:$2" && shift 2 && exec "$program" "$@"' \
-        sh "$program" "$cargo" --test-threads 2 "$@" >"$log" 2>&1; then
+        sh "$(realpath "$program")" "$cargo" --test-threads 2 "$@" >"$log" 2>&1; then
         result=passed
     else
         result=FAILED failed=1
