@@ -36,6 +36,8 @@ setpriv util-linux
 python3 python3
 setcap libcap2-bin
 mkfs.btrfs btrfs-progs
+mkfs.ext4 e2fsprogs
+chattr e2fsprogs
 gcc gcc
 make make
 git git

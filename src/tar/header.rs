@@ -329,9 +329,7 @@ fn records(mut bytes: &[u8], extra: &mut Extra) -> Result<(), NotTar> {
                     if names + name.len() >= MAX_ATTRIBUTES {
                         return Err(NotTar("it has more attributes than a file can have"));
                     }
-                    if !value.is_empty() {
-                        extra.attributes.push((name.to_vec(), value.to_vec()));
-                    }
+                    extra.attributes.push((name.to_vec(), value.to_vec()));
                 }
             }
         }

@@ -4,7 +4,7 @@
 # the checkout: in $STORAGECTL_ENGINES, or in the user's cache.
 #
 #   legacy4, legacy, modern     the storage library's own loader of the configuration
-#   podman-5, podman-6, crio, containers-storage
+#   podman-4, podman-5, podman-6, crio, containers-storage
 #   reader-4, reader-5, reader-6    podman's own libraries for images and stores
 #
 # With names as arguments, builds only those.
@@ -12,7 +12,7 @@ set -eu
 
 sources=$(cd "$(dirname "$0")" && pwd)
 engines=${STORAGECTL_ENGINES:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/storagectl/engines}
-[ $# -gt 0 ] || set -- legacy4 legacy modern containers-storage podman-5 podman-6 crio
+[ $# -gt 0 ] || set -- legacy4 legacy modern containers-storage podman-4 podman-5 podman-6 crio
 
 # The hash of what an engine is made from: its sources, the versions in go.mod, this script.
 made_from() {

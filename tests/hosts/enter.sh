@@ -22,6 +22,8 @@ mount -t proc none proc
 for dir in dev sys; do mount --rbind "/$dir" "$dir"; done
 for dir in run tmp; do mount -t tmpfs -o mode=1777 none "$dir"; done
 cp /etc/resolv.conf etc/resolv.conf
+# What this machine trusts, for the package indexes that it reaches.
+[ ! -e /etc/ssl/certs/ca-certificates.crt ] || cp /etc/ssl/certs/ca-certificates.crt etc/ssl/certs/
 while [ "$1" != -- ]; do
     mkdir -p "./$1"
     mount --rbind "$1" "./$1"

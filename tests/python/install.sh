@@ -5,7 +5,7 @@
 set -eu
 
 sources=$(cd "$(dirname "$0")" && pwd)
-kept=${STORAGECTL_PYTHON:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/storagectl/python}
+kept=${STORAGECTL_PYTHON:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/storagectl/python-$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')}
 
 made_from() {
     cat "$sources/install.sh" "$sources/requirements.txt" | sha256sum | cut -c 1-16

@@ -27,6 +27,7 @@ fn on_a_system(scratch: &Path, prepare: &str, args: &str) -> (String, String) {
         mount -t overlay -o lowerdir=/,upperdir=$PWD/upper,workdir=$PWD/work none root
         cd root
         rm -f .dockerenv
+        mkdir -p '.{scratch}'
         mount --bind '{scratch}' '.{scratch}'
         mount --rbind /dev dev
         mount -t proc none proc
@@ -38,7 +39,7 @@ fn on_a_system(scratch: &Path, prepare: &str, args: &str) -> (String, String) {
         cp '{scratch}/storage.conf' /etc/containers/ 2>/dev/null || :
         {prepare}
         PATH='{scratch}/bin':$PATH
-        '{STORAGECTL}' {args}
+        /before'{STORAGECTL}' {args}
         cp /etc/containers/storage.conf '{scratch}/storage.conf' 2>/dev/null || rm -f '{scratch}/storage.conf'",
         scratch = scratch.display()
     );

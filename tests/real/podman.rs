@@ -84,6 +84,7 @@ pub(crate) fn hermetic_podman(conf: &Path, args: &[&str]) -> Command {
     let mut command = Command::new("unshare");
     let script = "mount -t tmpfs none /run && mount -t tmpfs none /var/lib && exec podman \"$@\"";
     command.args(["-m", "sh", "-c", script, "podman"]).args(args).env("CONTAINERS_STORAGE_CONF", conf);
+    command.env("PATH", support::path_with_podman_4());
     command
 }
 

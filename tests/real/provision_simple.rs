@@ -13,7 +13,6 @@ use node::Node;
 use serde_json::Value;
 use storagectl::provision::{Model, Preset, Simple, Store};
 
-use crate::hosts::program;
 use crate::support::{IMAGE, copy_store, run, storagectl};
 
 /// Everything that some language would take for something else, in lines.
@@ -154,6 +153,8 @@ fn buildah_builds_an_image_that_boots_into_what_the_model_says() {
         let build = "mount -t tmpfs none /run && mount -t tmpfs none /var/lib && exec buildah \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["-m", "sh", "-c", build, "buildah", "bud", "--isolation", "chroot", "--layers=false"]);
+        // A container may not be allowed more.
+        command.args(["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]);
         command.args(["--storage-driver", "vfs", "--quiet", "--output"]).arg(&output).arg(&context);
         run(command.env("TMPDIR", node.job()));
         let var = fs_err::read_dir(output.join("var")).map(Iterator::count).unwrap_or_default();
@@ -305,7 +306,7 @@ fn crio_pins_the_images_that_a_store_holds() {
 
 /// A list in what `crio config` prints: the values that CRI-O has read.
 fn crio_config(node: &Node, key: &str) -> Vec<String> {
-    let printed = node.run(&format!("{} config 2>/dev/null", program("crio").display()));
+    let printed = node.run("crio config 2>/dev/null");
     let lines = printed.lines().map(|line| line.strip_prefix("# ").unwrap_or(line));
     let start = format!("{key} = [");
     let items = lines.skip_while(|line| *line != start).skip(1).take_while(|line| *line != "]");

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
+use crate::hosts::program;
+
 /// The program under test.
 pub(crate) const STORAGECTL: &str = env!("CARGO_BIN_EXE_storagectl");
 
@@ -69,6 +71,7 @@ pub(crate) fn image_store() -> &'static Path {
         let tar = dir.path().join("rootfs.tar");
         run(Command::new("tar").arg("-C").arg(rootfs).arg("-cf").arg(&tar).arg("."));
         run(Command::new("unshare")
+            .env("PATH", path_with_podman_4())
             .args(["-m", "podman", "--root"])
             .arg(&store)
             .arg("--runroot")
@@ -79,6 +82,19 @@ pub(crate) fn image_store() -> &'static Path {
         fs_err::rename(&store, &kept).expect("both are in one directory");
         kept
     })
+}
+
+/// The search path with podman 4 in front, as `podman`: the machine may have another.
+pub(crate) fn path_with_podman_4() -> String {
+    static DIR: OnceLock<PathBuf> = OnceLock::new();
+    let dir = DIR.get_or_init(|| {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("podman-4");
+        fs_err::create_dir_all(&dir).expect("a directory can be made");
+        // Other test processes do the same.
+        run(Command::new("ln").arg("-sfT").arg(program("podman-4")).arg(dir.join("podman")));
+        dir
+    });
+    format!("{}:{}", dir.display(), std::env::var("PATH").expect("there is a search path"))
 }
 
 /// Copies the image store to `to`, which must not exist.

@@ -53,8 +53,8 @@ pub(crate) fn listing(dir: &Path, latest: f64) -> Listing {
         match line.strip_prefix("# file: ") {
             Some(file) => file.clone_into(&mut path),
             None if line.is_empty() => {}
-            // The host's labels.
-            None if line.starts_with("security.selinux") => {}
+            // The host's labels, and what engines before podman 5 leave out.
+            None if line.starts_with("security.selinux") || line.ends_with("=0x") => {}
             None => add(&path, line),
         }
     }

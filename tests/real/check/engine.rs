@@ -27,7 +27,7 @@ impl Engine {
 
     pub(crate) fn program(self) -> PathBuf {
         match self {
-            Self::Podman4 => "podman".into(),
+            Self::Podman4 => program("podman-4"),
             Self::Podman5 => program("podman-5"),
             Self::Podman6 => program("podman-6"),
         }

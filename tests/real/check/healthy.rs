@@ -10,7 +10,7 @@ use super::engine::Engine;
 use super::store::{IMAGE, Store, checked, checked_with, made_by_buildah};
 use crate::hosts::program;
 use crate::registry::Registry;
-use crate::support::{STORAGECTL, run};
+use crate::support::{STORAGECTL, path_with_podman_4, run};
 use crate::tree::stamps;
 
 /// What was found, but for notes.
@@ -52,11 +52,11 @@ pub(crate) fn in_private(script: &str, variables: &[(&str, &Path)]) -> String {
         for helper in netavark aardvark-dns; do
             printf '#!/bin/sh\\n' >/run/helpers/$helper; chmod +x /run/helpers/$helper
         done
-        printf '[engine]\\nhelper_binaries_dir = [\"/run/helpers\"]\\ncgroup_manager = \"cgroupfs\"\\nevents_logger = \"none\"\\n' >/run/containers.conf
+        printf '[engine]\\nhelper_binaries_dir = [\"/run/helpers\"]\\ncgroup_manager = \"cgroupfs\"\\nevents_logger = \"none\"\\n[network]\\nnetwork_backend = \"netavark\"\\n' >/run/containers.conf
         export CONTAINERS_CONF=/run/containers.conf\nset -e\n";
     let mut command = Command::new("unshare");
     command.args(["-mpf", "--mount-proc", "sh", "-c", &format!("{enter}{script}")]);
-    run(command.envs(variables.iter().copied()))
+    run(command.env("PATH", path_with_podman_4()).envs(variables.iter().copied()))
 }
 
 #[test]

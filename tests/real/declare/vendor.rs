@@ -21,7 +21,7 @@ fn step(machine: &Machine, arguments: &[&str], files: [Option<&str>; 2], stores:
     for (path, expected) in [CONF, DROP_IN].into_iter().zip(files) {
         assert_eq!(machine.read(path).as_deref(), expected, "{path} after {arguments:?}, which said: {said}");
     }
-    for (podman, stores) in [("podman".into(), stores[0]), (program("podman-6"), stores[1])] {
+    for (podman, stores) in [(program("podman-4"), stores[0]), (program("podman-6"), stores[1])] {
         let mut images: Vec<String> = stores.iter().map(|path| image(path)).collect();
         images.sort();
         assert_eq!(machine.images_of(&podman), Ok(images), "{} after {arguments:?}", podman.display());

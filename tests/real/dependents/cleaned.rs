@@ -9,7 +9,7 @@ use crate::tree::{names, stamps, tree};
 
 #[test]
 fn podman_4_lists_no_image_before_and_all_that_are_whole_after() {
-    let machine = Machine::replaced("/usr/bin/podman", "overlay");
+    let machine = Machine::replaced("podman-4", "overlay");
     let failed = machine.try_podman("images");
     assert!(!failed.status.success() && text(&failed).contains("layer not known"), "{}", text(&failed));
     assert_works_after(&machine);
@@ -75,7 +75,7 @@ fn assert_works_after(machine: &Machine) {
 
 #[test]
 fn a_healthy_storage_is_not_touched() {
-    let machine = Machine::new("/usr/bin/podman", "overlay");
+    let machine = Machine::new("podman-4", "overlay");
     let before = stamps(&machine.graph());
     assert_eq!(text(&finish(&mut machine.clean(&[]))), "exit status: 0");
     assert_eq!(stamps(&machine.graph()), before);
@@ -83,7 +83,7 @@ fn a_healthy_storage_is_not_touched() {
 
 #[test]
 fn the_backup_and_the_old_store_bring_everything_back() {
-    let machine = Machine::replaced("/usr/bin/podman", "overlay");
+    let machine = Machine::replaced("podman-4", "overlay");
     let before = machine.tree();
     run(&mut machine.clean(&[]));
     machine.replace_back();
@@ -103,7 +103,7 @@ fn the_backup_and_the_old_store_bring_everything_back() {
 /// podman mounts its directory of layers over itself and leaves that so.
 #[test]
 fn layers_are_moved_although_podman_has_mounted_their_directory() {
-    let machine = Machine::replaced("/usr/bin/podman", "overlay");
+    let machine = Machine::replaced("podman-4", "overlay");
     let script = "export CONTAINERS_STORAGE_CONF=$DIR/storage.conf
         p images && exit 1
         grep -q \" $DIR/graph/overlay \" /proc/self/mountinfo
@@ -120,7 +120,7 @@ fn layers_are_moved_although_podman_has_mounted_their_directory() {
 /// Each layer is a whole copy there, so a container needs nothing below its own.
 #[test]
 fn with_vfs_images_go_and_containers_still_start() {
-    for podman in ["/usr/bin/podman", "podman-6"] {
+    for podman in ["podman-4", "podman-6"] {
         let machine = Machine::replaced(podman, "vfs");
         let before = machine.tree();
         run(&mut machine.clean(&[]));
@@ -149,7 +149,7 @@ fn an_image_store_of_the_engines_own_is_cleaned_too() {
 /// Layers that a store has are not pulled again.
 #[test]
 fn a_pulled_image_depends_on_the_store_as_a_built_one_does() {
-    for podman in ["/usr/bin/podman", "podman-6"] {
+    for podman in ["podman-4", "podman-6"] {
         let machine = Machine::new(podman, "overlay");
         let script = "export CONTAINERS_STORAGE_CONF=$DIR/storage.conf
             p save --quiet --format oci-archive --output $DIR/archive localhost/child:1

@@ -35,7 +35,7 @@ fn scene() -> (Scene, Machine) {
     let set_up = |template: &Path| {
         let dir = template.with_file_name("host");
         fs_err::create_dir(&dir).unwrap();
-        let made = Machine::at(&dir, "/usr/bin/podman", "overlay", "");
+        let made = Machine::at(&dir, "podman-4", "overlay", "");
         made.replace();
         machine.replace(Some(made));
         fs_err::remove_dir(template).unwrap();

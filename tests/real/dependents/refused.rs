@@ -20,7 +20,7 @@ fn assert_refused(machine: &Machine, why: &str) {
 
 #[test]
 fn nothing_is_removed_while_the_store_cannot_be_read() {
-    let machine = Machine::new("/usr/bin/podman", "overlay");
+    let machine = Machine::new("podman-4", "overlay");
     let (store, away) = (machine.store(), machine.store().with_extension("away"));
     fs_err::rename(&store, &away).unwrap();
     assert_refused(&machine, "does not exist");
@@ -41,7 +41,7 @@ fn nothing_is_removed_while_the_store_cannot_be_read() {
 
 #[test]
 fn nothing_is_removed_while_an_engine_holds_a_lock() {
-    let machine = Machine::replaced("/usr/bin/podman", "overlay");
+    let machine = Machine::replaced("podman-4", "overlay");
     let root = Root::system().unwrap();
     for lock in [
         "storage.lock",
@@ -58,7 +58,7 @@ fn nothing_is_removed_while_an_engine_holds_a_lock() {
 
 #[test]
 fn nothing_is_removed_while_a_container_runs() {
-    let machine = Machine::replaced("/usr/bin/podman", "overlay");
+    let machine = Machine::replaced("podman-4", "overlay");
     let before = machine.tree();
     let script = "export CONTAINERS_STORAGE_CONF=$DIR/storage.conf
         p run -d --name running $options localhost/own:1 /bin/busybox sleep 1000

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::hosts::engines;
-use crate::support::{STORAGECTL, finish, run, text};
+use crate::support::{STORAGECTL, finish, path_with_podman_4, run, text};
 
 /// Places that outlast a power cut.
 const DISKS: [&str; 8] = [
@@ -30,6 +30,7 @@ pub(crate) const CRIO_CONF: &str = "\
 cgroup_manager = 'cgroupfs'
 conmon_cgroup = 'pod'
 default_runtime = 'crun'
+disable_hostport_mapping = true
 pinns_path = '/bin/true'
 seccomp_profile = ''
 [crio.runtime.runtimes.crun]
@@ -51,7 +52,8 @@ impl Node {
     /// has the image extra, on which child is built, and whose CRI-O has these keys in
     /// `[crio]`.
     pub(crate) fn new(keys: &str) -> Self {
-        let node = Self { scratch: tempfile::tempdir().unwrap() };
+        // On a disk: what is in memory is lost in any case, and doctor says so.
+        let node = Self { scratch: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap() };
         for disk in DISKS {
             fs_err::create_dir_all(node.at(disk)).unwrap();
         }
@@ -217,7 +219,10 @@ fn made() -> &'static Path {
                 built rm $container
                 # What podman knows of containers names the places where this was made.
                 rm -rf rootfs rootfs.tar */libpod */*.sql";
-            run(Command::new("unshare").args(["-m", "bash", "-ec", script]).arg(dir.path()));
+            run(Command::new("unshare")
+                .args(["-m", "bash", "-ec", script])
+                .arg(dir.path())
+                .env("PATH", path_with_podman_4()));
             run(Command::new("mv").arg("-T").arg(dir.keep()).arg(&kept));
         }
         let records = ["overlay-images", "overlay-layers"].map(|part| format!("{}/*/{part}", kept.display()));

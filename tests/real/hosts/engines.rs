@@ -30,14 +30,14 @@ shift 2
 exec chroot . /engine/program "$@"
 "#;
 
-/// Makes what newer podmans do not start without, in the directory `$made`, which
-/// they see as `$seen`: network programs, and a containers.conf that names them.
+/// Makes what podmans do not start without, in the directory `$made`, which they see as
+/// `$seen`: network programs, and a containers.conf that names them, whatever the machine has.
 pub(crate) const HELPERS: &str = r#"mkdir -p "$made/helpers"
 for helper in netavark aardvark-dns; do
   printf '#!/bin/sh\n' >"$made/helpers/$helper"
   chmod +x "$made/helpers/$helper"
 done
-printf '[engine]\nhelper_binaries_dir = ["%s/helpers"]\ncgroup_manager = "cgroupfs"\n' "$seen" >"$made/containers.conf"
+printf '[engine]\nhelper_binaries_dir = ["%s/helpers"]\ncgroup_manager = "cgroupfs"\n[network]\nnetwork_backend = "netavark"\n' "$seen" >"$made/containers.conf"
 "#;
 
 #[derive(Clone, Copy)]
@@ -50,6 +50,16 @@ enum Engine {
     Crio,
 }
 
+/// Where a podman 4 may be that Debian has built, with a storage library that stops where
+/// others fill in their defaults.
+pub(crate) const DEBIANS: &str = "/usr/bin/podman";
+
+/// Whether this machine has it.
+pub(crate) fn has_debians_podman_4() -> bool {
+    let version = Command::new(DEBIANS).arg("--version").output();
+    version.is_ok_and(|output| text(&output).contains("podman version 4."))
+}
+
 /// What the real engines of a profile say, each with its name.
 ///
 /// podman as a normal user runs itself again in a user namespace, for which a
@@ -57,7 +67,8 @@ enum Engine {
 pub(super) fn ask(host: &Host, profile: Profile) -> Vec<(&'static str, Answer)> {
     use Engine::{ContainersStorage, Crio, Loader, Podman};
     let engines: &[Engine] = match (profile, host.is_rootless()) {
-        (Profile::Podman4, false) => &[Podman("/usr/bin/podman")],
+        (Profile::Podman4, false) if has_debians_podman_4() => &[Podman("podman-4"), Podman(DEBIANS)],
+        (Profile::Podman4, false) => &[Podman("podman-4")],
         (Profile::Podman5, false) => &[Podman("podman-5"), Loader("legacy")],
         (Profile::Crio, _) => &[Crio],
         (Profile::Podman6, false) => &[Podman("podman-6"), ContainersStorage, Loader("modern")],

@@ -1,6 +1,6 @@
 //! Which main file counts.
 
-use super::host::{Host, conf, fails, sees};
+use super::host::{Host, conf, fails, fails_in_debian, sees};
 
 const HOME_FILE: &str = "/root/.config/containers/storage.conf";
 
@@ -35,12 +35,12 @@ fn search() -> Vec<Host> {
             .etc(conf("'/a'"))
             .usr("[storage")
             .all(sees("/a"))
-            .podman4(fails("runroot must be set")),
+            .podman4(fails_in_debian("runroot must be set")),
         Host::new("an incomplete vendor's file that is hidden is fatal for podman 4")
             .etc(conf("'/a'"))
             .usr("[storage]\ndriver = 'overlay'\nrunroot = '/run/containers/storage'\n")
             .all(sees("/a"))
-            .podman4(fails("graphroot must be set")),
+            .podman4(fails_in_debian("graphroot must be set")),
     ]
 }
 
@@ -63,7 +63,7 @@ fn kinds_of_files() -> Vec<Host> {
         Host::new("an empty file hides the vendor's; podman 4 wants a runroot")
             .etc("")
             .usr(conf("'/v'"))
-            .podman4(fails("runroot must be set"))
+            .podman4(fails_in_debian("runroot must be set"))
             .podman5(sees("").driver(""))
             .modern(sees("").driver("")),
         Host::new("a symlink to /dev/null is an empty file")
@@ -74,7 +74,7 @@ fn kinds_of_files() -> Vec<Host> {
             .modern(sees("").driver("")),
         Host::new("a file of comments is an empty file")
             .etc("# [storage]\n# driver = \"overlay\"\n")
-            .podman4(fails("runroot must be set"))
+            .podman4(fails_in_debian("runroot must be set"))
             .podman5(sees("").driver(""))
             .modern(sees("").driver("")),
         Host::new("a directory is fatal").dir(etc).usr(conf("'/v'")).all(fails("is a directory")),
@@ -85,17 +85,17 @@ fn missing_keys() -> Vec<Host> {
     vec![
         Host::new("a table of options alone has no runroot for podman 4")
             .etc("[storage.options]\nadditionalimagestores = ['/a']\n")
-            .podman4(fails("runroot must be set"))
+            .podman4(fails_in_debian("runroot must be set"))
             .podman5(sees("/a").driver(""))
             .modern(sees("/a").driver("")),
         Host::new("only podman 4 needs a runroot")
             .etc("[storage]\ndriver = 'overlay'\ngraphroot = '/srv/g'\n")
-            .podman4(fails("runroot must be set"))
+            .podman4(fails_in_debian("runroot must be set"))
             .podman5(sees("").graphroot("/srv/g"))
             .modern(sees("").graphroot("/srv/g")),
         Host::new("only podman 4 needs a graphroot")
             .etc("[storage]\ndriver = 'overlay'\nrunroot = '/srv/r'\n")
-            .podman4(fails("graphroot must be set"))
+            .podman4(fails_in_debian("graphroot must be set"))
             .podman5(sees("").runroot("/srv/r"))
             .modern(sees("").runroot("/srv/r")),
         Host::new("a file without a driver has one picked")

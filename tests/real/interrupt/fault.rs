@@ -120,11 +120,11 @@ fn failures_of_the_replacement_are_told_apart() {
     let scene = file_scene();
     let (before, _) = scene.before_and_after();
     for (name, part, error, (what, hint)) in [
-        ("openat", "O_CREAT", "ENOSPC", full),
-        ("openat", "O_CREAT", "EDQUOT", quota),
-        ("openat", "O_CREAT", "EROFS", read_only),
-        ("openat", "O_CREAT", "EACCES", denied),
-        ("openat", "O_CREAT", "EPERM", forbidden),
+        ("openat", "O_EXCL", "ENOSPC", full),
+        ("openat", "O_EXCL", "EDQUOT", quota),
+        ("openat", "O_EXCL", "EROFS", read_only),
+        ("openat", "O_EXCL", "EACCES", denied),
+        ("openat", "O_EXCL", "EPERM", forbidden),
         ("write", "[storage]", "ENOSPC", full),
         ("write", "[storage]", "EDQUOT", quota),
         ("write", "[storage]", "EIO", broken),
@@ -141,6 +141,7 @@ fn failures_of_the_replacement_are_told_apart() {
         let call = find(&scene, name, part);
         scene.reset();
         let output = tamper(&[&call.inject(&format!("error={error}"))], &scene.command());
+        assert_eq!(output.status.code(), Some(2), "{error} from {name}: {}", text(&output));
         assert_refused(&output, &["conf/storage.conf`", what], hint);
         assert_eq!(scene.tree(), before, "{error} from {name}");
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::hosts::engines::{DEBIANS, has_debians_podman_4};
 use crate::hosts::program;
 
 /// An engine, as /run/engine/NAME, and where it is installed if it is.
@@ -30,7 +31,9 @@ impl Engine {
     /// Where it is on this machine.
     pub(super) fn program(self) -> PathBuf {
         program(match self {
-            Self::Podman4 => "/usr/bin/podman",
+            // Which knows btrfs, too.
+            Self::Podman4 if has_debians_podman_4() => DEBIANS,
+            Self::Podman4 => "podman-4",
             Self::Podman5 => "podman-5",
             Self::Podman6 => "podman-6",
             Self::Crio => "crio",

@@ -33,7 +33,7 @@ fn two_packages_share_nothing_and_their_images_are_copied() {
         done
         # A blob that images share is stored once.
         find /usr/lib/embedded-images/first -type f -links 2 | wc -l
-        for engine in podman /engines/podman-6; do
+        for engine in /engines/podman-4 /engines/podman-6; do
             p $engine /var/lib/images images --format '{{.Repository}} {{.ReadOnly}}' | sed 's|.*/||' | sort
         done
         r -e first

@@ -38,7 +38,7 @@ fn engines_run_what_a_normal_user_has_sealed_and_erasing_leaves_nothing() {
         storagectl check-store --deep $stores >/dev/null 2>&1 && echo sound
         stat -c '%u:%g %a' $stores
         whole=/run/storagectl/stores/whole-1.0-1
-        for engine in podman /engines/podman-5 /engines/podman-6; do
+        for engine in /engines/podman-4 /engines/podman-5 /engines/podman-6; do
             p $engine $whole images --format '{{.Repository}} {{.ReadOnly}}' | sed 's|.*/||' | sort
             image() { p $engine $whole images -q --filter "reference=*/$1"; }
             start() {

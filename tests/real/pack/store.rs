@@ -38,7 +38,7 @@ fn owners_capabilities_links_and_names_arrive_and_engines_run_it() {
         getcap capable
         r -V --nodeps first second && echo verified
         storagectl check-store --deep /usr/lib/first/1.0 /usr/lib/second/1.0 2>&1 | grep -c '^error' || :
-        for engine in podman /engines/podman-5 /engines/podman-6; do
+        for engine in /engines/podman-4 /engines/podman-5 /engines/podman-6; do
             p $engine /usr/lib/first/1.0 images --format '{{.Repository}} {{.ReadOnly}}' | sed 's|.*/||' | sort
             p $engine /usr/lib/first/1.0 run --rm --network none --cgroups=disabled --ulimit nofile=1024:1024 \
                 --ulimit nproc=1024:1024 --security-opt seccomp=unconfined "$(p $engine /usr/lib/first/1.0 images -q --filter reference='*/pack-owned')" \

@@ -52,7 +52,7 @@ fn every_engine_lists_what_is_installed_through_every_transaction() {
         let output = machine.rpm(&[&["--nosignature", "--nodeps"], arguments.as_slice()].concat());
         assert!(output.status.success(), "{step}: {}", text(&output));
         let expected: Vec<String> = images.iter().map(|number| format!("{address}/app-{number}:1")).collect();
-        for podman in ["podman".into(), program("podman-6")] {
+        for podman in [program("podman-4"), program("podman-6")] {
             assert_eq!(machine.images_of(&podman), Ok(expected.clone()), "{step}: {}", podman.display());
         }
     }

@@ -110,7 +110,7 @@ fn podman(node: &Path, engine: &Path, args: &[&str]) -> std::process::Output {
     enter(copy.path(), engine, &[&["podman"], args].concat())
 }
 
-const PODMANS: [&str; 3] = ["/usr/bin/podman", "podman-5", "podman-6"];
+const PODMANS: [&str; 3] = ["podman-4", "podman-5", "podman-6"];
 
 /// Every podman starts on a node, sees these stores, and lists the image of /var/images.
 #[track_caller]
@@ -187,7 +187,9 @@ fn the_unit_loads_images_into_the_listed_store_with_every_podman() {
     // podman's own database knows where it was made.
     fs_err::remove_dir_all(store.join("libpod")).unwrap();
     run(Command::new("unshare")
-        .args(["-m", "podman", "--root"])
+        .arg("-m")
+        .arg(program("podman-4"))
+        .arg("--root")
         .arg(&store)
         .arg("--runroot")
         .arg(archive.path().join("run"))

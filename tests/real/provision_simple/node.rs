@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 use storagectl::provision::{Configuration, Directories, Layout, Model};
 
 use crate::generations::seen;
+use crate::hosts::engines;
 use crate::podman::IMAGE_LINE;
 use crate::support::{self, IMAGE, copy_store, finish, text};
 
@@ -14,7 +15,7 @@ use crate::support::{self, IMAGE, copy_store, finish, text};
 const LABELS: &str = "/etc/selinux/targeted/contexts/files";
 
 /// Runs the script $2 on the node in $1 and keeps what it changed. The test machine is
-/// seen behind the node's tree; nothing of it is changed.
+/// seen behind the node's tree, with podman 4 and CRI-O; nothing of it is changed.
 const ENTER: &str = r#"set -e
 cd "$1"
 mount -t tmpfs none system
@@ -27,8 +28,13 @@ for dir in dev sys; do mount --rbind /$dir root/$dir; done
 mount -t proc none root/proc
 mount -t tmpfs none root/run
 mount -t tmpfs none root/var/lib/containers
-mkdir root/run/job
+mkdir root/run/job root/run/bin
 mount --bind "$1/job" root/run/job
+for engine in podman-4 crio; do
+  touch root/run/bin/$engine
+  mount --bind "$3/$engine" root/run/bin/$engine
+done
+ln -s podman-4 root/run/bin/podman
 status=0
 chroot root /bin/sh -c "cd /; $2" || status=$?
 cp -a upper/. "$1/tree/"
@@ -97,8 +103,9 @@ impl Node {
 
     fn finish(&self, script: &str) -> Output {
         let mut command = Command::new("unshare");
-        command.args(["-m", "sh", "-c", ENTER, "sh"]).arg(self.dir.path()).arg(script).stdin(Stdio::null());
-        command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        command.args(["-m", "sh", "-c", ENTER, "sh"]).arg(self.dir.path()).arg(script);
+        command.arg(engines()).stdin(Stdio::null());
+        command.env_clear().env("PATH", "/run/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         finish(command.env("HOME", "/run").env("LC_ALL", "C.UTF-8").env("SYSTEMD_OFFLINE", "1"))
     }
 

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use crate::check::engine::{Answers, Engine};
 use crate::check::store::{CONTROL, IMAGE, OTHER, control};
-use crate::support::{finish, run};
+use crate::support::{finish, path_with_podman_4, run};
 
 /// What they are asked for.
 pub(super) const IMAGES: [&str; 4] = [IMAGE, OTHER, "localhost/app:1", "localhost/base:1"];
@@ -74,7 +74,7 @@ pub(super) fn made_by_user(original: &Path) -> PathBuf {
         let kept = original.with_file_name(format!("users-{}", fs_err::metadata(&script).unwrap().len()));
         if !kept.exists() {
             let mut command = Command::new("unshare");
-            command.args(["-mpf", "--mount-proc"]).arg(script).arg(&store);
+            command.args(["-mpf", "--mount-proc"]).arg(script).arg(&store).env("PATH", path_with_podman_4());
             run(command.arg(Engine::Podman6.program()).arg(original).arg(here.join("user.sh")));
             fs_err::rename(control(&store), control(&kept)).unwrap();
             fs_err::rename(store, &kept).unwrap();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::packages::{Hooks, Packages, rpm};
 use crate::hosts::engines::HELPERS;
+use crate::hosts::program;
 use crate::support::{IMAGE, copy_store, finish, run, text};
 
 /// Runs podman with the tree's directories in the place of the host's, so that
@@ -22,12 +23,12 @@ mount -t tmpfs tmpfs /dev/shm
 # Each version needs storage of its own.
 mkdir -p /var/lib/containers /run/containers
 for dir in /var/lib/containers /run/containers; do mount -t tmpfs tmpfs "$dir"; done
-case $2 in /*)
-  mount -t cgroup2 none /sys/fs/cgroup
-  made=/dev/shm/engine seen=/dev/shm/engine
-  HELPERS
-  export CONTAINERS_CONF=$made/containers.conf
-esac
+mount -t cgroup2 none /sys/fs/cgroup
+made=/dev/shm/engine seen=/dev/shm/engine
+HELPERS
+# Not in the tree.
+printf 'network_config_dir = "%s/networks"\n' "$made" >>"$made/containers.conf"
+export CONTAINERS_CONF=$made/containers.conf
 exec "$2" images --format '{{.Repository}}:{{.Tag}}'
 "#;
 
@@ -151,10 +152,10 @@ impl Machine {
         command
     }
 
-    /// The images of stores that the installed podman on that system lists, sorted;
-    /// what it says if it does not start.
+    /// The images of stores that podman 4 on that system lists, sorted; what it says if it
+    /// does not start.
     pub(crate) fn images(&self) -> Result<Vec<String>, String> {
-        self.images_of("podman")
+        self.images_of(program("podman-4"))
     }
 
     /// The same with another podman.

@@ -85,17 +85,21 @@ impl Comparison<'_> {
                 || (name == b"security.capability" && self.layout.owners);
             seen && !is_drivers(header, name, value)
         };
-        let wanted: HashMap<&[u8], &[u8]> = header
+        let mut wanted: HashMap<&[u8], &[u8]> = header
             .attributes
             .iter()
             .map(|(name, value)| (name.as_slice(), value.as_slice()))
             .filter(|(name, value)| counts(name, value))
             .collect();
-        let found: HashMap<&[u8], &[u8]> = found
+        let mut found: HashMap<&[u8], &[u8]> = found
             .iter()
             .map(|(name, value)| (name.to_bytes(), value.as_slice()))
             .filter(|(name, value)| counts(name, value))
             .collect();
+        // One without a value podman 4 leaves out, as Go's reader of tar streams does, and
+        // podman 5 does not.
+        found.retain(|name, value| !value.is_empty() || wanted.get(name) != Some(value));
+        wanted.retain(|_, value| !value.is_empty());
         if wanted == found {
             return;
         }
