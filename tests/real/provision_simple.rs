@@ -201,7 +201,7 @@ fn ansible_changes_nothing_when_it_runs_again() {
     let ansible = python("ansible-playbook");
     // It takes its time; the other two test nothing but YAML, which cloud-config is too.
     for (name, model) in models().into_iter().filter(|(name, _)| ["fedora", "odd"].contains(name)) {
-        let node = Node::new(&model);
+        let node = Node::new(&model).with(ansible.parent().and_then(Path::parent).unwrap());
         fs_err::write(node.job().join("play.yml"), written(Simple::Ansible, &model)).unwrap();
         let play = format!(
             "export ANSIBLE_LOCALHOST_WARNING=0 ANSIBLE_PYTHON_INTERPRETER={} ANSIBLE_NOCOLOR=1 ANSIBLE_PIPELINING=1

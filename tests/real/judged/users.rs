@@ -171,6 +171,8 @@ fn a_users_own_list_does_not_outlive_what_it_repeats_of_the_systems() {
 #[test]
 fn what_a_user_declares_is_listed_for_that_users_engines_alone() {
     let host = Host::with(&BOTH).with_users_own();
+    // Without a configuration podman 4 has vfs for users.
+    host.write(CONF, MAIN);
     let own = format!("{HOME}/images");
     host.open_store(&own);
     host.own_by_user(&own);

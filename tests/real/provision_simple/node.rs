@@ -35,6 +35,7 @@ for engine in podman-4 crio; do
   mount --bind "$3/$engine" root/run/bin/$engine
 done
 ln -s podman-4 root/run/bin/podman
+for dir in ${4-}; do mkdir -p "root$dir"; mount --bind "$dir" "root$dir"; done
 status=0
 chroot root /bin/sh -c "cd /; $2" || status=$?
 cp -a upper/. "$1/tree/"
@@ -45,12 +46,13 @@ exit $status
 pub(super) struct Node {
     dir: tempfile::TempDir,
     model: Model,
+    seen: Option<PathBuf>,
 }
 
 impl Node {
     /// A node of a model's platform: with the files of its newest version and its stores.
     pub(super) fn new(model: &Model) -> Self {
-        let node = Self { dir: tempfile::tempdir().unwrap(), model: model.clone() };
+        let node = Self { dir: tempfile::tempdir().unwrap(), model: model.clone(), seen: None };
         for dir in ["tree", "job", "system"] {
             fs_err::create_dir(node.dir.path().join(dir)).unwrap();
         }
@@ -69,6 +71,11 @@ impl Node {
                 .unwrap();
         }
         node
+    }
+
+    /// The same with a directory of the test machine's, under its own path.
+    pub(super) fn with(self, dir: &Path) -> Self {
+        Self { seen: Some(dir.to_owned()), ..self }
     }
 
     /// Its root directory.
@@ -104,7 +111,7 @@ impl Node {
     fn finish(&self, script: &str) -> Output {
         let mut command = Command::new("unshare");
         command.args(["-m", "sh", "-c", ENTER, "sh"]).arg(self.dir.path()).arg(script);
-        command.arg(engines()).stdin(Stdio::null());
+        command.arg(engines()).args(&self.seen).stdin(Stdio::null());
         command.env_clear().env("PATH", "/run/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         finish(command.env("HOME", "/run").env("LC_ALL", "C.UTF-8").env("SYSTEMD_OFFLINE", "1"))
     }
