@@ -38,6 +38,8 @@ struct Step {
 
 enum Act {
     Rpm(&'static [&'static str]),
+    /// The packages of a repository, and what dnf does with it.
+    Dnf(&'static [&'static str], &'static [&'static str]),
     Other(fn(&Machine)),
 }
 
@@ -65,6 +67,16 @@ impl Case {
         conf: impl Into<Option<&'a str>>,
     ) -> Self {
         self.step(name, Act::Rpm(arguments), conf.into())
+    }
+
+    /// Calls dnf with a repository of some packages; afterwards storage.conf is this.
+    pub(super) fn dnf<'a>(
+        self,
+        name: &'static str,
+        (packages, arguments): (&'static [&'static str], &'static [&'static str]),
+        conf: impl Into<Option<&'a str>>,
+    ) -> Self {
+        self.step(name, Act::Dnf(packages, arguments), conf.into())
     }
 
     /// Does something else to the host; afterwards storage.conf is this.
@@ -166,6 +178,7 @@ impl Case {
         match step.act {
             Act::Rpm(arguments) if self.ostree => Some(machine.rpm_ostree(arguments)),
             Act::Rpm(arguments) => Some(machine.rpm(arguments)),
+            Act::Dnf(packages, arguments) => Some(machine.dnf(packages, arguments)),
             Act::Other(act) => {
                 act(machine);
                 None

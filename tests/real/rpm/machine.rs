@@ -141,6 +141,12 @@ impl Machine {
         fs_err::remove_dir_all(self.path("/run/systemd")).unwrap();
     }
 
+    /// The file of a package.
+    pub(super) fn package(&self, package: &str) -> PathBuf {
+        let file = self.packages.file(self.hooks, package);
+        file.unwrap_or_else(|| panic!("there is no package {package}"))
+    }
+
     fn rpm_command(&self, arguments: &[&str]) -> Command {
         let mut command = rpm(&self.path("/"));
         for argument in arguments {
