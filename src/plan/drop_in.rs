@@ -209,6 +209,11 @@ impl OwnDropIn {
         self.noted(MISSING)
     }
 
+    /// The stores that it leaves out since normal users cannot use them.
+    pub(super) fn closed(&self) -> Vec<String> {
+        self.noted(CLOSED)
+    }
+
     fn noted(&self, prefix: &str) -> Vec<String> {
         let lines = self.text.as_deref().unwrap_or_default().lines();
         let quoted = lines.filter_map(|line| line.trim().strip_prefix(prefix));

@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::slice;
 
 use super::drop_in::{OwnDropIn, hides_main, names_list};
 use super::refuse::managed_node;
@@ -229,7 +230,14 @@ impl Served<'_> {
             theirs: &own.others(&before),
         };
         let mut goal = (self.change.wanted)(&seen)?;
+        // What was left out for this reason is so still, unless this very change takes it off.
         let mut closed: Vec<String> = Vec::new();
+        for path in own.closed().into_iter().filter(|path| !goal.contains(path)) {
+            let now = [now.as_slice(), slice::from_ref(&path)].concat();
+            if (self.change.wanted)(&Seen { now: &now, ..seen })?.contains(&path) {
+                closed.push(path);
+            }
+        }
         // What this user cannot use is left out, one after the other; nothing that was there is.
         loop {
             let text = self.text_for(reader, &own, &without, (&goal, &closed), &with_own)?;

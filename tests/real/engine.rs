@@ -34,7 +34,7 @@ fn on_a_system(scratch: &Path, prepare: &str, args: &str) -> (String, String) {
         mount -t tmpfs none run
         mkdir before run/crio
         mount --bind '{scratch}/crio' run/crio
-        pivot_root . before
+        busybox pivot_root . before
         cd /
         cp '{scratch}/storage.conf' /etc/containers/ 2>/dev/null || :
         {prepare}

@@ -342,3 +342,15 @@ additionalimagestores = [
         .rpm("erase elsewhere", &["-e", "provided"], BEFORE)
         .holds();
 }
+
+#[test]
+fn a_package_that_replaces_another_leaves_nothing_for_users() {
+    let both = WITH_APP.replace("  \"/opt/app/images\",\n", "  \"/opt/app/images\",\n  \"/opt/lockless\",\n");
+    let other = WITH_APP.replace("/opt/app/images", "/opt/lockless");
+    Case::new("", BEFORE)
+        .rpm("install", &["-i", "app-1"], WITH_APP)
+        .rpm("install the other", &["-i", "lockless-1"], both.as_str())
+        .rpm("erase", &["-e", "app"], other.as_str())
+        .rpm("erase the other", &["-e", "lockless"], BEFORE)
+        .holds();
+}

@@ -37,7 +37,7 @@ HELPERS
 echo u:100000:65536 >etc/subuid
 echo u:100000:65536 >etc/subgid
 shift 3
-pivot_root . .old
+busybox pivot_root . .old
 umount -l .old
 rmdir .old
 exec setpriv --reuid "$user" --regid "$user" --clear-groups /engine/program "$@"

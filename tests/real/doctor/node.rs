@@ -135,7 +135,7 @@ impl Node {
             mount --rbind /sys sys
             mount -t proc none proc
             mount -t tmpfs none run
-            pivot_root . before
+            busybox pivot_root . before
             cd /
             mount --bind /before'{engines}' /mnt
             storagectl() {{ /before'{STORAGECTL}' \"$@\"; }}

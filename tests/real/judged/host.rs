@@ -46,7 +46,7 @@ HELPERS
 bind() { touch "$2"; mount --bind "$1" "$2"; }
 BINDS
 eval "$before"
-pivot_root . run/engine/old
+busybox pivot_root . run/engine/old
 cd /
 umount -l run/engine/old
 export CONTAINERS_CONF=/run/engine/containers.conf

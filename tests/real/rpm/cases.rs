@@ -136,7 +136,8 @@ impl Case {
             let goes = |name: &str| {
                 name == "storage.conf" || (name == users && (step.conf != self.before || stays()))
             };
-            assert!(others.iter().all(|name| goes(name)), "after {}: {others:?}", step.name);
+            let drop_ins = machine.list(&format!("/etc/containers/{users}"));
+            assert!(others.iter().all(|name| goes(name)), "after {}: {others:?}, {drop_ins:?}", step.name);
             let expected = if step.engines_start { Ok(self.images(machine, step)) } else { Err(()) };
             let seen = machine.images();
             assert_eq!(seen.clone().map_err(drop), expected, "after {}: {seen:?}", step.name);

@@ -21,14 +21,12 @@ impl Machine {
         run(Command::new("createrepo_c").arg("--quiet").arg(&repository));
         // dnf asks rpm's macros where the database is.
         fs_err::write(dir.path().join(".rpmmacros"), "%_dbpath /usr/lib/sysimage/rpm\n").unwrap();
-        let mut command = Command::new("dnf");
+        let has_dnf5 = Command::new("dnf5").arg("--version").output().is_ok();
+        let mut command = Command::new(if has_dnf5 { "dnf5" } else { "dnf" });
         command.env("HOME", dir.path()).args(["--assumeyes", "--releasever", "1", "--installroot"]);
         command.arg(self.path("/")).arg(format!("--repofrompath=tests,file://{}", repository.display()));
-        command.args(["--repo=tests", "--setopt=tests.gpgcheck=0", "--setopt=pkg_gpgcheck=0"]);
-        command.args(["--setopt=keepcache=0", "--setopt=install_weak_deps=0"]).args(arguments);
-        for key in ["cachedir", "system_cachedir", "logdir"] {
-            command.arg(format!("--setopt={key}={}", dir.path().join(key).display()));
-        }
+        command.args(["--repo=tests", "--setopt=tests.gpgcheck=0", "--setopt=install_weak_deps=0"]);
+        command.args(arguments);
         finish(&mut command)
     }
 }

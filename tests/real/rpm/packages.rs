@@ -301,7 +301,9 @@ impl Packages {
             fs_err::create_dir_all(bare.join(dir)).unwrap();
         }
         fs_err::copy("/bin/busybox", bare.join("bin/sh")).unwrap();
-        fs_err::os::unix::fs::symlink("sh", bare.join("bin/cp")).unwrap();
+        for applet in ["cp", "mkdir"] {
+            fs_err::os::unix::fs::symlink("sh", bare.join("bin").join(applet)).unwrap();
+        }
         let sed = Path::new("/bin/sed");
         fs_err::copy(sed, bare.join("bin/sed")).unwrap();
         copy_libraries(sed, &bare);

@@ -34,7 +34,7 @@ mkdir run/helpers
 for helper in netavark aardvark-dns; do printf '#!/bin/sh\n' >run/helpers/$helper; chmod +x run/helpers/$helper; done
 printf '[engine]\nhelper_binaries_dir = ["/run/helpers"]\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\n[network]\nnetwork_backend = "netavark"\n' >run/containers.conf
 mkdir run/runtime; cp "$CRUN" run/runtime/crun
-pivot_root . before
+busybox pivot_root . before
 umount -l /before
 cd /
 export CONTAINERS_CONF=/run/containers.conf

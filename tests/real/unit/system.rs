@@ -51,7 +51,7 @@ mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts dev/pts
 ln -s pts/ptmx dev/ptmx
 mount -t tmpfs -o mode=755 none run
 [ ! -e etc/read-only ] || mount -o remount,bind,ro etc
-pivot_root . old
+busybox pivot_root . old
 umount -l /old
 exec env -i PATH=/usr/sbin:/usr/bin container=other \
   /usr/lib/systemd/systemd --system --unit=test.target --log-target=journal --show-status=no </dev/null
