@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::image::{Layout, Tar, everything, gzipped, plain};
 use super::listing::{assert_same, fingerprint};
-use crate::check::engine::Engine;
+use crate::check::engine::{Engine, podmans};
 use crate::check::healthy::in_private;
 use crate::check::store::{checked, made_by_buildah};
 use crate::support::{run, storagectl};
@@ -187,7 +187,7 @@ fn images_of_buildah_are_the_same_from_every_form_and_engines_save_and_run_them(
         done
         cmp /run/ours.tar /run/theirs.tar && echo same";
     assert!(in_private(save, &[("DIR", scratch.path())]).contains("same"));
-    for engine in [Engine::Podman4, Engine::Podman5, Engine::Podman6] {
+    for (name, engine) in podmans() {
         let use_it = "mkdir /run/ours; mount --bind -o ro \"$OURS\" /run/ours; mount -o remount,bind,ro /run/ours
             printf '[storage]\\ndriver = \"overlay\"\\nrunroot = \"/run/r\"\\ngraphroot = \"/run/root\"\\n[storage.options]\\nadditionalimagestores = [\"/run/ours\"]\\n' >/run/storage.conf
             export CONTAINERS_STORAGE_CONF=/run/storage.conf
@@ -195,11 +195,9 @@ fn images_of_buildah_are_the_same_from_every_form_and_engines_save_and_run_them(
             for image in localhost/app:2 localhost/other:1; do
                 $ENGINE --runtime $CRUN run --rm --network none --cgroups=disabled --security-opt seccomp=unconfined --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 $image /bin/sh -c 'read line </mark; echo runs $line'
             done 2>&1";
-        let said = in_private(
-            use_it,
-            &[("OURS", &ours), ("ENGINE", &engine.program()), ("CRUN", Path::new(super::CRUN))],
-        );
-        assert_eq!(said, "localhost/app:2\nlocalhost/other:1\nruns app\nruns other\n", "{}", engine.name());
+        let said =
+            in_private(use_it, &[("OURS", &ours), ("ENGINE", &engine), ("CRUN", Path::new(super::CRUN))]);
+        assert_eq!(said, "localhost/app:2\nlocalhost/other:1\nruns app\nruns other\n", "{name}");
     }
     let check =
         "cp -a \"$OURS\" /run/own; $ENGINE --root /run/own --runroot /run/r system check 2>&1; echo clean";

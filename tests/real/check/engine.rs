@@ -34,6 +34,13 @@ impl Engine {
     }
 }
 
+/// Every podman: one of each generation, and this machine's own, whichever that is.
+pub(crate) fn podmans() -> [(&'static str, PathBuf); 4] {
+    let [four, five, six] =
+        [Engine::Podman4, Engine::Podman5, Engine::Podman6].map(|engine| (engine.name(), engine.program()));
+    [four, five, six, ("own", "/usr/bin/podman".into())]
+}
+
 /// The answers to the questions of probe.sh: status and text.
 #[derive(Debug, Clone)]
 pub(crate) struct Answers(BTreeMap<String, (i32, String)>);

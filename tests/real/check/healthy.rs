@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::engine::Engine;
+use super::engine::{Engine, podmans};
 use super::store::{IMAGE, Store, checked, checked_with, made_by_buildah};
 use crate::hosts::program;
 use crate::registry::Registry;
@@ -71,17 +71,17 @@ fn nothing_is_found_in_stores_of_every_engine() {
     let archive = scratch.path().join("archive");
     let sources = "cp -a \"$STORE\" /run/store; podman --root /run/store --runroot /run/r save -q -m -o \"$ARCHIVE\" localhost/app:2 localhost/other:1 2>&1";
     in_private(sources, &[("STORE", &overlay), ("ARCHIVE", &archive)]);
-    for engine in [Engine::Podman4, Engine::Podman5, Engine::Podman6] {
-        let store = scratch.path().join(engine.name());
+    for (name, engine) in podmans() {
+        let store = scratch.path().join(name);
         let load = "\"$ENGINE\" --root \"$STORE\" --runroot /run/r load -q -i \"$ARCHIVE\" 2>&1; umount \"$STORE/overlay\" || :";
-        in_private(load, &[("ENGINE", &engine.program()), ("STORE", &store), ("ARCHIVE", &archive)]);
+        in_private(load, &[("ENGINE", &engine), ("STORE", &store), ("ARCHIVE", &archive)]);
         assert_nothing_found(&checked(&[store.to_str().unwrap(), "--deep"]), 4);
-        let vfs = scratch.path().join(format!("{}-vfs", engine.name()));
+        let vfs = scratch.path().join(format!("{name}-vfs"));
         let load = "\"$ENGINE\" --storage-driver vfs --root \"$STORE\" --runroot /run/r load -q -i \"$ARCHIVE\" 2>&1";
-        in_private(load, &[("ENGINE", &engine.program()), ("STORE", &vfs), ("ARCHIVE", &archive)]);
+        in_private(load, &[("ENGINE", &engine), ("STORE", &vfs), ("ARCHIVE", &archive)]);
         assert_nothing_found(&checked_with(&conf, &[vfs.to_str().unwrap(), "--deep"]), 4);
         let own = "\"$ENGINE\" --root \"$STORE\" --runroot /run/r create --network none --security-opt seccomp=unconfined --cgroups=disabled localhost/app:2 sh; umount \"$STORE/overlay\" || :";
-        in_private(own, &[("ENGINE", &engine.program()), ("STORE", &store)]);
+        in_private(own, &[("ENGINE", &engine), ("STORE", &store)]);
         // A container's layer comes from no stream.
         assert_nothing_found(&checked(&[store.to_str().unwrap(), "--deep"]), 4);
     }
