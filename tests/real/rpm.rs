@@ -9,6 +9,7 @@
 
 pub(crate) mod cases;
 mod comparison;
+mod dist;
 pub(crate) mod machine;
 pub(crate) mod packages;
 pub(crate) mod real_spec;
