@@ -28,7 +28,7 @@ for processor in "$@"; do
         continue
     fi
     qemu="$root/usr/bin/qemu-$processor"
-    programs=$(sed -n 's/.*Executable.*(\(.*\))$/\1/p' "$built")
+    programs=$(sed -n 's/.*Executable.*(\(.*\))$/\1/p' "$built" | xargs realpath)
     dir=$(dirname "$(dirname "$(echo "$programs" | head -1)")")
     # The kernel need not know what qemu is for, so a script has the program's name. What
     # cargo finds changed it links again.
