@@ -32,8 +32,11 @@ for processor in "$@"; do
     dir=$(dirname "$(dirname "$(echo "$programs" | head -1)")")
     # The kernel need not know what qemu is for, so a script has the program's name. What
     # cargo finds changed it links again.
-    if ! head -c 2 "$dir/storagectl" | grep -q '#!'; then mv "$dir/storagectl" "$dir/storagectl.$processor"; fi
-    printf '#!/bin/sh\nexec %s %s.%s "$@"\n' "$qemu" "$dir/storagectl" "$processor" >"$dir/storagectl"
+    mkdir -p "$dir/$processor"
+    if ! head -c 2 "$dir/storagectl" | grep -q '#!'; then mv "$dir/storagectl" "$dir/$processor/storagectl"; fi
+    # cargo links it to the one in `deps`.
+    rm -f "$dir/storagectl"
+    printf '#!/bin/sh\nexec %s %s "$@"\n' "$qemu" "$dir/$processor/storagectl" >"$dir/storagectl"
     chmod +x "$dir/storagectl"
     passed=0 wrong=''
     for program in $programs; do
