@@ -14,7 +14,11 @@
 # make memory     peak memory of every command on its worst input, into docs/memory.md
 # make bench      whole-process time and memory against what people use instead, and
 #                 check-store against the engines' own checks and OpenSSL
-# make dist       an archive with vendored crates, for scriptlets/storagectl.spec
+# make processors its tests that need no engine, and what it makes, on other processors, which
+#                 qemu runs: a line each; PROCESSORS="s390x" for some
+# make archive    the sources with vendored crates, for scriptlets/storagectl.spec
+# make dist       in target/dist that archive, and for each processor the program, which needs
+#                 no library, and packages for rpm and dpkg; PROCESSORS="x86_64" for some
 
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
@@ -40,6 +44,11 @@ all:
 
 .PHONY: install
 install: all
+	$(MAKE) --no-print-directory install-built
+
+# What packages hold, of a program that is there: PROGRAM and COMPLETIONS say where.
+.PHONY: install-built
+install-built:
 	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(BINDIR)/storagectl
 	install -d -m 0755 $(DESTDIR)$(MANDIR)/man1
 	install -m 0644 man/*.1 $(DESTDIR)$(MANDIR)/man1
@@ -117,10 +126,23 @@ memory:
 	$(CARGO) build --release $(CARGO_FLAGS)
 	benches/memory.sh --program $(PROGRAM)
 
-.PHONY: dist
-dist:
+.PHONY: processors
+processors:
+	tests/processors/run.sh $(PROCESSORS)
+
+# When what is made is from: the same commit gives the same bytes.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
+SOURCES := $(TARGET)/dist/storagectl-$(VERSION)
+
+.PHONY: archive
+archive:
 	rm -rf $(TARGET)/dist
-	mkdir -p $(TARGET)/dist/storagectl-$(VERSION)/.cargo
-	git archive HEAD | tar -x -C $(TARGET)/dist/storagectl-$(VERSION)
-	cd $(TARGET)/dist/storagectl-$(VERSION) && $(CARGO) vendor --locked vendor > .cargo/config.toml
-	tar -C $(TARGET)/dist -czf $(TARGET)/dist/storagectl-$(VERSION).tar.gz storagectl-$(VERSION)
+	mkdir -p $(SOURCES)/.cargo
+	git -c tar.umask=0022 archive HEAD | tar -x -C $(SOURCES)
+	cd $(SOURCES) && $(CARGO) vendor --locked vendor > .cargo/config.toml
+	tar -C $(TARGET)/dist --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \
+		--format=gnu -cf - storagectl-$(VERSION) | gzip -9n > $(SOURCES).tar.gz
+
+.PHONY: dist
+dist: archive
+	packaging/dist.sh $(TARGET)/dist $(VERSION) $(PROCESSORS)

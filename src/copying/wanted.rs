@@ -69,7 +69,15 @@ fn image(host: &Host, source: &Path, entry: &Entry) -> Result<Image, Problem> {
         return Err(Problem::new("embedded-missing", message, hint));
     }
     let source = Source { text, names: vec![name.clone()], transport: Transport::Dir, path, reference: None };
-    let image = images::read(&host.root, &source, &Platform::host())?;
+    let here = Platform::host();
+    let image = images::read(&host.root, &source, &here).map_err(|mut problem| {
+        if problem.id == "image-platform" {
+            // What is copied is for this machine: nobody chooses.
+            let arch = &here.arch;
+            problem.hint = format!("embed it for this machine, too: `storagectl embed-images --arch {arch}`");
+        }
+        problem
+    })?;
     let found = Digest::of(image.list.as_ref().unwrap_or(&image.manifest));
     if let Some(digest) = digest.filter(|digest| *digest != found.as_str()) {
         // It may be one of a list that was embedded alone.

@@ -111,6 +111,7 @@ pub const RULES: &[Rule] = &[
         stores::store_contains_graphroot,
     ),
     error("store-in-graphroot", "a store is inside the engine's own storage", stores::store_in_graphroot),
+    warning("store-in-var", "a store in /var of an image that is built", stores::store_in_var),
     judged("store-is-graphroot", "a store is the engine's own storage"),
     judged("store-malformed", "a file in a store that is no store"),
     judged("store-missing", "a store does not exist"),

@@ -9,7 +9,7 @@ use crate::engine::{Engines, Profile, Value};
 use crate::host::Kind;
 use crate::judgement::{Judgement, Reader, Relation, or_remove, relations};
 use crate::problem::Problem;
-use crate::store::writer_besides_owner;
+use crate::store::{left_by_updates, told_of_updates, writer_besides_owner};
 
 /// One entry of one file.
 struct Entry<'i> {
@@ -171,6 +171,23 @@ pub(super) fn store_in_graphroot(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
         let message = format!("`{}` lies inside the engine's own storage, {own}", entry.path);
         let hint = or_remove(entry.path, "move the store elsewhere, such as to /var/images");
         sink.at(entry.file, entry.span(), Found::new(engines, message, effect, hint));
+    }
+}
+
+pub(super) fn store_in_var(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+    for entry in entries(input).iter().filter(|entry| entry.is_plain()) {
+        match left_by_updates(input.root, Path::new(&entry.clean()), false) {
+            Ok(None) => {}
+            Ok(Some(real)) => {
+                let (message, hint) = told_of_updates(entry.path, &real);
+                let effect = entry.engines.verb("stops where it is missing", "stop where it is missing");
+                sink.at(entry.file, entry.span(), Found::new(entry.engines, message, effect, hint));
+            }
+            Err(error) => {
+                let shown = input.root.show(Path::new(entry.path)).display().to_string();
+                sink.could_not_look(Problem::io("look at", &shown, &error));
+            }
+        }
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn fill(package: &Package, images: &[Cached], contents: &mut Contents
     let name = format!("storagectl-copy-images-{}.service", package.name);
     let link = format!("{UNITS}/multi-user.target.wants/{name}");
     contents
-        .text(&format!("{UNITS}/{name}"), 0o644, unit(package).as_bytes())
+        .text(&format!("{UNITS}/{name}"), 0o644, unit(&package.name, &package.path).as_bytes())
         .and_then(|()| contents.parents(link.as_bytes()))
         .and_then(|()| {
             let what = What::Symlink(format!("../{name}").into_bytes());
@@ -97,28 +97,46 @@ fn copy(root: &Root, from: &Path, to: &[u8], contents: &mut Contents) -> Result<
     contents.end_file(to, Entry::of_root(What::File, 0o644, time)).map_err(unwritten(contents))
 }
 
-fn unit(package: &Package) -> String {
-    format!(
-        "[Unit]\n\
-         Description=Copy the container images of {}\n\
-         Documentation=man:storagectl-copy-images(1)\n\
-         ConditionPathExists={}/{LIST}\n\
-         # One copies after the other.\n\
-         After=local-fs.target storagectl-apply.service crio-wipe.service storagectl-copy-images.service\n\
-         RequiresMountsFor=/var/lib/containers\n\
-         Before=crio.service kubelet.service microshift.service\n\
-         Before=podman.service podman-restart.service podman-auto-update.service\n\
-         \n\
-         [Service]\n\
-         Type=oneshot\n\
-         RemainAfterExit=yes\n\
-         # As in storagectl-copy-images.service; an empty value means the engines\' own storage.\n\
-         Environment=\"COPY_IMAGES=--store /var/lib/containers/bound-images\"\n\
-         ExecStart=/usr/bin/storagectl copy-images --source {} $COPY_IMAGES\n\
-         ProtectSystem=yes\n\
-         PrivateNetwork=yes\n\
-         PrivateTmp=yes\n\
-         NoNewPrivileges=yes\n",
-        package.name, package.path, package.path
-    )
+/// The unit that the package of storagectl has for the images of the operating system.
+const SHIPPED: &str = include_str!("../../scriptlets/systemd/storagectl-copy-images.service");
+
+/// That unit, for this package's directory; one copies after the other.
+fn unit(name: &str, path: &str) -> String {
+    let mut text = String::new();
+    for line in SHIPPED.lines() {
+        text += &match line.split_once('=') {
+            Some(("Description", _)) => format!("Description=Copy the container images of {name}"),
+            Some(("ConditionPathExists", _)) => format!("ConditionPathExists={path}/{LIST}"),
+            Some(("After", "crio-wipe.service")) => {
+                "After=crio-wipe.service storagectl-copy-images.service".to_owned()
+            }
+            Some(("ExecStart", _)) => {
+                format!("ExecStart=/usr/bin/storagectl copy-images --source {path} $COPY_IMAGES")
+            }
+            _ => line.to_owned(),
+        };
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unit_is_the_shipped_one_but_for_what_is_the_packages() {
+        let unit = unit("app-images", "/usr/lib/app");
+        let other: Vec<&str> = unit.lines().filter(|line| !SHIPPED.lines().any(|it| it == *line)).collect();
+        assert_eq!(
+            other,
+            [
+                "Description=Copy the container images of app-images",
+                "After=crio-wipe.service storagectl-copy-images.service",
+                "ConditionPathExists=/usr/lib/app/image-list.txt",
+                "ExecStart=/usr/bin/storagectl copy-images --source /usr/lib/app $COPY_IMAGES",
+            ]
+        );
+        assert_eq!(unit.lines().count(), SHIPPED.lines().count());
+    }
 }

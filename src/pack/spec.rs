@@ -58,6 +58,8 @@ pub(super) fn spec(package: &Package, parts: &[Part], time: i64) -> String {
          %global _build_id_links none\n\
          %global _binary_payload {binary}\n\
          %global _source_payload {source}\n\
+         # Every rpm verifies this format; before 6, none sees a signature of the next one.\n\
+         %global _rpmformat 4\n\
          # The same images give the same package.\n\
          %global _buildhost reproducible\n\
          %global _srcdefattr (-,root,root)\n\

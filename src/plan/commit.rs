@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::directory;
 use super::snapshot::{Host, Snapshot, refuse_vendor_file};
-use super::{After, Plan};
+use super::{After, Note, Plan, StoreResult};
 use crate::host::{self, Content, LockError, ReplaceError, Resolved};
 use crate::problem::{Problem, words};
 use crate::store;
@@ -50,8 +50,9 @@ pub(super) fn change(
     plan: impl Fn(&Snapshot) -> anyhow::Result<Plan>,
 ) -> anyhow::Result<Outcome> {
     let plan = |snapshot: &Snapshot| -> anyhow::Result<Plan> {
-        let planned = plan(snapshot)?;
+        let mut planned = plan(snapshot)?;
         host.is_reliable()?;
+        planned.notes.extend(left_by_updates(host, &planned)?);
         Ok(planned)
     };
     let outcome = |plan, committed| Ok(Outcome { plan, committed, lost_attributes: Vec::new() });
@@ -65,6 +66,21 @@ pub(super) fn change(
         directory::settle(host, &main);
     }
     result
+}
+
+/// What there is to say of stores that come with an image and do not come with its updates, when
+/// they are listed.
+fn left_by_updates(host: &Host, plan: &Plan) -> anyhow::Result<Vec<Note>> {
+    let mut notes = Vec::new();
+    for (path, _) in plan.stores.iter().filter(|(_, result)| *result == StoreResult::Added) {
+        let is_made = plan.inits.iter().any(|(made, _)| made == Path::new(path));
+        let looked = store::left_by_updates(&host.root, Path::new(path), is_made);
+        if let Some(real) = looked.map_err(host.cannot("look at", Path::new(path)))? {
+            let (what, hint) = store::told_of_updates(path, &real);
+            notes.push(Note::Warning("store-in-var", format!("{what}; {hint}")));
+        }
+    }
+    Ok(notes)
 }
 
 /// Plans and makes the changes as often as somebody else comes in between.

@@ -149,6 +149,7 @@ pub const IDS: &[(&str, &str)] = &[
         "store-in-graphroot",
         "a store lies inside the engine's own storage, which CRI-O wipes after a power cut",
     ),
+    ("store-in-var", "a store in /var of an image-based system that is built: no update brings it to a host"),
     ("store-incomplete", "an engine was killed while it wrote a layer to the store"),
     ("store-is-graphroot", "a store is the engine's own storage"),
     ("store-malformed", "a store holds a file where engines need a directory, or the reverse"),

@@ -17,6 +17,11 @@ pub(super) const ENGINES: &str = "\
     Before=crio-wipe.service crio.service kubelet.service microshift.service\n\
     Before=podman.service podman-restart.service podman-auto-update.service\n";
 
+/// The unit of ours that changes what engines read, and the one that fills a store: what those
+/// here do is of the one kind or the other.
+const APPLY: &str = include_str!("../../scriptlets/systemd/storagectl-apply.service");
+const COPY: &str = include_str!("../../scriptlets/systemd/storagectl-copy-images.service");
+
 /// How often a pull is tried, and the seconds between.
 const TRIES: u32 = 10;
 const PAUSE: u32 = 15;
@@ -49,10 +54,12 @@ pub(super) fn make_directories(model: &Model) -> Option<Unit> {
          [Service]\n\
          Type=oneshot\n\
          {make}\
+         {confined}\
          \n\
          [Install]\n\
          WantedBy=basic.target crio.service\n",
         mounts = mounts(&stores),
+        confined = confined(APPLY, &[]),
     );
     Some(Unit { name: MAKE.to_owned(), text, enabled: true })
 }
@@ -88,10 +95,12 @@ pub(super) fn label(model: &Model) -> Option<Unit> {
          Type=oneshot\n\
          RemainAfterExit=yes\n\
          {labels}\
+         {confined}\
          \n\
          [Install]\n\
          WantedBy=multi-user.target\n",
         mounts = mounts(&stores),
+        confined = confined(APPLY, &[]),
         labels = stores.iter().map(label).collect::<String>(),
     );
     Some(Unit { name: LABEL.to_owned(), text, enabled: true })
@@ -155,11 +164,16 @@ pub(super) fn load(model: &Model) -> Result<Option<Unit>, Problem> {
          # On the disk before the stamp says so.\n\
          ExecStart=/usr/bin/sync -f {store}\n\
          ExecStart=/usr/bin/touch {stamp}\n\
+         {confined}\
+         # The store may be below /usr.\n\
+         ReadWritePaths={writable}\n\
          \n\
          [Install]\n\
          WantedBy=multi-user.target\n",
         shown = path.replace('%', "%%"),
         mounts = mounts(&[store]),
+        confined = confined(COPY, &PULLS),
+        writable = word(&format!("-{path}")),
         stamp_path = format!("{path}/{stamp}").replace('%', "%%"),
         images_lock = file("overlay-images/images.lock"),
         layers_lock = file("overlay-layers/layers.lock"),
@@ -167,6 +181,39 @@ pub(super) fn load(model: &Model) -> Result<Option<Unit>, Problem> {
         stamp = file(&stamp),
     );
     Ok(Some(Unit { name: LOAD.to_owned(), text, enabled: true }))
+}
+
+/// In what a unit that pulls with podman differs from one that copies what is there: it talks to
+/// registries, mounts an overlay to try it, unpacks in a root directory of its own, and takes
+/// an archive from anywhere. Its own SELinux type needs a transition.
+const PULLS: [(&str, Option<&str>); 7] = [
+    ("PrivateNetwork", None),
+    ("PrivateTmp", None),
+    ("NoNewPrivileges", None),
+    ("RestrictAddressFamilies", Some("AF_UNIX AF_INET AF_INET6 AF_NETLINK")),
+    ("RestrictNamespaces", Some("mnt")),
+    ("SystemCallFilter", Some("@system-service @mount")),
+    (
+        "CapabilityBoundingSet",
+        Some(
+            "CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_MKNOD CAP_SETFCAP CAP_SYS_ADMIN CAP_SYS_CHROOT",
+        ),
+    ),
+];
+
+/// What keeps `shipped`, one of our own units, from doing anything beside its work, with other
+/// values or without some of it.
+fn confined(shipped: &str, other: &[(&str, Option<&str>)]) -> String {
+    let lines = shipped.lines().skip_while(|line| !line.starts_with("ExecStart=")).skip(1);
+    let settings = lines.filter_map(|line| line.split_once('=')).filter(|(key, _)| !key.starts_with('#'));
+    let setting = |(key, value): (&str, &str)| {
+        let value = match other.iter().find(|(changed, _)| *changed == key) {
+            Some((_, changed)) => (*changed)?,
+            None => value,
+        };
+        Some(format!("{key}={value}\n"))
+    };
+    settings.filter_map(setting).collect()
 }
 
 /// The name of the file that says that these images were pulled.

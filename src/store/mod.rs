@@ -25,6 +25,7 @@ mod records;
 pub mod seal;
 mod stamps;
 mod time;
+mod updates;
 mod writable;
 
 pub use awaiting::{AWAITING, awaited, prepare, withdraw};
@@ -43,4 +44,5 @@ pub(crate) use records::parse as parse_records;
 pub use records::{IdMap, Image, Layer, count_images, image_names, images, layers};
 pub use stamps::Stamps;
 pub(crate) use time::{Time, date};
+pub use updates::{left_by_updates, told_of_updates};
 pub use writable::{Writer, writer_besides_owner};

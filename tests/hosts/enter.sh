@@ -3,9 +3,14 @@
 # mounts and processes go: what it changes there, and what is left running, goes with it. The
 # paths that are named are there, too, and are this machine's.
 #
-#   tests/hosts/enter.sh ROOT [PATH…] -- COMMAND…
+#   tests/hosts/enter.sh [--overlay] ROOT [PATH…] -- COMMAND…
+#
+# With --overlay, changes are kept in memory, and no overlay can be made of what is there.
 set -eu
 if [ -z "${STORAGECTL_ENTERED:-}" ]; then
+    if [ "$1" = --overlay ]; then
+        STORAGECTL_ENTERED=1 exec unshare -mpf --kill-child --propagation private "$0" "$@"
+    fi
     # Not an overlay: engines in it make overlays, and tests one of the whole.
     copy=$(mktemp -d "$1.XXXXXX")
     trap 'rm -rf "$copy"' EXIT
@@ -15,8 +20,16 @@ if [ -z "${STORAGECTL_ENTERED:-}" ]; then
     exit
 fi
 unset STORAGECTL_ENTERED
-mount --bind "$1" "$1"
-cd "$1"
+if [ "$1" = --overlay ]; then
+    shift
+    mount -t tmpfs none /mnt
+    mkdir /mnt/upper /mnt/work /mnt/root
+    mount -t overlay -o "lowerdir=$1,upperdir=/mnt/upper,workdir=/mnt/work" none /mnt/root
+    cd /mnt/root
+else
+    mount --bind "$1" "$1"
+    cd "$1"
+fi
 shift
 mount -t proc none proc
 for dir in dev sys; do mount --rbind "/$dir" "$dir"; done

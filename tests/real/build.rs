@@ -1,7 +1,7 @@
 //! build-store and seal-store, held against what real engines make of the same images.
 
 pub(crate) mod image;
-mod listing;
+pub(crate) mod listing;
 mod refused;
 mod running;
 pub(crate) mod same;

@@ -28,6 +28,7 @@ mod marks;
 mod ostree;
 mod pack;
 mod podman;
+mod processors;
 mod provision;
 mod provision_simple;
 mod random_damage;

@@ -4,7 +4,7 @@ mod builder;
 mod embedded;
 mod example;
 mod failures;
-mod images;
+pub(crate) mod images;
 mod machine;
 mod sealed;
 mod store;

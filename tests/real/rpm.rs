@@ -9,6 +9,7 @@
 
 pub(crate) mod cases;
 mod comparison;
+mod dist;
 mod dnf;
 pub(crate) mod machine;
 pub(crate) mod packages;

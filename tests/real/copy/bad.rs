@@ -51,6 +51,23 @@ fn one_bad_image_is_told_and_does_not_stop_the_others() {
     }
 }
 
+/// What is copied is for this machine, so there is nothing to choose.
+#[test]
+fn an_image_that_is_not_for_this_machine_is_told_with_what_helps() {
+    let machine = Machine::new();
+    let source = machine.source();
+    let manifest = directory(&source, &reference("multi:1")).join("manifest.json");
+    let others = fs_err::read_to_string(&manifest).unwrap();
+    let others = others.replace("\"amd64\"", "\"mips\"").replace("\"arm64\"", "\"mips64\"");
+    fs_err::write(&manifest, others).unwrap();
+    let said = text(&finish(&mut machine.command(Way::Store, &source, &[])));
+    assert!(said.contains("it has `linux/mips`, `linux/mips64`"), "{said}");
+    assert!(
+        said.contains("hint: embed it for this machine, too: `storagectl embed-images --arch "),
+        "{said}"
+    );
+}
+
 #[test]
 fn an_image_of_another_digest_than_its_reference_is_refused() {
     let machine = Machine::new();

@@ -29,6 +29,8 @@ fn two_packages_share_nothing_and_their_images_are_copied() {
         for name in first second; do
             storagectl verify-images --source /usr/lib/embedded-images/$name >/dev/null 2>&1 && echo sound
             systemd-analyze verify --man=no /usr/lib/systemd/system/storagectl-copy-images-$name.service 2>&1 | grep storagectl-copy || :
+            # As little as the unit that is shipped.
+            systemd-analyze security --offline=true --threshold=30 --no-pager /usr/lib/systemd/system/storagectl-copy-images-$name.service >/dev/null && echo confined
             storagectl -q copy-images --source /usr/lib/embedded-images/$name --store /var/lib/images
         done
         # A blob that images share is stored once.
@@ -45,7 +47,12 @@ fn two_packages_share_nothing_and_their_images_are_copied() {
     );
     let lines: Vec<&str> = said.lines().collect();
     let images = ["app-1 true", "app-2 true", "app-4 true"];
-    let expected =
-        [&["verified", "sound", "sound", "4"][..], &images, &images, &["one gone", "both gone"]].concat();
+    let expected = [
+        &["verified", "sound", "confined", "sound", "confined", "4"][..],
+        &images,
+        &images,
+        &["one gone", "both gone"],
+    ]
+    .concat();
     assert_eq!(lines, expected, "{said}");
 }

@@ -6,6 +6,7 @@ use super::*;
 use crate::hosts::engines::program;
 use crate::podman::IMAGE_LINE;
 use crate::support::{IMAGE, copy_store};
+use crate::unit::system::System;
 
 /// Where Debian keeps Ignition.
 const IGNITION: &str = "/usr/lib/dracut/modules.d/30ignition/ignition";
@@ -182,20 +183,8 @@ fn commands(unit: &str) -> Vec<Vec<String>> {
 #[test]
 fn the_unit_loads_images_into_the_listed_store_with_every_podman() {
     let archive = tempfile::tempdir().unwrap();
-    let (store, image_tar) = (archive.path().join("store"), archive.path().join("image.tar"));
-    copy_store(&store);
-    // podman's own database knows where it was made.
-    fs_err::remove_dir_all(store.join("libpod")).unwrap();
-    run(Command::new("unshare")
-        .arg("-m")
-        .arg(program("podman-4"))
-        .arg("--root")
-        .arg(&store)
-        .arg("--runroot")
-        .arg(archive.path().join("run"))
-        .args(["save", "--quiet", "-o"])
-        .arg(&image_tar)
-        .arg(IMAGE));
+    let image_tar = archive.path().join("image.tar");
+    save_image(&image_tar);
     let config =
         generate("ignition", &["--store", "/var/images", "--image", "docker-archive:/image.tar"], &[]);
     for engine in PODMANS.map(program) {
@@ -215,6 +204,99 @@ fn the_unit_loads_images_into_the_listed_store_with_every_podman() {
         // The same podman serves it; what podman 6 makes is not for podman 4 to read.
         let listed = podman(node.path(), &engine, &["images", "--format", IMAGE_LINE]);
         assert_eq!(String::from_utf8_lossy(&listed.stdout).trim(), format!("{IMAGE} true"), "{engine:?}");
+    }
+}
+
+/// The image of the tests as a file that podman loads.
+fn save_image(to: &Path) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    copy_store(&store);
+    // podman's own database knows where it was made.
+    fs_err::remove_dir_all(store.join("libpod")).unwrap();
+    run(Command::new("unshare")
+        .arg("-m")
+        .arg(program("podman-4"))
+        .arg("--root")
+        .arg(&store)
+        .arg("--runroot")
+        .arg(dir.path().join("run"))
+        .args(["save", "--quiet", "-o"])
+        .arg(to)
+        .arg(IMAGE));
+}
+
+/// The units of a MachineConfig, by name.
+fn units(model: &[&str]) -> Vec<(String, String)> {
+    let generated = generate("machineconfig", model, &[]);
+    let doc = storagectl::provision::document::Document::parse(&generated).unwrap();
+    let unit = |unit: &storagectl::provision::document::Node| {
+        let text = |key: &str| unit.get(key).unwrap().raw().unwrap().to_owned();
+        (text("name"), text("contents"))
+    };
+    doc.root.at(&["spec", "config", "systemd", "units"]).unwrap().items().iter().map(unit).collect()
+}
+
+/// systemd's measure goes from 0 to 10. A pull talks to the network, and podman mounts.
+#[test]
+fn the_units_may_do_little_beside_their_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let units = units(&["--preset", "fedora", "--store", "/var/images", "--image", "registry.example/app:1"]);
+    let limits: Vec<(&str, &str)> = units
+        .iter()
+        .map(|(name, text)| {
+            fs_err::write(dir.path().join(name), text).unwrap();
+            let limit = match name.as_str() {
+                "storagectl-stores.service" => "20",
+                "storagectl-label.service" => "25",
+                "storagectl-load.service" => "42",
+                _ => panic!("how much may {name} do?"),
+            };
+            (name.as_str(), limit)
+        })
+        .collect();
+    assert_eq!(limits.len(), 3);
+    for (name, limit) in limits {
+        run(Command::new("systemd-analyze")
+            .args(["security", "--offline=true", "--no-pager"])
+            .arg(format!("--threshold={limit}"))
+            .arg(dir.path().join(name)));
+    }
+}
+
+#[test]
+fn what_the_units_may_do_is_enough_for_every_podman() {
+    let dir = tempfile::tempdir().unwrap();
+    let image = dir.path().join("image.tar");
+    save_image(&image);
+    let model = ["--preset", "fedora", "--store", "/var/images", "--image", "docker-archive:/var/image.tar"];
+    let units = units(&model);
+    let seen = "[Unit]\nAfter=storagectl-load.service\nDefaultDependencies=no\n[Service]\nType=oneshot\n\
+        ExecStart=sh -c 'systemctl is-failed storagectl-stores storagectl-load >/result/failed; \
+        podman --root /var/images images --format {{.Repository}}:{{.Tag}} >/result/images 2>&1'\n";
+    for engine in PODMANS.map(program) {
+        let system = System::new();
+        system.write("etc/containers/policy.json", r#"{"default": [{"type": "insecureAcceptAnything"}]}"#);
+        fs_err::create_dir_all(system.path("var/tmp")).unwrap();
+        fs_err::copy(&image, system.path("var/image.tar")).unwrap();
+        fs_err::copy(&engine, system.path("usr/bin/podman")).unwrap();
+        for helper in ["netavark", "aardvark-dns"] {
+            system.write(&format!("usr/lib/podman/{helper}"), "#!/bin/sh\n");
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            fs_err::set_permissions(system.path(&format!("usr/lib/podman/{helper}")), mode).unwrap();
+        }
+        for (name, text) in &units {
+            // It is tried once, since it has to work at once.
+            let text = text.replace("seq 10", "seq 1").replace("Restart=on-failure", "Restart=no");
+            system.unit(name, &text);
+            system.link(&format!("etc/systemd/system/test.target.wants/{name}"), &format!("../{name}"));
+        }
+        system.unit("seen.service", seen);
+        system.link("etc/systemd/system/test.target.wants/seen.service", "../seen.service");
+        let booted = system.boot();
+        assert_eq!(system.read("result/failed"), "inactive\nactive\n", "{engine:?}: {}", booted.journal);
+        assert_eq!(system.read("result/images").trim(), IMAGE, "{engine:?}: {}", booted.journal);
+        assert!(system.path("var/images/overlay-layers/layers.lock").is_file());
     }
 }
 
@@ -258,8 +340,6 @@ const SERVICES: [(&str, &str); 3] = [
 #[test]
 fn the_units_are_in_no_cycle_with_what_starts_on_a_node() {
     let model = ["--preset", "fedora", "--store", "/var/images", "--image", "registry.example/app:1"];
-    let generated = generate("machineconfig", &model, &[]);
-    let doc = storagectl::provision::document::Document::parse(&generated).unwrap();
     let tree = tempfile::tempdir().unwrap();
     let dir = tree.path().join("etc/systemd/system");
     fs_err::create_dir_all(&dir).unwrap();
@@ -273,9 +353,8 @@ fn the_units_are_in_no_cycle_with_what_starts_on_a_node() {
         fs_err::write(dir.join(name), text).unwrap();
         names.push(name.to_owned());
     }
-    for unit in doc.root.at(&["spec", "config", "systemd", "units"]).unwrap().items() {
-        let name = unit.get("name").unwrap().raw().unwrap().to_owned();
-        fs_err::write(dir.join(&name), unit.get("contents").unwrap().raw().unwrap()).unwrap();
+    for (name, text) in units(&model) {
+        fs_err::write(dir.join(&name), text).unwrap();
         names.push(name);
     }
     run(Command::new("systemctl").arg("--root").arg(tree.path()).arg("enable").args(&names));

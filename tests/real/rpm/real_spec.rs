@@ -18,11 +18,11 @@ set -e
 install -D "${0%/*}/program" target/release/storagectl
 "#;
 
-/// `make dist` with its results in `target`; git also accepts a checkout of
+/// `make archive` with its results in `target`; git also accepts a checkout of
 /// somebody else.
-pub(crate) fn make_dist(target: &Path, cargo: &str) -> PathBuf {
+pub(crate) fn make_archive(target: &Path, cargo: &str) -> PathBuf {
     let mut make = Command::new("make");
-    make.args(["-C", HERE, "dist", &format!("CARGO={cargo}")])
+    make.args(["-C", HERE, "archive", &format!("CARGO={cargo}")])
         .arg(format!("CARGO_TARGET_DIR={}", target.display()));
     make.envs([
         ("GIT_CONFIG_COUNT", "1"),
@@ -40,7 +40,7 @@ pub(crate) fn build(dir: &Path) -> PathBuf {
     strip_program(&bin.join("program"));
     fs_err::write(bin.join("cargo"), CARGO).unwrap();
     run(Command::new("chmod").arg("+x").arg(bin.join("cargo")));
-    let dist = make_dist(dir, "true");
+    let dist = make_archive(dir, "true");
 
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let mut build = rpmbuild(&dir.join("top"));
