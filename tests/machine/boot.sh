@@ -10,7 +10,7 @@
 #   --append WORDS  more words for the kernel's command line
 #   --console FILE  keep what the console showed
 #   --memory MIB    1024 without it
-#   --timeout SECS  600 without it
+#   --timeout SECS  1200 without it
 #
 # STORAGECTL_PROGRAM is the program that is installed; without it, the newest of
 # target/release and target/debug. Exit status 124: it took too long. 125: the machine stopped
@@ -18,7 +18,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 project=$(cd "$here/../.." && pwd)
-tree='' disk='' append='' console='' memory=1024 timeout=600
+tree='' disk='' append='' console='' memory=1024 timeout=1200
 while :; do
     case ${1:-} in
     --tree) tree=$2 ;;

@@ -52,9 +52,11 @@ if [ ! -d "$machine" ]; then
     echo machine >"$root/etc/hostname"
     echo '/dev/vda / ext4 defaults 0 1' >"$root/etc/fstab"
     echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
+    # What a first boot does for new packages is done.
+    touch "$root/etc/.updated" "$root/var/.updated"
     # Nothing runs that has not been started by a test.
-    for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer \
-        podman-auto-update.timer; do
+    for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
+        e2scrub_reap.service fstrim.timer podman-auto-update.timer; do
         ln -sf /dev/null "$root/etc/systemd/system/$unit"
     done
     install -m 0755 "$here/guest/lay-over" "$root/etc/initramfs-tools/scripts/local-bottom/lay-over"
@@ -64,7 +66,16 @@ if [ ! -d "$machine" ]; then
         mkdir -p "$root/etc/systemd/system/$target.target.wants"
         ln -s ../machine-test.service "$root/etc/systemd/system/$target.target.wants/machine-test.service"
     done
-    chroot "$root" update-initramfs -u -k all >&2
+    # Of the drivers, those that the machine has no device for cost each boot time and memory.
+    for modules in "$root"/usr/lib/modules/*/kernel; do
+        find "$modules/drivers" -mindepth 1 -maxdepth 1 ! -name block ! -name md ! -name net ! -name virtio \
+            -exec rm -rf {} +
+        find "$modules/drivers/net" -mindepth 1 -maxdepth 1 -type d -exec rm -rf {} +
+        rm -rf "$modules/sound" "$modules/arch"
+        version=$(basename "$(dirname "$modules")")
+        chroot "$root" depmod "$version"
+        chroot "$root" update-initramfs -u -k "$version" >&2
+    done
     cp -L "$root/vmlinuz" "$new/vmlinuz"
     cp -L "$root/initrd.img" "$new/initrd"
     rm -rf "$root"/boot/* "$root"/initrd.img* "$root"/vmlinuz* "$root"/var/cache/apt/archives/*.deb
