@@ -17,6 +17,9 @@ use crate::problem::Problem;
 /// Where packages have units.
 const UNITS: &str = "/usr/lib/systemd/system";
 
+/// The unit that copies what an image of a system embeds.
+const SHIPPED: &str = include_str!("../../scriptlets/systemd/storagectl-copy-images.service");
+
 /// Puts the images into `contents`, with the list and the unit.
 ///
 /// # Errors
@@ -97,28 +100,17 @@ fn copy(root: &Root, from: &Path, to: &[u8], contents: &mut Contents) -> Result<
     contents.end_file(to, Entry::of_root(What::File, 0o644, time)).map_err(unwritten(contents))
 }
 
+/// The shipped unit, for the images of the package: what it may do, and what it waits for, is
+/// written there.
 fn unit(package: &Package) -> String {
-    format!(
-        "[Unit]\n\
-         Description=Copy the container images of {}\n\
-         Documentation=man:storagectl-copy-images(1)\n\
-         ConditionPathExists={}/{LIST}\n\
-         # One copies after the other.\n\
-         After=local-fs.target storagectl-apply.service crio-wipe.service storagectl-copy-images.service\n\
-         RequiresMountsFor=/var/lib/containers\n\
-         Before=crio.service kubelet.service microshift.service\n\
-         Before=podman.service podman-restart.service podman-auto-update.service\n\
-         \n\
-         [Service]\n\
-         Type=oneshot\n\
-         RemainAfterExit=yes\n\
-         # As in storagectl-copy-images.service; an empty value means the engines\' own storage.\n\
-         Environment=\"COPY_IMAGES=--store /var/lib/containers/bound-images\"\n\
-         ExecStart=/usr/bin/storagectl copy-images --source {} $COPY_IMAGES\n\
-         ProtectSystem=yes\n\
-         PrivateNetwork=yes\n\
-         PrivateTmp=yes\n\
-         NoNewPrivileges=yes\n",
-        package.name, package.path, package.path
-    )
+    let source = &package.path;
+    let ours = |line: &str| match line.split_once('=') {
+        Some(("Description", _)) => format!("Description=Copy the container images of {}", package.name),
+        Some(("ConditionPathExists", _)) => format!("ConditionPathExists={source}/{LIST}"),
+        // One copies after the other.
+        Some(("After", "crio-wipe.service")) => format!("{line} storagectl-copy-images.service"),
+        Some(("ExecStart", _)) => line.replace(" $COPY_IMAGES", &format!(" --source {source} $COPY_IMAGES")),
+        _ => line.to_owned(),
+    };
+    SHIPPED.lines().map(|line| ours(line) + "\n").collect()
 }

@@ -29,6 +29,9 @@ fn two_packages_share_nothing_and_their_images_are_copied() {
         for name in first second; do
             storagectl verify-images --source /usr/lib/embedded-images/$name >/dev/null 2>&1 && echo sound
             systemd-analyze verify --man=no /usr/lib/systemd/system/storagectl-copy-images-$name.service 2>&1 | grep storagectl-copy || :
+            # No more than the shipped unit.
+            systemd-analyze security --offline=true --threshold=30 --no-pager /usr/lib/systemd/system/storagectl-copy-images-$name.service >/dev/null && echo may do little
+            grep '^ExecStart=\|^ConditionPathExists=' /usr/lib/systemd/system/storagectl-copy-images-$name.service
             storagectl -q copy-images --source /usr/lib/embedded-images/$name --store /var/lib/images
         done
         # A blob that images share is stored once.
@@ -45,7 +48,15 @@ fn two_packages_share_nothing_and_their_images_are_copied() {
     );
     let lines: Vec<&str> = said.lines().collect();
     let images = ["app-1 true", "app-2 true", "app-4 true"];
+    let package = |name: &str| {
+        let dir = format!("/usr/lib/embedded-images/{name}");
+        let command = format!("ExecStart=/usr/bin/storagectl copy-images --source {dir} $COPY_IMAGES");
+        let condition = format!("ConditionPathExists={dir}/image-list.txt");
+        ["sound".to_owned(), "may do little".to_owned(), condition, command]
+    };
+    let packages = [package("first"), package("second")].concat();
+    let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
     let expected =
-        [&["verified", "sound", "sound", "4"][..], &images, &images, &["one gone", "both gone"]].concat();
+        [&["verified"][..], &packages, &["4"], &images, &images, &["one gone", "both gone"]].concat();
     assert_eq!(lines, expected, "{said}");
 }
