@@ -35,7 +35,8 @@ if [ ! -d "$root" ]; then
         exit 1
     fi
     mkdir -p "$cache"
-    rm -rf "$cache/$release".new
+    # A run that was killed may have left mounts behind.
+    rm -rf --one-file-system "$cache/$release".new
     include=$(echo "$packages" | xargs | tr ' ' ,)
     if ! mmdebstrap --quiet --variant=minbase ${options:+"$options"} --include="$include" \
         "$release" "$cache/$release.new" >&2; then
