@@ -61,6 +61,7 @@ trap 'exit 129' HUP INT TERM
 
 # What this boot gets, as an archive that is the whole of a disk.
 install -D -m 0755 "$script" "$work/tree/usr/local/lib/machine/test"
+install -m 0644 "$here/inside/checks.sh" "$work/tree/usr/local/lib/machine/checks.sh"
 install -D -m 0755 "$STORAGECTL_PROGRAM" "$work/tree/usr/bin/storagectl"
 # Most of a debug build is for debuggers.
 strip "$work/tree/usr/bin/storagectl" 2>/dev/null || true
@@ -79,7 +80,7 @@ status=0
 timeout "$timeout" nice qemu-system-x86_64 -machine "q35,accel=$accelerator" -smp 1 -m "$memory" \
     -nodefaults -no-reboot -display none -serial "file:$console" -serial "file:$work/result" \
     -kernel "$machine/vmlinuz" -initrd "$machine/initrd" \
-    -append "root=/dev/vda rw console=ttyS0 panic=-1 mitigations=off security=selinux selinux=1 enforcing=1 $append" \
+    -append "root=/dev/vda rw console=ttyS0 panic=-1 mitigations=off tsc=reliable security=selinux selinux=1 enforcing=1 $append" \
     -drive "file=$disk,if=virtio,format=qcow2,cache=unsafe,discard=unmap" \
     -drive "file=$work/files,if=virtio,format=raw,readonly=on" "$@" >&2 || status=$?
 sed '/^exit status: [0-9]*$/d' "$work/result"
