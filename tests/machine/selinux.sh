@@ -12,6 +12,10 @@ failed=0
 
 tree=$work/tree
 "$here/image.sh" "$tree/root/image" localhost/app:1
+# What is embedded and packed are other images: engines know an image in several stores by its id.
+for tag in 1 2 3; do
+    "$here/image.sh" "$tree/root/images/$tag" "127.0.0.1:5000/app:$tag"
+done
 # The machine needs no network beyond itself.
 install -D -m 0755 "$(command -v docker-registry)" "$tree/usr/local/bin/docker-registry"
 mkdir -p "$tree/root/registry" "$tree/etc/containers/registries.conf.d"
