@@ -26,6 +26,11 @@ host() {
     mkdir -p "$work/tree/etc/systemd/system/multi-user.target.wants" "$work/tree/etc/systemd/system/sockets.target.wants"
     cd "$work/tree"
     "$program" --quiet init-store --root . --declare app /usr/lib/app/images
+    # As `semanage fcontext` has it. With the type of what is below /usr/lib, podman in its own
+    # domain may not lock the store, and waits for ever.
+    mkdir -p etc/selinux/default/contexts/files
+    echo '/usr/lib/app/images(/.*)? system_u:object_r:container_ro_file_t:s0' \
+        >etc/selinux/default/contexts/files/file_contexts.local
     mkdir -p etc/containers
     cat >etc/containers/storage.conf <<'END'
 [storage]

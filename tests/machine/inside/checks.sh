@@ -4,7 +4,7 @@ failed=0
 count=0
 # What SELinux has denied so far to what we start, and to what systemd starts for us: in
 # auditd's log, and before that ran. What else a policy keeps from its own system is not ours.
-ours='unconfined_t|init_t|initrc_t|mount_t|rpm_t|rpm_script_t|container_t|container_engine_t'
+ours='unconfined_t|init_t|initrc_t|mount_t|rpm_t|rpm_script_t|container_t|container_engine_t|podman_t'
 denials() {
     { cat /var/log/audit/audit.log; dmesg; } 2>/dev/null | grep -E "denied.* scontext=[a-z_]*:[a-z_]*:($ours):" | sort
 }
