@@ -11,6 +11,8 @@
 #                 each; PROPERTIES="edit host" tries these alone, see docs/fuzzing.md
 # make hosts      the tests of packages in roots of newer releases of Debian, which it makes
 #                 once: a line a release; FILTER="rpm:: pack::" for other tests
+# make machine    boots, and every command with SELinux enforcing, in a virtual machine that it
+#                 makes once: a line a part; RELEASE=trixie PARTS="selinux boots"
 # make memory     peak memory of every command on its worst input, into docs/memory.md
 # make bench      whole-process time and memory against what people use instead, and
 #                 check-store against the engines' own checks and OpenSSL
@@ -120,6 +122,12 @@ bench:
 .PHONY: hosts
 hosts:
 	tests/hosts/run.sh $(FILTER)
+
+RELEASE ?= trixie
+
+.PHONY: machine
+machine:
+	tests/machine/run.sh $(RELEASE) $(PARTS)
 
 .PHONY: memory
 memory:

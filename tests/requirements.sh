@@ -1,7 +1,8 @@
 #!/bin/sh
 # Sees to the programs that the tests need: installs them where it may, and says
 # exactly what is missing where it may not. With the argument "bench" also those
-# that the benchmark needs; with "packages" it names all packages and does nothing else.
+# that the benchmark needs; with "machine" those that the virtual machine needs, and no
+# others; with "packages" it names all packages and does nothing else.
 set -eu
 
 # A program and the Debian package that has it.
@@ -52,12 +53,21 @@ skopeo skopeo
 openssl openssl
 python3 python3
 '
+machine='
+qemu-system-x86_64 qemu-system-x86
+qemu-img qemu-utils
+mmdebstrap mmdebstrap
+mkfs.ext4 e2fsprogs
+'
 what=${1:-}
 if [ "$what" = packages ]; then
     echo "$needed" | while read -r _ package; do echo "$package"; done | sort -u | xargs
     exit
 fi
-[ "$what" = bench ] && needed="$needed$bench"
+case $what in
+bench) needed=$needed$bench ;;
+machine) needed=$machine ;;
+esac
 
 PATH=$PATH:/usr/sbin:/sbin
 missing() {
@@ -68,7 +78,7 @@ missing() {
         echo python3-tomlkit
     fi
     # What python3 needs to install programs from the package index.
-    if [ "$what" != bench ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    if [ -z "$what" ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         echo python3-venv
     fi
 }
@@ -85,9 +95,10 @@ fi
 if [ -n "$packages" ]; then
     echo "error: the tests need these Debian packages (or their like): $packages" >&2
     echo >&2
-    echo "hint: run \`make check\` as root, or \`apt-get install $packages\` first" >&2
+    echo "hint: run \`make ${what:-check}\` as root, or \`apt-get install $packages\` first" >&2
     exit 1
 fi
+[ "$what" != machine ] || exit 0
 if ! command -v go >/dev/null 2>&1; then
     echo "error: the tests need Go 1.26 or newer, to build the engines that Debian does not have" >&2
     echo >&2
@@ -101,6 +112,6 @@ if [ "$(id -u)" != 0 ]; then
     exit 1
 fi
 # Once, for some minutes; the tests would do it too.
-[ "$what" = bench ] || "$(dirname "$0")/engines/build.sh" >/dev/null
-[ "$what" = bench ] || "$(dirname "$0")/validators/build.sh" >/dev/null
-[ "$what" = bench ] || "$(dirname "$0")/python/install.sh" >/dev/null
+[ -n "$what" ] || "$(dirname "$0")/engines/build.sh" >/dev/null
+[ -n "$what" ] || "$(dirname "$0")/validators/build.sh" >/dev/null
+[ -n "$what" ] || "$(dirname "$0")/python/install.sh" >/dev/null

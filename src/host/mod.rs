@@ -28,6 +28,7 @@ mod replace;
 mod root;
 mod running;
 mod said;
+mod selinux;
 mod staging;
 mod subtree;
 mod threads;
@@ -48,6 +49,7 @@ pub use replace::{Content, ReplaceError, Replaced, clean_up, is_temporary_of, re
 pub use root::{Kind, Root, Stat, absent, is_loop};
 pub use running::{crio_runs, is_booted, listens, printed_version, restart_crio};
 pub use said::last_said;
+pub use selinux::{Access, is_forbidden_by_selinux};
 pub use staging::{STAGING, Staging};
 pub use subtree::{Directory, Node, Opened, Special, Subtree};
 pub use threads::on_threads;

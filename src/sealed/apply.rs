@@ -3,15 +3,32 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::unit::mount_unit_name;
+use super::unit::{CONTEXT, mount_unit_name};
 use crate::conf::clean;
 use crate::declare::{Declarations, SEALED_STORES};
 use crate::dependents::needed;
 use crate::engine::Profile;
-use crate::host::{self, engine_processes_at, is_booted, is_hidden_here, mount_by_unit, unmount};
+use crate::host::{
+    self, Access, engine_processes_at, is_booted, is_forbidden_by_selinux, is_hidden_here, mount_by_unit,
+    unmount,
+};
 use crate::plan::{self, ApplyOptions, Host, Mode, Note, Outcome};
 use crate::problem::{Problem, words};
 use crate::store::{awaited, prepare, withdraw};
+
+/// What a mount with a context needs beside what any mount does: the kernel asks for it once the
+/// file system has the context (`selinux_set_mnt_opts` in security/selinux/hooks.c). Debian's
+/// policy does not give it.
+const MOUNT: Access<'_> = Access {
+    source: "system_u:system_r:mount_t:s0",
+    target: CONTEXT,
+    class: "filesystem",
+    permission: "relabelfrom",
+};
+
+/// What makes a policy allow that.
+const ALLOW: &str = "`echo '(allow mount_t container_ro_file_t (filesystem (relabelfrom)))' \
+    > storagectl-mount.cil` and `semodule -i storagectl-mount.cil` allow it";
 
 /// Does what [`plan::apply`] does. Before that, declared stores that are sealed are mounted
 /// where systemd runs, and at boot each gets at least its mount point; former ones stay
@@ -107,17 +124,24 @@ fn mount(
                     notes.push(Note::First(format!("mounted `{image}` at `{}`", declared.path)));
                     continue;
                 }
-                Err(error) => problems.push(not_mounted(image, &declared.path, &words(&error), &unit)),
+                Err(error) => problems.push(not_mounted(host, image, &declared.path, &words(&error), &unit)),
             }
         } else {
-            problems.push(not_mounted(image, &declared.path, "its unit did not do it", &unit));
+            problems.push(not_mounted(host, image, &declared.path, "its unit did not do it", &unit));
         }
     }
     Ok(())
 }
 
-fn not_mounted(image: &str, path: &str, why: &str, unit: &str) -> Problem {
-    let message = format!("`{image}` is not mounted at `{path}`: {why}");
+fn not_mounted(host: &Host, image: &str, path: &str, why: &str, unit: &str) -> Problem {
+    let what = format!("`{image}` is not mounted at `{path}`");
+    // The unit's mount(8) does not say so, and the denial may be kept out of the audit log.
+    if is_forbidden_by_selinux(&host.root, MOUNT) {
+        let message = format!("{what}: SELinux's policy keeps systemd's mounts from `{CONTEXT}`");
+        let hint = format!("{ALLOW}, and `storagectl apply` mounts it");
+        return Problem::new("sealed-mount", message, hint);
+    }
+    let message = format!("{what}: {why}");
     let hint = format!("`systemctl start '{unit}'`, or see `systemctl status '{unit}'` why it fails");
     Problem::new("sealed-mount", message, hint)
 }

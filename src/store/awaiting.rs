@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::init::{MARKER, init};
+use super::label::label_as_run;
 use crate::host::Root;
 use crate::problem::Problem;
 
@@ -29,6 +30,7 @@ pub fn awaited(root: &Root, path: &Path) -> io::Result<Option<PathBuf>> {
 pub fn prepare(root: &Root, path: &Path, image: &str) -> Result<(), Problem> {
     // Other drivers find nothing, which is what there is.
     init(root, path, "overlay", false)?;
+    label_as_run(root, path);
     let file = path.join(AWAITING);
     match awaited(root, path) {
         Ok(Some(file)) if file == Path::new(image) => Ok(()),

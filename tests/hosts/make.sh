@@ -48,7 +48,8 @@ if [ ! -d "$root" ]; then
         exit 1
     fi
     mkdir -p "$cache"
-    rm -rf "$cache/$name".new
+    # A run that was killed may have left mounts behind.
+    rm -rf --one-file-system "$cache/$name".new
     include=$(echo "$packages" | xargs | tr ' ' ,)
     # Each option is a line, in which blanks stand.
     if ! (

@@ -99,3 +99,34 @@ fn where_a_host_has_selinux_what_init_store_makes_has_the_label_that_containers_
         assert_eq!(run(&mut getfattr).trim_end_matches('\0'), "system_u:object_r:container_ro_file_t:s0");
     }
 }
+
+/// What services make below /run may have a label on which a policy lets nothing be mounted.
+#[test]
+fn where_a_host_has_selinux_mount_points_of_sealed_stores_have_the_label_of_run() {
+    let tree = tempfile::tempdir().unwrap();
+    for (file, text) in [
+        ("etc/selinux/config", "SELINUX=enforcing\n"),
+        (
+            "usr/lib/storagectl/stores.d/app.toml",
+            "[[store]]\npath = \"/run/storagectl/stores/app\"\nsealed = \"/usr/lib/app.squashfs\"\n",
+        ),
+    ] {
+        let file = tree.path().join(file);
+        fs_err::create_dir_all(file.parent().unwrap()).unwrap();
+        fs_err::write(file, text).unwrap();
+    }
+    let made = tree.path().join("run/storagectl");
+    fs_err::create_dir_all(&made).unwrap();
+    for (dir, kind) in [(tree.path().join("run"), "var_run_t"), (made, "initrc_runtime_t")] {
+        let label = format!("system_u:object_r:{kind}:s0");
+        run(Command::new("setfattr").args(["-n", "security.selinux", "-v", &label]).arg(dir));
+    }
+    // It is an error that nothing is mounted there.
+    let mut apply = storagectl(&["apply", "--boot", "--root"]);
+    assert!(text(&finish(apply.arg(tree.path()))).contains("is not mounted at"));
+    let mut getfattr = Command::new("getfattr");
+    getfattr
+        .args(["--only-values", "-n", "security.selinux"])
+        .arg(tree.path().join("run/storagectl/stores/app"));
+    assert_eq!(run(&mut getfattr).trim_end_matches('\0'), "system_u:object_r:var_run_t:s0");
+}

@@ -1,0 +1,55 @@
+# What the scripts in the machine share. They are read by sh, from their own directory.
+export LC_ALL=C.UTF-8 NO_COLOR=1
+failed=0
+count=0
+# What SELinux has denied so far to what we start, and to what systemd starts for us: in
+# auditd's log, and before that ran. What else a policy keeps from its own system is not ours.
+ours='unconfined_t|init_t|initrc_t|mount_t|rpm_t|rpm_script_t|container_t|container_engine_t|podman_t'
+denials() {
+    { cat /var/log/audit/audit.log; dmesg; } 2>/dev/null | grep -E "denied.* scontext=[a-z_]*:[a-z_]*:($ours):" | sort
+}
+denials >/tmp/denials
+denied_to_storagectl() { denials | grep -E 'comm="(storagectl|mksquashfs|mkfs.erofs|rpmbuild|skopeo)"'; }
+
+# check WHAT COMMAND…: the command must succeed, and nothing may be denied meanwhile.
+check() {
+    what=$1
+    shift
+    count=$((count + 1))
+    if ! "$@" >/tmp/said 2>&1; then
+        failed=$((failed + 1))
+        echo "FAILED: $what"
+        sed 's/^/    /' /tmp/said
+    fi
+    denials >/tmp/denials.new
+    denied=$(comm -13 /tmp/denials /tmp/denials.new)
+    mv /tmp/denials.new /tmp/denials
+    if [ -n "$denied" ]; then
+        failed=$((failed + 1))
+        echo "FAILED: $what: SELinux denies"
+        echo "$denied" | sed 's/^/    /'
+    fi
+}
+
+# says TEXT COMMAND…: the command prints TEXT, whatever its exit status.
+says() {
+    text=$1
+    shift
+    "$@" >/tmp/words 2>&1 || true
+    grep -qF -e "$text" /tmp/words || { cat /tmp/words && return 1; }
+}
+
+# same WANTED COMMAND…: the command prints this and nothing else.
+same() {
+    wanted=$1
+    shift
+    found=$("$@" 2>&1) || true
+    [ "$found" = "$wanted" ] || { echo "$found" && return 1; }
+}
+
+# Ends the script, with a line that says how many checks there were.
+finish() {
+    echo "$count checks, $failed failed"
+    [ "$failed" = 0 ]
+    exit
+}
