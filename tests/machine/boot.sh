@@ -80,7 +80,7 @@ status=0
 timeout "$timeout" nice qemu-system-x86_64 -machine "q35,accel=$accelerator" -smp 1 -m "$memory" \
     -nodefaults -no-reboot -display none -serial "file:$console" -serial "file:$work/result" \
     -kernel "$machine/vmlinuz" -initrd "$machine/initrd" \
-    -append "root=/dev/vda rw console=ttyS0 panic=-1 mitigations=off security=selinux selinux=1 enforcing=1 $append" \
+    -append "root=/dev/vda rw console=ttyS0 panic=-1 mitigations=off no_timer_check security=selinux selinux=1 enforcing=1 $append" \
     -drive "file=$disk,if=none,id=root,format=qcow2,cache=unsafe,discard=unmap" \
     -drive "file=$work/files,if=none,id=files,format=raw,readonly=on" \
     -device virtio-blk-pci,drive=root -device virtio-blk-pci,drive=files "$@" >&2 || status=$?

@@ -86,7 +86,7 @@ if [ ! -d "$record" ]; then
             -blockdev "driver=file,node-name=$filesystem-disk,filename=$disk.disk,cache.no-flush=on" \
             -blockdev "driver=file,node-name=$filesystem-log,filename=$disk.log,cache.no-flush=on" \
             -blockdev "driver=blklogwrites,node-name=$filesystem,file=$filesystem-disk,log=$filesystem-log" \
-            -device "virtio-blk-pci,drive=$filesystem,serial=$filesystem,write-cache=on,request-merging=off,discard=off,write-zeroes=off"
+            -device "virtio-blk-pci,drive=$filesystem,serial=$filesystem,write-cache=on,request-merging=off,discard=off,write-zeroes=off,physical_block_size=4096"
     done
     if [ -z "${HERE:-}" ]; then
         "$here/boot.sh" --timeout 7200 --tree "$record.new/tree" trixie "$here/power-cuts/guest.sh" -- "$@"
@@ -103,6 +103,7 @@ mount --move "$record.root" "$record/root"
 rmdir "$record.root"
 
 env STORAGECTL_RECORD="$record" STORAGECTL_CUTS="${CUTS:-1000}" STORAGECTL_SEED="${SEED:-1}" \
-    STORAGECTL_FILESYSTEMS="$filesystems" ${CUT:+STORAGECTL_CUT="$CUT"} \
+    STORAGECTL_FILESYSTEMS="$filesystems" \
+    ${CUT:+STORAGECTL_CUT="$CUT"} ${COMMAND:+STORAGECTL_COMMAND="$COMMAND"} \
     cargo test --locked --quiet --test power_cuts -- --ignored --exact --nocapture \
     recorded::nothing_is_lost_by_us_and_something_by_each_control

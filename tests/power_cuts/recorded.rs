@@ -14,10 +14,10 @@ use crate::look::{Look, Looked};
 use crate::state::State;
 use crate::steps::{Step, ends, steps};
 
-/// The file systems, and how many bytes their disks write together or not at all, which is what
-/// each of them needs. xfs does not mend a block of its own of which the first sector is new and
-/// another is not, and btrfs takes no superblock that is torn.
-const FILE_SYSTEMS: [(&str, u64); 3] = [("ext4", 512), ("xfs", 4096), ("btrfs", 4096)];
+/// How many bytes disks write together or not at all, which the file systems need: ext4 and btrfs
+/// take no superblock that is torn, and xfs does not mend a block of its own of which the first
+/// sector is new and another is not.
+const BLOCK: u64 = 4096;
 
 /// Of 100 cuts, how many come while a control runs.
 const CONTROLS: usize = 20;
@@ -43,8 +43,7 @@ fn copy(from: &Path, to: &Path) {
 
 /// A run on one file system.
 struct Run {
-    file_system: &'static str,
-    block: u64,
+    file_system: String,
     seed: u64,
     log: Log,
     steps: Vec<Step>,
@@ -115,8 +114,6 @@ fn nothing_is_lost_by_us_and_something_by_each_control() {
 
 impl Run {
     fn read(file_system: &str, seed: u64, record: &Path) -> Self {
-        let known = FILE_SYSTEMS.into_iter().find(|(name, _)| *name == file_system);
-        let (file_system, block) = known.expect("ext4, xfs or btrfs");
         let text = |path: String| fs_err::read_to_string(record.join(path)).unwrap();
         let steps = steps(&text("tree/usr/local/lib/power-cuts/steps".to_owned()));
         let log = File::open(record.join(format!("{file_system}.log"))).expect("it was recorded");
@@ -124,7 +121,15 @@ impl Run {
         let ends = ends(&log, MARKS, steps.len());
         let states = (0..ends.len()).map(|number| State::parse(&text(format!("{file_system}/{number}"))));
         let states = states.collect();
-        Self { file_system, block, seed, log, steps, ends, states, record: record.to_owned() }
+        Self {
+            file_system: file_system.to_owned(),
+            seed,
+            log,
+            steps,
+            ends,
+            states,
+            record: record.to_owned(),
+        }
     }
 
     /// Where a cut comes follows from its number, and what it loses, too. With `command` only
@@ -190,7 +195,7 @@ impl Run {
                 let dir = if is_kept { &self.record } else { scratch.path() };
                 let image = dir.join(name);
                 copy(&durable, &image);
-                lose(&self.log, &planned.cut, self.seed, self.block, &open(&image));
+                lose(&self.log, &planned.cut, self.seed, BLOCK, &open(&image));
                 tell.send((planned, image)).unwrap();
             }
             drop(tell);
@@ -202,7 +207,7 @@ impl Run {
     fn look(&self, planned: Planned, image: &Path) -> Found {
         let step = &self.steps[planned.step - 1];
         let (before, after) = (&self.states[planned.step - 1], &self.states[planned.step]);
-        let look = Look { record: &self.record, image, file_system: self.file_system };
+        let look = Look { record: &self.record, image, file_system: &self.file_system };
         let mut ours = Vec::new();
         let mut control = Vec::new();
         match look.at(planned.again.then_some(&step.command[..])) {

@@ -19,10 +19,10 @@ impl Step {
         !self.is_ours() && self.whose != "given"
     }
 
-    /// Whether what is left of it is finished by running it again. rpm never runs %preun again:
-    /// what that took off is told to %postun as far as it came.
+    /// Whether what is left of it is finished by running it again. rpm runs no scriptlet again, and
+    /// those of an erase go by what the one before has noted.
     pub(crate) fn is_finished_by_itself(&self) -> bool {
-        self.is_ours() && !self.command.contains("scriptlet preun")
+        self.is_ours() && !["scriptlet preun", "scriptlet postun"].iter().any(|it| self.command.contains(it))
     }
 
     /// The name of our command, or of the control.
