@@ -13,6 +13,9 @@
 #                 once: a line a release; FILTER="rpm:: pack::" for other tests
 # make machine    boots, and every command with SELinux enforcing, in a virtual machine that it
 #                 makes once: a line a part; RELEASE=trixie PARTS="selinux boots"
+# make power-cuts what power cuts leave of what every command writes, on three file systems, from
+#                 one recorded run: CUTS=1000 SEED=1; CUT=xfs/17 makes one again, HERE=1
+#                 records without the virtual machine; a line a file system
 # make memory     peak memory of every command on its worst input, into docs/memory.md
 # make bench      whole-process time and memory against what people use instead, and
 #                 check-store against the engines' own checks and OpenSSL
@@ -104,6 +107,12 @@ torture:
 	@STORAGECTL_ROUNDS=$(ROUNDS) STORAGECTL_SEED=$(SEED) \
 		$(CARGO) test $(CARGO_FLAGS) --quiet --test real -- torture:: interrupt::commands:: --nocapture --test-threads 1
 
+CUTS ?= 1000
+HERE ?=
+CUT ?=
+COMMAND ?=
+FILESYSTEMS ?=
+
 TIME ?= 60
 .PHONY: fuzz
 fuzz:
@@ -128,6 +137,12 @@ RELEASE ?= trixie
 .PHONY: machine
 machine:
 	tests/machine/run.sh $(RELEASE) $(PARTS)
+
+.PHONY: power-cuts
+power-cuts:
+	tests/requirements.sh machine
+	CUTS="$(CUTS)" SEED="$(SEED)" CUT="$(CUT)" COMMAND="$(COMMAND)" HERE="$(HERE)" FILESYSTEMS="$(FILESYSTEMS)" \
+		tests/machine/power-cuts.sh
 
 .PHONY: memory
 memory:

@@ -56,8 +56,14 @@ python3 python3
 machine='
 qemu-system-x86_64 qemu-system-x86
 qemu-img qemu-utils
+qemu-storage-daemon qemu-utils
 mmdebstrap mmdebstrap
 mkfs.ext4 e2fsprogs
+mkfs.xfs xfsprogs
+mkfs.btrfs btrfs-progs
+docker-registry docker-registry
+busybox busybox-static
+strip binutils
 '
 what=${1:-}
 if [ "$what" = packages ]; then

@@ -9,7 +9,7 @@ use super::input::{File, Input};
 use crate::conf::{Document, Leaf, clean};
 use crate::engine::Engines;
 use crate::engine::{FileKind, Origin, Profile};
-use crate::host::Kind;
+use crate::host::{Kind, is_temporary_of};
 use crate::plan::Copied;
 use crate::problem::Problem;
 use crate::store::writer_besides_owner;
@@ -153,6 +153,10 @@ pub(super) fn drop_in_suffix(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
 }
 
 fn is_left_out_on_purpose(name: &OsStr) -> bool {
+    // What a run of ours left that was killed; the next one that writes the file removes it.
+    if is_temporary_of(name).is_some() {
+        return true;
+    }
     let name = name.to_string_lossy();
     let lower = name.to_ascii_lowercase();
     name.ends_with(".conf") || lower.starts_with("readme") || MEANT.iter().any(|end| lower.ends_with(end))

@@ -76,13 +76,15 @@ sed -n 's|.*ln -sf \(\.\./[^ ]*\) $(DESTDIR)$(UNITDIR)/\(.*\)/.*|\1 \2|p' "$proj
 [ -z "$tree" ] || cp -R --preserve=mode,links "$tree/." "$work/tree"
 tar -C "$work/tree" --owner=0 --group=0 --numeric-owner -cf "$work/files" .
 
+# Disks have their names in this order, and those of more options come behind.
 status=0
 timeout "$timeout" nice qemu-system-x86_64 -machine "q35,accel=$accelerator" -smp 1 -m "$memory" \
     -nodefaults -no-reboot -display none -serial "file:$console" -serial "file:$work/result" \
     -kernel "$machine/vmlinuz" -initrd "$machine/initrd" \
-    -append "root=/dev/vda rw console=ttyS0 panic=-1 mitigations=off tsc=reliable security=selinux selinux=1 enforcing=1 $append" \
-    -drive "file=$disk,if=virtio,format=qcow2,cache=unsafe,discard=unmap" \
-    -drive "file=$work/files,if=virtio,format=raw,readonly=on" "$@" >&2 || status=$?
+    -append "root=/dev/vda rw console=ttyS0 panic=-1 mitigations=off tsc=reliable no_timer_check security=selinux selinux=1 enforcing=1 $append" \
+    -drive "file=$disk,if=none,id=root,format=qcow2,cache=unsafe,discard=unmap" \
+    -drive "file=$work/files,if=none,id=files,format=raw,readonly=on" \
+    -device virtio-blk-pci,drive=root -device virtio-blk-pci,drive=files "$@" >&2 || status=$?
 sed '/^exit status: [0-9]*$/d' "$work/result"
 result=$(sed -n 's/^exit status: \([0-9]*\)$/\1/p' "$work/result" | tail -1)
 if [ -n "$result" ]; then

@@ -152,9 +152,7 @@ impl<'a> Adding<'a> {
     fn run(&mut self, plan: &Plan, is_new: bool) -> Result<Added, Problem> {
         if is_new {
             // Whatever ends this run, what it leaves is a store, if an empty one.
-            for path in [self.paths.layers_json(), self.paths.images_json()] {
-                self.write(&path, b"[]")?;
-            }
+            self.start_lists()?;
         }
         let known = Records::<Layer>::read(self.root, self.paths)?;
         let images = Records::<Image>::read(self.root, self.paths)?;
@@ -180,6 +178,7 @@ impl<'a> Adding<'a> {
         // Whoever waits for a lock that is held while a layer is unpacked is an engine.
         let layers_lock = self.lock(&self.paths.layers_lock())?;
         let images_lock = self.lock(&self.paths.images_lock())?;
+        self.start_lists()?;
         // What engines did meanwhile.
         let known = Records::<Layer>::read(self.root, self.paths)?;
         let still: Vec<&PlannedLayer> = self.missing(&wanted, &known)?;
@@ -261,6 +260,19 @@ impl<'a> Adding<'a> {
 
     fn lock(&self, path: &Path) -> Result<RecordLock, Problem> {
         lock(self.root, path)
+    }
+
+    /// Writes the lists that are not there yet, as `init-store` leaves a store. Files of images or
+    /// layers are damage where there is no list, and in nobody's way where it does not name them.
+    fn start_lists(&self) -> Result<(), Problem> {
+        for path in [self.paths.layers_json(), self.paths.images_json()] {
+            let there = self.root.read_up_to(&path, limits::RECORDS);
+            let there = there.map_err(cannot(self.root, "read", &path))?;
+            if there.is_none_or(|(bytes, _)| bytes.trim_ascii().is_empty()) {
+                self.write(&path, b"[]")?;
+            }
+        }
+        Ok(())
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Problem> {

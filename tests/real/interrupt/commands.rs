@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use super::fault::{calls, is_looked_at};
 use super::{CONF, Scene, write};
 use crate::build::image::{Layout, Tar, digest, gzipped};
-use crate::strace::{Call, tamper};
+use crate::strace::{Call, own, tamper, trace};
 use crate::support::{finish, run, storagectl, text};
 use crate::tree::Tree;
 
@@ -111,6 +111,27 @@ fn build_store() {
         let to = format!("@DIR@/{out}");
         let args = ["build-store", "--jobs", "1", "-o", &to, "localhost/app:1=oci:@DIR@/oci:app"];
         assert_honest_and_finished(&Scene::new(image, &args));
+    }
+}
+
+/// A run that was killed in an empty store leaves files that no list names, and no damage.
+#[test]
+fn a_build_that_was_killed_leaves_no_damage() {
+    let empty = |dir: &Path| {
+        image(dir);
+        run(storagectl(&["init-store"]).arg(dir.join("store")));
+    };
+    let args = ["build-store", "--jobs", "1", "-o", "@DIR@/store", "localhost/app:1=oci:@DIR@/oci:app"];
+    let scene = Scene::new(empty, &args);
+    let (_, calls) = trace(&scene.command());
+    let names = ["mkdirat", "renameat", "renameat2"];
+    let calls: Vec<&Call> = own(&calls).iter().filter(|call| names.contains(&call.name.as_str())).collect();
+    assert!(calls.len() > 10, "{calls:?}");
+    for call in calls {
+        scene.reset();
+        tamper(&[&call.inject("signal=KILL")], &scene.command());
+        let checked = finish(storagectl(&["check-store", "--deep"]).arg(scene.dir().join("store")));
+        assert!(checked.status.success(), "killed at {}\n{}", call.line, text(&checked));
     }
 }
 

@@ -1,0 +1,97 @@
+#!/usr/bin/python3
+"""Prints what of the disk has to be as it was before a command or as it is after it: a thing a
+line, its name and then what it is. What is made under another name first is `left`."""
+import fnmatch
+import hashlib
+import json
+import os
+import stat
+import subprocess
+
+DEPENDENTS = "/srv/dependents"
+EMBEDDED = "/usr/lib/containers/storage"
+CONFIGURATION = ["/etc/containers", "/etc/storagectl", "/usr/lib/storagectl", "/usr/lib/sysimage",
+                 "/var/lib/storagectl", "/srv/documents", "/srv/packages", "/srv/sealed"]
+
+
+def is_left(name):
+    return fnmatch.fnmatch(name, ".storagectl-new-*") or fnmatch.fnmatch(name, ".*.storagectl-new")
+
+
+def files(top, deep=True):
+    """The files and symlinks below a directory."""
+    for where, directories, names in os.walk(top):
+        directories[:] = [name for name in directories if deep and not is_left(name)]
+        for name in names:
+            if not is_left(name) and not name.endswith(".lock"):
+                yield os.path.join(where, name)
+
+
+def read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def what(path):
+    found = os.lstat(path)
+    if stat.S_ISLNK(found.st_mode):
+        return f"-> {os.readlink(path)}"
+    digest = hashlib.sha256(read(path)).hexdigest()[:16]
+    return f"{found.st_mode & 0o7777:o} {found.st_uid}:{found.st_gid} {digest}"
+
+
+def stores():
+    for top in ["/srv/stores", "/var/lib/containers"]:
+        for where, directories, _ in os.walk(top):
+            if "overlay-images" in directories:
+                directories.clear()
+                yield where
+
+
+for directory in CONFIGURATION:
+    for path in files(directory):
+        print(f"file:{path} {what(path)}")
+for directory in ["/srv/controls", EMBEDDED]:
+    for path in files(directory, deep=False):
+        print(f"file:{path} {what(path)}")
+for name in os.listdir(EMBEDDED) if os.path.isdir(EMBEDDED) else []:
+    image = os.path.join(EMBEDDED, name)
+    if os.path.isdir(image) and not is_left(name):
+        whole = "".join(f"{path} {what(path)}\n" for path in sorted(files(image)))
+        print(f"tree:{image} {hashlib.sha256(whole.encode()).hexdigest()[:16]}")
+for store in [*stores(), f"{DEPENDENTS}/graph", "/srv/controls/skopeo"]:
+    records = f"{store}/overlay-images/images.json"
+    text = read(records)
+    try:
+        for image in json.loads(text or b"[]"):
+            for name in image.get("names") or []:
+                print(f"image:{store}:{name} {image['id']}")
+    except ValueError:
+        print(f"torn:{records} {len(text)} bytes")
+    locks = ["overlay-images/images.lock", "overlay-layers/layers.lock"]
+    if all(os.path.exists(f"{store}/{lock}") for lock in locks):
+        print(f"locks:{store} both")
+
+# Either the records are as they were, or the backup has them.
+before = read(f"{DEPENDENTS}/images.json")
+places = [f"{DEPENDENTS}/graph/overlay-images/images.json"]
+backups = f"{DEPENDENTS}/graph/storagectl-backup"
+places += [path for path in files(backups) if path.endswith("/overlay-images/images.json")]
+if any(read(path) == before for path in places):
+    print(f"kept:{DEPENDENTS} yes")
+
+said = subprocess.run(["storagectl", "check-config", "--format", "json"], stdout=subprocess.PIPE,
+                      stderr=subprocess.DEVNULL, check=False).stdout
+try:
+    findings = json.loads(said)["findings"]
+    # Between two files of one edit much can be said of a configuration, but engines start.
+    print("config:", ",".join(sorted(it["id"] for it in findings if it.get("stops") or it.get("stops_users"))))
+except ValueError:
+    print("config: unread")
+for top in ["/etc", "/srv", "/usr/lib/containers", "/usr/lib/storagectl", "/usr/lib/sysimage", "/var/lib"]:
+    for where, directories, names in os.walk(top):
+        for name in filter(is_left, directories + names):
+            print(f"left:{os.path.join(where, name)} x")
