@@ -66,6 +66,9 @@ disk() {
 
 host
 disks=
+# By Debian's policy nothing is mounted on what it has for this directory.
+echo '/var/lib/containers -d system_u:object_r:mnt_t:s0' \
+    >>"$work/tree/etc/selinux/default/contexts/files/file_contexts.local"
 disk containers system_u:object_r:container_var_lib_t:s0
 disk remote system_u:object_r:container_ro_file_t:s0
 disk late system_u:object_r:container_ro_file_t:s0
