@@ -9,8 +9,8 @@
 #                 bombs: one line a part with its figure; ROUNDS=20 SEED=1
 # make fuzz       looks for inputs that break what must hold for any input, for TIME=60 seconds
 #                 each; PROPERTIES="edit host" tries these alone, see docs/fuzzing.md
-# make hosts      the tests of packages in roots of newer releases of Debian, which it makes
-#                 once: a line a release; FILTER="rpm:: pack::" for other tests
+# make hosts      all tests that need real programs, and those of dnf, in roots of newer releases
+#                 of Debian, which it makes once: a line a release; FILTER="rpm:: pack::" for some
 # make machine    boots, and every command with SELinux enforcing, in a virtual machine that it
 #                 makes once: a line a part; RELEASE=trixie PARTS="selinux boots"
 # make power-cuts what power cuts leave of what every command writes, on three file systems, from
