@@ -8,6 +8,8 @@
 //! that was killed becomes `interrupted.json` once the next run has finished it.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -17,7 +19,7 @@ use super::layout::Storage;
 use super::own::{Kind, Part};
 use super::shelf::home;
 use super::timestamp;
-use crate::host::{absent, rename};
+use crate::host::{STAGING, absent, rename};
 use crate::limits;
 use crate::plan::Host;
 use crate::problem::Problem;
@@ -78,10 +80,16 @@ impl Backup {
         if moves.is_empty() && !found.iter().any(|found| here(&found)) {
             return Ok(None);
         }
-        let dir = new_dir(host, &part.dir)?;
+        let all = part.dir.join(DIR);
+        make_dir(host, &all)?;
+        let mut filling = host.root.filling(&all).map_err(host.cannot("open", &all))?;
+        filling.sweep(STAGING).map_err(host.cannot("clean up", &all))?;
+        // It gets its name with its list, so that one without can be told from it.
+        let mut staging = filling.staging().map_err(host.cannot("make a directory in", &all))?;
+        let made = all.join(&staging.name);
         for (number, file) in part.files.iter().enumerate() {
             if found.iter().filter(here).any(|found| found.at.1 == number) {
-                let copy = mirrored(host, &part.dir, &dir, &file.path)?;
+                let copy = mirrored(host, &part.dir, &made, &file.path)?;
                 host.root
                     .create_empty(&copy, file.found.mode)
                     .and_then(|()| host.root.replace_file(&copy, &file.bytes))
@@ -101,8 +109,16 @@ impl Backup {
             moves,
         };
         let text = serde_json::to_string_pretty(&list).expect("strings can be written") + "\n";
-        let file = dir.join(UNFINISHED);
-        host.root.replace_file(&file, text.as_bytes()).map_err(host.cannot("write", &file))?;
+        // Not by its path: replacing a file locks its directory, which is locked already.
+        let mut write = |text: &[u8]| {
+            let file = staging.dir.file(UNFINISHED.as_bytes())?;
+            file.write(text)?;
+            file.sync()?;
+            staging.dir.sync()
+        };
+        write(text.as_bytes()).map_err(host.cannot("write", &made.join(UNFINISHED)))?;
+        let dir = new_name(host, &all)?;
+        rename(&host.root, &part.dir, &made, &dir).map_err(host.cannot("rename", &made))?;
         Ok(Some(Self { part: part.dir.clone(), dir, moves: list.moves }))
     }
 
@@ -146,7 +162,8 @@ impl Backup {
         for part in &storage.parts {
             let all = part.join(DIR);
             let names = host.root.list(&all).map_err(host.cannot("read", &all))?.unwrap_or_default();
-            for dir in names.iter().map(|name| all.join(name)) {
+            let is_made = |name: &&OsString| !name.as_bytes().starts_with(STAGING.as_bytes());
+            for dir in names.iter().filter(is_made).map(|name| all.join(name)) {
                 let file = dir.join(UNFINISHED);
                 let Some((bytes, _)) =
                     host.root.read_up_to(&file, limits::RECORDS).map_err(host.cannot("read", &file))?
@@ -245,13 +262,13 @@ fn is_there(host: &Host, path: &Path) -> Result<bool, Problem> {
     Ok(stat.map_err(host.cannot("look at", path))?.is_some())
 }
 
-fn new_dir(host: &Host, part: &Path) -> Result<PathBuf, Problem> {
+/// A name in the directory of backups that nothing has.
+fn new_name(host: &Host, all: &Path) -> Result<PathBuf, Problem> {
     let now = timestamp::now();
     for number in 1.. {
         let name = if number == 1 { now.clone() } else { format!("{now}-{number}") };
-        let dir = part.join(DIR).join(name);
+        let dir = all.join(name);
         if host.root.stat(&dir).map_err(host.cannot("look at", &dir))?.is_none() {
-            make_dir(host, &dir)?;
             return Ok(dir);
         }
     }
