@@ -154,7 +154,7 @@ processors:
 	tests/processors/run.sh $(PROCESSORS)
 
 # When what is made is from: the same commit gives the same bytes.
-export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 SOURCES := $(TARGET)/dist/storagectl-$(VERSION)
 
 .PHONY: archive
@@ -168,4 +168,4 @@ archive:
 
 .PHONY: dist
 dist: archive
-	packaging/dist.sh $(TARGET)/dist $(VERSION) $(PROCESSORS)
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) packaging/dist.sh $(TARGET)/dist $(VERSION) $(PROCESSORS)
