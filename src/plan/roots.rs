@@ -47,7 +47,7 @@ pub(super) fn own_again(
     let users =
         if text.is_some() { single_users::with_own_file(host, sets_roots) } else { OwnFiles::default() };
     let (mut all, show) = single_users::hide(host, OWN_ROOTS_NAME, &users, "where storage is")?;
-    // OwnFiles lose nothing in between: what hides the file comes before it, and goes after it.
+    // Users lose nothing in between: what hides the file comes before it, and goes after it.
     all.extend(file_change(host, path.clone(), text.clone())?);
     all.extend(show);
     Ok(all)

@@ -1,4 +1,4 @@
-//! OwnFiles whose own storage.conf says what a drop-in of ours says for all of them.
+//! Users whose own storage.conf says what a drop-in of ours says for all of them.
 //!
 //! Drop-ins of the system count after a user's own main file. An empty one of the same name, in
 //! the directory for this user alone, hides ours.

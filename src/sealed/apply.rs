@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::unit::{CONTEXT, mount_unit_name};
+use super::unit::mount_unit_name;
 use crate::conf::clean;
 use crate::declare::{Declarations, SEALED_STORES};
 use crate::dependents::needed;
@@ -14,14 +14,14 @@ use crate::host::{
 };
 use crate::plan::{self, ApplyOptions, Host, Mode, Note, Outcome};
 use crate::problem::{Problem, words};
-use crate::store::{awaited, prepare, withdraw};
+use crate::store::{IMAGE_LABEL, awaited, prepare, withdraw};
 
 /// What a mount with a context needs beside what any mount does: the kernel asks for it once the
 /// file system has the context (`selinux_set_mnt_opts` in security/selinux/hooks.c). Debian's
 /// policy does not give it.
 const MOUNT: Access<'_> = Access {
     source: "system_u:system_r:mount_t:s0",
-    target: CONTEXT,
+    target: IMAGE_LABEL,
     class: "filesystem",
     permission: "relabelfrom",
 };
@@ -137,7 +137,7 @@ fn not_mounted(host: &Host, image: &str, path: &str, why: &str, unit: &str) -> P
     let what = format!("`{image}` is not mounted at `{path}`");
     // The unit's mount(8) does not say so, and the denial may be kept out of the audit log.
     if is_forbidden_by_selinux(&host.root, MOUNT) {
-        let message = format!("{what}: SELinux's policy keeps systemd's mounts from `{CONTEXT}`");
+        let message = format!("{what}: SELinux's policy keeps systemd's mounts from `{IMAGE_LABEL}`");
         let hint = format!("{ALLOW}, and `storagectl apply` mounts it");
         return Problem::new("sealed-mount", message, hint);
     }

@@ -1,18 +1,16 @@
 //! The unit that mounts a sealed store; pure.
 
-use crate::store::unit_name;
+use crate::store::{IMAGE_LABEL, unit_name};
 
 /// The name of the unit that mounts something at `at`, as systemd wants it.
 pub fn mount_unit_name(at: &str) -> String {
     unit_name(at, "mount")
 }
 
-/// The SELinux context of a mounted store: that of images that containers may run from.
-pub(super) const CONTEXT: &str = "system_u:object_r:container_ro_file_t:s0";
-
 /// The unit that mounts `image` at `at`.
 ///
-/// The file has no SELinux labels, so `context=` gives all of it one; where SELinux is off, mount(8) leaves that out. A mount that
+/// The file has no SELinux labels, so `context=` gives all of it the one of images that
+/// containers may run from; where SELinux is off, mount(8) leaves that out. A mount that
 /// fails does not keep a host from starting: nothing requires it.
 pub(super) fn mount_unit(name: &str, build: &str, image: &str, at: &str) -> String {
     format!(
@@ -32,7 +30,7 @@ pub(super) fn mount_unit(name: &str, build: &str, image: &str, at: &str) -> Stri
          What={image}\n\
          Where={at}\n\
          Type=squashfs\n\
-         Options=loop,ro,nosuid,nodev,context={CONTEXT}\n\
+         Options=loop,ro,nosuid,nodev,context={IMAGE_LABEL}\n\
          # That the mount point is not empty is no news.\n\
          LogLevelMax=warning\n"
     )

@@ -1,4 +1,4 @@
-//! The SELinux label of what is made in a store.
+//! SELinux labels: what a directory has, and what is made in a store.
 
 use std::ffi::{CStr, OsStr};
 use std::io;
@@ -9,8 +9,8 @@ use crate::host::Root;
 
 const NAME: &CStr = c"security.selinux";
 
-/// That of layers and their records: containers may read them.
-const LABEL: &[u8] = b"system_u:object_r:container_ro_file_t:s0\0";
+/// That of layers and their records: containers may run from them.
+pub const IMAGE_LABEL: &str = "system_u:object_r:container_ro_file_t:s0";
 
 /// Gives a new directory in the store `store` the label of such, which what is made in it
 /// inherits; `host` is the system that the store is on. The policy does that by itself for
@@ -19,8 +19,9 @@ const LABEL: &[u8] = b"system_u:object_r:container_ro_file_t:s0\0";
 pub(super) fn label(host: &Root, root: &Root, store: &Path, name: &str) {
     if has_selinux(host).unwrap_or(false) {
         // Where it is not allowed, such as in a build of an image, labels come later.
+        let label = format!("{IMAGE_LABEL}\0");
         let store = root.filling(store);
-        let _ = store.and_then(|mut store| store.attribute(name.as_bytes(), NAME, LABEL));
+        let _ = store.and_then(|mut store| store.attribute(name.as_bytes(), NAME, label.as_bytes()));
     }
 }
 
@@ -28,19 +29,22 @@ pub(super) fn label(host: &Root, root: &Root, store: &Path, name: &str) {
 /// what services make there, on which it lets nothing be mounted: Debian's has.
 pub(super) fn label_as_run(root: &Root, path: &Path) {
     if has_selinux(root).unwrap_or(false) {
-        let labelled = of(root, Path::new("/run")).and_then(|label| match label {
-            Some(label) => root.filling(path)?.attribute_of_itself(NAME, &label),
-            None => Ok(()),
+        let labelled = label_of(root, Path::new("/run")).and_then(|label| match label {
+            Some(label) if !label.is_empty() => root.filling(path)?.attribute_of_itself(NAME, &label),
+            _ => Ok(()),
         });
         // The mount says whether it was needed.
         let _ = labelled;
     }
 }
 
-fn of(root: &Root, path: &Path) -> io::Result<Option<Vec<u8>>> {
+/// The label of the directory at `path`, as the file system has it: empty if it has none. `None` if
+/// there is no directory.
+///
+/// # Errors
+/// If it cannot be read.
+pub(super) fn label_of(root: &Root, path: &Path) -> io::Result<Option<Vec<u8>>> {
     let Some(tree) = root.subtree(path)? else { return Ok(None) };
-    match tree.top()?.open(OsStr::new("."))? {
-        Some(top) => top.attribute(NAME),
-        None => Ok(None),
-    }
+    let Some(top) = tree.top()?.open(OsStr::new("."))? else { return Ok(None) };
+    Ok(Some(top.attribute(NAME)?.unwrap_or_default()))
 }

@@ -1,6 +1,5 @@
 //! The label of layers, where the host has SELinux.
 
-use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
@@ -9,6 +8,7 @@ use super::finding::{Finding, Report};
 use super::world::World;
 use crate::engine::Engines;
 use crate::host::Root;
+use crate::store::label::label_of;
 
 /// Types that a container's process may not read. `container_ro_file_t` and
 /// `container_share_t` are what container-selinux gives stores; others it knows
@@ -52,14 +52,10 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
     let mut count = 0;
     for layer in store.layers.iter().filter(|layer| is_one_name(layer.id())) {
         let path = store.content_dir(layer.id());
-        let Some(tree) = world.root.subtree(&path)? else {
-            continue;
-        };
-        let Some(top) = tree.top()?.open(OsStr::new("."))? else {
+        let Some(label) = label_of(world.root, &path)? else {
             continue;
         };
         // A tree without labels gets them when it is installed.
-        let label = top.attribute(c"security.selinux")?.unwrap_or_default();
         let label = String::from_utf8_lossy(&label).trim_end_matches('\0').to_owned();
         if label.is_empty() && world.root.is_tree() {
             continue;
