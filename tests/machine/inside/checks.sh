@@ -47,6 +47,22 @@ same() {
     [ "$found" = "$wanted" ] || { echo "$found" && return 1; }
 }
 
+# no COMMAND…: the command fails.
+no() { ! "$@"; }
+
+# in_journal PATTERN: this boot has logged such a line.
+in_journal() { journalctl -b --no-pager -o cat | grep -iE "$@"; }
+
+# The list of stores, as it stands in storage.conf.
+listed() { sed -n '/additionalimagestores/,/]/p' /etc/containers/storage.conf; }
+
+# runs IMAGE: a container of it reads its own files, and runs as one that is confined. What it
+# would print cannot go to an administrator's pipe, by Debian's policy.
+runs() {
+    podman run --rm --network none --log-driver passthrough "$1" sh -c \
+        'ls -l /bin/busybox && cat /etc/image && grep -q :container_t: /proc/self/attr/current' </dev/null >/dev/null 2>&1
+}
+
 # Ends the script, with a line that says how many checks there were.
 finish() {
     echo "$count checks, $failed failed"

@@ -106,6 +106,7 @@ pub(crate) fn assert_same_store(ours: &Path, theirs: &Path, latest: f64) {
             names
         };
         assert_eq!(files(ours), files(theirs));
+        assert_eq!(files(ours).len(), ours_is["big-data-names"].as_array().unwrap().len());
         for file in files(ours) {
             assert_eq!(
                 std::fs::read(ours.join(&dir).join(&file)).unwrap(),

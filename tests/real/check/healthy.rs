@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::engine::{Engine, podmans};
 use super::store::{IMAGE, Store, checked, checked_with, made_by_buildah};
+use crate::hosts::engines::HELPERS;
 use crate::hosts::program;
 use crate::registry::Registry;
 use crate::support::{STORAGECTL, path_with_podman_4, run};
@@ -48,12 +49,10 @@ fn conf(dir: &Path, driver: &str, graphroot: &Path, stores: &[&Path]) -> std::pa
 /// the cgroups that podman 6 wants to see.
 pub(crate) fn in_private(script: &str, variables: &[(&str, &Path)]) -> String {
     let enter = "mount -t tmpfs none /run; mount -t tmpfs none /var/lib; mount -t cgroup2 none /sys/fs/cgroup
-        mkdir /run/helpers
-        for helper in netavark aardvark-dns; do
-            printf '#!/bin/sh\\n' >/run/helpers/$helper; chmod +x /run/helpers/$helper
-        done
-        printf '[engine]\\nhelper_binaries_dir = [\"/run/helpers\"]\\ncgroup_manager = \"cgroupfs\"\\nevents_logger = \"none\"\\n[network]\\nnetwork_backend = \"netavark\"\\n' >/run/containers.conf
-        export CONTAINERS_CONF=/run/containers.conf\nset -e\n";
+        made=/run seen=/run
+        HELPERS
+        export CONTAINERS_CONF=/run/containers.conf\nset -e\n"
+        .replace("HELPERS", HELPERS);
     let mut command = Command::new("unshare");
     command.args(["-mpf", "--mount-proc", "sh", "-c", &format!("{enter}{script}")]);
     run(command.env("PATH", path_with_podman_4()).envs(variables.iter().copied()))

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use super::engine::Engine;
 use super::store::{Store, made_by_buildah};
+use crate::hosts::engines::HELPERS;
 use crate::support::{finish, run, storagectl, text};
 use crate::tree::{names, tree};
 
@@ -14,11 +15,9 @@ use crate::tree::{names, tree};
 fn as_a_normal_user(engine: Engine, store: &Path) -> Output {
     let script = "set -e
         mount -t tmpfs none /run; mount -t cgroup2 none /sys/fs/cgroup
-        mkdir -p /run/u /run/helpers /run/user/4321
-        for helper in netavark aardvark-dns; do
-            printf '#!/bin/sh\\n' >/run/helpers/$helper; chmod +x /run/helpers/$helper
-        done
-        printf '[engine]\\nhelper_binaries_dir = [\"/run/helpers\"]\\ncgroup_manager = \"cgroupfs\"\\nevents_logger = \"none\"\\n' >/run/containers.conf
+        mkdir -p /run/u /run/user/4321
+        made=/run seen=/run
+        HELPERS
         printf '[storage]\\ndriver = \"overlay\"\\nrunroot = \"/run/u/r\"\\ngraphroot = \"/run/u/g\"\\n[storage.options]\\nadditionalimagestores = [\"%s\"]\\n' \"$2\" >/run/storage.conf
         cp \"$(command -v \"$1\")\" /run/engine
         chown -R 4321 /run/u /run/user/4321
@@ -27,7 +26,12 @@ fn as_a_normal_user(engine: Engine, store: &Path) -> Output {
         export _CONTAINERS_USERNS_CONFIGURED=done _CONTAINERS_ROOTLESS_UID=4321 _CONTAINERS_ROOTLESS_GID=4321
         exec setpriv --reuid 4321 --regid 4321 --clear-groups unshare -Urm /run/engine images";
     let mut command = Command::new("unshare");
-    finish(command.args(["-m", "sh", "-c", script, "sh"]).arg(engine.program()).arg(store))
+    finish(
+        command
+            .args(["-m", "sh", "-c", &script.replace("HELPERS", HELPERS), "sh"])
+            .arg(engine.program())
+            .arg(store),
+    )
 }
 
 #[test]

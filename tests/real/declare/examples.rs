@@ -1,6 +1,6 @@
 //! The specs in scriptlets/examples, built and installed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::BEFORE;
 use crate::rpm::cases::Case;
@@ -20,19 +20,32 @@ impl Built {
     }
 }
 
-/// Builds an example as on a host with storagectl.
-pub(super) fn build(example: &str) -> Built {
+/// The search path of a host with storagectl, which is put into `dir`.
+fn path_with_storagectl(dir: &Path) -> String {
+    fs_err::os::unix::fs::symlink(STORAGECTL, dir.join("storagectl")).unwrap();
+    format!("{}:{}", dir.display(), std::env::var("PATH").unwrap())
+}
+
+/// Where an example is.
+fn example(name: &str) -> String {
+    format!("{}/scriptlets/examples/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Builds an example.
+pub(super) fn build(name: &str) -> Built {
     let dir = tempfile::tempdir().unwrap();
-    fs_err::os::unix::fs::symlink(STORAGECTL, dir.path().join("storagectl")).unwrap();
-    let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
-    let spec = format!("{}/scriptlets/examples/{example}", env!("CARGO_MANIFEST_DIR"));
-    run(rpmbuild(dir.path()).args(["--nodeps", &spec]).env("PATH", path));
+    let path = path_with_storagectl(dir.path());
+    run(rpmbuild(dir.path()).args(["--nodeps", &example(name)]).env("PATH", path));
     Built { dir }
 }
 
-/// The text of an example.
-fn example(name: &str) -> String {
-    fs_err::read_to_string(format!("{}/scriptlets/examples/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+/// A host that has the real package of storagectl.
+fn host() -> Machine {
+    let machine = Machine::without_storagectl(Hooks::Declaration);
+    let storagectl = Packages::shared().real().join("storagectl.rpm");
+    let installed = machine.rpm(&["-i", "--nodeps", storagectl.to_str().unwrap()]);
+    assert!(installed.status.success(), "{}", text(&installed));
+    machine
 }
 
 /// The recipe of the README for a package that ships a declaration, with what every spec has.
@@ -51,17 +64,14 @@ fn recipe() -> String {
 #[test]
 fn packages_of_real_images_that_share_a_base_are_built_and_installed_side_by_side() {
     let dir = tempfile::tempdir().unwrap();
+    let path = path_with_storagectl(dir.path());
     let filled = dir.path().join("SOURCES/filled");
     copy_store(&filled);
-    fs_err::os::unix::fs::symlink(STORAGECTL, dir.path().join("storagectl")).unwrap();
-    let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
+    let text_of = |name| fs_err::read_to_string(example(name)).unwrap();
     let other =
-        example("macros.spec").replace("app-images", "other-images").replace("lib/app/", "lib/other/");
-    let specs = [("app-images", example("declaration.spec")), ("other-images", other), ("recipe", recipe())];
-    let machine = Machine::without_storagectl(Hooks::Declaration);
-    let storagectl = Packages::shared().real().join("storagectl.rpm");
-    let installed = machine.rpm(&["-i", "--nodeps", storagectl.to_str().unwrap()]);
-    assert!(installed.status.success(), "{}", text(&installed));
+        text_of("macros.spec").replace("app-images", "other-images").replace("lib/app/", "lib/other/");
+    let specs = [("app-images", text_of("declaration.spec")), ("other-images", other), ("recipe", recipe())];
+    let machine = host();
     let mut built = vec!["-i".to_owned(), "--nodeps".to_owned()];
     for (name, spec) in &specs {
         let file = dir.path().join(format!("{name}.spec"));
@@ -91,10 +101,7 @@ fn packages_of_real_images_that_share_a_base_are_built_and_installed_side_by_sid
 fn holds(example: &str, entry: &str) {
     let example = build(example);
     let built: &'static str = example.package().to_str().unwrap().to_owned().leak();
-    let machine = Machine::without_storagectl(Hooks::Declaration);
-    let storagectl = Packages::shared().real().join("storagectl.rpm");
-    let installed = machine.rpm(&["-i", "--nodeps", storagectl.to_str().unwrap()]);
-    assert!(installed.status.success(), "{}", text(&installed));
+    let machine = host();
     let listed = BEFORE.replace("# of this site\n", &format!("# of this site\n  {entry}\n"));
     Case::new("", BEFORE)
         .rpm("install", Vec::leak(vec!["-i", built]), &*listed)

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ for helper in netavark aardvark-dns; do
   printf '#!/bin/sh\n' >"$made/helpers/$helper"
   chmod +x "$made/helpers/$helper"
 done
-printf '[engine]\nhelper_binaries_dir = ["%s/helpers"]\ncgroup_manager = "cgroupfs"\n[network]\nnetwork_backend = "netavark"\n' "$seen" >"$made/containers.conf"
+printf '[engine]\nhelper_binaries_dir = ["%s/helpers"]\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\n[network]\nnetwork_backend = "netavark"\n' "$seen" >"$made/containers.conf"
 "#;
 
 #[derive(Clone, Copy)]
@@ -56,8 +56,11 @@ pub(crate) const DEBIANS: &str = "/usr/bin/podman";
 
 /// Whether this machine has it.
 pub(crate) fn has_debians_podman_4() -> bool {
-    let version = Command::new(DEBIANS).arg("--version").output();
-    version.is_ok_and(|output| text(&output).contains("podman version 4."))
+    static HAS: LazyLock<bool> = LazyLock::new(|| {
+        let version = Command::new(DEBIANS).arg("--version").output();
+        version.is_ok_and(|output| text(&output).contains("podman version 4."))
+    });
+    *HAS
 }
 
 /// What the real engines of a profile say, each with its name.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use super::sysroot::Sysroot;
-use crate::hosts::engines;
+use crate::hosts::engines::{self, HELPERS};
 use crate::support::{STORAGECTL, finish, text};
 
 /// Makes a deployment ($1) the system, as ostree-prepare-root does: /usr can only be
@@ -31,14 +31,11 @@ mount -t tmpfs tmpfs tmp
 mount -t tmpfs tmpfs dev/shm
 # Each version of an engine has storage of its own, and none of the last boot.
 mount -t tmpfs tmpfs var/lib/containers
-mkdir run/program run/helpers
+mkdir run/program
 touch run/program/it
 mount --bind "$4" run/program/it
-for helper in netavark aardvark-dns; do
-  printf '#!/bin/sh\n' >run/helpers/$helper
-  chmod +x run/helpers/$helper
-done
-printf '[engine]\nhelper_binaries_dir = ["/run/helpers"]\ncgroup_manager = "cgroupfs"\n' >run/containers.conf
+made=run seen=/run
+HELPERS
 shift 4
 exec chroot . /run/program/it "$@"
 "#;
@@ -58,7 +55,10 @@ pub(super) fn program_dirs() -> Vec<String> {
 /// Runs a program as on the system that boots from `sysroot`.
 pub(super) fn on(sysroot: &Sysroot, program: &Path, args: &[&str]) -> Output {
     let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-c", ENTER, "sh"]).arg(sysroot.deployment()).arg(sysroot.var());
+    command
+        .args(["-m", "sh", "-c", &ENTER.replace("HELPERS", HELPERS), "sh"])
+        .arg(sysroot.deployment())
+        .arg(sysroot.var());
     command.arg(program_dirs().join(" ")).arg(program).args(args);
     command.env_clear().envs([
         ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::hosts::engines::program;
+use crate::hosts::engines::{HELPERS, program};
 use crate::podman::IMAGE_LINE;
 use crate::support::{IMAGE, copy_store};
 use crate::unit::system::System;
@@ -43,13 +43,8 @@ mount -t cgroup2 none sys/fs/cgroup
 mount -t tmpfs tmpfs engine
 touch engine/program
 mount --bind "$engine" engine/program
-# podman looks for its network programs, and does not start without.
-mkdir engine/helpers
-for helper in netavark aardvark-dns; do
-  printf '#!/bin/sh\n' >engine/helpers/$helper
-  chmod +x engine/helpers/$helper
-done
-printf '[engine]\nhelper_binaries_dir = ["/engine/helpers"]\ncgroup_manager = "cgroupfs"\n' >engine/containers.conf
+made=engine seen=/engine
+HELPERS
 shift 2
 mkdir engine/bin
 ln -s /engine/program engine/bin/podman
@@ -96,7 +91,11 @@ fn apply(tree: &Path, config: &str) {
 #[track_caller]
 fn enter(node: &Path, engine: &Path, program: &[&str]) -> std::process::Output {
     let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-c", ENTER, "sh"]).arg(node).arg(engine).args(program);
+    command
+        .args(["-m", "sh", "-c", &ENTER.replace("HELPERS", HELPERS), "sh"])
+        .arg(node)
+        .arg(engine)
+        .args(program);
     command.env_clear().env("PATH", "/engine/bin:/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/root");
     let output = finish(command.env("CONTAINERS_CONF", "/engine/containers.conf"));
     assert!(output.status.success(), "{engine:?} {program:?}: {}", text(&output));

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::check::engine::Engine;
+use crate::hosts::engines::HELPERS;
 use crate::support::{RPM_HERE, STORAGECTL, run};
 
 /// Becomes that host; what follows runs on it.
@@ -30,9 +31,8 @@ mount -t cgroup2 none sys/fs/cgroup
 touch run/podman
 cp "$STORAGECTL" usr/bin/storagectl
 mount --bind "$ENGINE" run/podman
-mkdir run/helpers
-for helper in netavark aardvark-dns; do printf '#!/bin/sh\n' >run/helpers/$helper; chmod +x run/helpers/$helper; done
-printf '[engine]\nhelper_binaries_dir = ["/run/helpers"]\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\n[network]\nnetwork_backend = "netavark"\n' >run/containers.conf
+made=run seen=/run
+HELPERS
 mkdir run/runtime; cp "$CRUN" run/runtime/crun
 busybox pivot_root . before
 umount -l /before
@@ -67,7 +67,7 @@ mount_units() {
 #[track_caller]
 pub(super) fn on_a_host(engine: Engine, scratch: &Path, script: &str) -> String {
     let mut command = Command::new("unshare");
-    command.args(["-mpf", "sh", "-c", &format!("{RPM_HERE}{ENTER}{script}")]);
+    command.args(["-mpf", "sh", "-c", &format!("{RPM_HERE}{}{script}", ENTER.replace("HELPERS", HELPERS))]);
     command.env("SCRATCH", scratch).env("PACKAGES", super::packages::packages());
     command.env("STORAGECTL", STORAGECTL).env("ENGINE", engine.program()).env("CRUN", crate::build::CRUN);
     for variable in ["CONTAINERS_STORAGE_CONF", "STORAGE_DRIVER", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"] {
