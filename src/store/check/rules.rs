@@ -95,7 +95,7 @@ pub const RULES: &[Rule] = &[
     warning("not-sealable", "no lock files yet: cannot be read-only"),
     deep_warning("not-verified", "a layer that cannot be verified"),
     warning("orphan", "something that no record knows"),
-    warning("selinux-label", "containers may not read it under SELinux"),
+    warning("selinux-label", "SELinux keeps containers or engines from it"),
     warning("squash-files", "images in squash files, which podman-hpc mounts"),
     error("store-malformed", "a file in place of a directory, or the reverse"),
     error("store-missing", "the store does not exist"),

@@ -3,11 +3,11 @@
 use std::io;
 use std::path::Path;
 
-use super::catalog::is_one_name;
+use super::catalog::{Catalog, is_one_name};
 use super::finding::{Finding, Report};
 use super::world::World;
 use crate::engine::Engines;
-use crate::host::Root;
+use crate::host::{Access, Root, is_forbidden_by_selinux};
 use crate::store::label::label_of;
 
 /// Types that a container's process may not read. `container_ro_file_t` and
@@ -43,11 +43,27 @@ pub(in crate::store) fn has_selinux(root: &Root) -> io::Result<bool> {
     Ok(value.is_some_and(|value| matches!(value.trim(), "enforcing" | "permissive")))
 }
 
+/// Engines that systemd starts, as the reference policy (podman.te, crio.te) and container-selinux
+/// confine them. What an administrator starts is confined by neither.
+const ENGINES: [(&str, &str); 3] = [
+    ("podman", "system_u:system_r:podman_t:s0"),
+    ("CRI-O", "system_u:system_r:crio_t:s0"),
+    ("an engine", "system_u:system_r:container_runtime_t:s0"),
+];
+
 pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
     if !has_selinux(world.root)? {
         return Ok(());
     }
     let store = &world.stores[home];
+    if let Some(finding) = unreadable_layers(world, store)?.or(unlockable(world, store)?) {
+        report.put(finding);
+    }
+    Ok(())
+}
+
+/// Layers that containers may not read.
+fn unreadable_layers(world: &World<'_>, store: &Catalog) -> io::Result<Option<Finding>> {
     let mut first = None;
     let mut count = 0;
     for layer in store.layers.iter().filter(|layer| is_one_name(layer.id())) {
@@ -56,7 +72,7 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
             continue;
         };
         // A tree without labels gets them when it is installed.
-        let label = String::from_utf8_lossy(&label).trim_end_matches('\0').to_owned();
+        let label = text_of(&label);
         if label.is_empty() && world.root.is_tree() {
             continue;
         }
@@ -66,15 +82,46 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
             first.get_or_insert((path, kind));
         }
     }
-    if let Some((path, kind)) = first {
+    Ok(first.map(|(path, kind)| {
         let more = if count > 1 { format!(", and so do {} others", count - 1) } else { String::new() };
-        let message = format!("a layer has the SELinux type `{kind}`{more}");
-        let hint = format!(
-            "run `semanage fcontext -a -t container_ro_file_t '{0}(/.*)?'` and `restorecon -R {0}`",
-            store.path.display()
-        );
-        let finding = Finding::new("selinux-label", &store.path, message, hint).at(path);
-        report.put(finding.silently(Engines::ALL, "start containers that may not read their own files"));
+        labelled(store, format!("a layer has the SELinux type `{kind}`{more}"))
+            .at(path)
+            .silently(Engines::ALL, "start containers that may not read their own files")
+    }))
+}
+
+/// Lock files that the policy of this host keeps from engines. They try again without end, and
+/// the boot waits for them. What engines make in a directory has its type.
+fn unlockable(world: &World<'_>, store: &Catalog) -> io::Result<Option<Finding>> {
+    for dir in [store.layers_dir(), store.images_dir()] {
+        let Some(label) = label_of(world.root, &dir)? else {
+            continue;
+        };
+        let label = text_of(&label);
+        let forbidden = |source| {
+            let access = Access { source, target: &label, class: "file", permission: "lock" };
+            is_forbidden_by_selinux(world.root, access)
+        };
+        if let Some((engine, _)) = ENGINES.iter().find(|(_, context)| forbidden(context)) {
+            let kind = label.split(':').nth(2).unwrap_or("unlabeled_t");
+            let message = format!(
+                "SELinux keeps {engine}, when systemd starts it, from locking files of the type `{kind}`"
+            );
+            let finding = labelled(store, message).at(dir);
+            return Ok(Some(finding.silently(Engines::ALL, "wait without end when systemd starts them")));
+        }
     }
-    Ok(())
+    Ok(None)
+}
+
+fn labelled(store: &Catalog, message: String) -> Finding {
+    let hint = format!(
+        "run `semanage fcontext -a -t container_ro_file_t '{0}(/.*)?'` and `restorecon -R {0}`",
+        store.path.display()
+    );
+    Finding::new("selinux-label", &store.path, message, hint)
+}
+
+fn text_of(label: &[u8]) -> String {
+    String::from_utf8_lossy(label).trim_end_matches('\0').to_owned()
 }

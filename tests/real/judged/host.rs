@@ -126,11 +126,12 @@ impl Host {
             self.write("/etc/crio/crio.conf", CRIO_CONF);
         }
         chown(self.at(HOME), Some(UID), Some(UID)).unwrap();
-        // The machine's engines and settings are hidden from this host.
+        // The machine's engines, their helper and their settings are hidden from this host.
         run(Command::new("setfattr")
             .args(["-n", "trusted.overlay.opaque", "-v", "y"])
             .arg(self.at("usr/share/containers")));
-        let engines = ["podman", "buildah", "skopeo", "crio"].map(|name| format!("/usr/bin/{name}"));
+        let engines =
+            ["podman", "buildah", "skopeo", "crio", "mkcomposefs"].map(|name| format!("/usr/bin/{name}"));
         for engine in engines {
             match self.installed.iter().find(|(place, _)| **place == *engine) {
                 Some(_) => self.write(&engine, ""),

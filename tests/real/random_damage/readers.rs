@@ -39,8 +39,9 @@ impl Reader {
     fn command(self) -> Command {
         let enter = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/random_damage/user.sh");
         let roots = "mount -t tmpfs none /run && mkdir /run/u && exec \"$@\"";
-        let mut command = Command::new("unshare");
-        command.args(["-mpf", "--mount-proc", "timeout", "-s", "KILL", "20"]);
+        // Outside: coreutils' newer timeout does not run as process 1.
+        let mut command = Command::new("timeout");
+        command.args(["-s", "KILL", "20", "unshare", "-mpf", "--kill-child", "--mount-proc"]);
         if self.is_users {
             command.arg(enter);
         } else {

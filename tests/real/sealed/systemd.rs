@@ -32,6 +32,10 @@ fn systemd_mounts_what_a_package_brings_at_once_and_at_each_boot() {
         "etc/containers/storage.conf",
         "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/containers/storage\"\ngraphroot = \"/var/lib/containers/storage\"\n",
     );
+    system.write(
+        "etc/containers/storage.rootless.conf.d/own.conf",
+        "[storage]\ngraphroot = \"\"\nrunroot = \"\"\n",
+    );
     system.write("etc/tmpfiles.d/site.conf", "d /var/tmp 1777 root root -\n");
     fs_err::create_dir_all(system.path("var/packages")).unwrap();
     for package in ["triggers-1", "user-app-1", "user-app-2"] {
