@@ -9,7 +9,7 @@ use super::output::Output;
 use super::{AnyEngine, Common, NO};
 use crate::engine::Profile;
 use crate::lint::{self, Finding, Input, RULES, Severity};
-use crate::plan::{self, After, FileChange, Host, Outcome, Plan};
+use crate::plan::{self, After, Committed, FileChange, Host, Plan};
 use crate::problem::Place;
 
 /// Find what is wrong with the storage configuration
@@ -180,7 +180,7 @@ fn list(output: &Output) -> anyhow::Result<()> {
 }
 
 /// Says what was fixed, and returns it as data.
-fn tell_fixes(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> anyhow::Result<Fixed> {
+fn tell_fixes(common: &Common, host: &Host, outcome: &Committed, output: &Output) -> anyhow::Result<Fixed> {
     let would = if common.dry_run { "would have " } else { "" };
     let mut files = Vec::new();
     for change in &outcome.plan.changes {

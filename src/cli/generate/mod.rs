@@ -15,9 +15,9 @@ use serde::Serialize;
 
 use super::output::Output;
 use super::{Common, Engines};
-use crate::host::Root;
 use crate::problem::Problem;
 use crate::provision::{PRESETS, Written, machine_of, merge};
+use crate::sys::Root;
 pub(super) use given::read_file;
 use kind::KindName;
 

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::catalog::{Catalog, is_one_name};
 use super::finding::{Finding, Report};
-use super::world::World;
+use super::store_set::StoreSet;
 use crate::engine::Engines;
-use crate::host::{Access, Root, is_forbidden_by_selinux};
 use crate::store::label::label_of;
+use crate::sys::{Root, SelinuxAccess, is_forbidden_by_selinux};
 
 /// Types that a container's process may not read. `container_ro_file_t` and
 /// `container_share_t` are what container-selinux gives stores; others it knows
@@ -51,29 +51,29 @@ const ENGINES: [(&str, &str); 3] = [
     ("an engine", "system_u:system_r:container_runtime_t:s0"),
 ];
 
-pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
-    if !has_selinux(world.root)? {
+pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+    if !has_selinux(set.root)? {
         return Ok(());
     }
-    let store = &world.stores[home];
-    if let Some(finding) = unreadable_layers(world, store)?.or(unlockable(world, store)?) {
+    let store = &set.stores[home];
+    if let Some(finding) = unreadable_layers(set, store)?.or(unlockable(set, store)?) {
         report.put(finding);
     }
     Ok(())
 }
 
 /// Layers that containers may not read.
-fn unreadable_layers(world: &World<'_>, store: &Catalog) -> io::Result<Option<Finding>> {
+fn unreadable_layers(set: &StoreSet<'_>, store: &Catalog) -> io::Result<Option<Finding>> {
     let mut first = None;
     let mut count = 0;
     for layer in store.layers.iter().filter(|layer| is_one_name(layer.id())) {
         let path = store.content_dir(layer.id());
-        let Some(label) = label_of(world.root, &path)? else {
+        let Some(label) = label_of(set.root, &path)? else {
             continue;
         };
         // A tree without labels gets them when it is installed.
         let label = text_of(&label);
-        if label.is_empty() && world.root.is_tree() {
+        if label.is_empty() && set.root.is_tree() {
             continue;
         }
         let kind = label.split(':').nth(2).unwrap_or("unlabeled_t").to_owned();
@@ -92,15 +92,15 @@ fn unreadable_layers(world: &World<'_>, store: &Catalog) -> io::Result<Option<Fi
 
 /// Lock files that the policy of this host keeps from engines. They try again without end, and
 /// the boot waits for them. What engines make in a directory has its type.
-fn unlockable(world: &World<'_>, store: &Catalog) -> io::Result<Option<Finding>> {
+fn unlockable(set: &StoreSet<'_>, store: &Catalog) -> io::Result<Option<Finding>> {
     for dir in [store.layers_dir(), store.images_dir()] {
-        let Some(label) = label_of(world.root, &dir)? else {
+        let Some(label) = label_of(set.root, &dir)? else {
             continue;
         };
         let label = text_of(&label);
         let forbidden = |source| {
-            let access = Access { source, target: &label, class: "file", permission: "lock" };
-            is_forbidden_by_selinux(world.root, access)
+            let access = SelinuxAccess { source, target: &label, class: "file", permission: "lock" };
+            is_forbidden_by_selinux(set.root, access)
         };
         if let Some((engine, _)) = ENGINES.iter().find(|(_, context)| forbidden(context)) {
             let kind = label.split(':').nth(2).unwrap_or("unlabeled_t");
