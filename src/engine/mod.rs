@@ -36,7 +36,7 @@ pub use installed::{InstalledProgram, installed, present};
 pub use profile::Profile;
 pub use reading::{DriverOption, FileKind, Origin, ReadFile, Reading, Sourced};
 pub use reason::{Effect, Reason, Site};
-pub use settings::{VENDOR_FILE, main_file};
+pub use settings::{VENDOR_FILE, is_vendor_path, main_file};
 pub use view::{Cache, View};
 
 /// Reads a host as the engine of `profile` does. What is wrong with it is told in the

@@ -9,6 +9,12 @@ use crate::sys::Root;
 /// (containers-storage.conf(5)).
 pub const VENDOR_FILE: &str = "/usr/share/containers/storage.conf";
 
+/// Whether `path` is the vendor's and no administrator's: all below /usr, without ostree's /usr/etc
+/// and /usr/local.
+pub fn is_vendor_path(path: &Path) -> bool {
+    path.starts_with("/usr") && !path.starts_with("/usr/etc") && !path.starts_with("/usr/local")
+}
+
 /// The administrator's main file in `root`: `/etc/containers/storage.conf`, or
 /// the same below `/usr/etc` in an ostree tree that has no `/etc`.
 ///

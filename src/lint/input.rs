@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::conf::{Document, Fault, Leaf, SetKey};
-use crate::engine::{Engines, FileKind, Origin, Profile, Reading, Reason};
+use crate::engine::{self, Engines, FileKind, Origin, Profile, Reading, Reason};
 use crate::judgement::{Judgement, Reader, readers};
 use crate::plan::Host;
 use crate::problem::Problem;
@@ -37,7 +37,7 @@ pub struct File {
 impl File {
     fn new(root: &Root, path: PathBuf, kind: FileKind, bytes: Vec<u8>) -> Self {
         let is_vendors =
-            is_vendors(&path) || matches!(root.resolve(&path), Ok(behind) if is_vendors(&behind.path));
+            engine::is_vendor_path(&path) || matches!(root.resolve(&path), Ok(behind) if engine::is_vendor_path(&behind.path));
         let not_utf8 = std::str::from_utf8(&bytes).err().map(|error| error.valid_up_to());
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let mut file = Self {
@@ -268,11 +268,6 @@ impl<'h> Input<'h> {
         let path = Path::new(path);
         self.root.stat(path).map_err(Problem::cannot("look at", self.root.show(path).display()))
     }
-}
-
-/// Whether `path` belongs to the vendor: all below /usr but ostree's /usr/etc.
-fn is_vendors(path: &Path) -> bool {
-    path.starts_with("/usr") && !path.starts_with("/usr/etc") && !path.starts_with("/usr/local")
 }
 
 fn read(root: &Root, path: &Path) -> Result<Option<Vec<u8>>, Problem> {

@@ -8,7 +8,7 @@ use super::snapshot::{Host, Snapshot, refuse_vendor_file};
 use super::{After, Note, Plan, StoreResult};
 use crate::problem::{Problem, words};
 use crate::store;
-use crate::sys::{self, Content, LockError, ReplaceError, Resolved};
+use crate::sys::{self, Content, Lock, LockError, ReplaceError, Resolved, Stat};
 
 /// Whether a plan is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,8 +105,7 @@ fn attempts(host: &Host, plan: impl Fn(&Snapshot) -> anyhow::Result<Plan>) -> an
             has_made = true;
             continue;
         };
-        let lock =
-            sys::lock(&host.root, &dir.dir, PATIENCE).map_err(|error| lock_problem(host, &dir, error))?;
+        let lock = lock(host, &dir)?;
         if !std::mem::take(&mut has_made) {
             directory::settle(host, &main);
         }
@@ -138,9 +137,40 @@ fn carry_out(
     sys::clean_up(&target.dir, target.name());
     let planned = plan(&snapshot)?;
     let mut done = Done::default();
-    let mut committed = carry_out_inits(host, &planned, &mut done)?;
+    let has_inits = carry_out_inits(host, &planned, &mut done)?;
+    let main = (&*snapshot.path, target, snapshot.found);
+    let Some(lost_attributes) = write(host, &planned, Some(main), &mut done)? else { return Ok(None) };
+    let committed = has_inits || !planned.changes.is_empty();
+    Ok(Some(Committed { plan: planned, committed, lost_attributes }))
+}
+
+/// Makes the changes of a plan, each only while its file is still what was planned from; `None` if
+/// one is not. Gives the extended attributes that were lost. Of the `main` file it is known where
+/// it is written, and what stood there before it was read.
+fn write(
+    host: &Host,
+    planned: &Plan,
+    main: Option<(&Path, &Resolved, Option<Stat>)>,
+    done: &mut Done,
+) -> anyhow::Result<Option<Vec<String>>> {
     let mut lost_attributes = Vec::new();
     for change in &planned.changes {
+        let other;
+        let (target, found) = match main.filter(|(path, ..)| *path == change.path) {
+            Some((_, target, found)) => (target, found),
+            None => {
+                other = place(host, &change.path).map_err(|problem| done.told(problem))?;
+                refuse_vendor_file(host, &other.0.path)?;
+                // Looked at before it is read again: a change in between shows in `replace`.
+                let now = host.root.read(&other.0.path).map_err(host.cannot("read", &other.0.path))?;
+                if now.as_ref().map(|(bytes, _)| bytes.as_slice())
+                    != change.before.as_deref().map(str::as_bytes)
+                {
+                    return Ok(None);
+                }
+                (&other.0, other.1)
+            }
+        };
         let content = match &change.after {
             After::Text(text) => Content::File(text.as_bytes()),
             After::Link(link) => Content::Symlink(link),
@@ -149,22 +179,14 @@ fn carry_out(
                 Content::Nothing
             }
         };
-        let other;
-        let (target, found) = if change.path == snapshot.path {
-            (target, snapshot.found)
-        } else {
-            other = place(host, &change.path).map_err(|problem| done.told(problem))?;
-            (&other.0, other.1)
-        };
         match sys::replace(&target.dir, target.name(), found.as_ref(), content) {
             Ok(replaced) => lost_attributes.extend(replaced.lost_attributes),
             Err(ReplaceError::Changed) => return Ok(None),
             Err(error) => return Err(done.told(replace_problem(host, &target.path, error)).into()),
         }
         done.push(host.show(&change.path), "was changed");
-        committed = true;
     }
-    Ok(Some(Committed { plan: planned, committed, lost_attributes }))
+    Ok(Some(lost_attributes))
 }
 
 /// Makes a plan that needs no snapshot of the main file, since that may be what
@@ -177,52 +199,27 @@ pub fn rewrite(
     mode: Mode,
     plan: impl Fn() -> anyhow::Result<Plan>,
 ) -> anyhow::Result<Committed> {
+    if mode == Mode::DryRun {
+        return Ok(Committed { plan: plan()?, committed: false, lost_attributes: Vec::new() });
+    }
     for _ in 0..ATTEMPTS {
-        let locked = match (mode, host.locate()?.target) {
-            (Mode::Commit, Some(dir)) => {
-                let lock = sys::lock(&host.root, &dir.dir, PATIENCE)
-                    .map_err(|error| lock_problem(host, &dir, error))?;
-                sys::clean_up(&dir.dir, dir.name());
-                directory::settle(host, &host.main_file()?);
-                Some(lock)
-            }
-            _ => None,
-        };
+        let dir = host.locate()?.target;
+        let _lock = dir.as_ref().map(|dir| lock(host, dir)).transpose()?;
+        if let Some(dir) = &dir {
+            sys::clean_up(&dir.dir, dir.name());
+            directory::settle(host, &host.main_file()?);
+        }
         let planned = plan()?;
-        if mode == Mode::DryRun {
-            return Ok(Committed { plan: planned, committed: false, lost_attributes: Vec::new() });
-        }
-        let mut lost_attributes = Vec::new();
-        let mut done = Done::default();
-        let mut changed_meanwhile = false;
-        for change in &planned.changes {
-            let After::Text(text) = &change.after else {
-                unreachable!("a fix is a text");
-            };
-            let (target, found) = place(host, &change.path).map_err(|problem| done.told(problem))?;
-            refuse_vendor_file(host, &target.path)?;
-            // Looked at before it is read again: a change in between shows in `replace`.
-            let now = host.root.read(&target.path).map_err(host.cannot("read", &target.path))?;
-            if now.map(|(bytes, _)| bytes) != change.before.clone().map(String::into_bytes) {
-                changed_meanwhile = true;
-                break;
-            }
-            match sys::replace(&target.dir, target.name(), found.as_ref(), Content::File(text.as_bytes())) {
-                Ok(replaced) => {
-                    lost_attributes.extend(replaced.lost_attributes);
-                    done.push(host.show(&change.path), "was changed");
-                }
-                Err(ReplaceError::Changed) => changed_meanwhile = true,
-                Err(error) => return Err(done.told(replace_problem(host, &target.path, error)).into()),
-            }
-        }
-        drop(locked);
-        if !changed_meanwhile {
+        if let Some(lost_attributes) = write(host, &planned, None, &mut Done::default())? {
             let committed = !planned.changes.is_empty();
             return Ok(Committed { plan: planned, committed, lost_attributes });
         }
     }
     Err(busy(host)?.into())
+}
+
+fn lock(host: &Host, dir: &Resolved) -> anyhow::Result<Lock> {
+    sys::lock(&host.root, &dir.dir, PATIENCE).map_err(|error| lock_problem(host, dir, error))
 }
 
 /// What has been done before something else could not be.
@@ -253,7 +250,7 @@ fn busy(host: &Host) -> anyhow::Result<Problem> {
 
 /// Where a drop-in is written, in a directory that is made if it is missing, and
 /// what stands there.
-fn place(host: &Host, path: &Path) -> Result<(sys::Resolved, Option<sys::Stat>), Problem> {
+fn place(host: &Host, path: &Path) -> Result<(Resolved, Option<Stat>), Problem> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     directory::make(host, dir).map_err(host.cannot("create the directory", dir))?;
     let at = host.root.resolve(path).map_err(host.cannot("look at", path))?;
@@ -272,7 +269,7 @@ fn carry_out_inits(host: &Host, plan: &Plan, done: &mut Done) -> anyhow::Result<
     Ok(made)
 }
 
-fn lock_problem(host: &Host, dir: &sys::Resolved, error: LockError) -> anyhow::Error {
+fn lock_problem(host: &Host, dir: &Resolved, error: LockError) -> anyhow::Error {
     let shown = host.show(dir.parent());
     match error {
         LockError::Busy => Problem::new(

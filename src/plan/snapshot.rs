@@ -335,7 +335,7 @@ impl Host {
         };
         let behind = absent(self.root.resolve(&path)).map_err(cannot_read)?;
         match behind {
-            Some(behind) if is_vendor_path(&behind.path) => {
+            Some(behind) if engine::is_vendor_path(&behind.path) => {
                 let vendor = Some((link.to_string_lossy().into_owned(), behind.path));
                 Ok(Located { path, target: Some(place), vendor })
             }
@@ -534,11 +534,6 @@ impl Snapshot {
     pub fn creates(&self) -> bool {
         !matches!(self.source, TextSource::Itself)
     }
-}
-
-/// Whether `path` belongs to the vendor: everything below /usr but ostree's /usr/etc.
-fn is_vendor_path(path: &Path) -> bool {
-    path.starts_with("/usr") && !path.starts_with("/usr/etc") && !path.starts_with("/usr/local")
 }
 
 pub(super) fn refuse_vendor_file(host: &Host, path: &Path) -> anyhow::Result<()> {
