@@ -1,6 +1,5 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use super::counted::counted;
 use super::given::{authfile, jobs};
 use super::output::{ErrorLine, Output};
 use super::size::size;
-use super::{Common, NO, inside};
+use super::{Common, Status, inside};
 use crate::embedded::{self, DIRECTORY, LIST, List, Options, Outcome, Platforms, Report, ReportLine};
 use crate::images::Platform;
 use crate::plan::Host;
@@ -28,7 +27,7 @@ have embedded is taken as it is.
 
 skopeo fetches the images, with its registries.conf and policy.json.";
 
-/// Put container images into an operating system image
+/// Put container images into an OS image
 ///
 /// Fetches each image into a directory of its own, for copy-images to put into the
 /// engines' storage at boot. A directory that is there is complete: every byte is
@@ -133,7 +132,7 @@ struct Line<'a> {
 }
 
 impl EmbedImages {
-    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
         let references = self.references(&host)?;
         let options = self.options(common)?;
@@ -148,7 +147,7 @@ impl EmbedImages {
             output.json(&document(&host, &dir, &report, common.dry_run))?;
         }
         tell_end(&report, &host.show(&dir), common.dry_run, output);
-        Ok(if report.has_failed() { ExitCode::from(NO) } else { ExitCode::SUCCESS })
+        Ok(Status::of_parts(report.failed(), report.images.len()))
     }
 
     fn references(&self, host: &Host) -> anyhow::Result<Vec<String>> {
@@ -271,7 +270,7 @@ fn tell_end(report: &Report, shown: &str, dry_run: bool, output: &Output) {
     if report.list_changed {
         output.status(&format!("{would}written `{shown}/{LIST}`"));
     }
-    let failed = report.images.iter().filter(|line| matches!(line.outcome, Outcome::Failed(_))).count();
+    let failed = report.failed();
     let complete = report.images.len() - failed;
     let shared = match report.bytes - report.stored {
         0 => String::new(),

@@ -53,8 +53,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether an image failed.
-    pub fn has_failed(&self) -> bool {
-        self.images.iter().any(|line| matches!(line.outcome, Outcome::Failed(_)))
+    /// How many images failed.
+    pub fn failed(&self) -> usize {
+        self.images.iter().filter(|line| matches!(line.outcome, Outcome::Failed(_))).count()
     }
 }

@@ -7,27 +7,28 @@ mod request;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
 use super::output::Output;
-use super::{Common, Engines};
+use super::status::Strict;
+use super::{Common, Engines, Status};
 use crate::host::Root;
 use crate::problem::Problem;
 use crate::provision::{PRESETS, Written, machine_of, merge};
 pub(super) use given::read_file;
 use kind::KindName;
 
-/// Write the file that decides the stores of nodes to be
+/// Generate provisioning files (Ignition, MachineConfig, …)
 ///
 /// Writes what Ignition, the Machine Config Operator, OCNE and others apply to nodes:
 /// storage.conf as every generation of engines needs it, the stores' directories, and
 /// units that pull images into them before any engine starts. What is printed has been
 /// read back as those programs and the engines read it.
 #[derive(Debug, Args)]
+#[command(mut_arg("strict", |strict| strict.requires("check")))]
 pub(super) struct Generate {
     /// The kind of document
     #[arg(value_enum, value_name = "KIND")]
@@ -45,13 +46,13 @@ pub(super) struct Generate {
     /// Put the stores before those of the platform
     #[arg(long, group = "position")]
     first: bool,
-    /// Put them behind those of the platform, as without any such option
+    /// Put them after those of the platform; the default
     #[arg(long, group = "position")]
     last: bool,
     /// Put them before this store of the platform
     #[arg(long, group = "position", value_name = "STORE")]
     before: Option<OsString>,
-    /// Put them behind this store of the platform
+    /// Put them after this store of the platform
     #[arg(long, group = "position", value_name = "STORE")]
     after: Option<OsString>,
     /// An image that the nodes pull into the first store; may be given several times
@@ -67,7 +68,7 @@ pub(super) struct Generate {
     /// The platform, whose own stores stay listed; the kind says which, else `none`
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PRESETS.iter().map(|preset| preset.name)))]
     preset: Option<String>,
-    /// Which engines shall see the stores
+    /// The engines that see the stores
     #[arg(long, value_name = "ENGINES", default_value = "all")]
     engine: Engines,
     /// Label the stores as the engines' own storage, also where the preset does not
@@ -99,6 +100,8 @@ pub(super) struct Generate {
     /// standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "output", "base"])]
     check: Option<PathBuf>,
+    #[command(flatten)]
+    strict: Strict,
     /// With `crio`: pin the images that the stores hold, here or below --root, instead
     /// of listing the stores
     #[arg(long, conflicts_with_all = ["check", "from"])]
@@ -128,7 +131,7 @@ fn octal(text: &str) -> Result<u32, String> {
 }
 
 impl Generate {
-    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         if let Some(file) = &self.check {
             return self.check(file, common, output);
         }
@@ -155,7 +158,7 @@ impl Generate {
             }
             _ => self.put(common, output, &written, before.as_deref())?,
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(Status::Done)
     }
 
     fn put(
