@@ -10,6 +10,7 @@ use super::output::Output;
 use super::status::Strict;
 use super::{Common, Status};
 use crate::doctor::diagnose;
+use crate::problem::Severity;
 
 const AFTER_HELP: &str = "\
 Of each image it says what a power cut at this moment would do to it:
@@ -45,7 +46,10 @@ impl Doctor {
             let page = page::page(&diagnosis, output.is_verbose());
             output.painted(&page.render(output.colors_data()))?;
         }
-        let found = diagnosis.troubles.iter().map(|trouble| trouble.severity);
+        // Warnings of the two checks are only counted.
+        let (of_config, of_stores) = diagnosis.warnings;
+        let counted = std::iter::repeat_n(Severity::Warning, of_config + of_stores);
+        let found = diagnosis.troubles.iter().map(|trouble| trouble.severity).chain(counted);
         Ok(self.strict.answer(found, diagnosis.not_looked.is_empty()))
     }
 }
