@@ -48,7 +48,7 @@ pub(super) struct EmbedImages {
     into: PathBuf,
     /// The file with credentials for registries, outside of --root; REGISTRY_AUTH_FILE
     /// if not given
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Registry options")]
     authfile: Option<PathBuf>,
     /// Only images for this architecture, such as `arm64`, or `arm/v7`; may be given
     /// several times. Every image must have it
@@ -66,16 +66,16 @@ pub(super) struct EmbedImages {
     prune: bool,
     /// Whether registries need a trusted certificate; as registries.conf says if not
     /// given
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Registry options")]
     tls_verify: Option<bool>,
     /// How often an image is tried again when a registry is busy or stops
-    #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(0..=100))]
+    #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(0..=100), help_heading = "Registry options")]
     retries: u32,
     /// How many seconds to wait before that; twice as long before each further time
-    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = clap::value_parser!(u16).range(0..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = clap::value_parser!(u16).range(0..=3600), help_heading = "Registry options")]
     retry_delay: u16,
     /// How many seconds a registry may send nothing before it is tried again
-    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u16).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u16).range(1..=3600), help_heading = "Registry options")]
     stall_timeout: u16,
     /// How many images are fetched at a time; as many as there are processors if not
     /// given
