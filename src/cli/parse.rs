@@ -20,7 +20,8 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result
         return Ok(cli);
     }
     let mut command = help::parser();
-    let mut matches = command.try_get_matches_from_mut(&arguments)?;
+    let matches = command.try_get_matches_from_mut(&arguments);
+    let mut matches = matches.map_err(|error| suggesting(error, &arguments))?;
     if let Some((name, option)) = refused(&matches) {
         return Err(refusal(&mut command, name, option));
     }
@@ -28,6 +29,14 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result
     match is_contradiction(&cli) {
         true => Err(command.error(ErrorKind::ArgumentConflict, "`--quiet` cannot be used with `--verbose`")),
         false => Ok(cli),
+    }
+}
+
+/// The error that suggests for a word only what the command takes.
+fn suggesting(error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    match error.kind() {
+        ErrorKind::UnknownArgument => help::command().try_get_matches_from(arguments).err().unwrap_or(error),
+        _ => error,
     }
 }
 
@@ -208,6 +217,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_mistyped_is_suggested_if_the_command_takes_it() {
+        assert!(error("storagectl add-store --dry /a").contains("'--dry-run'"));
+        assert!(!error("storagectl list-stores --dry").contains("'--dry-run'"));
+        assert!(error("storagectl --confg /a add-store /a").contains("'--config'"));
+        assert!(error("storagectl lst-stores").contains("'list-stores'"));
     }
 
     #[test]
