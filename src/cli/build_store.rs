@@ -9,7 +9,7 @@ use super::given::jobs;
 use super::output::Output;
 use crate::images::{Platform, Source};
 use crate::problem::Problem;
-use crate::store::build::{self, Built, Options, Packed};
+use crate::store::builder::{self, BuildOptions, BuiltStore, ImageFormat};
 
 /// Build an image store from image files, without an engine
 ///
@@ -77,12 +77,12 @@ impl Kind {
         }
     }
 
-    pub(super) fn packed(self) -> Option<Packed> {
+    pub(super) fn packed(self) -> Option<ImageFormat> {
         match self {
             Self::Dir => None,
-            Self::Tar => Some(Packed::Tar),
-            Self::Squashfs => Some(Packed::Squashfs),
-            Self::Erofs => Some(Packed::Erofs),
+            Self::Tar => Some(ImageFormat::Tar),
+            Self::Squashfs => Some(ImageFormat::Squashfs),
+            Self::Erofs => Some(ImageFormat::Erofs),
         }
     }
 }
@@ -109,7 +109,7 @@ impl BuildStore {
             .into_iter()
             .map(|source| Ok(Source { path: super::inside(&host, &source.path)?, ..source }))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let options = Options {
+        let options = BuildOptions {
             platform: match &self.arch {
                 Some(arch) => Platform::asked(arch, self.variant.as_deref()),
                 None => Platform::host(),
@@ -124,22 +124,22 @@ impl BuildStore {
         let out = if to_stdout { self.output.clone() } else { super::inside(&host, &self.output)? };
         let shown = if to_stdout { "-".to_owned() } else { host.show(&out) };
         let built = if common.dry_run {
-            build::rehearse(&host.root, &sources, &options)?
+            builder::rehearse(&host.root, &sources, &options)?
         } else {
             match kind.packed() {
                 None => {
                     super::owner::warn_of_owner(&host, &out, output)?;
-                    build::directory(&host.root, &sources, &out, &options)?
+                    builder::directory(&host.root, &sources, &out, &options)?
                 }
-                Some(Packed::Tar) if to_stdout => {
-                    build::to_writer(&host.root, &sources, std::io::stdout().lock(), &options)?
+                Some(ImageFormat::Tar) if to_stdout => {
+                    builder::to_writer(&host.root, &sources, std::io::stdout().lock(), &options)?
                 }
                 Some(_) if to_stdout => {
                     let hint = "leave --as out, or give a file";
                     let message = "only a tar stream can be written to standard output";
                     return Err(Problem::new("output-exists", message, hint).into());
                 }
-                Some(packed) => build::file(&host.root, &sources, &out, packed, &options)?,
+                Some(packed) => builder::file(&host.root, &sources, &out, packed, &options)?,
             }
         };
         self.tell(common, output, &shown, &built)?;
@@ -163,7 +163,7 @@ impl BuildStore {
         Ok(())
     }
 
-    fn tell(&self, common: &Common, output: &Output, shown: &str, built: &Built) -> anyhow::Result<()> {
+    fn tell(&self, common: &Common, output: &Output, shown: &str, built: &BuiltStore) -> anyhow::Result<()> {
         for name in &built.moved_names {
             output.status(&format!("the name `{name}` was that of another image in `{shown}`"));
         }

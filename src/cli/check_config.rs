@@ -8,7 +8,7 @@ use super::status::Strict;
 use super::{AnyEngine, Common, Status};
 use crate::engine::Profile;
 use crate::lint::{self, Finding, Input, RULES, Severity};
-use crate::plan::{self, After, FileChange, Host, Outcome, Plan};
+use crate::plan::{self, After, Committed, FileChange, Host, Plan};
 use crate::problem::Place;
 
 /// Find problems in the storage configuration
@@ -178,7 +178,7 @@ fn list(output: &Output) -> anyhow::Result<()> {
 }
 
 /// Says what was fixed, and returns it as data.
-fn tell_fixes(common: &Common, host: &Host, outcome: &Outcome, output: &Output) -> anyhow::Result<Fixed> {
+fn tell_fixes(common: &Common, host: &Host, outcome: &Committed, output: &Output) -> anyhow::Result<Fixed> {
     let would = if common.dry_run { "would have " } else { "" };
     let mut files = Vec::new();
     for change in &outcome.plan.changes {

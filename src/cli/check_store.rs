@@ -17,7 +17,7 @@ use crate::engine::{Effect, Profile, Reason};
 use crate::judgement::{RUN, Reader, gather, judge_store};
 use crate::plan::{Host, list_stores};
 use crate::problem::Severity;
-use crate::store::check::{self, Finding, Progress, RULES, Report, Request, Scope, Tally, Verification};
+use crate::store::check::{self, CheckRequest, Finding, Progress, RULES, Report, Scope, Tally, Verification};
 
 /// Find damage in image stores
 ///
@@ -157,7 +157,7 @@ impl CheckStore {
         Ok(self.strict.answer(found, report.not_looked.is_empty()))
     }
 
-    fn request(&self, host: &Host, output: &Output) -> anyhow::Result<Request> {
+    fn request(&self, host: &Host, output: &Output) -> anyhow::Result<CheckRequest> {
         let given =
             self.paths.iter().map(|path| inside(host, Path::new(path))).collect::<Result<Vec<_>, _>>()?;
         let listed = match list_stores(host) {
@@ -179,7 +179,7 @@ impl CheckStore {
         }
         let stores = if self.paths.is_empty() { listed.clone() } else { given };
         // This reads the limits of the process, so it is asked only where it is needed.
-        Ok(Request {
+        Ok(CheckRequest {
             unreadable: stores.iter().flat_map(|store| unreadable(host, store)).collect(),
             stores,
             listed,
@@ -193,7 +193,7 @@ impl CheckStore {
         })
     }
 
-    fn check(&self, host: &Host, request: &Request, output: &Output) -> Report {
+    fn check(&self, host: &Host, request: &CheckRequest, output: &Output) -> Report {
         let progress = Progress::default();
         if !self.deep {
             return check::check(&host.root, request, &progress);

@@ -7,7 +7,7 @@ use super::counted::counted;
 use super::given::jobs;
 use super::output::{ErrorLine, Output};
 use super::{Common, Status, inside};
-use crate::copying::{self, Event, Line, Options, Report, State};
+use crate::copying::{self, CopyEvent, CopyLine, CopyOptions, CopyReport, CopyState};
 use crate::embedded::DIRECTORY;
 use crate::plan::Host;
 use crate::problem::Problem;
@@ -93,7 +93,7 @@ pub const FIELDS: &[(&str, &str)] = &[
 impl CopyImages {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
-        let options = Options {
+        let options = CopyOptions {
             source: inside(&host, &self.source)?,
             store: self.store.clone(),
             jobs: jobs(self.jobs),
@@ -106,19 +106,19 @@ impl CopyImages {
             super::owner::warn_of_owner(&host, store, output)?;
         }
         let bar = output.progress();
-        let tell = |event: Event<'_>| match event {
-            Event::Total(bytes) => {
+        let tell = |event: CopyEvent<'_>| match event {
+            CopyEvent::Total(bytes) => {
                 if let Some(bar) = &bar {
                     bar.set_length(bytes);
                 }
             }
-            Event::Read(bytes) => {
+            CopyEvent::Read(bytes) => {
                 if let Some(bar) = &bar {
                     bar.inc(bytes);
                 }
             }
-            Event::Image(line) => aside(bar.as_ref(), || tell_image(line, output)),
-            Event::Again(count) => aside(bar.as_ref(), || {
+            CopyEvent::Image(line) => aside(bar.as_ref(), || tell_image(line, output)),
+            CopyEvent::Again(count) => aside(bar.as_ref(), || {
                 output.status(&format!("trying {} again", counted(count, "image")));
             }),
         };
@@ -135,10 +135,10 @@ impl CopyImages {
         common: &Common,
         host: &Host,
         output: &Output,
-        report: &Report,
+        report: &CopyReport,
     ) -> anyhow::Result<Status> {
-        let failed: Vec<&Line> = lines(report, |state| matches!(state, State::Failed(_)));
-        let copied = lines(report, |state| *state == State::Copied);
+        let failed: Vec<&CopyLine> = lines(report, |state| matches!(state, CopyState::Failed(_)));
+        let copied = lines(report, |state| *state == CopyState::Copied);
         let store = host.show(&report.store);
         for remark in &report.remarks {
             output.detail(&format!("{remark}; {}", remark.hint));
@@ -210,23 +210,23 @@ fn aside(bar: Option<&indicatif::ProgressBar>, say: impl FnOnce()) {
     }
 }
 
-fn tell_image(line: &Line, output: &Output) {
+fn tell_image(line: &CopyLine, output: &Output) {
     match &line.state {
-        State::Present => {}
-        State::Copied => output.status(&format!("copied `{}`", line.reference)),
-        State::Failed(problem) => output.told(problem),
+        CopyState::Present => {}
+        CopyState::Copied => output.status(&format!("copied `{}`", line.reference)),
+        CopyState::Failed(problem) => output.told(problem),
     }
 }
 
-fn lines(report: &Report, is: impl Fn(&State) -> bool) -> Vec<&Line> {
+fn lines(report: &CopyReport, is: impl Fn(&CopyState) -> bool) -> Vec<&CopyLine> {
     report.lines.iter().filter(|line| is(&line.state)).collect()
 }
 
-fn image_line(line: &Line) -> ImageLine<'_> {
+fn image_line(line: &CopyLine) -> ImageLine<'_> {
     let (state, error) = match &line.state {
-        State::Present => ("present", None),
-        State::Copied => ("copied", None),
-        State::Failed(problem) => ("failed", Some(ErrorLine::of(problem))),
+        CopyState::Present => ("present", None),
+        CopyState::Copied => ("copied", None),
+        CopyState::Failed(problem) => ("failed", Some(ErrorLine::of(problem))),
     };
     let (reference, id) = (line.reference.as_str(), line.id.as_deref());
     ImageLine { reference, id, state, required: line.required, error }

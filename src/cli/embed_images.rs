@@ -11,7 +11,9 @@ use super::given::{authfile, jobs};
 use super::output::{ErrorLine, Output};
 use super::size::size;
 use super::{Common, Status, inside};
-use crate::embedded::{self, DIRECTORY, LIST, List, Options, Outcome, Platforms, Report, ReportLine};
+use crate::embedded::{
+    self, DIRECTORY, EmbedOptions, EmbedOutcome, EmbedReport, LIST, List, Platforms, ReportLine,
+};
 use crate::images::Platform;
 use crate::plan::Host;
 use crate::problem::Problem;
@@ -180,12 +182,12 @@ impl EmbedImages {
         Ok(references)
     }
 
-    fn options(&self, common: &Common) -> anyhow::Result<Options> {
+    fn options(&self, common: &Common) -> anyhow::Result<EmbedOptions> {
         let platforms = self.arch.iter().map(|arch| match arch.split_once('/') {
             Some((arch, variant)) => Platform::asked(arch, Some(variant)),
             None => Platform::asked(arch, None),
         });
-        Ok(Options {
+        Ok(EmbedOptions {
             authfile: authfile(self.authfile.as_ref()),
             platforms: match self.arch.as_slice() {
                 [] => Platforms::All,
@@ -208,9 +210,9 @@ impl EmbedImages {
         host: &Host,
         dir: &Path,
         references: &[String],
-        options: &Options,
+        options: &EmbedOptions,
         output: &Output,
-    ) -> Result<Report, Problem> {
+    ) -> Result<EmbedReport, Problem> {
         let count = match references.len() {
             0 => List::read(&host.root, dir)?.entries.len(),
             count => count,
@@ -240,26 +242,26 @@ impl EmbedImages {
 fn tell_line(line: &ReportLine, dry_run: bool, output: &Output) {
     let (reference, bytes) = (&line.reference, size(line.bytes));
     match &line.outcome {
-        Outcome::WasThere => output.detail(&format!("`{reference}` is there ({bytes})")),
-        Outcome::Failed(problem) => output.told(problem),
-        Outcome::Fetched if dry_run => output.status(&format!("would have fetched `{reference}`")),
-        Outcome::Repaired(problem) if dry_run => {
+        EmbedOutcome::WasThere => output.detail(&format!("`{reference}` is there ({bytes})")),
+        EmbedOutcome::Failed(problem) => output.told(problem),
+        EmbedOutcome::Fetched if dry_run => output.status(&format!("would have fetched `{reference}`")),
+        EmbedOutcome::Repaired(problem) if dry_run => {
             output.status(&format!("would have fetched `{reference}` again: {}", problem.message));
         }
-        Outcome::Refreshed if dry_run => {
+        EmbedOutcome::Refreshed if dry_run => {
             output.status(&format!("would have fetched `{reference}` again: its tag has moved"));
         }
-        Outcome::Fetched => output.status(&format!("fetched `{reference}` ({bytes})")),
-        Outcome::Repaired(problem) => {
+        EmbedOutcome::Fetched => output.status(&format!("fetched `{reference}` ({bytes})")),
+        EmbedOutcome::Repaired(problem) => {
             output.status(&format!("fetched `{reference}` again ({bytes}): {}", problem.message));
         }
-        Outcome::Refreshed => {
+        EmbedOutcome::Refreshed => {
             output.status(&format!("fetched `{reference}` again ({bytes}): its tag has moved"));
         }
     }
 }
 
-fn tell_end(report: &Report, shown: &str, dry_run: bool, output: &Output) {
+fn tell_end(report: &EmbedReport, shown: &str, dry_run: bool, output: &Output) {
     let would = if dry_run { "would have " } else { "" };
     for reference in &report.unlisted {
         output.status(&format!("{would}taken `{reference}` from the list"));
@@ -282,14 +284,14 @@ fn tell_end(report: &Report, shown: &str, dry_run: bool, output: &Output) {
     }
 }
 
-fn document<'a>(host: &Host, dir: &Path, report: &'a Report, dry_run: bool) -> Document<'a> {
+fn document<'a>(host: &Host, dir: &Path, report: &'a EmbedReport, dry_run: bool) -> Document<'a> {
     let line = |line: &'a ReportLine| {
         let (result, problem) = match &line.outcome {
-            Outcome::Fetched => ("fetched", None),
-            Outcome::WasThere => ("present", None),
-            Outcome::Repaired(problem) => ("repaired", Some(problem)),
-            Outcome::Refreshed => ("refreshed", None),
-            Outcome::Failed(problem) => ("failed", Some(problem)),
+            EmbedOutcome::Fetched => ("fetched", None),
+            EmbedOutcome::WasThere => ("present", None),
+            EmbedOutcome::Repaired(problem) => ("repaired", Some(problem)),
+            EmbedOutcome::Refreshed => ("refreshed", None),
+            EmbedOutcome::Failed(problem) => ("failed", Some(problem)),
         };
         Line {
             reference: &line.reference,
@@ -300,7 +302,8 @@ fn document<'a>(host: &Host, dir: &Path, report: &'a Report, dry_run: bool) -> D
             problem: problem.map(ErrorLine::of),
         }
     };
-    let is_new = |line: &ReportLine| !matches!(line.outcome, Outcome::WasThere | Outcome::Failed(_));
+    let is_new =
+        |line: &ReportLine| !matches!(line.outcome, EmbedOutcome::WasThere | EmbedOutcome::Failed(_));
     Document {
         version: 1,
         changed: report.list_changed || !report.removed.is_empty() || report.images.iter().any(is_new),

@@ -7,7 +7,7 @@ use super::list_stores::aligned;
 use super::output::{ErrorLine, Output};
 use super::size::size;
 use super::{Common, Status, inside};
-use crate::embedded::{self, Contents, DIRECTORY, Depth, HostStores, List, Looked};
+use crate::embedded::{self, DIRECTORY, Depth, EmbeddedImage, HostStores, List, Looked};
 use crate::images::Digest;
 use crate::store::check::Progress;
 
@@ -76,7 +76,7 @@ impl ListImages {
         let all_looked =
             stores.not_looked.is_empty() && survey.images.iter().all(|it| it.not_looked.is_empty());
         let status = if all_looked { Status::Done } else { Status::Failed };
-        let in_stores = |image: &Looked, contents: &Contents| {
+        let in_stores = |image: &Looked, contents: &EmbeddedImage| {
             let having = stores.having(&image.entry.reference, contents);
             having.into_iter().map(|path| host.show(path)).collect::<Vec<_>>()
         };
@@ -144,15 +144,15 @@ fn state(image: &Looked) -> &'static str {
     }
 }
 
-fn line(image: &Looked, in_stores: impl Fn(&Contents) -> Vec<String>) -> Line<'_> {
+fn line(image: &Looked, in_stores: impl Fn(&EmbeddedImage) -> Vec<String>) -> Line<'_> {
     let contents = image.contents.as_ref();
     Line {
         reference: &image.entry.reference,
         directory: &image.entry.directory,
         complete: image.is_complete(),
         digest: contents.map(|contents| Digest::as_str(&contents.digest)),
-        platforms: contents.map(Contents::platforms).unwrap_or_default(),
-        bytes: contents.map_or(0, Contents::bytes),
+        platforms: contents.map(EmbeddedImage::platforms).unwrap_or_default(),
+        bytes: contents.map_or(0, EmbeddedImage::bytes),
         stores: contents.map(in_stores).unwrap_or_default(),
         problems: image.faults.iter().chain(&image.not_looked).map(ErrorLine::of).collect(),
     }

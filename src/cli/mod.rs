@@ -45,9 +45,9 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::conf::clean;
-use crate::host::Root;
 use crate::plan::{Host, Mode, Serve};
 use crate::problem::Problem;
+use crate::sys::Root;
 use output::Output;
 
 use any_engine::AnyEngine;

@@ -7,8 +7,8 @@ use super::Common;
 use super::build_store::latest;
 use super::given::{authfile, jobs, variable};
 use super::output::Output;
-use crate::embedded::{self, Outcome, ReportLine};
-use crate::pack::{self, Built, Options, Payload, Recipe, Target, Told};
+use crate::embedded::{self, EmbedOutcome, ReportLine};
+use crate::pack::{self, BuiltPackage, PackEvent, PackOptions, PackTarget, Payload, Recipe};
 use crate::problem::{Problem, Several};
 
 /// Build RPM packages of container images
@@ -129,12 +129,12 @@ impl Pack {
         if common.dry_run {
             return self.tell_planned(&recipe, &options, output);
         }
-        let tell = |told: Told<'_>| match told {
-            Told::Image(line) => image(line, output),
-            Told::Building(package, arch) => {
+        let tell = |told: PackEvent<'_>| match told {
+            PackEvent::Image(line) => image(line, output),
+            PackEvent::Building(package, arch) => {
                 output.detail(&format!("building `{}` for {arch}", package.name));
             }
-            Told::Kept(dir) => output.status(&format!("the work is in `{}`", dir.display())),
+            PackEvent::Kept(dir) => output.status(&format!("the work is in `{}`", dir.display())),
         };
         let built = match self.what {
             What::Spec => {
@@ -173,12 +173,12 @@ impl Pack {
         Ok(())
     }
 
-    fn options(&self) -> anyhow::Result<Options> {
+    fn options(&self) -> anyhow::Result<PackOptions> {
         let absolute =
             |path: &Path| std::path::absolute(path).map_err(Problem::cannot("find", path.display()));
         let target = match &self.target {
-            Some(text) if self.what != What::Copr => Target::parse(text)?,
-            _ => Target::host(),
+            Some(text) if self.what != What::Copr => PackTarget::parse(text)?,
+            _ => PackTarget::host(),
         };
         let jobs = jobs(self.jobs);
         let cache = match (&self.cache, variable("XDG_CACHE_HOME"), variable("HOME")) {
@@ -194,17 +194,17 @@ impl Pack {
         };
         let tmp = self.tmp.clone().or_else(|| variable("TMPDIR").map(PathBuf::from));
         let authfile = authfile(self.authfile.as_ref());
-        Ok(Options {
+        Ok(PackOptions {
             target,
             tmp: absolute(tmp.as_deref().unwrap_or(Path::new("/var/tmp")))?,
             keep: self.keep,
             cache,
-            fetch: embedded::Options {
+            fetch: embedded::EmbedOptions {
                 authfile: authfile.as_deref().map(absolute).transpose()?,
                 jobs,
                 refresh: self.refresh,
                 tls_verify: self.tls_verify,
-                ..embedded::Options::default()
+                ..embedded::EmbedOptions::default()
             },
             jobs,
             limit: u64::from(self.max_layer_size) << 20,
@@ -214,7 +214,7 @@ impl Pack {
     }
 
     /// What would be built.
-    fn tell_planned(&self, recipe: &Recipe, options: &Options, output: &Output) -> anyhow::Result<()> {
+    fn tell_planned(&self, recipe: &Recipe, options: &PackOptions, output: &Output) -> anyhow::Result<()> {
         let arch = match self.what {
             What::Rpm => options.target.arch.as_str(),
             What::Srpm | What::Spec | What::Copr => "src",
@@ -242,7 +242,7 @@ impl Pack {
     }
 }
 
-fn tell_built(built: &[Built], output: &Output) -> anyhow::Result<()> {
+fn tell_built(built: &[BuiltPackage], output: &Output) -> anyhow::Result<()> {
     if output.json {
         let packages = built
             .iter()
@@ -280,13 +280,13 @@ fn warn(recipe: &Recipe, output: &Output) {
 fn image(line: &ReportLine, output: &Output) {
     let reference = &line.reference;
     match &line.outcome {
-        Outcome::Fetched => output.status(&format!("fetched `{reference}`")),
-        Outcome::Refreshed => output.status(&format!("fetched `{reference}`, which has moved")),
-        Outcome::Repaired(problem) => {
+        EmbedOutcome::Fetched => output.status(&format!("fetched `{reference}`")),
+        EmbedOutcome::Refreshed => output.status(&format!("fetched `{reference}`, which has moved")),
+        EmbedOutcome::Repaired(problem) => {
             output.status(&format!("fetched `{reference}` again: {problem}"));
         }
-        Outcome::WasThere => output.detail(&format!("`{reference}` is in the cache")),
+        EmbedOutcome::WasThere => output.detail(&format!("`{reference}` is in the cache")),
         // Told with all other problems.
-        Outcome::Failed(_) => {}
+        EmbedOutcome::Failed(_) => {}
     }
 }

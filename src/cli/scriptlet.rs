@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::output::Output;
 use super::{Common, report};
-use crate::plan::{Host, Outcome, StoreResult};
+use crate::plan::{Committed, Host, StoreResult};
 use crate::rpm::{self, Phase};
 use crate::store::store_path;
 
@@ -78,7 +78,7 @@ impl Scriptlet {
         &self,
         common: &Common,
         output: &Output,
-        run: impl Fn(&Host) -> anyhow::Result<Vec<Outcome>>,
+        run: impl Fn(&Host) -> anyhow::Result<Vec<Committed>>,
     ) -> bool {
         let result = common.host().and_then(|host| {
             for mut outcome in run(&host)? {

@@ -8,7 +8,7 @@ use super::given::jobs;
 use super::output::{ErrorLine, Output};
 use super::{Common, Status, inside};
 use crate::problem::{Problem, Severity};
-use crate::store::check::{self, Progress, Request};
+use crate::store::check::{self, CheckRequest, Progress};
 use crate::store::{Stamps, seal};
 
 /// Pack an image store into one read-only image file
@@ -66,8 +66,11 @@ impl SealStore {
             let message = "a store is sealed in a file";
             return Err(Problem::new("output-exists", message, "give a file that ends in .squashfs").into());
         };
-        let request =
-            Request { deep: true, jobs: jobs(self.jobs), ..Request::quick(vec![store.clone()], "overlay") };
+        let request = CheckRequest {
+            deep: true,
+            jobs: jobs(self.jobs),
+            ..CheckRequest::quick(vec![store.clone()], "overlay")
+        };
         let stamps = Stamps::of(&host.root, [store.as_path()]);
         let report = check::check(&host.root, &request, &Progress::default());
         let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error);

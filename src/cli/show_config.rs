@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::output::Output;
 use super::{AnyEngine, Common, Status};
 use crate::conf::{Leaf, schema};
-use crate::engine::{Origin, Reading, Reason, Value};
+use crate::engine::{Origin, Reading, Reason, Sourced};
 use crate::judgement::{Judgement, judge};
 
 /// Show the storage configuration that engines read
@@ -187,7 +187,7 @@ fn lines(reading: &Reading) -> Vec<(String, String, &Origin)> {
 }
 
 /// The settings beside those of [`FIRST`] and the stores that this engine knows.
-fn others(reading: &Reading) -> impl Iterator<Item = (&str, &Value<Leaf>)> {
+fn others(reading: &Reading) -> impl Iterator<Item = (&str, &Sourced<Leaf>)> {
     let version = reading.profile.library();
     reading.values.iter().filter_map(move |(name, value)| {
         let (table, plain) = name.rsplit_once('.')?;
@@ -199,7 +199,7 @@ fn others(reading: &Reading) -> impl Iterator<Item = (&str, &Value<Leaf>)> {
     })
 }
 
-fn roots(reading: &Reading) -> [Option<&Value<String>>; 4] {
+fn roots(reading: &Reading) -> [Option<&Sourced<String>>; 4] {
     [&reading.driver, &reading.graphroot, &reading.runroot, &reading.imagestore].map(Option::as_ref)
 }
 

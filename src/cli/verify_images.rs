@@ -10,7 +10,7 @@ use super::progress::watched;
 use super::size::size;
 use super::status::Strict;
 use super::{Common, Status, inside};
-use crate::embedded::{self, DIRECTORY, Depth, Entry, List, Survey};
+use crate::embedded::{self, DIRECTORY, Depth, List, ListEntry, Survey};
 use crate::plan::Host;
 use crate::problem::{Problem, Severity};
 use crate::store::check::Progress;
@@ -119,7 +119,7 @@ impl VerifyImages {
         Ok(status)
     }
 
-    fn entries(&self, list: &List) -> Result<Vec<Entry>, Problem> {
+    fn entries(&self, list: &List) -> Result<Vec<ListEntry>, Problem> {
         if self.references.is_empty() {
             return Ok(list.entries.clone());
         }

@@ -17,7 +17,7 @@ use super::array::Anatomy;
 use super::document::{Document, Fault};
 use super::edit::spliced;
 use super::splice::Splice;
-use super::stores::{Entry, StoreList};
+use super::stores::{StoreEntry, StoreList};
 use super::{style, toml11};
 
 /// Before what has its line to itself.
@@ -43,7 +43,7 @@ pub fn set_aside(doc: &Document, gone: impl Fn(&str) -> bool) -> Result<Option<D
     let Some(list) = StoreList::of(doc)? else {
         return Ok(None);
     };
-    let goes = |text: &str, entry: &Entry| !text[entry.span.clone()].contains('\n') && gone(&entry.path);
+    let goes = |text: &str, entry: &StoreEntry| !text[entry.span.clone()].contains('\n') && gone(&entry.path);
     if !list.entries.iter().any(|entry| goes(doc.text(), entry)) {
         return Ok(None);
     }

@@ -214,7 +214,7 @@ fn insert(doc: &Document, item: &Cut, target: impl Fn(&[String]) -> Anchor) -> R
     let Some(list) = StoreList::of(doc)? else {
         return spliced(doc, place::new_array(doc, item)?, &[value]);
     };
-    let cleaned: Vec<String> = list.entries.iter().map(super::Entry::clean).collect();
+    let cleaned: Vec<String> = list.entries.iter().map(super::StoreEntry::clean).collect();
     insert_at(doc, &list, item, &value, target(&cleaned))
 }
 

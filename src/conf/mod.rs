@@ -71,5 +71,5 @@ pub use owned::{Listed, arrange, commented_items, listed, without_marked};
 pub use redefined::{Redefined, TomlLibrary};
 pub use set_key::SetKey;
 pub use splice::Splice;
-pub use stores::{Entry, StoreList, clean, clean_path};
+pub use stores::{StoreEntry, StoreList, clean, clean_path};
 pub use types::type_fault;

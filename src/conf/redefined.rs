@@ -50,7 +50,7 @@ impl Redefined {
     /// # Errors
     /// A [`Fault`] with id `syntax`, or `duplicate-key` for what the library does not take.
     pub fn read(text: &str, library: TomlLibrary) -> Result<Self, Fault> {
-        let reader = Reader::read(text, library)?;
+        let reader = TomlReader::read(text, library)?;
         let leaves = collect_sorted(At { reader: &reader, value: &Value::Table(ROOT) });
         Ok(Self { leaves, replaced: reader.replaced, dropped: reader.dropped })
     }
@@ -92,7 +92,7 @@ enum Outcome {
 /// The library stops with an error.
 struct Refused;
 
-struct Reader {
+struct TomlReader {
     library: TomlLibrary,
     tables: Vec<Table>,
     /// Where the next pairs go to.
@@ -106,7 +106,7 @@ struct Reader {
     dropped: bool,
 }
 
-impl Reader {
+impl TomlReader {
     fn new(library: TomlLibrary) -> Self {
         Self {
             library,
@@ -346,7 +346,7 @@ fn joined(path: &[String], key: &str) -> Path {
 /// A value of what was read.
 #[derive(Clone, Copy)]
 struct At<'a> {
-    reader: &'a Reader,
+    reader: &'a TomlReader,
     value: &'a Value,
 }
 
@@ -396,7 +396,7 @@ mod tests {
 
     /// What a version reads, as one line; `error` if it does not take the text.
     fn read(text: &str, library: TomlLibrary) -> String {
-        match Reader::read(text, library) {
+        match TomlReader::read(text, library) {
             Ok(reader) => shown(&reader.table_leaf(ROOT)),
             Err(fault) => {
                 assert_eq!(fault.id, "duplicate-key", "{text}: {fault:?}");

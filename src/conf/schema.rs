@@ -13,7 +13,7 @@ use super::key_case::{folded, is_same};
 
 /// The type of value that a key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueType {
     /// A string.
     String,
     /// A TOML boolean.
@@ -26,7 +26,7 @@ pub enum Kind {
     Strings,
 }
 
-impl Kind {
+impl ValueType {
     /// What a value of this kind is called.
     pub fn describe(self) -> &'static str {
         match self {
@@ -41,7 +41,7 @@ impl Kind {
 
 /// What has become of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum KeyState {
     /// It is read.
     Current,
     /// It is read, and will go: since which version, and what replaces it.
@@ -60,11 +60,11 @@ pub struct Known {
     /// Its name in there.
     pub name: &'static str,
     /// What it takes.
-    pub kind: Kind,
+    pub kind: ValueType,
     /// The first version that knows it; 0 for those that were always there.
     pub since: u16,
     /// What has become of it.
-    pub state: State,
+    pub state: KeyState,
 }
 
 impl Known {
@@ -75,20 +75,20 @@ impl Known {
 
     /// Whether the library of this version decodes it.
     pub fn is_known_to(&self, version: u16) -> bool {
-        let gone = matches!(self.state, State::Removed(from, _) if version >= from);
+        let gone = matches!(self.state, KeyState::Removed(from, _) if version >= from);
         version >= self.since && !gone
     }
 }
 
-const fn row(table: &'static str, name: &'static str, kind: Kind) -> Known {
-    Known { table, name, kind, since: 0, state: State::Current }
+const fn row(table: &'static str, name: &'static str, kind: ValueType) -> Known {
+    Known { table, name, kind, since: 0, state: KeyState::Current }
 }
 
 const fn since(version: u16, known: Known) -> Known {
     Known { since: version, ..known }
 }
 
-const fn but(state: State, known: Known) -> Known {
+const fn but(state: KeyState, known: Known) -> Known {
     Known { state, ..known }
 }
 
@@ -105,12 +105,13 @@ const PULL: &str = "storage.options.pull_options";
 const AUFS: &str = "storage.options.aufs";
 const THINPOOL: &str = "storage.options.thinpool";
 
-const NO_USER_NAMESPACE: State =
-    State::Removed(55, "podman takes mappings for each container: `--userns`, `--uidmap`, `--gidmap`");
-const NO_AUFS: State = State::Removed(61, "there is no aufs driver any more; use `overlay`");
-const NO_DEVICE_MAPPER: State = State::Removed(54, "there is no devicemapper driver any more; use `overlay`");
+const NO_USER_NAMESPACE: KeyState =
+    KeyState::Removed(55, "podman takes mappings for each container: `--userns`, `--uidmap`, `--gidmap`");
+const NO_AUFS: KeyState = KeyState::Removed(61, "there is no aufs driver any more; use `overlay`");
+const NO_DEVICE_MAPPER: KeyState =
+    KeyState::Removed(54, "there is no devicemapper driver any more; use `overlay`");
 
-use Kind::{Boolean, Integer, String as Text, StringBoolean, Strings};
+use ValueType::{Boolean, Integer, String as Text, StringBoolean, Strings};
 
 /// All keys, table by table.
 pub const KEYS: &[Known] = &[
@@ -120,7 +121,7 @@ pub const KEYS: &[Known] = &[
     row(STORAGE, "graphroot", Text),
     since(47, row(STORAGE, "imagestore", Text)),
     but(
-        State::Deprecated(
+        KeyState::Deprecated(
             MODERN,
             "set `graphroot` in a drop-in below /etc/containers/storage.rootless.conf.d",
         ),
@@ -129,14 +130,14 @@ pub const KEYS: &[Known] = &[
     since(45, row(STORAGE, "transient_store", Boolean)),
     row(OPTIONS, "additionalimagestores", Strings),
     but(
-        State::Ignored("`imagestore` has an effect in `[storage]` only"),
+        KeyState::Ignored("`imagestore` has an effect in `[storage]` only"),
         since(47, row(OPTIONS, "imagestore", Text)),
     ),
     since(29, row(OPTIONS, "additionallayerstores", Strings)),
     row(OPTIONS, "size", Text),
     row(OPTIONS, "ignore_chown_errors", StringBoolean),
     but(
-        State::Ignored("`use_composefs` has an effect in `[storage.options.overlay]` only"),
+        KeyState::Ignored("`use_composefs` has an effect in `[storage.options.overlay]` only"),
         since(52, row(OPTIONS, "use_composefs", StringBoolean)),
     ),
     since(28, row(OPTIONS, "force_mask", Integer)),
@@ -152,11 +153,11 @@ pub const KEYS: &[Known] = &[
     but(NO_USER_NAMESPACE, row(OPTIONS, "remap-user", Text)),
     but(NO_USER_NAMESPACE, row(OPTIONS, "remap-group", Text)),
     but(
-        State::Removed(14, "use `ostree_repos` in `[storage.options.pull_options]`"),
+        KeyState::Removed(14, "use `ostree_repos` in `[storage.options.pull_options]`"),
         row(OPTIONS, "ostree_repo", Text),
     ),
     but(
-        State::Removed(8, "every kernel that engines run on has overlay; remove it"),
+        KeyState::Removed(8, "every kernel that engines run on has overlay; remove it"),
         row(OPTIONS, "override_kernel_check", StringBoolean),
     ),
     row(OVERLAY, "ignore_chown_errors", StringBoolean),
@@ -241,7 +242,9 @@ pub fn is_map(name: &str) -> bool {
 /// Tables that have a key of this name.
 pub fn tables_with(name: &str) -> Vec<&'static str> {
     KEYS.iter()
-        .filter(|key| is_same(key.name, name) && !matches!(key.state, State::Removed(..) | State::Ignored(_)))
+        .filter(|key| {
+            is_same(key.name, name) && !matches!(key.state, KeyState::Removed(..) | KeyState::Ignored(_))
+        })
         .map(|key| key.table)
         .collect()
 }
@@ -262,7 +265,7 @@ pub fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&
 pub fn nearest_in(table: &str, name: &str) -> Option<&'static str> {
     let below = KEYS.iter().filter_map(|key| {
         if is_same(key.table, table) {
-            return Some(key.name).filter(|_| !matches!(key.state, State::Removed(..)));
+            return Some(key.name).filter(|_| !matches!(key.state, KeyState::Removed(..)));
         }
         let rest = match table {
             "" => key.table,

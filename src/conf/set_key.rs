@@ -8,7 +8,7 @@ use super::array::Anatomy;
 use super::document::{Document, Leaf, item_leaf};
 use super::key_case::folded;
 use super::splice::Splice;
-use super::stores::{Entry, StoreList};
+use super::stores::{StoreEntry, StoreList};
 
 /// A key of a document, or a table with all that is in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +47,7 @@ impl Document {
     /// The splices that take the item at `index` out of an array, with the
     /// comments that belong to it and one comma.
     pub fn without_item(&self, array: &SetKey, index: usize) -> Vec<Splice> {
-        let entries = array.items.iter().map(|span| Entry {
+        let entries = array.items.iter().map(|span| StoreEntry {
             path: String::new(),
             span: span.clone(),
             line: self.line(span.start),

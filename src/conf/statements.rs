@@ -68,7 +68,7 @@ pub(super) fn statements(text: &str) -> Result<Vec<Statement>, Fault> {
         use EventKind::{Comment, KeySep, KeyValSep, Newline, ValueSep, Whitespace};
         !matches!(event.kind(), Comment | KeySep | KeyValSep | Newline | ValueSep | Whitespace)
     });
-    let mut reader = Reader { text, events: &events };
+    let mut reader = StatementReader { text, events: &events };
     let mut statements = Vec::new();
     while let Some(event) = reader.events.first() {
         let is_array = event.kind() == EventKind::ArrayTableOpen;
@@ -84,13 +84,13 @@ pub(super) fn statements(text: &str) -> Result<Vec<Statement>, Fault> {
     Ok(statements)
 }
 
-struct Reader<'a> {
+struct StatementReader<'a> {
     text: &'a str,
     /// What is left.
     events: &'a [Event],
 }
 
-impl Reader<'_> {
+impl StatementReader<'_> {
     fn next(&mut self) -> Result<Event, Fault> {
         let end = self.text.len();
         let (first, rest) =

@@ -9,7 +9,7 @@ pub(super) const KEY: [&str; 3] = ["storage", "options", "additionalimagestores"
 
 /// One item of the array.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct StoreEntry {
     /// The path as the engine reads it, unescaped.
     pub path: String,
     /// Its bytes in the file, with quotes.
@@ -18,7 +18,7 @@ pub struct Entry {
     pub line: usize,
 }
 
-impl Entry {
+impl StoreEntry {
     /// The path as engines use it: cleaned lexically, as Go's `filepath.Clean` does.
     pub fn clean(&self) -> String {
         clean(&self.path)
@@ -31,7 +31,7 @@ pub struct StoreList {
     /// The array's bytes, brackets included.
     pub span: Range<usize>,
     /// Its items, in the order in which engines search them.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<StoreEntry>,
 }
 
 impl StoreList {
@@ -65,7 +65,7 @@ impl StoreList {
                     span,
                 });
             };
-            entries.push(Entry { path: path.to_owned(), line: doc.line(span.start), span });
+            entries.push(StoreEntry { path: path.to_owned(), line: doc.line(span.start), span });
         }
         Ok(Some(Self { span: array.span().expect("a parsed array has a span"), entries }))
     }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// What of TOML 1.1 it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Newer {
+pub enum Toml11Syntax {
     /// A newline in an inline table.
     Newline,
     /// A comma behind the last pair of an inline table.
@@ -19,7 +19,7 @@ pub enum Newer {
     Time,
 }
 
-impl Newer {
+impl Toml11Syntax {
     /// What it is called.
     pub fn describe(self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ impl Newer {
 
 /// Every place in `text` that TOML 1.0 does not allow and 1.1 does; of the line
 /// breaks in one inline table the first one only.
-pub fn scan(text: &str) -> Vec<(Newer, Range<usize>)> {
+pub fn scan(text: &str) -> Vec<(Toml11Syntax, Range<usize>)> {
     let bytes = text.as_bytes();
     let (mut found, mut brackets) = (Vec::new(), Vec::<Bracket>::new());
     let mut at = 0;
@@ -69,7 +69,7 @@ pub fn scan(text: &str) -> Vec<(Newer, Range<usize>)> {
             }
             b']' | b'}' => {
                 if let Some(Bracket { is_brace: true, comma: Some(comma), .. }) = brackets.pop() {
-                    found.push((Newer::TrailingComma, comma..comma + 1));
+                    found.push((Toml11Syntax::TrailingComma, comma..comma + 1));
                 }
             }
             b',' => {
@@ -80,7 +80,7 @@ pub fn scan(text: &str) -> Vec<(Newer, Range<usize>)> {
             b'\n' => {
                 if let Some(table) = inline_table.filter(|table| !table.broken) {
                     table.broken = true;
-                    found.push((Newer::Newline, table.open..table.open + 1));
+                    found.push((Toml11Syntax::Newline, table.open..table.open + 1));
                 }
             }
             b' ' | b'\t' | b'\r' => {}
@@ -89,7 +89,7 @@ pub fn scan(text: &str) -> Vec<(Newer, Range<usize>)> {
                     table.comma = None;
                 }
                 if is_time_without_seconds(bytes, at) {
-                    found.push((Newer::Time, at..at + 5));
+                    found.push((Toml11Syntax::Time, at..at + 5));
                     at += 5;
                     continue;
                 }
@@ -115,7 +115,7 @@ pub(super) fn string_len(text: &str) -> usize {
 }
 
 /// The end of the string that starts at `at`.
-fn string(text: &str, at: usize, found: &mut Vec<(Newer, Range<usize>)>) -> usize {
+fn string(text: &str, at: usize, found: &mut Vec<(Toml11Syntax, Range<usize>)>) -> usize {
     let bytes = text.as_bytes();
     let quote = bytes[at];
     let triple = bytes[at..].starts_with(&[quote; 3]);
@@ -124,7 +124,7 @@ fn string(text: &str, at: usize, found: &mut Vec<(Newer, Range<usize>)>) -> usiz
         match bytes[here] {
             b'\\' if quote == b'"' => {
                 if let Some(b'e' | b'x') = bytes.get(here + 1) {
-                    found.push((Newer::Escape, here..here + 2));
+                    found.push((Toml11Syntax::Escape, here..here + 2));
                 }
                 here += 2;
             }
@@ -160,19 +160,19 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn kinds(text: &str) -> Vec<Newer> {
+    fn kinds(text: &str) -> Vec<Toml11Syntax> {
         scan(text).into_iter().map(|(kind, _)| kind).collect()
     }
 
     #[test]
     fn what_is_new_is_found() {
-        assert_eq!(kinds("a = {\n b = 1 }\n"), [Newer::Newline]);
-        assert_eq!(kinds("a = { b = 1,\n c = 2\n}\n"), [Newer::Newline]);
-        assert_eq!(kinds("a = { b = 1, }\n"), [Newer::TrailingComma]);
-        assert_eq!(kinds("a = { b = 1, # why\n}\n"), [Newer::Newline, Newer::TrailingComma]);
-        assert_eq!(kinds("a = \"\\e\\x41\"\n"), [Newer::Escape, Newer::Escape]);
-        assert_eq!(kinds("a = 07:32\nb = 1979-05-27T07:32\n"), [Newer::Time, Newer::Time]);
-        assert_eq!(kinds("a = [1, {append=true,}]\n"), [Newer::TrailingComma]);
+        assert_eq!(kinds("a = {\n b = 1 }\n"), [Toml11Syntax::Newline]);
+        assert_eq!(kinds("a = { b = 1,\n c = 2\n}\n"), [Toml11Syntax::Newline]);
+        assert_eq!(kinds("a = { b = 1, }\n"), [Toml11Syntax::TrailingComma]);
+        assert_eq!(kinds("a = { b = 1, # why\n}\n"), [Toml11Syntax::Newline, Toml11Syntax::TrailingComma]);
+        assert_eq!(kinds("a = \"\\e\\x41\"\n"), [Toml11Syntax::Escape, Toml11Syntax::Escape]);
+        assert_eq!(kinds("a = 07:32\nb = 1979-05-27T07:32\n"), [Toml11Syntax::Time, Toml11Syntax::Time]);
+        assert_eq!(kinds("a = [1, {append=true,}]\n"), [Toml11Syntax::TrailingComma]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::document::{Fault, Leaf, article};
 use super::leaves::LeafAt;
-use super::schema::{self, Kind};
+use super::schema::{self, ValueType};
 
 const HINT: &str = "write the value as containers-storage.conf(5) shows it";
 
@@ -34,18 +34,19 @@ pub fn type_fault(leaf: &LeafAt, version: u16) -> Option<Fault> {
     }
     let known = schema::known(table, key).filter(|known| known.is_known_to(version))?;
     match (known.kind, &leaf.value) {
-        (Kind::String | Kind::StringBoolean, Leaf::String(_)) | (Kind::Boolean, Leaf::Boolean(_)) => None,
-        (Kind::StringBoolean, Leaf::Boolean(value)) => bare(name, *value, &leaf.span),
-        (Kind::Boolean, Leaf::String(text)) if ["true", "false"].contains(&text.as_str()) => {
+        (ValueType::String | ValueType::StringBoolean, Leaf::String(_))
+        | (ValueType::Boolean, Leaf::Boolean(_)) => None,
+        (ValueType::StringBoolean, Leaf::Boolean(value)) => bare(name, *value, &leaf.span),
+        (ValueType::Boolean, Leaf::String(text)) if ["true", "false"].contains(&text.as_str()) => {
             let message = format!("`{name}` must be `{text}`, without quotes");
             fault("quoted-boolean", message, &format!("write `{text}`"), &leaf.span)
         }
-        (Kind::Integer, Leaf::Integer(number)) if u32::try_from(*number).is_ok() => None,
-        (Kind::Integer, Leaf::Integer(_)) => {
+        (ValueType::Integer, Leaf::Integer(number)) if u32::try_from(*number).is_ok() => None,
+        (ValueType::Integer, Leaf::Integer(_)) => {
             fault("wrong-type", format!("`{name}` must be between 0 and 4294967295"), HINT, &leaf.span)
         }
         // What stands in headers is an array of tables and nothing else (`[[…]]`).
-        (Kind::Strings, Leaf::Array(items)) if leaf.items.len() == items.len() => {
+        (ValueType::Strings, Leaf::Array(items)) if leaf.items.len() == items.len() => {
             items.iter().enumerate().find_map(|(index, item)| {
                 let span = leaf.items.get(index).unwrap_or(&leaf.span);
                 match item {

@@ -4,21 +4,21 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::copy_record::CopyRecord;
 use super::main_storage::{listed, main_storage};
-use super::memory::Memory;
-use super::present::{Standing, Target};
+use super::presence::{CopyTarget, Presence};
 use super::prune::{Pruned, prune};
 use super::run::Copying;
 use super::wanted;
 use crate::images::Image;
-use crate::plan::{AddOptions, Host, Mode, Outcome, add_stores, driver_in_force};
+use crate::plan::{AddOptions, Committed, Host, Mode, add_stores, driver_in_force};
 use crate::problem::Problem;
-use crate::store::build;
+use crate::store::builder;
 use crate::store::store_path;
 
 /// What to copy, and where to.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct CopyOptions {
     /// The directory with the list.
     pub source: PathBuf,
     /// The additional image store to copy to; the engines' own storage if not given.
@@ -37,7 +37,7 @@ pub struct Options {
 
 /// What became of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum CopyState {
     /// It was there.
     Present,
     /// It is there now, or in a dry run would be.
@@ -48,24 +48,24 @@ pub enum State {
 
 /// An image of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct CopyLine {
     /// Its reference.
     pub reference: String,
     /// Its id, if that is known.
     pub id: Option<String>,
     /// What became of it.
-    pub state: State,
+    pub state: CopyState,
     /// Whether it is required.
     pub required: bool,
 }
 
 /// What came of it.
 #[derive(Debug, Clone)]
-pub struct Report {
+pub struct CopyReport {
     /// Where the images are.
     pub store: PathBuf,
     /// The images, in the order of the list.
-    pub lines: Vec<Line>,
+    pub lines: Vec<CopyLine>,
     /// What is odd in the list, and what is there and cannot be verified.
     pub remarks: Vec<Problem>,
     /// What was removed.
@@ -73,20 +73,20 @@ pub struct Report {
     /// Why nothing was removed, if that was asked for and could not be done.
     pub not_pruned: Option<Problem>,
     /// What became of storage.conf, if the images are in a store of their own.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<Committed>,
     /// Why skopeo had to copy, if it had to.
     pub foreign: Option<String>,
 }
 
 /// What happens while it goes on, for who waits.
 #[derive(Debug, Clone, Copy)]
-pub enum Event<'a> {
+pub enum CopyEvent<'a> {
     /// There are so many bytes of blobs to read.
     Total(u64),
     /// So many more were read.
     Read(u64),
     /// This became of an image.
-    Image(&'a Line),
+    Image(&'a CopyLine),
     /// Some images are tried again.
     Again(usize),
 }
@@ -98,10 +98,10 @@ pub enum Event<'a> {
 /// with one image stands in its line.
 pub fn copy(
     host: &Host,
-    options: &Options,
+    options: &CopyOptions,
     mode: Mode,
-    tell: &(dyn Fn(Event<'_>) + Sync),
-) -> anyhow::Result<Report> {
+    tell: &(dyn Fn(CopyEvent<'_>) + Sync),
+) -> anyhow::Result<CopyReport> {
     let list = wanted::list(host, &options.source)?;
     let mut remarks = list.remarks.clone();
     let unknown = options.required.iter().find(|reference| list.find(reference).is_none());
@@ -115,24 +115,24 @@ pub fn copy(
         None => None,
     };
     let wanted = wanted::read(host, &options.source, list);
-    let mut memory = Memory::read(host, &target.path);
-    let before = memory.clone();
+    let mut record = CopyRecord::read(host, &target.path);
+    let before = record.clone();
     let readable: Vec<&Image> = wanted.iter().filter_map(|wanted| wanted.image.as_ref().ok()).collect();
-    let standing = Standing::read(host, &target, &readable, options.jobs, &mut memory)?;
-    remarks.extend(standing.unverified.iter().cloned());
-    let mut copying = Copying { host, options, target: &target, standing, memory, tell, lines: Vec::new() };
+    let presence = Presence::read(host, &target, &readable, options.jobs, &mut record)?;
+    remarks.extend(presence.unverified.iter().cloned());
+    let mut copying = Copying { host, options, target: &target, presence, record, tell, lines: Vec::new() };
     let to_do = copying.look(&wanted)?;
     if mode == Mode::DryRun {
         for index in to_do {
-            copying.lines[index].state = State::Copied;
+            copying.lines[index].state = CopyState::Copied;
         }
     } else {
         if target.foreign.is_none() {
-            build::clean_up(&host.root, &target.path)?;
+            builder::clean_up(&host.root, &target.path)?;
         }
         copying.run(&wanted, to_do);
     }
-    let Copying { lines, mut memory, .. } = copying;
+    let Copying { lines, mut record, .. } = copying;
     let is_there = host.root.stat(&target.path).map_err(host.cannot("look at", &target.path))?.is_some();
     let outcome = match planned {
         Some(planned) if mode == Mode::Commit && is_there && !planned.plan.is_empty() => {
@@ -151,24 +151,24 @@ pub fn copy(
         let mut current: BTreeSet<(String, String)> = current.collect();
         // An image that cannot be read now is in the list all the same.
         for line in wanted.iter().filter(|wanted| wanted.image.is_err()) {
-            let same = memory.images.iter().filter(|copied| copied.name == line.entry.reference);
+            let same = record.images.iter().filter(|copied| copied.name == line.entry.reference);
             current.extend(same.map(|copied| (copied.name.clone(), copied.id.clone())));
         }
-        match prune(host, &target, &mut memory, &current, mode).map_err(anyhow::Error::downcast) {
+        match prune(host, &target, &mut record, &current, mode).map_err(anyhow::Error::downcast) {
             Ok(done) => pruned = done,
             Err(Ok(problem)) => not_pruned = Some(problem),
             Err(Err(error)) => return Err(error),
         }
     }
-    if mode == Mode::Commit && is_there && memory != before {
-        memory.write(host, &target.path)?;
+    if mode == Mode::Commit && is_there && record != before {
+        record.write(host, &target.path)?;
     }
-    let Target { path: store, foreign, .. } = target;
-    Ok(Report { store, lines, remarks, pruned, not_pruned, outcome, foreign })
+    let CopyTarget { path: store, foreign, .. } = target;
+    Ok(CopyReport { store, lines, remarks, pruned, not_pruned, outcome, foreign })
 }
 
 /// Where the images shall go.
-fn target(host: &Host, options: &Options) -> anyhow::Result<Target> {
+fn target(host: &Host, options: &CopyOptions) -> anyhow::Result<CopyTarget> {
     let Some(path) = &options.store else {
         let main = main_storage(host)?;
         if let Some(why) = main.foreign.as_ref().filter(|_| host.root.is_tree()) {
@@ -187,11 +187,11 @@ fn target(host: &Host, options: &Options) -> anyhow::Result<Target> {
     let path = PathBuf::from(store_path(&OsString::from(path))?);
     let mut listed = listed(host);
     listed.retain(|other| *other != path);
-    Ok(Target { path, driver, own: false, listed, foreign: None })
+    Ok(CopyTarget { path, driver, own: false, listed, foreign: None })
 }
 
 /// Lists the store as `add-store --init` does.
-fn list_store(host: &Host, path: &Path, mode: Mode) -> anyhow::Result<Outcome> {
+fn list_store(host: &Host, path: &Path, mode: Mode) -> anyhow::Result<Committed> {
     let paths = vec![path.to_str().expect("a store's path is text").to_owned()];
     add_stores(host, &AddOptions { paths, init: true, ..AddOptions::default() }, mode)
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::present::Target;
+use super::presence::CopyTarget;
 use crate::conf::{Leaf, clean};
 use crate::engine::{self, Profile, Reading};
 use crate::judgement::Judgement;
@@ -26,7 +26,7 @@ struct Own {
 ///
 /// # Errors
 /// `engine-stops` if no engine would start, `storages-differ` if they have several.
-pub(super) fn main_storage(host: &Host) -> anyhow::Result<Target> {
+pub(super) fn main_storage(host: &Host) -> anyhow::Result<CopyTarget> {
     let own = own(host)?;
     let foreign = match (own.driver.as_str(), own.special) {
         _ if !rustix::process::geteuid().is_root() => {
@@ -36,7 +36,7 @@ pub(super) fn main_storage(host: &Host) -> anyhow::Result<Target> {
         ("overlay", Some(option)) => Some(format!("the option `{option}` is set")),
         (driver, _) => Some(format!("its driver is {driver}")),
     };
-    Ok(Target { path: own.path, driver: own.driver, own: true, listed: listed(host), foreign })
+    Ok(CopyTarget { path: own.path, driver: own.driver, own: true, listed: listed(host), foreign })
 }
 
 /// The stores that engines list. What is wrong with the list is told where it is written.
@@ -64,7 +64,7 @@ fn own(host: &Host) -> anyhow::Result<Own> {
     }
     // Programs are large, so they are looked at only where it counts which are there.
     let programs = engine::installed(&host.root).map_err(Problem::cannot("read", "/usr/bin"))?;
-    let installed: Vec<Profile> = programs.iter().map(engine::Program::profile).collect();
+    let installed: Vec<Profile> = programs.iter().map(engine::InstalledProgram::profile).collect();
     let mut theirs: Vec<&(Profile, Own)> = all.iter().filter(|(of, _)| installed.contains(of)).collect();
     if theirs.is_empty() {
         theirs = all.iter().collect();

@@ -2,7 +2,7 @@
 //!
 //! They go to an additional image store on writable storage, which survives when CRI-O
 //! wipes its own, or to the engines' own storage, which is where MicroShift's script has
-//! always put them. Either way the store is made by [`crate::store::build`]: layer by layer,
+//! always put them. Either way the store is made by [`crate::store::builder`]: layer by layer,
 //! several at a time, verified on the way, and synced before anything is recorded.
 //!
 //! The usual boot has nothing to do, so what is there is found by reading, and no program is
@@ -18,14 +18,14 @@
 
 mod batch;
 mod copy;
+mod copy_record;
 mod in_use;
 mod main_storage;
-mod memory;
-mod present;
+mod presence;
 mod prune;
 mod run;
 mod skopeo;
 mod wanted;
 
-pub use copy::{Event, Line, Options, Report, State, copy};
+pub use copy::{CopyEvent, CopyLine, CopyOptions, CopyReport, CopyState, copy};
 pub use prune::Pruned;

@@ -7,14 +7,14 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::memory::Memory;
-use super::present::Target;
+use super::copy_record::CopyRecord;
+use super::presence::CopyTarget;
 use crate::dependents;
-use crate::host::crio_runs;
 use crate::plan::{Host, Mode};
 use crate::problem::Problem;
 use crate::store;
-use crate::store::build::{Removal, remove};
+use crate::store::builder::{Removal, remove};
+use crate::sys::crio_runs;
 
 /// What was removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,13 +36,13 @@ pub struct Pruned {
 /// `engine-runs`, `containers-mounted`, or what keeps from reading or writing the records.
 pub(super) fn prune(
     host: &Host,
-    target: &Target,
-    memory: &mut Memory,
+    target: &CopyTarget,
+    record: &mut CopyRecord,
     current: &BTreeSet<(String, String)>,
     mode: Mode,
 ) -> anyhow::Result<Pruned> {
     let is_current = |name: &str, id: &str| current.contains(&(name.to_owned(), id.to_owned()));
-    let former: Vec<_> = memory.images.iter().filter(|it| !is_current(&it.name, &it.id)).cloned().collect();
+    let former: Vec<_> = record.images.iter().filter(|it| !is_current(&it.name, &it.id)).cloned().collect();
     if former.is_empty() {
         return Ok(Pruned::default());
     }
@@ -94,9 +94,9 @@ pub(super) fn prune(
     let removed = remove(&host.root, &target.path, &removal)?;
     pruned.images = removed.images.len();
     pruned.layers = removed.layers.len();
-    memory.images.retain(|copied| !going.contains(copied));
+    record.images.retain(|copied| !going.contains(copied));
     for id in &removed.layers {
-        memory.layers.remove(id);
+        record.layers.remove(id);
     }
     Ok(pruned)
 }
@@ -110,7 +110,7 @@ struct Outside {
     layers: BTreeSet<String>,
 }
 
-fn outside(host: &Host, target: &Target) -> anyhow::Result<Outside> {
+fn outside(host: &Host, target: &CopyTarget) -> anyhow::Result<Outside> {
     let layout = dependents::layout(host)?;
     let mut outside = Outside::default();
     let same = |path: &PathBuf| {

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::batch::batches;
-use super::copy::{Event, Line, Options, State};
-use super::memory::{Copied, Mark, Memory};
-use super::present::{Standing, Target};
-use super::wanted::Wanted;
+use super::copy::{CopyEvent, CopyLine, CopyOptions, CopyState};
+use super::copy_record::{CopiedImage, CopyRecord, LayerStamp};
+use super::presence::{CopyTarget, Presence};
+use super::wanted::WantedImage;
 use super::{in_use, skopeo};
 use crate::images::{Image, Platform};
 use crate::plan::Host;
 use crate::problem::Problem;
-use crate::store::build::{self, Upkeep, ids};
+use crate::store::builder::{self, Upkeep, ids};
 
 /// How long to wait before images are tried again; twice as long before each further time.
 const DELAY: Duration = Duration::from_millis(500);
@@ -20,48 +20,48 @@ const DELAY: Duration = Duration::from_millis(500);
 /// A run.
 pub(super) struct Copying<'a> {
     pub(super) host: &'a Host,
-    pub(super) options: &'a Options,
-    pub(super) target: &'a Target,
-    pub(super) standing: Standing,
-    pub(super) memory: Memory,
-    pub(super) tell: &'a (dyn Fn(Event<'_>) + Sync),
-    pub(super) lines: Vec<Line>,
+    pub(super) options: &'a CopyOptions,
+    pub(super) target: &'a CopyTarget,
+    pub(super) presence: Presence,
+    pub(super) record: CopyRecord,
+    pub(super) tell: &'a (dyn Fn(CopyEvent<'_>) + Sync),
+    pub(super) lines: Vec<CopyLine>,
 }
 
 impl Copying<'_> {
     /// Makes a line of each image, and returns which are to be copied.
-    pub(super) fn look(&mut self, wanted: &[Wanted]) -> anyhow::Result<Vec<usize>> {
+    pub(super) fn look(&mut self, wanted: &[WantedImage]) -> anyhow::Result<Vec<usize>> {
         let mut to_do = Vec::new();
         for (index, wanted) in wanted.iter().enumerate() {
             let reference = wanted.entry.reference.clone();
             let required = self.options.required.contains(&reference);
             let (id, state) = match &wanted.image {
-                Err(problem) => (None, State::Failed(problem.clone())),
+                Err(problem) => (None, CopyState::Failed(problem.clone())),
                 Ok(image) => {
-                    if !self.standing.has(self.host, self.target, image) {
+                    if !self.presence.has(self.host, self.target, image) {
                         to_do.push(index);
                     }
-                    (Some(image.config_digest.hex().to_owned()), State::Present)
+                    (Some(image.config_digest.hex().to_owned()), CopyState::Present)
                 }
             };
-            self.lines.push(Line { reference, id, state, required });
+            self.lines.push(CopyLine { reference, id, state, required });
         }
         self.refuse_mounted(wanted, &mut to_do)?;
-        for line in self.lines.iter().filter(|line| matches!(line.state, State::Failed(_))) {
-            (self.tell)(Event::Image(line));
+        for line in self.lines.iter().filter(|line| matches!(line.state, CopyState::Failed(_))) {
+            (self.tell)(CopyEvent::Image(line));
         }
         Ok(to_do)
     }
 
     /// Leaves out images with layers to be copied again under a container that runs.
-    fn refuse_mounted(&mut self, wanted: &[Wanted], to_do: &mut Vec<usize>) -> anyhow::Result<()> {
-        if self.standing.damaged.is_empty() {
+    fn refuse_mounted(&mut self, wanted: &[WantedImage], to_do: &mut Vec<usize>) -> anyhow::Result<()> {
+        if self.presence.damaged.is_empty() {
             return Ok(());
         }
         let mounted = in_use::mounted(self.host)?;
         to_do.retain(|&index| {
             let Ok(image) = &wanted[index].image else { return true };
-            let is_stuck = |id: &String| self.standing.damaged.contains(id) && mounted.contains(id);
+            let is_stuck = |id: &String| self.presence.damaged.contains(id) && mounted.contains(id);
             let Some(layer) = ids(image).into_iter().find(is_stuck) else {
                 return true;
             };
@@ -71,23 +71,23 @@ impl Copying<'_> {
             );
             let hint = "stop that container and run this again";
             let problem = Problem::new("containers-mounted", message, hint);
-            self.lines[index].state = State::Failed(problem);
+            self.lines[index].state = CopyState::Failed(problem);
             false
         });
         // What others share with it is left alone as well.
-        self.standing.damaged.retain(|id| !mounted.contains(id));
+        self.presence.damaged.retain(|id| !mounted.contains(id));
         Ok(())
     }
 
-    pub(super) fn run(&mut self, wanted: &[Wanted], mut to_do: Vec<usize>) {
-        (self.tell)(Event::Total(self.bytes(wanted, &to_do)));
+    pub(super) fn run(&mut self, wanted: &[WantedImage], mut to_do: Vec<usize>) {
+        (self.tell)(CopyEvent::Total(self.bytes(wanted, &to_do)));
         for attempt in 0..=self.options.retries {
             if to_do.is_empty() {
                 break;
             }
             if attempt > 0 {
                 std::thread::sleep(DELAY * 2_u32.saturating_pow(attempt - 1));
-                (self.tell)(Event::Again(to_do.len()));
+                (self.tell)(CopyEvent::Again(to_do.len()));
             }
             let is_last = attempt == self.options.retries;
             let mut again = Vec::new();
@@ -102,8 +102,8 @@ impl Copying<'_> {
                 for index in batch {
                     match failed.get(&index) {
                         Some(problem) if may_pass(problem) && !is_last => again.push(index),
-                        Some(problem) => self.done(index, State::Failed(problem.clone())),
-                        None => self.done(index, State::Copied),
+                        Some(problem) => self.done(index, CopyState::Failed(problem.clone())),
+                        None => self.done(index, CopyState::Copied),
                     }
                 }
             }
@@ -111,17 +111,17 @@ impl Copying<'_> {
         }
     }
 
-    fn done(&mut self, index: usize, state: State) {
+    fn done(&mut self, index: usize, state: CopyState) {
         self.lines[index].state = state;
-        (self.tell)(Event::Image(&self.lines[index]));
+        (self.tell)(CopyEvent::Image(&self.lines[index]));
     }
 
     /// How many bytes of blobs will be read, at least.
-    fn bytes(&self, wanted: &[Wanted], to_do: &[usize]) -> u64 {
+    fn bytes(&self, wanted: &[WantedImage], to_do: &[usize]) -> u64 {
         let mut layers: BTreeMap<String, u64> = BTreeMap::new();
         for image in to_do.iter().filter_map(|&index| wanted[index].image.as_ref().ok()) {
             for (id, layer) in ids(image).into_iter().zip(&image.layers) {
-                if !self.standing.has_layer(&id) || self.standing.damaged.contains(&id) {
+                if !self.presence.has_layer(&id) || self.presence.damaged.contains(&id) {
                     layers.insert(id, layer.blob.size);
                 }
             }
@@ -130,10 +130,10 @@ impl Copying<'_> {
     }
 
     /// Copies some images, and returns those that were not.
-    fn natively(&mut self, wanted: &[Wanted], batch: &[usize]) -> BTreeMap<usize, Problem> {
+    fn natively(&mut self, wanted: &[WantedImage], batch: &[usize]) -> BTreeMap<usize, Problem> {
         let of = |index: usize| wanted[index].image.as_ref().expect("it was read");
         let tell = self.tell;
-        let options = build::Options {
+        let options = builder::BuildOptions {
             platform: Platform::host(),
             jobs: self.options.jobs,
             limit: self.options.limit,
@@ -143,11 +143,11 @@ impl Copying<'_> {
         let upkeep = Upkeep {
             own: self.target.own,
             keep_going: true,
-            damaged: &self.standing.damaged,
-            progress: &|bytes| tell(Event::Read(bytes)),
+            damaged: &self.presence.damaged,
+            progress: &|bytes| tell(CopyEvent::Read(bytes)),
         };
         let images = batch.iter().map(|&index| of(index).clone()).collect();
-        let added = match build::add(&self.host.root, images, &self.target.path, &options, &upkeep) {
+        let added = match builder::add(&self.host.root, images, &self.target.path, &options, &upkeep) {
             Ok(added) => added,
             Err(problem) => return batch.iter().map(|&index| (index, problem.clone())).collect(),
         };
@@ -162,21 +162,21 @@ impl Copying<'_> {
             }
             let layers = ids(image);
             for id in &layers {
-                self.standing.damaged.remove(id);
-                let mark = Mark::of(&self.host.root, &self.target.path, &self.target.driver, id);
-                self.memory.layers.extend(mark.map(|mark| (id.clone(), mark)));
+                self.presence.damaged.remove(id);
+                let mark = LayerStamp::of(&self.host.root, &self.target.path, &self.target.driver, id);
+                self.record.layers.extend(mark.map(|mark| (id.clone(), mark)));
             }
             let name = image.names.first().expect("it was given one").to_string();
-            self.memory.add(Copied { name, id: image.config_digest.hex().to_owned(), layers });
+            self.record.add(CopiedImage { name, id: image.config_digest.hex().to_owned(), layers });
         }
         // Without it the next run looks closer, and that is all.
         if problems.len() < batch.len() {
-            let _ = self.memory.write(self.host, &self.target.path);
+            let _ = self.record.write(self.host, &self.target.path);
         }
         problems
     }
 
-    fn by_skopeo(&mut self, wanted: &[Wanted], batch: &[usize]) -> BTreeMap<usize, Problem> {
+    fn by_skopeo(&mut self, wanted: &[WantedImage], batch: &[usize]) -> BTreeMap<usize, Problem> {
         let mut problems = BTreeMap::new();
         for &index in batch {
             let image = wanted[index].image.as_ref().expect("it was read");
@@ -185,7 +185,7 @@ impl Copying<'_> {
                 problems.insert(index, problem);
             }
             let size = image.layers.iter().map(|layer| layer.blob.size).sum();
-            (self.tell)(Event::Read(size));
+            (self.tell)(CopyEvent::Read(size));
         }
         problems
     }

@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::embedded::{Entry, LIST, List};
+use crate::embedded::{LIST, List, ListEntry};
 use crate::images::{self, Digest, Image, Name, Platform, Source, Transport};
 use crate::plan::Host;
 use crate::problem::Problem;
 
 /// An image that shall be there.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct WantedImage {
     /// Its line in the list.
-    pub(super) entry: Entry,
+    pub(super) entry: ListEntry,
     /// The image, or why it cannot be copied.
     pub(super) image: Result<Image, Problem>,
 }
 
-impl Wanted {
+impl WantedImage {
     /// The name that it has in storage.
     pub(super) fn name(&self) -> Option<&str> {
         Some(self.image.as_ref().ok()?.names.first()?.as_str())
@@ -39,7 +39,7 @@ pub(super) fn list(host: &Host, source: &Path) -> Result<List, Problem> {
 }
 
 /// Reads manifest and configuration of every image.
-pub(super) fn read(host: &Host, source: &Path, list: List) -> Vec<Wanted> {
+pub(super) fn read(host: &Host, source: &Path, list: List) -> Vec<WantedImage> {
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     let mut all = Vec::new();
     for entry in list.entries {
@@ -53,12 +53,12 @@ pub(super) fn read(host: &Host, source: &Path, list: List) -> Vec<Wanted> {
                 }
             }
         });
-        all.push(Wanted { entry, image });
+        all.push(WantedImage { entry, image });
     }
     all
 }
 
-fn image(host: &Host, source: &Path, entry: &Entry) -> Result<Image, Problem> {
+fn image(host: &Host, source: &Path, entry: &ListEntry) -> Result<Image, Problem> {
     let path = source.join(&entry.directory);
     let name = Name::parse(&entry.reference)?;
     let digest = name.as_str().split_once('@').map(|(_, digest)| digest.to_owned());

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::host::Root;
 use crate::limits;
+use crate::sys::Root;
 
 /// systemd's name (systemd.unit(5), `ConditionArchitecture=`), the other names in
 /// use (uname(1), rpm, Go), and `e_machine` of its programs (elf(5)).

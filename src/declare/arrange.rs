@@ -5,7 +5,7 @@ use crate::conf::{Listed, Mark, Position, clean};
 
 /// A store that is to be listed, and what its entry says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Want {
+pub struct WantedStore {
     /// The store, cleaned.
     pub path: String,
     /// Where it stands among the others.
@@ -14,7 +14,7 @@ pub struct Want {
     pub mark: Mark,
 }
 
-impl From<&Declared> for Want {
+impl From<&Declared> for WantedStore {
     fn from(declared: &Declared) -> Self {
         Self {
             path: declared.path.clone(),
@@ -31,9 +31,9 @@ impl From<&Declared> for Want {
 /// Those without a place of their own stand together, in the order of `wanted`,
 /// where the first of them stands or else behind all others. They are moved only
 /// if their order is another. A neighbour that is not listed does not matter.
-pub fn arranged(list: &[Listed], wanted: &[Want], keeps: impl Fn(&Mark) -> bool) -> Vec<Listed> {
+pub fn arranged(list: &[Listed], wanted: &[WantedStore], keeps: impl Fn(&Mark) -> bool) -> Vec<Listed> {
     let by_hand = |path: &str| list.iter().any(|entry| entry.mark.is_none() && clean(&entry.path) == path);
-    let ours: Vec<&Want> = wanted.iter().filter(|want| !by_hand(&want.path)).collect();
+    let ours: Vec<&WantedStore> = wanted.iter().filter(|want| !by_hand(&want.path)).collect();
     let mut out: Vec<Listed> = Vec::new();
     for entry in list {
         let Some(mark) = &entry.mark else {
@@ -50,7 +50,7 @@ pub fn arranged(list: &[Listed], wanted: &[Want], keeps: impl Fn(&Mark) -> bool)
             _ => {}
         }
     }
-    let free: Vec<&&Want> = ours.iter().filter(|want| want.position == Position::Any).collect();
+    let free: Vec<&&WantedStore> = ours.iter().filter(|want| want.position == Position::Any).collect();
     together(&mut out, &free);
     for want in ours.iter().filter(|want| want.position != Position::Any) {
         if index(&out, &want.path).is_none() {
@@ -79,7 +79,7 @@ pub fn arranged(list: &[Listed], wanted: &[Want], keeps: impl Fn(&Mark) -> bool)
 }
 
 /// Sees to it that all of `block` are there, in this order.
-fn together(out: &mut Vec<Listed>, block: &[&&Want]) {
+fn together(out: &mut Vec<Listed>, block: &[&&WantedStore]) {
     let places: Option<Vec<usize>> = block.iter().map(|want| index(out, &want.path)).collect();
     if places.is_some_and(|places| places.is_sorted()) {
         return;
@@ -90,14 +90,14 @@ fn together(out: &mut Vec<Listed>, block: &[&&Want]) {
     out.splice(place..place, block.iter().map(|want| entry(want)));
 }
 
-fn put(out: &mut Vec<Listed>, want: &Want, place: impl Fn(&[Listed]) -> usize) {
+fn put(out: &mut Vec<Listed>, want: &WantedStore, place: impl Fn(&[Listed]) -> usize) {
     let Some(from) = index(out, &want.path) else { return };
     let entry = out.remove(from);
     let to = place(out);
     out.insert(to, entry);
 }
 
-fn entry(want: &Want) -> Listed {
+fn entry(want: &WantedStore) -> Listed {
     Listed { path: want.path.clone(), mark: Some(want.mark.clone()) }
 }
 
@@ -109,12 +109,16 @@ fn index(list: &[Listed], path: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn want(path: &str, position: Position) -> Want {
-        Want { path: path.to_owned(), position, mark: Mark { name: path[1..].to_owned(), comment: None } }
+    fn want(path: &str, position: Position) -> WantedStore {
+        WantedStore {
+            path: path.to_owned(),
+            position,
+            mark: Mark { name: path[1..].to_owned(), comment: None },
+        }
     }
 
     /// `list` holds paths; a `*` behind one says that it has a mark.
-    fn run(list: &str, wanted: &[Want]) -> String {
+    fn run(list: &str, wanted: &[WantedStore]) -> String {
         let list: Vec<Listed> = list
             .split_whitespace()
             .map(|word| match word.strip_suffix('*') {

@@ -18,7 +18,7 @@ mod read;
 mod search_path;
 mod write;
 
-pub use arrange::{Want, arranged};
+pub use arrange::{WantedStore, arranged};
 pub use file::{Condition, Declared, SEALED_STORES, parse};
 pub use read::{Declarations, declarations, is_name};
 pub use search_path::{SearchPath, VENDOR};

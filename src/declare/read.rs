@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::architecture;
 use super::file::{Condition, Declared, parse};
 use super::search_path::SearchPath;
-use crate::host::Root;
 use crate::problem::Problem;
+use crate::sys::Root;
 
 /// What is declared on a system.
 #[derive(Debug, Clone, Default)]

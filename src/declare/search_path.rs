@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::host::Root;
+use crate::sys::Root;
 
 /// Where packages declare stores.
 pub const VENDOR: &str = "/usr/lib/storagectl/stores.d";

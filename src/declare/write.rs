@@ -6,8 +6,8 @@ use super::file::parse;
 use super::read::is_name;
 use super::search_path::SearchPath;
 use crate::conf::quoted;
-use crate::host::{Root, is_booted};
 use crate::problem::Problem;
+use crate::sys::{Root, is_booted};
 
 /// Declares the stores at `paths` under `name`: for the packages of a tree or of an
 /// image that is being built, else for this host or this user. Returns the file, and whether it

@@ -16,14 +16,14 @@ use serde::{Deserialize, Serialize};
 
 use super::find::{Dependent, Found};
 use super::layout::Storage;
-use super::own::{Kind, Part};
-use super::shelf::home;
+use super::own::{Part, RecordKind};
+use super::store_layers::home;
 use super::timestamp;
-use crate::host::{STAGING, absent, rename};
 use crate::limits;
 use crate::plan::Host;
 use crate::problem::Problem;
 use crate::store::is_id;
+use crate::sys::{STAGING, absent, rename};
 
 const DIR: &str = "storagectl-backup";
 const UNFINISHED: &str = "removing.json";
@@ -33,7 +33,7 @@ const INTERRUPTED: &str = "interrupted.json";
 /// Something to be moved into the backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Move {
-    kind: Kind,
+    kind: RecordKind,
     /// Whose it is.
     id: String,
     /// What, relative to the part of the storage.
@@ -82,10 +82,10 @@ impl Backup {
         }
         let all = part.dir.join(DIR);
         make_dir(host, &all)?;
-        let mut filling = host.root.filling(&all).map_err(host.cannot("open", &all))?;
-        filling.sweep(STAGING).map_err(host.cannot("clean up", &all))?;
+        let mut writer = host.root.directory_writer(&all).map_err(host.cannot("open", &all))?;
+        writer.sweep(STAGING).map_err(host.cannot("clean up", &all))?;
         // It gets its name with its list, so that one without can be told from it.
-        let mut staging = filling.staging().map_err(host.cannot("make a directory in", &all))?;
+        let mut staging = writer.staging().map_err(host.cannot("make a directory in", &all))?;
         let made = all.join(&staging.name);
         for (number, file) in part.files.iter().enumerate() {
             if found.iter().filter(here).any(|found| found.at.1 == number) {
@@ -103,9 +103,9 @@ impl Backup {
         let list = List {
             version: 1,
             driver: storage.driver.clone(),
-            containers: of(Kind::Container),
-            images: of(Kind::Image),
-            layers: of(Kind::Layer),
+            containers: of(RecordKind::Container),
+            images: of(RecordKind::Image),
+            layers: of(RecordKind::Layer),
             moves,
         };
         let text = serde_json::to_string_pretty(&list).expect("strings can be written") + "\n";
@@ -126,7 +126,7 @@ impl Backup {
     ///
     /// # Errors
     /// A [`Problem`] if something cannot be moved.
-    pub(super) fn take_in(&self, host: &Host, kind: Kind) -> Result<(), Problem> {
+    pub(super) fn take_in(&self, host: &Host, kind: RecordKind) -> Result<(), Problem> {
         for it in self.moves.iter().filter(|it| it.kind == kind) {
             let from = self.part.join(&it.path);
             if !is_there(host, &from)? {
@@ -188,7 +188,7 @@ impl Backup {
     /// A [`Problem`] if something cannot be moved.
     pub(super) fn resume(mut self, host: &Host, parts: &[Part]) -> Result<(), Problem> {
         self.moves.retain(|it| !is_recorded(parts, it.kind, &it.id, |_| false));
-        for kind in [Kind::Layer, Kind::Image, Kind::Container] {
+        for kind in [RecordKind::Layer, RecordKind::Image, RecordKind::Container] {
             self.take_in(host, kind)?;
         }
         self.close(host, INTERRUPTED)
@@ -196,7 +196,12 @@ impl Backup {
 }
 
 /// Whether there is a record with this id, besides those at places that `gone` tells.
-fn is_recorded(parts: &[Part], kind: Kind, id: &str, gone: impl Fn((usize, usize, usize)) -> bool) -> bool {
+fn is_recorded(
+    parts: &[Part],
+    kind: RecordKind,
+    id: &str,
+    gone: impl Fn((usize, usize, usize)) -> bool,
+) -> bool {
     let files = parts.iter().enumerate().flat_map(|(part, files)| {
         files.files.iter().enumerate().map(move |(number, file)| (part, number, file))
     });
@@ -224,7 +229,7 @@ fn moves(
         }
         let beside = Path::new(&format!("{driver}-{}", found.kind.directory())).join(id);
         let mut paths = vec![beside.clone()];
-        if found.kind == Kind::Layer {
+        if found.kind == RecordKind::Layer {
             // Its directory may be in another part than its record.
             let own = home(driver).join(id);
             paths.extend(link(host, &part.dir, &own).map(|link| home(driver).join("l").join(link)));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clean::{Cleaned, clean_dependents};
 use super::layout::layout;
-use super::shelf;
+use super::store_layers;
 use crate::plan::{Host, Mode};
 use crate::store::awaits_mount;
 
@@ -82,7 +82,8 @@ fn fingerprint(host: &Host) -> anyhow::Result<Stores> {
     let mut stores = Vec::new();
     for path in &layout.stores {
         for driver in &drivers {
-            let digest = shelf::read(&host.root, path, driver).ok().map(|shelf| shelf.digest);
+            let digest =
+                store_layers::read(&host.root, path, driver).ok().map(|store_layers| store_layers.digest);
             stores.push(Store { path: path.clone(), driver: (*driver).clone(), digest });
         }
     }

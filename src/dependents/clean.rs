@@ -6,12 +6,12 @@ use super::array::{elements, without};
 use super::backup::Backup;
 use super::find::{Dependent, Found, find};
 use super::layout::{Layout, Storage, layout};
-use super::own::{Kind, Part, RecordFile, read};
-use super::shelf::{self, Shelf, Unreadable};
+use super::own::{Part, RecordFile, RecordKind, read};
 use super::stopped::{Locks, refuse_running};
-use crate::host::{self, Content, LockError, ReplaceError};
+use super::store_layers::{self, StoreLayers, UnreadableStore};
 use crate::plan::{Host, Mode};
 use crate::problem::Problem;
+use crate::sys::{self, Content, LockError, ReplaceError};
 
 /// What was found, and removed unless it was a dry run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -84,9 +84,9 @@ impl CleanedStorage {
         Self {
             graphroot: storage.parts[0].clone(),
             driver: storage.driver.clone(),
-            containers: of(Kind::Container),
-            images: of(Kind::Image),
-            layers: of(Kind::Layer),
+            containers: of(RecordKind::Container),
+            images: of(RecordKind::Image),
+            layers: of(RecordKind::Layer),
             backups,
         }
     }
@@ -98,22 +98,22 @@ impl CleanedStorage {
 /// nothing is found without it, nothing would be found with it.
 fn look(host: &Host, storage: &Storage, layout: &Layout) -> anyhow::Result<(Vec<Part>, Vec<Found>)> {
     let parts = read(host, storage)?;
-    let mut shelves: Vec<Shelf> = Vec::new();
+    let mut layers_by_store: Vec<StoreLayers> = Vec::new();
     let mut unreadable = None;
     for store in &layout.stores {
-        match shelf::read(&host.root, store, &storage.driver) {
-            Ok(shelf) => shelves.push(shelf),
+        match store_layers::read(&host.root, store, &storage.driver) {
+            Ok(store_layers) => layers_by_store.push(store_layers),
             Err(why) => unreadable = unreadable.or(Some((store, why))),
         }
     }
-    let found = find(&parts, &shelves, &storage.driver);
+    let found = find(&parts, &layers_by_store, &storage.driver);
     match unreadable {
         Some((store, unreadable)) if !found.is_empty() => Err(unsure(host, store, &unreadable).into()),
         _ => Ok((parts, found)),
     }
 }
 
-fn unsure(host: &Host, store: &str, unreadable: &Unreadable) -> Problem {
+fn unsure(host: &Host, store: &str, unreadable: &UnreadableStore) -> Problem {
     let message = format!(
         "what depends on old stores cannot be told: the listed store `{}` {}",
         host.show(store.as_ref()),
@@ -142,25 +142,25 @@ fn remove(host: &Host, storage: &Storage, layout: &Layout) -> anyhow::Result<(Ve
     for index in 0..parts.len() {
         backups.extend(Backup::make(host, storage, &parts, index, &found)?);
     }
-    for kind in [Kind::Container, Kind::Image] {
+    for kind in [RecordKind::Container, RecordKind::Image] {
         cut(host, &locks, &parts, &found, kind)?;
     }
     // A layer without a directory is no worse than one without its parent, and
     // one without a record is what some engines delete.
     for backup in &backups {
-        backup.take_in(host, Kind::Layer)?;
+        backup.take_in(host, RecordKind::Layer)?;
     }
-    cut(host, &locks, &parts, &found, Kind::Layer)?;
+    cut(host, &locks, &parts, &found, RecordKind::Layer)?;
     for backup in &backups {
-        backup.take_in(host, Kind::Image)?;
-        backup.take_in(host, Kind::Container)?;
+        backup.take_in(host, RecordKind::Image)?;
+        backup.take_in(host, RecordKind::Container)?;
         backup.finish(host)?;
     }
     Ok((found, backups.into_iter().map(|backup| backup.dir).collect()))
 }
 
 /// Cuts the records of one kind out of their files.
-fn cut(host: &Host, locks: &Locks, parts: &[Part], found: &[Found], kind: Kind) -> anyhow::Result<()> {
+fn cut(host: &Host, locks: &Locks, parts: &[Part], found: &[Found], kind: RecordKind) -> anyhow::Result<()> {
     for (index, part) in parts.iter().enumerate() {
         for (number, file) in part.files.iter().enumerate() {
             let gone: Vec<usize> = found
@@ -203,11 +203,11 @@ fn write(host: &Host, part: &Part, file: &RecordFile, bytes: &[u8]) -> Result<()
     let at = host.root.resolve(&path).map_err(host.cannot("look at", &path))?;
     let busy =
         |message: String| Problem::new("busy", message, "stop what writes to that storage and try again");
-    let _lock = host::lock(&host.root, &at.dir, std::time::Duration::ZERO).map_err(|error| match error {
+    let _lock = sys::lock(&host.root, &at.dir, std::time::Duration::ZERO).map_err(|error| match error {
         LockError::Busy => busy(format!("another process keeps `{}` locked", host.show(at.parent()))),
         LockError::Io(error) => host.cannot("lock", at.parent())(error),
     })?;
-    match host::replace(&at.dir, at.name(), Some(&file.found), Content::File(bytes)) {
+    match sys::replace(&at.dir, at.name(), Some(&file.found), Content::File(bytes)) {
         Ok(_) => Ok(()),
         Err(ReplaceError::Io(doing, error)) => Err(host.cannot(doing, &path)(error)),
         Err(ReplaceError::Unsynced(error)) => Err(host.cannot("sync the directory of", &path)(error)),

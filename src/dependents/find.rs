@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::own::{Kind, Part, Record};
-use super::shelf::Shelf;
+use super::own::{Part, Record, RecordKind};
+use super::store_layers::StoreLayers;
 
 /// Something that builds on a layer which no store has any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub struct Dependent {
 /// Where a dependent's record is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
-    pub(super) kind: Kind,
+    pub(super) kind: RecordKind,
     /// Which part of the storage, which file there, and which record in it.
     pub(super) at: (usize, usize, usize),
     pub(super) dependent: Dependent,
@@ -39,14 +39,14 @@ struct Layers<'a> {
     kept: HashSet<&'a str>,
 }
 
-/// Finds the dependents in the records of a storage, beside which `shelves` are
+/// Finds the dependents in the records of a storage, beside which `layers_by_store` are
 /// all listed stores: in the order in which they are to be removed.
 ///
 /// With `driver` vfs a layer is a whole copy of what it builds on. A container
 /// does not need anything below its own layer then: it still starts, and it and
 /// its layers are not found.
-pub(super) fn find(parts: &[Part], shelves: &[Shelf], driver: &str) -> Vec<Found> {
-    let layers = Layers::new(parts, shelves, driver == "vfs");
+pub(super) fn find(parts: &[Part], layers_by_store: &[StoreLayers], driver: &str) -> Vec<Found> {
+    let layers = Layers::new(parts, layers_by_store, driver == "vfs");
     let mut found = Vec::new();
     let files = parts.iter().enumerate().flat_map(|(part, files)| {
         files.files.iter().enumerate().map(move |(index, file)| (part, index, file))
@@ -68,15 +68,15 @@ pub(super) fn find(parts: &[Part], shelves: &[Shelf], driver: &str) -> Vec<Found
 }
 
 impl<'a> Layers<'a> {
-    fn new(parts: &'a [Part], shelves: &'a [Shelf], are_copies: bool) -> Self {
+    fn new(parts: &'a [Part], layers_by_store: &'a [StoreLayers], are_copies: bool) -> Self {
         let mut own = HashMap::new();
-        let files = parts.iter().flat_map(|part| &part.files).filter(|file| file.kind == Kind::Layer);
+        let files = parts.iter().flat_map(|part| &part.files).filter(|file| file.kind == RecordKind::Layer);
         for record in files.flat_map(|file| &file.records) {
             // The first counts, as for engines.
             own.entry(record.id.as_str()).or_insert(record.parent.as_deref());
         }
         let mut listed = HashMap::new();
-        for (id, parent) in shelves.iter().flat_map(|shelf| &shelf.layers) {
+        for (id, parent) in layers_by_store.iter().flat_map(|store_layers| &store_layers.layers) {
             listed.entry(id.as_str()).or_insert(parent.as_deref());
         }
         let names = |sets: Vec<&'a HashSet<String>>| sets.into_iter().flatten().map(String::as_str).collect();
@@ -84,11 +84,14 @@ impl<'a> Layers<'a> {
             own,
             own_directories: names(parts.iter().map(|part| &part.directories).collect()),
             listed,
-            listed_directories: names(shelves.iter().map(|shelf| &shelf.directories).collect()),
+            listed_directories: names(
+                layers_by_store.iter().map(|store_layers| &store_layers.directories).collect(),
+            ),
             are_copies,
             kept: HashSet::new(),
         };
-        let files = parts.iter().flat_map(|part| &part.files).filter(|file| file.kind == Kind::Container);
+        let files =
+            parts.iter().flat_map(|part| &part.files).filter(|file| file.kind == RecordKind::Container);
         for record in files.filter(|_| are_copies).flat_map(|file| &file.records) {
             let mut next = record.layer.as_deref();
             while let Some(layer) = next.filter(|layer| layers.kept.insert(layer)) {
@@ -99,17 +102,19 @@ impl<'a> Layers<'a> {
     }
 
     /// The lost layer that a record leads to.
-    fn lost<'r>(&'r self, kind: Kind, record: &'r Record) -> Option<&'r str> {
+    fn lost<'r>(&'r self, kind: RecordKind, record: &'r Record) -> Option<&'r str> {
         let start: Vec<&str> = match kind {
-            Kind::Layer if self.kept.contains(record.id.as_str()) => Vec::new(),
-            Kind::Container if self.are_copies => {
+            RecordKind::Layer if self.kept.contains(record.id.as_str()) => Vec::new(),
+            RecordKind::Container if self.are_copies => {
                 let own = |layer: &&String| !self.own.contains_key(layer.as_str());
                 record.layer.iter().filter(own).map(String::as_str).collect()
             }
-            Kind::Layer => record.parent.iter().map(String::as_str).collect(),
-            Kind::Container => record.layer.iter().map(String::as_str).collect(),
+            RecordKind::Layer => record.parent.iter().map(String::as_str).collect(),
+            RecordKind::Container => record.layer.iter().map(String::as_str).collect(),
             // Engines look up the copies too whenever they list the image.
-            Kind::Image => record.layer.iter().chain(&record.mapped_layers).map(String::as_str).collect(),
+            RecordKind::Image => {
+                record.layer.iter().chain(&record.mapped_layers).map(String::as_str).collect()
+            }
         };
         start.into_iter().find_map(|layer| self.lost_below(layer))
     }
@@ -143,9 +148,9 @@ impl<'a> Layers<'a> {
 mod tests {
     use super::*;
     use crate::dependents::own::RecordFile;
-    use crate::host::{Kind as FileKind, Stat};
+    use crate::sys::{Kind as FileKind, Stat};
 
-    fn file(kind: Kind, json: &str) -> RecordFile {
+    fn file(kind: RecordKind, json: &str) -> RecordFile {
         let records: Vec<Record> = serde_json::from_str(json).unwrap();
         let found =
             Stat { id: (0, 0), kind: FileKind::File, mode: 0, uid: 0, gid: 0, size: 0, mtime: (0, 0) };
@@ -162,24 +167,27 @@ mod tests {
     }
 
     /// A store with records of layers, such as `base` or `top<base`, and directories.
-    fn shelf(layers: &str, directories: &str) -> Shelf {
+    fn store_layers(layers: &str, directories: &str) -> StoreLayers {
         let layers = layers.split_whitespace().map(|layer| match layer.split_once('<') {
             Some((id, parent)) => (id.to_owned(), Some(parent.to_owned())),
             None => (layer.to_owned(), None),
         });
-        Shelf { layers: layers.collect(), directories: set(directories), digest: String::new() }
+        StoreLayers { layers: layers.collect(), directories: set(directories), digest: String::new() }
     }
 
     fn own() -> Part {
         part(
             vec![
                 file(
-                    Kind::Container,
+                    RecordKind::Container,
                     r#"[{"id":"c1","layer":"c1l"},{"id":"c2","names":["two"],"layer":"c2l"}]"#,
                 ),
-                file(Kind::Image, r#"[{"id":"own","layer":"o"},{"id":"child","layer":"ch"},{"id":"list"}]"#),
                 file(
-                    Kind::Layer,
+                    RecordKind::Image,
+                    r#"[{"id":"own","layer":"o"},{"id":"child","layer":"ch"},{"id":"list"}]"#,
+                ),
+                file(
+                    RecordKind::Layer,
                     r#"[{"id":"o"},{"id":"ch","parent":"base"},{"id":"c1l","parent":"o"},{"id":"c2l","parent":"ch"}]"#,
                 ),
             ],
@@ -193,25 +201,28 @@ mod tests {
 
     #[test]
     fn nothing_is_found_while_the_store_has_the_layer() {
-        assert!(find(&[own()], &[shelf("base", "base")], "overlay").is_empty());
-        assert!(find(&[own()], &[shelf("base", ""), shelf("", "base")], "overlay").is_empty());
+        assert!(find(&[own()], &[store_layers("base", "base")], "overlay").is_empty());
+        assert!(find(&[own()], &[store_layers("base", ""), store_layers("", "base")], "overlay").is_empty());
     }
 
     #[test]
     fn what_leads_to_a_lost_layer_is_found_containers_first_and_layers_last() {
-        let found = find(&[own()], &[shelf("other", "other")], "overlay");
+        let found = find(&[own()], &[store_layers("other", "other")], "overlay");
         assert_eq!(ids(&found), ["c2", "child", "ch", "c2l"]);
         assert!(found.iter().all(|found| found.dependent.lost_layer == "base"));
     }
 
     #[test]
     fn a_record_without_a_directory_in_a_store_is_lost() {
-        assert_eq!(ids(&find(&[own()], &[shelf("base", "")], "overlay")), ["c2", "child", "ch", "c2l"]);
+        assert_eq!(
+            ids(&find(&[own()], &[store_layers("base", "")], "overlay")),
+            ["c2", "child", "ch", "c2l"]
+        );
     }
 
     #[test]
     fn a_layer_that_a_store_lost_below_another_is_lost() {
-        let found = find(&[own()], &[shelf("base<below", "base")], "overlay");
+        let found = find(&[own()], &[store_layers("base<below", "base")], "overlay");
         assert_eq!(ids(&found), ["c2", "child", "ch", "c2l"]);
         assert_eq!(found[0].dependent.lost_layer, "below");
     }
@@ -220,11 +231,11 @@ mod tests {
     fn damage_of_the_own_storage_is_not_a_stores_fault() {
         let mut without_directory = own();
         without_directory.directories.remove("o");
-        assert!(find(&[without_directory], &[shelf("base", "base")], "overlay").is_empty());
+        assert!(find(&[without_directory], &[store_layers("base", "base")], "overlay").is_empty());
         let mut without_record = own();
         without_record.files[2].records.remove(0);
-        assert!(find(&[without_record], &[shelf("base", "base")], "overlay").is_empty());
-        let circle = file(Kind::Layer, r#"[{"id":"a","parent":"b"},{"id":"b","parent":"a"}]"#);
+        assert!(find(&[without_record], &[store_layers("base", "base")], "overlay").is_empty());
+        let circle = file(RecordKind::Layer, r#"[{"id":"a","parent":"b"},{"id":"b","parent":"a"}]"#);
         assert!(find(&[part(vec![circle], "a b")], &[], "overlay").is_empty());
     }
 
@@ -233,15 +244,15 @@ mod tests {
         let image =
             r#"[{"id":"tagged","layer":"base"},{"id":"mapped","layer":"kept","mapped-layers":["m"]}]"#;
         let layers = r#"[{"id":"m","parent":"base"}]"#;
-        let storage = part(vec![file(Kind::Image, image), file(Kind::Layer, layers)], "m");
-        let found = find(std::slice::from_ref(&storage), &[shelf("kept", "kept")], "overlay");
+        let storage = part(vec![file(RecordKind::Image, image), file(RecordKind::Layer, layers)], "m");
+        let found = find(std::slice::from_ref(&storage), &[store_layers("kept", "kept")], "overlay");
         assert_eq!(ids(&found), ["tagged", "mapped", "m"]);
-        assert!(find(&[storage], &[shelf("kept base", "kept base")], "overlay").is_empty());
+        assert!(find(&[storage], &[store_layers("kept base", "kept base")], "overlay").is_empty());
     }
 
     #[test]
     fn layers_of_both_parts_of_a_storage_are_its_own() {
-        let images = part(vec![file(Kind::Layer, r#"[{"id":"base"}]"#)], "base");
+        let images = part(vec![file(RecordKind::Layer, r#"[{"id":"base"}]"#)], "base");
         assert!(find(&[own(), images], &[], "overlay").is_empty());
     }
 

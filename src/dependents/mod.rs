@@ -31,8 +31,8 @@ mod find;
 mod layout;
 mod needed;
 mod own;
-mod shelf;
 mod stopped;
+mod store_layers;
 mod timestamp;
 
 pub use changed::at_boot;

@@ -3,7 +3,7 @@
 use super::find::find;
 use super::layout::layout;
 use super::own::{Part, read};
-use super::shelf::{self, Shelf};
+use super::store_layers::{self, StoreLayers};
 use crate::plan::Host;
 
 /// Those of `stores` without which a container, an image or a layer in an own storage of
@@ -28,15 +28,15 @@ pub fn needed(host: &Host, stores: &[String], others: &[String]) -> anyhow::Resu
     let mut users = Vec::new();
     // The other drivers know no additional stores.
     for storage in layout.storages.iter().filter(|it| matches!(it.driver.as_str(), "overlay" | "vfs")) {
-        let mut shelves = Vec::new();
+        let mut layers_by_store = Vec::new();
         for store in &layout.stores {
-            match shelf::read(&host.root, store, &storage.driver) {
-                Ok(shelf) => shelves.push((store.clone(), shelf)),
+            match store_layers::read(&host.root, store, &storage.driver) {
+                Ok(store_layers) => layers_by_store.push((store.clone(), store_layers)),
                 Err(_) if stores.contains(store) && !needed.contains(store) => needed.push(store.clone()),
                 Err(_) => {}
             }
         }
-        users.push(User { driver: &storage.driver, parts: read(host, storage)?, shelves });
+        users.push(User { driver: &storage.driver, parts: read(host, storage)?, layers_by_store });
     }
     for store in stores {
         if needed.contains(store) {
@@ -45,7 +45,7 @@ pub fn needed(host: &Host, stores: &[String], others: &[String]) -> anyhow::Resu
         if users.iter().any(|user| user.needs(store)) {
             needed.push(store.clone());
         } else {
-            users.iter_mut().for_each(|user| user.shelves.retain(|(path, _)| path != store));
+            users.iter_mut().for_each(|user| user.layers_by_store.retain(|(path, _)| path != store));
         }
     }
     Ok(needed)
@@ -55,15 +55,16 @@ pub fn needed(host: &Host, stores: &[String], others: &[String]) -> anyhow::Resu
 struct User<'a> {
     driver: &'a str,
     parts: Vec<Part>,
-    shelves: Vec<(String, Shelf)>,
+    layers_by_store: Vec<(String, StoreLayers)>,
 }
 
 impl User<'_> {
     fn needs(&self, store: &str) -> bool {
         let lost = |stays: &dyn Fn(&str) -> bool| {
-            let shelves = self.shelves.iter().filter(|(path, _)| stays(path));
-            let shelves: Vec<Shelf> = shelves.map(|(_, shelf)| shelf.clone()).collect();
-            find(&self.parts, &shelves, self.driver).len()
+            let layers_by_store = self.layers_by_store.iter().filter(|(path, _)| stays(path));
+            let layers_by_store: Vec<StoreLayers> =
+                layers_by_store.map(|(_, store_layers)| store_layers.clone()).collect();
+            find(&self.parts, &layers_by_store, self.driver).len()
         };
         lost(&|path| path != store) > lost(&|_| true)
     }

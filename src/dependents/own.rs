@@ -8,16 +8,16 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::array::elements;
 use super::layout::Storage;
-use super::shelf;
-use crate::host::Stat;
+use super::store_layers;
 use crate::limits;
 use crate::plan::Host;
 use crate::problem::Problem;
+use crate::sys::Stat;
 
 /// What a record is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Kind {
+pub(super) enum RecordKind {
     /// A container.
     Container,
     /// An image.
@@ -26,7 +26,7 @@ pub(super) enum Kind {
     Layer,
 }
 
-impl Kind {
+impl RecordKind {
     /// What its directory is called behind the driver's name.
     pub(super) fn directory(self) -> &'static str {
         match self {
@@ -39,12 +39,12 @@ impl Kind {
 
 /// The files of records, in the order in which they are changed: whatever needs
 /// something else goes before it.
-const FILES: [(Kind, &str); 5] = [
-    (Kind::Container, "containers.json"),
-    (Kind::Container, "volatile-containers.json"),
-    (Kind::Image, "images.json"),
-    (Kind::Layer, "layers.json"),
-    (Kind::Layer, "volatile-layers.json"),
+const FILES: [(RecordKind, &str); 5] = [
+    (RecordKind::Container, "containers.json"),
+    (RecordKind::Container, "volatile-containers.json"),
+    (RecordKind::Image, "images.json"),
+    (RecordKind::Layer, "layers.json"),
+    (RecordKind::Layer, "volatile-layers.json"),
 ];
 
 /// What matters here of a record of any kind.
@@ -78,7 +78,7 @@ fn filled<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error
 /// A file of records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RecordFile {
-    pub(super) kind: Kind,
+    pub(super) kind: RecordKind,
     /// Where it is, relative to the part of the storage.
     pub(super) path: PathBuf,
     pub(super) bytes: Vec<u8>,
@@ -106,7 +106,7 @@ pub(super) fn read(host: &Host, storage: &Storage) -> Result<Vec<Part>, Problem>
 }
 
 fn read_part(host: &Host, dir: &Path, driver: &str) -> Result<Part, Problem> {
-    let directories = shelf::directories(&host.root, dir, driver).map_err(host.cannot("read", dir))?;
+    let directories = store_layers::directories(&host.root, dir, driver).map_err(host.cannot("read", dir))?;
     let mut files = Vec::new();
     for (kind, name) in FILES {
         let path = Path::new(&format!("{driver}-{}", kind.directory())).join(name);

@@ -6,12 +6,12 @@ use serde::Deserialize;
 
 use super::find::Found;
 use super::layout::Storage;
-use super::own::Kind;
-use super::shelf::home;
-use crate::host::{RecordLock, crio_runs, is_mount_point};
+use super::own::RecordKind;
+use super::store_layers::home;
 use crate::limits;
 use crate::plan::Host;
 use crate::problem::Problem;
+use crate::sys::{RecordLock, crio_runs, is_mount_point};
 
 /// A record of mountpoints.json (`loadMounts` in the library's layers.go).
 #[derive(Debug, Deserialize)]
@@ -52,7 +52,7 @@ pub(super) fn refuse_running(host: &Host, storage: &Storage, found: &[Found]) ->
     }
     for (part, layer) in storage.parts.iter().flat_map(|part| found.iter().map(move |found| (part, found))) {
         let merged = part.join(home(&storage.driver)).join(&layer.dependent.id).join("merged");
-        if layer.kind == Kind::Layer && is_mount_point(&host.root, &merged).unwrap_or(false) {
+        if layer.kind == RecordKind::Layer && is_mount_point(&host.root, &merged).unwrap_or(false) {
             return Err(mounted_problem(format!("`{}` is mounted", host.show(&merged))));
         }
     }
@@ -71,7 +71,7 @@ fn mounted_problem(message: String) -> Problem {
 #[derive(Debug)]
 pub(super) struct Locks {
     /// For each part of the storage, and each kind of records.
-    records: Vec<(PathBuf, Kind, RecordLock)>,
+    records: Vec<(PathBuf, RecordKind, RecordLock)>,
     /// Held, but not written to: no driver changes.
     _graph: Option<RecordLock>,
 }
@@ -90,7 +90,7 @@ impl Locks {
             false => None,
         };
         let mut locks = Self { records: Vec::new(), _graph: graph };
-        for kind in [Kind::Layer, Kind::Image, Kind::Container] {
+        for kind in [RecordKind::Layer, RecordKind::Image, RecordKind::Container] {
             for part in &storage.parts {
                 let dir = part.join(format!("{}-{}", storage.driver, kind.directory()));
                 if is_dir(host, &dir)? {
@@ -106,7 +106,7 @@ impl Locks {
     ///
     /// # Errors
     /// A [`Problem`] if that cannot be written.
-    pub(super) fn mark_written(&self, host: &Host, part: &Path, kind: Kind) -> Result<(), Problem> {
+    pub(super) fn mark_written(&self, host: &Host, part: &Path, kind: RecordKind) -> Result<(), Problem> {
         for (_, _, lock) in self.records.iter().filter(|(at, of, _)| at == part && *of == kind) {
             lock.mark_written().map_err(host.cannot("write to the lock files of", part))?;
         }
@@ -116,7 +116,7 @@ impl Locks {
 
 fn is_dir(host: &Host, path: &Path) -> Result<bool, Problem> {
     let stat = host.root.stat(path).map_err(host.cannot("look at", path))?;
-    Ok(stat.is_some_and(|stat| stat.kind == crate::host::Kind::Directory))
+    Ok(stat.is_some_and(|stat| stat.kind == crate::sys::Kind::Directory))
 }
 
 fn take(host: &Host, path: &Path) -> Result<RecordLock, Problem> {

@@ -11,7 +11,7 @@ use crate::lint::{self, Input};
 use crate::plan::{self, ApplyOptions, Host, Mode};
 use crate::problem::{Problem, Severity};
 use crate::sealed;
-use crate::store::check::{self, Progress, Request, Scope};
+use crate::store::check::{self, CheckRequest, Progress, Scope};
 
 /// What the checks found.
 #[derive(Debug, Default)]
@@ -86,11 +86,11 @@ impl Checked {
                 let chosen = storages.iter().filter(|storage| storage.driver == driver && holds(storage));
                 chosen.map(|storage| storage.path.clone()).collect::<Vec<_>>()
             };
-            let request = Request {
+            let request = CheckRequest {
                 listed: with(&|storage| !storage.listed_by.is_empty()),
                 own: with(&|storage| !storage.own_of.is_empty()),
                 engines,
-                ..Request::quick(with(&|_| true), driver)
+                ..CheckRequest::quick(with(&|_| true), driver)
             };
             let report = check::check(&host.root, &request, &Progress::default());
             for finding in report.findings {

@@ -3,36 +3,36 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::unit::Unit;
+use super::unit::UnitState;
 use crate::conf::{Leaf, clean};
-use crate::engine::{Origin, Program, Reading, Value};
-use crate::host::{self, Root};
+use crate::engine::{InstalledProgram, Origin, Reading, Sourced};
+use crate::sys::{self, Root};
 
 /// CRI-O on this host: pkg/config/config.go and its defaults.
 #[derive(Debug, Clone)]
 pub struct Crio {
     /// The program, if it is installed.
-    pub program: Option<Program>,
+    pub program: Option<InstalledProgram>,
     /// Its own storage.
-    pub root: Value<String>,
+    pub root: Sourced<String>,
     /// Where it keeps images instead, if that is set.
-    pub imagestore: Option<Value<String>>,
+    pub imagestore: Option<Sourced<String>>,
     /// The stores that `storage_option` adds.
-    pub storage_option: Vec<Value<String>>,
+    pub storage_option: Vec<Sourced<String>>,
     /// The file that says that it was stopped cleanly; nothing if it does not look.
-    pub clean_shutdown_file: Value<String>,
+    pub clean_shutdown_file: Sourced<String>,
     /// Whether containers, and after an update images, go when it starts.
-    pub internal_wipe: Value<bool>,
+    pub internal_wipe: Sourced<bool>,
     /// Whether it checks and mends its storage after an unclean stop.
-    pub internal_repair: Value<bool>,
+    pub internal_repair: Sourced<bool>,
     /// The file by whose absence a reboot is noticed.
-    pub version_file: Value<String>,
+    pub version_file: Sourced<String>,
     /// The file by which an update is noticed.
-    pub version_file_persist: Value<String>,
+    pub version_file_persist: Sourced<String>,
     /// Patterns of images that kubelet leaves alone.
-    pub pinned_images: Value<Vec<String>>,
+    pub pinned_images: Sourced<Vec<String>>,
     /// The unit that runs `crio wipe` at boot.
-    pub wipe_unit: Unit,
+    pub wipe_unit: UnitState,
     /// Whether it has started on this host with these settings. In a tree that is taken for granted.
     pub has_run: bool,
     /// Whether it has stopped cleanly since. In a tree it is taken to run.
@@ -70,22 +70,26 @@ impl Crio {
     ///
     /// # Errors
     /// If something that decides cannot be looked at.
-    pub(super) fn look(root: &Root, program: Option<Program>, reading: &Reading) -> io::Result<Self> {
+    pub(super) fn look(
+        root: &Root,
+        program: Option<InstalledProgram>,
+        reading: &Reading,
+    ) -> io::Result<Self> {
         let text = |key: &str, default: &str| match own(reading, key) {
-            Some(Value { value: Leaf::String(text), origin }) => {
-                Value { value: text.clone(), origin: origin.clone() }
+            Some(Sourced { value: Leaf::String(text), origin }) => {
+                Sourced { value: text.clone(), origin: origin.clone() }
             }
-            _ => Value { value: default.to_owned(), origin: Origin::Default },
+            _ => Sourced { value: default.to_owned(), origin: Origin::Default },
         };
         let flag = |key: &str| match own(reading, key) {
-            Some(Value { value: Leaf::Boolean(flag), origin }) => {
-                Value { value: *flag, origin: origin.clone() }
+            Some(Sourced { value: Leaf::Boolean(flag), origin }) => {
+                Sourced { value: *flag, origin: origin.clone() }
             }
-            _ => Value { value: true, origin: Origin::Default },
+            _ => Sourced { value: true, origin: Origin::Default },
         };
         let mut crio = Self {
             program,
-            root: reading.graphroot.clone().unwrap_or_else(|| Value {
+            root: reading.graphroot.clone().unwrap_or_else(|| Sourced {
                 value: "/var/lib/containers/storage".to_owned(),
                 origin: Origin::Default,
             }),
@@ -97,7 +101,7 @@ impl Crio {
             version_file: text("version_file", "/var/run/crio/version"),
             version_file_persist: text("version_file_persist", ""),
             pinned_images: pinned(reading),
-            wipe_unit: Unit::find(root, WIPE_UNIT, "crio.service")?,
+            wipe_unit: UnitState::find(root, WIPE_UNIT, "crio.service")?,
             has_run: true,
             stopped_cleanly: false,
             version_file_goes: true,
@@ -127,7 +131,7 @@ impl Crio {
     /// when it starts, after it has read them.
     fn running(&mut self, root: &Root, reading: &Reading, listen: &str) -> io::Result<()> {
         let socket = listen.strip_prefix("unix://").unwrap_or(listen);
-        let runs = host::listens(socket);
+        let runs = sys::listens(socket);
         self.runs = Some(runs);
         let Some(started) = root.stat(Path::new(socket))?.filter(|_| runs).map(|stat| stat.mtime) else {
             return Ok(());
@@ -159,7 +163,7 @@ impl Crio {
     }
 }
 
-fn own<'r>(reading: &'r Reading, key: &str) -> Option<&'r Value<Leaf>> {
+fn own<'r>(reading: &'r Reading, key: &str) -> Option<&'r Sourced<Leaf>> {
     reading.crio.get(&format!("crio.{key}"))
 }
 
@@ -169,18 +173,18 @@ fn is_crio_s(origin: &Origin) -> bool {
 }
 
 /// The patterns, with the image that pods share, which CRI-O adds itself.
-fn pinned(reading: &Reading) -> Value<Vec<String>> {
+fn pinned(reading: &Reading) -> Sourced<Vec<String>> {
     let mut pinned = match own(reading, "image.pinned_images") {
-        Some(Value { value: Leaf::Array(items), origin }) => {
+        Some(Sourced { value: Leaf::Array(items), origin }) => {
             let text = |item: &Leaf| match item {
                 Leaf::String(text) => Some(text.clone()),
                 _ => None,
             };
-            Value { value: items.iter().filter_map(text).collect(), origin: origin.clone() }
+            Sourced { value: items.iter().filter_map(text).collect(), origin: origin.clone() }
         }
-        _ => Value { value: Vec::new(), origin: Origin::Default },
+        _ => Sourced { value: Vec::new(), origin: Origin::Default },
     };
-    if let Some(Value { value: Leaf::String(pause), .. }) = own(reading, "image.pause_image") {
+    if let Some(Sourced { value: Leaf::String(pause), .. }) = own(reading, "image.pause_image") {
         pinned.value.extend(Some(pause.clone()).filter(|pause| !pause.is_empty()));
     }
     pinned

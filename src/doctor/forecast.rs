@@ -14,14 +14,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::crio::{Crio, WIPE_UNIT};
-use super::unit::Unit;
+use super::unit::UnitState;
 use crate::conf::Leaf;
-use crate::engine::{Origin, Value};
+use crate::engine::{Origin, Sourced};
 
 /// What becomes of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Answer {
+pub enum Fate {
     /// It would be removed, or is in memory.
     Wiped,
     /// It may be lost or unusable.
@@ -32,7 +32,7 @@ pub enum Answer {
     Survives,
 }
 
-impl Answer {
+impl Fate {
     /// In words.
     pub fn words(self) -> &'static str {
         match self {
@@ -57,15 +57,15 @@ pub enum Setting {
         origin: Origin,
     },
     /// Whether crio-wipe.service runs at boot.
-    WipeUnit(Unit),
+    WipeUnit(UnitState),
 }
 
 impl Setting {
-    fn text(name: &'static str, value: &Value<String>) -> Self {
+    fn text(name: &'static str, value: &Sourced<String>) -> Self {
         Self::Key { name, value: Leaf::String(value.value.clone()), origin: value.origin.clone() }
     }
 
-    fn flag(name: &'static str, value: &Value<bool>) -> Self {
+    fn flag(name: &'static str, value: &Sourced<bool>) -> Self {
         Self::Key { name, value: Leaf::Boolean(value.value), origin: value.origin.clone() }
     }
 
@@ -82,7 +82,7 @@ impl Setting {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Forecast {
     /// What becomes of the image.
-    pub answer: Answer,
+    pub answer: Fate,
     /// Why, as a sentence without a full stop.
     pub because: String,
     /// The setting that decides it.
@@ -125,7 +125,7 @@ pub struct Wiper<'a> {
 
 /// Where an image is, from CRI-O's point of view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum StoragePlace {
     /// Its own storage.
     Own,
     /// An additional store inside its root.
@@ -138,7 +138,7 @@ pub enum Place {
 #[derive(Debug, Clone, Copy)]
 pub struct Kept<'a> {
     /// Where it is.
-    pub place: Place,
+    pub place: StoragePlace,
     /// Whether that is another engine's own storage.
     pub is_other_main: bool,
     /// Whether its file system is in memory.
@@ -180,13 +180,13 @@ impl Wiper<'_> {
             return keeps("CRI-O is stopped, and was stopped cleanly", by_clean());
         }
         let wipes = match (&crio.wipe_unit, crio.version_file_goes) {
-            (Unit::Enabled(_), true) if !crio.version_file.value.is_empty() => {
+            (UnitState::Enabled(_), true) if !crio.version_file.value.is_empty() => {
                 let because = format!(
                     "after a reboot without a clean stop {WIPE_UNIT} removes all of CRI-O's own storage"
                 );
                 Ok((because, by_clean(), Remedy::CopyOrKeep))
             }
-            (Unit::Enabled(_), _) => Err((
+            (UnitState::Enabled(_), _) => Err((
                 "CRI-O does not notice a reboot by this version file, so that nothing is wiped",
                 Setting::text("version_file", &crio.version_file),
             )),
@@ -228,47 +228,47 @@ pub fn forecast(wiper: &Wiper<'_>, image: &Kept<'_>) -> Forecast {
     let forecast = |answer, because: String| Forecast { answer, because, setting: None, remedy: None };
     if image.in_memory {
         let because = "its file system is in memory and is empty after a reboot".to_owned();
-        return Forecast { remedy: Some(Remedy::Copy), ..forecast(Answer::Wiped, because) };
+        return Forecast { remedy: Some(Remedy::Copy), ..forecast(Fate::Wiped, because) };
     }
-    let elsewhere = image.place == Place::Apart && !image.is_other_main;
+    let elsewhere = image.place == StoragePlace::Apart && !image.is_other_main;
     if let Some(crio) = wiper.crio.filter(|crio| crio.options_decide && !elsewhere) {
         let file = crio.options_file.as_deref().unwrap_or(Path::new("its unit")).display();
         return forecast(
-            Answer::Unknown,
+            Fate::Unknown,
             format!("`{file}` gives CRI-O arguments that decide about its storage and are not looked at"),
         );
     }
     let wipe = wiper.wipe();
-    if image.place != Place::Apart {
+    if image.place != StoragePlace::Apart {
         match &wipe {
             Wipe::Removes(because, setting, remedy) => {
                 let remedy = match image.place {
-                    Place::Inside => Remedy::Move,
+                    StoragePlace::Inside => Remedy::Move,
                     _ => remedy.clone(),
                 };
                 let because = match image.place {
-                    Place::Inside => format!("the store is inside CRI-O's root, and {because}"),
+                    StoragePlace::Inside => format!("the store is inside CRI-O's root, and {because}"),
                     _ => because.clone(),
                 };
                 let setting = Some(setting.clone());
-                return Forecast { setting, remedy: Some(remedy), ..forecast(Answer::Wiped, because) };
+                return Forecast { setting, remedy: Some(remedy), ..forecast(Fate::Wiped, because) };
             }
             Wipe::Waits(because, setting) => {
                 let setting = Some(setting.clone());
                 return Forecast {
                     setting,
                     remedy: Some(Remedy::Keep),
-                    ..forecast(Answer::AtRisk, because.clone())
+                    ..forecast(Fate::AtRisk, because.clone())
                 };
             }
             Wipe::Keeps(..) => {}
         }
     }
-    let mends = wiper.mends().filter(|_| image.place == Place::Own && wiper.stops.is_none());
+    let mends = wiper.mends().filter(|_| image.place == StoragePlace::Own && wiper.stops.is_none());
     if let Some((what, hint)) = image.damage {
         let removed = if mends.is_some() { "; CRI-O removes what it finds damaged" } else { "" };
         let remedy = Some(Remedy::Hint(hint.to_owned()));
-        return Forecast { remedy, ..forecast(Answer::AtRisk, format!("{what}{removed}")) };
+        return Forecast { remedy, ..forecast(Fate::AtRisk, format!("{what}{removed}")) };
     }
     if let (Some(crio), Some(store)) = (mends, image.built_on) {
         let because = format!(
@@ -276,26 +276,26 @@ pub fn forecast(wiper: &Wiper<'_>, image: &Kept<'_>) -> Forecast {
             store.display()
         );
         let setting = Some(Setting::flag("internal_repair", &crio.internal_repair));
-        return Forecast { setting, remedy: Some(Remedy::NoRepair), ..forecast(Answer::Wiped, because) };
+        return Forecast { setting, remedy: Some(Remedy::NoRepair), ..forecast(Fate::Wiped, because) };
     }
     if let Some(age) = image.unsynced {
         let because =
             format!("it was written {} seconds ago, and engines do not sync what they write", age.as_secs());
-        return Forecast { remedy: Some(Remedy::Sync), ..forecast(Answer::AtRisk, because) };
+        return Forecast { remedy: Some(Remedy::Sync), ..forecast(Fate::AtRisk, because) };
     }
     match (image.place, wipe) {
-        (Place::Apart, _) if image.is_other_main => {
+        (StoragePlace::Apart, _) if image.is_other_main => {
             let because = match wiper.crio {
                 Some(_) => "it is in podman's own storage, which is not CRI-O's, and podman wipes nothing",
                 None => "CRI-O is not installed, and no other engine wipes its storage",
             };
             let setting = wiper.crio.map(|crio| Setting::text("root", &crio.root));
-            Forecast { setting, ..forecast(Answer::Survives, because.to_owned()) }
+            Forecast { setting, ..forecast(Fate::Survives, because.to_owned()) }
         }
-        (_, Wipe::Keeps(because, setting)) if image.place != Place::Apart => {
-            Forecast { setting, ..forecast(Answer::Survives, because) }
+        (_, Wipe::Keeps(because, setting)) if image.place != StoragePlace::Apart => {
+            Forecast { setting, ..forecast(Fate::Survives, because) }
         }
-        _ => forecast(Answer::Survives, "no engine wipes an additional store".to_owned()),
+        _ => forecast(Fate::Survives, "no engine wipes an additional store".to_owned()),
     }
 }
 
@@ -305,8 +305,8 @@ mod tests {
 
     /// CRI-O that runs, with its defaults and the unit that wipes.
     fn crio() -> Crio {
-        let text = |value: &str| Value { value: value.to_owned(), origin: Origin::Default };
-        let flag = |value| Value { value, origin: Origin::Default };
+        let text = |value: &str| Sourced { value: value.to_owned(), origin: Origin::Default };
+        let flag = |value| Sourced { value, origin: Origin::Default };
         Crio {
             program: None,
             root: text("/var/lib/containers/storage"),
@@ -317,8 +317,8 @@ mod tests {
             internal_repair: flag(true),
             version_file: text("/var/run/crio/version"),
             version_file_persist: text(""),
-            pinned_images: Value { value: Vec::new(), origin: Origin::Default },
-            wipe_unit: Unit::Enabled("/w".into()),
+            pinned_images: Sourced { value: Vec::new(), origin: Origin::Default },
+            wipe_unit: UnitState::Enabled("/w".into()),
             has_run: true,
             stopped_cleanly: false,
             version_file_goes: true,
@@ -329,7 +329,7 @@ mod tests {
         }
     }
 
-    fn kept(place: Place) -> Kept<'static> {
+    fn kept(place: StoragePlace) -> Kept<'static> {
         Kept { place, is_other_main: false, in_memory: false, damage: None, built_on: None, unsynced: None }
     }
 
@@ -338,19 +338,19 @@ mod tests {
     }
 
     /// The answer and the setting that decides.
-    fn told(wiper: &Wiper<'_>, image: &Kept<'_>) -> (Answer, String) {
+    fn told(wiper: &Wiper<'_>, image: &Kept<'_>) -> (Fate, String) {
         let forecast = forecast(wiper, image);
         (forecast.answer, forecast.setting.map_or_else(String::new, |setting| setting.name().to_owned()))
     }
 
     /// What becomes of CRI-O's own image with one thing changed.
-    fn own(change: impl FnOnce(&mut Crio)) -> (Answer, String) {
+    fn own(change: impl FnOnce(&mut Crio)) -> (Fate, String) {
         let mut crio = crio();
         change(&mut crio);
-        told(&wiper(&crio), &kept(Place::Own))
+        told(&wiper(&crio), &kept(StoragePlace::Own))
     }
 
-    fn says(answer: Answer, setting: &str) -> (Answer, String) {
+    fn says(answer: Fate, setting: &str) -> (Fate, String) {
         (answer, setting.to_owned())
     }
 
@@ -358,28 +358,28 @@ mod tests {
     fn the_wipe_takes_crio_s_own_storage_and_what_is_inside_it_and_nothing_else() {
         let crio = crio();
         let wiper = wiper(&crio);
-        let wiped = says(Answer::Wiped, "clean_shutdown_file");
-        assert_eq!(told(&wiper, &kept(Place::Own)), wiped);
-        assert_eq!(told(&wiper, &kept(Place::Inside)), wiped);
-        assert_eq!(told(&wiper, &kept(Place::Apart)), says(Answer::Survives, ""));
-        let other = Kept { is_other_main: true, ..kept(Place::Apart) };
-        assert_eq!(told(&wiper, &other), says(Answer::Survives, "root"));
+        let wiped = says(Fate::Wiped, "clean_shutdown_file");
+        assert_eq!(told(&wiper, &kept(StoragePlace::Own)), wiped);
+        assert_eq!(told(&wiper, &kept(StoragePlace::Inside)), wiped);
+        assert_eq!(told(&wiper, &kept(StoragePlace::Apart)), says(Fate::Survives, ""));
+        let other = Kept { is_other_main: true, ..kept(StoragePlace::Apart) };
+        assert_eq!(told(&wiper, &other), says(Fate::Survives, "root"));
     }
 
     #[test]
     fn each_condition_of_the_wipe_keeps_everything_if_it_is_not_met() {
-        let survives = |setting| says(Answer::Survives, setting);
+        let survives = |setting| says(Fate::Survives, setting);
         let clean = || survives("clean_shutdown_file");
         assert_eq!(own(|crio| crio.clean_shutdown_file.value.clear()), clean());
         assert_eq!(own(|crio| crio.has_run = false), clean());
         assert_eq!(own(|crio| crio.stopped_cleanly = true), clean());
         assert_eq!(own(|crio| crio.version_file.value.clear()), survives("version_file"));
         assert_eq!(own(|crio| crio.version_file_goes = false), survives("version_file"));
-        for unit in [Unit::Missing, Unit::Masked("/m".into()), Unit::Disabled("/d".into())] {
+        for unit in [UnitState::Missing, UnitState::Masked("/m".into()), UnitState::Disabled("/d".into())] {
             assert_eq!(own(|crio| crio.wipe_unit = unit), survives(WIPE_UNIT));
         }
         let none = Wiper { crio: None, stops: None, unreadable: None };
-        assert_eq!(told(&none, &kept(Place::Own)), survives(""));
+        assert_eq!(told(&none, &kept(StoragePlace::Own)), survives(""));
     }
 
     #[test]
@@ -390,35 +390,35 @@ mod tests {
     #[test]
     fn a_store_that_breaks_the_check_costs_crio_s_own_storage() {
         let mut crio = crio();
-        crio.wipe_unit = Unit::Missing;
+        crio.wipe_unit = UnitState::Missing;
         let broken = |crio: &Crio| {
             let wiper = Wiper { unreadable: Some(Path::new("/store")), ..wiper(crio) };
-            told(&wiper, &kept(Place::Own))
+            told(&wiper, &kept(StoragePlace::Own))
         };
-        assert_eq!(broken(&crio), says(Answer::Wiped, "internal_repair"));
+        assert_eq!(broken(&crio), says(Fate::Wiped, "internal_repair"));
         crio.internal_repair.value = false;
-        assert_eq!(broken(&crio), says(Answer::Survives, WIPE_UNIT));
+        assert_eq!(broken(&crio), says(Fate::Survives, WIPE_UNIT));
     }
 
     #[test]
     fn the_repair_takes_an_image_built_on_another_store() {
         let mut crio = crio();
-        crio.wipe_unit = Unit::Missing;
-        let child = Kept { built_on: Some(Path::new("/store")), ..kept(Place::Own) };
-        assert_eq!(told(&wiper(&crio), &child), says(Answer::Wiped, "internal_repair"));
+        crio.wipe_unit = UnitState::Missing;
+        let child = Kept { built_on: Some(Path::new("/store")), ..kept(StoragePlace::Own) };
+        assert_eq!(told(&wiper(&crio), &child), says(Fate::Wiped, "internal_repair"));
         // It looks at its own storage alone.
-        let elsewhere = Kept { place: Place::Apart, ..child };
-        assert_eq!(told(&wiper(&crio), &elsewhere).0, Answer::Survives);
+        let elsewhere = Kept { place: StoragePlace::Apart, ..child };
+        assert_eq!(told(&wiper(&crio), &elsewhere).0, Fate::Survives);
         crio.stopped_cleanly = true;
-        assert_eq!(told(&wiper(&crio), &child).0, Answer::Survives);
+        assert_eq!(told(&wiper(&crio), &child).0, Fate::Survives);
     }
 
     #[test]
     fn a_crio_that_does_not_start_wipes_later() {
         let crio = crio();
         let stopped = Wiper { stops: Some("a store is missing"), ..wiper(&crio) };
-        assert_eq!(told(&stopped, &kept(Place::Own)), says(Answer::AtRisk, "clean_shutdown_file"));
-        assert_eq!(told(&stopped, &kept(Place::Apart)).0, Answer::Survives);
+        assert_eq!(told(&stopped, &kept(StoragePlace::Own)), says(Fate::AtRisk, "clean_shutdown_file"));
+        assert_eq!(told(&stopped, &kept(StoragePlace::Apart)).0, Fate::Survives);
     }
 
     #[test]
@@ -426,22 +426,22 @@ mod tests {
         let mut crio = crio();
         crio.options_decide = true;
         let wiper = wiper(&crio);
-        assert_eq!(told(&wiper, &kept(Place::Own)).0, Answer::Unknown);
-        let other = Kept { is_other_main: true, ..kept(Place::Apart) };
-        assert_eq!(told(&wiper, &other).0, Answer::Unknown);
-        assert_eq!(told(&wiper, &kept(Place::Apart)).0, Answer::Survives);
+        assert_eq!(told(&wiper, &kept(StoragePlace::Own)).0, Fate::Unknown);
+        let other = Kept { is_other_main: true, ..kept(StoragePlace::Apart) };
+        assert_eq!(told(&wiper, &other).0, Fate::Unknown);
+        assert_eq!(told(&wiper, &kept(StoragePlace::Apart)).0, Fate::Survives);
     }
 
     #[test]
     fn damage_and_what_is_not_synced_are_risks_wherever_the_image_is() {
         let crio = crio();
         for (image, answer) in [
-            (Kept { damage: Some(("damaged", "mend it")), ..kept(Place::Apart) }, Answer::AtRisk),
-            (Kept { unsynced: Some(Duration::from_secs(3)), ..kept(Place::Apart) }, Answer::AtRisk),
-            (Kept { in_memory: true, ..kept(Place::Apart) }, Answer::Wiped),
+            (Kept { damage: Some(("damaged", "mend it")), ..kept(StoragePlace::Apart) }, Fate::AtRisk),
+            (Kept { unsynced: Some(Duration::from_secs(3)), ..kept(StoragePlace::Apart) }, Fate::AtRisk),
+            (Kept { in_memory: true, ..kept(StoragePlace::Apart) }, Fate::Wiped),
             // What goes for sure is not merely at risk.
-            (Kept { damage: Some(("damaged", "mend it")), ..kept(Place::Own) }, Answer::Wiped),
-            (Kept { unsynced: Some(Duration::from_secs(3)), ..kept(Place::Own) }, Answer::Wiped),
+            (Kept { damage: Some(("damaged", "mend it")), ..kept(StoragePlace::Own) }, Fate::Wiped),
+            (Kept { unsynced: Some(Duration::from_secs(3)), ..kept(StoragePlace::Own) }, Fate::Wiped),
         ] {
             assert_eq!(told(&wiper(&crio), &image).0, answer, "{image:?}");
         }

@@ -22,18 +22,18 @@ mod unit;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use crate::engine::{Profile, Program};
+use crate::engine::{InstalledProgram, Profile};
 use crate::judgement::Judgement;
 use crate::plan::{self, Host};
 use crate::problem::Problem;
 
 pub use crio::Crio;
-pub use forecast::{Answer, Forecast, Kept, Place, Remedy, Setting, Wiper, forecast};
+pub use forecast::{Fate, Forecast, Kept, Remedy, Setting, StoragePlace, Wiper, forecast};
 pub use pinned::PinFile;
 pub use remedy::commands;
 pub use storage::Storage;
 pub use trouble::{FINDINGS, Trouble};
-pub use unit::Unit;
+pub use unit::UnitState;
 
 use checked::Checked;
 
@@ -41,7 +41,7 @@ use checked::Checked;
 #[derive(Debug)]
 pub struct Diagnosis {
     /// The engines that are installed.
-    pub programs: Vec<Program>,
+    pub programs: Vec<InstalledProgram>,
     /// What each of their generations does; all generations if none is installed.
     pub judgements: Vec<Rc<Judgement>>,
     /// CRI-O, if it is installed.

@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::forecast::Place;
+use super::forecast::StoragePlace;
 use crate::conf::{Leaf, clean};
 use crate::declare::SEALED_STORES;
-use crate::engine::{Engines, Program, Reading};
-use crate::host::{Kind, Root};
+use crate::engine::{Engines, InstalledProgram, Reading};
 use crate::judgement::Judgement;
 use crate::limits;
 use crate::problem::Problem;
 use crate::store::{self, Image, Layer};
+use crate::sys::{Kind, Root};
 
 /// An engine's own storage, or an additional store.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub struct Storage {
     /// The storage driver.
     pub driver: String,
     /// Where it is, from CRI-O's point of view.
-    pub place: Place,
+    pub place: StoragePlace,
     /// Whether its file system is in memory.
     pub in_memory: bool,
     /// Whether what is written there is synced at once, or nothing can be.
@@ -47,7 +47,7 @@ pub struct Storage {
 pub(super) fn storages(
     root: &Root,
     judgements: &[Rc<Judgement>],
-    programs: &[Program],
+    programs: &[InstalledProgram],
     crio_own: &[String],
     not_looked: &mut Vec<Problem>,
 ) -> Vec<Storage> {
@@ -102,10 +102,10 @@ impl Storage {
         let real = |path: &Path| root.resolve(path).map_or_else(|_| path.to_owned(), |at| at.path);
         let here = real(path);
         let place = match crio_own {
-            own if own.iter().any(|own| real(Path::new(own)) == here) => Place::Own,
+            own if own.iter().any(|own| real(Path::new(own)) == here) => StoragePlace::Own,
             // Of the imagestore only the images go, not the directory.
-            [crio_root, ..] if here.starts_with(real(Path::new(crio_root))) => Place::Inside,
-            _ => Place::Apart,
+            [crio_root, ..] if here.starts_with(real(Path::new(crio_root))) => StoragePlace::Inside,
+            _ => StoragePlace::Apart,
         };
         let mut asked = |answer: std::io::Result<bool>| match answer {
             Ok(answer) => answer,
@@ -210,7 +210,7 @@ fn patience(root: &Root) -> Duration {
 
 /// Whether all engines that write here sync layers: `sync = "filesystem"`, which the
 /// modern generation knows.
-fn synced_by_engines(engines: Engines, judgements: &[Rc<Judgement>], programs: &[Program]) -> bool {
+fn synced_by_engines(engines: Engines, judgements: &[Rc<Judgement>], programs: &[InstalledProgram]) -> bool {
     let syncs = |reading: &Reading| {
         let sync = reading.values.get("storage.options.overlay.sync");
         reading.profile.is_modern()

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::host::Root;
+use crate::sys::Root;
 
 /// Where systemd looks for units of the system, the first wins (systemd.unit(5)).
 const DIRS: [&str; 4] = [
@@ -15,7 +15,7 @@ const DIRS: [&str; 4] = [
 
 /// What is known of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unit {
+pub enum UnitState {
     /// There is none.
     Missing,
     /// It is masked, by this file.
@@ -26,7 +26,7 @@ pub enum Unit {
     Enabled(PathBuf),
 }
 
-impl Unit {
+impl UnitState {
     /// Looks for the unit `name`, which the unit `puller` may start.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl Unit {
     }
 }
 
-impl Unit {
+impl UnitState {
     /// Its state in one word, and the file that decides it.
     pub fn state(&self) -> (&'static str, Option<&Path>) {
         match self {
@@ -113,12 +113,12 @@ mod tests {
 
     const NAME: &str = "crio-wipe.service";
 
-    fn find(prepare: impl FnOnce(&Path)) -> Unit {
+    fn find(prepare: impl FnOnce(&Path)) -> UnitState {
         let dir = tempfile::tempdir().unwrap();
         fs_err::create_dir_all(dir.path().join("etc/systemd/system/multi-user.target.wants")).unwrap();
         fs_err::create_dir_all(dir.path().join("usr/lib/systemd/system")).unwrap();
         prepare(dir.path());
-        Unit::find(&Root::tree(dir.path()).unwrap(), NAME, "crio.service").unwrap()
+        UnitState::find(&Root::tree(dir.path()).unwrap(), NAME, "crio.service").unwrap()
     }
 
     fn unit(tree: &Path) {
@@ -131,8 +131,8 @@ mod tests {
 
     #[test]
     fn a_unit_that_nothing_starts_is_disabled() {
-        assert_eq!(find(|_| {}), Unit::Missing);
-        assert_eq!(find(unit), Unit::Disabled(Path::new("/usr/lib/systemd/system").join(NAME)));
+        assert_eq!(find(|_| {}), UnitState::Missing);
+        assert_eq!(find(unit), UnitState::Disabled(Path::new("/usr/lib/systemd/system").join(NAME)));
     }
 
     #[test]
@@ -142,7 +142,7 @@ mod tests {
             unit(tree);
             link("/usr/lib/systemd/system/crio-wipe.service", &tree.join(&wants));
         });
-        assert_eq!(found, Unit::Enabled(Path::new("/").join(wants)));
+        assert_eq!(found, UnitState::Enabled(Path::new("/").join(wants)));
     }
 
     #[test]
@@ -152,7 +152,7 @@ mod tests {
             let text = "[Unit]\nRequires=a.service crio-wipe.service\n";
             fs_err::write(tree.join("usr/lib/systemd/system/crio.service"), text).unwrap();
         });
-        assert_eq!(found, Unit::Enabled("/usr/lib/systemd/system/crio.service".into()));
+        assert_eq!(found, UnitState::Enabled("/usr/lib/systemd/system/crio.service".into()));
     }
 
     #[test]
@@ -163,6 +163,6 @@ mod tests {
             link("/x", &tree.join("etc/systemd/system/multi-user.target.wants").join(NAME));
             link("/dev/null", &tree.join(&mask));
         });
-        assert_eq!(found, Unit::Masked(Path::new("/").join(mask)));
+        assert_eq!(found, UnitState::Masked(Path::new("/").join(mask)));
     }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::record::Record;
-use crate::host::{Kind, Root};
-use crate::images::{Config, Descriptor, Digest, Document, Platform, signature};
+use crate::images::{Descriptor, Digest, ImageConfig, ManifestOrIndex, Platform, signature};
 use crate::limits;
 use crate::problem::{Problem, words};
+use crate::sys::{Kind, Root};
 
 /// How deep lists may be nested.
 const MAX_NESTED: usize = 4;
@@ -16,7 +16,7 @@ const FETCH_AGAIN: &str = "`storagectl embed-images` fetches it again";
 
 /// An embedded image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Contents {
+pub struct EmbeddedImage {
     /// The digest of its manifest, or of its list of images.
     pub digest: Digest,
     /// Whether it is a list of images.
@@ -46,23 +46,23 @@ pub struct Instance {
 /// # Errors
 /// `embedded-missing`, `embedded-other`, `image-invalid`, `image-unsupported`,
 /// `blob-missing`, `blob-digest`, or the system's answer.
-pub fn contents(root: &Root, dir: &Path, reference: &str) -> Result<Contents, Problem> {
-    let reader = Reader { root, dir, reference };
+pub fn contents(root: &Root, dir: &Path, reference: &str) -> Result<EmbeddedImage, Problem> {
+    let reader = ContentsReader { root, dir, reference };
     reader.read()
 }
 
-struct Reader<'a> {
+struct ContentsReader<'a> {
     root: &'a Root,
     dir: &'a Path,
     reference: &'a str,
 }
 
-impl Reader<'_> {
+impl ContentsReader<'_> {
     fn problem(&self, id: &'static str, what: &str) -> Problem {
         Problem::new(id, format!("the image `{}` {what}", self.reference), FETCH_AGAIN)
     }
 
-    fn read(&self) -> Result<Contents, Problem> {
+    fn read(&self) -> Result<EmbeddedImage, Problem> {
         let shown = self.root.show(self.dir).display().to_string();
         match self.root.stat_or_link(self.dir).map_err(Problem::cannot("look at", &shown))? {
             None => {
@@ -88,7 +88,7 @@ impl Reader<'_> {
                 return Err(self.problem("embedded-other", &what));
             }
         }
-        let mut contents = Contents {
+        let mut contents = EmbeddedImage {
             digest: digest.clone(),
             is_list: false,
             instances: Vec::new(),
@@ -109,7 +109,12 @@ impl Reader<'_> {
         Ok(contents)
     }
 
-    fn list(&self, manifests: &[Descriptor], depth: usize, contents: &mut Contents) -> Result<(), Problem> {
+    fn list(
+        &self,
+        manifests: &[Descriptor],
+        depth: usize,
+        contents: &mut EmbeddedImage,
+    ) -> Result<(), Problem> {
         if depth == MAX_NESTED {
             return Err(self.problem("image-invalid", "has lists of images that are nested too deep"));
         }
@@ -144,9 +149,9 @@ impl Reader<'_> {
     /// Notes the blobs of an image, and returns its platform.
     fn image(
         &self,
-        document: Document,
+        document: ManifestOrIndex,
         file: &str,
-        contents: &mut Contents,
+        contents: &mut EmbeddedImage,
     ) -> Result<Option<String>, Problem> {
         if document.schema_version == 1 {
             let message = format!("the image `{}` has a manifest of Docker's first schema", self.reference);
@@ -176,7 +181,7 @@ impl Reader<'_> {
         let Some(bytes) = self.document(self.digest(&config.digest)?.hex())? else {
             return Ok(None);
         };
-        let Ok(config) = serde_json::from_slice::<Config>(&bytes) else {
+        let Ok(config) = serde_json::from_slice::<ImageConfig>(&bytes) else {
             return Ok(None);
         };
         let variant = config.variant.filter(|variant| !variant.is_empty());
@@ -210,7 +215,7 @@ impl Reader<'_> {
         }
     }
 
-    fn parse(&self, bytes: &[u8], file: &str) -> Result<Document, Problem> {
+    fn parse(&self, bytes: &[u8], file: &str) -> Result<ManifestOrIndex, Problem> {
         serde_json::from_slice(bytes).map_err(|error| {
             self.problem("image-invalid", &format!("has a `{file}` that is malformed: {error}"))
         })
@@ -229,7 +234,7 @@ pub(super) fn instance_file(digest: &Digest) -> String {
     format!("{}.manifest.json", digest.hex())
 }
 
-impl Contents {
+impl EmbeddedImage {
     /// Whether `digest` is that of its list, or of one of its images.
     pub fn is(&self, digest: &str) -> bool {
         self.digest.as_str() == digest

@@ -7,20 +7,20 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use super::contents::Contents;
+use super::contents::EmbeddedImage;
 use super::fetch::fetch;
-use super::list::{Entry, LIST, List};
-use super::options::{Options, Platforms};
+use super::list::{LIST, List, ListEntry};
+use super::options::{EmbedOptions, Platforms};
 use super::references::check_reference;
-use super::report::{Outcome, Report, ReportLine};
+use super::report::{EmbedOutcome, EmbedReport, ReportLine};
+use super::run::EmbedRun;
 use super::survey::{Depth, survey, unlisted};
-use super::workshop::Workshop;
-use crate::host::Root;
 use crate::images::Digest;
 use crate::problem::{Problem, words};
-use crate::registry::{Patience, check_authfile, patiently, raw_manifest, require_skopeo};
-use crate::store::build::parallel;
+use crate::registry::{RetryLimits, check_authfile, patiently, raw_manifest, require_skopeo};
+use crate::store::builder::parallel;
 use crate::store::check::Progress;
+use crate::sys::Root;
 
 /// Puts the images of `references` into the directory `dir` of the tree, which is made if
 /// it is missing: fetches what is not there, verifies what is, fetches again what is
@@ -35,9 +35,9 @@ pub fn embed(
     root: &Root,
     dir: &Path,
     references: &[String],
-    options: &Options,
+    options: &EmbedOptions,
     tell: &(dyn Fn(&ReportLine) + Sync),
-) -> Result<Report, Problem> {
+) -> Result<EmbedReport, Problem> {
     references.iter().try_for_each(|reference| check_reference(reference))?;
     if let Some(authfile) = &options.authfile {
         check_authfile(authfile)?;
@@ -56,25 +56,25 @@ pub fn embed(
         ));
     }
     let rehearsed;
-    let workshop;
+    let run;
     let (root, dir, at) = if options.dry_run {
         rehearsed = root.resolve(dir).map_or_else(|_| dir.to_owned(), |at| at.path);
         (root, rehearsed.as_path(), None)
     } else {
-        workshop = Workshop::open(root, dir, options.sync)?;
-        (&workshop.root, Path::new("/"), Some(&workshop))
+        run = EmbedRun::open(root, dir, options.sync)?;
+        (&run.root, Path::new("/"), Some(&run))
     };
     // Another run may have been waited for.
     let before = List::read(root, dir)?;
     let targets = self::targets(&before, references);
     let run = Run { root, dir, at, options };
-    let mut report = Report { remarks: before.remarks.clone(), ..Report::default() };
+    let mut report = EmbedReport { remarks: before.remarks.clone(), ..EmbedReport::default() };
     let found = run.look(&targets);
     let missing = found.iter().any(|line| matches!(line, Found::Fetch(_)));
     if missing && at.is_some() {
         require_skopeo()?;
     }
-    let tasks: Vec<(usize, &Entry, &Found)> =
+    let tasks: Vec<(usize, &ListEntry, &Found)> =
         targets.iter().zip(&found).enumerate().map(|(index, (entry, found))| (index, entry, found)).collect();
     let done = parallel::run(
         &tasks,
@@ -87,16 +87,16 @@ pub fn embed(
         },
     );
     let Ok(done) = done;
-    let complete: Vec<(&Entry, &Contents)> = targets
+    let complete: Vec<(&ListEntry, &EmbeddedImage)> = targets
         .iter()
         .zip(&done)
         .filter_map(|(entry, (_, contents))| Some((entry, contents.as_ref()?)))
         .collect();
     if let Some(at) = at {
         // Images that were fetched at the same time did not know of each other.
-        let mut filling = at.filling().map_err(Problem::cannot("open", at.shown()))?;
+        let mut writer = at.directory_writer().map_err(Problem::cannot("open", at.shown()))?;
         for (entry, contents) in &complete {
-            let linked = at.links.link(at, &mut filling, &entry.directory, contents, "last");
+            let linked = at.links.link(at, &mut writer, &entry.directory, contents, "last");
             if let Err(error) = linked {
                 let message = format!("blobs of `{}` were not linked: {}", entry.reference, words(&error));
                 let hint = "nothing needs to be done; they are stored again";
@@ -138,8 +138,8 @@ pub fn embed(
 
 /// The entries that are asked for: a reference that is listed keeps its directory, unless
 /// that is another's.
-fn targets(list: &List, references: &[String]) -> Vec<Entry> {
-    let mut targets: Vec<Entry> = Vec::new();
+fn targets(list: &List, references: &[String]) -> Vec<ListEntry> {
+    let mut targets: Vec<ListEntry> = Vec::new();
     let mut seen = HashSet::new();
     let mut taken: HashSet<String> = HashSet::new();
     let wanted = if references.is_empty() {
@@ -151,14 +151,14 @@ fn targets(list: &List, references: &[String]) -> Vec<Entry> {
         if !seen.insert(reference) {
             continue;
         }
-        let mut entry = list.find(reference).cloned().unwrap_or_else(|| Entry::new(reference));
+        let mut entry = list.find(reference).cloned().unwrap_or_else(|| ListEntry::new(reference));
         let is_first = list
             .entries
             .iter()
             .find(|other| other.directory == entry.directory)
             .is_none_or(|first| first.reference == reference);
         if !is_first || taken.contains(&entry.directory) {
-            entry = Entry::new(reference);
+            entry = ListEntry::new(reference);
         }
         taken.insert(entry.directory.clone());
         targets.push(entry);
@@ -169,24 +169,24 @@ fn targets(list: &List, references: &[String]) -> Vec<Entry> {
 /// What was found of an image.
 enum Found {
     /// All of it, as it should be.
-    Complete(Contents),
+    Complete(EmbeddedImage),
     /// It has to be fetched, because of this fault if it is there.
     Fetch(Option<Problem>),
     /// It cannot be looked at.
     Failed(Problem),
 }
 
-/// A run, which changes something if it has a workshop.
+/// A run, which changes something if it has a staging directory.
 struct Run<'a> {
     root: &'a Root,
     dir: &'a Path,
-    at: Option<&'a Workshop>,
-    options: &'a Options,
+    at: Option<&'a EmbedRun>,
+    options: &'a EmbedOptions,
 }
 
 impl Run<'_> {
     /// Looks at what is there, to the last byte.
-    fn look(&self, targets: &[Entry]) -> Vec<Found> {
+    fn look(&self, targets: &[ListEntry]) -> Vec<Found> {
         let wanted = match &self.options.platforms {
             Platforms::All => None,
             Platforms::These(platforms) => Some(platforms.as_slice()),
@@ -221,48 +221,53 @@ impl Run<'_> {
     }
 
     /// All images of a list are wanted, and only some were when it was embedded.
-    fn missing_part(&self, entry: &Entry, contents: &Contents) -> Option<Problem> {
+    fn missing_part(&self, entry: &ListEntry, contents: &EmbeddedImage) -> Option<Problem> {
         if self.options.platforms != Platforms::All || contents.chosen.is_none() {
             return None;
         }
-        let whole = Contents { chosen: None, ..contents.clone() };
+        let whole = EmbeddedImage { chosen: None, ..contents.clone() };
         whole.require(&entry.reference, None).err()
     }
 
     /// Does for an image what is to be done.
-    fn bring(&self, index: usize, entry: &Entry, found: &Found) -> (ReportLine, Option<Contents>) {
+    fn bring(&self, index: usize, entry: &ListEntry, found: &Found) -> (ReportLine, Option<EmbeddedImage>) {
         let (outcome, contents) = match found {
-            Found::Failed(problem) => (Outcome::Failed(problem.clone()), None),
+            Found::Failed(problem) => (EmbedOutcome::Failed(problem.clone()), None),
             Found::Complete(contents) => match self.has_moved(entry, contents) {
-                Ok(false) => (Outcome::WasThere, Some(contents.clone())),
-                Ok(true) => self.fetched(index, entry, Outcome::Refreshed),
-                Err(problem) => (Outcome::Failed(problem), None),
+                Ok(false) => (EmbedOutcome::WasThere, Some(contents.clone())),
+                Ok(true) => self.fetched(index, entry, EmbedOutcome::Refreshed),
+                Err(problem) => (EmbedOutcome::Failed(problem), None),
             },
-            Found::Fetch(None) => self.fetched(index, entry, Outcome::Fetched),
-            Found::Fetch(Some(fault)) => self.fetched(index, entry, Outcome::Repaired(fault.clone())),
+            Found::Fetch(None) => self.fetched(index, entry, EmbedOutcome::Fetched),
+            Found::Fetch(Some(fault)) => self.fetched(index, entry, EmbedOutcome::Repaired(fault.clone())),
         };
         let line = ReportLine {
             reference: entry.reference.clone(),
             directory: entry.directory.clone(),
             outcome,
             digest: contents.as_ref().map(|contents| contents.digest.clone()),
-            bytes: contents.as_ref().map_or(0, Contents::bytes),
+            bytes: contents.as_ref().map_or(0, EmbeddedImage::bytes),
         };
         (line, contents)
     }
 
-    fn fetched(&self, index: usize, entry: &Entry, outcome: Outcome) -> (Outcome, Option<Contents>) {
+    fn fetched(
+        &self,
+        index: usize,
+        entry: &ListEntry,
+        outcome: EmbedOutcome,
+    ) -> (EmbedOutcome, Option<EmbeddedImage>) {
         let Some(at) = self.at else {
             return (outcome, None);
         };
         match fetch(at, entry, self.options, &index.to_string()) {
             Ok(contents) => (outcome, Some(contents)),
-            Err(problem) => (Outcome::Failed(problem), None),
+            Err(problem) => (EmbedOutcome::Failed(problem), None),
         }
     }
 
     /// Whether the tag of a complete image means another one now, if that is asked.
-    fn has_moved(&self, entry: &Entry, contents: &Contents) -> Result<bool, Problem> {
+    fn has_moved(&self, entry: &ListEntry, contents: &EmbeddedImage) -> Result<bool, Problem> {
         if !self.options.refresh || entry.reference.contains('@') {
             return Ok(false);
         }
@@ -277,14 +282,14 @@ impl Run<'_> {
         };
         let options = self.options;
         let access = options.access(lock);
-        let patience = Patience { retries: options.retries, delay: options.retry_delay };
+        let patience = RetryLimits { retries: options.retries, delay: options.retry_delay };
         let manifest = patiently(patience, || raw_manifest(&entry.reference, access));
         let manifest = manifest.map_err(|failure| failure.problem)?;
         Ok(Digest::of(&manifest) != contents.digest)
     }
 
     /// How many bytes the images have, and how many are stored.
-    fn count(&self, complete: &[(&Entry, &Contents)]) -> (u64, u64) {
+    fn count(&self, complete: &[(&ListEntry, &EmbeddedImage)]) -> (u64, u64) {
         let (mut bytes, mut stored) = (0, 0);
         let mut seen = HashSet::new();
         for (entry, contents) in complete {
@@ -301,16 +306,21 @@ impl Run<'_> {
 
     /// The new list: what was listed stays, unless it is pruned, and what is complete now
     /// comes behind it.
-    fn list(&self, before: &List, targets: &[Entry], done: &[(ReportLine, Option<Contents>)]) -> List {
+    fn list(
+        &self,
+        before: &List,
+        targets: &[ListEntry],
+        done: &[(ReportLine, Option<EmbeddedImage>)],
+    ) -> List {
         let target = |reference: &str| targets.iter().find(|target| target.reference == reference);
-        let mut entries: Vec<Entry> = before
+        let mut entries: Vec<ListEntry> = before
             .entries
             .iter()
             .filter(|entry| !self.options.prune || target(&entry.reference).is_some())
             .cloned()
             .collect();
         for (entry, (line, _)) in targets.iter().zip(done) {
-            if matches!(line.outcome, Outcome::Failed(_)) {
+            if matches!(line.outcome, EmbedOutcome::Failed(_)) {
                 continue;
             }
             match entries.iter_mut().find(|there| there.reference == entry.reference) {
@@ -323,7 +333,7 @@ impl Run<'_> {
 
     /// Removes the directories that are not listed any more, and those of images that
     /// never were.
-    fn prune(&self, before: &List, after: &List, targets: &[Entry]) -> Result<Vec<String>, Problem> {
+    fn prune(&self, before: &List, after: &List, targets: &[ListEntry]) -> Result<Vec<String>, Problem> {
         let is_kept =
             |directory: &str| after.entries.iter().chain(targets).any(|entry| entry.directory == directory);
         let mut gone = unlisted(self.root, self.dir, &after.entries)?;

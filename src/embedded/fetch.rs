@@ -4,30 +4,30 @@ use std::io;
 use std::path::Path;
 
 use super::Platforms;
-use super::contents::{Contents, contents, instance_file};
-use super::list::Entry;
-use super::options::Options;
+use super::contents::{EmbeddedImage, contents, instance_file};
+use super::list::ListEntry;
+use super::options::EmbedOptions;
 use super::record::{RECORD, Record};
+use super::run::EmbedRun;
 use super::survey::{Depth, survey};
-use super::workshop::Workshop;
 use crate::images::{Digest, Platform};
 use crate::problem::Problem;
-use crate::registry::{self, Extent, Failure, Patience, patiently};
+use crate::registry::{self, Extent, Failure, RetryLimits, patiently};
 use crate::store::check::Progress;
 
 /// Fetches the image of `entry` to its directory. `mark` is the name of what is made on
 /// the way, in the directory of the run.
 pub(super) fn fetch(
-    at: &Workshop,
-    entry: &Entry,
-    options: &Options,
+    at: &EmbedRun,
+    entry: &ListEntry,
+    options: &EmbedOptions,
     mark: &str,
-) -> Result<Contents, Problem> {
+) -> Result<EmbeddedImage, Problem> {
     let registry = entry.reference.split('/').next().unwrap_or_default();
     // The others need not wait as long for it.
     let is_gone = at.unreachable.lock().expect("no thread panics with the lock").contains(registry);
     let retries = if is_gone { 0 } else { options.retries };
-    let patience = Patience { retries, delay: options.retry_delay };
+    let patience = RetryLimits { retries, delay: options.retry_delay };
     let result = patiently(patience, || match &options.platforms {
         Platforms::All => one(at, &entry.reference, Extent::Everything, options, mark),
         Platforms::These(platforms) => some(at, &entry.reference, platforms, options, mark),
@@ -44,8 +44,8 @@ pub(super) fn fetch(
     result
 }
 
-fn clear(at: &Workshop, mark: &str) -> io::Result<()> {
-    at.filling()?.remove(at.place(mark).as_bytes())
+fn clear(at: &EmbedRun, mark: &str) -> io::Result<()> {
+    at.directory_writer()?.remove(at.place(mark).as_bytes())
 }
 
 fn failed(problem: Problem) -> Failure {
@@ -54,17 +54,17 @@ fn failed(problem: Problem) -> Failure {
 
 /// Fetches a reference to the directory `mark`; skopeo says which digest it has written.
 fn one(
-    at: &Workshop,
+    at: &EmbedRun,
     reference: &str,
     extent: Extent,
-    options: &Options,
+    options: &EmbedOptions,
     mark: &str,
 ) -> Result<Option<Vec<String>>, Failure> {
     let cannot = |error: io::Error| failed(Problem::io("write to", &at.shown(), &error));
     let (place, digest) = (at.place(mark), at.place(&format!("{mark}.digest")));
-    let mut filling = at.filling().map_err(cannot)?;
+    let mut writer = at.directory_writer().map_err(cannot)?;
     for old in [&place, &digest] {
-        filling.remove(old.as_bytes()).map_err(cannot)?;
+        writer.remove(old.as_bytes()).map_err(cannot)?;
     }
     let inside = at.inside(&place);
     let written = || {
@@ -89,10 +89,10 @@ fn one(
 /// Fetches the list of a reference, and of its images those for these platforms. Returns
 /// their platforms, or nothing if there is but one image.
 fn some(
-    at: &Workshop,
+    at: &EmbedRun,
     reference: &str,
     platforms: &[Platform],
-    options: &Options,
+    options: &EmbedOptions,
     mark: &str,
 ) -> Result<Option<Vec<String>>, Failure> {
     one(at, reference, Extent::ListAlone, options, mark)?;
@@ -108,7 +108,7 @@ fn some(
         let by_digest = format!("{}@{}", registry::repository(reference), instance.digest);
         one(at, &by_digest, Extent::Everything, options, &part)?;
         let part = at.place(&part);
-        let mut filling = at.filling().map_err(cannot)?;
+        let mut writer = at.directory_writer().map_err(cannot)?;
         for name in at.root.list(&at.inside(&part)).map_err(cannot)?.unwrap_or_default() {
             let Some(name) = name.to_str() else { continue };
             // As skopeo names them when it fetches all.
@@ -118,7 +118,7 @@ fn some(
                 name if name.starts_with("signature-") => format!("{}.{name}", instance.digest.hex()),
                 name => name.to_owned(),
             };
-            filling
+            writer
                 .move_over(format!("{part}/{name}").as_bytes(), format!("{place}/{to}").as_bytes())
                 .map_err(cannot)?;
         }
@@ -128,18 +128,18 @@ fn some(
 
 /// Verifies what was fetched, and puts it to its place.
 fn finish(
-    at: &Workshop,
-    entry: &Entry,
+    at: &EmbedRun,
+    entry: &ListEntry,
     chosen: Option<Vec<String>>,
     mark: &str,
-) -> Result<Contents, Problem> {
+) -> Result<EmbeddedImage, Problem> {
     let place = at.place(mark);
     let fetched = contents(&at.root, &at.inside(&place), &entry.reference)?;
-    let mut filling = at.filling().map_err(Problem::cannot("open", at.shown()))?;
+    let mut writer = at.directory_writer().map_err(Problem::cannot("open", at.shown()))?;
     let record = Record::new(&fetched.digest, chosen);
-    at.write(&mut filling, &format!("{place}/{RECORD}"), &record.text())
+    at.write(&mut writer, &format!("{place}/{RECORD}"), &record.text())
         .map_err(Problem::cannot("write to", at.shown()))?;
-    let staged = Entry { directory: place, ..entry.clone() };
+    let staged = ListEntry { directory: place, ..entry.clone() };
     let looked = survey(&at.root, Path::new("/"), &[staged], None, Depth::Bytes, 1, &Progress::default());
     let image = looked.images.into_iter().next().expect("one was asked for");
     if let Some(problem) = image.faults.into_iter().chain(image.not_looked).next() {

@@ -6,10 +6,10 @@ use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::contents::Contents;
-use super::workshop::Workshop;
-use crate::host::Filling;
+use super::contents::EmbeddedImage;
+use super::run::EmbedRun;
 use crate::images::Digest;
+use crate::sys::DirectoryWriter;
 
 /// A verified blob: its path in the embedded directory, and its identity.
 type Known = (String, (u64, u64));
@@ -28,7 +28,7 @@ impl Links {
     }
 
     /// Takes the blobs of the complete image in the directory `name` for others to link to.
-    pub(super) fn know(&self, at: &Workshop, name: &str, contents: &Contents) -> io::Result<()> {
+    pub(super) fn know(&self, at: &EmbedRun, name: &str, contents: &EmbeddedImage) -> io::Result<()> {
         for digest in contents.blobs.keys() {
             let path = format!("{name}/{}", digest.hex());
             if let Some(stat) = at.root.stat(&at.inside(&path))? {
@@ -45,10 +45,10 @@ impl Links {
     /// `mark` tells this image from others that are worked on.
     pub(super) fn link(
         &self,
-        at: &Workshop,
-        filling: &mut Filling,
+        at: &EmbedRun,
+        writer: &mut DirectoryWriter,
         path: &str,
-        contents: &Contents,
+        contents: &EmbeddedImage,
         mark: &str,
     ) -> io::Result<()> {
         let new = at.place(&format!("{mark}.link"));
@@ -64,9 +64,9 @@ impl Links {
             }
             // A rename between two names of one file leaves both, and overlayfs does not
             // always tell that they are.
-            filling.remove(new.as_bytes())?;
-            match filling.hard_link(new.as_bytes(), target.as_bytes()) {
-                Ok(()) => filling.move_over(new.as_bytes(), name.as_bytes())?,
+            writer.remove(new.as_bytes())?;
+            match writer.hard_link(new.as_bytes(), target.as_bytes()) {
+                Ok(()) => writer.move_over(new.as_bytes(), name.as_bytes())?,
                 // A file may have too many names, and an image that was fetched anew other
                 // blobs than before: that concerns this blob alone.
                 Err(error)

@@ -9,8 +9,8 @@ use std::path::Path;
 
 use crate::conf::Fault;
 use crate::hex::sha256;
-use crate::host::Root;
 use crate::problem::Problem;
+use crate::sys::Root;
 
 /// The name of the list's file.
 pub const LIST: &str = "image-list.txt";
@@ -19,7 +19,7 @@ const MAKE_AGAIN: &str = "mend that line, or remove the file and run `storagectl
 
 /// A line of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct ListEntry {
     /// The reference, as a registry knows it.
     pub reference: String,
     /// The directory: a plain file name beside the list.
@@ -28,7 +28,7 @@ pub struct Entry {
     pub line: usize,
 }
 
-impl Entry {
+impl ListEntry {
     /// The entry of a new image.
     pub fn new(reference: &str) -> Self {
         Self { reference: reference.to_owned(), directory: directory_name(reference), line: 0 }
@@ -39,7 +39,7 @@ impl Entry {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct List {
     /// Each reference once, in the order of the file.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<ListEntry>,
     /// What is odd and does no harm here, though it may to scripts.
     pub remarks: Vec<Problem>,
 }
@@ -138,7 +138,7 @@ impl List {
                 list.remarks.push(Problem::new("list-directory", message, hint));
             }
             let entry =
-                Entry { reference: reference.to_owned(), directory: directory.to_owned(), line: number };
+                ListEntry { reference: reference.to_owned(), directory: directory.to_owned(), line: number };
             match places.get(reference) {
                 Some(&place) => {
                     let message = format!("{shown}: `{reference}` stands in the list twice");
@@ -164,7 +164,7 @@ impl List {
     }
 
     /// The entry of `reference`.
-    pub fn find(&self, reference: &str) -> Option<&Entry> {
+    pub fn find(&self, reference: &str) -> Option<&ListEntry> {
         self.entries.iter().find(|entry| entry.reference == reference)
     }
 
@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn a_shell_loop_reads_what_is_written() {
         let references = ["example.com/a:1", "example.com/b@sha256:00", "a-b.example:5000/x/y_z"];
-        let list = List { entries: references.map(Entry::new).to_vec(), remarks: Vec::new() };
+        let list = List { entries: references.map(ListEntry::new).to_vec(), remarks: Vec::new() };
         let script = "while IFS=, read -r ref dir; do \
             [ \"$dir\" = \"$(echo \"$ref\" | sha256sum | cut -d ' ' -f 1)\" ] && echo \"$ref\"; done";
         let mut shell = std::process::Command::new("sh");

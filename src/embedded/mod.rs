@@ -18,16 +18,16 @@ mod options;
 mod record;
 mod references;
 mod report;
+mod run;
 mod stores;
 mod survey;
-mod workshop;
 
-pub use contents::{Contents, Instance, contents};
+pub use contents::{EmbeddedImage, Instance, contents};
 pub use embed::embed;
-pub use list::{Entry, LIST, List, directory_name};
-pub use options::{Options, Platforms};
+pub use list::{LIST, List, ListEntry, directory_name};
+pub use options::{EmbedOptions, Platforms};
 pub use references::{check_reference, references_in};
-pub use report::{Outcome, Report, ReportLine};
+pub use report::{EmbedOutcome, EmbedReport, ReportLine};
 pub use stores::HostStores;
 pub use survey::{Depth, Looked, Survey, survey, unlisted};
 

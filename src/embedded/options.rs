@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::images::Platform;
-use crate::registry::Access;
+use crate::registry::RegistryAccess;
 
 /// Which images of a list of images are embedded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Platforms {
 
 /// How to embed.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct EmbedOptions {
     /// The file with the credentials for registries; skopeo's own search if not given. It
     /// is a path outside the tree.
     pub authfile: Option<PathBuf>,
@@ -46,7 +46,7 @@ pub struct Options {
     pub sync: bool,
 }
 
-impl Default for Options {
+impl Default for EmbedOptions {
     fn default() -> Self {
         Self {
             authfile: None,
@@ -64,9 +64,14 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl EmbedOptions {
     /// How registries are asked by a child that has `lock`.
-    pub(super) fn access<'a>(&'a self, lock: BorrowedFd<'a>) -> Access<'a> {
-        Access { authfile: self.authfile.as_deref(), tls_verify: self.tls_verify, stall: self.stall, lock }
+    pub(super) fn access<'a>(&'a self, lock: BorrowedFd<'a>) -> RegistryAccess<'a> {
+        RegistryAccess {
+            authfile: self.authfile.as_deref(),
+            tls_verify: self.tls_verify,
+            stall: self.stall,
+            lock,
+        }
     }
 }

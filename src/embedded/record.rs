@@ -9,8 +9,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::Root;
 use crate::images::Digest;
+use crate::sys::Root;
 
 /// The name of the file.
 pub(super) const RECORD: &str = "storagectl.json";

@@ -5,7 +5,7 @@ use crate::problem::Problem;
 
 /// What became of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum EmbedOutcome {
     /// It was not there and is now.
     Fetched,
     /// It was there, complete, and every byte is what it should be.
@@ -26,7 +26,7 @@ pub struct ReportLine {
     /// Its directory, beside the list.
     pub directory: String,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: EmbedOutcome,
     /// The digest of its manifest, or of its list of images, if it is known.
     pub digest: Option<Digest>,
     /// How many bytes its blobs have.
@@ -35,7 +35,7 @@ pub struct ReportLine {
 
 /// What was done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct EmbedReport {
     /// Every image that was asked for, in that order.
     pub images: Vec<ReportLine>,
     /// Directories that `prune` removed.
@@ -52,9 +52,9 @@ pub struct Report {
     pub remarks: Vec<Problem>,
 }
 
-impl Report {
+impl EmbedReport {
     /// How many images failed.
     pub fn failed(&self) -> usize {
-        self.images.iter().filter(|line| matches!(line.outcome, Outcome::Failed(_))).count()
+        self.images.iter().filter(|line| matches!(line.outcome, EmbedOutcome::Failed(_))).count()
     }
 }

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::contents::Contents;
+use super::contents::EmbeddedImage;
 use crate::conf::clean;
 use crate::engine::Profile;
-use crate::host::Kind;
 use crate::images::Name;
 use crate::plan::Host;
 use crate::problem::Problem;
 use crate::store::{self, Image};
+use crate::sys::Kind;
 
 /// The stores of a host: the engines' own storage, and what they have listed.
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ impl HostStores {
 
     /// The stores that have the image under this reference, in the order in which engines
     /// search them. Another image of that name is not it.
-    pub fn having(&self, reference: &str, contents: &Contents) -> Vec<&Path> {
+    pub fn having(&self, reference: &str, contents: &EmbeddedImage) -> Vec<&Path> {
         // As engines record it. Whose a name without a registry is, their settings decide.
         let Ok(name) = Name::parse(reference) else {
             return Vec::new();

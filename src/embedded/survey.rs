@@ -9,13 +9,13 @@ use std::sync::atomic::Ordering;
 
 use sha2::{Digest as _, Sha256};
 
-use super::contents::{Contents, contents};
-use super::list::Entry;
-use crate::host::{Kind, Root};
+use super::contents::{EmbeddedImage, contents};
+use super::list::ListEntry;
 use crate::images::{Digest, Platform};
 use crate::problem::{Problem, words};
-use crate::store::build::parallel;
+use crate::store::builder::parallel;
 use crate::store::check::Progress;
+use crate::sys::{Kind, Root};
 
 /// How many bytes are read at a time.
 const BUFFER: usize = 512 << 10;
@@ -33,9 +33,9 @@ pub enum Depth {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Looked {
     /// Its line of the list.
-    pub entry: Entry,
+    pub entry: ListEntry,
     /// What it consists of, if its manifests are sound.
-    pub contents: Option<Contents>,
+    pub contents: Option<EmbeddedImage>,
     /// What is wrong with it.
     pub faults: Vec<Problem>,
     /// What could not be looked at.
@@ -74,7 +74,7 @@ struct Blob<'a> {
 pub fn survey(
     root: &Root,
     dir: &Path,
-    entries: &[Entry],
+    entries: &[ListEntry],
     platforms: Option<&[Platform]>,
     depth: Depth,
     jobs: usize,
@@ -101,7 +101,7 @@ pub fn survey(
         })
         .collect();
 
-    let all: Vec<Option<Contents>> = images.iter().map(|image| image.contents.clone()).collect();
+    let all: Vec<Option<EmbeddedImage>> = images.iter().map(|image| image.contents.clone()).collect();
     let mut blobs: Vec<Blob<'_>> = Vec::new();
     for (index, contents) in all.iter().enumerate() {
         let Some(contents) = contents else { continue };
@@ -225,7 +225,7 @@ fn hash(root: &Root, path: &Path, progress: &Progress) -> std::io::Result<Digest
 ///
 /// # Errors
 /// If `dir` cannot be read.
-pub fn unlisted(root: &Root, dir: &Path, entries: &[Entry]) -> Result<Vec<String>, Problem> {
+pub fn unlisted(root: &Root, dir: &Path, entries: &[ListEntry]) -> Result<Vec<String>, Problem> {
     let shown = root.show(dir).display().to_string();
     let names = root.list(dir).map_err(Problem::cannot("read", &shown))?.unwrap_or_default();
     let listed: BTreeMap<&str, ()> = entries.iter().map(|entry| (entry.directory.as_str(), ())).collect();
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn an_image_is_what_is_in_its_directory() {
         let scratch = tempfile::tempdir().unwrap();
-        let entry = Entry::new("example.com/app:1");
+        let entry = ListEntry::new("example.com/app:1");
         let dir = scratch.path().join("embedded").join(&entry.directory);
         fs_err::create_dir_all(&dir).unwrap();
         let blob = |bytes: &[u8]| {

@@ -7,8 +7,8 @@ use rustix::fs::Access as Wanted;
 
 use super::environment::Environment;
 use super::view::Cache;
-use crate::host::{Kind, Root, Stat};
 use crate::problem::words;
+use crate::sys::{Kind, Root, Stat};
 
 /// What a user may do on a host.
 ///
@@ -24,7 +24,7 @@ pub(super) struct Access {
 
 /// What stands at a path.
 #[derive(Debug)]
-pub enum Found {
+pub enum FileAt {
     /// This.
     Thing(Stat),
     /// Nothing.
@@ -53,14 +53,14 @@ impl Access {
     }
 
     /// What the user finds at a path, symlinks followed.
-    pub(super) fn find(&self, root: &Root, cache: &Cache, path: &Path) -> Found {
+    pub(super) fn find(&self, root: &Root, cache: &Cache, path: &Path) -> FileAt {
         let stat = match cache.stat(root, path) {
             Ok(stat) => stat,
-            Err(error) => return Found::Closed(words(&error)),
+            Err(error) => return FileAt::Closed(words(&error)),
         };
         match self.way(root, cache, path) {
-            Err(error) if error.kind() != io::ErrorKind::NotADirectory => Found::Closed(words(&error)),
-            _ => stat.map_or(Found::Nothing, Found::Thing),
+            Err(error) if error.kind() != io::ErrorKind::NotADirectory => FileAt::Closed(words(&error)),
+            _ => stat.map_or(FileAt::Nothing, FileAt::Thing),
         }
     }
 
@@ -83,7 +83,7 @@ impl Access {
         if self.is_limited() && !self.asks_kernel {
             let steps = cache.trail(root, here)?;
             let shut =
-                |step: &&crate::host::Step| step.stat.kind == Kind::Directory && !self.has(&step.stat, 0o1);
+                |step: &&crate::sys::Step| step.stat.kind == Kind::Directory && !self.has(&step.stat, 0o1);
             if steps.iter().any(|step| shut(&step)) {
                 return Err(io::ErrorKind::PermissionDenied.into());
             }

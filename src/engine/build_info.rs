@@ -8,7 +8,7 @@
 
 use std::io::{self, Read};
 
-use crate::host::FilePart;
+use crate::sys::FilePart;
 
 /// The longest table of names and the longest build information that are read, in
 /// bytes. podman's are 400 and 14,000.

@@ -4,7 +4,7 @@ use super::decode::{Parsed, parse};
 use super::modern::bytes_of;
 use super::options::{self, add_option};
 use super::profile::Profile;
-use super::reading::{FileKind, Origin, ReadFile, Reading, Value};
+use super::reading::{FileKind, Origin, ReadFile, Reading, Sourced};
 use super::reason::{Reason, Site};
 use super::view::View;
 use crate::conf::Leaf;
@@ -124,14 +124,14 @@ fn merge(path: &std::path::Path, Parsed { text, leaves }: Parsed, reading: &mut 
                 match wrong_type(name, &leaf.value) {
                     Some(what) => reading.reasons.push(wrong(what)),
                     None => {
-                        reading.crio.insert(leaf.name.clone(), Value { value: leaf.value, origin });
+                        reading.crio.insert(leaf.name.clone(), Sourced { value: leaf.value, origin });
                     }
                 }
                 continue;
             }
         };
         match leaf.value {
-            Leaf::String(text) if !text.is_empty() => *place = Some(Value { value: text, origin }),
+            Leaf::String(text) if !text.is_empty() => *place = Some(Sourced { value: text, origin }),
             Leaf::String(_) => {}
             _ => reading.reasons.push(wrong("a string")),
         }

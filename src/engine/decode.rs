@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::profile::Profile;
-use super::reading::{Origin, Reading, Value};
+use super::reading::{Origin, Reading, Sourced};
 use super::reason::{Effect, Reason, Site, Sites};
 use super::view::Cache;
 use crate::conf::{Fault, Leaf, LeafAt, Redefined, TomlLibrary, schema, toml11, type_fault};
@@ -136,9 +136,9 @@ pub(super) fn merge(
             reading.reasons.push(of_fault(path, &text, fault));
             continue;
         }
-        let value = Value { value: leaf.value, origin: Origin::File(site) };
+        let value = Sourced { value: leaf.value, origin: Origin::File(site) };
         let known = leaf.name.rsplit_once('.').and_then(|(table, key)| schema::known(table, key));
-        if known.is_some_and(|known| known.kind == schema::Kind::Strings) {
+        if known.is_some_and(|known| known.kind == schema::ValueType::Strings) {
             let list = items(&sites, &value, &leaf.items);
             let append = appending.as_deref_mut().is_some_and(|appending| {
                 if let Some(said) = append_of(&value.value) {
@@ -162,7 +162,7 @@ fn of_fault(path: &Path, text: &str, fault: Fault) -> Reason {
 }
 
 /// The strings of an array, each with its place.
-fn items(sites: &Sites<'_>, array: &Value<Leaf>, spans: &[std::ops::Range<usize>]) -> Vec<Value<String>> {
+fn items(sites: &Sites<'_>, array: &Sourced<Leaf>, spans: &[std::ops::Range<usize>]) -> Vec<Sourced<String>> {
     let Leaf::Array(items) = &array.value else {
         return Vec::new();
     };
@@ -174,7 +174,7 @@ fn items(sites: &Sites<'_>, array: &Value<Leaf>, spans: &[std::ops::Range<usize>
             Some(span) => Origin::File(sites.at(span.clone())),
             None => array.origin.clone(),
         };
-        Some(Value { value: value.clone(), origin })
+        Some(Sourced { value: value.clone(), origin })
     };
     items.iter().enumerate().filter_map(string).collect()
 }

@@ -8,8 +8,8 @@ use super::build_info::{self, BuildInfo};
 use super::engines::Engines;
 use super::profile::Profile;
 use crate::conf::schema::MODERN;
-use crate::host::Root;
 use crate::limits;
+use crate::sys::Root;
 
 /// The engines that are looked for.
 const ENGINES: [&str; 4] = ["podman", "buildah", "skopeo", "crio"];
@@ -19,7 +19,7 @@ const DIRS: [&str; 2] = ["/usr/bin", "/usr/local/bin"];
 
 /// An engine that is installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Program {
+pub struct InstalledProgram {
     /// Its name.
     pub name: &'static str,
     /// Where it is, inside the tree.
@@ -36,7 +36,7 @@ pub struct Program {
     is_legacy: bool,
 }
 
-impl Program {
+impl InstalledProgram {
     /// What the lines about its modules say.
     fn of(name: &'static str, path: PathBuf, lines: &[u8], is_go: bool) -> Self {
         let is_silent = is_go && !split(lines).any(|line| line.starts_with(b"dep\t"));
@@ -95,8 +95,8 @@ impl Program {
 ///
 /// # Errors
 /// If a program cannot be read.
-pub fn installed(root: &Root) -> io::Result<Vec<Program>> {
-    let mut found: Vec<Program> = programs(root).collect::<io::Result<_>>()?;
+pub fn installed(root: &Root) -> io::Result<Vec<InstalledProgram>> {
+    let mut found: Vec<InstalledProgram> = programs(root).collect::<io::Result<_>>()?;
     for program in found.iter_mut().filter(|program| program.is_silent && program.library.is_none()) {
         // The package by which the modern generation reads drop-ins.
         let bytes =
@@ -133,7 +133,7 @@ fn unknown(name: &str) -> Engines {
     legacy.or(Engines::PODMAN6)
 }
 
-fn programs(root: &Root) -> impl Iterator<Item = io::Result<Program>> {
+fn programs(root: &Root) -> impl Iterator<Item = io::Result<InstalledProgram>> {
     places().filter_map(|(name, path)| program(root, name, &path).transpose())
 }
 
@@ -142,7 +142,7 @@ fn places() -> impl Iterator<Item = (&'static str, PathBuf)> {
 }
 
 /// The program at `path`; `None` if there is nothing.
-fn program(root: &Root, name: &'static str, path: &Path) -> io::Result<Option<Program>> {
+fn program(root: &Root, name: &'static str, path: &Path) -> io::Result<Option<InstalledProgram>> {
     let Some(file) = root.open_part(path)? else {
         return Ok(None);
     };
@@ -153,7 +153,7 @@ fn program(root: &Root, name: &'static str, path: &Path) -> io::Result<Option<Pr
             None => return Ok(None),
         },
     };
-    Ok(Some(Program::of(name, path.to_owned(), &lines, is_go)))
+    Ok(Some(InstalledProgram::of(name, path.to_owned(), &lines, is_go)))
 }
 
 /// What begins the lines that name the storage library and its version.
@@ -194,8 +194,8 @@ fn own_version(lines: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn program(name: &'static str, bytes: &[u8]) -> Program {
-        Program::of(name, PathBuf::new(), bytes, true)
+    fn program(name: &'static str, bytes: &[u8]) -> InstalledProgram {
+        InstalledProgram::of(name, PathBuf::new(), bytes, true)
     }
 
     /// A system with these programs.
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn a_program_that_does_not_tell_its_library_is_known_by_its_version() {
         let of = |name, version: &str| {
-            Program { version: Some(version.to_owned()), ..program(name, b"") }.profile()
+            InstalledProgram { version: Some(version.to_owned()), ..program(name, b"") }.profile()
         };
         assert_eq!(of("podman", "4.3.1"), Profile::Podman4);
         assert_eq!(of("podman", "v6.0.0-rc1"), Profile::Podman6);

@@ -7,7 +7,7 @@ use super::environment::Environment;
 use super::modern::bytes_of;
 use super::options;
 use super::profile::Profile;
-use super::reading::{FileKind, Origin, ReadFile, Reading, Value};
+use super::reading::{FileKind, Origin, ReadFile, Reading, Sourced};
 use super::reason::{Effect, Reason, Site};
 use super::remapped::{self, Refused};
 use super::settings::VENDOR_FILE;
@@ -197,11 +197,11 @@ fn rootless_options(environment: &Environment, reading: &mut Reading) {
     reading.imagestore = None;
     // The variable counts after the filter of drivers that are for users.
     let variable = environment.filled("STORAGE_DRIVER");
-    let named = |name: &str| Value {
+    let named = |name: &str| Sourced {
         value: if name == "overlay2" { "overlay" } else { name }.to_owned(),
         origin: Origin::Environment("STORAGE_DRIVER"),
     };
-    let for_users = |driver: &Value<String>| matches!(driver.value.as_str(), "btrfs" | "overlay" | "vfs");
+    let for_users = |driver: &Sourced<String>| matches!(driver.value.as_str(), "btrfs" | "overlay" | "vfs");
     reading.driver = variable.map(named).or_else(|| reading.driver.take().filter(for_users));
     let is_overlay = reading.driver.as_ref().is_some_and(|driver| driver.value == "overlay");
     let kept = std::mem::take(&mut reading.options);
@@ -272,9 +272,9 @@ const OF_USERS: &str = "storage.rootless_storage_path";
 
 /// Where the system's file says that storage is.
 struct SystemRoots {
-    graphroot: Option<Value<String>>,
-    runroot: Option<Value<String>>,
-    of_users: Option<Value<String>>,
+    graphroot: Option<Sourced<String>>,
+    runroot: Option<Sourced<String>>,
+    of_users: Option<Sourced<String>>,
 }
 
 fn roots(
@@ -309,7 +309,7 @@ fn roots(
         reading.graphroot = reading.graphroot.take().or(path);
         if !from_file {
             if reading.driver.is_none() {
-                reading.driver = rootless_driver(view, reading, &graphroot).map(Value::default);
+                reading.driver = rootless_driver(view, reading, &graphroot).map(Sourced::default);
             }
             options::add_storage_opts(environment.variable("STORAGE_OPTS").unwrap_or_default(), reading);
         }
@@ -317,8 +317,8 @@ fn roots(
         reading.graphroot = reading.graphroot.take().or(system.graphroot);
         reading.runroot = reading.runroot.take().or(system.runroot);
     }
-    reading.graphroot = reading.graphroot.take().or_else(|| Some(Value::default(graphroot)));
-    reading.runroot = reading.runroot.take().or_else(|| Some(Value::default(runroot)));
+    reading.graphroot = reading.graphroot.take().or_else(|| Some(Sourced::default(graphroot)));
+    reading.runroot = reading.runroot.take().or_else(|| Some(Sourced::default(runroot)));
     options::finish(view, |path| environment.expand(path), reading);
 }
 

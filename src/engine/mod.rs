@@ -29,12 +29,12 @@ mod remapped;
 mod settings;
 mod view;
 
-pub use access::Found;
+pub use access::FileAt;
 pub use engines::Engines;
 pub use environment::Environment;
-pub use installed::{Program, installed, present};
+pub use installed::{InstalledProgram, installed, present};
 pub use profile::Profile;
-pub use reading::{DriverOption, FileKind, Origin, ReadFile, Reading, Value};
+pub use reading::{DriverOption, FileKind, Origin, ReadFile, Reading, Sourced};
 pub use reason::{Effect, Reason, Site};
 pub use settings::{VENDOR_FILE, main_file};
 pub use view::{Cache, View};

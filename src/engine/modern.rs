@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::decode::{Appending, merge, parse};
 use super::environment::Environment;
 use super::options;
-use super::reading::{FileKind, ReadFile, Reading, Value};
+use super::reading::{FileKind, ReadFile, Reading, Sourced};
 use super::reason::{Reason, Site};
 use super::view::View;
 use crate::problem::words;
@@ -159,7 +159,7 @@ fn roots(view: &View<'_>, environment: &Environment, reading: &mut Reading) {
     if reading.graphroot.is_none() && environment.is_rootless() {
         reading.graphroot = reading.text("storage.rootless_storage_path");
     }
-    reading.graphroot = reading.graphroot.take().or_else(|| Some(Value::default(graphroot)));
-    reading.runroot = reading.runroot.take().or_else(|| Some(Value::default(runroot)));
+    reading.graphroot = reading.graphroot.take().or_else(|| Some(Sourced::default(graphroot)));
+    reading.runroot = reading.runroot.take().or_else(|| Some(Sourced::default(runroot)));
     options::finish(view, |path| environment.expand(path), reading);
 }

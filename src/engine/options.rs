@@ -3,15 +3,15 @@
 
 use std::path::Path;
 
-use super::access::Found;
+use super::access::FileAt;
 use super::environment::Environment;
 use super::profile::Profile;
-use super::reading::{DriverOption, Origin, Reading, Value};
+use super::reading::{DriverOption, Origin, Reading, Sourced};
 use super::reason::Reason;
 use super::view::View;
 use crate::conf::{Essentials, Leaf, clean_path, schema};
-use crate::host::Stat;
 use crate::problem::words;
+use crate::sys::Stat;
 
 /// Takes driver, directories and options from what has been set (`ReloadConfigurationFile`
 /// and `LoadStoreOptions` in types/options.go); `whole` unless the engine stops halfway, before
@@ -26,7 +26,7 @@ pub(super) fn settle(environment: &Environment, reading: &mut Reading, whole: bo
     reading.imagestore = imagestore.filter(|_| reading.profile != Profile::Podman4);
     reading.driver = match environment.filled("STORAGE_DRIVER") {
         Some(driver) => {
-            Some(Value { value: driver.to_owned(), origin: Origin::Environment("STORAGE_DRIVER") })
+            Some(Sourced { value: driver.to_owned(), origin: Origin::Environment("STORAGE_DRIVER") })
         }
         None => driver,
     };
@@ -129,7 +129,7 @@ impl Options<'_> {
             for item in self.reading.list(set_by) {
                 self.options.push(DriverOption {
                     key: format!("{prefix}{name}"),
-                    value: Value { value: item.value.trim().to_owned(), origin: item.origin.clone() },
+                    value: Sourced { value: item.value.trim().to_owned(), origin: item.origin.clone() },
                     set_by: set_by.to_owned(),
                 });
             }
@@ -145,7 +145,7 @@ impl Options<'_> {
         let set_by = known.set_by;
         match self.reading.values.get(set_by).map(|set| (&set.value, &set.origin)) {
             Some((Leaf::Integer(number), origin)) if *number != 0 => {
-                let value = Value { value: mask(*number), origin: origin.clone() };
+                let value = Sourced { value: mask(*number), origin: origin.clone() };
                 let key = format!("{prefix}{name}");
                 self.options.push(DriverOption { key, value, set_by: set_by.to_owned() });
             }
@@ -165,7 +165,7 @@ impl Options<'_> {
         if !schema::known(table, plain).is_some_and(|known| known.is_known_to(version)) {
             return false;
         }
-        let value = Value { value: set.value.trim().to_owned(), origin: set.origin };
+        let value = Sourced { value: set.value.trim().to_owned(), origin: set.origin };
         let key = format!("{prefix}{name}");
         self.options.push(DriverOption { key, value, set_by: known.set_by.to_owned() });
         true
@@ -201,7 +201,7 @@ pub(super) fn add_option(option: &str, origin: Origin, set_by: &str, reading: &m
     let (key, value) = option.split_once('=').unwrap_or(("", option));
     reading.options.push(DriverOption {
         key: key.trim().to_owned(),
-        value: Value { value: value.trim().to_owned(), origin },
+        value: Sourced { value: value.trim().to_owned(), origin },
         set_by: set_by.to_owned(),
     });
 }
@@ -241,9 +241,9 @@ pub(super) fn default_roots(
     let (profile, usual) = (reading.profile, format!("/run/user/{}", environment.uid));
     // Of a host that does not run, it is what systemd makes.
     let is_refused = |found| match found {
-        Found::Closed(_) => true,
-        Found::Thing(stat) => profile == Profile::Podman4 && !is_private(&stat, environment),
-        Found::Nothing => false,
+        FileAt::Closed(_) => true,
+        FileAt::Thing(stat) => profile == Profile::Podman4 && !is_private(&stat, environment),
+        FileAt::Nothing => false,
     };
     let runtime = match environment.filled("XDG_RUNTIME_DIR") {
         None if is_refused(view.find(Path::new(&usual))) => {
@@ -253,7 +253,7 @@ pub(super) fn default_roots(
         Some(dir) => match view.exists(Path::new(dir)) {
             Ok(true) => dir.to_owned(),
             _ if reading.profile == Profile::Podman4 => match view.find(Path::new(&usual)) {
-                Found::Thing(stat) if is_private(&stat, environment) => usual,
+                FileAt::Thing(stat) if is_private(&stat, environment) => usual,
                 _ => {
                     let runroot = format!("{}/containers", in_tmp("containers-user"));
                     return (format!("{data}/containers/storage"), runroot);
@@ -274,7 +274,7 @@ pub(super) fn default_roots(
         environment.filled("XDG_RUNTIME_DIR").is_some() && view.exists(Path::new(&runtime)).unwrap_or(false);
     if made
         && !reading.profile.is_modern()
-        && !matches!(view.find(Path::new(&runroot)), Found::Thing(_))
+        && !matches!(view.find(Path::new(&runroot)), FileAt::Thing(_))
         && !view.may_create(Path::new(&runroot))
         && view.root().is_some()
     {

@@ -31,14 +31,14 @@ impl Origin {
 
 /// A value and where it comes from.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Value<T> {
+pub struct Sourced<T> {
     /// The value.
     pub value: T,
     /// Where it comes from.
     pub origin: Origin,
 }
 
-impl<T> Value<T> {
+impl<T> Sourced<T> {
     /// What the engine uses if nothing is set.
     pub(super) fn default(value: T) -> Self {
         Self { value, origin: Origin::Default }
@@ -52,7 +52,7 @@ pub struct DriverOption {
     /// may be nothing or missing.
     pub key: String,
     /// Its value, without blanks around it, and where that comes from.
-    pub value: Value<String>,
+    pub value: Sourced<String>,
     /// The key of storage.conf that sets it, or the variable.
     pub set_by: String,
 }
@@ -90,24 +90,24 @@ pub struct Reading {
     /// The files, in the order in which they count.
     pub files: Vec<ReadFile>,
     /// Every key that is set, by its dotted name in lower case.
-    pub values: BTreeMap<String, Value<Leaf>>,
+    pub values: BTreeMap<String, Sourced<Leaf>>,
     /// The strings of every array that is set, by its dotted name, as they come together.
-    pub(super) lists: BTreeMap<String, Vec<Value<String>>>,
+    pub(super) lists: BTreeMap<String, Vec<Sourced<String>>>,
     /// The storage driver, if one is set.
-    pub driver: Option<Value<String>>,
+    pub driver: Option<Sourced<String>>,
     /// The engine's own storage.
-    pub graphroot: Option<Value<String>>,
+    pub graphroot: Option<Sourced<String>>,
     /// Where running containers are kept track of.
-    pub runroot: Option<Value<String>>,
+    pub runroot: Option<Sourced<String>>,
     /// Where images are kept instead.
-    pub imagestore: Option<Value<String>>,
+    pub imagestore: Option<Sourced<String>>,
     /// What the storage driver is told.
     pub options: Vec<DriverOption>,
     /// The additional image stores, in order, as written but for blanks around them, which
     /// engines cut off.
-    pub stores: Vec<Value<String>>,
+    pub stores: Vec<Sourced<String>>,
     /// Every key of CRI-O's own files but for those above, by its dotted name.
-    pub crio: BTreeMap<String, Value<Leaf>>,
+    pub crio: BTreeMap<String, Sourced<Leaf>>,
     /// What is wrong with what was read. A file, or a value, on which the engine stops
     /// counts for nothing above.
     pub reasons: Vec<Reason>,
@@ -144,16 +144,16 @@ impl Reading {
     }
 
     /// The strings of an array, by its dotted name.
-    pub fn list(&self, name: &str) -> &[Value<String>] {
+    pub fn list(&self, name: &str) -> &[Sourced<String>] {
         self.lists.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// A string that is set to something, by the dotted name of its key.
-    pub(super) fn text(&self, name: &str) -> Option<Value<String>> {
+    pub(super) fn text(&self, name: &str) -> Option<Sourced<String>> {
         let set = self.values.get(name)?;
         match &set.value {
             Leaf::String(text) if !text.is_empty() => {
-                Some(Value { value: text.clone(), origin: set.origin.clone() })
+                Some(Sourced { value: text.clone(), origin: set.origin.clone() })
             }
             _ => None,
         }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::reading::{Reading, Value};
+use super::reading::{Reading, Sourced};
 use super::reason::Reason;
 use super::view::View;
 use crate::conf::Leaf;
@@ -18,7 +18,7 @@ pub(super) struct Refused {
 /// The first thing that is wrong with them.
 pub(super) fn check(view: &View<'_>, reading: &Reading) -> Result<(), Refused> {
     let set = |name: &str| match reading.values.get(&format!("storage.options.{name}")) {
-        Some(Value { value: Leaf::String(text), origin }) if !text.is_empty() => Some((text, origin)),
+        Some(Sourced { value: Leaf::String(text), origin }) if !text.is_empty() => Some((text, origin)),
         _ => None,
     };
     let (user, group) = (set("remap-user"), set("remap-group"));

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::host::Root;
+use crate::sys::Root;
 
 /// The vendor's file, which engines read where the administrator has none
 /// (containers-storage.conf(5)).

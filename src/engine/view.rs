@@ -8,13 +8,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::access::{Access, Found};
+use super::access::{Access, FileAt};
 use super::environment::Environment;
 use super::profile::Profile;
 use super::reading::Reading;
 use crate::conf::{Document, Fault};
-use crate::host::{Kind, Root, Stat, Step};
 use crate::limits;
+use crate::sys::{Kind, Root, Stat, Step};
 
 /// What is known by paths. They are compared by their bytes, which is several times faster than
 /// by their components.
@@ -324,8 +324,8 @@ impl<'a> View<'a> {
 
     /// What the user finds at a path, plans apart, symlinks followed. Of a host that does not
     /// exist yet, nothing.
-    pub fn find(&self, path: &Path) -> Found {
-        self.root.map_or(Found::Nothing, |root| self.access.find(root, self.cache, path))
+    pub fn find(&self, path: &Path) -> FileAt {
+        self.root.map_or(FileAt::Nothing, |root| self.access.find(root, self.cache, path))
     }
 
     /// Whether the user may search a directory.
@@ -360,9 +360,9 @@ impl<'a> View<'a> {
     pub fn may_create(&self, path: &Path) -> bool {
         for here in path.ancestors().skip(1) {
             match self.find(here) {
-                Found::Thing(stat) => return self.may_create_in(here, &stat),
-                Found::Closed(_) => return false,
-                Found::Nothing => {}
+                FileAt::Thing(stat) => return self.may_create_in(here, &stat),
+                FileAt::Closed(_) => return false,
+                FileAt::Nothing => {}
             }
         }
         // Of a host that is not there yet, what is above is root's.
@@ -507,8 +507,8 @@ impl<'a> View<'a> {
     /// The names in a directory; none if it cannot be read.
     pub(super) fn entries(&self, dir: &Path) -> Vec<String> {
         let may = |root: &&Root| match self.find(dir) {
-            Found::Thing(stat) => self.access.may_read(root, dir, &stat),
-            Found::Nothing | Found::Closed(_) => false,
+            FileAt::Thing(stat) => self.access.may_read(root, dir, &stat),
+            FileAt::Nothing | FileAt::Closed(_) => false,
         };
         let names = self
             .root

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
-use crate::host::{FilePart, Root};
 use crate::limits;
-use crate::tar::{Entries, EntryError, Kind};
+use crate::sys::{FilePart, Root};
+use crate::tar::{Entries, EntryError, EntryKind};
 
 /// An archive, with the place of each member.
 #[derive(Debug)]
@@ -56,19 +56,19 @@ fn members(file: FilePart) -> io::Result<HashMap<String, (u64, u64)>> {
             return Err(malformed("a member's name is not UTF-8"));
         };
         match header.kind {
-            Kind::File => {
+            EntryKind::File => {
                 let start = entries.rest().stream_position()?;
                 members.insert(name, (start, header.size));
                 entries.skip().map_err(of)?;
             }
-            Kind::Symlink | Kind::HardLink => {
+            EntryKind::Symlink | EntryKind::HardLink => {
                 let Some(target) = header.target.to_str() else {
                     return Err(malformed("a member's name is not UTF-8"));
                 };
                 // Old versions of docker name layers that are there already by a symlink.
                 let dir = name.rsplit_once('/').map_or("", |(dir, _)| dir);
                 let target = match header.kind {
-                    Kind::Symlink => clean(&format!("{dir}/{target}")),
+                    EntryKind::Symlink => clean(&format!("{dir}/{target}")),
                     _ => clean(target),
                 };
                 links.push((name, target));

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::archive::Archive;
 use super::{Digest, Layer};
-use crate::host::{FilePart, Root};
 use crate::limits;
+use crate::sys::{FilePart, Root};
 
 /// What holds the files of an image.
 #[derive(Debug)]

@@ -5,13 +5,13 @@ use serde::Deserialize;
 /// A configuration; OCI's and Docker's agree in these fields.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Config {
+pub(crate) struct ImageConfig {
     pub(crate) created: Option<String>,
     pub(crate) architecture: Option<String>,
     pub(crate) os: Option<String>,
     pub(crate) variant: Option<String>,
     pub(crate) rootfs: Option<Rootfs>,
-    pub(crate) history: Option<Vec<Step>>,
+    pub(crate) history: Option<Vec<HistoryEntry>>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -22,7 +22,7 @@ pub(crate) struct Rootfs {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Step {
+pub(crate) struct HistoryEntry {
     pub(crate) created: Option<String>,
     pub(crate) empty_layer: bool,
 }

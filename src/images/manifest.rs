@@ -70,7 +70,7 @@ pub(crate) struct PlatformEntry {
 /// A manifest, or a list of them: which, their fields tell.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Document {
+pub(crate) struct ManifestOrIndex {
     #[serde(default)]
     pub(crate) schema_version: u32,
     #[serde(default)]

@@ -19,10 +19,10 @@ pub(crate) mod signature;
 mod source;
 
 pub use blobs::{Blob, BlobReader};
-pub(crate) use config::Config;
+pub(crate) use config::ImageConfig;
 pub use digest::Digest;
 pub use image::{Image, Layer};
-pub(crate) use manifest::{Descriptor, Document};
+pub(crate) use manifest::{Descriptor, ManifestOrIndex};
 pub use name::Name;
 pub(crate) use name::is_reference;
 pub use platform::Platform;

@@ -9,17 +9,17 @@ use flate2::read::MultiGzDecoder;
 
 use super::archive::Archive;
 use super::blobs::Blobs;
-use super::config::Config;
+use super::config::ImageConfig;
 use super::manifest::{
-    ArchiveEntry, DOCKER_CONFIG, DOCKER_LAYER, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Document, Generated,
-    GeneratedDescriptor, LayerType, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, layer_type,
+    ArchiveEntry, DOCKER_CONFIG, DOCKER_LAYER, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Generated,
+    GeneratedDescriptor, LayerType, ManifestOrIndex, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, layer_type,
 };
 use super::platform::go_name;
 use super::signature;
 use super::{Blob, Digest, Image, Layer, Name, Platform, Source, Transport};
-use crate::host::Root;
 use crate::limits;
 use crate::problem::Problem;
+use crate::sys::Root;
 
 /// The names of an image in the index of an OCI layout.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -36,7 +36,7 @@ const COPY_AGAIN: &str = "copy the image again, such as with `skopeo copy`";
 /// What is wrong with it: the ids that start with `image-`, `blob-missing`,
 /// `blob-digest`, `layer-unsupported`, or the system's answer.
 pub fn read(root: &Root, source: &Source, platform: &Platform) -> Result<Image, Problem> {
-    Reader { root, source, platform, title: title(source) }.read()
+    ImageReader { root, source, platform, title: title(source) }.read()
 }
 
 fn title(source: &Source) -> String {
@@ -46,20 +46,20 @@ fn title(source: &Source) -> String {
     }
 }
 
-struct Reader<'a> {
+struct ImageReader<'a> {
     root: &'a Root,
     source: &'a Source,
     platform: &'a Platform,
     title: String,
 }
 
-impl Reader<'_> {
+impl ImageReader<'_> {
     fn read(self) -> Result<Image, Problem> {
         let path = &self.source.path;
         let blobs = match self.source.transport {
             Transport::Dir | Transport::Oci => {
                 let there = self.root.stat(path).map_err(self.io("look at", path))?;
-                if there.is_none_or(|stat| stat.kind != crate::host::Kind::Directory) {
+                if there.is_none_or(|stat| stat.kind != crate::sys::Kind::Directory) {
                     let message = format!("there is no directory `{}`", self.root.show(path).display());
                     return Err(self.problem("image-missing", &message, "give the directory of the image"));
                 }
@@ -172,7 +172,7 @@ impl Reader<'_> {
     }
 
     fn layout(&self, blobs: Blobs) -> Result<Image, Problem> {
-        let index: Document = self.parse(&self.document(&blobs, "index.json")?, "its `index.json`")?;
+        let index: ManifestOrIndex = self.parse(&self.document(&blobs, "index.json")?, "its `index.json`")?;
         let entries = index.manifests.unwrap_or_default();
         let name_of = |entry: &Descriptor| {
             entry.annotations.as_ref().and_then(|annotations| annotations.get(REF_NAME)).cloned()
@@ -235,7 +235,7 @@ impl Reader<'_> {
         let mut list = None;
         let mut prefix = String::new();
         for _ in 0..MAX_NESTED {
-            let document: Document = self.parse(&bytes, "its manifest")?;
+            let document: ManifestOrIndex = self.parse(&bytes, "its manifest")?;
             let media_type = document.media_type.as_deref().unwrap_or_default();
             if document.schema_version == 1 {
                 let hint = "convert it, such as with `skopeo copy --format oci`";
@@ -336,7 +336,7 @@ impl Reader<'_> {
         parts: Vec<Blob>,
         stored: Vec<Name>,
     ) -> Result<Image, Problem> {
-        let config: Config = self.parse(&config_bytes, "its configuration")?;
+        let config: ImageConfig = self.parse(&config_bytes, "its configuration")?;
         let os = config.os.as_deref().unwrap_or("linux");
         if os != "linux" && !os.is_empty() {
             let message = format!("it is for `{}` and not for Linux", os.escape_debug());
@@ -429,7 +429,7 @@ impl Reader<'_> {
             return Err(self.problem("blob-missing", &message, COPY_AGAIN));
         };
         let config_digest = Digest::of(&config);
-        let known: Config = self.parse(&config, "its configuration")?;
+        let known: ImageConfig = self.parse(&config, "its configuration")?;
         let diff_ids = known.rootfs.unwrap_or_default().diff_ids.unwrap_or_default();
         let files = entry.layers.clone().unwrap_or_default();
         if diff_ids.len() != files.len() {

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use super::{Case, shown};
 use crate::conf::clean;
-use crate::engine::{Effect, Found, Reason, Value};
-use crate::host::Root;
+use crate::engine::{Effect, FileAt, Reason, Sourced};
 use crate::problem::words;
 use crate::store::{Hit, Image, Opened, images};
+use crate::sys::Root;
 
 pub(super) const USE: Effect =
     Effect::StopsUse("stops as soon as it uses an image", "stop as soon as they use an image");
@@ -20,7 +20,7 @@ pub(super) const USE: Effect =
 pub const RUN: Effect = Effect::StopsUse("cannot run its images", "cannot run its images");
 const NOTHING: Effect = Effect::Loses("sees no image of it", "see no image of it");
 
-pub(super) fn check(case: &Case<'_>, entry: &Value<String>, reasons: &mut Vec<Reason>) {
+pub(super) fn check(case: &Case<'_>, entry: &Sourced<String>, reasons: &mut Vec<Reason>) {
     let path = clean(&entry.value);
     let store = Path::new(&path);
     if case.root().is_none() || case.view.is_expected(&path) {
@@ -135,18 +135,18 @@ impl Need {
     fn is_met(&self, case: &Case<'_>, path: &Path) -> bool {
         let access = case.view;
         match (access.find(path), self) {
-            (Found::Closed(_), _) => false,
-            (Found::Thing(stat), Self::Search | Self::Make) => access.may_search(path, &stat),
-            (Found::Thing(stat), Self::Open | Self::Read) => access.may_read(path, &stat),
-            (Found::Nothing, Self::Search | Self::Read) => true,
-            (Found::Nothing, Self::Make | Self::Open) => {
+            (FileAt::Closed(_), _) => false,
+            (FileAt::Thing(stat), Self::Search | Self::Make) => access.may_search(path, &stat),
+            (FileAt::Thing(stat), Self::Open | Self::Read) => access.may_read(path, &stat),
+            (FileAt::Nothing, Self::Search | Self::Read) => true,
+            (FileAt::Nothing, Self::Make | Self::Open) => {
                 let parent = path.parent().unwrap_or(Path::new("/"));
                 // That it cannot be made because of the file system is not about users.
                 let read_only = access.is_read_only(parent);
                 match access.find(parent) {
-                    Found::Thing(stat) => read_only || access.may_create_in(parent, &stat),
-                    Found::Nothing => true,
-                    Found::Closed(_) => false,
+                    FileAt::Thing(stat) => read_only || access.may_create_in(parent, &stat),
+                    FileAt::Nothing => true,
+                    FileAt::Closed(_) => false,
                 }
             }
         }

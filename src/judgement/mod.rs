@@ -24,8 +24,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::conf::{Essentials, schema};
-use crate::engine::{self, DriverOption, Effect, Environment, Origin, Profile, Reading, Reason, Value, View};
-use crate::host::Root;
+use crate::engine::{
+    self, DriverOption, Effect, Environment, Origin, Profile, Reading, Reason, Sourced, View,
+};
+use crate::sys::Root;
 pub use content::RUN;
 pub use reader::{Identity, Reader, gather, names, readers, sentence};
 pub use relation::{Relation, relations};
@@ -34,7 +36,7 @@ pub use stores::or_remove;
 /// How well an engine works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum Health {
     /// As it should.
     Works,
     /// Not every command, or not with everything that was meant.
@@ -56,11 +58,11 @@ pub struct Judgement {
 
 impl Judgement {
     /// How well the engine works.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> Health {
         match self.stop() {
-            Some(_) => Outcome::Stops,
-            None if self.reasons.is_empty() => Outcome::Works,
-            None => Outcome::WorksWithLoss,
+            Some(_) => Health::Stops,
+            None if self.reasons.is_empty() => Health::Works,
+            None => Health::WorksWithLoss,
         }
     }
 
@@ -76,7 +78,7 @@ impl Judgement {
 
     /// Where the engine keeps its own images.
     pub fn own_storage(&self) -> OwnStorage {
-        let filled = |value: &Option<Value<String>>| {
+        let filled = |value: &Option<Sourced<String>>| {
             let text = value.as_ref().map(|value| value.value.as_str()).filter(|text| !text.is_empty());
             text.map(|text| PathBuf::from(path_of(text)))
         };
@@ -165,7 +167,7 @@ pub fn judge_store(view: &View<'_>, environment: &Environment, profile: Profile,
     let mut reading = Reading::clone(&engine::read(view, environment, profile));
     let driver = or_usual(&roots::driver(view, &reading));
     let key = if profile.is_modern() { "imagestore".to_owned() } else { format!("{driver}.imagestore") };
-    let value = Value { value: path.to_owned(), origin: Origin::Default };
+    let value = Sourced { value: path.to_owned(), origin: Origin::Default };
     reading.stores = vec![value.clone()];
     reading.options =
         vec![DriverOption { key, value, set_by: "storage.options.additionalimagestores".to_owned() }];

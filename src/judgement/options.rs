@@ -10,8 +10,8 @@ use std::path::Path;
 
 use super::{Case, go, path_of};
 use crate::conf::schema;
-use crate::engine::{DriverOption, Effect, Found, Profile, Reason};
-use crate::host::Kind;
+use crate::engine::{DriverOption, Effect, FileAt, Profile, Reason};
+use crate::sys::Kind;
 
 pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<Reason>) {
     if let Some(reason) = unknown_driver(case) {
@@ -199,8 +199,8 @@ fn mount_program(case: &Case<'_>, option: &DriverOption, path: &str) -> Vec<Reas
         return Vec::new();
     }
     match case.view.find(Path::new(path)) {
-        Found::Thing(_) => Vec::new(),
-        Found::Nothing | Found::Closed(_) => vec![
+        FileAt::Thing(_) => Vec::new(),
+        FileAt::Nothing | FileAt::Closed(_) => vec![
             Reason::stops(
                 "mount-program-missing",
                 format!("the mount program `{path}` does not exist"),
@@ -226,10 +226,10 @@ fn layer_store(case: &Case<'_>, option: &DriverOption, entry: &str) -> Option<Re
     }
     if case.root().is_some() {
         match case.view.find(Path::new(&path)) {
-            Found::Thing(stat) if stat.kind == Kind::Directory => {}
-            Found::Thing(_) => return stops("is not a directory".to_owned()),
-            Found::Nothing => return stops("does not exist".to_owned()),
-            Found::Closed(why) => return stops(format!("cannot be looked at ({why})")),
+            FileAt::Thing(stat) if stat.kind == Kind::Directory => {}
+            FileAt::Thing(_) => return stops("is not a directory".to_owned()),
+            FileAt::Nothing => return stops("does not exist".to_owned()),
+            FileAt::Closed(why) => return stops(format!("cannot be looked at ({why})")),
         }
     }
     let mut with_reference = false;

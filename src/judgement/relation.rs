@@ -32,7 +32,7 @@ pub fn relations<'r>(
     let store = forms(clean(store));
     let owns = [("graphroot", &reading.graphroot), ("imagestore", &reading.imagestore)];
     let relation = |(key, own): (&'static str, &'r Option<_>)| {
-        let own: &crate::engine::Value<String> = own.as_ref()?;
+        let own: &crate::engine::Sourced<String> = own.as_ref()?;
         let own = own.value.as_str().starts_with('/').then_some(own.value.as_str())?;
         Some((between(&store, &forms(path_of(own)))?, key, own))
     };

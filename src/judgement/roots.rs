@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Case, path_of};
 use crate::conf::schema;
-use crate::engine::{Effect, Found, Profile, Reading, Reason, Value, View};
+use crate::engine::{Effect, FileAt, Profile, Reading, Reason, Sourced, View};
 use crate::problem::{quoted_series, series};
 
 /// What an engine does with a directory whose path is not absolute.
@@ -80,7 +80,7 @@ fn several_drivers(case: &Case<'_>) -> Option<Reason> {
 
 pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<Reason>) {
     let Reading { graphroot, runroot, imagestore, .. } = case.reading;
-    let mut shut: Vec<(&str, &Value<String>)> = Vec::new();
+    let mut shut: Vec<(&str, &Sourced<String>)> = Vec::new();
     for (key, root) in [("graphroot", graphroot), ("runroot", runroot), ("imagestore", imagestore)] {
         match root {
             Some(root) if !root.value.starts_with('/') => reasons.push(relative(case, key, root)),
@@ -94,7 +94,7 @@ pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<Reason>) {
 
 /// podman 4 refuses such a graphroot, the library such an imagestore; with anything else
 /// engines start, wherever that is.
-fn relative(case: &Case<'_>, key: &str, root: &Value<String>) -> Reason {
+fn relative(case: &Case<'_>, key: &str, root: &Sourced<String>) -> Reason {
     let path = &root.value;
     let message = format!("`{key}` is `{path}`, which is not absolute");
     let hint = match path.strip_prefix('~') {
@@ -111,7 +111,7 @@ fn relative(case: &Case<'_>, key: &str, root: &Value<String>) -> Reason {
 }
 
 /// Directories that a normal user's engine cannot use.
-fn closed(shut: &[(&str, &Value<String>)]) -> Option<Reason> {
+fn closed(shut: &[(&str, &Sourced<String>)]) -> Option<Reason> {
     let (_, first) = shut.first()?;
     let sets: Vec<String> = shut.iter().map(|(key, root)| format!("`{key}` is `{}`", root.value)).collect();
     let empty: Vec<String> = shut.iter().map(|(key, _)| format!("`{key} = \"\"`")).collect();
@@ -125,7 +125,7 @@ fn closed(shut: &[(&str, &Value<String>)]) -> Option<Reason> {
 
 /// Whether a normal user's engine cannot use a directory. Where nothing is there, the engine
 /// makes it.
-fn is_shut(case: &Case<'_>, root: &Value<String>) -> bool {
+fn is_shut(case: &Case<'_>, root: &Sourced<String>) -> bool {
     if !case.view.is_limited() {
         return false;
     }
@@ -136,12 +136,12 @@ fn is_shut(case: &Case<'_>, root: &Value<String>) -> bool {
     }
     let path = Path::new(&root.value);
     match case.view.find(path) {
-        Found::Thing(stat) => !case.view.may_create_in(path, &stat),
-        Found::Closed(_) => true,
+        FileAt::Thing(stat) => !case.view.may_create_in(path, &stat),
+        FileAt::Closed(_) => true,
         // What is the user's own is made by the system or by the user.
-        Found::Nothing if case.view.is_of_user(&root.value, case.environment) => {
+        FileAt::Nothing if case.view.is_of_user(&root.value, case.environment) => {
             case.environment.filled("XDG_RUNTIME_DIR").is_some() && !case.view.may_create(path)
         }
-        Found::Nothing => !case.view.may_create(path),
+        FileAt::Nothing => !case.view.may_create(path),
     }
 }

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use super::{Case, Relation, content, path_of, relations};
 use crate::conf::clean;
-use crate::engine::{Effect, Found, Profile, Reason, Value};
-use crate::host::{Kind, is_hidden_here};
+use crate::engine::{Effect, FileAt, Profile, Reason, Sourced};
 use crate::problem::shell_word;
+use crate::sys::{Kind, is_hidden_here};
 
 pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<Reason>) {
     // The others take none, which is an option too much.
@@ -27,7 +27,7 @@ pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<Reason>) {
 }
 
 /// What is wrong with an entry by its path and what stands there.
-fn entry_reason(case: &Case<'_>, entry: &Value<String>) -> Option<Reason> {
+fn entry_reason(case: &Case<'_>, entry: &Sourced<String>) -> Option<Reason> {
     let path = &entry.value;
     let stops = |id, message: String, hint: String| {
         Some(Reason::stops(id, message, hint).at(entry.origin.site().cloned()).about(clean(path)))
@@ -70,25 +70,25 @@ fn not_a_directory(case: &Case<'_>, path: &str) -> Option<Bad> {
     case.root()?;
     let expected = case.view.is_expected(&path);
     match case.view.find(Path::new(&path)) {
-        Found::Thing(stat) if stat.kind == Kind::Directory => None,
-        Found::Thing(_) => Some(Bad {
+        FileAt::Thing(stat) if stat.kind == Kind::Directory => None,
+        FileAt::Thing(_) => Some(Bad {
             id: "store-not-directory",
             what: "is not a directory".to_owned(),
             hint: "mount it if it is an image of a store",
         }),
         // What only this process does not see, engines do.
-        Found::Nothing if expected || hidden(case, &path) => None,
-        Found::Nothing => Some(Bad {
+        FileAt::Nothing if expected || hidden(case, &path) => None,
+        FileAt::Nothing => Some(Bad {
             id: "store-missing",
             what: "does not exist".to_owned(),
             hint: "create it, install the package that it belongs to",
         }),
-        Found::Closed(why) if case.view.is_limited() => Some(Bad {
+        FileAt::Closed(why) if case.view.is_limited() => Some(Bad {
             id: "store-unreadable",
             what: format!("cannot be looked at by normal users ({why})"),
             hint: "`chmod a+x` the directories above it, list it for root alone",
         }),
-        Found::Closed(why) => Some(Bad {
+        FileAt::Closed(why) => Some(Bad {
             id: "store-unreadable",
             what: format!("cannot be looked at ({why})"),
             hint: "see to what the system says",
@@ -101,7 +101,7 @@ fn hidden(case: &Case<'_>, path: &str) -> bool {
 }
 
 /// An entry with a comma, at which the driver splits it.
-fn comma(case: &Case<'_>, entry: &Value<String>) -> Option<Reason> {
+fn comma(case: &Case<'_>, entry: &Sourced<String>) -> Option<Reason> {
     let path = &entry.value;
     let message = format!("`{path}` has a comma, at which engines split it");
     let hint = or_remove(path, "write each path as an entry of its own, rename a directory with a comma");
@@ -126,7 +126,7 @@ fn comma(case: &Case<'_>, entry: &Value<String>) -> Option<Reason> {
 
 /// podman 4 looks at all stores when it starts, the library's later versions when they are
 /// used; each finds that its own lock is not read-only.
-fn own_storage(case: &Case<'_>, entry: &Value<String>) -> Option<Reason> {
+fn own_storage(case: &Case<'_>, entry: &Sourced<String>) -> Option<Reason> {
     let relations = relations(case.view, case.reading, &entry.value);
     let (_, key, own) = relations.into_iter().find(|(relation, ..)| *relation == Relation::Same)?;
     let message = format!("`{}` is the engine's own storage, `{own}` ({key})", entry.value);

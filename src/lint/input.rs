@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use crate::conf::{Document, Fault, Leaf, SetKey};
 use crate::engine::{Engines, FileKind, Origin, Profile, Reading, Reason};
-use crate::host::{Root, Stat};
 use crate::judgement::{Judgement, Reader, readers};
 use crate::plan::Host;
 use crate::problem::Problem;
+use crate::sys::{Root, Stat};
 
 /// A file that an engine reads.
 #[derive(Debug)]
@@ -279,7 +279,7 @@ fn read(root: &Root, path: &Path) -> Result<Option<Vec<u8>>, Problem> {
     let shown = root.show(path).display().to_string();
     match root.stat(path) {
         // A device behind a symlink, such as /dev/null, is an empty file to engines.
-        Ok(Some(stat)) if stat.kind == crate::host::Kind::Other => Ok(Some(Vec::new())),
+        Ok(Some(stat)) if stat.kind == crate::sys::Kind::Other => Ok(Some(Vec::new())),
         _ => Ok(root.read(path).map_err(Problem::cannot("read", shown))?.map(|(bytes, _)| bytes)),
     }
 }

@@ -4,12 +4,12 @@
 use super::finding::{Found, Sink};
 use super::input::{File, Input};
 use crate::conf::SetKey;
-use crate::conf::schema::{self, Known, State};
+use crate::conf::schema::{self, KeyState, Known};
 use crate::engine::Engines;
 
 /// What a key of a document is.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Sort {
+pub(super) enum KeyKind {
     /// A key of the schema.
     Known(&'static Known),
     /// A table of the schema, but its value is none.
@@ -19,17 +19,17 @@ pub(super) enum Sort {
 }
 
 /// Every key of a file with what it is, but for what an unknown table holds.
-pub(super) fn sorted(file: &File) -> Vec<(Sort, &SetKey)> {
+pub(super) fn sorted(file: &File) -> Vec<(KeyKind, &SetKey)> {
     let mut found = Vec::new();
     let mut left: Vec<&SetKey> = file.keys.iter().rev().collect();
     while let Some(key) = left.pop() {
         let is_table = schema::is_table(&key.dotted());
         match (is_table, key.is_table) {
             (true, true) => left.extend(key.inner.iter().rev()),
-            (true, false) => found.push((Sort::NotATable, key)),
+            (true, false) => found.push((KeyKind::NotATable, key)),
             (false, _) => {
                 let known = schema::known(&key.table, &key.name).or_else(|| of_removed_table(&key.table));
-                found.push((known.map_or(Sort::Unknown, Sort::Known), key));
+                found.push((known.map_or(KeyKind::Unknown, KeyKind::Known), key));
             }
         }
     }
@@ -41,14 +41,14 @@ fn of_removed_table(table: &str) -> Option<&'static Known> {
     schema::KEYS
         .iter()
         .find(|key| key.table == table)
-        .filter(|key| matches!(key.state, State::Removed(..)) && !key.table.ends_with(".options"))
+        .filter(|key| matches!(key.state, KeyState::Removed(..)) && !key.table.ends_with(".options"))
 }
 
 /// Every known key that is not an empty value, with its row.
 pub(super) fn known_keys(file: &File) -> impl Iterator<Item = (&'static Known, &SetKey)> {
     sorted(file).into_iter().filter_map(|(sort, key)| match sort {
-        Sort::Known(known) => Some((known, key)),
-        Sort::NotATable | Sort::Unknown => None,
+        KeyKind::Known(known) => Some((known, key)),
+        KeyKind::NotATable | KeyKind::Unknown => None,
     })
 }
 
@@ -89,8 +89,8 @@ fn guess(key: &SetKey) -> Guess {
 fn unknown<'a>(input: &'a Input<'_>) -> impl Iterator<Item = (&'a File, &'a SetKey)> {
     input.files.iter().flat_map(|file| {
         sorted(file).into_iter().filter_map(move |(sort, key)| match sort {
-            Sort::Unknown => Some((file, key)),
-            Sort::Known(_) | Sort::NotATable => None,
+            KeyKind::Unknown => Some((file, key)),
+            KeyKind::Known(_) | KeyKind::NotATable => None,
         })
     })
 }
@@ -144,7 +144,7 @@ pub(super) fn misplaced_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
 pub(super) fn deprecated_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     for file in &input.files {
         for (known, key) in known_keys(file) {
-            if let State::Deprecated(version, instead) = known.state {
+            if let KeyState::Deprecated(version, instead) = known.state {
                 let engines = file.engines.and(Engines::by_version(|has| has >= version));
                 let message =
                     format!("`{}` is deprecated since podman {}", key.dotted(), schema::podman_with(version));
@@ -161,7 +161,7 @@ pub(super) fn deprecated_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
 pub(super) fn removed_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     for file in &input.files {
         for (known, key) in known_keys(file) {
-            if let State::Removed(version, instead) = known.state {
+            if let KeyState::Removed(version, instead) = known.state {
                 let engines = file.engines.and(Engines::by_version(|has| has >= version));
                 let since = if version > 43 {
                     format!("podman {} and later do not know", schema::podman_with(version))
@@ -178,7 +178,7 @@ pub(super) fn removed_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
 pub(super) fn new_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     for file in &input.files {
         // Of one without effect, there is more to say elsewhere.
-        for (known, key) in known_keys(file).filter(|(known, _)| known.state == State::Current) {
+        for (known, key) in known_keys(file).filter(|(known, _)| known.state == KeyState::Current) {
             let engines = file.engines.and(Engines::by_version(|has| has < known.since));
             // A map takes every key, and engines look for those that they know.
             let effect = if schema::is_map(&key.table) {
@@ -200,7 +200,7 @@ pub(super) fn new_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
 pub(super) fn ignored_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     for file in &input.files {
         for (known, key) in known_keys(file) {
-            if let State::Ignored(instead) = known.state {
+            if let KeyState::Ignored(instead) = known.state {
                 let message = format!("`{}` has no effect in `[{}]`", key.name, known.table);
                 let readers = decoders(file, known);
                 let others = file.engines.without(readers);

@@ -9,10 +9,10 @@ use super::input::{File, Input};
 use crate::conf::{Document, Leaf, clean};
 use crate::engine::Engines;
 use crate::engine::{FileKind, Origin, Profile};
-use crate::host::{Kind, is_temporary_of};
-use crate::plan::Copied;
+use crate::plan::VendorCopy;
 use crate::problem::Problem;
 use crate::store::writer_besides_owner;
+use crate::sys::{Kind, is_temporary_of};
 
 const KEY: &str = "storage.options.additionalimagestores";
 
@@ -164,7 +164,7 @@ fn is_left_out_on_purpose(name: &OsStr) -> bool {
 
 pub(super) fn stale_copy(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     for file in &input.files {
-        let Some((head, _)) = Copied::split(&file.text) else {
+        let Some((head, _)) = VendorCopy::split(&file.text) else {
             continue;
         };
         let Some(from) = head.from.as_deref().map(Path::new) else {

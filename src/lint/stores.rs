@@ -5,14 +5,14 @@ use std::path::Path;
 use super::finding::{Found, Sink};
 use super::input::{File, Input};
 use crate::conf::{Leaf, SetKey, clean};
-use crate::engine::{Engines, Profile, Value};
-use crate::host::Kind;
+use crate::engine::{Engines, Profile, Sourced};
 use crate::judgement::{Judgement, Reader, Relation, or_remove, relations};
 use crate::problem::Problem;
 use crate::store::{left_by_updates, told_of_updates, writer_besides_owner};
+use crate::sys::Kind;
 
 /// One entry of one file.
-struct Entry<'i> {
+struct ListedEntry<'i> {
     file: &'i File,
     array: &'i SetKey,
     index: usize,
@@ -23,7 +23,7 @@ struct Entry<'i> {
     readers: Vec<usize>,
 }
 
-impl Entry<'_> {
+impl ListedEntry<'_> {
     fn span(&self) -> &std::ops::Range<usize> {
         &self.array.items[self.index]
     }
@@ -38,7 +38,7 @@ impl Entry<'_> {
     }
 }
 
-fn entries<'i>(input: &'i Input<'_>) -> Vec<Entry<'i>> {
+fn entries<'i>(input: &'i Input<'_>) -> Vec<ListedEntry<'i>> {
     let mut entries = Vec::new();
     for file in &input.files {
         let Some(array) = file.key("storage.options.additionalimagestores") else {
@@ -54,7 +54,7 @@ fn entries<'i>(input: &'i Input<'_>) -> Vec<Entry<'i>> {
             {
                 let readers = with_it(input, file, path, array.items[index].start);
                 let engines = engines_of(input, &readers);
-                entries.push(Entry { file, array, index, path, engines, readers });
+                entries.push(ListedEntry { file, array, index, path, engines, readers });
             }
         }
     }
@@ -63,7 +63,7 @@ fn entries<'i>(input: &'i Input<'_>) -> Vec<Entry<'i>> {
 
 /// Those in whose list this entry is.
 fn with_it(input: &Input<'_>, file: &File, path: &str, start: usize) -> Vec<usize> {
-    let here = |store: &Value<String>| {
+    let here = |store: &Sourced<String>| {
         let site = store.origin.site();
         site.is_some_and(|site| site.file == file.path && site.span.start == start)
             && store.value == path.trim()
@@ -79,7 +79,7 @@ fn engines_of(input: &Input<'_>, readers: &[usize]) -> Engines {
 }
 
 /// The engines that have both entries, run by one user.
-fn with_both(input: &Input<'_>, one: &Entry<'_>, other: &Entry<'_>) -> Engines {
+fn with_both(input: &Input<'_>, one: &ListedEntry<'_>, other: &ListedEntry<'_>) -> Engines {
     let both: Vec<usize> =
         one.readers.iter().copied().filter(|reader| other.readers.contains(reader)).collect();
     engines_of(input, &both)
@@ -88,8 +88,9 @@ fn with_both(input: &Input<'_>, one: &Entry<'_>, other: &Entry<'_>) -> Engines {
 pub(super) fn duplicate_entry(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     let entries = entries(input);
     for (place, entry) in entries.iter().enumerate() {
-        let same =
-            |other: &&Entry<'_>| other.clean() == entry.clean() && !with_both(input, other, entry).is_empty();
+        let same = |other: &&ListedEntry<'_>| {
+            other.clean() == entry.clean() && !with_both(input, other, entry).is_empty()
+        };
         let Some(first) = entries[..place].iter().find(same) else {
             continue;
         };
@@ -114,8 +115,8 @@ pub(super) fn duplicate_entry(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
 }
 
 pub(super) fn alias_entry(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
-    let mut seen: Vec<((u64, u64), Entry<'_>)> = Vec::new();
-    for entry in entries(input).into_iter().filter(Entry::is_plain) {
+    let mut seen: Vec<((u64, u64), ListedEntry<'_>)> = Vec::new();
+    for entry in entries(input).into_iter().filter(ListedEntry::is_plain) {
         let id = match input.stat(&entry.clean()) {
             Ok(Some(stat)) => stat.id,
             Ok(None) => continue,
@@ -124,7 +125,7 @@ pub(super) fn alias_entry(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
                 continue;
             }
         };
-        let alias = |(other, first): &&((u64, u64), Entry<'_>)| {
+        let alias = |(other, first): &&((u64, u64), ListedEntry<'_>)| {
             *other == id && first.clean() != entry.clean() && !first.engines.and(entry.engines).is_empty()
         };
         if let Some((_, first)) = seen.iter().find(alias) {
@@ -143,7 +144,7 @@ pub(super) fn alias_entry(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
 }
 
 /// The engines for which an entry lies so to their own storage, and which directory it is.
-fn related(input: &Input<'_>, entry: &Entry<'_>, wanted: Relation) -> (Engines, String) {
+fn related(input: &Input<'_>, entry: &ListedEntry<'_>, wanted: Relation) -> (Engines, String) {
     let mut own_path = String::new();
     let mut engines = Engines::NONE;
     for profile in entry.engines.list() {

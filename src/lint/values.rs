@@ -5,14 +5,14 @@ use super::input::Input;
 use super::judged;
 use super::keys::known_keys;
 use crate::conf::Leaf;
-use crate::conf::schema::{self, Kind};
+use crate::conf::schema::{self, ValueType};
 
 pub(super) fn bad_value(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     judged::check(input, "bad-value", sink);
     // In a map nobody stops on a value.
     for file in &input.files {
         for (_, key) in known_keys(file)
-            .filter(|(known, _)| known.kind == Kind::StringBoolean && schema::is_map(known.table))
+            .filter(|(known, _)| known.kind == ValueType::StringBoolean && schema::is_map(known.table))
         {
             let Leaf::String(value) = &key.value else {
                 continue;

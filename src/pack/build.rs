@@ -6,25 +6,25 @@ use std::path::{Path, PathBuf};
 use super::cache::{self, Cached};
 use super::contents::{Contents, Unfinished, shown};
 use super::recipe::{Architecture, Package, Payload, Recipe};
-use super::refused::Refused;
-use super::result::{Built, deliver};
+use super::refused::RefusedFiles;
+use super::result::{BuiltPackage, deliver};
 use super::rpmbuild::{self, RESULTS, SOURCES};
 use super::spec::{Part, list_name, spec, spec_name, tree_name};
-use super::target::Target;
+use super::target::PackTarget;
 use super::{checked, embedded, manifests, sealed, source, store};
 use crate::embedded::ReportLine;
-use crate::host::{PrivateDir, Root};
 use crate::problem::Problem;
-use crate::store::build;
+use crate::store::builder;
+use crate::sys::{PrivateDir, Root};
 
 /// When a package without images was made, if nobody says: 2000-01-01.
 const NO_TIME: i64 = 946_684_800;
 
 /// How to pack.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct PackOptions {
     /// What to build for.
-    pub target: Target,
+    pub target: PackTarget,
     /// Where private directories are made. There has to be space for the packages twice.
     pub tmp: PathBuf,
     /// Whether these directories stay.
@@ -32,7 +32,7 @@ pub struct Options {
     /// Where images are kept that were fetched.
     pub cache: PathBuf,
     /// How they are fetched.
-    pub fetch: crate::embedded::Options,
+    pub fetch: crate::embedded::EmbedOptions,
     /// How many layers are worked on at a time.
     pub jobs: usize,
     /// The most bytes that a layer may have when it is decompressed.
@@ -45,7 +45,7 @@ pub struct Options {
 
 /// What is told while packages are built.
 #[derive(Debug, Clone, Copy)]
-pub enum Told<'a> {
+pub enum PackEvent<'a> {
     /// An image is in the cache, or could not be fetched.
     Image(&'a ReportLine),
     /// A package is being built for an architecture.
@@ -55,13 +55,17 @@ pub enum Told<'a> {
 }
 
 /// Who is told.
-pub type Tell<'a> = &'a (dyn Fn(Told<'_>) + Sync);
+pub type OnPackEvent<'a> = &'a (dyn Fn(PackEvent<'_>) + Sync);
 
 /// Builds every package of `recipe` that is for the target's architecture.
 ///
 /// # Errors
 /// Everything that is wrong. Packages that were built before are where they belong.
-pub fn build(recipe: &Recipe, options: &Options, tell: Tell<'_>) -> Result<Vec<Built>, Vec<Problem>> {
+pub fn build(
+    recipe: &Recipe,
+    options: &PackOptions,
+    tell: OnPackEvent<'_>,
+) -> Result<Vec<BuiltPackage>, Vec<Problem>> {
     let arch = options.target.arch.as_str();
     let wanted: Vec<(&Package, &Architecture)> = recipe
         .packages
@@ -78,10 +82,10 @@ pub fn build(recipe: &Recipe, options: &Options, tell: Tell<'_>) -> Result<Vec<B
     fetch(recipe, &|name| name == arch, options, tell)?;
     let mut built = Vec::new();
     for (package, architecture) in wanted {
-        tell(Told::Building(package, arch));
-        let workshop = Workshop::new(package, options)?;
-        let done = workshop.package(architecture);
-        built.extend(workshop.end(done, tell)?);
+        tell(PackEvent::Building(package, arch));
+        let run = PackRun::new(package, options)?;
+        let done = run.package(architecture);
+        built.extend(run.end(done, tell)?);
     }
     Ok(built)
 }
@@ -93,16 +97,16 @@ pub fn build(recipe: &Recipe, options: &Options, tell: Tell<'_>) -> Result<Vec<B
 /// As [`build()`].
 pub fn source_packages(
     recipe: &Recipe,
-    options: &Options,
-    tell: Tell<'_>,
-) -> Result<Vec<Built>, Vec<Problem>> {
+    options: &PackOptions,
+    tell: OnPackEvent<'_>,
+) -> Result<Vec<BuiltPackage>, Vec<Problem>> {
     fetch(recipe, &|_| true, options, tell)?;
     let mut built = Vec::new();
     for package in &recipe.packages {
-        tell(Told::Building(package, "src"));
-        let workshop = Workshop::new(package, options)?;
-        let done = workshop.source_package();
-        built.extend(workshop.end(done, tell)?);
+        tell(PackEvent::Building(package, "src"));
+        let run = PackRun::new(package, options)?;
+        let done = run.source_package();
+        built.extend(run.end(done, tell)?);
     }
     Ok(built)
 }
@@ -111,19 +115,23 @@ pub fn source_packages(
 ///
 /// # Errors
 /// As [`build()`].
-pub fn specs(recipe: &Recipe, options: &Options, tell: Tell<'_>) -> Result<Vec<String>, Vec<Problem>> {
+pub fn specs(
+    recipe: &Recipe,
+    options: &PackOptions,
+    tell: OnPackEvent<'_>,
+) -> Result<Vec<String>, Vec<Problem>> {
     fetch(recipe, &|_| true, options, tell)?;
     let mut texts = Vec::new();
     for package in &recipe.packages {
-        let workshop = Workshop::new(package, options)?;
+        let run = PackRun::new(package, options)?;
         let all: Vec<&Architecture> = package.architectures.iter().collect();
-        let time = workshop.time(&all)?;
+        let time = run.time(&all)?;
         let mut parts = Vec::new();
         for architecture in &package.architectures {
             // Only a store has other owners than root, which stand in the spec.
             parts.push(if package.payload == Payload::Store && !architecture.images.is_empty() {
-                let (contents, part) = workshop.prepare(architecture, time)?;
-                workshop.discard(&contents)?;
+                let (contents, part) = run.prepare(architecture, time)?;
+                run.discard(&contents)?;
                 part
             } else {
                 Part { arch: architecture.name.clone(), owners: super::owners::Owners::default() }
@@ -137,10 +145,10 @@ pub fn specs(recipe: &Recipe, options: &Options, tell: Tell<'_>) -> Result<Vec<S
 fn fetch(
     recipe: &Recipe,
     wanted: &dyn Fn(&str) -> bool,
-    options: &Options,
-    tell: Tell<'_>,
+    options: &PackOptions,
+    tell: OnPackEvent<'_>,
 ) -> Result<(), Vec<Problem>> {
-    let line = |line: &ReportLine| tell(Told::Image(line));
+    let line = |line: &ReportLine| tell(PackEvent::Image(line));
     cache::fetch(&options.cache, &recipe.packages, wanted, &options.fetch, &line)
 }
 
@@ -148,17 +156,17 @@ fn fetch(
 const PREFIX: &str = "storagectl-pack-";
 
 /// A private directory in which one package is made.
-struct Workshop<'a> {
+struct PackRun<'a> {
     dir: PrivateDir,
     /// Whoever finds such a directory that nobody has locked knows that its maker is dead.
     _lock: OwnedFd,
     root: Root,
     package: &'a Package,
-    options: &'a Options,
+    options: &'a PackOptions,
 }
 
-impl<'a> Workshop<'a> {
-    fn new(package: &'a Package, options: &'a Options) -> Result<Self, Vec<Problem>> {
+impl<'a> PackRun<'a> {
+    fn new(package: &'a Package, options: &'a PackOptions) -> Result<Self, Vec<Problem>> {
         let plain = |it: char| it.is_alphanumeric() || "/._-+@:=,~^".contains(it);
         if !options.tmp.to_str().is_some_and(|tmp| tmp.chars().all(plain)) {
             let message = format!("rpmbuild cannot work in `{}`", options.tmp.display());
@@ -166,7 +174,7 @@ impl<'a> Workshop<'a> {
             return Err(vec![Problem::new("pack-value", message, hint)]);
         }
         let make = || {
-            let mut within = Root::system()?.filling(&options.tmp)?;
+            let mut within = Root::system()?.directory_writer(&options.tmp)?;
             // What cannot be removed is no harm.
             let _ = within.sweep(PREFIX);
             let (dir, lock) = loop {
@@ -190,8 +198,8 @@ impl<'a> Workshop<'a> {
         cache::images(&self.options.cache, architecture).map_err(|problem| vec![problem])
     }
 
-    fn build_options(&self, architecture: &Architecture, time: i64) -> build::Options {
-        build::Options {
+    fn build_options(&self, architecture: &Architecture, time: i64) -> builder::BuildOptions {
+        builder::BuildOptions {
             platform: architecture.platform.clone(),
             jobs: self.options.jobs,
             limit: self.options.limit,
@@ -210,8 +218,8 @@ impl<'a> Workshop<'a> {
         let mut newest = NO_TIME;
         for architecture in architectures {
             let sources: Vec<_> = self.images(architecture)?.into_iter().map(|image| image.source).collect();
-            let options = build::Options { latest: None, ..self.build_options(architecture, 0) };
-            let time = build::newest(&root, &sources, &options).map_err(|problem| vec![problem])?;
+            let options = builder::BuildOptions { latest: None, ..self.build_options(architecture, 0) };
+            let time = builder::newest(&root, &sources, &options).map_err(|problem| vec![problem])?;
             newest = newest.max(time);
         }
         Ok(newest)
@@ -242,7 +250,7 @@ impl<'a> Workshop<'a> {
         let root = Root::tree(&dir).map_err(Problem::cannot("open", dir.display())).map_err(one)?;
         let lines = contents.finish().map_err(|unfinished| match unfinished {
             Unfinished::Io(error) => vec![Problem::io("write to", &dir.display().to_string(), &error)],
-            Unfinished::Unlisted(paths) => unlisted(package, &root, paths),
+            Unfinished::UnlistedFile(paths) => unlisted(package, &root, paths),
         })?;
         if package.payload == Payload::Store && !images.is_empty() {
             checked::check(package, &root, Path::new(&package.path), options.jobs).map_err(one)?;
@@ -258,10 +266,10 @@ impl<'a> Workshop<'a> {
         let dir = path.parent().unwrap_or(Path::new("/"));
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
         let write = || {
-            let mut filling = self.root.filling(dir)?;
-            let file = filling.file(name)?;
+            let mut writer = self.root.directory_writer(dir)?;
+            let file = writer.file(name)?;
             file.write(text)?;
-            filling.mode_and_time(name, 0o644, (time, 0))
+            writer.mode_and_time(name, 0o644, (time, 0))
         };
         let cannot = Problem::cannot("write", self.root.show(path).display().to_string());
         write().map_err(|error| vec![cannot(error)])
@@ -276,12 +284,12 @@ impl<'a> Workshop<'a> {
     /// Removes a tree that is not needed any more.
     fn discard(&self, contents: &Contents) -> Result<(), Vec<Problem>> {
         let name = contents.dir().file_name().unwrap_or_default().as_encoded_bytes();
-        let removed = self.root.filling(Path::new("/")).and_then(|mut filling| filling.remove(name));
+        let removed = self.root.directory_writer(Path::new("/")).and_then(|mut writer| writer.remove(name));
         let cannot = Problem::cannot("remove", contents.dir().display().to_string());
         removed.map_err(|error| vec![cannot(error)])
     }
 
-    fn package(&self, architecture: &Architecture) -> Result<Vec<Built>, Vec<Problem>> {
+    fn package(&self, architecture: &Architecture) -> Result<Vec<BuiltPackage>, Vec<Problem>> {
         let (package, dir, target) = (self.package, self.dir.path(), &self.options.target);
         let time = self.time(&[architecture])?;
         let (contents, part) = self.prepare(architecture, time)?;
@@ -291,7 +299,7 @@ impl<'a> Workshop<'a> {
             .map_err(|problem| vec![problem])
     }
 
-    fn source_package(&self) -> Result<Vec<Built>, Vec<Problem>> {
+    fn source_package(&self) -> Result<Vec<BuiltPackage>, Vec<Problem>> {
         let package = self.package;
         let all: Vec<&Architecture> = package.architectures.iter().collect();
         let time = self.time(&all)?;
@@ -300,9 +308,9 @@ impl<'a> Workshop<'a> {
             let (contents, part) = self.prepare(architecture, time)?;
             let name = tree_name(package, &architecture.name);
             let write = || {
-                let mut filling = self.root.filling(&Path::new("/").join(SOURCES))?;
-                source::write_tar(&contents, filling.file(name.as_bytes())?)?;
-                filling.mode_and_time(name.as_bytes(), 0o644, (time, 0))
+                let mut writer = self.root.directory_writer(&Path::new("/").join(SOURCES))?;
+                source::write_tar(&contents, writer.file(name.as_bytes())?)?;
+                writer.mode_and_time(name.as_bytes(), 0o644, (time, 0))
             };
             let cannot = Problem::cannot("write", name.clone());
             write().map_err(|error| vec![cannot(error)])?;
@@ -317,16 +325,16 @@ impl<'a> Workshop<'a> {
     }
 
     /// Ends, whatever came of it.
-    fn end<T>(self, done: Result<T, Vec<Problem>>, tell: Tell<'_>) -> Result<T, Vec<Problem>> {
+    fn end<T>(self, done: Result<T, Vec<Problem>>, tell: OnPackEvent<'_>) -> Result<T, Vec<Problem>> {
         if self.options.keep {
             let dir = self.dir.keep();
             let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
             // Under this name the next run would take it for that of a killed one.
             let kept = name.replacen(PREFIX, "storagectl-kept-", 1);
             let renamed = Root::system()
-                .and_then(|root| root.filling(&self.options.tmp))
+                .and_then(|root| root.directory_writer(&self.options.tmp))
                 .and_then(|mut within| within.move_over(name.as_bytes(), kept.as_bytes()));
-            tell(Told::Kept(&renamed.map_or(dir, |()| self.options.tmp.join(kept))));
+            tell(PackEvent::Kept(&renamed.map_or(dir, |()| self.options.tmp.join(kept))));
         }
         done
     }
@@ -335,7 +343,7 @@ impl<'a> Workshop<'a> {
 /// The problems of paths that cannot be listed.
 fn unlisted(package: &Package, root: &Root, paths: Vec<(Vec<u8>, &'static str)>) -> Vec<Problem> {
     let base = format!("{}/", package.path);
-    let mut refused = Refused::default();
+    let mut refused = RefusedFiles::default();
     let mut problems = Vec::new();
     for (path, why) in paths {
         match path.strip_prefix(base.as_bytes()) {

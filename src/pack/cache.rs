@@ -6,10 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use super::recipe::{Architecture, Package};
-use crate::embedded::{self, Outcome, Platforms, ReportLine, directory_name};
-use crate::host::Root;
+use crate::embedded::{self, EmbedOutcome, Platforms, ReportLine, directory_name};
 use crate::images::{Name, Platform, Source, Transport};
 use crate::problem::Problem;
+use crate::sys::Root;
 
 /// An image in the cache.
 #[derive(Debug, Clone)]
@@ -56,7 +56,7 @@ pub(super) fn fetch(
     cache: &Path,
     packages: &[Package],
     wanted: &dyn Fn(&str) -> bool,
-    options: &embedded::Options,
+    options: &embedded::EmbedOptions,
     tell: &(dyn Fn(&ReportLine) + Sync),
 ) -> Result<(), Vec<Problem>> {
     let mut by_platform: Vec<(&Platform, Vec<String>)> = Vec::new();
@@ -81,7 +81,7 @@ pub(super) fn fetch(
     let mut problems = Vec::new();
     for (platform, references) in by_platform.into_iter().filter(|(_, references)| !references.is_empty()) {
         let dir = directory(cache, platform);
-        let options = embedded::Options {
+        let options = embedded::EmbedOptions {
             platforms: Platforms::These(vec![platform.clone()]),
             // The cache is no loss.
             sync: false,
@@ -90,7 +90,7 @@ pub(super) fn fetch(
         root.create_dirs(&dir, 0o755).map_err(Problem::cannot("make", dir.display())).map_err(one)?;
         let report = embedded::embed(&root, &dir, &references, &options, tell).map_err(one)?;
         let failed = report.images.into_iter().filter_map(|line| match line.outcome {
-            Outcome::Failed(problem) => Some(problem),
+            EmbedOutcome::Failed(problem) => Some(problem),
             _ => None,
         });
         problems.extend(failed);

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::program::Program;
 use super::recipe::Package;
-use crate::host::{PrivateDir, Root};
 use crate::problem::{Problem, Severity};
-use crate::store::check::{self, Progress, Request};
+use crate::store::check::{self, CheckRequest, Progress};
+use crate::sys::{PrivateDir, Root};
 
 /// How deep the records and the links of a store are: `overlay/ID/diff`.
 const DEPTH: &str = "3";
@@ -38,7 +38,7 @@ pub(super) fn check_squashfs(
 /// # Errors
 /// `store-damaged` with the first error.
 pub(super) fn check(package: &Package, root: &Root, path: &Path, jobs: usize) -> Result<(), Problem> {
-    let request = Request { jobs, ..Request::quick(vec![path.to_owned()], "overlay") };
+    let request = CheckRequest { jobs, ..CheckRequest::quick(vec![path.to_owned()], "overlay") };
     let report = check::check(root, &request, &Progress::default());
     if let Some(problem) = report.not_looked.first() {
         return Err(problem.clone());

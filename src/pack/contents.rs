@@ -9,11 +9,11 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::file_line::{self, Unlisted};
+use super::file_line::{self, UnlistedFile};
 use super::owners::Owners;
-use crate::host::{Bare, Filling, NewFile, Root};
 use crate::problem::Problem;
 use crate::sealed::OF_OTHERS;
+use crate::sys::{DirectoryWriter, NewFile, Root, SpecialFile};
 
 /// What an entry is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(super) enum What {
 
 /// An entry of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct TreeEntry {
     pub(super) what: What,
     /// Permission bits, with setuid, setgid and sticky.
     pub(super) mode: u32,
@@ -46,7 +46,7 @@ pub(super) struct Entry {
     pub(super) mtime: (i64, u32),
 }
 
-impl Entry {
+impl TreeEntry {
     /// Something that belongs to root.
     pub(super) fn of_root(what: What, mode: u32, seconds: i64) -> Self {
         Self { what, mode, uid: 0, gid: 0, capabilities: None, mtime: (seconds, 0) }
@@ -55,9 +55,9 @@ impl Entry {
 
 /// Such a tree.
 pub(super) struct Contents {
-    filling: Filling,
+    writer: DirectoryWriter,
     dir: PathBuf,
-    entries: BTreeMap<Vec<u8>, Entry>,
+    entries: BTreeMap<Vec<u8>, TreeEntry>,
     owners: Owners,
     /// Directories that are there and in no list.
     unlisted: Vec<Vec<u8>>,
@@ -71,9 +71,9 @@ impl Contents {
     /// # Errors
     /// If it cannot be opened.
     pub(super) fn new(dir: &Path, time: i64) -> io::Result<Self> {
-        let filling = Root::system()?.filling(dir)?;
+        let writer = Root::system()?.directory_writer(dir)?;
         let (entries, unlisted) = (BTreeMap::new(), Vec::new());
-        Ok(Self { filling, dir: dir.to_owned(), entries, owners: Owners::default(), unlisted, time })
+        Ok(Self { writer, dir: dir.to_owned(), entries, owners: Owners::default(), unlisted, time })
     }
 
     /// The directory of the tree.
@@ -94,7 +94,7 @@ impl Contents {
         self.time
     }
 
-    pub(super) fn entries(&self) -> &BTreeMap<Vec<u8>, Entry> {
+    pub(super) fn entries(&self) -> &BTreeMap<Vec<u8>, TreeEntry> {
         &self.entries
     }
 
@@ -108,17 +108,17 @@ impl Contents {
             if self.entries.contains_key(dir) || self.unlisted.iter().any(|other| other == dir) {
                 continue;
             }
-            self.filling.directory(&dir[1..])?;
+            self.writer.directory(&dir[1..])?;
             if OF_OTHERS.iter().any(|system| system.as_bytes() == dir) {
                 self.unlisted.push(dir.to_vec());
             } else {
-                self.list(dir, Entry::of_root(What::Directory, 0o755, self.time));
+                self.list(dir, TreeEntry::of_root(What::Directory, 0o755, self.time));
             }
         }
         Ok(())
     }
 
-    fn list(&mut self, path: &[u8], entry: Entry) {
+    fn list(&mut self, path: &[u8], entry: TreeEntry) {
         self.owners.add(entry.uid, entry.gid);
         self.entries.insert(path.to_vec(), entry);
     }
@@ -128,17 +128,17 @@ impl Contents {
     ///
     /// # Errors
     /// If it cannot be made.
-    pub(super) fn add(&mut self, path: &[u8], mut entry: Entry) -> io::Result<()> {
+    pub(super) fn add(&mut self, path: &[u8], mut entry: TreeEntry) -> io::Result<()> {
         let name = &path[1..];
         match &entry.what {
             What::Directory if self.entries.contains_key(path) => {}
-            What::Directory => self.filling.directory(name)?,
+            What::Directory => self.writer.directory(name)?,
             What::Symlink(target) => {
-                self.filling.bare(name, Bare::Symlink(target))?;
-                self.filling.time(name, entry.mtime)?;
+                self.writer.bare(name, SpecialFile::Symlink(target))?;
+                self.writer.time(name, entry.mtime)?;
             }
             What::HardLink(target) => {
-                self.filling.hard_link(name, &target[1..])?;
+                self.writer.hard_link(name, &target[1..])?;
                 // RPM keeps what both are in one place, as a file system does.
                 if let Some(first) = self.entries.get(target) {
                     let what = match &first.what {
@@ -146,12 +146,12 @@ impl Contents {
                         What::Symlink(target) => What::Symlink(target.clone()),
                         _ => entry.what,
                     };
-                    entry = Entry { what, ..first.clone() };
+                    entry = TreeEntry { what, ..first.clone() };
                 }
             }
             What::Fifo => {
-                self.filling.bare(name, Bare::Fifo)?;
-                self.filling.time(name, entry.mtime)?;
+                self.writer.bare(name, SpecialFile::Fifo)?;
+                self.writer.time(name, entry.mtime)?;
             }
             What::Device(..) => {}
             What::File => unreachable!("a file is begun, written and ended"),
@@ -165,15 +165,15 @@ impl Contents {
     /// # Errors
     /// If it cannot be made.
     pub(super) fn begin_file(&mut self, path: &[u8]) -> io::Result<NewFile> {
-        self.filling.file(&path[1..])
+        self.writer.file(&path[1..])
     }
 
     /// Ends the file that was begun at `path`, or made there by another program.
     ///
     /// # Errors
     /// If its time cannot be set.
-    pub(super) fn end_file(&mut self, path: &[u8], entry: Entry) -> io::Result<()> {
-        self.filling.time(&path[1..], entry.mtime)?;
+    pub(super) fn end_file(&mut self, path: &[u8], entry: TreeEntry) -> io::Result<()> {
+        self.writer.time(&path[1..], entry.mtime)?;
         self.list(path, entry);
         Ok(())
     }
@@ -183,7 +183,7 @@ impl Contents {
     /// # Errors
     /// If it cannot be moved.
     pub(super) fn rename(&mut self, path: &[u8], to: &[u8]) -> io::Result<()> {
-        self.filling.move_over(&path[1..], &to[1..])
+        self.writer.move_over(&path[1..], &to[1..])
     }
 
     /// Adds a file of root with this text, and the directories above it.
@@ -194,7 +194,7 @@ impl Contents {
         let path = path.as_bytes();
         self.parents(path)?;
         self.begin_file(path)?.write(text)?;
-        self.end_file(path, Entry::of_root(What::File, mode, self.time))
+        self.end_file(path, TreeEntry::of_root(What::File, mode, self.time))
     }
 
     /// Ends the tree: directories get their times. Returns the lines of `%files`.
@@ -202,10 +202,10 @@ impl Contents {
     /// # Errors
     /// What cannot be listed, or the system's answer.
     pub(super) fn finish(&mut self) -> Result<String, Unfinished> {
-        let lines = file_line::lines(&self.entries).map_err(Unfinished::Unlisted)?;
+        let lines = file_line::lines(&self.entries).map_err(Unfinished::UnlistedFile)?;
         for (path, entry) in self.entries.iter().rev() {
             if entry.what == What::Directory {
-                self.filling.time(&path[1..], entry.mtime).map_err(Unfinished::Io)?;
+                self.writer.time(&path[1..], entry.mtime).map_err(Unfinished::Io)?;
             }
         }
         Ok(lines)
@@ -215,7 +215,7 @@ impl Contents {
 /// Why a tree cannot be ended.
 pub(super) enum Unfinished {
     /// These paths cannot be listed.
-    Unlisted(Vec<(Vec<u8>, Unlisted)>),
+    UnlistedFile(Vec<(Vec<u8>, UnlistedFile)>),
     /// The system's answer.
     Io(io::Error),
 }

@@ -1,7 +1,7 @@
 //! Handing source packages to Copr.
 
 use super::program::Program;
-use super::result::Built;
+use super::result::BuiltPackage;
 use crate::problem::Problem;
 
 const PROGRAM: Program = Program { name: "copr-cli", package: "copr-cli", doing: "submit" };
@@ -11,7 +11,7 @@ const PROGRAM: Program = Program { name: "copr-cli", package: "copr-cli", doing:
 ///
 /// # Errors
 /// `pack-target` if that is no project; the answer of the program.
-pub fn submit(sources: &[Built], project: &str, wait: bool) -> Result<String, Problem> {
+pub fn submit(sources: &[BuiltPackage], project: &str, wait: bool) -> Result<String, Problem> {
     let plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '_' | '-' | '.' | ':' | '+');
     let is_name = |name: &str| !name.is_empty() && !name.starts_with('-') && name.chars().all(plain);
     let is_project = project

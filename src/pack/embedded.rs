@@ -8,11 +8,11 @@ use std::io;
 use std::path::Path;
 
 use super::cache::Cached;
-use super::contents::{Contents, Entry, What, unwritten};
+use super::contents::{Contents, TreeEntry, What, unwritten};
 use super::recipe::Package;
-use crate::embedded::{Entry as Line, LIST, List};
-use crate::host::{Kind, Root};
+use crate::embedded::{LIST, List, ListEntry as Line};
 use crate::problem::Problem;
+use crate::sys::{Kind, Root};
 
 /// Where packages have units.
 const UNITS: &str = "/usr/lib/systemd/system";
@@ -42,7 +42,7 @@ pub(super) fn fill(package: &Package, images: &[Cached], contents: &mut Contents
         .and_then(|()| contents.parents(link.as_bytes()))
         .and_then(|()| {
             let what = What::Symlink(format!("../{name}").into_bytes());
-            let entry = Entry::of_root(what, 0o777, contents.time());
+            let entry = TreeEntry::of_root(what, 0o777, contents.time());
             contents.add(link.as_bytes(), entry)
         })
         .map_err(unwritten(contents))
@@ -56,7 +56,9 @@ fn directory(
     blobs: &mut HashMap<String, Vec<u8>>,
 ) -> Result<(), Problem> {
     let time = contents.time();
-    contents.add(to.as_bytes(), Entry::of_root(What::Directory, 0o755, time)).map_err(unwritten(contents))?;
+    contents
+        .add(to.as_bytes(), TreeEntry::of_root(What::Directory, 0o755, time))
+        .map_err(unwritten(contents))?;
     let from = &image.source.path;
     let shown = from.display().to_string();
     // Nobody else's file gets into a package by a symlink.
@@ -69,7 +71,7 @@ fn directory(
         let path = format!("{to}/{name}").into_bytes();
         if let Some(first) = blobs.get(&name) {
             let what = What::HardLink(first.clone());
-            contents.add(&path, Entry::of_root(what, 0o644, time)).map_err(unwritten(contents))?;
+            contents.add(&path, TreeEntry::of_root(what, 0o644, time)).map_err(unwritten(contents))?;
             continue;
         }
         copy(&inside, &Path::new("/").join(&name), &path, contents)?;
@@ -94,7 +96,7 @@ fn copy(root: &Root, from: &Path, to: &[u8], contents: &mut Contents) -> Result<
     let time = contents.time();
     let file = contents.begin_file(to).map_err(unwritten(contents))?;
     root.copy_to(from, &file).map_err(Problem::cannot("copy", &shown))?;
-    contents.end_file(to, Entry::of_root(What::File, 0o644, time)).map_err(unwritten(contents))
+    contents.end_file(to, TreeEntry::of_root(What::File, 0o644, time)).map_err(unwritten(contents))
 }
 
 /// The unit that the package of storagectl has for the images of the operating system.

@@ -7,17 +7,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::contents::{Entry, What};
+use super::contents::{TreeEntry, What};
 use super::owners;
 
 /// Why a path cannot be listed, as the end of a sentence about it.
-pub(super) type Unlisted = &'static str;
+pub(super) type UnlistedFile = &'static str;
 
 /// The lines for all entries, in their order.
 ///
 /// # Errors
 /// Every path that cannot be listed, and why.
-pub(super) fn lines(entries: &BTreeMap<Vec<u8>, Entry>) -> Result<String, Vec<(Vec<u8>, Unlisted)>> {
+pub(super) fn lines(entries: &BTreeMap<Vec<u8>, TreeEntry>) -> Result<String, Vec<(Vec<u8>, UnlistedFile)>> {
     let (mut text, mut refused) = (String::new(), Vec::new());
     let crowded = ambiguous(entries);
     for (path, entry) in entries {
@@ -29,7 +29,7 @@ pub(super) fn lines(entries: &BTreeMap<Vec<u8>, Entry>) -> Result<String, Vec<(V
     if refused.is_empty() { Ok(text) } else { Err(refused) }
 }
 
-fn line(path: &[u8], entry: &Entry, ambiguous: &[Vec<u8>]) -> Result<String, Unlisted> {
+fn line(path: &[u8], entry: &TreeEntry, ambiguous: &[Vec<u8>]) -> Result<String, UnlistedFile> {
     let text = std::str::from_utf8(path).map_err(|_| "its name is not UTF-8")?;
     if text.chars().any(char::is_control) {
         return Err("its name has a control character");
@@ -74,7 +74,7 @@ fn is_plain(letter: char) -> bool {
 }
 
 /// Paths that need a pattern which would match a neighbour, too.
-fn ambiguous(entries: &BTreeMap<Vec<u8>, Entry>) -> Vec<Vec<u8>> {
+fn ambiguous(entries: &BTreeMap<Vec<u8>, TreeEntry>) -> Vec<Vec<u8>> {
     let is_odd = |name: &str| !name.chars().all(is_plain);
     let split = |path: &'_ [u8]| path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
     let mut names: HashMap<&[u8], Vec<&str>> = HashMap::new();
@@ -112,8 +112,8 @@ fn matches(name: &str, other: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn listed(paths: &[(&str, What)]) -> Result<String, Vec<(Vec<u8>, Unlisted)>> {
-        let entry = |what: &What| Entry {
+    fn listed(paths: &[(&str, What)]) -> Result<String, Vec<(Vec<u8>, UnlistedFile)>> {
+        let entry = |what: &What| TreeEntry {
             what: what.clone(),
             mode: 0o4755,
             uid: 1,

@@ -5,10 +5,10 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
-use super::contents::{Contents, Entry, What, unwritten};
+use super::contents::{Contents, TreeEntry, What, unwritten};
 use super::recipe::Package;
-use crate::host::{Kind, Root};
 use crate::problem::Problem;
+use crate::sys::{Kind, Root};
 
 /// Nobody nests manifests deeper.
 const DEEPEST: usize = 64;
@@ -32,9 +32,9 @@ pub(super) fn fill(package: &Package, dir: &Path, contents: &mut Contents) -> Re
         }
         Err(error) => return Err(Problem::io("open", &shown.to_string(), &error)),
     };
-    let mut filling = Manifests { tree, contents, base: package.manifest_path.as_bytes(), count: 0 };
-    filling.directory(Path::new("/"), 0)?;
-    if filling.count == 0 {
+    let mut writer = Manifests { tree, contents, base: package.manifest_path.as_bytes(), count: 0 };
+    writer.directory(Path::new("/"), 0)?;
+    if writer.count == 0 {
         let message = format!("there is nothing in `{shown}`");
         return Err(invalid(message, "put the manifests there, or remove `manifests`"));
     }
@@ -62,7 +62,7 @@ impl Manifests<'_> {
         let to = self.to(path);
         self.contents
             .parents(&to)
-            .and_then(|()| self.contents.add(&to, Entry::of_root(What::Directory, 0o755, time)))
+            .and_then(|()| self.contents.add(&to, TreeEntry::of_root(What::Directory, 0o755, time)))
             .map_err(unwritten(self.contents))?;
         for name in names {
             self.any(&path.join(&name), depth)?;
@@ -85,7 +85,7 @@ impl Manifests<'_> {
                 let file = self.contents.begin_file(&to).map_err(unwritten(self.contents))?;
                 self.tree.copy_to(path, &file).map_err(Problem::cannot("read", &shown))?;
                 let mode = if stat.mode & 0o111 == 0 { 0o644 } else { 0o755 };
-                let entry = Entry::of_root(What::File, mode, time);
+                let entry = TreeEntry::of_root(What::File, mode, time);
                 self.contents.end_file(&to, entry).map_err(unwritten(self.contents))?;
             }
             Kind::Symlink => {
@@ -100,7 +100,7 @@ impl Manifests<'_> {
                     return Err(invalid(message, "mend or remove it"));
                 }
                 let what = What::Symlink(target.as_os_str().as_bytes().to_vec());
-                let entry = Entry::of_root(what, 0o777, time);
+                let entry = TreeEntry::of_root(what, 0o777, time);
                 self.contents.add(&to, entry).map_err(unwritten(self.contents))?;
             }
             Kind::Other => {

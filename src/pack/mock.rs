@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::build::Options;
+use super::build::PackOptions;
 use super::program::Program;
-use super::result::{Built, deliver};
-use crate::host::PrivateDir;
+use super::result::{BuiltPackage, deliver};
 use crate::problem::Problem;
+use crate::sys::PrivateDir;
 
 const PROGRAM: Program = Program { name: "mock", package: "mock", doing: "build" };
 
@@ -15,7 +15,7 @@ const PROGRAM: Program = Program { name: "mock", package: "mock", doing: "build"
 ///
 /// # Errors
 /// `pack-target` if the target is an architecture alone; the answer of mock.
-pub fn rebuild(sources: &[Built], options: &Options) -> Result<Vec<Built>, Problem> {
+pub fn rebuild(sources: &[BuiltPackage], options: &PackOptions) -> Result<Vec<BuiltPackage>, Problem> {
     let Some(name) = &options.target.name else {
         let message = "mock needs the name of a configuration";
         let hint = "give a target such as `centos-stream-9-aarch64`; `mock --list-chroots` shows all";

@@ -41,9 +41,9 @@ mod spec;
 mod store;
 mod target;
 
-pub use build::{Options, Tell, Told, build, source_packages, specs};
+pub use build::{OnPackEvent, PackEvent, PackOptions, build, source_packages, specs};
 pub use copr::submit;
 pub use mock::rebuild;
 pub use recipe::{Architecture, Package, Payload, Recipe, read};
-pub use result::Built;
-pub use target::Target;
+pub use result::BuiltPackage;
+pub use target::PackTarget;

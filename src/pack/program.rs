@@ -3,8 +3,8 @@
 use std::io;
 use std::process::{Command, Stdio};
 
-use crate::host::last_said;
 use crate::problem::{Problem, words};
+use crate::sys::last_said;
 
 /// How many of its last lines are shown.
 const SHOWN: usize = 6;

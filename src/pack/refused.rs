@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::contents::shown;
-use crate::host::Root;
 use crate::problem::Problem;
 use crate::store;
+use crate::sys::Root;
 
 /// How many files of an image are named.
 const SHOWN: usize = 3;
 
 /// Files that cannot be packed, by the layer that they are in.
 #[derive(Debug, Default)]
-pub(super) struct Refused(Vec<(String, String, String)>);
+pub(super) struct RefusedFiles(Vec<(String, String, String)>);
 
-impl Refused {
+impl RefusedFiles {
     /// Adds a file of the store, by its path in there, and why, such as "is a whiteout".
     pub(super) fn add(&mut self, path: &[u8], why: impl Into<String>) {
         let text = shown(path);

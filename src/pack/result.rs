@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::host::{Attire, Root};
 use crate::problem::Problem;
+use crate::sys::{FileMetadata, Root};
 
 /// A package that was built.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Built {
+pub struct BuiltPackage {
     /// The package's name in the YAML.
     pub name: String,
     /// RPM's name of the architecture; `src` for a source package.
@@ -23,7 +23,7 @@ pub struct Built {
 ///
 /// # Errors
 /// If one cannot be copied.
-pub(super) fn deliver(name: &str, from: &Path, to: &Path) -> Result<Vec<Built>, Problem> {
+pub(super) fn deliver(name: &str, from: &Path, to: &Path) -> Result<Vec<BuiltPackage>, Problem> {
     let root = Root::system().map_err(Problem::cannot("open", "/"))?;
     root.create_dirs(to, 0o755).map_err(Problem::cannot("make", to.display()))?;
     let names = root.list(from).map_err(Problem::cannot("read", from.display()))?.unwrap_or_default();
@@ -34,14 +34,14 @@ pub(super) fn deliver(name: &str, from: &Path, to: &Path) -> Result<Vec<Built>, 
     for file in names {
         let target = to.join(&file);
         let shown = target.display().to_string();
-        let mut filling = root.filling(to).map_err(Problem::cannot("write to", to.display()))?;
+        let mut writer = root.directory_writer(to).map_err(Problem::cannot("write to", to.display()))?;
         let temporary = format!(".{file}.storagectl-new");
-        let write = |filling: &mut crate::host::Filling| {
-            filling.remove(temporary.as_bytes())?;
-            let new = filling.file(temporary.as_bytes())?;
+        let write = |writer: &mut crate::sys::DirectoryWriter| {
+            writer.remove(temporary.as_bytes())?;
+            let new = writer.file(temporary.as_bytes())?;
             let size = root.copy_to(&from.join(&file), &new)?;
             let owner = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-            new.open_to_all(&Attire {
+            new.open_to_all(&FileMetadata {
                 mode: 0o644,
                 uid: owner.0,
                 gid: owner.1,
@@ -49,15 +49,15 @@ pub(super) fn deliver(name: &str, from: &Path, to: &Path) -> Result<Vec<Built>, 
                 attributes: &[],
             })?;
             new.sync()?;
-            filling.move_over(temporary.as_bytes(), file.as_bytes())?;
+            writer.move_over(temporary.as_bytes(), file.as_bytes())?;
             Ok(size.unwrap_or_default())
         };
-        let bytes = write(&mut filling).map_err(|error| {
-            let _ = filling.remove(temporary.as_bytes());
+        let bytes = write(&mut writer).map_err(|error| {
+            let _ = writer.remove(temporary.as_bytes());
             Problem::io("write", &shown, &error)
         })?;
         let arch = file.trim_end_matches(".rpm").rsplit('.').next().unwrap_or_default().to_owned();
-        built.push(Built { name: name.to_owned(), arch, file: target, bytes });
+        built.push(BuiltPackage { name: name.to_owned(), arch, file: target, bytes });
     }
     Ok(built)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::program::Program;
-use super::target::Target;
+use super::target::PackTarget;
 use crate::problem::Problem;
 
 /// The directories of rpmbuild, in the private one.
@@ -46,7 +46,7 @@ fn command(dir: &Path, time: i64) -> Command {
 pub(super) fn binary(
     dir: &Path,
     spec: &Path,
-    target: &Target,
+    target: &PackTarget,
     tree: &Path,
     time: i64,
     label: &str,

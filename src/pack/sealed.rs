@@ -8,13 +8,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::cache::Cached;
 use super::checked::check_squashfs;
-use super::contents::{Contents, Entry, What, unwritten};
+use super::contents::{Contents, TreeEntry, What, unwritten};
 use super::recipe::Package;
-use crate::host::Root;
 use crate::images::{Digest, Source};
 use crate::problem::Problem;
 use crate::sealed;
-use crate::store::build::{self, Options, Packed};
+use crate::store::builder::{self, BuildOptions, ImageFormat};
+use crate::sys::Root;
 
 /// Puts the squashfs images into `contents`, with all that mounts and declares them.
 ///
@@ -23,7 +23,7 @@ use crate::store::build::{self, Options, Packed};
 pub(super) fn fill(
     package: &Package,
     images: &[Cached],
-    options: &Options,
+    options: &BuildOptions,
     contents: &mut Contents,
 ) -> Result<(), Problem> {
     let base = format!("{}/", package.path);
@@ -41,16 +41,16 @@ pub(super) fn fill(
         end(&path, contents)?;
         builds.push(build);
     }
-    let whole = sealed::Package { name: &package.name, base: &package.path, builds: &builds };
+    let whole = sealed::SealedPackage { name: &package.name, base: &package.path, builds: &builds };
     for shipped in whole.files()? {
         let path = shipped.path.as_os_str().as_bytes();
         let time = contents.time();
         let done = match shipped.what {
             sealed::What::Directory => contents
                 .parents(path)
-                .and_then(|()| contents.add(path, Entry::of_root(What::Directory, shipped.mode, time))),
+                .and_then(|()| contents.add(path, TreeEntry::of_root(What::Directory, shipped.mode, time))),
             sealed::What::Link(target) => contents.parents(path).and_then(|()| {
-                contents.add(path, Entry::of_root(What::Symlink(target.into_bytes()), shipped.mode, time))
+                contents.add(path, TreeEntry::of_root(What::Symlink(target.into_bytes()), shipped.mode, time))
             }),
             sealed::What::File(text) => {
                 contents.text(&shipped.path.to_string_lossy(), shipped.mode, text.as_bytes())
@@ -66,7 +66,7 @@ pub(super) fn fill(
 fn split(
     package: &Package,
     image: &Cached,
-    options: &Options,
+    options: &BuildOptions,
     contents: &mut Contents,
 ) -> Result<String, Problem> {
     let new = Path::new(&package.path).join(".new");
@@ -105,17 +105,17 @@ fn squashfs(
     package: &Package,
     path: &Path,
     sources: &[Source],
-    options: &Options,
+    options: &BuildOptions,
     contents: &Contents,
 ) -> Result<(), Problem> {
     let root = Root::system().map_err(Problem::cannot("open", "/"))?;
     let at = contents.on_disk(&path.to_string_lossy());
-    build::file(&root, sources, &at, Packed::Squashfs, options)?;
+    builder::file(&root, sources, &at, ImageFormat::Squashfs, options)?;
     let within = contents.dir().parent().unwrap_or(Path::new("/"));
     check_squashfs(package, &at, within, options.jobs)
 }
 
 fn end(path: &Path, contents: &mut Contents) -> Result<(), Problem> {
-    let entry = Entry::of_root(What::File, 0o644, contents.time());
+    let entry = TreeEntry::of_root(What::File, 0o644, contents.time());
     contents.end_file(path.as_os_str().as_bytes(), entry).map_err(unwritten(contents))
 }

@@ -6,8 +6,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use super::contents::{Contents, What};
-use crate::host::{FilePart, NewFile, Root};
-use crate::tar::{Item, TarWriter, What as TarWhat};
+use crate::sys::{FilePart, NewFile, Root};
+use crate::tar::{EntryContent as TarWhat, Item, TarWriter};
 
 /// Writes all of `contents` that is on the disk to `out`, with permissions that let anybody
 /// unpack and pack it.

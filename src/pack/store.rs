@@ -7,15 +7,15 @@ use std::io::{self, BufReader};
 use std::path::Path;
 
 use super::capabilities;
-use super::contents::{Contents, Entry, What, unwritten};
+use super::contents::{Contents, TreeEntry, What, unwritten};
 use super::recipe::Package;
-use super::refused::Refused;
+use super::refused::RefusedFiles;
 use crate::conf::quoted;
-use crate::host::Root;
 use crate::images::Source;
 use crate::problem::Problem;
-use crate::store::build::{self, Options};
-use crate::tar::{Entries, EntryError, Header, Kind};
+use crate::store::builder::{self, BuildOptions};
+use crate::sys::Root;
+use crate::tar::{Entries, EntryError, EntryKind, Header};
 
 /// The attribute that holds a file's capabilities.
 const CAPABILITY: &[u8] = b"security.capability";
@@ -30,23 +30,23 @@ const OPAQUE: &[&[u8]] = &[b"trusted.overlay.opaque", b"user.overlay.opaque"];
 pub(super) fn fill(
     package: &Package,
     sources: &[Source],
-    options: &Options,
+    options: &BuildOptions,
     contents: &mut Contents,
 ) -> Result<(), Vec<Problem>> {
     let one = |problem: Problem| vec![problem];
     let root = Root::system().map_err(Problem::cannot("open", "/")).map_err(one)?;
     let (reader, writer) =
         io::pipe().map_err(Problem::cannot("make a pipe for", &package.path)).map_err(one)?;
-    let mut refused = Refused::default();
+    let mut refused = RefusedFiles::default();
     let base = package.path.as_bytes();
     let time = contents.time();
     contents
         .parents(&[base, b"/"].concat())
-        .and_then(|()| contents.add(base, Entry::of_root(What::Directory, 0o755, time)))
+        .and_then(|()| contents.add(base, TreeEntry::of_root(What::Directory, 0o755, time)))
         .map_err(unwritten(contents))
         .map_err(one)?;
     let (built, taken) = std::thread::scope(|scope| {
-        let builds = || build::to_writer(&root, sources, writer, options);
+        let builds = || builder::to_writer(&root, sources, writer, options);
         let builder = std::thread::Builder::new().spawn_scoped(scope, builds);
         let builder = builder.map_err(Problem::cannot("start a thread for", &package.path))?;
         let taken = take(reader, package, contents, &mut refused);
@@ -73,7 +73,7 @@ fn take(
     stream: io::PipeReader,
     package: &Package,
     contents: &mut Contents,
-    refused: &mut Refused,
+    refused: &mut RefusedFiles,
 ) -> Result<(), Problem> {
     let mut entries = Entries::new(BufReader::with_capacity(256 << 10, stream));
     let broken = |error: EntryError| match error {
@@ -109,7 +109,7 @@ fn take(
 }
 
 /// What an entry is, less what cannot be carried.
-fn entry(header: &Header, name: &[u8], package: &Package, refused: &mut Refused) -> Entry {
+fn entry(header: &Header, name: &[u8], package: &Package, refused: &mut RefusedFiles) -> TreeEntry {
     let mut capabilities = None;
     for (attribute, value) in &header.attributes {
         let shown = String::from_utf8_lossy(attribute).escape_debug().to_string();
@@ -125,13 +125,13 @@ fn entry(header: &Header, name: &[u8], package: &Package, refused: &mut Refused)
     }
     let target = header.target.as_encoded_bytes();
     let what = match header.kind {
-        Kind::File => What::File,
-        Kind::Directory => What::Directory,
-        Kind::Symlink => What::Symlink(target.to_vec()),
-        Kind::HardLink => What::HardLink([package.path.as_bytes(), b"/", target].concat()),
-        Kind::Fifo => What::Fifo,
-        Kind::Character => What::Device('c', header.device.0, header.device.1),
-        Kind::Block => What::Device('b', header.device.0, header.device.1),
+        EntryKind::File => What::File,
+        EntryKind::Directory => What::Directory,
+        EntryKind::Symlink => What::Symlink(target.to_vec()),
+        EntryKind::HardLink => What::HardLink([package.path.as_bytes(), b"/", target].concat()),
+        EntryKind::Fifo => What::Fifo,
+        EntryKind::Character => What::Device('c', header.device.0, header.device.1),
+        EntryKind::Block => What::Device('b', header.device.0, header.device.1),
     };
     if package.ostree {
         match what {
@@ -142,7 +142,7 @@ fn entry(header: &Header, name: &[u8], package: &Package, refused: &mut Refused)
         }
     }
     let id = |number: u64| u32::try_from(number).expect("the builder writes no others");
-    Entry {
+    TreeEntry {
         what,
         mode: header.mode,
         uid: id(header.uid),

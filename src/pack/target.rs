@@ -8,7 +8,7 @@ use crate::problem::Problem;
 
 /// A target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct PackTarget {
     /// RPM's name of the architecture.
     pub arch: String,
     /// What `%{dist}` is, such as `.el9`; `None` for what rpmbuild here has.
@@ -31,7 +31,7 @@ const ENTERPRISE: [&str; 10] = [
     "navy",
 ];
 
-impl Target {
+impl PackTarget {
     /// This machine.
     pub fn host() -> Self {
         let arch = match std::env::consts::ARCH {
@@ -113,11 +113,11 @@ mod tests {
             ("fedora-rawhide-aarch64", "aarch64", Some(".rawhide")),
             ("opensuse-leap-15.6-x86_64", "x86_64", Some("")),
         ] {
-            let target = Target::parse(name).unwrap();
+            let target = PackTarget::parse(name).unwrap();
             assert_eq!((target.arch.as_str(), target.dist.as_deref()), (arch, dist), "{name}");
         }
         for bad in ["", "fedora-41", "fedora-41-amd64", "-x86_64", "a b-x86_64", "../x-x86_64"] {
-            assert_eq!(Target::parse(bad).unwrap_err().id, "pack-target", "{bad}");
+            assert_eq!(PackTarget::parse(bad).unwrap_err().id, "pack-target", "{bad}");
         }
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::directory;
 use super::snapshot::{Host, Snapshot, refuse_vendor_file};
 use super::{After, Note, Plan, StoreResult};
-use crate::host::{self, Content, LockError, ReplaceError, Resolved};
 use crate::problem::{Problem, words};
 use crate::store;
+use crate::sys::{self, Content, LockError, ReplaceError, Resolved};
 
 /// Whether a plan is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Mode {
 
 /// What was planned, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct Committed {
     /// The plan.
     pub plan: Plan,
     /// Whether anything on disk is different now.
@@ -48,14 +48,14 @@ pub(super) fn change(
     host: &Host,
     mode: Mode,
     plan: impl Fn(&Snapshot) -> anyhow::Result<Plan>,
-) -> anyhow::Result<Outcome> {
+) -> anyhow::Result<Committed> {
     let plan = |snapshot: &Snapshot| -> anyhow::Result<Plan> {
         let mut planned = plan(snapshot)?;
         host.is_reliable()?;
         planned.notes.extend(left_by_updates(host, &planned)?);
         Ok(planned)
     };
-    let outcome = |plan, committed| Ok(Outcome { plan, committed, lost_attributes: Vec::new() });
+    let outcome = |plan, committed| Ok(Committed { plan, committed, lost_attributes: Vec::new() });
     if mode == Mode::DryRun {
         return outcome(plan(&host.snapshot()?)?, false);
     }
@@ -84,8 +84,8 @@ fn left_by_updates(host: &Host, plan: &Plan) -> anyhow::Result<Vec<Note>> {
 }
 
 /// Plans and makes the changes as often as somebody else comes in between.
-fn attempts(host: &Host, plan: impl Fn(&Snapshot) -> anyhow::Result<Plan>) -> anyhow::Result<Outcome> {
-    let outcome = |plan, committed| Ok(Outcome { plan, committed, lost_attributes: Vec::new() });
+fn attempts(host: &Host, plan: impl Fn(&Snapshot) -> anyhow::Result<Plan>) -> anyhow::Result<Committed> {
+    let outcome = |plan, committed| Ok(Committed { plan, committed, lost_attributes: Vec::new() });
     let mut has_made = false;
     for _ in 0..ATTEMPTS {
         let main = host.main_file()?;
@@ -106,7 +106,7 @@ fn attempts(host: &Host, plan: impl Fn(&Snapshot) -> anyhow::Result<Plan>) -> an
             continue;
         };
         let lock =
-            host::lock(&host.root, &dir.dir, PATIENCE).map_err(|error| lock_problem(host, &dir, error))?;
+            sys::lock(&host.root, &dir.dir, PATIENCE).map_err(|error| lock_problem(host, &dir, error))?;
         if !std::mem::take(&mut has_made) {
             directory::settle(host, &main);
         }
@@ -126,7 +126,7 @@ fn carry_out(
     host: &Host,
     dir: &Resolved,
     plan: impl Fn(&Snapshot) -> anyhow::Result<Plan>,
-) -> anyhow::Result<Option<Outcome>> {
+) -> anyhow::Result<Option<Committed>> {
     let snapshot = host.snapshot()?;
     let Some(target) = &snapshot.target else {
         return Ok(None);
@@ -135,7 +135,7 @@ fn carry_out(
         // The symlink was switched, or the directory made anew, while we waited.
         return Ok(None);
     }
-    host::clean_up(&target.dir, target.name());
+    sys::clean_up(&target.dir, target.name());
     let planned = plan(&snapshot)?;
     let mut done = Done::default();
     let mut committed = carry_out_inits(host, &planned, &mut done)?;
@@ -156,7 +156,7 @@ fn carry_out(
             other = place(host, &change.path).map_err(|problem| done.told(problem))?;
             (&other.0, other.1)
         };
-        match host::replace(&target.dir, target.name(), found.as_ref(), content) {
+        match sys::replace(&target.dir, target.name(), found.as_ref(), content) {
             Ok(replaced) => lost_attributes.extend(replaced.lost_attributes),
             Err(ReplaceError::Changed) => return Ok(None),
             Err(error) => return Err(done.told(replace_problem(host, &target.path, error)).into()),
@@ -164,7 +164,7 @@ fn carry_out(
         done.push(host.show(&change.path), "was changed");
         committed = true;
     }
-    Ok(Some(Outcome { plan: planned, committed, lost_attributes }))
+    Ok(Some(Committed { plan: planned, committed, lost_attributes }))
 }
 
 /// Makes a plan that needs no snapshot of the main file, since that may be what
@@ -172,13 +172,17 @@ fn carry_out(
 ///
 /// # Errors
 /// Those of `plan`, and a [`Problem`] if a file cannot be replaced.
-pub fn rewrite(host: &Host, mode: Mode, plan: impl Fn() -> anyhow::Result<Plan>) -> anyhow::Result<Outcome> {
+pub fn rewrite(
+    host: &Host,
+    mode: Mode,
+    plan: impl Fn() -> anyhow::Result<Plan>,
+) -> anyhow::Result<Committed> {
     for _ in 0..ATTEMPTS {
         let locked = match (mode, host.locate()?.target) {
             (Mode::Commit, Some(dir)) => {
-                let lock = host::lock(&host.root, &dir.dir, PATIENCE)
+                let lock = sys::lock(&host.root, &dir.dir, PATIENCE)
                     .map_err(|error| lock_problem(host, &dir, error))?;
-                host::clean_up(&dir.dir, dir.name());
+                sys::clean_up(&dir.dir, dir.name());
                 directory::settle(host, &host.main_file()?);
                 Some(lock)
             }
@@ -186,7 +190,7 @@ pub fn rewrite(host: &Host, mode: Mode, plan: impl Fn() -> anyhow::Result<Plan>)
         };
         let planned = plan()?;
         if mode == Mode::DryRun {
-            return Ok(Outcome { plan: planned, committed: false, lost_attributes: Vec::new() });
+            return Ok(Committed { plan: planned, committed: false, lost_attributes: Vec::new() });
         }
         let mut lost_attributes = Vec::new();
         let mut done = Done::default();
@@ -203,7 +207,7 @@ pub fn rewrite(host: &Host, mode: Mode, plan: impl Fn() -> anyhow::Result<Plan>)
                 changed_meanwhile = true;
                 break;
             }
-            match host::replace(&target.dir, target.name(), found.as_ref(), Content::File(text.as_bytes())) {
+            match sys::replace(&target.dir, target.name(), found.as_ref(), Content::File(text.as_bytes())) {
                 Ok(replaced) => {
                     lost_attributes.extend(replaced.lost_attributes);
                     done.push(host.show(&change.path), "was changed");
@@ -215,7 +219,7 @@ pub fn rewrite(host: &Host, mode: Mode, plan: impl Fn() -> anyhow::Result<Plan>)
         drop(locked);
         if !changed_meanwhile {
             let committed = !planned.changes.is_empty();
-            return Ok(Outcome { plan: planned, committed, lost_attributes });
+            return Ok(Committed { plan: planned, committed, lost_attributes });
         }
     }
     Err(busy(host)?.into())
@@ -249,7 +253,7 @@ fn busy(host: &Host) -> anyhow::Result<Problem> {
 
 /// Where a drop-in is written, in a directory that is made if it is missing, and
 /// what stands there.
-fn place(host: &Host, path: &Path) -> Result<(host::Resolved, Option<host::Stat>), Problem> {
+fn place(host: &Host, path: &Path) -> Result<(sys::Resolved, Option<sys::Stat>), Problem> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     directory::make(host, dir).map_err(host.cannot("create the directory", dir))?;
     let at = host.root.resolve(path).map_err(host.cannot("look at", path))?;
@@ -268,7 +272,7 @@ fn carry_out_inits(host: &Host, plan: &Plan, done: &mut Done) -> anyhow::Result<
     Ok(made)
 }
 
-fn lock_problem(host: &Host, dir: &host::Resolved, error: LockError) -> anyhow::Error {
+fn lock_problem(host: &Host, dir: &sys::Resolved, error: LockError) -> anyhow::Error {
     let shown = host.show(dir.parent());
     match error {
         LockError::Busy => Problem::new(

@@ -9,7 +9,7 @@ use crate::hex::sha256;
 
 /// Where the text of the main file comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum TextSource {
     /// The file is there.
     Itself,
     /// It is not; the vendor's file is copied.
@@ -31,7 +31,7 @@ pub enum Source {
 /// nothing that the vendor's does not: when the rest of the file has one of the
 /// two digests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Copied {
+pub struct VendorCopy {
     /// The file that was copied; `None` for the built-in default.
     pub from: Option<String>,
     /// The symlink that stood here, if one did.
@@ -54,15 +54,15 @@ const NOTE: &str = "# Removing the last added store removes this file again.";
 const NOTE_IMAGE: &str = "# Removing the last added store makes it the image's own again.";
 const MARK: char = '\u{feff}';
 
-impl Copied {
+impl VendorCopy {
     /// The head for a copy of `original` from `source`, whose text without any
     /// added store is `emptied`; `None` if nothing is copied.
-    pub fn new(source: &Source, original: &str, emptied: &str) -> Option<Self> {
+    pub fn new(source: &TextSource, original: &str, emptied: &str) -> Option<Self> {
         let (from, link) = match source {
-            Source::Itself => return None,
-            Source::Vendor(file) => (Some(file.display().to_string()), None),
-            Source::Link { target, file } => (Some(file.display().to_string()), Some(target.clone())),
-            Source::BuiltIn => (None, None),
+            TextSource::Itself => return None,
+            TextSource::Vendor(file) => (Some(file.display().to_string()), None),
+            TextSource::Link { target, file } => (Some(file.display().to_string()), Some(target.clone())),
+            TextSource::BuiltIn => (None, None),
         };
         let digest = sha256(original);
         let emptied = Some(sha256(emptied)).filter(|other| *other != digest);
@@ -153,15 +153,15 @@ mod tests {
     #[test]
     fn a_head_is_found_again_only_in_its_exact_form() {
         for rest in ["[storage]\n", "[storage]\r\n", "\u{feff}[storage]\n", "", "\n"] {
-            let source = Source::Link { target: "../x".to_owned(), file: "/usr/x".into() };
+            let source = TextSource::Link { target: "../x".to_owned(), file: "/usr/x".into() };
             for emptied in [rest, "other"] {
-                let mut head = Copied::new(&source, rest, emptied).unwrap();
+                let mut head = VendorCopy::new(&source, rest, emptied).unwrap();
                 head.directory = (emptied == "other").then(|| "/etc/containers".into());
                 let text = head.join(rest);
-                assert_eq!(Copied::split(&text), Some((head, rest.to_owned())));
-                assert_eq!(Copied::split(&text.replace("Removing", "removing")), None);
+                assert_eq!(VendorCopy::split(&text), Some((head, rest.to_owned())));
+                assert_eq!(VendorCopy::split(&text.replace("Removing", "removing")), None);
             }
         }
-        assert_eq!(Copied::split("[storage]\n"), None);
+        assert_eq!(VendorCopy::split("[storage]\n"), None);
     }
 }

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::snapshot::Host;
-use crate::host;
+use crate::sys;
 
 const BEFORE: &str = "# Made with the directory ";
 const BEHIND: &str = ", which goes with it.";
@@ -96,7 +96,7 @@ fn made_with(host: &Host, dir: &Path) -> io::Result<Option<PathBuf>> {
 
 fn is_about_the_file(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, InvalidInput, PermissionDenied};
-    matches!(error.kind(), FileTooLarge | InvalidInput | PermissionDenied) || host::is_loop(error)
+    matches!(error.kind(), FileTooLarge | InvalidInput | PermissionDenied) || sys::is_loop(error)
 }
 
 /// The directories on the way to `dir`, the innermost first, but for those that every system
@@ -164,7 +164,7 @@ fn settle_once(host: &Host, main: &Path) -> io::Result<()> {
     dirs.extend([users, root, shared, dir.to_owned()]);
     for dir in dirs {
         for name in host.root.list(&dir)?.unwrap_or_default() {
-            if let Some(of) = host::is_temporary_of(&name) {
+            if let Some(of) = sys::is_temporary_of(&name) {
                 settle_one(host, &dir.join(of))?;
             }
         }
@@ -183,7 +183,7 @@ fn settle_one(host: &Host, dir: &Path) -> io::Result<()> {
 }
 
 fn sign(dir: &Path) -> PathBuf {
-    dir.with_file_name(host::temporary(dir.file_name().unwrap_or_default()))
+    dir.with_file_name(sys::temporary(dir.file_name().unwrap_or_default()))
 }
 
 /// The directories to remove, if nothing else is in them, when the file at `path` that said

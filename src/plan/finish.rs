@@ -1,6 +1,6 @@
 //! From an edited document to the file as it will stand there.
 
-use super::copy::{Copied, Source};
+use super::copy::{TextSource, VendorCopy};
 use super::directory;
 use super::generations;
 use super::snapshot::{Host, Snapshot};
@@ -35,10 +35,10 @@ impl Snapshot {
         let at = |fault: Fault| self.problem(host, fault);
         let path = host.show(&self.path);
         let original = match &self.source {
-            Source::Vendor(file) | Source::Link { file, .. } => {
+            TextSource::Vendor(file) | TextSource::Link { file, .. } => {
                 Some((file.clone(), self.doc.text().to_owned()))
             }
-            Source::Itself | Source::BuiltIn => None,
+            TextSource::Itself | TextSource::BuiltIn => None,
         };
         let change =
             |after| FileChange { path: self.path.clone(), before: self.before.clone(), original, after };
@@ -93,7 +93,8 @@ impl Snapshot {
                 let emptied = emptied(whole.as_ref().unwrap_or(&self.doc)).map_err(at)?;
                 let directory =
                     directory::made_for(host, &self.path).map_err(host.cannot("look at", &self.path))?;
-                Copied::new(&self.source, self.doc.text(), &emptied).map(|head| Copied { directory, ..head })
+                VendorCopy::new(&self.source, self.doc.text(), &emptied)
+                    .map(|head| VendorCopy { directory, ..head })
             }
             None => None,
         };
@@ -111,15 +112,15 @@ impl Snapshot {
     fn origin(&self, host: &Host) -> Option<String> {
         let path = host.show(&self.path);
         match &self.source {
-            Source::Itself => None,
-            Source::Vendor(file) | Source::Link { file, .. } if self.renewed => {
+            TextSource::Itself => None,
+            TextSource::Vendor(file) | TextSource::Link { file, .. } if self.renewed => {
                 Some(format!("made `{path}` anew from `{}`, which has changed", host.show(file)))
             }
-            Source::Vendor(file) => Some(format!("created `{path}` as a copy of `{}`", host.show(file))),
-            Source::Link { target, .. } => {
+            TextSource::Vendor(file) => Some(format!("created `{path}` as a copy of `{}`", host.show(file))),
+            TextSource::Link { target, .. } => {
                 Some(format!("replaced the symlink `{path}` by a copy of `{target}`"))
             }
-            Source::BuiltIn => Some(format!("created `{path}`")),
+            TextSource::BuiltIn => Some(format!("created `{path}`")),
         }
     }
 }

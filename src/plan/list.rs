@@ -5,13 +5,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::copy::Source;
+use super::copy::TextSource;
 use super::drop_in::OwnDropIn;
 use super::snapshot::{Host, Snapshot};
 use crate::conf::{self, Mark, StoreList, clean};
 use crate::engine::{Origin, Profile};
-use crate::host::Kind;
-use crate::store::{Refused, awaited, count_images};
+use crate::store::{DecodeError, awaited, count_images};
+use crate::sys::Kind;
 
 /// A listed store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,7 +19,7 @@ pub struct ListedStore {
     /// Its path, as written.
     pub path: String,
     /// What is there.
-    pub state: State,
+    pub state: StoreState,
     /// The driver that engines look for.
     pub driver: String,
     /// How many images it holds; `None` if that cannot be told.
@@ -39,7 +39,7 @@ pub struct ListedStore {
 /// What stands at a listed path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum StoreState {
     /// A directory whose images can be read.
     Present,
     /// The mount point of a sealed store that is not mounted: engines find no image.
@@ -56,7 +56,7 @@ pub enum State {
     Invalid,
 }
 
-impl fmt::Display for State {
+impl fmt::Display for StoreState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Present => "present",
@@ -89,7 +89,7 @@ pub fn driver_in_force(host: &Host) -> anyhow::Result<String> {
 pub fn list_stores(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedStore>)> {
     let snapshot = host.snapshot()?;
     snapshot.stores(host)?;
-    let file = (snapshot.source != Source::BuiltIn).then(|| host.show(snapshot.file()));
+    let file = (snapshot.source != TextSource::BuiltIn).then(|| host.show(snapshot.file()));
     let marks = marks(host, &snapshot)?;
     let declared_by = |store: &mut ListedStore| {
         let marked = marks.iter().find(|(file, path, _)| *file == store.file && *path == store.path);
@@ -161,22 +161,22 @@ impl ListedStore {
     }
 }
 
-fn look(host: &Host, path: &str, driver: &str) -> (State, Option<usize>) {
+fn look(host: &Host, path: &str, driver: &str) -> (StoreState, Option<usize>) {
     if !path.starts_with('/') || path.contains(',') {
-        return (State::Invalid, None);
+        return (StoreState::Invalid, None);
     }
     let path = clean(path);
     match host.root.stat(Path::new(&path)) {
-        Ok(None) => (State::Missing, None),
-        Ok(Some(stat)) if stat.kind != Kind::Directory => (State::NotDirectory, None),
-        Err(_) => (State::Unreadable, None),
+        Ok(None) => (StoreState::Missing, None),
+        Ok(Some(stat)) if stat.kind != Kind::Directory => (StoreState::NotDirectory, None),
+        Err(_) => (StoreState::Unreadable, None),
         Ok(Some(_)) if awaited(&host.root, Path::new(&path)).is_ok_and(|file| file.is_some()) => {
-            (State::NotMounted, None)
+            (StoreState::NotMounted, None)
         }
         Ok(Some(_)) => match count_images(&host.root, Path::new(&path), driver) {
-            Ok(count) => (State::Present, Some(count)),
-            Err(error) if error.is::<Refused>() => (State::Malformed, None),
-            Err(_) => (State::Unreadable, None),
+            Ok(count) => (StoreState::Present, Some(count)),
+            Err(error) if error.is::<DecodeError>() => (StoreState::Malformed, None),
+            Err(_) => (StoreState::Unreadable, None),
         },
     }
 }

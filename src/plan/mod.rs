@@ -27,12 +27,12 @@ use std::path::PathBuf;
 
 pub use add::{AddOptions, add_stores};
 pub use apply::{ApplyOptions, apply, set_aside};
-pub use commit::{Mode, Outcome, rewrite};
-pub use copy::{Copied, Source};
+pub use commit::{Committed, Mode, rewrite};
+pub use copy::{TextSource, VendorCopy};
 pub use generations::Serve;
-pub use list::{ListedStore, State, driver_in_force, list_stores};
+pub use list::{ListedStore, StoreState, driver_in_force, list_stores};
 pub use refuse::is_managed;
-pub use relist::{Taken, relist_store, taken_entry};
+pub use relist::{RemovedEntry, relist_store, taken_entry};
 pub use remove::{RemoveOptions, remove_stores};
 pub use snapshot::{Host, Snapshot};
 

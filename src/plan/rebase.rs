@@ -13,7 +13,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use super::copy::{Copied, Source};
+use super::copy::{TextSource, VendorCopy};
 use super::finish::emptied;
 use super::snapshot::{Host, Snapshot, read_text};
 use crate::conf::{self, Document, add_essentials};
@@ -39,7 +39,7 @@ impl Snapshot {
     /// # Errors
     /// If a file cannot be read.
     pub(super) fn basis(&self, host: &Host) -> anyhow::Result<Basis> {
-        let Some(head) = self.head.as_ref().filter(|_| self.source == Source::Itself) else {
+        let Some(head) = self.head.as_ref().filter(|_| self.source == TextSource::Itself) else {
             return Ok(Basis::Same);
         };
         let from = head.from.clone().unwrap_or_else(|| engine::VENDOR_FILE.to_owned());
@@ -55,21 +55,22 @@ impl Snapshot {
             return Ok(Basis::Diverged(from));
         };
         let source = match &head.link {
-            Some(target) => Source::Link { target: target.clone(), file: from.clone().into() },
-            None => Source::Vendor(from.clone().into()),
+            Some(target) => TextSource::Link { target: target.clone(), file: from.clone().into() },
+            None => TextSource::Vendor(from.clone().into()),
         };
         let whole =
             add_essentials(&doc, &self.essentials, true).map_err(|fault| self.problem(host, fault))?;
         let without = emptied(whole.as_ref().unwrap_or(&doc)).map_err(|fault| self.problem(host, fault))?;
         let directory = head.directory.clone();
-        let head = Copied::new(&source, bare.text(), &without).map(|head| Copied { directory, ..head });
+        let head =
+            VendorCopy::new(&source, bare.text(), &without).map(|head| VendorCopy { directory, ..head });
         let renewed = Snapshot { renewed: true, ..self.to_edit(source, doc, head) };
         Ok(Basis::Renewed(Box::new(renewed), by_hand))
     }
 
     /// The stores that are to be taken out of this copy, beside those that have an
     /// owner, to get what it was made from; `None` if something else differs, too.
-    fn added_by_hand(&self, head: &Copied) -> Option<Vec<String>> {
+    fn added_by_hand(&self, head: &VendorCopy) -> Option<Vec<String>> {
         let back = conf::put_back(&self.doc, |_| true).ok()?;
         let whole = back.as_ref().unwrap_or(&self.doc);
         let mut entries = conf::listed(whole).ok()?;
@@ -104,8 +105,8 @@ impl Snapshot {
 
     /// The head for a file that is the one below /usr/etc, but for entries that have
     /// an owner.
-    fn image_head(&self, host: &Host) -> anyhow::Result<Option<Copied>> {
-        let plain = self.source == Source::Itself && self.head.is_none() && host.config.is_none();
+    fn image_head(&self, host: &Host) -> anyhow::Result<Option<VendorCopy>> {
+        let plain = self.source == TextSource::Itself && self.head.is_none() && host.config.is_none();
         if !plain || host.is_rootless() || !self.path.starts_with("/etc") {
             return Ok(None);
         }
@@ -125,8 +126,8 @@ impl Snapshot {
             (Ok(theirs), Ok(ours)) if theirs == ours => {
                 let without = conf::without_marked(&original).and_then(|doc| emptied(&doc));
                 let without = without.map_err(|fault| self.problem(host, fault))?;
-                let new = Copied::new(&Source::Vendor(file), &theirs, &without);
-                Ok(new.map(|new| Copied {
+                let new = VendorCopy::new(&TextSource::Vendor(file), &theirs, &without);
+                Ok(new.map(|new| VendorCopy {
                     directory: self.head.as_ref().and_then(|head| head.directory.clone()),
                     ..new
                 }))
@@ -137,7 +138,7 @@ impl Snapshot {
 
     /// The same file with another document to edit. Where it is written is known from
     /// the snapshot that it was made from.
-    fn to_edit(&self, source: Source, doc: Rc<Document>, head: Option<Copied>) -> Snapshot {
+    fn to_edit(&self, source: TextSource, doc: Rc<Document>, head: Option<VendorCopy>) -> Snapshot {
         Snapshot {
             path: self.path.clone(),
             target: None,

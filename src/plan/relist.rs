@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::commit::{Mode, Outcome, change};
+use super::commit::{Committed, Mode, change};
 use super::generations::{self, Change, Seen, Serve};
 use super::remove::entries_of;
 use super::snapshot::{Host, Snapshot};
@@ -12,7 +12,7 @@ use crate::conf::{self, Cut, Document, EditError, Position, clean};
 
 /// An entry as it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Taken {
+pub struct RemovedEntry {
     /// Its text and the comments that belong to it.
     item: Cut,
     /// The entry before it, if it is not the first.
@@ -26,7 +26,7 @@ pub struct Taken {
 ///
 /// # Errors
 /// A [`crate::problem::Problem`] if the file cannot be read.
-pub fn taken_entry(host: &Host, path: &str) -> anyhow::Result<Option<Taken>> {
+pub fn taken_entry(host: &Host, path: &str) -> anyhow::Result<Option<RemovedEntry>> {
     let snapshot = host.snapshot()?;
     let listed = snapshot.stores(host)?;
     let Some(entry) = entries_of(host, &listed, path).into_iter().next() else {
@@ -34,18 +34,18 @@ pub fn taken_entry(host: &Host, path: &str) -> anyhow::Result<Option<Taken>> {
     };
     let item = conf::copy(&snapshot.doc, &entry).map_err(|fault| snapshot.problem(host, fault))?;
     let behind = listed.iter().take_while(|other| **other != entry).last().map(|other| clean(other));
-    Ok(item.map(|item| Taken { item, behind, text: snapshot.doc.text().to_owned() }))
+    Ok(item.map(|item| RemovedEntry { item, behind, text: snapshot.doc.text().to_owned() }))
 }
 
 /// Lists the store at `path` again as it was, unless it is listed.
 ///
 /// # Errors
 /// A [`crate::problem::Problem`] if the file cannot be edited, or engines would stop on the entry.
-pub fn relist_store(host: &Host, path: &str, taken: &Taken, mode: Mode) -> anyhow::Result<Outcome> {
+pub fn relist_store(host: &Host, path: &str, taken: &RemovedEntry, mode: Mode) -> anyhow::Result<Committed> {
     change(host, mode, |snapshot| plan(host, snapshot, path, taken))
 }
 
-fn plan(host: &Host, snapshot: &Snapshot, path: &str, taken: &Taken) -> anyhow::Result<Plan> {
+fn plan(host: &Host, snapshot: &Snapshot, path: &str, taken: &RemovedEntry) -> anyhow::Result<Plan> {
     let before = snapshot.stores(host)?;
     let mut plan = Plan::default();
     if !entries_of(host, &before, path).is_empty() {

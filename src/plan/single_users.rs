@@ -11,9 +11,9 @@ use super::directory;
 use super::drop_in::file_change;
 use super::snapshot::Host;
 use crate::conf::Document;
-use crate::host::Mounts;
 use crate::limits;
 use crate::problem::Problem;
+use crate::sys::Mounts;
 
 /// What a file that hides one of ours starts with; behind it stands what the user's own says.
 const HEAD: &str = "# Written by storagectl: this user's own storage.conf says ";

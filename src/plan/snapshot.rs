@@ -6,14 +6,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::copy::{Copied, Source};
+use super::copy::{TextSource, VendorCopy};
 use super::generations::Serve;
 use crate::conf::{Document, Essentials, Fault, StoreList};
 use crate::declare::{Declarations, SearchPath, declarations};
-use crate::engine::{self, Cache, Effect, Engines, Environment, Profile, Program, Reading, View};
-use crate::host::{Kind, Resolved, Root, Stat, absent, crio_runs, printed_version};
+use crate::engine::{self, Cache, Effect, Engines, Environment, InstalledProgram, Profile, Reading, View};
 use crate::judgement::{Identity, Judgement, Reader, judge, readers};
 use crate::problem::Problem;
+use crate::sys::{Kind, Resolved, Root, Stat, absent, crio_runs, printed_version};
 
 /// Where storagectl works: a tree, and which file in it.
 #[derive(Debug)]
@@ -43,11 +43,11 @@ pub struct Snapshot {
     /// The bytes of the file at the target, as text.
     pub before: Option<String>,
     /// Where the text to edit comes from.
-    pub source: Source,
+    pub source: TextSource,
     /// What is edited: the file without the head of a copy.
     pub doc: Rc<Document>,
     /// The head that a copy starts with, if this file is one.
-    pub head: Option<Copied>,
+    pub head: Option<VendorCopy>,
     /// What a file without settings is given.
     pub essentials: Essentials,
     /// Whether the document is what a copy is made from anew, and not what stands there.
@@ -131,7 +131,7 @@ impl Host {
     ///
     /// # Errors
     /// If a program cannot be read.
-    pub fn programs(&self) -> io::Result<Vec<Program>> {
+    pub fn programs(&self) -> io::Result<Vec<InstalledProgram>> {
         let mut programs = engine::installed(&self.root)?;
         if !self.root.is_tree() {
             for program in programs.iter_mut().filter(|program| !program.says()) {
@@ -143,8 +143,8 @@ impl Host {
 
     /// The engines that are there or may be, if these programs are installed; and whether
     /// CRI-O is there.
-    pub fn engines_of(&self, programs: &[Program]) -> (Engines, bool) {
-        let installed = self.with_running(programs.iter().map(Program::profile).collect());
+    pub fn engines_of(&self, programs: &[InstalledProgram]) -> (Engines, bool) {
+        let installed = self.with_running(programs.iter().map(InstalledProgram::profile).collect());
         (self.or_possible(installed), installed.has(Profile::Crio))
     }
 
@@ -171,7 +171,7 @@ impl Host {
             // programs which do not say what they are.
             let is_sure = !(present.has(Profile::Podman6) && present.has(Profile::Podman4));
             let exact = (!is_sure).then(|| engine::installed(&self.root).ok()).flatten();
-            let exact = exact.map(|programs| programs.iter().map(Program::candidates).collect());
+            let exact = exact.map(|programs| programs.iter().map(InstalledProgram::candidates).collect());
             self.with_running(exact.unwrap_or(present))
         })
     }
@@ -367,11 +367,11 @@ impl Host {
             let doc = self.parse(&file, text)?;
             let link_itself = target.as_ref().map(|target| self.root.stat_link(target)).transpose();
             let found = link_itself.map_err(self.cannot("read", &path))?.flatten();
-            return Ok(Snapshot { target, found, ..snapshot(Source::Link { target: link, file }, doc) });
+            return Ok(Snapshot { target, found, ..snapshot(TextSource::Link { target: link, file }, doc) });
         }
         let real = target.as_ref().map_or(path.as_path(), |target| &target.path);
         if let Some((before, found)) = read_text(&self.root, real)? {
-            let split = Copied::split(&before);
+            let split = VendorCopy::split(&before);
             let (head, doc) = match split {
                 // If the rest is faulty, the whole is, and has the right line numbers.
                 Some((head, rest)) => match Document::parse(rest) {
@@ -381,7 +381,7 @@ impl Host {
                 None => (None, self.parse(&path, before.clone())?),
             };
             let (found, before) = (Some(found), Some(before));
-            return Ok(Snapshot { target, found, before, head, ..snapshot(Source::Itself, doc) });
+            return Ok(Snapshot { target, found, before, head, ..snapshot(TextSource::Itself, doc) });
         }
         if let Some(link) = self.root.read_link(&path).map_err(self.cannot("read", &path))? {
             return Err(self.dangling(&path, &link.to_string_lossy()).into());
@@ -393,9 +393,9 @@ impl Host {
         Ok(match copied {
             Some((text, _)) => {
                 let doc = self.parse(vendor, text)?;
-                Snapshot { target, ..snapshot(Source::Vendor(vendor.to_owned()), doc) }
+                Snapshot { target, ..snapshot(TextSource::Vendor(vendor.to_owned()), doc) }
             }
-            None => Snapshot { target, ..snapshot(Source::BuiltIn, self.parse(&path, String::new())?) },
+            None => Snapshot { target, ..snapshot(TextSource::BuiltIn, self.parse(&path, String::new())?) },
         })
     }
 
@@ -498,8 +498,8 @@ impl Snapshot {
     /// The file that the document's text stands in.
     pub fn file(&self) -> &Path {
         match &self.source {
-            Source::Vendor(file) | Source::Link { file, .. } => file,
-            Source::Itself | Source::BuiltIn => &self.path,
+            TextSource::Vendor(file) | TextSource::Link { file, .. } => file,
+            TextSource::Itself | TextSource::BuiltIn => &self.path,
         }
     }
 
@@ -532,7 +532,7 @@ impl Snapshot {
 
     /// Whether committing makes a file that was not there as such.
     pub fn creates(&self) -> bool {
-        !matches!(self.source, Source::Itself)
+        !matches!(self.source, TextSource::Itself)
     }
 }
 

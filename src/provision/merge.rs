@@ -17,7 +17,7 @@ use super::machine_config;
 use super::model::{MAIN_FILE, Model};
 use super::ocne;
 use super::read::{Config, Content, Entry, Format, Read, Unread};
-use super::request::{Request, Written};
+use super::request::{GenerateRequest, Written};
 use crate::conf::{Position, clean};
 use crate::problem::{Place, Problem, Severity};
 
@@ -29,7 +29,7 @@ const OWN_DROP_INS: [&str; 3] = ["99-storagectl.conf", "zz-storagectl.conf", "~s
 /// # Errors
 /// A [`Problem`] if the document is not of the request's kind, if something stands in
 /// the way, or if a node would not do what it should.
-pub fn merge(request: &Request, before: &str, file: &Path) -> Result<Written, Problem> {
+pub fn merge(request: &GenerateRequest, before: &str, file: &Path) -> Result<Written, Problem> {
     let Some(format) = request.kind.format() else {
         return Err(Problem::new(
             "kind-lacks",
@@ -63,7 +63,7 @@ pub fn merge(request: &Request, before: &str, file: &Path) -> Result<Written, Pr
 
 /// Checks what came out: nothing may be wrong that was not before.
 fn finish(
-    request: &Request,
+    request: &GenerateRequest,
     before: &str,
     after: String,
     format: Format,
@@ -180,7 +180,12 @@ fn conflicts(read: &Read, file: &Path) -> Result<(), Problem> {
 }
 
 /// What the node shall have, with what the document says as the base.
-fn layout(request: &Request, read: &Read, config: &Config, file: &Path) -> Result<(Model, Layout), Problem> {
+fn layout(
+    request: &GenerateRequest,
+    read: &Read,
+    config: &Config,
+    file: &Path,
+) -> Result<(Model, Layout), Problem> {
     if config.spec.is_none() {
         return Err(first_finding(&read.doc.text, read.format, file));
     }
@@ -279,7 +284,7 @@ fn rooted(read: &Read, value: Value) -> Value {
 }
 
 /// A configuration of OCNE that has no string of this kind yet.
-fn new_inline(request: &Request, before: &str, file: &Path) -> Result<Written, Problem> {
+fn new_inline(request: &GenerateRequest, before: &str, file: &Path) -> Result<Written, Problem> {
     ocne::check(request.dialect)?;
     let layout = Layout::of(&request.model, Directories::Made)?;
     let doc = Document::parse(before).map_err(|_| first_finding(before, Format::Ocne, file))?;
@@ -288,7 +293,11 @@ fn new_inline(request: &Request, before: &str, file: &Path) -> Result<Written, P
 }
 
 /// The list of a ContainerRuntimeConfig.
-fn stores_of_object(request: &Request, read: &Read, file: &Path) -> Result<(String, Layout, Model), Problem> {
+fn stores_of_object(
+    request: &GenerateRequest,
+    read: &Read,
+    file: &Path,
+) -> Result<(String, Layout, Model), Problem> {
     request.lacks_images("a ContainerRuntimeConfig", "`generate machineconfig`")?;
     if !matches!(request.model.position, Position::Any | Position::Last) {
         return Err(Problem::new(
@@ -357,7 +366,7 @@ fn first_finding(before: &str, format: Format, file: &Path) -> Problem {
     }
 }
 
-impl Request {
+impl GenerateRequest {
     /// What there is to know about a document of this kind.
     pub(super) fn warnings(&self, format: Format) -> Vec<String> {
         match format {

@@ -42,6 +42,6 @@ pub use layout::{Directories, Directory, File, Layout, Unit};
 pub use merge::{machine_of, merge};
 pub use model::{Generations, MAIN_FILE, Model, PlatformFile, Store, check_image};
 pub use preset::{PRESETS, Preset};
-pub use request::{Kind, Request, Written};
+pub use request::{DocumentKind, GenerateRequest, Written};
 pub use simple::Simple;
 pub use storage_conf::Configuration;

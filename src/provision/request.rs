@@ -12,7 +12,7 @@ use crate::problem::Problem;
 
 /// A kind of document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum DocumentKind {
     /// An Ignition configuration.
     Ignition,
     /// A Butane configuration.
@@ -27,7 +27,7 @@ pub enum Kind {
     Simple(Simple),
 }
 
-impl Kind {
+impl DocumentKind {
     /// What such a document is read as; `None` for kinds that are only written.
     pub fn format(self) -> Option<Format> {
         match self {
@@ -56,9 +56,9 @@ impl Kind {
 
 /// What is asked for.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct GenerateRequest {
     /// The kind.
-    pub kind: Kind,
+    pub kind: DocumentKind,
     /// What a node shall have.
     pub model: Model,
     /// Ignition's specification, where it is written directly.
@@ -82,7 +82,7 @@ pub struct Written {
     pub warnings: Vec<String>,
 }
 
-impl Request {
+impl GenerateRequest {
     /// Writes the document, and reads it back.
     ///
     /// # Errors
@@ -103,11 +103,11 @@ impl Request {
             Ok::<_, Problem>(text)
         };
         let text = match self.kind {
-            Kind::Ignition => {
+            DocumentKind::Ignition => {
                 let layout = Layout::of(model, Directories::Made)?;
                 proved(ignition::write(&layout, self.spec), Format::Ignition, &layout)?
             }
-            Kind::Butane => {
+            DocumentKind::Butane => {
                 if self.dialect.is_openshift() {
                     warnings.push(machine_config::order(&self.machine));
                 }
@@ -115,26 +115,26 @@ impl Request {
                 let text = butane::write(&layout, self.dialect, &self.machine, &self.made_by);
                 proved(text, Format::Butane, &layout)?
             }
-            Kind::MachineConfig => {
+            DocumentKind::MachineConfig => {
                 warnings.push(machine_config::order(&self.machine));
                 let layout = Layout::of(model, Directories::ByUnit)?;
                 let text = machine_config::write(&layout, self.spec, &self.machine, &self.made_by);
                 proved(text, Format::MachineConfig, &layout)?
             }
-            Kind::ContainerRuntimeConfig => {
+            DocumentKind::ContainerRuntimeConfig => {
                 self.lacks_images("a ContainerRuntimeConfig", "`generate machineconfig`")?;
                 warnings.extend(container_runtime_config::directories(model));
                 let layout = Layout::of(model, Directories::Made)?;
                 let text = container_runtime_config::write(&layout.stores, &self.machine, &self.made_by)?;
                 proved(text, Format::ContainerRuntimeConfig, &layout)?
             }
-            Kind::Ocne => {
+            DocumentKind::Ocne => {
                 ocne::check(self.dialect)?;
                 let layout = Layout::of(model, Directories::Made)?;
                 let text = ocne::write(&layout, self.dialect, &self.machine, &self.made_by);
                 proved(text, Format::Ocne, &layout)?
             }
-            Kind::Simple(kind) => return kind.write(model, &self.made_by),
+            DocumentKind::Simple(kind) => return kind.write(model, &self.made_by),
         };
         Ok(Written { text, warnings })
     }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::host::Root;
 use crate::problem::Problem;
+use crate::sys::Root;
 
 /// Whether there is a file with credentials at `path`, a path of this process, as
 /// containers-auth.json(5) describes it. Nothing of what it says is told.

@@ -13,7 +13,7 @@ pub struct Failure {
 }
 
 /// A kind of failure, and the words by which it is known.
-struct Kind {
+struct FailureClass {
     /// Any of these, in lower case, anywhere in what skopeo says.
     words: &'static [&'static str],
     id: &'static str,
@@ -24,36 +24,36 @@ struct Kind {
 
 /// The first kind whose words are found counts. The words are those of skopeo 1.9 to 1.20,
 /// which takes most of them from its libraries.
-const KINDS: &[Kind] = &[
-    Kind {
+const KINDS: &[FailureClass] = &[
+    FailureClass {
         words: &["no space left on device", "disk quota exceeded"],
         id: "disk-full",
         what: "there is no space left",
         hint: "free some space and run it again: what is complete is kept",
         may_pass: false,
     },
-    Kind {
+    FailureClass {
         words: &["read-only file system"],
         id: "read-only",
         what: "the file system is read-only",
         hint: "do it where the system's image is built",
         may_pass: false,
     },
-    Kind {
+    FailureClass {
         words: &["unmarshaling json at", "reading json file", "getting username and password"],
         id: "authfile",
         what: "a file with credentials cannot be read",
         hint: "see to that file, or give another one as `--authfile`",
         may_pass: false,
     },
-    Kind {
+    FailureClass {
         words: &["permission denied", "operation not permitted"],
         id: "permission",
         what: "the system refuses",
         hint: "run it as root, or see to the owner of the directory",
         may_pass: false,
     },
-    Kind {
+    FailureClass {
         words: &[
             "trust policy",
             "policy.json",
@@ -66,7 +66,7 @@ const KINDS: &[Kind] = &[
         hint: "see containers-policy.json(5); the package containers-common has the file",
         may_pass: false,
     },
-    Kind {
+    FailureClass {
         words: &[
             "toomanyrequests",
             "too many requests",
@@ -80,7 +80,7 @@ const KINDS: &[Kind] = &[
         hint: "run it again later, with fewer `--jobs` or with credentials that may ask more often",
         may_pass: true,
     },
-    Kind {
+    FailureClass {
         words: &[
             "unauthorized",
             "denied",
@@ -103,7 +103,7 @@ const KINDS: &[Kind] = &[
         hint: "give a pull secret for that registry as `--authfile`, and see to the spelling: some registries answer so for images that they do not have",
         may_pass: false,
     },
-    Kind {
+    FailureClass {
         words: &[
             "manifest unknown",
             "name unknown",
@@ -121,21 +121,21 @@ const KINDS: &[Kind] = &[
         hint: "see to the spelling of the reference; `skopeo list-tags docker://REPOSITORY` shows what there is",
         may_pass: false,
     },
-    Kind {
+    FailureClass {
         words: &["no image found in"],
         id: "image-platform",
         what: "it has no image for this platform",
         hint: "give another image, or another `--arch`",
         may_pass: false,
     },
-    Kind {
+    FailureClass {
         words: &["digest did not match", "digest mismatch", "does not match"],
         id: "blob-digest",
         what: "what the registry sends is not what its digest says",
         hint: "run it again; if that does not help, a proxy or the registry is broken",
         may_pass: true,
     },
-    Kind {
+    FailureClass {
         words: &[
             "invalid reference format",
             "invalid source name",
@@ -147,28 +147,28 @@ const KINDS: &[Kind] = &[
         hint: "give it in full, such as `registry.example.com/app:1`",
         may_pass: false,
     },
-    Kind {
+    FailureClass {
         words: &["x509:", "server gave http response to https client", "tls: ", "certificate"],
         id: "registry-insecure",
         what: "the registry has no certificate that is trusted",
         hint: "install its certificate in /etc/containers/certs.d, or allow it in registries.conf or with `--tls-verify=false`",
         may_pass: false,
     },
-    Kind {
+    FailureClass {
         words: &["no such host", "network is unreachable", "no route to host"],
         id: "registry-unreachable",
         what: "the registry cannot be reached",
         hint: "see to its name, to the network and to proxies",
         may_pass: false,
     },
-    Kind {
+    FailureClass {
         words: &["connection refused", "server misbehaving", "temporary failure in name resolution"],
         id: "registry-unreachable",
         what: "the registry cannot be reached",
         hint: "see to its name, to the network and to proxies",
         may_pass: true,
     },
-    Kind {
+    FailureClass {
         words: &[
             "unexpected http status: 5",
             "statuscode: 5",
@@ -194,7 +194,7 @@ const KINDS: &[Kind] = &[
         hint: "run it again later: what is complete is kept",
         may_pass: true,
     },
-    Kind {
+    FailureClass {
         words: &["preserve digest", "preserve-digest", "schema1", "schema 1", "v2s1"],
         id: "image-unsupported",
         what: "it is of a kind that cannot be stored as it is",

@@ -22,12 +22,12 @@ use std::time::Duration;
 
 pub use authfile::check_authfile;
 pub use failure::Failure;
-pub use retry::{Patience, patiently};
+pub use retry::{RetryLimits, patiently};
 pub use skopeo::require_skopeo;
 
 /// How registries are asked.
 #[derive(Debug, Clone, Copy)]
-pub struct Access<'a> {
+pub struct RegistryAccess<'a> {
     /// The file with credentials; skopeo's own search if not given.
     pub authfile: Option<&'a Path>,
     /// Whether a trusted certificate is needed; as registries.conf says if not given.
@@ -58,7 +58,7 @@ pub fn fetch(
     extent: Extent,
     to: &Path,
     digest: &Path,
-    access: Access<'_>,
+    access: RegistryAccess<'_>,
     written: &dyn Fn() -> u64,
 ) -> Result<(), Failure> {
     let mut arguments: Vec<OsString> = vec!["copy".into(), "--preserve-digests".into()];
@@ -85,7 +85,7 @@ pub fn fetch(
 ///
 /// # Errors
 /// What skopeo says.
-pub fn raw_manifest(reference: &str, access: Access<'_>) -> Result<Vec<u8>, Failure> {
+pub fn raw_manifest(reference: &str, access: RegistryAccess<'_>) -> Result<Vec<u8>, Failure> {
     let mut arguments: Vec<OsString> = vec!["inspect".into(), "--raw".into()];
     if let Some(authfile) = access.authfile {
         arguments.extend(["--authfile".into(), authfile.into()]);

@@ -12,7 +12,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 /// How often something is tried again, and after how long.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct RetryLimits {
     /// How often.
     pub retries: u32,
     /// How long to wait before the first; twice as long before each further one, up to a
@@ -25,7 +25,10 @@ pub struct Patience {
 ///
 /// # Errors
 /// The last failure.
-pub fn patiently<T>(patience: Patience, mut work: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+pub fn patiently<T>(
+    patience: RetryLimits,
+    mut work: impl FnMut() -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let mut tried = 0;
     loop {
         match work() {
@@ -65,7 +68,7 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_is_tried_again_and_not_for_ever() {
-        let patience = Patience { retries: 2, delay: Duration::ZERO };
+        let patience = RetryLimits { retries: 2, delay: Duration::ZERO };
         let mut tries = 0;
         let mut after = |successes: u32, may_pass: bool| {
             tries = 0;

@@ -10,8 +10,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::Failure;
-use crate::host::{last_said, printed_version};
 use crate::problem::{Problem, words};
+use crate::sys::{last_said, printed_version};
 
 /// How much of what it prints is kept, in bytes: more than the largest manifest.
 const KEPT: usize = 8 << 20;

@@ -18,15 +18,15 @@ mod record;
 use std::path::Path;
 
 use crate::declare::Declarations;
-use crate::host::is_booted;
 use crate::plan::{
-    AddOptions, ApplyOptions, Host, Mode, Outcome, RemoveOptions, StoreResult, add_stores, apply,
+    AddOptions, ApplyOptions, Committed, Host, Mode, RemoveOptions, StoreResult, add_stores, apply,
     relist_store, remove_stores, taken_entry,
 };
 use crate::problem::Problem;
 use crate::store::{is_gone, provided_at_boot};
+use crate::sys::is_booted;
 use owner::{hand_over, take_over};
-use record::Record;
+use record::ScriptletRecord;
 
 /// Which scriptlet runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub enum Phase {
 ///
 /// # Errors
 /// A [`Problem`] that says why the store is not listed, or still is.
-pub fn scriptlet(host: &Host, phase: Phase, count: u32, path: &str) -> anyhow::Result<Vec<Outcome>> {
+pub fn scriptlet(host: &Host, phase: Phase, count: u32, path: &str) -> anyhow::Result<Vec<Committed>> {
     let one = |outcome| vec![outcome];
     match (phase, count) {
         (Phase::Post, _) => post(host, path),
@@ -71,9 +71,9 @@ pub fn is_listed(host: &Host, path: &str) -> anyhow::Result<bool> {
 ///
 /// # Errors
 /// A [`Problem`] if the file cannot be edited.
-pub fn unlist_all(host: &Host) -> anyhow::Result<Vec<Outcome>> {
+pub fn unlist_all(host: &Host) -> anyhow::Result<Vec<Committed>> {
     let mut outcomes = vec![apply(host, &Declarations::default(), ApplyOptions::default(), Mode::Commit)?];
-    let records = Record::all(&host.root)?;
+    let records = ScriptletRecord::all(&host.root)?;
     let paths: Vec<String> =
         records.iter().filter(|record| record.added).map(|record| record.path.clone()).collect();
     if !paths.is_empty() {
@@ -81,12 +81,12 @@ pub fn unlist_all(host: &Host) -> anyhow::Result<Vec<Outcome>> {
         outcomes.push(remove_stores(host, &options, Mode::Commit)?);
     }
     for record in &records {
-        Record::forget(&host.root, &record.path)?;
+        ScriptletRecord::forget(&host.root, &record.path)?;
     }
     Ok(outcomes)
 }
 
-fn post(host: &Host, path: &str) -> anyhow::Result<Vec<Outcome>> {
+fn post(host: &Host, path: &str) -> anyhow::Result<Vec<Committed>> {
     let there = host.root.stat(Path::new(path)).map_err(host.cannot("look at", Path::new(path)))?;
     let mut allow_missing = false;
     if there.is_none() {
@@ -100,8 +100,8 @@ fn post(host: &Host, path: &str) -> anyhow::Result<Vec<Outcome>> {
     let taken_over = take_over(host, path)?;
     let options = AddOptions { paths: vec![path.to_owned()], allow_missing, ..AddOptions::default() };
     let planned = add_stores(host, &options, Mode::DryRun)?;
-    let before = Record::read(&host.root, path)?;
-    let mut record = before.clone().unwrap_or_else(|| Record::new(path));
+    let before = ScriptletRecord::read(&host.root, path)?;
+    let mut record = before.clone().unwrap_or_else(|| ScriptletRecord::new(path));
     record.added |= planned.plan.stores.iter().any(|(_, result)| *result == StoreResult::Added);
     record.taken = None;
     // Before the entry: without the record nobody would know whose that is.
@@ -112,7 +112,7 @@ fn post(host: &Host, path: &str) -> anyhow::Result<Vec<Outcome>> {
         // What cannot be listed is the error.
         let _ = match &before {
             Some(before) => before.write(&host.root),
-            None => Record::forget(&host.root, path),
+            None => ScriptletRecord::forget(&host.root, path),
         };
     })?;
     Ok(taken_over.into_iter().chain([outcome]).collect())
@@ -136,10 +136,11 @@ fn left_to_boot(path: &str, provided: bool) -> Problem {
     )
 }
 
-fn preun(host: &Host, path: &str) -> anyhow::Result<Outcome> {
+fn preun(host: &Host, path: &str) -> anyhow::Result<Committed> {
     let taken = taken_entry(host, path)?;
     if let Some(taken) = taken {
-        let mut record = Record::read(&host.root, path)?.unwrap_or_else(|| Record::new(path));
+        let mut record =
+            ScriptletRecord::read(&host.root, path)?.unwrap_or_else(|| ScriptletRecord::new(path));
         record.taken = Some(taken);
         // Without the record %postun cannot list the store again, but engines must not stop.
         let kept = record.write(&host.root);
@@ -147,20 +148,20 @@ fn preun(host: &Host, path: &str) -> anyhow::Result<Outcome> {
         kept?;
         return Ok(outcome);
     }
-    Record::forget(&host.root, path)?;
+    ScriptletRecord::forget(&host.root, path)?;
     remove(host, path, false)
 }
 
-fn postun_erase(host: &Host, path: &str) -> anyhow::Result<Outcome> {
-    let record = Record::read(&host.root, path)?;
+fn postun_erase(host: &Host, path: &str) -> anyhow::Result<Committed> {
+    let record = ScriptletRecord::read(&host.root, path)?;
     let gone = is_gone(&host.root, Path::new(path)).map_err(host.cannot("look at", Path::new(path)))?;
     match record {
-        Some(Record { added, taken: Some(taken), .. }) if !gone => {
+        Some(ScriptletRecord { added, taken: Some(taken), .. }) if !gone => {
             let outcome = relist_store(host, path, &taken, Mode::Commit)?;
             if added {
-                Record { added, taken: None, path: path.to_owned() }.write(&host.root)?;
+                ScriptletRecord { added, taken: None, path: path.to_owned() }.write(&host.root)?;
             } else {
-                Record::forget(&host.root, path)?;
+                ScriptletRecord::forget(&host.root, path)?;
             }
             Ok(outcome)
         }
@@ -168,16 +169,16 @@ fn postun_erase(host: &Host, path: &str) -> anyhow::Result<Outcome> {
     }
 }
 
-fn unlist_if_gone(host: &Host, path: &str) -> anyhow::Result<Outcome> {
+fn unlist_if_gone(host: &Host, path: &str) -> anyhow::Result<Committed> {
     let outcome = remove(host, path, true)?;
     let stays = outcome.plan.stores.iter().any(|(_, result)| *result == StoreResult::Kept);
     if !stays {
-        Record::forget(&host.root, path)?;
+        ScriptletRecord::forget(&host.root, path)?;
     }
     Ok(outcome)
 }
 
-fn remove(host: &Host, path: &str, if_gone: bool) -> anyhow::Result<Outcome> {
+fn remove(host: &Host, path: &str, if_gone: bool) -> anyhow::Result<Committed> {
     remove_stores(
         host,
         &RemoveOptions { paths: vec![path.to_owned()], if_gone, ..RemoveOptions::default() },

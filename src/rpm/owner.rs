@@ -4,18 +4,18 @@
 //! With neither, nobody would take it off when the package goes, and without its
 //! directory it would stop every engine.
 
-use super::record::Record;
+use super::record::ScriptletRecord;
 use super::remove;
 use crate::conf::{self, clean};
-use crate::plan::{ApplyOptions, Host, Mode, Outcome, apply};
+use crate::plan::{ApplyOptions, Committed, Host, Mode, apply};
 
 /// After a %postun: an entry that scriptlets made becomes that of a declaration,
 /// if there is one.
 ///
 /// # Errors
 /// A [`crate::problem::Problem`] if the file cannot be edited.
-pub(super) fn hand_over(host: &Host, path: &str) -> anyhow::Result<Vec<Outcome>> {
-    if !Record::read(&host.root, path)?.is_some_and(|record| record.added) {
+pub(super) fn hand_over(host: &Host, path: &str) -> anyhow::Result<Vec<Committed>> {
+    if !ScriptletRecord::read(&host.root, path)?.is_some_and(|record| record.added) {
         return Ok(Vec::new());
     }
     let declarations = host.declarations()?;
@@ -23,7 +23,7 @@ pub(super) fn hand_over(host: &Host, path: &str) -> anyhow::Result<Vec<Outcome>>
         return Ok(Vec::new());
     }
     let removed = remove(host, path, false)?;
-    Record::forget(&host.root, path)?;
+    ScriptletRecord::forget(&host.root, path)?;
     Ok(vec![removed, apply(host, &declarations, ApplyOptions::default(), Mode::Commit)?])
 }
 
@@ -33,7 +33,7 @@ pub(super) fn hand_over(host: &Host, path: &str) -> anyhow::Result<Vec<Outcome>>
 ///
 /// # Errors
 /// A [`crate::problem::Problem`] if the file cannot be edited.
-pub(super) fn take_over(host: &Host, path: &str) -> anyhow::Result<Option<Outcome>> {
+pub(super) fn take_over(host: &Host, path: &str) -> anyhow::Result<Option<Committed>> {
     // Listing the store says what is wrong with the file.
     let Ok(listed) = conf::listed(&host.snapshot()?.doc) else { return Ok(None) };
     let marked = listed.iter().any(|entry| entry.mark.is_some() && clean(&entry.path) == path);

@@ -4,27 +4,27 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::Root;
-use crate::plan::Taken;
+use crate::plan::RemovedEntry;
 use crate::problem::Problem;
 use crate::store::unit_name;
+use crate::sys::Root;
 
 /// Beside the rpm database, which lives in /usr/lib/sysimage on image-based systems.
 const DIR: &str = "/usr/lib/sysimage/storagectl";
 
 /// A file in [`DIR`], one for each store.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Record {
+pub(super) struct ScriptletRecord {
     /// The store.
     pub(super) path: String,
     /// Whether a scriptlet listed it; somebody else did if not.
     pub(super) added: bool,
     /// The entry that a %preun took off, until its %postun.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(super) taken: Option<Taken>,
+    pub(super) taken: Option<RemovedEntry>,
 }
 
-impl Record {
+impl ScriptletRecord {
     pub(super) fn new(path: &str) -> Self {
         Self { path: path.to_owned(), added: false, taken: None }
     }

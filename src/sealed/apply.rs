@@ -8,18 +8,18 @@ use crate::conf::clean;
 use crate::declare::{Declarations, SEALED_STORES};
 use crate::dependents::needed;
 use crate::engine::Profile;
-use crate::host::{
-    self, Access, engine_processes_at, is_booted, is_forbidden_by_selinux, is_hidden_here, mount_by_unit,
-    unmount,
-};
-use crate::plan::{self, ApplyOptions, Host, Mode, Note, Outcome};
+use crate::plan::{self, ApplyOptions, Committed, Host, Mode, Note};
 use crate::problem::{Problem, words};
 use crate::store::{IMAGE_LABEL, awaited, prepare, withdraw};
+use crate::sys::{
+    self, SelinuxAccess, engine_processes_at, is_booted, is_forbidden_by_selinux, is_hidden_here,
+    mount_by_unit, unmount,
+};
 
 /// What a mount with a context needs beside what any mount does: the kernel asks for it once the
 /// file system has the context (`selinux_set_mnt_opts` in security/selinux/hooks.c). Debian's
 /// policy does not give it.
-const MOUNT: Access<'_> = Access {
+const MOUNT: SelinuxAccess<'_> = SelinuxAccess {
     source: "system_u:system_r:mount_t:s0",
     target: IMAGE_LABEL,
     class: "filesystem",
@@ -44,7 +44,7 @@ pub fn apply(
     declarations: &Declarations,
     options: ApplyOptions,
     mode: Mode,
-) -> anyhow::Result<(Outcome, Vec<Problem>)> {
+) -> anyhow::Result<(Committed, Vec<Problem>)> {
     let mut notes = Vec::new();
     let mut problems = Vec::new();
     let is_system = host.config.is_none() && !host.is_rootless();
@@ -70,7 +70,7 @@ pub fn apply(
 }
 
 fn is_mounted(host: &Host, path: &Path) -> anyhow::Result<bool> {
-    Ok(host::is_mounted(&host.root, path).map_err(host.cannot("look at", path))?)
+    Ok(sys::is_mounted(&host.root, path).map_err(host.cannot("look at", path))?)
 }
 
 /// The declared sealed stores of a running host that are not mounted, with their files,

@@ -60,7 +60,7 @@ pub struct Shipped {
 
 /// A package of sealed stores.
 #[derive(Debug, Clone, Copy)]
-pub struct Package<'a> {
+pub struct SealedPackage<'a> {
     /// The package's name: also that of the declaration.
     pub name: &'a str,
     /// The directory of the squashfs files.
@@ -85,7 +85,7 @@ fn text(path: String, text: String) -> Shipped {
     Shipped { path: path.into(), mode: 0o644, what: What::File(text) }
 }
 
-impl Package<'_> {
+impl SealedPackage<'_> {
     /// Everything that the package must own beside the squashfs files themselves, which
     /// belong at [`image_path`] with mode 0644: sorted, directories before what is in them.
     ///
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_package_holds_a_unit_a_mount_point_for_the_boot_and_a_declaration() {
-        let package = Package {
+        let package = SealedPackage {
             name: "user-app",
             base: "/usr/lib/user-app/containers/",
             builds: &["1.0-1".to_owned()],
@@ -245,7 +245,10 @@ mod tests {
             ("a", "usr/lib/a", &["1"]),
         ] {
             let builds: Vec<String> = builds.iter().map(|&build| build.to_owned()).collect();
-            assert!(Package { name, base, builds: &builds }.files().is_err(), "{name} {base} {builds:?}");
+            assert!(
+                SealedPackage { name, base, builds: &builds }.files().is_err(),
+                "{name} {base} {builds:?}"
+            );
         }
     }
 }

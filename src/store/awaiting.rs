@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::init::{MARKER, init};
 use super::label::label_as_run;
-use crate::host::Root;
 use crate::problem::Problem;
+use crate::sys::Root;
 
 /// The file in a mount point that holds the path of what is to be mounted there. It is
 /// seen only while nothing is.

@@ -19,12 +19,12 @@ pub(crate) trait Decode: Default {
     ///
     /// # Errors
     /// What the library refuses.
-    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), Refused>;
+    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), DecodeError>;
 }
 
 /// Why a file is refused, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refused {
+pub(crate) struct DecodeError {
     why: String,
     line: usize,
     column: usize,
@@ -36,20 +36,20 @@ pub(crate) struct Refused {
     pub(crate) too_large: bool,
 }
 
-impl From<Refused> for io::Error {
-    fn from(refused: Refused) -> Self {
+impl From<DecodeError> for io::Error {
+    fn from(refused: DecodeError) -> Self {
         let kind = if refused.too_large { io::ErrorKind::FileTooLarge } else { io::ErrorKind::InvalidData };
         Self::new(kind, refused.to_string())
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at line {} column {}", self.why, self.line, self.column)
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for DecodeError {}
 
 /// The deepest nesting that the library reads.
 const MAX_DEPTH: usize = 10_000;
@@ -68,7 +68,7 @@ pub(crate) struct Decoder<'a> {
 ///
 /// # Errors
 /// What engines stop at.
-pub(crate) fn decode<T: Decode>(bytes: &[u8]) -> Result<Vec<T>, Refused> {
+pub(crate) fn decode<T: Decode>(bytes: &[u8]) -> Result<Vec<T>, DecodeError> {
     let mut from = Decoder { bytes, at: 0, depth: 0, memory: 0 };
     let mut records = Vec::new();
     if bytes.is_empty() {
@@ -88,9 +88,9 @@ pub(crate) fn decode<T: Decode>(bytes: &[u8]) -> Result<Vec<T>, Refused> {
         records.push(record);
         Ok(())
     });
-    read.and_then(|_| from.end()).map_err(|error| Refused { begun, ..error })?;
+    read.and_then(|_| from.end()).map_err(|error| DecodeError { begun, ..error })?;
     match null {
-        Some(null) => Err(Refused { crashes: true, begun, ..null }),
+        Some(null) => Err(DecodeError { crashes: true, begun, ..null }),
         None => Ok(records),
     }
 }
@@ -99,7 +99,7 @@ pub(crate) fn decode<T: Decode>(bytes: &[u8]) -> Result<Vec<T>, Refused> {
 ///
 /// # Errors
 /// What engines stop at.
-pub(crate) fn decode_one<T: Decode>(bytes: &[u8]) -> Result<T, Refused> {
+pub(crate) fn decode_one<T: Decode>(bytes: &[u8]) -> Result<T, DecodeError> {
     let mut from = Decoder { bytes, at: 0, depth: 0, memory: 0 };
     let mut record = T::default();
     if from.null()? {
@@ -110,10 +110,10 @@ pub(crate) fn decode_one<T: Decode>(bytes: &[u8]) -> Result<T, Refused> {
 }
 
 impl Decoder<'_> {
-    fn refuse(&self, why: &str) -> Refused {
+    fn refuse(&self, why: &str) -> DecodeError {
         let before = &self.bytes[..self.at.min(self.bytes.len())];
         let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        Refused {
+        DecodeError {
             why: if self.at > self.bytes.len() {
                 "the file ends too early".to_owned()
             } else {
@@ -128,13 +128,13 @@ impl Decoder<'_> {
     }
 
     /// Counts what a value takes.
-    fn takes(&mut self, bytes: usize) -> Result<(), Refused> {
+    fn takes(&mut self, bytes: usize) -> Result<(), DecodeError> {
         self.memory += bytes;
         if self.memory <= limits::RECORDS_IN_MEMORY {
             return Ok(());
         }
         let why = format!("it takes more than {} MiB of memory", limits::RECORDS_IN_MEMORY >> 20);
-        Err(Refused { too_large: true, ..self.refuse(&why) })
+        Err(DecodeError { too_large: true, ..self.refuse(&why) })
     }
 
     fn byte(&mut self) -> u8 {
@@ -155,14 +155,14 @@ impl Decoder<'_> {
         self.byte()
     }
 
-    fn expect(&mut self, wanted: u8) -> Result<(), Refused> {
+    fn expect(&mut self, wanted: u8) -> Result<(), DecodeError> {
         if self.token() == wanted {
             return Ok(());
         }
         Err(self.refuse(&format!("expected `{}`", char::from(wanted))))
     }
 
-    fn word(&mut self, word: &[u8]) -> Result<(), Refused> {
+    fn word(&mut self, word: &[u8]) -> Result<(), DecodeError> {
         for wanted in word {
             if self.byte() != *wanted {
                 return Err(self.refuse("expected a value"));
@@ -172,7 +172,7 @@ impl Decoder<'_> {
     }
 
     /// Reads a null, if there is one.
-    fn null(&mut self) -> Result<bool, Refused> {
+    fn null(&mut self) -> Result<bool, DecodeError> {
         if self.peek() != Some(b'n') {
             return Ok(false);
         }
@@ -180,7 +180,7 @@ impl Decoder<'_> {
     }
 
     /// That nothing is left. What follows a NUL does not count.
-    fn end(&mut self) -> Result<(), Refused> {
+    fn end(&mut self) -> Result<(), DecodeError> {
         match self.peek() {
             None | Some(0) => Ok(()),
             Some(_) => {
@@ -190,13 +190,16 @@ impl Decoder<'_> {
         }
     }
 
-    fn deeper(&mut self) -> Result<(), Refused> {
+    fn deeper(&mut self) -> Result<(), DecodeError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH { Err(self.refuse("it is nested too deeply")) } else { Ok(()) }
     }
 
     /// The elements of an array; `false` for null.
-    fn elements(&mut self, mut each: impl FnMut(&mut Self) -> Result<(), Refused>) -> Result<bool, Refused> {
+    fn elements(
+        &mut self,
+        mut each: impl FnMut(&mut Self) -> Result<(), DecodeError>,
+    ) -> Result<bool, DecodeError> {
         if self.null()? {
             return Ok(false);
         }
@@ -223,8 +226,8 @@ impl Decoder<'_> {
     /// The members of an object; `false` for null.
     pub(crate) fn members(
         &mut self,
-        mut each: impl FnMut(&mut Self, String) -> Result<(), Refused>,
-    ) -> Result<bool, Refused> {
+        mut each: impl FnMut(&mut Self, String) -> Result<(), DecodeError>,
+    ) -> Result<bool, DecodeError> {
         if self.null()? {
             return Ok(false);
         }
@@ -251,7 +254,7 @@ impl Decoder<'_> {
     }
 
     /// A string; null is an empty one.
-    fn string(&mut self) -> Result<String, Refused> {
+    fn string(&mut self) -> Result<String, DecodeError> {
         if self.null()? {
             return Ok(String::new());
         }
@@ -284,7 +287,7 @@ impl Decoder<'_> {
         Ok(String::from_utf8(text).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into()))
     }
 
-    fn escape(&mut self, text: &mut Vec<u8>) -> Result<(), Refused> {
+    fn escape(&mut self, text: &mut Vec<u8>) -> Result<(), DecodeError> {
         text.push(match self.byte() {
             plain @ (b'"' | b'\\' | b'/') => plain,
             b'b' => 8,
@@ -310,7 +313,7 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    fn unit(&mut self) -> Result<u16, Refused> {
+    fn unit(&mut self) -> Result<u16, DecodeError> {
         let mut unit = 0;
         for _ in 0..4 {
             let digit = char::from(self.byte()).to_digit(16);
@@ -322,7 +325,7 @@ impl Decoder<'_> {
 
     /// A number without a sign, below `limit`. A leading zero is all of it, and an
     /// exponent is not a part of it.
-    fn unsigned(&mut self, first: u8) -> Result<u64, Refused> {
+    fn unsigned(&mut self, first: u8) -> Result<u64, DecodeError> {
         if !first.is_ascii_digit() {
             return Err(self.refuse("expected an integer"));
         }
@@ -343,7 +346,7 @@ impl Decoder<'_> {
     }
 
     /// Passes over a value.
-    pub(crate) fn skip(&mut self) -> Result<(), Refused> {
+    pub(crate) fn skip(&mut self) -> Result<(), DecodeError> {
         let mut open = Vec::new();
         loop {
             match self.peek() {
@@ -383,7 +386,7 @@ impl Decoder<'_> {
     }
 
     /// The key of the next member, in an object.
-    fn key(&mut self, end: u8) -> Result<(), Refused> {
+    fn key(&mut self, end: u8) -> Result<(), DecodeError> {
         if end == b'}' {
             self.string()?;
             self.expect(b':')?;
@@ -391,7 +394,7 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    fn skip_plain(&mut self) -> Result<(), Refused> {
+    fn skip_plain(&mut self) -> Result<(), DecodeError> {
         match self.peek() {
             Some(b'"') => self.string().map(drop),
             Some(b'n') => self.word(b"null"),
@@ -423,14 +426,14 @@ impl Decoder<'_> {
 }
 
 impl Decode for String {
-    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), Refused> {
+    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
         *self = from.string()?;
         Ok(())
     }
 }
 
 impl Decode for i64 {
-    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), Refused> {
+    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
         if from.null()? {
             return Ok(());
         }
@@ -447,7 +450,7 @@ impl Decode for i64 {
 }
 
 impl Decode for u32 {
-    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), Refused> {
+    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
         if from.null()? {
             return Ok(());
         }
@@ -460,7 +463,7 @@ impl Decode for u32 {
 
 /// A flag counts where it is `true`.
 impl Decode for bool {
-    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), Refused> {
+    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
         from.peek();
         let start = from.at;
         from.skip()?;
@@ -470,7 +473,7 @@ impl Decode for bool {
 }
 
 impl Decode for Time {
-    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), Refused> {
+    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
         if from.null()? {
             return Ok(());
         }
@@ -487,7 +490,7 @@ impl Decode for Time {
 }
 
 impl<T: Decode> Decode for Option<T> {
-    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), Refused> {
+    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
         if self.is_none() && from.null()? {
             return Ok(());
         }
@@ -496,7 +499,7 @@ impl<T: Decode> Decode for Option<T> {
 }
 
 impl<T: Decode> Decode for Vec<T> {
-    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), Refused> {
+    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
         let mut length = 0;
         from.elements(|from| {
             // A list that stands there twice is decoded over itself.
@@ -516,7 +519,7 @@ impl<T: Decode> Decode for HashMap<String, T>
 where
     String: Hash,
 {
-    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), Refused> {
+    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
         let there = from.members(|from, key| {
             from.takes(size_of::<(String, T)>())?;
             let mut value = T::default();
@@ -538,7 +541,7 @@ macro_rules! decodes {
             fn decode(
                 &mut self,
                 from: &mut $crate::store::decode::Decoder<'_>,
-            ) -> Result<(), $crate::store::decode::Refused> {
+            ) -> Result<(), $crate::store::decode::DecodeError> {
                 from.members(|from, key| match key.to_lowercase().as_str() {
                     $($key => self.$field.decode(from),)*
                     _ => from.skip(),
@@ -557,7 +560,7 @@ mod tests {
     use super::super::records::{Image, Layer};
     use super::*;
 
-    fn image(text: &str) -> Result<Image, Refused> {
+    fn image(text: &str) -> Result<Image, DecodeError> {
         decode(format!("[{text}]").as_bytes()).map(|mut images| images.remove(0))
     }
 

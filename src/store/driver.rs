@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::host::{Kind, Root};
+use crate::sys::{Kind, Root};
 
 /// The driver that made what the store at `path` holds: `wanted`, unless only another one's
 /// records are there. An engine leaves empty directories of its own driver behind.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::init::MARKER;
-use crate::host::{Kind, Root, is_hidden_here};
+use crate::sys::{Kind, Root, is_hidden_here};
 
 /// The lock files that engines create in every store they may write to.
 const LOCKS: [&str; 5] = ["images.lock", "layers.lock", "containers.lock", "storage.lock", "userns.lock"];

@@ -10,9 +10,9 @@ use super::id::is_id;
 use super::metadata::Metadata;
 use super::records::{Image, Layer};
 use crate::engine::{Engines, Profile};
-use crate::host::{Kind, Root};
 use crate::images::is_reference;
 use crate::limits;
+use crate::sys::{Kind, Root};
 
 /// A store as engines with a storage driver find it.
 #[derive(Debug)]

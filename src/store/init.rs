@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::label::label;
-use crate::host::Root;
 use crate::problem::Problem;
+use crate::sys::Root;
 
 /// The marker file of a store that is meant to be one, even while it is empty.
 pub const MARKER: &str = ".storagectl-store";

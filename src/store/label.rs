@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::check::has_selinux;
-use crate::host::Root;
+use crate::sys::Root;
 
 const NAME: &CStr = c"security.selinux";
 
@@ -20,7 +20,7 @@ pub(super) fn label(host: &Root, root: &Root, store: &Path, name: &str) {
     if has_selinux(host).unwrap_or(false) {
         // Where it is not allowed, such as in a build of an image, labels come later.
         let label = format!("{IMAGE_LABEL}\0");
-        let store = root.filling(store);
+        let store = root.directory_writer(store);
         let _ = store.and_then(|mut store| store.attribute(name.as_bytes(), NAME, label.as_bytes()));
     }
 }
@@ -30,7 +30,9 @@ pub(super) fn label(host: &Root, root: &Root, store: &Path, name: &str) {
 pub(super) fn label_as_run(root: &Root, path: &Path) {
     if has_selinux(root).unwrap_or(false) {
         let labelled = label_of(root, Path::new("/run")).and_then(|label| match label {
-            Some(label) if !label.is_empty() => root.filling(path)?.attribute_of_itself(NAME, &label),
+            Some(label) if !label.is_empty() => {
+                root.directory_writer(path)?.attribute_of_itself(NAME, &label)
+            }
             _ => Ok(()),
         });
         // The mount says whether it was needed.

@@ -8,10 +8,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Image;
-use super::build::file_name;
-use crate::host::Root;
+use super::builder::file_name;
 use crate::images::{Digest, signature};
 use crate::limits;
+use crate::sys::Root;
 
 /// How many bytes each signature has.
 #[derive(Debug, Default, Deserialize)]

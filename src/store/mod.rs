@@ -6,19 +6,19 @@
 //! listed; [`check`] looks at everything.
 
 mod awaiting;
-pub mod build;
+pub mod builder;
 pub mod check;
 mod decode;
 mod driver;
 mod gone;
 mod harm;
 mod id;
+mod image_file;
 mod init;
 mod label;
 mod metadata;
 mod mount_unit;
 mod open_up;
-mod pack;
 mod path;
 mod provided;
 mod records;
@@ -29,7 +29,7 @@ mod updates;
 mod writable;
 
 pub use awaiting::{AWAITING, awaited, prepare, withdraw};
-pub(crate) use decode::{Decode, Refused, decode_one};
+pub(crate) use decode::{Decode, DecodeError, decode_one};
 pub use driver::driver_of;
 pub use gone::is_gone;
 pub use harm::{Harm, Hit, Opened, content_harms};

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::host::{Root, absent, is_mount_point};
+use crate::sys::{Root, absent, is_mount_point};
 
 /// Where systemd looks for units of the system, systemd.unit(5). Those for the lines of
 /// fstab(5) are generated.

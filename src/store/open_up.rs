@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::host::{Directory, Kind, Root, Stat};
 use crate::problem::Problem;
+use crate::sys::{Directory, Kind, Root, Stat};
 
 /// What a directory needs so that everyone can go through it, and a file so that
 /// everyone can read it.

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use crate::conf::clean;
-use crate::host::Root;
 use crate::problem::Problem;
 use crate::store::{escape_unit_path, mount_unit};
+use crate::sys::Root;
 
 /// The directories of tmpfiles.d(5).
 const TMPFILES: [&str; 3] = ["/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/lib/tmpfiles.d"];

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::decode::{Decode, Refused, decode, decodes};
+use super::decode::{Decode, DecodeError, decode, decodes};
 use super::time::Time;
-use crate::host::Root;
 use crate::limits;
 use crate::problem::Problem;
+use crate::sys::Root;
 
 /// A record of images.json.
 #[derive(Debug, Clone, Default)]
@@ -231,7 +231,7 @@ pub fn image_names(root: &Root, path: &Path) -> Result<Vec<String>, Problem> {
         else {
             continue;
         };
-        let images = decode::<Image>(&bytes).map_err(|error: Refused| {
+        let images = decode::<Image>(&bytes).map_err(|error: DecodeError| {
             Problem::new(
                 "images-json-malformed",
                 format!("`{}` is malformed: {error}", shown.display()),

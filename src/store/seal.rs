@@ -11,12 +11,12 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::build::{Packed, existing_layers};
-use super::pack::Pack;
+use super::builder::{ImageFormat, existing_layers};
+use super::image_file::ImageFile;
 use super::stamps::Stamps;
-use crate::host::{Directory, Kind, Node, Root, Special};
 use crate::problem::Problem;
-use crate::tar::{Item, TarWriter, What};
+use crate::sys::{Directory, Kind, Node, Root, Special};
+use crate::tar::{EntryContent, Item, TarWriter};
 
 /// How much of a file is read at a time, in bytes.
 const BUFFER: usize = 256 << 10;
@@ -50,7 +50,7 @@ pub fn seal(
     root: &Root,
     store: &Path,
     file: &Path,
-    kind: Packed,
+    kind: ImageFormat,
     sync: bool,
     checked: &Stamps,
 ) -> Result<Sealed, Problem> {
@@ -73,7 +73,7 @@ pub fn seal(
     let top = inside.subtree(Path::new("/")).and_then(|tree| tree.ok_or_else(gone)?.top());
     let top = top.map_err(cannot("open"))?;
     let time = newest(&top, 0).map_err(cannot("look at"))?;
-    let mut pack = Pack::begin(root, file, kind, time, sync)?;
+    let mut pack = ImageFile::begin(root, file, kind, time, sync)?;
     let result = write(&top, &ids, time, pack.stream());
     match result {
         Ok(_) | Err(Failed::Read(..)) if Stamps::of(root, [store]) != *checked => Err(Problem::new(
@@ -168,7 +168,7 @@ impl<W: io::Write> Sealing<'_, W> {
                 // Engines cannot make it once the store is read-only.
                 let item = Item { mode: 0o644, uid: 0, gid: 0, mtime: (time, 0), attributes: &[] };
                 let path = format!("{name}/{lock}");
-                self.tar.item(path.as_bytes(), &item, What::File(0)).map_err(Failed::Write)?;
+                self.tar.item(path.as_bytes(), &item, EntryContent::File(0)).map_err(Failed::Write)?;
             }
         }
         if top.node(OsStr::new(super::MARKER)).map_err(|error| at(super::MARKER, error))?.is_some() {
@@ -219,21 +219,21 @@ impl<W: io::Write> Sealing<'_, W> {
         if node.links > 1 && stat.kind != Kind::Directory {
             if let Some(first) = self.links.get(&stat.id) {
                 let item = Item { attributes: &[], ..item };
-                return self.tar.item(path, &item, What::HardLink(first)).map_err(Failed::Write);
+                return self.tar.item(path, &item, EntryContent::HardLink(first)).map_err(Failed::Write);
             }
             self.links.insert(stat.id, path.to_vec());
         }
         let target;
         let what = match (stat.kind, node.special) {
-            (Kind::Directory, _) => What::Directory,
+            (Kind::Directory, _) => EntryContent::Directory,
             (Kind::File, _) => return self.file(dir, name, path, &item),
             (Kind::Symlink, _) => {
                 target = dir.read_link(name).map_err(failed)?.ok_or_else(|| failed(gone()))?;
-                What::Symlink(target.as_bytes())
+                EntryContent::Symlink(target.as_bytes())
             }
-            (Kind::Other, Some(Special::Character(major, minor))) => What::Character(major, minor),
-            (Kind::Other, Some(Special::Block(major, minor))) => What::Block(major, minor),
-            (Kind::Other, Some(Special::Fifo)) => What::Fifo,
+            (Kind::Other, Some(Special::Character(major, minor))) => EntryContent::Character(major, minor),
+            (Kind::Other, Some(Special::Block(major, minor))) => EntryContent::Block(major, minor),
+            (Kind::Other, Some(Special::Fifo)) => EntryContent::Fifo,
             (Kind::Other, Some(Special::Socket) | None) => {
                 return Err(failed(io::Error::other("it is a socket, which no image can hold")));
             }
@@ -246,7 +246,7 @@ impl<W: io::Write> Sealing<'_, W> {
         let file = dir.open(name).map_err(failed)?.ok_or_else(|| failed(gone()))?;
         file.will_be_read();
         let size = file.stat.size;
-        self.tar.item(path, item, What::File(size)).map_err(Failed::Write)?;
+        self.tar.item(path, item, EntryContent::File(size)).map_err(Failed::Write)?;
         let mut left = size;
         while left > 0 {
             let wanted = self.buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::host::{Root, Stat};
+use crate::sys::{Root, Stat};
 
 /// What tells one version of a file of records from the next: engines, and we, replace it.
 type Stamp = Option<(Stat, (i64, i64))>;

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{image_names, provided_at_boot};
-use crate::host::{Root, absent};
+use crate::sys::{Root, absent};
 
 /// The file by which a running host is known to be one of ostree's (ostree-prepare-root(1)).
 const BOOTED: &str = "/run/ostree-booted";

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::host::{Root, Stat};
+use crate::sys::{Root, Stat};
 
 /// Why others can write.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use super::header::{Header, Headers, Kind, NotTar};
+use super::header::{EntryKind, Header, Headers, NotTar};
 
 const BLOCK: usize = 512;
 
@@ -75,7 +75,7 @@ impl<R: Read> Entries<R> {
                 return Ok(None);
             }
             if let Some(header) = found {
-                if header.kind == Kind::File && header.size > 0 {
+                if header.kind == EntryKind::File && header.size > 0 {
                     self.content = header.size;
                     self.padding = usize::try_from(header.size.wrapping_neg() % BLOCK as u64)
                         .expect("it is less than a block");
@@ -163,7 +163,7 @@ fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Item, Piece, SplitWriter, TarSplit, TarWriter, What};
+    use super::super::{EntryContent, Item, SplitPiece, SplitWriter, TarSplit, TarWriter};
     use super::*;
 
     /// Takes a stream apart as a layer is. Returns its tar-split and the contents.
@@ -198,8 +198,8 @@ mod tests {
         let (mut stream, mut contents) = (Vec::new(), contents.iter());
         while let Some(piece) = pieces.next_piece().unwrap() {
             match piece {
-                Piece::Raw(bytes) => stream.extend_from_slice(bytes),
-                Piece::File { size, .. } => {
+                SplitPiece::Raw(bytes) => stream.extend_from_slice(bytes),
+                SplitPiece::File { size, .. } => {
                     let content = contents.next().unwrap();
                     assert_eq!(i64::try_from(content.len()).unwrap(), size);
                     stream.extend_from_slice(content);
@@ -217,7 +217,7 @@ mod tests {
             let mut writer = TarWriter::new(Vec::new());
             for (name, content, uid, mtime) in &files {
                 let item = Item { mode: 0o644, uid: *uid, gid: 7, mtime: (i64::from(*mtime), 5), attributes: &[(b"user.x".to_vec(), content.clone())] };
-                writer.item(name.as_bytes(), &item, What::File(content.len() as u64)).unwrap();
+                writer.item(name.as_bytes(), &item, EntryContent::File(content.len() as u64)).unwrap();
                 writer.content(content).unwrap();
             }
             let stream = writer.finish().unwrap();
@@ -249,9 +249,9 @@ mod tests {
         ) {
             let mut writer = TarWriter::new(Vec::new());
             let item = Item { mode: 0o644, uid: 1, gid: 7, mtime: (1, 5), attributes: &[] };
-            writer.item(b"a", &item, What::File(700)).unwrap();
+            writer.item(b"a", &item, EntryContent::File(700)).unwrap();
             writer.content(&[7; 700]).unwrap();
-            writer.item(b"b/c", &item, What::Symlink(b"x")).unwrap();
+            writer.item(b"b/c", &item, EntryContent::Symlink(b"x")).unwrap();
             let mut stream = writer.finish().unwrap();
             let length = stream.len();
             stream[at % length] = byte;

@@ -13,7 +13,7 @@ const BLOCK: usize = 512;
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     /// A regular file.
     File,
     /// Another name of an earlier entry.
@@ -34,7 +34,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     /// What it is.
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// Its name, as it stands there.
     pub name: OsString,
     /// What a link leads to.
@@ -213,22 +213,22 @@ impl Headers {
         let size = extra.size.unwrap_or(size);
         let name = extra.name.unwrap_or_else(|| plain_name(block));
         let kind = match flag {
-            0 if name.ends_with(b"/") => Kind::Directory,
-            0 | b'0' => Kind::File,
-            b'1' => Kind::HardLink,
-            b'2' => Kind::Symlink,
-            b'3' => Kind::Character,
-            b'4' => Kind::Block,
-            b'5' => Kind::Directory,
-            b'6' => Kind::Fifo,
+            0 if name.ends_with(b"/") => EntryKind::Directory,
+            0 | b'0' => EntryKind::File,
+            b'1' => EntryKind::HardLink,
+            b'2' => EntryKind::Symlink,
+            b'3' => EntryKind::Character,
+            b'4' => EntryKind::Block,
+            b'5' => EntryKind::Directory,
+            b'6' => EntryKind::Fifo,
             b'S' => return Err(SPARSE),
             _ => return Err(NotTar("an entry has a type that engines refuse")),
         };
         // Go's reader takes all other types to have no content, whatever they say.
-        let size = if kind == Kind::File { size } else { 0 };
+        let size = if kind == EntryKind::File { size } else { 0 };
         let device = |field: &[u8]| number(field).map(|number| u32::try_from(number).unwrap_or(u32::MAX));
         let device = match kind {
-            Kind::Character | Kind::Block => (device(&block[329..337])?, device(&block[337..345])?),
+            EntryKind::Character | EntryKind::Block => (device(&block[329..337])?, device(&block[337..345])?),
             _ => (0, 0),
         };
         let (mtime, mtime_nanoseconds) = match extra.mtime {

@@ -12,7 +12,7 @@ mod writer;
 
 pub use entries::{Entries, EntryError};
 pub(crate) use header::Headers;
-pub use header::{Header, Kind, NotTar};
-pub use split::{Piece, TarSplit};
+pub use header::{EntryKind, Header, NotTar};
+pub use split::{SplitPiece, TarSplit};
 pub use split_writer::SplitWriter;
-pub(crate) use writer::{Item, TarWriter, What};
+pub(crate) use writer::{EntryContent, Item, TarWriter};

@@ -18,7 +18,7 @@ const MAX_LINE: usize = 16 << 20;
 
 /// A piece of the stream.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Piece<'a> {
+pub enum SplitPiece<'a> {
     /// These bytes.
     Raw(&'a [u8]),
     /// The content of a file.
@@ -33,7 +33,7 @@ pub enum Piece<'a> {
 }
 
 #[derive(Deserialize)]
-struct Entry<'a> {
+struct SplitEntry<'a> {
     #[serde(rename = "type")]
     kind: u8,
     #[serde(borrow, default)]
@@ -70,7 +70,7 @@ impl<R: Read> TarSplit<R> {
     ///
     /// # Errors
     /// If the file cannot be read, or is not what it should be.
-    pub fn next_piece(&mut self) -> io::Result<Option<Piece<'_>>> {
+    pub fn next_piece(&mut self) -> io::Result<Option<SplitPiece<'_>>> {
         let malformed =
             |error: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
         loop {
@@ -87,7 +87,7 @@ impl<R: Read> TarSplit<R> {
                 break;
             }
         }
-        let entry: Entry<'_> = serde_json::from_slice(&self.line).map_err(|error| malformed(&error))?;
+        let entry: SplitEntry<'_> = serde_json::from_slice(&self.line).map_err(|error| malformed(&error))?;
         self.payload.clear();
         if let Some(payload) = entry.payload {
             STANDARD.decode_vec(payload.as_bytes(), &mut self.payload).map_err(|error| malformed(&error))?;
@@ -102,9 +102,9 @@ impl<R: Read> TarSplit<R> {
                         .map_err(|error| malformed(&error))?,
                     (None, None) => {}
                 }
-                Ok(Some(Piece::File { name: &self.name, size: entry.size, checksum: &self.payload }))
+                Ok(Some(SplitPiece::File { name: &self.name, size: entry.size, checksum: &self.payload }))
             }
-            2 => Ok(Some(Piece::Raw(&self.payload))),
+            2 => Ok(Some(SplitPiece::Raw(&self.payload))),
             other => Err(malformed(&format!("an entry has the unknown type {other}"))),
         }
     }
@@ -143,15 +143,15 @@ mod tests {
 "#;
         let compressed = gzip(text);
         let mut split = TarSplit::new(compressed.as_slice());
-        assert_eq!(split.next_piece().unwrap(), Some(Piece::Raw(b"header")));
+        assert_eq!(split.next_piece().unwrap(), Some(SplitPiece::Raw(b"header")));
         let checksum = [0, 0, 0, 0, 0, 0, 0, 1];
         assert_eq!(
             split.next_piece().unwrap(),
-            Some(Piece::File { name: b"a<b", size: 3, checksum: &checksum })
+            Some(SplitPiece::File { name: b"a<b", size: 3, checksum: &checksum })
         );
         assert_eq!(
             split.next_piece().unwrap(),
-            Some(Piece::File { name: &[255, 255], size: 0, checksum: &[] })
+            Some(SplitPiece::File { name: &[255, 255], size: 0, checksum: &[] })
         );
         assert_eq!(split.next_piece().unwrap(), None);
         assert!(drain(&compressed[..compressed.len() - 4]).is_err(), "cut short");

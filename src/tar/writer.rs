@@ -20,7 +20,7 @@ pub(crate) struct Item<'a> {
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum What<'a> {
+pub(crate) enum EntryContent<'a> {
     /// A file with this many bytes, which come with [`TarWriter::content`].
     File(u64),
     Directory,
@@ -49,7 +49,7 @@ impl<W: Write> TarWriter<W> {
     ///
     /// # Errors
     /// If it cannot be written, or an attribute has a name that tar cannot hold.
-    pub(crate) fn item(&mut self, name: &[u8], item: &Item<'_>, what: What<'_>) -> io::Result<()> {
+    pub(crate) fn item(&mut self, name: &[u8], item: &Item<'_>, what: EntryContent<'_>) -> io::Result<()> {
         debug_assert_eq!(self.left, 0, "the content of the entry before is complete");
         let mut records = std::mem::take(&mut self.records);
         records.clear();
@@ -57,13 +57,13 @@ impl<W: Write> TarWriter<W> {
             record(&mut records, b"path", name);
         }
         let (flag, size, target, device): (u8, u64, &[u8], (u32, u32)) = match what {
-            What::File(size) => (b'0', size, b"", (0, 0)),
-            What::HardLink(target) => (b'1', 0, target, (0, 0)),
-            What::Symlink(target) => (b'2', 0, target, (0, 0)),
-            What::Character(major, minor) => (b'3', 0, b"", (major, minor)),
-            What::Block(major, minor) => (b'4', 0, b"", (major, minor)),
-            What::Directory => (b'5', 0, b"", (0, 0)),
-            What::Fifo => (b'6', 0, b"", (0, 0)),
+            EntryContent::File(size) => (b'0', size, b"", (0, 0)),
+            EntryContent::HardLink(target) => (b'1', 0, target, (0, 0)),
+            EntryContent::Symlink(target) => (b'2', 0, target, (0, 0)),
+            EntryContent::Character(major, minor) => (b'3', 0, b"", (major, minor)),
+            EntryContent::Block(major, minor) => (b'4', 0, b"", (major, minor)),
+            EntryContent::Directory => (b'5', 0, b"", (0, 0)),
+            EntryContent::Fifo => (b'6', 0, b"", (0, 0)),
         };
         if target.len() > 100 {
             record(&mut records, b"linkpath", target);

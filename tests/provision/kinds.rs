@@ -2,7 +2,7 @@
 
 use storagectl::provision::butane::{Dialect, Machine};
 use storagectl::provision::ignition::Spec;
-use storagectl::provision::{Kind, Model, Preset, Request, Store};
+use storagectl::provision::{DocumentKind, GenerateRequest, Model, Preset, Store};
 
 /// What a node of a platform shall have: /var/images and what else is given.
 pub(crate) fn model(preset: &str, images: &[&str]) -> Model {
@@ -13,8 +13,8 @@ pub(crate) fn model(preset: &str, images: &[&str]) -> Model {
 }
 
 /// A request for a kind of document.
-pub(crate) fn request(kind: Kind, model: Model) -> Request {
-    Request {
+pub(crate) fn request(kind: DocumentKind, model: Model) -> GenerateRequest {
+    GenerateRequest {
         kind,
         model,
         spec: Spec::DEFAULT,
@@ -26,45 +26,45 @@ pub(crate) fn request(kind: Kind, model: Model) -> Request {
 }
 
 #[track_caller]
-fn written(kind: Kind, preset: &str, images: &[&str]) -> String {
+fn written(kind: DocumentKind, preset: &str, images: &[&str]) -> String {
     request(kind, model(preset, images)).write().unwrap().text
 }
 
 #[test]
 fn ignition() {
-    insta::assert_snapshot!(written(Kind::Ignition, "none", &[]));
+    insta::assert_snapshot!(written(DocumentKind::Ignition, "none", &[]));
 }
 
 #[test]
 fn ignition_with_a_platforms_drop_in_and_images() {
-    insta::assert_snapshot!(written(Kind::Ignition, "fedora", &["registry.example/app:1"]));
+    insta::assert_snapshot!(written(DocumentKind::Ignition, "fedora", &["registry.example/app:1"]));
 }
 
 #[test]
 fn butane() {
-    insta::assert_snapshot!(written(Kind::Butane, "ocne", &[]));
+    insta::assert_snapshot!(written(DocumentKind::Butane, "ocne", &[]));
 }
 
 #[test]
 fn butane_for_openshift() {
-    let mut request = request(Kind::Butane, model("rhcos", &[]));
+    let mut request = request(DocumentKind::Butane, model("rhcos", &[]));
     request.dialect = Dialect::named("openshift", "4.14").unwrap();
     insta::assert_snapshot!(request.write().unwrap().text);
 }
 
 #[test]
 fn machineconfig() {
-    insta::assert_snapshot!(written(Kind::MachineConfig, "rhcos", &["registry.example/app:1"]));
+    insta::assert_snapshot!(written(DocumentKind::MachineConfig, "rhcos", &["registry.example/app:1"]));
 }
 
 #[test]
 fn containerruntimeconfig() {
-    insta::assert_snapshot!(written(Kind::ContainerRuntimeConfig, "rhcos", &[]));
+    insta::assert_snapshot!(written(DocumentKind::ContainerRuntimeConfig, "rhcos", &[]));
 }
 
 #[test]
 fn ocne() {
-    insta::assert_snapshot!(written(Kind::Ocne, "ocne", &["registry.example/app:1"]));
+    insta::assert_snapshot!(written(DocumentKind::Ocne, "ocne", &["registry.example/app:1"]));
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn the_configuration_of_ocnes_guide_is_what_one_command_writes() {
         storage.options.additionalimagestores = ['/var/images', '/usr/ock/containers']\n\
         storage.options.pull_options = {enable_partial_images='false', use_hard_links='false', ostree_repos=''}\n\
         storage.options.overlay.mountopt = 'nodev,metacopy=on'\n";
-    let mut request = request(Kind::Ocne, model("ocne", &[]));
+    let mut request = request(DocumentKind::Ocne, model("ocne", &[]));
     request.model.position = Position::First;
     let read = Read::parse(&request.write().unwrap().text).unwrap();
     let config = read.config.unwrap();

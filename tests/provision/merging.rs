@@ -3,19 +3,19 @@
 use std::path::Path;
 
 use storagectl::provision::butane::Dialect;
-use storagectl::provision::{Kind, Request, machine_of, merge};
+use storagectl::provision::{DocumentKind, GenerateRequest, machine_of, merge};
 
 use crate::kinds::{model, request};
 
 /// What becomes of a document, as a unified diff; and the proof that doing it again
 /// changes nothing.
 #[track_caller]
-fn merged(kind: Kind, preset: &str, images: &[&str], before: &str) -> String {
+fn merged(kind: DocumentKind, preset: &str, images: &[&str], before: &str) -> String {
     merged_by(&request(kind, model(preset, images)), before)
 }
 
 #[track_caller]
-fn merged_by(request: &Request, before: &str) -> String {
+fn merged_by(request: &GenerateRequest, before: &str) -> String {
     let mut request = request.clone();
     request.machine = machine_of(before).unwrap_or(request.machine);
     let after = merge(&request, before, Path::new("given")).unwrap().text;
@@ -26,7 +26,7 @@ fn merged_by(request: &Request, before: &str) -> String {
 }
 
 #[track_caller]
-fn refused(kind: Kind, before: &str) -> String {
+fn refused(kind: DocumentKind, before: &str) -> String {
     let problem = merge(&request(kind, model("none", &[])), before, Path::new("given")).unwrap_err();
     let place = problem.place.as_ref().map_or((0, 0), |place| place.position());
     format!("{}: {} {place:?}", problem.id, problem.message)
@@ -63,18 +63,18 @@ systemd:
 
 #[test]
 fn butane_keeps_comments_and_what_its_own_storage_conf_says() {
-    insta::assert_snapshot!(merged(Kind::Butane, "ocne", &[], BUTANE));
+    insta::assert_snapshot!(merged(DocumentKind::Butane, "ocne", &[], BUTANE));
 }
 
 #[test]
 fn butane_gets_units_in_place_of_an_empty_list() {
-    insta::assert_snapshot!(merged(Kind::Butane, "none", &["registry.example/app:1"], BUTANE));
+    insta::assert_snapshot!(merged(DocumentKind::Butane, "none", &["registry.example/app:1"], BUTANE));
 }
 
 #[test]
 fn an_indentation_of_four_stays_that_of_what_is_there() {
     insta::assert_snapshot!(merged(
-        Kind::Butane,
+        DocumentKind::Butane,
         "none",
         &[],
         "variant: fcos\nversion: 1.5.0\nstorage:\n    directories:\n        -   path: /srv\n            mode: 0755\n    files: ~  # nothing yet\n"
@@ -83,7 +83,7 @@ fn an_indentation_of_four_stays_that_of_what_is_there() {
 
 #[test]
 fn a_document_without_storage_gets_it() {
-    insta::assert_snapshot!(merged(Kind::Butane, "none", &[], "variant: fcos\nversion: 1.5.0"));
+    insta::assert_snapshot!(merged(DocumentKind::Butane, "none", &[], "variant: fcos\nversion: 1.5.0"));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn ignition_keeps_its_layout() {
     "passwd": {"users": [{"name": "core"}]}
 }
 "#;
-    insta::assert_snapshot!(merged(Kind::Ignition, "ocne", &[], before));
+    insta::assert_snapshot!(merged(DocumentKind::Ignition, "ocne", &[], before));
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn ignition_on_one_line_stays_there_and_its_hash_follows() {
     let before = format!(
         "{{\"ignition\":{{\"version\":\"3.0.0\"}},\"storage\":{{\"files\":[{{\"path\":\"/etc/containers/storage.conf\",\"contents\":{{\"source\":\"data:,{conf}\",\"verification\":{{\"hash\":\"sha512-00\"}}}}}}]}}}}"
     );
-    insta::assert_snapshot!(merged(Kind::Ignition, "none", &[], &before));
+    insta::assert_snapshot!(merged(DocumentKind::Ignition, "none", &[], &before));
 }
 
 #[test]
@@ -124,7 +124,7 @@ spec:
   config:
     ignition: {version: 3.4.0}
 ";
-    insta::assert_snapshot!(merged(Kind::MachineConfig, "rhcos", &[], before));
+    insta::assert_snapshot!(merged(DocumentKind::MachineConfig, "rhcos", &[], before));
 }
 
 #[test]
@@ -140,7 +140,7 @@ spec:
     additionalImageStores:
     - path: /opt/store # from the image
 ";
-    insta::assert_snapshot!(merged(Kind::ContainerRuntimeConfig, "rhcos", &[], before));
+    insta::assert_snapshot!(merged(DocumentKind::ContainerRuntimeConfig, "rhcos", &[], before));
 }
 
 const OCNE: &str = "\
@@ -161,13 +161,13 @@ provider: libvirt
 
 #[test]
 fn ocne_has_its_string_edited() {
-    insta::assert_snapshot!(merged(Kind::Ocne, "ocne", &[], OCNE));
+    insta::assert_snapshot!(merged(DocumentKind::Ocne, "ocne", &[], OCNE));
 }
 
 #[test]
 fn ocne_without_a_string_gets_one() {
     insta::assert_snapshot!(merged(
-        Kind::Ocne,
+        DocumentKind::Ocne,
         "ocne",
         &[],
         "name: demo\nprovider: libvirt # here\nworkerNodes: 2\n"
@@ -177,7 +177,7 @@ fn ocne_without_a_string_gets_one() {
 #[test]
 fn ocne_may_have_ignition_in_its_string() {
     let before = "name: demo\nextraIgnitionInline: |\n  {\"ignition\": {\"version\": \"3.4.0\"}}\n";
-    insta::assert_snapshot!(merged(Kind::Ocne, "ocne", &[], before));
+    insta::assert_snapshot!(merged(DocumentKind::Ocne, "ocne", &[], before));
 }
 
 #[test]
@@ -195,12 +195,12 @@ storage:
         [storage.options]
         additionalimagestores = [\"/var/site\"]
 ";
-    insta::assert_snapshot!(merged(Kind::Butane, "none", &[], before));
+    insta::assert_snapshot!(merged(DocumentKind::Butane, "none", &[], before));
 }
 
 #[test]
 fn a_variant_of_openshift_is_merged_into_without_directories() {
-    let mut request = request(Kind::Butane, model("rhcos", &[]));
+    let mut request = request(DocumentKind::Butane, model("rhcos", &[]));
     request.dialect = Dialect::named("openshift", "4.14").unwrap();
     let before = "\
 variant: openshift
@@ -238,14 +238,14 @@ fn what_stands_in_the_way_is_said_with_its_place() {
         "variant: [\n".to_owned(),
         "kind: MachineConfig\n".to_owned(),
     ];
-    let said: Vec<String> = cases.iter().map(|case| refused(Kind::Butane, case)).collect();
+    let said: Vec<String> = cases.iter().map(|case| refused(DocumentKind::Butane, case)).collect();
     insta::assert_snapshot!(said.join("\n"));
 }
 
 #[test]
 fn carriage_returns_and_explicit_starts_stay() {
     let crlf = BUTANE.replace('\n', "\r\n");
-    let request = request(Kind::Butane, model("none", &["registry.example/app:1"]));
+    let request = request(DocumentKind::Butane, model("none", &["registry.example/app:1"]));
     let lf = merge(&request, BUTANE, Path::new("given")).unwrap().text;
     let after = merge(&request, &crlf, Path::new("given")).unwrap().text;
     assert_eq!(after, lf.replace('\n', "\r\n"));

@@ -8,13 +8,18 @@ use storagectl::provision::check::{Expected, check};
 use storagectl::provision::document::{Document, Value, to_json, to_yaml};
 use storagectl::provision::ignition::Spec;
 use storagectl::provision::read::Read;
-use storagectl::provision::{Generations, Kind, Model, PRESETS, Store, merge};
+use storagectl::provision::{DocumentKind, Generations, Model, PRESETS, Store, merge};
 use storagectl_properties::document::says;
 
 use crate::kinds::request;
 
-const KINDS: [Kind; 5] =
-    [Kind::Ignition, Kind::Butane, Kind::MachineConfig, Kind::ContainerRuntimeConfig, Kind::Ocne];
+const KINDS: [DocumentKind; 5] = [
+    DocumentKind::Ignition,
+    DocumentKind::Butane,
+    DocumentKind::MachineConfig,
+    DocumentKind::ContainerRuntimeConfig,
+    DocumentKind::Ocne,
+];
 
 /// A directory that can be a store; also one that needs quotes in places.
 fn path() -> impl Strategy<Value = String> {
@@ -72,12 +77,12 @@ proptest! {
         let model = Model { generations, ..model };
         let mut request = request(KINDS[kind], model);
         request.spec = Spec(minor);
-        if request.kind == Kind::Butane {
+        if request.kind == DocumentKind::Butane {
             request.dialect = DIALECTS[dialect];
         }
         // The API of OpenShift takes fewer paths, and no images.
         let Ok(written) = request.write() else {
-            prop_assert!(request.kind == Kind::ContainerRuntimeConfig, "{:?}", request.write());
+            prop_assert!(request.kind == DocumentKind::ContainerRuntimeConfig, "{:?}", request.write());
             return Ok(());
         };
         let given: Vec<&str> = request.model.stores.iter().map(|store| store.path.as_str()).collect();

@@ -1,7 +1,7 @@
 //! The kinds that are only written.
 
 use storagectl::conf::Position;
-use storagectl::provision::{Generations, Kind, Model, Preset, Simple, Store, Written};
+use storagectl::provision::{DocumentKind, Generations, Model, Preset, Simple, Store, Written};
 
 use crate::kinds::{model, request};
 
@@ -18,7 +18,7 @@ const KINDS: [Simple; 8] = [
 
 #[track_caller]
 fn written(kind: Simple, model: Model) -> Written {
-    request(Kind::Simple(kind), model).write().unwrap()
+    request(DocumentKind::Simple(kind), model).write().unwrap()
 }
 
 /// The document, and behind it what is said about it.
@@ -80,7 +80,7 @@ fn a_store_that_the_platform_lists_is_not_listed_twice() {
 #[test]
 fn what_cannot_load_images_says_so() {
     for kind in KINDS {
-        let result = request(Kind::Simple(kind), model("none", &["registry.example/app:1"])).write();
+        let result = request(DocumentKind::Simple(kind), model("none", &["registry.example/app:1"])).write();
         match kind {
             Simple::Tmpfiles | Simple::DropIn | Simple::Crio | Simple::Osbuild => {
                 assert_eq!(result.unwrap_err().id, "kind-lacks", "{kind:?}");
@@ -96,7 +96,11 @@ fn a_kind_of_one_file_is_for_engines_that_read_it() {
     {
         let mut model = model("none", &[]);
         model.generations = generations;
-        assert_eq!(request(Kind::Simple(kind), model).write().unwrap_err().id, "kind-lacks", "{kind:?}");
+        assert_eq!(
+            request(DocumentKind::Simple(kind), model).write().unwrap_err().id,
+            "kind-lacks",
+            "{kind:?}"
+        );
     }
 }
 
@@ -106,7 +110,7 @@ fn a_containerfile_makes_no_store_that_a_booted_host_cannot() {
     let of = |path, create| {
         let mut store = Store::new(path, 0o755);
         store.create = create;
-        request(Kind::Simple(Simple::Containerfile), Model::new(preset, vec![store])).write()
+        request(DocumentKind::Simple(Simple::Containerfile), Model::new(preset, vec![store])).write()
     };
     assert_eq!(of("/data/images", true).unwrap_err().id, "kind-lacks");
     assert!(of("/data/images", false).unwrap().text.contains("RUN [ -d /data/images ] ||"));

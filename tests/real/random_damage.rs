@@ -29,9 +29,9 @@ use generate::Targets;
 use names::Names;
 use readers::{IMAGES, ROOTS, Reader, USERS, ask, made_by_user};
 use storagectl::engine::{Engines, Profile};
-use storagectl::host::Root;
 use storagectl::problem::Severity;
-use storagectl::store::check::{self, Finding, Progress, Report, Request, Scope};
+use storagectl::store::check::{self, CheckRequest, Finding, Progress, Report, Scope};
+use storagectl::sys::Root;
 
 use crate::check::engine::{Answers, Engine};
 use crate::check::store::{control, made_by_buildah};
@@ -104,7 +104,8 @@ impl Workshop {
         let (_scratch, store) = self.damaged(acts);
         let engines =
             self.readers.iter().fold(Engines::NONE, |all, reader| all.or(Engines::one(profile(*reader))));
-        let request = Request { deep: true, engines, ..Request::quick(vec![store.clone()], "overlay") };
+        let request =
+            CheckRequest { deep: true, engines, ..CheckRequest::quick(vec![store.clone()], "overlay") };
         let report = check::check(&Root::system().unwrap(), &request, &Progress::default());
         let kinds: Vec<String> = acts.iter().map(Act::kind).collect();
         let mut found: BTreeMap<String, String> = BTreeMap::new();
@@ -364,7 +365,7 @@ fn roots_engines_read_a_layer_for_composefs_and_normal_users_cannot_mount_it() {
         let seen: Vec<&str> =
             asked.map(|(reader, healthy)| workshop.ask(*reader, &store).scope(healthy)).collect();
         assert_eq!(seen, scopes);
-        let request = Request::quick(vec![store], "overlay");
+        let request = CheckRequest::quick(vec![store], "overlay");
         let report = check::check(&Root::system().unwrap(), &request, &Progress::default());
         let composefs = report.findings.iter().filter(|finding| finding.rule.id == "composefs-layer");
         let (users, roots): (Vec<&Finding>, Vec<&Finding>) = composefs.partition(|finding| finding.for_users);

@@ -4,7 +4,7 @@
 use storagectl::conf::Fault;
 use storagectl::problem::Problem;
 use storagectl::provision::document::{
-    Document, EditFault, Kind, Node, Value, map, merge, text, to_json, to_yaml,
+    Document, EditFault, NodeKind, Node, Value, map, merge, text, to_json, to_yaml,
 };
 
 use super::edit::is_insertion;
@@ -36,7 +36,7 @@ pub fn holds(input: &[u8]) {
 /// Every place is one in the text.
 fn places(node: &Node, text: &str) {
     assert!(text.get(node.span.clone()).is_some(), "{:?} of {text:?}", node.span);
-    if let Kind::List { flow: true, .. } | Kind::Map { flow: true, .. } = node.kind {
+    if let NodeKind::List { flow: true, .. } | NodeKind::Map { flow: true, .. } = node.kind {
         let is_alias = text[node.span.clone()].starts_with('*');
         assert!(is_alias || text[..node.span.end].ends_with([']', '}']), "{:?} of {text:?}", node.span);
     }
@@ -76,9 +76,9 @@ fn has_long_key(value: &Value) -> bool {
 /// All that is said, as text.
 fn value(node: &Node) -> Value {
     match &node.kind {
-        Kind::Scalar { text: it, .. } => text(it.as_str()),
-        Kind::List { items, .. } => Value::List(items.iter().map(value).collect()),
-        Kind::Map { pairs, .. } => {
+        NodeKind::Scalar { text: it, .. } => text(it.as_str()),
+        NodeKind::List { items, .. } => Value::List(items.iter().map(value).collect()),
+        NodeKind::Map { pairs, .. } => {
             Value::Map(pairs.iter().map(|(key, node)| (key.name.clone(), value(node))).collect())
         }
     }
@@ -138,7 +138,7 @@ fn filled<'a>(doc: &'a Document, node: &'a Node, path: &mut Vec<&'a str>) {
     }
     let new = map([("fuzzed", text("two\nlines\n")), ("and", text("one"))]);
     let new = match node.kind {
-        Kind::List { .. } => Value::List(vec![new]),
+        NodeKind::List { .. } => Value::List(vec![new]),
         _ => new,
     };
     let wanted = path.iter().rev().fold(new, |value, key| map([(*key, value)]));

@@ -2,7 +2,7 @@
 //! are gone every byte is as it was.
 
 use storagectl::conf::{
-    Document, EditError, Entry, Essentials, Fault, Leaf, Listed, Mark, Position, StoreList, add,
+    Document, EditError, StoreEntry, Essentials, Fault, Leaf, Listed, Mark, Position, StoreList, add,
     add_essentials, arrange, asides, clean, listed, put_back, remove, set_aside, without_essentials,
 };
 use storagectl::problem::Problem;
@@ -258,7 +258,7 @@ fn setting_aside(doc: &Document) {
         asides(&aside).expect("it was edited").into_iter().map(|aside| aside.path).collect();
     let list = StoreList::of(doc).expect("the list was read before").expect("there is one");
     // What is written over several lines stays.
-    let on_a_line = |entry: &&Entry| !doc.text()[entry.span.clone()].contains('\n');
+    let on_a_line = |entry: &&StoreEntry| !doc.text()[entry.span.clone()].contains('\n');
     let went =
         list.entries.iter().filter(on_a_line).map(|entry| entry.path.clone()).filter(|path| gone(path));
     assert_eq!(there, went.collect::<Vec<_>>(), "of {:?}", aside.text());

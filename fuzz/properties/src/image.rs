@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use storagectl::embedded::{Depth, Entry, contents, survey};
+use storagectl::embedded::{Depth, ListEntry, contents, survey};
 use storagectl::images::{Digest, Platform, Source, read};
 use storagectl::registry::check_authfile;
 use storagectl::store::check::Progress;
@@ -40,13 +40,13 @@ pub fn holds(input: &[u8]) {
     }
 }
 
-fn embedded(root: &storagectl::host::Root) {
+fn embedded(root: &storagectl::sys::Root) {
     let reference = "registry.example/a:1";
     match contents(root, Path::new("/i"), reference) {
         Ok(contents) => assert!(contents.is_list || contents.instances.len() == 1),
         Err(problem) => assert_told(&problem),
     }
-    let entry = Entry { directory: "i".to_owned(), ..Entry::new(reference) };
+    let entry = ListEntry { directory: "i".to_owned(), ..ListEntry::new(reference) };
     let progress = Progress::default();
     let found = survey(root, &PathBuf::from("/"), &[entry], None, Depth::Bytes, 1, &progress);
     for looked in found.images {

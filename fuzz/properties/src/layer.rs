@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use storagectl::images::{Digest, Platform, Source};
 use storagectl::problem::Severity;
-use storagectl::store::build::{self, Options};
-use storagectl::store::check::{Progress, Request, check};
+use storagectl::store::builder::{self, BuildOptions};
+use storagectl::store::check::{Progress, CheckRequest, check};
 
 use super::shown::{assert_found, assert_told};
 use super::tree::Tree;
@@ -15,8 +15,8 @@ use super::tree::Tree;
 pub const NAME: &str = "localhost/a:1";
 
 /// How it is built.
-pub fn options() -> Options {
-    Options { platform: Platform::host(), jobs: 1, limit: 64 << 20, latest: None, sync: false }
+pub fn options() -> BuildOptions {
+    BuildOptions { platform: Platform::host(), jobs: 1, limit: 64 << 20, latest: None, sync: false }
 }
 
 /// An image with this layer, which is in the tree at /image.
@@ -47,15 +47,15 @@ pub fn holds(input: &[u8]) {
     let sources = [image(&tree, input)];
     let options = options();
     let root = tree.root();
-    let streamed = build::to_writer(&root, &sources, io::sink(), &options);
+    let streamed = builder::to_writer(&root, &sources, io::sink(), &options);
     // Other owners, devices and the attributes of overlay are root's to make.
-    if let Err(problem) = build::directory(&root, &sources, "/store".as_ref(), &options) {
+    if let Err(problem) = builder::directory(&root, &sources, "/store".as_ref(), &options) {
         return assert_told(&problem);
     }
     if let Err(problem) = streamed {
         panic!("it can be a store, and no archive of one: {}", problem.message);
     }
-    let request = Request { deep: true, ..Request::quick(vec![PathBuf::from("/store")], "overlay") };
+    let request = CheckRequest { deep: true, ..CheckRequest::quick(vec![PathBuf::from("/store")], "overlay") };
     let report = check(&root, &request, &Progress::default());
     for finding in &report.findings {
         assert_found(&finding.message, &finding.effect(), &finding.hint, None);

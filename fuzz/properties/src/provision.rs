@@ -8,12 +8,12 @@ use storagectl::provision::butane::{Dialect, Machine};
 use storagectl::provision::check::{Expected, check};
 use storagectl::provision::ignition::Spec;
 use storagectl::provision::read::{Format, Read};
-use storagectl::provision::{Kind, Model, Preset, Request, Store, machine_of, merge};
+use storagectl::provision::{DocumentKind, Model, Preset, GenerateRequest, Store, machine_of, merge};
 
 use super::shown::{assert_found, assert_told};
 
-const KINDS: [Kind; 5] =
-    [Kind::Ignition, Kind::Butane, Kind::MachineConfig, Kind::ContainerRuntimeConfig, Kind::Ocne];
+const KINDS: [DocumentKind; 5] =
+    [DocumentKind::Ignition, DocumentKind::Butane, DocumentKind::MachineConfig, DocumentKind::ContainerRuntimeConfig, DocumentKind::Ocne];
 
 /// A text.
 pub fn holds(input: &[u8]) {
@@ -44,8 +44,8 @@ fn checked(text: &str, format: Format, expected: &Expected) {
     }
 }
 
-fn request(kind: Kind, preset: &Preset) -> Request {
-    Request {
+fn request(kind: DocumentKind, preset: &Preset) -> GenerateRequest {
+    GenerateRequest {
         kind,
         model: Model::new(preset, vec![Store::new("/var/images", 0o755)]),
         spec: Spec::DEFAULT,
@@ -56,11 +56,11 @@ fn request(kind: Kind, preset: &Preset) -> Request {
     }
 }
 
-fn merged(text: &str, request: &Request) {
+fn merged(text: &str, request: &GenerateRequest) {
     let file = Path::new("f");
     let again = |text: &str| {
         let machine = machine_of(text).unwrap_or_else(|| request.machine.clone());
-        merge(&Request { machine, ..request.clone() }, text, file)
+        merge(&GenerateRequest { machine, ..request.clone() }, text, file)
     };
     match again(text) {
         Ok(written) => {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use storagectl::dependents::clean_dependents;
 use storagectl::plan::{Host, Mode};
 use storagectl::problem::{Problem, Severity};
-use storagectl::store::check::{Progress, Report, Request, check};
-use storagectl::store::{Image, build, count_images, driver_of, image_names, images, layers};
+use storagectl::store::check::{Progress, Report, CheckRequest, check};
+use storagectl::store::{Image, builder, count_images, driver_of, image_names, images, layers};
 
 use super::layer::{NAME, image, options};
 use super::shown::{assert_found, assert_told};
@@ -25,7 +25,7 @@ fn added_to(input: &[u8]) {
     let sources = [image(&tree, &layer)];
     let root = tree.root();
     let store = Path::new("/s");
-    match build::directory(&root, &sources, store, &options()) {
+    match builder::directory(&root, &sources, store, &options()) {
         Ok(_) => {
             let names = images(&root, store, "overlay").expect("engines can read it");
             let named = |image: &Image| image.names.iter().flatten().any(|name| name == NAME);
@@ -48,11 +48,11 @@ fn checked(input: &[u8]) {
         assert_told(&problem);
     }
     for deep in [false, true] {
-        let request = Request {
+        let request = CheckRequest {
             deep,
             own: vec![PathBuf::from("/var/lib/containers/storage")],
             listed: vec![store.to_owned()],
-            ..Request::quick(vec![store.to_owned()], "overlay")
+            ..CheckRequest::quick(vec![store.to_owned()], "overlay")
         };
         let report = check(&root, &request, &Progress::default());
         told(&report);

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use storagectl::tar::{Entries, EntryError, Header, Kind, Piece, SplitWriter, TarSplit};
+use storagectl::tar::{Entries, EntryError, Header, EntryKind, SplitPiece, SplitWriter, TarSplit};
 
 /// A stream.
 pub fn holds(input: &[u8]) {
@@ -14,7 +14,7 @@ pub fn holds(input: &[u8]) {
     let again = apart(input, 7).unwrap_or_else(|error| panic!("in small pieces: {error:?}"));
     assert_eq!((&again.0, &again.2), (&headers, &contents));
     for header in &headers {
-        assert!(header.kind == Kind::File || header.size == 0, "{header:?}");
+        assert!(header.kind == EntryKind::File || header.size == 0, "{header:?}");
         assert!(header.mtime_nanoseconds < 1_000_000_000, "{header:?}");
         assert!(header.mode & !0o7777 == 0, "{header:?}");
     }
@@ -38,7 +38,7 @@ fn apart(stream: &[u8], step: usize) -> Result<Apart, EntryError> {
                 count => content.extend_from_slice(&buffer[..count]),
             }
         }
-        assert!(header.kind != Kind::File || content.len() as u64 == header.size, "{header:?}");
+        assert!(header.kind != EntryKind::File || content.len() as u64 == header.size, "{header:?}");
         split.file(&header.name, content.len() as u64, 7)?;
         contents.push(content);
         headers.push(header);
@@ -68,8 +68,8 @@ fn joined(split: &[u8], contents: &[Vec<u8>]) -> Vec<u8> {
     let mut stream = Vec::new();
     while let Some(piece) = split.next_piece().expect("it was just written") {
         match piece {
-            Piece::Raw(bytes) => stream.extend_from_slice(bytes),
-            Piece::File { size, .. } => {
+            SplitPiece::Raw(bytes) => stream.extend_from_slice(bytes),
+            SplitPiece::File { size, .. } => {
                 let content = contents.next().expect("each file has its content");
                 assert_eq!(size, i64::try_from(content.len()).expect("it is small"));
                 stream.extend_from_slice(content);

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use storagectl::tar::{Piece, SplitWriter, TarSplit};
+use storagectl::tar::{SplitPiece, SplitWriter, TarSplit};
 
 /// Lines, which are compressed here, or something that ought to be compressed.
 pub fn holds(input: &[u8]) {
@@ -46,9 +46,9 @@ fn pieces(file: &[u8]) -> io::Result<Vec<Owned>> {
     let mut pieces = Vec::new();
     while let Some(piece) = split.next_piece()? {
         pieces.push(match piece {
-            Piece::Raw(bytes) => Owned::Raw(bytes.to_vec()),
-            Piece::File { name, size: 0, checksum: [] } => Owned::File(name.to_vec(), 0, 0),
-            Piece::File { name, size, checksum } => match (u64::try_from(size), checksum.try_into()) {
+            SplitPiece::Raw(bytes) => Owned::Raw(bytes.to_vec()),
+            SplitPiece::File { name, size: 0, checksum: [] } => Owned::File(name.to_vec(), 0, 0),
+            SplitPiece::File { name, size, checksum } => match (u64::try_from(size), checksum.try_into()) {
                 (Ok(size @ 1..), Ok(checksum)) => {
                     Owned::File(name.to_vec(), size, u64::from_be_bytes(checksum))
                 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use storagectl::host::Root;
+use storagectl::sys::Root;
 use storagectl::images::Digest;
 
 /// The most files of a tree.

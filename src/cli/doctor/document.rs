@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::conf::Leaf;
-use crate::doctor::{Crio, Diagnosis, ImageLine, Place, Setting, Storage, commands};
-use crate::engine::{Origin, Profile, Value};
+use crate::doctor::{Crio, Diagnosis, ImageLine, Setting, Storage, StoragePlace, commands};
+use crate::engine::{Origin, Profile, Sourced};
 use crate::judgement::Judgement;
 use crate::plan::Host;
 
@@ -130,7 +130,7 @@ fn view(judgement: &Judgement) -> Json {
 }
 
 fn settings(host: &Host, crio: &Crio) -> Json {
-    fn one<T: serde::Serialize>(value: &Value<T>) -> Json {
+    fn one<T: serde::Serialize>(value: &Sourced<T>) -> Json {
         let (file, line) = place(&value.origin);
         json!({ "value": value.value, "file": file, "line": line })
     }
@@ -161,7 +161,7 @@ fn storage(host: &Host, storage: &Storage) -> Json {
         "driver": storage.driver,
         "own_of": storage.own_of.list().collect::<Vec<Profile>>(),
         "listed_by": storage.listed_by.list().collect::<Vec<Profile>>(),
-        "in_crio_root": storage.place != Place::Apart,
+        "in_crio_root": storage.place != StoragePlace::Apart,
         "in_memory": storage.in_memory,
         "images": storage.images.as_ref().ok().map(Vec::len),
     })
@@ -211,7 +211,7 @@ fn place(origin: &Origin) -> (Option<&std::path::Path>, Option<usize>) {
 mod tests {
     use super::*;
     use crate::doctor::diagnose;
-    use crate::host::Root;
+    use crate::sys::Root;
 
     /// The names of all fields, as the man page writes them.
     fn names(value: &Json, name: &str, found: &mut Vec<String>) {

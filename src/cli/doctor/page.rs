@@ -4,8 +4,10 @@ use std::rc::Rc;
 
 use super::layout::{Page, Style};
 use crate::conf::{Leaf, quoted};
-use crate::doctor::{Answer, Crio, Diagnosis, Forecast, ImageLine, Remedy, Setting, Trouble, Unit, commands};
-use crate::engine::{Engines, Origin, Program, Value};
+use crate::doctor::{
+    Crio, Diagnosis, Fate, Forecast, ImageLine, Remedy, Setting, Trouble, UnitState, commands,
+};
+use crate::engine::{Engines, InstalledProgram, Origin, Sourced};
 use crate::judgement::Judgement;
 use crate::problem::Severity;
 
@@ -46,13 +48,13 @@ pub(super) fn page(diagnosis: &Diagnosis, verbose: bool) -> Page {
 
 fn engines(page: &mut Page, diagnosis: &Diagnosis) {
     page.heading("Engines");
-    let wide = |text: &dyn Fn(&Program) -> String| {
+    let wide = |text: &dyn Fn(&InstalledProgram) -> String| {
         diagnosis.programs.iter().map(|program| text(program).chars().count()).max().unwrap_or(0)
     };
-    let version = |program: &Program| {
+    let version = |program: &InstalledProgram| {
         program.version.as_deref().map_or("-", |version| version.trim_start_matches('v')).to_owned()
     };
-    let path = |program: &Program| program.path.display().to_string();
+    let path = |program: &InstalledProgram| program.path.display().to_string();
     let (names, versions, paths) = (wide(&|program| program.name.to_owned()), wide(&version), wide(&path));
     for program in &diagnosis.programs {
         let library = match program.library {
@@ -130,7 +132,7 @@ fn settings(page: &mut Page, crio: &Crio) {
     for option in &crio.storage_option {
         rows.push(("storage_option", format!("a store, {}", option.value), &option.origin));
     }
-    let file = |key, value: &'_ Value<String>| (key, text(&value.value));
+    let file = |key, value: &'_ Sourced<String>| (key, text(&value.value));
     for (row, origin) in [
         (file("clean_shutdown_file", &crio.clean_shutdown_file), &crio.clean_shutdown_file.origin),
         (("internal_wipe", crio.internal_wipe.value.to_string()), &crio.internal_wipe.origin),
@@ -151,10 +153,10 @@ fn settings(page: &mut Page, crio: &Crio) {
         page.labelled(Style::Plain, key, width, &format!("{value}{origin}{update}"));
     }
     let unit = match &crio.wipe_unit {
-        Unit::Missing => "there is none: `crio wipe` does not run at boot".to_owned(),
-        Unit::Masked(file) => format!("masked ({})", file.display()),
-        Unit::Disabled(_) => "nothing starts it at boot".to_owned(),
-        Unit::Enabled(file) => format!("runs at boot ({})", file.display()),
+        UnitState::Missing => "there is none: `crio wipe` does not run at boot".to_owned(),
+        UnitState::Masked(file) => format!("masked ({})", file.display()),
+        UnitState::Disabled(_) => "nothing starts it at boot".to_owned(),
+        UnitState::Enabled(file) => format!("runs at boot ({})", file.display()),
     };
     page.labelled(Style::Plain, "crio-wipe.service", width, &unit);
     let state = match (crio.runs, crio.has_run, crio.stopped_cleanly) {
@@ -211,11 +213,11 @@ fn sentence(trouble: &Trouble) -> String {
 
 fn forecasts(page: &mut Page, diagnosis: &Diagnosis, verbose: bool) {
     page.heading("If the power were cut now");
-    let width = Answer::Wiped.words().len();
+    let width = Fate::Wiped.words().len();
     for (index, storage) in diagnosis.storages.iter().enumerate() {
         if let Err(problem) = &storage.images {
             let text = format!("the images of {}: {}", storage.path.display(), problem.message);
-            page.labelled(style(Answer::Unknown), Answer::Unknown.words(), width, &text);
+            page.labelled(style(Fate::Unknown), Fate::Unknown.words(), width, &text);
         }
         let mut groups: Vec<(&Forecast, Vec<&ImageLine>)> = Vec::new();
         for image in diagnosis.images.iter().filter(|image| image.storage == index) {
@@ -279,7 +281,7 @@ fn decided(setting: &Setting) -> String {
             let origin = shown(origin).unwrap_or_else(|| "the default".to_owned());
             format!("{name} = {value} ({origin})")
         }
-        Setting::WipeUnit(Unit::Missing) => format!("there is no {}", setting.name()),
+        Setting::WipeUnit(UnitState::Missing) => format!("there is no {}", setting.name()),
         Setting::WipeUnit(unit) => format!("{} is {}", setting.name(), unit.state().0),
     }
 }
@@ -292,10 +294,10 @@ fn shown(origin: &Origin) -> Option<String> {
     }
 }
 
-fn style(answer: Answer) -> Style {
+fn style(answer: Fate) -> Style {
     match answer {
-        Answer::Survives => Style::Good,
-        Answer::Wiped => Style::Bad,
-        Answer::AtRisk | Answer::Unknown => Style::Doubtful,
+        Fate::Survives => Style::Good,
+        Fate::Wiped => Style::Bad,
+        Fate::AtRisk | Fate::Unknown => Style::Doubtful,
     }
 }

@@ -4,13 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::engine::{Profile, VENDOR_FILE};
-use crate::host::Root;
 use crate::limits;
-use crate::plan::{Copied, Host};
+use crate::plan::{Host, VendorCopy};
 use crate::problem::Problem;
 use crate::provision::butane::Dialect;
 use crate::provision::read::Read;
 use crate::provision::{MAIN_FILE, Model};
+use crate::sys::Root;
 
 /// Takes the base and the platform's files from a tree.
 pub(super) fn of_tree(host: &Host, model: &mut Model) -> anyhow::Result<()> {
@@ -27,7 +27,7 @@ pub(super) fn of_tree(host: &Host, model: &mut Model) -> anyhow::Result<()> {
         let text = |path: &Path| files.iter().find(|(file, _)| file == path).map(|(_, text)| text.clone());
         if let Some(found) = text(path) {
             // The head of a copy would be wrong on another host.
-            model.base = Copied::split(&found).filter(|_| is_own).map_or(found, |(_, rest)| rest);
+            model.base = VendorCopy::split(&found).filter(|_| is_own).map_or(found, |(_, rest)| rest);
             break;
         }
     }

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::provision::{Kind, Simple};
+use crate::provision::{DocumentKind, Simple};
 
 /// The kinds, as they are named on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,21 +39,21 @@ pub(super) enum KindName {
 
 impl KindName {
     /// The same for the library.
-    pub(super) fn kind(self) -> Kind {
+    pub(super) fn kind(self) -> DocumentKind {
         match self {
-            Self::Ignition => Kind::Ignition,
-            Self::Butane => Kind::Butane,
-            Self::MachineConfig => Kind::MachineConfig,
-            Self::ContainerRuntimeConfig => Kind::ContainerRuntimeConfig,
-            Self::Ocne => Kind::Ocne,
-            Self::Tmpfiles => Kind::Simple(Simple::Tmpfiles),
-            Self::DropIn => Kind::Simple(Simple::DropIn),
-            Self::Containerfile => Kind::Simple(Simple::Containerfile),
-            Self::Kickstart => Kind::Simple(Simple::Kickstart),
-            Self::CloudConfig => Kind::Simple(Simple::CloudConfig),
-            Self::Ansible => Kind::Simple(Simple::Ansible),
-            Self::Crio => Kind::Simple(Simple::Crio),
-            Self::Osbuild => Kind::Simple(Simple::Osbuild),
+            Self::Ignition => DocumentKind::Ignition,
+            Self::Butane => DocumentKind::Butane,
+            Self::MachineConfig => DocumentKind::MachineConfig,
+            Self::ContainerRuntimeConfig => DocumentKind::ContainerRuntimeConfig,
+            Self::Ocne => DocumentKind::Ocne,
+            Self::Tmpfiles => DocumentKind::Simple(Simple::Tmpfiles),
+            Self::DropIn => DocumentKind::Simple(Simple::DropIn),
+            Self::Containerfile => DocumentKind::Simple(Simple::Containerfile),
+            Self::Kickstart => DocumentKind::Simple(Simple::Kickstart),
+            Self::CloudConfig => DocumentKind::Simple(Simple::CloudConfig),
+            Self::Ansible => DocumentKind::Simple(Simple::Ansible),
+            Self::Crio => DocumentKind::Simple(Simple::Crio),
+            Self::Osbuild => DocumentKind::Simple(Simple::Osbuild),
         }
     }
 }

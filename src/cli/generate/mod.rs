@@ -15,9 +15,9 @@ use serde::Serialize;
 use super::output::Output;
 use super::status::Strict;
 use super::{Common, Engines, Status};
-use crate::host::Root;
 use crate::problem::Problem;
 use crate::provision::{PRESETS, Written, machine_of, merge};
+use crate::sys::Root;
 pub(super) use given::read_file;
 use kind::KindName;
 

@@ -9,12 +9,12 @@ use crate::cli::store_paths;
 use crate::problem::Problem;
 use crate::provision::butane::{DIALECTS, Dialect, Machine};
 use crate::provision::ignition::Spec;
-use crate::provision::{Generations, Model, Preset, Request, Store};
+use crate::provision::{GenerateRequest, Generations, Model, Preset, Store};
 
 impl Generate {
     /// What is asked for.
     /// `given` is the document that is merged into or checked.
-    pub(super) fn request(&self, common: &Common, given: Option<&str>) -> anyhow::Result<Request> {
+    pub(super) fn request(&self, common: &Common, given: Option<&str>) -> anyhow::Result<GenerateRequest> {
         let kind = self.kind.kind();
         let dialect = match given.and_then(dialect_of) {
             Some(dialect) => dialect,
@@ -33,7 +33,7 @@ impl Generate {
             (None, KindName::ContainerRuntimeConfig) => "storagectl-stores".to_owned(),
             (None, _) => format!("99-{}-storagectl-stores", self.role),
         };
-        Ok(Request {
+        Ok(GenerateRequest {
             kind,
             model: self.model(common, preset)?,
             spec,

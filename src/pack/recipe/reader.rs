@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::conf::Fault;
 use crate::conf::schema::nearest;
 use crate::limits;
-use crate::provision::document::{Key, Kind, Node};
+use crate::provision::document::{Key, Node, NodeKind};
 
 /// What is wrong with a text, in its order.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ impl<'a> Table<'a> {
         keys: &'static [&'static str],
         faults: &mut Faults,
     ) -> Option<Self> {
-        if !matches!(node.kind, Kind::Map { .. }) {
+        if !matches!(node.kind, NodeKind::Map { .. }) {
             let list = keys.join("`, `");
             faults.add(
                 "pack-type",
@@ -122,7 +122,7 @@ impl<'a> Table<'a> {
         let Some(node) = self.get(key) else {
             return &[];
         };
-        if !matches!(node.kind, Kind::List { .. }) {
+        if !matches!(node.kind, NodeKind::List { .. }) {
             let message = format!("`{key}` is {}, and must be a list", kind(node));
             faults.add(
                 "pack-type",
@@ -158,19 +158,19 @@ fn unknown(key: &Key, what: &str, keys: &[&'static str], faults: &mut Faults) {
 pub(super) fn kind(node: &Node) -> &'static str {
     match &node.kind {
         _ if node.is_null() => "empty",
-        Kind::Scalar { .. } if node.boolean().is_some() => "a boolean",
-        Kind::Scalar { .. } if node.number().is_some() => "a number",
-        Kind::Scalar { .. } => "a text",
-        Kind::List { .. } => "a list",
-        Kind::Map { .. } => "a mapping",
+        NodeKind::Scalar { .. } if node.boolean().is_some() => "a boolean",
+        NodeKind::Scalar { .. } if node.number().is_some() => "a number",
+        NodeKind::Scalar { .. } => "a text",
+        NodeKind::List { .. } => "a list",
+        NodeKind::Map { .. } => "a mapping",
     }
 }
 
 /// The place of a value that may have many lines.
 fn first_line(node: &Node) -> Range<usize> {
     match &node.kind {
-        Kind::Map { pairs, .. } if !pairs.is_empty() => pairs[0].0.span.clone(),
-        Kind::List { items, .. } if !items.is_empty() => first_line(&items[0]),
+        NodeKind::Map { pairs, .. } if !pairs.is_empty() => pairs[0].0.span.clone(),
+        NodeKind::List { items, .. } if !items.is_empty() => first_line(&items[0]),
         _ => node.span.clone(),
     }
 }

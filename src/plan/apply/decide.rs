@@ -2,34 +2,34 @@
 
 use std::path::Path;
 
-use super::Follow;
+use super::ApplyInputs;
 use super::known::Known;
 use crate::conf::{self, Mark, Position, clean};
-use crate::declare::{Declared, Want};
-use crate::host::{is_booted, is_hidden_here};
+use crate::declare::{Declared, WantedStore};
 use crate::plan::add::{AddOptions, alias_of};
 use crate::plan::generations::Serve;
 use crate::plan::{StoreResult, refuse};
 use crate::problem::Problem;
 use crate::store::provided_at_boot;
+use crate::sys::{is_booted, is_hidden_here};
 
 /// What shall be listed, and what becomes of each declaration.
 #[derive(Default)]
-pub(super) struct Decided {
+pub(super) struct Decision {
     /// The declared stores that are listed.
-    pub(super) wants: Vec<Want>,
+    pub(super) wants: Vec<WantedStore>,
     /// Those that are not there yet, but will be when the system has started.
     pub(super) expected: Vec<String>,
     /// Those that are not listed, or not because they are declared.
     pub(super) results: Vec<(String, StoreResult)>,
 }
 
-impl Follow<'_> {
+impl ApplyInputs<'_> {
     /// Which declared stores shall be listed.
     ///
     /// # Errors
     /// If that cannot be found out.
-    pub(super) fn decide(&self, known: &Known) -> anyhow::Result<Decided> {
+    pub(super) fn decide(&self, known: &Known) -> anyhow::Result<Decision> {
         let Known { listed, marks, .. } = known;
         let host = self.host;
         let serves_main = self.basis.serves_main(host, Serve::All);
@@ -37,7 +37,7 @@ impl Follow<'_> {
         let main = conf::put_back(&self.snapshot.doc, |path| !self.is_gone(path))
             .and_then(|whole| conf::listed(whole.as_ref().unwrap_or(&self.snapshot.doc)))
             .map_err(|fault| self.snapshot.problem(host, fault))?;
-        let mut decided = Decided::default();
+        let mut decided = Decision::default();
         for declared in &self.declarations.stores {
             let path = &declared.path;
             let is_own = |mark: &Mark| mark.name == declared.name;
@@ -57,7 +57,7 @@ impl Follow<'_> {
                 let is_settled = wanted.contains(&entry) || by_hand(&entry) && everywhere(&entry);
                 if !is_settled {
                     let path = if in_main(&entry) { entry } else { alias.part };
-                    decided.wants.push(Want { path, ..declared.into() });
+                    decided.wants.push(WantedStore { path, ..declared.into() });
                 }
                 decided.results.push((path.clone(), StoreResult::Listed { alias: Some(alias.entry) }));
                 continue;
@@ -94,7 +94,7 @@ impl Follow<'_> {
                 Some(Some(mark)) => mark.clone(),
                 None => former_mark(path),
             };
-            decided.wants.push(Want { path: path.clone(), position: Position::Last, mark });
+            decided.wants.push(WantedStore { path: path.clone(), position: Position::Last, mark });
         }
         for (declared, reason) in &self.declarations.unmet {
             decided.results.push((declared.path.clone(), StoreResult::Unmet { reason: reason.clone() }));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Follow;
+use super::ApplyInputs;
 use crate::conf::{self, Mark, clean};
 use crate::engine::Profile;
 use crate::judgement::judge_store;
@@ -58,7 +58,7 @@ impl Known {
     }
 }
 
-impl Follow<'_> {
+impl ApplyInputs<'_> {
     /// Reads it.
     ///
     /// # Errors

@@ -1,15 +1,19 @@
 //! What becomes of the main file, and of the list of engines that read it.
 
-use super::Follow;
+use super::ApplyInputs;
 use crate::conf::{self, Document, Listed, Position, clean};
-use crate::declare::{Want, arranged};
+use crate::declare::{WantedStore, arranged};
 
-impl Follow<'_> {
+impl ApplyInputs<'_> {
     /// The main file's text with all of this done to it.
     ///
     /// # Errors
     /// [`conf::Fault`] if the document cannot be edited.
-    pub(super) fn edit(&self, doc: &Document, wants: &[Want]) -> Result<Option<Document>, conf::Fault> {
+    pub(super) fn edit(
+        &self,
+        doc: &Document,
+        wants: &[WantedStore],
+    ) -> Result<Option<Document>, conf::Fault> {
         let mut edited: Option<Document> = None;
         let there = |path: &str| !self.is_gone(path);
         if let Some(doc) = conf::put_back(doc, there)? {

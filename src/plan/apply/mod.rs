@@ -9,9 +9,9 @@ mod decide;
 mod known;
 mod main_file;
 mod modern;
-mod told;
+mod results;
 
-use super::commit::{Mode, Outcome, change};
+use super::commit::{Committed, Mode, change};
 use super::drop_in::OwnDropIn;
 use super::generations::{self, Change, Seen, Serve};
 use super::rebase::Basis;
@@ -20,7 +20,7 @@ use super::verify::verify;
 use super::{Note, Plan, StoreResult};
 use crate::conf::{self, Document, Listed, Mark, clean};
 use crate::declare::Declarations;
-use decide::Decided;
+use decide::Decision;
 use known::Known;
 use main_file::followed;
 
@@ -43,7 +43,7 @@ pub fn apply(
     declarations: &Declarations,
     options: ApplyOptions,
     mode: Mode,
-) -> anyhow::Result<Outcome> {
+) -> anyhow::Result<Committed> {
     change(host, mode, |snapshot| plan(host, snapshot, declarations, options))
 }
 
@@ -72,7 +72,7 @@ fn plan(
     options: ApplyOptions,
 ) -> anyhow::Result<Plan> {
     let follow = |basis: &Snapshot, by_hand: &[String]| {
-        Follow { host, snapshot, basis, by_hand, declarations, options }.plan()
+        ApplyInputs { host, snapshot, basis, by_hand, declarations, options }.plan()
     };
     let warn = |plan: &mut Plan, what: String| plan.notes.push(Note::Warning("stale-copy", what));
     let path = host.show(&snapshot.path);
@@ -96,7 +96,7 @@ fn plan(
 }
 
 /// Everything that one plan is made from.
-struct Follow<'a> {
+struct ApplyInputs<'a> {
     host: &'a Host,
     /// The main file as it is.
     snapshot: &'a Snapshot,
@@ -110,14 +110,14 @@ struct Follow<'a> {
 
 /// What is planned for the list.
 struct Planned<'a> {
-    decided: &'a Decided,
+    decided: &'a Decision,
     /// What the main file is going to list.
     main_after: Vec<Listed>,
     /// The stores without an owner that are left out while they are gone.
     gone: Vec<String>,
 }
 
-impl Follow<'_> {
+impl ApplyInputs<'_> {
     fn plan(&self) -> anyhow::Result<Plan> {
         let Self { host, basis, .. } = *self;
         let known = self.known()?;

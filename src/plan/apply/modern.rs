@@ -1,15 +1,15 @@
 //! What the generation that reads drop-ins shall see.
 
-use super::decide::Decided;
+use super::decide::Decision;
 use super::known::Known;
-use super::{Follow, Planned};
+use super::{ApplyInputs, Planned};
 use crate::conf::{Listed, clean};
-use crate::declare::{Want, arranged};
+use crate::declare::{WantedStore, arranged};
 use crate::plan::add::is_part;
 use crate::plan::drop_in::OwnDropIn;
 use crate::plan::generations::Seen;
 
-impl Follow<'_> {
+impl ApplyInputs<'_> {
     /// What the generation that reads drop-ins shall see.
     pub(super) fn modern(
         &self,
@@ -18,7 +18,7 @@ impl Follow<'_> {
         known: &Known,
         planned: &Planned<'_>,
     ) -> Vec<String> {
-        let Planned { decided: Decided { wants, .. }, main_after, gone } = planned;
+        let Planned { decided: Decision { wants, .. }, main_after, gone } = planned;
         let taken_off = own.taken_off();
         // What stood in our file for the order alone, and is not listed elsewhere any more.
         let spent = |path: &String| {
@@ -67,8 +67,8 @@ impl Follow<'_> {
             Some(mark) => mark.clone(),
             None => new(path),
         };
-        let apart = |want: &&Want| !is_part(self.host, &list, &want.path);
-        let wants: Vec<Want> = wants.iter().filter(apart).cloned().collect();
+        let apart = |want: &&WantedStore| !is_part(self.host, &list, &want.path);
+        let wants: Vec<WantedStore> = wants.iter().filter(apart).cloned().collect();
         let listed: Vec<Listed> = list.into_iter().map(|path| Listed { mark: mark(&path), path }).collect();
         arranged(&listed, &wants, |mark| self.keeps(mark))
             .into_iter()

@@ -2,7 +2,7 @@
 
 use super::finding::Sink;
 use crate::conf::clean;
-use crate::provision::document::{Kind, Node};
+use crate::provision::document::{Node, NodeKind};
 use crate::provision::ignition::Spec;
 use crate::provision::model::MAIN_FILE;
 use crate::provision::read::{Config, Content, Entry, Format, Read};
@@ -57,7 +57,7 @@ fn mode(config: &Config, entry: &Entry, sink: &mut Sink) {
     let Some(mode) = entry.node.get("mode").filter(|node| !node.is_null()) else {
         return;
     };
-    let (Kind::Scalar { plain, .. }, Some(shown)) = (&mode.kind, mode.raw()) else {
+    let (NodeKind::Scalar { plain, .. }, Some(shown)) = (&mode.kind, mode.raw()) else {
         return;
     };
     let octal = u32::from_str_radix(shown.trim_start_matches("0o"), 8).ok();

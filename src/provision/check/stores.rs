@@ -161,7 +161,7 @@ fn main_file(config: &Config, files: &[PlatformFile], sink: &mut Sink) {
     match StoreList::of(&doc) {
         Ok(Some(list)) => {
             let mut seen: Vec<String> = Vec::new();
-            for path in list.entries.iter().map(conf::Entry::clean) {
+            for path in list.entries.iter().map(conf::StoreEntry::clean) {
                 if seen.contains(&path) {
                     let message = format!("`{path}` is listed twice in `{MAIN_FILE}`");
                     let effect = "each of its images is listed twice";

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::node::{Key, Kind, Node};
+use super::node::{Key, Node, NodeKind};
 use super::value::Value;
 use super::write_json::{quoted, to_json};
 use super::write_yaml::{block, plain_or_quoted, to_yaml};
@@ -82,9 +82,9 @@ fn first(
     // `[]` and `{}` become blocks among blocks.
     let is_bare = !doc.is_json && is_blank_inside(&doc.text[node.span.clone()]);
     let is_nothing = match &node.kind {
-        Kind::Scalar { .. } => node.is_null(),
-        Kind::List { items, .. } => items.is_empty() && is_bare && matches!(value, Value::List(_)),
-        Kind::Map { pairs, .. } => pairs.is_empty() && is_bare && matches!(value, Value::Map(_)),
+        NodeKind::Scalar { .. } => node.is_null(),
+        NodeKind::List { items, .. } => items.is_empty() && is_bare && matches!(value, Value::List(_)),
+        NodeKind::Map { pairs, .. } => pairs.is_empty() && is_bare && matches!(value, Value::Map(_)),
     };
     if let Some(key) = key.filter(|_| is_nothing && !value.is_empty()) {
         return Ok(Some(in_place_of_nothing(at, node, value, key)));
@@ -94,7 +94,7 @@ fn first(
         return if holds(node, value) { Ok(None) } else { Err(other(node, value)) };
     }
     match (&node.kind, value) {
-        (Kind::Map { pairs, flow }, Value::Map(wanted)) => {
+        (NodeKind::Map { pairs, flow }, Value::Map(wanted)) => {
             for (name, value) in wanted {
                 let Some((key, child)) = pairs.iter().find(|(key, _)| key.name == *name) else {
                     return Ok(Some(new_pair(at, node, *flow, name, value)));
@@ -107,7 +107,7 @@ fn first(
             }
             Ok(None)
         }
-        (Kind::List { items, flow }, Value::List(wanted)) => {
+        (NodeKind::List { items, flow }, Value::List(wanted)) => {
             for value in wanted {
                 let splices = match items.iter().find(|item| is_same_thing(item, value)) {
                     Some(item) => first(at, item, value, None)?,
@@ -119,9 +119,9 @@ fn first(
             }
             Ok(None)
         }
-        (Kind::Scalar { .. }, Value::Map(_) | Value::List(_)) => Err(other(node, value)),
-        (Kind::Scalar { .. }, value) if holds(node, value) => Ok(None),
-        (Kind::Scalar { .. }, value) => Ok(Some(vec![other_scalar(doc, node, value)])),
+        (NodeKind::Scalar { .. }, Value::Map(_) | Value::List(_)) => Err(other(node, value)),
+        (NodeKind::Scalar { .. }, value) if holds(node, value) => Ok(None),
+        (NodeKind::Scalar { .. }, value) => Ok(Some(vec![other_scalar(doc, node, value)])),
         _ => Err(other(node, value)),
     }
 }
@@ -170,7 +170,7 @@ fn holds(node: &Node, value: &Value) -> bool {
 /// Whether `after` is `before` with a part of `value` in it, and nothing else.
 fn is_between(before: &Node, after: &Node, value: &Value) -> bool {
     match (&before.kind, value) {
-        (Kind::Map { pairs, .. }, Value::Map(wanted)) => {
+        (NodeKind::Map { pairs, .. }, Value::Map(wanted)) => {
             let stays = pairs.iter().all(|(key, old)| {
                 let Some(new) = after.get(&key.name) else {
                     return false;
@@ -184,7 +184,7 @@ fn is_between(before: &Node, after: &Node, value: &Value) -> bool {
                     wanted.iter().any(|(name, value)| *name == key.name && holds(new, value))
                 })
         }
-        (Kind::List { items, .. }, Value::List(wanted)) => {
+        (NodeKind::List { items, .. }, Value::List(wanted)) => {
             let stays =
                 |(old, new): (&Node, &Node)| match wanted.iter().find(|value| is_same_thing(old, value)) {
                     Some(value) => is_between(old, new, value),

@@ -15,7 +15,7 @@ mod write_json;
 mod write_yaml;
 
 pub use edit::{EditFault, merge};
-pub use node::{Key, Kind, Node};
+pub use node::{Key, Node, NodeKind};
 pub use value::{Value, map, text};
 pub use write_json::to_json;
 pub use write_yaml::to_yaml;

@@ -8,7 +8,7 @@ pub struct Node {
     /// Its bytes. Those of a block in YAML end with the last value in it.
     pub span: Range<usize>,
     /// What it is.
-    pub kind: Kind,
+    pub kind: NodeKind,
 }
 
 /// A key of a mapping.
@@ -22,7 +22,7 @@ pub struct Key {
 
 /// What a value is.
 #[derive(Debug, Clone)]
-pub enum Kind {
+pub enum NodeKind {
     /// A string, number, boolean or nothing.
     Scalar {
         /// Its text, without quotes and escapes.
@@ -60,7 +60,7 @@ impl Node {
     /// The pairs, none if it is not a mapping.
     pub fn pairs(&self) -> &[(Key, Node)] {
         match &self.kind {
-            Kind::Map { pairs, .. } => pairs,
+            NodeKind::Map { pairs, .. } => pairs,
             _ => &[],
         }
     }
@@ -68,7 +68,7 @@ impl Node {
     /// The items, none if it is not a sequence.
     pub fn items(&self) -> &[Node] {
         match &self.kind {
-            Kind::List { items, .. } => items,
+            NodeKind::List { items, .. } => items,
             _ => &[],
         }
     }
@@ -77,7 +77,7 @@ impl Node {
     /// or a boolean.
     pub fn text(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Scalar { text, plain } => {
+            NodeKind::Scalar { text, plain } => {
                 let other = *plain && (self.is_null() || self.boolean().is_some() || self.number().is_some());
                 (!other).then_some(text.as_str())
             }
@@ -88,7 +88,7 @@ impl Node {
     /// The text of a string, number or boolean.
     pub fn raw(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Scalar { text, .. } => Some(text),
+            NodeKind::Scalar { text, .. } => Some(text),
             _ => None,
         }
     }
@@ -96,7 +96,7 @@ impl Node {
     /// A boolean.
     pub fn boolean(&self) -> Option<bool> {
         match &self.kind {
-            Kind::Scalar { text, plain: true } => match text.as_str() {
+            NodeKind::Scalar { text, plain: true } => match text.as_str() {
                 "true" | "True" | "TRUE" => Some(true),
                 "false" | "False" | "FALSE" => Some(false),
                 _ => None,
@@ -107,7 +107,7 @@ impl Node {
 
     /// A whole number. As in Go's reader of YAML, a leading `0` or `0o` makes it octal.
     pub fn number(&self) -> Option<i64> {
-        let Kind::Scalar { text, plain: true } = &self.kind else {
+        let NodeKind::Scalar { text, plain: true } = &self.kind else {
             return None;
         };
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -125,21 +125,21 @@ impl Node {
 
     /// Whether it is nothing: `null`, `~`, or a key without a value.
     pub fn is_null(&self) -> bool {
-        matches!(&self.kind, Kind::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null"))
+        matches!(&self.kind, NodeKind::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null"))
     }
 
     /// Whether both hold the same, wherever it stands.
     pub fn same(&self, other: &Node) -> bool {
         match (&self.kind, &other.kind) {
-            (Kind::Scalar { .. }, Kind::Scalar { .. }) => {
+            (NodeKind::Scalar { .. }, NodeKind::Scalar { .. }) => {
                 let all = |node: &Node| (node.is_null(), node.boolean(), node.number());
                 all(self) == all(other)
                     && (self.is_null() || self.number().is_some() || self.raw() == other.raw())
             }
-            (Kind::List { items, .. }, Kind::List { items: others, .. }) => {
+            (NodeKind::List { items, .. }, NodeKind::List { items: others, .. }) => {
                 items.len() == others.len() && items.iter().zip(others).all(|(one, other)| one.same(other))
             }
-            (Kind::Map { pairs, .. }, Kind::Map { pairs: others, .. }) => {
+            (NodeKind::Map { pairs, .. }, NodeKind::Map { pairs: others, .. }) => {
                 pairs.len() == others.len()
                     && pairs
                         .iter()

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Unreadable;
-use super::node::{Key, Kind, Node};
+use super::node::{Key, Node, NodeKind};
 use crate::limits;
 
 /// Reads a text.
@@ -13,7 +13,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Unreadable> {
         let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
         return Err(Unreadable { message, at: offset(text, error.line(), error.column()) });
     }
-    Reader { text, at: 0, count: 0 }.value()
+    JsonReader { text, at: 0, count: 0 }.value()
 }
 
 /// The byte at a line, from 1, and a column, in bytes.
@@ -23,13 +23,13 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
     (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
 }
 
-struct Reader<'a> {
+struct JsonReader<'a> {
     text: &'a str,
     at: usize,
     count: usize,
 }
 
-impl Reader<'_> {
+impl JsonReader<'_> {
     fn peek(&mut self) -> u8 {
         let bytes = self.text.as_bytes();
         while bytes.get(self.at).is_some_and(u8::is_ascii_whitespace) {
@@ -63,7 +63,7 @@ impl Reader<'_> {
                     self.take(b',');
                 }
                 self.take(b'}');
-                Kind::Map { pairs, flow: true }
+                NodeKind::Map { pairs, flow: true }
             }
             b'[' => {
                 self.at += 1;
@@ -73,14 +73,14 @@ impl Reader<'_> {
                     self.take(b',');
                 }
                 self.take(b']');
-                Kind::List { items, flow: true }
+                NodeKind::List { items, flow: true }
             }
-            b'"' => Kind::Scalar { text: self.string().0, plain: false },
+            b'"' => NodeKind::Scalar { text: self.string().0, plain: false },
             _ => {
                 let rest = &self.text[start..];
                 let end = rest.find([',', ']', '}', ' ', '\n', '\r', '\t']).unwrap_or(rest.len());
                 self.at += end.max(1);
-                Kind::Scalar { text: rest[..end].to_owned(), plain: true }
+                NodeKind::Scalar { text: rest[..end].to_owned(), plain: true }
             }
         };
         Ok(Node { span: start..self.at, kind })

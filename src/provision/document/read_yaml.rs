@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::Unreadable;
-use super::node::{Key, Kind, Node};
+use super::node::{Key, Node, NodeKind};
 use crate::limits;
 
 /// Deeper documents are refused: nobody writes them, and reading is recursive.
@@ -41,14 +41,15 @@ pub(super) fn parse(text: &str) -> Result<Node, Unreadable> {
             }
         }
     }
-    let mut reader = Reader { text, bytes, events: events.into_iter(), anchors: BTreeMap::new(), count: 0 };
+    let mut reader =
+        YamlReader { text, bytes, events: events.into_iter(), anchors: BTreeMap::new(), count: 0 };
     match reader.events.next() {
         Some((event, span)) => reader.node(event, span, 0),
-        None => Ok(Node { span: 0..0, kind: Kind::Scalar { text: String::new(), plain: true } }),
+        None => Ok(Node { span: 0..0, kind: NodeKind::Scalar { text: String::new(), plain: true } }),
     }
 }
 
-struct Reader<'a> {
+struct YamlReader<'a> {
     text: &'a str,
     bytes: Vec<usize>,
     events: std::vec::IntoIter<(Event<'a>, Span)>,
@@ -56,7 +57,7 @@ struct Reader<'a> {
     count: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> YamlReader<'a> {
     fn byte(&self, index: usize) -> usize {
         self.bytes[index.min(self.bytes.len() - 1)]
     }
@@ -101,7 +102,7 @@ impl<'a> Reader<'a> {
                     None => blanks_before(self.text, start..end),
                 };
                 let end = end - blanks;
-                (Node { span: start..end, kind: Kind::Scalar { text: text.into_owned(), plain } }, anchor)
+                (Node { span: start..end, kind: NodeKind::Scalar { text: text.into_owned(), plain } }, anchor)
             }
             Event::Alias(anchor) => {
                 let Some((node, size)) = self.anchors.get(&anchor) else {
@@ -129,7 +130,7 @@ impl<'a> Reader<'a> {
                     Some(start) => start..end,
                     None => dash().unwrap_or(start)..last,
                 };
-                (Node { span, kind: Kind::List { items, flow: opening.is_some() } }, anchor)
+                (Node { span, kind: NodeKind::List { items, flow: opening.is_some() } }, anchor)
             }
             Event::MappingStart(anchor, _) => {
                 let mut pairs: Vec<(Key, Node)> = Vec::new();
@@ -140,7 +141,7 @@ impl<'a> Reader<'a> {
                         None => break self.text.len(),
                     };
                     let key = self.node(event, span, depth + 1)?;
-                    let Kind::Scalar { text: name, .. } = key.kind else {
+                    let NodeKind::Scalar { text: name, .. } = key.kind else {
                         return Err(Unreadable {
                             message: "a key must be a string".to_owned(),
                             at: key.span.start,
@@ -158,7 +159,7 @@ impl<'a> Reader<'a> {
                     pairs.last().map_or(start, |(key, node)| node.span.end.max(key.span.end + colon(key)));
                 let opening = opening(self.text, start, '{');
                 let span = opening.map_or(start..last, |start| start..end);
-                (Node { span, kind: Kind::Map { pairs, flow: opening.is_some() } }, anchor)
+                (Node { span, kind: NodeKind::Map { pairs, flow: opening.is_some() } }, anchor)
             }
             _ => return Err(Unreadable { message: "an unexpected end".to_owned(), at: start }),
         };

@@ -11,10 +11,10 @@ use super::catalog::{Catalog, is_one_name};
 use super::finding::{Finding, Report, Scope};
 use super::followed;
 use super::images::file_name;
-use super::world::World;
+use super::store_set::StoreSet;
 use crate::engine::Engines;
-use crate::host::{Directory, Kind, Node, Stat};
 use crate::problem::Severity;
+use crate::sys::{Directory, Kind, Node, Stat};
 
 /// What was seen on the way through a store.
 struct Seen<'a> {
@@ -35,9 +35,9 @@ struct Seen<'a> {
 /// What engines look at, and what fails for a normal user's if they cannot.
 const PARTS: [(&str, Scope); 2] = [("images", Scope::All), ("layers", Scope::Layers)];
 
-pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
-    let store = &world.stores[home];
-    let root = world.root;
+pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+    let store = &set.stores[home];
+    let root = set.root;
     if !root.has_modes(&store.path)? {
         return Ok(());
     }
@@ -80,7 +80,7 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
         }
         for image in store.images.iter().filter(|image| is_one_name(image.id())) {
             seen.symlink(&top, image.id(), &path)?;
-            let Some(dir) = followed::directory(world.root, &tree, &path, image.id())? else {
+            let Some(dir) = followed::directory(set.root, &tree, &path, image.id())? else {
                 continue;
             };
             let path = path.join(image.id());
@@ -92,14 +92,14 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
             }
         }
     }
-    layers(world, home, &mut seen)?;
-    tell(world, home, seen, report)
+    layers(set, home, &mut seen)?;
+    tell(set, home, seen, report)
 }
 
-fn layers(world: &World<'_>, home: usize, seen: &mut Seen<'_>) -> io::Result<()> {
-    let store = &world.stores[home];
+fn layers(set: &StoreSet<'_>, home: usize, seen: &mut Seen<'_>) -> io::Result<()> {
+    let store = &set.stores[home];
     let dir = if store.driver == "vfs" { store.path.join("vfs/dir") } else { store.path.join(&store.driver) };
-    let Some(tree) = world.root.subtree(&dir)? else {
+    let Some(tree) = set.root.subtree(&dir)? else {
         return Ok(());
     };
     let top = tree.top()?;
@@ -111,7 +111,7 @@ fn layers(world: &World<'_>, home: usize, seen: &mut Seen<'_>) -> io::Result<()>
     for layer in store.layers.iter().filter(|layer| is_one_name(layer.id())) {
         let path = dir.join(layer.id());
         seen.symlink(&top, layer.id(), &dir)?;
-        let Some(inner) = followed::directory(world.root, &tree, &dir, layer.id())? else {
+        let Some(inner) = followed::directory(set.root, &tree, &dir, layer.id())? else {
             continue;
         };
         // The content of an additional layer store is a symlink.
@@ -182,11 +182,11 @@ impl Seen<'_> {
     }
 }
 
-fn tell(world: &World<'_>, home: usize, seen: Seen<'_>, report: &mut Report) -> io::Result<()> {
-    let store = &world.stores[home];
+fn tell(set: &StoreSet<'_>, home: usize, seen: Seen<'_>, report: &mut Report) -> io::Result<()> {
+    let store = &set.stores[home];
     let inside = |path: &Path| match path.strip_prefix(seen.store) {
         Ok(inner) if !inner.as_os_str().is_empty() => format!("its `{}`", inner.display()),
-        _ => format!("`{}`", world.root.show(path).display()),
+        _ => format!("`{}`", set.root.show(path).display()),
     };
     if store.for_root && seen.owner != 0 {
         let message = format!("it belongs to user {}, and root's engines have it listed", seen.owner);
@@ -195,7 +195,7 @@ fn tell(world: &World<'_>, home: usize, seen: Seen<'_>, report: &mut Report) -> 
         let what = "run what that user puts there, with files that belong to that user";
         report.put(finding.silently(Engines::ALL, what));
     }
-    let writer = writer_besides_owner(world.root, &store.path)?.map(|writer| (writer.dir, writer.who));
+    let writer = writer_besides_owner(set.root, &store.path)?.map(|writer| (writer.dir, writer.who));
     if let Some((path, who)) = writer.or(seen.open) {
         let more = if seen.open_count > 1 {
             format!(", and so are {} others", seen.open_count - 1)
@@ -213,7 +213,7 @@ fn tell(world: &World<'_>, home: usize, seen: Seen<'_>, report: &mut Report) -> 
             1 => String::new(),
             count => format!(", and so are {} others", count - 1),
         };
-        let target = world.root.read_link(&path)?.unwrap_or_default();
+        let target = set.root.read_link(&path)?.unwrap_or_default();
         let message = format!("{} is a symlink to `{}`{more}", inside(&path), target.display());
         let hint = "put what it leads to in its place; a copy or a sealed store has it no more";
         let finding = Finding::new("symlink", &store.path, message, hint).at(path);
@@ -231,17 +231,17 @@ fn tell(world: &World<'_>, home: usize, seen: Seen<'_>, report: &mut Report) -> 
         .at(first.clone())
         .fails(Engines::ALL, seen.scope);
     finding.for_users = true;
-    let meant = meant_for_users(world, store)?;
+    let meant = meant_for_users(set, store)?;
     report.put(finding.severity(if meant { Severity::Warning } else { Severity::Note }));
     Ok(())
 }
 
 /// Engines make stores for root alone. Whether one is meant for more is said by its marker,
 /// or by somebody having opened the half of it.
-pub(super) fn meant_for_users(world: &World<'_>, store: &Catalog) -> io::Result<bool> {
-    let marked = world.root.stat(&store.path.join(MARKER))?.is_some();
-    let lock = world.root.stat(&store.images_dir().join("images.lock"))?;
-    let half_open = world.root.stat(&store.images_dir())?.is_some_and(|stat| stat.mode & 0o001 != 0)
+pub(super) fn meant_for_users(set: &StoreSet<'_>, store: &Catalog) -> io::Result<bool> {
+    let marked = set.root.stat(&store.path.join(MARKER))?.is_some();
+    let lock = set.root.stat(&store.images_dir().join("images.lock"))?;
+    let half_open = set.root.stat(&store.images_dir())?.is_some_and(|stat| stat.mode & 0o001 != 0)
         && lock.is_some_and(|stat| stat.mode & 0o004 != 0)
         && !store.own;
     Ok(marked || half_open)

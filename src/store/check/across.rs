@@ -7,26 +7,26 @@ use std::path::Path;
 
 use super::catalog::{Catalog, is_one_name};
 use super::finding::{Finding, Report};
-use super::world::{Chain, World};
+use super::store_set::{Chain, StoreSet};
 use crate::engine::Engines;
 use crate::problem::Severity;
 
-pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
-    shadowed_names(world, home, report);
-    shared(world, home, report);
-    depends(world, home, report)
+pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+    shadowed_names(set, home, report);
+    shared(set, home, report);
+    depends(set, home, report)
 }
 
-fn title(world: &World<'_>, store: &Catalog) -> String {
-    let path = world.root.show(&store.path).display().to_string();
+fn title(set: &StoreSet<'_>, store: &Catalog) -> String {
+    let path = set.root.show(&store.path).display().to_string();
     if store.own { format!("the engine's own storage `{path}`") } else { format!("the store `{path}`") }
 }
 
 /// Names that an earlier store gives to another image.
-fn shadowed_names(world: &World<'_>, home: usize, report: &mut Report) {
-    let store = &world.stores[home];
+fn shadowed_names(set: &StoreSet<'_>, home: usize, report: &mut Report) {
+    let store = &set.stores[home];
     let mut earlier: HashMap<&str, (usize, &str)> = HashMap::new();
-    for (index, other) in world.stores[..home].iter().enumerate() {
+    for (index, other) in set.stores[..home].iter().enumerate() {
         for image in &other.images {
             for name in image.names.iter().flatten() {
                 earlier.entry(name).or_insert((index, image.id()));
@@ -36,10 +36,8 @@ fn shadowed_names(world: &World<'_>, home: usize, report: &mut Report) {
     for image in &store.images {
         for name in image.names.iter().flatten() {
             if let Some((first, _)) = earlier.get(name.as_str()).filter(|(_, id)| *id != image.id()) {
-                let message = format!(
-                    "the name `{name}` means another image in {}",
-                    title(world, &world.stores[*first])
-                );
+                let message =
+                    format!("the name `{name}` means another image in {}", title(set, &set.stores[*first]));
                 let hint = "list the store that shall win first, or untag one of the two";
                 let finding = Finding::new("name-shadowed", &store.path, message, hint);
                 let finding = finding.of_image(name.clone());
@@ -50,9 +48,9 @@ fn shadowed_names(world: &World<'_>, home: usize, report: &mut Report) {
 }
 
 /// Layers and images that are in an earlier store, too: that one's are used.
-fn shared(world: &World<'_>, home: usize, report: &mut Report) {
-    let store = &world.stores[home];
-    for other in world.stores[..home].iter().filter(|other| other.driver == store.driver) {
+fn shared(set: &StoreSet<'_>, home: usize, report: &mut Report) {
+    let store = &set.stores[home];
+    for other in set.stores[..home].iter().filter(|other| other.driver == store.driver) {
         let count = store.layers.iter().filter(|layer| other.layer(layer.id()).is_some()).count();
         if count > 0 {
             let layers = if count == 1 {
@@ -60,7 +58,7 @@ fn shared(world: &World<'_>, home: usize, report: &mut Report) {
             } else {
                 format!("{count} of its layers are")
             };
-            let message = format!("{layers} in {}, too", title(world, other));
+            let message = format!("{layers} in {}, too", title(set, other));
             let hint = "nothing needs to be done; `--deep` verifies the copies that are used";
             let finding = Finding::new("layers-shared", &store.path, message, hint);
             report.put(
@@ -77,7 +75,7 @@ fn shared(world: &World<'_>, home: usize, report: &mut Report) {
             } else {
                 format!("{count} of its images are")
             };
-            let message = format!("{images} in {}, too", title(world, other));
+            let message = format!("{images} in {}, too", title(set, other));
             let hint = "nothing needs to be done";
             let finding = Finding::new("images-shared", &store.path, message, hint);
             report.put(finding.silently(Engines::ALL, "use those of the store that is searched first"));
@@ -86,20 +84,20 @@ fn shared(world: &World<'_>, home: usize, report: &mut Report) {
 }
 
 /// Images whose layers, or whose layers' files, are in other stores only.
-fn depends(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
-    let store = &world.stores[home];
+fn depends(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+    let store = &set.stores[home];
     let mut lenders: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     let mut asked: HashMap<&str, Option<usize>> = HashMap::new();
     for image in &store.images {
         for top in image.tops() {
-            let Chain::Whole(chain) = world.chain(home, top) else {
+            let Chain::Whole(chain) = set.chain(home, top) else {
                 continue;
             };
             for id in chain.into_iter().filter(|id| is_one_name(id)) {
                 let lender = match asked.get(id) {
                     Some(lender) => *lender,
                     None => {
-                        let lender = lender(world, home, id)?;
+                        let lender = lender(set, home, id)?;
                         asked.insert(id, lender);
                         lender
                     }
@@ -115,14 +113,14 @@ fn depends(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()
         }
     }
     for (lender, images) in lenders {
-        let lender = &world.stores[lender];
+        let lender = &set.stores[lender];
         let count = images.len();
         let images_need = if count == 1 {
             "1 of its images needs".to_owned()
         } else {
             format!("{count} of its images need")
         };
-        let message = format!("{images_need} layers that are in {} only", title(world, lender));
+        let message = format!("{images_need} layers that are in {} only", title(set, lender));
         let hint = "keep both listed, or copy those images into the store whole";
         let mut finding = Finding::new("depends-on-store", &store.path, message, hint);
         finding.images = images;
@@ -133,15 +131,15 @@ fn depends(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()
 }
 
 /// The store that lends `home` the layer `id`, if it does not have it itself.
-fn lender(world: &World<'_>, home: usize, id: &str) -> io::Result<Option<usize>> {
+fn lender(set: &StoreSet<'_>, home: usize, id: &str) -> io::Result<Option<usize>> {
     let has_files =
-        |store: &Catalog| -> io::Result<bool> { Ok(world.root.stat(&store.layer_dir(id))?.is_some()) };
-    let store = &world.stores[home];
+        |store: &Catalog| -> io::Result<bool> { Ok(set.root.stat(&store.layer_dir(id))?.is_some()) };
+    let store = &set.stores[home];
     let recorded = store.layer(id).is_some();
     if recorded && has_files(store)? {
         return Ok(None);
     }
-    for (index, other) in world.stores.iter().enumerate() {
+    for (index, other) in set.stores.iter().enumerate() {
         if index != home && other.driver == store.driver && has_files(other)? {
             return Ok(Some(index));
         }
@@ -150,7 +148,7 @@ fn lender(world: &World<'_>, home: usize, id: &str) -> io::Result<Option<usize>>
 }
 
 /// A mount unit says that the store at `path` comes from elsewhere, and nothing is there.
-pub(super) fn not_mounted(root: &crate::host::Root, path: &Path, report: &mut Report) -> io::Result<bool> {
+pub(super) fn not_mounted(root: &crate::sys::Root, path: &Path, report: &mut Report) -> io::Result<bool> {
     let Some(name) = path.to_str() else {
         return Ok(false);
     };
@@ -180,13 +178,13 @@ pub(super) fn not_mounted(root: &crate::host::Root, path: &Path, report: &mut Re
 }
 
 /// Whether there is no store, or nothing but the marker and what engines leave behind.
-fn is_hollow(root: &crate::host::Root, path: &Path) -> io::Result<bool> {
+fn is_hollow(root: &crate::sys::Root, path: &Path) -> io::Result<bool> {
     for name in root.list(path)?.unwrap_or_default() {
         if name == super::super::MARKER {
             continue;
         }
         let inner = path.join(&name);
-        let directory = root.stat(&inner)?.is_some_and(|stat| stat.kind == crate::host::Kind::Directory);
+        let directory = root.stat(&inner)?.is_some_and(|stat| stat.kind == crate::sys::Kind::Directory);
         if !directory || !super::super::is_gone(root, &inner)? {
             return Ok(false);
         }
@@ -194,7 +192,7 @@ fn is_hollow(root: &crate::host::Root, path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-fn is_mount_point(root: &crate::host::Root, path: &Path) -> io::Result<bool> {
+fn is_mount_point(root: &crate::sys::Root, path: &Path) -> io::Result<bool> {
     let above = root.resolve(path)?.parent().to_owned();
     let (Some(here), Some(above)) = (root.stat(path)?, root.stat(&above)?) else {
         return Ok(false);

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Progress, Report, Request, check};
-use crate::host::Root;
+use super::{CheckRequest, Progress, Report, check};
+use crate::sys::Root;
 
 /// Writes a store and checks it.
 fn checked(files: &[(&str, &[u8])]) -> Report {
@@ -15,7 +15,8 @@ fn checked(files: &[(&str, &[u8])]) -> Report {
         fs_err::create_dir_all(file.parent().unwrap()).unwrap();
         fs_err::write(file, content).unwrap();
     }
-    let request = Request { deep: true, jobs: 2, ..Request::quick(vec![path.to_owned()], "overlay") };
+    let request =
+        CheckRequest { deep: true, jobs: 2, ..CheckRequest::quick(vec![path.to_owned()], "overlay") };
     check(&Root::system().unwrap(), &request, &Progress::default())
 }
 

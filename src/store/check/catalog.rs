@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::super::decode::{Decode, decode};
 use super::super::records::{Image, Layer};
-use crate::host::{Kind, Root};
 use crate::limits;
 use crate::store::short_id;
+use crate::sys::{Kind, Root};
 
 /// A store with its records.
 #[derive(Debug)]

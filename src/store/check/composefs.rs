@@ -10,11 +10,11 @@ use super::access::meant_for_users;
 use super::catalog::Catalog;
 use super::finding::{Finding, Report, Scope};
 use super::followed::Followed;
-use super::world::World;
+use super::store_set::StoreSet;
 use crate::engine::Engines;
-use crate::host::{Directory, Kind, Root};
 use crate::problem::Severity;
 use crate::store::short_id;
+use crate::sys::{Directory, Kind, Root};
 
 /// What it is in, in a layer's directory.
 pub(super) const DATA: &str = "composefs-data";
@@ -106,7 +106,7 @@ impl Composefs {
 /// # Errors
 /// If it cannot be found out for whom the store is.
 pub(super) fn tell_users(
-    world: &World<'_>,
+    set: &StoreSet<'_>,
     store: &Catalog,
     layers: &[&str],
     report: &mut Report,
@@ -119,13 +119,13 @@ pub(super) fn tell_users(
     let hint = "for normal users pull the images again where `use_composefs` is not set";
     let mut finding = Finding::new("composefs-layer", &store.path, message, hint);
     for layer in layers {
-        finding.join(world.users(layer));
+        finding.join(set.users(layer));
     }
     if finding.images.is_empty() {
         return Ok(());
     }
     finding.for_users = true;
-    let severity = if meant_for_users(world, store)? { Severity::Warning } else { Severity::Note };
+    let severity = if meant_for_users(set, store)? { Severity::Warning } else { Severity::Note };
     let engines = Engines::ALL.without(readers_of_diff());
     report.put(finding.severity(severity).fails(engines, Scope::Image));
     Ok(())

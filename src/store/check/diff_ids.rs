@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::finding::{Finding, Report, Scope};
-use super::world::{Chain, World};
+use super::store_set::{Chain, StoreSet};
 use crate::engine::Engines;
 use crate::store::{Image, short_id};
 
@@ -27,7 +27,7 @@ struct RootFs {
 /// Compares the layers that the image at `home` has with what its configuration says,
 /// which is in the file `place`.
 pub(super) fn check(
-    world: &World<'_>,
+    set: &StoreSet<'_>,
     home: usize,
     image: &Image,
     place: &Path,
@@ -35,7 +35,7 @@ pub(super) fn check(
     report: &mut Report,
 ) {
     let mut chain = match image.layer.as_deref().filter(|top| !top.is_empty()) {
-        Some(top) => match world.chain(home, top) {
+        Some(top) => match set.chain(home, top) {
             Chain::Whole(chain) => chain,
             // That has been told.
             Chain::Unknown { .. } | Chain::Loop | Chain::Long => return,
@@ -52,11 +52,11 @@ pub(super) fn check(
     chain.reverse();
     let title = image.title();
     let digest = |id: &str| {
-        let store = world.recorded(home, id)?;
-        world.stores[store].layer(id)?.diff_digest.clone().filter(|digest| !digest.is_empty())
+        let store = set.recorded(home, id)?;
+        set.stores[store].layer(id)?.diff_digest.clone().filter(|digest| !digest.is_empty())
     };
     if chain.len() == wanted.len() {
-        chain.iter().zip(&wanted).for_each(|(id, digest)| world.name(id, digest));
+        chain.iter().zip(&wanted).for_each(|(id, digest)| set.name(id, digest));
     }
     // A partial pull's layer has no digest of its content.
     let other =
@@ -70,7 +70,7 @@ pub(super) fn check(
     } else {
         return;
     };
-    let store = &world.stores[home];
+    let store = &set.stores[home];
     let finding =
         Finding::new("diff-ids-mismatch", &store.path, message, PULL_AGAIN).at(place).of_image(title);
     report.put(

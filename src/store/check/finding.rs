@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use super::rules::{Rule, rule};
-use super::world::Users;
+use super::store_set::Users;
 use crate::engine::Engines;
 use crate::limits;
 use crate::problem::{Problem, Severity};

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
-use crate::host::{Directory, Kind, Node, Opened, Root, Subtree};
+use crate::sys::{Directory, Kind, Node, Opened, Root, Subtree};
 
 /// A name in a directory, and its whole path.
 #[derive(Clone, Copy)]

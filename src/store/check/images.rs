@@ -15,21 +15,21 @@ use super::catalog::{Catalog, is_one_name};
 use super::diff_ids;
 use super::finding::{Finding, Report, Scope};
 use super::followed::{self, Followed};
-use super::world::{Chain, World};
+use super::store_set::{Chain, StoreSet};
 use crate::engine::Engines;
 use crate::hex::sha256;
-use crate::host::Directory;
 use crate::limits;
 use crate::problem::Severity;
 use crate::store::{is_id, short_id};
+use crate::sys::Directory;
 
 const NOT_A_FILE: &str = "it is not a regular file";
 
 const PULL_AGAIN: &str = "pull that image into the store again";
 
-pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
-    let store = &world.stores[home];
-    let Some(images) = world.root.subtree(&store.images_dir())? else {
+pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+    let store = &set.stores[home];
+    let Some(images) = set.root.subtree(&store.images_dir())? else {
         return Ok(());
     };
     let tree = images;
@@ -44,18 +44,18 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
             report.put(finding.of_image(image.title()).fails(Engines::ALL, Scope::Listing));
             continue;
         }
-        let dir = match followed::directory(world.root, &tree, &store.images_dir(), image.id()) {
+        let dir = match followed::directory(set.root, &tree, &store.images_dir(), image.id()) {
             Ok(dir) => dir,
             Err(error) => {
-                report.could_not_look(world.could_not_look(&store.images_dir().join(image.id()), &error));
+                report.could_not_look(set.could_not_look(&store.images_dir().join(image.id()), &error));
                 continue;
             }
         };
-        if let Err(error) = data(world, home, image, dir.as_ref(), report) {
-            report.could_not_look(world.could_not_look(&store.images_dir().join(image.id()), &error));
+        if let Err(error) = data(set, home, image, dir.as_ref(), report) {
+            report.could_not_look(set.could_not_look(&store.images_dir().join(image.id()), &error));
         }
         for top in image.tops() {
-            layers(world, home, image, top, no_layers, report);
+            layers(set, home, image, top, no_layers, report);
         }
     }
     orphans(store, &images, report)
@@ -70,13 +70,13 @@ pub(super) fn unsafe_id(store: &Catalog, id: &str, file: &str) -> Finding {
 
 /// The files of an image.
 fn data(
-    world: &World<'_>,
+    set: &StoreSet<'_>,
     home: usize,
     image: &Image,
     dir: Option<&Directory>,
     report: &mut Report,
 ) -> io::Result<()> {
-    let store = &world.stores[home];
+    let store = &set.stores[home];
     let title = image.title();
     let place = store.images_dir().join(image.id());
     let missing = |key: &str| {
@@ -105,7 +105,7 @@ fn data(
     if !keys.contains(&"manifest") {
         keys.push("manifest");
     }
-    let followed = Followed::new(world.root, dir, &place);
+    let followed = Followed::new(set.root, dir, &place);
     let mut sound = true;
     let mut sizes = Vec::new();
     for key in keys {
@@ -150,7 +150,7 @@ fn data(
     }
     let before = report.findings.len();
     if sound {
-        documents(world, home, image, followed, report)?;
+        documents(set, home, image, followed, report)?;
     }
     // What cannot be read for its content is not used with another size.
     let told = |size: &Finding| report.findings[before..].iter().any(|other| other.place == size.place);
@@ -177,13 +177,13 @@ pub(super) struct Descriptor {
 /// Manifest and configuration must be JSON, and the configuration be there and name the
 /// layers that the image has.
 fn documents(
-    world: &World<'_>,
+    set: &StoreSet<'_>,
     home: usize,
     image: &Image,
     dir: Followed<'_>,
     report: &mut Report,
 ) -> io::Result<()> {
-    let store = &world.stores[home];
+    let store = &set.stores[home];
     let (title, place) = (image.title(), store.images_dir().join(image.id()));
     let malformed = |key: &str, error: &dyn std::fmt::Display| {
         let message = format!("the image `{title}` has a malformed `{key}`: {error}");
@@ -228,7 +228,7 @@ fn documents(
                     .of_image(title.clone());
                 report.put(finding.fails(Engines::ALL, Scope::Listing));
             } else {
-                diff_ids::check(world, home, image, &place.join(&name), &bytes, report);
+                diff_ids::check(set, home, image, &place.join(&name), &bytes, report);
             }
         }
         None if dir.node(&name)?.is_some() => report.put(malformed(&config, &NOT_A_FILE)),
@@ -266,17 +266,17 @@ fn digest(store: &Catalog, image: &Image, manifest: &[u8], report: &mut Report) 
 }
 
 /// The chain of layers below `top`.
-fn layers(world: &World<'_>, home: usize, image: &Image, top: &str, no_layers: bool, report: &mut Report) {
-    let store = &world.stores[home];
+fn layers(set: &StoreSet<'_>, home: usize, image: &Image, top: &str, no_layers: bool, report: &mut Report) {
+    let store = &set.stores[home];
     let title = image.title();
-    let chain = world.chain(home, top);
+    let chain = set.chain(home, top);
     if let Chain::Unknown { .. } = chain {
         // From the top down, engines ask for sizes until they miss a layer.
-        let known: Vec<&str> = world.known_part(home, top).collect();
-        sizes(world, home, image, &known, report);
+        let known: Vec<&str> = set.known_part(home, top).collect();
+        sizes(set, home, image, &known, report);
     }
     let (id, message) = match chain {
-        Chain::Whole(chain) => return sizes(world, home, image, &chain, report),
+        Chain::Whole(chain) => return sizes(set, home, image, &chain, report),
         // What happens to all images alike is told of the store.
         Chain::Unknown { child, .. } if child.is_empty() && no_layers => return,
         Chain::Unknown { missing, child: "" } => (
@@ -322,13 +322,13 @@ fn layers(world: &World<'_>, home: usize, image: &Image, top: &str, no_layers: b
 }
 
 /// Layers whose size engines cannot tell.
-fn sizes(world: &World<'_>, home: usize, image: &Image, chain: &[&str], report: &mut Report) {
-    let store = &world.stores[home];
+fn sizes(set: &StoreSet<'_>, home: usize, image: &Image, chain: &[&str], report: &mut Report) {
+    let store = &set.stores[home];
     // Of another top layer nobody asks for the size.
     if image.layer.as_deref() != chain.first().copied() {
         return;
     }
-    let top = chain.first().and_then(|top| world.stores[world.recorded(home, top)?].layer(top));
+    let top = chain.first().and_then(|top| set.stores[set.recorded(home, top)?].layer(top));
     if top.is_some_and(Layer::is_mapped) {
         let message =
             format!("the image `{}` has a layer that is recorded with mapped owners", image.title());
@@ -341,7 +341,7 @@ fn sizes(world: &World<'_>, home: usize, image: &Image, chain: &[&str], report: 
         report.put(finding.silently(Engines::ALL, "give files in its containers other owners"));
     }
     for id in chain {
-        let layer = world.recorded(home, id).and_then(|at| world.stores[at].layer(id));
+        let layer = set.recorded(home, id).and_then(|at| set.stores[at].layer(id));
         let (podman4, others) = layer.map_or((true, true), Layer::has_size);
         if podman4 && others {
             continue;

@@ -10,19 +10,19 @@ use super::catalog::is_one_name;
 use super::finding::{Finding, Report, Scope};
 use super::followed::{self, Followed};
 use super::images::file_name;
-use super::world::World;
+use super::store_set::StoreSet;
 use crate::engine::Engines;
-use crate::host::Kind;
 use crate::problem::Severity;
 use crate::store::short_id;
+use crate::sys::Kind;
 
-pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
-    let store = &world.stores[home];
-    let Some(dir) = world.root.subtree(&store.layers_dir())? else {
+pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+    let store = &set.stores[home];
+    let Some(dir) = set.root.subtree(&store.layers_dir())? else {
         return Ok(());
     };
     let (top, path) = (dir.top()?, store.layers_dir());
-    let followed = Followed::new(world.root, &top, &path);
+    let followed = Followed::new(set.root, &top, &path);
     let mut seen = HashSet::new();
     for layer in &store.layers {
         let id = layer.id();
@@ -33,7 +33,7 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
             let message = format!("the layer `{}` was never completed", short_id(id));
             let hint = "pull what it belongs to again; an engine with this as its own storage deletes it";
             let finding = Finding::new("layer-incomplete", &store.path, message, hint);
-            report.put(finding.of_layer(id, world.users(id)));
+            report.put(finding.of_layer(id, set.users(id)));
         }
         let has_digest = layer.diff_digest.as_deref().is_some_and(|digest| !digest.is_empty());
         let name = format!("{id}.tar-split.gz");
@@ -41,12 +41,12 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
         let tar_split = followed.node(OsStr::new(&name))?;
         let there = match tar_split {
             Some(node) => node.stat.kind == Kind::File,
-            None => world.part_with(home, |store| store.layers_dir().join(&name))?.is_some(),
+            None => set.part_with(home, |store| store.layers_dir().join(&name))?.is_some(),
         };
         if has_digest && !there {
             let message = format!("the layer `{}` has no tar-split", short_id(id));
             let hint = "pull the image into the store again";
-            let users = world.users(id);
+            let users = set.users(id);
             let finding = Finding::new("tar-split-missing", &store.path, message, hint)
                 .at(store.layers_dir().join(&name))
                 .of_layer(id, users.clone());
@@ -58,9 +58,9 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
         }
         for key in layer.big_data_names.iter().flatten() {
             let name = file_name(key);
-            let there = match followed::directory(world.root, &dir, &path, id)? {
+            let there = match followed::directory(set.root, &dir, &path, id)? {
                 Some(dir) if is_one_name(&name.to_string_lossy()) => {
-                    Followed::new(world.root, &dir, &path.join(id)).node(&name)?.is_some()
+                    Followed::new(set.root, &dir, &path.join(id)).node(&name)?.is_some()
                 }
                 _ => false,
             };
@@ -69,7 +69,7 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
                 let hint = "pull the image into the store again";
                 let finding = Finding::new("big-data-missing", &store.path, message, hint)
                     .at(store.layers_dir().join(id).join(&name))
-                    .of_layer(id, world.users(id))
+                    .of_layer(id, set.users(id))
                     .severity(Severity::Warning);
                 report.put(finding.silently(Engines::ALL, "cannot use parts of it in a pull"));
             }
@@ -79,8 +79,8 @@ pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::
 }
 
 /// Layers as the vfs driver keeps them: whole trees.
-pub(super) fn vfs(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
-    let store = &world.stores[home];
+pub(super) fn vfs(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+    let store = &set.stores[home];
     for layer in &store.layers {
         let id = layer.id();
         if !is_one_name(id) {
@@ -88,21 +88,21 @@ pub(super) fn vfs(world: &World<'_>, home: usize, report: &mut Report) -> io::Re
             continue;
         }
         let is_dir = |path: &Path| -> io::Result<bool> {
-            Ok(world.root.stat(path)?.is_some_and(|stat| stat.kind == Kind::Directory))
+            Ok(set.root.stat(path)?.is_some_and(|stat| stat.kind == Kind::Directory))
         };
         let mut there = false;
-        for store in world.stores.iter().filter(|store| store.driver == "vfs") {
+        for store in set.stores.iter().filter(|store| store.driver == "vfs") {
             there |= is_dir(&store.layer_dir(id))?;
         }
         if !there {
             let message = format!("the layer `{}` has no directory", short_id(id));
             let hint = "remove the image from the store and pull it again, or make the store again";
-            let users = world.users(id);
+            let users = set.users(id);
             let finding = Finding::new("layer-missing", &store.path, message, hint)
                 .at(store.layer_dir(id))
                 .of_layer(id, users.clone());
             // Each layer is a whole tree, so only images that end here are hurt.
-            let is_top = world.stores.iter().any(|store| store.tops.contains(id));
+            let is_top = set.stores.iter().any(|store| store.tops.contains(id));
             report.put(if is_top {
                 finding.fails(Engines::ALL, Scope::Image)
             } else if users.is_empty() {

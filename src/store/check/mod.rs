@@ -29,7 +29,7 @@ mod records;
 mod rules;
 mod selinux;
 mod squash;
-mod world;
+mod store_set;
 
 #[cfg(test)]
 mod arbitrary;
@@ -44,16 +44,16 @@ pub use rules::{RULES, Rule};
 pub(super) use selinux::has_selinux;
 
 use crate::engine::Engines;
-use crate::host::{Kind, Root};
 use crate::problem::{Problem, Severity};
 use crate::store::{Stamps, driver_of};
+use crate::sys::{Kind, Root};
 use catalog::Catalog;
 use overlay::Home;
-use world::World;
+use store_set::StoreSet;
 
 /// What is to be checked, and how.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct CheckRequest {
     /// The stores to check, inside the tree.
     pub stores: Vec<PathBuf>,
     /// All stores in the order in which engines search them.
@@ -77,7 +77,7 @@ pub struct Request {
     pub unreadable: Vec<Finding>,
 }
 
-impl Request {
+impl CheckRequest {
     /// These stores by themselves, for all engines, without reading every byte.
     pub fn quick(stores: Vec<PathBuf>, driver: &str) -> Self {
         Self {
@@ -102,7 +102,7 @@ const ATTEMPTS: usize = 5;
 ///
 /// No lock is taken: engines would wait for it. Where something was found and the records
 /// have changed meanwhile, what was found may never have been, and it is looked again.
-pub fn check(root: &Root, request: &Request, progress: &Progress) -> Report {
+pub fn check(root: &Root, request: &CheckRequest, progress: &Progress) -> Report {
     let stamps = || Stamps::of(root, request.stores.iter().map(PathBuf::as_path));
     let mut before = stamps();
     for _ in 1..ATTEMPTS {
@@ -118,7 +118,7 @@ pub fn check(root: &Root, request: &Request, progress: &Progress) -> Report {
     once(root, request, progress)
 }
 
-fn once(root: &Root, request: &Request, progress: &Progress) -> Report {
+fn once(root: &Root, request: &CheckRequest, progress: &Progress) -> Report {
     let mut report = Report::default();
     let mut stores = Vec::new();
     let mut identities = Vec::new();
@@ -161,13 +161,13 @@ fn once(root: &Root, request: &Request, progress: &Progress) -> Report {
             Err(_) => {}
         }
     }
-    let world = World::new(root, stores);
+    let set = StoreSet::new(root, stores);
     let mismatched: Vec<PathBuf> = of_rule(&report, "driver-mismatch");
-    structure(&world, &mismatched, &mut report);
+    structure(&set, &mismatched, &mut report);
     if request.deep {
-        deep::check(&world, request, progress, &mut report);
+        deep::check(&set, request, progress, &mut report);
     }
-    finish(&world, request, &mismatched, &mut report);
+    finish(&set, request, &mismatched, &mut report);
     report
 }
 
@@ -186,7 +186,7 @@ fn of_rule(report: &Report, id: &str) -> Vec<PathBuf> {
 fn open(
     root: &Root,
     path: &Path,
-    request: &Request,
+    request: &CheckRequest,
     own: bool,
     checked: bool,
     report: &mut Report,
@@ -228,48 +228,48 @@ fn open(
     Catalog::read(root, path, &driver, own).map(Some)
 }
 
-fn structure(world: &World<'_>, mismatched: &[PathBuf], report: &mut Report) {
+fn structure(set: &StoreSet<'_>, mismatched: &[PathBuf], report: &mut Report) {
     let mut homes = Vec::new();
-    for store in &world.stores {
-        homes.push(Home::read(world, store, report).unwrap_or_else(|error| {
+    for store in &set.stores {
+        homes.push(Home::read(set, store, report).unwrap_or_else(|error| {
             if store.checked {
-                report.could_not_look(world.could_not_look(&store.path.join(&store.driver), &error));
+                report.could_not_look(set.could_not_look(&store.path.join(&store.driver), &error));
             }
             Home::closed()
         }));
     }
-    for (home, store) in world.stores.iter().enumerate().filter(|(_, store)| store.checked) {
+    for (home, store) in set.stores.iter().enumerate().filter(|(_, store)| store.checked) {
         report.stores.push(store.path.clone());
         report.images += store.images.len();
         report.layers += store.layers.len();
         let look = |report: &mut Report, check: &dyn Fn(&mut Report) -> io::Result<()>| {
             if let Err(error) = check(report) {
-                report.could_not_look(world.could_not_look(&store.path, &error));
+                report.could_not_look(set.could_not_look(&store.path, &error));
             }
         };
-        match across::not_mounted(world.root, &store.path, report) {
+        match across::not_mounted(set.root, &store.path, report) {
             Ok(false) => {}
             // What is under a mount point is of no interest.
             Ok(true) => continue,
-            Err(error) => report.could_not_look(world.could_not_look(&store.path, &error)),
+            Err(error) => report.could_not_look(set.could_not_look(&store.path, &error)),
         }
         if !mismatched.contains(&store.path) {
-            look(report, &|report| records::check(world, home, report));
+            look(report, &|report| records::check(set, home, report));
         }
-        look(report, &|report| images::check(world, home, report));
+        look(report, &|report| images::check(set, home, report));
         if store.driver == "vfs" {
-            look(report, &|report| layers::vfs(world, home, report));
+            look(report, &|report| layers::vfs(set, home, report));
         } else {
-            overlay::check(world, home, &homes, report);
+            overlay::check(set, home, &homes, report);
         }
-        look(report, &|report| layers::check(world, home, report));
-        look(report, &|report| access::check(world, home, report));
-        look(report, &|report| selinux::check(world, home, report));
-        look(report, &|report| across::check(world, home, report));
+        look(report, &|report| layers::check(set, home, report));
+        look(report, &|report| access::check(set, home, report));
+        look(report, &|report| selinux::check(set, home, report));
+        look(report, &|report| across::check(set, home, report));
     }
 }
 
-fn finish(world: &World<'_>, request: &Request, mismatched: &[PathBuf], report: &mut Report) {
+fn finish(set: &StoreSet<'_>, request: &CheckRequest, mismatched: &[PathBuf], report: &mut Report) {
     report.put_rest();
     for finding in &mut report.findings {
         // Engines do not see what is in the store of another driver.
@@ -288,7 +288,7 @@ fn finish(world: &World<'_>, request: &Request, mismatched: &[PathBuf], report: 
             finding.severity = Severity::Warning;
         }
     }
-    let order: Vec<PathBuf> = world.stores.iter().map(|store| store.path.clone()).collect();
+    let order: Vec<PathBuf> = set.stores.iter().map(|store| store.path.clone()).collect();
     report.stores.sort_by_key(|path| order.iter().position(|store| store == path));
     report.sort();
 }

@@ -18,12 +18,12 @@ use super::composefs::{self, Composefs, DATA};
 use super::finding::{Finding, Report, Scope};
 use super::followed::{self, Followed};
 use super::images::{orphan, unsafe_id};
-use super::world::{Chain, Users, World};
+use super::store_set::{Chain, StoreSet, Users};
 use crate::engine::Engines;
-use crate::host::{Directory, Kind};
 use crate::limits;
 use crate::problem::Severity;
 use crate::store::{is_id, short_id};
+use crate::sys::{Directory, Kind};
 
 /// More than the longest `lower`: 500 names of 28 bytes, or as many ids.
 const MAX_TEXT: u64 = 64 << 10;
@@ -78,13 +78,13 @@ impl Home {
     }
 
     /// Reads what is known of the overlay directory of a store.
-    pub(super) fn read(world: &World<'_>, store: &Catalog, report: &mut Report) -> io::Result<Self> {
+    pub(super) fn read(set: &StoreSet<'_>, store: &Catalog, report: &mut Report) -> io::Result<Self> {
         let mut home = Self::default();
         if store.driver == "vfs" {
             return Ok(home);
         }
         let path = store.path.join(&store.driver);
-        let Some(tree) = world.root.subtree(&path)? else {
+        let Some(tree) = set.root.subtree(&path)? else {
             return Ok(home);
         };
         let top = tree.top()?;
@@ -107,14 +107,14 @@ impl Home {
         }
         let mut size = 0;
         // The records of an engine's own storage may be in the other part of it.
-        let parts = world.stores.iter().filter(|part| part.own && store.own && part.path != store.path);
+        let parts = set.stores.iter().filter(|part| part.own && store.own && part.path != store.path);
         for layer in store.layers.iter().chain(parts.flat_map(|part| &part.layers)) {
             let id = layer.id();
             if !is_one_name(id) || home.layers.contains_key(id) {
                 continue;
             }
-            let read = match followed::directory(world.root, &tree, &path, id) {
-                Ok(Some(dir)) => OnDisk::read(world, &dir, &path.join(id)),
+            let read = match followed::directory(set.root, &tree, &path, id) {
+                Ok(Some(dir)) => OnDisk::read(set, &dir, &path.join(id)),
                 Ok(None) => continue,
                 Err(error) => Err(error),
             };
@@ -129,7 +129,7 @@ impl Home {
                 }
                 Err(error) => {
                     home.closed.insert(id.to_owned());
-                    report.could_not_look(world.could_not_look(&path.join(id), &error));
+                    report.could_not_look(set.could_not_look(&path.join(id), &error));
                 }
             }
         }
@@ -163,8 +163,8 @@ impl Home {
 }
 
 impl OnDisk {
-    fn read(world: &World<'_>, dir: &Directory, path: &Path) -> io::Result<Self> {
-        let followed = Followed::new(world.root, dir, path);
+    fn read(set: &StoreSet<'_>, dir: &Directory, path: &Path) -> io::Result<Self> {
+        let followed = Followed::new(set.root, dir, path);
         let text = |name: &str| -> io::Result<Option<String>> {
             let bytes = followed.read(OsStr::new(name), MAX_TEXT)?;
             Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
@@ -176,7 +176,7 @@ impl OnDisk {
         let is_other = |name: &str| -> io::Result<bool> {
             Ok(match kind(name)? {
                 Some(kind) => kind != Kind::File,
-                None => world.root.stat_or_link(&path.join(name))?.is_some(),
+                None => set.root.stat_or_link(&path.join(name))?.is_some(),
             })
         };
         let foreign = text("additionallayer")?;
@@ -196,19 +196,19 @@ impl OnDisk {
             lower_is_other: is_other("lower")?,
             lower_layers_is_other: is_other("lower-layers")?,
             foreign,
-            composefs: Composefs::read(world.root, dir, path)?,
+            composefs: Composefs::read(set.root, dir, path)?,
         })
     }
 }
 
 /// Checks the layers that the store at `home` has records of. `homes` are the
 /// overlay directories of all stores.
-pub(super) fn check(world: &World<'_>, home: usize, homes: &[Home], report: &mut Report) {
+pub(super) fn check(set: &StoreSet<'_>, home: usize, homes: &[Home], report: &mut Report) {
     // What could not be looked at is not missing.
     if homes.iter().any(|home| home.is_closed) {
         return;
     }
-    let store = &world.stores[home];
+    let store = &set.stores[home];
     let mut seen = HashSet::new();
     for layer in &store.layers {
         let id = layer.id();
@@ -219,21 +219,21 @@ pub(super) fn check(world: &World<'_>, home: usize, homes: &[Home], report: &mut
             report.put(unsafe_id(store, id, "layers.json"));
             continue;
         }
-        let check = Check { world, home, homes, store, id, users: OnceCell::new() };
+        let check = Check { set, home, homes, store, id, users: OnceCell::new() };
         match homes[home].layers.get(id) {
             Some(on_disk) => check.layer(on_disk, report),
             None => check.missing(report),
         }
     }
-    world.squashed().tell(world, home, report);
+    set.squashed().tell(set, home, report);
     let layers = homes[home].layers.iter();
     let composefs = layers.filter(|(_, on_disk)| on_disk.composefs == Some(Composefs::Image));
     let composefs: Vec<&str> = composefs.map(|(id, _)| id.as_str()).filter(|id| seen.contains(id)).collect();
-    if let Err(error) = composefs::tell_users(world, store, &composefs, report) {
-        report.could_not_look(world.could_not_look(&store.path, &error));
+    if let Err(error) = composefs::tell_users(set, store, &composefs, report) {
+        report.could_not_look(set.could_not_look(&store.path, &error));
     }
     let known = |id: &str| {
-        let mut parts = world.stores.iter().filter(|part| part.own && store.own);
+        let mut parts = set.stores.iter().filter(|part| part.own && store.own);
         store.layer(id).is_some() || parts.any(|part| part.layer(id).is_some())
     };
     let orphans = homes[home].ids.iter().filter(|id| !known(id)).cloned().collect();
@@ -242,7 +242,7 @@ pub(super) fn check(world: &World<'_>, home: usize, homes: &[Home], report: &mut
     {
         let mut finding = finding.at(store.path.join(&store.driver));
         // Containers of a transient store have their records elsewhere.
-        if store.is_used_as_own(world.root).unwrap_or(true) {
+        if store.is_used_as_own(set.root).unwrap_or(true) {
             finding.severity = Severity::Note;
             finding.hint =
                 "leave it while containers are there: with `transient_store` it is one of theirs".to_owned();
@@ -253,7 +253,7 @@ pub(super) fn check(world: &World<'_>, home: usize, homes: &[Home], report: &mut
 
 /// One layer.
 struct Check<'a> {
-    world: &'a World<'a>,
+    set: &'a StoreSet<'a>,
     home: usize,
     homes: &'a [Home],
     store: &'a Catalog,
@@ -264,7 +264,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn users(&self) -> &Users {
-        self.users.get_or_init(|| self.world.users(self.id))
+        self.users.get_or_init(|| self.set.users(self.id))
     }
 
     fn finding(&self, rule: &'static str, message: String, place: PathBuf) -> Finding {
@@ -305,7 +305,7 @@ impl Check<'_> {
         if let Some(place) = &on_disk.foreign {
             // Its layers come and go with what is mounted there.
             let info = Path::new(place.trim_end()).join("info");
-            let there = self.world.root.stat(&info).is_ok_and(|stat| stat.is_some());
+            let there = self.set.root.stat(&info).is_ok_and(|stat| stat.is_some());
             let message = format!(
                 "the layer `{}` comes from the additional layer store at `{}`{}",
                 short_id(self.id),
@@ -338,10 +338,10 @@ impl Check<'_> {
         }
         self.link(on_disk, report);
         // What is below it is in the file of the layer on top.
-        if self.world.squashed().has(self.home, self.id) {
+        if self.set.squashed().has(self.home, self.id) {
             return;
         }
-        if let Chain::Whole(chain) = self.world.chain(self.home, self.id) {
+        if let Chain::Whole(chain) = self.set.chain(self.home, self.id) {
             self.lower(on_disk, &chain[1..], report);
             self.lower_layers(on_disk, &chain[1..], report);
         }
@@ -393,8 +393,8 @@ impl Check<'_> {
         // another top, those that go by that one's `lower`, where this name stands.
         let mut readers = Engines::NONE;
         let mut twice = false;
-        let above_other = led_to.map(|other| self.world.tops_above(other)).unwrap_or_default();
-        for top in self.world.tops_above(self.id) {
+        let above_other = led_to.map(|other| self.set.tops_above(other)).unwrap_or_default();
+        for top in self.set.tops_above(self.id) {
             let more = match (top == self.id, rule) {
                 (true, _) => BY_LINK,
                 (false, "link-wrong") => Engines::NONE,
@@ -406,7 +406,7 @@ impl Check<'_> {
         let leads_to_a_layer =
             led_to.is_some_and(|other| self.homes.iter().any(|home| home.layers.contains_key(other)));
         if rule == "link-wrong" {
-            finding = finding.concerns(self.world.ends_at(self.id));
+            finding = finding.concerns(self.set.ends_at(self.id));
         }
         report.put(if readers.is_empty() {
             finding.severity(Severity::Warning)
@@ -509,7 +509,7 @@ impl Check<'_> {
     /// Only images that end here are hurt by what stands in its files; those that will
     /// be built on it otherwise.
     fn of_ending(&self, finding: Finding, hurt: impl FnOnce(Finding) -> Finding) -> Finding {
-        let finding = finding.concerns(self.world.ends_at(self.id));
+        let finding = finding.concerns(self.set.ends_at(self.id));
         if finding.images.is_empty() { finding.severity(Severity::Warning) } else { hurt(finding) }
     }
 

@@ -7,33 +7,33 @@ use std::path::Path;
 use super::super::harm::{Harm, Hit, content_harms};
 use super::catalog::Catalog;
 use super::finding::{Finding, Report, Scope};
-use super::world::{Users, World};
+use super::store_set::{StoreSet, Users};
 use crate::engine::Engines;
-use crate::host::Root;
 use crate::limits;
 use crate::problem::Severity;
 use crate::store::is_id;
+use crate::sys::Root;
 
 const NO_IMAGE: &str = "see no image of this store";
 
-pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
-    let store = &world.stores[home];
-    let harms = content_harms(world.root, &store.path, &store.driver)?;
+pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+    let store = &set.stores[home];
+    let harms = content_harms(set.root, &store.path, &store.driver)?;
     let malformed = |id: &str| harms.iter().any(|harm| harm.id == id || harm.id == "store-malformed");
     let (images_told, layers_told) = (malformed("images-json-malformed"), malformed("layers-json-malformed"));
-    let read_only = world.root.is_read_only(&store.path)?;
+    let read_only = set.root.is_read_only(&store.path)?;
     for harm in harms {
         report.put(of_harm(&store.path, harm));
     }
     // Nobody seals what engines write to.
-    if !read_only && !store.is_used_as_own(world.root)? {
-        not_sealable(world.root, store, report)?;
+    if !read_only && !store.is_used_as_own(set.root)? {
+        not_sealable(set.root, store, report)?;
     }
     if !images_told && store.images.is_empty() {
-        images_json_missing(world.root, store, report)?;
+        images_json_missing(set.root, store, report)?;
     }
     if !layers_told && store.layers.is_empty() {
-        layers_json_missing(world, home, report);
+        layers_json_missing(set, home, report);
     }
     ids_twice(store, report);
     Ok(())
@@ -116,12 +116,12 @@ fn images_json_missing(root: &Root, store: &Catalog, report: &mut Report) -> io:
     Ok(())
 }
 
-fn layers_json_missing(world: &World<'_>, home: usize, report: &mut Report) {
-    let store = &world.stores[home];
+fn layers_json_missing(set: &StoreSet<'_>, home: usize, report: &mut Report) {
+    let store = &set.stores[home];
     let lost: Users = store
         .images
         .iter()
-        .filter(|image| image.tops().any(|top| world.recorded(home, top).is_none()))
+        .filter(|image| image.tops().any(|top| set.recorded(home, top).is_none()))
         .map(super::super::records::Image::title)
         .collect();
     if lost.is_empty() {

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::catalog::is_one_name;
 use super::finding::{Finding, Report};
-use super::world::World;
+use super::store_set::StoreSet;
 use crate::engine::Engines;
-use crate::host::Root;
 use crate::store::label::label_of;
+use crate::sys::Root;
 
 /// Types that a container's process may not read. `container_ro_file_t` and
 /// `container_share_t` are what container-selinux gives stores; others it knows
@@ -43,21 +43,21 @@ pub(in crate::store) fn has_selinux(root: &Root) -> io::Result<bool> {
     Ok(value.is_some_and(|value| matches!(value.trim(), "enforcing" | "permissive")))
 }
 
-pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
-    if !has_selinux(world.root)? {
+pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+    if !has_selinux(set.root)? {
         return Ok(());
     }
-    let store = &world.stores[home];
+    let store = &set.stores[home];
     let mut first = None;
     let mut count = 0;
     for layer in store.layers.iter().filter(|layer| is_one_name(layer.id())) {
         let path = store.content_dir(layer.id());
-        let Some(label) = label_of(world.root, &path)? else {
+        let Some(label) = label_of(set.root, &path)? else {
             continue;
         };
         // A tree without labels gets them when it is installed.
         let label = String::from_utf8_lossy(&label).trim_end_matches('\0').to_owned();
-        if label.is_empty() && world.root.is_tree() {
+        if label.is_empty() && set.root.is_tree() {
             continue;
         }
         let kind = label.split(':').nth(2).unwrap_or("unlabeled_t").to_owned();

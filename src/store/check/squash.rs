@@ -11,29 +11,29 @@ use std::path::Path;
 use super::catalog::{Catalog, is_one_name};
 use super::finding::{Finding, Report, Scope};
 use super::overlay::Home;
-use super::world::World;
+use super::store_set::StoreSet;
 use crate::engine::Engines;
-use crate::host::Root;
 use crate::store::Layer;
+use crate::sys::Root;
 
 /// What a squashfs image starts with.
 const MAGIC: &[u8; 4] = b"hsqs";
 
 /// The layers of such images, by their store.
 #[derive(Debug, Default)]
-pub(super) struct Squashed {
+pub(super) struct SquashfsHeader {
     /// Those that have a squash file.
     tops: HashSet<(usize, String)>,
     layers: HashSet<(usize, String)>,
 }
 
-impl Squashed {
+impl SquashfsHeader {
     /// Finds them. What cannot be looked at is none of them, and told elsewhere.
-    pub(super) fn find(world: &World<'_>) -> Self {
+    pub(super) fn find(set: &StoreSet<'_>) -> Self {
         let mut squashed = Self::default();
         let mut homes = Vec::new();
-        for (home, store) in world.stores.iter().enumerate() {
-            let tops = tops(world.root, store);
+        for (home, store) in set.stores.iter().enumerate() {
+            let tops = tops(set.root, store);
             if !tops.is_empty() {
                 squashed.tops.extend(tops.into_iter().map(|id| (home, id)));
                 homes.push(home);
@@ -44,19 +44,19 @@ impl Squashed {
         }
         // What another image needs has to be there.
         let mut needed: HashSet<(usize, &str)> = HashSet::new();
-        for (home, store) in world.stores.iter().enumerate() {
+        for (home, store) in set.stores.iter().enumerate() {
             for top in store.images.iter().flat_map(|image| image.tops()) {
                 if !squashed.tops.contains(&(home, top.to_owned())) {
-                    let mut chain = world.known_part(home, top);
-                    let mut need = |id| needed.insert((world.recorded(home, id).unwrap_or(home), id));
+                    let mut chain = set.known_part(home, top);
+                    let mut need = |id| needed.insert((set.recorded(home, id).unwrap_or(home), id));
                     while chain.next().is_some_and(&mut need) {}
                 }
             }
         }
         for home in homes {
-            let store = &world.stores[home];
+            let store = &set.stores[home];
             let ids = store.layers.iter().map(Layer::id).filter(|id| !needed.contains(&(home, id)));
-            let bare = ids.filter(|id| is_one_name(id) && is_bare(world.root, store, id));
+            let bare = ids.filter(|id| is_one_name(id) && is_bare(set.root, store, id));
             squashed.layers.extend(bare.map(|id| (home, id.to_owned())));
         }
         squashed
@@ -68,13 +68,13 @@ impl Squashed {
     }
 
     /// Tells of the images of the store `home` that are in them.
-    pub(super) fn tell(&self, world: &World<'_>, home: usize, report: &mut Report) {
+    pub(super) fn tell(&self, set: &StoreSet<'_>, home: usize, report: &mut Report) {
         let tops = self.tops.intersection(&self.layers).filter(|(at, _)| *at == home);
         let tops: BTreeSet<&str> = tops.map(|(_, id)| id.as_str()).collect();
         if tops.is_empty() {
             return;
         }
-        let store = &world.stores[home];
+        let store = &set.stores[home];
         let message = match tops.len() {
             1 => "an image is in a squash file, which podman-hpc mounts".to_owned(),
             count => format!("images are in {count} squash files, which podman-hpc mounts"),
@@ -83,7 +83,7 @@ impl Squashed {
         let place = store.path.join(&store.driver).join("l");
         let mut finding = Finding::new("squash-files", &store.path, message, hint).at(place);
         for top in tops {
-            finding.join(world.ends_at(top));
+            finding.join(set.ends_at(top));
         }
         let others = "give its containers an empty root file system without podman-hpc's mount program";
         report.put(finding.fails(Engines::ALL, Scope::Saving).silently(Engines::ALL, others));

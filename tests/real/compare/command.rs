@@ -4,11 +4,11 @@ use std::fmt;
 use std::path::Path;
 
 use storagectl::conf::Position;
-use storagectl::host::Root;
 use storagectl::lint::{self, Input};
 use storagectl::plan::{
     self, AddOptions, After, ApplyOptions, FileChange, Mode, Plan, RemoveOptions, Serve, StoreResult,
 };
+use storagectl::sys::Root;
 
 use super::host::STORES;
 use crate::dice::Dice;

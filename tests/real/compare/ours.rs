@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use storagectl::engine::{Cache, Effect, Reason, Value, View};
-use storagectl::host::Root;
+use storagectl::engine::{Cache, Effect, Reason, Sourced, View};
 use storagectl::judgement::judge;
+use storagectl::sys::Root;
 
 use super::answer::{Answer, Seen, cleaned};
 use super::host::Host;
@@ -42,7 +42,7 @@ pub(super) fn ask(host: &Host, tree: &Path) -> Vec<(Engine, Answer)> {
             return Answer::Stops(format!("{}: {}", reason.id, reason.message));
         }
         let reading = &judgement.reading;
-        let value = |value: &Option<Value<String>>| {
+        let value = |value: &Option<Sourced<String>>| {
             value.as_ref().map(|value| value.value.clone()).unwrap_or_default()
         };
         Answer::Works(Box::new(Seen {

@@ -15,8 +15,8 @@ use super::{SHOWN, generate, minimal, number, text};
 use crate::dice::Dice;
 use crate::support::scratch_in_memory;
 use storagectl::engine::{Cache, Environment, View};
-use storagectl::host::Root;
 use storagectl::judgement::judge;
+use storagectl::sys::Root;
 
 /// A host and commands.
 fn host_with_commands(seed: u64, number: u64) -> Host {

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::Command;
 
 use storagectl::engine::{Cache, Profile, View};
-use storagectl::host::Root;
 use storagectl::judgement::judge;
+use storagectl::sys::Root;
 
 use super::host::{self, Host, Identity};
 use super::{generate, number, text};

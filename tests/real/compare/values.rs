@@ -1,6 +1,6 @@
 //! Values that engines take, and values that they might not.
 
-use storagectl::conf::schema::{Kind, Known};
+use storagectl::conf::schema::{Known, ValueType};
 
 use super::host::{PROGRAM, STORES};
 use crate::dice::Dice;
@@ -46,14 +46,14 @@ pub(super) fn right(dice: &mut Dice, key: &Known) -> String {
         ("min_space", _) => text(dice, &["1G", "10m"]),
         ("mountopt", _) => text(dice, &["nodev", "nodev,metacopy=on", "", "volatile"]),
         ("mount_program", _) => text(dice, &[PROGRAM, ""]),
-        ("force_mask", Kind::String) => text(dice, &["shared", "private", "0755", "700", "0700"]),
+        ("force_mask", ValueType::String) => text(dice, &["shared", "private", "0755", "700", "0700"]),
         ("sync", _) => text(dice, &["none", "filesystem"]),
         ("remap-uids" | "remap-gids", _) => text(dice, &["0:1000:65536", ""]),
-        (_, Kind::Boolean) => dice.one(&["true", "false"]).to_owned(),
-        (_, Kind::StringBoolean) => text(dice, &["true", "false", "1", "0", "T", "False"]),
-        (_, Kind::Integer) => dice.one(&["1024", "0o700", "0", "65536"]).to_owned(),
-        (_, Kind::Strings) => "[\"x\"]".to_owned(),
-        (_, Kind::String) => text(dice, &["x", "", "1"]),
+        (_, ValueType::Boolean) => dice.one(&["true", "false"]).to_owned(),
+        (_, ValueType::StringBoolean) => text(dice, &["true", "false", "1", "0", "T", "False"]),
+        (_, ValueType::Integer) => dice.one(&["1024", "0o700", "0", "65536"]).to_owned(),
+        (_, ValueType::Strings) => "[\"x\"]".to_owned(),
+        (_, ValueType::String) => text(dice, &["x", "", "1"]),
     }
 }
 
@@ -167,11 +167,11 @@ pub(super) fn odd(dice: &mut Dice, key: &Known) -> String {
             &["x", "0:1000", "0:1000:65536,1:2:3", "0:a:1", " 0:1000:1", "0:1000:-1"]
         }
         _ => match key.kind {
-            Kind::StringBoolean => {
+            ValueType::StringBoolean => {
                 &["yes", "", "TRUE", "tRUE", "t", "f", "on", "2", " true", "true ", "True", "no"]
             }
-            Kind::String => &["", "x", " ", ","],
-            Kind::Boolean | Kind::Integer | Kind::Strings => return any(dice),
+            ValueType::String => &["", "x", " ", ","],
+            ValueType::Boolean | ValueType::Integer | ValueType::Strings => return any(dice),
         },
     };
     format!("\"{}\"", dice.one(of))

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use storagectl::dependents::{Cleaned, at_boot};
-use storagectl::host::Root;
 use storagectl::plan::{Host, Mode};
+use storagectl::sys::Root;
 
 use crate::support::{STORAGECTL, finish, run, text};
 use crate::tree::tree;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use storagectl::host::{RecordLock, Root};
+use storagectl::sys::{RecordLock, Root};
 
 use super::machine::Machine;
 use crate::support::{finish, text};

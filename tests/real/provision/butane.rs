@@ -1,16 +1,18 @@
 //! Butane configurations, and what Butane makes of them.
 
 use storagectl::provision::butane::DIALECTS;
-use storagectl::provision::document::{Document, Kind, Node};
+use storagectl::provision::document::{Document, Node, NodeKind};
 
 use super::*;
 
 /// What a JSON document would be with this YAML in it.
 fn json(node: &Node) -> Value {
     match &node.kind {
-        Kind::List { items, .. } => items.iter().map(json).collect(),
-        Kind::Map { pairs, .. } => pairs.iter().map(|(key, node)| (key.name.clone(), json(node))).collect(),
-        Kind::Scalar { text, .. } => match (node.boolean(), node.number()) {
+        NodeKind::List { items, .. } => items.iter().map(json).collect(),
+        NodeKind::Map { pairs, .. } => {
+            pairs.iter().map(|(key, node)| (key.name.clone(), json(node))).collect()
+        }
+        NodeKind::Scalar { text, .. } => match (node.boolean(), node.number()) {
             (Some(flag), _) => flag.into(),
             (_, Some(number)) => number.into(),
             _ => text.clone().into(),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use storagectl::sealed::{Package, What, image_path};
+use storagectl::sealed::{SealedPackage, What, image_path};
 
 use crate::build::image::{Entry, Layout, Tar, entry, gzipped};
 use crate::rpm::packages::{REAL_SPEC, rpmbuild};
@@ -17,7 +17,7 @@ pub(super) const BASE: &str = "/usr/lib/user-app/containers";
 pub(super) fn install(tree: &Path, name: &str, base: &str, builds: &[(&str, Vec<String>)]) {
     let names: Vec<String> = builds.iter().map(|(build, _)| (*build).to_owned()).collect();
     let inside = |path: &Path| tree.join(path.strip_prefix("/").unwrap());
-    for file in (Package { name, base, builds: &names }).files().unwrap() {
+    for file in (SealedPackage { name, base, builds: &names }).files().unwrap() {
         let path = inside(&file.path);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         match &file.what {
@@ -38,7 +38,7 @@ fn package(dir: &Path, name: &str, version: &str, base: &str, builds: &[(&str, V
     install(&tree, name, base, builds);
     let mut files = String::new();
     let names: Vec<String> = builds.iter().map(|(build, _)| (*build).to_owned()).collect();
-    for file in (Package { name, base, builds: &names }).files().unwrap() {
+    for file in (SealedPackage { name, base, builds: &names }).files().unwrap() {
         // How a backslash is written differs between versions of rpmbuild.
         let path = file.path.to_str().unwrap().replace('\\', "?");
         files += match file.what {

@@ -14,9 +14,9 @@ use super::issues::{Difference, Issues};
 use super::layer::{clean, split};
 use super::values::mask_of;
 use super::walk::equal;
-use crate::host::{Directory, Kind, Node, Opened, Special, Subtree};
 use crate::store::IdMap;
-use crate::tar::{Header, Kind as Entry};
+use crate::sys::{Directory, Kind, Node, Opened, Special, Subtree};
+use crate::tar::{EntryKind as Entry, Header};
 
 /// How a layer was unpacked.
 pub(super) struct Layout<'a> {

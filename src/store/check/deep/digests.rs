@@ -12,27 +12,27 @@ use crate::store::check::catalog::{Catalog, is_one_name};
 use crate::store::check::finding::{Finding, Report};
 use crate::store::check::followed::{self, Followed};
 use crate::store::check::images::{Manifest, file_name};
-use crate::store::check::world::World;
+use crate::store::check::store_set::StoreSet;
 
 const PULL_AGAIN: &str = "remove the image from the store and pull it again";
 const USE_IT: &str = "use it as it is";
 
-pub(super) fn check(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<()> {
-    let store = &world.stores[home];
-    let Some(images) = world.root.subtree(&store.images_dir())? else {
+pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+    let store = &set.stores[home];
+    let Some(images) = set.root.subtree(&store.images_dir())? else {
         return Ok(());
     };
     for image in store.images.iter().filter(|image| is_one_name(image.id())) {
         let path = store.images_dir();
-        let look = |report: &mut Report| match followed::directory(world.root, &images, &path, image.id())? {
+        let look = |report: &mut Report| match followed::directory(set.root, &images, &path, image.id())? {
             Some(dir) => {
                 let path = path.join(image.id());
-                documents(store, image, Followed::new(world.root, &dir, &path), report)
+                documents(store, image, Followed::new(set.root, &dir, &path), report)
             }
             None => Ok(()),
         };
         if let Err(error) = look(report) {
-            report.could_not_look(world.could_not_look(&store.images_dir().join(image.id()), &error));
+            report.could_not_look(set.could_not_look(&store.images_dir().join(image.id()), &error));
         }
     }
     Ok(())
@@ -97,8 +97,8 @@ fn differs(store: &Catalog, image: &Image, key: &str, wanted: &str) -> Finding {
 }
 
 /// The digest of a file, of the kind that `like` is; `None` if that is unknown.
-fn digest_of(file: &crate::host::Opened, like: &str) -> io::Result<Option<String>> {
-    fn all<D: Digest>(file: &crate::host::Opened, name: &str) -> io::Result<String> {
+fn digest_of(file: &crate::sys::Opened, like: &str) -> io::Result<Option<String>> {
+    fn all<D: Digest>(file: &crate::sys::Opened, name: &str) -> io::Result<String> {
         let mut hash = D::new();
         let mut buffer = vec![0; 64 << 10];
         loop {

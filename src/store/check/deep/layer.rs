@@ -14,8 +14,8 @@ use super::Progress;
 use super::compare::{Comparison, Layout};
 use super::issues::{Difference, Issues};
 use crate::hex::hex;
-use crate::host::{Opened, Subtree};
-use crate::tar::{Headers, NotTar, Piece, TarSplit};
+use crate::sys::{Opened, Subtree};
+use crate::tar::{Headers, NotTar, SplitPiece, TarSplit};
 
 /// What is known of a layer before it is read.
 pub(super) struct Expected<'a> {
@@ -27,7 +27,7 @@ pub(super) struct Expected<'a> {
 
 /// What came out.
 #[derive(Debug, Default)]
-pub(super) struct Outcome {
+pub(super) struct LayerOutcome {
     /// How many bytes the stream has.
     pub(super) bytes: u64,
     /// The tar-split cannot be read: why.
@@ -87,8 +87,8 @@ pub(super) fn read(
     expected: &Expected<'_>,
     buffer: &mut [u8],
     progress: &Progress,
-) -> io::Result<Outcome> {
-    let mut outcome = Outcome::default();
+) -> io::Result<LayerOutcome> {
+    let mut outcome = LayerOutcome::default();
     let Some(mut hash) = Hash::of(expected.digest) else {
         outcome.damaged = Some(format!("its digest `{}` is of an unknown kind", expected.digest));
         return Ok(outcome);
@@ -108,7 +108,7 @@ pub(super) fn read(
             }
         };
         match piece {
-            Piece::Raw(bytes) => {
+            SplitPiece::Raw(bytes) => {
                 hash.update(bytes);
                 outcome.bytes += bytes.len() as u64;
                 progress.done.fetch_add(bytes.len() as u64, Ordering::Relaxed);
@@ -125,8 +125,8 @@ pub(super) fn read(
                 }
             }
             // Links and directories are files without content.
-            Piece::File { size: 0, .. } => {}
-            Piece::File { name, size, checksum } => {
+            SplitPiece::File { size: 0, .. } => {}
+            SplitPiece::File { name, size, checksum } => {
                 with(&mut headers, Headers::content);
                 let name = OsStr::from_bytes(name);
                 let size = u64::try_from(size).unwrap_or(0);

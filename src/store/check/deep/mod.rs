@@ -5,10 +5,10 @@
 
 mod compare;
 mod digests;
+mod findings;
 mod issues;
 mod layer;
 mod tally;
-mod told;
 mod values;
 mod walk;
 
@@ -19,18 +19,18 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::Request;
+use super::CheckRequest;
 use super::catalog::is_one_name;
 use super::composefs::{self, Composefs};
 use super::finding::Report;
 use super::followed::Followed;
-use super::world::World;
+use super::store_set::StoreSet;
 use crate::engine::Engines;
-use crate::host::{Kind, Root, on_threads};
 use crate::store::{IdMap, Layer};
+use crate::sys::{Kind, Root, on_threads};
 use compare::Layout;
 use issues::Times;
-use layer::{Expected, Outcome};
+use layer::{Expected, LayerOutcome};
 
 /// How far a check is, for who waits for it.
 #[derive(Debug, Default)]
@@ -54,7 +54,7 @@ impl Progress {
 struct OfStore {
     times: Times,
     other_times: Times,
-    outcomes: Vec<(usize, Outcome)>,
+    outcomes: Vec<(usize, LayerOutcome)>,
 }
 
 /// How much of a file is read at a time, in bytes.
@@ -78,21 +78,21 @@ struct Task {
     readers: Engines,
 }
 
-pub(super) fn check(world: &World<'_>, request: &Request, progress: &Progress, report: &mut Report) {
+pub(super) fn check(set: &StoreSet<'_>, request: &CheckRequest, progress: &Progress, report: &mut Report) {
     let mut tasks = Vec::new();
-    for (home, store) in world.stores.iter().enumerate().filter(|(_, store)| store.checked) {
-        match self::tasks(world, home, report) {
+    for (home, store) in set.stores.iter().enumerate().filter(|(_, store)| store.checked) {
+        match self::tasks(set, home, report) {
             Ok(more) => tasks.extend(more),
-            Err(error) => report.could_not_look(world.could_not_look(&store.path, &error)),
+            Err(error) => report.could_not_look(set.could_not_look(&store.path, &error)),
         }
     }
     tasks.retain(|task| request.layers.as_ref().is_none_or(|layers| layers.contains(&task.id)));
     // The largest first, so that none is left over for one thread at the end.
     tasks.sort_by_key(|task| std::cmp::Reverse(task.size.unwrap_or(u64::MAX)));
     progress.total.store(tasks.iter().filter_map(|task| task.size).sum(), Ordering::Relaxed);
-    let outcomes = run(world.root, &tasks, request.jobs, progress);
+    let outcomes = run(set.root, &tasks, request.jobs, progress);
     let mut by_store: Vec<OfStore> = Vec::new();
-    by_store.resize_with(world.stores.len(), Default::default);
+    by_store.resize_with(set.stores.len(), Default::default);
     let mut read = HashSet::new();
     for (index, outcome) in outcomes {
         let task = &tasks[index];
@@ -109,29 +109,29 @@ pub(super) fn check(world: &World<'_>, request: &Request, progress: &Progress, r
                 of_store.other_times = of_store.other_times.and(outcome.issues.other_times);
                 of_store.outcomes.push((index, outcome));
             }
-            Err(error) => report.could_not_look(world.could_not_look(&task.content, &error)),
+            Err(error) => report.could_not_look(set.could_not_look(&task.content, &error)),
         }
     }
     for of_store in by_store {
         let times = (of_store.times.are_kept(), of_store.other_times.agree > 0);
         for (index, outcome) in of_store.outcomes {
-            told::tell(world, &tasks[index], outcome, times, report);
+            findings::tell(set, &tasks[index], outcome, times, report);
         }
     }
-    for (home, store) in world.stores.iter().enumerate().filter(|(_, store)| store.checked) {
-        if let Err(error) = digests::check(world, home, report) {
-            report.could_not_look(world.could_not_look(&store.images_dir(), &error));
+    for (home, store) in set.stores.iter().enumerate().filter(|(_, store)| store.checked) {
+        if let Err(error) = digests::check(set, home, report) {
+            report.could_not_look(set.could_not_look(&store.images_dir(), &error));
         }
     }
-    tally::count(world, &read, request.layers.as_ref(), report);
+    tally::count(set, &read, request.layers.as_ref(), report);
 }
 
-fn tasks(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<Vec<Task>> {
-    let store = &world.stores[home];
+fn tasks(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<Vec<Task>> {
+    let store = &set.stores[home];
     let dir = if store.driver == "vfs" { "vfs/dir" } else { store.driver.as_str() };
     // What a normal user's engine makes belongs to that user and to ids that are
     // mapped for it in ways that only that host knows.
-    let owners = world.root.stat(&store.path.join(dir))?.is_some_and(|stat| stat.uid == 0);
+    let owners = set.root.stat(&store.path.join(dir))?.is_some_and(|stat| stat.uid == 0);
     let mut seen = HashSet::new();
     let mut tasks = Vec::new();
     for layer in &store.layers {
@@ -139,11 +139,11 @@ fn tasks(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<Vec<
         if !is_one_name(id) || !seen.insert(id) {
             continue;
         }
-        let Some(digest) = world.digest(layer) else { continue };
-        match task(world, home, layer, digest, owners) {
+        let Some(digest) = set.digest(layer) else { continue };
+        match task(set, home, layer, digest, owners) {
             Ok(Some(task)) => tasks.push(task),
             Ok(None) => {}
-            Err(error) => report.could_not_look(world.could_not_look(&store.layer_dir(id), &error)),
+            Err(error) => report.could_not_look(set.could_not_look(&store.layer_dir(id), &error)),
         }
     }
     Ok(tasks)
@@ -151,33 +151,33 @@ fn tasks(world: &World<'_>, home: usize, report: &mut Report) -> io::Result<Vec<
 
 /// What there is to do for a layer; nothing if its content is not laid out as usual.
 fn task(
-    world: &World<'_>,
+    set: &StoreSet<'_>,
     home: usize,
     layer: &Layer,
     digest: String,
     owners: bool,
 ) -> io::Result<Option<Task>> {
-    let store = &world.stores[home];
+    let store = &set.stores[home];
     let id = layer.id();
-    if world.squashed().has(home, id) {
+    if set.squashed().has(home, id) {
         return Ok(None);
     }
-    let Some(at) = world.part_with(home, |store| store.layer_dir(id))? else {
+    let Some(at) = set.part_with(home, |store| store.layer_dir(id))? else {
         return Ok(None);
     };
-    let content = world.stores[at].content_dir(id);
-    let top = world.root.stat(&content)?;
+    let content = set.stores[at].content_dir(id);
+    let top = set.root.stat(&content)?;
     // What is missing has been told of; what comes from an additional layer store
     // or is looked at through composefs is laid out in another way.
     let has = |name: &str| -> io::Result<bool> {
-        Ok(store.driver != "vfs" && world.root.stat(&world.stores[at].layer_dir(id).join(name))?.is_some())
+        Ok(store.driver != "vfs" && set.root.stat(&set.stores[at].layer_dir(id).join(name))?.is_some())
     };
     if has("additionallayer")? || top.is_none_or(|stat| stat.kind != Kind::Directory) {
         return Ok(None);
     }
     let composefs = match store.driver.as_str() {
         "vfs" => None,
-        _ => Composefs::of_layer(world.root, &world.stores[at].layer_dir(id))?,
+        _ => Composefs::of_layer(set.root, &set.stores[at].layer_dir(id))?,
     };
     let readers = match composefs {
         Some(Composefs::Image) => return Ok(None),
@@ -185,13 +185,13 @@ fn task(
         None => Engines::ALL,
     };
     let name = format!("{id}.tar-split.gz");
-    let Some(records) = world.part_with(home, |store| store.layers_dir().join(&name))? else {
+    let Some(records) = set.part_with(home, |store| store.layers_dir().join(&name))? else {
         return Ok(None);
     };
     let parent = layer.below().filter(|parent| is_one_name(parent));
-    let root_mode = match parent.and_then(|parent| world.recorded(home, parent).map(|at| (at, parent))) {
+    let root_mode = match parent.and_then(|parent| set.recorded(home, parent).map(|at| (at, parent))) {
         Some((at, parent)) => {
-            let below = world.root.stat(&world.stores[at].content_dir(parent))?;
+            let below = set.root.stat(&set.stores[at].content_dir(parent))?;
             // Where it is missing, that is told of it and not of this one.
             below.map(|stat| stat.mode)
         }
@@ -203,7 +203,7 @@ fn task(
         digest,
         // Where it is not said engines take it to be nothing.
         size: u64::try_from(layer.diff_size.unwrap_or_default()).ok(),
-        tar_split: (world.stores[records].layers_dir(), name),
+        tar_split: (set.stores[records].layers_dir(), name),
         content,
         parent: parent.map(|parent| store.content_dir(parent)),
         overlay: store.driver != "vfs",
@@ -216,7 +216,12 @@ fn task(
 }
 
 /// Does all tasks, `jobs` at a time.
-fn run(root: &Root, tasks: &[Task], jobs: usize, progress: &Progress) -> Vec<(usize, io::Result<Outcome>)> {
+fn run(
+    root: &Root,
+    tasks: &[Task],
+    jobs: usize,
+    progress: &Progress,
+) -> Vec<(usize, io::Result<LayerOutcome>)> {
     let next = AtomicUsize::new(0);
     let outcomes = Mutex::new(Vec::with_capacity(tasks.len()));
     on_threads(jobs.min(tasks.len()), || {
@@ -235,16 +240,19 @@ fn run(root: &Root, tasks: &[Task], jobs: usize, progress: &Progress) -> Vec<(us
 }
 
 impl Task {
-    fn run(&self, root: &Root, buffer: &mut [u8], progress: &Progress) -> io::Result<Outcome> {
+    fn run(&self, root: &Root, buffer: &mut [u8], progress: &Progress) -> io::Result<LayerOutcome> {
         let vanished = || io::Error::new(io::ErrorKind::NotFound, "it went away while it was looked at");
         let dir = root.subtree(&self.tar_split.0)?.ok_or_else(vanished)?;
         let top = dir.top()?;
         let tar_split = Followed::new(root, &top, &self.tar_split.0).file(OsStr::new(&self.tar_split.1))?;
         let Some(tar_split) = tar_split else {
-            return Ok(Outcome { damaged: Some("it is not a file".to_owned()), ..Outcome::default() });
+            return Ok(LayerOutcome {
+                damaged: Some("it is not a file".to_owned()),
+                ..LayerOutcome::default()
+            });
         };
         if tar_split.stat.size == 0 {
-            return Ok(Outcome { damaged: Some("it is empty".to_owned()), ..Outcome::default() });
+            return Ok(LayerOutcome { damaged: Some("it is empty".to_owned()), ..LayerOutcome::default() });
         }
         let content = root.subtree(&self.content)?.ok_or_else(vanished)?;
         let parent = match &self.parent {

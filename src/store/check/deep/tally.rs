@@ -8,7 +8,7 @@ use crate::problem::Severity;
 use crate::store::Layer;
 use crate::store::check::catalog::Catalog;
 use crate::store::check::finding::{Finding, Report, Tally, Verification};
-use crate::store::check::world::{Chain, World};
+use crate::store::check::store_set::{Chain, StoreSet};
 use crate::store::short_id;
 
 /// What became of one thing.
@@ -22,7 +22,7 @@ enum End {
 /// Counts what became of everything in the stores that were checked, or of these layers alone.
 /// `read` has the layers that were assembled again, by their store.
 pub(super) fn count(
-    world: &World<'_>,
+    set: &StoreSet<'_>,
     read: &HashSet<(usize, String)>,
     only: Option<&BTreeSet<String>>,
     report: &mut Report,
@@ -31,7 +31,7 @@ pub(super) fn count(
     let mut notes = Vec::new();
     let is_asked_for = |layer: &&Layer| only.is_none_or(|only| only.contains(layer.id()));
     let mut ends: HashMap<&str, End> = HashMap::new();
-    let checked = || world.stores.iter().enumerate().filter(|(_, store)| store.checked);
+    let checked = || set.stores.iter().enumerate().filter(|(_, store)| store.checked);
     for (home, store) in checked() {
         let damage = Damage::of(store, report);
         let mut seen = HashSet::new();
@@ -41,7 +41,7 @@ pub(super) fn count(
             let end = match (damage.layers.contains(layer.id()), was_read) {
                 (true, _) => End::Damaged,
                 (false, true) => End::Verified,
-                (false, false) => End::NotVerified(why_not(world, home, layer)),
+                (false, false) => End::NotVerified(why_not(set, home, layer)),
             };
             all.layers.count(end);
             // Engines take a layer from the first store that has it.
@@ -55,7 +55,7 @@ pub(super) fn count(
                 End::Damaged => {}
             }
         }
-        notes.extend(reasons.into_iter().map(|(why, layers)| not_verified(world, store, why, &layers)));
+        notes.extend(reasons.into_iter().map(|(why, layers)| not_verified(set, store, why, &layers)));
     }
     if only.is_some() {
         notes.into_iter().for_each(|note| report.put(note));
@@ -64,7 +64,7 @@ pub(super) fn count(
     for (home, store) in checked() {
         let damage = Damage::of(store, report);
         for image in &store.images {
-            let below = |top: &str| match world.chain(home, top) {
+            let below = |top: &str| match set.chain(home, top) {
                 Chain::Whole(chain) => chain.iter().all(|id| ends.get(id) == Some(&End::Verified)),
                 Chain::Unknown { .. } | Chain::Loop | Chain::Long => false,
             };
@@ -79,7 +79,7 @@ pub(super) fn count(
         for file in ["images.json", "layers.json", "volatile-layers.json"] {
             let dir = if file == "images.json" { store.images_dir() } else { store.layers_dir() };
             let file = dir.join(file);
-            all.records.count(match world.root.stat(&file) {
+            all.records.count(match set.root.stat(&file) {
                 Ok(None) => continue,
                 _ if damage.places.contains(&file) => End::Damaged,
                 Ok(Some(_)) => End::Verified,
@@ -124,14 +124,14 @@ impl Damage {
 }
 
 /// Why a layer that is not damaged was not assembled again.
-fn why_not(world: &World<'_>, home: usize, layer: &Layer) -> &'static str {
-    let store = &world.stores[home];
+fn why_not(set: &StoreSet<'_>, home: usize, layer: &Layer) -> &'static str {
+    let store = &set.stores[home];
     let is_set = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     let has = |name: &str| {
         store.driver != "vfs"
-            && world.root.stat(&store.layer_dir(layer.id()).join(name)).is_ok_and(|stat| stat.is_some())
+            && set.root.stat(&store.layer_dir(layer.id()).join(name)).is_ok_and(|stat| stat.is_some())
     };
-    if world.squashed().has(home, layer.id()) {
+    if set.squashed().has(home, layer.id()) {
         "kept in a squash file by podman-hpc"
     } else if has("composefs-data") {
         "stored for composefs"
@@ -146,7 +146,7 @@ fn why_not(world: &World<'_>, home: usize, layer: &Layer) -> &'static str {
     }
 }
 
-fn not_verified(world: &World<'_>, store: &Catalog, why: &str, layers: &[&str]) -> Finding {
+fn not_verified(set: &StoreSet<'_>, store: &Catalog, why: &str, layers: &[&str]) -> Finding {
     let message = match layers {
         [one] => format!("the layer `{}` is {why} and was not verified", short_id(one)),
         _ => format!("{} layers are {why} and were not verified", layers.len()),
@@ -154,7 +154,7 @@ fn not_verified(world: &World<'_>, store: &Catalog, why: &str, layers: &[&str]) 
     let hint = "pull the image again without that, or know what it came from";
     let mut finding = Finding::new("not-verified", &store.path, message, hint);
     for layer in layers {
-        finding.join(world.users(layer));
+        finding.join(set.users(layer));
     }
     // Nobody would have looked for what is in a container.
     if finding.images.is_empty() { finding.severity(Severity::Note) } else { finding }

@@ -6,9 +6,9 @@ use std::ffi::OsStr;
 
 use super::compare::Comparison;
 use super::issues::Difference;
-use crate::host::{Attributes, Node};
 use crate::store::IdMap;
-use crate::tar::{Header, Kind as Entry};
+use crate::sys::{Attributes, Node};
+use crate::tar::{EntryKind as Entry, Header};
 
 /// Whether an attribute is one that the driver makes itself. What else overlayfs takes for its
 /// own, such as `trusted.overlay.redirect`, is in no layer of an engine.

@@ -5,7 +5,7 @@ use std::io;
 
 use super::compare::Comparison;
 use super::issues::{Difference, NAMED};
-use crate::host::{Directory, Kind, Node, Opened};
+use crate::sys::{Directory, Kind, Node, Opened};
 
 /// No directory in an image is nested deeper.
 const MAX_DEPTH: usize = 200;

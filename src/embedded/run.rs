@@ -1,0 +1,177 @@
+//! A run that changes an embedded directory: its lock, and the directory in which it
+//! makes what is new.
+
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rustix::fs::OFlags;
+
+use super::contents::EmbeddedImage;
+use super::links::Links;
+use super::list::LIST;
+use crate::problem::Problem;
+use crate::sys::{self, DirectoryWriter, FileMetadata, Lock, LockError, Root, STAGING, Staging};
+
+/// How long another run is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The run.
+pub(super) struct EmbedRun {
+    /// The embedded directory, in which no symlink is followed.
+    pub(super) root: Root,
+    /// The directory of the run in it.
+    ///
+    /// Its lock is the sign of a run that lives; children have it, too.
+    pub(super) staging: Staging,
+    pub(super) links: Links,
+    /// Registries that could not be reached, however often it was tried.
+    pub(super) unreachable: Mutex<HashSet<String>>,
+    sync: bool,
+    /// One run at a time.
+    _lock: Lock,
+}
+
+impl Drop for EmbedRun {
+    fn drop(&mut self) {
+        // A courtesy: the next run does it otherwise.
+        if let Ok(mut writer) = self.directory_writer() {
+            let _ = writer.remove(self.staging.name.as_bytes());
+        }
+    }
+}
+
+impl EmbedRun {
+    /// Makes the directory if it is missing, locks it, removes what killed runs left, and
+    /// makes a directory for this one.
+    pub(super) fn open(root: &Root, dir: &Path, sync: bool) -> Result<Self, Problem> {
+        let shown = root.show(dir).display().to_string();
+        root.create_dirs(dir, 0o755).map_err(Problem::cannot("create the directory", &shown))?;
+        let opened = root.strict(dir).map_err(Problem::cannot("open", &shown))?;
+        let root =
+            opened.ok_or_else(|| Problem::cannot("open", &shown)(io::ErrorKind::NotADirectory.into()))?;
+        let itself = root
+            .open(Path::new("/"), OFlags::PATH | OFlags::DIRECTORY)
+            .map_err(Problem::cannot("open", &shown))?;
+        let lock = sys::lock(&root, &itself, PATIENCE).map_err(|error| match error {
+            LockError::Busy => {
+                let message = format!("another run keeps `{shown}` locked");
+                Problem::new("busy", message, "wait until it is done and try again")
+            }
+            LockError::Io(error) => Problem::io("lock", &shown, &error),
+        })?;
+        let mut writer = root.directory_writer(Path::new("/")).map_err(Problem::cannot("open", &shown))?;
+        // A child of a killed run may still live; the run after that finds it.
+        writer.sweep(STAGING).map_err(Problem::cannot("clean up", &shown))?;
+        let staging = writer.staging().map_err(Problem::cannot("make a directory in", &shown))?;
+        let (links, unreachable) = (Links::default(), Mutex::default());
+        Ok(Self { root, staging, links, unreachable, sync, _lock: lock })
+    }
+
+    /// What children are given.
+    pub(super) fn alive(&self) -> BorrowedFd<'_> {
+        self.staging.lock.as_fd()
+    }
+
+    pub(super) fn directory_writer(&self) -> io::Result<DirectoryWriter> {
+        self.root.directory_writer(Path::new("/"))
+    }
+
+    /// A name in the directory of the run.
+    pub(super) fn place(&self, name: &str) -> String {
+        format!("{}/{name}", self.staging.name)
+    }
+
+    /// A path in the embedded directory.
+    pub(super) fn inside(&self, name: &str) -> PathBuf {
+        Path::new("/").join(name)
+    }
+
+    /// The same path for other programs.
+    pub(super) fn outside(&self, name: &str) -> PathBuf {
+        self.root.show(&self.inside(name))
+    }
+
+    pub(super) fn shown(&self) -> String {
+        self.root.show(Path::new("/")).display().to_string()
+    }
+
+    /// Puts the complete image at `staged`, a name in the directory of the run, to its
+    /// place `name`, with what is shared linked and everything synced.
+    pub(super) fn put(&self, staged: &str, name: &str, contents: &EmbeddedImage) -> Result<(), Problem> {
+        let path = self.place(staged);
+        let cannot = |error: io::Error| Problem::io("write to", &self.shown(), &error);
+        let mut writer = self.directory_writer().map_err(cannot)?;
+        self.links.link(self, &mut writer, &path, contents, staged).map_err(cannot)?;
+        if self.sync {
+            for file in self.root.list(&self.inside(&path)).map_err(cannot)?.unwrap_or_default() {
+                let file = [path.as_bytes(), b"/", file.as_encoded_bytes()].concat();
+                writer.existing_file(&file).and_then(|file| file.sync()).map_err(cannot)?;
+            }
+            writer.inside(path.as_bytes()).and_then(|dir| dir.sync()).map_err(cannot)?;
+        }
+        if writer.has(name.as_bytes()).map_err(cannot)? {
+            let aside = self.place(&format!("{staged}.old"));
+            writer
+                .take_place(path.as_bytes(), name.as_bytes(), aside.as_bytes(), b"manifest.json")
+                .map_err(cannot)?;
+            for old in [&path, &aside] {
+                writer.remove(old.as_bytes()).map_err(cannot)?;
+            }
+        } else {
+            let mut to = self.directory_writer().map_err(cannot)?;
+            writer.move_to(path.as_bytes(), &mut to, name.as_bytes()).map_err(cannot)?;
+        }
+        if self.sync {
+            writer.sync().map_err(cannot)?;
+        }
+        self.links.know(self, name, contents).map_err(cannot)
+    }
+
+    /// A new file with everybody's mode.
+    pub(super) fn write(&self, writer: &mut DirectoryWriter, path: &str, content: &[u8]) -> io::Result<()> {
+        let file = writer.file(path.as_bytes())?;
+        file.write(content)?;
+        let uid = rustix::process::geteuid().as_raw();
+        let gid = rustix::process::getegid().as_raw();
+        file.open_to_all(&FileMetadata { mode: 0o644, uid, gid, mtime: (0, 0), attributes: &[] })?;
+        if self.sync { file.sync() } else { Ok(()) }
+    }
+
+    /// Makes `text` the list.
+    pub(super) fn write_list(&self, text: &str) -> Result<(), Problem> {
+        let shown = self.root.show(&self.inside(LIST)).display().to_string();
+        let write = || -> io::Result<()> {
+            let mut writer = self.directory_writer()?;
+            let new = self.place(LIST);
+            self.write(&mut writer, &new, text.as_bytes())?;
+            writer.move_over(new.as_bytes(), LIST.as_bytes())?;
+            if self.sync { writer.sync() } else { Ok(()) }
+        };
+        write().map_err(Problem::cannot("write", shown))
+    }
+
+    /// Removes the directory `name`, so that it is there whole or not at all.
+    pub(super) fn discard(&self, name: &str) -> Result<(), Problem> {
+        let remove = || -> io::Result<()> {
+            let mut writer = self.directory_writer()?;
+            let gone = self.place(&format!("{name}.gone"));
+            let mut to = self.directory_writer()?;
+            match writer.move_to(name.as_bytes(), &mut to, gone.as_bytes()) {
+                Ok(_) => writer.remove(gone.as_bytes()),
+                // A lower layer of overlayfs: its directories can only be removed.
+                Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                    writer.remove(format!("{name}/manifest.json").as_bytes())?;
+                    writer.remove(name.as_bytes())
+                }
+                Err(error) => Err(error),
+            }?;
+            if self.sync { writer.sync() } else { Ok(()) }
+        };
+        let shown = self.root.show(&self.inside(name)).display().to_string();
+        remove().map_err(Problem::cannot("remove", shown))
+    }
+}

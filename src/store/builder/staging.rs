@@ -1,0 +1,127 @@
+//! Directories that no engine knows, in which layers are unpacked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use super::directory::{Access, Adding, cannot, own};
+use super::existing::Paths;
+use super::files::split_name;
+use super::layer::{self, Facts};
+use super::lost::Lost;
+use super::plan::{BuildPlan, PlannedLayer};
+use super::unpack::Unpack;
+use super::upkeep::Upkeep;
+use super::{BuildOptions, fault, parallel};
+use crate::problem::Problem;
+use crate::sys::{Root, STAGING};
+
+/// Removes what was left by runs that were killed. What cannot be removed is in nobody's way.
+pub(super) fn clean_up(root: &Root, paths: &Paths) -> Result<(), Problem> {
+    for dir in [&paths.overlay, &paths.layers] {
+        if root.stat(dir).map_err(cannot(root, "look at", dir))?.is_some() {
+            let swept = root.directory_writer(dir).and_then(|mut dir| dir.sweep(STAGING));
+            swept.map_err(cannot(root, "clean up", dir))?;
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Adding<'a> {
+    pub(super) fn new(
+        root: &'a Root,
+        from: &'a Root,
+        paths: &'a Paths,
+        options: &'a BuildOptions,
+        upkeep: &'a Upkeep<'a>,
+    ) -> Result<Self, Problem> {
+        let access = match root.stat(&paths.images).map_err(cannot(root, "look at", &paths.images))? {
+            Some(stat) if stat.mode & 0o055 != 0o055 => Access::OWNER,
+            _ => Access::EVERYONE,
+        };
+        let mut overlay =
+            root.directory_writer(&paths.overlay).map_err(cannot(root, "open", &paths.overlay))?;
+        let mut layers = root.directory_writer(&paths.layers).map_err(cannot(root, "open", &paths.layers))?;
+        clean_up(root, paths)?;
+        let staging = overlay.staging().map_err(cannot(root, "make a directory in", &paths.overlay))?;
+        let splits = layers.staging().map_err(|error| {
+            let _ = overlay.remove(staging.name.as_bytes());
+            cannot(root, "make a directory in", &paths.layers)(error)
+        })?;
+        Ok(Self { root, from, paths, options, upkeep, overlay, layers, staging, splits, access })
+    }
+}
+
+impl Adding<'_> {
+    /// Unpacks layers; what cannot be is `lost`.
+    pub(super) fn unpack<'b>(
+        &mut self,
+        layers: &[&'b PlannedLayer],
+        lost: &mut Lost<'b>,
+    ) -> Result<BTreeMap<&'b str, Facts>, Problem> {
+        for layer in layers {
+            let made = self.staging.dir.directory(layer.id.as_bytes());
+            let made =
+                made.and_then(|()| self.staging.dir.directory(format!("{}/diff", layer.id).as_bytes()));
+            made.map_err(cannot(self.root, "make a directory in", &self.paths.overlay))?;
+        }
+        let work = |layer: &&PlannedLayer| {
+            let facts = self.unpack_one(layer).map_err(|error| fault::problem(layer, error));
+            (self.upkeep.progress)(layer.source.blob.size);
+            facts
+        };
+        // With a full disk there is no sense in going on.
+        let is_last = |problem: &Problem| !self.upkeep.keep_going || problem.id == "disk-full";
+        let done = parallel::each(layers, self.options.jobs, |layer| layer.source.blob.size, work, is_last);
+        let mut facts = BTreeMap::new();
+        let mut last = None;
+        let mut undone = Vec::new();
+        for (layer, result) in layers.iter().zip(done) {
+            match result {
+                Some(Ok(found)) => {
+                    facts.insert(layer.id.as_str(), found);
+                }
+                Some(Err(problem)) => {
+                    if is_last(&problem) {
+                        last.get_or_insert_with(|| problem.clone());
+                    }
+                    lost.insert(&layer.id, problem);
+                }
+                None => undone.push(layer),
+            }
+        }
+        if let Some(problem) = last {
+            lost.extend(undone.into_iter().map(|layer| (layer.id.as_str(), problem.clone())));
+        }
+        Ok(facts)
+    }
+
+    /// Removes what was unpacked for images that cannot be added, so that a full disk has
+    /// room for the records of the others.
+    pub(super) fn give_back(&mut self, unpacked: &[&PlannedLayer], wanted: &BuildPlan) -> io::Result<()> {
+        let wanted: BTreeSet<&str> = wanted.layers.iter().map(|layer| layer.id.as_str()).collect();
+        for layer in unpacked.iter().filter(|layer| !wanted.contains(layer.id.as_str())) {
+            self.staging.dir.remove(layer.id.as_bytes())?;
+            self.splits.dir.remove(split_name(&layer.id).as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn unpack_one(&self, layer: &PlannedLayer) -> Result<Facts, layer::LayerFault> {
+        let at = |error| layer::LayerFault::Write(None, error);
+        let time = (layer.created.0, layer.created.1);
+        let diff = format!("{}/diff", layer.id);
+        let diff = || self.staging.dir.inside(diff.as_bytes()).map_err(at);
+        let mut sink = Unpack::new(diff()?, time);
+        let mut layers = self.splits.dir.inside(b".").map_err(at)?;
+        let split = layers.file(split_name(&layer.id).as_bytes()).map_err(at)?;
+        let split = io::BufWriter::with_capacity(64 << 10, split);
+        let (facts, split) =
+            layer::read(self.from, &layer.source, self.options.limit, &mut sink, Some(split))?;
+        let split = split.expect("it was given").into_inner().map_err(|error| at(error.into_error()))?;
+        split.set_metadata(&own(self.access.file, time)).map_err(at)?;
+        sink.finish().map_err(at)?;
+        // Engines take nothing from the entry for the root, and give it this mode.
+        diff()?.set_metadata_of_itself(0o555, time).map_err(at)?;
+        Ok(facts)
+    }
+}

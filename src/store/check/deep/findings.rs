@@ -1,0 +1,169 @@
+//! What is said of a layer that differs.
+
+use std::io;
+
+use super::Task;
+use super::issues::{Difference, Issue};
+use super::layer::LayerOutcome;
+use crate::problem::{Severity, series};
+use crate::store::check::finding::{Finding, Report, Scope};
+use crate::store::check::store_set::StoreSet;
+use crate::store::short_id;
+
+const PULL_AGAIN: &str = "remove the image from the store and pull it again";
+const TAMPERED: &str = "run its containers with what is there now";
+
+pub(super) fn tell(
+    set: &StoreSet<'_>,
+    task: &Task,
+    outcome: LayerOutcome,
+    (times_are_kept, other_times_are_kept): (bool, bool),
+    report: &mut Report,
+) {
+    let store = &set.stores[task.home];
+    let users = set.users(&task.id);
+    let shown = short_id(&task.id);
+    let finding = |id, message: String, saving: bool, silently: &'static str| {
+        let mut finding =
+            Finding::new(id, &store.path, message, PULL_AGAIN).of_layer(&task.id, users.clone());
+        if users.is_empty() {
+            return finding.severity(Severity::Warning);
+        }
+        if saving {
+            finding = finding.fails(task.readers, Scope::Saving);
+        }
+        if silently.is_empty() { finding } else { finding.silently(task.readers, silently) }
+    };
+    let tar_split = task.tar_split.0.join(&task.tar_split.1);
+    if let Some(why) = outcome.damaged {
+        let message = format!("the tar-split of the layer `{shown}` cannot be read: {why}");
+        report.put(finding("tar-split-damaged", message, true, "").at(tar_split));
+        return;
+    }
+    let content_differs = [Difference::Content, Difference::MissingContent]
+        .iter()
+        .any(|way| outcome.issues.by_kind.contains_key(way));
+    if let Some(digest) = outcome.digest.filter(|_| !content_differs) {
+        let message = format!("the layer `{shown}` has the digest `{digest}` instead of `{}`", task.digest);
+        report.put(finding("layer-digest", message, true, "").at(tar_split.clone()));
+    } else if let Some(size) = outcome.size.filter(|_| !content_differs) {
+        let wanted = task.size.unwrap_or_default();
+        let message = format!("the layer `{shown}` has {size} bytes instead of {wanted}");
+        report.put(finding("layer-size", message, true, "").at(tar_split.clone()));
+    } else if let Some(why) = outcome.not_tar {
+        let error = io::Error::other(format!("{why}, so that its files were not compared"));
+        report.could_not_look(set.could_not_look(&tar_split, &error));
+    }
+    for (way, issue) in outcome.issues.by_kind {
+        if (way == Difference::Time && !times_are_kept)
+            || (way == Difference::TimeOfOther && !other_times_are_kept)
+        {
+            continue;
+        }
+        let whose = match way {
+            Difference::WhiteoutMissingForOthers => Some("whiteout-missing"),
+            Difference::WhiteoutAddedForOthers => Some("whiteout-added"),
+            _ => None,
+        };
+        if let Some(rule) = whose {
+            report.put(for_others(set, task, rule, &issue));
+            continue;
+        }
+        let (id, one, several, saving) = match way {
+            Difference::Added => ("file-added", "is not in", "are not in", false),
+            Difference::Content => {
+                ("file-content", "has other content than in", "have other content than in", true)
+            }
+            Difference::Copy => {
+                ("file-content", "has other content than in", "have other content than in", false)
+            }
+            Difference::Missing => ("file-missing", "is missing from", "are missing from", false),
+            Difference::MissingContent => ("file-missing", "is missing from", "are missing from", true),
+            Difference::Mode | Difference::RootMode => {
+                ("file-mode", "has another mode than in", "have another mode than in", false)
+            }
+            Difference::Owner => {
+                ("file-owner", "has another owner than in", "have another owner than in", false)
+            }
+            Difference::Time | Difference::TimeOfOther => {
+                ("file-time", "has another time than in", "have another time than in", false)
+            }
+            Difference::Type => {
+                ("file-type", "is something else than in", "are something else than in", false)
+            }
+            Difference::Attributes => {
+                ("file-xattr", "has other attributes than in", "have other attributes than in", false)
+            }
+            Difference::WhiteoutAdded | Difference::WhiteoutAddedForOthers => (
+                "whiteout-added",
+                "hides what is below and is not in",
+                "hide what is below and are not in",
+                false,
+            ),
+            Difference::WhiteoutMissing | Difference::WhiteoutMissingForOthers => (
+                "whiteout-missing",
+                "does not hide what is below, as in",
+                "do not hide what is below, as in",
+                false,
+            ),
+        };
+        let verb = if issue.count == 1 { one } else { several };
+        let message = format!("{} {verb} the layer `{shown}`", named(&issue));
+        let mut finding = finding(id, message, saving, TAMPERED);
+        if way == Difference::RootMode {
+            finding.severity = Severity::Warning;
+        }
+        if let Some((first, _)) = issue.first.first() {
+            finding = finding.at(task.content.join(first));
+        }
+        finding.files = issue.first.iter().map(|(path, _)| path.to_string_lossy().into_owned()).collect();
+        report.put(finding);
+    }
+}
+
+/// Directories that hide what is below from the engines of the store's owner and not from
+/// others', or the reverse.
+fn for_others(set: &StoreSet<'_>, task: &Task, rule: &'static str, issue: &Issue) -> Finding {
+    let store = &set.stores[task.home];
+    let (attribute, of_users) =
+        if task.owners { ("user.overlay.opaque", true) } else { ("trusted.overlay.opaque", false) };
+    let (has, effect) = match (rule, issue.count) {
+        ("whiteout-added", 1) => ("has the", "hide files that the image has"),
+        ("whiteout-added", _) => ("have the", "hide files that the image has"),
+        (_, 1) => ("has no", "show files that the image has deleted"),
+        _ => ("have no", "show files that the image has deleted"),
+    };
+    let message = format!("{} {has} `{attribute}` in the layer `{}`", named(issue), short_id(&task.id));
+    let hint = "make the store again with an engine of those who use it";
+    let finding = Finding::new(rule, &store.path, message, hint)
+        .of_layer(&task.id, set.users(&task.id))
+        .silently(task.readers, effect);
+    // Root's engines make it so in every store, also in those that are meant for more.
+    let severity = if !of_users && store.for_root { Severity::Error } else { Severity::Note };
+    Finding { for_users: of_users, ..finding.severity(severity) }
+}
+
+/// "`a` (0755 instead of 0644), `b` and 5 others".
+fn named(issue: &Issue) -> String {
+    const SHOWN: usize = 3;
+    let mut names: Vec<String> = issue
+        .first
+        .iter()
+        .take(SHOWN)
+        .map(|(path, detail)| {
+            let path = path.to_string_lossy();
+            let path = path.escape_debug();
+            if detail.is_empty() {
+                format!("`{path}`")
+            } else {
+                format!("`{path}` ({})", detail.escape_debug())
+            }
+        })
+        .collect();
+    match issue.count - names.len() {
+        0 => {}
+        1 => names.push("1 other".to_owned()),
+        more => names.push(format!("{more} others")),
+    }
+    if names.is_empty() { "something".to_owned() } else { series(&names) }
+}
