@@ -46,16 +46,51 @@ fn pages() -> BTreeMap<String, String> {
     for command in root.get_subcommands().filter(|command| !command.is_hide_set()) {
         // clap holds names for ever.
         let name: &'static str = format!("storagectl-{}", command.get_name()).leak();
-        let page = page(&command.clone().name(name).display_name(name), false);
+        let examples = storagectl::cli::examples(command.get_name());
+        let synopsis = synopsis(command);
+        let page = page(&command.clone().name(name).display_name(name), &synopsis, examples);
         pages.insert(format!("{name}.1"), page);
     }
-    pages.insert("storagectl.1".to_owned(), page(&root, true));
+    pages.insert("storagectl.1".to_owned(), page(&root, &synopsis(&root), storagectl::cli::EXAMPLES));
     pages
 }
 
-fn page(command: &clap::Command, whole: bool) -> String {
+/// As the usage that the help shows, once with each name.
+fn synopsis(command: &clap::Command) -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["SYNOPSIS"]);
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.strip_prefix("Usage: ").unwrap();
+    let name = command.get_bin_name().unwrap_or("storagectl");
+    let arguments = usage.strip_prefix(name).unwrap();
+    let aliases = command.get_visible_aliases().map(|alias| format!("storagectl {alias}"));
+    for (index, name) in [name.to_owned()].into_iter().chain(aliases).enumerate() {
+        if index > 0 {
+            roff.control("br", []);
+        }
+        let mut line = vec![bold(name)];
+        for word in arguments.split_whitespace() {
+            line.push(roman(" "));
+            let (open, rest) = word.split_at(usize::from(word.starts_with('[')));
+            let value = rest.trim_matches(|c| "<>[].".contains(c));
+            let end = &rest.trim_start_matches('<')[value.len()..].replace('>', "");
+            line.push(roman(open));
+            line.push(if value.starts_with('-') { bold(value) } else { italic(value) });
+            line.push(roman(end.as_str()));
+        }
+        roff.text(line);
+    }
+    roff
+}
+
+fn page(command: &clap::Command, synopsis: &Roff, examples: &[(&str, &str)]) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    let man = Man::new(command.clone().after_help("").after_long_help(""))
+    let whole = command.get_name() == "storagectl";
+    let plain = command.clone().after_help("").after_long_help("");
+    // They are explained once.
+    let explained =
+        plain.mut_args(|option| if option.is_hide_long_help_set() { option.hide(true) } else { option });
+    let man = Man::new(explained)
         .title(command.get_name().to_uppercase())
         .section("1")
         .date("November 2026")
@@ -64,13 +99,15 @@ fn page(command: &clap::Command, whole: bool) -> String {
     let mut out = Vec::new();
     man.render_title(&mut out).unwrap();
     man.render_name_section(&mut out).unwrap();
-    man.render_synopsis_section(&mut out).unwrap();
+    synopsis.to_writer(&mut out).unwrap();
     man.render_description_section(&mut out).unwrap();
     if whole {
-        man.render_subcommands_section(&mut out).unwrap();
+        commands(command).to_writer(&mut out).unwrap();
     }
     man.render_options_section(&mut out).unwrap();
+    common_options(command, whole).to_writer(&mut out).unwrap();
     exit_status().to_writer(&mut out).unwrap();
+    self::examples(examples).to_writer(&mut out).unwrap();
     if command.get_name() == "storagectl-check-config" {
         rules(RULES.iter().map(|rule| (rule.id, rule.severity, rule.description)))
             .to_writer(&mut out)
@@ -126,12 +163,67 @@ fn entry(roff: &mut Roff, term: &str, meaning: &str) {
     roff.control("TP", []).text([bold(term)]).text([roman(meaning)]);
 }
 
+/// The commands in their groups.
+fn commands(root: &clap::Command) -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["COMMANDS"]);
+    for (group, names) in storagectl::cli::groups() {
+        roff.control("SS", [group]);
+        for command in names.into_iter().map(|name| root.find_subcommand(name).unwrap()) {
+            let about = format!("{}.", command.get_about().unwrap());
+            roff.control("TP", []);
+            roff.text([bold(format!("storagectl-{}", command.get_name())), roman("(1)")])
+                .text([roman(about)]);
+        }
+    }
+    roff
+}
+
+fn common_options(command: &clap::Command, whole: bool) -> Roff {
+    let mut roff = Roff::new();
+    if whole {
+        roff.control("PP", []).text([roman(
+            "All but --version may stand before a command or after it. A command takes those that mean something for it; its page names them.",
+        )]);
+        return roff;
+    }
+    let mut line = Vec::new();
+    for option in command.get_arguments().filter(|option| option.is_hide_long_help_set()) {
+        line.push(roman(if line.is_empty() { "" } else { ", " }));
+        match (option.get_short(), option.get_value_names()) {
+            (Some(short), _) => line.push(bold(format!("-{short}"))),
+            (None, values) => {
+                line.push(bold(format!("--{}", option.get_long().unwrap())));
+                line.extend(values.iter().flat_map(|names| [roman(" "), italic(names[0].as_str())]));
+            }
+        }
+    }
+    line.push(roman(": see "));
+    line.extend([bold("storagectl"), roman("(1).")]);
+    roff.control("SH", ["COMMON OPTIONS"]).text(line);
+    roff
+}
+
 fn exit_status() -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["EXIT STATUS"]);
-    entry(&mut roff, "0", "Done, or already so.");
-    entry(&mut roff, "1", "A negative answer: a check found errors.");
-    entry(&mut roff, "2", "An error or bad usage; what was done before is said above it.");
+    for (status, meaning) in storagectl::cli::EXIT_STATUS {
+        let (first, rest) = meaning.split_at(1);
+        entry(&mut roff, &status.to_string(), &format!("{}{rest}.", first.to_uppercase()));
+    }
+    roff
+}
+
+fn examples(examples: &[(&str, &str)]) -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["EXAMPLES"]);
+    for (what, line) in examples {
+        if !what.is_empty() {
+            roff.control("PP", []).text([roman(format!("{what}:"))]);
+        }
+        roff.control("PP", []).control("RS", ["4"]).control("nf", []);
+        roff.text([roman(*line)]).control("fi", []).control("RE", []);
+    }
     roff
 }
 

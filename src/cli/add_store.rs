@@ -7,7 +7,7 @@ use super::position::position;
 use super::{Common, Engines, report, store_paths};
 use crate::plan::{AddOptions, add_stores};
 
-/// List image stores in storage.conf
+/// Add image stores to storage.conf
 ///
 /// A store that is listed already, in any spelling or through a symlink, is left
 /// as it is. A store that would stop an engine is refused.
@@ -19,28 +19,28 @@ pub(super) struct AddStore {
     /// Put them before all others; the first store that has an image serves it
     #[arg(long, group = "position")]
     first: bool,
-    /// Put them behind all others
+    /// Put them after all others
     #[arg(long, group = "position")]
     last: bool,
     /// Put them before this store
     #[arg(long, group = "position", value_name = "STORE")]
     before: Option<OsString>,
-    /// Put them behind this store
+    /// Put them after this store
     #[arg(long, group = "position", value_name = "STORE")]
     after: Option<OsString>,
-    /// Make each directory an empty, valid store if it is not one
+    /// Create each store, empty, if it does not exist
     #[arg(long)]
     init: bool,
-    /// List a directory that does not exist yet, but will when engines start
+    /// Add a directory that does not exist yet, but will when engines start
     #[arg(long)]
     allow_missing: bool,
-    /// List a store although others than its owner can write to it
+    /// Add a store that others than its owner can write to
     #[arg(long)]
     allow_writable: bool,
-    /// List bootc's own storage; edit an OpenShift node's file
+    /// Add bootc's own storage; edit an OpenShift node's file
     #[arg(long)]
     force: bool,
-    /// Which engines shall see the change
+    /// The engines that see the change
     #[arg(long, value_name = "ENGINES", default_value = "all")]
     engine: Engines,
     /// Restart CRI-O, if it runs, after a change

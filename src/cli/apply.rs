@@ -1,10 +1,8 @@
-use std::process::ExitCode;
-
 use clap::Args;
 
 use super::output::Output;
 use super::report::Besides;
-use super::{Common, NO, report};
+use super::{Common, Status, report};
 use crate::dependents::{self, Cleaned};
 use crate::plan::{self, ApplyOptions, Committed, Host, StoreResult};
 use crate::problem::Problem;
@@ -38,7 +36,7 @@ others, while something is built on it, and goes at the next boot at the latest.
 
 `storagectl init-store --declare NAME PATH` writes one.";
 
-/// Make the configuration follow the declared stores
+/// Update storage.conf from the declared stores
 ///
 /// Lists the stores that packages and the administrator (or, for a normal user,
 /// that user) declare and that are there, and takes off those that were listed
@@ -57,7 +55,7 @@ pub(super) struct Apply {
 }
 
 impl Apply {
-    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
         if self.boot && host.is_rootless() {
             return Err(Problem::new(
@@ -76,7 +74,7 @@ impl Apply {
         report::report_all(common, &host, &outcome, &besides, output)?;
         let refused = |(_, result): &(String, StoreResult)| matches!(result, StoreResult::Skipped { id, .. } if *id != "store-missing");
         let negative = !problems.is_empty() || outcome.plan.stores.iter().any(refused);
-        Ok(if negative { ExitCode::from(NO) } else { ExitCode::SUCCESS })
+        Ok(if negative { Status::No } else { Status::Done })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::images::{Platform, Source};
 use crate::problem::Problem;
 use crate::store::builder::{self, BuildOptions, BuiltStore, ImageFormat};
 
-/// Make an image store from images as files, without an engine
+/// Build an image store from image files, without an engine
 ///
 /// SOURCE is `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`
 /// or `dir:DIR`, with `NAME=` before it, or `NAME,NAME=`, to name the image. The

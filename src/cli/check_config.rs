@@ -1,35 +1,36 @@
-use std::process::ExitCode;
-
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
 use super::counted::tally;
 use super::output::Output;
-use super::{AnyEngine, Common, NO};
+use super::status::Strict;
+use super::{AnyEngine, Common, Status};
 use crate::engine::Profile;
 use crate::lint::{self, Finding, Input, RULES, Severity};
 use crate::plan::{self, After, Committed, FileChange, Host, Plan};
 use crate::problem::Place;
 
-/// Find what is wrong with the storage configuration
+/// Find problems in the storage configuration
 ///
 /// Looks at every file that an engine reads, at what each engine makes of them
 /// together, and at the directories that they name. Each finding says what
-/// engines do because of it, and which. The exit status is 1 if there are errors.
+/// engines do because of it, and which.
 #[derive(Debug, Args)]
 pub(super) struct CheckConfig {
-    /// Repair what has one right answer
+    /// Apply the fixes that are unambiguous
     #[arg(long)]
     fix: bool,
     /// Leave out the rule with this name; may be given several times
     #[arg(long, value_name = "ID", value_parser = PossibleValuesParser::new(RULES.iter().map(|rule| rule.id)),
           hide_possible_values = true)]
     skip: Vec<String>,
-    /// Ask about this engine or generation of engines, whether the host has it or not
+    /// Ask about this engine or generation of engines, even if it is not installed
     #[arg(long, value_name = "ENGINE")]
     engine: Option<AnyEngine>,
-    /// Show the rules, and check nothing
+    #[command(flatten)]
+    strict: Strict,
+    /// List the rules, and check nothing
     #[arg(long, conflicts_with_all = ["engine", "fix", "skip"])]
     list: bool,
 }
@@ -90,9 +91,9 @@ struct NotLooked<'a> {
 }
 
 impl CheckConfig {
-    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         if self.list {
-            return list(output).map(|()| ExitCode::SUCCESS);
+            return list(output).map(|()| Status::Done);
         }
         let host = common.host()?;
         let mut input = self.read(&host)?;
@@ -113,11 +114,8 @@ impl CheckConfig {
         } else {
             self.tell(&host, &input, &report, output)?;
         }
-        Ok(match (report.count(Severity::Error), report.not_looked.is_empty()) {
-            (1.., _) => ExitCode::from(NO),
-            (0, false) => ExitCode::from(2),
-            (0, true) => ExitCode::SUCCESS,
-        })
+        let found = report.findings.iter().map(|finding| finding.severity);
+        Ok(self.strict.answer(found, report.not_looked.is_empty()))
     }
 
     fn tell(

@@ -1,6 +1,5 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -11,7 +10,8 @@ use super::counted::{counted, found};
 use super::given::jobs;
 use super::output::Output;
 use super::progress::watched;
-use super::{Common, NO, inside};
+use super::status::Strict;
+use super::{Common, Status, inside};
 use crate::conf::clean;
 use crate::engine::{Effect, Profile, Reason};
 use crate::judgement::{RUN, Reader, gather, judge_store};
@@ -23,8 +23,7 @@ use crate::store::check::{self, CheckRequest, Finding, Progress, RULES, Report, 
 ///
 /// Reads the stores themselves, through no engine, and changes and locks nothing.
 /// It works on mounted images, on stores of other architectures and under --root.
-/// Each finding says what engines do because of it, and which. The exit status is
-/// 1 if there are errors.
+/// Each finding says what engines do because of it, and which.
 #[derive(Debug, Args)]
 pub(super) struct CheckStore {
     /// The stores; all that are listed if none is given
@@ -38,14 +37,16 @@ pub(super) struct CheckStore {
     /// given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
-    /// Tell only what concerns this engine, or generation of engines
+    /// Report only findings for this engine, or generation of engines
     #[arg(long, value_name = "ENGINE", default_value = "all")]
     engine: AnyEngine,
     /// Leave out the rule with this name; may be given several times
     #[arg(long, value_name = "ID", value_parser = PossibleValuesParser::new(RULES.iter().map(|rule| rule.id)),
           hide_possible_values = true)]
     skip: Vec<String>,
-    /// Show the rules, and check nothing
+    #[command(flatten)]
+    strict: Strict,
+    /// List the rules, and check nothing
     #[arg(long, conflicts_with_all = ["paths", "deep", "skip"])]
     list: bool,
 }
@@ -137,9 +138,9 @@ struct NotLooked<'a> {
 }
 
 impl CheckStore {
-    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         if self.list {
-            return list(output).map(|()| ExitCode::SUCCESS);
+            return list(output).map(|()| Status::Done);
         }
         let host = common.host()?;
         let request = self.request(&host, output)?;
@@ -152,11 +153,8 @@ impl CheckStore {
         } else {
             tell(&host, &report, output)?;
         }
-        Ok(match (report.count(Severity::Error), report.not_looked.is_empty()) {
-            (1.., _) => ExitCode::from(NO),
-            (0, false) => ExitCode::from(2),
-            (0, true) => ExitCode::SUCCESS,
-        })
+        let found = report.findings.iter().map(|finding| finding.severity);
+        Ok(self.strict.answer(found, report.not_looked.is_empty()))
     }
 
     fn request(&self, host: &Host, output: &Output) -> anyhow::Result<CheckRequest> {

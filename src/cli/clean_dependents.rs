@@ -7,7 +7,7 @@ use crate::dependents::{Cleaned, CleanedStorage, Dependent, clean_dependents};
 use crate::plan::Host;
 use crate::store::short_id;
 
-/// Remove what is broken since a store was replaced
+/// Remove images and containers whose base layers are gone
 ///
 /// Images and containers in the engines' own storage that build on layers which
 /// no store has any more can never be used again, and podman 4 lists no image at

@@ -1,5 +1,4 @@
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
@@ -7,35 +6,26 @@ use serde::Serialize;
 use super::counted::counted;
 use super::given::jobs;
 use super::output::{ErrorLine, Output};
-use super::{Common, NO, inside};
+use super::{Common, Status, inside};
 use crate::copying::{self, CopyEvent, CopyLine, CopyOptions, CopyReport, CopyState};
 use crate::embedded::DIRECTORY;
 use crate::plan::Host;
 use crate::problem::Problem;
 
-const AFTER_HELP: &str = "\
-Exit status:
-  0  all images of the list are there
-  1  some are not; the others are
-  2  a required one is not, nothing could be pruned, or an error kept all out
-
-Examples:
-  storagectl copy-images --store /var/lib/containers/bound-images
-  storagectl copy-images --prune --required registry.example.com/app:1";
-
-/// Copy embedded images to where engines find them, at boot
+/// Copy embedded images into a store at boot
 ///
 /// Images that are there with all their layers are left alone, which is found by
 /// reading. The others are copied, several layers at a time, verified, and synced
 /// before they are recorded; layers that a power cut has damaged, or that cannot be
 /// verified, are copied again.
-/// One image that cannot be copied does not stop the others. Signatures come along.
+/// One image that cannot be copied does not stop the others: the exit status is 1
+/// then, and 2 if none is there, if it is a required one, or if nothing could be
+/// pruned. Signatures come along.
 ///
 /// With --store they go to an additional image store, which is listed in
 /// storage.conf and which CRI-O does not wipe after a power cut. Without it they go
 /// to the engines' own storage.
 #[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
 pub(super) struct CopyImages {
     /// The directory with the embedded images and their list
     #[arg(long, value_name = "DIR", default_value = DIRECTORY)]
@@ -101,7 +91,7 @@ pub const FIELDS: &[(&str, &str)] = &[
 ];
 
 impl CopyImages {
-    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
         let options = CopyOptions {
             source: inside(&host, &self.source)?,
@@ -146,7 +136,7 @@ impl CopyImages {
         host: &Host,
         output: &Output,
         report: &CopyReport,
-    ) -> anyhow::Result<ExitCode> {
+    ) -> anyhow::Result<Status> {
         let failed: Vec<&CopyLine> = lines(report, |state| matches!(state, CopyState::Failed(_)));
         let copied = lines(report, |state| *state == CopyState::Copied);
         let store = host.show(&report.store);
@@ -202,13 +192,13 @@ impl CopyImages {
         if let Some(line) = failed.iter().find(|line| line.required) {
             let message = format!("the required image `{}` is not there", line.reference);
             output.told(&Problem::new("required-missing", message, "see what is said of it above"));
-            return Ok(ExitCode::from(2));
+            return Ok(Status::Failed);
         }
         if let Some(problem) = &report.not_pruned {
             output.told(problem);
-            return Ok(ExitCode::from(2));
+            return Ok(Status::Failed);
         }
-        Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(NO) })
+        Ok(Status::of_parts(failed.len(), report.lines.len()))
     }
 }
 

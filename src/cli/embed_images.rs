@@ -1,6 +1,5 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use super::counted::counted;
 use super::given::{authfile, jobs};
 use super::output::{ErrorLine, Output};
 use super::size::size;
-use super::{Common, NO, inside};
+use super::{Common, Status, inside};
 use crate::embedded::{
     self, DIRECTORY, EmbedOptions, EmbedOutcome, EmbedReport, LIST, List, Platforms, ReportLine,
 };
@@ -30,7 +29,7 @@ have embedded is taken as it is.
 
 skopeo fetches the images, with its registries.conf and policy.json.";
 
-/// Put container images into an operating system image
+/// Put container images into an OS image
 ///
 /// Fetches each image into a directory of its own, for copy-images to put into the
 /// engines' storage at boot. A directory that is there is complete: every byte is
@@ -51,7 +50,7 @@ pub(super) struct EmbedImages {
     into: PathBuf,
     /// The file with credentials for registries, outside of --root; REGISTRY_AUTH_FILE
     /// if not given
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Registry options")]
     authfile: Option<PathBuf>,
     /// Only images for this architecture, such as `arm64`, or `arm/v7`; may be given
     /// several times. Every image must have it
@@ -69,16 +68,16 @@ pub(super) struct EmbedImages {
     prune: bool,
     /// Whether registries need a trusted certificate; as registries.conf says if not
     /// given
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Registry options")]
     tls_verify: Option<bool>,
     /// How often an image is tried again when a registry is busy or stops
-    #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(0..=100))]
+    #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(0..=100), help_heading = "Registry options")]
     retries: u32,
     /// How many seconds to wait before that; twice as long before each further time
-    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = clap::value_parser!(u16).range(0..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = clap::value_parser!(u16).range(0..=3600), help_heading = "Registry options")]
     retry_delay: u16,
     /// How many seconds a registry may send nothing before it is tried again
-    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u16).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u16).range(1..=3600), help_heading = "Registry options")]
     stall_timeout: u16,
     /// How many images are fetched at a time; as many as there are processors if not
     /// given
@@ -135,7 +134,7 @@ struct Line<'a> {
 }
 
 impl EmbedImages {
-    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
         let references = self.references(&host)?;
         let options = self.options(common)?;
@@ -150,7 +149,7 @@ impl EmbedImages {
             output.json(&document(&host, &dir, &report, common.dry_run))?;
         }
         tell_end(&report, &host.show(&dir), common.dry_run, output);
-        Ok(if report.has_failed() { ExitCode::from(NO) } else { ExitCode::SUCCESS })
+        Ok(Status::of_parts(report.failed(), report.images.len()))
     }
 
     fn references(&self, host: &Host) -> anyhow::Result<Vec<String>> {
@@ -273,7 +272,7 @@ fn tell_end(report: &EmbedReport, shown: &str, dry_run: bool, output: &Output) {
     if report.list_changed {
         output.status(&format!("{would}written `{shown}/{LIST}`"));
     }
-    let failed = report.images.iter().filter(|line| matches!(line.outcome, EmbedOutcome::Failed(_))).count();
+    let failed = report.failed();
     let complete = report.images.len() - failed;
     let shared = match report.bytes - report.stored {
         0 => String::new(),

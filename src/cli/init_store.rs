@@ -12,7 +12,7 @@ use crate::plan::driver_in_force;
 use crate::problem::Problem;
 use crate::store::{self, OpenedUp};
 
-/// Make directories valid, read-only image stores
+/// Make directories into read-only image stores
 ///
 /// Creates the lock files without which engines stop on a read-only file system,
 /// readable by everyone, and a marker file that says that the directory is meant

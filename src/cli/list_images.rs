@@ -6,12 +6,12 @@ use serde::Serialize;
 use super::list_stores::aligned;
 use super::output::{ErrorLine, Output};
 use super::size::size;
-use super::{Common, inside};
+use super::{Common, Status, inside};
 use crate::embedded::{self, DIRECTORY, Depth, EmbeddedImage, HostStores, List, Looked};
 use crate::images::Digest;
 use crate::store::check::Progress;
 
-/// Show the images embedded in an operating system image
+/// List the images in an OS image
 ///
 /// What each is, whether its files are there with their sizes, and which of the host's
 /// stores have it. verify-images reads every byte.
@@ -64,7 +64,7 @@ struct Line<'a> {
 }
 
 impl ListImages {
-    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<()> {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
         let dir = inside(&host, &self.source)?;
         let list = List::must_read(&host.root, &dir)?;
@@ -72,13 +72,17 @@ impl ListImages {
         let depth = Depth::Sizes;
         let survey = embedded::survey(&host.root, &dir, &list.entries, None, depth, 1, &Progress::default());
         let stores = HostStores::read(&host);
+        // It shows what is there, whatever that is; verify-images judges it.
+        let all_looked =
+            stores.not_looked.is_empty() && survey.images.iter().all(|it| it.not_looked.is_empty());
+        let status = if all_looked { Status::Done } else { Status::Failed };
         let in_stores = |image: &Looked, contents: &EmbeddedImage| {
             let having = stores.having(&image.entry.reference, contents);
             having.into_iter().map(|path| host.show(path)).collect::<Vec<_>>()
         };
         if output.json {
             let line = |image| line(image, |contents| in_stores(image, contents));
-            return output.json(&Document {
+            output.json(&Document {
                 version: 1,
                 directory: host.show(&dir),
                 images: survey.images.iter().map(line).collect(),
@@ -86,7 +90,8 @@ impl ListImages {
                 stored: survey.stored,
                 unlisted: &unlisted,
                 not_looked: stores.not_looked.iter().map(ErrorLine::of).collect(),
-            });
+            })?;
+            return Ok(status);
         }
         for problem in list.remarks.iter().chain(&stores.not_looked) {
             output.warning(&format!("{}; {}", problem.message, problem.hint));
@@ -126,7 +131,7 @@ impl ListImages {
         if survey.images.is_empty() {
             output.status(&format!("no image is embedded in `{}`", host.show(&dir)));
         }
-        Ok(())
+        Ok(status)
     }
 }
 

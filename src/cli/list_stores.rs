@@ -7,7 +7,7 @@ use super::painted::line;
 use crate::engine::Profile;
 use crate::plan::{ListedStore, list_stores};
 
-/// Show the image stores that are listed
+/// List the image stores in storage.conf
 ///
 /// In the order in which engines search them, with what is there and where each
 /// is listed.

@@ -8,6 +8,7 @@ mod build_store;
 mod check_config;
 mod check_store;
 mod clean_dependents;
+mod commands;
 mod completions;
 mod copy_images;
 mod counted;
@@ -15,6 +16,7 @@ mod doctor;
 mod embed_images;
 mod generate;
 mod given;
+mod help;
 mod init_store;
 mod list_images;
 mod list_stores;
@@ -32,6 +34,7 @@ mod seal_store;
 mod show_config;
 mod size;
 mod snippet;
+mod status;
 pub mod told;
 mod verify_images;
 
@@ -39,7 +42,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::conf::clean;
 use crate::plan::{Host, Mode, Serve};
@@ -48,6 +51,7 @@ use crate::sys::Root;
 use output::Output;
 
 use any_engine::AnyEngine;
+use status::Status;
 
 pub use check_store::FIELDS as CHECK_STORE_FIELDS;
 pub use copy_images::FIELDS as COPY_IMAGES_FIELDS;
@@ -57,17 +61,9 @@ pub use list_images::FIELDS as LIST_IMAGES_FIELDS;
 pub use pack::FIELDS as PACK_FIELDS;
 pub use verify_images::FIELDS as VERIFY_IMAGES_FIELDS;
 
-const AFTER_HELP: &str = "\
-Exit status:
-  0  done, or already so
-  1  a negative answer: a check found errors
-  2  an error or bad usage; what was done before is said above it
-
-Examples:
-  storagectl add-store /usr/lib/containers/microshift
-  storagectl add-store --dry-run --first /var/images
-  storagectl remove-store --if-gone /usr/lib/containers/microshift
-  storagectl --root /mnt/sysroot list-stores";
+pub use help::{EXAMPLES, command, examples, groups};
+pub use parse::parse;
+pub use status::EXIT_STATUS;
 
 /// Give a host read-only container image stores, safely
 ///
@@ -77,7 +73,7 @@ Examples:
 /// without touching any other byte, never into a state that stops an engine,
 /// and so that an interruption at any instant leaves the old file or the new.
 #[derive(Debug, Parser)]
-#[command(name = "storagectl", version, after_help = AFTER_HELP, term_width = 80)]
+#[command(name = "storagectl", version, term_width = 80)]
 pub struct Cli {
     #[command(flatten)]
     common: Common,
@@ -88,27 +84,26 @@ pub struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Common options")]
 struct Common {
-    /// Work on the system tree under DIR; nothing outside it is read or written
+    /// Work on the system tree under DIR, and on nothing outside it
     #[arg(long, global = true, value_name = "DIR")]
     root: Option<PathBuf>,
-    /// Use this one file instead of the host's storage.conf; with --root, a path
-    /// inside DIR
+    /// Use FILE instead of the host's storage.conf; with --root, a path inside DIR
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Show what would change, as a unified diff, and change nothing
+    /// Show what would change, and change nothing
     #[arg(long, short = 'n', global = true)]
     dry_run: bool,
-    /// How results are written to standard output
+    /// Write results for people, or as one JSON document
     #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
     format: Format,
     /// When to use colour; NO_COLOR is honoured
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: Color,
-    /// Say nothing but errors
+    /// Print errors only
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Say more: also what is as it should be
-    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    /// Print more, also what is as it should be
+    #[arg(long, short, global = true)]
     verbose: bool,
 }
 
@@ -177,58 +172,52 @@ enum Command {
 
 /// Runs storagectl with the arguments of this process.
 pub fn run() -> ExitCode {
-    let cli = match parse::parse() {
+    let cli = match parse::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
-            let code = if error.use_stderr() { 2 } else { 0 };
             output::usage(&error);
-            return ExitCode::from(code);
+            return if error.use_stderr() { Status::Failed } else { Status::Done }.into();
         }
     };
     // What is created is meant for all engines, whatever the umask of the caller.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let output = Output::new(&cli.common);
-    let done = |()| ExitCode::SUCCESS;
-    let result = match &cli.command {
-        Command::AddStore(command) => command.run(&cli.common, &output).map(done),
-        Command::RemoveStore(command) => command.run(&cli.common, &output).map(done),
-        Command::ListStores(command) => command.run(&cli.common, &output).map(done),
-        Command::InitStore(command) => command.run(&cli.common, &output).map(done),
-        Command::ShowConfig(command) => command.run(&cli.common, &output),
-        Command::CheckConfig(command) => command.run(&cli.common, &output),
-        Command::Apply(command) => command.run(&cli.common, &output),
-        Command::CleanDependents(command) => command.run(&cli.common, &output).map(done),
-        Command::Doctor(command) => command.run(&cli.common, &output),
-        Command::CheckStore(command) => command.run(&cli.common, &output),
-        Command::Generate(command) => command.run(&cli.common, &output),
-        Command::BuildStore(command) => command.run(&cli.common, &output).map(done),
-        Command::SealStore(command) => command.run(&cli.common, &output),
-        Command::Pack(command) => command.run(&cli.common, &output).map(done),
-        Command::EmbedImages(command) => command.run(&cli.common, &output),
-        Command::CopyImages(command) => command.run(&cli.common, &output),
-        Command::ListImages(command) => command.run(&cli.common, &output).map(done),
-        Command::VerifyImages(command) => command.run(&cli.common, &output),
-        Command::Completions(command) => command.run(&output).map(done),
-        Command::Scriptlet(command) => {
-            command.run(&cli.common, &output);
-            Ok(ExitCode::SUCCESS)
-        }
-    };
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            output.error(&error);
-            ExitCode::from(2)
-        }
-    }
+    let status = cli.command.run(&cli.common, &output).unwrap_or_else(|error| {
+        output.error(&error);
+        Status::Failed
+    });
+    status.into()
 }
 
-/// A negative answer.
-const NO: u8 = 1;
-
-/// The command line's definition, for man pages and completions.
-pub fn command() -> clap::Command {
-    Cli::command()
+impl Command {
+    fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
+        let done = |()| Status::Done;
+        match self {
+            Self::AddStore(command) => command.run(common, output).map(done),
+            Self::RemoveStore(command) => command.run(common, output).map(done),
+            Self::ListStores(command) => command.run(common, output).map(done),
+            Self::InitStore(command) => command.run(common, output).map(done),
+            Self::ShowConfig(command) => command.run(common, output),
+            Self::CheckConfig(command) => command.run(common, output),
+            Self::Apply(command) => command.run(common, output),
+            Self::CleanDependents(command) => command.run(common, output).map(done),
+            Self::Doctor(command) => command.run(common, output),
+            Self::CheckStore(command) => command.run(common, output),
+            Self::Generate(command) => command.run(common, output),
+            Self::BuildStore(command) => command.run(common, output).map(done),
+            Self::SealStore(command) => command.run(common, output),
+            Self::Pack(command) => command.run(common, output).map(done),
+            Self::EmbedImages(command) => command.run(common, output),
+            Self::CopyImages(command) => command.run(common, output),
+            Self::ListImages(command) => command.run(common, output),
+            Self::VerifyImages(command) => command.run(common, output),
+            Self::Completions(command) => command.run(output).map(done),
+            Self::Scriptlet(command) => {
+                command.run(common, output);
+                Ok(Status::Done)
+            }
+        }
+    }
 }
 
 impl Common {

@@ -11,7 +11,7 @@ use crate::embedded::{self, EmbedOutcome, ReportLine};
 use crate::pack::{self, BuiltPackage, PackEvent, PackOptions, PackTarget, Payload, Recipe};
 use crate::problem::{Problem, Several};
 
-/// Make RPM packages of container images
+/// Build RPM packages of container images
 ///
 /// FILE is YAML with the keys of MicroShift's paack: `packages`, a list, each with
 /// `name`, `version`, `release`, `license`, `summary`, `description`, `url`, `path`,
@@ -121,10 +121,6 @@ struct Line<'a> {
 
 impl Pack {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<()> {
-        if common.root.is_some() || common.config.is_some() {
-            let message = "`pack` reads nothing of a host, so it takes neither `--root` nor `--config`";
-            return Err(Problem::new("whole-host", message, "leave them out").into());
-        }
         self.check_usage()?;
         let text = super::generate::read_file(&self.file)?;
         let recipe = pack::read(&text, &self.file).map_err(all)?;

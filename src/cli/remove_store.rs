@@ -7,9 +7,9 @@ use super::{Common, Engines, report};
 use crate::plan::{RemoveOptions, remove_stores};
 use crate::store::store_path;
 
-/// Take image stores off the list in storage.conf
+/// Remove image stores from storage.conf
 ///
-/// Every spelling of a path goes, and every duplicate. The store itself is not
+/// Removes every spelling of a path, and every duplicate. The store itself is not
 /// touched. Removing what is not listed is fine.
 #[derive(Debug, Args)]
 pub(super) struct RemoveStore {
@@ -22,7 +22,7 @@ pub(super) struct RemoveStore {
     /// Edit an OpenShift node's file
     #[arg(long)]
     force: bool,
-    /// Which engines shall see the change
+    /// The engines that see the change
     #[arg(long, value_name = "ENGINES", default_value = "all")]
     engine: Engines,
     /// Restart CRI-O, if it runs, after a change

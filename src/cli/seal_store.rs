@@ -1,5 +1,4 @@
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
@@ -7,12 +6,12 @@ use serde::Serialize;
 use super::build_store::{Kind, SELINUX};
 use super::given::jobs;
 use super::output::{ErrorLine, Output};
-use super::{Common, NO, inside};
+use super::{Common, Status, inside};
 use crate::problem::{Problem, Severity};
 use crate::store::check::{self, CheckRequest, Progress};
 use crate::store::{Stamps, seal};
 
-/// Make one read-only file of an image store
+/// Pack an image store into one read-only image file
 ///
 /// DIR is checked first, every byte of it, as `check-store --deep` does; a store with
 /// errors is not sealed. Only what engines read of a store is taken.
@@ -56,7 +55,7 @@ struct Report<'a> {
 }
 
 impl SealStore {
-    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
         let (store, file) = (inside(&host, &self.store)?, inside(&host, &self.output)?);
         let kind = self.kind.unwrap_or_else(|| match Kind::of(&self.output) {
@@ -101,7 +100,7 @@ impl SealStore {
                     errors: errors.map(|finding| ErrorLine::found(finding, &host)).collect(),
                 })?;
             }
-            return Ok(ExitCode::from(NO));
+            return Ok(Status::No);
         }
         if common.dry_run {
             output.status(&format!("would have sealed `{}` in `{shown}`", host.show(&store)));
@@ -127,6 +126,6 @@ impl SealStore {
                 errors: Vec::new(),
             })?;
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(Status::Done)
     }
 }

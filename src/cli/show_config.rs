@@ -1,5 +1,4 @@
 use std::collections::BTreeSet;
-use std::process::ExitCode;
 use std::rc::Rc;
 
 use clap::Args;
@@ -7,15 +6,16 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::output::Output;
-use super::{AnyEngine, Common, NO};
+use super::{AnyEngine, Common, Status};
 use crate::conf::{Leaf, schema};
 use crate::engine::{Origin, Reading, Reason, Sourced};
 use crate::judgement::{Judgement, judge};
 
 /// Show the storage configuration that engines read
 ///
-/// Without --engine, what differs between the engines comes first, then what
-/// each of them reads. The exit status is 1 if an engine would stop.
+/// Without --engine, what differs between the engines comes first, then what each of
+/// them reads. Of an engine that would stop there is nothing to show, only why: the
+/// exit status is 1 then.
 #[derive(Debug, Args)]
 pub(super) struct ShowConfig {
     /// Which engine, or generation of engines
@@ -31,7 +31,7 @@ pub(super) struct ShowConfig {
 }
 
 impl ShowConfig {
-    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
         let mut environment = host.environment_of_process();
         match self.rootless {
@@ -56,7 +56,7 @@ impl ShowConfig {
             output.data(&self.human(&judgements))?;
         }
         let stops = judgements.iter().any(|judgement| judgement.stops());
-        Ok(if stops { ExitCode::from(NO) } else { ExitCode::SUCCESS })
+        Ok(if stops { Status::No } else { Status::Done })
     }
 
     fn human(&self, judgements: &[Rc<Judgement>]) -> String {

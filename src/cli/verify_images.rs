@@ -1,5 +1,4 @@
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
@@ -9,17 +8,17 @@ use super::given::jobs;
 use super::output::{ErrorLine, Output};
 use super::progress::watched;
 use super::size::size;
-use super::{Common, NO, inside};
+use super::status::Strict;
+use super::{Common, Status, inside};
 use crate::embedded::{self, DIRECTORY, Depth, List, ListEntry, Survey};
 use crate::plan::Host;
 use crate::problem::{Problem, Severity};
 use crate::store::check::Progress;
 
-/// Verify the images embedded in an operating system image
+/// Verify the images in an OS image
 ///
-/// Reads every byte: each manifest and each blob has to have its digest, and an image
-/// that is named by a digest has to be that one. The exit status is 1 if an image is
-/// missing or damaged.
+/// Reads every byte: each manifest and each blob must have its digest, and an image
+/// that is named by a digest must be that one.
 #[derive(Debug, Args)]
 pub(super) struct VerifyImages {
     /// The images; all that are listed if none is given
@@ -31,6 +30,8 @@ pub(super) struct VerifyImages {
     /// How many blobs are read at a time; as many as there are processors if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
+    #[command(flatten)]
+    strict: Strict,
 }
 
 /// The fields of `--format json`, for the man page.
@@ -73,7 +74,7 @@ struct Finding<'a> {
 }
 
 impl VerifyImages {
-    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
         let dir = inside(&host, &self.source)?;
         let list = List::must_read(&host.root, &dir)?;
@@ -88,12 +89,8 @@ impl VerifyImages {
         let remarks: &[Problem] = if self.references.is_empty() { &list.remarks } else { &[] };
         let findings = findings(&host, &dir, &survey, &unlisted, remarks);
         let not_looked: Vec<&Problem> = survey.images.iter().flat_map(|image| &image.not_looked).collect();
-        let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-        let code = match (errors, not_looked.is_empty()) {
-            (1.., _) => ExitCode::from(NO),
-            (0, false) => ExitCode::from(2),
-            (0, true) => ExitCode::SUCCESS,
-        };
+        let found = findings.iter().map(|finding| finding.severity);
+        let status = self.strict.answer(found, not_looked.is_empty());
         if output.json {
             output.json(&Document {
                 version: 1,
@@ -104,7 +101,7 @@ impl VerifyImages {
                 findings,
                 not_looked: not_looked.into_iter().map(ErrorLine::of).collect(),
             })?;
-            return Ok(code);
+            return Ok(status);
         }
         for finding in &findings {
             match finding.severity {
@@ -119,7 +116,7 @@ impl VerifyImages {
             output.warning(&format!("could not look: {}; {}", problem.message, problem.hint));
         }
         output.status(&summary(&survey, &findings, not_looked.is_empty()));
-        Ok(code)
+        Ok(status)
     }
 
     fn entries(&self, list: &List) -> Result<Vec<ListEntry>, Problem> {

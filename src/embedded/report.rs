@@ -53,8 +53,8 @@ pub struct EmbedReport {
 }
 
 impl EmbedReport {
-    /// Whether an image failed.
-    pub fn has_failed(&self) -> bool {
-        self.images.iter().any(|line| matches!(line.outcome, EmbedOutcome::Failed(_)))
+    /// How many images failed.
+    pub fn failed(&self) -> usize {
+        self.images.iter().filter(|line| matches!(line.outcome, EmbedOutcome::Failed(_))).count()
     }
 }

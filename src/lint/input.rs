@@ -36,8 +36,8 @@ pub struct File {
 
 impl File {
     fn new(root: &Root, path: PathBuf, kind: FileKind, bytes: Vec<u8>) -> Self {
-        let is_vendors =
-            engine::is_vendor_path(&path) || matches!(root.resolve(&path), Ok(behind) if engine::is_vendor_path(&behind.path));
+        let is_vendors = engine::is_vendor_path(&path)
+            || matches!(root.resolve(&path), Ok(behind) if engine::is_vendor_path(&behind.path));
         let not_utf8 = std::str::from_utf8(&bytes).err().map(|error| error.valid_up_to());
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let mut file = Self {

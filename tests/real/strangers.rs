@@ -383,7 +383,7 @@ fn a_store_that_was_not_made_is_not_said_to_be_listed() {
         touch disk/full
         \"$PROGRAM\" --config conf/storage.conf copy-images --source \"$HERE/embedded\" --store \"$HERE/disk/store\" || echo status $?";
     let said = with_mounts(&scene, script);
-    assert!(said.contains("status 1") && said.contains("No space left"), "{said}");
+    assert!(said.contains("status 2") && said.contains("No space left"), "{said}");
     assert!(!said.contains("added `") && !said.contains("made `"), "{said}");
     let conf = std::fs::read_to_string(scene.scratch.path().join("conf/storage.conf")).expect("it is there");
     assert!(!conf.contains("disk/store"), "{conf}");

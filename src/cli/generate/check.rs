@@ -1,14 +1,14 @@
 //! `generate KIND --check FILE`: what is wrong with a document that somebody else wrote.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use serde::Serialize;
 
 use super::given::read_file;
 use super::{Common, Generate, Output};
-use crate::cli::NO;
+use crate::cli::Status;
 use crate::cli::counted::tally;
+use crate::cli::status::Strict;
 use crate::problem::{Place, Problem, Severity};
 use crate::provision::check::{Expected, Finding, check};
 use crate::provision::read::Format;
@@ -36,7 +36,7 @@ struct Line<'a> {
 
 impl Generate {
     /// Checks a document instead of writing one.
-    pub(super) fn check(&self, file: &Path, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+    pub(super) fn check(&self, file: &Path, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let text = read_file(file)?;
         let request = self.request(common, Some(&text))?;
         let Some(format) = request.kind.format() else {
@@ -58,23 +58,24 @@ impl Generate {
             // What somebody else's nodes run, only they know.
             podman6: false,
         };
-        run(file, &text, format, &expected, output)
+        run(file, &text, format, &expected, self.strict, output)
     }
 }
 
-/// Tells what is wrong with a document; the status is 1 if there are errors.
+/// Tells what is wrong with a document.
 fn run(
     file: &Path,
     text: &str,
     format: Format,
     expected: &Expected,
+    strict: Strict,
     output: &Output,
-) -> anyhow::Result<ExitCode> {
+) -> anyhow::Result<Status> {
     let findings = check(text, format, expected);
     let errors = findings.iter().filter(|finding| finding.rule.severity == Severity::Error).count();
     if output.json {
-        let findings = findings.iter().map(|finding| line(file, finding)).collect();
-        output.json(&Report { version: 1, findings })?;
+        let lines = findings.iter().map(|finding| line(file, finding)).collect();
+        output.json(&Report { version: 1, findings: lines })?;
     } else {
         for finding in &findings {
             let is_error = finding.rule.severity == Severity::Error;
@@ -89,7 +90,7 @@ fn run(
         }
         output.status(&summary(file, errors, findings.len() - errors));
     }
-    Ok(if errors > 0 { ExitCode::from(NO) } else { ExitCode::SUCCESS })
+    Ok(strict.answer(findings.iter().map(|finding| finding.rule.severity), true))
 }
 
 fn place(file: &Path, finding: &Finding) -> Option<Place> {

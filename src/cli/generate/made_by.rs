@@ -7,7 +7,7 @@ pub(super) fn made_by() -> String {
     while let Some(word) = arguments.next() {
         match word.as_str() {
             "-o" | "--output" => drop(arguments.next()),
-            "-q" | "--quiet" | "-v" | "--verbose" | "-n" | "--dry-run" => {}
+            "-q" | "--quiet" | "-n" | "--dry-run" => {}
             other if other.starts_with("--output=") || other.starts_with("-o") => {}
             other => words.push(crate::problem::shell_word(other)),
         }

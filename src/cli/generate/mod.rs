@@ -7,89 +7,90 @@ mod request;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
 use super::output::Output;
-use super::{Common, Engines};
+use super::status::Strict;
+use super::{Common, Engines, Status};
 use crate::problem::Problem;
 use crate::provision::{PRESETS, Written, machine_of, merge};
 use crate::sys::Root;
 pub(super) use given::read_file;
 use kind::KindName;
 
-/// Write the file that decides the stores of nodes to be
+/// Generate provisioning files (Ignition, MachineConfig, …)
 ///
 /// Writes what Ignition, the Machine Config Operator, OCNE and others apply to nodes:
 /// storage.conf as every generation of engines needs it, the stores' directories, and
 /// units that pull images into them before any engine starts. What is printed has been
 /// read back as those programs and the engines read it.
 #[derive(Debug, Args)]
+#[command(mut_arg("strict", |strict| strict.requires("check")))]
 pub(super) struct Generate {
     /// The kind of document
     #[arg(value_enum, value_name = "KIND")]
     kind: KindName,
-    /// A store of the nodes; made by the document unless it is below /usr. May be
+    /// A store of the nodes, which the document creates unless it is below /usr. May be
     /// given several times, in order
     #[arg(long = "store", value_name = "PATH")]
     stores: Vec<OsString>,
     /// The mode of the stores' directories, octal
-    #[arg(long, value_name = "MODE", default_value = "0755", value_parser = octal)]
+    #[arg(long, value_name = "MODE", default_value = "0755", value_parser = octal, help_heading = "Store options")]
     mode: u32,
-    /// The nodes' image has all the stores: make none
-    #[arg(long)]
+    /// Create no directories: the nodes' image has all the stores
+    #[arg(long, help_heading = "Store options")]
     no_create: bool,
     /// Put the stores before those of the platform
-    #[arg(long, group = "position")]
+    #[arg(long, group = "position", help_heading = "Store options")]
     first: bool,
-    /// Put them behind those of the platform, as without any such option
-    #[arg(long, group = "position")]
+    /// Put them after those of the platform; the default
+    #[arg(long, group = "position", help_heading = "Store options")]
     last: bool,
     /// Put them before this store of the platform
-    #[arg(long, group = "position", value_name = "STORE")]
+    #[arg(long, group = "position", value_name = "STORE", help_heading = "Store options")]
     before: Option<OsString>,
-    /// Put them behind this store of the platform
-    #[arg(long, group = "position", value_name = "STORE")]
+    /// Put them after this store of the platform
+    #[arg(long, group = "position", value_name = "STORE", help_heading = "Store options")]
     after: Option<OsString>,
     /// An image that the nodes pull into the first store; may be given several times
     #[arg(long = "image", value_name = "REF")]
     images: Vec<String>,
-    /// The credentials for that, a file on the nodes
+    /// The credentials for pulling images, a file on the nodes
     #[arg(long, value_name = "FILE")]
     authfile: Option<String>,
     /// The storage.conf that is edited; without it the tree's under --root, or the
     /// preset's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Platform options")]
     base: Option<PathBuf>,
     /// The platform, whose own stores stay listed; the kind says which, else `none`
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PRESETS.iter().map(|preset| preset.name)))]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PRESETS.iter().map(|preset| preset.name)), help_heading = "Platform options")]
     preset: Option<String>,
-    /// Which engines shall see the stores
-    #[arg(long, value_name = "ENGINES", default_value = "all")]
+    /// The engines that see the stores
+    #[arg(long, value_name = "ENGINES", default_value = "all", help_heading = "Store options")]
     engine: Engines,
     /// Label the stores as the engines' own storage, also where the preset does not
-    #[arg(long, overrides_with = "no_selinux")]
+    #[arg(long, overrides_with = "no_selinux", help_heading = "Store options")]
     selinux: bool,
     /// Do not label the stores
-    #[arg(long, overrides_with = "selinux")]
+    #[arg(long, overrides_with = "selinux", help_heading = "Store options")]
     no_selinux: bool,
     /// The version of Ignition's specification: 3.0.0 to 3.6.0
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", help_heading = "Document options")]
     spec: Option<String>,
     /// The variant of Butane
-    #[arg(long, value_name = "VARIANT", value_parser = ["fcos", "flatcar", "r4e", "fiot", "openshift"])]
+    #[arg(long, value_name = "VARIANT", value_parser = ["fcos", "flatcar", "r4e", "fiot", "openshift"], help_heading = "Document options")]
     variant: Option<String>,
     /// The version of that variant; without it the newest
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", help_heading = "Document options")]
     variant_version: Option<String>,
     /// The name of the object
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "Document options")]
     name: Option<String>,
     /// The role of the nodes, or their pool
-    #[arg(long, value_name = "ROLE", default_value = "worker")]
+    #[arg(long, value_name = "ROLE", default_value = "worker", help_heading = "Document options")]
     role: String,
     /// Put the stores into this document of that kind, and keep everything else in
     /// it; `-` is standard input
@@ -99,9 +100,11 @@ pub(super) struct Generate {
     /// standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "output", "base"])]
     check: Option<PathBuf>,
+    #[command(flatten)]
+    strict: Strict,
     /// With `crio`: pin the images that the stores hold, here or below --root, instead
     /// of listing the stores
-    #[arg(long, conflicts_with_all = ["check", "from"])]
+    #[arg(long, conflicts_with_all = ["check", "from"], help_heading = "Document options")]
     pin_images: bool,
     /// Write to this file instead of standard output
     #[arg(long, short, value_name = "FILE")]
@@ -128,7 +131,7 @@ fn octal(text: &str) -> Result<u32, String> {
 }
 
 impl Generate {
-    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         if let Some(file) = &self.check {
             return self.check(file, common, output);
         }
@@ -155,7 +158,7 @@ impl Generate {
             }
             _ => self.put(common, output, &written, before.as_deref())?,
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(Status::Done)
     }
 
     fn put(

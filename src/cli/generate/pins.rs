@@ -1,11 +1,10 @@
 //! `generate crio --pin-images`: what kubelet must not try to remove.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use super::kind::KindName;
 use super::made_by::made_by;
-use super::{Common, Generate, Output};
+use super::{Common, Generate, Output, Status};
 use crate::cli::store_paths;
 use crate::problem::Problem;
 use crate::provision::{Written, crio};
@@ -13,7 +12,7 @@ use crate::store::image_names;
 
 impl Generate {
     /// Writes which images CRI-O shall pin: those that the stores hold.
-    pub(super) fn pins(&self, common: &Common, output: &Output) -> anyhow::Result<ExitCode> {
+    pub(super) fn pins(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         if self.kind != KindName::Crio {
             return Err(Problem::new(
                 "kind-lacks",
@@ -31,6 +30,6 @@ impl Generate {
         output.warning(crio::PINS_REPLACE);
         let written = Written { text, warnings: vec![crio::PINS_REPLACE.to_owned()] };
         self.put(common, output, &written, None)?;
-        Ok(ExitCode::SUCCESS)
+        Ok(Status::Done)
     }
 }

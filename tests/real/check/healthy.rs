@@ -289,7 +289,7 @@ fn a_layer_for_composefs_is_said_not_to_be_verified_and_not_sealed() {
     assert_eq!((&layers["verified"], &layers["not_verified"]), (&3.into(), &1.into()), "{answer}");
     let sealed = store.path.with_file_name("sealed.tar");
     let seal = |args: &[&str]| {
-        let mut command = crate::support::storagectl(&["--config", "/dev/null", "seal-store", "-o"]);
+        let mut command = crate::support::storagectl(&["seal-store", "-o"]);
         crate::support::finish(command.arg(&sealed).args(args).arg(&store.path))
     };
     let refused = seal(&[]);

@@ -99,7 +99,7 @@ fn a_registry_that_falls_silent_is_tried_again() {
     });
     let scratch = tempfile::tempdir().unwrap();
     let silent = ["--stall-timeout", "2", "--retries", "0"];
-    let failed = told(&mut embed(scratch.path(), &faulty, &["app-7:1"], &silent), 1);
+    let failed = told(&mut embed(scratch.path(), &faulty, &["app-7:1"], &silent), 2);
     assert_eq!(failed["images"][0]["problem"]["id"], "registry-broken");
     assert!(failed["images"][0]["problem"]["message"].as_str().unwrap().ends_with("nothing for 2 seconds"));
     // Once more for each blob that was not asked for by then.
@@ -121,7 +121,7 @@ fn what_fails_leaves_what_was_there() {
     let mut command = embed(scratch.path(), &works, &[], &["--retries", "0"]);
     fs_err::remove_file(scratch.path().join("home/.config/containers/registries.conf")).unwrap();
     let output = finish(&mut command);
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     assert!(text(&output).contains("no certificate that is trusted"), "{}", text(&output));
     assert_eq!((names(&image), fs_err::read(dir.join("image-list.txt")).unwrap()), before);
     assert_eq!(names(&dir).len(), 2);
@@ -132,7 +132,7 @@ fn a_registry_that_is_not_there_is_told() {
     let scratch = tempfile::tempdir().unwrap();
     let gone = Faulty { address: "127.0.0.1:1".to_owned(), asked: std::sync::Arc::default() };
     let more = ["--retries", "1", "--jobs", "1"];
-    let done = told(&mut embed(scratch.path(), &gone, &["app:1", "app:2"], &more), 1);
+    let done = told(&mut embed(scratch.path(), &gone, &["app:1", "app:2"], &more), 2);
     assert_eq!(done["images"][0]["problem"]["id"], "registry-unreachable");
     let message = done["images"][0]["problem"]["message"].as_str().unwrap();
     assert!(message.ends_with("(tried again once)"), "{message}");

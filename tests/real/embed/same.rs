@@ -87,7 +87,7 @@ fn chosen_architectures_are_a_part_of_the_same_list() {
     assert_eq!(results(&more), ["repaired", "repaired"]);
     run(Command::new("diff").arg("-r").args([&all, &some]));
     // An image that is not a list has one platform.
-    let none = told(&mut embed(&some, &crate::registry::images()[..1], &["--arch", "s390x"]), 1);
+    let none = told(&mut embed(&some, &crate::registry::images()[..1], &["--arch", "s390x"]), 2);
     assert_eq!(none["images"][0]["problem"]["id"], "image-platform");
 }
 

@@ -32,7 +32,7 @@ fn a_pull_secret_opens_a_registry_and_is_shown_nowhere() {
         locked.serve(&mut command);
         command
     };
-    let refused = told(&mut embed(&[]), 1);
+    let refused = told(&mut embed(&[]), 2);
     assert_eq!(refused["images"][0]["problem"]["id"], "registry-denied");
 
     let secret = scratch.path().join("secret.json");
@@ -43,7 +43,7 @@ fn a_pull_secret_opens_a_registry_and_is_shown_nowhere() {
         fs_err::write(path, auths.to_string()).unwrap();
     }
     let output = finish(&mut embed(&["--authfile", &wrong.to_string_lossy()]));
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     assert!(!text(&output).contains("another-password"), "{}", text(&output));
 
     let output = finish(&mut embed(&["--authfile", &secret.to_string_lossy()]));
