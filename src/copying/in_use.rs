@@ -10,15 +10,6 @@ use crate::plan::Host;
 use crate::problem::Problem;
 use crate::store;
 
-/// A record of mountpoints.json (`loadMounts` in the library's layers.go).
-#[derive(Debug, Deserialize)]
-struct Mount {
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    count: i64,
-}
-
 /// The layers, of the engines' own storages and of all stores, that are mounted or are
 /// below one that is.
 ///
@@ -38,19 +29,7 @@ pub(super) fn mounted(host: &Host) -> anyhow::Result<BTreeSet<String>> {
                 }
             }
         }
-        for runroot in &storage.runroots {
-            let file = runroot.join(format!("{}-layers/mountpoints.json", storage.driver));
-            let Some((bytes, _)) =
-                host.root.read_up_to(&file, limits::RECORDS).map_err(host.cannot("read", &file))?
-            else {
-                continue;
-            };
-            let mounts: Option<Vec<Mount>> = serde_json::from_slice(&bytes).map_err(|error| {
-                let message = format!("`{}` is malformed: {error}", host.show(&file));
-                Problem::new("records-malformed", message, "reboot, which makes it anew")
-            })?;
-            next.extend(mounts.into_iter().flatten().filter(|mount| mount.count > 0).map(|mount| mount.id));
-        }
+        next.extend(dependents::mounted_layers(host, storage)?.into_iter().flat_map(|(_, layers)| layers));
     }
     let mut mounted = BTreeSet::new();
     while let Some(id) = next.pop() {

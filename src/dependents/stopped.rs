@@ -2,23 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use super::find::Found;
 use super::layout::Storage;
+use super::mounts::mounted_layers;
 use super::own::RecordKind;
 use super::store_layers::home;
-use crate::limits;
 use crate::plan::Host;
 use crate::problem::Problem;
 use crate::sys::{RecordLock, crio_runs, is_mount_point};
-
-/// A record of mountpoints.json (`loadMounts` in the library's layers.go).
-#[derive(Debug, Deserialize)]
-struct Mount {
-    #[serde(default)]
-    count: i64,
-}
 
 /// Refuses if an engine runs or something of the storage is mounted.
 ///
@@ -32,15 +23,8 @@ pub(super) fn refuse_running(host: &Host, storage: &Storage, found: &[Found]) ->
             "stop it (`systemctl stop crio`) and try again; the boot service does this before it starts",
         ));
     }
-    for runroot in &storage.runroots {
-        let file = runroot.join(format!("{}-layers/mountpoints.json", storage.driver));
-        let Some((bytes, _)) =
-            host.root.read_up_to(&file, limits::RECORDS).map_err(host.cannot("read", &file))?
-        else {
-            continue;
-        };
-        let mounts: Option<Vec<Mount>> = serde_json::from_slice(&bytes).unwrap_or_default();
-        let mounted = mounts.into_iter().flatten().filter(|mount| mount.count > 0).count();
+    for (file, layers) in mounted_layers(host, storage)? {
+        let mounted = layers.len();
         if mounted > 0 {
             let what = if mounted == 1 { "one container" } else { "several containers" };
             return Err(mounted_problem(format!(

@@ -4,7 +4,7 @@ use std::io;
 use std::process::{Command, Stdio};
 
 use crate::problem::{Problem, words};
-use crate::sys::last_said;
+use crate::sys::output_tail;
 
 /// How many of its last lines are shown.
 const SHOWN: usize = 6;
@@ -49,7 +49,7 @@ impl Program {
                 Problem::new("program-missing", message, format!("mend it, or install `{package}` again"))
             }
         })?;
-        let said = last_said(reader);
+        let said = output_tail(reader);
         let status = child.wait().map_err(Problem::cannot("wait for", name))?;
         let said = String::from_utf8_lossy(&said).into_owned();
         if status.success() {

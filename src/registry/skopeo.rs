@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::Failure;
 use crate::problem::{Problem, words};
-use crate::sys::{last_said, printed_version};
+use crate::sys::{output_tail, printed_version};
 
 /// How much of what it prints is kept, in bytes: more than the largest manifest.
 const KEPT: usize = 8 << 20;
@@ -70,7 +70,7 @@ pub(super) fn run(
     let mut child = Running(command.spawn().map_err(cannot)?);
     let mut stdout = child.0.stdout.take().expect("it is a pipe");
     let stderr = child.0.stderr.take().expect("it is a pipe");
-    let said = std::thread::Builder::new().spawn(move || last_said(stderr)).map_err(cannot)?;
+    let said = std::thread::Builder::new().spawn(move || output_tail(stderr)).map_err(cannot)?;
     let (tell, ended) = mpsc::channel();
     let reads = move || {
         let mut printed = Vec::new();

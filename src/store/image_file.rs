@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
 use crate::problem::{Problem, words};
-use crate::sys::{DirectoryWriter, FileMetadata, NewFile, Root, STAGING, Staging, last_said};
+use crate::sys::{DirectoryWriter, FileMetadata, NewFile, Root, STAGING, Staging, output_tail};
 use crate::tar::{EntryContent, Item, TarWriter};
 
 /// What a store is packed as.
@@ -237,7 +237,7 @@ fn program(name: &'static str, needed: &str, command: &mut Command) -> Result<To
         _ => Problem::new("program-missing", format!("cannot run `{name}`: {}", words(&error)), "mend that"),
     })?;
     let stderr = child.stderr.take().expect("it is a pipe");
-    let said = std::thread::Builder::new().spawn(move || last_said(stderr)).map_err(|error| {
+    let said = std::thread::Builder::new().spawn(move || output_tail(stderr)).map_err(|error| {
         // Its other end is closed with it.
         let _ = child.kill().and_then(|()| child.wait());
         Problem::io("start a thread for", name, &error)

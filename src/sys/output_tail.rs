@@ -7,7 +7,7 @@ const KEPT: usize = 64 << 10;
 
 /// Reads all that a program says, so that it is never stopped by a full pipe, and returns
 /// the last 64 KiB of it. A reading error ends it as the end does.
-pub fn last_said(mut from: impl Read) -> Vec<u8> {
+pub fn output_tail(mut from: impl Read) -> Vec<u8> {
     let mut said = Vec::new();
     let mut buffer = [0; 4096];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
@@ -25,7 +25,7 @@ mod tests {
     #[test]
     fn the_end_is_kept() {
         let text = [vec![b'a'; 5000], vec![b'b'; KEPT]].concat();
-        assert!(last_said(text.as_slice()) == vec![b'b'; KEPT]);
-        assert_eq!(last_said(&b"short"[..]), b"short");
+        assert!(output_tail(text.as_slice()) == vec![b'b'; KEPT]);
+        assert_eq!(output_tail(&b"short"[..]), b"short");
     }
 }
