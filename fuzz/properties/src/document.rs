@@ -4,7 +4,7 @@
 use storagectl::conf::Fault;
 use storagectl::problem::Problem;
 use storagectl::provision::document::{
-    Document, EditFault, NodeKind, Node, Value, map, merge, text, to_json, to_yaml,
+    Document, EditFault, Node, NodeKind, Value, map, merge, text, to_json, to_yaml,
 };
 
 use super::edit::is_insertion;

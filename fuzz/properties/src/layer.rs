@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use storagectl::images::{Digest, Platform, Source};
 use storagectl::problem::Severity;
 use storagectl::store::builder::{self, BuildOptions};
-use storagectl::store::check::{Progress, CheckRequest, check};
+use storagectl::store::check::{CheckRequest, Progress, check};
 
 use super::shown::{assert_found, assert_told};
 use super::tree::Tree;
@@ -55,7 +55,8 @@ pub fn holds(input: &[u8]) {
     if let Err(problem) = streamed {
         panic!("it can be a store, and no archive of one: {}", problem.message);
     }
-    let request = CheckRequest { deep: true, ..CheckRequest::quick(vec![PathBuf::from("/store")], "overlay") };
+    let request =
+        CheckRequest { deep: true, ..CheckRequest::quick(vec![PathBuf::from("/store")], "overlay") };
     let report = check(&root, &request, &Progress::default());
     for finding in &report.findings {
         assert_found(&finding.message, &finding.effect(), &finding.hint, None);

@@ -8,12 +8,17 @@ use storagectl::provision::butane::{Dialect, Machine};
 use storagectl::provision::check::{Expected, check};
 use storagectl::provision::ignition::Spec;
 use storagectl::provision::read::{Format, Read};
-use storagectl::provision::{DocumentKind, Model, Preset, GenerateRequest, Store, machine_of, merge};
+use storagectl::provision::{DocumentKind, GenerateRequest, Model, Preset, Store, machine_of, merge};
 
 use super::shown::{assert_found, assert_told};
 
-const KINDS: [DocumentKind; 5] =
-    [DocumentKind::Ignition, DocumentKind::Butane, DocumentKind::MachineConfig, DocumentKind::ContainerRuntimeConfig, DocumentKind::Ocne];
+const KINDS: [DocumentKind; 5] = [
+    DocumentKind::Ignition,
+    DocumentKind::Butane,
+    DocumentKind::MachineConfig,
+    DocumentKind::ContainerRuntimeConfig,
+    DocumentKind::Ocne,
+];
 
 /// A text.
 pub fn holds(input: &[u8]) {

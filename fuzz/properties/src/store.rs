@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use storagectl::dependents::clean_dependents;
 use storagectl::plan::{Host, Mode};
 use storagectl::problem::{Problem, Severity};
-use storagectl::store::check::{Progress, Report, CheckRequest, check};
+use storagectl::store::check::{CheckRequest, Progress, Report, check};
 use storagectl::store::{Image, builder, count_images, driver_of, image_names, images, layers};
 
 use super::layer::{NAME, image, options};

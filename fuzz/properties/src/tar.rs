@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use storagectl::tar::{Entries, EntryError, Header, EntryKind, SplitPiece, SplitWriter, TarSplit};
+use storagectl::tar::{Entries, EntryError, EntryKind, Header, SplitPiece, SplitWriter, TarSplit};
 
 /// A stream.
 pub fn holds(input: &[u8]) {

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use storagectl::sys::Root;
 use storagectl::images::Digest;
+use storagectl::sys::Root;
 
 /// The most files of a tree.
 const FILES: usize = 24;
