@@ -12,7 +12,7 @@ if [ "$(id -u)" != 0 ]; then
 fi
 [ $# -gt 0 ] || set -- aarch64 ppc64le s390x
 # Not `bounded`, which measures time and memory, nor `real`, which needs engines.
-tests='cmd declared forms fuzz man original_bytes original_tree properties provision terminal'
+tests='cmd command_line declared exit_status forms fuzz man original_bytes original_tree properties provision terminal'
 
 cd "$project"
 root=$("$here/../hosts/make.sh" processors)

@@ -120,10 +120,9 @@ fn a_store_inside_the_own_storage_is_refused() {
 }
 
 #[test]
-fn with_a_full_disk_what_has_room_is_copied_whole_and_the_rest_is_told() {
+fn with_a_full_disk_nothing_half_done_is_left_and_it_is_told() {
     for way in ["--store=$PWD/disk/bound", ""] {
         let machine = Machine::new();
-        // Big ones, and small ones.
         let script = format!(
             "cd \"$HERE\"
             mkdir disk; mount -t tmpfs -o size=3m none disk
