@@ -6,8 +6,8 @@
 use std::fmt;
 
 use super::Digest;
+use crate::hex::is_sha256;
 use crate::problem::Problem;
-use crate::store::is_id;
 
 /// The longest name without tag and digest (`NameTotalLengthMax`).
 const MAX_LENGTH: usize = 255;
@@ -76,7 +76,7 @@ impl fmt::Display for Name {
 /// (`ParseNormalizedNamed` in docker/reference/normalize.go).
 pub(crate) fn is_reference(text: &str) -> bool {
     // What looks like an id is none.
-    if is_id(text) {
+    if is_sha256(text) {
         return false;
     }
     let first = text.split_once('/').map(|(first, _)| first);
