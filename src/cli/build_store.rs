@@ -172,7 +172,7 @@ impl BuildStore {
         }
         let new = match built.new_layers {
             new if new == built.layers => String::new(),
-            0 => ", which were there".to_owned(),
+            0 => ", already present".to_owned(),
             new => format!(", {new} of them new"),
         };
         let what = format!("{} with {}{new}", counted(built.images, "image"), counted(built.layers, "layer"));

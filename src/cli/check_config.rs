@@ -218,8 +218,8 @@ fn summary(host: &Host, input: &Input<'_>, report: &lint::Report) -> String {
     let Some(counts) = tally(report.count(Severity::Error), report.count(Severity::Warning)) else {
         return match input.files.as_slice() {
             [] => "this host has no storage.conf".to_owned(),
-            [file] => format!("nothing found in `{}`", host.show(&file.path)),
-            files => format!("nothing found in {} files", files.len()),
+            [file] => format!("no problems in `{}`", host.show(&file.path)),
+            files => format!("no problems in {} files", files.len()),
         };
     };
     let mend = match (report.fixable(), report.findings.len()) {

@@ -163,9 +163,11 @@ impl CopyImages {
         let there = report.lines.len() - failed.len() - copied.len();
         let sum = match (copied.len(), failed.len()) {
             (0, 0) => format!("all {} are in `{store}`", counted(report.lines.len(), "image")),
-            (new, 0) => format!("{would}copied {} to `{store}`; {there} were there", counted(new, "image")),
+            (new, 0) => {
+                format!("{would}copied {} to `{store}`; {there} already present", counted(new, "image"))
+            }
             (new, bad) => format!(
-                "{bad} of {} could not be copied; {new} were copied to `{store}`, {there} were there",
+                "{bad} of {} could not be copied; {new} were copied to `{store}`, {there} already present",
                 counted(report.lines.len(), "image")
             ),
         };

@@ -264,13 +264,14 @@ fn tell_line(line: &ReportLine, dry_run: bool, output: &Output) {
 fn tell_end(report: &EmbedReport, shown: &str, dry_run: bool, output: &Output) {
     let would = if dry_run { "would have " } else { "" };
     for reference in &report.unlisted {
-        output.status(&format!("{would}taken `{reference}` from the list"));
+        output.status(&format!("{would}removed `{reference}` from the list"));
     }
     for directory in &report.removed {
         output.status(&format!("{would}removed `{shown}/{directory}`"));
     }
     if report.list_changed {
-        output.status(&format!("{would}written `{shown}/{LIST}`"));
+        let wrote = if dry_run { "would have written" } else { "wrote" };
+        output.status(&format!("{wrote} `{shown}/{LIST}`"));
     }
     let failed = report.failed();
     let complete = report.images.len() - failed;

@@ -119,7 +119,8 @@ impl InitStore {
             let (file, created) = declare(&host.root, &search, name, &paths, common.dry_run)?;
             let file = host.show(&file);
             match created {
-                true => output.status(&format!("{would}written `{file}`")),
+                true if common.dry_run => output.status(&format!("would have written `{file}`")),
+                true => output.status(&format!("wrote `{file}`")),
                 false => output.detail(&format!("`{file}` declares that already")),
             }
             declaration = Some(Declaration { file, created });

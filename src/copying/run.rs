@@ -66,7 +66,7 @@ impl Copying<'_> {
                 return true;
             };
             let message = format!(
-                "the image {}: its layer `{layer}` has to be copied again, and a container uses it",
+                "the image {}: its layer `{layer}` must be copied again, and a container uses it",
                 image.title
             );
             let hint = "stop that container and run this again";

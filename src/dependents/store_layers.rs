@@ -98,7 +98,7 @@ pub(super) fn read(root: &Root, path: &str, driver: &str) -> Result<StoreLayers,
     }
     let is_meant_empty = || root.stat(&dir.join(MARKER)).map(|marker| marker.is_some());
     if !has_records && is_gone(root, dir).map_err(cannot)? && !is_meant_empty().map_err(cannot)? {
-        let why = "is empty, as a place where something has to be mounted is".to_owned();
+        let why = "is empty, as a place where something must be mounted is".to_owned();
         return Err(UnreadableStore { why, may_be_empty: true });
     }
     store_layers.digest = digest(&store_layers, images.as_deref());

@@ -199,7 +199,7 @@ pub(super) fn reference_fault(reference: &str) -> Result<(), &'static str> {
 fn directory_fault(directory: &str) -> Result<(), &'static str> {
     match directory {
         "" => Err("is missing"),
-        _ if directory.contains('/') => Err("is a path; it has to be a plain name beside the list"),
+        _ if directory.contains('/') => Err("is a path; it must be a plain name beside the list"),
         _ if directory.starts_with('.') => Err("starts with a dot"),
         _ if directory.contains(char::is_control) => Err("has a control character in it"),
         _ if directory.len() > 255 => Err("is longer than 255 bytes"),

@@ -298,7 +298,7 @@ impl ImageReader<'_> {
             match layer_type(&layer.media_type) {
                 LayerType::Tar => {}
                 LayerType::Foreign => {
-                    let message = format!("{what} is foreign: it has to be fetched from elsewhere");
+                    let message = format!("{what} is foreign: it must be fetched from elsewhere");
                     return Err(self.problem("layer-unsupported", &message, hint));
                 }
                 LayerType::Encrypted => {

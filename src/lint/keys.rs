@@ -191,7 +191,7 @@ pub(super) fn new_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
                 schema::podman_with(known.since),
                 key.dotted()
             );
-            let hint = "leave it out if such an engine has to work with this file as with others";
+            let hint = "leave it out if such an engine must work with this file as with others";
             sink.at(file, &key.key, Found::new(engines, message, effect, hint));
         }
     }

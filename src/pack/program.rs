@@ -41,7 +41,7 @@ impl Program {
         drop(command);
         let mut child = child.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
-                let message = format!("`{name}`, which has to {doing} `{what}`, is not installed");
+                let message = format!("`{name}`, which must {doing} `{what}`, is not installed");
                 Problem::new("program-missing", message, format!("install the package `{package}`"))
             }
             _ => {

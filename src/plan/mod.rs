@@ -138,7 +138,7 @@ pub enum Note {
     Then(String),
     /// Something that the plan leaves as it is, and why.
     Stays(String),
-    /// Something that is wrong and was so before: a stable name and a sentence.
+    /// Something that is wrong and already so in your file: a stable name and a sentence.
     Warning(&'static str, String),
 }
 

@@ -81,7 +81,7 @@ fn usable(host: &Host, path: &str, options: &AddOptions) -> anyhow::Result<()> {
                 .clone_into(&mut problem.hint);
         }
         "store-not-directory" => {
-            "give the directory that holds `overlay-images`; a store in an image file has to be mounted first"
+            "give the directory that holds `overlay-images`; a store in an image file must be mounted first"
                 .clone_into(&mut problem.hint);
         }
         _ => {}

@@ -35,7 +35,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("embedded-other", "an embedded image is not the one that its reference or its record names"),
     ("embedded-unlinked", "blobs that images share cannot be linked, so that they are stored again"),
     ("embedded-unlisted", "a directory of an image is not in the list"),
-    ("engine-runs", "an engine runs that has to be stopped first"),
+    ("engine-runs", "an engine runs that must be stopped first"),
     ("engine-stops", "an engine stops on this host's configuration"),
     ("file-mounted", "another file is mounted over storage.conf, so it cannot be replaced"),
     ("force-mask-alone", "`force_mask` is set without `mount_program`: podman 4 stops"),

@@ -92,9 +92,9 @@ fn finish(
             ));
         }
         let was = if finding.rule.severity == Severity::Error {
-            "was wrong before, and is"
+            "already wrong in your file"
         } else {
-            "was so before"
+            "already so in your file"
         };
         warnings.push(format!("{} ({was})", finding.message));
     }

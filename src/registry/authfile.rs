@@ -14,7 +14,7 @@ pub fn check_authfile(path: &Path) -> Result<(), Problem> {
     let shown = path.display().to_string();
     let wrong = |what: &str| {
         let message = format!("the file with credentials for registries, `{shown}`, {what}");
-        let hint = "give a pull secret, such as `podman login --authfile FILE` writes it; in an image build it has to be mounted for this step";
+        let hint = "give a pull secret, such as `podman login --authfile FILE` writes it; in an image build it must be mounted for this step";
         Problem::new("authfile", message, hint)
     };
     let root = Root::system().map_err(Problem::cannot("open", "/"))?;

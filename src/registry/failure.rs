@@ -158,14 +158,14 @@ const KINDS: &[FailureClass] = &[
         words: &["no such host", "network is unreachable", "no route to host"],
         id: "registry-unreachable",
         what: "the registry cannot be reached",
-        hint: "see to its name, to the network and to proxies",
+        hint: "check the name, network and proxy settings",
         may_pass: false,
     },
     FailureClass {
         words: &["connection refused", "server misbehaving", "temporary failure in name resolution"],
         id: "registry-unreachable",
         what: "the registry cannot be reached",
-        hint: "see to its name, to the network and to proxies",
+        hint: "check the name, network and proxy settings",
         may_pass: true,
     },
     FailureClass {

@@ -47,11 +47,7 @@ pub fn store_path(given: &OsStr) -> Result<String, Problem> {
         return refuse("path-control", "holds a control character", "rename the directory");
     }
     if !path.starts_with('/') {
-        return refuse(
-            "path-relative",
-            "is not absolute",
-            "engines read it from any directory: start it with `/`",
-        );
+        return refuse("path-relative", "is not absolute", "use an absolute path");
     }
     Ok(clean(path))
 }

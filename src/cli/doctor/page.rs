@@ -103,7 +103,7 @@ fn views(page: &mut Page, judgements: &[Rc<Judgement>]) {
     }
     let several = groups.len() > 1;
     if several {
-        page.text(2, Style::Doubtful, "They do not see the same; `storagectl show-config` says why:");
+        page.text(2, Style::Doubtful, "Engines see different stores; `storagectl show-config` says why:");
     }
     for (engines, judgement) in groups {
         let reading = &judgement.reading;

@@ -118,5 +118,5 @@ fn line<'a>(file: &Path, finding: &'a Finding) -> Line<'a> {
 }
 
 fn summary(file: &Path, errors: usize, warnings: usize) -> String {
-    tally(errors, warnings).unwrap_or_else(|| format!("nothing found in `{}`", file.display()))
+    tally(errors, warnings).unwrap_or_else(|| format!("no problems in `{}`", file.display()))
 }

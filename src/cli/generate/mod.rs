@@ -185,7 +185,7 @@ impl Generate {
         let path = std::path::absolute(file).map_err(Problem::cannot("find", file.display()))?;
         let root = Root::system().map_err(Problem::cannot("open", "/"))?;
         root.replace_file(&path, text.as_bytes()).map_err(Problem::cannot("write", file.display()))?;
-        output.status(&format!("written `{}`", file.display()));
+        output.status(&format!("wrote `{}`", file.display()));
         Ok(())
     }
 }

@@ -53,7 +53,7 @@ impl<'a> Table<'a> {
             faults.add(
                 "pack-type",
                 first_line(node),
-                format!("{what} is {}, and must be a mapping", kind(node)),
+                format!("{what} must be a mapping, not {}", kind(node)),
                 format!("give it keys: `{list}`"),
             );
             return None;
@@ -111,7 +111,7 @@ impl<'a> Table<'a> {
             return false;
         };
         node.boolean().unwrap_or_else(|| {
-            let message = format!("`{key}` is {}, and must be `true` or `false`", kind(node));
+            let message = format!("`{key}` must be `true` or `false`, not {}", kind(node));
             faults.add("pack-type", first_line(node), message, "write it without quotes");
             false
         })
@@ -123,7 +123,7 @@ impl<'a> Table<'a> {
             return &[];
         };
         if !matches!(node.kind, NodeKind::List { .. }) {
-            let message = format!("`{key}` is {}, and must be a list", kind(node));
+            let message = format!("`{key}` must be a list, not {}", kind(node));
             faults.add(
                 "pack-type",
                 first_line(node),
@@ -139,7 +139,7 @@ impl<'a> Table<'a> {
 pub(super) fn text<'a>(node: &'a Node, what: &str, faults: &mut Faults) -> Option<&'a str> {
     let found = node.raw().filter(|_| !node.is_null());
     if found.is_none() {
-        let message = format!("{what} is {}, and must be a text", kind(node));
+        let message = format!("{what} must be a string, not {}", kind(node));
         faults.add("pack-type", first_line(node), message, "write it on one line, in quotes if need be");
     }
     found
@@ -160,7 +160,7 @@ pub(super) fn kind(node: &Node) -> &'static str {
         _ if node.is_null() => "empty",
         NodeKind::Scalar { .. } if node.boolean().is_some() => "a boolean",
         NodeKind::Scalar { .. } if node.number().is_some() => "a number",
-        NodeKind::Scalar { .. } => "a text",
+        NodeKind::Scalar { .. } => "a string",
         NodeKind::List { .. } => "a list",
         NodeKind::Map { .. } => "a mapping",
     }

@@ -83,8 +83,8 @@ fn not_sealable(root: &Root, store: &Catalog, report: &mut Report) -> io::Result
     }
     if !missing.is_empty() {
         let message = format!(
-            "it has no {} yet, and engines cannot make that once it is read-only",
-            missing.join(" and no ")
+            "{} missing; engines cannot create lock files on a read-only mount",
+            missing.join(" and ")
         );
         let hint = "run `storagectl init-store` on it before it is sealed";
         report.put(Finding::new("not-sealable", &store.path, message, hint));

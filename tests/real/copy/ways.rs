@@ -124,7 +124,10 @@ fn storage_that_only_engines_can_write_is_left_to_skopeo() {
     );
     let graph = machine.at("graph");
     let graph = graph.display();
-    assert_eq!(said, format!("copied 2 images to `{graph}`; 0 were there\nall 2 images are in `{graph}`\n"));
+    assert_eq!(
+        said,
+        format!("copied 2 images to `{graph}`; 0 already present\nall 2 images are in `{graph}`\n")
+    );
     assert!(machine.at("graph/vfs-images/images.json").exists());
 }
 
