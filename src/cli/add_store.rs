@@ -1,3 +1,5 @@
+//! `add-store`: the plan of [`crate::plan`] that lists stores, told as what was done or as a diff.
+
 use std::ffi::OsString;
 
 use clap::Args;

@@ -1,3 +1,5 @@
+//! `apply`: storage.conf follows the declarations, and sealed stores are mounted.
+
 use clap::Args;
 
 use super::output::Output;

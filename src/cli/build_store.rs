@@ -1,3 +1,5 @@
+//! `build-store`: a directory, a tar stream or a file system image made from images.
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};

@@ -1,3 +1,5 @@
+//! `check-config`: what the rules of [`crate::lint`] find, and their fixes.
+
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;

@@ -1,3 +1,5 @@
+//! `check-store`: what [`crate::store::check`] finds in stores, quickly or down to every byte.
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 

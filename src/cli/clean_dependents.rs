@@ -1,3 +1,5 @@
+//! `clean-dependents`: what [`crate::dependents`] finds and removes.
+
 use clap::Args;
 use serde::Serialize;
 

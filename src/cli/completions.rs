@@ -1,3 +1,5 @@
+//! `completions`: scripts for shells, made from the description of the command line.
+
 use clap::Args;
 use clap_complete::Shell;
 

@@ -1,3 +1,5 @@
+//! `copy-images`: embedded images into a store, at boot; lines and progress.
+
 use std::path::PathBuf;
 
 use clap::Args;

@@ -1,3 +1,5 @@
+//! `embed-images`: images from registries into an OS image; lines and progress.
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,3 +1,5 @@
+//! `init-store`: directories become stores, and a declaration of them.
+
 use std::ffi::OsString;
 use std::path::Path;
 

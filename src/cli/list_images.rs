@@ -1,3 +1,5 @@
+//! `list-images`: the images in an OS image, with their sizes.
+
 use std::path::PathBuf;
 
 use clap::Args;

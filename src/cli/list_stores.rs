@@ -1,3 +1,5 @@
+//! `list-stores`: the stores that are listed, and what is there.
+
 use clap::Args;
 use serde::Serialize;
 

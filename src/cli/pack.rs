@@ -1,3 +1,5 @@
+//! `pack`: RPM packages of images, from one YAML file; what is built and how far it is.
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};

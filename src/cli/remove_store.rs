@@ -1,3 +1,5 @@
+//! `remove-store`: the plan of [`crate::plan`] that takes stores off the list.
+
 use std::ffi::OsString;
 
 use clap::Args;

@@ -1,3 +1,5 @@
+//! `scriptlet`: what the RPM macros call; it never fails a transaction.
+
 use std::ffi::OsString;
 
 use clap::{Args, ValueEnum};

@@ -1,3 +1,5 @@
+//! `seal-store`: a checked store as one read-only file.
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;

@@ -1,3 +1,5 @@
+//! `show-config`: what each engine reads here, and where each value comes from.
+
 use std::collections::BTreeSet;
 use std::rc::Rc;
 

@@ -1,3 +1,5 @@
+//! `verify-images`: whether the images in an OS image are there and whole.
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;

@@ -1,3 +1,5 @@
+//! `doctor`: a host on one page, or as one JSON document.
+
 mod document;
 mod layout;
 mod page;

@@ -1,3 +1,5 @@
+//! `generate`: provisioning files, new, added to others, or checked.
+
 mod check;
 mod given;
 mod kind;
