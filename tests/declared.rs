@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 use storagectl::conf::{self, Document, Position, clean};
 use storagectl::engine::Profile;
-use storagectl::plan::{self, ApplyOptions, Committed, Host, Mode, StoreResult};
+use storagectl::plan::{self, ApplyOptions, Host, Mode, PlanOutcome, StoreResult};
 use storagectl::sys::Root;
 
 const MAIN: &str = "etc/containers/storage.conf";
@@ -172,7 +172,7 @@ impl System {
         Host::new(Root::tree(self.dir.path()).unwrap(), None)
     }
 
-    fn apply(&self, boot: bool) -> anyhow::Result<Committed> {
+    fn apply(&self, boot: bool) -> anyhow::Result<PlanOutcome> {
         let host = self.host();
         plan::apply(&host, &host.declarations()?, ApplyOptions { boot }, Mode::Commit)
     }

@@ -6,7 +6,7 @@ use super::output::Output;
 use super::report::Besides;
 use super::{Common, Status, report};
 use crate::dependents::{self, Cleaned};
-use crate::plan::{self, ApplyOptions, Committed, Host, StoreResult};
+use crate::plan::{self, ApplyOptions, Host, PlanOutcome, StoreResult};
 use crate::problem::Problem;
 use crate::sealed;
 
@@ -82,7 +82,7 @@ impl Apply {
 
 /// What was removed since a store was replaced. While a store is missing, what
 /// depends on it is not lost: nothing is looked for then.
-fn dependents(common: &Common, host: &Host, outcome: &Committed, output: &Output) -> Option<Cleaned> {
+fn dependents(common: &Common, host: &Host, outcome: &PlanOutcome, output: &Output) -> Option<Cleaned> {
     let is_missing = |(_, result): &(String, StoreResult)| {
         matches!(result, StoreResult::SetAside | StoreResult::Skipped { .. })
     };

@@ -9,6 +9,7 @@ use super::Common;
 use super::counted::counted;
 use super::given::jobs;
 use super::output::Output;
+use super::tense::wrote;
 use crate::images::{Platform, Source};
 use crate::problem::Problem;
 use crate::store::builder::{self, BuildOptions, BuiltStore, ImageFormat};
@@ -178,11 +179,7 @@ impl BuildStore {
             new => format!(", {new} of them new"),
         };
         let what = format!("{} with {}{new}", counted(built.images, "image"), counted(built.layers, "layer"));
-        if common.dry_run {
-            output.status(&format!("would have written {what} to `{shown}`"));
-        } else {
-            output.status(&format!("wrote {what} to `{shown}`"));
-        }
+        output.status(&format!("{} {what} to `{shown}`", wrote(common.dry_run)));
         Ok(())
     }
 }

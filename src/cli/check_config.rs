@@ -7,10 +7,11 @@ use serde::Serialize;
 use super::counted::tally;
 use super::output::Output;
 use super::status::Strict;
+use super::tense::would;
 use super::{AnyEngine, Common, Status};
 use crate::engine::Profile;
 use crate::lint::{self, Finding, Input, RULES, Severity};
-use crate::plan::{self, After, Committed, FileChange, Host, Plan};
+use crate::plan::{self, After, FileChange, Host, Plan, PlanOutcome};
 use crate::problem::Place;
 
 /// Find problems in the storage configuration
@@ -180,8 +181,8 @@ fn list(output: &Output) -> anyhow::Result<()> {
 }
 
 /// Says what was fixed, and returns it as data.
-fn tell_fixes(common: &Common, host: &Host, outcome: &Committed, output: &Output) -> anyhow::Result<Fixed> {
-    let would = if common.dry_run { "would have " } else { "" };
+fn tell_fixes(common: &Common, host: &Host, outcome: &PlanOutcome, output: &Output) -> anyhow::Result<Fixed> {
+    let would = would(common.dry_run);
     let mut files = Vec::new();
     for change in &outcome.plan.changes {
         let (path, diff) = (host.show(&change.path), change.diff(host));

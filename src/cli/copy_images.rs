@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::counted::counted;
 use super::given::jobs;
 use super::output::{ErrorLine, Output};
+use super::tense::would;
 use super::{Common, Status, inside};
 use crate::copying::{self, CopyEvent, CopyLine, CopyOptions, CopyReport, CopyState};
 use crate::embedded::DIRECTORY;
@@ -145,7 +146,7 @@ impl CopyImages {
         for remark in &report.remarks {
             output.detail(&format!("{remark}; {}", remark.hint));
         }
-        let would = if common.dry_run { "would have " } else { "" };
+        let would = would(common.dry_run);
         if common.dry_run {
             for line in &copied {
                 output.status(&format!("would have copied `{}`", line.reference));

@@ -12,6 +12,7 @@ use super::counted::counted;
 use super::given::{authfile, jobs};
 use super::output::{ErrorLine, Output};
 use super::size::size;
+use super::tense::{would, wrote};
 use super::{Common, Status, inside};
 use crate::embedded::{
     self, DIRECTORY, EmbedOptions, EmbedOutcome, EmbedReport, LIST, List, Platforms, ReportLine,
@@ -264,7 +265,7 @@ fn tell_line(line: &ReportLine, dry_run: bool, output: &Output) {
 }
 
 fn tell_end(report: &EmbedReport, shown: &str, dry_run: bool, output: &Output) {
-    let would = if dry_run { "would have " } else { "" };
+    let would = would(dry_run);
     for reference in &report.unlisted {
         output.status(&format!("{would}removed `{reference}` from the list"));
     }
@@ -272,8 +273,7 @@ fn tell_end(report: &EmbedReport, shown: &str, dry_run: bool, output: &Output) {
         output.status(&format!("{would}removed `{shown}/{directory}`"));
     }
     if report.list_changed {
-        let wrote = if dry_run { "would have written" } else { "wrote" };
-        output.status(&format!("{wrote} `{shown}/{LIST}`"));
+        output.status(&format!("{} `{shown}/{LIST}`", wrote(dry_run)));
     }
     let failed = report.failed();
     let complete = report.images.len() - failed;

@@ -35,15 +35,15 @@ pub fn command() -> Command {
     let command = common_options().fold(Cli::command(), |command, option| {
         command.mut_arg(option.get_id(), |option| option.global(false))
     });
-    dressed(command, false)
+    with_help(command, false)
 }
 
 /// The same for the parser: what a command does not take is there, to be refused.
 pub(super) fn parser() -> Command {
-    dressed(Cli::command(), true)
+    with_help(Cli::command(), true)
 }
 
-fn dressed(command: Command, refused: bool) -> Command {
+fn with_help(command: Command, refused: bool) -> Command {
     let command = command.mut_subcommands(|command| {
         let row = Row::named(command.get_name());
         let extra = extra(row, &command);

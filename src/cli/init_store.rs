@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::output::Output;
 use super::owner::warn_of_owner;
+use super::tense::{would, wrote};
 use super::{Common, store_paths};
 use crate::declare::declare;
 use crate::plan::driver_in_force;
@@ -69,7 +70,7 @@ impl InitStore {
             // What is wrong with that is said before anything is made.
             declare(&host.root, &search, name, &paths, true)?;
         }
-        let would = if common.dry_run { "would have " } else { "" };
+        let would = would(common.dry_run);
         let mut stores = Vec::new();
         for path in &paths {
             let shown = host.show(Path::new(path));
@@ -121,8 +122,7 @@ impl InitStore {
             let (file, created) = declare(&host.root, &search, name, &paths, common.dry_run)?;
             let file = host.show(&file);
             match created {
-                true if common.dry_run => output.status(&format!("would have written `{file}`")),
-                true => output.status(&format!("wrote `{file}`")),
+                true => output.status(&format!("{} `{file}`", wrote(common.dry_run))),
                 false => output.detail(&format!("`{file}` declares that already")),
             }
             declaration = Some(Declaration { file, created });

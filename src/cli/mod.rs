@@ -35,6 +35,7 @@ mod show_config;
 mod size;
 mod snippet;
 mod status;
+mod tense;
 pub mod told;
 mod verify_images;
 

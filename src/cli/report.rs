@@ -5,9 +5,10 @@ use serde::Serialize;
 use super::Common;
 use super::clean_dependents::{self, StorageLine};
 use super::output::{ErrorLine, Output};
+use super::tense::would;
 use crate::conf::OWN_ROOTS_NAME;
 use crate::dependents::Cleaned;
-use crate::plan::{After, Committed, FileChange, Host, Note, StoreResult};
+use crate::plan::{After, FileChange, Host, Note, PlanOutcome, StoreResult};
 use crate::problem::{Problem, quoted_series};
 use crate::sys::{crio_runs, is_booted, restart_crio};
 
@@ -61,7 +62,7 @@ pub(super) struct Besides<'a> {
 pub(super) fn report(
     common: &Common,
     host: &Host,
-    outcome: &Committed,
+    outcome: &PlanOutcome,
     restart: bool,
     output: &Output,
 ) -> anyhow::Result<()> {
@@ -72,7 +73,7 @@ pub(super) fn report(
 pub(super) fn report_all(
     common: &Common,
     host: &Host,
-    outcome: &Committed,
+    outcome: &PlanOutcome,
     besides: &Besides<'_>,
     output: &Output,
 ) -> anyhow::Result<()> {
@@ -86,7 +87,7 @@ pub(super) fn report_all(
 fn tell(
     common: &Common,
     host: &Host,
-    outcome: &Committed,
+    outcome: &PlanOutcome,
     besides: &Besides<'_>,
     output: &Output,
 ) -> anyhow::Result<()> {
@@ -134,7 +135,7 @@ fn tell(
     }
 }
 
-fn notes(outcome: &Committed, first: bool) -> impl Iterator<Item = &str> {
+fn notes(outcome: &PlanOutcome, first: bool) -> impl Iterator<Item = &str> {
     outcome.plan.notes.iter().filter_map(move |note| match note {
         Note::First(text) if first => Some(text.as_str()),
         Note::Then(text) if !first => Some(text.as_str()),
@@ -142,22 +143,22 @@ fn notes(outcome: &Committed, first: bool) -> impl Iterator<Item = &str> {
     })
 }
 
-fn warnings(outcome: &Committed) -> impl Iterator<Item = (&str, &str)> {
+fn warnings(outcome: &PlanOutcome) -> impl Iterator<Item = (&str, &str)> {
     outcome.plan.notes.iter().filter_map(|note| match note {
         Note::Warning(id, text) => Some((*id, text.as_str())),
         Note::First(_) | Note::Then(_) | Note::Stays(_) => None,
     })
 }
 
-fn stays(outcome: &Committed) -> impl Iterator<Item = &str> {
+fn stays(outcome: &PlanOutcome) -> impl Iterator<Item = &str> {
     outcome.plan.notes.iter().filter_map(|note| match note {
         Note::Stays(text) => Some(text.as_str()),
         _ => None,
     })
 }
 
-fn status(common: &Common, host: &Host, outcome: &Committed, output: &Output) -> anyhow::Result<()> {
-    let would = if common.dry_run { "would have " } else { "" };
+fn status(common: &Common, host: &Host, outcome: &PlanOutcome, output: &Output) -> anyhow::Result<()> {
+    let would = would(common.dry_run);
     // What keeps a store from users, or leaves them what is their own, is written first, and
     // said last.
     let (of_users, lists): (Vec<&FileChange>, Vec<&FileChange>) = outcome

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::output::Output;
 use super::{Common, report};
-use crate::plan::{Committed, Host, StoreResult};
+use crate::plan::{Host, PlanOutcome, StoreResult};
 use crate::rpm::{self, Phase};
 use crate::store::store_path;
 
@@ -80,7 +80,7 @@ impl Scriptlet {
         &self,
         common: &Common,
         output: &Output,
-        run: impl Fn(&Host) -> anyhow::Result<Vec<Committed>>,
+        run: impl Fn(&Host) -> anyhow::Result<Vec<PlanOutcome>>,
     ) -> bool {
         let result = common.host().and_then(|host| {
             for mut outcome in run(&host)? {

@@ -11,7 +11,7 @@ use super::prune::{Pruned, prune};
 use super::run::Copying;
 use super::wanted;
 use crate::images::Image;
-use crate::plan::{AddOptions, Committed, Host, Mode, add_stores, driver_in_force};
+use crate::plan::{AddOptions, Host, Mode, PlanOutcome, add_stores, driver_in_force};
 use crate::problem::Problem;
 use crate::store::builder;
 use crate::store::store_path;
@@ -73,7 +73,7 @@ pub struct CopyReport {
     /// Why nothing was removed, if that was asked for and could not be done.
     pub not_pruned: Option<Problem>,
     /// What became of storage.conf, if the images are in a store of their own.
-    pub outcome: Option<Committed>,
+    pub outcome: Option<PlanOutcome>,
     /// Why skopeo had to copy, if it had to.
     pub foreign: Option<String>,
 }
@@ -191,7 +191,7 @@ fn target(host: &Host, options: &CopyOptions) -> anyhow::Result<CopyTarget> {
 }
 
 /// Lists the store as `add-store --init` does.
-fn list_store(host: &Host, path: &Path, mode: Mode) -> anyhow::Result<Committed> {
+fn list_store(host: &Host, path: &Path, mode: Mode) -> anyhow::Result<PlanOutcome> {
     let paths = vec![path.to_str().expect("a store's path is text").to_owned()];
     add_stores(host, &AddOptions { paths, init: true, ..AddOptions::default() }, mode)
 }

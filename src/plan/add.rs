@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::commit::{Committed, Mode, change};
+use super::commit::{Mode, PlanOutcome, change};
 use super::generations::{self, Change, Seen, Serve};
 use super::moved::is_moved;
 use super::snapshot::{Host, Snapshot};
@@ -35,7 +35,7 @@ pub struct AddOptions {
 /// # Errors
 /// A [`Problem`] if a store is refused or the file cannot be edited; nothing is
 /// written then.
-pub fn add_stores(host: &Host, options: &AddOptions, mode: Mode) -> anyhow::Result<Committed> {
+pub fn add_stores(host: &Host, options: &AddOptions, mode: Mode) -> anyhow::Result<PlanOutcome> {
     change(host, mode, |snapshot| plan(host, snapshot.adopted(host)?.as_ref().unwrap_or(snapshot), options))
 }
 

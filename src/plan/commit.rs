@@ -21,7 +21,7 @@ pub enum Mode {
 
 /// What was planned, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Committed {
+pub struct PlanOutcome {
     /// The plan.
     pub plan: Plan,
     /// Whether anything on disk is different now.
@@ -48,14 +48,14 @@ pub(super) fn change(
     host: &Host,
     mode: Mode,
     plan: impl Fn(&Snapshot) -> anyhow::Result<Plan>,
-) -> anyhow::Result<Committed> {
+) -> anyhow::Result<PlanOutcome> {
     let plan = |snapshot: &Snapshot| -> anyhow::Result<Plan> {
         let mut planned = plan(snapshot)?;
         host.is_reliable()?;
         planned.notes.extend(left_by_updates(host, &planned)?);
         Ok(planned)
     };
-    let outcome = |plan, committed| Ok(Committed { plan, committed, lost_attributes: Vec::new() });
+    let outcome = |plan, committed| Ok(PlanOutcome { plan, committed, lost_attributes: Vec::new() });
     if mode == Mode::DryRun {
         return outcome(plan(&host.snapshot()?)?, false);
     }
@@ -84,8 +84,8 @@ fn left_by_updates(host: &Host, plan: &Plan) -> anyhow::Result<Vec<Note>> {
 }
 
 /// Plans and makes the changes as often as somebody else comes in between.
-fn attempts(host: &Host, plan: impl Fn(&Snapshot) -> anyhow::Result<Plan>) -> anyhow::Result<Committed> {
-    let outcome = |plan, committed| Ok(Committed { plan, committed, lost_attributes: Vec::new() });
+fn attempts(host: &Host, plan: impl Fn(&Snapshot) -> anyhow::Result<Plan>) -> anyhow::Result<PlanOutcome> {
+    let outcome = |plan, committed| Ok(PlanOutcome { plan, committed, lost_attributes: Vec::new() });
     let mut has_made = false;
     for _ in 0..ATTEMPTS {
         let main = host.main_file()?;
@@ -125,7 +125,7 @@ fn carry_out(
     host: &Host,
     dir: &Resolved,
     plan: impl Fn(&Snapshot) -> anyhow::Result<Plan>,
-) -> anyhow::Result<Option<Committed>> {
+) -> anyhow::Result<Option<PlanOutcome>> {
     let snapshot = host.snapshot()?;
     let Some(target) = &snapshot.target else {
         return Ok(None);
@@ -141,7 +141,7 @@ fn carry_out(
     let main = (&*snapshot.path, target, snapshot.found);
     let Some(lost_attributes) = write(host, &planned, Some(main), &mut done)? else { return Ok(None) };
     let committed = has_inits || !planned.changes.is_empty();
-    Ok(Some(Committed { plan: planned, committed, lost_attributes }))
+    Ok(Some(PlanOutcome { plan: planned, committed, lost_attributes }))
 }
 
 /// Makes the changes of a plan, each only while its file is still what was planned from; `None` if
@@ -198,9 +198,9 @@ pub fn rewrite(
     host: &Host,
     mode: Mode,
     plan: impl Fn() -> anyhow::Result<Plan>,
-) -> anyhow::Result<Committed> {
+) -> anyhow::Result<PlanOutcome> {
     if mode == Mode::DryRun {
-        return Ok(Committed { plan: plan()?, committed: false, lost_attributes: Vec::new() });
+        return Ok(PlanOutcome { plan: plan()?, committed: false, lost_attributes: Vec::new() });
     }
     for _ in 0..ATTEMPTS {
         let dir = host.locate()?.target;
@@ -212,7 +212,7 @@ pub fn rewrite(
         let planned = plan()?;
         if let Some(lost_attributes) = write(host, &planned, None, &mut Done::default())? {
             let committed = !planned.changes.is_empty();
-            return Ok(Committed { plan: planned, committed, lost_attributes });
+            return Ok(PlanOutcome { plan: planned, committed, lost_attributes });
         }
     }
     Err(busy(host)?.into())
@@ -304,4 +304,43 @@ fn replace_problem(host: &Host, path: &Path, error: ReplaceError) -> Problem {
     let mut problem = Problem::io(doing, &shown, &error);
     problem.message.push_str("; it is as it was");
     problem
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::plan::FileChange;
+    use crate::sys::Root;
+
+    #[test]
+    fn a_file_that_somebody_changes_meanwhile_is_planned_again() {
+        let tree = tempfile::tempdir().unwrap();
+        let host = Host::new(Root::tree(tree.path()).unwrap(), None);
+        std::fs::create_dir_all(tree.path().join("etc/containers/storage.conf.d")).unwrap();
+        let path = Path::new("/etc/containers/storage.conf.d/own.conf");
+        let file = tree.path().join("etc/containers/storage.conf.d/own.conf");
+        let add_line = |tries: &Cell<usize>| {
+            tries.set(tries.get() + 1);
+            let before = std::fs::read_to_string(&file).unwrap();
+            if tries.get() == 1 {
+                std::fs::write(&file, "# theirs\n").unwrap();
+            }
+            let after = After::Text(format!("{before}# ours\n"));
+            let change = FileChange { path: path.to_owned(), before: Some(before), original: None, after };
+            Ok(Plan { changes: vec![change], ..Plan::default() })
+        };
+        for is_fix in [false, true] {
+            std::fs::write(&file, "").unwrap();
+            let tries = Cell::new(0);
+            let outcome = match is_fix {
+                false => change(&host, Mode::Commit, |_| add_line(&tries)),
+                true => rewrite(&host, Mode::Commit, || add_line(&tries)),
+            };
+            assert!(outcome.unwrap().committed);
+            assert_eq!(tries.get(), 2);
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), "# theirs\n# ours\n");
+        }
+    }
 }

@@ -27,7 +27,7 @@ use std::path::PathBuf;
 
 pub use add::{AddOptions, add_stores};
 pub use apply::{ApplyOptions, apply, set_aside};
-pub use commit::{Committed, Mode, rewrite};
+pub use commit::{Mode, PlanOutcome, rewrite};
 pub use copy::{TextSource, VendorCopy};
 pub use generations::Serve;
 pub use list::{ListedStore, StoreState, driver_in_force, list_stores};
@@ -138,7 +138,7 @@ pub enum Note {
     Then(String),
     /// Something that the plan leaves as it is, and why.
     Stays(String),
-    /// Something that is wrong and already so in your file: a stable name and a sentence.
+    /// Something that is wrong and was so before: a stable name and a sentence.
     Warning(&'static str, String),
 }
 

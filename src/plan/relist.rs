@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::commit::{Committed, Mode, change};
+use super::commit::{Mode, PlanOutcome, change};
 use super::generations::{self, Change, Seen, Serve};
 use super::remove::entries_of;
 use super::snapshot::{Host, Snapshot};
@@ -41,7 +41,12 @@ pub fn taken_entry(host: &Host, path: &str) -> anyhow::Result<Option<RemovedEntr
 ///
 /// # Errors
 /// A [`crate::problem::Problem`] if the file cannot be edited, or engines would stop on the entry.
-pub fn relist_store(host: &Host, path: &str, taken: &RemovedEntry, mode: Mode) -> anyhow::Result<Committed> {
+pub fn relist_store(
+    host: &Host,
+    path: &str,
+    taken: &RemovedEntry,
+    mode: Mode,
+) -> anyhow::Result<PlanOutcome> {
     change(host, mode, |snapshot| plan(host, snapshot, path, taken))
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use super::add::alias_of;
-use super::commit::{Committed, Mode, change};
+use super::commit::{Mode, PlanOutcome, change};
 use super::generations::{self, Change, Seen, Serve};
 use super::snapshot::{Host, Snapshot};
 use super::verify::verify;
@@ -30,7 +30,7 @@ pub struct RemoveOptions {
 ///
 /// # Errors
 /// A [`crate::problem::Problem`] if the file cannot be edited; nothing is written then.
-pub fn remove_stores(host: &Host, options: &RemoveOptions, mode: Mode) -> anyhow::Result<Committed> {
+pub fn remove_stores(host: &Host, options: &RemoveOptions, mode: Mode) -> anyhow::Result<PlanOutcome> {
     change(host, mode, |snapshot| plan(host, snapshot, options))
 }
 

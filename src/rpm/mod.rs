@@ -19,7 +19,7 @@ use std::path::Path;
 
 use crate::declare::Declarations;
 use crate::plan::{
-    AddOptions, ApplyOptions, Committed, Host, Mode, RemoveOptions, StoreResult, add_stores, apply,
+    AddOptions, ApplyOptions, Host, Mode, PlanOutcome, RemoveOptions, StoreResult, add_stores, apply,
     relist_store, remove_stores, taken_entry,
 };
 use crate::problem::Problem;
@@ -45,7 +45,7 @@ pub enum Phase {
 ///
 /// # Errors
 /// A [`Problem`] that says why the store is not listed, or still is.
-pub fn scriptlet(host: &Host, phase: Phase, count: u32, path: &str) -> anyhow::Result<Vec<Committed>> {
+pub fn scriptlet(host: &Host, phase: Phase, count: u32, path: &str) -> anyhow::Result<Vec<PlanOutcome>> {
     let one = |outcome| vec![outcome];
     match (phase, count) {
         (Phase::Post, _) => post(host, path),
@@ -71,7 +71,7 @@ pub fn is_listed(host: &Host, path: &str) -> anyhow::Result<bool> {
 ///
 /// # Errors
 /// A [`Problem`] if the file cannot be edited.
-pub fn unlist_all(host: &Host) -> anyhow::Result<Vec<Committed>> {
+pub fn unlist_all(host: &Host) -> anyhow::Result<Vec<PlanOutcome>> {
     let mut outcomes = vec![apply(host, &Declarations::default(), ApplyOptions::default(), Mode::Commit)?];
     let records = ScriptletRecord::all(&host.root)?;
     let paths: Vec<String> =
@@ -86,7 +86,7 @@ pub fn unlist_all(host: &Host) -> anyhow::Result<Vec<Committed>> {
     Ok(outcomes)
 }
 
-fn post(host: &Host, path: &str) -> anyhow::Result<Vec<Committed>> {
+fn post(host: &Host, path: &str) -> anyhow::Result<Vec<PlanOutcome>> {
     let there = host.root.stat(Path::new(path)).map_err(host.cannot("look at", Path::new(path)))?;
     let mut allow_missing = false;
     if there.is_none() {
@@ -136,7 +136,7 @@ fn left_to_boot(path: &str, provided: bool) -> Problem {
     )
 }
 
-fn preun(host: &Host, path: &str) -> anyhow::Result<Committed> {
+fn preun(host: &Host, path: &str) -> anyhow::Result<PlanOutcome> {
     let taken = taken_entry(host, path)?;
     if let Some(taken) = taken {
         let mut record =
@@ -152,7 +152,7 @@ fn preun(host: &Host, path: &str) -> anyhow::Result<Committed> {
     remove(host, path, false)
 }
 
-fn postun_erase(host: &Host, path: &str) -> anyhow::Result<Committed> {
+fn postun_erase(host: &Host, path: &str) -> anyhow::Result<PlanOutcome> {
     let record = ScriptletRecord::read(&host.root, path)?;
     let gone = is_gone(&host.root, Path::new(path)).map_err(host.cannot("look at", Path::new(path)))?;
     match record {
@@ -169,7 +169,7 @@ fn postun_erase(host: &Host, path: &str) -> anyhow::Result<Committed> {
     }
 }
 
-fn unlist_if_gone(host: &Host, path: &str) -> anyhow::Result<Committed> {
+fn unlist_if_gone(host: &Host, path: &str) -> anyhow::Result<PlanOutcome> {
     let outcome = remove(host, path, true)?;
     let stays = outcome.plan.stores.iter().any(|(_, result)| *result == StoreResult::Kept);
     if !stays {
@@ -178,7 +178,7 @@ fn unlist_if_gone(host: &Host, path: &str) -> anyhow::Result<Committed> {
     Ok(outcome)
 }
 
-fn remove(host: &Host, path: &str, if_gone: bool) -> anyhow::Result<Committed> {
+fn remove(host: &Host, path: &str, if_gone: bool) -> anyhow::Result<PlanOutcome> {
     remove_stores(
         host,
         &RemoveOptions { paths: vec![path.to_owned()], if_gone, ..RemoveOptions::default() },

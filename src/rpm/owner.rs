@@ -7,14 +7,14 @@
 use super::record::ScriptletRecord;
 use super::remove;
 use crate::conf::{self, clean};
-use crate::plan::{ApplyOptions, Committed, Host, Mode, apply};
+use crate::plan::{ApplyOptions, Host, Mode, PlanOutcome, apply};
 
 /// After a %postun: an entry that scriptlets made becomes that of a declaration,
 /// if there is one.
 ///
 /// # Errors
 /// A [`crate::problem::Problem`] if the file cannot be edited.
-pub(super) fn hand_over(host: &Host, path: &str) -> anyhow::Result<Vec<Committed>> {
+pub(super) fn hand_over(host: &Host, path: &str) -> anyhow::Result<Vec<PlanOutcome>> {
     if !ScriptletRecord::read(&host.root, path)?.is_some_and(|record| record.added) {
         return Ok(Vec::new());
     }
@@ -33,7 +33,7 @@ pub(super) fn hand_over(host: &Host, path: &str) -> anyhow::Result<Vec<Committed
 ///
 /// # Errors
 /// A [`crate::problem::Problem`] if the file cannot be edited.
-pub(super) fn take_over(host: &Host, path: &str) -> anyhow::Result<Option<Committed>> {
+pub(super) fn take_over(host: &Host, path: &str) -> anyhow::Result<Option<PlanOutcome>> {
     // Listing the store says what is wrong with the file.
     let Ok(listed) = conf::listed(&host.snapshot()?.doc) else { return Ok(None) };
     let marked = listed.iter().any(|entry| entry.mark.is_some() && clean(&entry.path) == path);

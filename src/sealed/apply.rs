@@ -8,7 +8,7 @@ use crate::conf::clean;
 use crate::declare::{Declarations, SEALED_STORES};
 use crate::dependents::needed;
 use crate::engine::Profile;
-use crate::plan::{self, ApplyOptions, Committed, Host, Mode, Note};
+use crate::plan::{self, ApplyOptions, Host, Mode, Note, PlanOutcome};
 use crate::problem::{Problem, words};
 use crate::store::{IMAGE_LABEL, awaited, prepare, withdraw};
 use crate::sys::{
@@ -44,7 +44,7 @@ pub fn apply(
     declarations: &Declarations,
     options: ApplyOptions,
     mode: Mode,
-) -> anyhow::Result<(Committed, Vec<Problem>)> {
+) -> anyhow::Result<(PlanOutcome, Vec<Problem>)> {
     let mut notes = Vec::new();
     let mut problems = Vec::new();
     let is_system = host.config.is_none() && !host.is_rootless();

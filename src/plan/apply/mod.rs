@@ -11,7 +11,7 @@ mod main_file;
 mod modern;
 mod results;
 
-use super::commit::{Committed, Mode, change};
+use super::commit::{Mode, PlanOutcome, change};
 use super::drop_in::OwnDropIn;
 use super::generations::{self, Change, Seen, Serve};
 use super::rebase::Basis;
@@ -43,7 +43,7 @@ pub fn apply(
     declarations: &Declarations,
     options: ApplyOptions,
     mode: Mode,
-) -> anyhow::Result<Committed> {
+) -> anyhow::Result<PlanOutcome> {
     change(host, mode, |snapshot| plan(host, snapshot, declarations, options))
 }
 

@@ -76,7 +76,7 @@ fn unreadable_layers(set: &StoreSet<'_>, store: &Catalog) -> io::Result<Option<F
         if label.is_empty() && set.root.is_tree() {
             continue;
         }
-        let kind = label.split(':').nth(2).unwrap_or("unlabeled_t").to_owned();
+        let kind = type_of(&label).to_owned();
         if CLOSED.contains(&kind.as_str()) {
             count += 1;
             first.get_or_insert((path, kind));
@@ -103,9 +103,9 @@ fn unlockable(set: &StoreSet<'_>, store: &Catalog) -> io::Result<Option<Finding>
             is_forbidden_by_selinux(set.root, access)
         };
         if let Some((engine, _)) = ENGINES.iter().find(|(_, context)| forbidden(context)) {
-            let kind = label.split(':').nth(2).unwrap_or("unlabeled_t");
             let message = format!(
-                "SELinux keeps {engine}, when systemd starts it, from locking files of the type `{kind}`"
+                "SELinux keeps {engine}, when systemd starts it, from locking files of the type `{}`",
+                type_of(&label)
             );
             let finding = labelled(store, message).at(dir);
             return Ok(Some(finding.silently(Engines::ALL, "wait without end when systemd starts them")));
@@ -124,4 +124,9 @@ fn labelled(store: &Catalog, message: String) -> Finding {
 
 fn text_of(label: &[u8]) -> String {
     String::from_utf8_lossy(label).trim_end_matches('\0').to_owned()
+}
+
+/// The type in a label: the third part, which the policy goes by.
+fn type_of(label: &str) -> &str {
+    label.split(':').nth(2).unwrap_or("unlabeled_t")
 }
