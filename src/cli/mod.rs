@@ -49,14 +49,6 @@ use output::Output;
 
 use any_engine::AnyEngine;
 
-pub use check_store::FIELDS as CHECK_STORE_FIELDS;
-pub use copy_images::FIELDS as COPY_IMAGES_FIELDS;
-pub use doctor::FIELDS as DOCTOR_FIELDS;
-pub use embed_images::FIELDS as EMBED_IMAGES_FIELDS;
-pub use list_images::FIELDS as LIST_IMAGES_FIELDS;
-pub use pack::FIELDS as PACK_FIELDS;
-pub use verify_images::FIELDS as VERIFY_IMAGES_FIELDS;
-
 const AFTER_HELP: &str = "\
 Exit status:
   0  done, or already so

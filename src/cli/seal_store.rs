@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::build_store::{Kind, SELINUX};
 use super::given::jobs;
-use super::output::{ErrorLine, Output};
+use super::output::Output;
 use super::{Common, NO, inside};
 use crate::problem::{Problem, Severity};
 use crate::store::check::{self, Progress, Request};
@@ -52,7 +52,7 @@ struct Report<'a> {
     bytes: u64,
     /// Why it was not sealed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<ErrorLine<'a>>,
+    errors: Vec<&'a Problem>,
 }
 
 impl SealStore {
@@ -73,9 +73,7 @@ impl SealStore {
         let report = check::check(&host.root, &request, &Progress::default());
         let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
         for finding in errors.filter(|_| !output.json) {
-            let place = host.show(finding.place.as_ref().unwrap_or(&finding.store));
-            let title = (finding.severity, finding.rule.id, finding.message.as_str());
-            output.found(title, None, Some(&place), (&finding.effect(), &finding.hint))?;
+            output.found(finding, true)?;
         }
         if let Some(problem) = report.not_looked.first() {
             return Err(problem.clone().into());
@@ -95,7 +93,7 @@ impl SealStore {
                     output: shown,
                     entries: 0,
                     bytes: 0,
-                    errors: errors.map(|finding| ErrorLine::found(finding, &host)).collect(),
+                    errors: errors.map(|finding| &finding.problem).collect(),
                 })?;
             }
             return Ok(ExitCode::from(NO));

@@ -6,8 +6,6 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-pub use document::FIELDS;
-
 use super::output::Output;
 use super::{Common, NO};
 use crate::doctor::diagnose;

@@ -22,7 +22,7 @@ use super::world::{Chain, Users, World};
 use crate::engine::Engines;
 use crate::host::{Directory, Kind};
 use crate::limits;
-use crate::problem::Severity;
+use crate::problem::{Problem, Severity};
 use crate::store::{is_id, short_id};
 
 /// More than the longest `lower`: 500 names of 28 bytes, or as many ids.
@@ -243,8 +243,8 @@ pub(super) fn check(world: &World<'_>, home: usize, homes: &[Home], report: &mut
         let mut finding = finding.at(store.path.join(&store.driver));
         // Containers of a transient store have their records elsewhere.
         if store.is_used_as_own(world.root).unwrap_or(true) {
-            finding.severity = Severity::Note;
-            finding.hint =
+            finding.problem.severity = Severity::Note;
+            finding.problem.hint =
                 "leave it while containers are there: with `transient_store` it is one of theirs".to_owned();
         }
         report.put(finding);
@@ -314,7 +314,8 @@ impl Check<'_> {
             );
             let hint = "mount that layer store, or pull the image again without it";
             let finding = self.finding("layer-elsewhere", message, self.dir().join("additionallayer"));
-            let finding = Finding { hint: hint.to_owned(), ..finding };
+            let finding =
+                Finding { problem: Problem { hint: hint.to_owned(), ..finding.problem }, ..finding };
             report.put(if there {
                 finding.severity(Severity::Note)
             } else {
