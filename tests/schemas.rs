@@ -51,6 +51,18 @@ fn written() -> Vec<(String, Value, String)> {
     let program = Path::new(env!("CARGO_BIN_EXE_storagectl")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
     let mut documents = Vec::new();
+    let mut run = |line: &str, dir: &Path, file: &Path| {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).current_dir(dir).env("PATH", &path).env("NO_COLOR", "1");
+        let output = command.output().unwrap();
+        let name = line.split(' ').find(|word| NAMES.contains(word));
+        let Some(name) = name.filter(|_| line.contains("--format json")) else { return };
+        let at = format!("{}: {line}", file.display());
+        let document = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{at}: {error}"));
+        documents.push((name.to_owned(), document, at));
+    };
+    let empty = tempfile::tempdir().unwrap();
+    MORE.iter().for_each(|line| run(line, empty.path(), Path::new(file!())));
     for entry in fs_err::read_dir(here("tests/cmd")).unwrap() {
         let file = entry.unwrap().path();
         let text = if file.is_file() { fs_err::read_to_string(&file).unwrap() } else { String::new() };
@@ -62,15 +74,7 @@ fn written() -> Vec<(String, Value, String)> {
             Command::new("cp").arg("-a").arg(file.with_extension("in").join(".")).arg(dir.path()).status();
         assert!(copied.unwrap().success());
         for line in text.lines().filter_map(|line| line.strip_prefix("$ ")) {
-            let mut command = Command::new("sh");
-            command.args(["-c", line]).current_dir(dir.path()).env("PATH", &path).env("NO_COLOR", "1");
-            let output = command.output().unwrap();
-            let name = line.split(' ').find(|word| NAMES.contains(word));
-            let Some(name) = name.filter(|_| line.contains("--format json")) else { continue };
-            let at = format!("{}: {line}", file.display());
-            let document =
-                serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{at}: {error}"));
-            documents.push((name.to_owned(), document, at));
+            run(line, dir.path(), &file);
         }
     }
     documents
@@ -96,6 +100,16 @@ const NAMES: &[&str] = &[
     "seal-store",
     "show-config",
     "verify-images",
+];
+
+/// What tests/cmd shows without JSON, since it would be long.
+const MORE: &[&str] = &[
+    "storagectl check-config --list --format json",
+    "storagectl check-store --list --format json",
+    "storagectl generate ignition --store /var/images --format json",
+    "storagectl --root . check-store /gone --deep --format json",
+    "storagectl --root . show-config --format json",
+    "storagectl --root gone list-stores --format json",
 ];
 
 #[test]

@@ -279,7 +279,7 @@ fn document<'a>(host: &Host, dir: &Path, report: &'a Report, dry_run: bool) -> D
             result,
             digest: line.digest.as_ref().map(crate::images::Digest::as_str),
             bytes: line.bytes,
-            problem: problem,
+            problem,
         }
     };
     let is_new = |line: &ReportLine| !matches!(line.outcome, Outcome::WasThere | Outcome::Failed(_));

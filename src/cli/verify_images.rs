@@ -82,7 +82,7 @@ impl VerifyImages {
                 bytes: survey.bytes,
                 stored: survey.stored,
                 findings,
-                not_looked: not_looked,
+                not_looked,
             })?;
             return Ok(code);
         }
