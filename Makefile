@@ -57,6 +57,8 @@ install-built:
 	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(BINDIR)/storagectl
 	install -d -m 0755 $(DESTDIR)$(MANDIR)/man1
 	install -m 0644 man/*.1 $(DESTDIR)$(MANDIR)/man1
+	install -d -m 0755 $(DESTDIR)$(DATADIR)/storagectl/schemas
+	install -m 0644 docs/schemas/*.json $(DESTDIR)$(DATADIR)/storagectl/schemas
 	install -D -m 0644 $(COMPLETIONS)/storagectl $(DESTDIR)$(DATADIR)/bash-completion/completions/storagectl
 	install -D -m 0644 $(COMPLETIONS)/_storagectl $(DESTDIR)$(DATADIR)/zsh/site-functions/_storagectl
 	install -D -m 0644 $(COMPLETIONS)/storagectl.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/storagectl.fish

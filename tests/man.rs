@@ -10,7 +10,7 @@ use std::path::Path;
 
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
-use storagectl::cli::CHECK_STORE_FIELDS;
+use serde_json::Value;
 use storagectl::doctor::FINDINGS;
 use storagectl::lint::RULES;
 use storagectl::problem::{IDS, Severity};
@@ -117,25 +117,15 @@ fn page(command: &clap::Command, synopsis: &Roff, examples: &[(&str, &str)]) -> 
         let rules = check::RULES.iter().map(|rule| (rule.id, rule.severity, rule.description));
         self::rules(rules).to_writer(&mut out).unwrap();
         scopes().to_writer(&mut out).unwrap();
-        fields(CHECK_STORE_FIELDS).to_writer(&mut out).unwrap();
     }
     if command.get_name() == "storagectl-doctor" {
         doctor().to_writer(&mut out).unwrap();
     }
-    let embedded: Option<&[(&str, &str)]> = match command.get_name() {
-        "storagectl-copy-images" => Some(storagectl::cli::COPY_IMAGES_FIELDS),
-        "storagectl-embed-images" => Some(storagectl::cli::EMBED_IMAGES_FIELDS),
-        "storagectl-list-images" => Some(storagectl::cli::LIST_IMAGES_FIELDS),
-        "storagectl-pack" => Some(storagectl::cli::PACK_FIELDS),
-        "storagectl-verify-images" => Some(storagectl::cli::VERIFY_IMAGES_FIELDS),
-        _ => None,
-    };
     if command.get_name() == "storagectl-copy-images" {
         copying().to_writer(&mut out).unwrap();
     }
-    if let Some(fields) = embedded {
+    if EMBEDDED.contains(&command.get_name()) {
         layout().to_writer(&mut out).unwrap();
-        self::fields(fields).to_writer(&mut out).unwrap();
     }
     if command.get_name() == "storagectl-apply" {
         declarations().to_writer(&mut out).unwrap();
@@ -150,6 +140,9 @@ fn page(command: &clap::Command, synopsis: &Roff, examples: &[(&str, &str)]) -> 
         problems().to_writer(&mut out).unwrap();
         files().to_writer(&mut out).unwrap();
         environment().to_writer(&mut out).unwrap();
+    }
+    if let Some(schema) = schema(command.get_name().trim_start_matches("storagectl-")) {
+        json(&schema).to_writer(&mut out).unwrap();
     }
     see_also(command.get_name()).to_writer(&mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
@@ -324,15 +317,54 @@ fn scopes() -> Roff {
     roff
 }
 
-fn fields(fields: &[(&str, &str)]) -> Roff {
+/// The commands about images that are embedded, which lie in one layout.
+const EMBEDDED: [&str; 5] = [
+    "storagectl-copy-images",
+    "storagectl-embed-images",
+    "storagectl-list-images",
+    "storagectl-pack",
+    "storagectl-verify-images",
+];
+
+/// The schema of what a command writes, or of a problem for the program as a whole.
+fn schema(command: &str) -> Option<Value> {
+    let name = if command == "storagectl" { "problem" } else { command };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/schemas/{name}.json"));
+    Some(serde_json::from_str(&fs_err::read_to_string(path).ok()?).unwrap())
+}
+
+fn json(schema: &Value) -> Roff {
     let mut roff = Roff::new();
-    roff.control("SH", ["JSON"]).text([roman(
-        "With --format json one object is written. [] stands for an array of what is named before it:",
-    )]);
-    for (field, meaning) in fields {
-        entry(&mut roff, field, &format!("{meaning}."));
+    roff.control("SH", ["JSON"]).text([roman(if schema.get("anyOf").is_some() {
+        "With --format json one object is written; its schema is in share/storagectl/schemas. [] stands for an array of what is named before it. What is said to be a problem has the keys that storagectl(1) names."
+    } else {
+        "With --format json a command writes one object, or if it fails one with the problem as `error`, and what else is wrong as `more`. A problem has these keys:"
+    })]);
+    let mut told = Vec::new();
+    keys(schema, "", &mut told);
+    for (key, meaning) in told {
+        entry(&mut roff, &key, &format!("{meaning}."));
     }
     roff
+}
+
+/// Every key of an object that is described, and of those in it.
+fn keys(schema: &Value, name: &str, told: &mut Vec<(String, String)>) {
+    for part in ["anyOf", "allOf"].iter().filter_map(|key| schema[*key].as_array()).flatten() {
+        keys(part, name, told);
+    }
+    match schema["description"].as_str() {
+        Some(meaning) if !name.is_empty() => told.push((name.to_owned(), meaning.to_owned())),
+        None if schema["$ref"] == "problem.json" => told.push((name.to_owned(), "a problem".to_owned())),
+        _ => {}
+    }
+    if schema["items"].is_object() {
+        keys(&schema["items"], &format!("{name}[]"), told);
+    }
+    for (key, value) in schema["properties"].as_object().into_iter().flatten() {
+        let dot = if name.is_empty() { "" } else { "." };
+        keys(value, &format!("{name}{dot}{key}"), told);
+    }
 }
 
 fn layout() -> Roff {
@@ -362,10 +394,6 @@ fn doctor() -> Roff {
         .text([roman("Beside the errors of storagectl-check-config(1) and storagectl-check-store(1):")]);
     for (id, severity, meaning) in FINDINGS {
         entry(&mut roff, id, &format!("{}: {meaning}.", severity.name()));
-    }
-    roff.control("SH", ["JSON"]);
-    for (field, meaning) in storagectl::cli::DOCTOR_FIELDS {
-        entry(&mut roff, field, &format!("{meaning}."));
     }
     roff
 }

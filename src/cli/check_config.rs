@@ -9,10 +9,9 @@ use super::output::Output;
 use super::status::Strict;
 use super::tense::would;
 use super::{AnyEngine, Common, Status};
-use crate::engine::Profile;
 use crate::lint::{self, Finding, Input, RULES, Severity};
 use crate::plan::{self, After, FileChange, Host, Plan, PlanOutcome};
-use crate::problem::Place;
+use crate::problem::Problem;
 
 /// Find problems in the storage configuration
 ///
@@ -51,7 +50,7 @@ struct Report<'a> {
     #[serde(flatten)]
     fixed: Option<Fixed>,
     findings: Vec<FindingLine<'a>>,
-    not_looked: Vec<NotLooked<'a>>,
+    not_looked: &'a [Problem],
 }
 
 /// What `--fix` did.
@@ -71,26 +70,15 @@ struct FixedFile {
 
 #[derive(Serialize)]
 struct FindingLine<'a> {
-    id: &'static str,
-    severity: Severity,
-    message: &'a str,
-    file: Option<String>,
-    line: Option<usize>,
-    column: Option<usize>,
-    engines: Vec<Profile>,
-    stops: Vec<Profile>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    stops_users: Vec<Profile>,
-    effect: &'a str,
-    hint: &'a str,
+    #[serde(flatten)]
+    problem: &'a Problem,
     fixable: bool,
 }
 
-#[derive(Serialize)]
-struct NotLooked<'a> {
-    id: &'static str,
-    message: &'a str,
-    hint: &'a str,
+impl<'a> FindingLine<'a> {
+    fn of(finding: &'a Finding) -> Self {
+        Self { problem: &finding.problem, fixable: finding.is_fixable() }
+    }
 }
 
 impl CheckConfig {
@@ -109,11 +97,8 @@ impl CheckConfig {
         }
         let report = lint::check(&input, &self.skip);
         if output.json {
-            let findings = report.findings.iter().map(|finding| line(&host, finding)).collect();
-            let not_looked = report.not_looked.iter();
-            let not_looked =
-                not_looked.map(|it| NotLooked { id: it.id, message: &it.message, hint: &it.hint });
-            output.json(&Report { version: 1, fixed, findings, not_looked: not_looked.collect() })?;
+            let findings = report.findings.iter().map(FindingLine::of).collect();
+            output.json(&Report { version: 1, fixed, findings, not_looked: &report.not_looked })?;
         } else {
             self.tell(&host, &input, &report, output)?;
         }
@@ -129,15 +114,11 @@ impl CheckConfig {
         output: &Output,
     ) -> anyhow::Result<()> {
         for finding in &report.findings {
-            if output.is_quiet() && finding.severity == Severity::Warning {
-                continue;
-            }
-            let file = finding.file.as_ref().map(|file| host.show(file));
             // The diff of a dry run has standard output to itself.
-            output.finding(finding, file.as_deref(), !self.fix)?;
+            output.found(finding, !self.fix)?;
         }
         for problem in &report.not_looked {
-            output.warning(&format!("could not look: {}; {}", problem.message, problem.hint));
+            output.not_looked(problem);
         }
         output.status(&summary(host, input, report));
         Ok(())
@@ -197,24 +178,6 @@ fn tell_fixes(common: &Common, host: &Host, outcome: &PlanOutcome, output: &Outp
     }
     let changed = if common.dry_run { !outcome.plan.is_empty() } else { outcome.committed };
     Ok(Fixed { changed, dry_run: common.dry_run, files })
-}
-
-fn line<'a>(host: &Host, finding: &'a Finding) -> FindingLine<'a> {
-    let position = finding.place.as_ref().map(Place::position);
-    FindingLine {
-        id: finding.rule.id,
-        severity: finding.severity,
-        message: &finding.message,
-        file: finding.file.as_ref().map(|file| host.show(file)),
-        line: position.map(|(line, _)| line),
-        column: position.map(|(_, column)| column),
-        engines: finding.engines.list().collect(),
-        stops: finding.stops.list().collect(),
-        stops_users: finding.stops_users.list().collect(),
-        effect: &finding.effect,
-        hint: &finding.hint,
-        fixable: finding.is_fixable(),
-    }
 }
 
 fn summary(host: &Host, input: &Input<'_>, report: &lint::Report) -> String {

@@ -18,7 +18,7 @@ use crate::conf::clean;
 use crate::engine::{Effect, Profile, Reason};
 use crate::judgement::{RUN, Reader, gather, judge_store};
 use crate::plan::{Host, list_stores};
-use crate::problem::Severity;
+use crate::problem::{Problem, Severity};
 use crate::store::check::{self, CheckRequest, Finding, Progress, RULES, Report, Scope, Tally, Verification};
 
 /// Find damage in image stores
@@ -53,43 +53,6 @@ pub(super) struct CheckStore {
     list: bool,
 }
 
-/// The fields of `--format json`, for the man page.
-pub const FIELDS: &[(&str, &str)] = &[
-    ("version", "1"),
-    ("deep", "whether every byte was read; `verification` is null otherwise"),
-    ("stores[]", "the paths of the stores that were checked, in the order of the engines"),
-    ("images", "how many images they hold"),
-    ("layers", "how many layers they hold"),
-    ("assembled.layers", "how many layers were assembled again"),
-    ("assembled.bytes", "how many bytes that was"),
-    ("verification.layers.verified", "how many layers are what they should be, every byte"),
-    ("verification.layers.damaged", "how many are not"),
-    ("verification.layers.not_verified", "of how many nobody knows; a finding says why"),
-    ("verification.images.verified", "how many images have verified layers alone"),
-    ("verification.images.damaged", "how many are damaged"),
-    ("verification.images.not_verified", "how many have layers that are not verified"),
-    ("verification.records.verified", "how many files of records engines can read"),
-    ("verification.records.damaged", "how many are damaged"),
-    ("verification.records.not_verified", "how many could not be looked at"),
-    ("findings[].id", "the name of the rule"),
-    ("findings[].severity", "`error`, `warning`, or `note`, if nothing is wrong"),
-    ("findings[].scope", "how far it reaches with the engine that it hits hardest"),
-    ("findings[].effects[].scope", "how far it reaches with these engines"),
-    ("findings[].effects[].engines[]", "`podman4`, `podman5`, `crio`, `podman6`"),
-    ("findings[].users_only", "whether that is so for the engines of normal users only"),
-    ("findings[].store", "the store"),
-    ("findings[].path", "the file or directory, or null"),
-    ("findings[].layer", "the id of the layer, or null"),
-    ("findings[].images[]", "the images concerned: a name of each, or the start of its id"),
-    ("findings[].files[]", "the first of the files concerned, inside the layer"),
-    ("findings[].message", "what is wrong"),
-    ("findings[].effect", "what engines do because of it"),
-    ("findings[].hint", "what helps"),
-    ("not_looked[].id", "the name of a problem that kept from looking, see storagectl(1)"),
-    ("not_looked[].message", "what could not be looked at"),
-    ("not_looked[].hint", "what helps"),
-];
-
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
     version: u32,
@@ -100,7 +63,7 @@ pub(super) struct Document<'a> {
     assembled: Assembled,
     verification: Option<Verification>,
     findings: Vec<FindingLine<'a>>,
-    not_looked: Vec<NotLooked<'a>>,
+    not_looked: &'a [Problem],
 }
 
 #[derive(Serialize)]
@@ -111,8 +74,8 @@ struct Assembled {
 
 #[derive(Serialize)]
 struct FindingLine<'a> {
-    id: &'static str,
-    severity: Severity,
+    #[serde(flatten)]
+    problem: &'a Problem,
     scope: check::Scope,
     effects: Vec<EffectLine>,
     users_only: bool,
@@ -121,22 +84,12 @@ struct FindingLine<'a> {
     layer: Option<&'a str>,
     images: &'a [String],
     files: &'a [String],
-    message: &'a str,
-    effect: String,
-    hint: &'a str,
 }
 
 #[derive(Serialize)]
 struct EffectLine {
     scope: check::Scope,
     engines: Vec<Profile>,
-}
-
-#[derive(Serialize)]
-struct NotLooked<'a> {
-    id: &'static str,
-    message: &'a str,
-    hint: &'a str,
 }
 
 impl CheckStore {
@@ -153,7 +106,7 @@ impl CheckStore {
         if output.json {
             output.json(&document(&host, self.deep, &report))?;
         } else {
-            tell(&host, &report, output)?;
+            tell(&report, output)?;
         }
         let found = report.findings.iter().map(|finding| finding.severity);
         Ok(self.strict.answer(found, report.not_looked.is_empty()))
@@ -234,8 +187,7 @@ fn unreadable(host: &Host, store: &Path) -> Vec<Finding> {
 /// A report as data.
 fn document<'a>(host: &Host, deep: bool, report: &'a Report) -> Document<'a> {
     let line = |finding: &'a Finding| FindingLine {
-        id: finding.rule.id,
-        severity: finding.severity,
+        problem: &finding.problem,
         scope: finding.scope(),
         effects: finding
             .effects
@@ -244,15 +196,11 @@ fn document<'a>(host: &Host, deep: bool, report: &'a Report) -> Document<'a> {
             .collect(),
         users_only: finding.for_users,
         store: host.show(&finding.store),
-        path: finding.place.as_ref().map(|place| host.show(place)),
+        path: finding.path.as_ref().map(|path| host.show(path)),
         layer: finding.layer.as_deref(),
         images: &finding.images,
         files: &finding.files,
-        message: &finding.message,
-        effect: finding.effect(),
-        hint: &finding.hint,
     };
-    let not_looked = report.not_looked.iter();
     Document {
         version: 1,
         deep,
@@ -262,25 +210,16 @@ fn document<'a>(host: &Host, deep: bool, report: &'a Report) -> Document<'a> {
         assembled: Assembled { layers: report.assembled.0, bytes: report.assembled.1 },
         verification: report.verification,
         findings: report.findings.iter().map(line).collect(),
-        not_looked: not_looked
-            .map(|it| NotLooked { id: it.id, message: &it.message, hint: &it.hint })
-            .collect(),
+        not_looked: &report.not_looked,
     }
 }
 
-fn tell(host: &Host, report: &Report, output: &Output) -> anyhow::Result<()> {
+fn tell(report: &Report, output: &Output) -> anyhow::Result<()> {
     for finding in &report.findings {
-        match finding.severity {
-            Severity::Warning if output.is_quiet() => continue,
-            Severity::Note if !output.is_verbose() => continue,
-            _ => {}
-        }
-        let place = host.show(finding.place.as_ref().unwrap_or(&finding.store));
-        let title = (finding.severity, finding.rule.id, finding.message.as_str());
-        output.found(title, None, Some(&place), (&finding.effect(), &finding.hint))?;
+        output.found(finding, true)?;
     }
     for problem in &report.not_looked {
-        output.warning(&format!("could not look: {}; {}", problem.message, problem.hint));
+        output.not_looked(problem);
     }
     if !report.stores.is_empty() {
         output.status(&summary(report));

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::counted::counted;
 use super::given::jobs;
-use super::output::{ErrorLine, Output};
+use super::output::Output;
 use super::tense::would;
 use super::{Common, Status, inside};
 use crate::copying::{self, CopyEvent, CopyLine, CopyOptions, CopyReport, CopyState};
@@ -64,7 +64,7 @@ struct Document<'a> {
     store: String,
     images: Vec<ImageLine<'a>>,
     pruned: &'a [String],
-    remarks: Vec<ErrorLine<'a>>,
+    remarks: &'a [Problem],
 }
 
 #[derive(Serialize)]
@@ -75,23 +75,8 @@ struct ImageLine<'a> {
     state: &'static str,
     required: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ErrorLine<'a>>,
+    error: Option<&'a Problem>,
 }
-
-/// Fields of the JSON document, for the man page.
-pub const FIELDS: &[(&str, &str)] = &[
-    ("version", "1"),
-    ("changed", "whether anything is different now, or in a dry run would be"),
-    ("dry_run", "whether nothing was done"),
-    ("store", "where the images are: the additional store, or the engines' own storage"),
-    ("images[].reference", "an image of the list"),
-    ("images[].id", "its id, if it could be read"),
-    ("images[].state", "`present`, `copied` or `failed`"),
-    ("images[].required", "whether it was required"),
-    ("images[].error", "why it failed: `id`, `message` and `hint`"),
-    ("pruned[]", "a name that was removed"),
-    ("remarks[]", "what is odd in the list: `id`, `message` and `hint`"),
-];
 
 impl CopyImages {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
@@ -189,7 +174,7 @@ impl CopyImages {
                 store,
                 images: report.lines.iter().map(image_line).collect(),
                 pruned: &report.pruned.names,
-                remarks: report.remarks.iter().map(ErrorLine::of).collect(),
+                remarks: &report.remarks,
             })?;
         } else if let Some(outcome) = report.outcome.as_ref().filter(|_| changed_list) {
             super::report::report(common, host, outcome, false, output)?;
@@ -231,7 +216,7 @@ fn image_line(line: &CopyLine) -> ImageLine<'_> {
     let (state, error) = match &line.state {
         CopyState::Present => ("present", None),
         CopyState::Copied => ("copied", None),
-        CopyState::Failed(problem) => ("failed", Some(ErrorLine::of(problem))),
+        CopyState::Failed(problem) => ("failed", Some(problem)),
     };
     let (reference, id) = (line.reference.as_str(), line.id.as_deref());
     ImageLine { reference, id, state, required: line.required, error }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::counted::counted;
 use super::given::{authfile, jobs};
-use super::output::{ErrorLine, Output};
+use super::output::Output;
 use super::size::size;
 use super::tense::{would, wrote};
 use super::{Common, Status, inside};
@@ -91,25 +91,6 @@ pub(super) struct EmbedImages {
     no_sync: bool,
 }
 
-/// The fields of `--format json`, for the man page.
-pub const FIELDS: &[(&str, &str)] = &[
-    ("version", "1"),
-    ("changed", "whether anything was, or would be, changed"),
-    ("dry_run", "whether it was only shown what would be done"),
-    ("directory", "the embedded directory"),
-    ("images[].reference", "the reference"),
-    ("images[].directory", "the name of its directory"),
-    ("images[].result", "`fetched`, `present`, `repaired`, `refreshed` or `failed`"),
-    ("images[].digest", "the digest of its manifest or list of images, if it is there"),
-    ("images[].bytes", "how many bytes its blobs have"),
-    ("images[].problem", "what is wrong, or was wrong before it was repaired: id, message, hint"),
-    ("bytes", "how many bytes the blobs of these images have, one image after the other"),
-    ("stored", "how many bytes of them are stored"),
-    ("unlisted[]", "references that were taken from the list"),
-    ("removed[]", "names of directories that were removed"),
-    ("remarks[]", "what is odd: id, message, hint"),
-];
-
 #[derive(Serialize)]
 struct Document<'a> {
     version: u32,
@@ -121,7 +102,7 @@ struct Document<'a> {
     stored: u64,
     unlisted: &'a [String],
     removed: &'a [String],
-    remarks: Vec<ErrorLine<'a>>,
+    remarks: &'a [Problem],
 }
 
 #[derive(Serialize)]
@@ -133,7 +114,7 @@ struct Line<'a> {
     digest: Option<&'a str>,
     bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<ErrorLine<'a>>,
+    problem: Option<&'a Problem>,
 }
 
 impl EmbedImages {
@@ -302,7 +283,7 @@ fn document<'a>(host: &Host, dir: &Path, report: &'a EmbedReport, dry_run: bool)
             result,
             digest: line.digest.as_ref().map(crate::images::Digest::as_str),
             bytes: line.bytes,
-            problem: problem.map(ErrorLine::of),
+            problem,
         }
     };
     let is_new =
@@ -317,6 +298,6 @@ fn document<'a>(host: &Host, dir: &Path, report: &'a EmbedReport, dry_run: bool)
         stored: report.stored,
         unlisted: &report.unlisted,
         removed: &report.removed,
-        remarks: report.remarks.iter().map(ErrorLine::of).collect(),
+        remarks: &report.remarks,
     }
 }

@@ -6,11 +6,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::list_stores::aligned;
-use super::output::{ErrorLine, Output};
+use super::output::Output;
 use super::size::size;
 use super::{Common, Status, inside};
 use crate::embedded::{self, DIRECTORY, Depth, EmbeddedImage, HostStores, List, Looked};
 use crate::images::Digest;
+use crate::problem::Problem;
 use crate::store::check::Progress;
 
 /// List the images in an OS image
@@ -24,24 +25,6 @@ pub(super) struct ListImages {
     source: PathBuf,
 }
 
-/// The fields of `--format json`, for the man page.
-pub const FIELDS: &[(&str, &str)] = &[
-    ("version", "1"),
-    ("directory", "the directory with the images"),
-    ("images[].reference", "the reference"),
-    ("images[].directory", "the name of its directory"),
-    ("images[].complete", "whether its files are there with their sizes"),
-    ("images[].digest", "the digest of its manifest or list of images, or null"),
-    ("images[].platforms[]", "the platforms for which it is there"),
-    ("images[].bytes", "how many bytes its blobs have"),
-    ("images[].stores[]", "the host's stores that have it under this reference"),
-    ("images[].problems[]", "what is wrong with it: id, message, hint"),
-    ("bytes", "how many bytes the blobs of all images have, one image after the other"),
-    ("stored", "how many bytes of them are stored"),
-    ("unlisted[]", "names of directories with images that the list does not name"),
-    ("not_looked[]", "stores that could not be looked at: id, message, hint"),
-];
-
 #[derive(Serialize)]
 struct Document<'a> {
     version: u32,
@@ -50,7 +33,7 @@ struct Document<'a> {
     bytes: u64,
     stored: u64,
     unlisted: &'a [String],
-    not_looked: Vec<ErrorLine<'a>>,
+    not_looked: &'a [Problem],
 }
 
 #[derive(Serialize)]
@@ -62,7 +45,7 @@ struct Line<'a> {
     platforms: Vec<&'a str>,
     bytes: u64,
     stores: Vec<String>,
-    problems: Vec<ErrorLine<'a>>,
+    problems: Vec<&'a Problem>,
 }
 
 impl ListImages {
@@ -91,7 +74,7 @@ impl ListImages {
                 bytes: survey.bytes,
                 stored: survey.stored,
                 unlisted: &unlisted,
-                not_looked: stores.not_looked.iter().map(ErrorLine::of).collect(),
+                not_looked: &stores.not_looked,
             })?;
             return Ok(status);
         }
@@ -156,6 +139,6 @@ fn line(image: &Looked, in_stores: impl Fn(&EmbeddedImage) -> Vec<String>) -> Li
         platforms: contents.map(EmbeddedImage::platforms).unwrap_or_default(),
         bytes: contents.map_or(0, EmbeddedImage::bytes),
         stores: contents.map(in_stores).unwrap_or_default(),
-        problems: image.faults.iter().chain(&image.not_looked).map(ErrorLine::of).collect(),
+        problems: image.faults.iter().chain(&image.not_looked).collect(),
     }
 }

@@ -54,14 +54,6 @@ use output::Output;
 use any_engine::AnyEngine;
 use status::Status;
 
-pub use check_store::FIELDS as CHECK_STORE_FIELDS;
-pub use copy_images::FIELDS as COPY_IMAGES_FIELDS;
-pub use doctor::FIELDS as DOCTOR_FIELDS;
-pub use embed_images::FIELDS as EMBED_IMAGES_FIELDS;
-pub use list_images::FIELDS as LIST_IMAGES_FIELDS;
-pub use pack::FIELDS as PACK_FIELDS;
-pub use verify_images::FIELDS as VERIFY_IMAGES_FIELDS;
-
 pub use help::{EXAMPLES, command, examples, groups};
 pub use parse::parse;
 pub use status::EXIT_STATUS;

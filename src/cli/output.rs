@@ -5,73 +5,18 @@ use std::io::{self, IsTerminal, Write};
 use serde::Serialize;
 
 use super::painted::{self, Painted};
-use super::told::{self, Title};
+use super::told;
 use super::{Color, Common, Format};
-use crate::lint::Finding;
-use crate::plan::Host;
-use crate::problem::{Place, Problem, Several, Severity};
-use crate::store::check;
+use crate::problem::{Problem, Several, Severity};
 
 /// An error as data.
 #[derive(Serialize)]
 struct ErrorReport<'a> {
     version: u32,
-    error: ErrorLine<'a>,
+    error: &'a Problem,
     /// What else is wrong.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    more: Vec<ErrorLine<'a>>,
-}
-
-/// A problem in such a report, or beside the data of a command that went on.
-#[derive(Serialize)]
-pub(super) struct ErrorLine<'a> {
-    id: &'a str,
-    message: String,
-    hint: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    column: Option<usize>,
-}
-
-impl<'a> ErrorLine<'a> {
-    /// A problem as data.
-    pub(super) fn of(problem: &'a Problem) -> Self {
-        let place = problem.place.as_deref();
-        let position = place.map(Place::position);
-        Self {
-            id: problem.id,
-            message: problem.message.clone(),
-            hint: &problem.hint,
-            file: place.map(|place| place.file.display().to_string()),
-            line: position.map(|(line, _)| line),
-            column: position.map(|(_, column)| column),
-        }
-    }
-}
-
-impl<'a> ErrorLine<'a> {
-    /// What a check of a store found, as data.
-    pub(super) fn found(finding: &'a check::Finding, host: &Host) -> Self {
-        let file = Some(host.show(finding.place.as_ref().unwrap_or(&finding.store)));
-        let (id, message, hint) = (finding.rule.id, finding.message.clone(), finding.hint.as_str());
-        Self { id, message, hint, file, line: None, column: None }
-    }
-}
-
-impl<'a> ErrorReport<'a> {
-    fn new(error: &anyhow::Error, problem: Option<&'a Problem>) -> Self {
-        let line = match problem {
-            Some(problem) => ErrorLine { message: format!("{error:#}"), ..ErrorLine::of(problem) },
-            None => {
-                let message = format!("{error:#}");
-                ErrorLine { id: "io", message, hint: "", file: None, line: None, column: None }
-            }
-        };
-        Self { version: 1, error: line, more: Vec::new() }
-    }
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    more: &'a [Problem],
 }
 
 /// How this run speaks.
@@ -147,8 +92,11 @@ impl Output {
         }
         let problem = error.downcast_ref::<Problem>();
         if self.json {
+            let unknown = || Problem::new("io", "", "");
+            let problem = problem.cloned().unwrap_or_else(unknown);
+            let problem = Problem { message: format!("{error:#}"), ..problem };
             // The error has been told on standard error if this cannot be written.
-            let _ = self.json(&ErrorReport::new(error, problem));
+            let _ = self.json(&ErrorReport { version: 1, error: &problem, more: &[] });
         }
         match problem {
             Some(problem) => self.told(problem),
@@ -157,48 +105,39 @@ impl Output {
     }
 
     fn errors(&self, several: &Several) {
-        let (first, more) = several.split();
+        let (error, more) = several.split();
         if self.json {
-            let more = more.iter().map(ErrorLine::of).collect();
-            let _ = self.json(&ErrorReport { version: 1, error: ErrorLine::of(first), more });
+            let _ = self.json(&ErrorReport { version: 1, error, more });
         }
-        [first].into_iter().chain(more).for_each(|problem| self.told(problem));
+        [error].into_iter().chain(more).for_each(|problem| self.told(problem));
     }
 
     /// A problem that does not end the command, on standard error alone.
     pub(super) fn told(&self, problem: &Problem) {
-        say(&told::problem(problem, self.colored));
+        say(&told::problem(problem, false, self.colored));
     }
 
-    /// A finding of `check-config`: what, where, what engines do because of it, and what
-    /// helps; beside the data if something else is the data.
-    pub(super) fn finding(&self, finding: &Finding, file: Option<&str>, is_data: bool) -> anyhow::Result<()> {
-        let title =
-            Title { severity: finding.severity, id: Some(finding.rule.id), message: &finding.message };
-        let advice = (finding.effect.as_str(), finding.hint.as_str());
-        let text = told::found(&title, finding.place.as_ref(), file, advice, self.is_colored(is_data));
-        match is_data {
-            true => self.painted(&text.and(&Painted::lines("\n\n"))),
-            false if self.quiet => Ok(()),
-            false => {
-                say(&text.and(&Painted::lines("\n")));
-                Ok(())
-            }
+    /// What a check found, with its name; on standard error if something else is the data.
+    pub(super) fn found(&self, problem: &Problem, is_data: bool) -> anyhow::Result<()> {
+        let is_hidden = match problem.severity {
+            Severity::Error => self.quiet && !is_data,
+            Severity::Warning => self.quiet,
+            Severity::Note => !self.verbose,
+        };
+        if is_hidden {
+            return Ok(());
         }
+        let text = told::problem(problem, true, self.is_colored(is_data));
+        if is_data {
+            return self.painted(&text.and(&Painted::lines("\n\n")));
+        }
+        say(&text.and(&Painted::lines("\n")));
+        Ok(())
     }
 
-    /// Anything that a check found, to standard output: its title (how bad, its id, what it
-    /// is), the line or at least the file, and effect and hint.
-    pub(super) fn found(
-        &self,
-        (severity, id, message): (Severity, &'static str, &str),
-        place: Option<&Place>,
-        file: Option<&str>,
-        advice: (&str, &str),
-    ) -> anyhow::Result<()> {
-        let title = Title { severity, id: Some(id), message };
-        let text = told::found(&title, place, file, advice, self.is_colored(true));
-        self.painted(&text.and(&Painted::lines("\n\n")))
+    /// What a check could not look at.
+    pub(super) fn not_looked(&self, problem: &Problem) {
+        self.warning(&format!("could not look: {}; {}", problem.message, problem.hint));
     }
 
     /// Whether what goes to standard error, or as data to standard output, has colour.
@@ -238,10 +177,6 @@ impl Output {
         bar.set_style(style.expect("the template is sound"));
         bar.enable_steady_tick(std::time::Duration::from_millis(200));
         Some(bar)
-    }
-
-    pub(super) fn is_quiet(&self) -> bool {
-        self.quiet
     }
 }
 

@@ -92,17 +92,6 @@ enum What {
     Copr,
 }
 
-/// The fields of `--format json`, for the man page.
-pub const FIELDS: &[(&str, &str)] = &[
-    ("version", "1"),
-    ("changed", "whether packages were, or would be, built"),
-    ("dry_run", "whether it was only said what would be built"),
-    ("packages[].name", "the name of the package"),
-    ("packages[].arch", "RPM's name of the architecture; `src` for a source package"),
-    ("packages[].file", "the file, if it was built"),
-    ("packages[].bytes", "its size"),
-];
-
 #[derive(Serialize)]
 struct Report<'a> {
     version: u32,

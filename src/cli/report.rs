@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Common;
 use super::clean_dependents::{self, StorageLine};
-use super::output::{ErrorLine, Output};
+use super::output::Output;
 use super::tense::would;
 use crate::conf::OWN_ROOTS_NAME;
 use crate::dependents::Cleaned;
@@ -21,8 +21,8 @@ struct Report<'a> {
     files: Vec<FileLine>,
     notes: Vec<&'a str>,
     warnings: Vec<WarningLine<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<ErrorLine<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [Problem],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dependents: Vec<StorageLine<'a>>,
 }
@@ -116,7 +116,7 @@ fn tell(
                 .collect(),
             notes: notes(outcome, true).chain(notes(outcome, false)).chain(stays(outcome)).collect(),
             warnings: warnings(outcome).map(|(id, message)| WarningLine { id, message }).collect(),
-            errors: problems.iter().map(ErrorLine::of).collect(),
+            errors: problems,
             dependents: clean_dependents::lines(host, cleaned),
         };
         output.json(&report)?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::build_store::{Kind, SELINUX};
 use super::given::jobs;
-use super::output::{ErrorLine, Output};
+use super::output::Output;
 use super::{Common, Status, inside};
 use crate::problem::{Problem, Severity};
 use crate::store::check::{self, CheckRequest, Progress};
@@ -53,7 +53,7 @@ struct Report<'a> {
     bytes: u64,
     /// Why it was not sealed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<ErrorLine<'a>>,
+    errors: Vec<&'a Problem>,
 }
 
 impl SealStore {
@@ -77,9 +77,7 @@ impl SealStore {
         let report = check::check(&host.root, &request, &Progress::default());
         let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
         for finding in errors.filter(|_| !output.json) {
-            let place = host.show(finding.place.as_ref().unwrap_or(&finding.store));
-            let title = (finding.severity, finding.rule.id, finding.message.as_str());
-            output.found(title, None, Some(&place), (&finding.effect(), &finding.hint))?;
+            output.found(finding, true)?;
         }
         if let Some(problem) = report.not_looked.first() {
             return Err(problem.clone().into());
@@ -99,7 +97,7 @@ impl SealStore {
                     output: shown,
                     entries: 0,
                     bytes: 0,
-                    errors: errors.map(|finding| ErrorLine::found(finding, &host)).collect(),
+                    errors: errors.map(|finding| &finding.problem).collect(),
                 })?;
             }
             return Ok(Status::No);

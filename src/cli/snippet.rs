@@ -3,34 +3,21 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::painted::{Painted, line};
-use crate::problem::{Place, Severity};
+use crate::problem::{Problem, Severity};
 
-/// The title of something wrong: how bad it is, its id, and what it is.
-#[derive(Debug, Clone, Copy)]
-pub struct Title<'a> {
-    /// How bad it is.
-    pub severity: Severity,
-    /// Its stable name.
-    pub id: Option<&'static str>,
-    /// What is wrong, with things in backticks, without a full stop.
-    pub message: &'a str,
-}
-
-/// A title, and the line at `place` with what is meant marked.
-pub(super) fn snippet(title: &Title<'_>, place: Option<&Place>, colored: bool) -> Painted {
+/// The title of a problem, and the line where it is with what is meant marked.
+pub(super) fn snippet(problem: &Problem, named: bool, colored: bool) -> Painted {
     let renderer = if colored { Renderer::styled() } else { Renderer::plain() };
-    let message = line(title.message);
-    let level = match title.severity {
+    let message = line(&problem.message);
+    let level = match problem.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
     let heading = level.primary_title(&message);
-    let group = Group::with_title(match title.id {
-        Some(id) => heading.id(id),
-        None => heading,
-    });
-    let Some(place) = place else {
+    let group = Group::with_title(if named { heading.id(problem.id) } else { heading });
+    let position = problem.place.as_deref().and_then(|place| Some((place, place.position()?)));
+    let Some((place, (row, column))) = position else {
         return Painted::rendered(renderer.render(&[group]));
     };
     let part = |range: std::ops::Range<usize>| line(&place.excerpt[range].replace('\t', "    "));
@@ -43,7 +30,6 @@ pub(super) fn snippet(title: &Title<'_>, place: Option<&Place>, colored: bool) -
         Snippet::source(source).line_start(place.line).annotation(AnnotationKind::Primary.span(span));
     let text = renderer.render(&[group.element(snippet)]);
     // The renderer would count columns in what is shown, which is but a part of the text, and escaped.
-    let (row, column) = place.position();
     let width = row.to_string().len();
     let file = line(&place.file.display().to_string());
     let arrow = Painted::line("-->").in_color(if colored { "\u{1b}[1;94m" } else { "" });

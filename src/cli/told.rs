@@ -1,37 +1,28 @@
 //! How something wrong is told to people: what it is, the line, what comes of it, what helps.
 
 use super::painted::Painted;
-pub use super::snippet::Title;
 use super::snippet::snippet;
-use crate::problem::{Place, Problem, Severity};
+use crate::problem::Problem;
 
 const RED: &str = "\u{1b}[1;31m";
 const YELLOW: &str = "\u{1b}[1;33m";
 const CYAN: &str = "\u{1b}[1;36m";
 
-/// A problem, with what helps.
-pub fn problem(problem: &Problem, colored: bool) -> Painted {
-    let title = Title { severity: Severity::Error, id: None, message: &problem.message };
-    let what = match &problem.place {
-        Some(place) => snippet(&title, Some(place), colored),
-        None => error(&problem.message, colored),
+/// A problem: what it is, with its name if that is asked for, the line or at least the file, what
+/// comes of it, and what helps.
+pub fn problem(problem: &Problem, named: bool, colored: bool) -> Painted {
+    let mut text = match &problem.place {
+        None if !named => error(&problem.message, colored),
+        _ => snippet(problem, named, colored),
     };
-    what.and(&advice("hint", &problem.hint, true, colored))
-}
-
-/// What a check found: its title, the line or at least the file, effect and hint.
-pub fn found(
-    title: &Title<'_>,
-    place: Option<&Place>,
-    file: Option<&str>,
-    (effect, hint): (&str, &str),
-    colored: bool,
-) -> Painted {
-    let mut text = snippet(title, place, colored);
-    if let (None, Some(file)) = (place, file) {
-        text = text.and(&Painted::lines("\n --> ")).and(&Painted::line(file));
+    if let Some(place) = problem.place.as_ref().filter(|place| place.position().is_none()) {
+        text = text.and(&Painted::lines("\n --> ")).and(&Painted::line(&place.file.display().to_string()));
     }
-    text.and(&advice("effect", effect, true, colored)).and(&advice("hint", hint, false, colored))
+    let advice = [("effect", &problem.effect), ("hint", &problem.hint)];
+    for (index, (label, line)) in advice.into_iter().filter(|(_, line)| !line.is_empty()).enumerate() {
+        text = text.and(&self::advice(label, line, index == 0, colored));
+    }
+    text
 }
 
 /// An error that has no place and no hint.

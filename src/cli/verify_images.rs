@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::counted::{counted, found};
 use super::given::jobs;
-use super::output::{ErrorLine, Output};
+use super::output::Output;
 use super::progress::watched;
 use super::size::size;
 use super::status::Strict;
@@ -36,23 +36,6 @@ pub(super) struct VerifyImages {
     strict: Strict,
 }
 
-/// The fields of `--format json`, for the man page.
-pub const FIELDS: &[(&str, &str)] = &[
-    ("version", "1"),
-    ("directory", "the directory with the images"),
-    ("images", "how many images were verified"),
-    ("bytes", "how many bytes their blobs have, one image after the other"),
-    ("stored", "how many bytes of them are stored, and were read"),
-    ("findings[].id", "the name of what is wrong, see storagectl(1)"),
-    ("findings[].severity", "`error`, `warning`, or `note`, if nothing is wrong"),
-    ("findings[].reference", "the image, or null"),
-    ("findings[].path", "the directory or file"),
-    ("findings[].message", "what is wrong"),
-    ("findings[].effect", "what happens because of it"),
-    ("findings[].hint", "what helps"),
-    ("not_looked[]", "what could not be looked at: id, message, hint"),
-];
-
 #[derive(Serialize)]
 struct Document<'a> {
     version: u32,
@@ -61,18 +44,15 @@ struct Document<'a> {
     bytes: u64,
     stored: u64,
     findings: Vec<Finding<'a>>,
-    not_looked: Vec<ErrorLine<'a>>,
+    not_looked: Vec<&'a Problem>,
 }
 
 #[derive(Serialize)]
 struct Finding<'a> {
-    id: &'static str,
-    severity: Severity,
+    #[serde(flatten)]
+    problem: Problem,
     reference: Option<&'a str>,
     path: String,
-    message: &'a str,
-    effect: &'static str,
-    hint: &'a str,
 }
 
 impl VerifyImages {
@@ -91,7 +71,7 @@ impl VerifyImages {
         let remarks: &[Problem] = if self.references.is_empty() { &list.remarks } else { &[] };
         let findings = findings(&host, &dir, &survey, &unlisted, remarks);
         let not_looked: Vec<&Problem> = survey.images.iter().flat_map(|image| &image.not_looked).collect();
-        let found = findings.iter().map(|finding| finding.severity);
+        let found = findings.iter().map(|finding| finding.problem.severity);
         let status = self.strict.answer(found, not_looked.is_empty());
         if output.json {
             output.json(&Document {
@@ -101,21 +81,15 @@ impl VerifyImages {
                 bytes: survey.bytes,
                 stored: survey.stored,
                 findings,
-                not_looked: not_looked.into_iter().map(ErrorLine::of).collect(),
+                not_looked,
             })?;
             return Ok(status);
         }
         for finding in &findings {
-            match finding.severity {
-                Severity::Warning if output.is_quiet() => continue,
-                Severity::Note if !output.is_verbose() => continue,
-                _ => {}
-            }
-            let title = (finding.severity, finding.id, finding.message);
-            output.found(title, None, Some(&finding.path), (finding.effect, finding.hint))?;
+            output.found(&finding.problem, true)?;
         }
         for problem in &not_looked {
-            output.warning(&format!("could not look: {}; {}", problem.message, problem.hint));
+            output.not_looked(problem);
         }
         output.status(&summary(&survey, &findings, not_looked.is_empty()));
         Ok(status)
@@ -141,7 +115,7 @@ fn unlisted(host: &Host, dir: &Path, list: &List) -> Result<Vec<(String, Problem
         let path = host.show(&dir.join(directory));
         let message = format!("`{path}` has an image that the list does not name");
         let hint = "`storagectl embed-images --prune` removes it";
-        (path, Problem::new("embedded-unlisted", message, hint))
+        (path, Problem::new("embedded-unlisted", message, hint).with(Severity::Warning))
     };
     Ok(embedded::unlisted(&host.root, dir, &list.entries)?.into_iter().map(problem).collect())
 }
@@ -150,17 +124,13 @@ fn findings<'a>(
     host: &Host,
     dir: &Path,
     survey: &'a Survey,
-    unlisted: &'a [(String, Problem)],
-    remarks: &'a [Problem],
+    unlisted: &[(String, Problem)],
+    remarks: &[Problem],
 ) -> Vec<Finding<'a>> {
-    let finding = |problem: &'a Problem, reference: Option<&'a str>, path: String| Finding {
-        id: problem.id,
-        severity: severity(problem.id),
+    let finding = |problem: &Problem, reference: Option<&'a str>, path: String| Finding {
+        problem: problem.clone().because(effect(problem.id)).about(&path),
         reference,
         path,
-        message: &problem.message,
-        effect: effect(problem.id),
-        hint: &problem.hint,
     };
     let mut findings = Vec::new();
     for image in &survey.images {
@@ -172,14 +142,6 @@ fn findings<'a>(
     let file = host.show(&dir.join(embedded::LIST));
     findings.extend(remarks.iter().map(|problem| finding(problem, None, file.clone())));
     findings
-}
-
-fn severity(id: &str) -> Severity {
-    match id {
-        "embedded-unlisted" | "list-crlf" => Severity::Warning,
-        "list-twice" | "list-directory" => Severity::Note,
-        _ => Severity::Error,
-    }
 }
 
 fn effect(id: &str) -> &'static str {
@@ -196,7 +158,7 @@ fn effect(id: &str) -> &'static str {
 }
 
 fn summary(survey: &Survey, findings: &[Finding<'_>], all_looked: bool) -> String {
-    let count = |severity: Severity| findings.iter().filter(|one| one.severity == severity).count();
+    let count = |severity: Severity| findings.iter().filter(|one| one.problem.severity == severity).count();
     let found = found(count(Severity::Error), count(Severity::Warning), all_looked);
     format!("{}, {}, {found}", counted(survey.images.len(), "image"), size(survey.stored))
 }

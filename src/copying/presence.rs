@@ -142,8 +142,8 @@ impl Presence {
         if target.foreign.is_none() {
             self.damaged.extend(report.not_verified);
         } else {
-            let told = report.findings.into_iter().filter(|finding| finding.rule.id == "not-verified");
-            self.unverified = told.map(|it| Problem::new(it.rule.id, it.message, it.hint)).collect();
+            let told = report.findings.into_iter().filter(|finding| finding.id == "not-verified");
+            self.unverified = told.map(|it| it.problem).collect();
         }
     }
 
@@ -201,7 +201,7 @@ impl Presence {
 /// Which of these layers are damaged.
 fn damaged(report: &Report, target: &CopyTarget, layers: &BTreeSet<String>) -> BTreeSet<String> {
     let of_target = report.findings.iter().filter(|finding| finding.store == target.path);
-    let damage = of_target.filter(|finding| DAMAGE.contains(&finding.rule.id));
+    let damage = of_target.filter(|finding| DAMAGE.contains(&finding.id));
     let damaged = damage.filter_map(|finding| finding.layer.clone());
     damaged.filter(|id| layers.contains(id)).collect()
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::crio::Crio;
 use super::storage::Storage;
-use super::trouble::Trouble;
+use super::trouble::trouble;
 use crate::engine::{Engines, Profile};
 use crate::lint::{self, Input};
 use crate::plan::{self, ApplyOptions, Host, Mode};
@@ -16,7 +16,7 @@ use crate::store::check::{self, CheckRequest, Progress, Scope};
 /// What the checks found.
 #[derive(Debug, Default)]
 pub(super) struct Checked {
-    pub(super) troubles: Vec<Trouble>,
+    pub(super) troubles: Vec<Problem>,
     /// What is wrong with an image, and what helps, by its store and what it is called there.
     damaged: HashMap<(PathBuf, String), (String, String)>,
     /// The same of all images of a store.
@@ -54,16 +54,10 @@ impl Checked {
                 self.config_warnings += 1;
                 continue;
             }
-            let place = finding
-                .place
-                .as_ref()
-                .map(|place| format!(", {}:{}", place.file.display(), place.position().0));
-            self.troubles.push(Trouble {
-                severity: Severity::Error,
-                id: finding.rule.id,
-                message: format!("{}{}", finding.message, place.unwrap_or_default()),
-                hint: finding.hint.clone(),
+            self.troubles.push(Problem {
+                message: format!("{}{}", finding.message, line(finding)),
                 stops: finding.stops.and(engines),
+                ..finding.problem.clone()
             });
         }
         not_looked.extend(report.not_looked);
@@ -130,17 +124,13 @@ impl Checked {
             self.unreadable.get_or_insert_with(|| finding.store.clone());
         }
         // `check-config` has told of what stands in its way.
-        if self.troubles.iter().any(|trouble| trouble.id == finding.rule.id) {
+        if self.troubles.iter().any(|trouble| trouble.id == finding.id) {
             return;
         }
-        let stops = finding.effects.iter().filter(|effect| effect.scope == Scope::All);
-        let stops = stops.map(|effect| effect.engines).collect();
-        self.troubles.push(Trouble {
-            severity: Severity::Error,
-            id: finding.rule.id,
+        self.troubles.push(Problem {
             message: format!("`{}`: {}", host.show(&finding.store), finding.message),
-            hint: finding.hint,
-            stops,
+            stops: finding.stops.or(finding.stops_users),
+            ..finding.problem
         });
     }
 
@@ -163,14 +153,13 @@ impl Checked {
             Err(error) => return not_looked.push(could_not(error)),
         };
         for problem in &declarations.problems {
-            let place = problem.place.as_ref();
-            let place = place.map(|place| format!(", {}:{}", place.file.display(), place.position().0));
-            let message = format!("{}{}", problem.message, place.unwrap_or_default());
-            self.troubles.push(Trouble::new("declaration", message, problem.hint.clone()));
+            let message = format!("{}{}", problem.message, line(problem));
+            let place = problem.place.clone();
+            self.troubles.push(Problem { place, ..trouble("declaration", message, problem.hint.clone()) });
         }
         // A file that cannot be read has been told of.
         for path in plan::set_aside(host).unwrap_or_default() {
-            self.troubles.push(Trouble::new(
+            self.troubles.push(trouble(
                 "set-aside",
                 format!("`{path}` is set aside: its directory was missing at boot"),
                 format!("`storagectl apply` lists it when it is there, `storagectl remove-store {path}` forgets it"),
@@ -179,7 +168,7 @@ impl Checked {
         match sealed::unmounted(host, &declarations) {
             Ok(unmounted) => self.troubles.extend(unmounted.into_iter().map(|(path, image)| {
                 let message = format!("`{image}` is declared, and not mounted at `{path}`");
-                Trouble::new("not-mounted", message, "`storagectl apply` has systemd mount it")
+                trouble("not-mounted", message, "`storagectl apply` has systemd mount it")
             })),
             Err(error) => not_looked.push(could_not(error)),
         }
@@ -188,7 +177,7 @@ impl Checked {
         }
         let outcome = plan::apply(host, &declarations, ApplyOptions::default(), Mode::DryRun);
         if outcome.is_ok_and(|outcome| !outcome.plan.is_empty()) {
-            self.troubles.push(Trouble::new(
+            self.troubles.push(trouble(
                 "not-applied",
                 "the configuration does not follow what is declared, or a file that it was made from",
                 "`storagectl apply --dry-run` shows what would change",
@@ -199,7 +188,7 @@ impl Checked {
     /// What is wrong with CRI-O's own settings.
     pub(super) fn crio(&mut self, host: &Host, crio: &Crio) {
         if crio.pinned_images.value.iter().any(|pattern| pattern == "*") {
-            self.troubles.push(Trouble::new(
+            self.troubles.push(trouble(
                 "pinned-pattern",
                 "`pinned_images` has the pattern `*`, on which CRI-O stops when it starts",
                 "write `**`, which is for every image",
@@ -208,7 +197,7 @@ impl Checked {
         if !crio.changed_since.is_empty() {
             let files: Vec<String> =
                 crio.changed_since.iter().map(|file| format!("`{}`", host.show(file))).collect();
-            self.troubles.push(Trouble::new(
+            self.troubles.push(trouble(
                 "crio-older-config",
                 format!(
                     "CRI-O runs with an older configuration: {} changed since it started",
@@ -218,11 +207,17 @@ impl Checked {
             ));
         }
         if let Some(file) = &crio.options_file {
-            self.troubles.push(Trouble::new(
+            self.troubles.push(trouble(
                 "crio-options",
                 format!("`{}` gives CRI-O arguments, which are not looked at here", host.show(file)),
                 "what an argument sets counts more than what a file says",
             ));
         }
     }
+}
+
+/// The file and line of a problem, as the end of a message.
+fn line(problem: &Problem) -> String {
+    let place = problem.place.as_ref().filter(|place| place.position().is_some());
+    place.map_or_else(String::new, |place| format!(", {}:{}", place.file.display(), place.line))
 }

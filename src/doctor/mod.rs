@@ -32,10 +32,11 @@ pub use forecast::{Fate, Forecast, Kept, Remedy, Setting, StoragePlace, Wiper, f
 pub use pinned::PinFile;
 pub use remedy::commands;
 pub use storage::Storage;
-pub use trouble::{FINDINGS, Trouble};
+pub use trouble::FINDINGS;
 pub use unit::UnitState;
 
 use checked::Checked;
+use trouble::trouble;
 
 /// What there is to say about a host.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ pub struct Diagnosis {
     /// Every image, by storage.
     pub images: Vec<ImageLine>,
     /// What is wrong, the worst first.
-    pub troubles: Vec<Trouble>,
+    pub troubles: Vec<Problem>,
     /// How many warnings `check-config` and `check-store` have.
     pub warnings: (usize, usize),
     /// Images that kubelet may try to remove, and what prevents it.
@@ -125,7 +126,7 @@ pub fn diagnose(host: &Host) -> anyhow::Result<Diagnosis> {
         checked.crio(host, crio);
     }
     if plan::is_managed(host) {
-        checked.troubles.push(Trouble::new(
+        checked.troubles.push(trouble(
             "mco-managed",
             "OpenShift's Machine Config Operator owns this node's storage.conf",
             "a local edit degrades the node; change it in a MachineConfig",
@@ -147,7 +148,7 @@ pub fn diagnose(host: &Host) -> anyhow::Result<Diagnosis> {
             ),
         };
         let hint = format!("pin them with `{}`", host.show(&pin_file.path));
-        checked.troubles.push(Trouble::new("images-not-pinned", message, hint));
+        checked.troubles.push(trouble("images-not-pinned", message, hint));
     }
     checked.troubles.sort_by_key(|trouble| trouble.severity);
     not_looked.dedup();
@@ -215,5 +216,5 @@ fn repair_deletes(images: &[ImageLine], storages: &[Storage], crio: Option<&Crio
     };
     let hint =
         "do not repair here: an image that is built on one of an additional store is taken for damaged";
-    checked.troubles.push(Trouble::new("repair-deletes", message, hint));
+    checked.troubles.push(trouble("repair-deletes", message, hint));
 }

@@ -1,7 +1,6 @@
 //! What is wrong on a host, or worth knowing, whoever found it.
 
-use crate::engine::{Engines, Profile};
-use crate::problem::Severity;
+use crate::problem::{Engines, Problem, Profile, Severity};
 
 /// What doctor itself looks for: name, how bad, what it means.
 pub const FINDINGS: &[(&str, Severity, &str)] = &[
@@ -17,26 +16,9 @@ pub const FINDINGS: &[(&str, Severity, &str)] = &[
     ("set-aside", Severity::Warning, "a store is not listed, since its directory was missing at boot"),
 ];
 
-/// Something that is wrong, or worth knowing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// How bad it is.
-    pub severity: Severity,
-    /// Its stable name.
-    pub id: &'static str,
-    /// What it is, with things in backticks, without a full stop.
-    pub message: String,
-    /// What helps.
-    pub hint: String,
-    /// Which engines stop because of it.
-    pub stops: Engines,
-}
-
-impl Trouble {
-    /// One of doctor's own findings.
-    pub(super) fn new(id: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        let row = FINDINGS.iter().find(|row| row.0 == id).expect("doctor's findings are in its table");
-        let stops = if id == "pinned-pattern" { Engines::one(Profile::Crio) } else { Engines::NONE };
-        Self { severity: row.1, id, message: message.into(), hint: hint.into(), stops }
-    }
+/// One of doctor's own findings.
+pub(super) fn trouble(id: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Problem {
+    let row = FINDINGS.iter().find(|row| row.0 == id).expect("doctor's findings are in its table");
+    let stops = if id == "pinned-pattern" { Engines::one(Profile::Crio) } else { Engines::NONE };
+    Problem { engines: stops, stops, ..Problem::found(id, row.1, message, hint) }
 }

@@ -16,7 +16,7 @@ use super::report::{EmbedOutcome, EmbedReport, ReportLine};
 use super::run::EmbedRun;
 use super::survey::{Depth, survey, unlisted};
 use crate::images::Digest;
-use crate::problem::{Problem, words};
+use crate::problem::{Problem, Severity, words};
 use crate::registry::{RetryLimits, check_authfile, patiently, raw_manifest, require_skopeo};
 use crate::store::builder::parallel;
 use crate::store::check::Progress;
@@ -100,7 +100,7 @@ pub fn embed(
             if let Err(error) = linked {
                 let message = format!("blobs of `{}` were not linked: {}", entry.reference, words(&error));
                 let hint = "nothing needs to be done; they are stored again";
-                report.remarks.push(Problem::new("embedded-unlinked", message, hint));
+                report.remarks.push(Problem::new("embedded-unlinked", message, hint).with(Severity::Warning));
             }
         }
         if at.links.is_refused() {
@@ -109,7 +109,7 @@ pub fn embed(
                 at.shown()
             );
             let hint = "nothing needs to be done; another file system would save space";
-            report.remarks.push(Problem::new("embedded-unlinked", message, hint));
+            report.remarks.push(Problem::new("embedded-unlinked", message, hint).with(Severity::Warning));
         }
     }
     (report.bytes, report.stored) = run.count(&complete);

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::conf::Fault;
 use crate::hex::sha256;
-use crate::problem::Problem;
+use crate::problem::{Problem, Severity};
 use crate::sys::Root;
 
 /// The name of the list's file.
@@ -135,7 +135,7 @@ impl List {
             if directory != directory_name(reference) {
                 let message = format!("{shown}: the directory is not the one that `{reference}` should have");
                 let hint = "it is used as it stands; nothing needs to be done";
-                list.remarks.push(Problem::new("list-directory", message, hint));
+                list.remarks.push(Problem::new("list-directory", message, hint).with(Severity::Note));
             }
             let entry =
                 ListEntry { reference: reference.to_owned(), directory: directory.to_owned(), line: number };
@@ -143,7 +143,7 @@ impl List {
                 Some(&place) => {
                     let message = format!("{shown}: `{reference}` stands in the list twice");
                     let hint = "`storagectl embed-images` writes the list anew, with each image once";
-                    list.remarks.push(Problem::new("list-twice", message, hint));
+                    list.remarks.push(Problem::new("list-twice", message, hint).with(Severity::Note));
                     list.entries[place] = entry;
                 }
                 None => {
@@ -158,7 +158,7 @@ impl List {
                 file.display()
             );
             let hint = "`storagectl embed-images` writes the list anew, without them";
-            list.remarks.push(Problem::new("list-crlf", message, hint));
+            list.remarks.push(Problem::new("list-crlf", message, hint).with(Severity::Warning));
         }
         Ok(list)
     }
@@ -268,7 +268,7 @@ mod tests {
         ] {
             let problem = parse(text).unwrap_err();
             assert_eq!(problem.id, "list-invalid", "{text}");
-            assert_eq!(problem.place.unwrap().position(), position, "{text}");
+            assert_eq!(problem.place.unwrap().position(), Some(position), "{text}");
         }
     }
 

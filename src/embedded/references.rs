@@ -134,6 +134,6 @@ mod tests {
             assert_eq!(read(text).unwrap_err().id, id, "{text}");
         }
         let problem = read("# x\n  example.com/a,b\n").unwrap_err();
-        assert_eq!((problem.id, problem.place.unwrap().position()), ("reference-invalid", (2, 3)));
+        assert_eq!((problem.id, problem.place.unwrap().position()), ("reference-invalid", Some((2, 3))));
     }
 }

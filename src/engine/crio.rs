@@ -1,9 +1,9 @@
 //! CRI-O's own files: `[crio]` of crio.conf and its drop-ins, crio.conf(5).
 
+use super::Profile;
 use super::decode::{Parsed, parse};
 use super::modern::bytes_of;
 use super::options::{self, add_option};
-use super::profile::Profile;
 use super::reading::{FileKind, Origin, ReadFile, Reading, Sourced};
 use super::reason::{Reason, Site};
 use super::view::View;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::profile::Profile;
+use super::Profile;
 use super::reading::{Origin, Reading, Sourced};
 use super::reason::{Effect, Reason, Site, Sites};
 use super::view::Cache;

@@ -4,9 +4,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Engines;
+use super::Profile;
 use super::build_info::{self, BuildInfo};
-use super::engines::Engines;
-use super::profile::Profile;
 use crate::conf::schema::MODERN;
 use crate::limits;
 use crate::sys::Root;

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Profile;
 use super::decode::{merge, parse};
 use super::environment::Environment;
 use super::modern::bytes_of;
 use super::options;
-use super::profile::Profile;
 use super::reading::{FileKind, Origin, ReadFile, Reading, Sourced};
 use super::reason::{Effect, Reason, Site};
 use super::remapped::{self, Refused};

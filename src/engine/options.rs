@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
+use super::Profile;
 use super::access::FileAt;
 use super::environment::Environment;
-use super::profile::Profile;
 use super::reading::{DriverOption, Origin, Reading, Sourced};
 use super::reason::Reason;
 use super::view::View;

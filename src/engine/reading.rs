@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::profile::Profile;
+use super::Profile;
 use super::reason::{Effect, Reason, Site};
 use crate::conf::Leaf;
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::engines::Engines;
+use super::Engines;
 
 /// One reason why an engine stops, or does less than it should.
 ///

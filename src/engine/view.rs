@@ -8,9 +8,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::Profile;
 use super::access::{Access, FileAt};
 use super::environment::Environment;
-use super::profile::Profile;
 use super::reading::Reading;
 use crate::conf::{Document, Fault};
 use crate::limits;

@@ -10,32 +10,22 @@ use crate::engine::Engines;
 use crate::limits;
 use crate::problem::{Place, Problem, Severity};
 
-/// Something that a rule found.
+/// Something that a rule found, and how it is mended.
 #[derive(Debug, Clone)]
 pub struct Finding {
-    /// The rule.
-    pub rule: &'static Rule,
-    /// How bad it is: as the rule says, but a warning where it stops only some of the engines
+    /// What it is: as bad as the rule says, but a warning where it stops only some of the engines
     /// that the host may have.
-    pub severity: Severity,
-    /// What is wrong, with things in backticks, without a full stop.
-    pub message: String,
-    /// The file that it is about, inside the tree.
-    pub file: Option<PathBuf>,
-    /// Where in that file.
-    pub place: Option<Place>,
-    /// Which engines it concerns.
-    pub engines: Engines,
-    /// What they do because of it.
-    pub effect: String,
-    /// What helps.
-    pub hint: String,
-    /// Which of them stop because of it.
-    pub stops: Engines,
-    /// Which of those of normal users do.
-    pub stops_users: Engines,
+    pub problem: Problem,
     /// The one right answer: the file's index, and the splices.
     fix: Option<(usize, Vec<Splice>)>,
+}
+
+impl std::ops::Deref for Finding {
+    type Target = Problem;
+
+    fn deref(&self) -> &Problem {
+        &self.problem
+    }
 }
 
 impl Finding {
@@ -67,14 +57,15 @@ impl Report {
 
     pub(super) fn sort(&mut self) {
         // The sort is stable: files stay in the order in which engines read them.
-        let mut files: Vec<Option<PathBuf>> = Vec::new();
-        for finding in &self.findings {
-            if finding.file.is_some() && !files.contains(&finding.file) {
-                files.push(finding.file.clone());
+        let mut files: Vec<PathBuf> = Vec::new();
+        for file in self.findings.iter().filter_map(|finding| finding.file()) {
+            if !files.iter().any(|other| other == file) {
+                files.push(file.to_owned());
             }
         }
         let rank = |finding: &Finding| {
-            let file = files.iter().position(|file| *file == finding.file).unwrap_or(files.len());
+            let file = files.iter().position(|file| Some(file.as_path()) == finding.file());
+            let file = file.unwrap_or(files.len());
             (file, finding.place.as_ref().map_or(usize::MAX, |place| place.start), finding.severity)
         };
         self.findings.sort_by_key(rank);
@@ -90,12 +81,8 @@ impl Report {
 
 /// What a rule says of one place, before it becomes a [`Finding`].
 pub(super) struct Found {
-    pub(super) message: String,
-    pub(super) engines: Engines,
-    pub(super) effect: String,
-    pub(super) hint: String,
-    pub(super) stops: Engines,
-    pub(super) stops_users: Engines,
+    /// Without id and place; as bad as the rule says.
+    pub(super) problem: Problem,
     /// Whether the host may have only engines that work in spite of it.
     pub(super) may_not_concern: bool,
     pub(super) fix: Option<Vec<Splice>>,
@@ -109,16 +96,8 @@ impl Found {
         effect: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
-        Self {
-            message: message.into(),
-            engines,
-            effect: effect.into(),
-            hint: hint.into(),
-            stops: Engines::NONE,
-            stops_users: Engines::NONE,
-            may_not_concern: false,
-            fix: None,
-        }
+        let problem = Problem::found("", Severity::Error, message, hint).because(effect);
+        Self { problem: Problem { engines, ..problem }, may_not_concern: false, fix: None }
     }
 
     /// There is one right answer.
@@ -133,7 +112,7 @@ impl Drop for Sink<'_, '_> {
         if self.found > limits::TOLD
             && let Some(last) = self.report.findings.last_mut()
         {
-            last.message += &format!(", and {} more like it", self.found - limits::TOLD);
+            last.problem.message += &format!(", and {} more like it", self.found - limits::TOLD);
         }
     }
 }
@@ -155,23 +134,23 @@ impl<'a, 'i> Sink<'a, 'i> {
     /// Something at `span` of a file. What concerns no engine that reads the file is dropped.
     pub(super) fn at(&mut self, file: &File, span: &Range<usize>, found: Found) {
         let place = Place::new(self.input.root.show(&file.path), &file.text, span.clone());
-        self.put(Some(file), Some(file.path.clone()), Some(place), found);
+        self.put(Some(file), Some(place), found);
     }
 
     /// The same in a file that is none of storage.conf's.
     pub(super) fn in_text(&mut self, path: &Path, text: &str, span: &Range<usize>, found: Found) {
         let place = Place::new(self.input.root.show(path), text, span.clone());
-        self.put(None, Some(path.to_owned()), Some(place), found);
+        self.put(None, Some(place), found);
     }
 
     /// Something about a file as a whole.
     pub(super) fn of_file(&mut self, file: &File, found: Found) {
-        self.put(Some(file), Some(file.path.clone()), None, found);
+        self.put(Some(file), Some(Place::whole(self.input.root.show(&file.path))), found);
     }
 
     /// Something about a file that no engine reads, or about none.
     pub(super) fn elsewhere(&mut self, path: Option<PathBuf>, found: Found) {
-        self.put(None, path, None, found);
+        self.put(None, path.map(|path| Place::whole(self.input.root.show(&path))), found);
     }
 
     /// Something that could not be looked at.
@@ -181,8 +160,8 @@ impl<'a, 'i> Sink<'a, 'i> {
         }
     }
 
-    fn put(&mut self, file: Option<&File>, path: Option<PathBuf>, place: Option<Place>, found: Found) {
-        if found.engines.is_empty() {
+    fn put(&mut self, file: Option<&File>, place: Option<Place>, found: Found) {
+        if found.problem.engines.is_empty() {
             return;
         }
         self.found += 1;
@@ -195,18 +174,13 @@ impl<'a, 'i> Sink<'a, 'i> {
                 file.is_editable() && self.input.keeps(file, &Splice::apply(&file.text, splices.clone()))
             })
         });
-        self.report.findings.push(Finding {
-            rule: self.rule,
+        let problem = Problem {
+            id: self.rule.id,
             severity: if found.may_not_concern { Severity::Warning } else { self.rule.severity },
-            message: found.message,
-            file: path,
-            place,
-            engines: found.engines,
-            effect: found.effect,
-            hint: found.hint,
-            stops: found.stops,
-            stops_users: found.stops_users,
-            fix: fix.and_then(|splices| Some((file?.index, splices))),
-        });
+            place: place.map(Box::new),
+            ..found.problem
+        };
+        let fix = fix.and_then(|splices| Some((file?.index, splices)));
+        self.report.findings.push(Finding { problem, fix });
     }
 }

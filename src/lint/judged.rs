@@ -11,6 +11,7 @@ use super::input::{File, Input};
 use crate::conf::Splice;
 use crate::engine::{Effect, Engines, FileKind, Reason, Site};
 use crate::judgement::{Reader, sentence};
+use crate::problem::Problem;
 
 /// Every reason with this id.
 pub(super) fn check(input: &Input<'_>, id: &str, sink: &mut Sink<'_, '_>) {
@@ -36,14 +37,11 @@ pub(super) fn check(input: &Input<'_>, id: &str, sink: &mut Sink<'_, '_>) {
             readers.filter(|reader| reader.is_of_users() == users).map(|reader| reader.profile).collect()
         };
         let with_it: Vec<&Reader> = group.iter().flat_map(|&at| &all[at].1).collect();
+        let engines = with_it.iter().map(|reader| reader.profile).collect();
+        let found = Found::new(engines, &reason.message, effects.join("; "), &reason.hint);
         let found = Found {
-            engines: with_it.iter().map(|reader| reader.profile).collect(),
-            stops: stopped(false),
-            stops_users: stopped(true),
+            problem: Problem { stops: stopped(false), stops_users: stopped(true), ..found.problem },
             may_not_concern: input.may_not_concern(reason, &with_it),
-            message: reason.message.clone(),
-            effect: effects.join("; "),
-            hint: reason.hint.clone(),
             fix: fix(input, reason),
         };
         put(input, reason, found, sink);

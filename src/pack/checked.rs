@@ -46,13 +46,13 @@ pub(super) fn check(package: &Package, root: &Root, path: &Path, jobs: usize) ->
     let Some(finding) = report.findings.iter().find(|finding| finding.severity == Severity::Error) else {
         return Ok(());
     };
-    let place: PathBuf = finding.place.clone().unwrap_or_else(|| finding.store.clone());
+    let place: PathBuf = finding.path.clone().unwrap_or_else(|| finding.store.clone());
     let message = format!(
         "the store of `{}` has an error and was not packed: {} (`{}`, {})",
         package.name,
         finding.message,
         place.display(),
-        finding.rule.id
+        finding.id
     );
     Err(Problem::new("store-damaged", message, finding.hint.clone()))
 }

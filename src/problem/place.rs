@@ -14,7 +14,7 @@ pub struct Place {
     pub file: PathBuf,
     /// Where it begins, in bytes of the file's text.
     pub start: usize,
-    /// The line, counted from 1.
+    /// The line, counted from 1; 0 if the file as a whole is meant.
     pub line: usize,
     /// The column, counted from 1, in characters.
     pub column: usize,
@@ -26,6 +26,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// A file as a whole.
+    pub fn whole(file: PathBuf) -> Self {
+        Self { file, start: usize::MAX, line: 0, column: 0, excerpt: String::new(), marked: 0..0 }
+    }
+
     /// The place of these bytes of a text, which need not be whole characters: what a parser
     /// calls a span may end within one. Only the first line of them is marked.
     pub fn new(file: PathBuf, text: &str, span: Range<usize>) -> Self {
@@ -47,9 +52,10 @@ impl Place {
         }
     }
 
-    /// Line and column, both counted from 1; columns in characters.
-    pub fn position(&self) -> (usize, usize) {
-        (self.line, self.column)
+    /// Line and column, both counted from 1, columns in characters; nothing if the file as a
+    /// whole is meant.
+    pub fn position(&self) -> Option<(usize, usize)> {
+        (self.line > 0).then_some((self.line, self.column))
     }
 }
 
@@ -89,7 +95,7 @@ mod tests {
     #[test]
     fn only_the_first_line_of_a_span_is_marked() {
         assert_eq!(marked("one [\r\n two\r\n]\r\n", 4..14), "[");
-        assert_eq!(place("one\ntwo", 5..5).position(), (2, 2));
+        assert_eq!(place("one\ntwo", 5..5).position(), Some((2, 2)));
     }
 
     #[test]

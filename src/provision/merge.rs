@@ -80,10 +80,12 @@ fn finish(
         generations: model.generations,
         podman6: model.podman6,
     };
-    let old: Vec<String> =
-        check(before, format, &expected).into_iter().map(|finding| finding.message).collect();
+    let old: Vec<String> = check(before, format, Path::new("before"), &expected)
+        .into_iter()
+        .map(|finding| finding.message)
+        .collect();
     let mut warnings = request.warnings(format);
-    for finding in check(&after, format, &expected) {
+    for finding in check(&after, format, Path::new("after"), &expected) {
         if !old.contains(&finding.message) {
             return Err(Problem::new(
                 "document-wrong",
@@ -91,7 +93,7 @@ fn finish(
                 format!("{}; nothing was written", finding.hint),
             ));
         }
-        let was = if finding.rule.severity == Severity::Error {
+        let was = if finding.severity == Severity::Error {
             "already wrong in your file"
         } else {
             "already so in your file"
@@ -351,12 +353,10 @@ fn at(file: &Path, doc: &Document, span: std::ops::Range<usize>, message: String
 /// What is wrong with a document that cannot be read.
 fn first_finding(before: &str, format: Format, file: &Path) -> Problem {
     let expected = Expected::of(super::Preset::named("none").expect("there is such a preset"));
-    match check(before, format, &expected).into_iter().next() {
-        Some(finding) => {
-            let mut problem = Problem::new("document", finding.message, finding.hint);
-            problem.place =
-                finding.place.map(|spot| Box::new(Place::new(file.to_owned(), &spot.text, spot.span)));
-            problem
+    match check(before, format, file, &expected).into_iter().next() {
+        Some(found) => {
+            let place = found.place.filter(|place| place.position().is_some());
+            Problem { place, ..Problem::new("document", found.message, found.hint) }
         }
         None => Problem::new(
             "document",

@@ -1,5 +1,7 @@
 //! Reading back what was written.
 
+use std::path::Path;
+
 use super::check::{Expected, check};
 use super::layout::Layout;
 use super::model::Model;
@@ -54,7 +56,7 @@ pub(super) fn prove(text: &str, format: Format, layout: &Layout, model: &Model) 
         generations: model.generations,
         podman6: model.podman6,
     };
-    match check(text, format, &expected).into_iter().next() {
+    match check(text, format, Path::new("document"), &expected).into_iter().next() {
         Some(finding) => Err(wrong(finding.message)),
         None => Ok(()),
     }

@@ -28,7 +28,7 @@ fn merged_by(request: &GenerateRequest, before: &str) -> String {
 #[track_caller]
 fn refused(kind: DocumentKind, before: &str) -> String {
     let problem = merge(&request(kind, model("none", &[])), before, Path::new("given")).unwrap_err();
-    let place = problem.place.as_ref().map_or((0, 0), |place| place.position());
+    let place = problem.place.as_ref().and_then(|place| place.position()).unwrap_or_default();
     format!("{}: {} {place:?}", problem.id, problem.message)
 }
 

@@ -110,7 +110,7 @@ proptest! {
             generations: request.model.generations,
             podman6: request.model.podman6,
         };
-        let findings = check(&written.text, read.format, &expected);
+        let findings = check(&written.text, read.format, Path::new("f"), &expected);
         prop_assert!(findings.is_empty(), "{findings:?}\n{}", written.text);
         // Into a document that has all of it, nothing is put.
         let again = merge(&request, &written.text, Path::new("given")).unwrap();
@@ -164,8 +164,8 @@ proptest! {
     fn no_text_stops_a_check(text in "[ -~\n]{0,80}") {
         for format in KINDS.map(|kind| kind.format().unwrap()) {
             let expected = Expected::of(&PRESETS[0]);
-            check(&text, format, &expected);
-            check(&format!("{{{text}"), format, &expected);
+            check(&text, format, Path::new("f"), &expected);
+            check(&format!("{{{text}"), format, Path::new("f"), &expected);
         }
     }
 }

@@ -31,8 +31,8 @@ fn in_every_wrong_document_that_is_found_which_is_wrong() {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let text = fs_err::read_to_string(&path).unwrap();
         let (format, preset) = kind(&name);
-        let findings = check(&text, format, &Expected::of(Preset::named(preset).unwrap()));
-        let ids: BTreeSet<&str> = findings.iter().map(|finding| finding.rule.id).collect();
+        let findings = check(&text, format, Path::new("f"), &Expected::of(Preset::named(preset).unwrap()));
+        let ids: BTreeSet<&str> = findings.iter().map(|finding| finding.id).collect();
         let rule = name.split('.').next().unwrap();
         if ids != BTreeSet::from([rule]) {
             let messages: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
@@ -81,7 +81,7 @@ fn in_right_documents_nothing_is_found() {
         if of_main {
             expected.kept.clear();
         }
-        let findings = check(&text, Format::Butane, &expected);
+        let findings = check(&text, Format::Butane, Path::new("f"), &expected);
         let messages: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
         assert_eq!(messages, [""; 0], "{text}");
     }

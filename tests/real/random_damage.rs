@@ -152,18 +152,18 @@ impl Workshop {
         let errors =
             report.findings.iter().filter(|finding| concerns(finding) && finding.severity == Severity::Error);
         let seen = |finding: &&Finding| {
-            let mapped = finding.rule.id == "file-owner" && has(&report, "layer-mapped");
-            !UNSEEN.contains(&finding.rule.id) && !may_be_unseen(finding) && !mapped
+            let mapped = finding.id == "file-owner" && has(&report, "layer-mapped");
+            !UNSEEN.contains(&finding.id) && !may_be_unseen(finding) && !mapped
         };
         for finding in errors.filter(|_| worst == "nothing" && asked).filter(seen) {
-            let kind = format!("false alarm: {} ({})", kinds.join(" + "), finding.rule.id);
+            let kind = format!("false alarm: {} ({})", kinds.join(" + "), finding.id);
             writeln!(found.entry(kind).or_default(), "#   {}", finding.message).unwrap();
         }
         let said: String = report
             .findings
             .iter()
             .map(|finding| {
-                format!("#   says {} {}: {}\n", finding.severity.name(), finding.rule.id, finding.message)
+                format!("#   says {} {}: {}\n", finding.severity.name(), finding.id, finding.message)
             })
             .collect();
         found.into_iter().map(|(kind, story)| Disagreement { kind, story: story + &said }).collect()
@@ -189,7 +189,7 @@ fn rank(scope: &str) -> usize {
 }
 
 fn has(report: &Report, rule: &str) -> bool {
-    report.findings.iter().any(|finding| finding.rule.id == rule)
+    report.findings.iter().any(|finding| finding.id == rule)
 }
 
 /// Whether it is about what the engines are asked for.
@@ -202,7 +202,7 @@ fn concerns(finding: &Finding) -> bool {
 /// to something else.
 fn may_be_unseen(finding: &Finding) -> bool {
     let says = |text: &str| finding.message.contains(text);
-    match finding.rule.id {
+    match finding.id {
         // Of a layer too many everything may be hidden by those above.
         "lower-wrong" | "lower-layers-wrong" => !says("which is no layer"),
         // There may be nothing to hide but a file.
@@ -367,9 +367,9 @@ fn roots_engines_read_a_layer_for_composefs_and_normal_users_cannot_mount_it() {
         assert_eq!(seen, scopes);
         let request = CheckRequest::quick(vec![store], "overlay");
         let report = check::check(&Root::system().unwrap(), &request, &Progress::default());
-        let composefs = report.findings.iter().filter(|finding| finding.rule.id == "composefs-layer");
+        let composefs = report.findings.iter().filter(|finding| finding.id == "composefs-layer");
         let (users, roots): (Vec<&Finding>, Vec<&Finding>) = composefs.partition(|finding| finding.for_users);
-        let said = |findings: &[&Finding]| findings.iter().map(|it| it.effect()).collect::<Vec<_>>();
+        let said = |findings: &[&Finding]| findings.iter().map(|it| it.effect.clone()).collect::<Vec<_>>();
         assert_eq!(
             said(&users),
             ["as a normal user, podman 5, CRI-O and podman 6 cannot use `localhost/app:2`"]

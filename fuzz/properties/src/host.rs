@@ -14,7 +14,7 @@ use storagectl::plan::{
 };
 use storagectl::problem::{Problem, Several, Severity};
 
-use super::shown::{assert_found, assert_told};
+use super::shown::assert_told;
 use super::tree::Tree;
 
 /// A tree, in which /srv/new and /usr/lib/app are stores.
@@ -66,7 +66,7 @@ fn looked_at(tree: &Tree) {
     };
     let report = lint::check(&input, &[]);
     for finding in &report.findings {
-        assert_found(&finding.message, &finding.effect, &finding.hint, finding.place.as_ref());
+        assert_told(finding);
     }
     report.not_looked.iter().for_each(assert_told);
     lint::fix(&mut input, &[]);

@@ -8,7 +8,7 @@ use storagectl::problem::Severity;
 use storagectl::store::builder::{self, BuildOptions};
 use storagectl::store::check::{CheckRequest, Progress, check};
 
-use super::shown::{assert_found, assert_told};
+use super::shown::assert_told;
 use super::tree::Tree;
 
 /// What the image is called.
@@ -59,8 +59,8 @@ pub fn holds(input: &[u8]) {
         CheckRequest { deep: true, ..CheckRequest::quick(vec![PathBuf::from("/store")], "overlay") };
     let report = check(&root, &request, &Progress::default());
     for finding in &report.findings {
-        assert_found(&finding.message, &finding.effect(), &finding.hint, None);
-        assert!(finding.severity != Severity::Error, "{}: {}", finding.rule.id, finding.message);
+        assert_told(finding);
+        assert!(finding.severity != Severity::Error, "{}: {}", finding.id, finding.message);
     }
     assert!(report.not_looked.is_empty(), "{:?}", report.not_looked);
     let verification = report.verification.expect("every byte was read");

@@ -3,14 +3,13 @@
 
 use std::path::Path;
 
-use storagectl::problem::Place;
 use storagectl::provision::butane::{Dialect, Machine};
 use storagectl::provision::check::{Expected, check};
 use storagectl::provision::ignition::Spec;
 use storagectl::provision::read::{Format, Read};
 use storagectl::provision::{DocumentKind, GenerateRequest, Model, Preset, Store, machine_of, merge};
 
-use super::shown::{assert_found, assert_told};
+use super::shown::assert_told;
 
 const KINDS: [DocumentKind; 5] = [
     DocumentKind::Ignition,
@@ -38,15 +37,7 @@ pub fn holds(input: &[u8]) {
 }
 
 fn checked(text: &str, format: Format, expected: &Expected) {
-    for finding in check(text, format, expected) {
-        let place = finding.place.map(|spot| {
-            // Of a character that is wrong, the first byte is enough: places are widened.
-            let is_in = spot.span.start <= spot.span.end && spot.span.start <= spot.text.len();
-            assert!(is_in, "{}: {spot:?}", finding.message);
-            Place::new("f".into(), &spot.text, spot.span)
-        });
-        assert_found(&finding.message, &finding.effect, &finding.hint, place.as_ref());
-    }
+    check(text, format, Path::new("f"), expected).iter().for_each(assert_told);
 }
 
 fn request(kind: DocumentKind, preset: &Preset) -> GenerateRequest {

@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use storagectl::cli::painted::{Painted, json};
-use storagectl::cli::told::{self, Title};
+use storagectl::cli::told;
 use storagectl::conf::Fault;
-use storagectl::problem::{Place, Problem, Severity};
+use storagectl::problem::Problem;
 
 use super::harmless::{assert_harmless, is_obeyed};
 
@@ -46,7 +46,7 @@ fn place(name: &str, text: &str, span: Range<usize>) {
     assert_told(&problem);
     let place = problem.place.expect("it has one");
     // Line and column say where the marked text begins.
-    let (line, column) = place.position();
+    let (line, column) = place.position().expect("it is in the text");
     let marked = &place.excerpt[place.marked.clone()];
     let there = text.split('\n').nth(line - 1).expect("the text has this line");
     let from: String = there.chars().skip(column - 1).collect();
@@ -56,25 +56,10 @@ fn place(name: &str, text: &str, span: Range<usize>) {
 
 /// Fails if a problem cannot be told, or says more to a terminal than words.
 pub fn assert_told(problem: &Problem) {
-    for colored in [false, true] {
-        assert_harmless(told::problem(problem, colored).as_str(), &problem.message);
+    for (named, colored) in [(false, false), (false, true), (true, false), (true, true)] {
+        assert_harmless(told::problem(problem, named, colored).as_str(), &problem.message);
     }
-    let place = problem.place.as_ref();
-    data(&serde_json::json!({
-        "id": problem.id,
-        "message": problem.message,
-        "hint": problem.hint,
-        "excerpt": place.map(|place| &place.excerpt),
-    }));
-}
-
-/// The same for what a check found.
-pub fn assert_found(message: &str, effect: &str, hint: &str, place: Option<&Place>) {
-    let title = Title { severity: Severity::Warning, id: Some("syntax"), message };
-    for colored in [false, true] {
-        let told = told::found(&title, place, Some(message), (effect, hint), colored);
-        assert_harmless(told.as_str(), message);
-    }
+    data(&serde_json::to_value(problem).expect("a problem can be written"));
 }
 
 /// Fails if a value does not come out as the JSON that it is, without what a terminal obeys.

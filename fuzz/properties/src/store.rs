@@ -9,7 +9,7 @@ use storagectl::store::check::{CheckRequest, Progress, Report, check};
 use storagectl::store::{Image, builder, count_images, driver_of, image_names, images, layers};
 
 use super::layer::{NAME, image, options};
-use super::shown::{assert_found, assert_told};
+use super::shown::assert_told;
 use super::tree::Tree;
 
 /// A tree whose store is at /s, and whose engines keep theirs at /var/lib/containers/storage.
@@ -72,7 +72,7 @@ fn checked(input: &[u8]) {
 
 fn told(report: &Report) {
     for finding in &report.findings {
-        assert_found(&finding.message, &finding.effect(), &finding.hint, None);
+        assert_told(finding);
     }
     report.not_looked.iter().for_each(assert_told);
 }

@@ -6,8 +6,6 @@ mod page;
 
 use clap::Args;
 
-pub use document::FIELDS;
-
 use super::output::Output;
 use super::status::Strict;
 use super::{Common, Status};

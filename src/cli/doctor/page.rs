@@ -4,12 +4,10 @@ use std::rc::Rc;
 
 use super::layout::{Page, Style};
 use crate::conf::{Leaf, quoted};
-use crate::doctor::{
-    Crio, Diagnosis, Fate, Forecast, ImageLine, Remedy, Setting, Trouble, UnitState, commands,
-};
+use crate::doctor::{Crio, Diagnosis, Fate, Forecast, ImageLine, Remedy, Setting, UnitState, commands};
 use crate::engine::{Engines, InstalledProgram, Origin, Sourced};
 use crate::judgement::Judgement;
-use crate::problem::Severity;
+use crate::problem::{Problem, Severity};
 
 /// How many images are named in a row that is about several, without `-v`.
 const FEW: usize = 6;
@@ -204,7 +202,7 @@ fn stores(diagnosis: &Diagnosis) -> String {
     paths.concat()
 }
 
-fn sentence(trouble: &Trouble) -> String {
+fn sentence(trouble: &Problem) -> String {
     match trouble.stops.is_empty() {
         true => trouble.message.clone(),
         false => format!("{}: {}", trouble.message, trouble.stops.verb("stops", "stop")),

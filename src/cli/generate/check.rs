@@ -1,6 +1,6 @@
 //! `generate KIND --check FILE`: what is wrong with a document that somebody else wrote.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -9,29 +9,14 @@ use super::{Common, Generate, Output};
 use crate::cli::Status;
 use crate::cli::counted::tally;
 use crate::cli::status::Strict;
-use crate::problem::{Place, Problem, Severity};
-use crate::provision::check::{Expected, Finding, check};
+use crate::problem::{Problem, Severity};
+use crate::provision::check::{Expected, check};
 use crate::provision::read::Format;
 
 #[derive(Serialize)]
 struct Report<'a> {
     version: u32,
-    findings: Vec<Line<'a>>,
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    id: &'static str,
-    severity: Severity,
-    message: &'a str,
-    file: String,
-    /// Where in the file, or in the string in it that holds a document.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    column: Option<usize>,
-    effect: &'a str,
-    hint: &'a str,
+    findings: &'a [Problem],
 }
 
 impl Generate {
@@ -71,50 +56,17 @@ fn run(
     strict: Strict,
     output: &Output,
 ) -> anyhow::Result<Status> {
-    let findings = check(text, format, expected);
-    let errors = findings.iter().filter(|finding| finding.rule.severity == Severity::Error).count();
+    let findings = check(text, format, file, expected);
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     if output.json {
-        let lines = findings.iter().map(|finding| line(file, finding)).collect();
-        output.json(&Report { version: 1, findings: lines })?;
+        output.json(&Report { version: 1, findings: &findings })?;
     } else {
         for finding in &findings {
-            let is_error = finding.rule.severity == Severity::Error;
-            if output.is_quiet() && !is_error {
-                continue;
-            }
-            let title = (finding.rule.severity, finding.rule.id, finding.message.as_str());
-            let advice = (finding.effect.as_str(), finding.hint.as_str());
-            let place = place(file, finding);
-            let shown = file.display().to_string();
-            output.found(title, place.as_ref(), Some(&shown), advice)?;
+            output.found(finding, true)?;
         }
         output.status(&summary(file, errors, findings.len() - errors));
     }
-    Ok(strict.answer(findings.iter().map(|finding| finding.rule.severity), true))
-}
-
-fn place(file: &Path, finding: &Finding) -> Option<Place> {
-    let spot = finding.place.as_ref()?;
-    let file = match spot.is_inner {
-        true => PathBuf::from(format!("{} (extraIgnitionInline)", file.display())),
-        false => file.to_owned(),
-    };
-    Some(Place::new(file, &spot.text, spot.span.clone()))
-}
-
-fn line<'a>(file: &Path, finding: &'a Finding) -> Line<'a> {
-    let place = place(file, finding);
-    let position = place.as_ref().map(Place::position);
-    Line {
-        id: finding.rule.id,
-        severity: finding.rule.severity,
-        message: &finding.message,
-        file: place.map_or_else(|| file.display().to_string(), |place| place.file.display().to_string()),
-        line: position.map(|(line, _)| line),
-        column: position.map(|(_, column)| column),
-        effect: &finding.effect,
-        hint: &finding.hint,
-    }
+    Ok(strict.answer(findings.iter().map(|finding| finding.severity), true))
 }
 
 fn summary(file: &Path, errors: usize, warnings: usize) -> String {

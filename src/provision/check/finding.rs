@@ -2,38 +2,47 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::rules::{RULES, Rule};
+use super::rules::RULES;
 use crate::limits;
+use crate::problem::{Place, Problem};
 use crate::provision::model::{Generations, PlatformFile};
+use crate::provision::ocne;
 use crate::provision::preset::Preset;
 use crate::provision::read::Config;
 
 /// Bytes of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spot {
+pub(super) struct Spot {
     /// The text: the document, or a string in it.
-    pub text: Rc<str>,
+    pub(super) text: Rc<str>,
     /// Whether it is a string in it.
-    pub is_inner: bool,
+    pub(super) is_inner: bool,
     /// The bytes.
-    pub span: Range<usize>,
+    pub(super) span: Range<usize>,
 }
 
-/// Something that is wrong.
+/// Something that is wrong, and where.
 #[derive(Debug, Clone)]
-pub struct Finding {
-    /// The rule.
-    pub rule: &'static Rule,
-    /// What is wrong, with things in backticks, without a full stop.
-    pub message: String,
-    /// What happens because of it.
-    pub effect: String,
-    /// What helps.
-    pub hint: String,
-    /// Where.
-    pub place: Option<Spot>,
+pub(super) struct Found {
+    pub(super) problem: Problem,
+    pub(super) place: Option<Spot>,
+}
+
+impl Found {
+    /// The same in the file with this name.
+    pub(super) fn within(self, file: &Path) -> Problem {
+        let Some(Spot { text, is_inner, span }) = self.place else {
+            return self.problem.about(file);
+        };
+        let file = match is_inner {
+            true => PathBuf::from(format!("{} ({})", file.display(), ocne::KEY)),
+            false => file.to_owned(),
+        };
+        Problem { place: Some(Box::new(Place::new(file, &text, span))), ..self.problem }
+    }
 }
 
 /// What a node shall be.
@@ -72,7 +81,7 @@ impl Expected {
 
 /// Where rules put what they find.
 pub(super) struct Sink {
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<Found>,
     /// How often each rule found something.
     found: BTreeMap<&'static str, usize>,
     text: Rc<str>,
@@ -124,14 +133,14 @@ impl Sink {
 
     /// Whether one of these was found.
     pub(super) fn has(&self, ids: &[&str]) -> bool {
-        self.findings.iter().any(|finding| ids.contains(&finding.rule.id))
+        self.findings.iter().any(|finding| ids.contains(&finding.problem.id))
     }
 
     /// The findings; the last of a rule says how many more there are.
-    pub(super) fn finish(mut self) -> Vec<Finding> {
+    pub(super) fn finish(mut self) -> Vec<Found> {
         for (id, count) in self.found.into_iter().filter(|(_, count)| *count > limits::TOLD) {
-            if let Some(last) = self.findings.iter_mut().rfind(|finding| finding.rule.id == id) {
-                last.message += &format!(", and {} more like it", count - limits::TOLD);
+            if let Some(last) = self.findings.iter_mut().rfind(|finding| finding.problem.id == id) {
+                last.problem.message += &format!(", and {} more like it", count - limits::TOLD);
             }
         }
         self.findings
@@ -144,6 +153,7 @@ impl Sink {
         if *found > limits::TOLD {
             return;
         }
-        self.findings.push(Finding { rule, message, effect, hint, place });
+        let problem = Problem::found(id, rule.severity, message, hint).because(effect);
+        self.findings.push(Found { problem, place });
     }
 }

@@ -14,17 +14,23 @@ mod stores;
 mod texts;
 mod units;
 
-pub use finding::{Expected, Finding};
+pub use finding::Expected;
 pub use rules::{RULES, Rule};
 
+use std::path::Path;
 use std::rc::Rc;
 
 use super::ocne;
 use super::read::{Format, Read};
-use finding::{Sink, Spot};
+use crate::problem::Problem;
+use finding::{Found, Sink, Spot};
 
-/// Applies every rule to a document that shall be of `format`.
-pub fn check(text: &str, format: Format, expected: &Expected) -> Vec<Finding> {
+/// Applies every rule to a document in `file` that shall be of `format`.
+pub fn check(text: &str, format: Format, file: &Path, expected: &Expected) -> Vec<Problem> {
+    find(text, format, expected).into_iter().map(|found| found.within(file)).collect()
+}
+
+fn find(text: &str, format: Format, expected: &Expected) -> Vec<Found> {
     let mut sink = Sink::new(text);
     let read = match Read::parse(text) {
         Ok(read) => read,
@@ -58,7 +64,7 @@ pub fn check(text: &str, format: Format, expected: &Expected) -> Vec<Finding> {
 
 /// Moves places in the string of a configuration to where they stand in the whole, if
 /// the string is a literal block.
-fn outside(read: &Read, findings: &mut [Finding]) {
+fn outside(read: &Read, findings: &mut [Found]) {
     let text = &read.doc.text;
     let Some(span) = read.doc.root.get(ocne::KEY).map(|node| node.span.clone()) else {
         return;

@@ -67,7 +67,7 @@ proptest! {
             ("overlay/a/link", &split),
             ("overlay/a/lower", &images),
         ]);
-        prop_assert!(report.findings.iter().any(|finding| finding.rule.id == "tar-split-damaged"));
+        prop_assert!(report.findings.iter().any(|finding| finding.id == "tar-split-damaged"));
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
-use super::rules::{Rule, rule};
+use super::rules::rule;
 use super::store_set::Users;
 use crate::engine::Engines;
 use crate::limits;
 use crate::problem::{Problem, Severity};
+use crate::sys::Root;
 
 /// How far a damage reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -75,17 +76,16 @@ impl Effect {
     }
 }
 
-/// Something that is wrong.
+/// Something that is wrong in a store.
 #[derive(Debug, Clone)]
 pub struct Finding {
-    /// What kind of thing.
-    pub rule: &'static Rule,
-    /// How bad this one is: mostly the rule's severity.
-    pub severity: Severity,
+    /// What it is; mostly as bad as the rule says. Its place and what comes of it are filled in
+    /// when all is found.
+    pub problem: Problem,
     /// The store, inside the tree.
     pub store: PathBuf,
     /// The file or directory in it.
-    pub place: Option<PathBuf>,
+    pub path: Option<PathBuf>,
     /// The layer, by its id.
     pub layer: Option<String>,
     /// The images concerned: a name of each, or the start of its id.
@@ -94,14 +94,18 @@ pub struct Finding {
     pub more_images: bool,
     /// Files in the layer, if it is about some: the first of them.
     pub files: Vec<String>,
-    /// What is wrong, with things in backticks, without a full stop.
-    pub message: String,
     /// What engines do because of it, the furthest-reaching first. Empty if nothing.
     pub effects: Vec<Effect>,
     /// Whether that is so for the engines of normal users only.
     pub for_users: bool,
-    /// What helps.
-    pub hint: String,
+}
+
+impl std::ops::Deref for Finding {
+    type Target = Problem;
+
+    fn deref(&self) -> &Problem {
+        &self.problem
+    }
 }
 
 impl Finding {
@@ -112,20 +116,16 @@ impl Finding {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
-        let rule = rule(id);
         Self {
-            rule,
-            severity: rule.severity,
+            problem: Problem::found(id, rule(id).severity, message, hint),
             store: store.into(),
-            place: None,
+            path: None,
             layer: None,
             images: Vec::new(),
             more_images: false,
             files: Vec::new(),
-            message: message.into(),
             effects: Vec::new(),
             for_users: false,
-            hint: hint.into(),
         }
     }
 
@@ -141,8 +141,8 @@ impl Finding {
         Self::new("store-unreadable", store, message, hint).fails(engines, scope)
     }
 
-    pub(super) fn at(mut self, place: impl Into<PathBuf>) -> Self {
-        self.place = Some(place.into());
+    pub(super) fn at(mut self, path: impl Into<PathBuf>) -> Self {
+        self.path = Some(path.into());
         self
     }
 
@@ -196,7 +196,7 @@ impl Finding {
     }
 
     pub(super) fn severity(mut self, severity: Severity) -> Self {
-        self.severity = severity;
+        self.problem.severity = severity;
         self
     }
 
@@ -220,8 +220,18 @@ impl Finding {
         !concerned || !self.effects.is_empty()
     }
 
+    /// Says in the problem where it is and what comes of it.
+    pub(super) fn tell(&mut self, root: &Root) {
+        let stop = self.effects.iter().filter(|effect| effect.scope == Scope::All);
+        let stop = stop.map(|effect| effect.engines).collect();
+        let (stops, stops_users) = if self.for_users { (Engines::NONE, stop) } else { (stop, Engines::NONE) };
+        let place = root.show(self.path.as_ref().unwrap_or(&self.store));
+        let problem = self.problem.clone().about(place).because(self.effect());
+        self.problem = Problem { engines: self.engines(), stops, stops_users, ..problem };
+    }
+
     /// What engines do because of it, as a sentence.
-    pub fn effect(&self) -> String {
+    fn effect(&self) -> String {
         if self.effects.is_empty() {
             return "none now".to_owned();
         }
@@ -331,14 +341,14 @@ impl Report {
 
     /// Why what was checked must not be carried on as sound without a word.
     pub fn unverified(&self) -> Option<Problem> {
-        let finding = self.findings.iter().find(|finding| finding.rule.id == "not-verified")?;
+        let finding = self.findings.iter().find(|finding| finding.id == "not-verified")?;
         (finding.severity != Severity::Note).then(|| {
             Problem::new("not-verified", finding.message.clone(), "give `--unverified` to take it as it is")
         })
     }
 
     pub(super) fn put(&mut self, finding: Finding) {
-        let of = (finding.rule.id, finding.store.clone());
+        let of = (finding.id, finding.store.clone());
         let count = self.counts.entry(of.clone()).or_default();
         *count += 1;
         if *count <= limits::TOLD {
@@ -352,12 +362,12 @@ impl Report {
                         *rest = rest.clone().with(*effect);
                     }
                 }
-                rest.severity = rest.severity.min(finding.severity);
+                rest.problem.severity = rest.severity.min(finding.severity);
                 rest.join(finding.users());
                 *count += 1;
             }
             None => {
-                let rest = Finding { place: None, layer: None, files: Vec::new(), ..finding };
+                let rest = Finding { path: None, layer: None, files: Vec::new(), ..finding };
                 self.rest.insert(of, (rest, 1));
             }
         }
@@ -365,7 +375,7 @@ impl Report {
 
     /// The same for what several images have in common, which is told once for all of them.
     pub(super) fn put_shared(&mut self, finding: Finding) {
-        let key = (finding.rule.id, finding.message.clone());
+        let key = (finding.id, finding.message.clone());
         match self.shared.get(&key) {
             Some(index) => self.findings[*index].join(finding.users()),
             None => {
@@ -382,7 +392,7 @@ impl Report {
     pub(super) fn put_rest(&mut self) {
         for (mut rest, count) in std::mem::take(&mut self.rest).into_values() {
             let findings = if count == 1 { "finding" } else { "findings" };
-            rest.message = format!("{count} more {findings} of this kind");
+            rest.problem.message = format!("{count} more {findings} of this kind");
             self.findings.push(rest);
         }
     }
@@ -403,8 +413,8 @@ impl Report {
                 place(finding),
                 finding.severity,
                 finding.scope(),
-                finding.rule.id,
-                finding.place.clone(),
+                finding.id,
+                finding.path.clone(),
                 finding.message.clone(),
             )
         });

@@ -153,7 +153,7 @@ fn data(
         documents(set, home, image, followed, report)?;
     }
     // What cannot be read for its content is not used with another size.
-    let told = |size: &Finding| report.findings[before..].iter().any(|other| other.place == size.place);
+    let told = |size: &Finding| report.findings[before..].iter().any(|other| other.path == size.path);
     sizes.retain(|size| !told(size));
     sizes.into_iter().for_each(|size| report.put(size));
     Ok(())

@@ -178,7 +178,7 @@ fn is_roots(root: &Root) -> bool {
 
 /// The stores with a finding of this rule.
 fn of_rule(report: &Report, id: &str) -> Vec<PathBuf> {
-    let findings = report.findings.iter().filter(|finding| finding.rule.id == id);
+    let findings = report.findings.iter().filter(|finding| finding.id == id);
     findings.map(|finding| finding.store.clone()).collect()
 }
 
@@ -273,20 +273,19 @@ fn finish(set: &StoreSet<'_>, request: &CheckRequest, mismatched: &[PathBuf], re
     report.put_rest();
     for finding in &mut report.findings {
         // Engines do not see what is in the store of another driver.
-        if mismatched.contains(&finding.store)
-            && !matches!(finding.rule.id, "driver-mismatch" | "lock-missing")
-        {
+        if mismatched.contains(&finding.store) && !matches!(finding.id, "driver-mismatch" | "lock-missing") {
             finding.effects.clear();
         }
     }
     report.findings.retain_mut(|finding| {
-        !request.skip.iter().any(|id| id == finding.rule.id) && finding.restrict(request.engines)
+        !request.skip.iter().any(|id| id == finding.id) && finding.restrict(request.engines)
     });
     // What one engine stops on may be nothing to the others.
     for finding in &mut report.findings {
         if finding.effects.is_empty() && finding.severity == Severity::Error {
-            finding.severity = Severity::Warning;
+            finding.problem.severity = Severity::Warning;
         }
+        finding.tell(set.root);
     }
     let order: Vec<PathBuf> = set.stores.iter().map(|store| store.path.clone()).collect();
     report.stores.sort_by_key(|path| order.iter().position(|store| store == path));

@@ -21,7 +21,7 @@ use super::images::{orphan, unsafe_id};
 use super::store_set::{Chain, StoreSet, Users};
 use crate::engine::Engines;
 use crate::limits;
-use crate::problem::Severity;
+use crate::problem::{Problem, Severity};
 use crate::store::{is_id, short_id};
 use crate::sys::{Directory, Kind};
 
@@ -243,8 +243,8 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, homes: &[Home], report: &mu
         let mut finding = finding.at(store.path.join(&store.driver));
         // Containers of a transient store have their records elsewhere.
         if store.is_used_as_own(set.root).unwrap_or(true) {
-            finding.severity = Severity::Note;
-            finding.hint =
+            finding.problem.severity = Severity::Note;
+            finding.problem.hint =
                 "leave it while containers are there: with `transient_store` it is one of theirs".to_owned();
         }
         report.put(finding);
@@ -314,7 +314,8 @@ impl Check<'_> {
             );
             let hint = "mount that layer store, or pull the image again without it";
             let finding = self.finding("layer-elsewhere", message, self.dir().join("additionallayer"));
-            let finding = Finding { hint: hint.to_owned(), ..finding };
+            let finding =
+                Finding { problem: Problem { hint: hint.to_owned(), ..finding.problem }, ..finding };
             report.put(if there {
                 finding.severity(Severity::Note)
             } else {

@@ -184,34 +184,6 @@ impl Case {
     }
 }
 
-#[test]
-fn every_field_of_the_json_is_documented_and_the_reverse() {
-    let store = Store::copy_of(&made_by_buildah("overlay"));
-    store.shell("rm overlay/*/lower; touch overlay/*/diff/mark");
-    // Too large, so that there is something that cannot be looked at.
-    let layer = &store.layers()[0];
-    store.shell(&format!("head -c 100000 /dev/zero >overlay/{layer}/link"));
-    let mut fields = std::collections::BTreeSet::new();
-    collect(&store.checked(&["--deep"]), "", &mut fields);
-    let documented = storagectl::cli::CHECK_STORE_FIELDS.iter().map(|(field, _)| (*field).to_owned());
-    assert_eq!(fields, documented.collect());
-}
-
-fn collect(value: &Value, name: &str, fields: &mut std::collections::BTreeSet<String>) {
-    match value {
-        Value::Object(object) => {
-            for (key, value) in object {
-                let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
-                collect(value, &name, fields);
-            }
-        }
-        Value::Array(array) => array.iter().for_each(|value| collect(value, &format!("{name}[]"), fields)),
-        _ => {
-            fields.insert(name.to_owned());
-        }
-    }
-}
-
 /// check-store in a mount name space where the store is read-only.
 fn read_only(store: &Store, args: &[&str]) -> Value {
     let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && shift && exec \"$@\"";

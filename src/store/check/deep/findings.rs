@@ -111,7 +111,7 @@ pub(super) fn tell(
         let message = format!("{} {verb} the layer `{shown}`", named(&issue));
         let mut finding = finding(id, message, saving, TAMPERED);
         if way == Difference::RootMode {
-            finding.severity = Severity::Warning;
+            finding.problem.severity = Severity::Warning;
         }
         if let Some((first, _)) = issue.first.first() {
             finding = finding.at(task.content.join(first));

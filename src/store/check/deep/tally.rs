@@ -118,7 +118,7 @@ impl Damage {
         Self {
             layers: errors().filter_map(|finding| finding.layer.clone()).collect(),
             images: errors().flat_map(|finding| finding.images.clone()).collect(),
-            places: errors().filter_map(|finding| finding.place.clone()).collect(),
+            places: errors().filter_map(|finding| finding.path.clone()).collect(),
         }
     }
 }

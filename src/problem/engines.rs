@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::profile::Profile;
-use crate::problem::series;
+use super::series;
 
 /// A set of engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
