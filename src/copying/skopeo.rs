@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use crate::images::Image;
 use crate::plan::Host;
 use crate::problem::Problem;
+use crate::sys::{Child, ChildFailure, OutputTail};
 
 /// Copies one image to the engines' own storage, as the scripts do.
 ///
@@ -19,17 +20,19 @@ pub(super) fn copy(host: &Host, image: &Image, directory: &Path) -> Result<(), P
     if let Some(config) = &host.config {
         command.env("CONTAINERS_STORAGE_CONF", config);
     }
-    let output = command.stdin(Stdio::null()).output().map_err(|error| {
-        let message = format!("skopeo, which this storage needs, cannot be run: {error}");
-        let hint = "install it, or copy to a store of its own with --store, which needs no program";
-        Problem::new("skopeo-missing", message, hint)
-    })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let line = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it says nothing").to_owned();
-    let message = format!("the image {}: skopeo cannot copy it: {}", image.title, line.escape_debug());
-    let hint = "see to what it says, or copy to a store of its own with --store, which needs no program";
-    Err(Problem::new("skopeo-failed", message, hint))
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let done = Child::start(command, OutputTail::Stderr).and_then(Child::wait);
+    done.map(drop).map_err(|failure| match failure {
+        ChildFailure::Ended(..) => {
+            let message = format!("the image {}: skopeo cannot copy it: {failure}", image.title);
+            let hint =
+                "see to what it says, or copy to a store of its own with --store, which needs no program";
+            Problem::new("skopeo-failed", message, hint)
+        }
+        _ => {
+            let message = format!("skopeo, which this storage needs, cannot be run: {failure}");
+            let hint = "install it, or copy to a store of its own with --store, which needs no program";
+            Problem::new("skopeo-missing", message, hint)
+        }
+    })
 }

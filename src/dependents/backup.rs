@@ -83,7 +83,6 @@ impl Backup {
         let all = part.dir.join(DIR);
         make_dir(host, &all)?;
         let mut writer = host.root.directory_writer(&all).map_err(host.cannot("open", &all))?;
-        writer.sweep(STAGING).map_err(host.cannot("clean up", &all))?;
         // It gets its name with its list, so that one without can be told from it.
         let mut staging = writer.staging().map_err(host.cannot("make a directory in", &all))?;
         let made = all.join(&staging.name);
@@ -119,6 +118,7 @@ impl Backup {
         write(text.as_bytes()).map_err(host.cannot("write", &made.join(UNFINISHED)))?;
         let dir = new_name(host, &all)?;
         rename(&host.root, &part.dir, &made, &dir).map_err(host.cannot("rename", &made))?;
+        staging.leave();
         Ok(Some(Self { part: part.dir.clone(), dir, moves: list.moves }))
     }
 

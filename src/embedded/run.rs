@@ -14,7 +14,7 @@ use super::contents::EmbeddedImage;
 use super::links::Links;
 use super::list::LIST;
 use crate::problem::Problem;
-use crate::sys::{self, DirectoryWriter, FileMetadata, Lock, LockError, Root, STAGING, Staging};
+use crate::sys::{self, DirectoryWriter, FileMetadata, Lock, LockError, Root, Staging};
 
 /// How long another run is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,15 +33,6 @@ pub(super) struct EmbedRun {
     sync: bool,
     /// One run at a time.
     _lock: Lock,
-}
-
-impl Drop for EmbedRun {
-    fn drop(&mut self) {
-        // A courtesy: the next run does it otherwise.
-        if let Ok(mut writer) = self.directory_writer() {
-            let _ = writer.remove(self.staging.name.as_bytes());
-        }
-    }
 }
 
 impl EmbedRun {
@@ -64,8 +55,7 @@ impl EmbedRun {
             LockError::Io(error) => Problem::io("lock", &shown, &error),
         })?;
         let mut writer = root.directory_writer(Path::new("/")).map_err(Problem::cannot("open", &shown))?;
-        // A child of a killed run may still live; the run after that finds it.
-        writer.sweep(STAGING).map_err(Problem::cannot("clean up", &shown))?;
+        // A child of a killed run may still live and have its own; the run after that finds it.
         let staging = writer.staging().map_err(Problem::cannot("make a directory in", &shown))?;
         let (links, unreachable) = (Links::default(), Mutex::default());
         Ok(Self { root, staging, links, unreachable, sync, _lock: lock })

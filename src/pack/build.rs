@@ -1,6 +1,6 @@
 //! From a recipe to packages.
 
-use std::os::fd::OwnedFd;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::cache::{self, Cached};
@@ -15,7 +15,7 @@ use super::{checked, embedded, manifests, sealed, source, store};
 use crate::embedded::ReportLine;
 use crate::problem::Problem;
 use crate::store::builder;
-use crate::sys::{PrivateDir, Root};
+use crate::sys::{PrivateDir, Root, Staging};
 
 /// When a package without images was made, if nobody says: 2000-01-01.
 const NO_TIME: i64 = 946_684_800;
@@ -152,14 +152,15 @@ fn fetch(
     cache::fetch(&options.cache, &recipe.packages, wanted, &options.fetch, &line)
 }
 
-/// What the name of a private directory begins with, while somebody works in it.
-const PREFIX: &str = "storagectl-pack-";
+/// What the names of directories begin with that `--keep` keeps.
+const KEPT: &str = "storagectl-kept-";
 
-/// A private directory in which one package is made.
+/// A staging directory in which one package is made.
 struct PackRun<'a> {
-    dir: PrivateDir,
-    /// Whoever finds such a directory that nobody has locked knows that its maker is dead.
-    _lock: OwnedFd,
+    staging: Staging,
+    /// Where it is.
+    dir: PathBuf,
+    /// It as a tree: nothing in it leads out of it.
     root: Root,
     package: &'a Package,
     options: &'a PackOptions,
@@ -174,21 +175,13 @@ impl<'a> PackRun<'a> {
             return Err(vec![Problem::new("pack-value", message, hint)]);
         }
         let make = || {
-            let mut within = Root::system()?.directory_writer(&options.tmp)?;
-            // What cannot be removed is no harm.
-            let _ = within.sweep(PREFIX);
-            let (dir, lock) = loop {
-                let dir = PrivateDir::new(&options.tmp, PREFIX)?;
-                let name = dir.path().file_name().unwrap_or_default().as_encoded_bytes().to_vec();
-                if let Some(lock) = within.claim(&name)? {
-                    break (dir, lock);
-                }
-            };
-            let root = dir.root()?;
+            let staging = Root::system()?.directory_writer(&options.tmp)?.staging()?;
+            let dir = options.tmp.join(&staging.name);
+            let root = Root::tree(&dir)?;
             for part in [SOURCES, RESULTS, "specs", "build", "root", "tmp"] {
                 root.create_dirs(&Path::new("/").join(part), 0o755)?;
             }
-            Ok(Self { dir, _lock: lock, root, package, options })
+            Ok(Self { staging, dir, root, package, options })
         };
         let cannot = Problem::cannot("make a directory in", options.tmp.display().to_string());
         make().map_err(|error| vec![cannot(error)])
@@ -290,7 +283,7 @@ impl<'a> PackRun<'a> {
     }
 
     fn package(&self, architecture: &Architecture) -> Result<Vec<BuiltPackage>, Vec<Problem>> {
-        let (package, dir, target) = (self.package, self.dir.path(), &self.options.target);
+        let (package, dir, target) = (self.package, &self.dir, &self.options.target);
         let time = self.time(&[architecture])?;
         let (contents, part) = self.prepare(architecture, time)?;
         let spec = self.spec(&[part], time)?;
@@ -319,22 +312,26 @@ impl<'a> PackRun<'a> {
         }
         let spec = self.spec(&parts, time)?;
         let dist = self.options.target.dist.as_deref();
-        rpmbuild::source(self.dir.path(), &spec, dist, time, &package.label())
-            .and_then(|()| deliver(&package.name, &self.dir.path().join(RESULTS), &self.options.output))
+        rpmbuild::source(&self.dir, &spec, dist, time, &package.label())
+            .and_then(|()| deliver(&package.name, &self.dir.join(RESULTS), &self.options.output))
             .map_err(|problem| vec![problem])
     }
 
     /// Ends, whatever came of it.
     fn end<T>(self, done: Result<T, Vec<Problem>>, tell: OnPackEvent<'_>) -> Result<T, Vec<Problem>> {
         if self.options.keep {
-            let dir = self.dir.keep();
-            let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            // Under this name the next run would take it for that of a killed one.
-            let kept = name.replacen(PREFIX, "storagectl-kept-", 1);
-            let renamed = Root::system()
-                .and_then(|root| root.directory_writer(&self.options.tmp))
-                .and_then(|mut within| within.move_over(name.as_bytes(), kept.as_bytes()));
-            tell(PackEvent::Kept(&renamed.map_or(dir, |()| self.options.tmp.join(kept))));
+            // Under its own name the next run would take it for that of a killed one.
+            let keep = || {
+                let kept = PrivateDir::new(&self.options.tmp, KEPT)?;
+                let name = kept.path().file_name().unwrap_or_default().as_encoded_bytes();
+                let mut within = Root::system()?.directory_writer(&self.options.tmp)?;
+                within.move_over(self.staging.name.as_bytes(), name)?;
+                Ok(kept.keep())
+            };
+            // What became of the package counts more than where its files are.
+            let kept = keep().unwrap_or_else(|_: io::Error| self.dir.clone());
+            tell(PackEvent::Kept(&kept));
+            self.staging.leave();
         }
         done
     }

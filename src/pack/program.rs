@@ -1,10 +1,9 @@
 //! Running the programs that build packages.
 
-use std::io;
 use std::process::{Command, Stdio};
 
 use crate::problem::{Problem, words};
-use crate::sys::output_tail;
+use crate::sys::{Child, ChildFailure, OutputTail};
 
 /// How many of its last lines are shown.
 const SHOWN: usize = 6;
@@ -32,52 +31,29 @@ impl Program {
     ///
     /// # Errors
     /// `program-missing`, `disk-full`, or `program-failed` with its last lines.
-    pub(super) fn run(self, mut command: Command, what: &str) -> Result<String, Problem> {
+    pub(super) fn run(self, command: Command, what: &str) -> Result<String, Problem> {
         let Self { name, package, doing } = self;
-        let (reader, writer) = io::pipe().map_err(Problem::cannot("run", name))?;
-        let again = writer.try_clone().map_err(Problem::cannot("run", name))?;
-        let child = command.stdout(again).stderr(writer).spawn();
-        // What it writes to is open until that is dropped.
-        drop(command);
-        let mut child = child.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
+        let done = Child::start(command, OutputTail::Both).and_then(Child::wait);
+        done.map_err(|failure| match failure {
+            ChildFailure::NotInstalled => {
                 let message = format!("`{name}`, which must {doing} `{what}`, is not installed");
                 Problem::new("program-missing", message, format!("install the package `{package}`"))
             }
-            _ => {
+            ChildFailure::NotStarted(error) => {
                 let message = format!("cannot run `{name}`: {}", words(&error));
                 Problem::new("program-missing", message, format!("mend it, or install `{package}` again"))
             }
-        })?;
-        let said = output_tail(reader);
-        let status = child.wait().map_err(Problem::cannot("wait for", name))?;
-        let said = String::from_utf8_lossy(&said).into_owned();
-        if status.success() {
-            return Ok(said);
-        }
-        if said.contains("No space left on device") {
-            let message = format!("there is no space left to {doing} `{what}`");
-            return Err(Problem::new(
-                "disk-full",
-                message,
-                "free some, or give another directory with `--tmp`",
-            ));
-        }
-        let lines: Vec<&str> =
-            said.lines().map(str::trim_end).filter(|line| !line.trim().is_empty()).collect();
-        let last: Vec<String> = lines[lines.len().saturating_sub(SHOWN)..]
-            .iter()
-            .map(|line| line.chars().map(|it| if it.is_control() { ' ' } else { it }).collect())
-            .collect();
-        let shown = match last.is_empty() {
-            true => " and says nothing".to_owned(),
-            false => format!(":\n  {}", last.join("\n  ")),
-        };
-        let message = format!("`{name}` failed to {doing} `{what}`{shown}");
-        Err(Problem::new(
-            "program-failed",
-            message,
-            "see to what it says, and try again; `--keep` keeps its files",
-        ))
+            failure if failure.is_disk_full() => {
+                let message = format!("there is no space left to {doing} `{what}`");
+                Problem::new("disk-full", message, "free some, or give another directory with `--tmp`")
+            }
+            failure => {
+                let lines = failure.lines();
+                let last = lines[lines.len().saturating_sub(SHOWN)..].join("\n  ");
+                let message = format!("`{name}` failed to {doing} `{what}`:\n  {last}");
+                let hint = "see to what it says, and try again; `--keep` keeps its files";
+                Problem::new("program-failed", message, hint)
+            }
+        })
     }
 }

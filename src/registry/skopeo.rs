@@ -5,13 +5,13 @@ use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::Failure;
 use crate::problem::{Problem, words};
-use crate::sys::{output_tail, printed_version};
+use crate::sys::{Child, ChildFailure, OutputTail, printed_version};
 
 /// How much of what it prints is kept, in bytes: more than the largest manifest.
 const KEPT: usize = 8 << 20;
@@ -30,16 +30,6 @@ pub fn require_skopeo() -> Result<(), Problem> {
             let message = "`skopeo`, which fetches images from registries, is not installed or does not run";
             Err(Problem::new("skopeo-missing", message, "install the package skopeo"))
         }
-    }
-}
-
-/// A child that does not outlive the wait for it.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 
@@ -66,11 +56,21 @@ pub(super) fn run(
     };
     let lock = lock.try_clone_to_owned().map_err(cannot)?;
     let mut command = Command::new("skopeo");
-    command.args(arguments).stdin(Stdio::from(lock)).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = Running(command.spawn().map_err(cannot)?);
-    let mut stdout = child.0.stdout.take().expect("it is a pipe");
-    let stderr = child.0.stderr.take().expect("it is a pipe");
-    let said = std::thread::Builder::new().spawn(move || output_tail(stderr)).map_err(cannot)?;
+    command.args(arguments).stdin(Stdio::from(lock)).stdout(Stdio::piped());
+    let failed = |failure| match failure {
+        ChildFailure::NotInstalled => cannot(io::ErrorKind::NotFound.into()),
+        ChildFailure::NotStarted(error) => cannot(error),
+        ChildFailure::Ended(status, said) => match status.signal() {
+            Some(signal) => fail(
+                "registry-failed",
+                format!("cannot fetch `{reference}`: skopeo was killed by signal {signal}"),
+                "see whether the system ran out of memory, and try again",
+            ),
+            None => Failure::of(reference, &said),
+        },
+    };
+    let mut child = Child::start(command, OutputTail::Stderr).map_err(failed)?;
+    let mut stdout = child.take_stdout().expect("it is a pipe");
     let (tell, ended) = mpsc::channel();
     let reads = move || {
         let mut printed = Vec::new();
@@ -105,18 +105,6 @@ pub(super) fn run(
             }
         }
     };
-    let status = child.0.wait().map_err(cannot)?;
-    let said = said.join().expect("reading does not panic");
-    if status.success() {
-        return Ok(printed);
-    }
-    if let Some(signal) = status.signal() {
-        let message = format!("cannot fetch `{reference}`: skopeo was killed by signal {signal}");
-        return Err(fail(
-            "registry-failed",
-            message,
-            "see whether the system ran out of memory, and try again",
-        ));
-    }
-    Err(Failure::of(reference, &String::from_utf8_lossy(&said)))
+    child.wait().map_err(failed)?;
+    Ok(printed)
 }

@@ -5,11 +5,10 @@ use std::ffi::OsStr;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread::JoinHandle;
+use std::process::{Command, Stdio};
 
-use crate::problem::{Problem, words};
-use crate::sys::{DirectoryWriter, FileMetadata, NewFile, Root, STAGING, Staging, output_tail};
+use crate::problem::Problem;
+use crate::sys::{Child, ChildFailure, DirectoryWriter, FileMetadata, NewFile, OutputTail, Root, Staging};
 use crate::tar::{EntryContent, Item, TarWriter};
 
 /// What a store is packed as.
@@ -25,18 +24,19 @@ pub enum ImageFormat {
 
 /// A file that is being written.
 pub(super) struct ImageFile {
+    // First, so that a program is gone before the directory it works in.
+    to: To,
     dir: DirectoryWriter,
     name: Vec<u8>,
     /// Where the file is made: nobody else can put something in its way there.
     staging: Staging,
     shown: String,
-    to: To,
     sync: bool,
 }
 
 enum To {
     File(NewFile),
-    Program(&'static str, Child, JoinHandle<Vec<u8>>),
+    Program(&'static str, Child),
     Closed,
 }
 
@@ -66,7 +66,6 @@ impl ImageFile {
             .directory_writer(at.parent())
             .map_err(Problem::cannot("write to the directory of", &shown))?;
         let name = at.name().as_encoded_bytes().to_vec();
-        dir.sweep(STAGING).map_err(Problem::cannot("clean up beside", &shown))?;
         let staging = dir.staging().map_err(Problem::cannot("make a directory beside", &shown))?;
         let mut pack = Self { dir, name, staging, shown, to: To::Closed, sync };
         pack.to = pack.open(kind, time)?;
@@ -93,7 +92,8 @@ impl ImageFile {
                 // The root has the time of now, and 4.5 does not heed -root-time. But no
                 // time in the image is later than this, and of all else none is.
                 command.env("SOURCE_DATE_EPOCH", &seconds);
-                program("mksquashfs", needed, command.current_dir(self.staging.dir.for_child()))?
+                command.current_dir(self.staging.dir.for_child());
+                To::Program("mksquashfs", program("mksquashfs", needed, command)?)
             }
             ImageFormat::Erofs => {
                 erofs_reads_tar()?;
@@ -101,13 +101,11 @@ impl ImageFile {
                 command.env_remove("SOURCE_DATE_EPOCH");
                 command.args(["--quiet", "--tar=f", "-zlz4hc", "-U00000000-0000-0000-0000-000000000000"]);
                 command.arg(format!("-T{seconds}")).arg(&beside).current_dir(self.staging.dir.for_child());
-                let mut to = program("mkfs.erofs", "erofs-utils 1.7", &mut command)?;
-                if let To::Program(_, child, _) = &mut to {
-                    // Or the root belongs to whoever runs it, and everybody may write to it. That
-                    // it does not take this is told with what comes next.
-                    let _ = root_entry(child.stdin.as_mut().expect("it is a pipe"), time);
-                }
-                to
+                let mut child = program("mkfs.erofs", "erofs-utils 1.7", command)?;
+                // Or the root belongs to whoever runs it, and everybody may write to it. That
+                // it does not take this is told with what comes next.
+                let _ = root_entry(child.stdin().expect("it is a pipe"), time);
+                To::Program("mkfs.erofs", child)
             }
         })
     }
@@ -116,7 +114,7 @@ impl ImageFile {
     pub(super) fn stream(&mut self) -> BufWriter<&mut dyn Write> {
         let stream: &mut dyn Write = match &mut self.to {
             To::File(file) => file,
-            To::Program(_, child, _) => child.stdin.as_mut().expect("it is a pipe"),
+            To::Program(_, child) => child.stdin().expect("it is a pipe"),
             To::Closed => unreachable!("the stream is written before it is closed"),
         };
         BufWriter::with_capacity(256 << 10, stream)
@@ -131,23 +129,17 @@ impl ImageFile {
     }
 
     fn close(&mut self) -> Result<(), Problem> {
-        let To::Program(name, mut child, said) = std::mem::replace(&mut self.to, To::Closed) else {
+        let To::Program(name, child) = std::mem::replace(&mut self.to, To::Closed) else {
             return Ok(());
         };
-        drop(child.stdin.take());
-        let status = child.wait().map_err(Problem::cannot("wait for", name))?;
-        let said = said.join().expect("reading does not panic");
-        if status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&said);
-        if said.contains("No space left on device") {
-            let message = format!("there is no space left for `{}`", self.shown);
-            return Err(Problem::new("disk-full", message, "free some, or write it somewhere else"));
-        }
-        let last = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it says nothing");
-        let message = format!("`{name}` failed to make `{}`: {}", self.shown, last.escape_debug());
-        Err(Problem::new("program-failed", message, "see to what it says, such as free space, and try again"))
+        child.wait().map(drop).map_err(|failure| {
+            if failure.is_disk_full() {
+                let message = format!("there is no space left for `{}`", self.shown);
+                return Problem::new("disk-full", message, "free some, or write it somewhere else");
+            }
+            let message = format!("`{name}` failed to make `{}`: {failure}", self.shown);
+            Problem::new("program-failed", message, "see to what it says, such as free space, and try again")
+        })
     }
 
     /// Ends: the file gets its name.
@@ -180,17 +172,6 @@ impl ImageFile {
             self.dir.sync().map_err(cannot)?;
         }
         Ok(())
-    }
-}
-
-impl Drop for ImageFile {
-    fn drop(&mut self) {
-        if let To::Program(_, child, _) = &mut self.to {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        // A courtesy: the next run does it otherwise.
-        let _ = self.dir.remove(self.staging.name.as_bytes());
     }
 }
 
@@ -230,19 +211,12 @@ fn as_root(name: &'static str, harmless: &str, needed: &str) -> Result<Command, 
     Ok(Command::new(name))
 }
 
-fn program(name: &'static str, needed: &str, command: &mut Command) -> Result<To, Problem> {
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => missing(name, needed, "is not installed"),
-        _ => Problem::new("program-missing", format!("cannot run `{name}`: {}", words(&error)), "mend that"),
-    })?;
-    let stderr = child.stderr.take().expect("it is a pipe");
-    let said = std::thread::Builder::new().spawn(move || output_tail(stderr)).map_err(|error| {
-        // Its other end is closed with it.
-        let _ = child.kill().and_then(|()| child.wait());
-        Problem::io("start a thread for", name, &error)
-    })?;
-    Ok(To::Program(name, child, said))
+fn program(name: &'static str, needed: &str, mut command: Command) -> Result<Child, Problem> {
+    command.stdin(Stdio::piped()).stdout(Stdio::null());
+    Child::start(command, OutputTail::Stderr).map_err(|failure| match failure {
+        ChildFailure::NotInstalled => missing(name, needed, "is not installed"),
+        failure => Problem::new("program-missing", format!("cannot run `{name}`: {failure}"), "mend that"),
+    })
 }
 
 /// Debian 12's mkfs.erofs, 1.5, reads directories only.

@@ -8,6 +8,7 @@
 //! replaced meanwhile changes nothing.
 
 mod attributes;
+mod child;
 mod copy;
 mod directory_writer;
 mod engine_processes;
@@ -19,7 +20,6 @@ mod mode;
 mod mount_point;
 mod mounting;
 mod namespace;
-mod output_tail;
 mod private_dir;
 mod reboot;
 mod record_lock;
@@ -35,6 +35,7 @@ mod threads;
 mod walk;
 
 pub use attributes::Attributes;
+pub use child::{Child, ChildFailure, OutputTail};
 pub use directory_writer::{DirectoryWriter, FileMetadata, NewFile, SpecialFile};
 pub use engine_processes::{EngineProcess, engine_processes_at};
 pub use file_part::FilePart;
@@ -42,7 +43,6 @@ pub use lock::{Lock, LockError, lock};
 pub use mount_point::{Mounts, is_mount_point};
 pub use mounting::{is_mounted, mount_by_unit, unmount};
 pub use namespace::is_hidden_here;
-pub use output_tail::output_tail;
 pub use private_dir::PrivateDir;
 pub use record_lock::RecordLock;
 pub use rename::rename;

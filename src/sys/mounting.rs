@@ -2,10 +2,10 @@
 
 use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use rustix::mount::{UnmountFlags, unmount as unmount_once};
 
+use super::child::systemctl;
 use super::mount_point::is_mount_point;
 use super::namespace::is_mounted_for_init;
 use super::root::{Root, absent};
@@ -17,7 +17,7 @@ use super::running::is_booted;
 /// # Errors
 /// If nothing is mounted there afterwards, with what systemctl said.
 pub fn mount_by_unit(root: &Root, path: &Path, unit: &str) -> io::Result<()> {
-    systemctl("start", unit)?;
+    systemctl(&["start", "--", unit])?;
     match is_mounted(root, path)? {
         true => Ok(()),
         false => Err(io::Error::other("its unit was started, and nothing is there")),
@@ -35,19 +35,6 @@ pub fn is_mounted(root: &Root, path: &Path) -> io::Result<bool> {
     Ok(here || (!root.is_tree() && is_mounted_for_init(path).unwrap_or(false)))
 }
 
-fn systemctl(verb: &str, unit: &str) -> io::Result<()> {
-    let output = Command::new("systemctl")
-        .args(["--no-ask-password", verb, "--", unit])
-        .stdin(Stdio::null())
-        .output()?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it says nothing");
-    Err(io::Error::other(said.to_owned()))
-}
-
 /// Unmounts all that is mounted at `path` of the running system, where systemd has `unit`
 /// for it. What runs from there in containers goes on: an overlay has its layers mounted
 /// for itself.
@@ -59,7 +46,7 @@ pub fn unmount(root: &Root, path: &Path, unit: &str) -> io::Result<()> {
     if is_booted() {
         // systemd has to know before the unit is started again. What it cannot do, it may
         // not have mounted either.
-        let _ = systemctl("stop", unit);
+        let _ = systemctl(&["stop", "--", unit]);
     }
     // Not more often than anybody would mount there.
     for _ in 0..16 {

@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 
 use rustix::fs::{self, AtFlags, CWD};
 
+use super::child::systemctl;
+
 /// Whether CRI-O runs on this host: something listens on its default socket
 /// (`listen` in crio.conf(5)).
 pub fn crio_runs() -> bool {
@@ -55,15 +57,7 @@ pub fn printed_version(program: &Path) -> Option<String> {
 /// Restarts CRI-O if it runs, as `systemctl try-restart crio.service` does.
 ///
 /// # Errors
-/// If systemctl cannot be started or reports a failure.
+/// If systemctl is missing or fails, with what it says.
 pub fn restart_crio() -> io::Result<()> {
-    let status = Command::new(Path::new("systemctl"))
-        .args(["try-restart", "crio.service"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .status()?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(io::Error::other(format!("systemctl: {status}")))
+    systemctl(&["try-restart", "crio.service"])
 }

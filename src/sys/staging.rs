@@ -17,8 +17,8 @@ pub const STAGING: &str = ".storagectl-new-";
 /// How many names are tried. Each is that of a run that lives, or could not be removed.
 const ATTEMPTS: usize = 1000;
 
-/// A directory that this process has locked. Children that are given the lock as a
-/// descriptor hold it as long as they live.
+/// A directory that this process has locked, and that goes with this. Children that are given
+/// the lock as a descriptor hold it as long as they live.
 #[derive(Debug)]
 pub struct Staging {
     /// Its name in the directory that holds it.
@@ -27,14 +27,41 @@ pub struct Staging {
     pub dir: DirectoryWriter,
     /// Its lock.
     pub lock: OwnedFd,
+    /// The directory that holds it, as long as it does.
+    within: Option<DirectoryWriter>,
+}
+
+impl Staging {
+    /// Removes it with all that is in it, which is done once.
+    ///
+    /// # Errors
+    /// If something in it cannot be removed. The next run does it then.
+    pub fn remove(&mut self) -> io::Result<()> {
+        self.within.take().map_or(Ok(()), |mut within| within.remove(self.name.as_bytes()))
+    }
+
+    /// Leaves it to whoever has given it another name: nothing is removed.
+    pub fn leave(mut self) {
+        self.within = None;
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // A courtesy: the next run does it otherwise.
+        let _ = self.remove();
+    }
 }
 
 impl DirectoryWriter {
-    /// Makes a staging directory, open to its owner alone.
+    /// Makes a staging directory, open to its owner alone, after those that were left by runs
+    /// that were killed are removed.
     ///
     /// # Errors
-    /// If it cannot be made or locked; `ResourceBusy` if all names are taken.
+    /// If this directory cannot be listed, or the new one not be made or locked; `ResourceBusy`
+    /// if all names are taken.
     pub fn staging(&mut self) -> io::Result<Staging> {
+        self.sweep()?;
         for number in 0..ATTEMPTS {
             let name = format!("{STAGING}{}-{number}", std::process::id());
             match self.directory(name.as_bytes()) {
@@ -43,10 +70,12 @@ impl DirectoryWriter {
             }
             let claimed = self.claim(name.as_bytes());
             // Who has taken it for left over may have removed it by now.
-            let opened = |lock| Ok((lock, self.inside(name.as_bytes())?));
+            let opened = |lock| Ok((lock, self.inside(name.as_bytes())?, self.inside(b".")?));
             let claimed = claimed.and_then(|lock| lock.map(opened).transpose());
             match claimed {
-                Ok(Some((lock, dir))) => return Ok(Staging { name, dir, lock }),
+                Ok(Some((lock, dir, within))) => {
+                    return Ok(Staging { name, dir, lock, within: Some(within) });
+                }
                 Ok(None) => {}
                 Err(error) => {
                     // Else the next run removes it.
@@ -63,7 +92,7 @@ impl DirectoryWriter {
     ///
     /// # Errors
     /// If it cannot be locked.
-    pub fn claim(&mut self, path: &[u8]) -> io::Result<Option<OwnedFd>> {
+    fn claim(&mut self, path: &[u8]) -> io::Result<Option<OwnedFd>> {
         let lock = match self.flock(path)? {
             Some(Flock::Taken(lock) | Flock::Unknown(lock)) => lock,
             Some(Flock::Held(_)) | None => return Ok(None),
@@ -71,14 +100,14 @@ impl DirectoryWriter {
         Ok(self.has(path)?.then_some(lock))
     }
 
-    /// Removes this user's directories whose names begin with `prefix` and which nobody has
-    /// locked. What cannot be removed is left.
+    /// Removes this user's staging directories that nobody has locked. What cannot be removed
+    /// is left.
     ///
     /// # Errors
-    /// If the directory cannot be listed.
-    pub fn sweep(&mut self, prefix: &str) -> io::Result<()> {
+    /// If this directory cannot be listed.
+    pub fn sweep(&mut self) -> io::Result<()> {
         for name in self.names()? {
-            if name.starts_with(prefix.as_bytes())
+            if name.starts_with(STAGING.as_bytes())
                 && self.is_ours(&name)
                 && let Ok(Some(Flock::Taken(_lock))) = self.flock(&name)
             {
@@ -110,9 +139,9 @@ mod tests {
         let mut sweeping = root.directory_writer(scratch.path()).unwrap();
         let mut making = root.directory_writer(scratch.path()).unwrap();
         std::thread::scope(|scope| {
-            let maker = scope.spawn(move || (0..500).all(|_| making.staging().is_ok()));
+            let maker = scope.spawn(move || (0..500).all(|_| making.staging().map(Staging::leave).is_ok()));
             while !maker.is_finished() {
-                sweeping.sweep(STAGING).unwrap();
+                sweeping.sweep().unwrap();
             }
             assert!(maker.join().unwrap());
         });
@@ -125,12 +154,31 @@ mod tests {
         let mut writer = root.directory_writer(scratch.path()).unwrap();
         let lives = writer.staging().unwrap();
         let left = writer.staging().unwrap();
-        assert_ne!(lives.name, left.name);
-        fs_err::create_dir_all(scratch.path().join(&left.name).join("a/b")).unwrap();
-        drop(left.lock);
+        let name = left.name.clone();
+        assert_ne!(lives.name, name);
+        fs_err::create_dir_all(scratch.path().join(&name).join("a/b")).unwrap();
+        left.leave();
         std::os::unix::fs::symlink("/tmp", scratch.path().join(format!("{STAGING}link"))).unwrap();
-        writer.sweep(STAGING).unwrap();
+        writer.sweep().unwrap();
         assert!(writer.has(lives.name.as_bytes()).unwrap());
-        assert!(!writer.has(left.name.as_bytes()).unwrap());
+        assert!(!writer.has(name.as_bytes()).unwrap());
+    }
+
+    #[test]
+    fn it_goes_once_and_with_its_owner() {
+        let scratch = tempfile::tempdir().unwrap();
+        let root = Root::system().unwrap();
+        let mut writer = root.directory_writer(scratch.path()).unwrap();
+        let mut removed = writer.staging().unwrap();
+        removed.remove().unwrap();
+        // The same name, of another run by now.
+        writer.directory(removed.name.as_bytes()).unwrap();
+        let name = removed.name.clone();
+        drop(removed);
+        assert!(writer.has(name.as_bytes()).unwrap());
+        let dropped = writer.staging().unwrap();
+        let name = dropped.name.clone();
+        drop(dropped);
+        assert!(!writer.has(name.as_bytes()).unwrap());
     }
 }

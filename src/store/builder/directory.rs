@@ -146,13 +146,6 @@ pub(super) struct Adding<'a> {
     pub(super) access: Access,
 }
 
-impl Drop for Adding<'_> {
-    fn drop(&mut self) {
-        // A courtesy: the next run does it otherwise.
-        let _ = self.clear();
-    }
-}
-
 impl<'a> Adding<'a> {
     fn run(&mut self, plan: &BuildPlan, is_new: bool) -> Result<Added, Problem> {
         if is_new {
@@ -219,7 +212,7 @@ impl<'a> Adding<'a> {
         }
         if is_new && !self.upkeep.own {
             // Last, and with the staging directories gone.
-            let _ = self.clear();
+            let _ = self.splits.remove().and_then(|()| self.staging.remove());
             self.settle(plan).map_err(cannot(self.root, "set times in", &self.paths.store))?;
             self.sync()?;
         }
@@ -323,12 +316,6 @@ impl<'a> Adding<'a> {
             store.set_metadata_of_itself(mode, time)?;
         }
         Ok(())
-    }
-
-    /// Removes the staging directories.
-    fn clear(&mut self) -> io::Result<()> {
-        let layers = self.layers.remove(self.splits.name.as_bytes());
-        self.overlay.remove(self.staging.name.as_bytes()).and(layers)
     }
 
     fn sync(&self) -> Result<(), Problem> {

@@ -13,13 +13,13 @@ use super::unpack::Unpack;
 use super::upkeep::Upkeep;
 use super::{BuildOptions, fault, parallel};
 use crate::problem::Problem;
-use crate::sys::{Root, STAGING};
+use crate::sys::Root;
 
 /// Removes what was left by runs that were killed. What cannot be removed is in nobody's way.
 pub(super) fn clean_up(root: &Root, paths: &Paths) -> Result<(), Problem> {
     for dir in [&paths.overlay, &paths.layers] {
         if root.stat(dir).map_err(cannot(root, "look at", dir))?.is_some() {
-            let swept = root.directory_writer(dir).and_then(|mut dir| dir.sweep(STAGING));
+            let swept = root.directory_writer(dir).and_then(|mut dir| dir.sweep());
             swept.map_err(cannot(root, "clean up", dir))?;
         }
     }
@@ -41,12 +41,8 @@ impl<'a> Adding<'a> {
         let mut overlay =
             root.directory_writer(&paths.overlay).map_err(cannot(root, "open", &paths.overlay))?;
         let mut layers = root.directory_writer(&paths.layers).map_err(cannot(root, "open", &paths.layers))?;
-        clean_up(root, paths)?;
         let staging = overlay.staging().map_err(cannot(root, "make a directory in", &paths.overlay))?;
-        let splits = layers.staging().map_err(|error| {
-            let _ = overlay.remove(staging.name.as_bytes());
-            cannot(root, "make a directory in", &paths.layers)(error)
-        })?;
+        let splits = layers.staging().map_err(cannot(root, "make a directory in", &paths.layers))?;
         Ok(Self { root, from, paths, options, upkeep, overlay, layers, staging, splits, access })
     }
 }

@@ -96,7 +96,7 @@ fn no_space_is_said_and_nothing_is_left() {
     let said = text(&output);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("there is no space left"), "{said}");
-    assert!(!said.lines().any(|line| line.starts_with("storagectl-pack-")), "{said}");
+    assert!(!said.lines().any(|line| line.starts_with(".storagectl-new-")), "{said}");
 }
 
 #[test]

@@ -44,6 +44,7 @@ fn the_spec_makes_packages_that_work() {
         "/usr/share/fish/vendor_completions.d/storagectl.fish",
         "/usr/share/man/man1/storagectl-add-store.1",
         "/usr/share/man/man1/storagectl.1",
+        "/usr/share/storagectl/schemas/problem.json",
         "/usr/share/zsh/site-functions/_storagectl",
     ] {
         assert!(files.lines().any(|line| line.trim_end_matches(".gz") == file), "no {file} in {files}");
