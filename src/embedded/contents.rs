@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::record::Record;
-use crate::images::{Descriptor, Digest, ImageConfig, ManifestOrIndex, Platform, signature};
+use crate::images::{
+    Descriptor, Digest, ImageConfig, Manifest, ManifestFault, Platform, PlatformEntry, signature,
+};
 use crate::limits;
 use crate::problem::{Problem, words};
 use crate::sys::{Kind, Root};
@@ -95,14 +97,13 @@ impl ContentsReader<'_> {
             blobs: BTreeMap::new(),
             chosen: record.and_then(|record| record.platforms),
         };
-        let document = self.parse(&manifest, "manifest.json")?;
-        match document.manifests {
-            Some(manifests) if document.config.is_none() => {
+        match self.parse(&manifest, "manifest.json")? {
+            Manifest::Index(manifests) => {
                 contents.is_list = true;
                 self.list(&manifests, 0, &mut contents)?;
             }
-            _ => {
-                let platform = self.image(document, "manifest.json", &mut contents)?;
+            Manifest::Image { config, layers } => {
+                let platform = self.image(&config, &layers, "manifest.json", &mut contents)?;
                 contents.instances.push(Instance { digest, platform, is_there: true });
             }
         }
@@ -121,11 +122,7 @@ impl ContentsReader<'_> {
         for entry in manifests {
             let digest = self.digest(&entry.digest)?;
             let file = instance_file(&digest);
-            let platform = entry.platform.as_ref().map(|platform| {
-                let variant = platform.variant.as_ref().filter(|variant| !variant.is_empty());
-                let variant = variant.map(|variant| format!("/{variant}")).unwrap_or_default();
-                format!("{}/{}{variant}", platform.os, platform.architecture)
-            });
+            let platform = entry.platform.as_ref().map(PlatformEntry::label);
             let manifest = self.document(&file)?;
             let is_there = manifest.is_some();
             if let Some(manifest) = manifest {
@@ -133,11 +130,10 @@ impl ContentsReader<'_> {
                     let what = format!("is damaged: `{file}` is not what its name says");
                     return Err(self.problem("blob-digest", &what));
                 }
-                let document = self.parse(&manifest, &file)?;
-                match document.manifests {
-                    Some(inner) if document.config.is_none() => self.list(&inner, depth + 1, contents)?,
-                    _ => {
-                        self.image(document, &file, contents)?;
+                match self.parse(&manifest, &file)? {
+                    Manifest::Index(inner) => self.list(&inner, depth + 1, contents)?,
+                    Manifest::Image { config, layers } => {
+                        self.image(&config, &layers, &file, contents)?;
                     }
                 }
             }
@@ -149,24 +145,17 @@ impl ContentsReader<'_> {
     /// Notes the blobs of an image, and returns its platform.
     fn image(
         &self,
-        document: ManifestOrIndex,
+        config: &Descriptor,
+        layers: &[Descriptor],
         file: &str,
         contents: &mut EmbeddedImage,
     ) -> Result<Option<String>, Problem> {
-        if document.schema_version == 1 {
-            let message = format!("the image `{}` has a manifest of Docker's first schema", self.reference);
-            let hint = "have it pushed to its registry again by a program of today";
-            return Err(Problem::new("image-unsupported", message, hint));
-        }
-        let Some(config) = document.config else {
-            return Err(self.problem("image-invalid", &format!("has a `{file}` that is no manifest")));
-        };
-        let platform = self.platform(&config)?;
+        let platform = self.platform(config)?;
         // Whoever copies the image reads them, and stops at one that is none.
         let prefix = file.strip_suffix("manifest.json").unwrap_or_default();
         let read = |name: &str| self.document(name);
         signature::beside(prefix, read, |why| self.problem("image-invalid", &format!("is damaged: {why}")))?;
-        for part in document.layers.iter().flatten().chain([&config]) {
+        for part in layers.iter().chain([config]) {
             let digest = self.digest(&part.digest)?;
             if contents.blobs.insert(digest, part.size).is_some_and(|size| size != part.size) {
                 let what = format!("has manifests that do not agree about the size of `{}`", part.digest);
@@ -184,10 +173,7 @@ impl ContentsReader<'_> {
         let Ok(config) = serde_json::from_slice::<ImageConfig>(&bytes) else {
             return Ok(None);
         };
-        let variant = config.variant.filter(|variant| !variant.is_empty());
-        let variant = variant.map(|variant| format!("/{variant}")).unwrap_or_default();
-        let os = config.os.filter(|os| !os.is_empty()).unwrap_or_else(|| "linux".to_owned());
-        Ok(config.architecture.filter(|arch| !arch.is_empty()).map(|arch| format!("{os}/{arch}{variant}")))
+        Ok(config.platform_label())
     }
 
     /// A small file; `None` if there is none.
@@ -215,9 +201,20 @@ impl ContentsReader<'_> {
         }
     }
 
-    fn parse(&self, bytes: &[u8], file: &str) -> Result<ManifestOrIndex, Problem> {
-        serde_json::from_slice(bytes).map_err(|error| {
-            self.problem("image-invalid", &format!("has a `{file}` that is malformed: {error}"))
+    fn parse(&self, bytes: &[u8], file: &str) -> Result<Manifest, Problem> {
+        Manifest::parse(bytes).map_err(|fault| match fault {
+            ManifestFault::Malformed(error) => {
+                self.problem("image-invalid", &format!("has a `{file}` that is malformed: {error}"))
+            }
+            ManifestFault::FirstSchema => {
+                let message = format!("the image `{}` has a manifest of Docker schema 1", self.reference);
+                let hint = "have it pushed to its registry again by a current program";
+                Problem::new("image-unsupported", message, hint)
+            }
+            ManifestFault::OtherType(media_type) => {
+                let what = format!("has a `{file}` of the type `{media_type}`, which is no manifest");
+                self.problem("image-invalid", &what)
+            }
         })
     }
 

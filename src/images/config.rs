@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::manifest::platform_label;
+
 /// A configuration; OCI's and Docker's agree in these fields.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -12,6 +14,15 @@ pub(crate) struct ImageConfig {
     pub(crate) variant: Option<String>,
     pub(crate) rootfs: Option<Rootfs>,
     pub(crate) history: Option<Vec<HistoryEntry>>,
+}
+
+impl ImageConfig {
+    /// Its platform as people write it, such as `linux/arm64/v8`, if it says one.
+    pub(crate) fn platform_label(&self) -> Option<String> {
+        let os = self.os.as_deref().filter(|os| !os.is_empty()).unwrap_or("linux");
+        let architecture = self.architecture.as_deref().filter(|it| !it.is_empty())?;
+        Some(platform_label(os, architecture, self.variant.as_deref()))
+    }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-pub(super) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-pub(super) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 pub(super) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 pub(super) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub(super) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
@@ -67,20 +67,76 @@ pub(crate) struct PlatformEntry {
     pub(crate) variant: Option<String>,
 }
 
-/// A manifest, or a list of them: which, their fields tell.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ManifestOrIndex {
+impl PlatformEntry {
+    /// It as people write it, such as `linux/arm64/v8`.
+    pub(crate) fn label(&self) -> String {
+        platform_label(&self.os, &self.architecture, self.variant.as_deref())
+    }
+}
+
+/// A platform as people write it, such as `linux/arm64/v8`.
+pub(super) fn platform_label(os: &str, architecture: &str, variant: Option<&str>) -> String {
+    let variant = variant.filter(|variant| !variant.is_empty());
+    let variant = variant.map(|variant| format!("/{variant}")).unwrap_or_default();
+    format!("{os}/{architecture}{variant}")
+}
+
+/// A manifest of an image, or an index: a list of manifests.
+#[derive(Debug, Clone)]
+pub(crate) enum Manifest {
+    Image { config: Descriptor, layers: Vec<Descriptor> },
+    Index(Vec<Descriptor>),
+}
+
+/// Why a document is neither.
+#[derive(Debug)]
+pub(crate) enum ManifestFault {
+    Malformed(serde_json::Error),
+    /// Docker's first schema, which says nothing of a configuration.
+    FirstSchema,
+    /// It has this media type, escaped for terminals, or what stands in it does not fit its own.
+    OtherType(String),
+}
+
+impl Manifest {
+    /// Reads a manifest as engines do (`manifest.FromBlob` of the image library): which it is,
+    /// its media type tells, or its fields where it has none.
+    ///
+    /// # Errors
+    /// If it is neither.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ManifestFault> {
+        let document: Document = serde_json::from_slice(bytes).map_err(ManifestFault::Malformed)?;
+        let media_type = document.media_type.unwrap_or_default();
+        if document.schema_version == 1 {
+            return Err(ManifestFault::FirstSchema);
+        }
+        match (document.manifests, document.config) {
+            (Some(entries), None) if matches!(media_type.as_str(), "" | OCI_INDEX | DOCKER_LIST) => {
+                Ok(Self::Index(entries))
+            }
+            (None, Some(config)) if matches!(media_type.as_str(), "" | OCI_MANIFEST | DOCKER_MANIFEST) => {
+                Ok(Self::Image { config, layers: document.layers.unwrap_or_default() })
+            }
+            _ => Err(ManifestFault::OtherType(media_type.escape_debug().to_string())),
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Document {
+    schema_version: u32,
+    media_type: Option<String>,
+    config: Option<Descriptor>,
+    layers: Option<Vec<Descriptor>>,
+    manifests: Option<Vec<Descriptor>>,
+}
+
+/// The `index.json` of an OCI layout, whose other fields nobody reads.
+#[derive(Debug, Deserialize)]
+pub(super) struct LayoutIndex {
     #[serde(default)]
-    pub(crate) schema_version: u32,
-    #[serde(default)]
-    pub(crate) media_type: Option<String>,
-    #[serde(default)]
-    pub(crate) config: Option<Descriptor>,
-    #[serde(default)]
-    pub(crate) layers: Option<Vec<Descriptor>>,
-    #[serde(default)]
-    pub(crate) manifests: Option<Vec<Descriptor>>,
+    pub(super) manifests: Option<Vec<Descriptor>>,
 }
 
 /// The manifest.json of a docker archive.

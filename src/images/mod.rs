@@ -22,7 +22,7 @@ pub use blobs::{Blob, BlobReader};
 pub(crate) use config::ImageConfig;
 pub use digest::Digest;
 pub use image::{Image, Layer};
-pub(crate) use manifest::{Descriptor, ManifestOrIndex};
+pub(crate) use manifest::{Descriptor, Manifest, ManifestFault, PlatformEntry};
 pub use name::Name;
 pub(crate) use name::is_reference;
 pub use platform::Platform;

@@ -10,9 +10,10 @@ use flate2::read::MultiGzDecoder;
 use super::archive::Archive;
 use super::blobs::Blobs;
 use super::config::ImageConfig;
+use super::manifest::PlatformEntry;
 use super::manifest::{
-    ArchiveEntry, DOCKER_CONFIG, DOCKER_LAYER, DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Generated,
-    GeneratedDescriptor, LayerType, ManifestOrIndex, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, layer_type,
+    ArchiveEntry, DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Descriptor, Generated, GeneratedDescriptor,
+    LayerType, LayoutIndex, Manifest, ManifestFault, OCI_CONFIG, layer_type,
 };
 use super::platform::go_name;
 use super::signature;
@@ -172,7 +173,7 @@ impl ImageReader<'_> {
     }
 
     fn layout(&self, blobs: Blobs) -> Result<Image, Problem> {
-        let index: ManifestOrIndex = self.parse(&self.document(&blobs, "index.json")?, "its `index.json`")?;
+        let index: LayoutIndex = self.parse(&self.document(&blobs, "index.json")?, "its `index.json`")?;
         let entries = index.manifests.unwrap_or_default();
         let name_of = |entry: &Descriptor| {
             entry.annotations.as_ref().and_then(|annotations| annotations.get(REF_NAME)).cloned()
@@ -217,11 +218,7 @@ impl ImageReader<'_> {
                 .iter()
                 .filter_map(|entry| entry.platform.as_ref())
                 .filter(|platform| platform.os != "unknown")
-                .map(|platform| {
-                    let variant = platform.variant.as_ref().filter(|variant| !variant.is_empty());
-                    let variant = variant.map(|variant| format!("/{variant}")).unwrap_or_default();
-                    format!("{}/{}{variant}", platform.os, platform.architecture)
-                })
+                .map(PlatformEntry::label)
                 .collect();
             let known: Vec<String> = known.into_iter().collect();
             let message = format!("it is not there for {}; it has {}", self.platform.name(), quoted(&known));
@@ -235,33 +232,35 @@ impl ImageReader<'_> {
         let mut list = None;
         let mut prefix = String::new();
         for _ in 0..MAX_NESTED {
-            let document: ManifestOrIndex = self.parse(&bytes, "its manifest")?;
-            let media_type = document.media_type.as_deref().unwrap_or_default();
-            if document.schema_version == 1 {
-                let hint = "convert it, such as with `skopeo copy --format oci`";
-                return Err(self.problem("image-unsupported", "its manifest is Docker schema 1", hint));
-            }
-            match (document.manifests, document.config) {
-                (Some(entries), None) if matches!(media_type, "" | OCI_INDEX | DOCKER_LIST) => {
+            match Manifest::parse(&bytes).map_err(|fault| self.not_a_manifest(fault))? {
+                Manifest::Index(entries) => {
                     let chosen = self.choose(&entries)?;
                     let next = self.blob(&blobs, chosen, "its manifest")?;
                     list.get_or_insert(std::mem::replace(&mut bytes, next));
                     prefix = format!("{}.", Digest::of(&bytes).hex());
                 }
-                (None, Some(config)) if matches!(media_type, "" | OCI_MANIFEST | DOCKER_MANIFEST) => {
-                    let layers = document.layers.unwrap_or_default();
+                Manifest::Image { config, layers } => {
                     let signatures = self.signatures(&blobs, &prefix)?;
                     let image = self.image(blobs, bytes, list, config, layers, stored)?;
                     return Ok(Image { signatures, ..image });
                 }
-                _ => {
-                    let media_type = media_type.escape_debug();
-                    let message = format!("its manifest has the type `{media_type}`, which is no image");
-                    return Err(self.problem("image-unsupported", &message, "give an image for engines"));
-                }
             }
         }
         Err(self.invalid("its lists of manifests are nested too deep"))
+    }
+
+    fn not_a_manifest(&self, fault: ManifestFault) -> Problem {
+        match fault {
+            ManifestFault::Malformed(error) => self.invalid(&format!("its manifest is malformed: {error}")),
+            ManifestFault::FirstSchema => {
+                let hint = "convert it, such as with `skopeo copy --format oci`";
+                self.problem("image-unsupported", "its manifest is Docker schema 1", hint)
+            }
+            ManifestFault::OtherType(media_type) => {
+                let message = format!("its manifest has the type `{media_type}`, which is no image");
+                self.problem("image-unsupported", &message, "give an image for engines")
+            }
+        }
     }
 
     fn signatures(&self, blobs: &Blobs, prefix: &str) -> Result<Vec<Vec<u8>>, Problem> {
