@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::commit::{Mode, PlanOutcome, change};
 use super::generations::{self, Change, Seen, Serve};
+use super::host::Host;
 use super::moved::is_moved;
-use super::snapshot::{Host, Snapshot};
+use super::snapshot::Snapshot;
 use super::verify::verify;
 use super::{Plan, StoreResult, refuse};
 use crate::conf::{self, Document, EditError, Fault, Position, StoreList, clean};

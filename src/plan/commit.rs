@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::directory;
-use super::snapshot::{Host, Snapshot, refuse_vendor_file};
+use super::host::Host;
+use super::snapshot::{Snapshot, refuse_vendor_file};
 use super::{After, Note, Plan, StoreResult};
 use crate::problem::{Problem, words};
 use crate::store;

@@ -9,7 +9,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::snapshot::Host;
+use super::host::Host;
 use crate::sys;
 
 const BEFORE: &str = "# Made with the directory ";

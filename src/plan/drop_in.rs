@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use super::directory;
 use super::generations::Change;
+use super::host::Host;
 use super::single_users::{self, OwnFiles};
-use super::snapshot::Host;
 use super::{After, FileChange};
 use crate::conf::{self, Document, Mark, clean, quoted};
 use crate::engine::{FileKind, ReadFile, Reading, View};

@@ -3,7 +3,8 @@
 use super::copy::{TextSource, VendorCopy};
 use super::directory;
 use super::generations;
-use super::snapshot::{Host, Snapshot};
+use super::host::Host;
+use super::snapshot::Snapshot;
 use super::{After, FileChange, Note};
 use crate::conf::{self, Document, EditError, Fault, Position, add_essentials};
 use crate::problem::Problem;

@@ -16,8 +16,9 @@ use std::path::PathBuf;
 use std::slice;
 
 use super::drop_in::{OwnDropIn, hides_main, names_list};
+use super::host::Host;
 use super::refuse::managed_node;
-use super::snapshot::{Host, Snapshot};
+use super::snapshot::Snapshot;
 use super::{After, FileChange, Note, Plan, roots};
 use crate::conf::{self, Document, StoreList, clean};
 use crate::engine::{Effect, Profile, Reading, View};

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::copy::TextSource;
 use super::drop_in::OwnDropIn;
-use super::snapshot::{Host, Snapshot};
+use super::host::Host;
+use super::snapshot::Snapshot;
 use crate::conf::{self, Mark, StoreList, clean};
 use crate::engine::{Origin, Profile};
 use crate::store::{DecodeError, awaited, count_images};

@@ -12,6 +12,7 @@ mod directory;
 mod drop_in;
 mod finish;
 mod generations;
+mod host;
 mod list;
 mod moved;
 mod rebase;
@@ -30,11 +31,12 @@ pub use apply::{ApplyOptions, apply, set_aside};
 pub use commit::{Mode, PlanOutcome, rewrite};
 pub use copy::{TextSource, VendorCopy};
 pub use generations::Serve;
+pub use host::Host;
 pub use list::{ListedStore, StoreState, driver_in_force, list_stores};
 pub use refuse::is_managed;
 pub use relist::{RemovedEntry, relist_store, taken_entry};
 pub use remove::{RemoveOptions, remove_stores};
-pub use snapshot::{Host, Snapshot};
+pub use snapshot::Snapshot;
 
 /// What becomes of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]

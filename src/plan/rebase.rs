@@ -15,7 +15,8 @@ use std::rc::Rc;
 
 use super::copy::{TextSource, VendorCopy};
 use super::finish::emptied;
-use super::snapshot::{Host, Snapshot, read_text};
+use super::host::Host;
+use super::snapshot::{Snapshot, read_text};
 use crate::conf::{self, Document, add_essentials};
 use crate::engine;
 

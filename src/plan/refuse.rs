@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::add::AddOptions;
 use super::generations::Serve;
-use super::snapshot::{Host, Snapshot};
+use super::host::Host;
+use super::snapshot::Snapshot;
 use super::verify::refused;
 use crate::engine::{Effect, Profile};
 use crate::judgement::{Relation, gather, judge_store, relations};

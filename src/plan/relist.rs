@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::commit::{Mode, PlanOutcome, change};
 use super::generations::{self, Change, Seen, Serve};
+use super::host::Host;
 use super::remove::entries_of;
-use super::snapshot::{Host, Snapshot};
+use super::snapshot::Snapshot;
 use super::verify::verify;
 use super::{Plan, StoreResult};
 use crate::conf::{self, Cut, Document, EditError, Position, clean};

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::FileChange;
 use super::directory;
 use super::drop_in::file_change;
-use super::snapshot::Host;
+use super::host::Host;
 use crate::conf::Document;
 use crate::limits;
 use crate::problem::Problem;

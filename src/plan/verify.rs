@@ -1,7 +1,8 @@
 //! What a plan would do to the engines, compared with what they do now.
 
 use super::generations::planned;
-use super::snapshot::{Host, Snapshot};
+use super::host::Host;
+use super::snapshot::Snapshot;
 use super::{Note, Plan};
 use crate::engine::{Effect, Profile, Reason};
 use crate::judgement::{Reader, gather, names, sentence};
