@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::output::Output;
 use super::position::position;
-use super::{Common, Engines, report, store_paths};
+use super::{Common, EngineGeneration, report, store_paths};
 use crate::plan::{AddOptions, add_stores};
 
 /// Add image stores to storage.conf
@@ -44,7 +44,7 @@ pub(super) struct AddStore {
     force: bool,
     /// The engines that see the change
     #[arg(long, value_name = "ENGINES", default_value = "all")]
-    engine: Engines,
+    engine: EngineGeneration,
     /// Restart CRI-O, if it runs, after a change
     #[arg(long)]
     restart: bool,

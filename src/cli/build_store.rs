@@ -36,7 +36,7 @@ pub(super) struct BuildStore {
     output: PathBuf,
     /// What to write, whatever OUT's name is
     #[arg(long = "as", value_name = "KIND")]
-    kind: Option<Kind>,
+    kind: Option<OutputKind>,
     /// The architecture, where an image has several; this machine's if not given
     #[arg(long, value_name = "ARCH")]
     arch: Option<String>,
@@ -57,7 +57,7 @@ pub(super) struct BuildStore {
 
 /// What a store is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Kind {
+pub(super) enum OutputKind {
     /// A directory
     Dir,
     /// A tar stream with PAX attributes
@@ -68,7 +68,7 @@ pub(super) enum Kind {
     Erofs,
 }
 
-impl Kind {
+impl OutputKind {
     /// The kind that a name stands for.
     pub(super) fn of(path: &Path) -> Self {
         match path.extension().and_then(|extension| extension.to_str()) {
@@ -91,7 +91,7 @@ impl Kind {
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct BuildStoreJson<'a> {
     version: u32,
     changed: bool,
     dry_run: bool,
@@ -122,7 +122,7 @@ impl BuildStore {
             latest: latest()?,
             sync: !self.no_sync,
         };
-        let kind = self.kind.unwrap_or_else(|| Kind::of(&self.output));
+        let kind = self.kind.unwrap_or_else(|| OutputKind::of(&self.output));
         let to_stdout = self.output == Path::new("-");
         let out = if to_stdout { self.output.clone() } else { super::inside(&host, &self.output)? };
         let shown = if to_stdout { "-".to_owned() } else { host.show(&out) };
@@ -146,11 +146,11 @@ impl BuildStore {
             }
         };
         self.tell(common, output, &shown, &built)?;
-        if kind == Kind::Squashfs || kind == Kind::Erofs {
+        if kind == OutputKind::Squashfs || kind == OutputKind::Erofs {
             output.detail(SELINUX);
         }
         if output.json && !to_stdout {
-            output.json(&Report {
+            output.json(&BuildStoreJson {
                 version: 1,
                 changed: built.new_images > 0 || built.new_layers > 0 || !built.moved_names.is_empty(),
                 dry_run: common.dry_run,

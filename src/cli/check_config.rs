@@ -9,7 +9,7 @@ use super::output::Output;
 use super::status::Strict;
 use super::tense::would;
 use super::{AnyEngine, Common, Status};
-use crate::lint::{self, Finding, Input, RULES, Severity};
+use crate::lint::{self, Input, LintFinding, RULES, Severity};
 use crate::plan::{self, After, FileChange, Host, Plan, PlanOutcome};
 use crate::problem::Problem;
 
@@ -45,7 +45,7 @@ struct RuleLine {
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct CheckConfigJson<'a> {
     version: u32,
     #[serde(flatten)]
     fixed: Option<Fixed>,
@@ -76,7 +76,7 @@ struct FindingLine<'a> {
 }
 
 impl<'a> FindingLine<'a> {
-    fn of(finding: &'a Finding) -> Self {
+    fn of(finding: &'a LintFinding) -> Self {
         Self { problem: &finding.problem, fixable: finding.is_fixable() }
     }
 }
@@ -98,7 +98,7 @@ impl CheckConfig {
         let report = lint::check(&input, &self.skip);
         if output.json {
             let findings = report.findings.iter().map(FindingLine::of).collect();
-            output.json(&Report { version: 1, fixed, findings, not_looked: &report.not_looked })?;
+            output.json(&CheckConfigJson { version: 1, fixed, findings, not_looked: &report.not_looked })?;
         } else {
             self.tell(&host, &input, &report, output)?;
         }
@@ -110,7 +110,7 @@ impl CheckConfig {
         &self,
         host: &Host,
         input: &Input<'_>,
-        report: &lint::Report,
+        report: &lint::LintReport,
         output: &Output,
     ) -> anyhow::Result<()> {
         for finding in &report.findings {
@@ -180,7 +180,7 @@ fn tell_fixes(common: &Common, host: &Host, outcome: &PlanOutcome, output: &Outp
     Ok(Fixed { changed, dry_run: common.dry_run, files })
 }
 
-fn summary(host: &Host, input: &Input<'_>, report: &lint::Report) -> String {
+fn summary(host: &Host, input: &Input<'_>, report: &lint::LintReport) -> String {
     let Some(counts) = tally(report.count(Severity::Error), report.count(Severity::Warning)) else {
         return match input.files.as_slice() {
             [] => "this host has no storage.conf".to_owned(),

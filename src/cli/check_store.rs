@@ -19,7 +19,9 @@ use crate::engine::{Effect, Profile, Reason};
 use crate::judgement::{RUN, Reader, gather, judge_store};
 use crate::plan::{Host, list_stores};
 use crate::problem::{Problem, Severity};
-use crate::store::check::{self, CheckRequest, Finding, Progress, RULES, Report, Scope, Tally, Verification};
+use crate::store::check::{
+    self, CheckRequest, Progress, RULES, Scope, StoreFinding, StoreReport, Tally, Verification,
+};
 
 /// Find damage in image stores
 ///
@@ -54,7 +56,7 @@ pub(super) struct CheckStore {
 }
 
 #[derive(Serialize)]
-pub(super) struct Document<'a> {
+pub(super) struct CheckStoreJson<'a> {
     version: u32,
     deep: bool,
     stores: Vec<String>,
@@ -148,7 +150,7 @@ impl CheckStore {
         })
     }
 
-    fn check(&self, host: &Host, request: &CheckRequest, output: &Output) -> Report {
+    fn check(&self, host: &Host, request: &CheckRequest, output: &Output) -> StoreReport {
         let progress = Progress::default();
         if !self.deep {
             return check::check(&host.root, request, &progress);
@@ -159,7 +161,7 @@ impl CheckStore {
 
 /// What keeps engines of a normal user from a store, as the judgement has it. What root cannot
 /// look at is no matter of permissions, and told by the check.
-fn unreadable(host: &Host, store: &Path) -> Vec<Finding> {
+fn unreadable(host: &Host, store: &Path) -> Vec<StoreFinding> {
     if !host.is_rootless() {
         return Vec::new();
     }
@@ -179,14 +181,14 @@ fn unreadable(host: &Host, store: &Path) -> Vec<Finding> {
             RUN => Scope::Image,
             Effect::StopsUse(..) | Effect::Loses(..) => Scope::Layers,
         };
-        Finding::unreadable(store, reason.message, reason.hint, engines, scope)
+        StoreFinding::unreadable(store, reason.message, reason.hint, engines, scope)
     };
     reasons.into_iter().map(finding).collect()
 }
 
 /// A report as data.
-fn document<'a>(host: &Host, deep: bool, report: &'a Report) -> Document<'a> {
-    let line = |finding: &'a Finding| FindingLine {
+fn document<'a>(host: &Host, deep: bool, report: &'a StoreReport) -> CheckStoreJson<'a> {
+    let line = |finding: &'a StoreFinding| FindingLine {
         problem: &finding.problem,
         scope: finding.scope(),
         effects: finding
@@ -201,7 +203,7 @@ fn document<'a>(host: &Host, deep: bool, report: &'a Report) -> Document<'a> {
         images: &finding.images,
         files: &finding.files,
     };
-    Document {
+    CheckStoreJson {
         version: 1,
         deep,
         stores: report.stores.iter().map(|store| host.show(store)).collect(),
@@ -214,7 +216,7 @@ fn document<'a>(host: &Host, deep: bool, report: &'a Report) -> Document<'a> {
     }
 }
 
-fn tell(report: &Report, output: &Output) -> anyhow::Result<()> {
+fn tell(report: &StoreReport, output: &Output) -> anyhow::Result<()> {
     for finding in &report.findings {
         output.found(finding, true)?;
     }
@@ -227,7 +229,7 @@ fn tell(report: &Report, output: &Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn summary(report: &Report) -> String {
+fn summary(report: &StoreReport) -> String {
     let found =
         found(report.count(Severity::Error), report.count(Severity::Warning), report.not_looked.is_empty());
     let notes = match report.count(Severity::Note) {
@@ -255,16 +257,16 @@ fn verified(all: &Verification) -> String {
 
 fn list(output: &Output) -> anyhow::Result<()> {
     #[derive(Serialize)]
-    struct Line {
+    struct RuleJson {
         id: &'static str,
         severity: Severity,
         deep: bool,
         description: &'static str,
     }
     if output.json {
-        let lines: Vec<Line> = RULES
+        let lines: Vec<RuleJson> = RULES
             .iter()
-            .map(|rule| Line {
+            .map(|rule| RuleJson {
                 id: rule.id,
                 severity: rule.severity,
                 deep: rule.deep,

@@ -20,7 +20,7 @@ use crate::store::short_id;
 pub(super) struct CleanDependents {}
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct CleanDependentsJson<'a> {
     version: u32,
     changed: bool,
     dry_run: bool,
@@ -45,7 +45,7 @@ impl CleanDependents {
         if output.json {
             let storages = lines(&host, Some(&cleaned));
             let changed = !storages.is_empty();
-            output.json(&Report { version: 1, changed, dry_run: common.dry_run, storages })?;
+            output.json(&CleanDependentsJson { version: 1, changed, dry_run: common.dry_run, storages })?;
             return Ok(());
         }
         tell(common, &host, &cleaned, output)

@@ -57,18 +57,18 @@ pub(super) struct CopyImages {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct CopyImagesJson<'a> {
     version: u32,
     changed: bool,
     dry_run: bool,
     store: String,
-    images: Vec<ImageLine<'a>>,
+    images: Vec<CopiedImageJson<'a>>,
     pruned: &'a [String],
     remarks: &'a [Problem],
 }
 
 #[derive(Serialize)]
-struct ImageLine<'a> {
+struct CopiedImageJson<'a> {
     reference: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
@@ -167,7 +167,7 @@ impl CopyImages {
         let changed_list = report.outcome.as_ref().is_some_and(|outcome| !outcome.plan.is_empty());
         let changed = !copied.is_empty() || !report.pruned.names.is_empty() || changed_list;
         if output.json {
-            output.json(&Document {
+            output.json(&CopyImagesJson {
                 version: 1,
                 changed,
                 dry_run: common.dry_run,
@@ -212,12 +212,12 @@ fn lines(report: &CopyReport, is: impl Fn(&CopyState) -> bool) -> Vec<&CopyLine>
     report.lines.iter().filter(|line| is(&line.state)).collect()
 }
 
-fn image_line(line: &CopyLine) -> ImageLine<'_> {
+fn image_line(line: &CopyLine) -> CopiedImageJson<'_> {
     let (state, error) = match &line.state {
         CopyState::Present => ("present", None),
         CopyState::Copied => ("copied", None),
         CopyState::Failed(problem) => ("failed", Some(problem)),
     };
     let (reference, id) = (line.reference.as_str(), line.id.as_deref());
-    ImageLine { reference, id, state, required: line.required, error }
+    CopiedImageJson { reference, id, state, required: line.required, error }
 }

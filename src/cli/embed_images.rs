@@ -92,12 +92,12 @@ pub(super) struct EmbedImages {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct EmbedImagesJson<'a> {
     version: u32,
     changed: bool,
     dry_run: bool,
     directory: String,
-    images: Vec<Line<'a>>,
+    images: Vec<EmbeddedImageJson<'a>>,
     bytes: u64,
     stored: u64,
     unlisted: &'a [String],
@@ -106,7 +106,7 @@ struct Document<'a> {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct EmbeddedImageJson<'a> {
     reference: &'a str,
     directory: &'a str,
     result: &'static str,
@@ -268,7 +268,7 @@ fn tell_end(report: &EmbedReport, shown: &str, dry_run: bool, output: &Output) {
     }
 }
 
-fn document<'a>(host: &Host, dir: &Path, report: &'a EmbedReport, dry_run: bool) -> Document<'a> {
+fn document<'a>(host: &Host, dir: &Path, report: &'a EmbedReport, dry_run: bool) -> EmbedImagesJson<'a> {
     let line = |line: &'a ReportLine| {
         let (result, problem) = match &line.outcome {
             EmbedOutcome::Fetched => ("fetched", None),
@@ -277,7 +277,7 @@ fn document<'a>(host: &Host, dir: &Path, report: &'a EmbedReport, dry_run: bool)
             EmbedOutcome::Refreshed => ("refreshed", None),
             EmbedOutcome::Failed(problem) => ("failed", Some(problem)),
         };
-        Line {
+        EmbeddedImageJson {
             reference: &line.reference,
             directory: &line.directory,
             result,
@@ -288,7 +288,7 @@ fn document<'a>(host: &Host, dir: &Path, report: &'a EmbedReport, dry_run: bool)
     };
     let is_new =
         |line: &ReportLine| !matches!(line.outcome, EmbedOutcome::WasThere | EmbedOutcome::Failed(_));
-    Document {
+    EmbedImagesJson {
         version: 1,
         changed: report.list_changed || !report.removed.is_empty() || report.images.iter().any(is_new),
         dry_run,

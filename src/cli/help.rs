@@ -73,7 +73,7 @@ fn with_help(command: Command, refused: bool) -> Command {
          before a command or after it; its help names those that it takes.\n\
          `storagectl completions SHELL` prints a completion script.",
         statuses.join("\n"),
-        shown(EXAMPLES)
+        examples_text(EXAMPLES)
     );
     command
         .help_template(format!(
@@ -91,7 +91,7 @@ fn extra(row: &Row, command: &Command) -> String {
     }
     parts.push(format!("{title}Common options{title:#} (see `storagectl --help`):\n  {}", common_line(row)));
     if !row.examples.is_empty() {
-        parts.push(format!("{title}Examples:{title:#}\n{}", shown(row.examples)));
+        parts.push(format!("{title}Examples:{title:#}\n{}", examples_text(row.examples)));
     }
     parts.join("\n\n")
 }
@@ -110,7 +110,7 @@ fn common_line(row: &Row) -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
-fn shown(examples: &[(&str, &str)]) -> String {
+fn examples_text(examples: &[(&str, &str)]) -> String {
     let lines = examples.iter().map(|(what, line)| match *what {
         "" => format!("  {line}"),
         what => format!("  # {what}\n  {line}"),

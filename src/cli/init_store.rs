@@ -34,7 +34,7 @@ pub(super) struct InitStore {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct InitStoreJson {
     version: u32,
     changed: bool,
     dry_run: bool,
@@ -130,7 +130,13 @@ impl InitStore {
         if output.json {
             let changed = stores.iter().any(|store| !store.created.is_empty() || !store.opened.is_empty())
                 || declaration.as_ref().is_some_and(|declaration| declaration.created);
-            output.json(&Report { version: 1, changed, dry_run: common.dry_run, stores, declaration })?;
+            output.json(&InitStoreJson {
+                version: 1,
+                changed,
+                dry_run: common.dry_run,
+                stores,
+                declaration,
+            })?;
         }
         Ok(())
     }

@@ -26,10 +26,10 @@ pub(super) struct ListImages {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct ListImagesJson<'a> {
     version: u32,
     directory: String,
-    images: Vec<Line<'a>>,
+    images: Vec<ListedImageJson<'a>>,
     bytes: u64,
     stored: u64,
     unlisted: &'a [String],
@@ -37,7 +37,7 @@ struct Document<'a> {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct ListedImageJson<'a> {
     reference: &'a str,
     directory: &'a str,
     complete: bool,
@@ -67,7 +67,7 @@ impl ListImages {
         };
         if output.json {
             let line = |image| line(image, |contents| in_stores(image, contents));
-            output.json(&Document {
+            output.json(&ListImagesJson {
                 version: 1,
                 directory: host.show(&dir),
                 images: survey.images.iter().map(line).collect(),
@@ -129,9 +129,9 @@ fn state(image: &Looked) -> &'static str {
     }
 }
 
-fn line(image: &Looked, in_stores: impl Fn(&EmbeddedImage) -> Vec<String>) -> Line<'_> {
+fn line(image: &Looked, in_stores: impl Fn(&EmbeddedImage) -> Vec<String>) -> ListedImageJson<'_> {
     let contents = image.contents.as_ref();
-    Line {
+    ListedImageJson {
         reference: &image.entry.reference,
         directory: &image.entry.directory,
         complete: image.is_complete(),

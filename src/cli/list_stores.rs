@@ -17,7 +17,7 @@ use crate::plan::{ListedStore, list_stores};
 pub(super) struct ListStores {}
 
 #[derive(Serialize)]
-struct Report {
+struct ListStoresJson {
     version: u32,
     file: Option<String>,
     stores: Vec<ListedStore>,
@@ -28,7 +28,7 @@ impl ListStores {
         let host = common.host()?;
         let (file, stores) = list_stores(&host)?;
         if output.json {
-            return output.json(&Report { version: 1, file, stores });
+            return output.json(&ListStoresJson { version: 1, file, stores });
         }
         if stores.is_empty() {
             match file {

@@ -120,7 +120,7 @@ enum Color {
 
 /// Generations of engines, for commands that change something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Engines {
+enum EngineGeneration {
     /// All: the main file, and a drop-in where one would hide it
     All,
     /// Those that read the main file alone: podman 4 and 5, CRI-O
@@ -129,12 +129,12 @@ enum Engines {
     Modern,
 }
 
-impl From<Engines> for Serve {
-    fn from(engines: Engines) -> Self {
+impl From<EngineGeneration> for Serve {
+    fn from(engines: EngineGeneration) -> Self {
         match engines {
-            Engines::All => Self::All,
-            Engines::Legacy => Self::Legacy,
-            Engines::Modern => Self::Modern,
+            EngineGeneration::All => Self::All,
+            EngineGeneration::Legacy => Self::Legacy,
+            EngineGeneration::Modern => Self::Modern,
         }
     }
 }

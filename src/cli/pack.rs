@@ -93,15 +93,15 @@ enum What {
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct PackJson<'a> {
     version: u32,
     changed: bool,
     dry_run: bool,
-    packages: Vec<Line<'a>>,
+    packages: Vec<PackageJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct PackageJson<'a> {
     name: &'a str,
     arch: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -220,9 +220,9 @@ impl Pack {
         if output.json {
             let packages = packages
                 .iter()
-                .map(|package| Line { name: &package.name, arch, file: None, bytes: None })
+                .map(|package| PackageJson { name: &package.name, arch, file: None, bytes: None })
                 .collect();
-            output.json(&Report {
+            output.json(&PackJson {
                 version: 1,
                 changed: !recipe.packages.is_empty(),
                 dry_run: true,
@@ -237,14 +237,14 @@ fn tell_built(built: &[BuiltPackage], output: &Output) -> anyhow::Result<()> {
     if output.json {
         let packages = built
             .iter()
-            .map(|it| Line {
+            .map(|it| PackageJson {
                 name: &it.name,
                 arch: &it.arch,
                 file: Some(it.file.display().to_string()),
                 bytes: Some(it.bytes),
             })
             .collect();
-        return output.json(&Report { version: 1, changed: true, dry_run: false, packages });
+        return output.json(&PackJson { version: 1, changed: true, dry_run: false, packages });
     }
     for it in built {
         output.document(&format!("{}\n", it.file.display()))?;

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::output::Output;
-use super::{Common, Engines, report};
+use super::{Common, EngineGeneration, report};
 use crate::plan::{RemoveOptions, remove_stores};
 use crate::store::store_path;
 
@@ -26,7 +26,7 @@ pub(super) struct RemoveStore {
     force: bool,
     /// The engines that see the change
     #[arg(long, value_name = "ENGINES", default_value = "all")]
-    engine: Engines,
+    engine: EngineGeneration,
     /// Restart CRI-O, if it runs, after a change
     #[arg(long)]
     restart: bool,

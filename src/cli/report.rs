@@ -13,7 +13,7 @@ use crate::problem::{Problem, quoted_series};
 use crate::sys::{crio_runs, is_booted, restart_crio};
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct PlanJson<'a> {
     version: u32,
     changed: bool,
     dry_run: bool,
@@ -95,7 +95,7 @@ fn tell(
     let plan = &outcome.plan;
     let changed = if common.dry_run { !plan.is_empty() } else { outcome.committed };
     if output.json {
-        let report = Report {
+        let report = PlanJson {
             version: 1,
             changed,
             dry_run: common.dry_run,

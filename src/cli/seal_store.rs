@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::build_store::{Kind, SELINUX};
+use super::build_store::{OutputKind, SELINUX};
 use super::given::jobs;
 use super::output::Output;
 use super::{Common, Status, inside};
@@ -30,7 +30,7 @@ pub(super) struct SealStore {
     output: PathBuf,
     /// What to write, whatever FILE's name is
     #[arg(long = "as", value_name = "KIND")]
-    kind: Option<Kind>,
+    kind: Option<OutputKind>,
     /// How many layers are checked at a time; as many as there are processors if not
     /// given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -44,7 +44,7 @@ pub(super) struct SealStore {
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct SealStoreJson<'a> {
     version: u32,
     changed: bool,
     dry_run: bool,
@@ -60,8 +60,8 @@ impl SealStore {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
         let (store, file) = (inside(&host, &self.store)?, inside(&host, &self.output)?);
-        let kind = self.kind.unwrap_or_else(|| match Kind::of(&self.output) {
-            Kind::Dir => Kind::Squashfs,
+        let kind = self.kind.unwrap_or_else(|| match OutputKind::of(&self.output) {
+            OutputKind::Dir => OutputKind::Squashfs,
             kind => kind,
         });
         let Some(packed) = kind.packed().filter(|_| self.output != Path::new("-")) else {
@@ -90,7 +90,7 @@ impl SealStore {
             output.status(&format!("`{}` has errors and was not sealed", host.show(&store)));
             if output.json {
                 let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
-                output.json(&Report {
+                output.json(&SealStoreJson {
                     version: 1,
                     changed: false,
                     dry_run: common.dry_run,
@@ -112,11 +112,11 @@ impl SealStore {
             output.status(&format!("sealed `{}` in `{shown}`", host.show(&store)));
             sealed
         };
-        if kind != Kind::Tar {
+        if kind != OutputKind::Tar {
             output.detail(SELINUX);
         }
         if output.json {
-            output.json(&Report {
+            output.json(&SealStoreJson {
                 version: 1,
                 changed: true,
                 dry_run: common.dry_run,

@@ -91,7 +91,7 @@ impl ShowConfig {
             out += &told("works with loss", reason);
         }
         for (key, value, origin) in lines(reading) {
-            let origin = if self.origin { format!("  # {}", shown(origin)) } else { String::new() };
+            let origin = if self.origin { format!("  # {}", label(origin)) } else { String::new() };
             out += &format!("{key} = {value}{origin}\n");
         }
         if reading.stores.is_empty() {
@@ -99,7 +99,7 @@ impl ShowConfig {
         }
         out += "additionalimagestores = [\n";
         for store in &reading.stores {
-            let origin = if self.origin { format!("  # {}", shown(&store.origin)) } else { String::new() };
+            let origin = if self.origin { format!("  # {}", label(&store.origin)) } else { String::new() };
             out += &format!("  {:?},{origin}\n", store.value);
         }
         out + "]\n"
@@ -205,12 +205,8 @@ fn roots(reading: &Reading) -> [Option<&Sourced<String>>; 4] {
     [&reading.driver, &reading.graphroot, &reading.runroot, &reading.imagestore].map(Option::as_ref)
 }
 
-fn shown(origin: &Origin) -> String {
-    match origin {
-        Origin::File(site) => format!("{}:{}", site.file.display(), site.line),
-        Origin::Environment(name) => format!("${name}"),
-        Origin::Default => "default".to_owned(),
-    }
+fn label(origin: &Origin) -> String {
+    origin.label().unwrap_or_else(|| "default".to_owned())
 }
 
 /// What one engine does as data.

@@ -37,18 +37,18 @@ pub(super) struct VerifyImages {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct VerifyImagesJson<'a> {
     version: u32,
     directory: String,
     images: usize,
     bytes: u64,
     stored: u64,
-    findings: Vec<Finding<'a>>,
+    findings: Vec<ImageFinding<'a>>,
     not_looked: Vec<&'a Problem>,
 }
 
 #[derive(Serialize)]
-struct Finding<'a> {
+struct ImageFinding<'a> {
     #[serde(flatten)]
     problem: Problem,
     reference: Option<&'a str>,
@@ -74,7 +74,7 @@ impl VerifyImages {
         let found = findings.iter().map(|finding| finding.problem.severity);
         let status = self.strict.answer(found, not_looked.is_empty());
         if output.json {
-            output.json(&Document {
+            output.json(&VerifyImagesJson {
                 version: 1,
                 directory: host.show(&dir),
                 images: survey.images.len(),
@@ -126,8 +126,8 @@ fn findings<'a>(
     survey: &'a Survey,
     unlisted: &[(String, Problem)],
     remarks: &[Problem],
-) -> Vec<Finding<'a>> {
-    let finding = |problem: &Problem, reference: Option<&'a str>, path: String| Finding {
+) -> Vec<ImageFinding<'a>> {
+    let finding = |problem: &Problem, reference: Option<&'a str>, path: String| ImageFinding {
         problem: problem.clone().because(effect(problem.id)).about(&path),
         reference,
         path,
@@ -157,7 +157,7 @@ fn effect(id: &str) -> &'static str {
     }
 }
 
-fn summary(survey: &Survey, findings: &[Finding<'_>], all_looked: bool) -> String {
+fn summary(survey: &Survey, findings: &[ImageFinding<'_>], all_looked: bool) -> String {
     let count = |severity: Severity| findings.iter().filter(|one| one.problem.severity == severity).count();
     let found = found(count(Severity::Error), count(Severity::Warning), all_looked);
     format!("{}, {}, {found}", counted(survey.images.len(), "image"), size(survey.stored))

@@ -8,7 +8,7 @@ use crate::images::{Digest, Image};
 use crate::plan::Host;
 use crate::problem::Problem;
 use crate::store::builder::{big_data, file_name, ids};
-use crate::store::check::{self, CheckRequest, Progress, Report};
+use crate::store::check::{self, CheckRequest, Progress, StoreReport};
 use crate::store::{self, Layer};
 
 /// Rules of check-store that make a layer one that has to be copied again.
@@ -199,7 +199,7 @@ impl Presence {
 }
 
 /// Which of these layers are damaged.
-fn damaged(report: &Report, target: &CopyTarget, layers: &BTreeSet<String>) -> BTreeSet<String> {
+fn damaged(report: &StoreReport, target: &CopyTarget, layers: &BTreeSet<String>) -> BTreeSet<String> {
     let of_target = report.findings.iter().filter(|finding| finding.store == target.path);
     let damage = of_target.filter(|finding| DAMAGE.contains(&finding.id));
     let damaged = damage.filter_map(|finding| finding.layer.clone());

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::find::{Dependent, Found};
+use super::find::{Dependent, DependentRecord};
 use super::layout::Storage;
 use super::own::{Part, RecordKind};
 use super::store_layers::home;
@@ -72,11 +72,11 @@ impl Backup {
         storage: &Storage,
         parts: &[Part],
         index: usize,
-        found: &[Found],
+        found: &[DependentRecord],
     ) -> Result<Option<Self>, Problem> {
         let part = &parts[index];
         let moves = moves(host, storage, parts, index, found)?;
-        let here = |found: &&Found| found.at.0 == index;
+        let here = |found: &&DependentRecord| found.at.0 == index;
         if moves.is_empty() && !found.iter().any(|found| here(&found)) {
             return Ok(None);
         }
@@ -217,7 +217,7 @@ fn moves(
     storage: &Storage,
     parts: &[Part],
     index: usize,
-    found: &[Found],
+    found: &[DependentRecord],
 ) -> Result<Vec<Move>, Problem> {
     let (part, driver) = (&parts[index], &storage.driver);
     let places: HashSet<_> = found.iter().map(|found| found.at).collect();

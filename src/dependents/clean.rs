@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::array::{elements, without};
 use super::backup::Backup;
-use super::find::{Dependent, Found, find};
+use super::find::{Dependent, DependentRecord, find};
 use super::layout::{Layout, Storage, layout};
 use super::own::{Part, RecordFile, RecordKind, read};
 use super::stopped::{Locks, refuse_running};
@@ -76,7 +76,7 @@ pub fn clean_dependents(host: &Host, mode: Mode) -> anyhow::Result<Cleaned> {
 }
 
 impl CleanedStorage {
-    fn new(storage: &Storage, found: &[Found], backups: Vec<PathBuf>) -> Self {
+    fn new(storage: &Storage, found: &[DependentRecord], backups: Vec<PathBuf>) -> Self {
         let of = |kind| {
             let found = found.iter().filter(|found| found.kind == kind);
             found.map(|found| found.dependent.clone()).collect()
@@ -96,7 +96,11 @@ impl CleanedStorage {
 ///
 /// A store that cannot be read can only make more look lost than is. So if
 /// nothing is found without it, nothing would be found with it.
-fn look(host: &Host, storage: &Storage, layout: &Layout) -> anyhow::Result<(Vec<Part>, Vec<Found>)> {
+fn look(
+    host: &Host,
+    storage: &Storage,
+    layout: &Layout,
+) -> anyhow::Result<(Vec<Part>, Vec<DependentRecord>)> {
     let parts = read(host, storage)?;
     let mut layers_by_store: Vec<StoreLayers> = Vec::new();
     let mut unreadable = None;
@@ -129,7 +133,11 @@ fn unsure(host: &Host, store: &str, unreadable: &UnreadableStore) -> Problem {
 
 /// Removes the dependents of one storage under the engines' locks. Returns what
 /// was removed, and where to.
-fn remove(host: &Host, storage: &Storage, layout: &Layout) -> anyhow::Result<(Vec<Found>, Vec<PathBuf>)> {
+fn remove(
+    host: &Host,
+    storage: &Storage,
+    layout: &Layout,
+) -> anyhow::Result<(Vec<DependentRecord>, Vec<PathBuf>)> {
     let locks = Locks::take(host, storage)?;
     let parts = read(host, storage)?;
     for backup in Backup::unfinished(host, storage)? {
@@ -160,7 +168,13 @@ fn remove(host: &Host, storage: &Storage, layout: &Layout) -> anyhow::Result<(Ve
 }
 
 /// Cuts the records of one kind out of their files.
-fn cut(host: &Host, locks: &Locks, parts: &[Part], found: &[Found], kind: RecordKind) -> anyhow::Result<()> {
+fn cut(
+    host: &Host,
+    locks: &Locks,
+    parts: &[Part],
+    found: &[DependentRecord],
+    kind: RecordKind,
+) -> anyhow::Result<()> {
     for (index, part) in parts.iter().enumerate() {
         for (number, file) in part.files.iter().enumerate() {
             let gone: Vec<usize> = found

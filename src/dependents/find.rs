@@ -20,7 +20,7 @@ pub struct Dependent {
 
 /// Where a dependent's record is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct DependentRecord {
     pub(super) kind: RecordKind,
     /// Which part of the storage, which file there, and which record in it.
     pub(super) at: (usize, usize, usize),
@@ -45,7 +45,7 @@ struct Layers<'a> {
 /// With `driver` vfs a layer is a whole copy of what it builds on. A container
 /// does not need anything below its own layer then: it still starts, and it and
 /// its layers are not found.
-pub(super) fn find(parts: &[Part], layers_by_store: &[StoreLayers], driver: &str) -> Vec<Found> {
+pub(super) fn find(parts: &[Part], layers_by_store: &[StoreLayers], driver: &str) -> Vec<DependentRecord> {
     let layers = Layers::new(parts, layers_by_store, driver == "vfs");
     let mut found = Vec::new();
     let files = parts.iter().enumerate().flat_map(|(part, files)| {
@@ -59,7 +59,7 @@ pub(super) fn find(parts: &[Part], layers_by_store: &[StoreLayers], driver: &str
                     names: record.names.clone(),
                     lost_layer: lost.to_owned(),
                 };
-                found.push(Found { kind: records.kind, at: (part, file, index), dependent });
+                found.push(DependentRecord { kind: records.kind, at: (part, file, index), dependent });
             }
         }
     }
@@ -148,7 +148,7 @@ impl<'a> Layers<'a> {
 mod tests {
     use super::*;
     use crate::dependents::own::RecordFile;
-    use crate::sys::{Kind as FileKind, Stat};
+    use crate::sys::{FileKind, Stat};
 
     fn file(kind: RecordKind, json: &str) -> RecordFile {
         let records: Vec<Record> = serde_json::from_str(json).unwrap();
@@ -195,7 +195,7 @@ mod tests {
         )
     }
 
-    fn ids(found: &[Found]) -> Vec<&str> {
+    fn ids(found: &[DependentRecord]) -> Vec<&str> {
         found.iter().map(|found| found.dependent.id.as_str()).collect()
     }
 

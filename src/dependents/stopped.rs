@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::find::Found;
+use super::find::DependentRecord;
 use super::layout::Storage;
 use super::mounts::mounted_layers;
 use super::own::RecordKind;
@@ -15,7 +15,11 @@ use crate::sys::{RecordLock, crio_runs, is_mount_point};
 ///
 /// # Errors
 /// A [`Problem`] that says which.
-pub(super) fn refuse_running(host: &Host, storage: &Storage, found: &[Found]) -> Result<(), Problem> {
+pub(super) fn refuse_running(
+    host: &Host,
+    storage: &Storage,
+    found: &[DependentRecord],
+) -> Result<(), Problem> {
     if !host.root.is_tree() && !host.is_rootless() && crio_runs() {
         return Err(Problem::new(
             "engine-runs",
@@ -100,7 +104,7 @@ impl Locks {
 
 fn is_dir(host: &Host, path: &Path) -> Result<bool, Problem> {
     let stat = host.root.stat(path).map_err(host.cannot("look at", path))?;
-    Ok(stat.is_some_and(|stat| stat.kind == crate::sys::Kind::Directory))
+    Ok(stat.is_some_and(|stat| stat.kind == crate::sys::FileKind::Directory))
 }
 
 fn take(host: &Host, path: &Path) -> Result<RecordLock, Problem> {

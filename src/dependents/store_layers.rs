@@ -12,7 +12,7 @@ use crate::hex::hex;
 use crate::limits;
 use crate::problem::words;
 use crate::store::{MARKER, awaited, is_gone, is_id, unit_name};
-use crate::sys::{Kind, Root, is_mount_point};
+use crate::sys::{FileKind, Root, is_mount_point};
 
 /// The layers of a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub(super) fn read(root: &Root, path: &str, driver: &str) -> Result<StoreLayers,
     let dir = Path::new(path);
     let cannot = |error: io::Error| format!("cannot be read: {}", words(&error));
     match root.stat(dir).map_err(cannot)? {
-        Some(stat) if stat.kind == Kind::Directory => {}
+        Some(stat) if stat.kind == FileKind::Directory => {}
         Some(_) => return Err("is not a directory".to_owned().into()),
         None => return Err("does not exist".to_owned().into()),
     }
@@ -149,7 +149,8 @@ fn awaited_mount(root: &Root, path: &Path) -> io::Result<Option<PathBuf>> {
         let unit = unit_name(&place.to_string_lossy(), "mount");
         let mut awaited = in_fstab(place);
         for dir in UNITS {
-            awaited |= root.stat(&Path::new(dir).join(&unit))?.is_some_and(|stat| stat.kind == Kind::File);
+            awaited |=
+                root.stat(&Path::new(dir).join(&unit))?.is_some_and(|stat| stat.kind == FileKind::File);
         }
         if awaited && !is_mount_point(root, place)? {
             return Ok(Some(place.to_owned()));

@@ -94,7 +94,7 @@ impl Checked {
         }
     }
 
-    fn store_finding(&mut self, host: &Host, finding: check::Finding) {
+    fn store_finding(&mut self, host: &Host, finding: check::StoreFinding) {
         match finding.severity {
             Severity::Error => {}
             Severity::Warning => {

@@ -14,7 +14,7 @@ use crate::judgement::Judgement;
 use crate::limits;
 use crate::problem::Problem;
 use crate::store::{self, Image, Layer};
-use crate::sys::{Kind, Root};
+use crate::sys::{FileKind, Root};
 
 /// An engine's own storage, or an additional store.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ pub(super) fn storages(
             };
             for path in paths.iter().filter(|path| path.is_absolute()) {
                 let stat = match root.stat(path) {
-                    Ok(Some(stat)) if stat.kind == Kind::Directory => stat,
+                    Ok(Some(stat)) if stat.kind == FileKind::Directory => stat,
                     Ok(_) => continue,
                     Err(error) => {
                         not_looked.push(Problem::io(

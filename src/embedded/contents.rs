@@ -9,7 +9,7 @@ use crate::images::{
 };
 use crate::limits;
 use crate::problem::{Problem, words};
-use crate::sys::{Kind, Root};
+use crate::sys::{FileKind, Root};
 
 /// How deep lists may be nested.
 const MAX_NESTED: usize = 4;
@@ -70,7 +70,7 @@ impl ContentsReader<'_> {
             None => {
                 return Err(self.problem("embedded-missing", &format!("is not there: there is no `{shown}`")));
             }
-            Some(stat) if stat.kind != Kind::Directory => {
+            Some(stat) if stat.kind != FileKind::Directory => {
                 return Err(
                     self.problem("embedded-missing", &format!("is not there: `{shown}` is no directory"))
                 );
@@ -182,10 +182,10 @@ impl ContentsReader<'_> {
         let shown = self.root.show(&path).display().to_string();
         match self.root.stat_or_link(&path).map_err(Problem::cannot("look at", &shown))? {
             None => return Ok(None),
-            Some(stat) if stat.kind == Kind::Symlink => {
+            Some(stat) if stat.kind == FileKind::Symlink => {
                 return Err(self.problem("image-invalid", &format!("is damaged: `{name}` is a symlink")));
             }
-            Some(stat) if stat.kind != Kind::File || stat.size > limits::IMAGE_DOCUMENT => {
+            Some(stat) if stat.kind != FileKind::File || stat.size > limits::IMAGE_DOCUMENT => {
                 let what = format!("is damaged: `{name}` is no file of at most 4 MiB");
                 return Err(self.problem("image-invalid", &what));
             }

@@ -70,11 +70,11 @@ pub fn embed(
     let run = Run { root, dir, at, options };
     let mut report = EmbedReport { remarks: before.remarks.clone(), ..EmbedReport::default() };
     let found = run.look(&targets);
-    let missing = found.iter().any(|line| matches!(line, Found::Fetch(_)));
+    let missing = found.iter().any(|line| matches!(line, TargetState::Fetch(_)));
     if missing && at.is_some() {
         require_skopeo()?;
     }
-    let tasks: Vec<(usize, &ListEntry, &Found)> =
+    let tasks: Vec<(usize, &ListEntry, &TargetState)> =
         targets.iter().zip(&found).enumerate().map(|(index, (entry, found))| (index, entry, found)).collect();
     let done = parallel::run(
         &tasks,
@@ -167,7 +167,7 @@ fn targets(list: &List, references: &[String]) -> Vec<ListEntry> {
 }
 
 /// What was found of an image.
-enum Found {
+enum TargetState {
     /// All of it, as it should be.
     Complete(EmbeddedImage),
     /// It has to be fetched, because of this fault if it is there.
@@ -186,7 +186,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Looks at what is there, to the last byte.
-    fn look(&self, targets: &[ListEntry]) -> Vec<Found> {
+    fn look(&self, targets: &[ListEntry]) -> Vec<TargetState> {
         let wanted = match &self.options.platforms {
             Platforms::All => None,
             Platforms::These(platforms) => Some(platforms.as_slice()),
@@ -200,18 +200,18 @@ impl Run<'_> {
             found.push(match (image.contents, image.not_looked.into_iter().next(), fault) {
                 (Some(contents), None, None) if is_whole => {
                     match self.missing_part(&image.entry, &contents) {
-                        Some(problem) => Found::Fetch(Some(problem)),
-                        None => Found::Complete(contents),
+                        Some(problem) => TargetState::Fetch(Some(problem)),
+                        None => TargetState::Complete(contents),
                     }
                 }
-                (_, Some(problem), _) => Found::Failed(problem),
-                (_, None, Some(problem)) if problem.id == "embedded-missing" => Found::Fetch(None),
-                (_, None, fault) => Found::Fetch(fault),
+                (_, Some(problem), _) => TargetState::Failed(problem),
+                (_, None, Some(problem)) if problem.id == "embedded-missing" => TargetState::Fetch(None),
+                (_, None, fault) => TargetState::Fetch(fault),
             });
         }
         if let Some(at) = self.at {
             for (entry, image) in targets.iter().zip(&found) {
-                if let Found::Complete(contents) = image {
+                if let TargetState::Complete(contents) = image {
                     // What cannot be linked is stored again.
                     let _ = at.links.know(at, &entry.directory, contents);
                 }
@@ -230,16 +230,23 @@ impl Run<'_> {
     }
 
     /// Does for an image what is to be done.
-    fn bring(&self, index: usize, entry: &ListEntry, found: &Found) -> (ReportLine, Option<EmbeddedImage>) {
+    fn bring(
+        &self,
+        index: usize,
+        entry: &ListEntry,
+        found: &TargetState,
+    ) -> (ReportLine, Option<EmbeddedImage>) {
         let (outcome, contents) = match found {
-            Found::Failed(problem) => (EmbedOutcome::Failed(problem.clone()), None),
-            Found::Complete(contents) => match self.has_moved(entry, contents) {
+            TargetState::Failed(problem) => (EmbedOutcome::Failed(problem.clone()), None),
+            TargetState::Complete(contents) => match self.has_moved(entry, contents) {
                 Ok(false) => (EmbedOutcome::WasThere, Some(contents.clone())),
                 Ok(true) => self.fetched(index, entry, EmbedOutcome::Refreshed),
                 Err(problem) => (EmbedOutcome::Failed(problem), None),
             },
-            Found::Fetch(None) => self.fetched(index, entry, EmbedOutcome::Fetched),
-            Found::Fetch(Some(fault)) => self.fetched(index, entry, EmbedOutcome::Repaired(fault.clone())),
+            TargetState::Fetch(None) => self.fetched(index, entry, EmbedOutcome::Fetched),
+            TargetState::Fetch(Some(fault)) => {
+                self.fetched(index, entry, EmbedOutcome::Repaired(fault.clone()))
+            }
         };
         let line = ReportLine {
             reference: entry.reference.clone(),

@@ -9,7 +9,7 @@ use crate::images::Name;
 use crate::plan::Host;
 use crate::problem::Problem;
 use crate::store::{self, Image};
-use crate::sys::Kind;
+use crate::sys::FileKind;
 
 /// The stores of a host: the engines' own storage, and what they have listed.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ impl HostStores {
             for path in paths.filter(|path| path.is_absolute()) {
                 let shown = host.show(path);
                 let stat = match root.stat(path) {
-                    Ok(Some(stat)) if stat.kind == Kind::Directory && !seen.contains(&stat.id) => stat,
+                    Ok(Some(stat)) if stat.kind == FileKind::Directory && !seen.contains(&stat.id) => stat,
                     Ok(_) => continue,
                     Err(error) => {
                         found.could_not_look(Problem::io("look at", &shown, &error));

@@ -15,7 +15,7 @@ use crate::images::{Digest, Platform};
 use crate::problem::{Problem, words};
 use crate::store::builder::parallel;
 use crate::store::check::Progress;
-use crate::sys::{Kind, Root};
+use crate::sys::{FileKind, Root};
 
 /// How many bytes are read at a time.
 const BUFFER: usize = 512 << 10;
@@ -193,13 +193,13 @@ fn look_at(
 ) -> Result<(u64, u64), Problem> {
     let shown = root.show(path).display().to_string();
     match root.stat_or_link(path).map_err(Problem::cannot("look at", shown))? {
-        Some(stat) if stat.kind == Kind::File && stat.size == size => Ok(stat.id),
-        Some(stat) if stat.kind == Kind::File => {
+        Some(stat) if stat.kind == FileKind::File && stat.size == size => Ok(stat.id),
+        Some(stat) if stat.kind == FileKind::File => {
             let what = format!("`{}` has {} bytes instead of {size}", digest.hex(), stat.size);
             Err(damaged(reference, "blob-digest", &what))
         }
         Some(stat) => {
-            let what = if stat.kind == Kind::Symlink { "a symlink" } else { "no file" };
+            let what = if stat.kind == FileKind::Symlink { "a symlink" } else { "no file" };
             Err(damaged(reference, "blob-missing", &format!("`{}` is {what}", digest.hex())))
         }
         None => Err(damaged(reference, "blob-missing", &format!("there is no `{}`", digest.hex()))),
@@ -236,7 +236,7 @@ pub fn unlisted(root: &Root, dir: &Path, entries: &[ListEntry]) -> Result<Vec<St
             continue;
         }
         let stat = root.stat_or_link(&dir.join(name)).map_err(Problem::cannot("look at", &shown))?;
-        if stat.is_some_and(|stat| stat.kind == Kind::Directory) {
+        if stat.is_some_and(|stat| stat.kind == FileKind::Directory) {
             unlisted.push(name.to_owned());
         }
     }

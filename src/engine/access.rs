@@ -8,7 +8,7 @@ use rustix::fs::Access as Wanted;
 use super::environment::Environment;
 use super::view::Cache;
 use crate::problem::words;
-use crate::sys::{Kind, Root, Stat};
+use crate::sys::{FileKind, Root, Stat};
 
 /// What a user may do on a host.
 ///
@@ -77,13 +77,14 @@ impl Access {
                 None => here = here.parent().unwrap_or(Path::new("/")),
             }
         };
-        if stat.kind != Kind::Directory {
+        if stat.kind != FileKind::Directory {
             return Err(io::ErrorKind::NotADirectory.into());
         }
         if self.is_limited() && !self.asks_kernel {
             let steps = cache.trail(root, here)?;
-            let shut =
-                |step: &&crate::sys::Step| step.stat.kind == Kind::Directory && !self.has(&step.stat, 0o1);
+            let shut = |step: &&crate::sys::Step| {
+                step.stat.kind == FileKind::Directory && !self.has(&step.stat, 0o1)
+            };
             if steps.iter().any(|step| shut(&step)) {
                 return Err(io::ErrorKind::PermissionDenied.into());
             }
@@ -103,7 +104,7 @@ impl Access {
 
     /// Whether something may be created in a directory.
     pub(super) fn may_create_in(&self, root: &Root, cache: &Cache, path: &Path, stat: &Stat) -> bool {
-        stat.kind == Kind::Directory
+        stat.kind == FileKind::Directory
             && !cache.is_read_only(root, path)
             && self.may(root, path, stat, 0o3, Wanted::WRITE_OK | Wanted::EXEC_OK)
     }

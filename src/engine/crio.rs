@@ -4,7 +4,7 @@ use super::Profile;
 use super::decode::{Parsed, parse};
 use super::modern::bytes_of;
 use super::options::{self, add_option};
-use super::reading::{FileKind, Origin, ReadFile, Reading, Sourced};
+use super::reading::{FileRole, Origin, ReadFile, Reading, Sourced};
 use super::reason::{Reason, Site};
 use super::view::View;
 use crate::conf::Leaf;
@@ -37,7 +37,7 @@ pub(super) fn read(view: &View<'_>, reading: &mut Reading) {
         };
         any = true;
         let text = view.cache.lossy(&bytes);
-        reading.files.push(ReadFile { path: path.clone(), kind: FileKind::Crio, text });
+        reading.files.push(ReadFile { path: path.clone(), kind: FileRole::Crio, text });
         if let Some(parsed) = parse(view.cache, &path, &bytes, Profile::Crio, &mut reading.reasons) {
             merge(&path, parsed, reading);
         }

@@ -7,7 +7,7 @@ use super::decode::{merge, parse};
 use super::environment::Environment;
 use super::modern::bytes_of;
 use super::options;
-use super::reading::{FileKind, Origin, ReadFile, Reading, Sourced};
+use super::reading::{FileRole, Origin, ReadFile, Reading, Sourced};
 use super::reason::{Effect, Reason, Site};
 use super::remapped::{self, Refused};
 use super::settings::VENDOR_FILE;
@@ -247,7 +247,7 @@ fn load(view: &View<'_>, environment: &Environment, reading: &mut Reading, path:
     };
     let text = view.cache.lossy(&bytes);
     reading.clear();
-    reading.files = vec![ReadFile { path: path.to_owned(), kind: FileKind::Main, text }];
+    reading.files = vec![ReadFile { path: path.to_owned(), kind: FileRole::Main, text }];
     let before = reading.reasons.len();
     if let Some(parsed) = parse(view.cache, path, &bytes, reading.profile, &mut reading.reasons) {
         merge(reading, path, parsed, None);

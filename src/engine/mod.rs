@@ -31,7 +31,7 @@ pub use crate::problem::{Engines, Profile};
 pub use access::FileAt;
 pub use environment::Environment;
 pub use installed::{InstalledProgram, installed, present};
-pub use reading::{DriverOption, FileKind, Origin, ReadFile, Reading, Sourced};
+pub use reading::{DriverOption, FileRole, Origin, ReadFile, Reading, Sourced};
 pub use reason::{Effect, Reason, Site};
 pub use settings::{VENDOR_FILE, is_vendor_path, main_file};
 pub use view::{Cache, View};

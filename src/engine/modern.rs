@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::decode::{Appending, merge, parse};
 use super::environment::Environment;
 use super::options;
-use super::reading::{FileKind, ReadFile, Reading, Sourced};
+use super::reading::{FileRole, ReadFile, Reading, Sourced};
 use super::reason::{Reason, Site};
 use super::view::View;
 use crate::problem::words;
@@ -79,7 +79,7 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
         match bytes_of(view, path) {
             Ok(Some(bytes)) => {
                 found = true;
-                take(view, reading, path, bytes, FileKind::Main, &mut appending);
+                take(view, reading, path, bytes, FileRole::Main, &mut appending);
                 break;
             }
             Ok(None) => {}
@@ -94,7 +94,7 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
     }
     for path in drop_ins(view, &search.drop_ins, &mut reading.reasons) {
         match bytes_of(view, &path) {
-            Ok(Some(bytes)) => take(view, reading, &path, bytes, FileKind::DropIn, &mut appending),
+            Ok(Some(bytes)) => take(view, reading, &path, bytes, FileRole::DropIn, &mut appending),
             // A symlink that dangles is passed over.
             Ok(None) => {}
             Err(reason) => reading.reasons.push(reason),
@@ -102,7 +102,7 @@ pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Rea
     }
     if let Some(path) = &search.last {
         match bytes_of(view, path) {
-            Ok(Some(bytes)) => take(view, reading, path, bytes, FileKind::Override, &mut appending),
+            Ok(Some(bytes)) => take(view, reading, path, bytes, FileRole::Override, &mut appending),
             Ok(None) => reading.reasons.push(not_there(path)),
             Err(reason) => reading.reasons.push(reason),
         }
@@ -143,7 +143,7 @@ fn take(
     reading: &mut Reading,
     path: &Path,
     bytes: Rc<[u8]>,
-    kind: FileKind,
+    kind: FileRole,
     appending: &mut Appending,
 ) {
     let text = view.cache.lossy(&bytes);

@@ -27,6 +27,16 @@ impl Origin {
             Self::Environment(_) | Self::Default => None,
         }
     }
+
+    /// It for people, such as `/etc/containers/storage.conf:3` or `$STORAGE_DRIVER`; `None` if
+    /// nothing sets the value.
+    pub fn label(&self) -> Option<String> {
+        match self {
+            Self::File(site) => Some(format!("{}:{}", site.file.display(), site.line)),
+            Self::Environment(name) => Some(format!("${name}")),
+            Self::Default => None,
+        }
+    }
 }
 
 /// A value and where it comes from.
@@ -60,7 +70,7 @@ pub struct DriverOption {
 /// What part a file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum FileKind {
+pub enum FileRole {
     /// The one main file.
     Main,
     /// A drop-in.
@@ -77,7 +87,7 @@ pub struct ReadFile {
     /// The file, inside the tree.
     pub path: PathBuf,
     /// What part it has.
-    pub kind: FileKind,
+    pub kind: FileRole,
     /// Its text.
     pub text: Rc<str>,
 }

@@ -14,7 +14,7 @@ use super::environment::Environment;
 use super::reading::Reading;
 use crate::conf::{Document, Fault};
 use crate::limits;
-use crate::sys::{Kind, Root, Stat, Step};
+use crate::sys::{FileKind, Root, Stat, Step};
 
 /// What is known by paths. They are compared by their bytes, which is several times faster than
 /// by their components.
@@ -454,7 +454,7 @@ impl<'a> View<'a> {
             return Ok(bytes);
         }
         let bytes = match stat.kind {
-            Kind::Other => Some(Rc::default()),
+            FileKind::Other => Some(Rc::default()),
             _ => self.cache.noting(path, root.read_up_to(path, limit))?.map(|(bytes, _)| bytes.into()),
         };
         Ok(self.cache.files.keep(path, bytes))
@@ -540,7 +540,7 @@ impl<'a> View<'a> {
             // A symlink is a file to it, whatever it leads to.
             let at = root.resolve_link(&path)?;
             match root.stat_link(&at)? {
-                Some(stat) if stat.kind == Kind::Directory => self.walk_root(&path, files)?,
+                Some(stat) if stat.kind == FileKind::Directory => self.walk_root(&path, files)?,
                 Some(_) => files.push(path),
                 None => {}
             }
@@ -582,7 +582,7 @@ impl<'a> View<'a> {
         };
         match self.look(dir)? {
             None => return Ok(names),
-            Some(stat) if stat.kind != Kind::Directory => return Err(io::ErrorKind::NotADirectory.into()),
+            Some(stat) if stat.kind != FileKind::Directory => return Err(io::ErrorKind::NotADirectory.into()),
             Some(stat) if !self.may_read(dir, &stat) || !self.may_search(dir, &stat) => {
                 return Err(io::ErrorKind::PermissionDenied.into());
             }
@@ -597,7 +597,7 @@ impl<'a> View<'a> {
                 continue;
             };
             let at = root.resolve_link(&path)?;
-            let is_dir = root.stat_link(&at)?.is_some_and(|stat| stat.kind == Kind::Directory);
+            let is_dir = root.stat_link(&at)?.is_some_and(|stat| stat.kind == FileKind::Directory);
             if !is_dir {
                 names.push(name);
             }

@@ -52,7 +52,7 @@ fn members(file: FilePart) -> io::Result<HashMap<String, (u64, u64)>> {
     let mut raw = Vec::new();
     while let Some(header) = entries.next_entry().map_err(of)? {
         entries.take_raw(&mut raw);
-        let Some(name) = header.name.to_str().map(clean) else {
+        let Some(name) = header.name.to_str().map(clean_member_name) else {
             return Err(malformed("a member's name is not UTF-8"));
         };
         match header.kind {
@@ -68,8 +68,8 @@ fn members(file: FilePart) -> io::Result<HashMap<String, (u64, u64)>> {
                 // Old versions of docker name layers that are there already by a symlink.
                 let dir = name.rsplit_once('/').map_or("", |(dir, _)| dir);
                 let target = match header.kind {
-                    EntryKind::Symlink => clean(&format!("{dir}/{target}")),
-                    _ => clean(target),
+                    EntryKind::Symlink => clean_member_name(&format!("{dir}/{target}")),
+                    _ => clean_member_name(target),
                 };
                 links.push((name, target));
             }
@@ -88,7 +88,7 @@ fn members(file: FilePart) -> io::Result<HashMap<String, (u64, u64)>> {
 }
 
 /// A member's name without `.` and `..`, which leads nowhere above the archive.
-fn clean(name: &str) -> String {
+fn clean_member_name(name: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in name.split('/') {
         match part {

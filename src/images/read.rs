@@ -19,7 +19,7 @@ use super::platform::go_name;
 use super::signature;
 use super::{Blob, Digest, Image, Layer, Name, Platform, Source, Transport};
 use crate::limits;
-use crate::problem::Problem;
+use crate::problem::{Problem, quoted_series};
 use crate::sys::Root;
 
 /// The names of an image in the index of an OCI layout.
@@ -60,7 +60,7 @@ impl ImageReader<'_> {
         let blobs = match self.source.transport {
             Transport::Dir | Transport::Oci => {
                 let there = self.root.stat(path).map_err(self.io("look at", path))?;
-                if there.is_none_or(|stat| stat.kind != crate::sys::Kind::Directory) {
+                if there.is_none_or(|stat| stat.kind != crate::sys::FileKind::Directory) {
                     let message = format!("there is no directory `{}`", self.root.show(path).display());
                     return Err(self.problem("image-missing", &message, "give the directory of the image"));
                 }
@@ -486,7 +486,7 @@ impl ImageReader<'_> {
 fn quoted(names: &[String]) -> String {
     match names {
         [] => "nothing".to_owned(),
-        names => names.iter().map(|name| format!("`{}`", name.escape_debug())).collect::<Vec<_>>().join(", "),
+        names => quoted_series(&names.iter().map(|name| name.escape_debug().to_string()).collect::<Vec<_>>()),
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 use super::{Case, go, path_of};
 use crate::conf::schema;
 use crate::engine::{DriverOption, Effect, FileAt, Profile, Reason};
-use crate::sys::Kind;
+use crate::sys::FileKind;
 
 pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<Reason>) {
     if let Some(reason) = unknown_driver(case) {
@@ -226,7 +226,7 @@ fn layer_store(case: &Case<'_>, option: &DriverOption, entry: &str) -> Option<Re
     }
     if case.root().is_some() {
         match case.view.find(Path::new(&path)) {
-            FileAt::Thing(stat) if stat.kind == Kind::Directory => {}
+            FileAt::Thing(stat) if stat.kind == FileKind::Directory => {}
             FileAt::Thing(_) => return stops("is not a directory".to_owned()),
             FileAt::Nothing => return stops("does not exist".to_owned()),
             FileAt::Closed(why) => return stops(format!("cannot be looked at ({why})")),

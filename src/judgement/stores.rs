@@ -9,7 +9,7 @@ use super::{Case, Relation, content, path_of, relations};
 use crate::conf::clean;
 use crate::engine::{Effect, FileAt, Profile, Reason, Sourced};
 use crate::problem::shell_word;
-use crate::sys::{Kind, is_hidden_here};
+use crate::sys::{FileKind, is_hidden_here};
 
 pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<Reason>) {
     // The others take none, which is an option too much.
@@ -70,7 +70,7 @@ fn not_a_directory(case: &Case<'_>, path: &str) -> Option<Bad> {
     case.root()?;
     let expected = case.view.is_expected(&path);
     match case.view.find(Path::new(&path)) {
-        FileAt::Thing(stat) if stat.kind == Kind::Directory => None,
+        FileAt::Thing(stat) if stat.kind == FileKind::Directory => None,
         FileAt::Thing(_) => Some(Bad {
             id: "store-not-directory",
             what: "is not a directory".to_owned(),

@@ -1,6 +1,6 @@
 //! The storage driver's name.
 
-use super::finding::{Found, Sink};
+use super::finding::{RuleHit, Sink};
 use super::input::Input;
 use crate::conf::Splice;
 
@@ -10,7 +10,7 @@ pub(super) fn old_driver_name(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
             let engines = file.engines;
             let effect = engines.verb("warns and uses `overlay`", "warn and use `overlay`");
             let message = "`overlay2` is an old name of the driver `overlay`";
-            let found = Found::new(engines, message, effect, "write `driver = \"overlay\"`");
+            let found = RuleHit::new(engines, message, effect, "write `driver = \"overlay\"`");
             // The value alone: its quotes stay.
             let digit = key.span.end - 2..key.span.end - 1;
             let plain = file.text.get(digit.clone()) == Some("2");

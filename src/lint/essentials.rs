@@ -1,6 +1,6 @@
 //! Rules about settings that engines of the legacy generation miss in a main file.
 
-use super::finding::{Found, Sink};
+use super::finding::{RuleHit, Sink};
 use super::input::{File, Input};
 use crate::conf::{Essentials, Splice, add_essentials};
 use crate::engine::Engines;
@@ -15,7 +15,7 @@ pub(super) fn missing_driver(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
             engines.verb("complains and picks a driver itself", "complain and pick a driver themselves")
         );
         let hint = "set it to the driver of the host's storage, most likely `driver = \"overlay\"`";
-        missing(file, "driver", Found::new(engines, message, effect, hint), sink);
+        missing(file, "driver", RuleHit::new(engines, message, effect, hint), sink);
     }
 }
 
@@ -23,7 +23,7 @@ fn mains<'i>(input: &'i Input<'_>) -> impl Iterator<Item = &'i File> {
     input.files.iter().filter(|file| file.is_main() && file.doc.is_ok())
 }
 
-fn missing(file: &File, key: &str, found: Found, sink: &mut Sink<'_, '_>) {
+fn missing(file: &File, key: &str, found: RuleHit, sink: &mut Sink<'_, '_>) {
     if file.string(&format!("storage.{key}")).is_some_and(|(_, value)| !value.is_empty())
         // Of the wrong type, it is not missing.
         || file.key(&format!("storage.{key}")).is_some_and(|set| !matches!(set.value, crate::conf::Leaf::String(_)))

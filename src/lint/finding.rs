@@ -12,7 +12,7 @@ use crate::problem::{Place, Problem, Severity};
 
 /// Something that a rule found, and how it is mended.
 #[derive(Debug, Clone)]
-pub struct Finding {
+pub struct LintFinding {
     /// What it is: as bad as the rule says, but a warning where it stops only some of the engines
     /// that the host may have.
     pub problem: Problem,
@@ -20,7 +20,7 @@ pub struct Finding {
     fix: Option<(usize, Vec<Splice>)>,
 }
 
-impl std::ops::Deref for Finding {
+impl std::ops::Deref for LintFinding {
     type Target = Problem;
 
     fn deref(&self) -> &Problem {
@@ -28,7 +28,7 @@ impl std::ops::Deref for Finding {
     }
 }
 
-impl Finding {
+impl LintFinding {
     /// Whether there is one right answer.
     pub fn is_fixable(&self) -> bool {
         self.fix.is_some()
@@ -37,14 +37,14 @@ impl Finding {
 
 /// What all rules found.
 #[derive(Debug, Clone, Default)]
-pub struct Report {
+pub struct LintReport {
     /// What is wrong: by file and place, and what stands in no file last.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<LintFinding>,
     /// What could not be looked at.
     pub not_looked: Vec<Problem>,
 }
 
-impl Report {
+impl LintReport {
     /// How many findings of this severity there are.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.severity == severity).count()
@@ -63,7 +63,7 @@ impl Report {
                 files.push(file.to_owned());
             }
         }
-        let rank = |finding: &Finding| {
+        let rank = |finding: &LintFinding| {
             let file = files.iter().position(|file| Some(file.as_path()) == finding.file());
             let file = file.unwrap_or(files.len());
             (file, finding.place.as_ref().map_or(usize::MAX, |place| place.start), finding.severity)
@@ -79,8 +79,8 @@ impl Report {
     }
 }
 
-/// What a rule says of one place, before it becomes a [`Finding`].
-pub(super) struct Found {
+/// What a rule says of one place, before it becomes a [`LintFinding`].
+pub(super) struct RuleHit {
     /// Without id and place; as bad as the rule says.
     pub(super) problem: Problem,
     /// Whether the host may have only engines that work in spite of it.
@@ -88,7 +88,7 @@ pub(super) struct Found {
     pub(super) fix: Option<Vec<Splice>>,
 }
 
-impl Found {
+impl RuleHit {
     /// Engines do something because of it.
     pub(super) fn new(
         engines: Engines,
@@ -121,35 +121,35 @@ impl Drop for Sink<'_, '_> {
 pub(super) struct Sink<'a, 'i> {
     input: &'a Input<'i>,
     rule: &'static Rule,
-    report: &'a mut Report,
+    report: &'a mut LintReport,
     /// How often the rule found something.
     found: usize,
 }
 
 impl<'a, 'i> Sink<'a, 'i> {
-    pub(super) fn new(input: &'a Input<'i>, rule: &'static Rule, report: &'a mut Report) -> Self {
+    pub(super) fn new(input: &'a Input<'i>, rule: &'static Rule, report: &'a mut LintReport) -> Self {
         Self { input, rule, report, found: 0 }
     }
 
     /// Something at `span` of a file. What concerns no engine that reads the file is dropped.
-    pub(super) fn at(&mut self, file: &File, span: &Range<usize>, found: Found) {
+    pub(super) fn at(&mut self, file: &File, span: &Range<usize>, found: RuleHit) {
         let place = Place::new(self.input.root.show(&file.path), &file.text, span.clone());
         self.put(Some(file), Some(place), found);
     }
 
     /// The same in a file that is none of storage.conf's.
-    pub(super) fn in_text(&mut self, path: &Path, text: &str, span: &Range<usize>, found: Found) {
+    pub(super) fn in_text(&mut self, path: &Path, text: &str, span: &Range<usize>, found: RuleHit) {
         let place = Place::new(self.input.root.show(path), text, span.clone());
         self.put(None, Some(place), found);
     }
 
     /// Something about a file as a whole.
-    pub(super) fn of_file(&mut self, file: &File, found: Found) {
+    pub(super) fn of_file(&mut self, file: &File, found: RuleHit) {
         self.put(Some(file), Some(Place::whole(self.input.root.show(&file.path))), found);
     }
 
     /// Something about a file that no engine reads, or about none.
-    pub(super) fn elsewhere(&mut self, path: Option<PathBuf>, found: Found) {
+    pub(super) fn elsewhere(&mut self, path: Option<PathBuf>, found: RuleHit) {
         self.put(None, path.map(|path| Place::whole(self.input.root.show(&path))), found);
     }
 
@@ -160,7 +160,7 @@ impl<'a, 'i> Sink<'a, 'i> {
         }
     }
 
-    fn put(&mut self, file: Option<&File>, place: Option<Place>, found: Found) {
+    fn put(&mut self, file: Option<&File>, place: Option<Place>, found: RuleHit) {
         if found.problem.engines.is_empty() {
             return;
         }
@@ -181,6 +181,6 @@ impl<'a, 'i> Sink<'a, 'i> {
             ..found.problem
         };
         let fix = fix.and_then(|splices| Some((file?.index, splices)));
-        self.report.findings.push(Finding { problem, fix });
+        self.report.findings.push(LintFinding { problem, fix });
     }
 }

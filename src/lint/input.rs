@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::conf::{Document, Fault, Leaf, SetKey};
-use crate::engine::{self, Engines, FileKind, Origin, Profile, Reading, Reason};
+use crate::engine::{self, Engines, FileRole, Origin, Profile, Reading, Reason};
 use crate::judgement::{Judgement, Reader, readers};
 use crate::plan::Host;
 use crate::problem::Problem;
@@ -19,7 +19,7 @@ pub struct File {
     /// The file, inside the tree.
     pub path: PathBuf,
     /// What part it has.
-    pub kind: FileKind,
+    pub kind: FileRole,
     /// Which engines read it.
     pub engines: Engines,
     /// Its text; what is not UTF-8 is replaced.
@@ -35,7 +35,7 @@ pub struct File {
 }
 
 impl File {
-    fn new(root: &Root, path: PathBuf, kind: FileKind, bytes: Vec<u8>) -> Self {
+    fn new(root: &Root, path: PathBuf, kind: FileRole, bytes: Vec<u8>) -> Self {
         let is_vendors = engine::is_vendor_path(&path)
             || matches!(root.resolve(&path), Ok(behind) if engine::is_vendor_path(&behind.path));
         let not_utf8 = std::str::from_utf8(&bytes).err().map(|error| error.valid_up_to());
@@ -68,7 +68,7 @@ impl File {
 
     /// Whether it is a main file.
     pub(super) fn is_main(&self) -> bool {
-        self.kind == FileKind::Main
+        self.kind == FileRole::Main
     }
 
     /// The key with this dotted name.
@@ -142,13 +142,13 @@ impl<'h> Input<'h> {
             whole_host,
         };
         input.judgements = input.judgements_with(None);
-        let read_by: Vec<(Profile, PathBuf, FileKind)> = input
+        let read_by: Vec<(Profile, PathBuf, FileRole)> = input
             .judgements
             .iter()
             .flat_map(|it| {
                 it.reading.files.iter().map(|file| (it.reading.profile, file.path.clone(), file.kind))
             })
-            .filter(|(_, _, kind)| *kind != FileKind::Crio)
+            .filter(|(_, _, kind)| *kind != FileRole::Crio)
             .collect();
         for (profile, path, kind) in read_by {
             let index = match input.files.iter().position(|file| file.path == path) {
@@ -163,9 +163,9 @@ impl<'h> Input<'h> {
         }
         // Main files first; within each part they stand in the order of reading.
         input.files.sort_by_key(|file| match file.kind {
-            FileKind::Main => 0,
-            FileKind::DropIn => 1,
-            FileKind::Override | FileKind::Crio => 2,
+            FileRole::Main => 0,
+            FileRole::DropIn => 1,
+            FileRole::Override | FileRole::Crio => 2,
         });
         for (index, file) in input.files.iter_mut().enumerate() {
             file.index = index;
@@ -274,7 +274,7 @@ fn read(root: &Root, path: &Path) -> Result<Option<Vec<u8>>, Problem> {
     let shown = root.show(path).display().to_string();
     match root.stat(path) {
         // A device behind a symlink, such as /dev/null, is an empty file to engines.
-        Ok(Some(stat)) if stat.kind == crate::sys::Kind::Other => Ok(Some(Vec::new())),
+        Ok(Some(stat)) if stat.kind == crate::sys::FileKind::Other => Ok(Some(Vec::new())),
         _ => Ok(root.read(path).map_err(Problem::cannot("read", shown))?.map(|(bytes, _)| bytes)),
     }
 }

@@ -6,10 +6,10 @@
 use std::path::Path;
 
 use super::essentials;
-use super::finding::{Found, Sink};
+use super::finding::{RuleHit, Sink};
 use super::input::{File, Input};
 use crate::conf::Splice;
-use crate::engine::{Effect, Engines, FileKind, Reason, Site};
+use crate::engine::{Effect, Engines, FileRole, Reason, Site};
 use crate::judgement::{Reader, sentence};
 use crate::problem::Problem;
 
@@ -38,8 +38,8 @@ pub(super) fn check(input: &Input<'_>, id: &str, sink: &mut Sink<'_, '_>) {
         };
         let with_it: Vec<&Reader> = group.iter().flat_map(|&at| &all[at].1).collect();
         let engines = with_it.iter().map(|reader| reader.profile).collect();
-        let found = Found::new(engines, &reason.message, effects.join("; "), &reason.hint);
-        let found = Found {
+        let found = RuleHit::new(engines, &reason.message, effects.join("; "), &reason.hint);
+        let found = RuleHit {
             problem: Problem { stops: stopped(false), stops_users: stopped(true), ..found.problem },
             may_not_concern: input.may_not_concern(reason, &with_it),
             fix: fix(input, reason),
@@ -57,7 +57,7 @@ fn gather_by_place(all: &mut Vec<(Reason, Vec<Reader>)>, reader: &Reader, reason
     }
 }
 
-fn put(input: &Input<'_>, reason: &Reason, found: Found, sink: &mut Sink<'_, '_>) {
+fn put(input: &Input<'_>, reason: &Reason, found: RuleHit, sink: &mut Sink<'_, '_>) {
     let Some(site) = &reason.place else {
         return sink.elsewhere(None, found);
     };
@@ -108,7 +108,7 @@ fn append_in_main(input: &Input<'_>, file: &File, site: &Site) -> Option<Vec<Spl
         };
         let name = key.dotted();
         let means_others =
-            input.files.iter().any(|other| other.kind != FileKind::Main && other.key(&name).is_some());
+            input.files.iter().any(|other| other.kind != FileRole::Main && other.key(&name).is_some());
         return (!means_others).then(|| doc.without_item(key, index));
     }
     None

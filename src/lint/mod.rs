@@ -5,7 +5,7 @@
 //! A rule says what an engine will do because of what it found, and which
 //! engines; where there is one right answer, it says that as splices. Rules only
 //! read. "Could not look" is not "looked, and it is wrong": what a rule could not
-//! look at is kept apart in [`Report::not_looked`].
+//! look at is kept apart in [`LintReport::not_looked`].
 
 mod drivers;
 mod essentials;
@@ -20,15 +20,15 @@ mod values;
 
 pub use crate::engine::Engines;
 pub use crate::problem::Severity;
-pub use finding::{Finding, Report};
+pub use finding::{LintFinding, LintReport};
 pub use input::{File, Input};
 pub use rules::{RULES, Rule};
 
 use finding::Sink;
 
 /// Applies every rule but those in `skip` to the files of `input`.
-pub fn check(input: &Input<'_>, skip: &[String]) -> Report {
-    let mut report = Report::default();
+pub fn check(input: &Input<'_>, skip: &[String]) -> LintReport {
+    let mut report = LintReport::default();
     for rule in RULES.iter().filter(|rule| !skip.iter().any(|id| id == rule.id)) {
         let mut sink = Sink::new(input, rule, &mut report);
         rule.apply(input, &mut sink);

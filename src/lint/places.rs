@@ -4,15 +4,15 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::finding::{Found, Sink};
+use super::finding::{RuleHit, Sink};
 use super::input::{File, Input};
 use crate::conf::{Document, Leaf, clean};
 use crate::engine::Engines;
-use crate::engine::{FileKind, Origin, Profile};
+use crate::engine::{FileRole, Origin, Profile};
 use crate::plan::VendorCopy;
 use crate::problem::Problem;
 use crate::store::writer_besides_owner;
-use crate::sys::{Kind, is_temporary_of};
+use crate::sys::{FileKind, is_temporary_of};
 
 const KEY: &str = "storage.options.additionalimagestores";
 
@@ -35,7 +35,7 @@ pub(super) fn drop_in_hides_main(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
         _ => None,
     });
     let last =
-        || input.files.iter().rev().find(|file| file.kind != FileKind::Main && file.key(KEY).is_some());
+        || input.files.iter().rev().find(|file| file.kind != FileRole::Main && file.key(KEY).is_some());
     let Some(file) = culprit.filter(|file| !file.is_main()).or_else(last) else {
         return;
     };
@@ -54,7 +54,7 @@ pub(super) fn drop_in_hides_main(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
         hidden.join(" "),
         if hidden.len() == 1 { "it" } else { "them" }
     );
-    sink.at(file, &array.span, Found::new(Engines::PODMAN6, message, effect, hint));
+    sink.at(file, &array.span, RuleHit::new(Engines::PODMAN6, message, effect, hint));
 }
 
 fn paths(file: &File) -> Vec<&str> {
@@ -115,7 +115,7 @@ pub(super) fn drop_in_unread(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
                 let message = format!("`{shown}` lists `{store}`, and no engine here reads drop-ins");
                 let effect = engines.verb("does not see that store", "do not see that store");
                 let hint = format!("`storagectl add-store {store}` lists it where they do");
-                sink.elsewhere(Some(path), Found::new(engines, message, effect, hint));
+                sink.elsewhere(Some(path), RuleHit::new(engines, message, effect, hint));
             }
         }
     }
@@ -139,12 +139,12 @@ pub(super) fn drop_in_suffix(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
             };
             for name in names {
                 let path = dir.join(&name);
-                let is_file = matches!(input.root.stat(&path), Ok(Some(stat)) if stat.kind == Kind::File);
+                let is_file = matches!(input.root.stat(&path), Ok(Some(stat)) if stat.kind == FileKind::File);
                 if is_file && !is_left_out_on_purpose(&name) {
                     let shown = input.root.show(&path).display().to_string();
                     let message = format!("the name of `{shown}` does not end in `.conf`");
                     let hint = format!("`mv {shown} {shown}.conf`, if it should be read");
-                    let found = Found::new(Engines::PODMAN6, message, "podman 6 does not read it", hint);
+                    let found = RuleHit::new(Engines::PODMAN6, message, "podman 6 does not read it", hint);
                     sink.elsewhere(Some(path), found);
                 }
             }
@@ -198,7 +198,7 @@ pub(super) fn stale_copy(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
         };
         let effect = file.engines.verb("reads the old settings", "read the old settings");
         let first_line = file.text.find('\n').unwrap_or(file.text.len());
-        sink.at(file, &(0..first_line), Found::new(file.engines, message, effect, hint));
+        sink.at(file, &(0..first_line), RuleHit::new(file.engines, message, effect, hint));
     }
 }
 
@@ -214,7 +214,7 @@ pub(super) fn file_writable(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
                     file.engines.verb("does", "do")
                 );
                 let hint = format!("`chmod go-w {}`", shown.display());
-                sink.of_file(file, Found::new(file.engines, message, effect, hint));
+                sink.of_file(file, RuleHit::new(file.engines, message, effect, hint));
             }
             Err(error) => {
                 let shown = input.root.show(&file.path).display().to_string();

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::finding::{Found, Sink};
+use super::finding::{RuleHit, Sink};
 use super::input::{File, Input};
 use crate::conf::{Leaf, SetKey, clean};
 use crate::engine::{Engines, Profile, Sourced};
 use crate::judgement::{Judgement, Reader, Relation, or_remove, relations};
 use crate::problem::Problem;
 use crate::store::{left_by_updates, told_of_updates, writer_besides_owner};
-use crate::sys::Kind;
+use crate::sys::FileKind;
 
 /// One entry of one file.
 struct ListedEntry<'i> {
@@ -106,7 +106,7 @@ pub(super) fn duplicate_entry(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
         let message = format!("`{}` is listed {at}{spelling}", entry.path);
         let effect =
             engines.verb("lists every image of this store twice", "list every image of this store twice");
-        let mut found = Found::new(engines, message, effect, "remove this entry");
+        let mut found = RuleHit::new(engines, message, effect, "remove this entry");
         if let (Ok(doc), true) = (&entry.file.doc, first.file.path == entry.file.path) {
             found = found.with_fix(doc.without_item(entry.array, entry.index));
         }
@@ -136,7 +136,7 @@ pub(super) fn alias_entry(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
             sink.at(
                 entry.file,
                 entry.span(),
-                Found::new(engines, message, effect, "remove one of the two entries"),
+                RuleHit::new(engines, message, effect, "remove one of the two entries"),
             );
         }
         seen.push((id, entry));
@@ -171,7 +171,7 @@ pub(super) fn store_in_graphroot(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
         let effect = format!("{who} {removes} the store together with the engine's own storage{when}");
         let message = format!("`{}` lies inside the engine's own storage, {own}", entry.path);
         let hint = or_remove(entry.path, "move the store elsewhere, such as to /var/images");
-        sink.at(entry.file, entry.span(), Found::new(engines, message, effect, hint));
+        sink.at(entry.file, entry.span(), RuleHit::new(engines, message, effect, hint));
     }
 }
 
@@ -182,7 +182,7 @@ pub(super) fn store_in_var(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
             Ok(Some(real)) => {
                 let (message, hint) = told_of_updates(entry.path, &real);
                 let effect = entry.engines.verb("stops where it is missing", "stop where it is missing");
-                sink.at(entry.file, entry.span(), Found::new(entry.engines, message, effect, hint));
+                sink.at(entry.file, entry.span(), RuleHit::new(entry.engines, message, effect, hint));
             }
             Err(error) => {
                 let shown = input.root.show(Path::new(entry.path)).display().to_string();
@@ -201,7 +201,7 @@ pub(super) fn store_contains_graphroot(input: &Input<'_>, sink: &mut Sink<'_, '_
             "look for images in a directory that is not a store, and make lock files there",
         );
         let hint = or_remove(entry.path, "give the directory of the store alone");
-        sink.at(entry.file, entry.span(), Found::new(engines, message, effect, hint));
+        sink.at(entry.file, entry.span(), RuleHit::new(engines, message, effect, hint));
     }
 }
 
@@ -211,7 +211,7 @@ pub(super) fn store_writable(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
         let path = Path::new(&cleaned);
         // What is missing or no directory is another rule's.
         match input.stat(&cleaned) {
-            Ok(Some(stat)) if stat.kind == Kind::Directory => {}
+            Ok(Some(stat)) if stat.kind == FileKind::Directory => {}
             _ => continue,
         }
         match writer_besides_owner(input.root, path) {
@@ -226,7 +226,7 @@ pub(super) fn store_writable(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
                     entry.path
                 );
                 let hint = format!("`chmod go-w {}`", dir.display());
-                sink.at(entry.file, entry.span(), Found::new(engines, message, effect, hint));
+                sink.at(entry.file, entry.span(), RuleHit::new(engines, message, effect, hint));
             }
             Err(error) => {
                 let shown = input.root.show(path).display().to_string();

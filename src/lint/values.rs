@@ -1,6 +1,6 @@
 //! Values of the right type that engines cannot make sense of.
 
-use super::finding::{Found, Sink};
+use super::finding::{RuleHit, Sink};
 use super::input::Input;
 use super::judged;
 use super::keys::known_keys;
@@ -24,7 +24,7 @@ pub(super) fn bad_value(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
             let message = format!("`{}` must be `\"true\"` or `\"false\"`, but is `{value}`", key.dotted());
             let effect = engines.verb("takes it for `\"false\"`", "take it for `\"false\"`");
             let hint = "write such a value, or remove the setting: there is a default";
-            sink.at(file, &key.span, Found::new(engines, message, effect, hint));
+            sink.at(file, &key.span, RuleHit::new(engines, message, effect, hint));
         }
     }
 }

@@ -12,7 +12,7 @@ use super::contents::{Contents, TreeEntry, What, unwritten};
 use super::recipe::Package;
 use crate::embedded::{LIST, List, ListEntry as Line};
 use crate::problem::Problem;
-use crate::sys::{Kind, Root};
+use crate::sys::{FileKind, Root};
 
 /// Where packages have units.
 const UNITS: &str = "/usr/lib/systemd/system";
@@ -85,7 +85,7 @@ fn directory(
 fn copy(root: &Root, from: &Path, to: &[u8], contents: &mut Contents) -> Result<(), Problem> {
     let shown = root.show(from).display().to_string();
     let stat = root.stat_or_link(from).map_err(Problem::cannot("look at", &shown))?;
-    if stat.is_none_or(|stat| stat.kind != Kind::File) {
+    if stat.is_none_or(|stat| stat.kind != FileKind::File) {
         let message = format!("`{shown}` in the cache of images is no file");
         return Err(Problem::new(
             "image-invalid",

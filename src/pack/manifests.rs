@@ -8,7 +8,7 @@ use std::path::{Component, Path};
 use super::contents::{Contents, TreeEntry, What, unwritten};
 use super::recipe::Package;
 use crate::problem::Problem;
-use crate::sys::{Kind, Root};
+use crate::sys::{FileKind, Root};
 
 /// Nobody nests manifests deeper.
 const DEEPEST: usize = 64;
@@ -80,15 +80,15 @@ impl Manifests<'_> {
         };
         let (to, time) = (self.to(path), self.contents.time());
         match stat.kind {
-            Kind::Directory => return self.directory(path, depth + 1),
-            Kind::File => {
+            FileKind::Directory => return self.directory(path, depth + 1),
+            FileKind::File => {
                 let file = self.contents.begin_file(&to).map_err(unwritten(self.contents))?;
                 self.tree.copy_to(path, &file).map_err(Problem::cannot("read", &shown))?;
                 let mode = if stat.mode & 0o111 == 0 { 0o644 } else { 0o755 };
                 let entry = TreeEntry::of_root(What::File, mode, time);
                 self.contents.end_file(&to, entry).map_err(unwritten(self.contents))?;
             }
-            Kind::Symlink => {
+            FileKind::Symlink => {
                 let target = self.tree.read_link_at(&at).map_err(Problem::cannot("read", &shown))?;
                 let target = target.unwrap_or_default();
                 if !stays(path, &target) {
@@ -103,7 +103,7 @@ impl Manifests<'_> {
                 let entry = TreeEntry::of_root(what, 0o777, time);
                 self.contents.add(&to, entry).map_err(unwritten(self.contents))?;
             }
-            Kind::Other => {
+            FileKind::Other => {
                 let message = format!("`{shown}` is neither a file nor a directory");
                 return Err(invalid(message, "remove it"));
             }

@@ -160,7 +160,7 @@ fn write(
         let (target, found) = match main.filter(|(path, ..)| *path == change.path) {
             Some((_, target, found)) => (target, found),
             None => {
-                other = place(host, &change.path).map_err(|problem| done.told(problem))?;
+                other = place(host, &change.path).map_err(|problem| done.with_what_was_done(problem))?;
                 refuse_vendor_file(host, &other.0.path)?;
                 // Looked at before it is read again: a change in between shows in `replace`.
                 let now = host.root.read(&other.0.path).map_err(host.cannot("read", &other.0.path))?;
@@ -183,7 +183,9 @@ fn write(
         match sys::replace(&target.dir, target.name(), found.as_ref(), content) {
             Ok(replaced) => lost_attributes.extend(replaced.lost_attributes),
             Err(ReplaceError::Changed) => return Ok(None),
-            Err(error) => return Err(done.told(replace_problem(host, &target.path, error)).into()),
+            Err(error) => {
+                return Err(done.with_what_was_done(replace_problem(host, &target.path, error)).into());
+            }
         }
         done.push(host.show(&change.path), "was changed");
     }
@@ -232,7 +234,7 @@ impl Done {
         self.0.push(format!("`{shown}` {what}"));
     }
 
-    fn told(&self, mut problem: Problem) -> Problem {
+    fn with_what_was_done(&self, mut problem: Problem) -> Problem {
         if !self.0.is_empty() {
             problem.message.push_str(&format!("; before that, {}", self.0.join(" and ")));
         }

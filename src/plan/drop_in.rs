@@ -18,7 +18,7 @@ use super::host::Host;
 use super::single_users::{self, OwnFiles};
 use super::{After, FileChange};
 use crate::conf::{self, Document, Mark, clean, quoted};
-use crate::engine::{FileKind, ReadFile, Reading, View};
+use crate::engine::{FileRole, ReadFile, Reading, View};
 use crate::judgement::Identity;
 use crate::problem::Problem;
 
@@ -43,7 +43,7 @@ pub(super) fn names_list(file: &ReadFile) -> bool {
 
 /// The drop-in, other than our own, that sets the list last in `reading`.
 pub(super) fn hides_main<'a>(reading: &'a Reading, own: &OwnDropIn) -> Option<&'a Path> {
-    let sets = |file: &&ReadFile| file.kind == FileKind::DropIn && !own.is_at(&file.path) && names_list(file);
+    let sets = |file: &&ReadFile| file.kind == FileRole::DropIn && !own.is_at(&file.path) && names_list(file);
     reading.files.iter().rfind(sets).map(|file| file.path.as_path())
 }
 
@@ -148,7 +148,7 @@ impl OwnDropIn {
 
     /// The stores that drop-ins of others list, whether engines see them or not.
     pub(super) fn others(&self, reading: &Reading) -> Vec<String> {
-        let others = |file: &&ReadFile| file.kind == FileKind::DropIn && !self.is_at(&file.path);
+        let others = |file: &&ReadFile| file.kind == FileRole::DropIn && !self.is_at(&file.path);
         let docs =
             reading.files.iter().filter(others).filter_map(|file| Document::parse(file.text.as_ref()).ok());
         docs.flat_map(|doc| conf::commented_items(&doc).unwrap_or_default())

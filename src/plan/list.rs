@@ -12,7 +12,7 @@ use super::snapshot::Snapshot;
 use crate::conf::{self, Mark, StoreList, clean};
 use crate::engine::{Origin, Profile};
 use crate::store::{DecodeError, awaited, count_images};
-use crate::sys::Kind;
+use crate::sys::FileKind;
 
 /// A listed store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -169,7 +169,7 @@ fn look(host: &Host, path: &str, driver: &str) -> (StoreState, Option<usize>) {
     let path = clean(path);
     match host.root.stat(Path::new(&path)) {
         Ok(None) => (StoreState::Missing, None),
-        Ok(Some(stat)) if stat.kind != Kind::Directory => (StoreState::NotDirectory, None),
+        Ok(Some(stat)) if stat.kind != FileKind::Directory => (StoreState::NotDirectory, None),
         Err(_) => (StoreState::Unreadable, None),
         Ok(Some(_)) if awaited(&host.root, Path::new(&path)).is_ok_and(|file| file.is_some()) => {
             (StoreState::NotMounted, None)

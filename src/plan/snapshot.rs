@@ -9,7 +9,7 @@ use super::host::Host;
 use crate::conf::{Document, Essentials, Fault, StoreList};
 use crate::engine::{self, Engines};
 use crate::problem::Problem;
-use crate::sys::{Kind, Resolved, Root, Stat, absent};
+use crate::sys::{FileKind, Resolved, Root, Stat, absent};
 
 /// The main file as it was found, and what it takes to write it.
 #[derive(Debug)]
@@ -222,7 +222,7 @@ pub(super) fn read_text(root: &Root, path: &Path) -> anyhow::Result<Option<(Stri
     let Some((bytes, stat)) = read else {
         return Ok(None);
     };
-    debug_assert_eq!(stat.kind, Kind::File);
+    debug_assert_eq!(stat.kind, FileKind::File);
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Some((text, stat))),
         Err(error) => {

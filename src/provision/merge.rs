@@ -10,13 +10,13 @@ use super::butane::{self, Machine};
 use super::check::{Expected, check};
 use super::container_runtime_config;
 use super::data_url;
-use super::document::{self, Document, EditFault, Node, Value, map, text};
+use super::document::{self, EditFault, Node, ProvisionDocument, Value, map, text};
 use super::ignition::{self, Spec};
 use super::layout::{Directories, File, Layout};
 use super::machine_config;
 use super::model::{MAIN_FILE, Model};
 use super::ocne;
-use super::read::{Config, Content, Entry, Format, Read, Unread};
+use super::read::{Config, ConfigEntry, Content, Format, Read, Unread};
 use super::request::{GenerateRequest, Written};
 use crate::conf::{Position, clean};
 use crate::problem::{Place, Problem, Severity};
@@ -256,7 +256,7 @@ fn file_value(read: &Read, config: &Config, file: &File) -> Value {
 }
 
 /// Other contents of a file, in the form in which the old ones stand there.
-fn contents(config: &Config, old: &Entry, file: &File, spec: Spec, may_compress: bool) -> Value {
+fn contents(config: &Config, old: &ConfigEntry, file: &File, spec: Spec, may_compress: bool) -> Value {
     let has = |path: &[&str]| old.node.at(path).is_some();
     let bytes = file.text.as_bytes();
     let hash = match old.node.at(&["contents", "verification", "hash"]).and_then(Node::raw) {
@@ -289,7 +289,7 @@ fn rooted(read: &Read, value: Value) -> Value {
 fn new_inline(request: &GenerateRequest, before: &str, file: &Path) -> Result<Written, Problem> {
     ocne::check(request.dialect)?;
     let layout = Layout::of(&request.model, Directories::Made)?;
-    let doc = Document::parse(before).map_err(|_| first_finding(before, Format::Ocne, file))?;
+    let doc = ProvisionDocument::parse(before).map_err(|_| first_finding(before, Format::Ocne, file))?;
     let after = edited(&doc, &ocne::value(&layout, request.dialect, &request.machine), file)?;
     finish(request, before, after, Format::Ocne, &layout, &request.model)
 }
@@ -328,7 +328,7 @@ fn stores_of_object(
 }
 
 /// A document with `value` in it.
-fn edited(doc: &Document, value: &Value, file: &Path) -> Result<String, Problem> {
+fn edited(doc: &ProvisionDocument, value: &Value, file: &Path) -> Result<String, Problem> {
     match document::merge(doc, value) {
         Ok(Some(after)) => Ok(after.text),
         Ok(None) => Ok(doc.text.clone()),
@@ -344,7 +344,13 @@ fn edited(doc: &Document, value: &Value, file: &Path) -> Result<String, Problem>
     }
 }
 
-fn at(file: &Path, doc: &Document, span: std::ops::Range<usize>, message: String, hint: &str) -> Problem {
+fn at(
+    file: &Path,
+    doc: &ProvisionDocument,
+    span: std::ops::Range<usize>,
+    message: String,
+    hint: &str,
+) -> Problem {
     let mut problem = Problem::new("document-conflict", message, hint);
     problem.place = Some(Box::new(Place::new(file.to_owned(), &doc.text, span)));
     problem
@@ -381,7 +387,7 @@ impl GenerateRequest {
 
 /// The name and role that a MachineConfig has already.
 pub fn machine_of(text: &str) -> Option<Machine> {
-    let doc = Document::parse(text).ok()?;
+    let doc = ProvisionDocument::parse(text).ok()?;
     let name = doc.root.at(&["metadata", "name"])?.raw()?.to_owned();
     let role =
         doc.root.at(&["metadata", "labels", "machineconfiguration.openshift.io/role"])?.raw()?.to_owned();

@@ -32,7 +32,7 @@ pub(super) fn prove(text: &str, format: Format, layout: &Layout, model: &Model) 
             }
         }
         let named =
-            |entries: &[super::read::Entry], name: &str| entries.iter().any(|entry| entry.name == name);
+            |entries: &[super::read::ConfigEntry], name: &str| entries.iter().any(|entry| entry.name == name);
         let lost = layout.directories.iter().find(|it| !named(&config.directories, &it.path));
         if let Some(directory) = lost {
             return Err(wrong(format!("the directory `{}` is not in it", directory.path)));

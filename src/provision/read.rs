@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::butane::{DIALECTS, Dialect};
 use super::data_url::{self, Undecodable};
-use super::document::{Document, Node, Unreadable};
+use super::document::{Node, ProvisionDocument, Unreadable};
 use super::ignition::Spec;
 use super::ocne;
 
@@ -38,7 +38,7 @@ pub enum Content {
 
 /// A directory, file, link or unit of a document.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct ConfigEntry {
     /// All that is said of it.
     pub node: Node,
     /// Its path, or a unit's name.
@@ -49,7 +49,7 @@ pub struct Entry {
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The text that it stands in: the document, or a string in it.
-    pub doc: Document,
+    pub doc: ProvisionDocument,
     /// Whether that is a string in the document.
     pub is_inner: bool,
     /// Where in that text it stands.
@@ -61,13 +61,13 @@ pub struct Config {
     /// Butane's variant and version, if they are known.
     pub dialect: Option<Dialect>,
     /// The directories.
-    pub directories: Vec<Entry>,
+    pub directories: Vec<ConfigEntry>,
     /// The files.
-    pub files: Vec<Entry>,
+    pub files: Vec<ConfigEntry>,
     /// The links.
-    pub links: Vec<Entry>,
+    pub links: Vec<ConfigEntry>,
     /// The units.
-    pub units: Vec<Entry>,
+    pub units: Vec<ConfigEntry>,
 }
 
 /// A document that was read.
@@ -76,7 +76,7 @@ pub struct Read {
     /// What it is.
     pub format: Format,
     /// All of it.
-    pub doc: Document,
+    pub doc: ProvisionDocument,
     /// The configuration in it; a ContainerRuntimeConfig has none.
     pub config: Option<Config>,
 }
@@ -102,7 +102,7 @@ impl Read {
     /// # Errors
     /// [`Unread`] if it is not one that is known.
     pub fn parse(text: &str) -> Result<Self, Unread> {
-        let doc = Document::parse(text).map_err(Unread::Text)?;
+        let doc = ProvisionDocument::parse(text).map_err(Unread::Text)?;
         let format = format_of(&doc.root).ok_or(Unread::Unknown)?;
         let config = match format {
             Format::Ignition | Format::Butane => Some(Config::of(&doc, false, doc.root.clone())),
@@ -115,7 +115,8 @@ impl Read {
                 let Some(text) = node.text() else {
                     return Err(Unread::NotString(node.span.clone()));
                 };
-                let inner = Document::parse(text).map_err(|fault| Unread::Inner(text.to_owned(), fault))?;
+                let inner =
+                    ProvisionDocument::parse(text).map_err(|fault| Unread::Inner(text.to_owned(), fault))?;
                 let node = inner.root.clone();
                 Some(Config::of(&inner, true, node))
             }
@@ -143,7 +144,7 @@ fn format_of(root: &Node) -> Option<Format> {
 }
 
 impl Config {
-    fn of(doc: &Document, is_inner: bool, node: Node) -> Self {
+    fn of(doc: &ProvisionDocument, is_inner: bool, node: Node) -> Self {
         let is_butane = node.get("variant").is_some();
         let raw = |path: &[&str]| node.at(path).and_then(Node::raw);
         let dialect = raw(&["variant"]).zip(raw(&["version"])).and_then(|(variant, version)| {
@@ -153,9 +154,9 @@ impl Config {
             true => dialect.map(|dialect| dialect.spec),
             false => raw(&["ignition", "version"]).filter(|it| it.ends_with(".0")).and_then(Spec::named),
         };
-        let entries = |path: &[&str], key: &str| -> Vec<Entry> {
+        let entries = |path: &[&str], key: &str| -> Vec<ConfigEntry> {
             let items = node.at(path).map(Node::items).unwrap_or_default();
-            let entry = |item: &Node| Entry {
+            let entry = |item: &Node| ConfigEntry {
                 name: item.get(key).and_then(Node::raw).unwrap_or_default().to_owned(),
                 node: item.clone(),
             };
@@ -182,7 +183,7 @@ impl Config {
 
     /// The files that can be decoded, by path, with what they will hold.
     pub fn texts(&self) -> Vec<(String, String)> {
-        let text = |entry: &Entry| {
+        let text = |entry: &ConfigEntry| {
             let bytes = entry.decoded().ok()??;
             Some((entry.name.clone(), String::from_utf8(bytes).ok()?))
         };
@@ -190,7 +191,7 @@ impl Config {
     }
 }
 
-impl Entry {
+impl ConfigEntry {
     /// What a file shall hold.
     pub fn content(&self) -> Content {
         let Some(contents) = self.node.get("contents") else {

@@ -80,7 +80,7 @@ pub(super) fn label(model: &Model) -> Option<Unit> {
             rule = escaped(&shell_word(&format!("{path} {graphroot}"))),
             path = escaped(&shell_word(path)),
         );
-        format!("ExecStart=/bin/sh -c {}\n", quoted(&script))
+        format!("ExecStart=/bin/sh -c {}\n", unit_word(&script))
     };
     let text = format!(
         "[Unit]\n\
@@ -129,7 +129,7 @@ pub(super) fn load(model: &Model) -> Result<Option<Unit>, Problem> {
         );
         let script =
             escaped(&format!("for try in $(seq {TRIES}); do {pull} && exit; sleep {PAUSE}; done; exit 1"));
-        format!("ExecStart=/bin/sh -c {}\n", quoted(&script))
+        format!("ExecStart=/bin/sh -c {}\n", unit_word(&script))
     };
     let pulls: String = model.images.iter().map(pull).collect();
     let labels = match model.selinux {
@@ -231,7 +231,7 @@ fn mounts(stores: &[&Store]) -> String {
 fn word(path: &str) -> String {
     let path = path.replace('%', "%%");
     let bare = |letter: char| !letter.is_whitespace() && !matches!(letter, '"' | '\'' | '\\' | ';');
-    if path.chars().all(bare) { path } else { quoted(&path) }
+    if path.chars().all(bare) { path } else { unit_word(&path) }
 }
 
 /// The same in a command line, where a `$` would be a variable.
@@ -245,6 +245,6 @@ fn escaped(script: &str) -> String {
 }
 
 /// A word of a command line in systemd's double quotes.
-fn quoted(text: &str) -> String {
+fn unit_word(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

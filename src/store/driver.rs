@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::sys::{Kind, Root};
+use crate::sys::{FileKind, Root};
 
 /// The driver that made what the store at `path` holds: `wanted`, unless only another one's
 /// records are there. An engine leaves empty directories of its own driver behind.
@@ -15,7 +15,7 @@ pub fn driver_of(root: &Root, path: &Path, wanted: &str) -> io::Result<String> {
         for part in ["images", "layers"] {
             let records = path.join(format!("{driver}-{part}/{part}.json"));
             // An empty list is two characters long.
-            if root.stat(&records)?.is_some_and(|stat| stat.kind == Kind::File && stat.size > 3) {
+            if root.stat(&records)?.is_some_and(|stat| stat.kind == FileKind::File && stat.size > 3) {
                 return Ok(true);
             }
         }

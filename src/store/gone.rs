@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::init::MARKER;
-use crate::sys::{Kind, Root, is_hidden_here};
+use crate::sys::{FileKind, Root, is_hidden_here};
 
 /// The lock files that engines create in every store they may write to.
 const LOCKS: [&str; 5] = ["images.lock", "layers.lock", "containers.lock", "storage.lock", "userns.lock"];
@@ -21,7 +21,7 @@ const MAX_DEPTH: usize = 4;
 /// If a directory cannot be read.
 pub fn is_gone(root: &Root, path: &Path) -> io::Result<bool> {
     match root.stat(path)? {
-        Some(stat) if stat.kind == Kind::Directory => is_hollow(root, path, 0),
+        Some(stat) if stat.kind == FileKind::Directory => is_hollow(root, path, 0),
         _ => Ok(root.is_tree() || !is_hidden_here(path)),
     }
 }
@@ -37,10 +37,10 @@ fn is_hollow(root: &Root, dir: &Path, depth: usize) -> io::Result<bool> {
             return Ok(false);
         }
         let hollow = match root.stat(&path)? {
-            Some(stat) if stat.kind == Kind::Directory => {
+            Some(stat) if stat.kind == FileKind::Directory => {
                 depth < MAX_DEPTH && is_hollow(root, &path, depth + 1)?
             }
-            Some(stat) => stat.kind == Kind::File && LOCKS.iter().any(|lock| name == *lock),
+            Some(stat) => stat.kind == FileKind::File && LOCKS.iter().any(|lock| name == *lock),
             None => true,
         };
         if !hollow {

@@ -12,7 +12,7 @@ use super::records::{Image, Layer};
 use crate::engine::{Engines, Profile};
 use crate::images::is_reference;
 use crate::limits;
-use crate::sys::{Kind, Root};
+use crate::sys::{FileKind, Root};
 
 /// A store as engines with a storage driver find it.
 #[derive(Debug)]
@@ -128,10 +128,10 @@ pub fn content_harms(root: &Root, path: &Path, driver: &str) -> io::Result<Vec<H
 }
 
 /// What stands at `path`, symlinks followed; a symlink that leads nowhere as itself.
-fn stands(root: &Root, path: &Path) -> io::Result<Option<Kind>> {
+fn stands(root: &Root, path: &Path) -> io::Result<Option<FileKind>> {
     match root.stat_or_link(path)? {
         Some(stat) => Ok(Some(stat.kind)),
-        None => Ok(root.read_link(path)?.map(|_| Kind::Symlink)),
+        None => Ok(root.read_link(path)?.map(|_| FileKind::Symlink)),
     }
 }
 
@@ -147,7 +147,7 @@ fn is_closed_to_owner(root: &Root, dir: &Path) -> io::Result<bool> {
 fn lock_harm(root: &Root, dir: &Path, read_only: bool, part: Part) -> io::Result<Option<Harm>> {
     let (name, lock) = (file_name(dir), part.lock());
     let is_there = stands(root, dir)?;
-    if is_there.is_some_and(|kind| kind != Kind::Directory) {
+    if is_there.is_some_and(|kind| kind != FileKind::Directory) {
         let message = format!("its `{name}` is not a directory");
         let hint = "make the store again; this one was not made by an engine";
         return Ok(Some(Harm::new("store-malformed", dir.to_owned(), message, hint, |_| part.hit())));
@@ -156,7 +156,7 @@ fn lock_harm(root: &Root, dir: &Path, read_only: bool, part: Part) -> io::Result
     let stands = if is_there.is_some() { stands(root, &place)? } else { None };
     let closed = stands.is_none() && is_there.is_some() && is_closed_to_owner(root, dir)?;
     Ok(match stands {
-        Some(Kind::Directory | Kind::Other | Kind::Symlink) => {
+        Some(FileKind::Directory | FileKind::Other | FileKind::Symlink) => {
             let message = format!("its `{name}/{lock}` is not a file");
             let hint = "remove what stands there and run `storagectl init-store` on the store";
             Some(Harm::new("store-malformed", place, message, hint, |_| part.hit()))
@@ -280,9 +280,11 @@ fn load<T: Decode>(
     let bytes = match root.stat_or_link(&place)?.map(|stat| stat.kind) {
         // Nothing is taken from a symlink to nothing.
         None => None,
-        Some(Kind::Symlink) => return malformed("it is a symlink to itself", &|_| Hit::Everything),
-        Some(Kind::Directory | Kind::Other) => return malformed("it is not a file", &|_| Hit::Everything),
-        Some(Kind::File) => root.read_up_to(&place, limits::RECORDS)?,
+        Some(FileKind::Symlink) => return malformed("it is a symlink to itself", &|_| Hit::Everything),
+        Some(FileKind::Directory | FileKind::Other) => {
+            return malformed("it is not a file", &|_| Hit::Everything);
+        }
+        Some(FileKind::File) => root.read_up_to(&place, limits::RECORDS)?,
     };
     let Some((bytes, _)) = bytes else {
         return Ok(None);

@@ -56,7 +56,7 @@ impl ImageFile {
         let shown = root.show(path).display().to_string();
         let at = root.resolve(path).map_err(Problem::cannot("write", &shown))?;
         match root.stat_link(&at).map_err(Problem::cannot("look at", &shown))? {
-            Some(stat) if stat.kind != crate::sys::Kind::File => {
+            Some(stat) if stat.kind != crate::sys::FileKind::File => {
                 let message = format!("`{shown}` already exists, and is not a file");
                 return Err(Problem::new("output-exists", message, "give another file, or remove it"));
             }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::problem::Problem;
-use crate::sys::{Directory, Kind, Root, Stat};
+use crate::sys::{Directory, FileKind, Root, Stat};
 
 /// What a directory needs so that everyone can go through it, and a file so that
 /// everyone can read it.
@@ -109,10 +109,10 @@ impl Opening {
     fn all_in(&mut self, dir: &Directory, depth: usize) -> Result<(), Failed> {
         for name in dir.names().map_err(|error| (dir.path.clone(), error))? {
             match node(dir, &name)?.map(|stat| stat.kind) {
-                Some(Kind::File) => {
+                Some(FileKind::File) => {
                     self.permit(dir, &name, FILE)?;
                 }
-                Some(Kind::Directory) if depth > 0 => {
+                Some(FileKind::Directory) if depth > 0 => {
                     if let Some(below) = child_if_any(dir, &name)?
                         && self.permit(&below, ".", DIRECTORY)?
                     {
@@ -159,7 +159,7 @@ fn child(dir: &Directory, name: &str) -> Result<Option<Directory>, Failed> {
 /// The directory at `name`; `None` if there is nothing, or something else.
 fn child_if_any(dir: &Directory, name: &OsStr) -> Result<Option<Directory>, Failed> {
     match node(dir, name)? {
-        Some(stat) if stat.kind == Kind::Directory => {
+        Some(stat) if stat.kind == FileKind::Directory => {
             dir.child(name).map(Some).map_err(|error| (dir.path.join(name), error))
         }
         _ => Ok(None),

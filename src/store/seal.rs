@@ -15,7 +15,7 @@ use super::builder::{ImageFormat, existing_layers};
 use super::image_file::ImageFile;
 use super::stamps::Stamps;
 use crate::problem::Problem;
-use crate::sys::{Directory, Kind, Node, Root, Special};
+use crate::sys::{Directory, FileKind, Node, Root, Special};
 use crate::tar::{EntryContent, Item, TarWriter};
 
 /// How much of a file is read at a time, in bytes.
@@ -102,7 +102,7 @@ fn newest(dir: &Directory, depth: usize) -> io::Result<i64> {
             return Ok(());
         };
         newest = newest.max(node.stat.mtime.0);
-        if node.stat.kind == Kind::Directory && depth <= MAX_DEPTH {
+        if node.stat.kind == FileKind::Directory && depth <= MAX_DEPTH {
             newest = newest.max(self::newest(&dir.child(name)?, depth + 1)?);
         }
         Ok(())
@@ -185,7 +185,7 @@ impl<W: io::Write> Sealing<'_, W> {
         };
         let failed = |error| Failed::Read(PathBuf::from(OsStr::from_bytes(&path)), error);
         let node = dir.node(name).map_err(failed)?.ok_or_else(|| failed(gone()))?;
-        if node.stat.kind != Kind::Directory {
+        if node.stat.kind != FileKind::Directory {
             return self.entry(dir, name, &path, &node);
         }
         if depth > MAX_DEPTH {
@@ -216,7 +216,7 @@ impl<W: io::Write> Sealing<'_, W> {
             mtime: (stat.mtime.0, nanoseconds),
             attributes: &attributes,
         };
-        if node.links > 1 && stat.kind != Kind::Directory {
+        if node.links > 1 && stat.kind != FileKind::Directory {
             if let Some(first) = self.links.get(&stat.id) {
                 let item = Item { attributes: &[], ..item };
                 return self.tar.item(path, &item, EntryContent::HardLink(first)).map_err(Failed::Write);
@@ -225,16 +225,18 @@ impl<W: io::Write> Sealing<'_, W> {
         }
         let target;
         let what = match (stat.kind, node.special) {
-            (Kind::Directory, _) => EntryContent::Directory,
-            (Kind::File, _) => return self.file(dir, name, path, &item),
-            (Kind::Symlink, _) => {
+            (FileKind::Directory, _) => EntryContent::Directory,
+            (FileKind::File, _) => return self.file(dir, name, path, &item),
+            (FileKind::Symlink, _) => {
                 target = dir.read_link(name).map_err(failed)?.ok_or_else(|| failed(gone()))?;
                 EntryContent::Symlink(target.as_bytes())
             }
-            (Kind::Other, Some(Special::Character(major, minor))) => EntryContent::Character(major, minor),
-            (Kind::Other, Some(Special::Block(major, minor))) => EntryContent::Block(major, minor),
-            (Kind::Other, Some(Special::Fifo)) => EntryContent::Fifo,
-            (Kind::Other, Some(Special::Socket) | None) => {
+            (FileKind::Other, Some(Special::Character(major, minor))) => {
+                EntryContent::Character(major, minor)
+            }
+            (FileKind::Other, Some(Special::Block(major, minor))) => EntryContent::Block(major, minor),
+            (FileKind::Other, Some(Special::Fifo)) => EntryContent::Fifo,
+            (FileKind::Other, Some(Special::Socket) | None) => {
                 return Err(failed(io::Error::other("it is a socket, which no image can hold")));
             }
         };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustix::fs::{self, Advice, OFlags};
 use rustix::io::Errno;
 
-use super::root::{Kind, Root, Stat, absent};
+use super::root::{FileKind, Root, Stat, absent};
 
 /// Some bytes of a file, and how far they were read.
 #[derive(Debug, Clone)]
@@ -30,8 +30,10 @@ impl Root {
         };
         let stat = Stat::from_raw(&fs::fstat(&file)?);
         match stat.kind {
-            Kind::File => Ok(Some(FilePart { file: Arc::new(file), start: 0, size: stat.size, position: 0 })),
-            Kind::Directory => Err(Errno::ISDIR.into()),
+            FileKind::File => {
+                Ok(Some(FilePart { file: Arc::new(file), start: 0, size: stat.size, position: 0 }))
+            }
+            FileKind::Directory => Err(Errno::ISDIR.into()),
             _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
         }
     }

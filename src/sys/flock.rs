@@ -33,9 +33,9 @@ pub(super) fn try_flock(dir: OwnedFd) -> io::Result<Flock> {
         Err(Errno::BADF) => {
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let file = fs::openat(&dir, FILE, flags | OFlags::NONBLOCK, Mode::from_raw_mode(0o600))?;
-            told(attempt(&file), file)
+            outcome(attempt(&file), file)
         }
-        result => told(result, dir),
+        result => outcome(result, dir),
     }
 }
 
@@ -56,7 +56,7 @@ fn attempt(file: &OwnedFd) -> Result<(), Errno> {
     fs::flock(file, FlockOperation::NonBlockingLockExclusive)
 }
 
-fn told(result: Result<(), Errno>, file: OwnedFd) -> io::Result<Flock> {
+fn outcome(result: Result<(), Errno>, file: OwnedFd) -> io::Result<Flock> {
     match result {
         Ok(()) => Ok(Flock::Taken(file)),
         Err(Errno::WOULDBLOCK) => Ok(Flock::Held(file)),

@@ -47,7 +47,7 @@ pub use private_dir::PrivateDir;
 pub use record_lock::RecordLock;
 pub use rename::rename;
 pub use replace::{Content, ReplaceError, Replaced, clean_up, is_temporary_of, replace, temporary};
-pub use root::{Kind, Root, Stat, absent, is_loop};
+pub use root::{FileKind, Root, Stat, absent, is_loop};
 pub use running::{crio_runs, is_booted, listens, printed_version, restart_crio};
 pub use selinux::{SelinuxAccess, is_forbidden_by_selinux};
 pub use staging::{STAGING, Staging};

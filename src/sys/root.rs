@@ -17,7 +17,7 @@ const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// What a directory entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileKind {
     /// A regular file.
     File,
     /// A directory.
@@ -34,7 +34,7 @@ pub struct Stat {
     /// Device and inode: the file's identity.
     pub id: (u64, u64),
     /// What it is.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// Permission bits, including setuid, setgid and sticky.
     pub mode: u32,
     /// Owner.
@@ -54,10 +54,10 @@ impl Stat {
         Self {
             id: (raw.st_dev as u64, raw.st_ino as u64),
             kind: match fs::FileType::from_raw_mode(raw.st_mode) {
-                fs::FileType::RegularFile => Kind::File,
-                fs::FileType::Directory => Kind::Directory,
-                fs::FileType::Symlink => Kind::Symlink,
-                _ => Kind::Other,
+                fs::FileType::RegularFile => FileKind::File,
+                fs::FileType::Directory => FileKind::Directory,
+                fs::FileType::Symlink => FileKind::Symlink,
+                _ => FileKind::Other,
             },
             mode: raw.st_mode as u32 & 0o7777,
             uid: raw.st_uid,
@@ -279,9 +279,9 @@ impl Root {
         };
         let stat = Stat::from_raw(&fs::fstat(&file)?);
         match stat.kind {
-            Kind::File if stat.size <= limit => {}
-            Kind::File => return Err(limits::too_large(limit)),
-            Kind::Directory => return Err(Errno::ISDIR.into()),
+            FileKind::File if stat.size <= limit => {}
+            FileKind::File => return Err(limits::too_large(limit)),
+            FileKind::Directory => return Err(Errno::ISDIR.into()),
             _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
         }
         let mut bytes = Vec::with_capacity(usize::try_from(stat.size).unwrap_or(0) + 1);

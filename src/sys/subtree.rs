@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use super::attributes;
 use super::mode::set_mode;
-use super::root::{Kind, Root, Stat, absent};
+use super::root::{FileKind, Root, Stat, absent};
 use super::walk;
 use crate::limits;
 
@@ -144,7 +144,7 @@ impl Subtree {
             return Ok(None);
         };
         let directory = Directory { dir: end.dir.as_fd().try_clone_to_owned()?, path: PathBuf::new() };
-        Ok(directory.open(end.name())?.filter(|file| file.stat.kind == Kind::File))
+        Ok(directory.open(end.name())?.filter(|file| file.stat.kind == FileKind::File))
     }
 }
 
@@ -176,7 +176,7 @@ impl Directory {
             Err(error) => return Err(error.into()),
         };
         let stat = Stat::from_raw(&fs::fstat(&file)?);
-        let readable = matches!(stat.kind, Kind::File | Kind::Directory);
+        let readable = matches!(stat.kind, FileKind::File | FileKind::Directory);
         Ok(readable.then_some(Opened { file, stat }))
     }
 
@@ -185,7 +185,7 @@ impl Directory {
     /// # Errors
     /// If it cannot be read, or is larger than `limit` bytes.
     pub fn read(&self, name: &OsStr, limit: u64) -> io::Result<Option<Vec<u8>>> {
-        let Some(file) = self.open(name)?.filter(|file| file.stat.kind == Kind::File) else {
+        let Some(file) = self.open(name)?.filter(|file| file.stat.kind == FileKind::File) else {
             return Ok(None);
         };
         let size = usize::try_from(file.stat.size.min(limit)).expect("limits fit into memory");
@@ -218,7 +218,7 @@ impl Directory {
             result => result?,
         };
         let stat = Stat::from_raw(&fs::fstat(&found)?);
-        if !matches!(stat.kind, Kind::File | Kind::Directory) || stat.mode & bits == bits {
+        if !matches!(stat.kind, FileKind::File | FileKind::Directory) || stat.mode & bits == bits {
             return Ok(Some(false));
         }
         if stat.uid != owner {

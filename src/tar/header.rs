@@ -74,7 +74,7 @@ struct Extra {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum HeaderState {
     /// Collecting a header.
     Header,
     /// Collecting a PAX record or a long name of this type.
@@ -90,7 +90,7 @@ enum State {
 /// Finds the headers in a stream.
 #[derive(Debug)]
 pub(crate) struct Headers {
-    state: State,
+    state: HeaderState,
     /// Whether the block before was one of zeros.
     zeros: bool,
     held: Vec<u8>,
@@ -99,7 +99,7 @@ pub(crate) struct Headers {
 
 impl Headers {
     pub(crate) fn new() -> Self {
-        Self { state: State::Header, zeros: false, held: Vec::new(), extra: Extra::default() }
+        Self { state: HeaderState::Header, zeros: false, held: Vec::new(), extra: Extra::default() }
     }
 
     /// Goes over a piece of the stream; `found` gets each header as it is complete.
@@ -109,7 +109,7 @@ impl Headers {
     pub(crate) fn raw(&mut self, mut bytes: &[u8], mut found: impl FnMut(Header)) -> Result<(), NotTar> {
         while !bytes.is_empty() {
             match self.state {
-                State::Header => {
+                HeaderState::Header => {
                     let block = self.hold(&mut bytes, BLOCK);
                     if block {
                         if let Some(header) = self.header()? {
@@ -118,28 +118,28 @@ impl Headers {
                         self.held.clear();
                     }
                 }
-                State::Special(kind, size) => {
+                HeaderState::Special(kind, size) => {
                     let size = usize::try_from(size).expect("it is limited");
                     if self.hold(&mut bytes, size) {
                         self.special(kind)?;
                         self.held.clear();
-                        self.state = State::Padding(padding_of(size as u64));
+                        self.state = HeaderState::Padding(padding_of(size as u64));
                         self.settle();
                     }
                 }
-                State::Content(left, after) => {
+                HeaderState::Content(left, after) => {
                     let step = left.min(bytes.len() as u64);
                     bytes = &bytes[usize::try_from(step).expect("it is in the slice")..];
-                    self.state = State::Content(left - step, after);
+                    self.state = HeaderState::Content(left - step, after);
                     self.settle();
                 }
-                State::Padding(left) => {
+                HeaderState::Padding(left) => {
                     let step = left.min(bytes.len() as u64);
                     bytes = &bytes[usize::try_from(step).expect("it is in the slice")..];
-                    self.state = State::Padding(left - step);
+                    self.state = HeaderState::Padding(left - step);
                     self.settle();
                 }
-                State::End => return Ok(()),
+                HeaderState::End => return Ok(()),
             }
         }
         Ok(())
@@ -150,30 +150,30 @@ impl Headers {
     /// # Errors
     /// [`NotTar`] if no content is expected here.
     pub(crate) fn content(&mut self) -> Result<(), NotTar> {
-        let State::Content(_, after) = self.state else {
+        let HeaderState::Content(_, after) = self.state else {
             return Err(NotTar("a file's content stands where none is expected"));
         };
-        self.state = State::Padding(after);
+        self.state = HeaderState::Padding(after);
         self.settle();
         Ok(())
     }
 
     /// Whether the end mark was there.
     pub(crate) fn are_complete(&self) -> bool {
-        self.state == State::End
+        self.state == HeaderState::End
     }
 
     /// Whether a PAX record or a long name has begun and is not all there.
     pub(crate) fn are_cut(&self) -> bool {
-        matches!(self.state, State::Special(..))
+        matches!(self.state, HeaderState::Special(..))
     }
 
     fn settle(&mut self) {
-        if let State::Content(0, after) = self.state {
-            self.state = State::Padding(after);
+        if let HeaderState::Content(0, after) = self.state {
+            self.state = HeaderState::Padding(after);
         }
-        if self.state == State::Padding(0) {
-            self.state = State::Header;
+        if self.state == HeaderState::Padding(0) {
+            self.state = HeaderState::Header;
         }
     }
 
@@ -189,7 +189,7 @@ impl Headers {
         let block: &[u8; BLOCK] = self.held.as_slice().try_into().expect("a block is complete");
         if block.iter().all(|&byte| byte == 0) {
             if self.zeros {
-                self.state = State::End;
+                self.state = HeaderState::End;
             }
             self.zeros = true;
             return Ok(None);
@@ -206,7 +206,7 @@ impl Headers {
             if size > MAX_SPECIAL {
                 return Err(NotTar("a header is too large"));
             }
-            self.state = if size == 0 { State::Header } else { State::Special(flag, size) };
+            self.state = if size == 0 { HeaderState::Header } else { HeaderState::Special(flag, size) };
             return Ok(None);
         }
         let extra = std::mem::take(&mut self.extra);
@@ -248,7 +248,7 @@ impl Headers {
             device,
             attributes: extra.attributes,
         };
-        self.state = State::Content(size, padding_of(size));
+        self.state = HeaderState::Content(size, padding_of(size));
         self.settle();
         Ok(Some(header))
     }

@@ -1,11 +1,11 @@
 //! Where something new comes to stand in a YAML document, and what stays around it.
 
-use storagectl::provision::document::{Document, EditFault, Value, map, merge, text};
+use storagectl::provision::document::{EditFault, ProvisionDocument, Value, map, merge, text};
 
 #[track_caller]
 fn assert_with(before: &str, path: &[&str], new: Value, expected: &str) {
     let wanted = path.iter().rev().fold(new, |value, key| map([(*key, value)]));
-    let after = merge(&Document::parse(before).unwrap(), &wanted).unwrap().unwrap();
+    let after = merge(&ProvisionDocument::parse(before).unwrap(), &wanted).unwrap().unwrap();
     assert_eq!(after.text, expected);
     assert_eq!(merge(&after, &wanted).map(|it| it.map(|it| it.text)), Ok(None));
 }
@@ -70,7 +70,7 @@ fn what_says_that_there_is_nothing_gives_way_wherever_it_stands() {
 
 #[test]
 fn nothing_is_put_into_what_an_alias_stands_for() {
-    let doc = Document::parse("a: &x {b: c}\nd: *x\n").unwrap();
+    let doc = ProvisionDocument::parse("a: &x {b: c}\nd: *x\n").unwrap();
     let wanted = map([("d", lines())]);
     assert_eq!(merge(&doc, &wanted).map(|_| ()), Err(EditFault::Other(16..18, "a mapping")));
     let wanted = map([("d", map([("b", text("c"))]))]);

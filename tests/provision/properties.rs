@@ -5,7 +5,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use storagectl::provision::butane::DIALECTS;
 use storagectl::provision::check::{Expected, check};
-use storagectl::provision::document::{Document, Value, to_json, to_yaml};
+use storagectl::provision::document::{ProvisionDocument, Value, to_json, to_yaml};
 use storagectl::provision::ignition::Spec;
 use storagectl::provision::read::Read;
 use storagectl::provision::{DocumentKind, Generations, Model, PRESETS, Store, merge};
@@ -121,7 +121,7 @@ proptest! {
     fn what_is_written_is_read_as_it_was(value in values()) {
         let whole = Value::Map(vec![("a".to_owned(), value)]);
         for text in [to_yaml(&whole, 0), to_json(&whole, "", "  ")] {
-            let doc = Document::parse(&text).unwrap();
+            let doc = ProvisionDocument::parse(&text).unwrap();
             prop_assert!(says(&doc.root, &whole), "{text}");
         }
     }
@@ -145,7 +145,7 @@ proptest! {
         let wanted = Value::Map(wanted);
         let text = if json { to_json(&before, "", "\t") } else { format!("# a comment\n{}# the end\n", to_yaml(&before, 0)) };
         let text = if crlf { text.replace('\n', "\r\n") } else { text };
-        let doc = Document::parse(&text).unwrap();
+        let doc = ProvisionDocument::parse(&text).unwrap();
         match storagectl::provision::document::merge(&doc, &wanted) {
             Ok(edited) => {
                 let after = edited.unwrap_or(doc);

@@ -1,7 +1,7 @@
 //! Whatever a base and the paths of stores hold comes out of each language as it was.
 
 use proptest::prelude::*;
-use storagectl::provision::document::{Document, Node};
+use storagectl::provision::document::{Node, ProvisionDocument};
 use storagectl::provision::{Configuration, Model, Preset, Simple, Store};
 
 /// A node with any comments in its storage.conf, and any paths.
@@ -70,11 +70,11 @@ proptest! {
         let argument = lines.iter().find(|line| line.contains("/storage.conf ")).unwrap().split_once(" 0644 root root - ").unwrap().1;
         prop_assert_eq!(meant(argument), main);
 
-        let document = Document::parse(&written(Simple::CloudConfig)).unwrap();
+        let document = ProvisionDocument::parse(&written(Simple::CloudConfig)).unwrap();
         let files = document.root.get("write_files").unwrap().items();
         prop_assert_eq!(string(&files[0], "content"), main);
 
-        let document = Document::parse(&written(Simple::Ansible)).unwrap();
+        let document = ProvisionDocument::parse(&written(Simple::Ansible)).unwrap();
         let tasks = document.root.items()[0].get("tasks").unwrap().items();
         let copy = tasks.iter().find_map(|task| task.get("ansible.builtin.copy")).unwrap();
         let content = string(copy, "content");

@@ -30,7 +30,7 @@ use names::Names;
 use readers::{IMAGES, ROOTS, Reader, USERS, ask, made_by_user};
 use storagectl::engine::{Engines, Profile};
 use storagectl::problem::Severity;
-use storagectl::store::check::{self, CheckRequest, Finding, Progress, Report, Scope};
+use storagectl::store::check::{self, CheckRequest, Progress, Scope, StoreFinding, StoreReport};
 use storagectl::sys::Root;
 
 use crate::check::engine::{Answers, Engine};
@@ -151,7 +151,7 @@ impl Workshop {
         }
         let errors =
             report.findings.iter().filter(|finding| concerns(finding) && finding.severity == Severity::Error);
-        let seen = |finding: &&Finding| {
+        let seen = |finding: &&StoreFinding| {
             let mapped = finding.id == "file-owner" && has(&report, "layer-mapped");
             !UNSEEN.contains(&finding.id) && !may_be_unseen(finding) && !mapped
         };
@@ -188,19 +188,19 @@ fn rank(scope: &str) -> usize {
     ORDER.iter().position(|other| *other == scope).expect("it is a scope")
 }
 
-fn has(report: &Report, rule: &str) -> bool {
+fn has(report: &StoreReport, rule: &str) -> bool {
     report.findings.iter().any(|finding| finding.id == rule)
 }
 
 /// Whether it is about what the engines are asked for.
-fn concerns(finding: &Finding) -> bool {
+fn concerns(finding: &StoreFinding) -> bool {
     let reaches = finding.scope() <= Scope::Listing || finding.images.is_empty();
     !finding.for_users && (reaches || finding.images.iter().any(|image| IMAGES.contains(&image.as_str())))
 }
 
 /// Whether it may make no difference to what engines are asked for here, although it would
 /// to something else.
-fn may_be_unseen(finding: &Finding) -> bool {
+fn may_be_unseen(finding: &StoreFinding) -> bool {
     let says = |text: &str| finding.message.contains(text);
     match finding.id {
         // Of a layer too many everything may be hidden by those above.
@@ -234,7 +234,7 @@ fn profile(reader: Reader) -> Profile {
 }
 
 /// The furthest that any finding reaches with an engine; `silent` for what has no effect.
-fn verdict(report: &Report, profile: Profile) -> Option<&'static str> {
+fn verdict(report: &StoreReport, profile: Profile) -> Option<&'static str> {
     let findings =
         report.findings.iter().filter(|finding| concerns(finding) && finding.severity != Severity::Note);
     findings
@@ -368,8 +368,10 @@ fn roots_engines_read_a_layer_for_composefs_and_normal_users_cannot_mount_it() {
         let request = CheckRequest::quick(vec![store], "overlay");
         let report = check::check(&Root::system().unwrap(), &request, &Progress::default());
         let composefs = report.findings.iter().filter(|finding| finding.id == "composefs-layer");
-        let (users, roots): (Vec<&Finding>, Vec<&Finding>) = composefs.partition(|finding| finding.for_users);
-        let said = |findings: &[&Finding]| findings.iter().map(|it| it.effect.clone()).collect::<Vec<_>>();
+        let (users, roots): (Vec<&StoreFinding>, Vec<&StoreFinding>) =
+            composefs.partition(|finding| finding.for_users);
+        let said =
+            |findings: &[&StoreFinding]| findings.iter().map(|it| it.effect.clone()).collect::<Vec<_>>();
         assert_eq!(
             said(&users),
             ["as a normal user, podman 5, CRI-O and podman 6 cannot use `localhost/app:2`"]

@@ -4,7 +4,7 @@
 use storagectl::conf::Fault;
 use storagectl::problem::Problem;
 use storagectl::provision::document::{
-    Document, EditFault, Node, NodeKind, Value, map, merge, text, to_json, to_yaml,
+    EditFault, Node, NodeKind, ProvisionDocument, Value, map, merge, text, to_json, to_yaml,
 };
 
 use super::edit::is_insertion;
@@ -15,7 +15,7 @@ pub fn holds(input: &[u8]) {
     let Ok(given) = std::str::from_utf8(input) else {
         return;
     };
-    let doc = match Document::parse(given) {
+    let doc = match ProvisionDocument::parse(given) {
         Ok(doc) => doc,
         Err(unreadable) => {
             let span = unreadable.at..unreadable.at;
@@ -58,7 +58,8 @@ fn written(root: &Node) {
         return;
     }
     for text in [to_json(&value, "", "  "), to_yaml(&value, 0)] {
-        let again = Document::parse(&text).unwrap_or_else(|error| panic!("{error:?}: {text:?} of {value:?}"));
+        let again = ProvisionDocument::parse(&text)
+            .unwrap_or_else(|error| panic!("{error:?}: {text:?} of {value:?}"));
         assert!(says(&again.root, &value), "{text:?} of {value:?}");
     }
 }
@@ -107,7 +108,7 @@ pub fn says(node: &Node, value: &Value) -> bool {
 }
 
 /// What is put in is there, once, and everything else stays.
-fn changed(doc: &Document) {
+fn changed(doc: &ProvisionDocument) {
     let item = |path: &str| map([("path", text(path)), ("mode", Value::Mode(0o755))]);
     let wanted = map([
         ("fuzzed", map([("files", Value::List(vec![item("/a"), item("/b")])), ("of", text("two\nlines\n"))])),
@@ -132,7 +133,7 @@ fn changed(doc: &Document) {
 
 /// What is put into any mapping or list, or behind any key without a value, leaves all that stands
 /// around it, comments too.
-fn filled<'a>(doc: &'a Document, node: &'a Node, path: &mut Vec<&'a str>) {
+fn filled<'a>(doc: &'a ProvisionDocument, node: &'a Node, path: &mut Vec<&'a str>) {
     if path.len() > 3 {
         return;
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use storagectl::dependents::clean_dependents;
 use storagectl::plan::{Host, Mode};
 use storagectl::problem::{Problem, Severity};
-use storagectl::store::check::{CheckRequest, Progress, Report, check};
+use storagectl::store::check::{CheckRequest, Progress, StoreReport, check};
 use storagectl::store::{Image, builder, count_images, driver_of, image_names, images, layers};
 
 use super::layer::{NAME, image, options};
@@ -70,7 +70,7 @@ fn checked(input: &[u8]) {
     }
 }
 
-fn told(report: &Report) {
+fn told(report: &StoreReport) {
     for finding in &report.findings {
         assert_told(finding);
     }

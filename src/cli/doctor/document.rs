@@ -12,7 +12,7 @@ use crate::problem::Problem;
 
 /// Everything about a host, in the order of the page.
 #[derive(Serialize)]
-pub(super) struct Document<'a> {
+pub(super) struct DoctorJson<'a> {
     version: u32,
     engines: Vec<Json>,
     views: Vec<Json>,
@@ -26,7 +26,7 @@ pub(super) struct Document<'a> {
 }
 
 /// Everything about a host.
-pub(super) fn document<'a>(host: &Host, diagnosis: &'a Diagnosis) -> Document<'a> {
+pub(super) fn document<'a>(host: &Host, diagnosis: &'a Diagnosis) -> DoctorJson<'a> {
     let engines = diagnosis.programs.iter().map(|program| {
         json!({
             "name": program.name,
@@ -37,7 +37,7 @@ pub(super) fn document<'a>(host: &Host, diagnosis: &'a Diagnosis) -> Document<'a
         })
     });
     let problems = diagnosis.storages.iter().filter_map(|storage| storage.images.as_ref().err());
-    Document {
+    DoctorJson {
         version: 1,
         engines: engines.collect(),
         views: diagnosis.judgements.iter().map(|judgement| view(judgement)).collect(),

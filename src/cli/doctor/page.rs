@@ -141,7 +141,7 @@ fn settings(page: &mut Page, crio: &Crio) {
         rows.push((row.0, row.1, origin));
     }
     for (key, value, origin) in rows {
-        let origin = match shown(origin) {
+        let origin = match origin.label() {
             Some(origin) => format!(" ({origin})"),
             None => String::new(),
         };
@@ -276,19 +276,11 @@ fn decided(setting: &Setting) -> String {
                 Leaf::Boolean(flag) => flag.to_string(),
                 other => format!("{other:?}"),
             };
-            let origin = shown(origin).unwrap_or_else(|| "the default".to_owned());
+            let origin = origin.label().unwrap_or_else(|| "the default".to_owned());
             format!("{name} = {value} ({origin})")
         }
         Setting::WipeUnit(UnitState::Missing) => format!("there is no {}", setting.name()),
         Setting::WipeUnit(unit) => format!("{} is {}", setting.name(), unit.state().0),
-    }
-}
-
-fn shown(origin: &Origin) -> Option<String> {
-    match origin {
-        Origin::File(site) => Some(format!("{}:{}", site.file.display(), site.line)),
-        Origin::Environment(name) => Some(format!("${name}")),
-        Origin::Default => None,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::provision::check::{Expected, check};
 use crate::provision::read::Format;
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct CheckedDocumentJson<'a> {
     version: u32,
     findings: &'a [Problem],
 }
@@ -59,7 +59,7 @@ fn run(
     let findings = check(text, format, file, expected);
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     if output.json {
-        output.json(&Report { version: 1, findings: &findings })?;
+        output.json(&CheckedDocumentJson { version: 1, findings: &findings })?;
     } else {
         for finding in &findings {
             output.found(finding, true)?;

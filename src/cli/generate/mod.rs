@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::output::Output;
 use super::status::Strict;
-use super::{Common, Engines, Status};
+use super::{Common, EngineGeneration, Status};
 use crate::problem::Problem;
 use crate::provision::{PRESETS, Written, machine_of, merge};
 use crate::sys::Root;
@@ -72,7 +72,7 @@ pub(super) struct Generate {
     preset: Option<String>,
     /// The engines that see the stores
     #[arg(long, value_name = "ENGINES", default_value = "all", help_heading = "Store options")]
-    engine: Engines,
+    engine: EngineGeneration,
     /// Label the stores as the engines' own storage, also where the preset does not
     #[arg(long, overrides_with = "no_selinux", help_heading = "Store options")]
     selinux: bool,
@@ -114,7 +114,7 @@ pub(super) struct Generate {
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct GenerateJson<'a> {
     version: u32,
     /// Whether it differs from the document that it was merged into, if there was one.
     changed: bool,
@@ -172,7 +172,7 @@ impl Generate {
     ) -> anyhow::Result<()> {
         let text = written.text.as_str();
         if output.json {
-            output.json(&Report {
+            output.json(&GenerateJson {
                 version: 1,
                 changed: before != Some(text),
                 dry_run: common.dry_run,

@@ -3,7 +3,7 @@
 use super::given::{config_of, dialect_of, of_tree, read_file};
 use super::kind::KindName;
 use super::made_by::made_by;
-use super::{Common, Engines, Generate};
+use super::{Common, EngineGeneration, Generate};
 use crate::cli::position::position;
 use crate::cli::store_paths;
 use crate::problem::Problem;
@@ -63,9 +63,9 @@ impl Generate {
         model.images.clone_from(&self.images);
         model.authfile = self.authfile.clone().or(model.authfile);
         model.generations = match self.engine {
-            Engines::All => Generations::All,
-            Engines::Legacy => Generations::Legacy,
-            Engines::Modern => Generations::Modern,
+            EngineGeneration::All => Generations::All,
+            EngineGeneration::Legacy => Generations::Legacy,
+            EngineGeneration::Modern => Generations::Modern,
         };
         model.selinux = self.selinux || (model.selinux && !self.no_selinux);
         Ok(model)

@@ -8,7 +8,7 @@ use super::reader::{Faults, Table};
 use super::{Package, Recipe};
 use crate::conf::Fault;
 use crate::problem::Problem;
-use crate::provision::document::Document;
+use crate::provision::document::ProvisionDocument;
 
 /// Reads the text of `file`; manifests are looked for beside it.
 ///
@@ -17,7 +17,7 @@ use crate::provision::document::Document;
 /// `pack-type` and `pack-value`.
 pub fn read(text: &str, file: &Path) -> Result<Recipe, Vec<Problem>> {
     let mut faults = Faults::default();
-    let packages = match Document::parse(text) {
+    let packages = match ProvisionDocument::parse(text) {
         Ok(document) => packages(&document, file, &mut faults),
         Err(fault) => {
             let hint = "mend the YAML; tabs cannot indent it";
@@ -38,7 +38,7 @@ pub fn read(text: &str, file: &Path) -> Result<Recipe, Vec<Problem>> {
     Err(faults.0.into_iter().map(first_line).collect())
 }
 
-fn packages(document: &Document, file: &Path, faults: &mut Faults) -> Vec<Package> {
+fn packages(document: &ProvisionDocument, file: &Path, faults: &mut Faults) -> Vec<Package> {
     let Some(table) = Table::read(&document.root, "the document", &["packages"], faults) else {
         return Vec::new();
     };

@@ -4,7 +4,7 @@ use super::finding::Sink;
 use crate::provision::data_url::{self, Undecodable};
 use crate::provision::document::Node;
 use crate::provision::ignition::Spec;
-use crate::provision::read::{Config, Content, Entry, Format, Read};
+use crate::provision::read::{Config, ConfigEntry, Content, Format, Read};
 
 const REFUSED: &str = "the document is refused";
 const NO_BOOT: &str = "the node does not boot";
@@ -19,11 +19,11 @@ pub(super) fn check(read: &Read, config: &Config, sink: &mut Sink) {
     }
 }
 
-fn concerns_stores(file: &Entry) -> bool {
+fn concerns_stores(file: &ConfigEntry) -> bool {
     file.name.starts_with("/etc/containers/storage") || file.name.starts_with("/etc/crio/")
 }
 
-fn url(read: &Read, config: &Config, file: &Entry, sink: &mut Sink) {
+fn url(read: &Read, config: &Config, file: &ConfigEntry, sink: &mut Sink) {
     let span = file.span(&["contents", "source"]);
     match file.content() {
         Content::Wrong(Undecodable::Scheme(scheme)) => sink.at(
@@ -58,7 +58,7 @@ fn url(read: &Read, config: &Config, file: &Entry, sink: &mut Sink) {
     }
 }
 
-fn compression(file: &Entry, bytes: &[u8], sink: &mut Sink) {
+fn compression(file: &ConfigEntry, bytes: &[u8], sink: &mut Sink) {
     let said = file.compression();
     let span = file.span(&["contents", "compression"]);
     if file.node.at(&["contents", "inline"]).is_some() {
@@ -90,7 +90,7 @@ fn compression(file: &Entry, bytes: &[u8], sink: &mut Sink) {
     }
 }
 
-fn hash(config: &Config, file: &Entry, bytes: &[u8], sink: &mut Sink) {
+fn hash(config: &Config, file: &ConfigEntry, bytes: &[u8], sink: &mut Sink) {
     let Some(node) = file.node.at(&["contents", "verification", "hash"]).filter(|node| !node.is_null())
     else {
         return;
@@ -137,7 +137,7 @@ fn hash(config: &Config, file: &Entry, bytes: &[u8], sink: &mut Sink) {
 }
 
 /// The node of a unit's text, and the text.
-pub(super) fn unit_text(unit: &Entry) -> Option<(&Node, &str)> {
+pub(super) fn unit_text(unit: &ConfigEntry) -> Option<(&Node, &str)> {
     let node = unit.node.get("contents")?;
     Some((node, node.raw()?))
 }

@@ -5,7 +5,7 @@ use crate::conf::clean;
 use crate::provision::document::{Node, NodeKind};
 use crate::provision::ignition::Spec;
 use crate::provision::model::MAIN_FILE;
-use crate::provision::read::{Config, Content, Entry, Format, Read};
+use crate::provision::read::{Config, ConfigEntry, Content, Format, Read};
 
 const REFUSED: &str = "the document is refused";
 
@@ -41,7 +41,7 @@ pub(super) fn check(read: &Read, config: &Config, sink: &mut Sink) {
     }
 }
 
-fn path(entry: &Entry, sink: &mut Sink) {
+fn path(entry: &ConfigEntry, sink: &mut Sink) {
     let path = &entry.name;
     let span = entry.span(&["path"]);
     if !path.starts_with('/') {
@@ -53,7 +53,7 @@ fn path(entry: &Entry, sink: &mut Sink) {
     }
 }
 
-fn mode(config: &Config, entry: &Entry, sink: &mut Sink) {
+fn mode(config: &Config, entry: &ConfigEntry, sink: &mut Sink) {
     let Some(mode) = entry.node.get("mode").filter(|node| !node.is_null()) else {
         return;
     };
@@ -112,7 +112,7 @@ fn is_usual(mode: u32) -> bool {
 }
 
 /// Whether a file replaces the one that is there.
-fn overwrite(file: &Entry, sink: &mut Sink) {
+fn overwrite(file: &ConfigEntry, sink: &mut Sink) {
     let overwrite = file.node.get("overwrite").and_then(Node::boolean) == Some(true);
     let has = file.content() != Content::Nothing;
     if overwrite && !has {

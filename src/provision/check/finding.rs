@@ -26,12 +26,12 @@ pub(super) struct Spot {
 
 /// Something that is wrong, and where.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(super) struct ProvisionFinding {
     pub(super) problem: Problem,
     pub(super) place: Option<Spot>,
 }
 
-impl Found {
+impl ProvisionFinding {
     /// The same in the file with this name.
     pub(super) fn within(self, file: &Path) -> Problem {
         let Some(Spot { text, is_inner, span }) = self.place else {
@@ -81,7 +81,7 @@ impl Expected {
 
 /// Where rules put what they find.
 pub(super) struct Sink {
-    pub(super) findings: Vec<Found>,
+    pub(super) findings: Vec<ProvisionFinding>,
     /// How often each rule found something.
     found: BTreeMap<&'static str, usize>,
     text: Rc<str>,
@@ -137,7 +137,7 @@ impl Sink {
     }
 
     /// The findings; the last of a rule says how many more there are.
-    pub(super) fn finish(mut self) -> Vec<Found> {
+    pub(super) fn finish(mut self) -> Vec<ProvisionFinding> {
         for (id, count) in self.found.into_iter().filter(|(_, count)| *count > limits::TOLD) {
             if let Some(last) = self.findings.iter_mut().rfind(|finding| finding.problem.id == id) {
                 last.problem.message += &format!(", and {} more like it", count - limits::TOLD);
@@ -154,6 +154,6 @@ impl Sink {
             return;
         }
         let problem = Problem::found(id, rule.severity, message, hint).because(effect);
-        self.findings.push(Found { problem, place });
+        self.findings.push(ProvisionFinding { problem, place });
     }
 }

@@ -23,14 +23,14 @@ use std::rc::Rc;
 use super::ocne;
 use super::read::{Format, Read};
 use crate::problem::Problem;
-use finding::{Found, Sink, Spot};
+use finding::{ProvisionFinding, Sink, Spot};
 
 /// Applies every rule to a document in `file` that shall be of `format`.
 pub fn check(text: &str, format: Format, file: &Path, expected: &Expected) -> Vec<Problem> {
     find(text, format, expected).into_iter().map(|found| found.within(file)).collect()
 }
 
-fn find(text: &str, format: Format, expected: &Expected) -> Vec<Found> {
+fn find(text: &str, format: Format, expected: &Expected) -> Vec<ProvisionFinding> {
     let mut sink = Sink::new(text);
     let read = match Read::parse(text) {
         Ok(read) => read,
@@ -64,7 +64,7 @@ fn find(text: &str, format: Format, expected: &Expected) -> Vec<Found> {
 
 /// Moves places in the string of a configuration to where they stand in the whole, if
 /// the string is a literal block.
-fn outside(read: &Read, findings: &mut [Found]) {
+fn outside(read: &Read, findings: &mut [ProvisionFinding]) {
     let text = &read.doc.text;
     let Some(span) = read.doc.root.get(ocne::KEY).map(|node| node.span.clone()) else {
         return;

@@ -128,7 +128,7 @@ fn broken(files: &[PlatformFile]) -> bool {
         .any(|(path, text)| path == Path::new(MAIN_FILE) && conf::Document::parse(text.as_str()).is_err())
 }
 
-fn listing(file: &crate::provision::read::Entry, store: &str) -> bool {
+fn listing(file: &crate::provision::read::ConfigEntry, store: &str) -> bool {
     matches!(file.decoded(), Ok(Some(bytes)) if is_configuration(&file.name)
         && String::from_utf8_lossy(&bytes).contains(store))
 }

@@ -3,7 +3,7 @@
 use super::contents::unit_text;
 use super::finding::Sink;
 use crate::provision::document::Node;
-use crate::provision::read::{Config, Entry};
+use crate::provision::read::{Config, ConfigEntry};
 
 /// What a unit's name ends in (systemd.unit(5)).
 const SUFFIXES: [&str; 11] = [
@@ -67,7 +67,7 @@ pub(super) fn check(config: &Config, sink: &mut Sink) {
     }
 }
 
-fn name(unit: &Entry, sink: &mut Sink) {
+fn name(unit: &ConfigEntry, sink: &mut Sink) {
     let name = &unit.name;
     if !SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
         sink.at(

@@ -11,7 +11,7 @@ use super::node::{Key, Node, NodeKind};
 use super::value::Value;
 use super::write_json::{quoted, to_json};
 use super::write_yaml::{block, plain_or_quoted, to_yaml};
-use super::{Document, Unreadable};
+use super::{ProvisionDocument, Unreadable};
 use crate::conf::Splice;
 
 /// Why a document cannot be changed.
@@ -33,8 +33,8 @@ impl From<Unreadable> for EditFault {
 ///
 /// # Errors
 /// [`EditFault`] if it cannot be done so that everything else stays.
-pub fn merge(doc: &Document, value: &Value) -> Result<Option<Document>, EditFault> {
-    let mut edited: Option<Document> = None;
+pub fn merge(doc: &ProvisionDocument, value: &Value) -> Result<Option<ProvisionDocument>, EditFault> {
+    let mut edited: Option<ProvisionDocument> = None;
     // One thing at a time: places change with each.
     for _ in 0..10_000 {
         let doc = edited.as_ref().unwrap_or(doc);
@@ -56,17 +56,21 @@ pub fn merge(doc: &Document, value: &Value) -> Result<Option<Document>, EditFaul
 }
 
 /// Applies splices and proves that they put in what they should and leave everything else.
-fn spliced(doc: &Document, mut splices: Vec<Splice>, value: &Value) -> Result<Document, EditFault> {
+fn spliced(
+    doc: &ProvisionDocument,
+    mut splices: Vec<Splice>,
+    value: &Value,
+) -> Result<ProvisionDocument, EditFault> {
     if doc.text.contains("\r\n") {
         splices.iter_mut().for_each(|splice| splice.text = splice.text.replace('\n', "\r\n"));
     }
-    let after = Document::parse(&Splice::apply(&doc.text, splices))?;
+    let after = ProvisionDocument::parse(&Splice::apply(&doc.text, splices))?;
     if is_between(&doc.root, &after.root, value) { Ok(after) } else { Err(EditFault::Internal) }
 }
 
 /// A document, and where in it new lines go.
 struct At<'a> {
-    doc: &'a Document,
+    doc: &'a ProvisionDocument,
     behind_blanks: bool,
 }
 
@@ -136,7 +140,7 @@ fn other(node: &Node, needed: &Value) -> EditFault {
 }
 
 /// Whether `*name` stands there.
-fn is_alias(doc: &Document, node: &Node) -> bool {
+fn is_alias(doc: &ProvisionDocument, node: &Node) -> bool {
     let text = &doc.text[node.span.clone()];
     !doc.is_json && text.starts_with('*') && !text.contains([' ', '\t', '\n', '\r'])
 }
@@ -213,7 +217,7 @@ fn column(text: &str, at: usize) -> usize {
 }
 
 /// One level of a JSON document's indentation: what its first pair has.
-fn step(doc: &Document) -> String {
+fn step(doc: &ProvisionDocument) -> String {
     let first = doc.root.pairs().first().map(|(key, _)| margin(&doc.text, key.span.start));
     first.filter(|margin| !margin.is_empty()).unwrap_or("  ").to_owned()
 }
@@ -284,7 +288,7 @@ fn new_item(at: &At<'_>, node: &Node, flow: bool, value: &Value) -> Vec<Splice> 
 }
 
 /// The first thing between two brackets. A comment stays behind it.
-fn inside_brackets(doc: &Document, node: &Node, whole: &Value) -> Splice {
+fn inside_brackets(doc: &ProvisionDocument, node: &Node, whole: &Value) -> Splice {
     let text = &doc.text[node.span.clone()];
     let new = to_json(whole, margin(&doc.text, node.span.start), &step(doc));
     if is_blank_inside(text) {
@@ -299,7 +303,12 @@ fn is_blank_inside(text: &str) -> bool {
 }
 
 /// One more thing between brackets, behind the `last` one and the comment on its line.
-fn behind_last(doc: &Document, node: &Node, last: Range<usize>, new: impl Fn(&str) -> String) -> Vec<Splice> {
+fn behind_last(
+    doc: &ProvisionDocument,
+    node: &Node,
+    last: Range<usize>,
+    new: impl Fn(&str) -> String,
+) -> Vec<Splice> {
     let text = &doc.text;
     let indent = margin(text, last.start);
     let rest = text[last.end..].lines().next().unwrap_or_default();
@@ -348,7 +357,7 @@ fn in_place_of_nothing(at: &At<'_>, node: &Node, value: &Value, key: &Key) -> Ve
 }
 
 /// A scalar in place of another one.
-fn other_scalar(doc: &Document, node: &Node, value: &Value) -> Splice {
+fn other_scalar(doc: &ProvisionDocument, node: &Node, value: &Value) -> Splice {
     let text = &doc.text;
     if doc.is_json {
         return Splice { range: node.span.clone(), text: to_json(value, "", "") };

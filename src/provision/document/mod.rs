@@ -38,7 +38,7 @@ fn too_many(at: usize) -> Unreadable {
 
 /// A document of either language.
 #[derive(Debug, Clone)]
-pub struct Document {
+pub struct ProvisionDocument {
     /// Its text.
     pub text: String,
     /// What it holds.
@@ -47,7 +47,7 @@ pub struct Document {
     pub is_json: bool,
 }
 
-impl Document {
+impl ProvisionDocument {
     /// Reads a text as JSON if it starts with a brace, else as YAML.
     ///
     /// # Errors

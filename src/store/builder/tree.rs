@@ -92,7 +92,7 @@ impl Tree {
     ) -> Result<EntryPlace, RefusedEntry> {
         implied.clear();
         let refuse = |why: &str| Err(RefusedEntry(format!("`{}` {why}", shown(header.name.as_bytes()))));
-        let path = match clean(header.name.as_bytes()) {
+        let path = match relative_path(header.name.as_bytes()) {
             Ok(path) => path,
             Err(why) => return refuse(why),
         };
@@ -202,7 +202,7 @@ impl Tree {
         let target = header.target.as_bytes();
         let link = match header.kind {
             EntryKind::HardLink => {
-                let target = match clean(target) {
+                let target = match relative_path(target) {
                     Ok(target) => target,
                     Err(why) => {
                         return refuse(&format!("is a hard link to `{}`, which {why}", shown(target)));
@@ -251,7 +251,7 @@ fn is_marker(path: &[u8]) -> bool {
 }
 
 /// A path without leading and double slashes and `.`; empty for the root.
-fn clean(name: &[u8]) -> Result<Vec<u8>, &'static str> {
+fn relative_path(name: &[u8]) -> Result<Vec<u8>, &'static str> {
     if name.contains(&0) {
         return Err("has a zero byte in its name");
     }

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use super::super::MARKER;
 use super::super::writable::{writer_besides_owner, writers};
 use super::catalog::{Catalog, is_one_name};
-use super::finding::{Finding, Report, Scope};
+use super::finding::{Scope, StoreFinding, StoreReport};
 use super::followed;
 use super::images::file_name;
 use super::store_set::StoreSet;
 use crate::engine::Engines;
 use crate::problem::Severity;
-use crate::sys::{Directory, Kind, Node, Stat};
+use crate::sys::{Directory, FileKind, Node, Stat};
 
 /// What was seen on the way through a store.
 struct Seen<'a> {
@@ -35,7 +35,7 @@ struct Seen<'a> {
 /// What engines look at, and what fails for a normal user's if they cannot.
 const PARTS: [(&str, Scope); 2] = [("images", Scope::All), ("layers", Scope::Layers)];
 
-pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -> io::Result<()> {
     let store = &set.stores[home];
     let root = set.root;
     if !root.has_modes(&store.path)? {
@@ -145,7 +145,7 @@ impl Seen<'_> {
     }
 
     fn seen(&mut self, path: &Path, node: &Node) {
-        if node.stat.kind == Kind::Symlink {
+        if node.stat.kind == FileKind::Symlink {
             self.symlink_count += 1;
             self.symlink.get_or_insert_with(|| path.to_owned());
         }
@@ -153,9 +153,9 @@ impl Seen<'_> {
 
     fn readable(&mut self, path: &Path, stat: &Stat, scope: Scope) {
         let wanted = match stat.kind {
-            Kind::Directory => 0o001,
-            Kind::File => 0o004,
-            Kind::Symlink | Kind::Other => 0,
+            FileKind::Directory => 0o001,
+            FileKind::File => 0o004,
+            FileKind::Symlink | FileKind::Other => 0,
         };
         if stat.mode & wanted != wanted {
             self.closed_count += 1;
@@ -170,7 +170,7 @@ impl Seen<'_> {
         let foreign = stat.uid != 0 && stat.uid != self.owner;
         let who = if foreign {
             Some(format!("user {}, who owns it,", stat.uid))
-        } else if stat.kind == Kind::Symlink {
+        } else if stat.kind == FileKind::Symlink {
             None
         } else {
             writers(stat)
@@ -182,7 +182,7 @@ impl Seen<'_> {
     }
 }
 
-fn tell(set: &StoreSet<'_>, home: usize, seen: Seen<'_>, report: &mut Report) -> io::Result<()> {
+fn tell(set: &StoreSet<'_>, home: usize, seen: Seen<'_>, report: &mut StoreReport) -> io::Result<()> {
     let store = &set.stores[home];
     let inside = |path: &Path| match path.strip_prefix(seen.store) {
         Ok(inner) if !inner.as_os_str().is_empty() => format!("its `{}`", inner.display()),
@@ -191,7 +191,7 @@ fn tell(set: &StoreSet<'_>, home: usize, seen: Seen<'_>, report: &mut Report) ->
     if store.for_root && seen.owner != 0 {
         let message = format!("it belongs to user {}, and root's engines have it listed", seen.owner);
         let hint = "make it again as root, such as with `storagectl build-store`, and list that";
-        let finding = Finding::new("store-of-user", &store.path, message, hint);
+        let finding = StoreFinding::new("store-of-user", &store.path, message, hint);
         let what = "run what that user puts there, with files that belong to that user";
         report.put(finding.silently(Engines::ALL, what));
     }
@@ -205,7 +205,7 @@ fn tell(set: &StoreSet<'_>, home: usize, seen: Seen<'_>, report: &mut Report) ->
         let message =
             format!("{} can be written to by {who} and so may hold planted images{more}", inside(&path));
         let hint = "give it to its owner alone: `chmod go-w`, and `chown root` if somebody else owns it";
-        let finding = Finding::new("store-writable", &store.path, message, hint).at(path);
+        let finding = StoreFinding::new("store-writable", &store.path, message, hint).at(path);
         report.put(finding.silently(Engines::ALL, "run what others put there"));
     }
     if let Some(path) = seen.symlink {
@@ -216,7 +216,7 @@ fn tell(set: &StoreSet<'_>, home: usize, seen: Seen<'_>, report: &mut Report) ->
         let target = set.root.read_link(&path)?.unwrap_or_default();
         let message = format!("{} is a symlink to `{}`{more}", inside(&path), target.display());
         let hint = "put what it leads to in its place; a copy or a sealed store has it no more";
-        let finding = Finding::new("symlink", &store.path, message, hint).at(path);
+        let finding = StoreFinding::new("symlink", &store.path, message, hint).at(path);
         report.put(finding.silently(Engines::ALL, "follow it, wherever it leads"));
     }
     let Some(first) = seen.closed.first() else {
@@ -227,7 +227,7 @@ fn tell(set: &StoreSet<'_>, home: usize, seen: Seen<'_>, report: &mut Report) ->
         count => format!("{} and {} others cannot be read by everyone", inside(first), count - 1),
     };
     let hint = "if normal users' engines are to use it, run `storagectl init-store` on it";
-    let mut finding = Finding::new("not-for-users", &store.path, message, hint)
+    let mut finding = StoreFinding::new("not-for-users", &store.path, message, hint)
         .at(first.clone())
         .fails(Engines::ALL, seen.scope);
     finding.for_users = true;

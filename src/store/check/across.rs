@@ -6,12 +6,12 @@ use std::io;
 use std::path::Path;
 
 use super::catalog::{Catalog, is_one_name};
-use super::finding::{Finding, Report};
+use super::finding::{StoreFinding, StoreReport};
 use super::store_set::{Chain, StoreSet};
 use crate::engine::Engines;
 use crate::problem::Severity;
 
-pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -> io::Result<()> {
     shadowed_names(set, home, report);
     shared(set, home, report);
     depends(set, home, report)
@@ -23,7 +23,7 @@ fn title(set: &StoreSet<'_>, store: &Catalog) -> String {
 }
 
 /// Names that an earlier store gives to another image.
-fn shadowed_names(set: &StoreSet<'_>, home: usize, report: &mut Report) {
+fn shadowed_names(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) {
     let store = &set.stores[home];
     let mut earlier: HashMap<&str, (usize, &str)> = HashMap::new();
     for (index, other) in set.stores[..home].iter().enumerate() {
@@ -39,7 +39,7 @@ fn shadowed_names(set: &StoreSet<'_>, home: usize, report: &mut Report) {
                 let message =
                     format!("the name `{name}` means another image in {}", title(set, &set.stores[*first]));
                 let hint = "list the store that shall win first, or untag one of the two";
-                let finding = Finding::new("name-shadowed", &store.path, message, hint);
+                let finding = StoreFinding::new("name-shadowed", &store.path, message, hint);
                 let finding = finding.of_image(name.clone());
                 report.put(finding.silently(Engines::ALL, "use the one in the store that is searched first"));
             }
@@ -48,7 +48,7 @@ fn shadowed_names(set: &StoreSet<'_>, home: usize, report: &mut Report) {
 }
 
 /// Layers and images that are in an earlier store, too: that one's are used.
-fn shared(set: &StoreSet<'_>, home: usize, report: &mut Report) {
+fn shared(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) {
     let store = &set.stores[home];
     for other in set.stores[..home].iter().filter(|other| other.driver == store.driver) {
         let count = store.layers.iter().filter(|layer| other.layer(layer.id()).is_some()).count();
@@ -60,7 +60,7 @@ fn shared(set: &StoreSet<'_>, home: usize, report: &mut Report) {
             };
             let message = format!("{layers} in {}, too", title(set, other));
             let hint = "nothing needs to be done; `--deep` verifies the copies that are used";
-            let finding = Finding::new("layers-shared", &store.path, message, hint);
+            let finding = StoreFinding::new("layers-shared", &store.path, message, hint);
             report.put(
                 finding
                     .silently(Engines::ALL, "use the layers of the store that is searched first, unverified"),
@@ -77,14 +77,14 @@ fn shared(set: &StoreSet<'_>, home: usize, report: &mut Report) {
             };
             let message = format!("{images} in {}, too", title(set, other));
             let hint = "nothing needs to be done";
-            let finding = Finding::new("images-shared", &store.path, message, hint);
+            let finding = StoreFinding::new("images-shared", &store.path, message, hint);
             report.put(finding.silently(Engines::ALL, "use those of the store that is searched first"));
         }
     }
 }
 
 /// Images whose layers, or whose layers' files, are in other stores only.
-fn depends(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+fn depends(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -> io::Result<()> {
     let store = &set.stores[home];
     let mut lenders: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     let mut asked: HashMap<&str, Option<usize>> = HashMap::new();
@@ -122,7 +122,7 @@ fn depends(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<(
         };
         let message = format!("{images_need} layers that are in {} only", title(set, lender));
         let hint = "keep both listed, or copy those images into the store whole";
-        let mut finding = Finding::new("depends-on-store", &store.path, message, hint);
+        let mut finding = StoreFinding::new("depends-on-store", &store.path, message, hint);
         finding.images = images;
         // That is what an engine's own storage does when it builds on a store.
         report.put(if store.own { finding.severity(Severity::Note) } else { finding });
@@ -148,7 +148,11 @@ fn lender(set: &StoreSet<'_>, home: usize, id: &str) -> io::Result<Option<usize>
 }
 
 /// A mount unit says that the store at `path` comes from elsewhere, and nothing is there.
-pub(super) fn not_mounted(root: &crate::sys::Root, path: &Path, report: &mut Report) -> io::Result<bool> {
+pub(super) fn not_mounted(
+    root: &crate::sys::Root,
+    path: &Path,
+    report: &mut StoreReport,
+) -> io::Result<bool> {
     let Some(name) = path.to_str() else {
         return Ok(false);
     };
@@ -156,7 +160,7 @@ pub(super) fn not_mounted(root: &crate::sys::Root, path: &Path, report: &mut Rep
         let unit = super::super::unit_name(name, "mount");
         let message = format!("the store is sealed in `{}`, which is not mounted", file.display());
         let hint = format!("`systemctl start '{unit}'`, or see `systemctl status '{unit}'` why it is not");
-        let finding = Finding::new("not-mounted", path, message, hint);
+        let finding = StoreFinding::new("not-mounted", path, message, hint);
         report.put(finding.silently(Engines::ALL, "see no image of this store"));
         return Ok(true);
     }
@@ -170,7 +174,7 @@ pub(super) fn not_mounted(root: &crate::sys::Root, path: &Path, report: &mut Rep
     let unit = unit.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let message = format!("the store is empty: nothing is mounted there, although there is `{unit}`");
     let hint = format!("see `systemctl status {}` why it is not mounted", unit.replace('\\', "\\\\"));
-    let finding = Finding::new("not-mounted", path, message, hint);
+    let finding = StoreFinding::new("not-mounted", path, message, hint);
     let finding = finding.silently(Engines::ALL, "see no image of this store");
     // In a tree that does not run, nothing is.
     report.put(if root.is_tree() { finding.severity(Severity::Note) } else { finding });
@@ -184,7 +188,7 @@ fn is_hollow(root: &crate::sys::Root, path: &Path) -> io::Result<bool> {
             continue;
         }
         let inner = path.join(&name);
-        let directory = root.stat(&inner)?.is_some_and(|stat| stat.kind == crate::sys::Kind::Directory);
+        let directory = root.stat(&inner)?.is_some_and(|stat| stat.kind == crate::sys::FileKind::Directory);
         if !directory || !super::super::is_gone(root, &inner)? {
             return Ok(false);
         }

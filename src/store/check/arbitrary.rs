@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{CheckRequest, Progress, Report, check};
+use super::{CheckRequest, Progress, StoreReport, check};
 use crate::sys::Root;
 
 /// Writes a store and checks it.
-fn checked(files: &[(&str, &[u8])]) -> Report {
+fn checked(files: &[(&str, &[u8])]) -> StoreReport {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path();
     for (name, content) in files {

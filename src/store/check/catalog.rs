@@ -8,7 +8,7 @@ use super::super::decode::{Decode, decode};
 use super::super::records::{Image, Layer};
 use crate::limits;
 use crate::store::short_id;
-use crate::sys::{Kind, Root};
+use crate::sys::{FileKind, Root};
 
 /// A store with its records.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ fn records<T: Decode>(root: &Root, file: &Path) -> io::Result<Vec<T>> {
         Ok(None) => Ok(Vec::new()),
         // What is no file is told of by `content_harms`, too.
         Err(error) => match root.stat(file) {
-            Ok(Some(stat)) if stat.kind == Kind::File => Err(error),
+            Ok(Some(stat)) if stat.kind == FileKind::File => Err(error),
             _ => Ok(Vec::new()),
         },
     }

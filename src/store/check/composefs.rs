@@ -8,13 +8,13 @@ use std::path::Path;
 
 use super::access::meant_for_users;
 use super::catalog::Catalog;
-use super::finding::{Finding, Report, Scope};
+use super::finding::{Scope, StoreFinding, StoreReport};
 use super::followed::Followed;
 use super::store_set::StoreSet;
 use crate::engine::Engines;
 use crate::problem::Severity;
 use crate::store::short_id;
-use crate::sys::{Directory, Kind, Root};
+use crate::sys::{Directory, FileKind, Root};
 
 /// What it is in, in a layer's directory.
 pub(super) const DATA: &str = "composefs-data";
@@ -41,7 +41,7 @@ impl Composefs {
             return Ok(None);
         };
         let path = path.join(DATA);
-        let tree = if data.stat.kind == Kind::Directory { root.subtree(&path)? } else { None };
+        let tree = if data.stat.kind == FileKind::Directory { root.subtree(&path)? } else { None };
         let Some(tree) = tree else {
             return Ok(Some(Self::Damaged("is no directory")));
         };
@@ -88,7 +88,7 @@ impl Composefs {
     }
 
     /// What engines do with images that have such a layer.
-    pub(super) fn effects(self, finding: Finding) -> Finding {
+    pub(super) fn effects(self, finding: StoreFinding) -> StoreFinding {
         let others = readers_of_diff();
         match self {
             Self::Image => finding
@@ -109,7 +109,7 @@ pub(super) fn tell_users(
     set: &StoreSet<'_>,
     store: &Catalog,
     layers: &[&str],
-    report: &mut Report,
+    report: &mut StoreReport,
 ) -> io::Result<()> {
     let message = match layers {
         [] => return Ok(()),
@@ -117,7 +117,7 @@ pub(super) fn tell_users(
         _ => format!("{} layers are stored for composefs, which root alone can mount", layers.len()),
     };
     let hint = "for normal users pull the images again where `use_composefs` is not set";
-    let mut finding = Finding::new("composefs-layer", &store.path, message, hint);
+    let mut finding = StoreFinding::new("composefs-layer", &store.path, message, hint);
     for layer in layers {
         finding.join(set.users(layer));
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::finding::{Finding, Report, Scope};
+use super::finding::{Scope, StoreFinding, StoreReport};
 use super::store_set::{Chain, StoreSet};
 use crate::engine::Engines;
 use crate::store::{Image, short_id};
@@ -32,7 +32,7 @@ pub(super) fn check(
     image: &Image,
     place: &Path,
     config: &[u8],
-    report: &mut Report,
+    report: &mut StoreReport,
 ) {
     let mut chain = match image.layer.as_deref().filter(|top| !top.is_empty()) {
         Some(top) => match set.chain(home, top) {
@@ -72,7 +72,7 @@ pub(super) fn check(
     };
     let store = &set.stores[home];
     let finding =
-        Finding::new("diff-ids-mismatch", &store.path, message, PULL_AGAIN).at(place).of_image(title);
+        StoreFinding::new("diff-ids-mismatch", &store.path, message, PULL_AGAIN).at(place).of_image(title);
     report.put(
         finding
             .fails(Engines::ALL, Scope::Saving)

@@ -78,7 +78,7 @@ impl Effect {
 
 /// Something that is wrong in a store.
 #[derive(Debug, Clone)]
-pub struct Finding {
+pub struct StoreFinding {
     /// What it is; mostly as bad as the rule says. Its place and what comes of it are filled in
     /// when all is found.
     pub problem: Problem,
@@ -100,7 +100,7 @@ pub struct Finding {
     pub for_users: bool,
 }
 
-impl std::ops::Deref for Finding {
+impl std::ops::Deref for StoreFinding {
     type Target = Problem;
 
     fn deref(&self) -> &Problem {
@@ -108,7 +108,7 @@ impl std::ops::Deref for Finding {
     }
 }
 
-impl Finding {
+impl StoreFinding {
     /// A finding of the rule `id` about the store at `store`.
     pub(super) fn new(
         id: &'static str,
@@ -306,7 +306,7 @@ impl Verification {
 
 /// What a check found.
 #[derive(Debug, Clone, Default)]
-pub struct Report {
+pub struct StoreReport {
     /// The stores that were looked at, inside the tree, in the order of the engines.
     pub stores: Vec<PathBuf>,
     /// How many images they hold.
@@ -322,18 +322,18 @@ pub struct Report {
     /// Those that are not damaged, as far as is known, and were not verified.
     pub not_verified: BTreeSet<String>,
     /// What is wrong, by store.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<StoreFinding>,
     /// What could not be looked at.
     pub not_looked: Vec<Problem>,
     /// Of each rule and store, how many findings there are.
     counts: HashMap<(&'static str, PathBuf), usize>,
     /// What stands for those that are not told one by one.
-    rest: HashMap<(&'static str, PathBuf), (Finding, usize)>,
+    rest: HashMap<(&'static str, PathBuf), (StoreFinding, usize)>,
     /// Where the finding is that tells something of several images.
     shared: HashMap<(&'static str, String), usize>,
 }
 
-impl Report {
+impl StoreReport {
     /// How many findings of this severity there are.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.severity == severity).count()
@@ -347,7 +347,7 @@ impl Report {
         })
     }
 
-    pub(super) fn put(&mut self, finding: Finding) {
+    pub(super) fn put(&mut self, finding: StoreFinding) {
         let of = (finding.id, finding.store.clone());
         let count = self.counts.entry(of.clone()).or_default();
         *count += 1;
@@ -367,14 +367,14 @@ impl Report {
                 *count += 1;
             }
             None => {
-                let rest = Finding { path: None, layer: None, files: Vec::new(), ..finding };
+                let rest = StoreFinding { path: None, layer: None, files: Vec::new(), ..finding };
                 self.rest.insert(of, (rest, 1));
             }
         }
     }
 
     /// The same for what several images have in common, which is told once for all of them.
-    pub(super) fn put_shared(&mut self, finding: Finding) {
+    pub(super) fn put_shared(&mut self, finding: StoreFinding) {
         let key = (finding.id, finding.message.clone());
         match self.shared.get(&key) {
             Some(index) => self.findings[*index].join(finding.users()),
@@ -404,7 +404,7 @@ impl Report {
     }
 
     pub(super) fn sort(&mut self) {
-        let place = |finding: &Finding| {
+        let place = |finding: &StoreFinding| {
             self.stores.iter().position(|store| *store == finding.store).unwrap_or(self.stores.len())
         };
         let mut findings = std::mem::take(&mut self.findings);

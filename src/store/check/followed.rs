@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
-use crate::sys::{Directory, Kind, Node, Opened, Root, Subtree};
+use crate::sys::{Directory, FileKind, Node, Opened, Root, Subtree};
 
 /// A name in a directory, and its whole path.
 #[derive(Clone, Copy)]
@@ -27,7 +27,7 @@ impl<'a> Followed<'a> {
         name: &OsStr,
         look: impl Fn(&Directory, &OsStr) -> io::Result<Option<T>>,
     ) -> io::Result<Option<T>> {
-        if self.dir.node(name)?.is_none_or(|node| node.stat.kind != Kind::Symlink) {
+        if self.dir.node(name)?.is_none_or(|node| node.stat.kind != FileKind::Symlink) {
             return look(self.dir, name);
         }
         match self.root.end(&self.path.join(name))? {
@@ -41,7 +41,7 @@ impl<'a> Followed<'a> {
     /// # Errors
     /// If that cannot be found out.
     pub(super) fn node(self, name: &OsStr) -> io::Result<Option<Node>> {
-        self.at(name, |dir, name| Ok(dir.node(name)?.filter(|node| node.stat.kind != Kind::Symlink)))
+        self.at(name, |dir, name| Ok(dir.node(name)?.filter(|node| node.stat.kind != FileKind::Symlink)))
     }
 
     /// Opens the regular file.
@@ -49,7 +49,7 @@ impl<'a> Followed<'a> {
     /// # Errors
     /// If it cannot be opened.
     pub(super) fn file(self, name: &OsStr) -> io::Result<Option<Opened>> {
-        self.at(name, |dir, name| Ok(dir.open(name)?.filter(|file| file.stat.kind == Kind::File)))
+        self.at(name, |dir, name| Ok(dir.open(name)?.filter(|file| file.stat.kind == FileKind::File)))
     }
 
     /// Reads the regular file.
@@ -73,8 +73,8 @@ pub(super) fn directory(
 ) -> io::Result<Option<Directory>> {
     let top = tree.top()?;
     match top.node(OsStr::new(name))?.map(|node| node.stat.kind) {
-        Some(Kind::Directory) => top.child(OsStr::new(name)).map(Some),
-        Some(Kind::Symlink) if root.end(&path.join(name))?.is_some() => {
+        Some(FileKind::Directory) => top.child(OsStr::new(name)).map(Some),
+        Some(FileKind::Symlink) if root.end(&path.join(name))?.is_some() => {
             root.subtree(&path.join(name))?.map(|tree| tree.top()).transpose()
         }
         _ => Ok(None),

@@ -13,7 +13,7 @@ use super::super::metadata::{Metadata, cut};
 use super::super::records::{Image, Layer};
 use super::catalog::{Catalog, is_one_name};
 use super::diff_ids;
-use super::finding::{Finding, Report, Scope};
+use super::finding::{Scope, StoreFinding, StoreReport};
 use super::followed::{self, Followed};
 use super::store_set::{Chain, StoreSet};
 use crate::engine::Engines;
@@ -27,7 +27,7 @@ const NOT_A_FILE: &str = "it is not a regular file";
 
 const PULL_AGAIN: &str = "pull that image into the store again";
 
-pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -> io::Result<()> {
     let store = &set.stores[home];
     let Some(images) = set.root.subtree(&store.images_dir())? else {
         return Ok(());
@@ -62,10 +62,10 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io:
 }
 
 /// An id that would lead out of the directory that it is a name in.
-pub(super) fn unsafe_id(store: &Catalog, id: &str, file: &str) -> Finding {
+pub(super) fn unsafe_id(store: &Catalog, id: &str, file: &str) -> StoreFinding {
     let message = format!("its {file} has the id `{}`, which is not one", id.escape_debug());
     let hint = "do not use this store: somebody made it to reach other files";
-    Finding::new("unsafe-id", &store.path, message, hint).silently(Engines::ALL, "use it as a path")
+    StoreFinding::new("unsafe-id", &store.path, message, hint).silently(Engines::ALL, "use it as a path")
 }
 
 /// The files of an image.
@@ -74,7 +74,7 @@ fn data(
     home: usize,
     image: &Image,
     dir: Option<&Directory>,
-    report: &mut Report,
+    report: &mut StoreReport,
 ) -> io::Result<()> {
     let store = &set.stores[home];
     let title = image.title();
@@ -84,7 +84,7 @@ fn data(
         let sized = image.big_data_sizes.as_ref().is_some_and(|sizes| sizes.contains_key(key));
         let needed = key == "manifest" || key.starts_with("sha256:") || !sized;
         let message = format!("the image `{title}` has no `{key}`");
-        let finding = Finding::new("big-data-missing", &store.path, message, PULL_AGAIN)
+        let finding = StoreFinding::new("big-data-missing", &store.path, message, PULL_AGAIN)
             .at(place.join(file_name(key)))
             .of_image(title.clone());
         // `podman images` reads manifest and configuration of every image; signatures
@@ -121,7 +121,7 @@ fn data(
         if let Some(size) = size.filter(|size| u64::try_from(**size) != Ok(node.stat.size)) {
             let message =
                 format!("the image `{title}` has a `{key}` of {} bytes instead of {size}", node.stat.size);
-            let finding = Finding::new("big-data-size", &store.path, message, PULL_AGAIN)
+            let finding = StoreFinding::new("big-data-size", &store.path, message, PULL_AGAIN)
                 .at(place.join(&name))
                 .of_image(title.clone());
             sizes.push(finding.silently(Engines::ALL, "use it"));
@@ -132,7 +132,7 @@ fn data(
         let size = followed.node(&name)?.map_or(0, |node| node.stat.size);
         let wanted: i128 = sizes.iter().map(|size| i128::from(*size)).sum();
         let mut put = |id, message| {
-            let finding = Finding::new(id, &store.path, message, PULL_AGAIN)
+            let finding = StoreFinding::new(id, &store.path, message, PULL_AGAIN)
                 .at(place.join(&name))
                 .of_image(title.clone());
             report.put(finding.fails(Engines::ALL, Scope::Saving));
@@ -153,7 +153,7 @@ fn data(
         documents(set, home, image, followed, report)?;
     }
     // What cannot be read for its content is not used with another size.
-    let told = |size: &Finding| report.findings[before..].iter().any(|other| other.path == size.path);
+    let told = |size: &StoreFinding| report.findings[before..].iter().any(|other| other.path == size.path);
     sizes.retain(|size| !told(size));
     sizes.into_iter().for_each(|size| report.put(size));
     Ok(())
@@ -181,13 +181,13 @@ fn documents(
     home: usize,
     image: &Image,
     dir: Followed<'_>,
-    report: &mut Report,
+    report: &mut StoreReport,
 ) -> io::Result<()> {
     let store = &set.stores[home];
     let (title, place) = (image.title(), store.images_dir().join(image.id()));
     let malformed = |key: &str, error: &dyn std::fmt::Display| {
         let message = format!("the image `{title}` has a malformed `{key}`: {error}");
-        Finding::new("big-data-malformed", &store.path, message, PULL_AGAIN)
+        StoreFinding::new("big-data-malformed", &store.path, message, PULL_AGAIN)
             .at(place.join(file_name(key)))
             .of_image(title.clone())
             .fails(Engines::ALL, Scope::Listing)
@@ -223,7 +223,7 @@ fn documents(
                 let message = format!(
                     "the image `{title}` has a configuration that does not have the digest `{config}`"
                 );
-                let finding = Finding::new("config-digest", &store.path, message, PULL_AGAIN)
+                let finding = StoreFinding::new("config-digest", &store.path, message, PULL_AGAIN)
                     .at(place.join(&name))
                     .of_image(title.clone());
                 report.put(finding.fails(Engines::ALL, Scope::Listing));
@@ -234,7 +234,7 @@ fn documents(
         None if dir.node(&name)?.is_some() => report.put(malformed(&config, &NOT_A_FILE)),
         None => {
             let message = format!("the image `{title}` has no `{config}`, which its manifest names");
-            let finding = Finding::new("big-data-missing", &store.path, message, PULL_AGAIN)
+            let finding = StoreFinding::new("big-data-missing", &store.path, message, PULL_AGAIN)
                 .at(place.join(&name))
                 .of_image(title.clone());
             report.put(finding.fails(Engines::ALL, Scope::Listing));
@@ -245,7 +245,7 @@ fn documents(
 
 /// The record's digest is that of the manifest, or of another that the image has: that of
 /// the list that it was picked from.
-fn digest(store: &Catalog, image: &Image, manifest: &[u8], report: &mut Report) {
+fn digest(store: &Catalog, image: &Image, manifest: &[u8], report: &mut StoreReport) {
     let Some(digest) = image.digest.as_deref().filter(|digest| is_digest(digest)) else {
         return;
     };
@@ -259,14 +259,21 @@ fn digest(store: &Catalog, image: &Image, manifest: &[u8], report: &mut Report) 
     let message = format!(
         "the image `{title}` is recorded with the digest `{digest}`, which is none of its manifests'"
     );
-    let finding = Finding::new("image-digest-wrong", &store.path, message, PULL_AGAIN)
+    let finding = StoreFinding::new("image-digest-wrong", &store.path, message, PULL_AGAIN)
         .at(store.images_dir().join("images.json"))
         .of_image(title);
     report.put(finding.silently(Engines::ALL, "find it by that digest"));
 }
 
 /// The chain of layers below `top`.
-fn layers(set: &StoreSet<'_>, home: usize, image: &Image, top: &str, no_layers: bool, report: &mut Report) {
+fn layers(
+    set: &StoreSet<'_>,
+    home: usize,
+    image: &Image,
+    top: &str,
+    no_layers: bool,
+    report: &mut StoreReport,
+) {
     let store = &set.stores[home];
     let title = image.title();
     let chain = set.chain(home, top);
@@ -303,7 +310,7 @@ fn layers(set: &StoreSet<'_>, home: usize, image: &Image, top: &str, no_layers: 
         "layer-chain-long" => "build the image with fewer layers",
         _ => "list the store that has that layer, or pull the image again",
     };
-    let finding = Finding::new(id, &store.path, message, hint).of_image(title);
+    let finding = StoreFinding::new(id, &store.path, message, hint).of_image(title);
     if id == "layer-loop" {
         // They follow it for ever.
         report.put(finding.fails(Engines::ALL, Scope::Listing));
@@ -322,7 +329,7 @@ fn layers(set: &StoreSet<'_>, home: usize, image: &Image, top: &str, no_layers: 
 }
 
 /// Layers whose size engines cannot tell.
-fn sizes(set: &StoreSet<'_>, home: usize, image: &Image, chain: &[&str], report: &mut Report) {
+fn sizes(set: &StoreSet<'_>, home: usize, image: &Image, chain: &[&str], report: &mut StoreReport) {
     let store = &set.stores[home];
     // Of another top layer nobody asks for the size.
     if image.layer.as_deref() != chain.first().copied() {
@@ -333,7 +340,7 @@ fn sizes(set: &StoreSet<'_>, home: usize, image: &Image, chain: &[&str], report:
         let message =
             format!("the image `{}` has a layer that is recorded with mapped owners", image.title());
         let hint = "pull the image again; copies with other owners are `mapped-layers`";
-        let finding = Finding::new("layer-mapped", &store.path, message, hint)
+        let finding = StoreFinding::new("layer-mapped", &store.path, message, hint)
             .at(store.layers_dir().join("layers.json"))
             .of_image(image.title());
         // Whether the owners can be mapped depends on which there are.
@@ -351,7 +358,7 @@ fn sizes(set: &StoreSet<'_>, home: usize, image: &Image, chain: &[&str], report:
         if !others {
             engines = engines.or(Engines::ALL.without(Engines::PODMAN4));
         }
-        let finding = Finding::new("layer-size-unknown", &store.path, message, PULL_AGAIN)
+        let finding = StoreFinding::new("layer-size-unknown", &store.path, message, PULL_AGAIN)
             .at(store.layers_dir().join("layers.json"))
             .of_layer(id, image);
         // A partial pull's, which podman 4 does not know.
@@ -361,7 +368,7 @@ fn sizes(set: &StoreSet<'_>, home: usize, image: &Image, chain: &[&str], report:
 }
 
 /// Directories of images that images.json does not know.
-fn orphans(store: &Catalog, images: &Directory, report: &mut Report) -> io::Result<()> {
+fn orphans(store: &Catalog, images: &Directory, report: &mut StoreReport) -> io::Result<()> {
     if store.images.is_empty() {
         return Ok(());
     }
@@ -380,7 +387,12 @@ fn orphans(store: &Catalog, images: &Directory, report: &mut Report) -> io::Resu
 }
 
 /// A finding about directories that no record knows.
-pub(super) fn orphan(store: &Catalog, what: &str, file: &str, mut orphans: Vec<String>) -> Option<Finding> {
+pub(super) fn orphan(
+    store: &Catalog,
+    what: &str,
+    file: &str,
+    mut orphans: Vec<String>,
+) -> Option<StoreFinding> {
     orphans.sort();
     let first = orphans.first()?;
     let message = match orphans.len() {
@@ -390,7 +402,7 @@ pub(super) fn orphan(store: &Catalog, what: &str, file: &str, mut orphans: Vec<S
         }
     };
     let hint = "remove what was left behind, or restore the record";
-    let finding = Finding::new("orphan", &store.path, message, hint);
+    let finding = StoreFinding::new("orphan", &store.path, message, hint);
     Some(finding.silently(Engines::ALL, "let it take up space"))
 }
 

@@ -7,16 +7,16 @@ use std::io;
 use std::path::Path;
 
 use super::catalog::is_one_name;
-use super::finding::{Finding, Report, Scope};
+use super::finding::{Scope, StoreFinding, StoreReport};
 use super::followed::{self, Followed};
 use super::images::file_name;
 use super::store_set::StoreSet;
 use crate::engine::Engines;
 use crate::problem::Severity;
 use crate::store::short_id;
-use crate::sys::Kind;
+use crate::sys::FileKind;
 
-pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -> io::Result<()> {
     let store = &set.stores[home];
     let Some(dir) = set.root.subtree(&store.layers_dir())? else {
         return Ok(());
@@ -32,7 +32,7 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io:
         if layer.is_incomplete() {
             let message = format!("the layer `{}` was never completed", short_id(id));
             let hint = "pull what it belongs to again; an engine with this as its own storage deletes it";
-            let finding = Finding::new("layer-incomplete", &store.path, message, hint);
+            let finding = StoreFinding::new("layer-incomplete", &store.path, message, hint);
             report.put(finding.of_layer(id, set.users(id)));
         }
         let has_digest = layer.diff_digest.as_deref().is_some_and(|digest| !digest.is_empty());
@@ -40,14 +40,14 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io:
         // A container's layer and a partial pull have no digest to be pushed by.
         let tar_split = followed.node(OsStr::new(&name))?;
         let there = match tar_split {
-            Some(node) => node.stat.kind == Kind::File,
+            Some(node) => node.stat.kind == FileKind::File,
             None => set.part_with(home, |store| store.layers_dir().join(&name))?.is_some(),
         };
         if has_digest && !there {
             let message = format!("the layer `{}` has no tar-split", short_id(id));
             let hint = "pull the image into the store again";
             let users = set.users(id);
-            let finding = Finding::new("tar-split-missing", &store.path, message, hint)
+            let finding = StoreFinding::new("tar-split-missing", &store.path, message, hint)
                 .at(store.layers_dir().join(&name))
                 .of_layer(id, users.clone());
             report.put(if users.is_empty() {
@@ -67,7 +67,7 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io:
             if !there {
                 let message = format!("the layer `{}` has no `{key}`", short_id(id));
                 let hint = "pull the image into the store again";
-                let finding = Finding::new("big-data-missing", &store.path, message, hint)
+                let finding = StoreFinding::new("big-data-missing", &store.path, message, hint)
                     .at(store.layers_dir().join(id).join(&name))
                     .of_layer(id, set.users(id))
                     .severity(Severity::Warning);
@@ -79,7 +79,7 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io:
 }
 
 /// Layers as the vfs driver keeps them: whole trees.
-pub(super) fn vfs(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+pub(super) fn vfs(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -> io::Result<()> {
     let store = &set.stores[home];
     for layer in &store.layers {
         let id = layer.id();
@@ -88,7 +88,7 @@ pub(super) fn vfs(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::R
             continue;
         }
         let is_dir = |path: &Path| -> io::Result<bool> {
-            Ok(set.root.stat(path)?.is_some_and(|stat| stat.kind == Kind::Directory))
+            Ok(set.root.stat(path)?.is_some_and(|stat| stat.kind == FileKind::Directory))
         };
         let mut there = false;
         for store in set.stores.iter().filter(|store| store.driver == "vfs") {
@@ -98,7 +98,7 @@ pub(super) fn vfs(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::R
             let message = format!("the layer `{}` has no directory", short_id(id));
             let hint = "remove the image from the store and pull it again, or make the store again";
             let users = set.users(id);
-            let finding = Finding::new("layer-missing", &store.path, message, hint)
+            let finding = StoreFinding::new("layer-missing", &store.path, message, hint)
                 .at(store.layer_dir(id))
                 .of_layer(id, users.clone());
             // Each layer is a whole tree, so only images that end here are hurt.

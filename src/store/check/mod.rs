@@ -39,14 +39,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use deep::Progress;
-pub use finding::{Effect, Finding, Report, Scope, Tally, Verification};
+pub use finding::{Effect, Scope, StoreFinding, StoreReport, Tally, Verification};
 pub use rules::{RULES, Rule};
 pub(super) use selinux::has_selinux;
 
 use crate::engine::Engines;
 use crate::problem::{Problem, Severity};
 use crate::store::{Stamps, driver_of};
-use crate::sys::{Kind, Root};
+use crate::sys::{FileKind, Root};
 use catalog::Catalog;
 use overlay::Home;
 use store_set::StoreSet;
@@ -73,8 +73,8 @@ pub struct CheckRequest {
     /// Rules to leave out, by name.
     pub skip: Vec<String>,
     /// What is known of these stores because engines with the rights of this process may not
-    /// read them: [`Finding::unreadable`].
-    pub unreadable: Vec<Finding>,
+    /// read them: [`StoreFinding::unreadable`].
+    pub unreadable: Vec<StoreFinding>,
 }
 
 impl CheckRequest {
@@ -102,7 +102,7 @@ const ATTEMPTS: usize = 5;
 ///
 /// No lock is taken: engines would wait for it. Where something was found and the records
 /// have changed meanwhile, what was found may never have been, and it is looked again.
-pub fn check(root: &Root, request: &CheckRequest, progress: &Progress) -> Report {
+pub fn check(root: &Root, request: &CheckRequest, progress: &Progress) -> StoreReport {
     let stamps = || Stamps::of(root, request.stores.iter().map(PathBuf::as_path));
     let mut before = stamps();
     for _ in 1..ATTEMPTS {
@@ -118,8 +118,8 @@ pub fn check(root: &Root, request: &CheckRequest, progress: &Progress) -> Report
     once(root, request, progress)
 }
 
-fn once(root: &Root, request: &CheckRequest, progress: &Progress) -> Report {
-    let mut report = Report::default();
+fn once(root: &Root, request: &CheckRequest, progress: &Progress) -> StoreReport {
+    let mut report = StoreReport::default();
     let mut stores = Vec::new();
     let mut identities = Vec::new();
     let order = request.own.iter().chain(&request.listed).chain(&request.stores);
@@ -135,7 +135,8 @@ fn once(root: &Root, request: &CheckRequest, progress: &Progress) -> Report {
             store.checked |= checked;
             continue;
         }
-        if !checked && stat.as_ref().map_or(true, |stat| stat.is_none_or(|stat| stat.kind != Kind::Directory))
+        if !checked
+            && stat.as_ref().map_or(true, |stat| stat.is_none_or(|stat| stat.kind != FileKind::Directory))
         {
             continue;
         }
@@ -177,7 +178,7 @@ fn is_roots(root: &Root) -> bool {
 }
 
 /// The stores with a finding of this rule.
-fn of_rule(report: &Report, id: &str) -> Vec<PathBuf> {
+fn of_rule(report: &StoreReport, id: &str) -> Vec<PathBuf> {
     let findings = report.findings.iter().filter(|finding| finding.id == id);
     findings.map(|finding| finding.store.clone()).collect()
 }
@@ -189,11 +190,11 @@ fn open(
     request: &CheckRequest,
     own: bool,
     checked: bool,
-    report: &mut Report,
+    report: &mut StoreReport,
 ) -> io::Result<Option<Catalog>> {
     if checked {
         let gone = |id, message: &str, hint: &str| {
-            let finding = Finding::new(id, path, message, hint);
+            let finding = StoreFinding::new(id, path, message, hint);
             if request.driver == "vfs" {
                 finding.silently(Engines::ALL, "make it, empty")
             } else {
@@ -201,7 +202,7 @@ fn open(
             }
         };
         match root.stat(path)?.map(|stat| stat.kind) {
-            Some(Kind::Directory) => {}
+            Some(FileKind::Directory) => {}
             None => {
                 let hint = "create it, install the package that it belongs to, or remove it from the list";
                 report.put(gone("store-missing", "the store does not exist", hint));
@@ -221,14 +222,14 @@ fn open(
         let message =
             format!("the store was made by the driver {driver}, and engines here use {}", request.driver);
         let hint = "make the store again with that driver, or set the other in storage.conf";
-        let finding = Finding::new("driver-mismatch", path, message, hint);
+        let finding = StoreFinding::new("driver-mismatch", path, message, hint);
         report.put(finding.silently(Engines::ALL, "see no image of this store"));
         records::check_other_driver(root, path, &request.driver, report)?;
     }
     Catalog::read(root, path, &driver, own).map(Some)
 }
 
-fn structure(set: &StoreSet<'_>, mismatched: &[PathBuf], report: &mut Report) {
+fn structure(set: &StoreSet<'_>, mismatched: &[PathBuf], report: &mut StoreReport) {
     let mut homes = Vec::new();
     for store in &set.stores {
         homes.push(Home::read(set, store, report).unwrap_or_else(|error| {
@@ -242,7 +243,7 @@ fn structure(set: &StoreSet<'_>, mismatched: &[PathBuf], report: &mut Report) {
         report.stores.push(store.path.clone());
         report.images += store.images.len();
         report.layers += store.layers.len();
-        let look = |report: &mut Report, check: &dyn Fn(&mut Report) -> io::Result<()>| {
+        let look = |report: &mut StoreReport, check: &dyn Fn(&mut StoreReport) -> io::Result<()>| {
             if let Err(error) = check(report) {
                 report.could_not_look(set.could_not_look(&store.path, &error));
             }
@@ -269,7 +270,7 @@ fn structure(set: &StoreSet<'_>, mismatched: &[PathBuf], report: &mut Report) {
     }
 }
 
-fn finish(set: &StoreSet<'_>, request: &CheckRequest, mismatched: &[PathBuf], report: &mut Report) {
+fn finish(set: &StoreSet<'_>, request: &CheckRequest, mismatched: &[PathBuf], report: &mut StoreReport) {
     report.put_rest();
     for finding in &mut report.findings {
         // Engines do not see what is in the store of another driver.

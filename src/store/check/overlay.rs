@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use super::catalog::{Catalog, is_one_name};
 use super::composefs::{self, Composefs, DATA};
-use super::finding::{Finding, Report, Scope};
+use super::finding::{Scope, StoreFinding, StoreReport};
 use super::followed::{self, Followed};
 use super::images::{orphan, unsafe_id};
 use super::store_set::{Chain, StoreSet, Users};
@@ -23,7 +23,7 @@ use crate::engine::Engines;
 use crate::limits;
 use crate::problem::{Problem, Severity};
 use crate::store::{is_id, short_id};
-use crate::sys::{Directory, Kind};
+use crate::sys::{Directory, FileKind};
 
 /// More than the longest `lower`: 500 names of 28 bytes, or as many ids.
 const MAX_TEXT: u64 = 64 << 10;
@@ -78,7 +78,7 @@ impl Home {
     }
 
     /// Reads what is known of the overlay directory of a store.
-    pub(super) fn read(set: &StoreSet<'_>, store: &Catalog, report: &mut Report) -> io::Result<Self> {
+    pub(super) fn read(set: &StoreSet<'_>, store: &Catalog, report: &mut StoreReport) -> io::Result<Self> {
         let mut home = Self::default();
         if store.driver == "vfs" {
             return Ok(home);
@@ -169,13 +169,13 @@ impl OnDisk {
             let bytes = followed.read(OsStr::new(name), MAX_TEXT)?;
             Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
         };
-        let kind = |name: &str| -> io::Result<Option<Kind>> {
+        let kind = |name: &str| -> io::Result<Option<FileKind>> {
             Ok(followed.node(OsStr::new(name))?.map(|node| node.stat.kind))
         };
         // A symlink to itself can be read no more than a directory.
         let is_other = |name: &str| -> io::Result<bool> {
             Ok(match kind(name)? {
-                Some(kind) => kind != Kind::File,
+                Some(kind) => kind != FileKind::File,
                 None => set.root.stat_or_link(&path.join(name))?.is_some(),
             })
         };
@@ -189,7 +189,7 @@ impl OnDisk {
             },
             lower: text("lower")?,
             lower_layers: text("lower-layers")?,
-            has_diff: kind("diff")? == Some(Kind::Directory),
+            has_diff: kind("diff")? == Some(FileKind::Directory),
             relative_diff: dir
                 .read_link(OsStr::new("diff"))?
                 .is_some_and(|target| !Path::new(&target).is_absolute()),
@@ -203,7 +203,7 @@ impl OnDisk {
 
 /// Checks the layers that the store at `home` has records of. `homes` are the
 /// overlay directories of all stores.
-pub(super) fn check(set: &StoreSet<'_>, home: usize, homes: &[Home], report: &mut Report) {
+pub(super) fn check(set: &StoreSet<'_>, home: usize, homes: &[Home], report: &mut StoreReport) {
     // What could not be looked at is not missing.
     if homes.iter().any(|home| home.is_closed) {
         return;
@@ -267,15 +267,15 @@ impl Check<'_> {
         self.users.get_or_init(|| self.set.users(self.id))
     }
 
-    fn finding(&self, rule: &'static str, message: String, place: PathBuf) -> Finding {
-        let finding = Finding::new(rule, &self.store.path, message, MAKE_AGAIN).at(place);
+    fn finding(&self, rule: &'static str, message: String, place: PathBuf) -> StoreFinding {
+        let finding = StoreFinding::new(rule, &self.store.path, message, MAKE_AGAIN).at(place);
         let finding = finding.of_layer(self.id, self.users().clone());
         // Of a layer that no image has, nobody notices anything.
         if self.users().is_empty() { finding.severity(Severity::Warning) } else { finding }
     }
 
     /// That engines fail with the images that have this layer, if there are any.
-    fn fails(&self, finding: Finding, engines: Engines, scope: Scope) -> Finding {
+    fn fails(&self, finding: StoreFinding, engines: Engines, scope: Scope) -> StoreFinding {
         if self.users().is_empty() { finding } else { finding.fails(engines, scope) }
     }
 
@@ -283,7 +283,7 @@ impl Check<'_> {
         self.store.layer_dir(self.id)
     }
 
-    fn missing(&self, report: &mut Report) {
+    fn missing(&self, report: &mut StoreReport) {
         // Another store may lend it: that is told by `across`.
         let has = |home: &Home| home.layers.contains_key(self.id) || home.closed.contains(self.id);
         if self.homes.iter().any(has) {
@@ -301,7 +301,7 @@ impl Check<'_> {
         if by_id { BY_LINK } else { Engines::ALL }
     }
 
-    fn layer(&self, on_disk: &OnDisk, report: &mut Report) {
+    fn layer(&self, on_disk: &OnDisk, report: &mut StoreReport) {
         if let Some(place) = &on_disk.foreign {
             // Its layers come and go with what is mounted there.
             let info = Path::new(place.trim_end()).join("info");
@@ -315,7 +315,7 @@ impl Check<'_> {
             let hint = "mount that layer store, or pull the image again without it";
             let finding = self.finding("layer-elsewhere", message, self.dir().join("additionallayer"));
             let finding =
-                Finding { problem: Problem { hint: hint.to_owned(), ..finding.problem }, ..finding };
+                StoreFinding { problem: Problem { hint: hint.to_owned(), ..finding.problem }, ..finding };
             report.put(if there {
                 finding.severity(Severity::Note)
             } else {
@@ -349,7 +349,7 @@ impl Check<'_> {
     }
 
     /// `link`, and the symlink in `l` that it names.
-    fn link(&self, on_disk: &OnDisk, report: &mut Report) {
+    fn link(&self, on_disk: &OnDisk, report: &mut StoreReport) {
         let shown = short_id(self.id);
         let Some(link) = &on_disk.link else {
             let message = format!("the layer `{shown}` has no file `link`");
@@ -420,7 +420,7 @@ impl Check<'_> {
     }
 
     /// `lower`: the short names of all layers below.
-    fn lower(&self, on_disk: &OnDisk, below: &[&str], report: &mut Report) {
+    fn lower(&self, on_disk: &OnDisk, below: &[&str], report: &mut StoreReport) {
         let readers = if on_disk.lower_layers.is_some() { BY_LINK } else { Engines::ALL };
         let shown = short_id(self.id);
         let place = self.dir().join("lower");
@@ -462,7 +462,7 @@ impl Check<'_> {
     }
 
     /// `lower-layers`: the ids of all layers below.
-    fn lower_layers(&self, on_disk: &OnDisk, below: &[&str], report: &mut Report) {
+    fn lower_layers(&self, on_disk: &OnDisk, below: &[&str], report: &mut StoreReport) {
         let place = self.dir().join("lower-layers");
         let readers = Engines::ALL.without(BY_LINK);
         if on_disk.lower_layers_is_other {
@@ -495,7 +495,7 @@ impl Check<'_> {
     }
 
     /// What engines want to read whatever image the layer is in.
-    fn no_file(&self, rule: &'static str, place: PathBuf, readers: Engines) -> Finding {
+    fn no_file(&self, rule: &'static str, place: PathBuf, readers: Engines) -> StoreFinding {
         let name = place.file_name().unwrap_or_default().display();
         let message = format!("what stands at `{name}` in the layer `{}` is no file", short_id(self.id));
         let finding = self.finding(rule, message, place);
@@ -503,13 +503,17 @@ impl Check<'_> {
         self.fails(finding, readers, Scope::Image)
     }
 
-    fn wrong_root(&self, finding: Finding, readers: Engines) -> Finding {
+    fn wrong_root(&self, finding: StoreFinding, readers: Engines) -> StoreFinding {
         self.of_ending(finding, |finding| finding.silently(readers, WRONG_ROOT))
     }
 
     /// Only images that end here are hurt by what stands in its files; those that will
     /// be built on it otherwise.
-    fn of_ending(&self, finding: Finding, hurt: impl FnOnce(Finding) -> Finding) -> Finding {
+    fn of_ending(
+        &self,
+        finding: StoreFinding,
+        hurt: impl FnOnce(StoreFinding) -> StoreFinding,
+    ) -> StoreFinding {
         let finding = finding.concerns(self.set.ends_at(self.id));
         if finding.images.is_empty() { finding.severity(Severity::Warning) } else { hurt(finding) }
     }

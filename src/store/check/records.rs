@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::super::harm::{Harm, Hit, content_harms};
 use super::catalog::Catalog;
-use super::finding::{Finding, Report, Scope};
+use super::finding::{Scope, StoreFinding, StoreReport};
 use super::store_set::{StoreSet, Users};
 use crate::engine::Engines;
 use crate::limits;
@@ -16,7 +16,7 @@ use crate::sys::Root;
 
 const NO_IMAGE: &str = "see no image of this store";
 
-pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -> io::Result<()> {
     let store = &set.stores[home];
     let harms = content_harms(set.root, &store.path, &store.driver)?;
     let malformed = |id: &str| harms.iter().any(|harm| harm.id == id || harm.id == "store-malformed");
@@ -44,7 +44,7 @@ pub(super) fn check_other_driver(
     root: &Root,
     store: &Path,
     driver: &str,
-    report: &mut Report,
+    report: &mut StoreReport,
 ) -> io::Result<()> {
     for harm in content_harms(root, store, driver)? {
         report.put(of_harm(store, harm));
@@ -52,7 +52,7 @@ pub(super) fn check_other_driver(
     Ok(())
 }
 
-fn of_harm(store: &Path, harm: Harm) -> Finding {
+fn of_harm(store: &Path, harm: Harm) -> StoreFinding {
     let mut by_hit: Vec<(Hit, Engines)> = Vec::new();
     for profile in Engines::ALL.list() {
         let (hit, engine) = (harm.hits(profile), Engines::one(profile));
@@ -61,7 +61,7 @@ fn of_harm(store: &Path, harm: Harm) -> Finding {
             None => by_hit.push((hit, engine)),
         }
     }
-    let mut finding = Finding::new(harm.id, store, harm.message, harm.hint).at(&harm.place);
+    let mut finding = StoreFinding::new(harm.id, store, harm.message, harm.hint).at(&harm.place);
     finding.images.extend(harm.image);
     by_hit.into_iter().fold(finding, |finding, (hit, engines)| match hit {
         Hit::Everything => finding.fails(engines, Scope::All),
@@ -73,7 +73,7 @@ fn of_harm(store: &Path, harm: Harm) -> Finding {
 }
 
 /// A store that is read-only one day needs both lock files then.
-fn not_sealable(root: &Root, store: &Catalog, report: &mut Report) -> io::Result<()> {
+fn not_sealable(root: &Root, store: &Catalog, report: &mut StoreReport) -> io::Result<()> {
     let mut missing = Vec::new();
     for lock in [store.images_dir().join("images.lock"), store.layers_dir().join("layers.lock")] {
         if root.stat(&lock)?.is_none() {
@@ -87,12 +87,12 @@ fn not_sealable(root: &Root, store: &Catalog, report: &mut Report) -> io::Result
             missing.join(" and ")
         );
         let hint = "run `storagectl init-store` on it before it is sealed";
-        report.put(Finding::new("not-sealable", &store.path, message, hint));
+        report.put(StoreFinding::new("not-sealable", &store.path, message, hint));
     }
     Ok(())
 }
 
-fn images_json_missing(root: &Root, store: &Catalog, report: &mut Report) -> io::Result<()> {
+fn images_json_missing(root: &Root, store: &Catalog, report: &mut StoreReport) -> io::Result<()> {
     let names = match root.list(&store.images_dir()) {
         Ok(names) => names.unwrap_or_default(),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(()),
@@ -110,13 +110,13 @@ fn images_json_missing(root: &Root, store: &Catalog, report: &mut Report) -> io:
         };
         let message = format!("its images.json {what}, although there are files of {count} images");
         let hint = "restore this file, or make the store again";
-        let finding = Finding::new("images-json-missing", &store.path, message, hint).at(file);
+        let finding = StoreFinding::new("images-json-missing", &store.path, message, hint).at(file);
         report.put(finding.silently(Engines::ALL, NO_IMAGE));
     }
     Ok(())
 }
 
-fn layers_json_missing(set: &StoreSet<'_>, home: usize, report: &mut Report) {
+fn layers_json_missing(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) {
     let store = &set.stores[home];
     let lost: Users = store
         .images
@@ -129,20 +129,20 @@ fn layers_json_missing(set: &StoreSet<'_>, home: usize, report: &mut Report) {
     }
     let message = "its layers.json is missing or empty, although its images have layers";
     let hint = "restore this file, or make the store again";
-    let finding = Finding::new("layers-json-missing", &store.path, message, hint)
+    let finding = StoreFinding::new("layers-json-missing", &store.path, message, hint)
         .at(store.layers_dir().join("layers.json"))
         .fails(Engines::PODMAN4, Scope::Listing)
         .fails(Engines::ALL.without(Engines::PODMAN4), Scope::Image);
     report.put(finding.concerns(lost));
 }
 
-fn ids_twice(store: &Catalog, report: &mut Report) {
-    let put = |report: &mut Report, rule, id: &str, file: &Path, silently, is_same: bool| {
+fn ids_twice(store: &Catalog, report: &mut StoreReport) {
+    let put = |report: &mut StoreReport, rule, id: &str, file: &Path, silently, is_same: bool| {
         let message =
             format!("its {} has the id `{id}` twice", file.file_name().unwrap_or_default().display());
         let hint = "make the store again; no engine writes that";
         let finding =
-            Finding::new(rule, &store.path, message, hint).at(file).silently(Engines::ALL, silently);
+            StoreFinding::new(rule, &store.path, message, hint).at(file).silently(Engines::ALL, silently);
         // Which of the two is used makes no difference then.
         report.put(if is_same { finding.severity(Severity::Warning) } else { finding });
     };

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::catalog::{Catalog, is_one_name};
-use super::finding::{Finding, Report};
+use super::finding::{StoreFinding, StoreReport};
 use super::store_set::StoreSet;
 use crate::engine::Engines;
 use crate::store::label::label_of;
@@ -51,7 +51,7 @@ const ENGINES: [(&str, &str); 3] = [
     ("an engine", "system_u:system_r:container_runtime_t:s0"),
 ];
 
-pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -> io::Result<()> {
     if !has_selinux(set.root)? {
         return Ok(());
     }
@@ -63,7 +63,7 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io:
 }
 
 /// Layers that containers may not read.
-fn unreadable_layers(set: &StoreSet<'_>, store: &Catalog) -> io::Result<Option<Finding>> {
+fn unreadable_layers(set: &StoreSet<'_>, store: &Catalog) -> io::Result<Option<StoreFinding>> {
     let mut first = None;
     let mut count = 0;
     for layer in store.layers.iter().filter(|layer| is_one_name(layer.id())) {
@@ -92,7 +92,7 @@ fn unreadable_layers(set: &StoreSet<'_>, store: &Catalog) -> io::Result<Option<F
 
 /// Lock files that the policy of this host keeps from engines. They try again without end, and
 /// the boot waits for them. What engines make in a directory has its type.
-fn unlockable(set: &StoreSet<'_>, store: &Catalog) -> io::Result<Option<Finding>> {
+fn unlockable(set: &StoreSet<'_>, store: &Catalog) -> io::Result<Option<StoreFinding>> {
     for dir in [store.layers_dir(), store.images_dir()] {
         let Some(label) = label_of(set.root, &dir)? else {
             continue;
@@ -114,12 +114,12 @@ fn unlockable(set: &StoreSet<'_>, store: &Catalog) -> io::Result<Option<Finding>
     Ok(None)
 }
 
-fn labelled(store: &Catalog, message: String) -> Finding {
+fn labelled(store: &Catalog, message: String) -> StoreFinding {
     let hint = format!(
         "run `semanage fcontext -a -t container_ro_file_t '{0}(/.*)?'` and `restorecon -R {0}`",
         store.path.display()
     );
-    Finding::new("selinux-label", &store.path, message, hint)
+    StoreFinding::new("selinux-label", &store.path, message, hint)
 }
 
 fn text_of(label: &[u8]) -> String {

@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::catalog::{Catalog, is_one_name};
-use super::finding::{Finding, Report, Scope};
+use super::finding::{Scope, StoreFinding, StoreReport};
 use super::overlay::Home;
 use super::store_set::StoreSet;
 use crate::engine::Engines;
@@ -68,7 +68,7 @@ impl SquashfsHeader {
     }
 
     /// Tells of the images of the store `home` that are in them.
-    pub(super) fn tell(&self, set: &StoreSet<'_>, home: usize, report: &mut Report) {
+    pub(super) fn tell(&self, set: &StoreSet<'_>, home: usize, report: &mut StoreReport) {
         let tops = self.tops.intersection(&self.layers).filter(|(at, _)| *at == home);
         let tops: BTreeSet<&str> = tops.map(|(_, id)| id.as_str()).collect();
         if tops.is_empty() {
@@ -81,7 +81,7 @@ impl SquashfsHeader {
         };
         let hint = "list it for podman-hpc alone; for others pull the images into another store";
         let place = store.path.join(&store.driver).join("l");
-        let mut finding = Finding::new("squash-files", &store.path, message, hint).at(place);
+        let mut finding = StoreFinding::new("squash-files", &store.path, message, hint).at(place);
         for top in tops {
             finding.join(set.ends_at(top));
         }

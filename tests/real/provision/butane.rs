@@ -1,7 +1,7 @@
 //! Butane configurations, and what Butane makes of them.
 
 use storagectl::provision::butane::DIALECTS;
-use storagectl::provision::document::{Document, Node, NodeKind};
+use storagectl::provision::document::{Node, NodeKind, ProvisionDocument};
 
 use super::*;
 
@@ -21,7 +21,7 @@ fn json(node: &Node) -> Value {
 }
 
 fn parsed(text: &str) -> Value {
-    json(&Document::parse(text).unwrap().root)
+    json(&ProvisionDocument::parse(text).unwrap().root)
 }
 
 #[test]

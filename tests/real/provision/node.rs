@@ -228,7 +228,7 @@ fn save_image(to: &Path) {
 /// The units of a MachineConfig, by name.
 fn units(model: &[&str]) -> Vec<(String, String)> {
     let generated = generate("machineconfig", model, &[]);
-    let doc = storagectl::provision::document::Document::parse(&generated).unwrap();
+    let doc = storagectl::provision::document::ProvisionDocument::parse(&generated).unwrap();
     let unit = |unit: &storagectl::provision::document::Node| {
         let text = |key: &str| unit.get(key).unwrap().raw().unwrap().to_owned();
         (text("name"), text("contents"))
@@ -305,7 +305,7 @@ fn systemd_finds_nothing_wrong_in_the_units_and_enables_them() {
         ["--preset", "fedora", "--store", "/var/lib/more stores/a 100%", "--image", "registry.example/app:1"];
     for (kind, count) in [("ignition", 2), ("machineconfig", 3)] {
         let generated = generate(kind, &model, &[]);
-        let doc = storagectl::provision::document::Document::parse(&generated).unwrap();
+        let doc = storagectl::provision::document::ProvisionDocument::parse(&generated).unwrap();
         let config = doc.root.at(&["spec", "config"]).unwrap_or(&doc.root);
         let units = config.at(&["systemd", "units"]).unwrap().items();
         assert_eq!(units.len(), count);

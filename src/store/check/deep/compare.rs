@@ -15,7 +15,7 @@ use super::layer::{clean, split};
 use super::values::mask_of;
 use super::walk::equal;
 use crate::store::IdMap;
-use crate::sys::{Directory, Kind, Node, Opened, Special, Subtree};
+use crate::sys::{Directory, FileKind, Node, Opened, Special, Subtree};
 use crate::tar::{EntryKind as Entry, Header};
 
 /// How a layer was unpacked.
@@ -172,7 +172,7 @@ impl<'a> Comparison<'a> {
         let Some(directory) = self.open_directory(&parent)? else {
             return Ok(None);
         };
-        if let Some(file) = directory.open(&base)?.filter(|file| file.stat.kind == Kind::File) {
+        if let Some(file) = directory.open(&base)?.filter(|file| file.stat.kind == FileKind::File) {
             return Ok(Some(file));
         }
         if directory.read_link(&base)?.is_none() {
@@ -222,8 +222,11 @@ impl<'a> Comparison<'a> {
             return Ok(());
         };
         if header.kind == Entry::HardLink {
-            let opened =
-                if node.stat.kind == Kind::File { directory_of(&self.directory).open(&base)? } else { None };
+            let opened = if node.stat.kind == FileKind::File {
+                directory_of(&self.directory).open(&base)?
+            } else {
+                None
+            };
             return self.hard_link(&header, &path, &node, opened.as_ref());
         }
         self.attributes(&header, &path, &parent, &base, &node)
@@ -312,7 +315,7 @@ impl<'a> Comparison<'a> {
         };
         match linked {
             Some(linked) if linked.stat.id == node.stat.id => {}
-            Some(linked) if linked.stat.kind == Kind::File && node.stat.kind == Kind::File => {
+            Some(linked) if linked.stat.kind == FileKind::File && node.stat.kind == FileKind::File => {
                 // Carried by something that knows no hard links. Whether the copy is
                 // one is seen at the end.
                 if self.split_links.len() < KEPT {
@@ -327,7 +330,7 @@ impl<'a> Comparison<'a> {
                 Some(node),
             ),
         }
-        if node.stat.kind == Kind::Symlink {
+        if node.stat.kind == FileKind::Symlink {
             return Ok(());
         }
         let found = match file {
@@ -349,7 +352,7 @@ impl<'a> Comparison<'a> {
     ) -> io::Result<()> {
         let directory = self.open_directory(parent)?.expect("it was opened for its node");
         let link = if header.kind == Entry::Symlink { directory.read_link(base)? } else { None };
-        let opens = matches!(node.stat.kind, Kind::File | Kind::Directory);
+        let opens = matches!(node.stat.kind, FileKind::File | FileKind::Directory);
         let file = if opens { directory.open(base)? } else { None };
         let found = match &file {
             Some(file) => file.attributes()?,
@@ -358,20 +361,22 @@ impl<'a> Comparison<'a> {
         let masked = found.as_ref().and_then(mask_of);
         let (major, minor) = header.device;
         let wrong = match (header.kind, node.stat.kind, node.special) {
-            (Entry::File, Kind::File, _)
-            | (Entry::Directory, Kind::Directory, _)
+            (Entry::File, FileKind::File, _)
+            | (Entry::Directory, FileKind::Directory, _)
             | (Entry::Fifo, _, Some(Special::Fifo)) => None,
-            (Entry::Symlink, Kind::Symlink, _) => link.filter(|link| *link != header.target).map(|link| {
-                format!(
-                    "leads to `{}` instead of `{}`",
-                    link.to_string_lossy(),
-                    header.target.to_string_lossy()
-                )
-            }),
+            (Entry::Symlink, FileKind::Symlink, _) => {
+                link.filter(|link| *link != header.target).map(|link| {
+                    format!(
+                        "leads to `{}` instead of `{}`",
+                        link.to_string_lossy(),
+                        header.target.to_string_lossy()
+                    )
+                })
+            }
             (Entry::Character, _, Some(special)) if special == Special::Character(major, minor) => None,
             (Entry::Block, _, Some(special)) if special == Special::Block(major, minor) => None,
             // `force_mask` makes files of what is none.
-            (Entry::Character | Entry::Block | Entry::Fifo, Kind::File, _) if masked.is_some() => None,
+            (Entry::Character | Entry::Block | Entry::Fifo, FileKind::File, _) if masked.is_some() => None,
             _ => Some(format!("is {} instead of {}", what(node), expected(header))),
         };
         if let Some(detail) = wrong {
@@ -385,7 +390,7 @@ impl<'a> Comparison<'a> {
         self.values(header, path, node, found.as_ref());
         if header.kind == Entry::File
             && header.size > 0
-            && let Some(file) = file.filter(|file| file.stat.kind == Kind::File)
+            && let Some(file) = file.filter(|file| file.stat.kind == FileKind::File)
         {
             self.file = Some((header.name.clone(), file));
         }
@@ -464,9 +469,9 @@ fn directory_of(opened: &Option<(PathBuf, Option<Directory>)>) -> &Directory {
 
 fn what(node: &Node) -> &'static str {
     match (node.stat.kind, node.special) {
-        (Kind::File, _) => "a file",
-        (Kind::Directory, _) => "a directory",
-        (Kind::Symlink, _) => "a symlink",
+        (FileKind::File, _) => "a file",
+        (FileKind::Directory, _) => "a directory",
+        (FileKind::Symlink, _) => "a symlink",
         (_, Some(Special::Character(0, 0))) => "a whiteout",
         (_, Some(Special::Character(..) | Special::Block(..))) => "a device",
         (_, Some(Special::Fifo)) => "a FIFO",

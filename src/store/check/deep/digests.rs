@@ -9,7 +9,7 @@ use crate::hex::hex;
 use crate::limits;
 use crate::store::Image;
 use crate::store::check::catalog::{Catalog, is_one_name};
-use crate::store::check::finding::{Finding, Report};
+use crate::store::check::finding::{StoreFinding, StoreReport};
 use crate::store::check::followed::{self, Followed};
 use crate::store::check::images::{Manifest, file_name};
 use crate::store::check::store_set::StoreSet;
@@ -17,14 +17,15 @@ use crate::store::check::store_set::StoreSet;
 const PULL_AGAIN: &str = "remove the image from the store and pull it again";
 const USE_IT: &str = "use it as it is";
 
-pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<()> {
+pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -> io::Result<()> {
     let store = &set.stores[home];
     let Some(images) = set.root.subtree(&store.images_dir())? else {
         return Ok(());
     };
     for image in store.images.iter().filter(|image| is_one_name(image.id())) {
         let path = store.images_dir();
-        let look = |report: &mut Report| match followed::directory(set.root, &images, &path, image.id())? {
+        let look = |report: &mut StoreReport| match followed::directory(set.root, &images, &path, image.id())?
+        {
             Some(dir) => {
                 let path = path.join(image.id());
                 documents(store, image, Followed::new(set.root, &dir, &path), report)
@@ -38,7 +39,7 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io:
     Ok(())
 }
 
-fn documents(store: &Catalog, image: &Image, dir: Followed<'_>, report: &mut Report) -> io::Result<()> {
+fn documents(store: &Catalog, image: &Image, dir: Followed<'_>, report: &mut StoreReport) -> io::Result<()> {
     let mut config = None;
     let mut keys: Vec<&String> = image.big_data_names.iter().flatten().collect();
     // The manifest says which of the others is the configuration.
@@ -86,11 +87,11 @@ fn wanted(image: &Image, key: &str) -> Option<String> {
     image.big_data_digests.as_ref()?.get(key).cloned()
 }
 
-fn differs(store: &Catalog, image: &Image, key: &str, wanted: &str) -> Finding {
+fn differs(store: &Catalog, image: &Image, key: &str, wanted: &str) -> StoreFinding {
     let title = image.title();
     let message = format!("the image `{title}` has a `{key}` that does not have the digest `{wanted}`");
     let rule = if key.starts_with("manifest") { "manifest-digest" } else { "big-data-digest" };
-    Finding::new(rule, &store.path, message, PULL_AGAIN)
+    StoreFinding::new(rule, &store.path, message, PULL_AGAIN)
         .at(store.images_dir().join(image.id()).join(file_name(key)))
         .of_image(title)
         .silently(Engines::ALL, USE_IT)

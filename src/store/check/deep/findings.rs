@@ -6,7 +6,7 @@ use super::Task;
 use super::issues::{Difference, Issue};
 use super::layer::LayerOutcome;
 use crate::problem::{Severity, series};
-use crate::store::check::finding::{Finding, Report, Scope};
+use crate::store::check::finding::{Scope, StoreFinding, StoreReport};
 use crate::store::check::store_set::StoreSet;
 use crate::store::short_id;
 
@@ -18,14 +18,14 @@ pub(super) fn tell(
     task: &Task,
     outcome: LayerOutcome,
     (times_are_kept, other_times_are_kept): (bool, bool),
-    report: &mut Report,
+    report: &mut StoreReport,
 ) {
     let store = &set.stores[task.home];
     let users = set.users(&task.id);
     let shown = short_id(&task.id);
     let finding = |id, message: String, saving: bool, silently: &'static str| {
         let mut finding =
-            Finding::new(id, &store.path, message, PULL_AGAIN).of_layer(&task.id, users.clone());
+            StoreFinding::new(id, &store.path, message, PULL_AGAIN).of_layer(&task.id, users.clone());
         if users.is_empty() {
             return finding.severity(Severity::Warning);
         }
@@ -123,7 +123,7 @@ pub(super) fn tell(
 
 /// Directories that hide what is below from the engines of the store's owner and not from
 /// others', or the reverse.
-fn for_others(set: &StoreSet<'_>, task: &Task, rule: &'static str, issue: &Issue) -> Finding {
+fn for_others(set: &StoreSet<'_>, task: &Task, rule: &'static str, issue: &Issue) -> StoreFinding {
     let store = &set.stores[task.home];
     let (attribute, of_users) =
         if task.owners { ("user.overlay.opaque", true) } else { ("trusted.overlay.opaque", false) };
@@ -135,12 +135,12 @@ fn for_others(set: &StoreSet<'_>, task: &Task, rule: &'static str, issue: &Issue
     };
     let message = format!("{} {has} `{attribute}` in the layer `{}`", named(issue), short_id(&task.id));
     let hint = "make the store again with an engine of those who use it";
-    let finding = Finding::new(rule, &store.path, message, hint)
+    let finding = StoreFinding::new(rule, &store.path, message, hint)
         .of_layer(&task.id, set.users(&task.id))
         .silently(task.readers, effect);
     // Root's engines make it so in every store, also in those that are meant for more.
     let severity = if !of_users && store.for_root { Severity::Error } else { Severity::Note };
-    Finding { for_users: of_users, ..finding.severity(severity) }
+    StoreFinding { for_users: of_users, ..finding.severity(severity) }
 }
 
 /// "`a` (0755 instead of 0644), `b` and 5 others".

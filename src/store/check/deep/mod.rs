@@ -22,12 +22,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use super::CheckRequest;
 use super::catalog::is_one_name;
 use super::composefs::{self, Composefs};
-use super::finding::Report;
+use super::finding::StoreReport;
 use super::followed::Followed;
 use super::store_set::StoreSet;
 use crate::engine::Engines;
 use crate::store::{IdMap, Layer};
-use crate::sys::{Kind, Root, on_threads};
+use crate::sys::{FileKind, Root, on_threads};
 use compare::Layout;
 use issues::Times;
 use layer::{Expected, LayerOutcome};
@@ -78,7 +78,12 @@ struct Task {
     readers: Engines,
 }
 
-pub(super) fn check(set: &StoreSet<'_>, request: &CheckRequest, progress: &Progress, report: &mut Report) {
+pub(super) fn check(
+    set: &StoreSet<'_>,
+    request: &CheckRequest,
+    progress: &Progress,
+    report: &mut StoreReport,
+) {
     let mut tasks = Vec::new();
     for (home, store) in set.stores.iter().enumerate().filter(|(_, store)| store.checked) {
         match self::tasks(set, home, report) {
@@ -126,7 +131,7 @@ pub(super) fn check(set: &StoreSet<'_>, request: &CheckRequest, progress: &Progr
     tally::count(set, &read, request.layers.as_ref(), report);
 }
 
-fn tasks(set: &StoreSet<'_>, home: usize, report: &mut Report) -> io::Result<Vec<Task>> {
+fn tasks(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -> io::Result<Vec<Task>> {
     let store = &set.stores[home];
     let dir = if store.driver == "vfs" { "vfs/dir" } else { store.driver.as_str() };
     // What a normal user's engine makes belongs to that user and to ids that are
@@ -172,7 +177,7 @@ fn task(
     let has = |name: &str| -> io::Result<bool> {
         Ok(store.driver != "vfs" && set.root.stat(&set.stores[at].layer_dir(id).join(name))?.is_some())
     };
-    if has("additionallayer")? || top.is_none_or(|stat| stat.kind != Kind::Directory) {
+    if has("additionallayer")? || top.is_none_or(|stat| stat.kind != FileKind::Directory) {
         return Ok(None);
     }
     let composefs = match store.driver.as_str() {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::problem::Severity;
 use crate::store::Layer;
 use crate::store::check::catalog::Catalog;
-use crate::store::check::finding::{Finding, Report, Tally, Verification};
+use crate::store::check::finding::{StoreFinding, StoreReport, Tally, Verification};
 use crate::store::check::store_set::{Chain, StoreSet};
 use crate::store::short_id;
 
@@ -25,7 +25,7 @@ pub(super) fn count(
     set: &StoreSet<'_>,
     read: &HashSet<(usize, String)>,
     only: Option<&BTreeSet<String>>,
-    report: &mut Report,
+    report: &mut StoreReport,
 ) {
     let mut all = Verification::default();
     let mut notes = Vec::new();
@@ -109,10 +109,10 @@ struct Damage {
 }
 
 impl Damage {
-    fn of(store: &Catalog, report: &Report) -> Self {
+    fn of(store: &Catalog, report: &StoreReport) -> Self {
         let errors = || {
             let of_store =
-                |finding: &&Finding| finding.severity == Severity::Error && finding.store == store.path;
+                |finding: &&StoreFinding| finding.severity == Severity::Error && finding.store == store.path;
             report.findings.iter().filter(of_store)
         };
         Self {
@@ -146,13 +146,13 @@ fn why_not(set: &StoreSet<'_>, home: usize, layer: &Layer) -> &'static str {
     }
 }
 
-fn not_verified(set: &StoreSet<'_>, store: &Catalog, why: &str, layers: &[&str]) -> Finding {
+fn not_verified(set: &StoreSet<'_>, store: &Catalog, why: &str, layers: &[&str]) -> StoreFinding {
     let message = match layers {
         [one] => format!("the layer `{}` is {why} and was not verified", short_id(one)),
         _ => format!("{} layers are {why} and were not verified", layers.len()),
     };
     let hint = "pull the image again without that, or know what it came from";
-    let mut finding = Finding::new("not-verified", &store.path, message, hint);
+    let mut finding = StoreFinding::new("not-verified", &store.path, message, hint);
     for layer in layers {
         finding.join(set.users(layer));
     }

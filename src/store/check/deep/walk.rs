@@ -5,7 +5,7 @@ use std::io;
 
 use super::compare::Comparison;
 use super::issues::{Difference, NAMED};
-use crate::sys::{Directory, Kind, Node, Opened};
+use crate::sys::{Directory, FileKind, Node, Opened};
 
 /// No directory in an image is nested deeper.
 const MAX_DEPTH: usize = 200;
@@ -50,7 +50,7 @@ impl Comparison<'_> {
                 _ => false,
             };
             any |= inherited;
-            let below = node.stat.kind == Kind::Directory && {
+            let below = node.stat.kind == FileKind::Directory && {
                 let child = directory.child(name)?;
                 if self.layout.overlay && !self.opaque.contains(&key) {
                     self.opaque_without_entry(&child)?;
@@ -125,19 +125,19 @@ impl Comparison<'_> {
         let path = directory.path.join(name);
         let path = path.as_os_str();
         let same_link =
-            node.stat.kind != Kind::Symlink || parent.read_link(name)? == directory.read_link(name)?;
+            node.stat.kind != FileKind::Symlink || parent.read_link(name)? == directory.read_link(name)?;
         if below.stat.kind != node.stat.kind || below.special != node.special || !same_link {
             self.issues.put(Difference::Type, path, String::new());
             return Ok(true);
         }
-        if node.stat.kind != Kind::Symlink && below.stat.mode != node.stat.mode {
+        if node.stat.kind != FileKind::Symlink && below.stat.mode != node.stat.mode {
             let detail = format!("{:04o} instead of {:04o}", node.stat.mode, below.stat.mode);
             self.issues.put(Difference::Mode, path, detail);
         }
         if (below.stat.uid, below.stat.gid) != (node.stat.uid, node.stat.gid) {
             self.issues.put(Difference::Owner, path, String::new());
         }
-        if node.stat.kind == Kind::File {
+        if node.stat.kind == FileKind::File {
             let same = match (parent.open(name)?, directory.open(name)?) {
                 (Some(one), Some(other)) => equal(&one, &other, buffer)?,
                 _ => false,
