@@ -11,9 +11,6 @@ use super::owned::{Listed, arrange, listed};
 
 /// `edited`, a document made of `doc` by adding, moving and removing entries, made anew as if
 /// no owned entry had been there; as it is if somebody has changed the lines of those.
-///
-/// # Errors
-/// [`Fault`] if the document cannot be edited.
 pub(super) fn as_if_apart(doc: &Document, edited: Document) -> Result<Document, Fault> {
     let (now, target) = (listed(doc)?, listed(&edited)?);
     let theirs = of_others(&now);

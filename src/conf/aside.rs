@@ -36,9 +36,6 @@ pub struct Aside {
 
 /// Comments out every entry whose path as the engine reads it satisfies `gone`,
 /// but for those that are written over several lines. `None` if there is none.
-///
-/// # Errors
-/// [`Fault`] if the document cannot be edited.
 pub fn set_aside(doc: &Document, gone: impl Fn(&str) -> bool) -> Result<Option<Document>, Fault> {
     let Some(list) = StoreList::of(doc)? else {
         return Ok(None);
@@ -58,9 +55,6 @@ pub fn set_aside(doc: &Document, gone: impl Fn(&str) -> bool) -> Result<Option<D
 }
 
 /// The entries that are set aside, in the order of the text.
-///
-/// # Errors
-/// [`Fault`] if the array cannot be read.
 pub fn asides(doc: &Document) -> Result<Vec<Aside>, Fault> {
     let Some(list) = StoreList::of(doc)? else {
         return Ok(Vec::new());
@@ -71,9 +65,6 @@ pub fn asides(doc: &Document) -> Result<Vec<Aside>, Fault> {
 }
 
 /// Puts those entries back whose path satisfies `back`. `None` if there is none.
-///
-/// # Errors
-/// [`Fault`] if the document cannot be edited.
 pub fn put_back(doc: &Document, back: impl Fn(&str) -> bool) -> Result<Option<Document>, Fault> {
     if !asides(doc)?.iter().any(|aside| back(&aside.path)) {
         return Ok(None);

@@ -101,9 +101,6 @@ pub fn add_to_list(list: &[String], paths: &[String], position: &Position) -> Re
 /// Removes every entry whose path as the engine reads it satisfies `gone`, with
 /// the comments that belong to it; and with the last entry what was made for it.
 /// `None` if there is none.
-///
-/// # Errors
-/// [`Fault`] if the document cannot be edited.
 pub fn remove(doc: &Document, gone: impl Fn(&str) -> bool) -> Result<Option<Document>, Fault> {
     let apart = |edited| without_empty_array(as_if_apart(doc, edited)?);
     remove_entries(doc, gone)?.map(apart).transpose()
@@ -134,9 +131,6 @@ pub(super) fn remove_at(doc: &Document, index: usize) -> Result<Document, Fault>
 
 /// The first item with this path, as the engine reads it, with the comments that
 /// belong to it.
-///
-/// # Errors
-/// [`Fault`] if the document cannot be edited.
 pub fn copy(doc: &Document, path: &str) -> Result<Option<Cut>, Fault> {
     let Some(list) = StoreList::of(doc)? else {
         return Ok(None);
@@ -146,9 +140,6 @@ pub fn copy(doc: &Document, path: &str) -> Result<Option<Cut>, Fault> {
 }
 
 /// Puts an item that was cut out back behind the entry `behind`, or first.
-///
-/// # Errors
-/// [`Fault`] if the document cannot be edited.
 pub fn restore(doc: &Document, item: &Cut, behind: Option<&str>) -> Result<Document, Fault> {
     insert(doc, item, |list| match behind {
         None => Anchor::Before(0),

@@ -112,9 +112,6 @@ fn arrange_whole(doc: &Document, wanted: &[Listed]) -> Result<Document, Fault> {
 }
 
 /// The document without its marked entries.
-///
-/// # Errors
-/// [`Fault`] if the document cannot be edited.
 pub fn without_marked(doc: &Document) -> Result<Document, Fault> {
     let theirs: Vec<Listed> = listed(doc)?.into_iter().filter(|entry| entry.mark.is_none()).collect();
     Ok(arrange(doc, &theirs)?.unwrap_or_else(|| doc.clone()))

@@ -81,9 +81,6 @@ impl CopyRecord {
     }
 
     /// Writes it, if it is not what stands there.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub(super) fn write(&self, host: &Host, store: &Path) -> Result<(), Problem> {
         let mut bytes = serde_json::to_vec(self).expect("it is made of text and numbers");
         bytes.push(b'\n');

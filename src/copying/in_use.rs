@@ -12,9 +12,6 @@ use crate::store;
 
 /// The layers, of the engines' own storages and of all stores, that are mounted or are
 /// below one that is.
-///
-/// # Errors
-/// If it cannot be told.
 pub(super) fn mounted(host: &Host) -> anyhow::Result<BTreeSet<String>> {
     let layout = dependents::layout(host)?;
     let mut below: BTreeMap<String, Option<String>> = BTreeMap::new();

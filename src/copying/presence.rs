@@ -71,9 +71,6 @@ pub(super) struct Presence {
 impl Presence {
     /// Looks at the store. Layers of `wanted` that nobody vouches for are read; those that
     /// are sound get a mark in `memory`.
-    ///
-    /// # Errors
-    /// If its records cannot be read.
     pub(super) fn read(
         host: &Host,
         target: &CopyTarget,

@@ -28,9 +28,6 @@ pub struct SearchPath {
 
 impl SearchPath {
     /// Those of the system in `root`.
-    ///
-    /// # Errors
-    /// If the tree cannot be looked at.
     pub fn of_system(root: &Root) -> io::Result<Self> {
         // In an ostree tree without /etc, what will be there is in /usr/etc.
         let is_default = root.is_tree() && root.stat(Path::new("/etc"))?.is_none();

@@ -64,9 +64,6 @@ impl Backup {
     /// Makes a backup for what was found in the part with number `index`: copies
     /// the record files that are going to change, and writes the list. Everything
     /// is synced before this returns. `None` if nothing there changes or is moved.
-    ///
-    /// # Errors
-    /// A [`Problem`] if something cannot be written.
     pub(super) fn make(
         host: &Host,
         storage: &Storage,
@@ -123,9 +120,6 @@ impl Backup {
     }
 
     /// Moves what belonged to the removed records of one kind.
-    ///
-    /// # Errors
-    /// A [`Problem`] if something cannot be moved.
     pub(super) fn take_in(&self, host: &Host, kind: RecordKind) -> Result<(), Problem> {
         for it in self.moves.iter().filter(|it| it.kind == kind) {
             let from = self.part.join(&it.path);
@@ -140,9 +134,6 @@ impl Backup {
     }
 
     /// Notes that all is done.
-    ///
-    /// # Errors
-    /// A [`Problem`] if that cannot be noted.
     pub(super) fn finish(&self, host: &Host) -> Result<(), Problem> {
         self.close(host, FINISHED)
     }
@@ -154,9 +145,6 @@ impl Backup {
     }
 
     /// The backups of runs that were killed.
-    ///
-    /// # Errors
-    /// A [`Problem`] if they cannot be read.
     pub(super) fn unfinished(host: &Host, storage: &Storage) -> Result<Vec<Self>, Problem> {
         let mut backups = Vec::new();
         for part in &storage.parts {
@@ -183,9 +171,6 @@ impl Backup {
 
     /// Finishes the work of a run that was killed: moves what belonged to records
     /// that are gone. Those that are still there, the present run finds itself.
-    ///
-    /// # Errors
-    /// A [`Problem`] if something cannot be moved.
     pub(super) fn resume(mut self, host: &Host, parts: &[Part]) -> Result<(), Problem> {
         self.moves.retain(|it| !is_recorded(parts, it.kind, &it.id, |_| false));
         for kind in [RecordKind::Layer, RecordKind::Image, RecordKind::Container] {

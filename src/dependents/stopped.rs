@@ -91,9 +91,6 @@ impl Locks {
     }
 
     /// Tells engines that the records of one kind in one part change.
-    ///
-    /// # Errors
-    /// A [`Problem`] if that cannot be written.
     pub(super) fn mark_written(&self, host: &Host, part: &Path, kind: RecordKind) -> Result<(), Problem> {
         for (_, _, lock) in self.records.iter().filter(|(at, of, _)| at == part && *of == kind) {
             lock.mark_written().map_err(host.cannot("write to the lock files of", part))?;

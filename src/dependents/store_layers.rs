@@ -106,9 +106,6 @@ pub(super) fn read(root: &Root, path: &str, driver: &str) -> Result<StoreLayers,
 }
 
 /// The layers of which there is a directory in the storage at `dir`.
-///
-/// # Errors
-/// If it cannot be read.
 pub(super) fn directories(root: &Root, dir: &Path, driver: &str) -> io::Result<HashSet<String>> {
     let names = root.list(&dir.join(home(driver)))?.unwrap_or_default();
     let names = names.into_iter().filter_map(|name| name.into_string().ok());

@@ -67,9 +67,6 @@ pub(super) const WIPE_UNIT: &str = "crio-wipe.service";
 
 impl Crio {
     /// Looks at CRI-O as it is configured; `reading` is how it reads the host.
-    ///
-    /// # Errors
-    /// If something that decides cannot be looked at.
     pub(super) fn look(
         root: &Root,
         program: Option<InstalledProgram>,

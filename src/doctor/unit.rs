@@ -28,9 +28,6 @@ pub enum UnitState {
 
 impl UnitState {
     /// Looks for the unit `name`, which the unit `puller` may start.
-    ///
-    /// # Errors
-    /// If a directory of units cannot be looked at.
     pub(super) fn find(root: &Root, name: &str, puller: &str) -> io::Result<Self> {
         let mut found = None;
         for dir in DIRS {

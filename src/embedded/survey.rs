@@ -222,9 +222,6 @@ fn hash(root: &Root, path: &Path, progress: &Progress) -> std::io::Result<Digest
 }
 
 /// The directories of images in `dir` that the list does not name.
-///
-/// # Errors
-/// If `dir` cannot be read.
 pub fn unlisted(root: &Root, dir: &Path, entries: &[ListEntry]) -> Result<Vec<String>, Problem> {
     let shown = root.show(dir).display().to_string();
     let names = root.list(dir).map_err(Problem::cannot("read", &shown))?.unwrap_or_default();

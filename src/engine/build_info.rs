@@ -27,9 +27,6 @@ pub(super) enum BuildInfo {
 }
 
 /// Reads what `file` says.
-///
-/// # Errors
-/// If it cannot be read.
 pub(super) fn read(file: &FilePart) -> io::Result<BuildInfo> {
     let Some(elf) = Elf::of(&part(file, 0, 64)?) else {
         return Ok(BuildInfo::Missing);

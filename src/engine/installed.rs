@@ -92,9 +92,6 @@ impl InstalledProgram {
 }
 
 /// The engines that are installed.
-///
-/// # Errors
-/// If a program cannot be read.
 pub fn installed(root: &Root) -> io::Result<Vec<InstalledProgram>> {
     let mut found: Vec<InstalledProgram> = programs(root).collect::<io::Result<_>>()?;
     for program in found.iter_mut().filter(|program| program.is_silent && program.library.is_none()) {

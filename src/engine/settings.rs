@@ -17,9 +17,6 @@ pub fn is_vendor_path(path: &Path) -> bool {
 
 /// The administrator's main file in `root`: `/etc/containers/storage.conf`, or
 /// the same below `/usr/etc` in an ostree tree that has no `/etc`.
-///
-/// # Errors
-/// If the tree cannot be looked at.
 pub fn main_file(root: &Root) -> io::Result<PathBuf> {
     Ok(etc(root)?.join("containers/storage.conf"))
 }

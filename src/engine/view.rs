@@ -100,9 +100,6 @@ impl Cache {
 
     /// The first thing that could not be looked at since files were forgotten, because of the
     /// disk or the system: what was judged may be another time, and is not to be relied on.
-    ///
-    /// # Errors
-    /// That.
     pub fn is_reliable(&self) -> Result<(), (PathBuf, io::Error)> {
         match self.trouble.borrow().as_ref() {
             Some((path, errno)) => Err((path.clone(), io::Error::from_raw_os_error(*errno))),
@@ -124,9 +121,6 @@ impl Cache {
     }
 
     /// What stands at a path, symlinks followed.
-    ///
-    /// # Errors
-    /// If it cannot be looked at.
     pub(super) fn stat(&self, root: &Root, path: &Path) -> io::Result<Option<Stat>> {
         if let Some(stat) = self.stats.get(path) {
             return Ok(stat);
@@ -141,9 +135,6 @@ impl Cache {
     }
 
     /// [`Root::trail`].
-    ///
-    /// # Errors
-    /// As there.
     pub(super) fn trail(&self, root: &Root, path: &Path) -> io::Result<Rc<Vec<Step>>> {
         if let Some(trail) = self.trails.get(path) {
             return Ok(trail);

@@ -63,9 +63,6 @@ impl Blobs {
 
 impl Layer {
     /// Opens its blob; `None` if it is gone.
-    ///
-    /// # Errors
-    /// If it cannot be opened.
     pub fn open(&self, root: &Root) -> io::Result<Option<BlobReader>> {
         Ok(self.blobs.open(root, &self.blob.file)?.map(BlobReader))
     }

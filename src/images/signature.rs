@@ -27,9 +27,6 @@ struct Sigstore {
 
 /// Why engines refuse a signature, and the image with it (`FromBlob` in
 /// internal/signature/signature.go of the image library).
-///
-/// # Errors
-/// What is wrong with it.
 pub(crate) fn check(bytes: &[u8]) -> Result<(), &'static str> {
     let (first, rest) = bytes.split_first().ok_or("is empty")?;
     match first {

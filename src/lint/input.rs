@@ -117,9 +117,6 @@ pub struct Input<'h> {
 
 impl<'h> Input<'h> {
     /// Reads the files of a host as these engines would, or those that it has or may have.
-    ///
-    /// # Errors
-    /// A [`Problem`] if a file cannot be read.
     pub fn read(host: &'h Host, engines: Option<Engines>) -> Result<Self, Problem> {
         let knows_engines = engines.is_some() || host.knows_engines();
         let engines = engines.unwrap_or_else(|| host.engines_asked());

@@ -67,9 +67,6 @@ pub(super) struct Contents {
 
 impl Contents {
     /// Begins a tree in the empty directory `dir` of this system.
-    ///
-    /// # Errors
-    /// If it cannot be opened.
     pub(super) fn new(dir: &Path, time: i64) -> io::Result<Self> {
         let writer = Root::system()?.directory_writer(dir)?;
         let (entries, unlisted) = (BTreeMap::new(), Vec::new());
@@ -99,9 +96,6 @@ impl Contents {
     }
 
     /// Makes the directories above `path`. Those that no other package has are listed.
-    ///
-    /// # Errors
-    /// If one cannot be made.
     pub(super) fn parents(&mut self, path: &[u8]) -> io::Result<()> {
         for (at, _) in path.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/') {
             let dir = &path[..at];
@@ -125,9 +119,6 @@ impl Contents {
 
     /// Adds what has no content. The directory above it must be there. A directory that is
     /// there gets what `entry` says.
-    ///
-    /// # Errors
-    /// If it cannot be made.
     pub(super) fn add(&mut self, path: &[u8], mut entry: TreeEntry) -> io::Result<()> {
         let name = &path[1..];
         match &entry.what {
@@ -161,9 +152,6 @@ impl Contents {
     }
 
     /// Begins a file, which must be ended.
-    ///
-    /// # Errors
-    /// If it cannot be made.
     pub(super) fn begin_file(&mut self, path: &[u8]) -> io::Result<NewFile> {
         self.writer.file(&path[1..])
     }
@@ -179,17 +167,11 @@ impl Contents {
     }
 
     /// Moves a file that was begun to another name, under which it is ended.
-    ///
-    /// # Errors
-    /// If it cannot be moved.
     pub(super) fn rename(&mut self, path: &[u8], to: &[u8]) -> io::Result<()> {
         self.writer.move_over(&path[1..], &to[1..])
     }
 
     /// Adds a file of root with this text, and the directories above it.
-    ///
-    /// # Errors
-    /// If it cannot be made.
     pub(super) fn text(&mut self, path: &str, mode: u32, text: &[u8]) -> io::Result<()> {
         let path = path.as_bytes();
         self.parents(path)?;

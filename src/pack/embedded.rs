@@ -18,9 +18,6 @@ use crate::sys::{FileKind, Root};
 const UNITS: &str = "/usr/lib/systemd/system";
 
 /// Puts the images into `contents`, with the list and the unit.
-///
-/// # Errors
-/// If an image cannot be read, or something cannot be written.
 pub(super) fn fill(package: &Package, images: &[Cached], contents: &mut Contents) -> Result<(), Problem> {
     let root = Root::system().map_err(Problem::cannot("open", "/"))?;
     let base = format!("{}/", package.path);

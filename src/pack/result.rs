@@ -20,9 +20,6 @@ pub struct BuiltPackage {
 
 /// Moves all packages in the directory `from` to the directory `to`, over those of the same
 /// name. Each is there as a whole or not at all.
-///
-/// # Errors
-/// If one cannot be copied.
 pub(super) fn deliver(name: &str, from: &Path, to: &Path) -> Result<Vec<BuiltPackage>, Problem> {
     let root = Root::system().map_err(Problem::cannot("open", "/"))?;
     root.create_dirs(to, 0o755).map_err(Problem::cannot("make", to.display()))?;

@@ -11,8 +11,6 @@ use crate::tar::{EntryContent as TarWhat, Item, TarWriter};
 
 /// Writes all of `contents` that is on the disk to `out`, with permissions that let anybody
 /// unpack and pack it.
-///
-/// # Errors
 pub(super) fn write_tar(contents: &Contents, out: NewFile) -> io::Result<()> {
     let root = Root::tree(contents.dir())?;
     let mut tar = TarWriter::new(BufWriter::with_capacity(256 << 10, out));

@@ -43,9 +43,6 @@ pub(super) fn split(text: &str) -> (&str, Option<&Path>) {
 
 /// The topmost directory that is made for a new file at `path`, or was made for the files of
 /// ours that are alone in its directory.
-///
-/// # Errors
-/// If that cannot be found out.
 pub(super) fn made_for(host: &Host, path: &Path) -> io::Result<Option<PathBuf>> {
     let Some(dir) = path.parent() else {
         return Ok(None);
@@ -119,9 +116,6 @@ fn missing<'a>(host: &Host, dir: &'a Path) -> io::Result<Option<&'a Path>> {
 
 /// Makes `dir` and what is missing above it, each with its sign, until [`settle`] finds
 /// something in it.
-///
-/// # Errors
-/// If one cannot be made.
 pub(super) fn make(host: &Host, dir: &Path) -> io::Result<()> {
     if let Some(top) = missing(host, dir)? {
         let above = top.parent().unwrap_or(Path::new("/"));

@@ -91,9 +91,6 @@ impl Host {
 
     /// The engines that are installed. Those that do not say what they are built with are
     /// asked for their version, unless this is a tree.
-    ///
-    /// # Errors
-    /// If a program cannot be read.
     pub fn programs(&self) -> io::Result<Vec<InstalledProgram>> {
         let mut programs = engine::installed(&self.root)?;
         if !self.root.is_tree() {
@@ -222,9 +219,6 @@ impl Host {
     }
 
     /// The main file's path inside the tree.
-    ///
-    /// # Errors
-    /// If the tree cannot be looked at.
     pub fn main_file(&self) -> anyhow::Result<PathBuf> {
         match &self.config {
             Some(path) => Ok(path.clone()),

@@ -36,9 +36,6 @@ pub(super) enum Basis {
 
 impl Snapshot {
     /// Compares the main file with what it was made from.
-    ///
-    /// # Errors
-    /// If a file cannot be read.
     pub(super) fn basis(&self, host: &Host) -> anyhow::Result<Basis> {
         let Some(head) = self.head.as_ref().filter(|_| self.source == TextSource::Itself) else {
             return Ok(Basis::Same);
@@ -96,9 +93,6 @@ impl Snapshot {
 
     /// On an ostree host, a file that so far is the image's own, with the head that it
     /// gets with its first change.
-    ///
-    /// # Errors
-    /// If the image's file cannot be read.
     pub(super) fn adopted(&self, host: &Host) -> anyhow::Result<Option<Snapshot>> {
         let head = self.image_head(host)?;
         Ok(head.map(|head| self.to_edit(self.source.clone(), Rc::clone(&self.doc), Some(head))))

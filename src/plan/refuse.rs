@@ -48,9 +48,6 @@ pub fn is_managed(host: &Host) -> bool {
 
 /// Refuses a store that must not be added, or that an engine cannot use. One that is made, or
 /// is there later, may be missing.
-///
-/// # Errors
-/// A [`Problem`].
 pub(super) fn store(host: &Host, path: &str, options: &AddOptions) -> anyhow::Result<()> {
     bootc_storage(host, path, options.force)?;
     own_storage(host, path)?;

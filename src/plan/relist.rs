@@ -24,9 +24,6 @@ pub struct RemovedEntry {
 
 /// The entry that lists the store at `path`, to be put back by [`relist_store`];
 /// `None` if it is not listed.
-///
-/// # Errors
-/// A [`crate::problem::Problem`] if the file cannot be read.
 pub fn taken_entry(host: &Host, path: &str) -> anyhow::Result<Option<RemovedEntry>> {
     let snapshot = host.snapshot()?;
     let listed = snapshot.stores(host)?;

@@ -67,9 +67,6 @@ pub(super) fn with_own_file(host: &Host, is_like: impl Fn(&Document) -> bool) ->
 
 /// The changes that hide our drop-in `name` from `users`, whose own files say `what`, and those
 /// that show it to the others again.
-///
-/// # Errors
-/// If a file cannot be read.
 pub(super) fn hide(
     host: &Host,
     name: &str,

@@ -50,9 +50,6 @@ pub enum Extent {
 /// Fetches an image into the new `dir:` directory `to`, with its digests as they are, and
 /// writes the digest of its manifest to the file `digest`. Both are paths of this process.
 /// `written` tells how many bytes are in `to`.
-///
-/// # Errors
-/// What skopeo says.
 pub fn fetch(
     reference: &str,
     extent: Extent,
@@ -82,9 +79,6 @@ pub fn fetch(
 }
 
 /// The manifest that a reference means now, or its list of images, byte for byte.
-///
-/// # Errors
-/// What skopeo says.
 pub fn raw_manifest(reference: &str, access: RegistryAccess<'_>) -> Result<Vec<u8>, Failure> {
     let mut arguments: Vec<OsString> = vec!["inspect".into(), "--raw".into()];
     if let Some(authfile) = access.authfile {

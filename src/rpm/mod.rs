@@ -59,18 +59,12 @@ pub fn scriptlet(host: &Host, phase: Phase, count: u32, path: &str) -> anyhow::R
 }
 
 /// Whether the store at `path` is listed, for what has failed half-way.
-///
-/// # Errors
-/// If that cannot be found out.
 pub fn is_listed(host: &Host, path: &str) -> anyhow::Result<bool> {
     Ok(taken_entry(host, path)?.is_some())
 }
 
 /// Takes off the list what scriptlets and declarations have put there: storagectl
 /// itself is being erased, and nothing will do so when the packages go.
-///
-/// # Errors
-/// A [`Problem`] if the file cannot be edited.
 pub fn unlist_all(host: &Host) -> anyhow::Result<Vec<PlanOutcome>> {
     let mut outcomes = vec![apply(host, &Declarations::default(), ApplyOptions::default(), Mode::Commit)?];
     let records = ScriptletRecord::all(&host.root)?;

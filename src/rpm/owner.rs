@@ -11,9 +11,6 @@ use crate::plan::{ApplyOptions, Host, Mode, PlanOutcome, apply};
 
 /// After a %postun: an entry that scriptlets made becomes that of a declaration,
 /// if there is one.
-///
-/// # Errors
-/// A [`crate::problem::Problem`] if the file cannot be edited.
 pub(super) fn hand_over(host: &Host, path: &str) -> anyhow::Result<Vec<PlanOutcome>> {
     if !ScriptletRecord::read(&host.root, path)?.is_some_and(|record| record.added) {
         return Ok(Vec::new());
@@ -30,9 +27,6 @@ pub(super) fn hand_over(host: &Host, path: &str) -> anyhow::Result<Vec<PlanOutco
 /// Before a %post: an entry that a declaration made is taken off, so that the
 /// scriptlets make theirs. The declaration goes in the same transaction, or another
 /// package has it.
-///
-/// # Errors
-/// A [`crate::problem::Problem`] if the file cannot be edited.
 pub(super) fn take_over(host: &Host, path: &str) -> anyhow::Result<Option<PlanOutcome>> {
     // Listing the store says what is wrong with the file.
     let Ok(listed) = conf::listed(&host.snapshot()?.doc) else { return Ok(None) };

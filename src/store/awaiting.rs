@@ -14,9 +14,6 @@ use crate::sys::Root;
 pub const AWAITING: &str = ".storagectl-sealed";
 
 /// What is to be mounted at `path` and is not; `None` if `path` waits for nothing.
-///
-/// # Errors
-/// If that cannot be read.
 pub fn awaited(root: &Root, path: &Path) -> io::Result<Option<PathBuf>> {
     let read = root.read(&path.join(AWAITING))?;
     Ok(read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).trim_end().into()))
@@ -24,9 +21,6 @@ pub fn awaited(root: &Root, path: &Path) -> io::Result<Option<PathBuf>> {
 
 /// Makes `path` a mount point for the squashfs file `image`: lines of tmpfiles.d(5) do the
 /// same at each boot.
-///
-/// # Errors
-/// If something cannot be created.
 pub fn prepare(root: &Root, path: &Path, image: &str) -> Result<(), Problem> {
     // Other drivers find nothing, which is what there is.
     init(root, path, "overlay", false)?;
@@ -42,9 +36,6 @@ pub fn prepare(root: &Root, path: &Path, image: &str) -> Result<(), Problem> {
 
 /// Removes a mount point that [`prepare`] or tmpfiles.d(5) made, with what engines put into
 /// it. Anything else is left there, and the directory with it.
-///
-/// # Errors
-/// If something cannot be removed.
 pub fn withdraw(root: &Root, path: &Path) -> io::Result<()> {
     for name in ["overlay-images", "overlay-layers"] {
         let dir = path.join(name);

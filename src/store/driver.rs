@@ -7,9 +7,6 @@ use crate::sys::{FileKind, Root};
 
 /// The driver that made what the store at `path` holds: `wanted`, unless only another one's
 /// records are there. An engine leaves empty directories of its own driver behind.
-///
-/// # Errors
-/// If it cannot be looked at.
 pub fn driver_of(root: &Root, path: &Path, wanted: &str) -> io::Result<String> {
     let has = |driver: &str| -> io::Result<bool> {
         for part in ["images", "layers"] {

@@ -16,9 +16,6 @@ const MAX_DEPTH: usize = 4;
 /// directory, or it holds nothing but lock files and empty directories and no
 /// marker file. Erasing a package leaves that behind, since engines put lock
 /// files into stores that no package owns.
-///
-/// # Errors
-/// If a directory cannot be read.
 pub fn is_gone(root: &Root, path: &Path) -> io::Result<bool> {
     match root.stat(path)? {
         Some(stat) if stat.kind == FileKind::Directory => is_hollow(root, path, 0),

@@ -42,9 +42,6 @@ pub(super) fn label_as_run(root: &Root, path: &Path) {
 
 /// The label of the directory at `path`, as the file system has it: empty if it has none. `None` if
 /// there is no directory.
-///
-/// # Errors
-/// If it cannot be read.
 pub(super) fn label_of(root: &Root, path: &Path) -> io::Result<Option<Vec<u8>>> {
     let Some(tree) = root.subtree(path)? else { return Ok(None) };
     let Some(top) = tree.top()?.open(OsStr::new("."))? else { return Ok(None) };

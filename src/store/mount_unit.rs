@@ -11,9 +11,6 @@ const UNITS: [&str; 4] =
     ["/etc/systemd/system", "/run/systemd/system", "/run/systemd/generator", "/usr/lib/systemd/system"];
 
 /// The mount unit for the directory `path`, if `root` has one.
-///
-/// # Errors
-/// If a directory cannot be looked at.
 pub fn mount_unit(root: &Root, path: &str) -> io::Result<Option<PathBuf>> {
     let unit = format!("{}.mount", escape_unit_path(path));
     for dir in UNITS {
@@ -26,9 +23,6 @@ pub fn mount_unit(root: &Root, path: &str) -> io::Result<Option<PathBuf>> {
 }
 
 /// Whether systemd has something to mount at `path` or above it that is not mounted.
-///
-/// # Errors
-/// If that cannot be found out.
 pub fn awaits_mount(root: &Root, path: &Path) -> io::Result<bool> {
     for dir in path.ancestors().filter(|dir| dir.parent().is_some()) {
         let unit = dir.to_str().map(|dir| mount_unit(root, dir)).transpose()?.flatten();

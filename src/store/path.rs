@@ -8,9 +8,6 @@ use crate::problem::Problem;
 /// Reads a path as one that may stand in storage.conf:
 /// absolute, without anything that an engine would read otherwise than it
 /// stands there. Returns it cleaned.
-///
-/// # Errors
-/// A [`Problem`] that says what is wrong with it.
 pub fn store_path(given: &OsStr) -> Result<String, Problem> {
     let shown = given.to_string_lossy();
     let Some(path) = given.to_str() else {

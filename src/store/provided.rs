@@ -16,9 +16,6 @@ const CREATING: &str = "dDvqQCL";
 
 /// Whether something in `root` makes the directory at `path` when it boots: a
 /// tmpfiles.d line for it or for something below it, or a mount unit for it.
-///
-/// # Errors
-/// If a file cannot be read.
 pub fn provided_at_boot(root: &Root, path: &str) -> Result<bool, Problem> {
     if mount_unit(root, path).map_err(Problem::cannot("look at", "the units of systemd"))?.is_some() {
         return Ok(true);

@@ -18,9 +18,6 @@ const IMAGE_BASED: [&str; 2] = ["/ostree", "/usr/etc"];
 /// built, so that hosts which follow that image do not get it. One that is not there comes from
 /// elsewhere, unless it `is_made` now; an empty one that something makes at each boot needs no
 /// update.
-///
-/// # Errors
-/// If it cannot be looked at.
 pub fn left_by_updates(root: &Root, path: &Path, is_made: bool) -> io::Result<Option<PathBuf>> {
     let real = root.real(path);
     if !real.starts_with("/var") || !(is_made || root.stat(path)?.is_some()) || !is_being_built(root)? {

@@ -24,9 +24,6 @@ pub struct Writer {
 /// Every directory counts in which a name is looked up on the way, also those
 /// that a symlink leads through. A group that is its user's own (the same
 /// number, not 0) is that user. File systems without modes are not looked at.
-///
-/// # Errors
-/// If the path cannot be followed.
 pub fn writer_besides_owner(root: &Root, path: &Path) -> io::Result<Option<Writer>> {
     let mut here = path;
     let owner = loop {

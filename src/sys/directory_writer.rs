@@ -71,9 +71,6 @@ impl NewFile {
     }
 
     /// Gives it all that is not content.
-    ///
-    /// # Errors
-    /// If the file system or this process cannot.
     pub fn set_metadata(&self, metadata: &FileMetadata<'_>) -> io::Result<()> {
         // In this order: a new owner takes setuid bits and capabilities away.
         fs::fchown(&self.0, Some(Uid::from_raw(metadata.uid)), Some(Gid::from_raw(metadata.gid)))?;
@@ -87,9 +84,6 @@ impl NewFile {
 
 impl NewFile {
     /// Gives it mode and owner alone; its time stays.
-    ///
-    /// # Errors
-    /// If the file system or this process cannot.
     pub fn open_to_all(&self, metadata: &FileMetadata<'_>) -> io::Result<()> {
         fs::fchown(&self.0, Some(Uid::from_raw(metadata.uid)), Some(Gid::from_raw(metadata.gid)))?;
         Ok(fs::fchmod(&self.0, Mode::from_raw_mode(metadata.mode))?)
@@ -171,9 +165,6 @@ impl DirectoryWriter {
     }
 
     /// The file `path`, which another program has made.
-    ///
-    /// # Errors
-    /// If it is not there.
     pub fn existing_file(&mut self, path: &[u8]) -> io::Result<NewFile> {
         let (dir, name) = self.parent(path)?;
         let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -181,9 +172,6 @@ impl DirectoryWriter {
     }
 
     /// Moves `path` to `to` in the same directory, over what stands there.
-    ///
-    /// # Errors
-    /// If it cannot be moved.
     pub fn move_over(&mut self, path: &[u8], to: &[u8]) -> io::Result<()> {
         let mut same = self.inside(b".")?;
         self.move_over_in(path, &mut same, to)
@@ -191,9 +179,6 @@ impl DirectoryWriter {
 
     /// Moves `path` to `to` in another directory of the same file system, over what stands
     /// there.
-    ///
-    /// # Errors
-    /// If it cannot be moved.
     pub fn move_over_in(&mut self, path: &[u8], other: &mut Self, to: &[u8]) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
         let (to_dir, to_name) = other.parent(to)?;
@@ -256,9 +241,6 @@ impl DirectoryWriter {
 
     /// Gives what stands at `path`, a symlink itself, all that is not content. The mode of
     /// a symlink stays.
-    ///
-    /// # Errors
-    /// If the file system or this process cannot.
     pub fn set_metadata(
         &mut self,
         path: &[u8],
@@ -284,9 +266,6 @@ impl DirectoryWriter {
     }
 
     /// Sets an extended attribute of the directory `path`.
-    ///
-    /// # Errors
-    /// If the file system or this process cannot.
     pub fn attribute(&mut self, path: &[u8], name: &std::ffi::CStr, value: &[u8]) -> io::Result<()> {
         let (dir, last) = self.parent(path)?;
         let directory = directory(dir, last)?.ok_or(Errno::NOTDIR)?;
@@ -294,26 +273,17 @@ impl DirectoryWriter {
     }
 
     /// Sets an extended attribute of the directory itself.
-    ///
-    /// # Errors
-    /// If the file system or this process cannot.
     pub fn attribute_of_itself(&self, name: &std::ffi::CStr, value: &[u8]) -> io::Result<()> {
         Ok(fs::fsetxattr(readable(&self.dir)?, name, value, XattrFlags::empty())?)
     }
 
     /// Sets the time of the last change of what stands at `path`.
-    ///
-    /// # Errors
-    /// If the file system cannot.
     pub fn time(&mut self, path: &[u8], mtime: (i64, u32)) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
         Ok(fs::utimensat(dir, name, &times(mtime), AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
     /// Mode and time of the file or directory at `path`; its owner stays.
-    ///
-    /// # Errors
-    /// If the file system cannot.
     pub fn mode_and_time(&mut self, path: &[u8], mode: u32, mtime: (i64, u32)) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
         set_mode_at(dir, name, Mode::from_raw_mode(mode))?;
@@ -321,9 +291,6 @@ impl DirectoryWriter {
     }
 
     /// Mode and time of the directory itself.
-    ///
-    /// # Errors
-    /// If the file system cannot.
     pub fn set_metadata_of_itself(&self, mode: u32, mtime: (i64, u32)) -> io::Result<()> {
         let dir = readable(&self.dir)?;
         fs::fchmod(&dir, Mode::from_raw_mode(mode))?;
@@ -331,9 +298,6 @@ impl DirectoryWriter {
     }
 
     /// A directory in it, to be filled.
-    ///
-    /// # Errors
-    /// If it is not there.
     pub fn inside(&self, path: &[u8]) -> io::Result<Self> {
         Ok(Self { dir: beneath(&self.dir, Path::new(OsStr::from_bytes(path)))?, last: None })
     }
@@ -355,9 +319,6 @@ impl DirectoryWriter {
     }
 
     /// Whether anything stands at `path`.
-    ///
-    /// # Errors
-    /// If that cannot be found out.
     pub fn has(&mut self, path: &[u8]) -> io::Result<bool> {
         let (dir, name) = self.parent(path)?;
         let found = fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).map_err(Into::into);
@@ -365,18 +326,12 @@ impl DirectoryWriter {
     }
 
     /// Whose it is, what stands at `path`.
-    ///
-    /// # Errors
-    /// If there is nothing.
     pub(super) fn owner(&mut self, path: &[u8]) -> io::Result<u32> {
         let (dir, name) = self.parent(path)?;
         Ok(fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?.st_uid)
     }
 
     /// Where the symlink at `path` leads; `None` if there is nothing, or something else.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn target(&mut self, path: &[u8]) -> io::Result<Option<Vec<u8>>> {
         let (dir, name) = self.parent(path)?;
         match fs::readlinkat(dir, name, Vec::new()) {
@@ -387,9 +342,6 @@ impl DirectoryWriter {
     }
 
     /// Removes `path` and all below it, on this file system. What is not there is no error.
-    ///
-    /// # Errors
-    /// If something cannot be removed.
     pub fn remove(&mut self, path: &[u8]) -> io::Result<()> {
         self.last = None;
         let (dir, name) = self.parent(path)?;
@@ -397,9 +349,6 @@ impl DirectoryWriter {
     }
 
     /// Every name in it.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn names(&self) -> io::Result<Vec<Vec<u8>>> {
         let mut names = Vec::new();
         for entry in fs::Dir::new(readable(&self.dir)?)? {
@@ -424,9 +373,6 @@ impl DirectoryWriter {
     }
 
     /// Syncs the directory itself: what was moved into it stays there.
-    ///
-    /// # Errors
-    /// If it cannot be synced.
     pub fn sync(&self) -> io::Result<()> {
         sync(readable(&self.dir)?)
     }

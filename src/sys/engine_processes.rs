@@ -18,9 +18,6 @@ pub struct EngineProcess {
 
 /// An engine's process of this host that sees what is mounted at `path`, if there is one.
 /// One whose mounts may not be looked at is taken to see it.
-///
-/// # Errors
-/// If /proc cannot be read.
 #[expect(clippy::disallowed_methods, reason = "/proc is the running system's, never a tree's")]
 pub fn engine_processes_at(path: &Path) -> io::Result<Option<EngineProcess>> {
     for entry in std::fs::read_dir("/proc")? {

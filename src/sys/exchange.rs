@@ -13,9 +13,6 @@ impl DirectoryWriter {
     ///
     /// On overlayfs a directory of a lower layer cannot be moved, only removed. Its file
     /// `first` is removed first then, so that who looks at the rest knows it for what it is.
-    ///
-    /// # Errors
-    /// If it cannot be moved.
     pub fn take_place(&mut self, path: &[u8], to: &[u8], aside: &[u8], first: &[u8]) -> io::Result<()> {
         match self.renames(path, to, RenameFlags::EXCHANGE) {
             Ok(()) => return Ok(()),

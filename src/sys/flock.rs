@@ -40,9 +40,6 @@ pub(super) fn try_flock(dir: OwnedFd) -> io::Result<Flock> {
 }
 
 /// Waits in the kernel's queue, which is fair, until `file` is locked.
-///
-/// # Errors
-/// What the system says.
 pub(super) fn wait_flock(file: impl AsFd) -> io::Result<()> {
     loop {
         match fs::flock(&file, FlockOperation::LockExclusive) {

@@ -11,9 +11,6 @@ use super::namespace::mount_point_of;
 use super::root::Root;
 
 /// Whether something is mounted at `path`, symlinks followed.
-///
-/// # Errors
-/// If `path` cannot be opened.
 pub fn is_mount_point(root: &Root, path: &Path) -> io::Result<bool> {
     let dir = root.open(path, OFlags::PATH | OFlags::DIRECTORY)?;
     match fs::statx(dir.as_fd(), c"", AtFlags::EMPTY_PATH, StatxFlags::empty()) {

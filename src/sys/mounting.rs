@@ -27,9 +27,6 @@ pub fn mount_by_unit(root: &Root, path: &Path, unit: &str) -> io::Result<()> {
 /// Whether something is mounted at `path` for this process or, on the running system, for
 /// process 1: engines are started by that one, and rpm may run scriptlets in a mount namespace
 /// of their own.
-///
-/// # Errors
-/// If `path` cannot be looked at.
 pub fn is_mounted(root: &Root, path: &Path) -> io::Result<bool> {
     let here = absent(is_mount_point(root, path))?.unwrap_or(false);
     Ok(here || (!root.is_tree() && is_mounted_for_init(path).unwrap_or(false)))

@@ -19,9 +19,6 @@ pub fn is_hidden_here(path: &Path) -> bool {
 
 /// Whether something is mounted at `path` for process 1, if that has another view than this
 /// process.
-///
-/// # Errors
-/// If its mounts cannot be read.
 #[expect(clippy::disallowed_methods, reason = "/proc is the running system's, never a tree's")]
 pub(super) fn is_mounted_for_init(path: &Path) -> io::Result<bool> {
     if !is_elsewhere() {

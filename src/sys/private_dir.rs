@@ -12,9 +12,6 @@ pub struct PrivateDir(tempfile::TempDir);
 
 impl PrivateDir {
     /// Makes one in the directory `within`, with mode 0700 and a name that begins with `prefix`.
-    ///
-    /// # Errors
-    /// If it cannot be made.
     pub fn new(within: &Path, prefix: &str) -> io::Result<Self> {
         let permissions = std::fs::Permissions::from_mode(0o700);
         tempfile::Builder::new().prefix(prefix).permissions(permissions).tempdir_in(within).map(Self)
@@ -26,9 +23,6 @@ impl PrivateDir {
     }
 
     /// It as a tree: nothing in it leads out of it.
-    ///
-    /// # Errors
-    /// If it is gone.
     pub fn root(&self) -> io::Result<Root> {
         Root::tree(self.path())
     }

@@ -15,9 +15,6 @@ impl Root {
     /// empties it. In a tree, /run and /tmp count as such, whatever they are now.
     ///
     /// Of a path that does not exist, the directory above it is asked.
-    ///
-    /// # Errors
-    /// If it cannot be found out.
     pub fn is_in_memory(&self, path: &Path) -> io::Result<bool> {
         let real = absent(self.resolve(path))?.map(|at| at.path);
         let real = real.as_deref().unwrap_or(path);
@@ -40,9 +37,6 @@ impl Root {
     /// included, in seconds and nanoseconds since 1970; `None` if there is nothing.
     /// Unlike the time of modification nobody can set it back, as a package
     /// manager does.
-    ///
-    /// # Errors
-    /// If that cannot be found out.
     // Some of these casts change the type on other architectures.
     #[allow(clippy::unnecessary_cast)]
     pub fn changed(&self, path: &Path) -> io::Result<Option<(i64, i64)>> {

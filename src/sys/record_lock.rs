@@ -100,18 +100,12 @@ impl RecordLock {
     }
 
     /// Whether nothing was ever written under it.
-    ///
-    /// # Errors
-    /// If it cannot be looked at.
     pub fn is_unwritten(&self) -> io::Result<bool> {
         Ok(fs::fstat(&self.file)?.st_size == 0)
     }
 
     /// Writes this last-writer id: for a store that no engine has seen yet, so that it
     /// may be the same each time the store is made.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn mark_written_as(&self, id: &[u8; ID_SIZE]) -> io::Result<()> {
         if rustix::io::pwrite(&self.file, id, 0)? != ID_SIZE {
             return Err(io::ErrorKind::WriteZero.into());
@@ -122,9 +116,6 @@ impl RecordLock {
     /// Writes a new last-writer id, by which engines that run notice that they
     /// have to read the records again: time, a counter, the process and random
     /// bytes (`newLastWrite` in the library's pkg/lockfile/lastwrite.go).
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn mark_written(&self) -> io::Result<()> {
         let mut id = [0; ID_SIZE];
         getrandom(&mut id[20..], GetRandomFlags::empty())?;

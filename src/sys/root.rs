@@ -81,9 +81,6 @@ pub struct Root {
 
 impl Root {
     /// The running system.
-    ///
-    /// # Errors
-    /// If `/` cannot be opened.
     pub fn system() -> io::Result<Self> {
         let dir = open_root(Path::new("/"))?;
         Ok(Self { dir, prefix: None, is_tree: false, links: Links::Followed })
@@ -103,9 +100,6 @@ impl Root {
     /// directory that is there now, whatever has its name later. `None` if there is none.
     ///
     /// In it, what a symlink leads to is the error `ELOOP`.
-    ///
-    /// # Errors
-    /// If it cannot be opened.
     pub fn strict(&self, path: &Path) -> io::Result<Option<Self>> {
         let dir = absent(self.open(path, OFlags::PATH | OFlags::DIRECTORY))?;
         let prefix = Some(self.show(path));
@@ -200,9 +194,6 @@ impl Root {
     }
 
     /// What `path` is, symlinks followed; `None` if there is nothing.
-    ///
-    /// # Errors
-    /// If that cannot be found out.
     pub fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
         let stat = if self.is_closed() {
             self.open(path, OFlags::PATH).and_then(|file| Ok(fs::fstat(&file)?))
@@ -225,18 +216,12 @@ impl Root {
     }
 
     /// What stands at a resolved path, a symlink as itself; `None` if there is nothing.
-    ///
-    /// # Errors
-    /// If that cannot be found out.
     pub fn stat_link(&self, at: &Resolved) -> io::Result<Option<Stat>> {
         let stat = fs::statat(&at.dir, at.name(), AtFlags::SYMLINK_NOFOLLOW).map_err(Into::into);
         Ok(absent(stat)?.map(|raw| Stat::from_raw(&raw)))
     }
 
     /// Where the symlink at `path` points; `None` if it is not a symlink.
-    ///
-    /// # Errors
-    /// If that cannot be found out.
     pub fn read_link(&self, path: &Path) -> io::Result<Option<PathBuf>> {
         // Asked of every file of every store: in one step, where the last name is plain.
         let plain =
@@ -254,9 +239,6 @@ impl Root {
     }
 
     /// Where the symlink at a resolved path points; `None` if it is not a symlink.
-    ///
-    /// # Errors
-    /// If that cannot be found out.
     pub fn read_link_at(&self, at: &Resolved) -> io::Result<Option<PathBuf>> {
         link_in(&at.dir, at.name())
     }
@@ -314,9 +296,6 @@ impl Root {
     }
 
     /// Whether the file system that holds `path` is mounted read-only.
-    ///
-    /// # Errors
-    /// If `path` cannot be opened.
     pub fn is_read_only(&self, path: &Path) -> io::Result<bool> {
         let file = self.open(path, OFlags::PATH)?;
         Ok(fs::fstatvfs(&file)?.f_flag.contains(fs::StatVfsMountFlags::RDONLY))
@@ -324,9 +303,6 @@ impl Root {
 
     /// Whether the file system that holds `path` keeps owners and permission
     /// bits at all: FAT, exFAT, NTFS and network shares of that kind do not.
-    ///
-    /// # Errors
-    /// If `path` cannot be opened.
     pub fn has_modes(&self, path: &Path) -> io::Result<bool> {
         let file = self.open(path, OFlags::PATH)?;
         // The field's type differs between architectures.
@@ -394,9 +370,6 @@ impl Root {
 
     /// Creates an empty file at `path`, with `mode` less the umask, unless
     /// something stands there.
-    ///
-    /// # Errors
-    /// If it cannot be created.
     pub fn create_empty(&self, path: &Path, mode: u32) -> io::Result<()> {
         let found = self.resolve_link(path)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -409,9 +382,6 @@ impl Root {
     }
 
     /// Makes the file at `path` hold `content`, atomically. Its directory must be there.
-    ///
-    /// # Errors
-    /// If it cannot be replaced.
     pub fn replace_file(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         let at = self.resolve_link(path)?;
         let _lock = super::lock(self, &at.dir, LOCK_PATIENCE).map_err(|error| match error {
@@ -429,9 +399,6 @@ impl Root {
     }
 
     /// Removes the file at `path`, not following a symlink there. Returns whether there was one.
-    ///
-    /// # Errors
-    /// If it cannot be removed.
     pub fn remove_file(&self, path: &Path) -> io::Result<bool> {
         let Some(found) = absent(self.resolve_link(path))? else {
             return Ok(false);
@@ -507,9 +474,6 @@ pub fn is_loop(error: &io::Error) -> bool {
 }
 
 /// Turns "there is nothing" into `None`.
-///
-/// # Errors
-/// Every other error.
 pub fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),

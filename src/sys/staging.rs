@@ -89,9 +89,6 @@ impl DirectoryWriter {
 
     /// Locks the directory `path`, which was just made; `None` if another run has taken it
     /// for left over meanwhile.
-    ///
-    /// # Errors
-    /// If it cannot be locked.
     fn claim(&mut self, path: &[u8]) -> io::Result<Option<OwnedFd>> {
         let lock = match self.flock(path)? {
             Some(Flock::Taken(lock) | Flock::Unknown(lock)) => lock,

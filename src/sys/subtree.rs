@@ -69,9 +69,6 @@ pub struct Opened {
 impl Root {
     /// The directory at `path` as a tree of its own; `None` if there is nothing, or
     /// something else than a directory.
-    ///
-    /// # Errors
-    /// If it cannot be opened.
     pub fn subtree(&self, path: &Path) -> io::Result<Option<Subtree>> {
         let dir = self.open(path, OFlags::PATH | OFlags::DIRECTORY);
         Ok(absent(dir)?.map(|dir| Subtree { dir }))
@@ -109,9 +106,6 @@ impl Subtree {
 
     /// The directory at `path`, symlinks followed inside the tree; `None` if there
     /// is nothing, or something else.
-    ///
-    /// # Errors
-    /// If it cannot be looked at.
     pub fn directory(&self, path: &Path) -> io::Result<Option<Directory>> {
         if path.as_os_str().is_empty() {
             return self.top().map(Some);
@@ -136,9 +130,6 @@ impl Subtree {
 
     /// The regular file at `path`, symlinks followed inside the tree; `None` if there
     /// is none.
-    ///
-    /// # Errors
-    /// If it cannot be opened.
     pub fn file(&self, path: &Path) -> io::Result<Option<Opened>> {
         let Some((end, _)) = leads(walk::walk(&self.dir, path, true, walk::Links::Followed))? else {
             return Ok(None);
@@ -150,18 +141,12 @@ impl Subtree {
 
 impl Directory {
     /// What stands at `name`, a symlink as itself; the directory itself for `.`.
-    ///
-    /// # Errors
-    /// If that cannot be found out.
     pub fn node(&self, name: &OsStr) -> io::Result<Option<Node>> {
         let raw = fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW).map_err(Into::into);
         Ok(absent(raw)?.map(|raw| Node::from_raw(&raw)))
     }
 
     /// Opens the regular file or directory at `name`; `None` if that is not what it is.
-    ///
-    /// # Errors
-    /// If it cannot be opened.
     pub fn open(&self, name: &OsStr) -> io::Result<Option<Opened>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
         let open = |flags| fs::openat(&self.dir, name, flags, Mode::empty());
@@ -208,9 +193,6 @@ impl Directory {
     /// `dry_run` that is all it does. What is neither file nor directory lacks none.
     ///
     /// What is judged and what is changed is what was opened, whatever has the name by then.
-    ///
-    /// # Errors
-    /// If that is not allowed.
     pub fn permit(&self, name: &OsStr, bits: u32, owner: u32, dry_run: bool) -> io::Result<Option<bool>> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let found = match fs::openat(&self.dir, name, flags, Mode::empty()) {
@@ -231,9 +213,6 @@ impl Directory {
     }
 
     /// Where the symlink at `name` points; `None` if it is not one.
-    ///
-    /// # Errors
-    /// If that cannot be found out.
     pub fn read_link(&self, name: &OsStr) -> io::Result<Option<OsString>> {
         match fs::readlinkat(&self.dir, name, Vec::new()) {
             Ok(target) => Ok(Some(OsString::from_vec(target.into_bytes()))),
@@ -243,9 +222,6 @@ impl Directory {
     }
 
     /// The directory at `name`, which must be one and no symlink.
-    ///
-    /// # Errors
-    /// If it cannot be opened.
     pub fn child(&self, name: &OsStr) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let dir = fs::openat(&self.dir, name, flags, Mode::empty())?;
@@ -253,9 +229,6 @@ impl Directory {
     }
 
     /// The extended attributes of what stands at `name`, a symlink or a device itself.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     pub fn attributes(&self, name: &OsStr) -> io::Result<Option<attributes::Attributes>> {
         // The kernel has no `llistxattr` that takes a directory's descriptor before 6.13.
         let path = Path::new("/proc/self/fd").join(self.dir.as_raw_fd().to_string()).join(name);
@@ -263,9 +236,6 @@ impl Directory {
     }
 
     /// Every name in it, sorted by bytes.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn names(&self) -> io::Result<Vec<OsString>> {
         let mut names = Vec::new();
         self.for_each(|name| {
@@ -328,9 +298,6 @@ impl Opened {
     }
 
     /// Its extended attributes that this process may see; `None` if the file system has none.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     pub fn attributes(&self) -> io::Result<Option<attributes::Attributes>> {
         attributes::all(&self.file)
     }

@@ -49,9 +49,6 @@ impl Resolved {
     }
 
     /// Whether this is the same name in the same directory, and not in one that has its path now.
-    ///
-    /// # Errors
-    /// If that cannot be found out.
     pub fn is_same(&self, other: &Self) -> io::Result<bool> {
         let id = |at: &Self| Ok::<_, io::Error>(Stat::from_raw(&fs::fstat(&at.dir)?).id);
         Ok(self.path == other.path && id(self)? == id(other)?)

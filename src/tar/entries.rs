@@ -118,9 +118,6 @@ impl<R: Read> Entries<R> {
     }
 
     /// Steps over the content of the entry, and does not look whether it is all there.
-    ///
-    /// # Errors
-    /// If the stream cannot be stepped over.
     pub fn skip(&mut self) -> Result<(), EntryError>
     where
         R: io::Seek,

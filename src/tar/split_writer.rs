@@ -25,9 +25,6 @@ impl<W: Write> SplitWriter<W> {
     }
 
     /// A piece of the stream as it was; nothing is written for an empty one.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
@@ -40,9 +37,6 @@ impl<W: Write> SplitWriter<W> {
     }
 
     /// An entry; its content, if it has any, is elsewhere and has this CRC-64 (ISO).
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn file(&mut self, name: &OsStr, size: u64, checksum: u64) -> io::Result<()> {
         self.line.clear();
         self.line.push_str("{\"type\":1,");
@@ -76,9 +70,6 @@ impl<W: Write> SplitWriter<W> {
     }
 
     /// Ends it and returns what it was written to.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn finish(self) -> io::Result<W> {
         self.lines.finish()
     }

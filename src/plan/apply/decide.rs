@@ -26,9 +26,6 @@ pub(super) struct Decision {
 
 impl ApplyInputs<'_> {
     /// Which declared stores shall be listed.
-    ///
-    /// # Errors
-    /// If that cannot be found out.
     pub(super) fn decide(&self, known: &Known) -> anyhow::Result<Decision> {
         let Known { listed, marks, .. } = known;
         let host = self.host;

@@ -60,9 +60,6 @@ impl Known {
 
 impl ApplyInputs<'_> {
     /// Reads it.
-    ///
-    /// # Errors
-    /// If a file cannot be read.
     pub(super) fn known(&self) -> anyhow::Result<Known> {
         let before = self.snapshot.stores(self.host)?;
         let reading = (self.host.config.is_none()).then(|| self.host.reading(Profile::Podman6));

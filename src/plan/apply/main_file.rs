@@ -6,9 +6,6 @@ use crate::declare::{WantedStore, arranged};
 
 impl ApplyInputs<'_> {
     /// The main file's text with all of this done to it.
-    ///
-    /// # Errors
-    /// [`conf::Fault`] if the document cannot be edited.
     pub(super) fn edit(
         &self,
         doc: &Document,

@@ -49,9 +49,6 @@ pub fn apply(
 }
 
 /// The stores whose entries `apply` has set aside, since their directories are gone.
-///
-/// # Errors
-/// A [`crate::problem::Problem`] if the configuration cannot be read.
 pub fn set_aside(host: &Host) -> anyhow::Result<Vec<String>> {
     let snapshot = host.snapshot()?;
     let asides = conf::asides(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;

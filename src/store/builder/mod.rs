@@ -140,9 +140,6 @@ pub fn file(
 }
 
 /// Reads and verifies everything and writes nothing.
-///
-/// # Errors
-/// What is wrong with an image.
 pub fn rehearse(root: &Root, sources: &[Source], options: &BuildOptions) -> Result<BuiltStore, Problem> {
     let plan = plan(root, sources, options)?;
     let surveyed = tarball::survey(root, &plan, options)?;
@@ -150,17 +147,11 @@ pub fn rehearse(root: &Root, sources: &[Source], options: &BuildOptions) -> Resu
 }
 
 /// When the newest of the images of `sources` was made, in seconds since 1970.
-///
-/// # Errors
-/// What is wrong with an image.
 pub fn newest(root: &Root, sources: &[Source], options: &BuildOptions) -> Result<i64, Problem> {
     Ok(plan(root, sources, options)?.time.0)
 }
 
 /// The records of layers of a store.
-///
-/// # Errors
-/// If a file of them cannot be read.
 pub(super) fn existing_layers(store: &Root) -> Result<Vec<super::Layer>, Problem> {
     let paths = existing::Paths::new(Path::new("/"));
     let records = existing::Records::<super::Layer>::read(store, &paths)?;

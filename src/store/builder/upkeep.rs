@@ -62,9 +62,6 @@ pub fn add(
 }
 
 /// Removes what runs have left in the store at `store` that were killed.
-///
-/// # Errors
-/// If something cannot be looked at or removed.
 pub fn clean_up(root: &Root, store: &Path) -> Result<(), Problem> {
     let opened = root.strict(store).map_err(directory::cannot(root, "open", store))?;
     opened.map_or(Ok(()), |root| staging::clean_up(&root, &Paths::new(Path::new("/"))))

@@ -37,9 +37,6 @@ pub(super) struct Catalog {
 impl Catalog {
     /// Reads the records of the store at `path`. What is malformed counts as empty:
     /// `content_harms` tells of it.
-    ///
-    /// # Errors
-    /// If a file cannot be read.
     pub(super) fn read(root: &Root, path: &Path, driver: &str, own: bool) -> io::Result<Self> {
         let mut catalog = Self {
             path: path.to_owned(),
@@ -67,9 +64,6 @@ impl Catalog {
     }
 
     /// Whether an engine has it, or had it, as its own storage.
-    ///
-    /// # Errors
-    /// If that cannot be found out.
     pub(super) fn is_used_as_own(&self, root: &Root) -> io::Result<bool> {
         Ok(self.own || root.stat(&self.path.join("storage.lock"))?.is_some())
     }

@@ -37,17 +37,11 @@ impl<'a> Followed<'a> {
     }
 
     /// What it is; `None` if there is nothing.
-    ///
-    /// # Errors
-    /// If that cannot be found out.
     pub(super) fn node(self, name: &OsStr) -> io::Result<Option<Node>> {
         self.at(name, |dir, name| Ok(dir.node(name)?.filter(|node| node.stat.kind != FileKind::Symlink)))
     }
 
     /// Opens the regular file.
-    ///
-    /// # Errors
-    /// If it cannot be opened.
     pub(super) fn file(self, name: &OsStr) -> io::Result<Option<Opened>> {
         self.at(name, |dir, name| Ok(dir.open(name)?.filter(|file| file.stat.kind == FileKind::File)))
     }
@@ -62,9 +56,6 @@ impl<'a> Followed<'a> {
 }
 
 /// The directory `name` in `tree`, whose path is `path`.
-///
-/// # Errors
-/// If it cannot be looked at.
 pub(super) fn directory(
     root: &Root,
     tree: &Subtree,

@@ -183,9 +183,6 @@ impl<'a> StoreSet<'a> {
     /// The store with the thing at the path that `of` gives for each: `home`, or where an
     /// engine's own storage is split by `imagestore`, the other part of it. Podman 5.4 keeps
     /// layers.json with graphroot, 5.8 what is kept of a layer's tar stream.
-    ///
-    /// # Errors
-    /// If that cannot be found out.
     pub(super) fn part_with(
         &self,
         home: usize,

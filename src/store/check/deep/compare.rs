@@ -155,9 +155,6 @@ impl<'a> Comparison<'a> {
     }
 
     /// The file whose content comes next.
-    ///
-    /// # Errors
-    /// If it cannot be opened.
     pub(super) fn content(&mut self, name: &OsStr) -> io::Result<Option<Opened>> {
         if let Some((last, file)) = self.file.take()
             && last == name
@@ -184,9 +181,6 @@ impl<'a> Comparison<'a> {
     }
 
     /// An entry of the stream.
-    ///
-    /// # Errors
-    /// If what stands there cannot be looked at.
     pub(super) fn header(&mut self, header: Header) -> io::Result<()> {
         self.file = None;
         let Some(path) = clean(&header.name) else {
@@ -398,9 +392,6 @@ impl<'a> Comparison<'a> {
     }
 
     /// What is on the disk and in no entry, and the end of the account.
-    ///
-    /// # Errors
-    /// If a directory cannot be read.
     pub(super) fn finish(mut self, complete: bool, buffer: &mut [u8]) -> io::Result<Issues> {
         for (key, path) in std::mem::take(&mut self.unseen) {
             if !self.entries.contains(&key) {
