@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::limits;
-use crate::sys::Root;
+use crate::sys::{PROCESSOR, Root};
 
 /// systemd's name (systemd.unit(5), `ConditionArchitecture=`), the other names in
 /// use (uname(1), rpm, Go), and `e_machine` of its programs (elf(5)).
@@ -40,7 +40,7 @@ pub(super) fn of(root: &Root) -> Option<&'static str> {
             }
         }
     }
-    named(std::env::consts::ARCH)
+    named(PROCESSOR)
 }
 
 fn machine(program: &[u8]) -> Option<u16> {
@@ -63,7 +63,7 @@ mod tests {
         let own = own.read_up_to(&std::env::current_exe().unwrap(), limits::PROGRAM).unwrap().unwrap().0;
         let code = machine(&own[..64]).unwrap();
         let (name, ..) = ARCHITECTURES.iter().find(|(.., other)| *other == code).unwrap();
-        assert_eq!(named(std::env::consts::ARCH), Some(*name));
+        assert_eq!(named(PROCESSOR), Some(*name));
     }
 
     #[test]

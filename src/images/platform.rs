@@ -1,6 +1,7 @@
 //! Which image of several an engine would take.
 
 use super::manifest::PlatformEntry;
+use crate::sys::PROCESSOR;
 
 /// A processor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub struct Platform {
 impl Platform {
     /// This machine's.
     pub fn host() -> Self {
-        Self { arch: go_name(std::env::consts::ARCH).to_owned(), variant: None, asked: false }
+        Self { arch: go_name(PROCESSOR).to_owned(), variant: None, asked: false }
     }
 
     /// One that was asked for, by the name of Go or of the kernel (`x86_64`, `aarch64`).
@@ -66,7 +67,6 @@ pub(super) fn go_name(arch: &str) -> &str {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
         "x86" | "i686" => "386",
-        "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
         "loongarch64" => "loong64",
         other => other,
     }

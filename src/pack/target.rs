@@ -5,6 +5,7 @@
 
 use super::recipe::architectures;
 use crate::problem::Problem;
+use crate::sys::PROCESSOR;
 
 /// A target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,10 +35,9 @@ const ENTERPRISE: [&str; 10] = [
 impl PackTarget {
     /// This machine.
     pub fn host() -> Self {
-        let arch = match std::env::consts::ARCH {
+        let arch = match PROCESSOR {
             "x86" => "i686",
             "arm" => "armv7hl",
-            "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
             other => other,
         };
         Self { arch: arch.to_owned(), dist: None, name: None }
