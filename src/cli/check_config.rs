@@ -22,7 +22,7 @@ use crate::problem::Problem;
 pub(super) struct CheckConfig {
     /// Apply the fixes that are unambiguous
     #[arg(long)]
-    fix: bool,
+    pub(super) fix: bool,
     /// Leave out the rule with this name; may be given several times
     #[arg(long, value_name = "ID", value_parser = PossibleValuesParser::new(RULES.iter().map(|rule| rule.id)),
           hide_possible_values = true)]

@@ -7,7 +7,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::commands::{COMMANDS, common_options};
-use super::{Cli, Common, help};
+use super::{Cli, Command as Asked, Common, help};
 use crate::problem::series;
 
 /// Reads a command line, whose first word is the program's name.
@@ -26,9 +26,9 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result
         return Err(refusal(&mut command, name, option));
     }
     let cli = Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
-    match is_contradiction(&cli) {
-        true => Err(command.error(ErrorKind::ArgumentConflict, "`--quiet` cannot be used with `--verbose`")),
-        false => Ok(cli),
+    match contradiction(&cli) {
+        Some(what) => Err(command.error(ErrorKind::ArgumentConflict, what)),
+        None => Ok(cli),
     }
 }
 
@@ -54,12 +54,19 @@ fn parse_one(arguments: &[OsString]) -> Option<Cli> {
     if refused(&matches).is_some() {
         return None;
     }
-    Cli::from_arg_matches_mut(&mut matches).ok().filter(|cli| !is_contradiction(cli))
+    Cli::from_arg_matches_mut(&mut matches).ok().filter(|cli| contradiction(cli).is_none())
 }
 
-/// Whether nothing but errors is asked for, and more. One of them may stand before the command.
-fn is_contradiction(cli: &Cli) -> bool {
-    cli.common.quiet && cli.common.verbose
+/// Options that mean nothing together. The parser does not see it, since one of them may stand
+/// before the command.
+fn contradiction(cli: &Cli) -> Option<&'static str> {
+    match &cli.command {
+        _ if cli.common.quiet && cli.common.verbose => Some("`--quiet` cannot be used with `--verbose`"),
+        Asked::CheckConfig(check) if cli.common.dry_run && !check.fix => {
+            Some("`--dry-run` needs `--fix`: without it nothing is changed")
+        }
+        _ => None,
+    }
 }
 
 /// The common options that some commands do not take.
@@ -205,6 +212,11 @@ mod tests {
                 ] {
                     match (row.takes(id), parse(words(&line))) {
                         (true, Ok(_)) => {}
+                        // With `--fix` it does.
+                        (true, Err(error)) if (row.name, id) == ("check-config", "dry_run") => {
+                            assert!(error.to_string().starts_with("error: `--dry-run` needs `--fix`"));
+                            assert!(parse(words(&format!("{line} --fix"))).is_ok());
+                        }
                         (false, Err(error)) => {
                             let error = error.to_string();
                             let option = given(id);

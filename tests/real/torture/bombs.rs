@@ -7,7 +7,7 @@ use super::say;
 use crate::build::image::{Entry, Layer, Layout, Tar, entry, gzipped, zstandard};
 use crate::strangers::Scene;
 
-/// What no bomb may take.
+/// What no bomb may take: KiB of memory, and time of the processor, however many share it.
 const MEMORY: u64 = 512 << 10;
 const TIME: Duration = Duration::from_secs(60);
 
@@ -53,23 +53,30 @@ fn bombs() -> Vec<(&'static str, Vec<Layer>)> {
     ]
 }
 
-/// Runs a command; returns its exit status and its peak memory in KiB.
-fn measured(command: &mut Command) -> (Option<i32>, u64) {
+/// Runs a command; returns its exit status, its peak memory in KiB, and its time.
+fn measured(command: &mut Command) -> (Option<i32>, u64, Duration) {
     let mut child = command
         .env("RUST_BACKTRACE", "0")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .expect("the program is built");
-    let (status, mut peak) = (format!("/proc/{}/status", child.id()), 0);
+    let process = format!("/proc/{}", child.id());
+    let (mut peak, mut ticks) = (0, 0);
     loop {
-        if let Ok(text) = std::fs::read_to_string(&status) {
+        if let Ok(text) = std::fs::read_to_string(format!("{process}/status")) {
             let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
             let now = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
             peak = peak.max(now.unwrap_or(0));
         }
+        if let Ok(text) = std::fs::read_to_string(format!("{process}/stat")) {
+            // utime and stime, proc_pid_stat(5): what follows the name, which may hold anything.
+            let fields = text.rsplit(')').next().into_iter().flat_map(str::split_whitespace);
+            ticks = ticks.max(fields.skip(11).take(2).filter_map(|it| it.parse::<u64>().ok()).sum());
+        }
         if let Some(status) = child.try_wait().expect("it was started") {
-            return (status.code(), peak);
+            // USER_HZ, which is 100 on all of Linux' processors.
+            return (status.code(), peak, Duration::from_millis(10 * ticks));
         }
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -83,16 +90,14 @@ fn bombs_take_little() {
         let scene = Scene::new();
         let mut layout = Layout::new(&scene.scratch.path().join("layout"));
         layout.image("localhost/app:1", "amd64", layers);
-        let began = Instant::now();
-        let (status, peak) = measured(&mut scene.build(&layout, &scene.scratch.path().join("store")));
-        let took = began.elapsed();
+        let (status, peak, took) = measured(&mut scene.build(&layout, &scene.scratch.path().join("store")));
         assert!(matches!(status, Some(0 | 2)), "{name}: {status:?}");
         assert!(peak < MEMORY && took < TIME, "{name}: {peak} KiB, {took:?}");
         most = most.max((peak, name));
         longest = longest.max((took, name));
     }
     let figure = format!(
-        "{} images, at most {} MiB ({}) and {:.1} s ({})",
+        "{} images, at most {} MiB ({}) and {:.1} s of the processor ({})",
         bombs.len(),
         most.0 >> 10,
         most.1,
