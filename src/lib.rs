@@ -46,6 +46,7 @@ pub mod pack;
 pub mod plan;
 pub mod problem;
 pub mod provision;
+pub mod references;
 pub mod registry;
 pub mod rpm;
 pub mod sealed;

@@ -260,6 +260,10 @@ pub(super) const COMMANDS: [Row; 20] = [
                 "Verify one, in an image that is mounted",
                 "storagectl --root /mnt/sysroot verify-images registry.example.com/app:1",
             ),
+            (
+                "Verify that all that quadlets run is embedded, in a Containerfile",
+                "storagectl verify-images --needed-by /usr/share/containers/systemd",
+            ),
         ],
     },
     Row {

@@ -1,6 +1,5 @@
 //! `embed-images`: images from registries into an OS image; lines and progress.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,15 +8,15 @@ use clap::Args;
 use serde::Serialize;
 
 use super::counted::counted;
-use super::given::{authfile, jobs};
+use super::given::{asked_platform, authfile, jobs};
 use super::output::Output;
+use super::references_given::references_given;
 use super::size::size;
 use super::tense::{would, wrote};
 use super::{Common, Status, inside};
 use crate::embedded::{
     self, DIRECTORY, EmbedOptions, EmbedOutcome, EmbedReport, LIST, List, Platforms, ReportLine,
 };
-use crate::images::Platform;
 use crate::plan::Host;
 use crate::problem::Problem;
 
@@ -44,9 +43,10 @@ pub(super) struct EmbedImages {
     /// The images, by tag or digest, such as `registry.example.com/app:1`
     #[arg(value_name = "REF")]
     references: Vec<String>,
-    /// A file with references, one a line, or a release file of MicroShift with
-    /// `images`; `-` is standard input. May be given several times
-    #[arg(long, value_name = "FILE")]
+    /// A file or directory that names images: a list, quadlets, YAML of Kubernetes,
+    /// compose or skopeo sync, a blueprint, crio.conf, a release file of MicroShift;
+    /// `-` is standard input. May be given several times
+    #[arg(long, value_name = "PATH")]
     from: Vec<PathBuf>,
     /// The directory, which is made if it is missing
     #[arg(long, value_name = "DIR", default_value = DIRECTORY)]
@@ -120,7 +120,7 @@ struct EmbeddedImageJson<'a> {
 impl EmbedImages {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
-        let references = self.references(&host)?;
+        let references = self.references(&host, output)?;
         let options = self.options(common)?;
         let dir = inside(&host, &self.into)?;
         let report = self.embed(&host, &dir, &references, &options, output)?;
@@ -136,41 +136,18 @@ impl EmbedImages {
         Ok(Status::of_parts(report.failed(), report.images.len()))
     }
 
-    fn references(&self, host: &Host) -> anyhow::Result<Vec<String>> {
+    fn references(&self, host: &Host, output: &Output) -> anyhow::Result<Vec<String>> {
         let mut references = self.references.clone();
         for file in &self.from {
-            let (text, shown) = if file == Path::new("-") {
-                let mut text = Vec::new();
-                std::io::stdin().lock().read_to_end(&mut text).map_err(Problem::cannot("read", "-"))?;
-                (text, "-".to_owned())
-            } else {
-                let path = inside(host, file)?;
-                let shown = host.show(&path);
-                let missing = || {
-                    let message = format!("there is no file `{shown}`");
-                    Problem::new(
-                        "missing",
-                        message,
-                        "give the file with the references, below `--root` if it is in a tree",
-                    )
-                };
-                let read = host.root.read(&path).map_err(Problem::cannot("read", &shown))?;
-                (read.ok_or_else(missing)?.0, shown)
-            };
-            let text = String::from_utf8(text).map_err(|_| {
-                let hint = "give a text file with one reference a line, or JSON with `images`";
-                Problem::new("document", format!("`{shown}` is not UTF-8"), hint)
-            })?;
-            references.extend(embedded::references_in(&text, Path::new(&shown))?);
+            let found = references_given(&host.root, file, |file| inside(host, file))?;
+            found.remarks.iter().try_for_each(|remark| output.found(remark, false))?;
+            references.extend(found.images.into_iter().map(|image| image.reference));
         }
         Ok(references)
     }
 
     fn options(&self, common: &Common) -> anyhow::Result<EmbedOptions> {
-        let platforms = self.arch.iter().map(|arch| match arch.split_once('/') {
-            Some((arch, variant)) => Platform::asked(arch, Some(variant)),
-            None => Platform::asked(arch, None),
-        });
+        let platforms = self.arch.iter().map(|arch| asked_platform(arch));
         Ok(EmbedOptions {
             authfile: authfile(self.authfile.as_ref()),
             platforms: match self.arch.as_slice() {

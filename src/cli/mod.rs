@@ -27,6 +27,7 @@ pub mod painted;
 mod parse;
 mod position;
 mod progress;
+mod references_given;
 mod remove_store;
 mod report;
 mod scriptlet;

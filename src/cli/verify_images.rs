@@ -6,26 +6,39 @@ use clap::Args;
 use serde::Serialize;
 
 use super::counted::{counted, found};
-use super::given::jobs;
+use super::given::{asked_platform, jobs};
 use super::output::Output;
 use super::progress::watched;
+use super::references_given::references_given;
 use super::size::size;
 use super::status::Strict;
 use super::{Common, Status, inside};
-use crate::embedded::{self, DIRECTORY, Depth, List, ListEntry, Survey};
+use crate::embedded::{self, DIRECTORY, Depth, HostStores, List, ListEntry, Survey};
+use crate::images::Platform;
 use crate::plan::Host;
 use crate::problem::{Problem, Severity};
+use crate::references::{ImageReference, References};
 use crate::store::check::Progress;
 
 /// Verify the images in an OS image
 ///
 /// Reads every byte: each manifest and each blob must have its digest, and an image
-/// that is named by a digest must be that one.
+/// that is named by a digest must be that one. With --needed-by, every image that
+/// manifests, quadlets or lists name must be embedded, or be in a store of the host.
 #[derive(Debug, Args)]
 pub(super) struct VerifyImages {
     /// The images; all that are listed if none is given
     #[arg(value_name = "REF")]
     references: Vec<String>,
+    /// Verify what this file names, or the files in this directory: quadlets, YAML of
+    /// Kubernetes and compose, blueprints, lists; `-` is standard input. May be given
+    /// several times
+    #[arg(long, value_name = "PATH", conflicts_with = "references")]
+    needed_by: Vec<PathBuf>,
+    /// The architecture for which needed images must be there, such as `arm64`, or
+    /// `arm/v7`; that of this machine if not given
+    #[arg(long, value_name = "ARCH", requires = "needed_by")]
+    arch: Option<String>,
     /// The directory with the images
     #[arg(long, value_name = "DIR", default_value = DIRECTORY)]
     source: PathBuf,
@@ -59,18 +72,37 @@ impl VerifyImages {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
         let dir = inside(&host, &self.source)?;
-        let list = List::must_read(&host.root, &dir)?;
-        let entries = self.entries(&list)?;
+        let list = match self.needed_by.as_slice() {
+            [] => List::must_read(&host.root, &dir)?,
+            _ => List::read(&host.root, &dir)?,
+        };
+        let mut needed = Needed::default();
+        for path in &self.needed_by {
+            needed.add(&host, &dir, &list, references_given(&host.root, path, |path| inside(&host, path))?);
+        }
+        let entries = match self.needed_by.as_slice() {
+            [] => self.entries(&list)?,
+            _ => std::mem::take(&mut needed.entries),
+        };
+        let platform = self.arch.as_deref().map_or_else(Platform::host, asked_platform);
+        let platforms = (!self.needed_by.is_empty()).then_some(std::slice::from_ref(&platform));
         // This reads the limits of the process.
         let jobs = jobs(self.jobs);
         let progress = Progress::default();
         let survey = watched(output, &progress, || {
-            embedded::survey(&host.root, &dir, &entries, None, Depth::Bytes, jobs, &progress)
+            embedded::survey(&host.root, &dir, &entries, platforms, Depth::Bytes, jobs, &progress)
         });
-        let unlisted = if self.references.is_empty() { unlisted(&host, &dir, &list)? } else { Vec::new() };
-        let remarks: &[Problem] = if self.references.is_empty() { &list.remarks } else { &[] };
-        let findings = findings(&host, &dir, &survey, &unlisted, remarks);
-        let not_looked: Vec<&Problem> = survey.images.iter().flat_map(|image| &image.not_looked).collect();
+        let all = self.references.is_empty() && self.needed_by.is_empty();
+        let unlisted = if all { unlisted(&host, &dir, &list)? } else { Vec::new() };
+        let remarks: &[Problem] = if all { &list.remarks } else { &[] };
+        let mut findings = findings(&host, &dir, &survey, &unlisted, remarks);
+        findings.extend(needed.problems.iter().map(|(reference, problem)| ImageFinding {
+            problem: problem.clone(),
+            reference: reference.as_deref(),
+            path: problem.file().unwrap_or(Path::new("-")).display().to_string(),
+        }));
+        let not_looked = survey.images.iter().flat_map(|image| &image.not_looked);
+        let not_looked: Vec<&Problem> = not_looked.chain(&needed.not_looked).collect();
         let found = findings.iter().map(|finding| finding.problem.severity);
         let status = self.strict.answer(found, not_looked.is_empty());
         if output.json {
@@ -106,6 +138,47 @@ impl VerifyImages {
             })
         };
         self.references.iter().map(find).collect()
+    }
+}
+
+/// Where the images are that files name.
+#[derive(Default)]
+struct Needed {
+    /// Those that are embedded, each once.
+    entries: Vec<ListEntry>,
+    /// Those that are nowhere, and what cannot be told.
+    problems: Vec<(Option<String>, Problem)>,
+    not_looked: Vec<Problem>,
+    stores: Option<HostStores>,
+}
+
+impl Needed {
+    fn add(&mut self, host: &Host, dir: &Path, list: &List, named: References) {
+        for ImageReference { reference, place } in named.images {
+            if let Some(entry) = embedded::entry_for(&host.root, dir, list, &reference) {
+                if !self.entries.contains(entry) {
+                    self.entries.push(entry.clone());
+                }
+                continue;
+            }
+            // Their records are read if something is not embedded.
+            let stores = self.stores.get_or_insert_with(|| HostStores::read(host));
+            if stores.has(&reference) {
+                continue;
+            }
+            for problem in &stores.not_looked {
+                if !self.not_looked.contains(problem) {
+                    self.not_looked.push(problem.clone());
+                }
+            }
+            let message = format!("`{reference}` is neither embedded nor in a store of this host");
+            let hint = format!("`storagectl embed-images {reference}` embeds it");
+            let problem = Problem::new("image-missing", message, hint)
+                .because("its containers do not start without a registry");
+            let problem = Problem { place: Some(Box::new(place)), ..problem };
+            self.problems.push((Some(reference), problem));
+        }
+        self.problems.extend(named.remarks.into_iter().map(|remark| (None, remark)));
     }
 }
 

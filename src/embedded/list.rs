@@ -10,6 +10,7 @@ use std::path::Path;
 use crate::conf::Fault;
 use crate::hex::sha256;
 use crate::problem::{Problem, Severity};
+use crate::references::list_fault;
 use crate::sys::Root;
 
 /// The name of the list's file.
@@ -120,7 +121,7 @@ impl List {
             let reference_span = trimmed(text, span.start..span.start + comma);
             let directory_span = trimmed(text, span.start + comma + 1..span.end);
             let (reference, directory) = (&text[reference_span.clone()], &text[directory_span.clone()]);
-            if let Err(why) = reference_fault(reference) {
+            if let Err(why) = list_fault(reference) {
                 return Err(fault(reference_span, format!("the reference {why}")));
             }
             if let Some(comma) = directory.find(',') {
@@ -180,19 +181,6 @@ fn trimmed(text: &str, span: Range<usize>) -> Range<usize> {
     let content = &text[span.clone()];
     let start = span.start + (content.len() - content.trim_start_matches(is_space).len());
     start..start + content.trim_matches(is_space).len()
-}
-
-/// What keeps a text from being a reference in a list, as the end of a sentence about it.
-pub(super) fn reference_fault(reference: &str) -> Result<(), &'static str> {
-    match reference {
-        "" => Err("is empty"),
-        _ if reference.contains(',') => Err("has a comma, which the list cannot hold"),
-        _ if reference.contains(|letter: char| letter.is_whitespace() || letter.is_control()) => {
-            Err("has a space or a control character in it")
-        }
-        _ if reference.starts_with('-') => Err("starts with `-`"),
-        _ => Ok(()),
-    }
 }
 
 /// What keeps a text from being the name of an image's directory.

@@ -8,6 +8,7 @@ use crate::engine::Profile;
 use crate::images::Name;
 use crate::plan::Host;
 use crate::problem::Problem;
+use crate::registry::repository;
 use crate::store::{self, Image};
 use crate::sys::FileKind;
 
@@ -60,6 +61,27 @@ impl HostStores {
         if !self.not_looked.contains(&problem) {
             self.not_looked.push(problem);
         }
+    }
+
+    /// Whether a store has an image of this name, and with this digest if it has one.
+    pub fn has(&self, reference: &str) -> bool {
+        let (name, digest) = match reference.split_once('@') {
+            Some((name, digest)) => (name, Some(digest)),
+            None => (reference, None),
+        };
+        let wanted = Name::parse(name);
+        let is_it = |image: &Image| match digest {
+            // Engines find it by its repository, whatever its tag.
+            Some(digest) => {
+                let mut names = image.names.iter().flatten();
+                names.any(|one| repository(one) == repository(name))
+                    && digests(image).any(|one| one == digest)
+            }
+            None => {
+                wanted.as_ref().is_ok_and(|name| image.names.iter().flatten().any(|one| one == name.as_str()))
+            }
+        };
+        self.stores.iter().any(|(_, images)| images.iter().any(is_it))
     }
 
     /// The stores that have the image under this reference, in the order in which engines

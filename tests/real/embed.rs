@@ -5,6 +5,7 @@ mod faults;
 mod faulty;
 mod kept;
 mod kill;
+mod needed;
 mod same;
 mod secret;
 

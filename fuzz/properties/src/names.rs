@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use storagectl::embedded::{List, check_reference, references_in};
+use storagectl::embedded::List;
 use storagectl::images::{Digest, Name, Source};
+use storagectl::references::{check_reference, references_in};
 use storagectl::registry::{Failure, repository};
 use storagectl::store::store_path;
 
@@ -17,9 +18,13 @@ pub fn holds(input: &[u8]) {
     };
     list(text);
     match references_in(text, Path::new("f")) {
-        Ok(references) => references.iter().for_each(|reference| {
-            assert!(is_a_word(reference), "{reference:?} of {text:?}");
-        }),
+        Ok(found) => {
+            found.remarks.iter().for_each(assert_told);
+            for image in &found.images {
+                assert!(is_a_word(&image.reference), "{image:?} of {text:?}");
+                assert_eq!(check_reference(&image.reference), Ok(()));
+            }
+        }
         Err(problem) => assert_told(&problem),
     }
     assert_told(&Failure::of("localhost/a:1", text).problem);

@@ -8,13 +8,14 @@ mod pins;
 mod request;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
 use super::output::Output;
+use super::references_given::references_given;
 use super::status::Strict;
 use super::{Common, EngineGeneration, Status};
 use crate::problem::Problem;
@@ -60,6 +61,10 @@ pub(super) struct Generate {
     /// An image that the nodes pull into the first store; may be given several times
     #[arg(long = "image", value_name = "REF")]
     images: Vec<String>,
+    /// A file or directory on this host that names such images: a list, quadlets, YAML of
+    /// Kubernetes or compose; `-` is standard input. May be given several times
+    #[arg(long, value_name = "PATH")]
+    image_from: Vec<PathBuf>,
     /// The credentials for pulling images, a file on the nodes
     #[arg(long, value_name = "FILE")]
     authfile: Option<String>,
@@ -100,7 +105,7 @@ pub(super) struct Generate {
     from: Option<PathBuf>,
     /// Find what is wrong in this document of that kind, and write none; `-` is
     /// standard input
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "output", "base"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "image_from", "output", "base"])]
     check: Option<PathBuf>,
     #[command(flatten)]
     strict: Strict,
@@ -142,6 +147,7 @@ impl Generate {
         }
         let before = self.from.as_deref().map(read_file).transpose()?;
         let mut request = self.request(common, before.as_deref())?;
+        self.add_named_images(&mut request.model.images, output)?;
         let written = match (&self.from, &before) {
             (Some(file), Some(before)) => {
                 request.machine = machine_of(before).unwrap_or(request.machine);
@@ -161,6 +167,22 @@ impl Generate {
             _ => self.put(common, output, &written, before.as_deref())?,
         }
         Ok(Status::Done)
+    }
+
+    /// Adds the images that the files of `--image-from` name.
+    fn add_named_images(&self, images: &mut Vec<String>, output: &Output) -> anyhow::Result<()> {
+        let root = Root::system().map_err(Problem::cannot("open", "/"))?;
+        let within = |path: &Path| {
+            std::path::absolute(path).map_err(|error| Problem::cannot("find", path.display())(error).into())
+        };
+        for path in &self.image_from {
+            let found = references_given(&root, path, within)?;
+            found.remarks.iter().try_for_each(|remark| output.found(remark, false))?;
+            let new = found.images.into_iter().map(|image| image.reference);
+            let new: Vec<String> = new.filter(|image| !images.contains(image)).collect();
+            images.extend(new);
+        }
+        Ok(())
     }
 
     fn put(

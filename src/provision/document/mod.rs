@@ -36,6 +36,21 @@ fn too_many(at: usize) -> Unreadable {
     Unreadable { message: format!("more than {} values stand before this", limits::VALUES), at }
 }
 
+/// Reads a text as JSON if it starts as such, else as YAML, in which several documents may stand.
+///
+/// # Errors
+/// [`Unreadable`] with the place of the first fault.
+pub fn documents(text: &str) -> Result<Vec<Node>, Unreadable> {
+    if is_json(text) || text.trim_start_matches('\u{feff}').trim_start().starts_with('[') {
+        return Ok(vec![read_json::parse(text)?]);
+    }
+    Ok(read_yaml::parse_all(text)?.into_iter().map(|(_, node)| node).collect())
+}
+
+fn is_json(text: &str) -> bool {
+    text.trim_start_matches('\u{feff}').trim_start().starts_with('{')
+}
+
 /// A document of either language.
 #[derive(Debug, Clone)]
 pub struct ProvisionDocument {
@@ -53,7 +68,7 @@ impl ProvisionDocument {
     /// # Errors
     /// [`Unreadable`] with the place of the first fault.
     pub fn parse(text: &str) -> Result<Self, Unreadable> {
-        let is_json = text.trim_start_matches('\u{feff}').trim_start().starts_with('{');
+        let is_json = is_json(text);
         let root = if is_json { read_json::parse(text)? } else { read_yaml::parse(text)? };
         Ok(Self { text: text.to_owned(), root, is_json })
     }

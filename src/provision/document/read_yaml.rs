@@ -13,11 +13,23 @@ const DEEPEST: usize = 100;
 
 /// Reads the only document of a text.
 pub(super) fn parse(text: &str) -> Result<Node, Unreadable> {
+    let mut documents = parse_all(text)?;
+    match documents.get(1) {
+        Some((at, _)) => Err(Unreadable { message: "a second document starts here".to_owned(), at: *at }),
+        None => Ok(documents.pop().map_or_else(nothing, |(_, node)| node)),
+    }
+}
+
+fn nothing() -> Node {
+    Node { span: 0..0, kind: NodeKind::Scalar { text: String::new(), plain: true } }
+}
+
+/// Reads all documents of a text, each with the byte at which it starts.
+pub(super) fn parse_all(text: &str) -> Result<Vec<(usize, Node)>, Unreadable> {
     // saphyr counts characters.
     let mut bytes: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
     bytes.push(text.len());
-    let mut events = Vec::new();
-    let mut documents = 0;
+    let (mut documents, mut count) = (Vec::new(), 0);
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| Unreadable {
             message: error.info().to_owned(),
@@ -25,28 +37,32 @@ pub(super) fn parse(text: &str) -> Result<Node, Unreadable> {
         })?;
         match event {
             Event::DocumentStart(_) => {
-                documents += 1;
-                if documents > 1 {
-                    let at = bytes[span.start.index().min(bytes.len() - 1)];
-                    return Err(Unreadable { message: "a second document starts here".to_owned(), at });
-                }
+                documents.push((bytes[span.start.index().min(bytes.len() - 1)], Vec::new()));
             }
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
             event => {
                 // A list has two events, and so has a pair.
-                if events.len() > 2 * limits::VALUES {
+                count += 1;
+                if count > 2 * limits::VALUES {
                     return Err(super::too_many(bytes[span.start.index().min(bytes.len() - 1)]));
                 }
+                let (_, events) = documents.last_mut().expect("a value stands in a document");
                 events.push((event, span));
             }
         }
     }
     let mut reader =
-        YamlReader { text, bytes, events: events.into_iter(), anchors: BTreeMap::new(), count: 0 };
-    match reader.events.next() {
-        Some((event, span)) => reader.node(event, span, 0),
-        None => Ok(Node { span: 0..0, kind: NodeKind::Scalar { text: String::new(), plain: true } }),
-    }
+        YamlReader { text, bytes, events: Vec::new().into_iter(), anchors: BTreeMap::new(), count: 0 };
+    let nodes = documents.into_iter().map(|(at, events)| {
+        // Anchors are those of one document.
+        (reader.events, reader.anchors) = (events.into_iter(), BTreeMap::new());
+        let node = match reader.events.next() {
+            Some((event, span)) => reader.node(event, span, 0)?,
+            None => nothing(),
+        };
+        Ok((at, node))
+    });
+    nodes.collect()
 }
 
 struct YamlReader<'a> {

@@ -1,0 +1,29 @@
+//! Files and directories that name images, as `--from` and `--needed-by` take them.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::problem::Problem;
+use crate::references::{References, references_at, references_in};
+use crate::sys::Root;
+
+/// What `path` names, which `within` says where it is in the tree `root`; `-` is standard input.
+///
+/// # Errors
+/// As [`references_at`].
+pub(super) fn references_given(
+    root: &Root,
+    path: &Path,
+    within: impl FnOnce(&Path) -> anyhow::Result<PathBuf>,
+) -> anyhow::Result<References> {
+    if path != Path::new("-") {
+        return Ok(references_at(root, &within(path)?)?);
+    }
+    let mut text = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut text).map_err(Problem::cannot("read", "-"))?;
+    let text = String::from_utf8(text).map_err(|_| {
+        let hint = "give a text with one reference a line, or a document that names images";
+        Problem::new("document", "`-` is not UTF-8", hint)
+    })?;
+    Ok(references_in(&text, path)?)
+}
