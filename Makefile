@@ -80,7 +80,8 @@ check:
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(CARGO_FLAGS) --no-deps --quiet
-	$(CARGO) test $(CARGO_FLAGS)
+	# Tests wait for disks, locks and children about as long as they compute.
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))} $(CARGO) test $(CARGO_FLAGS)
 
 HOSTS ?= 20000
 PLANS ?= 5000
