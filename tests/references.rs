@@ -262,7 +262,7 @@ fn quadlets_name_images_by_what_they_are() {
     );
     text("[Image]\nImage=docker://example.com/a:1\n", "2:7 example.com/a:1\n");
     text("[Volume]\nDriver=image\nImage=example.com/v:1\n", "3:7 example.com/v:1\n");
-    // Of another driver it says nothing.
+    // Of another driver it reports nothing.
     text("[Volume]\nImage=example.com/v:1\n", "error at 0:0 ? no-references: `-` names no image\n");
     text(
         "[Container]\nImage=example.com/a:1\nMount=type=image,source=example.com/m:1,destination=/m\nMount=type=bind,source=/x,destination=/x\n",

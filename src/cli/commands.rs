@@ -294,7 +294,7 @@ pub(super) const COMMANDS: [Row; 20] = [
                 "storagectl copy-images --store /var/lib/containers/bound-images",
             ),
             (
-                "Fail unless one image is there, and remove former ones",
+                "Fail unless one image is present, and remove former ones",
                 "storagectl copy-images --required registry.example.com/app:1 --prune",
             ),
         ],

@@ -22,6 +22,6 @@ pub(super) fn tally(errors: usize, warnings: usize) -> Option<String> {
 pub(super) fn found(errors: usize, warnings: usize, all_looked: bool) -> String {
     tally(errors, warnings).unwrap_or_else(|| match all_looked {
         true => "no problems".to_owned(),
-        false => "no problems in what could be looked at".to_owned(),
+        false => "no problems in what could be checked".to_owned(),
     })
 }

@@ -153,7 +153,7 @@ impl Pack {
     fn check_usage(&self) -> Result<(), Problem> {
         let wrong = |message: &str, hint: &str| Err(Problem::new("pack-target", message, hint));
         if self.what == What::Copr && self.target.is_none() {
-            return wrong("the project of Copr is missing", "give it behind FILE, as `OWNER/PROJECT`");
+            return wrong("the project of Copr is missing", "give it after FILE, as `OWNER/PROJECT`");
         }
         if self.mock && self.what != What::Rpm {
             return wrong("mock builds binary packages only", "give `--mock` with `pack rpm`");

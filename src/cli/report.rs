@@ -212,7 +212,7 @@ fn status(common: &Common, host: &Host, outcome: &PlanOutcome, output: &Output) 
     for change in of_users {
         let file = host.show(&change.path);
         output.status(&match (&change.after, change.user()) {
-            (After::Nothing, _) => format!("{would}removed `{file}`, which nobody needs any more"),
+            (After::Nothing, _) => format!("{would}removed `{file}`, which is no longer needed"),
             (_, None) => format!("{would}left normal users their own directories, with `{file}`"),
             (_, Some(user)) => {
                 format!("{would}left user {user} what their own storage.conf says, with `{file}`")

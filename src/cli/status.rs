@@ -10,7 +10,7 @@ use crate::problem::Severity;
 pub const EXIT_STATUS: [(u8, &str); 3] = [
     (0, "done, or already so; a check found no problems"),
     (1, "a negative answer: a check found problems, or a part could not be done"),
-    (2, "an error or wrong usage: it could not be done, or not be looked at"),
+    (2, "an error or wrong usage: it could not be done, or not be checked"),
 ];
 
 /// How a command ended.

@@ -35,7 +35,7 @@ impl Fault {
 
     /// What is no TOML at all.
     pub(super) fn syntax(message: String, span: Range<usize>) -> Self {
-        let hint = "mend this line; until then no engine starts with this file".to_owned();
+        let hint = "fix this line; until then no engine starts with this file".to_owned();
         Self { id: "syntax", message, hint, span }
     }
 
@@ -43,7 +43,7 @@ impl Fault {
     pub(super) fn defined_twice(span: Range<usize>) -> Self {
         Self {
             id: "duplicate-key",
-            message: "a key stands here twice".to_owned(),
+            message: "a key is set twice here".to_owned(),
             hint: "keep one of the two, with the values of both".to_owned(),
             span,
         }
@@ -219,7 +219,7 @@ pub(super) fn wrong_type(name: &str, wanted: &str, item: &Item) -> Fault {
     Fault {
         id: "wrong-type",
         message: format!("`{name}` must be {wanted}, but is {}", article(item.type_name())),
-        hint: "mend this value; every engine stops on it".to_owned(),
+        hint: "fix this value; every engine stops on it".to_owned(),
         span: item.span().unwrap_or_default(),
     }
 }

@@ -52,7 +52,7 @@ impl Document {
         let fault = |message: String, span: Option<Range<usize>>| Fault {
             id: "wrong-type",
             message,
-            hint: "mend this value; engines stop on it".to_owned(),
+            hint: "fix this value; engines stop on it".to_owned(),
             span: span.unwrap_or_default(),
         };
         let Some(array) = item.as_array() else {

@@ -60,7 +60,7 @@ impl StoreList {
                     hint: if value.is_inline_table() {
                         "`{append=…}` belongs in drop-in files only; in a main file it stops every engine of the legacy generation".to_owned()
                     } else {
-                        "mend this item; every engine stops on it".to_owned()
+                        "fix this item; every engine stops on it".to_owned()
                     },
                     span,
                 });

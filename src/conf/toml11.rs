@@ -24,7 +24,7 @@ impl Toml11Syntax {
     pub fn describe(self) -> &'static str {
         match self {
             Self::Newline => "a line break in an inline table",
-            Self::TrailingComma => "a comma behind the last key of an inline table",
+            Self::TrailingComma => "a comma after the last key of an inline table",
             Self::Escape => "this escape",
             Self::Time => "a time without seconds",
         }

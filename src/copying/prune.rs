@@ -123,8 +123,8 @@ fn outside(host: &Host, target: &CopyTarget) -> anyhow::Result<Outside> {
         for path in storage.parts.iter().cloned().chain(listed) {
             let unsure = |error: anyhow::Error| {
                 let message =
-                    format!("what builds on the images cannot be told: `{}`: {error:#}", host.show(&path));
-                let hint = "mend that store, or take it off the list with `storagectl remove-store`";
+                    format!("cannot tell what builds on the images: `{}`: {error:#}", host.show(&path));
+                let hint = "repair that store, or take it off the list with `storagectl remove-store`";
                 Problem::new("dependents-unsure", message, hint)
             };
             let is_target = same(&path);

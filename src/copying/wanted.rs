@@ -83,7 +83,7 @@ fn image(host: &Host, source: &Path, entry: &ListEntry) -> Result<Image, Problem
         // It may be one of a list that was embedded alone.
         if Digest::of(&image.manifest).as_str() != digest {
             let message = format!("the image `{name}`: its manifest has the digest `{found}`");
-            let hint = "run `storagectl embed-images` again, which fetches it anew";
+            let hint = "run `storagectl embed-images` again, which fetches it again";
             return Err(Problem::new("embedded-other", message, hint));
         }
     }

@@ -106,7 +106,7 @@ fn load(root: &Root, name: &str, file: &Path) -> Result<Vec<Declared>, Problem> 
         return Err(Problem::new(
             "declaration",
             format!("`{}` is a symlink to nothing", shown.display()),
-            "mend it, or make it lead to /dev/null to mask the declaration",
+            "fix it, or make it lead to /dev/null to mask the declaration",
         ));
     };
     let text = String::from_utf8(bytes).map_err(|error| {

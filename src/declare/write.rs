@@ -44,7 +44,7 @@ pub fn declare(
         }
         return Err(Problem::new(
             "declaration",
-            format!("`{shown}` is there and declares other stores"),
+            format!("`{shown}` exists and declares other stores"),
             "edit that file, or use another name",
         )
         .into());

@@ -119,14 +119,14 @@ fn look(
 
 fn unsure(host: &Host, store: &str, unreadable: &UnreadableStore) -> Problem {
     let message = format!(
-        "what depends on old stores cannot be told: the listed store `{}` {}",
+        "what depends on old stores is unknown: the listed store `{}` {}",
         host.show(store.as_ref()),
         unreadable.why
     );
     let hint = if unreadable.may_be_empty {
         format!("mount it, or mark it as meant to be empty with `storagectl init-store {store}`")
     } else {
-        format!("mount or mend it; `storagectl remove-store {store}` takes it off the list for good")
+        format!("mount or repair it; `storagectl remove-store {store}` takes it off the list for good")
     };
     Problem::new("dependents-unsure", message, hint)
 }

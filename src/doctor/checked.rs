@@ -145,7 +145,7 @@ impl Checked {
         let could_not = |error: anyhow::Error| match error.downcast::<Problem>() {
             Ok(problem) => problem,
             Err(error) => {
-                Problem::new("io", format!("{error:#}"), "see to what the system says and try again")
+                Problem::new("io", format!("{error:#}"), "fix what the system reports and try again")
             }
         };
         let mut declarations = match host.declarations() {
@@ -179,7 +179,7 @@ impl Checked {
         if outcome.is_ok_and(|outcome| !outcome.plan.is_empty()) {
             self.troubles.push(trouble(
                 "not-applied",
-                "the configuration does not follow what is declared, or a file that it was made from",
+                "the configuration does not follow what is declared, or a file that it is a copy of",
                 "`storagectl apply --dry-run` shows what would change",
             ));
         }
@@ -209,7 +209,7 @@ impl Checked {
         if let Some(file) = &crio.options_file {
             self.troubles.push(trouble(
                 "crio-options",
-                format!("`{}` gives CRI-O arguments, which are not looked at here", host.show(file)),
+                format!("`{}` gives CRI-O arguments, which are not read here", host.show(file)),
                 "what an argument sets counts more than what a file says",
             ));
         }

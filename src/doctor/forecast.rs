@@ -235,7 +235,7 @@ pub fn forecast(wiper: &Wiper<'_>, image: &Kept<'_>) -> Forecast {
         let file = crio.options_file.as_deref().unwrap_or(Path::new("its unit")).display();
         return forecast(
             Fate::Unknown,
-            format!("`{file}` gives CRI-O arguments that decide about its storage and are not looked at"),
+            format!("`{file}` gives CRI-O arguments that decide about its storage and are not read"),
         );
     }
     let wipe = wiper.wipe();

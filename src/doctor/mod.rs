@@ -214,7 +214,6 @@ fn repair_deletes(images: &[ImageLine], storages: &[Storage], crio: Option<&Crio
             format!("{repair} would delete {one} and {} other images, which are sound", rest.len())
         }
     };
-    let hint =
-        "do not repair here: an image that is built on one of an additional store is taken for damaged";
+    let hint = "do not repair here: an image that is built on one of an additional store counts as damaged";
     checked.troubles.push(trouble("repair-deletes", message, hint));
 }

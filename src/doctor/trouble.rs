@@ -5,7 +5,7 @@ use crate::problem::{Engines, Problem, Profile, Severity};
 /// What doctor itself looks for: name, how bad, what it means.
 pub const FINDINGS: &[(&str, Severity, &str)] = &[
     ("crio-older-config", Severity::Warning, "CRI-O runs with an older configuration than its files"),
-    ("crio-options", Severity::Note, "CRI-O's units may be given arguments, which are not looked at"),
+    ("crio-options", Severity::Note, "CRI-O's units may be given arguments, which are not read"),
     ("declaration", Severity::Error, "a declaration of stores has a mistake"),
     ("images-not-pinned", Severity::Note, "kubelet may try to remove images of additional stores"),
     ("mco-managed", Severity::Note, "OpenShift's Machine Config Operator owns the configuration"),

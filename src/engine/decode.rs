@@ -96,7 +96,7 @@ pub(super) fn parse<'a>(
     let leaves = leaves.map_err(|fault| {
         let (message, hint) = match fault.id {
             "duplicate-key" => (twice(&text, &fault), fault.hint.as_str()),
-            _ => (fault.message, "mend this line"),
+            _ => (fault.message, "fix this line"),
         };
         let span = fault.span.start.min(text.len())..fault.span.end.min(text.len());
         found.push(stops(fault.id, message, hint, span));
@@ -116,7 +116,7 @@ fn effect_of(read: &Redefined) -> Effect {
 }
 
 fn twice(text: &str, fault: &Fault) -> String {
-    format!("`{}` stands in this table already", text.get(fault.span.clone()).unwrap_or_default())
+    format!("`{}` is already in this table", text.get(fault.span.clone()).unwrap_or_default())
 }
 
 const MARK: char = '\u{feff}';

@@ -76,7 +76,7 @@ pub struct Cache {
     etc: RefCell<Option<PathBuf>>,
     /// What engines read and do, with what decides it.
     answers: RefCell<Vec<(Question, Rc<dyn Any>)>>,
-    /// What kept from looking at something, though it says nothing about what is there.
+    /// What kept from looking at something, and nothing is known of what is there.
     trouble: RefCell<Option<(PathBuf, i32)>>,
 }
 

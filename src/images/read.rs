@@ -188,7 +188,7 @@ impl ImageReader<'_> {
                 Some(entry) => entry.clone(),
                 None => {
                     let message = format!("there is no image `{wanted}` in it; {}", of_those());
-                    return Err(self.problem("image-missing", &message, "give one of those behind the path"));
+                    return Err(self.problem("image-missing", &message, "give one of those after the path"));
                 }
             },
             (None, [only]) => only.clone(),
@@ -199,7 +199,7 @@ impl ImageReader<'_> {
             }
             (None, _) => {
                 let message = format!("it holds several images; {}", of_those());
-                let hint = "say which one behind the path, such as `oci:DIR:REF`";
+                let hint = "say which one after the path, such as `oci:DIR:REF`";
                 return Err(self.problem("image-ambiguous", &message, hint));
             }
         };
@@ -403,14 +403,14 @@ impl ImageReader<'_> {
                 let is_it = |tag: &String| with_tag(tag) == with_tag(wanted);
                 entries.iter().find(|entry| tags(entry).iter().any(is_it)).ok_or_else(|| {
                     let message = format!("there is no image `{wanted}` in it; it has {}", quoted(&all));
-                    self.problem("image-missing", &message, "give one of those behind the path")
+                    self.problem("image-missing", &message, "give one of those after the path")
                 })?
             }
             (None, [only]) => only,
             (None, []) => return Err(self.problem("image-missing", "there is no image in it", COPY_AGAIN)),
             (None, _) => {
                 let message = format!("it holds several images; it has {}", quoted(&all));
-                let hint = "say which one behind the path, such as `docker-archive:FILE:REF`";
+                let hint = "say which one after the path, such as `docker-archive:FILE:REF`";
                 return Err(self.problem("image-ambiguous", &message, hint));
             }
         };

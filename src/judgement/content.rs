@@ -61,7 +61,7 @@ pub(super) fn check(case: &Case<'_>, entry: &Sourced<String>, reasons: &mut Vec<
     }
     if *made_by != case.driver {
         let message = format!(
-            "the store `{}` was made by the storage driver `{made_by}`, and engines use `{}`",
+            "the store `{}` was created by the storage driver `{made_by}`, and engines use `{}`",
             shown(case.view, store),
             case.driver
         );
@@ -74,7 +74,7 @@ fn unreadable(case: &Case<'_>, path: &Path, why: &str) -> Reason {
     Reason::stops(
         "store-unreadable",
         format!("the store `{}` cannot be read: {why}", shown(case.view, path)),
-        "see to what the system says",
+        "fix what the system reports",
     )
 }
 

@@ -214,7 +214,7 @@ fn mount_program(case: &Case<'_>, option: &DriverOption, path: &str) -> Vec<Reas
 /// An entry of `additionallayerstores`: a directory, and behind a colon how it is asked.
 fn layer_store(case: &Case<'_>, option: &DriverOption, entry: &str) -> Option<Reason> {
     let stops = |what: String| {
-        let hint = "give a directory that exists, and `:ref` behind it at most; or remove this entry";
+        let hint = "give a directory that exists, and `:ref` after it at most; or remove this entry";
         let message = format!("the additional layer store `{entry}` {what}");
         let reason = Reason::stops("layer-store", message, hint);
         Some(reason.at(option.value.origin.site().cloned()))

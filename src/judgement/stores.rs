@@ -91,7 +91,7 @@ fn not_a_directory(case: &Case<'_>, path: &str) -> Option<Bad> {
         FileAt::Closed(why) => Some(Bad {
             id: "store-unreadable",
             what: format!("cannot be looked at ({why})"),
-            hint: "see to what the system says",
+            hint: "fix what the system reports",
         }),
     }
 }

@@ -169,7 +169,7 @@ pub(super) fn store_in_graphroot(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
         let removes = if crio { "remove" } else { "removes" };
         let when = if crio { ", CRI-O after an unclean stop" } else { "" };
         let effect = format!("{who} {removes} the store together with the engine's own storage{when}");
-        let message = format!("`{}` lies inside the engine's own storage, {own}", entry.path);
+        let message = format!("`{}` is inside the engine's own storage, {own}", entry.path);
         let hint = or_remove(entry.path, "move the store elsewhere, such as to /var/images");
         sink.at(entry.file, entry.span(), RuleHit::new(engines, message, effect, hint));
     }

@@ -97,7 +97,7 @@ impl Manifests<'_> {
                 }
                 if self.tree.stat(path).map_err(Problem::cannot("look at", &shown))?.is_none() {
                     let message = format!("the symlink `{shown}` leads nowhere");
-                    return Err(invalid(message, "mend or remove it"));
+                    return Err(invalid(message, "fix or remove it"));
                 }
                 let what = What::Symlink(target.as_os_str().as_bytes().to_vec());
                 let entry = TreeEntry::of_root(what, 0o777, time);

@@ -265,7 +265,7 @@ fn carry_out_inits(host: &Host, plan: &Plan, done: &mut Done) -> anyhow::Result<
     let mut made = false;
     for (path, driver) in &plan.inits {
         if !store::init(&host.root, path, driver, false)?.is_empty() {
-            done.push(host.show(path), "was made an image store");
+            done.push(host.show(path), "became an image store");
             made = true;
         }
     }
@@ -293,7 +293,7 @@ fn replace_problem(host: &Host, path: &Path, error: ReplaceError) -> Problem {
             return Problem::new(
                 "not-synced",
                 format!("`{shown}` is changed, but its directory could not be synced: {}", words(&error)),
-                "see to the disk: after a power cut the old file may be back",
+                "check the disk: after a power cut the old file may be back",
             );
         }
         ReplaceError::Mounted | ReplaceError::Changed => {

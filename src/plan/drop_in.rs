@@ -133,7 +133,7 @@ impl OwnDropIn {
         let name = free.clone().find(|name| *name > last).or_else(|| free.next()).ok_or_else(|| {
             Problem::new(
                 "store-unseen",
-                format!("drop-ins named `{}` are there, and none is storagectl's", NAMES.join("`, `")),
+                format!("drop-ins named `{}` exist, and none is storagectl's", NAMES.join("`, `")),
                 "rename one of them; `--engine legacy` leaves podman 6 out",
             )
         })?;

@@ -115,7 +115,7 @@ impl Snapshot {
         match &self.source {
             TextSource::Itself => None,
             TextSource::Vendor(file) | TextSource::Link { file, .. } if self.renewed => {
-                Some(format!("made `{path}` anew from `{}`, which has changed", host.show(file)))
+                Some(format!("created `{path}` again from `{}`, which has changed", host.show(file)))
             }
             TextSource::Vendor(file) => Some(format!("created `{path}` as a copy of `{}`", host.show(file))),
             TextSource::Link { target, .. } => {

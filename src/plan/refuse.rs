@@ -144,7 +144,7 @@ fn own_storage(host: &Host, path: &str) -> anyhow::Result<()> {
             }
             Relation::Inside => (
                 "store-in-graphroot",
-                "lies inside",
+                "is inside",
                 "CRI-O removes everything there after a power cut; put the store elsewhere, such as /var/images",
             ),
             Relation::Above => {

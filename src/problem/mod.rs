@@ -132,10 +132,10 @@ impl Problem {
             _ => match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
                 Some(rustix::io::Errno::LOOP) => {
                     let hint = "a symlink on the way leads back to itself, or stands where none is \
-                                followed, as in a store; mend or remove it";
+                                followed, as in a store; fix or remove it";
                     ("symlink-loop", hint)
                 }
-                _ => ("io", "see to what the system says and try again"),
+                _ => ("io", "fix what the system reports and try again"),
             },
         };
         Self::new(id, format!("cannot {doing} `{path}`: {}", words(error)), hint)

@@ -80,7 +80,7 @@ pub fn directories(model: &Model) -> Option<String> {
     let paths: Vec<String> = model.created().map(|store| format!("`{}`", store.path)).collect();
     (!paths.is_empty()).then(|| {
         format!(
-            "a ContainerRuntimeConfig makes no directories, and CRI-O does not start without {}: see to them first, with a MachineConfig",
+            "a ContainerRuntimeConfig creates no directories, and CRI-O does not start without {}: create them first, with a MachineConfig",
             paths.join(", ")
         )
     })

@@ -110,7 +110,7 @@ fn conflicts(read: &Read, file: &Path) -> Result<(), Problem> {
             file,
             &read.doc,
             key.span.clone(),
-            format!("`{}` stands here twice", key.name),
+            format!("`{}` is set twice here", key.name),
             "put both into one",
         ));
     }
@@ -304,7 +304,7 @@ fn stores_of_object(
     if !matches!(request.model.position, Position::Any | Position::Last) {
         return Err(Problem::new(
             "kind-lacks",
-            "stores are added to a ContainerRuntimeConfig behind those that it has",
+            "stores are added to a ContainerRuntimeConfig after those that it has",
             "leave out the position, or move them in the file",
         ));
     }
@@ -333,7 +333,7 @@ fn edited(doc: &ProvisionDocument, value: &Value, file: &Path) -> Result<String,
         Ok(Some(after)) => Ok(after.text),
         Ok(None) => Ok(doc.text.clone()),
         Err(EditFault::Other(span, needed)) => {
-            let message = format!("here stands something else than {needed}");
+            let message = format!("here is something else than {needed}");
             Err(at(file, doc, span, message, "what is written belongs here; move the other away"))
         }
         Err(EditFault::Internal) => Err(Problem::new(

@@ -43,14 +43,14 @@ const KINDS: &[FailureClass] = &[
         words: &["unmarshaling json at", "reading json file", "getting username and password"],
         id: "authfile",
         what: "a file with credentials cannot be read",
-        hint: "see to that file, or give another one as `--authfile`",
+        hint: "check that file, or give another one as `--authfile`",
         may_pass: false,
     },
     FailureClass {
         words: &["permission denied", "operation not permitted"],
         id: "permission",
         what: "the system refuses",
-        hint: "run it as root, or see to the owner of the directory",
+        hint: "run it as root, or correct the owner of the directory",
         may_pass: false,
     },
     FailureClass {
@@ -100,7 +100,7 @@ const KINDS: &[FailureClass] = &[
         ],
         id: "registry-denied",
         what: "the registry refuses these credentials, or wants some",
-        hint: "give a pull secret for that registry as `--authfile`, and see to the spelling: some registries answer so for images that they do not have",
+        hint: "give a pull secret for that registry as `--authfile`, and check the spelling: some registries answer so for images that they do not have",
         may_pass: false,
     },
     FailureClass {
@@ -118,7 +118,7 @@ const KINDS: &[FailureClass] = &[
         ],
         id: "image-not-found",
         what: "the registry does not have it",
-        hint: "see to the spelling of the reference; `skopeo list-tags docker://REPOSITORY` shows what there is",
+        hint: "check the spelling of the reference; `skopeo list-tags docker://REPOSITORY` shows what there is",
         may_pass: false,
     },
     FailureClass {
@@ -218,7 +218,7 @@ impl Failure {
         let kind = KINDS.iter().find(|kind| kind.words.iter().any(|word| known.contains(word)));
         let Some(kind) = kind else {
             let message = format!("cannot fetch `{reference}`: skopeo says: {said}");
-            let hint = "see to what it says, and try again";
+            let hint = "fix what it reports and try again";
             return Self { problem: Problem::new("registry-failed", message, hint), may_pass: false };
         };
         let message = format!("cannot fetch `{reference}`: {}; skopeo says: {said}", kind.what);

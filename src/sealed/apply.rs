@@ -233,7 +233,7 @@ fn process_at(host: &Host, path: &str) -> Option<String> {
         Ok(process) => process.map(|process| {
             format!("{} (process {}) may have been started with it", process.name, process.id)
         }),
-        Err(error) => Some(format!("whether an engine runs cannot be told: {}", words(&error))),
+        Err(error) => Some(format!("cannot tell whether an engine runs: {}", words(&error))),
     }
 }
 

@@ -149,7 +149,7 @@ fn lock_harm(root: &Root, dir: &Path, read_only: bool, part: Part) -> io::Result
     let is_there = stands(root, dir)?;
     if is_there.is_some_and(|kind| kind != FileKind::Directory) {
         let message = format!("its `{name}` is not a directory");
-        let hint = "make the store again; this one was not made by an engine";
+        let hint = "make the store again; this one was not created by an engine";
         return Ok(Some(Harm::new("store-malformed", dir.to_owned(), message, hint, |_| part.hit())));
     }
     let place = dir.join(lock);
@@ -194,7 +194,7 @@ fn check_images(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()
         for name in image.names.iter().flatten() {
             if !names.insert(name.as_str()) {
                 let message = format!("its images.json gives the name `{name}` to two images");
-                let hint = "untag one of the two with the engine that made the store";
+                let hint = "untag one of the two with the engine that created the store";
                 harms.push(Harm::new("image-name-twice", file.clone(), message, hint, |_| Hit::Everything));
             }
         }
@@ -217,7 +217,7 @@ fn check_images(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()
 /// What engines notice only when they list the image, and then they list none at all.
 fn unlisted(image: &Image) -> Option<String> {
     if !is_id(image.id()) && image.names.iter().flatten().next().is_some() {
-        return Some("an id that is none".to_owned());
+        return Some("an invalid id".to_owned());
     }
     if let Some(name) = image.names.iter().flatten().find(|name| !is_reference(name)) {
         return Some(format!("the name `{}`, which is none", name.escape_debug()));

@@ -138,7 +138,7 @@ impl ImageFile {
                 return Problem::new("disk-full", message, "free some, or write it somewhere else");
             }
             let message = format!("`{name}` failed to make `{}`: {failure}", self.shown);
-            Problem::new("program-failed", message, "see to what it says, such as free space, and try again")
+            Problem::new("program-failed", message, "fix what it reports, such as free space, and try again")
         })
     }
 
@@ -215,7 +215,7 @@ fn program(name: &'static str, needed: &str, mut command: Command) -> Result<Chi
     command.stdin(Stdio::piped()).stdout(Stdio::null());
     Child::start(command, OutputTail::Stderr).map_err(|failure| match failure {
         ChildFailure::NotInstalled => missing(name, needed, "is not installed"),
-        failure => Problem::new("program-missing", format!("cannot run `{name}`: {failure}"), "mend that"),
+        failure => Problem::new("program-missing", format!("cannot run `{name}`: {failure}"), "fix that"),
     })
 }
 

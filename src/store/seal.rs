@@ -65,7 +65,7 @@ pub fn seal(
         let id = layer.id.as_deref().unwrap_or_default();
         let message =
             format!("`{}` has the layer `{id}`, which is that of a container", root.show(store).display());
-        let hint = "seal a store that was made with `storagectl build-store`, or remove the containers";
+        let hint = "seal a store that `storagectl build-store` created, or remove the containers";
         return Err(Problem::new("store-damaged", message, hint));
     }
     let ids: BTreeSet<OsString> =

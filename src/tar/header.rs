@@ -195,7 +195,7 @@ impl Headers {
             return Ok(None);
         }
         if self.zeros {
-            return Err(NotTar("an entry stands behind the end mark"));
+            return Err(NotTar("an entry follows the end mark"));
         }
         if !sum_matches(block) {
             return Err(NotTar("a header has the wrong checksum"));

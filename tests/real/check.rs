@@ -1,5 +1,5 @@
 //! What check-store says of damaged stores, held against what real engines do with
-//! them; and that it says nothing of healthy ones.
+//! them; and that it reports nothing of healthy ones.
 
 mod cases;
 pub(crate) mod engine;

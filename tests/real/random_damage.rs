@@ -217,7 +217,7 @@ fn may_be_unseen(finding: &StoreFinding) -> bool {
     }
 }
 
-/// The names that a store gives to its images, in their order; nothing if it says nothing.
+/// The names that a store gives to its images, in their order; nothing if it reports nothing.
 fn image_names(store: &Path) -> Vec<Vec<String>> {
     let images = storagectl::store::images(&Root::system().unwrap(), store, "overlay").unwrap_or_default();
     let mut names: Vec<_> = images.into_iter().map(|image| image.names.unwrap_or_default()).collect();

@@ -154,7 +154,7 @@ fn architectures(table: &Table<'_>, dir: &Path, faults: &mut Faults) -> Vec<Arch
     if let Some(node) = table.get("arch").filter(|_| items.is_empty())
         && faults.0.is_empty()
     {
-        faults.add("pack-value", node.span.clone(), "there is no architecture", "add one behind `- `");
+        faults.add("pack-value", node.span.clone(), "there is no architecture", "add one after `- `");
     }
     for node in items {
         let Some(table) = Table::read(node, "an architecture", ARCH_KEYS, faults) else {

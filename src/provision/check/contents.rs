@@ -50,7 +50,7 @@ fn url(read: &Read, config: &Config, file: &ConfigEntry, sink: &mut Sink) {
         Content::Elsewhere(place) if concerns_stores(file) => sink.at(
             "content-elsewhere",
             file.span(&["contents"]),
-            format!("what `{}` holds is fetched from `{place}`, and was not looked at", file.name),
+            format!("what `{}` holds is fetched from `{place}`, and was not checked", file.name),
             "nothing is known of what engines do with it",
             "put the content into the document",
         ),

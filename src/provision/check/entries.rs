@@ -131,7 +131,7 @@ fn overwrite(file: &ConfigEntry, sink: &mut Sink) {
             "append-to-file",
             file.span(&["append"]),
             format!("text is appended to `{MAIN_FILE}`"),
-            "a key then stands there twice, and engines stop or take one of the two",
+            "a key is then set twice, and engines stop or take one of the two",
             "write the whole file, with `overwrite: true`",
         );
     } else if is_conf && has && !overwrite {

@@ -26,7 +26,7 @@ pub(super) fn unread(text: &str, format: Format, unread: &Unread, sink: &mut Sin
                 Format::Butane => "a Butane configuration has `variant` and `version` at its top",
                 Format::MachineConfig => "a MachineConfig has `kind: MachineConfig`",
                 Format::ContainerRuntimeConfig => "such an object has `kind: ContainerRuntimeConfig`",
-                Format::Ocne => "put Butane into `extraIgnitionInline`, as a block behind `|`",
+                Format::Ocne => "put Butane into `extraIgnitionInline`, as a block after `|`",
             },
         ),
         Unread::NoInline if format == Format::Ocne => sink.whole(
@@ -43,7 +43,7 @@ pub(super) fn unread(text: &str, format: Format, unread: &Unread, sink: &mut Sin
             span.clone(),
             "`extraIgnitionInline` is a mapping, and must be a string",
             "OCNE stops: it cannot be unmarshalled into a string",
-            "put `|` behind the key, so that the lines below it become a string",
+            "put `|` after the key, so that the lines below it become a string",
         ),
         Unread::NoInline => {}
     }
@@ -77,7 +77,7 @@ fn syntax(text: &str, fault: &Unreadable, sink: &mut Sink) {
         );
         return;
     }
-    sink.at("syntax", fault.at..fault.at + 1, fault.message.clone(), REFUSED, "mend this place");
+    sink.at("syntax", fault.at..fault.at + 1, fault.message.clone(), REFUSED, "fix this place");
 }
 
 /// A document of another kind.
@@ -105,7 +105,7 @@ fn other(is: &str, format: Format, sink: &mut Sink) {
 pub(super) fn duplicate_key(read: &Read, sink: &mut Sink) {
     if let Some(key) = read.doc.root.key_twice() {
         let (effect, hint) = ("one of the two is lost, or the document refused", "put both into one");
-        sink.at("duplicate-key", key.span.clone(), format!("`{}` stands here twice", key.name), effect, hint);
+        sink.at("duplicate-key", key.span.clone(), format!("`{}` is set twice here", key.name), effect, hint);
     }
     let Some(config) = read.config.as_ref().filter(|config| config.is_inner) else {
         return;
@@ -113,7 +113,7 @@ pub(super) fn duplicate_key(read: &Read, sink: &mut Sink) {
     if let Some(key) = config.node.key_twice() {
         sink.enter(config);
         let (effect, hint) = ("OCNE refuses the document", "put both into one");
-        sink.at("duplicate-key", key.span.clone(), format!("`{}` stands here twice", key.name), effect, hint);
+        sink.at("duplicate-key", key.span.clone(), format!("`{}` is set twice here", key.name), effect, hint);
     }
 }
 

@@ -9,7 +9,7 @@ use super::tree::shown;
 use crate::problem::{Problem, words};
 
 const COPY_AGAIN: &str = "copy the image again, such as with `skopeo copy`";
-const NOT_OURS: &str = "build the image anew; engines would refuse this layer, or could not save it again";
+const NOT_OURS: &str = "build the image again; engines would refuse this layer, or could not save it again";
 
 /// The problem that `fault` is.
 pub(super) fn problem(layer: &PlannedLayer, fault: LayerFault) -> Problem {
@@ -44,7 +44,7 @@ pub(super) fn problem(layer: &PlannedLayer, fault: LayerFault) -> Problem {
         ),
         LayerFault::Broken(Broken::Io(error)) => match error.raw_os_error() {
             Some(_) => {
-                of("io", format!("its blob cannot be read: {}", words(&error)), "see to that and try again")
+                of("io", format!("its blob cannot be read: {}", words(&error)), "fix that and try again")
             }
             None => of("layer-invalid", format!("its blob is damaged or cut short: {error}"), COPY_AGAIN),
         },
@@ -67,12 +67,12 @@ fn write(title: &str, entry: Option<&[u8]>, error: &io::Error) -> Problem {
         io::ErrorKind::InvalidData => ("layer-invalid", NOT_OURS),
         io::ErrorKind::PermissionDenied => (
             "permission",
-            "write a `.tar` or `.squashfs` file instead, which needs no privileges, or run it where devices can be made",
+            "write a `.tar` or `.squashfs` file instead, which needs no privileges, or run it where devices can be created",
         ),
         io::ErrorKind::Unsupported => {
             ("io", "write to a file system with extended attributes, or to a `.tar` or `.squashfs` file")
         }
-        _ => ("io", "see to what the system says and try again"),
+        _ => ("io", "fix what the system reports and try again"),
     };
     Problem::new(id, format!("{title}: {what}"), hint)
 }

@@ -109,7 +109,7 @@ pub fn to_writer(
         Err(StreamError::Layer(problem)) => Err(problem),
         Err(StreamError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             let message = "whoever was to read the store has stopped before its end";
-            Err(Problem::new("io", message, "see to the command that reads it"))
+            Err(Problem::new("io", message, "check the command that reads it"))
         }
         Err(StreamError::Write(error)) => Err(Problem::io("write", "-", &error)),
     }

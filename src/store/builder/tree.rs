@@ -129,7 +129,7 @@ impl Tree {
         if !self.directories(dir, implied)? {
             return match hidden {
                 Some(_) => Ok(EntryPlace::Nothing),
-                None => refuse("lies in what is a whiteout in the same layer"),
+                None => refuse("is inside a whiteout in the same layer"),
             };
         }
         if is_opaque {

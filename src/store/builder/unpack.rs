@@ -152,7 +152,7 @@ impl Sink for Unpack {
     }
 
     fn content(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.as_ref().expect("content comes behind the entry of a file").write(bytes)
+        self.file.as_ref().expect("content follows the entry of a file").write(bytes)
     }
 
     fn end_of_file(&mut self, header: &Header) -> io::Result<()> {

@@ -38,7 +38,7 @@ fn shadowed_names(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) {
             if let Some((first, _)) = earlier.get(name.as_str()).filter(|(_, id)| *id != image.id()) {
                 let message =
                     format!("the name `{name}` means another image in {}", title(set, &set.stores[*first]));
-                let hint = "list the store that shall win first, or untag one of the two";
+                let hint = "list the store that should win first, or untag one of the two";
                 let finding = StoreFinding::new("name-shadowed", &store.path, message, hint);
                 let finding = finding.of_image(name.clone());
                 report.put(finding.silently(Engines::ALL, "use the one in the store that is searched first"));

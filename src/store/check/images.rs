@@ -64,7 +64,7 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -
 /// An id that would lead out of the directory that it is a name in.
 pub(super) fn unsafe_id(store: &Catalog, id: &str, file: &str) -> StoreFinding {
     let message = format!("its {file} has the id `{}`, which is not one", id.escape_debug());
-    let hint = "do not use this store: somebody made it to reach other files";
+    let hint = "do not use this store: it was made to reach other files";
     StoreFinding::new("unsafe-id", &store.path, message, hint).silently(Engines::ALL, "use it as a path")
 }
 

@@ -220,7 +220,7 @@ fn open(
     let driver = driver_of(root, path, &request.driver)?;
     if checked && driver != request.driver {
         let message =
-            format!("the store was made by the driver {driver}, and engines here use {}", request.driver);
+            format!("the store was created by the driver {driver}, and engines here use {}", request.driver);
         let hint = "make the store again with that driver, or set the other in storage.conf";
         let finding = StoreFinding::new("driver-mismatch", path, message, hint);
         report.put(finding.silently(Engines::ALL, "see no image of this store"));

@@ -245,7 +245,7 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, homes: &[Home], report: &mu
         if store.is_used_as_own(set.root).unwrap_or(true) {
             finding.problem.severity = Severity::Note;
             finding.problem.hint =
-                "leave it while containers are there: with `transient_store` it is one of theirs".to_owned();
+                "leave it while there are containers: with `transient_store` it is one of theirs".to_owned();
         }
         report.put(finding);
     }

@@ -115,7 +115,7 @@ fn a_store_inside_the_own_storage_is_refused() {
     let machine = Machine::new();
     let output = finish(machine.command(Way::Main, embedded(), &["--store"]).arg(machine.at("graph/bound")));
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output).contains("lies inside the engine's own storage"), "{}", text(&output));
+    assert!(text(&output).contains("is inside the engine's own storage"), "{}", text(&output));
     assert!(!machine.at("graph").exists());
 }
 
