@@ -94,7 +94,7 @@ fn dependents(common: &Common, host: &Host, outcome: &PlanOutcome, output: &Outp
         _ => Ok(None),
     });
     cleaned.unwrap_or_else(|error| {
-        output.warning(&format!("what depends on replaced stores was not looked for: {error:#}"));
+        output.warning(&format!("what depends on replaced stores was not searched for: {error:#}"));
         None
     })
 }

@@ -174,7 +174,7 @@ fn tell_fixes(common: &Common, host: &Host, outcome: &PlanOutcome, output: &Outp
         files.push(FixedFile { path, action: "edit", diff });
     }
     for name in &outcome.lost_attributes {
-        output.warning(&format!("a file could not be given its attribute `{name}` again"));
+        output.warning(&format!("could not restore the attribute `{name}` of a file"));
     }
     let changed = if common.dry_run { !outcome.plan.is_empty() } else { outcome.committed };
     Ok(Fixed { changed, dry_run: common.dry_run, files })

@@ -226,7 +226,7 @@ fn status(common: &Common, host: &Host, outcome: &PlanOutcome, output: &Output) 
         output.warning(text);
     }
     for name in &outcome.lost_attributes {
-        output.warning(&format!("{file} could not be given its attribute `{name}` again"));
+        output.warning(&format!("could not restore the attribute `{name}` of {file}"));
     }
     Ok(())
 }

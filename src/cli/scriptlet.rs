@@ -48,7 +48,7 @@ impl Scriptlet {
             Which::SelfPreun => {
                 if !self.each(common, output, rpm::unlist_all) {
                     output.warning(
-                        "stores of packages are still listed, and nothing will take them off the list when these \
+                        "stores of packages are still listed, and nothing will remove them from the list when these \
                          packages are erased: every engine stops then",
                     );
                 }

@@ -205,7 +205,7 @@ pub(super) fn find_key<'a>(
         if let Some((first, _)) = found {
             return Err(Fault {
                 id: "duplicate-key",
-                message: format!("`{name}` stands here in two spellings, `{}` and `{key}`", first.get()),
+                message: format!("`{name}` is spelled in two ways here, `{}` and `{key}`", first.get()),
                 hint: "keep one; engines ignore the case of keys and take either".to_owned(),
                 span: pair.0.span().unwrap_or_default(),
             });

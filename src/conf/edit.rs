@@ -230,7 +230,7 @@ pub(super) fn spliced(before: &Document, splices: Vec<Splice>, wanted: &[String]
     let after = Splice::apply(before.text(), splices);
     let doc = Document::parse(after).map_err(|fault| Fault::internal(&fault.message))?;
     if StoreList::paths(&doc)? != wanted {
-        return Err(Fault::internal("another list of stores would come out"));
+        return Err(Fault::internal("the result would be another list of stores"));
     }
     let (mut old, mut new) = (before.to_leaf(), doc.to_leaf());
     forget(&mut old, &KEY);

@@ -49,7 +49,7 @@ pub(super) fn prune(
     if mode == Mode::Commit && !host.root.is_tree() && !host.is_rootless() && crio_runs() {
         return Err(Problem::new(
             "engine-runs",
-            "CRI-O runs, and would go on with the images that are to be removed",
+            "CRI-O runs, and would keep using the images that are to be removed",
             "stop it (`systemctl stop crio`) and try again; at boot this is done before it starts",
         )
         .into());
@@ -124,7 +124,7 @@ fn outside(host: &Host, target: &CopyTarget) -> anyhow::Result<Outside> {
             let unsure = |error: anyhow::Error| {
                 let message =
                     format!("cannot tell what builds on the images: `{}`: {error:#}", host.show(&path));
-                let hint = "repair that store, or take it off the list with `storagectl remove-store`";
+                let hint = "repair that store, or remove it from the list with `storagectl remove-store`";
                 Problem::new("dependents-unsure", message, hint)
             };
             let is_target = same(&path);

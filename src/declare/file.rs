@@ -156,7 +156,7 @@ fn position(store: &Store, path: &str) -> Result<Position, Fault> {
         let neighbour = checked(other)?;
         if neighbour == path {
             return Err(fault(
-                format!("`{path}` cannot stand beside itself"),
+                format!("`{path}` cannot be placed beside itself"),
                 &other.span(),
                 "name another store",
             ));

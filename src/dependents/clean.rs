@@ -126,7 +126,7 @@ fn unsure(host: &Host, store: &str, unreadable: &UnreadableStore) -> Problem {
     let hint = if unreadable.may_be_empty {
         format!("mount it, or mark it as meant to be empty with `storagectl init-store {store}`")
     } else {
-        format!("mount or repair it; `storagectl remove-store {store}` takes it off the list for good")
+        format!("mount or repair it; `storagectl remove-store {store}` removes it from the list for good")
     };
     Problem::new("dependents-unsure", message, hint)
 }
@@ -226,7 +226,7 @@ fn write(host: &Host, part: &Part, file: &RecordFile, bytes: &[u8]) -> Result<()
         Err(ReplaceError::Io(doing, error)) => Err(host.cannot(doing, &path)(error)),
         Err(ReplaceError::Unsynced(error)) => Err(host.cannot("sync the directory of", &path)(error)),
         Err(ReplaceError::Changed | ReplaceError::Mounted) => {
-            Err(busy(format!("somebody else changed `{}` meanwhile", host.show(&path))))
+            Err(busy(format!("`{}` was changed by another process", host.show(&path))))
         }
     }
 }

@@ -170,7 +170,7 @@ impl Wiper<'_> {
         let by_clean = || Setting::text("clean_shutdown_file", clean);
         let keeps = |because: &str, setting| Wipe::Keeps(because.to_owned(), Some(setting));
         if clean.value.is_empty() {
-            return keeps("CRI-O does not look whether it was stopped cleanly", by_clean());
+            return keeps("CRI-O does not check whether it was stopped cleanly", by_clean());
         }
         if !crio.has_run {
             let because = format!("CRI-O has not started here yet: `{}.supported` is missing", clean.value);
@@ -272,7 +272,7 @@ pub fn forecast(wiper: &Wiper<'_>, image: &Kept<'_>) -> Forecast {
     }
     if let (Some(crio), Some(store)) = (mends, image.built_on) {
         let because = format!(
-            "it is built on an image of `{}`, and CRI-O's repair after an unclean stop takes such an image for damaged",
+            "it is built on an image of `{}`, and CRI-O's repair after an unclean stop treats such an image as damaged",
             store.display()
         );
         let setting = Some(Setting::flag("internal_repair", &crio.internal_repair));

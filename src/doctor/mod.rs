@@ -95,8 +95,8 @@ pub fn diagnose(host: &Host) -> anyhow::Result<Diagnosis> {
     if host.config.is_some() {
         return Err(Problem::new(
             "whole-host",
-            "one file is not a host: what its engines do is decided by several",
-            "leave out `--config`; `storagectl check-config` looks at one file",
+            "doctor checks a whole host; `--config` is not supported",
+            "leave out `--config`; `storagectl check-config` checks one file",
         )
         .into());
     }

@@ -12,7 +12,7 @@ pub const FINDINGS: &[(&str, Severity, &str)] = &[
     ("not-applied", Severity::Warning, "the configuration does not follow what is declared"),
     ("not-mounted", Severity::Error, "a declared sealed store is neither mounted nor listed"),
     ("pinned-pattern", Severity::Error, "`pinned_images` has a star alone, on which CRI-O stops"),
-    ("repair-deletes", Severity::Warning, "images that a repair takes for damaged, and deletes"),
+    ("repair-deletes", Severity::Warning, "images that a repair treats as damaged and deletes"),
     ("set-aside", Severity::Warning, "a store is not listed, since its directory was missing at boot"),
 ];
 

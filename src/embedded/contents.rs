@@ -68,17 +68,19 @@ impl ContentsReader<'_> {
         let shown = self.root.show(self.dir).display().to_string();
         match self.root.stat_or_link(self.dir).map_err(Problem::cannot("look at", &shown))? {
             None => {
-                return Err(self.problem("embedded-missing", &format!("is not there: there is no `{shown}`")));
+                return Err(
+                    self.problem("embedded-missing", &format!("is missing: `{shown}` does not exist"))
+                );
             }
             Some(stat) if stat.kind != FileKind::Directory => {
                 return Err(
-                    self.problem("embedded-missing", &format!("is not there: `{shown}` is no directory"))
+                    self.problem("embedded-missing", &format!("is missing: `{shown}` is not a directory"))
                 );
             }
             Some(_) => {}
         }
         let Some(manifest) = self.document("manifest.json")? else {
-            return Err(self.problem("image-invalid", "has no `manifest.json`: it was not copied to its end"));
+            return Err(self.problem("image-invalid", "has no `manifest.json`: it was not copied completely"));
         };
         let digest = Digest::of(&manifest);
         let record = Record::read(self.root, self.dir).map_err(Problem::cannot("read", &shown))?;
@@ -117,7 +119,7 @@ impl ContentsReader<'_> {
         contents: &mut EmbeddedImage,
     ) -> Result<(), Problem> {
         if depth == MAX_NESTED {
-            return Err(self.problem("image-invalid", "has lists of images that are nested too deep"));
+            return Err(self.problem("image-invalid", "has lists of images that are nested too deeply"));
         }
         for entry in manifests {
             let digest = self.digest(&entry.digest)?;
@@ -186,7 +188,7 @@ impl ContentsReader<'_> {
                 return Err(self.problem("image-invalid", &format!("is damaged: `{name}` is a symlink")));
             }
             Some(stat) if stat.kind != FileKind::File || stat.size > limits::IMAGE_DOCUMENT => {
-                let what = format!("is damaged: `{name}` is no file of at most 4 MiB");
+                let what = format!("is damaged: `{name}` is not a file of at most 4 MiB");
                 return Err(self.problem("image-invalid", &what));
             }
             Some(_) => {}
@@ -212,7 +214,7 @@ impl ContentsReader<'_> {
                 Problem::new("image-unsupported", message, hint)
             }
             ManifestFault::OtherType(media_type) => {
-                let what = format!("has a `{file}` of the type `{media_type}`, which is no manifest");
+                let what = format!("has a `{file}` of the type `{media_type}`, which is not a manifest");
                 self.problem("image-invalid", &what)
             }
         })
@@ -220,7 +222,7 @@ impl ContentsReader<'_> {
 
     fn digest(&self, text: &str) -> Result<Digest, Problem> {
         Digest::parse(text).ok_or_else(|| {
-            let what = format!("names `{}`, which is no SHA-256 digest", text.escape_debug());
+            let what = format!("names `{}`, which is not a SHA-256 digest", text.escape_debug());
             self.problem("image-unsupported", &what)
         })
     }

@@ -155,7 +155,7 @@ impl List {
         }
         if has_crlf {
             let message = format!(
-                "`{}` has lines that end in CRLF, which scripts take for a part of the name",
+                "`{}` has lines that end in CRLF, which scripts take as part of the name",
                 file.display()
             );
             let hint = "`storagectl embed-images` writes the list again, without them";

@@ -67,7 +67,7 @@ pub(super) fn parse<'a>(
         }
         // Its lexer cannot tell this character from a byte that is not UTF-8.
         if let Some(at) = text.find(char::REPLACEMENT_CHARACTER) {
-            let message = "the replacement character, U+FFFD, stands here".to_owned();
+            let message = "here is the replacement character, U+FFFD".to_owned();
             let hint = "write what was here before it was lost";
             let span = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
             found.push(stops("not-utf8", message, hint, span));

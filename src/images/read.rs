@@ -221,7 +221,7 @@ impl ImageReader<'_> {
                 .map(PlatformEntry::label)
                 .collect();
             let known: Vec<String> = known.into_iter().collect();
-            let message = format!("it is not there for {}; it has {}", self.platform.name(), quoted(&known));
+            let message = format!("it has no image for {}; it has {}", self.platform.name(), quoted(&known));
             self.problem("image-platform", &message, "choose one of those with --arch and --variant")
         })
     }
@@ -246,7 +246,7 @@ impl ImageReader<'_> {
                 }
             }
         }
-        Err(self.invalid("its lists of manifests are nested too deep"))
+        Err(self.invalid("its lists of manifests are nested too deeply"))
     }
 
     fn not_a_manifest(&self, fault: ManifestFault) -> Problem {
@@ -257,7 +257,7 @@ impl ImageReader<'_> {
                 self.problem("image-unsupported", "its manifest is Docker schema 1", hint)
             }
             ManifestFault::OtherType(media_type) => {
-                let message = format!("its manifest has the type `{media_type}`, which is no image");
+                let message = format!("its manifest has the type `{media_type}`, which is not an image");
                 self.problem("image-unsupported", &message, "give an image for engines")
             }
         }
@@ -282,7 +282,7 @@ impl ImageReader<'_> {
     ) -> Result<Image, Problem> {
         if !matches!(config.media_type.as_str(), OCI_CONFIG | DOCKER_CONFIG) {
             let message = format!(
-                "its configuration has the type `{}`, so it is an artifact and no image that can run",
+                "its configuration has the type `{}`, so it is an artifact, not an image that can run",
                 config.media_type.escape_debug()
             );
             return Err(self.problem("image-unsupported", &message, "give an image for engines"));

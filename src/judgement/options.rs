@@ -229,7 +229,7 @@ fn layer_store(case: &Case<'_>, option: &DriverOption, entry: &str) -> Option<Re
             FileAt::Thing(stat) if stat.kind == FileKind::Directory => {}
             FileAt::Thing(_) => return stops("is not a directory".to_owned()),
             FileAt::Nothing => return stops("does not exist".to_owned()),
-            FileAt::Closed(why) => return stops(format!("cannot be looked at ({why})")),
+            FileAt::Closed(why) => return stops(format!("cannot be accessed ({why})")),
         }
     }
     let mut with_reference = false;

@@ -9,8 +9,8 @@ use crate::problem::{quoted_series, series};
 
 /// What an engine does with a directory whose path is not absolute.
 const BELOW_START: Effect = Effect::Loses(
-    "takes it to be below the directory that it is started in",
-    "take it to be below the directory that they are started in",
+    "resolves it in the directory that it is started in",
+    "resolve it in the directory that they are started in",
 );
 
 /// The driver that the engine uses: the one that is set, else the one that its storage was

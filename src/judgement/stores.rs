@@ -85,12 +85,12 @@ fn not_a_directory(case: &Case<'_>, path: &str) -> Option<Bad> {
         }),
         FileAt::Closed(why) if case.view.is_limited() => Some(Bad {
             id: "store-unreadable",
-            what: format!("cannot be looked at by normal users ({why})"),
+            what: format!("cannot be accessed by normal users ({why})"),
             hint: "`chmod a+x` the directories above it, list it for root alone",
         }),
         FileAt::Closed(why) => Some(Bad {
             id: "store-unreadable",
-            what: format!("cannot be looked at ({why})"),
+            what: format!("cannot be accessed ({why})"),
             hint: "fix what the system reports",
         }),
     }

@@ -60,7 +60,7 @@ fn passed_over(engines: Engines) -> String {
         parts.push(legacy.verb("warns and goes on without it", "warn and go on without it"));
     }
     if !modern.is_empty() {
-        parts.push(modern.verb("ignores it without a word", "ignore it without a word"));
+        parts.push(modern.verb("silently ignores it", "silently ignore it"));
     }
     parts.join("; ")
 }
@@ -98,7 +98,7 @@ fn unknown<'a>(input: &'a Input<'_>) -> impl Iterator<Item = (&'a File, &'a SetK
 /// In a map, unlike in a table, no engine minds a key that it does not know.
 fn effect_of_unknown(file: &File, key: &SetKey) -> String {
     if schema::is_map(&key.table) {
-        return file.engines.verb("ignores it without a word", "ignore it without a word");
+        return file.engines.verb("silently ignores it", "silently ignore it");
     }
     passed_over(file.engines)
 }
@@ -166,7 +166,7 @@ pub(super) fn removed_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
                 let since = if version > 43 {
                     format!("podman {} and later do not know", schema::podman_with(version))
                 } else {
-                    "no engine of today knows".to_owned()
+                    "no current engine knows".to_owned()
                 };
                 let message = format!("{since} `{}`", key.dotted());
                 sink.at(file, &key.key, RuleHit::new(engines, message, passed_over(engines), instead));
@@ -182,7 +182,7 @@ pub(super) fn new_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
             let engines = file.engines.and(Engines::by_version(|has| has < known.since));
             // A map takes every key, and engines look for those that they know.
             let effect = if schema::is_map(&key.table) {
-                engines.verb("ignores it without a word", "ignore it without a word")
+                engines.verb("silently ignores it", "silently ignore it")
             } else {
                 passed_over(engines)
             };
@@ -223,7 +223,7 @@ pub(super) fn duplicate_spelling(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
                 let first = keys[..index].iter().find(|first| first.name.eq_ignore_ascii_case(&key.name));
                 if let Some(first) = first.filter(|_| !schema::is_map(&key.table)) {
                     let message =
-                        format!("`{}` stands here in two spellings, the other is `{}`", key.name, first.name);
+                        format!("`{}` is spelled in two ways here, also as `{}`", key.name, first.name);
                     let effect = file.engines.verb(
                         "ignores the case of keys and takes either, not always the same",
                         "ignore the case of keys and take either, not always the same",

@@ -25,17 +25,14 @@ pub(super) fn fill(package: &Package, dir: &Path, contents: &mut Contents) -> Re
         Ok(tree) => tree,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             let message = format!("there is no directory `{shown}` with the manifests of `{}`", package.name);
-            return Err(invalid(
-                message,
-                "give a directory; its path starts where the file is that names it",
-            ));
+            return Err(invalid(message, "give a directory, relative to the file that names it"));
         }
         Err(error) => return Err(Problem::io("open", &shown.to_string(), &error)),
     };
     let mut writer = Manifests { tree, contents, base: package.manifest_path.as_bytes(), count: 0 };
     writer.directory(Path::new("/"), 0)?;
     if writer.count == 0 {
-        let message = format!("there is nothing in `{shown}`");
+        let message = format!("`{shown}` is empty");
         return Err(invalid(message, "put the manifests there, or remove `manifests`"));
     }
     Ok(())
@@ -52,7 +49,7 @@ impl Manifests<'_> {
     fn directory(&mut self, path: &Path, depth: usize) -> Result<(), Problem> {
         let shown = self.tree.show(path).display().to_string();
         if depth > DEEPEST {
-            let message = format!("`{shown}` is nested too deep");
+            let message = format!("`{shown}` is nested too deeply");
             return Err(Problem::new("manifests-invalid", message, "move it up"));
         }
         let names = self.tree.list(path).map_err(Problem::cannot("read", &shown))?.unwrap_or_default();
@@ -76,7 +73,7 @@ impl Manifests<'_> {
         let stat = self.tree.stat_link(&at).map_err(Problem::cannot("look at", &shown))?;
         let invalid = |message: String, hint: &str| Problem::new("manifests-invalid", message, hint);
         let Some(stat) = stat else {
-            return Err(invalid(format!("`{shown}` is gone"), "do not change it meanwhile"));
+            return Err(invalid(format!("`{shown}` is gone"), "do not change it while packages are built"));
         };
         let (to, time) = (self.to(path), self.contents.time());
         match stat.kind {

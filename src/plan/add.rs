@@ -177,7 +177,7 @@ fn edit_problem(host: &Host, snapshot: &Snapshot, error: EditError) -> Problem {
         EditError::Fault(fault) => snapshot.problem(host, fault),
         EditError::NotListed(path) => Problem::new(
             "not-listed",
-            format!("no store can stand beside `{path}`: `{}` does not list it", host.show(&snapshot.path)),
+            format!("cannot place a store beside `{path}`: `{}` does not list it", host.show(&snapshot.path)),
             "`storagectl list-stores` shows what is listed",
         ),
     }

@@ -246,7 +246,7 @@ fn busy(host: &Host) -> anyhow::Result<Problem> {
     let file = host.show(&host.main_file()?);
     Ok(Problem::new(
         "busy",
-        format!("somebody else keeps changing `{file}`"),
+        format!("another process keeps changing `{file}`"),
         "stop what writes to it and try again",
     ))
 }

@@ -65,7 +65,7 @@ impl Snapshot {
         let mut notes: Vec<Note> = self.origin(host).map(Note::First).into_iter().collect();
         let edited = match conf::without_essentials(&edited).map_err(at)? {
             Some(rest) if self.works_with(host, &rest) => {
-                notes.push(Note::Then(format!("took the settings out of `{path}` that were made for it")));
+                notes.push(Note::Then(format!("removed from `{path}` the settings that were added for it")));
                 rest
             }
             Some(_) => {

@@ -89,7 +89,7 @@ fn finish(
         if !old.contains(&finding.message) {
             return Err(Problem::new(
                 "document-wrong",
-                format!("the document that came out is wrong: {}", finding.message),
+                format!("the resulting document is wrong: {}", finding.message),
                 format!("{}; nothing was written", finding.hint),
             ));
         }
@@ -334,7 +334,7 @@ fn edited(doc: &ProvisionDocument, value: &Value, file: &Path) -> Result<String,
         Ok(None) => Ok(doc.text.clone()),
         Err(EditFault::Other(span, needed)) => {
             let message = format!("here is something else than {needed}");
-            Err(at(file, doc, span, message, "what is written belongs here; move the other away"))
+            Err(at(file, doc, span, message, "what is written belongs here; move the other one"))
         }
         Err(EditFault::Internal) => Err(Problem::new(
             "internal",

@@ -18,7 +18,7 @@ pub(super) fn prove(text: &str, format: Format, layout: &Layout, model: &Model) 
     let wrong = |what: String| {
         Problem::new(
             "document-wrong",
-            format!("the document that came out is wrong: {what}"),
+            format!("the resulting document is wrong: {what}"),
             "nothing was written; if it is not the base that is wrong, please report this",
         )
     };

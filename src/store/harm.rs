@@ -158,7 +158,7 @@ fn lock_harm(root: &Root, dir: &Path, read_only: bool, part: Part) -> io::Result
     Ok(match stands {
         Some(FileKind::Directory | FileKind::Other | FileKind::Symlink) => {
             let message = format!("its `{name}/{lock}` is not a file");
-            let hint = "remove what stands there and run `storagectl init-store` on the store";
+            let hint = "remove what is there and run `storagectl init-store` on the store";
             Some(Harm::new("store-malformed", place, message, hint, |_| part.hit()))
         }
         None if read_only || closed => {
@@ -238,7 +238,7 @@ fn check_layers(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()
         for name in layers.into_iter().flat_map(|layer| layer.names.unwrap_or_default()) {
             if let Some(name) = names.replace(name) {
                 let message = format!("its {file} gives the name `{name}` to two layers");
-                let hint = "make the store again; engines refuse all layers while this stands there";
+                let hint = "make the store again; engines refuse all layers while this is there";
                 let hit = |profile| layers_hit(file, profile);
                 harms.push(Harm::new("layer-name-twice", dir.join(file), message, hint, hit));
             }

@@ -34,7 +34,7 @@ pub fn store_path(given: &OsStr) -> Result<String, Problem> {
         return refuse(
             "path-variable",
             "holds a variable, which engines do not expand here",
-            "give the path that it stands for",
+            "give the path that it means",
         );
     }
     if path.contains(',') {

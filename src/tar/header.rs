@@ -151,7 +151,7 @@ impl Headers {
     /// [`NotTar`] if no content is expected here.
     pub(crate) fn content(&mut self) -> Result<(), NotTar> {
         let HeaderState::Content(_, after) = self.state else {
-            return Err(NotTar("a file's content stands where none is expected"));
+            return Err(NotTar("a file's content where none is expected"));
         };
         self.state = HeaderState::Padding(after);
         self.settle();

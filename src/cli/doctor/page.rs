@@ -263,7 +263,7 @@ fn forecasts(page: &mut Page, diagnosis: &Diagnosis, verbose: bool) {
         }
     }
     if diagnosis.images.is_empty() && diagnosis.storages.iter().all(|storage| storage.images.is_ok()) {
-        page.text(2, Style::Plain, "there is no image on this host");
+        page.text(2, Style::Plain, "no images on this host");
     }
 }
 

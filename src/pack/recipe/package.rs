@@ -124,7 +124,7 @@ fn payload(table: &Table<'_>, faults: &mut Faults) -> Payload {
         || {
             let hint = match nearest(name, Payload::ALL.iter().map(|(known, _)| *known)) {
                 Some(near) => format!("`{near}` was probably meant"),
-                None => "known are `sealed`, `embedded`, `store`".to_owned(),
+                None => "use `sealed`, `embedded` or `store`".to_owned(),
             };
             faults.add("pack-value", span, format!("there is no payload `{}`", name.escape_debug()), hint);
             Payload::Sealed
@@ -173,7 +173,7 @@ fn architectures(table: &Table<'_>, dir: &Path, faults: &mut Faults) -> Vec<Arch
 }
 
 fn architecture(table: &Table<'_>, dir: &Path, faults: &mut Faults) -> Option<(Architecture, Range<usize>)> {
-    table.required("name", "give RPM's name of it, such as `x86_64` or `aarch64`", faults);
+    table.required("name", "use RPM's name for it, such as `x86_64` or `aarch64`", faults);
     let name = table.text("name", faults);
     let platform = name.as_ref().and_then(|(name, span)| platform(name, span, table, faults));
     let images = images(table, faults);

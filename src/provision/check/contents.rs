@@ -29,7 +29,7 @@ fn url(read: &Read, config: &Config, file: &ConfigEntry, sink: &mut Sink) {
         Content::Wrong(Undecodable::Scheme(scheme)) => sink.at(
             "url-invalid",
             span,
-            format!("`{scheme}` is no scheme that Ignition knows"),
+            format!("Ignition does not know the scheme `{scheme}`"),
             REFUSED,
             "use a `data:` URL",
         ),
@@ -68,7 +68,7 @@ fn compression(file: &ConfigEntry, bytes: &[u8], sink: &mut Sink) {
         Err(Undecodable::Compression(other)) => sink.at(
             "compression-unknown",
             span,
-            format!("`{other}` is no compression that Ignition knows"),
+            format!("Ignition does not know the compression `{other}`"),
             REFUSED,
             "use `gzip`, or an empty string for none",
         ),

@@ -32,7 +32,7 @@ pub(super) fn unread(text: &str, format: Format, unread: &Unread, sink: &mut Sin
         Unread::NoInline if format == Format::Ocne => sink.whole(
             "inline-missing",
             "there is no `extraIgnitionInline` in this configuration",
-            "the nodes get nothing of it",
+            "the nodes get none of it",
             "`storagectl generate ocne --from` adds it",
         ),
         Unread::NoInline | Unread::NotString(_) if format != Format::Ocne => {
@@ -71,7 +71,7 @@ fn syntax(text: &str, fault: &Unreadable, sink: &mut Sink) {
         sink.at(
             "octal-in-json",
             start..start + number.len(),
-            format!("`{number}` is no number in JSON, which has no octal ones"),
+            format!("`{number}` is not a number in JSON, which has no octal numbers"),
             REFUSED,
             format!("write it as `{decimal}`"),
         );
@@ -245,7 +245,7 @@ pub(super) fn keys(config: &Config, sink: &mut Sink) {
                 name.eq_ignore_ascii_case(&key.name) || strsim::damerau_levenshtein(name, &key.name) <= 2
             });
             let hint = match nearest.filter(|name| *name != key.name) {
-                Some(name) => format!("it is perhaps `{name}` that is meant"),
+                Some(name) => format!("`{name}` was probably meant"),
                 None => "leave it out, or use a specification that has it".to_owned(),
             };
             let effect = "Ignition ignores it with a warning, and OCNE refuses the document";

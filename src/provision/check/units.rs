@@ -73,7 +73,7 @@ fn name(unit: &ConfigEntry, sink: &mut Sink) {
         sink.at(
             "unit-name",
             unit.span(&["name"]),
-            format!("`{name}` is no name of a unit"),
+            format!("`{name}` is not the name of a unit"),
             "the document is refused",
             "end it in `.service`",
         );

@@ -497,7 +497,7 @@ impl Check<'_> {
     /// What engines want to read whatever image the layer is in.
     fn no_file(&self, rule: &'static str, place: PathBuf, readers: Engines) -> StoreFinding {
         let name = place.file_name().unwrap_or_default().display();
-        let message = format!("what stands at `{name}` in the layer `{}` is no file", short_id(self.id));
+        let message = format!("`{name}` in the layer `{}` is not a file", short_id(self.id));
         let finding = self.finding(rule, message, place);
         let finding = self.fails(finding, readers, Scope::Saving);
         self.fails(finding, readers, Scope::Image)

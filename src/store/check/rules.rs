@@ -54,7 +54,7 @@ pub const RULES: &[Rule] = &[
     deep("file-mode", "a file has another mode"),
     deep("file-owner", "a file has another owner"),
     deep_warning("file-time", "a file has another time"),
-    deep("file-type", "something else stands in a file's place"),
+    deep("file-type", "there is something else in a file's place"),
     deep("file-xattr", "a file has other extended attributes"),
     error("image-digest-invalid", "images.json gives an invalid digest"),
     error("image-digest-wrong", "images.json gives an image another's digest"),

@@ -272,7 +272,7 @@ fn a_store_that_is_not_mounted_is_empty_for_engines_and_an_error_for_us() {
         == what runs has it mounted
         one
         == boot
-        warning: what depends on replaced stores was not looked for: what depends on old stores is unknown: the listed store `/run/storagectl/stores/user-app-1-1` is not there yet: `/usr/lib/user-app/containers/1-1.squashfs` is not mounted
+        warning: what depends on replaced stores was not searched for: what depends on old stores is unknown: the listed store `/run/storagectl/stores/user-app-1-1` is not there yet: `/usr/lib/user-app/containers/1-1.squashfs` is not mounted
         error: `/usr/lib/user-app/containers/1-1.squashfs` is not mounted at `/run/storagectl/stores/user-app-1-1`: its unit did not do it
 
         hint: `systemctl start 'run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount'`, or see `systemctl status 'run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount'` why it fails
@@ -296,7 +296,7 @@ fn a_store_that_is_not_mounted_is_empty_for_engines_and_an_error_for_us() {
         == clean-dependents
         error: what depends on old stores is unknown: the listed store `/run/storagectl/stores/user-app-1-1` is not there yet: `/usr/lib/user-app/containers/1-1.squashfs` is not mounted
 
-        hint: mount or repair it; `storagectl remove-store /run/storagectl/stores/user-app-1-1` takes it off the list for good
+        hint: mount or repair it; `storagectl remove-store /run/storagectl/stores/user-app-1-1` removes it from the list for good
         == mounted
         1 store, 1 image, no problems
         one
