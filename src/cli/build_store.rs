@@ -195,7 +195,7 @@ pub(super) fn latest() -> Result<Option<i64>, Problem> {
         Ok(text) => match text.parse::<u32>() {
             Ok(seconds) => Ok(Some(seconds.into())),
             Err(_) => {
-                let message = format!("SOURCE_DATE_EPOCH is `{}`, which is no time", text.escape_debug());
+                let message = format!("SOURCE_DATE_EPOCH is `{}`, which is not a time", text.escape_debug());
                 Err(Problem::new("bad-time", message, "set it to seconds since 1970, or unset it"))
             }
         },

@@ -121,7 +121,7 @@ impl CheckStore {
             Ok((_, listed)) => listed,
             Err(error) if given.is_empty() => return Err(error),
             Err(error) => {
-                output.warning(&format!("other stores were not looked at: {error:#}"));
+                output.warning(&format!("other stores were not checked: {error:#}"));
                 Vec::new()
             }
         };

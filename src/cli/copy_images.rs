@@ -138,11 +138,11 @@ impl CopyImages {
             }
         }
         for name in &report.pruned.names {
-            output.status(&format!("{would}removed `{name}`, which is not in the list any more"));
+            output.status(&format!("{would}removed `{name}`, which is no longer in the list"));
         }
         for name in &report.pruned.kept {
             output.status(&format!(
-                "`{name}` is not in the list any more, and stays since a container or another image uses it"
+                "`{name}` is no longer in the list, but stays because a container or another image uses it"
             ));
         }
         if let Some(why) = report.foreign.as_ref().filter(|_| !copied.is_empty()) {
@@ -180,8 +180,8 @@ impl CopyImages {
             super::report::report(common, host, outcome, false, output)?;
         }
         if let Some(line) = failed.iter().find(|line| line.required) {
-            let message = format!("the required image `{}` is not there", line.reference);
-            output.told(&Problem::new("required-missing", message, "see what is said of it above"));
+            let message = format!("the required image `{}` is missing", line.reference);
+            output.told(&Problem::new("required-missing", message, "fix the problem reported for it above"));
             return Ok(Status::Failed);
         }
         if let Some(problem) = &report.not_pruned {

@@ -22,8 +22,8 @@ use crate::plan::Host;
 use crate::problem::Problem;
 
 const AFTER_HELP: &str = "\
-Without a reference, the images of the present list are looked at, and what is
-missing or damaged is fetched again.
+Without a reference, the images of the present list are checked, and missing
+or damaged ones are fetched again.
 
 The layout is that of MicroShift's image builds: a directory for each reference,
 named after the SHA-256 of the reference and a newline, and image-list.txt with
@@ -158,7 +158,7 @@ impl EmbedImages {
                 (read.ok_or_else(missing)?.0, shown)
             };
             let text = String::from_utf8(text).map_err(|_| {
-                let hint = "give a text file with one reference a line, or JSON with `images`";
+                let hint = "give a text file with one reference per line, or JSON with `images`";
                 Problem::new("document", format!("`{shown}` is not UTF-8"), hint)
             })?;
             references.extend(embedded::references_in(&text, Path::new(&shown))?);
@@ -226,7 +226,7 @@ impl EmbedImages {
 fn tell_line(line: &ReportLine, dry_run: bool, output: &Output) {
     let (reference, bytes) = (&line.reference, size(line.bytes));
     match &line.outcome {
-        EmbedOutcome::WasThere => output.detail(&format!("`{reference}` is there ({bytes})")),
+        EmbedOutcome::WasThere => output.detail(&format!("`{reference}` already present ({bytes})")),
         EmbedOutcome::Failed(problem) => output.told(problem),
         EmbedOutcome::Fetched if dry_run => output.status(&format!("would have fetched `{reference}`")),
         EmbedOutcome::Repaired(problem) if dry_run => {

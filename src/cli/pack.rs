@@ -125,7 +125,7 @@ impl Pack {
             PackEvent::Building(package, arch) => {
                 output.detail(&format!("building `{}` for {arch}", package.name));
             }
-            PackEvent::Kept(dir) => output.status(&format!("the work is in `{}`", dir.display())),
+            PackEvent::Kept(dir) => output.status(&format!("working files are in `{}`", dir.display())),
         };
         let built = match self.what {
             What::Spec => {
@@ -153,7 +153,7 @@ impl Pack {
     fn check_usage(&self) -> Result<(), Problem> {
         let wrong = |message: &str, hint: &str| Err(Problem::new("pack-target", message, hint));
         if self.what == What::Copr && self.target.is_none() {
-            return wrong("the project of Copr is missing", "give it behind FILE, as `OWNER/PROJECT`");
+            return wrong("the Copr project is missing", "give it after FILE, as `OWNER/PROJECT`");
         }
         if self.mock && self.what != What::Rpm {
             return wrong("mock builds binary packages only", "give `--mock` with `pack rpm`");
@@ -260,8 +260,8 @@ fn warn(recipe: &Recipe, output: &Output) {
     for package in recipe.packages.iter().filter(|package| package.has_images()) {
         if package.payload == Payload::Store && !package.path.contains(&package.version) {
             output.warning(&format!(
-                "the store of `{}` has no version in its path: an upgrade takes away what containers run from; \
-                 put `{}` into `path`, or take `payload: sealed`",
+                "the store of `{}` has no version in its path: an upgrade removes what containers run from; \
+                 put `{}` into `path`, or use `payload: sealed`",
                 package.name, package.version
             ));
         }

@@ -147,13 +147,13 @@ fn findings<'a>(
 fn effect(id: &str) -> &'static str {
     match id {
         "embedded-missing" => "it cannot be copied at boot",
-        "embedded-other" => "another image than the one that is named is copied at boot",
+        "embedded-other" => "a different image than the named one is copied at boot",
         "embedded-unlisted" => "nothing copies it at boot, and it takes space",
-        "image-unsupported" => "it cannot be verified, and engines of today do not take it",
+        "image-unsupported" => "it cannot be verified, and current engines do not accept it",
         "list-crlf" => "scripts look for directories that do not exist",
         "list-twice" => "scripts copy the image twice",
         "list-directory" => "none now",
-        _ => "copying it at boot fails, or containers get other files than were built",
+        _ => "copying it at boot fails, or containers get wrong files",
     }
 }
 

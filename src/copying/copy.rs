@@ -181,7 +181,7 @@ fn target(host: &Host, options: &CopyOptions) -> anyhow::Result<CopyTarget> {
     let driver = driver_in_force(host)?;
     if driver != "overlay" {
         let message = format!("the storage driver of this host is {driver}");
-        let hint = "only engines with the driver overlay read a store that is made here";
+        let hint = "only engines with the overlay driver read a store that is built here";
         return Err(Problem::new("store-malformed", message, hint).into());
     }
     let path = PathBuf::from(store_path(&OsString::from(path))?);

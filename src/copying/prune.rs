@@ -49,8 +49,8 @@ pub(super) fn prune(
     if mode == Mode::Commit && !host.root.is_tree() && !host.is_rootless() && crio_runs() {
         return Err(Problem::new(
             "engine-runs",
-            "CRI-O runs, and would go on with the images that are to be removed",
-            "stop it (`systemctl stop crio`) and try again; at boot this is done before it starts",
+            "CRI-O is running and would keep using the images to be removed",
+            "stop it (`systemctl stop crio`) and try again; at boot this happens before it starts",
         )
         .into());
     }
@@ -123,8 +123,8 @@ fn outside(host: &Host, target: &CopyTarget) -> anyhow::Result<Outside> {
         for path in storage.parts.iter().cloned().chain(listed) {
             let unsure = |error: anyhow::Error| {
                 let message =
-                    format!("what builds on the images cannot be told: `{}`: {error:#}", host.show(&path));
-                let hint = "mend that store, or take it off the list with `storagectl remove-store`";
+                    format!("cannot determine what depends on the images: `{}`: {error:#}", host.show(&path));
+                let hint = "repair that store, or remove it from the list with `storagectl remove-store`";
                 Problem::new("dependents-unsure", message, hint)
             };
             let is_target = same(&path);

@@ -26,7 +26,7 @@ pub(super) fn copy(host: &Host, image: &Image, directory: &Path) -> Result<(), P
         ChildFailure::Ended(..) => {
             let message = format!("the image {}: skopeo cannot copy it: {failure}", image.title);
             let hint =
-                "see to what it says, or copy to a store of its own with --store, which needs no program";
+                "fix what it reports, or copy to a store of its own with --store, which needs no program";
             Problem::new("skopeo-failed", message, hint)
         }
         _ => {

@@ -119,14 +119,14 @@ fn look(
 
 fn unsure(host: &Host, store: &str, unreadable: &UnreadableStore) -> Problem {
     let message = format!(
-        "what depends on old stores cannot be told: the listed store `{}` {}",
+        "cannot determine what depends on old stores: the listed store `{}` {}",
         host.show(store.as_ref()),
         unreadable.why
     );
     let hint = if unreadable.may_be_empty {
-        format!("mount it, or mark it as meant to be empty with `storagectl init-store {store}`")
+        format!("mount it, or mark it as intentionally empty with `storagectl init-store {store}`")
     } else {
-        format!("mount or mend it; `storagectl remove-store {store}` takes it off the list for good")
+        format!("mount or repair it; `storagectl remove-store {store}` removes it from the list for good")
     };
     Problem::new("dependents-unsure", message, hint)
 }
@@ -207,7 +207,7 @@ fn rest(file: &RecordFile, gone: &[usize]) -> Result<Vec<u8>, Problem> {
     }
     Err(Problem::new(
         "internal",
-        format!("cutting records out of `{}` would change other records", file.path.display()),
+        format!("removing records from `{}` would change other records", file.path.display()),
         "please report this, with that file; nothing was written to it",
     ))
 }
@@ -226,7 +226,7 @@ fn write(host: &Host, part: &Part, file: &RecordFile, bytes: &[u8]) -> Result<()
         Err(ReplaceError::Io(doing, error)) => Err(host.cannot(doing, &path)(error)),
         Err(ReplaceError::Unsynced(error)) => Err(host.cannot("sync the directory of", &path)(error)),
         Err(ReplaceError::Changed | ReplaceError::Mounted) => {
-            Err(busy(format!("somebody else changed `{}` meanwhile", host.show(&path))))
+            Err(busy(format!("another process changed `{}` meanwhile", host.show(&path))))
         }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn mounted_layers(host: &Host, storage: &Storage) -> Result<Vec<(Path
         let Some((bytes, _)) = read.filter(|(bytes, _)| !bytes.is_empty()) else { continue };
         let mounts: Option<Vec<Mount>> = serde_json::from_slice(&bytes).map_err(|error| {
             let message = format!("`{}` is malformed: {error}", host.show(&file));
-            Problem::new("records-malformed", message, "reboot, which makes it anew")
+            Problem::new("records-malformed", message, "reboot, which creates it again")
         })?;
         let ids = mounts.into_iter().flatten().filter(|mount| mount.count > 0).map(|mount| mount.id);
         counted.push((file, ids.collect()));

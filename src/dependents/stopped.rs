@@ -23,7 +23,7 @@ pub(super) fn refuse_running(
     if !host.root.is_tree() && !host.is_rootless() && crio_runs() {
         return Err(Problem::new(
             "engine-runs",
-            "CRI-O runs, and would go on with the records that are to be removed",
+            "CRI-O is running and would keep using the records to be removed",
             "stop it (`systemctl stop crio`) and try again; the boot service does this before it starts",
         ));
     }
@@ -110,8 +110,8 @@ fn take(host: &Host, path: &Path) -> Result<RecordLock, Problem> {
     lock.ok_or_else(|| {
         Problem::new(
             "busy",
-            format!("an engine is at work: it has locked `{shown}`"),
-            format!("wait until it is done, or see which it is with `fuser {shown}` or `lslocks`"),
+            format!("an engine is running: it has locked `{shown}`"),
+            format!("wait until it finishes, or find it with `fuser {shown}` or `lslocks`"),
         )
     })
 }

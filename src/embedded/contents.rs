@@ -68,17 +68,17 @@ impl ContentsReader<'_> {
         let shown = self.root.show(self.dir).display().to_string();
         match self.root.stat_or_link(self.dir).map_err(Problem::cannot("look at", &shown))? {
             None => {
-                return Err(self.problem("embedded-missing", &format!("is not there: there is no `{shown}`")));
+                return Err(self.problem("embedded-missing", &format!("is missing: there is no `{shown}`")));
             }
             Some(stat) if stat.kind != FileKind::Directory => {
                 return Err(
-                    self.problem("embedded-missing", &format!("is not there: `{shown}` is no directory"))
+                    self.problem("embedded-missing", &format!("is missing: `{shown}` is not a directory"))
                 );
             }
             Some(_) => {}
         }
         let Some(manifest) = self.document("manifest.json")? else {
-            return Err(self.problem("image-invalid", "has no `manifest.json`: it was not copied to its end"));
+            return Err(self.problem("image-invalid", "has no `manifest.json`: its copy is incomplete"));
         };
         let digest = Digest::of(&manifest);
         let record = Record::read(self.root, self.dir).map_err(Problem::cannot("read", &shown))?;
@@ -86,7 +86,7 @@ impl ContentsReader<'_> {
         let recorded = record.as_ref().and_then(Record::digest);
         for (wanted, whose) in [(named, "its reference"), (recorded, "its record")] {
             if let Some(wanted) = wanted.filter(|wanted| *wanted != digest) {
-                let what = format!("has a manifest with the digest `{digest}`, and {whose} says `{wanted}`");
+                let what = format!("has a manifest with the digest `{digest}`, but {whose} says `{wanted}`");
                 return Err(self.problem("embedded-other", &what));
             }
         }
@@ -127,7 +127,7 @@ impl ContentsReader<'_> {
             let is_there = manifest.is_some();
             if let Some(manifest) = manifest {
                 if manifest.len() as u64 != entry.size || Digest::of(&manifest) != digest {
-                    let what = format!("is damaged: `{file}` is not what its name says");
+                    let what = format!("is damaged: `{file}` does not match the digest in its name");
                     return Err(self.problem("blob-digest", &what));
                 }
                 match self.parse(&manifest, &file)? {
@@ -158,7 +158,7 @@ impl ContentsReader<'_> {
         for part in layers.iter().chain([config]) {
             let digest = self.digest(&part.digest)?;
             if contents.blobs.insert(digest, part.size).is_some_and(|size| size != part.size) {
-                let what = format!("has manifests that do not agree about the size of `{}`", part.digest);
+                let what = format!("has manifests that disagree about the size of `{}`", part.digest);
                 return Err(self.problem("image-invalid", &what));
             }
         }
@@ -186,7 +186,7 @@ impl ContentsReader<'_> {
                 return Err(self.problem("image-invalid", &format!("is damaged: `{name}` is a symlink")));
             }
             Some(stat) if stat.kind != FileKind::File || stat.size > limits::IMAGE_DOCUMENT => {
-                let what = format!("is damaged: `{name}` is no file of at most 4 MiB");
+                let what = format!("is damaged: `{name}` is not a file of at most 4 MiB");
                 return Err(self.problem("image-invalid", &what));
             }
             Some(_) => {}
@@ -208,11 +208,11 @@ impl ContentsReader<'_> {
             }
             ManifestFault::FirstSchema => {
                 let message = format!("the image `{}` has a manifest of Docker schema 1", self.reference);
-                let hint = "have it pushed to its registry again by a current program";
+                let hint = "push it to its registry again with a current tool";
                 Problem::new("image-unsupported", message, hint)
             }
             ManifestFault::OtherType(media_type) => {
-                let what = format!("has a `{file}` of the type `{media_type}`, which is no manifest");
+                let what = format!("has a `{file}` of the type `{media_type}`, which is not a manifest");
                 self.problem("image-invalid", &what)
             }
         })
@@ -220,7 +220,7 @@ impl ContentsReader<'_> {
 
     fn digest(&self, text: &str) -> Result<Digest, Problem> {
         Digest::parse(text).ok_or_else(|| {
-            let what = format!("names `{}`, which is no SHA-256 digest", text.escape_debug());
+            let what = format!("names `{}`, which is not a SHA-256 digest", text.escape_debug());
             self.problem("image-unsupported", &what)
         })
     }
@@ -264,7 +264,7 @@ impl EmbeddedImage {
         let missing = |instance: &Instance| {
             let platform = instance.platform.as_deref().unwrap_or("an unknown platform");
             let message = format!(
-                "the image `{reference}` lacks its part for {platform}: there is no `{}`",
+                "the image `{reference}` has no part for {platform}: there is no `{}`",
                 instance_file(&instance.digest)
             );
             Problem::new("blob-missing", message, FETCH_AGAIN)
@@ -307,7 +307,7 @@ impl EmbeddedImage {
                 let has: Vec<&str> =
                     self.instances.iter().filter_map(|instance| instance.platform.as_deref()).collect();
                 let message = format!(
-                    "the image `{reference}` has nothing for {}; it is for {}",
+                    "the image `{reference}` is not available for {}; it is for {}",
                     platform.name(),
                     if has.is_empty() { "no known platform".to_owned() } else { has.join(", ") }
                 );

@@ -80,7 +80,7 @@ fn one(
     let said = Digest::parse(String::from_utf8_lossy(&said).trim());
     if written.is_none() || said != written {
         let message = format!("cannot fetch `{reference}`: what is on the disk is not what skopeo wrote");
-        let hint = "see to the disk, and try again";
+        let hint = "check the disk, and try again";
         return Err(failed(Problem::new("blob-digest", message, hint)));
     }
     Ok(None)

@@ -15,7 +15,7 @@ use crate::sys::Root;
 /// The name of the list's file.
 pub const LIST: &str = "image-list.txt";
 
-const MAKE_AGAIN: &str = "mend that line, or remove the file and run `storagectl embed-images` again";
+const MAKE_AGAIN: &str = "fix that line, or remove the file and run `storagectl embed-images` again";
 
 /// A line of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl List {
             Some(_) => Self::read(root, dir),
             None => {
                 let message = format!("there is no list of embedded images, `{shown}`");
-                let hint = "give the directory that `storagectl embed-images` made, or make it";
+                let hint = "give the directory that `storagectl embed-images` created, or run it";
                 Err(Problem::new("missing", message, hint))
             }
         }
@@ -134,15 +134,15 @@ impl List {
             let shown = format!("`{}`, line {number}", file.display());
             if directory != directory_name(reference) {
                 let message = format!("{shown}: the directory is not the one that `{reference}` should have");
-                let hint = "it is used as it stands; nothing needs to be done";
+                let hint = "it is used as it is; nothing needs to be done";
                 list.remarks.push(Problem::new("list-directory", message, hint).with(Severity::Note));
             }
             let entry =
                 ListEntry { reference: reference.to_owned(), directory: directory.to_owned(), line: number };
             match places.get(reference) {
                 Some(&place) => {
-                    let message = format!("{shown}: `{reference}` stands in the list twice");
-                    let hint = "`storagectl embed-images` writes the list anew, with each image once";
+                    let message = format!("{shown}: `{reference}` is in the list twice");
+                    let hint = "run `storagectl embed-images`, which lists each image once";
                     list.remarks.push(Problem::new("list-twice", message, hint).with(Severity::Note));
                     list.entries[place] = entry;
                 }
@@ -154,10 +154,10 @@ impl List {
         }
         if has_crlf {
             let message = format!(
-                "`{}` has lines that end in CRLF, which scripts take for a part of the name",
+                "`{}` has lines that end in CRLF, which scripts take as part of the name",
                 file.display()
             );
-            let hint = "`storagectl embed-images` writes the list anew, without them";
+            let hint = "run `storagectl embed-images`, which removes them";
             list.remarks.push(Problem::new("list-crlf", message, hint).with(Severity::Warning));
         }
         Ok(list)

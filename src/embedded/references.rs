@@ -10,7 +10,7 @@ use crate::conf::Fault;
 use crate::images::Digest;
 use crate::problem::Problem;
 
-const ONE_A_LINE: &str = "give a file with one reference a line, or a JSON object with `images`, as MicroShift's release files have it";
+const ONE_A_LINE: &str = "give a file with one reference per line, or a JSON object with `images`, as MicroShift's release files have it";
 
 /// The references in `text`: the values of `images` if it is a JSON object, else the
 /// lines. A line that starts with `#` is a comment, and so is what stands behind ` #`.
@@ -80,17 +80,17 @@ fn checked(reference: &str, file: &Path, text: &str, span: Range<usize>) -> Resu
 
 fn of_release(text: &str, file: &Path) -> Result<Vec<String>, Problem> {
     let wrong = |why: String| Problem::new("document", format!("`{}` {why}", file.display()), ONE_A_LINE);
-    let release: Value =
-        serde_json::from_str(text).map_err(|error| wrong(format!("starts as JSON and is none: {error}")))?;
+    let release: Value = serde_json::from_str(text)
+        .map_err(|error| wrong(format!("starts like JSON but is malformed: {error}")))?;
     let images = match release.get("images") {
         Some(Value::Object(images)) => images,
-        Some(_) => return Err(wrong("has `images` that is no object".to_owned())),
+        Some(_) => return Err(wrong("has `images` that is not an object".to_owned())),
         None => return Err(wrong("is JSON without `images`".to_owned())),
     };
     let mut references = Vec::new();
     for (name, reference) in images {
         let Some(reference) = reference.as_str() else {
-            return Err(wrong(format!("has `images.{}` that is no text", name.escape_debug())));
+            return Err(wrong(format!("has `images.{}` that is not a string", name.escape_debug())));
         };
         check_reference(reference).map_err(|problem| Problem {
             message: format!("`{}`: {}", file.display(), problem.message),

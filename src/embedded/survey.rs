@@ -287,7 +287,7 @@ mod tests {
         let elsewhere = scratch.path().join("elsewhere");
         fs_err::rename(&dir, &elsewhere).unwrap();
         std::os::unix::fs::symlink(&elsewhere, &dir).unwrap();
-        assert!(faults().contains("is no directory"), "{}", faults());
+        assert!(faults().contains("is not a directory"), "{}", faults());
         // And it is not taken for an image that nobody lists.
         let embedded = Root::system().unwrap().strict(&scratch.path().join("embedded")).unwrap().unwrap();
         assert_eq!(unlisted(&embedded, Path::new("/"), &[]), Ok(Vec::new()));

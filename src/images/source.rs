@@ -74,7 +74,7 @@ impl Source {
             return Err(bad("it has no path"));
         }
         if reference.as_deref() == Some("") {
-            return Err(bad("nothing stands behind the last colon"));
+            return Err(bad("nothing follows the last colon"));
         }
         Ok(Self { text: source.to_owned(), names, transport, path: PathBuf::from(path), reference })
     }

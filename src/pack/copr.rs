@@ -18,7 +18,7 @@ pub fn submit(sources: &[BuiltPackage], project: &str, wait: bool) -> Result<Str
         .split_once('/')
         .is_some_and(|(owner, name)| is_name(owner.strip_prefix('@').unwrap_or(owner)) && is_name(name));
     if !is_project {
-        let message = format!("`{}` is no project of Copr", project.escape_debug());
+        let message = format!("`{}` is not a Copr project", project.escape_debug());
         return Err(Problem::new("pack-target", message, "give it as `OWNER/PROJECT`, or `@GROUP/PROJECT`"));
     }
     let mut command = PROGRAM.command();

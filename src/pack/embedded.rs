@@ -83,7 +83,7 @@ fn copy(root: &Root, from: &Path, to: &[u8], contents: &mut Contents) -> Result<
     let shown = root.show(from).display().to_string();
     let stat = root.stat_or_link(from).map_err(Problem::cannot("look at", &shown))?;
     if stat.is_none_or(|stat| stat.kind != FileKind::File) {
-        let message = format!("`{shown}` in the cache of images is no file");
+        let message = format!("`{shown}` in the image cache is not a file");
         return Err(Problem::new(
             "image-invalid",
             message,

@@ -27,7 +27,7 @@ pub(super) fn fill(package: &Package, dir: &Path, contents: &mut Contents) -> Re
             let message = format!("there is no directory `{shown}` with the manifests of `{}`", package.name);
             return Err(invalid(
                 message,
-                "give a directory; its path starts where the file is that names it",
+                "give a directory; a relative path starts at the recipe's directory",
             ));
         }
         Err(error) => return Err(Problem::io("open", &shown.to_string(), &error)),
@@ -35,7 +35,7 @@ pub(super) fn fill(package: &Package, dir: &Path, contents: &mut Contents) -> Re
     let mut writer = Manifests { tree, contents, base: package.manifest_path.as_bytes(), count: 0 };
     writer.directory(Path::new("/"), 0)?;
     if writer.count == 0 {
-        let message = format!("there is nothing in `{shown}`");
+        let message = format!("`{shown}` is empty");
         return Err(invalid(message, "put the manifests there, or remove `manifests`"));
     }
     Ok(())
@@ -97,7 +97,7 @@ impl Manifests<'_> {
                 }
                 if self.tree.stat(path).map_err(Problem::cannot("look at", &shown))?.is_none() {
                     let message = format!("the symlink `{shown}` leads nowhere");
-                    return Err(invalid(message, "mend or remove it"));
+                    return Err(invalid(message, "fix or remove it"));
                 }
                 let what = What::Symlink(target.as_os_str().as_bytes().to_vec());
                 let entry = TreeEntry::of_root(what, 0o777, time);

@@ -41,7 +41,7 @@ impl Program {
             }
             ChildFailure::NotStarted(error) => {
                 let message = format!("cannot run `{name}`: {}", words(&error));
-                Problem::new("program-missing", message, format!("mend it, or install `{package}` again"))
+                Problem::new("program-missing", message, format!("fix it, or install `{package}` again"))
             }
             failure if failure.is_disk_full() => {
                 let message = format!("there is no space left to {doing} `{what}`");
@@ -51,7 +51,7 @@ impl Program {
                 let lines = failure.lines();
                 let last = lines[lines.len().saturating_sub(SHOWN)..].join("\n  ");
                 let message = format!("`{name}` failed to {doing} `{what}`:\n  {last}");
-                let hint = "see to what it says, and try again; `--keep` keeps its files";
+                let hint = "fix what it reports, and try again; `--keep` keeps its files";
                 Problem::new("program-failed", message, hint)
             }
         })

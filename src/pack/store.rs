@@ -79,8 +79,7 @@ fn take(
     let broken = |error: EntryError| match error {
         EntryError::Io(error) => Problem::io("read the store of", &package.name, &error),
         EntryError::NotTar(why) => {
-            let message =
-                format!("the store of `{}` was not written as it should be: {}", package.name, why.0);
+            let message = format!("the store of `{}` was not written correctly: {}", package.name, why.0);
             Problem::new("internal", message, "please report it")
         }
     };

@@ -63,7 +63,7 @@ impl PackTarget {
         }
         let plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '+' | '.' | '_');
         if !rest.chars().all(plain) || text.starts_with('-') {
-            let message = format!("`{}` is no target", text.escape_debug());
+            let message = format!("`{}` is not a target", text.escape_debug());
             return Err(Problem::new(
                 "pack-target",
                 message,

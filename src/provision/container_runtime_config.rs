@@ -19,7 +19,7 @@ pub fn refusal(path: &str) -> Option<&'static str> {
     } else if path.len() > LONGEST {
         Some("must have at most 256 characters")
     } else if !path.chars().all(letter) {
-        Some("must have no other characters than letters, digits, `/`, `.`, `_` and `-`")
+        Some("must have only letters, digits, `/`, `.`, `_` and `-`")
     } else if path.contains("//") {
         Some("must not have `//`")
     } else {
@@ -80,7 +80,7 @@ pub fn directories(model: &Model) -> Option<String> {
     let paths: Vec<String> = model.created().map(|store| format!("`{}`", store.path)).collect();
     (!paths.is_empty()).then(|| {
         format!(
-            "a ContainerRuntimeConfig makes no directories, and CRI-O does not start without {}: see to them first, with a MachineConfig",
+            "a ContainerRuntimeConfig creates no directories, and CRI-O does not start without {}: create them first, with a MachineConfig",
             paths.join(", ")
         )
     })

@@ -72,7 +72,7 @@ pub(super) fn directories(model: &Model) -> Option<String> {
     let paths: Vec<String> = model.created().map(|store| format!("`{}`", store.path)).collect();
     (!paths.is_empty()).then(|| {
         format!(
-            "this makes no directories, and no engine starts without {}: see to them first, such as with `generate tmpfiles`",
+            "this creates no directories, and no engine starts without {}: create them first, for example with `generate tmpfiles`",
             paths.join(", ")
         )
     })

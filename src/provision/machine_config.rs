@@ -37,12 +37,12 @@ pub fn order(machine: &Machine) -> String {
     let name = &machine.name;
     if *name > generated {
         format!(
-            "this object's storage.conf overrides what a ContainerRuntimeConfig for `{}` sets, since `{name}` sorts behind `{generated}`",
+            "this object's storage.conf overrides what a ContainerRuntimeConfig for `{}` sets, since `{name}` sorts after `{generated}`",
             machine.role
         )
     } else {
         format!(
-            "a ContainerRuntimeConfig for `{}` overrides this object's storage.conf, since `{generated}` sorts behind `{name}`",
+            "a ContainerRuntimeConfig for `{}` overrides this object's storage.conf, since `{generated}` sorts after `{name}`",
             machine.role
         )
     }

@@ -89,14 +89,14 @@ fn finish(
         if !old.contains(&finding.message) {
             return Err(Problem::new(
                 "document-wrong",
-                format!("the document that came out is wrong: {}", finding.message),
+                format!("the resulting document is wrong: {}", finding.message),
                 format!("{}; nothing was written", finding.hint),
             ));
         }
         let was = if finding.severity == Severity::Error {
             "already wrong in your file"
         } else {
-            "already so in your file"
+            "already present in your file"
         };
         warnings.push(format!("{} ({was})", finding.message));
     }
@@ -110,8 +110,8 @@ fn conflicts(read: &Read, file: &Path) -> Result<(), Problem> {
             file,
             &read.doc,
             key.span.clone(),
-            format!("`{}` stands here twice", key.name),
-            "put both into one",
+            format!("`{}` appears here twice", key.name),
+            "merge the two",
         ));
     }
     let Some(config) = &read.config else {
@@ -121,13 +121,7 @@ fn conflicts(read: &Read, file: &Path) -> Result<(), Problem> {
     for entry in config.directories.iter().chain(&config.files).chain(&config.links) {
         if seen.contains(&entry.name.as_str()) {
             let message = format!("`{}` is written twice", entry.name);
-            return Err(at(
-                file,
-                &config.doc,
-                entry.span(&["path"]),
-                message,
-                "put all that is said of it into one place",
-            ));
+            return Err(at(file, &config.doc, entry.span(&["path"]), message, "merge its entries into one"));
         }
         seen.push(&entry.name);
     }
@@ -158,7 +152,7 @@ fn conflicts(read: &Read, file: &Path) -> Result<(), Problem> {
     }
     match (entry.content(), entry.decoded()) {
         (Content::Elsewhere(place), _) => {
-            let message = format!("what `{MAIN_FILE}` holds is fetched from `{place}`");
+            let message = format!("the contents of `{MAIN_FILE}` are fetched from `{place}`");
             Err(at(
                 file,
                 &config.doc,
@@ -168,13 +162,13 @@ fn conflicts(read: &Read, file: &Path) -> Result<(), Problem> {
             ))
         }
         (_, Err(_)) => {
-            let message = format!("what `{MAIN_FILE}` holds cannot be decoded");
+            let message = format!("the contents of `{MAIN_FILE}` cannot be decoded");
             Err(at(
                 file,
                 &config.doc,
                 entry.span(&["contents"]),
                 message,
-                "`--check` says what is wrong with it",
+                "`--check` shows what is wrong with it",
             ))
         }
         _ => Ok(()),
@@ -304,7 +298,7 @@ fn stores_of_object(
     if !matches!(request.model.position, Position::Any | Position::Last) {
         return Err(Problem::new(
             "kind-lacks",
-            "stores are added to a ContainerRuntimeConfig behind those that it has",
+            "stores are added to a ContainerRuntimeConfig after those that it has",
             "leave out the position, or move them in the file",
         ));
     }
@@ -333,8 +327,8 @@ fn edited(doc: &ProvisionDocument, value: &Value, file: &Path) -> Result<String,
         Ok(Some(after)) => Ok(after.text),
         Ok(None) => Ok(doc.text.clone()),
         Err(EditFault::Other(span, needed)) => {
-            let message = format!("here stands something else than {needed}");
-            Err(at(file, doc, span, message, "what is written belongs here; move the other away"))
+            let message = format!("this should be {needed}");
+            Err(at(file, doc, span, message, "move what is here elsewhere"))
         }
         Err(EditFault::Internal) => Err(Problem::new(
             "internal",
@@ -367,7 +361,7 @@ fn first_finding(before: &str, format: Format, file: &Path) -> Problem {
         None => Problem::new(
             "document",
             "this document cannot be merged into",
-            "`--check` says what is wrong with it",
+            "`--check` shows what is wrong with it",
         ),
     }
 }

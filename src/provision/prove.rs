@@ -18,8 +18,8 @@ pub(super) fn prove(text: &str, format: Format, layout: &Layout, model: &Model) 
     let wrong = |what: String| {
         Problem::new(
             "document-wrong",
-            format!("the document that came out is wrong: {what}"),
-            "nothing was written; if it is not the base that is wrong, please report this",
+            format!("the resulting document is wrong: {what}"),
+            "nothing was written; if the base is correct, please report this",
         )
     };
     let read = Read::parse(text).map_err(|unread| wrong(format!("{unread:?}")))?;
@@ -28,7 +28,7 @@ pub(super) fn prove(text: &str, format: Format, layout: &Layout, model: &Model) 
         for file in &layout.files {
             let same = |(path, text): &&(String, String)| *path == file.path && *text == file.text;
             if texts.iter().filter(same).count() != 1 {
-                return Err(wrong(format!("`{}` does not come out as it went in", file.path)));
+                return Err(wrong(format!("`{}` would change when it is written", file.path)));
             }
         }
         let named =

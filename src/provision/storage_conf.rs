@@ -224,7 +224,7 @@ fn main_file(model: &Model, base: &Document) -> Result<Document, Problem> {
             EditError::Fault(fault) => in_base(model, fault),
             EditError::NotListed(path) => Problem::new(
                 "not-listed",
-                format!("`{path}` is not listed, so nothing can stand beside it"),
+                format!("`{path}` is not listed, so no store can be put next to it"),
                 "leave out `--before` or `--after`, or name a store of the platform",
             ),
         })

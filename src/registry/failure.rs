@@ -43,14 +43,14 @@ const KINDS: &[FailureClass] = &[
         words: &["unmarshaling json at", "reading json file", "getting username and password"],
         id: "authfile",
         what: "a file with credentials cannot be read",
-        hint: "see to that file, or give another one as `--authfile`",
+        hint: "check that file, or give another one as `--authfile`",
         may_pass: false,
     },
     FailureClass {
         words: &["permission denied", "operation not permitted"],
         id: "permission",
         what: "the system refuses",
-        hint: "run it as root, or see to the owner of the directory",
+        hint: "run it as root, or check the owner of the directory",
         may_pass: false,
     },
     FailureClass {
@@ -62,7 +62,7 @@ const KINDS: &[FailureClass] = &[
             "signature was required",
         ],
         id: "signature-policy",
-        what: "the policy for signatures does not let it in",
+        what: "the signature policy rejects it",
         hint: "see containers-policy.json(5); the package containers-common has the file",
         may_pass: false,
     },
@@ -77,7 +77,7 @@ const KINDS: &[FailureClass] = &[
         ],
         id: "registry-busy",
         what: "the registry had too many requests",
-        hint: "run it again later, with fewer `--jobs` or with credentials that may ask more often",
+        hint: "run it again later, with fewer `--jobs` or with credentials that have a higher limit",
         may_pass: true,
     },
     FailureClass {
@@ -99,8 +99,8 @@ const KINDS: &[FailureClass] = &[
             "unable to retrieve auth token",
         ],
         id: "registry-denied",
-        what: "the registry refuses these credentials, or wants some",
-        hint: "give a pull secret for that registry as `--authfile`, and see to the spelling: some registries answer so for images that they do not have",
+        what: "the registry refuses these credentials, or requires some",
+        hint: "give a pull secret for that registry as `--authfile`, and check the spelling: some registries answer this way for images that they do not have",
         may_pass: false,
     },
     FailureClass {
@@ -118,7 +118,7 @@ const KINDS: &[FailureClass] = &[
         ],
         id: "image-not-found",
         what: "the registry does not have it",
-        hint: "see to the spelling of the reference; `skopeo list-tags docker://REPOSITORY` shows what there is",
+        hint: "check the spelling of the reference; `skopeo list-tags docker://REPOSITORY` lists the tags",
         may_pass: false,
     },
     FailureClass {
@@ -131,7 +131,7 @@ const KINDS: &[FailureClass] = &[
     FailureClass {
         words: &["digest did not match", "digest mismatch", "does not match"],
         id: "blob-digest",
-        what: "what the registry sends is not what its digest says",
+        what: "what the registry sends does not match its digest",
         hint: "run it again; if that does not help, a proxy or the registry is broken",
         may_pass: true,
     },
@@ -150,7 +150,7 @@ const KINDS: &[FailureClass] = &[
     FailureClass {
         words: &["x509:", "server gave http response to https client", "tls: ", "certificate"],
         id: "registry-insecure",
-        what: "the registry has no certificate that is trusted",
+        what: "the registry has no trusted certificate",
         hint: "install its certificate in /etc/containers/certs.d, or allow it in registries.conf or with `--tls-verify=false`",
         may_pass: false,
     },
@@ -197,8 +197,8 @@ const KINDS: &[FailureClass] = &[
     FailureClass {
         words: &["preserve digest", "preserve-digest", "schema1", "schema 1", "v2s1"],
         id: "image-unsupported",
-        what: "it is of a kind that cannot be stored as it is",
-        hint: "have it pushed to the registry again by a program of today",
+        what: "it cannot be stored unchanged",
+        hint: "push it to its registry again with a current tool",
         may_pass: false,
     },
 ];
@@ -218,7 +218,7 @@ impl Failure {
         let kind = KINDS.iter().find(|kind| kind.words.iter().any(|word| known.contains(word)));
         let Some(kind) = kind else {
             let message = format!("cannot fetch `{reference}`: skopeo says: {said}");
-            let hint = "see to what it says, and try again";
+            let hint = "fix what it reports, and try again";
             return Self { problem: Problem::new("registry-failed", message, hint), may_pass: false };
         };
         let message = format!("cannot fetch `{reference}`: {}; skopeo says: {said}", kind.what);

@@ -149,7 +149,7 @@ fn lock_harm(root: &Root, dir: &Path, read_only: bool, part: Part) -> io::Result
     let is_there = stands(root, dir)?;
     if is_there.is_some_and(|kind| kind != FileKind::Directory) {
         let message = format!("its `{name}` is not a directory");
-        let hint = "make the store again; this one was not made by an engine";
+        let hint = "build the store again; no engine created this one";
         return Ok(Some(Harm::new("store-malformed", dir.to_owned(), message, hint, |_| part.hit())));
     }
     let place = dir.join(lock);
@@ -158,12 +158,15 @@ fn lock_harm(root: &Root, dir: &Path, read_only: bool, part: Part) -> io::Result
     Ok(match stands {
         Some(FileKind::Directory | FileKind::Other | FileKind::Symlink) => {
             let message = format!("its `{name}/{lock}` is not a file");
-            let hint = "remove what stands there and run `storagectl init-store` on the store";
+            let hint = "remove it and run `storagectl init-store` on the store";
             Some(Harm::new("store-malformed", place, message, hint, |_| part.hit()))
         }
         None if read_only || closed => {
-            let why =
-                if read_only { "its file system is read-only" } else { "the directory is somebody else's" };
+            let why = if read_only {
+                "its file system is read-only"
+            } else {
+                "the directory belongs to another user"
+            };
             let message =
                 format!("its `{name}/{lock}` is missing and {why}, so that no engine can create it");
             let hint = "run `storagectl init-store` on the store before it is sealed or mounted read-only";
@@ -217,10 +220,10 @@ fn check_images(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()
 /// What engines notice only when they list the image, and then they list none at all.
 fn unlisted(image: &Image) -> Option<String> {
     if !is_id(image.id()) && image.names.iter().flatten().next().is_some() {
-        return Some("an id that is none".to_owned());
+        return Some("an invalid id".to_owned());
     }
     if let Some(name) = image.names.iter().flatten().find(|name| !is_reference(name)) {
-        return Some(format!("the name `{}`, which is none", name.escape_debug()));
+        return Some(format!("the invalid name `{}`", name.escape_debug()));
     }
     if image.big_data_names.iter().flatten().any(String::is_empty) {
         return Some("a file without a name".to_owned());
@@ -238,7 +241,7 @@ fn check_layers(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()
         for name in layers.into_iter().flat_map(|layer| layer.names.unwrap_or_default()) {
             if let Some(name) = names.replace(name) {
                 let message = format!("its {file} gives the name `{name}` to two layers");
-                let hint = "make the store again; engines refuse all layers while this stands there";
+                let hint = "build the store again; engines refuse all layers until then";
                 let hit = |profile| layers_hit(file, profile);
                 harms.push(Harm::new("layer-name-twice", dir.join(file), message, hint, hit));
             }
@@ -262,10 +265,10 @@ fn load<T: Decode>(
     harms: &mut Vec<Harm>,
 ) -> io::Result<Option<Vec<T>>> {
     let (id, hint) = match part {
-        Part::Images => ("images-json-malformed", "make the store again, or restore this file"),
+        Part::Images => ("images-json-malformed", "build the store again, or restore this file"),
         Part::Layers => (
             "layers-json-malformed",
-            "make the store again; with this file CRI-O wipes its own storage after a power cut",
+            "build the store again; with this file CRI-O wipes its own storage after a power cut",
         ),
     };
     let mut malformed = |why: &str, images: &dyn Fn(Profile) -> Hit| {

@@ -135,10 +135,10 @@ impl ImageFile {
         child.wait().map(drop).map_err(|failure| {
             if failure.is_disk_full() {
                 let message = format!("there is no space left for `{}`", self.shown);
-                return Problem::new("disk-full", message, "free some, or write it somewhere else");
+                return Problem::new("disk-full", message, "free some, or write the file somewhere else");
             }
-            let message = format!("`{name}` failed to make `{}`: {failure}", self.shown);
-            Problem::new("program-failed", message, "see to what it says, such as free space, and try again")
+            let message = format!("`{name}` failed to create `{}`: {failure}", self.shown);
+            Problem::new("program-failed", message, "fix what it reports, such as a full disk, and try again")
         })
     }
 

@@ -110,7 +110,7 @@ impl ChildFailure {
         if let Some(signal) = status.signal() {
             lines.push(format!("it was killed by signal {signal}"));
         } else if lines.is_empty() {
-            lines.push("it says nothing".to_owned());
+            lines.push("it printed nothing".to_owned());
         }
         lines
     }
@@ -173,7 +173,7 @@ mod tests {
         let failure = failure.unwrap_err();
         assert_eq!(failure.lines(), ["first", "a [1mb"]);
         assert_eq!(failure.to_string(), "a [1mb");
-        assert_eq!(run("exit 1", OutputTail::Both).unwrap_err().to_string(), "it says nothing");
+        assert_eq!(run("exit 1", OutputTail::Both).unwrap_err().to_string(), "it printed nothing");
         let killed = run("echo out of luck; kill -9 $$", OutputTail::Both).unwrap_err();
         assert_eq!(killed.lines(), ["out of luck", "it was killed by signal 9"]);
         assert!(

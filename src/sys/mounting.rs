@@ -20,7 +20,7 @@ pub fn mount_by_unit(root: &Root, path: &Path, unit: &str) -> io::Result<()> {
     systemctl(&["start", "--", unit])?;
     match is_mounted(root, path)? {
         true => Ok(()),
-        false => Err(io::Error::other("its unit was started, and nothing is there")),
+        false => Err(io::Error::other("its unit was started, but nothing is mounted")),
     }
 }
 

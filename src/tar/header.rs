@@ -151,7 +151,7 @@ impl Headers {
     /// [`NotTar`] if no content is expected here.
     pub(crate) fn content(&mut self) -> Result<(), NotTar> {
         let HeaderState::Content(_, after) = self.state else {
-            return Err(NotTar("a file's content stands where none is expected"));
+            return Err(NotTar("a file has content where none is expected"));
         };
         self.state = HeaderState::Padding(after);
         self.settle();
@@ -195,7 +195,7 @@ impl Headers {
             return Ok(None);
         }
         if self.zeros {
-            return Err(NotTar("an entry stands behind the end mark"));
+            return Err(NotTar("an entry follows the end mark"));
         }
         if !sum_matches(block) {
             return Err(NotTar("a header has the wrong checksum"));

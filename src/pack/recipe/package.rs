@@ -72,10 +72,10 @@ pub(super) fn package(node: &Node, dir: &Path, faults: &mut Faults) -> Option<(P
         );
     };
     if split && payload != Payload::Sealed {
-        refused("split", "sealed", "the others have no file that could be split", faults);
+        refused("split", "sealed", "the other payloads have no file to split", faults);
     }
     if ostree && payload != Payload::Store {
-        refused("ostree", "store", "ostree takes the others as they are", faults);
+        refused("ostree", "store", "ostree accepts the other payloads as they are", faults);
     }
     let requires = requirements(&table, faults);
     let architectures = architectures(&table, dir, faults);
@@ -154,7 +154,7 @@ fn architectures(table: &Table<'_>, dir: &Path, faults: &mut Faults) -> Vec<Arch
     if let Some(node) = table.get("arch").filter(|_| items.is_empty())
         && faults.0.is_empty()
     {
-        faults.add("pack-value", node.span.clone(), "there is no architecture", "add one behind `- `");
+        faults.add("pack-value", node.span.clone(), "there is no architecture", "add one after `- `");
     }
     for node in items {
         let Some(table) = Table::read(node, "an architecture", ARCH_KEYS, faults) else {
@@ -173,7 +173,7 @@ fn architectures(table: &Table<'_>, dir: &Path, faults: &mut Faults) -> Vec<Arch
 }
 
 fn architecture(table: &Table<'_>, dir: &Path, faults: &mut Faults) -> Option<(Architecture, Range<usize>)> {
-    table.required("name", "give RPM's name of it, such as `x86_64` or `aarch64`", faults);
+    table.required("name", "give RPM's name for it, such as `x86_64` or `aarch64`", faults);
     let name = table.text("name", faults);
     let platform = name.as_ref().and_then(|(name, span)| platform(name, span, table, faults));
     let images = images(table, faults);

@@ -20,7 +20,7 @@ pub fn read(text: &str, file: &Path) -> Result<Recipe, Vec<Problem>> {
     let packages = match ProvisionDocument::parse(text) {
         Ok(document) => packages(&document, file, &mut faults),
         Err(fault) => {
-            let hint = "mend the YAML; tabs cannot indent it";
+            let hint = "fix the YAML; it cannot be indented with tabs";
             faults.add("pack-syntax", fault.at..fault.at, fault.message, hint);
             Vec::new()
         }
@@ -45,7 +45,7 @@ fn packages(document: &ProvisionDocument, file: &Path, faults: &mut Faults) -> V
     table.required("packages", "list packages in it, each with `name`, `version` and `arch`", faults);
     let items = table.list("packages", faults);
     if let Some(node) = table.get("packages").filter(|_| items.is_empty() && faults.0.is_empty()) {
-        faults.add("pack-value", node.span.clone(), "there is no package", "add one behind `- `");
+        faults.add("pack-value", node.span.clone(), "there is no package", "add one after `- `");
     }
     let dir = file.parent().unwrap_or(Path::new(""));
     let mut found: Vec<(Package, Range<usize>)> = Vec::new();

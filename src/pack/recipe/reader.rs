@@ -23,8 +23,8 @@ impl Faults {
             ..limits::TOLD => self.0.push(Fault { id, message: message.into(), hint: hint.into(), span }),
             limits::TOLD => self.0.push(Fault {
                 id,
-                message: "there is more that is wrong than is told".to_owned(),
-                hint: "mend what is told first".to_owned(),
+                message: "there are more errors than are shown".to_owned(),
+                hint: "fix these first".to_owned(),
                 span,
             }),
             _ => {}
@@ -61,7 +61,7 @@ impl<'a> Table<'a> {
         let mut seen: Vec<&str> = Vec::new();
         for (key, _) in node.pairs() {
             if seen.contains(&key.name.as_str()) {
-                let message = format!("the key `{}` stands twice in {what}", shown(&key.name));
+                let message = format!("the key `{}` appears twice in {what}", shown(&key.name));
                 faults.add("pack-key", key.span.clone(), message, "remove one of the two");
             } else if !keys.contains(&key.name.as_str()) {
                 unknown(key, what, keys, faults);
@@ -128,7 +128,7 @@ impl<'a> Table<'a> {
                 "pack-type",
                 first_line(node),
                 message,
-                "put each item on a line of its own behind `- `",
+                "put each item on a line of its own after `- `",
             );
         }
         node.items()

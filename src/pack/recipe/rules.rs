@@ -105,7 +105,7 @@ pub(super) fn description(text: &str) -> Result<(), Refusal> {
     if let Some(line) = text.lines().find(|line| directive(line)) {
         return refusal(
             format!("RPM would read a line of the description as its own: `{}`", line.trim().escape_debug()),
-            "begin the line with something else than `%`",
+            "begin the line with something other than `%`",
         );
     }
     Ok(())
@@ -117,7 +117,7 @@ pub(super) fn url(text: &str) -> Result<(), Refusal> {
     if is_plain && (text.starts_with("https://") || text.starts_with("http://")) {
         return Ok(());
     }
-    refusal(format!("`{}` is no address of a page", text.escape_debug()), "write it with `https://`")
+    refusal(format!("`{}` is not the URL of a page", text.escape_debug()), "write it with `https://`")
 }
 
 /// What a package requires, as RPM writes it.
@@ -128,7 +128,7 @@ pub(super) fn requirement(text: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     refusal(
-        format!("`{}` is nothing that RPM can require", text.escape_debug()),
+        format!("`{}` is not something that RPM can require", text.escape_debug()),
         "write it as in a spec, such as `microshift >= 4.16`",
     )
 }
@@ -155,7 +155,7 @@ pub(super) fn directory(text: &str) -> Result<String, Refusal> {
     let below = format!("{path}/");
     if VOLATILE.iter().any(|dir| below.starts_with(dir)) {
         return refusal(
-            format!("a package cannot bring anything in `{path}`: it is empty after a boot"),
+            format!("a package cannot ship anything in `{path}`: it is empty after a boot"),
             "give a directory in `/usr/lib`",
         );
     }
@@ -167,7 +167,7 @@ pub(super) fn architecture(name: &str) -> Result<Platform, Refusal> {
     let Some((_, go, variant)) = ARCHITECTURES.iter().find(|(rpm, ..)| *rpm == name) else {
         let known: Vec<&str> = ARCHITECTURES.iter().map(|(rpm, ..)| *rpm).collect();
         return Err((
-            format!("`{}` is no architecture of packages with images", name.escape_debug()),
+            format!("`{}` is not an architecture for packages with images", name.escape_debug()),
             match ARCHITECTURES.iter().find(|(_, go, _)| *go == name) {
                 Some((rpm, ..)) => format!("RPM calls it `{rpm}`; `image_arch` takes `{name}`"),
                 None => format!("known are `{}`", known.join("`, `")),
@@ -193,7 +193,7 @@ pub(super) fn image_architecture(text: &str) -> Result<Platform, Refusal> {
     }
     let known: Vec<&str> = ARCHITECTURES.iter().map(|(_, go, _)| *go).collect();
     Err((
-        format!("`{}` is no architecture of images", text.escape_debug()),
+        format!("`{}` is not an image architecture", text.escape_debug()),
         format!("known are `{}`", known.join("`, `")),
     ))
 }

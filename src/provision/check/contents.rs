@@ -29,7 +29,7 @@ fn url(read: &Read, config: &Config, file: &ConfigEntry, sink: &mut Sink) {
         Content::Wrong(Undecodable::Scheme(scheme)) => sink.at(
             "url-invalid",
             span,
-            format!("`{scheme}` is no scheme that Ignition knows"),
+            format!("`{scheme}` is not a scheme that Ignition knows"),
             REFUSED,
             "use a `data:` URL",
         ),
@@ -50,8 +50,8 @@ fn url(read: &Read, config: &Config, file: &ConfigEntry, sink: &mut Sink) {
         Content::Elsewhere(place) if concerns_stores(file) => sink.at(
             "content-elsewhere",
             file.span(&["contents"]),
-            format!("what `{}` holds is fetched from `{place}`, and was not looked at", file.name),
-            "nothing is known of what engines do with it",
+            format!("the contents of `{}` are fetched from `{place}` and were not checked", file.name),
+            "its effect on engines is unknown",
             "put the content into the document",
         ),
         _ => {}
@@ -68,21 +68,21 @@ fn compression(file: &ConfigEntry, bytes: &[u8], sink: &mut Sink) {
         Err(Undecodable::Compression(other)) => sink.at(
             "compression-unknown",
             span,
-            format!("`{other}` is no compression that Ignition knows"),
+            format!("`{other}` is not a compression that Ignition knows"),
             REFUSED,
             "use `gzip`, or an empty string for none",
         ),
         Err(_) => sink.at(
             "compression-wrong",
             span,
-            format!("what `{}` holds is not compressed with {said}", file.name),
+            format!("the contents of `{}` are not compressed with {said}", file.name),
             NO_BOOT,
             "leave `compression` empty, or compress the content",
         ),
         Ok(_) if said.is_empty() && data_url::looks_compressed(bytes) && concerns_stores(file) => sink.at(
             "compression-missing",
             file.span(&["contents"]),
-            format!("what `{}` holds is compressed, and nothing says so", file.name),
+            format!("the contents of `{}` are compressed, but `compression` is not set", file.name),
             "the file holds the compressed bytes, and engines stop",
             "add `compression: gzip`",
         ),
@@ -129,9 +129,9 @@ fn hash(config: &Config, file: &ConfigEntry, bytes: &[u8], sink: &mut Sink) {
     }
     let name = &file.name;
     let (id, message) = if said == hash(bytes) {
-        ("hash-of-compressed", format!("this is the hash of what `{name}` holds while it is compressed"))
+        ("hash-of-compressed", format!("this is the hash of the compressed contents of `{name}`"))
     } else {
-        ("hash-wrong", format!("this is not the hash of what `{name}` holds"))
+        ("hash-wrong", format!("this is not the hash of the contents of `{name}`"))
     };
     sink.at(id, node.span.clone(), message, NO_BOOT, format!("the right one is `{right}`"));
 }

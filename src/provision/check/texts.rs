@@ -26,13 +26,13 @@ pub(super) fn unread(text: &str, format: Format, unread: &Unread, sink: &mut Sin
                 Format::Butane => "a Butane configuration has `variant` and `version` at its top",
                 Format::MachineConfig => "a MachineConfig has `kind: MachineConfig`",
                 Format::ContainerRuntimeConfig => "such an object has `kind: ContainerRuntimeConfig`",
-                Format::Ocne => "put Butane into `extraIgnitionInline`, as a block behind `|`",
+                Format::Ocne => "put Butane into `extraIgnitionInline`, as a block after `|`",
             },
         ),
         Unread::NoInline if format == Format::Ocne => sink.whole(
             "inline-missing",
             "there is no `extraIgnitionInline` in this configuration",
-            "the nodes get nothing of it",
+            "the nodes get none of it",
             "`storagectl generate ocne --from` adds it",
         ),
         Unread::NoInline | Unread::NotString(_) if format != Format::Ocne => {
@@ -43,7 +43,7 @@ pub(super) fn unread(text: &str, format: Format, unread: &Unread, sink: &mut Sin
             span.clone(),
             "`extraIgnitionInline` is a mapping, and must be a string",
             "OCNE stops: it cannot be unmarshalled into a string",
-            "put `|` behind the key, so that the lines below it become a string",
+            "put `|` after the key, so that the lines below it become a string",
         ),
         Unread::NoInline => {}
     }
@@ -51,11 +51,11 @@ pub(super) fn unread(text: &str, format: Format, unread: &Unread, sink: &mut Sin
 
 fn what(format: Format) -> &'static str {
     match format {
-        Format::Ignition => "no Ignition configuration",
-        Format::Butane => "no Butane configuration",
-        Format::MachineConfig => "no MachineConfig",
-        Format::ContainerRuntimeConfig => "no ContainerRuntimeConfig",
-        Format::Ocne => "no configuration of OCNE",
+        Format::Ignition => "not an Ignition configuration",
+        Format::Butane => "not a Butane configuration",
+        Format::MachineConfig => "not a MachineConfig",
+        Format::ContainerRuntimeConfig => "not a ContainerRuntimeConfig",
+        Format::Ocne => "not a configuration of OCNE",
     }
 }
 
@@ -71,13 +71,13 @@ fn syntax(text: &str, fault: &Unreadable, sink: &mut Sink) {
         sink.at(
             "octal-in-json",
             start..start + number.len(),
-            format!("`{number}` is no number in JSON, which has no octal ones"),
+            format!("`{number}` is not a JSON number; JSON has no octal numbers"),
             REFUSED,
             format!("write it as `{decimal}`"),
         );
         return;
     }
-    sink.at("syntax", fault.at..fault.at + 1, fault.message.clone(), REFUSED, "mend this place");
+    sink.at("syntax", fault.at..fault.at + 1, fault.message.clone(), REFUSED, "fix this place");
 }
 
 /// A document of another kind.
@@ -95,8 +95,8 @@ pub(super) fn other_kind(read: &Read, format: Format, sink: &mut Sink) {
 fn other(is: &str, format: Format, sink: &mut Sink) {
     sink.whole(
         "other-kind",
-        format!("this is {is}, and {}", what(format)),
-        "what reads the one does not read the other",
+        format!("this is {is}, {}", what(format)),
+        "what reads one does not read the other",
         "name its kind: `storagectl generate KIND --check FILE`",
     );
 }
@@ -104,16 +104,28 @@ fn other(is: &str, format: Format, sink: &mut Sink) {
 /// A key that stands twice.
 pub(super) fn duplicate_key(read: &Read, sink: &mut Sink) {
     if let Some(key) = read.doc.root.key_twice() {
-        let (effect, hint) = ("one of the two is lost, or the document refused", "put both into one");
-        sink.at("duplicate-key", key.span.clone(), format!("`{}` stands here twice", key.name), effect, hint);
+        let (effect, hint) = ("one of the two is lost, or the document is refused", "merge the two");
+        sink.at(
+            "duplicate-key",
+            key.span.clone(),
+            format!("`{}` appears here twice", key.name),
+            effect,
+            hint,
+        );
     }
     let Some(config) = read.config.as_ref().filter(|config| config.is_inner) else {
         return;
     };
     if let Some(key) = config.node.key_twice() {
         sink.enter(config);
-        let (effect, hint) = ("OCNE refuses the document", "put both into one");
-        sink.at("duplicate-key", key.span.clone(), format!("`{}` stands here twice", key.name), effect, hint);
+        let (effect, hint) = ("OCNE refuses the document", "merge the two");
+        sink.at(
+            "duplicate-key",
+            key.span.clone(),
+            format!("`{}` appears here twice", key.name),
+            effect,
+            hint,
+        );
     }
 }
 
@@ -245,7 +257,7 @@ pub(super) fn keys(config: &Config, sink: &mut Sink) {
                 name.eq_ignore_ascii_case(&key.name) || strsim::damerau_levenshtein(name, &key.name) <= 2
             });
             let hint = match nearest.filter(|name| *name != key.name) {
-                Some(name) => format!("it is perhaps `{name}` that is meant"),
+                Some(name) => format!("`{name}` was probably meant"),
                 None => "leave it out, or use a specification that has it".to_owned(),
             };
             let effect = "Ignition ignores it with a warning, and OCNE refuses the document";

@@ -33,7 +33,7 @@ pub struct Unreadable {
 
 /// There are more than [`limits::VALUES`], and this is the first of them.
 fn too_many(at: usize) -> Unreadable {
-    Unreadable { message: format!("more than {} values stand before this", limits::VALUES), at }
+    Unreadable { message: format!("more than {} values precede this", limits::VALUES), at }
 }
 
 /// A document of either language.

@@ -8,8 +8,8 @@ use super::stream::Broken;
 use super::tree::shown;
 use crate::problem::{Problem, words};
 
-const COPY_AGAIN: &str = "copy the image again, such as with `skopeo copy`";
-const NOT_OURS: &str = "build the image anew; engines would refuse this layer, or could not save it again";
+const COPY_AGAIN: &str = "copy the image again, for example with `skopeo copy`";
+const NOT_OURS: &str = "build the image again; engines would refuse this layer or could not save it";
 
 /// The problem that `fault` is.
 pub(super) fn problem(layer: &PlannedLayer, fault: LayerFault) -> Problem {
@@ -35,16 +35,16 @@ pub(super) fn problem(layer: &PlannedLayer, fault: LayerFault) -> Problem {
         LayerFault::Broken(Broken::Unknown(how)) => of(
             "layer-unsupported",
             format!("it is compressed with {how}"),
-            "compress it with gzip or zstd, such as with `skopeo copy --dest-compress-format`",
+            "compress it with gzip or zstd, for example with `skopeo copy --dest-compress-format`",
         ),
         LayerFault::Broken(Broken::TooLarge(limit)) => of(
             "layer-too-large",
             format!("it is larger than {} MiB when it is decompressed", limit >> 20),
-            "give a higher limit with --max-layer-size if it is meant to be",
+            "give a higher limit with --max-layer-size if that is intended",
         ),
         LayerFault::Broken(Broken::Io(error)) => match error.raw_os_error() {
             Some(_) => {
-                of("io", format!("its blob cannot be read: {}", words(&error)), "see to that and try again")
+                of("io", format!("its blob cannot be read: {}", words(&error)), "fix that and try again")
             }
             None => of("layer-invalid", format!("its blob is damaged or cut short: {error}"), COPY_AGAIN),
         },
@@ -72,7 +72,7 @@ fn write(title: &str, entry: Option<&[u8]>, error: &io::Error) -> Problem {
         io::ErrorKind::Unsupported => {
             ("io", "write to a file system with extended attributes, or to a `.tar` or `.squashfs` file")
         }
-        _ => ("io", "see to what the system says and try again"),
+        _ => ("io", "fix what the system reports and try again"),
     };
     Problem::new(id, format!("{title}: {what}"), hint)
 }

@@ -108,8 +108,8 @@ pub fn to_writer(
         Ok(_) => Ok(tarball::built(&plan, &surveyed)),
         Err(StreamError::Layer(problem)) => Err(problem),
         Err(StreamError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            let message = "whoever was to read the store has stopped before its end";
-            Err(Problem::new("io", message, "see to the command that reads it"))
+            let message = "the command that reads the store stopped before its end";
+            Err(Problem::new("io", message, "check that command"))
         }
         Err(StreamError::Write(error)) => Err(Problem::io("write", "-", &error)),
     }

@@ -100,7 +100,7 @@ impl Tree {
             return if header.kind == EntryKind::Directory {
                 Ok(EntryPlace::Root)
             } else {
-                refuse("is the root of the image and no directory")
+                refuse("is the root of the image but not a directory")
             };
         }
         // The last one means "as it is" to the kernel.
@@ -129,7 +129,7 @@ impl Tree {
         if !self.directories(dir, implied)? {
             return match hidden {
                 Some(_) => Ok(EntryPlace::Nothing),
-                None => refuse("lies in what is a whiteout in the same layer"),
+                None => refuse("is below a whiteout of the same layer"),
             };
         }
         if is_opaque {
@@ -175,11 +175,11 @@ impl Tree {
                 Some(Node::Directory | Node::Implied) => break,
                 Some(Node::Whiteout) => return Ok(false),
                 Some(Node::Symlink) => {
-                    let why = "is a symlink, so nothing can stand below it";
+                    let why = "is a symlink, so nothing can be below it";
                     return Err(RefusedEntry(format!("`{}` {why}", shown(here))));
                 }
                 Some(Node::Other) => {
-                    let why = "is no directory, so nothing can stand below it";
+                    let why = "is not a directory, so nothing can be below it";
                     return Err(RefusedEntry(format!("`{}` {why}", shown(here))));
                 }
                 None => missing.push(here),
@@ -234,7 +234,7 @@ impl Tree {
             None => Before::Nothing,
             Some(Node::Whiteout) => Before::Whiteout,
             Some(Node::Implied) if header.kind == EntryKind::Directory => Before::Directory,
-            Some(Node::Implied) => return refuse("is no directory, although something stands below it"),
+            Some(Node::Implied) => return refuse("is not a directory, although something is below it"),
             Some(_) => return refuse("stands twice"),
         };
         Ok(match (header.kind, link) {

@@ -60,7 +60,7 @@ impl Composefs {
         Ok(Some(if sound {
             Self::Image
         } else {
-            Self::Damaged("has a `composefs.blob` that is no erofs image")
+            Self::Damaged("has a `composefs.blob` that is not an erofs image")
         }))
     }
 

@@ -221,7 +221,7 @@ fn open(
     if checked && driver != request.driver {
         let message =
             format!("the store was made by the driver {driver}, and engines here use {}", request.driver);
-        let hint = "make the store again with that driver, or set the other in storage.conf";
+        let hint = "build the store again with that driver, or set the other in storage.conf";
         let finding = StoreFinding::new("driver-mismatch", path, message, hint);
         report.put(finding.silently(Engines::ALL, "see no image of this store"));
         records::check_other_driver(root, path, &request.driver, report)?;

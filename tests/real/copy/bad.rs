@@ -41,7 +41,7 @@ fn one_bad_image_is_told_and_does_not_stop_the_others() {
         // Required, it is fatal, and the others are there all the same.
         let output = finish(&mut machine.command(way, &source, &["--required", &name]));
         assert_eq!(output.status.code(), Some(2), "{}", text(&output));
-        assert!(text(&output).contains(&format!("error: the required image `{name}` is not there")));
+        assert!(text(&output).contains(&format!("error: the required image `{name}` is missing")));
         let other = reference("app-6:1");
         machine.ends(way, &source, &["--required", &other], 1);
         // Mended, the next run completes it.

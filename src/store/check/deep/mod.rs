@@ -246,7 +246,7 @@ fn run(
 
 impl Task {
     fn run(&self, root: &Root, buffer: &mut [u8], progress: &Progress) -> io::Result<LayerOutcome> {
-        let vanished = || io::Error::new(io::ErrorKind::NotFound, "it went away while it was looked at");
+        let vanished = || io::Error::new(io::ErrorKind::NotFound, "it was removed during the check");
         let dir = root.subtree(&self.tar_split.0)?.ok_or_else(vanished)?;
         let top = dir.top()?;
         let tar_split = Followed::new(root, &top, &self.tar_split.0).file(OsStr::new(&self.tar_split.1))?;
