@@ -148,7 +148,7 @@ fn effect(id: &str) -> &'static str {
     match id {
         "embedded-missing" => "it cannot be copied at boot",
         "embedded-other" => "a different image than the named one is copied at boot",
-        "embedded-unlisted" => "nothing copies it at boot, and it takes space",
+        "embedded-unlisted" => "nothing copies it at boot, and it takes up space",
         "image-unsupported" => "it cannot be verified, and current engines do not accept it",
         "list-crlf" => "scripts look for directories that do not exist",
         "list-twice" => "scripts copy the image twice",

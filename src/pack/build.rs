@@ -183,7 +183,7 @@ impl<'a> PackRun<'a> {
             }
             Ok(Self { staging, dir, root, package, options })
         };
-        let cannot = Problem::cannot("make a directory in", options.tmp.display().to_string());
+        let cannot = Problem::cannot("create a directory in", options.tmp.display().to_string());
         make().map_err(|error| vec![cannot(error)])
     }
 

@@ -76,7 +76,7 @@ impl Manifests<'_> {
         let stat = self.tree.stat_link(&at).map_err(Problem::cannot("look at", &shown))?;
         let invalid = |message: String, hint: &str| Problem::new("manifests-invalid", message, hint);
         let Some(stat) = stat else {
-            return Err(invalid(format!("`{shown}` is gone"), "do not change it meanwhile"));
+            return Err(invalid(format!("`{shown}` is gone"), "do not change it during the run"));
         };
         let (to, time) = (self.to(path), self.contents.time());
         match stat.kind {

@@ -36,7 +36,7 @@ pub(super) fn fill(
     let one = |problem: Problem| vec![problem];
     let root = Root::system().map_err(Problem::cannot("open", "/")).map_err(one)?;
     let (reader, writer) =
-        io::pipe().map_err(Problem::cannot("make a pipe for", &package.path)).map_err(one)?;
+        io::pipe().map_err(Problem::cannot("create a pipe for", &package.path)).map_err(one)?;
     let mut refused = RefusedFiles::default();
     let base = package.path.as_bytes();
     let time = contents.time();

@@ -36,7 +36,7 @@ pub fn value(stores: &[String], machine: &Machine) -> Result<Value, Problem> {
         return Err(Problem::new(
             "store-refused",
             format!(
-                "a ContainerRuntimeConfig takes at most {MOST} additional image stores, and these are {}",
+                "a ContainerRuntimeConfig accepts at most {MOST} additional image stores, not {}",
                 stores.len()
             ),
             "list fewer, or use `generate machineconfig`",

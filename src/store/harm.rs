@@ -197,7 +197,7 @@ fn check_images(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()
         for name in image.names.iter().flatten() {
             if !names.insert(name.as_str()) {
                 let message = format!("its images.json gives the name `{name}` to two images");
-                let hint = "untag one of the two with the engine that made the store";
+                let hint = "untag one of the two with the engine that created the store";
                 harms.push(Harm::new("image-name-twice", file.clone(), message, hint, |_| Hit::Everything));
             }
         }

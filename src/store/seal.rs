@@ -65,7 +65,7 @@ pub fn seal(
         let id = layer.id.as_deref().unwrap_or_default();
         let message =
             format!("`{}` has the layer `{id}`, which is that of a container", root.show(store).display());
-        let hint = "seal a store that was made with `storagectl build-store`, or remove the containers";
+        let hint = "seal a store that was built with `storagectl build-store`, or remove the containers";
         return Err(Problem::new("store-damaged", message, hint));
     }
     let ids: BTreeSet<OsString> =
@@ -79,7 +79,7 @@ pub fn seal(
         Ok(_) | Err(Failed::Read(..)) if Stamps::of(root, [store]) != *checked => Err(Problem::new(
             "busy",
             format!("something was changed in `{shown}` while it was sealed"),
-            "wait until no engine works on it, and try again",
+            "wait until no engine uses it, and try again",
         )),
         Ok(sealed) => {
             pack.finish()?;

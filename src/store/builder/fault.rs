@@ -67,7 +67,7 @@ fn write(title: &str, entry: Option<&[u8]>, error: &io::Error) -> Problem {
         io::ErrorKind::InvalidData => ("layer-invalid", NOT_OURS),
         io::ErrorKind::PermissionDenied => (
             "permission",
-            "write a `.tar` or `.squashfs` file instead, which needs no privileges, or run it where devices can be made",
+            "write a `.tar` or `.squashfs` file instead, which needs no privileges, or run it where devices can be created",
         ),
         io::ErrorKind::Unsupported => {
             ("io", "write to a file system with extended attributes, or to a `.tar` or `.squashfs` file")

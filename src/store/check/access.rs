@@ -204,7 +204,7 @@ fn tell(set: &StoreSet<'_>, home: usize, seen: Seen<'_>, report: &mut StoreRepor
         };
         let message =
             format!("{} can be written to by {who} and so may hold planted images{more}", inside(&path));
-        let hint = "let only its owner write to it: `chmod go-w`, and `chown root` if somebody else owns it";
+        let hint = "let only its owner write to it: `chmod go-w`, and `chown root` if another user owns it";
         let finding = StoreFinding::new("store-writable", &store.path, message, hint).at(path);
         report.put(finding.silently(Engines::ALL, "run what others put there"));
     }

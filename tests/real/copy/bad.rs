@@ -61,7 +61,7 @@ fn an_image_that_is_not_for_this_machine_is_told_with_what_helps() {
     let others = others.replace("\"amd64\"", "\"mips\"").replace("\"arm64\"", "\"mips64\"");
     fs_err::write(&manifest, others).unwrap();
     let said = text(&finish(&mut machine.command(Way::Store, &source, &[])));
-    assert!(said.contains("it has `linux/mips`, `linux/mips64`"), "{said}");
+    assert!(said.contains("it has `linux/mips` and `linux/mips64`"), "{said}");
     assert!(
         said.contains("hint: embed it for this machine, too: `storagectl embed-images --arch "),
         "{said}"
