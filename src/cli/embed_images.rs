@@ -21,8 +21,8 @@ use crate::plan::Host;
 use crate::problem::Problem;
 
 const AFTER_HELP: &str = "\
-Without a reference, the images of the present list are looked at, and what is
-missing or damaged is fetched again.
+Without a reference, the images of the present list are checked, and missing
+or damaged ones are fetched again.
 
 The layout is that of MicroShift's image builds: a directory for each reference,
 named after the SHA-256 of the reference and a newline, and image-list.txt with
@@ -203,7 +203,7 @@ impl EmbedImages {
 fn tell_line(line: &ReportLine, dry_run: bool, output: &Output) {
     let (reference, bytes) = (&line.reference, size(line.bytes));
     match &line.outcome {
-        EmbedOutcome::WasThere => output.detail(&format!("`{reference}` is there ({bytes})")),
+        EmbedOutcome::WasThere => output.detail(&format!("`{reference}` already present ({bytes})")),
         EmbedOutcome::Failed(problem) => output.told(problem),
         EmbedOutcome::Fetched if dry_run => output.status(&format!("would have fetched `{reference}`")),
         EmbedOutcome::Repaired(problem) if dry_run => {

@@ -125,7 +125,7 @@ impl Pack {
             PackEvent::Building(package, arch) => {
                 output.detail(&format!("building `{}` for {arch}", package.name));
             }
-            PackEvent::Kept(dir) => output.status(&format!("the work is in `{}`", dir.display())),
+            PackEvent::Kept(dir) => output.status(&format!("working files are in `{}`", dir.display())),
         };
         let built = match self.what {
             What::Spec => {
@@ -260,8 +260,8 @@ fn warn(recipe: &Recipe, output: &Output) {
     for package in recipe.packages.iter().filter(|package| package.has_images()) {
         if package.payload == Payload::Store && !package.path.contains(&package.version) {
             output.warning(&format!(
-                "the store of `{}` has no version in its path: an upgrade takes away what containers run from; \
-                 put `{}` into `path`, or take `payload: sealed`",
+                "the store of `{}` has no version in its path: an upgrade removes what containers run from; \
+                 put `{}` into `path`, or use `payload: sealed`",
                 package.name, package.version
             ));
         }

@@ -226,7 +226,7 @@ fn effect(id: &str) -> &'static str {
         "list-crlf" => "scripts look for directories that do not exist",
         "list-twice" => "scripts copy the image twice",
         "list-directory" => "none now",
-        _ => "copying it at boot fails, or containers get other files than were built",
+        _ => "copying it at boot fails, or containers get wrong files",
     }
 }
 

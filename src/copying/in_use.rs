@@ -65,7 +65,7 @@ pub(super) fn images_of_containers(host: &Host, storage: &Storage) -> Result<BTr
             let containers: Option<Vec<Container>> = serde_json::from_slice(&bytes).map_err(|error| {
                 let message = format!("`{}` is malformed: {error}", host.show(&file));
                 let hint =
-                    "no engine reads it either: restore it, or empty that storage with `podman system reset`";
+                    "engines cannot read it either: restore it, or empty that storage with `podman system reset`";
                 Problem::new("records-malformed", message, hint)
             })?;
             images.extend(containers.into_iter().flatten().filter_map(|container| container.image));

@@ -48,8 +48,8 @@ pub(super) fn read(host: &Host, source: &Path, list: List) -> Vec<WantedImage> {
             match names.insert(name, entry.reference.clone()) {
                 None => Ok(image),
                 Some(other) => {
-                    let message = format!("`{}` and `{other}` are one name", entry.reference);
-                    Err(Problem::new("list-twice", message, "take one of them out of the list"))
+                    let message = format!("`{}` and `{other}` are the same name", entry.reference);
+                    Err(Problem::new("list-twice", message, "remove one of them from the list"))
                 }
             }
         });
@@ -65,7 +65,7 @@ fn image(host: &Host, source: &Path, entry: &ListEntry) -> Result<Image, Problem
     let text = format!("dir:{}", host.show(&path));
     if host.root.stat(&path).map_err(host.cannot("look at", &path))?.is_none() {
         let message = format!("the image `{name}`: its directory `{}` does not exist", host.show(&path));
-        let hint = "run `storagectl embed-images` again, which fetches what is missing";
+        let hint = "run `storagectl embed-images` to fetch what is missing";
         return Err(Problem::new("embedded-missing", message, hint));
     }
     let source = Source { text, names: vec![name.clone()], transport: Transport::Dir, path, reference: None };

@@ -81,7 +81,7 @@ impl Backup {
         make_dir(host, &all)?;
         let mut writer = host.root.directory_writer(&all).map_err(host.cannot("open", &all))?;
         // It gets its name with its list, so that one without can be told from it.
-        let mut staging = writer.staging().map_err(host.cannot("make a directory in", &all))?;
+        let mut staging = writer.staging().map_err(host.cannot("create a directory in", &all))?;
         let made = all.join(&staging.name);
         for (number, file) in part.files.iter().enumerate() {
             if found.iter().filter(here).any(|found| found.at.1 == number) {

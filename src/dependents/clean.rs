@@ -124,7 +124,7 @@ fn unsure(host: &Host, store: &str, unreadable: &UnreadableStore) -> Problem {
         unreadable.why
     );
     let hint = if unreadable.may_be_empty {
-        format!("mount it, or mark it as meant to be empty with `storagectl init-store {store}`")
+        format!("mount it, or mark it as intentionally empty with `storagectl init-store {store}`")
     } else {
         format!("mount or repair it; `storagectl remove-store {store}` removes it from the list for good")
     };
@@ -207,7 +207,7 @@ fn rest(file: &RecordFile, gone: &[usize]) -> Result<Vec<u8>, Problem> {
     }
     Err(Problem::new(
         "internal",
-        format!("cutting records out of `{}` would change other records", file.path.display()),
+        format!("removing records from `{}` would change other records", file.path.display()),
         "please report this, with that file; nothing was written to it",
     ))
 }

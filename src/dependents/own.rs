@@ -120,7 +120,7 @@ fn read_part(host: &Host, dir: &Path, driver: &str) -> Result<Part, Problem> {
             Problem::new(
                 "records-malformed",
                 format!("`{}` is malformed: {error}", host.show(&file)),
-                "no engine reads it either: restore it, or empty that storage with `podman system reset`",
+                "engines cannot read it either: restore it, or empty that storage with `podman system reset`",
             )
         };
         let spans = elements(&bytes).map_err(malformed)?;

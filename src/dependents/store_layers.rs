@@ -62,13 +62,14 @@ pub(super) fn read(root: &Root, path: &str, driver: &str) -> Result<StoreLayers,
         None => return Err("does not exist".to_owned().into()),
     }
     if let Some(file) = awaited(root, dir).map_err(cannot)? {
-        return Err(format!("is not there yet: `{}` is not mounted", file.display()).into());
+        return Err(format!("is not available yet: `{}` is not mounted", file.display()).into());
     }
     if let Some(at) = awaited_mount(root, dir).map_err(cannot)? {
         let at = at.display();
-        return Err(
-            format!("is not there yet: nothing is mounted at `{at}`, where a unit mounts something").into()
-        );
+        return Err(format!(
+            "is not available yet: nothing is mounted at `{at}`, where a unit mounts something"
+        )
+        .into());
     }
     let mut store_layers = StoreLayers {
         directories: directories(root, dir, driver).map_err(cannot)?,
@@ -94,11 +95,11 @@ pub(super) fn read(root: &Root, path: &str, driver: &str) -> Result<StoreLayers,
     elements(images.as_deref().unwrap_or_default())
         .map_err(|error| format!("has a malformed images.json: {error}"))?;
     if !has_records && !store_layers.directories.is_empty() {
-        return Err("has layers and no layers.json".to_owned().into());
+        return Err("has layers but no layers.json".to_owned().into());
     }
     let is_meant_empty = || root.stat(&dir.join(MARKER)).map(|marker| marker.is_some());
     if !has_records && is_gone(root, dir).map_err(cannot)? && !is_meant_empty().map_err(cannot)? {
-        let why = "is empty, as a place where something must be mounted is".to_owned();
+        let why = "is empty, like a mount point without its mount".to_owned();
         return Err(UnreadableStore { why, may_be_empty: true });
     }
     store_layers.digest = digest(&store_layers, images.as_deref());

@@ -88,7 +88,7 @@ impl ContentsReader<'_> {
         let recorded = record.as_ref().and_then(Record::digest);
         for (wanted, whose) in [(named, "its reference"), (recorded, "its record")] {
             if let Some(wanted) = wanted.filter(|wanted| *wanted != digest) {
-                let what = format!("has a manifest with the digest `{digest}`, and {whose} says `{wanted}`");
+                let what = format!("has a manifest with the digest `{digest}`, but {whose} says `{wanted}`");
                 return Err(self.problem("embedded-other", &what));
             }
         }
@@ -129,7 +129,7 @@ impl ContentsReader<'_> {
             let is_there = manifest.is_some();
             if let Some(manifest) = manifest {
                 if manifest.len() as u64 != entry.size || Digest::of(&manifest) != digest {
-                    let what = format!("is damaged: `{file}` is not what its name says");
+                    let what = format!("is damaged: `{file}` does not match the digest in its name");
                     return Err(self.problem("blob-digest", &what));
                 }
                 match self.parse(&manifest, &file)? {
@@ -160,7 +160,7 @@ impl ContentsReader<'_> {
         for part in layers.iter().chain([config]) {
             let digest = self.digest(&part.digest)?;
             if contents.blobs.insert(digest, part.size).is_some_and(|size| size != part.size) {
-                let what = format!("has manifests that do not agree about the size of `{}`", part.digest);
+                let what = format!("has manifests that disagree about the size of `{}`", part.digest);
                 return Err(self.problem("image-invalid", &what));
             }
         }
@@ -210,7 +210,7 @@ impl ContentsReader<'_> {
             }
             ManifestFault::FirstSchema => {
                 let message = format!("the image `{}` has a manifest of Docker schema 1", self.reference);
-                let hint = "have it pushed to its registry again by a current program";
+                let hint = "push it to its registry again with a current tool";
                 Problem::new("image-unsupported", message, hint)
             }
             ManifestFault::OtherType(media_type) => {
@@ -266,7 +266,7 @@ impl EmbeddedImage {
         let missing = |instance: &Instance| {
             let platform = instance.platform.as_deref().unwrap_or("an unknown platform");
             let message = format!(
-                "the image `{reference}` lacks its part for {platform}: there is no `{}`",
+                "the image `{reference}` has no part for {platform}: there is no `{}`",
                 instance_file(&instance.digest)
             );
             Problem::new("blob-missing", message, FETCH_AGAIN)
@@ -309,7 +309,7 @@ impl EmbeddedImage {
                 let has: Vec<&str> =
                     self.instances.iter().filter_map(|instance| instance.platform.as_deref()).collect();
                 let message = format!(
-                    "the image `{reference}` has nothing for {}; it is for {}",
+                    "the image `{reference}` is not available for {}; it is for {}",
                     platform.name(),
                     if has.is_empty() { "no known platform".to_owned() } else { has.join(", ") }
                 );

@@ -105,7 +105,7 @@ pub fn embed(
         }
         if at.links.is_refused() {
             let message = format!(
-                "`{}` is on a file system without hard links, so that shared blobs are stored again",
+                "`{}` is on a file system without hard links, so shared blobs are stored again",
                 at.shown()
             );
             let hint = "nothing needs to be done; another file system would save space";

@@ -56,7 +56,7 @@ impl EmbedRun {
         })?;
         let mut writer = root.directory_writer(Path::new("/")).map_err(Problem::cannot("open", &shown))?;
         // A child of a killed run may still live and have its own; the run after that finds it.
-        let staging = writer.staging().map_err(Problem::cannot("make a directory in", &shown))?;
+        let staging = writer.staging().map_err(Problem::cannot("create a directory in", &shown))?;
         let (links, unreachable) = (Links::default(), Mutex::default());
         Ok(Self { root, staging, links, unreachable, sync, _lock: lock })
     }

@@ -76,7 +76,7 @@ fn members(file: FilePart) -> io::Result<HashMap<String, (u64, u64)>> {
             _ => {}
         }
         if members.len() + links.len() > limits::MEMBERS {
-            return Err(malformed("it has more members than an archive of images"));
+            return Err(malformed("it has too many members for an image archive"));
         }
     }
     for (name, target) in links {

@@ -51,7 +51,7 @@ impl Name {
         }
         if !path.split('/').all(is_component) {
             return Err(bad(
-                "a part of it has other characters than lower-case letters, digits, `.`, `_`, `-`",
+                "a part of it has characters other than lower-case letters, digits, `.`, `_`, `-`",
             ));
         }
         Ok(Self(match (tag, digest) {

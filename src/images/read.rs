@@ -28,7 +28,7 @@ const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// How deep lists may be nested.
 const MAX_NESTED: usize = 4;
 
-const COPY_AGAIN: &str = "copy the image again, such as with `skopeo copy`";
+const COPY_AGAIN: &str = "copy the image again, for example with `skopeo copy`";
 
 /// Reads manifest and configuration of the image that `source` names, for `platform`
 /// where there is a choice. Blobs of layers are only looked for.
@@ -113,18 +113,18 @@ impl ImageReader<'_> {
             Some(bytes) => Ok(bytes),
             None => Err(self.problem(
                 "image-missing",
-                &format!("it has no `{name}`, so it is no {}", self.kind()),
-                "see which transport fits: `oci:`, `oci-archive:`, `docker-archive:` or `dir:`",
+                &format!("it has no `{name}`, so it is not {}", self.kind()),
+                "use the transport that fits: `oci:`, `oci-archive:`, `docker-archive:` or `dir:`",
             )),
         }
     }
 
     fn kind(&self) -> &'static str {
         match self.source.transport {
-            Transport::Dir => "directory that `skopeo copy … dir:` wrote",
-            Transport::Oci => "OCI layout",
-            Transport::OciArchive => "OCI archive",
-            Transport::DockerArchive => "docker archive",
+            Transport::Dir => "a directory that `skopeo copy … dir:` wrote",
+            Transport::Oci => "an OCI layout",
+            Transport::OciArchive => "an OCI archive",
+            Transport::DockerArchive => "a docker archive",
         }
     }
 
@@ -253,7 +253,7 @@ impl ImageReader<'_> {
         match fault {
             ManifestFault::Malformed(error) => self.invalid(&format!("its manifest is malformed: {error}")),
             ManifestFault::FirstSchema => {
-                let hint = "convert it, such as with `skopeo copy --format oci`";
+                let hint = "convert it, for example with `skopeo copy --format oci`";
                 self.problem("image-unsupported", "its manifest is Docker schema 1", hint)
             }
             ManifestFault::OtherType(media_type) => {
@@ -285,7 +285,7 @@ impl ImageReader<'_> {
                 "its configuration has the type `{}`, so it is an artifact, not an image that can run",
                 config.media_type.escape_debug()
             );
-            return Err(self.problem("image-unsupported", &message, "give an image for engines"));
+            return Err(self.problem("image-unsupported", &message, "give a container image"));
         }
         let config_digest = self.digest(&config.digest, "its configuration")?;
         let config_bytes = self.blob(&blobs, &config, "its configuration")?;
@@ -293,7 +293,7 @@ impl ImageReader<'_> {
         let mut parts = Vec::new();
         for (index, layer) in layers.iter().enumerate() {
             let what = format!("its layer {}", index + 1);
-            let hint = "only layers as tar, gzip or zstd that are stored with the image can be unpacked";
+            let hint = "only tar, gzip and zstd layers that are stored with the image can be unpacked";
             match layer_type(&layer.media_type) {
                 LayerType::Tar => {}
                 LayerType::Foreign => {
@@ -301,7 +301,7 @@ impl ImageReader<'_> {
                     return Err(self.problem("layer-unsupported", &message, hint));
                 }
                 LayerType::Encrypted => {
-                    let hint = "decrypt it first, such as with `skopeo copy --decryption-key`";
+                    let hint = "decrypt it first, for example with `skopeo copy --decryption-key`";
                     return Err(self.problem("layer-unsupported", &format!("{what} is encrypted"), hint));
                 }
                 LayerType::Unknown => {
@@ -338,7 +338,7 @@ impl ImageReader<'_> {
         let config: ImageConfig = self.parse(&config_bytes, "its configuration")?;
         let os = config.os.as_deref().unwrap_or("linux");
         if os != "linux" && !os.is_empty() {
-            let message = format!("it is for `{}` and not for Linux", os.escape_debug());
+            let message = format!("it is for `{}`, not for Linux", os.escape_debug());
             return Err(self.problem("image-platform", &message, "give an image for Linux"));
         }
         let arch = config.architecture.as_deref().unwrap_or_default();
@@ -346,7 +346,7 @@ impl ImageReader<'_> {
         if self.platform.asked && (go_name(arch) != self.platform.arch || variant_differs) && list.is_none() {
             let variant = config.variant.map(|variant| format!("/{variant}")).unwrap_or_default();
             let message = format!(
-                "it is for linux/{}{} and not for {}",
+                "it is for linux/{}{}, not for {}",
                 arch.escape_debug(),
                 variant.escape_debug(),
                 self.platform.name()

@@ -72,7 +72,7 @@ pub(crate) fn beside<E>(
         check(&bytes).map_err(|why| invalid(&format!("its signature `{name}` {why}")))?;
         signatures.push(bytes);
         if !is_taken(&signatures) {
-            return Err(invalid("it has more signatures than an image"));
+            return Err(invalid("it has too many signatures"));
         }
     }
 }

@@ -75,7 +75,7 @@ pub fn build(
         })
         .collect();
     if wanted.is_empty() {
-        let message = format!("no package is for `{arch}`");
+        let message = format!("no package has the architecture `{arch}`");
         let hint = "give a target for an architecture that a package has, or add this one to `arch`";
         return Err(vec![Problem::new("pack-target", message, hint)]);
     }
@@ -171,7 +171,7 @@ impl<'a> PackRun<'a> {
         let plain = |it: char| it.is_alphanumeric() || "/._-+@:=,~^".contains(it);
         if !options.tmp.to_str().is_some_and(|tmp| tmp.chars().all(plain)) {
             let message = format!("rpmbuild cannot work in `{}`", options.tmp.display());
-            let hint = "give a directory with `--tmp` whose path has no blanks, `%` or quotes";
+            let hint = "give a directory with `--tmp`, without blanks, `%` or quotes in its path";
             return Err(vec![Problem::new("pack-value", message, hint)]);
         }
         let make = || {
@@ -183,7 +183,7 @@ impl<'a> PackRun<'a> {
             }
             Ok(Self { staging, dir, root, package, options })
         };
-        let cannot = Problem::cannot("make a directory in", options.tmp.display().to_string());
+        let cannot = Problem::cannot("create a directory in", options.tmp.display().to_string());
         make().map_err(|error| vec![cannot(error)])
     }
 

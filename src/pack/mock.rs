@@ -23,7 +23,7 @@ pub fn rebuild(sources: &[BuiltPackage], options: &PackOptions) -> Result<Vec<Bu
     };
     let mut built = Vec::new();
     for source in sources {
-        let cannot = Problem::cannot("make a directory in", options.tmp.display().to_string());
+        let cannot = Problem::cannot("create a directory in", options.tmp.display().to_string());
         let results = PrivateDir::new(&options.tmp, "storagectl-mock-").map_err(cannot)?;
         let mut command = PROGRAM.command();
         command.arg("-r").arg(name).arg("--resultdir").arg(results.path());

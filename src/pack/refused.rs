@@ -45,13 +45,13 @@ impl RefusedFiles {
             .map(|(image, files)| {
                 let more = match files.len().saturating_sub(SHOWN) {
                     0 => String::new(),
-                    more => format!(", and so on {more} more times"),
+                    more => format!(", and {more} more like these"),
                 };
                 let files = files[..files.len().min(SHOWN)].join(", ");
                 Problem::new(
                     "pack-refused",
                     format!("RPM cannot carry `{image}` in the unpacked store of `{label}`: {files}{more}"),
-                    "take `payload: sealed`, which carries everything as it is",
+                    "use `payload: sealed`, which carries everything as it is",
                 )
             })
             .collect()

@@ -36,7 +36,7 @@ pub(super) fn fill(
     let one = |problem: Problem| vec![problem];
     let root = Root::system().map_err(Problem::cannot("open", "/")).map_err(one)?;
     let (reader, writer) =
-        io::pipe().map_err(Problem::cannot("make a pipe for", &package.path)).map_err(one)?;
+        io::pipe().map_err(Problem::cannot("create a pipe for", &package.path)).map_err(one)?;
     let mut refused = RefusedFiles::default();
     let base = package.path.as_bytes();
     let time = contents.time();
@@ -79,8 +79,7 @@ fn take(
     let broken = |error: EntryError| match error {
         EntryError::Io(error) => Problem::io("read the store of", &package.name, &error),
         EntryError::NotTar(why) => {
-            let message =
-                format!("the store of `{}` was not written as it should be: {}", package.name, why.0);
+            let message = format!("the store of `{}` was not written correctly: {}", package.name, why.0);
             Problem::new("internal", message, "please report it")
         }
     };

@@ -19,7 +19,7 @@ pub fn refusal(path: &str) -> Option<&'static str> {
     } else if path.len() > LONGEST {
         Some("must have at most 256 characters")
     } else if !path.chars().all(letter) {
-        Some("must have no other characters than letters, digits, `/`, `.`, `_` and `-`")
+        Some("must have only letters, digits, `/`, `.`, `_` and `-`")
     } else if path.contains("//") {
         Some("must not have `//`")
     } else {
@@ -36,7 +36,7 @@ pub fn value(stores: &[String], machine: &Machine) -> Result<Value, Problem> {
         return Err(Problem::new(
             "store-refused",
             format!(
-                "a ContainerRuntimeConfig takes at most {MOST} additional image stores, and these are {}",
+                "a ContainerRuntimeConfig accepts at most {MOST} additional image stores, not {}",
                 stores.len()
             ),
             "list fewer, or use `generate machineconfig`",

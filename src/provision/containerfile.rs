@@ -21,8 +21,8 @@ pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
         if !WRITABLE.iter().any(|dir| store.path.starts_with(dir)) {
             return Err(Problem::new(
                 "kind-lacks",
-                format!("a host that is booted from an image cannot make the store `{}`", store.path),
-                "give one below /var; or make it in the image, and add `--no-create`",
+                format!("a host that is booted from an image cannot create the store `{}`", store.path),
+                "give one below /var; or create it in the image, and add `--no-create`",
             ));
         }
     }

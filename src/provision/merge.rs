@@ -96,7 +96,7 @@ fn finish(
         let was = if finding.severity == Severity::Error {
             "already wrong in your file"
         } else {
-            "already so in your file"
+            "already present in your file"
         };
         warnings.push(format!("{} ({was})", finding.message));
     }
@@ -121,13 +121,7 @@ fn conflicts(read: &Read, file: &Path) -> Result<(), Problem> {
     for entry in config.directories.iter().chain(&config.files).chain(&config.links) {
         if seen.contains(&entry.name.as_str()) {
             let message = format!("`{}` is written twice", entry.name);
-            return Err(at(
-                file,
-                &config.doc,
-                entry.span(&["path"]),
-                message,
-                "put all that is said of it into one place",
-            ));
+            return Err(at(file, &config.doc, entry.span(&["path"]), message, "merge its entries into one"));
         }
         seen.push(&entry.name);
     }
@@ -158,7 +152,7 @@ fn conflicts(read: &Read, file: &Path) -> Result<(), Problem> {
     }
     match (entry.content(), entry.decoded()) {
         (Content::Elsewhere(place), _) => {
-            let message = format!("what `{MAIN_FILE}` holds is fetched from `{place}`");
+            let message = format!("the contents of `{MAIN_FILE}` are fetched from `{place}`");
             Err(at(
                 file,
                 &config.doc,
@@ -168,13 +162,13 @@ fn conflicts(read: &Read, file: &Path) -> Result<(), Problem> {
             ))
         }
         (_, Err(_)) => {
-            let message = format!("what `{MAIN_FILE}` holds cannot be decoded");
+            let message = format!("the contents of `{MAIN_FILE}` cannot be decoded");
             Err(at(
                 file,
                 &config.doc,
                 entry.span(&["contents"]),
                 message,
-                "`--check` says what is wrong with it",
+                "`--check` shows what is wrong with it",
             ))
         }
         _ => Ok(()),
@@ -367,7 +361,7 @@ fn first_finding(before: &str, format: Format, file: &Path) -> Problem {
         None => Problem::new(
             "document",
             "this document cannot be merged into",
-            "`--check` says what is wrong with it",
+            "`--check` shows what is wrong with it",
         ),
     }
 }

@@ -94,7 +94,7 @@ impl Model {
         self.created().next().map(Some).ok_or_else(|| {
             Problem::new(
                 "store-not-writable",
-                "there is no store that images could be loaded into",
+                "there is no store to load images into",
                 "give a store outside /usr, such as `--store /var/images`",
             )
         })

@@ -38,7 +38,7 @@ pub fn check(dialect: Dialect) -> Result<(), Problem> {
     Err(Problem::new(
         "spec",
         format!(
-            "OCNE takes Ignition up to {NEWEST}, and Butane's `{}` {} is not that",
+            "OCNE accepts Ignition up to {NEWEST}, which excludes Butane's `{}` {}",
             dialect.variant, dialect.version
         ),
         "use `--variant fcos --variant-version 1.5.0` or older",

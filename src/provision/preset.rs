@@ -142,7 +142,7 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "rhel9",
-        description: "RHEL 9 and its like, which have no store of their own",
+        description: "RHEL 9 and similar systems, which have no store of their own",
         stores: &[],
         base: RHEL_9,
         drop_ins: &[],
@@ -152,7 +152,7 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "rhel10",
-        description: "RHEL 10 and its like: keeps /usr/lib/containers/storage",
+        description: "RHEL 10 and similar systems: keeps /usr/lib/containers/storage",
         stores: &["/usr/lib/containers/storage"],
         base: FEDORA,
         drop_ins: &[VENDOR_DROP_IN],

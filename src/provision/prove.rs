@@ -28,7 +28,7 @@ pub(super) fn prove(text: &str, format: Format, layout: &Layout, model: &Model) 
         for file in &layout.files {
             let same = |(path, text): &&(String, String)| *path == file.path && *text == file.text;
             if texts.iter().filter(same).count() != 1 {
-                return Err(wrong(format!("`{}` does not come out as it went in", file.path)));
+                return Err(wrong(format!("`{}` would change when it is written", file.path)));
             }
         }
         let named =

@@ -13,8 +13,8 @@ use crate::sys::Root;
 pub fn check_authfile(path: &Path) -> Result<(), Problem> {
     let shown = path.display().to_string();
     let wrong = |what: &str| {
-        let message = format!("the file with credentials for registries, `{shown}`, {what}");
-        let hint = "give a pull secret, such as `podman login --authfile FILE` writes it; in an image build it must be mounted for this step";
+        let message = format!("the credentials file `{shown}` {what}");
+        let hint = "give a pull secret, such as `podman login --authfile FILE` writes; in an image build it must be mounted for this step";
         Problem::new("authfile", message, hint)
     };
     let root = Root::system().map_err(Problem::cannot("open", "/"))?;
@@ -27,7 +27,7 @@ pub fn check_authfile(path: &Path) -> Result<(), Problem> {
         Err(_) => Err(wrong("is not a JSON object")),
         Ok(object) => match object.get("auths") {
             None | Some(serde_json::Value::Object(_)) => Ok(()),
-            Some(_) => Err(wrong("has an `auths` that is no object")),
+            Some(_) => Err(wrong("has an `auths` that is not an object")),
         },
     }
 }

@@ -62,7 +62,7 @@ const KINDS: &[FailureClass] = &[
             "signature was required",
         ],
         id: "signature-policy",
-        what: "the policy for signatures does not let it in",
+        what: "the signature policy rejects it",
         hint: "see containers-policy.json(5); the package containers-common has the file",
         may_pass: false,
     },
@@ -77,7 +77,7 @@ const KINDS: &[FailureClass] = &[
         ],
         id: "registry-busy",
         what: "the registry had too many requests",
-        hint: "run it again later, with fewer `--jobs` or with credentials that may ask more often",
+        hint: "run it again later, with fewer `--jobs` or with credentials that have a higher limit",
         may_pass: true,
     },
     FailureClass {
@@ -131,7 +131,7 @@ const KINDS: &[FailureClass] = &[
     FailureClass {
         words: &["digest did not match", "digest mismatch", "does not match"],
         id: "blob-digest",
-        what: "what the registry sends is not what its digest says",
+        what: "what the registry sends does not match its digest",
         hint: "run it again; if that does not help, a proxy or the registry is broken",
         may_pass: true,
     },
@@ -150,7 +150,7 @@ const KINDS: &[FailureClass] = &[
     FailureClass {
         words: &["x509:", "server gave http response to https client", "tls: ", "certificate"],
         id: "registry-insecure",
-        what: "the registry has no certificate that is trusted",
+        what: "the registry has no trusted certificate",
         hint: "install its certificate in /etc/containers/certs.d, or allow it in registries.conf or with `--tls-verify=false`",
         may_pass: false,
     },
@@ -197,8 +197,8 @@ const KINDS: &[FailureClass] = &[
     FailureClass {
         words: &["preserve digest", "preserve-digest", "schema1", "schema 1", "v2s1"],
         id: "image-unsupported",
-        what: "it is of a kind that cannot be stored as it is",
-        hint: "have it pushed to the registry again by a program of today",
+        what: "it cannot be stored unchanged",
+        hint: "push it to its registry again with a current tool",
         may_pass: false,
     },
 ];

@@ -64,7 +64,7 @@ pub(super) fn run(
             Some(signal) => fail(
                 "registry-failed",
                 format!("cannot fetch `{reference}`: skopeo was killed by signal {signal}"),
-                "see whether the system ran out of memory, and try again",
+                "check whether the system ran out of memory, and try again",
             ),
             None => Failure::of(reference, &said),
         },

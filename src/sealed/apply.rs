@@ -127,7 +127,7 @@ fn mount(
                 Err(error) => problems.push(not_mounted(host, image, &declared.path, &words(&error), &unit)),
             }
         } else {
-            problems.push(not_mounted(host, image, &declared.path, "its unit did not do it", &unit));
+            problems.push(not_mounted(host, image, &declared.path, "its unit did not mount it", &unit));
         }
     }
     Ok(())
@@ -137,12 +137,12 @@ fn not_mounted(host: &Host, image: &str, path: &str, why: &str, unit: &str) -> P
     let what = format!("`{image}` is not mounted at `{path}`");
     // The unit's mount(8) does not say so, and the denial may be kept out of the audit log.
     if is_forbidden_by_selinux(&host.root, MOUNT) {
-        let message = format!("{what}: SELinux's policy keeps systemd's mounts from `{IMAGE_LABEL}`");
+        let message = format!("{what}: the SELinux policy does not let systemd mount with `{IMAGE_LABEL}`");
         let hint = format!("{ALLOW}, and `storagectl apply` mounts it");
         return Problem::new("sealed-mount", message, hint);
     }
     let message = format!("{what}: {why}");
-    let hint = format!("`systemctl start '{unit}'`, or see `systemctl status '{unit}'` why it fails");
+    let hint = format!("`systemctl start '{unit}'`, or see `systemctl status '{unit}'` for why it fails");
     Problem::new("sealed-mount", message, hint)
 }
 
@@ -191,7 +191,7 @@ pub fn keep_former(host: &Host, declarations: &mut Declarations) -> anyhow::Resu
             _ if hidden.is_some() => hidden.clone(),
             Err(error) => Some(format!("{error:#}")),
             Ok(needed) if needed.contains(&path) => {
-                Some("containers or images of this host are built on it".to_owned())
+                Some("containers or images of this host depend on it".to_owned())
             }
             Ok(_) => process_at(host, &path),
         };
@@ -263,8 +263,7 @@ fn retire(
             }
             if let Err(error) = unmount(&host.root, Path::new(&path), &mount_unit_name(&path)) {
                 let message = format!("`{path}` cannot be unmounted: {}", words(&error));
-                let hint =
-                    "it goes at the next boot, or with the next `storagectl apply` when nothing uses it";
+                let hint = "it is unmounted at the next boot, or by the next `storagectl apply` when nothing uses it";
                 problems.push(Problem::new("sealed-mount", message, hint));
                 continue;
             }

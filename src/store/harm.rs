@@ -162,8 +162,11 @@ fn lock_harm(root: &Root, dir: &Path, read_only: bool, part: Part) -> io::Result
             Some(Harm::new("store-malformed", place, message, hint, |_| part.hit()))
         }
         None if read_only || closed => {
-            let why =
-                if read_only { "its file system is read-only" } else { "the directory is somebody else's" };
+            let why = if read_only {
+                "its file system is read-only"
+            } else {
+                "the directory belongs to another user"
+            };
             let message =
                 format!("its `{name}/{lock}` is missing and {why}, so that no engine can create it");
             let hint = "run `storagectl init-store` on the store before it is sealed or mounted read-only";
@@ -220,7 +223,7 @@ fn unlisted(image: &Image) -> Option<String> {
         return Some("an invalid id".to_owned());
     }
     if let Some(name) = image.names.iter().flatten().find(|name| !is_reference(name)) {
-        return Some(format!("the name `{}`, which is none", name.escape_debug()));
+        return Some(format!("the invalid name `{}`", name.escape_debug()));
     }
     if image.big_data_names.iter().flatten().any(String::is_empty) {
         return Some("a file without a name".to_owned());
@@ -262,10 +265,10 @@ fn load<T: Decode>(
     harms: &mut Vec<Harm>,
 ) -> io::Result<Option<Vec<T>>> {
     let (id, hint) = match part {
-        Part::Images => ("images-json-malformed", "make the store again, or restore this file"),
+        Part::Images => ("images-json-malformed", "build the store again, or restore this file"),
         Part::Layers => (
             "layers-json-malformed",
-            "make the store again; with this file CRI-O wipes its own storage after a power cut",
+            "build the store again; with this file CRI-O wipes its own storage after a power cut",
         ),
     };
     let mut malformed = |why: &str, images: &dyn Fn(Profile) -> Hit| {

@@ -66,7 +66,7 @@ impl ImageFile {
             .directory_writer(at.parent())
             .map_err(Problem::cannot("write to the directory of", &shown))?;
         let name = at.name().as_encoded_bytes().to_vec();
-        let staging = dir.staging().map_err(Problem::cannot("make a directory beside", &shown))?;
+        let staging = dir.staging().map_err(Problem::cannot("create a directory beside", &shown))?;
         let mut pack = Self { dir, name, staging, shown, to: To::Closed, sync };
         pack.to = pack.open(kind, time)?;
         Ok(pack)
@@ -135,7 +135,7 @@ impl ImageFile {
         child.wait().map(drop).map_err(|failure| {
             if failure.is_disk_full() {
                 let message = format!("there is no space left for `{}`", self.shown);
-                return Problem::new("disk-full", message, "free some, or write it somewhere else");
+                return Problem::new("disk-full", message, "free some, or write the file somewhere else");
             }
             let message = format!("`{name}` failed to make `{}`: {failure}", self.shown);
             Problem::new("program-failed", message, "fix what it reports, such as free space, and try again")
@@ -182,7 +182,7 @@ fn root_entry(stream: &mut dyn Write, time: i64) -> io::Result<()> {
 }
 
 fn missing(name: &str, needed: &str, why: &str) -> Problem {
-    let message = format!("`{name}`, which makes the image, {why}");
+    let message = format!("`{name}`, which creates the image, {why}");
     let hint = format!("install {needed} or newer, or write a `.tar` file");
     Problem::new("program-missing", message, hint)
 }

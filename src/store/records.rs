@@ -235,7 +235,7 @@ pub fn image_names(root: &Root, path: &Path) -> Result<Vec<String>, Problem> {
             Problem::new(
                 "images-json-malformed",
                 format!("`{}` is malformed: {error}", shown.display()),
-                "make the store again",
+                "build the store again",
             )
         })?;
         names.extend(images.into_iter().flat_map(|image| image.names.unwrap_or_default()));

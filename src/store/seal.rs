@@ -79,7 +79,7 @@ pub fn seal(
         Ok(_) | Err(Failed::Read(..)) if Stamps::of(root, [store]) != *checked => Err(Problem::new(
             "busy",
             format!("something was changed in `{shown}` while it was sealed"),
-            "wait until no engine works on it, and try again",
+            "wait until no engine uses it, and try again",
         )),
         Ok(sealed) => {
             pack.finish()?;

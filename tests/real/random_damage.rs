@@ -204,7 +204,7 @@ fn may_be_unseen(finding: &StoreFinding) -> bool {
     let says = |text: &str| finding.message.contains(text);
     match finding.id {
         // Of a layer too many everything may be hidden by those above.
-        "lower-wrong" | "lower-layers-wrong" => !says("which is no layer"),
+        "lower-wrong" | "lower-layers-wrong" => !says("which is not a layer"),
         // There may be nothing to hide but a file.
         "whiteout-missing" => true,
         // What overlayfs makes of its attributes depends on the kernel.
@@ -379,7 +379,7 @@ fn roots_engines_read_a_layer_for_composefs_and_normal_users_cannot_mount_it() {
         assert_eq!(
             said(&roots),
             [
-                "podman 4 cannot push or save `localhost/app:2`; podman 4 gives its containers files named by digests, and says nothing"
+                "podman 4 cannot push or save `localhost/app:2`; podman 4 gives its containers files named by digests, and reports no error"
             ]
         );
     }

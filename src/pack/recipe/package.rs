@@ -72,10 +72,10 @@ pub(super) fn package(node: &Node, dir: &Path, faults: &mut Faults) -> Option<(P
         );
     };
     if split && payload != Payload::Sealed {
-        refused("split", "sealed", "the others have no file that could be split", faults);
+        refused("split", "sealed", "the other payloads have no file to split", faults);
     }
     if ostree && payload != Payload::Store {
-        refused("ostree", "store", "ostree takes the others as they are", faults);
+        refused("ostree", "store", "ostree accepts the other payloads as they are", faults);
     }
     let requires = requirements(&table, faults);
     let architectures = architectures(&table, dir, faults);

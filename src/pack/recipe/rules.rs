@@ -155,7 +155,7 @@ pub(super) fn directory(text: &str) -> Result<String, Refusal> {
     let below = format!("{path}/");
     if VOLATILE.iter().any(|dir| below.starts_with(dir)) {
         return refusal(
-            format!("a package cannot bring anything in `{path}`: it is empty after a boot"),
+            format!("a package cannot ship anything in `{path}`: it is empty after a boot"),
             "give a directory in `/usr/lib`",
         );
     }

@@ -75,14 +75,14 @@ fn compression(file: &ConfigEntry, bytes: &[u8], sink: &mut Sink) {
         Err(_) => sink.at(
             "compression-wrong",
             span,
-            format!("what `{}` holds is not compressed with {said}", file.name),
+            format!("the contents of `{}` are not compressed with {said}", file.name),
             NO_BOOT,
             "leave `compression` empty, or compress the content",
         ),
         Ok(_) if said.is_empty() && data_url::looks_compressed(bytes) && concerns_stores(file) => sink.at(
             "compression-missing",
             file.span(&["contents"]),
-            format!("what `{}` holds is compressed, and nothing says so", file.name),
+            format!("the contents of `{}` are compressed, but `compression` is not set", file.name),
             "the file holds the compressed bytes, and engines stop",
             "add `compression: gzip`",
         ),
@@ -129,9 +129,9 @@ fn hash(config: &Config, file: &ConfigEntry, bytes: &[u8], sink: &mut Sink) {
     }
     let name = &file.name;
     let (id, message) = if said == hash(bytes) {
-        ("hash-of-compressed", format!("this is the hash of what `{name}` holds while it is compressed"))
+        ("hash-of-compressed", format!("this is the hash of the compressed contents of `{name}`"))
     } else {
-        ("hash-wrong", format!("this is not the hash of what `{name}` holds"))
+        ("hash-wrong", format!("this is not the hash of the contents of `{name}`"))
     };
     sink.at(id, node.span.clone(), message, NO_BOOT, format!("the right one is `{right}`"));
 }

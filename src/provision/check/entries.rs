@@ -20,7 +20,7 @@ pub(super) fn check(read: &Read, config: &Config, sink: &mut Sink) {
                 entry.span(&["path"]),
                 format!("`{}` is written twice", entry.name),
                 REFUSED,
-                "put all that is said of it into one place",
+                "merge its entries into one",
             );
         }
         seen.push(&entry.name);
@@ -33,9 +33,9 @@ pub(super) fn check(read: &Read, config: &Config, sink: &mut Sink) {
             sink.at(
                 "directory-refused",
                 entry.span(&["path"]),
-                format!("`{}` is a directory or link, which a MachineConfig must not have", entry.name),
+                format!("`{}` is a directory or link, which a MachineConfig cannot have", entry.name),
                 "the operator refuses the object, and its pool is degraded",
-                "make it with a unit: `storagectl generate machineconfig` writes one",
+                "create it with a unit: `storagectl generate machineconfig` writes one",
             );
         }
     }
@@ -71,11 +71,11 @@ fn mode(config: &Config, entry: &ConfigEntry, sink: &mut Sink) {
         return sink.at("mode-string", mode.span.clone(), message, REFUSED, hint);
     }
     let Some(value) = mode.number() else {
-        let message = format!("`{shown}` is no mode");
+        let message = format!("`{shown}` is not a mode");
         return sink.at("mode-invalid", mode.span.clone(), message, REFUSED, hint);
     };
     if !(0..=0o7777).contains(&value) {
-        let message = format!("`{shown}` is no mode: the largest is 07777");
+        let message = format!("`{shown}` is not a mode: the largest is 07777");
         return sink.at("mode-invalid", mode.span.clone(), message, REFUSED, hint);
     }
     // Decimal, and its digits make a usual mode when they are read as octal ones, as 420
@@ -85,7 +85,7 @@ fn mode(config: &Config, entry: &ConfigEntry, sink: &mut Sink) {
     let sensible = u32::try_from(value).is_ok_and(is_usual);
     if decimal && usual && !sensible {
         let message = format!("the mode `{shown}` is decimal: in octal that is {value:o}");
-        let effect = "the file gets other permissions than were meant";
+        let effect = "the file gets unintended permissions";
         sink.at("mode-decimal", mode.span.clone(), message, effect, hint);
     } else if value > 0o777 && config.spec.is_some_and(|spec| spec < Spec(6)) {
         let message = format!("`{shown}` sets setuid, setgid or sticky, which only specification 3.6.0 does");
@@ -119,7 +119,7 @@ fn overwrite(file: &ConfigEntry, sink: &mut Sink) {
         sink.at(
             "no-contents",
             file.span(&["overwrite"]),
-            format!("`{}` is to be overwritten, and with nothing", file.name),
+            format!("`{}` has `overwrite` but no contents", file.name),
             REFUSED,
             "give its contents, or leave `overwrite` out",
         );
@@ -138,7 +138,7 @@ fn overwrite(file: &ConfigEntry, sink: &mut Sink) {
         sink.at(
             "no-overwrite",
             file.span(&["path"]),
-            format!("`{MAIN_FILE}` is not to be overwritten, and most images have that file"),
+            format!("`{MAIN_FILE}` lacks `overwrite: true`, but most images have that file"),
             "the node does not boot: `A file exists there already and overwrite is false`",
             "add `overwrite: true`",
         );

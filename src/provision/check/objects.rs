@@ -17,7 +17,7 @@ pub(super) fn check(read: &Read, expected: &Expected, sink: &mut Sink) {
             if root.at(path).and_then(Node::raw).is_none_or(str::is_empty) {
                 sink.whole(
                     "metadata-missing",
-                    format!("the object has not {what}"),
+                    format!("the object does not have {what}"),
                     "the operator ignores or refuses it",
                     format!("add `{}`", path.join(".")),
                 );
@@ -45,7 +45,7 @@ fn stores(root: &Node, expected: &Expected, sink: &mut Sink) {
         );
     }
     if let Some(list) = list.filter(|_| items.len() > MOST) {
-        let message = format!("these are {} stores, and the API takes {MOST}", items.len());
+        let message = format!("there are {} stores, and the API accepts {MOST}", items.len());
         sink.at("store-refused", list.span.clone(), message, "the object is refused", "list fewer");
     }
     let mut listed: Vec<String> = Vec::new();

@@ -69,7 +69,7 @@ pub const RULES: &[Rule] = &[
     error("unknown-document", "the document is of no known kind"),
     error("url-invalid", "a URL that cannot be decoded"),
     warning("users-stop", "normal users' engines stop on such a node"),
-    error("vendor-store-lost", "a store of the platform is not listed any more"),
+    error("vendor-store-lost", "a store of the platform is no longer listed"),
 ];
 
 #[cfg(test)]

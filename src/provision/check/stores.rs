@@ -108,7 +108,7 @@ pub(super) fn check(read: &Read, config: &Config, expected: &Expected, sink: &mu
             sink.at(
                 "store-missing",
                 span,
-                format!("`{store}` is listed, and nothing in this document makes it"),
+                format!("`{store}` is listed, but nothing in this document creates it"),
                 ENGINES_STOP,
                 made_by(read, config),
             );
@@ -154,8 +154,7 @@ fn main_file(config: &Config, files: &[PlatformFile], sink: &mut Sink) {
         .collect();
     if !missing.is_empty() {
         let message = format!("`{MAIN_FILE}` lacks {}", missing.join(", "));
-        let effect =
-            "podman 4 and older CRI-O stop, and others use another place than the one with the images";
+        let effect = "podman 4 and older CRI-O stop, and others use a storage without the images";
         sink.at("conf-incomplete", span.clone(), message, effect, "give all three in `[storage]`");
     }
     match StoreList::of(&doc) {
@@ -225,7 +224,7 @@ pub(super) fn lost(listed: &[String], expected: &Expected, sink: &mut Sink) {
 fn made_by(read: &Read, config: &Config) -> &'static str {
     use crate::provision::read::Format;
     if read.format == Format::MachineConfig || config.is_openshift() {
-        "make it with a unit that is ordered before crio.service, or in tmpfiles.d"
+        "create it with a unit that is ordered before crio.service, or in tmpfiles.d"
     } else {
         "add it to `storage.directories`"
     }
@@ -303,7 +302,7 @@ fn readings(files: &[PlatformFile], expected: &Expected, sink: &mut Sink) {
                         "engine-stops",
                         message,
                         "its containers do not start",
-                        "mend the file that it reads",
+                        "fix the file that it reads",
                     );
                 }
                 continue;
@@ -327,7 +326,7 @@ fn readings(files: &[PlatformFile], expected: &Expected, sink: &mut Sink) {
             };
             sink.whole(
                 id,
-                format!("{profile} sees {paths:?} on such a node, and storage.conf says {wanted:?}"),
+                format!("{profile} sees {paths:?} on such a node, but storage.conf says {wanted:?}"),
                 "the images of the others are missing",
                 hint,
             );

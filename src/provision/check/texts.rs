@@ -51,11 +51,11 @@ pub(super) fn unread(text: &str, format: Format, unread: &Unread, sink: &mut Sin
 
 fn what(format: Format) -> &'static str {
     match format {
-        Format::Ignition => "no Ignition configuration",
-        Format::Butane => "no Butane configuration",
-        Format::MachineConfig => "no MachineConfig",
-        Format::ContainerRuntimeConfig => "no ContainerRuntimeConfig",
-        Format::Ocne => "no configuration of OCNE",
+        Format::Ignition => "not an Ignition configuration",
+        Format::Butane => "not a Butane configuration",
+        Format::MachineConfig => "not a MachineConfig",
+        Format::ContainerRuntimeConfig => "not a ContainerRuntimeConfig",
+        Format::Ocne => "not a configuration of OCNE",
     }
 }
 
@@ -95,8 +95,8 @@ pub(super) fn other_kind(read: &Read, format: Format, sink: &mut Sink) {
 fn other(is: &str, format: Format, sink: &mut Sink) {
     sink.whole(
         "other-kind",
-        format!("this is {is}, and {}", what(format)),
-        "what reads the one does not read the other",
+        format!("this is {is}, {}", what(format)),
+        "what reads one does not read the other",
         "name its kind: `storagectl generate KIND --check FILE`",
     );
 }

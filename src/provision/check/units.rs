@@ -37,7 +37,7 @@ pub(super) fn check(config: &Config, sink: &mut Sink) {
             sink.at(
                 "unit-without-install",
                 unit.span(&["name"]),
-                format!("`{}` is enabled and has no [Install] section", unit.name),
+                format!("`{}` is enabled but has no [Install] section", unit.name),
                 "nothing starts it",
                 "add `[Install]` with `WantedBy=multi-user.target`",
             );
@@ -49,7 +49,7 @@ pub(super) fn check(config: &Config, sink: &mut Sink) {
             sink.at(
                 "unit-not-enabled",
                 unit.span(&["name"]),
-                format!("`{}` prepares a store and is not enabled", unit.name),
+                format!("`{}` prepares a store but is not enabled", unit.name),
                 "nothing starts it, unless the image enables it",
                 "add `enabled: true`",
             );
@@ -59,7 +59,7 @@ pub(super) fn check(config: &Config, sink: &mut Sink) {
             sink.at(
                 "unit-late",
                 unit.span(&["name"]),
-                format!("`{}` prepares a store and is not ordered before {FIRST}", unit.name),
+                format!("`{}` prepares a store but is not ordered before {FIRST}", unit.name),
                 "CRI-O may start first, and stop because a store is missing, or lack its images",
                 format!("add `Before={}` to its [Unit] section", ENGINES.join(" ")),
             );

@@ -122,7 +122,7 @@ impl<'a> YamlReader<'a> {
             }
             Event::Alias(anchor) => {
                 let Some((node, size)) = self.anchors.get(&anchor) else {
-                    return Err(Unreadable { message: "an alias of nothing".to_owned(), at: start });
+                    return Err(Unreadable { message: "an alias without an anchor".to_owned(), at: start });
                 };
                 self.count += size;
                 // It stands here, and what is in it where it was written.

@@ -56,7 +56,7 @@ pub(super) fn add(
     upkeep: &Upkeep<'_>,
 ) -> Result<Added, Problem> {
     if !rustix::process::geteuid().is_root() {
-        let message = "only root can make a store as a directory: its files belong to many users";
+        let message = "only root can build a store as a directory: its files belong to many users";
         let hint = "write a `.tar` or `.squashfs` file instead, which needs no privileges";
         return Err(Problem::new("root-needed", message, hint));
     }
@@ -252,7 +252,7 @@ impl<'a> Adding<'a> {
             if incomplete && self.upkeep.keep_going {
                 missing.push(layer);
             } else if incomplete {
-                let message = format!("the layer `{}` in the store is not complete", layer.id);
+                let message = format!("the layer `{}` in the store is incomplete", layer.id);
                 let hint = "run an engine on it, such as `podman --root STORE images`, which removes it";
                 return Err(Problem::new("store-incomplete", message, hint));
             }

@@ -175,7 +175,7 @@ pub(super) fn used_manifest(image: &Image) -> Option<Digest> {
 
 fn other_layers(id: &str) -> Problem {
     let message = format!("the store has the image `{id}` with other layers");
-    Problem::new("layer-conflict", message, "make a new store")
+    Problem::new("layer-conflict", message, "build a new store")
 }
 
 /// What a record says, whatever it is.

@@ -35,12 +35,12 @@ pub(super) fn problem(layer: &PlannedLayer, fault: LayerFault) -> Problem {
         LayerFault::Broken(Broken::Unknown(how)) => of(
             "layer-unsupported",
             format!("it is compressed with {how}"),
-            "compress it with gzip or zstd, such as with `skopeo copy --dest-compress-format`",
+            "compress it with gzip or zstd, for example with `skopeo copy --dest-compress-format`",
         ),
         LayerFault::Broken(Broken::TooLarge(limit)) => of(
             "layer-too-large",
             format!("it is larger than {} MiB when it is decompressed", limit >> 20),
-            "give a higher limit with --max-layer-size if it is meant to be",
+            "give a higher limit with --max-layer-size if that is intended",
         ),
         LayerFault::Broken(Broken::Io(error)) => match error.raw_os_error() {
             Some(_) => {

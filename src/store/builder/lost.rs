@@ -18,7 +18,7 @@ pub(super) fn conflicts<'a>(plan: &'a BuildPlan, known: &Records<Layer>) -> Lost
         let there = known.get(layer.id.as_str());
         if there.is_some_and(|there| there.diff_digest.as_deref() != Some(layer.source.diff_id.as_str())) {
             let message = format!("the store has another layer with the id `{}`", layer.id);
-            lost.insert(&layer.id, Problem::new("layer-conflict", message, "make a new store"));
+            lost.insert(&layer.id, Problem::new("layer-conflict", message, "build a new store"));
         }
     }
     lost

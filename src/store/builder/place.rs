@@ -70,7 +70,7 @@ impl Adding<'_> {
         let link = self.root.read(&path)?.and_then(|(bytes, _)| String::from_utf8(bytes).ok());
         let link =
             link.filter(|link| !link.is_empty() && link.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        let damaged = || io::Error::other(format!("the layer `{id}` of the store has no sound `link`"));
+        let damaged = || io::Error::other(format!("the layer `{id}` of the store has no valid `link`"));
         link.ok_or_else(damaged)
     }
 

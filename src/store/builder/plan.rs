@@ -63,7 +63,8 @@ impl BuildPlan {
         for image in images.iter().map(|planned| &planned.image) {
             for name in &image.names {
                 if let Some(other) = owners.insert(name.as_str(), image) {
-                    let message = format!("the images {} and {} have one name", other.title, image.title);
+                    let message =
+                        format!("the images {} and {} have the same name", other.title, image.title);
                     let hint = "give each a name of its own, as `NAME=SOURCE`";
                     return Err(Problem::new("image-name-twice", message, hint));
                 }

@@ -41,8 +41,8 @@ impl<'a> Adding<'a> {
         let mut overlay =
             root.directory_writer(&paths.overlay).map_err(cannot(root, "open", &paths.overlay))?;
         let mut layers = root.directory_writer(&paths.layers).map_err(cannot(root, "open", &paths.layers))?;
-        let staging = overlay.staging().map_err(cannot(root, "make a directory in", &paths.overlay))?;
-        let splits = layers.staging().map_err(cannot(root, "make a directory in", &paths.layers))?;
+        let staging = overlay.staging().map_err(cannot(root, "create a directory in", &paths.overlay))?;
+        let splits = layers.staging().map_err(cannot(root, "create a directory in", &paths.layers))?;
         Ok(Self { root, from, paths, options, upkeep, overlay, layers, staging, splits, access })
     }
 }
@@ -58,7 +58,7 @@ impl Adding<'_> {
             let made = self.staging.dir.directory(layer.id.as_bytes());
             let made =
                 made.and_then(|()| self.staging.dir.directory(format!("{}/diff", layer.id).as_bytes()));
-            made.map_err(cannot(self.root, "make a directory in", &self.paths.overlay))?;
+            made.map_err(cannot(self.root, "create a directory in", &self.paths.overlay))?;
         }
         let work = |layer: &&PlannedLayer| {
             let facts = self.unpack_one(layer).map_err(|error| fault::problem(layer, error));

@@ -100,7 +100,7 @@ impl Tree {
             return if header.kind == EntryKind::Directory {
                 Ok(EntryPlace::Root)
             } else {
-                refuse("is the root of the image and no directory")
+                refuse("is the root of the image but not a directory")
             };
         }
         // The last one means "as it is" to the kernel.

@@ -190,7 +190,7 @@ fn tell(set: &StoreSet<'_>, home: usize, seen: Seen<'_>, report: &mut StoreRepor
     };
     if store.for_root && seen.owner != 0 {
         let message = format!("it belongs to user {}, and root's engines have it listed", seen.owner);
-        let hint = "make it again as root, such as with `storagectl build-store`, and list that";
+        let hint = "build it again as root, for example with `storagectl build-store`, and list that";
         let finding = StoreFinding::new("store-of-user", &store.path, message, hint);
         let what = "run what that user puts there, with files that belong to that user";
         report.put(finding.silently(Engines::ALL, what));
@@ -204,7 +204,7 @@ fn tell(set: &StoreSet<'_>, home: usize, seen: Seen<'_>, report: &mut StoreRepor
         };
         let message =
             format!("{} can be written to by {who} and so may hold planted images{more}", inside(&path));
-        let hint = "give it to its owner alone: `chmod go-w`, and `chown root` if somebody else owns it";
+        let hint = "let only its owner write to it: `chmod go-w`, and `chown root` if another user owns it";
         let finding = StoreFinding::new("store-writable", &store.path, message, hint).at(path);
         report.put(finding.silently(Engines::ALL, "run what others put there"));
     }
@@ -215,7 +215,7 @@ fn tell(set: &StoreSet<'_>, home: usize, seen: Seen<'_>, report: &mut StoreRepor
         };
         let target = set.root.read_link(&path)?.unwrap_or_default();
         let message = format!("{} is a symlink to `{}`{more}", inside(&path), target.display());
-        let hint = "put what it leads to in its place; a copy or a sealed store has it no more";
+        let hint = "replace it with what it leads to; a copied or sealed store would not have it";
         let finding = StoreFinding::new("symlink", &store.path, message, hint).at(path);
         report.put(finding.silently(Engines::ALL, "follow it, wherever it leads"));
     }

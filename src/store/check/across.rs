@@ -159,7 +159,8 @@ pub(super) fn not_mounted(
     if let Some(file) = super::super::awaited(root, path)? {
         let unit = super::super::unit_name(name, "mount");
         let message = format!("the store is sealed in `{}`, which is not mounted", file.display());
-        let hint = format!("`systemctl start '{unit}'`, or see `systemctl status '{unit}'` why it is not");
+        let hint =
+            format!("`systemctl start '{unit}'`, or see `systemctl status '{unit}'` for why it is not");
         let finding = StoreFinding::new("not-mounted", path, message, hint);
         report.put(finding.silently(Engines::ALL, "see no image of this store"));
         return Ok(true);
@@ -172,8 +173,8 @@ pub(super) fn not_mounted(
         return Ok(false);
     }
     let unit = unit.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let message = format!("the store is empty: nothing is mounted there, although there is `{unit}`");
-    let hint = format!("see `systemctl status {}` why it is not mounted", unit.replace('\\', "\\\\"));
+    let message = format!("the store is empty: nothing is mounted there, although there is a unit `{unit}`");
+    let hint = format!("see `systemctl status {}` for why it is not mounted", unit.replace('\\', "\\\\"));
     let finding = StoreFinding::new("not-mounted", path, message, hint);
     let finding = finding.silently(Engines::ALL, "see no image of this store");
     // In a tree that does not run, nothing is.

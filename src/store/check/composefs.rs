@@ -43,7 +43,7 @@ impl Composefs {
         let path = path.join(DATA);
         let tree = if data.stat.kind == FileKind::Directory { root.subtree(&path)? } else { None };
         let Some(tree) = tree else {
-            return Ok(Some(Self::Damaged("is no directory")));
+            return Ok(Some(Self::Damaged("is not a directory")));
         };
         let Some(file) = Followed::new(root, &tree.top()?, &path).file(OsStr::new(BLOB))? else {
             return Ok(Some(Self::Damaged("has no `composefs.blob`")));
@@ -60,7 +60,7 @@ impl Composefs {
         Ok(Some(if sound {
             Self::Image
         } else {
-            Self::Damaged("has a `composefs.blob` that is no erofs image")
+            Self::Damaged("has a `composefs.blob` that is not an erofs image")
         }))
     }
 

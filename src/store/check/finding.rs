@@ -33,10 +33,10 @@ impl Scope {
     pub const MEANINGS: &[(Self, &str)] = &[
         (Self::All, "every command fails, and CRI-O does not start"),
         (Self::Layers, "every command that looks at a layer fails: listing, run, pull, build"),
-        (Self::Listing, "listing images fails, and the images concerned cannot be used"),
-        (Self::Image, "the images concerned cannot be used"),
-        (Self::Saving, "the images concerned run, but cannot be pushed or saved"),
-        (Self::Silent, "no engine says anything, but images are missing or containers get other files"),
+        (Self::Listing, "listing images fails, and the affected images cannot be used"),
+        (Self::Image, "the affected images cannot be used"),
+        (Self::Saving, "the affected images run, but cannot be pushed or saved"),
+        (Self::Silent, "engines report no error, but images are missing or containers get wrong files"),
     ];
 
     /// Its name.
@@ -256,7 +256,7 @@ impl StoreFinding {
                     let verb = engines.verb(&singular(effect.silently), effect.silently);
                     format!(
                         "{verb}, and {}",
-                        if engines.list().count() == 1 { "says nothing" } else { "say nothing" }
+                        if engines.list().count() == 1 { "reports no error" } else { "report no error" }
                     )
                 }
             }
@@ -343,7 +343,7 @@ impl StoreReport {
     pub fn unverified(&self) -> Option<Problem> {
         let finding = self.findings.iter().find(|finding| finding.id == "not-verified")?;
         (finding.severity != Severity::Note).then(|| {
-            Problem::new("not-verified", finding.message.clone(), "give `--unverified` to take it as it is")
+            Problem::new("not-verified", finding.message.clone(), "give `--unverified` to accept it as it is")
         })
     }
 

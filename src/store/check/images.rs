@@ -257,7 +257,7 @@ fn digest(store: &Catalog, image: &Image, manifest: &[u8], report: &mut StoreRep
     }
     let title = image.title();
     let message = format!(
-        "the image `{title}` is recorded with the digest `{digest}`, which is none of its manifests'"
+        "the image `{title}` is recorded with the digest `{digest}`, which none of its manifests has"
     );
     let finding = StoreFinding::new("image-digest-wrong", &store.path, message, PULL_AGAIN)
         .at(store.images_dir().join("images.json"))
@@ -300,13 +300,13 @@ fn layers(
         Chain::Long => (
             "layer-chain-long",
             format!(
-                "the image `{title}` has more than {} layers, which is what can be mounted",
+                "the image `{title}` has more than {} layers, the most that can be mounted",
                 limits::LAYERS
             ),
         ),
     };
     let hint = match id {
-        "layer-loop" => "make the store again; engines that list its images never come to an end",
+        "layer-loop" => "build the store again; engines that list its images never finish",
         "layer-chain-long" => "build the image with fewer layers",
         _ => "list the store that has that layer, or pull the image again",
     };
@@ -353,7 +353,7 @@ fn sizes(set: &StoreSet<'_>, home: usize, image: &Image, chain: &[&str], report:
         if podman4 && others {
             continue;
         }
-        let message = format!("the layer `{}` has no digest, so that its size is unknown", short_id(id));
+        let message = format!("the layer `{}` has no digest, so its size is unknown", short_id(id));
         let mut engines = if podman4 { Engines::NONE } else { Engines::PODMAN4 };
         if !others {
             engines = engines.or(Engines::ALL.without(Engines::PODMAN4));

@@ -96,7 +96,7 @@ pub(super) fn vfs(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -> 
         }
         if !there {
             let message = format!("the layer `{}` has no directory", short_id(id));
-            let hint = "remove the image from the store and pull it again, or make the store again";
+            let hint = "remove the image from the store and pull it again, or build the store again";
             let users = set.users(id);
             let finding = StoreFinding::new("layer-missing", &store.path, message, hint)
                 .at(store.layer_dir(id))

@@ -29,7 +29,7 @@ use crate::sys::{Directory, FileKind};
 const MAX_TEXT: u64 = 64 << 10;
 
 const WRONG_ROOT: &str = "give its containers a wrong root file system";
-const MAKE_AGAIN: &str = "remove the image from the store and pull it again, or make the store again";
+const MAKE_AGAIN: &str = "remove the image from the store and pull it again, or build the store again";
 
 /// Engines that know no `lower-layers`.
 const BY_LINK: Engines = Engines::LEGACY;
@@ -310,7 +310,7 @@ impl Check<'_> {
                 "the layer `{}` comes from the additional layer store at `{}`{}",
                 short_id(self.id),
                 place.trim_end().escape_debug(),
-                if there { "" } else { ", which is not there" }
+                if there { "" } else { ", which does not exist" }
             );
             let hint = "mount that layer store, or pull the image again without it";
             let finding = self.finding("layer-elsewhere", message, self.dir().join("additionallayer"));
@@ -445,7 +445,7 @@ impl Check<'_> {
             return;
         }
         let difference = match ids.iter().position(Option::is_none) {
-            Some(unknown) => format!("names `l/{}`, which is no layer", names[unknown].escape_debug()),
+            Some(unknown) => format!("names `l/{}`, which is not a layer", names[unknown].escape_debug()),
             None => {
                 format!("names {} where {} below it", layers(ids.len()), are_layers(below.len(), &ids, below))
             }
@@ -477,7 +477,7 @@ impl Check<'_> {
         }
         let unknown = ids.iter().find(|id| !self.homes.iter().any(|home| home.layers.contains_key(**id)));
         let difference = match unknown {
-            Some(id) => format!("names `{}`, which is no layer", short_id(&id.escape_debug().to_string())),
+            Some(id) => format!("names `{}`, which is not a layer", short_id(&id.escape_debug().to_string())),
             None => {
                 let ids: Vec<Option<&str>> = ids.iter().copied().map(Some).collect();
                 format!("names {} where {} below it", layers(ids.len()), are_layers(below.len(), &ids, below))

@@ -109,7 +109,7 @@ fn images_json_missing(root: &Root, store: &Catalog, report: &mut StoreReport) -
             Some(_) => "is empty",
         };
         let message = format!("its images.json {what}, although there are files of {count} images");
-        let hint = "restore this file, or make the store again";
+        let hint = "restore this file, or build the store again";
         let finding = StoreFinding::new("images-json-missing", &store.path, message, hint).at(file);
         report.put(finding.silently(Engines::ALL, NO_IMAGE));
     }
@@ -128,7 +128,7 @@ fn layers_json_missing(set: &StoreSet<'_>, home: usize, report: &mut StoreReport
         return;
     }
     let message = "its layers.json is missing or empty, although its images have layers";
-    let hint = "restore this file, or make the store again";
+    let hint = "restore this file, or build the store again";
     let finding = StoreFinding::new("layers-json-missing", &store.path, message, hint)
         .at(store.layers_dir().join("layers.json"))
         .fails(Engines::PODMAN4, Scope::Listing)
@@ -140,7 +140,7 @@ fn ids_twice(store: &Catalog, report: &mut StoreReport) {
     let put = |report: &mut StoreReport, rule, id: &str, file: &Path, silently, is_same: bool| {
         let message =
             format!("its {} has the id `{id}` twice", file.file_name().unwrap_or_default().display());
-        let hint = "make the store again; no engine writes that";
+        let hint = "build the store again; no engine writes that";
         let finding =
             StoreFinding::new(rule, &store.path, message, hint).at(file).silently(Engines::ALL, silently);
         // Which of the two is used makes no difference then.

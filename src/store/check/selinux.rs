@@ -108,7 +108,7 @@ fn unlockable(set: &StoreSet<'_>, store: &Catalog) -> io::Result<Option<StoreFin
                 type_of(&label)
             );
             let finding = labelled(store, message).at(dir);
-            return Ok(Some(finding.silently(Engines::ALL, "wait without end when systemd starts them")));
+            return Ok(Some(finding.silently(Engines::ALL, "hang when systemd starts them")));
         }
     }
     Ok(None)

@@ -147,8 +147,8 @@ fn a_program_that_is_missing_or_fails_is_named_and_leaves_nothing() {
         assert_eq!(crate::tree::names(&out).len(), 0);
         text(&output)
     };
-    assert!(build("x.squashfs").contains("`mksquashfs`, which makes the image, is not installed"));
-    assert!(build("x.erofs").contains("`mkfs.erofs`, which makes the image, is not installed"));
+    assert!(build("x.squashfs").contains("`mksquashfs`, which creates the image, is not installed"));
+    assert!(build("x.erofs").contains("`mkfs.erofs`, which creates the image, is not installed"));
     let fails = "#!/bin/sh\necho 'it is too full' >&2\nexit 1\n";
     fs_err::write(bin.join("mksquashfs"), fails).unwrap();
     run(Command::new("chmod").arg("0755").arg(bin.join("mksquashfs")));

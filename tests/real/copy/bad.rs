@@ -41,7 +41,7 @@ fn one_bad_image_is_told_and_does_not_stop_the_others() {
         // Required, it is fatal, and the others are there all the same.
         let output = finish(&mut machine.command(way, &source, &["--required", &name]));
         assert_eq!(output.status.code(), Some(2), "{}", text(&output));
-        assert!(text(&output).contains(&format!("error: the required image `{name}` is not there")));
+        assert!(text(&output).contains(&format!("error: the required image `{name}` is missing")));
         let other = reference("app-6:1");
         machine.ends(way, &source, &["--required", &other], 1);
         // Mended, the next run completes it.
@@ -61,7 +61,7 @@ fn an_image_that_is_not_for_this_machine_is_told_with_what_helps() {
     let others = others.replace("\"amd64\"", "\"mips\"").replace("\"arm64\"", "\"mips64\"");
     fs_err::write(&manifest, others).unwrap();
     let said = text(&finish(&mut machine.command(Way::Store, &source, &[])));
-    assert!(said.contains("it has `linux/mips`, `linux/mips64`"), "{said}");
+    assert!(said.contains("it has `linux/mips` and `linux/mips64`"), "{said}");
     assert!(
         said.contains("hint: embed it for this machine, too: `storagectl embed-images --arch "),
         "{said}"

@@ -34,7 +34,7 @@ fn nothing_is_removed_while_the_store_cannot_be_read() {
     fs_err::write(&layers, &text[..text.len() / 2]).unwrap();
     assert_refused(&machine, "has a malformed layers.json");
     fs_err::remove_file(&layers).unwrap();
-    assert_refused(&machine, "has layers and no layers.json");
+    assert_refused(&machine, "has layers but no layers.json");
     fs_err::write(&layers, text).unwrap();
     assert_eq!(finish(&mut machine.clean(&[])).status.code(), Some(0), "now it is whole");
 }

@@ -46,7 +46,7 @@ fn a_loop_that_ran_twice_and_was_interrupted_is_mended() {
     fs_err::remove_file(dir.join(directory(&images[1])).join("manifest.json")).unwrap();
     let output = verify(&dir);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output).contains("it was not copied to its end"), "{}", text(&output));
+    assert!(text(&output).contains("its copy is incomplete"), "{}", text(&output));
     let mended = told(&mut embed(&dir, &[], &[]), 0);
     assert_eq!(results(&mended), ["present", "repaired", "present"]);
     assert_clean(&dir, 3);

@@ -45,7 +45,7 @@ fn images_that_are_not_there_are_all_told_at_once() {
     assert!(said.contains("/multi:1`") && said.contains("s390x"), "{said}");
     builder.write(ONE);
     let said = fails(&builder, "rpm", &["aarch64"], &[]);
-    assert!(said.contains("no package is for `aarch64`"), "{said}");
+    assert!(said.contains("no package has the architecture `aarch64`"), "{said}");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_source_package_is_handed_to_copr() {
     let said = fails(&builder, "copr", &["owner/project"], &[("PATH", &path), ("COPR_FAILS", "3")]);
     assert!(said.contains("`copr-cli` failed to submit `owner/project`:\n  build owner/project"), "{said}");
     assert!(
-        fails(&builder, "copr", &["project"], &[("PATH", &path)]).contains("`project` is no project of Copr")
+        fails(&builder, "copr", &["project"], &[("PATH", &path)]).contains("`project` is not a Copr project")
     );
 }
 

@@ -51,13 +51,13 @@ fn a_package_is_installed_upgraded_under_a_running_container_and_erased() {
         listed: user-app-1-1 
         mounted: user-app-1-1 
         localhost/app:1 true
-        error: `/usr/lib/user-app/containers/2-1.squashfs` is not mounted at `/run/storagectl/stores/user-app-2-1`: its unit did not do it
+        error: `/usr/lib/user-app/containers/2-1.squashfs` is not mounted at `/run/storagectl/stores/user-app-2-1`: its unit did not mount it
 
-        hint: `systemctl start 'run-storagectl-stores-user\x2dapp\x2d2\x2d1.mount'`, or see `systemctl status 'run-storagectl-stores-user\x2dapp\x2d2\x2d1.mount'` why it fails
+        hint: `systemctl start 'run-storagectl-stores-user\x2dapp\x2d2\x2d1.mount'`, or see `systemctl status 'run-storagectl-stores-user\x2dapp\x2d2\x2d1.mount'` for why it fails
         added `/run/storagectl/stores/user-app-2-1` to `/etc/containers/storage.conf`
         `/run/storagectl/stores/user-app-1-1` stays mounted: `/run/storagectl/stores/user-app-2-1` is not mounted yet
         == switch
-        `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host are built on it
+        `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host depend on it
         listed: user-app-2-1 user-app-1-1 
         mounted: user-app-1-1 user-app-2-1 
         localhost/app:1 true
@@ -196,7 +196,7 @@ fn a_store_stays_while_something_may_need_it() {
     listed: 
     mounted: 
     == an image with a name of its own
-    `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host are built on it
+    `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host depend on it
     listed: user-app-1-1 
     mounted: user-app-1-1 
     localhost/app
@@ -206,7 +206,7 @@ fn a_store_stays_while_something_may_need_it() {
     listed: 
     mounted: 
     == a container of CRI-O
-    `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host are built on it
+    `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host depend on it
     listed: user-app-1-1 
     mounted: user-app-1-1 
     removed `/run/storagectl/stores/user-app-1-1` from `/etc/containers/storage.conf`
@@ -237,7 +237,7 @@ fn a_store_stays_while_something_may_need_it() {
     == a file that is open
     error: `/run/storagectl/stores/user-app-1-1` cannot be unmounted: Device or resource busy
 
-    hint: it goes at the next boot, or with the next `storagectl apply` when nothing uses it
+    hint: it is unmounted at the next boot, or by the next `storagectl apply` when nothing uses it
     removed `/run/storagectl/stores/user-app-1-1` from `/etc/containers/storage.conf`
     listed: 
     mounted: user-app-1-1 
@@ -275,15 +275,15 @@ fn a_store_that_is_not_mounted_is_empty_for_engines_and_an_error_for_us() {
         warning: what depends on replaced stores was not searched for: what depends on old stores is unknown: the listed store `/run/storagectl/stores/user-app-1-1` is not there yet: `/usr/lib/user-app/containers/1-1.squashfs` is not mounted
         error: `/usr/lib/user-app/containers/1-1.squashfs` is not mounted at `/run/storagectl/stores/user-app-1-1`: its unit did not do it
 
-        hint: `systemctl start 'run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount'`, or see `systemctl status 'run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount'` why it fails
+        hint: `systemctl start 'run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount'`, or see `systemctl status 'run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount'` for why it fails
         listed: user-app-1-1 
         mounted: 
         == check-store
         error[not-mounted]: the store is sealed in `/usr/lib/user-app/containers/1-1.squashfs`, which is not mounted
          --> /run/storagectl/stores/user-app-1-1
 
-        effect: podman 4, podman 5, CRI-O and podman 6 see no image of this store, and say nothing
-        hint: `systemctl start 'run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount'`, or see `systemctl status 'run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount'` why it is not
+        effect: podman 4, podman 5, CRI-O and podman 6 see no image of this store, and report no error
+        hint: `systemctl start 'run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount'`, or see `systemctl status 'run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount'` for why it is not
 
         1 store, 0 images, 1 error
         == list-stores

@@ -84,8 +84,8 @@ fn systemd_mounts_what_a_package_brings_at_once_and_at_each_boot() {
     == upgrade
     mounted `/usr/lib/user-app/containers/2-1.squashfs` at `/run/storagectl/stores/user-app-2-1`
     added `/run/storagectl/stores/user-app-2-1` to `/etc/containers/storage.conf`
-    `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host are built on it
-    `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host are built on it
+    `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host depend on it
+    `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host depend on it
     /run/storagectl/stores/user-app-2-1  present
     /run/storagectl/stores/user-app-1-1  present
     localhost/app:1
@@ -103,7 +103,7 @@ fn systemd_mounts_what_a_package_brings_at_once_and_at_each_boot() {
     == cannot be mounted
     error: `/usr/lib/user-app/containers/2-1.squashfs` is not mounted at `/run/storagectl/stores/user-app-2-1`: Job failed. See "journalctl -xe" for details.
 
-    hint: `systemctl start 'run-storagectl-stores-user\x2dapp\x2d2\x2d1.mount'`, or see `systemctl status 'run-storagectl-stores-user\x2dapp\x2d2\x2d1.mount'` why it fails
+    hint: `systemctl start 'run-storagectl-stores-user\x2dapp\x2d2\x2d1.mount'`, or see `systemctl status 'run-storagectl-stores-user\x2dapp\x2d2\x2d1.mount'` for why it fails
     /run/storagectl/stores/user-app-2-1  not mounted
     not-mounted
     == mended
@@ -121,8 +121,8 @@ fn systemd_mounts_what_a_package_brings_at_once_and_at_each_boot() {
     run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount active
     mounted `/usr/lib/user-app/containers/2-1.squashfs` at `/run/storagectl/stores/user-app-2-1`
     added `/run/storagectl/stores/user-app-2-1` to `/etc/containers/storage.conf`
-    `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host are built on it
-    `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host are built on it
+    `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host depend on it
+    `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host depend on it
 
     ==== the next boot
     /run/storagectl/stores/user-app-2-1  present

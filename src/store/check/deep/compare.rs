@@ -320,7 +320,7 @@ impl<'a> Comparison<'a> {
             _ => self.differs(
                 Difference::Type,
                 path,
-                format!("is no link to `{}`", target.to_string_lossy()),
+                format!("is not a link to `{}`", target.to_string_lossy()),
                 Some(node),
             ),
         }

@@ -11,7 +11,7 @@ use crate::store::check::store_set::StoreSet;
 use crate::store::short_id;
 
 const PULL_AGAIN: &str = "remove the image from the store and pull it again";
-const TAMPERED: &str = "run its containers with what is there now";
+const TAMPERED: &str = "run its containers with the changed files";
 
 pub(super) fn tell(
     set: &StoreSet<'_>,
@@ -51,7 +51,7 @@ pub(super) fn tell(
         let message = format!("the layer `{shown}` has {size} bytes instead of {wanted}");
         report.put(finding("layer-size", message, true, "").at(tar_split.clone()));
     } else if let Some(why) = outcome.not_tar {
-        let error = io::Error::other(format!("{why}, so that its files were not compared"));
+        let error = io::Error::other(format!("{why}, so its files were not compared"));
         report.could_not_look(set.could_not_look(&tar_split, &error));
     }
     for (way, issue) in outcome.issues.by_kind {
@@ -72,27 +72,27 @@ pub(super) fn tell(
         let (id, one, several, saving) = match way {
             Difference::Added => ("file-added", "is not in", "are not in", false),
             Difference::Content => {
-                ("file-content", "has other content than in", "have other content than in", true)
+                ("file-content", "has different content than in", "have different content than in", true)
             }
             Difference::Copy => {
-                ("file-content", "has other content than in", "have other content than in", false)
+                ("file-content", "has different content than in", "have different content than in", false)
             }
             Difference::Missing => ("file-missing", "is missing from", "are missing from", false),
             Difference::MissingContent => ("file-missing", "is missing from", "are missing from", true),
             Difference::Mode | Difference::RootMode => {
-                ("file-mode", "has another mode than in", "have another mode than in", false)
+                ("file-mode", "has a different mode than in", "have a different mode than in", false)
             }
             Difference::Owner => {
-                ("file-owner", "has another owner than in", "have another owner than in", false)
+                ("file-owner", "has a different owner than in", "have a different owner than in", false)
             }
             Difference::Time | Difference::TimeOfOther => {
-                ("file-time", "has another time than in", "have another time than in", false)
+                ("file-time", "has a different time than in", "have a different time than in", false)
             }
             Difference::Type => {
-                ("file-type", "is something else than in", "are something else than in", false)
+                ("file-type", "is of a different type than in", "are of a different type than in", false)
             }
             Difference::Attributes => {
-                ("file-xattr", "has other attributes than in", "have other attributes than in", false)
+                ("file-xattr", "has different attributes than in", "have different attributes than in", false)
             }
             Difference::WhiteoutAdded | Difference::WhiteoutAddedForOthers => (
                 "whiteout-added",
@@ -134,7 +134,7 @@ fn for_others(set: &StoreSet<'_>, task: &Task, rule: &'static str, issue: &Issue
         _ => ("have no", "show files that the image has deleted"),
     };
     let message = format!("{} {has} `{attribute}` in the layer `{}`", named(issue), short_id(&task.id));
-    let hint = "make the store again with an engine of those who use it";
+    let hint = "build the store again with the engine of the user who runs it";
     let finding = StoreFinding::new(rule, &store.path, message, hint)
         .of_layer(&task.id, set.users(&task.id))
         .silently(task.readers, effect);

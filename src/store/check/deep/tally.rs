@@ -142,7 +142,7 @@ fn why_not(set: &StoreSet<'_>, home: usize, layer: &Layer) -> &'static str {
     } else if !is_set(&layer.diff_digest) {
         "without a digest, as those of containers are"
     } else {
-        "not looked into"
+        "not examined"
     }
 }
 
@@ -151,7 +151,7 @@ fn not_verified(set: &StoreSet<'_>, store: &Catalog, why: &str, layers: &[&str])
         [one] => format!("the layer `{}` is {why} and was not verified", short_id(one)),
         _ => format!("{} layers are {why} and were not verified", layers.len()),
     };
-    let hint = "pull the image again without that, or know what it came from";
+    let hint = "pull the image again without that, or make sure that you trust its source";
     let mut finding = StoreFinding::new("not-verified", &store.path, message, hint);
     for layer in layers {
         finding.join(set.users(layer));
