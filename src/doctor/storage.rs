@@ -226,8 +226,8 @@ fn unreadable(shown: &str, error: &anyhow::Error) -> Problem {
         Some(error) => Problem::io("read the images of", shown, error),
         None => Problem::new(
             "images-json-malformed",
-            format!("cannot tell the images of `{shown}`: its images.json is malformed"),
-            "make the store again, or restore this file",
+            format!("cannot list the images of `{shown}`: its images.json is malformed"),
+            "build the store again, or restore this file",
         ),
     }
 }

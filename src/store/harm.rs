@@ -149,7 +149,7 @@ fn lock_harm(root: &Root, dir: &Path, read_only: bool, part: Part) -> io::Result
     let is_there = stands(root, dir)?;
     if is_there.is_some_and(|kind| kind != FileKind::Directory) {
         let message = format!("its `{name}` is not a directory");
-        let hint = "make the store again; this one was not created by an engine";
+        let hint = "build the store again; this one was not created by an engine";
         return Ok(Some(Harm::new("store-malformed", dir.to_owned(), message, hint, |_| part.hit())));
     }
     let place = dir.join(lock);
@@ -241,7 +241,7 @@ fn check_layers(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()
         for name in layers.into_iter().flat_map(|layer| layer.names.unwrap_or_default()) {
             if let Some(name) = names.replace(name) {
                 let message = format!("its {file} gives the name `{name}` to two layers");
-                let hint = "make the store again; engines refuse all layers while this is there";
+                let hint = "build the store again; engines refuse all layers while this is there";
                 let hit = |profile| layers_hit(file, profile);
                 harms.push(Harm::new("layer-name-twice", dir.join(file), message, hint, hit));
             }
