@@ -241,6 +241,10 @@ pub(super) const COMMANDS: [Row; 20] = [
         examples: &[
             ("Embed an image, in a Containerfile", "storagectl embed-images registry.example.com/app:1"),
             (
+                "Embed what quadlets run, in a Containerfile",
+                "storagectl embed-images --from /usr/share/containers/systemd",
+            ),
+            (
                 "Embed the images of a list, and remove all others",
                 "storagectl embed-images --arch amd64 --prune --from images.txt",
             ),

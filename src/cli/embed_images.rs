@@ -48,7 +48,7 @@ pub(super) struct EmbedImages {
     /// `-` is standard input. May be given several times
     #[arg(long, value_name = "PATH")]
     from: Vec<PathBuf>,
-    /// The directory, which is made if it is missing
+    /// The directory; created if it does not exist
     #[arg(long, value_name = "DIR", default_value = DIRECTORY)]
     into: PathBuf,
     /// The file with credentials for registries, outside of --root; REGISTRY_AUTH_FILE

@@ -80,7 +80,7 @@ impl ContentsReader<'_> {
             Some(_) => {}
         }
         let Some(manifest) = self.document("manifest.json")? else {
-            return Err(self.problem("image-invalid", "has no `manifest.json`: it was not copied completely"));
+            return Err(self.problem("image-invalid", "has no `manifest.json`: its copy is incomplete"));
         };
         let digest = Digest::of(&manifest);
         let record = Record::read(self.root, self.dir).map_err(Problem::cannot("read", &shown))?;

@@ -84,7 +84,7 @@ impl<'a> SourceFile<'a> {
 
     /// Something names an image, and which cannot be told.
     pub(super) fn unknown(&mut self, message: String, span: Range<usize>) {
-        let hint = "name the image itself, beside the file or in it";
+        let hint = "give the reference itself, as an argument or in a list";
         let problem = Problem::found("reference-unknown", Severity::Warning, message, hint);
         self.found.remarks.push(Problem { place: Some(Box::new(self.place(span))), ..problem });
     }

@@ -166,8 +166,7 @@ fn drop_ins(beside: Beside<'_>) -> Result<Vec<(PathBuf, String)>, Problem> {
     let (stem, kind) = name.rsplit_once('.').unwrap_or((name, ""));
     let mut dirs = vec![format!("{kind}.d")];
     dirs.extend(stem.match_indices('-').map(|(dash, _)| format!("{}.{kind}.d", &stem[..=dash])));
-    if let Some((template, instance)) = stem.split_once('@').filter(|(_, instance)| !instance.is_empty()) {
-        let _ = instance;
+    if let Some((template, _)) = stem.split_once('@').filter(|(_, instance)| !instance.is_empty()) {
         dirs.push(format!("{template}@.{kind}.d"));
     }
     dirs.push(format!("{name}.d"));

@@ -148,7 +148,14 @@ const KINDS: &[FailureClass] = &[
         may_pass: false,
     },
     FailureClass {
-        words: &["x509:", "server gave http response to https client", "tls: ", "certificate"],
+        words: &["server gave http response to https client"],
+        id: "registry-insecure",
+        what: "the registry uses HTTP, not HTTPS",
+        hint: "set `insecure = true` for it in registries.conf, or give `--tls-verify=false`",
+        may_pass: false,
+    },
+    FailureClass {
+        words: &["x509:", "tls: ", "certificate"],
         id: "registry-insecure",
         what: "the registry has no trusted certificate",
         hint: "install its certificate in /etc/containers/certs.d, or allow it in registries.conf or with `--tls-verify=false`",

@@ -98,7 +98,7 @@ fn crio_is_restarted_on_a_booted_system_only() {
     let remove = format!("remove-store --restart {}", store.display());
     let (said, asked) = on_a_system(scratch.path(), booted, &remove);
     assert!(said.contains("restarted CRI-O"), "{said}");
-    assert_eq!(asked, "try-restart crio.service\n");
+    assert_eq!(asked, "--no-ask-password try-restart crio.service\n");
     for elsewhere in ["export SYSTEMD_OFFLINE=1", "touch /run/.containerenv"] {
         let add = format!("add-store --restart {}", store.display());
         let (said, asked_again) = on_a_system(scratch.path(), &format!("{booted}; {elsewhere}"), &add);
