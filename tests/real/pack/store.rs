@@ -106,7 +106,7 @@ fn what_rpm_cannot_carry_is_refused_with_image_and_file() {
         "/pack-opaque:1` in the unpacked store of `refused`: ",
         "`/hidden` is an opaque directory (`trusted.overlay.opaque`)",
         "`/noted` has the attribute `user.note`",
-        "hint: take `payload: sealed`",
+        "hint: use `payload: sealed`",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
