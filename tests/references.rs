@@ -177,6 +177,22 @@ fn an_alias_is_the_image_that_it_stands_for() {
 }
 
 #[test]
+fn a_quadlet_in_yaml_does_not_hide_what_the_yaml_names() {
+    text(
+        "apiVersion: v1\nkind: Pod\nspec: {containers: [{image: example.com/a:1}]}\nunit: |\n  [Container]\n  Image=example.com/b:1\n",
+        "3:29 example.com/a:1\n",
+    );
+}
+
+#[test]
+fn a_long_chain_of_units_ends() {
+    let units: Vec<(String, String)> =
+        (0..5000).map(|it| (format!("{it}.image"), format!("[Image]\nImage={}.image\n", it + 1))).collect();
+    let units: Vec<(&str, &str)> = units.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    files(&units, "0.image", "2:7 ? reference-unknown: `D/17.image` names no image, or does not exist\n");
+}
+
+#[test]
 fn what_looks_like_an_image_and_is_none_is_not_taken() {
     text(
         "apiVersion: v1\nkind: ConfigMap\ndata: {image: example.com/x:1, containers: many}\n",
@@ -237,6 +253,7 @@ fn blueprints_and_crios_configuration_are_toml() {
         "[crio.image]\npause_image = \"example.com/pause:3\"\npinned_images = [\"example.com/p:1\", \"example.com/*\"]\n",
         "2:15 example.com/pause:3\n3:18 example.com/p:1\n3:37 ? reference-unknown: `example.com/*` is a pattern\n",
     );
+    text("[crio.image] # of CRI-O\npause_image = \"example.com/pause:3\"\n", "2:15 example.com/pause:3\n");
     text(
         "[crio.image]\npause_image = 1\n",
         "error at 2:15 ? document: `-`: invalid type: integer `1`, expected a string\n",

@@ -24,11 +24,13 @@ pub(super) struct Beside<'a> {
     pub(super) path: &'a Path,
     /// The files to which others have referred: each is read once, however often that is.
     pub(super) read: &'a RefCell<HashSet<PathBuf>>,
+    /// How many more files may refer to one another: reading is recursive.
+    pub(super) depth: usize,
 }
 
-/// Whether a text has a section of quadlets.
+/// Whether a text has a section of quadlets. One that is indented stands in something else.
 pub(super) fn is_quadlet(text: &str) -> bool {
-    let header = |line: &str| line.trim().strip_prefix('[')?.strip_suffix(']').map(str::to_owned);
+    let header = |line: &str| line.trim_end().strip_prefix('[')?.strip_suffix(']').map(str::to_owned);
     text.lines().filter_map(header).any(|section| SECTIONS.contains(&section.as_str()))
 }
 
@@ -112,7 +114,7 @@ fn image(
             file.found.extend(referenced_file(beside, Path::new(&filled), &place)?);
         }
         (Some("image"), None) => {
-            file.unknown(format!("the image of `{}` stands there", filled.escape_debug()), span.clone());
+            file.unknown(format!("the image is in `{}`", filled.escape_debug()), span.clone());
         }
         _ => file.image(&filled, span.clone())?,
     }

@@ -13,7 +13,7 @@ use crate::sys::{FileKind, Root};
 
 const KNOWN: &str = "give a list with one reference a line, MicroShift's release JSON, quadlets, YAML of Kubernetes, compose or skopeo sync, a blueprint, or crio.conf";
 
-/// How deep a directory is searched.
+/// How deep a directory is searched, and how many files may refer one to the next.
 const DEEPEST: usize = 16;
 
 /// The references in a text that has no place of its own, such as standard input.
@@ -48,7 +48,7 @@ pub fn references_at(root: &Root, path: &Path) -> Result<References, Problem> {
             Problem::new("document", message, KNOWN)
         })?;
         let read = RefCell::new(HashSet::from([path.to_owned()]));
-        let found = read_text(&shown, &text, Some(Beside { root, path, read: &read }))?;
+        let found = read_text(&shown, &text, Some(Beside { root, path, read: &read, depth: DEEPEST }))?;
         return some(found.ok_or_else(|| unknown_kind(&shown))?, &shown);
     }
     let mut search =
@@ -93,8 +93,8 @@ impl Language {
     fn of(text: &str) -> Self {
         let says = |line: &&str| !line.is_empty() && !line.starts_with(['#', ';']);
         let first = text.lines().map(str::trim).find(says).unwrap_or_default();
-        let is_header =
-            first.starts_with('[') && first.trim_end().ends_with(']') && !first.contains(['{', ',']);
+        let header = first.split('#').next().unwrap_or_default().trim_end();
+        let is_header = header.starts_with('[') && header.ends_with(']') && !header.contains(['{', ',']);
         let key = first.split(['=', ':']).next().unwrap_or_default();
         match () {
             () if text::is_list(text) => Self::List,
@@ -123,8 +123,15 @@ pub(super) fn referenced_file(
     if !beside.read.borrow_mut().insert(path.clone()) {
         return Ok(References::default());
     }
-    let found = match read_source(root, &path)? {
-        Some(text) => read_text(&root.show(&path), &text, Some(Beside { path: &path, ..beside }))?,
+    let text = match beside.depth {
+        0 => None,
+        _ => read_source(root, &path)?,
+    };
+    let found = match text {
+        Some(text) => {
+            let beside = Beside { path: &path, depth: beside.depth.saturating_sub(1), ..beside };
+            read_text(&root.show(&path), &text, Some(beside))?
+        }
         None => None,
     };
     Ok(found.unwrap_or_else(|| {
@@ -178,7 +185,7 @@ impl Search<'_> {
         if text::is_list(&text) && !LISTS.iter().any(|list| name == *list) {
             return Ok(());
         }
-        let beside = Beside { root: self.root, path, read: &self.read };
+        let beside = Beside { root: self.root, path, read: &self.read, depth: DEEPEST };
         match read_text(&self.root.show(path), &text, Some(beside)) {
             Ok(found) => self.found.extend(found.unwrap_or_default()),
             // Most files of that name are no TOML.
