@@ -272,8 +272,8 @@ fn a_store_that_is_not_mounted_is_empty_for_engines_and_an_error_for_us() {
         == what runs has it mounted
         one
         == boot
-        warning: what depends on replaced stores was not searched for: what depends on old stores is unknown: the listed store `/run/storagectl/stores/user-app-1-1` is not there yet: `/usr/lib/user-app/containers/1-1.squashfs` is not mounted
-        error: `/usr/lib/user-app/containers/1-1.squashfs` is not mounted at `/run/storagectl/stores/user-app-1-1`: its unit did not do it
+        warning: what depends on replaced stores was not searched for: what depends on old stores is unknown: the listed store `/run/storagectl/stores/user-app-1-1` is not available yet: `/usr/lib/user-app/containers/1-1.squashfs` is not mounted
+        error: `/usr/lib/user-app/containers/1-1.squashfs` is not mounted at `/run/storagectl/stores/user-app-1-1`: its unit did not mount it
 
         hint: `systemctl start 'run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount'`, or see `systemctl status 'run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount'` for why it fails
         listed: user-app-1-1 
@@ -294,7 +294,7 @@ fn a_store_that_is_not_mounted_is_empty_for_engines_and_an_error_for_us() {
                    `/usr/lib/user-app/containers/1-1.squashfs`, which is not mounted
                    hint: `systemctl start
         == clean-dependents
-        error: what depends on old stores is unknown: the listed store `/run/storagectl/stores/user-app-1-1` is not there yet: `/usr/lib/user-app/containers/1-1.squashfs` is not mounted
+        error: what depends on old stores is unknown: the listed store `/run/storagectl/stores/user-app-1-1` is not available yet: `/usr/lib/user-app/containers/1-1.squashfs` is not mounted
 
         hint: mount or repair it; `storagectl remove-store /run/storagectl/stores/user-app-1-1` removes it from the list for good
         == mounted

@@ -145,7 +145,7 @@ fn systemd_mounts_what_a_package_brings_at_once_and_at_each_boot() {
                mounted at `/run/storagectl/stores/user-app-1-1`
                hint: `storagectl apply` has systemd mount it
       warning  the configuration does not follow what is declared, or a file that it
-               was made from
+               is a copy of
     `/etc/containers/storage.conf` lists no image store
     mounted `/usr/lib/user-app/containers/1-1.squashfs` at `/run/storagectl/stores/user-app-1-1`
     added `/run/storagectl/stores/user-app-1-1` to `/etc/containers/storage.conf`
