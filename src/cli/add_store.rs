@@ -11,8 +11,8 @@ use crate::plan::{AddOptions, add_stores};
 
 /// Add image stores to storage.conf
 ///
-/// A store that is listed already, in any spelling or through a symlink, is left
-/// as it is. A store that would stop an engine is refused.
+/// A store that is already listed, in any spelling or through a symlink, stays as it
+/// is. A store that would stop an engine is refused.
 #[derive(Debug, Args)]
 pub(super) struct AddStore {
     /// The stores: absolute paths of directories
@@ -36,7 +36,7 @@ pub(super) struct AddStore {
     /// Add a directory that does not exist yet, but will when engines start
     #[arg(long)]
     allow_missing: bool,
-    /// Add a store that others than its owner can write to
+    /// Add a store that other users can write to
     #[arg(long)]
     allow_writable: bool,
     /// Add bootc's own storage; edit an OpenShift node's file

@@ -41,17 +41,16 @@ others, while something is built on it, and goes at the next boot at the latest.
 /// Update storage.conf from the declared stores
 ///
 /// Lists the stores that packages and the administrator (or, for a normal user,
-/// that user) declare and that are there, and takes off those that were listed
-/// for a declaration that is gone.
-/// An entry says behind it which declaration it is for; one that says nothing
-/// was written by somebody and is never touched. A copy of the vendor's file
-/// that storagectl had to make is made anew when that file has changed.
+/// that user) declare and that exist, and removes those whose declaration is gone.
+/// A comment after an entry names its declaration; an entry without one was
+/// written by somebody else and is never changed. A copy of the vendor's file that
+/// storagectl created is renewed when that file has changed.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Apply {
-    /// The system is starting: set aside entries whose directory is gone, with
-    /// which no engine would start, and do what clean-dependents does if a store
-    /// has changed since it started last
+    /// The system is starting: set aside entries whose directory is missing, on
+    /// which every engine would stop, and do what clean-dependents does if a store
+    /// has changed since the last start
     #[arg(long)]
     boot: bool,
 }

@@ -19,15 +19,15 @@ use crate::store::builder::{self, BuildOptions, BuiltStore, ImageFormat};
 /// SOURCE is `oci:DIR[:REF]`, `oci-archive:FILE[:REF]`, `docker-archive:FILE[:REF]`
 /// or `dir:DIR`, with `NAME=` before it, or `NAME,NAME=`, to name the image. The
 /// ids are those that engines compute; the same images give the same bytes. Signatures
-/// that stand beside an image, as they do in `dir:` alone, are kept.
+/// beside an image, which only `dir:` has, are kept.
 ///
-/// A directory is made by root, or added to while engines use it. A file (`.tar`,
-/// `.squashfs`, `.erofs`) needs no privileges. A squashfs or erofs image has no
+/// Only root can create a directory, or add to one, which engines may use meanwhile.
+/// A file (`.tar`, `.squashfs`, `.erofs`) needs no privileges. A squashfs or erofs image has no
 /// SELinux labels: where SELinux is enforcing, mount it with
 /// `-o context=system_u:object_r:container_ro_file_t:s0`.
 #[derive(Debug, Args)]
 pub(super) struct BuildStore {
-    /// The images
+    /// The images, each with its name
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
     /// The directory, or the file that ends in .tar, .squashfs or .erofs; `-` writes

@@ -15,9 +15,9 @@ use crate::problem::Problem;
 
 /// Find problems in the storage configuration
 ///
-/// Looks at every file that an engine reads, at what each engine makes of them
-/// together, and at the directories that they name. Each finding says what
-/// engines do because of it, and which.
+/// Checks every file that an engine reads, what each engine makes of them together,
+/// and the directories that they name. Each finding says which engines do what
+/// because of it.
 #[derive(Debug, Args)]
 pub(super) struct CheckConfig {
     /// Apply the fixes that are unambiguous

@@ -25,9 +25,9 @@ use crate::store::check::{
 
 /// Find damage in image stores
 ///
-/// Reads the stores themselves, through no engine, and changes and locks nothing.
-/// It works on mounted images, on stores of other architectures and under --root.
-/// Each finding says what engines do because of it, and which.
+/// Reads the stores itself, without an engine, and changes and locks nothing. It
+/// works on mounted images, on stores of other architectures and under --root. Each
+/// finding says which engines do what because of it.
 #[derive(Debug, Args)]
 pub(super) struct CheckStore {
     /// The stores; all that are listed if none is given

@@ -11,11 +11,10 @@ use crate::store::short_id;
 
 /// Remove images and containers whose base layers are gone
 ///
-/// Images and containers in the engines' own storage that build on layers which
-/// no store has any more can never be used again, and podman 4 lists no image at
-/// all while there is one. Their records are removed, with the engines stopped;
-/// a backup beside them keeps everything. Nothing is removed while a listed
-/// store cannot be read.
+/// Images and containers in the engines' own storage cannot be used once the layers
+/// that they build on are in no store, and podman 4 then lists no image at all. Their
+/// records are removed while the engines are stopped, after a backup beside them.
+/// Nothing is removed while a listed store cannot be read.
 #[derive(Debug, Args)]
 pub(super) struct CleanDependents {}
 

@@ -17,24 +17,23 @@ use crate::problem::Problem;
 
 /// Copy embedded images into a store at boot
 ///
-/// Images that are there with all their layers are left alone, which is found by
-/// reading. The others are copied, several layers at a time, verified, and synced
-/// before they are recorded; layers that a power cut has damaged, or that cannot be
-/// verified, are copied again.
-/// One image that cannot be copied does not stop the others: the exit status is 1
-/// then, and 2 if none is there, if it is a required one, or if nothing could be
-/// pruned. Signatures come along.
+/// Images that are already there with all their layers are only read. The others are
+/// copied, several layers at a time, verified, and synced before they are recorded;
+/// layers that a power cut has damaged, or that cannot be verified, are copied again.
+/// Signatures are copied, too. An image that cannot be copied does not stop the
+/// others: the exit status is then 1, or 2 if no image could be copied, if it is a
+/// required one, or if nothing could be pruned.
 ///
-/// With --store they go to an additional image store, which is listed in
-/// storage.conf and which CRI-O does not wipe after a power cut. Without it they go
-/// to the engines' own storage.
+/// With --store the images go to an additional image store, which is listed in
+/// storage.conf and which CRI-O does not wipe after a power cut; without it, to the
+/// engines' own storage.
 #[derive(Debug, Args)]
 pub(super) struct CopyImages {
     /// The directory with the embedded images and their list
     #[arg(long, value_name = "DIR", default_value = DIRECTORY)]
     source: PathBuf,
     /// The additional image store to copy to, outside of the engines' own storage; it
-    /// is made and listed
+    /// is created and listed
     #[arg(long, value_name = "PATH")]
     store: Option<PathBuf>,
     /// An image of the list without which the exit status is 2; may be given several
@@ -44,7 +43,7 @@ pub(super) struct CopyImages {
     /// Remove images that were copied from a former list; only while no engine runs
     #[arg(long)]
     prune: bool,
-    /// How often images are tried again if the system or an engine was in the way
+    /// How often to try again if the system or an engine prevents a copy
     #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u32).range(0..=20))]
     retries: u32,
     /// How many layers are worked on at a time; as many as there are processors if not

@@ -34,9 +34,9 @@ skopeo fetches the images, with its registries.conf and policy.json.";
 /// Put container images into an OS image
 ///
 /// Fetches each image into a directory of its own, for copy-images to put into the
-/// engines' storage at boot. A directory that is there is complete: every byte is
-/// verified and on the disk before it gets its name. Running it again fetches only
-/// what is missing or damaged. Blobs that images share are stored once.
+/// engines' storage at boot. A directory gets its name when every byte in it is
+/// verified and on the disk, so one that exists is complete. A second run fetches
+/// only what is missing or damaged. Blobs that images share are stored once.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct EmbedImages {
@@ -65,7 +65,7 @@ pub(super) struct EmbedImages {
     /// Look tags up again, and fetch images whose tag has moved
     #[arg(long)]
     refresh: bool,
-    /// Remove from list and directory what is not asked for; without a reference,
+    /// Remove all other images from the list and the directory; without a reference,
     /// directories that the list does not name
     #[arg(long)]
     prune: bool,

@@ -24,7 +24,7 @@ use crate::store::{self, OpenedUp};
 /// is not touched.
 #[derive(Debug, Args)]
 pub(super) struct InitStore {
-    /// The stores: absolute paths of directories, made if they are missing
+    /// The stores: absolute paths of directories, created if they do not exist
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<OsString>,
     /// Write the declaration NAME, so that `apply` lists them: below /usr/lib with

@@ -16,8 +16,8 @@ use crate::store::check::Progress;
 
 /// List the images in an OS image
 ///
-/// What each is, whether its files are there with their sizes, and which of the host's
-/// stores have it. verify-images reads every byte.
+/// Shows what each image is, whether its files exist with the right sizes, and which
+/// of the host's stores have it. verify-images reads every byte.
 #[derive(Debug, Args)]
 pub(super) struct ListImages {
     /// The directory with the images

@@ -11,8 +11,8 @@ use crate::plan::{ListedStore, list_stores};
 
 /// List the image stores in storage.conf
 ///
-/// In the order in which engines search them, with what is there and where each
-/// is listed.
+/// In the order in which engines search them, with what each directory is and where
+/// it is listed.
 #[derive(Debug, Args)]
 pub(super) struct ListStores {}
 

@@ -96,7 +96,7 @@ struct Common {
     /// Print errors only
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Print more, also what is as it should be
+    /// Print more, also what needs no change
     #[arg(long, short, global = true)]
     verbose: bool,
 }

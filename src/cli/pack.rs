@@ -21,9 +21,9 @@ use crate::problem::{Problem, Several};
 /// `manifests`. Ours are `payload` (`sealed`, `embedded` or `store`), `split`,
 /// `ostree` and `requires`. docs/packing.md explains them.
 ///
-/// Images are fetched once and kept; what a digest names is not fetched again, and
-/// what a tag names only with --refresh. Neither root nor an engine is needed, and
-/// nothing is compiled, so that packages for any architecture can be built anywhere.
+/// Images are fetched once and kept; an image by digest is never fetched again, one by
+/// tag only with --refresh. Neither root nor an engine is needed, and nothing is
+/// compiled, so packages for any architecture can be built anywhere.
 /// The same images and the same FILE give the same bytes; SOURCE_DATE_EPOCH is
 /// honoured, else the time is that of the newest image. The names of the packages
 /// that were built are written to standard output.
@@ -47,14 +47,14 @@ pub(super) struct Pack {
     /// if not given
     #[arg(long, value_name = "DIR")]
     tmp: Option<PathBuf>,
-    /// Leave the directories of the work, and say where they are
+    /// Keep the working directories, and say where they are
     #[arg(long)]
     keep: bool,
     /// Where fetched images are kept; `storagectl/images` in XDG_CACHE_HOME, or in
     /// ~/.cache, if not given
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Look whether tags mean other images than when they were fetched
+    /// Fetch images again whose tag has moved
     #[arg(long)]
     refresh: bool,
     /// Credentials for registries; REGISTRY_AUTH_FILE if not given

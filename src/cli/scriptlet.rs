@@ -10,10 +10,10 @@ use crate::plan::{Host, PlanOutcome, StoreResult};
 use crate::rpm::{self, Phase};
 use crate::store::store_path;
 
-/// Do what an RPM scriptlet has to do for a package's stores
+/// Do what an RPM scriptlet must do for a package's stores
 ///
-/// The macros in macros.storagectl call this. It never fails, so that it never
-/// fails a transaction, and never keeps quiet about what it could not do.
+/// The macros in macros.storagectl call this. It always exits with 0, so that no
+/// transaction fails, and reports what it could not do.
 #[derive(Debug, Args)]
 #[command(hide = true)]
 pub(super) struct Scriptlet {

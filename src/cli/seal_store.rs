@@ -16,7 +16,7 @@ use crate::store::{Stamps, seal};
 /// Pack an image store into one read-only image file
 ///
 /// DIR is checked first, every byte of it, as `check-store --deep` does; a store with
-/// errors is not sealed. Only what engines read of a store is taken.
+/// errors is not sealed. The file holds only what engines read of a store.
 ///
 /// The image has no SELinux labels: where SELinux is enforcing, mount it with
 /// `-o ro,context=system_u:object_r:container_ro_file_t:s0`.
@@ -25,7 +25,7 @@ pub(super) struct SealStore {
     /// The store
     #[arg(value_name = "DIR")]
     store: PathBuf,
-    /// The file, which ends in .squashfs, .erofs or .tar; what is there is replaced
+    /// The file, which ends in .squashfs, .erofs or .tar; an existing one is replaced
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
     /// What to write, whatever FILE's name is

@@ -15,9 +15,8 @@ use crate::judgement::{Judgement, judge};
 
 /// Show the storage configuration that engines read
 ///
-/// Without --engine, what differs between the engines comes first, then what each of
-/// them reads. Of an engine that would stop there is nothing to show, only why: the
-/// exit status is 1 then.
+/// Without --engine, shows first what differs between the engines, then what each of
+/// them reads. For an engine that would stop, shows why; the exit status is then 1.
 #[derive(Debug, Args)]
 pub(super) struct ShowConfig {
     /// Which engine, or generation of engines
