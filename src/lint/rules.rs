@@ -17,19 +17,19 @@ pub struct Rule {
     pub(super) check: Check,
 }
 
-/// Where a rule has what it tells from.
+/// Where a rule's findings come from.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Check {
-    /// It looks itself.
-    Rule(fn(&Input<'_>, &mut Sink<'_, '_>)),
-    /// The judgement tells: what has the rule's name.
+    /// A function looks itself.
+    Function(fn(&Input<'_>, &mut Sink<'_, '_>)),
+    /// The judgement: its reasons that have the rule's name.
     Judgement,
 }
 
 impl Rule {
     pub(super) fn apply(&self, input: &Input<'_>, sink: &mut Sink<'_, '_>) {
         match self.check {
-            Check::Rule(check) => check(input, sink),
+            Check::Function(check) => check(input, sink),
             Check::Judgement => judged::check(input, self.id, sink),
         }
     }
@@ -40,7 +40,7 @@ const fn error(
     description: &'static str,
     check: fn(&Input<'_>, &mut Sink<'_, '_>),
 ) -> Rule {
-    Rule { id, severity: Severity::Error, description, check: Check::Rule(check) }
+    Rule { id, severity: Severity::Error, description, check: Check::Function(check) }
 }
 
 const fn warning(
@@ -48,7 +48,7 @@ const fn warning(
     description: &'static str,
     check: fn(&Input<'_>, &mut Sink<'_, '_>),
 ) -> Rule {
-    Rule { id, severity: Severity::Warning, description, check: Check::Rule(check) }
+    Rule { id, severity: Severity::Warning, description, check: Check::Function(check) }
 }
 
 const fn judged(id: &'static str, description: &'static str) -> Rule {
