@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::counted::counted;
 use super::given::{asked_platform, authfile, jobs};
 use super::output::Output;
-use super::references_given::references_given;
+use super::references_given::images_given;
 use super::size::size;
 use super::tense::{would, wrote};
 use super::{Common, Status, inside};
@@ -138,11 +138,7 @@ impl EmbedImages {
 
     fn references(&self, host: &Host, output: &Output) -> anyhow::Result<Vec<String>> {
         let mut references = self.references.clone();
-        for file in &self.from {
-            let found = references_given(&host.root, file, |file| inside(host, file))?;
-            found.remarks.iter().try_for_each(|remark| output.found(remark, false))?;
-            references.extend(found.images.into_iter().map(|image| image.reference));
-        }
+        references.extend(images_given(&host.root, &self.from, |file| inside(host, file), output)?);
         Ok(references)
     }
 

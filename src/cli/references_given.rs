@@ -3,9 +3,33 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::output::Output;
 use crate::problem::Problem;
-use crate::references::{References, references_at, references_in};
+use crate::references::{ImageReference, References, references_at, references_in};
 use crate::sys::Root;
+
+/// The images that the files of an option name, each once; what is not known of them is told.
+///
+/// # Errors
+/// As [`references_at`].
+pub(super) fn images_given(
+    root: &Root,
+    paths: &[PathBuf],
+    within: impl Fn(&Path) -> anyhow::Result<PathBuf>,
+    output: &Output,
+) -> anyhow::Result<Vec<String>> {
+    let mut images: Vec<String> = Vec::new();
+    for path in paths {
+        let found = references_given(root, path, &within)?;
+        found.remarks.iter().try_for_each(|remark| output.found(remark, false))?;
+        for ImageReference { reference, .. } in found.images {
+            if !images.contains(&reference) {
+                images.push(reference);
+            }
+        }
+    }
+    Ok(images)
+}
 
 /// What `path` names, which `within` says where it is in the tree `root`; `-` is standard input.
 ///

@@ -105,7 +105,7 @@ impl Manifest {
     /// # Errors
     /// If it is neither.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ManifestFault> {
-        let document: Document = serde_json::from_slice(bytes).map_err(ManifestFault::Malformed)?;
+        let document: ManifestFields = serde_json::from_slice(bytes).map_err(ManifestFault::Malformed)?;
         let media_type = document.media_type.unwrap_or_default();
         if document.schema_version == 1 {
             return Err(ManifestFault::FirstSchema);
@@ -124,7 +124,7 @@ impl Manifest {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Document {
+struct ManifestFields {
     schema_version: u32,
     media_type: Option<String>,
     config: Option<Descriptor>,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::SourceFile;
 use super::search::{read_source, referenced_file};
-use super::unit_file::{Setting, settings};
+use super::unit_file::{UnitSetting, settings};
 use crate::problem::Problem;
 use crate::sys::Root;
 
@@ -39,20 +39,21 @@ pub(super) fn read(file: &mut SourceFile<'_>, beside: Option<Beside<'_>>) -> Res
     let sources = beside.map_or_else(|| Ok(Vec::new()), drop_ins)?;
     let mut files = vec![SourceFile::new(file.shown.clone(), file.text)];
     files.extend(sources.iter().map(|(shown, text)| SourceFile::new(shown.clone(), text)));
-    let mut all: Vec<(usize, Setting)> = Vec::new();
+    let mut all: Vec<(usize, UnitSetting)> = Vec::new();
     for (index, source) in files.iter().enumerate() {
         all.extend(settings(source.text).into_iter().map(|setting| (index, setting)));
     }
     let values = |section: &str, key: &str| {
         let named = all.iter().filter(|(_, setting)| setting.section == section && setting.key == key);
         // An empty one takes back those before it.
-        let all: Vec<&(usize, Setting)> = named.collect();
+        let all: Vec<&(usize, UnitSetting)> = named.collect();
         let from = all.iter().rposition(|(_, setting)| setting.value.is_empty()).map_or(0, |at| at + 1);
         all[from..].to_vec()
     };
-    let name = Name::of(beside, values("Install", "DefaultInstance").last().map(|(_, it)| it.value.as_str()));
+    let name =
+        UnitName::of(beside, values("Install", "DefaultInstance").last().map(|(_, it)| it.value.as_str()));
     let one = |section, key| values(section, key).last().copied();
-    let mut named: Vec<&(usize, Setting)> = Vec::new();
+    let mut named: Vec<&(usize, UnitSetting)> = Vec::new();
     named.extend(one("Image", "Image"));
     named.extend(one("Container", "Image"));
     if one("Volume", "Driver").is_some_and(|(_, driver)| driver.value == "image") {
@@ -93,7 +94,7 @@ pub(super) fn read(file: &mut SourceFile<'_>, beside: Option<Beside<'_>>) -> Res
 fn image(
     file: &mut SourceFile<'_>,
     beside: Option<Beside<'_>>,
-    name: &Name,
+    name: &UnitName,
     value: &str,
     span: &Range<usize>,
 ) -> Result<(), Problem> {
@@ -122,12 +123,12 @@ fn image(
 }
 
 /// What specifiers stand for that follow from the name of a unit (systemd.unit(5)).
-struct Name {
+struct UnitName {
     prefix: Option<String>,
     instance: Option<String>,
 }
 
-impl Name {
+impl UnitName {
     fn of(beside: Option<Beside<'_>>, default: Option<&str>) -> Self {
         let stem = beside.and_then(|beside| beside.path.file_stem()?.to_str());
         let (prefix, instance) = match stem.and_then(|stem| stem.split_once('@')) {

@@ -51,8 +51,12 @@ pub fn references_at(root: &Root, path: &Path) -> Result<References, Problem> {
         let found = read_text(&shown, &text, Some(Beside { root, path, read: &read, depth: DEEPEST }))?;
         return some(found.ok_or_else(|| unknown_kind(&shown))?, &shown);
     }
-    let mut search =
-        Search { root, dirs: HashSet::new(), read: RefCell::default(), found: References::default() };
+    let mut search = DirectorySearch {
+        root,
+        dirs: HashSet::new(),
+        read: RefCell::default(),
+        found: References::default(),
+    };
     search.directory(path, DEEPEST)?;
     some(search.found, &shown)
 }
@@ -144,7 +148,7 @@ pub(super) fn referenced_file(
 }
 
 /// A search of a directory.
-struct Search<'a> {
+struct DirectorySearch<'a> {
     root: &'a Root,
     /// The directories that were searched: symlinks may lead to one again and again.
     dirs: HashSet<(u64, u64)>,
@@ -152,7 +156,7 @@ struct Search<'a> {
     found: References,
 }
 
-impl Search<'_> {
+impl DirectorySearch<'_> {
     fn directory(&mut self, dir: &Path, depth: usize) -> Result<(), Problem> {
         let root = self.root;
         let shown = root.show(dir).display().to_string();

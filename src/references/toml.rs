@@ -8,10 +8,10 @@ use crate::problem::Problem;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Document {
+struct TomlFields {
     /// `[[containers]]` of a blueprint.
     containers: Option<Vec<BlueprintContainer>>,
-    crio: Option<Crio>,
+    crio: Option<CrioTable>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -21,7 +21,7 @@ struct BlueprintContainer {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Crio {
+struct CrioTable {
     image: Option<CrioImage>,
 }
 
@@ -38,7 +38,7 @@ struct CrioImage {
 /// # Errors
 /// `document` if it is not TOML, or these keys have other types.
 pub(super) fn read(file: &mut SourceFile<'_>) -> Result<Option<()>, Problem> {
-    let document: Document = ::toml::from_str(file.text).map_err(|error| {
+    let document: TomlFields = ::toml::from_str(file.text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         file.malformed(format!("`{}`: {}", file.shown.display(), error.message().replace('\n', "; ")), at)
     })?;

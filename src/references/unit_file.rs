@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// A setting of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Setting {
+pub(super) struct UnitSetting {
     pub(super) section: String,
     pub(super) key: String,
     pub(super) value: String,
@@ -13,8 +13,8 @@ pub(super) struct Setting {
 }
 
 /// The settings of a unit, in their order. What is no setting is skipped, as systemd does.
-pub(super) fn settings(text: &str) -> Vec<Setting> {
-    let (mut settings, mut section): (Vec<Setting>, String) = (Vec::new(), String::new());
+pub(super) fn settings(text: &str) -> Vec<UnitSetting> {
+    let (mut settings, mut section): (Vec<UnitSetting>, String) = (Vec::new(), String::new());
     let (mut at, mut continues) = (0, false);
     for line in text.split_inclusive('\n') {
         let start = at;
@@ -40,7 +40,7 @@ pub(super) fn settings(text: &str) -> Vec<Setting> {
             let value = value.trim();
             let from = start + line.find('=').map_or(0, |equals| equals + 1);
             let from = from + text[from..].len() - text[from..].trim_start_matches([' ', '\t']).len();
-            settings.push(Setting {
+            settings.push(UnitSetting {
                 section: section.clone(),
                 key: key.trim().to_owned(),
                 value: value.to_owned(),

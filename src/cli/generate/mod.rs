@@ -15,7 +15,7 @@ use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
 use super::output::Output;
-use super::references_given::references_given;
+use super::references_given::images_given;
 use super::status::Strict;
 use super::{Common, EngineGeneration, Status};
 use crate::problem::Problem;
@@ -175,13 +175,9 @@ impl Generate {
         let within = |path: &Path| {
             std::path::absolute(path).map_err(|error| Problem::cannot("find", path.display())(error).into())
         };
-        for path in &self.image_from {
-            let found = references_given(&root, path, within)?;
-            found.remarks.iter().try_for_each(|remark| output.found(remark, false))?;
-            let new = found.images.into_iter().map(|image| image.reference);
-            let new: Vec<String> = new.filter(|image| !images.contains(image)).collect();
-            images.extend(new);
-        }
+        let mut named = images_given(&root, &self.image_from, within, output)?;
+        named.retain(|image| !images.contains(image));
+        images.append(&mut named);
         Ok(())
     }
 
