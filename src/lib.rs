@@ -50,6 +50,7 @@ pub mod references;
 pub mod registry;
 pub mod rpm;
 pub mod sealed;
+mod space;
 pub mod store;
 pub mod sys;
 pub mod tar;

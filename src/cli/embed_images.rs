@@ -11,7 +11,6 @@ use super::counted::counted;
 use super::given::{asked_platform, authfile, jobs};
 use super::output::Output;
 use super::references_given::images_given;
-use super::size::size;
 use super::tense::{would, wrote};
 use super::{Common, Status, inside};
 use crate::embedded::{
@@ -19,6 +18,7 @@ use crate::embedded::{
 };
 use crate::plan::Host;
 use crate::problem::Problem;
+use crate::problem::size;
 
 const AFTER_HELP: &str = "\
 Without a reference, the images of the present list are checked, and missing
@@ -100,6 +100,9 @@ struct EmbedImagesJson<'a> {
     images: Vec<EmbeddedImageJson<'a>>,
     bytes: u64,
     stored: u64,
+    download: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    free: Option<u64>,
     unlisted: &'a [String],
     removed: &'a [String],
     remarks: &'a [Problem],
@@ -113,6 +116,8 @@ struct EmbeddedImageJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<&'a str>,
     bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    download: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<&'a Problem>,
 }
@@ -198,15 +203,23 @@ impl EmbedImages {
 /// One line an image, when it is done.
 fn tell_line(line: &ReportLine, dry_run: bool, output: &Output) {
     let (reference, bytes) = (&line.reference, size(line.bytes));
+    let to_fetch = match line.download {
+        None => "size unknown".to_owned(),
+        Some(download) if download == line.bytes => bytes.clone(),
+        Some(download) => format!("{bytes}, {} to download", size(download)),
+    };
     match &line.outcome {
         EmbedOutcome::WasThere => output.detail(&format!("`{reference}` already present ({bytes})")),
         EmbedOutcome::Failed(problem) => output.told(problem),
-        EmbedOutcome::Fetched if dry_run => output.status(&format!("would have fetched `{reference}`")),
+        EmbedOutcome::Fetched if dry_run => {
+            output.status(&format!("would have fetched `{reference}` ({to_fetch})"));
+        }
         EmbedOutcome::Repaired(problem) if dry_run => {
-            output.status(&format!("would have fetched `{reference}` again: {}", problem.message));
+            output
+                .status(&format!("would have fetched `{reference}` again ({to_fetch}): {}", problem.message));
         }
         EmbedOutcome::Refreshed if dry_run => {
-            output.status(&format!("would have fetched `{reference}` again: its tag has moved"));
+            output.status(&format!("would have fetched `{reference}` again ({to_fetch}): its tag has moved"));
         }
         EmbedOutcome::Fetched => output.status(&format!("fetched `{reference}` ({bytes})")),
         EmbedOutcome::Repaired(problem) => {
@@ -235,7 +248,10 @@ fn tell_end(report: &EmbedReport, shown: &str, dry_run: bool, output: &Output) {
         0 => String::new(),
         saved => format!("; {} are shared and stored once", size(saved)),
     };
-    if !dry_run {
+    if dry_run {
+        let free = report.free.map_or_else(String::new, |free| format!("; {} are free", size(free.bytes)));
+        output.status(&format!("would have downloaded {}{free}", size(report.download)));
+    } else {
         let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
         output.status(&format!("{}, {}{shared}{failed}", counted(complete, "image"), size(report.stored)));
     }
@@ -256,6 +272,7 @@ fn document<'a>(host: &Host, dir: &Path, report: &'a EmbedReport, dry_run: bool)
             result,
             digest: line.digest.as_ref().map(crate::images::Digest::as_str),
             bytes: line.bytes,
+            download: line.download,
             problem,
         }
     };
@@ -269,6 +286,8 @@ fn document<'a>(host: &Host, dir: &Path, report: &'a EmbedReport, dry_run: bool)
         images: report.images.iter().map(line).collect(),
         bytes: report.bytes,
         stored: report.stored,
+        download: report.download,
+        free: report.free.map(|free| free.bytes),
         unlisted: &report.unlisted,
         removed: &report.removed,
         remarks: &report.remarks,

@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::list_stores::aligned;
 use super::output::Output;
-use super::size::size;
 use super::{Common, Status, inside};
 use crate::embedded::{self, DIRECTORY, Depth, EmbeddedImage, HostStores, List, Looked};
 use crate::images::Digest;
 use crate::problem::Problem;
+use crate::problem::size;
 use crate::store::check::Progress;
 
 /// List the images in an OS image

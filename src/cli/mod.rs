@@ -33,7 +33,6 @@ mod report;
 mod scriptlet;
 mod seal_store;
 mod show_config;
-mod size;
 mod snippet;
 mod status;
 mod tense;

@@ -49,41 +49,74 @@ pub struct Instance {
 /// `embedded-missing`, `embedded-other`, `image-invalid`, `image-unsupported`,
 /// `blob-missing`, `blob-digest`, or the system's answer.
 pub fn contents(root: &Root, dir: &Path, reference: &str) -> Result<EmbeddedImage, Problem> {
-    let reader = ContentsReader { root, dir, reference };
-    reader.read()
+    let shown = root.show(dir).display().to_string();
+    let missing =
+        |what: &str| problem("embedded-missing", reference, &format!("is missing: `{shown}` {what}"));
+    match root.stat_or_link(dir).map_err(Problem::cannot("look at", &shown))? {
+        None => return Err(missing("does not exist")),
+        Some(stat) if stat.kind != FileKind::Directory => return Err(missing("is not a directory")),
+        Some(_) => {}
+    }
+    let read = |name: &str| document(root, dir, reference, name);
+    let record = || Record::read(root, dir).map_err(Problem::cannot("read", &shown));
+    ContentsReader { read: &read, reference }.read(record)
+}
+
+/// As [`contents`], of an image whose documents `read` has: by the names of their files in a
+/// `dir:` directory, and `None` for those that are not there.
+pub(super) fn contents_of(
+    reference: &str,
+    read: &dyn Fn(&str) -> Result<Option<Vec<u8>>, Problem>,
+) -> Result<EmbeddedImage, Problem> {
+    ContentsReader { read, reference }.read(|| Ok(None))
+}
+
+fn problem(id: &'static str, reference: &str, what: &str) -> Problem {
+    Problem::new(id, format!("the image `{reference}` {what}"), FETCH_AGAIN)
+}
+
+/// A small file of a directory; `None` if there is none.
+fn document(root: &Root, dir: &Path, reference: &str, name: &str) -> Result<Option<Vec<u8>>, Problem> {
+    let path = dir.join(name);
+    let shown = root.show(&path).display().to_string();
+    let damaged = |what: &str| problem("image-invalid", reference, &format!("is damaged: `{name}`{what}"));
+    match root.stat_or_link(&path).map_err(Problem::cannot("look at", &shown))? {
+        None => return Ok(None),
+        Some(stat) if stat.kind == FileKind::Symlink => return Err(damaged(" is a symlink")),
+        Some(stat) if stat.kind != FileKind::File || stat.size > limits::IMAGE_DOCUMENT => {
+            return Err(damaged(" is not a file of at most 4 MiB"));
+        }
+        Some(_) => {}
+    }
+    match root.read(&path) {
+        Ok(found) => Ok(found.map(|(bytes, _)| bytes)),
+        // A disk that cannot read it any more.
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
+            Err(damaged(&format!(": {}", words(&error))))
+        }
+        Err(error) => Err(Problem::io("read", &shown, &error)),
+    }
 }
 
 struct ContentsReader<'a> {
-    root: &'a Root,
-    dir: &'a Path,
+    read: &'a dyn Fn(&str) -> Result<Option<Vec<u8>>, Problem>,
     reference: &'a str,
 }
 
 impl ContentsReader<'_> {
     fn problem(&self, id: &'static str, what: &str) -> Problem {
-        Problem::new(id, format!("the image `{}` {what}", self.reference), FETCH_AGAIN)
+        problem(id, self.reference, what)
     }
 
-    fn read(&self) -> Result<EmbeddedImage, Problem> {
-        let shown = self.root.show(self.dir).display().to_string();
-        match self.root.stat_or_link(self.dir).map_err(Problem::cannot("look at", &shown))? {
-            None => {
-                return Err(
-                    self.problem("embedded-missing", &format!("is missing: `{shown}` does not exist"))
-                );
-            }
-            Some(stat) if stat.kind != FileKind::Directory => {
-                return Err(
-                    self.problem("embedded-missing", &format!("is missing: `{shown}` is not a directory"))
-                );
-            }
-            Some(_) => {}
-        }
-        let Some(manifest) = self.document("manifest.json")? else {
+    fn read(
+        &self,
+        record: impl FnOnce() -> Result<Option<Record>, Problem>,
+    ) -> Result<EmbeddedImage, Problem> {
+        let Some(manifest) = (self.read)("manifest.json")? else {
             return Err(self.problem("image-invalid", "has no `manifest.json`: its copy is incomplete"));
         };
         let digest = Digest::of(&manifest);
-        let record = Record::read(self.root, self.dir).map_err(Problem::cannot("read", &shown))?;
+        let record = record()?;
         let named = self.reference.split_once('@').and_then(|(_, digest)| Digest::parse(digest));
         let recorded = record.as_ref().and_then(Record::digest);
         for (wanted, whose) in [(named, "its reference"), (recorded, "its record")] {
@@ -105,7 +138,8 @@ impl ContentsReader<'_> {
                 self.list(&manifests, 0, &mut contents)?;
             }
             Manifest::Image { config, layers } => {
-                let platform = self.image(&config, &layers, "manifest.json", &mut contents)?;
+                self.image(&config, &layers, "manifest.json", &mut contents)?;
+                let platform = self.platform(&config)?;
                 contents.instances.push(Instance { digest, platform, is_there: true });
             }
         }
@@ -125,7 +159,7 @@ impl ContentsReader<'_> {
             let digest = self.digest(&entry.digest)?;
             let file = instance_file(&digest);
             let platform = entry.platform.as_ref().map(PlatformEntry::label);
-            let manifest = self.document(&file)?;
+            let manifest = (self.read)(&file)?;
             let is_there = manifest.is_some();
             if let Some(manifest) = manifest {
                 if manifest.len() as u64 != entry.size || Digest::of(&manifest) != digest {
@@ -144,19 +178,19 @@ impl ContentsReader<'_> {
         Ok(())
     }
 
-    /// Notes the blobs of an image, and returns its platform.
+    /// Notes the blobs of an image.
     fn image(
         &self,
         config: &Descriptor,
         layers: &[Descriptor],
         file: &str,
         contents: &mut EmbeddedImage,
-    ) -> Result<Option<String>, Problem> {
-        let platform = self.platform(config)?;
+    ) -> Result<(), Problem> {
         // Whoever copies the image reads them, and stops at one that is none.
         let prefix = file.strip_suffix("manifest.json").unwrap_or_default();
-        let read = |name: &str| self.document(name);
-        signature::beside(prefix, read, |why| self.problem("image-invalid", &format!("is damaged: {why}")))?;
+        signature::beside(prefix, self.read, |why| {
+            self.problem("image-invalid", &format!("is damaged: {why}"))
+        })?;
         for part in layers.iter().chain([config]) {
             let digest = self.digest(&part.digest)?;
             if contents.blobs.insert(digest, part.size).is_some_and(|size| size != part.size) {
@@ -164,43 +198,18 @@ impl ContentsReader<'_> {
                 return Err(self.problem("image-invalid", &what));
             }
         }
-        Ok(platform)
+        Ok(())
     }
 
     /// The platform that a configuration says, if it is there and can be read.
     fn platform(&self, config: &Descriptor) -> Result<Option<String>, Problem> {
-        let Some(bytes) = self.document(self.digest(&config.digest)?.hex())? else {
+        let Some(bytes) = (self.read)(self.digest(&config.digest)?.hex())? else {
             return Ok(None);
         };
         let Ok(config) = serde_json::from_slice::<ImageConfig>(&bytes) else {
             return Ok(None);
         };
         Ok(config.platform_label())
-    }
-
-    /// A small file; `None` if there is none.
-    fn document(&self, name: &str) -> Result<Option<Vec<u8>>, Problem> {
-        let path = self.dir.join(name);
-        let shown = self.root.show(&path).display().to_string();
-        match self.root.stat_or_link(&path).map_err(Problem::cannot("look at", &shown))? {
-            None => return Ok(None),
-            Some(stat) if stat.kind == FileKind::Symlink => {
-                return Err(self.problem("image-invalid", &format!("is damaged: `{name}` is a symlink")));
-            }
-            Some(stat) if stat.kind != FileKind::File || stat.size > limits::IMAGE_DOCUMENT => {
-                let what = format!("is damaged: `{name}` is not a file of at most 4 MiB");
-                return Err(self.problem("image-invalid", &what));
-            }
-            Some(_) => {}
-        }
-        match self.root.read(&path) {
-            Ok(found) => Ok(found.map(|(bytes, _)| bytes)),
-            // A disk that cannot read it any more.
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
-                Err(self.problem("image-invalid", &format!("is damaged: `{name}`: {}", words(&error))))
-            }
-            Err(error) => Err(Problem::io("read", &shown, &error)),
-        }
     }
 
     fn parse(&self, bytes: &[u8], file: &str) -> Result<Manifest, Problem> {

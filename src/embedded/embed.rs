@@ -1,25 +1,22 @@
 //! Fetching what is missing, mending what is damaged, and the list.
 
 use std::collections::HashSet;
-use std::convert::Infallible;
-use std::os::fd::AsFd;
 use std::path::Path;
-
-use rustix::fs::OFlags;
+use std::sync::OnceLock;
 
 use super::contents::EmbeddedImage;
-use super::fetch::fetch;
+use super::decide::{Decider, Decision};
+use super::download::{DownloadPlan, Wanted};
 use super::list::{LIST, List, ListEntry};
-use super::options::{EmbedOptions, Platforms};
+use super::options::EmbedOptions;
 use super::report::{EmbedOutcome, EmbedReport, ReportLine};
 use super::run::EmbedRun;
-use super::survey::{Depth, survey, unlisted};
-use crate::images::Digest;
+use super::survey::unlisted;
+use super::unreachable::UnreachableRegistries;
 use crate::problem::{Problem, Severity, words};
 use crate::references::check_reference;
-use crate::registry::{RetryLimits, check_authfile, patiently, raw_manifest, require_skopeo};
-use crate::store::builder::parallel;
-use crate::store::check::Progress;
+use crate::registry::check_authfile;
+use crate::space::require_space;
 use crate::sys::Root;
 
 /// Puts the images of `references` into the directory `dir` of the tree, which is made if
@@ -69,49 +66,13 @@ pub fn embed(
     let targets = self::targets(&before, references);
     let run = Run { root, dir, at, options };
     let mut report = EmbedReport { remarks: before.remarks.clone(), ..EmbedReport::default() };
-    let found = run.look(&targets);
-    let missing = found.iter().any(|line| matches!(line, TargetState::Fetch(_)));
-    if missing && at.is_some() {
-        require_skopeo()?;
-    }
-    let tasks: Vec<(usize, &ListEntry, &TargetState)> =
-        targets.iter().zip(&found).enumerate().map(|(index, (entry, found))| (index, entry, found)).collect();
-    let done = parallel::run(
-        &tasks,
-        options.jobs,
-        |_| 0,
-        |(index, entry, found)| {
-            let (line, contents) = run.bring(*index, entry, found);
-            tell(&line);
-            Ok::<_, Infallible>((line, contents))
-        },
-    );
-    let Ok(done) = done;
+    let done = run.bring(&targets, &mut report, tell)?;
     let complete: Vec<(&ListEntry, &EmbeddedImage)> = targets
         .iter()
         .zip(&done)
         .filter_map(|(entry, (_, contents))| Some((entry, contents.as_ref()?)))
         .collect();
-    if let Some(at) = at {
-        // Images that were fetched at the same time did not know of each other.
-        let mut writer = at.directory_writer().map_err(Problem::cannot("open", at.shown()))?;
-        for (entry, contents) in &complete {
-            let linked = at.links.link(at, &mut writer, &entry.directory, contents, "last");
-            if let Err(error) = linked {
-                let message = format!("blobs of `{}` were not linked: {}", entry.reference, words(&error));
-                let hint = "nothing needs to be done; they are stored again";
-                report.remarks.push(Problem::new("embedded-unlinked", message, hint).with(Severity::Warning));
-            }
-        }
-        if at.links.is_refused() {
-            let message = format!(
-                "`{}` is on a file system without hard links, so shared blobs are stored again",
-                at.shown()
-            );
-            let hint = "nothing needs to be done; another file system would save space";
-            report.remarks.push(Problem::new("embedded-unlinked", message, hint).with(Severity::Warning));
-        }
-    }
+    run.link(&complete, &mut report)?;
     (report.bytes, report.stored) = run.count(&complete);
     let after = run.list(&before, &targets, &done);
     report.unlisted = before
@@ -166,16 +127,6 @@ fn targets(list: &List, references: &[String]) -> Vec<ListEntry> {
     targets
 }
 
-/// What was found of an image.
-enum TargetState {
-    /// All of it, as it should be.
-    Complete(EmbeddedImage),
-    /// It has to be fetched, because of this fault if it is there.
-    Fetch(Option<Problem>),
-    /// It cannot be looked at.
-    Failed(Problem),
-}
-
 /// A run, which changes something if it has a staging directory.
 struct Run<'a> {
     root: &'a Root,
@@ -184,115 +135,91 @@ struct Run<'a> {
     options: &'a EmbedOptions,
 }
 
+/// What became of an image, and what it consists of if it is there or would be.
+type Done = (ReportLine, Option<EmbeddedImage>);
+
 impl Run<'_> {
-    /// Looks at what is there, to the last byte.
-    fn look(&self, targets: &[ListEntry]) -> Vec<TargetState> {
-        let wanted = match &self.options.platforms {
-            Platforms::All => None,
-            Platforms::These(platforms) => Some(platforms.as_slice()),
-        };
-        let jobs = self.options.jobs;
-        let survey = survey(self.root, self.dir, targets, wanted, Depth::Bytes, jobs, &Progress::default());
-        let mut found = Vec::new();
-        for image in survey.images {
-            let is_whole = image.is_complete();
-            let fault = image.faults.into_iter().next();
-            found.push(match (image.contents, image.not_looked.into_iter().next(), fault) {
-                (Some(contents), None, None) if is_whole => {
-                    match self.missing_part(&image.entry, &contents) {
-                        Some(problem) => TargetState::Fetch(Some(problem)),
-                        None => TargetState::Complete(contents),
-                    }
-                }
-                (_, Some(problem), _) => TargetState::Failed(problem),
-                (_, None, Some(problem)) if problem.id == "embedded-missing" => TargetState::Fetch(None),
-                (_, None, fault) => TargetState::Fetch(fault),
-            });
-        }
-        if let Some(at) = self.at {
-            for (entry, image) in targets.iter().zip(&found) {
-                if let TargetState::Complete(contents) = image {
-                    // What cannot be linked is stored again.
-                    let _ = at.links.know(at, &entry.directory, contents);
-                }
-            }
-        }
-        found
-    }
-
-    /// All images of a list are wanted, and only some were when it was embedded.
-    fn missing_part(&self, entry: &ListEntry, contents: &EmbeddedImage) -> Option<Problem> {
-        if self.options.platforms != Platforms::All || contents.chosen.is_none() {
-            return None;
-        }
-        let whole = EmbeddedImage { chosen: None, ..contents.clone() };
-        whole.require(&entry.reference, None).err()
-    }
-
-    /// Does for an image what is to be done.
+    /// Embeds the images of `targets`, and notes in the report what that takes.
     fn bring(
         &self,
-        index: usize,
-        entry: &ListEntry,
-        found: &TargetState,
-    ) -> (ReportLine, Option<EmbeddedImage>) {
-        let (outcome, contents) = match found {
-            TargetState::Failed(problem) => (EmbedOutcome::Failed(problem.clone()), None),
-            TargetState::Complete(contents) => match self.has_moved(entry, contents) {
-                Ok(false) => (EmbedOutcome::WasThere, Some(contents.clone())),
-                Ok(true) => self.fetched(index, entry, EmbedOutcome::Refreshed),
-                Err(problem) => (EmbedOutcome::Failed(problem), None),
-            },
-            TargetState::Fetch(None) => self.fetched(index, entry, EmbedOutcome::Fetched),
-            TargetState::Fetch(Some(fault)) => {
-                self.fetched(index, entry, EmbedOutcome::Repaired(fault.clone()))
+        targets: &[ListEntry],
+        report: &mut EmbedReport,
+        tell: &(dyn Fn(&ReportLine) + Sync),
+    ) -> Result<Vec<Done>, Problem> {
+        let Self { root, dir, at, options } = *self;
+        let unreachable = UnreachableRegistries::default();
+        let decided = Decider { root, dir, at, options, unreachable: &unreachable }.decide(targets)?;
+        let wanted = decided.iter().zip(targets).enumerate().filter_map(|(index, (decision, entry))| {
+            let Decision::Fetch(_, Ok(image)) = decision else { return None };
+            Some(Wanted { index, entry, image })
+        });
+        let plan = DownloadPlan::new(root, dir, wanted.collect());
+        let downloads = plan.bytes();
+        report.download = downloads.values().sum();
+        report.free = root.free_space(dir).ok();
+        let done: Vec<OnceLock<Done>> = targets.iter().map(|_| OnceLock::new()).collect();
+        let end = |index: usize, outcome: EmbedOutcome, contents: Option<EmbeddedImage>| {
+            let line = ReportLine {
+                reference: targets[index].reference.clone(),
+                directory: targets[index].directory.clone(),
+                outcome,
+                digest: contents.as_ref().map(|contents| contents.digest.clone()),
+                bytes: contents.as_ref().map_or(0, EmbeddedImage::bytes),
+                download: downloads.get(&index).copied(),
+            };
+            tell(&line);
+            done[index].set((line, contents)).expect("each image ends once");
+        };
+        if at.is_some() {
+            require_space(&root.show(dir), report.download, plan.files(), report.free)?;
+        }
+        for (index, decision) in decided.iter().enumerate() {
+            match decision {
+                Decision::Keep(contents) => end(index, EmbedOutcome::WasThere, Some(contents.clone())),
+                Decision::Failed(problem) => end(index, EmbedOutcome::Failed(problem.clone()), None),
+                // A rehearsal does not need to know more.
+                Decision::Fetch(outcome, image) if at.is_none() => {
+                    end(index, outcome.clone(), image.as_ref().ok().map(|image| image.contents.clone()));
+                }
+                Decision::Fetch(_, Err(problem)) => end(index, EmbedOutcome::Failed(problem.clone()), None),
+                Decision::Fetch(_, Ok(_)) => {}
             }
-        };
-        let line = ReportLine {
-            reference: entry.reference.clone(),
-            directory: entry.directory.clone(),
-            outcome,
-            digest: contents.as_ref().map(|contents| contents.digest.clone()),
-            bytes: contents.as_ref().map_or(0, EmbeddedImage::bytes),
-        };
-        (line, contents)
+        }
+        if let Some(at) = at {
+            plan.fetch(at, options, &unreachable, &|index, result| match (result, &decided[index]) {
+                (Ok(contents), Decision::Fetch(outcome, _)) => end(index, outcome.clone(), Some(contents)),
+                (Ok(contents), _) => end(index, EmbedOutcome::Fetched, Some(contents)),
+                (Err(problem), _) => end(index, EmbedOutcome::Failed(problem), None),
+            });
+        }
+        Ok(done.into_iter().map(|done| done.into_inner().expect("each image ended")).collect())
     }
 
-    fn fetched(
+    /// Images that were fetched at the same time did not know of each other.
+    fn link(
         &self,
-        index: usize,
-        entry: &ListEntry,
-        outcome: EmbedOutcome,
-    ) -> (EmbedOutcome, Option<EmbeddedImage>) {
-        let Some(at) = self.at else {
-            return (outcome, None);
+        complete: &[(&ListEntry, &EmbeddedImage)],
+        report: &mut EmbedReport,
+    ) -> Result<(), Problem> {
+        let Some(at) = self.at else { return Ok(()) };
+        let mut unlinked = |message: String, hint: &str| {
+            report.remarks.push(Problem::new("embedded-unlinked", message, hint).with(Severity::Warning));
         };
-        match fetch(at, entry, self.options, &index.to_string()) {
-            Ok(contents) => (outcome, Some(contents)),
-            Err(problem) => (EmbedOutcome::Failed(problem), None),
-        }
-    }
-
-    /// Whether the tag of a complete image means another one now, if that is asked.
-    fn has_moved(&self, entry: &ListEntry, contents: &EmbeddedImage) -> Result<bool, Problem> {
-        if !self.options.refresh || entry.reference.contains('@') {
-            return Ok(false);
-        }
-        let shown = self.root.show(self.dir).display().to_string();
-        let opened;
-        let lock = match self.at {
-            Some(at) => at.alive(),
-            None => {
-                opened = self.root.open(self.dir, OFlags::PATH).map_err(Problem::cannot("open", shown))?;
-                opened.as_fd()
+        let mut writer = at.directory_writer().map_err(Problem::cannot("open", at.shown()))?;
+        for (entry, contents) in complete {
+            if let Err(error) = at.links.link(at, &mut writer, &entry.directory, contents, "last") {
+                let message = format!("blobs of `{}` were not linked: {}", entry.reference, words(&error));
+                unlinked(message, "nothing needs to be done; they are stored again");
             }
-        };
-        let options = self.options;
-        let access = options.access(lock);
-        let patience = RetryLimits { retries: options.retries, delay: options.retry_delay };
-        let manifest = patiently(patience, || raw_manifest(&entry.reference, access));
-        let manifest = manifest.map_err(|failure| failure.problem)?;
-        Ok(Digest::of(&manifest) != contents.digest)
+        }
+        if at.links.is_refused() {
+            let message = format!(
+                "`{}` is on a file system without hard links, so shared blobs are stored again",
+                at.shown()
+            );
+            unlinked(message, "nothing needs to be done; another file system would save space");
+        }
+        Ok(())
     }
 
     /// How many bytes the images have, and how many are stored.
@@ -300,10 +227,10 @@ impl Run<'_> {
         let (mut bytes, mut stored) = (0, 0);
         let mut seen = HashSet::new();
         for (entry, contents) in complete {
-            for (path, _, size) in contents.files(&self.dir.join(&entry.directory)) {
+            for (path, digest, size) in contents.files(&self.dir.join(&entry.directory)) {
                 bytes += size;
                 let id = self.root.stat(&path).ok().flatten().map(|stat| stat.id);
-                if id.is_none_or(|id| seen.insert(id)) {
+                if seen.insert(id.ok_or(digest)) {
                     stored += size;
                 }
             }

@@ -8,6 +8,7 @@ use super::contents::{EmbeddedImage, contents, instance_file};
 use super::list::ListEntry;
 use super::options::EmbedOptions;
 use super::record::{RECORD, Record};
+use super::registry_image::RegistryImage;
 use super::run::EmbedRun;
 use super::survey::{Depth, survey};
 use crate::images::{Digest, Platform};
@@ -15,30 +16,59 @@ use crate::problem::Problem;
 use crate::registry::{self, Extent, Failure, RetryLimits, patiently};
 use crate::store::check::Progress;
 
-/// Fetches the image of `entry` to its directory. `mark` is the name of what is made on
+/// What skopeo writes into each `dir:` directory (directory/directory_dest.go of the image
+/// library).
+const VERSION: (&str, &[u8]) = ("version", b"Directory Transport Version: 1.1\n");
+
+/// Has skopeo copy the image of `entry` to its directory. `mark` is the name of what is made on
 /// the way, in the directory of the run.
-pub(super) fn fetch(
+pub(super) fn copy_whole(
     at: &EmbedRun,
     entry: &ListEntry,
     options: &EmbedOptions,
+    patience: RetryLimits,
     mark: &str,
 ) -> Result<EmbeddedImage, Problem> {
-    let registry = entry.reference.split('/').next().unwrap_or_default();
-    // The others need not wait as long for it.
-    let is_gone = at.unreachable.lock().expect("no thread panics with the lock").contains(registry);
-    let retries = if is_gone { 0 } else { options.retries };
-    let patience = RetryLimits { retries, delay: options.retry_delay };
     let result = patiently(patience, || match &options.platforms {
         Platforms::All => one(at, &entry.reference, Extent::Everything, options, mark),
         Platforms::These(platforms) => some(at, &entry.reference, platforms, options, mark),
-    })
-    .map_err(|failure| failure.problem)
-    .and_then(|chosen| finish(at, entry, chosen, mark));
-    if result.as_ref().is_err_and(|problem| problem.id == "registry-unreachable") {
-        at.unreachable.lock().expect("no thread panics with the lock").insert(registry.to_owned());
-    }
+    });
+    let result = result
+        .map_err(|failure| failure.problem)
+        .and_then(|chosen| finish(at, entry, chosen, Depth::Bytes, mark));
     if result.is_err() {
         // Space for the others; what cannot be removed now goes with the run.
+        let _ = clear(at, mark);
+    }
+    result
+}
+
+/// Puts an image to its directory whose blobs are all known.
+pub(super) fn assemble(
+    at: &EmbedRun,
+    entry: &ListEntry,
+    image: &RegistryImage,
+    mark: &str,
+) -> Result<EmbeddedImage, Problem> {
+    let assemble = || -> io::Result<()> {
+        let place = at.place(mark);
+        let mut writer = at.directory_writer()?;
+        writer.remove(place.as_bytes())?;
+        writer.directory(place.as_bytes())?;
+        writer.mode(place.as_bytes(), 0o755)?;
+        let documents = image.documents.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+        for (name, bytes) in documents.chain([VERSION]) {
+            at.write(&mut writer, &format!("{place}/{name}"), bytes)?;
+        }
+        for digest in image.blobs() {
+            at.links.put(at, &mut writer, digest, &format!("{place}/{}", digest.hex()))?;
+        }
+        Ok(())
+    };
+    let result = assemble()
+        .map_err(Problem::cannot("write to", at.shown()))
+        .and_then(|()| finish(at, entry, image.contents.chosen.clone(), Depth::Sizes, mark));
+    if result.is_err() {
         let _ = clear(at, mark);
     }
     result
@@ -48,7 +78,7 @@ fn clear(at: &EmbedRun, mark: &str) -> io::Result<()> {
     at.directory_writer()?.remove(at.place(mark).as_bytes())
 }
 
-fn failed(problem: Problem) -> Failure {
+pub(super) fn failed(problem: Problem) -> Failure {
     Failure { problem, may_pass: false }
 }
 
@@ -126,11 +156,12 @@ fn some(
     Ok(Some(chosen.iter().filter_map(|instance| instance.platform.clone()).collect()))
 }
 
-/// Verifies what was fetched, and puts it to its place.
+/// Verifies what was fetched as closely as was not done before, and puts it to its place.
 fn finish(
     at: &EmbedRun,
     entry: &ListEntry,
     chosen: Option<Vec<String>>,
+    depth: Depth,
     mark: &str,
 ) -> Result<EmbeddedImage, Problem> {
     let place = at.place(mark);
@@ -140,7 +171,7 @@ fn finish(
     at.write(&mut writer, &format!("{place}/{RECORD}"), &record.text())
         .map_err(Problem::cannot("write to", at.shown()))?;
     let staged = ListEntry { directory: place, ..entry.clone() };
-    let looked = survey(&at.root, Path::new("/"), &[staged], None, Depth::Bytes, 1, &Progress::default());
+    let looked = survey(&at.root, Path::new("/"), &[staged], None, depth, 1, &Progress::default());
     let image = looked.images.into_iter().next().expect("one was asked for");
     if let Some(problem) = image.faults.into_iter().chain(image.not_looked).next() {
         return Err(problem);

@@ -3,18 +3,22 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::contents::EmbeddedImage;
 use super::run::EmbedRun;
+use super::survey::hash;
+use crate::hex::is_sha256;
 use crate::images::Digest;
-use crate::sys::DirectoryWriter;
+use crate::store::check::Progress;
+use crate::sys::{DirectoryWriter, Root};
 
 /// A verified blob: its path in the embedded directory, and its identity.
 type Known = (String, (u64, u64));
 
-/// The blobs of complete images.
+/// The blobs that are there and verified.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     known: Mutex<HashMap<Digest, Known>>,
@@ -29,16 +33,63 @@ impl Links {
 
     /// Takes the blobs of the complete image in the directory `name` for others to link to.
     pub(super) fn know(&self, at: &EmbedRun, name: &str, contents: &EmbeddedImage) -> io::Result<()> {
-        for digest in contents.blobs.keys() {
-            let path = format!("{name}/{}", digest.hex());
-            if let Some(stat) = at.root.stat(&at.inside(&path))? {
-                let mut known = self.known.lock().expect("no thread panics with the lock");
-                if let Entry::Vacant(place) = known.entry(digest.clone()) {
-                    place.insert((path, stat.id));
-                }
+        contents
+            .blobs
+            .keys()
+            .try_for_each(|digest| self.know_at(at, digest, format!("{name}/{}", digest.hex())))
+    }
+
+    /// Takes the verified blob at `path` for images to link to.
+    pub(super) fn know_at(&self, at: &EmbedRun, digest: &Digest, path: String) -> io::Result<()> {
+        if let Some(stat) = at.root.stat(&at.inside(&path))? {
+            let mut known = self.known.lock().expect("no thread panics with the lock");
+            if let Entry::Vacant(place) = known.entry(digest.clone()) {
+                place.insert((path, stat.id));
             }
         }
         Ok(())
+    }
+
+    fn known(&self, digest: &Digest) -> Option<Known> {
+        self.known.lock().expect("no thread panics with the lock").get(digest).cloned()
+    }
+
+    /// Whether a blob is known, or one of `candidates`, directories of images, has it: what nobody
+    /// has verified yet is verified now.
+    pub(super) fn find(&self, at: &EmbedRun, digest: &Digest, candidates: &[String]) -> io::Result<bool> {
+        if self.known(digest).is_some() {
+            return Ok(true);
+        }
+        for directory in candidates {
+            let path = format!("{directory}/{}", digest.hex());
+            // What cannot be read is fetched.
+            if hash(&at.root, &at.inside(&path), &Progress::default()).is_ok_and(|found| found == *digest) {
+                self.know_at(at, digest, path)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Puts a known blob to `path`: as another name of the file where that goes, else as a copy.
+    pub(super) fn put(
+        &self,
+        at: &EmbedRun,
+        writer: &mut DirectoryWriter,
+        digest: &Digest,
+        path: &str,
+    ) -> io::Result<()> {
+        let (target, _) = self.known(digest).ok_or(io::ErrorKind::NotFound)?;
+        if !self.is_refused() {
+            match writer.hard_link(path.as_bytes(), target.as_bytes()) {
+                Ok(()) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::TooManyLinks => {}
+                Err(error) if is_refusal(&error) => self.is_refused.store(true, Ordering::Relaxed),
+                Err(error) => return Err(error),
+            }
+        }
+        let copy = at.new_file(writer, path)?;
+        at.root.copy_to(&at.inside(&target), &copy)?.map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Makes the blobs in the directory `path` that are known other names of those.
@@ -56,8 +107,7 @@ impl Links {
             if self.is_refused() {
                 return Ok(());
             }
-            let known = self.known.lock().expect("no thread panics with the lock").get(digest).cloned();
-            let Some((target, id)) = known else { continue };
+            let Some((target, id)) = self.known(digest) else { continue };
             let name = format!("{path}/{}", digest.hex());
             if at.root.stat(&at.inside(&name))?.is_none_or(|stat| stat.id == id) {
                 continue;
@@ -71,19 +121,34 @@ impl Links {
                 // blobs than before: that concerns this blob alone.
                 Err(error)
                     if matches!(error.kind(), io::ErrorKind::TooManyLinks | io::ErrorKind::NotFound) => {}
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::PermissionDenied
-                            | io::ErrorKind::Unsupported
-                            | io::ErrorKind::CrossesDevices
-                    ) =>
-                {
-                    self.is_refused.store(true, Ordering::Relaxed);
-                }
+                Err(error) if is_refusal(&error) => self.is_refused.store(true, Ordering::Relaxed),
                 Err(error) => return Err(error),
             }
         }
         Ok(())
     }
+}
+
+/// Whether a file system has no hard links, or none to that file.
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported | io::ErrorKind::CrossesDevices
+    )
+}
+
+/// Where blobs seem to lie in `dir`: the directories of images that have a file of that name, by
+/// the digits of the digest. Whether it is that blob is not known yet.
+pub(super) fn blobs_in(root: &Root, dir: &Path) -> HashMap<String, Vec<String>> {
+    let list = |path: &Path| {
+        let names = root.list(path).ok().flatten().unwrap_or_default();
+        names.into_iter().filter_map(|name| name.into_string().ok())
+    };
+    let mut blobs: HashMap<String, Vec<String>> = HashMap::new();
+    for directory in list(dir) {
+        for name in list(&dir.join(&directory)).filter(|name| is_sha256(name)) {
+            blobs.entry(name).or_default().push(directory.clone());
+        }
+    }
+    blobs
 }

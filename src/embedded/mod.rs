@@ -10,6 +10,8 @@
 //! without being in the list is no harm; the list is written last.
 
 mod contents;
+mod decide;
+mod download;
 mod embed;
 mod fetch;
 mod links;
@@ -17,10 +19,12 @@ mod list;
 mod needed;
 mod options;
 mod record;
+mod registry_image;
 mod report;
 mod run;
 mod stores;
 mod survey;
+mod unreachable;
 
 pub use contents::{EmbeddedImage, Instance, contents};
 pub use embed::embed;

@@ -2,6 +2,7 @@
 
 use crate::images::Digest;
 use crate::problem::Problem;
+use crate::sys::FreeSpace;
 
 /// What became of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +30,11 @@ pub struct ReportLine {
     pub outcome: EmbedOutcome,
     /// The digest of its manifest, or of its list of images, if it is known.
     pub digest: Option<Digest>,
-    /// How many bytes its blobs have.
+    /// How many bytes its blobs have; 0 if that is not known.
     pub bytes: u64,
+    /// How many of them its registry has to send, if that is known. Those that an image before it
+    /// needs too count for that one.
+    pub download: Option<u64>,
 }
 
 /// What was done.
@@ -48,6 +52,10 @@ pub struct EmbedReport {
     pub bytes: u64,
     /// How many bytes of them are stored, since images share blobs.
     pub stored: u64,
+    /// How many bytes registries had to send, or would have to.
+    pub download: u64,
+    /// What was free before, if that could be told.
+    pub free: Option<FreeSpace>,
     /// What is odd: about the list as it was, or a file system without hard links.
     pub remarks: Vec<Problem>,
 }

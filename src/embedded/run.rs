@@ -1,11 +1,9 @@
 //! A run that changes an embedded directory: its lock, and the directory in which it
 //! makes what is new.
 
-use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
@@ -14,7 +12,7 @@ use super::contents::EmbeddedImage;
 use super::links::Links;
 use super::list::LIST;
 use crate::problem::Problem;
-use crate::sys::{self, DirectoryWriter, FileMetadata, Lock, LockError, Root, Staging};
+use crate::sys::{self, DirectoryWriter, FileMetadata, Lock, LockError, NewFile, Root, Staging};
 
 /// How long another run is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,8 +26,6 @@ pub(super) struct EmbedRun {
     /// Its lock is the sign of a run that lives; children have it, too.
     pub(super) staging: Staging,
     pub(super) links: Links,
-    /// Registries that could not be reached, however often it was tried.
-    pub(super) unreachable: Mutex<HashSet<String>>,
     sync: bool,
     /// One run at a time.
     _lock: Lock,
@@ -57,8 +53,7 @@ impl EmbedRun {
         let mut writer = root.directory_writer(Path::new("/")).map_err(Problem::cannot("open", &shown))?;
         // A child of a killed run may still live and have its own; the run after that finds it.
         let staging = writer.staging().map_err(Problem::cannot("create a directory in", &shown))?;
-        let (links, unreachable) = (Links::default(), Mutex::default());
-        Ok(Self { root, staging, links, unreachable, sync, _lock: lock })
+        Ok(Self { root, staging, links: Links::default(), sync, _lock: lock })
     }
 
     /// What children are given.
@@ -121,13 +116,19 @@ impl EmbedRun {
         self.links.know(self, name, contents).map_err(cannot)
     }
 
-    /// A new file with everybody's mode.
-    pub(super) fn write(&self, writer: &mut DirectoryWriter, path: &str, content: &[u8]) -> io::Result<()> {
+    /// A new file with everybody's mode, which is empty.
+    pub(super) fn new_file(&self, writer: &mut DirectoryWriter, path: &str) -> io::Result<NewFile> {
         let file = writer.file(path.as_bytes())?;
-        file.write(content)?;
         let uid = rustix::process::geteuid().as_raw();
         let gid = rustix::process::getegid().as_raw();
         file.open_to_all(&FileMetadata { mode: 0o644, uid, gid, mtime: (0, 0), attributes: &[] })?;
+        Ok(file)
+    }
+
+    /// A new file with everybody's mode.
+    pub(super) fn write(&self, writer: &mut DirectoryWriter, path: &str, content: &[u8]) -> io::Result<()> {
+        let file = self.new_file(writer, path)?;
+        file.write(content)?;
         if self.sync { file.sync() } else { Ok(()) }
     }
 

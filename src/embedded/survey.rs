@@ -206,7 +206,7 @@ fn look_at(
     }
 }
 
-fn hash(root: &Root, path: &Path, progress: &Progress) -> std::io::Result<Digest> {
+pub(super) fn hash(root: &Root, path: &Path, progress: &Progress) -> std::io::Result<Digest> {
     let mut file = root.open_part(path)?.ok_or(std::io::ErrorKind::NotFound)?;
     file.will_be_read();
     let mut hash = Sha256::new();

@@ -9,6 +9,7 @@ mod series;
 mod several;
 mod severity;
 mod shell;
+mod size;
 
 use std::fmt;
 use std::io;
@@ -27,6 +28,7 @@ pub use series::{quoted_series, series};
 pub use several::Several;
 pub use severity::Severity;
 pub use shell::{shell_word, single_quoted};
+pub(crate) use size::size;
 
 /// A problem: how bad it is, what, where, what comes of it, and what helps.
 ///

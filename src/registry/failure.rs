@@ -129,7 +129,7 @@ const KINDS: &[FailureClass] = &[
         may_pass: false,
     },
     FailureClass {
-        words: &["digest did not match", "digest mismatch", "does not match"],
+        words: &["digest did not match", "digest mismatch", "does not match", "corrupted blob"],
         id: "blob-digest",
         what: "what the registry sends does not match its digest",
         hint: "run it again; if that does not help, a proxy or the registry is broken",
@@ -195,6 +195,7 @@ const KINDS: &[FailureClass] = &[
             "stream error",
             "http2:",
             "connection closed",
+            "bytes in blob, got",
         ],
         id: "registry-broken",
         what: "the registry fails, or stops in the middle",

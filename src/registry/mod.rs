@@ -12,7 +12,9 @@
 
 mod authfile;
 mod failure;
+mod proxy;
 mod retry;
+mod signed;
 mod skopeo;
 
 use std::ffi::OsString;
@@ -22,7 +24,9 @@ use std::time::Duration;
 
 pub use authfile::check_authfile;
 pub use failure::Failure;
+pub use proxy::ImageProxy;
 pub use retry::{RetryLimits, patiently};
+pub use signed::must_be_copied_whole;
 pub use skopeo::require_skopeo;
 
 /// How registries are asked.
@@ -80,7 +84,16 @@ pub fn fetch(
 
 /// The manifest that a reference means now, or its list of images, byte for byte.
 pub fn raw_manifest(reference: &str, access: RegistryAccess<'_>) -> Result<Vec<u8>, Failure> {
-    let mut arguments: Vec<OsString> = vec!["inspect".into(), "--raw".into()];
+    inspect(&["inspect", "--raw"], reference, access)
+}
+
+/// The configuration of the image `reference`, which is in no list, byte for byte.
+pub fn raw_config(reference: &str, access: RegistryAccess<'_>) -> Result<Vec<u8>, Failure> {
+    inspect(&["inspect", "--raw", "--config"], reference, access)
+}
+
+fn inspect(command: &[&str], reference: &str, access: RegistryAccess<'_>) -> Result<Vec<u8>, Failure> {
+    let mut arguments: Vec<OsString> = command.iter().map(OsString::from).collect();
     if let Some(authfile) = access.authfile {
         arguments.extend(["--authfile".into(), authfile.into()]);
     }

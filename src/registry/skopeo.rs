@@ -92,19 +92,19 @@ pub(super) fn run(
                 if now != last {
                     (last, since) = (now, Instant::now());
                 } else if since.elapsed() >= stall {
-                    let seconds = stall.as_secs();
-                    let message = format!(
-                        "cannot fetch `{reference}`: the registry has sent nothing for {seconds} seconds"
-                    );
-                    let hint = "run it again later: what is complete is kept";
-                    return Err(Failure {
-                        problem: Problem::new("registry-broken", message, hint),
-                        may_pass: true,
-                    });
+                    return Err(stalled(reference, stall));
                 }
             }
         }
     };
     child.wait().map_err(failed)?;
     Ok(printed)
+}
+
+/// What it means that a registry has sent nothing for so long.
+pub(super) fn stalled(reference: &str, stall: Duration) -> Failure {
+    let seconds = stall.as_secs();
+    let message = format!("cannot fetch `{reference}`: the registry has sent nothing for {seconds} seconds");
+    let hint = "run it again later: what is complete is kept";
+    Failure { problem: Problem::new("registry-broken", message, hint), may_pass: true }
 }

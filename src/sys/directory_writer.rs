@@ -285,9 +285,14 @@ impl DirectoryWriter {
 
     /// Mode and time of the file or directory at `path`; its owner stays.
     pub fn mode_and_time(&mut self, path: &[u8], mode: u32, mtime: (i64, u32)) -> io::Result<()> {
-        let (dir, name) = self.parent(path)?;
-        set_mode_at(dir, name, Mode::from_raw_mode(mode))?;
+        self.mode(path, mode)?;
         self.time(path, mtime)
+    }
+
+    /// Mode of the file or directory at `path`.
+    pub fn mode(&mut self, path: &[u8], mode: u32) -> io::Result<()> {
+        let (dir, name) = self.parent(path)?;
+        Ok(set_mode_at(dir, name, Mode::from_raw_mode(mode))?)
     }
 
     /// Mode and time of the directory itself.

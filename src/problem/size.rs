@@ -1,7 +1,7 @@
 //! Numbers of bytes for people.
 
 /// A number of bytes as a person reads it: `734 bytes`, `1.4 MB`, in powers of 1000.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     if bytes < 1000 {
         return if bytes == 1 { "1 byte".to_owned() } else { format!("{bytes} bytes") };

@@ -1,0 +1,144 @@
+//! What is to be done for each image: it is looked at, and its registry is asked where that is
+//! needed.
+
+use std::convert::Infallible;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+use super::contents::EmbeddedImage;
+use super::list::ListEntry;
+use super::options::{EmbedOptions, Platforms};
+use super::registry_image::{RegistryImage, RegistryReader};
+use super::report::EmbedOutcome;
+use super::run::EmbedRun;
+use super::survey::{Depth, survey};
+use super::unreachable::UnreachableRegistries;
+use crate::problem::Problem;
+use crate::registry::require_skopeo;
+use crate::store::builder::parallel;
+use crate::store::check::Progress;
+use crate::sys::Root;
+
+/// What is to be done for an image.
+#[derive(Debug)]
+pub(super) enum Decision {
+    /// Nothing: it is complete.
+    Keep(EmbeddedImage),
+    /// It is to be fetched, which has this outcome then. What it consists of is not always to be
+    /// learned.
+    Fetch(EmbedOutcome, Result<RegistryImage, Problem>),
+    /// It cannot be looked at.
+    Failed(Problem),
+}
+
+/// What was found of an image.
+enum TargetState {
+    /// All of it, as it should be.
+    Complete(EmbeddedImage),
+    /// It has to be fetched, because of this fault if it is there.
+    Fetch(Option<Problem>),
+    /// It cannot be looked at.
+    Failed(Problem),
+}
+
+/// Where to decide, for a run that changes something if it has a staging directory.
+pub(super) struct Decider<'a> {
+    pub(super) root: &'a Root,
+    pub(super) dir: &'a Path,
+    pub(super) at: Option<&'a EmbedRun>,
+    pub(super) options: &'a EmbedOptions,
+    pub(super) unreachable: &'a UnreachableRegistries,
+}
+
+impl Decider<'_> {
+    /// Decides for each image. Those that are complete are known to the run then.
+    ///
+    /// # Errors
+    /// `skopeo-missing` if it is needed.
+    pub(super) fn decide(&self, targets: &[ListEntry]) -> Result<Vec<Decision>, Problem> {
+        let found = self.look(targets);
+        let is_needed = found.iter().any(|state| match state {
+            TargetState::Fetch(_) => self.at.is_some(),
+            TargetState::Complete(_) => self.options.refresh,
+            TargetState::Failed(_) => false,
+        });
+        if is_needed {
+            require_skopeo()?;
+        }
+        let shown = self.root.show(self.dir).display().to_string();
+        let lock: OwnedFd = match self.at {
+            Some(at) => at.alive().try_clone_to_owned(),
+            None => self.root.open(Path::new("/"), OFlags::PATH),
+        }
+        .map_err(Problem::cannot("open", shown))?;
+        let tasks: Vec<(&ListEntry, TargetState)> = targets.iter().zip(found).collect();
+        let work = |(entry, found): &(&ListEntry, TargetState)| Ok(self.one(entry, found, &lock));
+        let Ok::<_, Infallible>(decided) = parallel::run(&tasks, self.options.jobs, |_| 0, work);
+        if let Some(at) = self.at {
+            for (entry, decision) in targets.iter().zip(&decided) {
+                if let Decision::Keep(contents) = decision {
+                    // What cannot be linked is stored again.
+                    let _ = at.links.know(at, &entry.directory, contents);
+                }
+            }
+        }
+        Ok(decided)
+    }
+
+    fn one(&self, entry: &ListEntry, found: &TargetState, lock: &OwnedFd) -> Decision {
+        let reader = RegistryReader::new(&entry.reference, self.options, self.unreachable, lock.as_fd());
+        let outcome = match found {
+            TargetState::Failed(problem) => return Decision::Failed(problem.clone()),
+            // Only a tag can mean another image than before.
+            TargetState::Complete(contents) if self.options.refresh && !entry.reference.contains('@') => {
+                match reader.digest() {
+                    Ok(digest) if digest == contents.digest => return Decision::Keep(contents.clone()),
+                    Ok(_) => EmbedOutcome::Refreshed,
+                    Err(problem) => return Decision::Failed(problem),
+                }
+            }
+            TargetState::Complete(contents) => return Decision::Keep(contents.clone()),
+            TargetState::Fetch(None) => EmbedOutcome::Fetched,
+            TargetState::Fetch(Some(fault)) => EmbedOutcome::Repaired(fault.clone()),
+        };
+        Decision::Fetch(outcome, reader.image())
+    }
+
+    /// Looks at what is there, to the last byte.
+    fn look(&self, targets: &[ListEntry]) -> Vec<TargetState> {
+        let wanted = match &self.options.platforms {
+            Platforms::All => None,
+            Platforms::These(platforms) => Some(platforms.as_slice()),
+        };
+        let jobs = self.options.jobs;
+        let survey = survey(self.root, self.dir, targets, wanted, Depth::Bytes, jobs, &Progress::default());
+        let mut found = Vec::new();
+        for image in survey.images {
+            let is_whole = image.is_complete();
+            let fault = image.faults.into_iter().next();
+            found.push(match (image.contents, image.not_looked.into_iter().next(), fault) {
+                (Some(contents), None, None) if is_whole => {
+                    match self.missing_part(&image.entry, &contents) {
+                        Some(problem) => TargetState::Fetch(Some(problem)),
+                        None => TargetState::Complete(contents),
+                    }
+                }
+                (_, Some(problem), _) => TargetState::Failed(problem),
+                (_, None, Some(problem)) if problem.id == "embedded-missing" => TargetState::Fetch(None),
+                (_, None, fault) => TargetState::Fetch(fault),
+            });
+        }
+        found
+    }
+
+    /// All images of a list are wanted, and only some were when it was embedded.
+    fn missing_part(&self, entry: &ListEntry, contents: &EmbeddedImage) -> Option<Problem> {
+        if self.options.platforms != Platforms::All || contents.chosen.is_none() {
+            return None;
+        }
+        let whole = EmbeddedImage { chosen: None, ..contents.clone() };
+        whole.require(&entry.reference, None).err()
+    }
+}

@@ -1,0 +1,259 @@
+//! What has to be fetched for several images: each blob once.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sha2::{Digest as _, Sha256};
+
+use super::contents::EmbeddedImage;
+use super::fetch::{assemble, copy_whole, failed};
+use super::links::blobs_in;
+use super::list::ListEntry;
+use super::options::EmbedOptions;
+use super::registry_image::RegistryImage;
+use super::run::EmbedRun;
+use super::unreachable::UnreachableRegistries;
+use crate::images::Digest;
+use crate::problem::Problem;
+use crate::registry::{Failure, ImageProxy, patiently};
+use crate::store::builder::parallel;
+use crate::sys::{FileKind, Root};
+
+/// An image that is to be fetched.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// Its number among the images that were asked for.
+    pub(super) index: usize,
+    pub(super) entry: &'a ListEntry,
+    pub(super) image: &'a RegistryImage,
+}
+
+/// A blob that images need.
+#[derive(Debug)]
+struct NeededBlob {
+    size: u64,
+    /// The images, by their numbers in the plan.
+    images: Vec<usize>,
+    /// Directories of the tree that seem to have it.
+    candidates: Vec<String>,
+}
+
+/// What is to be fetched.
+#[derive(Debug)]
+pub(super) struct DownloadPlan<'a> {
+    wanted: Vec<Wanted<'a>>,
+    /// Those that skopeo copies as a whole, by their numbers in the plan.
+    whole: HashSet<usize>,
+    blobs: BTreeMap<Digest, NeededBlob>,
+}
+
+/// One thing to do.
+enum Task<'a> {
+    Copy(usize),
+    Blob(&'a Digest, &'a NeededBlob),
+    /// All blobs of it are there.
+    Assemble(usize),
+}
+
+impl<'a> DownloadPlan<'a> {
+    /// Looks which blobs of these images are in the directory `dir` already.
+    pub(super) fn new(root: &Root, dir: &Path, wanted: Vec<Wanted<'a>>) -> Self {
+        let there = blobs_in(root, dir);
+        let whole = (0..wanted.len()).filter(|number| wanted[*number].image.is_whole).collect();
+        let mut blobs: BTreeMap<Digest, NeededBlob> = BTreeMap::new();
+        for (number, Wanted { image, .. }) in
+            wanted.iter().enumerate().filter(|(_, wanted)| !wanted.image.is_whole)
+        {
+            for digest in image.blobs() {
+                let size = image.contents.blobs[digest];
+                let has = |directory: &&String| {
+                    let stat = root.stat_or_link(&dir.join(directory).join(digest.hex())).ok().flatten();
+                    stat.is_some_and(|stat| stat.kind == FileKind::File && stat.size == size)
+                };
+                let blob = blobs.entry(digest.clone()).or_insert_with(|| {
+                    let candidates = there.get(digest.hex()).into_iter().flatten().filter(has).cloned();
+                    NeededBlob { size, images: Vec::new(), candidates: candidates.collect() }
+                });
+                blob.images.push(number);
+            }
+        }
+        Self { wanted, whole, blobs }
+    }
+
+    /// How many bytes each image has to be sent, by its number among those that were asked for. A
+    /// blob counts for the first that needs it.
+    pub(super) fn bytes(&self) -> BTreeMap<usize, u64> {
+        let mut bytes: BTreeMap<usize, u64> = self.wanted.iter().map(|wanted| (wanted.index, 0)).collect();
+        let blobs = self.blobs.values().filter(|blob| blob.candidates.is_empty());
+        let shared = blobs.map(|blob| (blob.images[0], blob.size));
+        let whole = self.whole.iter().map(|number| (*number, self.wanted[*number].image.contents.bytes()));
+        for (number, size) in shared.chain(whole) {
+            *bytes.get_mut(&self.wanted[number].index).expect("each is there") += size;
+        }
+        bytes
+    }
+
+    /// How many files are made.
+    pub(super) fn files(&self) -> u64 {
+        let documents = |wanted: &Wanted<'_>| wanted.image.documents.len() as u64 + 3;
+        let whole = self.whole.iter().map(|number| self.wanted[*number].image.contents.blobs.len() as u64);
+        self.wanted.iter().map(documents).chain(whole).sum::<u64>() + self.blobs.len() as u64
+    }
+
+    /// The tasks, in the order of the images.
+    fn tasks(&self) -> Vec<Task<'_>> {
+        let mut tasks: Vec<(usize, Task<'_>)> =
+            self.blobs.iter().map(|(digest, blob)| (blob.images[0], Task::Blob(digest, blob))).collect();
+        for (number, Wanted { image, .. }) in self.wanted.iter().enumerate() {
+            if self.whole.contains(&number) {
+                tasks.push((number, Task::Copy(number)));
+            } else if image.blobs().next().is_none() {
+                tasks.push((number, Task::Assemble(number)));
+            }
+        }
+        tasks.sort_by_key(|(number, _)| *number);
+        tasks.into_iter().map(|(_, task)| task).collect()
+    }
+
+    /// Fetches all of it, `jobs` blobs at a time. `done` is told of each image by its number among
+    /// those that were asked for, once, from several threads.
+    pub(super) fn fetch(
+        mut self,
+        at: &EmbedRun,
+        options: &EmbedOptions,
+        unreachable: &UnreachableRegistries,
+        done: &(dyn Fn(usize, Result<EmbeddedImage, Problem>) + Sync),
+    ) {
+        let proxies = Mutex::new(Vec::new());
+        if !self.blobs.is_empty() {
+            match ImageProxy::start(options.access(at.alive())) {
+                Some(proxy) => proxies.lock().expect("no thread panics with the lock").push(proxy),
+                // This skopeo has none.
+                None => {
+                    self.whole = (0..self.wanted.len()).collect();
+                    self.blobs.clear();
+                }
+            }
+        }
+        let missing: Vec<AtomicUsize> = self.wanted.iter().map(|_| AtomicUsize::new(0)).collect();
+        for number in self.blobs.values().flat_map(|blob| &blob.images) {
+            missing[*number].fetch_add(1, Ordering::Relaxed);
+        }
+        let failed = (0..self.wanted.len()).map(|_| Mutex::new(false)).collect();
+        let download = Download { plan: &self, at, options, unreachable, done, proxies, missing, failed };
+        let tasks = self.tasks();
+        let work = |task: &Task<'_>| {
+            match task {
+                Task::Copy(number) => download.copy(*number),
+                Task::Assemble(number) => download.assemble(*number),
+                Task::Blob(digest, blob) => download.blob(digest, blob),
+            }
+            Ok::<(), std::convert::Infallible>(())
+        };
+        let Ok(_) = parallel::run(&tasks, options.jobs, |_| 0, work);
+    }
+}
+
+/// A download that is under way.
+struct Download<'a> {
+    plan: &'a DownloadPlan<'a>,
+    at: &'a EmbedRun,
+    options: &'a EmbedOptions,
+    unreachable: &'a UnreachableRegistries,
+    done: &'a (dyn Fn(usize, Result<EmbeddedImage, Problem>) + Sync),
+    /// Those that nobody uses now.
+    proxies: Mutex<Vec<ImageProxy>>,
+    /// How many blobs each image still lacks.
+    missing: Vec<AtomicUsize>,
+    /// Whether it was told that an image failed.
+    failed: Vec<Mutex<bool>>,
+}
+
+impl Download<'_> {
+    fn end(&self, number: usize, result: Result<EmbeddedImage, Problem>) {
+        let wanted = &self.plan.wanted[number];
+        if let Err(problem) = &result {
+            self.unreachable.note(&wanted.entry.reference, problem);
+            if std::mem::replace(&mut *self.failure(number), true) {
+                return;
+            }
+        }
+        (self.done)(wanted.index, result);
+    }
+
+    fn failure(&self, number: usize) -> std::sync::MutexGuard<'_, bool> {
+        self.failed[number].lock().expect("no thread panics with the lock")
+    }
+
+    fn copy(&self, number: usize) {
+        let Wanted { index, entry, .. } = &self.plan.wanted[number];
+        let patience = self.unreachable.retry_limits(&entry.reference, self.options);
+        self.end(number, copy_whole(self.at, entry, self.options, patience, &index.to_string()));
+    }
+
+    fn assemble(&self, number: usize) {
+        let Wanted { index, entry, image } = &self.plan.wanted[number];
+        self.end(number, assemble(self.at, entry, image, &index.to_string()));
+    }
+
+    /// Brings a blob to the directory of the run, unless the tree has it, and completes the images
+    /// that lacked nothing else.
+    fn blob(&self, digest: &Digest, blob: &NeededBlob) {
+        let images: Vec<usize> =
+            blob.images.iter().copied().filter(|number| !*self.failure(*number)).collect();
+        let mut problems = Vec::new();
+        let mut is_there = self.at.links.find(self.at, digest, &blob.candidates).unwrap_or(false);
+        for number in &images {
+            if is_there {
+                break;
+            }
+            // What one registry does not have, another may.
+            match self.download(&self.plan.wanted[*number], digest, blob.size) {
+                Ok(()) => is_there = true,
+                Err(problem) => problems.push((*number, problem)),
+            }
+        }
+        if !is_there {
+            problems.into_iter().for_each(|(number, problem)| self.end(number, Err(problem)));
+            return;
+        }
+        for number in images {
+            if self.missing[number].fetch_sub(1, Ordering::AcqRel) == 1 {
+                self.assemble(number);
+            }
+        }
+    }
+
+    fn download(&self, wanted: &Wanted<'_>, digest: &Digest, size: u64) -> Result<(), Problem> {
+        let (at, reference) = (self.at, &wanted.entry.reference);
+        let cannot = |error: io::Error| failed(Problem::io("write to", &at.shown(), &error));
+        let fetched = patiently(self.unreachable.retry_limits(reference, self.options), || {
+            let path = at.place(digest.hex());
+            let mut writer = at.directory_writer().map_err(cannot)?;
+            writer.remove(path.as_bytes()).map_err(cannot)?;
+            let file = at.new_file(&mut writer, &path).map_err(cannot)?;
+            let mut hash = Sha256::new();
+            let mut proxy = self.proxy(reference)?;
+            proxy.blob(&wanted.image.source, reference, digest, size, &mut |bytes| {
+                hash.update(bytes);
+                file.write(bytes).map_err(cannot)
+            })?;
+            if Digest::finish(hash) != *digest {
+                return Err(Failure::of(reference, "the blob does not match its digest"));
+            }
+            self.proxies.lock().expect("no thread panics with the lock").push(proxy);
+            at.links.know_at(at, digest, path).map_err(cannot)
+        });
+        fetched.map_err(|failure| failure.problem)
+    }
+
+    /// One that nobody uses, or a new one.
+    fn proxy(&self, reference: &str) -> Result<ImageProxy, Failure> {
+        let free = self.proxies.lock().expect("no thread panics with the lock").pop();
+        let start = || ImageProxy::start(self.options.access(self.at.alive()));
+        free.or_else(start).ok_or_else(|| Failure::of(reference, "the image proxy does not start"))
+    }
+}
