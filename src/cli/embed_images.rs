@@ -29,14 +29,17 @@ named after the SHA-256 of the reference and a newline, and image-list.txt with
 lines REFERENCE,DIRECTORY. Scripts can copy what is embedded here, and what they
 have embedded is taken as it is.
 
-skopeo fetches the images, with its registries.conf and policy.json.";
+skopeo fetches the images, with its registries.conf and policy.json: each
+blob once, and none that another image in the directory has. With --dry-run
+registries are asked for the sizes.";
 
 /// Put container images into an OS image
 ///
 /// Fetches each image into a directory of its own, for copy-images to put into the
 /// engines' storage at boot. A directory gets its name when every byte in it is
 /// verified and on the disk, so one that exists is complete. A second run fetches
-/// only what is missing or damaged. Blobs that images share are stored once.
+/// only what is missing or damaged. Blobs that images share are fetched and stored
+/// once. A run that cannot fit on the disk is refused before it starts.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct EmbedImages {
@@ -82,7 +85,7 @@ pub(super) struct EmbedImages {
     /// How many seconds a registry may send nothing before it is tried again
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u16).range(1..=3600), help_heading = "Registry options")]
     stall_timeout: u16,
-    /// How many images are fetched at a time; as many as there are processors if not
+    /// How many blobs are fetched at a time; as many as there are processors if not
     /// given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,
@@ -156,7 +159,8 @@ impl EmbedImages {
                 _ => Platforms::These(platforms.collect()),
             },
             jobs: jobs(self.jobs),
-            retries: self.retries,
+            // A rehearsal is not worth waiting for.
+            retries: if common.dry_run { 0 } else { self.retries },
             retry_delay: Duration::from_secs(self.retry_delay.into()),
             stall: Duration::from_secs(self.stall_timeout.into()),
             tls_verify: self.tls_verify,
@@ -208,6 +212,9 @@ fn tell_line(line: &ReportLine, dry_run: bool, output: &Output) {
         Some(download) if download == line.bytes => bytes.clone(),
         Some(download) => format!("{bytes}, {} to download", size(download)),
     };
+    if let Some(problem) = line.unknown.as_ref().filter(|_| dry_run) {
+        output.detail(&problem.message);
+    }
     match &line.outcome {
         EmbedOutcome::WasThere => output.detail(&format!("`{reference}` already present ({bytes})")),
         EmbedOutcome::Failed(problem) => output.told(problem),
@@ -249,8 +256,13 @@ fn tell_end(report: &EmbedReport, shown: &str, dry_run: bool, output: &Output) {
         saved => format!("; {} are shared and stored once", size(saved)),
     };
     if dry_run {
+        let unknown = report.images.iter().filter(|line| line.unknown.is_some()).count();
+        let unknown = match unknown {
+            0 => String::new(),
+            _ => format!(" and {} of unknown size", counted(unknown, "image")),
+        };
         let free = report.free.map_or_else(String::new, |free| format!("; {} are free", size(free.bytes)));
-        output.status(&format!("would have downloaded {}{free}", size(report.download)));
+        output.status(&format!("would have downloaded {}{unknown}{free}", size(report.download)));
     } else {
         let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
         output.status(&format!("{}, {}{shared}{failed}", counted(complete, "image"), size(report.stored)));

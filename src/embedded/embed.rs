@@ -166,6 +166,10 @@ impl Run<'_> {
                 digest: contents.as_ref().map(|contents| contents.digest.clone()),
                 bytes: contents.as_ref().map_or(0, EmbeddedImage::bytes),
                 download: downloads.get(&index).copied(),
+                unknown: match &decided[index] {
+                    Decision::Fetch(_, Err(problem)) => Some(problem.clone()),
+                    _ => None,
+                },
             };
             tell(&line);
             done[index].set((line, contents)).expect("each image ends once");

@@ -35,6 +35,8 @@ pub struct ReportLine {
     /// How many of them its registry has to send, if that is known. Those that an image before it
     /// needs too count for that one.
     pub download: Option<u64>,
+    /// Why a dry run does not know that.
+    pub unknown: Option<Problem>,
 }
 
 /// What was done.

@@ -6,6 +6,7 @@ mod faulty;
 mod kept;
 mod kill;
 mod needed;
+mod once;
 mod same;
 mod secret;
 
