@@ -8,14 +8,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::counted::counted;
-use super::given::{asked_platform, authfile, jobs};
+use super::given::{asked_platform, authfile, embedded_directory, jobs};
 use super::output::Output;
 use super::references_given::images_given;
 use super::tense::{would, wrote};
 use super::{Common, Status, inside};
-use crate::embedded::{
-    self, DIRECTORY, EmbedOptions, EmbedOutcome, EmbedReport, LIST, List, Platforms, ReportLine,
-};
+use crate::embedded::{self, EmbedOptions, EmbedOutcome, EmbedReport, List, Platforms, ReportLine};
 use crate::plan::Host;
 use crate::problem::Problem;
 use crate::problem::size;
@@ -51,9 +49,10 @@ pub(super) struct EmbedImages {
     /// `-` is standard input. May be given several times
     #[arg(long, value_name = "PATH")]
     from: Vec<PathBuf>,
-    /// The directory; created if it does not exist
-    #[arg(long, value_name = "DIR", default_value = DIRECTORY)]
-    into: PathBuf,
+    /// The directory, created if it does not exist; the first layout's that has a list
+    /// if not given, or else /usr/lib/containers/storage
+    #[arg(long, value_name = "DIR")]
+    into: Option<PathBuf>,
     /// The file with credentials for registries, outside of --root; REGISTRY_AUTH_FILE
     /// if not given
     #[arg(long, value_name = "FILE", help_heading = "Registry options")]
@@ -130,7 +129,7 @@ impl EmbedImages {
         let host = common.host()?;
         let references = self.references(&host, output)?;
         let options = self.options(common)?;
-        let dir = inside(&host, &self.into)?;
+        let dir = embedded_directory(&host, self.into.as_ref(), output)?;
         let report = self.embed(&host, &dir, &references, &options, output)?;
         for remark in &report.remarks {
             let line = format!("{}; {}", remark.message, remark.hint);
@@ -247,7 +246,7 @@ fn tell_end(report: &EmbedReport, shown: &str, dry_run: bool, output: &Output) {
         output.status(&format!("{would}removed `{shown}/{directory}`"));
     }
     if report.list_changed {
-        output.status(&format!("{} `{shown}/{LIST}`", wrote(dry_run)));
+        output.status(&format!("{} `{shown}/{}`", wrote(dry_run), report.layout.list()));
     }
     let failed = report.failed();
     let complete = report.images.len() - failed;

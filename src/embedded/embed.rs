@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use super::contents::EmbeddedImage;
 use super::decide::{Decider, Decision};
 use super::download::{DownloadPlan, Wanted};
-use super::list::{LIST, List, ListEntry};
+use super::list::{List, ListEntry};
 use super::options::EmbedOptions;
 use super::report::{EmbedOutcome, EmbedReport, ReportLine};
 use super::run::EmbedRun;
@@ -40,6 +40,7 @@ pub fn embed(
         check_authfile(authfile)?;
     }
     let before = List::read(root, dir)?;
+    let layout = before.layout;
     let targets = targets(&before, references);
     if targets.is_empty() {
         let message = format!(
@@ -62,10 +63,10 @@ pub fn embed(
         (&run.root, Path::new("/"), Some(&run))
     };
     // Another run may have been waited for.
-    let before = List::read(root, dir)?;
+    let before = List::find_in(root, dir)?.unwrap_or_else(|| List::new(layout));
     let targets = self::targets(&before, references);
     let run = Run { root, dir, at, options };
-    let mut report = EmbedReport { remarks: before.remarks.clone(), ..EmbedReport::default() };
+    let mut report = EmbedReport { layout, remarks: before.remarks.clone(), ..EmbedReport::default() };
     let done = run.bring(&targets, &mut report, tell)?;
     let complete: Vec<(&ListEntry, &EmbeddedImage)> = targets
         .iter()
@@ -83,13 +84,14 @@ pub fn embed(
         .collect();
     report.images = done.into_iter().map(|(line, _)| line).collect();
     let text = after.text();
+    let file = after.file(dir);
     let is_as_before = root
-        .read(&dir.join(LIST))
-        .map_err(Problem::cannot("read", root.show(&dir.join(LIST)).display()))?
-        .map_or(text.is_empty(), |(bytes, _)| bytes == text.as_bytes());
+        .read(&file)
+        .map_err(Problem::cannot("read", root.show(&file).display()))?
+        .map_or(after.entries.is_empty(), |(bytes, _)| bytes == text.as_bytes());
     report.list_changed = !is_as_before;
     if let (Some(at), true) = (at, report.list_changed) {
-        at.write_list(&text)?;
+        at.write_list(&after)?;
     }
     if options.prune {
         report.removed = run.prune(&before, &after, &targets)?;
@@ -112,14 +114,14 @@ fn targets(list: &List, references: &[String]) -> Vec<ListEntry> {
         if !seen.insert(reference) {
             continue;
         }
-        let mut entry = list.find(reference).cloned().unwrap_or_else(|| ListEntry::new(reference));
+        let mut entry = list.find(reference).cloned().unwrap_or_else(|| list.layout.entry(reference));
         let is_first = list
             .entries
             .iter()
             .find(|other| other.directory == entry.directory)
             .is_none_or(|first| first.reference == reference);
         if !is_first || taken.contains(&entry.directory) {
-            entry = ListEntry::new(reference);
+            entry = list.layout.entry(reference);
         }
         taken.insert(entry.directory.clone());
         targets.push(entry);
@@ -266,7 +268,7 @@ impl Run<'_> {
                 None => entries.push(entry.clone()),
             }
         }
-        List { entries, remarks: Vec::new() }
+        List { entries, remarks: Vec::new(), ..before.clone() }
     }
 
     /// Removes the directories that are not listed any more, and those of images that

@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 
 use super::contents::EmbeddedImage;
 use super::links::Links;
-use super::list::LIST;
+use super::list::List;
 use crate::problem::Problem;
 use crate::sys::{self, DirectoryWriter, FileMetadata, Lock, LockError, NewFile, Root, Staging};
 
@@ -132,14 +132,15 @@ impl EmbedRun {
         if self.sync { file.sync() } else { Ok(()) }
     }
 
-    /// Makes `text` the list.
-    pub(super) fn write_list(&self, text: &str) -> Result<(), Problem> {
-        let shown = self.root.show(&self.inside(LIST)).display().to_string();
+    /// Writes the list.
+    pub(super) fn write_list(&self, list: &List) -> Result<(), Problem> {
+        let name = list.layout.list();
+        let shown = self.root.show(&self.inside(name)).display().to_string();
         let write = || -> io::Result<()> {
             let mut writer = self.directory_writer()?;
-            let new = self.place(LIST);
-            self.write(&mut writer, &new, text.as_bytes())?;
-            writer.move_over(new.as_bytes(), LIST.as_bytes())?;
+            let new = self.place(name);
+            self.write(&mut writer, &new, list.text().as_bytes())?;
+            writer.move_over(new.as_bytes(), name.as_bytes())?;
             if self.sync { writer.sync() } else { Ok(()) }
         };
         write().map_err(Problem::cannot("write", shown))

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use sha2::{Digest as _, Sha256};
 
 use super::contents::{EmbeddedImage, contents};
+use super::layout::Layout;
 use super::list::ListEntry;
 use crate::images::{Digest, Platform};
 use crate::problem::{Problem, words};
@@ -228,8 +229,7 @@ pub fn unlisted(root: &Root, dir: &Path, entries: &[ListEntry]) -> Result<Vec<St
     let listed: BTreeMap<&str, ()> = entries.iter().map(|entry| (entry.directory.as_str(), ())).collect();
     let mut unlisted = Vec::new();
     for name in names.iter().filter_map(|name| name.to_str()) {
-        let is_name = name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        if !is_name || listed.contains_key(name) {
+        if !Layout::names_images(name) || listed.contains_key(name) {
             continue;
         }
         let stat = root.stat_or_link(&dir.join(name)).map_err(Problem::cannot("look at", &shown))?;
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn an_image_is_what_is_in_its_directory() {
         let scratch = tempfile::tempdir().unwrap();
-        let entry = ListEntry::new("example.com/app:1");
+        let entry = Layout::MicroShift.entry("example.com/app:1");
         let dir = scratch.path().join("embedded").join(&entry.directory);
         fs_err::create_dir_all(&dir).unwrap();
         let blob = |bytes: &[u8]| {

@@ -72,6 +72,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("list-invalid", "a line of the list of embedded images is malformed"),
     ("list-missing", "there is no list of embedded images"),
     ("list-twice", "an image is in the list of embedded images twice"),
+    ("lists-several", "a directory of embedded images has two lists, of different layouts"),
     ("lock-missing", "a store on a read-only file system lacks a lock file: engines stop or do not see it"),
     ("manifests-invalid", "a directory of manifests is missing, or holds what cannot be shipped"),
     ("mco-managed", "OpenShift's Machine Config Operator owns the file; a local edit degrades the node"),
