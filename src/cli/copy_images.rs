@@ -11,6 +11,7 @@ use super::output::Output;
 use super::tense::would;
 use super::{Common, Status};
 use crate::copying::{self, CopyEvent, CopyLine, CopyOptions, CopyReport, CopyState};
+use crate::embedded::Layout;
 use crate::plan::Host;
 use crate::problem::Problem;
 
@@ -82,7 +83,7 @@ impl CopyImages {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
         let options = CopyOptions {
-            source: embedded_directory(&host, self.source.as_ref(), output)?,
+            source: embedded_directory(&host, self.source.as_ref(), Layout::default(), output)?,
             store: self.store.clone(),
             jobs: jobs(self.jobs),
             retries: self.retries,

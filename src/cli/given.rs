@@ -35,10 +35,11 @@ pub(super) fn authfile(given: Option<&PathBuf>) -> Option<PathBuf> {
 }
 
 /// The directory of embedded images: if not given, the first of the layouts' own in which there is a
-/// list, or else the first of all. Others with a list are told.
+/// list, or else that of the layout `new`. Others with a list are told.
 pub(super) fn embedded_directory(
     host: &Host,
     given: Option<&PathBuf>,
+    new: Layout,
     output: &Output,
 ) -> anyhow::Result<PathBuf> {
     if let Some(given) = given {
@@ -51,5 +52,5 @@ pub(super) fn embedded_directory(
             host.show(other)
         ));
     }
-    inside(host, homes.first().copied().unwrap_or(Path::new(Layout::default().home())))
+    inside(host, homes.first().copied().unwrap_or(Path::new(new.home())))
 }

@@ -9,7 +9,7 @@ use super::given::embedded_directory;
 use super::list_stores::aligned;
 use super::output::Output;
 use super::{Common, Status};
-use crate::embedded::{self, Depth, EmbeddedImage, HostStores, List, Looked};
+use crate::embedded::{self, Depth, EmbeddedImage, HostStores, Layout, List, Looked};
 use crate::images::Digest;
 use crate::problem::Problem;
 use crate::problem::size;
@@ -32,6 +32,7 @@ pub(super) struct ListImages {
 struct ListImagesJson<'a> {
     version: u32,
     directory: String,
+    layout: &'static str,
     images: Vec<ListedImageJson<'a>>,
     bytes: u64,
     stored: u64,
@@ -54,7 +55,7 @@ struct ListedImageJson<'a> {
 impl ListImages {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
-        let dir = embedded_directory(&host, self.source.as_ref(), output)?;
+        let dir = embedded_directory(&host, self.source.as_ref(), Layout::default(), output)?;
         let list = List::must_read(&host.root, &dir)?;
         let unlisted = embedded::unlisted(&host.root, &dir, &list.entries)?;
         let depth = Depth::Sizes;
@@ -73,6 +74,7 @@ impl ListImages {
             output.json(&ListImagesJson {
                 version: 1,
                 directory: host.show(&dir),
+                layout: list.layout.name(),
                 images: survey.images.iter().map(line).collect(),
                 bytes: survey.bytes,
                 stored: survey.stored,

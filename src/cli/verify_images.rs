@@ -12,7 +12,7 @@ use super::progress::watched;
 use super::references_given::references_given;
 use super::status::Strict;
 use super::{Common, Status, inside};
-use crate::embedded::{self, Depth, HostStores, List, ListEntry, Survey};
+use crate::embedded::{self, Depth, HostStores, Layout, List, ListEntry, Survey};
 use crate::images::Platform;
 use crate::plan::Host;
 use crate::problem::size;
@@ -55,6 +55,7 @@ pub(super) struct VerifyImages {
 struct VerifyImagesJson<'a> {
     version: u32,
     directory: String,
+    layout: &'static str,
     images: usize,
     bytes: u64,
     stored: u64,
@@ -73,7 +74,7 @@ struct ImageFinding<'a> {
 impl VerifyImages {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
-        let dir = embedded_directory(&host, self.source.as_ref(), output)?;
+        let dir = embedded_directory(&host, self.source.as_ref(), Layout::default(), output)?;
         let list = match self.needed_by.as_slice() {
             [] => List::must_read(&host.root, &dir)?,
             _ => List::read(&host.root, &dir)?,
@@ -111,6 +112,7 @@ impl VerifyImages {
             output.json(&VerifyImagesJson {
                 version: 1,
                 directory: host.show(&dir),
+                layout: list.layout.name(),
                 images: survey.images.len(),
                 bytes: survey.bytes,
                 stored: survey.stored,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use super::contents::EmbeddedImage;
+use super::convert::Conversion;
 use super::decide::{Decider, Decision};
 use super::download::{DownloadPlan, Wanted};
 use super::list::{List, ListEntry};
@@ -39,7 +40,7 @@ pub fn embed(
     if let Some(authfile) = &options.authfile {
         check_authfile(authfile)?;
     }
-    let before = List::read(root, dir)?;
+    let before = listed(root, dir, options)?;
     let layout = before.layout;
     let targets = targets(&before, references);
     if targets.is_empty() {
@@ -63,10 +64,22 @@ pub fn embed(
         (&run.root, Path::new("/"), Some(&run))
     };
     // Another run may have been waited for.
-    let before = List::find_in(root, dir)?.unwrap_or_else(|| List::new(layout));
+    let mut converted = false;
+    let before = match options.layout {
+        Some(to) => {
+            let conversion = Conversion::plan(root, dir, to)?;
+            converted = conversion.changes();
+            match at {
+                Some(at) => conversion.carry_out(at)?,
+                None => conversion.list,
+            }
+        }
+        None => List::find_in(root, dir)?.unwrap_or_else(|| List::new(layout)),
+    };
     let targets = self::targets(&before, references);
     let run = Run { root, dir, at, options };
-    let mut report = EmbedReport { layout, remarks: before.remarks.clone(), ..EmbedReport::default() };
+    let mut report =
+        EmbedReport { layout, converted, remarks: before.remarks.clone(), ..EmbedReport::default() };
     let done = run.bring(&targets, &mut report, tell)?;
     let complete: Vec<(&ListEntry, &EmbeddedImage)> = targets
         .iter()
@@ -97,6 +110,17 @@ pub fn embed(
         report.removed = run.prune(&before, &after, &targets)?;
     }
     Ok(report)
+}
+
+/// The images that the directory `dir` has, in a list of the layout that it has or is to have.
+///
+/// # Errors
+/// As [`List::read`]; that there are several lists is none if a layout is asked for.
+pub fn listed(root: &Root, dir: &Path, options: &EmbedOptions) -> Result<List, Problem> {
+    match options.layout {
+        Some(to) => Ok(Conversion::plan(root, dir, to)?.list),
+        None => List::read(root, dir),
+    }
 }
 
 /// The entries that are asked for: a reference that is listed keeps its directory, unless

@@ -10,6 +10,7 @@
 //! without being in the list is no harm; the list is written last.
 
 mod contents;
+mod convert;
 mod decide;
 mod download;
 mod embed;
@@ -29,7 +30,7 @@ mod survey;
 mod unreachable;
 
 pub use contents::{EmbeddedImage, Instance, contents};
-pub use embed::embed;
+pub use embed::{embed, listed};
 pub use homes::homes;
 pub use layout::Layout;
 pub use list::{List, ListEntry};

@@ -45,6 +45,8 @@ pub struct ReportLine {
 pub struct EmbedReport {
     /// The layout of the directory.
     pub layout: Layout,
+    /// Whether it had another one, or would have it but for a dry run.
+    pub converted: bool,
     /// Every image that was asked for, in that order.
     pub images: Vec<ReportLine>,
     /// Directories that `prune` removed.

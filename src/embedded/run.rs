@@ -87,33 +87,41 @@ impl EmbedRun {
     /// Puts the complete image at `staged`, a name in the directory of the run, to its
     /// place `name`, with what is shared linked and everything synced.
     pub(super) fn put(&self, staged: &str, name: &str, contents: &EmbeddedImage) -> Result<(), Problem> {
+        let put = || -> io::Result<()> {
+            let mut writer = self.directory_writer()?;
+            self.links.link(self, &mut writer, &self.place(staged), contents, staged)?;
+            self.put_as_it_is(staged, name)?;
+            self.links.know(self, name, contents)
+        };
+        put().map_err(Problem::cannot("write to", self.shown()))
+    }
+
+    /// Puts the directory at `staged` to its place `name`, synced.
+    pub(super) fn put_as_it_is(&self, staged: &str, name: &str) -> io::Result<()> {
         let path = self.place(staged);
-        let cannot = |error: io::Error| Problem::io("write to", &self.shown(), &error);
-        let mut writer = self.directory_writer().map_err(cannot)?;
-        self.links.link(self, &mut writer, &path, contents, staged).map_err(cannot)?;
+        let mut writer = self.directory_writer()?;
         if self.sync {
-            for file in self.root.list(&self.inside(&path)).map_err(cannot)?.unwrap_or_default() {
+            for file in self.root.list(&self.inside(&path))?.unwrap_or_default() {
                 let file = [path.as_bytes(), b"/", file.as_encoded_bytes()].concat();
-                writer.existing_file(&file).and_then(|file| file.sync()).map_err(cannot)?;
+                writer.existing_file(&file)?.sync()?;
             }
-            writer.inside(path.as_bytes()).and_then(|dir| dir.sync()).map_err(cannot)?;
+            writer.inside(path.as_bytes())?.sync()?;
         }
-        if writer.has(name.as_bytes()).map_err(cannot)? {
+        if writer.has(name.as_bytes())? {
             let aside = self.place(&format!("{staged}.old"));
-            writer
-                .take_place(path.as_bytes(), name.as_bytes(), aside.as_bytes(), b"manifest.json")
-                .map_err(cannot)?;
+            writer.take_place(path.as_bytes(), name.as_bytes(), aside.as_bytes(), b"manifest.json")?;
             for old in [&path, &aside] {
-                writer.remove(old.as_bytes()).map_err(cannot)?;
+                writer.remove(old.as_bytes())?;
             }
         } else {
-            let mut to = self.directory_writer().map_err(cannot)?;
-            writer.move_to(path.as_bytes(), &mut to, name.as_bytes()).map_err(cannot)?;
+            let mut to = self.directory_writer()?;
+            writer.move_to(path.as_bytes(), &mut to, name.as_bytes())?;
         }
-        if self.sync {
-            writer.sync().map_err(cannot)?;
-        }
-        self.links.know(self, name, contents).map_err(cannot)
+        self.synced(&writer)
+    }
+
+    fn synced(&self, writer: &DirectoryWriter) -> io::Result<()> {
+        if self.sync { writer.sync() } else { Ok(()) }
     }
 
     /// A new file with everybody's mode, which is empty.
@@ -141,9 +149,23 @@ impl EmbedRun {
             let new = self.place(name);
             self.write(&mut writer, &new, list.text().as_bytes())?;
             writer.move_over(new.as_bytes(), name.as_bytes())?;
-            if self.sync { writer.sync() } else { Ok(()) }
+            self.synced(&writer)
         };
         write().map_err(Problem::cannot("write", shown))
+    }
+
+    /// Renames the file `name`, where nothing stands at `to`.
+    pub(super) fn rename(&self, name: &str, to: &str) -> io::Result<()> {
+        let mut writer = self.directory_writer()?;
+        writer.move_to(name.as_bytes(), &mut self.directory_writer()?, to.as_bytes())?;
+        self.synced(&writer)
+    }
+
+    /// Removes the file `name`.
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        let mut writer = self.directory_writer()?;
+        writer.remove(name.as_bytes())?;
+        self.synced(&writer)
     }
 
     /// Removes the directory `name`, so that it is there whole or not at all.
@@ -161,7 +183,7 @@ impl EmbedRun {
                 }
                 Err(error) => Err(error),
             }?;
-            if self.sync { writer.sync() } else { Ok(()) }
+            self.synced(&writer)
         };
         let shown = self.root.show(&self.inside(name)).display().to_string();
         remove().map_err(Problem::cannot("remove", shown))
