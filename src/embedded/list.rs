@@ -66,7 +66,7 @@ impl List {
                 root.show(dir).display(),
                 names.join(" and ")
             );
-            let hint = "remove one of them, or make them one with `storagectl embed-images --layout`";
+            let hint = "make them one with `storagectl embed-images --layout NAME`, or remove one";
             return Err(Problem::new("lists-several", message, hint));
         }
         Ok(lists.pop())
