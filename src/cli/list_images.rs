@@ -57,7 +57,7 @@ impl ListImages {
         let host = common.host()?;
         let dir = embedded_directory(&host, self.source.as_ref(), Layout::default(), output)?;
         let list = List::must_read(&host.root, &dir)?;
-        let unlisted = embedded::unlisted(&host.root, &dir, &list.entries)?;
+        let unlisted = embedded::unlisted(&host.root, &dir, &list)?;
         let depth = Depth::Sizes;
         let survey = embedded::survey(&host.root, &dir, &list.entries, None, depth, 1, &Progress::default());
         let stores = HostStores::read(&host);

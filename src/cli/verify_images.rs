@@ -194,7 +194,7 @@ fn unlisted(host: &Host, dir: &Path, list: &List) -> Result<Vec<(String, Problem
         let hint = "`storagectl embed-images --prune` removes it";
         (path, Problem::new("embedded-unlisted", message, hint).with(Severity::Warning))
     };
-    Ok(embedded::unlisted(&host.root, dir, &list.entries)?.into_iter().map(problem).collect())
+    Ok(embedded::unlisted(&host.root, dir, list)?.into_iter().map(problem).collect())
 }
 
 fn findings<'a>(

@@ -300,7 +300,7 @@ impl Run<'_> {
     fn prune(&self, before: &List, after: &List, targets: &[ListEntry]) -> Result<Vec<String>, Problem> {
         let is_kept =
             |directory: &str| after.entries.iter().chain(targets).any(|entry| entry.directory == directory);
-        let mut gone = unlisted(self.root, self.dir, &after.entries)?;
+        let mut gone = unlisted(self.root, self.dir, after)?;
         gone.extend(before.entries.iter().map(|entry| entry.directory.clone()));
         gone.sort();
         gone.dedup();

@@ -95,9 +95,10 @@ impl Layout {
         ListEntry { reference: reference.to_owned(), directory: self.directory(reference), line: 0 }
     }
 
-    /// Whether a directory of this name holds an image, by the rule of any layout.
-    pub(super) fn names_images(name: &str) -> bool {
-        matches!(name.len(), 16 | 64) && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    /// Whether the layout gives a directory names such as this.
+    pub(super) fn may_name(self, directory: &str) -> bool {
+        let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        directory.len() == self.directory("").len() && directory.bytes().all(is_digit)
     }
 
     /// The comments that a list with these begins with. The scripts of the others take a comment for
@@ -127,7 +128,7 @@ mod tests {
         // printf %s registry.example.com/app:1 | sha256sum | cut -c 1-16
         assert_eq!(name(Layout::SystemRole), "bb3dd477dd0f2aea");
         for layout in Layout::ALL {
-            assert!(Layout::names_images(&name(layout)));
+            assert!(layout.may_name(&name(layout)) && !layout.may_name(layout.list()));
             assert_eq!(Layout::at(Path::new(layout.home())), layout);
             assert!(Layout::LISTS.contains(&layout.list()));
         }
