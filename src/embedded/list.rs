@@ -112,7 +112,7 @@ impl List {
     pub fn parse(text: &str, file: &Path) -> Result<Self, Problem> {
         let mut lines = Vec::new();
         let mut comments = Vec::new();
-        let mut has_crlf = false;
+        let (mut has_crlf, mut has_blank) = (false, false);
         let mut start = 0;
         for (index, line) in text.split_inclusive('\n').enumerate() {
             let span = trimmed(text, start..start + line.len());
@@ -121,7 +121,9 @@ impl List {
             let content = &text[span.clone()];
             if content.starts_with('#') {
                 comments.push(content.to_owned());
-            } else if !content.is_empty() {
+            } else if content.is_empty() {
+                has_blank = true;
+            } else {
                 let entry = entry(text, span, index + 1).map_err(|(span, message)| {
                     let fault = Fault { id: "list-invalid", message, hint: MAKE_AGAIN.to_owned(), span };
                     Problem::at(fault, file.to_owned(), text)
@@ -152,13 +154,19 @@ impl List {
                 }
             }
         }
+        let mut odd = |id, what: &str| {
+            let message = format!("`{}` {what}", file.display());
+            let hint = "`storagectl embed-images` writes the list again, as scripts do";
+            list.remarks.push(Problem::new(id, message, hint).with(Severity::Warning));
+        };
         if has_crlf {
-            let message = format!(
-                "`{}` has lines that end in CRLF, which scripts take as part of the name",
-                file.display()
-            );
-            let hint = "`storagectl embed-images` writes the list again, without them";
-            list.remarks.push(Problem::new("list-crlf", message, hint).with(Severity::Warning));
+            odd("list-crlf", "has lines that end in CRLF, which scripts take as part of the name");
+        }
+        if has_blank || !comments.is_empty() && layout.head(&comments).is_empty() {
+            odd("list-comment", "has comments or empty lines, which its scripts take for images");
+        }
+        if !text.is_empty() && !text.ends_with('\n') {
+            odd("list-end", "does not end with a newline, so scripts leave its last line out");
         }
         Ok(list)
     }
@@ -251,7 +259,8 @@ mod tests {
             .map(|entry| (entry.reference.as_str(), entry.directory.as_str(), entry.line))
             .collect();
         assert_eq!(found, [("example.com/a:1", a.as_str(), 2), ("example.com/b", b.as_str(), 4)]);
-        assert_eq!(list.remarks.iter().map(|remark| remark.id).collect::<Vec<_>>(), ["list-crlf"]);
+        let ids: Vec<&str> = list.remarks.iter().map(|remark| remark.id).collect();
+        assert_eq!(ids, ["list-crlf", "list-comment", "list-end"]);
         assert_eq!(list.text(), format!("example.com/a:1,{a}\nexample.com/b,{b}\n"));
     }
 
@@ -352,13 +361,43 @@ mod tests {
     fn a_role_keeps_its_comments_and_a_loop_gets_none() {
         let lines = format!("example.com/a,{}\n", directory_name("example.com/a"));
         let text = format!("# managed\n# system_role:podman\n{lines}");
-        let of = |name: &str| List::parse(&text, Path::new(name)).unwrap().text();
-        assert_eq!(of("mapping.txt"), text);
-        assert_eq!(of("image-list.txt"), lines);
+        let of = |name: &str| {
+            let list = List::parse(&text, Path::new(name)).unwrap();
+            let is_told = list.remarks.iter().any(|remark| remark.id == "list-comment");
+            (list.text(), is_told)
+        };
+        assert_eq!(of("mapping.txt"), (text.clone(), false));
+        assert_eq!(of("image-list.txt"), (lines, true));
         // The role would have begun with its mark.
         let role = format!("example.com/a,{}\n", Layout::SystemRole.directory("example.com/a"));
         let list = List::parse(&role, Path::new("mapping.txt")).unwrap();
         assert_eq!(list.text(), format!("# system_role:podman\n{role}"));
+    }
+
+    /// What comes of a list in a shell loop.
+    fn looped(text: &str, body: &str) -> String {
+        let mut shell = std::process::Command::new("sh");
+        shell.arg("-c").arg(format!("while IFS=, read -r ref dir; do {body}; done"));
+        shell.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut child = shell.spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes()).unwrap();
+        String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+    }
+
+    #[test]
+    fn what_a_shell_loop_misreads_is_told() {
+        for (text, id, read) in [
+            ("example.com/a,a\nexample.com/b,b\n", None, "example.com/a a|example.com/b b|"),
+            ("example.com/a,a\nexample.com/b,b", Some("list-end"), "example.com/a a|"),
+            ("# c\nexample.com/a,a\n", Some("list-comment"), "# c |example.com/a a|"),
+            ("example.com/a,a\n\n", Some("list-comment"), "example.com/a a| |"),
+            ("example.com/a,a\r\n", Some("list-crlf"), "example.com/a a\r|"),
+        ] {
+            let remarks = parse(text).unwrap().remarks;
+            let warnings = remarks.iter().filter(|remark| remark.severity == Severity::Warning);
+            assert_eq!(warnings.map(|remark| remark.id).collect::<Vec<_>>(), Vec::from_iter(id), "{text:?}");
+            assert_eq!(looped(text, r#"printf '%s %s|' "$ref" "$dir""#), read);
+        }
     }
 
     #[test]
@@ -371,16 +410,9 @@ mod tests {
         ] {
             let list =
                 List { entries: references.map(|one| layout.entry(one)).to_vec(), ..List::new(layout) };
-            let script = format!(
-                "while IFS=, read -r ref dir; do case $ref in '#'*) continue; esac; \
-                [ \"$dir\" = \"$({name})\" ] && echo \"$ref\"; done"
-            );
-            let mut shell = std::process::Command::new("sh");
-            shell.arg("-c").arg(script).stdin(std::process::Stdio::piped());
-            let mut child = shell.stdout(std::process::Stdio::piped()).spawn().unwrap();
-            std::io::Write::write_all(&mut child.stdin.take().unwrap(), list.text().as_bytes()).unwrap();
-            let output = child.wait_with_output().unwrap();
-            assert_eq!(String::from_utf8(output.stdout).unwrap().lines().collect::<Vec<_>>(), references);
+            let body =
+                format!("case $ref in '#'*) continue; esac; [ \"$dir\" = \"$({name})\" ] && echo \"$ref\"");
+            assert_eq!(looped(&list.text(), &body).lines().collect::<Vec<_>>(), references);
         }
     }
 }

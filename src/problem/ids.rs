@@ -67,8 +67,13 @@ pub const IDS: &[(&str, &str)] = &[
         "layers-json-malformed",
         "a store's layers.json cannot be read: engines stop, and CRI-O wipes its own storage after an unclean stop",
     ),
+    (
+        "list-comment",
+        "the list of embedded images has comments or empty lines, which its scripts take for images",
+    ),
     ("list-crlf", "the list of embedded images has lines that end in CRLF"),
     ("list-directory", "the list of embedded images names a directory that is not named after the reference"),
+    ("list-end", "the list of embedded images does not end with a newline: scripts leave its last line out"),
     ("list-invalid", "a line of the list of embedded images is malformed"),
     ("list-missing", "there is no list of embedded images"),
     ("list-twice", "an image is in the list of embedded images twice"),
