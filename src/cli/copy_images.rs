@@ -6,12 +6,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::counted::counted;
-use super::given::jobs;
+use super::given::{embedded_directory, jobs};
 use super::output::Output;
 use super::tense::would;
-use super::{Common, Status, inside};
+use super::{Common, Status};
 use crate::copying::{self, CopyEvent, CopyLine, CopyOptions, CopyReport, CopyState};
-use crate::embedded::DIRECTORY;
+use crate::embedded::Layout;
 use crate::plan::Host;
 use crate::problem::{Problem, series, size};
 
@@ -30,9 +30,11 @@ use crate::problem::{Problem, series, size};
 /// engines' own storage.
 #[derive(Debug, Args)]
 pub(super) struct CopyImages {
-    /// The directory with the embedded images and their list
-    #[arg(long, value_name = "DIR", default_value = DIRECTORY)]
-    source: PathBuf,
+    /// The directory with the embedded images and their list; the first layout's that has a list if not
+    /// given: /usr/lib/containers/storage, /usr/lib/containers-image-cache,
+    /// /var/lib/lsr_podman_image_cache
+    #[arg(long, value_name = "DIR")]
+    source: Option<PathBuf>,
     /// The additional image store to copy to, outside of the engines' own storage; it
     /// is created and listed
     #[arg(long, value_name = "PATH")]
@@ -85,7 +87,7 @@ impl CopyImages {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
         let options = CopyOptions {
-            source: inside(&host, &self.source)?,
+            source: embedded_directory(&host, self.source.as_ref(), Layout::default(), output)?,
             store: self.store.clone(),
             jobs: jobs(self.jobs),
             retries: self.retries,

@@ -10,6 +10,7 @@ use super::presence::{CopyTarget, Presence};
 use super::prune::{Pruned, prune};
 use super::run::Copying;
 use super::wanted;
+use crate::embedded::List;
 use crate::images::Image;
 use crate::plan::{AddOptions, Host, Mode, PlanOutcome, add_stores, driver_in_force};
 use crate::problem::Problem;
@@ -109,7 +110,7 @@ pub fn copy(
     mode: Mode,
     tell: &(dyn Fn(CopyEvent<'_>) + Sync),
 ) -> anyhow::Result<CopyReport> {
-    let list = wanted::list(host, &options.source)?;
+    let list = List::must_read(&host.root, &options.source)?;
     let mut remarks = list.remarks.clone();
     let unknown = options.required.iter().find(|reference| list.find(reference).is_none());
     if let Some(reference) = unknown {

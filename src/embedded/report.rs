@@ -1,5 +1,6 @@
 //! What came of embedding images.
 
+use super::layout::Layout;
 use crate::images::Digest;
 use crate::problem::Problem;
 use crate::sys::FreeSpace;
@@ -42,6 +43,10 @@ pub struct ReportLine {
 /// What was done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EmbedReport {
+    /// The layout of the directory.
+    pub layout: Layout,
+    /// Whether it had another one, or would have it but for a dry run.
+    pub converted: bool,
     /// Every image that was asked for, in that order.
     pub images: Vec<ReportLine>,
     /// Directories that `prune` removed.

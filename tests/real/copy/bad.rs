@@ -104,7 +104,7 @@ fn a_bad_list_is_refused_whole_and_an_odd_one_is_read() {
     std::fs::remove_file(&file).unwrap();
     let output = finish(&mut machine.command(Way::Store, &source, &[]));
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output).contains("there is no list of embedded images"), "{}", text(&output));
+    assert!(text(&output).contains("has no list of embedded images"), "{}", text(&output));
     let output = finish(&mut machine.command(Way::Store, embedded(), &["--required", "example.com/x:1"]));
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output).contains("`example.com/x:1` is not in the list"), "{}", text(&output));
