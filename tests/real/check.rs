@@ -5,6 +5,7 @@ mod cases;
 pub(crate) mod engine;
 pub(crate) mod healthy;
 mod init;
+mod pulled;
 mod squash;
 pub(crate) mod store;
 mod table;

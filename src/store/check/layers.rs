@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::catalog::is_one_name;
 use super::finding::{Scope, StoreFinding, StoreReport};
-use super::followed::{self, Followed};
+use super::followed::Followed;
 use super::images::file_name;
 use super::store_set::StoreSet;
 use crate::engine::Engines;
@@ -58,13 +58,9 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -
         }
         for key in layer.big_data_names.iter().flatten() {
             let name = file_name(key);
-            let there = match followed::directory(set.root, &dir, &path, id)? {
-                Some(dir) if is_one_name(&name.to_string_lossy()) => {
-                    Followed::new(set.root, &dir, &path.join(id)).node(&name)?.is_some()
-                }
-                _ => false,
-            };
-            if !there {
+            let is_there = |name: &str| set.part_with(home, |store| store.layers_dir().join(id).join(name));
+            let name_in_dir = name.to_str().filter(|name| is_one_name(name));
+            if name_in_dir.map(is_there).transpose()?.flatten().is_none() {
                 let message = format!("the layer `{}` has no `{key}`", short_id(id));
                 let hint = "pull the image into the store again";
                 let finding = StoreFinding::new("big-data-missing", &store.path, message, hint)

@@ -10,12 +10,11 @@ use super::engine::{Engine, podmans};
 use super::store::{IMAGE, Store, checked, checked_with, made_by_buildah};
 use crate::hosts::engines::HELPERS;
 use crate::hosts::program;
-use crate::registry::Registry;
 use crate::support::{STORAGECTL, path_with_podman_4, run};
 use crate::tree::stamps;
 
 /// What was found, but for notes.
-fn found(answer: &Value) -> Vec<String> {
+pub(super) fn found(answer: &Value) -> Vec<String> {
     assert_eq!(answer["not_looked"], Value::from(Vec::<Value>::new()), "{answer}");
     let findings = answer["findings"].as_array().unwrap().iter();
     findings
@@ -174,40 +173,6 @@ fn a_layer_of_a_partial_pull_has_the_digest_that_the_configuration_says() {
     // Without a tar-split nobody can tell whether it is sound.
     store.shell(&format!("rm overlay-layers/{base}.tar-split.gz"));
     assert_eq!(ids(&["--deep", "--engine", "podman6"]), ["not-verified"]);
-}
-
-#[test]
-fn what_engines_pull_in_parts_is_verified() {
-    let registry = Registry::start(&[]);
-    let made = made_by_buildah("overlay");
-    let scratch = tempfile::tempdir().unwrap();
-    let engine = Engine::Podman6.program();
-    let in_registry = |script: &str, variables: &[(&str, &Path)]| {
-        let name = registry.reference("other:1");
-        let home = format!(
-            "export IMAGE={name} CONTAINERS_REGISTRIES_CONF={}\n{script}",
-            registry.home.join(".config/containers/registries.conf").display()
-        );
-        in_private(&home, variables)
-    };
-    let push = "cp -a \"$STORE\" /run/store
-        \"$ENGINE\" --root /run/store --runroot /run/r push -q --compression-format zstd:chunked localhost/other:1 $IMAGE";
-    in_registry(push, &[("STORE", &made), ("ENGINE", &engine)]);
-    for engine in [Engine::Podman5, Engine::Podman6] {
-        let store = scratch.path().join(engine.name());
-        let pull = "printf '[storage]\\ndriver=\"overlay\"\\nrunroot=\"/run/r\"\\ngraphroot=\"%s\"\\n[storage.options]\\npull_options = {enable_partial_images = \"true\"}\\n' \"$STORE\" >/run/storage.conf
-            CONTAINERS_STORAGE_CONF=/run/storage.conf \"$ENGINE\" pull -q $IMAGE; umount \"$STORE/overlay\" || :";
-        in_registry(pull, &[("STORE", &store), ("ENGINE", &engine.program())]);
-        let layers = fs_err::read_to_string(store.join("overlay-layers/layers.json")).unwrap();
-        assert!(layers.contains("toc-digest"), "{layers}");
-        let check = || checked(&[store.to_str().unwrap(), "--deep", "--engine", engine.name()]);
-        let answer = check();
-        assert_eq!(found(&answer), [""; 0], "{answer}");
-        assert_eq!(answer["verification"]["layers"]["verified"], 1, "{answer}");
-        let plant = "for file in overlay/*/diff/mark; do echo planted >$file; done";
-        run(Command::new("sh").args(["-euc", plant]).current_dir(&store));
-        assert!(found(&check()).iter().any(|finding| finding.starts_with("file-content")));
-    }
 }
 
 #[test]

@@ -27,6 +27,9 @@ pub(super) struct Layout<'a> {
     pub(super) parent: Option<&'a Subtree>,
     /// Whether owners are those of the stream: not so in the store of a normal user.
     pub(super) owners: bool,
+    /// Whether it was pulled in parts, by an engine that makes no devices or FIFOs then, and gives
+    /// symlinks and most directories no times (`ApplyDiff` in pkg/chunked/storage_linux.go).
+    pub(super) in_parts: bool,
     /// Whether this process sees all extended attributes.
     pub(super) privileged: bool,
     /// How user ids are mapped.
@@ -209,8 +212,13 @@ impl<'a> Comparison<'a> {
         let key = self.hash(&real.join(&base));
         self.entries.insert(key);
         let Some(node) = node else {
-            // A normal user's engine cannot make devices, and leaves them out.
-            if self.layout.owners || !matches!(header.kind, Entry::Character | Entry::Block) {
+            let is_left_out = match header.kind {
+                // A normal user's engine cannot make them.
+                Entry::Character | Entry::Block => !self.layout.owners || self.layout.in_parts,
+                Entry::Fifo => self.layout.in_parts,
+                _ => false,
+            };
+            if !is_left_out {
                 self.differs(Difference::Missing, &path, String::new(), None);
             }
             return Ok(());

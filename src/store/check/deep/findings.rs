@@ -56,7 +56,7 @@ pub(super) fn tell(
     }
     for (way, issue) in outcome.issues.by_kind {
         if (way == Difference::Time && !times_are_kept)
-            || (way == Difference::TimeOfOther && !other_times_are_kept)
+            || (way == Difference::TimeOfOther && (task.in_parts || !other_times_are_kept))
         {
             continue;
         }

@@ -18,7 +18,7 @@ pub(super) enum Difference {
     RootMode,
     Owner,
     Time,
-    /// Of what is no file: partial pulls and ostree give it none.
+    /// Of what is no file: ostree gives it none.
     TimeOfOther,
     Type,
     Attributes,

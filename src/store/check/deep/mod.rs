@@ -71,6 +71,7 @@ struct Task {
     parent: Option<PathBuf>,
     overlay: bool,
     owners: bool,
+    in_parts: bool,
     uidmap: Vec<IdMap>,
     gidmap: Vec<IdMap>,
     root_mode: Option<u32>,
@@ -111,7 +112,9 @@ pub(super) fn check(
                 report.assembled.1 += outcome.bytes;
                 let of_store = &mut by_store[task.home];
                 of_store.times = of_store.times.and(outcome.issues.times);
-                of_store.other_times = of_store.other_times.and(outcome.issues.other_times);
+                if !task.in_parts {
+                    of_store.other_times = of_store.other_times.and(outcome.issues.other_times);
+                }
                 of_store.outcomes.push((index, outcome));
             }
             Err(error) => report.could_not_look(set.could_not_look(&task.content, &error)),
@@ -213,6 +216,7 @@ fn task(
         parent: parent.map(|parent| store.content_dir(parent)),
         overlay: store.driver != "vfs",
         owners,
+        in_parts: layer.is_partial(),
         uidmap: layer.uidmap.clone().unwrap_or_default(),
         gidmap: layer.gidmap.clone().unwrap_or_default(),
         root_mode,
@@ -268,6 +272,7 @@ impl Task {
             overlay: self.overlay,
             parent: parent.as_ref(),
             owners: self.owners,
+            in_parts: self.in_parts,
             privileged: rustix::process::geteuid().is_root(),
             uidmap: &self.uidmap,
             gidmap: &self.gidmap,
