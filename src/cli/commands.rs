@@ -208,6 +208,10 @@ pub(super) const COMMANDS: [Row; 20] = [
                 "storagectl build-store --arch arm64 -o app.squashfs localhost/app:1=oci:app",
             ),
             (
+                "Build one from the embedded images that quadlets name",
+                "storagectl build-store --embedded images --from units -o store",
+            ),
+            (
                 "Add an image of `podman save` to a store that exists",
                 "storagectl build-store -o /var/lib/containers/extra docker-archive:app.tar",
             ),
