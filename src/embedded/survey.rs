@@ -260,7 +260,8 @@ mod tests {
         let blob = |bytes: &[u8]| {
             let digest = Digest::of(bytes);
             fs_err::write(dir.join(digest.hex()), bytes).unwrap();
-            format!("{{\"digest\": \"{digest}\", \"size\": {}}}", bytes.len())
+            let kind = "application/vnd.oci.image.config.v1+json";
+            format!("{{\"mediaType\": \"{kind}\", \"digest\": \"{digest}\", \"size\": {}}}", bytes.len())
         };
         let (config, layer) = (blob(b"{\"architecture\": \"amd64\"}"), blob(b"layer"));
         let manifest = format!("{{\"schemaVersion\": 2, \"config\": {config}, \"layers\": [{layer}]}}");
