@@ -32,7 +32,7 @@ pub use list::{LIST, List, ListEntry, directory_name};
 pub use needed::entry_for;
 pub use options::{EmbedOptions, Platforms};
 pub use report::{EmbedOutcome, EmbedReport, ReportLine};
-pub use stores::HostStores;
+pub use stores::having;
 pub use survey::{Depth, Looked, Survey, survey, unlisted};
 
 /// Where MicroShift's image builds put the images.
