@@ -46,9 +46,9 @@ pub(super) struct InUse {
     /// Images that containers were made from.
     images: BTreeSet<String>,
     /// Layers that other stores' layers and images, and containers, build on.
-    pub(super) layers: BTreeSet<String>,
+    layers: BTreeSet<String>,
     /// Layers that are mounted, or below one that is.
-    pub(super) mounted: BTreeSet<String>,
+    mounted: BTreeSet<String>,
 }
 
 impl InUse {
@@ -59,6 +59,11 @@ impl InUse {
     /// `dependents-unsure` and others, if that cannot be told.
     pub(super) fn read(host: &Host, store: &Path) -> anyhow::Result<Self> {
         Ok(Self { mounted: mounted(host)?, ..outside(host, store)? })
+    }
+
+    /// All layers that are.
+    pub(super) fn layers(self) -> BTreeSet<String> {
+        self.layers.into_iter().chain(self.mounted).collect()
     }
 
     /// Whether the image with this id and this topmost layer is.

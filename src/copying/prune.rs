@@ -81,8 +81,7 @@ pub(super) fn prune(
         }
         // One that is in the list under another name keeps that, and so stays.
         removal.images.retain(|id| !staying.contains(id));
-        removal.layers.retain(|id| !in_use.mounted.contains(id));
-        removal.needed = in_use.layers;
+        removal.needed = in_use.layers();
         Ok(removal)
     })?;
     pruned.names.sort();

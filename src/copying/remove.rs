@@ -77,7 +77,7 @@ pub fn remove_images(
         let chosen = choose(records, references, &in_use);
         lines = chosen.lines;
         names.clone_from(&chosen.removal.names);
-        Ok(Removal { needed: in_use.layers, ..chosen.removal })
+        Ok(Removal { needed: in_use.layers(), ..chosen.removal })
     })?;
     for line in lines.iter_mut().filter(|line| line.state == RemovedState::Untagged) {
         if line.id.as_ref().is_some_and(|id| removed.images.contains(id)) {
@@ -191,7 +191,6 @@ fn choose(records: &StoreRecords<'_>, references: &[String], in_use: &InUse) -> 
             chosen.removal.layers.extend(records.layers_of(image));
         }
     }
-    chosen.removal.layers.retain(|id| !in_use.mounted.contains(id));
     chosen
 }
 

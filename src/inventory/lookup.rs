@@ -53,8 +53,13 @@ impl HostStores {
             digests(it.image).any(|one| one == digest)
                 && it.image.names.iter().flatten().any(|name| repository(name) == of)
         };
+        // podman 4 looks up by its id what it has found by a digest.
+        let by_id = |it: ImageAt<'a>| match order.reader.profile {
+            Profile::Podman4 => all().find(|other| other.image.id == it.image.id).unwrap_or(it),
+            _ => it,
+        };
         let mut found: Vec<ImageAt<'a>> = Vec::new();
-        for image in all().filter(is_named).chain(all().filter(has_digest)) {
+        for image in all().filter(is_named).chain(all().filter(has_digest).map(by_id)) {
             if !found.iter().any(|other| other.is(&image)) {
                 found.push(image);
             }

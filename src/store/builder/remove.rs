@@ -93,13 +93,15 @@ pub fn remove(
     let layers = Records::<Layer>::read(root, &paths)?;
     let images = Records::<Image>::read(root, &paths)?;
     let of_store = StoreRecords { images: images.all().collect(), layers: layers.by_id() };
+    let left = leftover::read(root)?;
+    let mut removal = choose(&of_store)?;
+    // What a run that was killed has taken out of one file of records and not of the other. What
+    // is needed by now stays.
+    removal.layers.extend(left.layers.iter().cloned());
     if !dry_run {
         let known = |id: &str| of_store.layers.contains_key(id) || images.of(id).is_some();
-        let left = leftover::read(root)?;
         clear(root, &paths, &left.without(known)).map_err(cannot(root, "clean up", store))?;
-        leftover::forget(root)?;
     }
-    let removal = choose(&of_store)?;
     let mut bytes = 0_u64;
     let sizes: BTreeMap<String, u64> = of_store
         .images
@@ -126,7 +128,9 @@ pub fn remove(
             Ok(())
         };
         let gone = Leftover { images: gone_images.clone(), layers: gone_layers.iter().cloned().collect() };
-        if !gone.is_empty() {
+        if gone.is_empty() {
+            leftover::forget(root)?;
+        } else {
             leftover::write(root, &gone)?;
         }
         write(&paths.images_json(), &images_json, &images_lock)?;
