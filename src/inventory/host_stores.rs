@@ -1,7 +1,9 @@
 //! The places in which a host's engines find images, and the order in which each looks there.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::lookup::digests;
 use crate::engine::Reason;
 use crate::judgement::Reader;
 use crate::plan::Host;
@@ -20,7 +22,31 @@ pub struct HostStore {
     pub images: Vec<Image>,
     /// Whether any engine takes it for its own.
     pub is_own: bool,
+    pub(super) by_name: Index,
+    pub(super) by_id: Index,
+    pub(super) by_digest: Index,
     id: (u64, u64),
+}
+
+/// The images of a store, by something that they have, as their places among its images.
+#[derive(Debug)]
+pub(super) struct Index(BTreeMap<String, Vec<usize>>);
+
+impl Index {
+    fn new<'a, K: Iterator<Item = &'a str>>(images: &'a [Image], keys: impl Fn(&'a Image) -> K) -> Self {
+        let mut index: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (place, image) in images.iter().enumerate() {
+            for key in keys(image) {
+                index.entry(key.to_owned()).or_default().push(place);
+            }
+        }
+        Self(index)
+    }
+
+    /// Those that have it; of two records of one id the later counts, and comes first.
+    pub(super) fn get(&self, key: &str) -> impl Iterator<Item = usize> {
+        self.0.get(key).into_iter().flatten().rev().copied()
+    }
 }
 
 /// Where an engine looks for an image.
@@ -104,8 +130,16 @@ impl HostStores {
             });
             Vec::new()
         });
-        let (path, driver) = (path.to_owned(), driver.to_owned());
-        self.stores.push(HostStore { path, driver, images, is_own: false, id: stat.id });
+        self.stores.push(HostStore {
+            path: path.to_owned(),
+            driver: driver.to_owned(),
+            is_own: false,
+            by_name: Index::new(&images, |image| image.names.iter().flatten().map(String::as_str)),
+            by_id: Index::new(&images, |image| image.id.as_deref().into_iter()),
+            by_digest: Index::new(&images, digests),
+            images,
+            id: stat.id,
+        });
         Some(self.stores.len() - 1)
     }
 

@@ -5,7 +5,9 @@
 //! that has a name of the same repository (`resolveImage` in its transport). By an id: the first
 //! store with it.
 
-use super::host_stores::{HostStore, HostStores, SearchOrder};
+use std::collections::BTreeSet;
+
+use super::host_stores::{HostStore, HostStores, Index, SearchOrder};
 use super::reference::Reference;
 use crate::engine::Profile;
 use crate::images::Name;
@@ -32,37 +34,50 @@ impl ImageAt<'_> {
 }
 
 impl HostStores {
-    /// The images that an engine which works would use, had it those before not: the first is the
-    /// one that it uses, and it shadows the others.
+    /// The images that an engine which works would use, one a store, if it did not look into those
+    /// before: the first is the one that it uses, and it shadows the others.
     pub fn search<'a>(&'a self, order: &SearchOrder, reference: &Reference) -> Vec<ImageAt<'a>> {
-        let at = |place: usize| {
-            let store = &self.stores[place];
-            // Of two records of one id the later counts.
-            store.images.iter().rev().map(move |image| ImageAt { place, store, image })
-        };
-        let all = || order.stores.iter().copied().flat_map(at);
         let text = reference.as_str();
-        let is_named = |it: &ImageAt<'_>| match reference {
-            Reference::Id(_) => it.image.id.as_deref() == Some(text),
+        let mut candidates = match reference {
+            Reference::Id(_) => self.indexed(order, |store| &store.by_id, text),
             Reference::Name(_) => {
-                it.image.names.iter().flatten().any(|name| name == text) && !self.is_untagged(order, it)
+                let mut named = self.indexed(order, |store| &store.by_name, text);
+                named.retain(|it| !self.is_untagged(order, it));
+                named
             }
         };
-        let has_digest = |it: &ImageAt<'_>| {
-            let Some((of, digest)) = reference.digested() else { return false };
-            digests(it.image).any(|one| one == digest)
-                && it.image.names.iter().flatten().any(|name| repository(name) == of)
-        };
-        // podman 4 looks up by its id what it has found by a digest.
-        let by_id = |it: ImageAt<'a>| match order.reader.profile {
-            Profile::Podman4 => all().find(|other| other.image.id == it.image.id).unwrap_or(it),
-            _ => it,
-        };
-        let mut found: Vec<ImageAt<'a>> = Vec::new();
-        for image in all().filter(is_named).chain(all().filter(has_digest).map(by_id)) {
-            if !found.iter().any(|other| other.is(&image)) {
-                found.push(image);
+        if let Some((of, digest)) = reference.digested() {
+            let mut digested = self.indexed(order, |store| &store.by_digest, digest);
+            digested.retain(|it| it.image.names.iter().flatten().any(|name| repository(name) == of));
+            // podman 4 looks up by its id what it has found by a digest.
+            if order.reader.profile == Profile::Podman4 {
+                for it in &mut digested {
+                    let id = it.image.id.as_deref().unwrap_or_default();
+                    *it = self.indexed(order, |store| &store.by_id, id).first().copied().unwrap_or(*it);
+                }
             }
+            candidates.extend(digested);
+        }
+        let mut seen = BTreeSet::new();
+        candidates.retain(|it| seen.insert(it.place));
+        candidates
+    }
+
+    /// The images that have `key` in an index of their store, in the order of the stores.
+    fn indexed<'a>(
+        &'a self,
+        order: &SearchOrder,
+        index: impl Fn(&'a HostStore) -> &'a Index,
+        key: &str,
+    ) -> Vec<ImageAt<'a>> {
+        let mut found = Vec::new();
+        for &place in &order.stores {
+            let store = &self.stores[place];
+            found.extend(index(store).get(key).map(|image| ImageAt {
+                place,
+                store,
+                image: &store.images[image],
+            }));
         }
         found
     }
@@ -71,10 +86,10 @@ impl HostStores {
     /// the same image without it: there it was untagged (`Image` in store.go, from storage 1.46).
     fn is_untagged(&self, order: &SearchOrder, found: &ImageAt<'_>) -> bool {
         let Some(&own) = order.stores.first().filter(|_| order.own > 0) else { return false };
-        let same = |image: &Image| image.id.is_some() && image.id == found.image.id;
+        let id = found.image.id.as_deref().unwrap_or_default();
         order.reader.profile != Profile::Podman4
             && found.place != own
-            && self.stores[own].images.iter().any(same)
+            && self.stores[own].by_id.get(id).next().is_some()
     }
 
     /// For whom the image `at` serves `reference`, and for whom which other image does.

@@ -1,6 +1,6 @@
 //! What each engine makes of one reference.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::host_stores::HostStores;
 use super::layers::HostLayers;
@@ -87,22 +87,8 @@ pub fn show<'a>(stores: &'a HostStores, layers: &'a HostLayers, reference: &Refe
         }
     }
     found.sort_by_key(|at| at.place);
-    let all = everything(stores, layers);
-    let images = found.into_iter().map(|at| shown(stores, layers, reference, at, &all)).collect();
+    let images = found.into_iter().map(|at| shown(stores, layers, reference, at)).collect();
     Shown { answers, images }
-}
-
-/// Every image with the ids of its layers.
-fn everything<'a>(stores: &'a HostStores, layers: &'a HostLayers) -> Vec<(ImageAt<'a>, BTreeSet<&'a str>)> {
-    let stores = stores.stores.iter().enumerate();
-    let images = stores
-        .flat_map(|(place, store)| store.images.iter().map(move |image| ImageAt { place, store, image }));
-    images
-        .map(|at| {
-            let ids = layers.of(at.image).into_iter().filter_map(|(_, layer)| layer.id.as_deref());
-            (at, ids.collect())
-        })
-        .collect()
 }
 
 fn shown<'a>(
@@ -110,28 +96,32 @@ fn shown<'a>(
     layers: &'a HostLayers,
     reference: &Reference,
     at: ImageAt<'a>,
-    all: &[(ImageAt<'a>, BTreeSet<&'a str>)],
 ) -> ShownImage<'a> {
     let of_image = layers.of(at.image).into_iter().filter_map(|(place, layer)| {
         let (id, digest) = (layer.id.as_deref()?, layer.diff_digest.as_deref());
         Some(ImageLayer { id, digest, size: layer.size(), place })
     });
     let of_image: Vec<ImageLayer<'_>> = of_image.collect();
-    let mut shared_ids = BTreeSet::new();
+    let chain: BTreeMap<&str, usize> =
+        of_image.iter().enumerate().map(|(index, layer)| (layer.id, index)).collect();
+    let mut known = BTreeMap::new();
     let mut sharing = Vec::new();
-    for (other, ids) in all.iter().filter(|(other, _)| other.image.id != at.image.id) {
-        let common: Vec<&ImageLayer<'_>> = of_image.iter().filter(|layer| ids.contains(layer.id)).collect();
-        if !common.is_empty() {
-            shared_ids.extend(common.iter().map(|layer| layer.id));
-            sharing.push(Sharing { at: *other, layers: common.len(), bytes: bytes(common.into_iter()) });
+    for (place, store) in stores.stores.iter().enumerate() {
+        for image in store.images.iter().filter(|image| image.id != at.image.id) {
+            let common = layers.common(image, &chain, &mut known);
+            if common > 0 {
+                let at = ImageAt { place, store, image };
+                sharing.push(Sharing { at, layers: common, bytes: bytes(&of_image[..common]) });
+            }
         }
     }
-    let shared = bytes(of_image.iter().filter(|layer| shared_ids.contains(layer.id)));
+    // The lowest ones, of each.
+    let shared = sharing.iter().map(|sharing| sharing.bytes).max().unwrap_or_default();
     let size = layers.size(at.image);
     let standing = stores.standing(&at, reference);
     ShownImage { at, standing, size, shared, sharing, layers: of_image }
 }
 
-fn bytes<'a>(layers: impl Iterator<Item = &'a ImageLayer<'a>>) -> u64 {
-    layers.filter_map(|layer| layer.size).fold(0, u64::saturating_add)
+fn bytes(layers: &[ImageLayer<'_>]) -> u64 {
+    layers.iter().filter_map(|layer| layer.size).fold(0, u64::saturating_add)
 }
