@@ -130,6 +130,7 @@ bench:
 	benches/build-store.sh
 	benches/pack.sh
 	benches/copy-images.sh
+	benches/embed-images.sh
 
 .PHONY: hosts
 hosts:

@@ -19,7 +19,7 @@
 //!   changes, refuses it if an engine would stop, and carries it out; [`rpm`] is what scriptlets need,
 //!   [`sealed`] mounts stores that are files.
 //! - **Looking**: [`lint`] has the rules for configurations, [`doctor`] what a power cut would do.
-//! - **Images in an operating system**: [`registry`] fetches them, [`embedded`] keeps them, [`copying`]
+//! - **Images in an operating system**: [`registry`] fetches them if they fit (`space`), [`embedded`] keeps them, [`copying`]
 //!   gives them to engines at boot, [`pack`] makes packages of them.
 //! - **Fleets**: [`provision`] writes, merges and checks Ignition, Butane, MachineConfig and others.
 //! - **People**: [`cli`] is the command line, and the only module that prints.

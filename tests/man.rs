@@ -370,13 +370,35 @@ fn keys(schema: &Value, name: &str, told: &mut Vec<(String, String)>) {
 fn layout() -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["LAYOUT"]).text([roman(
-        "The directory, by default /usr/lib/containers/storage, has a sub-directory for each reference, named after the SHA-256 of the reference and one newline (echo REF | sha256sum), and in it what `skopeo copy --all --preserve-digests docker://REF dir:DIR` writes. image-list.txt has a line REF,NAME for each; lines with #, empty lines and CRLF are read, too. Of two lines with the same reference the last counts.",
+        "The directory has a sub-directory for each reference, and in it what `skopeo copy --all --preserve-digests docker://REF dir:DIR` writes. A list has a line REF,NAME for each; lines with #, empty lines and CRLF are read, too. Of two lines with the same reference the last counts. Three layouts are in use, and the list tells which one it is:",
+    )]);
+    for (layout, meaning) in LAYOUTS {
+        entry(&mut roff, layout, meaning);
+    }
+    roff.control("PP", []).text([roman(
+        "What is added to a directory has the names of its layout, so that the scripts that made the directory go on with it. A name that another rule has given is used as it is. Without an option for it, the first of these directories in which there is a list is taken.",
     )]);
     roff.control("PP", []).text([roman(
         "storagectl.json in a sub-directory has the digest of the manifest that was fetched, and the platforms that were asked for, if not all were. It lets damage be found in the manifest of a tag, and tells a list of images that lacks some on purpose from one that has lost some. Other programs read past it. A directory without it, as scripts write it, is verified as far as digests lead: from the manifest down.",
     )]);
     roff
 }
+
+/// The layouts, by their directories.
+const LAYOUTS: [(&str, &str); 3] = [
+    (
+        "/usr/lib/containers/storage (microshift)",
+        "MicroShift's image builds. The list is image-list.txt; a sub-directory is named after the SHA-256 of the reference and one newline (echo REF | sha256sum).",
+    ),
+    (
+        "/usr/lib/containers-image-cache (image-cache)",
+        "The recipes for Fedora and RHEL. The list is mapping.txt; sub-directories have the same names as MicroShift's.",
+    ),
+    (
+        "/var/lib/lsr_podman_image_cache (system-role)",
+        "The podman system role for Ansible. The list is mapping.txt with a comment that names the role; a sub-directory is named after the first 16 digits of the SHA-256 of the reference alone (printf %s REF | sha256sum). The role's own service copies these images at the first boot and removes them.",
+    ),
+];
 
 fn doctor() -> Roff {
     let mut roff = Roff::new();
@@ -465,7 +487,7 @@ fn files() -> Roff {
     );
     entry(
         &mut roff,
-        "/usr/lib/containers/storage/image-list.txt",
+        "/usr/lib/containers/storage/image-list.txt, /usr/lib/containers-image-cache/mapping.txt",
         "The list of images that are embedded in the operating system, see storagectl-embed-images(1).",
     );
     entry(

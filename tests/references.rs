@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use storagectl::embedded::Layout;
 use storagectl::problem::Problem;
 use storagectl::references::{References, references_at, references_in};
 use storagectl::sys::Root;
@@ -52,7 +53,7 @@ fn files(files: &[(&str, &str)], given: &str, expected: &str) {
     }
     let root = Root::tree(scratch.path()).unwrap();
     let given = if given == "." { "/d".to_owned() } else { format!("/d/{given}") };
-    let found = told(references_at(&root, Path::new(&given)));
+    let found = told(references_at(&root, Path::new(&given), &Layout::LISTS));
     let top = scratch.path().display().to_string();
     assert_eq!(found.replace(&format!("{top}/d"), "D").replace(&top, ""), expected, "{files:?}");
 }
@@ -413,6 +414,7 @@ fn a_directory_is_searched_for_what_may_name_images() {
     files(
         &[
             ("a/image-list.txt", "example.com/listed:1,0a\n"),
+            ("a/mapping.txt", "# system_role:podman\nexample.com/mapped:1,0b\n"),
             ("a/notes.txt", "numpy\n"),
             ("b/blueprint.toml", "[[containers]]\nsource = \"example.com/b:1\"\n"),
             ("b/other.toml", "x = 1\n"),
@@ -426,7 +428,7 @@ fn a_directory_is_searched_for_what_may_name_images() {
             ("b/again", "-> .."),
         ],
         "b",
-        "2:15 example.com/pause:3\n1:1 example.com/listed:1\n2:10 example.com/b:1\n\
+        "2:15 example.com/pause:3\n1:1 example.com/listed:1\n2:1 example.com/mapped:1\n2:10 example.com/b:1\n\
          1:2 ? document: `D/b/again/c/chart.yaml`: key must be a string; it looks like a template: give what comes of it\n",
     );
     files(

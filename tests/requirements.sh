@@ -51,6 +51,9 @@ bench='
 augtool augeas-tools
 skopeo skopeo
 openssl openssl
+ip iproute2
+tc iproute2
+docker-registry docker-registry
 python3 python3
 '
 machine='

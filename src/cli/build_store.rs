@@ -11,7 +11,7 @@ use super::given::jobs;
 use super::output::Output;
 use super::tense::wrote;
 use crate::images::{Platform, Source};
-use crate::problem::Problem;
+use crate::problem::{Problem, size};
 use crate::store::builder::{self, BuildOptions, BuiltStore, ImageFormat};
 
 /// Build an image store from image files, without an engine
@@ -101,6 +101,8 @@ struct BuildStoreJson<'a> {
     layers: usize,
     new_layers: usize,
     bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    free: Option<u64>,
     moved_names: &'a [String],
 }
 
@@ -145,7 +147,8 @@ impl BuildStore {
                 Some(packed) => builder::file(&host.root, &sources, &out, packed, &options)?,
             }
         };
-        self.tell(common, output, &shown, &built)?;
+        let free = if to_stdout { None } else { host.root.free_space(&out).ok().map(|free| free.bytes) };
+        self.tell(common, output, &shown, &built, free)?;
         if kind == OutputKind::Squashfs || kind == OutputKind::Erofs {
             output.detail(SELINUX);
         }
@@ -160,13 +163,21 @@ impl BuildStore {
                 layers: built.layers,
                 new_layers: built.new_layers,
                 bytes: built.bytes,
+                free,
                 moved_names: &built.moved_names,
             })?;
         }
         Ok(())
     }
 
-    fn tell(&self, common: &Common, output: &Output, shown: &str, built: &BuiltStore) -> anyhow::Result<()> {
+    fn tell(
+        &self,
+        common: &Common,
+        output: &Output,
+        shown: &str,
+        built: &BuiltStore,
+        free: Option<u64>,
+    ) -> anyhow::Result<()> {
         for name in &built.moved_names {
             output.status(&format!("the name `{name}` belonged to another image in `{shown}`"));
         }
@@ -179,7 +190,11 @@ impl BuildStore {
             new => format!(", {new} of them new"),
         };
         let what = format!("{} with {}{new}", counted(built.images, "image"), counted(built.layers, "layer"));
-        output.status(&format!("{} {what} to `{shown}`", wrote(common.dry_run)));
+        let space = match free.filter(|_| common.dry_run) {
+            Some(free) => format!("; the layers have {}, and {} are free", size(built.bytes), size(free)),
+            None => String::new(),
+        };
+        output.status(&format!("{} {what} to `{shown}`{space}", wrote(common.dry_run)));
         Ok(())
     }
 }

@@ -6,14 +6,14 @@ use clap::Args;
 use serde::Serialize;
 
 use super::counted::counted;
-use super::given::jobs;
+use super::given::{embedded_directory, jobs};
 use super::output::Output;
 use super::tense::would;
-use super::{Common, Status, inside};
+use super::{Common, Status};
 use crate::copying::{self, CopyEvent, CopyLine, CopyOptions, CopyReport, CopyState};
-use crate::embedded::DIRECTORY;
+use crate::embedded::Layout;
 use crate::plan::Host;
-use crate::problem::Problem;
+use crate::problem::{Problem, series, size};
 
 /// Copy embedded images into a store at boot
 ///
@@ -22,16 +22,19 @@ use crate::problem::Problem;
 /// layers that a power cut has damaged, or that cannot be verified, are copied again.
 /// Signatures are copied, too. An image that cannot be copied does not stop the
 /// others: the exit status is then 1, or 2 if no image could be copied, if it is a
-/// required one, or if nothing could be pruned.
+/// required one, or if nothing could be pruned. Where space is scarce, what fits is
+/// copied, required images first and the others in the order of the list.
 ///
 /// With --store the images go to an additional image store, which is listed in
 /// storage.conf and which CRI-O does not wipe after a power cut; without it, to the
 /// engines' own storage.
 #[derive(Debug, Args)]
 pub(super) struct CopyImages {
-    /// The directory with the embedded images and their list
-    #[arg(long, value_name = "DIR", default_value = DIRECTORY)]
-    source: PathBuf,
+    /// The directory with the embedded images and their list; the first layout's that has a list if not
+    /// given: /usr/lib/containers/storage, /usr/lib/containers-image-cache,
+    /// /var/lib/lsr_podman_image_cache
+    #[arg(long, value_name = "DIR")]
+    source: Option<PathBuf>,
     /// The additional image store to copy to, outside of the engines' own storage; it
     /// is created and listed
     #[arg(long, value_name = "PATH")]
@@ -62,6 +65,8 @@ struct CopyImagesJson<'a> {
     dry_run: bool,
     store: String,
     images: Vec<CopiedImageJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    free: Option<u64>,
     pruned: &'a [String],
     remarks: &'a [Problem],
 }
@@ -71,6 +76,7 @@ struct CopiedImageJson<'a> {
     reference: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
+    bytes: u64,
     state: &'static str,
     required: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,7 +87,7 @@ impl CopyImages {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
         let options = CopyOptions {
-            source: inside(&host, &self.source)?,
+            source: embedded_directory(&host, self.source.as_ref(), Layout::default(), output)?,
             store: self.store.clone(),
             jobs: jobs(self.jobs),
             retries: self.retries,
@@ -105,6 +111,7 @@ impl CopyImages {
                 }
             }
             CopyEvent::Image(line) => aside(bar.as_ref(), || tell_image(line, output)),
+            CopyEvent::LeftOut(lines, free) => aside(bar.as_ref(), || tell_left_out(lines, free, output)),
             CopyEvent::Again(count) => aside(bar.as_ref(), || {
                 output.status(&format!("trying {} again", counted(count, "image")));
             }),
@@ -133,7 +140,16 @@ impl CopyImages {
         let would = would(common.dry_run);
         if common.dry_run {
             for line in &copied {
-                output.status(&format!("would have copied `{}`", line.reference));
+                let bytes = match line.bytes {
+                    0 => String::new(),
+                    bytes => format!(" (at least {})", size(bytes)),
+                };
+                output.status(&format!("would have copied `{}`{bytes}", line.reference));
+            }
+            if let Some(free) = report.free.filter(|_| !copied.is_empty()) {
+                let bytes = copied.iter().map(|line| line.bytes).sum();
+                let (bytes, free) = (size(bytes), size(free.bytes));
+                output.status(&format!("would have written at least {bytes}; {free} are free"));
             }
         }
         for name in &report.pruned.names {
@@ -172,6 +188,7 @@ impl CopyImages {
                 dry_run: common.dry_run,
                 store,
                 images: report.lines.iter().map(image_line).collect(),
+                free: report.free.map(|free| free.bytes),
                 pruned: &report.pruned.names,
                 remarks: &report.remarks,
             })?;
@@ -199,6 +216,19 @@ fn aside(bar: Option<&indicatif::ProgressBar>, say: impl FnOnce()) {
     }
 }
 
+/// One message for all: each boot has it again until there is space.
+fn tell_left_out(lines: &[&CopyLine], free: u64, output: &Output) {
+    const NAMED: usize = 8;
+    let names = lines.iter().take(NAMED).map(|line| format!("`{}`", line.reference));
+    let others = lines.len().saturating_sub(NAMED);
+    let others = (others > 0).then(|| counted(others, "other"));
+    let names = series(&names.chain(others).collect::<Vec<_>>());
+    let needed = size(lines.iter().map(|line| line.bytes).sum());
+    let message =
+        format!("there is no space for {names}: at least {needed} more, and {} are left", size(free));
+    output.told(&Problem::new("disk-full", message, "free some space and run this again"));
+}
+
 fn tell_image(line: &CopyLine, output: &Output) {
     match &line.state {
         CopyState::Present => {}
@@ -218,5 +248,5 @@ fn image_line(line: &CopyLine) -> CopiedImageJson<'_> {
         CopyState::Failed(problem) => ("failed", Some(problem)),
     };
     let (reference, id) = (line.reference.as_str(), line.id.as_deref());
-    CopiedImageJson { reference, id, state, required: line.required, error }
+    CopiedImageJson { reference, id, bytes: line.bytes, state, required: line.required, error }
 }

@@ -5,17 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 
 use super::counted::counted;
-use super::given::{asked_platform, authfile, jobs};
+use super::given::{asked_platform, authfile, embedded_directory, jobs};
 use super::output::Output;
 use super::references_given::images_given;
 use super::tense::{would, wrote};
 use super::{Common, Status, inside};
-use crate::embedded::{
-    self, DIRECTORY, EmbedOptions, EmbedOutcome, EmbedReport, LIST, List, Platforms, ReportLine,
-};
+use crate::embedded::{self, EmbedOptions, EmbedOutcome, EmbedReport, Layout, Platforms, ReportLine};
 use crate::plan::Host;
 use crate::problem::Problem;
 use crate::problem::size;
@@ -24,19 +23,22 @@ const AFTER_HELP: &str = "\
 Without a reference, the images of the present list are checked, and missing
 or damaged ones are fetched again.
 
-The layout is that of MicroShift's image builds: a directory for each reference,
-named after the SHA-256 of the reference and a newline, and image-list.txt with
-lines REFERENCE,DIRECTORY. Scripts can copy what is embedded here, and what they
-have embedded is taken as it is.
+There is a directory for each reference, and a list with lines
+REFERENCE,DIRECTORY. MicroShift's image builds, the recipes for Fedora and
+RHEL, and Ansible's podman role name these in ways of their own. Their scripts
+can copy what is embedded here, and what they embed is taken as it is.
 
-skopeo fetches the images, with its registries.conf and policy.json.";
+skopeo fetches the images, with its registries.conf and policy.json: each
+blob once, and none that another image in the directory has. With --dry-run
+registries are asked for the sizes.";
 
 /// Put container images into an OS image
 ///
 /// Fetches each image into a directory of its own, for copy-images to put into the
 /// engines' storage at boot. A directory gets its name when every byte in it is
 /// verified and on the disk, so one that exists is complete. A second run fetches
-/// only what is missing or damaged. Blobs that images share are stored once.
+/// only what is missing or damaged. Blobs that images share are fetched and stored
+/// once. A run that cannot fit on the disk is refused before it starts.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct EmbedImages {
@@ -48,9 +50,14 @@ pub(super) struct EmbedImages {
     /// `-` is standard input. May be given several times
     #[arg(long, value_name = "PATH")]
     from: Vec<PathBuf>,
-    /// The directory; created if it does not exist
-    #[arg(long, value_name = "DIR", default_value = DIRECTORY)]
-    into: PathBuf,
+    /// The directory, created if it does not exist; the first layout's that has a list
+    /// if not given, or else /usr/lib/containers/storage
+    #[arg(long, value_name = "DIR")]
+    into: Option<PathBuf>,
+    /// The layout of the directory; that of its list if not given. An existing directory
+    /// is converted, and two lists in it become one
+    #[arg(long, value_name = "LAYOUT", value_parser = layouts())]
+    layout: Option<Layout>,
     /// The file with credentials for registries, outside of --root; REGISTRY_AUTH_FILE
     /// if not given
     #[arg(long, value_name = "FILE", help_heading = "Registry options")]
@@ -82,7 +89,7 @@ pub(super) struct EmbedImages {
     /// How many seconds a registry may send nothing before it is tried again
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = clap::value_parser!(u16).range(1..=3600), help_heading = "Registry options")]
     stall_timeout: u16,
-    /// How many images are fetched at a time; as many as there are processors if not
+    /// How many blobs are fetched at a time; as many as there are processors if not
     /// given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: Option<u16>,
@@ -91,12 +98,22 @@ pub(super) struct EmbedImages {
     no_sync: bool,
 }
 
+/// The layouts by their names.
+fn layouts() -> impl TypedValueParser<Value = Layout> {
+    PossibleValuesParser::new(Layout::ALL.map(Layout::name)).map(|name| {
+        let layout = Layout::ALL.into_iter().find(|layout| layout.name() == name);
+        layout.expect("others are refused")
+    })
+}
+
 #[derive(Serialize)]
 struct EmbedImagesJson<'a> {
     version: u32,
     changed: bool,
     dry_run: bool,
     directory: String,
+    layout: &'static str,
+    converted: bool,
     images: Vec<EmbeddedImageJson<'a>>,
     bytes: u64,
     stored: u64,
@@ -127,7 +144,7 @@ impl EmbedImages {
         let host = common.host()?;
         let references = self.references(&host, output)?;
         let options = self.options(common)?;
-        let dir = inside(&host, &self.into)?;
+        let dir = embedded_directory(&host, self.into.as_ref(), self.layout.unwrap_or_default(), output)?;
         let report = self.embed(&host, &dir, &references, &options, output)?;
         for remark in &report.remarks {
             let line = format!("{}; {}", remark.message, remark.hint);
@@ -151,12 +168,14 @@ impl EmbedImages {
         let platforms = self.arch.iter().map(|arch| asked_platform(arch));
         Ok(EmbedOptions {
             authfile: authfile(self.authfile.as_ref()),
+            layout: self.layout,
             platforms: match self.arch.as_slice() {
                 [] => Platforms::All,
                 _ => Platforms::These(platforms.collect()),
             },
             jobs: jobs(self.jobs),
-            retries: self.retries,
+            // A rehearsal is not worth waiting for.
+            retries: if common.dry_run { 0 } else { self.retries },
             retry_delay: Duration::from_secs(self.retry_delay.into()),
             stall: Duration::from_secs(self.stall_timeout.into()),
             tls_verify: self.tls_verify,
@@ -176,7 +195,7 @@ impl EmbedImages {
         output: &Output,
     ) -> Result<EmbedReport, Problem> {
         let count = match references.len() {
-            0 => List::read(&host.root, dir)?.entries.len(),
+            0 => embedded::listed(&host.root, dir, options)?.entries.len(),
             count => count,
         };
         let bar = output.counter(count);
@@ -208,6 +227,9 @@ fn tell_line(line: &ReportLine, dry_run: bool, output: &Output) {
         Some(download) if download == line.bytes => bytes.clone(),
         Some(download) => format!("{bytes}, {} to download", size(download)),
     };
+    if let Some(problem) = line.unknown.as_ref().filter(|_| dry_run) {
+        output.detail(&problem.message);
+    }
     match &line.outcome {
         EmbedOutcome::WasThere => output.detail(&format!("`{reference}` already present ({bytes})")),
         EmbedOutcome::Failed(problem) => output.told(problem),
@@ -239,8 +261,10 @@ fn tell_end(report: &EmbedReport, shown: &str, dry_run: bool, output: &Output) {
     for directory in &report.removed {
         output.status(&format!("{would}removed `{shown}/{directory}`"));
     }
-    if report.list_changed {
-        output.status(&format!("{} `{shown}/{LIST}`", wrote(dry_run)));
+    if report.converted {
+        output.status(&format!("{would}converted `{shown}` to the layout {}", report.layout.name()));
+    } else if report.list_changed {
+        output.status(&format!("{} `{shown}/{}`", wrote(dry_run), report.layout.list()));
     }
     let failed = report.failed();
     let complete = report.images.len() - failed;
@@ -249,8 +273,13 @@ fn tell_end(report: &EmbedReport, shown: &str, dry_run: bool, output: &Output) {
         saved => format!("; {} are shared and stored once", size(saved)),
     };
     if dry_run {
+        let unknown = report.images.iter().filter(|line| line.unknown.is_some()).count();
+        let unknown = match unknown {
+            0 => String::new(),
+            _ => format!(" and {} of unknown size", counted(unknown, "image")),
+        };
         let free = report.free.map_or_else(String::new, |free| format!("; {} are free", size(free.bytes)));
-        output.status(&format!("would have downloaded {}{free}", size(report.download)));
+        output.status(&format!("would have downloaded {}{unknown}{free}", size(report.download)));
     } else {
         let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
         output.status(&format!("{}, {}{shared}{failed}", counted(complete, "image"), size(report.stored)));
@@ -280,9 +309,14 @@ fn document<'a>(host: &Host, dir: &Path, report: &'a EmbedReport, dry_run: bool)
         |line: &ReportLine| !matches!(line.outcome, EmbedOutcome::WasThere | EmbedOutcome::Failed(_));
     EmbedImagesJson {
         version: 1,
-        changed: report.list_changed || !report.removed.is_empty() || report.images.iter().any(is_new),
+        changed: report.converted
+            || report.list_changed
+            || !report.removed.is_empty()
+            || report.images.iter().any(is_new),
         dry_run,
         directory: host.show(dir),
+        layout: report.layout.name(),
+        converted: report.converted,
         images: report.images.iter().map(line).collect(),
         bytes: report.bytes,
         stored: report.stored,

@@ -1,9 +1,13 @@
 //! What counts where an option is not given.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::inside;
+use super::output::Output;
+use crate::embedded::{Layout, homes};
 use crate::images::Platform;
+use crate::plan::Host;
 
 /// How many things are worked on at a time: as many as there are processors if not given.
 pub(super) fn jobs(given: Option<u16>) -> usize {
@@ -28,4 +32,25 @@ pub(super) fn variable(name: &str) -> Option<OsString> {
 /// containers-auth.json(5) has it.
 pub(super) fn authfile(given: Option<&PathBuf>) -> Option<PathBuf> {
     given.cloned().or_else(|| variable("REGISTRY_AUTH_FILE").map(PathBuf::from))
+}
+
+/// The directory of embedded images: if not given, the first of the layouts' own in which there is a
+/// list, or else that of the layout `new`. Others with a list are told.
+pub(super) fn embedded_directory(
+    host: &Host,
+    given: Option<&PathBuf>,
+    new: Layout,
+    output: &Output,
+) -> anyhow::Result<PathBuf> {
+    if let Some(given) = given {
+        return inside(host, given);
+    }
+    let homes = homes(&host.root)?;
+    for other in homes.iter().skip(1) {
+        output.warning(&format!(
+            "`{}` has embedded images, too; they are left out unless it is given",
+            host.show(other)
+        ));
+    }
+    inside(host, homes.first().copied().unwrap_or(Path::new(new.home())))
 }

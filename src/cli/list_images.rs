@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
+use super::given::embedded_directory;
 use super::list_stores::aligned;
 use super::output::Output;
-use super::{Common, Status, inside};
-use crate::embedded::{self, DIRECTORY, Depth, EmbeddedImage, HostStores, List, Looked};
+use super::{Common, Status};
+use crate::embedded::{self, Depth, EmbeddedImage, HostStores, Layout, List, Looked};
 use crate::images::Digest;
 use crate::problem::Problem;
 use crate::problem::size;
@@ -20,15 +21,18 @@ use crate::store::check::Progress;
 /// of the host's stores have it. verify-images reads every byte.
 #[derive(Debug, Args)]
 pub(super) struct ListImages {
-    /// The directory with the images
-    #[arg(long, value_name = "DIR", default_value = DIRECTORY)]
-    source: PathBuf,
+    /// The directory with the images; the first layout's that has a list if not
+    /// given: /usr/lib/containers/storage, /usr/lib/containers-image-cache,
+    /// /var/lib/lsr_podman_image_cache
+    #[arg(long, value_name = "DIR")]
+    source: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
 struct ListImagesJson<'a> {
     version: u32,
     directory: String,
+    layout: &'static str,
     images: Vec<ListedImageJson<'a>>,
     bytes: u64,
     stored: u64,
@@ -51,9 +55,9 @@ struct ListedImageJson<'a> {
 impl ListImages {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
-        let dir = inside(&host, &self.source)?;
+        let dir = embedded_directory(&host, self.source.as_ref(), Layout::default(), output)?;
         let list = List::must_read(&host.root, &dir)?;
-        let unlisted = embedded::unlisted(&host.root, &dir, &list.entries)?;
+        let unlisted = embedded::unlisted(&host.root, &dir, &list)?;
         let depth = Depth::Sizes;
         let survey = embedded::survey(&host.root, &dir, &list.entries, None, depth, 1, &Progress::default());
         let stores = HostStores::read(&host);
@@ -70,6 +74,7 @@ impl ListImages {
             output.json(&ListImagesJson {
                 version: 1,
                 directory: host.show(&dir),
+                layout: list.layout.name(),
                 images: survey.images.iter().map(line).collect(),
                 bytes: survey.bytes,
                 stored: survey.stored,

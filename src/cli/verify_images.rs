@@ -6,13 +6,13 @@ use clap::Args;
 use serde::Serialize;
 
 use super::counted::{counted, found};
-use super::given::{asked_platform, jobs};
+use super::given::{asked_platform, embedded_directory, jobs};
 use super::output::Output;
 use super::progress::watched;
 use super::references_given::references_given;
 use super::status::Strict;
 use super::{Common, Status, inside};
-use crate::embedded::{self, DIRECTORY, Depth, HostStores, List, ListEntry, Survey};
+use crate::embedded::{self, Depth, HostStores, Layout, List, ListEntry, Survey};
 use crate::images::Platform;
 use crate::plan::Host;
 use crate::problem::size;
@@ -39,9 +39,11 @@ pub(super) struct VerifyImages {
     /// `arm/v7`; that of this machine if not given
     #[arg(long, value_name = "ARCH", requires = "needed_by")]
     arch: Option<String>,
-    /// The directory with the images
-    #[arg(long, value_name = "DIR", default_value = DIRECTORY)]
-    source: PathBuf,
+    /// The directory with the images; the first layout's that has a list if not
+    /// given: /usr/lib/containers/storage, /usr/lib/containers-image-cache,
+    /// /var/lib/lsr_podman_image_cache
+    #[arg(long, value_name = "DIR")]
+    source: Option<PathBuf>,
     /// How many blobs are read at a time; as many as there are processors if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
@@ -53,6 +55,7 @@ pub(super) struct VerifyImages {
 struct VerifyImagesJson<'a> {
     version: u32,
     directory: String,
+    layout: &'static str,
     images: usize,
     bytes: u64,
     stored: u64,
@@ -71,7 +74,7 @@ struct ImageFinding<'a> {
 impl VerifyImages {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
-        let dir = inside(&host, &self.source)?;
+        let dir = embedded_directory(&host, self.source.as_ref(), Layout::default(), output)?;
         let list = match self.needed_by.as_slice() {
             [] => List::must_read(&host.root, &dir)?,
             _ => List::read(&host.root, &dir)?,
@@ -95,7 +98,7 @@ impl VerifyImages {
         let all = self.references.is_empty() && self.needed_by.is_empty();
         let unlisted = if all { unlisted(&host, &dir, &list)? } else { Vec::new() };
         let remarks: &[Problem] = if all { &list.remarks } else { &[] };
-        let mut findings = findings(&host, &dir, &survey, &unlisted, remarks);
+        let mut findings = findings(&host, &dir, &survey, &unlisted, &list, remarks);
         findings.extend(needed.problems.iter().map(|(reference, problem)| ImageFinding {
             problem: problem.clone(),
             reference: reference.as_deref(),
@@ -109,6 +112,7 @@ impl VerifyImages {
             output.json(&VerifyImagesJson {
                 version: 1,
                 directory: host.show(&dir),
+                layout: list.layout.name(),
                 images: survey.images.len(),
                 bytes: survey.bytes,
                 stored: survey.stored,
@@ -190,7 +194,7 @@ fn unlisted(host: &Host, dir: &Path, list: &List) -> Result<Vec<(String, Problem
         let hint = "`storagectl embed-images --prune` removes it";
         (path, Problem::new("embedded-unlisted", message, hint).with(Severity::Warning))
     };
-    Ok(embedded::unlisted(&host.root, dir, &list.entries)?.into_iter().map(problem).collect())
+    Ok(embedded::unlisted(&host.root, dir, list)?.into_iter().map(problem).collect())
 }
 
 fn findings<'a>(
@@ -198,6 +202,7 @@ fn findings<'a>(
     dir: &Path,
     survey: &'a Survey,
     unlisted: &[(String, Problem)],
+    list: &List,
     remarks: &[Problem],
 ) -> Vec<ImageFinding<'a>> {
     let finding = |problem: &Problem, reference: Option<&'a str>, path: String| ImageFinding {
@@ -212,7 +217,7 @@ fn findings<'a>(
         findings.extend(image.faults.iter().map(|problem| finding(problem, reference, path.clone())));
     }
     findings.extend(unlisted.iter().map(|(path, problem)| finding(problem, None, path.clone())));
-    let file = host.show(&dir.join(embedded::LIST));
+    let file = host.show(&list.file(dir));
     findings.extend(remarks.iter().map(|problem| finding(problem, None, file.clone())));
     findings
 }
@@ -223,7 +228,9 @@ fn effect(id: &str) -> &'static str {
         "embedded-other" => "another image than the one that is named is copied at boot",
         "embedded-unlisted" => "nothing copies it at boot, and it takes space",
         "image-unsupported" => "it cannot be verified, and current engines do not accept it",
+        "list-comment" => "scripts stop there, and copy none of the images behind it",
         "list-crlf" => "scripts look for directories that do not exist",
+        "list-end" => "scripts do not copy the last image",
         "list-twice" => "scripts copy the image twice",
         "list-directory" => "none now",
         _ => "copying it at boot fails, or containers get wrong files",

@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 
 use crate::images::Image;
 
-/// How many bytes of blobs make a batch.
-const ENOUGH: u64 = 512 << 20;
+/// How many bytes of blobs make a batch where there is space enough.
+pub(super) const ENOUGH: u64 = 512 << 20;
 
-/// Puts images into batches, by their place in `images`. Two that have one configuration and
+/// Puts images into batches of `enough` bytes of blobs, one at least, by their place in `images`. Two that have one configuration and
 /// are not otherwise the same are never in one: a store keeps the manifests of both only if
 /// one comes after the other.
-pub(super) fn batches(images: &[&Image]) -> Vec<Vec<usize>> {
+pub(super) fn batches(images: &[&Image], enough: u64) -> Vec<Vec<usize>> {
     let mut batches: Vec<Vec<usize>> = Vec::new();
     let mut rest: Vec<usize> = (0..images.len()).collect();
     while !rest.is_empty() {
@@ -27,7 +27,8 @@ pub(super) fn batches(images: &[&Image]) -> Vec<Vec<usize>> {
             let other = known.get(image.config_digest.hex());
             let is_other =
                 other.is_some_and(|other| other.manifest != image.manifest || other.list != image.list);
-            if size >= ENOUGH || is_other {
+            let is_full = !batch.is_empty() && size >= enough;
+            if is_full || is_other {
                 later.push(index);
                 continue;
             }

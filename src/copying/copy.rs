@@ -10,11 +10,13 @@ use super::presence::{CopyTarget, Presence};
 use super::prune::{Pruned, prune};
 use super::run::Copying;
 use super::wanted;
+use crate::embedded::List;
 use crate::images::Image;
 use crate::plan::{AddOptions, Host, Mode, PlanOutcome, add_stores, driver_in_force};
 use crate::problem::Problem;
 use crate::store::builder;
 use crate::store::store_path;
+use crate::sys::FreeSpace;
 
 /// What to copy, and where to.
 #[derive(Debug, Clone)]
@@ -53,6 +55,8 @@ pub struct CopyLine {
     pub reference: String,
     /// Its id, if that is known.
     pub id: Option<String>,
+    /// How many bytes it takes at least, beyond what is there and what images before it bring.
+    pub bytes: u64,
     /// What became of it.
     pub state: CopyState,
     /// Whether it is required.
@@ -76,6 +80,8 @@ pub struct CopyReport {
     pub outcome: Option<PlanOutcome>,
     /// Why skopeo had to copy, if it had to.
     pub foreign: Option<String>,
+    /// What was free before, if that could be told.
+    pub free: Option<FreeSpace>,
 }
 
 /// What happens while it goes on, for who waits.
@@ -87,6 +93,8 @@ pub enum CopyEvent<'a> {
     Read(u64),
     /// This became of an image.
     Image(&'a CopyLine),
+    /// These images do not fit into the bytes that are free when the others are there.
+    LeftOut(&'a [&'a CopyLine], u64),
     /// Some images are tried again.
     Again(usize),
 }
@@ -102,7 +110,7 @@ pub fn copy(
     mode: Mode,
     tell: &(dyn Fn(CopyEvent<'_>) + Sync),
 ) -> anyhow::Result<CopyReport> {
-    let list = wanted::list(host, &options.source)?;
+    let list = List::must_read(&host.root, &options.source)?;
     let mut remarks = list.remarks.clone();
     let unknown = options.required.iter().find(|reference| list.find(reference).is_none());
     if let Some(reference) = unknown {
@@ -122,8 +130,9 @@ pub fn copy(
     remarks.extend(presence.unverified.iter().cloned());
     let mut copying = Copying { host, options, target: &target, presence, record, tell, lines: Vec::new() };
     let to_do = copying.look(&wanted)?;
+    let free = host.root.free_space(&target.path).ok();
     if mode == Mode::DryRun {
-        for index in to_do {
+        for index in copying.fit(&wanted, to_do).0 {
             copying.lines[index].state = CopyState::Copied;
         }
     } else {
@@ -164,7 +173,7 @@ pub fn copy(
         record.write(host, &target.path)?;
     }
     let CopyTarget { path: store, foreign, .. } = target;
-    Ok(CopyReport { store, lines, remarks, pruned, not_pruned, outcome, foreign })
+    Ok(CopyReport { store, lines, remarks, pruned, not_pruned, outcome, foreign, free })
 }
 
 /// Where the images shall go.

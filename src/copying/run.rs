@@ -1,9 +1,9 @@
 //! Image by image: what is to be done, doing it, and trying again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::batch::batches;
+use super::batch::{ENOUGH, batches};
 use super::copy::{CopyEvent, CopyLine, CopyOptions, CopyState};
 use super::copy_record::{CopiedImage, CopyRecord, LayerStamp};
 use super::presence::{CopyTarget, Presence};
@@ -11,7 +11,7 @@ use super::wanted::WantedImage;
 use super::{in_use, skopeo};
 use crate::images::{Image, Platform};
 use crate::plan::Host;
-use crate::problem::Problem;
+use crate::problem::{Problem, size};
 use crate::store::builder::{self, Upkeep, ids};
 
 /// How long to wait before images are tried again; twice as long before each further time.
@@ -44,7 +44,7 @@ impl Copying<'_> {
                     (Some(image.config_digest.hex().to_owned()), CopyState::Present)
                 }
             };
-            self.lines.push(CopyLine { reference, id, state, required });
+            self.lines.push(CopyLine { reference, id, bytes: 0, state, required });
         }
         self.refuse_mounted(wanted, &mut to_do)?;
         for line in self.lines.iter().filter(|line| matches!(line.state, CopyState::Failed(_))) {
@@ -79,7 +79,55 @@ impl Copying<'_> {
         Ok(())
     }
 
-    pub(super) fn run(&mut self, wanted: &[WantedImage], mut to_do: Vec<usize>) {
+    /// Notes what each image takes at least, and leaves those out that do not fit behind those
+    /// before them in the list, the required ones first. Returns those that do, and whether there
+    /// is space to spare.
+    pub(super) fn fit(&mut self, wanted: &[WantedImage], mut to_do: Vec<usize>) -> (Vec<usize>, bool) {
+        to_do.sort_by_key(|&index| !self.lines[index].required);
+        let free = self.host.root.free_space(&self.target.path).map_or(u64::MAX, |free| free.bytes);
+        let (mut fitting, mut left_out) = (Vec::new(), Vec::new());
+        let (mut known, mut taken) = (BTreeSet::new(), 0_u64);
+        for index in to_do {
+            let image = wanted[index].image.as_ref().expect("it was read");
+            let new: Vec<(String, u64)> = ids(image)
+                .into_iter()
+                .zip(&image.layers)
+                .filter(|(id, _)| !known.contains(id) && self.lacks(id))
+                .map(|(id, layer)| (id, layer.least_size(&self.host.root)))
+                .collect();
+            let bytes: u64 = new.iter().map(|(_, bytes)| bytes).sum();
+            self.lines[index].bytes = bytes;
+            if taken.saturating_add(bytes) > free {
+                let (reference, bytes, left) =
+                    (&self.lines[index].reference, size(bytes), size(free - taken));
+                let message = format!(
+                    "there is no space for `{reference}`: it needs at least {bytes}, and {left} are free"
+                );
+                let problem = Problem::new("disk-full", message, "free some space and run this again");
+                self.lines[index].state = CopyState::Failed(problem);
+                left_out.push(index);
+                continue;
+            }
+            taken += bytes;
+            known.extend(new.into_iter().map(|(id, _)| id));
+            fitting.push(index);
+        }
+        if !left_out.is_empty() {
+            let lines: Vec<&CopyLine> = left_out.iter().map(|&index| &self.lines[index]).collect();
+            (self.tell)(CopyEvent::LeftOut(&lines, free - taken));
+        }
+        (fitting, taken < free / 2)
+    }
+
+    /// Whether the store has not this layer as it should be.
+    fn lacks(&self, id: &str) -> bool {
+        !self.presence.has_layer(id) || self.presence.damaged.contains(id)
+    }
+
+    pub(super) fn run(&mut self, wanted: &[WantedImage], to_do: Vec<usize>) {
+        let (mut to_do, has_space) = self.fit(wanted, to_do);
+        // Where it is scarce, what fits is there before what does not is tried.
+        let enough = if has_space { ENOUGH } else { 1 };
         (self.tell)(CopyEvent::Total(self.bytes(wanted, &to_do)));
         for attempt in 0..=self.options.retries {
             if to_do.is_empty() {
@@ -93,7 +141,7 @@ impl Copying<'_> {
             let mut again = Vec::new();
             let all: Vec<&Image> =
                 to_do.iter().map(|&index| wanted[index].image.as_ref().expect("it was read")).collect();
-            for batch in batches(&all) {
+            for batch in batches(&all, enough) {
                 let batch: Vec<usize> = batch.into_iter().map(|place| to_do[place]).collect();
                 let failed = match self.target.foreign {
                     Some(_) => self.by_skopeo(wanted, &batch),
@@ -121,7 +169,7 @@ impl Copying<'_> {
         let mut layers: BTreeMap<String, u64> = BTreeMap::new();
         for image in to_do.iter().filter_map(|&index| wanted[index].image.as_ref().ok()) {
             for (id, layer) in ids(image).into_iter().zip(&image.layers) {
-                if !self.presence.has_layer(&id) || self.presence.damaged.contains(&id) {
+                if self.lacks(&id) {
                     layers.insert(id, layer.blob.size);
                 }
             }

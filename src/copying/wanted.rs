@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::embedded::{LIST, List, ListEntry};
+use crate::embedded::{List, ListEntry};
 use crate::images::{self, Digest, Image, Name, Platform, Source, Transport};
 use crate::plan::Host;
 use crate::problem::Problem;
@@ -22,20 +22,6 @@ impl WantedImage {
     pub(super) fn name(&self) -> Option<&str> {
         Some(self.image.as_ref().ok()?.names.first()?.as_str())
     }
-}
-
-/// The list of the directory `source`, which must be there.
-///
-/// # Errors
-/// `list-missing`, or what is wrong with it.
-pub(super) fn list(host: &Host, source: &Path) -> Result<List, Problem> {
-    let file = source.join(LIST);
-    if host.root.stat(&file).map_err(host.cannot("look at", &file))?.is_none() {
-        let message = format!("there is no list of embedded images, `{}`", host.show(&file));
-        let hint = "embed images with `storagectl embed-images`, or give their directory with --source";
-        return Err(Problem::new("list-missing", message, hint));
-    }
-    List::read(&host.root, source)
 }
 
 /// Reads manifest and configuration of every image.

@@ -16,6 +16,10 @@ const MAX_NESTED: usize = 4;
 
 const FETCH_AGAIN: &str = "`storagectl embed-images` fetches it again";
 
+/// Reads a document of an image by the name of its file in a `dir:` directory; `None` if it is not
+/// there.
+type ReadDocument<'a> = dyn Fn(&str) -> Result<Option<Vec<u8>>, Problem> + 'a;
+
 /// An embedded image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddedImage {
@@ -62,12 +66,8 @@ pub fn contents(root: &Root, dir: &Path, reference: &str) -> Result<EmbeddedImag
     ContentsReader { read: &read, reference }.read(record)
 }
 
-/// As [`contents`], of an image whose documents `read` has: by the names of their files in a
-/// `dir:` directory, and `None` for those that are not there.
-pub(super) fn contents_of(
-    reference: &str,
-    read: &dyn Fn(&str) -> Result<Option<Vec<u8>>, Problem>,
-) -> Result<EmbeddedImage, Problem> {
+/// As [`contents`], of an image whose documents `read` has.
+pub(super) fn contents_of(reference: &str, read: &ReadDocument<'_>) -> Result<EmbeddedImage, Problem> {
     ContentsReader { read, reference }.read(|| Ok(None))
 }
 
@@ -99,7 +99,7 @@ fn document(root: &Root, dir: &Path, reference: &str, name: &str) -> Result<Opti
 }
 
 struct ContentsReader<'a> {
-    read: &'a dyn Fn(&str) -> Result<Option<Vec<u8>>, Problem>,
+    read: &'a ReadDocument<'a>,
     reference: &'a str,
 }
 

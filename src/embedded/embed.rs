@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use super::contents::EmbeddedImage;
+use super::convert::Conversion;
 use super::decide::{Decider, Decision};
 use super::download::{DownloadPlan, Wanted};
-use super::list::{LIST, List, ListEntry};
+use super::list::{List, ListEntry};
 use super::options::EmbedOptions;
 use super::report::{EmbedOutcome, EmbedReport, ReportLine};
 use super::run::EmbedRun;
@@ -39,7 +40,8 @@ pub fn embed(
     if let Some(authfile) = &options.authfile {
         check_authfile(authfile)?;
     }
-    let before = List::read(root, dir)?;
+    let before = listed(root, dir, options)?;
+    let layout = before.layout;
     let targets = targets(&before, references);
     if targets.is_empty() {
         let message = format!(
@@ -62,10 +64,22 @@ pub fn embed(
         (&run.root, Path::new("/"), Some(&run))
     };
     // Another run may have been waited for.
-    let before = List::read(root, dir)?;
+    let mut converted = false;
+    let before = match options.layout {
+        Some(to) => {
+            let conversion = Conversion::plan(root, dir, to)?;
+            converted = conversion.changes();
+            match at {
+                Some(at) => conversion.carry_out(at)?,
+                None => conversion.list,
+            }
+        }
+        None => List::find_in(root, dir)?.unwrap_or_else(|| List::new(layout)),
+    };
     let targets = self::targets(&before, references);
     let run = Run { root, dir, at, options };
-    let mut report = EmbedReport { remarks: before.remarks.clone(), ..EmbedReport::default() };
+    let mut report =
+        EmbedReport { layout, converted, remarks: before.remarks.clone(), ..EmbedReport::default() };
     let done = run.bring(&targets, &mut report, tell)?;
     let complete: Vec<(&ListEntry, &EmbeddedImage)> = targets
         .iter()
@@ -83,18 +97,30 @@ pub fn embed(
         .collect();
     report.images = done.into_iter().map(|(line, _)| line).collect();
     let text = after.text();
+    let file = after.file(dir);
     let is_as_before = root
-        .read(&dir.join(LIST))
-        .map_err(Problem::cannot("read", root.show(&dir.join(LIST)).display()))?
-        .map_or(text.is_empty(), |(bytes, _)| bytes == text.as_bytes());
+        .read(&file)
+        .map_err(Problem::cannot("read", root.show(&file).display()))?
+        .map_or(after.entries.is_empty(), |(bytes, _)| bytes == text.as_bytes());
     report.list_changed = !is_as_before;
     if let (Some(at), true) = (at, report.list_changed) {
-        at.write_list(&text)?;
+        at.write_list(&after)?;
     }
     if options.prune {
         report.removed = run.prune(&before, &after, &targets)?;
     }
     Ok(report)
+}
+
+/// The images that the directory `dir` has, in a list of the layout that it has or is to have.
+///
+/// # Errors
+/// As [`List::read`]; that there are several lists is none if a layout is asked for.
+pub fn listed(root: &Root, dir: &Path, options: &EmbedOptions) -> Result<List, Problem> {
+    match options.layout {
+        Some(to) => Ok(Conversion::plan(root, dir, to)?.list),
+        None => List::read(root, dir),
+    }
 }
 
 /// The entries that are asked for: a reference that is listed keeps its directory, unless
@@ -112,14 +138,14 @@ fn targets(list: &List, references: &[String]) -> Vec<ListEntry> {
         if !seen.insert(reference) {
             continue;
         }
-        let mut entry = list.find(reference).cloned().unwrap_or_else(|| ListEntry::new(reference));
+        let mut entry = list.find(reference).cloned().unwrap_or_else(|| list.layout.entry(reference));
         let is_first = list
             .entries
             .iter()
             .find(|other| other.directory == entry.directory)
             .is_none_or(|first| first.reference == reference);
         if !is_first || taken.contains(&entry.directory) {
-            entry = ListEntry::new(reference);
+            entry = list.layout.entry(reference);
         }
         taken.insert(entry.directory.clone());
         targets.push(entry);
@@ -166,6 +192,10 @@ impl Run<'_> {
                 digest: contents.as_ref().map(|contents| contents.digest.clone()),
                 bytes: contents.as_ref().map_or(0, EmbeddedImage::bytes),
                 download: downloads.get(&index).copied(),
+                unknown: match &decided[index] {
+                    Decision::Fetch(_, Err(problem)) => Some(problem.clone()),
+                    _ => None,
+                },
             };
             tell(&line);
             done[index].set((line, contents)).expect("each image ends once");
@@ -262,7 +292,7 @@ impl Run<'_> {
                 None => entries.push(entry.clone()),
             }
         }
-        List { entries, remarks: Vec::new() }
+        List { entries, remarks: Vec::new(), ..before.clone() }
     }
 
     /// Removes the directories that are not listed any more, and those of images that
@@ -270,7 +300,7 @@ impl Run<'_> {
     fn prune(&self, before: &List, after: &List, targets: &[ListEntry]) -> Result<Vec<String>, Problem> {
         let is_kept =
             |directory: &str| after.entries.iter().chain(targets).any(|entry| entry.directory == directory);
-        let mut gone = unlisted(self.root, self.dir, &after.entries)?;
+        let mut gone = unlisted(self.root, self.dir, after)?;
         gone.extend(before.entries.iter().map(|entry| entry.directory.clone()));
         gone.sort();
         gone.dedup();

@@ -80,6 +80,17 @@ impl Links {
         path: &str,
     ) -> io::Result<()> {
         let (target, _) = self.known(digest).ok_or(io::ErrorKind::NotFound)?;
+        self.link_or_copy(at, writer, &target, path)
+    }
+
+    /// Puts the file `target` to `path`, too: as another name where that goes, else as a copy.
+    pub(super) fn link_or_copy(
+        &self,
+        at: &EmbedRun,
+        writer: &mut DirectoryWriter,
+        target: &str,
+        path: &str,
+    ) -> io::Result<()> {
         if !self.is_refused() {
             match writer.hard_link(path.as_bytes(), target.as_bytes()) {
                 Ok(()) => return Ok(()),
@@ -89,7 +100,7 @@ impl Links {
             }
         }
         let copy = at.new_file(writer, path)?;
-        at.root.copy_to(&at.inside(&target), &copy)?.map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
+        at.root.copy_to(&at.inside(target), &copy)?.map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Makes the blobs in the directory `path` that are known other names of those.

@@ -5,16 +5,13 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::layout::Layout;
 use crate::conf::Fault;
-use crate::hex::sha256;
 use crate::problem::{Problem, Severity};
 use crate::references::list_fault;
 use crate::sys::Root;
-
-/// The name of the list's file.
-pub const LIST: &str = "image-list.txt";
 
 const MAKE_AGAIN: &str = "fix that line, or remove the file and run `storagectl embed-images` again";
 
@@ -29,117 +26,121 @@ pub struct ListEntry {
     pub line: usize,
 }
 
-impl ListEntry {
-    /// The entry of a new image.
-    pub fn new(reference: &str) -> Self {
-        Self { reference: reference.to_owned(), directory: directory_name(reference), line: 0 }
-    }
-}
-
 /// The list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List {
+    /// Whose scripts have written it, and would read it.
+    pub layout: Layout,
     /// Each reference once, in the order of the file.
     pub entries: Vec<ListEntry>,
     /// What is odd and does no harm here, though it may to scripts.
     pub remarks: Vec<Problem>,
-}
-
-/// The directory of a new image: the SHA-256 of the reference and one newline, in
-/// hexadecimal digits (`echo "$reference" | sha256sum`).
-pub fn directory_name(reference: &str) -> String {
-    sha256(format!("{reference}\n"))
+    /// Its comments, which begin it when it is written.
+    pub(super) head: Vec<String>,
 }
 
 impl List {
+    /// A list without images.
+    pub fn new(layout: Layout) -> Self {
+        Self { layout, entries: Vec::new(), remarks: Vec::new(), head: layout.head(&[]) }
+    }
+
     /// The list in the directory `dir`; an empty one if there is none.
     ///
     /// # Errors
-    /// As [`List::parse`], or if the file cannot be read.
+    /// As [`List::find_in`].
     pub fn read(root: &Root, dir: &Path) -> Result<Self, Problem> {
-        let file = dir.join(LIST);
-        let shown = root.show(&file);
-        let Some((bytes, _)) = root.read(&file).map_err(Problem::cannot("read", shown.display()))? else {
-            return Ok(Self::default());
-        };
-        match String::from_utf8(bytes) {
-            Ok(text) => Self::parse(&text, &shown),
-            Err(_) => {
-                let message = format!("`{}` is not UTF-8", shown.display());
-                Err(Problem::new("list-invalid", message, MAKE_AGAIN))
-            }
-        }
+        Ok(Self::find_in(root, dir)?.unwrap_or_else(|| Self::new(Layout::at(dir))))
     }
 
-    /// [`List::read`] for those who need one.
+    /// The list in the directory `dir`, of whatever layout it is.
     ///
     /// # Errors
-    /// As [`List::read`], and `missing` if there is none.
-    pub fn must_read(root: &Root, dir: &Path) -> Result<Self, Problem> {
-        let file = dir.join(LIST);
-        let shown = root.show(&file).display().to_string();
-        match root.stat(&file).map_err(Problem::cannot("look at", &shown))? {
-            Some(_) => Self::read(root, dir),
-            None => {
-                let message = format!("there is no list of embedded images, `{shown}`");
-                let hint = "give the directory that `storagectl embed-images` created, or create it";
-                Err(Problem::new("missing", message, hint))
-            }
+    /// `lists-several`, as [`List::parse`], or if the file cannot be read.
+    pub fn find_in(root: &Root, dir: &Path) -> Result<Option<Self>, Problem> {
+        let mut lists = Self::all_in(root, dir)?;
+        if lists.len() > 1 {
+            let names: Vec<String> = Layout::LISTS.iter().map(|name| format!("`{name}`")).collect();
+            let message = format!(
+                "`{}` has two lists of embedded images, {}",
+                root.show(dir).display(),
+                names.join(" and ")
+            );
+            let hint = "make them one with `storagectl embed-images --layout NAME`, or remove one";
+            return Err(Problem::new("lists-several", message, hint));
         }
+        Ok(lists.pop())
     }
 
-    /// Reads the text of a list; `file` is its name for messages. Empty lines, lines that
-    /// start with `#`, CRLF, a byte order mark and a missing last newline are taken, and
-    /// of lines with the same reference the last counts, as it does with a script that
+    /// Every list in the directory `dir`.
+    pub(super) fn all_in(root: &Root, dir: &Path) -> Result<Vec<Self>, Problem> {
+        let mut lists = Vec::new();
+        for name in Layout::LISTS {
+            let file = dir.join(name);
+            let shown = root.show(&file);
+            let Some((bytes, _)) = root.read(&file).map_err(Problem::cannot("read", shown.display()))? else {
+                continue;
+            };
+            let text = String::from_utf8(bytes).map_err(|_| {
+                Problem::new("list-invalid", format!("`{}` is not UTF-8", shown.display()), MAKE_AGAIN)
+            })?;
+            lists.push(Self::parse(&text, &shown)?);
+        }
+        Ok(lists)
+    }
+
+    /// [`List::find_in`] for those who need one.
+    ///
+    /// # Errors
+    /// As [`List::find_in`], and `list-missing` if there is none.
+    pub fn must_read(root: &Root, dir: &Path) -> Result<Self, Problem> {
+        Self::find_in(root, dir)?.ok_or_else(|| {
+            let message = format!("`{}` has no list of embedded images", root.show(dir).display());
+            let hint = "embed images with `storagectl embed-images`, or give their directory";
+            Problem::new("list-missing", message, hint)
+        })
+    }
+
+    /// Reads the text of a list; the name of `file` is that of the list, and what is told of it says
+    /// all. Empty lines, lines that start with `#`, CRLF, a byte order mark and a missing last newline
+    /// are taken, and of lines with the same reference the last counts, as it does with a script that
     /// copies one after the other.
     ///
     /// # Errors
     /// `list-invalid`, with the line: a comma in a reference, a field that is missing, or
     /// a directory that is no plain file name.
     pub fn parse(text: &str, file: &Path) -> Result<Self, Problem> {
-        let mut list = Self::default();
-        let mut places: HashMap<String, usize> = HashMap::new();
-        let mut has_crlf = false;
+        let mut lines = Vec::new();
+        let mut comments = Vec::new();
+        let (mut has_crlf, mut has_blank) = (false, false);
         let mut start = 0;
         for (index, line) in text.split_inclusive('\n').enumerate() {
-            let number = index + 1;
             let span = trimmed(text, start..start + line.len());
             has_crlf |= line.ends_with("\r\n");
             start += line.len();
             let content = &text[span.clone()];
-            if content.is_empty() || content.starts_with('#') {
-                continue;
+            if content.starts_with('#') {
+                comments.push(content.to_owned());
+            } else if content.is_empty() {
+                has_blank = true;
+            } else {
+                let entry = entry(text, span, index + 1).map_err(|(span, message)| {
+                    let fault = Fault { id: "list-invalid", message, hint: MAKE_AGAIN.to_owned(), span };
+                    Problem::at(fault, file.to_owned(), text)
+                })?;
+                lines.push(entry);
             }
-            let fault = |span: Range<usize>, message: String| {
-                let fault = Fault { id: "list-invalid", message, hint: MAKE_AGAIN.to_owned(), span };
-                Problem::at(fault, file.to_owned(), text)
-            };
-            let Some(comma) = content.find(',') else {
-                let message = format!("the line has no directory; it should be `{content},DIRECTORY`");
-                return Err(fault(span, message));
-            };
-            let reference_span = trimmed(text, span.start..span.start + comma);
-            let directory_span = trimmed(text, span.start + comma + 1..span.end);
-            let (reference, directory) = (&text[reference_span.clone()], &text[directory_span.clone()]);
-            if let Err(why) = list_fault(reference) {
-                return Err(fault(reference_span, format!("the reference {why}")));
-            }
-            if let Some(comma) = directory.find(',') {
-                let at = directory_span.start + comma;
-                let message = "a second comma: the list cannot hold a reference that has one";
-                return Err(fault(at..at + 1, message.to_owned()));
-            }
-            if let Err(why) = directory_fault(directory) {
-                return Err(fault(directory_span, format!("the directory {why}")));
-            }
-            let shown = format!("`{}`, line {number}", file.display());
-            if directory != directory_name(reference) {
+        }
+        let layout = Layout::of(&file.file_name().unwrap_or_default().to_string_lossy(), &lines, &comments);
+        let mut list = Self { head: layout.head(&comments), ..Self::new(layout) };
+        let mut places: HashMap<String, usize> = HashMap::new();
+        for entry in lines {
+            let (reference, shown) = (&entry.reference, format!("`{}`, line {}", file.display(), entry.line));
+            if entry.directory != layout.directory(reference) {
                 let message = format!("{shown}: the directory is not the one that `{reference}` should have");
                 let hint = "it is used as it is; nothing needs to be done";
                 list.remarks.push(Problem::new("list-directory", message, hint).with(Severity::Note));
             }
-            let entry =
-                ListEntry { reference: reference.to_owned(), directory: directory.to_owned(), line: number };
             match places.get(reference) {
                 Some(&place) => {
                     let message = format!("{shown}: `{reference}` is in the list twice");
@@ -148,20 +149,31 @@ impl List {
                     list.entries[place] = entry;
                 }
                 None => {
-                    places.insert(reference.to_owned(), list.entries.len());
+                    places.insert(reference.clone(), list.entries.len());
                     list.entries.push(entry);
                 }
             }
         }
+        let mut odd = |id, what: &str| {
+            let message = format!("`{}` {what}", file.display());
+            let hint = "`storagectl embed-images` writes the list again, as scripts do";
+            list.remarks.push(Problem::new(id, message, hint).with(Severity::Warning));
+        };
         if has_crlf {
-            let message = format!(
-                "`{}` has lines that end in CRLF, which scripts take as part of the name",
-                file.display()
-            );
-            let hint = "`storagectl embed-images` writes the list again, without them";
-            list.remarks.push(Problem::new("list-crlf", message, hint).with(Severity::Warning));
+            odd("list-crlf", "has lines that end in CRLF, which scripts take as part of the name");
+        }
+        if has_blank || !comments.is_empty() && layout.head(&comments).is_empty() {
+            odd("list-comment", "has comments or empty lines, which its scripts take for images");
+        }
+        if !text.is_empty() && !text.ends_with('\n') {
+            odd("list-end", "does not end with a newline, so scripts leave its last line out");
         }
         Ok(list)
+    }
+
+    /// Its file in the directory `dir`.
+    pub fn file(&self, dir: &Path) -> PathBuf {
+        dir.join(self.layout.list())
     }
 
     /// The entry of `reference`.
@@ -169,10 +181,36 @@ impl List {
         self.entries.iter().find(|entry| entry.reference == reference)
     }
 
-    /// Its text, as scripts write it.
+    /// Its text, as its scripts write it.
     pub fn text(&self) -> String {
-        self.entries.iter().map(|entry| format!("{},{}\n", entry.reference, entry.directory)).collect()
+        let comments = self.head.iter().map(|comment| format!("{comment}\n"));
+        let lines = self.entries.iter().map(|entry| format!("{},{}\n", entry.reference, entry.directory));
+        comments.chain(lines).collect()
     }
+}
+
+/// The entry in a line, or what is wrong with it, and where.
+fn entry(text: &str, span: Range<usize>, line: usize) -> Result<ListEntry, (Range<usize>, String)> {
+    let content = &text[span.clone()];
+    let Some(comma) = content.find(',') else {
+        let message = format!("the line has no directory; it should be `{content},DIRECTORY`");
+        return Err((span, message));
+    };
+    let reference_span = trimmed(text, span.start..span.start + comma);
+    let directory_span = trimmed(text, span.start + comma + 1..span.end);
+    let (reference, directory) = (&text[reference_span.clone()], &text[directory_span.clone()]);
+    if let Err(why) = list_fault(reference) {
+        return Err((reference_span, format!("the reference {why}")));
+    }
+    if let Some(comma) = directory.find(',') {
+        let at = directory_span.start + comma;
+        let message = "a second comma: the list cannot hold a reference that has one";
+        return Err((at..at + 1, message.to_owned()));
+    }
+    if let Err(why) = directory_fault(directory) {
+        return Err((directory_span, format!("the directory {why}")));
+    }
+    Ok(ListEntry { reference: reference.to_owned(), directory: directory.to_owned(), line })
 }
 
 /// A span without white space and a byte order mark at its ends.
@@ -191,7 +229,7 @@ fn directory_fault(directory: &str) -> Result<(), &'static str> {
         _ if directory.starts_with('.') => Err("starts with a dot"),
         _ if directory.contains(char::is_control) => Err("has a control character in it"),
         _ if directory.len() > 255 => Err("is longer than 255 bytes"),
-        LIST => Err("is the list itself"),
+        _ if Layout::LISTS.contains(&directory) => Err("is the list itself"),
         _ => Ok(()),
     }
 }
@@ -206,13 +244,8 @@ mod tests {
         List::parse(text, Path::new("image-list.txt"))
     }
 
-    #[test]
-    fn a_directory_is_named_after_the_reference_and_a_newline() {
-        // echo registry.example.com/app:1 | sha256sum
-        assert_eq!(
-            directory_name("registry.example.com/app:1"),
-            "9ca8696940fcbc92afc777650cbbc5d9a5c98ed378933d03807bb787dba2f7e7"
-        );
+    fn directory_name(reference: &str) -> String {
+        Layout::MicroShift.directory(reference)
     }
 
     #[test]
@@ -226,7 +259,8 @@ mod tests {
             .map(|entry| (entry.reference.as_str(), entry.directory.as_str(), entry.line))
             .collect();
         assert_eq!(found, [("example.com/a:1", a.as_str(), 2), ("example.com/b", b.as_str(), 4)]);
-        assert_eq!(list.remarks.iter().map(|remark| remark.id).collect::<Vec<_>>(), ["list-crlf"]);
+        let ids: Vec<&str> = list.remarks.iter().map(|remark| remark.id).collect();
+        assert_eq!(ids, ["list-crlf", "list-comment", "list-end"]);
         assert_eq!(list.text(), format!("example.com/a:1,{a}\nexample.com/b,{b}\n"));
     }
 
@@ -252,6 +286,7 @@ mod tests {
             ("example.com/a,b/c", (1, 15)),
             ("example.com/a b,c", (1, 1)),
             ("example.com/a,image-list.txt", (1, 15)),
+            ("example.com/a,mapping.txt", (1, 15)),
             ("-x,c", (1, 1)),
         ] {
             let problem = parse(text).unwrap_err();
@@ -269,6 +304,10 @@ mod tests {
         )
     }
 
+    fn layouts() -> impl Strategy<Value = Layout> {
+        prop::sample::select(&Layout::ALL[..])
+    }
+
     fn references() -> impl Strategy<Value = Vec<String>> {
         prop::collection::vec("[a-c]{1,2}\\.example/[a-z]{1,3}(:[0-9])?", 1..8)
     }
@@ -276,14 +315,17 @@ mod tests {
     proptest! {
         #[test]
         fn however_a_list_is_written_it_says_the_same(
-            references in references(), looks in prop::collection::vec(looks(), 8), ends in any::<bool>()
+            layout in layouts(), references in references(), looks in prop::collection::vec(looks(), 8),
+            ends in any::<bool>()
         ) {
             let mut text = String::new();
             for (reference, (space, end, between)) in references.iter().zip(&looks) {
-                text += &format!("{between}{space}{reference}{space},{space}{}{end}", directory_name(reference));
+                text += &format!("{between}{space}{reference}{space},{space}{}{end}", layout.directory(reference));
             }
             let text = if ends { text.as_str() } else { text.trim_end() };
+            let parse = |text: &str| List::parse(text, Path::new(layout.list()));
             let list = parse(text).unwrap();
+            prop_assert_eq!(list.layout, layout);
             let mut unique: Vec<&String> = Vec::new();
             for reference in &references {
                 if !unique.contains(&reference) {
@@ -295,11 +337,14 @@ mod tests {
             // What is written from it is plain, and says the same again.
             let again = parse(&list.text()).unwrap();
             prop_assert!(again.remarks.is_empty());
-            prop_assert_eq!(again.text(), list.text());
+            prop_assert_eq!((again.layout, again.text()), (layout, list.text()));
         }
 
         #[test]
-        fn no_text_leads_out_of_the_directory(text in "[a./,#\\-\r\n\t \u{feff}\u{0}]{0,60}") {
+        fn no_text_leads_out_of_the_directory(
+            layout in layouts(), text in "[a./,#\\-\r\n\t \u{feff}\u{0}]{0,60}"
+        ) {
+            let parse = |text: &str| List::parse(text, Path::new(layout.list()));
             if let Ok(list) = parse(&text) {
                 for entry in &list.entries {
                     let path = Path::new("/images").join(&entry.directory);
@@ -313,16 +358,61 @@ mod tests {
     }
 
     #[test]
+    fn a_role_keeps_its_comments_and_a_loop_gets_none() {
+        let lines = format!("example.com/a,{}\n", directory_name("example.com/a"));
+        let text = format!("# managed\n# system_role:podman\n{lines}");
+        let of = |name: &str| {
+            let list = List::parse(&text, Path::new(name)).unwrap();
+            let is_told = list.remarks.iter().any(|remark| remark.id == "list-comment");
+            (list.text(), is_told)
+        };
+        assert_eq!(of("mapping.txt"), (text.clone(), false));
+        assert_eq!(of("image-list.txt"), (lines, true));
+        // The role would have begun with its mark.
+        let role = format!("example.com/a,{}\n", Layout::SystemRole.directory("example.com/a"));
+        let list = List::parse(&role, Path::new("mapping.txt")).unwrap();
+        assert_eq!(list.text(), format!("# system_role:podman\n{role}"));
+    }
+
+    /// What comes of a list in a shell loop.
+    fn looped(text: &str, body: &str) -> String {
+        let mut shell = std::process::Command::new("sh");
+        shell.arg("-c").arg(format!("while IFS=, read -r ref dir; do {body}; done"));
+        shell.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut child = shell.spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes()).unwrap();
+        String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+    }
+
+    #[test]
+    fn what_a_shell_loop_misreads_is_told() {
+        for (text, id, read) in [
+            ("example.com/a,a\nexample.com/b,b\n", None, "example.com/a a|example.com/b b|"),
+            ("example.com/a,a\nexample.com/b,b", Some("list-end"), "example.com/a a|"),
+            ("# c\nexample.com/a,a\n", Some("list-comment"), "# c |example.com/a a|"),
+            ("example.com/a,a\n\n", Some("list-comment"), "example.com/a a| |"),
+            ("example.com/a,a\r\n", Some("list-crlf"), "example.com/a a\r|"),
+        ] {
+            let remarks = parse(text).unwrap().remarks;
+            let warnings = remarks.iter().filter(|remark| remark.severity == Severity::Warning);
+            assert_eq!(warnings.map(|remark| remark.id).collect::<Vec<_>>(), Vec::from_iter(id), "{text:?}");
+            assert_eq!(looped(text, r#"printf '%s %s|' "$ref" "$dir""#), read);
+        }
+    }
+
+    #[test]
     fn a_shell_loop_reads_what_is_written() {
         let references = ["example.com/a:1", "example.com/b@sha256:00", "a-b.example:5000/x/y_z"];
-        let list = List { entries: references.map(ListEntry::new).to_vec(), remarks: Vec::new() };
-        let script = "while IFS=, read -r ref dir; do \
-            [ \"$dir\" = \"$(echo \"$ref\" | sha256sum | cut -d ' ' -f 1)\" ] && echo \"$ref\"; done";
-        let mut shell = std::process::Command::new("sh");
-        shell.args(["-c", script]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
-        let mut child = shell.spawn().unwrap();
-        std::io::Write::write_all(&mut child.stdin.take().unwrap(), list.text().as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(String::from_utf8(output.stdout).unwrap().lines().collect::<Vec<_>>(), references);
+        for (layout, name) in [
+            (Layout::MicroShift, "echo \"$ref\" | sha256sum | cut -d ' ' -f 1"),
+            (Layout::ImageCache, "echo \"$ref\" | sha256sum | awk '{ print $1 }'"),
+            (Layout::SystemRole, "printf %s \"$ref\" | sha256sum | cut -c 1-16"),
+        ] {
+            let list =
+                List { entries: references.map(|one| layout.entry(one)).to_vec(), ..List::new(layout) };
+            let body =
+                format!("case $ref in '#'*) continue; esac; [ \"$dir\" = \"$({name})\" ] && echo \"$ref\"");
+            assert_eq!(looped(&list.text(), &body).lines().collect::<Vec<_>>(), references);
+        }
     }
 }

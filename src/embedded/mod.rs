@@ -1,5 +1,5 @@
-//! Physically bound images: a directory with everything that a host needs, in the layout
-//! of MicroShift's image builds.
+//! Physically bound images: a directory with everything that a host needs, in one of the
+//! layouts that are in use (`layout.rs`).
 //!
 //! One sub-directory for each reference, as `skopeo copy … dir:` writes it, and a text
 //! file with lines `REFERENCE,DIRECTORY`. Either side may be a shell script: what scripts
@@ -10,10 +10,13 @@
 //! without being in the list is no harm; the list is written last.
 
 mod contents;
+mod convert;
 mod decide;
 mod download;
 mod embed;
 mod fetch;
+mod homes;
+mod layout;
 mod links;
 mod list;
 mod needed;
@@ -27,13 +30,12 @@ mod survey;
 mod unreachable;
 
 pub use contents::{EmbeddedImage, Instance, contents};
-pub use embed::embed;
-pub use list::{LIST, List, ListEntry, directory_name};
+pub use embed::{embed, listed};
+pub use homes::homes;
+pub use layout::Layout;
+pub use list::{List, ListEntry};
 pub use needed::entry_for;
 pub use options::{EmbedOptions, Platforms};
 pub use report::{EmbedOutcome, EmbedReport, ReportLine};
 pub use stores::HostStores;
 pub use survey::{Depth, Looked, Survey, survey, unlisted};
-
-/// Where MicroShift's image builds put the images.
-pub const DIRECTORY: &str = "/usr/lib/containers/storage";

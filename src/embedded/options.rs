@@ -4,6 +4,7 @@ use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::layout::Layout;
 use crate::images::Platform;
 use crate::registry::RegistryAccess;
 
@@ -23,6 +24,8 @@ pub struct EmbedOptions {
     /// The file with the credentials for registries; skopeo's own search if not given. It
     /// is a path outside the tree.
     pub authfile: Option<PathBuf>,
+    /// The layout that the directory is to have; that of its list, or of its place, if not given.
+    pub layout: Option<Layout>,
     /// Which images of a list of images.
     pub platforms: Platforms,
     /// How many images are fetched at a time.
@@ -50,6 +53,7 @@ impl Default for EmbedOptions {
     fn default() -> Self {
         Self {
             authfile: None,
+            layout: None,
             platforms: Platforms::All,
             jobs: 1,
             retries: 3,

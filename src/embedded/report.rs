@@ -1,5 +1,6 @@
 //! What came of embedding images.
 
+use super::layout::Layout;
 use crate::images::Digest;
 use crate::problem::Problem;
 use crate::sys::FreeSpace;
@@ -35,11 +36,17 @@ pub struct ReportLine {
     /// How many of them its registry has to send, if that is known. Those that an image before it
     /// needs too count for that one.
     pub download: Option<u64>,
+    /// Why a dry run does not know that.
+    pub unknown: Option<Problem>,
 }
 
 /// What was done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EmbedReport {
+    /// The layout of the directory.
+    pub layout: Layout,
+    /// Whether it had another one, or would have it but for a dry run.
+    pub converted: bool,
     /// Every image that was asked for, in that order.
     pub images: Vec<ReportLine>,
     /// Directories that `prune` removed.

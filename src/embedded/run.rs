@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 
 use super::contents::EmbeddedImage;
 use super::links::Links;
-use super::list::LIST;
+use super::list::List;
 use crate::problem::Problem;
 use crate::sys::{self, DirectoryWriter, FileMetadata, Lock, LockError, NewFile, Root, Staging};
 
@@ -87,33 +87,41 @@ impl EmbedRun {
     /// Puts the complete image at `staged`, a name in the directory of the run, to its
     /// place `name`, with what is shared linked and everything synced.
     pub(super) fn put(&self, staged: &str, name: &str, contents: &EmbeddedImage) -> Result<(), Problem> {
+        let put = || -> io::Result<()> {
+            let mut writer = self.directory_writer()?;
+            self.links.link(self, &mut writer, &self.place(staged), contents, staged)?;
+            self.put_as_it_is(staged, name)?;
+            self.links.know(self, name, contents)
+        };
+        put().map_err(Problem::cannot("write to", self.shown()))
+    }
+
+    /// Puts the directory at `staged` to its place `name`, synced.
+    pub(super) fn put_as_it_is(&self, staged: &str, name: &str) -> io::Result<()> {
         let path = self.place(staged);
-        let cannot = |error: io::Error| Problem::io("write to", &self.shown(), &error);
-        let mut writer = self.directory_writer().map_err(cannot)?;
-        self.links.link(self, &mut writer, &path, contents, staged).map_err(cannot)?;
+        let mut writer = self.directory_writer()?;
         if self.sync {
-            for file in self.root.list(&self.inside(&path)).map_err(cannot)?.unwrap_or_default() {
+            for file in self.root.list(&self.inside(&path))?.unwrap_or_default() {
                 let file = [path.as_bytes(), b"/", file.as_encoded_bytes()].concat();
-                writer.existing_file(&file).and_then(|file| file.sync()).map_err(cannot)?;
+                writer.existing_file(&file)?.sync()?;
             }
-            writer.inside(path.as_bytes()).and_then(|dir| dir.sync()).map_err(cannot)?;
+            writer.inside(path.as_bytes())?.sync()?;
         }
-        if writer.has(name.as_bytes()).map_err(cannot)? {
+        if writer.has(name.as_bytes())? {
             let aside = self.place(&format!("{staged}.old"));
-            writer
-                .take_place(path.as_bytes(), name.as_bytes(), aside.as_bytes(), b"manifest.json")
-                .map_err(cannot)?;
+            writer.take_place(path.as_bytes(), name.as_bytes(), aside.as_bytes(), b"manifest.json")?;
             for old in [&path, &aside] {
-                writer.remove(old.as_bytes()).map_err(cannot)?;
+                writer.remove(old.as_bytes())?;
             }
         } else {
-            let mut to = self.directory_writer().map_err(cannot)?;
-            writer.move_to(path.as_bytes(), &mut to, name.as_bytes()).map_err(cannot)?;
+            let mut to = self.directory_writer()?;
+            writer.move_to(path.as_bytes(), &mut to, name.as_bytes())?;
         }
-        if self.sync {
-            writer.sync().map_err(cannot)?;
-        }
-        self.links.know(self, name, contents).map_err(cannot)
+        self.synced(&writer)
+    }
+
+    fn synced(&self, writer: &DirectoryWriter) -> io::Result<()> {
+        if self.sync { writer.sync() } else { Ok(()) }
     }
 
     /// A new file with everybody's mode, which is empty.
@@ -132,17 +140,32 @@ impl EmbedRun {
         if self.sync { file.sync() } else { Ok(()) }
     }
 
-    /// Makes `text` the list.
-    pub(super) fn write_list(&self, text: &str) -> Result<(), Problem> {
-        let shown = self.root.show(&self.inside(LIST)).display().to_string();
+    /// Writes the list.
+    pub(super) fn write_list(&self, list: &List) -> Result<(), Problem> {
+        let name = list.layout.list();
+        let shown = self.root.show(&self.inside(name)).display().to_string();
         let write = || -> io::Result<()> {
             let mut writer = self.directory_writer()?;
-            let new = self.place(LIST);
-            self.write(&mut writer, &new, text.as_bytes())?;
-            writer.move_over(new.as_bytes(), LIST.as_bytes())?;
-            if self.sync { writer.sync() } else { Ok(()) }
+            let new = self.place(name);
+            self.write(&mut writer, &new, list.text().as_bytes())?;
+            writer.move_over(new.as_bytes(), name.as_bytes())?;
+            self.synced(&writer)
         };
         write().map_err(Problem::cannot("write", shown))
+    }
+
+    /// Renames the file `name`, where nothing stands at `to`.
+    pub(super) fn rename(&self, name: &str, to: &str) -> io::Result<()> {
+        let mut writer = self.directory_writer()?;
+        writer.move_to(name.as_bytes(), &mut self.directory_writer()?, to.as_bytes())?;
+        self.synced(&writer)
+    }
+
+    /// Removes the file `name`.
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        let mut writer = self.directory_writer()?;
+        writer.remove(name.as_bytes())?;
+        self.synced(&writer)
     }
 
     /// Removes the directory `name`, so that it is there whole or not at all.
@@ -160,7 +183,7 @@ impl EmbedRun {
                 }
                 Err(error) => Err(error),
             }?;
-            if self.sync { writer.sync() } else { Ok(()) }
+            self.synced(&writer)
         };
         let shown = self.root.show(&self.inside(name)).display().to_string();
         remove().map_err(Problem::cannot("remove", shown))

@@ -1,6 +1,6 @@
 //! What is there, and whether it is what it should be.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use std::sync::atomic::Ordering;
 use sha2::{Digest as _, Sha256};
 
 use super::contents::{EmbeddedImage, contents};
-use super::list::ListEntry;
+use super::layout::Layout;
+use super::list::{List, ListEntry};
 use crate::images::{Digest, Platform};
 use crate::problem::{Problem, words};
 use crate::store::builder::parallel;
@@ -221,19 +222,25 @@ pub(super) fn hash(root: &Root, path: &Path, progress: &Progress) -> std::io::Re
     }
 }
 
-/// The directories of images in `dir` that the list does not name.
-pub fn unlisted(root: &Root, dir: &Path, entries: &[ListEntry]) -> Result<Vec<String>, Problem> {
+/// The directories of images in `dir` that the list does not name. One that only another layout would
+/// name so has to have an image in it.
+pub fn unlisted(root: &Root, dir: &Path, list: &List) -> Result<Vec<String>, Problem> {
     let shown = root.show(dir).display().to_string();
-    let names = root.list(dir).map_err(Problem::cannot("read", &shown))?.unwrap_or_default();
-    let listed: BTreeMap<&str, ()> = entries.iter().map(|entry| (entry.directory.as_str(), ())).collect();
-    let mut unlisted = Vec::new();
-    for name in names.iter().filter_map(|name| name.to_str()) {
-        let is_name = name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        if !is_name || listed.contains_key(name) {
-            continue;
+    let listed: HashSet<&str> = list.entries.iter().map(|entry| entry.directory.as_str()).collect();
+    let is = |path: &Path, kind: FileKind| -> std::io::Result<bool> {
+        Ok(root.stat_or_link(path)?.is_some_and(|stat| stat.kind == kind))
+    };
+    let is_image = |name: &str| -> std::io::Result<bool> {
+        let path = dir.join(name);
+        if !Layout::ALL.iter().any(|layout| layout.may_name(name)) || !is(&path, FileKind::Directory)? {
+            return Ok(false);
         }
-        let stat = root.stat_or_link(&dir.join(name)).map_err(Problem::cannot("look at", &shown))?;
-        if stat.is_some_and(|stat| stat.kind == FileKind::Directory) {
+        Ok(list.layout.may_name(name) || is(&path.join("manifest.json"), FileKind::File)?)
+    };
+    let names = root.list(dir).map_err(Problem::cannot("read", &shown))?.unwrap_or_default();
+    let mut unlisted = Vec::new();
+    for name in names.iter().filter_map(|name| name.to_str()).filter(|name| !listed.contains(name)) {
+        if is_image(name).map_err(Problem::cannot("look at", &shown))? {
             unlisted.push(name.to_owned());
         }
     }
@@ -248,7 +255,7 @@ mod tests {
     #[test]
     fn an_image_is_what_is_in_its_directory() {
         let scratch = tempfile::tempdir().unwrap();
-        let entry = ListEntry::new("example.com/app:1");
+        let entry = Layout::MicroShift.entry("example.com/app:1");
         let dir = scratch.path().join("embedded").join(&entry.directory);
         fs_err::create_dir_all(&dir).unwrap();
         let blob = |bytes: &[u8]| {
@@ -290,6 +297,24 @@ mod tests {
         assert!(faults().contains("is not a directory"), "{}", faults());
         // And it is not taken for an image that nobody lists.
         let embedded = Root::system().unwrap().strict(&scratch.path().join("embedded")).unwrap().unwrap();
-        assert_eq!(unlisted(&embedded, Path::new("/"), &[]), Ok(Vec::new()));
+        assert_eq!(unlisted(&embedded, Path::new("/"), &List::new(Layout::MicroShift)), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_directory_that_the_list_does_not_name_is_an_image_by_its_name_or_its_manifest() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (long, short) = (Layout::ImageCache.directory("a"), Layout::SystemRole.directory("a"));
+        let other = Layout::SystemRole.directory("b");
+        for name in [&long, &short, &other] {
+            fs_err::create_dir(scratch.path().join(name)).unwrap();
+        }
+        fs_err::write(scratch.path().join(&other).join("manifest.json"), "").unwrap();
+        fs_err::write(scratch.path().join(Layout::SystemRole.directory("c")), "a file").unwrap();
+        let root = Root::system().unwrap();
+        let mut found = unlisted(&root, scratch.path(), &List::new(Layout::MicroShift)).unwrap();
+        found.sort();
+        let mut expected = [long, other];
+        expected.sort();
+        assert_eq!(found, expected);
     }
 }

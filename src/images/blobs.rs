@@ -1,12 +1,15 @@
 //! Where the files of an image are: in a directory, or in a tar file.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use super::archive::Archive;
 use super::{Digest, Layer};
 use crate::limits;
 use crate::sys::{FilePart, Root};
+
+/// As many bytes as the header of a zstd frame can have (RFC 8878).
+const FRAME_HEADER: u64 = 18;
 
 /// What holds the files of an image.
 #[derive(Debug)]
@@ -62,6 +65,27 @@ impl Blobs {
 }
 
 impl Layer {
+    /// How many bytes its stream has at least, as far as the blob tells without being read: its own
+    /// size, or what the end of a gzip file (RFC 1952) or the start of a zstd frame says if that is
+    /// more. Neither is verified, and less than the blob's size says nothing: it may be that of one
+    /// part of several, or what is left of it after 4 GiB.
+    pub fn least_size(&self, root: &Root) -> u64 {
+        let told = || -> io::Result<u64> {
+            let Some(mut file) = self.blobs.open(root, &self.blob.file)? else { return Ok(0) };
+            let mut head = Vec::new();
+            file.by_ref().take(FRAME_HEADER).read_to_end(&mut head)?;
+            if head.starts_with(&[0x1f, 0x8b]) {
+                let mut end = [0; 4];
+                file.seek(SeekFrom::End(-4))?;
+                file.read_exact(&mut end)?;
+                return Ok(u32::from_le_bytes(end).into());
+            }
+            Ok(zstd::zstd_safe::get_frame_content_size(&head).ok().flatten().unwrap_or(0))
+        };
+        // What cannot be read is told when it is copied.
+        told().unwrap_or(0).max(self.blob.size)
+    }
+
     /// Opens its blob; `None` if it is gone.
     pub fn open(&self, root: &Root) -> io::Result<Option<BlobReader>> {
         Ok(self.blobs.open(root, &self.blob.file)?.map(BlobReader))

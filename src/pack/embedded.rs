@@ -10,7 +10,7 @@ use std::path::Path;
 use super::cache::Cached;
 use super::contents::{Contents, TreeEntry, What, unwritten};
 use super::recipe::Package;
-use crate::embedded::{LIST, List, ListEntry as Line};
+use crate::embedded::{Layout, List};
 use crate::problem::Problem;
 use crate::sys::{FileKind, Root};
 
@@ -22,20 +22,21 @@ pub(super) fn fill(package: &Package, images: &[Cached], contents: &mut Contents
     let root = Root::system().map_err(Problem::cannot("open", "/"))?;
     let base = format!("{}/", package.path);
     contents.parents(base.as_bytes()).map_err(unwritten(contents))?;
-    let mut list = List::default();
+    let mut list = List::new(Layout::default());
     // A blob is named after its content, so images share those of one name.
     let mut blobs: HashMap<String, Vec<u8>> = HashMap::new();
     for image in images {
-        let line = Line::new(&image.reference);
+        let line = list.layout.entry(&image.reference);
         directory(&root, image, &format!("{base}{}", line.directory), contents, &mut blobs)?;
         list.entries.push(line);
     }
     list.entries.sort_by(|one, other| one.reference.cmp(&other.reference));
-    contents.text(&format!("{base}{LIST}"), 0o644, list.text().as_bytes()).map_err(unwritten(contents))?;
+    let file = format!("{base}{}", list.layout.list());
+    contents.text(&file, 0o644, list.text().as_bytes()).map_err(unwritten(contents))?;
     let name = format!("storagectl-copy-images-{}.service", package.name);
     let link = format!("{UNITS}/multi-user.target.wants/{name}");
     contents
-        .text(&format!("{UNITS}/{name}"), 0o644, unit(&package.name, &package.path).as_bytes())
+        .text(&format!("{UNITS}/{name}"), 0o644, unit(&package.name, &package.path, &file).as_bytes())
         .and_then(|()| contents.parents(link.as_bytes()))
         .and_then(|()| {
             let what = What::Symlink(format!("../{name}").into_bytes());
@@ -100,12 +101,14 @@ fn copy(root: &Root, from: &Path, to: &[u8], contents: &mut Contents) -> Result<
 const SHIPPED: &str = include_str!("../../scriptlets/systemd/storagectl-copy-images.service");
 
 /// That unit, for this package's directory; one copies after the other.
-fn unit(name: &str, path: &str) -> String {
+fn unit(name: &str, path: &str, list: &str) -> String {
     let mut text = String::new();
+    let mut has_condition = false;
     for line in SHIPPED.lines() {
         text += &match line.split_once('=') {
             Some(("Description", _)) => format!("Description=Copy the container images of {name}"),
-            Some(("ConditionPathExists", _)) => format!("ConditionPathExists={path}/{LIST}"),
+            Some(("ConditionPathExists", _)) if std::mem::replace(&mut has_condition, true) => continue,
+            Some(("ConditionPathExists", _)) => format!("ConditionPathExists={list}"),
             Some(("After", "crio-wipe.service")) => {
                 "After=crio-wipe.service storagectl-copy-images.service".to_owned()
             }
@@ -125,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_unit_is_the_shipped_one_but_for_what_is_the_packages() {
-        let unit = unit("app-images", "/usr/lib/app");
+        let unit = unit("app-images", "/usr/lib/app", "/usr/lib/app/image-list.txt");
         let other: Vec<&str> = unit.lines().filter(|line| !SHIPPED.lines().any(|it| it == *line)).collect();
         assert_eq!(
             other,
@@ -136,6 +139,7 @@ mod tests {
                 "ExecStart=/usr/bin/storagectl copy-images --source /usr/lib/app $COPY_IMAGES",
             ]
         );
-        assert_eq!(unit.lines().count(), SHIPPED.lines().count());
+        // It has one list, and the host may have one of either layout.
+        assert_eq!(unit.lines().count(), SHIPPED.lines().count() - 1);
     }
 }

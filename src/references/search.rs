@@ -26,12 +26,13 @@ pub fn references_in(text: &str, shown: &Path) -> Result<References, Problem> {
 }
 
 /// The references in a file, or in all files below a directory whose names say that they may have
-/// some.
+/// some. Any words may be a list, so of all lists in a directory those with a name of `lists` alone
+/// are read.
 ///
 /// # Errors
 /// As [`references_in`], `missing`, or the system's answer. What is of no known kind is passed over
 /// in a directory, and what cannot be parsed is a remark.
-pub fn references_at(root: &Root, path: &Path) -> Result<References, Problem> {
+pub fn references_at(root: &Root, path: &Path, lists: &[&str]) -> Result<References, Problem> {
     let shown = root.show(path);
     let stat = root.stat(path).map_err(Problem::cannot("look at", shown.display()))?;
     let stat = stat.ok_or_else(|| {
@@ -53,6 +54,7 @@ pub fn references_at(root: &Root, path: &Path) -> Result<References, Problem> {
     }
     let mut search = DirectorySearch {
         root,
+        lists,
         dirs: HashSet::new(),
         read: RefCell::default(),
         found: References::default(),
@@ -150,6 +152,7 @@ pub(super) fn referenced_file(
 /// A search of a directory.
 struct DirectorySearch<'a> {
     root: &'a Root,
+    lists: &'a [&'a str],
     /// The directories that were searched: symlinks may lead to one again and again.
     dirs: HashSet<(u64, u64)>,
     read: RefCell<HashSet<PathBuf>>,
@@ -174,7 +177,7 @@ impl DirectorySearch<'_> {
                 FileKind::Directory if depth > 0 && !is_of_drop_ins(&name) && self.dirs.insert(stat.id) => {
                     self.directory(&path, depth - 1)?;
                 }
-                FileKind::File if may_name_images(&name) => self.file(&path)?,
+                FileKind::File if self.may_name_images(&name) => self.file(&path)?,
                 _ => {}
             }
         }
@@ -186,7 +189,7 @@ impl DirectorySearch<'_> {
             return Ok(());
         };
         let name = path.file_name().unwrap_or_default();
-        if text::is_list(&text) && !LISTS.iter().any(|list| name == *list) {
+        if text::is_list(&text) && !self.lists.iter().any(|list| name == *list) {
             return Ok(());
         }
         let beside = Beside { root: self.root, path, read: &self.read, depth: DEEPEST };
@@ -202,21 +205,17 @@ impl DirectorySearch<'_> {
         }
         Ok(())
     }
+
+    /// Whether a file of this name is read.
+    fn may_name_images(&self, name: &str) -> bool {
+        const ENDS: [&str; 5] = ["yaml", "yml", "json", "toml", "conf"];
+        let end = name.rsplit_once('.').map(|(_, end)| end).unwrap_or_default();
+        self.lists.contains(&name) || ENDS.contains(&end) || KINDS.contains(&end)
+    }
 }
 
 /// Whether a directory holds drop-ins of quadlets, which are read with these.
 fn is_of_drop_ins(name: &str) -> bool {
     name.strip_suffix(".d")
         .is_some_and(|unit| KINDS.iter().any(|kind| unit == *kind || unit.ends_with(&format!(".{kind}"))))
-}
-
-/// The names of the lists of embedded images. Any words may be a list, so of all lists in a directory
-/// these alone are read.
-const LISTS: [&str; 2] = ["image-list.txt", "mapping.txt"];
-
-/// Whether a file of this name is read when a directory is searched.
-fn may_name_images(name: &str) -> bool {
-    const ENDS: [&str; 5] = ["yaml", "yml", "json", "toml", "conf"];
-    let end = name.rsplit_once('.').map(|(_, end)| end).unwrap_or_default();
-    LISTS.contains(&name) || ENDS.contains(&end) || KINDS.contains(&end)
 }

@@ -292,7 +292,7 @@ impl DirectoryWriter {
     /// Mode of the file or directory at `path`.
     pub fn mode(&mut self, path: &[u8], mode: u32) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
-        Ok(set_mode_at(dir, name, Mode::from_raw_mode(mode))?)
+        set_mode_at(dir, name, Mode::from_raw_mode(mode))
     }
 
     /// Mode and time of the directory itself.

@@ -5,7 +5,9 @@ mod faults;
 mod faulty;
 mod kept;
 mod kill;
+mod layouts;
 mod needed;
+mod once;
 mod same;
 mod secret;
 
@@ -28,9 +30,13 @@ while read -r ref; do
 done
 "#;
 
-/// Embeds `references` into `dir` as scripts do.
+/// Embeds `references` into `dir` as MicroShift's image builds do.
 fn by_the_loop(dir: &Path, references: &[String]) {
-    let script = format!("{LOOP}\n");
+    by_script(LOOP, dir, references);
+}
+
+/// Runs a script whose `$0` is `dir`, and whose input are the references.
+fn by_script(script: &str, dir: &Path, references: &[String]) {
     let mut command = Command::new("sh");
     command.arg("-c").arg(script).arg(dir);
     command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use storagectl::embedded::List;
+use storagectl::embedded::{Layout, List};
 use storagectl::images::{Digest, Name, Source};
 use storagectl::references::{check_reference, references_in};
 use storagectl::registry::{Failure, repository};
@@ -16,7 +16,7 @@ pub fn holds(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else {
         return;
     };
-    list(text);
+    Layout::LISTS.iter().for_each(|name| list(text, Path::new(name)));
     match references_in(text, Path::new("f")) {
         Ok(found) => {
             found.remarks.iter().for_each(assert_told);
@@ -35,8 +35,8 @@ fn is_a_word(text: &str) -> bool {
     !text.is_empty() && !text.contains([',', ' ', '\t', '\n', '\r', '\0'])
 }
 
-fn list(text: &str) {
-    let list = match List::parse(text, Path::new("f")) {
+fn list(text: &str, file: &Path) {
+    let list = match List::parse(text, file) {
         Ok(list) => list,
         Err(problem) => return assert_told(&problem),
     };
@@ -49,10 +49,9 @@ fn list(text: &str) {
         let line = text.lines().nth(entry.line - 1);
         assert!(line.is_some_and(|line| line.contains(&entry.reference)), "{entry:?} of {text:?}");
     }
-    // One line for each of these is the same list.
-    let again: String =
-        list.entries.iter().map(|entry| format!("{},{}\n", entry.reference, entry.directory)).collect();
-    let again = List::parse(&again, Path::new("f")).expect("it is what was taken");
+    // What is written of it is the same list.
+    let again = List::parse(&list.text(), file).expect("it is what was taken");
+    assert_eq!((again.layout, again.text()), (list.layout, list.text()), "of {text:?}");
     let pairs = |list: &List| -> Vec<_> {
         list.entries.iter().map(|entry| (entry.reference.clone(), entry.directory.clone())).collect()
     };

@@ -26,6 +26,7 @@ use super::record::{LayerRecord, of_image, of_layer};
 use super::upkeep::{Added, Upkeep};
 use crate::limits;
 use crate::problem::Problem;
+use crate::space::require_space;
 use crate::store::{Image, Layer};
 use crate::sys::{DirectoryWriter, FileMetadata, RecordLock, Root, Staging};
 
@@ -162,6 +163,15 @@ impl<'a> Adding<'a> {
         }
         let wanted = sound(plan, &failed);
         let missing = self.missing(&wanted, &known)?;
+        if !self.upkeep.keep_going {
+            let bytes = missing.iter().map(|layer| layer.source.least_size(self.from)).sum();
+            require_space(
+                &self.root.show(Path::new("/")),
+                bytes,
+                0,
+                self.root.free_space(Path::new("/")).ok(),
+            )?;
+        }
         let facts = self.unpack(&missing, &mut lost)?;
         failed.extend(drop_lost(plan, &lost));
         if let Some(first) = self.first(&failed) {

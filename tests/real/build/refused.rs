@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::image::{Entry, GZIP, Layer, Layout, TAR, Tar, digest, entry, gzip, gzipped, plain};
+use super::image::{Entry, GZIP, Layer, Layout, TAR, Tar, digest, entry, gzip, gzipped, plain, zstandard};
 use crate::support::{finish, storagectl, text};
 use crate::tree::stamps;
 
@@ -306,16 +306,21 @@ fn a_full_disk_is_told_and_leaves_the_store_as_it_was() {
     let scratch = tempfile::tempdir().unwrap();
     let mut layout = Layout::new(&scratch.path().join("oci"));
     layout.image("good", "amd64", &[good()]);
-    layout.image("big", "amd64", &[gzipped(&Tar::default().file("big", &vec![7; 4 << 20]).finish())]);
+    let big = Tar::default().file("big", &vec![7; 4 << 20]).finish();
+    layout.image("big", "amd64", &[gzipped(&big)]);
+    // Its end does not tell how large it is.
+    layout.image("silent", "amd64", &[zstandard(&big)]);
     let script = "mkdir /run/small; mount -t tmpfs -o size=2m none /run/small; cd /run/small
         \"$STORAGECTL\" -q build-store -o store localhost/good:1=oci:$DIR/oci:good
         before=$(find store | sort | sha256sum; cat store/*/*.json)
         \"$STORAGECTL\" build-store -o store localhost/big:1=oci:$DIR/oci:big 2>&1 || echo status $?
+        \"$STORAGECTL\" build-store -o store localhost/big:1=oci:$DIR/oci:silent 2>&1 || echo status $?
         [ \"$before\" = \"$(find store | sort | sha256sum; cat store/*/*.json)\" ] && echo unchanged
         \"$STORAGECTL\" build-store -o store.tar localhost/big:1=oci:$DIR/oci:big 2>&1 || echo status $?
         ls -A";
     let program = Path::new(crate::support::STORAGECTL);
     let said = crate::check::healthy::in_private(script, &[("STORAGECTL", program), ("DIR", scratch.path())]);
+    assert!(said.contains("does not have enough space: 4.2 MB are needed and "), "{said}");
     assert!(said.contains("cannot be written: No space left on device"), "{said}");
     assert!(said.contains("status 2\nunchanged\n"), "{said}");
     assert!(said.ends_with("status 2\nstore\n"), "{said}");

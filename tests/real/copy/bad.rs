@@ -104,7 +104,7 @@ fn a_bad_list_is_refused_whole_and_an_odd_one_is_read() {
     std::fs::remove_file(&file).unwrap();
     let output = finish(&mut machine.command(Way::Store, &source, &[]));
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output).contains("there is no list of embedded images"), "{}", text(&output));
+    assert!(text(&output).contains("has no list of embedded images"), "{}", text(&output));
     let output = finish(&mut machine.command(Way::Store, embedded(), &["--required", "example.com/x:1"]));
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output).contains("`example.com/x:1` is not in the list"), "{}", text(&output));
@@ -119,37 +119,59 @@ fn a_store_inside_the_own_storage_is_refused() {
     assert!(!machine.at("graph").exists());
 }
 
+/// From a disk on which nothing fits to one that takes all. What is scarce is told before anything
+/// is copied, or met in the middle where a file system needs more than the images' own bytes.
 #[test]
-fn with_a_full_disk_nothing_half_done_is_left_and_it_is_told() {
+fn what_fits_is_copied_in_the_order_of_the_list_and_the_rest_is_told() {
     for way in ["--store=$PWD/disk/bound", ""] {
-        let machine = Machine::new();
-        let script = format!(
-            "cd \"$HERE\"
-            mkdir disk; mount -t tmpfs -o size=3m none disk
-            sed -i \"s|$HERE/graph|$HERE/disk/graph|\" storage.conf
-            \"$PROGRAM\" --config storage.conf copy-images --jobs 1 --source \"$DIR\" {way} 2>&1; echo status $?
-            df --output=avail -k disk | tail -1
-            [ \"{way}\" ] && store=disk/bound || store=disk/graph
-            \"$PROGRAM\" --config storage.conf check-store --deep \"$store\" >/dev/null && echo sound
-            ls -A $store/overlay | grep -c storagectl
-            mount -o remount,size=60m disk
-            \"$PROGRAM\" --config storage.conf copy-images --source \"$DIR\" {way} 2>&1 | tail -1
-            \"$PROGRAM\" --config storage.conf check-store --deep \"$store\" >/dev/null && echo sound"
-        );
-        let script = format!("set +e\n{script}");
-        let said = in_private(
-            &script,
-            &[
-                ("HERE", machine.at("storage.conf").parent().unwrap()),
-                ("PROGRAM", Path::new(crate::support::STORAGECTL)),
-                ("DIR", embedded()),
-            ],
-        );
-        assert!(said.contains("No space left on device"), "{said}");
-        // No image has room.
-        assert!(said.contains("status 2"), "{said}");
-        assert!(said.contains(" could not be copied; "), "{said}");
-        assert_eq!(said.matches("sound\n").count(), 2, "{said}");
-        assert!(said.contains("sound\n0\n"), "nothing is left of what was not complete: {said}");
+        let mut counts = Vec::new();
+        for size in [1, 3, 4, 6, 8, 60] {
+            let machine = Machine::new();
+            let script = format!(
+                "set +e; cd \"$HERE\"
+                mkdir disk; mount -t tmpfs -o size={size}m none disk
+                sed -i \"s|$HERE/graph|$HERE/disk/graph|\" storage.conf
+                [ \"{way}\" ] && store=disk/bound || store=disk/graph
+                \"$PROGRAM\" --config storage.conf copy-images --jobs 2 --source \"$DIR\" {way} 2>&1; echo status $?
+                [ -e $store/overlay ] || exit 0
+                \"$PROGRAM\" --config storage.conf check-store --deep \"$store\" >/dev/null && echo sound
+                ls -A $store/overlay | grep -c storagectl
+                mount -o remount,size=60m disk
+                \"$PROGRAM\" --config storage.conf copy-images --source \"$DIR\" {way} 2>&1 | tail -1
+                \"$PROGRAM\" --config storage.conf check-store --deep \"$store\" >/dev/null && echo sound"
+            );
+            let said = in_private(
+                &script,
+                &[
+                    ("HERE", machine.at("storage.conf").parent().unwrap()),
+                    ("PROGRAM", Path::new(crate::support::STORAGECTL)),
+                    ("DIR", embedded()),
+                ],
+            );
+            let (first, rest) = said.split_once("status ").unwrap();
+            let copied = first.matches("copied `").count();
+            let failed =
+                first.lines().find_map(|line| line.split_once(" could not be copied")?.0.split(' ').next());
+            let left_out: usize = failed.map_or(0, |count| count.parse().unwrap());
+            assert_eq!(
+                left_out > 0,
+                first.contains("there is no space for") || first.contains("No space left")
+            );
+            let status = match copied {
+                0 => "2",
+                _ if left_out > 0 => "1",
+                _ => "0",
+            };
+            assert!(rest.starts_with(status), "{size}: {said}");
+            assert_eq!(copied + left_out, images().len(), "{size}: each is told: {said}");
+            if copied > 0 {
+                assert_eq!(rest.matches("sound\n").count(), 2, "{size}: {said}");
+                assert!(rest.contains("sound\n0\n"), "nothing half done is left: {size}: {said}");
+            }
+            counts.push(copied);
+        }
+        assert!(counts.is_sorted(), "more space takes more: {counts:?}");
+        assert_eq!((counts[0], counts[5]), (0, images().len()), "{counts:?}");
+        assert!(counts[1..5].iter().any(|count| (1..images().len()).contains(count)), "{counts:?}");
     }
 }

@@ -147,11 +147,14 @@ fn a_full_disk_leaves_what_is_complete() {
     let dir = scratch.path().join("images");
     fs_err::create_dir(&dir).unwrap();
     let images = &images()[..5];
-    let script = "mount -t tmpfs -o size=3m none \"$0\" || exit 99
+    // It seems to fit: of what file systems need for themselves nobody knows before.
+    let needed = told(&mut embed(&dir, images, &["--dry-run"]), 0)["download"].as_u64().unwrap();
+    let pages = needed.div_ceil(4096) + 3;
+    let script = "mount -t tmpfs -o size=\"$1\" none \"$0\" || exit 99; shift
         \"$@\" && exit 98; ls -A \"$0\"; mount -o remount,size=100m \"$0\"; \"$@\" || exit 97
         $1 verify-images --source \"$0\"";
     let mut outer = Command::new("unshare");
-    outer.args(["-m", "sh", "-c", script]).arg(&dir);
+    outer.args(["-m", "sh", "-c", script]).arg(&dir).arg((pages * 4096).to_string());
     let mut command = embed(&dir, images, &["--jobs", "1"]);
     command.env_remove("TMPDIR");
     let output = finish(&mut under(outer, &command));
