@@ -78,12 +78,10 @@ func (asked client) images() error {
 }
 
 func (asked client) run(image string, command []string) (status int, err error) {
-	logs, err := os.MkdirTemp("", "cri")
-	if err != nil {
-		return 0, err
-	}
+	name := fmt.Sprintf("cri-%d", time.Now().UnixNano())
+	// The runtime makes it, where SELinux's policy has it.
+	logs := filepath.Join("/var/log/crio/pods", name)
 	defer os.RemoveAll(logs)
-	name := filepath.Base(logs)
 	host := &cri.NamespaceOption{Network: cri.NamespaceMode_NODE, Pid: cri.NamespaceMode_CONTAINER}
 	pod := &cri.PodSandboxConfig{
 		Metadata:     &cri.PodSandboxMetadata{Name: name, Uid: name, Namespace: "default"},
