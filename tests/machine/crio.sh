@@ -19,6 +19,10 @@ install -D -m 0755 "$engines/cri" "$tree/usr/local/bin/cri"
 pinns=$(cd "$here/../engines/crio" && go list -m -f '{{.Dir}}' github.com/cri-o/cri-o)/pinns/src
 gcc -Os -static -o "$tree/usr/local/bin/pinns" "$pinns"/*.c
 
+# Debian's policy has a domain for conmon, whose processes it does not let CRI-O see. What is
+# not where packages have it runs in CRI-O's.
+install -m 0755 "$(command -v conmon)" "$tree/usr/local/bin/conmon"
+
 for tag in 1 2 3; do "$here/image.sh" "$tree/root/images/$tag" "localhost/app:$tag"; done
 cd "$tree"
 "$program" --quiet init-store --root . --declare app /usr/lib/app/images
@@ -38,6 +42,7 @@ selinux = true
 default_runtime = "crun"
 [crio.runtime.runtimes.crun]
 runtime_path = "/usr/bin/crun"
+monitor_path = "/usr/local/bin/conmon"
 [crio.image]
 pause_image = "localhost/app:1"
 pause_command = "/bin/sleep 1000000"
