@@ -12,7 +12,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/storagectl/machine
 
 packages='attr auditd btrfs-progs buildah busybox-static ca-certificates crun dbus dosfstools e2fsprogs erofs-utils
     initramfs-tools iproute2 jq kmod linux-image-amd64 netavark nftables passt podman policycoreutils
-    policycoreutils-python-utils procps python3 rpm selinux-policy-default setools skopeo squashfs-tools strace
+    policycoreutils-python-utils procps python3 rpm setools skopeo squashfs-tools strace
     systemd-sysv udev uidmap util-linux-extra xfsprogs zstd'
 case $release in
 trixie) options='' ;;
@@ -23,6 +23,18 @@ sid) options='--aptopt=Acquire::Check-Valid-Until "false"' ;;
     exit 2
     ;;
 esac
+
+# Installs the policy. That of sid turns off a module that it does not have, which its newer
+# semodule refuses.
+# shellcheck disable=SC2016
+policy='
+    apt-get install -y -qq --download-only --no-install-recommends selinux-policy-default
+    dpkg --unpack /var/cache/apt/archives/selinux-policy-default_*.deb
+    script=/var/lib/dpkg/info/selinux-policy-default.postinst
+    for module in $(sed -n "s/^notdefault=\"\(.*\)\"/\1/p" $script); do
+        grep -qx "$module" /usr/share/selinux/default/.modules || sed -i "/^notdefault=/s/\<$module\>//" $script
+    done
+    apt-get install -y -qq --no-install-recommends --fix-broken'
 
 key=$(cat "$0" "$here"/guest/* | sha256sum | cut -c1-12)
 machine=$cache/$release-$key
@@ -45,6 +57,7 @@ if [ ! -d "$machine" ]; then
         --setup-hook='printf "MODULES=list\nCOMPRESS=zstd\n" >"$1/etc/initramfs-tools/conf.d/machine"' \
         --setup-hook='printf "virtio_pci\nvirtio_blk\next4\n" >"$1/usr/share/initramfs-tools/modules.d/machine"' \
         --setup-hook='printf "SELINUX=enforcing\nSELINUXTYPE=default\n" >"$1/etc/selinux/config"' \
+        --customize-hook="chroot \"\$1\" sh -ec '$policy'" \
         "$release" "$root" >&2; then
         echo "error: the root of the machine could not be made of $release" >&2
         exit 1

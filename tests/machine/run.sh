@@ -4,7 +4,7 @@
 #
 #   tests/machine/run.sh [RELEASE [PART…]]
 #
-# Without parts, all of them: `selinux`, `boots`.
+# Without parts, all of them: `selinux`, `boots`, `crio`.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 project=$(cd "$here/../.." && pwd)
@@ -15,7 +15,7 @@ fi
 "$here/../requirements.sh" machine
 release=${1:-trixie}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- selinux boots
+[ $# -gt 0 ] || set -- selinux boots crio
 
 cd "$project"
 cargo build --locked --quiet --release

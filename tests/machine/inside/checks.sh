@@ -4,7 +4,7 @@ failed=0
 count=0
 # What SELinux has denied so far to what we start, and to what systemd starts for us: in
 # auditd's log, and before that ran. What else a policy keeps from its own system is not ours.
-ours='unconfined_t|init_t|initrc_t|mount_t|rpm_t|rpm_script_t|container_t|container_engine_t|podman_t'
+ours='unconfined_t|init_t|initrc_t|mount_t|rpm_t|rpm_script_t|container_t|container_engine_t|podman_t|crio_t|conmon_t'
 denials() {
     { cat /var/log/audit/audit.log; dmesg; } 2>/dev/null | grep -E "denied.* scontext=[a-z_]*:[a-z_]*:($ours):" | sort
 }
@@ -61,6 +61,26 @@ listed() { sed -n '/additionalimagestores/,/]/p' /etc/containers/storage.conf; }
 runs() {
     podman run --rm --network none --log-driver passthrough "$1" sh -c \
         'ls -l /bin/busybox && cat /etc/image && grep -q :container_t: /proc/self/attr/current' </dev/null >/dev/null 2>&1
+}
+
+# The same with CRI-O.
+cri() { /usr/local/bin/cri /run/crio/crio.sock "$@"; }
+cri_runs() {
+    says :container_t: cri run "$1" sh -c 'cat /etc/image && cat /proc/self/attr/current' && grep -qFx "$1" /tmp/words
+}
+
+# The times at which unit $1 began to start, or was there.
+began() { systemctl show -P InactiveExitTimestampMonotonic "$1"; }
+active() { systemctl show -P ActiveEnterTimestampMonotonic "$1"; }
+before() { [ "$(active "$1")" -gt 0 ] && [ "$(began "$2")" -gt 0 ] && [ "$(active "$1")" -le "$(began "$2")" ]; }
+
+# Ends the script as `finish` does, and the machine as a loss of power does: what nobody has synced
+# may be lost.
+power_cut() {
+    echo "$count checks, $failed failed"
+    echo "exit status: $((failed > 0))"
+    sleep 2
+    echo b >/proc/sysrq-trigger
 }
 
 # Ends the script, with a line that says how many checks there were.

@@ -101,7 +101,7 @@ fn pushed() -> &'static Pushed {
             podman() { \"$ENGINE\" --root /run/store --runroot /run/r \"$@\"; }
             image=$(podman pull -q oci:/run/oci:app)
             podman push -q --compression-format zstd:chunked $image $IMAGE";
-        for podman in pushed.recent() {
+        for podman in pushed.newer() {
             pushed.run(script, podman, podman, &[("OCI", &oci)]);
         }
         pushed
@@ -110,7 +110,7 @@ fn pushed() -> &'static Pushed {
 
 impl Pushed {
     /// Those that push and pull in parts as it is done today.
-    fn recent(&self) -> impl Iterator<Item = &Podman> {
+    fn newer(&self) -> impl Iterator<Item = &Podman> {
         self.podmans.iter().filter(|podman| !podman.is_old())
     }
 
@@ -187,7 +187,7 @@ const IN_PARTS: &str = "[storage.options]\npull_options = {enable_partial_images
 #[test]
 fn what_engines_pull_in_parts_is_verified() {
     let pushed = pushed();
-    for by in pushed.recent() {
+    for by in pushed.newer() {
         for podman in &pushed.podmans {
             let what = format!("{}, pushed by {}", podman.name, by.name);
             let pulled = pushed.pull(podman, by, IN_PARTS);
@@ -204,7 +204,7 @@ fn what_engines_pull_in_parts_is_verified() {
 fn what_engines_pull_into_split_storage_is_verified() {
     let pushed = pushed();
     for podman in pushed.podmans.iter().filter(|podman| podman.version >= (4, 7)) {
-        for by in pushed.recent() {
+        for by in pushed.newer() {
             let what = format!("{}, pushed by {}", podman.name, by.name);
             let pulled = pushed.pull(podman, by, &format!("imagestore = \"@IMAGES@\"\n{IN_PARTS}"));
             pulled.shell("test -e images/overlay-images/images.json; test -e storage/overlay-layers");
@@ -226,7 +226,7 @@ fn what_engines_pull_for_composefs_is_told_and_read_by_those_that_mount_it() {
     let pushed = pushed();
     let by = pushed.podmans.iter().find(|podman| podman.name == "podman6").unwrap();
     let helper = finish(Command::new("sh").args(["-c", "command -v mkcomposefs"])).status.success();
-    for podman in pushed.recent() {
+    for podman in pushed.newer() {
         if !helper {
             let refused = Pulled::with(FOR_COMPOSEFS);
             let script = "export CONTAINERS_STORAGE_CONF=\"$CONF\"; \"$ENGINE\" info 2>&1 || :";
@@ -250,8 +250,13 @@ fn what_engines_pull_for_composefs_is_told_and_read_by_those_that_mount_it() {
                 if \"$ENGINE\" save -q -o /run/archive $IMAGE 2>/dev/null; then echo saved; fi
                 cd /; umount /run/g/overlay 2>/dev/null || :";
             let said = pushed.run(script, reader, by, &[("STORE", &pulled.stores[0])]);
-            // Podman 4.3 knows nothing of composefs.
-            assert_eq!(said.contains("above"), !reader.is_old(), "{}, {}: {said}", podman.name, reader.name);
+            // Podman 4 serves files named by digests, in directories of two digits.
+            let is_served = if reader.is_old() {
+                said.lines().count() > 1 && said.lines().all(|line| line.len() == 2)
+            } else {
+                said.trim_end() == "abovesaved"
+            };
+            assert!(is_served, "{} read by {}: {said}", podman.name, reader.name);
         }
     }
 }
