@@ -14,7 +14,7 @@ use super::{Common, Status};
 use crate::copying::{self, CopyEvent, CopyLine, CopyOptions, CopyReport, CopyState};
 use crate::embedded::Layout;
 use crate::plan::Host;
-use crate::problem::{Problem, series, size};
+use crate::problem::{Problem, series, size, total};
 
 /// Copy embedded images into a store at boot
 ///
@@ -142,7 +142,7 @@ impl CopyImages {
                 output.status(&format!("would have copied `{}`{bytes}", line.reference));
             }
             if let Some(free) = report.free.filter(|_| !copied.is_empty()) {
-                let bytes = copied.iter().map(|line| line.bytes).sum();
+                let bytes = total(copied.iter().map(|line| line.bytes));
                 let (bytes, free) = (size(bytes), size(free.bytes));
                 output.status(&format!("would have written at least {bytes}; {free} are free"));
             }
@@ -206,7 +206,7 @@ fn tell_left_out(lines: &[&CopyLine], free: u64, output: &Output) {
     let others = lines.len().saturating_sub(NAMED);
     let others = (others > 0).then(|| counted(others, "other"));
     let names = series(&names.chain(others).collect::<Vec<_>>());
-    let needed = size(lines.iter().map(|line| line.bytes).sum());
+    let needed = size(total(lines.iter().map(|line| line.bytes)));
     let message =
         format!("there is no space for {names}: at least {needed} more, and {} are left", size(free));
     output.told(&Problem::new("disk-full", message, "free some space and run this again"));

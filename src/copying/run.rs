@@ -11,7 +11,7 @@ use super::wanted::WantedImage;
 use super::{in_use, skopeo};
 use crate::images::{Image, Platform};
 use crate::plan::Host;
-use crate::problem::{Problem, size};
+use crate::problem::{Problem, size, total};
 use crate::store::builder::{self, Upkeep, ids};
 
 /// How long to wait before images are tried again; twice as long before each further time.
@@ -95,7 +95,7 @@ impl Copying<'_> {
                 .filter(|(id, _)| !known.contains(id) && self.lacks(id))
                 .map(|(id, layer)| (id, layer.least_size(&self.host.root)))
                 .collect();
-            let bytes: u64 = new.iter().map(|(_, bytes)| bytes).sum();
+            let bytes = total(new.iter().map(|(_, bytes)| *bytes));
             self.lines[index].bytes = bytes;
             if taken.saturating_add(bytes) > free {
                 let (reference, bytes, left) =

@@ -8,7 +8,7 @@ use crate::images::{
     Descriptor, Digest, ImageConfig, Manifest, ManifestFault, Platform, PlatformEntry, signature,
 };
 use crate::limits;
-use crate::problem::{Problem, words};
+use crate::problem::{Problem, total, words};
 use crate::sys::{FileKind, Root};
 
 /// How deep lists may be nested.
@@ -259,7 +259,7 @@ impl EmbeddedImage {
 
     /// How many bytes its blobs have.
     pub fn bytes(&self) -> u64 {
-        self.blobs.values().sum()
+        total(self.blobs.values().copied())
     }
 
     /// The platforms of the images that are there, each once.

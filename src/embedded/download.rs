@@ -92,7 +92,8 @@ impl<'a> DownloadPlan<'a> {
         let shared = blobs.map(|blob| (blob.images[0], blob.size));
         let whole = self.whole.iter().map(|number| (*number, self.wanted[*number].image.contents.bytes()));
         for (number, size) in shared.chain(whole) {
-            *bytes.get_mut(&self.wanted[number].index).expect("each is there") += size;
+            let bytes = bytes.get_mut(&self.wanted[number].index).expect("each is there");
+            *bytes = bytes.saturating_add(size);
         }
         bytes
     }
@@ -266,5 +267,47 @@ impl Download<'_> {
         let free = self.proxies.lock().expect("no thread panics with the lock").pop();
         let start = || ImageProxy::start(self.options.access(self.at.alive()));
         free.or_else(start).ok_or_else(|| Failure::of(reference, "the image proxy does not start"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded::contents::contents_of;
+
+    /// Nothing that a manifest says is verified when the sizes are added up.
+    #[test]
+    fn sizes_that_no_disk_has_are_told_and_not_met() {
+        let config = "application/vnd.oci.image.config.v1+json";
+        let manifest = |name: &str| {
+            let layer = |n: u8| {
+                format!(r#"{{"digest": "{}", "size": {}}}"#, Digest::of(&[n, name.len() as u8]), u64::MAX)
+            };
+            format!(
+                r#"{{"schemaVersion": 2, "config": {{"mediaType": "{config}", "digest": "{}", "size": 2}}, "layers": [{}, {}]}}"#,
+                Digest::of(b"{}"),
+                layer(1),
+                layer(2)
+            )
+        };
+        let image = |name: &str| {
+            let text = manifest(name).into_bytes();
+            let read = |document: &str| Ok((document == "manifest.json").then(|| text.clone()));
+            RegistryImage {
+                contents: contents_of(name, &read).unwrap(),
+                documents: BTreeMap::new(),
+                source: name.to_owned(),
+                is_whole: name.len() > 1,
+            }
+        };
+        let (one, two) = (image("a"), image("bb"));
+        let entry = ListEntry { reference: "example.com/a:1".to_owned(), directory: "a".to_owned() };
+        let wanted = [&one, &two].into_iter().enumerate();
+        let wanted = wanted.map(|(index, image)| Wanted { index, entry: &entry, image }).collect();
+        let root = Root::system().unwrap();
+        let plan = DownloadPlan::new(&root, Path::new("/nowhere"), wanted);
+        assert_eq!(plan.bytes(), BTreeMap::from([(0, u64::MAX), (1, u64::MAX)]));
+        let free = crate::sys::FreeSpace { bytes: 1 << 40, inodes: None };
+        crate::space::require_space(Path::new("/"), u64::MAX, plan.files(), Some(free)).unwrap_err();
     }
 }

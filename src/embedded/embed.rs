@@ -14,7 +14,7 @@ use super::report::{EmbedOutcome, EmbedReport, ReportLine};
 use super::run::EmbedRun;
 use super::survey::unlisted;
 use super::unreachable::UnreachableRegistries;
-use crate::problem::{Problem, Severity, words};
+use crate::problem::{Problem, Severity, total, words};
 use crate::references::check_reference;
 use crate::registry::check_authfile;
 use crate::space::require_space;
@@ -185,7 +185,7 @@ impl Run<'_> {
         });
         let plan = DownloadPlan::new(root, dir, wanted.collect());
         let downloads = plan.bytes();
-        report.download = downloads.values().sum();
+        report.download = total(downloads.values().copied());
         report.free = root.free_space(dir).ok();
         let done: Vec<OnceLock<Done>> = targets.iter().map(|_| OnceLock::new()).collect();
         let end = |index: usize, outcome: EmbedOutcome, contents: Option<EmbeddedImage>| {
@@ -271,10 +271,10 @@ impl Run<'_> {
         let mut seen = HashSet::new();
         for (entry, contents) in complete {
             for (path, digest, size) in contents.files(&self.dir.join(&entry.directory)) {
-                bytes += size;
+                bytes = total([bytes, size]);
                 let id = self.root.stat(&path).ok().flatten().map(|stat| stat.id);
                 if seen.insert(id.ok_or(digest)) {
-                    stored += size;
+                    stored = total([stored, size]);
                 }
             }
         }

@@ -28,7 +28,7 @@ pub use series::{quoted_series, series};
 pub use several::Several;
 pub use severity::Severity;
 pub use shell::{shell_word, single_quoted};
-pub(crate) use size::size;
+pub(crate) use size::{size, total};
 
 /// A problem: how bad it is, what, where, what comes of it, and what helps.
 ///

@@ -25,7 +25,7 @@ use super::prepare::{make, prepare};
 use super::record::{LayerRecord, of_image, of_layer};
 use super::upkeep::{Added, Upkeep};
 use crate::limits;
-use crate::problem::Problem;
+use crate::problem::{Problem, total};
 use crate::space::require_space;
 use crate::store::{Image, Layer};
 use crate::sys::{DirectoryWriter, FileMetadata, RecordLock, Root, Staging};
@@ -164,7 +164,7 @@ impl<'a> Adding<'a> {
         let wanted = sound(plan, &failed);
         let missing = self.missing(&wanted, &known)?;
         if !self.upkeep.keep_going {
-            let bytes = missing.iter().map(|layer| layer.source.least_size(self.from)).sum();
+            let bytes = total(missing.iter().map(|layer| layer.source.least_size(self.from)));
             require_space(
                 &self.root.show(Path::new("/")),
                 bytes,
