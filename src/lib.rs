@@ -39,6 +39,7 @@ pub mod embedded;
 pub mod engine;
 mod hex;
 pub mod images;
+pub mod inventory;
 pub mod judgement;
 pub mod limits;
 pub mod lint;

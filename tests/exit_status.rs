@@ -118,6 +118,26 @@ const ENDS: &[(&str, &[(i32, &str)])] = &[
             (2, "list-images --source none"),
             // Which stores have them, nobody knows.
             (2, "--root damaged list-images --source /images"),
+            (0, "--root stored-images.in/host list-images --store"),
+            (2, "--root damaged list-images --store"),
+        ],
+    ),
+    (
+        "show-image",
+        &[
+            (0, "--root stored-images.in/host show-image registry.example.com/app:1"),
+            (1, "--root stored-images.in/host show-image registry.example.com/none:1"),
+            // Whether a store has it, nobody knows.
+            (2, "--root damaged show-image registry.example.com/app:1"),
+        ],
+    ),
+    (
+        "remove-images",
+        &[
+            (0, "--root stored-images.in/host remove-images /srv/second none:1"),
+            // One of them is no name.
+            (1, "--root stored-images.in/host remove-images /srv/second registry.example.com/app:1 App"),
+            (2, "--root stored-images.in/host remove-images /srv/none app:1"),
         ],
     ),
     (
@@ -190,7 +210,7 @@ fn scratch() -> tempfile::TempDir {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path();
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd");
-    for case in ["build-store", "copy-images", "embedded-images", "generate-check", "pack"] {
+    for case in ["build-store", "copy-images", "embedded-images", "generate-check", "pack", "stored-images"] {
         copy(&cases.join(format!("{case}.in")), dir);
     }
     for host in ["sound", "odd", "gone", "lax", "damaged", "declared", "broken"] {

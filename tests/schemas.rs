@@ -96,9 +96,11 @@ const NAMES: &[&str] = &[
     "list-images",
     "list-stores",
     "pack",
+    "remove-images",
     "remove-store",
     "seal-store",
     "show-config",
+    "show-image",
     "verify-images",
 ];
 

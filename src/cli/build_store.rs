@@ -9,8 +9,11 @@ use super::Common;
 use super::counted::counted;
 use super::given::jobs;
 use super::output::Output;
+use super::references_given::images_given;
 use super::tense::wrote;
-use crate::images::{Platform, Source};
+use crate::embedded::{List, entry_for};
+use crate::images::{Name, Platform, Source, Transport};
+use crate::plan::Host;
 use crate::problem::{Problem, size};
 use crate::store::builder::{self, BuildOptions, BuiltStore, ImageFormat};
 
@@ -28,8 +31,15 @@ use crate::store::builder::{self, BuildOptions, BuiltStore, ImageFormat};
 #[derive(Debug, Args)]
 pub(super) struct BuildStore {
     /// The images, each with its name
-    #[arg(required = true, value_name = "SOURCE")]
+    #[arg(required_unless_present = "embedded", value_name = "SOURCE")]
     sources: Vec<String>,
+    /// The images of a directory that embed-images has filled, by their references
+    #[arg(long, value_name = "DIR")]
+    embedded: Option<PathBuf>,
+    /// Of these only the ones that a file or directory names, as embed-images reads
+    /// it; may be given several times
+    #[arg(long, value_name = "PATH", requires = "embedded")]
+    from: Vec<PathBuf>,
     /// The directory, or the file that ends in .tar, .squashfs or .erofs; `-` writes
     /// a tar stream to standard output
     #[arg(long, short, value_name = "OUT")]
@@ -110,10 +120,13 @@ impl BuildStore {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<()> {
         let sources = self.sources.iter().map(|text| Source::parse(text)).collect::<Result<Vec<_>, _>>()?;
         let host = common.host()?;
-        let sources = sources
+        let mut sources = sources
             .into_iter()
             .map(|source| Ok(Source { path: super::inside(&host, &source.path)?, ..source }))
             .collect::<anyhow::Result<Vec<_>>>()?;
+        if let Some(dir) = &self.embedded {
+            sources.extend(self.embedded(&host, &super::inside(&host, dir)?, output)?);
+        }
         let options = BuildOptions {
             platform: match &self.arch {
                 Some(arch) => Platform::asked(arch, self.variant.as_deref()),
@@ -168,6 +181,39 @@ impl BuildStore {
             })?;
         }
         Ok(())
+    }
+
+    /// The images of an embedded directory that are wanted, each under its reference.
+    fn embedded(&self, host: &Host, dir: &Path, output: &Output) -> anyhow::Result<Vec<Source>> {
+        let list = List::read(&host.root, dir)?;
+        let wanted = match self.from.as_slice() {
+            [] => list.entries.iter().map(|entry| entry.reference.clone()).collect(),
+            from => images_given(&host.root, from, |file| super::inside(host, file), output)?,
+        };
+        if wanted.is_empty() {
+            let message = format!("`{}` lists no images", host.show(dir));
+            return Err(
+                Problem::new("no-references", message, "give an embedded directory, or a SOURCE").into()
+            );
+        }
+        let source = |reference: String| {
+            let Some(entry) = entry_for(&host.root, dir, &list, &reference) else {
+                let message = format!("`{reference}` is not in `{}`", host.show(dir));
+                let hint =
+                    format!("`storagectl embed-images --into {} {reference}` embeds it", host.show(dir));
+                return Err(Problem::new("image-missing", message, hint).into());
+            };
+            let path = dir.join(&entry.directory);
+            let text = format!("dir:{}", host.show(&path));
+            Ok(Source {
+                text,
+                names: vec![Name::parse(&reference)?],
+                transport: Transport::Dir,
+                path,
+                reference: None,
+            })
+        };
+        wanted.into_iter().map(source).collect()
     }
 
     fn tell(

@@ -11,7 +11,7 @@ use super::any_engine::AnyEngine;
 use super::counted::{counted, found};
 use super::given::jobs;
 use super::output::Output;
-use super::progress::watched;
+use super::progress::{ProgressOption, Watch};
 use super::status::Strict;
 use super::{Common, Status, inside};
 use crate::conf::clean;
@@ -50,6 +50,8 @@ pub(super) struct CheckStore {
     skip: Vec<String>,
     #[command(flatten)]
     strict: Strict,
+    #[command(flatten)]
+    progress: ProgressOption,
     /// List the rules, and check nothing
     #[arg(long, conflicts_with_all = ["paths", "deep", "skip"])]
     list: bool,
@@ -151,11 +153,11 @@ impl CheckStore {
     }
 
     fn check(&self, host: &Host, request: &CheckRequest, output: &Output) -> StoreReport {
-        let progress = Progress::default();
         if !self.deep {
-            return check::check(&host.root, request, &progress);
+            return check::check(&host.root, request, &Progress::default());
         }
-        watched(output, &progress, || check::check(&host.root, request, &progress))
+        let watch = Watch::new(output, &self.progress, None);
+        watch.run(|progress| check::check(&host.root, request, progress))
     }
 }
 

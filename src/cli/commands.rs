@@ -24,7 +24,7 @@ impl Group {
             Self::Stores => "Stores on this host",
             Self::Problems => "Find and fix",
             Self::Making => "Make stores",
-            Self::Images => "Images in an OS image",
+            Self::Images => "Images in OS images and stores",
             Self::Fleets => "Ship to fleets",
         }
     }
@@ -53,7 +53,7 @@ const LAST: usize = 900;
 
 const DIFF: Option<&str> = Some("Show the changes as a unified diff, and make none");
 
-pub(super) const COMMANDS: [Row; 20] = [
+pub(super) const COMMANDS: [Row; 22] = [
     Row {
         name: "add-store",
         alias: Some("add"),
@@ -208,6 +208,10 @@ pub(super) const COMMANDS: [Row; 20] = [
                 "storagectl build-store --arch arm64 -o app.squashfs localhost/app:1=oci:app",
             ),
             (
+                "Build one from the embedded images that quadlets name",
+                "storagectl build-store --embedded images --from units -o store",
+            ),
+            (
                 "Add an image of `podman save` to a store that exists",
                 "storagectl build-store -o /var/lib/containers/extra docker-archive:app.tar",
             ),
@@ -279,9 +283,43 @@ pub(super) const COMMANDS: [Row; 20] = [
         dry_run: None,
         examples: &[
             ("See what is embedded, and which stores have it", "storagectl list-images"),
+            ("See the images of all stores, and who uses them", "storagectl list-images --store"),
             (
                 "The same for a program, of another directory",
                 "storagectl list-images --source /usr/share/images --format json",
+            ),
+        ],
+    },
+    Row {
+        name: "show-image",
+        alias: None,
+        group: Some(Group::Images),
+        describe: super::show_image::ShowImage::augment_args,
+        takes: &["root", "config", "format", "quiet"],
+        dry_run: None,
+        examples: &[
+            ("See which store serves an image to whom", "storagectl show-image registry.example.com/app:1"),
+            (
+                "The same in an image that is built, for a program",
+                "storagectl --root /mnt/sysroot show-image app:1 --format json",
+            ),
+        ],
+    },
+    Row {
+        name: "remove-images",
+        alias: None,
+        group: Some(Group::Images),
+        describe: super::remove_images::RemoveImages::augment_args,
+        takes: &["root", "config", "format", "quiet", "verbose"],
+        dry_run: Some("Say what would be removed and how many bytes it has, and change nothing"),
+        examples: &[
+            (
+                "See what would go, and how much that is",
+                "storagectl remove-images -n /var/lib/containers/extra example.com/app:1",
+            ),
+            (
+                "Remove an image with all of its names",
+                "storagectl remove-images /var/lib/containers/extra 4d3f0a1b2c3d",
             ),
         ],
     },

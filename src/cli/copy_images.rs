@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::counted::counted;
 use super::given::{embedded_directory, jobs};
 use super::output::Output;
+use super::progress::{ProgressOption, Watch};
 use super::tense::would;
 use super::{Common, Status};
 use crate::copying::{self, CopyEvent, CopyLine, CopyOptions, CopyReport, CopyState};
@@ -56,6 +57,8 @@ pub(super) struct CopyImages {
     /// The most MiB that a layer may have when it is decompressed
     #[arg(long, value_name = "MIB", default_value = "16384")]
     max_layer_size: u32,
+    #[command(flatten)]
+    progress: ProgressOption,
 }
 
 #[derive(Serialize)]
@@ -98,28 +101,20 @@ impl CopyImages {
         if let Some(store) = self.store.as_ref().filter(|_| !common.dry_run) {
             super::owner::warn_of_owner(&host, store, output)?;
         }
-        let bar = output.progress();
+        let watch = Watch::new(output, &self.progress, None);
         let tell = |event: CopyEvent<'_>| match event {
-            CopyEvent::Total(bytes) => {
-                if let Some(bar) = &bar {
-                    bar.set_length(bytes);
-                }
+            CopyEvent::Total(bytes) => watch.progress.begin("copying", bytes),
+            CopyEvent::Read(bytes) => watch.progress.add(bytes),
+            CopyEvent::Image(line) => {
+                watch.aside(|| tell_image(line, output));
+                watch.image_done();
             }
-            CopyEvent::Read(bytes) => {
-                if let Some(bar) = &bar {
-                    bar.inc(bytes);
-                }
+            CopyEvent::LeftOut(lines, free) => watch.aside(|| tell_left_out(lines, free, output)),
+            CopyEvent::Again(count) => {
+                watch.aside(|| output.status(&format!("trying {} again", counted(count, "image"))));
             }
-            CopyEvent::Image(line) => aside(bar.as_ref(), || tell_image(line, output)),
-            CopyEvent::LeftOut(lines, free) => aside(bar.as_ref(), || tell_left_out(lines, free, output)),
-            CopyEvent::Again(count) => aside(bar.as_ref(), || {
-                output.status(&format!("trying {} again", counted(count, "image")));
-            }),
         };
-        let report = copying::copy(&host, &options, common.mode(), &tell);
-        if let Some(bar) = bar {
-            bar.finish_and_clear();
-        }
+        let report = watch.run(|_| copying::copy(&host, &options, common.mode(), &tell));
         let report = report?;
         self.finish(common, &host, output, &report)
     }
@@ -174,11 +169,7 @@ impl CopyImages {
                 counted(report.lines.len(), "image")
             ),
         };
-        if copied.is_empty() && failed.is_empty() {
-            output.detail(&sum);
-        } else {
-            output.status(&sum);
-        }
+        output.status(&sum);
         let changed_list = report.outcome.as_ref().is_some_and(|outcome| !outcome.plan.is_empty());
         let changed = !copied.is_empty() || !report.pruned.names.is_empty() || changed_list;
         if output.json {
@@ -205,14 +196,6 @@ impl CopyImages {
             return Ok(Status::Failed);
         }
         Ok(Status::of_parts(failed.len(), report.lines.len()))
-    }
-}
-
-/// Says something without a bar in between.
-fn aside(bar: Option<&indicatif::ProgressBar>, say: impl FnOnce()) {
-    match bar {
-        Some(bar) => bar.suspend(say),
-        None => say(),
     }
 }
 

@@ -1,7 +1,6 @@
 //! `embed-images`: images from registries into an OS image; lines and progress.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use clap::Args;
@@ -11,6 +10,7 @@ use serde::Serialize;
 use super::counted::counted;
 use super::given::{asked_platform, authfile, embedded_directory, jobs};
 use super::output::Output;
+use super::progress::{ProgressOption, Watch};
 use super::references_given::images_given;
 use super::tense::{would, wrote};
 use super::{Common, Status, inside};
@@ -96,6 +96,8 @@ pub(super) struct EmbedImages {
     /// Do not wait until everything is on the disk
     #[arg(long)]
     no_sync: bool,
+    #[command(flatten)]
+    progress: ProgressOption,
 }
 
 /// The layouts by their names.
@@ -198,24 +200,12 @@ impl EmbedImages {
             0 => embedded::listed(&host.root, dir, options)?.entries.len(),
             count => count,
         };
-        let bar = output.counter(count);
-        let done = AtomicUsize::new(0);
+        let watch = Watch::new(output, &self.progress, Some(count));
         let tell = |line: &ReportLine| {
-            done.fetch_add(1, Ordering::Relaxed);
-            let say = || tell_line(line, options.dry_run, output);
-            match &bar {
-                Some(bar) => {
-                    bar.suspend(say);
-                    bar.inc(1);
-                }
-                None => say(),
-            }
+            watch.aside(|| tell_line(line, options.dry_run, output));
+            watch.image_done();
         };
-        let report = embedded::embed(&host.root, dir, references, options, &tell);
-        if let Some(bar) = &bar {
-            bar.finish_and_clear();
-        }
-        report
+        watch.run(|progress| embedded::embed(&host.root, dir, references, options, progress, &tell))
     }
 }
 

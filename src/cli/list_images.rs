@@ -1,4 +1,4 @@
-//! `list-images`: the images in an OS image, with their sizes.
+//! `list-images`: the images in an OS image, with their sizes, or those of the host's stores.
 
 use std::path::PathBuf;
 
@@ -9,16 +9,22 @@ use super::given::embedded_directory;
 use super::list_stores::aligned;
 use super::output::Output;
 use super::{Common, Status};
-use crate::embedded::{self, Depth, EmbeddedImage, HostStores, Layout, List, Looked};
+use crate::embedded::{self, Depth, EmbeddedImage, Layout, List, Looked};
 use crate::images::Digest;
+use crate::inventory::HostStores;
 use crate::problem::Problem;
 use crate::problem::size;
 use crate::store::check::Progress;
 
-/// List the images in an OS image
+/// List the images in an OS image, or in stores
 ///
 /// Shows what each image is, whether its files exist with the right sizes, and which
 /// of the host's stores have it. verify-images reads every byte.
+///
+/// With --store it lists the images of the engines' own storage and of all stores, once
+/// for each name, in the order in which engines search them, with who uses which and what
+/// shadows it: engines take the first image of a name, also if a later one is newer.
+/// show-image shows one of them.
 #[derive(Debug, Args)]
 pub(super) struct ListImages {
     /// The directory with the images; the first layout's that has a list if not
@@ -26,6 +32,9 @@ pub(super) struct ListImages {
     /// /var/lib/lsr_podman_image_cache
     #[arg(long, value_name = "DIR")]
     source: Option<PathBuf>,
+    /// List the images of this store, or without PATH of all stores of the host
+    #[arg(long, value_name = "PATH", num_args = 0..=1, conflicts_with = "source")]
+    store: Option<Option<PathBuf>>,
 }
 
 #[derive(Serialize)]
@@ -55,6 +64,9 @@ struct ListedImageJson<'a> {
 impl ListImages {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
+        if let Some(path) = &self.store {
+            return super::list_stored::list(&host, path.as_deref(), output);
+        }
         let dir = embedded_directory(&host, self.source.as_ref(), Layout::default(), output)?;
         let list = List::must_read(&host.root, &dir)?;
         let unlisted = embedded::unlisted(&host.root, &dir, &list)?;
@@ -66,7 +78,7 @@ impl ListImages {
             stores.not_looked.is_empty() && survey.images.iter().all(|it| it.not_looked.is_empty());
         let status = if all_looked { Status::Done } else { Status::Failed };
         let in_stores = |image: &Looked, contents: &EmbeddedImage| {
-            let having = stores.having(&image.entry.reference, contents);
+            let having = embedded::having(&stores, &image.entry.reference, contents);
             having.into_iter().map(|path| host.show(path)).collect::<Vec<_>>()
         };
         if output.json {

@@ -19,6 +19,7 @@ mod given;
 mod help;
 mod init_store;
 mod list_images;
+mod list_stored;
 mod list_stores;
 mod output;
 mod owner;
@@ -27,12 +28,15 @@ pub mod painted;
 mod parse;
 mod position;
 mod progress;
+mod readers_json;
 mod references_given;
+mod remove_images;
 mod remove_store;
 mod report;
 mod scriptlet;
 mod seal_store;
 mod show_config;
+mod show_image;
 mod snippet;
 mod status;
 mod tense;
@@ -159,6 +163,8 @@ enum Command {
     CopyImages(copy_images::CopyImages),
     ListImages(list_images::ListImages),
     VerifyImages(verify_images::VerifyImages),
+    ShowImage(show_image::ShowImage),
+    RemoveImages(remove_images::RemoveImages),
     Completions(completions::Completions),
     Scriptlet(scriptlet::Scriptlet),
 }
@@ -204,6 +210,8 @@ impl Command {
             Self::CopyImages(command) => command.run(common, output),
             Self::ListImages(command) => command.run(common, output),
             Self::VerifyImages(command) => command.run(common, output),
+            Self::ShowImage(command) => command.run(common, output),
+            Self::RemoveImages(command) => command.run(common, output),
             Self::Completions(command) => command.run(output).map(done),
             Self::Scriptlet(command) => {
                 command.run(common, output);

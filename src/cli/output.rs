@@ -156,27 +156,15 @@ impl Output {
         self.verbose
     }
 
-    /// A bar that shows how many bytes were read, if somebody sees it.
-    pub(super) fn progress(&self) -> Option<indicatif::ProgressBar> {
-        if self.quiet || !io::stderr().is_terminal() {
-            return None;
-        }
-        let bar = indicatif::ProgressBar::new(0);
-        let template = "{bar:40} {bytes}/{total_bytes} {eta}";
-        bar.set_style(indicatif::ProgressStyle::with_template(template).expect("the template is sound"));
-        Some(bar)
+    /// Whether more than errors is said.
+    pub(super) fn is_loud(&self) -> bool {
+        !self.quiet
     }
 
-    /// A bar that shows how many of `total` are done, if somebody sees it.
-    pub(super) fn counter(&self, total: usize) -> Option<indicatif::ProgressBar> {
-        if self.quiet || !io::stderr().is_terminal() {
-            return None;
-        }
-        let bar = indicatif::ProgressBar::new(total as u64);
-        let style = indicatif::ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed}");
-        bar.set_style(style.expect("the template is sound"));
-        bar.enable_steady_tick(std::time::Duration::from_millis(200));
-        Some(bar)
+    /// Writes data as one line of JSON to standard error, between what is said.
+    pub(super) fn json_line(&self, value: &impl serde::Serialize) {
+        let line = serde_json::to_string(value).expect("it has no keys that are not text");
+        say(&Painted::line(&line));
     }
 }
 

@@ -18,8 +18,8 @@ use crate::problem::{Problem, Several};
 /// FILE is YAML with the keys of MicroShift's paack: `packages`, a list, each with
 /// `name`, `version`, `release`, `license`, `summary`, `description`, `url`, `path`,
 /// `manifestPath` and `arch`, a list, each with `name`, `image_arch`, `images` and
-/// `manifests`. Ours are `payload` (`sealed`, `embedded` or `store`), `split`,
-/// `ostree` and `requires`. docs/packing.md explains them.
+/// `manifests`. Ours are `images_from`, `payload` (`sealed`, `embedded` or `store`),
+/// `split`, `ostree` and `requires`. docs/packing.md explains them.
 ///
 /// Images are fetched once and kept; an image by digest is never fetched again, one by
 /// tag only with --refresh. Neither root nor an engine is needed, and nothing is
@@ -114,7 +114,9 @@ impl Pack {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<()> {
         self.check_usage()?;
         let text = super::generate::read_file(&self.file)?;
-        let recipe = pack::read(&text, &self.file).map_err(all)?;
+        let mut recipe = pack::read(&text, &self.file).map_err(all)?;
+        let remarks = pack::add_named(&mut recipe)?;
+        remarks.iter().try_for_each(|remark| output.found(remark, false))?;
         let options = self.options()?;
         warn(&recipe, output);
         if common.dry_run {
@@ -216,6 +218,9 @@ impl Pack {
         let packages: Vec<&pack::Package> = recipe.packages.iter().filter(is_for).collect();
         for package in &packages {
             output.status(&format!("would have built `{}` for {arch}", package.label()));
+            for it in package.architectures.iter().filter(|it| arch == "src" || it.name == arch) {
+                it.images.iter().for_each(|image| output.detail(&format!("with `{image}`")));
+            }
         }
         if output.json {
             let packages = packages

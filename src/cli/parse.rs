@@ -202,6 +202,8 @@ mod tests {
                 "pack" => " rpm a",
                 "generate" => " ignition",
                 "completions" => " bash",
+                "show-image" => " app",
+                "remove-images" => " /srv/a app",
                 "scriptlet" => " post",
                 _ => "",
             };

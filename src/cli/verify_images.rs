@@ -8,17 +8,17 @@ use serde::Serialize;
 use super::counted::{counted, found};
 use super::given::{asked_platform, embedded_directory, jobs};
 use super::output::Output;
-use super::progress::watched;
+use super::progress::{ProgressOption, Watch};
 use super::references_given::references_given;
 use super::status::Strict;
 use super::{Common, Status, inside};
-use crate::embedded::{self, Depth, HostStores, Layout, List, ListEntry, Survey};
+use crate::embedded::{self, Depth, Layout, List, ListEntry, Survey};
 use crate::images::Platform;
+use crate::inventory::HostStores;
 use crate::plan::Host;
 use crate::problem::size;
 use crate::problem::{Problem, Severity};
 use crate::references::{ImageReference, References};
-use crate::store::check::Progress;
 
 /// Verify the images in an OS image
 ///
@@ -49,6 +49,8 @@ pub(super) struct VerifyImages {
     jobs: Option<u16>,
     #[command(flatten)]
     strict: Strict,
+    #[command(flatten)]
+    progress: ProgressOption,
 }
 
 #[derive(Serialize)]
@@ -91,9 +93,8 @@ impl VerifyImages {
         let platforms = (!self.needed_by.is_empty()).then_some(std::slice::from_ref(&platform));
         // This reads the limits of the process.
         let jobs = jobs(self.jobs);
-        let progress = Progress::default();
-        let survey = watched(output, &progress, || {
-            embedded::survey(&host.root, &dir, &entries, platforms, Depth::Bytes, jobs, &progress)
+        let survey = Watch::new(output, &self.progress, None).run(|progress| {
+            embedded::survey(&host.root, &dir, &entries, platforms, Depth::Bytes, jobs, progress)
         });
         let all = self.references.is_empty() && self.needed_by.is_empty();
         let unlisted = if all { unlisted(&host, &dir, &list)? } else { Vec::new() };

@@ -1,6 +1,8 @@
-//! Which layers are mounted: they are not replaced under a container that runs.
+//! What is in use: layers that are mounted are not replaced under a container that runs, and no
+//! image goes that something else builds on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -38,6 +40,75 @@ pub(super) fn mounted(host: &Host) -> anyhow::Result<BTreeSet<String>> {
     Ok(mounted)
 }
 
+/// What others have of a store, outside of its own records.
+#[derive(Debug, Default)]
+pub(super) struct InUse {
+    /// Images that containers were made from.
+    images: BTreeSet<String>,
+    /// Layers that other stores' layers and images, and containers, build on.
+    layers: BTreeSet<String>,
+    /// Layers that are mounted, or below one that is.
+    mounted: BTreeSet<String>,
+}
+
+impl InUse {
+    /// What is in use of the store at `store`, by what the engines of this host have of their own
+    /// and by the other stores.
+    ///
+    /// # Errors
+    /// `dependents-unsure` and others, if that cannot be told.
+    pub(super) fn read(host: &Host, store: &Path) -> anyhow::Result<Self> {
+        Ok(Self { mounted: mounted(host)?, ..outside(host, store)? })
+    }
+
+    /// All layers that are.
+    pub(super) fn layers(self) -> BTreeSet<String> {
+        self.layers.into_iter().chain(self.mounted).collect()
+    }
+
+    /// Whether the image with this id and this topmost layer is.
+    pub(super) fn has(&self, id: &str, top: Option<&str>) -> bool {
+        self.images.contains(id)
+            || top.is_some_and(|top| self.mounted.contains(top) || self.layers.contains(top))
+    }
+}
+
+fn outside(host: &Host, store: &Path) -> anyhow::Result<InUse> {
+    let layout = dependents::layout(host)?;
+    let mut outside = InUse::default();
+    // One that an engine has used as its own has containers, too.
+    let itself =
+        Storage { driver: "overlay".to_owned(), parts: vec![store.to_owned()], runroots: Vec::new() };
+    outside.images.extend(images_of_containers(host, &itself)?);
+    let same = |path: &Path| {
+        let id = |path: &Path| host.root.stat(path).ok().flatten().map(|stat| stat.id);
+        path == store || (id(path).is_some() && id(path) == id(store))
+    };
+    for storage in &layout.storages {
+        outside.images.extend(images_of_containers(host, storage)?);
+        let listed = layout.stores.iter().map(PathBuf::from);
+        for path in storage.parts.iter().cloned().chain(listed) {
+            let unsure = |error: anyhow::Error| {
+                let message =
+                    format!("cannot tell what builds on the images: `{}`: {error:#}", host.show(&path));
+                let hint = "repair that store, or remove it from the list with `storagectl remove-store`";
+                Problem::new("dependents-unsure", message, hint)
+            };
+            let is_target = same(&path);
+            let layers = crate::store::layers(&host.root, &path, &storage.driver).map_err(unsure)?;
+            let images = crate::store::images(&host.root, &path, &storage.driver).map_err(unsure)?;
+            let ids: BTreeSet<String> = layers.iter().filter_map(|layer| layer.id.clone()).collect();
+            // In the store itself only containers count, which have layers without a digest.
+            let of_others = layers.into_iter().filter(|layer| !is_target || layer.diff_digest.is_none());
+            let parents = of_others.filter_map(|layer| layer.parent).filter(|parent| !parent.is_empty());
+            outside.layers.extend(parents.filter(|parent| is_target || !ids.contains(parent)));
+            let tops = images.into_iter().filter(|_| !is_target).flat_map(|image| image.layer);
+            outside.layers.extend(tops.filter(|top| !ids.contains(top)));
+        }
+    }
+    Ok(outside)
+}
+
 /// A record of containers.json.
 #[derive(Debug, Deserialize)]
 struct Container {
@@ -49,7 +120,7 @@ struct Container {
 ///
 /// # Errors
 /// If the records of containers cannot be read.
-pub(super) fn images_of_containers(host: &Host, storage: &Storage) -> Result<BTreeSet<String>, Problem> {
+fn images_of_containers(host: &Host, storage: &Storage) -> Result<BTreeSet<String>, Problem> {
     let mut images = BTreeSet::new();
     for part in &storage.parts {
         for name in ["containers.json", "volatile-containers.json"] {

@@ -14,7 +14,7 @@
 //! synced before they were recorded, and have a mark from the start.
 //!
 //! One image does not stop another. Nothing is removed but what was once copied from a list
-//! and is in it no more, and that only when it is asked for.
+//! and is in it no more, and what somebody names, and that only when it is asked for.
 
 mod batch;
 mod copy;
@@ -23,9 +23,11 @@ mod in_use;
 mod main_storage;
 mod presence;
 mod prune;
+mod remove;
 mod run;
 mod skopeo;
 mod wanted;
 
 pub use copy::{CopyEvent, CopyLine, CopyOptions, CopyReport, CopyState, copy};
 pub use prune::Pruned;
+pub use remove::{RemoveReport, RemovedLine, RemovedState, remove_images};

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::conf::clean;
 use crate::engine::Profile;
 use crate::judgement::OwnStorage;
 use crate::plan::Host;
@@ -41,7 +40,7 @@ pub(crate) fn layout(host: &Host) -> anyhow::Result<Layout> {
     let mut failure = None;
     for profile in Profile::ALL {
         let judgement = host.judge(profile);
-        layout.add_stores(judgement.reading.paths().into_iter());
+        merge(&mut layout.stores, judgement.reading.searched_stores());
         if let Some(why) = judgement.reading.failure() {
             failure = Some(Problem::new(
                 "engine-stops",
@@ -59,16 +58,6 @@ pub(crate) fn layout(host: &Host) -> anyhow::Result<Layout> {
 }
 
 impl Layout {
-    fn add_stores<'a>(&mut self, entries: impl Iterator<Item = &'a str>) {
-        // As the driver does (`parseOptions` in drivers/overlay/overlay.go).
-        let paths = entries.flat_map(|entry| entry.split(',')).map(str::trim);
-        for path in paths.filter(|path| !path.is_empty()).map(clean) {
-            if !self.stores.contains(&path) {
-                self.stores.push(path);
-            }
-        }
-    }
-
     fn add_storage(&mut self, own: OwnStorage) {
         let OwnStorage { driver, graphroot, imagestore, runroot } = own;
         let parts: Vec<PathBuf> = [graphroot].into_iter().chain(imagestore).collect();
@@ -84,8 +73,8 @@ impl Layout {
     }
 }
 
-fn merge(into: &mut Vec<PathBuf>, paths: Vec<PathBuf>) {
-    for path in paths {
+fn merge<T: PartialEq>(into: &mut Vec<T>, more: Vec<T>) {
+    for path in more {
         if !into.contains(&path) {
             into.push(path);
         }
@@ -111,12 +100,5 @@ mod tests {
         assert_eq!(layout.storages.len(), 2);
         assert_eq!(layout.storages[0].parts, ["/graph", "/images"].map(PathBuf::from));
         assert_eq!(layout.storages[0].runroots, ["/run/a"].map(PathBuf::from));
-    }
-
-    #[test]
-    fn a_store_counts_once_however_it_is_written() {
-        let mut layout = Layout::default();
-        layout.add_stores(["/a/", "", " /a,/b", "/c"].into_iter());
-        assert_eq!(layout.stores, ["/a", "/b", "/c"]);
     }
 }

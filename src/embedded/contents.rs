@@ -137,6 +137,14 @@ impl ContentsReader<'_> {
                 contents.is_list = true;
                 self.list(&manifests, 0, &mut contents)?;
             }
+            Manifest::Image { config, .. } if !config.is_image_config() => {
+                let message = format!(
+                    "`{}` is an artifact of the type `{}`, not an image that can run",
+                    self.reference,
+                    config.media_type.escape_debug()
+                );
+                return Err(Problem::new("image-unsupported", message, "leave it out, or give an image"));
+            }
             Manifest::Image { config, layers } => {
                 self.image(&config, &layers, "manifest.json", &mut contents)?;
                 let platform = self.platform(&config)?;

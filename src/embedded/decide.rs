@@ -50,6 +50,7 @@ pub(super) struct Decider<'a> {
     pub(super) at: Option<&'a EmbedRun>,
     pub(super) options: &'a EmbedOptions,
     pub(super) unreachable: &'a UnreachableRegistries,
+    pub(super) progress: &'a Progress,
 }
 
 impl Decider<'_> {
@@ -73,6 +74,9 @@ impl Decider<'_> {
             None => self.root.open(Path::new("/"), OFlags::PATH),
         }
         .map_err(Problem::cannot("open", shown))?;
+        if is_needed {
+            self.progress.begin("asking registries", 0);
+        }
         let tasks: Vec<(&ListEntry, TargetState)> = targets.iter().zip(found).collect();
         let work = |(entry, found): &(&ListEntry, TargetState)| Ok(self.one(entry, found, &lock));
         let Ok::<_, Infallible>(decided) = parallel::run(&tasks, self.options.jobs, |_| 0, work);
@@ -113,7 +117,7 @@ impl Decider<'_> {
             Platforms::These(platforms) => Some(platforms.as_slice()),
         };
         let jobs = self.options.jobs;
-        let survey = survey(self.root, self.dir, targets, wanted, Depth::Bytes, jobs, &Progress::default());
+        let survey = survey(self.root, self.dir, targets, wanted, Depth::Bytes, jobs, self.progress);
         let mut found = Vec::new();
         for image in survey.images {
             let is_whole = image.is_complete();

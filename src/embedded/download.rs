@@ -20,6 +20,7 @@ use crate::images::Digest;
 use crate::problem::Problem;
 use crate::registry::{Failure, ImageProxy, patiently};
 use crate::store::builder::parallel;
+use crate::store::check::Progress;
 use crate::sys::{FileKind, Root};
 
 /// An image that is to be fetched.
@@ -125,6 +126,7 @@ impl<'a> DownloadPlan<'a> {
         at: &EmbedRun,
         options: &EmbedOptions,
         unreachable: &UnreachableRegistries,
+        progress: &Progress,
         done: &(dyn Fn(usize, Result<EmbeddedImage, Problem>) + Sync),
     ) {
         let proxies = Mutex::new(Vec::new());
@@ -143,7 +145,8 @@ impl<'a> DownloadPlan<'a> {
             missing[*number].fetch_add(1, Ordering::Relaxed);
         }
         let failed = (0..self.wanted.len()).map(|_| Mutex::new(false)).collect();
-        let download = Download { plan: &self, at, options, unreachable, done, proxies, missing, failed };
+        let download =
+            Download { plan: &self, at, options, unreachable, progress, done, proxies, missing, failed };
         let tasks = self.tasks();
         let work = |task: &Task<'_>| {
             match task {
@@ -163,6 +166,7 @@ struct Download<'a> {
     at: &'a EmbedRun,
     options: &'a EmbedOptions,
     unreachable: &'a UnreachableRegistries,
+    progress: &'a Progress,
     done: &'a (dyn Fn(usize, Result<EmbeddedImage, Problem>) + Sync),
     /// Those that nobody uses now.
     proxies: Mutex<Vec<ImageProxy>>,
@@ -191,7 +195,9 @@ impl Download<'_> {
     fn copy(&self, number: usize) {
         let Wanted { index, entry, .. } = &self.plan.wanted[number];
         let patience = self.unreachable.retry_limits(&entry.reference, self.options);
-        self.end(number, copy_whole(self.at, entry, self.options, patience, &index.to_string()));
+        let copied = copy_whole(self.at, entry, self.options, patience, &index.to_string());
+        self.progress.add(copied.as_ref().map_or(0, EmbeddedImage::bytes));
+        self.end(number, copied);
     }
 
     fn assemble(&self, number: usize) {
@@ -237,10 +243,15 @@ impl Download<'_> {
             let file = at.new_file(&mut writer, &path).map_err(cannot)?;
             let mut hash = Sha256::new();
             let mut proxy = self.proxy(reference)?;
-            proxy.blob(&wanted.image.source, reference, digest, size, &mut |bytes| {
+            let mut received = 0;
+            let sent = proxy.blob(&wanted.image.source, reference, digest, size, &mut |bytes| {
                 hash.update(bytes);
+                received += bytes.len() as u64;
+                self.progress.add(bytes.len() as u64);
                 file.write(bytes).map_err(cannot)
-            })?;
+            });
+            // All of it comes again.
+            sent.inspect_err(|_| self.progress.take_back(received))?;
             if Digest::finish(hash) != *digest {
                 return Err(Failure::of(reference, "the blob does not match its digest"));
             }

@@ -18,6 +18,7 @@ use crate::problem::{Problem, Severity, words};
 use crate::references::check_reference;
 use crate::registry::check_authfile;
 use crate::space::require_space;
+use crate::store::check::Progress;
 use crate::sys::Root;
 
 /// Puts the images of `references` into the directory `dir` of the tree, which is made if
@@ -34,6 +35,7 @@ pub fn embed(
     dir: &Path,
     references: &[String],
     options: &EmbedOptions,
+    progress: &Progress,
     tell: &(dyn Fn(&ReportLine) + Sync),
 ) -> Result<EmbedReport, Problem> {
     references.iter().try_for_each(|reference| check_reference(reference))?;
@@ -80,7 +82,7 @@ pub fn embed(
     let run = Run { root, dir, at, options };
     let mut report =
         EmbedReport { layout, converted, remarks: before.remarks.clone(), ..EmbedReport::default() };
-    let done = run.bring(&targets, &mut report, tell)?;
+    let done = run.bring(&targets, &mut report, progress, tell)?;
     let complete: Vec<(&ListEntry, &EmbeddedImage)> = targets
         .iter()
         .zip(&done)
@@ -170,11 +172,13 @@ impl Run<'_> {
         &self,
         targets: &[ListEntry],
         report: &mut EmbedReport,
+        progress: &Progress,
         tell: &(dyn Fn(&ReportLine) + Sync),
     ) -> Result<Vec<Done>, Problem> {
         let Self { root, dir, at, options } = *self;
         let unreachable = UnreachableRegistries::default();
-        let decided = Decider { root, dir, at, options, unreachable: &unreachable }.decide(targets)?;
+        let decided =
+            Decider { root, dir, at, options, unreachable: &unreachable, progress }.decide(targets)?;
         let wanted = decided.iter().zip(targets).enumerate().filter_map(|(index, (decision, entry))| {
             let Decision::Fetch(_, Ok(image)) = decision else { return None };
             Some(Wanted { index, entry, image })
@@ -216,11 +220,20 @@ impl Run<'_> {
             }
         }
         if let Some(at) = at {
-            plan.fetch(at, options, &unreachable, &|index, result| match (result, &decided[index]) {
-                (Ok(contents), Decision::Fetch(outcome, _)) => end(index, outcome.clone(), Some(contents)),
-                (Ok(contents), _) => end(index, EmbedOutcome::Fetched, Some(contents)),
-                (Err(problem), _) => end(index, EmbedOutcome::Failed(problem), None),
-            });
+            progress.begin("fetching", report.download);
+            plan.fetch(
+                at,
+                options,
+                &unreachable,
+                progress,
+                &|index, result| match (result, &decided[index]) {
+                    (Ok(contents), Decision::Fetch(outcome, _)) => {
+                        end(index, outcome.clone(), Some(contents))
+                    }
+                    (Ok(contents), _) => end(index, EmbedOutcome::Fetched, Some(contents)),
+                    (Err(problem), _) => end(index, EmbedOutcome::Failed(problem), None),
+                },
+            );
         }
         Ok(done.into_iter().map(|done| done.into_inner().expect("each image ended")).collect())
     }

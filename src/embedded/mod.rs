@@ -37,5 +37,5 @@ pub use list::{List, ListEntry};
 pub use needed::entry_for;
 pub use options::{EmbedOptions, Platforms};
 pub use report::{EmbedOutcome, EmbedReport, ReportLine};
-pub use stores::HostStores;
+pub use stores::having;
 pub use survey::{Depth, Looked, Survey, survey, unlisted};

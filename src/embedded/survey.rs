@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::Ordering;
 
 use sha2::{Digest as _, Sha256};
 
@@ -120,7 +119,7 @@ pub fn survey(
     let bytes = blobs.iter().map(|blob| blob.size).sum();
     let stored = unique.iter().map(|blob| blob.size).sum();
     if depth == Depth::Bytes {
-        progress.total.fetch_add(stored, Ordering::Relaxed);
+        progress.begin("verifying", stored);
         let found: Mutex<HashMap<(u64, u64), Result<Digest, std::io::Error>>> = Mutex::new(HashMap::new());
         let done = parallel::run(
             &unique,
@@ -218,7 +217,7 @@ pub(super) fn hash(root: &Root, path: &Path, progress: &Progress) -> std::io::Re
             return Ok(Digest::finish(hash));
         }
         hash.update(&buffer[..count]);
-        progress.done.fetch_add(count as u64, Ordering::Relaxed);
+        progress.add(count as u64);
     }
 }
 
@@ -261,7 +260,8 @@ mod tests {
         let blob = |bytes: &[u8]| {
             let digest = Digest::of(bytes);
             fs_err::write(dir.join(digest.hex()), bytes).unwrap();
-            format!("{{\"digest\": \"{digest}\", \"size\": {}}}", bytes.len())
+            let kind = "application/vnd.oci.image.config.v1+json";
+            format!("{{\"mediaType\": \"{kind}\", \"digest\": \"{digest}\", \"size\": {}}}", bytes.len())
         };
         let (config, layer) = (blob(b"{\"architecture\": \"amd64\"}"), blob(b"layer"));
         let manifest = format!("{{\"schemaVersion\": 2, \"config\": {config}, \"layers\": [{layer}]}}");

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::Profile;
 use super::reason::{Effect, Reason, Site};
-use crate::conf::Leaf;
+use crate::conf::{Leaf, clean};
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,5 +172,18 @@ impl Reading {
     /// The paths of the stores.
     pub fn paths(&self) -> Vec<&str> {
         self.stores.iter().map(|store| store.value.as_str()).collect()
+    }
+
+    /// The directories that the storage driver makes of them, cleaned, each once and in the
+    /// order in which they are searched (`parseOptions` in drivers/overlay/overlay.go).
+    pub fn searched_stores(&self) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        let paths = self.stores.iter().flat_map(|store| store.value.split(',')).map(str::trim);
+        for path in paths.filter(|path| !path.is_empty()).map(clean) {
+            if !found.contains(&path) {
+                found.push(path);
+            }
+        }
+        found
     }
 }

@@ -56,6 +56,14 @@ pub(crate) struct Descriptor {
     pub(crate) annotations: Option<BTreeMap<String, String>>,
 }
 
+impl Descriptor {
+    /// Whether it is the configuration of an image that can run: all else is an artifact, which is
+    /// stored as images are.
+    pub(crate) fn is_image_config(&self) -> bool {
+        matches!(self.media_type.as_str(), OCI_CONFIG | DOCKER_CONFIG)
+    }
+}
+
 /// For which machine an image in a list is.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct PlatformEntry {

@@ -13,7 +13,7 @@ use super::config::ImageConfig;
 use super::manifest::PlatformEntry;
 use super::manifest::{
     ArchiveEntry, DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Descriptor, Generated, GeneratedDescriptor,
-    LayerType, LayoutIndex, Manifest, ManifestFault, OCI_CONFIG, layer_type,
+    LayerType, LayoutIndex, Manifest, ManifestFault, layer_type,
 };
 use super::platform::go_name;
 use super::signature;
@@ -280,7 +280,7 @@ impl ImageReader<'_> {
         layers: Vec<Descriptor>,
         stored: Vec<Name>,
     ) -> Result<Image, Problem> {
-        if !matches!(config.media_type.as_str(), OCI_CONFIG | DOCKER_CONFIG) {
+        if !config.is_image_config() {
             let message = format!(
                 "its configuration has the type `{}`, so it is an artifact, not an image that can run",
                 config.media_type.escape_debug()

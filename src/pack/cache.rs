@@ -9,6 +9,7 @@ use super::recipe::{Architecture, Package};
 use crate::embedded::{self, EmbedOutcome, Layout, Platforms, ReportLine};
 use crate::images::{Name, Platform, Source, Transport};
 use crate::problem::Problem;
+use crate::store::check::Progress;
 use crate::sys::Root;
 
 /// An image in the cache.
@@ -88,7 +89,8 @@ pub(super) fn fetch(
             ..options.clone()
         };
         root.create_dirs(&dir, 0o755).map_err(Problem::cannot("make", dir.display())).map_err(one)?;
-        let report = embedded::embed(&root, &dir, &references, &options, tell).map_err(one)?;
+        let report =
+            embedded::embed(&root, &dir, &references, &options, &Progress::default(), tell).map_err(one)?;
         let failed = report.images.into_iter().filter_map(|line| match line.outcome {
             EmbedOutcome::Failed(problem) => Some(problem),
             _ => None,

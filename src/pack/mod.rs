@@ -44,6 +44,6 @@ mod target;
 pub use build::{OnPackEvent, PackEvent, PackOptions, build, source_packages, specs};
 pub use copr::submit;
 pub use mock::rebuild;
-pub use recipe::{Architecture, Package, Payload, Recipe, read};
+pub use recipe::{Architecture, Package, Payload, Recipe, add_named, read};
 pub use result::BuiltPackage;
 pub use target::PackTarget;

@@ -33,7 +33,7 @@ pub use copy::{TextSource, VendorCopy};
 pub use generations::Serve;
 pub use host::Host;
 pub use list::{ListedStore, StoreState, driver_in_force, list_stores};
-pub use refuse::is_managed;
+pub use refuse::{is_managed, refuse_own_storage};
 pub use relist::{RemovedEntry, relist_store, taken_entry};
 pub use remove::{RemoveOptions, remove_stores};
 pub use snapshot::Snapshot;

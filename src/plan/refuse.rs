@@ -50,7 +50,7 @@ pub fn is_managed(host: &Host) -> bool {
 /// is there later, may be missing.
 pub(super) fn store(host: &Host, path: &str, options: &AddOptions) -> anyhow::Result<()> {
     bootc_storage(host, path, options.force)?;
-    own_storage(host, path)?;
+    refuse_own_storage(host, path)?;
     usable(host, path, options)?;
     writable(host, path, options)
 }
@@ -132,7 +132,10 @@ fn bootc_storage(host: &Host, path: &str, force: bool) -> anyhow::Result<()> {
 }
 
 /// Refuses the engine's own storage, what is inside it, and what it is inside of.
-fn own_storage(host: &Host, path: &str) -> anyhow::Result<()> {
+///
+/// # Errors
+/// `store-is-graphroot`, `store-in-graphroot`, `store-contains-graphroot`.
+pub fn refuse_own_storage(host: &Host, path: &str) -> anyhow::Result<()> {
     for reader in host.own_readers() {
         let reading = reader.read(&host.view());
         let Some((relation, key, own)) = relations(&host.view(), &reading, path).into_iter().next() else {

@@ -105,7 +105,7 @@ fn inspect(command: &[&str], reference: &str, access: RegistryAccess<'_>) -> Res
 }
 
 /// A reference with a tag and a digest means what the digest says; skopeo refuses both.
-fn without_tag(reference: &str) -> String {
+pub fn without_tag(reference: &str) -> String {
     match reference.split_once('@') {
         Some((name, digest)) => format!("{}@{digest}", repository(name)),
         None => reference.to_owned(),

@@ -135,7 +135,32 @@ decodes!(IdMap {
     "size" => size,
 });
 
+impl Image {
+    /// When it was made, in RFC 3339.
+    pub fn created(&self) -> Option<String> {
+        self.created.map(Time::text)
+    }
+
+    /// How many bytes its documents have.
+    pub(crate) fn documents_size(&self) -> u64 {
+        let keys = self.big_data_names.iter().flatten();
+        let sizes = keys.filter_map(|key| self.big_data_sizes.as_ref()?.get(key));
+        sizes.filter_map(|size| u64::try_from(*size).ok()).fold(0, u64::saturating_add)
+    }
+
+    /// Whether it was made before the other.
+    pub fn is_older_than(&self, other: &Self) -> bool {
+        self.created.zip(other.created).is_some_and(|(this, other)| this < other)
+    }
+}
+
 impl Layer {
+    /// How many bytes its tar stream has, if that is recorded.
+    pub(crate) fn size(&self) -> Option<u64> {
+        self.diff_digest.as_ref().filter(|digest| !digest.is_empty())?;
+        u64::try_from(self.diff_size.unwrap_or_default()).ok()
+    }
+
     /// Whether podman 4 can tell the size of an image with this layer, and whether others
     /// can; none lists any image of any store otherwise (`getSize` in storage_src.go).
     pub(crate) fn has_size(&self) -> (bool, bool) {

@@ -22,6 +22,7 @@ mod escape;
 mod generations;
 mod hosts;
 mod interrupt;
+mod inventory;
 mod judged;
 mod lint;
 mod marks;

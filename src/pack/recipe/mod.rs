@@ -5,6 +5,7 @@
 //! alone is told before anything is fetched: keys, types, names that RPM does not allow,
 //! paths that engines would not read.
 
+mod named;
 mod package;
 mod read;
 mod reader;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 
 use crate::images::Platform;
 
+pub use named::add_named;
 pub use read::read;
 pub(super) use rules::architectures;
 
@@ -83,14 +85,23 @@ pub struct Architecture {
     pub platform: Platform,
     /// The images, by the references that were written.
     pub images: Vec<String>,
+    /// Files and directories that name more of them.
+    pub images_from: Vec<PathBuf>,
     /// The directory of the manifests.
     pub manifests: Option<PathBuf>,
+}
+
+impl Architecture {
+    /// Whether there are images for it.
+    pub fn has_images(&self) -> bool {
+        !self.images.is_empty() || !self.images_from.is_empty()
+    }
 }
 
 impl Package {
     /// Whether it holds images, for any architecture.
     pub fn has_images(&self) -> bool {
-        self.architectures.iter().any(|arch| !arch.images.is_empty())
+        self.architectures.iter().any(Architecture::has_images)
     }
 
     /// Name, version and release, as files are named after them.

@@ -28,7 +28,7 @@ const KEYS: &[&str] = &[
 ];
 
 /// The keys of an architecture.
-const ARCH_KEYS: &[&str] = &["name", "image_arch", "images", "manifests"];
+const ARCH_KEYS: &[&str] = &["name", "image_arch", "images", "images_from", "manifests"];
 
 /// Where manifests go if nothing else is said; MicroShift applies what is there.
 const MANIFESTS: &str = "/usr/lib/microshift/manifests";
@@ -83,7 +83,7 @@ pub(super) fn package(node: &Node, dir: &Path, faults: &mut Faults) -> Option<(P
         return None;
     }
     let ((name, span), (version, _)) = (name?, version?);
-    let is_of_images = architectures.iter().any(|arch| !arch.images.is_empty());
+    let is_of_images = architectures.iter().any(Architecture::has_images);
     let summary = summary.map(|(it, _)| it.trim_end_matches('.').to_owned());
     let what = if is_of_images { "Container images" } else { "Manifests" };
     let summary = summary.unwrap_or_else(|| format!("{what} of {name}"));
@@ -178,12 +178,14 @@ fn architecture(table: &Table<'_>, dir: &Path, faults: &mut Faults) -> Option<(A
     let platform = name.as_ref().and_then(|(name, span)| platform(name, span, table, faults));
     let images = images(table, faults);
     let manifests = table.text("manifests", faults).map(|(path, _)| dir.join(PathBuf::from(path)));
-    if table.get("images").is_none() && table.get("manifests").is_none() {
-        let message = "an architecture has neither `images` nor `manifests`";
+    let images_from = paths(table, "images_from", dir, faults);
+    if ["images", "images_from", "manifests"].iter().all(|key| table.get(key).is_none()) {
+        let message = "an architecture has none of `images`, `images_from` and `manifests`";
         faults.add("pack-key", table.span(), message, "say what the package holds for it, or remove it");
     }
     let (name, span) = name?;
-    Some((Architecture { name: name.to_owned(), platform: platform?, images, manifests }, span))
+    let (name, platform) = (name.to_owned(), platform?);
+    Some((Architecture { name, platform, images, images_from, manifests }, span))
 }
 
 fn platform(name: &str, span: &Range<usize>, table: &Table<'_>, faults: &mut Faults) -> Option<Platform> {
@@ -200,6 +202,12 @@ fn platform(name: &str, span: &Range<usize>, table: &Table<'_>, faults: &mut Fau
     rules::image_architecture(given)
         .map_err(|(message, hint)| faults.add("pack-value", span, message, hint))
         .ok()
+}
+
+/// A list of paths, which are meant beside the file.
+fn paths(table: &Table<'_>, key: &'static str, dir: &Path, faults: &mut Faults) -> Vec<PathBuf> {
+    let nodes = table.list(key, faults);
+    nodes.iter().filter_map(|node| Some(dir.join(text(node, "a path", faults)?))).collect()
 }
 
 fn images(table: &Table<'_>, faults: &mut Faults) -> Vec<String> {

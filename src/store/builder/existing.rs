@@ -162,9 +162,14 @@ impl Records<Image> {
         (bytes, gone, self.records.into_iter().map(|(_, image)| image).collect())
     }
 
+    /// All records.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Image> {
+        self.records.iter().map(|(_, image)| image)
+    }
+
     /// The record with this id.
     pub(super) fn of(&self, id: &str) -> Option<&Image> {
-        self.records.iter().map(|(_, image)| image).find(|image| image.id.as_deref() == Some(id))
+        self.all().find(|image| image.id.as_deref() == Some(id))
     }
 }
 

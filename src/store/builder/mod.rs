@@ -13,6 +13,7 @@ mod existing;
 mod fault;
 mod files;
 mod layer;
+mod leftover;
 mod lost;
 pub(crate) mod parallel;
 mod place;
@@ -41,7 +42,7 @@ use super::image_file::ImageFile;
 pub use super::image_file::ImageFormat;
 pub use plan::ids;
 pub use record::{big_data, file_name};
-pub use remove::{Removal, Removed, remove};
+pub use remove::{Removal, Removed, StoreRecords, remove};
 pub use upkeep::{Added, Upkeep, add, clean_up};
 
 /// How to build.

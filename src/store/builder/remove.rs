@@ -1,7 +1,12 @@
 //! Taking images out of a store again.
 //!
 //! What needs something else goes before it: names and images, then the records of
-//! layers, then what is on the disk. Killed anywhere, the records are valid.
+//! layers, then what is on the disk. Killed anywhere, the records are valid, and what is
+//! left on the disk is in a list (`leftover`), which the next run works off.
+//!
+//! What may go is chosen under the engines' locks. An engine that makes a container holds a
+//! store's lock for reading until the container is recorded, so one that is being made is
+//! either seen then, or finds the records without the layer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -10,10 +15,11 @@ use std::path::Path;
 use super::directory::{cannot, lock};
 use super::existing::{Paths, Records};
 use super::files::{link_target, split_name};
+use super::leftover::{self, Leftover};
 use crate::limits;
 use crate::problem::Problem;
-use crate::store::{Image, Layer};
-use crate::sys::Root;
+use crate::store::{Image, Layer, is_id};
+use crate::sys::{RecordLock, Root};
 
 /// What shall go, if nobody needs it.
 #[derive(Debug, Clone, Default)]
@@ -35,38 +41,106 @@ pub struct Removed {
     pub images: Vec<String>,
     /// Layers, by id.
     pub layers: Vec<String>,
+    /// How many bytes both have by their records.
+    pub bytes: u64,
 }
 
-/// Takes images out of the overlay store at `store`, under the engines' locks.
+/// The records of a store, of which something is chosen.
+#[derive(Debug)]
+pub struct StoreRecords<'a> {
+    /// Its images.
+    pub images: Vec<&'a Image>,
+    /// Its layers, by id.
+    pub layers: BTreeMap<&'a str, &'a Layer>,
+}
+
+impl StoreRecords<'_> {
+    /// The layers of an image that the store has, by id, those with other owners among them.
+    pub fn layers_of(&self, image: &Image) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for top in image.layer.iter().chain(image.mapped_layers.iter().flatten()) {
+            let mut next = Some(top.as_str());
+            while let Some(layer) = next.and_then(|id| self.layers.get(id)) {
+                let Some(id) = layer.id.clone().filter(|id| found.insert(id.clone())) else { break };
+                debug_assert_eq!(next, Some(id.as_str()));
+                next = layer.parent.as_deref();
+            }
+        }
+        found
+    }
+}
+
+/// Takes what `choose` says out of the overlay store at `store`, under the engines' locks. A dry
+/// run takes no lock and stops before the first change.
 ///
 /// # Errors
-/// If the records cannot be read or replaced, or something cannot be removed.
-pub fn remove(root: &Root, store: &Path, removal: &Removal) -> Result<Removed, Problem> {
+/// If the records cannot be read or replaced, or something cannot be removed; or those of
+/// `choose`.
+pub fn remove(
+    root: &Root,
+    store: &Path,
+    dry_run: bool,
+    choose: impl FnOnce(&StoreRecords<'_>) -> anyhow::Result<Removal>,
+) -> anyhow::Result<Removed> {
     let opened = root.strict(store).map_err(cannot(root, "open", store))?;
     let root = &opened.ok_or_else(|| cannot(root, "open", store)(io::ErrorKind::NotFound.into()))?;
     let store = Path::new("/");
     let paths = Paths::new(store);
-    let layers_lock = lock(root, &paths.layers_lock())?;
-    let images_lock = lock(root, &paths.images_lock())?;
+    let locks = match dry_run {
+        true => None,
+        false => Some((lock(root, &paths.layers_lock())?, lock(root, &paths.images_lock())?)),
+    };
     let layers = Records::<Layer>::read(root, &paths)?;
     let images = Records::<Image>::read(root, &paths)?;
+    let of_store = StoreRecords { images: images.all().collect(), layers: layers.by_id() };
+    let left = leftover::read(root)?;
+    let mut removal = choose(&of_store)?;
+    // What a run that was killed has taken out of one file of records and not of the other. What
+    // is needed by now stays.
+    removal.layers.extend(left.layers.iter().cloned());
+    if !dry_run {
+        let known = |id: &str| of_store.layers.contains_key(id) || images.of(id).is_some();
+        clear(root, &paths, &left.without(known)).map_err(cannot(root, "clean up", store))?;
+    }
+    let mut bytes = 0_u64;
+    let sizes: BTreeMap<String, u64> = of_store
+        .images
+        .iter()
+        .filter_map(|image| Some((image.id.clone()?, image.documents_size())))
+        .collect();
     let (images_json, gone_images, kept) = images.without(&removal.names, &removal.images);
     let tops = kept.iter().flat_map(|image| image.layer.iter().chain(image.mapped_layers.iter().flatten()));
-    let gone_layers = unneeded(&layers, removal, tops.map(String::as_str));
-    let write = |path: &Path, bytes: &[u8], lock: &crate::sys::RecordLock| -> Result<(), Problem> {
-        let before = root.read_up_to(path, limits::RECORDS).map_err(cannot(root, "read", path))?;
-        if before.is_some_and(|(before, _)| before != bytes) {
-            root.replace_file(path, bytes).map_err(cannot(root, "replace", path))?;
-            lock.mark_written().map_err(cannot(root, "write to the lock of", path))?;
-        }
-        Ok(())
-    };
-    write(&paths.images_json(), &images_json, &images_lock)?;
-    if layers.by_id().keys().any(|id| gone_layers.contains(*id)) {
-        write(&paths.layers_json(), &layers.without(&gone_layers), &layers_lock)?;
+    let mut gone_layers = unneeded(&layers, &removal, tops.map(String::as_str));
+    let by_id = layers.by_id();
+    gone_layers.retain(|id| by_id.contains_key(id.as_str()));
+    for size in gone_layers.iter().filter_map(|id| by_id[id.as_str()].size()) {
+        bytes = bytes.saturating_add(size);
     }
-    clear(root, &paths, &gone_images, &gone_layers).map_err(cannot(root, "clean up", store))?;
-    Ok(Removed { images: gone_images, layers: gone_layers.into_iter().collect() })
+    bytes =
+        gone_images.iter().filter_map(|id| sizes.get(id)).fold(bytes, |sum, size| sum.saturating_add(*size));
+    if let Some((layers_lock, images_lock)) = locks {
+        let write = |path: &Path, bytes: &[u8], lock: &RecordLock| -> Result<(), Problem> {
+            let before = root.read_up_to(path, limits::RECORDS).map_err(cannot(root, "read", path))?;
+            if before.is_some_and(|(before, _)| before != bytes) {
+                root.replace_file(path, bytes).map_err(cannot(root, "replace", path))?;
+                lock.mark_written().map_err(cannot(root, "write to the lock of", path))?;
+            }
+            Ok(())
+        };
+        let gone = Leftover { images: gone_images.clone(), layers: gone_layers.iter().cloned().collect() };
+        if gone.is_empty() {
+            leftover::forget(root)?;
+        } else {
+            leftover::write(root, &gone)?;
+        }
+        write(&paths.images_json(), &images_json, &images_lock)?;
+        if !gone_layers.is_empty() {
+            write(&paths.layers_json(), &layers.without(&gone_layers), &layers_lock)?;
+        }
+        clear(root, &paths, &gone).map_err(cannot(root, "clean up", store))?;
+        leftover::forget(root)?;
+    }
+    Ok(Removed { images: gone_images, layers: gone_layers.into_iter().collect(), bytes })
 }
 
 /// The layers of `removal` on which nothing stands.
@@ -91,9 +165,13 @@ fn unneeded<'a>(
 }
 
 /// Removes what no record names any more.
-fn clear(root: &Root, paths: &Paths, images: &[String], layers: &BTreeSet<String>) -> io::Result<()> {
+fn clear(root: &Root, paths: &Paths, gone: &Leftover) -> io::Result<()> {
+    if gone.is_empty() {
+        return Ok(());
+    }
     let mut in_images = root.directory_writer(&paths.images)?;
-    for id in images {
+    // What a record has for an id may be any path.
+    for id in gone.images.iter().filter(|id| is_id(id)) {
         in_images.remove(id.as_bytes())?;
     }
     let mut overlay = root.directory_writer(&paths.overlay)?;
@@ -104,7 +182,7 @@ fn clear(root: &Root, paths: &Paths, images: &[String], layers: &BTreeSet<String
             targets.insert(target, name.to_owned());
         }
     }
-    for id in layers {
+    for id in gone.layers.iter().filter(|id| is_id(id)) {
         if let Some(link) = targets.get(link_target(id).as_bytes()) {
             overlay.remove(format!("l/{link}").as_bytes())?;
         }

@@ -25,6 +25,7 @@ mod followed;
 mod images;
 mod layers;
 mod overlay;
+mod progress;
 mod records;
 mod rules;
 mod selinux;
@@ -38,8 +39,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use deep::Progress;
 pub use finding::{Effect, Scope, StoreFinding, StoreReport, Tally, Verification};
+pub use progress::Progress;
 pub use rules::{RULES, Rule};
 pub(super) use selinux::has_selinux;
 
@@ -113,7 +114,6 @@ pub fn check(root: &Root, request: &CheckRequest, progress: &Progress) -> StoreR
             return report;
         }
         before = now;
-        progress.restart();
     }
     once(root, request, progress)
 }

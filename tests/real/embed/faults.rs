@@ -5,8 +5,8 @@ use std::process::Command;
 
 use super::faulty::{Answer, Faulty};
 use super::{assert_clean, results, told};
-use crate::registry::{home, serve};
-use crate::support::{finish, storagectl, text};
+use crate::registry::{Registry, home, registry, serve};
+use crate::support::{finish, run, storagectl, text};
 use crate::tree::names;
 
 fn embed(scratch: &Path, faulty: &Faulty, images: &[&str], more: &[&str]) -> Command {
@@ -68,6 +68,36 @@ fn each_failure_has_a_name_and_does_not_stop_the_others() {
         assert!(times(busy) > 1, "{busy}");
     }
     assert_clean(&scratch.path().join("images"), 2);
+}
+
+/// Nothing could copy it to a store at boot.
+#[test]
+fn an_artifact_is_told_before_it_is_fetched() {
+    let scratch = tempfile::tempdir().unwrap();
+    let chart = scratch.path().join("chart");
+    let copy = |from: &str, to: &str| {
+        run(registry().serve(Command::new("skopeo").args(["copy", "-q", "--preserve-digests", from, to])))
+    };
+    let chart_at = format!("dir:{}", chart.display());
+    copy(&format!("docker://{}", registry().reference("app-0:1")), &chart_at);
+    let manifest = fs_err::read_to_string(chart.join("manifest.json")).unwrap();
+    let other = manifest.replace("oci.image.config.v1+json", "cncf.helm.config.v1+json");
+    assert_ne!(manifest, other);
+    fs_err::write(chart.join("manifest.json"), other).unwrap();
+    let artifact = Registry::start(&[]);
+    let target = format!("docker://{}", artifact.reference("chart:1"));
+    run(artifact.serve(Command::new("skopeo").args([
+        "copy",
+        "-q",
+        "--preserve-digests",
+        &chart_at,
+        &target,
+    ])));
+    let faulty = Faulty { address: artifact.address.clone(), asked: std::sync::Arc::default() };
+    let told = told(&mut embed(scratch.path(), &faulty, &["chart:1"], &[]), 2);
+    let problem = &told["images"][0]["problem"];
+    assert_eq!((&problem["id"], &told["download"]), (&"image-unsupported".into(), &0.into()), "{told}");
+    assert!(problem["message"].as_str().unwrap().contains("is an artifact of the type"), "{told}");
 }
 
 #[test]

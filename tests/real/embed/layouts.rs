@@ -164,6 +164,8 @@ fn without_a_directory_that_of_a_layout_is_found_and_another_is_told() {
         let copied = told(&mut command(&["copy-images", "--store", "/var/images"]), 0);
         assert_eq!(copied["images"].as_array().unwrap().len(), 2);
         run(&mut command(&["check-store", "--deep", "/var/images"]));
+        run(&mut command(&["build-store", "--embedded", layout.home(), "-o", "/var/made"]));
+        run(&mut command(&["check-store", "--deep", "/var/made"]));
         // A list of any layout counts, wherever it is.
         let other = tree.path().join("usr/lib/containers-image-cache");
         if layout == Layout::MicroShift {

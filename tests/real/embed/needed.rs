@@ -87,3 +87,40 @@ fn an_image_in_a_store_is_there_by_its_name_and_by_its_digest() {
         assert_eq!(output.status.code(), Some(code), "{reference}: {}", text(&output));
     }
 }
+
+#[test]
+fn a_store_is_built_of_what_quadlets_name() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (dir, source) = (scratch.path().join("systemd"), scratch.path().join("images"));
+    let by_digest = registry().reference(&format!("app-3@{}", registry().digest("app-3:1")));
+    manifests(&dir, &[images()[0].clone(), images()[1].clone(), by_digest.clone()]);
+    told(&mut embed(&source, &images()[..4], &["--from", dir.to_str().unwrap()]), 0);
+    let store = scratch.path().join("store");
+    let build = |from: Option<&Path>| {
+        let mut command = storagectl(&["build-store", "--embedded"]);
+        command.arg(&source).arg("-o").arg(&store);
+        from.into_iter().for_each(|from| _ = command.arg("--from").arg(from));
+        command
+    };
+    let names = || {
+        let records: serde_json::Value =
+            serde_json::from_slice(&fs_err::read(store.join("overlay-images/images.json")).unwrap()).unwrap();
+        let records = records.as_array().unwrap().iter();
+        let names = records.flat_map(|image| image["names"].as_array().unwrap().clone());
+        let mut names: Vec<String> = names.map(|name| name.as_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    };
+    let output = finish(&mut build(Some(&dir)));
+    assert!(output.status.success(), "{}", text(&output));
+    let mut expected = vec![images()[0].clone(), images()[1].clone(), by_digest];
+    expected.sort();
+    assert_eq!(names(), expected);
+    assert!(finish(&mut build(None)).status.success());
+    assert_eq!(names().len(), 5, "all of the list");
+
+    fs_err::write(dir.join("b.image"), "[Image]\nImage=registry.example.com/not:1\n").unwrap();
+    let output = finish(&mut build(Some(&dir)));
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("`registry.example.com/not:1` is not in `"), "{}", text(&output));
+}

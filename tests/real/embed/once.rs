@@ -70,6 +70,28 @@ fn a_blob_is_fetched_once_and_not_again() {
 }
 
 #[test]
+fn progress_is_told_to_programs_in_lines_of_json() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (dir, images) = (scratch.path().join("images"), &images()[..4]);
+    let output = finish(embed(&dir, images, &["--progress", "json"]).args(["--format", "json"]));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let last = |output: &std::process::Output| -> Value {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let line = said.lines().rfind(|line| line.starts_with('{')).expect("there is one").to_owned();
+        serde_json::from_str(&line).unwrap()
+    };
+    let line = last(&output);
+    assert_eq!((&line["event"], &line["doing"]), (&"progress".into(), &"fetching".into()));
+    assert_eq!((&line["bytes"], &line["total_bytes"]), (&told["download"], &told["download"]));
+    assert_eq!((&line["images"], &line["total_images"]), (&4.into(), &4.into()));
+
+    let mut verify = storagectl(&["verify-images", "--progress", "json", "--source", dir.to_str().unwrap()]);
+    let line = last(&finish(&mut verify));
+    assert_eq!((&line["doing"], &line["bytes"]), (&"verifying".into(), &told["stored"]));
+    assert_eq!(line.get("total_images"), None);
+}
+
+#[test]
 fn a_broken_connection_costs_the_blob_that_it_carried() {
     let noted = Faulty::start(|path, before| match before {
         0 if path.contains("/blobs/") => Answer::Cut(2_000),

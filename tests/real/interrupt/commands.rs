@@ -180,6 +180,44 @@ fn copy_images() {
     assert_honest_and_finished(&Scene::new(embedded, &[&args[..], &more].concat()));
 }
 
+/// A host with a store of two images that share a layer, one of which is to go.
+fn with_images(dir: &Path) {
+    let layer = |name: &str| gzipped(&Tar::default().file(name, name.as_bytes()).finish());
+    let mut layout = Layout::new(&dir.join("oci"));
+    layout.image("app", "amd64", &[layer("base"), layer("app"), layer("more")]);
+    layout.image("other", "amd64", &[layer("base"), layer("other")]);
+    let conf = CONF.replace("/srv", "/store");
+    write(&dir.join(MAIN), &conf);
+    let sources =
+        ["app", "other"].map(|name| format!("localhost/{name}:1=oci:{}:{name}", dir.join("oci").display()));
+    run(storagectl(&["build-store", "-o"]).arg(dir.join("store")).args(sources));
+}
+
+const REMOVE: [&str; 5] = ["--root", "@DIR@", "remove-images", "/store", "localhost/app:1"];
+
+#[test]
+fn remove_images() {
+    assert_honest_and_finished(&Scene::new(with_images, &REMOVE));
+}
+
+/// At every instant the store is sound, and the next run leaves nothing behind.
+#[test]
+fn remove_images_that_is_killed_leaves_no_damage_and_is_finished() {
+    let scene = Scene::new(with_images, &REMOVE);
+    let (_, after) = scene.before_and_after();
+    let after = settled(after);
+    let mut killed = 0;
+    super::kill::at_each_call(&scene, super::kill::From::FirstChange, &mut |call| {
+        let checked = finish(storagectl(&["check-store", "--deep"]).arg(scene.dir().join("store")));
+        assert!(checked.status.success(), "killed at {}\n{}", call.line, text(&checked));
+        run(&mut scene.command());
+        let finished = settled(scene.tree());
+        assert!(finished == after, "killed at {}\n{}", call.line, differences(&finished, &after));
+        killed += 1;
+    });
+    assert!(killed > 30, "{killed}");
+}
+
 #[test]
 fn embed_images_prunes() {
     let args = ["embed-images", "--into", "@DIR@/embedded", "--jobs", "1", "--prune", "example.com/app:1"];

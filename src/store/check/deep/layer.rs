@@ -5,7 +5,6 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 
 use crc_fast::CrcAlgorithm::Crc64GoIso;
 use sha2::{Digest, Sha256, Sha384, Sha512};
@@ -111,7 +110,7 @@ pub(super) fn read(
             SplitPiece::Raw(bytes) => {
                 hash.update(bytes);
                 outcome.bytes += bytes.len() as u64;
-                progress.done.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                progress.add(bytes.len() as u64);
                 let mut failed = None;
                 with(&mut headers, |headers| {
                     headers.raw(bytes, |header| {
@@ -176,7 +175,7 @@ fn file(
         hash.update(&buffer[..count]);
         crc.update(&buffer[..count]);
         total += count as u64;
-        progress.done.fetch_add(count as u64, Ordering::Relaxed);
+        progress.add(count as u64);
         // What is too long is wrong, however long it is.
         if total > size || (total == size && file.stat.size == size) {
             break;

@@ -17,13 +17,14 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::CheckRequest;
 use super::catalog::is_one_name;
 use super::composefs::{self, Composefs};
 use super::finding::StoreReport;
 use super::followed::Followed;
+use super::progress::Progress;
 use super::store_set::StoreSet;
 use crate::engine::Engines;
 use crate::store::{IdMap, Layer};
@@ -31,23 +32,6 @@ use crate::sys::{FileKind, Root, on_threads};
 use compare::Layout;
 use issues::Times;
 use layer::{Expected, LayerOutcome};
-
-/// How far a check is, for who waits for it.
-#[derive(Debug, Default)]
-pub struct Progress {
-    /// How many bytes there are to read.
-    pub total: AtomicU64,
-    /// How many were read.
-    pub done: AtomicU64,
-}
-
-impl Progress {
-    /// Nothing was read yet.
-    pub(super) fn restart(&self) {
-        self.total.store(0, Ordering::Relaxed);
-        self.done.store(0, Ordering::Relaxed);
-    }
-}
 
 /// What came out of the layers of one store.
 #[derive(Default)]
@@ -95,7 +79,7 @@ pub(super) fn check(
     tasks.retain(|task| request.layers.as_ref().is_none_or(|layers| layers.contains(&task.id)));
     // The largest first, so that none is left over for one thread at the end.
     tasks.sort_by_key(|task| std::cmp::Reverse(task.size.unwrap_or(u64::MAX)));
-    progress.total.store(tasks.iter().filter_map(|task| task.size).sum(), Ordering::Relaxed);
+    progress.begin("checking", tasks.iter().filter_map(|task| task.size).sum());
     let outcomes = run(set.root, &tasks, request.jobs, progress);
     let mut by_store: Vec<OfStore> = Vec::new();
     by_store.resize_with(set.stores.len(), Default::default);
