@@ -12,7 +12,7 @@
 # make hosts      all tests that need real programs, and those of dnf, in roots of newer releases
 #                 of Debian, which it makes once: a line a release; FILTER="rpm:: pack::" for some
 # make machine    boots, and every command with SELinux enforcing, in a virtual machine that it
-#                 makes once: a line a part; RELEASE=trixie PARTS="selinux boots"
+#                 makes once: a line a part; RELEASE=trixie PARTS="selinux boots crio"
 # make power-cuts what power cuts leave of what every command writes, on three file systems, from
 #                 one recorded run: CUTS=1000 SEED=1; CUT=xfs/17 makes one again, HERE=1
 #                 records without the virtual machine; a line a file system

@@ -67,6 +67,8 @@ mkfs.btrfs btrfs-progs
 docker-registry docker-registry
 busybox busybox-static
 strip binutils
+gcc gcc
+conmon conmon
 '
 what=${1:-}
 if [ "$what" = packages ]; then
