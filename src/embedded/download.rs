@@ -301,7 +301,7 @@ mod tests {
             }
         };
         let (one, two) = (image("a"), image("bb"));
-        let entry = ListEntry { reference: "example.com/a:1".to_owned(), directory: "a".to_owned() };
+        let entry = ListEntry { reference: "a".to_owned(), directory: "a".to_owned(), line: 0 };
         let wanted = [&one, &two].into_iter().enumerate();
         let wanted = wanted.map(|(index, image)| Wanted { index, entry: &entry, image }).collect();
         let root = Root::system().unwrap();
