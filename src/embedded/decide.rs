@@ -107,7 +107,9 @@ impl Decider<'_> {
             TargetState::Fetch(None) => EmbedOutcome::Fetched,
             TargetState::Fetch(Some(fault)) => EmbedOutcome::Repaired(fault.clone()),
         };
-        Decision::Fetch(outcome, reader.image())
+        // A rehearsal asks a registry that cannot be reached once.
+        let known = self.at.is_none().then(|| self.unreachable.why(&entry.reference)).flatten();
+        Decision::Fetch(outcome, known.map_or_else(|| reader.image(), Err))
     }
 
     /// Looks at what is there, to the last byte.
