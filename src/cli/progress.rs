@@ -15,6 +15,9 @@ use super::output::Output;
 use crate::problem::size;
 use crate::store::check::Progress;
 
+/// A bar, with bytes in powers of 1000 as everywhere.
+const BAR: &str = "{msg} {bar:30} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}";
+
 /// How often a bar moves.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -72,11 +75,7 @@ impl<'a> Watch<'a> {
     pub(super) fn new(output: &'a Output, option: &ProgressOption, total_images: Option<usize>) -> Self {
         let is_seen =
             option.progress == ProgressFormat::Auto && output.is_loud() && io::stderr().is_terminal();
-        let bar = is_seen.then(|| {
-            let template = "{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
-            let style = ProgressStyle::with_template(template).expect("the template is sound");
-            ProgressBar::new(0).with_style(style)
-        });
+        let bar = is_seen.then(|| ProgressBar::new(0));
         let (progress, images) = (Progress::default(), AtomicUsize::new(0));
         Self { output, format: option.progress, bar, progress, images, total_images }
     }
@@ -132,6 +131,9 @@ impl<'a> Watch<'a> {
 
     fn draw(&self, bar: &ProgressBar) {
         let (done, total) = self.progress.bytes();
+        // What has no bytes has no length.
+        let template = if total == 0 { "{msg}" } else { BAR };
+        bar.set_style(ProgressStyle::with_template(template).expect("the template is sound"));
         bar.set_message(self.doing());
         bar.set_length(total);
         bar.set_position(done);
