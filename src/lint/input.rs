@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use crate::conf::schema::Known;
 use crate::conf::{Document, Fault, Leaf, SetKey};
 use crate::engine::{self, Engines, FileRole, Origin, Profile, Reading, Reason};
 use crate::judgement::{Judgement, Reader, readers};
@@ -248,15 +249,16 @@ impl<'h> Input<'h> {
     }
 
     /// The engines that take this key's value from this file: those that read the
-    /// file, unless another file says something else later on.
-    pub(super) fn counts(&self, file: &File, key: &SetKey) -> Engines {
+    /// file and know the key, unless another file says something else later on.
+    pub(super) fn counts(&self, file: &File, known: &Known, key: &SetKey) -> Engines {
         let name = key.dotted().to_ascii_lowercase();
         let here = |origin: &Origin| {
             origin.site().is_some_and(|site| site.file == file.path && site.span.start == key.span.start)
         };
         Engines::which(|profile| {
             let overridden = self.reading(profile).and_then(|reading| reading.values.get(&name));
-            file.engines.has(profile) && overridden.is_none_or(|it| here(&it.origin))
+            let is_read = file.engines.has(profile) && known.is_known_to(profile.library());
+            is_read && overridden.is_none_or(|it| here(&it.origin))
         })
     }
 

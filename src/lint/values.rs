@@ -11,7 +11,7 @@ pub(super) fn bad_value(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     judged::check(input, "bad-value", sink);
     // In a map nobody stops on a value.
     for file in &input.files {
-        for (_, key) in known_keys(file)
+        for (known, key) in known_keys(file)
             .filter(|(known, _)| known.kind == ValueType::StringBoolean && schema::is_map(known.table))
         {
             let Leaf::String(value) = &key.value else {
@@ -20,7 +20,7 @@ pub(super) fn bad_value(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
             if value.is_empty() || ["true", "false"].contains(&value.to_lowercase().as_str()) {
                 continue;
             }
-            let engines = input.counts(file, key);
+            let engines = input.counts(file, known, key);
             let message = format!("`{}` must be `\"true\"` or `\"false\"`, but is `{value}`", key.dotted());
             let effect = engines.verb("takes it for `\"false\"`", "take it for `\"false\"`");
             let hint = "write such a value, or remove the setting: there is a default";
