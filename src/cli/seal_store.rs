@@ -9,9 +9,9 @@ use super::build_store::{OutputKind, SELINUX};
 use super::given::jobs;
 use super::output::Output;
 use super::{Common, Status, inside};
-use crate::problem::{Problem, Severity};
+use crate::problem::{Problem, Severity, size, total};
 use crate::store::check::{self, CheckRequest, Progress};
-use crate::store::{Stamps, seal};
+use crate::store::{self, Layer, Stamps, seal};
 
 /// Pack an image store into one read-only image file
 ///
@@ -51,6 +51,8 @@ struct SealStoreJson<'a> {
     output: String,
     entries: u64,
     bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    free: Option<u64>,
     /// Why it was not sealed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<&'a Problem>,
@@ -97,13 +99,19 @@ impl SealStore {
                     output: shown,
                     entries: 0,
                     bytes: 0,
+                    free: None,
                     errors: errors.map(|finding| &finding.problem).collect(),
                 })?;
             }
             return Ok(Status::No);
         }
+        let free = host.root.free_space(&file).ok().map(|free| free.bytes);
         if common.dry_run {
-            output.status(&format!("would have sealed `{}` in `{shown}`", host.show(&store)));
+            let layers = store::layers(&host.root, &store, "overlay")?;
+            let bytes = size(total(layers.iter().filter_map(Layer::size)));
+            let free = free.map_or_else(String::new, |free| format!(", and {} are free", size(free)));
+            let what = format!("would have sealed `{}` in `{shown}`", host.show(&store));
+            output.status(&format!("{what}; its layers have {bytes}{free}"));
         }
         let sealed = if common.dry_run {
             seal::Sealed::default()
@@ -123,6 +131,7 @@ impl SealStore {
                 output: shown,
                 entries: sealed.entries,
                 bytes: sealed.bytes,
+                free,
                 errors: Vec::new(),
             })?;
         }
