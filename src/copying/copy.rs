@@ -128,7 +128,19 @@ pub fn copy(
     let readable: Vec<&Image> = wanted.iter().filter_map(|wanted| wanted.image.as_ref().ok()).collect();
     let presence = Presence::read(host, &target, &readable, options.jobs, &mut record)?;
     remarks.extend(presence.unverified.iter().cloned());
-    let mut copying = Copying { host, options, target: &target, presence, record, tell, lines: Vec::new() };
+    let is_to_list = mode == Mode::Commit && planned.as_ref().is_some_and(|it| !it.plan.is_empty());
+    let mut listed = None;
+    let mut list_now = || listed = list_store(host, &target.path, Mode::Commit).ok();
+    let mut copying = Copying {
+        host,
+        options,
+        target: &target,
+        presence,
+        record,
+        tell,
+        lines: Vec::new(),
+        first_copied: if is_to_list { Some(&mut list_now) } else { None },
+    };
     let to_do = copying.look(&wanted)?;
     let free = host.root.free_space(&target.path).ok();
     if mode == Mode::DryRun {
@@ -144,6 +156,7 @@ pub fn copy(
     let Copying { lines, mut record, .. } = copying;
     let is_there = host.root.stat(&target.path).map_err(host.cannot("look at", &target.path))?.is_some();
     let outcome = match planned {
+        _ if listed.is_some() => listed,
         Some(planned) if mode == Mode::Commit && is_there && !planned.plan.is_empty() => {
             Some(list_store(host, &target.path, mode)?)
         }

@@ -26,6 +26,9 @@ pub(super) struct Copying<'a> {
     pub(super) record: CopyRecord,
     pub(super) tell: &'a (dyn Fn(CopyEvent<'_>) + Sync),
     pub(super) lines: Vec<CopyLine>,
+    /// What is to be done as soon as an image is there, while there may be space for it, and before
+    /// a kill.
+    pub(super) first_copied: Option<&'a mut dyn FnMut()>,
 }
 
 impl Copying<'_> {
@@ -220,6 +223,9 @@ impl Copying<'_> {
         // Without it the next run looks closer, and that is all.
         if problems.len() < batch.len() {
             let _ = self.record.write(self.host, &self.target.path);
+            if let Some(first_copied) = self.first_copied.take() {
+                first_copied();
+            }
         }
         problems
     }

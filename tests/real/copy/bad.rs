@@ -153,10 +153,8 @@ fn what_fits_is_copied_in_the_order_of_the_list_and_the_rest_is_told() {
             let failed =
                 first.lines().find_map(|line| line.split_once(" could not be copied")?.0.split(' ').next());
             let left_out: usize = failed.map_or(0, |count| count.parse().unwrap());
-            assert_eq!(
-                left_out > 0,
-                first.contains("there is no space for") || first.contains("No space left")
-            );
+            let is_told = first.contains("there is no space for") || first.contains("No space left");
+            assert_eq!(left_out > 0, is_told, "{size}: {said}");
             let status = match copied {
                 0 => "2",
                 _ if left_out > 0 => "1",
