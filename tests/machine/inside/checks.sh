@@ -6,10 +6,10 @@ count=0
 # auditd's log, and before that ran. What else a policy keeps from its own system is not ours.
 ours='unconfined_t|init_t|initrc_t|mount_t|rpm_t|rpm_script_t|container_t|container_engine_t|podman_t|crio_t|conmon_t'
 denials() {
-    { cat /var/log/audit/audit.log; dmesg; } 2>/dev/null | grep -E "denied.* scontext=[a-z_]*:[a-z_]*:($ours):" | sort
+    { cat /var/log/audit/audit.log; dmesg; } 2>/dev/null | grep -aE "denied.* scontext=[a-z_]*:[a-z_]*:($ours):" | sort
 }
 denials >/tmp/denials
-denied_to_storagectl() { denials | grep -E 'comm="(storagectl|mksquashfs|mkfs.erofs|rpmbuild|skopeo)"'; }
+denied_to_storagectl() { denials | grep -aE 'comm="(storagectl|mksquashfs|mkfs.erofs|rpmbuild|skopeo)"'; }
 
 # check WHAT COMMAND…: the command must succeed, and nothing may be denied meanwhile.
 check() {
