@@ -136,6 +136,16 @@ def remove(path):
     os.sync()
 
 
+def conclude(missed, well, results, file):
+    """Says what was missed of what was expected, or that all is well; writes the results to a file."""
+    for line in missed:
+        print(f"missed: {line}")
+    if not missed:
+        print(well)
+    if file:
+        file.write_text(json.dumps(results, indent=2) + "\n")
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rounds", type=int, default=3)
@@ -189,12 +199,7 @@ def main():
             missed.append(f"{name}: {ratio:.1f}x and not {FACTOR}x")
         if "sealed" not in name and own[1] > other[1]:
             missed.append(f"{name}: {own[1]:.0f} MiB, more than {other[1]:.0f} MiB")
-    for line in missed:
-        print(f"missed: {line}")
-    if not missed:
-        print("as expected: at least twice as fast for many images, and no more memory")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
+    conclude(missed, "as expected: at least twice as fast for many images, and no more memory", results, arguments.json)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ a sync of the file system behind it.
 import argparse
 import hashlib
 import importlib.util
-import json
 import os
 import shutil
 import subprocess
@@ -124,12 +123,7 @@ def main():
         print(f"{name:28} {own:10.3f} s {other:10.3f} s {ratio:7.2f}x {expected:8.2f}x")
         if ratio < expected:
             missed.append(f"{name}: {ratio:.2f}x and not {expected:.2f}x")
-    for line in missed:
-        print(f"missed: {line}")
-    if not missed:
-        print("as expected")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
+    images_of.conclude(missed, "as expected", results, arguments.json)
 
 
 main()

@@ -150,12 +150,7 @@ def main():
     print(f"each blob once: {once / 1e6:.1f} MB")
     if own[1] > once * 1.05:
         missed.append(f"fetched {own[1] / once:.2f} times what is needed")
-    for line in missed:
-        print(f"missed: {line}")
-    if not missed:
-        print("as expected")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
+    images_of.conclude(missed, "as expected", results, arguments.json)
 
 
 main()

@@ -193,12 +193,7 @@ def main():
         missed.append("the package is larger")
     if twice[1] > 1.25 * own[1]:
         missed.append(f"memory grows with the images: {own[1]:.0f} and {twice[1]:.0f} MiB")
-    for line in missed:
-        print(f"missed: {line}")
-    if not missed:
-        print("as expected: six times as fast, no larger, and memory independent of the images")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
+    build_store.conclude(missed, "as expected: six times as fast, no larger, and memory independent of the images", results, arguments.json)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use storagectl::embedded::Layout;
+use storagectl::embedded::EmbeddedLayout;
 use storagectl::problem::Problem;
 use storagectl::references::{References, references_at, references_in};
 use storagectl::sys::Root;
@@ -53,7 +53,7 @@ fn files(files: &[(&str, &str)], given: &str, expected: &str) {
     }
     let root = Root::tree(scratch.path()).unwrap();
     let given = if given == "." { "/d".to_owned() } else { format!("/d/{given}") };
-    let found = told(references_at(&root, Path::new(&given), &Layout::LISTS));
+    let found = told(references_at(&root, Path::new(&given), &EmbeddedLayout::LISTS));
     let top = scratch.path().display().to_string();
     assert_eq!(found.replace(&format!("{top}/d"), "D").replace(&top, ""), expected, "{files:?}");
 }

@@ -12,7 +12,7 @@ use super::progress::{ProgressOption, Watch};
 use super::tense::would;
 use super::{Common, Status};
 use crate::copying::{self, CopyEvent, CopyLine, CopyOptions, CopyReport, CopyState};
-use crate::embedded::Layout;
+use crate::embedded::EmbeddedLayout;
 use crate::plan::Host;
 use crate::problem::{Problem, series, size, total};
 
@@ -90,7 +90,7 @@ impl CopyImages {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
         let options = CopyOptions {
-            source: embedded_directory(&host, self.source.as_ref(), Layout::default(), output)?,
+            source: embedded_directory(&host, self.source.as_ref(), EmbeddedLayout::default(), output)?,
             store: self.store.clone(),
             jobs: jobs(self.jobs),
             retries: self.retries,

@@ -14,7 +14,7 @@ use super::progress::{ProgressOption, Watch};
 use super::references_given::images_given;
 use super::tense::{would, wrote};
 use super::{Common, Status, inside};
-use crate::embedded::{self, EmbedOptions, EmbedOutcome, EmbedReport, Layout, Platforms, ReportLine};
+use crate::embedded::{self, EmbedOptions, EmbedOutcome, EmbedReport, EmbeddedLayout, Platforms, ReportLine};
 use crate::plan::Host;
 use crate::problem::Problem;
 use crate::problem::size;
@@ -57,7 +57,7 @@ pub(super) struct EmbedImages {
     /// The layout of the directory; that of its list if not given. An existing directory
     /// is converted, and two lists in it become one
     #[arg(long, value_name = "LAYOUT", value_parser = layouts())]
-    layout: Option<Layout>,
+    layout: Option<EmbeddedLayout>,
     /// The file with credentials for registries, outside of --root; REGISTRY_AUTH_FILE
     /// if not given
     #[arg(long, value_name = "FILE", help_heading = "Registry options")]
@@ -101,9 +101,9 @@ pub(super) struct EmbedImages {
 }
 
 /// The layouts by their names.
-fn layouts() -> impl TypedValueParser<Value = Layout> {
-    PossibleValuesParser::new(Layout::ALL.map(Layout::name)).map(|name| {
-        let layout = Layout::ALL.into_iter().find(|layout| layout.name() == name);
+fn layouts() -> impl TypedValueParser<Value = EmbeddedLayout> {
+    PossibleValuesParser::new(EmbeddedLayout::ALL.map(EmbeddedLayout::name)).map(|name| {
+        let layout = EmbeddedLayout::ALL.into_iter().find(|layout| layout.name() == name);
         layout.expect("others are refused")
     })
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::inside;
 use super::output::Output;
-use crate::embedded::{Layout, homes};
+use crate::embedded::{EmbeddedLayout, homes};
 use crate::images::Platform;
 use crate::plan::Host;
 
@@ -39,7 +39,7 @@ pub(super) fn authfile(given: Option<&PathBuf>) -> Option<PathBuf> {
 pub(super) fn embedded_directory(
     host: &Host,
     given: Option<&PathBuf>,
-    new: Layout,
+    new: EmbeddedLayout,
     output: &Output,
 ) -> anyhow::Result<PathBuf> {
     if let Some(given) = given {

@@ -9,7 +9,7 @@ use super::given::embedded_directory;
 use super::list_stores::aligned;
 use super::output::Output;
 use super::{Common, Status};
-use crate::embedded::{self, Depth, EmbeddedImage, Layout, List, Looked};
+use crate::embedded::{self, Depth, EmbeddedImage, EmbeddedLayout, List, Looked};
 use crate::images::Digest;
 use crate::inventory::HostStores;
 use crate::problem::Problem;
@@ -67,7 +67,7 @@ impl ListImages {
         if let Some(path) = &self.store {
             return super::list_stored::list(&host, path.as_deref(), output);
         }
-        let dir = embedded_directory(&host, self.source.as_ref(), Layout::default(), output)?;
+        let dir = embedded_directory(&host, self.source.as_ref(), EmbeddedLayout::default(), output)?;
         let list = List::must_read(&host.root, &dir)?;
         let unlisted = embedded::unlisted(&host.root, &dir, &list)?;
         let depth = Depth::Sizes;

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::output::Output;
-use crate::embedded::Layout;
+use crate::embedded::EmbeddedLayout;
 use crate::problem::Problem;
 use crate::references::{ImageReference, References, references_at, references_in};
 use crate::sys::Root;
@@ -42,7 +42,7 @@ pub(super) fn references_given(
     within: impl FnOnce(&Path) -> anyhow::Result<PathBuf>,
 ) -> anyhow::Result<References> {
     if path != Path::new("-") {
-        return Ok(references_at(root, &within(path)?, &Layout::LISTS)?);
+        return Ok(references_at(root, &within(path)?, &EmbeddedLayout::LISTS)?);
     }
     let mut text = Vec::new();
     std::io::stdin().lock().read_to_end(&mut text).map_err(Problem::cannot("read", "-"))?;

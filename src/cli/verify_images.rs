@@ -12,7 +12,7 @@ use super::progress::{ProgressOption, Watch};
 use super::references_given::references_given;
 use super::status::Strict;
 use super::{Common, Status, inside};
-use crate::embedded::{self, Depth, Layout, List, ListEntry, Survey};
+use crate::embedded::{self, Depth, EmbeddedLayout, List, ListEntry, Survey};
 use crate::images::Platform;
 use crate::inventory::HostStores;
 use crate::plan::Host;
@@ -76,7 +76,7 @@ struct ImageFinding<'a> {
 impl VerifyImages {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
-        let dir = embedded_directory(&host, self.source.as_ref(), Layout::default(), output)?;
+        let dir = embedded_directory(&host, self.source.as_ref(), EmbeddedLayout::default(), output)?;
         let list = match self.needed_by.as_slice() {
             [] => List::must_read(&host.root, &dir)?,
             _ => List::read(&host.root, &dir)?,

@@ -1,6 +1,7 @@
 //! What an embedded image consists of, by its manifests, each of which is verified.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::record::Record;
@@ -90,12 +91,14 @@ fn document(root: &Root, dir: &Path, reference: &str, name: &str) -> Result<Opti
     }
     match root.read(&path) {
         Ok(found) => Ok(found.map(|(bytes, _)| bytes)),
-        // A disk that cannot read it any more.
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
-            Err(damaged(&format!(": {}", words(&error))))
-        }
+        Err(error) if is_unreadable(&error) => Err(damaged(&format!(": {}", words(&error)))),
         Err(error) => Err(Problem::io("read", &shown, &error)),
     }
+}
+
+/// The disk cannot read it any more.
+pub(super) fn is_unreadable(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
 struct ContentsReader<'a> {

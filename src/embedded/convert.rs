@@ -9,7 +9,7 @@
 use std::io;
 use std::path::Path;
 
-use super::layout::Layout;
+use super::layout::EmbeddedLayout;
 use super::list::{List, ListEntry};
 use super::run::EmbedRun;
 use crate::problem::Problem;
@@ -30,7 +30,7 @@ impl Conversion {
     ///
     /// # Errors
     /// As [`List::parse`], or if a list cannot be read.
-    pub(super) fn plan(root: &Root, dir: &Path, to: Layout) -> Result<Self, Problem> {
+    pub(super) fn plan(root: &Root, dir: &Path, to: EmbeddedLayout) -> Result<Self, Problem> {
         let mut lists = List::all_in(root, dir)?;
         // What a list of that layout says comes first.
         lists.sort_by_key(|list| list.layout != to);
@@ -51,7 +51,7 @@ impl Conversion {
         list.remarks = lists.iter().flat_map(|list| list.remarks.iter().cloned()).collect();
         // A name that no layout gives is somebody's choice.
         let is_by_a_rule = |entry: &ListEntry| {
-            Layout::ALL.iter().any(|layout| layout.directory(&entry.reference) == entry.directory)
+            EmbeddedLayout::ALL.iter().any(|layout| layout.directory(&entry.reference) == entry.directory)
         };
         let mut renames = Vec::new();
         for (index, entry) in list.entries.iter().enumerate() {
@@ -94,14 +94,14 @@ impl Conversion {
             at.write_list(&list)?;
         }
         if lists.len() > 1 {
-            let mut others = Layout::LISTS.iter().filter(|name| **name != to);
+            let mut others = EmbeddedLayout::LISTS.iter().filter(|name| **name != to);
             others.try_for_each(|name| at.remove(name)).map_err(cannot)?;
         }
         // Also those that a killed run has left.
         let by_rules = list
             .entries
             .iter()
-            .flat_map(|entry| Layout::ALL.map(|layout| layout.directory(&entry.reference)));
+            .flat_map(|entry| EmbeddedLayout::ALL.map(|layout| layout.directory(&entry.reference)));
         for former in by_rules {
             let is_listed = list.entries.iter().any(|entry| entry.directory == former);
             if !is_listed && is_directory(&at.root, &at.inside(&former)).map_err(cannot)? {

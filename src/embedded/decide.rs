@@ -16,14 +16,14 @@ use super::run::EmbedRun;
 use super::survey::{Depth, survey};
 use super::unreachable::UnreachableRegistries;
 use crate::problem::Problem;
-use crate::registry::require_skopeo;
+use crate::registry::{SignatureSettings, require_skopeo};
 use crate::store::builder::parallel;
 use crate::store::check::Progress;
 use crate::sys::Root;
 
 /// What is to be done for an image.
 #[derive(Debug)]
-pub(super) enum Decision {
+pub(super) enum EmbedDecision {
     /// Nothing: it is complete.
     Keep(EmbeddedImage),
     /// It is to be fetched, which has this outcome then. What it consists of is not always to be
@@ -58,7 +58,7 @@ impl Decider<'_> {
     ///
     /// # Errors
     /// `skopeo-missing` if it is needed.
-    pub(super) fn decide(&self, targets: &[ListEntry]) -> Result<Vec<Decision>, Problem> {
+    pub(super) fn decide(&self, targets: &[ListEntry]) -> Result<Vec<EmbedDecision>, Problem> {
         let found = self.look(targets);
         let is_needed = found.iter().any(|state| match state {
             TargetState::Fetch(_) => self.at.is_some(),
@@ -67,6 +67,7 @@ impl Decider<'_> {
         });
         if is_needed {
             require_skopeo()?;
+            self.progress.begin("asking registries", 0);
         }
         let shown = self.root.show(self.dir).display().to_string();
         let lock: OwnedFd = match self.at {
@@ -74,15 +75,14 @@ impl Decider<'_> {
             None => self.root.open(Path::new("/"), OFlags::PATH),
         }
         .map_err(Problem::cannot("open", shown))?;
-        if is_needed {
-            self.progress.begin("asking registries", 0);
-        }
+        let signatures = SignatureSettings::read();
         let tasks: Vec<(&ListEntry, TargetState)> = targets.iter().zip(found).collect();
-        let work = |(entry, found): &(&ListEntry, TargetState)| Ok(self.one(entry, found, &lock));
+        let work =
+            |(entry, found): &(&ListEntry, TargetState)| Ok(self.one(entry, found, &signatures, &lock));
         let Ok::<_, Infallible>(decided) = parallel::run(&tasks, self.options.jobs, |_| 0, work);
         if let Some(at) = self.at {
             for (entry, decision) in targets.iter().zip(&decided) {
-                if let Decision::Keep(contents) = decision {
+                if let EmbedDecision::Keep(contents) = decision {
                     // What cannot be linked is stored again.
                     let _ = at.links.know(at, &entry.directory, contents);
                 }
@@ -91,25 +91,32 @@ impl Decider<'_> {
         Ok(decided)
     }
 
-    fn one(&self, entry: &ListEntry, found: &TargetState, lock: &OwnedFd) -> Decision {
-        let reader = RegistryReader::new(&entry.reference, self.options, self.unreachable, lock.as_fd());
+    fn one(
+        &self,
+        entry: &ListEntry,
+        found: &TargetState,
+        signatures: &SignatureSettings,
+        lock: &OwnedFd,
+    ) -> EmbedDecision {
+        let (reference, lock) = (&entry.reference, lock.as_fd());
+        let reader = RegistryReader::new(reference, self.options, self.unreachable, signatures, lock);
         let outcome = match found {
-            TargetState::Failed(problem) => return Decision::Failed(problem.clone()),
+            TargetState::Failed(problem) => return EmbedDecision::Failed(problem.clone()),
             // Only a tag can mean another image than before.
             TargetState::Complete(contents) if self.options.refresh && !entry.reference.contains('@') => {
                 match reader.digest() {
-                    Ok(digest) if digest == contents.digest => return Decision::Keep(contents.clone()),
+                    Ok(digest) if digest == contents.digest => return EmbedDecision::Keep(contents.clone()),
                     Ok(_) => EmbedOutcome::Refreshed,
-                    Err(problem) => return Decision::Failed(problem),
+                    Err(problem) => return EmbedDecision::Failed(problem),
                 }
             }
-            TargetState::Complete(contents) => return Decision::Keep(contents.clone()),
+            TargetState::Complete(contents) => return EmbedDecision::Keep(contents.clone()),
             TargetState::Fetch(None) => EmbedOutcome::Fetched,
             TargetState::Fetch(Some(fault)) => EmbedOutcome::Repaired(fault.clone()),
         };
         // A rehearsal asks a registry that cannot be reached once.
         let known = self.at.is_none().then(|| self.unreachable.why(&entry.reference)).flatten();
-        Decision::Fetch(outcome, known.map_or_else(|| reader.image(), Err))
+        EmbedDecision::Fetch(outcome, known.map_or_else(|| reader.image(), Err))
     }
 
     /// Looks at what is there, to the last byte.

@@ -1,10 +1,10 @@
 //! What has to be fetched for several images: each blob once.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use sha2::{Digest as _, Sha256};
 
@@ -14,6 +14,7 @@ use super::links::blobs_in;
 use super::list::ListEntry;
 use super::options::EmbedOptions;
 use super::registry_image::RegistryImage;
+use super::report::EmbedOutcome;
 use super::run::EmbedRun;
 use super::unreachable::UnreachableRegistries;
 use crate::images::Digest;
@@ -25,12 +26,17 @@ use crate::sys::{FileKind, Root};
 
 /// An image that is to be fetched.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted<'a> {
+pub(super) struct FetchTarget<'a> {
     /// Its number among the images that were asked for.
     pub(super) index: usize,
     pub(super) entry: &'a ListEntry,
     pub(super) image: &'a RegistryImage,
+    /// What becomes of it if that goes well.
+    pub(super) outcome: &'a EmbedOutcome,
 }
+
+/// Hears what came of an image.
+pub(super) type OnFetched<'a> = &'a (dyn Fn(&FetchTarget<'_>, Result<EmbeddedImage, Problem>) + Sync);
 
 /// A blob that images need.
 #[derive(Debug)]
@@ -45,14 +51,13 @@ struct NeededBlob {
 /// What is to be fetched.
 #[derive(Debug)]
 pub(super) struct DownloadPlan<'a> {
-    wanted: Vec<Wanted<'a>>,
-    /// Those that skopeo copies as a whole, by their numbers in the plan.
-    whole: HashSet<usize>,
+    wanted: Vec<FetchTarget<'a>>,
+    /// The blobs of those that skopeo does not copy as a whole.
     blobs: BTreeMap<Digest, NeededBlob>,
 }
 
 /// One thing to do.
-enum Task<'a> {
+enum DownloadTask<'a> {
     Copy(usize),
     Blob(&'a Digest, &'a NeededBlob),
     /// All blobs of it are there.
@@ -61,11 +66,10 @@ enum Task<'a> {
 
 impl<'a> DownloadPlan<'a> {
     /// Looks which blobs of these images are in the directory `dir` already.
-    pub(super) fn new(root: &Root, dir: &Path, wanted: Vec<Wanted<'a>>) -> Self {
-        let there = blobs_in(root, dir);
-        let whole = (0..wanted.len()).filter(|number| wanted[*number].image.is_whole).collect();
+    pub(super) fn new(root: &Root, dir: &Path, wanted: Vec<FetchTarget<'a>>) -> Self {
+        let there = if wanted.is_empty() { HashMap::new() } else { blobs_in(root, dir) };
         let mut blobs: BTreeMap<Digest, NeededBlob> = BTreeMap::new();
-        for (number, Wanted { image, .. }) in
+        for (number, FetchTarget { image, .. }) in
             wanted.iter().enumerate().filter(|(_, wanted)| !wanted.image.is_whole)
         {
             for digest in image.blobs() {
@@ -81,7 +85,12 @@ impl<'a> DownloadPlan<'a> {
                 blob.images.push(number);
             }
         }
-        Self { wanted, whole, blobs }
+        Self { wanted, blobs }
+    }
+
+    /// The images that skopeo copies as a whole.
+    fn whole(&self) -> impl Iterator<Item = usize> {
+        (0..self.wanted.len()).filter(|number| self.wanted[*number].image.is_whole)
     }
 
     /// How many bytes each image has to be sent, by its number among those that were asked for. A
@@ -90,7 +99,7 @@ impl<'a> DownloadPlan<'a> {
         let mut bytes: BTreeMap<usize, u64> = self.wanted.iter().map(|wanted| (wanted.index, 0)).collect();
         let blobs = self.blobs.values().filter(|blob| blob.candidates.is_empty());
         let shared = blobs.map(|blob| (blob.images[0], blob.size));
-        let whole = self.whole.iter().map(|number| (*number, self.wanted[*number].image.contents.bytes()));
+        let whole = self.whole().map(|number| (number, self.wanted[number].image.contents.bytes()));
         for (number, size) in shared.chain(whole) {
             let bytes = bytes.get_mut(&self.wanted[number].index).expect("each is there");
             *bytes = bytes.saturating_add(size);
@@ -100,60 +109,54 @@ impl<'a> DownloadPlan<'a> {
 
     /// How many files are made.
     pub(super) fn files(&self) -> u64 {
-        let documents = |wanted: &Wanted<'_>| wanted.image.documents.len() as u64 + 3;
-        let whole = self.whole.iter().map(|number| self.wanted[*number].image.contents.blobs.len() as u64);
+        let documents = |wanted: &FetchTarget<'_>| wanted.image.documents.len() as u64 + 3;
+        let whole = self.whole().map(|number| self.wanted[number].image.contents.blobs.len() as u64);
         self.wanted.iter().map(documents).chain(whole).sum::<u64>() + self.blobs.len() as u64
     }
 
-    /// The tasks, in the order of the images.
-    fn tasks(&self) -> Vec<Task<'_>> {
-        let mut tasks: Vec<(usize, Task<'_>)> =
-            self.blobs.iter().map(|(digest, blob)| (blob.images[0], Task::Blob(digest, blob))).collect();
-        for (number, Wanted { image, .. }) in self.wanted.iter().enumerate() {
-            if self.whole.contains(&number) {
-                tasks.push((number, Task::Copy(number)));
+    /// The tasks, in the order of the images. Without an image proxy skopeo copies all.
+    fn tasks(&self, has_proxy: bool) -> Vec<DownloadTask<'_>> {
+        let blobs = self.blobs.iter().filter(|_| has_proxy);
+        let mut tasks: Vec<(usize, DownloadTask<'_>)> =
+            blobs.map(|(digest, blob)| (blob.images[0], DownloadTask::Blob(digest, blob))).collect();
+        for (number, FetchTarget { image, .. }) in self.wanted.iter().enumerate() {
+            if image.is_whole || !has_proxy {
+                tasks.push((number, DownloadTask::Copy(number)));
             } else if image.blobs().next().is_none() {
-                tasks.push((number, Task::Assemble(number)));
+                tasks.push((number, DownloadTask::Assemble(number)));
             }
         }
         tasks.sort_by_key(|(number, _)| *number);
         tasks.into_iter().map(|(_, task)| task).collect()
     }
 
-    /// Fetches all of it, `jobs` blobs at a time. `done` is told of each image by its number among
-    /// those that were asked for, once, from several threads.
+    /// Fetches all of it, `jobs` blobs at a time. `done` is told of each image once, from several
+    /// threads.
     pub(super) fn fetch(
-        mut self,
+        self,
         at: &EmbedRun,
         options: &EmbedOptions,
         unreachable: &UnreachableRegistries,
         progress: &Progress,
-        done: &(dyn Fn(usize, Result<EmbeddedImage, Problem>) + Sync),
+        done: OnFetched<'_>,
     ) {
-        let proxies = Mutex::new(Vec::new());
-        if !self.blobs.is_empty() {
-            match ImageProxy::start(options.access(at.alive())) {
-                Some(proxy) => proxies.lock().expect("no thread panics with the lock").push(proxy),
-                // This skopeo has none.
-                None => {
-                    self.whole = (0..self.wanted.len()).collect();
-                    self.blobs.clear();
-                }
-            }
-        }
+        let is_needed = !self.blobs.is_empty();
+        let first = is_needed.then(|| ImageProxy::start(options.access(at.alive()))).flatten();
+        let has_proxy = first.is_some() || !is_needed;
         let missing: Vec<AtomicUsize> = self.wanted.iter().map(|_| AtomicUsize::new(0)).collect();
         for number in self.blobs.values().flat_map(|blob| &blob.images) {
             missing[*number].fetch_add(1, Ordering::Relaxed);
         }
-        let failed = (0..self.wanted.len()).map(|_| Mutex::new(false)).collect();
+        let failed = self.wanted.iter().map(|_| AtomicBool::new(false)).collect();
+        let proxies = Mutex::new(first.into_iter().collect());
         let download =
             Download { plan: &self, at, options, unreachable, progress, done, proxies, missing, failed };
-        let tasks = self.tasks();
-        let work = |task: &Task<'_>| {
+        let tasks = self.tasks(has_proxy);
+        let work = |task: &DownloadTask<'_>| {
             match task {
-                Task::Copy(number) => download.copy(*number),
-                Task::Assemble(number) => download.assemble(*number),
-                Task::Blob(digest, blob) => download.blob(digest, blob),
+                DownloadTask::Copy(number) => download.copy(*number),
+                DownloadTask::Assemble(number) => download.assemble(*number),
+                DownloadTask::Blob(digest, blob) => download.blob(digest, blob),
             }
             Ok::<(), std::convert::Infallible>(())
         };
@@ -168,13 +171,13 @@ struct Download<'a> {
     options: &'a EmbedOptions,
     unreachable: &'a UnreachableRegistries,
     progress: &'a Progress,
-    done: &'a (dyn Fn(usize, Result<EmbeddedImage, Problem>) + Sync),
+    done: OnFetched<'a>,
     /// Those that nobody uses now.
     proxies: Mutex<Vec<ImageProxy>>,
     /// How many blobs each image still lacks.
     missing: Vec<AtomicUsize>,
     /// Whether it was told that an image failed.
-    failed: Vec<Mutex<bool>>,
+    failed: Vec<AtomicBool>,
 }
 
 impl Download<'_> {
@@ -182,19 +185,15 @@ impl Download<'_> {
         let wanted = &self.plan.wanted[number];
         if let Err(problem) = &result {
             self.unreachable.note(&wanted.entry.reference, problem);
-            if std::mem::replace(&mut *self.failure(number), true) {
+            if self.failed[number].swap(true, Ordering::Relaxed) {
                 return;
             }
         }
-        (self.done)(wanted.index, result);
-    }
-
-    fn failure(&self, number: usize) -> std::sync::MutexGuard<'_, bool> {
-        self.failed[number].lock().expect("no thread panics with the lock")
+        (self.done)(wanted, result);
     }
 
     fn copy(&self, number: usize) {
-        let Wanted { index, entry, .. } = &self.plan.wanted[number];
+        let FetchTarget { index, entry, .. } = &self.plan.wanted[number];
         let patience = self.unreachable.retry_limits(&entry.reference, self.options);
         let copied = copy_whole(self.at, entry, self.options, patience, &index.to_string());
         self.progress.add(copied.as_ref().map_or(0, EmbeddedImage::bytes));
@@ -202,15 +201,15 @@ impl Download<'_> {
     }
 
     fn assemble(&self, number: usize) {
-        let Wanted { index, entry, image } = &self.plan.wanted[number];
+        let FetchTarget { index, entry, image, .. } = &self.plan.wanted[number];
         self.end(number, assemble(self.at, entry, image, &index.to_string()));
     }
 
     /// Brings a blob to the directory of the run, unless the tree has it, and completes the images
     /// that lacked nothing else.
     fn blob(&self, digest: &Digest, blob: &NeededBlob) {
-        let images: Vec<usize> =
-            blob.images.iter().copied().filter(|number| !*self.failure(*number)).collect();
+        let has_failed = |number: &usize| self.failed[*number].load(Ordering::Relaxed);
+        let images: Vec<usize> = blob.images.iter().copied().filter(|number| !has_failed(number)).collect();
         let mut problems = Vec::new();
         let mut is_there = self.at.links.find(self.at, digest, &blob.candidates).unwrap_or(false);
         for number in &images {
@@ -234,7 +233,7 @@ impl Download<'_> {
         }
     }
 
-    fn download(&self, wanted: &Wanted<'_>, digest: &Digest, size: u64) -> Result<(), Problem> {
+    fn download(&self, wanted: &FetchTarget<'_>, digest: &Digest, size: u64) -> Result<(), Problem> {
         let (at, reference) = (self.at, &wanted.entry.reference);
         let cannot = |error: io::Error| failed(Problem::io("write to", &at.shown(), &error));
         let fetched = patiently(self.unreachable.retry_limits(reference, self.options), || {
@@ -303,7 +302,14 @@ mod tests {
         let (one, two) = (image("a"), image("bb"));
         let entry = ListEntry { reference: "a".to_owned(), directory: "a".to_owned(), line: 0 };
         let wanted = [&one, &two].into_iter().enumerate();
-        let wanted = wanted.map(|(index, image)| Wanted { index, entry: &entry, image }).collect();
+        let wanted = wanted
+            .map(|(index, image)| FetchTarget {
+                index,
+                entry: &entry,
+                image,
+                outcome: &EmbedOutcome::Fetched,
+            })
+            .collect();
         let root = Root::system().unwrap();
         let plan = DownloadPlan::new(&root, Path::new("/nowhere"), wanted);
         assert_eq!(plan.bytes(), BTreeMap::from([(0, u64::MAX), (1, u64::MAX)]));

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 
 use super::contents::EmbeddedImage;
 use super::convert::Conversion;
-use super::decide::{Decider, Decision};
-use super::download::{DownloadPlan, Wanted};
+use super::decide::{Decider, EmbedDecision};
+use super::download::{DownloadPlan, FetchTarget};
 use super::list::{List, ListEntry};
 use super::options::EmbedOptions;
 use super::report::{EmbedOutcome, EmbedReport, ReportLine};
@@ -164,7 +164,7 @@ struct Run<'a> {
 }
 
 /// What became of an image, and what it consists of if it is there or would be.
-type Done = (ReportLine, Option<EmbeddedImage>);
+type ImageResult = (ReportLine, Option<EmbeddedImage>);
 
 impl Run<'_> {
     /// Embeds the images of `targets`, and notes in the report what that takes.
@@ -174,20 +174,20 @@ impl Run<'_> {
         report: &mut EmbedReport,
         progress: &Progress,
         tell: &(dyn Fn(&ReportLine) + Sync),
-    ) -> Result<Vec<Done>, Problem> {
+    ) -> Result<Vec<ImageResult>, Problem> {
         let Self { root, dir, at, options } = *self;
         let unreachable = UnreachableRegistries::default();
         let decided =
             Decider { root, dir, at, options, unreachable: &unreachable, progress }.decide(targets)?;
         let wanted = decided.iter().zip(targets).enumerate().filter_map(|(index, (decision, entry))| {
-            let Decision::Fetch(_, Ok(image)) = decision else { return None };
-            Some(Wanted { index, entry, image })
+            let EmbedDecision::Fetch(outcome, Ok(image)) = decision else { return None };
+            Some(FetchTarget { index, entry, image, outcome })
         });
         let plan = DownloadPlan::new(root, dir, wanted.collect());
         let downloads = plan.bytes();
         report.download = total(downloads.values().copied());
         report.free = root.free_space(dir).ok();
-        let done: Vec<OnceLock<Done>> = targets.iter().map(|_| OnceLock::new()).collect();
+        let done: Vec<OnceLock<ImageResult>> = targets.iter().map(|_| OnceLock::new()).collect();
         let end = |index: usize, outcome: EmbedOutcome, contents: Option<EmbeddedImage>| {
             let line = ReportLine {
                 reference: targets[index].reference.clone(),
@@ -197,7 +197,7 @@ impl Run<'_> {
                 bytes: contents.as_ref().map_or(0, EmbeddedImage::bytes),
                 download: downloads.get(&index).copied(),
                 unknown: match &decided[index] {
-                    Decision::Fetch(_, Err(problem)) => Some(problem.clone()),
+                    EmbedDecision::Fetch(_, Err(problem)) => Some(problem.clone()),
                     _ => None,
                 },
             };
@@ -209,31 +209,24 @@ impl Run<'_> {
         }
         for (index, decision) in decided.iter().enumerate() {
             match decision {
-                Decision::Keep(contents) => end(index, EmbedOutcome::WasThere, Some(contents.clone())),
-                Decision::Failed(problem) => end(index, EmbedOutcome::Failed(problem.clone()), None),
+                EmbedDecision::Keep(contents) => end(index, EmbedOutcome::WasThere, Some(contents.clone())),
+                EmbedDecision::Failed(problem) => end(index, EmbedOutcome::Failed(problem.clone()), None),
                 // A rehearsal does not need to know more.
-                Decision::Fetch(outcome, image) if at.is_none() => {
+                EmbedDecision::Fetch(outcome, image) if at.is_none() => {
                     end(index, outcome.clone(), image.as_ref().ok().map(|image| image.contents.clone()));
                 }
-                Decision::Fetch(_, Err(problem)) => end(index, EmbedOutcome::Failed(problem.clone()), None),
-                Decision::Fetch(_, Ok(_)) => {}
+                EmbedDecision::Fetch(_, Err(problem)) => {
+                    end(index, EmbedOutcome::Failed(problem.clone()), None)
+                }
+                EmbedDecision::Fetch(_, Ok(_)) => {}
             }
         }
         if let Some(at) = at {
             progress.begin("fetching", report.download);
-            plan.fetch(
-                at,
-                options,
-                &unreachable,
-                progress,
-                &|index, result| match (result, &decided[index]) {
-                    (Ok(contents), Decision::Fetch(outcome, _)) => {
-                        end(index, outcome.clone(), Some(contents))
-                    }
-                    (Ok(contents), _) => end(index, EmbedOutcome::Fetched, Some(contents)),
-                    (Err(problem), _) => end(index, EmbedOutcome::Failed(problem), None),
-                },
-            );
+            plan.fetch(at, options, &unreachable, progress, &|wanted, result| match result {
+                Ok(contents) => end(wanted.index, wanted.outcome.clone(), Some(contents)),
+                Err(problem) => end(wanted.index, EmbedOutcome::Failed(problem), None),
+            });
         }
         Ok(done.into_iter().map(|done| done.into_inner().expect("each image ended")).collect())
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::layout::Layout;
+use super::layout::EmbeddedLayout;
 use crate::problem::Problem;
 use crate::sys::Root;
 
@@ -12,8 +12,8 @@ use crate::sys::Root;
 /// The system's answer.
 pub fn homes(root: &Root) -> Result<Vec<&'static Path>, Problem> {
     let mut found = Vec::new();
-    for home in Layout::ALL.map(|layout| Path::new(layout.home())) {
-        for file in Layout::LISTS.map(|list| home.join(list)) {
+    for home in EmbeddedLayout::ALL.map(|layout| Path::new(layout.home())) {
+        for file in EmbeddedLayout::LISTS.map(|list| home.join(list)) {
             let shown = root.show(&file).display().to_string();
             let stat = root.stat(&file).map_err(Problem::cannot("look at", shown))?;
             if stat.is_some() && !found.contains(&home) {

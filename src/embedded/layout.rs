@@ -14,7 +14,7 @@ const ROLE_MARK: &str = "# system_role:podman";
 
 /// A layout.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Layout {
+pub enum EmbeddedLayout {
     /// That of MicroShift's image builds, as its documentation of physically bound images has it.
     #[default]
     MicroShift,
@@ -26,7 +26,7 @@ pub enum Layout {
     SystemRole,
 }
 
-impl Layout {
+impl EmbeddedLayout {
     /// All, in the order in which their directories are searched.
     pub const ALL: [Self; 3] = [Self::MicroShift, Self::ImageCache, Self::SystemRole];
 
@@ -118,35 +118,42 @@ mod tests {
 
     #[test]
     fn a_directory_is_named_after_its_reference() {
-        let name = |layout: Layout| layout.directory("registry.example.com/app:1");
+        let name = |layout: EmbeddedLayout| layout.directory("registry.example.com/app:1");
         // echo registry.example.com/app:1 | sha256sum
         let with_newline = "9ca8696940fcbc92afc777650cbbc5d9a5c98ed378933d03807bb787dba2f7e7";
         assert_eq!(
-            (name(Layout::MicroShift), name(Layout::ImageCache)),
+            (name(EmbeddedLayout::MicroShift), name(EmbeddedLayout::ImageCache)),
             (with_newline.into(), with_newline.into())
         );
         // printf %s registry.example.com/app:1 | sha256sum | cut -c 1-16
-        assert_eq!(name(Layout::SystemRole), "bb3dd477dd0f2aea");
-        for layout in Layout::ALL {
+        assert_eq!(name(EmbeddedLayout::SystemRole), "bb3dd477dd0f2aea");
+        for layout in EmbeddedLayout::ALL {
             assert!(layout.may_name(&name(layout)) && !layout.may_name(layout.list()));
-            assert_eq!(Layout::at(Path::new(layout.home())), layout);
-            assert!(Layout::LISTS.contains(&layout.list()));
+            assert_eq!(EmbeddedLayout::at(Path::new(layout.home())), layout);
+            assert!(EmbeddedLayout::LISTS.contains(&layout.list()));
         }
     }
 
     #[test]
     fn what_a_mapping_says_tells_whose_it_is() {
         let of = |directory: &str, comment: &str| {
-            let entry =
-                ListEntry { directory: directory.to_owned(), ..Layout::ImageCache.entry("example.com/a") };
-            Layout::of("mapping.txt", &[entry], &[comment.to_owned()])
+            let entry = ListEntry {
+                directory: directory.to_owned(),
+                ..EmbeddedLayout::ImageCache.entry("example.com/a")
+            };
+            EmbeddedLayout::of("mapping.txt", &[entry], &[comment.to_owned()])
         };
-        let (cache, role) =
-            (Layout::ImageCache.directory("example.com/a"), Layout::SystemRole.directory("example.com/a"));
-        assert_eq!(of(&cache, "# ours"), Layout::ImageCache);
-        assert_eq!(of(&cache, ROLE_MARK), Layout::SystemRole);
-        assert_eq!(of(&role, "# ours"), Layout::SystemRole);
-        assert_eq!(of("elsewhere", "# ours"), Layout::ImageCache);
-        assert_eq!(Layout::of("image-list.txt", &[], &[ROLE_MARK.to_owned()]), Layout::MicroShift);
+        let (cache, role) = (
+            EmbeddedLayout::ImageCache.directory("example.com/a"),
+            EmbeddedLayout::SystemRole.directory("example.com/a"),
+        );
+        assert_eq!(of(&cache, "# ours"), EmbeddedLayout::ImageCache);
+        assert_eq!(of(&cache, ROLE_MARK), EmbeddedLayout::SystemRole);
+        assert_eq!(of(&role, "# ours"), EmbeddedLayout::SystemRole);
+        assert_eq!(of("elsewhere", "# ours"), EmbeddedLayout::ImageCache);
+        assert_eq!(
+            EmbeddedLayout::of("image-list.txt", &[], &[ROLE_MARK.to_owned()]),
+            EmbeddedLayout::MicroShift
+        );
     }
 }

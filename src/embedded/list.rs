@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::layout::Layout;
+use super::layout::EmbeddedLayout;
 use crate::conf::Fault;
 use crate::problem::{Problem, Severity};
 use crate::references::list_fault;
@@ -30,7 +30,7 @@ pub struct ListEntry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List {
     /// Whose scripts have written it, and would read it.
-    pub layout: Layout,
+    pub layout: EmbeddedLayout,
     /// Each reference once, in the order of the file.
     pub entries: Vec<ListEntry>,
     /// What is odd and does no harm here, though it may to scripts.
@@ -41,7 +41,7 @@ pub struct List {
 
 impl List {
     /// A list without images.
-    pub fn new(layout: Layout) -> Self {
+    pub fn new(layout: EmbeddedLayout) -> Self {
         Self { layout, entries: Vec::new(), remarks: Vec::new(), head: layout.head(&[]) }
     }
 
@@ -50,7 +50,7 @@ impl List {
     /// # Errors
     /// As [`List::find_in`].
     pub fn read(root: &Root, dir: &Path) -> Result<Self, Problem> {
-        Ok(Self::find_in(root, dir)?.unwrap_or_else(|| Self::new(Layout::at(dir))))
+        Ok(Self::find_in(root, dir)?.unwrap_or_else(|| Self::new(EmbeddedLayout::at(dir))))
     }
 
     /// The list in the directory `dir`, of whatever layout it is.
@@ -60,7 +60,7 @@ impl List {
     pub fn find_in(root: &Root, dir: &Path) -> Result<Option<Self>, Problem> {
         let mut lists = Self::all_in(root, dir)?;
         if lists.len() > 1 {
-            let names: Vec<String> = Layout::LISTS.iter().map(|name| format!("`{name}`")).collect();
+            let names: Vec<String> = EmbeddedLayout::LISTS.iter().map(|name| format!("`{name}`")).collect();
             let message = format!(
                 "`{}` has two lists of embedded images, {}",
                 root.show(dir).display(),
@@ -75,7 +75,7 @@ impl List {
     /// Every list in the directory `dir`.
     pub(super) fn all_in(root: &Root, dir: &Path) -> Result<Vec<Self>, Problem> {
         let mut lists = Vec::new();
-        for name in Layout::LISTS {
+        for name in EmbeddedLayout::LISTS {
             let file = dir.join(name);
             let shown = root.show(&file);
             let Some((bytes, _)) = root.read(&file).map_err(Problem::cannot("read", shown.display()))? else {
@@ -131,7 +131,8 @@ impl List {
                 lines.push(entry);
             }
         }
-        let layout = Layout::of(&file.file_name().unwrap_or_default().to_string_lossy(), &lines, &comments);
+        let layout =
+            EmbeddedLayout::of(&file.file_name().unwrap_or_default().to_string_lossy(), &lines, &comments);
         let mut list = Self { head: layout.head(&comments), ..Self::new(layout) };
         let mut places: HashMap<String, usize> = HashMap::new();
         for entry in lines {
@@ -229,7 +230,7 @@ fn directory_fault(directory: &str) -> Result<(), &'static str> {
         _ if directory.starts_with('.') => Err("starts with a dot"),
         _ if directory.contains(char::is_control) => Err("has a control character in it"),
         _ if directory.len() > 255 => Err("is longer than 255 bytes"),
-        _ if Layout::LISTS.contains(&directory) => Err("is the list itself"),
+        _ if EmbeddedLayout::LISTS.contains(&directory) => Err("is the list itself"),
         _ => Ok(()),
     }
 }
@@ -245,7 +246,7 @@ mod tests {
     }
 
     fn directory_name(reference: &str) -> String {
-        Layout::MicroShift.directory(reference)
+        EmbeddedLayout::MicroShift.directory(reference)
     }
 
     #[test]
@@ -304,8 +305,8 @@ mod tests {
         )
     }
 
-    fn layouts() -> impl Strategy<Value = Layout> {
-        prop::sample::select(&Layout::ALL[..])
+    fn layouts() -> impl Strategy<Value = EmbeddedLayout> {
+        prop::sample::select(&EmbeddedLayout::ALL[..])
     }
 
     fn references() -> impl Strategy<Value = Vec<String>> {
@@ -369,7 +370,7 @@ mod tests {
         assert_eq!(of("mapping.txt"), (text.clone(), false));
         assert_eq!(of("image-list.txt"), (lines, true));
         // The role would have begun with its mark.
-        let role = format!("example.com/a,{}\n", Layout::SystemRole.directory("example.com/a"));
+        let role = format!("example.com/a,{}\n", EmbeddedLayout::SystemRole.directory("example.com/a"));
         let list = List::parse(&role, Path::new("mapping.txt")).unwrap();
         assert_eq!(list.text(), format!("# system_role:podman\n{role}"));
     }
@@ -404,9 +405,9 @@ mod tests {
     fn a_shell_loop_reads_what_is_written() {
         let references = ["example.com/a:1", "example.com/b@sha256:00", "a-b.example:5000/x/y_z"];
         for (layout, name) in [
-            (Layout::MicroShift, "echo \"$ref\" | sha256sum | cut -d ' ' -f 1"),
-            (Layout::ImageCache, "echo \"$ref\" | sha256sum | awk '{ print $1 }'"),
-            (Layout::SystemRole, "printf %s \"$ref\" | sha256sum | cut -c 1-16"),
+            (EmbeddedLayout::MicroShift, "echo \"$ref\" | sha256sum | cut -d ' ' -f 1"),
+            (EmbeddedLayout::ImageCache, "echo \"$ref\" | sha256sum | awk '{ print $1 }'"),
+            (EmbeddedLayout::SystemRole, "printf %s \"$ref\" | sha256sum | cut -c 1-16"),
         ] {
             let list =
                 List { entries: references.map(|one| layout.entry(one)).to_vec(), ..List::new(layout) };

@@ -32,7 +32,7 @@ mod unreachable;
 pub use contents::{EmbeddedImage, Instance, contents};
 pub use embed::{embed, listed};
 pub use homes::homes;
-pub use layout::Layout;
+pub use layout::EmbeddedLayout;
 pub use list::{List, ListEntry};
 pub use needed::entry_for;
 pub use options::{EmbedOptions, Platforms};

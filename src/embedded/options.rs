@@ -4,7 +4,7 @@ use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::layout::Layout;
+use super::layout::EmbeddedLayout;
 use crate::images::Platform;
 use crate::registry::RegistryAccess;
 
@@ -25,7 +25,7 @@ pub struct EmbedOptions {
     /// is a path outside the tree.
     pub authfile: Option<PathBuf>,
     /// The layout that the directory is to have; that of its list, or of its place, if not given.
-    pub layout: Option<Layout>,
+    pub layout: Option<EmbeddedLayout>,
     /// Which images of a list of images.
     pub platforms: Platforms,
     /// How many images are fetched at a time.

@@ -5,13 +5,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 
-use super::contents::{EmbeddedImage, contents_of};
+use super::contents::{EmbeddedImage, contents_of, instance_file};
 use super::options::{EmbedOptions, Platforms};
 use super::unreachable::UnreachableRegistries;
 use crate::images::Digest;
 use crate::limits;
 use crate::problem::Problem;
-use crate::registry::{self, Failure, RegistryAccess, must_be_copied_whole, patiently};
+use crate::registry::{self, Failure, RegistryAccess, SignatureSettings, patiently};
 
 /// An image in a registry, of which those for the platforms that are wanted are known.
 #[derive(Debug)]
@@ -38,6 +38,7 @@ pub(super) struct RegistryReader<'a> {
     pub(super) reference: &'a str,
     options: &'a EmbedOptions,
     unreachable: &'a UnreachableRegistries,
+    signatures: &'a SignatureSettings,
     lock: BorrowedFd<'a>,
     documents: RefCell<BTreeMap<String, Vec<u8>>>,
 }
@@ -47,9 +48,10 @@ impl<'a> RegistryReader<'a> {
         reference: &'a str,
         options: &'a EmbedOptions,
         unreachable: &'a UnreachableRegistries,
+        signatures: &'a SignatureSettings,
         lock: BorrowedFd<'a>,
     ) -> Self {
-        Self { reference, options, unreachable, lock, documents: RefCell::default() }
+        Self { reference, options, unreachable, signatures, lock, documents: RefCell::default() }
     }
 
     /// The digest that the reference means now.
@@ -59,37 +61,32 @@ impl<'a> RegistryReader<'a> {
 
     /// The image, or those of a list that are wanted.
     pub(super) fn image(self) -> Result<RegistryImage, Problem> {
-        let all = |_: &str| true;
-        let mut contents = match &self.options.platforms {
-            Platforms::All => self.contents(all)?,
+        let contents = match &self.options.platforms {
+            Platforms::All => self.contents(|_| true)?,
             Platforms::These(platforms) => {
-                let list = self.contents(|name| name == "manifest.json")?;
+                let list = self.contents(|_| false)?;
                 let chosen = list.choose(self.reference, platforms)?;
-                let mut contents = match list.is_list {
-                    true => self.contents(|name| {
-                        name == "manifest.json"
-                            || chosen.iter().any(|chosen| name.starts_with(chosen.digest.hex()))
-                    })?,
-                    false => list.clone(),
-                };
-                contents.chosen = list
-                    .is_list
-                    .then(|| chosen.iter().filter_map(|instance| instance.platform.clone()).collect());
-                contents
+                if list.is_list {
+                    let files: Vec<String> = chosen.iter().map(|it| instance_file(&it.digest)).collect();
+                    let platforms = chosen.iter().filter_map(|it| it.platform.clone()).collect();
+                    let contents = self.contents(|name| files.iter().any(|file| file == name))?;
+                    EmbeddedImage { chosen: Some(platforms), ..contents }
+                } else {
+                    list
+                }
             }
         };
-        contents.instances.sort_by_key(|instance| !instance.is_there);
         let first = contents.instances.iter().find(|instance| instance.is_there);
         let digest = first.map_or(&contents.digest, |instance| &instance.digest);
         let source = format!("{}@{digest}", registry::repository(self.reference));
         let documents = self.documents.into_inner();
         // Such a layer is to be had elsewhere, which skopeo alone knows.
         let has_urls = |document: &Vec<u8>| document.windows(6).any(|part| part == b"\"urls\"");
-        let is_whole = documents.values().any(has_urls) || must_be_copied_whole(self.reference);
+        let is_whole = documents.values().any(has_urls) || self.signatures.concern(self.reference);
         Ok(RegistryImage { contents, documents, source, is_whole })
     }
 
-    /// What it consists of, as far as `is_wanted` its documents.
+    /// What it consists of, as far as `is_wanted` the manifests of a list.
     fn contents(&self, is_wanted: impl Fn(&str) -> bool) -> Result<EmbeddedImage, Problem> {
         contents_of(self.reference, &|name| {
             if name == "manifest.json" {

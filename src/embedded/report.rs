@@ -1,6 +1,6 @@
 //! What came of embedding images.
 
-use super::layout::Layout;
+use super::layout::EmbeddedLayout;
 use crate::images::Digest;
 use crate::problem::Problem;
 use crate::sys::FreeSpace;
@@ -44,7 +44,7 @@ pub struct ReportLine {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EmbedReport {
     /// The layout of the directory.
-    pub layout: Layout,
+    pub layout: EmbeddedLayout,
     /// Whether it had another one, or would have it but for a dry run.
     pub converted: bool,
     /// Every image that was asked for, in that order.

@@ -8,8 +8,8 @@ use std::sync::Mutex;
 
 use sha2::{Digest as _, Sha256};
 
-use super::contents::{EmbeddedImage, contents};
-use super::layout::Layout;
+use super::contents::{EmbeddedImage, contents, is_unreadable};
+use super::layout::EmbeddedLayout;
 use super::list::{List, ListEntry};
 use crate::images::{Digest, Platform};
 use crate::problem::{Problem, words};
@@ -178,11 +178,6 @@ fn damaged(reference: &str, id: &'static str, what: &str) -> Problem {
     Problem::new(id, message, "`storagectl embed-images` fetches it again")
 }
 
-/// The disk cannot read it any more.
-fn is_unreadable(error: &std::io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
-}
-
 /// The identity of a file that has the right size.
 fn look_at(
     root: &Root,
@@ -231,7 +226,8 @@ pub fn unlisted(root: &Root, dir: &Path, list: &List) -> Result<Vec<String>, Pro
     };
     let is_image = |name: &str| -> std::io::Result<bool> {
         let path = dir.join(name);
-        if !Layout::ALL.iter().any(|layout| layout.may_name(name)) || !is(&path, FileKind::Directory)? {
+        if !EmbeddedLayout::ALL.iter().any(|layout| layout.may_name(name)) || !is(&path, FileKind::Directory)?
+        {
             return Ok(false);
         }
         Ok(list.layout.may_name(name) || is(&path.join("manifest.json"), FileKind::File)?)
@@ -254,7 +250,7 @@ mod tests {
     #[test]
     fn an_image_is_what_is_in_its_directory() {
         let scratch = tempfile::tempdir().unwrap();
-        let entry = Layout::MicroShift.entry("example.com/app:1");
+        let entry = EmbeddedLayout::MicroShift.entry("example.com/app:1");
         let dir = scratch.path().join("embedded").join(&entry.directory);
         fs_err::create_dir_all(&dir).unwrap();
         let blob = |bytes: &[u8]| {
@@ -297,21 +293,25 @@ mod tests {
         assert!(faults().contains("is not a directory"), "{}", faults());
         // And it is not taken for an image that nobody lists.
         let embedded = Root::system().unwrap().strict(&scratch.path().join("embedded")).unwrap().unwrap();
-        assert_eq!(unlisted(&embedded, Path::new("/"), &List::new(Layout::MicroShift)), Ok(Vec::new()));
+        assert_eq!(
+            unlisted(&embedded, Path::new("/"), &List::new(EmbeddedLayout::MicroShift)),
+            Ok(Vec::new())
+        );
     }
 
     #[test]
     fn a_directory_that_the_list_does_not_name_is_an_image_by_its_name_or_its_manifest() {
         let scratch = tempfile::tempdir().unwrap();
-        let (long, short) = (Layout::ImageCache.directory("a"), Layout::SystemRole.directory("a"));
-        let other = Layout::SystemRole.directory("b");
+        let (long, short) =
+            (EmbeddedLayout::ImageCache.directory("a"), EmbeddedLayout::SystemRole.directory("a"));
+        let other = EmbeddedLayout::SystemRole.directory("b");
         for name in [&long, &short, &other] {
             fs_err::create_dir(scratch.path().join(name)).unwrap();
         }
         fs_err::write(scratch.path().join(&other).join("manifest.json"), "").unwrap();
-        fs_err::write(scratch.path().join(Layout::SystemRole.directory("c")), "a file").unwrap();
+        fs_err::write(scratch.path().join(EmbeddedLayout::SystemRole.directory("c")), "a file").unwrap();
         let root = Root::system().unwrap();
-        let mut found = unlisted(&root, scratch.path(), &List::new(Layout::MicroShift)).unwrap();
+        let mut found = unlisted(&root, scratch.path(), &List::new(EmbeddedLayout::MicroShift)).unwrap();
         found.sort();
         let mut expected = [long, other];
         expected.sort();

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::recipe::{Architecture, Package};
-use crate::embedded::{self, EmbedOutcome, Layout, Platforms, ReportLine};
+use crate::embedded::{self, EmbedOutcome, EmbeddedLayout, Platforms, ReportLine};
 use crate::images::{Name, Platform, Source, Transport};
 use crate::problem::Problem;
 use crate::store::check::Progress;
@@ -36,7 +36,7 @@ fn directory(cache: &Path, platform: &Platform) -> PathBuf {
 pub(super) fn images(cache: &Path, architecture: &Architecture) -> Result<Vec<Cached>, Problem> {
     let dir = directory(cache, &architecture.platform);
     let of = |reference: &String| {
-        let path = dir.join(Layout::default().directory(reference));
+        let path = dir.join(EmbeddedLayout::default().directory(reference));
         let source = Source {
             text: format!("dir:{}", path.display()),
             names: vec![Name::parse(reference)?],

@@ -10,7 +10,7 @@ use std::path::Path;
 use super::cache::Cached;
 use super::contents::{Contents, TreeEntry, What, unwritten};
 use super::recipe::Package;
-use crate::embedded::{Layout, List};
+use crate::embedded::{EmbeddedLayout, List};
 use crate::problem::Problem;
 use crate::sys::{FileKind, Root};
 
@@ -22,7 +22,7 @@ pub(super) fn fill(package: &Package, images: &[Cached], contents: &mut Contents
     let root = Root::system().map_err(Problem::cannot("open", "/"))?;
     let base = format!("{}/", package.path);
     contents.parents(base.as_bytes()).map_err(unwritten(contents))?;
-    let mut list = List::new(Layout::default());
+    let mut list = List::new(EmbeddedLayout::default());
     // A blob is named after its content, so images share those of one name.
     let mut blobs: HashMap<String, Vec<u8>> = HashMap::new();
     for image in images {

@@ -26,7 +26,7 @@ pub use authfile::check_authfile;
 pub use failure::Failure;
 pub use proxy::ImageProxy;
 pub use retry::{RetryLimits, patiently};
-pub use signed::must_be_copied_whole;
+pub use signed::SignatureSettings;
 pub use skopeo::require_skopeo;
 
 /// How registries are asked.

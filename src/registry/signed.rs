@@ -24,68 +24,85 @@ const REGISTRIES: [&str; 3] =
 /// Where signatures are if no file tells it (docker/registries_d.go there).
 const SIGNATURES: [&str; 2] = ["/var/lib/containers/sigstore", ".local/share/containers/sigstore"];
 
-/// Whether the image `reference` has to be copied by skopeo as a whole. What cannot be read or
-/// understood is skopeo's to judge, so it has to.
-pub fn must_be_copied_whole(reference: &str) -> bool {
-    let Ok(root) = Root::system() else { return true };
-    let home = env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let at = |path: &&str| home.join(path);
-    let policies: Vec<PathBuf> = POLICIES.iter().map(at).collect();
-    let registries: Vec<PathBuf> = REGISTRIES.iter().map(at).collect();
-    let signatures: Vec<PathBuf> = SIGNATURES.iter().map(at).collect();
-    let is_plain = has_plain_policy(&root, &policies, reference).unwrap_or(false)
-        && has_no_signatures(&root, &registries, &signatures, reference).unwrap_or(false);
-    !is_plain
+/// What the settings of signatures ask for.
+#[derive(Debug)]
+pub struct SignatureSettings {
+    /// The scopes of images that skopeo has to copy as a whole.
+    scopes: Vec<String>,
 }
 
-/// Whether every policy that there is takes the image as it is, and there is one.
-fn has_plain_policy(root: &Root, files: &[PathBuf], reference: &str) -> io::Result<bool> {
-    let mut is_there = false;
-    for file in files.iter().filter(|file| file.is_absolute()) {
+impl SignatureSettings {
+    /// Reads the settings of this process. What cannot be read or understood is skopeo's to judge, for
+    /// every image.
+    pub fn read() -> Self {
+        let home = env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+        // Without a home directory the user's are none.
+        let at = |paths: &[&str]| -> Vec<PathBuf> {
+            paths.iter().map(|path| home.join(path)).filter(|path| path.is_absolute()).collect()
+        };
+        Self::of(&at(&POLICIES), &at(&REGISTRIES), &at(&SIGNATURES))
+    }
+
+    fn of(policies: &[PathBuf], registries: &[PathBuf], signatures: &[PathBuf]) -> Self {
+        let scopes = Root::system().and_then(|root| {
+            let mut scopes = of_policies(&root, policies)?;
+            scopes.extend(of_registries(&root, registries)?);
+            for directory in signatures {
+                let has_some = root.list(directory)?.is_some_and(|names| !names.is_empty());
+                scopes.extend(has_some.then(String::new));
+            }
+            Ok(scopes)
+        });
+        Self { scopes: scopes.unwrap_or_else(|_| vec![String::new()]) }
+    }
+
+    /// Whether skopeo has to copy the image `reference` as a whole.
+    pub fn concern(&self, reference: &str) -> bool {
+        self.scopes.iter().any(|scope| covers(scope, reference))
+    }
+}
+
+/// The scopes whose images a policy does not take as they are; all if there is no policy.
+fn of_policies(root: &Root, files: &[PathBuf]) -> io::Result<Vec<String>> {
+    let (mut scopes, mut is_there) = (Vec::new(), false);
+    for file in files {
         let Some((bytes, _)) = root.read(file)? else { continue };
         is_there = true;
         for policy in read(&bytes)? {
-            let scopes = policy.at(&["transports", "docker"]).map_or(&[][..], Node::pairs);
-            let matching = scopes.iter().filter(|(scope, _)| covers(&scope.name, reference));
-            let all = policy.get("default").into_iter().chain(matching.map(|(_, node)| node));
-            let types = all.flat_map(Node::items).map(|rule| rule.get("type").and_then(Node::text));
-            if !types.into_iter().all(|kind| kind == Some("insecureAcceptAnything")) {
-                return Ok(false);
-            }
+            let docker = policy.at(&["transports", "docker"]).map_or(&[][..], Node::pairs);
+            let docker = docker.iter().map(|(scope, rules)| (scope.name.as_str(), rules));
+            let all = policy.get("default").map(|rules| ("", rules)).into_iter().chain(docker);
+            let asks = |rules: &Node| {
+                let kind =
+                    |rule: &Node| rule.get("type").and_then(Node::text) == Some("insecureAcceptAnything");
+                !rules.items().iter().all(kind)
+            };
+            scopes.extend(all.filter(|(_, rules)| asks(rules)).map(|(scope, _)| scope.to_owned()));
         }
     }
-    Ok(is_there)
+    scopes.extend((!is_there).then(String::new));
+    Ok(scopes)
 }
 
-/// Whether nothing tells of signatures of the image.
-fn has_no_signatures(
-    root: &Root,
-    directories: &[PathBuf],
-    signatures: &[PathBuf],
-    reference: &str,
-) -> io::Result<bool> {
-    for directory in signatures.iter().filter(|directory| directory.is_absolute()) {
-        if root.list(directory)?.is_some_and(|names| !names.is_empty()) {
-            return Ok(false);
-        }
-    }
-    for directory in directories.iter().filter(|directory| directory.is_absolute()) {
+/// The scopes for which files in these directories tell of signatures.
+fn of_registries(root: &Root, directories: &[PathBuf]) -> io::Result<Vec<String>> {
+    let mut scopes = Vec::new();
+    for directory in directories {
         for name in root.list(directory)?.unwrap_or_default() {
             if Path::new(&name).extension().is_none_or(|extension| extension != "yaml") {
                 continue;
             }
             let Some((bytes, _)) = root.read(&directory.join(&name))? else { continue };
             for document in read(&bytes)? {
-                let scopes = document.get("docker").map_or(&[][..], Node::pairs);
-                let matching = scopes.iter().filter(|(scope, _)| covers(&scope.name, reference));
-                let all = document.get("default-docker").into_iter().chain(matching.map(|(_, node)| node));
-                if all.into_iter().any(tells_of_signatures) {
-                    return Ok(false);
-                }
+                let docker = document.get("docker").map_or(&[][..], Node::pairs);
+                let docker = docker.iter().map(|(scope, namespace)| (scope.name.as_str(), namespace));
+                let all = document.get("default-docker").map(|it| ("", it)).into_iter().chain(docker);
+                let telling = all.filter(|(_, namespace)| tells_of_signatures(namespace));
+                scopes.extend(telling.map(|(scope, _)| scope.to_owned()));
             }
         }
     }
-    Ok(true)
+    Ok(scopes)
 }
 
 /// Whether signatures are read from somewhere, or as images beside the image. Where they are
@@ -129,9 +146,8 @@ mod tests {
         fs_err::write(at("registries.d/a.yaml"), registries).unwrap();
         fs_err::write(at("registries.d/a.yaml.save"), "default-docker: {lookaside: 'file:///x'}").unwrap();
         fs_err::write(at("policy.json"), policy).unwrap();
-        let root = Root::system().unwrap();
-        has_plain_policy(&root, &[at("policy.json"), at("none.json")], reference).unwrap_or(false)
-            && has_no_signatures(&root, &[at("registries.d")], &[at("none")], reference).unwrap_or(false)
+        let policies = [at("policy.json"), at("none.json")];
+        !SignatureSettings::of(&policies, &[at("registries.d")], &[at("none")]).concern(reference)
     }
 
     #[test]
@@ -164,9 +180,6 @@ mod tests {
         ] {
             assert_eq!(is_plain(policy, registries, reference), expected, "{policy} {registries}");
         }
-        assert!(
-            !has_plain_policy(&Root::system().unwrap(), &[], reference).unwrap(),
-            "skopeo wants a policy"
-        );
+        assert!(SignatureSettings::of(&[], &[], &[]).concern(reference), "skopeo wants a policy");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use storagectl::embedded::{Depth, Layout, ListEntry, contents, survey};
+use storagectl::embedded::{Depth, EmbeddedLayout, ListEntry, contents, survey};
 use storagectl::images::{Digest, Platform, Source, read};
 use storagectl::registry::check_authfile;
 use storagectl::store::check::Progress;
@@ -46,7 +46,7 @@ fn embedded(root: &storagectl::sys::Root) {
         Ok(contents) => assert!(contents.is_list || contents.instances.len() == 1),
         Err(problem) => assert_told(&problem),
     }
-    let entry = ListEntry { directory: "i".to_owned(), ..Layout::default().entry(reference) };
+    let entry = ListEntry { directory: "i".to_owned(), ..EmbeddedLayout::default().entry(reference) };
     let progress = Progress::default();
     let found = survey(root, &PathBuf::from("/"), &[entry], None, Depth::Bytes, 1, &progress);
     for looked in found.images {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use storagectl::embedded::{Layout, List};
+use storagectl::embedded::{EmbeddedLayout, List};
 use storagectl::images::{Digest, Name, Source};
 use storagectl::references::{check_reference, references_in};
 use storagectl::registry::{Failure, repository};
@@ -16,7 +16,7 @@ pub fn holds(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else {
         return;
     };
-    Layout::LISTS.iter().for_each(|name| list(text, Path::new(name)));
+    EmbeddedLayout::LISTS.iter().for_each(|name| list(text, Path::new(name)));
     match references_in(text, Path::new("f")) {
         Ok(found) => {
             found.remarks.iter().for_each(assert_told);

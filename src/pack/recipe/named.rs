@@ -1,7 +1,7 @@
 //! Images that other files name: manifests, quadlets, lists.
 
 use super::{Recipe, rules};
-use crate::embedded::Layout;
+use crate::embedded::EmbeddedLayout;
 use crate::problem::Problem;
 use crate::references::{ImageReference, references_at};
 use crate::sys::Root;
@@ -17,7 +17,7 @@ pub fn add_named(recipe: &mut Recipe) -> Result<Vec<Problem>, Problem> {
     for architecture in recipe.packages.iter_mut().flat_map(|package| &mut package.architectures) {
         for path in std::mem::take(&mut architecture.images_from) {
             let path = std::path::absolute(&path).map_err(Problem::cannot("find", path.display()))?;
-            let found = references_at(&root, &path, &Layout::LISTS)?;
+            let found = references_at(&root, &path, &EmbeddedLayout::LISTS)?;
             if found.images.is_empty() {
                 let message = format!("`{}` names no image that is known", path.display());
                 let hint = "give quadlets, manifests or lists, or leave it out of `images_from`";

@@ -17,7 +17,7 @@ use super::existing::{Paths, Records};
 use super::files::{link_target, split_name};
 use super::leftover::{self, Leftover};
 use crate::limits;
-use crate::problem::Problem;
+use crate::problem::{Problem, total};
 use crate::store::{Image, Layer, is_id};
 use crate::sys::{RecordLock, Root};
 
@@ -102,7 +102,6 @@ pub fn remove(
         let known = |id: &str| of_store.layers.contains_key(id) || images.of(id).is_some();
         clear(root, &paths, &left.without(known)).map_err(cannot(root, "clean up", store))?;
     }
-    let mut bytes = 0_u64;
     let sizes: BTreeMap<String, u64> = of_store
         .images
         .iter()
@@ -113,11 +112,9 @@ pub fn remove(
     let mut gone_layers = unneeded(&layers, &removal, tops.map(String::as_str));
     let by_id = layers.by_id();
     gone_layers.retain(|id| by_id.contains_key(id.as_str()));
-    for size in gone_layers.iter().filter_map(|id| by_id[id.as_str()].size()) {
-        bytes = bytes.saturating_add(size);
-    }
-    bytes =
-        gone_images.iter().filter_map(|id| sizes.get(id)).fold(bytes, |sum, size| sum.saturating_add(*size));
+    let of_layers = gone_layers.iter().filter_map(|id| by_id[id.as_str()].size());
+    let of_images = gone_images.iter().filter_map(|id| sizes.get(id).copied());
+    let bytes = total(of_layers.chain(of_images));
     if let Some((layers_lock, images_lock)) = locks {
         let write = |path: &Path, bytes: &[u8], lock: &RecordLock| -> Result<(), Problem> {
             let before = root.read_up_to(path, limits::RECORDS).map_err(cannot(root, "read", path))?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use storagectl::embedded::Layout;
+use storagectl::embedded::EmbeddedLayout;
 
 use super::{by_script, embed, results, told, verify};
 use crate::registry::{images, registry};
@@ -52,21 +52,21 @@ rmdir "$DIR"
 "##;
 
 /// Embeds `references` as the scripts of the layout do.
-fn scripts_embed(layout: Layout, dir: &Path, references: &[String]) {
+fn scripts_embed(layout: EmbeddedLayout, dir: &Path, references: &[String]) {
     let script = match layout {
-        Layout::MicroShift => super::LOOP,
-        Layout::ImageCache => CACHE_IN,
-        Layout::SystemRole => ROLE_IN,
+        EmbeddedLayout::MicroShift => super::LOOP,
+        EmbeddedLayout::ImageCache => CACHE_IN,
+        EmbeddedLayout::SystemRole => ROLE_IN,
     };
     by_script(script, dir, references);
 }
 
 /// Copies what is embedded to storage as the scripts of the layout do, and looks for each image there.
 #[track_caller]
-fn scripts_copy(layout: Layout, dir: &Path, references: &[String]) {
+fn scripts_copy(layout: EmbeddedLayout, dir: &Path, references: &[String]) {
     let scratch = tempfile::tempdir().unwrap();
     let storage = format!("[vfs@{0}/graph+{0}/run]", scratch.path().display());
-    let script = if layout == Layout::SystemRole { ROLE_OUT } else { OUT };
+    let script = if layout == EmbeddedLayout::SystemRole { ROLE_OUT } else { OUT };
     let mut shell = Command::new("sh");
     shell.args(["-c", script]).env("DIR", dir).env("LIST", layout.list()).env("STORAGE", &storage);
     run(&mut shell);
@@ -79,7 +79,7 @@ fn scripts_copy(layout: Layout, dir: &Path, references: &[String]) {
 
 /// The directories and the list, and nothing else; every image is sound.
 #[track_caller]
-fn assert_has(layout: Layout, dir: &Path, references: &[String]) {
+fn assert_has(layout: EmbeddedLayout, dir: &Path, references: &[String]) {
     let output = verify(dir);
     assert!(output.status.success(), "{layout:?}: {}", text(&output));
     assert!(!text(&output).contains("note") && !text(&output).contains("warning"), "{}", text(&output));
@@ -94,7 +94,7 @@ fn assert_has(layout: Layout, dir: &Path, references: &[String]) {
 #[test]
 fn what_scripts_embed_is_read_added_to_pruned_and_copied_by_them() {
     let images = &images()[..3];
-    for layout in Layout::ALL {
+    for layout in EmbeddedLayout::ALL {
         let scratch = tempfile::tempdir().unwrap();
         let dir = scratch.path().join("images");
         scripts_embed(layout, &dir, &images[..2]);
@@ -116,14 +116,14 @@ fn what_scripts_embed_is_read_added_to_pruned_and_copied_by_them() {
         told(&mut embed(&dir, &[], &[]), 0);
         assert_has(layout, &dir, images);
         scripts_copy(layout, &dir, images);
-        assert_eq!(dir.exists(), layout != Layout::SystemRole);
+        assert_eq!(dir.exists(), layout != EmbeddedLayout::SystemRole);
     }
 }
 
 #[test]
 fn a_new_directory_is_what_the_scripts_would_make() {
     let images = &images()[..2];
-    for layout in Layout::ALL {
+    for layout in EmbeddedLayout::ALL {
         let scratch = tempfile::tempdir().unwrap();
         let (ours, theirs) = (scratch.path().join("ours"), scratch.path().join("theirs"));
         told(&mut embed(&ours, images, &["--layout", layout.name()]), 0);
@@ -136,7 +136,7 @@ fn a_new_directory_is_what_the_scripts_would_make() {
 }
 
 /// A tree with the images in the directory of the layout's scripts.
-fn tree(layout: Layout, references: &[String]) -> (tempfile::TempDir, PathBuf) {
+fn tree(layout: EmbeddedLayout, references: &[String]) -> (tempfile::TempDir, PathBuf) {
     let scratch = tempfile::tempdir().unwrap();
     let home = scratch.path().join(layout.home().trim_start_matches('/'));
     scripts_embed(layout, &home, references);
@@ -146,7 +146,7 @@ fn tree(layout: Layout, references: &[String]) -> (tempfile::TempDir, PathBuf) {
 #[test]
 fn without_a_directory_that_of_a_layout_is_found_and_another_is_told() {
     let images = &images()[..2];
-    for layout in Layout::ALL {
+    for layout in EmbeddedLayout::ALL {
         let (tree, home) = tree(layout, &images[..1]);
         let root = tree.path().to_str().unwrap();
         let command = |args: &[&str]| {
@@ -168,7 +168,7 @@ fn without_a_directory_that_of_a_layout_is_found_and_another_is_told() {
         run(&mut command(&["check-store", "--deep", "/var/made"]));
         // A list of any layout counts, wherever it is.
         let other = tree.path().join("usr/lib/containers-image-cache");
-        if layout == Layout::MicroShift {
+        if layout == EmbeddedLayout::MicroShift {
             fs_err::create_dir_all(&other).unwrap();
             fs_err::write(other.join("image-list.txt"), "").unwrap();
             let output = finish(&mut command(&["verify-images"]));
@@ -183,20 +183,24 @@ fn without_a_directory_that_of_a_layout_is_found_and_another_is_told() {
     // A new directory at a layout's place has that layout.
     let scratch = tempfile::tempdir().unwrap();
     let mut command = storagectl(&["--root", scratch.path().to_str().unwrap(), "embed-images", "--into"]);
-    command.arg(Layout::ImageCache.home()).arg(&images[0]);
+    command.arg(EmbeddedLayout::ImageCache.home()).arg(&images[0]);
     told(registry().serve(&mut command), 0);
-    assert_has(Layout::ImageCache, &scratch.path().join("usr/lib/containers-image-cache"), &images[..1]);
+    assert_has(
+        EmbeddedLayout::ImageCache,
+        &scratch.path().join("usr/lib/containers-image-cache"),
+        &images[..1],
+    );
 }
 
 #[test]
 fn a_directory_is_converted_without_a_registry() {
     let images = &images()[..3];
-    for from in Layout::ALL {
-        for to in Layout::ALL {
+    for from in EmbeddedLayout::ALL {
+        for to in EmbeddedLayout::ALL {
             let scratch = tempfile::tempdir().unwrap();
             let dir = scratch.path().join("images");
             scripts_embed(from, &dir, images);
-            let blob = |layout: Layout| {
+            let blob = |layout: EmbeddedLayout| {
                 let path = dir.join(layout.directory(&images[0])).join("manifest.json");
                 std::os::unix::fs::MetadataExt::ino(&path.metadata().unwrap())
             };
@@ -224,9 +228,11 @@ fn a_name_that_no_layout_gives_is_kept_and_what_is_no_image_is_not_lost() {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("images");
     let images = &images()[..2];
-    scripts_embed(Layout::ImageCache, &dir, images);
-    let (first, second) =
-        (dir.join(Layout::ImageCache.directory(&images[0])), Layout::ImageCache.directory(&images[1]));
+    scripts_embed(EmbeddedLayout::ImageCache, &dir, images);
+    let (first, second) = (
+        dir.join(EmbeddedLayout::ImageCache.directory(&images[0])),
+        EmbeddedLayout::ImageCache.directory(&images[1]),
+    );
     fs_err::rename(&first, dir.join("mine")).unwrap();
     let list = format!("{},mine\n{},{second}\n", images[0], images[1]);
     fs_err::write(dir.join("mapping.txt"), list).unwrap();
@@ -243,17 +249,17 @@ fn a_conversion_copies_where_nothing_can_be_linked() {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("images");
     let images = &images()[..2];
-    scripts_embed(Layout::MicroShift, &dir, images);
+    scripts_embed(EmbeddedLayout::MicroShift, &dir, images);
     let output = tamper(&["inject=linkat:error=EPERM"], &embed(&dir, &[], &["--layout", "system-role"]));
     assert!(output.status.success(), "{}", text(&output));
-    assert_has(Layout::SystemRole, &dir, images);
+    assert_has(EmbeddedLayout::SystemRole, &dir, images);
 }
 
 #[test]
 fn a_directory_in_a_lower_layer_of_an_image_build_is_converted() {
     let scratch = tempfile::tempdir().unwrap();
     let images = &images()[..2];
-    scripts_embed(Layout::MicroShift, &scratch.path().join("lower/images"), images);
+    scripts_embed(EmbeddedLayout::MicroShift, &scratch.path().join("lower/images"), images);
     for name in ["merged", "tmp"] {
         fs_err::create_dir(scratch.path().join(name)).unwrap();
     }
@@ -267,7 +273,8 @@ fn a_directory_in_a_lower_layer_of_an_image_build_is_converted() {
     let said = text(&output);
     assert!(output.status.success() && said.contains("2 images, ") && said.contains("no problems"), "{said}");
     assert_eq!(said.matches("converted `").count(), 1, "{said}");
-    let mut there: Vec<String> = images.iter().map(|image| Layout::SystemRole.directory(image)).collect();
+    let mut there: Vec<String> =
+        images.iter().map(|image| EmbeddedLayout::SystemRole.directory(image)).collect();
     there.push("mapping.txt".to_owned());
     there.sort();
     let listed = String::from_utf8(output.stdout).unwrap();
@@ -279,24 +286,24 @@ fn two_lists_are_told_and_made_one() {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("images");
     let images = &images()[..3];
-    scripts_embed(Layout::SystemRole, &dir, &images[..2]);
-    scripts_embed(Layout::MicroShift, &dir, &images[1..]);
+    scripts_embed(EmbeddedLayout::SystemRole, &dir, &images[..2]);
+    scripts_embed(EmbeddedLayout::MicroShift, &dir, &images[1..]);
     for command in ["verify-images", "list-images", "copy-images"] {
         let error = told(&mut storagectl(&[command, "--source", dir.to_str().unwrap()]), 2);
         assert_eq!(error["error"]["id"], "lists-several", "{error}");
     }
     let report = told(&mut embed(&dir, &[], &["--layout", "microshift"]), 0);
     assert_eq!(results(&report), ["present"; 3]);
-    assert_has(Layout::MicroShift, &dir, images);
+    assert_has(EmbeddedLayout::MicroShift, &dir, images);
 }
 
 #[test]
 fn a_conversion_that_is_killed_leaves_a_list_that_leads_to_every_image() {
     let images = &images()[..2];
     for (from, to) in [
-        (Layout::MicroShift, Layout::SystemRole),
-        (Layout::ImageCache, Layout::MicroShift),
-        (Layout::SystemRole, Layout::ImageCache),
+        (EmbeddedLayout::MicroShift, EmbeddedLayout::SystemRole),
+        (EmbeddedLayout::ImageCache, EmbeddedLayout::MicroShift),
+        (EmbeddedLayout::SystemRole, EmbeddedLayout::ImageCache),
     ] {
         let scratch = tempfile::tempdir().unwrap();
         let (original, dir) = (scratch.path().join("original"), scratch.path().join("images"));
