@@ -5,7 +5,7 @@ use clap::Args;
 use super::output::Output;
 use super::report::Besides;
 use super::{Common, Status, report};
-use crate::dependents::{self, Cleaned};
+use crate::dependents::{self, Settled};
 use crate::plan::{self, ApplyOptions, Host, PlanOutcome, StoreResult};
 use crate::problem::Problem;
 use crate::sealed;
@@ -49,8 +49,8 @@ others, while something is built on it, and goes at the next boot at the latest.
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Apply {
     /// The system is starting: set aside entries whose directory is missing, on
-    /// which every engine would stop, and do what clean-dependents does if a store
-    /// has changed since the last start
+    /// which every engine would stop, and do what keep-layers and clean-dependents do if a
+    /// store has changed since the last start
     #[arg(long)]
     boot: bool,
 }
@@ -69,9 +69,9 @@ impl Apply {
         let declarations = host.declarations()?;
         let options = ApplyOptions { boot: self.boot };
         let (outcome, not_mounted) = sealed::apply(&host, &declarations, options, common.mode())?;
-        let cleaned = if self.boot { dependents(common, &host, &outcome, output) } else { None };
+        let settled = if self.boot { dependents(common, &host, &outcome, output) } else { None };
         let problems = [declarations.problems, not_mounted].concat();
-        let besides = Besides { problems: &problems, cleaned: cleaned.as_ref(), restart: false };
+        let besides = Besides { problems: &problems, settled: settled.as_ref(), restart: false };
         report::report_all(common, &host, &outcome, &besides, output)?;
         let refused = |(_, result): &(String, StoreResult)| matches!(result, StoreResult::Skipped { id, .. } if *id != "store-missing");
         let negative = !problems.is_empty() || outcome.plan.stores.iter().any(refused);
@@ -79,20 +79,20 @@ impl Apply {
     }
 }
 
-/// What was removed since a store was replaced. While a store is missing, what
+/// What was kept or removed since a store was replaced. While a store is missing, what
 /// depends on it is not lost: nothing is looked for then.
-fn dependents(common: &Common, host: &Host, outcome: &PlanOutcome, output: &Output) -> Option<Cleaned> {
+fn dependents(common: &Common, host: &Host, outcome: &PlanOutcome, output: &Output) -> Option<Settled> {
     let is_missing = |(_, result): &(String, StoreResult)| {
         matches!(result, StoreResult::SetAside | StoreResult::Skipped { .. })
     };
     if host.config.is_some() || outcome.plan.stores.iter().any(is_missing) {
         return None;
     }
-    let cleaned = plan::set_aside(host).and_then(|aside| match aside.as_slice() {
+    let settled = plan::set_aside(host).and_then(|aside| match aside.as_slice() {
         [] => dependents::at_boot(host, common.mode()),
         _ => Ok(None),
     });
-    cleaned.unwrap_or_else(|error| {
+    settled.unwrap_or_else(|error| {
         output.warning(&format!("what depends on replaced stores was not searched for: {error:#}"));
         None
     })

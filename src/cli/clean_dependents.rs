@@ -114,7 +114,7 @@ fn name(dependent: &Dependent) -> &str {
     dependent.names.first().map_or(short_id(&dependent.id), String::as_str)
 }
 
-fn called(dependent: &Dependent) -> String {
+pub(super) fn called(dependent: &Dependent) -> String {
     let id = short_id(&dependent.id);
     let names: Vec<String> = dependent.names.iter().map(|name| format!("`{name}`")).collect();
     if names.is_empty() { format!("`{id}`") } else { format!("{} ({id})", names.join(", ")) }

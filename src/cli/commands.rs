@@ -53,7 +53,7 @@ const LAST: usize = 900;
 
 const DIFF: Option<&str> = Some("Show the changes as a unified diff, and make none");
 
-pub(super) const COMMANDS: [Row; 22] = [
+pub(super) const COMMANDS: [Row; 23] = [
     Row {
         name: "add-store",
         alias: Some("add"),
@@ -165,6 +165,19 @@ pub(super) const COMMANDS: [Row; 22] = [
         examples: &[
             ("See what engines read, and where they differ", "storagectl show-config"),
             ("Where does podman 6 have each value from?", "storagectl show-config --engine podman6 --origin"),
+        ],
+    },
+    Row {
+        name: "keep-layers",
+        alias: None,
+        group: Some(Group::Problems),
+        describe: super::keep_layers::KeepLayers::augment_args,
+        takes: &["root", "config", "format", "quiet", "verbose"],
+        dry_run: Some("Say what would be kept, and copy nothing"),
+        examples: &[
+            ("Keep what containers need of a replaced store", "storagectl keep-layers"),
+            ("The same before a store is removed", "storagectl keep-layers --leaving /usr/lib/app/images"),
+            ("From a copy of the old store", "storagectl keep-layers --from /mnt/old/usr/lib/app/images"),
         ],
     },
     Row {

@@ -18,6 +18,7 @@ mod generate;
 mod given;
 mod help;
 mod init_store;
+mod keep_layers;
 mod list_images;
 mod list_stored;
 mod list_stores;
@@ -153,6 +154,7 @@ enum Command {
     ShowConfig(show_config::ShowConfig),
     CheckConfig(check_config::CheckConfig),
     Apply(apply::Apply),
+    KeepLayers(keep_layers::KeepLayers),
     CleanDependents(clean_dependents::CleanDependents),
     Doctor(doctor::Doctor),
     Generate(Box<generate::Generate>),
@@ -199,6 +201,7 @@ impl Command {
             Self::ShowConfig(command) => command.run(common, output),
             Self::CheckConfig(command) => command.run(common, output),
             Self::Apply(command) => command.run(common, output),
+            Self::KeepLayers(command) => command.run(common, output),
             Self::CleanDependents(command) => command.run(common, output).map(done),
             Self::Doctor(command) => command.run(common, output),
             Self::CheckStore(command) => command.run(common, output),

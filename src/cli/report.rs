@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use super::Common;
 use super::clean_dependents::{self, StorageLine};
+use super::keep_layers::{self, KeptStorageJson};
 use super::output::Output;
 use super::tense::would;
 use crate::conf::OWN_ROOTS_NAME;
-use crate::dependents::Cleaned;
+use crate::dependents::Settled;
 use crate::plan::{After, FileChange, Host, Note, PlanOutcome, StoreResult};
 use crate::problem::{Problem, quoted_series};
 use crate::sys::{crio_runs, is_booted, restart_crio};
@@ -23,6 +24,8 @@ struct PlanJson<'a> {
     warnings: Vec<WarningLine<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [Problem],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    kept: Vec<KeptStorageJson<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dependents: Vec<StorageLine<'a>>,
 }
@@ -52,8 +55,8 @@ struct WarningLine<'a> {
 pub(super) struct Besides<'a> {
     /// What was wrong and did not stop it.
     pub(super) problems: &'a [Problem],
-    /// What was removed since a store was replaced.
-    pub(super) cleaned: Option<&'a Cleaned>,
+    /// What was kept or removed since a store was replaced.
+    pub(super) settled: Option<&'a Settled>,
     /// Whether CRI-O is to be restarted after a change.
     pub(super) restart: bool,
 }
@@ -91,7 +94,7 @@ fn tell(
     besides: &Besides<'_>,
     output: &Output,
 ) -> anyhow::Result<()> {
-    let Besides { problems, cleaned, .. } = *besides;
+    let Besides { problems, settled, .. } = *besides;
     let plan = &outcome.plan;
     let changed = if common.dry_run { !plan.is_empty() } else { outcome.committed };
     if output.json {
@@ -117,7 +120,8 @@ fn tell(
             notes: notes(outcome, true).chain(notes(outcome, false)).chain(stays(outcome)).collect(),
             warnings: warnings(outcome).map(|(id, message)| WarningLine { id, message }).collect(),
             errors: problems,
-            dependents: clean_dependents::lines(host, cleaned),
+            kept: settled.map(|settled| keep_layers::storages(host, &settled.kept)).unwrap_or_default(),
+            dependents: clean_dependents::lines(host, settled.map(|settled| &settled.cleaned)),
         };
         output.json(&report)?;
     } else if common.dry_run {
@@ -129,8 +133,11 @@ fn tell(
         output.told(problem);
     }
     status(common, host, outcome, output)?;
-    match cleaned {
-        Some(cleaned) if !output.json => clean_dependents::tell(common, host, cleaned, output),
+    match settled {
+        Some(Settled { kept, cleaned }) if !output.json => {
+            keep_layers::tell(common, host, kept, output);
+            clean_dependents::tell(common, host, cleaned, output)
+        }
         _ => Ok(()),
     }
 }

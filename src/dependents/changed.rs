@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::clean::{Cleaned, clean_dependents};
+use super::keep::{KeepOptions, KeptStorage, keep_layers};
 use super::layout::layout;
 use super::store_layers;
 use crate::plan::{Host, Mode};
@@ -29,9 +30,18 @@ struct Store {
     digest: Option<String>,
 }
 
+/// What became of what builds on layers that no store has any more.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settled {
+    /// What goes on working, since its layers were kept.
+    pub kept: Vec<KeptStorage>,
+    /// What was removed, since they could not be.
+    pub cleaned: Cleaned,
+}
+
 /// What the boot service does: if the listed stores are others than at the last
-/// boot, or hold something else, removes what builds on layers that are gone, and
-/// notes the stores as they are. `None` if they are the same.
+/// boot, or hold something else, keeps layers that are gone and needed, removes what builds
+/// on those that cannot be kept, and notes the stores as they are. `None` if they are the same.
 ///
 /// If it fails, nothing is noted, so that the next boot tries again. So it is while the
 /// engines' own storage, or what was noted, is on a file system that is not mounted.
@@ -39,7 +49,7 @@ struct Store {
 /// # Errors
 /// Those of [`clean_dependents`], and a [`crate::problem::Problem`] if the stores
 /// cannot be noted.
-pub fn at_boot(host: &Host, mode: Mode) -> anyhow::Result<Option<Cleaned>> {
+pub fn at_boot(host: &Host, mode: Mode) -> anyhow::Result<Option<Settled>> {
     if !host.root.is_tree() && is_elsewhere(host)? {
         return Ok(None);
     }
@@ -55,12 +65,23 @@ pub fn at_boot(host: &Host, mode: Mode) -> anyhow::Result<Option<Cleaned>> {
         let dir = file.parent().expect("the file is in a directory");
         host.root.create_dirs(dir, 0o755).map_err(host.cannot("create the directory", dir))?;
     }
-    let cleaned = clean_dependents(host, mode)?;
+    let kept = keep_layers(host, &KeepOptions::default(), mode)?;
+    let mut cleaned = clean_dependents(host, mode)?;
+    if mode == Mode::DryRun {
+        cleaned.leave_out(|it| kept.iter().any(|storage| storage.has(&it.lost_layer)));
+    }
     if mode == Mode::Commit {
         let text = serde_json::to_string_pretty(&now).expect("strings can be written") + "\n";
         host.root.replace_file(file, text.as_bytes()).map_err(host.cannot("write", file))?;
     }
-    Ok(Some(cleaned))
+    Ok(Some(Settled { kept, cleaned }))
+}
+
+/// The stores that were listed at the last boot; what cannot be read tells nothing.
+pub(super) fn noted_stores(host: &Host) -> Vec<String> {
+    let noted = host.root.read(Path::new(FILE)).ok().flatten();
+    let noted: Option<Stores> = noted.and_then(|(bytes, _)| serde_json::from_slice(&bytes).ok());
+    noted.into_iter().flat_map(|noted| noted.stores).map(|store| store.path).collect()
 }
 
 fn is_elsewhere(host: &Host) -> anyhow::Result<bool> {

@@ -52,7 +52,7 @@ pub fn clean_dependents(host: &Host, mode: Mode) -> anyhow::Result<Cleaned> {
         if !matches!(storage.driver.as_str(), "overlay" | "vfs") {
             continue;
         }
-        let (_, found) = look(host, storage, &layout)?;
+        let Looked { found, .. } = look(host, storage, &layout)?;
         let unfinished = mode == Mode::Commit && !Backup::unfinished(host, storage)?.is_empty();
         if found.is_empty() && !unfinished {
             continue;
@@ -75,6 +75,17 @@ pub fn clean_dependents(host: &Host, mode: Mode) -> anyhow::Result<Cleaned> {
     Ok(cleaned)
 }
 
+impl Cleaned {
+    /// Leaves out dependents of which `is_out` holds.
+    pub(super) fn leave_out(&mut self, is_out: impl Fn(&Dependent) -> bool) {
+        self.storages.retain_mut(|storage| {
+            let mut all = [&mut storage.containers, &mut storage.images, &mut storage.layers];
+            all.iter_mut().for_each(|dependents| dependents.retain(|it| !is_out(it)));
+            all.iter().any(|dependents| !dependents.is_empty())
+        });
+    }
+}
+
 impl CleanedStorage {
     fn new(storage: &Storage, found: &[DependentRecord], backups: Vec<PathBuf>) -> Self {
         let of = |kind| {
@@ -92,15 +103,18 @@ impl CleanedStorage {
     }
 }
 
+/// A storage, all listed stores, and what depends on layers that are in none of them.
+pub(super) struct Looked {
+    pub(super) parts: Vec<Part>,
+    pub(super) layers_by_store: Vec<StoreLayers>,
+    pub(super) found: Vec<DependentRecord>,
+}
+
 /// Reads a storage and all listed stores, and finds the dependents.
 ///
 /// A store that cannot be read can only make more look lost than is. So if
 /// nothing is found without it, nothing would be found with it.
-fn look(
-    host: &Host,
-    storage: &Storage,
-    layout: &Layout,
-) -> anyhow::Result<(Vec<Part>, Vec<DependentRecord>)> {
+pub(super) fn look(host: &Host, storage: &Storage, layout: &Layout) -> anyhow::Result<Looked> {
     let parts = read(host, storage)?;
     let mut layers_by_store: Vec<StoreLayers> = Vec::new();
     let mut unreadable = None;
@@ -113,7 +127,7 @@ fn look(
     let found = find(&parts, &layers_by_store, &storage.driver);
     match unreadable {
         Some((store, unreadable)) if !found.is_empty() => Err(unsure(host, store, &unreadable).into()),
-        _ => Ok((parts, found)),
+        _ => Ok(Looked { parts, layers_by_store, found }),
     }
 }
 
@@ -144,7 +158,7 @@ fn remove(
         backup.resume(host, &parts)?;
     }
     // Now nothing changes any more.
-    let (parts, found) = look(host, storage, layout)?;
+    let Looked { parts, found, .. } = look(host, storage, layout)?;
     refuse_running(host, storage, &found)?;
     let mut backups = Vec::new();
     for index in 0..parts.len() {

@@ -1,6 +1,6 @@
 //! Where engines keep what is their own, and which stores they list.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::engine::Profile;
 use crate::judgement::OwnStorage;
@@ -16,6 +16,13 @@ pub(crate) struct Storage {
     pub(crate) parts: Vec<PathBuf>,
     /// Where it is kept track of what is mounted.
     pub(crate) runroots: Vec<PathBuf>,
+}
+
+impl Storage {
+    /// The part to which engines add images: the last.
+    pub(super) fn images_part(&self) -> &Path {
+        self.parts.last().expect("a storage has a graphroot")
+    }
 }
 
 /// What the host's engines use.

@@ -16,6 +16,10 @@
 //! store cannot be read, since it is missing, malformed, or not mounted, nothing
 //! can be told about what builds on it, so nothing is removed.
 //!
+//! What is lost in the listed stores may still be elsewhere: in the system's other deployments,
+//! in a store that was unmounted, in embedded images. Then it is copied from there (`keep`), and
+//! nothing is removed.
+//!
 //! Removing happens with the engines stopped and under their locks. Nothing is
 //! deleted: the record files are copied into a backup first, then the records are
 //! cut out, containers before images before layers, so that at no instant an
@@ -28,17 +32,21 @@ mod backup;
 mod changed;
 mod clean;
 mod find;
+mod former;
+mod keep;
 mod layout;
 mod mounts;
+mod names;
 mod needed;
 mod own;
 mod stopped;
 mod store_layers;
 mod timestamp;
 
-pub use changed::at_boot;
+pub use changed::{Settled, at_boot};
 pub use clean::{Cleaned, CleanedStorage, clean_dependents};
 pub use find::Dependent;
+pub use keep::{KeepOptions, KeptLayer, KeptStorage, keep_layers};
 pub(crate) use layout::{Storage, layout};
 pub(crate) use mounts::mounted_layers;
 pub use needed::needed;

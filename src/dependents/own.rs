@@ -61,6 +61,9 @@ pub(super) struct Record {
     /// Of an image or a container: its topmost layer.
     #[serde(deserialize_with = "filled")]
     pub(super) layer: Option<String>,
+    /// Of a container: the id of its image.
+    #[serde(deserialize_with = "filled")]
+    pub(super) image: Option<String>,
     /// Of an image: copies of its topmost layer with other owners.
     #[serde(deserialize_with = "or_default")]
     pub(super) mapped_layers: Vec<String>,

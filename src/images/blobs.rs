@@ -1,5 +1,6 @@
 //! Where the files of an image are: in a directory, or in a tar file.
 
+use std::fmt::Debug;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
@@ -16,6 +17,16 @@ const FRAME_HEADER: u64 = 18;
 pub(super) enum Blobs {
     Directory(PathBuf),
     Archive(Archive),
+    Streams(Box<dyn LayerStreams>),
+}
+
+/// Gives the streams of layers that are not stored as blobs, such as those of a store.
+pub trait LayerStreams: Debug + Send + Sync {
+    /// The uncompressed tar stream of the layer `id`; `None` if it is gone.
+    ///
+    /// # Errors
+    /// The system's answer.
+    fn open(&self, id: &str) -> io::Result<Option<Box<dyn Read + Send>>>;
 }
 
 /// The blob of a layer.
@@ -32,8 +43,7 @@ pub struct Blob {
 }
 
 /// Reads a blob.
-#[derive(Debug)]
-pub struct BlobReader(FilePart);
+pub struct BlobReader(Box<dyn Read + Send>);
 
 impl Read for BlobReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -47,6 +57,7 @@ impl Blobs {
         match self {
             Self::Directory(dir) => root.open_part(&dir.join(name)),
             Self::Archive(archive) => Ok(archive.open(name)),
+            Self::Streams(_) => Ok(None),
         }
     }
 
@@ -88,6 +99,10 @@ impl Layer {
 
     /// Opens its blob; `None` if it is gone.
     pub fn open(&self, root: &Root) -> io::Result<Option<BlobReader>> {
-        Ok(self.blobs.open(root, &self.blob.file)?.map(BlobReader))
+        if let Blobs::Streams(streams) = &*self.blobs {
+            return Ok(streams.open(&self.blob.file)?.map(BlobReader));
+        }
+        let file = self.blobs.open(root, &self.blob.file)?;
+        Ok(file.map(|file| BlobReader(Box::new(file))))
     }
 }

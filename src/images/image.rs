@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::blobs::Blobs;
+use super::blobs::{Blobs, LayerStreams};
 use super::{Blob, Digest, Name};
 
 /// An image whose manifest and configuration were read and verified.
@@ -38,4 +38,21 @@ pub struct Layer {
     /// When it was made, as the configuration says it.
     pub created: Option<String>,
     pub(super) blobs: Arc<Blobs>,
+}
+
+/// Layers whose streams come from somewhere else than blobs.
+#[derive(Debug, Clone)]
+pub struct StreamedLayers(Arc<Blobs>);
+
+impl StreamedLayers {
+    /// Those that `streams` gives.
+    pub fn new(streams: Box<dyn LayerStreams>) -> Self {
+        Self(Arc::new(Blobs::Streams(streams)))
+    }
+
+    /// The layer `id`, whose stream has the digest `diff_id` and about `size` bytes.
+    pub fn layer(&self, id: &str, diff_id: Digest, size: u64) -> Layer {
+        let blob = Blob { digest: diff_id.clone(), size, is_verbatim: false, file: id.to_owned() };
+        Layer { diff_id, blob, created: None, blobs: Arc::clone(&self.0) }
+    }
 }

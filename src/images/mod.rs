@@ -18,10 +18,10 @@ mod read;
 pub(crate) mod signature;
 mod source;
 
-pub use blobs::{Blob, BlobReader};
+pub use blobs::{Blob, BlobReader, LayerStreams};
 pub(crate) use config::ImageConfig;
 pub use digest::Digest;
-pub use image::{Image, Layer};
+pub use image::{Image, Layer, StreamedLayers};
 pub(crate) use manifest::{Descriptor, Manifest, ManifestFault, PlatformEntry};
 pub use name::Name;
 pub(crate) use name::is_reference;

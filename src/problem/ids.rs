@@ -60,6 +60,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("layer-conflict", "a store holds another layer under the same id"),
     ("layer-digest", "a layer of an image has another digest than its configuration says"),
     ("layer-invalid", "a layer of an image is malformed, or holds what engines refuse"),
+    ("layer-lost", "a layer that containers or images need is in no store any more, nor in a former one"),
     ("layer-name-twice", "a store's layers.json gives one name to two layers: engines stop"),
     ("layer-store", "an entry of `additionallayerstores` does not exist or is malformed: engines stop"),
     ("layer-too-large", "a layer of an image is larger than the limit"),

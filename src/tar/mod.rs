@@ -6,6 +6,7 @@
 
 mod entries;
 mod header;
+mod path;
 mod split;
 mod split_writer;
 mod writer;
@@ -13,6 +14,7 @@ mod writer;
 pub use entries::{Entries, EntryError};
 pub(crate) use header::Headers;
 pub use header::{EntryKind, Header, NotTar};
+pub(crate) use path::clean_path;
 pub use split::{SplitPiece, TarSplit};
 pub use split_writer::SplitWriter;
 pub(crate) use writer::{EntryContent, Item, TarWriter};

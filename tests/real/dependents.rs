@@ -4,6 +4,7 @@
 
 mod boot;
 mod cleaned;
+mod kept;
 mod kill;
 mod machine;
 mod refused;

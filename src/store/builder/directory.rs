@@ -34,14 +34,15 @@ use crate::sys::{DirectoryWriter, FileMetadata, RecordLock, Root, Staging};
 /// unpack a large layer.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Builds, or adds to, the store at `store`.
+/// Builds, or adds to, the store at `store`: all of the plan, or nothing.
 pub(super) fn build(
     root: &Root,
     store: &Path,
     plan: &BuildPlan,
     options: &BuildOptions,
+    upkeep: &Upkeep<'_>,
 ) -> Result<BuiltStore, Problem> {
-    let added = add(root, store, plan, options, &Upkeep::ALL_OR_NOTHING)?;
+    let added = add(root, store, plan, options, upkeep)?;
     match added.failed.into_iter().next() {
         Some((_, problem)) => Err(problem),
         None => Ok(added.built),
@@ -158,9 +159,7 @@ impl<'a> Adding<'a> {
         let mut lost: Lost<'_> = conflicts(plan, &known);
         let mut failed = drop_lost(plan, &lost);
         failed.extend(images.others(plan.images.iter().map(of_image)));
-        if let Some(first) = self.first(&failed) {
-            return Err(first);
-        }
+        self.stop_at_first(&lost, &failed)?;
         let wanted = sound(plan, &failed);
         let missing = self.missing(&wanted, &known)?;
         if !self.upkeep.keep_going {
@@ -174,9 +173,7 @@ impl<'a> Adding<'a> {
         }
         let facts = self.unpack(&missing, &mut lost)?;
         failed.extend(drop_lost(plan, &lost));
-        if let Some(first) = self.first(&failed) {
-            return Err(first);
-        }
+        self.stop_at_first(&lost, &failed)?;
         let wanted = sound(plan, &failed);
         self.give_back(&missing, &wanted).map_err(cannot(self.root, "clean up", &self.paths.overlay))?;
         if wanted.images.is_empty() && !plan.images.is_empty() {
@@ -197,7 +194,11 @@ impl<'a> Adding<'a> {
         }
         let records: Vec<LayerRecord> =
             still.iter().map(|layer| of_layer(layer, &facts[layer.id.as_str()])).collect();
-        self.place(&still, &known).map_err(cannot(self.root, "write to", &self.paths.overlay))?;
+        self.place(&still, &known, &plan.links).map_err(cannot(
+            self.root,
+            "write to",
+            &self.paths.overlay,
+        ))?;
         self.sync()?;
         let layers_json = known.append(&records);
         if !records.is_empty() || is_new {
@@ -238,10 +239,13 @@ impl<'a> Adding<'a> {
         Ok(Added { built, failed })
     }
 
-    /// The first failure, where one is one too many.
-    fn first(&self, failed: &[(String, Problem)]) -> Option<Problem> {
-        let (_, problem) = failed.first().filter(|_| !self.upkeep.keep_going)?;
-        Some(problem.clone())
+    /// Stops at a failure, where one is one too many.
+    fn stop_at_first(&self, lost: &Lost<'_>, failed: &[(String, Problem)]) -> Result<(), Problem> {
+        let mut problems = lost.values().chain(failed.iter().map(|(_, problem)| problem));
+        match problems.next() {
+            Some(problem) if !self.upkeep.keep_going => Err(problem.clone()),
+            _ => Ok(()),
+        }
     }
 
     /// The layers of the plan that the store does not have, or has damaged.

@@ -162,6 +162,16 @@ impl Records<Image> {
         (bytes, gone, self.records.into_iter().map(|(_, image)| image).collect())
     }
 
+    /// The file with other names for images, by id.
+    pub(super) fn renamed(mut self, names: &BTreeMap<String, Vec<String>>) -> Vec<u8> {
+        for (raw, image) in &mut self.records {
+            if let Some(names) = image.id.as_ref().and_then(|id| names.get(id)) {
+                set(raw, image, names, None);
+            }
+        }
+        self.with(&[] as &[ImageRecord])
+    }
+
     /// All records.
     pub(super) fn all(&self) -> impl Iterator<Item = &Image> {
         self.records.iter().map(|(_, image)| image)

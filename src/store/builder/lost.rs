@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::existing::Records;
-use super::plan::{BuildPlan, PlannedImage, ids};
+use super::plan::{BuildPlan, PlannedImage};
 use crate::problem::Problem;
 use crate::store::Layer;
 
@@ -30,8 +30,7 @@ pub(super) fn drop_lost(plan: &BuildPlan, lost: &Lost<'_>) -> Vec<(String, Probl
         return Vec::new();
     }
     let failed = plan.images.iter().filter_map(|planned| {
-        let ids = ids(&planned.image);
-        let problem = ids.iter().find_map(|id| lost.get(id.as_str()))?;
+        let problem = planned.layers.iter().find_map(|id| lost.get(id.as_str()))?;
         Some((planned.image.config_digest.hex().to_owned(), problem.clone()))
     });
     failed.collect()
@@ -45,7 +44,7 @@ pub(super) fn sound(plan: &BuildPlan, failed: &[(String, Problem)]) -> BuildPlan
     let failed: BTreeSet<&str> = failed.iter().map(|(id, _)| id.as_str()).collect();
     let is_sound = |planned: &&PlannedImage| !failed.contains(planned.image.config_digest.hex());
     let images: Vec<PlannedImage> = plan.images.iter().filter(is_sound).cloned().collect();
-    let ids: BTreeSet<String> = images.iter().flat_map(|planned| ids(&planned.image)).collect();
+    let ids: BTreeSet<&String> = images.iter().flat_map(|planned| &planned.layers).collect();
     let layers = plan.layers.iter().filter(|layer| ids.contains(&layer.id)).cloned().collect();
-    BuildPlan { images, layers, time: plan.time }
+    BuildPlan { images, layers, ..plan.clone() }
 }

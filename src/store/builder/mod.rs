@@ -21,6 +21,7 @@ mod plan;
 mod prepare;
 mod record;
 mod remove;
+mod rename;
 mod staging;
 mod stream;
 mod survey;
@@ -40,10 +41,11 @@ use tarball::StreamError;
 
 use super::image_file::ImageFile;
 pub use super::image_file::ImageFormat;
-pub use plan::ids;
+pub use plan::{Chain, chain_ids, ids};
 pub use record::{big_data, file_name};
 pub use remove::{Removal, Removed, StoreRecords, remove};
-pub use upkeep::{Added, Upkeep, add, clean_up};
+pub use rename::rename_images;
+pub use upkeep::{Added, Upkeep, add, add_chain, clean_up};
 
 /// How to build.
 #[derive(Debug, Clone)]
@@ -89,7 +91,7 @@ pub fn directory(
     store: &Path,
     options: &BuildOptions,
 ) -> Result<BuiltStore, Problem> {
-    directory::build(root, store, &plan(root, sources, options)?, options)
+    directory::build(root, store, &plan(root, sources, options)?, options, &Upkeep::ALL_OR_NOTHING)
 }
 
 /// Writes a store with the images of `sources` to `out`, as a tar stream.

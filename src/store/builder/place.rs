@@ -1,5 +1,6 @@
 //! Giving layers and images their places, under the engines' locks.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use super::directory::{Adding, own};
@@ -13,20 +14,34 @@ use crate::store::{Image, Layer};
 use crate::sys::SpecialFile;
 
 impl Adding<'_> {
-    /// Gives layers their places.
-    pub(super) fn place(&mut self, layers: &[&PlannedLayer], known: &Records<Layer>) -> io::Result<()> {
+    /// Gives layers their places. Others know some by their names in `l`, which are `given`.
+    pub(super) fn place(
+        &mut self,
+        layers: &[&PlannedLayer],
+        known: &Records<Layer>,
+        given: &BTreeMap<String, Vec<String>>,
+    ) -> io::Result<()> {
         let known = known.by_id();
+        let given = |id: &str| given.get(id).map(Vec::as_slice).unwrap_or_default();
         for layer in layers {
             let mut links = Vec::new();
             for id in &layer.below {
                 // An engine has drawn the name by lot. Those below have their places by now.
-                links.push(self.link_of(id)?);
+                links.push(match given(id).first() {
+                    // It may be in another store.
+                    Some(link) if !self.overlay.has(id.as_bytes())? => link.clone(),
+                    _ => self.link_of(id)?,
+                });
             }
             let mut writer = self.staging.dir.inside(layer.id.as_bytes())?;
             let time = (layer.created.0, layer.created.1);
             let is_known = known.contains_key(layer.id.as_str());
             // Other layers may know a damaged one by the name that it had.
-            let link = if is_known { self.old_link(&layer.id)? } else { link_name(&layer.id) };
+            let link = match given(&layer.id).first() {
+                _ if is_known => self.old_link(&layer.id)?,
+                Some(link) => link.clone(),
+                None => link_name(&layer.id),
+            };
             for small in of_layer(&link, &links, &layer.below) {
                 match small {
                     StoreFile::Directory(name, mode) => {
@@ -48,12 +63,14 @@ impl Adding<'_> {
                 self.overlay.remove(layer.id.as_bytes())?;
             }
             self.staging.dir.move_to(layer.id.as_bytes(), &mut self.overlay, layer.id.as_bytes())?;
-            let link = format!("l/{link}");
             let target = link_target(&layer.id);
-            if self.overlay.target(link.as_bytes())?.as_deref() != Some(target.as_bytes()) {
-                self.overlay.remove(link.as_bytes())?;
-                self.overlay.bare(link.as_bytes(), SpecialFile::Symlink(target.as_bytes()))?;
-                self.overlay.set_metadata(link.as_bytes(), &own(0o777, time), true)?;
+            let others = given(&layer.id).iter().filter(|other| **other != link);
+            for link in [&link].into_iter().chain(others).map(|link| format!("l/{link}")) {
+                if self.overlay.target(link.as_bytes())?.as_deref() != Some(target.as_bytes()) {
+                    self.overlay.remove(link.as_bytes())?;
+                    self.overlay.bare(link.as_bytes(), SpecialFile::Symlink(target.as_bytes()))?;
+                    self.overlay.set_metadata(link.as_bytes(), &own(0o777, time), true)?;
+                }
             }
             let split = split_name(&layer.id);
             self.layers.remove(split.as_bytes())?;

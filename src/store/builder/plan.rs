@@ -25,6 +25,8 @@ pub(super) struct PlannedLayer {
 #[derive(Debug, Clone)]
 pub(super) struct PlannedImage {
     pub(super) image: Image,
+    /// The ids of its layers, the lowest first.
+    pub(super) layers: Vec<String>,
     pub(super) created: Time,
 }
 
@@ -37,6 +39,23 @@ pub(super) struct BuildPlan {
     pub(super) layers: Vec<PlannedLayer>,
     /// The time that the files of the store itself have.
     pub(super) time: Time,
+    /// Names in `l` by which layers are known already, by the id of the layer.
+    pub(super) links: BTreeMap<String, Vec<String>>,
+}
+
+/// Layers that a store shall have as another has had them, and images that they are of.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    /// What it is, for messages.
+    pub title: String,
+    /// The ids of the layers, the lowest first.
+    pub ids: Vec<String>,
+    /// Those of them that are to be added.
+    pub layers: BTreeMap<String, Layer>,
+    /// Names in `l` of all of them, by id: those that others refer to them by.
+    pub links: BTreeMap<String, Vec<String>>,
+    /// Images whose topmost layer is the last; theirs are not asked for.
+    pub images: Vec<Image>,
 }
 
 impl BuildPlan {
@@ -57,7 +76,7 @@ impl BuildPlan {
         }
         let images: Vec<PlannedImage> = by_id
             .into_values()
-            .map(|image| PlannedImage { created: time(image.created.as_deref()), image })
+            .map(|image| PlannedImage { created: time(image.created.as_deref()), layers: ids(&image), image })
             .collect();
         let mut owners: BTreeMap<&str, &Image> = BTreeMap::new();
         for image in images.iter().map(|planned| &planned.image) {
@@ -98,7 +117,24 @@ impl BuildPlan {
         }
         let newest = images.iter().map(|image| image.created).chain(layers.iter().map(|layer| layer.created));
         let time = newest.max().unwrap_or_default();
-        Ok(Self { images, layers, time: Time(time.0, 0) })
+        Ok(Self { images, layers, time: Time(time.0, 0), links: BTreeMap::new() })
+    }
+
+    /// The plan to add one chain.
+    pub(super) fn of_chain(chain: Chain) -> Self {
+        let time = |image: &Image| image.created.as_deref().and_then(Time::parse).unwrap_or_default();
+        let created = chain.images.iter().map(time).min().unwrap_or_default();
+        let mut sources = chain.layers;
+        let mut layers = Vec::new();
+        for (index, id) in chain.ids.iter().enumerate() {
+            let Some(source) = sources.remove(id) else { continue };
+            let below = chain.ids[..index].iter().rev().cloned().collect();
+            let title = format!("the layer `{id}` of {}", chain.title);
+            layers.push(PlannedLayer { id: id.clone(), below, source, created, title });
+        }
+        let plan = |image: Image| PlannedImage { created: time(&image), layers: chain.ids.clone(), image };
+        let images = chain.images.into_iter().map(plan).collect();
+        Self { images, layers, time: created, links: chain.links }
     }
 }
 
@@ -128,12 +164,17 @@ fn merged(one: Image, other: Image) -> Image {
     kept
 }
 
-/// The ids of an image's layers, the lowest first: the digest of the first, then that of
-/// `PARENT+DIGEST` (`layerID` in storage/storage_dest.go of the image library).
+/// The ids of an image's layers, the lowest first.
 pub fn ids(image: &Image) -> Vec<String> {
+    chain_ids(image.layers.iter().map(|layer| &layer.diff_id))
+}
+
+/// The ids of layers that build on each other, the lowest first: the digest of the first, then that
+/// of `PARENT+DIGEST` (`layerID` in storage/storage_dest.go of the image library).
+pub fn chain_ids<'a>(diff_ids: impl IntoIterator<Item = &'a Digest>) -> Vec<String> {
     let mut ids: Vec<String> = Vec::new();
-    for layer in &image.layers {
-        let own = layer.diff_id.hex();
+    for diff_id in diff_ids {
+        let own = diff_id.hex();
         ids.push(match ids.last() {
             None => own.to_owned(),
             Some(parent) => Digest::of(format!("{parent}+{own}").as_bytes()).hex().to_owned(),

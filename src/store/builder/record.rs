@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::layer::Facts;
-use super::plan::{PlannedImage, PlannedLayer, ids};
+use super::plan::{PlannedImage, PlannedLayer};
 use crate::images::{Digest, Image};
 use crate::store::metadata::{SIGNATURES, signatures_key, with_signatures};
 
@@ -129,6 +129,5 @@ pub(super) fn of_layer(layer: &PlannedLayer, facts: &Facts) -> LayerRecord {
 
 /// The record of an image.
 pub(super) fn of_image(planned: &PlannedImage) -> ImageRecord {
-    let top = ids(&planned.image).pop();
-    image(&planned.image, top, planned.created.text())
+    image(&planned.image, planned.layers.last().cloned(), planned.created.text())
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::directory::{self, Access};
 use super::existing::Paths;
-use super::plan::BuildPlan;
+use super::plan::{BuildPlan, Chain};
 use super::staging;
 use super::{BuildOptions, BuiltStore};
 use crate::images::Image;
@@ -59,6 +59,21 @@ pub fn add(
     upkeep: &Upkeep<'_>,
 ) -> Result<Added, Problem> {
     directory::add(root, store, &BuildPlan::new(images, options.latest)?, options, upkeep)
+}
+
+/// Adds the layers of `chain` that the store at `store` does not have, an engine's own storage, and
+/// its image.
+///
+/// # Errors
+/// What keeps it out; the store is as it was then.
+pub fn add_chain(
+    root: &Root,
+    chain: Chain,
+    store: &Path,
+    options: &BuildOptions,
+) -> Result<BuiltStore, Problem> {
+    let upkeep = Upkeep { own: true, ..Upkeep::ALL_OR_NOTHING };
+    directory::build(root, store, &BuildPlan::of_chain(chain), options, &upkeep)
 }
 
 /// Removes what runs have left in the store at `store` that were killed.

@@ -147,6 +147,10 @@ impl Machine {
         fs_err::rename(self.dir.join("away"), self.store()).unwrap();
     }
 
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     pub(super) fn store(&self) -> PathBuf {
         self.dir.join("store")
     }

@@ -11,12 +11,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::issues::{Difference, Issues};
-use super::layer::{clean, split};
+use super::layer::split;
 use super::values::mask_of;
 use super::walk::equal;
 use crate::store::IdMap;
 use crate::sys::{Directory, FileKind, Node, Opened, Special, Subtree};
-use crate::tar::{EntryKind as Entry, Header};
+use crate::tar::{EntryKind as Entry, Header, clean_path};
 
 /// How a layer was unpacked.
 pub(super) struct Layout<'a> {
@@ -144,7 +144,7 @@ impl<'a> Comparison<'a> {
 
     /// The content of a file is missing, whatever its header was.
     pub(super) fn gone(&mut self, name: &OsStr) {
-        let cleaned = clean(name).unwrap_or_else(|| name.to_owned());
+        let cleaned = clean_path(name).unwrap_or_else(|| name.to_owned());
         let told = |difference: &Kept| {
             difference.path == cleaned && matches!(difference.way, Difference::Missing | Difference::Type)
         };
@@ -164,7 +164,7 @@ impl<'a> Comparison<'a> {
         {
             return Ok(Some(file));
         }
-        let Some(path) = clean(name) else {
+        let Some(path) = clean_path(name) else {
             return Ok(None);
         };
         let (parent, base) = split(&path);
@@ -186,7 +186,7 @@ impl<'a> Comparison<'a> {
     /// An entry of the stream.
     pub(super) fn header(&mut self, header: Header) -> io::Result<()> {
         self.file = None;
-        let Some(path) = clean(&header.name) else {
+        let Some(path) = clean_path(&header.name) else {
             self.differs(Difference::Missing, &header.name, "leads out of the layer".to_owned(), None);
             return Ok(());
         };
@@ -300,7 +300,7 @@ impl<'a> Comparison<'a> {
         node: &Node,
         file: Option<&Opened>,
     ) -> io::Result<()> {
-        let Some(target) = clean(&header.target) else {
+        let Some(target) = clean_path(&header.target) else {
             return Ok(());
         };
         self.kept.retain(|difference| {

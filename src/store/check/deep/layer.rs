@@ -1,7 +1,7 @@
 //! One layer: the tar stream that it came from is assembled again and hashed, and
 //! its headers are compared with what stands on the disk.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -203,26 +203,6 @@ impl io::Read for ReadOpened<'_> {
     }
 }
 
-/// A path in a layer as engines take it (`filepath.Clean` and join): relative,
-/// without `.`, `..` and doubled slashes. `None` if it leads out.
-pub(super) fn clean(name: &OsStr) -> Option<OsString> {
-    let mut parts: Vec<&[u8]> = Vec::new();
-    let absolute = name.as_bytes().starts_with(b"/");
-    for part in name.as_bytes().split(|&byte| byte == b'/') {
-        match part {
-            b"" | b"." => {}
-            b".." => {
-                // `/..` is `/`.
-                if parts.pop().is_none() && !absolute {
-                    return None;
-                }
-            }
-            part => parts.push(part),
-        }
-    }
-    Some(OsStr::from_bytes(&parts.join(&b'/')).to_owned())
-}
-
 /// A cleaned path as directory and name.
 pub(super) fn split(path: &OsStr) -> (&Path, &OsStr) {
     let bytes = path.as_bytes();
@@ -237,16 +217,6 @@ pub(super) fn split(path: &OsStr) -> (&Path, &OsStr) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_cleaned_as_engines_clean_them() {
-        let clean = |name: &str| clean(OsStr::new(name)).map(|name| name.into_string().unwrap());
-        assert_eq!(clean("./a//b/../c/"), Some("a/c".to_owned()));
-        assert_eq!(clean("/../a"), Some("a".to_owned()));
-        assert_eq!(clean("../a"), None);
-        assert_eq!(clean("a/../../b"), None);
-        assert_eq!(clean("./"), Some(String::new()));
-    }
 
     #[test]
     fn checksums_are_those_of_tar_split() {

@@ -1,0 +1,215 @@
+//! What held the layers that are lost, and still does: stores that are not in use any more, and
+//! embedded images.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::changed::noted_stores;
+use super::layout::Layout;
+use crate::embedded::{EmbeddedLayout, List};
+use crate::images::{
+    self, Digest, Image, ImageConfig, Layer, Manifest, Name, Platform, Source, StreamedLayers, Transport,
+};
+use crate::limits;
+use crate::plan::Host;
+use crate::store::builder::{chain_ids, file_name, ids};
+use crate::store::{self, StoreStreams, is_id, layer_paths, short_id, signatures_in};
+use crate::sys::{FileKind, Root};
+
+/// The driver whose layers can be taken over; with vfs containers need none.
+pub(super) const DRIVER: &str = "overlay";
+
+/// A former store, or a directory of embedded images.
+#[derive(Debug)]
+pub(super) struct Former {
+    /// Where it is, for messages.
+    pub(super) shown: String,
+    /// The store, in which no symlink is followed; none for embedded images.
+    store: Option<Root>,
+    /// Each layer, and the one below it.
+    layers: HashMap<String, (Layer, Option<String>)>,
+    /// Each image, and its topmost layer.
+    images: HashMap<String, (Image, String)>,
+}
+
+/// All there are on a host, those first that are most likely to have what is lost: `given` ones,
+/// listed stores, whose records may be newer than what is in them while a package is updated, and
+/// what other deployments of the system have at the same places (ostree and bootc keep the one
+/// before the present one, and after a rollback the one that failed).
+pub(super) fn formers(host: &Host, layout: &Layout, given: &[PathBuf]) -> Vec<Former> {
+    let root = &host.root;
+    let mut stores: Vec<PathBuf> = given.to_vec();
+    let mut homes = vec![PathBuf::from("/")];
+    homes.extend(deployments(root));
+    let noted = noted_stores(host);
+    for home in &homes {
+        let paths = layout.stores.iter().chain(&noted);
+        stores.extend(paths.map(|path| home.join(path.trim_start_matches('/'))));
+    }
+    let mut seen = BTreeSet::new();
+    // A deployment may have the very files of another.
+    stores.retain(|path| root.stat(path).ok().flatten().is_some_and(|stat| seen.insert(stat.id)));
+    let stores = stores.iter().filter_map(|path| Former::of_store(root, path));
+    let embedded = homes
+        .iter()
+        .flat_map(|home| EmbeddedLayout::ALL.map(|layout| home.join(layout.home().trim_start_matches('/'))));
+    stores.chain(embedded.filter_map(|path| Former::of_embedded(root, &path))).collect()
+}
+
+/// The trees of all systems that are installed beside each other, the present one among them
+/// (`ostree/deploy/OS/deploy/CHECKSUM.SERIAL`, ostree-sysroot.c).
+fn deployments(root: &Root) -> Vec<PathBuf> {
+    let list = |dir: &Path| root.list(dir).ok().flatten().unwrap_or_default();
+    let base = Path::new("/sysroot/ostree/deploy");
+    let mut found = Vec::new();
+    for os in list(base) {
+        let dir = base.join(os).join("deploy");
+        let is_directory = |path: &PathBuf| {
+            root.stat(path).ok().flatten().is_some_and(|stat| stat.kind == FileKind::Directory)
+        };
+        found.extend(list(&dir).into_iter().map(|name| dir.join(name)).filter(is_directory));
+    }
+    found.sort();
+    found
+}
+
+impl Former {
+    fn new(root: &Root, path: &Path) -> Self {
+        let shown = root.show(path).display().to_string();
+        Self { shown, store: None, layers: HashMap::new(), images: HashMap::new() }
+    }
+
+    /// The store at `path`; `None` if there is none that can be read.
+    fn of_store(root: &Root, path: &Path) -> Option<Self> {
+        let open = || root.strict(path).ok().flatten();
+        let (store, streams) = (open()?, StreamedLayers::new(Box::new(StoreStreams::new(open()?))));
+        let mut former = Self::new(root, path);
+        let mut sizes = HashMap::new();
+        for record in store::layers(&store, Path::new("/"), DRIVER).unwrap_or_default() {
+            let diff_id = record.diff_digest.as_deref().and_then(Digest::parse);
+            let (Some(id), Some(diff_id)) = (record.id.filter(|id| is_id(id)), diff_id) else { continue };
+            let size = record.diff_size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
+            sizes.insert(diff_id.clone(), size);
+            former.layers.insert(id.clone(), (streams.layer(&id, diff_id, size), record.parent));
+        }
+        let records = store::images(&store, Path::new("/"), DRIVER).unwrap_or_default();
+        // A package that is being updated has its new records, and images that only the old ones name.
+        for id in store.list(Path::new("/overlay-images")).ok().flatten().unwrap_or_default() {
+            let Some(id) = id.to_str().filter(|id| is_id(id)) else { continue };
+            let record = records.iter().find(|image| image.id.as_deref() == Some(id));
+            let Some((image, diff_ids)) = image_in(&store, id, record) else { continue };
+            let mut parent: Option<String> = None;
+            for (id, diff_id) in chain_ids(&diff_ids).into_iter().zip(diff_ids) {
+                let size = sizes.get(&diff_id).copied().unwrap_or_default();
+                let layer = (streams.layer(&id, diff_id, size), parent.replace(id.clone()));
+                former.layers.entry(id).or_insert(layer);
+            }
+            let top = record.and_then(|record| record.layer.clone()).or(parent);
+            former.images.extend(top.map(|top| (id.to_owned(), (image, top))));
+        }
+        former.store = Some(store);
+        Some(former)
+    }
+
+    /// The embedded images at `path`; `None` if there are none that can be read.
+    fn of_embedded(root: &Root, path: &Path) -> Option<Self> {
+        let list = List::must_read(root, path).ok()?;
+        let mut former = Self::new(root, path);
+        for entry in list.entries {
+            let path = path.join(&entry.directory);
+            let text = format!("dir:{}", root.show(&path).display());
+            let names = Name::parse(&entry.reference).into_iter().collect();
+            let source = Source { text, names, transport: Transport::Dir, path, reference: None };
+            let Ok(image) = images::read(root, &source, &Platform::host()) else { continue };
+            let mut parent: Option<String> = None;
+            for (id, layer) in ids(&image).into_iter().zip(&image.layers) {
+                let layer = (layer.clone(), parent.replace(id.clone()));
+                former.layers.entry(id).or_insert(layer);
+            }
+            let id = image.config_digest.hex().to_owned();
+            former.images.extend(parent.map(|top| (id, (image, top))));
+        }
+        Some(former)
+    }
+
+    /// The layer `id` and all below it, from the top; `None` if one is not known here.
+    pub(super) fn chain(&self, id: &str) -> Option<Vec<(String, Layer)>> {
+        let mut chain = Vec::new();
+        let mut next = Some(id);
+        while let Some(id) = next {
+            let (layer, parent) = self.layers.get(id)?;
+            chain.push((id.to_owned(), layer.clone()));
+            // One that leads back to itself ends here.
+            if chain.len() > limits::LAYERS {
+                return None;
+            }
+            next = parent.as_deref().filter(|parent| !parent.is_empty());
+        }
+        Some(chain)
+    }
+
+    /// Whether the content of the layer `id` is there.
+    pub(super) fn has(&self, id: &str) -> bool {
+        let Some(store) = &self.store else { return true };
+        let (split, content) = layer_paths(id);
+        [split, content].iter().all(|path| store.stat(path).ok().flatten().is_some())
+    }
+
+    /// The name in `l` of the layer `id`.
+    pub(super) fn link(&self, id: &str) -> Option<String> {
+        link_in(self.store.as_ref()?, Path::new("/"), id)
+    }
+
+    /// The image `id` whose topmost layer is `top`.
+    pub(super) fn image(&self, id: &str, top: &str) -> Option<&Image> {
+        let (image, layer) = self.images.get(id)?;
+        (layer == top).then_some(image)
+    }
+}
+
+/// The name in `l` of the layer `id` in the store at `store`.
+pub(super) fn link_in(root: &Root, store: &Path, id: &str) -> Option<String> {
+    let file = store.join(DRIVER).join(id).join("link");
+    let (bytes, _) = root.read_up_to(&file, limits::DOCUMENT).ok()??;
+    String::from_utf8(bytes).ok().filter(|name| is_link(name))
+}
+
+/// Whether it is a name in `l`: 26 characters of base 32 (`generateID` in overlay.go).
+pub(super) fn is_link(name: &str) -> bool {
+    name.len() == 26 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+/// The image `id` in a store, without layers, and the digests of its layers. Without its `record`
+/// it has no names and no signatures.
+fn image_in(store: &Root, id: &str, record: Option<&store::Image>) -> Option<(Image, Vec<Digest>)> {
+    let dir = Path::new("/overlay-images").join(id);
+    let read = |key: &str| {
+        let file = dir.join(file_name(key));
+        Some(store.read_up_to(&file, limits::IMAGE_DOCUMENT).ok()??.0)
+    };
+    let manifest = read("manifest")?;
+    let Ok(Manifest::Image { config, layers }) = Manifest::parse(&manifest) else { return None };
+    let config_digest = Digest::parse(&config.digest).filter(|digest| digest.hex() == id)?;
+    let config = read(config_digest.as_str()).filter(|config| Digest::of(config) == config_digest)?;
+    let parsed: ImageConfig = serde_json::from_slice(&config).ok()?;
+    let diff_ids = parsed.rootfs?.diff_ids.unwrap_or_default();
+    let diff_ids: Vec<Digest> = diff_ids.iter().map(|text| Digest::parse(text)).collect::<Option<_>>()?;
+    if diff_ids.len() != layers.len() || diff_ids.len() > limits::LAYERS {
+        return None;
+    }
+    let names = record.iter().flat_map(|record| record.names.iter().flatten());
+    let names = names.filter_map(|name| Name::parse(name).ok()).collect();
+    let signatures = record.map(|record| signatures_in(store, &dir, record, &Digest::of(&manifest)));
+    let image = Image {
+        title: format!("`{}`", short_id(id)),
+        names,
+        manifest,
+        list: None,
+        config,
+        config_digest,
+        signatures: signatures.unwrap_or_default(),
+        created: parsed.created,
+        layers: Vec::new(),
+    };
+    Some((image, diff_ids))
+}

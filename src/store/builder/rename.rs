@@ -1,0 +1,34 @@
+//! Other names for images that are there.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::directory::{cannot, lock};
+use super::existing::{Paths, Records};
+use crate::problem::Problem;
+use crate::store::Image;
+use crate::sys::Root;
+
+/// Gives images of the overlay store at `store` what `choose` says instead of their names, by id,
+/// under the engines' lock.
+///
+/// # Errors
+/// If the records cannot be read or replaced.
+pub fn rename_images(
+    root: &Root,
+    store: &Path,
+    choose: &dyn Fn(&[&Image]) -> BTreeMap<String, Vec<String>>,
+) -> Result<(), Problem> {
+    let Some(root) = &root.strict(store).map_err(cannot(root, "open", store))? else { return Ok(()) };
+    let paths = Paths::new(Path::new("/"));
+    let chosen = |records: &Records<Image>| choose(&records.all().collect::<Vec<_>>());
+    if chosen(&Records::<Image>::read(root, &paths)?).is_empty() {
+        return Ok(());
+    }
+    let held = lock(root, &paths.images_lock())?;
+    let records = Records::<Image>::read(root, &paths)?;
+    let names = chosen(&records);
+    let file = paths.images_json();
+    root.replace_file(&file, &records.renamed(&names)).map_err(cannot(root, "replace", &file))?;
+    held.mark_written().map_err(cannot(root, "write to the lock of", &file))
+}

@@ -1,0 +1,153 @@
+//! Containers and images that go on working after the store that they build on was replaced.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use super::machine::Machine;
+use crate::podman::path;
+use crate::support::{STORAGECTL, finish, run, storagectl, text};
+use crate::tree::{names, stamps};
+
+fn keep(machine: &Machine, args: &[&str]) -> Output {
+    let conf = machine.dir().join("storage.conf");
+    finish(&mut storagectl(&[&["--config", path(&conf), "keep-layers"], args].concat()))
+}
+
+/// Everything that was there works as before, and the new store is used.
+#[track_caller]
+fn assert_all_work(machine: &Machine) {
+    let images = ["localhost/alias:1", "localhost/base:1", "localhost/child:1", "localhost/own:1"];
+    assert_eq!(machine.images(), images);
+    assert_eq!(machine.containers(), ["frombase", "fromchild", "fromown"]);
+    for (container, said) in [("frombase", "old\n"), ("fromchild", "old\n"), ("fromown", "own\n")] {
+        assert_eq!(machine.podman(&format!("start -a {container}")), said, "{container}");
+    }
+    for (image, said) in [("base", "new\n"), ("child", "old\n"), ("alias", "old\n")] {
+        let run = format!("run --rm --pull never $options localhost/{image}:1");
+        assert_eq!(machine.podman(&run), said, "{image}");
+    }
+    let checked = finish(&mut storagectl(&["check-store", "--deep", path(&machine.graph())]));
+    assert!(checked.status.success(), "{}", text(&checked));
+}
+
+#[track_caller]
+fn assert_kept(podman: &str) {
+    let machine = Machine::replaced(podman, "overlay");
+    let away = machine.dir().join("away");
+    let (before, old, new) = (machine.tree(), stamps(&away), stamps(&machine.store()));
+    let said = keep(&machine, &["--from", path(&away), "--dry-run"]);
+    assert!(text(&said).contains("would have kept 1 layer"), "{}", text(&said));
+    assert!(machine.tree() == before, "a dry run");
+    let said = keep(&machine, &["--from", path(&away)]);
+    assert!(said.status.success(), "{}", text(&said));
+    for name in ["container `frombase`", "container `fromchild`", "image `localhost/child:1`"] {
+        assert!(text(&said).contains(name), "{name}: {}", text(&said));
+    }
+    assert_eq!((stamps(&away), stamps(&machine.store())), (old, new), "the stores");
+    assert_all_work(&machine);
+    assert!(text(&keep(&machine, &[])).contains("nothing builds on layers"), "nothing is left to do");
+    assert_eq!(text(&finish(&mut machine.clean(&[]))), "exit status: 0");
+    // What was kept goes as everything else does.
+    machine.podman("rm --force frombase fromchild");
+    machine.podman("rmi localhost/child:1 localhost/alias:1");
+    machine.podman("image prune --force");
+    let layers = names(&machine.graph().join("overlay")).into_iter().filter(|name| name.len() == 64);
+    assert_eq!(layers.count(), 2, "the image of its own, and its container");
+}
+
+#[test]
+fn podman_4_goes_on_with_what_an_old_store_has() {
+    assert_kept("podman-4");
+}
+
+#[test]
+fn podman_5_goes_on_with_what_an_old_store_has() {
+    assert_kept("podman-5");
+}
+
+#[test]
+fn podman_6_goes_on_with_what_an_old_store_has() {
+    assert_kept("podman-6");
+}
+
+#[test]
+fn what_a_store_alone_has_is_kept_before_it_goes() {
+    let machine = Machine::with("podman-6", "overlay", "imagestore = \"@DIR@/images\"");
+    let said = keep(&machine, &["--leaving", path(&machine.store())]);
+    assert!(said.status.success() && text(&said).contains("container `frombase`"), "{}", text(&said));
+    let before = stamps(&machine.graph());
+    assert!(!names(&machine.image_store().join("overlay")).is_empty());
+    machine.replace();
+    fs_err::remove_dir_all(machine.dir().join("away")).unwrap();
+    assert_eq!(text(&finish(&mut machine.clean(&[]))), "exit status: 0");
+    assert_eq!(stamps(&machine.graph()), before);
+    assert_eq!(machine.podman("start -a frombase"), "old\n");
+    assert_eq!(machine.podman("start -a fromchild"), "old\n");
+}
+
+/// The main storage is moved into the tree of a system that was updated, which boots.
+#[track_caller]
+fn boot_with_deployments(machine: &Machine, old: &Path, store: &Path) -> Output {
+    let tree = machine.dir().join("tree");
+    let (graph, usr) = (tree.join("var/lib/containers/storage"), tree.join("usr/lib"));
+    let deployment = tree.join("sysroot/ostree/deploy/os/deploy/0123456789abcdef.0/usr/lib");
+    for dir in [&usr, &deployment, &tree.join("etc/containers"), graph.parent().unwrap()] {
+        fs_err::create_dir_all(dir).unwrap();
+    }
+    let conf = "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/storage\"\n\
+        graphroot = \"/var/lib/containers/storage\"\n[storage.options]\n\
+        additionalimagestores = [\"/usr/lib/images\"]\n";
+    fs_err::write(tree.join("etc/containers/storage.conf"), conf).unwrap();
+    run(Command::new("cp").arg("-a").arg(store).arg(usr.join("images")));
+    run(Command::new("cp").arg("-a").arg(old).arg(deployment.join("images")));
+    fs_err::rename(machine.graph(), &graph).unwrap();
+    let said = finish(Command::new(STORAGECTL).arg("--root").arg(&tree).args(["apply", "--boot"]));
+    fs_err::rename(&graph, machine.graph()).unwrap();
+    fs_err::remove_dir_all(&tree).unwrap();
+    said
+}
+
+#[test]
+fn a_boot_takes_what_is_needed_from_the_deployment_before() {
+    for podman in ["podman-4", "podman-6"] {
+        let machine = Machine::replaced(podman, "overlay");
+        let said = boot_with_deployments(&machine, &machine.dir().join("away"), &machine.store());
+        assert!(said.status.success() && text(&said).contains("kept 1 layer"), "{podman}: {}", text(&said));
+        assert!(!text(&said).contains("removed"), "{podman}: {}", text(&said));
+        assert_all_work(&machine);
+        // The update is rolled back, and what was made with it is kept, too.
+        machine.podman("create --name fromnew $options localhost/base:1");
+        machine.replace_back();
+        let said = boot_with_deployments(&machine, &machine.dir().join("new"), &machine.store());
+        assert!(text(&said).contains("container `fromnew`"), "{podman}: {}", text(&said));
+        assert_eq!(machine.podman("start -a fromnew"), "new\n", "{podman}");
+        assert_eq!(machine.podman("start -a frombase"), "old\n", "{podman}");
+        assert_eq!(machine.podman("run --rm --pull never $options localhost/base:1"), "old\n", "{podman}");
+    }
+}
+
+#[test]
+fn what_nobody_has_and_what_does_not_fit_is_told_and_nothing_changes() {
+    let machine = Machine::replaced("podman-6", "overlay");
+    let before = machine.tree();
+    let said = keep(&machine, &[]);
+    assert_eq!(said.status.code(), Some(2), "{}", text(&said));
+    assert!(text(&said).contains("no former store has it"), "{}", text(&said));
+    assert!(machine.tree() == before);
+    let small = "mkdir /run/small
+        cp -a $DIR/graph/. /run/small
+        size=$(du -s --block-size=1 /run/small | cut -f1)
+        mount -t tmpfs -o size=$((size + 65536)) none $DIR/graph
+        cp -a /run/small/. $DIR/graph
+        find $DIR/graph | sort >/run/before
+        STORAGECTL --config $DIR/storage.conf keep-layers --from $DIR/away && exit 1
+        find $DIR/graph | sort | diff /run/before -
+        clean";
+    let said = machine.boot(&small.replace("STORAGECTL", STORAGECTL));
+    assert!(said.status.success(), "{}", text(&said));
+    assert!(
+        text(&said).contains("are missing") && text(&said).contains("removed container `frombase`"),
+        "{}",
+        text(&said)
+    );
+}
