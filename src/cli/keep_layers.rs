@@ -68,7 +68,8 @@ impl KeepLayers {
         let inside = |paths: &[PathBuf]| -> anyhow::Result<Vec<PathBuf>> {
             paths.iter().map(|path| super::inside(&host, path)).collect()
         };
-        let options = KeepOptions { from: inside(&self.from)?, leaving: inside(&self.leaving)? };
+        let options =
+            KeepOptions { from: inside(&self.from)?, leaving: inside(&self.leaving)?, coming: Vec::new() };
         let kept = keep_layers(&host, &options, common.mode())?;
         if output.json {
             let changed = kept.iter().any(|storage| !storage.layers.is_empty());

@@ -1,12 +1,14 @@
 //! `scriptlet`: what the RPM macros call; it never fails a transaction.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use super::output::Output;
-use super::{Common, report};
-use crate::plan::{Host, PlanOutcome, StoreResult};
+use super::{Common, keep_layers, report};
+use crate::dependents::{KeepOptions, keep_layers};
+use crate::plan::{Host, Mode, PlanOutcome, StoreResult};
 use crate::rpm::{self, Phase};
 use crate::store::store_path;
 
@@ -58,6 +60,9 @@ impl Scriptlet {
         // Without a count RPM did not call this; take it for an installation.
         let count = self.count.parse().unwrap_or(1);
         for path in &self.paths {
+            if (phase, count) == (Phase::Preun, 0) {
+                self.keep_layers(common, output, Some(path));
+            }
             let done =
                 self.each(common, output, |host| rpm::scriptlet(host, phase, count, &store_path(path)?));
             let is_listed = || {
@@ -72,6 +77,24 @@ impl Scriptlet {
                      %postun tries that again, and `storagectl remove-store {path}` does it by hand"
                 ));
             }
+        }
+        // Of the old package's store all is there yet, but for its records.
+        if phase == Phase::Post && count > 1 {
+            self.keep_layers(common, output, None);
+        }
+    }
+
+    /// Keeps what containers need, of a store that is `leaving` or of those that were replaced.
+    fn keep_layers(&self, common: &Common, output: &Output, leaving: Option<&OsString>) {
+        let leaving = leaving.map(PathBuf::from).into_iter().collect();
+        let options = KeepOptions { leaving, ..KeepOptions::default() };
+        let kept = common.host().and_then(|host| {
+            let kept = keep_layers(&host, &options, Mode::Commit)?;
+            keep_layers::tell(common, &host, &kept, output);
+            Ok(())
+        });
+        if let Err(error) = kept {
+            output.error(&error);
         }
     }
 

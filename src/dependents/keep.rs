@@ -7,9 +7,14 @@
 //! that a listed store has now stays with the image of that store.
 //!
 //! Adding under the engines' locks disturbs no engine, so they may run.
+//!
+//! Nothing is copied for what nobody starts again: containers of pods, which the kubelet makes anew
+//! after a boot, and those of `podman run --rm`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
 
 use super::clean::{Looked, look};
 use super::find::{Dependent, DependentRecord};
@@ -17,7 +22,7 @@ use super::former::{DRIVER, Former, formers, is_link, link_in};
 use super::layout::{Layout, Storage, layout};
 use super::names::KeptNames;
 use super::own::{Record, RecordKind};
-use crate::images::{Image, Platform};
+use crate::images::{Image, Name, Platform};
 use crate::limits;
 use crate::plan::{Host, Mode};
 use crate::problem::{Problem, total};
@@ -32,6 +37,8 @@ pub struct KeepOptions {
     pub from: Vec<PathBuf>,
     /// Listed stores that are about to go: what they alone have counts as lost.
     pub leaving: Vec<PathBuf>,
+    /// Stores that are about to be listed: what they have is not lost.
+    pub coming: Vec<String>,
 }
 
 /// What was kept in one storage, or in a dry run would be.
@@ -75,6 +82,8 @@ pub struct KeptLayer {
 pub fn keep_layers(host: &Host, options: &KeepOptions, mode: Mode) -> anyhow::Result<Vec<KeptStorage>> {
     let mut layout = layout(host)?;
     layout.stores.retain(|store| !options.leaving.iter().any(|leaving| leaving == Path::new(store)));
+    let coming = options.coming.iter().filter(|store| !layout.stores.contains(store));
+    layout.stores.extend(coming.cloned().collect::<Vec<_>>());
     let mut sources = None;
     let mut all = Vec::new();
     for storage in layout.storages.iter().filter(|storage| storage.driver == DRIVER) {
@@ -267,34 +276,44 @@ impl<'a> Around<'a> {
         found.map(|it| (it.kind, &self.looked.parts[it.at.0].files[it.at.1].records[it.at.2]))
     }
 
-    /// Images to add with the layer `lost`: those of containers, which no store has any more, and
+    /// Images to add with the layer `lost`, with the names that stores give them: those of containers, which no store has any more, and
     /// those of which `podman tag` has copied the record. podman 4 leaves all else of them in the
     /// store, and later ones copy names that another image of the new store has.
     fn images(&self, lost: &str, served: &Served) -> Vec<Image> {
-        let mut wanted = BTreeSet::new();
+        let mut wanted: BTreeMap<&String, BTreeSet<Name>> = BTreeMap::new();
         for (kind, record) in self.records(lost) {
             match (kind, &record.image) {
                 (RecordKind::Container, Some(id)) if !self.images.contains(id.as_str()) => {
-                    wanted.insert(id);
+                    wanted.entry(id).or_default();
                 }
                 (RecordKind::Image, _) if record.layer.as_deref() == Some(lost) => {
-                    wanted.insert(&record.id);
+                    let served = record.names.iter().filter(|name| served.names.contains(*name));
+                    let names = served.filter_map(|name| Name::parse(name).ok());
+                    wanted.entry(&record.id).or_default().extend(names);
                 }
                 _ => {}
             }
         }
         let formers = self.keeping.formers;
-        let of = |id: &String| formers.iter().find_map(|former| former.image(id, lost)).cloned();
-        wanted.into_iter().filter(|id| !served.ids.contains(*id)).filter_map(of).collect()
+        let of = |(id, names): (&String, BTreeSet<Name>)| {
+            let mut image = formers.iter().find_map(|former| former.image(id, lost))?.clone();
+            image.names.extend(names);
+            Some(image)
+        };
+        wanted.into_iter().filter(|(id, _)| !served.ids.contains(*id)).filter_map(of).collect()
     }
 
-    /// Whether nobody would miss the layer `lost`: records that `podman tag` has copied alone lead to
-    /// it, and other images have their names now.
+    /// Whether nobody would miss the layer `lost`: what leads to it are containers that are made anew,
+    /// and records that `podman tag` has copied, whose names other images have now.
     fn is_superseded(&self, lost: &str, served: &Served) -> bool {
-        self.records(lost).all(|(kind, record)| {
-            kind == RecordKind::Image
-                && record.layer.as_deref() == Some(lost)
-                && record.names.iter().all(|name| served.names.contains(name))
+        let mut records = self.records(lost);
+        records.all(|(kind, record)| match kind {
+            RecordKind::Container => is_made_anew(self.keeping, record),
+            RecordKind::Image => {
+                record.layer.as_deref() == Some(lost)
+                    && record.names.iter().all(|name| served.names.contains(name))
+            }
+            RecordKind::Layer => true,
         })
     }
 
@@ -349,4 +368,38 @@ impl<'a> Around<'a> {
 struct Served {
     names: BTreeSet<String>,
     ids: BTreeSet<String>,
+}
+
+/// Whether a container is not started again, but another one is made in its place: those of a pod
+/// by the kubelet when the node has booted, those of `podman run --rm` by who ran them, such as a
+/// quadlet.
+fn is_made_anew(keeping: &Keeping<'_>, container: &Record) -> bool {
+    /// What CRI-O notes of each container (`RuntimeContainerMetadata` in pkg/storage/runtime.go)
+    /// and podman does not.
+    #[derive(Deserialize)]
+    struct Pods {
+        #[serde(rename = "pod-id")]
+        _pod: String,
+    }
+
+    /// The runtime's configuration of a container that podman has started (`InspectAnnotationAutoremove`
+    /// in libpod/define/annotations.go).
+    #[derive(Deserialize)]
+    struct Spec {
+        #[serde(default)]
+        annotations: BTreeMap<String, String>,
+    }
+
+    if container.metadata.as_ref().is_some_and(|text| serde_json::from_str::<Pods>(text).is_ok()) {
+        return true;
+    }
+    let file = format!("{DRIVER}-containers/{}/userdata/config.json", container.id);
+    let spec = keeping.storage.parts.iter().find_map(|part| {
+        keeping.host.root.read_up_to(&part.join(&file), limits::IMAGE_DOCUMENT).ok().flatten()
+    });
+    let spec: Option<Spec> = spec.and_then(|(bytes, _)| serde_json::from_slice(&bytes).ok());
+    spec.is_some_and(|spec| {
+        let removed = spec.annotations.get("io.podman.annotations.autoremove");
+        removed.is_some_and(|removed| removed.eq_ignore_ascii_case("true"))
+    })
 }

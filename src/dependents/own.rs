@@ -64,6 +64,9 @@ pub(super) struct Record {
     /// Of a container: the id of its image.
     #[serde(deserialize_with = "filled")]
     pub(super) image: Option<String>,
+    /// Of a container: what its engine notes, as JSON in a string.
+    #[serde(deserialize_with = "filled")]
+    pub(super) metadata: Option<String>,
     /// Of an image: copies of its topmost layer with other owners.
     #[serde(deserialize_with = "or_default")]
     pub(super) mapped_layers: Vec<String>,

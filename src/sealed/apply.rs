@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::unit::mount_unit_name;
 use crate::conf::clean;
 use crate::declare::{Declarations, SEALED_STORES};
-use crate::dependents::needed;
+use crate::dependents::{KeepOptions, keep_layers, needed};
 use crate::engine::Profile;
 use crate::plan::{self, ApplyOptions, Host, Mode, Note, PlanOutcome};
 use crate::problem::{Problem, words};
@@ -52,6 +52,9 @@ pub fn apply(
         mount(host, declarations, options, mode, &mut notes, &mut problems)?;
     }
     let mut declarations = declarations.clone();
+    if is_system && mode == Mode::Commit && !host.root.is_tree() {
+        keep_layers_of_former(host, &declarations, &mut notes, &mut problems)?;
+    }
     let kept = keep_former(host, &mut declarations)?;
     let mut outcome = plan::apply(host, &declarations, options, mode)?;
     host.look_again();
@@ -164,6 +167,46 @@ fn former(host: &Host, declarations: &Declarations) -> anyhow::Result<Vec<String
         }
     }
     Ok(found)
+}
+
+/// Copies what is built on former stores needs of them into the engines' own storage: rpm has deleted
+/// their files, so the next boot does not have them.
+fn keep_layers_of_former(
+    host: &Host,
+    declarations: &Declarations,
+    notes: &mut Vec<Note>,
+    problems: &mut Vec<Problem>,
+) -> anyhow::Result<()> {
+    let former = former(host, declarations)?;
+    if former.is_empty() || !declarations.faulty.is_empty() || hidden_storage(host).is_some() {
+        return Ok(());
+    }
+    for declared in declarations.stores.iter().filter(|store| store.sealed.is_some()) {
+        if !is_mounted(host, Path::new(&declared.path))? {
+            // It may have the same layers.
+            return Ok(());
+        }
+    }
+    let declared = declarations.stores.iter().map(|store| store.path.clone()).collect();
+    let leaving = former.into_iter().map(Into::into).collect();
+    let options = KeepOptions { from: Vec::new(), leaving, coming: declared };
+    match keep_layers(host, &options, Mode::Commit).map_err(anyhow::Error::downcast::<Problem>) {
+        Ok(kept) => {
+            for storage in kept {
+                if !storage.layers.is_empty() {
+                    let count = storage.layers.len();
+                    let layers = if count == 1 { "1 layer".to_owned() } else { format!("{count} layers") };
+                    let graphroot = host.show(&storage.graphroot);
+                    notes.push(Note::Then(format!("kept {layers} of former stores in `{graphroot}`")));
+                }
+                problems.extend(storage.not_kept);
+            }
+        }
+        // They stay mounted until it can be told, or the next boot.
+        Err(Ok(problem)) => problems.push(problem),
+        Err(Err(error)) => return Err(error),
+    }
+    Ok(())
 }
 
 /// Sees to it that former stores that are in use stay listed. Returns these, and why.

@@ -85,9 +85,37 @@ fn what_a_store_alone_has_is_kept_before_it_goes() {
     assert_eq!(machine.podman("start -a fromchild"), "old\n");
 }
 
-/// The main storage is moved into the tree of a system that was updated, which boots.
+/// rpm has put the new package's files in place, and does not remove the old one's yet.
+#[test]
+fn a_scriptlet_keeps_what_the_store_of_the_old_package_has() {
+    let machine = Machine::of_images("podman-5");
+    run(Command::new("cp").arg("-a").arg(machine.dir().join("new/.")).arg(machine.store()));
+    let conf = machine.dir().join("storage.conf");
+    let store = machine.store();
+    let post = ["--config", path(&conf), "scriptlet", "post", "2", path(&store)];
+    let said = finish(&mut storagectl(&post));
+    assert!(text(&said).contains("container `fromchild`"), "{}", text(&said));
+    machine.replace();
+    assert_all_work(&machine);
+}
+
+#[test]
+fn a_boot_takes_what_is_needed_from_embedded_images() {
+    let machine = Machine::of_images("podman-6");
+    machine.replace();
+    let embedded = machine.dir().join("embedded");
+    fs_err::create_dir(&embedded).unwrap();
+    fs_err::rename(machine.dir().join("old.image"), embedded.join("0123")).unwrap();
+    fs_err::write(embedded.join("image-list.txt"), "localhost/base:1,0123\n").unwrap();
+    let said = boot_with_deployments(&machine, &embedded, "containers/storage");
+    assert!(text(&said).contains("kept 1 layer"), "{}", text(&said));
+    assert_all_work(&machine);
+}
+
+/// The main storage is moved into the tree of a system that was updated, which boots. Its former
+/// deployment has `old` at `name` in /usr/lib.
 #[track_caller]
-fn boot_with_deployments(machine: &Machine, old: &Path, store: &Path) -> Output {
+fn boot_with_deployments(machine: &Machine, old: &Path, name: &str) -> Output {
     let tree = machine.dir().join("tree");
     let (graph, usr) = (tree.join("var/lib/containers/storage"), tree.join("usr/lib"));
     let deployment = tree.join("sysroot/ostree/deploy/os/deploy/0123456789abcdef.0/usr/lib");
@@ -98,8 +126,9 @@ fn boot_with_deployments(machine: &Machine, old: &Path, store: &Path) -> Output 
         graphroot = \"/var/lib/containers/storage\"\n[storage.options]\n\
         additionalimagestores = [\"/usr/lib/images\"]\n";
     fs_err::write(tree.join("etc/containers/storage.conf"), conf).unwrap();
-    run(Command::new("cp").arg("-a").arg(store).arg(usr.join("images")));
-    run(Command::new("cp").arg("-a").arg(old).arg(deployment.join("images")));
+    run(Command::new("cp").arg("-a").arg(machine.store()).arg(usr.join("images")));
+    fs_err::create_dir_all(deployment.join(name).parent().unwrap()).unwrap();
+    run(Command::new("cp").arg("-a").arg(old).arg(deployment.join(name)));
     fs_err::rename(machine.graph(), &graph).unwrap();
     let said = finish(Command::new(STORAGECTL).arg("--root").arg(&tree).args(["apply", "--boot"]));
     fs_err::rename(&graph, machine.graph()).unwrap();
@@ -111,14 +140,14 @@ fn boot_with_deployments(machine: &Machine, old: &Path, store: &Path) -> Output 
 fn a_boot_takes_what_is_needed_from_the_deployment_before() {
     for podman in ["podman-4", "podman-6"] {
         let machine = Machine::replaced(podman, "overlay");
-        let said = boot_with_deployments(&machine, &machine.dir().join("away"), &machine.store());
+        let said = boot_with_deployments(&machine, &machine.dir().join("away"), "images");
         assert!(said.status.success() && text(&said).contains("kept 1 layer"), "{podman}: {}", text(&said));
         assert!(!text(&said).contains("removed"), "{podman}: {}", text(&said));
         assert_all_work(&machine);
         // The update is rolled back, and what was made with it is kept, too.
         machine.podman("create --name fromnew $options localhost/base:1");
         machine.replace_back();
-        let said = boot_with_deployments(&machine, &machine.dir().join("new"), &machine.store());
+        let said = boot_with_deployments(&machine, &machine.dir().join("new"), "images");
         assert!(text(&said).contains("container `fromnew`"), "{podman}: {}", text(&said));
         assert_eq!(machine.podman("start -a fromnew"), "new\n", "{podman}");
         assert_eq!(machine.podman("start -a frombase"), "old\n", "{podman}");

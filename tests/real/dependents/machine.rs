@@ -40,6 +40,19 @@ done
 mv $DIR/old $DIR/store
 "#;
 
+/// The same stores, made by storagectl from the images, which stay as directories.
+const OF_IMAGES: &str = r#"
+mv $DIR/store $DIR/old
+for version in old new; do
+  p --root $DIR/$version --runroot /run/$version --storage-driver $DRIVER \
+    save -q --format docker-dir -o $DIR/$version.image localhost/base:1
+  umount $DIR/$version/overlay || :
+  rm -r $DIR/$version
+  STORAGECTL build-store -q -o $DIR/$version localhost/base:1=dir:$DIR/$version.image
+done
+mv $DIR/old $DIR/store
+"#;
+
 /// An image and containers that build on the store, and such that do not.
 const USE: &str = r#"
 export CONTAINERS_STORAGE_CONF=$DIR/storage.conf
@@ -98,6 +111,15 @@ impl Machine {
         Self { _scratch: Some(scratch), ..machine }
     }
 
+    /// The same with stores that storagectl has made, of the images `$DIR/old.image` and
+    /// `$DIR/new.image`.
+    pub(super) fn of_images(podman: &str) -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        let convert = OF_IMAGES.replace("STORAGECTL", STORAGECTL);
+        let machine = Self::set_up(scratch.path(), podman, "overlay", "", &format!("{STORES}{convert}"));
+        Self { _scratch: Some(scratch), ..machine }
+    }
+
     /// The same after the store was replaced.
     pub(super) fn replaced(podman: &str, driver: &'static str) -> Self {
         let machine = Self::new(podman, driver);
@@ -107,6 +129,10 @@ impl Machine {
 
     /// Sets a machine up in `dir`.
     pub(super) fn at(dir: &Path, podman: &str, driver: &'static str, keys: &str) -> Self {
+        Self::set_up(dir, podman, driver, keys, STORES)
+    }
+
+    fn set_up(dir: &Path, podman: &str, driver: &'static str, keys: &str, stores: &str) -> Self {
         let machine = Self { dir: dir.to_owned(), podman: program(podman), driver, _scratch: None };
         let tools = dir.join("tools");
         let conf = format!(
@@ -129,7 +155,7 @@ impl Machine {
             keys.replace("@DIR@", path(dir))
         );
         fs_err::write(dir.join("storage.conf"), conf).unwrap();
-        machine.must(STORES);
+        machine.must(stores);
         let used = machine.must(USE);
         assert!(used.contains("\nold\n") && used.contains("\nown\n"), "containers have run: {used}");
         machine

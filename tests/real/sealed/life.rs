@@ -169,8 +169,8 @@ fn a_store_stays_while_something_may_need_it() {
         echo == a container of CRI-O
         mkdir -p /etc/crio; printf '[crio]\nroot = \"/var/lib/crio\"\n' >/etc/crio/crio.conf
         crio() { podman --root /var/lib/crio --runroot /run/crio-root --storage-opt overlay.imagestore=/run/storagectl/stores/user-app-1-1 \"$@\"; }
-        crio create --name it --network none --security-opt seccomp=unconfined localhost/app:1 cat >/dev/null; erase; crio rm it >/dev/null; settled
-        again; rm /etc/crio/crio.conf; install
+        crio create --name it --network none --security-opt seccomp=unconfined localhost/app:1 cat >/dev/null; erase
+        podman --root /var/lib/crio --runroot /run/crio-root rm it >/dev/null; again; rm /etc/crio/crio.conf; install
         echo == a declaration that cannot be read
         mkdir -p /etc/storagectl/stores.d; echo x >/etc/storagectl/stores.d/x.toml
         erase; rm /etc/storagectl/stores.d/x.toml; again; install
