@@ -78,6 +78,7 @@ const ENDS: &[(&str, &[(i32, &str)])] = &[
             (2, "--root nowhere show-config"),
         ],
     ),
+    ("keep-layers", &[(0, "--root sound keep-layers"), (2, "--root broken keep-layers")]),
     ("clean-dependents", &[(0, "--root sound clean-dependents"), (2, "--root broken clean-dependents")]),
     ("init-store", &[(0, "--root sound init-store /srv/new"), (2, "--root sound init-store relative")]),
     (

@@ -87,6 +87,7 @@ const NAMES: &[&str] = &[
     "build-store",
     "check-config",
     "check-store",
+    "keep-layers",
     "clean-dependents",
     "copy-images",
     "doctor",

@@ -54,6 +54,7 @@ fn no_command_gives_a_terminal_what_strangers_named() {
         vec!["check-store", "--deep", &stores[0], &stores[1]],
         vec!["doctor", "-v"],
         vec!["seal-store", &stores[0], "-o", NASTY],
+        vec!["keep-layers"],
         vec!["clean-dependents"],
         vec!["list-images"],
         vec!["verify-images", NASTY],

@@ -13,6 +13,7 @@ use super::{Common, Status};
 use crate::dependents::{Dependent, KeepOptions, KeptStorage, keep_layers};
 use crate::plan::Host;
 use crate::problem::{Problem, size, total};
+use crate::sys::FileKind;
 
 /// Keep layers of a replaced store that containers need
 ///
@@ -116,9 +117,10 @@ pub(super) fn tell(common: &Common, host: &Host, kept: &[KeptStorage], output: &
             let (layers, graphroot) = (counted(count, "layer"), host.show(&storage.graphroot));
             output.status(&format!("{would}kept {layers}{bytes} of `{from}` in `{graphroot}`"));
         }
+        let works = if common.dry_run { "would still work" } else { "still works" };
         for (kind, dependents) in [("container", &storage.containers), ("image", &storage.images)] {
             for dependent in dependents {
-                output.status(&format!("the {kind} {} still works", called(dependent)));
+                output.status(&format!("{kind} {} {works}", called(dependent)));
             }
         }
         for problem in &storage.not_kept {

@@ -57,22 +57,25 @@ fn a_package_is_installed_upgraded_under_a_running_container_and_erased() {
         added `/run/storagectl/stores/user-app-2-1` to `/etc/containers/storage.conf`
         `/run/storagectl/stores/user-app-1-1` stays mounted: `/run/storagectl/stores/user-app-2-1` is not mounted yet
         == switch
-        `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host depend on it
-        listed: user-app-2-1 user-app-1-1 
-        mounted: user-app-1-1 user-app-2-1 
+        removed `/run/storagectl/stores/user-app-1-1` from `/etc/containers/storage.conf`
+        kept 1 layer of former stores in `/var/lib/containers/storage`
+        unmounted `/run/storagectl/stores/user-app-1-1`
+        listed: user-app-2-1 
+        mounted: user-app-2-1 
+        <none>:<none> false
         localhost/app:1 true
         two
         one
         one
         == unused
-        removed `/run/storagectl/stores/user-app-1-1` from `/etc/containers/storage.conf`
-        unmounted `/run/storagectl/stores/user-app-1-1`
         listed: user-app-2-1 
         mounted: user-app-2-1 
+        <none>:<none> false
         localhost/app:1 true
         2-1.squashfs
         == erase
         removed `/run/storagectl/stores/user-app-2-1` from `/etc/containers/storage.conf`
+        kept 1 layer of former stores in `/var/lib/containers/storage`
         unmounted `/run/storagectl/stores/user-app-2-1`
         listed: 
         mounted:
@@ -196,21 +199,20 @@ fn a_store_stays_while_something_may_need_it() {
     listed: 
     mounted: 
     == an image with a name of its own
-    `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host depend on it
-    listed: user-app-1-1 
-    mounted: user-app-1-1 
-    localhost/app
-    localhost/mine
     removed `/run/storagectl/stores/user-app-1-1` from `/etc/containers/storage.conf`
+    kept 2 layers of former stores in `/var/lib/containers/storage`
     unmounted `/run/storagectl/stores/user-app-1-1`
     listed: 
     mounted: 
+    localhost/mine
+    listed: 
+    mounted: 
     == a container of CRI-O
-    `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host depend on it
-    listed: user-app-1-1 
-    mounted: user-app-1-1 
     removed `/run/storagectl/stores/user-app-1-1` from `/etc/containers/storage.conf`
+    kept 2 layers of former stores in `/var/lib/crio`
     unmounted `/run/storagectl/stores/user-app-1-1`
+    listed: 
+    mounted: 
     listed: 
     mounted: 
     == a declaration that cannot be read

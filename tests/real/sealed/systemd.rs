@@ -83,21 +83,19 @@ fn systemd_mounts_what_a_package_brings_at_once_and_at_each_boot() {
     run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount active
     == upgrade
     mounted `/usr/lib/user-app/containers/2-1.squashfs` at `/run/storagectl/stores/user-app-2-1`
+    removed `/run/storagectl/stores/user-app-1-1` from `/etc/containers/storage.conf`
     added `/run/storagectl/stores/user-app-2-1` to `/etc/containers/storage.conf`
-    `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host depend on it
-    `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host depend on it
+    kept 1 layer of former stores in `/var/lib/containers/storage`
+    unmounted `/run/storagectl/stores/user-app-1-1`
     /run/storagectl/stores/user-app-2-1  present
-    /run/storagectl/stores/user-app-1-1  present
+    <none>:<none>
     localhost/app:1
-    localhost/app:1
-    run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount active
     run-storagectl-stores-user\x2dapp\x2d2\x2d1.mount active
     two
     one
     == unused
-    removed `/run/storagectl/stores/user-app-1-1` from `/etc/containers/storage.conf`
-    unmounted `/run/storagectl/stores/user-app-1-1`
     /run/storagectl/stores/user-app-2-1  present
+    <none>:<none>
     localhost/app:1
     run-storagectl-stores-user\x2dapp\x2d2\x2d1.mount active
     == cannot be mounted
@@ -109,6 +107,7 @@ fn systemd_mounts_what_a_package_brings_at_once_and_at_each_boot() {
     == mended
     mounted `/usr/lib/user-app/containers/2-1.squashfs` at `/run/storagectl/stores/user-app-2-1`
     /run/storagectl/stores/user-app-2-1  present
+    <none>:<none>
     localhost/app:1
     run-storagectl-stores-user\x2dapp\x2d2\x2d1.mount active
     == other version
@@ -118,14 +117,16 @@ fn systemd_mounts_what_a_package_brings_at_once_and_at_each_boot() {
     unmounted `/run/storagectl/stores/user-app-2-1`
     /run/storagectl/stores/user-app-1-1  present
     localhost/app:1
+    localhost/app:1
     run-storagectl-stores-user\x2dapp\x2d1\x2d1.mount active
     mounted `/usr/lib/user-app/containers/2-1.squashfs` at `/run/storagectl/stores/user-app-2-1`
+    removed `/run/storagectl/stores/user-app-1-1` from `/etc/containers/storage.conf`
     added `/run/storagectl/stores/user-app-2-1` to `/etc/containers/storage.conf`
-    `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host depend on it
-    `/run/storagectl/stores/user-app-1-1` stays mounted: containers or images of this host depend on it
+    unmounted `/run/storagectl/stores/user-app-1-1`
 
     ==== the next boot
     /run/storagectl/stores/user-app-2-1  present
+    <none>:<none>
     localhost/app:1
     run-storagectl-stores-user\x2dapp\x2d2\x2d1.mount active
     two
@@ -134,11 +135,14 @@ fn systemd_mounts_what_a_package_brings_at_once_and_at_each_boot() {
     /run/storagectl/stores/user-app-2-1  not mounted
     mounted `/usr/lib/user-app/containers/2-1.squashfs` at `/run/storagectl/stores/user-app-2-1`
     /run/storagectl/stores/user-app-2-1  present
+    <none>:<none>
     localhost/app:1
     == erase
     removed `/run/storagectl/stores/user-app-2-1` from `/etc/containers/storage.conf`
+    kept 1 layer of former stores in `/var/lib/containers/storage`
     unmounted `/run/storagectl/stores/user-app-2-1`
     `/etc/containers/storage.conf` lists no image store
+    <none>:<none>
     run-storagectl-stores-user\x2dapp\x2d2\x2d1.mount inactive
     == nothing applied it
       error    `/usr/lib/user-app/containers/1-1.squashfs` is declared, and not
@@ -147,6 +151,7 @@ fn systemd_mounts_what_a_package_brings_at_once_and_at_each_boot() {
       warning  the configuration does not follow what is declared, or a file that it
                is a copy of
     `/etc/containers/storage.conf` lists no image store
+    <none>:<none>
     mounted `/usr/lib/user-app/containers/1-1.squashfs` at `/run/storagectl/stores/user-app-1-1`
     added `/run/storagectl/stores/user-app-1-1` to `/etc/containers/storage.conf`
     no errors
