@@ -69,6 +69,13 @@ impl KeepLayers {
         let inside = |paths: &[PathBuf]| -> anyhow::Result<Vec<PathBuf>> {
             paths.iter().map(|path| super::inside(&host, path)).collect()
         };
+        for path in inside(&self.from)? {
+            let stat = host.root.stat(&path).map_err(host.cannot("look at", &path))?;
+            if stat.is_none_or(|stat| stat.kind != FileKind::Directory) {
+                let message = format!("`{}` is not a directory", host.show(&path));
+                return Err(Problem::new("store-missing", message, "give the directory of a store").into());
+            }
+        }
         let options =
             KeepOptions { from: inside(&self.from)?, leaving: inside(&self.leaving)?, coming: Vec::new() };
         let kept = keep_layers(&host, &options, common.mode())?;

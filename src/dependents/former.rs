@@ -162,8 +162,13 @@ impl Former {
 
     /// The image `id` whose topmost layer is `top`.
     pub(super) fn image(&self, id: &str, top: &str) -> Option<&Image> {
-        let (image, layer) = self.images.get(id)?;
+        let (image, layer) = self.image_and_top(id)?;
         (layer == top).then_some(image)
+    }
+
+    /// The image `id`, and its topmost layer.
+    pub(super) fn image_and_top(&self, id: &str) -> Option<(&Image, &str)> {
+        self.images.get(id).map(|(image, top)| (image, top.as_str()))
     }
 }
 

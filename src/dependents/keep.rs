@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::clean::{Looked, look};
-use super::find::{Dependent, DependentRecord};
+use super::find::{Dependent, DependentRecord, find};
 use super::former::{DRIVER, Former, formers, is_link, link_in};
 use super::layout::{Layout, Storage, layout};
 use super::names::KeptNames;
@@ -87,12 +87,16 @@ pub fn keep_layers(host: &Host, options: &KeepOptions, mode: Mode) -> anyhow::Re
     let mut sources = None;
     let mut all = Vec::new();
     for storage in layout.storages.iter().filter(|storage| storage.driver == DRIVER) {
-        let looked = look(host, storage, &layout)?;
-        if !looked.found.is_empty() {
+        let looked = look_closer(host, storage, &layout)?;
+        let unfinished = unfinished(host, storage, &looked);
+        if !looked.found.is_empty() || !unfinished.is_empty() {
             let formers = sources.get_or_insert_with(|| {
                 formers(host, &layout, &[options.from.as_slice(), &options.leaving].concat())
             });
             let keeping = Keeping { host, layout: &layout, storage, formers, mode };
+            if mode == Mode::Commit {
+                keeping.finish(&looked, &unfinished)?;
+            }
             all.push(keeping.run(looked)?);
         }
         if mode == Mode::Commit {
@@ -100,7 +104,38 @@ pub fn keep_layers(host: &Host, options: &KeepOptions, mode: Mode) -> anyhow::Re
             KeptNames::read(host, part).follow(host, part, &layout.stores)?;
         }
     }
+    all.retain(|storage| !storage.layers.is_empty() || !storage.not_kept.is_empty());
     Ok(all)
+}
+
+/// Finds what leads to a layer without a record, also where the storage has a directory of it: a run
+/// that was killed has left that.
+fn look_closer(host: &Host, storage: &Storage, layout: &Layout) -> anyhow::Result<Looked> {
+    let looked = look(host, storage, layout)?;
+    let mut parts = looked.parts.clone();
+    parts.iter_mut().for_each(|part| part.directories.clear());
+    let found = find(&parts, &looked.layers_by_store, DRIVER);
+    Ok(Looked { found, ..looked })
+}
+
+/// Images that a run has noted which was killed before it had recorded them, and that are needed.
+fn unfinished(host: &Host, storage: &Storage, looked: &Looked) -> Vec<String> {
+    let part = storage.images_part();
+    let files = || looked.parts.iter().flat_map(|part| &part.files);
+    let needs = |id: &str| {
+        files().any(|file| match file.kind {
+            RecordKind::Container => file.records.iter().any(|it| it.image.as_deref() == Some(id)),
+            RecordKind::Image => file.records.iter().any(|it| it.id == id),
+            RecordKind::Layer => false,
+        })
+    };
+    let is_there = |id: &str| {
+        let manifest = part.join(format!("{DRIVER}-images/{id}/manifest"));
+        host.root.stat(&manifest).is_ok_and(|stat| stat.is_some())
+            && files().any(|it| it.kind == RecordKind::Image && it.records.iter().any(|it| it.id == id))
+    };
+    let noted = KeptNames::read(host, part);
+    noted.ids().filter(|id| needs(id) && !is_there(id)).map(str::to_owned).collect()
 }
 
 /// Keeping in one storage.
@@ -133,10 +168,12 @@ impl Keeping<'_> {
             let chain = around.chain(&lost);
             match chain.and_then(|chain| chain.map(|chain| self.add(chain)).transpose()) {
                 Ok(layers) => kept.layers.extend(layers.into_iter().flatten()),
+                // Where there is a directory of it, no store is to blame.
+                Err(_) if around.has_directory(&lost) => {}
                 Err(problem) => kept.not_kept.push(problem),
             }
             if self.mode == Mode::Commit {
-                looked = look(self.host, self.storage, self.layout)?;
+                looked = look_closer(self.host, self.storage, self.layout)?;
             }
         }
         let still: BTreeSet<String> = match self.mode {
@@ -154,6 +191,26 @@ impl Keeping<'_> {
             }
         }
         Ok(kept)
+    }
+
+    /// Records images whose layers are there.
+    fn finish(&self, looked: &Looked, images: &[String]) -> Result<(), Problem> {
+        let around = Around::new(self, looked);
+        let served = around.served();
+        for id in images.iter().filter(|id| !served.ids.contains(*id)) {
+            let found = self.formers.iter().find_map(|former| {
+                let (image, top) = former.image_and_top(id)?;
+                let ids: Vec<String> = former.chain(top)?.into_iter().rev().map(|(id, _)| id).collect();
+                let is_there = ids.iter().all(|id| around.is_there(id));
+                is_there.then(|| (former, image.clone(), ids))
+            });
+            if let Some((former, image, ids)) = found {
+                let title = format!("`{}`", former.shown);
+                let (layers, links) = (BTreeMap::new(), BTreeMap::new());
+                self.add((Chain { title, ids, layers, links, images: vec![image] }, former.shown.clone()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Adds what a chain has, if there is space for it.
@@ -247,6 +304,11 @@ impl<'a> Around<'a> {
         let images = self.images(lost, &served);
         let chain = Chain { title, ids, layers, links, images };
         Ok(Some((chain, former.shown.clone())))
+    }
+
+    /// Whether the storage has a directory of the layer.
+    fn has_directory(&self, id: &str) -> bool {
+        self.looked.parts.iter().any(|part| part.directories.contains(id))
     }
 
     /// Whether the storage or a listed store has the layer.

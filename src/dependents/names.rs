@@ -42,6 +42,11 @@ impl KeptNames {
         self.images.entry(id.to_owned()).or_default().extend(names);
     }
 
+    /// The images.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.images.keys().map(String::as_str)
+    }
+
     pub(super) fn write(&self, host: &Host, part: &Path) -> Result<(), Problem> {
         let mut bytes = serde_json::to_vec(self).expect("it is made of text");
         bytes.push(b'\n');

@@ -29,7 +29,7 @@ const CHANGES: [&str; 11] = [
 ];
 
 /// A scene with a main storage after its store was replaced, and its machine.
-fn scene() -> (Scene, Machine) {
+fn scene(command: &[&str]) -> (Scene, Machine) {
     let machine = RefCell::new(None);
     // The database holds the paths of the storage: it is made where it is used.
     let set_up = |template: &Path| {
@@ -41,13 +41,13 @@ fn scene() -> (Scene, Machine) {
         fs_err::remove_dir(template).unwrap();
         fs_err::rename(&dir, template).unwrap();
     };
-    let scene = Scene::new(set_up, &["--config", "@DIR@/storage.conf", "clean-dependents"]);
+    let scene = Scene::new(set_up, &[&["--config", "@DIR@/storage.conf"], command].concat());
     (scene, machine.into_inner().unwrap())
 }
 
 #[test]
 fn a_killed_run_leaves_what_podman_reads_and_the_next_one_finishes() {
-    let (scene, machine) = scene();
+    let (scene, machine) = scene(&["clean-dependents"]);
     scene.reset();
     let before = tree(&machine.graph());
     run(&mut scene.command());
@@ -102,7 +102,7 @@ fn a_killed_run_leaves_what_podman_reads_and_the_next_one_finishes() {
 
 #[test]
 fn a_failing_call_is_told_and_the_next_run_finishes() {
-    let (scene, machine) = scene();
+    let (scene, machine) = scene(&["clean-dependents"]);
     scene.reset();
     let before = tree(&machine.graph());
     let (_, calls) = trace(&scene.command());
@@ -125,4 +125,33 @@ fn a_failing_call_is_told_and_the_next_run_finishes() {
         assert_nothing_else_changed(&before, &after);
     }
     assert!(failed > 50, "{failed}");
+}
+
+#[test]
+fn keeping_that_was_killed_is_finished_by_the_next_run() {
+    let (scene, machine) = scene(&["keep-layers", "--from", "@DIR@/away"]);
+    scene.reset();
+    let (_, calls) = trace(&scene.command());
+    let mut seen = HashSet::new();
+    let mut states = (0, 0);
+    let changes = |call: &&Call| CHANGES.contains(&call.name.as_str()) || call.line.contains("O_CREAT");
+    for call in own(&calls).iter().filter(changes) {
+        scene.reset();
+        // The other thread reads, and may get to a call first.
+        tamper(&[&call.inject("signal=KILL")], &scene.command());
+        let state = settled(&tree(&machine.graph()));
+        let key: Vec<_> =
+            state.into_iter().filter(|(path, _)| !is_temporary(path)).map(|(path, _)| path).collect();
+        if seen.insert(key) {
+            let listed = machine.try_podman("images");
+            let is_old = text(&listed).contains("layer not known");
+            assert!(listed.status.success() || is_old, "killed at {}: {}", call.line, text(&listed));
+            if is_old { states.0 += 1 } else { states.1 += 1 }
+        }
+        run(&mut scene.command());
+        let images = ["localhost/alias:1", "localhost/base:1", "localhost/child:1", "localhost/own:1"];
+        assert_eq!(machine.images(), images, "killed at {}", call.line);
+        assert_eq!(machine.podman("start -a frombase"), "old\n", "killed at {}", call.line);
+    }
+    assert!(states.0 > 1 && states.1 > 0, "states before and after images can be listed: {states:?}");
 }
