@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{STORAGECTL, finish, run, text};
+use crate::support::{STORAGECTL, copy_program, finish, run, text};
 
 /// A home and a store of user 4321, on a host whose /etc/containers is empty.
 struct User {
@@ -15,7 +15,7 @@ impl User {
         let scratch = tempfile::tempdir().unwrap();
         let dir = scratch.path();
         fs_err::create_dir_all(dir.join("home")).unwrap();
-        fs_err::copy(STORAGECTL, dir.join("storagectl")).unwrap();
+        copy_program(STORAGECTL, dir.join("storagectl"));
         run(Command::new("chmod").args(["0755"]).arg(dir).arg(dir.join("storagectl")));
         run(Command::new("chown").arg("4321:4321").arg(dir.join("home")));
         let user = Self { scratch };

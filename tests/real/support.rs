@@ -20,6 +20,13 @@ pub(crate) fn run(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// Copies a program by another process: what this one has open for writing, a child of another thread
+/// may inherit, and then it cannot be run (`Text file busy`).
+#[track_caller]
+pub(crate) fn copy_program(from: impl AsRef<Path>, to: impl AsRef<Path>) {
+    run(Command::new("cp").arg(from.as_ref()).arg(to.as_ref()));
+}
+
 /// Runs a command to its end, whatever that is.
 #[track_caller]
 pub(crate) fn finish(command: &mut Command) -> Output {

@@ -17,7 +17,7 @@ use crate::sys::Root;
 
 /// Removes what was left by runs that were killed. What cannot be removed is in nobody's way.
 pub(super) fn clean_up(root: &Root, paths: &Paths) -> Result<(), Problem> {
-    for dir in [&paths.overlay, &paths.layers] {
+    for dir in [&paths.overlay, &paths.layers, &paths.images] {
         if root.stat(dir).map_err(cannot(root, "look at", dir))?.is_some() {
             let swept = root.directory_writer(dir).and_then(|mut dir| dir.sweep());
             swept.map_err(cannot(root, "clean up", dir))?;

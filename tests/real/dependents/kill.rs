@@ -142,13 +142,18 @@ fn keeping_that_was_killed_is_finished_by_the_next_run() {
         let state = settled(&tree(&machine.graph()));
         let key: Vec<_> =
             state.into_iter().filter(|(path, _)| !is_temporary(path)).map(|(path, _)| path).collect();
-        if seen.insert(key) {
+        let is_new = seen.insert(key);
+        if is_new {
             let listed = machine.try_podman("images");
-            let is_old = text(&listed).contains("layer not known");
+            // Between layers and images podman 4 misses the documents of the record that it has copied.
+            let is_old = ["layer not known", "\"manifest\""].iter().any(|it| text(&listed).contains(it));
             assert!(listed.status.success() || is_old, "killed at {}: {}", call.line, text(&listed));
             if is_old { states.0 += 1 } else { states.1 += 1 }
         }
         run(&mut scene.command());
+        if !is_new {
+            continue;
+        }
         let images = ["localhost/alias:1", "localhost/base:1", "localhost/child:1", "localhost/own:1"];
         assert_eq!(machine.images(), images, "killed at {}", call.line);
         assert_eq!(machine.podman("start -a frombase"), "old\n", "killed at {}", call.line);

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use super::images::with_images;
 use crate::registry::{home, serve};
-use crate::support::{STORAGECTL, finish, text};
+use crate::support::{STORAGECTL, copy_program, finish, text};
 
 /// `nobody`.
 const USER: &str = "65534";
@@ -26,7 +26,7 @@ impl Builder {
         std::os::unix::fs::symlink("sub/kustomization.yaml", builder.path("manifests/link.yaml")).unwrap();
         fs_err::write(builder.path("auth.json"), "{}").unwrap();
         // What others may not enter, such as root's home directory, this user cannot either.
-        fs_err::copy(STORAGECTL, builder.path("storagectl")).unwrap();
+        copy_program(STORAGECTL, builder.path("storagectl"));
         home(&builder.path("home"), &[&with_images().address]);
         let status = Command::new("chown").args(["-R", USER]).arg(builder.dir.path()).status();
         assert!(status.unwrap().success());

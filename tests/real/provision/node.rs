@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::hosts::engines::{HELPERS, program};
 use crate::podman::IMAGE_LINE;
-use crate::support::{IMAGE, copy_store};
+use crate::support::{IMAGE, copy_program, copy_store};
 use crate::unit::system::System;
 
 /// Where Debian keeps Ignition.
@@ -278,7 +278,7 @@ fn what_the_units_may_do_is_enough_for_every_podman() {
         system.write("etc/containers/policy.json", r#"{"default": [{"type": "insecureAcceptAnything"}]}"#);
         fs_err::create_dir_all(system.path("var/tmp")).unwrap();
         fs_err::copy(&image, system.path("var/image.tar")).unwrap();
-        fs_err::copy(&engine, system.path("usr/bin/podman")).unwrap();
+        copy_program(&engine, system.path("usr/bin/podman"));
         for helper in ["netavark", "aardvark-dns"] {
             system.write(&format!("usr/lib/podman/{helper}"), "#!/bin/sh\n");
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use super::real_spec;
 use crate::declare::packages::{DECLARING, FUNCTIONS};
-use crate::support::{IMAGE, STORAGECTL, copy_store, run};
+use crate::support::{IMAGE, STORAGECTL, copy_program, copy_store, run};
 
 /// What a package's scriptlets do about its store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -300,12 +300,12 @@ impl Packages {
         {
             fs_err::create_dir_all(bare.join(dir)).unwrap();
         }
-        fs_err::copy("/bin/busybox", bare.join("bin/sh")).unwrap();
+        copy_program("/bin/busybox", bare.join("bin/sh"));
         for applet in ["cp", "mkdir"] {
             fs_err::os::unix::fs::symlink("sh", bare.join("bin").join(applet)).unwrap();
         }
         let sed = Path::new("/bin/sed");
-        fs_err::copy(sed, bare.join("bin/sed")).unwrap();
+        copy_program(sed, bare.join("bin/sed"));
         copy_libraries(sed, &bare);
         copy_libraries(Path::new(STORAGECTL), &bare);
         let site = run(crate::support::storagectl(&["init-store", "/opt/site", "--root"]).arg(&bare));
