@@ -20,6 +20,7 @@ mod batch;
 mod copy;
 mod copy_record;
 mod in_use;
+mod listing;
 mod main_storage;
 mod presence;
 mod prune;
@@ -28,6 +29,6 @@ mod run;
 mod skopeo;
 mod wanted;
 
-pub use copy::{CopyEvent, CopyLine, CopyOptions, CopyReport, CopyState, copy};
+pub use copy::{CopyEvent, CopyLimits, CopyLine, CopyOptions, CopyReport, CopyState, copy};
 pub use prune::Pruned;
 pub use remove::{RemoveReport, RemovedLine, RemovedState, remove_images};
