@@ -161,7 +161,7 @@ pub fn copy(
     }
     let Copying { lines, mut record, listing, .. } = copying;
     let is_there = host.root.stat(&target.path).map_err(host.cannot("look at", &target.path))?.is_some();
-    let outcome = listing.finish(is_there)?;
+    let outcome = listing.finish(host, &target)?;
     for (line, wanted) in lines.iter().zip(&wanted) {
         if let (CopyState::Present | CopyState::Copied, Some(name), Some(id)) =
             (&line.state, wanted.name(), &line.id)

@@ -6,9 +6,7 @@ use super::presence::CopyTarget;
 use crate::plan::{AddOptions, Host, Mode, PlanOutcome, add_stores};
 
 /// What becomes of storage.conf.
-pub(super) struct Listing<'a> {
-    host: &'a Host,
-    store: &'a Path,
+pub(super) struct Listing {
     mode: Mode,
     /// What is to be done, if images go to a store of their own.
     planned: Option<PlanOutcome>,
@@ -16,21 +14,20 @@ pub(super) struct Listing<'a> {
     listed: Option<PlanOutcome>,
 }
 
-impl<'a> Listing<'a> {
+impl Listing {
     /// Plans it, so that what keeps from it is told before anything is copied.
     ///
     /// # Errors
     /// Those of `add-store`.
-    pub(super) fn new(host: &'a Host, target: &'a CopyTarget, mode: Mode) -> anyhow::Result<Self> {
-        let store = target.path.as_path();
-        let planned = if target.own { None } else { Some(list(host, store, Mode::DryRun)?) };
-        Ok(Self { host, store, mode, planned, listed: None })
+    pub(super) fn new(host: &Host, target: &CopyTarget, mode: Mode) -> anyhow::Result<Self> {
+        let planned = if target.own { None } else { Some(list(host, &target.path, Mode::DryRun)?) };
+        Ok(Self { mode, planned, listed: None })
     }
 
     /// Lists the store, which is there now, unless it is listed. What keeps from it is told in the end.
-    pub(super) fn now(&mut self) {
+    pub(super) fn now(&mut self, host: &Host, target: &CopyTarget) {
         if self.is_to_do() {
-            self.listed = list(self.host, self.store, Mode::Commit).ok();
+            self.listed = list(host, &target.path, Mode::Commit).ok();
         }
     }
 
@@ -43,10 +40,12 @@ impl<'a> Listing<'a> {
     ///
     /// # Errors
     /// Those of `add-store`.
-    pub(super) fn finish(self, is_there: bool) -> anyhow::Result<Option<PlanOutcome>> {
+    pub(super) fn finish(self, host: &Host, target: &CopyTarget) -> anyhow::Result<Option<PlanOutcome>> {
+        let store = &target.path;
+        let is_there = host.root.stat(store).map_err(host.cannot("look at", store))?.is_some();
         match self.mode {
             Mode::Commit if !is_there => Ok(None),
-            Mode::Commit if self.is_to_do() => list(self.host, self.store, Mode::Commit).map(Some),
+            Mode::Commit if self.is_to_do() => list(host, store, Mode::Commit).map(Some),
             _ => Ok(self.listed.or(self.planned)),
         }
     }

@@ -19,6 +19,7 @@
 mod batch;
 mod copy;
 mod copy_record;
+mod import;
 mod in_use;
 mod listing;
 mod main_storage;
@@ -30,5 +31,8 @@ mod skopeo;
 mod wanted;
 
 pub use copy::{CopyEvent, CopyLimits, CopyLine, CopyOptions, CopyReport, CopyState, copy};
+pub use import::{
+    Disposal, ImportEvent, ImportOptions, ImportReport, ImportedLine, ItemLine, ItemState, import_images,
+};
 pub use prune::Pruned;
 pub use remove::{RemoveReport, RemovedLine, RemovedState, remove_images};

@@ -32,7 +32,7 @@ pub(super) struct Copying<'a> {
     pub(super) tell: &'a (dyn Fn(CopyEvent<'_>) + Sync),
     pub(super) lines: Vec<CopyLine>,
     /// Done as soon as an image is there, while there may be space for it, and before a kill.
-    pub(super) listing: Listing<'a>,
+    pub(super) listing: Listing,
 }
 
 impl Copying<'_> {
@@ -240,7 +240,7 @@ impl Copying<'_> {
         // Without it the next run looks closer, and that is all.
         if problems.len() < batch.len() {
             let _ = self.record.write(self.host, &self.target.path, self.before);
-            self.listing.now();
+            self.listing.now(self.host, self.target);
         }
         problems
     }
