@@ -150,7 +150,10 @@ impl CopyImages {
             }
         }
         for line in lines(report, |state| *state == CopyState::Replaced) {
-            output.detail(&format!("`{}` is not copied: an image that was imported has its name", line.reference));
+            output.detail(&format!(
+                "`{}` is not copied: an image that was imported has its name",
+                line.reference
+            ));
         }
         for name in &report.pruned.names {
             output.status(&format!("{would}removed `{name}`, which is no longer in the list"));

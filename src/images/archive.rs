@@ -10,11 +10,14 @@ use crate::limits;
 use crate::sys::{FilePart, Root};
 use crate::tar::{Entries, EntryError, EntryKind};
 
+/// Where each member begins, and its size.
+type Members = HashMap<String, (u64, u64)>;
+
 /// An archive, with the place of each member.
 #[derive(Debug)]
 pub(super) struct Archive {
     file: FilePart,
-    members: HashMap<String, (u64, u64)>,
+    members: Members,
     /// Whether its end is there: all of its members, and the mark behind them.
     has_end: bool,
 }
@@ -69,7 +72,7 @@ fn decompressed(decoder: impl Read) -> io::Result<FilePart> {
 }
 
 /// The members with their places, and whether the end is there.
-fn members(file: FilePart) -> io::Result<(HashMap<String, (u64, u64)>, bool)> {
+fn members(file: FilePart) -> io::Result<(Members, bool)> {
     let size = file.size();
     let malformed = |error: &str| io::Error::new(io::ErrorKind::InvalidData, error.to_owned());
     let of = |error| match error {

@@ -87,10 +87,10 @@ pub fn read_all(
         (transport, Blobs::Archive(archive))
     };
     let text = format!("{}{shown}", transport.prefix());
-    let source =
-        Source { text, names: names.to_vec(), transport, path: path.to_owned(), reference: None };
+    let source = Source { text, names: names.to_vec(), transport, path: path.to_owned(), reference: None };
     let of = |reference: Option<String>, names: Vec<Name>| {
-        let text = reference.iter().fold(source.text.clone(), |text, reference| format!("{text}:{reference}"));
+        let text =
+            reference.iter().fold(source.text.clone(), |text, reference| format!("{text}:{reference}"));
         Source { text, names, reference, ..source.clone() }
     };
     let reader = ImageReader { root, source: &source, platform, title: title(&source) };
@@ -125,7 +125,8 @@ pub fn read_all(
                 let tags = entry.repo_tags.clone().unwrap_or_default();
                 let index = (!is_one).then(|| format!("@{index}"));
                 let names: Result<Vec<Name>, _> = tags.iter().map(|tag| Name::completed(tag)).collect();
-                let (names, fault) = names.map_or_else(|fault| (Vec::new(), Some(fault)), |names| (names, None));
+                let (names, fault) =
+                    names.map_or_else(|fault| (Vec::new(), Some(fault)), |names| (names, None));
                 let source = of(tags.first().cloned().or(index), names);
                 found(source, &|reader| match &fault {
                     Some(fault) => Err(fault.clone()),
@@ -156,7 +157,12 @@ fn ref_name(entry: &Descriptor) -> Option<String> {
 /// Those of its names that are complete: `latest` alone is none.
 fn names_of(entry: &Descriptor) -> Vec<Name> {
     let written = |key| entry.annotations.as_ref()?.get(key);
-    [REF_NAME, CONTAINERD_NAME].into_iter().filter_map(written).find_map(|it| Name::parse(it).ok()).into_iter().collect()
+    [REF_NAME, CONTAINERD_NAME]
+        .into_iter()
+        .filter_map(written)
+        .find_map(|it| Name::parse(it).ok())
+        .into_iter()
+        .collect()
 }
 
 /// Whether these are one image for several platforms, listed without a list of its own.
@@ -319,13 +325,19 @@ impl ImageReader<'_> {
             names => format!("it has {}", quoted(names)),
         };
         let entry = match (&self.source.reference, entries.as_slice()) {
-            (Some(wanted), _) => match entries.iter().find(|entry| ref_name(entry).as_ref() == Some(wanted)) {
-                Some(entry) => entry.clone(),
-                None => {
-                    let message = format!("there is no image `{wanted}` in it; {}", of_those());
-                    return Err(self.problem("image-missing", &message, "give one of those after the path"));
+            (Some(wanted), _) => {
+                match entries.iter().find(|entry| ref_name(entry).as_ref() == Some(wanted)) {
+                    Some(entry) => entry.clone(),
+                    None => {
+                        let message = format!("there is no image `{wanted}` in it; {}", of_those());
+                        return Err(self.problem(
+                            "image-missing",
+                            &message,
+                            "give one of those after the path",
+                        ));
+                    }
                 }
-            },
+            }
             (None, [only]) => only.clone(),
             (None, several) if are_platforms(several) => self.choose(several)?.clone(),
             (None, _) => {
@@ -566,8 +578,7 @@ impl ImageReader<'_> {
 
     /// The image of an entry of a docker archive.
     fn archived(&self, blobs: Arc<Blobs>, entry: &ArchiveEntry, names: Vec<Name>) -> Result<Image, Problem> {
-        let config =
-            blobs.read(&entry.config).map_err(self.io("read", Path::new(&entry.config)))?;
+        let config = blobs.read(&entry.config).map_err(self.io("read", Path::new(&entry.config)))?;
         let Some(config) = config else {
             let message = format!("its configuration is missing: there is no `{}`", entry.config);
             return Err(self.problem("blob-missing", &message, COPY_AGAIN));

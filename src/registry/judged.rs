@@ -41,13 +41,18 @@ fn policies(root: &Root) -> Vec<PathBuf> {
 /// policy of the system `root` lets it.
 ///
 /// # Errors
-/// `signature-policy`, `skopeo-missing`, `disk-full`, `skopeo-failed`.
+/// `missing` if there is no policy, `signature-policy`, `skopeo-missing`, `disk-full`, `skopeo-failed`.
 pub fn copy_if_accepted(root: &Root, source: &str, to: &Path) -> Result<(), Problem> {
+    let is_there = |path: &PathBuf| root.stat(path).is_ok_and(|stat| stat.is_some());
+    let Some(policy) = policies(root).into_iter().find(is_there) else {
+        let message = "there is no policy for signatures, without which engines take no image";
+        let hint = "install the package containers-common, or write /etc/containers/policy.json as containers-policy.json(5) says";
+        return Err(Problem::new("missing", message, hint));
+    };
     let mut command = Command::new("skopeo");
+    // In its own search the user's file is the first.
     if root.is_tree() {
-        let there = policies(root).into_iter().find(|path| root.stat(path).is_ok_and(|stat| stat.is_some()));
-        let file = there.unwrap_or_else(|| PathBuf::from(POLICIES[0]));
-        command.arg("--policy").arg(root.show(&file));
+        command.arg("--policy").arg(root.show(&policy));
     }
     command.args(["copy", "--quiet", "--preserve-digests", source]);
     command.arg(format!("dir:{}", to.display())).stdin(Stdio::null()).stdout(Stdio::null());
@@ -66,9 +71,11 @@ pub fn copy_if_accepted(root: &Root, source: &str, to: &Path) -> Result<(), Prob
             let hint = format!("see containers-policy.json(5) for a rule for the transport `{transport}`");
             Problem::new("signature-policy", message, hint)
         }
-        "disk-full" => {
-            Problem::new("disk-full", format!("`{source}` cannot be copied: {failure}"), "free some space and try again")
-        }
+        "disk-full" => Problem::new(
+            "disk-full",
+            format!("`{source}` cannot be copied: {failure}"),
+            "free some space and try again",
+        ),
         _ => Problem::new(
             "skopeo-failed",
             format!("skopeo cannot copy `{source}`: {failure}"),

@@ -28,12 +28,7 @@ impl Places<'_> {
     ///
     /// # Errors
     /// The system's answer: the item stays.
-    pub(super) fn move_to(
-        &self,
-        name: &OsStr,
-        id: (u64, u64),
-        to: &str,
-    ) -> Result<Option<PathBuf>, Problem> {
+    pub(super) fn move_to(&self, name: &OsStr, id: (u64, u64), to: &str) -> Result<Option<PathBuf>, Problem> {
         let root = &self.host.root;
         let target = sibling(self.dir, to);
         root.create_dirs(&target, 0o700).map_err(self.host.cannot("create the directory", &target))?;
@@ -120,7 +115,8 @@ impl Places<'_> {
     /// The identity of the item `name`; `None` if it is gone.
     pub(super) fn identity(&self, name: &OsStr) -> Result<Option<(u64, u64)>, Problem> {
         let path = Path::new("/").join(name);
-        let stat = self.opened.stat_or_link(&path).map_err(self.host.cannot("look at", &self.dir.join(name)))?;
+        let stat =
+            self.opened.stat_or_link(&path).map_err(self.host.cannot("look at", &self.dir.join(name)))?;
         Ok(stat.map(|stat| stat.id))
     }
 }

@@ -344,7 +344,7 @@ impl Importing<'_> {
         for (source, image) in images {
             let (text, image) = match self.judge(&source, image, &mut judged) {
                 Ok(image) => image,
-                Err(problem) if matches!(problem.id, "disk-full" | "skopeo-missing" | "io") => {
+                Err(problem) if matches!(problem.id, "disk-full" | "io" | "missing" | "skopeo-missing") => {
                     return Ok(Verdict::Stays(problem));
                 }
                 Err(problem) => return Ok(Verdict::Unsound(problem)),

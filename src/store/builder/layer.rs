@@ -72,10 +72,8 @@ pub(super) fn read<W: Write>(
     sink: &mut dyn Sink,
     split: Option<W>,
 ) -> Result<(Facts, Option<W>), LayerFault> {
-    let blob = layer
-        .open()
-        .map_err(|error| LayerFault::Broken(Broken::Io(error)))?
-        .ok_or(LayerFault::Missing)?;
+    let blob =
+        layer.open().map_err(|error| LayerFault::Broken(Broken::Io(error)))?.ok_or(LayerFault::Missing)?;
     let wanted = layer.blob.is_verbatim.then_some((&layer.blob.digest, layer.blob.size));
     let decoding = Decoding::new(blob, limit).map_err(LayerFault::Broken)?;
     // Whoever decodes takes it: the other thread, if it can be started.

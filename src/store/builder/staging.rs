@@ -110,8 +110,7 @@ impl Adding<'_> {
         let mut layers = self.splits.dir.inside(b".").map_err(at)?;
         let split = layers.file(split_name(&layer.id).as_bytes()).map_err(at)?;
         let split = io::BufWriter::with_capacity(64 << 10, split);
-        let (facts, split) =
-            layer::read(&layer.source, self.options.limit, &mut sink, Some(split))?;
+        let (facts, split) = layer::read(&layer.source, self.options.limit, &mut sink, Some(split))?;
         let split = split.expect("it was given").into_inner().map_err(|error| at(error.into_error()))?;
         split.set_metadata(&own(self.access.file, time)).map_err(at)?;
         sink.finish().map_err(at)?;

@@ -27,10 +27,7 @@ pub(super) struct Surveyed {
 }
 
 /// Reads all layers.
-pub(super) fn survey(
-    plan: &BuildPlan,
-    options: &BuildOptions,
-) -> Result<Vec<Surveyed>, Problem> {
+pub(super) fn survey(plan: &BuildPlan, options: &BuildOptions) -> Result<Vec<Surveyed>, Problem> {
     let work = |layer: &PlannedLayer| {
         let mut survey = Survey::new((layer.created.0, layer.created.1));
         let read = layer::read(&layer.source, options.limit, &mut survey, Some(Vec::new()));
