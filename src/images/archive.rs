@@ -84,7 +84,13 @@ fn members(file: FilePart) -> io::Result<(Members, bool)> {
     let mut links = Vec::new();
     let mut raw = Vec::new();
     let mut end = 0;
-    while let Some(header) = entries.next_entry().map_err(of)? {
+    let mut is_tar = false;
+    while let Some(header) = entries.next_entry().map_err(|error| match of(error) {
+        // A text is no archive of which the rest is missing.
+        error if error.kind() == io::ErrorKind::UnexpectedEof && !is_tar => malformed("it is not a tar file"),
+        error => error,
+    })? {
+        is_tar = true;
         entries.take_raw(&mut raw);
         let Some(name) = header.name.to_str().map(clean_member_name) else {
             return Err(malformed("a member's name is not UTF-8"));

@@ -142,7 +142,7 @@ fn what_does_not_fit_stays_and_the_rest_is_taken() {
     archive(&arrivals, "app.tar");
     let store = arrivals.machine.storage(Way::Store);
     fs_err::create_dir(&store).unwrap();
-    let script = "mount -t tmpfs -o size=\"$SIZE\" none \"$STORE\"; \"$@\"; ls \"$STORE/overlay\" >&2";
+    let script = "mount -t tmpfs -o mode=755,size=\"$SIZE\" none \"$STORE\"; \"$@\"; ls \"$STORE/overlay\" >&2";
     let under = |size: &str| {
         let mut unshare = Command::new("unshare");
         unshare.args(["-m", "sh", "-c", script, "sh"]).env("STORE", &store).env("SIZE", size);

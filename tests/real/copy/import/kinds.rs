@@ -33,7 +33,7 @@ fn an_image_of_every_kind_is_imported_and_runs_under_its_name() {
     }
     skopeo("app-4:1", &format!("oci:{}:{}", at("layout"), name("oci")));
     let mut sync = Command::new("skopeo");
-    sync.args(["sync", "-q", "--scoped", "--src", "docker", "--dest", "dir", "--src-tls-verify=false"]);
+    sync.args(["sync", "--scoped", "--src", "docker", "--dest", "dir", "--src-tls-verify=false"]);
     run(registry().serve(sync.arg(reference("app-5:1")).arg(arrivals.at("incoming"))));
     run(Command::new("cp").arg("-a").arg(embedded()).arg(at("embedded")));
     let list = fs_err::read_to_string(embedded().join("image-list.txt")).unwrap();
