@@ -351,7 +351,7 @@ pub(super) const COMMANDS: [Row; 23] = [
         examples: &[
             (
                 "Import what lies on a disk, and leave the disk as it is",
-                "storagectl import-images --store /var/lib/containers/bound-images --keep /mnt/images",
+                "storagectl import-images --keep --store /var/lib/containers/bound-images /mnt",
             ),
             ("See what would become of what has arrived", "storagectl import-images --dry-run"),
         ],

@@ -176,6 +176,11 @@ fn tell_item(root: &Root, line: &ItemLine, dry_run: bool, output: &Output) {
         _ => counted(line.images.len(), "image"),
     };
     let (would, name) = (would(dry_run), &line.name);
+    // What is whole of an item that is not.
+    let there = match line.images.iter().filter(|image| image.is_there).count() {
+        0 => String::new(),
+        count => format!("; {count} of its {} are in the store", counted(line.images.len(), "image")),
+    };
     match &line.state {
         ItemState::Imported => {
             let bytes = line.images.iter().map(|image| image.bytes).sum();
@@ -186,10 +191,10 @@ fn tell_item(root: &Root, line: &ItemLine, dry_run: bool, output: &Output) {
         ItemState::Refused(problem) => {
             let to = line.moved_to.as_ref().map(|to| format!(" (it is `{}` now)", root.show(to).display()));
             let to = to.unwrap_or_default();
-            output.warning(&format!("{would}refused `{name}`: {problem}; {}{to}", problem.hint));
+            output.warning(&format!("{would}refused `{name}`: {problem}; {}{there}{to}", problem.hint));
         }
         ItemState::Left(problem) => {
-            output.warning(&format!("`{name}` stays: {problem}; {}", problem.hint));
+            output.warning(&format!("`{name}` stays: {problem}; {}{there}", problem.hint));
         }
     }
 }

@@ -142,8 +142,9 @@ struct Tracked {
     fingerprint: u64,
     /// Since when it is as it is, as far as this run has seen.
     since: Instant,
-    /// What was wrong with it as it is; not known yet if it was changed since.
-    problem: Option<Problem>,
+    /// What was wrong with it as it is, and its images as far as they were copied; not known yet if it was
+    /// changed since.
+    problem: Option<(Problem, Vec<ImportedLine>)>,
     is_done: bool,
 }
 
@@ -244,7 +245,7 @@ impl Importing<'_> {
                     if self.mode == Mode::Commit && settle > Duration::ZERO {
                         (self.tell)(ImportEvent::Waiting(&line.name, &problem));
                     }
-                    item.problem = Some(problem);
+                    item.problem = Some((problem, line.images));
                 }
                 Verdict::Taken(is_new) => {
                     line.state = if is_new { ItemState::Imported } else { ItemState::Present };
@@ -260,8 +261,11 @@ impl Importing<'_> {
             }
         }
         match item.problem.take() {
-            Some(problem) if self.mode == Mode::DryRun || item.since.elapsed() >= settle => {
-                item.is_done = self.refuse(name, look, problem)?;
+            Some((problem, images)) if self.mode == Mode::DryRun || item.since.elapsed() >= settle => {
+                let state = ItemState::Refused(problem.clone());
+                let name_of = name.to_string_lossy().into_owned();
+                let line = ItemLine { name: name_of, images, state, moved_to: None };
+                item.is_done = self.refuse(name, look, problem, line)?;
                 Ok(!item.is_done)
             }
             problem => {
@@ -296,13 +300,13 @@ impl Importing<'_> {
     }
 
     /// Puts an item that is not taken out of the way, as [`Importing::take`] does.
-    fn refuse(&mut self, name: &OsStr, look: &ItemLook, problem: Problem) -> anyhow::Result<bool> {
-        let mut line = ItemLine {
-            name: name.to_string_lossy().into_owned(),
-            images: Vec::new(),
-            state: ItemState::Refused(problem.clone()),
-            moved_to: None,
-        };
+    fn refuse(
+        &mut self,
+        name: &OsStr,
+        look: &ItemLook,
+        problem: Problem,
+        mut line: ItemLine,
+    ) -> anyhow::Result<bool> {
         if look.is_half_written {
             line.state = ItemState::Left(problem);
         } else if self.mode == Mode::Commit && self.options.disposal != Disposal::Keep {

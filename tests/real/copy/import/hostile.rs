@@ -135,6 +135,30 @@ fn a_bomb_ends_at_a_limit_and_stays_or_is_refused() {
     assert_eq!(only(&answer)["state"], "refused");
 }
 
+/// One layer of one image is another one of the same size.
+#[test]
+fn a_damaged_image_does_not_keep_the_others_of_its_item_out() {
+    let arrivals = Arrivals::new();
+    let item = arrivals.incoming("images");
+    run(Command::new("cp").arg("-a").arg(embedded()).arg(&item));
+    let all = crate::registry::images();
+    let dir = directory(&item, &reference("app-7:1"));
+    let manifest: Value = serde_json::from_slice(&fs_err::read(dir.join("manifest.json")).unwrap()).unwrap();
+    let layer = manifest["layers"].as_array().unwrap().last().unwrap()["digest"].as_str().unwrap();
+    let layer = dir.join(&layer["sha256:".len()..]);
+    let size = fs_err::metadata(&layer).unwrap().len();
+    fs_err::write(&layer, vec![0; usize::try_from(size).unwrap()]).unwrap();
+    let answer = arrivals.ends(&["--settle", "0"], 2);
+    let item = only(&answer);
+    assert_eq!((&item["state"], &item["error"]["id"]), (&"refused".into(), &"blob-digest".into()));
+    let there = item["images"].as_array().unwrap().iter().filter(|image| image["is_there"] == true);
+    assert_eq!(there.count(), all.len() - 1);
+    let names = arrivals.names();
+    assert_eq!(names.len(), all.len() - 1);
+    assert!(!names.contains(&reference("app-7:1")));
+    arrivals.machine.assert_sound(Way::Store);
+}
+
 /// What does not fit is not refused: it may fit later.
 #[test]
 fn what_does_not_fit_stays_and_the_rest_is_taken() {
@@ -142,7 +166,8 @@ fn what_does_not_fit_stays_and_the_rest_is_taken() {
     archive(&arrivals, "app.tar");
     let store = arrivals.machine.storage(Way::Store);
     fs_err::create_dir(&store).unwrap();
-    let script = "mount -t tmpfs -o mode=755,size=\"$SIZE\" none \"$STORE\"; \"$@\"; ls \"$STORE/overlay\" >&2";
+    let script =
+        "mount -t tmpfs -o mode=755,size=\"$SIZE\" none \"$STORE\"; \"$@\"; ls \"$STORE/overlay\" >&2";
     let under = |size: &str| {
         let mut unshare = Command::new("unshare");
         unshare.args(["-m", "sh", "-c", script, "sh"]).env("STORE", &store).env("SIZE", size);

@@ -188,6 +188,33 @@ fn items_are_moved_removed_or_left_as_is_asked() {
     }
 }
 
+/// Without a store of its own; where only an engine knows the layout, skopeo copies.
+#[test]
+fn images_go_to_the_engines_own_storage_if_no_store_is_given() {
+    for driver in ["overlay", "vfs"] {
+        let arrivals = Arrivals::new();
+        arrivals.machine.configure(driver);
+        let file = text_of(&arrivals.incoming("app.tar"));
+        skopeo("app-0:1", &format!("docker-archive:{file}:registry.example.com/a:1"));
+        let script = "mkdir -p /run/r
+            \"$PROGRAM\" --config \"$CONF\" import-images --settle 0 --source /none \"$DIR\" 2>&1
+            CONTAINERS_STORAGE_CONF=\"$CONF\" podman images --format '{{.Repository}}'
+            umount \"$GRAPH/overlay\" 2>/dev/null || :";
+        let said = in_private(
+            script,
+            &[
+                ("PROGRAM", Path::new(crate::support::STORAGECTL)),
+                ("CONF", &arrivals.at("storage.conf")),
+                ("DIR", &arrivals.at("incoming")),
+                ("GRAPH", &arrivals.at("graph")),
+            ],
+        );
+        let expected = "imported `app.tar`: `registry.example.com/a:1`\nregistry.example.com/a\n";
+        assert_eq!(said, expected, "{driver}");
+        assert_eq!(arrivals.places(), [vec![], vec!["app.tar".to_owned()], vec![]], "{driver}");
+    }
+}
+
 /// Of two with one name that counts which has come last, whatever they are called.
 #[test]
 fn the_image_that_was_written_last_has_the_name() {
