@@ -12,6 +12,7 @@
 //! one finds its images there already.
 
 mod find;
+mod item;
 mod look;
 mod names;
 mod place;

@@ -77,7 +77,9 @@ fn each_item_is_in_one_place_and_the_next_run_does_the_rest() {
                 assert_eq!(errors.collect::<Vec<_>>(), Vec::<&serde_json::Value>::new(), "{}", call.line);
             }
             let output = finish(&mut scene.command());
-            assert!(matches!(output.status.code(), Some(0 | 1)), "{}: {}", call.line, text(&output));
+            // Nothing, or the bad item alone, may be left to do.
+            assert!(output.status.code().is_some(), "{}: {}", call.line, text(&output));
+            assert!(!text(&output).contains("error:"), "{}: {}", call.line, text(&output));
             assert_eq!(names(&dir.join("incoming")), Vec::<String>::new(), "{}", call.line);
             let imported = names(&dir.join("imported"));
             let expected: &[&str] = if removes { &[] } else { &["app.tar", "release"] };
