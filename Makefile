@@ -64,7 +64,8 @@ install-built:
 	install -D -m 0644 $(COMPLETIONS)/storagectl.fish $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/storagectl.fish
 	install -D -m 0644 scriptlets/macros.storagectl $(DESTDIR)$(MACROSDIR)/macros.storagectl
 	install -d -m 0755 $(DESTDIR)$(UNITDIR)/basic.target.wants $(DESTDIR)$(UNITDIR)/multi-user.target.wants
-	for unit in storagectl-apply.service storagectl-apply-late.service storagectl-copy-images.service; do \
+	for unit in storagectl-apply.service storagectl-apply-late.service storagectl-copy-images.service \
+		storagectl-import-images.path storagectl-import-images.service; do \
 		sed 's|/usr/bin/storagectl|$(BINDIR)/storagectl|' scriptlets/systemd/$$unit > $(DESTDIR)$(UNITDIR)/$$unit && \
 		chmod 0644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; \
 	done

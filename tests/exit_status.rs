@@ -142,6 +142,15 @@ const ENDS: &[(&str, &[(i32, &str)])] = &[
         ],
     ),
     (
+        "import-images",
+        &[
+            (0, "--root import-images.in/host import-images -n --store /var/images /sound"),
+            (1, "--root import-images.in/host import-images -n --store /var/images /mixed"),
+            (2, "--root import-images.in/host import-images -n --store /var/images /bad"),
+            (2, "--root import-images.in/host import-images -n --store /var/images /none"),
+        ],
+    ),
+    (
         "copy-images",
         &[
             (0, "--root copy-images.in/host copy-images -n --source /images --store /var/images"),
@@ -211,7 +220,16 @@ fn scratch() -> tempfile::TempDir {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path();
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd");
-    for case in ["build-store", "copy-images", "embedded-images", "generate-check", "pack", "stored-images"] {
+    let cases_of = [
+        "build-store",
+        "copy-images",
+        "embedded-images",
+        "generate-check",
+        "import-images",
+        "pack",
+        "stored-images",
+    ];
+    for case in cases_of {
         copy(&cases.join(format!("{case}.in")), dir);
     }
     for host in ["sound", "odd", "gone", "lax", "damaged", "declared", "broken"] {

@@ -124,6 +124,9 @@ fn page(command: &clap::Command, synopsis: &Roff, examples: &[(&str, &str)]) -> 
     if command.get_name() == "storagectl-copy-images" {
         copying().to_writer(&mut out).unwrap();
     }
+    if command.get_name() == "storagectl-import-images" {
+        importing().to_writer(&mut out).unwrap();
+    }
     if EMBEDDED.contains(&command.get_name()) {
         layout().to_writer(&mut out).unwrap();
     }
@@ -308,6 +311,24 @@ fn copying() -> Roff {
     )]);
     roff
 }
+
+fn importing() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["UNITS"]).text([roman(
+        "storagectl-import-images.path starts storagectl-import-images.service when something is made in, or renamed to, /var/lib/storagectl/incoming, and at boot if something lies there; `systemctl enable --now storagectl-import-images.path` enables it. The service imports to /var/lib/containers/bound-images and removes what it has imported. A drop-in with another value of the variable IMPORT_IMAGES changes that. What does not fit is tried again when something else arrives, at the next boot, and by `systemctl start storagectl-import-images.service`.",
+    )]);
+    roff.control("SH", ["NAMES"]).text([roman(
+        "Images of archives and OCI layouts have the names that are stored with them; those of docker archives are completed as podman load does it. A dir: directory has the name that its path is, from the part on that is a registry, as skopeo sync --scoped makes it; an embedded image has the reference of the list. What has no complete name is refused. Of several items with one name that counts which was changed last.",
+    )]);
+    roff.control("SH", ["WHAT IS LEFT ALONE"]).text([roman(
+        "Names that begin with a dot, or end with ~, .!sync, .crdownload, .download, .filepart, .part, .partial, .swp or .tmp, are those of what is still written; .reason.txt is that of what this command writes. Anything else is read, and taken if each of its images is whole, by its digests. A directory that is not whole, and in which something has such a name, stays.",
+    )]);
+    roff.control("SH", ["SECURITY"]).text([roman(
+        "DIR, the directories above it, and where others may enter it all that is in it, have to belong to root and to be writable for root alone, unless the file system is mounted read-only. Symlinks and special files are refused. Where containers-policy.json(5) does not accept everything from the transport of an image (dir, oci, oci-archive, docker-archive), skopeo copies it first, and judges it.",
+    )]);
+    roff
+}
+
 fn scopes() -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["SCOPES"]);

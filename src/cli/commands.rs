@@ -53,7 +53,7 @@ const LAST: usize = 900;
 
 const DIFF: Option<&str> = Some("Show the changes as a unified diff, and make none");
 
-pub(super) const COMMANDS: [Row; 23] = [
+pub(super) const COMMANDS: [Row; 24] = [
     Row {
         name: "add-store",
         alias: Some("add"),
@@ -352,6 +352,21 @@ pub(super) const COMMANDS: [Row; 23] = [
                 "Fail unless one image is present, and remove former ones",
                 "storagectl copy-images --required registry.example.com/app:1 --prune",
             ),
+        ],
+    },
+    Row {
+        name: "import-images",
+        alias: None,
+        group: Some(Group::Images),
+        describe: super::import_images::ImportImages::augment_args,
+        takes: &["root", "config", "format", "quiet", "verbose"],
+        dry_run: Some("Say what would be imported or refused, and change nothing"),
+        examples: &[
+            (
+                "Import what lies on a disk, and leave the disk as it is",
+                "storagectl import-images --keep --store /var/lib/containers/bound-images /mnt",
+            ),
+            ("See what would become of what has arrived", "storagectl import-images --dry-run"),
         ],
     },
     Row {

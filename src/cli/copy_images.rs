@@ -11,7 +11,7 @@ use super::output::Output;
 use super::progress::{ProgressOption, Watch};
 use super::tense::would;
 use super::{Common, Status};
-use crate::copying::{self, CopyEvent, CopyLine, CopyOptions, CopyReport, CopyState};
+use crate::copying::{self, CopyEvent, CopyLimits, CopyLine, CopyOptions, CopyReport, CopyState};
 use crate::embedded::EmbeddedLayout;
 use crate::plan::Host;
 use crate::problem::{Problem, series, size, total};
@@ -92,9 +92,11 @@ impl CopyImages {
         let options = CopyOptions {
             source: embedded_directory(&host, self.source.as_ref(), EmbeddedLayout::default(), output)?,
             store: self.store.clone(),
-            jobs: jobs(self.jobs),
-            retries: self.retries,
-            limit: u64::from(self.max_layer_size) << 20,
+            limits: CopyLimits {
+                jobs: jobs(self.jobs),
+                retries: self.retries,
+                limit: u64::from(self.max_layer_size) << 20,
+            },
             required: self.required.clone(),
             prune: self.prune,
         };
@@ -146,6 +148,12 @@ impl CopyImages {
                 let (bytes, free) = (size(bytes), size(free.bytes));
                 output.status(&format!("would have written at least {bytes}; {free} are free"));
             }
+        }
+        for line in lines(report, |state| *state == CopyState::Replaced) {
+            output.detail(&format!(
+                "`{}` is not copied: an image that was imported has its name",
+                line.reference
+            ));
         }
         for name in &report.pruned.names {
             output.status(&format!("{would}removed `{name}`, which is no longer in the list"));
@@ -214,7 +222,7 @@ fn tell_left_out(lines: &[&CopyLine], free: u64, output: &Output) {
 
 fn tell_image(line: &CopyLine, output: &Output) {
     match &line.state {
-        CopyState::Present => {}
+        CopyState::Present | CopyState::Replaced => {}
         CopyState::Copied => output.status(&format!("copied `{}`", line.reference)),
         CopyState::Failed(problem) => output.told(problem),
     }
@@ -228,6 +236,7 @@ fn image_line(line: &CopyLine) -> CopiedImageJson<'_> {
     let (state, error) = match &line.state {
         CopyState::Present => ("present", None),
         CopyState::Copied => ("copied", None),
+        CopyState::Replaced => ("replaced", None),
         CopyState::Failed(problem) => ("failed", Some(problem)),
     };
     let (reference, id) = (line.reference.as_str(), line.id.as_deref());

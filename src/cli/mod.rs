@@ -17,6 +17,7 @@ mod embed_images;
 mod generate;
 mod given;
 mod help;
+mod import_images;
 mod init_store;
 mod keep_layers;
 mod list_images;
@@ -163,6 +164,7 @@ enum Command {
     Pack(Box<pack::Pack>),
     EmbedImages(embed_images::EmbedImages),
     CopyImages(copy_images::CopyImages),
+    ImportImages(import_images::ImportImages),
     ListImages(list_images::ListImages),
     VerifyImages(verify_images::VerifyImages),
     ShowImage(show_image::ShowImage),
@@ -211,6 +213,7 @@ impl Command {
             Self::Pack(command) => command.run(common, output).map(done),
             Self::EmbedImages(command) => command.run(common, output),
             Self::CopyImages(command) => command.run(common, output),
+            Self::ImportImages(command) => command.run(common, output),
             Self::ListImages(command) => command.run(common, output),
             Self::VerifyImages(command) => command.run(common, output),
             Self::ShowImage(command) => command.run(common, output),

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::copy_record::CopyRecord;
+use super::listing::Listing;
 use super::main_storage::{listed, main_storage};
 use super::presence::{CopyTarget, Presence};
 use super::prune::{Pruned, prune};
@@ -12,11 +13,22 @@ use super::run::Copying;
 use super::wanted;
 use crate::embedded::List;
 use crate::images::Image;
-use crate::plan::{AddOptions, Host, Mode, PlanOutcome, add_stores, driver_in_force};
+use crate::plan::{Host, Mode, PlanOutcome, driver_in_force};
 use crate::problem::Problem;
 use crate::store::builder;
 use crate::store::store_path;
 use crate::sys::FreeSpace;
+
+/// How much is done at a time, and at most.
+#[derive(Debug, Clone, Copy)]
+pub struct CopyLimits {
+    /// How many layers are worked on at a time.
+    pub jobs: usize,
+    /// How often images are tried again that could not be copied for a reason that may pass.
+    pub retries: u32,
+    /// The most bytes that a layer may have when it is decompressed.
+    pub limit: u64,
+}
 
 /// What to copy, and where to.
 #[derive(Debug, Clone)]
@@ -25,12 +37,8 @@ pub struct CopyOptions {
     pub source: PathBuf,
     /// The additional image store to copy to; the engines' own storage if not given.
     pub store: Option<PathBuf>,
-    /// How many layers are worked on at a time.
-    pub jobs: usize,
-    /// How often images are tried again that could not be copied for a reason that may pass.
-    pub retries: u32,
-    /// The most bytes that a layer may have when it is decompressed.
-    pub limit: u64,
+    /// How much at a time.
+    pub limits: CopyLimits,
     /// References without which nothing is well.
     pub required: Vec<String>,
     /// Whether images of former lists are removed.
@@ -44,6 +52,8 @@ pub enum CopyState {
     Present,
     /// It is there now, or in a dry run would be.
     Copied,
+    /// It is not: an image that was imported has its name.
+    Replaced,
     /// It is not, and why.
     Failed(Problem),
 }
@@ -117,29 +127,25 @@ pub fn copy(
         let message = format!("the required image `{reference}` is not in the list");
         return Err(Problem::new("required-missing", message, "embed it, or do not require it").into());
     }
-    let target = target(host, options)?;
-    let planned = match &options.store {
-        Some(_) => Some(list_store(host, &target.path, Mode::DryRun)?),
-        None => None,
-    };
-    let wanted = wanted::read(host, &options.source, list);
+    let target = target(host, options.store.as_deref())?;
+    let listing = Listing::new(host, &target, mode)?;
+    let wanted = wanted::read(host, &options.source, list, &options.required);
     let mut record = CopyRecord::read(host, &target.path);
     let before = record.clone();
     let readable: Vec<&Image> = wanted.iter().filter_map(|wanted| wanted.image.as_ref().ok()).collect();
-    let presence = Presence::read(host, &target, &readable, options.jobs, &mut record)?;
+    let presence = Presence::read(host, &target, &readable, options.limits.jobs, &mut record)?;
     remarks.extend(presence.unverified.iter().cloned());
-    let is_to_list = mode == Mode::Commit && planned.as_ref().is_some_and(|it| !it.plan.is_empty());
-    let mut listed = None;
-    let mut list_now = || listed = list_store(host, &target.path, Mode::Commit).ok();
     let mut copying = Copying {
         host,
-        options,
+        limits: options.limits,
         target: &target,
         presence,
         record,
+        before: &before,
+        embedded: None,
         tell,
         lines: Vec::new(),
-        first_copied: if is_to_list { Some(&mut list_now) } else { None },
+        listing,
     };
     let to_do = copying.look(&wanted)?;
     let free = host.root.free_space(&target.path).ok();
@@ -153,17 +159,16 @@ pub fn copy(
         }
         copying.run(&wanted, to_do);
     }
-    let Copying { lines, mut record, .. } = copying;
+    let Copying { lines, mut record, listing, .. } = copying;
     let is_there = host.root.stat(&target.path).map_err(host.cannot("look at", &target.path))?.is_some();
-    let outcome = match planned {
-        _ if listed.is_some() => listed,
-        Some(planned) if mode == Mode::Commit && is_there && !planned.plan.is_empty() => {
-            Some(list_store(host, &target.path, mode)?)
+    let outcome = listing.finish(host, &target)?;
+    for (line, wanted) in lines.iter().zip(&wanted) {
+        if let (CopyState::Present | CopyState::Copied, Some(name), Some(id)) =
+            (&line.state, wanted.name(), &line.id)
+        {
+            record.end_imports(name, id);
         }
-        // Nothing was copied, so there is no store that could be listed.
-        _ if mode == Mode::Commit && !is_there => None,
-        planned => planned,
-    };
+    }
     let mut pruned = Pruned::default();
     let mut not_pruned = None;
     if options.prune && target.foreign.is_none() && is_there {
@@ -173,7 +178,7 @@ pub fn copy(
         let mut current: BTreeSet<(String, String)> = current.collect();
         // An image that cannot be read now is in the list all the same.
         for line in wanted.iter().filter(|wanted| wanted.image.is_err()) {
-            let same = record.images.iter().filter(|copied| copied.name == line.entry.reference);
+            let same = record.images.iter().filter(|copied| copied.name == line.reference);
             current.extend(same.map(|copied| (copied.name.clone(), copied.id.clone())));
         }
         match prune(host, &target, &mut record, &current, mode).map_err(anyhow::Error::downcast) {
@@ -183,15 +188,15 @@ pub fn copy(
         }
     }
     if mode == Mode::Commit && is_there && record != before {
-        record.write(host, &target.path)?;
+        record.write(host, &target.path, &before)?;
     }
     let CopyTarget { path: store, foreign, .. } = target;
     Ok(CopyReport { store, lines, remarks, pruned, not_pruned, outcome, foreign, free })
 }
 
 /// Where the images shall go.
-fn target(host: &Host, options: &CopyOptions) -> anyhow::Result<CopyTarget> {
-    let Some(path) = &options.store else {
+pub(super) fn target(host: &Host, store: Option<&Path>) -> anyhow::Result<CopyTarget> {
+    let Some(path) = store else {
         let main = main_storage(host)?;
         if let Some(why) = main.foreign.as_ref().filter(|_| host.root.is_tree()) {
             let message = format!("images cannot be copied to the engines' own storage in a tree: {why}");
@@ -210,10 +215,4 @@ fn target(host: &Host, options: &CopyOptions) -> anyhow::Result<CopyTarget> {
     let mut listed = listed(host);
     listed.retain(|other| *other != path);
     Ok(CopyTarget { path, driver, own: false, listed, foreign: None })
-}
-
-/// Lists the store as `add-store --init` does.
-fn list_store(host: &Host, path: &Path, mode: Mode) -> anyhow::Result<PlanOutcome> {
-    let paths = vec![path.to_str().expect("a store's path is text").to_owned()];
-    add_stores(host, &AddOptions { paths, init: true, ..AddOptions::default() }, mode)
 }

@@ -25,6 +25,9 @@ pub(super) struct CopyRecord {
     /// What was copied, also from former lists.
     #[serde(default)]
     pub(super) images: Vec<CopiedImage>,
+    /// What was imported, by its names. It is no part of any list, so no list takes it away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) imported: Vec<ImportedImage>,
     /// Layers that are sound, by id.
     #[serde(default)]
     pub(super) layers: BTreeMap<String, LayerStamp>,
@@ -39,6 +42,18 @@ pub(super) struct CopiedImage {
     pub(super) id: String,
     /// Its layers, the lowest first.
     pub(super) layers: Vec<String>,
+}
+
+/// A name that an imported image was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ImportedImage {
+    /// The name, and the image.
+    #[serde(flatten)]
+    pub(super) image: CopiedImage,
+    /// The id of the image that the list of embedded images had for this name then: while it has that
+    /// one, the imported image keeps the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) over: Option<String>,
 }
 
 /// By what a layer is known to be the one that was looked at: inode and time of change of
@@ -80,9 +95,51 @@ impl CopyRecord {
         self.images.push(copied);
     }
 
-    /// Writes it, if it is not what stands there.
-    pub(super) fn write(&self, host: &Host, store: &Path) -> Result<(), Problem> {
-        let mut bytes = serde_json::to_vec(self).expect("it is made of text and numbers");
+    /// Remembers this image as imported. One that had the name before is then one of those that were
+    /// copied from a former list.
+    pub(super) fn import(&mut self, imported: ImportedImage) {
+        self.end_imports(&imported.image.name, &imported.image.id);
+        self.imported.retain(|other| other.image.name != imported.image.name);
+        self.imported.push(imported);
+    }
+
+    /// Notes that the image `id` has this name, and what was imported under it has it no more.
+    pub(super) fn end_imports(&mut self, name: &str, id: &str) {
+        let is_over = |it: &ImportedImage| it.image.name == name && it.image.id != id;
+        let over: Vec<_> = self.imported.extract_if(.., |it| is_over(it)).map(|it| it.image).collect();
+        over.into_iter().for_each(|image| self.add(image));
+    }
+
+    /// Whether this image was imported under this name.
+    pub(super) fn is_imported(&self, name: &str, id: &str) -> bool {
+        self.imported.iter().any(|it| it.image.name == name && it.image.id == id)
+    }
+
+    /// It, with what others have written since it was read as `before`.
+    fn merged(&self, before: &Self, now: Self) -> Self {
+        fn merged<T: PartialEq + Clone>(ours: &[T], before: &[T], mut now: Vec<T>) -> Vec<T> {
+            now.retain(|item| ours.contains(item) || !before.contains(item));
+            let new: Vec<T> =
+                ours.iter().filter(|item| !before.contains(item) && !now.contains(item)).cloned().collect();
+            now.extend(new);
+            now
+        }
+        let mut layers = now.layers;
+        layers.retain(|id, _| self.layers.contains_key(id) || !before.layers.contains_key(id));
+        let new = self.layers.iter().filter(|(id, stamp)| before.layers.get(*id) != Some(stamp));
+        layers.extend(new.map(|(id, stamp)| (id.clone(), *stamp)));
+        Self {
+            version: self.version,
+            images: merged(&self.images, &before.images, now.images),
+            imported: merged(&self.imported, &before.imported, now.imported),
+            layers,
+        }
+    }
+
+    /// Writes what has changed since it was read as `before`, if that is not what stands there.
+    pub(super) fn write(&self, host: &Host, store: &Path, before: &Self) -> Result<(), Problem> {
+        let record = self.merged(before, Self::read(host, store));
+        let mut bytes = serde_json::to_vec(&record).expect("it is made of text and numbers");
         bytes.push(b'\n');
         let write = || {
             let inside = host.root.strict(store)?.ok_or(io::ErrorKind::NotFound)?;

@@ -19,7 +19,9 @@
 mod batch;
 mod copy;
 mod copy_record;
+mod import;
 mod in_use;
+mod listing;
 mod main_storage;
 mod presence;
 mod prune;
@@ -28,6 +30,9 @@ mod run;
 mod skopeo;
 mod wanted;
 
-pub use copy::{CopyEvent, CopyLine, CopyOptions, CopyReport, CopyState, copy};
+pub use copy::{CopyEvent, CopyLimits, CopyLine, CopyOptions, CopyReport, CopyState, copy};
+pub use import::{
+    Disposal, ImportEvent, ImportOptions, ImportReport, ImportedLine, ItemLine, ItemState, import_images,
+};
 pub use prune::Pruned;
 pub use remove::{RemoveReport, RemovedLine, RemovedState, remove_images};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::copy_record::{CopyRecord, LayerStamp};
+use super::copy_record::{CopiedImage, CopyRecord, LayerStamp};
 use crate::images::{Digest, Image};
 use crate::plan::Host;
 use crate::problem::Problem;
@@ -93,7 +93,8 @@ impl Presence {
             unverified: Vec::new(),
         };
         record.layers.retain(|id, _| presence.layers.contains_key(id));
-        let wanted: BTreeSet<String> = wanted.iter().flat_map(|image| ids(image)).collect();
+        let imported = record.imported.iter().flat_map(|it| it.image.layers.iter().cloned());
+        let wanted: BTreeSet<String> = wanted.iter().flat_map(|image| ids(image)).chain(imported).collect();
         let there: BTreeSet<String> =
             wanted.into_iter().filter(|id| presence.layers.contains_key(id)).collect();
         if !there.is_empty() {
@@ -187,6 +188,13 @@ impl Presence {
                 (true, Some(_)) => store::is_of_signatures(&key),
             }
         })
+    }
+
+    /// Whether the store has this image, with sound layers, under this name.
+    pub(super) fn serves(&self, image: &CopiedImage) -> bool {
+        let has_name = |it: &store::Image| it.names.iter().flatten().any(|name| *name == image.name);
+        self.images.get(&image.id).is_some_and(has_name)
+            && image.layers.iter().all(|id| self.has_layer(id) && !self.damaged.contains(id))
     }
 
     /// Whether the store has a record of this layer.

@@ -39,7 +39,10 @@ pub(super) fn prune(
     current: &BTreeSet<(String, String)>,
     mode: Mode,
 ) -> anyhow::Result<Pruned> {
-    let is_current = |name: &str, id: &str| current.contains(&(name.to_owned(), id.to_owned()));
+    // What somebody has brought here is in no list, and stays.
+    let is_current = |name: &str, id: &str| {
+        record.is_imported(name, id) || current.contains(&(name.to_owned(), id.to_owned()))
+    };
     let former: Vec<_> = record.images.iter().filter(|it| !is_current(&it.name, &it.id)).cloned().collect();
     if former.is_empty() {
         return Ok(Pruned::default());

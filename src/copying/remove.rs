@@ -89,9 +89,10 @@ pub fn remove_images(
         let before = record.clone();
         let is_gone = |name: &String, id: &String| removed.images.contains(id) || names.contains(name);
         record.images.retain(|copied| !is_gone(&copied.name, &copied.id));
+        record.imported.retain(|it| !is_gone(&it.image.name, &it.image.id));
         record.layers.retain(|id, _| !removed.layers.contains(id));
         if record != before {
-            record.write(host, store)?;
+            record.write(host, store, &before)?;
         }
     }
     let (images, layers, bytes) = (removed.images.len(), removed.layers.len(), removed.bytes);

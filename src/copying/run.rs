@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::batch::{ENOUGH, batches};
-use super::copy::{CopyEvent, CopyLine, CopyOptions, CopyState};
-use super::copy_record::{CopiedImage, CopyRecord, LayerStamp};
+use super::copy::{CopyEvent, CopyLimits, CopyLine, CopyState};
+use super::copy_record::{CopiedImage, CopyRecord, ImportedImage, LayerStamp};
+use super::listing::Listing;
 use super::presence::{CopyTarget, Presence};
 use super::wanted::WantedImage;
 use super::{in_use, skopeo};
-use crate::images::{Image, Platform};
+use crate::images::{Image, Name, Platform};
 use crate::plan::Host;
 use crate::problem::{Problem, size, total};
 use crate::store::builder::{self, Upkeep, ids};
@@ -20,15 +21,18 @@ const DELAY: Duration = Duration::from_millis(500);
 /// A run.
 pub(super) struct Copying<'a> {
     pub(super) host: &'a Host,
-    pub(super) options: &'a CopyOptions,
+    pub(super) limits: CopyLimits,
     pub(super) target: &'a CopyTarget,
     pub(super) presence: Presence,
+    /// What is remembered, and what stood there when it was read.
     pub(super) record: CopyRecord,
+    pub(super) before: &'a CopyRecord,
+    /// If this is an import: the images of the list of embedded ones, by name.
+    pub(super) embedded: Option<&'a BTreeMap<String, String>>,
     pub(super) tell: &'a (dyn Fn(CopyEvent<'_>) + Sync),
     pub(super) lines: Vec<CopyLine>,
-    /// What is to be done as soon as an image is there, while there may be space for it, and before
-    /// a kill.
-    pub(super) first_copied: Option<&'a mut dyn FnMut()>,
+    /// Done as soon as an image is there, while there may be space for it, and before a kill.
+    pub(super) listing: Listing,
 }
 
 impl Copying<'_> {
@@ -36,15 +40,19 @@ impl Copying<'_> {
     pub(super) fn look(&mut self, wanted: &[WantedImage]) -> anyhow::Result<Vec<usize>> {
         let mut to_do = Vec::new();
         for (index, wanted) in wanted.iter().enumerate() {
-            let reference = wanted.entry.reference.clone();
-            let required = self.options.required.contains(&reference);
+            let reference = wanted.reference.clone();
+            let required = wanted.required;
             let (id, state) = match &wanted.image {
                 Err(problem) => (None, CopyState::Failed(problem.clone())),
                 Ok(image) => {
-                    if !self.presence.has(self.host, self.target, image) {
+                    let state = match self.is_replaced(image) {
+                        true => CopyState::Replaced,
+                        false => CopyState::Present,
+                    };
+                    if state == CopyState::Present && !self.presence.has(self.host, self.target, image) {
                         to_do.push(index);
                     }
-                    (Some(image.config_digest.hex().to_owned()), CopyState::Present)
+                    (Some(image.config_digest.hex().to_owned()), state)
                 }
             };
             self.lines.push(CopyLine { reference, id, bytes: 0, state, required });
@@ -54,6 +62,16 @@ impl Copying<'_> {
             (self.tell)(CopyEvent::Image(line));
         }
         Ok(to_do)
+    }
+
+    /// Whether an image that was imported keeps the name of this one, which the list had then, too.
+    fn is_replaced(&self, image: &Image) -> bool {
+        let (name, id) = (image.names.first().map(Name::as_str), image.config_digest.hex());
+        let of_name = self.record.imported.iter().find(|it| Some(it.image.name.as_str()) == name);
+        self.embedded.is_none()
+            && of_name.is_some_and(|it| {
+                it.image.id != id && it.over.as_deref() == Some(id) && self.presence.serves(&it.image)
+            })
     }
 
     /// Leaves out images with layers to be copied again under a container that runs.
@@ -96,7 +114,7 @@ impl Copying<'_> {
                 .into_iter()
                 .zip(&image.layers)
                 .filter(|(id, _)| !known.contains(id) && self.lacks(id))
-                .map(|(id, layer)| (id, layer.least_size(&self.host.root)))
+                .map(|(id, layer)| (id, layer.least_size()))
                 .collect();
             let bytes = total(new.iter().map(|(_, bytes)| *bytes));
             self.lines[index].bytes = bytes;
@@ -132,7 +150,7 @@ impl Copying<'_> {
         // Where it is scarce, what fits is there before what does not is tried.
         let enough = if has_space { ENOUGH } else { 1 };
         (self.tell)(CopyEvent::Total(self.bytes(wanted, &to_do)));
-        for attempt in 0..=self.options.retries {
+        for attempt in 0..=self.limits.retries {
             if to_do.is_empty() {
                 break;
             }
@@ -140,7 +158,7 @@ impl Copying<'_> {
                 std::thread::sleep(DELAY * 2_u32.saturating_pow(attempt - 1));
                 (self.tell)(CopyEvent::Again(to_do.len()));
             }
-            let is_last = attempt == self.options.retries;
+            let is_last = attempt == self.limits.retries;
             let mut again = Vec::new();
             let all: Vec<&Image> =
                 to_do.iter().map(|&index| wanted[index].image.as_ref().expect("it was read")).collect();
@@ -186,8 +204,8 @@ impl Copying<'_> {
         let tell = self.tell;
         let options = builder::BuildOptions {
             platform: Platform::host(),
-            jobs: self.options.jobs,
-            limit: self.options.limit,
+            jobs: self.limits.jobs,
+            limit: self.limits.limit,
             latest: None,
             sync: true,
         };
@@ -217,26 +235,39 @@ impl Copying<'_> {
                 let mark = LayerStamp::of(&self.host.root, &self.target.path, &self.target.driver, id);
                 self.record.layers.extend(mark.map(|mark| (id.clone(), mark)));
             }
-            let name = image.names.first().expect("it was given one").to_string();
-            self.record.add(CopiedImage { name, id: image.config_digest.hex().to_owned(), layers });
+            self.remember(image);
         }
         // Without it the next run looks closer, and that is all.
         if problems.len() < batch.len() {
-            let _ = self.record.write(self.host, &self.target.path);
-            if let Some(first_copied) = self.first_copied.take() {
-                first_copied();
-            }
+            let _ = self.record.write(self.host, &self.target.path, self.before);
+            self.listing.now(self.host, self.target);
         }
         problems
+    }
+
+    /// Notes that an image is there.
+    pub(super) fn remember(&mut self, image: &Image) {
+        let id = image.config_digest.hex().to_owned();
+        let of = |name: &Name| CopiedImage { name: name.to_string(), id: id.clone(), layers: ids(image) };
+        match self.embedded {
+            None => self.record.add(of(image.names.first().expect("it was given one"))),
+            Some(embedded) => {
+                for name in &image.names {
+                    let over = embedded.get(name.as_str()).cloned();
+                    self.record.import(ImportedImage { image: of(name), over });
+                }
+            }
+        }
     }
 
     fn by_skopeo(&mut self, wanted: &[WantedImage], batch: &[usize]) -> BTreeMap<usize, Problem> {
         let mut problems = BTreeMap::new();
         for &index in batch {
             let image = wanted[index].image.as_ref().expect("it was read");
-            let directory = self.options.source.join(&wanted[index].entry.directory);
-            if let Err(problem) = skopeo::copy(self.host, image, &directory) {
-                problems.insert(index, problem);
+            match skopeo::copy(self.host, image, &wanted[index].source) {
+                Ok(()) if self.embedded.is_some() => self.remember(image),
+                Ok(()) => {}
+                Err(problem) => _ = problems.insert(index, problem),
             }
             let size = image.layers.iter().map(|layer| layer.blob.size).sum();
             (self.tell)(CopyEvent::Read(size));

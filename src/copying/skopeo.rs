@@ -1,22 +1,26 @@
 //! Copying with skopeo, to storage whose layers are laid out in ways that only engines know.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::images::Image;
+use crate::images::{Image, Name};
 use crate::plan::Host;
 use crate::problem::Problem;
 use crate::sys::{Child, ChildFailure, OutputTail};
 
-/// Copies one image to the engines' own storage, as the scripts do.
+/// Copies one image from `source`, as skopeo calls it, to the engines' own storage, as the scripts do.
 ///
 /// # Errors
 /// `skopeo-missing`, or `skopeo-failed` with what it said.
-pub(super) fn copy(host: &Host, image: &Image, directory: &Path) -> Result<(), Problem> {
-    let name = image.names.first().expect("it was given one");
+pub(super) fn copy(host: &Host, image: &Image, source: &str) -> Result<(), Problem> {
+    // A name more costs little: what is there is not copied again.
+    image.names.iter().try_for_each(|name| copy_as(host, image, source, name))
+}
+
+fn copy_as(host: &Host, image: &Image, source: &str, name: &Name) -> Result<(), Problem> {
     let mut command = Command::new(PathBuf::from("skopeo"));
     command.args(["copy", "--quiet", "--preserve-digests"]);
-    command.arg(format!("dir:{}", directory.display())).arg(format!("containers-storage:{name}"));
+    command.arg(source).arg(format!("containers-storage:{name}"));
     if let Some(config) = &host.config {
         command.env("CONTAINERS_STORAGE_CONF", config);
     }

@@ -7,12 +7,17 @@ use crate::embedded::{List, ListEntry};
 use crate::images::{self, Digest, Image, Name, Platform, Source, Transport};
 use crate::plan::Host;
 use crate::problem::Problem;
+use crate::sys::Root;
 
 /// An image that shall be there.
 #[derive(Debug)]
 pub(super) struct WantedImage {
-    /// Its line in the list.
-    pub(super) entry: ListEntry,
+    /// What it is called in what is told of it.
+    pub(super) reference: String,
+    /// Where it is, as skopeo calls it.
+    pub(super) source: String,
+    /// Whether nothing is well without it.
+    pub(super) required: bool,
     /// The image, or why it cannot be copied.
     pub(super) image: Result<Image, Problem>,
 }
@@ -24,12 +29,12 @@ impl WantedImage {
     }
 }
 
-/// Reads manifest and configuration of every image.
-pub(super) fn read(host: &Host, source: &Path, list: List) -> Vec<WantedImage> {
+/// Reads manifest and configuration of every image of a list.
+pub(super) fn read(host: &Host, source: &Path, list: List, required: &[String]) -> Vec<WantedImage> {
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     let mut all = Vec::new();
     for entry in list.entries {
-        let image = image(host, source, &entry).and_then(|image| {
+        let image = of_entry(&host.root, source, &entry).and_then(|image| {
             let name = image.names.first().expect("it was given one").to_string();
             match names.insert(name, entry.reference.clone()) {
                 None => Ok(image),
@@ -39,24 +44,33 @@ pub(super) fn read(host: &Host, source: &Path, list: List) -> Vec<WantedImage> {
                 }
             }
         });
-        all.push(WantedImage { entry, image });
+        let source = source_of(&host.root, source, &entry);
+        let required = required.contains(&entry.reference);
+        all.push(WantedImage { reference: entry.reference, source, required, image });
     }
     all
 }
 
-fn image(host: &Host, source: &Path, entry: &ListEntry) -> Result<Image, Problem> {
+/// The directory of an entry, as skopeo calls it.
+pub(super) fn source_of(root: &Root, source: &Path, entry: &ListEntry) -> String {
+    format!("dir:{}", root.show(&source.join(&entry.directory)).display())
+}
+
+/// The image of an entry of the list in `source`.
+pub(super) fn of_entry(root: &Root, source: &Path, entry: &ListEntry) -> Result<Image, Problem> {
     let path = source.join(&entry.directory);
     let name = Name::parse(&entry.reference)?;
     let digest = name.as_str().split_once('@').map(|(_, digest)| digest.to_owned());
-    let text = format!("dir:{}", host.show(&path));
-    if host.root.stat(&path).map_err(host.cannot("look at", &path))?.is_none() {
-        let message = format!("the image `{name}`: its directory `{}` does not exist", host.show(&path));
+    let text = source_of(root, source, entry);
+    let shown = root.show(&path).display().to_string();
+    if root.stat(&path).map_err(Problem::cannot("look at", &shown))?.is_none() {
+        let message = format!("the image `{name}`: its directory `{shown}` does not exist");
         let hint = "run `storagectl embed-images` to fetch what is missing";
         return Err(Problem::new("embedded-missing", message, hint));
     }
     let source = Source { text, names: vec![name.clone()], transport: Transport::Dir, path, reference: None };
     let here = Platform::host();
-    let image = images::read(&host.root, &source, &here).map_err(|mut problem| {
+    let image = images::read(root, &source, &here).map_err(|mut problem| {
         if problem.id == "image-platform" {
             // What is copied is for this machine: nobody chooses.
             let arch = &here.arch;

@@ -232,7 +232,7 @@ pub(super) mod tests {
     }
 
     fn read_bytes(bytes: &[u8]) -> BuildInfo {
-        read(&FilePart::unnamed(&mut &bytes[..]).unwrap()).unwrap()
+        read(&FilePart::unnamed(&mut &bytes[..], u64::MAX).unwrap()).unwrap()
     }
 
     #[test]

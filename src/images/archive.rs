@@ -10,11 +10,16 @@ use crate::limits;
 use crate::sys::{FilePart, Root};
 use crate::tar::{Entries, EntryError, EntryKind};
 
+/// Where each member begins, and its size.
+type Members = HashMap<String, (u64, u64)>;
+
 /// An archive, with the place of each member.
 #[derive(Debug)]
 pub(super) struct Archive {
     file: FilePart,
-    members: HashMap<String, (u64, u64)>,
+    members: Members,
+    /// Whether its end is there: all of its members, and the mark behind them.
+    has_end: bool,
 }
 
 impl Archive {
@@ -27,11 +32,21 @@ impl Archive {
         let mut magic = [0; 4];
         let count = file.clone().read(&mut magic)?;
         let file = match &magic[..count] {
-            [0x1f, 0x8b, ..] => FilePart::unnamed(&mut MultiGzDecoder::new(file))?,
-            [0x28, 0xb5, 0x2f, 0xfd] => FilePart::unnamed(&mut zstd::Decoder::new(file)?)?,
+            [0x1f, 0x8b, ..] => decompressed(MultiGzDecoder::new(file))?,
+            [0x28, 0xb5, 0x2f, 0xfd] => decompressed(zstd::Decoder::new(file)?)?,
             _ => file,
         };
-        Ok(Some(Self { members: members(file.clone())?, file }))
+        let (members, has_end) = members(file.clone())?;
+        Ok(Some(Self { file, members, has_end }))
+    }
+
+    /// The same of one that has to be there with its end.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if it ends early, and as [`Archive::open_file`].
+    pub(super) fn open_whole(root: &Root, path: &Path) -> io::Result<Self> {
+        let archive = Self::open_file(root, path)?.ok_or(io::ErrorKind::NotFound)?;
+        if archive.has_end { Ok(archive) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
     pub(super) fn open(&self, name: &str) -> Option<FilePart> {
@@ -40,7 +55,25 @@ impl Archive {
     }
 }
 
-fn members(file: FilePart) -> io::Result<HashMap<String, (u64, u64)>> {
+/// What a decoder gives, in a file without a name. What it says of its input is not what the system
+/// says.
+fn decompressed(decoder: impl Read) -> io::Result<FilePart> {
+    struct Decoding<R>(R);
+    impl<R: Read> Read for Decoding<R> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.read(buffer).map_err(|error| match error.kind() {
+                _ if error.raw_os_error().is_some() => error,
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::Interrupted => error,
+                _ => io::Error::new(io::ErrorKind::InvalidData, error),
+            })
+        }
+    }
+    FilePart::unnamed(&mut Decoding(decoder), limits::ARCHIVE)
+}
+
+/// The members with their places, and whether the end is there.
+fn members(file: FilePart) -> io::Result<(Members, bool)> {
+    let size = file.size();
     let malformed = |error: &str| io::Error::new(io::ErrorKind::InvalidData, error.to_owned());
     let of = |error| match error {
         EntryError::Io(error) => error,
@@ -50,7 +83,14 @@ fn members(file: FilePart) -> io::Result<HashMap<String, (u64, u64)>> {
     let mut members = HashMap::new();
     let mut links = Vec::new();
     let mut raw = Vec::new();
-    while let Some(header) = entries.next_entry().map_err(of)? {
+    let mut end = 0;
+    let mut is_tar = false;
+    while let Some(header) = entries.next_entry().map_err(|error| match of(error) {
+        // A text is no archive of which the rest is missing.
+        error if error.kind() == io::ErrorKind::UnexpectedEof && !is_tar => malformed("it is not a tar file"),
+        error => error,
+    })? {
+        is_tar = true;
         entries.take_raw(&mut raw);
         let Some(name) = header.name.to_str().map(clean_member_name) else {
             return Err(malformed("a member's name is not UTF-8"));
@@ -59,6 +99,7 @@ fn members(file: FilePart) -> io::Result<HashMap<String, (u64, u64)>> {
             EntryKind::File => {
                 let start = entries.rest().stream_position()?;
                 members.insert(name, (start, header.size));
+                end = start.saturating_add(header.size);
                 entries.skip().map_err(of)?;
             }
             EntryKind::Symlink | EntryKind::HardLink => {
@@ -84,7 +125,7 @@ fn members(file: FilePart) -> io::Result<HashMap<String, (u64, u64)>> {
             members.entry(name).or_insert(place);
         }
     }
-    Ok(members)
+    Ok((members, end <= size && entries.has_end_mark()))
 }
 
 /// A member's name without `.` and `..`, which leads nowhere above the archive.

@@ -15,7 +15,8 @@ const FRAME_HEADER: u64 = 18;
 /// What holds the files of an image.
 #[derive(Debug)]
 pub(super) enum Blobs {
-    Directory(PathBuf),
+    /// It, and the tree that it is in.
+    Directory(Root, PathBuf),
     Archive(Archive),
     Streams(Box<dyn LayerStreams>),
 }
@@ -53,17 +54,17 @@ impl Read for BlobReader {
 
 impl Blobs {
     /// The file `name`; `None` if there is none.
-    pub(super) fn open(&self, root: &Root, name: &str) -> io::Result<Option<FilePart>> {
+    pub(super) fn open(&self, name: &str) -> io::Result<Option<FilePart>> {
         match self {
-            Self::Directory(dir) => root.open_part(&dir.join(name)),
+            Self::Directory(root, dir) => root.open_part(&dir.join(name)),
             Self::Archive(archive) => Ok(archive.open(name)),
             Self::Streams(_) => Ok(None),
         }
     }
 
     /// All of the small file `name`; `None` if there is none.
-    pub(super) fn read(&self, root: &Root, name: &str) -> io::Result<Option<Vec<u8>>> {
-        let Some(mut file) = self.open(root, name)? else {
+    pub(super) fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        let Some(mut file) = self.open(name)? else {
             return Ok(None);
         };
         if file.size() > limits::IMAGE_DOCUMENT {
@@ -80,9 +81,9 @@ impl Layer {
     /// size, or what the end of a gzip file (RFC 1952) or the start of a zstd frame says if that is
     /// more. Neither is verified, and less than the blob's size says nothing: it may be that of one
     /// part of several, or what is left of it after 4 GiB.
-    pub fn least_size(&self, root: &Root) -> u64 {
+    pub fn least_size(&self) -> u64 {
         let told = || -> io::Result<u64> {
-            let Some(mut file) = self.blobs.open(root, &self.blob.file)? else { return Ok(0) };
+            let Some(mut file) = self.blobs.open(&self.blob.file)? else { return Ok(0) };
             let mut head = Vec::new();
             file.by_ref().take(FRAME_HEADER).read_to_end(&mut head)?;
             if head.starts_with(&[0x1f, 0x8b]) {
@@ -98,11 +99,11 @@ impl Layer {
     }
 
     /// Opens its blob; `None` if it is gone.
-    pub fn open(&self, root: &Root) -> io::Result<Option<BlobReader>> {
+    pub fn open(&self) -> io::Result<Option<BlobReader>> {
         if let Blobs::Streams(streams) = &*self.blobs {
             return Ok(streams.open(&self.blob.file)?.map(BlobReader));
         }
-        let file = self.blobs.open(root, &self.blob.file)?;
+        let file = self.blobs.open(&self.blob.file)?;
         Ok(file.map(|file| BlobReader(Box::new(file))))
     }
 }

@@ -26,5 +26,5 @@ pub(crate) use manifest::{Descriptor, Manifest, ManifestFault, PlatformEntry};
 pub use name::Name;
 pub(crate) use name::is_reference;
 pub use platform::Platform;
-pub use read::read;
+pub use read::{FoundImage, read, read_all};
 pub use source::{Source, Transport};

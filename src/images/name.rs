@@ -60,6 +60,15 @@ impl Name {
         }))
     }
 
+    /// Reads a name that may lack its registry, which is docker.io then, and of an official image
+    /// its `library`.
+    ///
+    /// # Errors
+    /// `image-name-invalid`.
+    pub fn completed(text: &str) -> Result<Self, Problem> {
+        Self::parse(&completed(text))
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -72,21 +81,21 @@ impl fmt::Display for Name {
     }
 }
 
-/// Whether engines read `text` as the name of an image, complete or not
-/// (`ParseNormalizedNamed` in docker/reference/normalize.go).
+/// Whether engines read `text` as the name of an image, complete or not.
 pub(crate) fn is_reference(text: &str) -> bool {
     // What looks like an id is none.
-    if is_sha256(text) {
-        return false;
-    }
+    !is_sha256(text) && Name::completed(text).is_ok()
+}
+
+/// A name with its registry (`ParseNormalizedNamed` in docker/reference/normalize.go).
+fn completed(text: &str) -> String {
     let first = text.split_once('/').map(|(first, _)| first);
     let has_registry = first.is_some_and(|first| first.contains(['.', ':']) || first == "localhost");
-    let completed = match (has_registry, first) {
+    match (has_registry, first) {
         (true, _) => text.to_owned(),
         (false, Some(_)) => format!("docker.io/{text}"),
         (false, None) => format!("docker.io/library/{text}"),
-    };
-    Name::parse(&completed).is_ok()
+    }
 }
 
 /// The first part is a registry if it has a dot or a port, or is `localhost`

@@ -20,10 +20,12 @@ use super::signature;
 use super::{Blob, Digest, Image, Layer, Name, Platform, Source, Transport};
 use crate::limits;
 use crate::problem::{Problem, quoted_series};
-use crate::sys::Root;
+use crate::sys::{FileKind, Root};
 
-/// The names of an image in the index of an OCI layout.
+/// What names an image in the index of an OCI layout: its reference there, which may be a name, and
+/// the name that containerd and docker write beside it.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
+const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
 /// How deep lists may be nested.
 const MAX_NESTED: usize = 4;
@@ -38,6 +40,135 @@ const COPY_AGAIN: &str = "copy the image again, for example with `skopeo copy`";
 /// `blob-digest`, `layer-unsupported`, or the system's answer.
 pub fn read(root: &Root, source: &Source, platform: &Platform) -> Result<Image, Problem> {
     ImageReader { root, source, platform, title: title(source) }.read()
+}
+
+/// An image that was found where one or more are.
+#[derive(Debug)]
+pub struct FoundImage {
+    /// Where it is.
+    pub source: Source,
+    /// It, or what is wrong with it.
+    pub image: Result<Image, Problem>,
+}
+
+/// Reads every image in the file or directory at `path`, which may be of any kind that tells itself
+/// by its content: an archive, an OCI layout, a `dir:` directory. Nothing if it is a directory of
+/// another kind. Images have the names that are stored with them, those of docker archives as
+/// `podman load` completes them; a `dir:` directory has `names`.
+///
+/// # Errors
+/// `image-invalid` if it is a file and no whole archive of images, or the system's answer.
+pub fn read_all(
+    root: &Root,
+    path: &Path,
+    names: &[Name],
+    platform: &Platform,
+) -> Result<Vec<FoundImage>, Problem> {
+    let shown = root.show(path).display().to_string();
+    let look = |path: &Path| root.stat(path).map_err(Problem::cannot("look at", root.show(path).display()));
+    let has = |name: &str| look(&path.join(name)).map(|stat| stat.is_some());
+    let (transport, blobs) = if look(path)?.is_some_and(|stat| stat.kind == FileKind::Directory) {
+        let transport = match (has("index.json")?, has("manifest.json")?) {
+            (true, _) => Transport::Oci,
+            (_, true) => Transport::Dir,
+            _ => return Ok(Vec::new()),
+        };
+        (transport, Blobs::Directory(root.clone(), path.to_owned()))
+    } else {
+        let archive = Archive::open_whole(root, path).map_err(|error| archive_problem(&shown, &error))?;
+        let transport = match (archive.open("manifest.json"), archive.open("index.json")) {
+            (Some(_), _) => Transport::DockerArchive,
+            (_, Some(_)) => Transport::OciArchive,
+            _ => {
+                let message = format!("`{shown}` is a tar file without an image");
+                return Err(Problem::new("image-invalid", message, "give an archive of images"));
+            }
+        };
+        (transport, Blobs::Archive(archive))
+    };
+    let text = format!("{}{shown}", transport.prefix());
+    let source = Source { text, names: names.to_vec(), transport, path: path.to_owned(), reference: None };
+    let of = |reference: Option<String>, names: Vec<Name>| {
+        let text =
+            reference.iter().fold(source.text.clone(), |text, reference| format!("{text}:{reference}"));
+        Source { text, names, reference, ..source.clone() }
+    };
+    let reader = ImageReader { root, source: &source, platform, title: title(&source) };
+    let blobs = Arc::new(blobs);
+    let found = |source: Source, read: &dyn Fn(ImageReader<'_>) -> Result<Image, Problem>| {
+        let image = read(ImageReader { root, source: &source, platform, title: title(&source) });
+        FoundImage { source, image }
+    };
+    Ok(match transport {
+        Transport::Dir => {
+            vec![found(source.clone(), &|reader| reader.manifest_of_dir(Arc::clone(&blobs)))]
+        }
+        Transport::Oci | Transport::OciArchive => {
+            let entries = reader.index(&blobs)?;
+            if are_platforms(&entries) {
+                let read = |reader: ImageReader<'_>| {
+                    let entry = reader.choose(&entries)?.clone();
+                    reader.listed(Arc::clone(&blobs), &entry)
+                };
+                return Ok(vec![found(source.clone(), &read)]);
+            }
+            let one = |entry: &Descriptor| {
+                let source = of(ref_name(entry), names_of(entry));
+                found(source, &|reader| reader.listed(Arc::clone(&blobs), entry))
+            };
+            entries.iter().map(one).collect()
+        }
+        Transport::DockerArchive => {
+            let entries = reader.archive_entries(&blobs)?;
+            let is_one = entries.len() == 1;
+            let one = |(index, entry): (usize, &ArchiveEntry)| {
+                let tags = entry.repo_tags.clone().unwrap_or_default();
+                let index = (!is_one).then(|| format!("@{index}"));
+                let names: Result<Vec<Name>, _> = tags.iter().map(|tag| Name::completed(tag)).collect();
+                let (names, fault) =
+                    names.map_or_else(|fault| (Vec::new(), Some(fault)), |names| (names, None));
+                let source = of(tags.first().cloned().or(index), names);
+                found(source, &|reader| match &fault {
+                    Some(fault) => Err(fault.clone()),
+                    None => reader.archived(Arc::clone(&blobs), entry, Vec::new()),
+                })
+            };
+            entries.iter().enumerate().map(one).collect()
+        }
+    })
+}
+
+/// What is wrong with an archive that cannot be read.
+fn archive_problem(shown: &str, error: &io::Error) -> Problem {
+    let what = match error.kind() {
+        io::ErrorKind::UnexpectedEof => format!("`{shown}` ends early"),
+        io::ErrorKind::InvalidData => format!("`{shown}` is not an archive of images: {error}"),
+        io::ErrorKind::FileTooLarge => format!("`{shown}` cannot be decompressed: {error}"),
+        _ => return Problem::io("read", shown, error),
+    };
+    Problem::new("image-invalid", what, COPY_AGAIN)
+}
+
+/// The name that an image has in the index of a layout.
+fn ref_name(entry: &Descriptor) -> Option<String> {
+    entry.annotations.as_ref()?.get(REF_NAME).cloned()
+}
+
+/// Those of its names that are complete: `latest` alone is none.
+fn names_of(entry: &Descriptor) -> Vec<Name> {
+    let written = |key| entry.annotations.as_ref()?.get(key);
+    [REF_NAME, CONTAINERD_NAME]
+        .into_iter()
+        .filter_map(written)
+        .find_map(|it| Name::parse(it).ok())
+        .into_iter()
+        .collect()
+}
+
+/// Whether these are one image for several platforms, listed without a list of its own.
+fn are_platforms(entries: &[Descriptor]) -> bool {
+    let mut named = entries.iter().filter_map(ref_name);
+    entries.len() > 1 && named.next().is_none() && entries.iter().all(|entry| entry.platform.is_some())
 }
 
 fn title(source: &Source) -> String {
@@ -60,11 +191,11 @@ impl ImageReader<'_> {
         let blobs = match self.source.transport {
             Transport::Dir | Transport::Oci => {
                 let there = self.root.stat(path).map_err(self.io("look at", path))?;
-                if there.is_none_or(|stat| stat.kind != crate::sys::FileKind::Directory) {
+                if there.is_none_or(|stat| stat.kind != FileKind::Directory) {
                     let message = format!("there is no directory `{}`", self.root.show(path).display());
                     return Err(self.problem("image-missing", &message, "give the directory of the image"));
                 }
-                Blobs::Directory(path.clone())
+                Blobs::Directory(self.root.clone(), path.clone())
             }
             Transport::OciArchive | Transport::DockerArchive => {
                 match Archive::open_file(self.root, path).map_err(self.io("read the archive", path))? {
@@ -76,14 +207,17 @@ impl ImageReader<'_> {
                 }
             }
         };
+        let blobs = Arc::new(blobs);
         match self.source.transport {
             Transport::DockerArchive => self.docker_archive(blobs),
-            Transport::Dir => {
-                let manifest = self.document(&blobs, "manifest.json")?;
-                self.manifest(blobs, manifest, Vec::new())
-            }
+            Transport::Dir => self.manifest_of_dir(blobs),
             Transport::Oci | Transport::OciArchive => self.layout(blobs),
         }
+    }
+
+    fn manifest_of_dir(&self, blobs: Arc<Blobs>) -> Result<Image, Problem> {
+        let manifest = self.document(&blobs, "manifest.json")?;
+        self.manifest(blobs, manifest, Vec::new())
     }
 
     fn problem(&self, id: &'static str, what: &str, hint: &str) -> Problem {
@@ -109,7 +243,7 @@ impl ImageReader<'_> {
 
     /// A file that must be there.
     fn document(&self, blobs: &Blobs, name: &str) -> Result<Vec<u8>, Problem> {
-        match blobs.read(self.root, name).map_err(self.io("read", Path::new(name)))? {
+        match blobs.read(name).map_err(self.io("read", Path::new(name)))? {
             Some(bytes) => Ok(bytes),
             None => Err(self.problem(
                 "image-missing",
@@ -150,7 +284,7 @@ impl ImageReader<'_> {
     fn blob(&self, blobs: &Blobs, descriptor: &Descriptor, what: &str) -> Result<Vec<u8>, Problem> {
         let digest = self.digest(&descriptor.digest, what)?;
         let mut file = self.file(&digest);
-        let read = |file: &str| blobs.read(self.root, file).map_err(self.io("read", Path::new(file)));
+        let read = |file: &str| blobs.read(file).map_err(self.io("read", Path::new(file)));
         let mut bytes = read(&file)?;
         if bytes.is_none() && self.source.transport == Transport::Dir {
             // `skopeo copy --all` puts the manifests of a list under names of their own.
@@ -172,41 +306,53 @@ impl ImageReader<'_> {
         self.problem("blob-missing", &format!("{what} is missing: there is no blob `{digest}`"), COPY_AGAIN)
     }
 
-    fn layout(&self, blobs: Blobs) -> Result<Image, Problem> {
-        let index: LayoutIndex = self.parse(&self.document(&blobs, "index.json")?, "its `index.json`")?;
-        let entries = index.manifests.unwrap_or_default();
-        let name_of = |entry: &Descriptor| {
-            entry.annotations.as_ref().and_then(|annotations| annotations.get(REF_NAME)).cloned()
-        };
-        let named: Vec<String> = entries.iter().filter_map(name_of).collect();
+    /// What the index of a layout lists.
+    fn index(&self, blobs: &Blobs) -> Result<Vec<Descriptor>, Problem> {
+        let index: LayoutIndex = self.parse(&self.document(blobs, "index.json")?, "its `index.json`")?;
+        match index.manifests.unwrap_or_default() {
+            entries if entries.is_empty() => {
+                Err(self.problem("image-missing", "there is no image in it", COPY_AGAIN))
+            }
+            entries => Ok(entries),
+        }
+    }
+
+    fn layout(&self, blobs: Arc<Blobs>) -> Result<Image, Problem> {
+        let entries = self.index(&blobs)?;
+        let named: Vec<String> = entries.iter().filter_map(ref_name).collect();
         let of_those = || match named.as_slice() {
             [] => "its images have no names".to_owned(),
             names => format!("it has {}", quoted(names)),
         };
         let entry = match (&self.source.reference, entries.as_slice()) {
-            (Some(wanted), _) => match entries.iter().find(|entry| name_of(entry).as_ref() == Some(wanted)) {
-                Some(entry) => entry.clone(),
-                None => {
-                    let message = format!("there is no image `{wanted}` in it; {}", of_those());
-                    return Err(self.problem("image-missing", &message, "give one of those after the path"));
+            (Some(wanted), _) => {
+                match entries.iter().find(|entry| ref_name(entry).as_ref() == Some(wanted)) {
+                    Some(entry) => entry.clone(),
+                    None => {
+                        let message = format!("there is no image `{wanted}` in it; {}", of_those());
+                        return Err(self.problem(
+                            "image-missing",
+                            &message,
+                            "give one of those after the path",
+                        ));
+                    }
                 }
-            },
-            (None, [only]) => only.clone(),
-            (None, []) => return Err(self.problem("image-missing", "there is no image in it", COPY_AGAIN)),
-            // One image for several platforms, listed without a list of its own.
-            (None, several) if named.is_empty() && several.iter().all(|entry| entry.platform.is_some()) => {
-                self.choose(several)?.clone()
             }
+            (None, [only]) => only.clone(),
+            (None, several) if are_platforms(several) => self.choose(several)?.clone(),
             (None, _) => {
                 let message = format!("it holds several images; {}", of_those());
                 let hint = "say which one after the path, such as `oci:DIR:REF`";
                 return Err(self.problem("image-ambiguous", &message, hint));
             }
         };
-        // A reference that is a whole name is one; `latest` alone is not.
-        let names = name_of(&entry).and_then(|name| Name::parse(&name).ok()).into_iter().collect();
-        let manifest = self.blob(&blobs, &entry, "its manifest")?;
-        self.manifest(blobs, manifest, names)
+        self.listed(blobs, &entry)
+    }
+
+    /// The image of an entry of a layout's index.
+    fn listed(&self, blobs: Arc<Blobs>, entry: &Descriptor) -> Result<Image, Problem> {
+        let manifest = self.blob(&blobs, entry, "its manifest")?;
+        self.manifest(blobs, manifest, names_of(entry))
     }
 
     /// The entry of a list that an engine for the platform would take.
@@ -227,7 +373,7 @@ impl ImageReader<'_> {
     }
 
     /// The image with this manifest, or the one that is chosen from this list.
-    fn manifest(&self, blobs: Blobs, bytes: Vec<u8>, stored: Vec<Name>) -> Result<Image, Problem> {
+    fn manifest(&self, blobs: Arc<Blobs>, bytes: Vec<u8>, stored: Vec<Name>) -> Result<Image, Problem> {
         let mut bytes = bytes;
         let mut list = None;
         let mut prefix = String::new();
@@ -267,13 +413,13 @@ impl ImageReader<'_> {
         if self.source.transport != Transport::Dir {
             return Ok(Vec::new());
         }
-        let read = |name: &str| blobs.read(self.root, name).map_err(self.io("read", Path::new(name)));
+        let read = |name: &str| blobs.read(name).map_err(self.io("read", Path::new(name)));
         signature::beside(prefix, read, |why| self.invalid(why))
     }
 
     fn image(
         &self,
-        blobs: Blobs,
+        blobs: Arc<Blobs>,
         manifest: Vec<u8>,
         list: Option<Vec<u8>>,
         config: Descriptor,
@@ -289,7 +435,6 @@ impl ImageReader<'_> {
         }
         let config_digest = self.digest(&config.digest, "its configuration")?;
         let config_bytes = self.blob(&blobs, &config, "its configuration")?;
-        let blobs = Arc::new(blobs);
         let mut parts = Vec::new();
         for (index, layer) in layers.iter().enumerate() {
             let what = format!("its layer {}", index + 1);
@@ -312,7 +457,7 @@ impl ImageReader<'_> {
             }
             let digest = self.digest(&layer.digest, &what)?;
             let file = self.file(&digest);
-            let found = blobs.open(self.root, &file).map_err(self.io("open", Path::new(&file)))?;
+            let found = blobs.open(&file).map_err(self.io("open", Path::new(&file)))?;
             let Some(found) = found else {
                 return Err(self.missing(&what, &digest));
             };
@@ -393,9 +538,17 @@ impl ImageReader<'_> {
         })
     }
 
-    fn docker_archive(&self, blobs: Blobs) -> Result<Image, Problem> {
+    fn archive_entries(&self, blobs: &Blobs) -> Result<Vec<ArchiveEntry>, Problem> {
         let entries: Vec<ArchiveEntry> =
-            self.parse(&self.document(&blobs, "manifest.json")?, "its `manifest.json`")?;
+            self.parse(&self.document(blobs, "manifest.json")?, "its `manifest.json`")?;
+        match entries.is_empty() {
+            true => Err(self.problem("image-missing", "there is no image in it", COPY_AGAIN)),
+            false => Ok(entries),
+        }
+    }
+
+    fn docker_archive(&self, blobs: Arc<Blobs>) -> Result<Image, Problem> {
+        let entries = self.archive_entries(&blobs)?;
         let tags = |entry: &ArchiveEntry| entry.repo_tags.clone().unwrap_or_default();
         let all: Vec<String> = entries.iter().flat_map(tags).collect();
         let entry = match (&self.source.reference, entries.as_slice()) {
@@ -407,7 +560,6 @@ impl ImageReader<'_> {
                 })?
             }
             (None, [only]) => only,
-            (None, []) => return Err(self.problem("image-missing", "there is no image in it", COPY_AGAIN)),
             (None, _) => {
                 let message = format!("it holds several images; it has {}", quoted(&all));
                 let hint = "say which one after the path, such as `docker-archive:FILE:REF`";
@@ -421,8 +573,12 @@ impl ImageReader<'_> {
         } else {
             tags(entry).iter().filter_map(|tag| Name::parse(tag).ok()).collect()
         };
-        let config =
-            blobs.read(self.root, &entry.config).map_err(self.io("read", Path::new(&entry.config)))?;
+        self.archived(blobs, entry, names)
+    }
+
+    /// The image of an entry of a docker archive.
+    fn archived(&self, blobs: Arc<Blobs>, entry: &ArchiveEntry, names: Vec<Name>) -> Result<Image, Problem> {
+        let config = blobs.read(&entry.config).map_err(self.io("read", Path::new(&entry.config)))?;
         let Some(config) = config else {
             let message = format!("its configuration is missing: there is no `{}`", entry.config);
             return Err(self.problem("blob-missing", &message, COPY_AGAIN));
@@ -440,7 +596,7 @@ impl ImageReader<'_> {
         for (index, (file, diff_id)) in files.into_iter().zip(&diff_ids).enumerate() {
             let what = format!("its layer {}", index + 1);
             let digest = self.digest(diff_id, &what)?;
-            let found = blobs.open(self.root, &file).map_err(self.io("open", Path::new(&file)))?;
+            let found = blobs.open(&file).map_err(self.io("open", Path::new(&file)))?;
             let Some(mut found) = found else {
                 let message = format!("{what} is missing: there is no `{}`", file.escape_debug());
                 return Err(self.problem("blob-missing", &message, COPY_AGAIN));
@@ -479,7 +635,7 @@ impl ImageReader<'_> {
                 .collect(),
         };
         let manifest = serde_json::to_vec(&generated).expect("it is made of text and numbers");
-        self.finish(Arc::new(blobs), manifest, None, (config_digest, config), parts, names)
+        self.finish(blobs, manifest, None, (config_digest, config), parts, names)
     }
 }
 

@@ -18,6 +18,14 @@ pub enum Transport {
     DockerArchive,
 }
 
+impl Transport {
+    /// What stands before the path, with its colon.
+    pub fn prefix(self) -> &'static str {
+        let found = TRANSPORTS.iter().find(|(_, transport)| *transport == self);
+        found.expect("every transport has one").0
+    }
+}
+
 const TRANSPORTS: [(&str, Transport); 4] = [
     ("dir:", Transport::Dir),
     ("oci:", Transport::Oci),

@@ -54,6 +54,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("image-unsupported", "a source is not an image, or not one that engines can run"),
     ("images-json-malformed", "a store's images.json cannot be read: engines stop"),
     ("imagestore-is-graphroot", "`imagestore` and `graphroot` are the same: engines stop"),
+    ("import-writable", "others than root can change a directory from which images are imported"),
     ("internal", "an edit would not have done what it promises; nothing was written"),
     ("io", "the system refused; the message says why"),
     ("kind-lacks", "a kind of document cannot hold what was asked for"),

@@ -14,7 +14,7 @@ use crate::sys::Root;
 
 /// Where skopeo reads policy.json: the first that exists (signature/policy_config.go of the
 /// image library); the last is the user's, in the home directory.
-const POLICIES: [&str; 3] =
+pub(super) const POLICIES: [&str; 3] =
     ["/etc/containers/policy.json", "/usr/share/containers/policy.json", ".config/containers/policy.json"];
 
 /// The directories whose files tell where signatures are (registries.d of the image library).
@@ -68,20 +68,21 @@ fn of_policies(root: &Root, files: &[PathBuf]) -> io::Result<Vec<String>> {
     for file in files {
         let Some((bytes, _)) = root.read(file)? else { continue };
         is_there = true;
-        for policy in read(&bytes)? {
+        for policy in documents_in(&bytes)? {
             let docker = policy.at(&["transports", "docker"]).map_or(&[][..], Node::pairs);
             let docker = docker.iter().map(|(scope, rules)| (scope.name.as_str(), rules));
             let all = policy.get("default").map(|rules| ("", rules)).into_iter().chain(docker);
-            let asks = |rules: &Node| {
-                let kind =
-                    |rule: &Node| rule.get("type").and_then(Node::text) == Some("insecureAcceptAnything");
-                !rules.items().iter().all(kind)
-            };
-            scopes.extend(all.filter(|(_, rules)| asks(rules)).map(|(scope, _)| scope.to_owned()));
+            scopes.extend(all.filter(|(_, rules)| !accepts(rules)).map(|(scope, _)| scope.to_owned()));
         }
     }
     scopes.extend((!is_there).then(String::new));
     Ok(scopes)
+}
+
+/// Whether these rules of a policy take every image; engines refuse a policy without any.
+pub(super) fn accepts(rules: &Node) -> bool {
+    let kind = |rule: &Node| rule.get("type").and_then(Node::text) == Some("insecureAcceptAnything");
+    !rules.items().is_empty() && rules.items().iter().all(kind)
 }
 
 /// The scopes for which files in these directories tell of signatures.
@@ -93,7 +94,7 @@ fn of_registries(root: &Root, directories: &[PathBuf]) -> io::Result<Vec<String>
                 continue;
             }
             let Some((bytes, _)) = root.read(&directory.join(&name))? else { continue };
-            for document in read(&bytes)? {
+            for document in documents_in(&bytes)? {
                 let docker = document.get("docker").map_or(&[][..], Node::pairs);
                 let docker = docker.iter().map(|(scope, namespace)| (scope.name.as_str(), namespace));
                 let all = document.get("default-docker").map(|it| ("", it)).into_iter().chain(docker);
@@ -113,7 +114,8 @@ fn tells_of_signatures(namespace: &Node) -> bool {
         || namespace.get("use-sigstore-attachments").is_some_and(|is| is.boolean() != Some(false))
 }
 
-fn read(bytes: &[u8]) -> io::Result<Vec<Node>> {
+/// The documents of a file; what is no map is none.
+pub(super) fn documents_in(bytes: &[u8]) -> io::Result<Vec<Node>> {
     let text = std::str::from_utf8(bytes).map_err(io::Error::other)?;
     let nodes = documents(text).map_err(|error| io::Error::other(error.message))?;
     let is_map = |node: &Node| matches!(node.kind, NodeKind::Map { .. }) || node.is_null();

@@ -48,4 +48,5 @@ pub use records::{IdMap, Image, Layer, count_images, image_names, images, layers
 pub use stamps::Stamps;
 pub(crate) use time::{Time, date};
 pub use updates::{left_by_updates, told_of_updates};
+pub(crate) use writable::writers;
 pub use writable::{Writer, writer_besides_owner};

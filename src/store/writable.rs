@@ -62,7 +62,7 @@ pub fn writer_besides_owner(root: &Root, path: &Path) -> io::Result<Option<Write
 }
 
 /// Who besides the owner can write, by the mode.
-pub(super) fn writers(stat: &Stat) -> Option<String> {
+pub(crate) fn writers(stat: &Stat) -> Option<String> {
     let own_group = stat.gid == stat.uid && stat.gid != 0;
     if stat.mode & 0o002 != 0 {
         Some(format!("everyone (mode {:04o})", stat.mode))

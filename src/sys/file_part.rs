@@ -9,6 +9,7 @@ use rustix::fs::{self, Advice, OFlags};
 use rustix::io::Errno;
 
 use super::root::{FileKind, Root, Stat, absent};
+use crate::limits;
 
 /// Some bytes of a file, and how far they were read.
 #[derive(Debug, Clone)]
@@ -43,14 +44,24 @@ impl FilePart {
     /// Everything that `content` gives, in a file without a name that goes with the last part.
     ///
     /// # Errors
-    /// If there is no space, or `content` cannot be read.
+    /// If there is no space, or would be half as much as there was; if `content` cannot be read, or
+    /// has more than `limit` bytes.
     #[expect(clippy::disallowed_methods, reason = "the directory is the caller's own, the file has no name")]
-    pub fn unnamed(content: &mut impl Read) -> io::Result<Self> {
+    pub fn unnamed(content: &mut impl Read, limit: u64) -> io::Result<Self> {
         let dir = std::env::temp_dir();
         let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
         let file = fs::open(&dir, flags, fs::Mode::from_raw_mode(0o600))?;
+        let stat = fs::fstatvfs(&file)?;
+        // Others need some, too, and what is decompressed may be a trap.
+        let room = stat.f_bavail.saturating_mul(stat.f_frsize) / 2;
         let mut file = fs_err::File::from_parts(file.into(), dir);
-        let size = io::copy(content, &mut file)?;
+        let size = io::copy(&mut content.take(limit.min(room).saturating_add(1)), &mut file)?;
+        if size > limit {
+            return Err(limits::too_large(limit));
+        }
+        if size > room {
+            return Err(Errno::NOSPC.into());
+        }
         file.flush()?;
         let file = Arc::new(OwnedFd::from(file.into_parts().0));
         Ok(Self { file, start: 0, size, position: 0 })

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{self, AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -69,10 +70,10 @@ impl Stat {
 }
 
 /// A system tree: the running one, one under `--root`, or a directory of strangers in one
-/// of them.
-#[derive(Debug)]
+/// of them. A clone is the same directory.
+#[derive(Debug, Clone)]
 pub struct Root {
-    dir: OwnedFd,
+    dir: Arc<OwnedFd>,
     /// Where it is, if no path leads out of it.
     prefix: Option<PathBuf>,
     is_tree: bool,
@@ -82,7 +83,7 @@ pub struct Root {
 impl Root {
     /// The running system.
     pub fn system() -> io::Result<Self> {
-        let dir = open_root(Path::new("/"))?;
+        let dir = Arc::new(open_root(Path::new("/"))?);
         Ok(Self { dir, prefix: None, is_tree: false, links: Links::Followed })
     }
 
@@ -91,7 +92,7 @@ impl Root {
     /// # Errors
     /// If `dir` is not a directory that can be opened.
     pub fn tree(dir: &Path) -> io::Result<Self> {
-        let (dir, prefix) = (open_root(dir)?, Some(dir.to_owned()));
+        let (dir, prefix) = (Arc::new(open_root(dir)?), Some(dir.to_owned()));
         Ok(Self { dir, prefix, is_tree: true, links: Links::Followed })
     }
 
@@ -103,7 +104,7 @@ impl Root {
     pub fn strict(&self, path: &Path) -> io::Result<Option<Self>> {
         let dir = absent(self.open(path, OFlags::PATH | OFlags::DIRECTORY))?;
         let prefix = Some(self.show(path));
-        Ok(dir.map(|dir| Self { dir, prefix, is_tree: self.is_tree, links: Links::Refused }))
+        Ok(dir.map(|dir| Self { dir: Arc::new(dir), prefix, is_tree: self.is_tree, links: Links::Refused }))
     }
 
     /// Whether this is, or is in, a tree given with `--root`, and not the running system.

@@ -131,6 +131,11 @@ impl<R: Read> Entries<R> {
         Ok(())
     }
 
+    /// Whether the end mark was there, where there is no next entry. Many programs do without.
+    pub fn has_end_mark(&self) -> bool {
+        self.headers.are_complete()
+    }
+
     /// The stream, when all of it was read.
     pub fn into_stream(self) -> R {
         self.stream

@@ -5,6 +5,7 @@
 
 mod bad;
 mod damage;
+mod import;
 mod interrupted;
 mod machine;
 mod power_cut;

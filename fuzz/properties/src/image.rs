@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use storagectl::embedded::{Depth, EmbeddedLayout, ListEntry, contents, survey};
-use storagectl::images::{Digest, Platform, Source, read};
+use storagectl::images::{Digest, FoundImage, Image, Platform, Source, read, read_all};
+use storagectl::problem::Problem;
 use storagectl::registry::check_authfile;
 use storagectl::store::check::Progress;
 
@@ -23,13 +24,14 @@ pub fn holds(input: &[u8]) {
     {
         let source = Source::parse(source).expect("it is a source");
         for platform in [Platform::host(), Platform::asked("arm64", Some("v8"))] {
-            match read(&root, &source, &platform) {
-                Ok(image) => {
-                    assert_eq!(Digest::of(&image.config), image.config_digest);
-                    assert!(image.layers.len() <= 500 && image.signatures.len() <= 128);
-                }
-                Err(problem) => assert_told(&problem),
-            }
+            assert_read(&read(&root, &source, &platform));
+        }
+    }
+    // Told by what they are.
+    for path in ["/i", "/a"] {
+        match read_all(&root, Path::new(path), &[], &Platform::host()) {
+            Ok(found) => found.iter().for_each(|FoundImage { image, .. }| assert_read(image)),
+            Err(problem) => assert_told(&problem),
         }
     }
     embedded(&root);
@@ -37,6 +39,16 @@ pub fn holds(input: &[u8]) {
     if let Err(problem) = check_authfile(&tree.dir().join("i/auth.json")) {
         assert_told(&problem);
         assert!(!problem.message.contains("c2VjcmV0"), "{}", problem.message);
+    }
+}
+
+fn assert_read(read: &Result<Image, Problem>) {
+    match read {
+        Ok(image) => {
+            assert_eq!(Digest::of(&image.config), image.config_digest);
+            assert!(image.layers.len() <= 500 && image.signatures.len() <= 128);
+        }
+        Err(problem) => assert_told(problem),
     }
 }
 

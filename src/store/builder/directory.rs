@@ -69,7 +69,7 @@ pub(super) fn add(
     let is_new = root.stat(&paths.images).map_err(cannot(root, "look at", &paths.images))?.is_none();
     let result = (|| {
         prepare(root, from, &paths, upkeep)?;
-        Adding::new(root, from, &paths, options, upkeep)?.run(plan, is_new)
+        Adding::new(root, &paths, options, upkeep)?.run(plan, is_new)
     })();
     let is_empty = result.as_ref().is_ok_and(|added| added.built.images == 0 && !added.failed.is_empty());
     if is_new && (result.is_err() || is_empty) {
@@ -134,8 +134,6 @@ pub(super) fn own(mode: u32, mtime: (i64, u32)) -> FileMetadata<'static> {
 pub(super) struct Adding<'a> {
     /// The store, in which no symlink is followed.
     pub(super) root: &'a Root,
-    /// Where images are.
-    pub(super) from: &'a Root,
     pub(super) paths: &'a Paths,
     pub(super) options: &'a BuildOptions,
     pub(super) upkeep: &'a Upkeep<'a>,
@@ -163,7 +161,7 @@ impl<'a> Adding<'a> {
         let wanted = sound(plan, &failed);
         let missing = self.missing(&wanted, &known)?;
         if !self.upkeep.keep_going {
-            let bytes = total(missing.iter().map(|layer| layer.source.least_size(self.from)));
+            let bytes = total(missing.iter().map(|layer| layer.source.least_size()));
             require_space(
                 &self.root.show(Path::new("/")),
                 bytes,

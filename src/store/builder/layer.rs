@@ -10,7 +10,6 @@ use crc_fast::{CrcAlgorithm::Crc64GoIso, Digest as Crc};
 use super::stream::{BlobFacts, Broken, Decoding, Pieces, pieces};
 use super::tree::{EntryPlace, RefusedEntry, Tree};
 use crate::images::{Digest, Layer};
-use crate::sys::Root;
 use crate::tar::{Entries, EntryError, EntryKind, Header, NotTar, SplitWriter};
 
 /// How much of a file goes by at a time, and of what is behind the end mark, in bytes.
@@ -68,16 +67,13 @@ pub(super) enum LayerFault {
 /// The digests are compared at the end, so what was written counts only if this
 /// succeeds. What is found wrong with the blob is told rather than what follows of it.
 pub(super) fn read<W: Write>(
-    root: &Root,
     layer: &Layer,
     limit: u64,
     sink: &mut dyn Sink,
     split: Option<W>,
 ) -> Result<(Facts, Option<W>), LayerFault> {
-    let blob = layer
-        .open(root)
-        .map_err(|error| LayerFault::Broken(Broken::Io(error)))?
-        .ok_or(LayerFault::Missing)?;
+    let blob =
+        layer.open().map_err(|error| LayerFault::Broken(Broken::Io(error)))?.ok_or(LayerFault::Missing)?;
     let wanted = layer.blob.is_verbatim.then_some((&layer.blob.digest, layer.blob.size));
     let decoding = Decoding::new(blob, limit).map_err(LayerFault::Broken)?;
     // Whoever decodes takes it: the other thread, if it can be started.

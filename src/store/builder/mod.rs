@@ -105,9 +105,9 @@ pub fn to_writer(
     options: &BuildOptions,
 ) -> Result<BuiltStore, Problem> {
     let plan = plan(root, sources, options)?;
-    let surveyed = tarball::survey(root, &plan, options)?;
+    let surveyed = tarball::survey(&plan, options)?;
     let out = BufWriter::with_capacity(256 << 10, out);
-    match tarball::write(root, &plan, &surveyed, options, out) {
+    match tarball::write(&plan, &surveyed, options, out) {
         Ok(_) => Ok(tarball::built(&plan, &surveyed)),
         Err(StreamError::Layer(problem)) => Err(problem),
         Err(StreamError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
@@ -131,9 +131,9 @@ pub fn file(
     options: &BuildOptions,
 ) -> Result<BuiltStore, Problem> {
     let plan = plan(root, sources, options)?;
-    let surveyed = tarball::survey(root, &plan, options)?;
+    let surveyed = tarball::survey(&plan, options)?;
     let mut pack = ImageFile::begin(root, file, kind, tarball::newest(&plan, &surveyed), options.sync)?;
-    let written = tarball::write(root, &plan, &surveyed, options, pack.stream()).map(|_| ());
+    let written = tarball::write(&plan, &surveyed, options, pack.stream()).map(|_| ());
     match written {
         Ok(()) => pack.finish()?,
         Err(StreamError::Layer(problem)) => return Err(problem),
@@ -145,7 +145,7 @@ pub fn file(
 /// Reads and verifies everything and writes nothing.
 pub fn rehearse(root: &Root, sources: &[Source], options: &BuildOptions) -> Result<BuiltStore, Problem> {
     let plan = plan(root, sources, options)?;
-    let surveyed = tarball::survey(root, &plan, options)?;
+    let surveyed = tarball::survey(&plan, options)?;
     Ok(tarball::built(&plan, &surveyed))
 }
 

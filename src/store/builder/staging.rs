@@ -29,7 +29,6 @@ pub(super) fn clean_up(root: &Root, paths: &Paths) -> Result<(), Problem> {
 impl<'a> Adding<'a> {
     pub(super) fn new(
         root: &'a Root,
-        from: &'a Root,
         paths: &'a Paths,
         options: &'a BuildOptions,
         upkeep: &'a Upkeep<'a>,
@@ -43,7 +42,7 @@ impl<'a> Adding<'a> {
         let mut layers = root.directory_writer(&paths.layers).map_err(cannot(root, "open", &paths.layers))?;
         let staging = overlay.staging().map_err(cannot(root, "create a directory in", &paths.overlay))?;
         let splits = layers.staging().map_err(cannot(root, "create a directory in", &paths.layers))?;
-        Ok(Self { root, from, paths, options, upkeep, overlay, layers, staging, splits, access })
+        Ok(Self { root, paths, options, upkeep, overlay, layers, staging, splits, access })
     }
 }
 
@@ -111,8 +110,7 @@ impl Adding<'_> {
         let mut layers = self.splits.dir.inside(b".").map_err(at)?;
         let split = layers.file(split_name(&layer.id).as_bytes()).map_err(at)?;
         let split = io::BufWriter::with_capacity(64 << 10, split);
-        let (facts, split) =
-            layer::read(self.from, &layer.source, self.options.limit, &mut sink, Some(split))?;
+        let (facts, split) = layer::read(&layer.source, self.options.limit, &mut sink, Some(split))?;
         let split = split.expect("it was given").into_inner().map_err(|error| at(error.into_error()))?;
         split.set_metadata(&own(self.access.file, time)).map_err(at)?;
         sink.finish().map_err(at)?;

@@ -17,7 +17,6 @@ use super::survey::{EntryMetadata, Survey};
 use super::tree::EntryPlace;
 use super::{BuildOptions, BuiltStore, fault, parallel};
 use crate::problem::Problem;
-use crate::sys::Root;
 use crate::tar::{EntryContent, EntryKind, Header, Item, TarWriter};
 
 /// A layer that was verified.
@@ -28,14 +27,10 @@ pub(super) struct Surveyed {
 }
 
 /// Reads all layers.
-pub(super) fn survey(
-    root: &Root,
-    plan: &BuildPlan,
-    options: &BuildOptions,
-) -> Result<Vec<Surveyed>, Problem> {
+pub(super) fn survey(plan: &BuildPlan, options: &BuildOptions) -> Result<Vec<Surveyed>, Problem> {
     let work = |layer: &PlannedLayer| {
         let mut survey = Survey::new((layer.created.0, layer.created.1));
-        let read = layer::read(root, &layer.source, options.limit, &mut survey, Some(Vec::new()));
+        let read = layer::read(&layer.source, options.limit, &mut survey, Some(Vec::new()));
         let (facts, split) = read.map_err(|error| fault::problem(layer, error))?;
         Ok(Surveyed { facts, survey, split: split.expect("it was given") })
     };
@@ -76,7 +71,6 @@ impl From<io::Error> for StreamError {
 
 /// Writes the store.
 pub(super) fn write<W: Write>(
-    root: &Root,
     plan: &BuildPlan,
     surveyed: &[Surveyed],
     options: &BuildOptions,
@@ -97,7 +91,7 @@ pub(super) fn write<W: Write>(
         tar.item(format!("overlay/l/{link}").as_bytes(), &item, EntryContent::Symlink(target.as_bytes()))?;
     }
     for (layer, surveyed) in plan.layers.iter().zip(surveyed) {
-        content(root, layer, surveyed, options, &mut tar)?;
+        content(layer, surveyed, options, &mut tar)?;
     }
     tar.item(b"overlay-images/", &own(Access::EVERYONE.directory), EntryContent::Directory)?;
     for planned in &plan.images {
@@ -143,7 +137,6 @@ fn item(metadata: &EntryMetadata) -> Item<'_> {
 
 /// Everything in `overlay/ID`.
 fn content<W: Write>(
-    root: &Root,
     layer: &PlannedLayer,
     surveyed: &Surveyed,
     options: &BuildOptions,
@@ -174,7 +167,7 @@ fn content<W: Write>(
         tar.item(&at(path, b""), &item, EntryContent::Character(0, 0))?;
     }
     let mut emit = Emit { tar, survey: &surveyed.survey, prefix: &prefix };
-    match layer::read::<io::Sink>(root, &layer.source, options.limit, &mut emit, None) {
+    match layer::read::<io::Sink>(&layer.source, options.limit, &mut emit, None) {
         Ok(_) => Ok(()),
         Err(layer::LayerFault::Write(_, error)) => Err(StreamError::Write(error)),
         Err(error) => Err(StreamError::Layer(fault::problem(layer, error))),

@@ -8,7 +8,7 @@ use crate::check::engine::Engine;
 use crate::check::healthy::in_private;
 use crate::check::store::checked;
 
-fn names(storage: &Path) -> Vec<String> {
+pub(super) fn names(storage: &Path) -> Vec<String> {
     let bytes = std::fs::read(storage.join("overlay-images/images.json")).unwrap();
     let records: Vec<serde_json::Value> = serde_json::from_slice(&bytes).unwrap();
     let names = records.iter().flat_map(|record| record["names"].as_array().cloned().unwrap_or_default());

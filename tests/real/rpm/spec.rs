@@ -40,6 +40,8 @@ fn the_spec_makes_packages_that_work() {
         "/usr/lib/systemd/system/multi-user.target.wants/storagectl-copy-images.service",
         "/usr/lib/systemd/system/storagectl-apply.service",
         "/usr/lib/systemd/system/storagectl-copy-images.service",
+        "/usr/lib/systemd/system/storagectl-import-images.path",
+        "/usr/lib/systemd/system/storagectl-import-images.service",
         "/usr/share/bash-completion/completions/storagectl",
         "/usr/share/fish/vendor_completions.d/storagectl.fish",
         "/usr/share/man/man1/storagectl-add-store.1",

@@ -1,0 +1,87 @@
+//! storagectl-import-images.path and .service as `make install` installs them, run by the real systemd.
+
+use std::process::Command;
+
+use super::{skopeo, text_of};
+use crate::support::{finish, run, text};
+use crate::unit::system::{System, install};
+
+const SERVICE: &str = "storagectl-import-images.service";
+const PATH: &str = "storagectl-import-images.path";
+
+#[test]
+fn the_installed_units_are_without_fault_and_nobody_is_made_to_want_them() {
+    let dir = tempfile::tempdir().unwrap();
+    install(dir.path(), "/usr");
+    let units = dir.path().join("usr/lib/systemd/system");
+    for target in ["sysinit.target", "basic.target", "shutdown.target", "local-fs.target", "paths.target"] {
+        fs_err::write(units.join(target), "[Unit]\nDefaultDependencies=no\n").unwrap();
+    }
+    let root = format!("--root={}", dir.path().display());
+    let args = ["verify", "--man=no", &root, SERVICE, PATH];
+    assert_eq!(text(&finish(Command::new("systemd-analyze").args(args))), "exit status: 0");
+    let found = run(Command::new("find").arg(dir.path()).args(["-type", "l", "-name", "*import*"]));
+    assert_eq!(found, "");
+}
+
+#[test]
+fn the_unit_may_do_little_beside_its_work() {
+    let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/scriptlets/systemd/storagectl-import-images.service");
+    let args = ["security", "--offline=true", "--threshold=30", "--no-pager", unit];
+    run(Command::new("systemd-analyze").args(args));
+}
+
+/// One image lies there at boot, one comes later; one that is bad, and one that is still written.
+#[test]
+fn what_lies_there_at_boot_and_what_comes_later_is_imported_and_nothing_runs_again_and_again() {
+    let system = System::new();
+    system.write("etc/containers/policy.json", "{\"default\": [{\"type\": \"insecureAcceptAnything\"}]}\n");
+    system.write("etc/tmpfiles.d/site.conf", "d /var/tmp 1777 root root -\n");
+    let incoming = system.path("var/lib/storagectl/incoming");
+    fs_err::create_dir_all(&incoming).unwrap();
+    skopeo("app-0:1", &format!("oci-archive:{}:example.com/early:1", text_of(&incoming.join("early.tar"))));
+    let late = system.path("var/late.tar");
+    skopeo("app-1:1", &format!("docker-archive:{}:example.com/late:1", text_of(&late)));
+    let plain = fs_err::read(&late).unwrap();
+    fs_err::write(&late, crate::build::image::gzip(&plain)).unwrap();
+    system.link(
+        &format!("etc/systemd/system/test.target.wants/{PATH}"),
+        &format!("/usr/lib/systemd/system/{PATH}"),
+    );
+    // A drop-in as the documentation has it.
+    system.write(
+        &format!("etc/systemd/system/{SERVICE}.d/site.conf"),
+        "[Service]\nEnvironment=\"IMPORT_IMAGES=--store /var/lib/containers/bound-images --settle 1\"\n",
+    );
+    let script = "cd /var/lib/storagectl; \
+        wait() { for n in $$(seq 200); do [ -e $$1 ] && return; sleep 0.1; done; echo no $$1; ls -R; }; \
+        wait imported/early.tar; \
+        cp /var/late.tar incoming/.late.tar; mv incoming/.late.tar incoming/late.tar; wait imported/late.tar; \
+        echo nothing >incoming/bad; wait refused/bad.reason.txt; \
+        echo nothing >incoming/half.part; sleep 4; ls incoming imported refused; \
+        podman images --format {{.Repository}} | sort";
+    system.unit(
+        "arrive.service",
+        &format!("[Service]\nType=oneshot\nExecStart=sh -c '{{ {script}; }} >/result/said 2>&1'\n"),
+    );
+    system.link("etc/systemd/system/test.target.wants/arrive.service", "../arrive.service");
+    let booted = system.boot();
+    let expected = "imported:\nearly.tar\nlate.tar\n\nincoming:\nhalf.part\n\nrefused:\nbad\nbad.reason.txt\nexample.com/early\nexample.com/late\nlocalhost/app\n";
+    let expected_order = "incoming:\nhalf.part\n\n";
+    let said = system.read("result/said");
+    assert!(said.contains(expected_order), "{said}\n{}", booted.journal);
+    for line in expected.lines() {
+        assert!(said.lines().any(|it| it == line), "no {line}: {said}\n{}", booted.journal);
+    }
+    assert!(!booted.journal.contains("ordering cycle"), "{}", booted.journal);
+    let starts = booted.journal.matches("Starting storagectl-import-images.service").count()
+        + booted.journal.matches("Starting Import container images").count();
+    assert!((3..=5).contains(&starts), "{starts}\n{}", booted.journal);
+    for line in [
+        "imported `early.tar`: `example.com/early:1`",
+        "imported `late.tar`: `example.com/late:1`",
+        "refused `bad`:",
+    ] {
+        assert!(booted.journal.contains(line), "{}", booted.journal);
+    }
+}
