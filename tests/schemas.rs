@@ -92,6 +92,7 @@ const NAMES: &[&str] = &[
     "copy-images",
     "doctor",
     "embed-images",
+    "explain",
     "generate",
     "init-store",
     "list-images",
@@ -109,6 +110,7 @@ const NAMES: &[&str] = &[
 const MORE: &[&str] = &[
     "storagectl check-config --list --format json",
     "storagectl check-store --list --format json",
+    "storagectl explain --list --format json",
     "storagectl generate ignition --store /var/images --format json",
     "storagectl --root . check-store /gone --deep --format json",
     "storagectl --root . show-config --format json",
