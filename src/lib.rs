@@ -18,7 +18,8 @@
 //! - **Changes of a host**: [`declare`] reads what packages declare; [`plan`] makes a plan of file
 //!   changes, refuses it if an engine would stop, and carries it out; [`rpm`] is what scriptlets need,
 //!   [`sealed`] mounts stores that are files.
-//! - **Looking**: [`lint`] has the rules for configurations, [`doctor`] what a power cut would do.
+//! - **Looking**: [`lint`] has the rules for configurations, [`doctor`] what a power cut would do;
+//!   [`explain`] leads from an engine's words to what they find.
 //! - **Images in an operating system**: [`registry`] fetches them if they fit (`space`), [`embedded`] keeps them, [`copying`]
 //!   gives them to engines at boot, [`pack`] makes packages of them.
 //! - **Fleets**: [`provision`] writes, merges and checks Ignition, Butane, MachineConfig and others.
@@ -37,6 +38,7 @@ pub mod dependents;
 pub mod doctor;
 pub mod embedded;
 pub mod engine;
+pub mod explain;
 mod hex;
 pub mod images;
 pub mod inventory;

@@ -15,6 +15,9 @@ pub const LINES: u64 = 16 << 20;
 /// is taken to say whatever it may say.
 pub const USERS_DOCUMENT: u64 = 64 << 10;
 
+/// What an engine is said to have said, in bytes; of more, the end is read.
+pub const SAID: u64 = 1 << 20;
+
 /// A document that the person who calls gives to `generate` or `pack`, in bytes: those of
 /// Ignition carry whole files.
 pub const GIVEN_DOCUMENT: u64 = 16 << 20;

@@ -71,6 +71,30 @@ fn bounded(line: &[&str], codes: &[i32]) -> String {
     said
 }
 
+/// A pattern that begins everywhere, and short lines without number.
+#[test]
+fn what_engines_say_is_read_in_time_however_much_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut texts = vec!["open /".repeat(1 << 20), "toml: line 7 (last key ".repeat(1 << 18)];
+    let begins =
+        storagectl::explain::messages().flat_map(|message| message.says).map(|says| format!("{says}\n"));
+    texts.push((0..500_000).map(|number| format!("{number}\n")).chain(begins).collect());
+    for text in texts {
+        let file = dir.path().join("said");
+        fs::write(&file, text).unwrap();
+        let begin = Instant::now();
+        let output = Command::new("sh")
+            .arg("-c")
+            .arg(format!("ulimit -v {MEMORY}; exec \"$1\" --root \"$2\" explain <\"$2/said\""))
+            .args(["sh", env!("CARGO_BIN_EXE_storagectl")])
+            .arg(dir.path())
+            .output()
+            .unwrap();
+        assert!(output.status.code().is_some_and(|code| code < 2), "{output:?}");
+        assert!(begin.elapsed() < TIME, "{:?}", begin.elapsed());
+    }
+}
+
 /// An id made of a number.
 fn id(kind: u64, number: usize) -> String {
     format!("{kind:08x}{number:056x}")

@@ -47,6 +47,25 @@ fn every_command_line_that_is_shown_can_be_given() {
     }
 }
 
+/// What hints of findings name, as the documents of tests/cmd show them.
+#[test]
+fn every_command_that_a_hint_names_can_be_given() {
+    let mut count = 0;
+    for entry in fs_err::read_dir("tests/cmd").unwrap().map(|entry| entry.unwrap().path()) {
+        let text = if entry.is_file() { fs_err::read_to_string(&entry).unwrap() } else { String::new() };
+        let hints = text.lines().map(|line| line.trim_start_matches(|c| " \"".contains(c)));
+        let hints = hints.filter(|line| line.starts_with("hint: ") || line.starts_with("hint\": "));
+        for line in hints.flat_map(|hint| hint.split('`').skip(1).step_by(2)) {
+            let Some(line) = Some(line).filter(|line| line.starts_with("storagectl ")) else { continue };
+            let line = line.replace(" NAME", " microshift").replace("\\\"", "");
+            let parsed = storagectl::cli::parse(line.split_whitespace());
+            assert!(parsed.is_ok(), "{}: {line}\n{}", entry.display(), parsed.unwrap_err());
+            count += 1;
+        }
+    }
+    assert!(count > 100, "{count}");
+}
+
 /// What bash completes the last word of `line` to.
 fn completed(line: &str) -> Vec<String> {
     let program = env!("CARGO_BIN_EXE_storagectl");

@@ -44,6 +44,15 @@ const ENDS: &[(&str, &[(i32, &str)])] = &[
         ],
     ),
     (
+        "explain",
+        &[
+            (0, "--root broken explain layer not known"),
+            (0, "explain --list"),
+            (1, "--root sound explain what nobody says"),
+            (2, "--root nowhere explain layer not known"),
+        ],
+    ),
+    (
         "check-config",
         &[
             (0, "--root sound check-config --strict"),

@@ -12,6 +12,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 use serde_json::Value;
 use storagectl::doctor::FINDINGS;
+use storagectl::explain::SECTIONS;
 use storagectl::lint::RULES;
 use storagectl::problem::{IDS, Severity};
 use storagectl::store::check;
@@ -120,6 +121,9 @@ fn page(command: &clap::Command, synopsis: &Roff, examples: &[(&str, &str)]) -> 
     }
     if command.get_name() == "storagectl-doctor" {
         doctor().to_writer(&mut out).unwrap();
+    }
+    if command.get_name() == "storagectl-explain" {
+        messages().to_writer(&mut out).unwrap();
     }
     if command.get_name() == "storagectl-copy-images" {
         copying().to_writer(&mut out).unwrap();
@@ -437,6 +441,29 @@ fn doctor() -> Roff {
         .text([roman("Beside the errors of storagectl-check-config(1) and storagectl-check-store(1):")]);
     for (id, severity, meaning) in FINDINGS {
         entry(&mut roff, id, &format!("{}: {meaning}.", severity.name()));
+    }
+    roff
+}
+
+/// What engines say, what it means, and what helps.
+fn messages() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["MESSAGES"]).text([roman(
+        "The messages that are known, in lower case and without quotes, which versions of engines set differently. A name in braces is whatever stands there. Engines wrap errors from the outside, so the last one of a line counts.",
+    )]);
+    for (title, messages) in SECTIONS {
+        roff.control("SS", [*title]);
+        for message in *messages {
+            roff.control("TP", []).text([bold(message.id)]);
+            for (index, says) in message.says.iter().enumerate() {
+                if index > 0 {
+                    roff.control("br", []);
+                }
+                roff.text([italic(*says)]);
+            }
+            roff.control("br", []).text([roman(message.meaning)]);
+            roff.control("br", []).text([roman(format!("Cure: {}.", message.cure))]);
+        }
     }
     roff
 }

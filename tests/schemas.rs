@@ -91,6 +91,7 @@ const NAMES: &[&str] = &[
     "copy-images",
     "doctor",
     "embed-images",
+    "explain",
     "generate",
     "import-images",
     "init-store",
@@ -110,6 +111,7 @@ const NAMES: &[&str] = &[
 const MORE: &[&str] = &[
     "storagectl check-config --list --format json",
     "storagectl check-store --list --format json",
+    "storagectl explain --list --format json",
     "storagectl generate ignition --store /var/images --format json",
     "storagectl --root . check-store /gone --deep --format json",
     "storagectl --root . show-config --format json",

@@ -53,7 +53,7 @@ const LAST: usize = 900;
 
 const DIFF: Option<&str> = Some("Show the changes as a unified diff, and make none");
 
-pub(super) const COMMANDS: [Row; 24] = [
+pub(super) const COMMANDS: [Row; 25] = [
     Row {
         name: "add-store",
         alias: Some("add"),
@@ -126,6 +126,22 @@ pub(super) const COMMANDS: [Row; 24] = [
         examples: &[
             ("See what is wrong with this host, and what helps", "storagectl doctor"),
             ("Let a health check fail on warnings, too", "storagectl doctor --strict --format json"),
+        ],
+    },
+    Row {
+        name: "explain",
+        alias: None,
+        group: Some(Group::Problems),
+        describe: super::explain::Explain::augment_args,
+        takes: &["root", "format", "quiet"],
+        dry_run: None,
+        examples: &[
+            (
+                "What does that mean, and what helps?",
+                "storagectl explain 'Error: 4f53cda18c2b: layer not known'",
+            ),
+            ("Explain what a program says", "podman images 2>&1 | storagectl explain"),
+            ("See which messages are known", "storagectl explain --list"),
         ],
     },
     Row {

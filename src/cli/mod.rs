@@ -14,6 +14,7 @@ mod copy_images;
 mod counted;
 mod doctor;
 mod embed_images;
+mod explain;
 mod generate;
 mod given;
 mod help;
@@ -158,6 +159,7 @@ enum Command {
     KeepLayers(keep_layers::KeepLayers),
     CleanDependents(clean_dependents::CleanDependents),
     Doctor(doctor::Doctor),
+    Explain(explain::Explain),
     Generate(Box<generate::Generate>),
     BuildStore(build_store::BuildStore),
     SealStore(seal_store::SealStore),
@@ -206,6 +208,7 @@ impl Command {
             Self::KeepLayers(command) => command.run(common, output),
             Self::CleanDependents(command) => command.run(common, output).map(done),
             Self::Doctor(command) => command.run(common, output),
+            Self::Explain(command) => command.run(common, output),
             Self::CheckStore(command) => command.run(common, output),
             Self::Generate(command) => command.run(common, output),
             Self::BuildStore(command) => command.run(common, output).map(done),

@@ -84,6 +84,24 @@ pub(super) fn noted_stores(host: &Host) -> Vec<String> {
     noted.into_iter().flat_map(|noted| noted.stores).map(|store| store.path).collect()
 }
 
+/// The listed stores that held layers when it was last noted, and hold none now.
+pub fn emptied(host: &Host) -> Vec<String> {
+    let noted = host.root.read(Path::new(FILE)).ok().flatten();
+    let noted: Option<Stores> = noted.and_then(|(bytes, _)| serde_json::from_slice(&bytes).ok());
+    let Some(noted) = noted else { return Vec::new() };
+    let mut emptied = Vec::new();
+    for store in noted.stores.into_iter().filter(|store| store.digest.is_some()) {
+        let is_emptied = match store_layers::read(&host.root, &store.path, &store.driver) {
+            Ok(now) => now.layers.is_empty() && Some(now.digest) != store.digest,
+            Err(unreadable) => unreadable.may_be_empty,
+        };
+        if is_emptied && !emptied.contains(&store.path) {
+            emptied.push(store.path);
+        }
+    }
+    emptied
+}
+
 fn is_elsewhere(host: &Host) -> anyhow::Result<bool> {
     let layout = layout(host)?;
     let parts = layout.storages.iter().flat_map(|storage| &storage.parts);

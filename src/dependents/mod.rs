@@ -43,7 +43,7 @@ mod stopped;
 mod store_layers;
 mod timestamp;
 
-pub use changed::{Settled, at_boot};
+pub use changed::{Settled, at_boot, emptied};
 pub use clean::{Cleaned, CleanedStorage, clean_dependents};
 pub use find::Dependent;
 pub use keep::{KeepOptions, KeptLayer, KeptStorage, keep_layers};

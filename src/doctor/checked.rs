@@ -3,20 +3,23 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::absent::Absent;
 use super::crio::Crio;
 use super::storage::Storage;
 use super::trouble::trouble;
 use crate::engine::{Engines, Profile};
 use crate::lint::{self, Input};
 use crate::plan::{self, ApplyOptions, Host, Mode};
-use crate::problem::{Problem, Severity};
+use crate::problem::{Problem, Severity, shell_word};
 use crate::sealed;
-use crate::store::check::{self, CheckRequest, Progress, Scope};
+use crate::store::check::{self, CheckRequest, Progress, Scope, StoreFinding};
 
 /// What the checks found.
 #[derive(Debug, Default)]
 pub(super) struct Checked {
     pub(super) troubles: Vec<Problem>,
+    /// What is not where engines look for it.
+    pub(super) absent: Absent,
     /// What is wrong with an image, and what helps, by its store and what it is called there.
     damaged: HashMap<(PathBuf, String), (String, String)>,
     /// The same of all images of a store.
@@ -27,9 +30,17 @@ pub(super) struct Checked {
     pub(super) config_warnings: usize,
     /// How many warnings `check-store` has.
     pub(super) store_warnings: usize,
+    /// All that `check-config` found.
+    pub(super) config_findings: Vec<Problem>,
+    /// All that `check-store` found.
+    pub(super) store_findings: Vec<StoreFinding>,
 }
 
 impl Checked {
+    pub(super) fn new(absent: Absent) -> Self {
+        Self { absent, ..Self::default() }
+    }
+
     /// What is wrong with an image that is called `title` in `store`, and what helps.
     pub(super) fn damage(&self, store: &Path, title: &str) -> Option<(&str, &str)> {
         let of_image = self.damaged.get(&(store.to_owned(), title.to_owned()));
@@ -50,6 +61,7 @@ impl Checked {
             if finding.engines.and(engines).is_empty() {
                 continue;
             }
+            self.config_findings.push(finding.problem.clone());
             if finding.severity != Severity::Error {
                 self.config_warnings += 1;
                 continue;
@@ -94,7 +106,15 @@ impl Checked {
         }
     }
 
-    fn store_finding(&mut self, host: &Host, finding: check::StoreFinding) {
+    fn store_finding(&mut self, host: &Host, mut finding: StoreFinding) {
+        let is_own = |path: &Path| self.absent.without_layers.contains(path);
+        let of_lost_layers = matches!(finding.id, "image-layer-unknown" | "layer-parent-unknown");
+        // What is lost with a store is told of the whole storage, with what removes it.
+        let is_told = of_lost_layers && is_own(&finding.store);
+        self.embedded_helps(host, &mut finding);
+        if !is_told {
+            self.store_findings.push(finding.clone());
+        }
         match finding.severity {
             Severity::Error => {}
             Severity::Warning => {
@@ -124,7 +144,7 @@ impl Checked {
             self.unreadable.get_or_insert_with(|| finding.store.clone());
         }
         // `check-config` has told of what stands in its way.
-        if self.troubles.iter().any(|trouble| trouble.id == finding.id) {
+        if is_told || self.troubles.iter().any(|trouble| trouble.id == finding.id) {
             return;
         }
         self.troubles.push(Problem {
@@ -132,6 +152,25 @@ impl Checked {
             stops: finding.stops.or(finding.stops_users),
             ..finding.problem
         });
+    }
+
+    /// An image that is damaged is copied again from the embedded one, if there is one.
+    fn embedded_helps(&self, host: &Host, finding: &mut StoreFinding) {
+        let is_embedded = |image: &String| self.absent.embedded.contains(image);
+        if finding.images.is_empty() || !finding.images.iter().all(is_embedded) || finding.more_images {
+            return;
+        }
+        let is_own = host
+            .own_readers()
+            .iter()
+            .any(|reader| reader.judge(&host.view()).own_storage().parts().any(|part| part == finding.store));
+        let store = shell_word(&finding.store.display().to_string());
+        finding.problem.hint = match is_own {
+            true => "`storagectl copy-images` writes it again, from the embedded image".to_owned(),
+            false => {
+                format!("`storagectl copy-images --store {store}` writes it again, from the embedded image")
+            }
+        };
     }
 
     /// Why an engine stops, if it does.

@@ -10,11 +10,13 @@
 //! file) are taken as they are: they are what `crio wipe` will look at when the host
 //! is up again. In a tree CRI-O is taken to have been started and to run.
 
+mod absent;
 mod checked;
 mod crio;
 mod forecast;
 mod pinned;
 mod remedy;
+mod room;
 mod storage;
 mod trouble;
 mod unit;
@@ -22,24 +24,27 @@ mod unit;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use crate::engine::{InstalledProgram, Profile};
+use crate::engine::{Engines, InstalledProgram, Profile};
 use crate::judgement::Judgement;
 use crate::plan::{self, Host};
 use crate::problem::Problem;
+use crate::store::check::StoreFinding;
 
 pub use crio::Crio;
 pub use forecast::{Fate, Forecast, Kept, Remedy, Setting, StoragePlace, Wiper, forecast};
 pub use pinned::PinFile;
 pub use remedy::commands;
+pub use room::of as room_of;
 pub use storage::Storage;
 pub use trouble::FINDINGS;
 pub use unit::UnitState;
 
+use absent::Absent;
 use checked::Checked;
 use trouble::trouble;
 
 /// What there is to say about a host.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Diagnosis {
     /// The engines that are installed.
     pub programs: Vec<InstalledProgram>,
@@ -55,6 +60,12 @@ pub struct Diagnosis {
     pub troubles: Vec<Problem>,
     /// How many warnings `check-config` and `check-store` have.
     pub warnings: (usize, usize),
+    /// All that `check-config` found.
+    pub configuration: Vec<Problem>,
+    /// All that `check-store` found in the storages.
+    pub stores: Vec<StoreFinding>,
+    /// What doctor itself found.
+    pub own: Vec<Problem>,
     /// Images that kubelet may try to remove, and what prevents it.
     pub pin_file: Option<PinFile>,
     /// What could not be looked at.
@@ -92,6 +103,14 @@ fn title(names: &[String], id: &str) -> String {
 /// # Errors
 /// A [`Problem`] if what everything else rests on cannot be read.
 pub fn diagnose(host: &Host) -> anyhow::Result<Diagnosis> {
+    diagnose_for(host, None)
+}
+
+/// The same for these engines, whichever are installed, if any are given.
+///
+/// # Errors
+/// As [`diagnose`].
+pub fn diagnose_for(host: &Host, asked: Option<Engines>) -> anyhow::Result<Diagnosis> {
     if host.config.is_some() {
         return Err(Problem::new(
             "whole-host",
@@ -101,7 +120,8 @@ pub fn diagnose(host: &Host) -> anyhow::Result<Diagnosis> {
         .into());
     }
     let programs = host.programs().map_err(Problem::cannot("read", "the engines"))?;
-    let (engines, has_crio) = host.engines_of(&programs);
+    let (installed, has_crio) = host.engines_of(&programs);
+    let engines = asked.unwrap_or(installed);
     let judgements: Vec<Rc<Judgement>> = engines.list().map(|profile| host.judge(profile)).collect();
     let mut not_looked = Vec::new();
     let mut readings = judgements.iter().map(|judgement| &judgement.reading);
@@ -118,13 +138,17 @@ pub fn diagnose(host: &Host) -> anyhow::Result<Diagnosis> {
     let crio_own: Vec<String> = crio.iter().flat_map(Crio::own_storage).collect();
     let storages = storage::storages(&host.root, &judgements, &programs, &crio_own, &mut not_looked);
 
-    let mut checked = Checked::default();
+    let absent = Absent::look(host);
+    not_looked.extend(absent.not_looked.iter().cloned());
+    let mut checked = Checked::new(absent);
     checked.configuration(host, engines, &mut not_looked)?;
     checked.declarations(host, &mut not_looked);
     checked.stores(host, &storages, engines, &mut not_looked);
     if let Some(crio) = &crio {
         checked.crio(host, crio);
     }
+    checked.troubles.extend(room::room(host, &storages));
+    checked.troubles.append(&mut checked.absent.troubles);
     if plan::is_managed(host) {
         checked.troubles.push(trouble(
             "mco-managed",
@@ -152,7 +176,11 @@ pub fn diagnose(host: &Host) -> anyhow::Result<Diagnosis> {
     }
     checked.troubles.sort_by_key(|trouble| trouble.severity);
     not_looked.dedup();
+    let is_own = |trouble: &&Problem| FINDINGS.iter().any(|(id, ..)| *id == trouble.id);
     Ok(Diagnosis {
+        own: checked.troubles.iter().filter(is_own).cloned().collect(),
+        configuration: checked.config_findings,
+        stores: checked.store_findings,
         warnings: (checked.config_warnings, checked.store_warnings),
         troubles: checked.troubles,
         programs,

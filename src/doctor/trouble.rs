@@ -7,13 +7,18 @@ pub const FINDINGS: &[(&str, Severity, &str)] = &[
     ("crio-older-config", Severity::Warning, "CRI-O runs with an older configuration than its files"),
     ("crio-options", Severity::Note, "CRI-O's units may be given arguments, which are not read"),
     ("declaration", Severity::Error, "a declaration of stores has a mistake"),
+    ("disk-full", Severity::Error, "a file system on which engines write has no room left"),
+    ("disk-nearly-full", Severity::Warning, "a file system on which engines write has little room left"),
+    ("images-not-copied", Severity::Warning, "embedded images are in no store of the host"),
     ("images-not-pinned", Severity::Note, "kubelet may try to remove images of additional stores"),
+    ("layers-gone", Severity::Error, "images or containers build on layers that no store has any more"),
     ("mco-managed", Severity::Note, "OpenShift's Machine Config Operator owns the configuration"),
     ("not-applied", Severity::Warning, "the configuration does not follow what is declared"),
     ("not-mounted", Severity::Error, "a declared sealed store is neither mounted nor listed"),
     ("pinned-pattern", Severity::Error, "`pinned_images` has a star alone, on which CRI-O stops"),
     ("repair-deletes", Severity::Warning, "images that a repair treats as damaged and deletes"),
     ("set-aside", Severity::Warning, "a store is not listed, since its directory was missing at boot"),
+    ("store-emptied", Severity::Warning, "a store held images at the last boot, and holds none now"),
 ];
 
 /// One of doctor's own findings.

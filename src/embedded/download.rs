@@ -313,7 +313,7 @@ mod tests {
         let root = Root::system().unwrap();
         let plan = DownloadPlan::new(&root, Path::new("/nowhere"), wanted);
         assert_eq!(plan.bytes(), BTreeMap::from([(0, u64::MAX), (1, u64::MAX)]));
-        let free = crate::sys::FreeSpace { bytes: 1 << 40, inodes: None };
+        let free = crate::sys::FreeSpace { bytes: 1 << 40, inodes: None, of_bytes: 1 << 41, of_inodes: None };
         crate::space::require_space(Path::new("/"), u64::MAX, plan.files(), Some(free)).unwrap_err();
     }
 }

@@ -14,6 +14,10 @@ pub struct FreeSpace {
     pub bytes: u64,
     /// Files and directories; `None` where there is no limit.
     pub inodes: Option<u64>,
+    /// Bytes of the whole file system.
+    pub of_bytes: u64,
+    /// Files and directories that the whole may have; `None` where there is no limit.
+    pub of_inodes: Option<u64>,
 }
 
 impl Root {
@@ -29,7 +33,12 @@ impl Root {
         let is_root = rustix::process::geteuid().is_root();
         let (blocks, inodes) =
             if is_root { (stat.f_bfree, stat.f_ffree) } else { (stat.f_bavail, stat.f_favail) };
-        let inodes = (stat.f_files > 0).then_some(inodes);
-        Ok(FreeSpace { bytes: blocks.saturating_mul(stat.f_frsize), inodes })
+        let of_inodes = (stat.f_files > 0).then_some(stat.f_files);
+        Ok(FreeSpace {
+            bytes: blocks.saturating_mul(stat.f_frsize),
+            inodes: of_inodes.map(|_| inodes),
+            of_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
+            of_inodes,
+        })
     }
 }

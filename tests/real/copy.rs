@@ -7,7 +7,7 @@ mod bad;
 mod damage;
 mod import;
 mod interrupted;
-mod machine;
+pub(crate) mod machine;
 mod power_cut;
 mod pruned;
 mod signed;

@@ -7,9 +7,9 @@
 
 mod containers;
 mod drivers;
-mod engine;
+pub(crate) mod engine;
 mod entries;
-mod host;
+pub(crate) mod host;
 mod installed;
 mod options;
 mod report;
@@ -20,16 +20,16 @@ mod users;
 use crate::support::IMAGE;
 
 /// Root's directories, in a main file that every engine reads.
-const MAIN: &str = "[storage]\n\
+pub(crate) const MAIN: &str = "[storage]\n\
     driver = \"overlay\"\n\
     runroot = \"/run/containers/storage\"\n\
     graphroot = \"/var/lib/containers/storage\"\n";
 
 /// The main file.
-const CONF: &str = "/etc/containers/storage.conf";
+pub(crate) const CONF: &str = "/etc/containers/storage.conf";
 
 /// Where most tests have their store.
-const STORE: &str = "/srv/app";
+pub(crate) const STORE: &str = "/srv/app";
 
 /// A text that lists these stores, as they stand in the array.
 fn list(stores: &str) -> String {
@@ -37,7 +37,7 @@ fn list(stores: &str) -> String {
 }
 
 /// [`MAIN`] with a list.
-fn main_with(stores: &str) -> String {
+pub(crate) fn main_with(stores: &str) -> String {
     format!("{MAIN}\n{}", list(stores))
 }
 

@@ -3,7 +3,7 @@
 //!
 //! The hosts are those of the documents tests/cmd/lint-*.md, `found` and `silent`.
 
-mod documents;
+pub(crate) mod documents;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ const PARSER: [&str; 8] = [
 ];
 
 /// Every host, with the rule that it is about.
-fn hosts() -> Vec<(String, PathBuf)> {
+pub(crate) fn hosts() -> Vec<(String, PathBuf)> {
     let documents = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd");
     let mut hosts = Vec::new();
     for entry in fs_err::read_dir(documents).unwrap() {
@@ -77,7 +77,7 @@ fn hosts() -> Vec<(String, PathBuf)> {
 }
 
 /// A copy of a host, so that an engine that makes directories makes them there.
-fn copy(tree: &Path) -> tempfile::TempDir {
+pub(crate) fn copy(tree: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     let copied = finish(Command::new("cp").arg("-a").arg(tree.join(".")).arg(copy.path()));
     assert!(copied.status.success(), "{}", text(&copied));

@@ -19,6 +19,7 @@ mod doctor;
 mod embed;
 mod engine;
 mod escape;
+mod explain;
 mod generations;
 mod hosts;
 mod interrupt;

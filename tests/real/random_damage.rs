@@ -29,6 +29,7 @@ use generate::Targets;
 use names::Names;
 use readers::{IMAGES, ROOTS, Reader, USERS, ask, made_by_user};
 use storagectl::engine::{Engines, Profile};
+use storagectl::explain::recognize;
 use storagectl::problem::Severity;
 use storagectl::store::check::{self, CheckRequest, Progress, Scope, StoreFinding, StoreReport};
 use storagectl::sys::Root;
@@ -124,6 +125,12 @@ impl Workshop {
             asked.into_iter().map(|answers| answers.join().expect("a thread asks")).collect()
         });
         for ((reader, healthy), answers) in self.readers.iter().zip(&self.healthy).zip(&answers) {
+            // It crashed, or waited for ever.
+            let said = answers.failed().filter(|(_, said)| *said != "died" && !said.is_empty());
+            for (question, said) in said.filter(|(_, said)| recognize(said).is_empty()) {
+                let kind = format!("not explained: {}", kinds.join(" + "));
+                writeln!(found.entry(kind).or_default(), "#   {} {question}: {said}", reader.name()).unwrap();
+            }
             let scope = match answers.scope(healthy) {
                 "image" | "saving" | "silent" if !asked => "nothing",
                 scope => scope,

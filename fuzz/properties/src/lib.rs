@@ -14,6 +14,7 @@ pub mod layer;
 pub mod names;
 pub mod provision;
 pub mod recipe;
+pub mod said;
 pub mod shown;
 pub mod store;
 pub mod tar;
@@ -40,6 +41,7 @@ pub const ALL: &[Property] = &[
     Property { name: "names", holds: names::holds },
     Property { name: "provision", holds: provision::holds },
     Property { name: "recipe", holds: recipe::holds },
+    Property { name: "said", holds: said::holds },
     Property { name: "shown", holds: shown::holds },
     Property { name: "store", holds: store::holds },
     Property { name: "tar", holds: tar::holds },

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::store::{CONTROL, IMAGE};
 use crate::hosts::program;
-use crate::support::{finish, text};
+use crate::support::{STORAGECTL, finish, text};
 
 /// An engine, by the name that check-store has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,17 @@ pub(crate) struct Answers(BTreeMap<String, (i32, String)>);
 
 /// Asks an engine that has `stores` listed, in this order.
 pub(crate) fn ask(engine: Engine, stores: &[&Path], read_only: bool) -> Answers {
+    answers(command(engine, stores, read_only))
+}
+
+/// The same, where storagectl explains what the engine says.
+pub(crate) fn ask_and_explain(engine: Engine, stores: &[&Path], read_only: bool) -> Answers {
+    let mut command = command(engine, stores, read_only);
+    command.env("EXPLAIN", STORAGECTL);
+    answers(command)
+}
+
+fn command(engine: Engine, stores: &[&Path], read_only: bool) -> Command {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/check/probe.sh");
     let stores: Vec<&str> = stores.iter().map(|store| store.to_str().unwrap()).collect();
     let mut command = Command::new("unshare");
@@ -58,6 +69,10 @@ pub(crate) fn ask(engine: Engine, stores: &[&Path], read_only: bool) -> Answers 
     if engine == Engine::Podman6 {
         command.env("CHECK", "1");
     }
+    command
+}
+
+fn answers(mut command: Command) -> Answers {
     let output = finish(&mut command);
     let said = String::from_utf8_lossy(&output.stdout);
     let lines = said.lines().filter_map(|line| {
@@ -104,11 +119,26 @@ impl Answers {
         if self.fails("save") { "saving" } else { self.quiet(healthy) }
     }
 
+    /// What failed: the question, what the engine said, and how that was explained.
+    pub(crate) fn explained(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.failed().filter_map(|(name, said)| {
+            let (_, explained) = self.0.get(&format!("explained-{name}"))?;
+            Some((name, said, explained.as_str()))
+        })
+    }
+
+    /// What failed: the question, and what the engine said.
+    pub(crate) fn failed(&self) -> impl Iterator<Item = (&str, &str)> {
+        let questions = self.0.iter().filter(|(name, _)| !name.starts_with("explained-"));
+        let failed = questions.filter(|(_, (status, _))| *status != 0);
+        failed.map(|(name, (_, said))| (name.as_str(), said.as_str()))
+    }
+
     /// What failed, and the start of why.
     pub(crate) fn told(&self) -> String {
-        let failed = self.0.iter().filter(|(_, (status, _))| *status != 0);
-        let said =
-            failed.map(|(name, (_, said))| format!("{name}: {}", said.chars().take(200).collect::<String>()));
+        let said = self
+            .failed()
+            .map(|(name, said)| format!("{name}: {}", said.chars().take(200).collect::<String>()));
         said.collect::<Vec<_>>().join(" | ")
     }
 

@@ -9,6 +9,9 @@
 #   save     IMAGE as an archive
 #   check    with the variable CHECK set: what its own check says
 #
+# With the variable EXPLAIN set to storagectl, what failed is explained on a host that has this engine and
+# these stores: a line with `explained-` before the name of the question, and JSON.
+#
 # Runs in mount and process namespaces of its own (`unshare -mpf`), with everything
 # that engines keep in memory. With the variable READ_ONLY set the first store is so.
 set -u
@@ -37,12 +40,26 @@ if [ -n "${READ_ONLY:-}" ]; then
     mount -o remount,bind,ro "$first"
 fi
 
+if [ -n "${EXPLAIN:-}" ]; then
+    mkdir /run/etc
+    cp /run/storage.conf /run/etc
+    ! [ -e /etc/containers/policy.json ] || cp /etc/containers/policy.json /run/etc
+    mount --bind /run/etc /etc/containers
+    mount --bind "$engine" /usr/bin/podman
+fi
+
 # What fails stays failed: no question takes longer than this.
 e() { timeout 20 "$engine" --log-level=error "$@"; }
 answer() {
     printf '%s %s ' "$1" "$2"
     tail -c 3000 /run/said | tr '\n' ' '
     echo
+    if [ -n "${EXPLAIN:-}" ] && [ "$2" != 0 ]; then
+        "$EXPLAIN" --format json explain </run/said >/run/explained 2>/run/explaining
+        printf 'explained-%s %s ' "$1" $?
+        cat /run/explained /run/explaining | tr '\n' ' '
+        echo
+    fi
 }
 ask() {
     name=$1

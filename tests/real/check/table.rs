@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::Value;
 
 use super::cases::{Case, all};
-use super::engine::{Answers, Engine, ask};
+use super::engine::{Answers, Engine, ask, ask_and_explain};
 use super::store::{IMAGE, Store, control, made_by_buildah};
+use crate::explain::unexplained;
 
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/damage-table.md");
 
@@ -31,6 +32,8 @@ engine is compared with the cell, where `silent` and `nothing` count as the same
 one probe does not meet, another may.
 
 The last column is what podman 6's own check says of the store, in full depth.
+
+What engines say then, and what helps, is in [explain.md](explain.md).
 
 A finding in *italics* needs `--deep`; one in (parentheses) is a warning.
 
@@ -162,7 +165,7 @@ impl Case {
         let mut scopes = Vec::new();
         let mut own_check = "";
         for (engine, healthy) in engines.iter().zip(healthy) {
-            let answers = ask(*engine, &[&store.path, &control(original)], self.read_only);
+            let answers = ask_and_explain(*engine, &[&store.path, &control(original)], self.read_only);
             let seen = answers.scope(healthy);
             let verdict = verdict(&deep, *engine);
             if verdict != if seen == "nothing" { "silent" } else { seen } {
@@ -172,6 +175,13 @@ impl Case {
                     engine.name()
                 ));
             }
+            // An engine that may write to the store mends symlinks, or makes it worse.
+            let now = if self.read_only { answer.clone() } else { store.checked(&[]) };
+            wrong.extend(
+                unexplained(&answers, &[&deep, &now])
+                    .into_iter()
+                    .map(|unexplained| format!("{}: {} {unexplained}", self.name, engine.name())),
+            );
             scopes.push(seen);
             if *engine == Engine::Podman6 {
                 own_check = answers.own_check();

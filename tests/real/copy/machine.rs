@@ -23,7 +23,7 @@ pub(super) const COPY: &str = r#"while IFS="," read -r img sha; do
 done <"$DIR/image-list.txt""#;
 
 /// All images of the registry, embedded by the shell loop. Nobody changes it.
-pub(super) fn embedded() -> &'static Path {
+pub(crate) fn embedded() -> &'static Path {
     static EMBEDDED: OnceLock<PathBuf> = OnceLock::new();
     EMBEDDED.get_or_init(|| {
         let kept = env!("CARGO_TARGET_TMPDIR");
@@ -39,7 +39,7 @@ pub(super) fn embedded() -> &'static Path {
 }
 
 /// The reference of an image of the registry.
-pub(super) fn reference(name: &str) -> String {
+pub(crate) fn reference(name: &str) -> String {
     registry().reference(name)
 }
 

@@ -7,7 +7,7 @@ use crate::hosts::program;
 
 /// An engine, as /run/engine/NAME, and where it is installed if it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Engine {
+pub(crate) enum Engine {
     Podman4,
     Podman5,
     Podman6,
@@ -15,11 +15,11 @@ pub(super) enum Engine {
 }
 
 impl Engine {
-    pub(super) const ALL: [Self; 4] = [Self::Podman4, Self::Podman5, Self::Podman6, Self::Crio];
-    pub(super) const PODMANS: [Self; 3] = [Self::Podman4, Self::Podman5, Self::Podman6];
+    pub(crate) const ALL: [Self; 4] = [Self::Podman4, Self::Podman5, Self::Podman6, Self::Crio];
+    pub(crate) const PODMANS: [Self; 3] = [Self::Podman4, Self::Podman5, Self::Podman6];
 
     /// Its name for `--engine`.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Podman4 => "podman4",
             Self::Podman5 => "podman5",
@@ -29,7 +29,7 @@ impl Engine {
     }
 
     /// Where it is on this machine.
-    pub(super) fn program(self) -> PathBuf {
+    pub(crate) fn program(self) -> PathBuf {
         program(match self {
             // Which knows btrfs, too.
             Self::Podman4 if has_debians_podman_4() => DEBIANS,
@@ -43,7 +43,7 @@ impl Engine {
 
 /// Who runs something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Who {
+pub(crate) enum Who {
     Root,
     User,
 }

@@ -14,7 +14,7 @@ use crate::support::{STORAGECTL, copy_store, finish, run, scratch_in_memory, tex
 
 /// The normal user of every host, and their home.
 const UID: u32 = 1000;
-pub(super) const HOME: &str = "/home/u";
+pub(crate) const HOME: &str = "/home/u";
 
 /// Runs a program in the tree $1 as the user $2; $3 says what to do before, as root.
 ///
@@ -64,7 +64,7 @@ mount -t tmpfs -o mode=0700,uid=1000,gid=1000 none home/u/.local/share
 ";
 
 /// The tree of a host.
-pub(super) struct Host {
+pub(crate) struct Host {
     tree: tempfile::TempDir,
     installed: Vec<(&'static str, Engine)>,
     before: String,
@@ -72,24 +72,24 @@ pub(super) struct Host {
 
 impl Host {
     /// A host without engines: which ones it will have is not known.
-    pub(super) fn without_engines() -> Self {
+    pub(crate) fn without_engines() -> Self {
         Self::with(&[])
     }
 
     /// A host with these engines alone, each with the place where it is installed.
-    pub(super) fn with(installed: &[(&'static str, Engine)]) -> Self {
+    pub(crate) fn with(installed: &[(&'static str, Engine)]) -> Self {
         let host = Self { tree: scratch_in_memory(), installed: installed.to_vec(), before: String::new() };
         host.system();
         host
     }
 
     /// A host with this podman alone.
-    pub(super) fn with_podman(engine: Engine) -> Self {
+    pub(crate) fn with_podman(engine: Engine) -> Self {
         Self::with(&[("/usr/bin/podman", engine)])
     }
 
     /// With the user's own directories back, where the main file sets root's.
-    pub(super) fn with_users_own(self) -> Self {
+    pub(crate) fn with_users_own(self) -> Self {
         self.write(
             "/etc/containers/storage.rootless.conf.d/00-own.conf",
             "[storage]\ngraphroot = \"\"\nrunroot = \"\"\n",
@@ -98,7 +98,7 @@ impl Host {
     }
 
     /// With what is done as root before each run, in the tree.
-    pub(super) fn before(mut self, script: &str) -> Self {
+    pub(crate) fn before(mut self, script: &str) -> Self {
         self.before += script;
         self.before += "\n";
         self
@@ -150,39 +150,39 @@ impl Host {
     }
 
     /// Where a place of the host is outside of it.
-    pub(super) fn at(&self, path: &str) -> PathBuf {
+    pub(crate) fn at(&self, path: &str) -> PathBuf {
         self.tree.path().join(path.trim_start_matches('/'))
     }
 
-    pub(super) fn read(&self, path: &str) -> Option<String> {
+    pub(crate) fn read(&self, path: &str) -> Option<String> {
         fs_err::read_to_string(self.at(path)).ok()
     }
 
-    pub(super) fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.at(path);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(path, text).unwrap();
     }
 
     /// Writes a file below the user's ~/.config/containers.
-    pub(super) fn write_own(&self, name: &str, text: &str) {
+    pub(crate) fn write_own(&self, name: &str, text: &str) {
         self.write(&format!("{HOME}/.config/containers/{name}"), text);
         self.own_by_user(&format!("{HOME}/.config"));
     }
 
     /// Makes what is at `path` and below it the user's.
-    pub(super) fn own_by_user(&self, path: &str) {
+    pub(crate) fn own_by_user(&self, path: &str) {
         run(Command::new("chown").args(["-R", "1000:1000"]).arg(self.at(path)));
     }
 
     /// A store with an image, as root's podman has made it: for root alone.
-    pub(super) fn store(&self, path: &str) {
+    pub(crate) fn store(&self, path: &str) {
         copy_store(&self.at(path));
         fs_err::set_permissions(self.at(path), PermissionsExt::from_mode(0o700)).unwrap();
     }
 
     /// A store with an image that everybody may read.
-    pub(super) fn open_store(&self, path: &str) {
+    pub(crate) fn open_store(&self, path: &str) {
         self.store(path);
         run(Command::new("chmod").args(["-R", "a+rX"]).arg(self.at(path)));
     }
@@ -206,24 +206,24 @@ impl Host {
     }
 
     /// Runs an engine with a storage of its own that is new.
-    pub(super) fn engine(&self, who: Who, engine: Engine, args: &[&str]) -> Output {
+    pub(crate) fn engine(&self, who: Who, engine: Engine, args: &[&str]) -> Output {
         let program = format!("/run/engine/{}", engine.name());
         self.enter(who, OWN_STORAGE, &[&[program.as_str()], args].concat())
     }
 
     /// Runs an engine with the host's storage, which keeps what it does.
-    pub(super) fn engine_that_stays(&self, who: Who, engine: Engine, args: &[&str]) -> Output {
+    pub(crate) fn engine_that_stays(&self, who: Who, engine: Engine, args: &[&str]) -> Output {
         let program = format!("/run/engine/{}", engine.name());
         self.enter(who, "", &[&[program.as_str()], args].concat())
     }
 
     /// The images that an engine lists, or why it stops.
-    pub(super) fn images(&self, who: Who, engine: Engine) -> Result<Vec<String>, String> {
+    pub(crate) fn images(&self, who: Who, engine: Engine) -> Result<Vec<String>, String> {
         listed(&self.engine(who, engine, &["images", "--format", IMAGE_LINE]))
     }
 
     /// Whether CRI-O serves, or what it says when it stops.
-    pub(super) fn crio_serves(&self) -> Result<(), String> {
+    pub(crate) fn crio_serves(&self) -> Result<(), String> {
         let script = "mkdir -p /run/crio /etc/cni/net.d
             /run/engine/crio --disable-hostport-mapping >/run/crio.log 2>&1 & crio=$!
             for _ in $(seq 200); do
@@ -238,19 +238,19 @@ impl Host {
     }
 
     /// Runs storagectl on this host.
-    pub(super) fn storagectl(&self, who: Who, args: &[&str]) -> Output {
+    pub(crate) fn storagectl(&self, who: Who, args: &[&str]) -> Output {
         self.enter(who, "", &[&["/run/engine/storagectl"], args].concat())
     }
 
     /// Runs a script on this host, as root; storagectl is at /run/engine/storagectl.
-    pub(super) fn script(&self, script: &str) -> Output {
+    pub(crate) fn script(&self, script: &str) -> Output {
         self.enter(Who::Root, "", &["sh", "-ec", script])
     }
 
     /// Runs `command` once for each text that /etc/containers/storage.conf may have, all in
     /// one run of the host; `$row` is its number. Returns the exit status and what was
     /// printed of each.
-    pub(super) fn on_each(&self, who: Who, texts: &[String], command: &str) -> Vec<(i32, String)> {
+    pub(crate) fn on_each(&self, who: Who, texts: &[String], command: &str) -> Vec<(i32, String)> {
         for (row, text) in texts.iter().enumerate() {
             self.write(&format!("/rows/{row}.conf"), text);
         }
@@ -288,7 +288,7 @@ fn bind(program: &Path, place: &str) -> String {
 }
 
 /// The lines of what a successful command printed, or all that a failed one said.
-pub(super) fn listed(output: &Output) -> Result<Vec<String>, String> {
+pub(crate) fn listed(output: &Output) -> Result<Vec<String>, String> {
     if !output.status.success() {
         return Err(text(output));
     }

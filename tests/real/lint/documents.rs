@@ -1,13 +1,13 @@
 //! Texts of main files, to compare what is said of them with what engines do.
 
 /// What stands for [`BASE`] in the texts.
-pub(super) const MARK: &[u8] = b"@";
+pub(crate) const MARK: &[u8] = b"@";
 
 /// What a main file needs for every engine.
-pub(super) const BASE: &[u8] = b"[storage]\ndriver=\"overlay\"\nrunroot=\"/r\"\ngraphroot=\"/g\"\n";
+pub(crate) const BASE: &[u8] = b"[storage]\ndriver=\"overlay\"\nrunroot=\"/r\"\ngraphroot=\"/g\"\n";
 
 /// A name, and the text.
-pub(super) const DOCUMENTS: &[(&str, &[u8])] = &[
+pub(crate) const DOCUMENTS: &[(&str, &[u8])] = &[
     ("array append", b"@[storage.options]\nadditionalimagestores=[\"/a\",{append=true}]\n"),
     ("array append str", b"@[storage.options]\nadditionalimagestores=[\"/a\",{append=\"true\"}]\n"),
     ("array append tables", b"@[[storage.options.additionalimagestores]]\nappend=true\n"),
