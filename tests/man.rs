@@ -304,7 +304,7 @@ fn copying() -> Roff {
         "An image is there if the store has it under its name, with the manifest and all documents that are embedded, and with all layers, as storagectl-check-store(1) looks for them. A layer that another program has put there is read once, to its last byte, since engines do not sync what they unpack; that it was sound is remembered in the store, in .storagectl-images.json, as is what was copied. Layers that are copied here are synced before they are recorded. Damaged layers below a container that is mounted are told and left.",
     )]);
     roff.control("PP", []).text([roman(
-        "With --prune, names that a former list had and this one has not are removed, if they were copied by this command, and then images without a name, and layers that nothing needs. What an administrator has pulled or tagged stays, and so does what a container or an image elsewhere builds on.",
+        "With --prune, names that a former list had and this one has not are removed, if they were copied by this command, and then images without a name, and layers that nothing needs. What an administrator has pulled or tagged stays, and so do images that storagectl-import-images(1) has brought and that have their names, and what a container or an image elsewhere builds on. A name that was given to an imported image stays with it until the list has another image for it than it had then.",
     )]);
     roff.control("PP", []).text([roman(
         "An own storage whose layers are laid out in ways that only engines know (another driver than overlay, force_mask, mount_program, ignore_chown_errors, use_composefs, a normal user's) is written by skopeo, one image after the other.",

@@ -92,6 +92,7 @@ const NAMES: &[&str] = &[
     "doctor",
     "embed-images",
     "generate",
+    "import-images",
     "init-store",
     "list-images",
     "list-stores",
