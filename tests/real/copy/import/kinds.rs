@@ -96,9 +96,9 @@ fn an_image_of_every_kind_is_imported_and_runs_under_its_name() {
     assert_eq!(only(&arrivals.import())["state"], "present");
 }
 
-/// docker leaves the registry of an official image out; podman says which image that is.
+/// docker leaves the registry of an official image out, and means its own; podman load does not.
 #[test]
-fn several_images_of_one_docker_archive_have_the_names_that_podman_would_give_them() {
+fn several_images_of_one_docker_archive_have_the_names_that_docker_means() {
     let arrivals = Arrivals::new();
     let archive = arrivals.incoming("saved.tar");
     let make = "for n in 0 1; do
@@ -123,7 +123,7 @@ fn several_images_of_one_docker_archive_have_the_names_that_podman_would_give_th
         names,
         ["docker.io/library/app:1", "registry.example.com/app-0:1", "registry.example.com/app-1:1"]
     );
-    assert_eq!(theirs.lines().collect::<Vec<_>>(), names);
+    assert_eq!(theirs.lines().next(), Some("localhost/app:1"), "{theirs}");
     arrivals.machine.assert_sound(Way::Store);
 }
 
