@@ -152,3 +152,59 @@ impl CopyRecord {
         write().map_err(host.cannot("write", &file(store)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copied(name: &str, id: &str) -> CopiedImage {
+        CopiedImage { name: name.to_owned(), id: id.to_owned(), layers: Vec::new() }
+    }
+
+    fn imported(name: &str, id: &str) -> ImportedImage {
+        ImportedImage { image: copied(name, id), over: None }
+    }
+
+    #[test]
+    fn what_others_have_written_meanwhile_stays() {
+        let stamp = |inode| LayerStamp { inode, changed: (0, 0) };
+        let mut before = CopyRecord { version: 1, ..CopyRecord::default() };
+        before.add(copied("a", "1"));
+        before.add(copied("b", "1"));
+        before.layers.extend([("x".to_owned(), stamp(1)), ("y".to_owned(), stamp(1))]);
+        let (mut ours, mut theirs) = (before.clone(), before.clone());
+        ours.images.retain(|image| image.name != "a");
+        ours.add(copied("c", "2"));
+        ours.layers.remove("x");
+        ours.layers.insert("z".to_owned(), stamp(2));
+        theirs.import(imported("d", "3"));
+        theirs.layers.insert("y".to_owned(), stamp(3));
+        let merged = ours.merged(&before, theirs);
+        let names: Vec<&str> = merged.images.iter().map(|image| image.name.as_str()).collect();
+        assert_eq!(names, ["b", "c"]);
+        assert!(merged.is_imported("d", "3"));
+        assert_eq!(merged.layers, [("y".to_owned(), stamp(3)), ("z".to_owned(), stamp(2))].into());
+    }
+
+    #[test]
+    fn an_import_ends_when_its_name_is_another_s_and_is_one_of_a_former_list_then() {
+        let mut record = CopyRecord { version: 1, ..CopyRecord::default() };
+        record.import(imported("a", "1"));
+        record.import(imported("a", "1"));
+        record.end_imports("a", "1");
+        assert_eq!((record.imported.len(), record.images.len()), (1, 0));
+        record.import(imported("a", "2"));
+        assert_eq!(record.images, [copied("a", "1")]);
+        record.end_imports("a", "3");
+        assert_eq!(record.images, [copied("a", "1"), copied("a", "2")]);
+        assert!(record.imported.is_empty());
+    }
+
+    /// Versions that know no imports read it, and prune none of them.
+    #[test]
+    fn the_record_without_imports_is_as_it_was() {
+        let text = r#"{"version":1,"images":[{"name":"a","id":"1","layers":[]}],"layers":{}}"#;
+        let record: CopyRecord = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&record).unwrap(), text);
+    }
+}

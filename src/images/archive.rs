@@ -34,6 +34,8 @@ impl Archive {
         let file = match &magic[..count] {
             [0x1f, 0x8b, ..] => decompressed(MultiGzDecoder::new(file))?,
             [0x28, 0xb5, 0x2f, 0xfd] => decompressed(zstd::Decoder::new(file)?)?,
+            [b'B', b'Z', b'h', _] => return Err(malformed("it is compressed with bzip2, not gzip or zstd")),
+            [0xfd, b'7', b'z', b'X'] => return Err(malformed("it is compressed with xz, not gzip or zstd")),
             _ => file,
         };
         let (members, has_end) = members(file.clone())?;
@@ -55,6 +57,10 @@ impl Archive {
     }
 }
 
+fn malformed(error: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error.to_owned())
+}
+
 /// What a decoder gives, in a file without a name. What it says of its input is not what the system
 /// says.
 fn decompressed(decoder: impl Read) -> io::Result<FilePart> {
@@ -74,7 +80,6 @@ fn decompressed(decoder: impl Read) -> io::Result<FilePart> {
 /// The members with their places, and whether the end is there.
 fn members(file: FilePart) -> io::Result<(Members, bool)> {
     let size = file.size();
-    let malformed = |error: &str| io::Error::new(io::ErrorKind::InvalidData, error.to_owned());
     let of = |error| match error {
         EntryError::Io(error) => error,
         EntryError::NotTar(why) => malformed(&format!("it is not a tar file that engines read: {}", why.0)),

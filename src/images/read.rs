@@ -53,8 +53,8 @@ pub struct FoundImage {
 
 /// Reads every image in the file or directory at `path`, which may be of any kind that tells itself
 /// by its content: an archive, an OCI layout, a `dir:` directory. Nothing if it is a directory of
-/// another kind. Images have the names that are stored with them, those of docker archives as
-/// `podman load` completes them; a `dir:` directory has `names`.
+/// another kind. Images have the names that are stored with them, those of docker archives as docker
+/// means them: podman would put `localhost/` before a short one. A `dir:` directory has `names`.
 ///
 /// # Errors
 /// `image-invalid` if it is a file and no whole archive of images, or the system's answer.

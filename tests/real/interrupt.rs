@@ -34,7 +34,11 @@ pub(crate) struct Scene {
 impl Scene {
     /// `set_up` prepares an empty directory.
     pub(crate) fn new(set_up: impl Fn(&Path), args: &[&str]) -> Self {
-        let scratch = tempfile::tempdir().expect("a scratch directory can be made");
+        Self::within(tempfile::tempdir().expect("a scratch directory can be made"), set_up, args)
+    }
+
+    /// The same in a scratch directory of one's own.
+    pub(crate) fn within(scratch: tempfile::TempDir, set_up: impl Fn(&Path), args: &[&str]) -> Self {
         let template = scratch.path().join("template");
         std::fs::create_dir(&template).expect("the scratch directory is writable");
         set_up(&template);

@@ -23,7 +23,7 @@ fn changes(calls: &[Call]) -> Vec<&Call> {
     let is_change = |call: &&Call| CHANGES.contains(&call.name.as_str()) || call.line.contains("O_CREAT");
     let is_seen = |call: &Call| call.name.starts_with("rename") || !call.line.contains(".storagectl-new-");
     let calls = calls.iter().filter(is_change).enumerate();
-    calls.filter(|(index, call)| is_seen(call) || index.is_multiple_of(10)).map(|(_, call)| call).collect()
+    calls.filter(|(index, call)| is_seen(call) || index.is_multiple_of(20)).map(|(_, call)| call).collect()
 }
 
 fn scene(more: &[&str]) -> Scene {
@@ -38,7 +38,7 @@ fn scene(more: &[&str]) -> Scene {
     let args =
         ["--config", "@DIR@/storage.conf", "import-images", "@DIR@/incoming", "--store", "@DIR@/bound"];
     let rest = ["--source", "@DIR@/none", "--settle", "0", "--jobs", "1", "--progress", "none"];
-    Scene::new(set_up, &[&args[..], &rest[..], more].concat())
+    Scene::within(crate::support::scratch_in_memory(), set_up, &[&args[..], &rest[..], more].concat())
 }
 
 /// In how many of the three directories an item is.

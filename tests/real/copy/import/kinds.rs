@@ -96,9 +96,9 @@ fn an_image_of_every_kind_is_imported_and_runs_under_its_name() {
     assert_eq!(only(&arrivals.import())["state"], "present");
 }
 
-/// docker leaves the registry of an official image out; podman says which image that is.
+/// docker leaves the registry of an official image out, and means its own; podman load does not.
 #[test]
-fn several_images_of_one_docker_archive_have_the_names_that_podman_would_give_them() {
+fn several_images_of_one_docker_archive_have_the_names_that_docker_means() {
     let arrivals = Arrivals::new();
     let archive = arrivals.incoming("saved.tar");
     let make = "for n in 0 1; do
@@ -112,6 +112,10 @@ fn several_images_of_one_docker_archive_have_the_names_that_podman_would_give_th
     // As docker writes it.
     let edit = "mkdir m && cd m && tar -xf \"$TAR\" && sed -i 's|docker.io/library/app:1|app:1|' manifest.json && tar -cf \"$TAR\" *";
     run(Command::new("sh").args(["-euc", edit]).env("TAR", &archive).current_dir(arrivals.at("")));
+    let load = "podman --root /run/store --runroot /run/r load -q -i \"$TAR\" >/dev/null 2>&1
+        podman --root /run/store --runroot /run/r images --format '{{.Repository}}:{{.Tag}}' | sort
+        umount /run/store/overlay || :";
+    let theirs = in_private(load, &[("TAR", &archive)]);
     assert_eq!(only(&arrivals.import())["state"], "imported");
     let mut names = arrivals.names();
     names.sort();
@@ -119,6 +123,7 @@ fn several_images_of_one_docker_archive_have_the_names_that_podman_would_give_th
         names,
         ["docker.io/library/app:1", "registry.example.com/app-0:1", "registry.example.com/app-1:1"]
     );
+    assert_eq!(theirs.lines().next(), Some("localhost/app:1"), "{theirs}");
     arrivals.machine.assert_sound(Way::Store);
 }
 
@@ -133,6 +138,7 @@ fn what_has_no_name_or_is_no_image_is_refused_with_what_helps() {
     fs_err::write(arrivals.incoming("README.txt"), "Copy these to the node.\n").unwrap();
     fs_err::write(arrivals.incoming("empty"), "").unwrap();
     fs_err::create_dir(arrivals.incoming("nothing")).unwrap();
+    fs_err::write(arrivals.incoming("app.tar.xz"), b"\xfd7zXZ\0 and so on").unwrap();
     let document = arrivals.ends(&["--settle", "0"], 2);
     for (name, id, hint) in [
         ("nameless.tar", "image-name-invalid", "oci-archive:FILE:registry.example.com/app:1"),
@@ -141,6 +147,7 @@ fn what_has_no_name_or_is_no_image_is_refused_with_what_helps() {
         ("app:1", "image-name-invalid", "skopeo sync --scoped"),
         ("README.txt", "image-invalid", "copy"),
         ("empty", "image-invalid", "copy"),
+        ("app.tar.xz", "image-invalid", "compressed with xz, not gzip or zstd"),
         ("nothing", "image-invalid", "copy"),
     ] {
         let item = document["items"].as_array().unwrap().iter().find(|item| item["name"] == name).unwrap();
