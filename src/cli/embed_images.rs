@@ -69,6 +69,10 @@ pub(super) struct EmbedImages {
     /// All architectures of an image, as if no --arch were given
     #[arg(long, conflicts_with = "arch")]
     all: bool,
+    /// Embed OCI artifacts, too, such as models or configuration, which copy-images puts
+    /// where engines find artifacts; without it they are refused
+    #[arg(long)]
+    artifacts: bool,
     /// Look tags up again, and fetch images whose tag has moved
     #[arg(long)]
     refresh: bool,
@@ -175,6 +179,7 @@ impl EmbedImages {
                 [] => Platforms::All,
                 _ => Platforms::These(platforms.collect()),
             },
+            artifacts: self.artifacts,
             jobs: jobs(self.jobs),
             // A rehearsal is not worth waiting for.
             retries: if common.dry_run { 0 } else { self.retries },

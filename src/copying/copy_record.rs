@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
@@ -27,7 +28,7 @@ pub(super) struct CopyRecord {
     pub(super) images: Vec<CopiedImage>,
     /// Layers that are sound, by id.
     #[serde(default)]
-    pub(super) layers: BTreeMap<String, LayerStamp>,
+    pub(super) layers: BTreeMap<String, FileStamp>,
 }
 
 /// An image that was copied.
@@ -42,14 +43,20 @@ pub(super) struct CopiedImage {
 }
 
 /// By what a layer is known to be the one that was looked at: inode and time of change of
-/// its `link`, which is written once. Whoever makes the layer anew makes another file.
+/// its `link`, which is written once. Whoever makes the layer anew makes another file. Of a blob
+/// of artifacts they are its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct LayerStamp {
+pub(super) struct FileStamp {
     inode: u64,
     changed: (i64, i64),
 }
 
-impl LayerStamp {
+impl FileStamp {
+    /// That of a file with this inode and time of change.
+    pub(super) fn new((inode, changed): (u64, (i64, i64))) -> Self {
+        Self { inode, changed }
+    }
+
     /// The mark of the layer `id` in the store at `store`; `None` if it has none.
     pub(super) fn of(root: &Root, store: &Path, driver: &str, id: &str) -> Option<Self> {
         let path = match driver {
@@ -61,16 +68,36 @@ impl LayerStamp {
     }
 }
 
-fn file(store: &Path) -> PathBuf {
-    store.join(FILE)
+/// Reads a record. One that cannot be read is none.
+pub(super) fn read_record<T: DeserializeOwned>(host: &Host, file: &Path) -> Option<T> {
+    let (bytes, _) = host.root.read_up_to(file, limits::RECORDS).ok().flatten()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// Writes a record to `file` in the storage at `storage`, if it is not what stands there.
+pub(super) fn write_record(
+    host: &Host,
+    storage: &Path,
+    file: &Path,
+    record: &impl Serialize,
+) -> Result<(), Problem> {
+    let mut bytes = serde_json::to_vec(record).expect("it is made of text and numbers");
+    bytes.push(b'\n');
+    let write = || {
+        let inside = host.root.strict(storage)?.ok_or(io::ErrorKind::NotFound)?;
+        let file = Path::new("/").join(file);
+        match inside.read_up_to(&file, limits::RECORDS).ok().flatten() {
+            Some((before, _)) if before == bytes => Ok(()),
+            _ => inside.replace_file(&file, &bytes),
+        }
+    };
+    write().map_err(host.cannot("write", &storage.join(file)))
 }
 
 impl CopyRecord {
     /// What is remembered in the store at `store`. What cannot be read is forgotten.
     pub(super) fn read(host: &Host, store: &Path) -> Self {
-        let bytes =
-            host.root.read_up_to(&file(store), limits::RECORDS).ok().flatten().map(|(bytes, _)| bytes);
-        let record: Option<Self> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let record: Option<Self> = read_record(host, &store.join(FILE));
         record.filter(|record| record.version == 1).unwrap_or(Self { version: 1, ..Self::default() })
     }
 
@@ -82,16 +109,6 @@ impl CopyRecord {
 
     /// Writes it, if it is not what stands there.
     pub(super) fn write(&self, host: &Host, store: &Path) -> Result<(), Problem> {
-        let mut bytes = serde_json::to_vec(self).expect("it is made of text and numbers");
-        bytes.push(b'\n');
-        let write = || {
-            let inside = host.root.strict(store)?.ok_or(io::ErrorKind::NotFound)?;
-            let file = Path::new("/").join(FILE);
-            match inside.read_up_to(&file, limits::RECORDS).ok().flatten() {
-                Some((before, _)) if before == bytes => Ok(()),
-                _ => inside.replace_file(&file, &bytes),
-            }
-        };
-        write().map_err(host.cannot("write", &file(store)))
+        write_record(host, store, Path::new(FILE), self)
     }
 }

@@ -47,16 +47,14 @@ pub(super) fn read(host: &Host, source: &Path, list: List) -> Vec<WantedImage> {
 fn image(host: &Host, source: &Path, entry: &ListEntry) -> Result<Image, Problem> {
     let path = source.join(&entry.directory);
     let name = Name::parse(&entry.reference)?;
-    let digest = name.as_str().split_once('@').map(|(_, digest)| digest.to_owned());
-    let text = format!("dir:{}", host.show(&path));
     if host.root.stat(&path).map_err(host.cannot("look at", &path))?.is_none() {
         let message = format!("the image `{name}`: its directory `{}` does not exist", host.show(&path));
         let hint = "run `storagectl embed-images` to fetch what is missing";
         return Err(Problem::new("embedded-missing", message, hint));
     }
-    let source = Source { text, names: vec![name.clone()], transport: Transport::Dir, path, reference: None };
     let here = Platform::host();
-    let image = images::read(&host.root, &source, &here).map_err(|mut problem| {
+    let image = images::read(&host.root, &source_of(host, source, entry, &name), &here);
+    let image = image.map_err(|mut problem| {
         if problem.id == "image-platform" {
             // What is copied is for this machine: nobody chooses.
             let arch = &here.arch;
@@ -64,14 +62,28 @@ fn image(host: &Host, source: &Path, entry: &ListEntry) -> Result<Image, Problem
         }
         problem
     })?;
-    let found = Digest::of(image.list.as_ref().unwrap_or(&image.manifest));
-    if let Some(digest) = digest.filter(|digest| *digest != found.as_str()) {
+    check_digest(&name, image.list.as_deref(), &image.manifest)?;
+    Ok(image)
+}
+
+/// Where the image of an entry is.
+pub(super) fn source_of(host: &Host, source: &Path, entry: &ListEntry, name: &Name) -> Source {
+    let path = source.join(&entry.directory);
+    let text = format!("dir:{}", host.show(&path));
+    Source { text, names: vec![name.clone()], transport: Transport::Dir, path, reference: None }
+}
+
+/// Whether a name with a digest is that of this manifest, or of the list that it was chosen from.
+pub(super) fn check_digest(name: &Name, list: Option<&[u8]>, manifest: &[u8]) -> Result<(), Problem> {
+    let digest = name.as_str().split_once('@').map(|(_, digest)| digest);
+    let found = Digest::of(list.unwrap_or(manifest));
+    match digest {
         // It may be one of a list that was embedded alone.
-        if Digest::of(&image.manifest).as_str() != digest {
+        Some(digest) if digest != found.as_str() && digest != Digest::of(manifest).as_str() => {
             let message = format!("the image `{name}`: its manifest has the digest `{found}`");
             let hint = "run `storagectl embed-images` again, which fetches it again";
-            return Err(Problem::new("embedded-other", message, hint));
+            Err(Problem::new("embedded-other", message, hint))
         }
+        _ => Ok(()),
     }
-    Ok(image)
 }

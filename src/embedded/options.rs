@@ -28,6 +28,8 @@ pub struct EmbedOptions {
     pub layout: Option<EmbeddedLayout>,
     /// Which images of a list of images.
     pub platforms: Platforms,
+    /// Whether artifacts are embedded, too, and not refused.
+    pub artifacts: bool,
     /// How many images are fetched at a time.
     pub jobs: usize,
     /// How often an image is tried again after a failure that may pass.
@@ -55,6 +57,7 @@ impl Default for EmbedOptions {
             authfile: None,
             layout: None,
             platforms: Platforms::All,
+            artifacts: false,
             jobs: 1,
             retries: 3,
             retry_delay: Duration::from_secs(2),

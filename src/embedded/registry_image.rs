@@ -76,6 +76,15 @@ impl<'a> RegistryReader<'a> {
                 }
             }
         };
+        if let Some(kind) = contents.artifact.as_ref().filter(|_| !self.options.artifacts) {
+            let kind = kind.escape_debug();
+            let message = format!(
+                "`{}` is an artifact of the type `{kind}`, not an image that can run",
+                self.reference
+            );
+            let hint = "leave it out; `embed-images --artifacts` embeds artifacts, too";
+            return Err(Problem::new("image-unsupported", message, hint));
+        }
         let first = contents.instances.iter().find(|instance| instance.is_there);
         let digest = first.map_or(&contents.digest, |instance| &instance.digest);
         let source = format!("{}@{digest}", registry::repository(self.reference));

@@ -7,6 +7,7 @@
 //! stranger.
 
 mod archive;
+mod artifact;
 mod blobs;
 mod config;
 mod digest;
@@ -18,6 +19,7 @@ mod read;
 pub(crate) mod signature;
 mod source;
 
+pub use artifact::ArtifactManifest;
 pub use blobs::{Blob, BlobReader};
 pub(crate) use config::ImageConfig;
 pub use digest::Digest;
@@ -26,5 +28,5 @@ pub(crate) use manifest::{Descriptor, Manifest, ManifestFault, PlatformEntry};
 pub use name::Name;
 pub(crate) use name::is_reference;
 pub use platform::Platform;
-pub use read::read;
+pub use read::{Artifact, read, read_artifact};
 pub use source::{Source, Transport};

@@ -4,7 +4,10 @@
 /// Names and meanings, sorted by name.
 pub const IDS: &[(&str, &str)] = &[
     ("append-in-main", "`{append=…}` is in a main file: engines that read no drop-ins stop"),
+    ("artifact-damaged", "an artifact of a storage cannot be read, so that it is unknown what it needs"),
+    ("artifact-needed", "a file names an embedded artifact, from which no container can be started"),
     ("artifact-store", "an artifact store of CRI-O's is not absolute: CRI-O does not start"),
+    ("artifacts-malformed", "the index of a storage's artifacts cannot be read: engines find none of them"),
     ("authfile", "the file with the credentials for registries is missing, or is not JSON"),
     ("bad-attribute", "an array in a drop-in has an attribute that no engine knows: podman 6 stops"),
     ("bad-time", "SOURCE_DATE_EPOCH is not a time"),
