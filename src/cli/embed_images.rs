@@ -73,6 +73,10 @@ pub(super) struct EmbedImages {
     /// where engines find artifacts; without it they are refused
     #[arg(long)]
     artifacts: bool,
+    /// Fetch the signatures that cosign and others have attached to the images, too, as if
+    /// registries.d had `use-sigstore-attachments`; copy-images keeps them
+    #[arg(long)]
+    signatures: bool,
     /// Look tags up again, and fetch images whose tag has moved
     #[arg(long)]
     refresh: bool,
@@ -180,6 +184,7 @@ impl EmbedImages {
                 _ => Platforms::These(platforms.collect()),
             },
             artifacts: self.artifacts,
+            signatures: self.signatures,
             jobs: jobs(self.jobs),
             // A rehearsal is not worth waiting for.
             retries: if common.dry_run { 0 } else { self.retries },

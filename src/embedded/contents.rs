@@ -31,6 +31,8 @@ pub struct EmbeddedImage {
     pub is_list: bool,
     /// What it is, by its media type, if it is an artifact and no image.
     pub artifact: Option<String>,
+    /// Whether the signatures that are attached to it were asked for when it was embedded.
+    pub signatures: bool,
     /// The images of the list, or the one image.
     pub instances: Vec<Instance>,
     /// The blobs of those images that are there, with their sizes in bytes.
@@ -135,6 +137,7 @@ impl ContentsReader<'_> {
             digest: digest.clone(),
             is_list: false,
             artifact: None,
+            signatures: record.as_ref().is_some_and(|record| record.signatures),
             instances: Vec::new(),
             blobs: BTreeMap::new(),
             chosen: record.and_then(|record| record.platforms),

@@ -146,8 +146,16 @@ impl Decider<'_> {
         found
     }
 
-    /// All images of a list are wanted, and only some were when it was embedded.
+    /// All images of a list are wanted, and only some were when it was embedded; or signatures are,
+    /// and were not.
     fn missing_part(&self, entry: &ListEntry, contents: &EmbeddedImage) -> Option<Problem> {
+        if self.options.signatures && !contents.signatures && contents.artifact.is_none() {
+            let message = format!(
+                "the signatures that are attached to `{}` were not asked for when it was embedded",
+                entry.reference
+            );
+            return Some(Problem::new("signatures-unknown", message, "`--signatures` fetches them"));
+        }
         if self.options.platforms != Platforms::All || contents.chosen.is_none() {
             return None;
         }

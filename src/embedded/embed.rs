@@ -57,12 +57,15 @@ pub fn embed(
         ));
     }
     let rehearsed;
-    let run;
+    let mut run;
     let (root, dir, at) = if options.dry_run {
         rehearsed = root.resolve(dir).map_or_else(|_| dir.to_owned(), |at| at.path);
         (root, rehearsed.as_path(), None)
     } else {
         run = EmbedRun::open(root, dir, options.sync)?;
+        if options.signatures {
+            run.seek_signatures()?;
+        }
         (&run.root, Path::new("/"), Some(&run))
     };
     // Another run may have been waited for.

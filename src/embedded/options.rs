@@ -30,6 +30,9 @@ pub struct EmbedOptions {
     pub platforms: Platforms,
     /// Whether artifacts are embedded, too, and not refused.
     pub artifacts: bool,
+    /// Whether the signatures that are attached to images in their registry are fetched, whatever
+    /// registries.d says of them.
+    pub signatures: bool,
     /// How many images are fetched at a time.
     pub jobs: usize,
     /// How often an image is tried again after a failure that may pass.
@@ -58,6 +61,7 @@ impl Default for EmbedOptions {
             layout: None,
             platforms: Platforms::All,
             artifacts: false,
+            signatures: false,
             jobs: 1,
             retries: 3,
             retry_delay: Duration::from_secs(2),
@@ -77,6 +81,7 @@ impl EmbedOptions {
         RegistryAccess {
             authfile: self.authfile.as_deref(),
             tls_verify: self.tls_verify,
+            registries_d: None,
             stall: self.stall,
             lock,
         }

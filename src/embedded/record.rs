@@ -23,11 +23,14 @@ pub(super) struct Record {
     /// The platforms that were asked for, such as `linux/amd64`; all if it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) platforms: Option<Vec<String>>,
+    /// Whether the signatures that are attached to it were asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) signatures: bool,
 }
 
 impl Record {
-    pub(super) fn new(digest: &Digest, platforms: Option<Vec<String>>) -> Self {
-        Self { version: 1, digest: digest.as_str().to_owned(), platforms }
+    pub(super) fn new(digest: &Digest, platforms: Option<Vec<String>>, signatures: bool) -> Self {
+        Self { version: 1, digest: digest.as_str().to_owned(), platforms, signatures }
     }
 
     /// The record in a directory. One that cannot be read as such is none: it is made for

@@ -91,7 +91,8 @@ impl<'a> RegistryReader<'a> {
         let documents = self.documents.into_inner();
         // Such a layer is to be had elsewhere, which skopeo alone knows.
         let has_urls = |document: &Vec<u8>| document.windows(6).any(|part| part == b"\"urls\"");
-        let is_whole = documents.values().any(has_urls) || self.signatures.concern(self.reference);
+        let is_signed = self.options.signatures || self.signatures.concern(self.reference);
+        let is_whole = documents.values().any(has_urls) || is_signed;
         Ok(RegistryImage { contents, documents, source, is_whole })
     }
 

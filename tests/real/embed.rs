@@ -10,6 +10,7 @@ mod needed;
 mod once;
 mod same;
 mod secret;
+mod signatures;
 
 use std::path::Path;
 use std::process::{Command, Output};
