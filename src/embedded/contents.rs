@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::record::Record;
 use crate::images::{
     ArtifactManifest, Descriptor, Digest, ImageConfig, Manifest, ManifestFault, Platform, PlatformEntry,
-    signature,
+    is_image, signature,
 };
 use crate::limits;
 use crate::problem::{Problem, total, words};
@@ -33,6 +33,8 @@ pub struct EmbeddedImage {
     pub artifact: Option<String>,
     /// Whether the signatures that are attached to it were asked for when it was embedded.
     pub signatures: bool,
+    /// The digest of the image that it was embedded with, to which it refers.
+    pub refers_to: Option<Digest>,
     /// The images of the list, or the one image.
     pub instances: Vec<Instance>,
     /// The blobs of those images that are there, with their sizes in bytes.
@@ -138,6 +140,7 @@ impl ContentsReader<'_> {
             is_list: false,
             artifact: None,
             signatures: record.as_ref().is_some_and(|record| record.signatures),
+            refers_to: record.as_ref().and_then(Record::refers_to),
             instances: Vec::new(),
             blobs: BTreeMap::new(),
             chosen: record.and_then(|record| record.platforms),
@@ -152,7 +155,7 @@ impl ContentsReader<'_> {
             }
             Manifest::Image { config, layers } => {
                 self.image(&config, &layers, "manifest.json", &mut contents)?;
-                contents.artifact = self.artifact(&manifest, &config)?;
+                contents.artifact = self.artifact(&manifest, &config, &layers)?;
                 let platform = match contents.artifact {
                     None => self.platform(&config)?,
                     Some(_) => None,
@@ -188,7 +191,7 @@ impl ContentsReader<'_> {
                     Manifest::Index(inner) => self.list(&inner, depth + 1, contents, kinds)?,
                     Manifest::Image { config, layers } => {
                         self.image(&config, &layers, &file, contents)?;
-                        kinds.push(self.artifact(&manifest, &config)?);
+                        kinds.push(self.artifact(&manifest, &config, &layers)?);
                     }
                 }
             }
@@ -221,8 +224,13 @@ impl ContentsReader<'_> {
     }
 
     /// What the manifest of an artifact is of; `None` for an image.
-    fn artifact(&self, manifest: &[u8], config: &Descriptor) -> Result<Option<String>, Problem> {
-        if config.is_image_config() {
+    fn artifact(
+        &self,
+        manifest: &[u8],
+        config: &Descriptor,
+        layers: &[Descriptor],
+    ) -> Result<Option<String>, Problem> {
+        if is_image(config, layers) {
             return Ok(None);
         }
         // What engines would not keep is told before it is fetched.

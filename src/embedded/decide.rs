@@ -5,14 +5,12 @@ use std::convert::Infallible;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::OFlags;
-
 use super::contents::EmbeddedImage;
 use super::list::ListEntry;
 use super::options::{EmbedOptions, Platforms};
 use super::registry_image::{RegistryImage, RegistryReader};
 use super::report::EmbedOutcome;
-use super::run::EmbedRun;
+use super::run::{EmbedRun, lock_of};
 use super::survey::{Depth, survey};
 use super::unreachable::UnreachableRegistries;
 use crate::problem::Problem;
@@ -70,11 +68,7 @@ impl Decider<'_> {
             self.progress.begin("asking registries", 0);
         }
         let shown = self.root.show(self.dir).display().to_string();
-        let lock: OwnedFd = match self.at {
-            Some(at) => at.alive().try_clone_to_owned(),
-            None => self.root.open(Path::new("/"), OFlags::PATH),
-        }
-        .map_err(Problem::cannot("open", shown))?;
+        let lock = lock_of(self.root, self.at).map_err(Problem::cannot("open", shown))?;
         let signatures = SignatureSettings::read();
         let tasks: Vec<(&ListEntry, TargetState)> = targets.iter().zip(found).collect();
         let work =

@@ -169,7 +169,8 @@ fn finish(
     let place = at.place(mark);
     let fetched = contents(&at.root, &at.inside(&place), &entry.reference)?;
     let mut writer = at.directory_writer().map_err(Problem::cannot("open", at.shown()))?;
-    let record = Record::new(&fetched.digest, chosen, signatures);
+    let refers_to = at.referrers.get().and_then(|all| all.get(&entry.reference));
+    let record = Record::new(&fetched.digest, chosen, signatures, refers_to);
     at.write(&mut writer, &format!("{place}/{RECORD}"), &record.text())
         .map_err(Problem::cannot("write to", at.shown()))?;
     let staged = ListEntry { directory: place, ..entry.clone() };

@@ -33,6 +33,8 @@ pub struct EmbedOptions {
     /// Whether the signatures that are attached to images in their registry are fetched, whatever
     /// registries.d says of them.
     pub signatures: bool,
+    /// Whether what refers to the images in their registry is embedded, too, as artifacts.
+    pub referrers: bool,
     /// How many images are fetched at a time.
     pub jobs: usize,
     /// How often an image is tried again after a failure that may pass.
@@ -62,6 +64,7 @@ impl Default for EmbedOptions {
             platforms: Platforms::All,
             artifacts: false,
             signatures: false,
+            referrers: false,
             jobs: 1,
             retries: 3,
             retry_delay: Duration::from_secs(2),
@@ -76,6 +79,11 @@ impl Default for EmbedOptions {
 }
 
 impl EmbedOptions {
+    /// Whether artifacts are embedded. What refers to an image is one.
+    pub(super) fn takes_artifacts(&self) -> bool {
+        self.artifacts || self.referrers
+    }
+
     /// How registries are asked by a child that has `lock`.
     pub(super) fn access<'a>(&'a self, lock: BorrowedFd<'a>) -> RegistryAccess<'a> {
         RegistryAccess {

@@ -76,7 +76,7 @@ impl<'a> RegistryReader<'a> {
                 }
             }
         };
-        if let Some(kind) = contents.artifact.as_ref().filter(|_| !self.options.artifacts) {
+        if let Some(kind) = contents.artifact.as_ref().filter(|_| !self.options.takes_artifacts()) {
             let kind = kind.escape_debug();
             let message = format!(
                 "`{}` is an artifact of the type `{kind}`, not an image that can run",

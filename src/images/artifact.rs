@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Digest;
-use super::manifest::{Descriptor, Manifest, ManifestFault, OCI_MANIFEST};
+use super::manifest::{Descriptor, Manifest, ManifestFault, OCI_MANIFEST, is_image};
 use crate::limits;
 
 /// When it was made, in the annotations of a manifest.
@@ -14,7 +14,8 @@ const CREATED: &str = "org.opencontainers.image.created";
 /// What a manifest says, be it that of an artifact or of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArtifactManifest {
-    /// What it is: its `artifactType`, or else the media type of its configuration.
+    /// What it is: its `artifactType`, or else the media type of its configuration, or of its first
+    /// file where that is none of its own.
     pub kind: String,
     /// Whether it is an image.
     pub is_image: bool,
@@ -69,8 +70,11 @@ impl ArtifactManifest {
                 return Err(format!("disagrees with itself about the size of `{}`", part.digest));
             }
         }
-        let is_image = config.is_image_config();
-        let kind = own.artifact_type.filter(|kind| !kind.is_empty()).unwrap_or(config.media_type);
+        let is_image = is_image(&config, &layers);
+        let own_type = own.artifact_type.filter(|kind| !kind.is_empty());
+        // cosign's have the configuration of an image.
+        let of_files = layers.first().filter(|_| config.is_of_image()).map(|file| &file.media_type);
+        let kind = own_type.unwrap_or_else(|| of_files.unwrap_or(&config.media_type).clone());
         Ok(Self {
             kind,
             is_image,

@@ -24,7 +24,7 @@ pub use blobs::{Blob, BlobReader};
 pub(crate) use config::ImageConfig;
 pub use digest::Digest;
 pub use image::{Image, Layer};
-pub(crate) use manifest::{Descriptor, Manifest, ManifestFault, PlatformEntry};
+pub(crate) use manifest::{Descriptor, Manifest, ManifestFault, PlatformEntry, is_image};
 pub use name::Name;
 pub(crate) use name::is_reference;
 pub use platform::Platform;

@@ -14,7 +14,7 @@ use super::config::ImageConfig;
 use super::manifest::PlatformEntry;
 use super::manifest::{
     ArchiveEntry, DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Descriptor, Generated, GeneratedDescriptor,
-    LayerType, LayoutIndex, Manifest, ManifestFault, layer_type,
+    LayerType, LayoutIndex, Manifest, ManifestFault, is_image, layer_type,
 };
 use super::platform::go_name;
 use super::signature;
@@ -61,7 +61,7 @@ pub fn read_artifact(root: &Root, source: &Source, platform: &Platform) -> Resul
     let reader = ImageReader { root, source, platform, title: title(source) };
     let blobs = Blobs::Directory(source.path.clone());
     let chosen = reader.chosen(&blobs, reader.document(&blobs, "manifest.json")?)?;
-    if chosen.config.is_image_config() {
+    if is_image(&chosen.config, &chosen.layers) {
         return Ok(None);
     }
     let manifest = ArtifactManifest::parse(&chosen.manifest);
@@ -324,10 +324,14 @@ impl ImageReader<'_> {
         layers: Vec<Descriptor>,
         stored: Vec<Name>,
     ) -> Result<Image, Problem> {
-        if !config.is_image_config() {
+        if !is_image(&config, &layers) {
+            let (what, of) = match layers.first().filter(|_| config.is_of_image()) {
+                Some(layer) => ("its first layer", layer),
+                None => ("its configuration", &config),
+            };
             let message = format!(
-                "its configuration has the type `{}`, so it is an artifact, not an image that can run",
-                config.media_type.escape_debug()
+                "{what} has the type `{}`, so it is an artifact, not an image that can run",
+                of.media_type.escape_debug()
             );
             let hint = "give a container image; `embed-images --artifacts` and `copy-images` bring artifacts";
             return Err(self.problem("image-unsupported", &message, hint));

@@ -123,6 +123,8 @@ pub const IDS: &[(&str, &str)] = &[
     ("records-malformed", "the records of an engine's own storage cannot be read"),
     ("reference-invalid", "a text is not a reference to an image in a registry"),
     ("reference-unknown", "a file names an image that is not known before something fills it in"),
+    ("referrers-unasked", "what refers to images was looked for by tags alone, without the registry's API"),
+    ("referrers-unknown", "it is unknown what refers to an image"),
     ("registries-d", "a file in registries.d cannot be read, so that it is unknown where signatures are"),
     ("registry-broken", "a registry answers with an error of its own, or stops in the middle"),
     ("registry-busy", "a registry answers that there were too many requests"),

@@ -13,6 +13,7 @@
 mod authfile;
 mod failure;
 mod proxy;
+mod referrers;
 mod retry;
 mod signed;
 mod skopeo;
@@ -25,6 +26,7 @@ use std::time::Duration;
 pub use authfile::check_authfile;
 pub use failure::Failure;
 pub use proxy::ImageProxy;
+pub use referrers::{discover, tags};
 pub use retry::{RetryLimits, patiently};
 pub use signed::{SignatureSettings, with_attachments};
 pub use skopeo::require_skopeo;

@@ -3,7 +3,7 @@
 //! The images come from a real registry, embedded by the shell loop that image builds have
 //! used until now.
 
-mod artifact;
+pub(crate) mod artifact;
 mod artifacts;
 mod bad;
 mod damage;

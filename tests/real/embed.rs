@@ -8,6 +8,7 @@ mod kill;
 mod layouts;
 mod needed;
 mod once;
+mod referrers;
 mod same;
 mod secret;
 mod signatures;
