@@ -11,7 +11,7 @@ use super::given::jobs;
 use super::output::Output;
 use super::references_given::images_given;
 use super::tense::wrote;
-use crate::embedded::{List, entry_for};
+use crate::embedded::{List, ListEntry, contents, entry_for};
 use crate::images::{Name, Platform, Source, Transport};
 use crate::plan::Host;
 use crate::problem::{Problem, size};
@@ -187,7 +187,10 @@ impl BuildStore {
     fn embedded(&self, host: &Host, dir: &Path, output: &Output) -> anyhow::Result<Vec<Source>> {
         let list = List::read(&host.root, dir)?;
         let wanted = match self.from.as_slice() {
-            [] => list.entries.iter().map(|entry| entry.reference.clone()).collect(),
+            [] => {
+                let images = list.entries.iter().filter(|entry| !is_artifact(host, dir, entry, output));
+                images.map(|entry| entry.reference.clone()).collect()
+            }
             from => images_given(&host.root, from, |file| super::inside(host, file), output)?,
         };
         if wanted.is_empty() {
@@ -243,6 +246,19 @@ impl BuildStore {
         output.status(&format!("{} {what} to `{shown}`{space}", wrote(common.dry_run)));
         Ok(())
     }
+}
+
+/// Whether an entry is an artifact, which is told and left out.
+fn is_artifact(host: &Host, dir: &Path, entry: &ListEntry, output: &Output) -> bool {
+    let contents = contents(&host.root, &dir.join(&entry.directory), &entry.reference);
+    let is = contents.is_ok_and(|contents| contents.artifact.is_some());
+    if is {
+        let reference = &entry.reference;
+        output.warning(&format!(
+            "left out `{reference}`: a store holds images, and it is an artifact, which `copy-images` copies"
+        ));
+    }
+    is
 }
 
 /// What to do with SELinux.

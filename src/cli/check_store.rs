@@ -64,6 +64,7 @@ pub(super) struct CheckStoreJson<'a> {
     stores: Vec<String>,
     images: usize,
     layers: usize,
+    artifacts: usize,
     assembled: Assembled,
     verification: Option<Verification>,
     findings: Vec<FindingLine<'a>>,
@@ -211,6 +212,7 @@ fn document<'a>(host: &Host, deep: bool, report: &'a StoreReport) -> CheckStoreJ
         stores: report.stores.iter().map(|store| host.show(store)).collect(),
         images: report.images,
         layers: report.layers,
+        artifacts: report.artifacts,
         assembled: Assembled { layers: report.assembled.0, bytes: report.assembled.1 },
         verification: report.verification,
         findings: report.findings.iter().map(line).collect(),
@@ -240,7 +242,11 @@ fn summary(report: &StoreReport) -> String {
     };
     let stores = counted(report.stores.len(), "store");
     let verified = report.verification.map(|all| format!("; {}", verified(&all))).unwrap_or_default();
-    format!("{stores}, {}, {found}{notes}{verified}", counted(report.images, "image"))
+    let artifacts = match report.artifacts {
+        0 => String::new(),
+        count => format!(", {}", counted(count, "artifact")),
+    };
+    format!("{stores}, {}{artifacts}, {found}{notes}{verified}", counted(report.images, "image"))
 }
 
 /// `verified 3 of 4 layers, 1 of 2 images, all 2 record files`.

@@ -28,7 +28,8 @@ use crate::problem::{Problem, series, size, total};
 ///
 /// With --store the images go to an additional image store, which is listed in
 /// storage.conf and which CRI-O does not wipe after a power cut; without it, to the
-/// engines' own storage.
+/// engines' own storage. Artifacts go to the directory `artifacts` there, where podman
+/// (own storage) and CRI-O (also `additional_artifact_stores`) look for them.
 #[derive(Debug, Args)]
 pub(super) struct CopyImages {
     /// The directory with the embedded images and their list; the first layout's that has a list if not
@@ -40,6 +41,10 @@ pub(super) struct CopyImages {
     /// is created and listed
     #[arg(long, value_name = "PATH")]
     store: Option<PathBuf>,
+    /// The storage whose directory `artifacts` gets OCI artifacts, that of the images if
+    /// not given. podman finds them in its own graph root alone
+    #[arg(long, value_name = "PATH")]
+    artifact_store: Option<PathBuf>,
     /// An image of the list without which the exit status is 2; may be given several
     /// times
     #[arg(long, value_name = "REF")]
@@ -82,6 +87,7 @@ struct CopiedImageJson<'a> {
     bytes: u64,
     state: &'static str,
     required: bool,
+    artifact: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a Problem>,
 }
@@ -92,6 +98,7 @@ impl CopyImages {
         let options = CopyOptions {
             source: embedded_directory(&host, self.source.as_ref(), EmbeddedLayout::default(), output)?,
             store: self.store.clone(),
+            artifact_store: self.artifact_store.clone(),
             limits: CopyLimits {
                 jobs: jobs(self.jobs),
                 retries: self.retries,
@@ -240,5 +247,13 @@ fn image_line(line: &CopyLine) -> CopiedImageJson<'_> {
         CopyState::Failed(problem) => ("failed", Some(problem)),
     };
     let (reference, id) = (line.reference.as_str(), line.id.as_deref());
-    CopiedImageJson { reference, id, bytes: line.bytes, state, required: line.required, error }
+    CopiedImageJson {
+        reference,
+        id,
+        bytes: line.bytes,
+        state,
+        required: line.required,
+        artifact: line.artifact,
+        error,
+    }
 }

@@ -69,6 +69,18 @@ pub(super) struct EmbedImages {
     /// All architectures of an image, as if no --arch were given
     #[arg(long, conflicts_with = "arch")]
     all: bool,
+    /// Embed OCI artifacts, too, such as models or configuration, which copy-images puts
+    /// where engines find artifacts; without it they are refused
+    #[arg(long)]
+    artifacts: bool,
+    /// Fetch the signatures that cosign and others have attached to the images, too, as if
+    /// registries.d had `use-sigstore-attachments`; copy-images keeps them
+    #[arg(long)]
+    signatures: bool,
+    /// Embed what refers to the images, too, as artifacts: signatures, attestations and
+    /// SBOMs, by cosign's tags and OCI's, and with oras by the API of the registry
+    #[arg(long)]
+    referrers: bool,
     /// Look tags up again, and fetch images whose tag has moved
     #[arg(long)]
     refresh: bool,
@@ -157,7 +169,10 @@ impl EmbedImages {
             output.json(&document(&host, &dir, &report, common.dry_run))?;
         }
         tell_end(&report, &host.show(&dir), common.dry_run, output);
-        Ok(Status::of_parts(report.failed(), report.images.len()))
+        Ok(Status::of_parts(
+            report.failed() + report.referrers_unknown,
+            report.images.len() + report.referrers_unknown,
+        ))
     }
 
     fn references(&self, host: &Host, output: &Output) -> anyhow::Result<Vec<String>> {
@@ -175,6 +190,9 @@ impl EmbedImages {
                 [] => Platforms::All,
                 _ => Platforms::These(platforms.collect()),
             },
+            artifacts: self.artifacts,
+            signatures: self.signatures,
+            referrers: self.referrers,
             jobs: jobs(self.jobs),
             // A rehearsal is not worth waiting for.
             retries: if common.dry_run { 0 } else { self.retries },

@@ -55,6 +55,7 @@ struct ListedImageJson<'a> {
     directory: &'a str,
     complete: bool,
     digest: Option<&'a str>,
+    artifact: Option<&'a str>,
     platforms: Vec<&'a str>,
     bytes: u64,
     stores: Vec<String>,
@@ -112,7 +113,10 @@ impl ListImages {
                 state(image).to_owned(),
                 or_dash(contents.map(|contents| size(contents.bytes()))),
                 or_dash(contents.map(|contents| contents.digest.short().to_owned())),
-                or_dash(contents.map(|contents| contents.platforms().join(","))),
+                or_dash(contents.map(|contents| match contents.artifact {
+                    Some(_) if !contents.is_list => "artifact".to_owned(),
+                    _ => contents.platforms().join(","),
+                })),
                 or_dash(contents.map(|contents| in_stores(image, contents).join(","))),
             ]);
         }
@@ -153,6 +157,7 @@ fn line(image: &Looked, in_stores: impl Fn(&EmbeddedImage) -> Vec<String>) -> Li
         directory: &image.entry.directory,
         complete: image.is_complete(),
         digest: contents.map(|contents| Digest::as_str(&contents.digest)),
+        artifact: contents.and_then(|contents| contents.artifact.as_deref()),
         platforms: contents.map(EmbeddedImage::platforms).unwrap_or_default(),
         bytes: contents.map_or(0, EmbeddedImage::bytes),
         stores: contents.map(in_stores).unwrap_or_default(),

@@ -12,12 +12,14 @@ use crate::inventory::{self, HostLayers, HostStores, ListedImage};
 use crate::judgement::names;
 use crate::plan::Host;
 use crate::problem::{Problem, size};
+use crate::store::artifacts::StoredArtifact;
 use crate::store::short_id;
 
 #[derive(Serialize)]
 struct ListStoredJson<'a> {
     version: u32,
     images: Vec<StoredImageJson<'a>>,
+    artifacts: Vec<StoredArtifactJson<'a>>,
     not_looked: &'a [Problem],
 }
 
@@ -33,6 +35,17 @@ struct StoredImageJson<'a> {
     #[serde(flatten)]
     readers: ReadersJson,
     shadowed_by: Vec<ShadowJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct StoredArtifactJson<'a> {
+    name: Option<&'a str>,
+    digest: &'a str,
+    #[serde(rename = "type")]
+    kind: Option<&'a str>,
+    subject: Option<&'a str>,
+    bytes: Option<u64>,
+    store: String,
 }
 
 pub(super) fn list(host: &Host, store: Option<&Path>, output: &Output) -> anyhow::Result<Status> {
@@ -52,10 +65,16 @@ pub(super) fn list(host: &Host, store: Option<&Path>, output: &Output) -> anyhow
     let layers = HostLayers::read(host, &stores);
     let listed = inventory::list(&stores, |place| only.is_none_or(|only| only == place));
     let not_looked: Vec<Problem> = stores.not_looked.iter().chain(&layers.not_looked).cloned().collect();
+    let of_stores =
+        stores.stores.iter().enumerate().filter(|(place, _)| only.is_none_or(|only| only == *place));
+    let artifacts: Vec<(&Path, &StoredArtifact)> = of_stores
+        .flat_map(|(_, store)| store.artifacts.iter().map(|artifact| (store.path.as_path(), artifact)))
+        .collect();
     let status = if not_looked.is_empty() { Status::Done } else { Status::Failed };
     if output.json {
         let images = listed.iter().map(|it| line(host, &layers, it)).collect();
-        output.json(&ListStoredJson { version: 1, images, not_looked: &not_looked })?;
+        let artifacts = artifacts.iter().map(|(store, it)| artifact_line(host, store, it)).collect();
+        output.json(&ListStoredJson { version: 1, images, artifacts, not_looked: &not_looked })?;
         return Ok(status);
     }
     for problem in &not_looked {
@@ -94,7 +113,35 @@ pub(super) fn list(host: &Host, store: Option<&Path>, output: &Output) -> anyhow
         1 => output.status("there is no image"),
         _ => output.data(&aligned(&rows, shown))?,
     }
+    if !artifacts.is_empty() {
+        let heads = ["ARTIFACT", "DIGEST", "SIZE", "STORE", "TYPE"];
+        let mut rows = vec![heads.map(str::to_owned)];
+        rows.extend(artifacts.iter().map(|(store, it)| {
+            let line = artifact_line(host, store, it);
+            let or = |text: Option<&str>, none: &str| text.unwrap_or(none).escape_debug().to_string();
+            [
+                or(line.name, "<none>"),
+                short_id(line.digest.trim_start_matches("sha256:")).to_owned(),
+                line.bytes.map_or_else(|| "-".to_owned(), size),
+                line.store,
+                or(line.kind, "damaged"),
+            ]
+        }));
+        output.data(&aligned(&rows, [true; 5]))?;
+    }
     Ok(status)
+}
+
+fn artifact_line<'a>(host: &Host, store: &Path, artifact: &'a StoredArtifact) -> StoredArtifactJson<'a> {
+    let manifest = artifact.manifest.as_ref().ok();
+    StoredArtifactJson {
+        name: artifact.name.as_deref(),
+        digest: &artifact.digest,
+        kind: manifest.map(|manifest| manifest.kind.as_str()),
+        subject: manifest.and_then(|manifest| Some(manifest.subject.as_ref()?.as_str())),
+        bytes: manifest.map(|manifest| manifest.bytes),
+        store: host.show(store),
+    }
 }
 
 fn line<'a>(host: &Host, layers: &HostLayers, it: &ListedImage<'a>) -> StoredImageJson<'a> {

@@ -26,6 +26,7 @@ use crate::store::short_id;
 /// run, and what an interrupted run leaves is removed by the next one. An engine's own
 /// storage, a sealed store and one on a read-only file system are not changed. Images
 /// that are embedded are copied again at boot: remove them with embed-images --prune.
+/// Artifacts are removed as images are, with the blobs that no other one needs.
 #[derive(Debug, Args)]
 pub(super) struct RemoveImages {
     /// The additional image store
@@ -45,6 +46,7 @@ struct RemoveImagesJson<'a> {
     images: Vec<RemovedImageJson<'a>>,
     removed_images: usize,
     removed_layers: usize,
+    removed_artifacts: usize,
     bytes: u64,
 }
 
@@ -54,6 +56,7 @@ struct RemovedImageJson<'a> {
     id: Option<&'a str>,
     names: &'a [String],
     state: &'static str,
+    artifact: bool,
     error: Option<&'a Problem>,
 }
 
@@ -82,6 +85,7 @@ impl RemoveImages {
                 images: report.lines.iter().map(line_json).collect(),
                 removed_images: report.images,
                 removed_layers: report.layers,
+                removed_artifacts: report.artifacts,
                 bytes: report.bytes,
             })?;
         }
@@ -101,6 +105,9 @@ fn tell(host: &Host, report: &RemoveReport, dry_run: bool, output: &Output) {
                 "{would}removed {}; the image {id} keeps its other names",
                 quoted_series(&names)
             )),
+            RemovedState::Removed if line.artifact => {
+                output.status(&format!("{would}removed the artifact {} ({id})", quoted_series(&names)));
+            }
             RemovedState::Removed if names.is_empty() => {
                 output.status(&format!("{would}removed the image {id}, which has no name"));
             }
@@ -110,8 +117,19 @@ fn tell(host: &Host, report: &RemoveReport, dry_run: bool, output: &Output) {
             RemovedState::Failed(problem) => output.told(problem),
         }
     }
-    if report.images > 0 {
-        let what = format!("{} and {}", counted(report.images, "image"), counted(report.layers, "layer"));
+    let images = format!("{} and {}", counted(report.images, "image"), counted(report.layers, "layer"));
+    let artifacts = counted(report.artifacts, "artifact");
+    let what = match (report.images, report.artifacts) {
+        (0, 0) => None,
+        (_, 0) => Some(images),
+        (0, _) => Some(artifacts),
+        _ => Some(format!(
+            "{}, {} and {artifacts}",
+            counted(report.images, "image"),
+            counted(report.layers, "layer")
+        )),
+    };
+    if let Some(what) = what {
         output.status(&format!("{would}removed {what} from `{store}`, {}", size(report.bytes)));
     }
 }
@@ -124,5 +142,5 @@ fn line_json(line: &RemovedLine) -> RemovedImageJson<'_> {
         RemovedState::Failed(problem) => ("failed", Some(problem)),
     };
     let (reference, id) = (line.reference.as_str(), line.id.as_deref());
-    RemovedImageJson { reference, id, names: &line.names, state, error }
+    RemovedImageJson { reference, id, names: &line.names, state, artifact: line.artifact, error }
 }

@@ -12,7 +12,7 @@ use super::progress::{ProgressOption, Watch};
 use super::references_given::references_given;
 use super::status::Strict;
 use super::{Common, Status, inside};
-use crate::embedded::{self, Depth, EmbeddedLayout, List, ListEntry, Survey};
+use crate::embedded::{self, Depth, EmbeddedLayout, List, ListEntry, Looked, Survey};
 use crate::images::Platform;
 use crate::inventory::HostStores;
 use crate::plan::Host;
@@ -105,6 +105,9 @@ impl VerifyImages {
             reference: reference.as_deref(),
             path: problem.file().unwrap_or(Path::new("-")).display().to_string(),
         }));
+        if !self.needed_by.is_empty() {
+            findings.extend(needed_artifacts(&host, &dir, &survey));
+        }
         let not_looked = survey.images.iter().flat_map(|image| &image.not_looked);
         let not_looked: Vec<&Problem> = not_looked.chain(&needed.not_looked).collect();
         let found = findings.iter().map(|finding| finding.problem.severity);
@@ -123,7 +126,11 @@ impl VerifyImages {
             return Ok(status);
         }
         for finding in &findings {
-            output.found(&finding.problem, true)?;
+            match finding.problem.id {
+                // It may well be right, and must not be overlooked.
+                "artifact-needed" => output.status(&format!("{}; {}", finding.problem, finding.problem.hint)),
+                _ => output.found(&finding.problem, true)?,
+            }
         }
         for problem in &not_looked {
             output.not_looked(problem);
@@ -221,6 +228,23 @@ fn findings<'a>(
     let file = host.show(&list.file(dir));
     findings.extend(remarks.iter().map(|problem| finding(problem, None, file.clone())));
     findings
+}
+
+/// What is told of artifacts that files name: who starts a container from one has made a mistake,
+/// and who mounts it has not.
+fn needed_artifacts<'a>(host: &Host, dir: &Path, survey: &'a Survey) -> Vec<ImageFinding<'a>> {
+    let finding = |image: &'a Looked| {
+        image.contents.as_ref()?.artifact.as_ref()?;
+        let (reference, path) =
+            (image.entry.reference.as_str(), host.show(&dir.join(&image.entry.directory)));
+        let message = format!("`{reference}` is an artifact, not an image");
+        let hint = "nothing needs to be done if containers only mount it";
+        let problem = Problem::new("artifact-needed", message, hint)
+            .with(Severity::Note)
+            .because("copy-images puts it where engines find artifacts; no container can be started from it");
+        Some(ImageFinding { problem: problem.about(&path), reference: Some(reference), path })
+    };
+    survey.images.iter().filter_map(finding).collect()
 }
 
 fn effect(id: &str) -> &'static str {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::artifacts;
 use super::copy_record::CopyRecord;
 use super::listing::Listing;
 use super::main_storage::{listed, main_storage};
@@ -37,6 +38,8 @@ pub struct CopyOptions {
     pub source: PathBuf,
     /// The additional image store to copy to; the engines' own storage if not given.
     pub store: Option<PathBuf>,
+    /// The storage whose directory `artifacts` gets artifacts; that of the images if not given.
+    pub artifact_store: Option<PathBuf>,
     /// How much at a time.
     pub limits: CopyLimits,
     /// References without which nothing is well.
@@ -71,6 +74,8 @@ pub struct CopyLine {
     pub state: CopyState,
     /// Whether it is required.
     pub required: bool,
+    /// Whether it is an artifact.
+    pub artifact: bool,
 }
 
 /// What came of it.
@@ -120,15 +125,19 @@ pub fn copy(
     mode: Mode,
     tell: &(dyn Fn(CopyEvent<'_>) + Sync),
 ) -> anyhow::Result<CopyReport> {
-    let list = List::must_read(&host.root, &options.source)?;
+    let mut list = List::must_read(&host.root, &options.source)?;
     let mut remarks = list.remarks.clone();
     let unknown = options.required.iter().find(|reference| list.find(reference).is_none());
     if let Some(reference) = unknown {
         let message = format!("the required image `{reference}` is not in the list");
         return Err(Problem::new("required-missing", message, "embed it, or do not require it").into());
     }
-    let target = target(host, options.store.as_deref())?;
+    let mut target = target(host, options.store.as_deref())?;
+    if let Some(path) = &options.artifact_store {
+        target.artifacts = PathBuf::from(store_path(&OsString::from(path))?);
+    }
     let listing = Listing::new(host, &target, mode)?;
+    let artifacts = artifacts::apart(host, &options.source, &mut list);
     let wanted = wanted::read(host, &options.source, list, &options.required);
     let mut record = CopyRecord::read(host, &target.path);
     let before = record.clone();
@@ -159,7 +168,8 @@ pub fn copy(
         }
         copying.run(&wanted, to_do);
     }
-    let Copying { lines, mut record, listing, .. } = copying;
+    let Copying { mut lines, mut record, listing, .. } = copying;
+    artifacts::copy(host, options, &target, &artifacts, mode, tell, &mut lines);
     let is_there = host.root.stat(&target.path).map_err(host.cannot("look at", &target.path))?.is_some();
     let outcome = listing.finish(host, &target)?;
     for (line, wanted) in lines.iter().zip(&wanted) {
@@ -185,6 +195,17 @@ pub fn copy(
             Ok(done) => pruned = done,
             Err(Ok(problem)) => not_pruned = Some(problem),
             Err(Err(error)) => return Err(error),
+        }
+    }
+    if options.prune {
+        let unread = wanted.iter().filter(|wanted| wanted.image.is_err());
+        let unread = unread.map(|wanted| wanted.reference.clone()).collect();
+        match artifacts::prune(host, &target, &artifacts, &unread, mode) {
+            Ok(names) => {
+                pruned.names.extend(names);
+                pruned.names.sort();
+            }
+            Err(problem) => not_pruned = not_pruned.or(Some(problem)),
         }
     }
     if mode == Mode::Commit && is_there && record != before {
@@ -214,5 +235,5 @@ pub(super) fn target(host: &Host, store: Option<&Path>) -> anyhow::Result<CopyTa
     let path = PathBuf::from(store_path(&OsString::from(path))?);
     let mut listed = listed(host);
     listed.retain(|other| *other != path);
-    Ok(CopyTarget { path, driver, own: false, listed, foreign: None })
+    Ok(CopyTarget { artifacts: path.clone(), path, driver, own: false, listed, foreign: None })
 }

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
@@ -30,7 +31,7 @@ pub(super) struct CopyRecord {
     pub(super) imported: Vec<ImportedImage>,
     /// Layers that are sound, by id.
     #[serde(default)]
-    pub(super) layers: BTreeMap<String, LayerStamp>,
+    pub(super) layers: BTreeMap<String, FileStamp>,
 }
 
 /// An image that was copied.
@@ -57,14 +58,20 @@ pub(super) struct ImportedImage {
 }
 
 /// By what a layer is known to be the one that was looked at: inode and time of change of
-/// its `link`, which is written once. Whoever makes the layer anew makes another file.
+/// its `link`, which is written once. Whoever makes the layer anew makes another file. Of a blob
+/// of artifacts they are its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct LayerStamp {
+pub(super) struct FileStamp {
     inode: u64,
     changed: (i64, i64),
 }
 
-impl LayerStamp {
+impl FileStamp {
+    /// That of a file with this inode and time of change.
+    pub(super) fn new((inode, changed): (u64, (i64, i64))) -> Self {
+        Self { inode, changed }
+    }
+
     /// The mark of the layer `id` in the store at `store`; `None` if it has none.
     pub(super) fn of(root: &Root, store: &Path, driver: &str, id: &str) -> Option<Self> {
         let path = match driver {
@@ -76,16 +83,36 @@ impl LayerStamp {
     }
 }
 
-fn file(store: &Path) -> PathBuf {
-    store.join(FILE)
+/// Reads a record. One that cannot be read is none.
+pub(super) fn read_record<T: DeserializeOwned>(host: &Host, file: &Path) -> Option<T> {
+    let (bytes, _) = host.root.read_up_to(file, limits::RECORDS).ok().flatten()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// Writes a record to `file` in the storage at `storage`, if it is not what stands there.
+pub(super) fn write_record(
+    host: &Host,
+    storage: &Path,
+    file: &Path,
+    record: &impl Serialize,
+) -> Result<(), Problem> {
+    let mut bytes = serde_json::to_vec(record).expect("it is made of text and numbers");
+    bytes.push(b'\n');
+    let write = || {
+        let inside = host.root.strict(storage)?.ok_or(io::ErrorKind::NotFound)?;
+        let file = Path::new("/").join(file);
+        match inside.read_up_to(&file, limits::RECORDS).ok().flatten() {
+            Some((before, _)) if before == bytes => Ok(()),
+            _ => inside.replace_file(&file, &bytes),
+        }
+    };
+    write().map_err(host.cannot("write", &storage.join(file)))
 }
 
 impl CopyRecord {
     /// What is remembered in the store at `store`. What cannot be read is forgotten.
     pub(super) fn read(host: &Host, store: &Path) -> Self {
-        let bytes =
-            host.root.read_up_to(&file(store), limits::RECORDS).ok().flatten().map(|(bytes, _)| bytes);
-        let record: Option<Self> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let record: Option<Self> = read_record(host, &store.join(FILE));
         record.filter(|record| record.version == 1).unwrap_or(Self { version: 1, ..Self::default() })
     }
 
@@ -139,17 +166,7 @@ impl CopyRecord {
     /// Writes what has changed since it was read as `before`, if that is not what stands there.
     pub(super) fn write(&self, host: &Host, store: &Path, before: &Self) -> Result<(), Problem> {
         let record = self.merged(before, Self::read(host, store));
-        let mut bytes = serde_json::to_vec(&record).expect("it is made of text and numbers");
-        bytes.push(b'\n');
-        let write = || {
-            let inside = host.root.strict(store)?.ok_or(io::ErrorKind::NotFound)?;
-            let file = Path::new("/").join(FILE);
-            match inside.read_up_to(&file, limits::RECORDS).ok().flatten() {
-                Some((before, _)) if before == bytes => Ok(()),
-                _ => inside.replace_file(&file, &bytes),
-            }
-        };
-        write().map_err(host.cannot("write", &file(store)))
+        write_record(host, store, Path::new(FILE), &record)
     }
 }
 
@@ -167,7 +184,7 @@ mod tests {
 
     #[test]
     fn what_others_have_written_meanwhile_stays() {
-        let stamp = |inode| LayerStamp { inode, changed: (0, 0) };
+        let stamp = |inode| FileStamp { inode, changed: (0, 0) };
         let mut before = CopyRecord { version: 1, ..CopyRecord::default() };
         before.add(copied("a", "1"));
         before.add(copied("b", "1"));

@@ -18,6 +18,7 @@ const SPECIAL: [&str; 4] = ["force_mask", "ignore_chown_errors", "mount_program"
 struct Own {
     driver: String,
     path: PathBuf,
+    graphroot: PathBuf,
     special: Option<String>,
 }
 
@@ -36,7 +37,14 @@ pub(super) fn main_storage(host: &Host) -> anyhow::Result<CopyTarget> {
         ("overlay", Some(option)) => Some(format!("the option `{option}` is set")),
         (driver, _) => Some(format!("its driver is {driver}")),
     };
-    Ok(CopyTarget { path: own.path, driver: own.driver, own: true, listed: listed(host), foreign })
+    Ok(CopyTarget {
+        path: own.path,
+        artifacts: own.graphroot,
+        driver: own.driver,
+        own: true,
+        listed: listed(host),
+        foreign,
+    })
 }
 
 /// The stores that engines list. What is wrong with the list is told where it is written.
@@ -95,8 +103,8 @@ fn of_engine(judgement: &Judgement) -> Option<Own> {
         return None;
     }
     let own = judgement.own_storage();
-    let path = own.imagestore.unwrap_or(own.graphroot);
-    Some(Own { driver: own.driver, path, special: special(&judgement.reading) })
+    let path = own.imagestore.unwrap_or_else(|| own.graphroot.clone());
+    Some(Own { driver: own.driver, path, graphroot: own.graphroot, special: special(&judgement.reading) })
 }
 
 /// The option that makes layers other than usual, if one is set.

@@ -16,6 +16,8 @@
 //! One image does not stop another. Nothing is removed but what was once copied from a list
 //! and is in it no more, and what somebody names, and that only when it is asked for.
 
+mod artifact_record;
+mod artifacts;
 mod batch;
 mod copy;
 mod copy_record;

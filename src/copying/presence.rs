@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::copy_record::{CopiedImage, CopyRecord, LayerStamp};
+use super::copy_record::{CopiedImage, CopyRecord, FileStamp};
 use crate::images::{Digest, Image};
 use crate::plan::Host;
 use crate::problem::Problem;
@@ -47,6 +47,8 @@ const DAMAGE: &[&str] = &[
 pub(super) struct CopyTarget {
     /// The store.
     pub(super) path: PathBuf,
+    /// The storage in whose directory `artifacts` engines find artifacts.
+    pub(super) artifacts: PathBuf,
     /// Its driver.
     pub(super) driver: String,
     /// Whether it is the engines' own storage.
@@ -117,7 +119,7 @@ impl Presence {
             ..CheckRequest::quick(vec![target.path.clone()], &target.driver)
         };
         self.damaged = damaged(&check::check(&host.root, &request, &Progress::default()), target, &there);
-        let mark = |id: &str| LayerStamp::of(&host.root, &target.path, &target.driver, id);
+        let mark = |id: &str| FileStamp::of(&host.root, &target.path, &target.driver, id);
         let unknown: BTreeSet<String> = there
             .into_iter()
             .filter(|id| !self.damaged.contains(id))

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::artifacts::{self, is_meant};
 use super::copy_record::CopyRecord;
 use super::in_use::InUse;
 use crate::inventory::{Reference, digests};
 use crate::plan::{Host, Mode, refuse_own_storage};
-use crate::problem::Problem;
+use crate::problem::{Problem, total};
 use crate::registry::repository;
 use crate::store::builder::{Removal, StoreRecords, remove};
 use crate::store::{Image, awaited};
@@ -37,6 +38,8 @@ pub struct RemovedLine {
     pub names: Vec<String>,
     /// What became of it.
     pub state: RemovedState,
+    /// Whether it is an artifact.
+    pub artifact: bool,
 }
 
 /// What came of it.
@@ -50,6 +53,8 @@ pub struct RemoveReport {
     pub images: usize,
     /// How many layers went with them.
     pub layers: usize,
+    /// How many artifacts went.
+    pub artifacts: usize,
     /// How many bytes both have by their records.
     pub bytes: u64,
 }
@@ -95,8 +100,25 @@ pub fn remove_images(
             record.write(host, store, &before)?;
         }
     }
-    let (images, layers, bytes) = (removed.images.len(), removed.layers.len(), removed.bytes);
-    Ok(RemoveReport { store: store.to_owned(), lines, images, layers, bytes })
+    let absent = lines.iter().filter(|line| line.state == RemovedState::Absent);
+    let absent: Vec<&str> = absent.map(|line| line.reference.as_str()).collect();
+    let gone = artifacts::remove(host, store, &absent, mode)?;
+    for line in lines.iter_mut().filter(|line| line.state == RemovedState::Absent) {
+        let mut meant = gone.artifacts.iter().filter(|it| is_meant(&line.reference, it)).peekable();
+        if let Some(first) = meant.peek() {
+            line.id = Some(first.digest.trim_start_matches("sha256:").to_owned());
+            line.names = meant.filter_map(|artifact| artifact.name.clone()).collect();
+            (line.state, line.artifact) = (RemovedState::Removed, true);
+        }
+    }
+    Ok(RemoveReport {
+        store: store.to_owned(),
+        lines,
+        images: removed.images.len(),
+        layers: removed.layers.len(),
+        artifacts: gone.artifacts.len(),
+        bytes: total([removed.bytes, gone.bytes]),
+    })
 }
 
 /// Refuses what is not a store of the overlay driver that somebody may change: an engine's own
@@ -158,8 +180,13 @@ fn choose(records: &StoreRecords<'_>, references: &[String], in_use: &InUse) -> 
     let mut chosen = Chosen::default();
     let mut going: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for text in references {
-        let mut line =
-            RemovedLine { reference: text.clone(), id: None, names: Vec::new(), state: RemovedState::Absent };
+        let mut line = RemovedLine {
+            reference: text.clone(),
+            id: None,
+            names: Vec::new(),
+            state: RemovedState::Absent,
+            artifact: false,
+        };
         match meant(records, text) {
             Ok(None) => {}
             Ok(Some((image, names))) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::batch::{ENOUGH, batches};
 use super::copy::{CopyEvent, CopyLimits, CopyLine, CopyState};
-use super::copy_record::{CopiedImage, CopyRecord, ImportedImage, LayerStamp};
+use super::copy_record::{CopiedImage, CopyRecord, FileStamp, ImportedImage};
 use super::listing::Listing;
 use super::presence::{CopyTarget, Presence};
 use super::wanted::WantedImage;
@@ -16,7 +16,7 @@ use crate::problem::{Problem, size, total};
 use crate::store::builder::{self, Upkeep, ids};
 
 /// How long to wait before images are tried again; twice as long before each further time.
-const DELAY: Duration = Duration::from_millis(500);
+pub(super) const DELAY: Duration = Duration::from_millis(500);
 
 /// A run.
 pub(super) struct Copying<'a> {
@@ -55,7 +55,7 @@ impl Copying<'_> {
                     (Some(image.config_digest.hex().to_owned()), state)
                 }
             };
-            self.lines.push(CopyLine { reference, id, bytes: 0, state, required });
+            self.lines.push(CopyLine { reference, id, bytes: 0, state, required, artifact: false });
         }
         self.refuse_mounted(wanted, &mut to_do)?;
         for line in self.lines.iter().filter(|line| matches!(line.state, CopyState::Failed(_))) {
@@ -232,7 +232,7 @@ impl Copying<'_> {
             let layers = ids(image);
             for id in &layers {
                 self.presence.damaged.remove(id);
-                let mark = LayerStamp::of(&self.host.root, &self.target.path, &self.target.driver, id);
+                let mark = FileStamp::of(&self.host.root, &self.target.path, &self.target.driver, id);
                 self.record.layers.extend(mark.map(|mark| (id.clone(), mark)));
             }
             self.remember(image);
@@ -277,6 +277,6 @@ impl Copying<'_> {
 }
 
 /// Whether it may go well the next time: the system or an engine was in the way.
-fn may_pass(problem: &Problem) -> bool {
+pub(super) fn may_pass(problem: &Problem) -> bool {
     matches!(problem.id, "io" | "busy" | "skopeo-failed")
 }

@@ -44,7 +44,7 @@ pub(super) fn read(host: &Host, source: &Path, list: List, required: &[String]) 
                 }
             }
         });
-        let source = source_of(&host.root, source, &entry);
+        let source = shown_source(&host.root, source, &entry);
         let required = required.contains(&entry.reference);
         all.push(WantedImage { reference: entry.reference, source, required, image });
     }
@@ -52,7 +52,7 @@ pub(super) fn read(host: &Host, source: &Path, list: List, required: &[String]) 
 }
 
 /// The directory of an entry, as skopeo calls it.
-pub(super) fn source_of(root: &Root, source: &Path, entry: &ListEntry) -> String {
+pub(super) fn shown_source(root: &Root, source: &Path, entry: &ListEntry) -> String {
     format!("dir:{}", root.show(&source.join(&entry.directory)).display())
 }
 
@@ -60,17 +60,15 @@ pub(super) fn source_of(root: &Root, source: &Path, entry: &ListEntry) -> String
 pub(super) fn of_entry(root: &Root, source: &Path, entry: &ListEntry) -> Result<Image, Problem> {
     let path = source.join(&entry.directory);
     let name = Name::parse(&entry.reference)?;
-    let digest = name.as_str().split_once('@').map(|(_, digest)| digest.to_owned());
-    let text = source_of(root, source, entry);
     let shown = root.show(&path).display().to_string();
     if root.stat(&path).map_err(Problem::cannot("look at", &shown))?.is_none() {
         let message = format!("the image `{name}`: its directory `{shown}` does not exist");
         let hint = "run `storagectl embed-images` to fetch what is missing";
         return Err(Problem::new("embedded-missing", message, hint));
     }
-    let source = Source { text, names: vec![name.clone()], transport: Transport::Dir, path, reference: None };
     let here = Platform::host();
-    let image = images::read(root, &source, &here).map_err(|mut problem| {
+    let image = images::read(root, &source_of(root, source, entry, &name), &here);
+    let image = image.map_err(|mut problem| {
         if problem.id == "image-platform" {
             // What is copied is for this machine: nobody chooses.
             let arch = &here.arch;
@@ -78,14 +76,28 @@ pub(super) fn of_entry(root: &Root, source: &Path, entry: &ListEntry) -> Result<
         }
         problem
     })?;
-    let found = Digest::of(image.list.as_ref().unwrap_or(&image.manifest));
-    if let Some(digest) = digest.filter(|digest| *digest != found.as_str()) {
+    check_digest(&name, image.list.as_deref(), &image.manifest)?;
+    Ok(image)
+}
+
+/// Where the image of an entry is.
+pub(super) fn source_of(root: &Root, source: &Path, entry: &ListEntry, name: &Name) -> Source {
+    let path = source.join(&entry.directory);
+    let text = shown_source(root, source, entry);
+    Source { text, names: vec![name.clone()], transport: Transport::Dir, path, reference: None }
+}
+
+/// Whether a name with a digest is that of this manifest, or of the list that it was chosen from.
+pub(super) fn check_digest(name: &Name, list: Option<&[u8]>, manifest: &[u8]) -> Result<(), Problem> {
+    let digest = name.as_str().split_once('@').map(|(_, digest)| digest);
+    let found = Digest::of(list.unwrap_or(manifest));
+    match digest {
         // It may be one of a list that was embedded alone.
-        if Digest::of(&image.manifest).as_str() != digest {
+        Some(digest) if digest != found.as_str() && digest != Digest::of(manifest).as_str() => {
             let message = format!("the image `{name}`: its manifest has the digest `{found}`");
             let hint = "run `storagectl embed-images` again, which fetches it again";
-            return Err(Problem::new("embedded-other", message, hint));
+            Err(Problem::new("embedded-other", message, hint))
         }
+        _ => Ok(()),
     }
-    Ok(image)
 }

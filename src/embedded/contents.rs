@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::record::Record;
 use crate::images::{
-    Descriptor, Digest, ImageConfig, Manifest, ManifestFault, Platform, PlatformEntry, signature,
+    ArtifactManifest, Descriptor, Digest, ImageConfig, Manifest, ManifestFault, Platform, PlatformEntry,
+    is_image, signature,
 };
 use crate::limits;
 use crate::problem::{Problem, total, words};
@@ -28,6 +29,12 @@ pub struct EmbeddedImage {
     pub digest: Digest,
     /// Whether it is a list of images.
     pub is_list: bool,
+    /// What it is, by its media type, if it is an artifact and no image.
+    pub artifact: Option<String>,
+    /// Whether the signatures that are attached to it were asked for when it was embedded.
+    pub signatures: bool,
+    /// The digest of the image that it was embedded with, to which it refers.
+    pub refers_to: Option<Digest>,
     /// The images of the list, or the one image.
     pub instances: Vec<Instance>,
     /// The blobs of those images that are there, with their sizes in bytes.
@@ -131,6 +138,9 @@ impl ContentsReader<'_> {
         let mut contents = EmbeddedImage {
             digest: digest.clone(),
             is_list: false,
+            artifact: None,
+            signatures: record.as_ref().is_some_and(|record| record.signatures),
+            refers_to: record.as_ref().and_then(Record::refers_to),
             instances: Vec::new(),
             blobs: BTreeMap::new(),
             chosen: record.and_then(|record| record.platforms),
@@ -138,19 +148,18 @@ impl ContentsReader<'_> {
         match self.parse(&manifest, "manifest.json")? {
             Manifest::Index(manifests) => {
                 contents.is_list = true;
-                self.list(&manifests, 0, &mut contents)?;
-            }
-            Manifest::Image { config, .. } if !config.is_image_config() => {
-                let message = format!(
-                    "`{}` is an artifact of the type `{}`, not an image that can run",
-                    self.reference,
-                    config.media_type.escape_debug()
-                );
-                return Err(Problem::new("image-unsupported", message, "leave it out, or give an image"));
+                let mut kinds = Vec::new();
+                self.list(&manifests, 0, &mut contents, &mut kinds)?;
+                // Beside images there may be what belongs to them, such as attestations.
+                contents.artifact = kinds.into_iter().collect::<Option<Vec<_>>>().unwrap_or_default().pop();
             }
             Manifest::Image { config, layers } => {
                 self.image(&config, &layers, "manifest.json", &mut contents)?;
-                let platform = self.platform(&config)?;
+                contents.artifact = self.artifact(&manifest, &config, &layers)?;
+                let platform = match contents.artifact {
+                    None => self.platform(&config)?,
+                    Some(_) => None,
+                };
                 contents.instances.push(Instance { digest, platform, is_there: true });
             }
         }
@@ -162,6 +171,7 @@ impl ContentsReader<'_> {
         manifests: &[Descriptor],
         depth: usize,
         contents: &mut EmbeddedImage,
+        kinds: &mut Vec<Option<String>>,
     ) -> Result<(), Problem> {
         if depth == MAX_NESTED {
             return Err(self.problem("image-invalid", "has lists of images that are nested too deeply"));
@@ -178,9 +188,10 @@ impl ContentsReader<'_> {
                     return Err(self.problem("blob-digest", &what));
                 }
                 match self.parse(&manifest, &file)? {
-                    Manifest::Index(inner) => self.list(&inner, depth + 1, contents)?,
+                    Manifest::Index(inner) => self.list(&inner, depth + 1, contents, kinds)?,
                     Manifest::Image { config, layers } => {
                         self.image(&config, &layers, &file, contents)?;
+                        kinds.push(self.artifact(&manifest, &config, &layers)?);
                     }
                 }
             }
@@ -210,6 +221,24 @@ impl ContentsReader<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What the manifest of an artifact is of; `None` for an image.
+    fn artifact(
+        &self,
+        manifest: &[u8],
+        config: &Descriptor,
+        layers: &[Descriptor],
+    ) -> Result<Option<String>, Problem> {
+        if is_image(config, layers) {
+            return Ok(None);
+        }
+        // What engines would not keep is told before it is fetched.
+        let parsed = ArtifactManifest::parse(manifest).map_err(|why| {
+            let message = format!("the artifact `{}` has a manifest that {why}", self.reference);
+            Problem::new("image-unsupported", message, "push it to its registry again with a current tool")
+        })?;
+        Ok(Some(parsed.kind))
     }
 
     /// The platform that a configuration says, if it is there and can be read.
@@ -314,11 +343,14 @@ impl EmbeddedImage {
         }
     }
 
-    /// The image for each of these platforms, as engines choose it.
+    /// The image for each of these platforms, as engines choose it. An artifact by itself is for all.
     ///
     /// # Errors
     /// `image-platform` if there is none for one of them.
     pub(super) fn choose(&self, reference: &str, wanted: &[Platform]) -> Result<Vec<&Instance>, Problem> {
+        if self.artifact.is_some() && !self.is_list {
+            return Ok(self.instances.iter().collect());
+        }
         let mut chosen: Vec<&Instance> = Vec::new();
         for platform in wanted {
             let ranked = self

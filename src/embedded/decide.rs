@@ -5,14 +5,12 @@ use std::convert::Infallible;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::OFlags;
-
 use super::contents::EmbeddedImage;
 use super::list::ListEntry;
 use super::options::{EmbedOptions, Platforms};
 use super::registry_image::{RegistryImage, RegistryReader};
 use super::report::EmbedOutcome;
-use super::run::EmbedRun;
+use super::run::{EmbedRun, lock_of};
 use super::survey::{Depth, survey};
 use super::unreachable::UnreachableRegistries;
 use crate::problem::Problem;
@@ -70,11 +68,7 @@ impl Decider<'_> {
             self.progress.begin("asking registries", 0);
         }
         let shown = self.root.show(self.dir).display().to_string();
-        let lock: OwnedFd = match self.at {
-            Some(at) => at.alive().try_clone_to_owned(),
-            None => self.root.open(Path::new("/"), OFlags::PATH),
-        }
-        .map_err(Problem::cannot("open", shown))?;
+        let lock = lock_of(self.root, self.at).map_err(Problem::cannot("open", shown))?;
         let signatures = SignatureSettings::read();
         let tasks: Vec<(&ListEntry, TargetState)> = targets.iter().zip(found).collect();
         let work =
@@ -146,8 +140,16 @@ impl Decider<'_> {
         found
     }
 
-    /// All images of a list are wanted, and only some were when it was embedded.
+    /// All images of a list are wanted, and only some were when it was embedded; or signatures are,
+    /// and were not.
     fn missing_part(&self, entry: &ListEntry, contents: &EmbeddedImage) -> Option<Problem> {
+        if self.options.signatures && !contents.signatures && contents.artifact.is_none() {
+            let message = format!(
+                "the signatures that are attached to `{}` were not asked for when it was embedded",
+                entry.reference
+            );
+            return Some(Problem::new("signatures-unknown", message, "`--signatures` fetches them"));
+        }
         if self.options.platforms != Platforms::All || contents.chosen.is_none() {
             return None;
         }

@@ -1,17 +1,19 @@
 //! Fetching what is missing, mending what is damaged, and the list.
 
 use std::collections::HashSet;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use super::contents::EmbeddedImage;
+use super::contents::{EmbeddedImage, contents};
 use super::convert::Conversion;
 use super::decide::{Decider, EmbedDecision};
 use super::download::{DownloadPlan, FetchTarget};
 use super::list::{List, ListEntry};
-use super::options::EmbedOptions;
+use super::options::{EmbedOptions, Platforms};
+use super::referrers::ReferrersReader;
 use super::report::{EmbedOutcome, EmbedReport, ReportLine};
-use super::run::EmbedRun;
+use super::run::{EmbedRun, lock_of};
 use super::survey::unlisted;
 use super::unreachable::UnreachableRegistries;
 use crate::problem::{Problem, Severity, total, words};
@@ -57,12 +59,15 @@ pub fn embed(
         ));
     }
     let rehearsed;
-    let run;
+    let mut run;
     let (root, dir, at) = if options.dry_run {
         rehearsed = root.resolve(dir).map_or_else(|_| dir.to_owned(), |at| at.path);
         (root, rehearsed.as_path(), None)
     } else {
         run = EmbedRun::open(root, dir, options.sync)?;
+        if options.signatures {
+            run.seek_signatures()?;
+        }
         (&run.root, Path::new("/"), Some(&run))
     };
     // Another run may have been waited for.
@@ -78,11 +83,20 @@ pub fn embed(
         }
         None => List::find_in(root, dir)?.unwrap_or_else(|| List::new(layout)),
     };
-    let targets = self::targets(&before, references);
+    let mut targets = self::targets(&before, references);
     let run = Run { root, dir, at, options };
     let mut report =
         EmbedReport { layout, converted, remarks: before.remarks.clone(), ..EmbedReport::default() };
-    let done = run.bring(&targets, &mut report, progress, tell)?;
+    let mut done = run.bring(&targets, &mut report, progress, tell)?;
+    if options.referrers {
+        let more = run.referrers(&before, &targets, &done, &mut report)?;
+        let download = report.download;
+        let options =
+            EmbedOptions { platforms: Platforms::All, signatures: false, refresh: false, ..options.clone() };
+        done.extend(Run { options: &options, ..run }.bring(&more, &mut report, progress, tell)?);
+        report.download = total([download, report.download]);
+        targets.extend(more);
+    }
     let complete: Vec<(&ListEntry, &EmbeddedImage)> = targets
         .iter()
         .zip(&done)
@@ -97,6 +111,13 @@ pub fn embed(
         .filter(|entry| after.find(&entry.reference).is_none())
         .map(|entry| entry.reference.clone())
         .collect();
+    // Neither goes what is not listed since it failed.
+    let is_listed = |entry: &ListEntry| after.find(&entry.reference).is_some();
+    let staying = targets
+        .iter()
+        .zip(&done)
+        .filter(|(entry, (line, _))| is_listed(entry) || matches!(line.outcome, EmbedOutcome::Failed(_)));
+    let staying: Vec<ListEntry> = staying.map(|(entry, _)| entry.clone()).collect();
     report.images = done.into_iter().map(|(line, _)| line).collect();
     let text = after.text();
     let file = after.file(dir);
@@ -109,7 +130,7 @@ pub fn embed(
         at.write_list(&after)?;
     }
     if options.prune {
-        report.removed = run.prune(&before, &after, &targets)?;
+        report.removed = run.prune(&before, &after, &staying)?;
     }
     Ok(report)
 }
@@ -231,6 +252,29 @@ impl Run<'_> {
         Ok(done.into_iter().map(|done| done.into_inner().expect("each image ended")).collect())
     }
 
+    /// What refers to the images that are there, and is no target yet.
+    fn referrers(
+        &self,
+        before: &List,
+        targets: &[ListEntry],
+        done: &[ImageResult],
+        report: &mut EmbedReport,
+    ) -> Result<Vec<ListEntry>, Problem> {
+        let shown = self.root.show(self.dir).display().to_string();
+        let lock = lock_of(self.root, self.at).map_err(Problem::cannot("open", shown))?;
+        let images = targets.iter().zip(done);
+        let images = images.filter_map(|(entry, (_, contents))| Some((entry, contents.as_ref()?)));
+        let found = ReferrersReader::new(self.options, lock.as_fd()).find(images);
+        report.remarks.extend(found.remarks);
+        report.referrers_unknown = found.unknown;
+        let known = targets.iter().map(|target| target.reference.clone());
+        let all: Vec<String> = known.chain(found.all.keys().cloned()).collect();
+        if let Some(at) = self.at {
+            at.referrers.set(found.all).expect("they are looked for once");
+        }
+        Ok(self::targets(before, &all).split_off(targets.len()))
+    }
+
     /// Images that were fetched at the same time did not know of each other.
     fn link(
         &self,
@@ -283,14 +327,20 @@ impl Run<'_> {
         done: &[(ReportLine, Option<EmbeddedImage>)],
     ) -> List {
         let target = |reference: &str| targets.iter().find(|target| target.reference == reference);
-        let mut entries: Vec<ListEntry> = before
-            .entries
-            .iter()
-            .filter(|entry| !self.options.prune || target(&entry.reference).is_some())
-            .cloned()
-            .collect();
+        // What was embedded since it refers to an image stays as long as that does.
+        let images: Vec<&EmbeddedImage> = done.iter().filter_map(|(_, contents)| contents.as_ref()).collect();
+        let is_wanted = |entry: &ListEntry| {
+            let contents = contents(self.root, &self.dir.join(&entry.directory), &entry.reference);
+            match contents.ok().and_then(|contents| contents.refers_to) {
+                Some(image) => images.len() < done.len() || images.iter().any(|it| it.is(image.as_str())),
+                None => target(&entry.reference).is_some(),
+            }
+        };
+        let is_kept = |entry: &ListEntry| !self.options.prune || is_wanted(entry);
+        let mut entries: Vec<ListEntry> =
+            before.entries.iter().filter(|entry| is_kept(entry)).cloned().collect();
         for (entry, (line, _)) in targets.iter().zip(done) {
-            if matches!(line.outcome, EmbedOutcome::Failed(_)) {
+            if matches!(line.outcome, EmbedOutcome::Failed(_)) || !is_kept(entry) {
                 continue;
             }
             match entries.iter_mut().find(|there| there.reference == entry.reference) {

@@ -13,7 +13,7 @@ use super::run::EmbedRun;
 use super::survey::{Depth, survey};
 use crate::images::{Digest, Platform};
 use crate::problem::Problem;
-use crate::registry::{self, Extent, Failure, RetryLimits, patiently};
+use crate::registry::{self, Extent, Failure, RegistryAccess, RetryLimits, patiently};
 use crate::store::check::Progress;
 
 /// What skopeo writes into each `dir:` directory (directory/directory_dest.go of the image
@@ -35,7 +35,7 @@ pub(super) fn copy_whole(
     });
     let result = result
         .map_err(|failure| failure.problem)
-        .and_then(|chosen| finish(at, entry, chosen, Depth::Bytes, mark));
+        .and_then(|chosen| finish(at, entry, chosen, options.signatures, Depth::Bytes, mark));
     if result.is_err() {
         // Space for the others; what cannot be removed now goes with the run.
         let _ = clear(at, mark);
@@ -67,7 +67,7 @@ pub(super) fn assemble(
     };
     let result = assemble()
         .map_err(Problem::cannot("write to", at.shown()))
-        .and_then(|()| finish(at, entry, image.contents.chosen.clone(), Depth::Sizes, mark));
+        .and_then(|()| finish(at, entry, image.contents.chosen.clone(), false, Depth::Sizes, mark));
     if result.is_err() {
         let _ = clear(at, mark);
     }
@@ -102,7 +102,8 @@ fn one(
         let sizes = names.iter().filter_map(|name| at.root.stat(&inside.join(name)).ok().flatten());
         sizes.map(|stat| stat.size).sum()
     };
-    let access = options.access(at.alive());
+    let registries_d = at.registries_d.as_deref();
+    let access = RegistryAccess { registries_d, ..options.access(at.alive()) };
     registry::fetch(reference, extent, &at.outside(&place), &at.outside(&digest), access, &written)?;
     let said = at.root.read(&at.inside(&digest)).map_err(cannot)?.map(|(text, _)| text).unwrap_or_default();
     let manifest = at.inside(&place).join("manifest.json");
@@ -161,13 +162,15 @@ fn finish(
     at: &EmbedRun,
     entry: &ListEntry,
     chosen: Option<Vec<String>>,
+    signatures: bool,
     depth: Depth,
     mark: &str,
 ) -> Result<EmbeddedImage, Problem> {
     let place = at.place(mark);
     let fetched = contents(&at.root, &at.inside(&place), &entry.reference)?;
     let mut writer = at.directory_writer().map_err(Problem::cannot("open", at.shown()))?;
-    let record = Record::new(&fetched.digest, chosen);
+    let refers_to = at.referrers.get().and_then(|all| all.get(&entry.reference));
+    let record = Record::new(&fetched.digest, chosen, signatures, refers_to);
     at.write(&mut writer, &format!("{place}/{RECORD}"), &record.text())
         .map_err(Problem::cannot("write to", at.shown()))?;
     let staged = ListEntry { directory: place, ..entry.clone() };

@@ -22,6 +22,7 @@ mod list;
 mod needed;
 mod options;
 mod record;
+mod referrers;
 mod registry_image;
 mod report;
 mod run;

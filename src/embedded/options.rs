@@ -28,6 +28,13 @@ pub struct EmbedOptions {
     pub layout: Option<EmbeddedLayout>,
     /// Which images of a list of images.
     pub platforms: Platforms,
+    /// Whether artifacts are embedded, too, and not refused.
+    pub artifacts: bool,
+    /// Whether the signatures that are attached to images in their registry are fetched, whatever
+    /// registries.d says of them.
+    pub signatures: bool,
+    /// Whether what refers to the images in their registry is embedded, too, as artifacts.
+    pub referrers: bool,
     /// How many images are fetched at a time.
     pub jobs: usize,
     /// How often an image is tried again after a failure that may pass.
@@ -55,6 +62,9 @@ impl Default for EmbedOptions {
             authfile: None,
             layout: None,
             platforms: Platforms::All,
+            artifacts: false,
+            signatures: false,
+            referrers: false,
             jobs: 1,
             retries: 3,
             retry_delay: Duration::from_secs(2),
@@ -69,11 +79,17 @@ impl Default for EmbedOptions {
 }
 
 impl EmbedOptions {
+    /// Whether artifacts are embedded. What refers to an image is one.
+    pub(super) fn takes_artifacts(&self) -> bool {
+        self.artifacts || self.referrers
+    }
+
     /// How registries are asked by a child that has `lock`.
     pub(super) fn access<'a>(&'a self, lock: BorrowedFd<'a>) -> RegistryAccess<'a> {
         RegistryAccess {
             authfile: self.authfile.as_deref(),
             tls_verify: self.tls_verify,
+            registries_d: None,
             stall: self.stall,
             lock,
         }

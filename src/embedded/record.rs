@@ -23,11 +23,23 @@ pub(super) struct Record {
     /// The platforms that were asked for, such as `linux/amd64`; all if it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) platforms: Option<Vec<String>>,
+    /// Whether the signatures that are attached to it were asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) signatures: bool,
+    /// The digest of the image that it was embedded with, to which it refers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refers_to: Option<String>,
 }
 
 impl Record {
-    pub(super) fn new(digest: &Digest, platforms: Option<Vec<String>>) -> Self {
-        Self { version: 1, digest: digest.as_str().to_owned(), platforms }
+    pub(super) fn new(
+        digest: &Digest,
+        platforms: Option<Vec<String>>,
+        signatures: bool,
+        refers_to: Option<&Digest>,
+    ) -> Self {
+        let refers_to = refers_to.map(|digest| digest.as_str().to_owned());
+        Self { version: 1, digest: digest.as_str().to_owned(), platforms, signatures, refers_to }
     }
 
     /// The record in a directory. One that cannot be read as such is none: it is made for
@@ -37,6 +49,10 @@ impl Record {
             return Ok(None);
         };
         Ok(serde_json::from_slice(&bytes).ok().filter(|record: &Self| record.version == 1))
+    }
+
+    pub(super) fn refers_to(&self) -> Option<Digest> {
+        self.refers_to.as_deref().and_then(Digest::parse)
     }
 
     pub(super) fn digest(&self) -> Option<Digest> {

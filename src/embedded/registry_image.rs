@@ -76,13 +76,23 @@ impl<'a> RegistryReader<'a> {
                 }
             }
         };
+        if let Some(kind) = contents.artifact.as_ref().filter(|_| !self.options.takes_artifacts()) {
+            let kind = kind.escape_debug();
+            let message = format!(
+                "`{}` is an artifact of the type `{kind}`, not an image that can run",
+                self.reference
+            );
+            let hint = "leave it out; `embed-images --artifacts` embeds artifacts, too";
+            return Err(Problem::new("image-unsupported", message, hint));
+        }
         let first = contents.instances.iter().find(|instance| instance.is_there);
         let digest = first.map_or(&contents.digest, |instance| &instance.digest);
         let source = format!("{}@{digest}", registry::repository(self.reference));
         let documents = self.documents.into_inner();
         // Such a layer is to be had elsewhere, which skopeo alone knows.
         let has_urls = |document: &Vec<u8>| document.windows(6).any(|part| part == b"\"urls\"");
-        let is_whole = documents.values().any(has_urls) || self.signatures.concern(self.reference);
+        let is_signed = self.options.signatures || self.signatures.concern(self.reference);
+        let is_whole = documents.values().any(has_urls) || is_signed;
         Ok(RegistryImage { contents, documents, source, is_whole })
     }
 

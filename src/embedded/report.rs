@@ -63,6 +63,8 @@ pub struct EmbedReport {
     pub download: u64,
     /// What was free before, if that could be told.
     pub free: Option<FreeSpace>,
+    /// Of how many images it is not known what refers to them.
+    pub referrers_unknown: usize,
     /// What is odd: about the list as it was, or a file system without hard links.
     pub remarks: Vec<Problem>,
 }

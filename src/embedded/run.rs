@@ -1,9 +1,11 @@
 //! A run that changes an embedded directory: its lock, and the directory in which it
 //! makes what is new.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
@@ -11,7 +13,9 @@ use rustix::fs::OFlags;
 use super::contents::EmbeddedImage;
 use super::links::Links;
 use super::list::List;
+use crate::images::Digest;
 use crate::problem::Problem;
+use crate::registry::with_attachments;
 use crate::sys::{self, DirectoryWriter, FileMetadata, Lock, LockError, NewFile, Root, Staging};
 
 /// How long another run is waited for.
@@ -26,9 +30,21 @@ pub(super) struct EmbedRun {
     /// Its lock is the sign of a run that lives; children have it, too.
     pub(super) staging: Staging,
     pub(super) links: Links,
+    /// The directory that tells children where signatures are, if they shall not find it themselves.
+    pub(super) registries_d: Option<PathBuf>,
+    /// To which image each artifact refers that is fetched since it does, by its reference.
+    pub(super) referrers: OnceLock<BTreeMap<String, Digest>>,
     sync: bool,
     /// One run at a time.
     _lock: Lock,
+}
+
+/// What children are given of a run, or of a rehearsal, which has nothing that is locked.
+pub(super) fn lock_of(root: &Root, at: Option<&EmbedRun>) -> io::Result<OwnedFd> {
+    match at {
+        Some(at) => at.alive().try_clone_to_owned(),
+        None => root.open(Path::new("/"), OFlags::PATH),
+    }
 }
 
 impl EmbedRun {
@@ -53,7 +69,29 @@ impl EmbedRun {
         let mut writer = root.directory_writer(Path::new("/")).map_err(Problem::cannot("open", &shown))?;
         // A child of a killed run may still live and have its own; the run after that finds it.
         let staging = writer.staging().map_err(Problem::cannot("create a directory in", &shown))?;
-        Ok(Self { root, staging, links: Links::default(), sync, _lock: lock })
+        Ok(Self {
+            root,
+            staging,
+            links: Links::default(),
+            registries_d: None,
+            referrers: OnceLock::new(),
+            sync,
+            _lock: lock,
+        })
+    }
+
+    /// Has children fetch the signatures that are attached to images.
+    pub(super) fn seek_signatures(&mut self) -> Result<(), Problem> {
+        let settings = with_attachments()?;
+        let place = self.place("registries.d");
+        let write = || -> io::Result<()> {
+            let mut writer = self.directory_writer()?;
+            writer.directory(place.as_bytes())?;
+            self.write(&mut writer, &format!("{place}/storagectl.yaml"), &settings)
+        };
+        write().map_err(Problem::cannot("write to", self.shown()))?;
+        self.registries_d = Some(self.outside(&place));
+        Ok(())
     }
 
     /// What children are given.

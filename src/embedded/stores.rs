@@ -4,8 +4,10 @@ use std::path::Path;
 
 use super::contents::EmbeddedImage;
 use crate::images::Name;
-use crate::inventory::{HostStores, digests};
+use crate::inventory::{HostStore, HostStores, digests};
+use crate::registry::without_tag;
 use crate::store::Image;
+use crate::store::artifacts::StoredArtifact;
 
 /// The stores that have the image under this reference, in the order in which engines
 /// search them. Another image of that name is not it.
@@ -18,6 +20,10 @@ pub fn having<'a>(stores: &'a HostStores, reference: &str, contents: &EmbeddedIm
         image.names.iter().flatten().any(|one| one == name.as_str())
             && digests(image).any(|digest| contents.is(digest))
     };
-    let stores = stores.stores.iter().filter(|store| store.images.iter().any(is_it));
+    let named = without_tag(name.as_str());
+    let is_that =
+        |artifact: &StoredArtifact| artifact.name.as_ref() == Some(&named) && contents.is(&artifact.digest);
+    let has = |store: &&HostStore| store.images.iter().any(is_it) || store.artifacts.iter().any(is_that);
+    let stores = stores.stores.iter().filter(has);
     stores.map(|store| store.path.as_path()).collect()
 }

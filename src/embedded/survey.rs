@@ -2,11 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-
-use sha2::{Digest as _, Sha256};
 
 use super::contents::{EmbeddedImage, contents, is_unreadable};
 use super::layout::EmbeddedLayout;
@@ -16,9 +13,6 @@ use crate::problem::{Problem, words};
 use crate::store::builder::parallel;
 use crate::store::check::Progress;
 use crate::sys::{FileKind, Root};
-
-/// How many bytes are read at a time.
-const BUFFER: usize = 512 << 10;
 
 /// How closely images are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,18 +196,8 @@ fn look_at(
 }
 
 pub(super) fn hash(root: &Root, path: &Path, progress: &Progress) -> std::io::Result<Digest> {
-    let mut file = root.open_part(path)?.ok_or(std::io::ErrorKind::NotFound)?;
-    file.will_be_read();
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; BUFFER.min(usize::try_from(file.size()).unwrap_or(BUFFER)).max(1)];
-    loop {
-        let count = file.read(&mut buffer)?;
-        if count == 0 {
-            return Ok(Digest::finish(hash));
-        }
-        hash.update(&buffer[..count]);
-        progress.add(count as u64);
-    }
+    let file = root.open_part(path)?.ok_or(std::io::ErrorKind::NotFound)?;
+    Digest::of_file(file, &mut |bytes| progress.add(bytes))
 }
 
 /// The directories of images in `dir` that the list does not name. One that only another layout would

@@ -1,11 +1,16 @@
 //! Digests of blobs.
 
 use std::fmt;
+use std::io::{self, Read};
 
 use sha2::Digest as _;
 use sha2::Sha256;
 
 use crate::hex::{hex, is_sha256};
+use crate::sys::FilePart;
+
+/// How many bytes of a file are read at a time.
+const BUFFER: usize = 512 << 10;
 
 /// A SHA-256 digest; OCI allows others, which nobody uses for images.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +25,24 @@ impl Digest {
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self::finish(Sha256::new_with_prefix(bytes))
+    }
+
+    /// The digest of a file; `read` is told how many bytes more were read.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn of_file(mut file: FilePart, read: &mut dyn FnMut(u64)) -> io::Result<Self> {
+        file.will_be_read();
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; BUFFER.min(usize::try_from(file.size()).unwrap_or(BUFFER)).max(1)];
+        loop {
+            let count = file.read(&mut buffer)?;
+            if count == 0 {
+                return Ok(Self::finish(hash));
+            }
+            hash.update(&buffer[..count]);
+            read(count as u64);
+        }
     }
 
     /// The digest of what was hashed.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(super) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 pub(super) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 pub(super) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -57,11 +57,18 @@ pub(crate) struct Descriptor {
 }
 
 impl Descriptor {
-    /// Whether it is the configuration of an image that can run: all else is an artifact, which is
-    /// stored as images are.
-    pub(crate) fn is_image_config(&self) -> bool {
+    /// Whether it is the configuration of an image.
+    pub(super) fn is_of_image(&self) -> bool {
         matches!(self.media_type.as_str(), OCI_CONFIG | DOCKER_CONFIG)
     }
+}
+
+/// Whether a manifest with this configuration and these layers is that of an image that can run:
+/// all else is an artifact, which is stored as images are. cosign's signatures and attestations have
+/// the configuration of an image, and none of its layers.
+pub(crate) fn is_image(config: &Descriptor, layers: &[Descriptor]) -> bool {
+    let is_layer = |layer: &Descriptor| layer_type(&layer.media_type) != LayerType::Unknown;
+    config.is_of_image() && (layers.is_empty() || layers.iter().any(is_layer))
 }
 
 /// For which machine an image in a list is.

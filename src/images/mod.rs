@@ -7,6 +7,7 @@
 //! stranger.
 
 mod archive;
+mod artifact;
 mod blobs;
 mod config;
 mod digest;
@@ -18,13 +19,14 @@ mod read;
 pub(crate) mod signature;
 mod source;
 
+pub use artifact::ArtifactManifest;
 pub use blobs::{Blob, BlobReader, LayerStreams};
 pub(crate) use config::ImageConfig;
 pub use digest::Digest;
 pub use image::{Image, Layer, StreamedLayers};
-pub(crate) use manifest::{Descriptor, Manifest, ManifestFault, PlatformEntry};
+pub(crate) use manifest::{Descriptor, Manifest, ManifestFault, PlatformEntry, is_image};
 pub use name::Name;
 pub(crate) use name::is_reference;
 pub use platform::Platform;
-pub use read::{FoundImage, read, read_all};
+pub use read::{Artifact, FoundImage, read, read_all, read_artifact};
 pub use source::{Source, Transport};

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use flate2::read::MultiGzDecoder;
 
 use super::archive::Archive;
+use super::artifact::ArtifactManifest;
 use super::blobs::Blobs;
 use super::config::ImageConfig;
 use super::manifest::PlatformEntry;
 use super::manifest::{
     ArchiveEntry, DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Descriptor, Generated, GeneratedDescriptor,
-    LayerType, LayoutIndex, Manifest, ManifestFault, layer_type,
+    LayerType, LayoutIndex, Manifest, ManifestFault, is_image, layer_type,
 };
 use super::platform::go_name;
 use super::signature;
@@ -169,6 +170,44 @@ fn names_of(entry: &Descriptor) -> Vec<Name> {
 fn are_platforms(entries: &[Descriptor]) -> bool {
     let mut named = entries.iter().filter_map(ref_name);
     entries.len() > 1 && named.next().is_none() && entries.iter().all(|entry| entry.platform.is_some())
+}
+
+/// An artifact in a `dir:` directory whose manifest was read and verified.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    /// Its manifest, byte for byte.
+    pub bytes: Vec<u8>,
+    /// The list of manifests that it was chosen from.
+    pub list: Option<Vec<u8>>,
+    /// What the manifest says, or why engines do not keep it as an artifact.
+    pub manifest: Result<ArtifactManifest, String>,
+}
+
+/// Reads the artifact in a `dir:` directory, the one for `platform` where there is a choice; `None`
+/// if there is an image. Its blobs are not looked for.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_artifact(root: &Root, source: &Source, platform: &Platform) -> Result<Option<Artifact>, Problem> {
+    let reader = ImageReader { root, source, platform, title: title(source) };
+    let blobs = Blobs::Directory(root.clone(), source.path.clone());
+    let chosen = reader.chosen(&blobs, reader.document(&blobs, "manifest.json")?)?;
+    if is_image(&chosen.config, &chosen.layers) {
+        return Ok(None);
+    }
+    let manifest = ArtifactManifest::parse(&chosen.manifest);
+    Ok(Some(Artifact { bytes: chosen.manifest, list: chosen.list, manifest }))
+}
+
+/// A manifest, and how it was come by.
+struct Chosen {
+    manifest: Vec<u8>,
+    /// The list that it was chosen from.
+    list: Option<Vec<u8>>,
+    /// What the names of its signatures start with.
+    prefix: String,
+    config: Descriptor,
+    layers: Vec<Descriptor>,
 }
 
 fn title(source: &Source) -> String {
@@ -374,21 +413,26 @@ impl ImageReader<'_> {
 
     /// The image with this manifest, or the one that is chosen from this list.
     fn manifest(&self, blobs: Arc<Blobs>, bytes: Vec<u8>, stored: Vec<Name>) -> Result<Image, Problem> {
-        let mut bytes = bytes;
+        let Chosen { manifest, list, prefix, config, layers } = self.chosen(&blobs, bytes)?;
+        let signatures = self.signatures(&blobs, &prefix)?;
+        let image = self.image(blobs, manifest, list, config, layers, stored)?;
+        Ok(Image { signatures, ..image })
+    }
+
+    /// The manifest that these bytes are, or that is chosen from this list.
+    fn chosen(&self, blobs: &Blobs, mut bytes: Vec<u8>) -> Result<Chosen, Problem> {
         let mut list = None;
         let mut prefix = String::new();
         for _ in 0..MAX_NESTED {
             match Manifest::parse(&bytes).map_err(|fault| self.not_a_manifest(fault))? {
                 Manifest::Index(entries) => {
                     let chosen = self.choose(&entries)?;
-                    let next = self.blob(&blobs, chosen, "its manifest")?;
+                    let next = self.blob(blobs, chosen, "its manifest")?;
                     list.get_or_insert(std::mem::replace(&mut bytes, next));
                     prefix = format!("{}.", Digest::of(&bytes).hex());
                 }
                 Manifest::Image { config, layers } => {
-                    let signatures = self.signatures(&blobs, &prefix)?;
-                    let image = self.image(blobs, bytes, list, config, layers, stored)?;
-                    return Ok(Image { signatures, ..image });
+                    return Ok(Chosen { manifest: bytes, list, prefix, config, layers });
                 }
             }
         }
@@ -426,12 +470,17 @@ impl ImageReader<'_> {
         layers: Vec<Descriptor>,
         stored: Vec<Name>,
     ) -> Result<Image, Problem> {
-        if !config.is_image_config() {
+        if !is_image(&config, &layers) {
+            let (what, of) = match layers.first().filter(|_| config.is_of_image()) {
+                Some(layer) => ("its first layer", layer),
+                None => ("its configuration", &config),
+            };
             let message = format!(
-                "its configuration has the type `{}`, so it is an artifact, not an image that can run",
-                config.media_type.escape_debug()
+                "{what} has the type `{}`, so it is an artifact, not an image that can run",
+                of.media_type.escape_debug()
             );
-            return Err(self.problem("image-unsupported", &message, "give a container image"));
+            let hint = "give a container image; `embed-images --artifacts` and `copy-images` bring artifacts";
+            return Err(self.problem("image-unsupported", &message, hint));
         }
         let config_digest = self.digest(&config.digest, "its configuration")?;
         let config_bytes = self.blob(&blobs, &config, "its configuration")?;

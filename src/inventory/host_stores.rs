@@ -8,6 +8,7 @@ use crate::engine::Reason;
 use crate::judgement::Reader;
 use crate::plan::Host;
 use crate::problem::Problem;
+use crate::store::artifacts::{ArtifactStore, StoredArtifact};
 use crate::store::{self, Image};
 use crate::sys::FileKind;
 
@@ -20,6 +21,8 @@ pub struct HostStore {
     pub driver: String,
     /// Its images.
     pub images: Vec<Image>,
+    /// Its artifacts.
+    pub artifacts: Vec<StoredArtifact>,
     /// Whether any engine takes it for its own.
     pub is_own: bool,
     pub(super) by_name: Index,
@@ -130,6 +133,12 @@ impl HostStores {
             });
             Vec::new()
         });
+        let artifacts = ArtifactStore::open(&host.root, path)
+            .and_then(|store| store.map_or(Ok(Vec::new()), |store| store.artifacts()))
+            .unwrap_or_else(|problem| {
+                self.could_not_look(problem);
+                Vec::new()
+            });
         self.stores.push(HostStore {
             path: path.to_owned(),
             driver: driver.to_owned(),
@@ -138,6 +147,7 @@ impl HostStores {
             by_id: Index::new(&images, |image| image.id.as_deref().into_iter()),
             by_digest: Index::new(&images, digests),
             images,
+            artifacts,
             id: stat.id,
         });
         Some(self.stores.len() - 1)

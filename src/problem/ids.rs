@@ -4,7 +4,10 @@
 /// Names and meanings, sorted by name.
 pub const IDS: &[(&str, &str)] = &[
     ("append-in-main", "`{append=…}` is in a main file: engines that read no drop-ins stop"),
+    ("artifact-damaged", "an artifact of a storage cannot be read, so that it is unknown what it needs"),
+    ("artifact-needed", "a file names an embedded artifact, from which no container can be started"),
     ("artifact-store", "an artifact store of CRI-O's is not absolute: CRI-O does not start"),
+    ("artifacts-malformed", "the index of a storage's artifacts cannot be read: engines find none of them"),
     ("authfile", "the file with the credentials for registries is missing, or is not JSON"),
     ("bad-attribute", "an array in a drop-in has an attribute that no engine knows: podman 6 stops"),
     ("bad-time", "SOURCE_DATE_EPOCH is not a time"),
@@ -124,6 +127,9 @@ pub const IDS: &[(&str, &str)] = &[
     ("records-malformed", "the records of an engine's own storage cannot be read"),
     ("reference-invalid", "a text is not a reference to an image in a registry"),
     ("reference-unknown", "a file names an image that is not known before something fills it in"),
+    ("referrers-unasked", "what refers to images was looked for by tags alone, without the registry's API"),
+    ("referrers-unknown", "it is unknown what refers to an image"),
+    ("registries-d", "a file in registries.d cannot be read, so that it is unknown where signatures are"),
     ("registry-broken", "a registry answers with an error of its own, or stops in the middle"),
     ("registry-busy", "a registry answers that there were too many requests"),
     ("registry-denied", "a registry refuses the credentials, or wants some"),
@@ -145,6 +151,7 @@ pub const IDS: &[(&str, &str)] = &[
         "an engine's storage was used with several storage drivers, and none is set: engines stop",
     ),
     ("signature-policy", "the policy for signatures is missing, or rejects an image"),
+    ("signatures-unknown", "the signatures attached to an embedded image were not asked for"),
     ("skopeo-failed", "skopeo cannot copy an image"),
     ("skopeo-missing", "skopeo, which talks to registries, is not installed or cannot be run"),
     ("spec", "there is no such version of a specification, or not for this kind of document"),

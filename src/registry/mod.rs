@@ -14,6 +14,7 @@ mod authfile;
 mod failure;
 mod judged;
 mod proxy;
+mod referrers;
 mod retry;
 mod signed;
 mod skopeo;
@@ -27,8 +28,9 @@ pub use authfile::check_authfile;
 pub use failure::Failure;
 pub use judged::{accepts_anything, copy_if_accepted};
 pub use proxy::ImageProxy;
+pub use referrers::{discover, tags};
 pub use retry::{RetryLimits, patiently};
-pub use signed::SignatureSettings;
+pub use signed::{SignatureSettings, with_attachments};
 pub use skopeo::require_skopeo;
 
 /// How registries are asked.
@@ -38,6 +40,8 @@ pub struct RegistryAccess<'a> {
     pub authfile: Option<&'a Path>,
     /// Whether a trusted certificate is needed; as registries.conf says if not given.
     pub tls_verify: Option<bool>,
+    /// The directory that tells where signatures are; as skopeo finds it if not given.
+    pub registries_d: Option<&'a Path>,
     /// How long a registry may send nothing.
     pub stall: Duration,
     /// The locked directory that is written to.
@@ -64,8 +68,9 @@ pub fn fetch(
     access: RegistryAccess<'_>,
     written: &dyn Fn() -> u64,
 ) -> Result<(), Failure> {
-    let mut arguments: Vec<OsString> = vec!["copy".into(), "--preserve-digests".into()];
-    arguments.push("--multi-arch".into());
+    let registries_d = access.registries_d.map(|dir| ["--registries.d".into(), dir.into()]);
+    let mut arguments: Vec<OsString> = registries_d.into_iter().flatten().collect();
+    arguments.extend(["copy", "--preserve-digests", "--multi-arch"].map(OsString::from));
     arguments.push(match extent {
         Extent::Everything => "all".into(),
         Extent::ListAlone => "index-only".into(),

@@ -8,7 +8,10 @@ use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Map, Value, json};
+
 use super::repository;
+use crate::problem::{Problem, words};
 use crate::provision::document::{Node, NodeKind, documents};
 use crate::sys::Root;
 
@@ -60,6 +63,49 @@ impl SignatureSettings {
     pub fn concern(&self, reference: &str) -> bool {
         self.scopes.iter().any(|scope| covers(scope, reference))
     }
+}
+
+/// The settings of this process's registries.d as one file of such, in which the signatures that are
+/// attached to images are asked for, whichever images those are.
+///
+/// # Errors
+/// `registries-d` if a file of it cannot be read or understood.
+pub fn with_attachments() -> Result<Vec<u8>, Problem> {
+    let home = env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let [system, _, users] = REGISTRIES.map(|path| home.join(path));
+    attachments_of(&[users, system]).map_err(|error| {
+        let message = format!("cannot tell from registries.d where signatures are: {}", words(&error));
+        Problem::new("registries-d", message, "make its files what containers-registries.d(5) says")
+    })
+}
+
+/// [`with_attachments`] of the first of these directories that exists, the one that skopeo reads
+/// (`registriesDirPath` in docker/registries_d.go of the image library).
+fn attachments_of(directories: &[PathBuf]) -> io::Result<Vec<u8>> {
+    const LOCATIONS: [&str; 4] = ["lookaside", "lookaside-staging", "sigstore", "sigstore-staging"];
+    let namespace = |node: Option<&Node>| {
+        let location = |key: &str| Some((key.to_owned(), Value::from(node?.get(key)?.text()?)));
+        let asked = ("use-sigstore-attachments".to_owned(), Value::from(true));
+        Value::Object(LOCATIONS.iter().filter_map(|key| location(key)).chain([asked]).collect())
+    };
+    let root = Root::system()?;
+    let (mut default, mut docker) = (namespace(None), Map::new());
+    for directory in directories {
+        let Some(names) = root.list(directory)? else { continue };
+        for name in names.iter().filter(|name| Path::new(name).extension().is_some_and(|it| it == "yaml")) {
+            let Some((bytes, _)) = root.read(&directory.join(name))? else { continue };
+            for document in documents_in(&bytes)? {
+                if let Some(node) = document.get("default-docker") {
+                    default = namespace(Some(node));
+                }
+                let scopes = document.get("docker").map_or(&[][..], Node::pairs).iter();
+                docker.extend(scopes.map(|(scope, node)| (scope.name.clone(), namespace(Some(node)))));
+            }
+        }
+        break;
+    }
+    // JSON is YAML.
+    Ok(serde_json::to_vec(&json!({"default-docker": default, "docker": docker}))?)
 }
 
 /// The scopes whose images a policy does not take as they are; all if there is no policy.
@@ -150,6 +196,36 @@ mod tests {
         fs_err::write(at("policy.json"), policy).unwrap();
         let policies = [at("policy.json"), at("none.json")];
         !SignatureSettings::of(&policies, &[at("registries.d")], &[at("none")]).concern(reference)
+    }
+
+    #[test]
+    fn attachments_are_asked_for_beside_what_registries_d_says() {
+        let scratch = tempfile::tempdir().unwrap();
+        let at = |name: &str| scratch.path().join(name);
+        fs_err::create_dir_all(at("system")).unwrap();
+        let of = |directories: &[PathBuf]| -> Value {
+            serde_json::from_slice(&attachments_of(directories).unwrap()).unwrap()
+        };
+        let asked = json!({"use-sigstore-attachments": true});
+        assert_eq!(of(&[at("none")]), json!({"default-docker": asked, "docker": {}}));
+        let text = "default-docker:\n  lookaside: file:///a\n  use-sigstore-attachments: false\n";
+        fs_err::write(at("system/default.yaml"), text).unwrap();
+        let text = "docker:\n  registry.example.com/app:\n    sigstore: https://b\n  c.example.com: {use-sigstore-attachments: false}\n";
+        fs_err::write(at("system/app.yaml"), text).unwrap();
+        fs_err::write(at("system/app.yaml.save"), "docker: [").unwrap();
+        let expected = json!({
+            "default-docker": {"lookaside": "file:///a", "use-sigstore-attachments": true},
+            "docker": {
+                "registry.example.com/app": {"sigstore": "https://b", "use-sigstore-attachments": true},
+                "c.example.com": asked,
+            },
+        });
+        assert_eq!(of(&[at("none"), at("system")]), expected);
+        // The user's takes the place of the system's.
+        fs_err::create_dir(at("user")).unwrap();
+        assert_eq!(of(&[at("user"), at("system")]), json!({"default-docker": asked, "docker": {}}));
+        fs_err::write(at("user/bad.yaml"), "docker: [").unwrap();
+        assert!(attachments_of(&[at("user"), at("system")]).is_err());
     }
 
     #[test]

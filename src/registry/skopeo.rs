@@ -33,10 +33,25 @@ pub fn require_skopeo() -> Result<(), Problem> {
     }
 }
 
-/// Runs skopeo and returns what it prints. `lock` becomes its standard input. It is stopped
+/// The name of the problem that a program is not there.
+pub(super) const NOT_INSTALLED: &str = "skopeo-missing";
+
+/// [`run_program`] for skopeo.
+pub(super) fn run(
+    arguments: &[OsString],
+    reference: &str,
+    lock: BorrowedFd<'_>,
+    stall: Duration,
+    written: &dyn Fn() -> u64,
+) -> Result<Vec<u8>, Failure> {
+    run_program("skopeo", arguments, reference, lock, stall, written)
+}
+
+/// Runs a program that talks to registries and returns what it prints. `lock` becomes its standard input. It is stopped
 /// when `written`, how many bytes it has written, stays the same for `stall`: it waits for
 /// a silent registry for ever.
-pub(super) fn run(
+pub(super) fn run_program(
+    program: &'static str,
     arguments: &[OsString],
     reference: &str,
     lock: BorrowedFd<'_>,
@@ -49,13 +64,13 @@ pub(super) fn run(
     };
     let cannot = |error: io::Error| {
         fail(
-            "skopeo-missing",
-            format!("cannot run `skopeo`: {}", words(&error)),
+            NOT_INSTALLED,
+            format!("cannot run `{program}`: {}", words(&error)),
             "install the package skopeo",
         )
     };
     let lock = lock.try_clone_to_owned().map_err(cannot)?;
-    let mut command = Command::new("skopeo");
+    let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::from(lock)).stdout(Stdio::piped());
     let failed = |failure| match failure {
         ChildFailure::NotInstalled => cannot(io::ErrorKind::NotFound.into()),
@@ -63,9 +78,15 @@ pub(super) fn run(
         ChildFailure::Ended(status, said) => match status.signal() {
             Some(signal) => fail(
                 "registry-failed",
-                format!("cannot fetch `{reference}`: skopeo was killed by signal {signal}"),
+                format!("cannot fetch `{reference}`: {program} was killed by signal {signal}"),
                 "check whether the system ran out of memory, and try again",
             ),
+            None if program != "skopeo" => {
+                let why =
+                    said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it says nothing");
+                let message = format!("{program} fails for `{reference}`: {}", why.trim().escape_debug());
+                fail("registry-failed", message, "fix what it reports, and try again")
+            }
             None => Failure::of(reference, &said),
         },
     };

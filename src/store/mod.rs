@@ -5,6 +5,7 @@
 //! [`content_harms`] is what decides whether engines start at all with the store
 //! listed; [`check`] looks at everything.
 
+pub mod artifacts;
 mod awaiting;
 pub mod builder;
 pub mod check;

@@ -3,6 +3,8 @@
 //! The images come from a real registry, embedded by the shell loop that image builds have
 //! used until now.
 
+pub(crate) mod artifact;
+mod artifacts;
 mod bad;
 mod damage;
 mod import;

@@ -8,8 +8,10 @@ mod kill;
 mod layouts;
 mod needed;
 mod once;
+mod referrers;
 mod same;
 mod secret;
+mod signatures;
 
 use std::path::Path;
 use std::process::{Command, Output};

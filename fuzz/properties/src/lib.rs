@@ -4,6 +4,7 @@
 //! inputs of `fuzz/corpus` and some made of them in every run of the tests. A property
 //! breaks by panicking.
 
+pub mod artifacts;
 pub mod declaration;
 pub mod document;
 pub mod edit;
@@ -32,6 +33,7 @@ pub struct Property {
 
 /// All of them.
 pub const ALL: &[Property] = &[
+    Property { name: "artifacts", holds: artifacts::holds },
     Property { name: "declaration", holds: declaration::holds },
     Property { name: "document", holds: document::holds },
     Property { name: "edit", holds: edit::holds },

@@ -60,7 +60,7 @@ fn below(dir: &Root, path: &Path, found: &mut Vec<FoundImage>) -> Result<(), Pro
     if let Some(list) = List::find_in(dir, path)? {
         for entry in &list.entries {
             let image = wanted::of_entry(dir, path, entry);
-            let text = wanted::source_of(dir, path, entry);
+            let text = wanted::shown_source(dir, path, entry);
             let path = path.join(&entry.directory);
             let names = Name::parse(&entry.reference).into_iter().collect();
             let source = Source { text, names, transport: Transport::Dir, path, reference: None };

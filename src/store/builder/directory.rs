@@ -91,7 +91,7 @@ pub(super) fn add(
 }
 
 /// Takes a lock of engines.
-pub(super) fn lock(root: &Root, path: &Path) -> Result<RecordLock, Problem> {
+pub(in crate::store) fn lock(root: &Root, path: &Path) -> Result<RecordLock, Problem> {
     let lock = RecordLock::wait(root, path, PATIENCE).map_err(cannot(root, "lock", path))?;
     lock.ok_or_else(|| {
         let message = format!("an engine keeps `{}` locked", root.show(path).display());
@@ -99,7 +99,7 @@ pub(super) fn lock(root: &Root, path: &Path) -> Result<RecordLock, Problem> {
     })
 }
 
-pub(super) fn cannot<'a>(
+pub(in crate::store) fn cannot<'a>(
     root: &'a Root,
     doing: &'static str,
     path: &'a Path,

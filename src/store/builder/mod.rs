@@ -41,6 +41,7 @@ use tarball::StreamError;
 
 use super::image_file::ImageFile;
 pub use super::image_file::ImageFormat;
+pub(super) use directory::{cannot, lock};
 pub use plan::{Chain, chain_ids, ids};
 pub use record::{big_data, file_name};
 pub use remove::{Removal, Removed, StoreRecords, remove};

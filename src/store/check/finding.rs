@@ -313,6 +313,8 @@ pub struct StoreReport {
     pub images: usize,
     /// How many layers they hold.
     pub layers: usize,
+    /// How many artifacts they hold.
+    pub artifacts: usize,
     /// How many layers were assembled again, and how many bytes that was.
     pub assembled: (usize, u64),
     /// What became of everything; nothing if not every byte was read.

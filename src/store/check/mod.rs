@@ -16,6 +16,7 @@
 
 mod access;
 mod across;
+mod artifacts;
 mod catalog;
 mod composefs;
 mod deep;
@@ -167,6 +168,9 @@ fn once(root: &Root, request: &CheckRequest, progress: &Progress) -> StoreReport
     structure(&set, &mismatched, &mut report);
     if request.deep {
         deep::check(&set, request, progress, &mut report);
+    }
+    if request.layers.is_none() {
+        artifacts::check(&set, request.deep, progress, &mut report);
     }
     finish(&set, request, &mismatched, &mut report);
     report

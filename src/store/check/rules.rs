@@ -37,6 +37,10 @@ const fn deep_warning(id: &'static str, description: &'static str) -> Rule {
 
 /// All rules, sorted by name.
 pub const RULES: &[Rule] = &[
+    error("artifact-blob", "a blob of an artifact is missing"),
+    error("artifact-damaged", "an artifact keeps engines from listing any"),
+    deep("artifact-digest", "a blob of an artifact has different content"),
+    error("artifacts-malformed", "the index of artifacts cannot be read"),
     deep("big-data-digest", "another file of an image has different content"),
     error("big-data-malformed", "a manifest, config or signature is malformed"),
     error("big-data-missing", "a manifest or other file of an image is missing"),

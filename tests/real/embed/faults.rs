@@ -70,7 +70,7 @@ fn each_failure_has_a_name_and_does_not_stop_the_others() {
     assert_clean(&scratch.path().join("images"), 2);
 }
 
-/// Nothing could copy it to a store at boot.
+/// No container could be started from it at boot.
 #[test]
 fn an_artifact_is_told_before_it_is_fetched() {
     let scratch = tempfile::tempdir().unwrap();
@@ -98,6 +98,13 @@ fn an_artifact_is_told_before_it_is_fetched() {
     let problem = &told["images"][0]["problem"];
     assert_eq!((&problem["id"], &told["download"]), (&"image-unsupported".into(), &0.into()), "{told}");
     assert!(problem["message"].as_str().unwrap().contains("is an artifact of the type"), "{told}");
+    // On request it is an image like others, for any platform.
+    for more in [&["--artifacts"][..], &["--artifacts", "--arch", "arm64"]] {
+        let scratch = tempfile::tempdir().unwrap();
+        let done = self::told(&mut embed(scratch.path(), &faulty, &["chart:1"], more), 0);
+        assert_eq!(results(&done), ["fetched"]);
+        assert_clean(&scratch.path().join("images"), 1);
+    }
 }
 
 #[test]
