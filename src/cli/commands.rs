@@ -274,6 +274,10 @@ pub(super) const COMMANDS: [Row; 25] = [
         examples: &[
             ("Embed an image, in a Containerfile", "storagectl embed-images registry.example.com/app:1"),
             (
+                "Embed an image with its SBOM and its signatures",
+                "storagectl embed-images --signatures --referrers registry.example.com/app:1",
+            ),
+            (
                 "Embed what quadlets run, in a Containerfile",
                 "storagectl embed-images --from /usr/share/containers/systemd",
             ),
