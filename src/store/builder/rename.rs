@@ -9,6 +9,9 @@ use crate::problem::Problem;
 use crate::store::Image;
 use crate::sys::Root;
 
+/// Names for images, by id.
+type Names = BTreeMap<String, Vec<String>>;
+
 /// Gives images of the overlay store at `store` what `choose` says instead of their names, by id,
 /// under the engines' lock.
 ///
@@ -17,7 +20,7 @@ use crate::sys::Root;
 pub fn rename_images(
     root: &Root,
     store: &Path,
-    choose: &dyn Fn(&[&Image]) -> BTreeMap<String, Vec<String>>,
+    choose: &dyn Fn(&[&Image]) -> Names,
 ) -> Result<(), Problem> {
     let Some(root) = &root.strict(store).map_err(cannot(root, "open", store))? else { return Ok(()) };
     let paths = Paths::new(Path::new("/"));
