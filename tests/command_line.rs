@@ -57,7 +57,7 @@ fn every_command_that_a_hint_names_can_be_given() {
         let hints = hints.filter(|line| line.starts_with("hint: ") || line.starts_with("hint\": "));
         for line in hints.flat_map(|hint| hint.split('`').skip(1).step_by(2)) {
             let Some(line) = Some(line).filter(|line| line.starts_with("storagectl ")) else { continue };
-            let line = line.replace(" NAME", " microshift").replace("\\\"", "");
+            let line = line.replace(" NAME", " microshift").replace(" KIND", " ignition").replace("\\\"", "");
             let parsed = storagectl::cli::parse(line.split_whitespace());
             assert!(parsed.is_ok(), "{}: {line}\n{}", entry.display(), parsed.unwrap_err());
             count += 1;

@@ -154,7 +154,7 @@ fn corpus() -> Vec<Case> {
         changed("an encrypted layer", "layer-unsupported", |manifest| manifest["layers"][0]["mediaType"] = json!("application/vnd.oci.image.layer.v1.tar+gzip+encrypted")),
         changed("a foreign layer", "layer-unsupported", |manifest| manifest["layers"][0]["mediaType"] = json!("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")),
         changed("no layer of an image", "image-unsupported", |manifest| manifest["layers"][0]["mediaType"] = json!("text/plain")),
-        changed("an unknown layer", "layer-unsupported", |manifest| { let mut other = manifest["layers"][0].clone(); other["mediaType"] = json!("text/plain"); manifest["layers"].as_array_mut().unwrap().push(other); }),
+        changed("an unknown layer", "layer-unsupported", |manifest| { let mut other = manifest["layers"][0].clone(); other["mediaType"] = json!("text/plain"); manifest["layers"].as_array_mut().unwrap().insert(0, other); }),
         changed("more layers than the configuration", "image-invalid", |manifest| { let one = manifest["layers"][0].clone(); manifest["layers"].as_array_mut().unwrap().push(one); }),
         changed_config("no layers in the configuration", "image-invalid", |config| config["rootfs"] = json!(null)),
         changed_config("Windows", "image-platform", |config| config["os"] = json!("windows")),
