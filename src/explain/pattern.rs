@@ -45,16 +45,41 @@ impl<'p> Pattern<'p> {
         Self(pieces)
     }
 
-    /// The last place of a line at which it stands; `lowered` is the line in lower-case ASCII. A
-    /// pattern starts with words.
-    pub(super) fn last(&self, lowered: &str) -> Option<Found<'p>> {
-        let Some((Piece::Words(first), rest)) = self.0.split_first() else { return None };
-        let starts = memchr::memmem::find_iter(lowered.as_bytes(), first.as_bytes());
-        let mut found = None;
-        for start in starts {
-            found = at(first.len(), rest, lowered, start).or(found);
+    /// Where in a text it may stand: a pattern starts with words. The text is in lower-case ASCII.
+    pub(super) fn starts(&self, lowered: &str) -> impl Iterator<Item = usize> {
+        let first = match self.0.first() {
+            Some(Piece::Words(first)) => first,
+            _ => "",
+        };
+        memchr::memmem::find_iter(lowered.as_bytes(), first).filter(|_| !first.is_empty())
+    }
+
+    /// It at this place of a line, if it stands there.
+    pub(super) fn at(&self, lowered: &str, start: usize) -> Option<Found<'p>> {
+        let mut found = Found { at: start..start, words: 0, names: Vec::new() };
+        let mut pieces = self.0.iter().peekable();
+        while let Some(piece) = pieces.next() {
+            let here = found.at.end;
+            match *piece {
+                Piece::Words(words) => {
+                    lowered[here..].starts_with(words).then_some(())?;
+                    found.at.end += words.len();
+                    found.words += words.len();
+                }
+                Piece::Name(name) => {
+                    let before = match pieces.peek() {
+                        Some(Piece::Words(words)) => Some(*words),
+                        _ => None,
+                    };
+                    let length = length(name, before, &lowered[here..])?;
+                    found.at.end += length;
+                    if !name.is_empty() {
+                        found.names.push((name, here..here + length));
+                    }
+                }
+            }
         }
-        found
+        Some(found)
     }
 
     /// Its names.
@@ -65,33 +90,6 @@ impl<'p> Pattern<'p> {
             Piece::Words(_) => None,
         })
     }
-}
-
-fn at<'p>(first: usize, rest: &[Piece<'p>], line: &str, start: usize) -> Option<Found<'p>> {
-    let mut found = Found { at: start..start + first, words: first, names: Vec::new() };
-    let mut rest = rest.iter().peekable();
-    while let Some(piece) = rest.next() {
-        let here = found.at.end;
-        match *piece {
-            Piece::Words(words) => {
-                line[here..].starts_with(words).then_some(())?;
-                found.at.end += words.len();
-                found.words += words.len();
-            }
-            Piece::Name(name) => {
-                let before = match rest.peek() {
-                    Some(Piece::Words(words)) => Some(*words),
-                    _ => None,
-                };
-                let length = length(name, before, &line[here..])?;
-                found.at.end += length;
-                if !name.is_empty() {
-                    found.names.push((name, here..here + length));
-                }
-            }
-        }
-    }
-    Some(found)
 }
 
 /// How long a name is at the start of `text`, before these words, or else at the end.
@@ -125,7 +123,8 @@ mod tests {
     use super::*;
 
     fn named<'t>(pattern: &str, text: &'t str) -> Option<Vec<&'t str>> {
-        let found = Pattern::new(pattern).last(&text.to_ascii_lowercase())?;
+        let (pattern, lowered) = (Pattern::new(pattern), text.to_ascii_lowercase());
+        let found = pattern.starts(&lowered).filter_map(|start| pattern.at(&lowered, start)).last()?;
         Some(found.names.into_iter().map(|(_, at)| &text[at]).collect())
     }
 
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_place_counts_since_errors_are_wrapped_from_the_outside() {
+    fn every_place_is_tried() {
         assert_eq!(named("open {path}: no", "open /a: no open /b: no"), Some(vec!["/b"]));
     }
 

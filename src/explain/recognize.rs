@@ -1,5 +1,6 @@
 //! Which messages are in a text; pure.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use super::messages::{Message, messages};
@@ -33,19 +34,54 @@ impl Recognized {
 pub fn recognize(text: &str) -> Vec<Recognized> {
     let lines = words::lines(text);
     let mut found: Vec<Recognized> = Vec::new();
-    for line in lines.iter().filter_map(|line| of_line(line)) {
+    for line in of_lines(&lines) {
         let is_new =
             !found.iter().any(|other| other.message.id == line.message.id && other.named == line.named);
         // It says once more what the line before has said better.
         let follows = line.message.follows && found.last().is_some_and(|before| !before.message.follows);
-        if is_new && !follows && found.len() < TOLD {
+        if is_new && !follows {
             found.push(line);
+        }
+        if found.len() == TOLD {
+            break;
         }
     }
     if found.is_empty() && lines.len() > 1 {
-        found.extend(of_line(&words::joined(&lines)));
+        found = of_lines(&[words::joined(&lines)]);
     }
     found
+}
+
+/// The innermost message of each line that has one: the one that ends last, and says most of what
+/// is there. Each pattern is looked for in all lines at once, however many there are.
+fn of_lines(lines: &[String]) -> Vec<Recognized> {
+    let whole = lines.join("\n").to_ascii_lowercase();
+    let mut starts = vec![0];
+    starts.extend(memchr::memchr_iter(b'\n', whole.as_bytes()).map(|newline| newline + 1));
+    let mut best: BTreeMap<usize, (&'static Message, Found<'static>)> = BTreeMap::new();
+    for (message, pattern) in patterns() {
+        for start in pattern.starts(&whole) {
+            let index = starts.partition_point(|&line| line <= start) - 1;
+            let line = &whole[starts[index]..][..lines[index].len()];
+            let Some(found) = pattern.at(line, start - starts[index]) else { continue };
+            let rank = |found: &Found<'_>| (found.at.end, found.words);
+            if best.get(&index).is_none_or(|(_, other)| rank(other) < rank(&found)) {
+                best.insert(index, (message, found));
+            }
+        }
+    }
+    best.into_iter().map(|(index, (message, found))| recognized(message, found, &lines[index])).collect()
+}
+
+fn recognized(message: &'static Message, found: Found<'static>, line: &str) -> Recognized {
+    let mut named: Vec<(&'static str, String)> = Vec::new();
+    for (name, at) in found.names {
+        if !named.iter().any(|(other, _)| *other == name) {
+            named.push((name, line[at].to_owned()));
+        }
+    }
+    let said = line[found.at].trim_end_matches([':', ' ']).to_owned();
+    Recognized { message, said, named, line: line.to_owned() }
 }
 
 /// Every pattern with its message, read once.
@@ -55,32 +91,6 @@ fn patterns() -> &'static [(&'static Message, Pattern<'static>)] {
         let of =
             |message: &'static Message| message.says.iter().map(move |says| (message, Pattern::new(says)));
         messages().flat_map(of).collect()
-    })
-}
-
-/// The innermost message of a line: the one that ends last, and says most of what is there.
-fn of_line(line: &str) -> Option<Recognized> {
-    let lowered = line.to_ascii_lowercase();
-    let mut best: Option<(&'static Message, Found<'static>)> = None;
-    for (message, pattern) in patterns() {
-        let Some(found) = pattern.last(&lowered) else { continue };
-        let rank = |found: &Found<'_>| (found.at.end, found.words);
-        if best.as_ref().is_none_or(|(_, other)| rank(other) < rank(&found)) {
-            best = Some((message, found));
-        }
-    }
-    let (message, found) = best?;
-    let mut named: Vec<(&'static str, String)> = Vec::new();
-    for (name, at) in found.names {
-        if !named.iter().any(|(other, _)| *other == name) {
-            named.push((name, line[at].to_owned()));
-        }
-    }
-    Some(Recognized {
-        message,
-        said: line[found.at].trim_end_matches([':', ' ']).to_owned(),
-        named,
-        line: line.to_owned(),
     })
 }
 
