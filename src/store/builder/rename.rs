@@ -17,11 +17,7 @@ type Names = BTreeMap<String, Vec<String>>;
 ///
 /// # Errors
 /// If the records cannot be read or replaced.
-pub fn rename_images(
-    root: &Root,
-    store: &Path,
-    choose: &dyn Fn(&[&Image]) -> Names,
-) -> Result<(), Problem> {
+pub fn rename_images(root: &Root, store: &Path, choose: &dyn Fn(&[&Image]) -> Names) -> Result<(), Problem> {
     let Some(root) = &root.strict(store).map_err(cannot(root, "open", store))? else { return Ok(()) };
     let paths = Paths::new(Path::new("/"));
     let chosen = |records: &Records<Image>| choose(&records.all().collect::<Vec<_>>());
