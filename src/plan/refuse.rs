@@ -24,7 +24,7 @@ pub(super) fn managed_node(host: &Host, snapshot: &Snapshot, force: bool) -> any
     Err(Problem::new(
         "mco-managed",
         "OpenShift's Machine Config Operator owns this node's storage.conf; a local edit would degrade the node",
-        "list the store in a MachineConfig or a ContainerRuntimeConfig, which `storagectl generate` is going to write; `--force` edits it all the same",
+        "list the store in a MachineConfig, which `storagectl generate machineconfig` writes; `--force` edits it all the same",
     )
     .into())
 }
