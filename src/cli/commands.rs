@@ -272,7 +272,6 @@ pub(super) const COMMANDS: [Row; 25] = [
         takes: &["root", "format", "quiet", "verbose"],
         dry_run: Some("Say which images would be fetched or removed, and change nothing"),
         examples: &[
-            ("Embed an image, in a Containerfile", "storagectl embed-images registry.example.com/app:1"),
             (
                 "Embed an image with its SBOM and its signatures",
                 "storagectl embed-images --signatures --referrers registry.example.com/app:1",
