@@ -6,6 +6,8 @@
 
 use std::process::Command;
 
+use clap::error::ErrorKind;
+
 /// Every command line that a document, a unit or a macro shows.
 fn shown() -> Vec<(String, String)> {
     let mut shown = Vec::new();
@@ -57,9 +59,14 @@ fn every_command_that_a_hint_names_can_be_given() {
         let hints = hints.filter(|line| line.starts_with("hint: ") || line.starts_with("hint\": "));
         for line in hints.flat_map(|hint| hint.split('`').skip(1).step_by(2)) {
             let Some(line) = Some(line).filter(|line| line.starts_with("storagectl ")) else { continue };
-            let line = line.replace(" NAME", " microshift").replace(" KIND", " ignition").replace("\\\"", "");
+            let line = line.replace(" NAME", " microshift").replace(" KIND", " butane").replace("\\\"", "");
             let parsed = storagectl::cli::parse(line.split_whitespace());
-            assert!(parsed.is_ok(), "{}: {line}\n{}", entry.display(), parsed.unwrap_err());
+            // A command by its name alone is what the sentence is about.
+            let is_named = |error: &clap::Error| {
+                error.kind() == ErrorKind::MissingRequiredArgument && line.split_whitespace().count() == 2
+            };
+            let refused = parsed.err().filter(|error| !is_named(error));
+            assert!(refused.is_none(), "{}: {line}\n{}", entry.display(), refused.unwrap());
             count += 1;
         }
     }

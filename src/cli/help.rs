@@ -126,7 +126,7 @@ mod tests {
     /// The name of the command that a line asks for.
     fn asked(line: &str) -> String {
         // What a shell does with input and output is no argument.
-        let line = line.rsplit(" | ").next().unwrap();
+        let line = line.split(" | ").find(|part| part.starts_with("storagectl ")).unwrap();
         let line = line.split(" > ").next().unwrap();
         let cli = parse(line.split_whitespace()).unwrap_or_else(|error| panic!("{line}: {error}"));
         let asked: Asked = cli.command;

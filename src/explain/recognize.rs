@@ -84,9 +84,12 @@ fn recognized(message: &'static Message, found: Found<'static>, line: &str) -> R
     Recognized { message, said, named, line: line.to_owned() }
 }
 
+/// A pattern, and whose it is.
+type Known = (&'static Message, Pattern<'static>);
+
 /// Every pattern with its message, read once.
-fn patterns() -> &'static [(&'static Message, Pattern<'static>)] {
-    static PATTERNS: OnceLock<Vec<(&Message, Pattern<'_>)>> = OnceLock::new();
+fn patterns() -> &'static [Known] {
+    static PATTERNS: OnceLock<Vec<Known>> = OnceLock::new();
     PATTERNS.get_or_init(|| {
         let of =
             |message: &'static Message| message.says.iter().map(move |says| (message, Pattern::new(says)));
