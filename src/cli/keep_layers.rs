@@ -10,7 +10,7 @@ use super::counted::counted;
 use super::output::Output;
 use super::tense::would;
 use super::{Common, Status};
-use crate::dependents::{Dependent, KeepOptions, KeptStorage, keep_layers};
+use crate::dependents::{Dependent, KeepOptions, KeptStorage, Restored, keep_layers};
 use crate::plan::Host;
 use crate::problem::{Problem, size, total};
 use crate::sys::FileKind;
@@ -132,6 +132,37 @@ pub(super) fn tell(common: &Common, host: &Host, kept: &[KeptStorage], output: &
         }
         for problem in &storage.not_kept {
             output.told(problem);
+        }
+    }
+}
+
+/// What was put back from one backup, as data.
+#[derive(Serialize)]
+pub(super) struct RestoredJson<'a> {
+    backup: String,
+    containers: &'a [Dependent],
+    images: &'a [Dependent],
+}
+
+/// What was put back, as data.
+pub(super) fn restored<'a>(host: &Host, restored: &'a [Restored]) -> Vec<RestoredJson<'a>> {
+    let json = |it: &'a Restored| RestoredJson {
+        backup: host.show(&it.backup),
+        containers: &it.containers,
+        images: &it.images,
+    };
+    restored.iter().map(json).collect()
+}
+
+/// Says what was put back.
+pub(super) fn tell_restored(common: &Common, host: &Host, restored: &[Restored], output: &Output) {
+    let would = would(common.dry_run);
+    for it in restored {
+        let backup = host.show(&it.backup);
+        for (kind, dependents) in [("container", &it.containers), ("image", &it.images)] {
+            for dependent in dependents {
+                output.status(&format!("{would}restored {kind} {} from `{backup}`", called(dependent)));
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Common;
 use super::clean_dependents::{self, StorageLine};
-use super::keep_layers::{self, KeptStorageJson};
+use super::keep_layers::{self, KeptStorageJson, RestoredJson};
 use super::output::Output;
 use super::tense::would;
 use crate::conf::OWN_ROOTS_NAME;
@@ -24,6 +24,8 @@ struct PlanJson<'a> {
     warnings: Vec<WarningLine<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [Problem],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    restored: Vec<RestoredJson<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     kept: Vec<KeptStorageJson<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -120,6 +122,9 @@ fn tell(
             notes: notes(outcome, true).chain(notes(outcome, false)).chain(stays(outcome)).collect(),
             warnings: warnings(outcome).map(|(id, message)| WarningLine { id, message }).collect(),
             errors: problems,
+            restored: settled
+                .map(|settled| keep_layers::restored(host, &settled.restored))
+                .unwrap_or_default(),
             kept: settled.map(|settled| keep_layers::storages(host, &settled.kept)).unwrap_or_default(),
             dependents: clean_dependents::lines(host, settled.map(|settled| &settled.cleaned)),
         };
@@ -134,7 +139,8 @@ fn tell(
     }
     status(common, host, outcome, output)?;
     match settled {
-        Some(Settled { kept, cleaned }) if !output.json => {
+        Some(Settled { restored, kept, cleaned }) if !output.json => {
+            keep_layers::tell_restored(common, host, restored, output);
             keep_layers::tell(common, host, kept, output);
             clean_dependents::tell(common, host, cleaned, output)
         }

@@ -8,9 +8,8 @@
 //! that was killed becomes `interrupted.json` once the next run has finished it.
 
 use std::collections::HashSet;
-use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,26 +28,50 @@ const DIR: &str = "storagectl-backup";
 const UNFINISHED: &str = "removing.json";
 const FINISHED: &str = "removed.json";
 const INTERRUPTED: &str = "interrupted.json";
+const RESTORING: &str = "restoring.json";
+const RESTORED: &str = "restored.json";
 
 /// Something to be moved into the backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Move {
-    kind: RecordKind,
+pub(super) struct Move {
+    pub(super) kind: RecordKind,
     /// Whose it is.
     id: String,
     /// What, relative to the part of the storage.
-    path: PathBuf,
+    pub(super) path: PathBuf,
+}
+
+impl Move {
+    /// Whether it stays in the storage, whoever has written the list.
+    fn is_inside(&self) -> bool {
+        let is_plain = |part| matches!(part, Component::Normal(_));
+        is_id(&self.id) && self.path.components().all(is_plain)
+    }
 }
 
 /// The list in a backup.
 #[derive(Debug, Serialize, Deserialize)]
-struct List {
+pub(super) struct List {
     version: u32,
     driver: String,
-    containers: Vec<Dependent>,
-    images: Vec<Dependent>,
-    layers: Vec<Dependent>,
-    moves: Vec<Move>,
+    pub(super) containers: Vec<Dependent>,
+    pub(super) images: Vec<Dependent>,
+    pub(super) layers: Vec<Dependent>,
+    pub(super) moves: Vec<Move>,
+}
+
+impl List {
+    /// Reads the list in `file`; `None` if there is none for this storage. It is written whole or not
+    /// at all; what somebody else made of it tells nothing.
+    fn read(host: &Host, storage: &Storage, file: &Path) -> Result<Option<Option<Self>>, Problem> {
+        let read = host.root.read_up_to(file, limits::RECORDS).map_err(host.cannot("read", file))?;
+        let Some((bytes, _)) = read else { return Ok(None) };
+        let list = serde_json::from_slice::<Self>(&bytes).ok().filter(|list| list.driver == storage.driver);
+        Ok(Some(list.map(|mut list| {
+            list.moves.retain(Move::is_inside);
+            list
+        })))
+    }
 }
 
 /// A backup of one part of a storage.
@@ -147,23 +170,9 @@ impl Backup {
     /// The backups of runs that were killed.
     pub(super) fn unfinished(host: &Host, storage: &Storage) -> Result<Vec<Self>, Problem> {
         let mut backups = Vec::new();
-        for part in &storage.parts {
-            let all = part.join(DIR);
-            let names = host.root.list(&all).map_err(host.cannot("read", &all))?.unwrap_or_default();
-            let is_made = |name: &&OsString| !name.as_bytes().starts_with(STAGING.as_bytes());
-            for dir in names.iter().filter(is_made).map(|name| all.join(name)) {
-                let file = dir.join(UNFINISHED);
-                let Some((bytes, _)) =
-                    host.root.read_up_to(&file, limits::RECORDS).map_err(host.cannot("read", &file))?
-                else {
-                    continue;
-                };
-                // It is written whole or not at all; what somebody else made of it tells nothing.
-                let list = serde_json::from_slice::<List>(&bytes).ok();
-                let list = list.filter(|list| list.driver == storage.driver);
-                let mut moves = list.map(|list| list.moves).unwrap_or_default();
-                moves.retain(|it| is_id(&it.id) && it.path.is_relative() && !it.path.starts_with(".."));
-                backups.push(Self { part: part.clone(), dir, moves });
+        for (part, dir) in all(host, storage)? {
+            if let Some(list) = List::read(host, storage, &dir.join(UNFINISHED))? {
+                backups.push(Self { part, dir, moves: list.map(|list| list.moves).unwrap_or_default() });
             }
         }
         Ok(backups)
@@ -177,6 +186,78 @@ impl Backup {
             self.take_in(host, kind)?;
         }
         self.close(host, INTERRUPTED)
+    }
+}
+
+/// Each backup of a storage, with the part that it is of, the newest first.
+fn all(host: &Host, storage: &Storage) -> Result<Vec<(PathBuf, PathBuf)>, Problem> {
+    let mut found = Vec::new();
+    for part in &storage.parts {
+        let all = part.join(DIR);
+        let mut names = host.root.list(&all).map_err(host.cannot("read", &all))?.unwrap_or_default();
+        names.retain(|name| !name.as_bytes().starts_with(STAGING.as_bytes()));
+        names.sort();
+        found.extend(names.iter().rev().map(|name| (part.clone(), all.join(name))));
+    }
+    Ok(found)
+}
+
+/// A backup of which nothing was put back yet, or not all.
+#[derive(Debug)]
+pub(super) struct Restorable {
+    pub(super) part: PathBuf,
+    /// Its own directory.
+    pub(super) dir: PathBuf,
+    pub(super) list: List,
+    /// Whether a run that was killed has begun to put it back.
+    pub(super) is_begun: bool,
+}
+
+impl Restorable {
+    /// Those of a storage, the newest first.
+    pub(super) fn all(host: &Host, storage: &Storage) -> Result<Vec<Self>, Problem> {
+        let mut found = Vec::new();
+        for (part, dir) in all(host, storage)? {
+            for (name, is_begun) in [(RESTORING, true), (FINISHED, false)] {
+                if let Some(Some(list)) = List::read(host, storage, &dir.join(name))? {
+                    found.push(Self { part: part.clone(), dir: dir.clone(), list, is_begun });
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Notes that it is being put back.
+    pub(super) fn begin(&self, host: &Host) -> Result<(), Problem> {
+        if self.is_begun { Ok(()) } else { self.rename_list(host, FINISHED, RESTORING) }
+    }
+
+    /// Notes that it was put back.
+    pub(super) fn end(&self, host: &Host) -> Result<(), Problem> {
+        self.rename_list(host, RESTORING, RESTORED)
+    }
+
+    fn rename_list(&self, host: &Host, from: &str, to: &str) -> Result<(), Problem> {
+        let from = self.dir.join(from);
+        rename(&host.root, &self.part, &from, &self.dir.join(to)).map_err(host.cannot("rename", &from))?;
+        Ok(())
+    }
+
+    /// Where a file of the storage is in it.
+    pub(super) fn copy(&self, path: &Path) -> PathBuf {
+        self.dir.join("storage").join(path)
+    }
+
+    /// Moves back what belongs to records of one kind.
+    pub(super) fn move_back(&self, host: &Host, kind: RecordKind) -> Result<(), Problem> {
+        for it in self.list.moves.iter().filter(|it| it.kind == kind) {
+            let (from, to) = (self.copy(&it.path), self.part.join(&it.path));
+            if is_there(host, &from)? {
+                rename(&host.root, &self.part, &from, &to).map_err(host.cannot("move back", &from))?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::clean::{Cleaned, clean_dependents};
 use super::keep::{KeepOptions, KeptStorage, keep_layers};
 use super::layout::layout;
+use super::restore::{Restored, restore};
 use super::store_layers;
 use crate::plan::{Host, Mode};
 use crate::store::awaits_mount;
@@ -33,6 +34,8 @@ struct Store {
 /// What became of what builds on layers that no store has any more.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settled {
+    /// What was put back, since the stores have again what it was built on.
+    pub restored: Vec<Restored>,
     /// What goes on working, since its layers were kept.
     pub kept: Vec<KeptStorage>,
     /// What was removed, since they could not be.
@@ -65,6 +68,11 @@ pub fn at_boot(host: &Host, mode: Mode) -> anyhow::Result<Option<Settled>> {
         let dir = file.parent().expect("the file is in a directory");
         host.root.create_dirs(dir, 0o755).map_err(host.cannot("create the directory", dir))?;
     }
+    let layout = layout(host)?;
+    let mut restored = Vec::new();
+    for storage in layout.storages.iter().filter(|it| matches!(it.driver.as_str(), "overlay" | "vfs")) {
+        restored.extend(restore(host, storage, &layout, mode)?);
+    }
     let kept = keep_layers(host, &KeepOptions::default(), mode)?;
     let mut cleaned = clean_dependents(host, mode)?;
     if mode == Mode::DryRun {
@@ -74,7 +82,7 @@ pub fn at_boot(host: &Host, mode: Mode) -> anyhow::Result<Option<Settled>> {
         let text = serde_json::to_string_pretty(&now).expect("strings can be written") + "\n";
         host.root.replace_file(file, text.as_bytes()).map_err(host.cannot("write", file))?;
     }
-    Ok(Some(Settled { kept, cleaned }))
+    Ok(Some(Settled { restored, kept, cleaned }))
 }
 
 /// The stores that were listed at the last boot; what cannot be read tells nothing.

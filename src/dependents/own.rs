@@ -39,7 +39,7 @@ impl RecordKind {
 
 /// The files of records, in the order in which they are changed: whatever needs
 /// something else goes before it.
-const FILES: [(RecordKind, &str); 5] = [
+pub(super) const FILES: [(RecordKind, &str); 5] = [
     (RecordKind::Container, "containers.json"),
     (RecordKind::Container, "volatile-containers.json"),
     (RecordKind::Image, "images.json"),

@@ -155,6 +155,37 @@ fn a_boot_takes_what_is_needed_from_the_deployment_before() {
     }
 }
 
+/// There is nothing to keep layers from, so what needs them is removed, until the update is rolled back.
+#[test]
+fn what_an_update_has_cost_is_restored_when_it_is_rolled_back() {
+    for podman in ["podman-4", "podman-6"] {
+        let machine = Machine::new(podman, "overlay");
+        let nothing = machine.dir().join("nothing");
+        fs_err::create_dir(&nothing).unwrap();
+        let before = machine.tree();
+        machine.replace();
+        let said = boot_with_deployments(&machine, &nothing, "images");
+        assert!(text(&said).contains("removed container `frombase`"), "{podman}: {}", text(&said));
+        assert_eq!(machine.images(), ["localhost/base:1", "localhost/own:1"], "{podman}");
+        machine.replace_back();
+        let said = boot_with_deployments(&machine, &nothing, "images");
+        for name in ["restored container `frombase`", "restored image `localhost/child:1`"] {
+            assert!(text(&said).contains(name), "{podman}: {name}: {}", text(&said));
+        }
+        let images = machine.images();
+        assert!(images.contains(&"localhost/alias:1".to_owned()), "{podman}: {images:?}");
+        for (container, said) in [("frombase", "old\n"), ("fromchild", "old\n"), ("fromown", "own\n")] {
+            assert_eq!(machine.podman(&format!("start -a {container}")), said, "{podman}: {container}");
+        }
+        assert_eq!(machine.podman("run --rm --pull never $options localhost/base:1"), "old\n", "{podman}");
+        let lost: Vec<_> = before.keys().filter(|path| !machine.tree().contains_key(*path)).collect();
+        let is_record = |path: &&&std::path::PathBuf| path.extension().is_none_or(|it| it != "json");
+        assert_eq!(lost.iter().filter(is_record).count(), 0, "{podman}: {lost:?}");
+        let again = boot_with_deployments(&machine, &nothing, "images");
+        assert!(!text(&again).contains("restored"), "{podman}: {}", text(&again));
+    }
+}
+
 #[test]
 fn what_nobody_has_and_what_does_not_fit_is_told_and_nothing_changes() {
     let machine = Machine::replaced("podman-6", "overlay");
