@@ -142,7 +142,7 @@ impl Adding<'_> {
         };
         let time = (planned.created.0, planned.created.1);
         let mut dir = images.inside(id.as_bytes())?;
-        let mut staging = images.staging()?;
+        let mut staging = None;
         for (key, bytes) in record::big_data(&planned.image) {
             let name = record::file_name(&key);
             let file = self.paths.images.join(id).join(&name);
@@ -161,6 +161,10 @@ impl Adding<'_> {
             };
             if there.is_none_or(|there| there != bytes) {
                 // A record may name it that an engine has copied without its files.
+                let staging = match &mut staging {
+                    Some(staging) => staging,
+                    none => none.insert(images.staging()?),
+                };
                 staging.dir.whole_file(name.as_bytes(), &bytes, &own(self.access.file, time))?;
                 dir.remove(name.as_bytes())?;
                 staging.dir.move_to(name.as_bytes(), &mut dir, name.as_bytes())?;

@@ -20,10 +20,17 @@ use crate::tree::tree;
 const RUN: [&str; 4] = ["preinstall", "postinstall", "posttrans", "transfiletriggerin"];
 
 /// What it does not look at: ibidem, `ignored_scripts`, and everything else that
-/// belongs to an erase. `unsupported_scripts`, %triggerin and %triggerprein, make it
-/// reject a package.
-const IGNORED: [&str; 6] =
-    ["preuninstall", "postuninstall", "pretrans", "verify", "transfiletriggerun", "transfiletriggerpostun"];
+/// belongs to an erase, or to one package of a transaction: a new deployment has no store that
+/// goes. `unsupported_scripts`, %triggerin and %triggerprein, make it reject a package.
+const IGNORED: [&str; 7] = [
+    "preuninstall",
+    "postuninstall",
+    "pretrans",
+    "verify",
+    "filetriggerin",
+    "transfiletriggerun",
+    "transfiletriggerpostun",
+];
 
 /// The scripts and triggers of a package, each with its interpreter.
 fn scripts(package: &Path) -> BTreeSet<(String, String)> {
