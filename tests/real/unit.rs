@@ -48,7 +48,7 @@ fn the_unit_may_do_little_beside_its_work() {
     run(Command::new("systemd-analyze").args([
         "security",
         "--offline=true",
-        "--threshold=20",
+        "--threshold=30",
         "--no-pager",
         unit,
     ]));
@@ -240,6 +240,37 @@ fn what_builds_on_a_replaced_store_is_removed_before_engines_start() {
     let booted = system.boot();
     assert_ran(&booted);
     assert_eq!(system.read("result/podman"), "", "{}", booted.journal);
+}
+
+/// The deployment before has what an update has replaced: the unit may copy it.
+#[test]
+fn what_builds_on_a_replaced_store_is_kept_before_engines_start() {
+    let system = System::new();
+    system.write("etc/containers/storage.conf", &MAIN.replace("  \"/usr/lib/gone\", # by hand\n", ""));
+    system.write("etc/tmpfiles.d/site.conf", "d /var/tmp 1777 root root -\n");
+    system.write("etc/containers/policy.json", "{\"default\": [{\"type\": \"insecureAcceptAnything\"}]}\n");
+    let podman = |script: &str| {
+        system.unit(
+            "podman-restart.service",
+            &format!("[Service]\nType=oneshot\nExecStart=sh -c '{{ {script}; }} >/result/podman 2>&1'\n"),
+        );
+    };
+    system.link("etc/systemd/system/test.target.wants/podman-restart.service", "../podman-restart.service");
+    let store = system.path("usr/lib/app/images");
+    podman(&format!("podman create --name it {IMAGE} true && podman commit it child"));
+    assert_ran(&system.boot());
+
+    let former = system.path("sysroot/ostree/deploy/os/deploy/0123.0/usr/lib/app");
+    fs_err::create_dir_all(&former).unwrap();
+    fs_err::rename(&store, former.join("images")).unwrap();
+    run(crate::support::storagectl(&["--quiet", "init-store", "/usr/lib/app/images", "--root"])
+        .arg(system.path("")));
+    podman("podman images --format {{.Repository}} && podman mount $(podman create localhost/child true)");
+    let booted = system.boot();
+    assert_ran(&booted);
+    let said = system.read("result/podman");
+    assert!(said.contains("localhost/child\n") && said.contains("/merged"), "{said}: {}", booted.journal);
+    assert!(booted.journal.contains("kept "), "{}", booted.journal);
 }
 
 #[test]

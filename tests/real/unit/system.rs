@@ -35,6 +35,7 @@ mount -t overlay -o "lowerdir=$1/usr:/usr$writable" none usr
 mount --bind "$1/etc" etc
 mount --bind "$1/var" var
 mount --bind "$1/result" result
+[ ! -e "$1/sysroot" ] || { mkdir sysroot; mount --bind "$1/sysroot" sysroot; }
 for link in bin sbin lib lib64; do ln -s usr/$link $link; done
 mount -t proc proc proc
 mount -t sysfs -o ro sysfs sys
