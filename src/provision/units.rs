@@ -19,7 +19,7 @@ pub(super) const ENGINES: &str = "\
 
 /// The unit of ours that changes what engines read, and the one that fills a store: what those
 /// here do is of the one kind or the other.
-const APPLY: &str = include_str!("../../scriptlets/systemd/storagectl-apply.service");
+const APPLY: &str = include_str!("../../scriptlets/systemd/storagectl-apply-late.service");
 const COPY: &str = include_str!("../../scriptlets/systemd/storagectl-copy-images.service");
 
 /// How often a pull is tried, and the seconds between.
