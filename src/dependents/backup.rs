@@ -14,6 +14,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::find::{Dependent, DependentRecord};
+use super::former::link_in;
 use super::layout::Storage;
 use super::own::{Part, RecordKind};
 use super::store_layers::home;
@@ -298,7 +299,8 @@ fn moves(
         if found.kind == RecordKind::Layer {
             // Its directory may be in another part than its record.
             let own = home(driver).join(id);
-            paths.extend(link(host, &part.dir, &own).map(|link| home(driver).join("l").join(link)));
+            let link = link_in(&host.root, &part.dir.join(home(driver)), id);
+            paths.extend(link.map(|link| home(driver).join("l").join(link)));
             paths.push(own);
             paths.push(beside.with_file_name(format!("{id}.tar-split.gz")));
         } else if found.at.0 != index {
@@ -313,15 +315,6 @@ fn moves(
         }
     }
     Ok(moves)
-}
-
-/// The short name of an overlay layer, by which others refer to it.
-fn link(host: &Host, part: &Path, layer: &Path) -> Option<String> {
-    let (bytes, _) = host.root.read(&part.join(layer).join("link")).ok()??;
-    let name = String::from_utf8(bytes).ok()?;
-    let plain =
-        name.len() == 26 && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    plain.then_some(name)
 }
 
 /// Whether something stands at `path`, a symlink too.

@@ -110,6 +110,18 @@ pub(super) struct Looked {
     pub(super) found: Vec<DependentRecord>,
 }
 
+impl Looked {
+    /// Whether the storage has a record of the layer, or listed stores have one and its directory.
+    pub(super) fn has_layer(&self, id: &str) -> bool {
+        let files = self.parts.iter().flat_map(|part| &part.files);
+        let mut layers = files.filter(|file| file.kind == RecordKind::Layer);
+        let stores = &self.layers_by_store;
+        layers.any(|file| file.records.iter().any(|record| record.id == id))
+            || (stores.iter().any(|store| store.layers.contains_key(id))
+                && stores.iter().any(|store| store.directories.contains(id)))
+    }
+}
+
 /// Reads a storage and all listed stores, and finds the dependents.
 ///
 /// A store that cannot be read can only make more look lost than is. So if

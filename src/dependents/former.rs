@@ -157,7 +157,7 @@ impl Former {
 
     /// The name in `l` of the layer `id`.
     pub(super) fn link(&self, id: &str) -> Option<String> {
-        link_in(self.store.as_ref()?, Path::new("/"), id)
+        link_in(self.store.as_ref()?, &Path::new("/").join(DRIVER), id)
     }
 
     /// The image `id` whose topmost layer is `top`.
@@ -172,9 +172,10 @@ impl Former {
     }
 }
 
-/// The name in `l` of the layer `id` in the store at `store`.
-pub(super) fn link_in(root: &Root, store: &Path, id: &str) -> Option<String> {
-    let file = store.join(DRIVER).join(id).join("link");
+/// The name in `l` of the layer `id`, by which others refer to it, where `home` has the directories of
+/// layers.
+pub(super) fn link_in(root: &Root, home: &Path, id: &str) -> Option<String> {
+    let file = home.join(id).join("link");
     let (bytes, _) = root.read_up_to(&file, limits::DOCUMENT).ok()??;
     String::from_utf8(bytes).ok().filter(|name| is_link(name))
 }

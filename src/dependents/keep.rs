@@ -93,7 +93,8 @@ pub fn keep_layers(host: &Host, options: &KeepOptions, mode: Mode) -> anyhow::Re
             let formers = sources.get_or_insert_with(|| {
                 formers(host, &layout, &[options.from.as_slice(), &options.leaving].concat())
             });
-            let keeping = Keeping { host, layout: &layout, storage, formers, mode };
+            let served = Served::read(host, &layout);
+            let keeping = Keeping { host, layout: &layout, storage, formers, served, mode };
             if mode == Mode::Commit {
                 keeping.finish(&looked, &unfinished)?;
             }
@@ -144,6 +145,7 @@ struct Keeping<'a> {
     layout: &'a Layout,
     storage: &'a Storage,
     formers: &'a [Former],
+    served: Served,
     mode: Mode,
 }
 
@@ -195,13 +197,12 @@ impl Keeping<'_> {
 
     /// Records images whose layers are there.
     fn finish(&self, looked: &Looked, images: &[String]) -> Result<(), Problem> {
-        let around = Around::new(self, looked);
-        let served = around.served();
+        let served = &self.served;
         for id in images.iter().filter(|id| !served.ids.contains(*id)) {
             let found = self.formers.iter().find_map(|former| {
                 let (image, top) = former.image_and_top(id)?;
                 let ids: Vec<String> = former.chain(top)?.into_iter().rev().map(|(id, _)| id).collect();
-                let is_there = ids.iter().all(|id| around.is_there(id));
+                let is_there = ids.iter().all(|id| looked.has_layer(id));
                 is_there.then(|| (former, image.clone(), ids))
             });
             if let Some((former, image, ids)) = found {
@@ -284,15 +285,16 @@ impl<'a> Around<'a> {
                 needs it with `storagectl clean-dependents`";
             Problem::new("layer-lost", message, hint)
         };
-        let served = self.served();
-        if self.is_superseded(lost, &served) {
+        let served = &self.keeping.served;
+        if self.is_superseded(lost, served) {
             return Ok(None);
         }
         let mut found = None;
         for former in self.keeping.formers {
             let Some(chain) = former.chain(lost) else { continue };
             let ids: Vec<String> = chain.iter().rev().map(|(id, _)| id.clone()).collect();
-            let layers: BTreeMap<_, _> = chain.into_iter().filter(|(id, _)| !self.is_there(id)).collect();
+            let layers: BTreeMap<_, _> =
+                chain.into_iter().filter(|(id, _)| !self.looked.has_layer(id)).collect();
             if layers.keys().all(|id| former.has(id)) {
                 found = Some((former, ids, layers));
                 break;
@@ -301,7 +303,7 @@ impl<'a> Around<'a> {
         let (former, ids, layers) = found.ok_or_else(gone)?;
         let links = self.links(lost, &ids, former);
         let title = format!("`{}`", former.shown);
-        let images = self.images(lost, &served);
+        let images = self.images(lost, served);
         let chain = Chain { title, ids, layers, links, images };
         Ok(Some((chain, former.shown.clone())))
     }
@@ -309,27 +311,6 @@ impl<'a> Around<'a> {
     /// Whether the storage has a directory of the layer.
     fn has_directory(&self, id: &str) -> bool {
         self.looked.parts.iter().any(|part| part.directories.contains(id))
-    }
-
-    /// Whether the storage or a listed store has the layer.
-    fn is_there(&self, id: &str) -> bool {
-        let stores = &self.looked.layers_by_store;
-        self.own.contains_key(id)
-            || (stores.iter().any(|store| store.layers.contains_key(id))
-                && stores.iter().any(|store| store.directories.contains(id)))
-    }
-
-    /// The names of images of the listed stores, and their ids.
-    fn served(&self) -> Served {
-        let root = &self.keeping.host.root;
-        let paths = self.keeping.layout.stores.iter();
-        let images = paths.flat_map(|path| store::images(root, Path::new(path), DRIVER).unwrap_or_default());
-        let mut served = Served { names: BTreeSet::new(), ids: BTreeSet::new() };
-        for image in images {
-            served.names.extend(image.names.into_iter().flatten());
-            served.ids.extend(image.id);
-        }
-        served
     }
 
     /// The records of what leads to the layer `lost`.
@@ -391,7 +372,7 @@ impl<'a> Around<'a> {
         };
         for id in ids.iter().filter(|id| !self.own.contains_key(id.as_str())) {
             let stores = self.keeping.layout.stores.iter();
-            let here = stores.filter_map(|store| link_in(root, Path::new(store), id)).next();
+            let here = stores.filter_map(|store| link_in(root, &Path::new(store).join(DRIVER), id)).next();
             here.into_iter().for_each(|link| add(id, link));
         }
         for (_, record) in self.records(lost).filter(|(kind, _)| *kind == RecordKind::Layer) {
@@ -408,7 +389,7 @@ impl<'a> Around<'a> {
                 }
             }
         }
-        for id in ids.iter().filter(|id| !self.is_there(id)) {
+        for id in ids.iter().filter(|id| !self.looked.has_layer(id)) {
             former.link(id).into_iter().for_each(|link| add(id, link));
         }
         links
@@ -430,6 +411,19 @@ impl<'a> Around<'a> {
 struct Served {
     names: BTreeSet<String>,
     ids: BTreeSet<String>,
+}
+
+impl Served {
+    fn read(host: &Host, layout: &Layout) -> Self {
+        let mut served = Self { names: BTreeSet::new(), ids: BTreeSet::new() };
+        for path in &layout.stores {
+            for image in store::images(&host.root, Path::new(path), DRIVER).unwrap_or_default() {
+                served.names.extend(image.names.into_iter().flatten());
+                served.ids.extend(image.id);
+            }
+        }
+        served
+    }
 }
 
 /// Whether a container is not started again, but another one is made in its place: those of a pod

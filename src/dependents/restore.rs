@@ -59,18 +59,12 @@ pub(super) fn restore(
 fn is_whole(backup: &Restorable, looked: &Looked) -> bool {
     let list = &backup.list;
     let removed = || list.containers.iter().chain(&list.images).chain(&list.layers);
-    let files = || looked.parts.iter().flat_map(|part| &part.files);
-    let is_there = |id: &String| {
-        let stores = &looked.layers_by_store;
-        files().any(|file| file.kind == RecordKind::Layer && file.records.iter().any(|it| it.id == *id))
-            || (stores.iter().any(|store| store.layers.contains_key(id))
-                && stores.iter().any(|store| store.directories.contains(id)))
-    };
     let ids: BTreeSet<&String> = removed().map(|it| &it.id).collect();
     let names: BTreeSet<&String> = removed().flat_map(|it| &it.names).collect();
-    let mut records = files().flat_map(|file| &file.records);
+    let files = looked.parts.iter().flat_map(|part| &part.files);
+    let mut records = files.flat_map(|file| &file.records);
     removed().next().is_some()
-        && removed().all(|it| is_there(&it.lost_layer))
+        && removed().all(|it| looked.has_layer(&it.lost_layer))
         && !records.any(|it| ids.contains(&it.id) || it.names.iter().any(|name| names.contains(name)))
 }
 

@@ -211,24 +211,35 @@ fn the_unit_may_make_and_replace_what_engines_read() {
     }
 }
 
-/// An image that was built on one of a store is lost with it, and engines stop at what
-/// is left of it: the unit may remove that.
-#[test]
-fn what_builds_on_a_replaced_store_is_removed_before_engines_start() {
+/// A system that runs podman when it starts; what that says is in `result/podman`.
+fn with_podman() -> System {
     let system = System::new();
     system.write("etc/containers/storage.conf", &MAIN.replace("  \"/usr/lib/gone\", # by hand\n", ""));
     system.write("etc/tmpfiles.d/site.conf", "d /var/tmp 1777 root root -\n");
     system.write("etc/containers/policy.json", "{\"default\": [{\"type\": \"insecureAcceptAnything\"}]}\n");
-    let podman = |script: &str| {
-        system.unit(
-            "podman-restart.service",
-            &format!("[Service]\nType=oneshot\nExecStart=sh -c '{{ {script}; }} >/result/podman 2>&1'\n"),
-        );
-    };
     system.link("etc/systemd/system/test.target.wants/podman-restart.service", "../podman-restart.service");
-    podman(&format!(
-        "podman create --name it {IMAGE} true && podman commit it child && podman rm it && podman images --format {{{{.Repository}}}}"
-    ));
+    system
+}
+
+/// What podman is asked at the next start.
+fn podman(system: &System, script: &str) {
+    system.unit(
+        "podman-restart.service",
+        &format!("[Service]\nType=oneshot\nExecStart=sh -c '{{ {script}; }} >/result/podman 2>&1'\n"),
+    );
+}
+
+/// An image that was built on one of a store is lost with it, and engines stop at what
+/// is left of it: the unit may remove that.
+#[test]
+fn what_builds_on_a_replaced_store_is_removed_before_engines_start() {
+    let system = with_podman();
+    podman(
+        &system,
+        &format!(
+            "podman create --name it {IMAGE} true && podman commit it child && podman rm it && podman images --format {{{{.Repository}}}}"
+        ),
+    );
     assert_ran(&system.boot());
     assert!(system.read("result/podman").contains("localhost/child\n"), "{}", system.read("result/podman"));
     assert!(system.read("var/lib/storagectl/stores.json").contains("/usr/lib/app/images"));
@@ -236,7 +247,7 @@ fn what_builds_on_a_replaced_store_is_removed_before_engines_start() {
     fs_err::remove_dir_all(system.path("usr/lib/app/images")).unwrap();
     let store = ["--quiet", "init-store", "/usr/lib/app/images", "--root"];
     run(crate::support::storagectl(&store).arg(system.path("")));
-    podman("podman images --format {{.Repository}}");
+    podman(&system, "podman images --format {{.Repository}}");
     let booted = system.boot();
     assert_ran(&booted);
     assert_eq!(system.read("result/podman"), "", "{}", booted.journal);
@@ -245,19 +256,9 @@ fn what_builds_on_a_replaced_store_is_removed_before_engines_start() {
 /// The deployment before has what an update has replaced: the unit may copy it.
 #[test]
 fn what_builds_on_a_replaced_store_is_kept_before_engines_start() {
-    let system = System::new();
-    system.write("etc/containers/storage.conf", &MAIN.replace("  \"/usr/lib/gone\", # by hand\n", ""));
-    system.write("etc/tmpfiles.d/site.conf", "d /var/tmp 1777 root root -\n");
-    system.write("etc/containers/policy.json", "{\"default\": [{\"type\": \"insecureAcceptAnything\"}]}\n");
-    let podman = |script: &str| {
-        system.unit(
-            "podman-restart.service",
-            &format!("[Service]\nType=oneshot\nExecStart=sh -c '{{ {script}; }} >/result/podman 2>&1'\n"),
-        );
-    };
-    system.link("etc/systemd/system/test.target.wants/podman-restart.service", "../podman-restart.service");
+    let system = with_podman();
     let store = system.path("usr/lib/app/images");
-    podman(&format!("podman create --name it {IMAGE} true && podman commit it child"));
+    podman(&system, &format!("podman create --name it {IMAGE} true && podman commit it child"));
     assert_ran(&system.boot());
 
     let former = system.path("sysroot/ostree/deploy/os/deploy/0123.0/usr/lib/app");
@@ -265,7 +266,10 @@ fn what_builds_on_a_replaced_store_is_kept_before_engines_start() {
     fs_err::rename(&store, former.join("images")).unwrap();
     run(crate::support::storagectl(&["--quiet", "init-store", "/usr/lib/app/images", "--root"])
         .arg(system.path("")));
-    podman("podman images --format {{.Repository}} && podman mount $(podman create localhost/child true)");
+    podman(
+        &system,
+        "podman images --format {{.Repository}} && podman mount $(podman create localhost/child true)",
+    );
     let booted = system.boot();
     assert_ran(&booted);
     let said = system.read("result/podman");
