@@ -124,8 +124,7 @@ fn counts(diagnosis: &Diagnosis) -> (usize, usize) {
 }
 
 fn unknown(diagnosis: &Diagnosis) -> Problem {
-    let message =
-        format!("none of the {} in the text that are known", counted(messages().count(), "message"));
+    let message = format!("the text has none of the {} known messages", messages().count());
     let hint = match counts(diagnosis) {
         (0, 0) => {
             "`storagectl doctor` finds nothing on this host; `storagectl explain --list` shows what is known"

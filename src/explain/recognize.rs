@@ -120,6 +120,23 @@ mod tests {
         if example.ends_with(' ') { example + "why" } else { example }
     }
 
+    /// Engines set owners in several threads: which file is met first, and so what is said, varies.
+    #[test]
+    fn whatever_setting_owners_fails_with_is_one_message() {
+        for why in [
+            "mapping host ID pair idtools.IDPair{UID:3000000, GID:3000001} for \"usr/lib\" to container: host ID 3000001 cannot be mapped to a container ID: exit status 1",
+            "link usr/bin/a usr/bin/b: file exists: exit status 1",
+        ] {
+            assert_eq!(
+                ids(&format!(
+                    "Error: creating an ID-mapped copy of layer \"0123abcd\": error during chown: {why}"
+                )),
+                ["layer-owners"],
+                "{why}"
+            );
+        }
+    }
+
     #[test]
     fn every_pattern_is_found_as_its_own_message_alone_and_wrapped() {
         for message in messages() {

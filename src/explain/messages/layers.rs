@@ -207,6 +207,22 @@ pub(super) const MESSAGES: &[Message] = &[
         check: DEEP,
     },
     Message {
+        id: "layer-owners",
+        says: &[
+            "error during chown: ",
+            "creating an id-mapped copy of layer",
+            "registering id-mapped layer with image",
+            "cannot be mapped to a container id",
+            "cannot be mapped to a host id",
+        ],
+        by: "imageTopLayerForMapping (storage/store.go), LChown (storage/drivers/chown_unix.go)",
+        meaning: "The engine copies a layer to give its files the owners that a container needs, and a file has an owner that the mapping does not have. It meets the files in no order, so that this comes and goes.",
+        follows: false,
+        causes: &["layer-mapped"],
+        cure: "build the store, or pull the image, again, so that its layers are recorded without a mapping",
+        check: STORE,
+    },
+    Message {
         id: "layer-in-use",
         says: &[
             "layer is in use by an image",
