@@ -29,8 +29,8 @@ RHEL, and Ansible's podman role name these in ways of their own. Their scripts
 can copy what is embedded here, and what they embed is taken as it is.
 
 skopeo fetches the images, with its registries.conf and policy.json: each
-blob once, and none that another image in the directory has. With --dry-run
-registries are asked for the sizes.";
+blob once, and none that another image has, in this or the other embedded
+directories of the tree. With --dry-run registries are asked for the sizes.";
 
 /// Put container images into an OS image
 ///
