@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 
-use super::counted::counted;
+use super::counted::{counted, images};
 use super::given::{asked_platform, authfile, embedded_directory, jobs};
 use super::output::Output;
 use super::progress::{ProgressOption, Watch};
@@ -290,7 +290,8 @@ fn tell_end(report: &EmbedReport, shown: &str, dry_run: bool, output: &Output) {
         output.status(&format!("would have downloaded {}{unknown}{free}", size(report.download)));
     } else {
         let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
-        output.status(&format!("{}, {}{shared}{failed}", counted(complete, "image"), size(report.stored)));
+        let artifacts = report.images.iter().filter(|line| line.artifact).count();
+        output.status(&format!("{}, {}{shared}{failed}", images(complete, artifacts), size(report.stored)));
     }
 }
 

@@ -219,6 +219,7 @@ impl Run<'_> {
                 outcome,
                 digest: contents.as_ref().map(|contents| contents.digest.clone()),
                 bytes: contents.as_ref().map_or(0, EmbeddedImage::bytes),
+                artifact: contents.as_ref().is_some_and(|it| it.artifact.is_some() && !it.is_list),
                 download: downloads.get(&index).copied(),
                 unknown: match &decided[index] {
                     EmbedDecision::Fetch(_, Err(problem)) => Some(problem.clone()),

@@ -33,6 +33,8 @@ pub struct ReportLine {
     pub digest: Option<Digest>,
     /// How many bytes its blobs have; 0 if that is not known.
     pub bytes: u64,
+    /// Whether it is an artifact, and complete.
+    pub artifact: bool,
     /// How many of them its registry has to send, if that is known. Those that an image before it
     /// needs too count for that one.
     pub download: Option<u64>,
