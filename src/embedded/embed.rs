@@ -217,9 +217,7 @@ impl Run<'_> {
                 reference: targets[index].reference.clone(),
                 directory: targets[index].directory.clone(),
                 outcome,
-                digest: contents.as_ref().map(|contents| contents.digest.clone()),
-                bytes: contents.as_ref().map_or(0, EmbeddedImage::bytes),
-                artifact: contents.as_ref().is_some_and(|it| it.artifact.is_some() && !it.is_list),
+                contents: contents.clone(),
                 download: downloads.get(&index).copied(),
                 unknown: match &decided[index] {
                     EmbedDecision::Fetch(_, Err(problem)) => Some(problem.clone()),
