@@ -642,6 +642,7 @@ impl ImageReader<'_> {
             return Err(self.invalid(&message));
         }
         let mut parts = Vec::new();
+        let mut left = limits::ARCHIVE;
         for (index, (file, diff_id)) in files.into_iter().zip(&diff_ids).enumerate() {
             let what = format!("its layer {}", index + 1);
             let digest = self.digest(diff_id, &what)?;
@@ -656,11 +657,15 @@ impl ImageReader<'_> {
             let whole = found.part(0, u64::MAX);
             let (size, is_verbatim) = match &magic[..count] {
                 [0x1f, 0x8b, ..] => {
-                    let mut stream = MultiGzDecoder::new(whole);
-                    (
-                        io::copy(&mut stream, &mut io::sink()).map_err(self.io("read", Path::new(&file)))?,
-                        false,
-                    )
+                    let mut stream = MultiGzDecoder::new(whole).take(left.saturating_add(1));
+                    let size =
+                        io::copy(&mut stream, &mut io::sink()).map_err(self.io("read", Path::new(&file)))?;
+                    let Some(rest) = left.checked_sub(size) else {
+                        let most = crate::problem::size(limits::ARCHIVE);
+                        return Err(self.invalid(&format!("{what} makes more than {most} of its layers")));
+                    };
+                    left = rest;
+                    (size, false)
                 }
                 _ => (found.size(), true),
             };

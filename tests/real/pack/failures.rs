@@ -74,7 +74,7 @@ fn what_it_takes_is_known_before_and_a_package_that_cannot_fit_is_not_begun() {
     let mut outer = Command::new("unshare");
     outer.args(["-m", "sh", "-c", script]).arg(builder.path("tmp")).arg((download / 2048).to_string());
     outer.current_dir(builder.path(""));
-    let refused = finish(&mut under(outer, &mut builder.command("rpm", &["x86_64"])));
+    let refused = finish(&mut under(outer, &builder.command("rpm", &["x86_64"])));
     assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
     assert!(text(&refused).contains("does not have enough space"), "{}", text(&refused));
     assert!(text(&refused).contains("another directory with `--tmp`"), "{}", text(&refused));
