@@ -113,7 +113,9 @@ fn unlisted(host: &Host, listed: &[ListedStore]) -> anyhow::Result<(Vec<Unlisted
             StoreResult::PutBack if is_aside => {
                 ("set-aside", "it was set aside and is back: `storagectl apply` lists it again".to_owned())
             }
-            StoreResult::SetAside if is_aside => ("set-aside", "set aside: its directory is missing".to_owned()),
+            StoreResult::SetAside if is_aside => {
+                ("set-aside", "set aside: its directory is missing".to_owned())
+            }
             StoreResult::Added => ("pending", "`storagectl apply` lists it".to_owned()),
             StoreResult::Skipped { reason, .. } => ("skipped", reason),
             StoreResult::Unmet { reason } => ("unmet", format!("it is not wanted here: {reason}")),

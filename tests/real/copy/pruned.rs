@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::machine::{Machine, Way, embedded, reference, unlist, with_state};
+use super::machine::{Machine, Way, directory, embedded, reference, unlist, with_state};
 use crate::build::CRUN;
 use crate::check::engine::Engine;
 use crate::check::healthy::in_private;
@@ -31,7 +31,7 @@ fn only_what_was_copied_goes_and_not_what_somebody_else_has_named_or_uses() {
             $ENGINE tag $TAGGED localhost/mine:1
             $ENGINE --runtime $CRUN create --pull never --network none --cgroups=disabled --security-opt seccomp=unconfined $USED sh >/dev/null
             umount \"$GRAPH/overlay\" || :";
-        let own = super::machine::directory(embedded(), &reference("app-13:1"));
+        let own = directory(embedded(), &reference("app-13:1"));
         in_private(
             script,
             &[
@@ -108,7 +108,7 @@ fn a_new_image_of_a_name_takes_it_and_the_old_one_goes() {
         let before = layers(&machine);
         // The next build's list has another image under that name.
         let list = std::fs::read_to_string(source.join("image-list.txt")).unwrap();
-        let (of_name, of_other) = [&name, &other].map(|name| super::machine::directory(&source, name)).into();
+        let (of_name, of_other) = [&name, &other].map(|name| directory(&source, name)).into();
         let sha = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
         unlist(&source, &other);
         let list = list
@@ -130,7 +130,7 @@ fn a_new_image_of_a_name_takes_it_and_the_old_one_goes() {
 
 /// What a running CRI-O, with the store on its list, has of it after `script`.
 fn beside_crio(machine: &Machine, way: Way, source: &Path, script: &str) -> String {
-    let list = "\"$CRI\" /run/crio.sock images | grep -o '^[^ ]*app-1[78]:1' | sort";
+    let list = "\"$CRI\" /run/crio.sock images | grep -o '^[^ ]*app-1[78]:1' | sort -u";
     let copy = format!(
         "'{}' --config \"$CONF\" copy-images --prune --source '{}' {}",
         crate::support::STORAGECTL,
@@ -156,14 +156,14 @@ fn beside_crio(machine: &Machine, way: Way, source: &Path, script: &str) -> Stri
 }
 
 #[test]
-fn beside_a_running_crio_images_of_a_store_go_and_those_of_its_own_storage_stay() {
+fn beside_a_running_crio_images_of_a_store_come_and_go_and_those_of_its_own_storage_stay() {
     let machine = Machine::new();
     let source = machine.source();
     let (gone, stays) = (reference("app-17:1"), reference("app-18:1"));
     for way in [Way::Store, Way::Main] {
         machine.copy(way, &source);
     }
-    // That of its own storage would hide the other.
+    let line = format!("{gone},{}", directory(&source, &gone).file_name().unwrap().display());
     let script = "LIST; COPY 2>&1 || echo status $?; LIST";
     unlist(&source, &gone);
     let own = beside_crio(&machine, Way::Main, &source, script);
@@ -171,10 +171,18 @@ fn beside_a_running_crio_images_of_a_store_go_and_those_of_its_own_storage_stay(
     assert_eq!(own.matches("status 2\n").count(), 1, "{own}");
     assert!(names(&machine.storage(Way::Main)).contains(&gone));
     assert_eq!(machine.ends(Way::Main, &source, &["--prune"], 0)["pruned"], serde_json::json!([gone]));
-    let said = beside_crio(&machine, Way::Store, &source, script);
+    // One that is listed again is there at once.
+    let list = source.join("image-list.txt");
+    let script = format!("{script}; echo '{line}' >>'{}'; COPY 2>&1; LIST", list.display());
+    let said = beside_crio(&machine, Way::Store, &source, &script);
     assert!(!said.contains("error") && !said.contains("status"), "{said}");
     assert!(said.starts_with(&format!("{gone}\n{stays}\n")), "{said}");
-    assert!(said.ends_with(&format!("\n{stays}\n")), "{said}");
-    assert!(!names(&machine.storage(Way::Store)).contains(&gone));
+    let after = |mark: &str| {
+        let text = &said[said.find(mark).unwrap_or_else(|| panic!("{said}"))..];
+        text.lines().skip(1).take_while(|line| !line.contains(' ')).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(after(" already in `"), [stays.clone()], "{said}");
+    assert_eq!(after("copied 1 image to"), [gone.clone(), stays], "{said}");
+    assert!(names(&machine.storage(Way::Store)).contains(&gone));
     machine.assert_sound(Way::Store);
 }
