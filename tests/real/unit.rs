@@ -289,12 +289,16 @@ fn what_builds_on_a_store_is_kept_across_a_soft_reboot() {
     system.unit(
         "soft.service",
         &format!(
-            "[Unit]\nAfter=test.target podman-restart.service\nConditionPathExists=!/result/soft\n[Service]\nType=oneshot
+            "[Unit]\nAfter=test.target podman-restart.service done.service\nConditionPathExists=!/result/soft\n[Service]\nType=oneshot
 ExecStart=sh -c 'touch /result/soft; mkdir -p {former}; cp -a /usr/lib/app/images {former}; rm -r /usr/lib/app/images; \
  storagectl --quiet init-store /usr/lib/app/images; systemctl --no-block soft-reboot'\n"
         ),
     );
-    system.unit("done.service.d/soft.conf", "[Unit]\nConditionPathExists=/result/soft\nAfter=soft.service\n");
+    // Nobody would mount again what the test has mounted.
+    for mount in ["etc", "var", "result", "sysroot"] {
+        system.unit(&format!("{mount}.mount.d/stays.conf"), "[Unit]\nDefaultDependencies=no\n");
+    }
+    system.unit("done.service.d/soft.conf", "[Unit]\nConditionPathExists=/result/soft\n");
     system.link("etc/systemd/system/test.target.wants/soft.service", "../soft.service");
     system.link("etc/systemd/system/default.target", "test.target");
     podman(
