@@ -181,7 +181,7 @@ fn beside_a_running_crio_images_of_a_store_come_and_go_and_those_of_its_own_stor
         let text = &said[said.find(mark).unwrap_or_else(|| panic!("{said}"))..];
         text.lines().skip(1).take_while(|line| !line.contains(' ')).map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(after(" already in `"), [stays.clone()], "{said}");
+    assert_eq!(after(" already in `"), std::slice::from_ref(&stays), "{said}");
     assert_eq!(after("copied 1 image to"), [gone.clone(), stays], "{said}");
     assert!(names(&machine.storage(Way::Store)).contains(&gone));
     machine.assert_sound(Way::Store);
