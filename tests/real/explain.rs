@@ -5,6 +5,7 @@
 //! (`check::table`, `random_damage`).
 
 mod configuration;
+mod documents;
 mod stories;
 
 use serde_json::Value;
