@@ -5,6 +5,7 @@ mod add_store;
 mod any_engine;
 mod apply;
 mod build_store;
+mod byte_size;
 mod check_config;
 mod check_store;
 mod clean_dependents;
