@@ -114,6 +114,8 @@ enum Format {
     Human,
     /// For programs: one JSON document with "version": 1
     Json,
+    /// For Prometheus, of doctor alone
+    Prometheus,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
