@@ -115,7 +115,11 @@ impl DeepRecord {
             Problem::new("deep-check-record", message, hint).with(Severity::Warning)
         };
         let cannot = |error: io::Error| damaged(format!("cannot be read: {}", crate::problem::words(&error)));
-        let Some(stat) = root.stat_or_link(&file).map_err(cannot)? else {
+        let there = crate::sys::absent(root.resolve_link(&file)).and_then(|at| match at {
+            Some(at) => root.stat_link(&at),
+            None => Ok(None),
+        });
+        let Some(stat) = there.map_err(cannot)? else {
             return Ok(None);
         };
         if stat.kind != FileKind::File {
@@ -168,7 +172,11 @@ impl<'a> Writer<'a> {
         })?;
         let (record, damaged) = match DeepRecord::read(root, state) {
             Ok(record) => (record.unwrap_or_default(), None),
-            Err(problem) => (DeepRecord::default(), Some(problem)),
+            Err(problem) => {
+                // Its owner and mode would be those of the new one.
+                root.remove_file(&file).map_err(Problem::cannot("remove", root.show(&file).display()))?;
+                (DeepRecord::default(), Some(problem))
+            }
         };
         let writer = Self { root, file, _lock: lock, record, written: Instant::now() };
         // What could not be noted at the end need not be read.
@@ -193,7 +201,6 @@ impl<'a> Writer<'a> {
         let write = || {
             let at = self.root.resolve_link(&self.file)?;
             let old = self.root.stat_link(&at)?;
-            // A directory in its place, or a file of somebody else's, would give it its owner.
             match replace(&at.dir, at.name(), old.as_ref(), Content::File(text.as_bytes())) {
                 Ok(_) => Ok(()),
                 Err(ReplaceError::Io(_, error) | ReplaceError::Unsynced(error)) => Err(error),
