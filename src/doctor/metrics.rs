@@ -15,7 +15,7 @@ use crate::store::check::{DeepRecord, StoreRecord};
 type Labels = Vec<(&'static str, String)>;
 
 /// What can be watched, in this order: the name without `storagectl_`, and what it means.
-const METRICS: &[(&str, &str)] = &[
+pub const METRICS: &[(&str, &str)] = &[
     ("build_info", "The version of storagectl, which is always 1."),
     ("doctor_success", "Whether the host could be looked at: 1, or else 0 and nothing more is told."),
     ("doctor_run_timestamp_seconds", "When it was looked at."),
@@ -39,6 +39,7 @@ const METRICS: &[(&str, &str)] = &[
     ("filesystem_size_bytes", "How large the file system of a storage is."),
     ("filesystem_free_inodes", "How many inodes are free on the file system of a storage."),
     ("filesystem_inodes", "How many inodes the file system of a storage has."),
+    ("filesystem_read_only", "Whether nothing can be written there."),
     ("deep_check_run_timestamp_seconds", "When check-store --deep --budget last ended."),
     ("deep_check_round_timestamp_seconds", "When it began to read a store anew."),
     (
@@ -186,6 +187,8 @@ impl Metrics {
         let Some(free) = host.root.free_space(&storage.path).ok().filter(|_| !host.root.is_tree()) else {
             return;
         };
+        let read_only = host.root.is_read_only(&storage.path).unwrap_or_default();
+        self.put("filesystem_read_only", vec![label()], u64::from(read_only));
         self.put("filesystem_free_bytes", vec![label()], free.bytes);
         self.put("filesystem_size_bytes", vec![label()], free.of_bytes);
         if let Some((inodes, of)) = free.inodes.zip(free.of_inodes) {
@@ -197,4 +200,31 @@ impl Metrics {
 
 fn count(things: usize) -> u64 {
     u64::try_from(things).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_has_every_metric_with_its_words_and_no_other() {
+        let page = include_str!("../../docs/monitoring.md");
+        let rows: Vec<(&str, &str)> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `storagectl_")?.split_once('`'))
+            .filter_map(|(name, rest)| Some((name, rest.trim_end_matches(" |").rsplit_once("| ")?.1)))
+            .collect();
+        assert_eq!(rows, METRICS);
+    }
+
+    #[test]
+    fn names_are_those_of_prometheus() {
+        for (name, help) in METRICS {
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
+            // `_total` and `_count` are of other kinds, and a time has its unit.
+            assert!(!name.ends_with("_total") && !name.ends_with("_count"), "{name}");
+            assert!(!name.contains("timestamp") || name.ends_with("_timestamp_seconds"), "{name}");
+            assert!(help.ends_with('.') && !help.contains(['\\', '\n']), "{help}");
+        }
+    }
 }

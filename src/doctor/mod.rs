@@ -33,7 +33,7 @@ use crate::store::check::StoreFinding;
 
 pub use crio::Crio;
 pub use forecast::{Fate, Forecast, Kept, Remedy, Setting, StoragePlace, Wiper, forecast};
-pub use metrics::Metrics;
+pub use metrics::{METRICS, Metrics};
 pub use pinned::PinFile;
 pub use remedy::commands;
 pub use room::of as room_of;
