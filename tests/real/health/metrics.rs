@@ -10,15 +10,15 @@ use serde_json::Value;
 use super::{example, promtool, samples};
 use crate::interrupt::{CONF, write};
 use crate::strace::{own, tamper, trace};
-use crate::support::{copy_store, finish, run, storagectl, text};
+use crate::support::{STORAGECTL, copy_store, finish, run, storagectl, text};
 
 /// A host with a store that is sound, one that is missing and two with odd names.
 fn host(dir: &Path) {
     let listed = "\"/srv\", \"/gone\", '/a\"b\\c', \"/new\\nline é\"";
     write(&dir.join("etc/containers/storage.conf"), &CONF.replace("\"/srv\"", listed));
     copy_store(&dir.join("srv"));
-    for store in ["/a\"b\\c", "/new\nline é"] {
-        run(&mut storagectl(&["--root", dir.to_str().unwrap(), "init-store", store]));
+    for store in ["a\"b\\c", "new\nline é"] {
+        copy_store(&dir.join(store));
     }
 }
 
@@ -158,10 +158,9 @@ fn a_host_that_cannot_be_looked_at_leaves_no_old_file_to_be_believed() {
     let dir = scratch.path();
     host(dir);
     fs_err::create_dir(dir.join("textfile")).unwrap();
-    // Its links have no end.
-    let conf = dir.join("etc/containers/storage.conf");
-    fs_err::remove_file(&conf).unwrap();
-    fs_err::os::unix::fs::symlink("storage.conf", &conf).unwrap();
+    // Which engines there are, nobody can tell: the link has no end.
+    fs_err::create_dir_all(dir.join("usr")).unwrap();
+    fs_err::os::unix::fs::symlink("bin", dir.join("usr/bin")).unwrap();
     let output = finish(&mut doctor(dir, &["--format", "prometheus", "--output", "/textfile/x.prom"]));
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     let document = fs_err::read_to_string(dir.join("textfile/x.prom")).unwrap();
@@ -182,4 +181,37 @@ fn the_alerts_of_the_documentation_are_rules_and_fire_when_they_should() {
             assert!(page.contains(&format!("`{word}`")), "{word} is not in docs/monitoring.md");
         }
     }
+}
+
+/// The plugin says in Nagios' way what doctor says in its own.
+#[test]
+fn the_plugin_ends_as_nagios_wants_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path();
+    // `storagectl` of that host.
+    let wrapper = dir.join("bin/storagectl");
+    write(&wrapper, &format!("#!/bin/sh\nexec {STORAGECTL} --root \"$HOST\" \"$@\"\n"));
+    fs_err::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", dir.join("bin").display(), std::env::var("PATH").unwrap());
+    let plugin = |host: &Path| {
+        let output = finish(Command::new(example("check_storagectl")).env("PATH", &path).env("HOST", host));
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let host = |name: &str, conf: &str| {
+        let host = dir.join(name);
+        write(&host.join("etc/containers/storage.conf"), conf);
+        run(&mut storagectl(&["--root", host.to_str().unwrap(), "init-store", "/srv"]));
+        host
+    };
+    let sound = host("sound", CONF);
+    let (status, said) = plugin(&sound);
+    assert_eq!((status, said.split(" - ").next()), (0, Some("STORAGECTL OK")), "{said}");
+    let odd = host("odd", &CONF.replace("[storage]", "[storage]\nunknown = true"));
+    let (status, said) = plugin(&odd);
+    assert_eq!((status, said.split(" - ").next()), (1, Some("STORAGECTL WARNING")), "{said}");
+    assert!(said.ends_with("errors=0 warnings=1\n"), "{said}");
+    let (status, said) = plugin(&host("broken", "[storage\n"));
+    assert_eq!((status, said.split(" - ").next()), (2, Some("STORAGECTL CRITICAL")), "{said}");
+    let (status, said) = plugin(&dir.join("none"));
+    assert_eq!((status, said.split(" - ").next()), (3, Some("STORAGECTL UNKNOWN")), "{said}");
 }
