@@ -126,10 +126,7 @@ pub(super) const COMMANDS: [Row; 25] = [
         examples: &[
             ("See what is wrong with this host, and what helps", "storagectl doctor"),
             ("Let a health check fail on warnings, too", "storagectl doctor --strict --format json"),
-            (
-                "Write metrics for node_exporter",
-                "storagectl doctor --format prometheus --output /var/lib/prometheus/node-exporter/storagectl.prom",
-            ),
+            ("See what Prometheus is told", "storagectl doctor --format prometheus"),
         ],
     },
     Row {

@@ -183,7 +183,7 @@ fn damage_is_told_by_every_run_until_its_layer_was_read_again_and_what_was_repla
     let read = host.read();
     host.check(&["1kB"]);
     let more: Vec<String> = host.read().difference(&read).cloned().collect();
-    assert_eq!(more, [last.clone()]);
+    assert_eq!(more, std::slice::from_ref(last));
 }
 
 /// Killed at each call that changes something, and before each layer: what is noted is whole, and

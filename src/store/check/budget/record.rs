@@ -11,16 +11,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::again::Found;
-use crate::problem::{Problem, Severity};
+use crate::limits;
+use crate::problem::{Problem, Severity, words};
 use crate::sys::{Content, FileKind, Lock, LockError, ReplaceError, Root, lock, replace};
 
 /// The directory of the file, in that of what this program remembers. It is locked while a check
 /// with a budget runs.
 const DIRECTORY: &str = "deep-check";
 const FILE: &str = "verified.json";
-
-/// More of it is not read, in bytes: 100,000 layers.
-const LIMIT: u64 = 32 << 20;
 
 /// What was read in less time than this may have to be read again after a kill; what took longer
 /// is noted as soon as it is read.
@@ -114,7 +112,7 @@ impl DeepRecord {
             let hint = "nothing has to be done: the next `check-store --deep --budget` begins anew";
             Problem::new("deep-check-record", message, hint).with(Severity::Warning)
         };
-        let cannot = |error: io::Error| damaged(format!("cannot be read: {}", crate::problem::words(&error)));
+        let cannot = |error: io::Error| damaged(format!("cannot be read: {}", words(&error)));
         let there = crate::sys::absent(root.resolve_link(&file)).and_then(|at| match at {
             Some(at) => root.stat_link(&at),
             None => Ok(None),
@@ -129,7 +127,7 @@ impl DeepRecord {
         if (stat.uid != 0 && stat.uid != own) || stat.mode & 0o022 != 0 {
             return Err(damaged("can be changed by other users".to_owned()));
         }
-        let Some((bytes, _)) = root.read_up_to(&file, LIMIT).map_err(cannot)? else {
+        let Some((bytes, _)) = root.read_up_to(&file, limits::DEEP_CHECK_RECORD).map_err(cannot)? else {
             return Ok(None);
         };
         let record: Self =

@@ -110,7 +110,7 @@ pub(super) fn check(
     }
     documents(set, report);
     let chosen = request.layers.as_ref().map(|layers| move |_: usize, id: &str| layers.contains(id));
-    tally::count(set, &read, chosen.as_ref().map(|chosen| chosen as &dyn Fn(usize, &str) -> bool), report);
+    tally::count(set, &read, chosen.as_ref().map(|chosen| chosen as tally::AskedFor<'_>), report);
 }
 
 /// The documents of all images.

@@ -19,13 +19,16 @@ enum End {
     NotVerified(&'static str),
 }
 
+/// Whether a layer is asked for, by the number of its store and its id.
+pub(super) type AskedFor<'a> = &'a dyn Fn(usize, &str) -> bool;
+
 /// Counts what became of everything in the stores that were checked, or of the layers alone for
 /// which `only` holds. `read` has the layers that were assembled again. Both know a layer by its
 /// store and its id.
 pub(super) fn count(
     set: &StoreSet<'_>,
     read: &HashSet<(usize, String)>,
-    only: Option<&dyn Fn(usize, &str) -> bool>,
+    only: Option<AskedFor<'_>>,
     report: &mut StoreReport,
 ) {
     let mut all = Verification::default();
