@@ -126,6 +126,7 @@ pub(super) const COMMANDS: [Row; 25] = [
         examples: &[
             ("See what is wrong with this host, and what helps", "storagectl doctor"),
             ("Let a health check fail on warnings, too", "storagectl doctor --strict --format json"),
+            ("See what Prometheus is told", "storagectl doctor --format prometheus"),
         ],
     },
     Row {
@@ -168,6 +169,7 @@ pub(super) const COMMANDS: [Row; 25] = [
         examples: &[
             ("Check all stores of this host", "storagectl check-store"),
             ("Check every byte of one", "storagectl check-store --deep /usr/lib/containers/app"),
+            ("Check all a part at a time, going on each time", "storagectl check-store --deep --budget 10GB"),
             ("See what is checked", "storagectl check-store --list"),
         ],
     },

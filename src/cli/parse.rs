@@ -7,7 +7,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::commands::{COMMANDS, common_options};
-use super::{Cli, Command as Asked, Common, help};
+use super::{Cli, Command as Asked, Common, Format, help};
 use crate::problem::series;
 
 /// Reads a command line, whose first word is the program's name.
@@ -62,6 +62,11 @@ fn parse_one(arguments: &[OsString]) -> Option<Cli> {
 fn contradiction(cli: &Cli) -> Option<&'static str> {
     match &cli.command {
         _ if cli.common.quiet && cli.common.verbose => Some("`--quiet` cannot be used with `--verbose`"),
+        Asked::Doctor(doctor) if doctor.output.is_some() && cli.common.format != Format::Prometheus => {
+            Some("`--output` needs `--format prometheus`")
+        }
+        Asked::Doctor(_) => None,
+        _ if cli.common.format == Format::Prometheus => Some("`--format prometheus` is of `doctor` alone"),
         Asked::CheckConfig(check) if cli.common.dry_run && !check.fix => {
             Some("`--dry-run` needs `--fix`: without it nothing is changed")
         }

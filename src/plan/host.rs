@@ -258,6 +258,17 @@ impl Host {
         Ok(Path::new(&home).join(usual))
     }
 
+    /// Where what this program remembers is kept: the system's, or of the user who runs this.
+    ///
+    /// # Errors
+    /// A [`Problem`] if a user has no home directory.
+    pub fn state_dir(&self) -> Result<PathBuf, Problem> {
+        match self.is_rootless() {
+            true => Ok(self.user_dir("XDG_STATE_HOME", ".local/state")?.join("storagectl")),
+            false => Ok(PathBuf::from("/var/lib/storagectl")),
+        }
+    }
+
     /// Where the stores are declared that this configuration is to list.
     ///
     /// # Errors

@@ -3,14 +3,18 @@
 mod document;
 mod layout;
 mod page;
+mod prometheus;
+
+use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::Args;
 
 use super::output::Output;
 use super::status::Strict;
-use super::{Common, Status};
-use crate::doctor::diagnose;
-use crate::problem::Severity;
+use super::{Common, Format, Status, inside};
+use crate::doctor::{Diagnosis, Metrics, diagnose};
+use crate::plan::Host;
 
 const AFTER_HELP: &str = "\
 Of each image it says what a power cut at this moment would do to it:
@@ -34,22 +38,59 @@ taken to have been started and to run.";
 pub(super) struct Doctor {
     #[command(flatten)]
     strict: Strict,
+    /// Exit with status 1 only if an engine stops
+    #[arg(long, conflicts_with = "strict")]
+    stopped_only: bool,
+    /// Write to FILE, whole or not at all; with --format prometheus
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
 }
 
 impl Doctor {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
-        let diagnosis = diagnose(&host)?;
-        if output.json {
-            output.json(&document::document(&host, &diagnosis))?;
-        } else {
-            let page = page::page(&diagnosis, output.is_verbose());
-            output.painted(&page.render(output.colors_data()))?;
+        let began = Instant::now();
+        let diagnosis = match diagnose(&host) {
+            Err(error) if common.format == Format::Prometheus => {
+                let metrics = Metrics::of_run(false, began.elapsed());
+                self.write(&host, &metrics, output)?;
+                return Err(error);
+            }
+            diagnosis => diagnosis?,
+        };
+        match common.format {
+            Format::Prometheus => {
+                let (metrics, problem) = Metrics::of(&host, &diagnosis, began.elapsed());
+                self.write(&host, &metrics, output)?;
+                if let Some(problem) = problem {
+                    output.warning(&problem.message);
+                }
+            }
+            Format::Json => output.json(&document::document(&host, &diagnosis))?,
+            Format::Human => {
+                let page = page::page(&diagnosis, output.is_verbose());
+                output.painted(&page.render(output.colors_data()))?;
+            }
         }
-        // Warnings of the two checks are only counted.
-        let (of_config, of_stores) = diagnosis.warnings;
-        let counted = std::iter::repeat_n(Severity::Warning, of_config + of_stores);
-        let found = diagnosis.troubles.iter().map(|trouble| trouble.severity).chain(counted);
-        Ok(self.strict.answer(found, diagnosis.not_looked.is_empty()))
+        Ok(self.answer(&diagnosis))
+    }
+
+    fn answer(&self, diagnosis: &Diagnosis) -> Status {
+        let all_looked = diagnosis.not_looked.is_empty();
+        if !self.stopped_only {
+            return self.strict.answer(diagnosis.severities(), all_looked);
+        }
+        let stopping = diagnosis.troubles.iter().filter(|trouble| !trouble.stops.is_empty());
+        self.strict.answer(stopping.map(|trouble| trouble.severity), all_looked)
+    }
+
+    fn write(&self, host: &Host, metrics: &Metrics, output: &Output) -> anyhow::Result<()> {
+        let text = prometheus::document(metrics);
+        let Some(file) = &self.output else {
+            return output.document(&text);
+        };
+        let file = inside(host, file)?;
+        host.root.replace_file(&file, text.as_bytes()).map_err(host.cannot("write", &file))?;
+        Ok(())
     }
 }
