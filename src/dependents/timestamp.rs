@@ -1,11 +1,11 @@
-//! A name for a backup.
+//! Names for backups.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::store::Time;
 
 /// The present time in UTC, such as `20261121T141252Z`.
-pub(super) fn now() -> String {
+pub(crate) fn now() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     of(i64::try_from(since.as_secs()).unwrap_or_default())
 }

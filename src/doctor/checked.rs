@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use super::absent::Absent;
 use super::crio::Crio;
+use super::cure::{Copies, Cure};
 use super::storage::Storage;
 use super::trouble::trouble;
+use crate::declare::SEALED_STORES;
 use crate::engine::{Engines, Profile};
 use crate::lint::{self, Input};
-use crate::plan::{self, ApplyOptions, Host, Mode};
-use crate::problem::{Problem, Severity, shell_word};
+use crate::plan::{self, ApplyOptions, Host, Mode, StoreResult};
+use crate::problem::{Problem, Severity};
 use crate::sealed;
 use crate::store::check::{self, CheckRequest, Progress, Scope, StoreFinding};
 
@@ -18,6 +20,8 @@ use crate::store::check::{self, CheckRequest, Progress, Scope, StoreFinding};
 #[derive(Debug, Default)]
 pub(super) struct Checked {
     pub(super) troubles: Vec<Problem>,
+    /// What cures them.
+    pub(super) cures: Vec<Cure>,
     /// What is not where engines look for it.
     pub(super) absent: Absent,
     /// What is wrong with an image, and what helps, by its store and what it is called there.
@@ -57,11 +61,21 @@ impl Checked {
     ) -> Result<(), Problem> {
         let input = Input::read(host, Some(engines).filter(|_| host.knows_engines()))?;
         let report = lint::check(&input, &[]);
+        let fixable = || report.findings.iter().filter(|finding| finding.is_fixable());
+        // A user repairs what is theirs.
+        let is_theirs = |file: &Path| host.root.may(file, rustix::fs::Access::WRITE_OK);
+        let repairs = !plan::is_managed(host)
+            && (!host.is_rootless() || fixable().all(|finding| finding.file().is_none_or(is_theirs)));
         for finding in &report.findings {
             if finding.engines.and(engines).is_empty() {
                 continue;
             }
-            self.config_findings.push(finding.problem.clone());
+            let mut problem = finding.problem.clone();
+            if finding.is_fixable() && repairs {
+                problem.hint = Cure::FixConfig.hint("repairs it");
+                self.cures.push(Cure::FixConfig);
+            }
+            self.config_findings.push(problem.clone());
             if finding.severity != Severity::Error {
                 self.config_warnings += 1;
                 continue;
@@ -69,7 +83,7 @@ impl Checked {
             self.troubles.push(Problem {
                 message: format!("{}{}", finding.message, line(finding)),
                 stops: finding.stops.and(engines),
-                ..finding.problem.clone()
+                ..problem
             });
         }
         not_looked.extend(report.not_looked);
@@ -112,6 +126,8 @@ impl Checked {
         // What is lost with a store is told of the whole storage, with what removes it.
         let is_told = of_lost_layers && is_own(&finding.store);
         self.embedded_helps(host, &mut finding);
+        self.init_helps(host, &mut finding);
+        self.apply_helps(&mut finding);
         if !is_told {
             self.store_findings.push(finding.clone());
         }
@@ -155,22 +171,44 @@ impl Checked {
     }
 
     /// An image that is damaged is copied again from the embedded one, if there is one.
-    fn embedded_helps(&self, host: &Host, finding: &mut StoreFinding) {
-        let is_embedded = |image: &String| self.absent.embedded.contains(image);
+    fn embedded_helps(&mut self, host: &Host, finding: &mut StoreFinding) {
+        let is_embedded = |image: &String| self.absent.embedded.contains_key(image);
         if finding.images.is_empty() || !finding.images.iter().all(is_embedded) || finding.more_images {
+            return;
+        }
+        if finding.severity != Severity::Error || host.root.is_read_only(&finding.store).unwrap_or(true) {
             return;
         }
         let is_own = host
             .own_readers()
             .iter()
             .any(|reader| reader.judge(&host.view()).own_storage().parts().any(|part| part == finding.store));
-        let store = shell_word(&finding.store.display().to_string());
-        finding.problem.hint = match is_own {
-            true => "`storagectl copy-images` writes it again, from the embedded image".to_owned(),
-            false => {
-                format!("`storagectl copy-images --store {store}` writes it again, from the embedded image")
-            }
+        let copies = &self.absent.embedded[&finding.images[0]];
+        let store = (!is_own).then(|| finding.store.clone());
+        let cure = Cure::CopyImages(Copies { store, ..copies.clone() });
+        finding.problem.hint = cure.hint("writes it again, from the embedded image");
+        self.cures.push(cure);
+    }
+
+    /// Lock files that nobody could create are created by whoever may.
+    fn init_helps(&mut self, host: &Host, finding: &mut StoreFinding) {
+        let may = || {
+            !host.root.is_read_only(&finding.store).unwrap_or(true)
+                && host.root.may(&finding.store, rustix::fs::Access::WRITE_OK)
         };
+        if finding.id == "lock-missing" && may() {
+            let cure = Cure::InitStore(finding.store.clone());
+            finding.problem.hint = cure.hint("creates it");
+            self.cures.push(cure);
+        }
+    }
+
+    /// A sealed store that waits for its mount is mounted as those are that nothing waits for.
+    fn apply_helps(&mut self, finding: &mut StoreFinding) {
+        if finding.id == "not-mounted" && finding.store.starts_with(SEALED_STORES) {
+            finding.problem.hint = Cure::Apply.hint("has systemd mount it");
+            self.cures.push(Cure::Apply);
+        }
     }
 
     /// Why an engine stops, if it does.
@@ -200,15 +238,22 @@ impl Checked {
         for path in plan::set_aside(host).unwrap_or_default() {
             self.troubles.push(trouble(
                 "set-aside",
-                format!("`{path}` is set aside: its directory was missing at boot"),
-                format!("`storagectl apply` lists it when it is there, `storagectl remove-store {path}` forgets it"),
+                format!("`{path}` is set aside: its directory was missing"),
+                format!(
+                    "{}; `storagectl remove-store {path}` forgets it",
+                    Cure::Apply.hint("lists it when it is there")
+                ),
             ));
         }
         match sealed::unmounted(host, &declarations) {
-            Ok(unmounted) => self.troubles.extend(unmounted.into_iter().map(|(path, image)| {
-                let message = format!("`{image}` is declared, and not mounted at `{path}`");
-                trouble("not-mounted", message, "`storagectl apply` has systemd mount it")
-            })),
+            Ok(unmounted) => {
+                for (path, image) in unmounted {
+                    let message = format!("`{image}` is declared, and not mounted at `{path}`");
+                    let hint = Cure::Apply.hint("has systemd mount it");
+                    self.troubles.push(trouble("not-mounted", message, hint));
+                    self.cures.push(Cure::Apply);
+                }
+            }
             Err(error) => not_looked.push(could_not(error)),
         }
         if let Err(error) = sealed::keep_former(host, &mut declarations) {
@@ -219,8 +264,40 @@ impl Checked {
             self.troubles.push(trouble(
                 "not-applied",
                 "the configuration does not follow what is declared, or a file that it is a copy of",
-                "`storagectl apply --dry-run` shows what would change",
+                Cure::Apply.hint("makes it follow"),
             ));
+            self.cures.push(Cure::Apply);
+        }
+    }
+
+    /// What helps where an entry stops engines since nothing is there: a declaration that takes it off the
+    /// list, or setting it aside, where that can be done.
+    pub(super) fn missing_stores(&mut self, host: &Host) {
+        let is_missing =
+            |problem: &&mut Problem| matches!(problem.id, "store-missing" | "store-not-directory");
+        if !self.troubles.iter_mut().any(|problem| is_missing(&problem)) || plan::is_managed(host) {
+            return;
+        }
+        let Ok(mut declarations) = host.declarations() else { return };
+        if sealed::keep_former(host, &mut declarations).is_err() {
+            return;
+        }
+        let options = ApplyOptions { set_aside: true, ..ApplyOptions::default() };
+        let Ok(outcome) = plan::apply(host, &declarations, options, Mode::DryRun) else { return };
+        let all = self.troubles.iter_mut().chain(&mut self.config_findings);
+        for problem in all.filter(is_missing) {
+            let is_it = |(path, _): &&(String, StoreResult)| problem.message.contains(&format!("`{path}`"));
+            let (cure, does) = match outcome.plan.stores.iter().find(is_it) {
+                Some((_, StoreResult::Removed)) => (Cure::Apply, "takes it off the list until then"),
+                Some((_, StoreResult::SetAside)) => (Cure::SetAside, "leaves it out until then"),
+                _ => continue,
+            };
+            let otherwise = match problem.id {
+                "store-missing" => "create it, or install the package that it belongs to",
+                _ => "mount it if it is an image of a store",
+            };
+            problem.hint = format!("{otherwise}; {}", cure.hint(does));
+            self.cures.push(cure);
         }
     }
 

@@ -267,6 +267,17 @@ impl Host {
         Ok(SearchPath::of_user(&data, runtime, &self.user_dir("XDG_CONFIG_HOME", ".config")?))
     }
 
+    /// Where what this program keeps of this configuration is.
+    ///
+    /// # Errors
+    /// A [`Problem`] if a user has no home directory.
+    pub fn state_dir(&self) -> Result<PathBuf, Problem> {
+        match self.is_rootless() {
+            true => Ok(self.user_dir("XDG_STATE_HOME", ".local/state")?.join("storagectl")),
+            false => Ok("/var/lib/storagectl".into()),
+        }
+    }
+
     /// What is declared for this configuration.
     ///
     /// # Errors
