@@ -90,7 +90,8 @@ impl CheckConfig {
         let mut input = self.read(&host)?;
         let mut fixed = None;
         if self.fix {
-            let outcome = plan::rewrite(&host, common.mode(), || Ok(lint::plan_fixes(self.read(&host)?, &self.skip)))?;
+            let outcome =
+                plan::rewrite(&host, common.mode(), || Ok(lint::plan_fixes(self.read(&host)?, &self.skip)))?;
             fixed = Some(tell_fixes(common, &host, &outcome, output)?);
             // What is left is what is told, also of a dry run.
             lint::fix(&mut input, &self.skip);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::copies::copies;
 use super::cure::{Copies, Cure};
+use super::shadowed::shadowed;
 use super::trouble::trouble;
 use crate::copying::former_images;
 use crate::dependents::{KeepOptions, clean_dependents, emptied, keep_layers};
@@ -46,7 +47,9 @@ impl Absent {
             );
             absent.troubles.push(trouble("store-emptied", message, hint));
         }
-        absent.images(host).unwrap_or_else(|problem| absent.not_looked.push(problem));
+        let stores = HostStores::read(host);
+        absent.images(host, &stores).unwrap_or_else(|problem| absent.not_looked.push(problem));
+        absent.troubles.extend(shadowed(host, &stores));
         absent
     }
 
@@ -84,13 +87,12 @@ impl Absent {
         }
     }
 
-    fn images(&mut self, host: &Host) -> Result<(), Problem> {
+    fn images(&mut self, host: &Host, stores: &HostStores) -> Result<(), Problem> {
         // An image that is built is not the host on which they are copied, and they are copied for
         // everybody by root, who alone may be able to read them.
         if host.root.is_tree() || host.is_rootless() {
             return Ok(());
         }
-        let mut stores = None;
         for (place, home) in homes(&host.root)?.into_iter().enumerate() {
             let Some(list) = List::find_in(&host.root, home)? else { continue };
             let copies = copies(host, home, place == 0);
@@ -99,7 +101,6 @@ impl Absent {
                 let Ok(image) = contents(&host.root, &home.join(&entry.directory), &entry.reference) else {
                     continue;
                 };
-                let stores = stores.get_or_insert_with(|| HostStores::read(host));
                 if having(stores, &entry.reference, &image).is_empty() {
                     missing.push(entry.reference.clone());
                 }
@@ -128,9 +129,10 @@ impl Absent {
     fn not_pruned(&mut self, host: &Host, home: &Path, copies: &Copies) {
         for former in former_images(host, home) {
             let names: Vec<&str> = former.names.iter().map(String::as_str).take(NAMED).collect();
-            let place = former.store.as_ref().map_or("the engines' own storage".to_owned(), |store| {
-                format!("`{}`", host.show(store))
-            });
+            let place = former
+                .store
+                .as_ref()
+                .map_or("the engines' own storage".to_owned(), |store| format!("`{}`", host.show(store)));
             let message = match former.names.len() {
                 1 => format!("{place} has {} of a former list of embedded images", quoted_series(&names)),
                 count => format!(

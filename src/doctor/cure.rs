@@ -203,7 +203,10 @@ mod tests {
             Cure::PruneImages(copies),
         ];
         assert!(all.is_sorted());
-        assert_eq!(all.each_ref().map(|cure| cure.row().id).to_vec(), CURES.iter().map(|it| it.id).collect::<Vec<_>>());
+        assert_eq!(
+            all.each_ref().map(|cure| cure.row().id).to_vec(),
+            CURES.iter().map(|it| it.id).collect::<Vec<_>>()
+        );
         assert_eq!(all[7].command(), "storagectl copy-images --prune --store '/var/lib/a b'");
     }
 

@@ -15,11 +15,13 @@ mod checked;
 mod copies;
 mod crio;
 mod cure;
+mod file_system;
 mod fix;
 mod forecast;
 mod pinned;
 mod remedy;
 mod room;
+mod shadowed;
 mod storage;
 mod trouble;
 mod unit;
@@ -157,6 +159,7 @@ pub fn diagnose_for(host: &Host, asked: Option<Engines>) -> anyhow::Result<Diagn
     if let Some(crio) = &crio {
         checked.crio(host, crio);
     }
+    checked.troubles.extend(file_system::file_systems(host, &judgements));
     checked.troubles.extend(room::room(host, &storages));
     checked.troubles.append(&mut checked.absent.troubles);
     if plan::is_managed(host) {

@@ -141,7 +141,9 @@ pub fn fix(
         if let Err(error) = step.run(host, mode) {
             step.problems.push(match error.downcast::<Problem>() {
                 Ok(problem) => problem,
-                Err(error) => Problem::new("io", format!("{error:#}"), "fix what the system reports and try again"),
+                Err(error) => {
+                    Problem::new("io", format!("{error:#}"), "fix what the system reports and try again")
+                }
             });
         }
         tell(FixEvent::Ended(&step));
@@ -162,18 +164,20 @@ impl Step {
     fn run(&mut self, host: &Host, mode: Mode) -> anyhow::Result<()> {
         match self.cure.clone() {
             Cure::FixConfig => self.configure(host, mode, &|mode| {
-                let outcome = plan::rewrite(host, mode, || {
-                    Ok(lint::plan_fixes(Input::read(host, None)?, &[]))
-                })?;
+                let outcome =
+                    plan::rewrite(host, mode, || Ok(lint::plan_fixes(Input::read(host, None)?, &[])))?;
                 Ok((Work::Repaired(outcome), Vec::new()))
             }),
-            Cure::SetAside => self.apply(host, ApplyOptions { set_aside: true, ..ApplyOptions::default() }, mode),
+            Cure::SetAside => {
+                self.apply(host, ApplyOptions { set_aside: true, ..ApplyOptions::default() }, mode)
+            }
             Cure::Apply => self.apply(host, ApplyOptions::default(), mode),
             Cure::InitStore(store) => self.init(host, &store, mode),
             Cure::KeepLayers => {
                 let kept = keep_layers(host, &KeepOptions::default(), mode)?;
                 if kept.iter().any(|storage| !storage.layers.is_empty()) {
-                    self.undo.push("engines remove them as any other image, when nothing uses them".to_owned());
+                    self.undo
+                        .push("engines remove them as any other image, when nothing uses them".to_owned());
                 }
                 // What nobody has any more is told with what removes it.
                 let is_lost = |problem: &&Problem| problem.id == "layer-lost";
@@ -230,7 +234,8 @@ impl Step {
         let shown = host.show(path);
         let dry_run = mode == Mode::DryRun;
         let driver = driver_in_force(host)?;
-        let driver = store::driver_of(&host.root, path, &driver).map_err(Problem::cannot("look at", &shown))?;
+        let driver =
+            store::driver_of(&host.root, path, &driver).map_err(Problem::cannot("look at", &shown))?;
         let created = store::init(&host.root, path, &driver, dry_run)?;
         let OpenedUp { opened, .. } = store::open_up(&host.root, path, &driver, dry_run)?;
         if !created.is_empty() && !dry_run {

@@ -71,7 +71,11 @@ impl Backup {
                 _ if !file.had_text => format!("rm {}", word(&file.path)),
                 // Not to what it leads to.
                 _ if file.becomes_link => {
-                    format!("cp --remove-destination {} {}", word(&self.copy_of(&file.path)), word(&file.path))
+                    format!(
+                        "cp --remove-destination {} {}",
+                        word(&self.copy_of(&file.path)),
+                        word(&file.path)
+                    )
                 }
                 _ => format!("cp {} {}", word(&self.copy_of(&file.path)), word(&file.path)),
             }
