@@ -275,7 +275,13 @@ impl Checked {
     pub(super) fn missing_stores(&mut self, host: &Host) {
         let is_missing =
             |problem: &&mut Problem| matches!(problem.id, "store-missing" | "store-not-directory");
-        if !self.troubles.iter_mut().any(|problem| is_missing(&problem)) || plan::is_managed(host) {
+        if !self.troubles.iter_mut().any(|problem| is_missing(&problem)) {
+            return;
+        }
+        if plan::is_managed(host) {
+            for problem in self.troubles.iter_mut().filter(is_missing) {
+                "create it, or take it out of the node's MachineConfig".clone_into(&mut problem.hint);
+            }
             return;
         }
         let Ok(mut declarations) = host.declarations() else { return };

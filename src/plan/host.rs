@@ -104,7 +104,12 @@ impl Host {
     /// The engines that are there or may be, if these programs are installed; and whether
     /// CRI-O is there.
     pub fn engines_of(&self, programs: &[InstalledProgram]) -> (Engines, bool) {
-        let installed = self.with_running(programs.iter().map(InstalledProgram::profile).collect());
+        // One that the configuration stops does not even say its version.
+        let of = |program: &InstalledProgram| match program.version {
+            Some(_) => Engines::one(program.profile()),
+            None => program.candidates(),
+        };
+        let installed = self.with_running(programs.iter().map(of).collect());
         (self.or_possible(installed), installed.has(Profile::Crio))
     }
 

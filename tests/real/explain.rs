@@ -7,6 +7,8 @@
 mod configuration;
 mod stories;
 
+pub(crate) use stories::host_with_embedded_images;
+
 use serde_json::Value;
 
 use crate::check::engine::Answers;

@@ -75,7 +75,7 @@ pub(super) fn tell(common: &Common, host: &Host, event: FixEvent<'_>, output: &O
     }
     match event {
         FixEvent::Begins(cure, findings) => {
-            let does = if common.dry_run { "would do" } else { "does" };
+            let does = if common.dry_run { "would run" } else { "running" };
             output.status(&format!("{does} `{}`, for {}", cure.command(), quoted_series(findings)));
         }
         FixEvent::Ended(step) => {
@@ -130,13 +130,13 @@ pub(super) fn tell_left(common: &Common, fixed: &Fixed, output: &Output) -> anyh
     if left.is_empty() {
         output.status(match (fixed.steps.is_empty(), common.dry_run) {
             (true, _) => "nothing to fix",
-            (false, true) => "nothing would be left",
+            (false, true) => "nothing of what was found would be left",
             (false, false) => "nothing is left",
         });
         return Ok(());
     }
     if fixed.steps.is_empty() {
-        output.status("nothing to fix without you");
+        output.status("nothing to fix");
     }
     output.painted(&page::left(&left).render(output.colors_data()))
 }

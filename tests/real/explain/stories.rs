@@ -263,7 +263,7 @@ fn an_image_of_a_container_stays() {
 }
 
 /// A host with embedded images, and the reference of one.
-fn host_with_embedded_images() -> (Host, String) {
+pub(crate) fn host_with_embedded_images() -> (Host, String) {
     let host = host(Podman6);
     let embedded = host.at("/usr/lib/containers/storage");
     fs_err::create_dir_all(embedded.parent().unwrap()).unwrap();
