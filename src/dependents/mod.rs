@@ -52,4 +52,3 @@ pub(crate) use layout::{Storage, layout};
 pub(crate) use mounts::mounted_layers;
 pub use needed::needed;
 pub use restore::Restored;
-pub(crate) use timestamp::now as timestamp;

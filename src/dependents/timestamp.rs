@@ -1,11 +1,11 @@
-//! Names for backups.
+//! A name for a backup.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::store::Time;
 
 /// The present time in UTC, such as `20261121T141252Z`.
-pub(crate) fn now() -> String {
+pub(super) fn now() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     of(i64::try_from(since.as_secs()).unwrap_or_default())
 }

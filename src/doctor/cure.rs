@@ -142,8 +142,13 @@ impl Cure {
     }
 
     /// Whether the hint of `problem` names it.
-    pub fn is_named_by(&self, problem: &Problem) -> bool {
+    fn is_named_by(&self, problem: &Problem) -> bool {
         problem.hint.contains(&format!("`{}`", self.command()))
+    }
+
+    /// Whether it cures `problem`: its hint names it, or a command that it does, too.
+    pub fn covers(&self, problem: &Problem) -> bool {
+        self.is_named_by(problem) || (*self == Self::SetAside && Self::Apply.is_named_by(problem))
     }
 
     /// Whether it changes the configuration, on which everything else builds.

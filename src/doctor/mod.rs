@@ -191,6 +191,9 @@ pub fn diagnose_for(host: &Host, asked: Option<Engines>) -> anyhow::Result<Diagn
     checked.troubles.sort_by_key(|trouble| (trouble.severity, trouble.stops.is_empty()));
     checked.cures.sort();
     checked.cures.dedup();
+    if checked.cures.contains(&Cure::SetAside) {
+        checked.cures.retain(|cure| *cure != Cure::Apply);
+    }
     not_looked.dedup();
     let is_own = |trouble: &&Problem| FINDINGS.iter().any(|(id, ..)| *id == trouble.id);
     Ok(Diagnosis {
@@ -211,10 +214,10 @@ pub fn diagnose_for(host: &Host, asked: Option<Engines>) -> anyhow::Result<Diagn
 }
 
 impl Diagnosis {
-    /// The findings whose hints name `cure`, each once.
+    /// The findings that `cure` cures, each once.
     pub fn findings_of(&self, cure: &Cure) -> Vec<&'static str> {
         let all = self.troubles.iter().chain(&self.configuration);
-        let mut ids: Vec<_> = all.filter(|it| cure.is_named_by(it)).map(|it| it.id).collect();
+        let mut ids: Vec<_> = all.filter(|it| cure.covers(it)).map(|it| it.id).collect();
         ids.sort_unstable();
         ids.dedup();
         ids

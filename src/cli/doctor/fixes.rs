@@ -142,7 +142,7 @@ pub(super) fn tell_left(common: &Common, fixed: &Fixed, output: &Output) -> anyh
 }
 
 fn why_left(fixed: &Fixed, problem: &Problem) -> String {
-    let cure = fixed.diagnosis.cures.iter().find(|cure| cure.is_named_by(problem));
+    let cure = fixed.diagnosis.cures.iter().find(|cure| cure.covers(problem));
     let Some(cure) = cure else { return why_not(problem).to_owned() };
     match fixed.steps.iter().find(|step| step.cure == *cure) {
         Some(step) if step.is_done() => "it was done, and is so again".to_owned(),

@@ -130,11 +130,6 @@ pub fn fix(
                 && !steps.iter().any(|step| step.cure == **cure)
         };
         let Some(cure) = diagnosis.cures.iter().filter(may_run).min().cloned() else { break };
-        // To set aside is to apply, too.
-        if cure == Cure::Apply && mode == Mode::DryRun && steps.iter().any(|it| it.cure == Cure::SetAside) {
-            diagnosis.cures.retain(|other| *other != cure);
-            continue;
-        }
         let findings = diagnosis.findings_of(&cure);
         tell(FixEvent::Begins(&cure, &findings));
         let mut step = Step { cure, findings, work: Work::Nothing, problems: Vec::new(), undo: Vec::new() };
@@ -154,7 +149,7 @@ pub fn fix(
         }
     }
     let cured = |problem: &&Problem| {
-        mode == Mode::DryRun && steps.iter().any(|step| step.is_done() && step.cure.is_named_by(problem))
+        mode == Mode::DryRun && steps.iter().any(|step| step.is_done() && step.cure.covers(problem))
     };
     let left = diagnosis.troubles.iter().filter(|problem| !cured(problem)).cloned().collect();
     Ok(Fixed { steps, diagnosis, left })

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::dependents::timestamp;
 use crate::plan::{After, FileChange, Host};
 use crate::problem::{Problem, shell_word};
 
@@ -84,14 +83,9 @@ impl Backup {
     }
 }
 
-/// A name that nothing has yet, of the present time.
+/// The first number that nothing has yet.
 fn free_name(host: &Host, undo: &Path) -> Result<PathBuf, Problem> {
-    let now = timestamp();
-    let names = (1..).map(|number| match number {
-        1 => undo.join(&now),
-        number => undo.join(format!("{now}-{number}")),
-    });
-    for dir in names {
+    for dir in (1..).map(|number: u64| undo.join(number.to_string())) {
         if host.root.stat(&dir).map_err(host.cannot("look at", &dir))?.is_none() {
             return Ok(dir);
         }

@@ -365,3 +365,73 @@ fn a_host_in_order_has_nothing_to_fix() {
         assert_eq!(found["findings"], Value::Array(Vec::new()), "{found:#}");
     }
 }
+
+/// Calls after which something on the disk is different.
+const CHANGES: [&str; 9] = [
+    "pwrite64",
+    "mkdirat",
+    "renameat",
+    "renameat2",
+    "unlinkat",
+    "fchmod",
+    "fchown",
+    "fsetxattr",
+    "exit_group",
+];
+
+/// At most this many of them are tried.
+const KILLS: usize = 36;
+
+#[test]
+fn a_run_that_was_killed_is_finished_by_the_next() {
+    let (host, reference) = host_with_embedded_images();
+    let list = host.read("/usr/lib/containers/storage/image-list.txt").unwrap();
+    let first = list.lines().find(|line| line.starts_with(&format!("{reference},"))).unwrap();
+    host.write("/usr/lib/containers/storage/image-list.txt", &format!("{first}\n"));
+    host.open_store(STORE);
+    host.write(CONF, &main_with("\"/srv/gone\", # gone\n"));
+    host.write("/usr/lib/storagectl/stores.d/app.toml", "[[store]]\npath = \"/srv/app\"\n");
+    let traced = host.script(
+        "cp -a /etc/containers /conf; strace -qq -y -o /calls /run/engine/storagectl -q doctor --fix",
+    );
+    assert!(traced.status.success(), "{}", text(&traced));
+    let wanted = host.read(CONF).unwrap();
+    let mut counts = std::collections::HashMap::new();
+    let mut points = Vec::new();
+    for line in host.read("/calls").unwrap().lines() {
+        let Some((name, _)) = line.split_once('(') else { continue };
+        let count = counts.entry(name.to_owned()).or_insert(0);
+        *count += 1;
+        if CHANGES.contains(&name) || line.contains("O_CREAT") {
+            points.push(format!("{name} {count}"));
+        }
+    }
+    assert!(points.len() > KILLS, "{}", points.len());
+    let few: Vec<&str> = points.iter().step_by(points.len().div_ceil(KILLS)).map(String::as_str).collect();
+    host.write("/points", &(few.join("\n") + "\n"));
+    // Everything as it was; killed; what the engine says then, once in a while; finished; looked at.
+    let script = "cp /etc/containers/storage.conf /wanted
+        number=0
+        while read -r call nth; do
+            rm -rf /etc/containers /var/lib/containers /var/lib/storagectl
+            cp -a /conf /etc/containers
+            strace -qq -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$nth \
+                /run/engine/storagectl -q doctor --fix >/said 2>&1 && echo \"$call $nth: not killed\" >>/wrong
+            number=$((number + 1))
+            if [ $((number % 8)) = 0 ]; then
+                /run/engine/podman6 images >/said 2>&1 || grep -q /srv/gone /said || cat /said >>/wrong
+            fi
+            /run/engine/storagectl -q doctor --fix >/said 2>&1 || { echo \"$call $nth:\"; cat /said; } >>/wrong
+            cmp /wanted /etc/containers/storage.conf >>/wrong 2>&1 || echo \"$call $nth: configuration\" >>/wrong
+            /run/engine/storagectl -q check-store >>/wrong 2>&1 || echo \"$call $nth: store\" >>/wrong
+            /run/engine/storagectl doctor --fix 2>&1 | grep -q '^nothing to fix' || echo \"$call $nth: again\" >>/wrong
+        done </points
+        echo $number >/number
+        /run/engine/podman6 image inspect REFERENCE >/said 2>&1 || cat /said >>/wrong";
+    let killed = host.script(&script.replace("REFERENCE", &reference));
+    assert!(killed.status.success(), "{}", text(&killed));
+    assert_eq!(host.read(CONF).unwrap(), wanted);
+    assert_eq!(host.read("/number").unwrap().trim(), few.len().to_string());
+    let wrong = host.read("/wrong").unwrap_or_default();
+    assert!(wrong.is_empty(), "{wrong}");
+}
