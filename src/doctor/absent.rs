@@ -82,7 +82,8 @@ impl Absent {
                 Ok(cure) => cure.hint("removes what is lost, after a backup, while the engines are stopped"),
                 Err(aside) => format!("mount or install `{aside}` again, and `storagectl apply` lists it"),
             };
-            self.troubles.push(trouble("layers-gone", message, hint));
+            let effect = "what builds on them does not start, and podman 4 lists no image at all";
+            self.troubles.push(trouble("layers-gone", message, hint).because(effect));
             self.without_layers.insert(storage.graphroot);
         }
     }

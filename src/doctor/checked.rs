@@ -12,7 +12,7 @@ use crate::declare::SEALED_STORES;
 use crate::engine::{Engines, Profile};
 use crate::lint::{self, Input};
 use crate::plan::{self, ApplyOptions, Host, Mode, StoreResult};
-use crate::problem::{Problem, Severity};
+use crate::problem::{Problem, Severity, shell_word};
 use crate::sealed;
 use crate::store::check::{self, CheckRequest, Progress, Scope, StoreFinding};
 
@@ -28,6 +28,10 @@ pub(super) struct Checked {
     damaged: HashMap<(PathBuf, String), (String, String)>,
     /// The same of all images of a store.
     spoilt: HashMap<PathBuf, (String, String)>,
+    /// How many of the troubles are of the configuration, which come first.
+    of_config: usize,
+    /// The findings of each kind in a store: where the first is told, and how many more there are.
+    more: HashMap<(PathBuf, &'static str), (usize, usize)>,
     /// A store whose layers CRI-O cannot read.
     pub(super) unreadable: Option<PathBuf>,
     /// How many warnings `check-config` has.
@@ -87,6 +91,7 @@ impl Checked {
             });
         }
         not_looked.extend(report.not_looked);
+        self.of_config = self.troubles.len();
         Ok(())
     }
 
@@ -118,6 +123,7 @@ impl Checked {
             }
             not_looked.extend(report.not_looked);
         }
+        self.tell_more(host);
     }
 
     fn store_finding(&mut self, host: &Host, mut finding: StoreFinding) {
@@ -160,14 +166,33 @@ impl Checked {
             self.unreadable.get_or_insert_with(|| finding.store.clone());
         }
         // `check-config` has told of what stands in its way.
-        if is_told || self.troubles.iter().any(|trouble| trouble.id == finding.id) {
+        let names = [host.show(&finding.store), finding.store.display().to_string()];
+        let is_it =
+            |trouble: &Problem| names.iter().any(|name| trouble.message.contains(&format!("`{name}`")));
+        let of_config = &self.troubles[..self.of_config];
+        if is_told || of_config.iter().any(|trouble| trouble.id == finding.id && is_it(trouble)) {
             return;
         }
+        let kind = (finding.store.clone(), finding.id);
+        if let Some((_, more)) = self.more.get_mut(&kind) {
+            *more += 1;
+            return;
+        }
+        self.more.insert(kind, (self.troubles.len(), 0));
         self.troubles.push(Problem {
             message: format!("`{}`: {}", host.show(&finding.store), finding.message),
             stops: finding.stops.or(finding.stops_users),
             ..finding.problem
         });
+    }
+
+    /// Says how many more findings of a kind there are in a store, of which the first is told.
+    fn tell_more(&mut self, host: &Host) {
+        for ((store, _), (place, more)) in self.more.drain().filter(|(_, (_, more))| *more > 0) {
+            let store = shell_word(&host.show(&store));
+            let message = &mut self.troubles[place].message;
+            *message += &format!(", and {more} more like it, see `storagectl check-store {store}`");
+        }
     }
 
     /// An image that is damaged is copied again from the embedded one, if there is one.

@@ -5,7 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::problem::{Problem, shell_word};
+use crate::lint;
+use crate::problem::{Problem, Severity, shell_word};
+use crate::store::check;
 
 /// A command that cures something, in the order in which they are run: what stops engines first, then
 /// what is about to be lost, then what is missing, and last what is too much.
@@ -180,6 +182,7 @@ const FOR_PEOPLE: &[(&str, &str)] = &[
     ("image-shadowed", "which of the two is meant is not known"),
     ("mco-managed", "the node's configuration is made elsewhere"),
     ("repair-deletes", "nothing is to be done"),
+    ("root-closed", "whether users shall have engines here is not known"),
     ("set-aside", "its directory is still missing"),
     ("store-emptied", "where its images come from is not known"),
 ];
@@ -187,7 +190,15 @@ const FOR_PEOPLE: &[(&str, &str)] = &[
 /// Why `--fix` does nothing about a finding that has no cure.
 pub fn why_not(problem: &Problem) -> &'static str {
     let row = FOR_PEOPLE.iter().find(|(id, _)| *id == problem.id);
-    row.map_or("there is more than one answer", |(_, why)| why)
+    match row {
+        Some((_, why)) => why,
+        None if check::RULES.iter().any(|rule| rule.id == problem.id && rule.severity == Severity::Error)
+            && !lint::RULES.iter().any(|rule| rule.id == problem.id) =>
+        {
+            "what is lost is only where it came from"
+        }
+        None => "there is more than one answer",
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What doctor says of a power cut, and what a real CRI-O does after one.
 
+mod damage;
 mod fix;
 pub(crate) mod node;
 

@@ -193,6 +193,10 @@ fn troubles(page: &mut Page, diagnosis: &Diagnosis) {
         (diagnosis.warnings.0, "check-config".to_owned()),
         (diagnosis.warnings.1, format!("check-store{}", stores(diagnosis))),
     ];
+    if diagnosis.storages.iter().any(|storage| storage.images.as_ref().is_ok_and(|it| !it.is_empty())) {
+        let text = "`storagectl check-store --deep` reads every byte of the images, which was not done here";
+        page.labelled(Style::Quiet, "note", 7, text);
+    }
     for (count, command) in warned.into_iter().filter(|(count, _)| *count > 0) {
         let what = if count == 1 { "1 warning".to_owned() } else { format!("{count} warnings") };
         page.labelled(Style::Quiet, "note", 7, &format!("{what} more, see `storagectl {command}`"));
