@@ -33,7 +33,7 @@ const PROGRAMS: [&str; 3] =
     ["/usr/bin/fuse-overlayfs", "/usr/local/bin/fuse-overlayfs", "/bin/fuse-overlayfs"];
 
 /// What helps: the storage is moved.
-const MOVE: &str = "set `graphroot` to a directory on ext4, XFS with `ftype=1`, or Btrfs; `storagectl show-config --origin` shows where it is set";
+const MOVE: &str = "set `graphroot` to a directory on ext4, XFS or Btrfs, or install fuse-overlayfs; `storagectl show-config --origin` shows where it is set";
 
 /// What is wrong with the file systems of the engines' own storages, each told once.
 pub(super) fn file_systems(host: &Host, judgements: &[Rc<Judgement>]) -> Vec<Problem> {

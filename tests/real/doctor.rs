@@ -2,6 +2,7 @@
 
 mod damage;
 mod fix;
+mod found;
 pub(crate) mod node;
 
 use std::collections::BTreeMap;

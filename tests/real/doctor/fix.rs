@@ -1,7 +1,8 @@
 //! `doctor --fix` on hosts that are broken: the engine works then, what was done can be undone, and
 //! there is nothing left to do.
 
-use std::process::Output;
+use std::os::unix::fs::MetadataExt;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use crate::judged::engine::Engine::{self, Crio, Podman4, Podman5, Podman6};
 use crate::judged::engine::Who::{self, Root, User};
 use crate::judged::host::{HOME, Host};
 use crate::judged::{CONF, MAIN, STORE, main_with};
-use crate::support::{IMAGE, text};
+use crate::support::{IMAGE, run, text};
 use crate::tree::stamps;
 
 fn host(engine: Engine) -> Host {
@@ -81,6 +82,20 @@ fn fix(host: &Host, who: Who, options: &[&str], expected: &[(&str, &str)]) -> Va
 fn times(host: &Host) -> Vec<Stamps> {
     let dirs = ["etc", "home", "root", "srv", "usr/lib", "var"].map(|dir| host.at(dir));
     dirs.iter().filter(|dir| dir.is_dir()).map(|dir| stamps(dir)).collect()
+}
+
+/// Gives the directories of the host a time of access that listing them would change. Returns them.
+fn mark_directories(host: &Host) -> Vec<std::path::PathBuf> {
+    let all = times(host).concat();
+    let dirs: Vec<_> =
+        all.into_iter().map(|(path, _)| path).filter(|path| path.is_dir() && !path.is_symlink()).collect();
+    run(Command::new("touch").args(["-a", "-d", "@1"]).args(&dirs));
+    dirs
+}
+
+/// Those that were listed since then.
+fn accessed(dirs: &[std::path::PathBuf]) -> Vec<std::path::PathBuf> {
+    dirs.iter().filter(|dir| fs_err::metadata(dir).unwrap().atime() != 1).cloned().collect()
 }
 
 type Stamps = Vec<(std::path::PathBuf, [i64; 6])>;
@@ -307,6 +322,19 @@ fn several_faults_are_cured_in_one_run_and_in_their_order() {
     for image in [reference.as_str(), IMAGE] {
         let inspected = host.engine_that_stays(Root, Podman6, &["image", "inspect", image]);
         assert!(inspected.status.success(), "{}", text(&inspected));
+    }
+}
+
+#[test]
+fn a_dry_run_lists_directories_without_a_trace() {
+    let (host, _) = host_with_embedded_images();
+    host.open_store(STORE);
+    host.write(CONF, &main_with("\"/srv/gone\", \"/srv/app\""));
+    assert!(host.script("/run/engine/storagectl -q copy-images").status.success());
+    let dirs = mark_directories(&host);
+    for options in [&["doctor"][..], &["doctor", "--fix", "--dry-run", "--remove"]] {
+        host.storagectl(Root, options);
+        assert_eq!(accessed(&dirs), Vec::<std::path::PathBuf>::new());
     }
 }
 
