@@ -125,9 +125,9 @@ pub fn fix(
     loop {
         let is_broken = steps.iter().any(|step| step.cure.configures() && !step.is_done());
         let may_run = |cure: &&Cure| {
-            (options.remove || !cure.row().removes)
-                && !(is_broken && !cure.configures())
-                && !steps.iter().any(|step| step.cure == **cure)
+            let is_asked_for = options.remove || !cure.row().removes;
+            let has_base = cure.configures() || !is_broken;
+            is_asked_for && has_base && steps.iter().all(|step| step.cure != **cure)
         };
         let Some(cure) = diagnosis.cures.iter().filter(may_run).min().cloned() else { break };
         let findings = diagnosis.findings_of(&cure);
