@@ -57,7 +57,8 @@ pub const PATHS_IN_MEMORY: usize = 128 << 20;
 /// docker/docker_image_src.go of the image library); together they are one document of it.
 pub const SIGNATURES: usize = 128;
 
-/// An archive of images that is compressed as a whole, once it is decompressed, in bytes.
+/// An archive of images, once it is decompressed, in bytes: as a whole, or its layers that are
+/// compressed each.
 pub const ARCHIVE: u64 = 64 << 30;
 
 /// The members of an archive of images.

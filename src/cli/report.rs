@@ -21,7 +21,7 @@ struct PlanJson<'a> {
     stores: Vec<StoreLine<'a>>,
     files: Vec<FileLine>,
     notes: Vec<&'a str>,
-    warnings: Vec<WarningLine<'a>>,
+    warnings: Vec<&'a Problem>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [Problem],
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -44,12 +44,6 @@ struct FileLine {
     path: String,
     action: &'static str,
     diff: String,
-}
-
-#[derive(Serialize)]
-struct WarningLine<'a> {
-    id: &'a str,
-    message: &'a str,
 }
 
 /// What there is beside an outcome.
@@ -115,7 +109,7 @@ fn tell(
                 })
                 .collect(),
             notes: notes(outcome, true).chain(notes(outcome, false)).chain(stays(outcome)).collect(),
-            warnings: warnings(outcome).map(|(id, message)| WarningLine { id, message }).collect(),
+            warnings: warnings(outcome).collect(),
             errors: problems,
             restored: settled
                 .map(|settled| keep_layers::restored(host, &settled.restored))
@@ -161,9 +155,9 @@ fn notes(outcome: &PlanOutcome, first: bool) -> impl Iterator<Item = &str> {
     })
 }
 
-fn warnings(outcome: &PlanOutcome) -> impl Iterator<Item = (&str, &str)> {
+fn warnings(outcome: &PlanOutcome) -> impl Iterator<Item = &Problem> {
     outcome.plan.notes.iter().filter_map(|note| match note {
-        Note::Warning(id, text) => Some((*id, text.as_str())),
+        Note::Warning(problem) => Some(problem),
         Note::First(_) | Note::Then(_) | Note::Stays(_) => None,
     })
 }
@@ -240,8 +234,8 @@ fn status(common: &Common, host: &Host, outcome: &PlanOutcome, output: &Output) 
     for text in stays(outcome) {
         output.status(text);
     }
-    for (_, text) in warnings(outcome) {
-        output.warning(text);
+    for Problem { message, hint, .. } in warnings(outcome) {
+        output.warning(&format!("{message}; {hint}"));
     }
     for name in &outcome.lost_attributes {
         output.warning(&format!("could not restore the attribute `{name}` of {file}"));

@@ -102,14 +102,14 @@ impl Host {
     }
 
     /// The engines that are there or may be, if these programs are installed; and whether
-    /// CRI-O is there.
+    /// CRI-O is there. One that does not say what it is, since nobody has asked or since it stops even
+    /// then, may be several.
     pub fn engines_of(&self, programs: &[InstalledProgram]) -> (Engines, bool) {
-        // One that the configuration stops does not even say its version.
-        let of = |program: &InstalledProgram| match program.version {
-            Some(_) => Engines::one(program.profile()),
-            None => program.candidates(),
+        let may_be = |program: &InstalledProgram| match program.says() {
+            true => Engines::one(program.profile()),
+            false => program.candidates(),
         };
-        let installed = self.with_running(programs.iter().map(of).collect());
+        let installed = self.with_running(programs.iter().map(may_be).collect());
         (self.or_possible(installed), installed.has(Profile::Crio))
     }
 

@@ -5,6 +5,7 @@
 //! (`check::table`, `random_damage`).
 
 mod configuration;
+mod documents;
 mod stories;
 
 pub(crate) use stories::host_with_embedded_images;

@@ -12,6 +12,7 @@ mod bystander;
 mod check;
 mod compare;
 mod copy;
+mod cri;
 mod declare;
 mod dependents;
 mod dice;
