@@ -47,6 +47,9 @@ const ENDS: &[(&str, &[(i32, &str)])] = &[
             (1, "--root broken doctor"),
             (1, "--root gone doctor"),
             (2, "--root nowhere doctor"),
+            (0, "--root gone doctor --fix -n"),
+            (1, "--root broken doctor --fix -n"),
+            (0, "--root sound doctor --fix"),
         ],
     ),
     (

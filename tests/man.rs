@@ -11,7 +11,7 @@ use std::path::Path;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 use serde_json::Value;
-use storagectl::doctor::{FINDINGS, METRICS};
+use storagectl::doctor::{CURES, FINDINGS, METRICS};
 use storagectl::explain::SECTIONS;
 use storagectl::lint::RULES;
 use storagectl::problem::{IDS, Severity};
@@ -437,6 +437,17 @@ fn doctor() -> Roff {
     )]);
     roff.control("PP", []).text([roman(
         "Nobody can ask the kernel whether a file has reached the disk, and engines do not sync the layers that they write, unless `sync = \"filesystem\"` is set and all of them know it. So an image is called at risk until the kernel has had time to write it: `vm.dirty_expire_centisecs` and `vm.dirty_writeback_centisecs` together, and 25 seconds for the journal; one minute with the kernel's defaults. A sync that somebody did meanwhile is not noticed. In a tree, and where nothing can be written, this is not asked.",
+    )]);
+    roff.control("SH", ["FIXES"]).text([roman(
+        "With --fix what has one right answer is done, by these steps, in this order. Each is what a command does that the hint of the finding names, under its locks, with what it leaves. After each step the host is looked at again, and nothing is done twice. Where a step that changes the configuration fails, those behind it are left out.",
+    )]);
+    for row in CURES {
+        let removes = if row.removes { "With --remove. " } else { "" };
+        let why = format!("{removes}For {}: {}.", row.findings.join(", "), row.why);
+        entry(&mut roff, row.id, &why);
+    }
+    roff.control("PP", []).text([roman(
+        "Before a file of the configuration changes, it is copied below /var/lib/storagectl/undo (for a normal user ~/.local/state/storagectl/undo), and the command that gives it back is told. A normal user's doctor changes only what is theirs.",
     )]);
     roff.control("SH", ["FINDINGS"])
         .text([roman("Beside the errors of storagectl-check-config(1) and storagectl-check-store(1):")]);

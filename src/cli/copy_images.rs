@@ -215,6 +215,26 @@ impl CopyImages {
     }
 }
 
+/// Says what was copied and removed, of whom watches no progress.
+pub(super) fn tell_copied(
+    common: &Common,
+    host: &Host,
+    report: &CopyReport,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let (would, store) = (would(common.dry_run), host.show(&report.store));
+    for line in lines(report, |state| *state == CopyState::Copied) {
+        output.status(&format!("{would}copied `{}` to `{store}`", line.reference));
+    }
+    for name in &report.pruned.names {
+        output.status(&format!("{would}removed `{name}`, which is no longer in the list"));
+    }
+    match report.outcome.as_ref().filter(|outcome| !outcome.plan.is_empty()) {
+        Some(outcome) => super::report::report(common, host, outcome, false, output),
+        None => Ok(()),
+    }
+}
+
 /// One message for all: each boot has it again until there is space.
 fn tell_left_out(lines: &[&CopyLine], free: u64, output: &Output) {
     const NAMED: usize = 8;

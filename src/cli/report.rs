@@ -104,12 +104,7 @@ fn tell(
                 .iter()
                 .map(|change| FileLine {
                     path: host.show(&change.path),
-                    action: match (&change.before, &change.after) {
-                        (None, After::Text(_)) => "create",
-                        (Some(_), After::Text(_)) => "edit",
-                        (_, After::Link(_)) => "link",
-                        (_, After::Nothing) => "delete",
-                    },
+                    action: action(change),
                     diff: change.diff(host),
                 })
                 .collect(),
@@ -139,6 +134,16 @@ fn tell(
             clean_dependents::tell(common, host, cleaned, output)
         }
         _ => Ok(()),
+    }
+}
+
+/// What becomes of a file, in one word.
+pub(super) fn action(change: &FileChange) -> &'static str {
+    match (&change.before, &change.after) {
+        (None, After::Text(_)) => "create",
+        (Some(_), After::Text(_)) => "edit",
+        (_, After::Link(_)) => "link",
+        (_, After::Nothing) => "delete",
     }
 }
 

@@ -2,7 +2,7 @@
 //! them; and that it reports nothing of healthy ones.
 
 mod budget;
-mod cases;
+pub(crate) mod cases;
 pub(crate) mod engine;
 pub(crate) mod healthy;
 mod init;

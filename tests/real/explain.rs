@@ -8,6 +8,8 @@ mod configuration;
 mod documents;
 mod stories;
 
+pub(crate) use stories::host_with_embedded_images;
+
 use serde_json::Value;
 
 use crate::check::engine::Answers;

@@ -31,6 +31,15 @@ pub struct ApplyOptions {
     /// The system is starting and no engine runs yet: what would keep every engine
     /// from starting is set aside.
     pub boot: bool,
+    /// That is set aside also while the system runs: somebody says that it does not come.
+    pub set_aside: bool,
+}
+
+impl ApplyOptions {
+    /// Whether entries are set aside whose directories are gone.
+    fn sets_aside(self) -> bool {
+        self.boot || self.set_aside
+    }
 }
 
 /// Lists the stores that are declared and there, and takes off those that were
