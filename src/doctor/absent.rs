@@ -79,7 +79,10 @@ impl Absent {
             );
             let hint = match &cure {
                 Ok(Cure::KeepLayers) => Cure::KeepLayers.hint("gets them from where they still are"),
-                Ok(cure) => cure.hint("removes what is lost, after a backup, while the engines are stopped"),
+                Ok(cure) => format!(
+                    "`storagectl keep-layers --from DIR` gets them from a copy of the old store; without one, stop the engines, and {}",
+                    cure.hint("removes what is lost, after a backup")
+                ),
                 Err(aside) => format!("mount or install `{aside}` again, and `storagectl apply` lists it"),
             };
             let effect = "what builds on them does not start, and podman 4 lists no image at all";
