@@ -53,7 +53,6 @@ fn no_command_gives_a_terminal_what_strangers_named() {
         vec!["check-store"],
         vec!["check-store", "--deep", &stores[0], &stores[1]],
         vec!["doctor", "-v"],
-        vec!["doctor", "--fix", "-n"],
         vec!["seal-store", &stores[0], "-o", NASTY],
         vec!["keep-layers"],
         vec!["clean-dependents"],

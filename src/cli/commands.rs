@@ -125,8 +125,7 @@ pub(super) const COMMANDS: [Row; 25] = [
         dry_run: Some("With --fix, show each step and what it would change, and change nothing"),
         examples: &[
             ("See what is wrong with this host, and what helps", "storagectl doctor"),
-            ("See what can be done about it at once, then do it", "storagectl doctor --fix --dry-run"),
-            ("", "storagectl doctor --fix"),
+            ("See what can be done about it at once; without -n, do it", "storagectl doctor --fix -n"),
             ("Let a health check fail on warnings, too", "storagectl doctor --strict --format json"),
             ("See what Prometheus is told", "storagectl doctor --format prometheus"),
         ],
