@@ -6,6 +6,9 @@ use super::document::{Value, map, text, to_yaml};
 use super::model::Model;
 use crate::problem::Problem;
 
+/// Where the list stands.
+pub const IMAGE_STORES: [&str; 3] = ["spec", "containerRuntimeConfig", "additionalImageStores"];
+
 /// How many stores the API takes.
 pub const MOST: usize = 10;
 /// How long a path may be.

@@ -12,6 +12,7 @@
 
 pub mod ansible;
 pub mod butane;
+mod change;
 pub mod check;
 pub mod cloud_config;
 pub mod container_runtime_config;
@@ -28,6 +29,7 @@ mod merge;
 mod model;
 pub mod ocne;
 pub mod osbuild;
+mod ours;
 mod preset;
 mod prove;
 pub mod read;
@@ -35,13 +37,15 @@ mod request;
 mod script;
 mod simple;
 mod storage_conf;
+mod three_way;
 pub mod tmpfiles;
+mod unit_words;
 mod units;
 
 pub use layout::{Directories, Directory, File, Layout, Unit};
 pub use merge::{machine_of, merge};
 pub use model::{Generations, MAIN_FILE, Model, PlatformFile, Store, check_image};
 pub use preset::{PRESETS, Preset};
-pub use request::{DocumentKind, GenerateRequest, Written};
+pub use request::{DocumentKind, GenerateRequest, Removed, Written};
 pub use simple::Simple;
 pub use storage_conf::Configuration;

@@ -9,7 +9,7 @@ use crate::cli::store_paths;
 use crate::problem::Problem;
 use crate::provision::butane::{DIALECTS, Dialect, Machine};
 use crate::provision::ignition::Spec;
-use crate::provision::{GenerateRequest, Generations, Model, Preset, Store};
+use crate::provision::{GenerateRequest, Generations, Model, Preset, Removed, Store};
 
 impl Generate {
     /// What is asked for.
@@ -39,6 +39,8 @@ impl Generate {
             spec,
             dialect,
             machine: Machine { name, role: self.role.clone() },
+            has_authfile: self.authfile.is_some(),
+            removed: Removed::default(),
             has_base: self.base.is_some() || common.config.is_some(),
             made_by: made_by(),
         })
@@ -67,7 +69,9 @@ impl Generate {
             EngineGeneration::Legacy => Generations::Legacy,
             EngineGeneration::Modern => Generations::Modern,
         };
-        model.selinux = self.selinux || (model.selinux && !self.no_selinux);
+        for store in &mut model.stores {
+            store.selinux = self.selinux || (store.selinux && !self.no_selinux);
+        }
         Ok(model)
     }
 

@@ -16,6 +16,8 @@ mod units;
 
 pub use finding::Expected;
 pub use rules::{RULES, Rule};
+pub use stores::Maker;
+pub(super) use stores::{listed, maker};
 
 use std::path::Path;
 use std::rc::Rc;
