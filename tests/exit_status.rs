@@ -175,6 +175,8 @@ const ENDS: &[(&str, &[(i32, &str)])] = &[
             (0, "generate ignition --check late.ign"),
             (1, "generate ignition --check late.ign --strict"),
             (2, "generate ignition --check none.ign"),
+            (1, "generate --check generate-check.in/node.ign"),
+            (2, "generate --store /var/images"),
             (2, "generate ignition --store /var/images --strict"),
         ],
     ),

@@ -423,9 +423,9 @@ pub(super) const COMMANDS: [Row; 25] = [
             ),
             (
                 "Put a store into a document that exists",
-                "storagectl generate ignition --store /var/images --from node.ign",
+                "storagectl generate --from node.ign --store /var/apps -o node.ign",
             ),
-            ("Find what is wrong with a document", "storagectl generate butane --check node.bu"),
+            ("Find what is wrong with a document", "storagectl generate --check node.bu"),
         ],
     },
     Row {

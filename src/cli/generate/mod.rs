@@ -33,9 +33,9 @@ use kind::KindName;
 #[derive(Debug, Args)]
 #[command(mut_arg("strict", |strict| strict.requires("check")))]
 pub(super) struct Generate {
-    /// The kind of document
-    #[arg(value_enum, value_name = "KIND")]
-    kind: KindName,
+    /// The kind of document; of one that exists it may be left out
+    #[arg(value_enum, value_name = "KIND", required_unless_present_any = ["from", "check"])]
+    kind: Option<KindName>,
     /// A store of the nodes, which the document creates unless it is below /usr. May be
     /// given several times, in order
     #[arg(long = "store", value_name = "PATH")]
@@ -99,12 +99,11 @@ pub(super) struct Generate {
     /// The role of the nodes, or their pool
     #[arg(long, value_name = "ROLE", default_value = "worker", help_heading = "Document options")]
     role: String,
-    /// Put the stores into this document of that kind, and keep everything else in
-    /// it; `-` is standard input
+    /// Put the stores into this document, and keep everything else in it; `-` is standard
+    /// input
     #[arg(long, value_name = "FILE", conflicts_with = "check")]
     from: Option<PathBuf>,
-    /// Find what is wrong in this document of that kind, and write none; `-` is
-    /// standard input
+    /// Find what is wrong in this document, and write none; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "image_from", "output", "base"])]
     check: Option<PathBuf>,
     #[command(flatten)]

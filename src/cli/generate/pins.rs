@@ -13,7 +13,7 @@ use crate::store::image_names;
 impl Generate {
     /// Writes which images CRI-O shall pin: those that the stores hold.
     pub(super) fn pins(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
-        if self.kind != KindName::Crio {
+        if self.kind != Some(KindName::Crio) {
             return Err(Problem::new(
                 "kind-lacks",
                 "only CRI-O pins images",

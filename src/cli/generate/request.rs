@@ -9,16 +9,18 @@ use crate::cli::store_paths;
 use crate::problem::Problem;
 use crate::provision::butane::{DIALECTS, Dialect, Machine};
 use crate::provision::ignition::Spec;
+use crate::provision::read::Format;
 use crate::provision::{GenerateRequest, Generations, Model, Preset, Removed, Store};
 
 impl Generate {
     /// What is asked for.
     /// `given` is the document that is merged into or checked.
     pub(super) fn request(&self, common: &Common, given: Option<&str>) -> anyhow::Result<GenerateRequest> {
-        let kind = self.kind.kind();
+        let name = self.kind(given)?;
+        let kind = name.kind();
         let dialect = match given.and_then(dialect_of) {
             Some(dialect) => dialect,
-            None => self.dialect()?,
+            None => self.dialect(name)?,
         };
         let spec = self.spec()?;
         let preset = match &self.preset {
@@ -28,7 +30,7 @@ impl Generate {
             None => kind.usual_preset(dialect.variant),
         };
         let preset = Preset::named(preset).expect("clap knows the names, and kinds name known ones");
-        let name = match (&self.name, self.kind) {
+        let name = match (&self.name, name) {
             (Some(name), _) => name.clone(),
             (None, KindName::ContainerRuntimeConfig) => "storagectl-stores".to_owned(),
             (None, _) => format!("99-{}-storagectl-stores", self.role),
@@ -88,9 +90,21 @@ impl Generate {
         })
     }
 
-    fn dialect(&self) -> Result<Dialect, Problem> {
+    /// The kind that was named, or that a document tells.
+    fn kind(&self, given: Option<&str>) -> Result<KindName, Problem> {
+        let told = || Some(KindName::of(Format::of(given?)?));
+        self.kind.or_else(told).ok_or_else(|| {
+            Problem::new(
+                "document",
+                "what kind of document this is cannot be told from it",
+                "name its kind, as in `storagectl generate butane --check FILE`",
+            )
+        })
+    }
+
+    fn dialect(&self, kind: KindName) -> Result<Dialect, Problem> {
         let variant = self.variant.as_deref().unwrap_or("fcos");
-        let newest = match self.kind {
+        let newest = match kind {
             KindName::Ocne => crate::provision::ocne::NEWEST,
             _ => Spec::NEWEST,
         };
