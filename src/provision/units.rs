@@ -11,6 +11,9 @@ pub(super) const LABEL: &str = "storagectl-label.service";
 /// Pulls images into one.
 pub(super) const LOAD: &str = "storagectl-load.service";
 
+/// All of them.
+pub const OWN_UNITS: [&str; 3] = [MAKE, LABEL, LOAD];
+
 /// What reads the stores, as the order of a unit that prepares them. Without sockets:
 /// those start before any service with the usual dependencies can.
 pub(super) const ENGINES: &str = "\

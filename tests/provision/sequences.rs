@@ -1,5 +1,6 @@
 //! Runs after each other end in what one run makes.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -157,7 +158,8 @@ fn a_thousand_sequences_of_each_kind() {
                 let begin = std::time::Instant::now();
                 let mut runner = proptest::test_runner::TestRunner::new(config);
                 runner.run(&steps(), |steps| follow(kind, preset, &steps)).unwrap();
-                println!("{kind:?} {preset}: {cases} sequences in {} s", begin.elapsed().as_secs());
+                let seconds = begin.elapsed().as_secs();
+                writeln!(std::io::stderr(), "{kind:?} {preset}: {cases} sequences in {seconds} s").unwrap();
             });
         }
     });

@@ -7,7 +7,9 @@ use storagectl::provision::butane::{Dialect, Machine};
 use storagectl::provision::check::{Expected, check};
 use storagectl::provision::ignition::Spec;
 use storagectl::provision::read::{Format, Read};
-use storagectl::provision::{DocumentKind, GenerateRequest, Model, Preset, Removed, Store, machine_of, merge};
+use storagectl::provision::{
+    DocumentKind, GenerateRequest, Model, Preset, Removed, Store, machine_of, merge,
+};
 
 use super::shown::assert_told;
 

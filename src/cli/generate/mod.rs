@@ -1,8 +1,10 @@
 //! `generate`: provisioning files, new, added to others, or checked.
 
 mod check;
+mod diff;
 mod given;
 mod kind;
+mod list;
 mod made_by;
 mod pins;
 mod request;
@@ -34,7 +36,7 @@ use kind::KindName;
 #[command(mut_arg("strict", |strict| strict.requires("check")))]
 pub(super) struct Generate {
     /// The kind of document; of one that exists it may be left out
-    #[arg(value_enum, value_name = "KIND", required_unless_present_any = ["from", "check"])]
+    #[arg(value_enum, value_name = "KIND", required_unless_present_any = ["from", "check", "list", "diff"])]
     kind: Option<KindName>,
     /// A store of the nodes, which the document creates unless it is below /usr. May be
     /// given several times, in order
@@ -106,6 +108,21 @@ pub(super) struct Generate {
     /// Find what is wrong in this document, and write none; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "image_from", "output", "base"])]
     check: Option<PathBuf>,
+    /// With --from: remove this store and all that came with it, such as its directory and
+    /// the images that are pulled into it. May be given several times
+    #[arg(long, value_name = "PATH", requires = "from")]
+    remove: Vec<OsString>,
+    /// With --from: no longer pull this image; may be given several times
+    #[arg(long, value_name = "REF", requires = "from")]
+    remove_image: Vec<String>,
+    /// List what this document gives a node: stores with their origin and who sees them, and
+    /// images
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["stores", "images", "image_from", "from", "check", "output"])]
+    list: Option<PathBuf>,
+    /// Show in what the second document differs from the first for nodes; of one, in what
+    /// it differs from this host, or the tree under --root
+    #[arg(long, value_name = "FILE", num_args = 1..=2, conflicts_with_all = ["stores", "images", "image_from", "from", "check", "list", "output"])]
+    diff: Vec<PathBuf>,
     #[command(flatten)]
     strict: Strict,
     /// With `crio`: pin the images that the stores hold, here or below --root, instead
@@ -140,6 +157,13 @@ impl Generate {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         if let Some(file) = &self.check {
             return self.check(file, common, output);
+        }
+        if let Some(file) = &self.list {
+            self.list(file, common, output)?;
+            return Ok(Status::Done);
+        }
+        if !self.diff.is_empty() {
+            return self.diff(&self.diff, common, output);
         }
         if self.pin_images {
             return self.pins(common, output);

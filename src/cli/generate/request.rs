@@ -42,7 +42,7 @@ impl Generate {
             dialect,
             machine: Machine { name, role: self.role.clone() },
             has_authfile: self.authfile.is_some(),
-            removed: Removed::default(),
+            removed: Removed { stores: store_paths(&self.remove)?, images: self.remove_image.clone() },
             has_base: self.base.is_some() || common.config.is_some(),
             made_by: made_by(),
         })
@@ -91,7 +91,7 @@ impl Generate {
     }
 
     /// The kind that was named, or that a document tells.
-    fn kind(&self, given: Option<&str>) -> Result<KindName, Problem> {
+    pub(super) fn kind(&self, given: Option<&str>) -> Result<KindName, Problem> {
         let told = || Some(KindName::of(Format::of(given?)?));
         self.kind.or_else(told).ok_or_else(|| {
             Problem::new(
