@@ -96,6 +96,7 @@ fn finish(
         exactly: true,
         kept: kept.collect(),
         present: Vec::new(),
+        has_main: model.has_main,
         worlds: model.worlds.clone(),
         generations: model.generations,
         podman6: model.podman6,

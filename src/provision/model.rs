@@ -54,6 +54,8 @@ pub struct Model {
     pub base: String,
     /// Stores of the platform, which stay listed.
     pub kept: Vec<String>,
+    /// Whether a node may have a main file before the document is applied.
+    pub has_main: bool,
     /// What the platform's files may be, one set for each of its versions. All of them
     /// get the same list of stores.
     pub worlds: Vec<Vec<PlatformFile>>,
@@ -76,6 +78,7 @@ impl Model {
             authfile: preset.authfile.map(str::to_owned),
             base: preset.base.to_owned(),
             kept: preset.stores.iter().map(|store| (*store).to_owned()).collect(),
+            has_main: preset.has_main,
             worlds: preset.worlds(),
             generations: Generations::All,
             podman6: preset.podman6,

@@ -32,6 +32,7 @@ pub(super) fn of_tree(host: &Host, model: &mut Model) -> anyhow::Result<()> {
             break;
         }
     }
+    model.has_main = files.iter().any(|(path, _)| *path == own);
     files.retain(|(path, _)| *path != own && path != Path::new(MAIN_FILE));
     model.worlds = vec![files];
     Ok(())

@@ -86,13 +86,15 @@ pub(super) struct Generate {
     /// Do not label the stores
     #[arg(long, overrides_with = "selinux", help_heading = "Store options")]
     no_selinux: bool,
-    /// The version of Ignition's specification: 3.0.0 to 3.6.0
+    /// The version of Ignition's specification, or that Butane's becomes: 3.0.0 to 3.6.0.
+    /// Without it 3.2.0, which all supported Ignitions and their validators read
     #[arg(long, value_name = "VERSION", help_heading = "Document options")]
     spec: Option<String>,
     /// The variant of Butane
     #[arg(long, value_name = "VARIANT", value_parser = ["fcos", "flatcar", "r4e", "fiot", "openshift"], help_heading = "Document options")]
     variant: Option<String>,
-    /// The version of that variant; without it the newest
+    /// The version of that variant; without it the newest that becomes that
+    /// specification, or the oldest if none does
     #[arg(long, value_name = "VERSION", help_heading = "Document options")]
     variant_version: Option<String>,
     /// The name of the object

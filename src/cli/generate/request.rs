@@ -104,9 +104,9 @@ impl Generate {
 
     fn dialect(&self, kind: KindName) -> Result<Dialect, Problem> {
         let variant = self.variant.as_deref().unwrap_or("fcos");
-        let newest = match kind {
-            KindName::Ocne => crate::provision::ocne::NEWEST,
-            _ => Spec::NEWEST,
+        let newest = match (&self.spec, kind) {
+            (None, KindName::Ocne) => crate::provision::ocne::NEWEST,
+            _ => self.spec()?,
         };
         let found = match &self.variant_version {
             Some(version) => Dialect::named(variant, version),

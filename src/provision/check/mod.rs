@@ -51,7 +51,7 @@ fn find(text: &str, format: Format, expected: &Expected) -> Vec<ProvisionFinding
         sink.enter(config);
         texts::spec(&read, config, &mut sink);
         texts::keys(config, &mut sink);
-        entries::check(&read, config, &mut sink);
+        entries::check(&read, config, expected, &mut sink);
         contents::check(&read, config, &mut sink);
         units::check(config, &mut sink);
         stores::check(&read, config, expected, &mut sink);
