@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::butane::Machine;
 use super::change::{Change, not_listed};
-use super::check::{Expected, check, maker};
+use super::check::{Expected, check, is_rendered, maker};
 use super::container_runtime_config;
 use super::document::{self, EditFault, Node, ProvisionDocument, Value, map, text};
 use super::layout::{Directories, Layout};
@@ -52,6 +52,11 @@ pub fn merge(request: &GenerateRequest, before: &str, file: &Path) -> Result<Wri
             let after = changed(&read, config, &change, file)?;
             let mut written = finish(request, before, after, format, &change.layout, &change.model)?;
             written.warnings.splice(0..0, change.told);
+            if is_rendered(&read.doc.root) {
+                written.warnings.push(
+                    "the operator has rendered this object, and replaces it: give nodes the stores with one of their own, from `storagectl generate machineconfig`".to_owned(),
+                );
+            }
             Ok(written)
         }
     }

@@ -11,6 +11,7 @@
 //! same reading finds what is wrong in documents that somebody else wrote.
 
 pub mod ansible;
+mod applying;
 pub mod butane;
 mod change;
 pub mod check;

@@ -146,6 +146,8 @@ struct GenerateJson<'a> {
     file: Option<String>,
     document: &'a str,
     warnings: &'a [String],
+    /// What applying it does to nodes.
+    applying: &'a str,
 }
 
 fn octal(text: &str) -> Result<u32, String> {
@@ -189,7 +191,10 @@ impl Generate {
                 let diff = similar::TextDiff::from_lines(before.as_str(), &written.text);
                 output.document(&diff.unified_diff().header(&name, &name).to_string())?;
             }
-            _ => self.put(common, output, &written, before.as_deref())?,
+            _ => self.put(common, output, &written, before.as_deref(), &request.applying())?,
+        }
+        if before.as_deref() != Some(written.text.as_str()) {
+            output.status(&format!("note: {}", request.applying()));
         }
         Ok(Status::Done)
     }
@@ -212,6 +217,7 @@ impl Generate {
         output: &Output,
         written: &Written,
         before: Option<&str>,
+        applying: &str,
     ) -> anyhow::Result<()> {
         let text = written.text.as_str();
         if output.json {
@@ -222,6 +228,7 @@ impl Generate {
                 file: self.output.as_ref().map(|file| file.display().to_string()),
                 document: text,
                 warnings: &written.warnings,
+                applying,
             })?;
         }
         let Some(file) = self.output.as_ref().filter(|_| !common.dry_run) else {

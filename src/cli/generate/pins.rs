@@ -7,7 +7,7 @@ use super::made_by::made_by;
 use super::{Common, Generate, Output, Status};
 use crate::cli::store_paths;
 use crate::problem::Problem;
-use crate::provision::{Written, crio};
+use crate::provision::{Simple, Written, crio};
 use crate::store::image_names;
 
 impl Generate {
@@ -29,7 +29,9 @@ impl Generate {
         let text = crio::write_pins(&names, &made_by())?;
         output.warning(crio::PINS_REPLACE);
         let written = Written { text, warnings: vec![crio::PINS_REPLACE.to_owned()] };
-        self.put(common, output, &written, None)?;
+        let applying = Simple::Crio.applying();
+        self.put(common, output, &written, None, applying)?;
+        output.status(&format!("note: {applying}"));
         Ok(Status::Done)
     }
 }

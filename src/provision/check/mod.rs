@@ -15,6 +15,7 @@ mod texts;
 mod units;
 
 pub use finding::Expected;
+pub(super) use objects::is_rendered;
 pub use rules::{RULES, Rule};
 pub use stores::Maker;
 pub(super) use stores::{listed, maker};
