@@ -155,7 +155,7 @@ fn given(path: &str, store: Option<&Store>) -> GivenStore {
 
 fn shown(maker: Maker) -> String {
     match maker {
-        Maker::Entry => "storage".to_owned(),
+        Maker::Entry(list) => list.to_owned(),
         Maker::Mount => "a mount".to_owned(),
         Maker::Unit(name) | Maker::Tmpfiles(name) => name,
     }

@@ -130,7 +130,17 @@ fn finish(
         };
         warnings.push(format!("{} ({was})", finding.message));
     }
-    Ok(Written { text: after, warnings })
+    Ok(Written { text: changed_since(before, after), warnings })
+}
+
+/// The comment of the run that made a document does not say what others have changed.
+fn changed_since(before: &str, after: String) -> String {
+    let Some(line) =
+        after.lines().next().filter(|line| line.starts_with("# Made by `") && line.ends_with('`'))
+    else {
+        return after;
+    };
+    if before == after { after } else { format!("{line}, and changed since{}", &after[line.len()..]) }
 }
 
 /// Whether the document contradicts itself.

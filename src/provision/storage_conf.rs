@@ -258,7 +258,7 @@ fn main_file(model: &Model, base: &Document) -> Result<Document, Problem> {
 }
 
 /// Where new stores go: behind those that an earlier run has put at this place, as if one run had
-/// been given all of them.
+/// been given all of them. Where nothing else is listed, no place was meant, and first is first.
 fn behind_found(position: &Position, doc: &Document, found: &[String]) -> Result<Position, Fault> {
     let listed: Vec<String> = StoreList::paths(doc)?.iter().map(|path| clean(path)).collect();
     let start = match position {
@@ -269,7 +269,8 @@ fn behind_found(position: &Position, doc: &Document, found: &[String]) -> Result
         },
         _ => return Ok(position.clone()),
     };
-    let last = listed[start..].iter().take_while(|path| found.contains(path)).last();
+    let run = listed[start..].iter().take_while(|path| found.contains(path)).count();
+    let last = listed[start..start + run].last().filter(|_| run < listed.len());
     Ok(last.map_or_else(|| position.clone(), |last| Position::After(last.clone())))
 }
 

@@ -178,3 +178,68 @@ fn what_is_not_there_cannot_be_removed() {
     assert_eq!(id(&["/usr/lib/containers/storage"], &[]), "store-of-platform");
     assert_eq!(id(&[], &["example.com/a:1"]), "image-missing");
 }
+
+#[test]
+fn in_a_list_of_ours_alone_first_is_first() {
+    let with = |paths: &[&str], position| {
+        let mut request = request(KIND, stores("rhcos", paths));
+        request.model.position = position;
+        request
+    };
+    let first = with(&["/var/a"], Position::Any).write().unwrap().text;
+    let second = into(&with(&["/var/b"], Position::First), &first).unwrap().text;
+    let read = storagectl::provision::read::Read::parse(&second).unwrap().config.unwrap().texts();
+    assert!(read[0].1.contains("  \"/var/b\",\n  \"/var/a\",\n"), "{}", read[0].1);
+    // The directory that images would go to is still the first one that was made.
+    assert!(second.contains("/var/a\n          ExecStart=/usr/bin/install -d -m 0755 /var/b\n"), "{second}");
+}
+
+#[test]
+fn the_comment_of_the_first_run_says_that_others_came() {
+    let by = |paths: &[&str]| {
+        let made_by = "# Made by `storagectl generate`\n".to_owned();
+        GenerateRequest { made_by, ..request(DocumentKind::Butane, stores("none", paths)) }
+    };
+    let first = by(&["/var/a"]).write().unwrap().text;
+    assert_eq!(into(&by(&["/var/a"]), &first).unwrap().text, first);
+    let second = into(&by(&["/var/b"]), &first).unwrap().text;
+    assert!(
+        second.starts_with("# Made by `storagectl generate`, and changed since\nvariant: fcos\n"),
+        "{second}"
+    );
+    assert_eq!(into(&by(&["/var/b"]), &second).unwrap().text, second);
+}
+
+#[test]
+fn what_the_operator_has_rendered_is_told() {
+    let before = "apiVersion: machineconfiguration.openshift.io/v1\nkind: MachineConfig\nmetadata:\n  name: rendered-worker-5a1f0e\nspec:\n  config:\n    ignition: {version: 3.4.0}\n";
+    let written = into(&request(KIND, stores("rhcos", &["/var/a"])), before).unwrap();
+    assert!(written.warnings.iter().any(|it| it.contains("rendered this object")), "{:?}", written.warnings);
+}
+
+#[test]
+fn what_a_document_gives_is_the_same_in_every_kind() {
+    use storagectl::provision::read::Read;
+    use storagectl::provision::{Gives, Origin, differences};
+    let gives = |kind, preset: &str, paths: &[&str]| {
+        let request = request(kind, stores(preset, paths));
+        Gives::of(&Read::parse(&request.write().unwrap().text).unwrap(), &request.model)
+    };
+    let ignition = gives(DocumentKind::Ignition, "fedora", &["/var/a", "/var/b"]);
+    assert_eq!(differences(&ignition, &gives(DocumentKind::Butane, "fedora", &["/var/a", "/var/b"])), []);
+    let said: Vec<(&str, Origin)> = ignition.stores.iter().map(|it| (it.path.as_str(), it.origin)).collect();
+    let vendor = ("/usr/lib/containers/storage", Origin::Platform);
+    assert_eq!(said, [vendor, ("/var/a", Origin::Generate), ("/var/b", Origin::Generate)]);
+    assert!(ignition.engines.iter().all(|engine| engine.stops.is_none()));
+    let names = |all: Vec<storagectl::provision::Difference>| -> Vec<String> {
+        all.into_iter().map(|it| format!("{:?} {} {}", it.how, it.what, it.name)).collect()
+    };
+    let fewer = gives(DocumentKind::Ignition, "fedora", &["/var/b"]);
+    assert_eq!(names(differences(&ignition, &fewer)), ["Removed store /var/a"]);
+    let turned = gives(DocumentKind::Ignition, "fedora", &["/var/b", "/var/a"]);
+    assert_eq!(names(differences(&ignition, &turned)), ["Changed order of stores"]);
+    // An object of which the operator makes the file.
+    let object = gives(DocumentKind::ContainerRuntimeConfig, "rhcos", &["/var/a"]);
+    assert_eq!(object.stores[0].created_by, None);
+    assert!(object.engines.iter().filter(|it| !it.users).all(|it| it.stores == ["/var/a"]), "{object:?}");
+}

@@ -9,7 +9,7 @@ use super::{Common, Generate, Output};
 use crate::cli::Status;
 use crate::plan::Host;
 use crate::problem::Problem;
-use crate::provision::{Difference, GivenStore, How, differences, text_diff};
+use crate::provision::{Difference, GivenEntry, GivenStore, How, differences, text_diff};
 
 #[derive(Serialize)]
 struct DiffJson<'a> {
@@ -32,9 +32,10 @@ impl Generate {
                 for store in &mut before.stores {
                     made_there(&host, store, after.stores.iter().find(|it| it.path == store.path))?;
                 }
-                // Of the node, only what engines read was looked at.
-                let is_there = |name: &str| before.entries.iter().any(|entry| entry.name == name);
-                after.entries.retain(|entry| is_there(&entry.name) || concerns_stores(&entry.name));
+                // Of the node only what engines read was looked at, and what is not ours stays there.
+                let has = |all: &[GivenEntry], name: &str| all.iter().any(|entry| entry.name == name);
+                after.entries.retain(|it| has(&before.entries, &it.name) || concerns_stores(&it.name));
+                before.entries.retain(|it| has(&after.entries, &it.name) || is_own(&it.name));
                 (host.show(Path::new("/")).to_string(), before)
             }
         };
@@ -63,6 +64,11 @@ fn made_there(host: &Host, store: &mut GivenStore, wanted: Option<&GivenStore>) 
     store.created_by = stat.as_ref().and_then(|_| like(|it| it.created_by.clone()));
     store.mode = stat.and_then(|stat| like(|it| it.mode.clone()).map(|_| format!("{:04o}", stat.mode)));
     Ok(())
+}
+
+/// Whether a file of a node is one that only documents bring.
+fn is_own(path: &str) -> bool {
+    path.ends_with("-storagectl.conf") || path.starts_with("/etc/systemd/system/storagectl-")
 }
 
 fn concerns_stores(path: &str) -> bool {

@@ -240,8 +240,8 @@ fn is_made(config: &Config, store: &str, expected: &Expected) -> bool {
 /// What of a document makes the directory of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Maker {
-    /// A directory, or something below it.
-    Entry,
+    /// An entry of this list: a directory, or something below it.
+    Entry(&'static str),
     /// A file system that is mounted there.
     Mount,
     /// A unit of this name.
@@ -253,9 +253,14 @@ pub enum Maker {
 /// What of a document makes the directory of a store.
 pub(in crate::provision) fn maker(config: &Config, store: &str) -> Option<Maker> {
     let below = |name: &str| Path::new(name).starts_with(store);
-    let mut entries = config.directories.iter().chain(&config.files).chain(&config.links);
-    if entries.any(|entry| below(&entry.name)) {
-        return Some(Maker::Entry);
+    let lists = [
+        (&config.directories, "storage.directories"),
+        (&config.files, "storage.files"),
+        (&config.links, "storage.links"),
+    ];
+    let list = lists.into_iter().find(|(list, _)| list.iter().any(|entry| below(&entry.name)));
+    if let Some((_, name)) = list {
+        return Some(Maker::Entry(name));
     }
     // A file system that is mounted there: systemd makes the directory.
     let storage = config.node.get("storage");
