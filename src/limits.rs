@@ -35,6 +35,9 @@ pub const IMAGE_DOCUMENT: u64 = 4 << 20;
 /// A file of records of a store, such as layers.json, in bytes: 100,000 images and more.
 pub const RECORDS: u64 = 256 << 20;
 
+/// What deep checks with a budget have noted, in bytes: 100,000 layers and more.
+pub const DEEP_CHECK_RECORD: u64 = 32 << 20;
+
 /// What the records of one file, and small files of the layers of one store, take in memory.
 pub const RECORDS_IN_MEMORY: usize = 512 << 20;
 
@@ -57,7 +60,8 @@ pub const PATHS_IN_MEMORY: usize = 128 << 20;
 /// docker/docker_image_src.go of the image library); together they are one document of it.
 pub const SIGNATURES: usize = 128;
 
-/// An archive of images that is compressed as a whole, once it is decompressed, in bytes.
+/// An archive of images, once it is decompressed, in bytes: as a whole, or its layers that are
+/// compressed each.
 pub const ARCHIVE: u64 = 64 << 30;
 
 /// The members of an archive of images.

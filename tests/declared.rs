@@ -174,7 +174,12 @@ impl System {
 
     fn apply(&self, boot: bool) -> anyhow::Result<PlanOutcome> {
         let host = self.host();
-        plan::apply(&host, &host.declarations()?, ApplyOptions { boot }, Mode::Commit)
+        plan::apply(
+            &host,
+            &host.declarations()?,
+            ApplyOptions { boot, ..ApplyOptions::default() },
+            Mode::Commit,
+        )
     }
 
     /// Every file below /etc/containers.

@@ -53,6 +53,10 @@ pub(super) struct Apply {
     /// store has changed since the last start
     #[arg(long)]
     boot: bool,
+    /// Set aside entries whose directory is missing, and nothing else of what the boot does; they
+    /// are listed again by the first `apply` that finds the directory
+    #[arg(long, conflicts_with = "boot")]
+    set_aside: bool,
 }
 
 impl Apply {
@@ -67,7 +71,7 @@ impl Apply {
             .into());
         }
         let declarations = host.declarations()?;
-        let options = ApplyOptions { boot: self.boot };
+        let options = ApplyOptions { boot: self.boot, set_aside: self.set_aside };
         let (outcome, not_mounted) = sealed::apply(&host, &declarations, options, common.mode())?;
         let settled = if self.boot { dependents(common, &host, &outcome, output) } else { None };
         let problems = [declarations.problems, not_mounted].concat();

@@ -10,7 +10,7 @@ use super::status::Strict;
 use super::tense::would;
 use super::{AnyEngine, Common, Status};
 use crate::lint::{self, Input, LintFinding, RULES, Severity};
-use crate::plan::{self, After, FileChange, Host, Plan, PlanOutcome};
+use crate::plan::{self, Host, PlanOutcome};
 use crate::problem::Problem;
 
 /// Find problems in the storage configuration
@@ -90,7 +90,8 @@ impl CheckConfig {
         let mut input = self.read(&host)?;
         let mut fixed = None;
         if self.fix {
-            let outcome = plan::rewrite(&host, common.mode(), || self.plan(&host))?;
+            let outcome =
+                plan::rewrite(&host, common.mode(), || Ok(lint::plan_fixes(self.read(&host)?, &self.skip)))?;
             fixed = Some(tell_fixes(common, &host, &outcome, output)?);
             // What is left is what is told, also of a dry run.
             lint::fix(&mut input, &self.skip);
@@ -126,23 +127,6 @@ impl CheckConfig {
 
     fn read<'h>(&self, host: &'h Host) -> anyhow::Result<Input<'h>> {
         Ok(Input::read(host, self.engine.map(AnyEngine::engines))?)
-    }
-
-    /// The fixes as a plan.
-    fn plan(&self, host: &Host) -> anyhow::Result<Plan> {
-        let mut input = self.read(host)?;
-        let before: Vec<String> = input.files.iter().map(|file| file.text.clone()).collect();
-        let fixed = lint::fix(&mut input, &self.skip);
-        let change = |(path, text)| {
-            let place = input.files.iter().position(|file| file.path == path);
-            FileChange {
-                before: place.map(|place| before[place].clone()),
-                path,
-                original: None,
-                after: After::Text(text),
-            }
-        };
-        Ok(Plan { changes: fixed.into_iter().map(change).collect(), ..Plan::default() })
     }
 }
 

@@ -121,11 +121,14 @@ pub(super) const COMMANDS: [Row; 25] = [
         alias: None,
         group: Some(Group::Problems),
         describe: super::doctor::Doctor::augment_args,
-        takes: &["root", "format", "verbose"],
-        dry_run: None,
+        takes: &["root", "format", "quiet", "verbose"],
+        dry_run: Some("With --fix, show each step and what it would change, and change nothing"),
         examples: &[
             ("See what is wrong with this host, and what helps", "storagectl doctor"),
+            ("See what can be done about it at once, then do it", "storagectl doctor --fix --dry-run"),
+            ("", "storagectl doctor --fix"),
             ("Let a health check fail on warnings, too", "storagectl doctor --strict --format json"),
+            ("See what Prometheus is told", "storagectl doctor --format prometheus"),
         ],
     },
     Row {
@@ -168,6 +171,7 @@ pub(super) const COMMANDS: [Row; 25] = [
         examples: &[
             ("Check all stores of this host", "storagectl check-store"),
             ("Check every byte of one", "storagectl check-store --deep /usr/lib/containers/app"),
+            ("Check all a part at a time, going on each time", "storagectl check-store --deep --budget 10GB"),
             ("See what is checked", "storagectl check-store --list"),
         ],
     },

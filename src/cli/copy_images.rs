@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::counted::counted;
+use super::counted::{counted, images};
 use super::given::{embedded_directory, jobs};
 use super::output::Output;
 use super::progress::{ProgressOption, Watch};
@@ -175,13 +175,14 @@ impl CopyImages {
         }
         let there = report.lines.len() - failed.len() - copied.len();
         let sum = match (copied.len(), failed.len()) {
-            (0, 0) => format!("all {} are in `{store}`", counted(report.lines.len(), "image")),
-            (new, 0) => {
-                format!("{would}copied {} to `{store}`; {there} already present", counted(new, "image"))
+            (0, 0) => format!("{} already in `{store}`", counted_lines(report.lines.iter())),
+            (_, 0) => {
+                let new = counted_lines(copied.iter().copied());
+                format!("{would}copied {new} to `{store}`; {there} already present")
             }
             (new, bad) => format!(
                 "{bad} of {} could not be copied; {new} were copied to `{store}`, {there} already present",
-                counted(report.lines.len(), "image")
+                counted_lines(report.lines.iter())
             ),
         };
         output.status(&sum);
@@ -214,6 +215,26 @@ impl CopyImages {
     }
 }
 
+/// Says what was copied and removed, of whom watches no progress.
+pub(super) fn tell_copied(
+    common: &Common,
+    host: &Host,
+    report: &CopyReport,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let (would, store) = (would(common.dry_run), host.show(&report.store));
+    for line in lines(report, |state| *state == CopyState::Copied) {
+        output.status(&format!("{would}copied `{}` to `{store}`", line.reference));
+    }
+    for name in &report.pruned.names {
+        output.status(&format!("{would}removed `{name}`, which is no longer in the list"));
+    }
+    match report.outcome.as_ref().filter(|outcome| !outcome.plan.is_empty()) {
+        Some(outcome) => super::report::report(common, host, outcome, false, output),
+        None => Ok(()),
+    }
+}
+
 /// One message for all: each boot has it again until there is space.
 fn tell_left_out(lines: &[&CopyLine], free: u64, output: &Output) {
     const NAMED: usize = 8;
@@ -233,6 +254,11 @@ fn tell_image(line: &CopyLine, output: &Output) {
         CopyState::Copied => output.status(&format!("copied `{}`", line.reference)),
         CopyState::Failed(problem) => output.told(problem),
     }
+}
+
+fn counted_lines<'a>(lines: impl ExactSizeIterator<Item = &'a CopyLine>) -> String {
+    let all = lines.len();
+    images(all, lines.filter(|line| line.artifact).count())
 }
 
 fn lines(report: &CopyReport, is: impl Fn(&CopyState) -> bool) -> Vec<&CopyLine> {

@@ -9,12 +9,19 @@ pub(super) fn counted(count: usize, what: &str) -> String {
 
 /// `2 errors and 1 warning`; `None` if there is neither.
 pub(super) fn tally(errors: usize, warnings: usize) -> Option<String> {
-    let counts = [(errors, "error"), (warnings, "warning")];
-    let counts: Vec<String> = counts
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| counted(count, what))
-        .collect();
+    counted_each(&[(errors, "error"), (warnings, "warning")])
+}
+
+/// `2 images and 1 artifact`: of `all`, so many are artifacts.
+pub(super) fn images(all: usize, artifacts: usize) -> String {
+    let each = [(all - artifacts, "image"), (artifacts, "artifact")];
+    counted_each(&each).unwrap_or_else(|| counted(0, "image"))
+}
+
+/// Those that there are; `None` if there are none.
+fn counted_each(counts: &[(usize, &str)]) -> Option<String> {
+    let counts: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(*count, what)).collect();
     (!counts.is_empty()).then(|| series(&counts))
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 
-use super::counted::counted;
+use super::counted::{counted, images};
 use super::given::{asked_platform, authfile, embedded_directory, jobs};
 use super::output::Output;
 use super::progress::{ProgressOption, Watch};
@@ -29,8 +29,8 @@ RHEL, and Ansible's podman role name these in ways of their own. Their scripts
 can copy what is embedded here, and what they embed is taken as it is.
 
 skopeo fetches the images, with its registries.conf and policy.json: each
-blob once, and none that another image in the directory has. With --dry-run
-registries are asked for the sizes.";
+blob once, and none that another image has, in this or the other embedded
+directories of the tree. With --dry-run registries are asked for the sizes.";
 
 /// Put container images into an OS image
 ///
@@ -227,14 +227,28 @@ impl EmbedImages {
     }
 }
 
+/// How many bytes an image has, and how many of them are to be downloaded.
+pub(super) fn to_fetch(line: &ReportLine) -> String {
+    match line.download {
+        None if line.contents.is_none() => "size unknown".to_owned(),
+        None => size(line.bytes()),
+        Some(download) if download == line.bytes() => size(download),
+        Some(download) => format!("{}, {} to download", size(line.bytes()), size(download)),
+    }
+}
+
+/// `94.4 MB and 2 images of unknown size`: what all images have to download.
+pub(super) fn to_download<'a>(lines: impl Iterator<Item = &'a ReportLine>, bytes: u64) -> String {
+    match lines.filter(|line| line.unknown.is_some()).count() {
+        0 => size(bytes),
+        unknown => format!("{} and {} of unknown size", size(bytes), counted(unknown, "image")),
+    }
+}
+
 /// One line an image, when it is done.
 fn tell_line(line: &ReportLine, dry_run: bool, output: &Output) {
-    let (reference, bytes) = (&line.reference, size(line.bytes));
-    let to_fetch = match line.download {
-        None => "size unknown".to_owned(),
-        Some(download) if download == line.bytes => bytes.clone(),
-        Some(download) => format!("{bytes}, {} to download", size(download)),
-    };
+    let (reference, bytes) = (&line.reference, size(line.bytes()));
+    let to_fetch = to_fetch(line);
     if let Some(problem) = line.unknown.as_ref().filter(|_| dry_run) {
         output.detail(&problem.message);
     }
@@ -281,16 +295,13 @@ fn tell_end(report: &EmbedReport, shown: &str, dry_run: bool, output: &Output) {
         saved => format!("; {} are shared and stored once", size(saved)),
     };
     if dry_run {
-        let unknown = report.images.iter().filter(|line| line.unknown.is_some()).count();
-        let unknown = match unknown {
-            0 => String::new(),
-            _ => format!(" and {} of unknown size", counted(unknown, "image")),
-        };
         let free = report.free.map_or_else(String::new, |free| format!("; {} are free", size(free.bytes)));
-        output.status(&format!("would have downloaded {}{unknown}{free}", size(report.download)));
+        let download = to_download(report.images.iter(), report.download);
+        output.status(&format!("would have downloaded {download}{free}"));
     } else {
         let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
-        output.status(&format!("{}, {}{shared}{failed}", counted(complete, "image"), size(report.stored)));
+        let artifacts = report.images.iter().filter(|line| line.is_artifact()).count();
+        output.status(&format!("{}, {}{shared}{failed}", images(complete, artifacts), size(report.stored)));
     }
 }
 
@@ -307,8 +318,8 @@ fn document<'a>(host: &Host, dir: &Path, report: &'a EmbedReport, dry_run: bool)
             reference: &line.reference,
             directory: &line.directory,
             result,
-            digest: line.digest.as_ref().map(crate::images::Digest::as_str),
-            bytes: line.bytes,
+            digest: line.digest().map(crate::images::Digest::as_str),
+            bytes: line.bytes(),
             download: line.download,
             problem,
         }

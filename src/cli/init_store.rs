@@ -1,7 +1,7 @@
 //! `init-store`: directories become stores, and a declaration of them.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use super::owner::warn_of_owner;
 use super::tense::{would, wrote};
 use super::{Common, store_paths};
 use crate::declare::declare;
-use crate::plan::driver_in_force;
+use crate::plan::{Host, driver_in_force};
 use crate::problem::Problem;
 use crate::store::{self, OpenedUp};
 
@@ -70,7 +70,6 @@ impl InitStore {
             // What is wrong with that is said before anything is made.
             declare(&host.root, &search, name, &paths, true)?;
         }
-        let would = would(common.dry_run);
         let mut stores = Vec::new();
         for path in &paths {
             let shown = host.show(Path::new(path));
@@ -80,19 +79,7 @@ impl InitStore {
             let created = store::init(&host.root, Path::new(path), &driver, common.dry_run)?;
             let OpenedUp { opened, foreign } =
                 store::open_up(&host.root, Path::new(path), &driver, common.dry_run)?;
-            if !created.is_empty() {
-                output.status(&format!("{would}made `{shown}` an image store"));
-            } else if opened.is_empty() {
-                output.detail(&format!("`{shown}` is an image store already"));
-            }
-            match opened.len() {
-                0 => {}
-                1 => output
-                    .status(&format!("{would}made 1 file or directory in `{shown}` readable by everyone")),
-                count => output.status(&format!(
-                    "{would}made {count} files and directories in `{shown}` readable by everyone"
-                )),
-            }
+            tell(common, &host, Path::new(path), &created, &opened, output);
             if let Some(first) = foreign.first() {
                 let what = match foreign.len() {
                     1 => "1 file or directory".to_owned(),
@@ -139,5 +126,28 @@ impl InitStore {
             })?;
         }
         Ok(())
+    }
+}
+
+/// Says what was created and opened in the store at `path`.
+pub(super) fn tell(
+    common: &Common,
+    host: &Host,
+    path: &Path,
+    created: &[PathBuf],
+    opened: &[PathBuf],
+    output: &Output,
+) {
+    let (would, shown) = (would(common.dry_run), host.show(path));
+    if !created.is_empty() {
+        output.status(&format!("{would}made `{shown}` an image store"));
+    } else if opened.is_empty() {
+        output.detail(&format!("`{shown}` is an image store already"));
+    }
+    match opened.len() {
+        0 => {}
+        1 => output.status(&format!("{would}made 1 file or directory in `{shown}` readable by everyone")),
+        count => output
+            .status(&format!("{would}made {count} files and directories in `{shown}` readable by everyone")),
     }
 }

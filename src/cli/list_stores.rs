@@ -1,4 +1,4 @@
-//! `list-stores`: the stores that are listed, and what is there.
+//! `list-stores`: the stores that are listed, what is there, and which are not listed and why.
 
 use clap::Args;
 use serde::Serialize;
@@ -6,13 +6,17 @@ use serde::Serialize;
 use super::Common;
 use super::output::Output;
 use super::painted::line;
+use crate::conf::clean;
 use crate::engine::Profile;
-use crate::plan::{ListedStore, list_stores};
+use crate::plan::{self, ApplyOptions, Host, ListedStore, Mode, StoreResult, list_stores};
+use crate::problem::Problem;
+use crate::sealed;
 
 /// List the image stores in storage.conf
 ///
 /// In the order in which engines search them, with what each directory is and where
-/// it is listed.
+/// it is listed. Then those that are declared and not listed, or set aside since their
+/// directory was missing at boot, and why.
 #[derive(Debug, Args)]
 pub(super) struct ListStores {}
 
@@ -21,21 +25,36 @@ struct ListStoresJson {
     version: u32,
     file: Option<String>,
     stores: Vec<ListedStore>,
+    unlisted: Vec<UnlistedStore>,
+}
+
+/// A store that is declared, or was listed, and is not listed now.
+#[derive(Serialize)]
+struct UnlistedStore {
+    path: String,
+    /// Why, as a name.
+    result: &'static str,
+    /// Why, as a sentence.
+    reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    declared_by: Option<String>,
 }
 
 impl ListStores {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<()> {
         let host = common.host()?;
         let (file, stores) = list_stores(&host)?;
+        let (unlisted, problems) = unlisted(&host, &stores)?;
+        problems.iter().for_each(|problem| output.told(problem));
         if output.json {
-            return output.json(&ListStoresJson { version: 1, file, stores });
+            return output.json(&ListStoresJson { version: 1, file, stores, unlisted });
         }
         if stores.is_empty() {
             match file {
                 Some(file) => output.status(&format!("`{file}` lists no image store")),
                 None => output.status("this host has no storage.conf, so no image store is listed"),
             }
-            return Ok(());
+            return tell_unlisted(unlisted, output);
         }
         // Who sees a store is of interest where not all engines do.
         let alike = stores.iter().all(|store| store.engines.is_empty() || store.engines == Profile::ALL);
@@ -56,8 +75,63 @@ impl ListStores {
                 place,
             ]);
         }
-        output.data(&aligned(&rows, shown))
+        output.data(&aligned(&rows, shown))?;
+        if !unlisted.is_empty() {
+            output.data("\n")?;
+        }
+        tell_unlisted(unlisted, output)
     }
+}
+
+fn tell_unlisted(unlisted: Vec<UnlistedStore>, output: &Output) -> anyhow::Result<()> {
+    if unlisted.is_empty() {
+        return Ok(());
+    }
+    let mut rows = vec![["NOT LISTED", "DECLARED BY", "WHY"].map(str::to_owned)];
+    let declared = unlisted.iter().any(|store| store.declared_by.is_some());
+    for store in unlisted {
+        rows.push([store.path, store.declared_by.unwrap_or_else(|| "-".to_owned()), store.reason]);
+    }
+    output.data(&aligned(&rows, [true, declared, true]))
+}
+
+/// The stores that are declared, or were listed, and are not among those that are: by what `apply`
+/// would do, and what it has set aside. Also what is wrong with declarations.
+fn unlisted(host: &Host, listed: &[ListedStore]) -> anyhow::Result<(Vec<UnlistedStore>, Vec<Problem>)> {
+    if host.config.is_some() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let declarations = host.declarations()?;
+    let (outcome, _) = sealed::apply(host, &declarations, ApplyOptions::default(), Mode::DryRun)?;
+    let aside = plan::set_aside(host)?;
+    let mut unlisted: Vec<UnlistedStore> = Vec::new();
+    let results = outcome.plan.stores.into_iter();
+    let set_aside = aside.iter().map(|path| (path.clone(), StoreResult::SetAside));
+    for (path, result) in results.chain(set_aside) {
+        let is_aside = aside.contains(&path);
+        let (result, reason) = match result {
+            StoreResult::PutBack if is_aside => {
+                ("set-aside", "it was set aside and is back: `storagectl apply` lists it again".to_owned())
+            }
+            StoreResult::SetAside if is_aside => {
+                ("set-aside", "set aside: its directory is missing".to_owned())
+            }
+            StoreResult::Added => ("pending", "`storagectl apply` lists it".to_owned()),
+            StoreResult::Skipped { reason, .. } => ("skipped", reason),
+            StoreResult::Unmet { reason } => ("unmet", format!("it is not wanted here: {reason}")),
+            StoreResult::AtBoot { sealed } => {
+                ("at-boot", format!("`{sealed}` is mounted there, and it is listed, when the system starts"))
+            }
+            _ => continue,
+        };
+        let is_listed = listed.iter().any(|store| clean(&store.path) == path);
+        if !is_listed && unlisted.iter().all(|other| other.path != path) {
+            let mut declared = declarations.stores.iter().chain(declarations.unmet.iter().map(|(it, _)| it));
+            let declared_by = declared.find(|it| it.path == path).map(|it| it.name.clone());
+            unlisted.push(UnlistedStore { path, result, reason, declared_by });
+        }
+    }
+    Ok((unlisted, declarations.problems))
 }
 
 fn seen_by(engines: &[Profile]) -> String {

@@ -7,11 +7,14 @@ use serde::Serialize;
 
 use super::Common;
 use super::build_store::latest;
+use super::embed_images::{to_download, to_fetch};
 use super::given::{authfile, jobs, variable};
 use super::output::Output;
 use crate::embedded::{self, EmbedOutcome, ReportLine};
-use crate::pack::{self, BuiltPackage, PackEvent, PackOptions, PackTarget, Payload, Recipe};
-use crate::problem::{Problem, Several};
+use crate::images::Digest;
+use crate::pack::{self, BuiltPackage, PackEvent, PackOptions, PackTarget, Payload, PlannedPackage, Recipe};
+use crate::problem::{Problem, Several, size};
+use crate::sys::FreeSpace;
 
 /// Build RPM packages of container images
 ///
@@ -98,6 +101,10 @@ struct PackJson<'a> {
     changed: bool,
     dry_run: bool,
     packages: Vec<PackageJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    download: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    free: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -108,6 +115,16 @@ struct PackageJson<'a> {
     file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    images: Option<Vec<PackedImageJson<'a>>>,
+}
+
+#[derive(Serialize)]
+struct PackedImageJson<'a> {
+    reference: &'a str,
+    digest: Option<&'a str>,
+    bytes: Option<u64>,
+    download: Option<u64>,
 }
 
 impl Pack {
@@ -206,35 +223,68 @@ impl Pack {
         })
     }
 
-    /// What would be built.
+    /// What would be built, and what that takes.
     fn tell_planned(&self, recipe: &Recipe, options: &PackOptions, output: &Output) -> anyhow::Result<()> {
         let arch = match self.what {
             What::Rpm => options.target.arch.as_str(),
             What::Srpm | What::Spec | What::Copr => "src",
         };
-        let is_for = |package: &&pack::Package| {
-            arch == "src" || package.architectures.iter().any(|it| it.name == arch)
-        };
-        let packages: Vec<&pack::Package> = recipe.packages.iter().filter(is_for).collect();
-        for package in &packages {
+        if arch != "src" {
+            pack::require_architecture(recipe, arch)?;
+        }
+        let plan = pack::plan(recipe, &|name| arch == "src" || name == arch, options).map_err(all)?;
+        for PlannedPackage { package, images } in &plan.packages {
             output.status(&format!("would have built `{}` for {arch}", package.label()));
-            for it in package.architectures.iter().filter(|it| arch == "src" || it.name == arch) {
-                it.images.iter().for_each(|image| output.detail(&format!("with `{image}`")));
+            for line in images {
+                output.status(&format!("with `{}` ({})", line.reference, to_fetch(line)));
+                if let Some(problem) = &line.unknown {
+                    output.detail(&problem.message);
+                }
+            }
+        }
+        let lines = || plan.packages.iter().flat_map(|package| &package.images);
+        if lines().next().is_some() {
+            let free = |free: Option<FreeSpace>| {
+                free.map_or_else(String::new, |free| format!("; {} are free", size(free.bytes)))
+            };
+            let (cache, tmp) = (options.cache.display(), options.tmp.display());
+            let download = to_download(lines(), plan.download);
+            output.status(&format!("would have downloaded {download} to `{cache}`{}", free(plan.free)));
+            if plan.bytes > 0 {
+                let bytes = size(plan.bytes);
+                output.status(&format!(
+                    "would have written at least {bytes} to `{tmp}`{}",
+                    free(plan.free_tmp)
+                ));
             }
         }
         if output.json {
-            let packages = packages
-                .iter()
-                .map(|package| PackageJson { name: &package.name, arch, file: None, bytes: None })
-                .collect();
             output.json(&PackJson {
                 version: 1,
-                changed: !recipe.packages.is_empty(),
+                changed: !plan.packages.is_empty(),
                 dry_run: true,
-                packages,
+                packages: plan.packages.iter().map(|planned| planned_json(planned, arch)).collect(),
+                download: Some(plan.download),
+                free: plan.free.map(|free| free.bytes),
             })?;
         }
         Ok(())
+    }
+}
+
+fn planned_json<'a>(planned: &'a PlannedPackage<'_>, arch: &'a str) -> PackageJson<'a> {
+    let image = |line: &'a ReportLine| PackedImageJson {
+        reference: &line.reference,
+        digest: line.digest().map(Digest::as_str),
+        bytes: line.contents.as_ref().map(|_| line.bytes()),
+        download: if line.contents.is_some() { Some(line.download.unwrap_or_default()) } else { None },
+    };
+    PackageJson {
+        name: &planned.package.name,
+        arch,
+        file: None,
+        bytes: None,
+        images: Some(planned.images.iter().map(image).collect()),
     }
 }
 
@@ -247,9 +297,12 @@ fn tell_built(built: &[BuiltPackage], output: &Output) -> anyhow::Result<()> {
                 arch: &it.arch,
                 file: Some(it.file.display().to_string()),
                 bytes: Some(it.bytes),
+                images: None,
             })
             .collect();
-        return output.json(&PackJson { version: 1, changed: true, dry_run: false, packages });
+        let json =
+            PackJson { version: 1, changed: true, dry_run: false, packages, download: None, free: None };
+        return output.json(&json);
     }
     for it in built {
         output.document(&format!("{}\n", it.file.display()))?;

@@ -21,7 +21,7 @@ struct PlanJson<'a> {
     stores: Vec<StoreLine<'a>>,
     files: Vec<FileLine>,
     notes: Vec<&'a str>,
-    warnings: Vec<WarningLine<'a>>,
+    warnings: Vec<&'a Problem>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [Problem],
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -44,12 +44,6 @@ struct FileLine {
     path: String,
     action: &'static str,
     diff: String,
-}
-
-#[derive(Serialize)]
-struct WarningLine<'a> {
-    id: &'a str,
-    message: &'a str,
 }
 
 /// What there is beside an outcome.
@@ -110,17 +104,12 @@ fn tell(
                 .iter()
                 .map(|change| FileLine {
                     path: host.show(&change.path),
-                    action: match (&change.before, &change.after) {
-                        (None, After::Text(_)) => "create",
-                        (Some(_), After::Text(_)) => "edit",
-                        (_, After::Link(_)) => "link",
-                        (_, After::Nothing) => "delete",
-                    },
+                    action: action(change),
                     diff: change.diff(host),
                 })
                 .collect(),
             notes: notes(outcome, true).chain(notes(outcome, false)).chain(stays(outcome)).collect(),
-            warnings: warnings(outcome).map(|(id, message)| WarningLine { id, message }).collect(),
+            warnings: warnings(outcome).collect(),
             errors: problems,
             restored: settled
                 .map(|settled| keep_layers::restored(host, &settled.restored))
@@ -148,6 +137,16 @@ fn tell(
     }
 }
 
+/// What becomes of a file, in one word.
+pub(super) fn action(change: &FileChange) -> &'static str {
+    match (&change.before, &change.after) {
+        (None, After::Text(_)) => "create",
+        (Some(_), After::Text(_)) => "edit",
+        (_, After::Link(_)) => "link",
+        (_, After::Nothing) => "delete",
+    }
+}
+
 fn notes(outcome: &PlanOutcome, first: bool) -> impl Iterator<Item = &str> {
     outcome.plan.notes.iter().filter_map(move |note| match note {
         Note::First(text) if first => Some(text.as_str()),
@@ -156,9 +155,9 @@ fn notes(outcome: &PlanOutcome, first: bool) -> impl Iterator<Item = &str> {
     })
 }
 
-fn warnings(outcome: &PlanOutcome) -> impl Iterator<Item = (&str, &str)> {
+fn warnings(outcome: &PlanOutcome) -> impl Iterator<Item = &Problem> {
     outcome.plan.notes.iter().filter_map(|note| match note {
-        Note::Warning(id, text) => Some((*id, text.as_str())),
+        Note::Warning(problem) => Some(problem),
         Note::First(_) | Note::Then(_) | Note::Stays(_) => None,
     })
 }
@@ -235,8 +234,8 @@ fn status(common: &Common, host: &Host, outcome: &PlanOutcome, output: &Output) 
     for text in stays(outcome) {
         output.status(text);
     }
-    for (_, text) in warnings(outcome) {
-        output.warning(text);
+    for Problem { message, hint, .. } in warnings(outcome) {
+        output.warning(&format!("{message}; {hint}"));
     }
     for name in &outcome.lost_attributes {
         output.warning(&format!("could not restore the attribute `{name}` of {file}"));

@@ -10,8 +10,10 @@ use serde_json::{Value as Json, json};
 use super::output::Output;
 use super::{AnyEngine, Common, Status};
 use crate::conf::{Leaf, schema};
-use crate::engine::{Origin, Reading, Reason, Sourced};
+use crate::engine::{Engines, Origin, Profile, Reading, Reason, Sourced};
 use crate::judgement::{Judgement, judge};
+use crate::plan::Host;
+use crate::problem::{Place, Problem, Severity};
 
 /// Show the storage configuration that engines read
 ///
@@ -47,10 +49,10 @@ impl ShowConfig {
             engines.list().map(|profile| judge(&view, &environment, profile)).collect();
         if output.json {
             match judgements.as_slice() {
-                [judgement] if self.engine.is_some() => output.json(&document(judgement))?,
+                [judgement] if self.engine.is_some() => output.json(&document(&host, judgement))?,
                 judgements => output.json(&json!({
                     "version": 1,
-                    "engines": judgements.iter().map(|judgement| document(judgement)).collect::<Vec<_>>(),
+                    "engines": judgements.iter().map(|judgement| document(&host, judgement)).collect::<Vec<_>>(),
                 }))?,
             }
         } else {
@@ -208,16 +210,29 @@ fn label(origin: &Origin) -> String {
     origin.label().unwrap_or_else(|| "default".to_owned())
 }
 
+/// Why an engine stops.
+fn stopped(host: &Host, profile: Profile, reason: &Reason) -> Problem {
+    let engines = Engines::one(profile);
+    let place = reason.place.as_ref().map(|site| {
+        let read = host.root.read(&site.file).ok().flatten();
+        let text = read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+        Box::new(Place::new(site.file.clone(), &text, site.span.clone()))
+    });
+    Problem {
+        effect: reason.effect.of(engines),
+        engines,
+        stops: engines,
+        place,
+        ..Problem::found(reason.id, Severity::Error, &reason.message, &reason.hint)
+    }
+}
+
 /// What one engine does as data.
-fn document(judgement: &Judgement) -> Json {
+fn document(host: &Host, judgement: &Judgement) -> Json {
     let reading = &judgement.reading;
     if let Some(reason) = judgement.stop() {
-        let (file, line) = reason.place.as_ref().map(|site| (&site.file, site.line)).unzip();
-        return json!({
-            "version": 1,
-            "engine": reading.profile.name(),
-            "error": { "id": reason.id, "message": reason.message, "file": file, "line": line },
-        });
+        let error = stopped(host, reading.profile, reason);
+        return json!({ "version": 1, "engine": reading.profile.name(), "error": error });
     }
     let mut settings = serde_json::Map::new();
     for (name, value) in FIRST.into_iter().zip(roots(reading)) {

@@ -31,6 +31,13 @@ pub struct CopyLimits {
     pub limit: u64,
 }
 
+impl Default for CopyLimits {
+    fn default() -> Self {
+        let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { jobs, retries: 2, limit: 16 << 30 }
+    }
+}
+
 /// What to copy, and where to.
 #[derive(Debug, Clone)]
 pub struct CopyOptions {

@@ -21,6 +21,7 @@ mod artifacts;
 mod batch;
 mod copy;
 mod copy_record;
+mod former;
 mod import;
 mod in_use;
 mod listing;
@@ -33,6 +34,7 @@ mod skopeo;
 mod wanted;
 
 pub use copy::{CopyEvent, CopyLimits, CopyLine, CopyOptions, CopyReport, CopyState, copy};
+pub use former::{FormerImages, copied_to, former_images};
 pub use import::{
     Disposal, ImportEvent, ImportOptions, ImportReport, ImportedLine, ItemLine, ItemState, import_images,
 };

@@ -1,8 +1,9 @@
 //! Removing images of former lists.
 //!
 //! Only what was copied here is removed, and of that only names that the list has no more:
-//! what an administrator has pulled or named stays. It is done while no engine runs, and no
-//! layer goes that a container, or an image anywhere, builds on.
+//! what an administrator has pulled or named stays. No layer goes that a container, or an image
+//! anywhere, builds on. From the engines' own storage nothing goes while CRI-O runs, which has what
+//! it knows of that in memory; additional stores it reads again.
 
 use std::collections::BTreeSet;
 
@@ -47,7 +48,7 @@ pub(super) fn prune(
     if former.is_empty() {
         return Ok(Pruned::default());
     }
-    if mode == Mode::Commit && !host.root.is_tree() && !host.is_rootless() && crio_runs() {
+    if target.own && mode == Mode::Commit && !host.root.is_tree() && !host.is_rootless() && crio_runs() {
         return Err(Problem::new(
             "engine-runs",
             "CRI-O runs, and would keep using the images that are to be removed",

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::absent::Absent;
 use super::crio::Crio;
+use super::cure::{Copies, Cure};
 use super::storage::Storage;
 use super::trouble::trouble;
+use crate::declare::SEALED_STORES;
 use crate::engine::{Engines, Profile};
 use crate::lint::{self, Input};
-use crate::plan::{self, ApplyOptions, Host, Mode};
+use crate::plan::{self, ApplyOptions, Host, Mode, StoreResult};
 use crate::problem::{Problem, Severity, shell_word};
 use crate::sealed;
 use crate::store::check::{self, CheckRequest, Progress, Scope, StoreFinding};
@@ -18,12 +20,18 @@ use crate::store::check::{self, CheckRequest, Progress, Scope, StoreFinding};
 #[derive(Debug, Default)]
 pub(super) struct Checked {
     pub(super) troubles: Vec<Problem>,
+    /// What cures them.
+    pub(super) cures: Vec<Cure>,
     /// What is not where engines look for it.
     pub(super) absent: Absent,
     /// What is wrong with an image, and what helps, by its store and what it is called there.
     damaged: HashMap<(PathBuf, String), (String, String)>,
     /// The same of all images of a store.
     spoilt: HashMap<PathBuf, (String, String)>,
+    /// How many of the troubles are of the configuration, which come first.
+    of_config: usize,
+    /// The findings of each kind in a store: where the first is told, and how many more there are.
+    more: HashMap<(PathBuf, &'static str), (usize, usize)>,
     /// A store whose layers CRI-O cannot read.
     pub(super) unreadable: Option<PathBuf>,
     /// How many warnings `check-config` has.
@@ -57,11 +65,21 @@ impl Checked {
     ) -> Result<(), Problem> {
         let input = Input::read(host, Some(engines).filter(|_| host.knows_engines()))?;
         let report = lint::check(&input, &[]);
+        let fixable = || report.findings.iter().filter(|finding| finding.is_fixable());
+        // A user repairs what is theirs.
+        let is_theirs = |file: &Path| host.root.may(file, rustix::fs::Access::WRITE_OK);
+        let repairs = !plan::is_managed(host)
+            && (!host.is_rootless() || fixable().all(|finding| finding.file().is_none_or(is_theirs)));
         for finding in &report.findings {
             if finding.engines.and(engines).is_empty() {
                 continue;
             }
-            self.config_findings.push(finding.problem.clone());
+            let mut problem = finding.problem.clone();
+            if finding.is_fixable() && repairs {
+                problem.hint = Cure::FixConfig.hint("repairs it");
+                self.cures.push(Cure::FixConfig);
+            }
+            self.config_findings.push(problem.clone());
             if finding.severity != Severity::Error {
                 self.config_warnings += 1;
                 continue;
@@ -69,10 +87,11 @@ impl Checked {
             self.troubles.push(Problem {
                 message: format!("{}{}", finding.message, line(finding)),
                 stops: finding.stops.and(engines),
-                ..finding.problem.clone()
+                ..problem
             });
         }
         not_looked.extend(report.not_looked);
+        self.of_config = self.troubles.len();
         Ok(())
     }
 
@@ -104,6 +123,7 @@ impl Checked {
             }
             not_looked.extend(report.not_looked);
         }
+        self.tell_more(host);
     }
 
     fn store_finding(&mut self, host: &Host, mut finding: StoreFinding) {
@@ -112,6 +132,8 @@ impl Checked {
         // What is lost with a store is told of the whole storage, with what removes it.
         let is_told = of_lost_layers && is_own(&finding.store);
         self.embedded_helps(host, &mut finding);
+        self.init_helps(host, &mut finding);
+        self.apply_helps(&mut finding);
         if !is_told {
             self.store_findings.push(finding.clone());
         }
@@ -144,9 +166,19 @@ impl Checked {
             self.unreadable.get_or_insert_with(|| finding.store.clone());
         }
         // `check-config` has told of what stands in its way.
-        if is_told || self.troubles.iter().any(|trouble| trouble.id == finding.id) {
+        let names = [host.show(&finding.store), finding.store.display().to_string()];
+        let is_it =
+            |trouble: &Problem| names.iter().any(|name| trouble.message.contains(&format!("`{name}`")));
+        let of_config = &self.troubles[..self.of_config];
+        if is_told || of_config.iter().any(|trouble| trouble.id == finding.id && is_it(trouble)) {
             return;
         }
+        let kind = (finding.store.clone(), finding.id);
+        if let Some((_, more)) = self.more.get_mut(&kind) {
+            *more += 1;
+            return;
+        }
+        self.more.insert(kind, (self.troubles.len(), 0));
         self.troubles.push(Problem {
             message: format!("`{}`: {}", host.show(&finding.store), finding.message),
             stops: finding.stops.or(finding.stops_users),
@@ -154,23 +186,54 @@ impl Checked {
         });
     }
 
+    /// Says how many more findings of a kind there are in a store, of which the first is told.
+    fn tell_more(&mut self, host: &Host) {
+        for ((store, _), (place, more)) in self.more.drain().filter(|(_, (_, more))| *more > 0) {
+            let store = shell_word(&host.show(&store));
+            let message = &mut self.troubles[place].message;
+            *message += &format!(", and {more} more like it, see `storagectl check-store {store}`");
+        }
+    }
+
     /// An image that is damaged is copied again from the embedded one, if there is one.
-    fn embedded_helps(&self, host: &Host, finding: &mut StoreFinding) {
-        let is_embedded = |image: &String| self.absent.embedded.contains(image);
+    fn embedded_helps(&mut self, host: &Host, finding: &mut StoreFinding) {
+        let is_embedded = |image: &String| self.absent.embedded.contains_key(image);
         if finding.images.is_empty() || !finding.images.iter().all(is_embedded) || finding.more_images {
+            return;
+        }
+        if finding.severity != Severity::Error || host.root.is_read_only(&finding.store).unwrap_or(true) {
             return;
         }
         let is_own = host
             .own_readers()
             .iter()
             .any(|reader| reader.judge(&host.view()).own_storage().parts().any(|part| part == finding.store));
-        let store = shell_word(&finding.store.display().to_string());
-        finding.problem.hint = match is_own {
-            true => "`storagectl copy-images` writes it again, from the embedded image".to_owned(),
-            false => {
-                format!("`storagectl copy-images --store {store}` writes it again, from the embedded image")
-            }
+        let copies = &self.absent.embedded[&finding.images[0]];
+        let store = (!is_own).then(|| finding.store.clone());
+        let cure = Cure::CopyImages(Copies { store, ..copies.clone() });
+        finding.problem.hint = cure.hint("writes it again, from the embedded image");
+        self.cures.push(cure);
+    }
+
+    /// Lock files that nobody could create are created by whoever may.
+    fn init_helps(&mut self, host: &Host, finding: &mut StoreFinding) {
+        let may = || {
+            !host.root.is_read_only(&finding.store).unwrap_or(true)
+                && host.root.may(&finding.store, rustix::fs::Access::WRITE_OK)
         };
+        if finding.id == "lock-missing" && may() {
+            let cure = Cure::InitStore(finding.store.clone());
+            finding.problem.hint = cure.hint("creates it");
+            self.cures.push(cure);
+        }
+    }
+
+    /// A sealed store that waits for its mount is mounted as those are that nothing waits for.
+    fn apply_helps(&mut self, finding: &mut StoreFinding) {
+        if finding.id == "not-mounted" && finding.store.starts_with(SEALED_STORES) {
+            finding.problem.hint = Cure::Apply.hint("has systemd mount it");
+            self.cures.push(Cure::Apply);
+        }
     }
 
     /// Why an engine stops, if it does.
@@ -200,15 +263,22 @@ impl Checked {
         for path in plan::set_aside(host).unwrap_or_default() {
             self.troubles.push(trouble(
                 "set-aside",
-                format!("`{path}` is set aside: its directory was missing at boot"),
-                format!("`storagectl apply` lists it when it is there, `storagectl remove-store {path}` forgets it"),
+                format!("`{path}` is set aside: its directory was missing"),
+                format!(
+                    "{}; `storagectl remove-store {path}` forgets it",
+                    Cure::Apply.hint("lists it when it is there")
+                ),
             ));
         }
         match sealed::unmounted(host, &declarations) {
-            Ok(unmounted) => self.troubles.extend(unmounted.into_iter().map(|(path, image)| {
-                let message = format!("`{image}` is declared, and not mounted at `{path}`");
-                trouble("not-mounted", message, "`storagectl apply` has systemd mount it")
-            })),
+            Ok(unmounted) => {
+                for (path, image) in unmounted {
+                    let message = format!("`{image}` is declared, and not mounted at `{path}`");
+                    let hint = Cure::Apply.hint("has systemd mount it");
+                    self.troubles.push(trouble("not-mounted", message, hint));
+                    self.cures.push(Cure::Apply);
+                }
+            }
             Err(error) => not_looked.push(could_not(error)),
         }
         if let Err(error) = sealed::keep_former(host, &mut declarations) {
@@ -219,8 +289,46 @@ impl Checked {
             self.troubles.push(trouble(
                 "not-applied",
                 "the configuration does not follow what is declared, or a file that it is a copy of",
-                "`storagectl apply --dry-run` shows what would change",
+                Cure::Apply.hint("makes it follow"),
             ));
+            self.cures.push(Cure::Apply);
+        }
+    }
+
+    /// What helps where an entry stops engines since nothing is there: a declaration that takes it off the
+    /// list, or setting it aside, where that can be done.
+    pub(super) fn missing_stores(&mut self, host: &Host) {
+        let is_missing =
+            |problem: &&mut Problem| matches!(problem.id, "store-missing" | "store-not-directory");
+        if !self.troubles.iter_mut().any(|problem| is_missing(&problem)) {
+            return;
+        }
+        if plan::is_managed(host) {
+            for problem in self.troubles.iter_mut().filter(is_missing) {
+                "create it, or take it out of the node's MachineConfig".clone_into(&mut problem.hint);
+            }
+            return;
+        }
+        let Ok(mut declarations) = host.declarations() else { return };
+        if sealed::keep_former(host, &mut declarations).is_err() {
+            return;
+        }
+        let options = ApplyOptions { set_aside: true, ..ApplyOptions::default() };
+        let Ok(outcome) = plan::apply(host, &declarations, options, Mode::DryRun) else { return };
+        let all = self.troubles.iter_mut().chain(&mut self.config_findings);
+        for problem in all.filter(is_missing) {
+            let is_it = |(path, _): &&(String, StoreResult)| problem.message.contains(&format!("`{path}`"));
+            let (cure, does) = match outcome.plan.stores.iter().find(is_it) {
+                Some((_, StoreResult::Removed)) => (Cure::Apply, "takes it off the list until then"),
+                Some((_, StoreResult::SetAside)) => (Cure::SetAside, "leaves it out until then"),
+                _ => continue,
+            };
+            let otherwise = match problem.id {
+                "store-missing" => "create it, or install the package that it belongs to",
+                _ => "mount it if it is an image of a store",
+            };
+            problem.hint = format!("{otherwise}; {}", cure.hint(does));
+            self.cures.push(cure);
         }
     }
 

@@ -12,11 +12,17 @@
 
 mod absent;
 mod checked;
+mod copies;
 mod crio;
+mod cure;
+mod file_system;
+mod fix;
 mod forecast;
+mod metrics;
 mod pinned;
 mod remedy;
 mod room;
+mod shadowed;
 mod storage;
 mod trouble;
 mod unit;
@@ -27,11 +33,14 @@ use std::rc::Rc;
 use crate::engine::{Engines, InstalledProgram, Profile};
 use crate::judgement::Judgement;
 use crate::plan::{self, Host};
-use crate::problem::Problem;
+use crate::problem::{Problem, Severity};
 use crate::store::check::StoreFinding;
 
 pub use crio::Crio;
+pub use cure::{CURES, Cure, CureRow, why_not};
+pub use fix::{FixEvent, FixOptions, Fixed, Step, Work, fix};
 pub use forecast::{Fate, Forecast, Kept, Remedy, Setting, StoragePlace, Wiper, forecast};
+pub use metrics::{METRICS, Metrics};
 pub use pinned::PinFile;
 pub use remedy::commands;
 pub use room::of as room_of;
@@ -58,6 +67,8 @@ pub struct Diagnosis {
     pub images: Vec<ImageLine>,
     /// What is wrong, the worst first.
     pub troubles: Vec<Problem>,
+    /// What cures what was found, as far as there is one right answer, in the order in which it is done.
+    pub cures: Vec<Cure>,
     /// How many warnings `check-config` and `check-store` have.
     pub warnings: (usize, usize),
     /// All that `check-config` found.
@@ -70,6 +81,15 @@ pub struct Diagnosis {
     pub pin_file: Option<PinFile>,
     /// What could not be looked at.
     pub not_looked: Vec<Problem>,
+}
+
+impl Diagnosis {
+    /// How bad everything is that was found. Warnings of the two checks are only counted.
+    pub fn severities(&self) -> impl Iterator<Item = Severity> {
+        let (of_config, of_stores) = self.warnings;
+        let counted = std::iter::repeat_n(Severity::Warning, of_config + of_stores);
+        self.troubles.iter().map(|trouble| trouble.severity).chain(counted)
+    }
 }
 
 /// An image and what becomes of it.
@@ -138,15 +158,19 @@ pub fn diagnose_for(host: &Host, asked: Option<Engines>) -> anyhow::Result<Diagn
     let crio_own: Vec<String> = crio.iter().flat_map(Crio::own_storage).collect();
     let storages = storage::storages(&host.root, &judgements, &programs, &crio_own, &mut not_looked);
 
-    let absent = Absent::look(host);
-    not_looked.extend(absent.not_looked.iter().cloned());
+    let mut absent = Absent::look(host);
+    not_looked.append(&mut absent.not_looked);
+    let cures = std::mem::take(&mut absent.cures);
     let mut checked = Checked::new(absent);
+    checked.cures = cures;
     checked.configuration(host, engines, &mut not_looked)?;
     checked.declarations(host, &mut not_looked);
+    checked.missing_stores(host);
     checked.stores(host, &storages, engines, &mut not_looked);
     if let Some(crio) = &crio {
         checked.crio(host, crio);
     }
+    checked.troubles.extend(file_system::file_systems(host, &judgements));
     checked.troubles.extend(room::room(host, &storages));
     checked.troubles.append(&mut checked.absent.troubles);
     if plan::is_managed(host) {
@@ -174,7 +198,13 @@ pub fn diagnose_for(host: &Host, asked: Option<Engines>) -> anyhow::Result<Diagn
         let hint = format!("pin them with `{}`", host.show(&pin_file.path));
         checked.troubles.push(trouble("images-not-pinned", message, hint));
     }
-    checked.troubles.sort_by_key(|trouble| trouble.severity);
+    // What stops engines comes first.
+    checked.troubles.sort_by_key(|trouble| (trouble.severity, trouble.stops.is_empty()));
+    checked.cures.sort();
+    checked.cures.dedup();
+    if checked.cures.contains(&Cure::SetAside) {
+        checked.cures.retain(|cure| *cure != Cure::Apply);
+    }
     not_looked.dedup();
     let is_own = |trouble: &&Problem| FINDINGS.iter().any(|(id, ..)| *id == trouble.id);
     Ok(Diagnosis {
@@ -183,6 +213,7 @@ pub fn diagnose_for(host: &Host, asked: Option<Engines>) -> anyhow::Result<Diagn
         stores: checked.store_findings,
         warnings: (checked.config_warnings, checked.store_warnings),
         troubles: checked.troubles,
+        cures: checked.cures,
         programs,
         judgements,
         crio,
@@ -191,6 +222,17 @@ pub fn diagnose_for(host: &Host, asked: Option<Engines>) -> anyhow::Result<Diagn
         pin_file,
         not_looked,
     })
+}
+
+impl Diagnosis {
+    /// The findings that `cure` cures, each once.
+    pub fn findings_of(&self, cure: &Cure) -> Vec<&'static str> {
+        let all = self.troubles.iter().chain(&self.configuration);
+        let mut ids: Vec<_> = all.filter(|it| cure.covers(it)).map(|it| it.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
 }
 
 /// The forecast of every image.

@@ -33,10 +33,15 @@ pub(super) fn room(host: &Host, storages: &[Storage]) -> Vec<Problem> {
     let mut found: Vec<Problem> = Vec::new();
     for place in places {
         // Two places of one file system are told once.
-        let new = of(host, &place).filter(|new| !found.iter().any(|other| other.effect == new.effect));
+        let new = of(host, &place).filter(|new| !found.iter().any(|other| figures(other) == figures(new)));
         found.extend(new);
     }
     found
+}
+
+/// What is left, as a message says it.
+fn figures(problem: &Problem) -> &str {
+    problem.message.split_once(" full: ").map_or("", |(_, figures)| figures)
 }
 
 /// The same of the file system of one path.
@@ -58,11 +63,10 @@ pub fn of(host: &Host, path: &Path) -> Option<Problem> {
     let inodes = inodes.map_or_else(String::new, |(free, of)| format!(", and {free} of {of} inodes"));
     let word = if is_full { "is" } else { "is nearly" };
     let message = format!("the file system of `{}` {word} full: {left}{inodes}", host.show(path));
-    let hint = "`podman image prune` removes images without a name, `storagectl list-images --store` shows what takes how much, `storagectl remove-images STORE IMAGE` removes it";
-    let effect = if is_full {
-        format!("nothing can be pulled, built or copied there: {left}{inodes}")
-    } else {
-        format!("a larger image may not fit: {left}{inodes}")
+    let hint = "`storagectl list-images --store` shows which images take how much, and who uses them";
+    let effect = match is_full {
+        true => "nothing can be pulled, built or copied there",
+        false => "a larger image may not fit",
     };
     Some(trouble(id, message, hint).because(effect))
 }

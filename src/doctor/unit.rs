@@ -1,5 +1,6 @@
 //! Whether systemd starts a unit when the host boots.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -63,6 +64,42 @@ impl UnitState {
             Self::Disabled(file) => ("disabled", Some(file)),
             Self::Enabled(file) => ("enabled", Some(file)),
         }
+    }
+}
+
+impl UnitState {
+    /// What a unit's environment has under `name`: in its file and in its drop-ins, of which those in
+    /// earlier directories count instead of those of the same name in later ones.
+    pub(super) fn variable(root: &Root, unit: &str, name: &str) -> Option<String> {
+        let read = |file: &Path| {
+            let (bytes, _) = root.read(file).ok().flatten()?;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let mut texts = vec![DIRS.iter().find_map(|dir| read(&Path::new(dir).join(unit)))?];
+        let mut drop_ins = BTreeMap::new();
+        for dir in DIRS {
+            let dir = Path::new(dir).join(format!("{unit}.d"));
+            for file in root.list(&dir).ok().flatten().unwrap_or_default() {
+                drop_ins.entry(file.clone()).or_insert_with(|| dir.join(file));
+            }
+        }
+        texts.extend(drop_ins.values().filter_map(|file| read(file)));
+        let mut value = None;
+        for line in texts.iter().flat_map(|text| text.lines()) {
+            let Some(("Environment", set)) = line.split_once('=').map(|(key, set)| (key.trim(), set.trim()))
+            else {
+                continue;
+            };
+            let of_name = |set: &str| Some(set.strip_prefix(name)?.strip_prefix('=')?.to_owned());
+            // One assignment in quotes, or words.
+            let whole = set.strip_prefix(['"', '\'']).and_then(|set| set.strip_suffix(['"', '\'']));
+            let found = match whole {
+                Some(whole) => of_name(whole),
+                None => set.split_whitespace().find_map(of_name),
+            };
+            value = found.or(value);
+        }
+        value
     }
 }
 
@@ -150,6 +187,24 @@ mod tests {
             fs_err::write(tree.join("usr/lib/systemd/system/crio.service"), text).unwrap();
         });
         assert_eq!(found, UnitState::Enabled("/usr/lib/systemd/system/crio.service".into()));
+    }
+
+    #[test]
+    fn a_drop_in_of_the_administrator_says_what_a_variable_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, text).unwrap();
+        };
+        let value = || UnitState::variable(&Root::tree(dir.path()).unwrap(), "a.service", "A");
+        assert_eq!(value(), None);
+        write("usr/lib/systemd/system/a.service", "[Service]\nEnvironment=\"A=--store /a\"\n");
+        assert_eq!(value().as_deref(), Some("--store /a"));
+        write("usr/lib/systemd/system/a.service.d/own.conf", "Environment=B=1 A=x\n");
+        assert_eq!(value().as_deref(), Some("x"));
+        write("etc/systemd/system/a.service.d/own.conf", "[Service]\nEnvironment=A=\n");
+        assert_eq!(value().as_deref(), Some(""));
     }
 
     #[test]

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use sha2::{Digest as _, Sha256};
 
 use super::contents::EmbeddedImage;
+use super::elsewhere::Elsewhere;
 use super::fetch::{assemble, copy_whole, failed};
-use super::links::blobs_in;
+use super::links::{blobs_in, has_blob};
 use super::list::ListEntry;
 use super::options::EmbedOptions;
 use super::registry_image::RegistryImage;
@@ -18,11 +19,11 @@ use super::report::EmbedOutcome;
 use super::run::EmbedRun;
 use super::unreachable::UnreachableRegistries;
 use crate::images::Digest;
-use crate::problem::Problem;
+use crate::problem::{Problem, total};
 use crate::registry::{Failure, ImageProxy, patiently};
 use crate::store::builder::parallel;
 use crate::store::check::Progress;
-use crate::sys::{FileKind, Root};
+use crate::sys::Root;
 
 /// An image that is to be fetched.
 #[derive(Debug, Clone, Copy)]
@@ -44,8 +45,10 @@ struct NeededBlob {
     size: u64,
     /// The images, by their numbers in the plan.
     images: Vec<usize>,
-    /// Directories of the tree that seem to have it.
+    /// Images in the directory that seem to have it.
     candidates: Vec<String>,
+    /// Whether another directory of the tree seems to have it.
+    is_elsewhere: bool,
 }
 
 /// What is to be fetched.
@@ -54,6 +57,7 @@ pub(super) struct DownloadPlan<'a> {
     wanted: Vec<FetchTarget<'a>>,
     /// The blobs of those that skopeo does not copy as a whole.
     blobs: BTreeMap<Digest, NeededBlob>,
+    elsewhere: &'a Elsewhere,
 }
 
 /// One thing to do.
@@ -65,8 +69,13 @@ enum DownloadTask<'a> {
 }
 
 impl<'a> DownloadPlan<'a> {
-    /// Looks which blobs of these images are in the directory `dir` already.
-    pub(super) fn new(root: &Root, dir: &Path, wanted: Vec<FetchTarget<'a>>) -> Self {
+    /// Looks which blobs of these images are in the directory `dir`, or elsewhere in the tree, already.
+    pub(super) fn new(
+        root: &Root,
+        dir: &Path,
+        elsewhere: &'a Elsewhere,
+        wanted: Vec<FetchTarget<'a>>,
+    ) -> Self {
         let there = if wanted.is_empty() { HashMap::new() } else { blobs_in(root, dir) };
         let mut blobs: BTreeMap<Digest, NeededBlob> = BTreeMap::new();
         for (number, FetchTarget { image, .. }) in
@@ -74,18 +83,17 @@ impl<'a> DownloadPlan<'a> {
         {
             for digest in image.blobs() {
                 let size = image.contents.blobs[digest];
-                let has = |directory: &&String| {
-                    let stat = root.stat_or_link(&dir.join(directory).join(digest.hex())).ok().flatten();
-                    stat.is_some_and(|stat| stat.kind == FileKind::File && stat.size == size)
-                };
+                let has = |directory: &&String| has_blob(root, &dir.join(directory).join(digest.hex()), size);
                 let blob = blobs.entry(digest.clone()).or_insert_with(|| {
                     let candidates = there.get(digest.hex()).into_iter().flatten().filter(has).cloned();
-                    NeededBlob { size, images: Vec::new(), candidates: candidates.collect() }
+                    let candidates: Vec<String> = candidates.collect();
+                    let is_elsewhere = candidates.is_empty() && elsewhere.has(digest, size);
+                    NeededBlob { size, images: Vec::new(), candidates, is_elsewhere }
                 });
                 blob.images.push(number);
             }
         }
-        Self { wanted, blobs }
+        Self { wanted, blobs, elsewhere }
     }
 
     /// The images that skopeo copies as a whole.
@@ -97,7 +105,7 @@ impl<'a> DownloadPlan<'a> {
     /// blob counts for the first that needs it.
     pub(super) fn bytes(&self) -> BTreeMap<usize, u64> {
         let mut bytes: BTreeMap<usize, u64> = self.wanted.iter().map(|wanted| (wanted.index, 0)).collect();
-        let blobs = self.blobs.values().filter(|blob| blob.candidates.is_empty());
+        let blobs = self.blobs.values().filter(|blob| blob.candidates.is_empty() && !blob.is_elsewhere);
         let shared = blobs.map(|blob| (blob.images[0], blob.size));
         let whole = self.whole().map(|number| (number, self.wanted[number].image.contents.bytes()));
         for (number, size) in shared.chain(whole) {
@@ -105,6 +113,11 @@ impl<'a> DownloadPlan<'a> {
             *bytes = bytes.saturating_add(size);
         }
         bytes
+    }
+
+    /// How many bytes are copied from elsewhere in the tree.
+    pub(super) fn copied(&self) -> u64 {
+        total(self.blobs.values().filter(|blob| blob.is_elsewhere).map(|blob| blob.size))
     }
 
     /// How many files are made.
@@ -211,7 +224,8 @@ impl Download<'_> {
         let has_failed = |number: &usize| self.failed[*number].load(Ordering::Relaxed);
         let images: Vec<usize> = blob.images.iter().copied().filter(|number| !has_failed(number)).collect();
         let mut problems = Vec::new();
-        let mut is_there = self.at.links.find(self.at, digest, &blob.candidates).unwrap_or(false);
+        let mut is_there = self.at.links.find(self.at, digest, &blob.candidates).unwrap_or(false)
+            || blob.is_elsewhere && self.plan.elsewhere.copy(self.at, digest, blob.size).unwrap_or(false);
         for number in &images {
             if is_there {
                 break;
@@ -310,8 +324,8 @@ mod tests {
                 outcome: &EmbedOutcome::Fetched,
             })
             .collect();
-        let root = Root::system().unwrap();
-        let plan = DownloadPlan::new(&root, Path::new("/nowhere"), wanted);
+        let (root, elsewhere) = (Root::system().unwrap(), Elsewhere::default());
+        let plan = DownloadPlan::new(&root, Path::new("/nowhere"), &elsewhere, wanted);
         assert_eq!(plan.bytes(), BTreeMap::from([(0, u64::MAX), (1, u64::MAX)]));
         let free = crate::sys::FreeSpace { bytes: 1 << 40, inodes: None, of_bytes: 1 << 41, of_inodes: None };
         crate::space::require_space(Path::new("/"), u64::MAX, plan.files(), Some(free)).unwrap_err();

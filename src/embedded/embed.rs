@@ -9,6 +9,7 @@ use super::contents::{EmbeddedImage, contents};
 use super::convert::Conversion;
 use super::decide::{Decider, EmbedDecision};
 use super::download::{DownloadPlan, FetchTarget};
+use super::elsewhere::Elsewhere;
 use super::list::{List, ListEntry};
 use super::options::{EmbedOptions, Platforms};
 use super::referrers::ReferrersReader;
@@ -58,6 +59,7 @@ pub fn embed(
             "give references, or a file with them as `--from`",
         ));
     }
+    let elsewhere = Elsewhere::beside(root, dir);
     let rehearsed;
     let mut run;
     let (root, dir, at) = if options.dry_run {
@@ -84,7 +86,7 @@ pub fn embed(
         None => List::find_in(root, dir)?.unwrap_or_else(|| List::new(layout)),
     };
     let mut targets = self::targets(&before, references);
-    let run = Run { root, dir, at, options };
+    let run = Run { root, dir, at, options, elsewhere: &elsewhere };
     let mut report =
         EmbedReport { layout, converted, remarks: before.remarks.clone(), ..EmbedReport::default() };
     let mut done = run.bring(&targets, &mut report, progress, tell)?;
@@ -182,6 +184,7 @@ struct Run<'a> {
     dir: &'a Path,
     at: Option<&'a EmbedRun>,
     options: &'a EmbedOptions,
+    elsewhere: &'a Elsewhere,
 }
 
 /// What became of an image, and what it consists of if it is there or would be.
@@ -196,7 +199,7 @@ impl Run<'_> {
         progress: &Progress,
         tell: &(dyn Fn(&ReportLine) + Sync),
     ) -> Result<Vec<ImageResult>, Problem> {
-        let Self { root, dir, at, options } = *self;
+        let Self { root, dir, at, options, elsewhere } = *self;
         let unreachable = UnreachableRegistries::default();
         let decided =
             Decider { root, dir, at, options, unreachable: &unreachable, progress }.decide(targets)?;
@@ -204,7 +207,7 @@ impl Run<'_> {
             let EmbedDecision::Fetch(outcome, Ok(image)) = decision else { return None };
             Some(FetchTarget { index, entry, image, outcome })
         });
-        let plan = DownloadPlan::new(root, dir, wanted.collect());
+        let plan = DownloadPlan::new(root, dir, elsewhere, wanted.collect());
         let downloads = plan.bytes();
         report.download = total(downloads.values().copied());
         report.free = root.free_space(dir).ok();
@@ -214,8 +217,7 @@ impl Run<'_> {
                 reference: targets[index].reference.clone(),
                 directory: targets[index].directory.clone(),
                 outcome,
-                digest: contents.as_ref().map(|contents| contents.digest.clone()),
-                bytes: contents.as_ref().map_or(0, EmbeddedImage::bytes),
+                contents: contents.clone(),
                 download: downloads.get(&index).copied(),
                 unknown: match &decided[index] {
                     EmbedDecision::Fetch(_, Err(problem)) => Some(problem.clone()),
@@ -226,7 +228,12 @@ impl Run<'_> {
             done[index].set((line, contents)).expect("each image ends once");
         };
         if at.is_some() {
-            require_space(&root.show(dir), report.download, plan.files(), report.free)?;
+            require_space(
+                &root.show(dir),
+                total([report.download, plan.copied()]),
+                plan.files(),
+                report.free,
+            )?;
         }
         for (index, decision) in decided.iter().enumerate() {
             match decision {

@@ -13,7 +13,7 @@ use super::survey::hash;
 use crate::hex::is_sha256;
 use crate::images::Digest;
 use crate::store::check::Progress;
-use crate::sys::{DirectoryWriter, Root};
+use crate::sys::{DirectoryWriter, FileKind, Root};
 
 /// A verified blob: its path in the embedded directory, and its identity.
 type Known = (String, (u64, u64));
@@ -146,6 +146,12 @@ fn is_refusal(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported | io::ErrorKind::CrossesDevices
     )
+}
+
+/// Whether there is a file of that size at `path`, which may be a blob.
+pub(super) fn has_blob(root: &Root, path: &Path, size: u64) -> bool {
+    let stat = root.stat_or_link(path).ok().flatten();
+    stat.is_some_and(|stat| stat.kind == FileKind::File && stat.size == size)
 }
 
 /// Where blobs seem to lie in `dir`: the directories of images that have a file of that name, by

@@ -13,6 +13,7 @@ mod contents;
 mod convert;
 mod decide;
 mod download;
+mod elsewhere;
 mod embed;
 mod fetch;
 mod homes;

@@ -1,5 +1,6 @@
 //! What came of embedding images.
 
+use super::contents::EmbeddedImage;
 use super::layout::EmbeddedLayout;
 use crate::images::Digest;
 use crate::problem::Problem;
@@ -29,15 +30,30 @@ pub struct ReportLine {
     pub directory: String,
     /// What became of it.
     pub outcome: EmbedOutcome,
-    /// The digest of its manifest, or of its list of images, if it is known.
-    pub digest: Option<Digest>,
-    /// How many bytes its blobs have; 0 if that is not known.
-    pub bytes: u64,
+    /// What it consists of, if it is there, or would be, and that is known.
+    pub contents: Option<EmbeddedImage>,
     /// How many of them its registry has to send, if that is known. Those that an image before it
     /// needs too count for that one.
     pub download: Option<u64>,
     /// Why a dry run does not know that.
     pub unknown: Option<Problem>,
+}
+
+impl ReportLine {
+    /// The digest of its manifest, or of its list of images, if it is known.
+    pub fn digest(&self) -> Option<&Digest> {
+        self.contents.as_ref().map(|contents| &contents.digest)
+    }
+
+    /// How many bytes its blobs have; 0 if that is not known.
+    pub fn bytes(&self) -> u64 {
+        self.contents.as_ref().map_or(0, EmbeddedImage::bytes)
+    }
+
+    /// Whether it is known to be an artifact.
+    pub fn is_artifact(&self) -> bool {
+        self.contents.as_ref().is_some_and(|contents| contents.artifact.is_some() && !contents.is_list)
+    }
 }
 
 /// What was done.

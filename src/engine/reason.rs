@@ -100,6 +100,11 @@ impl Reason {
 const SHOW: &str = "`storagectl show-config --origin` shows what each engine reads";
 
 impl Site {
+    /// Whether the file is one of CRI-O's own: crio.conf, or a drop-in of it.
+    pub fn is_of_crio(&self) -> bool {
+        self.file.ancestors().any(|dir| dir.ends_with("etc/crio"))
+    }
+
     /// The place of these bytes of a file's text.
     pub fn of(file: &Path, text: &str, span: Range<usize>) -> Self {
         Sites::new(file, text).at(span)

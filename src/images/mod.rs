@@ -11,11 +11,13 @@ mod artifact;
 mod blobs;
 mod config;
 mod digest;
+mod docker_archive;
 mod image;
 mod manifest;
 mod name;
 mod platform;
 mod read;
+mod read_all;
 pub(crate) mod signature;
 mod source;
 
@@ -28,5 +30,6 @@ pub(crate) use manifest::{Descriptor, Manifest, ManifestFault, PlatformEntry, is
 pub use name::Name;
 pub(crate) use name::is_reference;
 pub use platform::Platform;
-pub use read::{Artifact, FoundImage, read, read_all, read_artifact};
+pub use read::{Artifact, read, read_artifact};
+pub use read_all::{FoundImage, read_all};
 pub use source::{Source, Transport};

@@ -1,21 +1,16 @@
 //! From a source on the command line to an [`Image`].
 
 use std::collections::BTreeSet;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
-
-use flate2::read::MultiGzDecoder;
 
 use super::archive::Archive;
 use super::artifact::ArtifactManifest;
 use super::blobs::Blobs;
 use super::config::ImageConfig;
 use super::manifest::PlatformEntry;
-use super::manifest::{
-    ArchiveEntry, DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, Descriptor, Generated, GeneratedDescriptor,
-    LayerType, LayoutIndex, Manifest, ManifestFault, is_image, layer_type,
-};
+use super::manifest::{Descriptor, LayerType, LayoutIndex, Manifest, ManifestFault, is_image, layer_type};
 use super::platform::go_name;
 use super::signature;
 use super::{Blob, Digest, Image, Layer, Name, Platform, Source, Transport};
@@ -31,7 +26,7 @@ const CONTAINERD_NAME: &str = "io.containerd.image.name";
 /// How deep lists may be nested.
 const MAX_NESTED: usize = 4;
 
-const COPY_AGAIN: &str = "copy the image again, for example with `skopeo copy`";
+pub(super) const COPY_AGAIN: &str = "copy the image again, for example with `skopeo copy`";
 
 /// Reads manifest and configuration of the image that `source` names, for `platform`
 /// where there is a choice. Blobs of layers are only looked for.
@@ -43,120 +38,13 @@ pub fn read(root: &Root, source: &Source, platform: &Platform) -> Result<Image, 
     ImageReader { root, source, platform, title: title(source) }.read()
 }
 
-/// An image that was found where one or more are.
-#[derive(Debug)]
-pub struct FoundImage {
-    /// Where it is.
-    pub source: Source,
-    /// It, or what is wrong with it.
-    pub image: Result<Image, Problem>,
-}
-
-/// Reads every image in the file or directory at `path`, which may be of any kind that tells itself
-/// by its content: an archive, an OCI layout, a `dir:` directory. Nothing if it is a directory of
-/// another kind. Images have the names that are stored with them, those of docker archives as docker
-/// means them: podman would put `localhost/` before a short one. A `dir:` directory has `names`.
-///
-/// # Errors
-/// `image-invalid` if it is a file and no whole archive of images, or the system's answer.
-pub fn read_all(
-    root: &Root,
-    path: &Path,
-    names: &[Name],
-    platform: &Platform,
-) -> Result<Vec<FoundImage>, Problem> {
-    let shown = root.show(path).display().to_string();
-    let look = |path: &Path| root.stat(path).map_err(Problem::cannot("look at", root.show(path).display()));
-    let has = |name: &str| look(&path.join(name)).map(|stat| stat.is_some());
-    let (transport, blobs) = if look(path)?.is_some_and(|stat| stat.kind == FileKind::Directory) {
-        let transport = match (has("index.json")?, has("manifest.json")?) {
-            (true, _) => Transport::Oci,
-            (_, true) => Transport::Dir,
-            _ => return Ok(Vec::new()),
-        };
-        (transport, Blobs::Directory(root.clone(), path.to_owned()))
-    } else {
-        let archive = Archive::open_whole(root, path).map_err(|error| archive_problem(&shown, &error))?;
-        let transport = match (archive.open("manifest.json"), archive.open("index.json")) {
-            (Some(_), _) => Transport::DockerArchive,
-            (_, Some(_)) => Transport::OciArchive,
-            _ => {
-                let message = format!("`{shown}` is a tar file without an image");
-                return Err(Problem::new("image-invalid", message, "give an archive of images"));
-            }
-        };
-        (transport, Blobs::Archive(archive))
-    };
-    let text = format!("{}{shown}", transport.prefix());
-    let source = Source { text, names: names.to_vec(), transport, path: path.to_owned(), reference: None };
-    let of = |reference: Option<String>, names: Vec<Name>| {
-        let text =
-            reference.iter().fold(source.text.clone(), |text, reference| format!("{text}:{reference}"));
-        Source { text, names, reference, ..source.clone() }
-    };
-    let reader = ImageReader { root, source: &source, platform, title: title(&source) };
-    let blobs = Arc::new(blobs);
-    let found = |source: Source, read: &dyn Fn(ImageReader<'_>) -> Result<Image, Problem>| {
-        let image = read(ImageReader { root, source: &source, platform, title: title(&source) });
-        FoundImage { source, image }
-    };
-    Ok(match transport {
-        Transport::Dir => {
-            vec![found(source.clone(), &|reader| reader.manifest_of_dir(Arc::clone(&blobs)))]
-        }
-        Transport::Oci | Transport::OciArchive => {
-            let entries = reader.index(&blobs)?;
-            if are_platforms(&entries) {
-                let read = |reader: ImageReader<'_>| {
-                    let entry = reader.choose(&entries)?.clone();
-                    reader.listed(Arc::clone(&blobs), &entry)
-                };
-                return Ok(vec![found(source.clone(), &read)]);
-            }
-            let one = |entry: &Descriptor| {
-                let source = of(ref_name(entry), names_of(entry));
-                found(source, &|reader| reader.listed(Arc::clone(&blobs), entry))
-            };
-            entries.iter().map(one).collect()
-        }
-        Transport::DockerArchive => {
-            let entries = reader.archive_entries(&blobs)?;
-            let is_one = entries.len() == 1;
-            let one = |(index, entry): (usize, &ArchiveEntry)| {
-                let tags = entry.repo_tags.clone().unwrap_or_default();
-                let index = (!is_one).then(|| format!("@{index}"));
-                let names: Result<Vec<Name>, _> = tags.iter().map(|tag| Name::completed(tag)).collect();
-                let (names, fault) =
-                    names.map_or_else(|fault| (Vec::new(), Some(fault)), |names| (names, None));
-                let source = of(tags.first().cloned().or(index), names);
-                found(source, &|reader| match &fault {
-                    Some(fault) => Err(fault.clone()),
-                    None => reader.archived(Arc::clone(&blobs), entry, Vec::new()),
-                })
-            };
-            entries.iter().enumerate().map(one).collect()
-        }
-    })
-}
-
-/// What is wrong with an archive that cannot be read.
-fn archive_problem(shown: &str, error: &io::Error) -> Problem {
-    let what = match error.kind() {
-        io::ErrorKind::UnexpectedEof => format!("`{shown}` ends early"),
-        io::ErrorKind::InvalidData => format!("`{shown}` is not an archive of images: {error}"),
-        io::ErrorKind::FileTooLarge => format!("`{shown}` cannot be decompressed: {error}"),
-        _ => return Problem::io("read", shown, error),
-    };
-    Problem::new("image-invalid", what, COPY_AGAIN)
-}
-
 /// The name that an image has in the index of a layout.
-fn ref_name(entry: &Descriptor) -> Option<String> {
+pub(super) fn ref_name(entry: &Descriptor) -> Option<String> {
     entry.annotations.as_ref()?.get(REF_NAME).cloned()
 }
 
 /// Those of its names that are complete: `latest` alone is none.
-fn names_of(entry: &Descriptor) -> Vec<Name> {
+pub(super) fn names_of(entry: &Descriptor) -> Vec<Name> {
     let written = |key| entry.annotations.as_ref()?.get(key);
     [REF_NAME, CONTAINERD_NAME]
         .into_iter()
@@ -167,7 +55,7 @@ fn names_of(entry: &Descriptor) -> Vec<Name> {
 }
 
 /// Whether these are one image for several platforms, listed without a list of its own.
-fn are_platforms(entries: &[Descriptor]) -> bool {
+pub(super) fn are_platforms(entries: &[Descriptor]) -> bool {
     let mut named = entries.iter().filter_map(ref_name);
     entries.len() > 1 && named.next().is_none() && entries.iter().all(|entry| entry.platform.is_some())
 }
@@ -210,18 +98,19 @@ struct Chosen {
     layers: Vec<Descriptor>,
 }
 
-fn title(source: &Source) -> String {
+pub(super) fn title(source: &Source) -> String {
     match source.names.first() {
         Some(name) => format!("`{name}` (`{}`)", source.text),
         None => format!("`{}`", source.text),
     }
 }
 
-struct ImageReader<'a> {
-    root: &'a Root,
-    source: &'a Source,
-    platform: &'a Platform,
-    title: String,
+/// Reads one image.
+pub(super) struct ImageReader<'a> {
+    pub(super) root: &'a Root,
+    pub(super) source: &'a Source,
+    pub(super) platform: &'a Platform,
+    pub(super) title: String,
 }
 
 impl ImageReader<'_> {
@@ -254,20 +143,24 @@ impl ImageReader<'_> {
         }
     }
 
-    fn manifest_of_dir(&self, blobs: Arc<Blobs>) -> Result<Image, Problem> {
+    pub(super) fn manifest_of_dir(&self, blobs: Arc<Blobs>) -> Result<Image, Problem> {
         let manifest = self.document(&blobs, "manifest.json")?;
         self.manifest(blobs, manifest, Vec::new())
     }
 
-    fn problem(&self, id: &'static str, what: &str, hint: &str) -> Problem {
+    pub(super) fn problem(&self, id: &'static str, what: &str, hint: &str) -> Problem {
         Problem::new(id, format!("the image {}: {what}", self.title), hint)
     }
 
-    fn invalid(&self, what: &str) -> Problem {
+    pub(super) fn invalid(&self, what: &str) -> Problem {
         self.problem("image-invalid", what, COPY_AGAIN)
     }
 
-    fn io<'b>(&'b self, doing: &'static str, path: &'b Path) -> impl Fn(io::Error) -> Problem + 'b {
+    pub(super) fn io<'b>(
+        &'b self,
+        doing: &'static str,
+        path: &'b Path,
+    ) -> impl Fn(io::Error) -> Problem + 'b {
         move |error| match error.kind() {
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::FileTooLarge => {
                 let what = format!("cannot {doing} `{}`: {error}", self.root.show(path).display());
@@ -281,7 +174,7 @@ impl ImageReader<'_> {
     }
 
     /// A file that must be there.
-    fn document(&self, blobs: &Blobs, name: &str) -> Result<Vec<u8>, Problem> {
+    pub(super) fn document(&self, blobs: &Blobs, name: &str) -> Result<Vec<u8>, Problem> {
         match blobs.read(name).map_err(self.io("read", Path::new(name)))? {
             Some(bytes) => Ok(bytes),
             None => Err(self.problem(
@@ -301,7 +194,11 @@ impl ImageReader<'_> {
         }
     }
 
-    fn parse<T: serde::de::DeserializeOwned>(&self, bytes: &[u8], what: &str) -> Result<T, Problem> {
+    pub(super) fn parse<T: serde::de::DeserializeOwned>(
+        &self,
+        bytes: &[u8],
+        what: &str,
+    ) -> Result<T, Problem> {
         serde_json::from_slice(bytes).map_err(|error| self.invalid(&format!("{what} is malformed: {error}")))
     }
 
@@ -313,7 +210,7 @@ impl ImageReader<'_> {
         }
     }
 
-    fn digest(&self, text: &str, of: &str) -> Result<Digest, Problem> {
+    pub(super) fn digest(&self, text: &str, of: &str) -> Result<Digest, Problem> {
         Digest::parse(text).ok_or_else(|| {
             self.invalid(&format!("the digest `{}` of {of} is not a SHA-256 digest", text.escape_debug()))
         })
@@ -346,7 +243,7 @@ impl ImageReader<'_> {
     }
 
     /// What the index of a layout lists.
-    fn index(&self, blobs: &Blobs) -> Result<Vec<Descriptor>, Problem> {
+    pub(super) fn index(&self, blobs: &Blobs) -> Result<Vec<Descriptor>, Problem> {
         let index: LayoutIndex = self.parse(&self.document(blobs, "index.json")?, "its `index.json`")?;
         match index.manifests.unwrap_or_default() {
             entries if entries.is_empty() => {
@@ -389,13 +286,13 @@ impl ImageReader<'_> {
     }
 
     /// The image of an entry of a layout's index.
-    fn listed(&self, blobs: Arc<Blobs>, entry: &Descriptor) -> Result<Image, Problem> {
+    pub(super) fn listed(&self, blobs: Arc<Blobs>, entry: &Descriptor) -> Result<Image, Problem> {
         let manifest = self.blob(&blobs, entry, "its manifest")?;
         self.manifest(blobs, manifest, names_of(entry))
     }
 
     /// The entry of a list that an engine for the platform would take.
-    fn choose<'b>(&self, entries: &'b [Descriptor]) -> Result<&'b Descriptor, Problem> {
+    pub(super) fn choose<'b>(&self, entries: &'b [Descriptor]) -> Result<&'b Descriptor, Problem> {
         let rank = |entry: &Descriptor| self.platform.rank(entry.platform.as_ref()?);
         let best = entries.iter().filter(|entry| rank(entry).is_some()).min_by_key(|entry| rank(entry));
         best.ok_or_else(|| {
@@ -520,7 +417,7 @@ impl ImageReader<'_> {
         self.finish(blobs, manifest, list, (config_digest, config_bytes), parts, stored)
     }
 
-    fn finish(
+    pub(super) fn finish(
         &self,
         blobs: Arc<Blobs>,
         manifest: Vec<u8>,
@@ -586,137 +483,11 @@ impl ImageReader<'_> {
             layers,
         })
     }
-
-    fn archive_entries(&self, blobs: &Blobs) -> Result<Vec<ArchiveEntry>, Problem> {
-        let entries: Vec<ArchiveEntry> =
-            self.parse(&self.document(blobs, "manifest.json")?, "its `manifest.json`")?;
-        match entries.is_empty() {
-            true => Err(self.problem("image-missing", "there is no image in it", COPY_AGAIN)),
-            false => Ok(entries),
-        }
-    }
-
-    fn docker_archive(&self, blobs: Arc<Blobs>) -> Result<Image, Problem> {
-        let entries = self.archive_entries(&blobs)?;
-        let tags = |entry: &ArchiveEntry| entry.repo_tags.clone().unwrap_or_default();
-        let all: Vec<String> = entries.iter().flat_map(tags).collect();
-        let entry = match (&self.source.reference, entries.as_slice()) {
-            (Some(wanted), _) => {
-                let is_it = |tag: &String| with_tag(tag) == with_tag(wanted);
-                entries.iter().find(|entry| tags(entry).iter().any(is_it)).ok_or_else(|| {
-                    let message = format!("there is no image `{wanted}` in it; it has {}", quoted(&all));
-                    self.problem("image-missing", &message, "give one of those after the path")
-                })?
-            }
-            (None, [only]) => only,
-            (None, _) => {
-                let message = format!("it holds several images; it has {}", quoted(&all));
-                let hint = "say which one after the path, such as `docker-archive:FILE:REF`";
-                return Err(self.problem("image-ambiguous", &message, hint));
-            }
-        };
-        // docker leaves the registry out of names of its own one. Which one is meant is
-        // not guessed, so such an image has to be given its name.
-        let names = if self.source.names.is_empty() {
-            tags(entry).iter().map(|tag| Name::parse(tag)).collect::<Result<Vec<_>, _>>()?
-        } else {
-            tags(entry).iter().filter_map(|tag| Name::parse(tag).ok()).collect()
-        };
-        self.archived(blobs, entry, names)
-    }
-
-    /// The image of an entry of a docker archive.
-    fn archived(&self, blobs: Arc<Blobs>, entry: &ArchiveEntry, names: Vec<Name>) -> Result<Image, Problem> {
-        let config = blobs.read(&entry.config).map_err(self.io("read", Path::new(&entry.config)))?;
-        let Some(config) = config else {
-            let message = format!("its configuration is missing: there is no `{}`", entry.config);
-            return Err(self.problem("blob-missing", &message, COPY_AGAIN));
-        };
-        let config_digest = Digest::of(&config);
-        let known: ImageConfig = self.parse(&config, "its configuration")?;
-        let diff_ids = known.rootfs.unwrap_or_default().diff_ids.unwrap_or_default();
-        let files = entry.layers.clone().unwrap_or_default();
-        if diff_ids.len() != files.len() {
-            let message =
-                format!("its manifest has {} layers and its configuration {}", files.len(), diff_ids.len());
-            return Err(self.invalid(&message));
-        }
-        let mut parts = Vec::new();
-        for (index, (file, diff_id)) in files.into_iter().zip(&diff_ids).enumerate() {
-            let what = format!("its layer {}", index + 1);
-            let digest = self.digest(diff_id, &what)?;
-            let found = blobs.open(&file).map_err(self.io("open", Path::new(&file)))?;
-            let Some(mut found) = found else {
-                let message = format!("{what} is missing: there is no `{}`", file.escape_debug());
-                return Err(self.problem("blob-missing", &message, COPY_AGAIN));
-            };
-            // The manifest has the size that it has uncompressed.
-            let mut magic = [0; 4];
-            let count = found.read(&mut magic).map_err(self.io("read", Path::new(&file)))?;
-            let whole = found.part(0, u64::MAX);
-            let (size, is_verbatim) = match &magic[..count] {
-                [0x1f, 0x8b, ..] => {
-                    let mut stream = MultiGzDecoder::new(whole);
-                    (
-                        io::copy(&mut stream, &mut io::sink()).map_err(self.io("read", Path::new(&file)))?,
-                        false,
-                    )
-                }
-                _ => (found.size(), true),
-            };
-            parts.push(Blob { digest, size, is_verbatim, file });
-        }
-        let generated = Generated {
-            schema_version: 2,
-            media_type: DOCKER_MANIFEST,
-            config: GeneratedDescriptor {
-                media_type: DOCKER_CONFIG,
-                size: config.len() as u64,
-                digest: config_digest.as_str(),
-            },
-            layers: parts
-                .iter()
-                .map(|part| GeneratedDescriptor {
-                    media_type: DOCKER_LAYER,
-                    size: part.size,
-                    digest: part.digest.as_str(),
-                })
-                .collect(),
-        };
-        let manifest = serde_json::to_vec(&generated).expect("it is made of text and numbers");
-        self.finish(blobs, manifest, None, (config_digest, config), parts, names)
-    }
 }
 
-fn quoted(names: &[String]) -> String {
+pub(super) fn quoted(names: &[String]) -> String {
     match names {
         [] => "nothing".to_owned(),
         names => quoted_series(&names.iter().map(|name| name.escape_debug().to_string()).collect::<Vec<_>>()),
-    }
-}
-
-/// A name with its tag, which may be left out.
-fn with_tag(name: &str) -> String {
-    let last = name.rfind('/').map_or(0, |slash| slash + 1);
-    if name[last..].contains([':', '@']) { name.to_owned() } else { format!("{name}:latest") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_name_without_tag_and_digest_gets_a_tag() {
-        let digest = format!("localhost/app@sha256:{}", "0".repeat(64));
-        for (given, whole) in [
-            ("app", "app:latest"),
-            ("app:1", "app:1"),
-            ("localhost/team/app", "localhost/team/app:latest"),
-            ("localhost:5000/app", "localhost:5000/app:latest"),
-            ("localhost:5000/app:1", "localhost:5000/app:1"),
-            (&digest, &digest),
-        ] {
-            assert_eq!(with_tag(given), whole);
-        }
     }
 }

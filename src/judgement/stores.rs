@@ -38,6 +38,7 @@ fn entry_reason(case: &Case<'_>, entry: &Sourced<String>) -> Option<Reason> {
     if path.contains(',') {
         return comma(case, entry);
     }
+    let or_remove = |path: &str, otherwise: &str| or_remove_from(entry, path, otherwise);
     if !path.starts_with('/') {
         let (why, hint) = match path.as_bytes().first() {
             Some(b'~') => (", and engines do not expand `~`", "write the home directory out"),
@@ -138,6 +139,14 @@ fn own_storage(case: &Case<'_>, entry: &Sourced<String>) -> Option<Reason> {
         Profile::Podman4 => reason,
         _ => reason.with(content::USE),
     })
+}
+
+/// The same of an entry that may stand in CRI-O's own files, which no command here edits.
+fn or_remove_from(entry: &Sourced<String>, path: &str, otherwise: &str) -> String {
+    match entry.origin.site().filter(|site| site.is_of_crio()) {
+        Some(site) => format!("{otherwise}, or remove it from `{}`", site.file.display()),
+        None => or_remove(path, otherwise),
+    }
 }
 
 /// A hint that ends with the command that takes the entry off the list.

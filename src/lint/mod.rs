@@ -24,6 +24,7 @@ pub use finding::{LintFinding, LintReport};
 pub use input::{File, Input};
 pub use rules::{RULES, Rule};
 
+use crate::plan::{After, FileChange, Plan};
 use finding::Sink;
 
 /// Applies every rule but those in `skip` to the files of `input`.
@@ -55,4 +56,20 @@ pub fn fix(input: &mut Input<'_>, skip: &[String]) -> Vec<(std::path::PathBuf, S
         input.set_text(file, text);
     }
     changed.into_iter().map(|file| (input.files[file].path.clone(), input.files[file].text.clone())).collect()
+}
+
+/// The fixes as a plan.
+pub fn plan_fixes(mut input: Input<'_>, skip: &[String]) -> Plan {
+    let before: Vec<String> = input.files.iter().map(|file| file.text.clone()).collect();
+    let fixed = fix(&mut input, skip);
+    let change = |(path, text)| {
+        let place = input.files.iter().position(|file| file.path == path);
+        FileChange {
+            before: place.map(|place| before[place].clone()),
+            path,
+            original: None,
+            after: After::Text(text),
+        }
+    };
+    Plan { changes: fixed.into_iter().map(change).collect(), ..Plan::default() }
 }

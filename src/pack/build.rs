@@ -3,8 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::cache::{self, Cached};
+use super::cache::{self, Cached, CachedImages};
 use super::contents::{Contents, Unfinished, shown};
+use super::plan::require_space;
 use super::recipe::{Architecture, Package, Payload, Recipe};
 use super::refused::RefusedFiles;
 use super::result::{BuiltPackage, deliver};
@@ -74,20 +75,30 @@ pub fn build(
             Some((package, package.architectures.iter().find(|architecture| architecture.name == arch)?))
         })
         .collect();
-    if wanted.is_empty() {
-        let message = format!("no package has the architecture `{arch}`");
-        let hint = "give a target for an architecture that a package has, or add this one to `arch`";
-        return Err(vec![Problem::new("pack-target", message, hint)]);
-    }
-    fetch(recipe, &|name| name == arch, options, tell)?;
+    require_architecture(recipe, arch).map_err(|problem| vec![problem])?;
+    let images = fetch(recipe, &|name| name == arch, options, tell)?;
     let mut built = Vec::new();
     for (package, architecture) in wanted {
         tell(PackEvent::Building(package, arch));
+        require_space(package, &images.of(&options.cache, architecture), options)?;
         let run = PackRun::new(package, options)?;
         let done = run.package(architecture);
         built.extend(run.end(done, tell)?);
     }
     Ok(built)
+}
+
+/// Refuses an architecture that no package of `recipe` has.
+///
+/// # Errors
+/// `pack-target`.
+pub fn require_architecture(recipe: &Recipe, arch: &str) -> Result<(), Problem> {
+    if recipe.packages.iter().flat_map(|package| &package.architectures).any(|it| it.name == arch) {
+        return Ok(());
+    }
+    let message = format!("no package has the architecture `{arch}`");
+    let hint = "give a target for an architecture that a package has, or add this one to `arch`";
+    Err(Problem::new("pack-target", message, hint))
 }
 
 /// Builds the source package of every package of `recipe`, with the sources of all its
@@ -100,10 +111,13 @@ pub fn source_packages(
     options: &PackOptions,
     tell: OnPackEvent<'_>,
 ) -> Result<Vec<BuiltPackage>, Vec<Problem>> {
-    fetch(recipe, &|_| true, options, tell)?;
+    let images = fetch(recipe, &|_| true, options, tell)?;
     let mut built = Vec::new();
     for package in &recipe.packages {
         tell(PackEvent::Building(package, "src"));
+        for architecture in &package.architectures {
+            require_space(package, &images.of(&options.cache, architecture), options)?;
+        }
         let run = PackRun::new(package, options)?;
         let done = run.source_package();
         built.extend(run.end(done, tell)?);
@@ -147,7 +161,7 @@ fn fetch(
     wanted: &dyn Fn(&str) -> bool,
     options: &PackOptions,
     tell: OnPackEvent<'_>,
-) -> Result<(), Vec<Problem>> {
+) -> Result<CachedImages, Vec<Problem>> {
     let line = |line: &ReportLine| tell(PackEvent::Image(line));
     cache::fetch(&options.cache, &recipe.packages, wanted, &options.fetch, &line)
 }

@@ -3,12 +3,13 @@
 //! An image is fetched once. What a digest names cannot change; what a tag names is taken
 //! as it was fetched, until somebody asks to look again. Every byte is verified each time.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::recipe::{Architecture, Package};
 use crate::embedded::{self, EmbedOutcome, EmbeddedLayout, Platforms, ReportLine};
 use crate::images::{Name, Platform, Source, Transport};
-use crate::problem::Problem;
+use crate::problem::{Problem, total};
 use crate::store::check::Progress;
 use crate::sys::Root;
 
@@ -49,7 +50,24 @@ pub(super) fn images(cache: &Path, architecture: &Architecture) -> Result<Vec<Ca
     architecture.images.iter().map(of).collect()
 }
 
-/// Fetches all images that packages have for the architectures `wanted`.
+/// What became, or would become, of the images that packages need.
+#[derive(Debug, Default)]
+pub(super) struct CachedImages {
+    lines: HashMap<PathBuf, Vec<ReportLine>>,
+    /// How many bytes registries have to send.
+    pub(super) download: u64,
+}
+
+impl CachedImages {
+    /// Those of an architecture of a package.
+    pub(super) fn of(&self, cache: &Path, architecture: &Architecture) -> Vec<&ReportLine> {
+        let lines = self.lines.get(&directory(cache, &architecture.platform));
+        let line = |reference: &String| lines?.iter().find(|line| line.reference == *reference);
+        architecture.images.iter().filter_map(line).collect()
+    }
+}
+
+/// Fetches all images that packages have for the architectures `wanted`, unless that is a dry run.
 ///
 /// # Errors
 /// What is wrong with each image that could not be fetched, or why none could be.
@@ -59,7 +77,7 @@ pub(super) fn fetch(
     wanted: &dyn Fn(&str) -> bool,
     options: &embedded::EmbedOptions,
     tell: &(dyn Fn(&ReportLine) + Sync),
-) -> Result<(), Vec<Problem>> {
+) -> Result<CachedImages, Vec<Problem>> {
     let mut by_platform: Vec<(&Platform, Vec<String>)> = Vec::new();
     let all = packages.iter().flat_map(|package| &package.architectures);
     for architecture in all.filter(|architecture| wanted(&architecture.name)) {
@@ -80,6 +98,7 @@ pub(super) fn fetch(
     let one = |problem: Problem| vec![problem];
     let root = Root::system().map_err(Problem::cannot("open", "/")).map_err(one)?;
     let mut problems = Vec::new();
+    let mut cached = CachedImages::default();
     for (platform, references) in by_platform.into_iter().filter(|(_, references)| !references.is_empty()) {
         let dir = directory(cache, platform);
         let options = embedded::EmbedOptions {
@@ -88,14 +107,17 @@ pub(super) fn fetch(
             sync: false,
             ..options.clone()
         };
-        root.create_dirs(&dir, 0o755).map_err(Problem::cannot("make", dir.display())).map_err(one)?;
+        if !options.dry_run {
+            root.create_dirs(&dir, 0o755).map_err(Problem::cannot("make", dir.display())).map_err(one)?;
+        }
         let report =
             embedded::embed(&root, &dir, &references, &options, &Progress::default(), tell).map_err(one)?;
-        let failed = report.images.into_iter().filter_map(|line| match line.outcome {
-            EmbedOutcome::Failed(problem) => Some(problem),
+        problems.extend(report.images.iter().filter_map(|line| match &line.outcome {
+            EmbedOutcome::Failed(problem) => Some(problem.clone()),
             _ => None,
-        });
-        problems.extend(failed);
+        }));
+        cached.download = total([cached.download, report.download]);
+        cached.lines.insert(dir, report.images);
     }
-    if problems.is_empty() { Ok(()) } else { Err(problems) }
+    if problems.is_empty() { Ok(cached) } else { Err(problems) }
 }

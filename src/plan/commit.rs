@@ -77,8 +77,8 @@ fn left_by_updates(host: &Host, plan: &Plan) -> anyhow::Result<Vec<Note>> {
         let is_made = plan.inits.iter().any(|(made, _)| made == Path::new(path));
         let looked = store::left_by_updates(&host.root, Path::new(path), is_made);
         if let Some(real) = looked.map_err(host.cannot("look at", Path::new(path)))? {
-            let (what, hint) = store::told_of_updates(path, &real);
-            notes.push(Note::Warning("store-in-var", format!("{what}; {hint}")));
+            let (message, hint) = store::told_of_updates(path, &real);
+            notes.push(Note::warning("store-in-var", message, hint));
         }
     }
     Ok(notes)

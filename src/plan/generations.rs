@@ -217,11 +217,12 @@ impl Served<'_> {
             reader.identity == Identity::ThisUser && main.iter().any(|change| change.before.is_none());
         let now = if hides { without.clone() } else { cleaned(&before) };
         for path in cleaned(&before).iter().filter(|path| !now.contains(path)) {
-            let what = format!(
+            let message = format!(
                 "`{}` hides the system's list from podman 6, which does not see `{path}` any more",
                 host.show(&self.snapshot.path)
             );
-            plan.notes.push(Note::Warning("store-unseen", what));
+            let hint = "`storagectl show-config` shows which file sets the list";
+            plan.notes.push(Note::warning("store-unseen", message, hint));
         }
         let seen = Seen {
             own: Some(&own),
@@ -323,11 +324,8 @@ fn twice(reading: &Reading) -> Vec<Note> {
     let mut seen = std::collections::BTreeSet::new();
     let again = paths.iter().filter(|path| !seen.insert(*path));
     let warning = |path: &String| {
-        let what = format!("{} sees `{path}` twice and lists each of its images twice", reading.profile);
-        Note::Warning(
-            "store-twice",
-            format!("{what}: `storagectl check-config --fix` removes what is too much"),
-        )
+        let message = format!("{} sees `{path}` twice and lists each of its images twice", reading.profile);
+        Note::warning("store-twice", message, "`storagectl check-config --fix` removes what is too much")
     };
     again.map(warning).collect()
 }

@@ -102,9 +102,14 @@ impl Host {
     }
 
     /// The engines that are there or may be, if these programs are installed; and whether
-    /// CRI-O is there.
+    /// CRI-O is there. One that does not say what it is, since nobody has asked or since it stops even
+    /// then, may be several.
     pub fn engines_of(&self, programs: &[InstalledProgram]) -> (Engines, bool) {
-        let installed = self.with_running(programs.iter().map(InstalledProgram::profile).collect());
+        let may_be = |program: &InstalledProgram| match program.says() {
+            true => Engines::one(program.profile()),
+            false => program.candidates(),
+        };
+        let installed = self.with_running(programs.iter().map(may_be).collect());
         (self.or_possible(installed), installed.has(Profile::Crio))
     }
 
@@ -251,6 +256,17 @@ impl Host {
             )
         })?;
         Ok(Path::new(&home).join(usual))
+    }
+
+    /// Where what this program remembers is kept: the system's, or of the user who runs this.
+    ///
+    /// # Errors
+    /// A [`Problem`] if a user has no home directory.
+    pub fn state_dir(&self) -> Result<PathBuf, Problem> {
+        match self.is_rootless() {
+            true => Ok(self.user_dir("XDG_STATE_HOME", ".local/state")?.join("storagectl")),
+            false => Ok(PathBuf::from("/var/lib/storagectl")),
+        }
     }
 
     /// Where the stores are declared that this configuration is to list.

@@ -24,8 +24,6 @@ mod single_users;
 mod snapshot;
 mod verify;
 
-use std::path::PathBuf;
-
 pub use add::{AddOptions, add_stores};
 pub use apply::{ApplyOptions, apply, set_aside};
 pub use commit::{Mode, PlanOutcome, rewrite};
@@ -37,6 +35,10 @@ pub use refuse::{is_managed, refuse_own_storage};
 pub use relist::{RemovedEntry, relist_store, taken_entry};
 pub use remove::{RemoveOptions, remove_stores};
 pub use snapshot::Snapshot;
+
+use std::path::PathBuf;
+
+use crate::problem::{Problem, Severity};
 
 /// What becomes of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,8 +142,15 @@ pub enum Note {
     Then(String),
     /// Something that the plan leaves as it is, and why.
     Stays(String),
-    /// Something that is wrong and was so before: a stable name and a sentence.
-    Warning(&'static str, String),
+    /// Something that is wrong and does not stop the plan.
+    Warning(Problem),
+}
+
+impl Note {
+    /// Something that is wrong and does not stop the plan, and what helps.
+    fn warning(id: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Warning(Problem::new(id, message, hint).with(Severity::Warning))
+    }
 }
 
 /// What shall happen, computed without touching the disk.

@@ -104,10 +104,10 @@ fn declared(host: &Host, snapshot: &Snapshot, going: &[String]) -> Vec<Note> {
     names
         .filter(|(_, name)| search.dirs().any(|dir| is_there(dir, name)))
         .map(|(path, name)| {
-            let what = format!(
-                "`{path}` is declared by `{name}` and comes back with the next `storagectl apply`: `ln -s /dev/null {admin}/{name}.toml` keeps it away"
-            );
-            Note::Warning("store-declared", what)
+            let message =
+                format!("`{path}` is declared by `{name}` and comes back with the next `storagectl apply`");
+            let hint = format!("`ln -s /dev/null {admin}/{name}.toml` keeps it away");
+            Note::warning("store-declared", message, hint)
         })
         .collect()
 }

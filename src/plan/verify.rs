@@ -65,11 +65,6 @@ pub(super) fn refused(reason: &Reason, readers: &[Reader]) -> Problem {
 fn warning(host: &Host, reason: &Reason, readers: &[Reader]) -> Note {
     let place = reason.place.as_ref().map(|site| format!("`{}` line {}: ", host.show(&site.file), site.line));
     let stop = sentence(readers, reason.effect);
-    let what = format!(
-        "{}{}: {stop}, before and after this; {}",
-        place.unwrap_or_default(),
-        reason.message,
-        reason.hint
-    );
-    Note::Warning(reason.id, what)
+    let message = format!("{}{}: {stop}, before and after this", place.unwrap_or_default(), reason.message);
+    Note::warning(reason.id, message, reason.hint.clone())
 }

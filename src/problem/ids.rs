@@ -21,6 +21,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("containers-mounted", "containers of a storage may be running, so none of their records is removed"),
     ("dangling-link", "storage.conf is a symlink to nothing"),
     ("declaration", "a declaration cannot be read, or is not one; what it had declared stays listed"),
+    ("deep-check-record", "what former deep checks have read cannot be told, and is read again"),
     ("dependents-unsure", "a listed store cannot be read, so that what depends on missing layers is unknown"),
     ("disk-full", "there is no space left; the file is as it was"),
     ("document", "a document cannot be read as what it should be"),

@@ -282,7 +282,7 @@ impl Root {
     /// # Errors
     /// If it is not a directory or cannot be read.
     pub fn list(&self, path: &Path) -> io::Result<Option<Vec<OsString>>> {
-        let Some(dir) = absent(self.open(path, OFlags::RDONLY | OFlags::DIRECTORY))? else {
+        let Some(dir) = absent(self.open_unnoticed(path, OFlags::DIRECTORY))? else {
             return Ok(None);
         };
         let mut names = Vec::new();
@@ -294,6 +294,30 @@ impl Root {
         }
         names.sort();
         Ok(Some(names))
+    }
+
+    /// Opens what is at `path` for reading, which leaves its time of access as it is where this
+    /// process may have that: it is its owner, or root.
+    fn open_unnoticed(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        match self.open(path, OFlags::RDONLY | OFlags::NOATIME | flags) {
+            Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => {
+                self.open(path, OFlags::RDONLY | flags)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Whether the file system tells what kind of file each name of the directory at `path` is;
+    /// `None` if the directory is empty.
+    pub fn has_types(&self, path: &Path) -> io::Result<Option<bool>> {
+        let dir = self.open_unnoticed(path, OFlags::DIRECTORY)?;
+        for entry in fs::Dir::new(dir)? {
+            let entry = entry?;
+            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+                return Ok(Some(entry.file_type() != fs::FileType::Unknown));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether the file system that holds `path` is mounted read-only.

@@ -64,7 +64,7 @@ impl State {
 fn place(name: &str) -> &str {
     let Some((kind, path)) = name.split_once(':') else { return "" };
     match kind {
-        "image" => path.split_once(':').map_or(path, |(store, _)| store),
+        "image" | "layer" => path.split_once(':').map_or(path, |(store, _)| store),
         "file" | "tree" => path.rsplit_once('/').map_or(path, |(dir, _)| dir),
         _ => path,
     }

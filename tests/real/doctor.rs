@@ -1,5 +1,8 @@
 //! What doctor says of a power cut, and what a real CRI-O does after one.
 
+mod damage;
+mod fix;
+mod found;
 pub(crate) mod node;
 
 use std::collections::BTreeMap;

@@ -5,7 +5,10 @@
 //! (`check::table`, `random_damage`).
 
 mod configuration;
+mod documents;
 mod stories;
+
+pub(crate) use stories::host_with_embedded_images;
 
 use serde_json::Value;
 

@@ -8,9 +8,12 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::build::CRUN;
 use crate::build::image::{Layer, Layout, Tar, gzipped};
 use crate::check::engine::Engine;
 use crate::check::healthy::in_private;
+use crate::cri::{START, STOP, client};
+use crate::hosts::program;
 use crate::support::{finish, run, storagectl, text};
 
 /// Shell that puts the directories of a host in their places, before an engine is asked.
@@ -84,6 +87,28 @@ impl Host {
         let output = finish(self.storagectl(args).args(["--format", "json"]));
         assert!(statuses.contains(&output.status.code().unwrap()), "{args:?}: {}", text(&output));
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&output)))
+    }
+
+    /// What CRI-O finds for each reference: id, size and names, or nothing. It has listed its images
+    /// before, as kubelets have it do all the time.
+    fn ask_crio(&self, references: &[String]) -> Vec<Value> {
+        let conf = self.at("etc/containers/storage.conf");
+        let variables: [(&str, &Path); 8] = [
+            ("HOST", self.scratch.path()),
+            ("CONF", &conf),
+            ("GRAPH", Path::new("/var/lib/containers/storage")),
+            ("LOG", Path::new("/dev/null")),
+            ("ARTIFACT_STORES", Path::new("")),
+            ("ENGINE", &program("crio")),
+            ("CRI", &client()),
+            ("CRUN", Path::new(CRUN)),
+        ];
+        let find = format!(
+            "\"$CRI\" /run/crio.sock images >/dev/null; \"$CRI\" /run/crio.sock find {}",
+            references.join(" ")
+        );
+        let said = in_private(&format!("{PLACE}{START}{find}{STOP}"), &variables);
+        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// What an engine answers to shell in which it is `$ENGINE`.

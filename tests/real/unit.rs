@@ -277,6 +277,44 @@ fn what_builds_on_a_replaced_store_is_kept_before_engines_start() {
     assert!(booted.journal.contains("kept "), "{}", booted.journal);
 }
 
+/// A soft-reboot starts all units again, and what the former system has left in /run is still there.
+#[test]
+#[ignore = "systemd 252 has no soft-reboot: `make hosts` has it"]
+fn what_builds_on_a_store_is_kept_across_a_soft_reboot() {
+    let system = with_podman();
+    for dir in ["upper", "work", "sysroot"] {
+        fs_err::create_dir(system.path(dir)).unwrap();
+    }
+    let former = "/sysroot/ostree/deploy/os/deploy/0123.0/usr/lib/app";
+    system.unit(
+        "soft.service",
+        &format!(
+            "[Unit]\nAfter=test.target podman-restart.service done.service\nConditionPathExists=!/result/soft\n[Service]\nType=oneshot
+ExecStart=sh -c 'touch /result/soft; mkdir -p {former}; cp -a /usr/lib/app/images {former}; rm -r /usr/lib/app/images; \
+ storagectl --quiet init-store /usr/lib/app/images; systemctl --no-block soft-reboot'\n"
+        ),
+    );
+    // Nobody would mount again what the test has mounted.
+    for mount in ["etc", "var", "result", "sysroot"] {
+        system.unit(&format!("{mount}.mount.d/stays.conf"), "[Unit]\nDefaultDependencies=no\n");
+    }
+    system.unit("done.service.d/soft.conf", "[Unit]\nConditionPathExists=/result/soft\n");
+    system.link("etc/systemd/system/test.target.wants/soft.service", "../soft.service");
+    system.link("etc/systemd/system/default.target", "test.target");
+    podman(
+        &system,
+        &format!(
+            "if [ -e /result/soft ]; then podman images --format {{{{.Repository}}}}; podman mount $(podman create localhost/child true); \
+             else podman create --name it {IMAGE} true; podman commit it child; fi"
+        ),
+    );
+    let booted = system.boot();
+    assert_ran(&booted);
+    let said = system.read("result/podman");
+    assert!(said.contains("localhost/child\n") && said.contains("/merged"), "{said}: {}", booted.journal);
+    assert!(booted.journal.contains("kept "), "{}", booted.journal);
+}
+
 #[test]
 fn a_system_whose_etc_cannot_be_written_starts_without_the_unit() {
     let system = System::new();

@@ -114,7 +114,7 @@ fn declared(tree: &Tree) {
         let host = host(tree);
         let declarations = host.declarations()?;
         declarations.problems.iter().for_each(assert_told);
-        apply(&host, &declarations, ApplyOptions { boot }, Mode::Commit)
+        apply(&host, &declarations, ApplyOptions { boot, ..ApplyOptions::default() }, Mode::Commit)
     };
     for boot in [false, true] {
         match follow(boot) {

@@ -19,6 +19,7 @@ pub(super) struct DoctorJson<'a> {
     crio: Option<Json>,
     storages: Vec<Json>,
     findings: &'a [Problem],
+    fixes: Vec<Json>,
     warnings: Json,
     images: Vec<Json>,
     pin_file: Option<Json>,
@@ -26,7 +27,9 @@ pub(super) struct DoctorJson<'a> {
 }
 
 /// Everything about a host.
-pub(super) fn document<'a>(host: &Host, diagnosis: &'a Diagnosis) -> DoctorJson<'a> {
+///
+/// `fixes` are the steps that were done about it, or are offered.
+pub(super) fn document<'a>(host: &Host, diagnosis: &'a Diagnosis, fixes: Vec<Json>) -> DoctorJson<'a> {
     let engines = diagnosis.programs.iter().map(|program| {
         json!({
             "name": program.name,
@@ -44,6 +47,7 @@ pub(super) fn document<'a>(host: &Host, diagnosis: &'a Diagnosis) -> DoctorJson<
         crio: diagnosis.crio.as_ref().map(|crio| settings(host, crio)),
         storages: diagnosis.storages.iter().map(|it| storage(host, it)).collect(),
         findings: &diagnosis.troubles,
+        fixes,
         warnings: json!({ "check_config": diagnosis.warnings.0, "check_store": diagnosis.warnings.1 }),
         images: diagnosis.images.iter().map(|image| line(host, diagnosis, image)).collect(),
         pin_file: diagnosis

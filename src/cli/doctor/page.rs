@@ -174,13 +174,17 @@ fn troubles(page: &mut Page, diagnosis: &Diagnosis) {
         page.text(2, Style::Good, "no errors");
     }
     for trouble in &diagnosis.troubles {
-        let style = match trouble.severity {
-            Severity::Error => Style::Bad,
-            Severity::Warning => Style::Doubtful,
-            Severity::Note => Style::Quiet,
-        };
-        page.labelled(style, trouble.severity.name(), 7, &sentence(trouble));
-        page.labelled(Style::Plain, "", 7, &format!("hint: {}", trouble.hint));
+        self::trouble(page, trouble, "");
+    }
+    match diagnosis.cures.len() {
+        0 => {}
+        count => {
+            let steps = super::super::counted::counted(count, "step");
+            let text = format!(
+                "`storagectl doctor --fix` does what has one right answer, in {steps}; `--dry-run` shows it"
+            );
+            page.labelled(Style::Quiet, "note", 7, &text);
+        }
     }
     for problem in &diagnosis.not_looked {
         page.labelled(Style::Doubtful, "unseen", 7, &format!("{}; {}", problem.message, problem.hint));
@@ -189,10 +193,40 @@ fn troubles(page: &mut Page, diagnosis: &Diagnosis) {
         (diagnosis.warnings.0, "check-config".to_owned()),
         (diagnosis.warnings.1, format!("check-store{}", stores(diagnosis))),
     ];
+    if diagnosis.storages.iter().any(|storage| storage.images.as_ref().is_ok_and(|it| !it.is_empty())) {
+        let text = "`storagectl check-store --deep` reads every byte of the images, which was not done here";
+        page.labelled(Style::Quiet, "note", 7, text);
+    }
     for (count, command) in warned.into_iter().filter(|(count, _)| *count > 0) {
         let what = if count == 1 { "1 warning".to_owned() } else { format!("{count} warnings") };
         page.labelled(Style::Quiet, "note", 7, &format!("{what} more, see `storagectl {command}`"));
     }
+}
+
+fn trouble(page: &mut Page, trouble: &Problem, why_left: &str) {
+    let style = match trouble.severity {
+        Severity::Error => Style::Bad,
+        Severity::Warning => Style::Doubtful,
+        Severity::Note => Style::Quiet,
+    };
+    page.labelled(style, trouble.severity.name(), 7, &sentence(trouble));
+    if trouble.stops.is_empty() && !trouble.effect.is_empty() {
+        page.labelled(Style::Plain, "", 7, &format!("effect: {}", trouble.effect));
+    }
+    page.labelled(Style::Plain, "", 7, &format!("hint: {}", trouble.hint));
+    if !why_left.is_empty() {
+        page.labelled(Style::Quiet, "", 7, &format!("not done: {why_left}"));
+    }
+}
+
+/// What `--fix` has left, each with why.
+pub(super) fn left(left: &[(&Problem, String)]) -> Page {
+    let mut page = Page::default();
+    page.heading("What is left");
+    for (problem, why) in left {
+        trouble(&mut page, problem, why);
+    }
+    page
 }
 
 /// The stores for `check-store` if it would not look at them of itself.

@@ -111,6 +111,8 @@ pub(super) const MESSAGES: &[Message] = &[
             "readlink {path}/l/{link}: no such file or directory",
             "readlink {path}/overlay/{layer}/diff: no such file or directory",
             "readlink {path}/l/{link}: invalid argument",
+            "can't stat lower layer {path} because it does not exist",
+            "going through storage to recreate the missing symlinks",
             "recreating the missing symlinks: ",
             "recreating the links: ",
         ],
@@ -138,6 +140,9 @@ pub(super) const MESSAGES: &[Message] = &[
         meaning: "The kernel did not mount the layers of a container: one of them is not there or is another's, a mount option is none, or the file system below cannot carry it.",
         follows: false,
         causes: &[
+            "layers-gone",
+            "not-mounted",
+            "store-emptied",
             "l-link-wrong",
             "l-link-missing",
             "lower-wrong",

@@ -135,7 +135,7 @@ impl ApplyInputs<'_> {
     /// The stores without an owner that are left out while they are gone.
     pub(super) fn gone(&self, known: &Known) -> Vec<String> {
         let mut candidates = known.missing();
-        if self.options.boot {
+        if self.options.sets_aside() {
             candidates.extend(known.listed.iter().cloned());
             for reader in &known.readers {
                 candidates.extend(reader.now.iter().chain(&reader.without).cloned());

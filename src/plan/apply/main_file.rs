@@ -31,7 +31,8 @@ impl ApplyInputs<'_> {
         }
         let current = edited.as_ref().unwrap_or(doc);
         let were_aside = if self.basis.renewed { conf::asides(&self.snapshot.doc)? } else { Vec::new() };
-        let goes = |path: &str| self.options.boot || were_aside.iter().any(|aside| aside.path == path);
+        let goes =
+            |path: &str| self.options.sets_aside() || were_aside.iter().any(|aside| aside.path == path);
         if let Some(doc) = conf::set_aside(current, |path| goes(path) && self.is_gone(path))? {
             edited = Some(doc);
         }

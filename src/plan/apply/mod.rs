@@ -31,6 +31,15 @@ pub struct ApplyOptions {
     /// The system is starting and no engine runs yet: what would keep every engine
     /// from starting is set aside.
     pub boot: bool,
+    /// That is set aside also while the system runs: somebody says that it does not come.
+    pub set_aside: bool,
+}
+
+impl ApplyOptions {
+    /// Whether entries are set aside whose directories are gone.
+    fn sets_aside(self) -> bool {
+        self.boot || self.set_aside
+    }
 }
 
 /// Lists the stores that are declared and there, and takes off those that were
@@ -72,22 +81,22 @@ fn plan(
     let follow = |basis: &Snapshot, by_hand: &[String]| {
         ApplyInputs { host, snapshot, basis, by_hand, declarations, options }.plan()
     };
-    let warn = |plan: &mut Plan, what: String| plan.notes.push(Note::Warning("stale-copy", what));
     let path = host.show(&snapshot.path);
+    let warn = |plan: &mut Plan, from: &str, why: String| {
+        let message = format!("`{path}` does not follow `{from}`, which has changed: {why}");
+        plan.notes.push(Note::warning("stale-copy", message, format!("`diff {from} {path}` shows both")));
+    };
     match snapshot.basis(host)? {
         Basis::Same => follow(snapshot.adopted(host)?.as_ref().unwrap_or(snapshot), &[]),
         Basis::Renewed(renewed, by_hand) => follow(&renewed, &by_hand).or_else(|error| {
             let mut plan = follow(snapshot, &[])?;
             let file = host.show(renewed.file());
-            warn(&mut plan, format!("`{path}` does not follow `{file}`, which has changed: {error}"));
+            warn(&mut plan, &file, error.to_string());
             Ok(plan)
         }),
         Basis::Diverged(from) => {
             let mut plan = follow(snapshot, &[])?;
-            let what = format!(
-                "`{path}` does not follow `{from}`, which has changed: somebody edited both the copy and the original (`diff {from} {path}`)"
-            );
-            warn(&mut plan, what);
+            warn(&mut plan, &from, "somebody edited both the copy and the original".to_owned());
             Ok(plan)
         }
     }

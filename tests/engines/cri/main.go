@@ -2,12 +2,14 @@
 //
 //	cri SOCKET version
 //	cri SOCKET images               a line an image: its names, or its id where it has none
+//	cri SOCKET find IMAGE…          a line of JSON an image: its id, size and names, or null
 //	cri SOCKET pull IMAGE
 //	cri SOCKET run IMAGE COMMAND…   in a pod with the host's network; its output and exit status
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -53,13 +55,15 @@ func ask(socket string, args []string) (int, error) {
 		return 0, err
 	case len(args) == 1 && args[0] == "images":
 		return 0, asked.images()
+	case len(args) > 1 && args[0] == "find":
+		return 0, asked.find(args[1:])
 	case len(args) == 2 && args[0] == "pull":
 		_, err := asked.PullImage(within, &cri.PullImageRequest{Image: &cri.ImageSpec{Image: args[1]}})
 		return 0, err
 	case len(args) > 2 && args[0] == "run":
 		return asked.run(args[1], args[2:])
 	}
-	return 0, errors.New("usage: cri SOCKET version | images | pull IMAGE | run IMAGE COMMAND…")
+	return 0, errors.New("usage: cri SOCKET version | images | find IMAGE… | pull IMAGE | run IMAGE COMMAND…")
 }
 
 func (asked client) images() error {
@@ -73,6 +77,24 @@ func (asked client) images() error {
 			names = []string{image.Id}
 		}
 		fmt.Println(strings.Join(names, " "))
+	}
+	return nil
+}
+
+func (asked client) find(images []string) error {
+	lines := json.NewEncoder(os.Stdout)
+	for _, image := range images {
+		answer, err := asked.ImageStatus(asked, &cri.ImageStatusRequest{Image: &cri.ImageSpec{Image: image}})
+		if err != nil {
+			return err
+		}
+		var line []any
+		if found := answer.Image; found != nil {
+			line = []any{found.Id, found.Size, append([]string{}, found.RepoTags...)}
+		}
+		if err := lines.Encode(line); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import stat
 import subprocess
 
 DEPENDENTS = "/srv/dependents"
+KEPT = "/srv/kept"
 EMBEDDED = "/usr/lib/containers/storage"
 CONFIGURATION = ["/etc/containers", "/etc/storagectl", "/usr/lib/storagectl", "/usr/lib/sysimage",
                  "/var/lib/storagectl", "/srv/documents", "/srv/packages", "/srv/sealed"]
@@ -62,7 +63,7 @@ for name in os.listdir(EMBEDDED) if os.path.isdir(EMBEDDED) else []:
     if os.path.isdir(image) and not is_left(name):
         whole = "".join(f"{path} {what(path)}\n" for path in sorted(files(image)))
         print(f"tree:{image} {hashlib.sha256(whole.encode()).hexdigest()[:16]}")
-for store in [*stores(), f"{DEPENDENTS}/graph", "/srv/controls/skopeo"]:
+for store in [*stores(), f"{DEPENDENTS}/graph", f"{KEPT}/graph", "/srv/controls/skopeo"]:
     records = f"{store}/overlay-images/images.json"
     text = read(records)
     try:
@@ -74,6 +75,16 @@ for store in [*stores(), f"{DEPENDENTS}/graph", "/srv/controls/skopeo"]:
     locks = ["overlay-images/images.lock", "overlay-layers/layers.lock"]
     if all(os.path.exists(f"{store}/{lock}") for lock in locks):
         print(f"locks:{store} both")
+
+# A layer that is recorded is whole.
+for records in [f"{KEPT}/graph/overlay-layers/layers.json"]:
+    text = read(records)
+    try:
+        for layer in json.loads(text or b"[]"):
+            whole = "".join(f"{path} {what(path)}\n" for path in sorted(files(f"{KEPT}/graph/overlay/{layer['id']}")))
+            print(f"layer:{KEPT}/graph:{layer['id']} {hashlib.sha256(whole.encode()).hexdigest()[:16]}")
+    except ValueError:
+        print(f"torn:{records} {len(text)} bytes")
 
 # Either the records are as they were, or the backup has them.
 before = read(f"{DEPENDENTS}/images.json")

@@ -121,7 +121,12 @@ impl Command {
                 let declarations = host.declarations()?;
                 let ends = listed_for_declarations(tree);
                 let ends = ends.into_iter().filter(|store| !declared.contains(store)).collect();
-                let outcome = plan::apply(&host, &declarations, ApplyOptions { boot: *boot }, Mode::Commit)?;
+                let outcome = plan::apply(
+                    &host,
+                    &declarations,
+                    ApplyOptions { boot: *boot, ..ApplyOptions::default() },
+                    Mode::Commit,
+                )?;
                 let (mut seen, mut gone) = (Vec::new(), Vec::new());
                 for (path, result) in outcome.plan.stores {
                     match result {

@@ -11,6 +11,7 @@ use crate::build::image::digest;
 use crate::check::engine::Engine;
 use crate::check::healthy::in_private;
 use crate::check::store::checked;
+use crate::cri::{START, STOP, client};
 use crate::hosts::program;
 use crate::strace::{own, tamper, trace};
 use crate::support::{finish, run, storagectl, text};
@@ -324,19 +325,8 @@ fn killed_anywhere_the_index_names_what_is_there() {
 /// storage.
 #[test]
 fn crio_lists_artifacts_of_its_additional_stores() {
-    let script = "mkdir -p /etc/crio; mount -t tmpfs none /etc/crio; mkdir /run/cni /run/log
-        export CONTAINERS_STORAGE_CONF=\"$CONF\"
-        printf '%s\\n' '[crio]' \"root = \\\"$GRAPH\\\"\" 'runroot = \"/run/r\"' 'storage_driver = \"overlay\"' \\
-            'log_dir = \"/run/log\"' 'version_file = \"/run/version\"' 'clean_shutdown_file = \"/run/clean\"' \\
-            '[crio.api]' 'listen = \"/run/crio.sock\"' '[crio.runtime]' 'cgroup_manager = \"cgroupfs\"' \\
-            'conmon_cgroup = \"pod\"' 'default_runtime = \"crun\"' 'pinns_path = \"/bin/true\"' \\
-            \"additional_artifact_stores = [$STORES]\" '[crio.runtime.runtimes.crun]' \"runtime_path = \\\"$CRUN\\\"\" \\
-            'monitor_path = \"/usr/bin/conmon\"' '[crio.network]' 'network_dir = \"/run/cni\"' \\
-            'plugin_dirs = [\"/run/cni\"]' >/etc/crio/crio.conf
-        \"$ENGINE\" --config /etc/crio/crio.conf >\"$LOG\" 2>&1 & crio=$!
-        tries=0; until \"$CRI\" /run/crio.sock version >/dev/null 2>&1 || [ $tries = 100 ]; do sleep 0.2; tries=$((tries + 1)); done
-        \"$CRI\" /run/crio.sock images | grep -o '^[^ ]*/team/[^ ]*' | sort
-        kill $crio; wait $crio || :; umount \"$GRAPH/overlay\" 2>/dev/null || :";
+    let list = "\"$CRI\" /run/crio.sock images | grep -o '^[^ ]*/team/[^ ]*' | sort";
+    let script = format!("{START}{list}{STOP}");
     for way in [Way::Store, Way::Main] {
         let (machine, source) = machine();
         machine.copy(way, &source);
@@ -348,7 +338,7 @@ fn crio_lists_artifacts_of_its_additional_stores() {
             ("CONF", machine.at("storage.conf")),
             ("GRAPH", machine.at("graph")),
             ("LOG", machine.at("log")),
-            ("STORES", stores.into()),
+            ("ARTIFACT_STORES", stores.into()),
             ("ENGINE", program("crio")),
             ("CRI", client()),
             ("CRUN", crate::build::CRUN.into()),
@@ -356,12 +346,6 @@ fn crio_lists_artifacts_of_its_additional_stores() {
         let variables: Vec<(&str, &Path)> =
             variables.iter().map(|(name, path)| (*name, path.as_path())).collect();
         let log = || fs_err::read_to_string(machine.at("log")).unwrap_or_default();
-        assert_eq!(in_private(script, &variables), format!("{MODEL}\n{NOTES}\n"), "{way:?}: {}", log());
+        assert_eq!(in_private(&script, &variables), format!("{MODEL}\n{NOTES}\n"), "{way:?}: {}", log());
     }
-}
-
-/// A program that asks CRI-O what a kubelet asks, which only the tests in a machine need otherwise.
-fn client() -> PathBuf {
-    let build = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engines/build.sh");
-    PathBuf::from(run(Command::new(build).arg("cri")).trim()).join("cri")
 }

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use super::machine::{Machine, Way, embedded, reference, unlist, with_state};
+use super::machine::{Machine, Way, directory, embedded, reference, unlist, with_state};
 use crate::build::CRUN;
 use crate::check::engine::Engine;
 use crate::check::healthy::in_private;
 use crate::check::store::checked;
+use crate::cri::{START, STOP, client};
+use crate::hosts::program;
 
 pub(super) fn names(storage: &Path) -> Vec<String> {
     let bytes = std::fs::read(storage.join("overlay-images/images.json")).unwrap();
@@ -29,7 +31,7 @@ fn only_what_was_copied_goes_and_not_what_somebody_else_has_named_or_uses() {
             $ENGINE tag $TAGGED localhost/mine:1
             $ENGINE --runtime $CRUN create --pull never --network none --cgroups=disabled --security-opt seccomp=unconfined $USED sh >/dev/null
             umount \"$GRAPH/overlay\" || :";
-        let own = super::machine::directory(embedded(), &reference("app-13:1"));
+        let own = directory(embedded(), &reference("app-13:1"));
         in_private(
             script,
             &[
@@ -106,7 +108,7 @@ fn a_new_image_of_a_name_takes_it_and_the_old_one_goes() {
         let before = layers(&machine);
         // The next build's list has another image under that name.
         let list = std::fs::read_to_string(source.join("image-list.txt")).unwrap();
-        let (of_name, of_other) = [&name, &other].map(|name| super::machine::directory(&source, name)).into();
+        let (of_name, of_other) = [&name, &other].map(|name| directory(&source, name)).into();
         let sha = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
         unlist(&source, &other);
         let list = list
@@ -126,36 +128,61 @@ fn a_new_image_of_a_name_takes_it_and_the_old_one_goes() {
     }
 }
 
+/// What a running CRI-O, with the store on its list, has of it after `script`.
+fn beside_crio(machine: &Machine, way: Way, source: &Path, script: &str) -> String {
+    let list = "\"$CRI\" /run/crio.sock images | grep -o '^[^ ]*app-1[78]:1' | sort -u";
+    let copy = format!(
+        "'{}' --config \"$CONF\" copy-images --prune --source '{}' {}",
+        crate::support::STORAGECTL,
+        source.display(),
+        if way == Way::Store { "--store \"$STORE\"" } else { "" }
+    );
+    // What CRI-O listens on where nobody says anything else.
+    let socket = "mkdir -p /run/crio; ln -s /run/crio.sock /run/crio/crio.sock";
+    let script = script.replace("LIST", list).replace("COPY", &copy);
+    let variables = [
+        ("CONF", machine.at("storage.conf")),
+        ("GRAPH", machine.at("graph")),
+        ("STORE", machine.storage(Way::Store)),
+        ("LOG", machine.at("log")),
+        ("ARTIFACT_STORES", std::path::PathBuf::new()),
+        ("ENGINE", program("crio")),
+        ("CRI", client()),
+        ("CRUN", CRUN.into()),
+    ];
+    let variables: Vec<(&str, &Path)> =
+        variables.iter().map(|(name, path)| (*name, path.as_path())).collect();
+    in_private(&format!("{START}{socket}\n{script}{STOP}"), &variables)
+}
+
 #[test]
-fn while_crio_runs_everything_is_done_but_removing() {
+fn beside_a_running_crio_images_of_a_store_come_and_go_and_those_of_its_own_storage_stay() {
     let machine = Machine::new();
     let source = machine.source();
-    machine.copy(Way::Store, &source);
-    let (gone, lost) = (reference("app-17:1"), reference("app-18:1"));
+    let (gone, stays) = (reference("app-17:1"), reference("app-18:1"));
+    for way in [Way::Store, Way::Main] {
+        machine.copy(way, &source);
+    }
+    let line = format!("{gone},{}", directory(&source, &gone).file_name().unwrap().display());
+    let script = "LIST; COPY 2>&1 || echo status $?; LIST";
     unlist(&source, &gone);
-    let script = "mkdir /run/crio
-        python3 -c 'import socket; it = socket.socket(socket.AF_UNIX); it.bind(\"/run/crio/crio.sock\"); it.listen(); it.accept(); it.accept(); it.accept()' &
-        while [ ! -S /run/crio/crio.sock ]; do sleep 0.05; done
-        rm -r \"$STORE/overlay-images/$ID\"
-        \"$PROGRAM\" --config \"$CONF\" copy-images --prune --source \"$DIR\" --store \"$STORE\" 2>&1 || echo status $?
-        kill %1 2>/dev/null || :";
-    let store = machine.storage(Way::Store);
-    let bytes = std::fs::read(store.join("overlay-images/images.json")).unwrap();
-    let records: Vec<serde_json::Value> = serde_json::from_slice(&bytes).unwrap();
-    let of_lost = records.iter().find(|record| record["names"][0] == lost.as_str()).unwrap();
-    let said = in_private(
-        script,
-        &[
-            ("PROGRAM", Path::new(crate::support::STORAGECTL)),
-            ("CONF", &machine.at("storage.conf")),
-            ("DIR", &source),
-            ("STORE", &store),
-            ("ID", Path::new(of_lost["id"].as_str().unwrap())),
-        ],
-    );
-    assert!(said.contains(&format!("copied `{lost}`\n")), "{said}");
-    assert!(said.contains("error: CRI-O runs"), "{said}");
-    assert!(said.ends_with("status 2\n"), "{said}");
-    assert!(names(&store).contains(&gone));
-    assert_eq!(machine.ends(Way::Store, &source, &["--prune"], 0)["pruned"], serde_json::json!([gone]));
+    let own = beside_crio(&machine, Way::Main, &source, script);
+    assert!(own.contains("error: CRI-O runs"), "{own}");
+    assert_eq!(own.matches("status 2\n").count(), 1, "{own}");
+    assert!(names(&machine.storage(Way::Main)).contains(&gone));
+    assert_eq!(machine.ends(Way::Main, &source, &["--prune"], 0)["pruned"], serde_json::json!([gone]));
+    // One that is listed again is there at once.
+    let list = source.join("image-list.txt");
+    let script = format!("{script}; echo '{line}' >>'{}'; COPY 2>&1; LIST", list.display());
+    let said = beside_crio(&machine, Way::Store, &source, &script);
+    assert!(!said.contains("error") && !said.contains("status"), "{said}");
+    assert!(said.starts_with(&format!("{gone}\n{stays}\n")), "{said}");
+    let after = |mark: &str| {
+        let text = &said[said.find(mark).unwrap_or_else(|| panic!("{said}"))..];
+        text.lines().skip(1).take_while(|line| !line.contains(' ')).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(after(" already in `"), std::slice::from_ref(&stays), "{said}");
+    assert_eq!(after("copied 1 image to"), [gone.clone(), stays], "{said}");
+    assert!(names(&machine.storage(Way::Store)).contains(&gone));
+    machine.assert_sound(Way::Store);
 }

@@ -67,7 +67,7 @@ fn skopeo_brings_signatures_where_it_copies() {
     let graph = graph.display();
     assert_eq!(
         in_private(copy, &variables),
-        format!("copied 1 image to `{graph}`; 0 already present\nall 1 image are in `{graph}`\n")
+        format!("copied 1 image to `{graph}`; 0 already present\n1 image already in `{graph}`\n")
     );
 }
 

@@ -126,7 +126,7 @@ fn storage_that_only_engines_can_write_is_left_to_skopeo() {
     let graph = graph.display();
     assert_eq!(
         said,
-        format!("copied 2 images to `{graph}`; 0 already present\nall 2 images are in `{graph}`\n")
+        format!("copied 2 images to `{graph}`; 0 already present\n2 images already in `{graph}`\n")
     );
     assert!(machine.at("graph/vfs-images/images.json").exists());
 }

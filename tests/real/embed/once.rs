@@ -1,11 +1,12 @@
 //! Blobs that several images share are fetched once, and what a run takes is known before.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use storagectl::embedded::EmbeddedLayout;
 
 use super::faulty::{Answer, Faulty};
 use super::{assert_clean, directory, embed, results, told};
@@ -67,6 +68,42 @@ fn a_blob_is_fetched_once_and_not_again() {
     assert_eq!(results(&repaired), ["repaired"]);
     assert_eq!(blobs_asked(&noted).into_keys().collect::<Vec<_>>(), [format!("sha256:{smallest}")]);
     assert_clean(&scratch.path().join("images"), 5);
+}
+
+#[test]
+fn a_blob_that_another_directory_of_the_tree_has_is_copied_and_verified() {
+    let noted = Faulty::start(|_, _| Answer::Pass);
+    let scratch = tempfile::tempdir().unwrap();
+    let tree = scratch.path().join("tree");
+    fs_err::create_dir(&tree).unwrap();
+    let homes = [EmbeddedLayout::ImageCache, EmbeddedLayout::MicroShift].map(EmbeddedLayout::home);
+    let embed = |into: &str, more: &[&str]| {
+        let mut command = storagectl(&["--root", tree.to_str().unwrap(), "embed-images", "--into", into]);
+        command.args(more).args(["app-0:1", "app-1:1"].map(|name| format!("{}/{name}", noted.address)));
+        serve(&home(scratch.path(), &[&noted.address]), &mut command);
+        told(&mut command, 0)
+    };
+    let first = embed(homes[0], &[]);
+    let all = blobs_asked(&noted);
+    let dry = embed(homes[1], &["--dry-run"]);
+    assert_eq!((results(&dry), download(&dry)), (results(&first), 0));
+
+    // What only seems to be there is fetched.
+    let dir = tree.join(&homes[0][1..]).join(directory(&format!("{}/app-1:1", noted.address)));
+    let blobs = names(&dir).into_iter().filter(|name| name.len() == 64);
+    let alone = |name: &String| dir.join(name).metadata().unwrap().nlink() == 1;
+    let own: Vec<String> = blobs.filter(alone).collect();
+    assert!(!own.is_empty());
+    for name in &own {
+        let size = dir.join(name).metadata().unwrap().len();
+        fs_err::write(dir.join(name), vec![0; usize::try_from(size).unwrap()]).unwrap();
+    }
+    let second = embed(homes[1], &[]);
+    assert_eq!(results(&second), results(&first));
+    let asked: Vec<String> = blobs_asked(&noted).into_keys().collect();
+    assert_eq!(asked, own.iter().map(|name| format!("sha256:{name}")).collect::<Vec<_>>());
+    assert!(asked.len() < all.len());
+    assert_clean(&tree.join(&homes[1][1..]), 2);
 }
 
 #[test]

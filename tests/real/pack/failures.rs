@@ -3,9 +3,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::builder::Builder;
 use super::example::EXAMPLE;
-use crate::support::{run, text};
+use crate::support::{finish, run, text, under};
 
 const ONE: &str = "packages:
   - name: one
@@ -46,6 +48,47 @@ fn images_that_are_not_there_are_all_told_at_once() {
     builder.write(ONE);
     let said = fails(&builder, "rpm", &["aarch64"], &[]);
     assert!(said.contains("no package has the architecture `aarch64`"), "{said}");
+}
+
+#[test]
+fn what_it_takes_is_known_before_and_a_package_that_cannot_fit_is_not_begun() {
+    let builder = Builder::new();
+    let yaml = ONE.replace("    arch:", "    payload: embedded\n    path: /usr/lib/one\n    arch:");
+    builder.write(&yaml.replace("REGISTRY/app-1:1", "REGISTRY/app-1:1, REGISTRY/app-2:1"));
+    let planned = || {
+        let output = builder.pack("rpm", &["x86_64", "--dry-run", "--format", "json"]);
+        assert!(output.status.success(), "{}", text(&output));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let sum = |told: &Value, key: &str| -> u64 {
+        let images = told["packages"][0]["images"].as_array().unwrap();
+        images.iter().map(|image| image[key].as_u64().unwrap()).sum()
+    };
+    let before = planned();
+    assert_eq!(crate::tree::names(&builder.path("cache")), [""; 0]);
+    let download = before["download"].as_u64().unwrap();
+    assert!(download > 0 && sum(&before, "download") == download);
+
+    let script = "mount -t tmpfs -o mode=0777,size=$1k none \"$0\" || exit 99; dir=$0; shift
+        \"$@\"; code=$?; ls -A \"$dir\"; exit $code";
+    let mut outer = Command::new("unshare");
+    outer.args(["-m", "sh", "-c", script]).arg(builder.path("tmp")).arg((download / 2048).to_string());
+    outer.current_dir(builder.path(""));
+    let refused = finish(&mut under(outer, &builder.command("rpm", &["x86_64"])));
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    assert!(text(&refused).contains("does not have enough space"), "{}", text(&refused));
+    assert!(text(&refused).contains("another directory with `--tmp`"), "{}", text(&refused));
+    assert!(refused.stdout.is_empty(), "{}", text(&refused));
+
+    // The blobs of the cache are what was told.
+    let after = planned();
+    assert_eq!(after["download"], 0);
+    let digests = |told: &Value| {
+        let images = told["packages"][0]["images"].as_array().unwrap();
+        images.iter().map(|image| image["digest"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((digests(&after), sum(&after, "bytes")), (digests(&before), sum(&before, "bytes")));
+    builder.built("rpm", &["x86_64"]);
 }
 
 #[test]

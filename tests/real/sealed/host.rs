@@ -45,7 +45,7 @@ start() { podman run --network none --cgroups=disabled --security-opt seccomp=un
 images() { podman images --format '{{.Repository}}:{{.Tag}} {{.ReadOnly}}' | sort; }
 # From 4.20 on rpm's scriptlets have mounts of their own: another test is about that.
 rpm() { rpm_here --define '__transaction_unshare %{nil}' --dbpath /var/lib/rpm --nodeps "$@" 2>&1; }
-stores() { storagectl list-stores --format json | tr ',' '\n' | sed -n 's/.*"path": *"\(.*\)"/\1/p' | sed 's,/run/storagectl/stores/,,' | tr '\n' ' '; }
+stores() { storagectl list-stores --format json | tr ',' '\n' | sed '/"unlisted"/,$d' | sed -n 's/.*"path": *"\(.*\)"/\1/p' | sed 's,/run/storagectl/stores/,,' | tr '\n' ' '; }
 mounted() { awk '$5 ~ "^/run/storagectl/" {print $5}' /proc/self/mountinfo | sed 's,/run/storagectl/stores/,,' | tr '\n' ' '; }
 list() { echo "listed: $(stores)"; echo "mounted: $(mounted)"; }
 # What cleans up behind a container is an engine, too.
