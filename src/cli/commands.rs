@@ -426,9 +426,18 @@ pub(super) const COMMANDS: [Row; 25] = [
             ),
             (
                 "Put a store into a document that exists",
-                "storagectl generate ignition --store /var/images --from node.ign",
+                "storagectl generate --from node.ign --store /var/apps -o node.ign",
             ),
-            ("Find what is wrong with a document", "storagectl generate butane --check node.bu"),
+            (
+                "Take a store out of it again, with all that came with it",
+                "storagectl generate --from node.ign --remove /var/apps -o node.ign",
+            ),
+            ("See what a document gives nodes", "storagectl generate --list node.ign"),
+            (
+                "See what a document would change on a node",
+                "storagectl --root /mnt/node generate --diff node.ign",
+            ),
+            ("Find what is wrong with a document", "storagectl generate --check node.bu"),
         ],
     },
     Row {
