@@ -421,22 +421,10 @@ pub(super) const COMMANDS: [Row; 25] = [
                 "storagectl generate machineconfig --store /var/images -o stores.yaml",
             ),
             (
-                "Have nodes pull an image into it before engines start",
-                "storagectl generate butane --store /var/images --image example.com/app:1",
-            ),
-            (
                 "Put a store into a document that exists",
                 "storagectl generate --from node.ign --store /var/apps -o node.ign",
             ),
-            (
-                "Take a store out of it again, with all that came with it",
-                "storagectl generate --from node.ign --remove /var/apps -o node.ign",
-            ),
             ("See what a document gives nodes", "storagectl generate --list node.ign"),
-            (
-                "See what a document would change on a node",
-                "storagectl --root /mnt/node generate --diff node.ign",
-            ),
             ("Find what is wrong with a document", "storagectl generate --check node.bu"),
         ],
     },
