@@ -26,9 +26,9 @@ fn is_short(text: &str) -> bool {
 
 /// As much of a text as is remembered.
 fn start(text: &str) -> String {
-    match is_short(text) {
-        true => text.to_owned(),
-        false => format!("{}…", &text[..text.floor_char_boundary(LONG)]),
+    match text.char_indices().find(|(at, letter)| at + letter.len_utf8() > LONG) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -94,5 +94,17 @@ impl Found {
         finding.files.clone_from(&self.files);
         finding.for_users = self.for_users;
         Some(finding)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_ends_between_two_letters() {
+        assert_eq!(start("short"), "short");
+        assert_eq!(start(&"é".repeat(LONG)), format!("{}…", "é".repeat(LONG / 2)));
+        assert_eq!(start(&format!("a{}", "é".repeat(LONG))), format!("a{}…", "é".repeat(LONG / 2 - 1)));
     }
 }
