@@ -71,7 +71,7 @@ impl Host {
 
     /// A file in a layer that has one.
     fn file_of(&self, layer: &str) -> PathBuf {
-        let find = ["-type", "f", "-size", "+0", "-print", "-quit"];
+        let find = ["-type", "f", "-size", "+0", "-not", "-name", "not-utf8*", "-print", "-quit"];
         let found = run(Command::new("find").arg(self.path(&format!("srv/overlay/{layer}/diff"))).args(find));
         PathBuf::from(found.trim_end())
     }
@@ -329,4 +329,44 @@ fn a_normal_user_notes_what_was_read_at_home() {
     let output = finish(command.env_clear().env("HOME", &home).env("PATH", "/usr/bin"));
     assert!(home.join(".local/state/storagectl/deep-check/verified.json").exists(), "{}", text(&output));
     assert!(!host.path("var").exists());
+}
+
+/// A disk that is full keeps nothing secret.
+#[test]
+fn what_was_found_is_told_even_if_it_cannot_be_noted() {
+    let host = Host::new();
+    let file = host.file_of(&host.layers()[0]);
+    let mut other = fs_err::read(&file).unwrap();
+    other[0] ^= 1;
+    for (damage, expected) in [(false, 2), (true, 1)] {
+        if damage {
+            fs_err::write(&file, &other).unwrap();
+        }
+        let output =
+            tamper(&["inject=renameat:error=ENOSPC:when=2+"], &host.command(&["10GB", "--progress", "none"]));
+        assert_eq!(output.status.code(), Some(expected), "{}", text(&output));
+        let answer = parsed(&output);
+        assert_eq!(ids(&answer).contains(&"file-content"), damage, "{answer}");
+        let said = answer["not_looked"][0]["message"].as_str().unwrap();
+        assert!(said.starts_with("cannot write ") && said.contains("verified.json"), "{answer}");
+    }
+}
+
+/// Whoever made a store has named its files, and there may be very many of them.
+#[test]
+fn long_names_of_damaged_files_do_not_fill_the_record() {
+    let host = Host::new();
+    let long = ["d".repeat(250), "e".repeat(250), "f".repeat(250)].join("/");
+    for layer in host.layers() {
+        let dir = host.path(&format!("srv/overlay/{layer}/diff/{long}"));
+        fs_err::create_dir_all(&dir).unwrap();
+        for number in 0..100 {
+            fs_err::write(dir.join(format!("{number:0>250}")), "").unwrap();
+        }
+    }
+    let first = host.check(&["10GB"]);
+    assert!(ids(&first).contains(&"file-added"), "{first}");
+    let size = fs_err::metadata(host.path(RECORD)).unwrap().len();
+    assert!(size < 64 << 10, "{size}");
+    assert!(ids(&host.check(&["1kB"])).contains(&"file-added"));
 }

@@ -15,6 +15,23 @@ use crate::store::check::store_set::StoreSet;
 
 const READ_AGAIN: &str = "remove the image from the store and pull it again; what was replaced is read first";
 
+/// How many files are remembered of those that a finding names, and how long a text may be, in
+/// bytes: whoever made the store has named its files.
+const NAMED: usize = 3;
+const LONG: usize = 500;
+
+fn is_short(text: &str) -> bool {
+    text.len() <= LONG
+}
+
+/// As much of a text as is remembered.
+fn start(text: &str) -> String {
+    match text.char_indices().find(|(at, letter)| at + letter.len_utf8() > LONG) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// A finding of a deep check, as far as it has to be remembered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,9 +51,14 @@ impl From<&StoreFinding> for Found {
         Self {
             rule: finding.id.to_owned(),
             severity: finding.severity,
-            message: finding.message.clone(),
-            path: finding.path.as_ref().and_then(|path| path.to_str()).map(str::to_owned),
-            files: finding.files.clone(),
+            message: start(&finding.message),
+            path: finding
+                .path
+                .as_ref()
+                .and_then(|path| path.to_str())
+                .filter(|path| is_short(path))
+                .map(str::to_owned),
+            files: finding.files.iter().filter(|file| is_short(file)).take(NAMED).cloned().collect(),
             effects: effects.collect(),
             for_users: finding.for_users,
         }
@@ -72,5 +94,17 @@ impl Found {
         finding.files.clone_from(&self.files);
         finding.for_users = self.for_users;
         Some(finding)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_ends_between_two_letters() {
+        assert_eq!(start("short"), "short");
+        assert_eq!(start(&"é".repeat(LONG)), format!("{}…", "é".repeat(LONG / 2)));
+        assert_eq!(start(&format!("a{}", "é".repeat(LONG))), format!("a{}…", "é".repeat(LONG / 2 - 1)));
     }
 }

@@ -110,7 +110,8 @@ pub(super) struct Round<'a> {
 /// read. Everything else is looked at as [`super::check`] does.
 ///
 /// # Errors
-/// A [`Problem`] if another such check is running, or what was read cannot be noted.
+/// A [`Problem`] if another such check is running, or what is read could not be noted. If that fails
+/// later, it is something that could not be looked at, and nothing more is read.
 pub fn check_within(
     root: &Root,
     request: &CheckRequest,
@@ -132,7 +133,10 @@ pub fn check_within(
         before = now;
         round.look_again();
     }
-    report.round = Some(round.end(request)?);
+    let (progress, failed) = round.end(request);
+    report.round = Some(progress);
+    // What was found is told all the same.
+    failed.into_iter().for_each(|problem| report.could_not_look(problem));
     Ok(report)
 }
 
@@ -316,17 +320,15 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn end(mut self, request: &CheckRequest) -> Result<RoundProgress, Problem> {
-        if let Some(problem) = self.failed {
-            return Err(problem);
-        }
+    /// How far the round is, and why that could not be noted.
+    fn end(mut self, request: &CheckRequest) -> (RoundProgress, Option<Problem>) {
         let record = &mut self.writer.record;
         record.ended = Some(now());
         // What engines do not have listed any more is forgotten with its store.
         let known: HashSet<String> =
             request.listed.iter().chain(&request.stores).map(|path| text(path)).collect();
         record.stores.retain(|path, _| known.contains(path));
-        self.writer.write()?;
+        let failed = self.failed.or_else(|| self.writer.write().err());
         let asked: HashSet<String> = request.stores.iter().map(|path| text(path)).collect();
         let stores = self.writer.record.stores.iter().filter(|(path, _)| asked.contains(*path));
         let mut progress = self.progress;
@@ -345,7 +347,7 @@ impl<'a> Round<'a> {
             }
         }
         progress.oldest = oldest.filter(|oldest| *oldest != u64::MAX);
-        Ok(progress)
+        (progress, failed)
     }
 }
 

@@ -197,6 +197,10 @@ impl<'a> Writer<'a> {
         let shown = self.root.show(&self.file).display().to_string();
         let text = serde_json::to_string(&self.record).expect("all keys are strings") + "\n";
         let write = || {
+            // It could not be read again.
+            if text.len() as u64 > limits::DEEP_CHECK_RECORD {
+                return Err(limits::too_large(limits::DEEP_CHECK_RECORD));
+            }
             let at = self.root.resolve_link(&self.file)?;
             let old = self.root.stat_link(&at)?;
             match replace(&at.dir, at.name(), old.as_ref(), Content::File(text.as_bytes())) {
