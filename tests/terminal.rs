@@ -53,7 +53,6 @@ fn no_command_gives_a_terminal_what_strangers_named() {
         vec!["check-store"],
         vec!["check-store", "--deep", &stores[0], &stores[1]],
         vec!["doctor", "-v"],
-        vec!["doctor", "--fix", "-n"],
         vec!["seal-store", &stores[0], "-o", NASTY],
         vec!["keep-layers"],
         vec!["clean-dependents"],
@@ -69,6 +68,7 @@ fn no_command_gives_a_terminal_what_strangers_named() {
         vec!["apply", "--boot"],
         vec!["remove-store", &stores[0]],
         vec!["add-store", &nowhere],
+        vec!["doctor", "--fix", "--remove"],
         vec![NASTY],
         vec!["list-stores", "--engine", NASTY],
     ];
