@@ -68,6 +68,7 @@ fn no_command_gives_a_terminal_what_strangers_named() {
         vec!["apply", "--boot"],
         vec!["remove-store", &stores[0]],
         vec!["add-store", &nowhere],
+        vec!["doctor", "--fix", "--remove"],
         vec![NASTY],
         vec!["list-stores", "--engine", NASTY],
     ];

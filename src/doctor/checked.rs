@@ -224,6 +224,12 @@ impl Checked {
         if finding.id == "lock-missing" && may() {
             let cure = Cure::InitStore(finding.store.clone());
             finding.problem.hint = cure.hint("creates it");
+            // `check-config` tells of it, too.
+            let store = format!("`{}`", host.show(&finding.store));
+            let told = self.troubles.iter_mut().chain(&mut self.config_findings);
+            for problem in told.filter(|it| it.id == "lock-missing" && it.message.contains(&store)) {
+                problem.hint.clone_from(&finding.problem.hint);
+            }
             self.cures.push(cure);
         }
     }

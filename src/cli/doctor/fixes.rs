@@ -145,7 +145,7 @@ fn why_left(fixed: &Fixed, problem: &Problem) -> String {
     let cure = fixed.diagnosis.cures.iter().find(|cure| cure.covers(problem));
     let Some(cure) = cure else { return why_not(problem).to_owned() };
     match fixed.steps.iter().find(|step| step.cure == *cure) {
-        Some(step) if step.is_done() => "it was done, and is so again".to_owned(),
+        Some(step) if step.is_done() => "it was done, and that is still so".to_owned(),
         Some(_) => "it could not be done, as told above".to_owned(),
         None if cure.row().removes => "that is done with `--remove` alone".to_owned(),
         None => "the configuration has to work first".to_owned(),

@@ -136,6 +136,31 @@ fn a_missing_store_is_set_aside_and_undone() {
 }
 
 #[test]
+fn a_file_in_the_place_of_a_store_is_set_aside() {
+    let host = host(Podman6);
+    host.write("/srv/file", "");
+    host.write(CONF, &main_with("\"/srv/file\""));
+    host.images(Root, Podman6).unwrap_err();
+    fix(&host, Root, &[], &[("store-not-directory", "set-aside")]);
+    assert_eq!(host.images(Root, Podman6), Ok(Vec::new()));
+}
+
+/// The engine of whose store it is cannot make them where the directory is somebody else's.
+#[test]
+fn lock_files_are_made_where_they_can_be() {
+    let host = host(Podman6);
+    host.open_store(STORE);
+    let script = "rm /srv/app/overlay-images/images.lock; chown 1000:1000 /srv/app";
+    assert!(host.script(script).status.success());
+    host.write(CONF, &main_with("\"/srv/app\""));
+    host.images(User, Podman6).unwrap_err();
+    fix(&host, Root, &[], &[("lock-missing", "init-store")]);
+    for who in [Root, User] {
+        assert_eq!(host.images(who, Podman6), Ok(vec![format!("{IMAGE} true")]));
+    }
+}
+
+#[test]
 fn cri_o_starts_again_when_a_missing_store_is_set_aside() {
     let host = Host::with(&[("/usr/bin/crio", Crio)]);
     host.write(CONF, &main_with("\"/srv/gone\""));
