@@ -99,6 +99,9 @@ pub fn keep_layers(host: &Host, options: &KeepOptions, mode: Mode) -> anyhow::Re
                 keeping.finish(&looked, &unfinished)?;
             }
             all.push(keeping.run(looked)?);
+        } else if mode == Mode::Commit {
+            // What is kept already may have left something on the way.
+            storage.parts.iter().try_for_each(|part| clean_up(&host.root, part))?;
         }
         if mode == Mode::Commit {
             let part = storage.images_part();

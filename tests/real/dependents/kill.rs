@@ -151,6 +151,12 @@ fn keeping_that_was_killed_is_finished_by_the_next_run() {
             if is_old { states.0 += 1 } else { states.1 += 1 }
         }
         run(&mut scene.command());
+        let left: Vec<_> = tree(&machine.graph())
+            .into_iter()
+            .map(|(path, _)| path)
+            .filter(|it| it.to_string_lossy().contains("/.storagectl-new-"))
+            .collect();
+        assert!(left.is_empty(), "killed at {}: {left:?}", call.line);
         if !is_new {
             continue;
         }
