@@ -30,6 +30,7 @@ BINDIR ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share
 MANDIR ?= $(DATADIR)/man
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+GREENBOOTDIR ?= $(PREFIX)/lib/greenboot/check
 MACROSDIR ?= $(PREFIX)/lib/rpm/macros.d
 CARGO ?= cargo
 CARGO_FLAGS ?= --locked
@@ -65,9 +66,16 @@ install-built:
 	install -D -m 0644 scriptlets/macros.storagectl $(DESTDIR)$(MACROSDIR)/macros.storagectl
 	install -d -m 0755 $(DESTDIR)$(UNITDIR)/basic.target.wants $(DESTDIR)$(UNITDIR)/multi-user.target.wants
 	for unit in storagectl-apply.service storagectl-apply-late.service storagectl-copy-images.service \
-		storagectl-import-images.path storagectl-import-images.service; do \
+		storagectl-import-images.path storagectl-import-images.service \
+		storagectl-check.service storagectl-check.timer \
+		storagectl-metrics.service storagectl-metrics.timer; do \
 		sed 's|/usr/bin/storagectl|$(BINDIR)/storagectl|' scriptlets/systemd/$$unit > $(DESTDIR)$(UNITDIR)/$$unit && \
 		chmod 0644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; \
+	done
+	for check in required.d/40_storagectl_engines.sh wanted.d/40_storagectl_warnings.sh; do \
+		install -d -m 0755 $(DESTDIR)$(GREENBOOTDIR)/$$(dirname $$check) && \
+		sed 's|/usr/bin/storagectl|$(BINDIR)/storagectl|' scriptlets/greenboot/$$check > $(DESTDIR)$(GREENBOOTDIR)/$$check && \
+		chmod 0755 $(DESTDIR)$(GREENBOOTDIR)/$$check || exit 1; \
 	done
 	ln -sf ../storagectl-apply.service $(DESTDIR)$(UNITDIR)/basic.target.wants/storagectl-apply.service
 	ln -sf ../storagectl-apply-late.service $(DESTDIR)$(UNITDIR)/multi-user.target.wants/storagectl-apply-late.service

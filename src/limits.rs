@@ -35,6 +35,9 @@ pub const IMAGE_DOCUMENT: u64 = 4 << 20;
 /// A file of records of a store, such as layers.json, in bytes: 100,000 images and more.
 pub const RECORDS: u64 = 256 << 20;
 
+/// What deep checks with a budget have noted, in bytes: 100,000 layers and more.
+pub const DEEP_CHECK_RECORD: u64 = 32 << 20;
+
 /// What the records of one file, and small files of the layers of one store, take in memory.
 pub const RECORDS_IN_MEMORY: usize = 512 << 20;
 

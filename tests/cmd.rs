@@ -1,5 +1,5 @@
 //! Every command and every refusal, as documents that are run: tests/cmd/*.md,
-//! and the console blocks of README.md.
+//! the console blocks of README.md, and docs/fleet.md.
 //!
 //! A document `x.md` starts in a copy of the directory `x.in`; that there is a
 //! directory `x.out` is what makes trycmd copy it. Outside a document, nothing
@@ -30,6 +30,35 @@ fn the_readme_says_what_the_program_does() {
     fs_err::copy("README.md", dir.join("README.md")).unwrap();
     let cases = cases();
     cases.case(dir.join("README.md"));
+}
+
+/// docs/fleet.md starts in a copy of tests/fleet. With `TRYCMD=overwrite` it is written.
+#[test]
+fn a_year_of_a_fleet_goes_as_the_document_says() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fleet");
+    let _ = fs_err::remove_dir_all(&dir);
+    copy_tree(Path::new("tests/fleet"), &dir.join("fleet.in"));
+    fs_err::create_dir_all(dir.join("fleet.out")).unwrap();
+    fs_err::write(dir.join("fleet.out/.keep"), "").unwrap();
+    fs_err::copy("docs/fleet.md", dir.join("fleet.md")).unwrap();
+    let cases = cases();
+    cases.case(dir.join("fleet.md"));
+    drop(cases);
+    if std::env::var_os("TRYCMD").is_some_and(|value| value == "overwrite") {
+        fs_err::copy(dir.join("fleet.md"), "docs/fleet.md").unwrap();
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs_err::create_dir_all(to).unwrap();
+    for entry in fs_err::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_tree(&entry.path(), &target),
+            false => drop(fs_err::copy(entry.path(), target).unwrap()),
+        }
+    }
 }
 
 #[test]

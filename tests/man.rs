@@ -11,7 +11,7 @@ use std::path::Path;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
 use serde_json::Value;
-use storagectl::doctor::{CURES, FINDINGS};
+use storagectl::doctor::{CURES, FINDINGS, METRICS};
 use storagectl::explain::SECTIONS;
 use storagectl::lint::RULES;
 use storagectl::problem::{IDS, Severity};
@@ -118,6 +118,7 @@ fn page(command: &clap::Command, synopsis: &Roff, examples: &[(&str, &str)]) -> 
         let rules = check::RULES.iter().map(|rule| (rule.id, rule.severity, rule.description));
         self::rules(rules).to_writer(&mut out).unwrap();
         scopes().to_writer(&mut out).unwrap();
+        in_parts().to_writer(&mut out).unwrap();
     }
     if command.get_name() == "storagectl-doctor" {
         doctor().to_writer(&mut out).unwrap();
@@ -453,6 +454,24 @@ fn doctor() -> Roff {
     for (id, severity, meaning) in FINDINGS {
         entry(&mut roff, id, &format!("{}: {meaning}.", severity.name()));
     }
+    roff.control("SH", ["METRICS"]).text([roman(
+        "What --format prometheus writes; all are gauges. storagectl-metrics.timer, which `systemctl enable --now` enables, has it written to /var/lib/prometheus/node-exporter/storagectl.prom every 15 minutes. A drop-in of storagectl-metrics.service with another value of the variable METRICS_FILE changes that. The file is replaced as a whole. If the host cannot be looked at, doctor_success is 0 and nothing more is told.",
+    )]);
+    for (name, meaning) in METRICS {
+        entry(&mut roff, &format!("storagectl_{name}"), meaning);
+    }
+    roff
+}
+
+/// What a check with a budget does.
+fn in_parts() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["CHECKS IN PARTS"]).text([roman(
+        "With --budget a round reads each layer, and each blob of an artifact, once, over as many runs as that takes; the next run begins anew. First comes what was damaged, as far as half of the budget takes it, then what is new or was replaced, then what was read longest ago. What was found stays a finding of each run until its layer was read again. Each run reads one layer at least. Two runs at once read nothing twice: the second ends with status 2.",
+    )]);
+    roff.control("PP", []).text([roman(
+        "storagectl-check.timer does it each day at idle priority; `systemctl enable --now storagectl-check.timer` enables it. A drop-in of storagectl-check.service with another value of the variable CHECK_STORE changes how much a run reads, or which stores. The service fails while there is an error.",
+    )]);
     roff
 }
 
@@ -533,6 +552,11 @@ fn files() -> Roff {
         &mut roff,
         "/var/lib/storagectl/stores.json",
         "What the listed stores held at the last boot. When that has changed, the boot service does what clean-dependents does.",
+    );
+    entry(
+        &mut roff,
+        "/var/lib/storagectl/deep-check/verified.json",
+        "What check-store --deep --budget has read, and found. A normal user's is below $XDG_STATE_HOME, or ~/.local/state.",
     );
     entry(
         &mut roff,

@@ -45,6 +45,7 @@ git git
 ignition-validate ignition
 systemd-analyze systemd
 systemd-tmpfiles systemd
+promtool prometheus
 python3 python3
 '
 bench='
@@ -126,3 +127,4 @@ fi
 [ -n "$what" ] || "$(dirname "$0")/engines/build.sh" >/dev/null
 [ -n "$what" ] || "$(dirname "$0")/validators/build.sh" >/dev/null
 [ -n "$what" ] || "$(dirname "$0")/python/install.sh" >/dev/null
+[ -n "$what" ] || "$(dirname "$0")/greenboot/build.sh" >/dev/null

@@ -8,6 +8,7 @@ use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
 use super::any_engine::AnyEngine;
+use super::byte_size::byte_size;
 use super::counted::{counted, found};
 use super::given::jobs;
 use super::output::Output;
@@ -18,10 +19,11 @@ use crate::conf::clean;
 use crate::engine::{Effect, Profile, Reason};
 use crate::judgement::{RUN, Reader, gather, judge_store};
 use crate::plan::{Host, list_stores};
-use crate::problem::{Problem, Severity};
+use crate::problem::{Problem, Severity, size};
 use crate::store::check::{
-    self, CheckRequest, Progress, RULES, Scope, StoreFinding, StoreReport, Tally, Verification,
+    self, CheckRequest, Progress, RULES, RoundProgress, Scope, StoreFinding, StoreReport, Tally, Verification,
 };
+use crate::store::{Time, short_id};
 
 /// Find damage in image stores
 ///
@@ -37,9 +39,14 @@ pub(super) struct CheckStore {
     /// from, and files, modes, owners, times and attributes that no engine looks at
     #[arg(long)]
     deep: bool,
+    /// Read at most this much, such as 10GB, and go on where the last run stopped; a
+    /// larger layer is read by itself. What was read is noted in
+    /// /var/lib/storagectl/deep-check, or below ~/.local/state for a normal user
+    #[arg(long, value_name = "SIZE", requires = "deep", value_parser = byte_size)]
+    budget: Option<u64>,
     /// How many layers are read at a time; as many as there are processors if not
-    /// given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    /// given, and one with --budget
+    #[arg(long, value_name = "N", conflicts_with = "budget", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
     /// Report only findings for this engine, or generation of engines
     #[arg(long, value_name = "ENGINE", default_value = "all")]
@@ -53,7 +60,7 @@ pub(super) struct CheckStore {
     #[command(flatten)]
     progress: ProgressOption,
     /// List the rules, and check nothing
-    #[arg(long, conflicts_with_all = ["paths", "deep", "skip"])]
+    #[arg(long, conflicts_with_all = ["paths", "deep", "budget", "skip"])]
     list: bool,
 }
 
@@ -67,6 +74,7 @@ pub(super) struct CheckStoreJson<'a> {
     artifacts: usize,
     assembled: Assembled,
     verification: Option<Verification>,
+    round: Option<RoundJson>,
     findings: Vec<FindingLine<'a>>,
     not_looked: &'a [Problem],
 }
@@ -75,6 +83,20 @@ pub(super) struct CheckStoreJson<'a> {
 struct Assembled {
     layers: usize,
     bytes: u64,
+}
+
+/// How far a check with a budget is. Times are those of RFC 3339.
+#[derive(Serialize)]
+struct RoundJson {
+    budget: u64,
+    bytes_read: u64,
+    started: Option<String>,
+    complete: bool,
+    parts: usize,
+    parts_checked: usize,
+    bytes: u64,
+    bytes_checked: u64,
+    oldest_check: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -107,9 +129,12 @@ impl CheckStore {
         if request.stores.is_empty() {
             output.status("no image store is listed");
         }
-        let report = self.check(&host, &request, output);
+        let report = self.check(&host, &request, output)?;
+        if let Some(round) = &report.round {
+            tell_round(round, self.budget.unwrap_or_default(), output);
+        }
         if output.json {
-            output.json(&document(&host, self.deep, &report))?;
+            output.json(&self.document(&host, &report))?;
         } else {
             tell(&report, output)?;
         }
@@ -153,12 +178,36 @@ impl CheckStore {
         })
     }
 
-    fn check(&self, host: &Host, request: &CheckRequest, output: &Output) -> StoreReport {
+    fn check(&self, host: &Host, request: &CheckRequest, output: &Output) -> anyhow::Result<StoreReport> {
         if !self.deep {
-            return check::check(&host.root, request, &Progress::default());
+            return Ok(check::check(&host.root, request, &Progress::default()));
         }
         let watch = Watch::new(output, &self.progress, None);
-        watch.run(|progress| check::check(&host.root, request, progress))
+        match self.budget {
+            None => Ok(watch.run(|progress| check::check(&host.root, request, progress))),
+            Some(budget) => {
+                let state = host.state_dir()?;
+                Ok(watch
+                    .run(|progress| check::check_within(&host.root, request, budget, &state, progress))?)
+            }
+        }
+    }
+
+    /// A report as data.
+    fn document<'a>(&self, host: &Host, report: &'a StoreReport) -> CheckStoreJson<'a> {
+        let time = |seconds: u64| Time(i64::try_from(seconds).unwrap_or_default(), 0).text();
+        let round = report.round.as_ref().map(|round| RoundJson {
+            budget: self.budget.unwrap_or_default(),
+            bytes_read: round.bytes_read,
+            started: (round.parts > 0).then(|| time(round.started)),
+            complete: round.is_complete(),
+            parts: round.parts,
+            parts_checked: round.parts_checked,
+            bytes: round.bytes,
+            bytes_checked: round.bytes_checked,
+            oldest_check: round.oldest.map(time),
+        });
+        document(host, self.deep, report, round)
     }
 }
 
@@ -189,8 +238,12 @@ fn unreadable(host: &Host, store: &Path) -> Vec<StoreFinding> {
     reasons.into_iter().map(finding).collect()
 }
 
-/// A report as data.
-fn document<'a>(host: &Host, deep: bool, report: &'a StoreReport) -> CheckStoreJson<'a> {
+fn document<'a>(
+    host: &Host,
+    deep: bool,
+    report: &'a StoreReport,
+    round: Option<RoundJson>,
+) -> CheckStoreJson<'a> {
     let line = |finding: &'a StoreFinding| FindingLine {
         problem: &finding.problem,
         scope: finding.scope(),
@@ -215,9 +268,27 @@ fn document<'a>(host: &Host, deep: bool, report: &'a StoreReport) -> CheckStoreJ
         artifacts: report.artifacts,
         assembled: Assembled { layers: report.assembled.0, bytes: report.assembled.1 },
         verification: report.verification,
+        round,
         findings: report.findings.iter().map(line).collect(),
         not_looked: &report.not_looked,
     }
+}
+
+/// What is to be said of a check with a budget besides what it found.
+fn tell_round(round: &RoundProgress, budget: u64, output: &Output) {
+    if let Some(problem) = &round.begun_anew {
+        output.warning(&format!("{}; everything is read again", problem.message));
+    }
+    if let Some((name, bytes)) = &round.larger {
+        let what =
+            format!("`{}` has {}, more than the {} of the budget", short(name), size(*bytes), size(budget));
+        output.status(&format!("{what}, and was read by itself"));
+    }
+}
+
+/// A layer as people call it; a digest stays what it is.
+fn short(name: &str) -> &str {
+    if name.contains(':') { name } else { short_id(name) }
 }
 
 fn tell(report: &StoreReport, output: &Output) -> anyhow::Result<()> {
@@ -241,12 +312,26 @@ fn summary(report: &StoreReport) -> String {
         count => format!(" ({} with -v)", counted(count, "note")),
     };
     let stores = counted(report.stores.len(), "store");
-    let verified = report.verification.map(|all| format!("; {}", verified(&all))).unwrap_or_default();
+    let verified = match (&report.verification, &report.round) {
+        (Some(all), _) => format!("; {}", verified(all)),
+        (None, Some(round)) => format!("; {}", checked(round)),
+        (None, None) => String::new(),
+    };
     let artifacts = match report.artifacts {
         0 => String::new(),
         count => format!(", {}", counted(count, "artifact")),
     };
     format!("{stores}, {}{artifacts}, {found}{notes}{verified}", counted(report.images, "image"))
+}
+
+/// `read 1.2 GB; 34.0 GB of 80.0 GB checked since 2026-11-20T10:00:00Z`.
+fn checked(round: &RoundProgress) -> String {
+    let since = Time(i64::try_from(round.started).unwrap_or_default(), 0).text();
+    let what = match round.is_complete() {
+        true => format!("all {}", size(round.bytes)),
+        false => format!("{} of {}", size(round.bytes_checked), size(round.bytes)),
+    };
+    format!("read {}; {what} checked since {since}", size(round.bytes_read))
 }
 
 /// `verified 3 of 4 layers, 1 of 2 images, all 2 record files`.

@@ -125,9 +125,9 @@ pub(super) const COMMANDS: [Row; 25] = [
         dry_run: Some("With --fix, show each step and what it would change, and change nothing"),
         examples: &[
             ("See what is wrong with this host, and what helps", "storagectl doctor"),
-            ("See what can be done about it at once, then do it", "storagectl doctor --fix --dry-run"),
-            ("", "storagectl doctor --fix"),
+            ("See what can be done about it at once; without -n, do it", "storagectl doctor --fix -n"),
             ("Let a health check fail on warnings, too", "storagectl doctor --strict --format json"),
+            ("See what Prometheus is told", "storagectl doctor --format prometheus"),
         ],
     },
     Row {
@@ -170,6 +170,7 @@ pub(super) const COMMANDS: [Row; 25] = [
         examples: &[
             ("Check all stores of this host", "storagectl check-store"),
             ("Check every byte of one", "storagectl check-store --deep /usr/lib/containers/app"),
+            ("Check all a part at a time, going on each time", "storagectl check-store --deep --budget 10GB"),
             ("See what is checked", "storagectl check-store --list"),
         ],
     },
@@ -420,14 +421,11 @@ pub(super) const COMMANDS: [Row; 25] = [
                 "storagectl generate machineconfig --store /var/images -o stores.yaml",
             ),
             (
-                "Have nodes pull an image into it before engines start",
-                "storagectl generate butane --store /var/images --image example.com/app:1",
-            ),
-            (
                 "Put a store into a document that exists",
-                "storagectl generate ignition --store /var/images --from node.ign",
+                "storagectl generate --from node.ign --store /var/apps -o node.ign",
             ),
-            ("Find what is wrong with a document", "storagectl generate butane --check node.bu"),
+            ("See what a document gives nodes", "storagectl generate --list node.ign"),
+            ("Find what is wrong with a document", "storagectl generate --check node.bu"),
         ],
     },
     Row {

@@ -5,6 +5,7 @@ mod add_store;
 mod any_engine;
 mod apply;
 mod build_store;
+mod byte_size;
 mod check_config;
 mod check_store;
 mod clean_dependents;
@@ -113,6 +114,8 @@ enum Format {
     Human,
     /// For programs: one JSON document with "version": 1
     Json,
+    /// For Prometheus, of doctor alone
+    Prometheus,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

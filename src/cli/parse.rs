@@ -7,7 +7,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::commands::{COMMANDS, common_options};
-use super::{Cli, Command as Asked, Common, help};
+use super::{Cli, Command as Asked, Common, Format, help};
 use crate::problem::series;
 
 /// Reads a command line, whose first word is the program's name.
@@ -57,14 +57,17 @@ fn parse_one(arguments: &[OsString]) -> Option<Cli> {
     Cli::from_arg_matches_mut(&mut matches).ok().filter(|cli| contradiction(cli).is_none())
 }
 
+/// What changes nothing has no rehearsal.
+pub(super) const DRY_RUN_NEEDS_FIX: &str = "`--dry-run` needs `--fix`: without it nothing is changed";
+
 /// Options that mean nothing together. The parser does not see it, since one of them may stand
 /// before the command.
 fn contradiction(cli: &Cli) -> Option<&'static str> {
     match &cli.command {
         _ if cli.common.quiet && cli.common.verbose => Some("`--quiet` cannot be used with `--verbose`"),
-        Asked::CheckConfig(check) if cli.common.dry_run && !check.fix => {
-            Some("`--dry-run` needs `--fix`: without it nothing is changed")
-        }
+        Asked::Doctor(doctor) => doctor.contradiction(&cli.common),
+        _ if cli.common.format == Format::Prometheus => Some("`--format prometheus` is of `doctor` alone"),
+        Asked::CheckConfig(check) if cli.common.dry_run && !check.fix => Some(DRY_RUN_NEEDS_FIX),
         _ => None,
     }
 }
@@ -215,7 +218,9 @@ mod tests {
                     match (row.takes(id), parse(words(&line))) {
                         (true, Ok(_)) => {}
                         // With `--fix` it does.
-                        (true, Err(error)) if (row.name, id) == ("check-config", "dry_run") => {
+                        (true, Err(error))
+                            if ["check-config", "doctor"].contains(&row.name) && id == "dry_run" =>
+                        {
                             assert!(error.to_string().starts_with("error: `--dry-run` needs `--fix`"));
                             assert!(parse(words(&format!("{line} --fix"))).is_ok());
                         }

@@ -18,6 +18,7 @@ mod cure;
 mod file_system;
 mod fix;
 mod forecast;
+mod metrics;
 mod pinned;
 mod remedy;
 mod room;
@@ -32,13 +33,14 @@ use std::rc::Rc;
 use crate::engine::{Engines, InstalledProgram, Profile};
 use crate::judgement::Judgement;
 use crate::plan::{self, Host};
-use crate::problem::Problem;
+use crate::problem::{Problem, Severity};
 use crate::store::check::StoreFinding;
 
 pub use crio::Crio;
 pub use cure::{CURES, Cure, CureRow, why_not};
 pub use fix::{FixEvent, FixOptions, Fixed, Step, Work, fix};
 pub use forecast::{Fate, Forecast, Kept, Remedy, Setting, StoragePlace, Wiper, forecast};
+pub use metrics::{METRICS, Metrics};
 pub use pinned::PinFile;
 pub use remedy::commands;
 pub use room::of as room_of;
@@ -79,6 +81,15 @@ pub struct Diagnosis {
     pub pin_file: Option<PinFile>,
     /// What could not be looked at.
     pub not_looked: Vec<Problem>,
+}
+
+impl Diagnosis {
+    /// How bad everything is that was found. Warnings of the two checks are only counted.
+    pub fn severities(&self) -> impl Iterator<Item = Severity> {
+        let (of_config, of_stores) = self.warnings;
+        let counted = std::iter::repeat_n(Severity::Warning, of_config + of_stores);
+        self.troubles.iter().map(|trouble| trouble.severity).chain(counted)
+    }
 }
 
 /// An image and what becomes of it.

@@ -258,6 +258,17 @@ impl Host {
         Ok(Path::new(&home).join(usual))
     }
 
+    /// Where what this program remembers is kept: the system's, or of the user who runs this.
+    ///
+    /// # Errors
+    /// A [`Problem`] if a user has no home directory.
+    pub fn state_dir(&self) -> Result<PathBuf, Problem> {
+        match self.is_rootless() {
+            true => Ok(self.user_dir("XDG_STATE_HOME", ".local/state")?.join("storagectl")),
+            false => Ok(PathBuf::from("/var/lib/storagectl")),
+        }
+    }
+
     /// Where the stores are declared that this configuration is to list.
     ///
     /// # Errors
@@ -270,17 +281,6 @@ impl Host {
         let runtime = environment.filled("XDG_RUNTIME_DIR").map(Path::new);
         let data = self.user_dir("XDG_DATA_HOME", ".local/share")?;
         Ok(SearchPath::of_user(&data, runtime, &self.user_dir("XDG_CONFIG_HOME", ".config")?))
-    }
-
-    /// Where what this program keeps of this configuration is.
-    ///
-    /// # Errors
-    /// A [`Problem`] if a user has no home directory.
-    pub fn state_dir(&self) -> Result<PathBuf, Problem> {
-        match self.is_rootless() {
-            true => Ok(self.user_dir("XDG_STATE_HOME", ".local/state")?.join("storagectl")),
-            false => Ok("/var/lib/storagectl".into()),
-        }
     }
 
     /// What is declared for this configuration.

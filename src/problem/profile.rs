@@ -5,7 +5,7 @@ use std::fmt;
 use crate::conf::TomlLibrary;
 
 /// An engine, by the way in which it reads a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
     /// podman 4, buildah and skopeo of its time: storage library to about 1.43.

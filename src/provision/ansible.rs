@@ -20,7 +20,7 @@ pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
     let layout = Layout::of(model, Directories::Made)?;
     let mut tasks: Vec<Value> = script::brought(model, &layout).map(look).collect();
     tasks.extend(model.created().map(|store| directory(&store.path, store.mode)));
-    if model.selinux && model.created().next().is_some() {
+    if model.labelled().next().is_some() {
         tasks.extend(label(model));
     }
     let mut made: Vec<&str> = Vec::new();
@@ -108,7 +108,7 @@ fn label(model: &Model) -> Vec<Value> {
             .with("when", text("labels.stat.exists"));
         [add, run]
     };
-    std::iter::once(there).chain(model.created().flat_map(rule)).collect()
+    std::iter::once(there).chain(model.labelled().flat_map(rule)).collect()
 }
 
 /// Restarts CRI-O, which reads its configuration when it starts; but only if it runs.

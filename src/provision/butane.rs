@@ -63,9 +63,12 @@ impl Dialect {
         DIALECTS.iter().find(|it| it.variant == variant && it.version == version).copied()
     }
 
-    /// The newest version of a variant with at most this specification.
+    /// The newest version of a variant with at most this specification; of a variant that has none,
+    /// its oldest.
     pub fn newest(variant: &str, spec: Spec) -> Option<Self> {
-        DIALECTS.iter().rfind(|it| it.variant == variant && it.spec <= spec).copied()
+        let mut of_variant = DIALECTS.iter().filter(|it| it.variant == variant);
+        let newest = of_variant.clone().rfind(|it| it.spec <= spec);
+        newest.or_else(|| of_variant.next()).copied()
     }
 
     /// Whether it becomes a MachineConfig, which has no directories.

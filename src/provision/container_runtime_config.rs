@@ -6,8 +6,15 @@ use super::document::{Value, map, text, to_yaml};
 use super::model::Model;
 use crate::problem::Problem;
 
-/// How many stores the API takes.
+/// Where the list stands.
+pub const IMAGE_STORES: [&str; 3] = ["spec", "containerRuntimeConfig", "additionalImageStores"];
+
+/// How many image stores the API takes.
 pub const MOST: usize = 10;
+/// The lists of additional stores, and how many of each the API takes (`maxItems` in the same file;
+/// OpenShift 4.22, feature gate AdditionalStorageConfig).
+pub const LISTS: [(&str, usize); 3] =
+    [("additionalLayerStores", 5), ("additionalImageStores", MOST), ("additionalArtifactStores", 10)];
 /// How long a path may be.
 pub const LONGEST: usize = 256;
 

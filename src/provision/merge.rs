@@ -1,28 +1,24 @@
 //! Putting a node's stores into a document that somebody has already.
 //!
-//! What concerns the stores is added or brought up to date, everything else stays byte
-//! by byte. A storage.conf in the document is the base that is edited, so what else it
-//! sets stays too. Doing it twice changes nothing.
+//! What is ours in the document is read back, changed, and written anew where it differs;
+//! everything else stays byte by byte. A storage.conf in the document is the base that is edited,
+//! so what else it sets stays too. Doing it twice changes nothing.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::butane::{self, Machine};
-use super::check::{Expected, check};
+use super::butane::Machine;
+use super::change::{Change, not_listed};
+use super::check::{Expected, check, is_rendered, maker};
 use super::container_runtime_config;
-use super::data_url;
 use super::document::{self, EditFault, Node, ProvisionDocument, Value, map, text};
-use super::ignition::{self, Spec};
-use super::layout::{Directories, File, Layout};
+use super::layout::{Directories, Layout};
 use super::machine_config;
 use super::model::{MAIN_FILE, Model};
 use super::ocne;
-use super::read::{Config, ConfigEntry, Content, Format, Read, Unread};
-use super::request::{GenerateRequest, Written};
+use super::read::{Config, Content, Format, Read, Unread};
+use super::request::{GenerateRequest, Removed, Written, no_store};
 use crate::conf::{Position, clean};
 use crate::problem::{Place, Problem, Severity};
-
-/// Where our own drop-in may stand.
-const OWN_DROP_INS: [&str; 3] = ["99-storagectl.conf", "zz-storagectl.conf", "~storagectl.conf"];
 
 /// Merges what `request` asks for into `before`, which was read from `file`.
 ///
@@ -44,21 +40,44 @@ pub fn merge(request: &GenerateRequest, before: &str, file: &Path) -> Result<Wri
         _ => return Err(first_finding(before, format, file)),
     };
     conflicts(&read, file)?;
-    let (after, layout, model) = match &read.config {
-        None if format == Format::ContainerRuntimeConfig => stores_of_object(request, &read, file)?,
-        None => return Err(first_finding(before, format, file)),
-        Some(config) => {
-            let (model, layout) = layout(request, &read, config, file)?;
-            let value = value(&read, config, &layout);
-            let inner = edited(&config.doc, &rooted(&read, value), file)?;
-            let after = match config.is_inner {
-                true => edited(&read.doc, &map([(ocne::KEY, text(inner))]), file)?,
-                false => inner,
-            };
-            (after, layout, model)
+    match &read.config {
+        None if format == Format::ContainerRuntimeConfig => {
+            let (after, layout) = stores_of_object(request, &read, file)?;
+            finish(request, before, after, format, &layout, &request.model)
         }
-    };
-    finish(request, before, after, format, &layout, &model)
+        None => Err(first_finding(before, format, file)),
+        Some(config) if config.spec.is_none() => Err(first_finding(before, format, file)),
+        Some(config) => {
+            let change = Change::of(request, &read, config)?;
+            let after = changed(&read, config, &change, file)?;
+            let mut written = finish(request, before, after, format, &change.layout, &change.model)?;
+            written.warnings.splice(0..0, change.told);
+            if is_rendered(&read.doc.root) {
+                written.warnings.push(
+                    "the operator has rendered this object, and replaces it: give nodes the stores with one of their own, from `storagectl generate machineconfig`".to_owned(),
+                );
+            }
+            Ok(written)
+        }
+    }
+}
+
+/// The document with a change.
+fn changed(read: &Read, config: &Config, change: &Change, file: &Path) -> Result<String, Problem> {
+    let prefix: &[&str] = if read.format == Format::MachineConfig { &["spec", "config"] } else { &[] };
+    let value = prefix.iter().rev().fold(change.value.clone(), |value, key| map([(*key, value)]));
+    let mut inner = edited(&config.doc, &value, file)?;
+    for (list, key, name) in &change.gone {
+        let doc = ProvisionDocument::parse(&inner).map_err(|_| unsafe_edit(file))?;
+        let without = document::remove(&doc, &[prefix, list].concat(), key, name);
+        if let Some(without) = without.map_err(|_| unsafe_edit(file))? {
+            inner = without.text;
+        }
+    }
+    match config.is_inner {
+        true => edited(&read.doc, &map([(ocne::KEY, text(inner))]), file),
+        false => Ok(inner),
+    }
 }
 
 /// Checks what came out: nothing may be wrong that was not before.
@@ -70,12 +89,19 @@ fn finish(
     layout: &Layout,
     model: &Model,
 ) -> Result<Written, Problem> {
-    let kept = layout.stores.iter().filter(|path| model.created().all(|it| it.path != **path)).cloned();
+    // What neither the document nor this run makes, the image has.
+    let config = Read::parse(before).ok().and_then(|read| read.config);
+    let is_made = |path: &str| {
+        model.created().any(|it| it.path == path)
+            || config.as_ref().is_some_and(|it| maker(it, path).is_some())
+    };
+    let kept = layout.stores.iter().filter(|path| !is_made(path)).cloned();
     let expected = Expected {
         stores: layout.stores.clone(),
         exactly: true,
         kept: kept.collect(),
         present: Vec::new(),
+        has_main: model.has_main,
         worlds: model.worlds.clone(),
         generations: model.generations,
         podman6: model.podman6,
@@ -86,6 +112,10 @@ fn finish(
         .collect();
     let mut warnings = request.warnings(format);
     for finding in check(&after, format, Path::new("after"), &expected) {
+        if finding.id == "no-store" && request.removed != Removed::default() {
+            warnings.push("no store is left in the document".to_owned());
+            continue;
+        }
         if !old.contains(&finding.message) {
             return Err(Problem::new(
                 "document-wrong",
@@ -100,7 +130,17 @@ fn finish(
         };
         warnings.push(format!("{} ({was})", finding.message));
     }
-    Ok(Written { text: after, warnings })
+    Ok(Written { text: changed_since(before, after), warnings })
+}
+
+/// The comment of the run that made a document does not say what others have changed.
+fn changed_since(before: &str, after: String) -> String {
+    let Some(line) =
+        after.lines().next().filter(|line| line.starts_with("# Made by `") && line.ends_with('`'))
+    else {
+        return after;
+    };
+    if before == after { after } else { format!("{line}, and changed since{}", &after[line.len()..]) }
 }
 
 /// Whether the document contradicts itself.
@@ -175,110 +215,6 @@ fn conflicts(read: &Read, file: &Path) -> Result<(), Problem> {
     }
 }
 
-/// What the node shall have, with what the document says as the base.
-fn layout(
-    request: &GenerateRequest,
-    read: &Read,
-    config: &Config,
-    file: &Path,
-) -> Result<(Model, Layout), Problem> {
-    if config.spec.is_none() {
-        return Err(first_finding(&read.doc.text, read.format, file));
-    }
-    let mut model = request.model.clone();
-    for (path, text) in config.texts() {
-        let path = PathBuf::from(path);
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let below = |dir: &str| path.starts_with(dir);
-        if path == Path::new(MAIN_FILE) {
-            if !request.has_base {
-                model.base = text;
-            }
-        } else if (below("/etc/containers") || below("/etc/crio")) && !OWN_DROP_INS.contains(&name) {
-            for world in &mut model.worlds {
-                world.push((path.clone(), text.clone()));
-            }
-        }
-    }
-    let openshift = read.format == Format::MachineConfig || config.is_openshift();
-    let layout = Layout::of(&model, if openshift { Directories::ByUnit } else { Directories::Made })?;
-    Ok((model, layout))
-}
-
-/// What is merged into a configuration.
-fn value(read: &Read, config: &Config, layout: &Layout) -> Value {
-    let list = |items: Vec<Value>| (!items.is_empty()).then_some(Value::List(items));
-    let directory =
-        |it: &super::layout::Directory| match config.directories.iter().find(|old| old.name == it.path) {
-            Some(_) => map([("path", text(&it.path))]),
-            None => ignition::directory(it),
-        };
-    let directories = list(layout.directories.iter().map(directory).collect());
-    let files = list(layout.files.iter().map(|it| file_value(read, config, it)).collect());
-    let units = list(layout.units.iter().map(ignition::unit).collect());
-    let mut whole = map([]);
-    let mut storage = map([]);
-    for (key, value) in [("directories", directories), ("files", files)] {
-        if let Some(value) = value {
-            storage = storage.with(key, value);
-        }
-    }
-    whole = whole.with("storage", storage);
-    if let Some(units) = units {
-        whole = whole.with("systemd", map([("units", units)]));
-    }
-    whole
-}
-
-/// What is said of a file: all of it if the document does not have it, else what differs.
-fn file_value(read: &Read, config: &Config, file: &File) -> Value {
-    let old = config.files.iter().find(|old| old.name == file.path);
-    let spec = config.spec.unwrap_or(Spec::DEFAULT);
-    let may_compress = read.format != Format::MachineConfig && !config.is_openshift();
-    let Some(old) = old else {
-        return match config.is_butane {
-            true => butane::file(file),
-            false => ignition::file(file, spec, may_compress),
-        };
-    };
-    let mut value = map([("path", text(&file.path)), ("overwrite", Value::Bool(true))]);
-    if old.decoded() == Ok(Some(file.text.as_bytes().to_vec())) {
-        return value;
-    }
-    value = value.with("contents", contents(config, old, file, spec, may_compress));
-    value
-}
-
-/// Other contents of a file, in the form in which the old ones stand there.
-fn contents(config: &Config, old: &ConfigEntry, file: &File, spec: Spec, may_compress: bool) -> Value {
-    let has = |path: &[&str]| old.node.at(path).is_some();
-    let bytes = file.text.as_bytes();
-    let hash = match old.node.at(&["contents", "verification", "hash"]).and_then(Node::raw) {
-        Some(hash) if hash.starts_with("sha512-") || !spec.has_sha256() => Some(data_url::sha512(bytes)),
-        Some(_) => Some(data_url::sha256(bytes)),
-        None if !config.is_butane && spec.has_sha256() => Some(data_url::sha256(bytes)),
-        None => None,
-    };
-    let mut contents = if config.is_butane && !has(&["contents", "source"]) {
-        map([("inline", text(&file.text))])
-    } else {
-        let url = data_url::encode(bytes, may_compress);
-        map([("source", text(url.source)), ("compression", text(url.compression))])
-    };
-    if let Some(hash) = hash {
-        contents = contents.with("verification", map([("hash", text(hash))]));
-    }
-    contents
-}
-
-/// `value` at the place of the configuration in its text.
-fn rooted(read: &Read, value: Value) -> Value {
-    match read.format {
-        Format::MachineConfig => map([("spec", map([("config", value)]))]),
-        _ => value,
-    }
-}
-
 /// A configuration of OCNE that has no string of this kind yet.
 fn new_inline(request: &GenerateRequest, before: &str, file: &Path) -> Result<Written, Problem> {
     ocne::check(request.dialect)?;
@@ -293,7 +229,7 @@ fn stores_of_object(
     request: &GenerateRequest,
     read: &Read,
     file: &Path,
-) -> Result<(String, Layout, Model), Problem> {
+) -> Result<(String, Layout), Problem> {
     request.lacks_images("a ContainerRuntimeConfig", "`generate machineconfig`")?;
     if !matches!(request.model.position, Position::Any | Position::Last) {
         return Err(Problem::new(
@@ -302,23 +238,37 @@ fn stores_of_object(
             "leave out the position, or move them in the file",
         ));
     }
-    let path = ["spec", "containerRuntimeConfig", "additionalImageStores"];
-    let listed = read.doc.root.at(&path).map(Node::items).unwrap_or_default();
-    let mut stores: Vec<String> =
-        listed.iter().filter_map(|item| item.get("path")?.raw()).map(str::to_owned).collect();
+    let path = container_runtime_config::IMAGE_STORES;
+    let mut doc = read.doc.clone();
+    let listed = |doc: &ProvisionDocument| -> Vec<String> {
+        let items = doc.root.at(&path).map(Node::items).unwrap_or_default();
+        items.iter().filter_map(|item| item.get("path")?.raw()).map(str::to_owned).collect()
+    };
+    let before = listed(&doc);
+    for store in &request.removed.stores {
+        let Some(entry) = before.iter().find(|path| clean(path) == *store) else {
+            return Err(not_listed(store));
+        };
+        let without = document::remove(&doc, &path, "path", entry).map_err(|_| unsafe_edit(file))?;
+        doc = without.unwrap_or(doc);
+    }
+    let mut stores = listed(&doc);
     let given = request.model.stores.iter().map(|store| &store.path);
     for store in request.model.kept.iter().chain(given) {
         if !stores.iter().any(|path| clean(path) == *store) {
             stores.push(store.clone());
         }
     }
+    let layout = Layout { stores: stores.iter().map(|path| clean(path)).collect(), ..Layout::default() };
+    if stores.is_empty() {
+        return if before.is_empty() { Err(no_store()) } else { Ok((doc.text, layout)) };
+    }
     // The API's rules, and a place for each.
     let whole = container_runtime_config::value(&stores, &request.machine)?;
     let list =
         path.iter().try_fold(&whole, |value, key| value.get(key)).cloned().unwrap_or(Value::List(Vec::new()));
     let value = path.iter().rev().fold(list, |value, key| map([(*key, value)]));
-    let layout = Layout { stores: stores.iter().map(|path| clean(path)).collect(), ..Layout::default() };
-    Ok((edited(&read.doc, &value, file)?, layout, request.model.clone()))
+    Ok((edited(&doc, &value, file)?, layout))
 }
 
 /// A document with `value` in it.
@@ -330,12 +280,16 @@ fn edited(doc: &ProvisionDocument, value: &Value, file: &Path) -> Result<String,
             let message = format!("here is something else than {needed}");
             Err(at(file, doc, span, message, "what is written belongs here; move the other one"))
         }
-        Err(EditFault::Internal) => Err(Problem::new(
-            "internal",
-            format!("`{}` could not be edited safely", file.display()),
-            "nothing was written; please report this document as a bug",
-        )),
+        Err(EditFault::Internal) => Err(unsafe_edit(file)),
     }
+}
+
+fn unsafe_edit(file: &Path) -> Problem {
+    Problem::new(
+        "internal",
+        format!("`{}` could not be edited safely", file.display()),
+        "nothing was written; please report this document as a bug",
+    )
 }
 
 fn at(

@@ -11,15 +11,19 @@
 //! same reading finds what is wrong in documents that somebody else wrote.
 
 pub mod ansible;
+mod applying;
 pub mod butane;
+mod change;
 pub mod check;
 pub mod cloud_config;
 pub mod container_runtime_config;
 pub mod containerfile;
 pub mod crio;
 pub mod data_url;
+mod difference;
 pub mod document;
 pub mod drop_in;
+mod gives;
 pub mod ignition;
 pub mod kickstart;
 mod layout;
@@ -28,6 +32,7 @@ mod merge;
 mod model;
 pub mod ocne;
 pub mod osbuild;
+mod ours;
 mod preset;
 mod prove;
 pub mod read;
@@ -35,13 +40,18 @@ mod request;
 mod script;
 mod simple;
 mod storage_conf;
+mod three_way;
 pub mod tmpfiles;
+mod unit_words;
 mod units;
 
+pub use difference::{Difference, How, differences, text_diff};
+pub use gives::{GivenEngine, GivenEntry, GivenImage, GivenStore, Gives, Origin};
 pub use layout::{Directories, Directory, File, Layout, Unit};
 pub use merge::{machine_of, merge};
 pub use model::{Generations, MAIN_FILE, Model, PlatformFile, Store, check_image};
 pub use preset::{PRESETS, Preset};
-pub use request::{DocumentKind, GenerateRequest, Written};
+pub use request::{DocumentKind, GenerateRequest, Removed, Written};
 pub use simple::Simple;
 pub use storage_conf::Configuration;
+pub use units::OWN_UNITS;

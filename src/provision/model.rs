@@ -18,6 +18,10 @@ pub struct Store {
     pub mode: u32,
     /// Whether the document makes it; else the system's image brings it.
     pub create: bool,
+    /// Whether it is labelled as the engines' own storage is.
+    pub selinux: bool,
+    /// Whether the document that it is put into had it before, so that it stays where it is listed.
+    pub found: bool,
 }
 
 /// A file that a node has before any document is applied, by its path, with its text.
@@ -50,6 +54,8 @@ pub struct Model {
     pub base: String,
     /// Stores of the platform, which stay listed.
     pub kept: Vec<String>,
+    /// Whether a node may have a main file before the document is applied.
+    pub has_main: bool,
     /// What the platform's files may be, one set for each of its versions. All of them
     /// get the same list of stores.
     pub worlds: Vec<Vec<PlatformFile>>,
@@ -57,13 +63,14 @@ pub struct Model {
     pub generations: Generations,
     /// Whether a node may have podman 6, which applies the system's files to normal users.
     pub podman6: bool,
-    /// Whether stores are labelled as the engines' own storage is.
-    pub selinux: bool,
+    /// Drop-ins of ours that the document has already, and that follow its list.
+    pub drop_ins: Vec<PathBuf>,
 }
 
 impl Model {
     /// A node of a platform that has no other files than the preset's.
-    pub fn new(preset: &Preset, stores: Vec<Store>) -> Self {
+    pub fn new(preset: &Preset, mut stores: Vec<Store>) -> Self {
+        stores.iter_mut().for_each(|store| store.selinux = preset.selinux);
         Self {
             stores,
             position: Position::Any,
@@ -71,16 +78,22 @@ impl Model {
             authfile: preset.authfile.map(str::to_owned),
             base: preset.base.to_owned(),
             kept: preset.stores.iter().map(|store| (*store).to_owned()).collect(),
+            has_main: preset.has_main,
             worlds: preset.worlds(),
             generations: Generations::All,
             podman6: preset.podman6,
-            selinux: preset.selinux,
+            drop_ins: Vec::new(),
         }
     }
 
     /// The stores that the document makes.
     pub fn created(&self) -> impl Iterator<Item = &Store> {
         self.stores.iter().filter(|store| store.create)
+    }
+
+    /// Those of them that are labelled for SELinux.
+    pub fn labelled(&self) -> impl Iterator<Item = &Store> {
+        self.created().filter(|store| store.selinux)
     }
 
     /// The store that images are loaded into.
@@ -109,10 +122,11 @@ impl Model {
 }
 
 impl Store {
-    /// A store. Below /usr, which is read-only where such documents are applied, it is
-    /// not made.
+    /// A store that nothing has yet. Below /usr, which is read-only where such documents are
+    /// applied, it is not made.
     pub fn new(path: &str, mode: u32) -> Self {
-        Self { path: clean(path), mode, create: !path.starts_with("/usr/") }
+        let create = !path.starts_with("/usr/");
+        Self { path: clean(path), mode, create, selinux: false, found: false }
     }
 }
 

@@ -15,6 +15,9 @@ pub struct Preset {
     pub stores: &'static [&'static str],
     /// Its storage.conf, as far as it differs from the engines' defaults.
     pub base: &'static str,
+    /// Whether its image has, or may have, an /etc/containers/storage.conf: on such a node Ignition
+    /// stops at a file that does not say `overwrite`.
+    pub has_main: bool,
     /// The vendor's drop-ins of its newer versions, by path and text.
     drop_ins: &'static [(&'static str, &'static str)],
     /// Whether a version of it has or may get podman 6, which applies the files of the system
@@ -118,13 +121,14 @@ additionalimagestores = [
 mountopt = "nodev,metacopy=on"
 "#;
 
-/// All of them.
+/// All of them. Fedora, its CoreOS, and RHEL 10 have storage.conf in /usr/share alone (kubespray#8953).
 pub const PRESETS: &[Preset] = &[
     Preset {
         name: "ocne",
         description: "Oracle Cloud Native Environment: keeps /usr/ock/containers",
         stores: &["/usr/ock/containers"],
         base: OCNE,
+        has_main: true,
         drop_ins: &[],
         podman6: false,
         selinux: false,
@@ -135,6 +139,7 @@ pub const PRESETS: &[Preset] = &[
         description: "Fedora, also CoreOS and IoT: keeps /usr/lib/containers/storage",
         stores: &["/usr/lib/containers/storage"],
         base: FEDORA,
+        has_main: false,
         drop_ins: &[VENDOR_DROP_IN],
         podman6: true,
         selinux: true,
@@ -145,6 +150,7 @@ pub const PRESETS: &[Preset] = &[
         description: "RHEL 9 and similar systems, which have no store of their own",
         stores: &[],
         base: RHEL_9,
+        has_main: true,
         drop_ins: &[],
         podman6: false,
         selinux: true,
@@ -155,6 +161,7 @@ pub const PRESETS: &[Preset] = &[
         description: "RHEL 10 and similar systems: keeps /usr/lib/containers/storage",
         stores: &["/usr/lib/containers/storage"],
         base: FEDORA,
+        has_main: false,
         drop_ins: &[VENDOR_DROP_IN],
         podman6: true,
         selinux: true,
@@ -165,6 +172,7 @@ pub const PRESETS: &[Preset] = &[
         description: "OpenShift's CoreOS, which has no store of its own",
         stores: &[],
         base: RHCOS,
+        has_main: true,
         drop_ins: &[],
         podman6: true,
         selinux: true,
@@ -175,6 +183,7 @@ pub const PRESETS: &[Preset] = &[
         description: "Image Builder's images: keeps /usr/share/containers/storage",
         stores: &["/usr/share/containers/storage"],
         base: IMAGE_BUILDER,
+        has_main: true,
         drop_ins: &[],
         podman6: true,
         selinux: true,
@@ -185,6 +194,7 @@ pub const PRESETS: &[Preset] = &[
         description: "Flatcar, which has no store of its own",
         stores: &[],
         base: "",
+        has_main: true,
         drop_ins: &[],
         podman6: true,
         selinux: false,
@@ -195,6 +205,7 @@ pub const PRESETS: &[Preset] = &[
         description: "No platform: nothing but the given stores",
         stores: &[],
         base: "",
+        has_main: true,
         drop_ins: &[],
         podman6: true,
         selinux: false,

@@ -52,6 +52,7 @@ pub(super) fn prove(text: &str, format: Format, layout: &Layout, model: &Model) 
             .cloned()
             .collect(),
         present: Vec::new(),
+        has_main: model.has_main,
         worlds: model.worlds.clone(),
         generations: model.generations,
         podman6: model.podman6,

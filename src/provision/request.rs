@@ -54,6 +54,15 @@ impl DocumentKind {
     }
 }
 
+/// What a document shall no longer have.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Removed {
+    /// Stores, with all that came with them.
+    pub stores: Vec<String>,
+    /// Images that are pulled into one.
+    pub images: Vec<String>,
+}
+
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub struct GenerateRequest {
@@ -69,8 +78,17 @@ pub struct GenerateRequest {
     pub machine: Machine,
     /// Whether the base was given, and not the preset's or a tree's.
     pub has_base: bool,
+    /// Whether the credentials were given, and are not the preset's.
+    pub has_authfile: bool,
+    /// What a document that exists shall no longer have.
+    pub removed: Removed,
     /// The comment with which YAML starts.
     pub made_by: String,
+}
+
+/// Nothing is asked for.
+pub(super) fn no_store() -> Problem {
+    Problem::new("no-store", "no store is given", "give its path on the nodes: `--store /var/images`")
 }
 
 /// A document.
@@ -91,11 +109,7 @@ impl GenerateRequest {
     pub fn write(&self) -> Result<Written, Problem> {
         let model = &self.model;
         if model.stores.is_empty() {
-            return Err(Problem::new(
-                "no-store",
-                "no store is given",
-                "give its path on the nodes: `--store /var/images`",
-            ));
+            return Err(no_store());
         }
         let mut warnings = Vec::new();
         let proved = |text: String, format, layout: &Layout| {

@@ -31,7 +31,7 @@ pub(super) fn make(store: &Store) -> String {
 /// would, which few systems have; nothing if that is not asked for, or there are none.
 /// Several lines, which may run again; `relabel` is for directories that are there already.
 pub(super) fn label(model: &Model, relabel: bool) -> Option<String> {
-    let stores: Vec<&Store> = model.created().filter(|_| model.selinux).collect();
+    let stores: Vec<&Store> = model.labelled().collect();
     if stores.is_empty() {
         return None;
     }

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::model::{Generations, MAIN_FILE, Model, PlatformFile};
+use super::model::{Generations, MAIN_FILE, Model, PlatformFile, Store};
 use crate::conf::{
     self, Document, EditError, Essentials, Fault, OWN_ROOTS, OWN_ROOTS_NAME, Position, StoreList,
     add_essentials, clean,
@@ -18,6 +18,12 @@ use crate::problem::Problem;
 
 /// Where drop-ins for normal users are.
 const ROOTLESS: &str = "/etc/containers/storage.rootless.conf.d";
+
+/// Where those for root are.
+pub(super) const ROOTFUL: &str = "/etc/containers/storage.rootful.conf.d";
+
+/// The names of our own drop-in for root: the first that comes behind all of the platform's.
+pub(super) const OWN_LISTS: [&str; 3] = ["99-storagectl.conf", "zz-storagectl.conf", "~storagectl.conf"];
 
 /// What a drop-in for normal users says of stores: what engines pull into the directories that
 /// a document makes is for root alone, and the stores of platforms are, too.
@@ -56,11 +62,20 @@ impl Configuration {
         }
         let main = (PathBuf::from(MAIN_FILE), main.text().to_owned());
         // The least that serves all.
-        let own_roots = (Path::new(ROOTLESS).join(OWN_ROOTS_NAME), format!("{OWN_ROOTS}{NO_STORES}"));
+        let own_roots = own_roots();
         let list = drop_in(model, &stores, false);
         let mut last = Self { files: Vec::new(), stores };
-        for others in [vec![], vec![own_roots.clone()], vec![list.clone()], vec![own_roots, list]] {
-            last.files = [vec![main.clone()], others].concat();
+        let is_own_roots = |path: &PathBuf| *path == own_roots.0;
+        // Those that the document has already follow the list, whatever they were needed for.
+        let has_roots = model.drop_ins.iter().any(is_own_roots);
+        let has_list = model.drop_ins.iter().any(|path| !is_own_roots(path));
+        for (with_roots, with_list) in [(false, false), (true, false), (false, true), (true, true)] {
+            if (has_roots && !with_roots) || (has_list && !with_list) {
+                continue;
+            }
+            last.files = vec![main.clone()];
+            last.files.extend(with_roots.then(|| own_roots.clone()));
+            last.files.extend(with_list.then(|| list.clone()));
             if last.prove(model).is_ok() {
                 return Ok(last);
             }
@@ -231,23 +246,52 @@ fn main_file(model: &Model, base: &Document) -> Result<Document, Problem> {
     };
     let kept = edit(whole, &kept, &Position::Any)?;
     let kept = kept.as_ref().unwrap_or(whole);
-    let all = edit(kept, &ours, &model.position)?;
+    let (found, new): (Vec<_>, Vec<_>) = model.stores.iter().partition(|store| store.found);
+    let paths = |stores: Vec<&Store>| stores.iter().map(|store| store.path.clone()).collect::<Vec<_>>();
+    let (found, new) = (paths(found), paths(new));
+    let with_found = edit(kept, &found, &Position::Any)?;
+    let with_found = with_found.as_ref().unwrap_or(kept);
+    let position = behind_found(&model.position, with_found, &found).map_err(with)?;
+    let all = edit(with_found, &new, &position)?;
     // The node's owner asked for this file as it is.
-    conf::as_own(all.as_ref().unwrap_or(kept)).map_err(with)
+    conf::as_own(all.as_ref().unwrap_or(with_found)).map_err(with)
+}
+
+/// Where new stores go: behind those that an earlier run has put at this place, as if one run had
+/// been given all of them. Where nothing else is listed, no place was meant, and first is first.
+fn behind_found(position: &Position, doc: &Document, found: &[String]) -> Result<Position, Fault> {
+    let listed: Vec<String> = StoreList::paths(doc)?.iter().map(|path| clean(path)).collect();
+    let start = match position {
+        Position::First => 0,
+        Position::After(other) => match listed.iter().position(|path| *path == clean(other)) {
+            Some(at) => at + 1,
+            None => return Ok(position.clone()),
+        },
+        _ => return Ok(position.clone()),
+    };
+    let run = listed[start..].iter().take_while(|path| found.contains(path)).count();
+    let last = listed[start..start + run].last().filter(|_| run < listed.len());
+    Ok(last.map_or_else(|| position.clone(), |last| Position::After(last.clone())))
+}
+
+/// A drop-in that gives normal users their own directories.
+pub(super) fn own_roots() -> PlatformFile {
+    (Path::new(ROOTLESS).join(OWN_ROOTS_NAME), format!("{OWN_ROOTS}{NO_STORES}"))
 }
 
 /// A drop-in behind all of the platform's, with the whole list or with what is added.
 pub(super) fn drop_in(model: &Model, stores: &[String], append: bool) -> PlatformFile {
-    const NAMES: [&str; 3] = ["99-storagectl.conf", "zz-storagectl.conf", "~storagectl.conf"];
     let names = model.worlds.iter().flatten().filter_map(|(path, _)| path.file_name()?.to_str());
     let last = names.filter(|name| *name != "storage.conf").max().unwrap_or_default();
-    let name = NAMES.into_iter().find(|name| *name > last).unwrap_or(NAMES[2]);
+    let own = model.drop_ins.iter().filter_map(|path| path.file_name()?.to_str());
+    let own = own.filter(|name| OWN_LISTS.contains(name));
+    let name = own.chain(OWN_LISTS).find(|name| *name > last).unwrap_or(OWN_LISTS[2]);
     let items: String = stores.iter().map(|path| format!("  {},\n", conf::quoted(path))).collect();
     let text = format!(
         "# For engines that read drop-ins, which may hide the list of storage.conf.\n\
          [storage.options]\nadditionalimagestores = [\n{items}  {{append={append}}},\n]\n"
     );
-    (Path::new("/etc/containers/storage.rootful.conf.d").join(name), text)
+    (Path::new(ROOTFUL).join(name), text)
 }
 
 fn in_base(model: &Model, fault: Fault) -> Problem {

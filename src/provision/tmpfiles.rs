@@ -39,8 +39,9 @@ pub fn warnings(model: &Model) -> Vec<String> {
 
 /// What to do by hand where a kind of document cannot say how stores are labelled.
 pub(super) fn unlabelled(model: &Model, what: &str) -> Option<String> {
-    let rules: Vec<String> = model.created().map(|store| format!("`{}`", label_rule(model, store))).collect();
-    (model.selinux && !rules.is_empty()).then(|| {
+    let rules: Vec<String> =
+        model.labelled().map(|store| format!("`{}`", label_rule(model, store))).collect();
+    (!rules.is_empty()).then(|| {
         format!(
             "{what} cannot label stores for SELinux: add {} to file_contexts.subs of the image",
             series(&rules)

@@ -11,6 +11,9 @@ pub(super) const LABEL: &str = "storagectl-label.service";
 /// Pulls images into one.
 pub(super) const LOAD: &str = "storagectl-load.service";
 
+/// All of them.
+pub const OWN_UNITS: [&str; 3] = [MAKE, LABEL, LOAD];
+
 /// What reads the stores, as the order of a unit that prepares them. Without sockets:
 /// those start before any service with the usual dependencies can.
 pub(super) const ENGINES: &str = "\
@@ -67,7 +70,7 @@ pub(super) fn make_directories(model: &Model) -> Option<Unit> {
 /// The unit that labels the stores as containers need it; `None` if SELinux is of no
 /// concern. `semanage` is on few such nodes, so the line that it would write is written.
 pub(super) fn label(model: &Model) -> Option<Unit> {
-    let stores: Vec<&Store> = model.created().filter(|_| model.selinux).collect();
+    let stores: Vec<&Store> = model.labelled().collect();
     if stores.is_empty() {
         return None;
     }
@@ -132,7 +135,7 @@ pub(super) fn load(model: &Model) -> Result<Option<Unit>, Problem> {
         format!("ExecStart=/bin/sh -c {}\n", unit_word(&script))
     };
     let pulls: String = model.images.iter().map(pull).collect();
-    let labels = match model.selinux {
+    let labels = match store.selinux {
         true => format!("ExecStart=-/usr/sbin/restorecon -RF {}\n", argument(path)),
         false => String::new(),
     };

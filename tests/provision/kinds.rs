@@ -2,7 +2,7 @@
 
 use storagectl::provision::butane::{Dialect, Machine};
 use storagectl::provision::ignition::Spec;
-use storagectl::provision::{DocumentKind, GenerateRequest, Model, Preset, Store};
+use storagectl::provision::{DocumentKind, GenerateRequest, Model, Preset, Removed, Store};
 
 /// What a node of a platform shall have: /var/images and what else is given.
 pub(crate) fn model(preset: &str, images: &[&str]) -> Model {
@@ -21,6 +21,8 @@ pub(crate) fn request(kind: DocumentKind, model: Model) -> GenerateRequest {
         dialect: Dialect::named("fcos", "1.5.0").unwrap(),
         machine: Machine { name: "99-worker-stores".to_owned(), role: "worker".to_owned() },
         has_base: false,
+        has_authfile: false,
+        removed: Removed::default(),
         made_by: "# Made by a test\n".to_owned(),
     }
 }

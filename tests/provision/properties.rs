@@ -106,6 +106,7 @@ proptest! {
             exactly: false,
             kept: request.model.kept.clone(),
             present: Vec::new(),
+            has_main: request.model.has_main,
             worlds: request.model.worlds.clone(),
             generations: request.model.generations,
             podman6: request.model.podman6,

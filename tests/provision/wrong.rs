@@ -48,6 +48,37 @@ fn in_every_wrong_document_that_is_found_which_is_wrong() {
 }
 
 #[test]
+fn what_only_looks_wrong_is_not_told() {
+    let found = |text: &str, format: Format, preset: &str| -> Vec<String> {
+        let expected = Expected::of(Preset::named(preset).unwrap());
+        check(text, format, Path::new("f"), &expected).into_iter().map(|it| it.message).collect()
+    };
+    // Fedora CoreOS has storage.conf in /usr/share alone, where nothing has to be replaced.
+    let document = include_str!("wrong/no-overwrite.butane.bu")
+        .replace("[\"/var/images\"]", "[\"/usr/lib/containers/storage\"]");
+    assert_eq!(found(&document, Format::Butane, "rhel9").len(), 1);
+    assert!(!found(&document, Format::Butane, "fedora").iter().any(|it| it.contains("overwrite")));
+    // What the operator has rendered is of a pool, and has no role.
+    let document = include_str!("wrong/metadata-missing.role.mc.yaml");
+    let rendered = document.replace("99-worker-stores", "rendered-worker-5a1f0e");
+    assert_eq!(
+        (
+            found(document, Format::MachineConfig, "rhcos").len(),
+            found(&rendered, Format::MachineConfig, "rhcos").len()
+        ),
+        (1, 0)
+    );
+    let owned = document
+        .replace("  name:", "  ownerReferences:\n  - kind: MachineConfigPool\n    name: worker\n  name:");
+    assert_eq!(found(&owned, Format::MachineConfig, "rhcos"), [""; 0]);
+    // Stores of layers and artifacts alone are no mistake, and ten are not too many.
+    let ten: String = (0..10).map(|number| format!("    - path: /a/{number}\n")).collect();
+    let document = include_str!("wrong/store-refused.artifacts-relative.crc.yaml")
+        .replace("    - path: artifacts\n", &ten);
+    assert_eq!(found(&document, Format::ContainerRuntimeConfig, "rhcos"), [""; 0]);
+}
+
+#[test]
 fn in_right_documents_nothing_is_found() {
     let conf = "[storage]\ndriver=\"overlay\"\nrunroot=\"/r\"\ngraphroot=\"/g\"\n\
         [storage.options]\nadditionalimagestores=[\"/srv/a\"]\n";

@@ -22,6 +22,7 @@ mod engine;
 mod escape;
 mod explain;
 mod generations;
+mod health;
 mod hosts;
 mod interrupt;
 mod inventory;

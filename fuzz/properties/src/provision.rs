@@ -7,7 +7,9 @@ use storagectl::provision::butane::{Dialect, Machine};
 use storagectl::provision::check::{Expected, check};
 use storagectl::provision::ignition::Spec;
 use storagectl::provision::read::{Format, Read};
-use storagectl::provision::{DocumentKind, GenerateRequest, Model, Preset, Store, machine_of, merge};
+use storagectl::provision::{
+    DocumentKind, GenerateRequest, Model, Preset, Removed, Store, machine_of, merge,
+};
 
 use super::shown::assert_told;
 
@@ -48,6 +50,8 @@ fn request(kind: DocumentKind, preset: &Preset) -> GenerateRequest {
         dialect: Dialect::named("fcos", "1.5.0").expect("it is a dialect"),
         machine: Machine { name: "99-worker-stores".to_owned(), role: "worker".to_owned() },
         has_base: false,
+        has_authfile: false,
+        removed: Removed::default(),
         made_by: "# Made by a test\n".to_owned(),
     }
 }

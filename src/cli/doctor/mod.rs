@@ -4,13 +4,18 @@ mod document;
 mod fixes;
 mod layout;
 mod page;
+mod prometheus;
+
+use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::Args;
 
 use super::output::Output;
+use super::parse::DRY_RUN_NEEDS_FIX;
 use super::status::Strict;
-use super::{Common, Status};
-use crate::doctor::{FixOptions, diagnose, fix};
+use super::{Common, Format, Status, inside};
+use crate::doctor::{Diagnosis, FixOptions, Metrics, diagnose, fix};
 use crate::plan::Host;
 use crate::problem::Severity;
 
@@ -44,26 +49,77 @@ pub(super) struct Doctor {
     remove: bool,
     #[command(flatten)]
     strict: Strict,
+    /// Exit with status 1 only if an engine stops
+    #[arg(long, conflicts_with_all = ["strict", "fix"])]
+    stopped_only: bool,
+    /// Write to FILE, whole or not at all; with --format prometheus
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 impl Doctor {
+    /// What of this does not go together.
+    pub(super) fn contradiction(&self, common: &Common) -> Option<&'static str> {
+        match common.format {
+            Format::Prometheus if self.fix => Some("`--fix` cannot be used with `--format prometheus`"),
+            Format::Human | Format::Json if self.output.is_some() => {
+                Some("`--output` needs `--format prometheus`")
+            }
+            _ if common.dry_run && !self.fix => Some(DRY_RUN_NEEDS_FIX),
+            _ => None,
+        }
+    }
+
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
         if self.fix {
             return self.fix(common, &host, output);
         }
-        let diagnosis = diagnose(&host)?;
-        if output.json {
-            output.json(&document::document(&host, &diagnosis, fixes::offered(&diagnosis)))?;
-        } else {
-            let page = page::page(&diagnosis, output.is_verbose());
-            output.painted(&page.render(output.colors_data()))?;
+        let began = Instant::now();
+        let diagnosis = match diagnose(&host) {
+            Err(error) if common.format == Format::Prometheus => {
+                let metrics = Metrics::of_run(false, began.elapsed());
+                self.write(&host, &metrics, output)?;
+                return Err(error);
+            }
+            diagnosis => diagnosis?,
+        };
+        match common.format {
+            Format::Prometheus => {
+                let (metrics, problem) = Metrics::of(&host, &diagnosis, began.elapsed());
+                self.write(&host, &metrics, output)?;
+                if let Some(problem) = problem {
+                    output.warning(&problem.message);
+                }
+            }
+            Format::Json => {
+                output.json(&document::document(&host, &diagnosis, fixes::offered(&diagnosis)))?;
+            }
+            Format::Human => {
+                let page = page::page(&diagnosis, output.is_verbose());
+                output.painted(&page.render(output.colors_data()))?;
+            }
         }
-        // Warnings of the two checks are only counted.
-        let (of_config, of_stores) = diagnosis.warnings;
-        let counted = std::iter::repeat_n(Severity::Warning, of_config + of_stores);
-        let found = diagnosis.troubles.iter().map(|trouble| trouble.severity).chain(counted);
-        Ok(self.strict.answer(found, diagnosis.not_looked.is_empty()))
+        Ok(self.answer(&diagnosis))
+    }
+
+    fn answer(&self, diagnosis: &Diagnosis) -> Status {
+        let all_looked = diagnosis.not_looked.is_empty();
+        if !self.stopped_only {
+            return self.strict.answer(diagnosis.severities(), all_looked);
+        }
+        let stopping = diagnosis.troubles.iter().filter(|trouble| !trouble.stops.is_empty());
+        self.strict.answer(stopping.map(|trouble| trouble.severity), all_looked)
+    }
+
+    fn write(&self, host: &Host, metrics: &Metrics, output: &Output) -> anyhow::Result<()> {
+        let text = prometheus::document(metrics);
+        let Some(file) = &self.output else {
+            return output.document(&text);
+        };
+        let file = inside(host, file)?;
+        host.root.replace_file(&file, text.as_bytes()).map_err(host.cannot("write", &file))?;
+        Ok(())
     }
 
     fn fix(&self, common: &Common, host: &Host, output: &Output) -> anyhow::Result<Status> {

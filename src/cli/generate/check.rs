@@ -38,6 +38,7 @@ impl Generate {
             exactly: false,
             present: model.stores.iter().filter(|it| !it.create).map(|it| it.path.clone()).collect(),
             kept: model.kept,
+            has_main: model.has_main,
             worlds: model.worlds,
             generations: model.generations,
             // What somebody else's nodes run, only they know.

@@ -8,8 +8,9 @@ use crate::limits;
 use crate::plan::{Host, VendorCopy};
 use crate::problem::Problem;
 use crate::provision::butane::Dialect;
+use crate::provision::ignition::{self, Spec};
 use crate::provision::read::Read;
-use crate::provision::{MAIN_FILE, Model};
+use crate::provision::{File, Layout, MAIN_FILE, Model, OWN_UNITS, Unit};
 use crate::sys::Root;
 
 /// Takes the base and the platform's files from a tree.
@@ -31,6 +32,7 @@ pub(super) fn of_tree(host: &Host, model: &mut Model) -> anyhow::Result<()> {
             break;
         }
     }
+    model.has_main = files.iter().any(|(path, _)| *path == own);
     files.retain(|(path, _)| *path != own && path != Path::new(MAIN_FILE));
     model.worlds = vec![files];
     Ok(())
@@ -41,6 +43,29 @@ pub(super) fn config_of(host: &Host) -> anyhow::Result<String> {
     let path = host.main_file()?;
     let read = host.root.read(&path).map_err(Problem::cannot("read", host.show(&path)))?;
     text_of(read.map(|(bytes, _)| bytes), &host.show(&path))
+}
+
+/// What a node has of all that documents give it, as a document.
+pub(super) fn of_node(host: &Host) -> anyhow::Result<String> {
+    let mut layout = Layout::default();
+    for profile in Profile::ALL {
+        for file in &host.reading(profile).files {
+            let path = file.path.display().to_string();
+            let is_new = layout.files.iter().all(|it| it.path != path);
+            if is_new && (path.starts_with("/etc/") || path.starts_with("/usr/")) {
+                layout.files.push(File { path, mode: 0o644, text: file.text.to_string() });
+            }
+        }
+    }
+    for name in OWN_UNITS {
+        let path = Path::new("/etc/systemd/system").join(name);
+        let read = host.root.read(&path).map_err(Problem::cannot("read", host.show(&path)))?;
+        if let Some((bytes, _)) = read {
+            let text = text_of(Some(bytes), &host.show(&path))?;
+            layout.units.push(Unit { name: name.to_owned(), text, enabled: true });
+        }
+    }
+    Ok(ignition::write(&layout, Spec::NEWEST))
 }
 
 /// Butane's variant and version of a document, if it is one of those.

@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 
+use crate::provision::read::Format;
 use crate::provision::{DocumentKind, Simple};
 
 /// The kinds, as they are named on the command line.
@@ -38,6 +39,17 @@ pub(super) enum KindName {
 }
 
 impl KindName {
+    /// The kind of documents of this format.
+    pub(super) fn of(format: Format) -> Self {
+        match format {
+            Format::Ignition => Self::Ignition,
+            Format::Butane => Self::Butane,
+            Format::MachineConfig => Self::MachineConfig,
+            Format::ContainerRuntimeConfig => Self::ContainerRuntimeConfig,
+            Format::Ocne => Self::Ocne,
+        }
+    }
+
     /// The same for the library.
     pub(super) fn kind(self) -> DocumentKind {
         match self {

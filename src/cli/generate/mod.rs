@@ -1,8 +1,10 @@
 //! `generate`: provisioning files, new, added to others, or checked.
 
 mod check;
+mod diff;
 mod given;
 mod kind;
+mod list;
 mod made_by;
 mod pins;
 mod request;
@@ -33,9 +35,9 @@ use kind::KindName;
 #[derive(Debug, Args)]
 #[command(mut_arg("strict", |strict| strict.requires("check")))]
 pub(super) struct Generate {
-    /// The kind of document
-    #[arg(value_enum, value_name = "KIND")]
-    kind: KindName,
+    /// The kind of document; of one that exists it may be left out
+    #[arg(value_enum, value_name = "KIND", required_unless_present_any = ["from", "check", "list", "diff"])]
+    kind: Option<KindName>,
     /// A store of the nodes, which the document creates unless it is below /usr. May be
     /// given several times, in order
     #[arg(long = "store", value_name = "PATH")]
@@ -84,13 +86,15 @@ pub(super) struct Generate {
     /// Do not label the stores
     #[arg(long, overrides_with = "selinux", help_heading = "Store options")]
     no_selinux: bool,
-    /// The version of Ignition's specification: 3.0.0 to 3.6.0
+    /// The version of Ignition's specification, or that Butane's becomes: 3.0.0 to 3.6.0.
+    /// Without it 3.2.0, which all supported Ignitions and their validators read
     #[arg(long, value_name = "VERSION", help_heading = "Document options")]
     spec: Option<String>,
     /// The variant of Butane
     #[arg(long, value_name = "VARIANT", value_parser = ["fcos", "flatcar", "r4e", "fiot", "openshift"], help_heading = "Document options")]
     variant: Option<String>,
-    /// The version of that variant; without it the newest
+    /// The version of that variant; without it the newest that becomes that
+    /// specification, or the oldest if none does
     #[arg(long, value_name = "VERSION", help_heading = "Document options")]
     variant_version: Option<String>,
     /// The name of the object
@@ -99,14 +103,28 @@ pub(super) struct Generate {
     /// The role of the nodes, or their pool
     #[arg(long, value_name = "ROLE", default_value = "worker", help_heading = "Document options")]
     role: String,
-    /// Put the stores into this document of that kind, and keep everything else in
-    /// it; `-` is standard input
+    /// Put the stores into this document, and keep everything else in it; `-` is standard
+    /// input
     #[arg(long, value_name = "FILE", conflicts_with = "check")]
     from: Option<PathBuf>,
-    /// Find what is wrong in this document of that kind, and write none; `-` is
-    /// standard input
+    /// Find what is wrong in this document, and write none; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "image_from", "output", "base"])]
     check: Option<PathBuf>,
+    /// With --from: remove this store and all that came with it, such as its directory and
+    /// the images that are pulled into it. May be given several times
+    #[arg(long, value_name = "PATH", requires = "from")]
+    remove: Vec<OsString>,
+    /// With --from: no longer pull this image; may be given several times
+    #[arg(long, value_name = "REF", requires = "from")]
+    remove_image: Vec<String>,
+    /// List what this document gives a node: stores with their origin and who sees them, and
+    /// images
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["stores", "images", "image_from", "from", "check", "output"])]
+    list: Option<PathBuf>,
+    /// Show in what the second document differs from the first for nodes; of one, in what
+    /// it differs from this host, or the tree under --root
+    #[arg(long, value_name = "FILE", num_args = 1..=2, conflicts_with_all = ["stores", "images", "image_from", "from", "check", "list", "output"])]
+    diff: Vec<PathBuf>,
     #[command(flatten)]
     strict: Strict,
     /// With `crio`: pin the images that the stores hold, here or below --root, instead
@@ -128,6 +146,8 @@ struct GenerateJson<'a> {
     file: Option<String>,
     document: &'a str,
     warnings: &'a [String],
+    /// What applying it does to nodes.
+    applying: &'a str,
 }
 
 fn octal(text: &str) -> Result<u32, String> {
@@ -141,6 +161,13 @@ impl Generate {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         if let Some(file) = &self.check {
             return self.check(file, common, output);
+        }
+        if let Some(file) = &self.list {
+            self.list(file, common, output)?;
+            return Ok(Status::Done);
+        }
+        if !self.diff.is_empty() {
+            return self.diff(&self.diff, common, output);
         }
         if self.pin_images {
             return self.pins(common, output);
@@ -164,7 +191,10 @@ impl Generate {
                 let diff = similar::TextDiff::from_lines(before.as_str(), &written.text);
                 output.document(&diff.unified_diff().header(&name, &name).to_string())?;
             }
-            _ => self.put(common, output, &written, before.as_deref())?,
+            _ => self.put(common, output, &written, before.as_deref(), &request.applying())?,
+        }
+        if before.as_deref() != Some(written.text.as_str()) {
+            output.status(&format!("note: {}", request.applying()));
         }
         Ok(Status::Done)
     }
@@ -187,6 +217,7 @@ impl Generate {
         output: &Output,
         written: &Written,
         before: Option<&str>,
+        applying: &str,
     ) -> anyhow::Result<()> {
         let text = written.text.as_str();
         if output.json {
@@ -197,6 +228,7 @@ impl Generate {
                 file: self.output.as_ref().map(|file| file.display().to_string()),
                 document: text,
                 warnings: &written.warnings,
+                applying,
             })?;
         }
         let Some(file) = self.output.as_ref().filter(|_| !common.dry_run) else {

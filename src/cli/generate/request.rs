@@ -9,16 +9,18 @@ use crate::cli::store_paths;
 use crate::problem::Problem;
 use crate::provision::butane::{DIALECTS, Dialect, Machine};
 use crate::provision::ignition::Spec;
-use crate::provision::{GenerateRequest, Generations, Model, Preset, Store};
+use crate::provision::read::Format;
+use crate::provision::{GenerateRequest, Generations, Model, Preset, Removed, Store};
 
 impl Generate {
     /// What is asked for.
     /// `given` is the document that is merged into or checked.
     pub(super) fn request(&self, common: &Common, given: Option<&str>) -> anyhow::Result<GenerateRequest> {
-        let kind = self.kind.kind();
+        let name = self.kind(given)?;
+        let kind = name.kind();
         let dialect = match given.and_then(dialect_of) {
             Some(dialect) => dialect,
-            None => self.dialect()?,
+            None => self.dialect(name)?,
         };
         let spec = self.spec()?;
         let preset = match &self.preset {
@@ -28,7 +30,7 @@ impl Generate {
             None => kind.usual_preset(dialect.variant),
         };
         let preset = Preset::named(preset).expect("clap knows the names, and kinds name known ones");
-        let name = match (&self.name, self.kind) {
+        let name = match (&self.name, name) {
             (Some(name), _) => name.clone(),
             (None, KindName::ContainerRuntimeConfig) => "storagectl-stores".to_owned(),
             (None, _) => format!("99-{}-storagectl-stores", self.role),
@@ -39,6 +41,8 @@ impl Generate {
             spec,
             dialect,
             machine: Machine { name, role: self.role.clone() },
+            has_authfile: self.authfile.is_some(),
+            removed: Removed { stores: store_paths(&self.remove)?, images: self.remove_image.clone() },
             has_base: self.base.is_some() || common.config.is_some(),
             made_by: made_by(),
         })
@@ -67,7 +71,9 @@ impl Generate {
             EngineGeneration::Legacy => Generations::Legacy,
             EngineGeneration::Modern => Generations::Modern,
         };
-        model.selinux = self.selinux || (model.selinux && !self.no_selinux);
+        for store in &mut model.stores {
+            store.selinux = self.selinux || (store.selinux && !self.no_selinux);
+        }
         Ok(model)
     }
 
@@ -84,11 +90,23 @@ impl Generate {
         })
     }
 
-    fn dialect(&self) -> Result<Dialect, Problem> {
+    /// The kind that was named, or that a document tells.
+    pub(super) fn kind(&self, given: Option<&str>) -> Result<KindName, Problem> {
+        let told = || Some(KindName::of(Format::of(given?)?));
+        self.kind.or_else(told).ok_or_else(|| {
+            Problem::new(
+                "document",
+                "what kind of document this is cannot be told from it",
+                "name its kind, as in `storagectl generate butane --check FILE`",
+            )
+        })
+    }
+
+    fn dialect(&self, kind: KindName) -> Result<Dialect, Problem> {
         let variant = self.variant.as_deref().unwrap_or("fcos");
-        let newest = match self.kind {
-            KindName::Ocne => crate::provision::ocne::NEWEST,
-            _ => Spec::NEWEST,
+        let newest = match (&self.spec, kind) {
+            (None, KindName::Ocne) => crate::provision::ocne::NEWEST,
+            _ => self.spec()?,
         };
         let found = match &self.variant_version {
             Some(version) => Dialect::named(variant, version),

@@ -1,6 +1,6 @@
 //! Rules about directories, files and links: paths, modes, what replaces what.
 
-use super::finding::Sink;
+use super::finding::{Expected, Sink};
 use crate::conf::clean;
 use crate::provision::document::{Node, NodeKind};
 use crate::provision::ignition::Spec;
@@ -9,7 +9,7 @@ use crate::provision::read::{Config, ConfigEntry, Content, Format, Read};
 
 const REFUSED: &str = "the document is refused";
 
-pub(super) fn check(read: &Read, config: &Config, sink: &mut Sink) {
+pub(super) fn check(read: &Read, config: &Config, expected: &Expected, sink: &mut Sink) {
     let mut seen: Vec<&str> = Vec::new();
     for entry in config.directories.iter().chain(&config.files).chain(&config.links) {
         path(entry, sink);
@@ -26,7 +26,7 @@ pub(super) fn check(read: &Read, config: &Config, sink: &mut Sink) {
         seen.push(&entry.name);
     }
     for file in &config.files {
-        overwrite(file, sink);
+        overwrite(file, expected, sink);
     }
     if read.format == Format::MachineConfig || config.is_openshift() {
         for entry in config.directories.iter().chain(&config.links) {
@@ -112,7 +112,7 @@ fn is_usual(mode: u32) -> bool {
 }
 
 /// Whether a file replaces the one that is there.
-fn overwrite(file: &ConfigEntry, sink: &mut Sink) {
+fn overwrite(file: &ConfigEntry, expected: &Expected, sink: &mut Sink) {
     let overwrite = file.node.get("overwrite").and_then(Node::boolean) == Some(true);
     let has = file.content() != Content::Nothing;
     if overwrite && !has {
@@ -134,7 +134,7 @@ fn overwrite(file: &ConfigEntry, sink: &mut Sink) {
             "a key is then set twice, and engines stop or take one of the two",
             "write the whole file, with `overwrite: true`",
         );
-    } else if is_conf && has && !overwrite {
+    } else if is_conf && has && !overwrite && expected.has_main {
         sink.at(
             "no-overwrite",
             file.span(&["path"]),

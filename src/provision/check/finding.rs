@@ -56,6 +56,8 @@ pub struct Expected {
     pub kept: Vec<String>,
     /// Directories that the nodes' image has, whatever the document makes.
     pub present: Vec<String>,
+    /// Whether nodes may have a main file already, which has to be replaced.
+    pub has_main: bool,
     /// What the platform's files may be.
     pub worlds: Vec<Vec<PlatformFile>>,
     /// The engines.
@@ -72,6 +74,7 @@ impl Expected {
             exactly: false,
             kept: preset.stores.iter().map(|store| (*store).to_owned()).collect(),
             present: Vec::new(),
+            has_main: preset.has_main,
             worlds: preset.worlds(),
             generations: Generations::All,
             podman6: false,

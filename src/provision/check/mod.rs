@@ -15,7 +15,10 @@ mod texts;
 mod units;
 
 pub use finding::Expected;
+pub(super) use objects::is_rendered;
 pub use rules::{RULES, Rule};
+pub use stores::Maker;
+pub(super) use stores::{listed, maker};
 
 use std::path::Path;
 use std::rc::Rc;
@@ -49,7 +52,7 @@ fn find(text: &str, format: Format, expected: &Expected) -> Vec<ProvisionFinding
         sink.enter(config);
         texts::spec(&read, config, &mut sink);
         texts::keys(config, &mut sink);
-        entries::check(&read, config, &mut sink);
+        entries::check(&read, config, expected, &mut sink);
         contents::check(&read, config, &mut sink);
         units::check(config, &mut sink);
         stores::check(&read, config, expected, &mut sink);

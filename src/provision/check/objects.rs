@@ -2,7 +2,7 @@
 
 use super::finding::{Expected, Sink};
 use crate::conf::clean;
-use crate::provision::container_runtime_config::{MOST, refusal};
+use crate::provision::container_runtime_config::{IMAGE_STORES, LISTS, refusal};
 use crate::provision::document::Node;
 use crate::provision::read::{Format, Read};
 
@@ -14,6 +14,9 @@ pub(super) fn check(read: &Read, expected: &Expected, sink: &mut Sink) {
     if read.format == Format::MachineConfig || openshift {
         for (path, what) in [(&["metadata", "name"][..], "a name"), (&["metadata", "labels", ROLE], "a role")]
         {
+            if what == "a role" && is_rendered(root) {
+                continue;
+            }
             if root.at(path).and_then(Node::raw).is_none_or(str::is_empty) {
                 sink.whole(
                     "metadata-missing",
@@ -32,11 +35,22 @@ pub(super) fn check(read: &Read, expected: &Expected, sink: &mut Sink) {
     }
 }
 
-/// The list of a ContainerRuntimeConfig.
+/// Whether the operator has made an object of those of a pool, which it names in another way
+/// (`generateRenderedMachineConfig` in its pkg/controller/render).
+pub(in crate::provision) fn is_rendered(root: &Node) -> bool {
+    let owners = root.at(&["metadata", "ownerReferences"]).map(Node::items).unwrap_or_default();
+    owners.iter().any(|owner| owner.get("kind").and_then(Node::raw) == Some("MachineConfigPool"))
+        || root
+            .at(&["metadata", "name"])
+            .and_then(Node::raw)
+            .is_some_and(|name| name.starts_with("rendered-"))
+}
+
+/// The lists of a ContainerRuntimeConfig.
 fn stores(root: &Node, expected: &Expected, sink: &mut Sink) {
-    let list = root.at(&["spec", "containerRuntimeConfig", "additionalImageStores"]);
-    let items = list.map(Node::items).unwrap_or_default();
-    if items.is_empty() {
+    let node = root.at(&["spec", "containerRuntimeConfig"]);
+    let list = |name: &str| node.and_then(|node| node.get(name)).filter(|list| !list.is_null());
+    if LISTS.iter().all(|(name, _)| list(name).is_none_or(|list| list.items().is_empty())) {
         sink.whole(
             "no-store",
             "the object has no `additionalImageStores`",
@@ -44,12 +58,28 @@ fn stores(root: &Node, expected: &Expected, sink: &mut Sink) {
             "add one to `spec.containerRuntimeConfig`",
         );
     }
-    if let Some(list) = list.filter(|_| items.len() > MOST) {
-        let message = format!("there are {} stores, and the API accepts {MOST}", items.len());
-        sink.at("store-refused", list.span.clone(), message, "the object is refused", "list fewer");
+    let mut images = Vec::new();
+    for (name, most) in LISTS {
+        let Some(list) = list(name) else {
+            continue;
+        };
+        let count = list.items().len();
+        if count > most {
+            let message = format!("there are {count} `{name}`, and the API accepts {most}");
+            sink.at("store-refused", list.span.clone(), message, "the object is refused", "list fewer");
+        }
+        let stores = paths(list, name, sink);
+        if name == IMAGE_STORES[2] {
+            images = stores;
+        }
     }
+    super::stores::lost(&images, expected, sink);
+}
+
+/// The paths of a list that the API takes.
+fn paths(list: &Node, name: &str, sink: &mut Sink) -> Vec<String> {
     let mut listed: Vec<String> = Vec::new();
-    for item in items {
+    for item in list.items() {
         let path = item.get("path").unwrap_or(item);
         let shown = path.raw().unwrap_or_default();
         if let Some(why) = refusal(shown) {
@@ -64,13 +94,15 @@ fn stores(root: &Node, expected: &Expected, sink: &mut Sink) {
             continue;
         }
         let store = clean(shown);
-        super::stores::place(&store, "/var/lib/containers/storage", path.span.clone(), sink);
+        if name == IMAGE_STORES[2] {
+            super::stores::place(&store, "/var/lib/containers/storage", path.span.clone(), sink);
+        }
         if listed.contains(&store) {
-            let message = format!("`{store}` is listed twice");
+            let message = format!("`{store}` is listed twice in `{name}`");
             let effect = "the object is refused, or each of its images listed twice";
             sink.at("store-twice", path.span.clone(), message, effect, "remove one of the two");
         }
         listed.push(store);
     }
-    super::stores::lost(&listed, expected, sink);
+    listed
 }

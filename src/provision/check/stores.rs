@@ -18,7 +18,7 @@ use crate::provision::storage_conf::{judged, node_readers};
 const ENGINES_STOP: &str = "no engine starts: CRI-O, podman and with them kubelet";
 
 /// The stores that files of a document list, cleaned.
-pub(super) fn listed(config: &Config) -> Vec<String> {
+pub(in crate::provision) fn listed(config: &Config) -> Vec<String> {
     let mut all = Vec::new();
     for (path, text) in config.texts() {
         if !is_configuration(&path) {
@@ -104,7 +104,7 @@ pub(super) fn check(read: &Read, config: &Config, expected: &Expected, sink: &mu
     for store in &all {
         let span = at(store).unwrap_or(0..0);
         place(store, &clean(&graphroot), span.clone(), sink);
-        if !is_made(read, config, store, expected) {
+        if !is_made(config, store, expected) {
             sink.at(
                 "store-missing",
                 span,
@@ -231,30 +231,58 @@ fn made_by(read: &Read, config: &Config) -> &'static str {
 }
 
 /// Whether a listed directory will be there: made by the document, or part of the image.
-fn is_made(_: &Read, config: &Config, store: &str, expected: &Expected) -> bool {
-    if store.starts_with("/usr/") || expected.kept.iter().chain(&expected.present).any(|there| there == store)
-    {
-        return true;
-    }
+fn is_made(config: &Config, store: &str, expected: &Expected) -> bool {
+    store.starts_with("/usr/")
+        || expected.kept.iter().chain(&expected.present).any(|there| there == store)
+        || maker(config, store).is_some()
+}
+
+/// What of a document makes the directory of a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Maker {
+    /// An entry of this list: a directory, or something below it.
+    Entry(&'static str),
+    /// A file system that is mounted there.
+    Mount,
+    /// A unit of this name.
+    Unit(String),
+    /// A file of tmpfiles.d.
+    Tmpfiles(String),
+}
+
+/// What of a document makes the directory of a store.
+pub(in crate::provision) fn maker(config: &Config, store: &str) -> Option<Maker> {
     let below = |name: &str| Path::new(name).starts_with(store);
-    let entries = config.directories.iter().chain(&config.files).chain(&config.links);
-    if entries.into_iter().any(|entry| below(&entry.name)) {
-        return true;
+    let lists = [
+        (&config.directories, "storage.directories"),
+        (&config.files, "storage.files"),
+        (&config.links, "storage.links"),
+    ];
+    let list = lists.into_iter().find(|(list, _)| list.iter().any(|entry| below(&entry.name)));
+    if let Some((_, name)) = list {
+        return Some(Maker::Entry(name));
     }
     // A file system that is mounted there: systemd makes the directory.
     let storage = config.node.get("storage");
     let filesystems =
         storage.and_then(|storage| storage.get("filesystems")).map(Node::items).unwrap_or_default();
     if filesystems.iter().any(|it| it.get("path").and_then(Node::raw) == Some(store)) {
-        return true;
+        return Some(Maker::Mount);
     }
-    let by_unit = config.units.iter().filter_map(unit_text).any(|(_, text)| {
+    let texts = config.units.iter().filter_map(|unit| Some((unit, unit_text(unit)?.1)));
+    let mounts = |text: &str| settings(text, "Where").any(|place| place.trim() == store);
+    if texts.clone().any(|(_, text)| mounts(text)) {
+        return Some(Maker::Mount);
+    }
+    let mut by_unit = texts.filter(|(_, text)| {
         let commands = ["ExecStart", "ExecStartPre"].into_iter().flat_map(|key| settings(text, key));
         let makes = |command: &str| ["mkdir", "install -d", "--root"].iter().any(|it| command.contains(it));
         commands.into_iter().any(|command| makes(command) && mentions(command, store))
-            || settings(text, "Where").any(|place| place.trim() == store)
     });
-    let by_tmpfiles = config.texts().iter().any(|(path, text)| {
+    if let Some((unit, _)) = by_unit.next() {
+        return Some(Maker::Unit(unit.name.clone()));
+    }
+    let by_tmpfiles = config.texts().into_iter().find(|(path, text)| {
         let line = |line: &str| {
             let mut words = line.split_whitespace();
             let kind = words.next().unwrap_or_default().trim_end_matches(['!', '-', '+', '=']);
@@ -263,7 +291,7 @@ fn is_made(_: &Read, config: &Config, store: &str, expected: &Expected) -> bool 
         };
         path.contains("/tmpfiles.d/") && text.lines().any(line)
     });
-    by_unit || by_tmpfiles
+    by_tmpfiles.map(|(path, _)| Maker::Tmpfiles(path))
 }
 
 /// What each engine sees in each version of the platform.

@@ -97,7 +97,7 @@ fn other(is: &str, format: Format, sink: &mut Sink) {
         "other-kind",
         format!("this is {is}, {}", what(format)),
         "what reads one does not read the other",
-        "name its kind: `storagectl generate KIND --check FILE`",
+        "leave out the kind, which the document tells",
     );
 }
 

@@ -10,12 +10,14 @@ mod edit;
 mod node;
 mod read_json;
 mod read_yaml;
+mod remove;
 mod value;
 mod write_json;
 mod write_yaml;
 
 pub use edit::{EditFault, merge};
 pub use node::{Key, Node, NodeKind};
+pub use remove::remove;
 pub use value::{Value, map, text};
 pub use write_json::to_json;
 pub use write_yaml::to_yaml;

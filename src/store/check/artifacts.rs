@@ -1,6 +1,6 @@
 //! Artifacts beside the images: what decides whether engines list any, and their blobs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::catalog::Catalog;
 use super::finding::{StoreFinding, StoreReport};
@@ -12,55 +12,89 @@ use crate::problem::{Problem, total};
 use crate::store::artifacts::{ArtifactStore, StoredArtifact};
 
 const NO_ARTIFACT: &str = "find no artifact of this store";
-const USE_IT: &str = "use it as it is";
+pub(super) const USE_IT: &str = "use it as it is";
 const REMOVE: &str = "take it out with `storagectl remove-images`, and copy it again";
 
 /// Looks at the artifacts of every store that is to be checked, with `deep` to the last byte.
 pub(super) fn check(set: &StoreSet<'_>, deep: bool, progress: &Progress, report: &mut StoreReport) {
-    let mut all = Vec::new();
-    for store in set.stores.iter().filter(|store| store.checked) {
-        match ArtifactStore::open(set.root, &store.path) {
-            Ok(Some(artifacts)) => all.extend(of_store(set, store, artifacts, report)),
-            Ok(None) => {}
-            Err(problem) => report.could_not_look(problem),
-        }
-    }
+    let all = look(set, report);
     if !deep || all.is_empty() {
         return;
     }
-    let artifacts = all.iter().flat_map(|(.., artifacts)| artifacts);
-    progress.begin("checking artifacts", total(artifacts.flat_map(blobs).map(|(_, size)| *size)));
-    for (store, engines, files, artifacts) in &all {
-        for artifact in artifacts {
-            for (blob, size) in blobs(artifact) {
-                if files.find(blob, *size).is_err() {
-                    continue;
-                }
-                let what = match files.hash(blob, &mut |bytes| progress.add(bytes)) {
-                    Ok(found) if found == *blob => continue,
-                    Ok(found) => format!("has the digest `{found}`"),
-                    Err(error) => {
-                        report.could_not_look(set.could_not_look(&place(store, blob), &error));
-                        continue;
-                    }
-                };
-                let message = format!("the artifact `{}`: the blob `{blob}` {what}", title(artifact));
-                let finding = StoreFinding::new("artifact-digest", &store.path, message, REMOVE);
-                report.put(finding.at(place(store, blob)).silently(*engines, USE_IT));
-            }
+    let blobs = all.iter().flat_map(OfStore::blobs);
+    progress.begin("checking artifacts", total(blobs.map(|(_, _, size)| size)));
+    for of_store in &all {
+        for (artifact, blob, _) in of_store.blobs() {
+            of_store.read(set, artifact, blob, progress, report);
         }
     }
 }
 
-type OfStore<'a> = (&'a Catalog, Engines, ArtifactStore, Vec<StoredArtifact>);
+/// What is wrong with the artifacts of every store that is to be checked, and is seen without
+/// reading blobs.
+pub(super) fn look<'a>(set: &'a StoreSet<'_>, report: &mut StoreReport) -> Vec<OfStore<'a>> {
+    let mut all = Vec::new();
+    for (home, store) in set.stores.iter().enumerate().filter(|(_, store)| store.checked) {
+        match ArtifactStore::open(set.root, &store.path) {
+            Ok(Some(artifacts)) => all.extend(of_store(set, home, artifacts, report)),
+            Ok(None) => {}
+            Err(problem) => report.could_not_look(problem),
+        }
+    }
+    all
+}
+
+/// The artifacts of a store.
+pub(super) struct OfStore<'a> {
+    pub(super) home: usize,
+    store: &'a Catalog,
+    engines: Engines,
+    files: ArtifactStore,
+    artifacts: Vec<StoredArtifact>,
+}
+
+impl OfStore<'_> {
+    /// The blobs that are there, each with its artifact and its size.
+    pub(super) fn blobs(&self) -> impl Iterator<Item = (&StoredArtifact, &Digest, u64)> {
+        let of_artifact = |artifact| blobs(artifact).map(move |(blob, size)| (artifact, blob, *size));
+        let all = self.artifacts.iter().flat_map(of_artifact);
+        all.filter(|(_, blob, size)| self.files.find(blob, *size).is_ok())
+    }
+
+    /// Where a blob is.
+    pub(super) fn place(&self, blob: &Digest) -> PathBuf {
+        place(self.store, blob)
+    }
+
+    /// Reads a blob of an artifact to the last byte.
+    pub(super) fn read(
+        &self,
+        set: &StoreSet<'_>,
+        artifact: &StoredArtifact,
+        blob: &Digest,
+        progress: &Progress,
+        report: &mut StoreReport,
+    ) {
+        let found = match self.files.hash(blob, &mut |bytes| progress.add(bytes)) {
+            Ok(found) if found == *blob => return,
+            Ok(found) => found,
+            Err(error) => return report.could_not_look(set.could_not_look(&self.place(blob), &error)),
+        };
+        let message =
+            format!("the artifact `{}`: the blob `{blob}` has the digest `{found}`", title(artifact));
+        let finding = StoreFinding::new("artifact-digest", &self.store.path, message, REMOVE);
+        report.put(finding.at(self.place(blob)).silently(self.engines, USE_IT));
+    }
+}
 
 /// The artifacts of a store, and what is wrong with them that is seen without reading blobs.
 fn of_store<'a>(
-    set: &StoreSet<'_>,
-    store: &'a Catalog,
+    set: &'a StoreSet<'_>,
+    home: usize,
     files: ArtifactStore,
     report: &mut StoreReport,
 ) -> Option<OfStore<'a>> {
+    let store = &set.stores[home];
     // podman looks at its own alone.
     let engines = match store.is_used_as_own(set.root) {
         Ok(true) => Engines::PODMAN5.or(Engines::PODMAN6),
@@ -110,7 +144,7 @@ fn of_store<'a>(
         }
     }
     report.artifacts += artifacts.len();
-    Some((store, engines, files, artifacts))
+    Some(OfStore { home, store, engines, files, artifacts })
 }
 
 /// The blobs of an artifact, with their sizes.
@@ -122,6 +156,6 @@ fn title(artifact: &StoredArtifact) -> String {
     artifact.name.as_ref().unwrap_or(&artifact.digest).escape_debug().to_string()
 }
 
-fn place(store: &Catalog, blob: &Digest) -> std::path::PathBuf {
+fn place(store: &Catalog, blob: &Digest) -> PathBuf {
     store.path.join("artifacts/blobs/sha256").join(blob.hex())
 }

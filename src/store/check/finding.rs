@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
+use super::budget::RoundProgress;
 use super::rules::rule;
 use super::store_set::Users;
 use crate::engine::Engines;
@@ -11,7 +12,7 @@ use crate::problem::{Problem, Severity};
 use crate::sys::Root;
 
 /// How far a damage reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Every command fails, and CRI-O does not start.
@@ -327,6 +328,8 @@ pub struct StoreReport {
     pub findings: Vec<StoreFinding>,
     /// What could not be looked at.
     pub not_looked: Vec<Problem>,
+    /// How far the round of a check with a budget is.
+    pub round: Option<RoundProgress>,
     /// Of each rule and store, how many findings there are.
     counts: HashMap<(&'static str, PathBuf), usize>,
     /// What stands for those that are not told one by one.

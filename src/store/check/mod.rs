@@ -17,6 +17,7 @@
 mod access;
 mod across;
 mod artifacts;
+mod budget;
 mod catalog;
 mod composefs;
 mod deep;
@@ -40,6 +41,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use budget::{DeepRecord, RoundProgress, StoreRecord, check_within};
 pub use finding::{Effect, Scope, StoreFinding, StoreReport, Tally, Verification};
 pub use progress::Progress;
 pub use rules::{RULES, Rule};
@@ -49,6 +51,7 @@ use crate::engine::Engines;
 use crate::problem::{Problem, Severity};
 use crate::store::{Stamps, driver_of};
 use crate::sys::{FileKind, Root};
+use budget::Round;
 use catalog::Catalog;
 use overlay::Home;
 use store_set::StoreSet;
@@ -108,7 +111,7 @@ pub fn check(root: &Root, request: &CheckRequest, progress: &Progress) -> StoreR
     let stamps = || Stamps::of(root, request.stores.iter().map(PathBuf::as_path));
     let mut before = stamps();
     for _ in 1..ATTEMPTS {
-        let report = once(root, request, progress);
+        let report = once(root, request, progress, None);
         let is_well = report.findings.is_empty() && report.not_looked.is_empty();
         let now = stamps();
         if is_well || now == before {
@@ -116,10 +119,16 @@ pub fn check(root: &Root, request: &CheckRequest, progress: &Progress) -> StoreR
         }
         before = now;
     }
-    once(root, request, progress)
+    once(root, request, progress, None)
 }
 
-fn once(root: &Root, request: &CheckRequest, progress: &Progress) -> StoreReport {
+/// Looks once. With `round` as much is read to the last byte as that takes.
+fn once(
+    root: &Root,
+    request: &CheckRequest,
+    progress: &Progress,
+    round: Option<&mut Round<'_>>,
+) -> StoreReport {
     let mut report = StoreReport::default();
     let mut stores = Vec::new();
     let mut identities = Vec::new();
@@ -166,11 +175,16 @@ fn once(root: &Root, request: &CheckRequest, progress: &Progress) -> StoreReport
     let set = StoreSet::new(root, stores);
     let mismatched: Vec<PathBuf> = of_rule(&report, "driver-mismatch");
     structure(&set, &mismatched, &mut report);
-    if request.deep {
-        deep::check(&set, request, progress, &mut report);
-    }
-    if request.layers.is_none() {
-        artifacts::check(&set, request.deep, progress, &mut report);
+    match round {
+        Some(round) => deep::check_part(&set, round, progress, &mut report),
+        None => {
+            if request.deep {
+                deep::check(&set, request, progress, &mut report);
+            }
+            if request.layers.is_none() {
+                artifacts::check(&set, request.deep, progress, &mut report);
+            }
+        }
     }
     finish(&set, request, &mismatched, &mut report);
     report

@@ -63,7 +63,7 @@ impl Node {
         for store in stores.iter().filter(|path| model.created().all(|store| store.path != **path)) {
             fs_err::create_dir_all(node.path(store)).unwrap();
         }
-        if model.selinux {
+        if model.labelled().next().is_some() {
             // Debian's own has no SELinux.
             fs_err::create_dir_all(node.path(LABELS)).unwrap();
             node.put("/usr/sbin/restorecon", "#!/bin/sh\n");
@@ -150,7 +150,7 @@ impl Node {
     /// Checks that stores are labelled, and that the units are there and started at boot.
     #[track_caller]
     pub(super) fn check_units(&self, what: &str) {
-        if self.model.selinux {
+        if self.model.labelled().next().is_some() {
             let rules = fs_err::read_to_string(self.path(LABELS).join("file_contexts.subs")).unwrap();
             assert_eq!(rules, "/var/images /var/lib/containers/storage\n", "{what}");
         }

@@ -39,9 +39,13 @@ fn the_spec_makes_packages_that_work() {
         "/usr/lib/systemd/system/basic.target.wants/storagectl-apply.service",
         "/usr/lib/systemd/system/multi-user.target.wants/storagectl-copy-images.service",
         "/usr/lib/systemd/system/storagectl-apply.service",
+        "/usr/lib/systemd/system/storagectl-check.service",
+        "/usr/lib/systemd/system/storagectl-check.timer",
         "/usr/lib/systemd/system/storagectl-copy-images.service",
         "/usr/lib/systemd/system/storagectl-import-images.path",
         "/usr/lib/systemd/system/storagectl-import-images.service",
+        "/usr/lib/systemd/system/storagectl-metrics.service",
+        "/usr/lib/systemd/system/storagectl-metrics.timer",
         "/usr/share/bash-completion/completions/storagectl",
         "/usr/share/fish/vendor_completions.d/storagectl.fish",
         "/usr/share/man/man1/storagectl-add-store.1",
@@ -50,6 +54,20 @@ fn the_spec_makes_packages_that_work() {
         "/usr/share/zsh/site-functions/_storagectl",
     ] {
         assert!(files.lines().any(|line| line.trim_end_matches(".gz") == file), "no {file} in {files}");
+    }
+    // Greenboot's directories are greenboot's.
+    assert!(!files.contains("greenboot"), "{files}");
+    let checks = packages.real().join("storagectl-greenboot.rpm");
+    let query = ["-qp", "--queryformat", "%{ARCH}\n[%{FILEMODES:perms} %{FILENAMES}\n][%{REQUIRENAME}\n]"];
+    let checks = run(Command::new("rpm").args(query).arg(checks));
+    for line in [
+        "noarch",
+        "-rwxr-xr-x /usr/lib/greenboot/check/required.d/40_storagectl_engines.sh",
+        "-rwxr-xr-x /usr/lib/greenboot/check/wanted.d/40_storagectl_warnings.sh",
+        "greenboot",
+        "storagectl",
+    ] {
+        assert!(checks.lines().any(|it| it == line), "no {line} in {checks}");
     }
     let query = ["-qp", "--queryformat", "%{ARCH}\n[%{FILENAMES}\n]"];
     let macros = run(Command::new("rpm").args(query).arg(macros));

@@ -11,7 +11,7 @@ use crate::store::check::store_set::StoreSet;
 use crate::store::short_id;
 
 const PULL_AGAIN: &str = "remove the image from the store and pull it again";
-const TAMPERED: &str = "run its containers with the changed files";
+pub(in crate::store::check) const TAMPERED: &str = "run its containers with the changed files";
 
 pub(super) fn tell(
     set: &StoreSet<'_>,

@@ -8,6 +8,7 @@ mod digests;
 mod findings;
 mod issues;
 mod layer;
+mod part;
 mod tally;
 mod values;
 mod walk;
@@ -32,6 +33,9 @@ use crate::sys::{FileKind, Root, on_threads};
 use compare::Layout;
 use issues::Times;
 use layer::{Expected, LayerOutcome};
+
+pub(super) use findings::TAMPERED;
+pub(super) use part::check_part;
 
 /// What came out of the layers of one store.
 #[derive(Default)]
@@ -69,13 +73,7 @@ pub(super) fn check(
     progress: &Progress,
     report: &mut StoreReport,
 ) {
-    let mut tasks = Vec::new();
-    for (home, store) in set.stores.iter().enumerate().filter(|(_, store)| store.checked) {
-        match self::tasks(set, home, report) {
-            Ok(more) => tasks.extend(more),
-            Err(error) => report.could_not_look(set.could_not_look(&store.path, &error)),
-        }
-    }
+    let mut tasks = all_tasks(set, report);
     tasks.retain(|task| request.layers.as_ref().is_none_or(|layers| layers.contains(&task.id)));
     // The largest first, so that none is left over for one thread at the end.
     tasks.sort_by_key(|task| std::cmp::Reverse(task.size.unwrap_or(u64::MAX)));
@@ -110,12 +108,30 @@ pub(super) fn check(
             findings::tell(set, &tasks[index], outcome, times, report);
         }
     }
+    documents(set, report);
+    let chosen = request.layers.as_ref().map(|layers| move |_: usize, id: &str| layers.contains(id));
+    tally::count(set, &read, chosen.as_ref().map(|chosen| chosen as tally::AskedFor<'_>), report);
+}
+
+/// The documents of all images.
+fn documents(set: &StoreSet<'_>, report: &mut StoreReport) {
     for (home, store) in set.stores.iter().enumerate().filter(|(_, store)| store.checked) {
         if let Err(error) = digests::check(set, home, report) {
             report.could_not_look(set.could_not_look(&store.images_dir(), &error));
         }
     }
-    tally::count(set, &read, request.layers.as_ref(), report);
+}
+
+/// The layers of all stores that can be assembled.
+fn all_tasks(set: &StoreSet<'_>, report: &mut StoreReport) -> Vec<Task> {
+    let mut all = Vec::new();
+    for (home, store) in set.stores.iter().enumerate().filter(|(_, store)| store.checked) {
+        match self::tasks(set, home, report) {
+            Ok(tasks) => all.extend(tasks),
+            Err(error) => report.could_not_look(set.could_not_look(&store.path, &error)),
+        }
+    }
+    all
 }
 
 fn tasks(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -> io::Result<Vec<Task>> {

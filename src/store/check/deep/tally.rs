@@ -1,7 +1,7 @@
 //! Nothing is passed over in silence: each layer, image and file of records ends as
 //! verified, as damaged, or as not verified, and why.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::problem::Severity;
@@ -19,24 +19,29 @@ enum End {
     NotVerified(&'static str),
 }
 
-/// Counts what became of everything in the stores that were checked, or of these layers alone.
-/// `read` has the layers that were assembled again, by their store.
+/// Whether a layer is asked for, by the number of its store and its id.
+pub(super) type AskedFor<'a> = &'a dyn Fn(usize, &str) -> bool;
+
+/// Counts what became of everything in the stores that were checked, or of the layers alone for
+/// which `only` holds. `read` has the layers that were assembled again. Both know a layer by its
+/// store and its id.
 pub(super) fn count(
     set: &StoreSet<'_>,
     read: &HashSet<(usize, String)>,
-    only: Option<&BTreeSet<String>>,
+    only: Option<AskedFor<'_>>,
     report: &mut StoreReport,
 ) {
     let mut all = Verification::default();
     let mut notes = Vec::new();
-    let is_asked_for = |layer: &&Layer| only.is_none_or(|only| only.contains(layer.id()));
+    let is_asked_for = |home, layer: &Layer| only.is_none_or(|only| only(home, layer.id()));
     let mut ends: HashMap<&str, End> = HashMap::new();
     let checked = || set.stores.iter().enumerate().filter(|(_, store)| store.checked);
     for (home, store) in checked() {
         let damage = Damage::of(store, report);
         let mut seen = HashSet::new();
         let mut reasons: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
-        for layer in store.layers.iter().filter(is_asked_for).filter(|layer| seen.insert(layer.id())) {
+        for layer in store.layers.iter().filter(|layer| is_asked_for(home, layer) && seen.insert(layer.id()))
+        {
             let was_read = read.contains(&(home, layer.id().to_owned()));
             let end = match (damage.layers.contains(layer.id()), was_read) {
                 (true, _) => End::Damaged,

@@ -1,0 +1,87 @@
+//! `generate --diff OLD NEW`: in what two documents differ, or a node and a document.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::given::{of_node, read_file};
+use super::{Common, Generate, Output};
+use crate::cli::Status;
+use crate::plan::Host;
+use crate::problem::Problem;
+use crate::provision::{Difference, GivenEntry, GivenStore, How, differences, text_diff};
+
+#[derive(Serialize)]
+struct DiffJson<'a> {
+    version: u32,
+    differences: &'a [Difference],
+    diff: &'a str,
+}
+
+impl Generate {
+    /// Compares instead of writing.
+    pub(super) fn diff(&self, files: &[PathBuf], common: &Common, output: &Output) -> anyhow::Result<Status> {
+        let new = files.last().expect("clap wants one at least");
+        let text = read_file(new)?;
+        let mut after = self.gives(&text, new, common)?;
+        let (name, before) = match files {
+            [old, _] => (old.display().to_string(), self.gives(&read_file(old)?, old, common)?),
+            _ => {
+                let host = common.host()?;
+                let mut before = self.gives(&of_node(&host)?, Path::new("node"), common)?;
+                for store in &mut before.stores {
+                    made_there(&host, store, after.stores.iter().find(|it| it.path == store.path))?;
+                }
+                // Of the node only what engines read was looked at, and what is not ours stays there.
+                let has = |all: &[GivenEntry], name: &str| all.iter().any(|entry| entry.name == name);
+                after.entries.retain(|it| has(&before.entries, &it.name) || concerns_stores(&it.name));
+                before.entries.retain(|it| has(&after.entries, &it.name) || is_own(&it.name));
+                (host.show(Path::new("/")).to_string(), before)
+            }
+        };
+        let all = differences(&before, &after);
+        let text = text_diff(&before.entries, &after.entries);
+        if output.json {
+            output.json(&DiffJson { version: 1, differences: &all, diff: &text })?;
+        } else {
+            let lines: String = all.iter().map(line).collect();
+            let between = if lines.is_empty() || text.is_empty() { "" } else { "\n" };
+            output.document(&format!("{lines}{between}{text}"))?;
+        }
+        if all.is_empty() && text.is_empty() {
+            output.status(&format!("`{}` gives nodes what `{name}` has", new.display()));
+            return Ok(Status::Done);
+        }
+        Ok(Status::No)
+    }
+}
+
+/// What is known of a store's directory on a node: that it is there, and its mode. Who made it is not.
+fn made_there(host: &Host, store: &mut GivenStore, wanted: Option<&GivenStore>) -> anyhow::Result<()> {
+    let path = Path::new(&store.path);
+    let stat = host.root.stat(path).map_err(Problem::cannot("look at", host.show(path)))?;
+    let like = |part: fn(&GivenStore) -> Option<String>| wanted.and_then(part);
+    store.created_by = stat.as_ref().and_then(|_| like(|it| it.created_by.clone()));
+    store.mode = stat.and_then(|stat| like(|it| it.mode.clone()).map(|_| format!("{:04o}", stat.mode)));
+    Ok(())
+}
+
+/// Whether a file of a node is one that only documents bring.
+fn is_own(path: &str) -> bool {
+    path.ends_with("-storagectl.conf") || path.starts_with("/etc/systemd/system/storagectl-")
+}
+
+fn concerns_stores(path: &str) -> bool {
+    path.starts_with("/etc/containers/storage") || path.starts_with("/etc/systemd/system/storagectl-")
+}
+
+fn line(it: &Difference) -> String {
+    let said = |said: &Option<String>| said.clone().unwrap_or_default();
+    match it.how {
+        How::Added => format!("+ {} {}: {}\n", it.what, it.name, said(&it.after)),
+        How::Removed => format!("- {} {}: {}\n", it.what, it.name, said(&it.before)),
+        How::Changed => {
+            format!("~ {} {}: {} (was: {})\n", it.what, it.name, said(&it.after), said(&it.before))
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! `generate --list FILE`: what a document gives a node.
+
+use std::path::Path;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::given::read_file;
+use super::{Common, Generate, Output};
+use crate::cli::list_stores::aligned;
+use crate::problem::Problem;
+use crate::provision::read::{Read, Unread};
+use crate::provision::{Gives, Origin};
+
+#[derive(Serialize)]
+struct ListJson<'a> {
+    version: u32,
+    kind: String,
+    #[serde(flatten)]
+    gives: &'a Gives,
+}
+
+impl Generate {
+    /// Lists instead of writing.
+    pub(super) fn list(&self, file: &Path, common: &Common, output: &Output) -> anyhow::Result<()> {
+        let text = read_file(file)?;
+        let gives = self.gives(&text, file, common)?;
+        if output.json {
+            let kind = self
+                .kind(Some(&text))?
+                .to_possible_value()
+                .map_or_else(String::new, |it| it.get_name().to_owned());
+            return output.json(&ListJson { version: 1, kind, gives: &gives });
+        }
+        if gives.stores.is_empty() {
+            output.status(&format!("`{}` lists no image store", file.display()));
+        } else {
+            output.data(&table(&gives))?;
+        }
+        if !gives.images.is_empty() {
+            let mut rows = vec![["IMAGE", "PULLED INTO"].map(str::to_owned)];
+            rows.extend(gives.images.iter().map(|it| [it.image.clone(), it.store.clone()]));
+            output.data(&format!("\n{}", aligned(&rows, [true; 2])))?;
+        }
+        for engine in &gives.engines {
+            if let Some(why) = &engine.stops {
+                output.warning(&format!("{} stops on such a node: {why}", engine.name));
+            }
+        }
+        for name in &gives.edited {
+            output.warning(&format!("`{name}` was edited by hand"));
+        }
+        Ok(())
+    }
+
+    /// What a document gives a node.
+    pub(super) fn gives(&self, text: &str, file: &Path, common: &Common) -> anyhow::Result<Gives> {
+        let model = self.request(common, Some(text))?.model;
+        let read = Read::parse(text).or_else(|unread| match unread {
+            // OCNE's without a string gives nodes nothing.
+            Unread::NoInline => Read::parse("extraIgnitionInline: '{}'"),
+            other => Err(other),
+        });
+        let unreadable = |_| {
+            let check = format!("`storagectl generate --check {}` shows where", file.display());
+            Problem::new("document", format!("`{}` cannot be read", file.display()), check)
+        };
+        Ok(Gives::of(&read.map_err(unreadable)?, &model))
+    }
+}
+
+fn table(gives: &Gives) -> String {
+    let heads = ["STORE", "ORIGIN", "CREATED BY", "MODE", "LABELLED", "SEEN BY"];
+    let mut rows = vec![heads.map(str::to_owned)];
+    for store in &gives.stores {
+        let origin = match store.origin {
+            Origin::Generate => "generate",
+            Origin::Platform => "platform",
+            Origin::Document => "document",
+        };
+        rows.push([
+            store.path.clone(),
+            origin.to_owned(),
+            store.created_by.clone().unwrap_or_else(|| "-".to_owned()),
+            store.mode.clone().unwrap_or_else(|| "-".to_owned()),
+            if store.labelled { "yes" } else { "-" }.to_owned(),
+            seen_by(gives, &store.path),
+        ]);
+    }
+    let labelled = gives.stores.iter().any(|store| store.labelled);
+    aligned(&rows, [true, true, true, true, labelled, true])
+}
+
+/// Who sees a store, as shortly as that can be said.
+fn seen_by(gives: &Gives, store: &str) -> String {
+    let sees = |users: bool| {
+        let engines = gives.engines.iter().filter(move |engine| engine.users == users);
+        engines.filter(|engine| engine.stores.iter().any(|path| path == store))
+    };
+    let count = |users: bool| gives.engines.iter().filter(|engine| engine.users == users).count();
+    let mut names: Vec<String> = match sees(false).count() {
+        0 => Vec::new(),
+        all if all == count(false) => vec!["root".to_owned()],
+        _ => sees(false).map(|engine| engine.name.clone()).collect(),
+    };
+    names.extend(sees(true).map(|engine| engine.name.clone()));
+    if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
+}

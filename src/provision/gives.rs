@@ -1,0 +1,233 @@
+//! What a document gives a node: stores, images, and what each engine sees.
+
+use serde::Serialize;
+
+use super::check::{Maker, listed, maker};
+use super::model::{MAIN_FILE, Model, PlatformFile, Store};
+use super::ours::{Ours, unit_text};
+use super::read::{Config, Read};
+use super::storage_conf::{Configuration, judged, node_readers};
+use super::{container_runtime_config, units};
+use crate::conf::clean;
+use crate::problem::Profile;
+
+/// Who put something into a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// `generate`.
+    Generate,
+    /// The platform's image has it.
+    Platform,
+    /// Whoever wrote the document.
+    Document,
+}
+
+/// A store of such a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GivenStore {
+    /// Its path.
+    pub path: String,
+    /// Who put it there.
+    pub origin: Origin,
+    /// What of the document makes its directory; nothing if the node has to have it.
+    pub created_by: Option<String>,
+    /// The mode of the directory, octal, where `generate` makes it.
+    pub mode: Option<String>,
+    /// Whether it is labelled as the engines' own storage is.
+    pub labelled: bool,
+}
+
+/// An image that nodes pull.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GivenImage {
+    /// Its name.
+    pub image: String,
+    /// The store.
+    pub store: String,
+}
+
+/// What an engine does on such a node, run by root or by a normal user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GivenEngine {
+    /// The engine.
+    pub engine: Profile,
+    /// Whether a normal user runs it.
+    pub users: bool,
+    /// The stores that it sees, in order.
+    pub stores: Vec<String>,
+    /// Why it stops, if it does.
+    pub stops: Option<String>,
+    /// It and who runs it, for people.
+    #[serde(skip)]
+    pub name: String,
+}
+
+/// A file, a unit or a directory of a document, with what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenEntry {
+    /// What it is and where it is.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// All that a document gives a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gives {
+    /// The stores that an engine of root's sees, in order.
+    pub stores: Vec<GivenStore>,
+    /// The images.
+    pub images: Vec<GivenImage>,
+    /// The engines.
+    pub engines: Vec<GivenEngine>,
+    /// Units and drop-ins of ours that were edited by hand.
+    pub edited: Vec<String>,
+    /// What stands in it, decoded.
+    #[serde(skip)]
+    pub entries: Vec<GivenEntry>,
+}
+
+impl Gives {
+    /// What `read` gives nodes as `model` describes them, whose stores do not matter.
+    pub fn of(read: &Read, model: &Model) -> Self {
+        let model = Model { stores: Vec::new(), images: Vec::new(), ..model.clone() };
+        let Some(config) = &read.config else {
+            return Self::of_object(read, &model);
+        };
+        let ours = Ours::of(config, &model);
+        let mut files: Vec<PlatformFile> =
+            config.texts().into_iter().map(|(path, text)| (path.into(), text)).collect();
+        if !model.base.is_empty() && config.files.iter().all(|file| file.name != MAIN_FILE) {
+            files.push((MAIN_FILE.into(), model.base.clone()));
+        }
+        let engines = engines(&files, &model);
+        let paths = listed(config);
+        let store = |path: &String| GivenStore {
+            origin: match ours.model.stores.iter().any(|store| store.path == *path) {
+                true => Origin::Generate,
+                false if model.kept.contains(path) || !paths.contains(path) => Origin::Platform,
+                false => Origin::Document,
+            },
+            created_by: maker(config, path).map(shown),
+            ..given(path, ours.model.stores.iter().find(|store| store.path == *path))
+        };
+        let into = ours.model.loaded().ok().flatten().map(|store| store.path.clone()).unwrap_or_default();
+        let image = |image: &String| GivenImage { image: image.clone(), store: into.clone() };
+        Self {
+            stores: seen(&engines, &paths).iter().map(store).collect(),
+            images: ours.model.images.iter().map(image).collect(),
+            engines,
+            edited: edited(config, &ours),
+            entries: entries(config),
+        }
+    }
+
+    /// The same of a ContainerRuntimeConfig, of which the operator makes storage.conf.
+    fn of_object(read: &Read, model: &Model) -> Self {
+        let list = read.doc.root.at(&container_runtime_config::IMAGE_STORES);
+        let items = list.map(super::document::Node::items).unwrap_or_default();
+        let paths: Vec<String> =
+            items.iter().filter_map(|item| Some(clean(item.get("path")?.raw()?))).collect();
+        let stores = paths.iter().map(|path| Store { create: false, ..Store::new(path, 0o755) }).collect();
+        let made = Configuration::of(&Model { stores, ..model.clone() });
+        let engines = engines(&made.map(|made| made.files).unwrap_or_default(), model);
+        let store = |path: &String| given(path, None);
+        Self {
+            stores: seen(&engines, &paths).iter().map(store).collect(),
+            images: Vec::new(),
+            engines,
+            edited: Vec::new(),
+            entries: vec![GivenEntry { name: "stores".to_owned(), text: paths.join("\n") + "\n" }],
+        }
+    }
+}
+
+fn given(path: &str, store: Option<&Store>) -> GivenStore {
+    GivenStore {
+        path: path.to_owned(),
+        origin: Origin::Document,
+        created_by: None,
+        mode: store.map(|store| format!("{:04o}", store.mode)),
+        labelled: store.is_some_and(|store| store.selinux),
+    }
+}
+
+fn shown(maker: Maker) -> String {
+    match maker {
+        Maker::Entry(list) => list.to_owned(),
+        Maker::Mount => "a mount".to_owned(),
+        Maker::Unit(name) | Maker::Tmpfiles(name) => name,
+    }
+}
+
+/// What each engine does in each version of the platform.
+fn engines(files: &[PlatformFile], model: &Model) -> Vec<GivenEngine> {
+    let engine = |reader: &crate::judgement::Reader| {
+        let judgements: Vec<_> = model.worlds.iter().map(|world| judged(world, files, reader)).collect();
+        let paths = |it: &crate::judgement::Judgement| -> Vec<String> {
+            it.reading.paths().into_iter().map(clean).collect()
+        };
+        let mut stores = judgements.last().map(|it| paths(it)).unwrap_or_default();
+        stores.retain(|path| judgements.iter().all(|it| paths(it).contains(path)));
+        let stop = judgements.iter().find_map(|it| it.reading.failure().or(it.stop()).cloned());
+        let stops = stop.map(|reason| reason.message);
+        if stops.is_some() {
+            stores.clear();
+        }
+        GivenEngine {
+            engine: reader.profile,
+            users: reader.is_of_users(),
+            stores,
+            stops,
+            name: reader.to_string(),
+        }
+    };
+    node_readers(model.generations, model.podman6).iter().map(engine).collect()
+}
+
+/// All stores that engines of root's see, and those that are listed and that none sees.
+fn seen(engines: &[GivenEngine], listed: &[String]) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let of_root = engines.iter().filter(|engine| !engine.users).flat_map(|engine| &engine.stores);
+    for path in of_root.chain(listed) {
+        if !all.contains(path) {
+            all.push(path.clone());
+        }
+    }
+    all
+}
+
+/// The units and drop-ins of ours that are not as we would write them.
+fn edited(config: &Config, ours: &Ours) -> Vec<String> {
+    let texts = config.texts();
+    let unit = |name: &str| config.units.iter().find(|unit| unit.name == name).and_then(unit_text);
+    let units = ours.units.iter().filter(|it| unit(&it.name) != Some(&it.text)).map(|it| it.name.clone());
+    let file = |path: &str| texts.iter().find(|(other, _)| other == path).map(|(_, text)| text);
+    let files = ours.files.iter().filter(|it| file(&it.path) != Some(&it.text)).map(|it| it.path.clone());
+    // One of which nothing can be read.
+    let unread = units::OWN_UNITS
+        .into_iter()
+        .filter(|name| unit(name).is_some() && ours.units.iter().all(|it| it.name != *name));
+    units.chain(files).chain(unread.map(str::to_owned)).collect()
+}
+
+/// What stands in a document, sorted by name, files as they will be on the node.
+fn entries(config: &Config) -> Vec<GivenEntry> {
+    let entry = |name: String, text: String| GivenEntry { name, text };
+    let directory = |it: &super::read::ConfigEntry| {
+        let mode = it.node.get("mode").and_then(super::document::Node::number);
+        entry(
+            it.name.clone(),
+            mode.map_or_else(String::new, |mode| format!("a directory of mode {mode:04o}\n")),
+        )
+    };
+    let unit = |it: &super::read::ConfigEntry| {
+        entry(format!("/etc/systemd/system/{}", it.name), unit_text(it).unwrap_or_default().to_owned())
+    };
+    let mut all: Vec<GivenEntry> = config.directories.iter().map(directory).collect();
+    all.extend(config.texts().into_iter().map(|(path, text)| entry(path, text)));
+    all.extend(config.units.iter().map(unit));
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    all
+}

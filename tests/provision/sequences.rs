@@ -1,0 +1,166 @@
+//! Runs after each other end in what one run makes.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use proptest::prelude::*;
+use storagectl::provision::check::{Expected, check};
+use storagectl::provision::document::{Node, NodeKind, ProvisionDocument};
+use storagectl::provision::{DocumentKind, GenerateRequest, Model, Preset, Removed, Store, merge};
+
+use crate::kinds::request;
+
+const KINDS: [(DocumentKind, &str); 6] = [
+    (DocumentKind::Ignition, "none"),
+    (DocumentKind::Ignition, "fedora"),
+    (DocumentKind::Butane, "fedora"),
+    (DocumentKind::MachineConfig, "rhcos"),
+    (DocumentKind::ContainerRuntimeConfig, "rhcos"),
+    (DocumentKind::Ocne, "ocne"),
+];
+
+/// One change of a fleet.
+#[derive(Debug, Clone)]
+enum Step {
+    Add(usize),
+    Remove(usize),
+    Pull(usize),
+    Drop(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = (0..4usize, 0..5usize).prop_map(|(what, which)| match what {
+        0 => Step::Add(which),
+        1 => Step::Remove(which),
+        2 => Step::Pull(which),
+        _ => Step::Drop(which),
+    });
+    proptest::collection::vec(step, 1..9)
+}
+
+/// A store of the nodes; one of them is in their image, and one needs quotes.
+fn store(which: usize, preset: &str) -> Store {
+    let path = ["/var/a", "/srv/b", "/usr/lib/c", "/opt/d-e.f", "/var/g"][which];
+    let mode = [0o755, 0o700, 0o755, 0o711, 0o755][which];
+    Store { selinux: Preset::named(preset).unwrap().selinux, ..Store::new(path, mode) }
+}
+
+fn image(which: usize) -> String {
+    format!("registry.example/app{which}:1")
+}
+
+/// What a document says, whatever the order of its keys and entries.
+fn said(node: &Node) -> String {
+    match &node.kind {
+        NodeKind::Scalar { text, .. } => format!("{text:?}"),
+        NodeKind::List { items, .. } => {
+            let mut items: Vec<String> = items.iter().map(said).collect();
+            items.sort();
+            format!("[{}]", items.join(", "))
+        }
+        NodeKind::Map { pairs, .. } => {
+            let mut pairs: Vec<String> = pairs
+                .iter()
+                .map(|(key, value)| match (key.name.as_str(), value.text()) {
+                    // The order of stores counts, that in a string of OCNE's not.
+                    ("extraIgnitionInline", Some(text)) => {
+                        said(&ProvisionDocument::parse(text).unwrap().root)
+                    }
+                    _ => format!("{}: {}", key.name, said(value)),
+                })
+                .collect();
+            pairs.sort();
+            format!("{{{}}}", pairs.join(", "))
+        }
+    }
+}
+
+fn one_run(base: &GenerateRequest, stores: &[Store], images: &[String]) -> String {
+    let model = Model { stores: stores.to_vec(), images: images.to_vec(), ..base.model.clone() };
+    GenerateRequest { model, ..base.clone() }.write().unwrap().text
+}
+
+/// Takes the steps one by one, and compares with one run after each.
+fn follow(kind: DocumentKind, preset: &str, steps: &[Step]) -> Result<(), TestCaseError> {
+    let model = Model::new(Preset::named(preset).unwrap(), Vec::new());
+    let base = request(kind, model);
+    let (mut stores, mut images) = (vec![store(0, preset)], Vec::<String>::new());
+    let mut text = one_run(&base, &stores, &images);
+    for step in steps {
+        let mut next = base.clone();
+        let is_object = kind == DocumentKind::ContainerRuntimeConfig;
+        match step {
+            Step::Add(which) if stores.iter().all(|it| *it != store(*which, preset)) => {
+                next.model.stores = vec![store(*which, preset)];
+                stores.push(store(*which, preset));
+            }
+            Step::Remove(which) if stores.len() > 1 => {
+                let store = stores.remove(which % stores.len());
+                next.removed = Removed { stores: vec![store.path.clone()], images: Vec::new() };
+                if pulled_into(&text).is_some_and(|path| path == store.path) {
+                    images.clear();
+                }
+            }
+            Step::Pull(which) if !is_object && stores.iter().any(|it| it.create) => {
+                next.model.images = vec![image(*which)];
+                if !images.contains(&image(*which)) {
+                    images.push(image(*which));
+                }
+            }
+            Step::Drop(which) if !images.is_empty() => {
+                let image = images.remove(which % images.len());
+                next.removed = Removed { stores: Vec::new(), images: vec![image] };
+            }
+            _ => continue,
+        }
+        text = merge(&next, &text, Path::new("given"))
+            .map_err(|it| TestCaseError::fail(format!("{it:?}\n{text}")))?
+            .text;
+        let wanted = one_run(&base, &stores, &images);
+        let [is, should] = [&text, &wanted].map(|it| said(&ProvisionDocument::parse(it).unwrap().root));
+        prop_assert_eq!(is, should, "{}\n---\n{}", text, wanted);
+        let expected = Expected {
+            stores: stores.iter().map(|store| store.path.clone()).collect(),
+            podman6: base.model.podman6,
+            ..Expected::of(Preset::named(preset).unwrap())
+        };
+        let findings = check(&text, kind.format().unwrap(), Path::new("f"), &expected);
+        prop_assert!(findings.is_empty(), "{findings:?}\n{text}");
+    }
+    Ok(())
+}
+
+/// The store that images are pulled into.
+fn pulled_into(text: &str) -> Option<String> {
+    let rest = text.split_once("podman --root=")?.1;
+    Some(rest.split_whitespace().next()?.to_owned())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn additions_and_removals_end_in_what_one_run_makes(steps in steps(), kind in 0..KINDS.len()) {
+        let (kind, preset) = KINDS[kind];
+        follow(kind, preset, &steps)?;
+    }
+}
+
+/// Many of each kind: `SEQUENCES=1000 cargo test --test provision -- --ignored --nocapture thousand`.
+#[test]
+#[ignore = "a thousand of each kind take many minutes"]
+fn a_thousand_sequences_of_each_kind() {
+    let cases = std::env::var("SEQUENCES").map_or(1_000, |cases| cases.parse().unwrap());
+    std::thread::scope(|scope| {
+        for (kind, preset) in KINDS {
+            scope.spawn(move || {
+                let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+                let begin = std::time::Instant::now();
+                let mut runner = proptest::test_runner::TestRunner::new(config);
+                runner.run(&steps(), |steps| follow(kind, preset, &steps)).unwrap();
+                let seconds = begin.elapsed().as_secs();
+                writeln!(std::io::stderr(), "{kind:?} {preset}: {cases} sequences in {seconds} s").unwrap();
+            });
+        }
+    });
+}
