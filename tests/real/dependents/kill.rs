@@ -152,8 +152,7 @@ fn keeping_that_was_killed_is_finished_by_the_next_run() {
         }
         run(&mut scene.command());
         let left: Vec<_> = tree(&machine.graph())
-            .into_iter()
-            .map(|(path, _)| path)
+            .into_keys()
             .filter(|it| it.to_string_lossy().contains("/.storagectl-new-"))
             .collect();
         assert!(left.is_empty(), "killed at {}: {left:?}", call.line);
