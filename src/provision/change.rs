@@ -113,6 +113,10 @@ fn model(
     if !ours.images.is_empty() && !request.has_authfile {
         model.authfile.clone_from(&ours.authfile);
     }
+    if !ours.images.is_empty() && model.authfile != ours.authfile {
+        let file = model.authfile.as_deref().unwrap_or_default();
+        told.push(format!("the images that were there are pulled with `{file}`, too"));
+    }
     // What is only removed brings no file for engines that had none.
     if request.model.stores.is_empty() && request.model.images.is_empty() {
         let has_main = config.files.iter().any(|file| file.name == MAIN_FILE);

@@ -118,6 +118,22 @@ fn sorted(node: &storagectl::provision::document::Node) -> serde_json::Value {
 }
 
 #[test]
+fn other_credentials_hold_for_all_images_and_that_is_told() {
+    let with = |image: &str, authfile: Option<&str>| {
+        let mut request = request(KIND, stores("rhcos", &["/var/a"]));
+        request.model.images = vec![image.to_owned()];
+        request.has_authfile = authfile.is_some();
+        request.model.authfile = authfile.map(str::to_owned).or(request.model.authfile);
+        request
+    };
+    let first = with("example.com/a:1", None).write().unwrap().text;
+    let told = |authfile| into(&with("example.com/b:1", authfile), &first).unwrap().warnings;
+    let what = "the images that were there are pulled with `/etc/auth.json`, too".to_owned();
+    assert!(told(Some("/etc/auth.json")).contains(&what));
+    assert!(!told(None).iter().any(|it| it.contains("pulled with")));
+}
+
+#[test]
 fn what_was_edited_by_hand_stays_and_is_told() {
     let with = |paths: &[&str]| request(KIND, stores("rhcos", paths));
     let first = with(&["/var/a"]).write().unwrap().text;
