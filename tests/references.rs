@@ -154,6 +154,14 @@ spec: {jobTemplate: {spec: {template: {spec: {containers: [{image: example.com/a
 }
 
 #[test]
+fn what_nodes_of_openshift_have_pinned_is_named() {
+    text(
+        "apiVersion: machineconfiguration.openshift.io/v1\nkind: PinnedImageSet\nspec:\n  pinnedImages:\n  - name: example.com/p@DIGEST\n",
+        "5:11 example.com/p@DIGEST\n",
+    );
+}
+
+#[test]
 fn lists_and_debug_containers_and_json_are_read_too() {
     text(
         "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  spec:\n    ephemeralContainers:\n    - image: example.com/d:1\n",

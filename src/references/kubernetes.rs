@@ -22,6 +22,8 @@ pub(super) fn read(file: &mut SourceFile<'_>, node: &Node) -> Result<(), Problem
                 name if CONTAINERS.contains(&name) => item.get("image"),
                 // A volume that is an image (KEP-4639).
                 "volumes" => item.at(&["image", "reference"]),
+                // OpenShift's PinnedImageSet (machineconfiguration/v1 of its API).
+                "pinnedImages" => item.get("name"),
                 _ => None,
             };
             if let Some(image) = image {
