@@ -23,6 +23,29 @@ fn concerns_stores(file: &ConfigEntry) -> bool {
     file.name.starts_with("/etc/containers/storage") || file.name.starts_with("/etc/crio/")
 }
 
+/// Says which configurations this one is merged with or replaced by.
+pub(super) fn merged(config: &Config, sink: &mut Sink) {
+    let Some(others) = config.node.at(&["ignition", "config"]) else { return };
+    let merged = others.get("merge").map(Node::items).unwrap_or_default().iter();
+    let merged = merged.map(|other| (other, "is merged into this"));
+    let replacing = others.get("replace").map(|other| (other, "replaces this"));
+    for (other, does) in merged.chain(replacing) {
+        let place = ["source", "local"].into_iter().find_map(|key| other.get(key)?.text());
+        let what = match place.filter(|place| !place.starts_with("data:")) {
+            Some(place) => format!("`{place}`"),
+            None if other.get("inline").is_some() || place.is_some() => "what stands here".to_owned(),
+            None => continue,
+        };
+        sink.at(
+            "merged-elsewhere",
+            other.span.clone(),
+            format!("{what} {does} on the nodes, and was not checked"),
+            "what nodes get from it is not known",
+            "check that document, too, with `storagectl generate --check`",
+        );
+    }
+}
+
 fn url(read: &Read, config: &Config, file: &ConfigEntry, sink: &mut Sink) {
     let span = file.span(&["contents", "source"]);
     match file.content() {

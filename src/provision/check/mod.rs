@@ -54,6 +54,7 @@ fn find(text: &str, format: Format, expected: &Expected) -> Vec<ProvisionFinding
         texts::keys(config, &mut sink);
         entries::check(&read, config, expected, &mut sink);
         contents::check(&read, config, &mut sink);
+        contents::merged(config, &mut sink);
         units::check(config, &mut sink);
         stores::check(&read, config, expected, &mut sink);
     }
