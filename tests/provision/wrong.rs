@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use storagectl::problem::Severity;
 use storagectl::provision::Preset;
 use storagectl::provision::check::{Expected, RULES, check};
 use storagectl::provision::read::Format;
@@ -113,7 +114,8 @@ fn in_right_documents_nothing_is_found() {
             expected.kept.clear();
         }
         let findings = check(&text, Format::Butane, Path::new("f"), &expected);
-        let messages: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
+        let told = findings.iter().filter(|finding| finding.severity != Severity::Note);
+        let messages: Vec<&str> = told.map(|finding| finding.message.as_str()).collect();
         assert_eq!(messages, [""; 0], "{text}");
     }
 }

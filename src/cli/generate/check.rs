@@ -58,14 +58,17 @@ fn run(
     output: &Output,
 ) -> anyhow::Result<Status> {
     let findings = check(text, format, file, expected);
-    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     if output.json {
         output.json(&CheckedDocumentJson { version: 1, findings: &findings })?;
     } else {
         for finding in &findings {
             output.found(finding, true)?;
         }
-        output.status(&summary(file, errors, findings.len() - errors));
+        for note in findings.iter().filter(|finding| finding.severity == Severity::Note) {
+            output.status(&format!("note: {}; {}", note.message, note.hint));
+        }
+        output.status(&summary(file, count(Severity::Error), count(Severity::Warning)));
     }
     Ok(strict.answer(findings.iter().map(|finding| finding.severity), true))
 }

@@ -21,6 +21,10 @@ const fn warning(id: &'static str, description: &'static str) -> Rule {
     Rule { id, severity: Severity::Warning, description }
 }
 
+const fn note(id: &'static str, description: &'static str) -> Rule {
+    Rule { id, severity: Severity::Note, description }
+}
+
 /// All rules, sorted by name.
 pub const RULES: &[Rule] = &[
     error("append-in-main", "`{append=…}` in storage.conf, on which older engines stop"),
@@ -41,7 +45,7 @@ pub const RULES: &[Rule] = &[
     error("inline-missing", "no `extraIgnitionInline` in a configuration of OCNE"),
     error("inline-not-string", "`extraIgnitionInline` is a mapping"),
     error("key-unknown", "a key that the specification does not have"),
-    warning("merged-elsewhere", "another configuration is merged in and was not checked"),
+    note("merged-elsewhere", "another configuration is merged in and was not checked"),
     error("metadata-missing", "a MachineConfig without a name or a role"),
     error("mode-decimal", "a mode whose digits are meant as octal ones"),
     error("mode-invalid", "a mode that no file can have"),
