@@ -294,7 +294,7 @@ fn a_store_that_is_not_mounted_is_empty_for_engines_and_an_error_for_us() {
         == doctor
           error    `/run/storagectl/stores/user-app-1-1`: the store is sealed in
                    `/usr/lib/user-app/containers/1-1.squashfs`, which is not mounted
-                   hint: `systemctl start
+                   hint: `storagectl apply` has systemd mount it
         == clean-dependents
         error: what depends on old stores is unknown: the listed store `/run/storagectl/stores/user-app-1-1` is not available yet: `/usr/lib/user-app/containers/1-1.squashfs` is not mounted
 
