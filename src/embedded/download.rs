@@ -324,7 +324,8 @@ mod tests {
                 outcome: &EmbedOutcome::Fetched,
             })
             .collect();
-        let (root, elsewhere) = (Root::system().unwrap(), Elsewhere::default());
+        let root = Root::system().unwrap();
+        let elsewhere = Elsewhere::beside(&root, Path::new("/nowhere"));
         let plan = DownloadPlan::new(&root, Path::new("/nowhere"), &elsewhere, wanted);
         assert_eq!(plan.bytes(), BTreeMap::from([(0, u64::MAX), (1, u64::MAX)]));
         let free = crate::sys::FreeSpace { bytes: 1 << 40, inodes: None, of_bytes: 1 << 41, of_inodes: None };

@@ -1,7 +1,8 @@
 //! Blobs that another embedded directory of the tree has.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::homes::homes;
 use super::links::{blobs_in, has_blob};
@@ -18,22 +19,33 @@ struct OtherDirectory {
     blobs: HashMap<String, Vec<String>>,
 }
 
-/// The embedded directories of a tree but one.
-#[derive(Debug, Default)]
-pub(super) struct Elsewhere(Vec<OtherDirectory>);
+/// The embedded directories of a tree but one. They are looked into when something is to be fetched.
+#[derive(Debug)]
+pub(super) struct Elsewhere {
+    root: Root,
+    dir: PathBuf,
+    others: OnceLock<Vec<OtherDirectory>>,
+}
 
 impl Elsewhere {
     /// Those beside `dir`. One that cannot be read has no blobs.
     pub(super) fn beside(root: &Root, dir: &Path) -> Self {
-        let id = |path: &Path| root.stat(path).ok().flatten().map(|stat| stat.id);
-        let others = homes(root).unwrap_or_default().into_iter().filter(|home| id(home) != id(dir));
-        let opened = others.filter_map(|home| root.strict(home).ok().flatten());
-        Self(opened.map(|root| OtherDirectory { blobs: blobs_in(&root, Path::new("/")), root }).collect())
+        Self { root: root.clone(), dir: dir.to_owned(), others: OnceLock::new() }
+    }
+
+    fn others(&self) -> &[OtherDirectory] {
+        self.others.get_or_init(|| {
+            let root = &self.root;
+            let id = |path: &Path| root.stat(path).ok().flatten().map(|stat| stat.id);
+            let others = homes(root).unwrap_or_default().into_iter().filter(|home| id(home) != id(&self.dir));
+            let opened = others.filter_map(|home| root.strict(home).ok().flatten());
+            opened.map(|root| OtherDirectory { blobs: blobs_in(&root, Path::new("/")), root }).collect()
+        })
     }
 
     fn places<'a>(&'a self, digest: &Digest, size: u64) -> impl Iterator<Item = (&'a Root, String)> {
         let hex = digest.hex().to_owned();
-        self.0.iter().flat_map(move |other| {
+        self.others().iter().flat_map(move |other| {
             let places =
                 other.blobs.get(&hex).into_iter().flatten().map(|directory| format!("/{directory}/{hex}"));
             let there: Vec<String> =
