@@ -253,6 +253,16 @@ fn what_builds_on_a_replaced_store_is_removed_before_engines_start() {
     assert_eq!(system.read("result/podman"), "", "{}", booted.journal);
 }
 
+/// Boots, and fails unless podman has the image that builds on a former store, and mounts a container of it.
+#[track_caller]
+fn assert_kept(system: &System) {
+    let booted = system.boot();
+    assert_ran(&booted);
+    let said = system.read("result/podman");
+    assert!(said.contains("localhost/child\n") && said.contains("/merged"), "{said}: {}", booted.journal);
+    assert!(booted.journal.contains("kept "), "{}", booted.journal);
+}
+
 /// The deployment before has what an update has replaced: the unit may copy it.
 #[test]
 fn what_builds_on_a_replaced_store_is_kept_before_engines_start() {
@@ -270,11 +280,7 @@ fn what_builds_on_a_replaced_store_is_kept_before_engines_start() {
         &system,
         "podman images --format {{.Repository}} && podman mount $(podman create localhost/child true)",
     );
-    let booted = system.boot();
-    assert_ran(&booted);
-    let said = system.read("result/podman");
-    assert!(said.contains("localhost/child\n") && said.contains("/merged"), "{said}: {}", booted.journal);
-    assert!(booted.journal.contains("kept "), "{}", booted.journal);
+    assert_kept(&system);
 }
 
 /// A soft-reboot starts all units again, and what the former system has left in /run is still there.
@@ -308,11 +314,7 @@ ExecStart=sh -c 'touch /result/soft; mkdir -p {former}; cp -a /usr/lib/app/image
              else podman create --name it {IMAGE} true; podman commit it child; fi"
         ),
     );
-    let booted = system.boot();
-    assert_ran(&booted);
-    let said = system.read("result/podman");
-    assert!(said.contains("localhost/child\n") && said.contains("/merged"), "{said}: {}", booted.journal);
-    assert!(booted.journal.contains("kept "), "{}", booted.journal);
+    assert_kept(&system);
 }
 
 #[test]
