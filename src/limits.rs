@@ -15,6 +15,12 @@ pub const LINES: u64 = 16 << 20;
 /// is taken to say whatever it may say.
 pub const USERS_DOCUMENT: u64 = 64 << 10;
 
+/// The stores of a normal user's list where root's commands follow it.
+pub const USERS_STORES: usize = 64;
+
+/// A file of records in a normal user's storage where root's commands read it, in bytes.
+pub const USERS_RECORDS: u64 = 16 << 20;
+
 /// What an engine is said to have said, in bytes; of more, the end is read.
 pub const SAID: u64 = 1 << 20;
 

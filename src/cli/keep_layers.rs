@@ -49,6 +49,10 @@ struct KeepLayersJson<'a> {
 #[derive(Serialize)]
 pub(super) struct KeptStorageJson<'a> {
     graphroot: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<String>,
     layers: Vec<KeptLayerJson<'a>>,
     containers: &'a [Dependent],
     images: &'a [Dependent],
@@ -99,6 +103,8 @@ impl KeepLayers {
 pub(super) fn storages<'a>(host: &Host, kept: &'a [KeptStorage]) -> Vec<KeptStorageJson<'a>> {
     let json = |storage: &'a KeptStorage| KeptStorageJson {
         graphroot: host.show(&storage.graphroot),
+        user: storage.user.as_ref().map(|user| user.name.as_str()),
+        store: storage.store.as_ref().map(|store| host.show(store)),
         layers: storage
             .layers
             .iter()
@@ -121,8 +127,15 @@ pub(super) fn tell(common: &Common, host: &Host, kept: &[KeptStorage], output: &
             let layers = storage.layers.iter().filter(|layer| layer.from == from);
             let (count, bytes) = (layers.clone().count(), total(layers.map(|layer| layer.bytes)));
             let bytes = if bytes > 0 { format!(" ({})", size(bytes)) } else { String::new() };
-            let (layers, graphroot) = (counted(count, "layer"), host.show(&storage.graphroot));
-            output.status(&format!("{would}kept {layers}{bytes} of `{from}` in `{graphroot}`"));
+            let place = host.show(storage.place());
+            let kept = format!("{would}kept {}{bytes} of `{from}` in `{place}`", counted(count, "layer"));
+            output.status(&match &storage.user {
+                Some(user) => format!("{kept} for `{}`", user.name),
+                None if storage.store.is_some() => {
+                    format!("{would}listed `{place}`, which has {}", counted(count, "needed layer"))
+                }
+                None => kept,
+            });
         }
         let works = if common.dry_run { "would still work" } else { "still works" };
         for (kind, dependents) in [("container", &storage.containers), ("image", &storage.images)] {

@@ -6,7 +6,7 @@ use super::array::{elements, without};
 use super::backup::Backup;
 use super::find::{Dependent, DependentRecord, find};
 use super::layout::{Layout, Storage, layout};
-use super::own::{Part, RecordFile, RecordKind, read};
+use super::own::{Part, Record, RecordFile, RecordKind, read};
 use super::stopped::{Locks, refuse_running};
 use super::store_layers::{self, StoreLayers, UnreadableStore};
 use crate::plan::{Host, Mode};
@@ -111,12 +111,16 @@ pub(super) struct Looked {
 }
 
 impl Looked {
+    /// The records of the storage.
+    pub(super) fn records(&self) -> impl Iterator<Item = (RecordKind, &Record)> {
+        let files = self.parts.iter().flat_map(|part| &part.files);
+        files.flat_map(|file| file.records.iter().map(|record| (file.kind, record)))
+    }
+
     /// Whether the storage has a record of the layer, or listed stores have one and its directory.
     pub(super) fn has_layer(&self, id: &str) -> bool {
-        let files = self.parts.iter().flat_map(|part| &part.files);
-        let mut layers = files.filter(|file| file.kind == RecordKind::Layer);
         let stores = &self.layers_by_store;
-        layers.any(|file| file.records.iter().any(|record| record.id == id))
+        self.records().any(|(kind, record)| kind == RecordKind::Layer && record.id == id)
             || (stores.iter().any(|store| store.layers.contains_key(id))
                 && stores.iter().any(|store| store.directories.contains(id)))
     }

@@ -5,7 +5,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::changed::noted_stores;
-use super::layout::Layout;
 use crate::embedded::{EmbeddedLayout, List};
 use crate::images::{
     self, Digest, Image, ImageConfig, Layer, Manifest, Name, Platform, Source, StreamedLayers, Transport,
@@ -33,17 +32,17 @@ pub(super) struct Former {
 }
 
 /// All there are on a host, those first that are most likely to have what is lost: `given` ones,
-/// listed stores, whose records may be newer than what is in them while a package is updated, and
+/// `listed` stores, whose records may be newer than what is in them while a package is updated, and
 /// what other deployments of the system have at the same places (ostree and bootc keep the one
 /// before the present one, and after a rollback the one that failed).
-pub(super) fn formers(host: &Host, layout: &Layout, given: &[PathBuf]) -> Vec<Former> {
+pub(super) fn formers(host: &Host, listed: &[String], given: &[PathBuf]) -> Vec<Former> {
     let root = &host.root;
     let mut stores: Vec<PathBuf> = given.to_vec();
     let mut homes = vec![PathBuf::from("/")];
     homes.extend(deployments(root));
     let noted = noted_stores(host);
     for home in &homes {
-        let paths = layout.stores.iter().chain(&noted);
+        let paths = listed.iter().chain(&noted);
         stores.extend(paths.map(|path| home.join(path.trim_start_matches('/'))));
     }
     let mut seen = BTreeSet::new();

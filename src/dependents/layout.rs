@@ -1,11 +1,14 @@
 //! Where engines keep what is their own, and which stores they list.
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::engine::Profile;
-use crate::judgement::OwnStorage;
+use crate::judgement::{Judgement, OwnStorage};
 use crate::plan::Host;
 use crate::problem::Problem;
+use crate::sys::Root;
 
 /// An engine's own storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,12 +19,34 @@ pub(crate) struct Storage {
     pub(crate) parts: Vec<PathBuf>,
     /// Where it is kept track of what is mounted.
     pub(crate) runroots: Vec<PathBuf>,
+    /// The normal user whose it is, where root reads it: what others own is not taken for it, and
+    /// no symlink in it is followed.
+    pub(crate) owner: Option<u32>,
 }
 
 impl Storage {
     /// The part to which engines add images: the last.
     pub(super) fn images_part(&self) -> &Path {
         self.parts.last().expect("a storage has a graphroot")
+    }
+
+    /// From where the part at `dir` is read: a root, and the directory in it.
+    pub(super) fn open(&self, root: &Root, dir: &Path) -> io::Result<(Root, PathBuf)> {
+        let Some(owner) = self.owner else { return Ok((root.clone(), dir.to_owned())) };
+        let opened = root.strict(dir)?.ok_or(io::ErrorKind::NotFound)?;
+        let inside = Path::new("/");
+        match opened.stat(inside)? {
+            Some(stat) if stat.uid == owner => Ok((opened, inside.to_owned())),
+            _ => Err(io::ErrorKind::PermissionDenied.into()),
+        }
+    }
+
+    /// A file of a part, by its path there: the first one that can be read.
+    pub(super) fn read_up_to(&self, root: &Root, file: &str, limit: u64) -> Option<Vec<u8>> {
+        self.parts.iter().find_map(|dir| {
+            let (root, inside) = self.open(root, dir).ok()?;
+            root.read_up_to(&inside.join(file), limit).ok().flatten().map(|(bytes, _)| bytes)
+        })
     }
 }
 
@@ -43,10 +68,15 @@ pub(crate) struct Layout {
 /// # Errors
 /// A [`Problem`] if no engine would start.
 pub(crate) fn layout(host: &Host) -> anyhow::Result<Layout> {
+    layout_of(|profile| host.judge(profile))
+}
+
+/// The same for those who judge the host like this.
+pub(super) fn layout_of(judge: impl Fn(Profile) -> Rc<Judgement>) -> anyhow::Result<Layout> {
     let mut layout = Layout::default();
     let mut failure = None;
     for profile in Profile::ALL {
-        let judgement = host.judge(profile);
+        let judgement = judge(profile);
         merge(&mut layout.stores, judgement.reading.searched_stores());
         if let Some(why) = judgement.reading.failure() {
             failure = Some(Problem::new(
@@ -75,7 +105,7 @@ impl Layout {
                 merge(&mut other.parts, parts);
                 merge(&mut other.runroots, runroots);
             }
-            None => self.storages.push(Storage { driver, parts, runroots }),
+            None => self.storages.push(Storage { driver, parts, runroots, owner: None }),
         }
     }
 }

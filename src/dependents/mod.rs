@@ -27,6 +27,7 @@
 //! them is moved into the backup. A run that is killed leaves a list of what is
 //! still to be moved; the next one finishes it.
 
+mod around;
 mod array;
 mod backup;
 mod changed;
@@ -34,6 +35,7 @@ mod clean;
 mod find;
 mod former;
 mod keep;
+mod kept_store;
 mod layout;
 mod mounts;
 mod names;
@@ -43,10 +45,12 @@ mod restore;
 mod stopped;
 mod store_layers;
 mod timestamp;
+mod users;
 
 pub use changed::{Settled, at_boot, emptied};
 pub use clean::{Cleaned, CleanedStorage, clean_dependents};
 pub use find::Dependent;
+pub use kept_store::KEPT_STORE;
 pub use keep::{KeepOptions, KeptLayer, KeptStorage, keep_layers};
 pub(crate) use layout::{Storage, layout};
 pub(crate) use mounts::mounted_layers;

@@ -108,17 +108,21 @@ pub(super) struct Part {
 /// # Errors
 /// A [`Problem`] if something cannot be read or is malformed.
 pub(super) fn read(host: &Host, storage: &Storage) -> Result<Vec<Part>, Problem> {
-    storage.parts.iter().map(|dir| read_part(host, dir, &storage.driver)).collect()
+    storage.parts.iter().map(|dir| read_part(host, storage, dir)).collect()
 }
 
-fn read_part(host: &Host, dir: &Path, driver: &str) -> Result<Part, Problem> {
-    let directories = store_layers::directories(&host.root, dir, driver).map_err(host.cannot("read", dir))?;
+fn read_part(host: &Host, storage: &Storage, dir: &Path) -> Result<Part, Problem> {
+    let driver = &storage.driver;
+    let limit = if storage.owner.is_some() { limits::USERS_RECORDS } else { limits::RECORDS };
+    let (root, inside) = storage.open(&host.root, dir).map_err(host.cannot("read", dir))?;
+    let directories = store_layers::directories(&root, &inside, driver).map_err(host.cannot("read", dir))?;
     let mut files = Vec::new();
     for (kind, name) in FILES {
         let path = Path::new(&format!("{driver}-{}", kind.directory())).join(name);
         let file = dir.join(&path);
-        let Some((bytes, found)) =
-            host.root.read_up_to(&file, limits::RECORDS).map_err(host.cannot("read", &file))?
+        let Some((bytes, found)) = root
+            .read_up_to(&inside.join(&path), limit)
+            .map_err(host.cannot("read", &file))?
         else {
             continue;
         };

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::sys::accounts;
+
 /// A user and the variables that an engine would be started with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Environment {
@@ -37,17 +39,13 @@ impl Environment {
     pub(super) fn groups(&self, text: impl Fn(&Path) -> Option<String>) -> Vec<u32> {
         let read = |path: &str| text(Path::new(path)).unwrap_or_default();
         let passwd = read("/etc/passwd");
-        let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
-        let user = passwd
-            .lines()
-            .map(fields)
-            .find(|fields| fields.get(2).and_then(|uid| uid.parse().ok()) == Some(self.uid));
-        let Some(user) = user else {
+        let Some(user) = accounts(&passwd).find(|account| account.uid == self.uid) else {
             return Vec::new();
         };
-        let mut groups: Vec<u32> = user.get(3).and_then(|gid| gid.parse().ok()).into_iter().collect();
+        let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<_>>();
+        let mut groups: Vec<u32> = user.gid.into_iter().collect();
         for group in read("/etc/group").lines().map(fields) {
-            let member = group.get(3).is_some_and(|members| members.split(',').any(|name| *name == user[0]));
+            let member = group.get(3).is_some_and(|members| members.split(',').any(|name| name == user.name));
             groups.extend(group.get(2).and_then(|gid| gid.parse::<u32>().ok()).filter(|_| member));
         }
         groups
@@ -82,10 +80,9 @@ impl Environment {
         if let Some(home) = self.filled("HOME") {
             return Some(home.to_owned());
         }
-        text(Path::new("/etc/passwd"))?.lines().find_map(|line| {
-            let fields: Vec<&str> = line.split(':').collect();
-            (fields.get(2)?.parse() == Ok(self.uid)).then(|| (*fields.get(5).unwrap_or(&"")).to_owned())
-        })
+        let passwd = text(Path::new("/etc/passwd"))?;
+        let account = accounts(&passwd).find(|account| account.uid == self.uid);
+        account.map(|account| account.home.to_owned())
     }
 
     /// Where the user's run-time files are: `$XDG_RUNTIME_DIR`, or what systemd makes.

@@ -7,6 +7,7 @@ use super::reading::{Reading, Sourced};
 use super::reason::Reason;
 use super::view::View;
 use crate::conf::Leaf;
+use crate::sys::accounts;
 
 /// Why it does not read on.
 pub(super) struct Refused {
@@ -33,13 +34,9 @@ pub(super) fn check(view: &View<'_>, reading: &Reading) -> Result<(), Refused> {
     // One malformed line is enough. Both files are read before either is searched.
     let is_read = |text: &Option<String>| text.is_some() && lines(text).iter().all(|line| line.len() == 3);
     let passwd = view.text(Path::new("/etc/passwd"));
-    let uid = |name: &str| -> Option<String> {
-        let users = passwd.iter().flat_map(|text| text.lines()).map(|line| line.split(':'));
-        users
-            .map(Iterator::collect)
-            .find(|user: &Vec<&str>| user[0] == name)?
-            .get(2)
-            .map(|&uid| uid.to_owned())
+    let uid = |name: &str| {
+        let passwd = passwd.as_deref().unwrap_or_default();
+        accounts(passwd).find(|account| account.name == name).map(|account| account.uid.to_string())
     };
     let has = |(_, (name, _), text): &&(_, (&String, _), Option<String>)| {
         let uid = uid(name);

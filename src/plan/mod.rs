@@ -22,6 +22,7 @@ mod remove;
 mod roots;
 mod single_users;
 mod snapshot;
+mod users;
 mod verify;
 
 pub use add::{AddOptions, add_stores};
@@ -35,6 +36,7 @@ pub use refuse::{is_managed, refuse_own_storage};
 pub use relist::{RemovedEntry, relist_store, taken_entry};
 pub use remove::{RemoveOptions, remove_stores};
 pub use snapshot::Snapshot;
+pub use users::{User, users};
 
 use std::path::PathBuf;
 

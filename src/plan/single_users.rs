@@ -10,10 +10,10 @@ use super::FileChange;
 use super::directory;
 use super::drop_in::file_change;
 use super::host::Host;
+use super::users::users;
 use crate::conf::Document;
 use crate::limits;
 use crate::problem::Problem;
-use crate::sys::Mounts;
 
 /// What a file that hides one of ours starts with; behind it stands what the user's own says.
 const HEAD: &str = "# Written by storagectl: this user's own storage.conf says ";
@@ -30,25 +30,14 @@ pub(super) struct OwnFiles {
 
 /// The users whose own main file is like that, by /etc/passwd.
 pub(super) fn with_own_file(host: &Host, is_like: impl Fn(&Document) -> bool) -> OwnFiles {
-    let passwd = host.root.read_up_to(Path::new("/etc/passwd"), limits::LINES).ok().flatten();
-    let passwd = passwd.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let mounts = if host.root.is_tree() { Mounts::default() } else { Mounts::now() };
     let mut found = OwnFiles::default();
-    for line in passwd.lines() {
-        let fields: Vec<&str> = line.split(':').collect();
-        let [_, _, uid, _, _, home, ..] = fields[..] else {
-            continue;
-        };
-        let uid = uid.parse::<u32>().ok().filter(|uid| *uid != 0);
-        let Some(uid) = uid.filter(|_| home.len() > 1 && home.starts_with('/')) else {
-            continue;
-        };
-        let uid = uid.to_string();
-        if mounts.is_automount(Path::new(home)) {
+    for user in users(host) {
+        let uid = user.uid.to_string();
+        if user.is_automounted {
             found.unknown.push(uid);
             continue;
         }
-        let file = Path::new(home).join(".config/containers/storage.conf");
+        let file = user.home.join(".config/containers/storage.conf");
         let is_one = match host.root.read_up_to(&file, limits::USERS_DOCUMENT) {
             Ok(Some((bytes, _))) => {
                 let doc = String::from_utf8(bytes).ok().and_then(|text| Document::parse(text).ok());

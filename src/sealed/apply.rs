@@ -196,8 +196,8 @@ fn keep_layers_of_former(
                 if !storage.layers.is_empty() {
                     let count = storage.layers.len();
                     let layers = if count == 1 { "1 layer".to_owned() } else { format!("{count} layers") };
-                    let graphroot = host.show(&storage.graphroot);
-                    notes.push(Note::Then(format!("kept {layers} of former stores in `{graphroot}`")));
+                    let place = host.show(storage.place());
+                    notes.push(Note::Then(format!("kept {layers} of former stores in `{place}`")));
                 }
                 problems.extend(storage.not_kept);
             }

@@ -8,6 +8,7 @@ mod kept;
 mod kill;
 mod machine;
 mod refused;
+mod users;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

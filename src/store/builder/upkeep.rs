@@ -27,7 +27,7 @@ pub struct Upkeep<'a> {
 
 impl Upkeep<'_> {
     /// A store that is made, or not.
-    pub(super) const ALL_OR_NOTHING: Upkeep<'static> =
+    pub const ALL_OR_NOTHING: Upkeep<'static> =
         Upkeep { own: false, keep_going: false, damaged: &BTreeSet::new(), progress: &|_| {} };
 
     /// Who may read what is made where nothing is yet.
@@ -61,8 +61,7 @@ pub fn add(
     directory::add(root, store, &BuildPlan::new(images, options.latest)?, options, upkeep)
 }
 
-/// Adds the layers of `chain` that the store at `store` does not have, an engine's own storage, and
-/// its image.
+/// Adds the layers of `chain` that the store at `store` does not have, and its images.
 ///
 /// # Errors
 /// What keeps it out; the store is as it was then.
@@ -71,9 +70,9 @@ pub fn add_chain(
     chain: Chain,
     store: &Path,
     options: &BuildOptions,
+    upkeep: &Upkeep<'_>,
 ) -> Result<BuiltStore, Problem> {
-    let upkeep = Upkeep { own: true, ..Upkeep::ALL_OR_NOTHING };
-    directory::build(root, store, &BuildPlan::of_chain(chain), options, &upkeep)
+    directory::build(root, store, &BuildPlan::of_chain(chain), options, upkeep)
 }
 
 /// Removes what runs have left in the store at `store` that were killed.

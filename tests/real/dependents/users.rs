@@ -1,0 +1,165 @@
+//! Containers of normal users after the store that they build on was replaced.
+
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use super::machine::Machine;
+use crate::support::{STORAGECTL, text};
+use crate::tree::{names, stamps};
+
+const KEPT: &str = "var/lib/containers/kept-layers";
+
+/// The system on which the user is: its /etc/containers and /var/lib are the host's of the test, `u`
+/// runs something as the user, and `r` storagectl as root.
+const SYSTEM: &str = r#"set -e
+mount --bind $DIR/host/var/lib /var/lib
+mount --bind $DIR/host/etc/containers /etc/containers
+for file in passwd group; do cp /etc/$file /run/$file; done
+echo "user:x:4321:4321::$DIR/home:/bin/sh" >>/run/passwd
+echo user:x:4321: >>/run/group
+echo user:100000:65536 | tee /run/subuid >/run/subgid
+for file in passwd group subuid subgid; do mount --bind /run/$file /etc/$file; done
+chmod 1777 /dev/shm
+mkdir -p /run/user/4321
+chown 4321:4321 /run/user/4321
+cp "$PODMAN" /run/podman
+cp "$STORAGECTL" /run/storagectl
+mount --bind "$PODMAN" /usr/bin/podman
+for other in buildah skopeo crio; do
+  ! [ -e /usr/bin/$other ] || mount --bind /dev/null /usr/bin/$other
+done
+u() {
+  HOME=$DIR/home XDG_RUNTIME_DIR=/run/user/4321 setpriv --reuid 4321 --regid 4321 --clear-groups "$@"
+}
+p() {
+  u unshare -Urm --map-users=100000,1,65535 --map-groups=100000,1,65535 env \
+    _CONTAINERS_USERNS_CONFIGURED=done _CONTAINERS_ROOTLESS_UID=4321 _CONTAINERS_ROOTLESS_GID=4321 \
+    /run/podman "$@"
+}
+r() { /run/storagectl "$@"; }
+"#;
+
+/// A host with a user who has a container and an image that build on a store of the system's.
+struct System {
+    machine: Machine,
+    /// Whether the user's engines read the system's list.
+    is_listed_for_users: bool,
+}
+
+impl System {
+    fn new(podman: &str) -> Self {
+        let system = Self { machine: Machine::of_images(podman), is_listed_for_users: podman == "podman-6" };
+        let dir = system.dir();
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).unwrap();
+        for made in ["host/var/lib", "host/etc/containers", "home"] {
+            fs_err::create_dir_all(dir.join(made)).unwrap();
+        }
+        chown(dir.join("home"), Some(4321), Some(4321)).unwrap();
+        let policy = "{\"default\": [{\"type\": \"insecureAcceptAnything\"}]}";
+        fs_err::write(dir.join("host/etc/containers/policy.json"), policy).unwrap();
+        let own = if system.is_listed_for_users { "" } else { "u /run/storagectl add-store $DIR/store" };
+        system.must(&format!(
+            "r add-store $DIR/store
+             {own}
+             mkdir -p $DIR/home/context
+             echo own >$DIR/home/context/own
+             p images
+             printf 'FROM localhost/base:1\nCOPY own /own\n' >$DIR/home/context/Containerfile
+             p build -q -t localhost/child:1 $DIR/home/context
+             for image in child base; do
+               p create -q --name from$image $options localhost/$image:1
+               p start -a from$image
+             done"
+        ));
+        system
+    }
+
+    fn dir(&self) -> &Path {
+        self.machine.dir()
+    }
+
+    fn kept(&self) -> PathBuf {
+        self.dir().join("host").join(KEPT)
+    }
+
+    fn boot(&self, script: &str) -> Output {
+        self.machine.boot(&format!("STORAGECTL='{STORAGECTL}'\n{SYSTEM}{script}"))
+    }
+
+    /// All that a script says, which must succeed.
+    #[track_caller]
+    fn must(&self, script: &str) -> String {
+        let output = self.boot(script);
+        assert!(output.status.success(), "{script}\n{}", text(&output));
+        text(&output)
+    }
+
+    /// What the user's podman prints.
+    #[track_caller]
+    fn podman(&self, args: &str) -> String {
+        let output = self.boot(&format!("p {args}"));
+        assert!(output.status.success(), "{args}\n{}", text(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// The old store is gone but for a copy, and root keeps what the user needs of it.
+    #[track_caller]
+    fn keep(&self) -> String {
+        self.must("r keep-layers --from $DIR/away")
+    }
+}
+
+#[track_caller]
+fn assert_kept(podman: &str) {
+    let system = System::new(podman);
+    system.machine.replace();
+    assert!(!system.boot("p start -a frombase").status.success(), "the old store is gone");
+    let before = stamps(&system.dir().join("home"));
+    let said = system.must("r keep-layers --from $DIR/away --dry-run");
+    assert!(said.contains("would have kept 1 layer"), "{said}");
+    assert!(!system.kept().exists());
+    let said = system.keep();
+    for words in ["for `user`", "container `frombase`", "container `fromchild`", "image `localhost/child:1`"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert_eq!(stamps(&system.dir().join("home")), before, "root writes nothing into home directories");
+    let checked = system.must("r check-store --deep /var/lib/containers/kept-layers");
+    assert!(checked.contains("1 image"), "{checked}");
+    if !system.is_listed_for_users {
+        let said = system.must("u /run/storagectl keep-layers");
+        assert!(said.contains("listed `/var/lib/containers/kept-layers`, which has 1 needed layer"), "{said}");
+    }
+    for (container, said) in [("frombase", "old\n"), ("fromchild", "old\n")] {
+        assert_eq!(system.podman(&format!("start -a {container}")), said, "{container}");
+    }
+    for (image, said) in [("base", "new\n"), ("child", "old\n")] {
+        let run = format!("run --rm --pull never $options localhost/{image}:1");
+        assert_eq!(system.podman(&run), said, "{image}");
+    }
+    let again = system.must("r keep-layers; u /run/storagectl keep-layers");
+    assert!(!again.contains("kept ") && !again.contains("listed "), "{again}");
+
+    system.must("p rm --force frombase; r keep-layers");
+    assert!(!names(&system.kept().join("overlay-layers")).is_empty(), "the image of the user's needs it");
+    assert_eq!(system.podman("start -a fromchild"), "old\n");
+    system.must("p rm --force fromchild; p rmi localhost/child:1; r keep-layers");
+    let left = names(&system.kept().join("overlay")).into_iter().filter(|name| name.len() == 64);
+    assert_eq!(left.count(), 0, "nobody needs it any more");
+    assert_eq!(system.podman("run --rm --pull never $options localhost/base:1"), "new\n");
+}
+
+#[test]
+fn a_users_podman_4_goes_on_with_what_an_old_store_has() {
+    assert_kept("podman-4");
+}
+
+#[test]
+fn a_users_podman_5_goes_on_with_what_an_old_store_has() {
+    assert_kept("podman-5");
+}
+
+#[test]
+fn a_users_podman_6_goes_on_with_what_an_old_store_has() {
+    assert_kept("podman-6");
+}
