@@ -30,6 +30,7 @@ BINDIR ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share
 MANDIR ?= $(DATADIR)/man
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+USERUNITDIR ?= $(PREFIX)/lib/systemd/user
 GREENBOOTDIR ?= $(PREFIX)/lib/greenboot/check
 MACROSDIR ?= $(PREFIX)/lib/rpm/macros.d
 CARGO ?= cargo
@@ -72,6 +73,11 @@ install-built:
 		sed 's|/usr/bin/storagectl|$(BINDIR)/storagectl|' scriptlets/systemd/$$unit > $(DESTDIR)$(UNITDIR)/$$unit && \
 		chmod 0644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; \
 	done
+	install -d -m 0755 $(DESTDIR)$(USERUNITDIR)/basic.target.wants
+	sed 's|/usr/bin/storagectl|$(BINDIR)/storagectl|' scriptlets/systemd/user/storagectl-keep-layers.service \
+		> $(DESTDIR)$(USERUNITDIR)/storagectl-keep-layers.service
+	chmod 0644 $(DESTDIR)$(USERUNITDIR)/storagectl-keep-layers.service
+	ln -sf ../storagectl-keep-layers.service $(DESTDIR)$(USERUNITDIR)/basic.target.wants/storagectl-keep-layers.service
 	for check in required.d/40_storagectl_engines.sh wanted.d/40_storagectl_warnings.sh; do \
 		install -d -m 0755 $(DESTDIR)$(GREENBOOTDIR)/$$(dirname $$check) && \
 		sed 's|/usr/bin/storagectl|$(BINDIR)/storagectl|' scriptlets/greenboot/$$check > $(DESTDIR)$(GREENBOOTDIR)/$$check && \

@@ -23,6 +23,10 @@ use crate::sys::FileKind;
 /// bootc), from what a package update has left in a store, and from embedded images. Engines may
 /// run. A container's image is kept without a name, and goes as any other when nothing uses it.
 ///
+/// What normal users' containers need is kept in a store of its own, which is listed for everybody.
+/// Run by a normal user, the command lists that store in this user's own configuration, which
+/// engines before podman 6 need.
+///
 /// The boot service does this when a store has changed. What cannot be kept is what
 /// clean-dependents removes.
 #[derive(Debug, Args)]

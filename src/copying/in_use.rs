@@ -77,8 +77,12 @@ fn outside(host: &Host, store: &Path) -> anyhow::Result<InUse> {
     let layout = dependents::layout(host)?;
     let mut outside = InUse::default();
     // One that an engine has used as its own has containers, too.
-    let itself =
-        Storage { driver: "overlay".to_owned(), parts: vec![store.to_owned()], runroots: Vec::new(), owner: None };
+    let itself = Storage {
+        driver: "overlay".to_owned(),
+        parts: vec![store.to_owned()],
+        runroots: Vec::new(),
+        owner: None,
+    };
     outside.images.extend(images_of_containers(host, &itself)?);
     let same = |path: &Path| {
         let id = |path: &Path| host.root.stat(path).ok().flatten().map(|stat| stat.id);

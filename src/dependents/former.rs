@@ -23,6 +23,8 @@ pub(super) const DRIVER: &str = "overlay";
 pub(super) struct Former {
     /// Where it is, for messages.
     pub(super) shown: String,
+    /// Whether normal users could read it.
+    pub(super) is_open: bool,
     /// The store, in which no symlink is followed; none for embedded images.
     store: Option<Root>,
     /// Each layer, and the one below it.
@@ -37,22 +39,49 @@ pub(super) struct Former {
 /// before the present one, and after a rollback the one that failed).
 pub(super) fn formers(host: &Host, listed: &[String], given: &[PathBuf]) -> Vec<Former> {
     let root = &host.root;
-    let mut stores: Vec<PathBuf> = given.to_vec();
     let mut homes = vec![PathBuf::from("/")];
     homes.extend(deployments(root));
     let noted = noted_stores(host);
+    let mut stores: Vec<Place<'_>> =
+        given.iter().map(|path| Place { home: path, path: path.clone() }).collect();
     for home in &homes {
         let paths = listed.iter().chain(&noted);
-        stores.extend(paths.map(|path| home.join(path.trim_start_matches('/'))));
+        stores.extend(paths.map(|path| Place::in_home(home, path)));
     }
     let mut seen = BTreeSet::new();
     // A deployment may have the very files of another.
-    stores.retain(|path| root.stat(path).ok().flatten().is_some_and(|stat| seen.insert(stat.id)));
-    let stores = stores.iter().filter_map(|path| Former::of_store(root, path));
-    let embedded = homes
-        .iter()
-        .flat_map(|home| EmbeddedLayout::ALL.map(|layout| home.join(layout.home().trim_start_matches('/'))));
-    stores.chain(embedded.filter_map(|path| Former::of_embedded(root, &path))).collect()
+    stores.retain(|it| root.stat(&it.path).ok().flatten().is_some_and(|stat| seen.insert(stat.id)));
+    let stores = stores.iter().filter_map(|place| Former::of_store(root, place));
+    let embedded =
+        homes.iter().flat_map(|home| EmbeddedLayout::ALL.map(|layout| Place::in_home(home, layout.home())));
+    stores.chain(embedded.filter_map(|place| Former::of_embedded(root, &place))).collect()
+}
+
+/// Where a former store or embedded images may be.
+struct Place<'a> {
+    /// The tree of the system that had it there; where somebody has given it, itself.
+    home: &'a Path,
+    path: PathBuf,
+}
+
+impl<'a> Place<'a> {
+    fn in_home(home: &'a Path, path: &str) -> Self {
+        Self { home, path: home.join(path.trim_start_matches('/')) }
+    }
+
+    /// Whether everybody on that system could read `below`, a directory in it.
+    fn is_open(&self, root: &Root, below: &str) -> bool {
+        const SEARCH: u32 = 0o001;
+        const READ: u32 = 0o005;
+        let Ok(resolved) = root.resolve(&self.path.join(below)) else { return false };
+        let has = |dir: &Path, mode: u32| {
+            root.stat(dir).ok().flatten().is_some_and(|stat| stat.mode & mode == mode)
+        };
+        let mut above = resolved.path.ancestors().skip(1).take_while(|dir| dir.starts_with(self.home));
+        has(&resolved.path, READ)
+            && above.all(|dir| dir == self.home || has(dir, SEARCH))
+            && has(&self.path, READ)
+    }
 }
 
 /// The trees of all systems that are installed beside each other, the present one among them
@@ -73,16 +102,17 @@ fn deployments(root: &Root) -> Vec<PathBuf> {
 }
 
 impl Former {
-    fn new(root: &Root, path: &Path) -> Self {
+    fn new(root: &Root, path: &Path, is_open: bool) -> Self {
         let shown = root.show(path).display().to_string();
-        Self { shown, store: None, layers: HashMap::new(), images: HashMap::new() }
+        Self { shown, is_open, store: None, layers: HashMap::new(), images: HashMap::new() }
     }
 
-    /// The store at `path`; `None` if there is none that can be read.
-    fn of_store(root: &Root, path: &Path) -> Option<Self> {
+    /// The store at a place; `None` if there is none that can be read.
+    fn of_store(root: &Root, place: &Place<'_>) -> Option<Self> {
+        let path = place.path.as_path();
         let open = || root.strict(path).ok().flatten();
         let (store, streams) = (open()?, StreamedLayers::new(Box::new(StoreStreams::new(open()?))));
-        let mut former = Self::new(root, path);
+        let mut former = Self::new(root, path, place.is_open(root, DRIVER));
         let mut sizes = HashMap::new();
         for record in store::layers(&store, Path::new("/"), DRIVER).unwrap_or_default() {
             let diff_id = record.diff_digest.as_deref().and_then(Digest::parse);
@@ -110,10 +140,11 @@ impl Former {
         Some(former)
     }
 
-    /// The embedded images at `path`; `None` if there are none that can be read.
-    fn of_embedded(root: &Root, path: &Path) -> Option<Self> {
+    /// The embedded images at a place; `None` if there are none that can be read.
+    fn of_embedded(root: &Root, place: &Place<'_>) -> Option<Self> {
+        let path = place.path.as_path();
         let list = List::must_read(root, path).ok()?;
-        let mut former = Self::new(root, path);
+        let mut former = Self::new(root, path, place.is_open(root, ""));
         for entry in list.entries {
             let path = path.join(&entry.directory);
             let text = format!("dir:{}", root.show(&path).display());

@@ -192,7 +192,13 @@ fn keep_for_users(
         let stores = own.stores.iter().chain(layout.stores.iter().filter(is_roots));
         let stores: Vec<String> = stores.cloned().collect();
         let sources = OnceCell::new();
-        let formers = || sources.get_or_init(|| formers(host, &stores, &options.given())).as_slice();
+        // Nor does a user get to see what was closed.
+        let open = || {
+            let mut formers = formers(host, &stores, &options.given());
+            formers.retain(|former| former.is_open);
+            formers
+        };
+        let formers = || sources.get_or_init(open).as_slice();
         for storage in &layout.storages {
             let kept = match keep_in(host, &layout, storage, formers, mode) {
                 Ok(kept) => kept,
@@ -358,4 +364,3 @@ impl Keeping<'_> {
 pub(super) fn dependents(found: &[DependentRecord]) -> Vec<(RecordKind, Dependent)> {
     found.iter().map(|it| (it.kind, it.dependent.clone())).collect()
 }
-

@@ -4,6 +4,7 @@ use super::find::find;
 use super::layout::layout;
 use super::own::{Part, read};
 use super::store_layers::{self, StoreLayers};
+use super::users::user_layouts;
 use crate::plan::Host;
 
 /// Those of `stores` without which a container, an image or a layer in an own storage of
@@ -25,7 +26,7 @@ pub fn needed(host: &Host, stores: &[String], others: &[String]) -> anyhow::Resu
         }
     }
     let mut needed = Vec::new();
-    let mut users = Vec::new();
+    let mut storages = Vec::new();
     // The other drivers know no additional stores.
     for storage in layout.storages.iter().filter(|it| matches!(it.driver.as_str(), "overlay" | "vfs")) {
         let mut layers_by_store = Vec::new();
@@ -36,29 +37,41 @@ pub fn needed(host: &Host, stores: &[String], others: &[String]) -> anyhow::Resu
                 Err(_) => {}
             }
         }
-        users.push(User { driver: &storage.driver, parts: read(host, storage)?, layers_by_store });
+        storages.push(ReadStorage { driver: &storage.driver, parts: read(host, storage)?, layers_by_store });
+    }
+    let normal_users = user_layouts(host);
+    for (layout, storage) in
+        normal_users.iter().flat_map(|it| it.layout.storages.iter().map(|at| (&it.layout, at)))
+    {
+        let read_store = |store: &String| {
+            Some((store.clone(), store_layers::read(&host.root, store, &storage.driver).ok()?))
+        };
+        // What is damaged there is that user's affair.
+        let Ok(parts) = read(host, storage) else { continue };
+        let layers_by_store = layout.stores.iter().filter_map(read_store).collect();
+        storages.push(ReadStorage { driver: &storage.driver, parts, layers_by_store });
     }
     for store in stores {
         if needed.contains(store) {
             continue;
         }
-        if users.iter().any(|user| user.needs(store)) {
+        if storages.iter().any(|storage| storage.needs(store)) {
             needed.push(store.clone());
         } else {
-            users.iter_mut().for_each(|user| user.layers_by_store.retain(|(path, _)| path != store));
+            storages.iter_mut().for_each(|storage| storage.layers_by_store.retain(|(path, _)| path != store));
         }
     }
     Ok(needed)
 }
 
 /// An own storage, and all that it can build on.
-struct User<'a> {
+struct ReadStorage<'a> {
     driver: &'a str,
     parts: Vec<Part>,
     layers_by_store: Vec<(String, StoreLayers)>,
 }
 
-impl User<'_> {
+impl ReadStorage<'_> {
     fn needs(&self, store: &str) -> bool {
         let lost = |stays: &dyn Fn(&str) -> bool| {
             let layers_by_store = self.layers_by_store.iter().filter(|(path, _)| stays(path));

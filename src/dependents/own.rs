@@ -120,9 +120,8 @@ fn read_part(host: &Host, storage: &Storage, dir: &Path) -> Result<Part, Problem
     for (kind, name) in FILES {
         let path = Path::new(&format!("{driver}-{}", kind.directory())).join(name);
         let file = dir.join(&path);
-        let Some((bytes, found)) = root
-            .read_up_to(&inside.join(&path), limit)
-            .map_err(host.cannot("read", &file))?
+        let Some((bytes, found)) =
+            root.read_up_to(&inside.join(&path), limit).map_err(host.cannot("read", &file))?
         else {
             continue;
         };

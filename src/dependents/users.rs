@@ -32,7 +32,8 @@ pub(super) fn user_layouts(host: &Host) -> Vec<UserLayout> {
 /// Whether the home directory of a user can be looked into now.
 pub(super) fn is_at_home(host: &Host, user: &User) -> bool {
     let home = || host.root.stat(&user.home).ok().flatten();
-    !user.is_automounted && home().is_some_and(|stat| stat.kind == FileKind::Directory && stat.uid == user.uid)
+    !user.is_automounted
+        && home().is_some_and(|stat| stat.kind == FileKind::Directory && stat.uid == user.uid)
 }
 
 fn layout_for(host: &Host, user: &User) -> Option<Layout> {

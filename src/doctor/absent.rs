@@ -159,7 +159,7 @@ fn of_lost_layers(host: &Host) -> Result<Cure, String> {
         return Err(aside);
     }
     let kept = keep_layers(host, &KeepOptions::default(), Mode::DryRun).unwrap_or_default();
-    Ok(match kept.iter().any(|storage| !storage.layers.is_empty()) {
+    Ok(match kept.iter().any(|storage| storage.user.is_none() && !storage.layers.is_empty()) {
         true => Cure::KeepLayers,
         false => Cure::CleanDependents,
     })

@@ -30,7 +30,8 @@ mod tests {
 
     #[test]
     fn accounts_have_a_number_and_malformed_lines_are_none() {
-        let text = "root:x:0:0:root:/root:/bin/sh\n\nbad\nbad:x:one:1::/:\nshort:x:7\nu:x:1000:x::/home/u:/bin/sh\n";
+        let text =
+            "root:x:0:0:root:/root:/bin/sh\n\nbad\nbad:x:one:1::/:\nshort:x:7\nu:x:1000:x::/home/u:/bin/sh\n";
         let account = |name, uid, gid, home| Account { name, uid, gid, home };
         let expected = [
             account("root", 0, Some(0), "/root"),

@@ -1,11 +1,14 @@
 //! Containers of normal users after the store that they build on was replaced.
 
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use super::machine::Machine;
-use crate::support::{STORAGECTL, text};
+use crate::interrupt::write;
+use crate::podman::path;
+use crate::strangers::{Scene, small};
+use crate::support::{STORAGECTL, finish, run, text};
 use crate::tree::{names, stamps};
 
 const KEPT: &str = "var/lib/containers/kept-layers";
@@ -120,7 +123,8 @@ fn assert_kept(podman: &str) {
     assert!(said.contains("would have kept 1 layer"), "{said}");
     assert!(!system.kept().exists());
     let said = system.keep();
-    for words in ["for `user`", "container `frombase`", "container `fromchild`", "image `localhost/child:1`"] {
+    for words in ["for `user`", "container `frombase`", "container `fromchild`", "image `localhost/child:1`"]
+    {
         assert!(said.contains(words), "{words}: {said}");
     }
     assert_eq!(stamps(&system.dir().join("home")), before, "root writes nothing into home directories");
@@ -128,7 +132,10 @@ fn assert_kept(podman: &str) {
     assert!(checked.contains("1 image"), "{checked}");
     if !system.is_listed_for_users {
         let said = system.must("u /run/storagectl keep-layers");
-        assert!(said.contains("listed `/var/lib/containers/kept-layers`, which has 1 needed layer"), "{said}");
+        assert!(
+            said.contains("listed `/var/lib/containers/kept-layers`, which has 1 needed layer"),
+            "{said}"
+        );
     }
     for (container, said) in [("frombase", "old\n"), ("fromchild", "old\n")] {
         assert_eq!(system.podman(&format!("start -a {container}")), said, "{container}");
@@ -162,4 +169,103 @@ fn a_users_podman_5_goes_on_with_what_an_old_store_has() {
 #[test]
 fn a_users_podman_6_goes_on_with_what_an_old_store_has() {
     assert_kept("podman-6");
+}
+
+#[test]
+fn the_unit_of_users_is_without_fault() {
+    let dir = tempfile::tempdir().unwrap();
+    let unit = "storagectl-keep-layers.service";
+    let shipped = format!("{}/scriptlets/systemd/user/{unit}", env!("CARGO_MANIFEST_DIR"));
+    let text = fs_err::read_to_string(shipped).unwrap().replace("/usr/bin/storagectl", STORAGECTL);
+    fs_err::write(dir.path().join(unit), text).unwrap();
+    let mut verify = Command::new("systemd-analyze");
+    verify.args(["--user", "--man=no", "verify"]).arg(dir.path().join(unit));
+    assert_eq!(run(verify.env("XDG_RUNTIME_DIR", dir.path())), "");
+}
+
+/// A tree with a user, whose storage says that a container needs the layer `lost`, and a store that
+/// has it no more. What `tamper` does in the user's storage, the user could have done.
+#[track_caller]
+fn keep_in_tree(tamper: impl Fn(&Path, &str)) -> (String, bool) {
+    let scene = Scene::new();
+    let before = stamps(&scene.secret());
+    let tree = scene.scratch.path().join("tree");
+    let layout = scene.layout(&small());
+    let old = tree.join("old");
+    fs_err::create_dir_all(&tree).unwrap();
+    run(&mut scene.build(&layout, &old));
+    let lost = names(&old.join("overlay")).into_iter().find(|name| name.len() == 64).unwrap();
+    let graph = tree.join("home/u/.local/share/containers/storage");
+    for dir in ["etc/containers", "var/lib", "usr/lib"] {
+        fs_err::create_dir_all(tree.join(dir)).unwrap();
+    }
+    fs_err::write(tree.join("etc/passwd"), "u:x:1000:1000::/home/u:/bin/sh\n").unwrap();
+    let conf = "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/containers/storage\"\n\
+        graphroot = \"/var/lib/containers/storage\"\n";
+    fs_err::write(tree.join("etc/containers/storage.conf"), conf).unwrap();
+    let records = |kind: &str, json: &str| write(&graph.join(format!("overlay-{kind}/{kind}.json")), json);
+    let top = "c".repeat(64);
+    records("layers", &format!("[{{\"id\":\"{top}\",\"parent\":\"{lost}\"}}]"));
+    records(
+        "containers",
+        &format!("[{{\"id\":\"{}\",\"names\":[\"web\"],\"layer\":\"{top}\"}}]", "d".repeat(64)),
+    );
+    write(&graph.join(format!("overlay/{top}/lower")), "l/ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    fs_err::create_dir_all(tree.join("home/u/.config/containers")).unwrap();
+    run(Command::new("chown").args(["-R", "1000:1000"]).arg(tree.join("home/u")));
+    tamper(&tree, &lost);
+    let keep = ["--root", path(&tree), "keep-layers", "--from", "/old"];
+    let said = text(&finish(Command::new("timeout").arg("60").arg(STORAGECTL).args(keep)));
+    assert_eq!(stamps(&scene.secret()), before);
+    assert!(!said.contains("a secret"), "{said}");
+    let kept = tree.join(KEPT.trim_start_matches("host/"));
+    let link = kept.join("overlay/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    assert!(link.symlink_metadata().is_err(), "a name that the user has chosen");
+    (said, kept.join("overlay").join(lost).exists())
+}
+
+#[test]
+fn what_a_user_has_written_leads_root_nowhere() {
+    let (said, is_kept) = keep_in_tree(|_, _| {});
+    assert!(is_kept && said.contains("container `web`"), "{said}");
+    let storage = |tree: &Path| tree.join("home/u/.local/share/containers/storage");
+    let (said, is_kept) = keep_in_tree(|tree, _| {
+        // What a store's records say of a layer is not enough: its id has to follow from its content.
+        let layers = tree.join("old/overlay-layers/layers.json");
+        let text = fs_err::read_to_string(&layers).unwrap();
+        let key = "\"diff-digest\":\"sha256:";
+        let at = text.find(key).unwrap() + key.len();
+        fs_err::write(&layers, format!("{}{}{}", &text[..at], "0".repeat(64), &text[at + 64..])).unwrap();
+    });
+    assert!(!is_kept && said.contains("is lost"), "{said}");
+    for closed in ["old", "old/overlay"] {
+        let (said, is_kept) = keep_in_tree(|tree, _| {
+            std::fs::set_permissions(tree.join(closed), std::fs::Permissions::from_mode(0o750)).unwrap();
+        });
+        assert!(!is_kept && said.contains("is lost"), "what was closed stays closed: {said}");
+    }
+    for place in ["", "overlay", "overlay-layers", "overlay-layers/layers.json"] {
+        let (said, is_kept) = keep_in_tree(|tree, _| {
+            let file = storage(tree).join(place);
+            fs_err::rename(&file, tree.join("aside")).unwrap();
+            symlink("/aside", file.components().as_path()).unwrap();
+        });
+        // A storage may be elsewhere; in it no symlink is followed.
+        assert_eq!(is_kept, place.is_empty(), "{place}: {said}");
+    }
+    let (said, is_kept) = keep_in_tree(|tree, _| {
+        run(Command::new("chown").arg("0:0").arg(storage(tree)));
+    });
+    assert!(!is_kept, "a storage of somebody else: {said}");
+    let (said, is_kept) = keep_in_tree(|tree, _| {
+        let file = storage(tree).join("overlay-layers/layers.json");
+        fs_err::remove_file(&file).unwrap();
+        run(Command::new("mkfifo").arg(file));
+    });
+    assert!(!is_kept, "{said}");
+    let (said, is_kept) = keep_in_tree(|tree, _| {
+        let file = fs_err::File::create(storage(tree).join("overlay-layers/layers.json")).unwrap();
+        file.set_len(17 << 20).unwrap();
+    });
+    assert!(!is_kept && said.contains("larger than 16 MiB"), "{said}");
 }

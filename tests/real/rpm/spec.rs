@@ -46,6 +46,8 @@ fn the_spec_makes_packages_that_work() {
         "/usr/lib/systemd/system/storagectl-import-images.service",
         "/usr/lib/systemd/system/storagectl-metrics.service",
         "/usr/lib/systemd/system/storagectl-metrics.timer",
+        "/usr/lib/systemd/user/basic.target.wants/storagectl-keep-layers.service",
+        "/usr/lib/systemd/user/storagectl-keep-layers.service",
         "/usr/share/bash-completion/completions/storagectl",
         "/usr/share/fish/vendor_completions.d/storagectl.fish",
         "/usr/share/man/man1/storagectl-add-store.1",
