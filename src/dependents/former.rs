@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::changed::noted_stores;
+use super::installed_trees::{InstalledTree, installed_trees};
 use crate::embedded::{EmbeddedLayout, List};
 use crate::images::{
     self, Digest, Image, ImageConfig, Layer, Manifest, Name, Platform, Source, StreamedLayers, Transport,
@@ -13,7 +14,7 @@ use crate::limits;
 use crate::plan::Host;
 use crate::store::builder::{chain_ids, file_name, ids};
 use crate::store::{self, StoreStreams, is_id, layer_paths, short_id, signatures_in};
-use crate::sys::{FileKind, Root};
+use crate::sys::Root;
 
 /// The driver whose layers can be taken over; with vfs containers need none.
 pub(super) const DRIVER: &str = "overlay";
@@ -38,67 +39,49 @@ pub(super) struct Former {
 /// what other deployments of the system have at the same places (ostree and bootc keep the one
 /// before the present one, and after a rollback the one that failed).
 pub(super) fn formers(host: &Host, listed: &[String], given: &[PathBuf]) -> Vec<Former> {
-    let root = &host.root;
-    let mut homes = vec![PathBuf::from("/")];
-    homes.extend(deployments(root));
+    let trees = installed_trees(&host.root);
     let noted = noted_stores(host);
-    let mut stores: Vec<Place<'_>> =
-        given.iter().map(|path| Place { home: path, path: path.clone() }).collect();
-    for home in &homes {
-        let paths = listed.iter().chain(&noted);
-        stores.extend(paths.map(|path| Place::in_home(home, path)));
+    let given = given.iter().map(|path| Place { root: &host.root, home: path, path: path.clone() });
+    let mut stores: Vec<Place<'_>> = given.collect();
+    for tree in &trees {
+        stores.extend(listed.iter().chain(&noted).map(|path| Place::in_tree(tree, path)));
     }
     let mut seen = BTreeSet::new();
     // A deployment may have the very files of another.
-    stores.retain(|it| root.stat(&it.path).ok().flatten().is_some_and(|stat| seen.insert(stat.id)));
-    let stores = stores.iter().filter_map(|place| Former::of_store(root, place));
+    stores.retain(|at| at.root.stat(&at.path).ok().flatten().is_some_and(|stat| seen.insert(stat.id)));
+    let stores = stores.iter().filter_map(Former::of_store);
     let embedded =
-        homes.iter().flat_map(|home| EmbeddedLayout::ALL.map(|layout| Place::in_home(home, layout.home())));
-    stores.chain(embedded.filter_map(|place| Former::of_embedded(root, &place))).collect()
+        trees.iter().flat_map(|tree| EmbeddedLayout::ALL.map(|layout| Place::in_tree(tree, layout.home())));
+    stores.chain(embedded.filter_map(|place| Former::of_embedded(&place))).collect()
 }
 
 /// Where a former store or embedded images may be.
 struct Place<'a> {
+    root: &'a Root,
     /// The tree of the system that had it there; where somebody has given it, itself.
     home: &'a Path,
     path: PathBuf,
 }
 
 impl<'a> Place<'a> {
-    fn in_home(home: &'a Path, path: &str) -> Self {
-        Self { home, path: home.join(path.trim_start_matches('/')) }
+    fn in_tree(tree: &'a InstalledTree, path: &str) -> Self {
+        let home = tree.home.as_path();
+        Self { root: &tree.root, home, path: home.join(path.trim_start_matches('/')) }
     }
 
     /// Whether everybody on that system could read `below`, a directory in it.
-    fn is_open(&self, root: &Root, below: &str) -> bool {
+    fn is_open(&self, below: &str) -> bool {
         const SEARCH: u32 = 0o001;
         const READ: u32 = 0o005;
-        let Ok(resolved) = root.resolve(&self.path.join(below)) else { return false };
+        let Ok(resolved) = self.root.resolve(&self.path.join(below)) else { return false };
         let has = |dir: &Path, mode: u32| {
-            root.stat(dir).ok().flatten().is_some_and(|stat| stat.mode & mode == mode)
+            self.root.stat(dir).ok().flatten().is_some_and(|stat| stat.mode & mode == mode)
         };
         let mut above = resolved.path.ancestors().skip(1).take_while(|dir| dir.starts_with(self.home));
         has(&resolved.path, READ)
             && above.all(|dir| dir == self.home || has(dir, SEARCH))
             && has(&self.path, READ)
     }
-}
-
-/// The trees of all systems that are installed beside each other, the present one among them
-/// (`ostree/deploy/OS/deploy/CHECKSUM.SERIAL`, ostree-sysroot.c).
-fn deployments(root: &Root) -> Vec<PathBuf> {
-    let list = |dir: &Path| root.list(dir).ok().flatten().unwrap_or_default();
-    let base = Path::new("/sysroot/ostree/deploy");
-    let mut found = Vec::new();
-    for os in list(base) {
-        let dir = base.join(os).join("deploy");
-        let is_directory = |path: &PathBuf| {
-            root.stat(path).ok().flatten().is_some_and(|stat| stat.kind == FileKind::Directory)
-        };
-        found.extend(list(&dir).into_iter().map(|name| dir.join(name)).filter(is_directory));
-    }
-    found.sort();
-    found
 }
 
 impl Former {
@@ -108,11 +91,11 @@ impl Former {
     }
 
     /// The store at a place; `None` if there is none that can be read.
-    fn of_store(root: &Root, place: &Place<'_>) -> Option<Self> {
-        let path = place.path.as_path();
+    fn of_store(place: &Place<'_>) -> Option<Self> {
+        let (root, path) = (place.root, place.path.as_path());
         let open = || root.strict(path).ok().flatten();
         let (store, streams) = (open()?, StreamedLayers::new(Box::new(StoreStreams::new(open()?))));
-        let mut former = Self::new(root, path, place.is_open(root, DRIVER));
+        let mut former = Self::new(root, path, place.is_open(DRIVER));
         let mut sizes = HashMap::new();
         for record in store::layers(&store, Path::new("/"), DRIVER).unwrap_or_default() {
             let diff_id = record.diff_digest.as_deref().and_then(Digest::parse);
@@ -141,10 +124,10 @@ impl Former {
     }
 
     /// The embedded images at a place; `None` if there are none that can be read.
-    fn of_embedded(root: &Root, place: &Place<'_>) -> Option<Self> {
-        let path = place.path.as_path();
+    fn of_embedded(place: &Place<'_>) -> Option<Self> {
+        let (root, path) = (place.root, place.path.as_path());
         let list = List::must_read(root, path).ok()?;
-        let mut former = Self::new(root, path, place.is_open(root, ""));
+        let mut former = Self::new(root, path, place.is_open(""));
         for entry in list.entries {
             let path = path.join(&entry.directory);
             let text = format!("dir:{}", root.show(&path).display());

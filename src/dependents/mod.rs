@@ -34,6 +34,7 @@ mod changed;
 mod clean;
 mod find;
 mod former;
+mod installed_trees;
 mod keep;
 mod kept_store;
 mod layout;

@@ -9,6 +9,7 @@
 
 mod attributes;
 mod child;
+mod composefs;
 mod copy;
 mod directory_writer;
 mod engine_processes;
@@ -39,6 +40,7 @@ mod walk;
 
 pub use attributes::Attributes;
 pub use child::{Child, ChildFailure, OutputTail};
+pub use composefs::composefs;
 pub use directory_writer::{DirectoryWriter, FileMetadata, NewFile, SpecialFile};
 pub use engine_processes::{EngineProcess, engine_processes_at};
 pub use file_part::FilePart;

@@ -107,6 +107,12 @@ impl Root {
         Ok(dir.map(|dir| Self { dir: Arc::new(dir), prefix, is_tree: self.is_tree, links: Links::Refused }))
     }
 
+    /// The tree that is mounted at `dir`, and nowhere else; in messages it is at `shown`.
+    pub(super) fn at_mount(&self, dir: OwnedFd, shown: &Path) -> Self {
+        let prefix = Some(self.show(shown));
+        Self { dir: Arc::new(dir), prefix, is_tree: self.is_tree, links: Links::Followed }
+    }
+
     /// Whether this is, or is in, a tree given with `--root`, and not the running system.
     pub fn is_tree(&self) -> bool {
         self.is_tree

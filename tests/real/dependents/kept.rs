@@ -116,10 +116,19 @@ fn a_boot_takes_what_is_needed_from_embedded_images() {
 /// deployment has `old` at `name` in /usr/lib.
 #[track_caller]
 fn boot_with_deployments(machine: &Machine, old: &Path, name: &str) -> Output {
+    boot_in_tree(machine, |tree| {
+        let lib = tree.join("sysroot/ostree/deploy/os/deploy/0123456789abcdef.0/usr/lib");
+        fs_err::create_dir_all(lib.join(name).parent().unwrap()).unwrap();
+        run(Command::new("cp").arg("-a").arg(old).arg(lib.join(name)));
+    })
+}
+
+/// The same in a tree in which `arrange` puts what else there is of former systems.
+#[track_caller]
+fn boot_in_tree(machine: &Machine, arrange: impl FnOnce(&Path)) -> Output {
     let tree = machine.dir().join("tree");
     let (graph, usr) = (tree.join("var/lib/containers/storage"), tree.join("usr/lib"));
-    let deployment = tree.join("sysroot/ostree/deploy/os/deploy/0123456789abcdef.0/usr/lib");
-    for dir in [&usr, &deployment, &tree.join("etc/containers"), graph.parent().unwrap()] {
+    for dir in [&usr, &tree.join("etc/containers"), graph.parent().unwrap()] {
         fs_err::create_dir_all(dir).unwrap();
     }
     let conf = "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/storage\"\n\
@@ -127,13 +136,59 @@ fn boot_with_deployments(machine: &Machine, old: &Path, name: &str) -> Output {
         additionalimagestores = [\"/usr/lib/images\"]\n";
     fs_err::write(tree.join("etc/containers/storage.conf"), conf).unwrap();
     run(Command::new("cp").arg("-a").arg(machine.store()).arg(usr.join("images")));
-    fs_err::create_dir_all(deployment.join(name).parent().unwrap()).unwrap();
-    run(Command::new("cp").arg("-a").arg(old).arg(deployment.join(name)));
+    arrange(&tree);
     fs_err::rename(machine.graph(), &graph).unwrap();
     let said = finish(Command::new(STORAGECTL).arg("--root").arg(&tree).args(["apply", "--boot"]));
     fs_err::rename(&graph, machine.graph()).unwrap();
     fs_err::remove_dir_all(&tree).unwrap();
     said
+}
+
+/// Makes the directory `system` a deployment of bootc's composefs backend in `tree`: an image of
+/// erofs whose files are sparse and say by attributes of overlayfs which object they are.
+fn deploy_with_composefs(system: &Path, tree: &Path) {
+    let id = "0123456789abcdef".repeat(8);
+    let (repository, state) = (tree.join("sysroot/composefs"), tree.join("sysroot/state/deploy").join(&id));
+    for dir in [&repository.join("images"), &repository.join("objects"), &state] {
+        fs_err::create_dir_all(dir).unwrap();
+    }
+    let files = run(Command::new("find").arg(system).args(["-type", "f", "-size", "+0"]));
+    for (number, file) in files.lines().enumerate() {
+        let object = format!("/{:02x}/{number:04}", number % 256);
+        let place = repository.join("objects").join(&object[1..]);
+        fs_err::create_dir_all(place.parent().unwrap()).unwrap();
+        fs_err::copy(file, place).unwrap();
+        let size = fs_err::metadata(file).unwrap().len();
+        let sparse = fs_err::OpenOptions::new().write(true).truncate(true).open(file).unwrap();
+        sparse.set_len(size).unwrap();
+        for (name, value) in [("metacopy", ""), ("redirect", object.as_str())] {
+            let name = format!("trusted.overlay.{name}");
+            rustix::fs::setxattr(file, name, value.as_bytes(), rustix::fs::XattrFlags::CREATE).unwrap();
+        }
+    }
+    run(Command::new("mkfs.erofs").arg("--quiet").arg(repository.join("images").join(id)).arg(system));
+}
+
+/// Nothing mounts the deployment, before or after.
+#[test]
+fn a_boot_takes_what_is_needed_from_a_deployment_of_composefs() {
+    let machine = Machine::replaced("podman-6", "overlay");
+    let system = machine.dir().join("system");
+    fs_err::create_dir_all(system.join("usr/lib")).unwrap();
+    run(Command::new("cp").arg("-a").arg(machine.dir().join("away")).arg(system.join("usr/lib/images")));
+    let mounts = || fs_err::read_to_string("/proc/self/mountinfo").unwrap();
+    let before = mounts();
+    let said = boot_in_tree(&machine, |tree| deploy_with_composefs(&system, tree));
+    assert_eq!(mounts(), before);
+    let release = run(Command::new("uname").arg("-r"));
+    let version: Vec<u32> = release.split('.').filter_map(|number| number.parse().ok()).take(2).collect();
+    if version < vec![6, 15] {
+        assert!(text(&said).contains("removed container `frombase`"), "{release}: {}", text(&said));
+        return;
+    }
+    assert!(said.status.success() && text(&said).contains("kept 1 layer"), "{}", text(&said));
+    assert!(text(&said).contains("sysroot/state/deploy/0123"), "{}", text(&said));
+    assert_all_work(&machine);
 }
 
 #[test]
