@@ -42,9 +42,10 @@ struct Users {
     uids: BTreeSet<u32>,
 }
 
-/// Whether it is there.
+/// Whether it is there, as a store: a run that was killed may have made its directories.
 pub(super) fn exists(host: &Host) -> bool {
-    host.root.stat(&Path::new(KEPT_STORE).join(format!("{DRIVER}-layers"))).is_ok_and(|stat| stat.is_some())
+    let records = Path::new(KEPT_STORE).join(format!("{DRIVER}-layers/layers.json"));
+    host.root.stat(&records).is_ok_and(|stat| stat.is_some())
 }
 
 /// The same layout with the store listed, if it is there.

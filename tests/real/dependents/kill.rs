@@ -14,7 +14,7 @@ use crate::support::{run, text};
 use crate::tree::tree;
 
 /// Calls that change what is on the disk.
-const CHANGES: [&str; 11] = [
+pub(super) const CHANGES: [&str; 11] = [
     "write",
     "pwrite64",
     "mkdirat",

@@ -1,17 +1,18 @@
 //! Containers of normal users after the store that they build on was replaced.
 
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use super::kill::CHANGES;
 use super::machine::Machine;
-use crate::interrupt::write;
+use crate::interrupt::{self, write};
 use crate::podman::path;
+use crate::strace::{Call, own, tamper, trace};
 use crate::strangers::{Scene, small};
-use crate::support::{STORAGECTL, finish, run, text};
+use crate::support::{STORAGECTL, finish, run, storagectl, text};
 use crate::tree::{names, stamps};
-
-const KEPT: &str = "var/lib/containers/kept-layers";
 
 /// The system on which the user is: its /etc/containers and /var/lib are the host's of the test, `u`
 /// runs something as the user, and `r` storagectl as root.
@@ -83,7 +84,7 @@ impl System {
     }
 
     fn kept(&self) -> PathBuf {
-        self.dir().join("host").join(KEPT)
+        self.dir().join("host/var/lib/containers/kept-layers")
     }
 
     fn boot(&self, script: &str) -> Output {
@@ -183,53 +184,84 @@ fn the_unit_of_users_is_without_fault() {
     assert_eq!(run(verify.env("XDG_RUNTIME_DIR", dir.path())), "");
 }
 
-/// A tree with a user, whose storage says that a container needs the layer `lost`, and a store that
-/// has it no more. What `tamper` does in the user's storage, the user could have done.
+/// Makes `tree` one with a user, whose storage says that a container needs a layer, which it returns. No
+/// store has it but the one at /old.
+fn set_up(tree: &Path) -> String {
+    let scene = Scene::new();
+    run(&mut scene.build(&scene.layout(&small()), &tree.join("old")));
+    let lost = names(&tree.join("old/overlay")).into_iter().find(|name| name.len() == 64).unwrap();
+    let graph = tree.join("home/u/.local/share/containers/storage");
+    let conf = "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/containers/storage\"\n\
+        graphroot = \"/var/lib/containers/storage\"\n";
+    write(&tree.join("etc/containers/storage.conf"), conf);
+    write(&tree.join("etc/passwd"), "u:x:1000:1000::/home/u:/bin/sh\n");
+    fs_err::create_dir_all(tree.join("var/lib")).unwrap();
+    let records = |kind: &str, json: &str| write(&graph.join(format!("overlay-{kind}/{kind}.json")), json);
+    let (container, top) = ("d".repeat(64), "c".repeat(64));
+    records("layers", &format!("[{{\"id\":\"{top}\",\"parent\":\"{lost}\"}}]"));
+    records("containers", &format!("[{{\"id\":\"{container}\",\"names\":[\"web\"],\"layer\":\"{top}\"}}]"));
+    write(&graph.join(format!("overlay/{top}/lower")), "l/ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    run(Command::new("chown").args(["-R", "1000:1000"]).arg(tree.join("home/u")));
+    lost
+}
+
+/// What root says and whether it keeps the layer, after `tamper` has done in the user's storage what
+/// the user could have done.
 #[track_caller]
-fn keep_in_tree(tamper: impl Fn(&Path, &str)) -> (String, bool) {
+fn keep_in_tree(tamper: impl Fn(&Path)) -> (String, bool) {
     let scene = Scene::new();
     let before = stamps(&scene.secret());
     let tree = scene.scratch.path().join("tree");
-    let layout = scene.layout(&small());
-    let old = tree.join("old");
-    fs_err::create_dir_all(&tree).unwrap();
-    run(&mut scene.build(&layout, &old));
-    let lost = names(&old.join("overlay")).into_iter().find(|name| name.len() == 64).unwrap();
-    let graph = tree.join("home/u/.local/share/containers/storage");
-    for dir in ["etc/containers", "var/lib", "usr/lib"] {
-        fs_err::create_dir_all(tree.join(dir)).unwrap();
-    }
-    fs_err::write(tree.join("etc/passwd"), "u:x:1000:1000::/home/u:/bin/sh\n").unwrap();
-    let conf = "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/containers/storage\"\n\
-        graphroot = \"/var/lib/containers/storage\"\n";
-    fs_err::write(tree.join("etc/containers/storage.conf"), conf).unwrap();
-    let records = |kind: &str, json: &str| write(&graph.join(format!("overlay-{kind}/{kind}.json")), json);
-    let top = "c".repeat(64);
-    records("layers", &format!("[{{\"id\":\"{top}\",\"parent\":\"{lost}\"}}]"));
-    records(
-        "containers",
-        &format!("[{{\"id\":\"{}\",\"names\":[\"web\"],\"layer\":\"{top}\"}}]", "d".repeat(64)),
-    );
-    write(&graph.join(format!("overlay/{top}/lower")), "l/ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-    fs_err::create_dir_all(tree.join("home/u/.config/containers")).unwrap();
-    run(Command::new("chown").args(["-R", "1000:1000"]).arg(tree.join("home/u")));
-    tamper(&tree, &lost);
+    fs_err::create_dir(&tree).unwrap();
+    let lost = set_up(&tree);
+    tamper(&tree);
     let keep = ["--root", path(&tree), "keep-layers", "--from", "/old"];
     let said = text(&finish(Command::new("timeout").arg("60").arg(STORAGECTL).args(keep)));
     assert_eq!(stamps(&scene.secret()), before);
     assert!(!said.contains("a secret"), "{said}");
-    let kept = tree.join(KEPT.trim_start_matches("host/"));
+    let kept = tree.join("var/lib/containers/kept-layers");
     let link = kept.join("overlay/l/ABCDEFGHIJKLMNOPQRSTUVWXYZ");
     assert!(link.symlink_metadata().is_err(), "a name that the user has chosen");
     (said, kept.join("overlay").join(lost).exists())
 }
 
 #[test]
+fn keeping_for_users_that_was_killed_is_finished_by_the_next_run() {
+    let scene = interrupt::Scene::new(
+        |tree| drop(set_up(tree)),
+        &["--root", "@DIR@", "keep-layers", "--from", "/old"],
+    );
+    let (_, calls) = trace(&scene.command());
+    let changes = |call: &&Call| CHANGES.contains(&call.name.as_str()) || call.line.contains("O_CREAT");
+    let done = |at: &str| {
+        let tree = scene.dir();
+        let conf = fs_err::read_to_string(tree.join("etc/containers/storage.conf")).unwrap();
+        assert!(conf.contains("/var/lib/containers/kept-layers"), "{at}: {conf}");
+        let store = tree.join("var/lib/containers/kept-layers");
+        let left: Vec<String> = names(&store).into_iter().filter(|name| name.contains("-new-")).collect();
+        assert!(left.is_empty(), "{at}: {left:?}");
+        let checked = text(&finish(&mut storagectl(&["check-store", "--deep", "--strict", path(&store)])));
+        assert!(checked.starts_with("exit status: 0"), "{at}: {checked}");
+        assert!(store.join(".storagectl-users.json").exists(), "{at}");
+    };
+    let mut killed = 0;
+    for call in own(&calls).iter().filter(changes) {
+        scene.reset();
+        // The other thread reads, and may get to a call first.
+        killed +=
+            usize::from(tamper(&[&call.inject("signal=KILL")], &scene.command()).status.signal() == Some(9));
+        run(&mut scene.command());
+        done(&call.line);
+    }
+    assert!(killed > 30, "{killed}");
+}
+
+#[test]
 fn what_a_user_has_written_leads_root_nowhere() {
-    let (said, is_kept) = keep_in_tree(|_, _| {});
+    let (said, is_kept) = keep_in_tree(|_| {});
     assert!(is_kept && said.contains("container `web`"), "{said}");
     let storage = |tree: &Path| tree.join("home/u/.local/share/containers/storage");
-    let (said, is_kept) = keep_in_tree(|tree, _| {
+    let (said, is_kept) = keep_in_tree(|tree| {
         // What a store's records say of a layer is not enough: its id has to follow from its content.
         let layers = tree.join("old/overlay-layers/layers.json");
         let text = fs_err::read_to_string(&layers).unwrap();
@@ -239,13 +271,13 @@ fn what_a_user_has_written_leads_root_nowhere() {
     });
     assert!(!is_kept && said.contains("is lost"), "{said}");
     for closed in ["old", "old/overlay"] {
-        let (said, is_kept) = keep_in_tree(|tree, _| {
+        let (said, is_kept) = keep_in_tree(|tree| {
             std::fs::set_permissions(tree.join(closed), std::fs::Permissions::from_mode(0o750)).unwrap();
         });
         assert!(!is_kept && said.contains("is lost"), "what was closed stays closed: {said}");
     }
     for place in ["", "overlay", "overlay-layers", "overlay-layers/layers.json"] {
-        let (said, is_kept) = keep_in_tree(|tree, _| {
+        let (said, is_kept) = keep_in_tree(|tree| {
             let file = storage(tree).join(place);
             fs_err::rename(&file, tree.join("aside")).unwrap();
             symlink("/aside", file.components().as_path()).unwrap();
@@ -253,17 +285,17 @@ fn what_a_user_has_written_leads_root_nowhere() {
         // A storage may be elsewhere; in it no symlink is followed.
         assert_eq!(is_kept, place.is_empty(), "{place}: {said}");
     }
-    let (said, is_kept) = keep_in_tree(|tree, _| {
+    let (said, is_kept) = keep_in_tree(|tree| {
         run(Command::new("chown").arg("0:0").arg(storage(tree)));
     });
     assert!(!is_kept, "a storage of somebody else: {said}");
-    let (said, is_kept) = keep_in_tree(|tree, _| {
+    let (said, is_kept) = keep_in_tree(|tree| {
         let file = storage(tree).join("overlay-layers/layers.json");
         fs_err::remove_file(&file).unwrap();
         run(Command::new("mkfifo").arg(file));
     });
     assert!(!is_kept, "{said}");
-    let (said, is_kept) = keep_in_tree(|tree, _| {
+    let (said, is_kept) = keep_in_tree(|tree| {
         let file = fs_err::File::create(storage(tree).join("overlay-layers/layers.json")).unwrap();
         file.set_len(17 << 20).unwrap();
     });
