@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::store::made_by_buildah;
 use crate::interrupt::{CONF, write};
-use crate::strace::{own, tamper, trace};
+use crate::strace::{changes, own, tamper, trace};
 use crate::support::{finish, run, storagectl, text};
 
 const RECORD: &str = "var/lib/storagectl/deep-check/verified.json";
@@ -198,8 +198,7 @@ fn a_kill_loses_one_layer_at_most() {
     let command = host.command(&["1kB", "--progress", "none"]);
     let (_, calls) = trace(&command);
     let done = host.read();
-    let changes = ["write", "renameat", "unlinkat", "mkdirat", "fsync", "fchmod", "fchown"];
-    let calls: Vec<_> = own(&calls).iter().filter(|call| changes.contains(&call.name.as_str())).collect();
+    let calls: Vec<_> = own(&calls).iter().filter(|call| changes(call)).collect();
     assert!(calls.len() > 6, "{calls:?}");
     for call in calls {
         fs_err::write(&record, &before).unwrap();

@@ -13,7 +13,7 @@ use crate::check::healthy::in_private;
 use crate::check::store::checked;
 use crate::cri::{START, STOP, client};
 use crate::hosts::program;
-use crate::strace::{own, tamper, trace};
+use crate::strace::{changes, own, tamper, trace, tried};
 use crate::support::{finish, run, storagectl, text};
 
 const MODEL: &str = "registry.example.com/team/model:1";
@@ -286,17 +286,11 @@ fn killed_anywhere_the_index_names_what_is_there() {
     let command = machine.command(Way::Store, &source, &["--prune", "--jobs", "1"]);
     let (output, calls) = trace(&command);
     assert!(output.status.success(), "{}", text(&output));
-    let changes = ["openat", "renameat", "renameat2", "unlinkat", "mkdirat", "write", "fsync", "syncfs"];
-    let is_change = |line: &str| !line.starts_with("openat") || line.contains("O_CREAT");
     let there = format!("{}/artifacts", store.display());
-    let calls: Vec<_> = own(&calls)
-        .iter()
-        .filter(|call| {
-            changes.contains(&call.name.as_str()) && is_change(&call.line) && call.line.contains(&there)
-        })
-        .collect();
+    let calls = own(&calls).iter().filter(|call| changes(call) && call.line.contains(&there));
+    let calls: Vec<_> = calls.collect();
     assert!(calls.len() > 20, "{calls:#?}");
-    for call in calls {
+    for call in tried(calls, 20) {
         restore();
         let output = tamper(&[&call.inject("signal=KILL")], &command);
         assert!(!output.status.success(), "{call:?}");

@@ -11,6 +11,7 @@ use crate::judged::engine::Engine::{self, Crio, Podman4, Podman5, Podman6};
 use crate::judged::engine::Who::{self, Root, User};
 use crate::judged::host::{HOME, Host};
 use crate::judged::{CONF, MAIN, STORE, main_with};
+use crate::strace::{changes, recorded, tried};
 use crate::support::{IMAGE, run, text};
 use crate::tree::stamps;
 
@@ -419,22 +420,6 @@ fn a_host_in_order_has_nothing_to_fix() {
     }
 }
 
-/// Calls after which something on the disk is different.
-const CHANGES: [&str; 9] = [
-    "pwrite64",
-    "mkdirat",
-    "renameat",
-    "renameat2",
-    "unlinkat",
-    "fchmod",
-    "fchown",
-    "fsetxattr",
-    "exit_group",
-];
-
-/// At most this many of them are tried.
-const KILLS: usize = 20;
-
 #[test]
 fn a_run_that_was_killed_is_finished_by_the_next() {
     let (host, reference) = host_with_embedded_images();
@@ -449,18 +434,10 @@ fn a_run_that_was_killed_is_finished_by_the_next() {
     );
     assert!(traced.status.success(), "{}", text(&traced));
     let wanted = host.read(CONF).unwrap();
-    let mut counts = std::collections::HashMap::new();
-    let mut points = Vec::new();
-    for line in host.read("/calls").unwrap().lines() {
-        let Some((name, _)) = line.split_once('(') else { continue };
-        let count = counts.entry(name.to_owned()).or_insert(0);
-        *count += 1;
-        if CHANGES.contains(&name) || line.contains("O_CREAT") {
-            points.push(format!("{name} {count}"));
-        }
-    }
-    assert!(points.len() > KILLS, "{}", points.len());
-    let few: Vec<&str> = points.iter().step_by(points.len().div_ceil(KILLS)).map(String::as_str).collect();
+    let calls = recorded(&host.read("/calls").unwrap());
+    let points = calls.iter().filter(|call| changes(call)).map(|call| format!("{} {}", call.name, call.nth));
+    let few = tried(points.collect(), 20);
+    assert!(few.len() > 10, "{}", few.len());
     host.write("/points", &(few.join("\n") + "\n"));
     // Everything as it was; killed; what the engine says then, once in a while; finished; looked at.
     let script = "cp /etc/containers/storage.conf /wanted

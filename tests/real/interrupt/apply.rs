@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use super::kill::{From, assert_finished_by_the_next_run, at_each_call, settled};
+use super::kill::{assert_finished_by_the_next_run, at_each_call, settled};
 use super::{CONF, Scene, write};
 use crate::generations::ENGINES;
 use crate::hosts::engines;
@@ -121,7 +121,7 @@ fn assert_whole_at_each_call(scene: &Scene, changed: &[&str]) {
     let mut states: Vec<Tree> = Vec::new();
     // Where a listed store is gone, they start only when that is mended.
     let mut start_before: Vec<&str> = Vec::new();
-    at_each_call(scene, From::FirstChange, &mut |call| {
+    at_each_call(scene, &mut |call| {
         let found = settled(&scene.tree());
         let (old, new) = (settled(&before), settled(&after));
         for path in found.keys().chain(old.keys()) {

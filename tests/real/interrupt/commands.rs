@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use super::fault::{calls, is_looked_at};
 use super::{CONF, Scene, write};
 use crate::build::image::{Layout, Tar, digest, gzipped};
-use crate::strace::{Call, own, tamper, trace};
+use crate::strace::{Call, own, tamper, trace, tries_all};
 use crate::support::{finish, run, storagectl, text};
 use crate::tree::Tree;
 
@@ -207,7 +207,7 @@ fn remove_images_that_is_killed_leaves_no_damage_and_is_finished() {
     let (_, after) = scene.before_and_after();
     let after = settled(after);
     let mut killed = 0;
-    super::kill::at_each_call(&scene, super::kill::From::FirstChange, &mut |call| {
+    super::kill::at_each_call(&scene, &mut |call| {
         let checked = finish(storagectl(&["check-store", "--deep"]).arg(scene.dir().join("store")));
         assert!(checked.status.success(), "killed at {}\n{}", call.line, text(&checked));
         run(&mut scene.command());
@@ -322,11 +322,10 @@ fn same_files(one: &Tree, other: &Tree) -> bool {
 
 /// The calls whose failure is worth a look: one of each kind, or of each third one.
 fn of_each_kind(calls: Vec<Call>) -> Vec<Call> {
-    let is_long = std::env::var_os("STORAGECTL_ROUNDS").is_some();
     let mut seen = HashSet::new();
     let is_new = |call: &Call| {
         let kind: String = call.line.chars().filter(|it| !it.is_ascii_hexdigit()).take(160).collect();
         seen.insert(kind)
     };
-    calls.into_iter().filter(is_looked_at).filter(is_new).step_by(if is_long { 1 } else { 3 }).collect()
+    calls.into_iter().filter(is_looked_at).filter(is_new).step_by(if tries_all() { 1 } else { 3 }).collect()
 }

@@ -10,7 +10,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
 use super::{CONF, Scene, is_temporary, one_file, write};
-use crate::strace::{Call, tamper, trace};
+use crate::strace::{Call, changes, own, tamper, trace, tried, tries_all};
 use crate::support::{run, storagectl, text};
 use crate::tree::Tree;
 
@@ -29,7 +29,7 @@ fn adding_to_a_file() {
         },
         &["--config", "@DIR@/conf/storage.conf", "add-store", "@DIR@/store"],
     );
-    assert_old_or_new_at_each_call(&scene, From::Start);
+    assert_old_or_new_at_each_call(&scene);
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn adding_in_a_tree() {
         },
         &["--root", "@DIR@", "add-store", "/images"],
     );
-    assert_old_or_new_at_each_call(&scene, From::OwnCalls);
+    assert_old_or_new_at_each_call(&scene);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn making_a_copy_of_the_vendors_file() {
         },
         &["--root", "@DIR@", "add-store", "/images"],
     );
-    assert_old_or_new_at_each_call(&scene, From::FirstChange);
+    assert_old_or_new_at_each_call(&scene);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn removing_the_copy_with_its_last_store() {
     );
     let (_, after) = scene.before_and_after();
     assert!(!after.contains_key(Path::new(MAIN)), "the copy goes");
-    assert_old_or_new_at_each_call(&scene, From::FirstChange);
+    assert_old_or_new_at_each_call(&scene);
 }
 
 #[test]
@@ -86,13 +86,13 @@ fn editing_behind_a_symlink() {
     );
     let (before, after) = scene.before_and_after();
     assert_eq!(before[Path::new(MAIN)], after[Path::new(MAIN)], "the symlink stays");
-    assert_old_or_new_at_each_call(&scene, From::FirstChange);
+    assert_old_or_new_at_each_call(&scene);
 }
 
 #[test]
 fn replacing_a_symlink_to_the_vendors_file() {
     let scene = Scene::new(tree_with_link_to_vendor, &["--root", "@DIR@", "add-store", "/images"]);
-    assert_old_or_new_at_each_call(&scene, From::FirstChange);
+    assert_old_or_new_at_each_call(&scene);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn restoring_the_symlink_to_the_vendors_file() {
         },
         &["--root", "@DIR@", "remove-store", "/images"],
     );
-    assert_old_or_new_at_each_call(&scene, From::FirstChange);
+    assert_old_or_new_at_each_call(&scene);
 }
 
 /// A store that is half made is no harm, but the next run has to finish it:
@@ -113,9 +113,7 @@ fn restoring_the_symlink_to_the_vendors_file() {
 fn initialising_a_store() {
     let scene = Scene::new(|_| (), &["--root", "@DIR@", "init-store", "/images"]);
     let (_, after) = scene.before_and_after();
-    at_each_call(&scene, From::FirstChange, &mut |call| {
-        assert_finished_by_the_next_run(&scene, &after, call)
-    });
+    at_each_call(&scene, &mut |call| assert_finished_by_the_next_run(&scene, &after, call));
 }
 
 fn tree_with_stores(dir: &Path) {
@@ -133,23 +131,11 @@ fn tree_with_link_to_vendor(dir: &Path) {
         .expect("the scratch directory is writable");
 }
 
-/// From where on a run is killed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum From {
-    /// At every call, also those of the loader and the runtime.
-    Start,
-    /// From the first call on that the program makes itself. The others are the
-    /// same in all scenes.
-    OwnCalls,
-    /// From the first call on that changes something, and at some of the others.
-    FirstChange,
-}
-
 #[track_caller]
-fn assert_old_or_new_at_each_call(scene: &Scene, from: From) {
+fn assert_old_or_new_at_each_call(scene: &Scene) {
     let (before, after) = scene.before_and_after();
     let (mut old, mut new) = (0, 0);
-    at_each_call(scene, from, &mut |call| {
+    at_each_call(scene, &mut |call| {
         let found = scene.tree();
         if settled(&found) == settled(&before) {
             old += 1;
@@ -168,17 +154,17 @@ pub(super) fn assert_finished_by_the_next_run(scene: &Scene, after: &Tree, call:
     assert_eq!(&scene.tree(), after, "run again after being killed at {}", call.line);
 }
 
-/// Kills a run at each of its system calls, as it enters it, and calls `look`.
+/// Kills a run at its system calls, as it enters them, and calls `look`: at those that change
+/// something, and at one in twenty of the others.
 #[track_caller]
-pub(super) fn at_each_call(scene: &Scene, from: From, look: &mut dyn FnMut(&Call)) {
+pub(super) fn at_each_call(scene: &Scene, look: &mut dyn FnMut(&Call)) {
     scene.reset();
     let (_, calls) = trace(&scene.command());
-    let calls = if from == From::Start { &calls[..] } else { crate::strace::own(&calls) };
-    let first = calls.iter().position(changes).expect("a run has something to do");
-    // Until then nothing can be different from what it was.
-    let few = |index: usize| from == From::FirstChange && index < first && !index.is_multiple_of(20);
-    let calls: Vec<&Call> =
-        calls.iter().enumerate().filter(|(index, _)| !few(*index)).map(|(_, call)| call).collect();
+    let calls = own(&calls);
+    assert!(calls.iter().filter(|call| changes(call)).count() > 1, "a run has something to do");
+    let is_one = |(index, call): &(usize, &Call)| changes(call) || tries_all() || index.is_multiple_of(20);
+    let calls = calls.iter().enumerate().filter(is_one).map(|(_, call)| call);
+    let calls = tried(calls.collect(), 60);
     let mut killed = 0;
     // The first call is the one that starts the program.
     for call in calls.iter().filter(|call| call.name != "execve") {
@@ -190,31 +176,6 @@ pub(super) fn at_each_call(scene: &Scene, from: From, look: &mut dyn FnMut(&Call
         look(call);
     }
     assert!(killed + 5 > calls.len(), "{killed} of {} calls were reached", calls.len());
-}
-
-/// Whether a call has changed something on the disk.
-fn changes(call: &Call) -> bool {
-    const CHANGES: [&str; 15] = [
-        "mkdirat",
-        "symlinkat",
-        "linkat",
-        "unlinkat",
-        "renameat",
-        "renameat2",
-        "mknodat",
-        "fchmod",
-        "fchmodat",
-        "fchown",
-        "fchownat",
-        "fsetxattr",
-        "fremovexattr",
-        "ftruncate",
-        "utimensat",
-    ];
-    let is_change = CHANGES.contains(&call.name.as_str())
-        || ["O_CREAT", "O_TRUNC"].iter().any(|flag| call.line.contains(flag));
-    let opens_to_write = ["O_WRONLY", "O_RDWR"].iter().any(|flag| call.line.contains(flag));
-    (is_change || opens_to_write) && !call.line.contains(" = -1 ")
 }
 
 /// A tree without what a killed run may leave: temporary files, and empty directories that
