@@ -6,7 +6,8 @@
 # make damage     what check-store says of generated damage against podman's own code:
 #                 DAMAGES=5000 SEED=1
 # make torture    kills, failing system calls, locks that users hold, swapped directories and
-#                 bombs: one line a part with its figure; ROUNDS=20 SEED=1
+#                 bombs: one line a part with its figure; ROUNDS=20 SEED=1; and all kills and
+#                 failing calls of the tests, of which make check tries some
 # make fuzz       looks for inputs that break what must hold for any input, for TIME=60 seconds
 #                 each; PROPERTIES="edit host" tries these alone, see docs/fuzzing.md
 # make hosts      all tests that need real programs, and those of dnf, in roots of newer releases
@@ -123,7 +124,7 @@ ROUNDS ?= 20
 torture:
 	tests/requirements.sh
 	@STORAGECTL_ROUNDS=$(ROUNDS) STORAGECTL_SEED=$(SEED) \
-		$(CARGO) test $(CARGO_FLAGS) --quiet --test real -- torture:: interrupt::commands:: --nocapture --test-threads 1
+		$(CARGO) test $(CARGO_FLAGS) --quiet --test real -- torture:: interrupt:: kill --nocapture --test-threads 1
 
 CUTS ?= 1000
 HERE ?=
