@@ -161,7 +161,7 @@ impl BuildStore {
             }
         };
         let free = if to_stdout { None } else { host.root.free_space(&out).ok().map(|free| free.bytes) };
-        self.tell(common, output, &shown, &built, free)?;
+        self.print(common, output, &shown, &built, free)?;
         if kind == OutputKind::Squashfs || kind == OutputKind::Erofs {
             output.detail(SELINUX);
         }
@@ -219,7 +219,7 @@ impl BuildStore {
         wanted.into_iter().map(source).collect()
     }
 
-    fn tell(
+    fn print(
         &self,
         common: &Common,
         output: &Output,

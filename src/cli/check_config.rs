@@ -92,7 +92,7 @@ impl CheckConfig {
         if self.fix {
             let outcome =
                 plan::rewrite(&host, common.mode(), || Ok(lint::plan_fixes(self.read(&host)?, &self.skip)))?;
-            fixed = Some(tell_fixes(common, &host, &outcome, output)?);
+            fixed = Some(print_fixes(common, &host, &outcome, output)?);
             // What is left is what is told, also of a dry run.
             lint::fix(&mut input, &self.skip);
         }
@@ -101,13 +101,13 @@ impl CheckConfig {
             let findings = report.findings.iter().map(FindingLine::of).collect();
             output.json(&CheckConfigJson { version: 1, fixed, findings, not_looked: &report.not_looked })?;
         } else {
-            self.tell(&host, &input, &report, output)?;
+            self.print(&host, &input, &report, output)?;
         }
         let found = report.findings.iter().map(|finding| finding.severity);
         Ok(self.strict.answer(found, report.not_looked.is_empty()))
     }
 
-    fn tell(
+    fn print(
         &self,
         host: &Host,
         input: &Input<'_>,
@@ -146,7 +146,12 @@ fn list(output: &Output) -> anyhow::Result<()> {
 }
 
 /// Says what was fixed, and returns it as data.
-fn tell_fixes(common: &Common, host: &Host, outcome: &PlanOutcome, output: &Output) -> anyhow::Result<Fixed> {
+fn print_fixes(
+    common: &Common,
+    host: &Host,
+    outcome: &PlanOutcome,
+    output: &Output,
+) -> anyhow::Result<Fixed> {
     let would = would(common.dry_run);
     let mut files = Vec::new();
     for change in &outcome.plan.changes {

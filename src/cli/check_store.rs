@@ -131,12 +131,12 @@ impl CheckStore {
         }
         let report = self.check(&host, &request, output)?;
         if let Some(round) = &report.round {
-            tell_round(round, self.budget.unwrap_or_default(), output);
+            print_round(round, self.budget.unwrap_or_default(), output);
         }
         if output.json {
             output.json(&self.document(&host, &report))?;
         } else {
-            tell(&report, output)?;
+            print(&report, output)?;
         }
         let found = report.findings.iter().map(|finding| finding.severity);
         Ok(self.strict.answer(found, report.not_looked.is_empty()))
@@ -275,7 +275,7 @@ fn document<'a>(
 }
 
 /// What is to be said of a check with a budget besides what it found.
-fn tell_round(round: &RoundProgress, budget: u64, output: &Output) {
+fn print_round(round: &RoundProgress, budget: u64, output: &Output) {
     if let Some(problem) = &round.begun_anew {
         output.warning(&format!("{}; everything is read again", problem.message));
     }
@@ -291,7 +291,7 @@ fn short(name: &str) -> &str {
     if name.contains(':') { name } else { short_id(name) }
 }
 
-fn tell(report: &StoreReport, output: &Output) -> anyhow::Result<()> {
+fn print(report: &StoreReport, output: &Output) -> anyhow::Result<()> {
     for finding in &report.findings {
         output.found(finding, true)?;
     }

@@ -47,7 +47,7 @@ impl CleanDependents {
             output.json(&CleanDependentsJson { version: 1, changed, dry_run: common.dry_run, storages })?;
             return Ok(());
         }
-        tell(common, &host, &cleaned, output)
+        print(common, &host, &cleaned, output)
     }
 }
 
@@ -71,7 +71,7 @@ pub(super) fn lines<'a>(host: &Host, cleaned: Option<&'a Cleaned>) -> Vec<Storag
 }
 
 /// Says what was removed, or for a dry run, as data, what would be.
-pub(super) fn tell(common: &Common, host: &Host, cleaned: &Cleaned, output: &Output) -> anyhow::Result<()> {
+pub(super) fn print(common: &Common, host: &Host, cleaned: &Cleaned, output: &Output) -> anyhow::Result<()> {
     if cleaned.storages.is_empty() {
         output.detail("nothing builds on layers that no store has");
     }

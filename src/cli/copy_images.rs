@@ -111,19 +111,19 @@ impl CopyImages {
             super::owner::warn_of_owner(&host, store, output)?;
         }
         let watch = Watch::new(output, &self.progress, None);
-        let tell = |event: CopyEvent<'_>| match event {
+        let print = |event: CopyEvent<'_>| match event {
             CopyEvent::Total(bytes) => watch.progress.begin("copying", bytes),
             CopyEvent::Read(bytes) => watch.progress.add(bytes),
             CopyEvent::Image(line) => {
-                watch.aside(|| tell_image(line, output));
+                watch.aside(|| print_image(line, output));
                 watch.image_done();
             }
-            CopyEvent::LeftOut(lines, free) => watch.aside(|| tell_left_out(lines, free, output)),
+            CopyEvent::LeftOut(lines, free) => watch.aside(|| print_left_out(lines, free, output)),
             CopyEvent::Again(count) => {
                 watch.aside(|| output.status(&format!("trying {} again", counted(count, "image"))));
             }
         };
-        let report = watch.run(|_| copying::copy(&host, &options, common.mode(), &tell));
+        let report = watch.run(|_| copying::copy(&host, &options, common.mode(), &print));
         let report = report?;
         self.finish(common, &host, output, &report)
     }
@@ -204,11 +204,11 @@ impl CopyImages {
         }
         if let Some(line) = failed.iter().find(|line| line.required) {
             let message = format!("the required image `{}` is missing", line.reference);
-            output.told(&Problem::new("required-missing", message, "see the message about it above"));
+            output.problem(&Problem::new("required-missing", message, "see the message about it above"));
             return Ok(Status::Failed);
         }
         if let Some(problem) = &report.not_pruned {
-            output.told(problem);
+            output.problem(problem);
             return Ok(Status::Failed);
         }
         Ok(Status::of_parts(failed.len(), report.lines.len()))
@@ -216,7 +216,7 @@ impl CopyImages {
 }
 
 /// Says what was copied and removed, of whom watches no progress.
-pub(super) fn tell_copied(
+pub(super) fn print_copied(
     common: &Common,
     host: &Host,
     report: &CopyReport,
@@ -236,7 +236,7 @@ pub(super) fn tell_copied(
 }
 
 /// One message for all: each boot has it again until there is space.
-fn tell_left_out(lines: &[&CopyLine], free: u64, output: &Output) {
+fn print_left_out(lines: &[&CopyLine], free: u64, output: &Output) {
     const NAMED: usize = 8;
     let names = lines.iter().take(NAMED).map(|line| format!("`{}`", line.reference));
     let others = lines.len().saturating_sub(NAMED);
@@ -245,14 +245,14 @@ fn tell_left_out(lines: &[&CopyLine], free: u64, output: &Output) {
     let needed = size(total(lines.iter().map(|line| line.bytes)));
     let message =
         format!("there is no space for {names}: at least {needed} more, and {} are left", size(free));
-    output.told(&Problem::new("disk-full", message, "free some space and run this again"));
+    output.problem(&Problem::new("disk-full", message, "free some space and run this again"));
 }
 
-fn tell_image(line: &CopyLine, output: &Output) {
+fn print_image(line: &CopyLine, output: &Output) {
     match &line.state {
         CopyState::Present | CopyState::Replaced => {}
         CopyState::Copied => output.status(&format!("copied `{}`", line.reference)),
-        CopyState::Failed(problem) => output.told(problem),
+        CopyState::Failed(problem) => output.problem(problem),
     }
 }
 

@@ -168,7 +168,7 @@ impl EmbedImages {
         if output.json {
             output.json(&document(&host, &dir, &report, common.dry_run))?;
         }
-        tell_end(&report, &host.show(&dir), common.dry_run, output);
+        print_end(&report, &host.show(&dir), common.dry_run, output);
         Ok(Status::of_parts(
             report.failed() + report.referrers_unknown,
             report.images.len() + report.referrers_unknown,
@@ -219,11 +219,11 @@ impl EmbedImages {
             count => count,
         };
         let watch = Watch::new(output, &self.progress, Some(count));
-        let tell = |line: &ReportLine| {
-            watch.aside(|| tell_line(line, options.dry_run, output));
+        let print = |line: &ReportLine| {
+            watch.aside(|| print_line(line, options.dry_run, output));
             watch.image_done();
         };
-        watch.run(|progress| embedded::embed(&host.root, dir, references, options, progress, &tell))
+        watch.run(|progress| embedded::embed(&host.root, dir, references, options, progress, &print))
     }
 }
 
@@ -246,7 +246,7 @@ pub(super) fn to_download<'a>(lines: impl Iterator<Item = &'a ReportLine>, bytes
 }
 
 /// One line an image, when it is done.
-fn tell_line(line: &ReportLine, dry_run: bool, output: &Output) {
+fn print_line(line: &ReportLine, dry_run: bool, output: &Output) {
     let (reference, bytes) = (&line.reference, size(line.bytes()));
     let to_fetch = to_fetch(line);
     if let Some(problem) = line.unknown.as_ref().filter(|_| dry_run) {
@@ -254,7 +254,7 @@ fn tell_line(line: &ReportLine, dry_run: bool, output: &Output) {
     }
     match &line.outcome {
         EmbedOutcome::WasThere => output.detail(&format!("`{reference}` already present ({bytes})")),
-        EmbedOutcome::Failed(problem) => output.told(problem),
+        EmbedOutcome::Failed(problem) => output.problem(problem),
         EmbedOutcome::Fetched if dry_run => {
             output.status(&format!("would have fetched `{reference}` ({to_fetch})"));
         }
@@ -275,7 +275,7 @@ fn tell_line(line: &ReportLine, dry_run: bool, output: &Output) {
     }
 }
 
-fn tell_end(report: &EmbedReport, shown: &str, dry_run: bool, output: &Output) {
+fn print_end(report: &EmbedReport, shown: &str, dry_run: bool, output: &Output) {
     let would = would(dry_run);
     for reference in &report.unlisted {
         output.status(&format!("{would}removed `{reference}` from the list"));

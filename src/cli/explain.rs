@@ -75,12 +75,12 @@ impl Explain {
             output.json(&document(&explained, &diagnosis, &not_looked))?;
         } else {
             for one in &explained {
-                tell(one, output)?;
+                print(one, output)?;
             }
             not_looked.iter().filter(|_| is_known).for_each(|problem| output.not_looked(problem));
         }
         if !is_known {
-            output.told(&unknown(&diagnosis));
+            output.problem(&unknown(&diagnosis));
             return Ok(Status::No);
         }
         Ok(Status::Done)
@@ -118,7 +118,7 @@ fn could_not(error: &anyhow::Error) -> Problem {
 
 /// How many errors and warnings doctor has.
 fn counts(diagnosis: &Diagnosis) -> (usize, usize) {
-    let of = |severity| diagnosis.troubles.iter().filter(move |trouble| trouble.severity == severity).count();
+    let of = |severity| diagnosis.problems.iter().filter(move |problem| problem.severity == severity).count();
     let (configuration, stores) = diagnosis.warnings;
     (of(Severity::Error), of(Severity::Warning) + configuration + stores)
 }
@@ -136,7 +136,7 @@ fn unknown(diagnosis: &Diagnosis) -> Problem {
     Problem::new("message-unknown", message, hint)
 }
 
-fn tell(one: &Explained, output: &Output) -> anyhow::Result<()> {
+fn print(one: &Explained, output: &Output) -> anyhow::Result<()> {
     let message = one.recognized.message;
     output.data(&format!("{}: {}\n{}\n\n", message.id, one.recognized.said, message.meaning))?;
     for cause in &one.causes {

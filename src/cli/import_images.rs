@@ -125,7 +125,7 @@ impl ImportImages {
         }
         let watch = Watch::new(output, &self.progress, None);
         let root = host.root.clone();
-        let tell = |event: ImportEvent<'_>| match event {
+        let on_event = |event: ImportEvent<'_>| match event {
             ImportEvent::Total(bytes) => watch.progress.begin("importing", bytes),
             ImportEvent::Read(bytes) => watch.progress.add(bytes),
             ImportEvent::Ignored(name) => watch.aside(|| output.detail(&format!("`{name}` is left alone"))),
@@ -133,11 +133,11 @@ impl ImportImages {
                 watch.aside(|| output.status(&format!("waiting for `{name}`: {problem}")));
             }
             ImportEvent::Item(line) => {
-                watch.aside(|| tell_item(&root, line, common.dry_run, output));
+                watch.aside(|| print_item(&root, line, common.dry_run, output));
                 line.images.iter().for_each(|_| watch.image_done());
             }
         };
-        let report = watch.run(|_| copying::import_images(&host, &options, common.mode(), &tell))?;
+        let report = watch.run(|_| copying::import_images(&host, &options, common.mode(), &on_event))?;
         finish(common, &host, output, &report)
     }
 }
@@ -167,7 +167,7 @@ fn finish(common: &Common, host: &Host, output: &Output, report: &ImportReport) 
 }
 
 /// One line an item, for the journal.
-fn tell_item(root: &Root, line: &ItemLine, dry_run: bool, output: &Output) {
+fn print_item(root: &Root, line: &ItemLine, dry_run: bool, output: &Output) {
     const NAMED: usize = 8;
     let names: Vec<&str> =
         line.images.iter().flat_map(|image| &image.names).map(String::as_str).take(NAMED + 1).collect();

@@ -79,7 +79,7 @@ impl InitStore {
             let created = store::init(&host.root, Path::new(path), &driver, common.dry_run)?;
             let OpenedUp { opened, foreign } =
                 store::open_up(&host.root, Path::new(path), &driver, common.dry_run)?;
-            tell(common, &host, Path::new(path), &created, &opened, output);
+            print(common, &host, Path::new(path), &created, &opened, output);
             if let Some(first) = foreign.first() {
                 let what = match foreign.len() {
                     1 => "1 file or directory".to_owned(),
@@ -130,7 +130,7 @@ impl InitStore {
 }
 
 /// Says what was created and opened in the store at `path`.
-pub(super) fn tell(
+pub(super) fn print(
     common: &Common,
     host: &Host,
     path: &Path,

@@ -94,7 +94,7 @@ impl KeepLayers {
         } else if kept.is_empty() {
             output.status("nothing builds on layers that no store has");
         } else {
-            tell(common, &host, &kept, output);
+            print(common, &host, &kept, output);
         }
         let (failed, all) = kept.iter().fold((0, 0), |(failed, all), storage| {
             (failed + storage.not_kept.len(), all + storage.not_kept.len() + storage.layers.len())
@@ -122,7 +122,7 @@ pub(super) fn storages<'a>(host: &Host, kept: &'a [KeptStorage]) -> Vec<KeptStor
 }
 
 /// Says what was kept, and what could not be.
-pub(super) fn tell(common: &Common, host: &Host, kept: &[KeptStorage], output: &Output) {
+pub(super) fn print(common: &Common, host: &Host, kept: &[KeptStorage], output: &Output) {
     let would = would(common.dry_run);
     for storage in kept {
         let mut sources: Vec<&str> = storage.layers.iter().map(|layer| layer.from.as_str()).collect();
@@ -148,7 +148,7 @@ pub(super) fn tell(common: &Common, host: &Host, kept: &[KeptStorage], output: &
             }
         }
         for problem in &storage.not_kept {
-            output.told(problem);
+            output.problem(problem);
         }
     }
 }
@@ -172,7 +172,7 @@ pub(super) fn restored<'a>(host: &Host, restored: &'a [Restored]) -> Vec<Restore
 }
 
 /// Says what was put back.
-pub(super) fn tell_restored(common: &Common, host: &Host, restored: &[Restored], output: &Output) {
+pub(super) fn print_restored(common: &Common, host: &Host, restored: &[Restored], output: &Output) {
     let would = would(common.dry_run);
     for it in restored {
         let backup = host.show(&it.backup);

@@ -87,18 +87,18 @@ pub(super) fn list(host: &Host, store: Option<&Path>, output: &Output) -> anyhow
         }
     }
     let all = stores.orders.iter().filter(|order| order.stop.is_none()).count();
-    let is_alike = |it: &ListedImage<'_>| it.standing.serves.len() == all;
-    let is_shadowed = listed.iter().any(|it| !it.standing.shadows.is_empty());
+    let is_alike = |it: &ListedImage<'_>| it.visibility.serves.len() == all;
+    let is_shadowed = listed.iter().any(|it| !it.visibility.shadows.is_empty());
     let shown = [true, true, true, true, !listed.iter().all(is_alike), is_shadowed];
     let heads = ["NAME", "IMAGE ID", "SIZE", "STORE", "USED BY", "SHADOWED BY"];
     let mut rows = vec![heads.map(str::to_owned)];
     for it in &listed {
-        let used_by = match &it.standing.serves[..] {
+        let used_by = match &it.visibility.serves[..] {
             [] => "-".to_owned(),
             _ if is_alike(it) => "all".to_owned(),
             readers => names(readers),
         };
-        let shadows = it.standing.shadows.iter().map(|shadow| host.show(&shadow.by.store.path));
+        let shadows = it.visibility.shadows.iter().map(|shadow| host.show(&shadow.by.store.path));
         let shadows = shadows.collect::<Vec<_>>().join(",");
         rows.push([
             it.name.unwrap_or("<none>").to_owned(),
@@ -154,7 +154,7 @@ fn line<'a>(host: &Host, layers: &HostLayers, it: &ListedImage<'a>) -> StoredIma
         bytes: layers.size(image),
         store: host.show(&it.at.store.path),
         own: it.at.store.is_own,
-        readers: ReadersJson::new(&it.standing.serves),
-        shadowed_by: it.standing.shadows.iter().map(|shadow| ShadowJson::new(host, shadow)).collect(),
+        readers: ReadersJson::new(&it.visibility.serves),
+        shadowed_by: it.visibility.shadows.iter().map(|shadow| ShadowJson::new(host, shadow)).collect(),
     }
 }

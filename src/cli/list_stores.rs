@@ -45,7 +45,7 @@ impl ListStores {
         let host = common.host()?;
         let (file, stores) = list_stores(&host)?;
         let (unlisted, problems) = unlisted(&host, &stores)?;
-        problems.iter().for_each(|problem| output.told(problem));
+        problems.iter().for_each(|problem| output.problem(problem));
         if output.json {
             return output.json(&ListStoresJson { version: 1, file, stores, unlisted });
         }
@@ -54,7 +54,7 @@ impl ListStores {
                 Some(file) => output.status(&format!("`{file}` lists no image store")),
                 None => output.status("this host has no storage.conf, so no image store is listed"),
             }
-            return tell_unlisted(unlisted, output);
+            return print_unlisted(unlisted, output);
         }
         // Who sees a store is of interest where not all engines do.
         let alike = stores.iter().all(|store| store.engines.is_empty() || store.engines == Profile::ALL);
@@ -79,11 +79,11 @@ impl ListStores {
         if !unlisted.is_empty() {
             output.data("\n")?;
         }
-        tell_unlisted(unlisted, output)
+        print_unlisted(unlisted, output)
     }
 }
 
-fn tell_unlisted(unlisted: Vec<UnlistedStore>, output: &Output) -> anyhow::Result<()> {
+fn print_unlisted(unlisted: Vec<UnlistedStore>, output: &Output) -> anyhow::Result<()> {
     if unlisted.is_empty() {
         return Ok(());
     }

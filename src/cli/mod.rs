@@ -31,6 +31,7 @@ mod pack;
 pub mod painted;
 mod parse;
 mod position;
+pub mod problem_text;
 mod progress;
 mod readers_json;
 mod references_given;
@@ -44,7 +45,6 @@ mod show_image;
 mod snippet;
 mod status;
 mod tense;
-pub mod told;
 mod verify_images;
 
 use std::ffi::OsString;

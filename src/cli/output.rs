@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use serde::Serialize;
 
 use super::painted::{self, Painted};
-use super::told;
+use super::problem_text;
 use super::{Color, Common, Format};
 use crate::problem::{Problem, Several, Severity};
 
@@ -81,7 +81,7 @@ impl Output {
 
     pub(super) fn warning(&self, line: &str) {
         if !self.quiet {
-            say(&told::warning(line, self.colored));
+            say(&problem_text::warning(line, self.colored));
         }
     }
 
@@ -99,8 +99,8 @@ impl Output {
             let _ = self.json(&ErrorReport { version: 1, error: &problem, more: &[] });
         }
         match problem {
-            Some(problem) => self.told(problem),
-            None => say(&told::error(&format!("{error:#}"), self.colored)),
+            Some(problem) => self.problem(problem),
+            None => say(&problem_text::error(&format!("{error:#}"), self.colored)),
         }
     }
 
@@ -109,12 +109,12 @@ impl Output {
         if self.json {
             let _ = self.json(&ErrorReport { version: 1, error, more });
         }
-        [error].into_iter().chain(more).for_each(|problem| self.told(problem));
+        [error].into_iter().chain(more).for_each(|problem| self.problem(problem));
     }
 
     /// A problem that does not end the command, on standard error alone.
-    pub(super) fn told(&self, problem: &Problem) {
-        say(&told::problem(problem, false, self.colored));
+    pub(super) fn problem(&self, problem: &Problem) {
+        say(&problem_text::problem(problem, false, self.colored));
     }
 
     /// What a check found, with its name; on standard error if something else is the data.
@@ -127,7 +127,7 @@ impl Output {
         if is_hidden {
             return Ok(());
         }
-        let text = told::problem(problem, true, self.is_colored(is_data));
+        let text = problem_text::problem(problem, true, self.is_colored(is_data));
         if is_data {
             return self.painted(&text.and(&Painted::lines("\n\n")));
         }
@@ -180,7 +180,7 @@ fn write(text: &str) -> anyhow::Result<()> {
 }
 
 fn say(text: &Painted) {
-    // Nobody is left to tell if this fails.
+    // Nobody is left to on_event if this fails.
     // One write, so that lines of several runs in one log stay whole.
     let _ = io::stderr().lock().write_all(format!("{}\n", text.as_str()).as_bytes());
 }

@@ -137,9 +137,9 @@ impl Pack {
         let options = self.options()?;
         warn(&recipe, output);
         if common.dry_run {
-            return self.tell_planned(&recipe, &options, output);
+            return self.print_plan(&recipe, &options, output);
         }
-        let tell = |told: PackEvent<'_>| match told {
+        let print = |event: PackEvent<'_>| match event {
             PackEvent::Image(line) => image(line, output),
             PackEvent::Building(package, arch) => {
                 output.detail(&format!("building `{}` for {arch}", package.name));
@@ -148,15 +148,15 @@ impl Pack {
         };
         let built = match self.what {
             What::Spec => {
-                let texts = pack::specs(&recipe, &options, &tell).map_err(all)?;
+                let texts = pack::specs(&recipe, &options, &print).map_err(all)?;
                 return output.document(&texts.join("\n"));
             }
             What::Rpm if self.mock => {
-                let sources = pack::source_packages(&recipe, &options, &tell).map_err(all)?;
+                let sources = pack::source_packages(&recipe, &options, &print).map_err(all)?;
                 pack::rebuild(&sources, &options)?
             }
-            What::Rpm => pack::build(&recipe, &options, &tell).map_err(all)?,
-            What::Srpm | What::Copr => pack::source_packages(&recipe, &options, &tell).map_err(all)?,
+            What::Rpm => pack::build(&recipe, &options, &print).map_err(all)?,
+            What::Srpm | What::Copr => pack::source_packages(&recipe, &options, &print).map_err(all)?,
         };
         if self.what == What::Copr {
             let project = self.target.as_deref().unwrap_or_default();
@@ -165,7 +165,7 @@ impl Pack {
                 output.status(line);
             }
         }
-        tell_built(&built, output)
+        print_built(&built, output)
     }
 
     /// What clap cannot say of arguments.
@@ -224,7 +224,7 @@ impl Pack {
     }
 
     /// What would be built, and what that takes.
-    fn tell_planned(&self, recipe: &Recipe, options: &PackOptions, output: &Output) -> anyhow::Result<()> {
+    fn print_plan(&self, recipe: &Recipe, options: &PackOptions, output: &Output) -> anyhow::Result<()> {
         let arch = match self.what {
             What::Rpm => options.target.arch.as_str(),
             What::Srpm | What::Spec | What::Copr => "src",
@@ -288,7 +288,7 @@ fn planned_json<'a>(planned: &'a PlannedPackage<'_>, arch: &'a str) -> PackageJs
     }
 }
 
-fn tell_built(built: &[BuiltPackage], output: &Output) -> anyhow::Result<()> {
+fn print_built(built: &[BuiltPackage], output: &Output) -> anyhow::Result<()> {
     if output.json {
         let packages = built
             .iter()

@@ -101,12 +101,12 @@ impl<'a> Watch<'a> {
             return work(&self.progress);
         }
         thread::scope(|scope| {
-            let (tell, told) = channel::<()>();
+            let (stop, stopped) = channel::<()>();
             // Without a thread for it nothing is shown.
             let _ = thread::Builder::new().spawn_scoped(scope, move || {
                 let (mut next, mut rate) = (self.first_line(), Rate::new());
                 // Until the other end is dropped.
-                while told.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                     match &self.bar {
                         Some(bar) => self.draw(bar),
                         None if Instant::now() >= next => next = self.line(&mut rate),
@@ -120,7 +120,7 @@ impl<'a> Watch<'a> {
                 }
             });
             let result = work(&self.progress);
-            drop(tell);
+            drop(stop);
             result
         })
     }

@@ -75,7 +75,7 @@ impl RemoveImages {
                 "`{shown}` belongs to a package or an image of the operating system, which brings the images back"
             ));
         }
-        tell(&host, &report, common.dry_run, output);
+        print(&host, &report, common.dry_run, output);
         if output.json {
             output.json(&RemoveImagesJson {
                 version: 1,
@@ -94,7 +94,7 @@ impl RemoveImages {
     }
 }
 
-fn tell(host: &Host, report: &RemoveReport, dry_run: bool, output: &Output) {
+fn print(host: &Host, report: &RemoveReport, dry_run: bool, output: &Output) {
     let (would, store) = (would(dry_run), host.show(&report.store));
     for line in &report.lines {
         let id = short_id(line.id.as_deref().unwrap_or_default());
@@ -114,7 +114,7 @@ fn tell(host: &Host, report: &RemoveReport, dry_run: bool, output: &Output) {
             RemovedState::Removed => {
                 output.status(&format!("{would}removed {} with the image {id}", quoted_series(&names)));
             }
-            RemovedState::Failed(problem) => output.told(problem),
+            RemovedState::Failed(problem) => output.problem(problem),
         }
     }
     let images = format!("{} and {}", counted(report.images, "image"), counted(report.layers, "layer"));

@@ -76,14 +76,14 @@ pub(super) fn report_all(
     besides: &Besides<'_>,
     output: &Output,
 ) -> anyhow::Result<()> {
-    tell(common, host, outcome, besides, output)?;
+    print(common, host, outcome, besides, output)?;
     if !common.dry_run && !outcome.plan.changes.is_empty() {
         engines(host, besides.restart, output);
     }
     Ok(())
 }
 
-fn tell(
+fn print(
     common: &Common,
     host: &Host,
     outcome: &PlanOutcome,
@@ -124,14 +124,14 @@ fn tell(
         }
     }
     for problem in problems {
-        output.told(problem);
+        output.problem(problem);
     }
     status(common, host, outcome, output)?;
     match settled {
         Some(Settled { restored, kept, cleaned }) if !output.json => {
-            keep_layers::tell_restored(common, host, restored, output);
-            keep_layers::tell(common, host, kept, output);
-            clean_dependents::tell(common, host, cleaned, output)
+            keep_layers::print_restored(common, host, restored, output);
+            keep_layers::print(common, host, kept, output);
+            clean_dependents::print(common, host, cleaned, output)
         }
         _ => Ok(()),
     }

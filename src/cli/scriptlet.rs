@@ -90,7 +90,7 @@ impl Scriptlet {
         let options = KeepOptions { leaving, ..KeepOptions::default() };
         let kept = common.host().and_then(|host| {
             let kept = keep_layers(&host, &options, Mode::Commit)?;
-            keep_layers::tell(common, &host, &kept, output);
+            keep_layers::print(common, &host, &kept, output);
             Ok(())
         });
         if let Err(error) = kept {

@@ -108,7 +108,7 @@ impl ShowImage {
         if shown.images.is_empty() {
             let message = format!("no store has an image `{}`", reference.as_str());
             let hint = "`storagectl list-images --store` shows the images of all stores";
-            output.told(&Problem::new("image-missing", message, hint));
+            output.problem(&Problem::new("image-missing", message, hint));
         }
         Ok(match (not_looked.is_empty(), shown.images.is_empty()) {
             (false, _) => Status::Failed,
@@ -142,7 +142,7 @@ fn rows(host: &Host, it: &ShownImage<'_>) -> Vec<(&'static str, String)> {
     let image = it.at.image;
     let or_dash =
         |text: Option<String>| text.filter(|text| !text.is_empty()).unwrap_or_else(|| "-".to_owned());
-    let serves = Some(&it.standing.serves).filter(|readers| !readers.is_empty());
+    let serves = Some(&it.visibility.serves).filter(|readers| !readers.is_empty());
     let total = it.size.map_or_else(|| "unknown".to_owned(), size);
     let shared = match it.shared {
         0 => String::new(),
@@ -161,7 +161,7 @@ fn rows(host: &Host, it: &ShownImage<'_>) -> Vec<(&'static str, String)> {
         let what = format!("{} ({})", counted(sharing.layers, "layer"), size(sharing.bytes));
         ("shares", format!("{what} with {}", title(host, &sharing.at)))
     }));
-    rows.extend(it.standing.shadows.iter().map(|shadow| {
+    rows.extend(it.visibility.shadows.iter().map(|shadow| {
         // Neither says so: an older image in an earlier place is what engines use.
         let is_older = shadow.by.image.is_older_than(image);
         let age = if is_older { ", which is older" } else { "" };
@@ -240,8 +240,8 @@ fn image_json<'a>(host: &Host, stores: &HostStores, it: &'a ShownImage<'_>) -> I
         created: image.created(),
         bytes: it.size,
         shared: it.shared,
-        readers: ReadersJson::new(&it.standing.serves),
-        shadowed_by: it.standing.shadows.iter().map(|shadow| ShadowJson::new(host, shadow)).collect(),
+        readers: ReadersJson::new(&it.visibility.serves),
+        shadowed_by: it.visibility.shadows.iter().map(|shadow| ShadowJson::new(host, shadow)).collect(),
         layers: layers.collect(),
         shares_with: shares_with.collect(),
     }

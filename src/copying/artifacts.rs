@@ -41,7 +41,7 @@ struct EmbeddedArtifact {
 }
 
 /// Takes the artifacts out of a list, whatever the list says of them: their manifests tell.
-pub(super) fn apart(host: &Host, source: &Path, list: &mut List) -> Vec<WantedArtifact> {
+pub(super) fn take_artifacts(host: &Host, source: &Path, list: &mut List) -> Vec<WantedArtifact> {
     let mut all = Vec::new();
     let mut place = 0;
     list.entries.retain(|entry| {
@@ -86,7 +86,7 @@ pub(super) fn copy(
     target: &CopyTarget,
     wanted: &[WantedArtifact],
     mode: Mode,
-    tell: &(dyn Fn(CopyEvent<'_>) + Sync),
+    on_event: &(dyn Fn(CopyEvent<'_>) + Sync),
     lines: &mut Vec<CopyLine>,
 ) {
     if wanted.is_empty() {
@@ -117,9 +117,11 @@ pub(super) fn copy(
         );
     }
     if mode == Mode::Commit {
-        tell(CopyEvent::Total(to_do.iter().fold(0, |sum: u64, (_, _, bytes)| sum.saturating_add(*bytes))));
+        on_event(CopyEvent::Total(
+            to_do.iter().fold(0, |sum: u64, (_, _, bytes)| sum.saturating_add(*bytes)),
+        ));
         for (wanted, artifact, _) in to_do {
-            if let Err(problem) = artifacts.bring(options, wanted, artifact, tell) {
+            if let Err(problem) = artifacts.bring(options, wanted, artifact, on_event) {
                 lines[wanted.place].state = CopyState::Failed(problem);
             }
         }
@@ -128,7 +130,7 @@ pub(super) fn copy(
     }
     for line in wanted.iter().map(|wanted| &lines[wanted.place]) {
         if mode == Mode::Commit || matches!(line.state, CopyState::Failed(_)) {
-            tell(CopyEvent::Image(line));
+            on_event(CopyEvent::Image(line));
         }
     }
 }
@@ -176,7 +178,7 @@ impl Artifacts<'_> {
         options: &CopyOptions,
         wanted: &WantedArtifact,
         artifact: &EmbeddedArtifact,
-        tell: &(dyn Fn(CopyEvent<'_>) + Sync),
+        on_event: &(dyn Fn(CopyEvent<'_>) + Sync),
     ) -> Result<(), Problem> {
         let root = &self.host.root;
         let path = options.source.join(&wanted.entry.directory);
@@ -186,7 +188,7 @@ impl Artifacts<'_> {
         let EmbeddedArtifact { name, digest, bytes, manifest } = artifact;
         let new = NewArtifact { name, bytes, manifest, from: &from };
         let is_sound = |digest: &Digest| self.is_sound(digest, manifest.blobs[digest]);
-        let mut read = |bytes| tell(CopyEvent::Read(bytes));
+        let mut read = |bytes| on_event(CopyEvent::Read(bytes));
         let mut attempt = 0;
         loop {
             match artifacts::add(root, self.storage, &new, &is_sound, &mut read) {

@@ -130,7 +130,7 @@ pub fn copy(
     host: &Host,
     options: &CopyOptions,
     mode: Mode,
-    tell: &(dyn Fn(CopyEvent<'_>) + Sync),
+    on_event: &(dyn Fn(CopyEvent<'_>) + Sync),
 ) -> anyhow::Result<CopyReport> {
     let mut list = List::must_read(&host.root, &options.source)?;
     let mut remarks = list.remarks.clone();
@@ -144,7 +144,7 @@ pub fn copy(
         target.artifacts = PathBuf::from(store_path(&OsString::from(path))?);
     }
     let listing = Listing::new(host, &target, mode)?;
-    let artifacts = artifacts::apart(host, &options.source, &mut list);
+    let artifacts = artifacts::take_artifacts(host, &options.source, &mut list);
     let wanted = wanted::read(host, &options.source, list, &options.required);
     let mut record = CopyRecord::read(host, &target.path);
     let before = record.clone();
@@ -159,7 +159,7 @@ pub fn copy(
         record,
         before: &before,
         embedded: None,
-        tell,
+        on_event,
         lines: Vec::new(),
         listing,
     };
@@ -176,7 +176,7 @@ pub fn copy(
         copying.run(&wanted, to_do);
     }
     let Copying { mut lines, mut record, listing, .. } = copying;
-    artifacts::copy(host, options, &target, &artifacts, mode, tell, &mut lines);
+    artifacts::copy(host, options, &target, &artifacts, mode, on_event, &mut lines);
     let is_there = host.root.stat(&target.path).map_err(host.cannot("look at", &target.path))?.is_some();
     let outcome = listing.finish(host, &target)?;
     for (line, wanted) in lines.iter().zip(&wanted) {

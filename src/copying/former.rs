@@ -62,7 +62,7 @@ fn is_writable(host: &Host, target: &CopyTarget) -> bool {
 fn current(host: &Host, source: &Path) -> Option<BTreeSet<(String, String)>> {
     let mut list = List::find_in(&host.root, source).ok().flatten()?;
     // They are in no storage's list of images.
-    artifacts::apart(host, source, &mut list);
+    artifacts::take_artifacts(host, source, &mut list);
     let wanted = wanted::read(host, source, list, &[]);
     let id = |it: &wanted::WantedImage| Some(it.image.as_ref().ok()?.config_digest.hex().to_owned());
     wanted.iter().map(|it| Some((it.name()?.to_owned(), id(it)?))).collect()

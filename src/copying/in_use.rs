@@ -94,7 +94,7 @@ fn outside(host: &Host, store: &Path) -> anyhow::Result<InUse> {
         for path in storage.parts.iter().cloned().chain(listed) {
             let unsure = |error: anyhow::Error| {
                 let message =
-                    format!("cannot tell what builds on the images: `{}`: {error:#}", host.show(&path));
+                    format!("cannot on_event what builds on the images: `{}`: {error:#}", host.show(&path));
                 let hint = "repair that store, or remove it from the list with `storagectl remove-store`";
                 Problem::new("dependents-unsure", message, hint)
             };

@@ -29,7 +29,7 @@ pub(super) struct Copying<'a> {
     pub(super) before: &'a CopyRecord,
     /// If this is an import: the images of the list of embedded ones, by name.
     pub(super) embedded: Option<&'a BTreeMap<String, String>>,
-    pub(super) tell: &'a (dyn Fn(CopyEvent<'_>) + Sync),
+    pub(super) on_event: &'a (dyn Fn(CopyEvent<'_>) + Sync),
     pub(super) lines: Vec<CopyLine>,
     /// Done as soon as an image is there, while there may be space for it, and before a kill.
     pub(super) listing: Listing,
@@ -59,7 +59,7 @@ impl Copying<'_> {
         }
         self.refuse_mounted(wanted, &mut to_do)?;
         for line in self.lines.iter().filter(|line| matches!(line.state, CopyState::Failed(_))) {
-            (self.tell)(CopyEvent::Image(line));
+            (self.on_event)(CopyEvent::Image(line));
         }
         Ok(to_do)
     }
@@ -135,7 +135,7 @@ impl Copying<'_> {
         }
         if !left_out.is_empty() {
             let lines: Vec<&CopyLine> = left_out.iter().map(|&index| &self.lines[index]).collect();
-            (self.tell)(CopyEvent::LeftOut(&lines, free - taken));
+            (self.on_event)(CopyEvent::LeftOut(&lines, free - taken));
         }
         (fitting, taken < free / 2)
     }
@@ -149,14 +149,14 @@ impl Copying<'_> {
         let (mut to_do, has_space) = self.fit(wanted, to_do);
         // Where it is scarce, what fits is there before what does not is tried.
         let enough = if has_space { ENOUGH } else { 1 };
-        (self.tell)(CopyEvent::Total(self.bytes(wanted, &to_do)));
+        (self.on_event)(CopyEvent::Total(self.bytes(wanted, &to_do)));
         for attempt in 0..=self.limits.retries {
             if to_do.is_empty() {
                 break;
             }
             if attempt > 0 {
                 std::thread::sleep(DELAY * 2_u32.saturating_pow(attempt - 1));
-                (self.tell)(CopyEvent::Again(to_do.len()));
+                (self.on_event)(CopyEvent::Again(to_do.len()));
             }
             let is_last = attempt == self.limits.retries;
             let mut again = Vec::new();
@@ -182,7 +182,7 @@ impl Copying<'_> {
 
     fn done(&mut self, index: usize, state: CopyState) {
         self.lines[index].state = state;
-        (self.tell)(CopyEvent::Image(&self.lines[index]));
+        (self.on_event)(CopyEvent::Image(&self.lines[index]));
     }
 
     /// How many bytes of blobs will be read, at least.
@@ -201,7 +201,7 @@ impl Copying<'_> {
     /// Copies some images, and returns those that were not.
     fn natively(&mut self, wanted: &[WantedImage], batch: &[usize]) -> BTreeMap<usize, Problem> {
         let of = |index: usize| wanted[index].image.as_ref().expect("it was read");
-        let tell = self.tell;
+        let on_event = self.on_event;
         let options = builder::BuildOptions {
             platform: Platform::host(),
             jobs: self.limits.jobs,
@@ -213,7 +213,7 @@ impl Copying<'_> {
             own: self.target.own,
             keep_going: true,
             damaged: &self.presence.damaged,
-            progress: &|bytes| tell(CopyEvent::Read(bytes)),
+            progress: &|bytes| on_event(CopyEvent::Read(bytes)),
         };
         let images = batch.iter().map(|&index| of(index).clone()).collect();
         let added = match builder::add(&self.host.root, images, &self.target.path, &options, &upkeep) {
@@ -270,7 +270,7 @@ impl Copying<'_> {
                 Err(problem) => _ = problems.insert(index, problem),
             }
             let size = image.layers.iter().map(|layer| layer.blob.size).sum();
-            (self.tell)(CopyEvent::Read(size));
+            (self.on_event)(CopyEvent::Read(size));
         }
         problems
     }

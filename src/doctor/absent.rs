@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::copies::copies;
 use super::cure::{Copies, Cure};
+use super::problems::problem;
 use super::shadowed::shadowed;
-use super::trouble::trouble;
 use crate::copying::former_images;
 use crate::dependents::{KeepOptions, clean_dependents, emptied, keep_layers};
 use crate::embedded::{List, contents, having, homes};
@@ -22,7 +22,7 @@ const NAMED: usize = 3;
 /// What is absent, and what is known of the images because of it.
 #[derive(Debug, Default)]
 pub(super) struct Absent {
-    pub(super) troubles: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
     /// What cures them.
     pub(super) cures: Vec<Cure>,
     /// The own storages in which something builds on layers that are gone.
@@ -45,11 +45,11 @@ impl Absent {
                 "an update has emptied or replaced it: roll that back or install the package of the images, or `storagectl remove-store {}`",
                 shell_word(&store)
             );
-            absent.troubles.push(trouble("store-emptied", message, hint));
+            absent.problems.push(problem("store-emptied", message, hint));
         }
         let stores = HostStores::read(host);
         absent.images(host, &stores).unwrap_or_else(|problem| absent.not_looked.push(problem));
-        absent.troubles.extend(shadowed(host, &stores));
+        absent.problems.extend(shadowed(host, &stores));
         absent
     }
 
@@ -86,7 +86,7 @@ impl Absent {
                 Err(aside) => format!("mount or install `{aside}` again, and `storagectl apply` lists it"),
             };
             let effect = "what builds on them does not start, and podman 4 lists no image at all";
-            self.troubles.push(trouble("layers-gone", message, hint).because(effect));
+            self.problems.push(problem("layers-gone", message, hint).because(effect));
             self.without_layers.insert(storage.graphroot);
         }
     }
@@ -126,7 +126,7 @@ impl Absent {
         let cure = Cure::CopyImages(copies.clone());
         let hint = cure.hint("copies them, as its unit does at boot");
         let effect = "engines do not find them, or pull them from their registries";
-        self.troubles.push(trouble("images-not-copied", message, hint).because(effect));
+        self.problems.push(problem("images-not-copied", message, hint).because(effect));
         self.cures.push(cure);
     }
 
@@ -147,7 +147,7 @@ impl Absent {
             let cure = Cure::PruneImages(Copies { store: former.store, ..copies.clone() });
             let hint = cure.hint("removes them, while no engine runs");
             let effect = "nothing uses them, and no engine removes them from there";
-            self.troubles.push(trouble("images-not-pruned", message, hint).because(effect));
+            self.problems.push(problem("images-not-pruned", message, hint).because(effect));
             self.cures.push(cure);
         }
     }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::absent::Absent;
 use super::crio::Crio;
 use super::cure::{Copies, Cure};
+use super::problems::{self, problem};
 use super::storage::Storage;
-use super::trouble::trouble;
 use crate::declare::SEALED_STORES;
 use crate::engine::{Engines, Profile};
 use crate::lint::{self, Input};
@@ -19,7 +19,7 @@ use crate::store::check::{self, CheckRequest, Progress, Scope, StoreFinding};
 /// What the checks found.
 #[derive(Debug, Default)]
 pub(super) struct Checked {
-    pub(super) troubles: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
     /// What cures them.
     pub(super) cures: Vec<Cure>,
     /// What is not where engines look for it.
@@ -28,7 +28,7 @@ pub(super) struct Checked {
     damaged: HashMap<(PathBuf, String), (String, String)>,
     /// The same of all images of a store.
     spoilt: HashMap<PathBuf, (String, String)>,
-    /// How many of the troubles are of the configuration, which come first.
+    /// How many of the problems are of the configuration, which come first.
     of_config: usize,
     /// The findings of each kind in a store: where the first is told, and how many more there are.
     more: HashMap<(PathBuf, &'static str), (usize, usize)>,
@@ -84,14 +84,14 @@ impl Checked {
                 self.config_warnings += 1;
                 continue;
             }
-            self.troubles.push(Problem {
+            self.problems.push(Problem {
                 message: format!("{}{}", finding.message, line(finding)),
                 stops: finding.stops.and(engines),
                 ..problem
             });
         }
         not_looked.extend(report.not_looked);
-        self.of_config = self.troubles.len();
+        self.of_config = self.problems.len();
         Ok(())
     }
 
@@ -123,7 +123,7 @@ impl Checked {
             }
             not_looked.extend(report.not_looked);
         }
-        self.tell_more(host);
+        self.count_more(host);
     }
 
     fn store_finding(&mut self, host: &Host, mut finding: StoreFinding) {
@@ -168,9 +168,9 @@ impl Checked {
         // `check-config` has told of what stands in its way.
         let names = [host.show(&finding.store), finding.store.display().to_string()];
         let is_it =
-            |trouble: &Problem| names.iter().any(|name| trouble.message.contains(&format!("`{name}`")));
-        let of_config = &self.troubles[..self.of_config];
-        if is_told || of_config.iter().any(|trouble| trouble.id == finding.id && is_it(trouble)) {
+            |problem: &Problem| names.iter().any(|name| problem.message.contains(&format!("`{name}`")));
+        let of_config = &self.problems[..self.of_config];
+        if is_told || of_config.iter().any(|problem| problem.id == finding.id && is_it(problem)) {
             return;
         }
         let kind = (finding.store.clone(), finding.id);
@@ -178,8 +178,8 @@ impl Checked {
             *more += 1;
             return;
         }
-        self.more.insert(kind, (self.troubles.len(), 0));
-        self.troubles.push(Problem {
+        self.more.insert(kind, (self.problems.len(), 0));
+        self.problems.push(Problem {
             message: format!("`{}`: {}", host.show(&finding.store), finding.message),
             stops: finding.stops.or(finding.stops_users),
             ..finding.problem
@@ -187,10 +187,10 @@ impl Checked {
     }
 
     /// Says how many more findings of a kind there are in a store, of which the first is told.
-    fn tell_more(&mut self, host: &Host) {
+    fn count_more(&mut self, host: &Host) {
         for ((store, _), (place, more)) in self.more.drain().filter(|(_, (_, more))| *more > 0) {
             let store = shell_word(&host.show(&store));
-            let message = &mut self.troubles[place].message;
+            let message = &mut self.problems[place].message;
             *message += &format!(", and {more} more like it, see `storagectl check-store {store}`");
         }
     }
@@ -226,7 +226,7 @@ impl Checked {
             finding.problem.hint = cure.hint("creates it");
             // `check-config` tells of it, too.
             let store = format!("`{}`", host.show(&finding.store));
-            let told = self.troubles.iter_mut().chain(&mut self.config_findings);
+            let told = self.problems.iter_mut().chain(&mut self.config_findings);
             for problem in told.filter(|it| it.id == "lock-missing" && it.message.contains(&store)) {
                 problem.hint.clone_from(&finding.problem.hint);
             }
@@ -244,8 +244,8 @@ impl Checked {
 
     /// Why an engine stops, if it does.
     pub(super) fn stops(&self, profile: Profile) -> Option<&str> {
-        let trouble = self.troubles.iter().find(|trouble| trouble.stops.has(profile))?;
-        Some(&trouble.message)
+        let problem = self.problems.iter().find(|problem| problem.stops.has(profile))?;
+        Some(&problem.message)
     }
 
     /// What is wrong with declared stores, and whether the configuration follows them.
@@ -263,11 +263,12 @@ impl Checked {
         for problem in &declarations.problems {
             let message = format!("{}{}", problem.message, line(problem));
             let place = problem.place.clone();
-            self.troubles.push(Problem { place, ..trouble("declaration", message, problem.hint.clone()) });
+            self.problems
+                .push(Problem { place, ..problems::problem("declaration", message, problem.hint.clone()) });
         }
         // A file that cannot be read has been told of.
         for path in plan::set_aside(host).unwrap_or_default() {
-            self.troubles.push(trouble(
+            self.problems.push(problem(
                 "set-aside",
                 format!("`{path}` is set aside: its directory was missing"),
                 format!(
@@ -281,7 +282,7 @@ impl Checked {
                 for (path, image) in unmounted {
                     let message = format!("`{image}` is declared, and not mounted at `{path}`");
                     let hint = Cure::Apply.hint("has systemd mount it");
-                    self.troubles.push(trouble("not-mounted", message, hint));
+                    self.problems.push(problem("not-mounted", message, hint));
                     self.cures.push(Cure::Apply);
                 }
             }
@@ -292,7 +293,7 @@ impl Checked {
         }
         let outcome = plan::apply(host, &declarations, ApplyOptions::default(), Mode::DryRun);
         if outcome.is_ok_and(|outcome| !outcome.plan.is_empty()) {
-            self.troubles.push(trouble(
+            self.problems.push(problem(
                 "not-applied",
                 "the configuration does not follow what is declared, or a file that it is a copy of",
                 Cure::Apply.hint("makes it follow"),
@@ -306,11 +307,11 @@ impl Checked {
     pub(super) fn missing_stores(&mut self, host: &Host) {
         let is_missing =
             |problem: &&mut Problem| matches!(problem.id, "store-missing" | "store-not-directory");
-        if !self.troubles.iter_mut().any(|problem| is_missing(&problem)) {
+        if !self.problems.iter_mut().any(|problem| is_missing(&problem)) {
             return;
         }
         if plan::is_managed(host) {
-            for problem in self.troubles.iter_mut().filter(is_missing) {
+            for problem in self.problems.iter_mut().filter(is_missing) {
                 "create it, or take it out of the node's MachineConfig".clone_into(&mut problem.hint);
             }
             return;
@@ -321,7 +322,7 @@ impl Checked {
         }
         let options = ApplyOptions { set_aside: true, ..ApplyOptions::default() };
         let Ok(outcome) = plan::apply(host, &declarations, options, Mode::DryRun) else { return };
-        let all = self.troubles.iter_mut().chain(&mut self.config_findings);
+        let all = self.problems.iter_mut().chain(&mut self.config_findings);
         for problem in all.filter(is_missing) {
             let is_it = |(path, _): &&(String, StoreResult)| problem.message.contains(&format!("`{path}`"));
             let (cure, does) = match outcome.plan.stores.iter().find(is_it) {
@@ -341,7 +342,7 @@ impl Checked {
     /// What is wrong with CRI-O's own settings.
     pub(super) fn crio(&mut self, host: &Host, crio: &Crio) {
         if crio.pinned_images.value.iter().any(|pattern| pattern == "*") {
-            self.troubles.push(trouble(
+            self.problems.push(problem(
                 "pinned-pattern",
                 "`pinned_images` has the pattern `*`, on which CRI-O stops when it starts",
                 "write `**`, which is for every image",
@@ -350,7 +351,7 @@ impl Checked {
         if !crio.changed_since.is_empty() {
             let files: Vec<String> =
                 crio.changed_since.iter().map(|file| format!("`{}`", host.show(file))).collect();
-            self.troubles.push(trouble(
+            self.problems.push(problem(
                 "crio-older-config",
                 format!(
                     "CRI-O runs with an older configuration: {} changed since it started",
@@ -360,7 +361,7 @@ impl Checked {
             ));
         }
         if let Some(file) = &crio.options_file {
-            self.troubles.push(trouble(
+            self.problems.push(problem(
                 "crio-options",
                 format!("`{}` gives CRI-O arguments, which are not read here", host.show(file)),
                 "what an argument sets counts more than what a file says",

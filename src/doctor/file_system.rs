@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::trouble::trouble;
+use super::problems::problem;
 use crate::conf::Leaf;
 use crate::engine::{Engines, Reading};
 use crate::judgement::Judgement;
@@ -52,7 +52,7 @@ pub(super) fn file_systems(host: &Host, judgements: &[Rc<Judgement>]) -> Vec<Pro
             }
         }
     }
-    found.into_iter().map(|(path, engines, fault)| fault.told(host, &path, engines)).collect()
+    found.into_iter().map(|(path, engines, fault)| fault.problem(host, &path, engines)).collect()
 }
 
 /// What a file system lacks.
@@ -97,11 +97,11 @@ fn has_mount_program(reading: &Reading) -> bool {
 }
 
 impl Fault {
-    fn told(self, host: &Host, path: &Path, engines: Engines) -> Problem {
+    fn problem(self, host: &Host, path: &Path, engines: Engines) -> Problem {
         let shown = host.show(path);
         let of = |what: &str| format!("the file system of `{shown}` {what}");
         let stops = |message: String| {
-            let problem = trouble("file-system", message, MOVE).because(engines.stop());
+            let problem = problem("file-system", message, MOVE).because(engines.stop());
             Problem { engines, stops: engines, ..problem }
         };
         match self {
@@ -113,14 +113,14 @@ impl Fault {
                 let effect = "no layer can be unpacked there";
                 Problem {
                     engines,
-                    ..trouble("file-system", of("keeps no owners and modes"), MOVE).because(effect)
+                    ..problem("file-system", of("keeps no owners and modes"), MOVE).because(effect)
                 }
             }
             // Root's engine with fuse-overlayfs may get along; those of users stop.
             Self::Network(kind) if !host.is_rootless() => {
                 let effect =
                     "layers keep neither owners nor extended attributes there, and locks may not hold";
-                let problem = trouble("file-system", of(&format!("is {kind}")), MOVE).because(effect);
+                let problem = problem("file-system", of(&format!("is {kind}")), MOVE).because(effect);
                 Problem { engines, ..problem }
             }
             Self::Network(kind) => stops(of(&format!("is {kind}"))),

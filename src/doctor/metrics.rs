@@ -138,7 +138,7 @@ impl Metrics {
             }
         }
         self.put("stores_listed", vec![], count(listed.len()));
-        let aside = diagnosis.troubles.iter().filter(|trouble| trouble.id == "set-aside");
+        let aside = diagnosis.problems.iter().filter(|problem| problem.id == "set-aside");
         self.put("stores_set_aside", vec![], count(aside.count()));
         let bad: BTreeSet<&Path> = diagnosis
             .stores

@@ -20,11 +20,11 @@ mod fix;
 mod forecast;
 mod metrics;
 mod pinned;
+mod problems;
 mod remedy;
 mod room;
 mod shadowed;
 mod storage;
-mod trouble;
 mod unit;
 
 use std::path::PathBuf;
@@ -42,15 +42,15 @@ pub use fix::{FixEvent, FixOptions, Fixed, Step, Work, fix};
 pub use forecast::{Fate, Forecast, Kept, Remedy, Setting, StoragePlace, Wiper, forecast};
 pub use metrics::{METRICS, Metrics};
 pub use pinned::PinFile;
+pub use problems::FINDINGS;
 pub use remedy::commands;
 pub use room::of as room_of;
 pub use storage::Storage;
-pub use trouble::FINDINGS;
 pub use unit::UnitState;
 
 use absent::Absent;
 use checked::Checked;
-use trouble::trouble;
+use problems::problem;
 
 /// What there is to say about a host.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ pub struct Diagnosis {
     /// Every image, by storage.
     pub images: Vec<ImageLine>,
     /// What is wrong, the worst first.
-    pub troubles: Vec<Problem>,
+    pub problems: Vec<Problem>,
     /// What cures what was found, as far as there is one right answer, in the order in which it is done.
     pub cures: Vec<Cure>,
     /// How many warnings `check-config` and `check-store` have.
@@ -88,7 +88,7 @@ impl Diagnosis {
     pub fn severities(&self) -> impl Iterator<Item = Severity> {
         let (of_config, of_stores) = self.warnings;
         let counted = std::iter::repeat_n(Severity::Warning, of_config + of_stores);
-        self.troubles.iter().map(|trouble| trouble.severity).chain(counted)
+        self.problems.iter().map(|problem| problem.severity).chain(counted)
     }
 }
 
@@ -170,11 +170,11 @@ pub fn diagnose_for(host: &Host, asked: Option<Engines>) -> anyhow::Result<Diagn
     if let Some(crio) = &crio {
         checked.crio(host, crio);
     }
-    checked.troubles.extend(file_system::file_systems(host, &judgements));
-    checked.troubles.extend(room::room(host, &storages));
-    checked.troubles.append(&mut checked.absent.troubles);
+    checked.problems.extend(file_system::file_systems(host, &judgements));
+    checked.problems.extend(room::room(host, &storages));
+    checked.problems.append(&mut checked.absent.problems);
     if plan::is_managed(host) {
-        checked.troubles.push(trouble(
+        checked.problems.push(problem(
             "mco-managed",
             "OpenShift's Machine Config Operator owns this node's storage.conf",
             "a local edit degrades the node; change it in a MachineConfig",
@@ -196,23 +196,23 @@ pub fn diagnose_for(host: &Host, asked: Option<Engines>) -> anyhow::Result<Diagn
             ),
         };
         let hint = format!("pin them with `{}`", host.show(&pin_file.path));
-        checked.troubles.push(trouble("images-not-pinned", message, hint));
+        checked.problems.push(problem("images-not-pinned", message, hint));
     }
     // What stops engines comes first.
-    checked.troubles.sort_by_key(|trouble| (trouble.severity, trouble.stops.is_empty()));
+    checked.problems.sort_by_key(|problem| (problem.severity, problem.stops.is_empty()));
     checked.cures.sort();
     checked.cures.dedup();
     if checked.cures.contains(&Cure::SetAside) {
         checked.cures.retain(|cure| *cure != Cure::Apply);
     }
     not_looked.dedup();
-    let is_own = |trouble: &&Problem| FINDINGS.iter().any(|(id, ..)| *id == trouble.id);
+    let is_own = |problem: &&Problem| FINDINGS.iter().any(|(id, ..)| *id == problem.id);
     Ok(Diagnosis {
-        own: checked.troubles.iter().filter(is_own).cloned().collect(),
+        own: checked.problems.iter().filter(is_own).cloned().collect(),
         configuration: checked.config_findings,
         stores: checked.store_findings,
         warnings: (checked.config_warnings, checked.store_warnings),
-        troubles: checked.troubles,
+        problems: checked.problems,
         cures: checked.cures,
         programs,
         judgements,
@@ -227,7 +227,7 @@ pub fn diagnose_for(host: &Host, asked: Option<Engines>) -> anyhow::Result<Diagn
 impl Diagnosis {
     /// The findings that `cure` cures, each once.
     pub fn findings_of(&self, cure: &Cure) -> Vec<&'static str> {
-        let all = self.troubles.iter().chain(&self.configuration);
+        let all = self.problems.iter().chain(&self.configuration);
         let mut ids: Vec<_> = all.filter(|it| cure.covers(it)).map(|it| it.id).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -285,5 +285,5 @@ fn repair_deletes(images: &[ImageLine], storages: &[Storage], crio: Option<&Crio
         }
     };
     let hint = "do not repair here: an image that is built on one of an additional store counts as damaged";
-    checked.troubles.push(trouble("repair-deletes", message, hint));
+    checked.problems.push(problem("repair-deletes", message, hint));
 }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::problems::problem;
 use super::storage::Storage;
-use super::trouble::trouble;
 use crate::plan::Host;
 use crate::problem::{Problem, size};
 
@@ -68,5 +68,5 @@ pub fn of(host: &Host, path: &Path) -> Option<Problem> {
         true => "nothing can be pulled, built or copied there",
         false => "a larger image may not fit",
     };
-    Some(trouble(id, message, hint).because(effect))
+    Some(problem(id, message, hint).because(effect))
 }

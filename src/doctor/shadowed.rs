@@ -1,6 +1,6 @@
 //! Images that an older one of the same name keeps from being used.
 
-use super::trouble::trouble;
+use super::problems::problem;
 use crate::inventory::{HostStores, ImageAt, list};
 use crate::judgement::{Reader, names};
 use crate::plan::Host;
@@ -14,9 +14,9 @@ pub(super) fn shadowed(host: &Host, stores: &HostStores) -> Vec<Problem> {
     let mut found = Vec::new();
     for listed in list(stores, |_| true) {
         let Some(name) = listed.name else { continue };
-        for shadow in &listed.standing.shadows {
+        for shadow in &listed.visibility.shadows {
             if shadow.by.image.is_older_than(listed.at.image) {
-                found.push(told(host, name, &listed.at, &shadow.by, &shadow.readers));
+                found.push(shadowed_image(host, name, &listed.at, &shadow.by, &shadow.readers));
             }
         }
     }
@@ -28,7 +28,13 @@ pub(super) fn shadowed(host: &Host, stores: &HostStores) -> Vec<Problem> {
     found
 }
 
-fn told(host: &Host, name: &str, newer: &ImageAt<'_>, older: &ImageAt<'_>, readers: &[Reader]) -> Problem {
+fn shadowed_image(
+    host: &Host,
+    name: &str,
+    newer: &ImageAt<'_>,
+    older: &ImageAt<'_>,
+    readers: &[Reader],
+) -> Problem {
     let message = format!(
         "`{name}` in `{}` is newer than that in `{}`, which is looked into first",
         host.show(&newer.store.path),
@@ -48,5 +54,5 @@ fn told(host: &Host, name: &str, newer: &ImageAt<'_>, older: &ImageAt<'_>, reade
         false => hint,
     };
     let verb = if readers.len() == 1 { "uses" } else { "use" };
-    trouble("image-shadowed", message, hint).because(format!("{} {verb} the older one", names(readers)))
+    problem("image-shadowed", message, hint).because(format!("{} {verb} the older one", names(readers)))
 }

@@ -39,7 +39,7 @@ pub fn embed(
     references: &[String],
     options: &EmbedOptions,
     progress: &Progress,
-    tell: &(dyn Fn(&ReportLine) + Sync),
+    on_event: &(dyn Fn(&ReportLine) + Sync),
 ) -> Result<EmbedReport, Problem> {
     references.iter().try_for_each(|reference| check_reference(reference))?;
     if let Some(authfile) = &options.authfile {
@@ -89,13 +89,13 @@ pub fn embed(
     let run = Run { root, dir, at, options, elsewhere: &elsewhere };
     let mut report =
         EmbedReport { layout, converted, remarks: before.remarks.clone(), ..EmbedReport::default() };
-    let mut done = run.bring(&targets, &mut report, progress, tell)?;
+    let mut done = run.bring(&targets, &mut report, progress, on_event)?;
     if options.referrers {
         let more = run.referrers(&before, &targets, &done, &mut report)?;
         let download = report.download;
         let options =
             EmbedOptions { platforms: Platforms::All, signatures: false, refresh: false, ..options.clone() };
-        done.extend(Run { options: &options, ..run }.bring(&more, &mut report, progress, tell)?);
+        done.extend(Run { options: &options, ..run }.bring(&more, &mut report, progress, on_event)?);
         report.download = total([download, report.download]);
         targets.extend(more);
     }
@@ -197,7 +197,7 @@ impl Run<'_> {
         targets: &[ListEntry],
         report: &mut EmbedReport,
         progress: &Progress,
-        tell: &(dyn Fn(&ReportLine) + Sync),
+        on_event: &(dyn Fn(&ReportLine) + Sync),
     ) -> Result<Vec<ImageResult>, Problem> {
         let Self { root, dir, at, options, elsewhere } = *self;
         let unreachable = UnreachableRegistries::default();
@@ -224,7 +224,7 @@ impl Run<'_> {
                     _ => None,
                 },
             };
-            tell(&line);
+            on_event(&line);
             done[index].set((line, contents)).expect("each image ends once");
         };
         if at.is_some() {

@@ -124,7 +124,7 @@ impl Links {
                 continue;
             }
             // A rename between two names of one file leaves both, and overlayfs does not
-            // always tell that they are.
+            // always on_event that they are.
             writer.remove(new.as_bytes())?;
             match writer.hard_link(new.as_bytes(), target.as_bytes()) {
                 Ok(()) => writer.move_over(new.as_bytes(), name.as_bytes())?,

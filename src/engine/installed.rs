@@ -44,7 +44,7 @@ impl InstalledProgram {
     }
 
     /// Whether it says which generation it is of.
-    pub fn says(&self) -> bool {
+    pub fn is_identified(&self) -> bool {
         self.library.is_some() || self.version.is_some() || self.name == "crio"
     }
 

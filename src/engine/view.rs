@@ -77,7 +77,7 @@ pub struct Cache {
     /// What engines read and do, with what decides it.
     answers: RefCell<Vec<(Question, Rc<dyn Any>)>>,
     /// What kept from looking at something, and nothing is known of what is there.
-    trouble: RefCell<Option<(PathBuf, i32)>>,
+    failure: RefCell<Option<(PathBuf, i32)>>,
 }
 
 impl Cache {
@@ -95,13 +95,13 @@ impl Cache {
         self.answers.borrow_mut().clear();
         self.known.borrow_mut().clear();
         *self.etc.borrow_mut() = None;
-        *self.trouble.borrow_mut() = None;
+        *self.failure.borrow_mut() = None;
     }
 
     /// The first thing that could not be looked at since files were forgotten, because of the
     /// disk or the system: what was judged may be another time, and is not to be relied on.
     pub fn is_reliable(&self) -> Result<(), (PathBuf, io::Error)> {
-        match self.trouble.borrow().as_ref() {
+        match self.failure.borrow().as_ref() {
             Some((path, errno)) => Err((path.clone(), io::Error::from_raw_os_error(*errno))),
             None => Ok(()),
         }
@@ -115,7 +115,7 @@ impl Cache {
         if let Err(error) = &result
             && let Some(errno) = Errno::from_io_error(error).filter(|errno| OF_SYSTEM.contains(errno))
         {
-            self.trouble.borrow_mut().get_or_insert_with(|| (path.to_owned(), errno.raw_os_error()));
+            self.failure.borrow_mut().get_or_insert_with(|| (path.to_owned(), errno.raw_os_error()));
         }
         result
     }

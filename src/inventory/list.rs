@@ -1,7 +1,7 @@
 //! All images of a host's stores, or of some.
 
 use super::host_stores::HostStores;
-use super::lookup::{ImageAt, Standing};
+use super::lookup::{ImageAt, Visibility};
 use super::reference::Reference;
 
 /// An image under one of its names.
@@ -12,7 +12,7 @@ pub struct ListedImage<'a> {
     /// The name; `None` for an image without any.
     pub name: Option<&'a str>,
     /// Whom it serves under that name, or by its id.
-    pub standing: Standing<'a>,
+    pub visibility: Visibility<'a>,
 }
 
 /// The images of the stores for whose places `wanted` holds, once for each name.
@@ -23,8 +23,8 @@ pub fn list<'a>(stores: &'a HostStores, wanted: impl Fn(usize) -> bool) -> Vec<L
             let at = ImageAt { place, store, image };
             let names = image.names.as_deref().unwrap_or_default();
             let mut push = |name: Option<&'a str>, reference: Reference| {
-                let standing = stores.standing(&at, &reference);
-                listed.push(ListedImage { at, name, standing });
+                let visibility = stores.visibility(&at, &reference);
+                listed.push(ListedImage { at, name, visibility });
             };
             for name in names {
                 push(Some(name), Reference::Name(name.clone()));

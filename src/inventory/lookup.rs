@@ -93,24 +93,26 @@ impl HostStores {
     }
 
     /// For whom the image `at` serves `reference`, and for whom which other image does.
-    pub fn standing<'a>(&'a self, at: &ImageAt<'_>, reference: &Reference) -> Standing<'a> {
-        let mut standing = Standing::default();
+    pub fn visibility<'a>(&'a self, at: &ImageAt<'_>, reference: &Reference) -> Visibility<'a> {
+        let mut visibility = Visibility::default();
         for order in self.orders.iter().filter(|order| order.stop.is_none()) {
             let found = self.search(order, reference);
             match found.first() {
-                Some(first) if first.is(at) => standing.serves.push(order.reader.clone()),
+                Some(first) if first.is(at) => visibility.serves.push(order.reader.clone()),
                 Some(first) if found.iter().any(|other| other.is(at)) => {
-                    match standing.shadows.iter_mut().find(|shadow| shadow.by.is(first)) {
+                    match visibility.shadows.iter_mut().find(|shadow| shadow.by.is(first)) {
                         Some(shadow) => shadow.readers.push(order.reader.clone()),
                         None => {
-                            standing.shadows.push(Shadow { by: *first, readers: vec![order.reader.clone()] });
+                            visibility
+                                .shadows
+                                .push(Shadow { by: *first, readers: vec![order.reader.clone()] });
                         }
                     }
                 }
                 _ => {}
             }
         }
-        standing
+        visibility
     }
 
     /// Whether an engine that works would find an image by this complete name, and with this
@@ -124,7 +126,7 @@ impl HostStores {
 
 /// Whom an image serves.
 #[derive(Debug, Default)]
-pub struct Standing<'a> {
+pub struct Visibility<'a> {
     /// Those that use it.
     pub serves: Vec<Reader>,
     /// The images that others use instead of it.

@@ -18,6 +18,6 @@ mod show;
 pub use host_stores::{HostStore, HostStores, SearchOrder};
 pub use layers::HostLayers;
 pub use list::{ListedImage, list};
-pub use lookup::{ImageAt, Shadow, Standing, digests};
+pub use lookup::{ImageAt, Shadow, Visibility, digests};
 pub use reference::Reference;
 pub use show::{Answer, ImageLayer, Sharing, Shown, ShownImage, show};

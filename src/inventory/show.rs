@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::host_stores::HostStores;
 use super::layers::HostLayers;
-use super::lookup::{ImageAt, Standing};
+use super::lookup::{ImageAt, Visibility};
 use super::reference::Reference;
 use crate::engine::Reason;
 use crate::judgement::Reader;
@@ -36,7 +36,7 @@ pub struct ShownImage<'a> {
     /// The image.
     pub at: ImageAt<'a>,
     /// Whom it serves.
-    pub standing: Standing<'a>,
+    pub visibility: Visibility<'a>,
     /// Its layers, the lowest first.
     pub layers: Vec<ImageLayer<'a>>,
     /// How many bytes it has; `None` if that is not recorded.
@@ -118,8 +118,8 @@ fn shown<'a>(
     // The lowest ones, of each.
     let shared = sharing.iter().map(|sharing| sharing.bytes).max().unwrap_or_default();
     let size = layers.size(at.image);
-    let standing = stores.standing(&at, reference);
-    ShownImage { at, standing, size, shared, sharing, layers: of_image }
+    let visibility = stores.visibility(&at, reference);
+    ShownImage { at, visibility, size, shared, sharing, layers: of_image }
 }
 
 fn bytes(layers: &[ImageLayer<'_>]) -> u64 {

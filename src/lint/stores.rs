@@ -8,7 +8,7 @@ use crate::conf::{Leaf, SetKey, clean};
 use crate::engine::{Engines, Profile, Sourced};
 use crate::judgement::{Judgement, Reader, Relation, or_remove, relations};
 use crate::problem::Problem;
-use crate::store::{left_by_updates, told_of_updates, writer_besides_owner};
+use crate::store::{in_var_message, left_by_updates, writer_besides_owner};
 use crate::sys::FileKind;
 
 /// One entry of one file.
@@ -180,7 +180,7 @@ pub(super) fn store_in_var(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
         match left_by_updates(input.root, Path::new(&entry.clean()), false) {
             Ok(None) => {}
             Ok(Some(real)) => {
-                let (message, hint) = told_of_updates(entry.path, &real);
+                let (message, hint) = in_var_message(entry.path, &real);
                 let effect = entry.engines.verb("stops where it is missing", "stop where it is missing");
                 sink.at(entry.file, entry.span(), RuleHit::new(entry.engines, message, effect, hint));
             }

@@ -65,7 +65,7 @@ pub type OnPackEvent<'a> = &'a (dyn Fn(PackEvent<'_>) + Sync);
 pub fn build(
     recipe: &Recipe,
     options: &PackOptions,
-    tell: OnPackEvent<'_>,
+    on_event: OnPackEvent<'_>,
 ) -> Result<Vec<BuiltPackage>, Vec<Problem>> {
     let arch = options.target.arch.as_str();
     let wanted: Vec<(&Package, &Architecture)> = recipe
@@ -76,14 +76,14 @@ pub fn build(
         })
         .collect();
     require_architecture(recipe, arch).map_err(|problem| vec![problem])?;
-    let images = fetch(recipe, &|name| name == arch, options, tell)?;
+    let images = fetch(recipe, &|name| name == arch, options, on_event)?;
     let mut built = Vec::new();
     for (package, architecture) in wanted {
-        tell(PackEvent::Building(package, arch));
+        on_event(PackEvent::Building(package, arch));
         require_space(package, &images.of(&options.cache, architecture), options)?;
         let run = PackRun::new(package, options)?;
         let done = run.package(architecture);
-        built.extend(run.end(done, tell)?);
+        built.extend(run.end(done, on_event)?);
     }
     Ok(built)
 }
@@ -109,18 +109,18 @@ pub fn require_architecture(recipe: &Recipe, arch: &str) -> Result<(), Problem> 
 pub fn source_packages(
     recipe: &Recipe,
     options: &PackOptions,
-    tell: OnPackEvent<'_>,
+    on_event: OnPackEvent<'_>,
 ) -> Result<Vec<BuiltPackage>, Vec<Problem>> {
-    let images = fetch(recipe, &|_| true, options, tell)?;
+    let images = fetch(recipe, &|_| true, options, on_event)?;
     let mut built = Vec::new();
     for package in &recipe.packages {
-        tell(PackEvent::Building(package, "src"));
+        on_event(PackEvent::Building(package, "src"));
         for architecture in &package.architectures {
             require_space(package, &images.of(&options.cache, architecture), options)?;
         }
         let run = PackRun::new(package, options)?;
         let done = run.source_package();
-        built.extend(run.end(done, tell)?);
+        built.extend(run.end(done, on_event)?);
     }
     Ok(built)
 }
@@ -132,9 +132,9 @@ pub fn source_packages(
 pub fn specs(
     recipe: &Recipe,
     options: &PackOptions,
-    tell: OnPackEvent<'_>,
+    on_event: OnPackEvent<'_>,
 ) -> Result<Vec<String>, Vec<Problem>> {
-    fetch(recipe, &|_| true, options, tell)?;
+    fetch(recipe, &|_| true, options, on_event)?;
     let mut texts = Vec::new();
     for package in &recipe.packages {
         let run = PackRun::new(package, options)?;
@@ -160,9 +160,9 @@ fn fetch(
     recipe: &Recipe,
     wanted: &dyn Fn(&str) -> bool,
     options: &PackOptions,
-    tell: OnPackEvent<'_>,
+    on_event: OnPackEvent<'_>,
 ) -> Result<CachedImages, Vec<Problem>> {
-    let line = |line: &ReportLine| tell(PackEvent::Image(line));
+    let line = |line: &ReportLine| on_event(PackEvent::Image(line));
     cache::fetch(&options.cache, &recipe.packages, wanted, &options.fetch, &line)
 }
 
@@ -332,7 +332,7 @@ impl<'a> PackRun<'a> {
     }
 
     /// Ends, whatever came of it.
-    fn end<T>(self, done: Result<T, Vec<Problem>>, tell: OnPackEvent<'_>) -> Result<T, Vec<Problem>> {
+    fn end<T>(self, done: Result<T, Vec<Problem>>, on_event: OnPackEvent<'_>) -> Result<T, Vec<Problem>> {
         if self.options.keep {
             // Under its own name the next run would take it for that of a killed one.
             let keep = || {
@@ -344,7 +344,7 @@ impl<'a> PackRun<'a> {
             };
             // What became of the package counts more than where its files are.
             let kept = keep().unwrap_or_else(|_: io::Error| self.dir.clone());
-            tell(PackEvent::Kept(&kept));
+            on_event(PackEvent::Kept(&kept));
             self.staging.leave();
         }
         done

@@ -76,7 +76,7 @@ pub(super) fn fetch(
     packages: &[Package],
     wanted: &dyn Fn(&str) -> bool,
     options: &embedded::EmbedOptions,
-    tell: &(dyn Fn(&ReportLine) + Sync),
+    on_event: &(dyn Fn(&ReportLine) + Sync),
 ) -> Result<CachedImages, Vec<Problem>> {
     let mut by_platform: Vec<(&Platform, Vec<String>)> = Vec::new();
     let all = packages.iter().flat_map(|package| &package.architectures);
@@ -110,8 +110,8 @@ pub(super) fn fetch(
         if !options.dry_run {
             root.create_dirs(&dir, 0o755).map_err(Problem::cannot("make", dir.display())).map_err(one)?;
         }
-        let report =
-            embedded::embed(&root, &dir, &references, &options, &Progress::default(), tell).map_err(one)?;
+        let report = embedded::embed(&root, &dir, &references, &options, &Progress::default(), on_event)
+            .map_err(one)?;
         problems.extend(report.images.iter().filter_map(|line| match &line.outcome {
             EmbedOutcome::Failed(problem) => Some(problem.clone()),
             _ => None,

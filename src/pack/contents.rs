@@ -125,7 +125,7 @@ impl Contents {
             What::Directory if self.entries.contains_key(path) => {}
             What::Directory => self.writer.directory(name)?,
             What::Symlink(target) => {
-                self.writer.bare(name, SpecialFile::Symlink(target))?;
+                self.writer.create_special(name, SpecialFile::Symlink(target))?;
                 self.writer.time(name, entry.mtime)?;
             }
             What::HardLink(target) => {
@@ -141,7 +141,7 @@ impl Contents {
                 }
             }
             What::Fifo => {
-                self.writer.bare(name, SpecialFile::Fifo)?;
+                self.writer.create_special(name, SpecialFile::Fifo)?;
                 self.writer.time(name, entry.mtime)?;
             }
             What::Device(..) => {}

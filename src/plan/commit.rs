@@ -77,7 +77,7 @@ fn left_by_updates(host: &Host, plan: &Plan) -> anyhow::Result<Vec<Note>> {
         let is_made = plan.inits.iter().any(|(made, _)| made == Path::new(path));
         let looked = store::left_by_updates(&host.root, Path::new(path), is_made);
         if let Some(real) = looked.map_err(host.cannot("look at", Path::new(path)))? {
-            let (message, hint) = store::told_of_updates(path, &real);
+            let (message, hint) = store::in_var_message(path, &real);
             notes.push(Note::warning("store-in-var", message, hint));
         }
     }

@@ -94,7 +94,7 @@ impl Host {
     pub fn programs(&self) -> io::Result<Vec<InstalledProgram>> {
         let mut programs = engine::installed(&self.root)?;
         if !self.root.is_tree() {
-            for program in programs.iter_mut().filter(|program| !program.says()) {
+            for program in programs.iter_mut().filter(|program| !program.is_identified()) {
                 program.version = printed_version(&program.path);
             }
         }
@@ -105,7 +105,7 @@ impl Host {
     /// CRI-O is there. One that does not say what it is, since nobody has asked or since it stops even
     /// then, may be several.
     pub fn engines_of(&self, programs: &[InstalledProgram]) -> (Engines, bool) {
-        let may_be = |program: &InstalledProgram| match program.says() {
+        let may_be = |program: &InstalledProgram| match program.is_identified() {
             true => Engines::one(program.profile()),
             false => program.candidates(),
         };

@@ -144,7 +144,7 @@ fn of_registries(root: &Root, directories: &[PathBuf]) -> io::Result<Vec<String>
                 let docker = document.get("docker").map_or(&[][..], Node::pairs);
                 let docker = docker.iter().map(|(scope, namespace)| (scope.name.as_str(), namespace));
                 let all = document.get("default-docker").map(|it| ("", it)).into_iter().chain(docker);
-                let telling = all.filter(|(_, namespace)| tells_of_signatures(namespace));
+                let telling = all.filter(|(_, namespace)| mentions_signatures(namespace));
                 scopes.extend(telling.map(|(scope, _)| scope.to_owned()));
             }
         }
@@ -154,7 +154,7 @@ fn of_registries(root: &Root, directories: &[PathBuf]) -> io::Result<Vec<String>
 
 /// Whether signatures are read from somewhere, or as images beside the image. Where they are
 /// only written to does not count.
-fn tells_of_signatures(namespace: &Node) -> bool {
+fn mentions_signatures(namespace: &Node) -> bool {
     namespace.get("lookaside").is_some()
         || namespace.get("sigstore").is_some()
         || namespace.get("use-sigstore-attachments").is_some_and(|is| is.boolean() != Some(false))

@@ -92,7 +92,7 @@ pub(super) fn run_program(
     };
     let mut child = Child::start(command, OutputTail::Stderr).map_err(failed)?;
     let mut stdout = child.take_stdout().expect("it is a pipe");
-    let (tell, ended) = mpsc::channel();
+    let (sender, ended) = mpsc::channel();
     let reads = move || {
         let mut printed = Vec::new();
         let mut buffer = vec![0; 64 << 10];
@@ -101,7 +101,7 @@ pub(super) fn run_program(
             printed.extend_from_slice(&buffer[..count.min(room)]);
         }
         // Nobody listens any more to a child that was stopped.
-        let _ = tell.send(printed);
+        let _ = sender.send(printed);
     };
     std::thread::Builder::new().spawn(reads).map_err(cannot)?;
     let (mut last, mut since) = (0, Instant::now());

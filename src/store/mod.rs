@@ -48,6 +48,6 @@ pub(crate) use records::parse as parse_records;
 pub use records::{IdMap, Image, Layer, count_images, image_names, images, layers};
 pub use stamps::Stamps;
 pub(crate) use time::{Time, date};
-pub use updates::{left_by_updates, told_of_updates};
+pub use updates::{in_var_message, left_by_updates};
 pub(crate) use writable::writers;
 pub use writable::{Writer, writer_besides_owner};

@@ -32,7 +32,7 @@ pub fn left_by_updates(root: &Root, path: &Path, is_made: bool) -> io::Result<Op
 }
 
 /// What is wrong with a store of which [`left_by_updates`] gives the place, and what helps.
-pub fn told_of_updates(listed: &str, real: &Path) -> (String, &'static str) {
+pub fn in_var_message(listed: &str, real: &Path) -> (String, &'static str) {
     let place = match real == Path::new(listed) {
         true => String::new(),
         false => format!(" (`{}`)", real.display()),

@@ -210,7 +210,7 @@ impl DirectoryWriter {
     ///
     /// # Errors
     /// As [`DirectoryWriter::directory`], and if this process may not make devices.
-    pub fn bare(&mut self, path: &[u8], what: SpecialFile<'_>) -> io::Result<()> {
+    pub fn create_special(&mut self, path: &[u8], what: SpecialFile<'_>) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
         let mode = Mode::from_raw_mode(0o600);
         match what {

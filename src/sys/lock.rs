@@ -90,14 +90,14 @@ fn take(file: OwnedFd, patience: Duration) -> Result<OwnedFd, LockError> {
     }
     // The lock belongs to what is open, which both descriptors share.
     let waiting = file.try_clone()?;
-    let (tell, told) = mpsc::channel();
+    let (sender, outcome) = mpsc::channel();
     let waits = move || {
         // Nobody listens any more when the patience was over.
-        let _ = tell.send(wait_flock(&waiting));
+        let _ = sender.send(wait_flock(&waiting));
     };
     // Where no thread can be started, it is busy at once.
     std::thread::Builder::new().spawn(waits).map_err(|_| LockError::Busy)?;
-    match told.recv_timeout(patience) {
+    match outcome.recv_timeout(patience) {
         Ok(Ok(())) => Ok(file),
         Ok(Err(error)) => Err(error.into()),
         Err(_) => Err(LockError::Busy),

@@ -46,7 +46,7 @@ pub(super) fn document<'a>(host: &Host, diagnosis: &'a Diagnosis, fixes: Vec<Jso
         views: diagnosis.judgements.iter().map(|judgement| view(judgement)).collect(),
         crio: diagnosis.crio.as_ref().map(|crio| settings(host, crio)),
         storages: diagnosis.storages.iter().map(|it| storage(host, it)).collect(),
-        findings: &diagnosis.troubles,
+        findings: &diagnosis.problems,
         fixes,
         warnings: json!({ "check_config": diagnosis.warnings.0, "check_store": diagnosis.warnings.1 }),
         images: diagnosis.images.iter().map(|image| line(host, diagnosis, image)).collect(),

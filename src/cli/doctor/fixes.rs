@@ -69,7 +69,7 @@ pub(super) fn done(common: &Common, host: &Host, fixed: &Fixed) -> Vec<Json> {
 }
 
 /// Says what begins, and what became of it, in the words of the command that does the same.
-pub(super) fn tell(common: &Common, host: &Host, event: FixEvent<'_>, output: &Output) {
+pub(super) fn print(common: &Common, host: &Host, event: FixEvent<'_>, output: &Output) {
     if output.json {
         return;
     }
@@ -80,8 +80,8 @@ pub(super) fn tell(common: &Common, host: &Host, event: FixEvent<'_>, output: &O
         }
         FixEvent::Ended(step) => {
             // The line of a closed pipe is no reason to stop in the middle.
-            let _ = tell_work(common, host, step, output);
-            step.problems.iter().for_each(|problem| output.told(problem));
+            let _ = print_work(common, host, step, output);
+            step.problems.iter().for_each(|problem| output.problem(problem));
             for undo in &step.undo {
                 output.status(&format!("to undo it: {}", spelt(undo)));
             }
@@ -96,7 +96,7 @@ fn spelt(undo: &str) -> String {
     if is_command { format!("`{undo}`") } else { undo.to_owned() }
 }
 
-fn tell_work(common: &Common, host: &Host, step: &Step, output: &Output) -> anyhow::Result<()> {
+fn print_work(common: &Common, host: &Host, step: &Step, output: &Output) -> anyhow::Result<()> {
     match &step.work {
         Work::Nothing => Ok(()),
         Work::Repaired(outcome) => {
@@ -110,20 +110,20 @@ fn tell_work(common: &Common, host: &Host, step: &Step, output: &Output) -> anyh
         }
         Work::Applied(outcome) => report::report_all(common, host, outcome, &Besides::default(), output),
         Work::Initialised { store, created, opened } => {
-            init_store::tell(common, host, store, created, opened, output);
+            init_store::print(common, host, store, created, opened, output);
             Ok(())
         }
         Work::Kept(kept) => {
-            keep_layers::tell(common, host, kept, output);
+            keep_layers::print(common, host, kept, output);
             Ok(())
         }
-        Work::Cleaned(cleaned) => clean_dependents::tell(common, host, cleaned, output),
-        Work::Copied(report) => copy_images::tell_copied(common, host, report, output),
+        Work::Cleaned(cleaned) => clean_dependents::print(common, host, cleaned, output),
+        Work::Copied(report) => copy_images::print_copied(common, host, report, output),
     }
 }
 
 /// Says what is left, and why nothing was done about it.
-pub(super) fn tell_left(common: &Common, fixed: &Fixed, output: &Output) -> anyhow::Result<()> {
+pub(super) fn print_left(common: &Common, fixed: &Fixed, output: &Output) -> anyhow::Result<()> {
     // A note is for nobody to act on.
     let left = fixed.left.iter().filter(|problem| problem.severity != Severity::Note);
     let left: Vec<(&Problem, String)> = left.map(|problem| (problem, why_left(fixed, problem))).collect();

@@ -108,8 +108,8 @@ impl Doctor {
         if !self.stopped_only {
             return self.strict.answer(diagnosis.severities(), all_looked);
         }
-        let stopping = diagnosis.troubles.iter().filter(|trouble| !trouble.stops.is_empty());
-        self.strict.answer(stopping.map(|trouble| trouble.severity), all_looked)
+        let stopping = diagnosis.problems.iter().filter(|problem| !problem.stops.is_empty());
+        self.strict.answer(stopping.map(|problem| problem.severity), all_looked)
     }
 
     fn write(&self, host: &Host, metrics: &Metrics, output: &Output) -> anyhow::Result<()> {
@@ -124,11 +124,11 @@ impl Doctor {
 
     fn fix(&self, common: &Common, host: &Host, output: &Output) -> anyhow::Result<Status> {
         let options = FixOptions { remove: self.remove };
-        let fixed = fix(host, options, common.mode(), &|event| fixes::tell(common, host, event, output))?;
+        let fixed = fix(host, options, common.mode(), &|event| fixes::print(common, host, event, output))?;
         if output.json {
             output.json(&document::document(host, &fixed.diagnosis, fixes::done(common, host, &fixed)))?;
         } else {
-            fixes::tell_left(common, &fixed, output)?;
+            fixes::print_left(common, &fixed, output)?;
         }
         let failed = fixed.steps.iter().any(|step| !step.is_done()).then_some(Severity::Error);
         let left = fixed.left.iter().map(|problem| problem.severity).chain(failed);

@@ -19,7 +19,7 @@ pub(super) fn page(diagnosis: &Diagnosis, verbose: bool) -> Page {
     if let Some(crio) = &diagnosis.crio {
         settings(&mut page, crio);
     }
-    troubles(&mut page, diagnosis);
+    problems(&mut page, diagnosis);
     forecasts(&mut page, diagnosis, verbose);
     if let Some(pin_file) = &diagnosis.pin_file {
         page.heading("Images that kubelet may try to remove");
@@ -167,14 +167,14 @@ fn settings(page: &mut Page, crio: &Crio) {
     page.labelled(Style::Plain, "state", width, state);
 }
 
-fn troubles(page: &mut Page, diagnosis: &Diagnosis) {
+fn problems(page: &mut Page, diagnosis: &Diagnosis) {
     page.heading("What is wrong");
-    let errors = diagnosis.troubles.iter().filter(|trouble| trouble.severity == Severity::Error);
+    let errors = diagnosis.problems.iter().filter(|problem| problem.severity == Severity::Error);
     if errors.count() == 0 && diagnosis.not_looked.is_empty() {
         page.text(2, Style::Good, "no errors");
     }
-    for trouble in &diagnosis.troubles {
-        self::trouble(page, trouble, "");
+    for problem in &diagnosis.problems {
+        self::problem(page, problem, "");
     }
     match diagnosis.cures.len() {
         0 => {}
@@ -203,17 +203,17 @@ fn troubles(page: &mut Page, diagnosis: &Diagnosis) {
     }
 }
 
-fn trouble(page: &mut Page, trouble: &Problem, why_left: &str) {
-    let style = match trouble.severity {
+fn problem(page: &mut Page, problem: &Problem, why_left: &str) {
+    let style = match problem.severity {
         Severity::Error => Style::Bad,
         Severity::Warning => Style::Doubtful,
         Severity::Note => Style::Quiet,
     };
-    page.labelled(style, trouble.severity.name(), 7, &sentence(trouble));
-    if trouble.stops.is_empty() && !trouble.effect.is_empty() {
-        page.labelled(Style::Plain, "", 7, &format!("effect: {}", trouble.effect));
+    page.labelled(style, problem.severity.name(), 7, &sentence(problem));
+    if problem.stops.is_empty() && !problem.effect.is_empty() {
+        page.labelled(Style::Plain, "", 7, &format!("effect: {}", problem.effect));
     }
-    page.labelled(Style::Plain, "", 7, &format!("hint: {}", trouble.hint));
+    page.labelled(Style::Plain, "", 7, &format!("hint: {}", problem.hint));
     if !why_left.is_empty() {
         page.labelled(Style::Quiet, "", 7, &format!("not done: {why_left}"));
     }
@@ -224,7 +224,7 @@ pub(super) fn left(left: &[(&Problem, String)]) -> Page {
     let mut page = Page::default();
     page.heading("What is left");
     for (problem, why) in left {
-        trouble(&mut page, problem, why);
+        self::problem(&mut page, problem, why);
     }
     page
 }
@@ -236,10 +236,10 @@ fn stores(diagnosis: &Diagnosis) -> String {
     paths.concat()
 }
 
-fn sentence(trouble: &Problem) -> String {
-    match trouble.stops.is_empty() {
-        true => trouble.message.clone(),
-        false => format!("{}: {}", trouble.message, trouble.stops.verb("stops", "stop")),
+fn sentence(problem: &Problem) -> String {
+    match problem.stops.is_empty() {
+        true => problem.message.clone(),
+        false => format!("{}: {}", problem.message, problem.stops.verb("stops", "stop")),
     }
 }
 
@@ -253,7 +253,7 @@ fn forecasts(page: &mut Page, diagnosis: &Diagnosis, verbose: bool) {
         }
         let mut groups: Vec<(&Forecast, Vec<&ImageLine>)> = Vec::new();
         for image in diagnosis.images.iter().filter(|image| image.storage == index) {
-            // The seconds since they were written are no reason to tell two apart.
+            // The seconds since they were written are no reason to on_event two apart.
             let same = |(other, _): &&mut (&Forecast, Vec<&ImageLine>)| {
                 other.answer == image.forecast.answer
                     && other.setting == image.forecast.setting

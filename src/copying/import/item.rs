@@ -67,7 +67,7 @@ pub(super) struct Taker<'a> {
     pub(super) opened: &'a Root,
     /// The ids of the images of the list of embedded ones, by name.
     pub(super) embedded: BTreeMap<String, String>,
-    pub(super) tell: &'a (dyn Fn(ImportEvent<'_>) + Sync),
+    pub(super) on_event: &'a (dyn Fn(ImportEvent<'_>) + Sync),
     /// Lent to each copy.
     pub(super) listing: Option<Listing>,
 }
@@ -162,10 +162,10 @@ impl Taker<'_> {
 
     /// Copies images that are not there.
     fn copy(&mut self, wanted: &[WantedImage]) -> anyhow::Result<Vec<CopyLine>> {
-        let tell = self.tell;
+        let on_event = self.on_event;
         let forward = |event: CopyEvent<'_>| match event {
-            CopyEvent::Total(bytes) => tell(ImportEvent::Total(bytes)),
-            CopyEvent::Read(bytes) => tell(ImportEvent::Read(bytes)),
+            CopyEvent::Total(bytes) => on_event(ImportEvent::Total(bytes)),
+            CopyEvent::Read(bytes) => on_event(ImportEvent::Read(bytes)),
             CopyEvent::Image(_) | CopyEvent::LeftOut(..) | CopyEvent::Again(_) => {}
         };
         let before = CopyRecord::read(self.host, &self.target.path);
@@ -181,7 +181,7 @@ impl Taker<'_> {
             record,
             before: &before,
             embedded: Some(&self.embedded),
-            tell: &forward,
+            on_event: &forward,
             lines: Vec::new(),
             listing: self.listing.take().expect("each item gives it back"),
         };

@@ -37,7 +37,7 @@ pub fn import_images(
     host: &Host,
     options: &ImportOptions,
     mode: Mode,
-    tell: &(dyn Fn(ImportEvent<'_>) + Sync),
+    on_event: &(dyn Fn(ImportEvent<'_>) + Sync),
 ) -> anyhow::Result<ImportReport> {
     let dir = options.dir.as_path();
     if mode == Mode::Commit && !rustix::process::geteuid().is_root() {
@@ -70,11 +70,20 @@ pub fn import_images(
         target: &target,
         opened: &opened,
         embedded: embedded(host, &options.embedded),
-        tell,
+        on_event,
         listing: Some(listing),
     };
-    let mut importing =
-        Importing { host, options, mode, opened: &opened, places, private, taker, tell, items: Vec::new() };
+    let mut importing = Importing {
+        host,
+        options,
+        mode,
+        opened: &opened,
+        places,
+        private,
+        taker,
+        on_event,
+        items: Vec::new(),
+    };
     importing.run()?;
     let Importing { items, taker, .. } = importing;
     let outcome = taker.listing.expect("each item gives it back").finish(host, &target)?;
@@ -121,7 +130,7 @@ struct Importing<'a> {
     places: Places<'a>,
     private: bool,
     taker: Taker<'a>,
-    tell: &'a (dyn Fn(ImportEvent<'_>) + Sync),
+    on_event: &'a (dyn Fn(ImportEvent<'_>) + Sync),
     items: Vec<ItemLine>,
 }
 
@@ -150,7 +159,7 @@ impl Importing<'_> {
         for name in names.unwrap_or_default() {
             if is_ignored(&name) {
                 if ignored.insert(name.clone()) {
-                    (self.tell)(ImportEvent::Ignored(&name.to_string_lossy()));
+                    (self.on_event)(ImportEvent::Ignored(&name.to_string_lossy()));
                 }
             } else if let Some(look) = look(self.opened, Path::new(&name), self.private)? {
                 items.push((name, look));
@@ -183,7 +192,7 @@ impl Importing<'_> {
             match self.taker.take(name, look)? {
                 (Verdict::Unsound(problem), images) => {
                     if self.mode == Mode::Commit && settle > Duration::ZERO {
-                        (self.tell)(ImportEvent::Waiting(&name.to_string_lossy(), &problem));
+                        (self.on_event)(ImportEvent::Waiting(&name.to_string_lossy(), &problem));
                     }
                     item.unsound = Some((problem, images));
                 }
@@ -210,7 +219,7 @@ impl Importing<'_> {
     }
 
     fn done(&mut self, line: ItemLine) {
-        (self.tell)(ImportEvent::Item(&line));
+        (self.on_event)(ImportEvent::Item(&line));
         self.items.push(line);
     }
 

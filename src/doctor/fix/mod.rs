@@ -118,7 +118,7 @@ pub fn fix(
     host: &Host,
     options: FixOptions,
     mode: Mode,
-    tell: &dyn Fn(FixEvent<'_>),
+    on_event: &dyn Fn(FixEvent<'_>),
 ) -> anyhow::Result<Fixed> {
     let mut diagnosis = diagnose(host)?;
     let mut steps: Vec<Step> = Vec::new();
@@ -131,7 +131,7 @@ pub fn fix(
         };
         let Some(cure) = diagnosis.cures.iter().filter(may_run).min().cloned() else { break };
         let findings = diagnosis.findings_of(&cure);
-        tell(FixEvent::Begins(&cure, &findings));
+        on_event(FixEvent::Begins(&cure, &findings));
         let mut step = Step { cure, findings, work: Work::Nothing, problems: Vec::new(), undo: Vec::new() };
         if let Err(error) = step.run(host, mode) {
             step.problems.push(match error.downcast::<Problem>() {
@@ -141,7 +141,7 @@ pub fn fix(
                 }
             });
         }
-        tell(FixEvent::Ended(&step));
+        on_event(FixEvent::Ended(&step));
         steps.push(step);
         if mode == Mode::Commit {
             host.look_again();
@@ -151,7 +151,7 @@ pub fn fix(
     let cured = |problem: &&Problem| {
         mode == Mode::DryRun && steps.iter().any(|step| step.is_done() && step.cure.covers(problem))
     };
-    let left = diagnosis.troubles.iter().filter(|problem| !cured(problem)).cloned().collect();
+    let left = diagnosis.problems.iter().filter(|problem| !cured(problem)).cloned().collect();
     Ok(Fixed { steps, diagnosis, left })
 }
 

@@ -68,7 +68,7 @@ impl Adding<'_> {
             for link in [&link].into_iter().chain(others).map(|link| format!("l/{link}")) {
                 if self.overlay.target(link.as_bytes())?.as_deref() != Some(target.as_bytes()) {
                     self.overlay.remove(link.as_bytes())?;
-                    self.overlay.bare(link.as_bytes(), SpecialFile::Symlink(target.as_bytes()))?;
+                    self.overlay.create_special(link.as_bytes(), SpecialFile::Symlink(target.as_bytes()))?;
                     self.overlay.set_metadata(link.as_bytes(), &own(0o777, time), true)?;
                 }
             }

@@ -48,7 +48,7 @@ impl Unpack {
     }
 
     fn whiteout(&mut self, path: &[u8], uid: u32, gid: u32) -> io::Result<()> {
-        self.writer.bare(path, SpecialFile::Character(0, 0))?;
+        self.writer.create_special(path, SpecialFile::Character(0, 0))?;
         let metadata = FileMetadata { mode: 0, uid, gid, mtime: self.time, attributes: &[] };
         self.writer.set_metadata(path, &metadata, false)
     }
@@ -138,15 +138,17 @@ impl Sink for Unpack {
                 return self.writer.set_metadata(path, &metadata, is_symlink);
             }
             (EntryKind::Symlink, _) => {
-                self.writer.bare(path, SpecialFile::Symlink(header.target.as_bytes()))?
+                self.writer.create_special(path, SpecialFile::Symlink(header.target.as_bytes()))?
             }
             (EntryKind::Character, _) => {
-                self.writer.bare(path, SpecialFile::Character(header.device.0, header.device.1))?;
+                self.writer.create_special(path, SpecialFile::Character(header.device.0, header.device.1))?;
             }
             (EntryKind::Block, _) => {
-                self.writer.bare(path, SpecialFile::Block(header.device.0, header.device.1))?
+                self.writer.create_special(path, SpecialFile::Block(header.device.0, header.device.1))?
             }
-            (EntryKind::Fifo | EntryKind::HardLink, _) => self.writer.bare(path, SpecialFile::Fifo)?,
+            (EntryKind::Fifo | EntryKind::HardLink, _) => {
+                self.writer.create_special(path, SpecialFile::Fifo)?
+            }
         }
         self.writer.set_metadata(path, &metadata, header.kind == EntryKind::Symlink)
     }

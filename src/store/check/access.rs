@@ -93,7 +93,7 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -
         }
     }
     layers(set, home, &mut seen)?;
-    tell(set, home, seen, report)
+    add_findings(set, home, seen, report)
 }
 
 fn layers(set: &StoreSet<'_>, home: usize, seen: &mut Seen<'_>) -> io::Result<()> {
@@ -182,7 +182,7 @@ impl Seen<'_> {
     }
 }
 
-fn tell(set: &StoreSet<'_>, home: usize, seen: Seen<'_>, report: &mut StoreReport) -> io::Result<()> {
+fn add_findings(set: &StoreSet<'_>, home: usize, seen: Seen<'_>, report: &mut StoreReport) -> io::Result<()> {
     let store = &set.stores[home];
     let inside = |path: &Path| match path.strip_prefix(seen.store) {
         Ok(inner) if !inner.as_os_str().is_empty() => format!("its `{}`", inner.display()),

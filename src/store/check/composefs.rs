@@ -105,7 +105,7 @@ impl Composefs {
 ///
 /// # Errors
 /// If it cannot be found out for whom the store is.
-pub(super) fn tell_users(
+pub(super) fn add_findings_for_users(
     set: &StoreSet<'_>,
     store: &Catalog,
     layers: &[&str],

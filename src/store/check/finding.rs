@@ -222,7 +222,7 @@ impl StoreFinding {
     }
 
     /// Says in the problem where it is and what comes of it.
-    pub(super) fn tell(&mut self, root: &Root) {
+    pub(super) fn complete(&mut self, root: &Root) {
         let stop = self.effects.iter().filter(|effect| effect.scope == Scope::All);
         let stop = stop.map(|effect| effect.engines).collect();
         let (stops, stops_users) = if self.for_users { (Engines::NONE, stop) } else { (stop, Engines::NONE) };

@@ -304,7 +304,7 @@ fn finish(set: &StoreSet<'_>, request: &CheckRequest, mismatched: &[PathBuf], re
         if finding.effects.is_empty() && finding.severity == Severity::Error {
             finding.problem.severity = Severity::Warning;
         }
-        finding.tell(set.root);
+        finding.complete(set.root);
     }
     let order: Vec<PathBuf> = set.stores.iter().map(|store| store.path.clone()).collect();
     report.stores.sort_by_key(|path| order.iter().position(|store| store == path));

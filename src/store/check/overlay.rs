@@ -137,7 +137,7 @@ impl Home {
     }
 
     /// The short name in `l` that leads to the layer `id`.
-    fn name_of(&self, id: &str) -> Option<&str> {
+    fn link_of(&self, id: &str) -> Option<&str> {
         let names = self.names.get_or_init(|| {
             let of = |(name, target): (&String, &PathBuf)| {
                 Some((Self::layer_of(target)?.to_owned(), name.clone()))
@@ -148,7 +148,7 @@ impl Home {
     }
 
     /// The layer whose `link` is this.
-    fn says(&self, link: &str) -> Option<&str> {
+    fn layer_with_link(&self, link: &str) -> Option<&str> {
         let named = self.named.get_or_init(|| {
             let of = |(id, layer): (&String, &OnDisk)| Some((layer.link.clone()?, id.clone()));
             self.layers.iter().rev().filter_map(of).collect()
@@ -225,11 +225,11 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, homes: &[Home], report: &mu
             None => check.missing(report),
         }
     }
-    set.squashed().tell(set, home, report);
+    set.squashed().add_findings(set, home, report);
     let layers = homes[home].layers.iter();
     let composefs = layers.filter(|(_, on_disk)| on_disk.composefs == Some(Composefs::Image));
     let composefs: Vec<&str> = composefs.map(|(id, _)| id.as_str()).filter(|id| seen.contains(id)).collect();
-    if let Err(error) = composefs::tell_users(set, store, &composefs, report) {
+    if let Err(error) = composefs::add_findings_for_users(set, store, &composefs, report) {
         report.could_not_look(set.could_not_look(&store.path, &error));
     }
     let known = |id: &str| {
@@ -363,7 +363,7 @@ impl Check<'_> {
         if led_to == Some(self.id) {
             return;
         }
-        let own = self.homes[self.home].name_of(self.id);
+        let own = self.homes[self.home].link_of(self.id);
         let (rule, message, place) = match (target, own) {
             // `l` has a symlink for this layer, so it is `link` that is wrong.
             (_, Some(own)) => (
@@ -525,7 +525,7 @@ impl Check<'_> {
         if let Some(id) = targets.find_map(|target| Home::layer_of(target)) {
             return Some(id);
         }
-        self.homes.iter().find_map(|home| home.says(name))
+        self.homes.iter().find_map(|home| home.layer_with_link(name))
     }
 }
 

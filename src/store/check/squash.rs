@@ -68,7 +68,7 @@ impl SquashfsHeader {
     }
 
     /// Tells of the images of the store `home` that are in them.
-    pub(super) fn tell(&self, set: &StoreSet<'_>, home: usize, report: &mut StoreReport) {
+    pub(super) fn add_findings(&self, set: &StoreSet<'_>, home: usize, report: &mut StoreReport) {
         let tops = self.tops.intersection(&self.layers).filter(|(at, _)| *at == home);
         let tops: BTreeSet<&str> = tops.map(|(_, id)| id.as_str()).collect();
         if tops.is_empty() {

@@ -68,7 +68,7 @@ impl From<&StoreFinding> for Found {
 impl Found {
     /// The same as a finding of today about the layer, if it is one, in the store `home`. Nothing
     /// if no deep check has such a rule.
-    pub(super) fn tell(
+    pub(super) fn finding(
         &self,
         set: &StoreSet<'_>,
         home: usize,

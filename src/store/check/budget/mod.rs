@@ -289,7 +289,7 @@ impl<'a> Round<'a> {
     }
 
     /// Tells again what was found in parts that are not read now.
-    pub(super) fn tell_again(
+    pub(super) fn add_findings_again(
         &self,
         set: &StoreSet<'_>,
         read: &HashSet<(usize, String)>,
@@ -302,7 +302,7 @@ impl<'a> Round<'a> {
                     continue;
                 }
                 let layer = (!name.starts_with(ARTIFACTS)).then_some(name.as_str());
-                let again = part.found.iter().filter_map(|found| found.tell(set, home, layer, part.read));
+                let again = part.found.iter().filter_map(|found| found.finding(set, home, layer, part.read));
                 again.for_each(|finding: StoreFinding| report.put(finding));
                 if let Some(why) = &part.unread {
                     let hint = "see whether the disk reports errors: `dmesg`, `smartctl`";

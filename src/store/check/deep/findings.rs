@@ -13,7 +13,7 @@ use crate::store::short_id;
 const PULL_AGAIN: &str = "remove the image from the store and pull it again";
 pub(in crate::store::check) const TAMPERED: &str = "run its containers with the changed files";
 
-pub(super) fn tell(
+pub(super) fn add(
     set: &StoreSet<'_>,
     task: &Task,
     outcome: LayerOutcome,

@@ -105,7 +105,7 @@ pub(super) fn check(
     for of_store in by_store {
         let times = (of_store.times.are_kept(), of_store.other_times.agree > 0);
         for (index, outcome) in of_store.outcomes {
-            findings::tell(set, &tasks[index], outcome, times, report);
+            findings::add(set, &tasks[index], outcome, times, report);
         }
     }
     documents(set, report);

@@ -68,7 +68,7 @@ pub(in crate::store::check) fn check_part(
         found.findings.into_iter().for_each(|finding| report.put(finding));
         found.not_looked.into_iter().for_each(|problem| report.could_not_look(problem));
     }
-    round.tell_again(set, &read, report);
+    round.add_findings_again(set, &read, report);
     documents(set, report);
     let waiting: HashSet<(usize, &str)> = parts.iter().map(|part| (part.home, part.name.as_str())).collect();
     // What has no part is never read.
@@ -118,7 +118,7 @@ fn layer(
             if !task.in_parts {
                 times.1 = times.1.and(outcome.issues.other_times);
             }
-            findings::tell(set, task, outcome, (times.0.are_kept(), times.1.agree > 0), found);
+            findings::add(set, task, outcome, (times.0.are_kept(), times.1.agree > 0), found);
             bytes
         }
         Err(error) => {

@@ -25,7 +25,7 @@ pub const FINDINGS: &[(&str, Severity, &str)] = &[
 ];
 
 /// One of doctor's own findings.
-pub(super) fn trouble(id: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Problem {
+pub(super) fn problem(id: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Problem {
     let row = FINDINGS.iter().find(|row| row.0 == id).expect("doctor's findings are in its table");
     let stops = if id == "pinned-pattern" { Engines::one(Profile::Crio) } else { Engines::NONE };
     Problem { engines: stops, stops, ..Problem::found(id, row.1, message, hint) }
