@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use storagectl::cli::painted::{Painted, json};
-use storagectl::cli::told;
+use storagectl::cli::problem_text;
 use storagectl::conf::Fault;
 use storagectl::problem::Problem;
 
@@ -57,7 +57,7 @@ fn place(name: &str, text: &str, span: Range<usize>) {
 /// Fails if a problem cannot be told, or says more to a terminal than words.
 pub fn assert_told(problem: &Problem) {
     for (named, colored) in [(false, false), (false, true), (true, false), (true, true)] {
-        assert_harmless(told::problem(problem, named, colored).as_str(), &problem.message);
+        assert_harmless(problem_text::problem(problem, named, colored).as_str(), &problem.message);
     }
     data(&serde_json::to_value(problem).expect("a problem can be written"));
 }
