@@ -77,7 +77,7 @@ fn check(kind: Simple, apply: impl Fn(&Node, &str)) {
 }
 
 /// A program that tests/python/install.sh has installed.
-fn python(program: &str) -> PathBuf {
+pub(crate) fn python(program: &str) -> PathBuf {
     static BIN: OnceLock<PathBuf> = OnceLock::new();
     let bin = BIN.get_or_init(|| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/install.sh");
