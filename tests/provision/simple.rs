@@ -12,6 +12,7 @@ const KINDS: [Simple; 8] = [
     Simple::Kickstart,
     Simple::CloudConfig,
     Simple::Ansible,
+    Simple::AnsibleCollection,
     Simple::Crio,
     Simple::Osbuild,
 ];

@@ -123,22 +123,19 @@ fn a_warning_of_the_program_is_one_of_ansibles() {
     let control = Control::new();
     let root = control.path("tree");
     fs_err::create_dir_all(format!("{root}/var/images")).unwrap();
-    let options = json!({"path": "/var/later", "allow_missing": true, "root": root});
-    let said = finish(&mut storagectl(&[
-        "--format",
-        "json",
-        "--root",
-        &root,
-        "add-store",
-        "-n",
-        "--allow-missing",
-        "/var/later",
-    ]));
-    let said: Value = serde_json::from_slice(&said.stdout).unwrap();
-    let warning = said["warnings"][0]["message"].as_str().unwrap();
-    let output = finish(&mut control.play(&[control.task("image_store", &options)], &[]));
-    let shown = text(&output).split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(output.status.success() && shown.contains(warning), "{warning}: {shown}");
+    fs_err::create_dir_all(format!("{root}/etc/containers")).unwrap();
+    // A store that went earlier.
+    let conf = "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/containers/storage\"\n\
+        graphroot = \"/var/lib/containers/storage\"\n[storage.options]\nadditionalimagestores = [\"/var/gone\"]\n";
+    fs_err::write(format!("{root}/etc/containers/storage.conf"), conf).unwrap();
+    let args = ["--format", "json", "--root", &root, "add-store", "-n", "/var/images"];
+    let said: Value = serde_json::from_str(&run(&mut storagectl(&args))).unwrap();
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let warning = words(said["warnings"][0]["message"].as_str().unwrap());
+    let task = control.task("image_store", &json!({"path": "/var/images", "root": root}));
+    let output = finish(&mut control.play(&[task], &[]));
+    let shown = words(&text(&output));
+    assert!(output.status.success() && shown.contains(&warning), "{warning}: {shown}");
 }
 
 #[test]
