@@ -33,6 +33,7 @@ MANDIR ?= $(DATADIR)/man
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 USERUNITDIR ?= $(PREFIX)/lib/systemd/user
 GREENBOOTDIR ?= $(PREFIX)/lib/greenboot/check
+COLLECTIONSDIR ?= $(DATADIR)/ansible/collections/ansible_collections
 MACROSDIR ?= $(PREFIX)/lib/rpm/macros.d
 CARGO ?= cargo
 CARGO_FLAGS ?= --locked
@@ -84,6 +85,8 @@ install-built:
 		sed 's|/usr/bin/storagectl|$(BINDIR)/storagectl|' scriptlets/greenboot/$$check > $(DESTDIR)$(GREENBOOTDIR)/$$check && \
 		chmod 0755 $(DESTDIR)$(GREENBOOTDIR)/$$check || exit 1; \
 	done
+	cd ansible && find galaxy.yml README.md CHANGELOG.md meta plugins roles -type f -name '*.[mpy]*' -not -name '*.pyc' \
+		-exec install -D -m 0644 {} $(abspath $(DESTDIR)$(COLLECTIONSDIR))/storagectl/storagectl/{} \;
 	ln -sf ../storagectl-apply.service $(DESTDIR)$(UNITDIR)/basic.target.wants/storagectl-apply.service
 	ln -sf ../storagectl-apply-late.service $(DESTDIR)$(UNITDIR)/multi-user.target.wants/storagectl-apply-late.service
 	ln -sf ../storagectl-copy-images.service $(DESTDIR)$(UNITDIR)/multi-user.target.wants/storagectl-copy-images.service

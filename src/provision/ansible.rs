@@ -1,18 +1,27 @@
-//! A playbook with one play, which uses nothing but ansible.builtin. Run again it changes
-//! nothing.
+//! A playbook with one play. Run again it changes nothing.
+//!
+//! It uses nothing but `ansible.builtin`, so that it runs wherever it is given, or the project's
+//! own collection (`ansible/`), which needs storagectl on the hosts and edits what they have.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use super::document::{Value, map, text, to_yaml};
 use super::layout::{Directories, Layout, Unit};
-use super::model::{Model, Store};
+use super::model::{Generations, Model, Store};
 use super::script;
-use crate::problem::Problem;
+use crate::conf::Position;
+use crate::problem::{Problem, series};
 
 /// What the handlers listen to.
 const CHANGED: &str = "The stores have changed";
 
-/// A model as a playbook.
+/// The collection's module.
+const MODULE: &str = "storagectl.storagectl.image_store";
+
+/// The mode of the directories that storagectl makes.
+const USUAL_MODE: u32 = 0o755;
+
+/// A model as a playbook that needs nothing on the hosts.
 ///
 /// # Errors
 /// As [`Layout::of`].
@@ -20,9 +29,7 @@ pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
     let layout = Layout::of(model, Directories::Made)?;
     let mut tasks: Vec<Value> = script::brought(model, &layout).map(look).collect();
     tasks.extend(model.created().map(|store| directory(&store.path, store.mode)));
-    if model.labelled().next().is_some() {
-        tasks.extend(label(model));
-    }
+    tasks.extend(label(model));
     let mut made: Vec<&str> = Vec::new();
     for file in &layout.files {
         let dir = file.path.rsplit_once('/').map_or("/", |(dir, _)| dir);
@@ -32,6 +39,53 @@ pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
         }
         tasks.push(copy(&file.path, &file.text).with("notify", text(CHANGED)));
     }
+    Ok(play(&layout, tasks, made_by))
+}
+
+/// A model as a playbook of the collection's module, which edits the hosts' own files.
+///
+/// # Errors
+/// As [`Layout::of`].
+pub fn write_with_collection(model: &Model, made_by: &str) -> Result<String, Problem> {
+    let layout = Layout::of(model, Directories::Made)?;
+    let odd_modes = model.created().filter(|store| store.mode != USUAL_MODE);
+    let mut tasks: Vec<Value> = odd_modes.map(|store| directory(&store.path, store.mode)).collect();
+    let mut position = model.position.clone();
+    // One task lists all or none, but only some may be made where they are missing.
+    for stores in model.stores.chunk_by(|one, next| one.create == next.create) {
+        tasks.push(list(model, stores, &position));
+        let last = stores.last().expect("a chunk has at least one store");
+        position = Position::After(last.path.clone());
+    }
+    tasks.extend(label(model));
+    Ok(play(&layout, tasks, made_by))
+}
+
+/// Has storagectl list stores.
+fn list(model: &Model, stores: &[Store], position: &Position) -> Value {
+    let paths: Vec<Value> = stores.iter().map(|store| literal(&store.path)).collect();
+    let place = match position {
+        Position::Any => None,
+        Position::First => Some(("position", text("first"))),
+        Position::Last => Some(("position", text("last"))),
+        Position::Before(store) => Some(("before", literal(store))),
+        Position::After(store) => Some(("after", literal(store))),
+    };
+    let init = stores.iter().all(|store| store.create).then_some(("init", Value::Bool(true)));
+    let engine = match model.generations {
+        Generations::All => None,
+        Generations::Legacy => Some(("engine", text("legacy"))),
+        Generations::Modern => Some(("engine", text("modern"))),
+    };
+    let options = [place, init, engine].into_iter().flatten();
+    let options = options.fold(map([("path", Value::List(paths))]), |map, (key, value)| map.with(key, value));
+    let names: Vec<&str> = stores.iter().map(|store| store.path.as_str()).collect();
+    let named = map([("name", literal(&format!("List {}", series(&names)))), (MODULE, options)]);
+    named.with("notify", text(CHANGED))
+}
+
+/// The play, with the units of a layout behind `tasks`.
+fn play(layout: &Layout, mut tasks: Vec<Value>, made_by: &str) -> String {
     let mut handlers = restart();
     // Labels are made above.
     for unit in layout.units.iter().filter(|unit| unit.name != super::units::LABEL) {
@@ -48,7 +102,7 @@ pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
         ("tasks", Value::List(tasks)),
         ("handlers", Value::List(handlers)),
     ]);
-    Ok(format!("{made_by}{}", to_yaml(&Value::List(vec![play]), 0)))
+    format!("{made_by}{}", to_yaml(&Value::List(vec![play]), 0))
 }
 
 fn task<const N: usize>(name: String, module: &str, options: [(&str, Value); N]) -> Value {
@@ -87,6 +141,9 @@ fn copy(path: &str, content: &str) -> Value {
 /// Has SELinux label the stores, where it is there. `semanage` has a module in another
 /// collection only.
 fn label(model: &Model) -> Vec<Value> {
+    if model.labelled().next().is_none() {
+        return Vec::new();
+    }
     let there = task("Look for SELinux".to_owned(), "ansible.builtin.stat", [("path", text(script::LABELS))])
         .with("register", text("labels"));
     let rule = |store: &Store| {

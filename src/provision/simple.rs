@@ -20,6 +20,8 @@ pub enum Simple {
     CloudConfig,
     /// A playbook of Ansible.
     Ansible,
+    /// The same with the project's collection.
+    AnsibleCollection,
     /// A drop-in of crio.conf.
     Crio,
     /// Stages of osbuild.
@@ -58,6 +60,7 @@ impl Simple {
             Self::Kickstart => (kickstart::write(model, made_by)?, Vec::new()),
             Self::CloudConfig => (cloud_config::write(model, made_by)?, Vec::new()),
             Self::Ansible => (ansible::write(model, made_by)?, Vec::new()),
+            Self::AnsibleCollection => (ansible::write_with_collection(model, made_by)?, Vec::new()),
             Self::Crio => (crio::write(model, made_by)?, crio::warnings(model)),
             Self::Osbuild => osbuild::write(model, made_by)?,
         };

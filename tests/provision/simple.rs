@@ -5,13 +5,14 @@ use storagectl::provision::{DocumentKind, Generations, Model, Preset, Simple, St
 
 use crate::kinds::{model, request};
 
-const KINDS: [Simple; 8] = [
+const KINDS: [Simple; 9] = [
     Simple::Tmpfiles,
     Simple::DropIn,
     Simple::Containerfile,
     Simple::Kickstart,
     Simple::CloudConfig,
     Simple::Ansible,
+    Simple::AnsibleCollection,
     Simple::Crio,
     Simple::Osbuild,
 ];

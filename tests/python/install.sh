@@ -32,6 +32,11 @@ if ! fresh; then
         echo "hint: see to what pip says above; it needs Python 3.11 or newer with \`venv\`" >&2
         exit 1
     fi
+    # Where ansible-test looks for the pip that it would fetch from a site of its own, to install what its
+    # checks need. Python's own does that, too.
+    mkdir -p "$kept/ansible-test/.ansible/test/cache"
+    echo 'import runpy, sys; sys.argv = ["ensurepip", "--default-pip"]; runpy.run_module("ensurepip", run_name="__main__")' \
+        >"$kept/ansible-test/.ansible/test/cache/get_pip_24_2.py"
     made_from >"$kept/made-from"
 fi
 echo "$kept/bin"

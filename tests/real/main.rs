@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "tests set up their own scratch directories")]
 
+mod ansible;
 mod build;
 mod bystander;
 mod check;

@@ -13,7 +13,7 @@ use node::Node;
 use serde_json::Value;
 use storagectl::provision::{Model, Preset, Simple, Store};
 
-use crate::support::{IMAGE, copy_store, run, storagectl};
+use crate::support::{IMAGE, STORAGECTL, copy_program, copy_store, run, storagectl};
 
 /// Everything that some language would take for something else, in lines.
 const ODD: &str = "# END {{ x }} {% raw %} {# c #} $(false) `false` $HOME \\x41 \\n %% %h 'q' \"q\" <<END\n\
@@ -77,7 +77,7 @@ fn check(kind: Simple, apply: impl Fn(&Node, &str)) {
 }
 
 /// A program that tests/python/install.sh has installed.
-fn python(program: &str) -> PathBuf {
+pub(crate) fn python(program: &str) -> PathBuf {
     static BIN: OnceLock<PathBuf> = OnceLock::new();
     let bin = BIN.get_or_init(|| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/install.sh");
@@ -217,6 +217,36 @@ fn ansible_changes_nothing_when_it_runs_again() {
         node.check_units(&format!("ansible, {name}"));
         node.check_podman(&format!("ansible, {name}"));
     }
+}
+
+#[test]
+fn the_collections_playbook_makes_of_a_hosts_own_file_what_the_plain_one_writes() {
+    let ansible = python("ansible-playbook");
+    let (_, model) = models().into_iter().find(|(name, _)| *name == "odd").unwrap();
+    let node = Node::new(&model).with(ansible.parent().and_then(Path::parent).unwrap());
+    node.put("/etc/containers/storage.conf", &model.base);
+    let place = node.job().join("collections/ansible_collections/storagectl");
+    fs_err::create_dir_all(&place).unwrap();
+    let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/ansible");
+    run(Command::new("cp").arg("-a").arg(ours).arg(place.join("storagectl")));
+    copy_program(STORAGECTL, node.job().join("storagectl"));
+    fs_err::write(node.job().join("play.yml"), written(Simple::AnsibleCollection, &model)).unwrap();
+    let play = format!(
+        "export ANSIBLE_LOCALHOST_WARNING=0 ANSIBLE_PYTHON_INTERPRETER={} ANSIBLE_NOCOLOR=1 ANSIBLE_PIPELINING=1
+        export PATH=/run/job:$PATH ANSIBLE_COLLECTIONS_PATH=/run/job/collections
+        {} --inventory localhost, --connection local --extra-vars ansible_become=false /run/job/play.yml",
+        python("python3").display(),
+        ansible.display(),
+    );
+    let said = node.run(&format!("{play}\necho ==\n{play}"));
+    let (first, second) = said.split_once("==").unwrap();
+    assert!(first.contains("failed=0") && !first.contains("changed=0 "), "{first}");
+    assert!(second.contains("failed=0") && second.contains("changed=0 "), "{second}");
+    node.check_stores("the collection");
+    let wanted = storagectl::provision::Configuration::of(&model).unwrap().files;
+    let (_, wanted) = wanted.iter().find(|(path, _)| path.ends_with("storage.conf")).unwrap();
+    assert_eq!(fs_err::read_to_string(node.path("/etc/containers/storage.conf")).unwrap(), *wanted);
+    node.check_podman("the collection");
 }
 
 #[test]

@@ -131,6 +131,10 @@ pub(super) struct Generate {
     /// of listing the stores
     #[arg(long, conflicts_with_all = ["check", "from"], help_heading = "Document options")]
     pin_images: bool,
+    /// With `ansible`: have the collection storagectl.storagectl edit the hosts' own files
+    /// with storagectl, instead of tasks that need neither and write them whole
+    #[arg(long, conflicts_with_all = ["check", "from", "base", "list", "diff"], help_heading = "Document options")]
+    collection: bool,
     /// Write to this file instead of standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,

@@ -10,14 +10,14 @@ use crate::problem::Problem;
 use crate::provision::butane::{DIALECTS, Dialect, Machine};
 use crate::provision::ignition::Spec;
 use crate::provision::read::Format;
-use crate::provision::{GenerateRequest, Generations, Model, Preset, Removed, Store};
+use crate::provision::{DocumentKind, GenerateRequest, Generations, Model, Preset, Removed, Simple, Store};
 
 impl Generate {
     /// What is asked for.
     /// `given` is the document that is merged into or checked.
     pub(super) fn request(&self, common: &Common, given: Option<&str>) -> anyhow::Result<GenerateRequest> {
         let name = self.kind(given)?;
-        let kind = name.kind();
+        let kind = self.with_collection(name)?;
         let dialect = match given.and_then(dialect_of) {
             Some(dialect) => dialect,
             None => self.dialect(name)?,
@@ -88,6 +88,19 @@ impl Generate {
                 format!("give one from {} to {}", Spec(0), Spec::NEWEST),
             )
         })
+    }
+
+    /// The kind for the library.
+    fn with_collection(&self, name: KindName) -> Result<DocumentKind, Problem> {
+        match (self.collection, name) {
+            (false, _) => Ok(name.kind()),
+            (true, KindName::Ansible) => Ok(DocumentKind::Simple(Simple::AnsibleCollection)),
+            (true, _) => Err(Problem::new(
+                "kind-lacks",
+                "only playbooks use the collection",
+                "leave out `--collection`, or use `generate ansible`",
+            )),
+        }
     }
 
     /// The kind that was named, or that a document tells.

@@ -183,7 +183,7 @@ impl Node {
     pub(super) fn check_podman(&self, what: &str) {
         for store in self.model.created() {
             let dir = self.path(&store.path);
-            fs_err::remove_dir(&dir).unwrap();
+            fs_err::remove_dir_all(&dir).unwrap();
             copy_store(&dir);
         }
         let listed = self.run(&format!("podman images --format '{IMAGE_LINE}'"));

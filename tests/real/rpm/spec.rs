@@ -71,6 +71,19 @@ fn the_spec_makes_packages_that_work() {
     ] {
         assert!(checks.lines().any(|it| it == line), "no {line} in {checks}");
     }
+    let collection = packages.real().join("ansible-collection-storagectl-storagectl.rpm");
+    let collection = run(Command::new("rpm").args(query).arg(collection));
+    let at = "/usr/share/ansible/collections/ansible_collections/storagectl/storagectl";
+    for line in [
+        "noarch",
+        "ansible-core",
+        &format!("-rw-r--r-- {at}/galaxy.yml"),
+        &format!("-rw-r--r-- {at}/meta/runtime.yml"),
+        &format!("-rw-r--r-- {at}/plugins/modules/image_store.py"),
+        &format!("-rw-r--r-- {at}/roles/image_stores/meta/argument_specs.yml"),
+    ] {
+        assert!(collection.lines().any(|it| it == line), "no {line} in {collection}");
+    }
     let query = ["-qp", "--queryformat", "%{ARCH}\n[%{FILENAMES}\n]"];
     let macros = run(Command::new("rpm").args(query).arg(macros));
     assert!(macros.starts_with("noarch\n"), "{macros}");
