@@ -6,6 +6,7 @@ use super::check::{Maker, listed, maker};
 use super::model::{MAIN_FILE, Model, PlatformFile, Store};
 use super::ours::{Ours, unit_text};
 use super::read::{Config, Read};
+use super::sources::Followed;
 use super::storage_conf::{Configuration, judged, node_readers};
 use super::{container_runtime_config, units};
 use crate::conf::clean;
@@ -21,6 +22,8 @@ pub enum Origin {
     Platform,
     /// Whoever wrote the document.
     Document,
+    /// The document lists it, and the nodes' image has to have it.
+    Image,
 }
 
 /// A store of such a node.
@@ -30,6 +33,8 @@ pub struct GivenStore {
     pub path: String,
     /// Who put it there.
     pub origin: Origin,
+    /// The part of the document that lists it, if it is not the document itself.
+    pub from: Option<String>,
     /// What of the document makes its directory; nothing if the node has to have it.
     pub created_by: Option<String>,
     /// The mode of the directory, octal, where `generate` makes it.
@@ -45,6 +50,19 @@ pub struct GivenImage {
     pub image: String,
     /// The store.
     pub store: String,
+    /// The part of the document that has the unit, if it is not the document itself.
+    pub from: Option<String>,
+}
+
+/// A unit that a document gives nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GivenUnit {
+    /// Its name.
+    pub name: String,
+    /// Whether it is enabled; nothing if that is left to the image.
+    pub enabled: Option<bool>,
+    /// The part of the document that has it, if it is not the document itself.
+    pub from: Option<String>,
 }
 
 /// What an engine does on such a node, run by root or by a normal user.
@@ -79,18 +97,23 @@ pub struct Gives {
     pub stores: Vec<GivenStore>,
     /// The images.
     pub images: Vec<GivenImage>,
+    /// The units.
+    pub units: Vec<GivenUnit>,
     /// The engines.
     pub engines: Vec<GivenEngine>,
     /// Units and drop-ins of ours that were edited by hand.
     pub edited: Vec<String>,
+    /// What the document names and could not be followed.
+    pub not_followed: Vec<String>,
     /// What stands in it, decoded.
     #[serde(skip)]
     pub entries: Vec<GivenEntry>,
 }
 
 impl Gives {
-    /// What `read` gives nodes as `model` describes them, whose stores do not matter.
-    pub fn of(read: &Read, model: &Model) -> Self {
+    /// What a document gives nodes as `model` describes them, whose stores do not matter.
+    pub fn of(followed: &Followed, model: &Model) -> Self {
+        let read = &followed.read;
         let model = Model { stores: Vec::new(), images: Vec::new(), ..model.clone() };
         let Some(config) = &read.config else {
             return Self::of_object(read, &model);
@@ -103,22 +126,39 @@ impl Gives {
         }
         let engines = engines(&files, &model);
         let paths = listed(config);
-        let store = |path: &String| GivenStore {
-            origin: match ours.model.stores.iter().any(|store| store.path == *path) {
-                true => Origin::Generate,
-                false if model.kept.contains(path) || !paths.contains(path) => Origin::Platform,
-                false => Origin::Document,
-            },
-            created_by: maker(config, path).map(shown),
-            ..given(path, ours.model.stores.iter().find(|store| store.path == *path))
+        let store = |path: &String| {
+            let created_by = maker(config, path).map(shown);
+            GivenStore {
+                origin: match ours.model.stores.iter().any(|store| store.path == *path) {
+                    true => Origin::Generate,
+                    false if model.kept.contains(path) || !paths.contains(path) => Origin::Platform,
+                    false if created_by.is_none() => Origin::Image,
+                    false => Origin::Document,
+                },
+                from: followed.lister(path).map(|part| part.name.clone()),
+                created_by,
+                ..given(path, ours.model.stores.iter().find(|store| store.path == *path))
+            }
         };
+        let from = |unit: &super::read::ConfigEntry| {
+            followed.name_at(unit.node.span.start).map(str::to_owned)
+        };
+        let load = config.units.iter().find(|unit| unit.name == units::LOAD).and_then(from);
         let into = ours.model.loaded().ok().flatten().map(|store| store.path.clone()).unwrap_or_default();
-        let image = |image: &String| GivenImage { image: image.clone(), store: into.clone() };
+        let image =
+            |image: &String| GivenImage { image: image.clone(), store: into.clone(), from: load.clone() };
+        let unit = |unit: &super::read::ConfigEntry| GivenUnit {
+            name: unit.name.clone(),
+            enabled: unit.node.get("enabled").and_then(super::document::Node::boolean),
+            from: from(unit),
+        };
         Self {
             stores: seen(&engines, &paths).iter().map(store).collect(),
             images: ours.model.images.iter().map(image).collect(),
+            units: config.units.iter().map(unit).collect(),
             engines,
             edited: edited(config, &ours),
+            not_followed: followed.unfollowed.iter().map(|it| it.message.clone()).collect(),
             entries: entries(config),
         }
     }
@@ -132,12 +172,14 @@ impl Gives {
         let stores = paths.iter().map(|path| Store { create: false, ..Store::new(path, 0o755) }).collect();
         let made = Configuration::of(&Model { stores, ..model.clone() });
         let engines = engines(&made.map(|made| made.files).unwrap_or_default(), model);
-        let store = |path: &String| given(path, None);
+        let store = |path: &String| GivenStore { origin: Origin::Image, ..given(path, None) };
         Self {
             stores: seen(&engines, &paths).iter().map(store).collect(),
             images: Vec::new(),
+            units: Vec::new(),
             engines,
             edited: Vec::new(),
+            not_followed: Vec::new(),
             entries: vec![GivenEntry { name: "stores".to_owned(), text: paths.join("\n") + "\n" }],
         }
     }
@@ -147,6 +189,7 @@ fn given(path: &str, store: Option<&Store>) -> GivenStore {
     GivenStore {
         path: path.to_owned(),
         origin: Origin::Document,
+        from: None,
         created_by: None,
         mode: store.map(|store| format!("{:04o}", store.mode)),
         labelled: store.is_some_and(|store| store.selinux),
