@@ -282,9 +282,7 @@ impl ConfigEntry {
     /// [`Undecodable`] if it says something that is not so.
     pub fn decoded(&self) -> Result<Option<Vec<u8>>, Undecodable> {
         match self.content() {
-            Content::Bytes(bytes) => {
-                data_url::decompress(bytes, self.compression()).map(Some)
-            }
+            Content::Bytes(bytes) => data_url::decompress(bytes, self.compression()).map(Some),
             Content::Wrong(fault) => Err(fault),
             Content::Nothing | Content::Elsewhere(_) => Ok(None),
         }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use storagectl::conf::Position;
 use storagectl::problem::Problem;
-use storagectl::provision::sources::{Followed, NoneBeside};
 use storagectl::provision::butane::Dialect;
+use storagectl::provision::sources::{Followed, NoneBeside};
 use storagectl::provision::{DocumentKind, GenerateRequest, Model, Preset, Removed, Store, Written, merge};
 
 use crate::kinds::{model, request};

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use storagectl::provision::sources::NoneBeside;
 use storagectl::provision::butane::Dialect;
+use storagectl::provision::sources::NoneBeside;
 use storagectl::provision::{DocumentKind, GenerateRequest, machine_of, merge};
 
 use crate::kinds::{model, request};
@@ -28,7 +28,8 @@ fn merged_by(request: &GenerateRequest, before: &str) -> String {
 
 #[track_caller]
 fn refused(kind: DocumentKind, before: &str) -> String {
-    let problem = merge(&request(kind, model("none", &[])), before, Path::new("given"), &NoneBeside).unwrap_err();
+    let problem =
+        merge(&request(kind, model("none", &[])), before, Path::new("given"), &NoneBeside).unwrap_err();
     let place = problem.place.as_ref().and_then(|place| place.position()).unwrap_or_default();
     format!("{}: {} {place:?}", problem.id, problem.message)
 }

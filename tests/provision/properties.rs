@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use proptest::prelude::*;
-use storagectl::provision::sources::NoneBeside;
 use storagectl::provision::butane::DIALECTS;
 use storagectl::provision::check::{Expected, check};
 use storagectl::provision::document::{ProvisionDocument, Value, to_json, to_yaml};
 use storagectl::provision::ignition::Spec;
 use storagectl::provision::read::Read;
+use storagectl::provision::sources::NoneBeside;
 use storagectl::provision::{DocumentKind, Generations, Model, PRESETS, Store, merge};
 use storagectl_properties::document::says;
 

@@ -4,9 +4,9 @@ use std::io::Write as _;
 use std::path::Path;
 
 use proptest::prelude::*;
-use storagectl::provision::sources::NoneBeside;
 use storagectl::provision::check::{Expected, check};
 use storagectl::provision::document::{Node, NodeKind, ProvisionDocument};
+use storagectl::provision::sources::NoneBeside;
 use storagectl::provision::{DocumentKind, GenerateRequest, Model, Preset, Removed, Store, merge};
 
 use crate::kinds::request;

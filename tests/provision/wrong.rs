@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use storagectl::problem::Severity;
-use storagectl::provision::sources::NoneBeside;
 use storagectl::provision::Preset;
 use storagectl::provision::check::{Expected, RULES, check};
 use storagectl::provision::read::Format;
+use storagectl::provision::sources::NoneBeside;
 
 /// The kind and the platform of a document, by what its name ends in.
 fn kind(name: &str) -> (Format, &'static str) {
@@ -33,7 +33,8 @@ fn in_every_wrong_document_that_is_found_which_is_wrong() {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let text = fs_err::read_to_string(&path).unwrap();
         let (format, preset) = kind(&name);
-        let findings = check(&text, format, Path::new("f"), &Expected::of(Preset::named(preset).unwrap()), &NoneBeside);
+        let findings =
+            check(&text, format, Path::new("f"), &Expected::of(Preset::named(preset).unwrap()), &NoneBeside);
         let ids: BTreeSet<&str> = findings.iter().map(|finding| finding.id).collect();
         let rule = name.split('.').next().unwrap();
         if ids != BTreeSet::from([rule]) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::given::{of_node, read_file};
+use super::list::not_followed;
 use super::{Common, Generate, Output};
 use crate::cli::Status;
 use crate::plan::Host;
@@ -16,6 +17,7 @@ struct DiffJson<'a> {
     version: u32,
     differences: &'a [Difference],
     diff: &'a str,
+    not_followed: Vec<&'a String>,
 }
 
 impl Generate {
@@ -42,8 +44,11 @@ impl Generate {
         let all = differences(&before, &after);
         let text = text_diff(&before.entries, &after.entries);
         if output.json {
-            output.json(&DiffJson { version: 1, differences: &all, diff: &text })?;
+            let not_followed = before.not_followed.iter().chain(&after.not_followed).collect();
+            output.json(&DiffJson { version: 1, differences: &all, diff: &text, not_followed })?;
         } else {
+            not_followed(&before, output);
+            not_followed(&after, output);
             let lines: String = all.iter().map(line).collect();
             let between = if lines.is_empty() || text.is_empty() { "" } else { "\n" };
             output.document(&format!("{lines}{between}{text}"))?;

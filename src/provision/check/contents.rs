@@ -59,11 +59,11 @@ fn url(read: &Read, config: &Config, file: &ConfigEntry, sink: &mut Sink) {
                 && file.node.at(&["contents", "source"]).is_some() =>
         {
             sink.at(
-            "url-invalid",
-            span,
-            "a MachineConfig takes `data:` URLs only",
-            "the operator refuses the object, and its pool is degraded",
-            "put the content into a `data:` URL",
+                "url-invalid",
+                span,
+                "a MachineConfig takes `data:` URLs only",
+                "the operator refuses the object, and its pool is degraded",
+                "put the content into a `data:` URL",
             );
         }
         _ => {}
@@ -88,13 +88,14 @@ fn compression(file: &ConfigEntry, bytes: &[u8], sink: &mut Sink) {
             NO_BOOT,
             "leave `compression` empty, or compress the content",
         ),
-        Ok(_) if said.is_empty() && data_url::looks_compressed(bytes) && concerns_stores(&file.name) => sink.at(
-            "compression-missing",
-            file.span(&["contents"]),
-            format!("the contents of `{}` are compressed, but `compression` is not set", file.name),
-            "the file holds the compressed bytes, and engines stop",
-            "add `compression: gzip`",
-        ),
+        Ok(_) if said.is_empty() && data_url::looks_compressed(bytes) && concerns_stores(&file.name) => sink
+            .at(
+                "compression-missing",
+                file.span(&["contents"]),
+                format!("the contents of `{}` are compressed, but `compression` is not set", file.name),
+                "the file holds the compressed bytes, and engines stop",
+                "add `compression: gzip`",
+            ),
         Ok(_) => {}
     }
 }

@@ -101,7 +101,13 @@ pub(super) struct Sink {
 
 impl Sink {
     pub(super) fn new(text: &str) -> Self {
-        Self { findings: Vec::new(), found: BTreeMap::new(), text: text.into(), is_inner: false, parts: Vec::new() }
+        Self {
+            findings: Vec::new(),
+            found: BTreeMap::new(),
+            text: text.into(),
+            is_inner: false,
+            parts: Vec::new(),
+        }
     }
 
     /// From now on, places are in the text of this configuration.

@@ -14,8 +14,8 @@ mod stores;
 mod texts;
 mod units;
 
-pub use finding::Expected;
 pub(super) use contents::concerns_stores;
+pub use finding::Expected;
 pub(super) use objects::is_rendered;
 pub use rules::{RULES, Rule};
 pub use stores::Maker;
@@ -84,7 +84,10 @@ fn find(text: &str, format: Format, expected: &Expected, beside: &dyn Beside) ->
         outside(&read, &mut findings);
     }
     findings.sort_by_key(|finding| {
-        finding.place.as_ref().map_or((usize::MAX, 0), |place| (place.part.is_some().into(), place.span.start))
+        finding
+            .place
+            .as_ref()
+            .map_or((usize::MAX, 0), |place| (place.part.is_some().into(), place.span.start))
     });
     findings
 }

@@ -161,9 +161,8 @@ impl Node {
                 *items = std::mem::take(items).into_iter().map(|item| item.moved(by)).collect();
             }
             NodeKind::Map { pairs, .. } => {
-                let moved = |(key, node): (Key, Self)| {
-                    (Key { span: far(&key.span), name: key.name }, node.moved(by))
-                };
+                let moved =
+                    |(key, node): (Key, Self)| (Key { span: far(&key.span), name: key.name }, node.moved(by));
                 *pairs = std::mem::take(pairs).into_iter().map(moved).collect();
             }
         }

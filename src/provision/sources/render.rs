@@ -189,7 +189,9 @@ impl<'a> Follower<'a> {
         self.left = self.left.checked_sub(size).ok_or_else(too_much)?;
         let doc = document(bytes)?;
         match format_of(&doc.root) {
-            Some(Format::Ignition) if doc.is_json && doc.root.at(&["ignition", "version"]).is_some() => Ok(doc),
+            Some(Format::Ignition) if doc.is_json && doc.root.at(&["ignition", "version"]).is_some() => {
+                Ok(doc)
+            }
             _ => Err("is not an Ignition configuration".to_owned()),
         }
     }

@@ -23,9 +23,8 @@ impl Follower<'_> {
             }),
             "ignition" if is_butane => value.with_values(|key, config| match key {
                 "config" => config.with_values(|key, others| match key {
-                    "merge" => {
-                        others.with_items(|other| self.resource(other, "is merged into this", "merged-elsewhere"))
-                    }
+                    "merge" => others
+                        .with_items(|other| self.resource(other, "is merged into this", "merged-elsewhere")),
                     "replace" => self.resource(others, "replaces this", "merged-elsewhere"),
                     _ => others.clone(),
                 }),
@@ -44,7 +43,7 @@ impl Follower<'_> {
         let path = file.get("path").and_then(Node::raw).unwrap_or_default().to_owned();
         let stores = concerns_stores(&path);
         let does = format!("is the content of `{path}`");
-        let id = if stores { "content-elsewhere" } else { "" };
+        let id = if stores { "content-elsewhere" } else { "not-read" };
         let file = match is_butane {
             true => file.with_values(|key, value| match key {
                 "contents" => self.resource(value, &does, id),
@@ -55,12 +54,12 @@ impl Follower<'_> {
         };
         let entry = ConfigEntry { name: path, node: file };
         if let Content::Elsewhere(place) = entry.content()
-            && stores
             && entry.node.at(&["contents", "local"]).is_none()
         {
-            let message = format!("what `{}` holds is fetched from `{place}`, and was not checked", entry.name);
+            let message =
+                format!("what `{}` holds is fetched from `{place}`, and was not checked", entry.name);
             let at = entry.node.get("contents");
-            self.note("content-elsewhere", at, message, "put the content into the document");
+            self.note(id, at, message, "put the content into the document");
         }
         entry.node
     }
@@ -71,7 +70,8 @@ impl Follower<'_> {
             "dropins" => value.with_items(|drop_in| self.unit(drop_in)),
             _ => value.clone(),
         });
-        let Some(local) = unit.get("contents_local").filter(|it| it.text().is_some_and(|it| !it.is_empty())).cloned()
+        let Some(local) =
+            unit.get("contents_local").filter(|it| it.text().is_some_and(|it| !it.is_empty())).cloned()
         else {
             return unit;
         };
@@ -85,14 +85,14 @@ impl Follower<'_> {
                 pairs.retain(|(key, _)| !matches!(key.name.as_str(), "contents" | "contents_local"));
                 pairs.push(pair("contents", &local, string(&local, text)));
             }
-            (Err(why), _) => self.not_read("local-elsewhere", Some(&local), &what, &why),
+            (Err(why), _) => self.not_read("not-read", Some(&local), &what, &why),
             _ => {}
         }
         unit
     }
 
     /// A resource as Ignition takes it. `does` is what it is for, and `id` the rule that says that it
-    /// was not read, if that has to be said.
+    /// was not read.
     fn resource(&mut self, resource: &Node, does: &str, id: &'static str) -> Node {
         let found = |key: &str| resource.get(key).filter(|node| !node.is_null());
         let (at, bytes) = match (found("local"), found("inline")) {
@@ -104,9 +104,7 @@ impl Follower<'_> {
                         (local.clone(), bytes)
                     }
                     Err(why) => {
-                        if !id.is_empty() || matches!(why, NotRead::Refused(_)) {
-                            self.not_read(id, Some(local), &format!("`{path}` {does}"), &why);
-                        }
+                        self.not_read(id, Some(local), &format!("`{path}` {does}"), &why);
                         return resource.clone();
                     }
                 }
@@ -123,7 +121,8 @@ impl Follower<'_> {
         let said = resource.get("compression").and_then(Node::raw).is_some_and(|it| !it.is_empty());
         let (source, compression) = data_url_of(&bytes, !said);
         if let NodeKind::Map { pairs, .. } = &mut resource.kind {
-            let gone = |key: &str| matches!(key, "local" | "inline" | "source") || (key == "compression" && !said);
+            let gone =
+                |key: &str| matches!(key, "local" | "inline" | "source") || (key == "compression" && !said);
             pairs.retain(|(key, _)| !gone(&key.name));
             pairs.push(pair("source", &at, string(&at, source)));
             if !said {
@@ -145,14 +144,14 @@ impl Follower<'_> {
         };
         let entries = match entries {
             Ok(entries) => entries,
-            Err(why) => return self.not_read("local-elsewhere", Some(tree), &what, &why),
+            Err(why) => return self.not_read("not-read", Some(tree), &what, &why),
         };
         self.entries += entries.len();
         let size: usize = entries.iter().map(TreeEntry::size).sum();
         self.left = self.left.saturating_sub(size as u64);
         if self.entries > limits::BESIDE_FILES {
             let why = NotRead::Refused(format!("there are more than {} files", limits::BESIDE_FILES));
-            return self.not_read("local-elsewhere", Some(tree), &what, &why);
+            return self.not_read("not-read", Some(tree), &what, &why);
         }
         let (files, links): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|entry| matches!(entry.kind, TreeKind::File(..)));
@@ -208,7 +207,9 @@ fn put(whole: &mut Node, tree: &Node, list: &str, onto: &str, entries: Vec<TreeE
     for entry in entries {
         let path = format!("{}/{}", onto.trim_end_matches('/'), entry.path);
         let (value, mode) = match entry.kind {
-            TreeKind::File(bytes, executable) => (contents(tree, &bytes), if executable { 0o755 } else { 0o644 }),
+            TreeKind::File(bytes, executable) => {
+                (contents(tree, &bytes), if executable { 0o755 } else { 0o644 })
+            }
             TreeKind::Link(target) => (string(tree, target), 0),
         };
         let at = open.get(&path).copied().unwrap_or_else(|| {
