@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use super::check::{Maker, listed, maker};
+use super::document::Node;
 use super::model::{MAIN_FILE, Model, PlatformFile, Store};
 use super::ours::{Ours, unit_text};
-use super::read::{Config, Read};
+use super::read::{Config, ConfigEntry, Read};
 use super::sources::Followed;
 use super::storage_conf::{Configuration, judged, node_readers};
 use super::{container_runtime_config, units};
@@ -141,14 +142,14 @@ impl Gives {
             }
         };
         let from =
-            |unit: &super::read::ConfigEntry| followed.name_at(unit.node.span.start).map(str::to_owned);
+            |unit: &ConfigEntry| followed.name_at(unit.node.span.start).map(str::to_owned);
         let load = config.units.iter().find(|unit| unit.name == units::LOAD).and_then(from);
         let into = ours.model.loaded().ok().flatten().map(|store| store.path.clone()).unwrap_or_default();
         let image =
             |image: &String| GivenImage { image: image.clone(), store: into.clone(), from: load.clone() };
-        let unit = |unit: &super::read::ConfigEntry| GivenUnit {
+        let unit = |unit: &ConfigEntry| GivenUnit {
             name: unit.name.clone(),
-            enabled: unit.node.get("enabled").and_then(super::document::Node::boolean),
+            enabled: unit.node.get("enabled").and_then(Node::boolean),
             from: from(unit),
         };
         Self {
@@ -165,7 +166,7 @@ impl Gives {
     /// The same of a ContainerRuntimeConfig, of which the operator makes storage.conf.
     fn of_object(read: &Read, model: &Model) -> Self {
         let list = read.doc.root.at(&container_runtime_config::IMAGE_STORES);
-        let items = list.map(super::document::Node::items).unwrap_or_default();
+        let items = list.map(Node::items).unwrap_or_default();
         let paths: Vec<String> =
             items.iter().filter_map(|item| Some(clean(item.get("path")?.raw()?))).collect();
         let stores = paths.iter().map(|path| Store { create: false, ..Store::new(path, 0o755) }).collect();
@@ -257,19 +258,32 @@ fn edited(config: &Config, ours: &Ours) -> Vec<String> {
 /// What stands in a document, sorted by name, files as they will be on the node.
 fn entries(config: &Config) -> Vec<GivenEntry> {
     let entry = |name: String, text: String| GivenEntry { name, text };
-    let directory = |it: &super::read::ConfigEntry| {
-        let mode = it.node.get("mode").and_then(super::document::Node::number);
+    let directory = |it: &ConfigEntry| {
+        let mode = it.node.get("mode").and_then(Node::number);
         entry(
             it.name.clone(),
             mode.map_or_else(String::new, |mode| format!("a directory of mode {mode:04o}\n")),
         )
     };
-    let unit = |it: &super::read::ConfigEntry| {
-        entry(format!("/etc/systemd/system/{}", it.name), unit_text(it).unwrap_or_default().to_owned())
+    let link = |it: &ConfigEntry| {
+        let target = it.node.get("target").and_then(Node::raw).unwrap_or_default();
+        entry(it.name.clone(), format!("a link to {target}\n"))
+    };
+    let unit = |it: &ConfigEntry| {
+        let path = format!("/etc/systemd/system/{}", it.name);
+        let drop_ins = it.node.get("dropins").map(Node::items).unwrap_or_default();
+        let drop_in = |it: &Node| {
+            let part = |key: &str| it.get(key).and_then(Node::raw).unwrap_or_default();
+            entry(format!("{path}.d/{}", part("name")), part("contents").to_owned())
+        };
+        let mut all: Vec<GivenEntry> = drop_ins.iter().map(drop_in).collect();
+        all.push(entry(path.clone(), unit_text(it).unwrap_or_default().to_owned()));
+        all
     };
     let mut all: Vec<GivenEntry> = config.directories.iter().map(directory).collect();
     all.extend(config.texts().into_iter().map(|(path, text)| entry(path, text)));
-    all.extend(config.units.iter().map(unit));
+    all.extend(config.links.iter().map(link));
+    all.extend(config.units.iter().flat_map(unit));
     all.sort_by(|one, other| one.name.cmp(&other.name));
     all
 }

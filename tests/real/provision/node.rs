@@ -52,7 +52,7 @@ exec chroot . "$@"
 "#;
 
 /// A tree that has what the platform's image has: a storage.conf, and stores.
-fn image(files: &[(&str, &str)], stores: &[&str]) -> tempfile::TempDir {
+pub(super) fn image(files: &[(&str, &str)], stores: &[&str]) -> tempfile::TempDir {
     let tree = tempfile::tempdir().unwrap();
     let root = tree.path().to_str().unwrap();
     for dir in ["etc/containers", "mnt", "run", "tmp", "var/tmp", "var/lib", "root"] {
@@ -76,7 +76,7 @@ fn image(files: &[(&str, &str)], stores: &[&str]) -> tempfile::TempDir {
 /// As its last step it labels what it wrote for SELinux, which a tree without a policy
 /// cannot have: nothing else may go wrong.
 #[track_caller]
-fn apply(tree: &Path, config: &str) {
+pub(super) fn apply(tree: &Path, config: &str) {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs_err::write(file.path(), config).unwrap();
     let mut command = Command::new("unshare");
