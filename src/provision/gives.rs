@@ -141,8 +141,7 @@ impl Gives {
                 ..given(path, ours.model.stores.iter().find(|store| store.path == *path))
             }
         };
-        let from =
-            |unit: &ConfigEntry| followed.name_at(unit.node.span.start).map(str::to_owned);
+        let from = |unit: &ConfigEntry| followed.name_at(unit.node.span.start).map(str::to_owned);
         let load = config.units.iter().find(|unit| unit.name == units::LOAD).and_then(from);
         let into = ours.model.loaded().ok().flatten().map(|store| store.path.clone()).unwrap_or_default();
         let image =

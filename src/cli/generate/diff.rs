@@ -11,6 +11,7 @@ use crate::cli::Status;
 use crate::plan::Host;
 use crate::problem::Problem;
 use crate::provision::{Difference, GivenEntry, GivenStore, How, differences, text_diff};
+use crate::store::engine_type;
 
 #[derive(Serialize)]
 struct DiffJson<'a> {
@@ -30,7 +31,8 @@ impl Generate {
             [old, _] => (old.display().to_string(), self.gives(&read_file(old)?, old, common)?),
             _ => {
                 let host = common.host()?;
-                let mut before = self.gives(&of_node(&host)?, Path::new("node"), common)?;
+                let units = after.units.iter().map(|unit| unit.name.as_str());
+                let mut before = self.gives(&of_node(&host, units)?, Path::new("node"), common)?;
                 for store in &mut before.stores {
                     made_there(&host, store, after.stores.iter().find(|it| it.path == store.path))?;
                 }
@@ -68,6 +70,12 @@ fn made_there(host: &Host, store: &mut GivenStore, wanted: Option<&GivenStore>) 
     let like = |part: fn(&GivenStore) -> Option<String>| wanted.and_then(part);
     store.created_by = stat.as_ref().and_then(|_| like(|it| it.created_by.clone()));
     store.mode = stat.and_then(|stat| like(|it| it.mode.clone()).map(|_| format!("{:04o}", stat.mode)));
+    // What says that it is labelled on a node is the label, where it has one.
+    if let Some(is_labelled) =
+        engine_type(&host.root, path).map_err(Problem::cannot("look at", host.show(path)))?
+    {
+        store.labelled = is_labelled && wanted.is_none_or(|it| it.labelled);
+    }
     Ok(())
 }
 

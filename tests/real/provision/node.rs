@@ -76,7 +76,13 @@ pub(super) fn image(files: &[(&str, &str)], stores: &[&str]) -> tempfile::TempDi
 /// As its last step it labels what it wrote for SELinux, which a tree without a policy
 /// cannot have: nothing else may go wrong.
 #[track_caller]
-pub(super) fn apply(tree: &Path, config: &str) {
+fn apply(tree: &Path, config: &str) {
+    let (applies, said) = applied(tree, config);
+    assert!(applies, "{said}");
+}
+
+/// Whether Ignition applies a configuration to a tree, and what it says.
+pub(super) fn applied(tree: &Path, config: &str) -> (bool, String) {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs_err::write(file.path(), config).unwrap();
     let mut command = Command::new("unshare");
@@ -84,7 +90,7 @@ pub(super) fn apply(tree: &Path, config: &str) {
     let output = finish(&mut command);
     let said = text(&output);
     let last = said.lines().rfind(|line| line.starts_with("CRITICAL")).unwrap_or_default();
-    assert!(output.status.success() || last.contains("failed to handle relabeling"), "{said}");
+    (output.status.success() || last.contains("failed to handle relabeling"), said)
 }
 
 /// Runs a program with a node as its root directory, and an engine at /engine/program.

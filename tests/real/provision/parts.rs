@@ -2,29 +2,41 @@
 
 use std::path::Path;
 
+use storagectl::provision::Preset;
+use storagectl::provision::check::{Expected, check};
 use storagectl::provision::data_url;
-use storagectl::provision::read::Read;
+use storagectl::provision::read::{Format, Read};
 use storagectl::provision::sources::{Followed, NoneBeside};
 
-use super::node::{apply, image};
+use super::node::{applied, image};
 use super::*;
 use crate::dice::Dice;
 
-const FILES: [&str; 5] =
-    ["/etc/containers/storage.conf", "/etc/crio/crio.conf.d/50.conf", "/etc/a", "/etc/b", "/etc/tmpfiles.d/c.conf"];
+const FILES: [&str; 5] = [
+    "/etc/containers/storage.conf",
+    "/etc/crio/crio.conf.d/50.conf",
+    "/etc/a",
+    "/etc/b",
+    "/etc/tmpfiles.d/c.conf",
+];
 const OTHERS: [&str; 5] = ["/var/images", "/srv/more", "/etc/a", "/etc/b", "/etc/l"];
 const UNITS: [&str; 2] = ["one.service", "two.service"];
 
 /// Something that a file may hold.
 fn text(dice: &mut Dice, path: &str) -> String {
-    let stores = dice.one(&["\"/var/images\"", "\"/srv/more\", \"/var/images\"", "\"/usr/lib/app\", \"/srv/more\""]);
+    let stores =
+        dice.one(&["\"/var/images\"", "\"/srv/more\", \"/var/images\"", "\"/usr/lib/app\", \"/srv/more\""]);
     match path {
         "/etc/containers/storage.conf" => format!(
             "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/c\"\ngraphroot = \"/var/lib/c\"\n\n\
              [storage.options]\nadditionalimagestores = [{stores}]\n"
         ),
         "/etc/crio/crio.conf.d/50.conf" => "[crio.runtime]\nlog_level = \"info\"\n".to_owned(),
-        _ => format!("{}\n", dice.one(&["d /var/images 0755 root root -", "x", "ä € [#]: \"'", "", "y y"]).repeat(dice.below(40))),
+        _ => format!(
+            "{}\n",
+            dice.one(&["d /var/images 0755 root root -", "x", "ä € [#]: \"'", "", "y y"])
+                .repeat(dice.below(40))
+        ),
     }
 }
 
@@ -74,9 +86,6 @@ impl Maker<'_> {
         if self.dice.chance(20) && resource.get("compression").is_none_or(|it| it == "") {
             let bytes = content.as_bytes();
             resource["verification"] = serde_json::json!({"hash": data_url::sha512(bytes)});
-        } else {
-            // What it is merged with may have one, which would be that of another content.
-            resource["verification"] = serde_json::json!({"hash": null});
         }
         resource
     }
@@ -85,7 +94,8 @@ impl Maker<'_> {
     fn storage(&mut self, is_butane: bool) -> Value {
         let mut storage = serde_json::json!({"files": [], "directories": [], "links": []});
         let mut used: Vec<&str> = Vec::new();
-        let push = |storage: &mut Value, list: &str, item: Value| storage[list].as_array_mut().unwrap().push(item);
+        let push =
+            |storage: &mut Value, list: &str, item: Value| storage[list].as_array_mut().unwrap().push(item);
         for path in FILES {
             if !self.dice.chance(40) {
                 continue;
@@ -156,7 +166,7 @@ impl Maker<'_> {
 
     /// What a configuration is merged with, or replaced by.
     fn others(&mut self, is_butane: bool, depth: usize) -> Value {
-        let mut other = |maker: &mut Self| {
+        let other = |maker: &mut Self| {
             let config = maker.ignition(depth);
             let mut resource = maker.resource(&config, is_butane);
             // Compressed more than once over would not be one configuration.
@@ -234,7 +244,8 @@ fn what_is_read_of_butane_with_its_files_is_what_its_ignition_gives() {
     let (mut merged, mut listed) = (0, 0);
     for number in 0..150 {
         let (dir, file) = document(number, "1.5.0");
-        let made = translated(&file).unwrap_or_else(|| panic!("{number}: {}", fs_err::read_to_string(&file).unwrap()));
+        let made = translated(&file)
+            .unwrap_or_else(|| panic!("{number}: {}", fs_err::read_to_string(&file).unwrap()));
         let ignition = dir.path().join("made.ign");
         fs_err::write(&ignition, &made).unwrap();
         let files = dir.path().join("files");
@@ -266,17 +277,26 @@ fn what_is_read_of_butane_with_its_files_is_what_its_ignition_gives() {
 
 #[test]
 fn configurations_are_merged_as_ignition_merges_them() {
-    let mut applied = 0;
-    for number in 1000..1040 {
+    let (mut seen, mut refused) = (0, 0);
+    for number in 1000..1060 {
         let (_dir, file) = document(number, "1.4.0");
         let made = translated(&file).unwrap();
         let tree = image(&[], &[]);
-        apply(tree.path(), &made);
+        let expected = Expected::of(Preset::named("none").unwrap());
+        let findings = check(&made, Format::Ignition, Path::new("made.ign"), &expected, &NoneBeside);
+        // The hash of one part may be that of another content.
+        let is_wrong = findings.iter().any(|it| ["hash-wrong", "merged-invalid"].contains(&it.id));
+        let (applies, said) = applied(tree.path(), &made);
+        assert_eq!(applies, !is_wrong, "{number}: {findings:#?} {said}");
+        if is_wrong {
+            refused += 1;
+            continue;
+        }
         let config = Followed::of(&Read::parse(&made).unwrap(), &NoneBeside).read.config.unwrap();
         let there = |path: &str| tree.path().join(path.trim_start_matches('/'));
         for (path, text) in config.texts() {
             assert_eq!(fs_err::read_to_string(there(&path)).unwrap(), text, "{number} {path}: {made}");
-            applied += 1;
+            seen += 1;
         }
         assert_eq!(config.texts().len(), config.files.len());
         for link in &config.links {
@@ -297,5 +317,141 @@ fn configurations_are_merged_as_ignition_merges_them() {
             assert_eq!(text.ok().as_deref(), unit.node.get("contents").and_then(|it| it.raw()), "{number}");
         }
     }
-    assert!(applied > 40, "{applied}");
+    assert!(seen > 40 && refused > 5, "{seen} {refused}");
+}
+
+/// What `--list` and `--check` say of a document, within a minute and 400 MB.
+#[track_caller]
+fn bounded(file: &Path, files: &Path) -> [String; 2] {
+    [["--list"], ["--check"]].map(|args| {
+        let mut command = Command::new("prlimit");
+        command.args(["--as=1600000000", "timeout", "60"]).arg(env!("CARGO_BIN_EXE_storagectl"));
+        command.args(["generate", "--preset", "none"]).args(args).arg(file).arg("-d").arg(files);
+        let output = finish(&mut command);
+        assert!(matches!(output.status.code(), Some(0..=2)), "{}", crate::support::text(&output));
+        crate::support::text(&output)
+    })
+}
+
+#[test]
+fn what_is_hostile_beside_a_document_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = dir.path().join("files");
+    fs_err::create_dir_all(files.join("tree/deep")).unwrap();
+    let local = |name: &str| {
+        format!(
+            "variant: fcos\nversion: 1.5.0\nignition:\n  config:\n    merge:\n    - local: {name}\nstorage:\n  \
+             files:\n  - path: /etc/motd\n    contents:\n      local: {name}\nsystemd:\n  units:\n  \
+             - name: a.service\n    contents_local: {name}\n"
+        )
+    };
+    let tree = |name: &str| format!("variant: fcos\nversion: 1.5.0\nstorage:\n  trees:\n  - local: {name}\n");
+    run(Command::new("mkfifo").arg(files.join("fifo")).arg(files.join("tree/deep/fifo")));
+    run(Command::new("truncate").args(["-s", "10G"]).arg(files.join("large")));
+    fs_err::create_dir(files.join("sparse")).unwrap();
+    run(Command::new("truncate").args(["-s", "10G"]).arg(files.join("sparse/large")));
+    for (name, target) in
+        [("shadow", "/etc/shadow"), ("up", "../.."), ("loop", "loop"), ("null", "/dev/null")]
+    {
+        std::os::unix::fs::symlink(target, files.join(name)).unwrap();
+    }
+    let deep: String = "d/".repeat(1000);
+    run(Command::new("mkdir").arg("-p").arg(files.join("nested").join(&deep)));
+    fs_err::create_dir(files.join("many")).unwrap();
+    run(Command::new("sh").args(["-c", "cd \"$0\" && seq 1 10001 | xargs touch"]).arg(files.join("many")));
+    let document = dir.path().join("document.bu");
+    let cases = [
+        (local("fifo"), "not a regular file"),
+        (local("large"), "larger than 64 MiB"),
+        (local("shadow"), "leads out of the directory"),
+        (local("../document.bu"), "leads out of the directory"),
+        (local("up/passwd"), "leads out of the directory"),
+        (local("loop"), "symbolic links"),
+        (local("null"), "leads out of the directory"),
+        (tree("tree"), "neither a file nor a link"),
+        (tree("sparse"), "larger than 64 MiB"),
+        (tree("up"), "leads out of the directory"),
+        (tree("../files/../.."), "leads out of the directory"),
+        (tree("nested"), "it goes too deep"),
+        (tree("many"), "more than 10000 files"),
+        (tree("fifo"), "it is not a directory"),
+    ];
+    for (text, why) in cases {
+        fs_err::write(&document, &text).unwrap();
+        for said in bounded(&document, &files) {
+            assert!(said.contains("is refused") && said.contains(why), "{text}: {said}");
+            assert!(!said.contains("root:"), "{said}");
+        }
+        // The same without a directory is read by nobody.
+        let said = run(storagectl(&["-q", "generate", "--preset", "none", "--list"]).arg(&document));
+        assert_eq!(said, "", "{text}");
+    }
+}
+
+#[test]
+fn configurations_in_configurations_have_an_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let document = dir.path().join("document.ign");
+    let url = |text: &str| data_url::encode(text.as_bytes(), true);
+    let merge = |urls: &[data_url::DataUrl]| {
+        let all: Vec<Value> = urls
+            .iter()
+            .map(|url| serde_json::json!({"source": url.source, "compression": url.compression}))
+            .collect();
+        serde_json::json!({"ignition": {"version": "3.2.0", "config": {"merge": all}}}).to_string()
+    };
+    let mut nested = merge(&[]);
+    for _ in 0..1000 {
+        nested = merge(&[url(&nested)]);
+    }
+    let pad = format!("{{\"ignition\": {{\"version\": \"3.2.0\"}}, \"x\": \"{}\"}}", "x".repeat(15 << 20));
+    let bomb = url(&pad);
+    let huge = url(&format!("{pad}{}", " ".repeat(2 << 20)));
+    let cases = [
+        (nested, "is nested too deeply"),
+        (merge(&vec![bomb.clone(); 90]), "more than 64 MiB"),
+        (merge(&[huge]), "larger than 16 MiB"),
+        (merge(&vec![url(&merge(&[])); 101]), "is one of more than 100"),
+        (merge(&[url("not JSON")]), "is not an Ignition configuration"),
+    ];
+    for (text, why) in cases {
+        fs_err::write(&document, &text).unwrap();
+        for said in bounded(&document, dir.path()) {
+            assert!(said.contains(why), "{why}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_node_whose_units_are_not_enabled_and_whose_stores_have_no_label_differs() {
+    let tree = image(&[], &[]);
+    let root = tree.path().to_str().unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let model = ["--preset", "rhcos", "--store", "/var/images"];
+    fs_err::write(file.path(), generate("ignition", &model, &[])).unwrap();
+    // With directories that are made and units that are not enabled.
+    let (applies, said) = applied(tree.path(), &fs_err::read_to_string(file.path()).unwrap());
+    assert!(applies, "{said}");
+    let diff = || {
+        let mut command = storagectl(&["--root", root, "generate", "--preset", "rhcos", "--diff"]);
+        crate::support::text(&finish(command.arg(file.path())))
+    };
+    // Ignition leaves it to presets, which systemd applies at the first boot.
+    let said = diff();
+    assert!(said.contains("~ unit storagectl-label.service: enabled (was: not enabled)"), "{said}");
+    let wants = tree.path().join("etc/systemd/system/multi-user.target.wants");
+    fs_err::create_dir_all(&wants).unwrap();
+    for name in storagectl::provision::OWN_UNITS {
+        let link = wants.join(name);
+        std::os::unix::fs::symlink(format!("/etc/systemd/system/{name}"), link).unwrap();
+    }
+    assert!(!diff().contains("unit storagectl"), "{}", diff());
+    let label = |label: &str| {
+        let store = tree.path().join("var/images");
+        run(Command::new("setfattr").args(["-n", "security.selinux", "-v", label]).arg(store));
+    };
+    label("system_u:object_r:var_t:s0");
+    assert!(diff().contains("labelled (was: created by storage.directories with mode 0755)"), "{}", diff());
+    label("system_u:object_r:container_var_lib_t:s0");
+    assert!(diff().contains("gives nodes what"), "{}", diff());
 }
