@@ -31,8 +31,7 @@ impl Generate {
             [old, _] => (old.display().to_string(), self.gives(&read_file(old)?, old, common)?),
             _ => {
                 let host = common.host()?;
-                let units = after.units.iter().map(|unit| unit.name.as_str());
-                let mut before = self.gives(&of_node(&host, units)?, Path::new("node"), common)?;
+                let mut before = self.gives(&of_node(&host, &after)?, Path::new("node"), common)?;
                 for store in &mut before.stores {
                     made_there(&host, store, after.stores.iter().find(|it| it.path == store.path))?;
                 }

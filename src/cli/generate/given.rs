@@ -11,7 +11,7 @@ use crate::problem::Problem;
 use crate::provision::butane::Dialect;
 use crate::provision::ignition::{self, Spec};
 use crate::provision::read::Read;
-use crate::provision::{File, Layout, MAIN_FILE, Model, OWN_UNITS, Unit};
+use crate::provision::{File, Gives, Layout, MAIN_FILE, Model, OWN_UNITS, Unit};
 use crate::sys::Root;
 
 /// Takes the base and the platform's files from a tree.
@@ -46,8 +46,8 @@ pub(super) fn config_of(host: &Host) -> anyhow::Result<String> {
     text_of(read.map(|(bytes, _)| bytes), &host.show(&path))
 }
 
-/// What a node has of all that documents give it, as a document; of units, ours and `others`.
-pub(super) fn of_node<'a>(host: &Host, others: impl Iterator<Item = &'a str>) -> anyhow::Result<String> {
+/// What a node has of all that `given` gives it, and of ours, as a document.
+pub(super) fn of_node(host: &Host, given: &Gives) -> anyhow::Result<String> {
     let mut layout = Layout::default();
     for profile in Profile::ALL {
         for file in &host.reading(profile).files {
@@ -58,7 +58,19 @@ pub(super) fn of_node<'a>(host: &Host, others: impl Iterator<Item = &'a str>) ->
             }
         }
     }
+    // What normal users' engines read is not among what root's do.
+    for entry in given.entries.iter().filter(|entry| entry.name.starts_with("/etc/containers/storage")) {
+        let path = Path::new(&entry.name);
+        let read = || host.root.read(path).map_err(Problem::cannot("read", host.show(path)));
+        if layout.files.iter().all(|it| it.path != entry.name)
+            && let Some((bytes, _)) = read()?
+        {
+            let text = text_of(Some(bytes), &host.show(path))?;
+            layout.files.push(File { path: entry.name.clone(), mode: 0o644, text });
+        }
+    }
     let mut names: Vec<&str> = OWN_UNITS.into_iter().collect();
+    let others = given.units.iter().map(|unit| unit.name.as_str());
     names.extend(others.filter(|name| !OWN_UNITS.contains(name) && !name.contains('/')));
     for name in names {
         let path = Path::new("/etc/systemd/system").join(name);

@@ -351,7 +351,7 @@ fn what_is_hostile_beside_a_document_is_refused() {
     fs_err::create_dir(files.join("sparse")).unwrap();
     run(Command::new("truncate").args(["-s", "10G"]).arg(files.join("sparse/large")));
     for (name, target) in
-        [("shadow", "/etc/shadow"), ("up", "../.."), ("loop", "loop"), ("null", "/dev/null")]
+        [("shadow", "/etc/shadow"), ("up", "../.."), ("loop", "loop"), ("device", "/dev/null")]
     {
         std::os::unix::fs::symlink(target, files.join(name)).unwrap();
     }
@@ -367,7 +367,7 @@ fn what_is_hostile_beside_a_document_is_refused() {
         (local("../document.bu"), "leads out of the directory"),
         (local("up/passwd"), "leads out of the directory"),
         (local("loop"), "symbolic links"),
-        (local("null"), "leads out of the directory"),
+        (local("device"), "leads out of the directory"),
         (tree("tree"), "neither a file nor a link"),
         (tree("sparse"), "larger than 64 MiB"),
         (tree("up"), "leads out of the directory"),
@@ -400,13 +400,20 @@ fn configurations_in_configurations_have_an_end() {
             .collect();
         serde_json::json!({"ignition": {"version": "3.2.0", "config": {"merge": all}}}).to_string()
     };
+    // Each level makes it larger by a part, so that a thousand of them are no document that is read.
     let mut nested = merge(&[]);
-    for _ in 0..1000 {
+    for _ in 0..40 {
         nested = merge(&[url(&nested)]);
     }
-    let pad = format!("{{\"ignition\": {{\"version\": \"3.2.0\"}}, \"x\": \"{}\"}}", "x".repeat(15 << 20));
-    let bomb = url(&pad);
-    let huge = url(&format!("{pad}{}", " ".repeat(2 << 20)));
+    let packed = |size: &str| {
+        let file = dir.path().join("packed");
+        let pad = "printf '{\"ignition\": {\"version\": \"3.2.0\"}, \"x\": \"'; head -c \"$1\" /dev/zero | tr '\\0' x; \
+                   printf '\"}'";
+        run(Command::new("sh").args(["-c", &format!("({pad}) | gzip -n9 >\"$0\"")]).arg(&file).arg(size));
+        let source = data_url::base64(&fs_err::read(&file).unwrap());
+        data_url::DataUrl { source, compression: "gzip" }
+    };
+    let (bomb, huge) = (packed("15M"), packed("17M"));
     let cases = [
         (nested, "is nested too deeply"),
         (merge(&vec![bomb.clone(); 90]), "more than 64 MiB"),
