@@ -320,7 +320,7 @@ fn configurations_are_merged_as_ignition_merges_them() {
     assert!(seen > 40 && refused > 5, "{seen} {refused}");
 }
 
-/// What `--list` and `--check` say of a document, within a minute and 400 MB.
+/// What `--list` and `--check` say of a document, within a minute and 1.6 GB of address space.
 #[track_caller]
 fn bounded(file: &Path, files: &Path) -> [String; 2] {
     [["--list"], ["--check"]].map(|args| {
