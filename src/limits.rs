@@ -34,6 +34,18 @@ pub const VALUES: usize = 200_000;
 /// A file in such a document once it is decompressed, in bytes.
 pub const FILE_IN_DOCUMENT: u64 = 64 << 20;
 
+/// All that is merged into such a document or lies beside it, in bytes.
+pub const BESIDE_DOCUMENT: u64 = 64 << 20;
+
+/// The files and links of the directories beside such a document.
+pub const BESIDE_FILES: usize = 10_000;
+
+/// How deep configurations are merged into merged ones, and directories beside a document go.
+pub const MERGED_DEPTH: usize = 20;
+
+/// The configurations that are merged into such a document.
+pub const MERGED: usize = 100;
+
 /// A document of an image: a manifest, an index, a configuration. Engines take as many bytes
 /// (`iolimits` of the image library).
 pub const IMAGE_DOCUMENT: u64 = 4 << 20;

@@ -29,7 +29,10 @@ pub enum UnitState {
 
 impl UnitState {
     /// Looks for the unit `name`, which the unit `puller` may start.
-    pub(super) fn find(root: &Root, name: &str, puller: &str) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// If a directory of units cannot be read.
+    pub fn find(root: &Root, name: &str, puller: &str) -> io::Result<Self> {
         let mut found = None;
         for dir in DIRS {
             let file = Path::new(dir).join(name);

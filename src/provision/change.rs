@@ -12,6 +12,7 @@ use super::model::{Generations, MAIN_FILE, Model};
 use super::ours::{Ours, plain_directory, unit_text};
 use super::read::{Config, ConfigEntry, Format, Read};
 use super::request::{GenerateRequest, Removed, no_store};
+use super::sources::Followed;
 use super::storage_conf::Configuration;
 use super::{butane, three_way};
 use crate::conf::{self, Document};
@@ -41,11 +42,16 @@ impl Change {
     /// # Errors
     /// A [`Problem`] if something is removed that is not there, if what was edited by hand stands in
     /// the way, or if a node would not do what it should.
-    pub(super) fn of(request: &GenerateRequest, read: &Read, config: &Config) -> Result<Self, Problem> {
+    pub(super) fn of(
+        request: &GenerateRequest,
+        read: &Read,
+        config: &Config,
+        followed: &Followed,
+    ) -> Result<Self, Problem> {
         let ours = Ours::of(config, &request.model);
         check_removed(request, config, &ours.model)?;
         let mut told = Vec::new();
-        let model = model(request, config, &ours.model, &mut told)?;
+        let model = model(request, config, followed, &ours.model, &mut told)?;
         let is_removal = request.removed != Removed::default();
         if model.stores.is_empty() && !is_removal {
             return Err(no_store());
@@ -67,12 +73,13 @@ impl Change {
 fn model(
     request: &GenerateRequest,
     config: &Config,
+    followed: &Followed,
     ours: &Model,
     told: &mut Vec<String>,
 ) -> Result<Model, Problem> {
     let is_gone = |path: &str| request.removed.stores.iter().any(|gone| *gone == conf::clean(path));
     let mut model = Model { drop_ins: ours.drop_ins.clone(), ..request.model.clone() };
-    for (path, text) in config.texts() {
+    for (path, text) in followed.config().unwrap_or(config).texts() {
         let path = PathBuf::from(path);
         let below = |dir: &str| path.starts_with(dir);
         let is_other = path != Path::new(MAIN_FILE) && !model.drop_ins.contains(&path);

@@ -3,6 +3,7 @@
 //! The smallest of percent-escaped, base64 and gzip with base64, as Butane chooses;
 //! the same bytes for the same content at any time (no time stamp in gzip).
 
+use std::fmt;
 use std::io::{Read, Write};
 
 use base64::Engine;
@@ -22,10 +23,15 @@ pub struct DataUrl {
     pub compression: &'static str,
 }
 
+/// A URL of `content` that is made fast.
+pub fn base64(content: &[u8]) -> String {
+    format!("data:;base64,{}", STANDARD.encode(content))
+}
+
 /// The smallest URL of `content`; with gzip only if `may_compress`.
 pub fn encode(content: &[u8], may_compress: bool) -> DataUrl {
     let escaped = format!("data:,{}", escape(content));
-    let base64 = format!("data:;base64,{}", STANDARD.encode(content));
+    let base64 = base64(content);
     let mut best = DataUrl { source: escaped, compression: "" };
     if base64.len() < best.source.len() {
         best.source = base64;
@@ -70,6 +76,17 @@ pub enum Undecodable {
     NotCompressed,
     /// It is compressed in a way that nobody knows.
     Compression(String),
+}
+
+impl fmt::Display for Undecodable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scheme(scheme) => write!(f, "Ignition does not know the scheme `{scheme}`"),
+            Self::Url(why) => write!(f, "this data URL is not valid: {why}"),
+            Self::NotCompressed => f.write_str("it is not compressed as the document says"),
+            Self::Compression(other) => write!(f, "Ignition does not know the compression `{other}`"),
+        }
+    }
 }
 
 /// The bytes that a data URL holds, as they stand there.

@@ -21,7 +21,7 @@ pub enum How {
 pub struct Difference {
     /// How.
     pub how: How,
-    /// `store`, `image`, `engine` or `order`.
+    /// `store`, `image`, `unit`, `engine` or `order`.
     pub what: &'static str,
     /// Its name.
     pub name: String,
@@ -42,6 +42,7 @@ pub fn differences(before: &Gives, after: &Gives) -> Vec<Difference> {
     let order = |paths: Vec<String>| vec![("of stores".to_owned(), paths.join(", "))];
     all.extend(of("order", &order(shared(before, after)), &order(shared(after, before))));
     all.extend(of("image", &images(before), &images(after)));
+    all.extend(of("unit", &units(before, after), &units(after, before)));
     all.extend(of("engine", &engines(before), &engines(after)));
     all
 }
@@ -64,6 +65,16 @@ fn stores(gives: &Gives) -> Said {
 
 fn images(gives: &Gives) -> Said {
     gives.images.iter().map(|it| (it.image.clone(), format!("pulled into {}", it.store))).collect()
+}
+
+/// Whether units are enabled that both have; what one of them says nothing of, the image decides.
+fn units(gives: &Gives, other: &Gives) -> Said {
+    let says = |gives: &Gives, name: &str| gives.units.iter().find(|it| it.name == name)?.enabled;
+    let unit = |it: &super::gives::GivenUnit| {
+        says(other, &it.name)?;
+        Some((it.name.clone(), if it.enabled? { "enabled" } else { "not enabled" }.to_owned()))
+    };
+    gives.units.iter().filter_map(unit).collect()
 }
 
 /// Whether each engine starts. What it sees are the stores.

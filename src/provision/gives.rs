@@ -3,9 +3,11 @@
 use serde::Serialize;
 
 use super::check::{Maker, listed, maker};
+use super::document::Node;
 use super::model::{MAIN_FILE, Model, PlatformFile, Store};
 use super::ours::{Ours, unit_text};
-use super::read::{Config, Read};
+use super::read::{Config, ConfigEntry, Read};
+use super::sources::Followed;
 use super::storage_conf::{Configuration, judged, node_readers};
 use super::{container_runtime_config, units};
 use crate::conf::clean;
@@ -21,6 +23,8 @@ pub enum Origin {
     Platform,
     /// Whoever wrote the document.
     Document,
+    /// The document lists it, and the nodes' image has to have it.
+    Image,
 }
 
 /// A store of such a node.
@@ -30,6 +34,8 @@ pub struct GivenStore {
     pub path: String,
     /// Who put it there.
     pub origin: Origin,
+    /// The part of the document that lists it, if it is not the document itself.
+    pub from: Option<String>,
     /// What of the document makes its directory; nothing if the node has to have it.
     pub created_by: Option<String>,
     /// The mode of the directory, octal, where `generate` makes it.
@@ -45,6 +51,19 @@ pub struct GivenImage {
     pub image: String,
     /// The store.
     pub store: String,
+    /// The part of the document that has the unit, if it is not the document itself.
+    pub from: Option<String>,
+}
+
+/// A unit that a document gives nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GivenUnit {
+    /// Its name.
+    pub name: String,
+    /// Whether it is enabled; nothing if that is left to the image.
+    pub enabled: Option<bool>,
+    /// The part of the document that has it, if it is not the document itself.
+    pub from: Option<String>,
 }
 
 /// What an engine does on such a node, run by root or by a normal user.
@@ -79,18 +98,23 @@ pub struct Gives {
     pub stores: Vec<GivenStore>,
     /// The images.
     pub images: Vec<GivenImage>,
+    /// The units.
+    pub units: Vec<GivenUnit>,
     /// The engines.
     pub engines: Vec<GivenEngine>,
     /// Units and drop-ins of ours that were edited by hand.
     pub edited: Vec<String>,
+    /// What the document names and could not be followed.
+    pub not_followed: Vec<String>,
     /// What stands in it, decoded.
     #[serde(skip)]
     pub entries: Vec<GivenEntry>,
 }
 
 impl Gives {
-    /// What `read` gives nodes as `model` describes them, whose stores do not matter.
-    pub fn of(read: &Read, model: &Model) -> Self {
+    /// What a document gives nodes as `model` describes them, whose stores do not matter.
+    pub fn of(followed: &Followed, model: &Model) -> Self {
+        let read = &followed.read;
         let model = Model { stores: Vec::new(), images: Vec::new(), ..model.clone() };
         let Some(config) = &read.config else {
             return Self::of_object(read, &model);
@@ -103,22 +127,37 @@ impl Gives {
         }
         let engines = engines(&files, &model);
         let paths = listed(config);
-        let store = |path: &String| GivenStore {
-            origin: match ours.model.stores.iter().any(|store| store.path == *path) {
-                true => Origin::Generate,
-                false if model.kept.contains(path) || !paths.contains(path) => Origin::Platform,
-                false => Origin::Document,
-            },
-            created_by: maker(config, path).map(shown),
-            ..given(path, ours.model.stores.iter().find(|store| store.path == *path))
+        let store = |path: &String| {
+            let created_by = maker(config, path).map(shown);
+            GivenStore {
+                origin: match ours.model.stores.iter().any(|store| store.path == *path) {
+                    true => Origin::Generate,
+                    false if model.kept.contains(path) || !paths.contains(path) => Origin::Platform,
+                    false if created_by.is_none() => Origin::Image,
+                    false => Origin::Document,
+                },
+                from: followed.lister(path).map(|part| part.name.clone()),
+                created_by,
+                ..given(path, ours.model.stores.iter().find(|store| store.path == *path))
+            }
         };
+        let from = |unit: &ConfigEntry| followed.name_at(unit.node.span.start).map(str::to_owned);
+        let load = config.units.iter().find(|unit| unit.name == units::LOAD).and_then(from);
         let into = ours.model.loaded().ok().flatten().map(|store| store.path.clone()).unwrap_or_default();
-        let image = |image: &String| GivenImage { image: image.clone(), store: into.clone() };
+        let image =
+            |image: &String| GivenImage { image: image.clone(), store: into.clone(), from: load.clone() };
+        let unit = |unit: &ConfigEntry| GivenUnit {
+            name: unit.name.clone(),
+            enabled: unit.node.get("enabled").and_then(Node::boolean),
+            from: from(unit),
+        };
         Self {
             stores: seen(&engines, &paths).iter().map(store).collect(),
             images: ours.model.images.iter().map(image).collect(),
+            units: config.units.iter().map(unit).collect(),
             engines,
             edited: edited(config, &ours),
+            not_followed: followed.unfollowed.iter().map(|it| it.message.clone()).collect(),
             entries: entries(config),
         }
     }
@@ -126,18 +165,20 @@ impl Gives {
     /// The same of a ContainerRuntimeConfig, of which the operator makes storage.conf.
     fn of_object(read: &Read, model: &Model) -> Self {
         let list = read.doc.root.at(&container_runtime_config::IMAGE_STORES);
-        let items = list.map(super::document::Node::items).unwrap_or_default();
+        let items = list.map(Node::items).unwrap_or_default();
         let paths: Vec<String> =
             items.iter().filter_map(|item| Some(clean(item.get("path")?.raw()?))).collect();
         let stores = paths.iter().map(|path| Store { create: false, ..Store::new(path, 0o755) }).collect();
         let made = Configuration::of(&Model { stores, ..model.clone() });
         let engines = engines(&made.map(|made| made.files).unwrap_or_default(), model);
-        let store = |path: &String| given(path, None);
+        let store = |path: &String| GivenStore { origin: Origin::Image, ..given(path, None) };
         Self {
             stores: seen(&engines, &paths).iter().map(store).collect(),
             images: Vec::new(),
+            units: Vec::new(),
             engines,
             edited: Vec::new(),
+            not_followed: Vec::new(),
             entries: vec![GivenEntry { name: "stores".to_owned(), text: paths.join("\n") + "\n" }],
         }
     }
@@ -147,6 +188,7 @@ fn given(path: &str, store: Option<&Store>) -> GivenStore {
     GivenStore {
         path: path.to_owned(),
         origin: Origin::Document,
+        from: None,
         created_by: None,
         mode: store.map(|store| format!("{:04o}", store.mode)),
         labelled: store.is_some_and(|store| store.selinux),
@@ -215,19 +257,32 @@ fn edited(config: &Config, ours: &Ours) -> Vec<String> {
 /// What stands in a document, sorted by name, files as they will be on the node.
 fn entries(config: &Config) -> Vec<GivenEntry> {
     let entry = |name: String, text: String| GivenEntry { name, text };
-    let directory = |it: &super::read::ConfigEntry| {
-        let mode = it.node.get("mode").and_then(super::document::Node::number);
+    let directory = |it: &ConfigEntry| {
+        let mode = it.node.get("mode").and_then(Node::number);
         entry(
             it.name.clone(),
             mode.map_or_else(String::new, |mode| format!("a directory of mode {mode:04o}\n")),
         )
     };
-    let unit = |it: &super::read::ConfigEntry| {
-        entry(format!("/etc/systemd/system/{}", it.name), unit_text(it).unwrap_or_default().to_owned())
+    let link = |it: &ConfigEntry| {
+        let target = it.node.get("target").and_then(Node::raw).unwrap_or_default();
+        entry(it.name.clone(), format!("a link to {target}\n"))
+    };
+    let unit = |it: &ConfigEntry| {
+        let path = format!("/etc/systemd/system/{}", it.name);
+        let drop_ins = it.node.get("dropins").map(Node::items).unwrap_or_default();
+        let drop_in = |it: &Node| {
+            let part = |key: &str| it.get(key).and_then(Node::raw).unwrap_or_default();
+            entry(format!("{path}.d/{}", part("name")), part("contents").to_owned())
+        };
+        let mut all: Vec<GivenEntry> = drop_ins.iter().map(drop_in).collect();
+        all.push(entry(path.clone(), unit_text(it).unwrap_or_default().to_owned()));
+        all
     };
     let mut all: Vec<GivenEntry> = config.directories.iter().map(directory).collect();
     all.extend(config.texts().into_iter().map(|(path, text)| entry(path, text)));
-    all.extend(config.units.iter().map(unit));
+    all.extend(config.links.iter().map(link));
+    all.extend(config.units.iter().flat_map(unit));
     all.sort_by(|one, other| one.name.cmp(&other.name));
     all
 }

@@ -8,24 +8,32 @@ use std::path::Path;
 
 use super::butane::Machine;
 use super::change::{Change, not_listed};
-use super::check::{Expected, check, is_rendered, maker};
+use super::check::{Expected, check, is_rendered, listed, maker};
 use super::container_runtime_config;
 use super::document::{self, EditFault, Node, ProvisionDocument, Value, map, text};
 use super::layout::{Directories, Layout};
 use super::machine_config;
 use super::model::{MAIN_FILE, Model};
-use super::ocne;
-use super::read::{Config, Content, Format, Read, Unread};
+use super::ours::Ours;
+use super::read::{Config, ConfigEntry, Content, Format, Read, Unread};
 use super::request::{GenerateRequest, Removed, Written, no_store};
+use super::sources::{Beside, Followed, NoneBeside};
+use super::{ocne, units};
 use crate::conf::{Position, clean};
 use crate::problem::{Place, Problem, Severity};
 
-/// Merges what `request` asks for into `before`, which was read from `file`.
+/// Merges what `request` asks for into `before`, which was read from `file`. What that is made of
+/// besides is known, and stays as it is.
 ///
 /// # Errors
 /// A [`Problem`] if the document is not of the request's kind, if something stands in
 /// the way, or if a node would not do what it should.
-pub fn merge(request: &GenerateRequest, before: &str, file: &Path) -> Result<Written, Problem> {
+pub fn merge(
+    request: &GenerateRequest,
+    before: &str,
+    file: &Path,
+    beside: &dyn Beside,
+) -> Result<Written, Problem> {
     let Some(format) = request.kind.format() else {
         return Err(Problem::new(
             "kind-lacks",
@@ -36,22 +44,33 @@ pub fn merge(request: &GenerateRequest, before: &str, file: &Path) -> Result<Wri
     let read = match Read::parse(before) {
         Ok(read) if read.format == format => read,
         // The nodes get nothing of it yet.
-        Err(Unread::NoInline) if format == Format::Ocne => return new_inline(request, before, file),
+        Err(Unread::NoInline) if format == Format::Ocne => return new_inline(request, before, file, beside),
         _ => return Err(first_finding(before, format, file)),
     };
     conflicts(&read, file)?;
+    let followed = Followed::of(&read, beside).refused()?;
+    let (request, mut told) = known(request, &read, &followed)?;
+    let request = &request;
+    if request.asks_nothing() && !told.is_empty() {
+        return Ok(Written { text: before.to_owned(), warnings: told });
+    }
     match &read.config {
         None if format == Format::ContainerRuntimeConfig => {
             let (after, layout) = stores_of_object(request, &read, file)?;
-            finish(request, before, after, format, &layout, &request.model)
+            finish(request, before, after, format, &layout, &request.model, beside)
         }
         None => Err(first_finding(before, format, file)),
         Some(config) if config.spec.is_none() => Err(first_finding(before, format, file)),
         Some(config) => {
-            let change = Change::of(request, &read, config)?;
+            let change = Change::of(request, &read, config, &followed)?;
+            elsewhere(&change.layout, config, &followed)?;
+            if format == Format::Ocne && read.doc.root.get(ocne::KEY).is_none_or(Node::is_null) {
+                return new_inline(request, before, file, beside);
+            }
             let after = changed(&read, config, &change, file)?;
-            let mut written = finish(request, before, after, format, &change.layout, &change.model)?;
-            written.warnings.splice(0..0, change.told);
+            let mut written = finish(request, before, after, format, &change.layout, &change.model, beside)?;
+            told.extend(change.told);
+            written.warnings.splice(0..0, told);
             if is_rendered(&read.doc.root) {
                 written.warnings.push(
                     "the operator has rendered this object, and replaces it: give nodes the stores with one of their own, from `storagectl generate machineconfig`".to_owned(),
@@ -60,6 +79,72 @@ pub fn merge(request: &GenerateRequest, before: &str, file: &Path) -> Result<Wri
             Ok(written)
         }
     }
+}
+
+/// What is asked for without the stores that a part of the document lists, and what is told of those.
+fn known(
+    request: &GenerateRequest,
+    read: &Read,
+    followed: &Followed,
+) -> Result<(GenerateRequest, Vec<String>), Problem> {
+    let (mut request, mut told) = (request.clone(), Vec::new());
+    let (Some(config), Some(whole)) = (&read.config, followed.config()) else {
+        return Ok((request, told));
+    };
+    if followed.parts.is_empty() {
+        return Ok((request, told));
+    }
+    let (own, all) = (listed(config), listed(whole));
+    let part = |store: &String| match all.contains(store) && !own.contains(store) {
+        true => followed.lister(store),
+        false => None,
+    };
+    let there = |what: &str, part: &str| {
+        let message = format!("{what} in `{part}`, which this document is made of");
+        Problem::new("not-listed", message, format!("remove it in `{part}`"))
+    };
+    if let Some((store, part)) = request.removed.stores.iter().find_map(|it| Some((it, part(it)?))) {
+        return Err(there(&format!("`{store}` is listed"), &part.name));
+    }
+    let pulled = |config: &Config| Ours::of(config, &request.model).model.images;
+    let (own_images, images) = (pulled(config), pulled(whole));
+    let is_elsewhere = |image: &&String| images.contains(image) && !own_images.contains(image);
+    if let Some(image) = request.removed.images.iter().find(is_elsewhere) {
+        let unit = whole.units.iter().find(|unit| unit.name == units::LOAD);
+        let part = unit.and_then(|unit| followed.name_at(unit.node.span.start)).unwrap_or("another part");
+        return Err(there(&format!("`{image}` is pulled by a unit"), part));
+    }
+    request.model.stores.retain(|store| match part(&store.path) {
+        Some(part) => {
+            told.push(format!("`{}` is already listed in `{}`", store.path, part.name));
+            false
+        }
+        None => true,
+    });
+    Ok((request, told))
+}
+
+/// Refuses to write what a part of the document would write again.
+fn elsewhere(layout: &Layout, config: &Config, followed: &Followed) -> Result<(), Problem> {
+    let has = |list: &[ConfigEntry], name: &str| list.iter().any(|entry| entry.name == name);
+    for part in &followed.parts {
+        let files = layout.files.iter().map(|file| (&part.config.files, &config.files, &file.path));
+        let units = layout.units.iter().map(|unit| (&part.config.units, &config.units, &unit.name));
+        let mut all = files.chain(units);
+        let found = all.find(|(there, here, name)| has(there, name) && !(part.gives_way && has(here, name)));
+        if let Some((_, _, name)) = found {
+            let counts = match part.gives_way {
+                true => "would no longer count",
+                false => "counts more than what is written here",
+            };
+            return Err(Problem::new(
+                "document-conflict",
+                format!("`{name}` stands in `{}`, too, and {counts}", part.name),
+                format!("add the stores in `{}`", part.name),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The document with a change.
@@ -88,9 +173,10 @@ fn finish(
     format: Format,
     layout: &Layout,
     model: &Model,
+    beside: &dyn Beside,
 ) -> Result<Written, Problem> {
     // What neither the document nor this run makes, the image has.
-    let config = Read::parse(before).ok().and_then(|read| read.config);
+    let config = Read::parse(before).ok().and_then(|read| Followed::of(&read, beside).read.config);
     let is_made = |path: &str| {
         model.created().any(|it| it.path == path)
             || config.as_ref().is_some_and(|it| maker(it, path).is_some())
@@ -106,12 +192,12 @@ fn finish(
         generations: model.generations,
         podman6: model.podman6,
     };
-    let old: Vec<String> = check(before, format, Path::new("before"), &expected)
+    let old: Vec<String> = check(before, format, Path::new("before"), &expected, beside)
         .into_iter()
         .map(|finding| finding.message)
         .collect();
     let mut warnings = request.warnings(format);
-    for finding in check(&after, format, Path::new("after"), &expected) {
+    for finding in check(&after, format, Path::new("after"), &expected, beside) {
         if finding.id == "no-store" && request.removed != Removed::default() {
             warnings.push("no store is left in the document".to_owned());
             continue;
@@ -216,12 +302,17 @@ fn conflicts(read: &Read, file: &Path) -> Result<(), Problem> {
 }
 
 /// A configuration of OCNE that has no string of this kind yet.
-fn new_inline(request: &GenerateRequest, before: &str, file: &Path) -> Result<Written, Problem> {
+fn new_inline(
+    request: &GenerateRequest,
+    before: &str,
+    file: &Path,
+    beside: &dyn Beside,
+) -> Result<Written, Problem> {
     ocne::check(request.dialect)?;
     let layout = Layout::of(&request.model, Directories::Made)?;
     let doc = ProvisionDocument::parse(before).map_err(|_| first_finding(before, Format::Ocne, file))?;
     let after = edited(&doc, &ocne::value(&layout, request.dialect, &request.machine), file)?;
-    finish(request, before, after, Format::Ocne, &layout, &request.model)
+    finish(request, before, after, Format::Ocne, &layout, &request.model, beside)
 }
 
 /// The list of a ContainerRuntimeConfig.
@@ -307,7 +398,7 @@ fn at(
 /// What is wrong with a document that cannot be read.
 fn first_finding(before: &str, format: Format, file: &Path) -> Problem {
     let expected = Expected::of(super::Preset::named("none").expect("there is such a preset"));
-    match check(before, format, file, &expected).into_iter().next() {
+    match check(before, format, file, &expected, &NoneBeside).into_iter().next() {
         Some(found) => {
             let place = found.place.filter(|place| place.position().is_some());
             Problem { place, ..Problem::new("document", found.message, found.hint) }

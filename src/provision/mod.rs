@@ -39,6 +39,7 @@ pub mod read;
 mod request;
 mod script;
 mod simple;
+pub mod sources;
 mod storage_conf;
 mod three_way;
 pub mod tmpfiles;
@@ -46,7 +47,7 @@ mod unit_words;
 mod units;
 
 pub use difference::{Difference, How, differences, text_diff};
-pub use gives::{GivenEngine, GivenEntry, GivenImage, GivenStore, Gives, Origin};
+pub use gives::{GivenEngine, GivenEntry, GivenImage, GivenStore, GivenUnit, Gives, Origin};
 pub use layout::{Directories, Directory, File, Layout, Unit};
 pub use merge::{machine_of, merge};
 pub use model::{Generations, MAIN_FILE, Model, PlatformFile, Store, check_image};

@@ -14,6 +14,8 @@ use crate::problem::Problem;
 pub const NEWEST: Spec = Spec(4);
 /// The key.
 pub const KEY: &str = "extraIgnitionInline";
+/// That of a file, or a directory of files, which come before.
+pub const EXTRA: &str = "extraIgnition";
 
 /// A layout as a configuration.
 pub fn value(layout: &Layout, dialect: Dialect, machine: &Machine) -> Value {

@@ -6,6 +6,7 @@ use super::check::{Expected, check};
 use super::layout::Layout;
 use super::model::Model;
 use super::read::{Format, Read};
+use super::sources::NoneBeside;
 use crate::problem::Problem;
 
 /// Whether a document says what it should: it is read as whatever applies it reads it,
@@ -57,7 +58,7 @@ pub(super) fn prove(text: &str, format: Format, layout: &Layout, model: &Model) 
         generations: model.generations,
         podman6: model.podman6,
     };
-    match check(text, format, Path::new("document"), &expected).into_iter().next() {
+    match check(text, format, Path::new("document"), &expected, &NoneBeside).into_iter().next() {
         Some(finding) => Err(wrong(finding.message)),
         None => Ok(()),
     }

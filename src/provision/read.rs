@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::butane::{DIALECTS, Dialect};
 use super::data_url::{self, Undecodable};
-use super::document::{Node, ProvisionDocument, Unreadable};
+use super::document::{Key, Node, NodeKind, ProvisionDocument, Unreadable};
 use super::ignition::Spec;
-use super::ocne;
+use super::{ocne, sources};
 
 /// What a document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +134,11 @@ impl Read {
             }
             Format::ContainerRuntimeConfig => None,
             Format::Ocne => {
-                let node = doc.root.get(ocne::KEY).filter(|node| !node.is_null()).ok_or(Unread::NoInline)?;
+                let node = doc.root.get(ocne::KEY).filter(|node| !node.is_null());
+                let Some(node) = node else {
+                    let config = Some(sources::of_extra(&doc).ok_or(Unread::NoInline)?);
+                    return Ok(Self { format, doc, config });
+                };
                 let Some(text) = node.text() else {
                     return Err(Unread::NotString(node.span.clone()));
                 };
@@ -148,7 +152,7 @@ impl Read {
     }
 }
 
-fn format_of(root: &Node) -> Option<Format> {
+pub(super) fn format_of(root: &Node) -> Option<Format> {
     match root.get("kind").and_then(Node::raw) {
         Some("MachineConfig") => return Some(Format::MachineConfig),
         Some("ContainerRuntimeConfig") => return Some(Format::ContainerRuntimeConfig),
@@ -167,7 +171,7 @@ fn format_of(root: &Node) -> Option<Format> {
 }
 
 impl Config {
-    fn of(doc: &ProvisionDocument, is_inner: bool, node: Node) -> Self {
+    pub(super) fn of(doc: &ProvisionDocument, is_inner: bool, node: Node) -> Self {
         let is_butane = node.get("variant").is_some();
         let raw = |path: &[&str]| node.at(path).and_then(Node::raw);
         let dialect = raw(&["variant"]).zip(raw(&["version"])).and_then(|(variant, version)| {
@@ -215,6 +219,28 @@ impl Config {
 }
 
 impl ConfigEntry {
+    /// A resource alone, as if it were the contents of a file.
+    pub(super) fn of_resource(resource: &Node, name: String) -> Self {
+        let span = resource.span.clone();
+        let key = Key { name: "contents".to_owned(), span: span.clone() };
+        let pairs = vec![(key, resource.clone())];
+        Self { name, node: Node { span, kind: NodeKind::Map { pairs, flow: true } } }
+    }
+
+    /// The hash that is said of a file.
+    pub(super) fn hash(&self) -> Option<&Node> {
+        self.node.at(&["contents", "verification", "hash"]).filter(|node| !node.is_null())
+    }
+
+    /// Whether these bytes are not those of which a hash is said.
+    pub(super) fn is_another_than_its_hash_says(&self, bytes: &[u8]) -> bool {
+        let said = self.hash().and_then(Node::raw);
+        said.is_some_and(|said| {
+            let right = [data_url::sha512(bytes), data_url::sha256(bytes)];
+            !right.iter().any(|it| it.eq_ignore_ascii_case(said))
+        })
+    }
+
     /// What a file shall hold.
     pub fn content(&self) -> Content {
         let Some(contents) = self.node.get("contents") else {
@@ -256,11 +282,7 @@ impl ConfigEntry {
     /// [`Undecodable`] if it says something that is not so.
     pub fn decoded(&self) -> Result<Option<Vec<u8>>, Undecodable> {
         match self.content() {
-            Content::Bytes(bytes) => {
-                // Butane compresses what stands inline itself.
-                let inline = self.node.at(&["contents", "inline"]).is_some();
-                data_url::decompress(bytes, if inline { "" } else { self.compression() }).map(Some)
-            }
+            Content::Bytes(bytes) => data_url::decompress(bytes, self.compression()).map(Some),
             Content::Wrong(fault) => Err(fault),
             Content::Nothing | Content::Elsewhere(_) => Ok(None),
         }

@@ -101,6 +101,11 @@ pub struct Written {
 }
 
 impl GenerateRequest {
+    /// Whether nothing is to be added or removed.
+    pub(super) fn asks_nothing(&self) -> bool {
+        self.model.stores.is_empty() && self.model.images.is_empty() && self.removed == Removed::default()
+    }
+
     /// Writes the document, and reads it back.
     ///
     /// # Errors

@@ -25,6 +25,16 @@ pub(super) fn label(host: &Root, root: &Root, store: &Path, name: &str) {
     }
 }
 
+/// Whether the directory at `path` has a type of container-selinux's, as the engines' own storage
+/// has; `None` if it has no label, or does not exist.
+pub fn engine_type(root: &Root, path: &Path) -> io::Result<Option<bool>> {
+    let label = label_of(root, path)?.filter(|label| !label.is_empty());
+    let is_theirs = |label: &[u8]| {
+        String::from_utf8_lossy(label).split(':').nth(2).is_some_and(|kind| kind.starts_with("container_"))
+    };
+    Ok(label.map(|label| is_theirs(&label)))
+}
+
 /// Gives the mount point `path` below /run the label of /run. A policy may have another for
 /// what services make there, on which it lets nothing be mounted: Debian's has.
 pub(super) fn label_as_run(root: &Root, path: &Path) {

@@ -37,7 +37,7 @@ pub use gone::is_gone;
 pub use harm::{Harm, Hit, Opened, content_harms};
 pub(crate) use id::{is_id, short_id};
 pub use init::{MARKER, init};
-pub use label::IMAGE_LABEL;
+pub use label::{IMAGE_LABEL, engine_type};
 pub(crate) use layer_streams::{StoreStreams, layer_paths};
 pub(crate) use metadata::{is_of_signatures, signatures_in};
 pub use mount_unit::{awaits_mount, escape_unit_path, mount_unit};

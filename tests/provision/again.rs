@@ -5,6 +5,7 @@ use std::path::Path;
 use storagectl::conf::Position;
 use storagectl::problem::Problem;
 use storagectl::provision::butane::Dialect;
+use storagectl::provision::sources::{Followed, NoneBeside};
 use storagectl::provision::{DocumentKind, GenerateRequest, Model, Preset, Removed, Store, Written, merge};
 
 use crate::kinds::{model, request};
@@ -16,7 +17,7 @@ fn stores(preset: &str, paths: &[&str]) -> Model {
 }
 
 fn into(request: &GenerateRequest, text: &str) -> Result<Written, Problem> {
-    merge(request, text, Path::new("given"))
+    merge(request, text, Path::new("given"), &NoneBeside)
 }
 
 fn removing(request: &GenerateRequest, stores: &[&str], images: &[&str]) -> GenerateRequest {
@@ -239,7 +240,10 @@ fn what_a_document_gives_is_the_same_in_every_kind() {
     use storagectl::provision::{Gives, Origin, differences};
     let gives = |kind, preset: &str, paths: &[&str]| {
         let request = request(kind, stores(preset, paths));
-        Gives::of(&Read::parse(&request.write().unwrap().text).unwrap(), &request.model)
+        {
+            let read = Read::parse(&request.write().unwrap().text).unwrap();
+            Gives::of(&Followed::of(&read, &NoneBeside), &request.model)
+        }
     };
     let ignition = gives(DocumentKind::Ignition, "fedora", &["/var/a", "/var/b"]);
     assert_eq!(differences(&ignition, &gives(DocumentKind::Butane, "fedora", &["/var/a", "/var/b"])), []);

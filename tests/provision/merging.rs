@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use storagectl::provision::butane::Dialect;
+use storagectl::provision::sources::NoneBeside;
 use storagectl::provision::{DocumentKind, GenerateRequest, machine_of, merge};
 
 use crate::kinds::{model, request};
@@ -18,8 +19,8 @@ fn merged(kind: DocumentKind, preset: &str, images: &[&str], before: &str) -> St
 fn merged_by(request: &GenerateRequest, before: &str) -> String {
     let mut request = request.clone();
     request.machine = machine_of(before).unwrap_or(request.machine);
-    let after = merge(&request, before, Path::new("given")).unwrap().text;
-    let again = merge(&request, &after, Path::new("given")).unwrap().text;
+    let after = merge(&request, before, Path::new("given"), &NoneBeside).unwrap().text;
+    let again = merge(&request, &after, Path::new("given"), &NoneBeside).unwrap().text;
     assert_eq!(again, after, "doing it again changes the document");
     let diff = similar::TextDiff::from_lines(before, &after);
     diff.unified_diff().context_radius(2).to_string()
@@ -27,7 +28,8 @@ fn merged_by(request: &GenerateRequest, before: &str) -> String {
 
 #[track_caller]
 fn refused(kind: DocumentKind, before: &str) -> String {
-    let problem = merge(&request(kind, model("none", &[])), before, Path::new("given")).unwrap_err();
+    let problem =
+        merge(&request(kind, model("none", &[])), before, Path::new("given"), &NoneBeside).unwrap_err();
     let place = problem.place.as_ref().and_then(|place| place.position()).unwrap_or_default();
     format!("{}: {} {place:?}", problem.id, problem.message)
 }
@@ -246,11 +248,11 @@ fn what_stands_in_the_way_is_said_with_its_place() {
 fn carriage_returns_and_explicit_starts_stay() {
     let crlf = BUTANE.replace('\n', "\r\n");
     let request = request(DocumentKind::Butane, model("none", &["registry.example/app:1"]));
-    let lf = merge(&request, BUTANE, Path::new("given")).unwrap().text;
-    let after = merge(&request, &crlf, Path::new("given")).unwrap().text;
+    let lf = merge(&request, BUTANE, Path::new("given"), &NoneBeside).unwrap().text;
+    let after = merge(&request, &crlf, Path::new("given"), &NoneBeside).unwrap().text;
     assert_eq!(after, lf.replace('\n', "\r\n"));
     let before = "---\n# first\nvariant: fcos\nversion: 1.5.0\n...\n";
-    let after = merge(&request, before, Path::new("given")).unwrap().text;
+    let after = merge(&request, before, Path::new("given"), &NoneBeside).unwrap().text;
     assert!(after.starts_with("---\n# first\nvariant: fcos\nversion: 1.5.0\nstorage:\n"), "{after}");
     assert!(after.ends_with("...\n"), "{after}");
 }

@@ -8,6 +8,7 @@ use storagectl::provision::check::{Expected, check};
 use storagectl::provision::document::{ProvisionDocument, Value, to_json, to_yaml};
 use storagectl::provision::ignition::Spec;
 use storagectl::provision::read::Read;
+use storagectl::provision::sources::NoneBeside;
 use storagectl::provision::{DocumentKind, Generations, Model, PRESETS, Store, merge};
 use storagectl_properties::document::says;
 
@@ -111,10 +112,10 @@ proptest! {
             generations: request.model.generations,
             podman6: request.model.podman6,
         };
-        let findings = check(&written.text, read.format, Path::new("f"), &expected);
+        let findings = check(&written.text, read.format, Path::new("f"), &expected, &NoneBeside);
         prop_assert!(findings.is_empty(), "{findings:?}\n{}", written.text);
         // Into a document that has all of it, nothing is put.
-        let again = merge(&request, &written.text, Path::new("given")).unwrap();
+        let again = merge(&request, &written.text, Path::new("given"), &NoneBeside).unwrap();
         prop_assert_eq!(again.text, written.text);
     }
 
@@ -165,8 +166,8 @@ proptest! {
     fn no_text_stops_a_check(text in "[ -~\n]{0,80}") {
         for format in KINDS.map(|kind| kind.format().unwrap()) {
             let expected = Expected::of(&PRESETS[0]);
-            check(&text, format, Path::new("f"), &expected);
-            check(&format!("{{{text}"), format, Path::new("f"), &expected);
+            check(&text, format, Path::new("f"), &expected, &NoneBeside);
+            check(&format!("{{{text}"), format, Path::new("f"), &expected, &NoneBeside);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use storagectl::provision::check::{Expected, check};
 use storagectl::provision::document::{Node, NodeKind, ProvisionDocument};
+use storagectl::provision::sources::NoneBeside;
 use storagectl::provision::{DocumentKind, GenerateRequest, Model, Preset, Removed, Store, merge};
 
 use crate::kinds::request;
@@ -113,7 +114,7 @@ fn follow(kind: DocumentKind, preset: &str, steps: &[Step]) -> Result<(), TestCa
             }
             _ => continue,
         }
-        text = merge(&next, &text, Path::new("given"))
+        text = merge(&next, &text, Path::new("given"), &NoneBeside)
             .map_err(|it| TestCaseError::fail(format!("{it:?}\n{text}")))?
             .text;
         let wanted = one_run(&base, &stores, &images);
@@ -124,7 +125,7 @@ fn follow(kind: DocumentKind, preset: &str, steps: &[Step]) -> Result<(), TestCa
             podman6: base.model.podman6,
             ..Expected::of(Preset::named(preset).unwrap())
         };
-        let findings = check(&text, kind.format().unwrap(), Path::new("f"), &expected);
+        let findings = check(&text, kind.format().unwrap(), Path::new("f"), &expected, &NoneBeside);
         prop_assert!(findings.is_empty(), "{findings:?}\n{text}");
     }
     Ok(())

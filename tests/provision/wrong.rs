@@ -8,6 +8,7 @@ use storagectl::problem::Severity;
 use storagectl::provision::Preset;
 use storagectl::provision::check::{Expected, RULES, check};
 use storagectl::provision::read::Format;
+use storagectl::provision::sources::NoneBeside;
 
 /// The kind and the platform of a document, by what its name ends in.
 fn kind(name: &str) -> (Format, &'static str) {
@@ -32,7 +33,8 @@ fn in_every_wrong_document_that_is_found_which_is_wrong() {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let text = fs_err::read_to_string(&path).unwrap();
         let (format, preset) = kind(&name);
-        let findings = check(&text, format, Path::new("f"), &Expected::of(Preset::named(preset).unwrap()));
+        let findings =
+            check(&text, format, Path::new("f"), &Expected::of(Preset::named(preset).unwrap()), &NoneBeside);
         let ids: BTreeSet<&str> = findings.iter().map(|finding| finding.id).collect();
         let rule = name.split('.').next().unwrap();
         if ids != BTreeSet::from([rule]) {
@@ -45,14 +47,14 @@ fn in_every_wrong_document_that_is_found_which_is_wrong() {
     // A store that was asked for is given on the command line; tests/cmd has that one.
     let without: Vec<&str> =
         RULES.iter().map(|rule| rule.id).filter(|id| !found_rules.contains(*id)).collect();
-    assert_eq!(without, ["store-unlisted", "users-stop"], "every rule has a document");
+    assert_eq!(without, ["extra-ignored", "store-unlisted", "users-stop"], "every rule has a document");
 }
 
 #[test]
 fn what_only_looks_wrong_is_not_told() {
     let found = |text: &str, format: Format, preset: &str| -> Vec<String> {
         let expected = Expected::of(Preset::named(preset).unwrap());
-        check(text, format, Path::new("f"), &expected).into_iter().map(|it| it.message).collect()
+        check(text, format, Path::new("f"), &expected, &NoneBeside).into_iter().map(|it| it.message).collect()
     };
     // Fedora CoreOS has storage.conf in /usr/share alone, where nothing has to be replaced.
     let document = include_str!("wrong/no-overwrite.butane.bu")
@@ -113,7 +115,7 @@ fn in_right_documents_nothing_is_found() {
         if of_main {
             expected.kept.clear();
         }
-        let findings = check(&text, Format::Butane, Path::new("f"), &expected);
+        let findings = check(&text, Format::Butane, Path::new("f"), &expected, &NoneBeside);
         let told = findings.iter().filter(|finding| finding.severity != Severity::Note);
         let messages: Vec<&str> = told.map(|finding| finding.message.as_str()).collect();
         assert_eq!(messages, [""; 0], "{text}");

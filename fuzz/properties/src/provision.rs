@@ -7,6 +7,7 @@ use storagectl::provision::butane::{Dialect, Machine};
 use storagectl::provision::check::{Expected, check};
 use storagectl::provision::ignition::Spec;
 use storagectl::provision::read::{Format, Read};
+use storagectl::provision::sources::NoneBeside;
 use storagectl::provision::{
     DocumentKind, GenerateRequest, Model, Preset, Removed, Store, machine_of, merge,
 };
@@ -39,7 +40,7 @@ pub fn holds(input: &[u8]) {
 }
 
 fn checked(text: &str, format: Format, expected: &Expected) {
-    check(text, format, Path::new("f"), expected).iter().for_each(assert_told);
+    check(text, format, Path::new("f"), expected, &NoneBeside).iter().for_each(assert_told);
 }
 
 fn request(kind: DocumentKind, preset: &Preset) -> GenerateRequest {
@@ -60,7 +61,7 @@ fn merged(text: &str, request: &GenerateRequest) {
     let file = Path::new("f");
     let again = |text: &str| {
         let machine = machine_of(text).unwrap_or_else(|| request.machine.clone());
-        merge(&GenerateRequest { machine, ..request.clone() }, text, file)
+        merge(&GenerateRequest { machine, ..request.clone() }, text, file, &NoneBeside)
     };
     match again(text) {
         Ok(written) => {

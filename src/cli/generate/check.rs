@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::beside::FilesDir;
 use super::given::read_file;
 use super::{Common, Generate, Output};
 use crate::cli::Status;
@@ -11,7 +12,6 @@ use crate::cli::counted::tally;
 use crate::cli::status::Strict;
 use crate::problem::{Problem, Severity};
 use crate::provision::check::{Expected, check};
-use crate::provision::read::Format;
 
 #[derive(Serialize)]
 struct CheckedDocumentJson<'a> {
@@ -44,25 +44,19 @@ impl Generate {
             // What somebody else's nodes run, only they know.
             podman6: false,
         };
-        run(file, &text, format, &expected, self.strict, output)
+        let beside = FilesDir::open(self.files_dir.as_deref())?;
+        let findings = check(&text, format, file, &expected, &beside);
+        tell(file, &findings, self.strict, output)
     }
 }
 
 /// Tells what is wrong with a document.
-fn run(
-    file: &Path,
-    text: &str,
-    format: Format,
-    expected: &Expected,
-    strict: Strict,
-    output: &Output,
-) -> anyhow::Result<Status> {
-    let findings = check(text, format, file, expected);
+fn tell(file: &Path, findings: &[Problem], strict: Strict, output: &Output) -> anyhow::Result<Status> {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     if output.json {
-        output.json(&CheckedDocumentJson { version: 1, findings: &findings })?;
+        output.json(&CheckedDocumentJson { version: 1, findings })?;
     } else {
-        for finding in &findings {
+        for finding in findings {
             output.found(finding, true)?;
         }
         for note in findings.iter().filter(|finding| finding.severity == Severity::Note) {

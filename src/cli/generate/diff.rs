@@ -5,17 +5,20 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::given::{of_node, read_file};
+use super::list::not_followed;
 use super::{Common, Generate, Output};
 use crate::cli::Status;
 use crate::plan::Host;
 use crate::problem::Problem;
 use crate::provision::{Difference, GivenEntry, GivenStore, How, differences, text_diff};
+use crate::store::engine_type;
 
 #[derive(Serialize)]
 struct DiffJson<'a> {
     version: u32,
     differences: &'a [Difference],
     diff: &'a str,
+    not_followed: Vec<&'a String>,
 }
 
 impl Generate {
@@ -28,7 +31,7 @@ impl Generate {
             [old, _] => (old.display().to_string(), self.gives(&read_file(old)?, old, common)?),
             _ => {
                 let host = common.host()?;
-                let mut before = self.gives(&of_node(&host)?, Path::new("node"), common)?;
+                let mut before = self.gives(&of_node(&host, &after)?, Path::new("node"), common)?;
                 for store in &mut before.stores {
                     made_there(&host, store, after.stores.iter().find(|it| it.path == store.path))?;
                 }
@@ -42,8 +45,11 @@ impl Generate {
         let all = differences(&before, &after);
         let text = text_diff(&before.entries, &after.entries);
         if output.json {
-            output.json(&DiffJson { version: 1, differences: &all, diff: &text })?;
+            let not_followed = before.not_followed.iter().chain(&after.not_followed).collect();
+            output.json(&DiffJson { version: 1, differences: &all, diff: &text, not_followed })?;
         } else {
+            not_followed(&before, output);
+            not_followed(&after, output);
             let lines: String = all.iter().map(line).collect();
             let between = if lines.is_empty() || text.is_empty() { "" } else { "\n" };
             output.document(&format!("{lines}{between}{text}"))?;
@@ -63,6 +69,12 @@ fn made_there(host: &Host, store: &mut GivenStore, wanted: Option<&GivenStore>) 
     let like = |part: fn(&GivenStore) -> Option<String>| wanted.and_then(part);
     store.created_by = stat.as_ref().and_then(|_| like(|it| it.created_by.clone()));
     store.mode = stat.and_then(|stat| like(|it| it.mode.clone()).map(|_| format!("{:04o}", stat.mode)));
+    // What says that it is labelled on a node is the label, where it has one.
+    if let Some(is_labelled) =
+        engine_type(&host.root, path).map_err(Problem::cannot("look at", host.show(path)))?
+    {
+        store.labelled = is_labelled && wanted.is_none_or(|it| it.labelled);
+    }
     Ok(())
 }
 

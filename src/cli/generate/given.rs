@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::doctor::UnitState;
 use crate::engine::{Profile, VENDOR_FILE};
 use crate::limits;
 use crate::plan::{Host, VendorCopy};
@@ -10,7 +11,7 @@ use crate::problem::Problem;
 use crate::provision::butane::Dialect;
 use crate::provision::ignition::{self, Spec};
 use crate::provision::read::Read;
-use crate::provision::{File, Layout, MAIN_FILE, Model, OWN_UNITS, Unit};
+use crate::provision::{File, Gives, Layout, MAIN_FILE, Model, OWN_UNITS, Unit};
 use crate::sys::Root;
 
 /// Takes the base and the platform's files from a tree.
@@ -45,8 +46,8 @@ pub(super) fn config_of(host: &Host) -> anyhow::Result<String> {
     text_of(read.map(|(bytes, _)| bytes), &host.show(&path))
 }
 
-/// What a node has of all that documents give it, as a document.
-pub(super) fn of_node(host: &Host) -> anyhow::Result<String> {
+/// What a node has of all that `given` gives it, and of ours, as a document.
+pub(super) fn of_node(host: &Host, given: &Gives) -> anyhow::Result<String> {
     let mut layout = Layout::default();
     for profile in Profile::ALL {
         for file in &host.reading(profile).files {
@@ -57,12 +58,29 @@ pub(super) fn of_node(host: &Host) -> anyhow::Result<String> {
             }
         }
     }
-    for name in OWN_UNITS {
+    // What normal users' engines read is not among what root's do.
+    for entry in given.entries.iter().filter(|entry| entry.name.starts_with("/etc/containers/storage")) {
+        let path = Path::new(&entry.name);
+        let read = || host.root.read(path).map_err(Problem::cannot("read", host.show(path)));
+        if layout.files.iter().all(|it| it.path != entry.name)
+            && let Some((bytes, _)) = read()?
+        {
+            let text = text_of(Some(bytes), &host.show(path))?;
+            layout.files.push(File { path: entry.name.clone(), mode: 0o644, text });
+        }
+    }
+    let mut names: Vec<&str> = OWN_UNITS.into_iter().collect();
+    let others = given.units.iter().map(|unit| unit.name.as_str());
+    names.extend(others.filter(|name| !OWN_UNITS.contains(name) && !name.contains('/')));
+    for name in names {
         let path = Path::new("/etc/systemd/system").join(name);
         let read = host.root.read(&path).map_err(Problem::cannot("read", host.show(&path)))?;
         if let Some((bytes, _)) = read {
             let text = text_of(Some(bytes), &host.show(&path))?;
-            layout.units.push(Unit { name: name.to_owned(), text, enabled: true });
+            let cannot = Problem::cannot("look at", host.show(Path::new("/etc/systemd/system")));
+            let state = UnitState::find(&host.root, name, "multi-user.target").map_err(cannot)?;
+            let enabled = matches!(state, UnitState::Enabled(_));
+            layout.units.push(Unit { name: name.to_owned(), text, enabled });
         }
     }
     Ok(ignition::write(&layout, Spec::NEWEST))

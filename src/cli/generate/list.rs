@@ -5,11 +5,13 @@ use std::path::Path;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::beside::FilesDir;
 use super::given::read_file;
 use super::{Common, Generate, Output};
 use crate::cli::list_stores::aligned;
 use crate::problem::Problem;
 use crate::provision::read::{Read, Unread};
+use crate::provision::sources::Followed;
 use crate::provision::{Gives, Origin};
 
 #[derive(Serialize)]
@@ -38,9 +40,12 @@ impl Generate {
             output.data(&table(&gives))?;
         }
         if !gives.images.is_empty() {
-            let mut rows = vec![["IMAGE", "PULLED INTO"].map(str::to_owned)];
-            rows.extend(gives.images.iter().map(|it| [it.image.clone(), it.store.clone()]));
-            output.data(&format!("\n{}", aligned(&rows, [true; 2])))?;
+            let mut rows = vec![["IMAGE", "PULLED INTO", "FROM"].map(str::to_owned)];
+            rows.extend(
+                gives.images.iter().map(|it| [it.image.clone(), it.store.clone(), shown(it.from.as_ref())]),
+            );
+            let has_parts = gives.images.iter().any(|it| it.from.is_some());
+            output.data(&format!("\n{}", aligned(&rows, [true, true, has_parts])))?;
         }
         for engine in &gives.engines {
             if let Some(why) = &engine.stops {
@@ -50,6 +55,7 @@ impl Generate {
         for name in &gives.edited {
             output.warning(&format!("`{name}` was edited by hand"));
         }
+        not_followed(&gives, output);
         Ok(())
     }
 
@@ -65,30 +71,45 @@ impl Generate {
             let check = format!("`storagectl generate --check {}` shows where", file.display());
             Problem::new("document", format!("`{}` cannot be read", file.display()), check)
         };
-        Ok(Gives::of(&read.map_err(unreadable)?, &model))
+        let beside = FilesDir::open(self.files_dir.as_deref())?;
+        Ok(Gives::of(&Followed::of(&read.map_err(unreadable)?, &beside).refused()?, &model))
+    }
+}
+
+/// Says what a document names and could not be followed.
+pub(super) fn not_followed(gives: &Gives, output: &Output) {
+    for message in &gives.not_followed {
+        output.status(&format!("note: {message}"));
     }
 }
 
 fn table(gives: &Gives) -> String {
-    let heads = ["STORE", "ORIGIN", "CREATED BY", "MODE", "LABELLED", "SEEN BY"];
+    let heads = ["STORE", "ORIGIN", "FROM", "CREATED BY", "MODE", "LABELLED", "SEEN BY"];
     let mut rows = vec![heads.map(str::to_owned)];
     for store in &gives.stores {
         let origin = match store.origin {
             Origin::Generate => "generate",
             Origin::Platform => "platform",
             Origin::Document => "document",
+            Origin::Image => "image",
         };
         rows.push([
             store.path.clone(),
             origin.to_owned(),
-            store.created_by.clone().unwrap_or_else(|| "-".to_owned()),
-            store.mode.clone().unwrap_or_else(|| "-".to_owned()),
+            shown(store.from.as_ref()),
+            shown(store.created_by.as_ref()),
+            shown(store.mode.as_ref()),
             if store.labelled { "yes" } else { "-" }.to_owned(),
             seen_by(gives, &store.path),
         ]);
     }
     let labelled = gives.stores.iter().any(|store| store.labelled);
-    aligned(&rows, [true, true, true, true, labelled, true])
+    let has_parts = gives.stores.iter().any(|store| store.from.is_some());
+    aligned(&rows, [true, true, has_parts, true, true, labelled, true])
+}
+
+fn shown(text: Option<&String>) -> String {
+    text.cloned().unwrap_or_else(|| "-".to_owned())
 }
 
 /// Who sees a store, as shortly as that can be said.

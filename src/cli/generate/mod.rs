@@ -1,5 +1,6 @@
 //! `generate`: provisioning files, new, added to others, or checked.
 
+mod beside;
 mod check;
 mod diff;
 mod given;
@@ -23,6 +24,7 @@ use super::{Common, EngineGeneration, Status};
 use crate::problem::Problem;
 use crate::provision::{PRESETS, Written, machine_of, merge};
 use crate::sys::Root;
+use beside::FilesDir;
 pub(super) use given::read_file;
 use kind::KindName;
 
@@ -125,6 +127,10 @@ pub(super) struct Generate {
     /// it differs from this host, or the tree under --root
     #[arg(long, value_name = "FILE", num_args = 1..=2, conflicts_with_all = ["stores", "images", "image_from", "from", "check", "list", "output"])]
     diff: Vec<PathBuf>,
+    /// The directory in which the files are that a document names: Butane's `local`,
+    /// `contents_local` and `trees`, and OCNE's `extraIgnition`
+    #[arg(long, short = 'd', value_name = "DIR", help_heading = "Document options")]
+    files_dir: Option<PathBuf>,
     #[command(flatten)]
     strict: Strict,
     /// With `crio`: pin the images that the stores hold, here or below --root, instead
@@ -182,7 +188,7 @@ impl Generate {
         let written = match (&self.from, &before) {
             (Some(file), Some(before)) => {
                 request.machine = machine_of(before).unwrap_or(request.machine);
-                merge(&request, before, file)?
+                merge(&request, before, file, &FilesDir::open(self.files_dir.as_deref())?)?
             }
             _ => request.write()?,
         };

@@ -5,6 +5,7 @@ use crate::provision::data_url::{self, Undecodable};
 use crate::provision::document::Node;
 use crate::provision::ignition::Spec;
 use crate::provision::read::{Config, ConfigEntry, Content, Format, Read};
+use crate::provision::sources::Unfollowed;
 
 const REFUSED: &str = "the document is refused";
 const NO_BOOT: &str = "the node does not boot";
@@ -19,64 +20,52 @@ pub(super) fn check(read: &Read, config: &Config, sink: &mut Sink) {
     }
 }
 
-fn concerns_stores(file: &ConfigEntry) -> bool {
-    file.name.starts_with("/etc/containers/storage") || file.name.starts_with("/etc/crio/")
+/// Whether a file is one that says which stores engines use.
+pub(in crate::provision) fn concerns_stores(path: &str) -> bool {
+    path.starts_with("/etc/containers/storage") || path.starts_with("/etc/crio/")
 }
 
-/// Says which configurations this one is merged with or replaced by.
-pub(super) fn merged(config: &Config, sink: &mut Sink) {
-    let Some(others) = config.node.at(&["ignition", "config"]) else { return };
-    let merged = others.get("merge").map(Node::items).unwrap_or_default().iter();
-    let merged = merged.map(|other| (other, "is merged into this"));
-    let replacing = others.get("replace").map(|other| (other, "replaces this"));
-    for (other, does) in merged.chain(replacing) {
-        let place = ["source", "local"].into_iter().find_map(|key| other.get(key)?.text());
-        let what = match place.filter(|place| !place.starts_with("data:")) {
-            Some(place) => format!("`{place}`"),
-            None if other.get("inline").is_some() || place.is_some() => "what stands here".to_owned(),
-            None => continue,
+/// Says what a document names and what is not known.
+pub(super) fn unfollowed(all: &[Unfollowed], sink: &mut Sink) {
+    // What a MachineConfig does not take is not fetched.
+    let refused = sink.has(&["url-invalid"]);
+    for it in all.iter().filter(|it| !refused || it.id != "content-elsewhere") {
+        let effect = match it.id {
+            "content-elsewhere" => "nothing is known of what engines do with it",
+            "extra-ignored" => "OCNE ignores it without a word",
+            "local-refused" => "Butane refuses the document, or would read what it should not",
+            "merged-invalid" => NO_BOOT,
+            _ => "what nodes get from it is not known",
         };
-        sink.at(
-            "merged-elsewhere",
-            other.span.clone(),
-            format!("{what} {does} on the nodes, and was not checked"),
-            "what nodes get from it is not known",
-            "check that document, too, with `storagectl generate --check`",
-        );
+        match &it.span {
+            Some(span) => sink.at(it.id, span.clone(), &it.message, effect, &it.hint),
+            None => sink.whole(it.id, &it.message, effect, &it.hint),
+        }
     }
 }
 
 fn url(read: &Read, config: &Config, file: &ConfigEntry, sink: &mut Sink) {
     let span = file.span(&["contents", "source"]);
     match file.content() {
-        Content::Wrong(Undecodable::Scheme(scheme)) => sink.at(
-            "url-invalid",
-            span,
-            format!("Ignition does not know the scheme `{scheme}`"),
-            REFUSED,
-            "use a `data:` URL",
-        ),
-        Content::Wrong(Undecodable::Url(why)) => sink.at(
-            "url-invalid",
-            span,
-            format!("this data URL is not valid: {why}"),
-            REFUSED,
-            "`storagectl generate ignition` encodes files",
-        ),
-        Content::Elsewhere(_) if read.format == Format::MachineConfig || config.is_openshift() => sink.at(
-            "url-invalid",
-            span,
-            "a MachineConfig takes `data:` URLs only",
-            "the operator refuses the object, and its pool is degraded",
-            "put the content into a `data:` URL",
-        ),
-        Content::Elsewhere(place) if concerns_stores(file) => sink.at(
-            "content-elsewhere",
-            file.span(&["contents"]),
-            format!("what `{}` holds is fetched from `{place}`, and was not checked", file.name),
-            "nothing is known of what engines do with it",
-            "put the content into the document",
-        ),
+        Content::Wrong(fault) => {
+            let hint = match fault {
+                Undecodable::Scheme(_) => "use a `data:` URL",
+                _ => "`storagectl generate ignition` encodes files",
+            };
+            sink.at("url-invalid", span, fault.to_string(), REFUSED, hint);
+        }
+        Content::Elsewhere(_)
+            if (read.format == Format::MachineConfig || config.is_openshift())
+                && file.node.at(&["contents", "source"]).is_some() =>
+        {
+            sink.at(
+                "url-invalid",
+                span,
+                "a MachineConfig takes `data:` URLs only",
+                "the operator refuses the object, and its pool is degraded",
+                "put the content into a `data:` URL",
+            );
+        }
         _ => {}
     }
 }
@@ -84,9 +73,6 @@ fn url(read: &Read, config: &Config, file: &ConfigEntry, sink: &mut Sink) {
 fn compression(file: &ConfigEntry, bytes: &[u8], sink: &mut Sink) {
     let said = file.compression();
     let span = file.span(&["contents", "compression"]);
-    if file.node.at(&["contents", "inline"]).is_some() {
-        return;
-    }
     match data_url::decompress(bytes.to_vec(), said) {
         Err(Undecodable::Compression(other)) => sink.at(
             "compression-unknown",
@@ -102,20 +88,20 @@ fn compression(file: &ConfigEntry, bytes: &[u8], sink: &mut Sink) {
             NO_BOOT,
             "leave `compression` empty, or compress the content",
         ),
-        Ok(_) if said.is_empty() && data_url::looks_compressed(bytes) && concerns_stores(file) => sink.at(
-            "compression-missing",
-            file.span(&["contents"]),
-            format!("the contents of `{}` are compressed, but `compression` is not set", file.name),
-            "the file holds the compressed bytes, and engines stop",
-            "add `compression: gzip`",
-        ),
+        Ok(_) if said.is_empty() && data_url::looks_compressed(bytes) && concerns_stores(&file.name) => sink
+            .at(
+                "compression-missing",
+                file.span(&["contents"]),
+                format!("the contents of `{}` are compressed, but `compression` is not set", file.name),
+                "the file holds the compressed bytes, and engines stop",
+                "add `compression: gzip`",
+            ),
         Ok(_) => {}
     }
 }
 
 fn hash(config: &Config, file: &ConfigEntry, bytes: &[u8], sink: &mut Sink) {
-    let Some(node) = file.node.at(&["contents", "verification", "hash"]).filter(|node| !node.is_null())
-    else {
+    let Some(node) = file.hash() else {
         return;
     };
     let said = node.raw().unwrap_or_default();

@@ -12,6 +12,7 @@ use crate::provision::model::{Generations, PlatformFile};
 use crate::provision::ocne;
 use crate::provision::preset::Preset;
 use crate::provision::read::Config;
+use crate::provision::sources::Part;
 
 /// Bytes of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(super) struct Spot {
     pub(super) text: Rc<str>,
     /// Whether it is a string in it.
     pub(super) is_inner: bool,
+    /// The name of the part that it is, and whether that is a file.
+    pub(super) part: Option<(String, bool)>,
     /// The bytes.
     pub(super) span: Range<usize>,
 }
@@ -34,12 +37,15 @@ pub(super) struct ProvisionFinding {
 impl ProvisionFinding {
     /// The same in the file with this name.
     pub(super) fn within(self, file: &Path) -> Problem {
-        let Some(Spot { text, is_inner, span }) = self.place else {
+        let Some(Spot { text, is_inner, part, span }) = self.place else {
             return self.problem.about(file);
         };
-        let file = match is_inner {
-            true => PathBuf::from(format!("{} ({})", file.display(), ocne::KEY)),
-            false => file.to_owned(),
+        let within = |name: &str| PathBuf::from(format!("{} ({name})", file.display()));
+        let file = match part {
+            Some((name, true)) => PathBuf::from(name),
+            Some((name, false)) => within(&name),
+            None if is_inner => within(ocne::KEY),
+            None => file.to_owned(),
         };
         Problem { place: Some(Box::new(Place::new(file, &text, span))), ..self.problem }
     }
@@ -89,11 +95,19 @@ pub(super) struct Sink {
     found: BTreeMap<&'static str, usize>,
     text: Rc<str>,
     is_inner: bool,
+    /// What is behind that text.
+    pub(super) parts: Vec<Part>,
 }
 
 impl Sink {
     pub(super) fn new(text: &str) -> Self {
-        Self { findings: Vec::new(), found: BTreeMap::new(), text: text.into(), is_inner: false }
+        Self {
+            findings: Vec::new(),
+            found: BTreeMap::new(),
+            text: text.into(),
+            is_inner: false,
+            parts: Vec::new(),
+        }
     }
 
     /// From now on, places are in the text of this configuration.
@@ -117,10 +131,16 @@ impl Sink {
         effect: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        let end = self.text.len();
-        let span = span.start.min(end)..span.end.min(end);
-        let place = Some(Spot { text: self.text.clone(), is_inner: self.is_inner, span });
-        self.put(id, place, message.into(), effect.into(), hint.into());
+        let part = self.parts.iter().rfind(|part| part.start <= span.start);
+        let (text, start) = part.map_or((&self.text, 0), |part| (&part.text, part.start));
+        let within = |at: usize| at.saturating_sub(start).min(text.len());
+        let place = Spot {
+            text: text.clone(),
+            is_inner: self.is_inner && part.is_none(),
+            part: part.map(|part| (part.name.clone(), part.is_file)),
+            span: within(span.start)..within(span.end),
+        };
+        self.put(id, Some(place), message.into(), effect.into(), hint.into());
     }
 
     /// Something about the whole.
@@ -151,6 +171,13 @@ impl Sink {
 
     fn put(&mut self, id: &'static str, place: Option<Spot>, message: String, effect: String, hint: String) {
         let rule = RULES.iter().find(|rule| rule.id == id).expect("every rule is in the table");
+        // What is wrong in a part is so in the whole.
+        let is_same = |old: &ProvisionFinding| {
+            old.problem.id == id && old.problem.message == message && old.place == place
+        };
+        if !self.parts.is_empty() && self.findings.iter().any(is_same) {
+            return;
+        }
         let found = self.found.entry(id).or_default();
         *found += 1;
         if *found > limits::TOLD {

@@ -14,26 +14,34 @@ mod stores;
 mod texts;
 mod units;
 
+pub(super) use contents::concerns_stores;
 pub use finding::Expected;
 pub(super) use objects::is_rendered;
 pub use rules::{RULES, Rule};
 pub use stores::Maker;
-pub(super) use stores::{listed, maker};
+pub(super) use stores::{listed, listing, maker};
 
 use std::path::Path;
 use std::rc::Rc;
 
 use super::ocne;
 use super::read::{Format, Read};
+use super::sources::{Beside, Followed};
 use crate::problem::Problem;
 use finding::{ProvisionFinding, Sink, Spot};
 
-/// Applies every rule to a document in `file` that shall be of `format`.
-pub fn check(text: &str, format: Format, file: &Path, expected: &Expected) -> Vec<Problem> {
-    find(text, format, expected).into_iter().map(|found| found.within(file)).collect()
+/// Applies every rule to a document in `file` that shall be of `format`, and to what it is made of.
+pub fn check(
+    text: &str,
+    format: Format,
+    file: &Path,
+    expected: &Expected,
+    beside: &dyn Beside,
+) -> Vec<Problem> {
+    find(text, format, expected, beside).into_iter().map(|found| found.within(file)).collect()
 }
 
-fn find(text: &str, format: Format, expected: &Expected) -> Vec<ProvisionFinding> {
+fn find(text: &str, format: Format, expected: &Expected, beside: &dyn Beside) -> Vec<ProvisionFinding> {
     let mut sink = Sink::new(text);
     let read = match Read::parse(text) {
         Ok(read) => read,
@@ -49,20 +57,38 @@ fn find(text: &str, format: Format, expected: &Expected) -> Vec<ProvisionFinding
     texts::duplicate_key(&read, &mut sink);
     objects::check(&read, expected, &mut sink);
     if let Some(config) = &read.config {
+        let followed = Followed::of(&read, beside);
         sink.enter(config);
-        texts::spec(&read, config, &mut sink);
-        texts::keys(config, &mut sink);
-        entries::check(&read, config, expected, &mut sink);
-        contents::check(&read, config, &mut sink);
-        contents::merged(config, &mut sink);
-        units::check(config, &mut sink);
-        stores::check(&read, config, expected, &mut sink);
+        sink.parts.clone_from(&followed.parts);
+        let written = std::iter::once(config).chain(followed.parts.iter().map(|part| &part.written));
+        for config in written {
+            texts::spec(&read, config, &mut sink);
+            texts::keys(config, &mut sink);
+        }
+        let whole = followed.read.config.as_ref().expect("there is one if the document has one");
+        let alone = followed.own.iter().chain(followed.parts.iter().map(|part| &part.config));
+        for config in alone {
+            entries::check(&read, config, expected, &mut sink);
+            contents::check(&read, config, &mut sink);
+        }
+        if !followed.parts.is_empty() {
+            // A hash or a compression of one may be said of the content of another.
+            contents::check(&read, whole, &mut sink);
+        }
+        contents::unfollowed(&followed.unfollowed, &mut sink);
+        units::check(whole, &mut sink);
+        stores::check(&read, whole, followed.lacks_configurations(), expected, &mut sink);
     }
     let mut findings = sink.finish();
     if read.config.as_ref().is_some_and(|config| config.is_inner) {
         outside(&read, &mut findings);
     }
-    findings.sort_by_key(|finding| finding.place.as_ref().map_or(usize::MAX, |place| place.span.start));
+    findings.sort_by_key(|finding| {
+        finding
+            .place
+            .as_ref()
+            .map_or((usize::MAX, 0), |place| (place.part.is_some().into(), place.span.start))
+    });
     findings
 }
 
@@ -88,12 +114,12 @@ fn outside(read: &Read, findings: &mut [ProvisionFinding]) {
     };
     let whole: Rc<str> = text.as_str().into();
     for finding in findings {
-        let Some(spot) = finding.place.as_mut().filter(|spot| spot.is_inner) else {
+        let Some(spot) = finding.place.as_mut().filter(|spot| spot.is_inner && spot.part.is_none()) else {
             continue;
         };
         let (start, end) = (moved(&spot.text, spot.span.start), moved(&spot.text, spot.span.end));
         if text.is_char_boundary(start) && text.is_char_boundary(end) {
-            *spot = Spot { text: whole.clone(), is_inner: false, span: start..end.max(start) };
+            *spot = Spot { text: whole.clone(), is_inner: false, part: None, span: start..end.max(start) };
         }
     }
 }

@@ -61,7 +61,8 @@ fn is_configuration(path: &str) -> bool {
         || path.starts_with("/etc/crio/")
 }
 
-pub(super) fn check(read: &Read, config: &Config, expected: &Expected, sink: &mut Sink) {
+/// Whether configurations are missing is said by `lacks`: what those bring is not known.
+pub(super) fn check(read: &Read, config: &Config, lacks: bool, expected: &Expected, sink: &mut Sink) {
     let files: Vec<PlatformFile> = config
         .texts()
         .into_iter()
@@ -78,10 +79,8 @@ pub(super) fn check(read: &Read, config: &Config, expected: &Expected, sink: &mu
         return;
     }
     let all = listed(config);
-    // What another configuration brings, which this one is merged with, is not known.
-    let merged = config.node.at(&["ignition", "config"]).is_some_and(|node| !node.is_null());
     if all.is_empty() && !broken(&files) {
-        if !merged && !sink.has(&["append-to-file", "no-contents", "compression-missing"]) {
+        if !lacks && !sink.has(&["append-to-file", "no-contents", "compression-missing"]) {
             sink.whole(
                 "no-store",
                 "no file of this document lists a store",
@@ -128,7 +127,8 @@ fn broken(files: &[PlatformFile]) -> bool {
         .any(|(path, text)| path == Path::new(MAIN_FILE) && conf::Document::parse(text.as_str()).is_err())
 }
 
-fn listing(file: &crate::provision::read::ConfigEntry, store: &str) -> bool {
+/// Whether a file may list a store.
+pub(in crate::provision) fn listing(file: &crate::provision::read::ConfigEntry, store: &str) -> bool {
     matches!(file.decoded(), Ok(Some(bytes)) if is_configuration(&file.name)
         && String::from_utf8_lossy(&bytes).contains(store))
 }

@@ -214,7 +214,7 @@ const CONTENTS_BUTANE: Keys = &[
     ("http_headers", 1),
     ("verification", 0),
     ("inline", 0),
-    ("local", 0),
+    ("local", 1),
 ];
 const LINK: Keys = &[("path", 0), ("overwrite", 0), ("target", 0), ("hard", 0), ("user", 0), ("group", 0)];
 const SYSTEMD: Keys = &[("units", 0)];

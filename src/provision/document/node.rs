@@ -150,6 +150,47 @@ impl Node {
         }
     }
 
+    /// The same, `by` bytes further on.
+    #[must_use]
+    pub fn moved(mut self, by: usize) -> Self {
+        let far = |span: &Range<usize>| span.start + by..span.end + by;
+        self.span = far(&self.span);
+        match &mut self.kind {
+            NodeKind::Scalar { .. } => {}
+            NodeKind::List { items, .. } => {
+                *items = std::mem::take(items).into_iter().map(|item| item.moved(by)).collect();
+            }
+            NodeKind::Map { pairs, .. } => {
+                let moved =
+                    |(key, node): (Key, Self)| (Key { span: far(&key.span), name: key.name }, node.moved(by));
+                *pairs = std::mem::take(pairs).into_iter().map(moved).collect();
+            }
+        }
+        self
+    }
+
+    /// The same with other values of some keys.
+    #[must_use]
+    pub fn with_values(&self, mut value: impl FnMut(&str, &Self) -> Self) -> Self {
+        let mut node = self.clone();
+        if let NodeKind::Map { pairs, .. } = &mut node.kind {
+            for (key, node) in pairs {
+                *node = value(&key.name, node);
+            }
+        }
+        node
+    }
+
+    /// The same with other items.
+    #[must_use]
+    pub fn with_items(&self, item: impl FnMut(&Self) -> Self) -> Self {
+        let mut node = self.clone();
+        if let NodeKind::List { items, .. } = &mut node.kind {
+            *items = items.iter().map(item).collect();
+        }
+        node
+    }
+
     /// A key that stands twice in one mapping, anywhere below.
     pub fn key_twice(&self) -> Option<&Key> {
         let mut seen = Vec::new();

@@ -52,7 +52,7 @@ exec chroot . "$@"
 "#;
 
 /// A tree that has what the platform's image has: a storage.conf, and stores.
-fn image(files: &[(&str, &str)], stores: &[&str]) -> tempfile::TempDir {
+pub(super) fn image(files: &[(&str, &str)], stores: &[&str]) -> tempfile::TempDir {
     let tree = tempfile::tempdir().unwrap();
     let root = tree.path().to_str().unwrap();
     for dir in ["etc/containers", "mnt", "run", "tmp", "var/tmp", "var/lib", "root"] {
@@ -77,6 +77,12 @@ fn image(files: &[(&str, &str)], stores: &[&str]) -> tempfile::TempDir {
 /// cannot have: nothing else may go wrong.
 #[track_caller]
 fn apply(tree: &Path, config: &str) {
+    let (applies, said) = applied(tree, config);
+    assert!(applies, "{said}");
+}
+
+/// Whether Ignition applies a configuration to a tree, and what it says.
+pub(super) fn applied(tree: &Path, config: &str) -> (bool, String) {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs_err::write(file.path(), config).unwrap();
     let mut command = Command::new("unshare");
@@ -84,7 +90,7 @@ fn apply(tree: &Path, config: &str) {
     let output = finish(&mut command);
     let said = text(&output);
     let last = said.lines().rfind(|line| line.starts_with("CRITICAL")).unwrap_or_default();
-    assert!(output.status.success() || last.contains("failed to handle relabeling"), "{said}");
+    (output.status.success() || last.contains("failed to handle relabeling"), said)
 }
 
 /// Runs a program with a node as its root directory, and an engine at /engine/program.
