@@ -23,6 +23,10 @@ impl GenerateRequest {
             "Ignition applies it at a node's first boot only: nodes that run already do not change";
         match self.kind {
             DocumentKind::MachineConfig | DocumentKind::ContainerRuntimeConfig => pool(),
+            DocumentKind::PinnedImageSet => format!(
+                "the nodes of the pool `{}` pull the images and reload CRI-O; none is drained or rebooted",
+                self.machine.role
+            ),
             DocumentKind::Butane if self.dialect.is_openshift() => pool(),
             DocumentKind::Ignition | DocumentKind::Butane | DocumentKind::Ocne => ignition.to_owned(),
             DocumentKind::Simple(kind) => kind.applying().to_owned(),

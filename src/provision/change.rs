@@ -150,7 +150,7 @@ fn check_removed(request: &GenerateRequest, config: &Config, ours: &Model) -> Re
     }
 }
 
-const LIST: &str = "`storagectl generate --list FILE` shows what the nodes get";
+pub(super) const LIST: &str = "`storagectl generate --list FILE` shows what the nodes get";
 
 pub(super) fn not_listed(store: &str) -> Problem {
     Problem::new("not-listed", format!("the document does not list `{store}`"), LIST)

@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::check::{Maker, listed, maker};
 use super::model::{MAIN_FILE, Model, PlatformFile, Store};
 use super::ours::{Ours, unit_text};
-use super::read::{Config, Read};
+use super::read::{Config, Format, Read};
 use super::storage_conf::{Configuration, judged, node_readers};
-use super::{container_runtime_config, units};
+use super::{container_runtime_config, pinned_image_set, units};
 use crate::conf::clean;
 use crate::problem::Profile;
 
@@ -93,7 +93,10 @@ impl Gives {
     pub fn of(read: &Read, model: &Model) -> Self {
         let model = Model { stores: Vec::new(), images: Vec::new(), ..model.clone() };
         let Some(config) = &read.config else {
-            return Self::of_object(read, &model);
+            return match read.format {
+                Format::PinnedImageSet => Self::of_images(read, &model),
+                _ => Self::of_object(read, &model),
+            };
         };
         let ours = Ours::of(config, &model);
         let mut files: Vec<PlatformFile> =
@@ -120,6 +123,20 @@ impl Gives {
             engines,
             edited: edited(config, &ours),
             entries: entries(config),
+        }
+    }
+
+    /// The same of a PinnedImageSet, whose images go to the engines' own storage.
+    fn of_images(read: &Read, model: &Model) -> Self {
+        let mut names = pinned_image_set::images(&read.doc.root);
+        names.sort();
+        let image = |image: &String| GivenImage { image: image.clone(), store: model.graphroot() };
+        Self {
+            stores: Vec::new(),
+            images: names.iter().map(image).collect(),
+            engines: Vec::new(),
+            edited: Vec::new(),
+            entries: vec![GivenEntry { name: "pinned images".to_owned(), text: names.join("\n") + "\n" }],
         }
     }
 

@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::butane::Machine;
-use super::change::{Change, not_listed};
+use super::change::{Change, LIST, not_listed};
 use super::check::{Expected, check, is_rendered, maker};
 use super::container_runtime_config;
 use super::document::{self, EditFault, Node, ProvisionDocument, Value, map, text};
@@ -15,6 +15,7 @@ use super::layout::{Directories, Layout};
 use super::machine_config;
 use super::model::{MAIN_FILE, Model};
 use super::ocne;
+use super::pinned_image_set;
 use super::read::{Config, Content, Format, Read, Unread};
 use super::request::{GenerateRequest, Removed, Written, no_store};
 use crate::conf::{Position, clean};
@@ -30,7 +31,7 @@ pub fn merge(request: &GenerateRequest, before: &str, file: &Path) -> Result<Wri
         return Err(Problem::new(
             "kind-lacks",
             "nothing can be merged into a document of this kind",
-            "`--from` takes ignition, butane, machineconfig, containerruntimeconfig and ocne",
+            "`--from` takes ignition, butane, machineconfig, containerruntimeconfig, pinnedimageset and ocne",
         ));
     };
     let read = match Read::parse(before) {
@@ -44,6 +45,10 @@ pub fn merge(request: &GenerateRequest, before: &str, file: &Path) -> Result<Wri
         None if format == Format::ContainerRuntimeConfig => {
             let (after, layout) = stores_of_object(request, &read, file)?;
             finish(request, before, after, format, &layout, &request.model)
+        }
+        None if format == Format::PinnedImageSet => {
+            let after = images_of_object(request, &read, file)?;
+            finish(request, before, after, format, &Layout::default(), &request.model)
         }
         None => Err(first_finding(before, format, file)),
         Some(config) if config.spec.is_none() => Err(first_finding(before, format, file)),
@@ -269,6 +274,38 @@ fn stores_of_object(
         path.iter().try_fold(&whole, |value, key| value.get(key)).cloned().unwrap_or(Value::List(Vec::new()));
     let value = path.iter().rev().fold(list, |value, key| map([(*key, value)]));
     Ok((edited(&doc, &value, file)?, layout))
+}
+
+/// The list of a PinnedImageSet.
+fn images_of_object(request: &GenerateRequest, read: &Read, file: &Path) -> Result<String, Problem> {
+    let path = pinned_image_set::IMAGES;
+    let before = pinned_image_set::images(&read.doc.root);
+    let Removed { images: removed, stores } = &request.removed;
+    if let Some(store) = stores.first() {
+        return Err(not_listed(store));
+    }
+    if let Some(image) = removed.iter().find(|image| !before.contains(image)) {
+        let message = format!("the nodes do not pin `{image}`");
+        return Err(Problem::new("image-missing", message, LIST));
+    }
+    let mut images: Vec<String> = before.into_iter().filter(|image| !removed.contains(image)).collect();
+    images.extend(request.model.images.iter().cloned());
+    let mut seen = std::collections::BTreeSet::new();
+    images.retain(|image| seen.insert(image.clone()));
+    if images.is_empty() {
+        let hint = "delete the object instead: `oc delete pinnedimageset NAME`";
+        return Err(Problem::new("no-images", "no image would be left, and the API wants one", hint));
+    }
+    let whole = pinned_image_set::value(&images, &request.machine)?;
+    let list = path.iter().try_fold(&whole, |value, key| value.get(key)).cloned();
+    let value = list.map(|list| path.iter().rev().fold(list, |value, key| map([(*key, value)])));
+    let added = edited(&read.doc, &value.expect("it has the list"), file)?;
+    let mut doc = ProvisionDocument::parse(&added).map_err(|_| unsafe_edit(file))?;
+    for image in removed {
+        let without = document::remove(&doc, &path, "name", image).map_err(|_| unsafe_edit(file))?;
+        doc = without.unwrap_or(doc);
+    }
+    Ok(doc.text)
 }
 
 /// A document with `value` in it.

@@ -33,6 +33,7 @@ mod model;
 pub mod ocne;
 pub mod osbuild;
 mod ours;
+pub mod pinned_image_set;
 mod preset;
 mod prove;
 pub mod read;

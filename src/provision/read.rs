@@ -19,6 +19,8 @@ pub enum Format {
     MachineConfig,
     /// A ContainerRuntimeConfig.
     ContainerRuntimeConfig,
+    /// A PinnedImageSet.
+    PinnedImageSet,
     /// A cluster configuration of OCNE.
     Ocne,
 }
@@ -36,6 +38,7 @@ impl Format {
                 let kinds = [
                     ("kind:MachineConfig", Self::MachineConfig),
                     ("kind:ContainerRuntimeConfig", Self::ContainerRuntimeConfig),
+                    ("kind:PinnedImageSet", Self::PinnedImageSet),
                     ("extraIgnitionInline:", Self::Ocne),
                     ("variant:", Self::Butane),
                     ("ignition:", Self::Ignition),
@@ -100,7 +103,7 @@ pub struct Read {
     pub format: Format,
     /// All of it.
     pub doc: ProvisionDocument,
-    /// The configuration in it; a ContainerRuntimeConfig has none.
+    /// The configuration in it; a ContainerRuntimeConfig and a PinnedImageSet have none.
     pub config: Option<Config>,
 }
 
@@ -132,7 +135,7 @@ impl Read {
             Format::MachineConfig => {
                 doc.root.at(&["spec", "config"]).map(|node| Config::of(&doc, false, node.clone()))
             }
-            Format::ContainerRuntimeConfig => None,
+            Format::ContainerRuntimeConfig | Format::PinnedImageSet => None,
             Format::Ocne => {
                 let node = doc.root.get(ocne::KEY).filter(|node| !node.is_null()).ok_or(Unread::NoInline)?;
                 let Some(text) = node.text() else {
@@ -152,6 +155,7 @@ fn format_of(root: &Node) -> Option<Format> {
     match root.get("kind").and_then(Node::raw) {
         Some("MachineConfig") => return Some(Format::MachineConfig),
         Some("ContainerRuntimeConfig") => return Some(Format::ContainerRuntimeConfig),
+        Some("PinnedImageSet") => return Some(Format::PinnedImageSet),
         _ => {}
     }
     let has = |key: &str| root.get(key).is_some();

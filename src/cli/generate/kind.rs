@@ -18,6 +18,9 @@ pub(super) enum KindName {
     /// A ContainerRuntimeConfig of OpenShift
     #[value(name = "containerruntimeconfig")]
     ContainerRuntimeConfig,
+    /// A PinnedImageSet of OpenShift: images by digest, or those of --store
+    #[value(name = "pinnedimageset", alias = "pinned-image-set")]
+    PinnedImageSet,
     /// A cluster configuration of Oracle Cloud Native Environment
     Ocne,
     /// A file of tmpfiles.d
@@ -46,6 +49,7 @@ impl KindName {
             Format::Butane => Self::Butane,
             Format::MachineConfig => Self::MachineConfig,
             Format::ContainerRuntimeConfig => Self::ContainerRuntimeConfig,
+            Format::PinnedImageSet => Self::PinnedImageSet,
             Format::Ocne => Self::Ocne,
         }
     }
@@ -57,6 +61,7 @@ impl KindName {
             Self::Butane => DocumentKind::Butane,
             Self::MachineConfig => DocumentKind::MachineConfig,
             Self::ContainerRuntimeConfig => DocumentKind::ContainerRuntimeConfig,
+            Self::PinnedImageSet => DocumentKind::PinnedImageSet,
             Self::Ocne => DocumentKind::Ocne,
             Self::Tmpfiles => DocumentKind::Simple(Simple::Tmpfiles),
             Self::DropIn => DocumentKind::Simple(Simple::DropIn),

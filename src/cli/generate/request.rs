@@ -33,6 +33,7 @@ impl Generate {
         let name = match (&self.name, name) {
             (Some(name), _) => name.clone(),
             (None, KindName::ContainerRuntimeConfig) => "storagectl-stores".to_owned(),
+            (None, KindName::PinnedImageSet) => format!("{}-storagectl-images", self.role),
             (None, _) => format!("99-{}-storagectl-stores", self.role),
         };
         Ok(GenerateRequest {
