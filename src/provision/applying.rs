@@ -29,6 +29,7 @@ impl GenerateRequest {
             ),
             DocumentKind::Butane if self.dialect.is_openshift() => pool(),
             DocumentKind::Ignition | DocumentKind::Butane | DocumentKind::Ocne => ignition.to_owned(),
+            DocumentKind::Blueprint => "hosts get it with the image that is built from it".to_owned(),
             DocumentKind::Simple(kind) => kind.applying().to_owned(),
         }
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::check::{Maker, listed, maker};
 use super::model::{MAIN_FILE, Model, PlatformFile, Store};
 use super::ours::{Ours, unit_text};
-use super::read::{Config, Format, Read};
+use super::read::{Config, ConfigEntry, Format, Read};
 use super::storage_conf::{Configuration, judged, node_readers};
 use super::{container_runtime_config, pinned_image_set, units};
 use crate::conf::clean;
@@ -117,9 +117,15 @@ impl Gives {
         };
         let into = ours.model.loaded().ok().flatten().map(|store| store.path.clone()).unwrap_or_default();
         let image = |image: &String| GivenImage { image: image.clone(), store: into.clone() };
+        let mut images: Vec<GivenImage> = ours.model.images.iter().map(image).collect();
+        if let Some(containers) = &config.containers {
+            let into = containers.store.clone().unwrap_or_else(|| ours.model.graphroot());
+            let image = |it: &ConfigEntry| GivenImage { image: it.name.clone(), store: into.clone() };
+            images.extend(containers.images.iter().map(image));
+        }
         Self {
             stores: seen(&engines, &paths).iter().map(store).collect(),
-            images: ours.model.images.iter().map(image).collect(),
+            images,
             engines,
             edited: edited(config, &ours),
             entries: entries(config),
@@ -174,6 +180,7 @@ fn shown(maker: Maker) -> String {
     match maker {
         Maker::Entry(list) => list.to_owned(),
         Maker::Mount => "a mount".to_owned(),
+        Maker::Containers => "containers-storage".to_owned(),
         Maker::Unit(name) | Maker::Tmpfiles(name) => name,
     }
 }

@@ -21,6 +21,10 @@ use super::request::{GenerateRequest, Removed, Written, no_store};
 use crate::conf::{Position, clean};
 use crate::problem::{Place, Problem, Severity};
 
+/// The kinds that can be merged into.
+const FROM: &str =
+    "`--from` takes ignition, butane, machineconfig, containerruntimeconfig, pinnedimageset and ocne";
+
 /// Merges what `request` asks for into `before`, which was read from `file`.
 ///
 /// # Errors
@@ -31,9 +35,16 @@ pub fn merge(request: &GenerateRequest, before: &str, file: &Path) -> Result<Wri
         return Err(Problem::new(
             "kind-lacks",
             "nothing can be merged into a document of this kind",
-            "`--from` takes ignition, butane, machineconfig, containerruntimeconfig, pinnedimageset and ocne",
+            FROM,
         ));
     };
+    if format == Format::Blueprint {
+        return Err(Problem::new(
+            "kind-lacks",
+            "nothing can be merged into a blueprint",
+            format!("put the tables that `generate blueprint` writes into it by hand; {FROM}"),
+        ));
+    }
     let read = match Read::parse(before) {
         Ok(read) if read.format == format => read,
         // The nodes get nothing of it yet.

@@ -12,6 +12,7 @@
 
 pub mod ansible;
 mod applying;
+pub mod blueprint;
 pub mod butane;
 mod change;
 pub mod check;

@@ -7,7 +7,7 @@ use super::model::Model;
 use super::prove::prove;
 use super::read::Format;
 use super::simple::Simple;
-use super::{container_runtime_config, machine_config, ocne, pinned_image_set};
+use super::{blueprint, container_runtime_config, machine_config, ocne, pinned_image_set};
 use crate::problem::Problem;
 
 /// A kind of document.
@@ -25,6 +25,8 @@ pub enum DocumentKind {
     PinnedImageSet,
     /// A cluster configuration of OCNE.
     Ocne,
+    /// A blueprint of Image Builder.
+    Blueprint,
     /// A kind that is only written.
     Simple(Simple),
 }
@@ -39,6 +41,7 @@ impl DocumentKind {
             Self::ContainerRuntimeConfig => Some(Format::ContainerRuntimeConfig),
             Self::PinnedImageSet => Some(Format::PinnedImageSet),
             Self::Ocne => Some(Format::Ocne),
+            Self::Blueprint => Some(Format::Blueprint),
             Self::Simple(_) => None,
         }
     }
@@ -49,7 +52,7 @@ impl DocumentKind {
             (Self::Ocne, _) => "ocne",
             (Self::MachineConfig | Self::ContainerRuntimeConfig | Self::PinnedImageSet, _)
             | (Self::Butane, "openshift") => "rhcos",
-            (Self::Butane, "fcos" | "fiot") => "fedora",
+            (Self::Butane, "fcos" | "fiot") | (Self::Blueprint, _) => "fedora",
             (Self::Butane, "r4e") => "rhel9",
             (Self::Butane, "flatcar") => "flatcar",
             (Self::Simple(kind), _) => kind.usual_preset(),
@@ -155,6 +158,11 @@ impl GenerateRequest {
                 let layout = Layout::of(model, Directories::Made)?;
                 let text = ocne::write(&layout, self.dialect, &self.machine, &self.made_by);
                 proved(text, Format::Ocne, &layout)?
+            }
+            DocumentKind::Blueprint => {
+                warnings.extend(blueprint::warnings(model));
+                let (text, layout) = blueprint::write(model, &self.machine, &self.made_by)?;
+                proved(text, Format::Blueprint, &layout)?
             }
             DocumentKind::Simple(kind) => return kind.write(model, &self.made_by),
         };

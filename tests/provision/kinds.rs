@@ -77,6 +77,11 @@ fn pinnedimageset() {
 }
 
 #[test]
+fn blueprint() {
+    insta::assert_snapshot!(written(DocumentKind::Blueprint, "fedora", &["registry.example/app:1"]));
+}
+
+#[test]
 fn ocne() {
     insta::assert_snapshot!(written(DocumentKind::Ocne, "ocne", &["registry.example/app:1"]));
 }

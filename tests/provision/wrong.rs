@@ -18,6 +18,7 @@ fn kind(name: &str) -> (Format, &'static str) {
         () if ends(".bu") => (Format::Butane, "none"),
         () if ends(".ocne.yaml") => (Format::Ocne, "ocne"),
         () if ends(".mc.yaml") => (Format::MachineConfig, "rhcos"),
+        () if ends(".bp.toml") => (Format::Blueprint, "none"),
         () if ends(".pis.yaml") => (Format::PinnedImageSet, "rhcos"),
         () if ends(".crc.yaml") => (Format::ContainerRuntimeConfig, "rhcos"),
         () => panic!("{name}"),

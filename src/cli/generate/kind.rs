@@ -23,6 +23,8 @@ pub(super) enum KindName {
     PinnedImageSet,
     /// A cluster configuration of Oracle Cloud Native Environment
     Ocne,
+    /// A blueprint of Image Builder or configuration of bootc-image-builder, TOML
+    Blueprint,
     /// A file of tmpfiles.d
     Tmpfiles,
     /// A drop-in of storage.conf, for podman 6
@@ -51,6 +53,7 @@ impl KindName {
             Format::ContainerRuntimeConfig => Self::ContainerRuntimeConfig,
             Format::PinnedImageSet => Self::PinnedImageSet,
             Format::Ocne => Self::Ocne,
+            Format::Blueprint => Self::Blueprint,
         }
     }
 
@@ -63,6 +66,7 @@ impl KindName {
             Self::ContainerRuntimeConfig => DocumentKind::ContainerRuntimeConfig,
             Self::PinnedImageSet => DocumentKind::PinnedImageSet,
             Self::Ocne => DocumentKind::Ocne,
+            Self::Blueprint => DocumentKind::Blueprint,
             Self::Tmpfiles => DocumentKind::Simple(Simple::Tmpfiles),
             Self::DropIn => DocumentKind::Simple(Simple::DropIn),
             Self::Containerfile => DocumentKind::Simple(Simple::Containerfile),

@@ -5,6 +5,7 @@
 //! with a file. These rules do both, over a document as it is read, and over the node
 //! that comes out.
 
+mod blueprint;
 mod contents;
 mod entries;
 mod finding;
@@ -50,8 +51,13 @@ fn find(text: &str, format: Format, expected: &Expected) -> Vec<ProvisionFinding
     objects::check(&read, expected, &mut sink);
     if let Some(config) = &read.config {
         sink.enter(config);
-        texts::spec(&read, config, &mut sink);
-        texts::keys(config, &mut sink);
+        match read.format {
+            Format::Blueprint => blueprint::check(&config.node, &mut sink),
+            _ => {
+                texts::spec(&read, config, &mut sink);
+                texts::keys(config, &mut sink);
+            }
+        }
         entries::check(&read, config, expected, &mut sink);
         contents::check(&read, config, &mut sink);
         contents::merged(config, &mut sink);

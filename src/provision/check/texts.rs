@@ -27,6 +27,7 @@ pub(super) fn unread(text: &str, format: Format, unread: &Unread, sink: &mut Sin
                 Format::MachineConfig => "a MachineConfig has `kind: MachineConfig`",
                 Format::PinnedImageSet => "such an object has `kind: PinnedImageSet`",
                 Format::ContainerRuntimeConfig => "such an object has `kind: ContainerRuntimeConfig`",
+                Format::Blueprint => "a blueprint has `[customizations]` or `[[containers]]`",
                 Format::Ocne => "put Butane into `extraIgnitionInline`, as a block after `|`",
             },
         ),
@@ -58,6 +59,7 @@ fn what(format: Format) -> &'static str {
         Format::ContainerRuntimeConfig => "not a ContainerRuntimeConfig",
         Format::PinnedImageSet => "not a PinnedImageSet",
         Format::Ocne => "not a configuration of OCNE",
+        Format::Blueprint => "not a blueprint",
     }
 }
 
@@ -91,6 +93,7 @@ pub(super) fn other_kind(read: &Read, format: Format, sink: &mut Sink) {
         Format::ContainerRuntimeConfig => "a ContainerRuntimeConfig",
         Format::PinnedImageSet => "a PinnedImageSet",
         Format::Ocne => "a configuration of OCNE",
+        Format::Blueprint => "a blueprint",
     };
     other(is, format, sink);
 }
