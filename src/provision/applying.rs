@@ -47,6 +47,7 @@ impl Simple {
             Self::Containerfile | Self::Osbuild => "hosts get it with the image, when they boot into it",
             Self::Kickstart => "anaconda applies it once, when a host is installed",
             Self::CloudConfig => "cloud-init applies it at an instance's first boot only",
+            Self::Quadlet => "systemd reads it at the next boot, or after `systemctl daemon-reload`",
             Self::Ansible => "a run restarts CRI-O where it runs and its stores have changed",
         }
     }

@@ -7,7 +7,7 @@ use super::model::{MAIN_FILE, Model, PlatformFile, Store};
 use super::ours::{Ours, unit_text};
 use super::read::{Config, ConfigEntry, Format, Read};
 use super::storage_conf::{Configuration, judged, node_readers};
-use super::{container_runtime_config, pinned_image_set, units};
+use super::{container_runtime_config, pinned_image_set, quadlet, units};
 use crate::conf::clean;
 use crate::problem::Profile;
 
@@ -118,6 +118,9 @@ impl Gives {
         let into = ours.model.loaded().ok().flatten().map(|store| store.path.clone()).unwrap_or_default();
         let image = |image: &String| GivenImage { image: image.clone(), store: into.clone() };
         let mut images: Vec<GivenImage> = ours.model.images.iter().map(image).collect();
+        // What pulls into the engines' own storage fills no store.
+        let quadlets = quadlet::all(config).into_iter().filter_map(|it| it.store.map(|store| (it.image, store)));
+        images.extend(quadlets.map(|(image, store)| GivenImage { image, store }));
         if let Some(containers) = &config.containers {
             let into = containers.store.clone().unwrap_or_else(|| ours.model.graphroot());
             let image = |it: &ConfigEntry| GivenImage { image: it.name.clone(), store: into.clone() };

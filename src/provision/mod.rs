@@ -37,6 +37,7 @@ mod ours;
 pub mod pinned_image_set;
 mod preset;
 mod prove;
+pub mod quadlet;
 pub mod read;
 mod request;
 mod script;

@@ -251,7 +251,7 @@ fn main_file(model: &Model, base: &Document) -> Result<Document, Problem> {
     let (found, new) = (paths(found), paths(new));
     let with_found = edit(kept, &found, &Position::Any)?;
     let with_found = with_found.as_ref().unwrap_or(kept);
-    let position = behind_found(&model.position, with_found, &found).map_err(with)?;
+    let position = behind_found(&model.position, with_found, &found, &new).map_err(with)?;
     let all = edit(with_found, &new, &position)?;
     // The node's owner asked for this file as it is.
     conf::as_own(all.as_ref().unwrap_or(with_found)).map_err(with)
@@ -259,8 +259,15 @@ fn main_file(model: &Model, base: &Document) -> Result<Document, Problem> {
 
 /// Where new stores go: behind those that an earlier run has put at this place, as if one run had
 /// been given all of them. Where nothing else is listed, no place was meant, and first is first.
-fn behind_found(position: &Position, doc: &Document, found: &[String]) -> Result<Position, Fault> {
-    let listed: Vec<String> = StoreList::paths(doc)?.iter().map(|path| clean(path)).collect();
+fn behind_found(
+    position: &Position,
+    doc: &Document,
+    found: &[String],
+    new: &[String],
+) -> Result<Position, Fault> {
+    let mut listed: Vec<String> = StoreList::paths(doc)?.iter().map(|path| clean(path)).collect();
+    // What is asked for once more moves with the others.
+    listed.retain(|path| !new.contains(path));
     let start = match position {
         Position::First => 0,
         Position::After(other) => match listed.iter().position(|path| *path == clean(other)) {

@@ -8,6 +8,7 @@
 mod butane;
 mod ignition;
 mod node;
+mod quadlet;
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -41,6 +41,8 @@ pub(super) enum KindName {
     Crio,
     /// Stages of osbuild, JSON
     Osbuild,
+    /// A quadlet that fails if no store has the image, and asks no registry
+    Quadlet,
 }
 
 impl KindName {
@@ -75,6 +77,7 @@ impl KindName {
             Self::Ansible => DocumentKind::Simple(Simple::Ansible),
             Self::Crio => DocumentKind::Simple(Simple::Crio),
             Self::Osbuild => DocumentKind::Simple(Simple::Osbuild),
+            Self::Quadlet => DocumentKind::Simple(Simple::Quadlet),
         }
     }
 }

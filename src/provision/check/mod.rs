@@ -10,6 +10,7 @@ mod contents;
 mod entries;
 mod finding;
 mod objects;
+mod quadlets;
 mod rules;
 mod stores;
 mod texts;
@@ -63,6 +64,7 @@ fn find(text: &str, format: Format, expected: &Expected) -> Vec<ProvisionFinding
         contents::merged(config, &mut sink);
         units::check(config, &mut sink);
         stores::check(&read, config, expected, &mut sink);
+        quadlets::check(config, &mut sink);
     }
     let mut findings = sink.finish();
     if read.config.as_ref().is_some_and(|config| config.is_inner) {

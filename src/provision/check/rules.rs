@@ -65,6 +65,8 @@ pub const RULES: &[Rule] = &[
     error("path-invalid", "a path is not absolute or not in its shortest form"),
     error("path-refused", "a path that builders of images allow to no file or directory"),
     error("path-twice", "the same path is written twice"),
+    warning("quadlet-image-absent", "a quadlet pulls no image, and nothing else brings it"),
+    warning("quadlet-missing", "a quadlet of a container needs an `.image` that is not there"),
     error("spec-missing", "no version of the specification"),
     error("spec-unsupported", "a version that does not exist or is not taken"),
     error("store-in-graphroot", "a store is inside the engines' own storage, or is it"),

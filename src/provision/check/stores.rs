@@ -12,6 +12,7 @@ use crate::engine::Profile;
 use crate::judgement::{Judgement, Reader};
 use crate::provision::blueprint::Containers;
 use crate::provision::document::Node;
+use crate::provision::quadlet;
 use crate::provision::model::{MAIN_FILE, PlatformFile};
 use crate::provision::read::{Config, Content, Format, Read};
 use crate::provision::storage_conf::{judged, node_readers};
@@ -290,6 +291,10 @@ pub(in crate::provision) fn maker(config: &Config, store: &str) -> Option<Maker>
     });
     if let Some((unit, _)) = by_unit.next() {
         return Some(Maker::Unit(unit.name.clone()));
+    }
+    let quadlets = quadlet::all(config);
+    if let Some(one) = quadlets.iter().find(|it| it.store.as_deref() == Some(store)) {
+        return Some(Maker::Unit(one.name().to_owned()));
     }
     let by_tmpfiles = config.texts().into_iter().find(|(path, text)| {
         let line = |line: &str| {
