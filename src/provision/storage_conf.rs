@@ -246,7 +246,8 @@ fn main_file(model: &Model, base: &Document) -> Result<Document, Problem> {
     };
     let kept = edit(whole, &kept, &Position::Any)?;
     let kept = kept.as_ref().unwrap_or(whole);
-    let (found, new): (Vec<_>, Vec<_>) = model.stores.iter().partition(|store| store.found);
+    let (found, mut new): (Vec<_>, Vec<_>) = model.stores.iter().partition(|store| store.found);
+    new.sort_by_key(|store| store.asked);
     let paths = |stores: Vec<&Store>| stores.iter().map(|store| store.path.clone()).collect::<Vec<_>>();
     let (found, new) = (paths(found), paths(new));
     let with_found = edit(kept, &found, &Position::Any)?;
@@ -265,9 +266,11 @@ fn behind_found(
     found: &[String],
     new: &[String],
 ) -> Result<Position, Fault> {
-    let mut listed: Vec<String> = StoreList::paths(doc)?.iter().map(|path| clean(path)).collect();
-    // What is asked for once more moves with the others.
-    listed.retain(|path| !new.contains(path));
+    let listed: Vec<String> = StoreList::paths(doc)?.iter().map(|path| clean(path)).collect();
+    // What is asked for once more is ours, too.
+    if listed.iter().all(|path| found.contains(path) || new.contains(path)) {
+        return Ok(position.clone());
+    }
     let start = match position {
         Position::First => 0,
         Position::After(other) => match listed.iter().position(|path| *path == clean(other)) {
@@ -277,7 +280,7 @@ fn behind_found(
         _ => return Ok(position.clone()),
     };
     let run = listed[start..].iter().take_while(|path| found.contains(path)).count();
-    let last = listed[start..start + run].last().filter(|_| run < listed.len());
+    let last = listed[start..start + run].last();
     Ok(last.map_or_else(|| position.clone(), |last| Position::After(last.clone())))
 }
 
