@@ -23,8 +23,13 @@ impl GenerateRequest {
             "Ignition applies it at a node's first boot only: nodes that run already do not change";
         match self.kind {
             DocumentKind::MachineConfig | DocumentKind::ContainerRuntimeConfig => pool(),
+            DocumentKind::PinnedImageSet => format!(
+                "the nodes of the pool `{}` pull the images and reload CRI-O; none is drained or rebooted",
+                self.machine.role
+            ),
             DocumentKind::Butane if self.dialect.is_openshift() => pool(),
             DocumentKind::Ignition | DocumentKind::Butane | DocumentKind::Ocne => ignition.to_owned(),
+            DocumentKind::Blueprint => "hosts get it with the image that is built from it".to_owned(),
             DocumentKind::Simple(kind) => kind.applying().to_owned(),
         }
     }
@@ -45,6 +50,7 @@ impl Simple {
             Self::Ansible | Self::AnsibleCollection => {
                 "a run restarts CRI-O where it runs and its stores have changed"
             }
+            Self::Quadlet => "systemd reads it at the next boot, or after `systemctl daemon-reload`",
         }
     }
 }

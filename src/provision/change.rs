@@ -8,7 +8,7 @@ use super::data_url;
 use super::document::{Node, Value, map, text};
 use super::ignition::{self, Spec};
 use super::layout::{Directories, File, Layout, Unit};
-use super::model::{Generations, MAIN_FILE, Model};
+use super::model::{Generations, MAIN_FILE, Model, Store};
 use super::ours::{Ours, plain_directory, unit_text};
 use super::read::{Config, ConfigEntry, Format, Read};
 use super::request::{GenerateRequest, Removed, no_store};
@@ -98,11 +98,11 @@ fn model(
     }
     let pulled_into = ours.loaded().ok().flatten().map(|store| store.path.clone());
     model.stores = ours.stores.iter().filter(|store| !is_gone(&store.path)).cloned().collect();
-    for store in &request.model.stores {
+    for (asked, store) in request.model.stores.iter().enumerate() {
         match model.stores.iter_mut().find(|it| it.path == store.path) {
             // It goes where it is asked for.
-            Some(old) => (old.found, old.selinux) = (false, old.selinux || store.selinux),
-            None => model.stores.push(store.clone()),
+            Some(old) => (old.found, old.asked, old.selinux) = (false, asked, old.selinux || store.selinux),
+            None => model.stores.push(Store { asked, ..store.clone() }),
         }
     }
     match pulled_into.filter(|store| is_gone(store)) {
@@ -157,7 +157,7 @@ fn check_removed(request: &GenerateRequest, config: &Config, ours: &Model) -> Re
     }
 }
 
-const LIST: &str = "`storagectl generate --list FILE` shows what the nodes get";
+pub(super) const LIST: &str = "`storagectl generate --list FILE` shows what the nodes get";
 
 pub(super) fn not_listed(store: &str) -> Problem {
     Problem::new("not-listed", format!("the document does not list `{store}`"), LIST)

@@ -6,10 +6,10 @@ use super::check::{Maker, listed, maker};
 use super::document::Node;
 use super::model::{MAIN_FILE, Model, PlatformFile, Store};
 use super::ours::{Ours, unit_text};
-use super::read::{Config, ConfigEntry, Read};
+use super::read::{Config, ConfigEntry, Format, Read};
 use super::sources::Followed;
 use super::storage_conf::{Configuration, judged, node_readers};
-use super::{container_runtime_config, units};
+use super::{container_runtime_config, pinned_image_set, quadlet, units};
 use crate::conf::clean;
 use crate::problem::Profile;
 
@@ -117,7 +117,10 @@ impl Gives {
         let read = &followed.read;
         let model = Model { stores: Vec::new(), images: Vec::new(), ..model.clone() };
         let Some(config) = &read.config else {
-            return Self::of_object(read, &model);
+            return match read.format {
+                Format::PinnedImageSet => Self::of_images(read, &model),
+                _ => Self::of_object(read, &model),
+            };
         };
         let ours = Ours::of(config, &model);
         let mut files: Vec<PlatformFile> =
@@ -151,14 +154,42 @@ impl Gives {
             enabled: unit.node.get("enabled").and_then(Node::boolean),
             from: from(unit),
         };
+        let mut images: Vec<GivenImage> = ours.model.images.iter().map(image).collect();
+        // What pulls into the engines' own storage fills no store.
+        let quadlets =
+            quadlet::all(config).into_iter().filter_map(|it| it.store.map(|store| (it.image, store)));
+        images.extend(quadlets.map(|(image, store)| GivenImage { image, store, from: None }));
+        if let Some(containers) = &config.containers {
+            let into = containers.store.clone().unwrap_or_else(|| ours.model.graphroot());
+            let image =
+                |it: &ConfigEntry| GivenImage { image: it.name.clone(), store: into.clone(), from: from(it) };
+            images.extend(containers.images.iter().map(image));
+        }
         Self {
             stores: seen(&engines, &paths).iter().map(store).collect(),
-            images: ours.model.images.iter().map(image).collect(),
+            images,
             units: config.units.iter().map(unit).collect(),
             engines,
             edited: edited(config, &ours),
             not_followed: followed.unfollowed.iter().map(|it| it.message.clone()).collect(),
             entries: entries(config),
+        }
+    }
+
+    /// The same of a PinnedImageSet, whose images go to the engines' own storage.
+    fn of_images(read: &Read, model: &Model) -> Self {
+        let mut names = pinned_image_set::images(&read.doc.root);
+        names.sort();
+        let image =
+            |image: &String| GivenImage { image: image.clone(), store: model.graphroot(), from: None };
+        Self {
+            stores: Vec::new(),
+            images: names.iter().map(image).collect(),
+            units: Vec::new(),
+            engines: Vec::new(),
+            edited: Vec::new(),
+            not_followed: Vec::new(),
+            entries: vec![GivenEntry { name: "pinned images".to_owned(), text: names.join("\n") + "\n" }],
         }
     }
 
@@ -199,6 +230,7 @@ fn shown(maker: Maker) -> String {
     match maker {
         Maker::Entry(list) => list.to_owned(),
         Maker::Mount => "a mount".to_owned(),
+        Maker::Containers => "containers-storage".to_owned(),
         Maker::Unit(name) | Maker::Tmpfiles(name) => name,
     }
 }

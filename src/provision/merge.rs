@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::butane::Machine;
-use super::change::{Change, not_listed};
+use super::change::{Change, LIST, not_listed};
 use super::check::{Expected, check, is_rendered, listed, maker};
 use super::container_runtime_config;
 use super::document::{self, EditFault, Node, ProvisionDocument, Value, map, text};
@@ -15,12 +15,17 @@ use super::layout::{Directories, Layout};
 use super::machine_config;
 use super::model::{MAIN_FILE, Model};
 use super::ours::Ours;
+use super::pinned_image_set;
 use super::read::{Config, ConfigEntry, Content, Format, Read, Unread};
 use super::request::{GenerateRequest, Removed, Written, no_store};
 use super::sources::{Beside, Followed, NoneBeside};
 use super::{ocne, units};
 use crate::conf::{Position, clean};
 use crate::problem::{Place, Problem, Severity};
+
+/// The kinds that can be merged into.
+const FROM: &str =
+    "`--from` takes ignition, butane, machineconfig, containerruntimeconfig, pinnedimageset and ocne";
 
 /// Merges what `request` asks for into `before`, which was read from `file`. What that is made of
 /// besides is known, and stays as it is.
@@ -35,12 +40,15 @@ pub fn merge(
     beside: &dyn Beside,
 ) -> Result<Written, Problem> {
     let Some(format) = request.kind.format() else {
+        return Err(Problem::new("kind-lacks", "nothing can be merged into a document of this kind", FROM));
+    };
+    if format == Format::Blueprint {
         return Err(Problem::new(
             "kind-lacks",
-            "nothing can be merged into a document of this kind",
-            "`--from` takes ignition, butane, machineconfig, containerruntimeconfig and ocne",
+            "nothing can be merged into a blueprint",
+            format!("put the tables that `generate blueprint` writes into it by hand; {FROM}"),
         ));
-    };
+    }
     let read = match Read::parse(before) {
         Ok(read) if read.format == format => read,
         // The nodes get nothing of it yet.
@@ -58,6 +66,10 @@ pub fn merge(
         None if format == Format::ContainerRuntimeConfig => {
             let (after, layout) = stores_of_object(request, &read, file)?;
             finish(request, before, after, format, &layout, &request.model, beside)
+        }
+        None if format == Format::PinnedImageSet => {
+            let after = images_of_object(request, &read, file)?;
+            finish(request, before, after, format, &Layout::default(), &request.model, beside)
         }
         None => Err(first_finding(before, format, file)),
         Some(config) if config.spec.is_none() => Err(first_finding(before, format, file)),
@@ -360,6 +372,38 @@ fn stores_of_object(
         path.iter().try_fold(&whole, |value, key| value.get(key)).cloned().unwrap_or(Value::List(Vec::new()));
     let value = path.iter().rev().fold(list, |value, key| map([(*key, value)]));
     Ok((edited(&doc, &value, file)?, layout))
+}
+
+/// The list of a PinnedImageSet.
+fn images_of_object(request: &GenerateRequest, read: &Read, file: &Path) -> Result<String, Problem> {
+    let path = pinned_image_set::IMAGES;
+    let before = pinned_image_set::images(&read.doc.root);
+    let Removed { images: removed, stores } = &request.removed;
+    if let Some(store) = stores.first() {
+        return Err(not_listed(store));
+    }
+    if let Some(image) = removed.iter().find(|image| !before.contains(image)) {
+        let message = format!("the nodes do not pin `{image}`");
+        return Err(Problem::new("image-missing", message, LIST));
+    }
+    let mut images: Vec<String> = before.into_iter().filter(|image| !removed.contains(image)).collect();
+    images.extend(request.model.images.iter().cloned());
+    let mut seen = std::collections::BTreeSet::new();
+    images.retain(|image| seen.insert(image.clone()));
+    if images.is_empty() {
+        let hint = "delete the object instead: `oc delete pinnedimageset NAME`";
+        return Err(Problem::new("no-images", "no image would be left, and the API wants one", hint));
+    }
+    let whole = pinned_image_set::value(&images, &request.machine)?;
+    let list = path.iter().try_fold(&whole, |value, key| value.get(key)).cloned();
+    let value = list.map(|list| path.iter().rev().fold(list, |value, key| map([(*key, value)])));
+    let added = edited(&read.doc, &value.expect("it has the list"), file)?;
+    let mut doc = ProvisionDocument::parse(&added).map_err(|_| unsafe_edit(file))?;
+    for image in removed {
+        let without = document::remove(&doc, &path, "name", image).map_err(|_| unsafe_edit(file))?;
+        doc = without.unwrap_or(doc);
+    }
+    Ok(doc.text)
 }
 
 /// A document with `value` in it.

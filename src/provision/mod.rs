@@ -12,6 +12,7 @@
 
 pub mod ansible;
 mod applying;
+pub mod blueprint;
 pub mod butane;
 mod change;
 pub mod check;
@@ -33,8 +34,10 @@ mod model;
 pub mod ocne;
 pub mod osbuild;
 mod ours;
+pub mod pinned_image_set;
 mod preset;
 mod prove;
+pub mod quadlet;
 pub mod read;
 mod request;
 mod script;

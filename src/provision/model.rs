@@ -22,6 +22,8 @@ pub struct Store {
     pub selinux: bool,
     /// Whether the document that it is put into had it before, so that it stays where it is listed.
     pub found: bool,
+    /// Where it stands among those that are asked for, if the document had some of them before.
+    pub asked: usize,
 }
 
 /// A file that a node has before any document is applied, by its path, with its text.
@@ -126,7 +128,7 @@ impl Store {
     /// applied, it is not made.
     pub fn new(path: &str, mode: u32) -> Self {
         let create = !path.starts_with("/usr/");
-        Self { path: clean(path), mode, create, selinux: false, found: false }
+        Self { path: clean(path), mode, create, selinux: false, found: false, asked: 0 }
     }
 }
 

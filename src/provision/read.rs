@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::blueprint::{self, Containers};
 use super::butane::{DIALECTS, Dialect};
 use super::data_url::{self, Undecodable};
 use super::document::{Key, Node, NodeKind, ProvisionDocument, Unreadable};
@@ -19,8 +20,12 @@ pub enum Format {
     MachineConfig,
     /// A ContainerRuntimeConfig.
     ContainerRuntimeConfig,
+    /// A PinnedImageSet.
+    PinnedImageSet,
     /// A cluster configuration of OCNE.
     Ocne,
+    /// A blueprint of Image Builder.
+    Blueprint,
 }
 
 impl Format {
@@ -30,12 +35,14 @@ impl Format {
             Ok(read) => Some(read.format),
             Err(Unread::NoInline | Unread::NotString(_) | Unread::Inner(..)) => Some(Self::Ocne),
             Err(Unread::Unknown) => None,
+            Err(Unread::Text(_)) if ProvisionDocument::parse_toml(text).is_some() => Some(Self::Blueprint),
             Err(Unread::Text(_)) => {
                 let words = |line: &str| line.replace(['"', '\'', ',', ' ', '\t'], "");
                 let has = |start: &str| text.lines().any(|line| words(line).starts_with(start));
                 let kinds = [
                     ("kind:MachineConfig", Self::MachineConfig),
                     ("kind:ContainerRuntimeConfig", Self::ContainerRuntimeConfig),
+                    ("kind:PinnedImageSet", Self::PinnedImageSet),
                     ("extraIgnitionInline:", Self::Ocne),
                     ("variant:", Self::Butane),
                     ("ignition:", Self::Ignition),
@@ -91,6 +98,8 @@ pub struct Config {
     pub links: Vec<ConfigEntry>,
     /// The units.
     pub units: Vec<ConfigEntry>,
+    /// What only blueprints have; nothing if it is none.
+    pub containers: Option<Containers>,
 }
 
 /// A document that was read.
@@ -100,7 +109,7 @@ pub struct Read {
     pub format: Format,
     /// All of it.
     pub doc: ProvisionDocument,
-    /// The configuration in it; a ContainerRuntimeConfig has none.
+    /// The configuration in it; a ContainerRuntimeConfig and a PinnedImageSet have none.
     pub config: Option<Config>,
 }
 
@@ -125,14 +134,16 @@ impl Read {
     /// # Errors
     /// [`Unread`] if it is not one that is known.
     pub fn parse(text: &str) -> Result<Self, Unread> {
-        let doc = ProvisionDocument::parse(text).map_err(Unread::Text)?;
+        let toml = ProvisionDocument::parse_toml(text);
+        let doc = toml.unwrap_or_else(|| ProvisionDocument::parse(text)).map_err(Unread::Text)?;
         let format = format_of(&doc.root).ok_or(Unread::Unknown)?;
         let config = match format {
             Format::Ignition | Format::Butane => Some(Config::of(&doc, false, doc.root.clone())),
             Format::MachineConfig => {
                 doc.root.at(&["spec", "config"]).map(|node| Config::of(&doc, false, node.clone()))
             }
-            Format::ContainerRuntimeConfig => None,
+            Format::ContainerRuntimeConfig | Format::PinnedImageSet => None,
+            Format::Blueprint => blueprint::root(&doc.root).map(|root| blueprint::read(&doc, root)),
             Format::Ocne => {
                 let node = doc.root.get(ocne::KEY).filter(|node| !node.is_null());
                 let Some(node) = node else {
@@ -156,7 +167,11 @@ pub(super) fn format_of(root: &Node) -> Option<Format> {
     match root.get("kind").and_then(Node::raw) {
         Some("MachineConfig") => return Some(Format::MachineConfig),
         Some("ContainerRuntimeConfig") => return Some(Format::ContainerRuntimeConfig),
+        Some("PinnedImageSet") => return Some(Format::PinnedImageSet),
         _ => {}
+    }
+    if blueprint::root(root).is_some() {
+        return Some(Format::Blueprint);
     }
     let has = |key: &str| root.get(key).is_some();
     if has("variant") {
@@ -200,6 +215,7 @@ impl Config {
             spec,
             dialect,
             node,
+            containers: None,
         }
     }
 

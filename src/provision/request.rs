@@ -7,7 +7,7 @@ use super::model::Model;
 use super::prove::prove;
 use super::read::Format;
 use super::simple::Simple;
-use super::{container_runtime_config, machine_config, ocne};
+use super::{blueprint, container_runtime_config, machine_config, ocne, pinned_image_set};
 use crate::problem::Problem;
 
 /// A kind of document.
@@ -21,8 +21,12 @@ pub enum DocumentKind {
     MachineConfig,
     /// A ContainerRuntimeConfig.
     ContainerRuntimeConfig,
+    /// A PinnedImageSet, which has images and no stores.
+    PinnedImageSet,
     /// A cluster configuration of OCNE.
     Ocne,
+    /// A blueprint of Image Builder.
+    Blueprint,
     /// A kind that is only written.
     Simple(Simple),
 }
@@ -35,7 +39,9 @@ impl DocumentKind {
             Self::Butane => Some(Format::Butane),
             Self::MachineConfig => Some(Format::MachineConfig),
             Self::ContainerRuntimeConfig => Some(Format::ContainerRuntimeConfig),
+            Self::PinnedImageSet => Some(Format::PinnedImageSet),
             Self::Ocne => Some(Format::Ocne),
+            Self::Blueprint => Some(Format::Blueprint),
             Self::Simple(_) => None,
         }
     }
@@ -44,8 +50,9 @@ impl DocumentKind {
     pub fn usual_preset(self, variant: &str) -> &'static str {
         match (self, variant) {
             (Self::Ocne, _) => "ocne",
-            (Self::MachineConfig | Self::ContainerRuntimeConfig, _) | (Self::Butane, "openshift") => "rhcos",
-            (Self::Butane, "fcos" | "fiot") => "fedora",
+            (Self::MachineConfig | Self::ContainerRuntimeConfig | Self::PinnedImageSet, _)
+            | (Self::Butane, "openshift") => "rhcos",
+            (Self::Butane, "fcos" | "fiot") | (Self::Blueprint, _) => "fedora",
             (Self::Butane, "r4e") => "rhel9",
             (Self::Butane, "flatcar") => "flatcar",
             (Self::Simple(kind), _) => kind.usual_preset(),
@@ -113,7 +120,7 @@ impl GenerateRequest {
     /// what it should.
     pub fn write(&self) -> Result<Written, Problem> {
         let model = &self.model;
-        if model.stores.is_empty() {
+        if model.stores.is_empty() && self.kind != DocumentKind::PinnedImageSet {
             return Err(no_store());
         }
         let mut warnings = Vec::new();
@@ -147,11 +154,20 @@ impl GenerateRequest {
                 let text = container_runtime_config::write(&layout.stores, &self.machine, &self.made_by)?;
                 proved(text, Format::ContainerRuntimeConfig, &layout)?
             }
+            DocumentKind::PinnedImageSet => {
+                let text = pinned_image_set::write(&model.images, &self.machine, &self.made_by)?;
+                proved(text, Format::PinnedImageSet, &Layout::default())?
+            }
             DocumentKind::Ocne => {
                 ocne::check(self.dialect)?;
                 let layout = Layout::of(model, Directories::Made)?;
                 let text = ocne::write(&layout, self.dialect, &self.machine, &self.made_by);
                 proved(text, Format::Ocne, &layout)?
+            }
+            DocumentKind::Blueprint => {
+                warnings.extend(blueprint::warnings(model));
+                let (text, layout) = blueprint::write(model, &self.machine, &self.made_by)?;
+                proved(text, Format::Blueprint, &layout)?
             }
             DocumentKind::Simple(kind) => return kind.write(model, &self.made_by),
         };

@@ -2,7 +2,7 @@
 
 use super::model::Model;
 use super::request::Written;
-use super::{ansible, cloud_config, containerfile, crio, drop_in, kickstart, osbuild, tmpfiles};
+use super::{ansible, cloud_config, containerfile, crio, drop_in, kickstart, osbuild, quadlet, tmpfiles};
 use crate::problem::Problem;
 
 /// Such a kind.
@@ -26,6 +26,8 @@ pub enum Simple {
     Crio,
     /// Stages of osbuild.
     Osbuild,
+    /// A quadlet for an image that stores have.
+    Quadlet,
 }
 
 impl Simple {
@@ -63,6 +65,7 @@ impl Simple {
             Self::AnsibleCollection => (ansible::write_with_collection(model, made_by)?, Vec::new()),
             Self::Crio => (crio::write(model, made_by)?, crio::warnings(model)),
             Self::Osbuild => osbuild::write(model, made_by)?,
+            Self::Quadlet => (quadlet::write(model, made_by)?, quadlet::warnings()),
         };
         Ok(Written { text, warnings })
     }

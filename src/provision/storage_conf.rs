@@ -246,12 +246,13 @@ fn main_file(model: &Model, base: &Document) -> Result<Document, Problem> {
     };
     let kept = edit(whole, &kept, &Position::Any)?;
     let kept = kept.as_ref().unwrap_or(whole);
-    let (found, new): (Vec<_>, Vec<_>) = model.stores.iter().partition(|store| store.found);
+    let (found, mut new): (Vec<_>, Vec<_>) = model.stores.iter().partition(|store| store.found);
+    new.sort_by_key(|store| store.asked);
     let paths = |stores: Vec<&Store>| stores.iter().map(|store| store.path.clone()).collect::<Vec<_>>();
     let (found, new) = (paths(found), paths(new));
     let with_found = edit(kept, &found, &Position::Any)?;
     let with_found = with_found.as_ref().unwrap_or(kept);
-    let position = behind_found(&model.position, with_found, &found).map_err(with)?;
+    let position = behind_found(&model.position, with_found, &found, &new).map_err(with)?;
     let all = edit(with_found, &new, &position)?;
     // The node's owner asked for this file as it is.
     conf::as_own(all.as_ref().unwrap_or(with_found)).map_err(with)
@@ -259,8 +260,17 @@ fn main_file(model: &Model, base: &Document) -> Result<Document, Problem> {
 
 /// Where new stores go: behind those that an earlier run has put at this place, as if one run had
 /// been given all of them. Where nothing else is listed, no place was meant, and first is first.
-fn behind_found(position: &Position, doc: &Document, found: &[String]) -> Result<Position, Fault> {
+fn behind_found(
+    position: &Position,
+    doc: &Document,
+    found: &[String],
+    new: &[String],
+) -> Result<Position, Fault> {
     let listed: Vec<String> = StoreList::paths(doc)?.iter().map(|path| clean(path)).collect();
+    // What is asked for once more is ours, too.
+    if listed.iter().all(|path| found.contains(path) || new.contains(path)) {
+        return Ok(position.clone());
+    }
     let start = match position {
         Position::First => 0,
         Position::After(other) => match listed.iter().position(|path| *path == clean(other)) {
@@ -270,7 +280,7 @@ fn behind_found(position: &Position, doc: &Document, found: &[String]) -> Result
         _ => return Ok(position.clone()),
     };
     let run = listed[start..].iter().take_while(|path| found.contains(path)).count();
-    let last = listed[start..start + run].last().filter(|_| run < listed.len());
+    let last = listed[start..start + run].last();
     Ok(last.map_or_else(|| position.clone(), |last| Position::After(last.clone())))
 }
 

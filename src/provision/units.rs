@@ -225,7 +225,7 @@ fn stamp(model: &Model) -> String {
     format!(".storagectl-loaded-{}", &digest["sha256-".len()..][..12])
 }
 
-fn mounts(stores: &[&Store]) -> String {
+pub(super) fn mounts(stores: &[&Store]) -> String {
     let paths: Vec<String> = stores.iter().map(|store| word(&store.path)).collect();
     format!("RequiresMountsFor={}\n", paths.join(" "))
 }

@@ -45,7 +45,7 @@ pub use open_up::{OpenedUp, open_up};
 pub use path::store_path;
 pub use provided::{provided_at_boot, unit_name};
 pub(crate) use records::parse as parse_records;
-pub use records::{IdMap, Image, Layer, count_images, image_names, images, layers};
+pub use records::{IdMap, Image, Layer, count_images, image_names, images, layers, recorded_images};
 pub use stamps::Stamps;
 pub(crate) use time::{Time, date};
 pub use updates::{in_var_message, left_by_updates};

@@ -238,6 +238,14 @@ pub fn count_images(root: &Root, path: &Path, driver: &str) -> anyhow::Result<us
 /// A [`Problem`] if there is no store, or an images.json of it cannot be read or is
 /// malformed.
 pub fn image_names(root: &Root, path: &Path) -> Result<Vec<String>, Problem> {
+    Ok(recorded_images(root, path)?.into_iter().flat_map(|image| image.names.unwrap_or_default()).collect())
+}
+
+/// All images in the store at `path`, whatever their driver.
+///
+/// # Errors
+/// As [`image_names`].
+pub fn recorded_images(root: &Root, path: &Path) -> Result<Vec<Image>, Problem> {
     let shown = root.show(path);
     let Some(entries) = root.list(path).map_err(Problem::cannot("read", shown.display()))? else {
         return Err(Problem::new(
@@ -246,7 +254,7 @@ pub fn image_names(root: &Root, path: &Path) -> Result<Vec<String>, Problem> {
             "give one that has images, below `--root` if it is in a tree",
         ));
     };
-    let mut names = Vec::new();
+    let mut all = Vec::new();
     for entry in entries.iter().filter_map(|entry| entry.to_str()).filter(|entry| entry.ends_with("-images"))
     {
         let file = path.join(entry).join("images.json");
@@ -256,14 +264,13 @@ pub fn image_names(root: &Root, path: &Path) -> Result<Vec<String>, Problem> {
         else {
             continue;
         };
-        let images = decode::<Image>(&bytes).map_err(|error: DecodeError| {
+        all.append(&mut decode::<Image>(&bytes).map_err(|error: DecodeError| {
             Problem::new(
                 "images-json-malformed",
                 format!("`{}` is malformed: {error}", shown.display()),
                 "build the store again",
             )
-        })?;
-        names.extend(images.into_iter().flat_map(|image| image.names.unwrap_or_default()));
+        })?);
     }
-    Ok(names)
+    Ok(all)
 }

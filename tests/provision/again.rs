@@ -212,6 +212,31 @@ fn in_a_list_of_ours_alone_first_is_first() {
 }
 
 #[test]
+fn what_is_first_once_more_stands_in_the_order_in_which_it_is_given() {
+    use storagectl::provision::read::Read;
+    let listed = |text: &str| -> Vec<String> {
+        let texts = Read::parse(text).unwrap().config.unwrap().texts();
+        let doc = storagectl::conf::Document::parse(texts[0].1.as_str()).unwrap();
+        storagectl::conf::StoreList::paths(&doc).unwrap()
+    };
+    let with = |preset: &str, paths: &[&str], position| {
+        let mut request = request(DocumentKind::Ignition, stores(preset, paths));
+        request.model.position = position;
+        request
+    };
+    let first = with("none", &["/var/x", "/var/b"], Position::Any).write().unwrap().text;
+    for order in [["/var/a", "/var/b"], ["/var/b", "/var/a"]] {
+        let second = into(&with("none", &order, Position::First), &first).unwrap().text;
+        assert_eq!(listed(&second), [order[0], order[1], "/var/x"]);
+        assert_eq!(into(&with("none", &order, Position::First), &second).unwrap().text, second);
+    }
+    let usr = "/usr/ock/containers";
+    let first = with("ocne", &["/var/x", "/var/b"], Position::First).write().unwrap().text;
+    let second = into(&with("ocne", &["/var/c", "/var/b"], Position::First), &first).unwrap().text;
+    assert_eq!(listed(&second), ["/var/x", "/var/c", "/var/b", usr]);
+}
+
+#[test]
 fn the_comment_of_the_first_run_says_that_others_came() {
     let by = |paths: &[&str]| {
         let made_by = "# Made by `storagectl generate`\n".to_owned();

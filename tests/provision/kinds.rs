@@ -27,6 +27,11 @@ pub(crate) fn request(kind: DocumentKind, model: Model) -> GenerateRequest {
     }
 }
 
+/// An image as the API of PinnedImageSets takes it.
+pub(crate) fn pinned(which: usize) -> String {
+    format!("registry.example/team/app{which}@sha256:{}", format!("0{which}").repeat(32))
+}
+
 #[track_caller]
 fn written(kind: DocumentKind, preset: &str, images: &[&str]) -> String {
     request(kind, model(preset, images)).write().unwrap().text
@@ -62,6 +67,18 @@ fn machineconfig() {
 #[test]
 fn containerruntimeconfig() {
     insta::assert_snapshot!(written(DocumentKind::ContainerRuntimeConfig, "rhcos", &[]));
+}
+
+#[test]
+fn pinnedimageset() {
+    let images = [pinned(0), pinned(1)];
+    let images: Vec<&str> = images.iter().map(String::as_str).collect();
+    insta::assert_snapshot!(written(DocumentKind::PinnedImageSet, "rhcos", &images));
+}
+
+#[test]
+fn blueprint() {
+    insta::assert_snapshot!(written(DocumentKind::Blueprint, "fedora", &["registry.example/app:1"]));
 }
 
 #[test]

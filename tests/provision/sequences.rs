@@ -6,10 +6,11 @@ use std::path::Path;
 use proptest::prelude::*;
 use storagectl::provision::check::{Expected, check};
 use storagectl::provision::document::{Node, NodeKind, ProvisionDocument};
+use storagectl::provision::read::Format;
 use storagectl::provision::sources::NoneBeside;
 use storagectl::provision::{DocumentKind, GenerateRequest, Model, Preset, Removed, Store, merge};
 
-use crate::kinds::request;
+use crate::kinds::{pinned, request};
 
 const KINDS: [(DocumentKind, &str); 6] = [
     (DocumentKind::Ignition, "none"),
@@ -131,6 +132,38 @@ fn follow(kind: DocumentKind, preset: &str, steps: &[Step]) -> Result<(), TestCa
     Ok(())
 }
 
+/// The same of images that are pinned.
+fn follow_images(steps: &[Step]) -> Result<(), TestCaseError> {
+    let base = request(DocumentKind::PinnedImageSet, Model::new(Preset::named("rhcos").unwrap(), Vec::new()));
+    let mut images = vec![pinned(0)];
+    let mut text = one_run(&base, &[], &images);
+    for step in steps {
+        let mut next = base.clone();
+        match step {
+            Step::Add(which) | Step::Pull(which) => {
+                next.model.images = vec![pinned(*which)];
+                if !images.contains(&pinned(*which)) {
+                    images.push(pinned(*which));
+                }
+            }
+            Step::Remove(which) | Step::Drop(which) if images.len() > 1 => {
+                next.removed.images = vec![images.remove(which % images.len())];
+            }
+            _ => continue,
+        }
+        text = merge(&next, &text, Path::new("given"), &NoneBeside)
+            .map_err(|it| TestCaseError::fail(format!("{it:?}\n{text}")))?
+            .text;
+        let wanted = one_run(&base, &[], &images);
+        let [is, should] = [&text, &wanted].map(|it| said(&ProvisionDocument::parse(it).unwrap().root));
+        prop_assert_eq!(is, should, "{}\n---\n{}", text, wanted);
+        let expected = Expected::of(Preset::named("rhcos").unwrap());
+        let findings = check(&text, Format::PinnedImageSet, Path::new("f"), &expected, &NoneBeside);
+        prop_assert!(findings.is_empty(), "{findings:?}\n{text}");
+    }
+    Ok(())
+}
+
 /// The store that images are pulled into.
 fn pulled_into(text: &str) -> Option<String> {
     let rest = text.split_once("podman --root=")?.1;
@@ -145,6 +178,11 @@ proptest! {
         let (kind, preset) = KINDS[kind];
         follow(kind, preset, &steps)?;
     }
+
+    #[test]
+    fn so_do_images_that_are_pinned(steps in steps()) {
+        follow_images(&steps)?;
+    }
 }
 
 /// Many of each kind: `SEQUENCES=1000 cargo test --test provision -- --ignored --nocapture thousand`.
@@ -152,15 +190,20 @@ proptest! {
 #[ignore = "a thousand of each kind take many minutes"]
 fn a_thousand_sequences_of_each_kind() {
     let cases = std::env::var("SEQUENCES").map_or(1_000, |cases| cases.parse().unwrap());
+    type Follow = Box<dyn Fn(&[Step]) -> Result<(), TestCaseError> + Send>;
+    let kinds = KINDS.map(|(kind, preset)| -> (String, Follow) {
+        (format!("{kind:?} {preset}"), Box::new(move |steps| follow(kind, preset, steps)))
+    });
+    let images: (String, Follow) = ("PinnedImageSet".to_owned(), Box::new(follow_images));
     std::thread::scope(|scope| {
-        for (kind, preset) in KINDS {
+        for (name, follow) in kinds.into_iter().chain([images]) {
             scope.spawn(move || {
                 let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
                 let begin = std::time::Instant::now();
                 let mut runner = proptest::test_runner::TestRunner::new(config);
-                runner.run(&steps(), |steps| follow(kind, preset, &steps)).unwrap();
+                runner.run(&steps(), |steps| follow(&steps)).unwrap();
                 let seconds = begin.elapsed().as_secs();
-                writeln!(std::io::stderr(), "{kind:?} {preset}: {cases} sequences in {seconds} s").unwrap();
+                writeln!(std::io::stderr(), "{name}: {cases} sequences in {seconds} s").unwrap();
             });
         }
     });

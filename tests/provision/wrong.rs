@@ -19,6 +19,8 @@ fn kind(name: &str) -> (Format, &'static str) {
         () if ends(".bu") => (Format::Butane, "none"),
         () if ends(".ocne.yaml") => (Format::Ocne, "ocne"),
         () if ends(".mc.yaml") => (Format::MachineConfig, "rhcos"),
+        () if ends(".bp.toml") => (Format::Blueprint, "none"),
+        () if ends(".pis.yaml") => (Format::PinnedImageSet, "rhcos"),
         () if ends(".crc.yaml") => (Format::ContainerRuntimeConfig, "rhcos"),
         () => panic!("{name}"),
     }
@@ -98,6 +100,11 @@ fn in_right_documents_nothing_is_found() {
         document(&main) + "  links:\n  - path: /srv/a\n    target: /usr/lib/a\n",
         document(&(main.clone() + &file("/etc/tmpfiles.d/a.conf", "d /srv/a 0755 root root -"))),
         document(&main) + "systemd:\n  units:\n  - name: srv-a.mount\n    contents: |\n      [Mount]\n      Where=/srv/a\n",
+        // A quadlet makes and fills the store, and another has podman start from it.
+        document(&(main.clone()
+            + &file("/etc/containers/systemd/a.image", "[Image]\nImage=r.e/a:1\nGlobalArgs=--root /srv/a\n")
+            + &file("/etc/containers/systemd/b.container", "[Container]\nImage=r.e/a:1\nPull=never\n")
+            + &file("/etc/containers/systemd/c.container", "[Container]\nImage=a.image\n"))),
         // CRI-O alone.
         document(&file("/etc/crio/crio.conf.d/50.conf", "[crio]\nstorage_option = [\"overlay.imagestore=/usr/lib/a\"]")),
         // A store of the image, in a drop-in beside the image's own storage.conf.

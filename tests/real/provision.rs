@@ -9,6 +9,7 @@ mod butane;
 mod ignition;
 mod node;
 mod parts;
+mod quadlet;
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -5,14 +5,23 @@
 #
 #   butane              Butane, as it was before it became a part of Ignition
 #   ignition-validate   of a current Ignition; Debian's is an older one
+#   quadlet-5, quadlet-6  the generators of the podmans that tests/engines builds
 set -eu
 
 sources=$(cd "$(dirname "$0")" && pwd)
 validators=${STORAGECTL_VALIDATORS:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/storagectl/validators}
 
+# Where the go.mod of a program is.
+module() {
+    case $1 in
+        quadlet-*) echo "$sources/../engines/podman-${1#quadlet-}" ;;
+        *) echo "$sources/$1" ;;
+    esac
+}
+
 # The hash of what a program is made from: its version in go.mod, this script.
 made_from() {
-    cat "$sources/build.sh" "$sources/$1"/* | sha256sum | cut -c 1-16
+    cat "$sources/build.sh" "$(module "$1")"/* | sha256sum | cut -c 1-16
 }
 
 # Builds a program to a file that does not count, then gives it its name.
@@ -20,9 +29,11 @@ build() (
     echo "building $1, once; kept in $validators" >&2
     case $1 in
         butane) package=github.com/coreos/butane/internal ;;
+        quadlet-5) package=github.com/containers/podman/v5/cmd/quadlet ;;
+        quadlet-6) package=go.podman.io/podman/v6/cmd/quadlet ;;
         *) package=github.com/coreos/ignition/v2/validate ;;
     esac
-    cd "$sources/$1"
+    cd "$(module "$1")"
     # Exactly the versions and hashes of go.mod and go.sum, with priority for others.
     CGO_ENABLED=0 GOFLAGS='-mod=readonly -buildvcs=false' GOWORK=off nice go build -p 2 -trimpath \
         -ldflags '-s -w' -o "$validators/.$1.new" "$package"
@@ -38,7 +49,7 @@ mkdir -p "$validators"
 # One at a time: test processes that start together share what the first one builds.
 exec 9>"$validators/.lock"
 flock 9
-for program in butane ignition-validate; do
+for program in butane ignition-validate quadlet-5 quadlet-6; do
     fresh "$program" || build "$program"
 done
 echo "$validators"

@@ -28,7 +28,7 @@ impl Generate {
             return Err(Problem::new(
                 "kind-lacks",
                 "documents of this kind cannot be checked",
-                "`--check` reads ignition, butane, machineconfig, containerruntimeconfig and ocne",
+                "`--check` reads ignition, butane, machineconfig, containerruntimeconfig, pinnedimageset, ocne and blueprint",
             )
             .into());
         };

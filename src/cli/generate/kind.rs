@@ -18,8 +18,13 @@ pub(super) enum KindName {
     /// A ContainerRuntimeConfig of OpenShift
     #[value(name = "containerruntimeconfig")]
     ContainerRuntimeConfig,
+    /// A PinnedImageSet of OpenShift: images by digest, or those of --store
+    #[value(name = "pinnedimageset", alias = "pinned-image-set")]
+    PinnedImageSet,
     /// A cluster configuration of Oracle Cloud Native Environment
     Ocne,
+    /// A blueprint of Image Builder or configuration of bootc-image-builder, TOML
+    Blueprint,
     /// A file of tmpfiles.d
     Tmpfiles,
     /// A drop-in of storage.conf, for podman 6
@@ -36,6 +41,8 @@ pub(super) enum KindName {
     Crio,
     /// Stages of osbuild, JSON
     Osbuild,
+    /// A quadlet that fails if no store has the image, and asks no registry
+    Quadlet,
 }
 
 impl KindName {
@@ -46,7 +53,9 @@ impl KindName {
             Format::Butane => Self::Butane,
             Format::MachineConfig => Self::MachineConfig,
             Format::ContainerRuntimeConfig => Self::ContainerRuntimeConfig,
+            Format::PinnedImageSet => Self::PinnedImageSet,
             Format::Ocne => Self::Ocne,
+            Format::Blueprint => Self::Blueprint,
         }
     }
 
@@ -57,7 +66,9 @@ impl KindName {
             Self::Butane => DocumentKind::Butane,
             Self::MachineConfig => DocumentKind::MachineConfig,
             Self::ContainerRuntimeConfig => DocumentKind::ContainerRuntimeConfig,
+            Self::PinnedImageSet => DocumentKind::PinnedImageSet,
             Self::Ocne => DocumentKind::Ocne,
+            Self::Blueprint => DocumentKind::Blueprint,
             Self::Tmpfiles => DocumentKind::Simple(Simple::Tmpfiles),
             Self::DropIn => DocumentKind::Simple(Simple::DropIn),
             Self::Containerfile => DocumentKind::Simple(Simple::Containerfile),
@@ -66,6 +77,7 @@ impl KindName {
             Self::Ansible => DocumentKind::Simple(Simple::Ansible),
             Self::Crio => DocumentKind::Simple(Simple::Crio),
             Self::Osbuild => DocumentKind::Simple(Simple::Osbuild),
+            Self::Quadlet => DocumentKind::Simple(Simple::Quadlet),
         }
     }
 }

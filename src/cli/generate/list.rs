@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::beside::FilesDir;
 use super::given::read_file;
+use super::kind::KindName;
 use super::{Common, Generate, Output};
 use crate::cli::list_stores::aligned;
 use crate::problem::Problem;
@@ -34,10 +35,11 @@ impl Generate {
                 .map_or_else(String::new, |it| it.get_name().to_owned());
             return output.json(&ListJson { version: 1, kind, gives: &gives });
         }
-        if gives.stores.is_empty() {
+        let mut tables = Vec::new();
+        if !gives.stores.is_empty() {
+            tables.push(table(&gives));
+        } else if self.kind(Some(&text))? != KindName::PinnedImageSet {
             output.status(&format!("`{}` lists no image store", file.display()));
-        } else {
-            output.data(&table(&gives))?;
         }
         if !gives.images.is_empty() {
             let mut rows = vec![["IMAGE", "PULLED INTO", "FROM"].map(str::to_owned)];
@@ -45,8 +47,9 @@ impl Generate {
                 gives.images.iter().map(|it| [it.image.clone(), it.store.clone(), shown(it.from.as_ref())]),
             );
             let has_parts = gives.images.iter().any(|it| it.from.is_some());
-            output.data(&format!("\n{}", aligned(&rows, [true, true, has_parts])))?;
+            tables.push(aligned(&rows, [true, true, has_parts]));
         }
+        output.data(&tables.join("\n"))?;
         for engine in &gives.engines {
             if let Some(why) = &engine.stops {
                 output.warning(&format!("{} stops on such a node: {why}", engine.name));

@@ -22,7 +22,7 @@ use super::references_given::images_given;
 use super::status::Strict;
 use super::{Common, EngineGeneration, Status};
 use crate::problem::Problem;
-use crate::provision::{PRESETS, Written, machine_of, merge};
+use crate::provision::{DocumentKind, PRESETS, Written, machine_of, merge};
 use crate::sys::Root;
 use beside::FilesDir;
 pub(super) use given::read_file;
@@ -134,7 +134,7 @@ pub(super) struct Generate {
     #[command(flatten)]
     strict: Strict,
     /// With `crio`: pin the images that the stores hold, here or below --root, instead
-    /// of listing the stores
+    /// of listing the stores, as `pinnedimageset` does by itself
     #[arg(long, conflicts_with_all = ["check", "from"], help_heading = "Document options")]
     pin_images: bool,
     /// With `ansible`: have the collection storagectl.storagectl edit the hosts' own files
@@ -185,6 +185,9 @@ impl Generate {
         let before = self.from.as_deref().map(read_file).transpose()?;
         let mut request = self.request(common, before.as_deref())?;
         self.add_named_images(&mut request.model.images, output)?;
+        if request.kind == DocumentKind::PinnedImageSet {
+            self.by_digest(&mut request.model, common, output)?;
+        }
         let written = match (&self.from, &before) {
             (Some(file), Some(before)) => {
                 request.machine = machine_of(before).unwrap_or(request.machine);

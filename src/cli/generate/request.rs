@@ -32,7 +32,8 @@ impl Generate {
         let preset = Preset::named(preset).expect("clap knows the names, and kinds name known ones");
         let name = match (&self.name, name) {
             (Some(name), _) => name.clone(),
-            (None, KindName::ContainerRuntimeConfig) => "storagectl-stores".to_owned(),
+            (None, KindName::ContainerRuntimeConfig | KindName::Blueprint) => "storagectl-stores".to_owned(),
+            (None, KindName::PinnedImageSet) => format!("{}-storagectl-images", self.role),
             (None, _) => format!("99-{}-storagectl-stores", self.role),
         };
         Ok(GenerateRequest {

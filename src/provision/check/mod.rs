@@ -5,10 +5,12 @@
 //! with a file. These rules do both, over a document as it is read, and over the node
 //! that comes out.
 
+mod blueprint;
 mod contents;
 mod entries;
 mod finding;
 mod objects;
+mod quadlets;
 mod rules;
 mod stores;
 mod texts;
@@ -62,8 +64,13 @@ fn find(text: &str, format: Format, expected: &Expected, beside: &dyn Beside) ->
         sink.parts.clone_from(&followed.parts);
         let written = std::iter::once(config).chain(followed.parts.iter().map(|part| &part.written));
         for config in written {
-            texts::spec(&read, config, &mut sink);
-            texts::keys(config, &mut sink);
+            match read.format {
+                Format::Blueprint => blueprint::check(&config.node, &mut sink),
+                _ => {
+                    texts::spec(&read, config, &mut sink);
+                    texts::keys(config, &mut sink);
+                }
+            }
         }
         let whole = followed.read.config.as_ref().expect("there is one if the document has one");
         let alone = followed.own.iter().chain(followed.parts.iter().map(|part| &part.config));
@@ -78,6 +85,7 @@ fn find(text: &str, format: Format, expected: &Expected, beside: &dyn Beside) ->
         contents::unfollowed(&followed.unfollowed, &mut sink);
         units::check(whole, &mut sink);
         stores::check(&read, whole, followed.lacks_configurations(), expected, &mut sink);
+        quadlets::check(whole, &mut sink);
     }
     let mut findings = sink.finish();
     if read.config.as_ref().is_some_and(|config| config.is_inner) {

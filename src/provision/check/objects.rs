@@ -4,6 +4,7 @@ use super::finding::{Expected, Sink};
 use crate::conf::clean;
 use crate::provision::container_runtime_config::{IMAGE_STORES, LISTS, refusal};
 use crate::provision::document::Node;
+use crate::provision::pinned_image_set::{self, IMAGES};
 use crate::provision::read::{Format, Read};
 
 const ROLE: &str = "machineconfiguration.openshift.io/role";
@@ -11,7 +12,7 @@ const ROLE: &str = "machineconfiguration.openshift.io/role";
 pub(super) fn check(read: &Read, expected: &Expected, sink: &mut Sink) {
     let root = &read.doc.root;
     let openshift = read.config.as_ref().is_some_and(|config| config.is_openshift());
-    if read.format == Format::MachineConfig || openshift {
+    if matches!(read.format, Format::MachineConfig | Format::PinnedImageSet) || openshift {
         for (path, what) in [(&["metadata", "name"][..], "a name"), (&["metadata", "labels", ROLE], "a role")]
         {
             if what == "a role" && is_rendered(root) {
@@ -32,6 +33,36 @@ pub(super) fn check(read: &Read, expected: &Expected, sink: &mut Sink) {
     }
     if read.format == Format::ContainerRuntimeConfig {
         stores(root, expected, sink);
+    }
+    if read.format == Format::PinnedImageSet {
+        images(root, sink);
+    }
+}
+
+/// The list of a PinnedImageSet.
+fn images(root: &Node, sink: &mut Sink) {
+    const EFFECT: &str = "the object is refused";
+    let Some(list) = root.at(&IMAGES).filter(|list| !list.items().is_empty()) else {
+        let hint = "name images in `spec.pinnedImages`";
+        return sink.whole("no-images", "the object pins no image", EFFECT, hint);
+    };
+    let (count, most) = (list.items().len(), pinned_image_set::MOST);
+    if count > most {
+        let message = format!("there are {count} images, and the API accepts {most}");
+        sink.at("image-refused", list.span.clone(), message, EFFECT, "write two objects");
+    }
+    let mut seen: Vec<&str> = Vec::new();
+    for item in list.items() {
+        let name = item.get("name").unwrap_or(item);
+        let shown = name.raw().unwrap_or_default();
+        if let Some(why) = pinned_image_set::refusal(shown) {
+            let message = format!("the API refuses `{shown}`: the name {why}");
+            sink.at("image-refused", name.span.clone(), message, EFFECT, pinned_image_set::RIGHT);
+        } else if seen.contains(&shown) {
+            let message = format!("`{shown}` is pinned twice");
+            sink.at("image-twice", name.span.clone(), message, EFFECT, "remove one of the two");
+        }
+        seen.push(shown);
     }
 }
 

@@ -10,9 +10,11 @@ use super::units::{mentions, settings};
 use crate::conf::{self, StoreList, clean};
 use crate::engine::Profile;
 use crate::judgement::{Judgement, Reader};
+use crate::provision::blueprint::Containers;
 use crate::provision::document::Node;
 use crate::provision::model::{MAIN_FILE, PlatformFile};
-use crate::provision::read::{Config, Content, Read};
+use crate::provision::quadlet;
+use crate::provision::read::{Config, Content, Format, Read};
 use crate::provision::storage_conf::{judged, node_readers};
 
 const ENGINES_STOP: &str = "no engine starts: CRI-O, podman and with them kubelet";
@@ -222,9 +224,10 @@ pub(super) fn lost(listed: &[String], expected: &Expected, sink: &mut Sink) {
 }
 
 fn made_by(read: &Read, config: &Config) -> &'static str {
-    use crate::provision::read::Format;
     if read.format == Format::MachineConfig || config.is_openshift() {
         "create it with a unit that is ordered before crio.service, or in tmpfiles.d"
+    } else if read.format == Format::Blueprint {
+        "create it with a file of tmpfiles.d"
     } else {
         "add it to `storage.directories`"
     }
@@ -248,14 +251,24 @@ pub enum Maker {
     Unit(String),
     /// A file of tmpfiles.d.
     Tmpfiles(String),
+    /// The builder of an image, which puts containers into it.
+    Containers,
 }
 
 /// What of a document makes the directory of a store.
 pub(in crate::provision) fn maker(config: &Config, store: &str) -> Option<Maker> {
+    let is_filled = |it: &Containers| !it.images.is_empty() && it.store.as_deref() == Some(store);
+    if config.containers.as_ref().is_some_and(is_filled) {
+        return Some(Maker::Containers);
+    }
     let below = |name: &str| Path::new(name).starts_with(store);
+    let is_blueprint = config.containers.is_some();
     let lists = [
-        (&config.directories, "storage.directories"),
-        (&config.files, "storage.files"),
+        (
+            &config.directories,
+            if is_blueprint { "customizations.directories" } else { "storage.directories" },
+        ),
+        (&config.files, if is_blueprint { "customizations.files" } else { "storage.files" }),
         (&config.links, "storage.links"),
     ];
     let list = lists.into_iter().find(|(list, _)| list.iter().any(|entry| below(&entry.name)));
@@ -281,6 +294,10 @@ pub(in crate::provision) fn maker(config: &Config, store: &str) -> Option<Maker>
     });
     if let Some((unit, _)) = by_unit.next() {
         return Some(Maker::Unit(unit.name.clone()));
+    }
+    let quadlets = quadlet::all(config);
+    if let Some(one) = quadlets.iter().find(|it| it.store.as_deref() == Some(store)) {
+        return Some(Maker::Unit(one.name().to_owned()));
     }
     let by_tmpfiles = config.texts().into_iter().find(|(path, text)| {
         let line = |line: &str| {

@@ -25,7 +25,9 @@ pub(super) fn unread(text: &str, format: Format, unread: &Unread, sink: &mut Sin
                 Format::Ignition => "an Ignition configuration has `ignition` at its top",
                 Format::Butane => "a Butane configuration has `variant` and `version` at its top",
                 Format::MachineConfig => "a MachineConfig has `kind: MachineConfig`",
+                Format::PinnedImageSet => "such an object has `kind: PinnedImageSet`",
                 Format::ContainerRuntimeConfig => "such an object has `kind: ContainerRuntimeConfig`",
+                Format::Blueprint => "a blueprint has `[customizations]` or `[[containers]]`",
                 Format::Ocne => "put Butane into `extraIgnitionInline`, as a block after `|`",
             },
         ),
@@ -55,7 +57,9 @@ fn what(format: Format) -> &'static str {
         Format::Butane => "not a Butane configuration",
         Format::MachineConfig => "not a MachineConfig",
         Format::ContainerRuntimeConfig => "not a ContainerRuntimeConfig",
+        Format::PinnedImageSet => "not a PinnedImageSet",
         Format::Ocne => "not a configuration of OCNE",
+        Format::Blueprint => "not a blueprint",
     }
 }
 
@@ -87,7 +91,9 @@ pub(super) fn other_kind(read: &Read, format: Format, sink: &mut Sink) {
         Format::Butane => "a Butane configuration",
         Format::MachineConfig => "a MachineConfig",
         Format::ContainerRuntimeConfig => "a ContainerRuntimeConfig",
+        Format::PinnedImageSet => "a PinnedImageSet",
         Format::Ocne => "a configuration of OCNE",
+        Format::Blueprint => "a blueprint",
     };
     other(is, format, sink);
 }

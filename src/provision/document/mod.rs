@@ -9,6 +9,7 @@
 mod edit;
 mod node;
 mod read_json;
+mod read_toml;
 mod read_yaml;
 mod remove;
 mod value;
@@ -73,5 +74,17 @@ impl ProvisionDocument {
         let is_json = is_json(text);
         let root = if is_json { read_json::parse(text)? } else { read_yaml::parse(text)? };
         Ok(Self { text: text.to_owned(), root, is_json })
+    }
+
+    /// Reads a text that starts as TOML; `None` if it does not. Nothing is merged into such a one.
+    ///
+    /// # Errors
+    /// [`Unreadable`] with the place of the first fault.
+    pub fn parse_toml(text: &str) -> Option<Result<Self, Unreadable>> {
+        let read = || {
+            let root = read_toml::parse(text)?;
+            Ok(Self { text: text.to_owned(), root, is_json: false })
+        };
+        read_toml::is_toml(text).then(read)
     }
 }

@@ -212,6 +212,21 @@ fn the_unit_loads_images_into_the_listed_store_with_every_podman() {
     }
 }
 
+#[test]
+fn the_policy_of_a_quadlet_is_content_with_a_listed_store_and_asks_nobody_else() {
+    let node = image(&[], &[]);
+    apply(node.path(), &generate("ignition", &["--store", "/var/images"], &[]));
+    copy_store(&node.path().join("copied"));
+    run(Command::new("cp").arg("-a").arg(node.path().join("copied/.")).arg(node.path().join("var/images")));
+    // podman 4 does not have it.
+    for engine in ["podman-5", "podman-6"].map(program) {
+        podman(node.path(), &engine, &["image", "pull", "--policy", "never", IMAGE]);
+        let fails = "! podman image pull --policy never localhost/other:1";
+        let said = enter(node.path(), &engine, &["sh", "-c", fails]);
+        assert!(!text(&said).contains("Trying to pull"), "{engine:?}: {}", text(&said));
+    }
+}
+
 /// The image of the tests as a file that podman loads.
 fn save_image(to: &Path) {
     let dir = tempfile::tempdir().unwrap();
