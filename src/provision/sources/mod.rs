@@ -80,6 +80,12 @@ impl Followed {
             return Self { read: read.clone(), own: None, parts: Vec::new(), unfollowed: Vec::new() };
         };
         let mut follower = Follower::new(config, read.format, beside);
+        if read.format == Format::Blueprint {
+            // It names nothing that lies beside it.
+            config.files.iter().for_each(|file| follower.content(file));
+            let own = Some(config.clone());
+            return Self { read: read.clone(), own, parts: Vec::new(), unfollowed: follower.unfollowed };
+        }
         let own = config.with(follower.resolved(&config.node, config.is_butane));
         // OCNE merges before anything is fetched; what stands in the document comes last.
         let extra = match read.format {

@@ -53,15 +53,22 @@ impl Follower<'_> {
             false => file.clone(),
         };
         let entry = ConfigEntry { name: path, node: file };
-        if let Content::Elsewhere(place) = entry.content()
-            && entry.node.at(&["contents", "local"]).is_none()
-        {
-            let message =
-                format!("what `{}` holds is fetched from `{place}`, and was not checked", entry.name);
-            let at = entry.node.get("contents");
-            self.note(id, at, message, "put the content into the document");
+        // What lies beside the document was looked for.
+        if entry.node.at(&["contents", "local"]).is_none() {
+            self.content(&entry);
         }
         entry.node
+    }
+
+    /// Notes a content that is fetched.
+    pub(super) fn content(&mut self, entry: &ConfigEntry) {
+        if let Content::Elsewhere(place) = entry.content() {
+            let message =
+                format!("what `{}` holds is fetched from `{place}`, and was not checked", entry.name);
+            let id = if concerns_stores(&entry.name) { "content-elsewhere" } else { "not-read" };
+            let at = entry.node.get("contents").unwrap_or(&entry.node);
+            self.note(id, Some(at), message, "put the content into the document");
+        }
     }
 
     /// A unit, or a drop-in of one.
