@@ -73,8 +73,12 @@ pub struct KeptStorage {
 impl KeptStorage {
     /// A storage for which nothing was kept yet.
     pub(super) fn of(storage: &Storage) -> Self {
+        Self::at(storage.parts[0].clone())
+    }
+
+    fn at(graphroot: PathBuf) -> Self {
         Self {
-            graphroot: storage.parts[0].clone(),
+            graphroot,
             user: None,
             store: None,
             layers: Vec::new(),
@@ -214,8 +218,12 @@ fn keep_for_users(
             }
         }
     }
-    if mode == Mode::Commit && kept_store::exists(host) {
-        kept_store::serve(host, own, needing)?;
+    if mode == Mode::Commit
+        && kept_store::exists(host)
+        && let Err(error) = kept_store::serve(host, own, needing)
+    {
+        // What root's own storage needs does not wait for that.
+        all.push(KeptStorage { not_kept: vec![error.downcast()?], ..KeptStorage::at(KEPT_STORE.into()) });
     }
     Ok(all)
 }
