@@ -41,29 +41,30 @@ pub(super) struct Former {
 pub(super) fn formers(host: &Host, listed: &[String], given: &[PathBuf]) -> Vec<Former> {
     let trees = installed_trees(&host.root);
     let noted = noted_stores(host);
-    let given = given.iter().map(|path| Place { root: &host.root, home: path, path: path.clone() });
-    let mut stores: Vec<Place<'_>> = given.collect();
+    let given = given.iter().map(|path| FormerPlace { root: &host.root, home: path, path: path.clone() });
+    let mut stores: Vec<FormerPlace<'_>> = given.collect();
     for tree in &trees {
-        stores.extend(listed.iter().chain(&noted).map(|path| Place::in_tree(tree, path)));
+        stores.extend(listed.iter().chain(&noted).map(|path| FormerPlace::in_tree(tree, path)));
     }
     let mut seen = BTreeSet::new();
     // A deployment may have the very files of another.
     stores.retain(|at| at.root.stat(&at.path).ok().flatten().is_some_and(|stat| seen.insert(stat.id)));
     let stores = stores.iter().filter_map(Former::of_store);
-    let embedded =
-        trees.iter().flat_map(|tree| EmbeddedLayout::ALL.map(|layout| Place::in_tree(tree, layout.home())));
+    let embedded = trees
+        .iter()
+        .flat_map(|tree| EmbeddedLayout::ALL.map(|layout| FormerPlace::in_tree(tree, layout.home())));
     stores.chain(embedded.filter_map(|place| Former::of_embedded(&place))).collect()
 }
 
 /// Where a former store or embedded images may be.
-struct Place<'a> {
+struct FormerPlace<'a> {
     root: &'a Root,
     /// The tree of the system that had it there; where somebody has given it, itself.
     home: &'a Path,
     path: PathBuf,
 }
 
-impl<'a> Place<'a> {
+impl<'a> FormerPlace<'a> {
     fn in_tree(tree: &'a InstalledTree, path: &str) -> Self {
         let home = tree.home.as_path();
         Self { root: &tree.root, home, path: home.join(path.trim_start_matches('/')) }
@@ -91,7 +92,7 @@ impl Former {
     }
 
     /// The store at a place; `None` if there is none that can be read.
-    fn of_store(place: &Place<'_>) -> Option<Self> {
+    fn of_store(place: &FormerPlace<'_>) -> Option<Self> {
         let (root, path) = (place.root, place.path.as_path());
         let open = || root.strict(path).ok().flatten();
         let (store, streams) = (open()?, StreamedLayers::new(Box::new(StoreStreams::new(open()?))));
@@ -124,7 +125,7 @@ impl Former {
     }
 
     /// The embedded images at a place; `None` if there are none that can be read.
-    fn of_embedded(place: &Place<'_>) -> Option<Self> {
+    fn of_embedded(place: &FormerPlace<'_>) -> Option<Self> {
         let (root, path) = (place.root, place.path.as_path());
         let list = List::must_read(root, path).ok()?;
         let mut former = Self::new(root, path, place.is_open(""));

@@ -88,6 +88,21 @@ impl KeptStorage {
         }
     }
 
+    /// Adds those of `dependents` of which `is_lost` does not hold: they go on working.
+    pub(super) fn go_on(
+        &mut self,
+        dependents: Vec<(RecordKind, Dependent)>,
+        is_lost: impl Fn(&Dependent) -> bool,
+    ) {
+        for (kind, dependent) in dependents.into_iter().filter(|(_, it)| !is_lost(it)) {
+            match kind {
+                RecordKind::Container => self.containers.push(dependent),
+                RecordKind::Image => self.images.push(dependent),
+                RecordKind::Layer => {}
+            }
+        }
+    }
+
     /// Where the layers are now.
     pub fn place(&self) -> &Path {
         self.store.as_ref().unwrap_or(&self.graphroot)
@@ -160,8 +175,9 @@ fn keep_in<'a>(
     formers: impl FnOnce() -> &'a [Former],
     mode: Mode,
 ) -> anyhow::Result<Option<KeptStorage>> {
-    let looked = look_closer(host, storage, &with_kept(host, storage, layout))?;
-    let served = Served::read(host, &with_kept(host, storage, layout));
+    let layout_with_kept = with_kept(host, storage, layout);
+    let looked = look_closer(host, storage, &layout_with_kept)?;
+    let served = Served::read(host, &layout_with_kept);
     let unfinished = unfinished(host, storage, &looked, &served);
     if looked.found.is_empty() && unfinished.is_empty() {
         if mode == Mode::Commit && storage.owner.is_none() {
@@ -186,8 +202,9 @@ fn keep_for_users(
 ) -> anyhow::Result<Vec<KeptStorage>> {
     let mut all = Vec::new();
     let mut needing = BTreeSet::new();
-    for UserLayout { user, layout } in user_layouts(host) {
-        let layout = with(kept_store::unlisted(&layout), options);
+    let users = user_layouts(host);
+    for UserLayout { user, layout } in &users {
+        let layout = with(kept_store::unlisted(layout), options);
         // What a user has written is no source.
         let is_roots = |store: &&String| {
             let stat = host.root.stat(Path::new(store)).ok().flatten();
@@ -220,7 +237,7 @@ fn keep_for_users(
     }
     if mode == Mode::Commit
         && kept_store::exists(host)
-        && let Err(error) = kept_store::serve(host, own, needing)
+        && let Err(error) = kept_store::serve(host, own, &users, needing)
     {
         // What root's own storage needs does not wait for that.
         all.push(KeptStorage { not_kept: vec![error.downcast()?], ..KeptStorage::at(KEPT_STORE.into()) });
@@ -301,13 +318,7 @@ impl Keeping<'_> {
                 lost.map(|(_, it)| it.id.clone()).collect()
             }
         };
-        for (kind, dependent) in before.into_iter().filter(|(_, it)| !still.contains(&it.id)) {
-            match kind {
-                RecordKind::Container => kept.containers.push(dependent),
-                RecordKind::Image => kept.images.push(dependent),
-                RecordKind::Layer => {}
-            }
-        }
+        kept.go_on(before, |it| still.contains(&it.id));
         Ok(kept)
     }
 

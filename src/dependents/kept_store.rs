@@ -19,8 +19,9 @@ use super::find::Dependent;
 use super::former::DRIVER;
 use super::keep::{KeptLayer, KeptStorage, dependents, look_closer};
 use super::layout::Layout;
+use super::names::write_in;
 use super::own::RecordKind;
-use super::users::{is_at_home, user_layouts};
+use super::users::{UserLayout, is_at_home};
 use crate::conf::Position;
 use crate::limits;
 use crate::plan::{AddOptions, Host, Mode, add_stores, users};
@@ -36,7 +37,7 @@ const FILE: &str = ".storagectl-users.json";
 
 /// Normal users, by id.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Users {
+struct NotedUsers {
     version: u32,
     #[serde(default)]
     uids: BTreeSet<u32>,
@@ -72,14 +73,19 @@ fn list(host: &Host, mode: Mode) -> anyhow::Result<()> {
 }
 
 /// Sees to it that the users who need something of the store have it, and that it has nothing else.
-pub(super) fn serve(host: &Host, own: &Layout, needing: BTreeSet<u32>) -> anyhow::Result<()> {
+pub(super) fn serve(
+    host: &Host,
+    own: &Layout,
+    users: &[UserLayout],
+    needing: BTreeSet<u32>,
+) -> anyhow::Result<()> {
     if !needing.is_empty() {
         note(host, needing)?;
         if !own.stores.iter().any(|store| store == KEPT_STORE) {
             list(host, Mode::Commit)?;
         }
     }
-    trim(host, own)
+    trim(host, own, users)
 }
 
 /// Lists the store for the normal user who runs this, if containers or images of this user need it.
@@ -95,10 +101,6 @@ pub(super) fn list_for_user(host: &Host, layout: &Layout, mode: Mode) -> anyhow:
         let still: Vec<Dependent> =
             look_closer(host, storage, &with)?.found.into_iter().map(|it| it.dependent).collect();
         let is_lost = |it: &Dependent| still.iter().any(|other| other.id == it.id);
-        let kept = |kind| {
-            let of_kind = found.iter().filter(|(of, it)| *of == kind && !is_lost(it));
-            of_kind.map(|(_, it)| it.clone()).collect::<Vec<Dependent>>()
-        };
         let layers = |lost: bool| -> BTreeSet<&String> {
             found.iter().filter(|(_, it)| is_lost(it) == lost).map(|(_, it)| &it.lost_layer).collect()
         };
@@ -109,14 +111,14 @@ pub(super) fn list_for_user(host: &Host, layout: &Layout, mode: Mode) -> anyhow:
                 or remove what needs it with `storagectl clean-dependents`";
             Problem::new("layer-lost", message, hint)
         };
-        all.push(KeptStorage {
+        let mut kept = KeptStorage {
             store: Some(KEPT_STORE.into()),
             layers: layers(false).iter().map(layer).collect(),
-            containers: kept(RecordKind::Container),
-            images: kept(RecordKind::Image),
             not_kept: layers(true).iter().map(not_kept).collect(),
             ..KeptStorage::of(storage)
-        });
+        };
+        kept.go_on(found, is_lost);
+        all.push(kept);
     }
     if all.iter().any(|storage| !storage.layers.is_empty()) {
         list(host, mode)?;
@@ -126,7 +128,6 @@ pub(super) fn list_for_user(host: &Host, layout: &Layout, mode: Mode) -> anyhow:
 
 /// Notes that these users need something of the store.
 fn note(host: &Host, uids: BTreeSet<u32>) -> Result<(), Problem> {
-    let store = Path::new(KEPT_STORE);
     let mut noted = noted(host);
     let before = noted.uids.len();
     noted.uids.extend(uids);
@@ -134,32 +135,28 @@ fn note(host: &Host, uids: BTreeSet<u32>) -> Result<(), Problem> {
         return Ok(());
     }
     let text = serde_json::to_string(&noted).expect("numbers can be written") + "\n";
-    let write = || match host.root.strict(store)? {
-        Some(inside) => inside.replace_file(&Path::new("/").join(FILE), text.as_bytes()),
-        None => Ok(()),
-    };
-    write().map_err(host.cannot("write", &store.join(FILE)))
+    write_in(host, Path::new(KEPT_STORE), FILE, text.as_bytes())
 }
 
 /// What was noted; what cannot be read counts as nothing.
-fn noted(host: &Host) -> Users {
+fn noted(host: &Host) -> NotedUsers {
     let file = Path::new(KEPT_STORE).join(FILE);
     let read = host.root.read_up_to(&file, limits::DOCUMENT).ok().flatten();
-    let noted: Option<Users> = read.and_then(|(bytes, _)| serde_json::from_slice(&bytes).ok());
-    noted.unwrap_or(Users { version: 1, uids: BTreeSet::new() })
+    let noted: Option<NotedUsers> = read.and_then(|(bytes, _)| serde_json::from_slice(&bytes).ok());
+    noted.unwrap_or(NotedUsers { version: 1, uids: BTreeSet::new() })
 }
 
 /// Removes from the store what no storage needs, unless one may be out of sight.
-fn trim(host: &Host, own: &Layout) -> anyhow::Result<()> {
+fn trim(host: &Host, own: &Layout, user_layouts: &[UserLayout]) -> anyhow::Result<()> {
     let users = users(host);
     let is_known = |uid: &u32| users.iter().any(|user| user.uid == *uid && is_at_home(host, user));
     if !noted(host).uids.iter().all(is_known) {
         return Ok(());
     }
-    let of_users = user_layouts(host).into_iter().map(|it| it.layout);
+    let of_users = user_layouts.iter().map(|it| &it.layout);
     let mut all = Vec::new();
-    for layout in of_users.chain([own.clone()]) {
-        let layout = listed(host, &layout);
+    for layout in of_users.chain([own]) {
+        let layout = listed(host, layout);
         for storage in layout.storages.iter().filter(|storage| storage.driver == DRIVER) {
             // What cannot be told may be needed.
             let Ok(looked) = look_closer(host, storage, &layout) else { return Ok(()) };
@@ -169,7 +166,7 @@ fn trim(host: &Host, own: &Layout) -> anyhow::Result<()> {
     let looked = all.as_slice();
     clean_up(&host.root, Path::new(KEPT_STORE))?;
     let choose = |records: &StoreRecords<'_>| {
-        let images = images_of_containers(looked);
+        let images = needed_images(looked);
         let ids = records.images.iter().filter_map(|image| image.id.clone());
         Ok(Removal {
             names: BTreeSet::new(),
@@ -183,7 +180,7 @@ fn trim(host: &Host, own: &Layout) -> anyhow::Result<()> {
 }
 
 /// The ids of the images that containers are of, or that a storage has a record of.
-fn images_of_containers(looked: &[Looked]) -> BTreeSet<&str> {
+fn needed_images(looked: &[Looked]) -> BTreeSet<&str> {
     let records = looked.iter().flat_map(Looked::records);
     let images = records.filter_map(|(kind, record)| match kind {
         RecordKind::Container => record.image.as_deref(),

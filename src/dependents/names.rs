@@ -50,12 +50,7 @@ impl KeptNames {
     pub(super) fn write(&self, host: &Host, part: &Path) -> Result<(), Problem> {
         let mut bytes = serde_json::to_vec(self).expect("it is made of text");
         bytes.push(b'\n');
-        let path = file(part);
-        let write = || match host.root.strict(part)? {
-            Some(inside) => inside.replace_file(&Path::new("/").join(FILE), &bytes),
-            None => Ok(()),
-        };
-        write().map_err(host.cannot("write", &path))
+        write_in(host, part, FILE, &bytes)
     }
 
     /// Gives and takes the names of the images in the part at `part`, so that each is with the image
@@ -97,6 +92,15 @@ impl KeptNames {
         }
         changed
     }
+}
+
+/// Writes the file `name` of ours in the storage at `part`, if that is there.
+pub(super) fn write_in(host: &Host, part: &Path, name: &str, bytes: &[u8]) -> Result<(), Problem> {
+    let write = || match host.root.strict(part)? {
+        Some(inside) => inside.replace_file(&Path::new("/").join(name), bytes),
+        None => Ok(()),
+    };
+    write().map_err(host.cannot("write", &part.join(name)))
 }
 
 fn file(part: &Path) -> PathBuf {
