@@ -196,6 +196,23 @@ fn a_cloud_config_is_one_and_does_what_the_model_says() {
     });
 }
 
+/// Runs the playbook of a node's job twice, in an environment with `exports`: the first run changes
+/// something, the second one nothing.
+#[track_caller]
+fn plays_once(node: &Node, ansible: &Path, exports: &str, what: &str) {
+    let play = format!(
+        "export ANSIBLE_LOCALHOST_WARNING=0 ANSIBLE_PYTHON_INTERPRETER={} ANSIBLE_NOCOLOR=1 ANSIBLE_PIPELINING=1
+        {exports}
+        {} --inventory localhost, --connection local --extra-vars ansible_become=false /run/job/play.yml",
+        python("python3").display(),
+        ansible.display(),
+    );
+    let said = node.run(&format!("{play}\necho ==\n{play}"));
+    let (first, second) = said.split_once("==").unwrap();
+    assert!(first.contains("failed=0") && !first.contains("changed=0 "), "{what}: {first}");
+    assert!(second.contains("failed=0") && second.contains("changed=0 "), "{what}: {second}");
+}
+
 #[test]
 fn ansible_changes_nothing_when_it_runs_again() {
     let ansible = python("ansible-playbook");
@@ -203,16 +220,7 @@ fn ansible_changes_nothing_when_it_runs_again() {
     for (name, model) in models().into_iter().filter(|(name, _)| ["fedora", "odd"].contains(name)) {
         let node = Node::new(&model).with(ansible.parent().and_then(Path::parent).unwrap());
         fs_err::write(node.job().join("play.yml"), written(Simple::Ansible, &model)).unwrap();
-        let play = format!(
-            "export ANSIBLE_LOCALHOST_WARNING=0 ANSIBLE_PYTHON_INTERPRETER={} ANSIBLE_NOCOLOR=1 ANSIBLE_PIPELINING=1
-            {} --inventory localhost, --connection local --extra-vars ansible_become=false /run/job/play.yml",
-            python("python3").display(),
-            ansible.display(),
-        );
-        let said = node.run(&format!("{play}\necho ==\n{play}"));
-        let (first, second) = said.split_once("==").unwrap();
-        assert!(first.contains("failed=0") && !first.contains("changed=0 "), "{name}: {first}");
-        assert!(second.contains("failed=0") && second.contains("changed=0 "), "{name}: {second}");
+        plays_once(&node, &ansible, "", name);
         node.check(&format!("ansible, {name}"));
         node.check_units(&format!("ansible, {name}"));
         node.check_podman(&format!("ansible, {name}"));
@@ -231,17 +239,8 @@ fn the_collections_playbook_makes_of_a_hosts_own_file_what_the_plain_one_writes(
     run(Command::new("cp").arg("-a").arg(ours).arg(place.join("storagectl")));
     copy_program(STORAGECTL, node.job().join("storagectl"));
     fs_err::write(node.job().join("play.yml"), written(Simple::AnsibleCollection, &model)).unwrap();
-    let play = format!(
-        "export ANSIBLE_LOCALHOST_WARNING=0 ANSIBLE_PYTHON_INTERPRETER={} ANSIBLE_NOCOLOR=1 ANSIBLE_PIPELINING=1
-        export PATH=/run/job:$PATH ANSIBLE_COLLECTIONS_PATH=/run/job/collections
-        {} --inventory localhost, --connection local --extra-vars ansible_become=false /run/job/play.yml",
-        python("python3").display(),
-        ansible.display(),
-    );
-    let said = node.run(&format!("{play}\necho ==\n{play}"));
-    let (first, second) = said.split_once("==").unwrap();
-    assert!(first.contains("failed=0") && !first.contains("changed=0 "), "{first}");
-    assert!(second.contains("failed=0") && second.contains("changed=0 "), "{second}");
+    let exports = "export PATH=/run/job:$PATH ANSIBLE_COLLECTIONS_PATH=/run/job/collections";
+    plays_once(&node, &ansible, exports, "the collection");
     node.check_stores("the collection");
     let wanted = storagectl::provision::Configuration::of(&model).unwrap().files;
     let (_, wanted) = wanted.iter().find(|(path, _)| path.ends_with("storage.conf")).unwrap();
