@@ -12,7 +12,7 @@ use super::model::{Generations, MAIN_FILE, Model, Store};
 use super::ours::{Ours, plain_directory, unit_text};
 use super::read::{Config, ConfigEntry, Format, Read};
 use super::request::{GenerateRequest, Removed, no_store};
-use super::sources::Followed;
+use super::sources::FollowedDocument;
 use super::storage_conf::Configuration;
 use super::{butane, three_way};
 use crate::conf::{self, Document};
@@ -46,7 +46,7 @@ impl Change {
         request: &GenerateRequest,
         read: &Read,
         config: &Config,
-        followed: &Followed,
+        followed: &FollowedDocument,
     ) -> Result<Self, Problem> {
         let ours = Ours::of(config, &request.model);
         check_removed(request, config, &ours.model)?;
@@ -73,7 +73,7 @@ impl Change {
 fn model(
     request: &GenerateRequest,
     config: &Config,
-    followed: &Followed,
+    followed: &FollowedDocument,
     ours: &Model,
     told: &mut Vec<String>,
 ) -> Result<Model, Problem> {

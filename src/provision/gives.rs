@@ -7,7 +7,7 @@ use super::document::Node;
 use super::model::{MAIN_FILE, Model, PlatformFile, Store};
 use super::ours::{Ours, unit_text};
 use super::read::{Config, ConfigEntry, Format, Read};
-use super::sources::Followed;
+use super::sources::FollowedDocument;
 use super::storage_conf::{Configuration, judged, node_readers};
 use super::{container_runtime_config, pinned_image_set, quadlet, units};
 use crate::conf::clean;
@@ -113,7 +113,7 @@ pub struct Gives {
 
 impl Gives {
     /// What a document gives nodes as `model` describes them, whose stores do not matter.
-    pub fn of(followed: &Followed, model: &Model) -> Self {
+    pub fn of(followed: &FollowedDocument, model: &Model) -> Self {
         let read = &followed.read;
         let model = Model { stores: Vec::new(), images: Vec::new(), ..model.clone() };
         let Some(config) = &read.config else {

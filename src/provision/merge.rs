@@ -18,7 +18,7 @@ use super::ours::Ours;
 use super::pinned_image_set;
 use super::read::{Config, ConfigEntry, Content, Format, Read, Unread};
 use super::request::{GenerateRequest, Removed, Written, no_store};
-use super::sources::{Beside, Followed, NoneBeside};
+use super::sources::{Beside, FollowedDocument, NoneBeside};
 use super::{ocne, units};
 use crate::conf::{Position, clean};
 use crate::problem::{Place, Problem, Severity};
@@ -56,7 +56,7 @@ pub fn merge(
         _ => return Err(first_finding(before, format, file)),
     };
     conflicts(&read, file)?;
-    let followed = Followed::of(&read, beside).refused()?;
+    let followed = FollowedDocument::of(&read, beside).refused()?;
     let (request, mut told) = known(request, &read, &followed)?;
     let request = &request;
     if request.asks_nothing() && !told.is_empty() {
@@ -97,7 +97,7 @@ pub fn merge(
 fn known(
     request: &GenerateRequest,
     read: &Read,
-    followed: &Followed,
+    followed: &FollowedDocument,
 ) -> Result<(GenerateRequest, Vec<String>), Problem> {
     let (mut request, mut told) = (request.clone(), Vec::new());
     let (Some(config), Some(whole)) = (&read.config, followed.config()) else {
@@ -137,7 +137,7 @@ fn known(
 }
 
 /// Refuses to write what a part of the document would write again.
-fn elsewhere(layout: &Layout, config: &Config, followed: &Followed) -> Result<(), Problem> {
+fn elsewhere(layout: &Layout, config: &Config, followed: &FollowedDocument) -> Result<(), Problem> {
     let has = |list: &[ConfigEntry], name: &str| list.iter().any(|entry| entry.name == name);
     for part in &followed.parts {
         let files = layout.files.iter().map(|file| (&part.config.files, &config.files, &file.path));
@@ -188,7 +188,7 @@ fn finish(
     beside: &dyn Beside,
 ) -> Result<Written, Problem> {
     // What neither the document nor this run makes, the image has.
-    let config = Read::parse(before).ok().and_then(|read| Followed::of(&read, beside).read.config);
+    let config = Read::parse(before).ok().and_then(|read| FollowedDocument::of(&read, beside).read.config);
     let is_made = |path: &str| {
         model.created().any(|it| it.path == path)
             || config.as_ref().is_some_and(|it| maker(it, path).is_some())

@@ -5,7 +5,7 @@ use std::path::Path;
 use storagectl::conf::Position;
 use storagectl::problem::Problem;
 use storagectl::provision::butane::Dialect;
-use storagectl::provision::sources::{Followed, NoneBeside};
+use storagectl::provision::sources::{FollowedDocument, NoneBeside};
 use storagectl::provision::{DocumentKind, GenerateRequest, Model, Preset, Removed, Store, Written, merge};
 
 use crate::kinds::{model, request};
@@ -267,7 +267,7 @@ fn what_a_document_gives_is_the_same_in_every_kind() {
         let request = request(kind, stores(preset, paths));
         {
             let read = Read::parse(&request.write().unwrap().text).unwrap();
-            Gives::of(&Followed::of(&read, &NoneBeside), &request.model)
+            Gives::of(&FollowedDocument::of(&read, &NoneBeside), &request.model)
         }
     };
     let ignition = gives(DocumentKind::Ignition, "fedora", &["/var/a", "/var/b"]);

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::limits;
 use crate::problem::Problem;
-use crate::provision::sources::{Beside, NotRead, TreeEntry, TreeKind};
+use crate::provision::sources::{Beside, LocalEntry, NotRead, TreeKind};
 use crate::sys::{FileKind, Root};
 
 /// A directory out of which no path leads, also no symlink.
@@ -63,7 +63,7 @@ impl Beside for FilesDir {
         Ok(bytes)
     }
 
-    fn tree(&self, path: &str, limit: u64) -> Result<Vec<TreeEntry>, NotRead> {
+    fn tree(&self, path: &str, limit: u64) -> Result<Vec<LocalEntry>, NotRead> {
         let (root, at, kind) = self.kind(path)?;
         if kind != FileKind::Directory {
             return Err(NotRead::Refused("it is not a directory".to_owned()));
@@ -105,7 +105,7 @@ impl Beside for FilesDir {
 struct TreeWalk<'a> {
     root: &'a Root,
     left: u64,
-    entries: Vec<TreeEntry>,
+    entries: Vec<LocalEntry>,
 }
 
 impl TreeWalk<'_> {
@@ -144,7 +144,7 @@ impl TreeWalk<'_> {
             if self.entries.len() >= limits::BESIDE_FILES {
                 return Err(within(&format!("it has more than {} files", limits::BESIDE_FILES)));
             }
-            self.entries.push(TreeEntry { path, kind });
+            self.entries.push(LocalEntry { path, kind });
         }
         Ok(())
     }

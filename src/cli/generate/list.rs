@@ -12,7 +12,7 @@ use super::{Common, Generate, Output};
 use crate::cli::list_stores::aligned;
 use crate::problem::Problem;
 use crate::provision::read::{Read, Unread};
-use crate::provision::sources::Followed;
+use crate::provision::sources::FollowedDocument;
 use crate::provision::{Gives, Origin};
 
 #[derive(Serialize)]
@@ -75,7 +75,7 @@ impl Generate {
             Problem::new("document", format!("`{}` cannot be read", file.display()), check)
         };
         let beside = FilesDir::open(self.files_dir.as_deref())?;
-        Ok(Gives::of(&Followed::of(&read.map_err(unreadable)?, &beside).refused()?, &model))
+        Ok(Gives::of(&FollowedDocument::of(&read.map_err(unreadable)?, &beside).refused()?, &model))
     }
 }
 

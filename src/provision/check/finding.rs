@@ -12,7 +12,7 @@ use crate::provision::model::{Generations, PlatformFile};
 use crate::provision::ocne;
 use crate::provision::preset::Preset;
 use crate::provision::read::Config;
-use crate::provision::sources::Part;
+use crate::provision::sources::DocumentPart;
 
 /// Bytes of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +96,7 @@ pub(super) struct Sink {
     text: Rc<str>,
     is_inner: bool,
     /// What is behind that text.
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<DocumentPart>,
 }
 
 impl Sink {

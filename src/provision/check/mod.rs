@@ -28,7 +28,7 @@ use std::rc::Rc;
 
 use super::ocne;
 use super::read::{Format, Read};
-use super::sources::{Beside, Followed};
+use super::sources::{Beside, FollowedDocument};
 use crate::problem::Problem;
 use finding::{ProvisionFinding, Sink, Spot};
 
@@ -59,7 +59,7 @@ fn find(text: &str, format: Format, expected: &Expected, beside: &dyn Beside) ->
     texts::duplicate_key(&read, &mut sink);
     objects::check(&read, expected, &mut sink);
     if let Some(config) = &read.config {
-        let followed = Followed::of(&read, beside);
+        let followed = FollowedDocument::of(&read, beside);
         sink.enter(config);
         sink.parts.clone_from(&followed.parts);
         let written = std::iter::once(config).chain(followed.parts.iter().map(|part| &part.written));

@@ -2,14 +2,14 @@
 
 /// A file or link in a directory beside a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TreeEntry {
+pub struct LocalEntry {
     /// Its path in the directory.
     pub path: String,
     /// What it is.
     pub kind: TreeKind,
 }
 
-impl TreeEntry {
+impl LocalEntry {
     /// The bytes that it has.
     pub(super) fn size(&self) -> usize {
         match &self.kind {
@@ -52,7 +52,7 @@ pub trait Beside {
     ///
     /// # Errors
     /// [`NotRead`] also if it has anything else in it.
-    fn tree(&self, path: &str, limit: u64) -> Result<Vec<TreeEntry>, NotRead>;
+    fn tree(&self, path: &str, limit: u64) -> Result<Vec<LocalEntry>, NotRead>;
 
     /// The path in the directory that a path of this host is, if it starts with `/`.
     ///
@@ -76,7 +76,7 @@ impl Beside for NoneBeside {
         Err(NotRead::Unknown)
     }
 
-    fn tree(&self, _: &str, _: u64) -> Result<Vec<TreeEntry>, NotRead> {
+    fn tree(&self, _: &str, _: u64) -> Result<Vec<LocalEntry>, NotRead> {
         Err(NotRead::Unknown)
     }
 

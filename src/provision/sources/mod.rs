@@ -13,7 +13,7 @@ mod merging;
 mod render;
 mod resolve;
 
-pub use local::{Beside, NoneBeside, NotRead, TreeEntry, TreeKind};
+pub use local::{Beside, LocalEntry, NoneBeside, NotRead, TreeKind};
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -28,7 +28,7 @@ use render::{Follower, PartName};
 
 /// A text that a document is made of, beside itself.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub struct DocumentPart {
     /// Its name: a file beside the document, or where it stands in it.
     pub name: String,
     /// Whether that is a file.
@@ -62,18 +62,18 @@ pub struct Unfollowed {
 
 /// A document with all that it is made of.
 #[derive(Debug, Clone)]
-pub struct Followed {
+pub struct FollowedDocument {
     /// What the nodes get.
     pub read: Read,
     /// The document alone, with what lies beside it.
     pub own: Option<Config>,
     /// What it is merged with or replaced by.
-    pub parts: Vec<Part>,
+    pub parts: Vec<DocumentPart>,
     /// What could not be followed.
     pub unfollowed: Vec<Unfollowed>,
 }
 
-impl Followed {
+impl FollowedDocument {
     /// Follows all that a document names.
     pub fn of(read: &Read, beside: &dyn Beside) -> Self {
         let Some(config) = &read.config else {
@@ -102,7 +102,7 @@ impl Followed {
     }
 
     /// The part in which a place is, if it is not in the document.
-    fn part_at(&self, at: usize) -> Option<&Part> {
+    fn part_at(&self, at: usize) -> Option<&DocumentPart> {
         self.parts.iter().rfind(|part| part.start <= at)
     }
 
@@ -121,7 +121,7 @@ impl Followed {
     }
 
     /// The part that lists a store, if it is not the document.
-    pub(super) fn lister(&self, store: &str) -> Option<&Part> {
+    pub(super) fn lister(&self, store: &str) -> Option<&DocumentPart> {
         let file = self.config()?.files.iter().find(|file| listing(file, store))?;
         self.part_at(file.node.span.start)
     }

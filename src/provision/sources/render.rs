@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::local::{Beside, NotRead};
 use super::merging::merged;
-use super::{Part, Unfollowed};
+use super::{DocumentPart, Unfollowed};
 use crate::limits;
 use crate::provision::document::{Key, Node, NodeKind, ProvisionDocument};
 use crate::provision::ocne;
@@ -42,7 +42,7 @@ impl PartName {
 /// Follows one document.
 pub(super) struct Follower<'a> {
     pub(super) beside: &'a dyn Beside,
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<DocumentPart>,
     pub(super) unfollowed: Vec<Unfollowed>,
     /// Whether OCNE translates Butane, which takes nothing from beside it.
     pub(super) is_ocne: bool,
@@ -207,7 +207,15 @@ impl<'a> Follower<'a> {
         let config = written.with(node.clone());
         let text: Rc<str> = doc.text.into();
         let is_file = name.file.is_some();
-        self.parts.push(Part { name: name.shown(), is_file, gives_way: false, text, start, config, written });
+        self.parts.push(DocumentPart {
+            name: name.shown(),
+            is_file,
+            gives_way: false,
+            text,
+            start,
+            config,
+            written,
+        });
         node
     }
 

@@ -1,7 +1,7 @@
 //! What Butane takes from beside a document, put into it as Butane would (`translateResource`,
 //! `translateUnit` and `processTrees` in base/v0_6 of its repository).
 
-use super::local::{NotRead, TreeEntry, TreeKind};
+use super::local::{LocalEntry, NotRead, TreeKind};
 use super::render::{Follower, pair, string, too_much};
 use crate::limits;
 use crate::provision::check::concerns_stores;
@@ -41,9 +41,8 @@ impl Follower<'_> {
 
     fn file(&mut self, file: &Node, is_butane: bool) -> Node {
         let path = file.get("path").and_then(Node::raw).unwrap_or_default().to_owned();
-        let stores = concerns_stores(&path);
         let does = format!("is the content of `{path}`");
-        let id = if stores { "content-elsewhere" } else { "not-read" };
+        let id = content_rule(&path);
         let file = match is_butane {
             true => file.with_values(|key, value| match key {
                 "contents" => self.resource(value, &does, id),
@@ -65,9 +64,8 @@ impl Follower<'_> {
         if let Content::Elsewhere(place) = entry.content() {
             let message =
                 format!("what `{}` holds is fetched from `{place}`, and was not checked", entry.name);
-            let id = if concerns_stores(&entry.name) { "content-elsewhere" } else { "not-read" };
             let at = entry.node.get("contents").unwrap_or(&entry.node);
-            self.note(id, Some(at), message, "put the content into the document");
+            self.note(content_rule(&entry.name), Some(at), message, "put the content into the document");
         }
     }
 
@@ -154,7 +152,7 @@ impl Follower<'_> {
             Err(why) => return self.not_read("not-read", Some(tree), &what, &why),
         };
         self.entries += entries.len();
-        let size: usize = entries.iter().map(TreeEntry::size).sum();
+        let size: usize = entries.iter().map(LocalEntry::size).sum();
         self.left = self.left.saturating_sub(size as u64);
         if self.entries > limits::BESIDE_FILES {
             let why = NotRead::Refused(format!("there are more than {} files", limits::BESIDE_FILES));
@@ -198,7 +196,7 @@ fn data_url_of(bytes: &[u8], may_compress: bool) -> (String, &'static str) {
 
 /// Puts the entries of a tree into a list of a configuration. One that is there and says nothing of what
 /// it holds gets it; one that says it stands there twice then, which Butane refuses.
-fn put(whole: &mut Node, tree: &Node, list: &str, onto: &str, entries: Vec<TreeEntry>) {
+fn put(whole: &mut Node, tree: &Node, list: &str, onto: &str, entries: Vec<LocalEntry>) {
     let Some(items) = items_of(whole, tree, list) else {
         return;
     };
@@ -265,4 +263,9 @@ fn items_of<'a>(whole: &'a mut Node, at: &Node, list: &str) -> Option<&'a mut Ve
         NodeKind::List { items, .. } => Some(items),
         _ => None,
     }
+}
+
+/// The rule that says of the file at `path` that its content was not read.
+fn content_rule(path: &str) -> &'static str {
+    if concerns_stores(path) { "content-elsewhere" } else { "not-read" }
 }

@@ -6,7 +6,7 @@ use storagectl::provision::Preset;
 use storagectl::provision::check::{Expected, check};
 use storagectl::provision::data_url;
 use storagectl::provision::read::{Format, Read};
-use storagectl::provision::sources::{Followed, NoneBeside};
+use storagectl::provision::sources::{FollowedDocument, NoneBeside};
 
 use super::node::{applied, image};
 use super::*;
@@ -292,7 +292,7 @@ fn configurations_are_merged_as_ignition_merges_them() {
             refused += 1;
             continue;
         }
-        let config = Followed::of(&Read::parse(&made).unwrap(), &NoneBeside).read.config.unwrap();
+        let config = FollowedDocument::of(&Read::parse(&made).unwrap(), &NoneBeside).read.config.unwrap();
         let there = |path: &str| tree.path().join(path.trim_start_matches('/'));
         for (path, text) in config.texts() {
             assert_eq!(fs_err::read_to_string(there(&path)).unwrap(), text, "{number} {path}: {made}");
