@@ -9,7 +9,7 @@ use std::path::Path;
 use super::butane::Machine;
 use super::change::{Change, LIST, not_listed};
 use super::check::{Expected, check, is_rendered, listed, maker};
-use super::container_runtime_config;
+use super::container_runtime_config::{self, LISTS, OtherStores};
 use super::document::{self, EditFault, Node, ProvisionDocument, Value, map, text};
 use super::layout::{Directories, Layout};
 use super::machine_config;
@@ -55,6 +55,14 @@ pub fn merge(
         Err(Unread::NoInline) if format == Format::Ocne => return new_inline(request, before, file, beside),
         _ => return Err(first_finding(before, format, file)),
     };
+    request.check_others()?;
+    if is_rendered(&read.doc.root) {
+        return Err(Problem::new(
+            "document-rendered",
+            "the operator has rendered this object from others, and replaces it",
+            "give nodes the stores with an object of its own, which is rendered into the next one: `storagectl generate machineconfig --store PATH`",
+        ));
+    }
     conflicts(&read, file)?;
     let followed = Followed::of(&read, beside).refused()?;
     let (request, mut told) = known(request, &read, &followed)?;
@@ -83,11 +91,6 @@ pub fn merge(
             let mut written = finish(request, before, after, format, &change.layout, &change.model, beside)?;
             told.extend(change.told);
             written.warnings.splice(0..0, told);
-            if is_rendered(&read.doc.root) {
-                written.warnings.push(
-                    "the operator has rendered this object, and replaces it: give nodes the stores with one of their own, from `storagectl generate machineconfig`".to_owned(),
-                );
-            }
             Ok(written)
         }
     }
@@ -341,36 +344,50 @@ fn stores_of_object(
             "leave out the position, or move them in the file",
         ));
     }
-    let path = container_runtime_config::IMAGE_STORES;
-    let mut doc = read.doc.clone();
-    let listed = |doc: &ProvisionDocument| -> Vec<String> {
-        let items = doc.root.at(&path).map(Node::items).unwrap_or_default();
+    let at = |name: &'static str| ["spec", "containerRuntimeConfig", name];
+    let listed = |doc: &ProvisionDocument, name| -> Vec<String> {
+        let items = doc.root.at(&at(name)).map(Node::items).unwrap_or_default();
         items.iter().filter_map(|item| item.get("path")?.raw()).map(str::to_owned).collect()
     };
-    let before = listed(&doc);
+    let mut doc = read.doc.clone();
+    let had_one = LISTS.iter().any(|(name, _)| !listed(&doc, name).is_empty());
     for store in &request.removed.stores {
-        let Some(entry) = before.iter().find(|path| clean(path) == *store) else {
+        let mut is_gone = false;
+        for (name, _) in LISTS {
+            if let Some(entry) = listed(&doc, name).iter().find(|path| clean(path) == *store) {
+                let without = document::remove(&doc, &at(name), "path", entry);
+                doc = without.map_err(|_| unsafe_edit(file))?.unwrap_or(doc);
+                is_gone = true;
+            }
+        }
+        if !is_gone {
             return Err(not_listed(store));
-        };
-        let without = document::remove(&doc, &path, "path", entry).map_err(|_| unsafe_edit(file))?;
-        doc = without.unwrap_or(doc);
-    }
-    let mut stores = listed(&doc);
-    let given = request.model.stores.iter().map(|store| &store.path);
-    for store in request.model.kept.iter().chain(given) {
-        if !stores.iter().any(|path| clean(path) == *store) {
-            stores.push(store.clone());
         }
     }
-    let layout = Layout { stores: stores.iter().map(|path| clean(path)).collect(), ..Layout::default() };
-    if stores.is_empty() {
-        return if before.is_empty() { Err(no_store()) } else { Ok((doc.text, layout)) };
+    let with = |name, new: &mut dyn Iterator<Item = &String>| {
+        let mut stores = listed(&doc, name);
+        for store in new {
+            if !stores.iter().any(|path| clean(path) == *store) {
+                stores.push(store.clone());
+            }
+        }
+        stores
+    };
+    let given = request.model.stores.iter().map(|store| &store.path);
+    let images = with(LISTS[1].0, &mut request.model.kept.iter().chain(given));
+    let others = OtherStores {
+        layers: with(LISTS[0].0, &mut request.others.layers.iter()),
+        artifacts: with(LISTS[2].0, &mut request.others.artifacts.iter()),
+    };
+    let layout = Layout { stores: images.iter().map(|path| clean(path)).collect(), ..Layout::default() };
+    if images.is_empty() && others.is_empty() {
+        return if had_one { Ok((doc.text, layout)) } else { Err(no_store()) };
     }
     // The API's rules, and a place for each.
-    let whole = container_runtime_config::value(&stores, &request.machine)?;
-    let list =
-        path.iter().try_fold(&whole, |value, key| value.get(key)).cloned().unwrap_or(Value::List(Vec::new()));
-    let value = path.iter().rev().fold(list, |value, key| map([(*key, value)]));
+    let whole = container_runtime_config::value(&images, &others, &request.machine)?;
+    let path = ["spec", "containerRuntimeConfig"];
+    let lists = path.iter().try_fold(&whole, |value, key| value.get(key)).cloned().unwrap_or(map([]));
+    let value = path.iter().rev().fold(lists, |value, key| map([(*key, value)]));
     Ok((edited(&doc, &value, file)?, layout))
 }
 
@@ -461,7 +478,7 @@ impl GenerateRequest {
         match format {
             Format::MachineConfig => vec![machine_config::order(&self.machine)],
             Format::ContainerRuntimeConfig => {
-                container_runtime_config::directories(&self.model).into_iter().collect()
+                container_runtime_config::directories(&self.model, &self.others).into_iter().collect()
             }
             _ => Vec::new(),
         }

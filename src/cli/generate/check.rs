@@ -41,8 +41,7 @@ impl Generate {
             has_main: model.has_main,
             worlds: model.worlds,
             generations: model.generations,
-            // What somebody else's nodes run, only they know.
-            podman6: false,
+            podman6: model.podman6,
         };
         let beside = FilesDir::open(self.files_dir.as_deref())?;
         let findings = check(&text, format, file, &expected, &beside);

@@ -105,6 +105,12 @@ pub(super) struct Generate {
     /// The role of the nodes, or their pool
     #[arg(long, value_name = "ROLE", default_value = "worker", help_heading = "Document options")]
     role: String,
+    /// With `containerruntimeconfig`: a store of layers; may be given several times
+    #[arg(long = "layer-store", value_name = "PATH", help_heading = "Store options")]
+    layer_stores: Vec<OsString>,
+    /// With `containerruntimeconfig`: a store of artifacts; may be given several times
+    #[arg(long = "artifact-store", value_name = "PATH", help_heading = "Store options")]
+    artifact_stores: Vec<OsString>,
     /// Put the stores into this document, and keep everything else in it; `-` is standard
     /// input
     #[arg(long, value_name = "FILE", conflicts_with = "check")]
