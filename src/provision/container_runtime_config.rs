@@ -15,6 +15,8 @@ pub const MOST: usize = 10;
 /// OpenShift 4.22, feature gate AdditionalStorageConfig).
 pub const LISTS: [(&str, usize); 3] =
     [("additionalLayerStores", 5), ("additionalImageStores", MOST), ("additionalArtifactStores", 10)];
+/// What the label of a pool starts with.
+pub const POOL: &str = "pools.operator.machineconfiguration.openshift.io/";
 /// How long a path may be.
 pub const LONGEST: usize = 256;
 
@@ -61,7 +63,7 @@ pub fn value(images: &[String], others: &OtherStores, machine: &Machine) -> Resu
             lists = lists.with(name, list);
         }
     }
-    let pool = format!("pools.operator.machineconfiguration.openshift.io/{}", machine.role);
+    let pool = format!("{POOL}{}", machine.role);
     Ok(map([
         ("apiVersion", text("machineconfiguration.openshift.io/v1")),
         ("kind", text("ContainerRuntimeConfig")),

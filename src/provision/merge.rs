@@ -349,23 +349,16 @@ fn stores_of_object(
         let items = doc.root.at(&at(name)).map(Node::items).unwrap_or_default();
         items.iter().filter_map(|item| item.get("path")?.raw()).map(str::to_owned).collect()
     };
-    let mut doc = read.doc.clone();
-    let had_one = LISTS.iter().any(|(name, _)| !listed(&doc, name).is_empty());
-    for store in &request.removed.stores {
-        let mut is_gone = false;
-        for (name, _) in LISTS {
-            if let Some(entry) = listed(&doc, name).iter().find(|path| clean(path) == *store) {
-                let without = document::remove(&doc, &at(name), "path", entry);
-                doc = without.map_err(|_| unsafe_edit(file))?.unwrap_or(doc);
-                is_gone = true;
-            }
-        }
-        if !is_gone {
-            return Err(not_listed(store));
-        }
+    let removed = &request.removed.stores;
+    let is_listed = |store: &String| {
+        LISTS.iter().any(|(name, _)| listed(&read.doc, name).iter().any(|path| clean(path) == *store))
+    };
+    if let Some(store) = removed.iter().find(|store| !is_listed(store)) {
+        return Err(not_listed(store));
     }
     let with = |name, new: &mut dyn Iterator<Item = &String>| {
-        let mut stores = listed(&doc, name);
+        let mut stores = listed(&read.doc, name);
+        stores.retain(|path| !removed.contains(&clean(path)));
         for store in new {
             if !stores.iter().any(|path| clean(path) == *store) {
                 stores.push(store.clone());
@@ -380,15 +373,23 @@ fn stores_of_object(
         artifacts: with(LISTS[2].0, &mut request.others.artifacts.iter()),
     };
     let layout = Layout { stores: images.iter().map(|path| clean(path)).collect(), ..Layout::default() };
-    if images.is_empty() && others.is_empty() {
-        return if had_one { Ok((doc.text, layout)) } else { Err(no_store()) };
+    if images.is_empty() && others.is_empty() && removed.is_empty() {
+        return Err(no_store());
     }
     // The API's rules, and a place for each.
     let whole = container_runtime_config::value(&images, &others, &request.machine)?;
     let path = ["spec", "containerRuntimeConfig"];
     let lists = path.iter().try_fold(&whole, |value, key| value.get(key)).cloned().unwrap_or(map([]));
     let value = path.iter().rev().fold(lists, |value, key| map([(*key, value)]));
-    Ok((edited(&doc, &value, file)?, layout))
+    let added = edited(&read.doc, &value, file)?;
+    let mut doc = ProvisionDocument::parse(&added).map_err(|_| unsafe_edit(file))?;
+    for (name, _) in LISTS {
+        for entry in listed(&read.doc, name).iter().filter(|path| removed.contains(&clean(path))) {
+            let without = document::remove(&doc, &at(name), "path", entry).map_err(|_| unsafe_edit(file))?;
+            doc = without.unwrap_or(doc);
+        }
+    }
+    Ok((doc.text, layout))
 }
 
 /// The list of a PinnedImageSet.
@@ -485,11 +486,14 @@ impl GenerateRequest {
     }
 }
 
-/// The name and role that a MachineConfig has already.
+/// The name and role, or pool, that an object has already.
 pub fn machine_of(text: &str) -> Option<Machine> {
     let doc = ProvisionDocument::parse(text).ok()?;
     let name = doc.root.at(&["metadata", "name"])?.raw()?.to_owned();
-    let role =
-        doc.root.at(&["metadata", "labels", "machineconfiguration.openshift.io/role"])?.raw()?.to_owned();
+    let label = doc.root.at(&["metadata", "labels", "machineconfiguration.openshift.io/role"]);
+    let selected = doc.root.at(&["spec", "machineConfigPoolSelector", "matchLabels"]);
+    let mut pools = selected.map(Node::pairs).unwrap_or_default().iter();
+    let pool = pools.find_map(|(key, _)| key.name.strip_prefix(container_runtime_config::POOL));
+    let role = label.and_then(Node::raw).or(pool)?.to_owned();
     Some(Machine { name, role })
 }

@@ -54,6 +54,7 @@ pub use gives::{GivenEngine, GivenEntry, GivenImage, GivenStore, GivenUnit, Give
 pub use layout::{Directories, Directory, File, Layout, Unit};
 pub use merge::{machine_of, merge};
 pub use model::{Generations, MAIN_FILE, Model, PlatformFile, Store, check_image};
+pub use ours::is_own;
 pub use preset::{PRESETS, Preset};
 pub use request::{DocumentKind, GenerateRequest, Removed, Written};
 pub use simple::Simple;

@@ -285,6 +285,18 @@ fn a_containerruntimeconfig_gets_and_loses_stores_of_every_kind() {
     let third = merge(&less, &second, Path::new("f"), &NoneBeside).unwrap().text;
     assert_eq!(paths(&third), ["    - path: /b", "    - path: /var/images"]);
     assert!(!third.contains("additionalLayerStores"), "{third}");
+    less.removed.stores = vec!["/b".to_owned(), "/var/images".to_owned()];
+    let none = merge(&less, &third, Path::new("f"), &NoneBeside).unwrap();
+    assert_eq!(paths(&none.text), [""; 0]);
+    assert!(none.warnings.contains(&"no store is left in the document".to_owned()), "{:?}", none.warnings);
+    // The only one goes, and another comes, in one run.
+    let mut other = request(kind, model("rhcos", &[]));
+    other.removed.stores = vec!["/var/images".to_owned()];
+    other.model.stores[0].path = "/var/other".to_owned();
+    assert_eq!(
+        paths(&merge(&other, &first, Path::new("f"), &NoneBeside).unwrap().text),
+        ["    - path: /var/other"]
+    );
 }
 
 #[test]

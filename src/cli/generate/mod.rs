@@ -3,6 +3,7 @@
 mod beside;
 mod check;
 mod diff;
+mod documents;
 mod given;
 mod kind;
 mod list;
@@ -189,15 +190,23 @@ impl Generate {
             return self.pins(common, output);
         }
         let before = self.from.as_deref().map(read_file).transpose()?;
-        let mut request = self.request(common, before.as_deref())?;
+        let one = match (&self.from, &before) {
+            (Some(file), Some(before)) => self.one_of_several(before, file)?,
+            _ => None,
+        };
+        let given = one.as_ref().map(|one| &one.text).or(before.as_ref());
+        let mut request = self.request(common, given.map(String::as_str))?;
         self.add_named_images(&mut request.model.images, output)?;
         if request.kind == DocumentKind::PinnedImageSet {
             self.by_digest(&mut request.model, common, output)?;
         }
         let written = match (&self.from, &before) {
             (Some(file), Some(before)) => {
-                request.machine = machine_of(before).unwrap_or(request.machine);
-                merge(&request, before, file, &FilesDir::open(self.files_dir.as_deref())?)?
+                let given = given.unwrap_or(before);
+                request.machine = machine_of(given).unwrap_or(request.machine);
+                let written = merge(&request, given, file, &FilesDir::open(self.files_dir.as_deref())?)?;
+                let text = one.as_ref().map(|one| one.put_back(before, &written.text));
+                Written { text: text.unwrap_or(written.text), warnings: written.warnings }
             }
             _ => request.write()?,
         };
