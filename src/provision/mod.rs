@@ -31,6 +31,7 @@ mod layout;
 pub mod machine_config;
 mod merge;
 mod model;
+mod objects;
 pub mod ocne;
 pub mod osbuild;
 mod ours;
