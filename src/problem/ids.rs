@@ -26,6 +26,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("disk-full", "there is no space left; the file is as it was"),
     ("document", "a document cannot be read as what it should be"),
     ("document-conflict", "a document has something else where the stores would be written"),
+    ("document-rendered", "OpenShift's operator has rendered the document, and replaces it"),
     ("document-wrong", "a document would not do what it should; it was not written"),
     (
         "driver-mismatch",

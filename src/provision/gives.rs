@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::check::{Maker, listed, maker};
+use super::container_runtime_config::LISTS;
 use super::document::Node;
 use super::model::{MAIN_FILE, Model, PlatformFile, Store};
 use super::ours::{Ours, unit_text};
@@ -203,6 +204,11 @@ impl Gives {
         let made = Configuration::of(&Model { stores, ..model.clone() });
         let engines = engines(&made.map(|made| made.files).unwrap_or_default(), model);
         let store = |path: &String| GivenStore { origin: Origin::Image, ..given(path, None) };
+        let entry = |(name, _): &(&str, usize)| {
+            let list = read.doc.root.at(&["spec", "containerRuntimeConfig", name])?.items();
+            let paths: Vec<&str> = list.iter().filter_map(|item| item.get("path")?.raw()).collect();
+            Some(GivenEntry { name: (*name).to_owned(), text: paths.join("\n") + "\n" })
+        };
         Self {
             stores: seen(&engines, &paths).iter().map(store).collect(),
             images: Vec::new(),
@@ -210,7 +216,7 @@ impl Gives {
             engines,
             edited: Vec::new(),
             not_followed: Vec::new(),
-            entries: vec![GivenEntry { name: "stores".to_owned(), text: paths.join("\n") + "\n" }],
+            entries: LISTS.iter().filter_map(entry).collect(),
         }
     }
 }

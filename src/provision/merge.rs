@@ -7,20 +7,19 @@
 use std::path::Path;
 
 use super::butane::Machine;
-use super::change::{Change, LIST, not_listed};
+use super::change::Change;
 use super::check::{Expected, check, is_rendered, listed, maker};
 use super::container_runtime_config;
 use super::document::{self, EditFault, Node, ProvisionDocument, Value, map, text};
 use super::layout::{Directories, Layout};
 use super::machine_config;
 use super::model::{MAIN_FILE, Model};
+use super::objects::{images_of_object, stores_of_object};
 use super::ours::Ours;
-use super::pinned_image_set;
 use super::read::{Config, ConfigEntry, Content, Format, Read, Unread};
-use super::request::{GenerateRequest, Removed, Written, no_store};
+use super::request::{GenerateRequest, Removed, Written};
 use super::sources::{Beside, FollowedDocument, NoneBeside};
 use super::{ocne, units};
-use crate::conf::{Position, clean};
 use crate::problem::{Place, Problem, Severity};
 
 /// The kinds that can be merged into.
@@ -55,6 +54,14 @@ pub fn merge(
         Err(Unread::NoInline) if format == Format::Ocne => return new_inline(request, before, file, beside),
         _ => return Err(first_finding(before, format, file)),
     };
+    request.check_others()?;
+    if is_rendered(&read.doc.root) {
+        return Err(Problem::new(
+            "document-rendered",
+            "the operator has rendered this object from others, and replaces it",
+            "give nodes the stores with an object of its own, which is rendered into the next one: `storagectl generate machineconfig --store PATH`",
+        ));
+    }
     conflicts(&read, file)?;
     let followed = FollowedDocument::of(&read, beside).refused()?;
     let (request, mut told) = known(request, &read, &followed)?;
@@ -83,11 +90,6 @@ pub fn merge(
             let mut written = finish(request, before, after, format, &change.layout, &change.model, beside)?;
             told.extend(change.told);
             written.warnings.splice(0..0, told);
-            if is_rendered(&read.doc.root) {
-                written.warnings.push(
-                    "the operator has rendered this object, and replaces it: give nodes the stores with one of their own, from `storagectl generate machineconfig`".to_owned(),
-                );
-            }
             Ok(written)
         }
     }
@@ -327,87 +329,8 @@ fn new_inline(
     finish(request, before, after, Format::Ocne, &layout, &request.model, beside)
 }
 
-/// The list of a ContainerRuntimeConfig.
-fn stores_of_object(
-    request: &GenerateRequest,
-    read: &Read,
-    file: &Path,
-) -> Result<(String, Layout), Problem> {
-    request.lacks_images("a ContainerRuntimeConfig", "`generate machineconfig`")?;
-    if !matches!(request.model.position, Position::Any | Position::Last) {
-        return Err(Problem::new(
-            "kind-lacks",
-            "stores are added to a ContainerRuntimeConfig after those that it has",
-            "leave out the position, or move them in the file",
-        ));
-    }
-    let path = container_runtime_config::IMAGE_STORES;
-    let mut doc = read.doc.clone();
-    let listed = |doc: &ProvisionDocument| -> Vec<String> {
-        let items = doc.root.at(&path).map(Node::items).unwrap_or_default();
-        items.iter().filter_map(|item| item.get("path")?.raw()).map(str::to_owned).collect()
-    };
-    let before = listed(&doc);
-    for store in &request.removed.stores {
-        let Some(entry) = before.iter().find(|path| clean(path) == *store) else {
-            return Err(not_listed(store));
-        };
-        let without = document::remove(&doc, &path, "path", entry).map_err(|_| unsafe_edit(file))?;
-        doc = without.unwrap_or(doc);
-    }
-    let mut stores = listed(&doc);
-    let given = request.model.stores.iter().map(|store| &store.path);
-    for store in request.model.kept.iter().chain(given) {
-        if !stores.iter().any(|path| clean(path) == *store) {
-            stores.push(store.clone());
-        }
-    }
-    let layout = Layout { stores: stores.iter().map(|path| clean(path)).collect(), ..Layout::default() };
-    if stores.is_empty() {
-        return if before.is_empty() { Err(no_store()) } else { Ok((doc.text, layout)) };
-    }
-    // The API's rules, and a place for each.
-    let whole = container_runtime_config::value(&stores, &request.machine)?;
-    let list =
-        path.iter().try_fold(&whole, |value, key| value.get(key)).cloned().unwrap_or(Value::List(Vec::new()));
-    let value = path.iter().rev().fold(list, |value, key| map([(*key, value)]));
-    Ok((edited(&doc, &value, file)?, layout))
-}
-
-/// The list of a PinnedImageSet.
-fn images_of_object(request: &GenerateRequest, read: &Read, file: &Path) -> Result<String, Problem> {
-    let path = pinned_image_set::IMAGES;
-    let before = pinned_image_set::images(&read.doc.root);
-    let Removed { images: removed, stores } = &request.removed;
-    if let Some(store) = stores.first() {
-        return Err(not_listed(store));
-    }
-    if let Some(image) = removed.iter().find(|image| !before.contains(image)) {
-        let message = format!("the nodes do not pin `{image}`");
-        return Err(Problem::new("image-missing", message, LIST));
-    }
-    let mut images: Vec<String> = before.into_iter().filter(|image| !removed.contains(image)).collect();
-    images.extend(request.model.images.iter().cloned());
-    let mut seen = std::collections::BTreeSet::new();
-    images.retain(|image| seen.insert(image.clone()));
-    if images.is_empty() {
-        let hint = "delete the object instead: `oc delete pinnedimageset NAME`";
-        return Err(Problem::new("no-images", "no image would be left, and the API wants one", hint));
-    }
-    let whole = pinned_image_set::value(&images, &request.machine)?;
-    let list = path.iter().try_fold(&whole, |value, key| value.get(key)).cloned();
-    let value = list.map(|list| path.iter().rev().fold(list, |value, key| map([(*key, value)])));
-    let added = edited(&read.doc, &value.expect("it has the list"), file)?;
-    let mut doc = ProvisionDocument::parse(&added).map_err(|_| unsafe_edit(file))?;
-    for image in removed {
-        let without = document::remove(&doc, &path, "name", image).map_err(|_| unsafe_edit(file))?;
-        doc = without.unwrap_or(doc);
-    }
-    Ok(doc.text)
-}
-
 /// A document with `value` in it.
-fn edited(doc: &ProvisionDocument, value: &Value, file: &Path) -> Result<String, Problem> {
+pub(super) fn edited(doc: &ProvisionDocument, value: &Value, file: &Path) -> Result<String, Problem> {
     match document::merge(doc, value) {
         Ok(Some(after)) => Ok(after.text),
         Ok(None) => Ok(doc.text.clone()),
@@ -419,7 +342,7 @@ fn edited(doc: &ProvisionDocument, value: &Value, file: &Path) -> Result<String,
     }
 }
 
-fn unsafe_edit(file: &Path) -> Problem {
+pub(super) fn unsafe_edit(file: &Path) -> Problem {
     Problem::new(
         "internal",
         format!("`{}` could not be edited safely", file.display()),
@@ -461,18 +384,21 @@ impl GenerateRequest {
         match format {
             Format::MachineConfig => vec![machine_config::order(&self.machine)],
             Format::ContainerRuntimeConfig => {
-                container_runtime_config::directories(&self.model).into_iter().collect()
+                container_runtime_config::directories(&self.model, &self.others).into_iter().collect()
             }
             _ => Vec::new(),
         }
     }
 }
 
-/// The name and role that a MachineConfig has already.
+/// The name and role, or pool, that an object has already.
 pub fn machine_of(text: &str) -> Option<Machine> {
     let doc = ProvisionDocument::parse(text).ok()?;
     let name = doc.root.at(&["metadata", "name"])?.raw()?.to_owned();
-    let role =
-        doc.root.at(&["metadata", "labels", "machineconfiguration.openshift.io/role"])?.raw()?.to_owned();
+    let label = doc.root.at(&["metadata", "labels", "machineconfiguration.openshift.io/role"]);
+    let selected = doc.root.at(&["spec", "machineConfigPoolSelector", "matchLabels"]);
+    let mut pools = selected.map(Node::pairs).unwrap_or_default().iter();
+    let pool = pools.find_map(|(key, _)| key.name.strip_prefix(container_runtime_config::POOL));
+    let role = label.and_then(Node::raw).or(pool)?.to_owned();
     Some(Machine { name, role })
 }

@@ -31,6 +31,7 @@ mod layout;
 pub mod machine_config;
 mod merge;
 mod model;
+mod objects;
 pub mod ocne;
 pub mod osbuild;
 mod ours;
@@ -54,6 +55,7 @@ pub use gives::{GivenEngine, GivenEntry, GivenImage, GivenStore, GivenUnit, Give
 pub use layout::{Directories, Directory, File, Layout, Unit};
 pub use merge::{machine_of, merge};
 pub use model::{Generations, MAIN_FILE, Model, PlatformFile, Store, check_image};
+pub use ours::is_own;
 pub use preset::{PRESETS, Preset};
 pub use request::{DocumentKind, GenerateRequest, Removed, Written};
 pub use simple::Simple;

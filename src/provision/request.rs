@@ -1,6 +1,7 @@
 //! Asking for a document.
 
 use super::butane::{self, Dialect, Machine};
+use super::container_runtime_config::OtherStores;
 use super::ignition::{self, Spec};
 use super::layout::{Directories, Layout};
 use super::model::Model;
@@ -89,6 +90,8 @@ pub struct GenerateRequest {
     pub has_authfile: bool,
     /// What a document that exists shall no longer have.
     pub removed: Removed,
+    /// What only a ContainerRuntimeConfig lists.
+    pub others: OtherStores,
     /// The comment with which YAML starts.
     pub made_by: String,
 }
@@ -110,7 +113,9 @@ pub struct Written {
 impl GenerateRequest {
     /// Whether nothing is to be added or removed.
     pub(super) fn asks_nothing(&self) -> bool {
-        self.model.stores.is_empty() && self.model.images.is_empty() && self.removed == Removed::default()
+        let model = &self.model;
+        let is_added = !(model.stores.is_empty() && model.images.is_empty() && self.others.is_empty());
+        !is_added && self.removed == Removed::default()
     }
 
     /// Writes the document, and reads it back.
@@ -120,7 +125,9 @@ impl GenerateRequest {
     /// what it should.
     pub fn write(&self) -> Result<Written, Problem> {
         let model = &self.model;
-        if model.stores.is_empty() && self.kind != DocumentKind::PinnedImageSet {
+        self.check_others()?;
+        let has_none = model.stores.is_empty() && self.others.is_empty();
+        if has_none && self.kind != DocumentKind::PinnedImageSet {
             return Err(no_store());
         }
         let mut warnings = Vec::new();
@@ -149,9 +156,13 @@ impl GenerateRequest {
             }
             DocumentKind::ContainerRuntimeConfig => {
                 self.lacks_images("a ContainerRuntimeConfig", "`generate machineconfig`")?;
-                warnings.extend(container_runtime_config::directories(model));
-                let layout = Layout::of(model, Directories::Made)?;
-                let text = container_runtime_config::write(&layout.stores, &self.machine, &self.made_by)?;
+                warnings.extend(container_runtime_config::directories(model, &self.others));
+                let layout = match model.stores.is_empty() {
+                    true => Layout::default(),
+                    false => Layout::of(model, Directories::Made)?,
+                };
+                let (stores, others) = (&layout.stores, &self.others);
+                let text = container_runtime_config::write(stores, others, &self.machine, &self.made_by)?;
                 proved(text, Format::ContainerRuntimeConfig, &layout)?
             }
             DocumentKind::PinnedImageSet => {
@@ -172,6 +183,21 @@ impl GenerateRequest {
             DocumentKind::Simple(kind) => return kind.write(model, &self.made_by),
         };
         Ok(Written { text, warnings })
+    }
+
+    /// Stores of layers and artifacts are for one kind alone.
+    ///
+    /// # Errors
+    /// `kind-lacks`.
+    pub(super) fn check_others(&self) -> Result<(), Problem> {
+        if self.others.is_empty() || self.kind == DocumentKind::ContainerRuntimeConfig {
+            return Ok(());
+        }
+        Err(Problem::new(
+            "kind-lacks",
+            "only a ContainerRuntimeConfig lists stores of layers and artifacts",
+            "use `generate containerruntimeconfig`, or leave out `--layer-store` and `--artifact-store`",
+        ))
     }
 
     /// For a kind that cannot load images.

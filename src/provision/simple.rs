@@ -52,7 +52,7 @@ impl Simple {
             return Err(Problem::new(
                 "kind-lacks",
                 format!("{kind} cannot load images"),
-                format!("use {other} for that"),
+                format!("use {other}"),
             ));
         }
         let (text, warnings) = match self {
@@ -77,7 +77,11 @@ impl Simple {
             Self::Tmpfiles => Some(("tmpfiles.d", UNITS)),
             Self::DropIn => Some(("a drop-in", UNITS)),
             Self::Crio => Some(("crio.conf", UNITS)),
-            Self::Osbuild => Some(("this stage", "osbuild's stage `org.osbuild.skopeo`")),
+            // Its stage for images needs their ids, and a source beside the pipelines.
+            Self::Osbuild => Some((
+                "a list of stages",
+                "`generate blueprint`, of which image-builder makes the stage `org.osbuild.skopeo` with its source",
+            )),
             _ => None,
         }
     }

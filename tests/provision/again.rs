@@ -253,13 +253,6 @@ fn the_comment_of_the_first_run_says_that_others_came() {
 }
 
 #[test]
-fn what_the_operator_has_rendered_is_told() {
-    let before = "apiVersion: machineconfiguration.openshift.io/v1\nkind: MachineConfig\nmetadata:\n  name: rendered-worker-5a1f0e\nspec:\n  config:\n    ignition: {version: 3.4.0}\n";
-    let written = into(&request(KIND, stores("rhcos", &["/var/a"])), before).unwrap();
-    assert!(written.warnings.iter().any(|it| it.contains("rendered this object")), "{:?}", written.warnings);
-}
-
-#[test]
 fn what_a_document_gives_is_the_same_in_every_kind() {
     use storagectl::provision::read::Read;
     use storagectl::provision::{Gives, Origin, differences};

@@ -1,6 +1,7 @@
 //! Each kind of document, whole.
 
 use storagectl::provision::butane::{Dialect, Machine};
+use storagectl::provision::container_runtime_config::OtherStores;
 use storagectl::provision::ignition::Spec;
 use storagectl::provision::{DocumentKind, GenerateRequest, Model, Preset, Removed, Store};
 
@@ -23,6 +24,7 @@ pub(crate) fn request(kind: DocumentKind, model: Model) -> GenerateRequest {
         has_base: false,
         has_authfile: false,
         removed: Removed::default(),
+        others: OtherStores::default(),
         made_by: "# Made by a test\n".to_owned(),
     }
 }
@@ -74,6 +76,20 @@ fn pinnedimageset() {
     let images = [pinned(0), pinned(1)];
     let images: Vec<&str> = images.iter().map(String::as_str).collect();
     insta::assert_snapshot!(written(DocumentKind::PinnedImageSet, "rhcos", &images));
+}
+
+#[test]
+fn containerruntimeconfig_of_all_kinds_of_stores() {
+    let mut request = request(DocumentKind::ContainerRuntimeConfig, model("rhcos", &[]));
+    let paths = |what: &str| vec![format!("/var/{what}"), format!("/srv/{what}")];
+    request.others = OtherStores { layers: paths("layers"), artifacts: paths("artifacts") };
+    insta::assert_snapshot!(request.write().unwrap().text);
+    request.others.layers = (0..6).map(|number| format!("/l/{number}")).collect();
+    assert_eq!(request.write().unwrap_err().id, "store-refused");
+    request.others = OtherStores { layers: vec!["/a".to_owned(); 2], artifacts: Vec::new() };
+    assert_eq!(request.write().unwrap_err().id, "store-refused");
+    request.kind = DocumentKind::MachineConfig;
+    assert_eq!(request.write().unwrap_err().id, "kind-lacks");
 }
 
 #[test]

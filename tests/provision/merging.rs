@@ -256,3 +256,85 @@ fn carriage_returns_and_explicit_starts_stay() {
     assert!(after.starts_with("---\n# first\nvariant: fcos\nversion: 1.5.0\nstorage:\n"), "{after}");
     assert!(after.ends_with("...\n"), "{after}");
 }
+
+#[test]
+fn a_containerruntimeconfig_gets_and_loses_stores_of_every_kind() {
+    use storagectl::provision::Removed;
+    use storagectl::provision::container_runtime_config::OtherStores;
+    let kind = DocumentKind::ContainerRuntimeConfig;
+    let alone = |layers: &[&str], artifacts: &[&str]| {
+        let owned = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
+        let mut request = request(kind, model("rhcos", &[]));
+        request.model.stores.clear();
+        request.others = OtherStores { layers: owned(layers), artifacts: owned(artifacts) };
+        request
+    };
+    let first = request(kind, model("rhcos", &[])).write().unwrap().text;
+    let second = merge(&alone(&["/l"], &["/a", "/b"]), &first, Path::new("f"), &NoneBeside).unwrap().text;
+    let mut wanted = alone(&["/l"], &["/a", "/b"]);
+    wanted.model.stores = request(kind, model("rhcos", &[])).model.stores;
+    let paths = |text: &str| {
+        let mut paths: Vec<String> =
+            text.lines().filter(|it| it.contains("path:")).map(str::to_owned).collect();
+        paths.sort();
+        paths
+    };
+    assert_eq!(paths(&second), paths(&wanted.write().unwrap().text));
+    let mut less = alone(&[], &[]);
+    less.removed = Removed { stores: vec!["/l".to_owned(), "/a".to_owned()], images: Vec::new() };
+    let third = merge(&less, &second, Path::new("f"), &NoneBeside).unwrap().text;
+    assert_eq!(paths(&third), ["    - path: /b", "    - path: /var/images"]);
+    assert!(!third.contains("additionalLayerStores"), "{third}");
+    less.removed.stores = vec!["/b".to_owned(), "/var/images".to_owned()];
+    let none = merge(&less, &third, Path::new("f"), &NoneBeside).unwrap();
+    assert_eq!(paths(&none.text), [""; 0]);
+    assert!(none.warnings.contains(&"no store is left in the document".to_owned()), "{:?}", none.warnings);
+    // The only one goes, and another comes, in one run.
+    let mut other = request(kind, model("rhcos", &[]));
+    other.removed.stores = vec!["/var/images".to_owned()];
+    other.model.stores[0].path = "/var/other".to_owned();
+    assert_eq!(
+        paths(&merge(&other, &first, Path::new("f"), &NoneBeside).unwrap().text),
+        ["    - path: /var/other"]
+    );
+}
+
+#[test]
+fn what_the_operator_has_rendered_is_read_and_not_merged_into() {
+    use storagectl::provision::check::{Expected, check};
+    use storagectl::provision::data_url::encode;
+    use storagectl::provision::read::{Format, Read};
+    use storagectl::provision::sources::FollowedDocument;
+    use storagectl::provision::{Gives, Preset};
+    let node = model("rhcos", &["registry.example/app:1"]);
+    let own = request(DocumentKind::MachineConfig, node.clone()).write().unwrap().text;
+    let conf = Read::parse(&own).unwrap().config.unwrap().texts()[0].1.clone();
+    // As the operator writes it: everything of the pool in one, with what older operators do not read.
+    let long = format!("{conf}{}", "# A comment that gets shorter when it is compressed.\n".repeat(20));
+    let url = encode(long.as_bytes(), true);
+    assert_eq!(url.compression, "gzip");
+    let old = encode(conf.as_bytes(), false).source;
+    let rendered = own
+        .replace(&old, &url.source.replace("data:;base64,", "data:text/plain;charset=utf-8;base64,"))
+        .replacen("compression: \"\"", "compression: gzip", 1)
+        .replace("  name: \"99-worker-stores\"\n  labels:\n    machineconfiguration.openshift.io/role: worker\n",
+            "  name: rendered-worker-5a1f0e\n  ownerReferences:\n  - kind: MachineConfigPool\n    name: worker\n")
+        .replace("mode: 0644", "mode: 420")
+        .replace("spec:\n", "spec:\n  osImageURL: registry.example/os@sha256:0a\n  kernelArguments:\n  - quiet\n  extensions: []\n  fips: false\n  kernelType: default\n");
+    let rendered: String = rendered
+        .lines()
+        .filter(|it| !it.trim_start().starts_with("hash:") && !it.contains("verification:"))
+        .map(|it| format!("{it}\n"))
+        .collect();
+    let expected = Expected::of(Preset::named("rhcos").unwrap());
+    let found = check(&rendered, Format::MachineConfig, Path::new("f"), &expected, &NoneBeside);
+    assert!(found.is_empty(), "{found:?}\n{rendered}");
+    let gives =
+        |text: &str| Gives::of(&FollowedDocument::of(&Read::parse(text).unwrap(), &NoneBeside), &node);
+    let (one, other) = (gives(&own), gives(&rendered));
+    assert_eq!((&one.stores, &one.images), (&other.stores, &other.images));
+    assert!(other.entries.iter().any(|entry| entry.text == long), "files are shown as they will be");
+    let problem = merge(&request(DocumentKind::MachineConfig, node), &rendered, Path::new("f"), &NoneBeside)
+        .unwrap_err();
+    assert_eq!(problem.id, "document-rendered");
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use storagectl::provision::butane::{Dialect, Machine};
 use storagectl::provision::check::{Expected, check};
+use storagectl::provision::container_runtime_config::OtherStores;
 use storagectl::provision::ignition::Spec;
 use storagectl::provision::read::{Format, Read};
 use storagectl::provision::sources::NoneBeside;
@@ -14,12 +15,14 @@ use storagectl::provision::{
 
 use super::shown::assert_told;
 
-const KINDS: [DocumentKind; 5] = [
+const KINDS: [DocumentKind; 7] = [
     DocumentKind::Ignition,
     DocumentKind::Butane,
     DocumentKind::MachineConfig,
     DocumentKind::ContainerRuntimeConfig,
     DocumentKind::Ocne,
+    DocumentKind::PinnedImageSet,
+    DocumentKind::Blueprint,
 ];
 
 /// A text.
@@ -53,6 +56,7 @@ fn request(kind: DocumentKind, preset: &Preset) -> GenerateRequest {
         has_base: false,
         has_authfile: false,
         removed: Removed::default(),
+        others: OtherStores::default(),
         made_by: "# Made by a test\n".to_owned(),
     }
 }

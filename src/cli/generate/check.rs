@@ -23,7 +23,20 @@ impl Generate {
     /// Checks a document instead of writing one.
     pub(super) fn check(&self, file: &Path, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let text = read_file(file)?;
-        let request = self.request(common, Some(&text))?;
+        let several = self.several(&text);
+        let findings = match several.is_empty() {
+            true => self.findings(&text, file, common)?,
+            false => {
+                let findings = several.iter().map(|one| self.findings(&one.text, file, common));
+                findings.collect::<anyhow::Result<Vec<_>>>()?.concat()
+            }
+        };
+        tell(file, &findings, self.strict, output)
+    }
+
+    /// What is wrong with one document.
+    fn findings(&self, text: &str, file: &Path, common: &Common) -> anyhow::Result<Vec<Problem>> {
+        let request = self.request(common, Some(text))?;
         let Some(format) = request.kind.format() else {
             return Err(Problem::new(
                 "kind-lacks",
@@ -41,12 +54,10 @@ impl Generate {
             has_main: model.has_main,
             worlds: model.worlds,
             generations: model.generations,
-            // What somebody else's nodes run, only they know.
-            podman6: false,
+            podman6: model.podman6,
         };
         let beside = FilesDir::open(self.files_dir.as_deref())?;
-        let findings = check(&text, format, file, &expected, &beside);
-        tell(file, &findings, self.strict, output)
+        Ok(check(text, format, file, &expected, &beside))
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Common, Generate, Output};
 use crate::cli::Status;
 use crate::plan::Host;
 use crate::problem::Problem;
-use crate::provision::{Difference, GivenEntry, GivenStore, How, differences, text_diff};
+use crate::provision::{Difference, GivenEntry, GivenStore, Gives, How, differences, text_diff};
 use crate::store::engine_type;
 
 #[derive(Serialize)]
@@ -26,9 +26,9 @@ impl Generate {
     pub(super) fn diff(&self, files: &[PathBuf], common: &Common, output: &Output) -> anyhow::Result<Status> {
         let new = files.last().expect("clap wants one at least");
         let text = read_file(new)?;
-        let mut after = self.gives(&text, new, common)?;
+        let mut after = self.gives_one(&text, new, common)?;
         let (name, before) = match files {
-            [old, _] => (old.display().to_string(), self.gives(&read_file(old)?, old, common)?),
+            [old, _] => (old.display().to_string(), self.gives_one(&read_file(old)?, old, common)?),
             _ => {
                 let host = common.host()?;
                 let mut before = self.gives(&of_node(&host, &after)?, Path::new("node"), common)?;
@@ -59,6 +59,12 @@ impl Generate {
             return Ok(Status::Done);
         }
         Ok(Status::No)
+    }
+
+    /// What a file gives a node; of several documents in it, the one that is meant.
+    fn gives_one(&self, text: &str, file: &Path, common: &Common) -> anyhow::Result<Gives> {
+        let one = self.one_of_several(text, file)?;
+        self.gives(one.as_ref().map_or(text, |one| &one.text), file, common)
     }
 }
 

@@ -18,6 +18,26 @@ use crate::provision::{Gives, Origin};
 #[derive(Serialize)]
 struct ListJson<'a> {
     version: u32,
+    #[serde(flatten)]
+    listed: Listed<'a>,
+}
+
+/// The documents of a file that has several.
+#[derive(Serialize)]
+struct SeveralJson<'a> {
+    version: u32,
+    documents: Vec<DocumentJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct DocumentJson<'a> {
+    line: usize,
+    #[serde(flatten)]
+    listed: Listed<'a>,
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
     kind: String,
     #[serde(flatten)]
     gives: &'a Gives,
@@ -27,18 +47,45 @@ impl Generate {
     /// Lists instead of writing.
     pub(super) fn list(&self, file: &Path, common: &Common, output: &Output) -> anyhow::Result<()> {
         let text = read_file(file)?;
-        let gives = self.gives(&text, file, common)?;
-        if output.json {
-            let kind = self
-                .kind(Some(&text))?
-                .to_possible_value()
-                .map_or_else(String::new, |it| it.get_name().to_owned());
-            return output.json(&ListJson { version: 1, kind, gives: &gives });
+        let several = self.several(&text);
+        if several.is_empty() {
+            let gives = self.gives(&text, file, common)?;
+            return match output.json {
+                true => output.json(&ListJson { version: 1, listed: self.listed(&text, &gives)? }),
+                false => self.tables(&text, &gives, file, output),
+            };
         }
+        let given: anyhow::Result<Vec<Gives>> =
+            several.iter().map(|one| self.gives(&one.text, file, common)).collect();
+        let given = given?;
+        if output.json {
+            let documents = several.iter().zip(&given).map(|(one, gives)| {
+                Ok(DocumentJson { line: one.line(), listed: self.listed(&one.text, gives)? })
+            });
+            let documents = documents.collect::<anyhow::Result<Vec<_>>>()?;
+            return output.json(&SeveralJson { version: 1, documents });
+        }
+        for (index, (one, gives)) in several.iter().zip(&given).enumerate() {
+            let between = if index > 0 { "\n" } else { "" };
+            let kind = self.listed(&one.text, gives)?.kind;
+            output.data(&format!("{between}Line {}: {kind}\n", one.line()))?;
+            self.tables(&one.text, gives, file, output)?;
+        }
+        Ok(())
+    }
+
+    /// What a document of this text gives, with its kind.
+    fn listed<'a>(&self, text: &str, gives: &'a Gives) -> anyhow::Result<Listed<'a>> {
+        let value = self.kind(Some(text))?.to_possible_value();
+        Ok(Listed { kind: value.map_or_else(String::new, |it| it.get_name().to_owned()), gives })
+    }
+
+    /// The same for people.
+    fn tables(&self, text: &str, gives: &Gives, file: &Path, output: &Output) -> anyhow::Result<()> {
         let mut tables = Vec::new();
         if !gives.stores.is_empty() {
-            tables.push(table(&gives));
-        } else if self.kind(Some(&text))? != KindName::PinnedImageSet {
+            tables.push(table(gives));
+        } else if self.kind(Some(text))? != KindName::PinnedImageSet {
             output.status(&format!("`{}` lists no image store", file.display()));
         }
         if !gives.images.is_empty() {
@@ -58,7 +105,7 @@ impl Generate {
         for name in &gives.edited {
             output.warning(&format!("`{name}` was edited by hand"));
         }
-        not_followed(&gives, output);
+        not_followed(gives, output);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 mod beside;
 mod check;
 mod diff;
+mod documents;
 mod given;
 mod kind;
 mod list;
@@ -105,6 +106,12 @@ pub(super) struct Generate {
     /// The role of the nodes, or their pool
     #[arg(long, value_name = "ROLE", default_value = "worker", help_heading = "Document options")]
     role: String,
+    /// With `containerruntimeconfig`: a store of layers; may be given several times
+    #[arg(long = "layer-store", value_name = "PATH", help_heading = "Store options")]
+    layer_stores: Vec<OsString>,
+    /// With `containerruntimeconfig`: a store of artifacts; may be given several times
+    #[arg(long = "artifact-store", value_name = "PATH", help_heading = "Store options")]
+    artifact_stores: Vec<OsString>,
     /// Put the stores into this document, and keep everything else in it; `-` is standard
     /// input
     #[arg(long, value_name = "FILE", conflicts_with = "check")]
@@ -183,15 +190,23 @@ impl Generate {
             return self.pins(common, output);
         }
         let before = self.from.as_deref().map(read_file).transpose()?;
-        let mut request = self.request(common, before.as_deref())?;
+        let one = match (&self.from, &before) {
+            (Some(file), Some(before)) => self.one_of_several(before, file)?,
+            _ => None,
+        };
+        let given = one.as_ref().map(|one| &one.text).or(before.as_ref());
+        let mut request = self.request(common, given.map(String::as_str))?;
         self.add_named_images(&mut request.model.images, output)?;
         if request.kind == DocumentKind::PinnedImageSet {
             self.by_digest(&mut request.model, common, output)?;
         }
         let written = match (&self.from, &before) {
             (Some(file), Some(before)) => {
-                request.machine = machine_of(before).unwrap_or(request.machine);
-                merge(&request, before, file, &FilesDir::open(self.files_dir.as_deref())?)?
+                let given = given.unwrap_or(before);
+                request.machine = machine_of(given).unwrap_or(request.machine);
+                let written = merge(&request, given, file, &FilesDir::open(self.files_dir.as_deref())?)?;
+                let text = one.as_ref().map(|one| one.put_back(before, &written.text));
+                Written { text: text.unwrap_or(written.text), warnings: written.warnings }
             }
             _ => request.write()?,
         };

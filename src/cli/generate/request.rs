@@ -8,6 +8,7 @@ use crate::cli::position::position;
 use crate::cli::store_paths;
 use crate::problem::Problem;
 use crate::provision::butane::{DIALECTS, Dialect, Machine};
+use crate::provision::container_runtime_config::OtherStores;
 use crate::provision::ignition::Spec;
 use crate::provision::read::Format;
 use crate::provision::{DocumentKind, GenerateRequest, Generations, Model, Preset, Removed, Simple, Store};
@@ -43,6 +44,10 @@ impl Generate {
             dialect,
             machine: Machine { name, role: self.role.clone() },
             has_authfile: self.authfile.is_some(),
+            others: OtherStores {
+                layers: store_paths(&self.layer_stores)?,
+                artifacts: store_paths(&self.artifact_stores)?,
+            },
             removed: Removed { stores: store_paths(&self.remove)?, images: self.remove_image.clone() },
             has_base: self.base.is_some() || common.config.is_some(),
             made_by: made_by(),

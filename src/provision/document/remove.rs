@@ -1,6 +1,6 @@
 //! Taking an item out of a list of a document, by splices.
 //!
-//! With the last item goes the list's key, and `storage` or `systemd` with the last key in it: they
+//! With the last item goes the list's key, and `storage`, `systemd` or `containerRuntimeConfig` with the last key in it: they
 //! came with what was put in. The comment directly above an item belongs to it.
 
 use std::ops::Range;
@@ -11,7 +11,7 @@ use super::node::{Node, NodeKind};
 use crate::conf::Splice;
 
 /// What is of no use when nothing is in it.
-const CONTAINERS: [&str; 2] = ["storage", "systemd"];
+const CONTAINERS: [&str; 3] = ["storage", "systemd", "containerRuntimeConfig"];
 
 /// Removes from the list at the end of `path` the items whose `key` is `name`. `None` if there is none.
 ///
