@@ -91,7 +91,7 @@ fn stores_are_listed_when_their_file_systems_are_there_and_before_any_engine_sta
         "[Unit]\nAfter=crio.service\n[Service]\nType=oneshot\n\
          ExecStart=sh -c 'podman images --format {{.Repository}}:{{.Tag}} >/result/images 2>&1'\n",
     );
-    system.link("etc/systemd/system/test.target.wants/first.service", "../first.service");
+    system.start("first.service");
 
     let booted = system.boot();
     assert_ran(&booted);
@@ -142,8 +142,7 @@ fn a_remote_mount_closes_no_ordering_cycle_and_its_stores_are_listed_late() {
     );
     system.link("etc/systemd/system/remote-fs.target.wants/disk.service", "../disk.service");
     for unit in ["remote-fs.target", "storagectl-apply-late.service"] {
-        let wanted = format!("etc/systemd/system/test.target.wants/{unit}");
-        system.link(&wanted, &format!("/usr/lib/systemd/system/{unit}"));
+        system.start(unit);
     }
     let booted = system.boot();
     assert_ran(&booted);
@@ -217,7 +216,7 @@ fn with_podman() -> System {
     system.write("etc/containers/storage.conf", &MAIN.replace("  \"/usr/lib/gone\", # by hand\n", ""));
     system.write("etc/tmpfiles.d/site.conf", "d /var/tmp 1777 root root -\n");
     system.write("etc/containers/policy.json", "{\"default\": [{\"type\": \"insecureAcceptAnything\"}]}\n");
-    system.link("etc/systemd/system/test.target.wants/podman-restart.service", "../podman-restart.service");
+    system.start("podman-restart.service");
     system
 }
 
@@ -305,6 +304,7 @@ ExecStart=sh -c 'touch /result/soft; mkdir -p {former}; cp -a /usr/lib/app/image
         system.unit(&format!("{mount}.mount.d/stays.conf"), "[Unit]\nDefaultDependencies=no\n");
     }
     system.unit("done.service.d/soft.conf", "[Unit]\nConditionPathExists=/result/soft\n");
+    // It comes after what is asked in the end.
     system.link("etc/systemd/system/test.target.wants/soft.service", "../soft.service");
     system.link("etc/systemd/system/default.target", "test.target");
     podman(

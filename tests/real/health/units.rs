@@ -65,10 +65,7 @@ fn confined_units_see_what_anybody_sees_and_damage_fails_the_check_alone() {
     // The exporter's own user has it.
     std::os::unix::fs::chown(&textfile, Some(1234), Some(1234)).unwrap();
     for unit in ["storagectl-check.service", "storagectl-metrics.service"] {
-        system.link(
-            &format!("etc/systemd/system/test.target.wants/{unit}"),
-            &format!("/usr/lib/systemd/system/{unit}"),
-        );
+        system.start(unit);
     }
     system.write(
         "etc/systemd/system/storagectl-metrics.service.d/site.conf",
@@ -82,7 +79,7 @@ fn confined_units_see_what_anybody_sees_and_damage_fails_the_check_alone() {
          storagectl check-store --deep --format json >/result/plain.json; \
          systemctl show -p Nice,IOSchedulingClass,CPUSchedulingPolicy storagectl-check.service >/result/idle'\n",
     );
-    system.link("etc/systemd/system/test.target.wants/after.service", "../after.service");
+    system.start("after.service");
 
     let booted = system.boot();
     let health = system.read("result/health");

@@ -119,6 +119,15 @@ impl System {
         fs_err::os::unix::fs::symlink(target, link).unwrap();
     }
 
+    /// Starts a unit, the system's or the administrator's, with the target. What is asked in the end
+    /// waits for it: a target does not wait for units without default dependencies.
+    pub(crate) fn start(&self, unit: &str) {
+        let own = self.path(&format!("etc/systemd/system/{unit}")).exists();
+        let target = if own { format!("../{unit}") } else { format!("/usr/lib/systemd/system/{unit}") };
+        self.link(&format!("etc/systemd/system/test.target.wants/{unit}"), &target);
+        self.unit(&format!("done.service.d/{unit}.conf"), &format!("[Unit]\nAfter={unit}\n"));
+    }
+
     /// Boots, waits for all units, and shuts down.
     #[track_caller]
     pub(crate) fn boot(&self) -> Booted {

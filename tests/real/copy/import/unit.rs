@@ -44,17 +44,14 @@ fn what_lies_there_at_boot_and_what_comes_later_is_imported_and_nothing_runs_aga
     skopeo("app-1:1", &format!("docker-archive:{}:example.com/late:1", text_of(&late)));
     let plain = fs_err::read(&late).unwrap();
     fs_err::write(&late, crate::build::image::gzip(&plain)).unwrap();
-    system.link(
-        &format!("etc/systemd/system/test.target.wants/{PATH}"),
-        &format!("/usr/lib/systemd/system/{PATH}"),
-    );
+    system.start(PATH);
     // A drop-in as the documentation has it.
     system.write(
         &format!("etc/systemd/system/{SERVICE}.d/site.conf"),
         "[Service]\nEnvironment=\"IMPORT_IMAGES=--store /var/lib/containers/bound-images --settle 1\"\n",
     );
     let script = "cd /var/lib/storagectl; \
-        wait() { for n in $$(seq 200); do [ -e $$1 ] && return; sleep 0.1; done; echo no $$1; ls -R; }; \
+        wait() { for n in $$(seq 1200); do [ -e $$1 ] && return; sleep 0.1; done; echo no $$1; ls -R; }; \
         wait imported/early.tar; \
         cp /var/late.tar incoming/.late.tar; mv incoming/.late.tar incoming/late.tar; wait imported/late.tar; \
         echo nothing >incoming/bad; wait refused/bad.reason.txt; \
@@ -64,7 +61,7 @@ fn what_lies_there_at_boot_and_what_comes_later_is_imported_and_nothing_runs_aga
         "arrive.service",
         &format!("[Service]\nType=oneshot\nExecStart=sh -c '{{ {script}; }} >/result/said 2>&1'\n"),
     );
-    system.link("etc/systemd/system/test.target.wants/arrive.service", "../arrive.service");
+    system.start("arrive.service");
     let booted = system.boot();
     let expected = "imported:\nearly.tar\nlate.tar\n\nincoming:\nhalf.part\n\nrefused:\nbad\nbad.reason.txt\nexample.com/early\nexample.com/late\nlocalhost/app\n";
     let expected_order = "incoming:\nhalf.part\n\n";
