@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 use storagectl::conf::{self, Document, Position, clean};
 use storagectl::engine::Profile;
-use storagectl::plan::{self, ApplyOptions, Host, Mode, PlanOutcome, StoreResult};
+use storagectl::plan::{self, ApplyOptions, CommitMode, Host, PlanOutcome, StoreResult};
 use storagectl::sys::Root;
 
 const MAIN: &str = "etc/containers/storage.conf";
@@ -178,7 +178,7 @@ impl System {
             &host,
             &host.declarations()?,
             ApplyOptions { boot, ..ApplyOptions::default() },
-            Mode::Commit,
+            CommitMode::Commit,
         )
     }
 

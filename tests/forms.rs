@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use storagectl::conf::{self, Document, Essentials, Listed, Mark, Position, StoreList};
+use storagectl::conf::{self, Document, Essentials, Mark, MarkedEntry, Position, StoreList};
 
 const STORE: &str = "/usr/lib/app";
 
@@ -37,13 +37,13 @@ fn added(text: &str) -> String {
 fn arrange(text: &str, places: &[usize]) -> String {
     let doc = Document::parse(text).unwrap();
     let theirs = conf::listed(&doc).unwrap().into_iter().filter(|entry| entry.mark.is_none()).map(Some);
-    let mut slots: Vec<Option<Listed>> = theirs.collect();
+    let mut slots: Vec<Option<MarkedEntry>> = theirs.collect();
     for (number, &place) in places.iter().enumerate() {
         let mark = Mark::new(&format!("app{number}"), (number == 0).then_some("demo"));
-        let entry = Listed { path: format!("/usr/lib/app{number}"), mark: Some(mark) };
+        let entry = MarkedEntry { path: format!("/usr/lib/app{number}"), mark: Some(mark) };
         slots.insert(place.min(slots.len()), Some(entry));
     }
-    let wanted: Vec<Listed> = slots.into_iter().flatten().collect();
+    let wanted: Vec<MarkedEntry> = slots.into_iter().flatten().collect();
     conf::arrange(&doc, &wanted).unwrap().unwrap_or(doc).text().to_owned()
 }
 
@@ -1114,7 +1114,7 @@ fn a_comment_is_found_behind_its_item_beside_attributes_too() {
 fn an_entry_without_a_mark_is_never_added_moved_or_taken_out() {
     let doc = Document::parse("[storage.options]\nadditionalimagestores = ['/a', '/b']\n").unwrap();
     let list = |paths: &[&str]| {
-        let entry = |path: &&str| Listed { path: (*path).to_owned(), mark: None };
+        let entry = |path: &&str| MarkedEntry { path: (*path).to_owned(), mark: None };
         paths.iter().map(entry).collect::<Vec<_>>()
     };
     for wanted in [&["/a"][..], &["/b", "/a"], &["/a", "/b", "/c"], &[]] {

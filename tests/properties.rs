@@ -5,8 +5,8 @@
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use storagectl::conf::{
-    self, Cut, Document, EditError, Fault, Leaf, Listed, Mark, Position, Redefined, StoreList, clean, copy,
-    toml11,
+    self, CutItem, Document, EditError, Fault, Leaf, Mark, MarkedEntry, Position, Redefined, StoreList,
+    clean, copy, toml11,
 };
 use storagectl_properties::edit::is_insertion;
 use storagectl_properties::toml::{LIBRARIES, is_read_alike};
@@ -219,7 +219,7 @@ fn remove(text: &str, gone: impl Fn(&str) -> bool) -> Result<String, Fault> {
     Ok(conf::remove(&doc, gone)?.unwrap_or(doc).text().to_owned())
 }
 
-fn restore(text: &str, item: &Cut, behind: Option<&str>) -> Result<String, Fault> {
+fn restore(text: &str, item: &CutItem, behind: Option<&str>) -> Result<String, Fault> {
     Ok(conf::restore(&Document::parse(text)?, item, behind)?.text().to_owned())
 }
 
@@ -234,11 +234,11 @@ fn comments(text: &str) -> Vec<String> {
     found
 }
 
-fn listed(text: &str) -> Vec<Listed> {
+fn listed(text: &str) -> Vec<MarkedEntry> {
     conf::listed(&Document::parse(text).unwrap()).unwrap()
 }
 
-fn arrange(text: &str, wanted: &[Listed]) -> String {
+fn arrange(text: &str, wanted: &[MarkedEntry]) -> String {
     let doc = Document::parse(text).unwrap();
     conf::arrange(&doc, wanted).unwrap().unwrap_or(doc).text().to_owned()
 }
@@ -259,26 +259,26 @@ fn asides(text: &str) -> Vec<String> {
 }
 
 /// Entries that storagectl owns, and between which of the others each goes.
-fn owned() -> impl Strategy<Value = Vec<(usize, Listed)>> {
+fn owned() -> impl Strategy<Value = Vec<(usize, MarkedEntry)>> {
     let comment =
         prop_oneof![Just(None), Just(Some("demo (x) # \"/y\", ]")), Just(Some("missing at boot: \"/a\","))];
     let mark = ("[A-Za-z0-9._@+-]{1,6}", comment).prop_map(|(name, comment)| Mark::new(&name, comment));
-    let entry = ("/owned/[a-z]{1,2}", mark).prop_map(|(path, mark)| Listed { path, mark: Some(mark) });
+    let entry = ("/owned/[a-z]{1,2}", mark).prop_map(|(path, mark)| MarkedEntry { path, mark: Some(mark) });
     proptest::collection::vec((0..7usize, entry), 0..4)
 }
 
 /// `theirs` with the `owned` entries among them.
-fn mixed(theirs: &[Listed], owned: &[(usize, Listed)]) -> Vec<Listed> {
+fn mixed(theirs: &[MarkedEntry], owned: &[(usize, MarkedEntry)]) -> Vec<MarkedEntry> {
     let mut list = Vec::new();
     for place in 0..=theirs.len() {
-        let here = |(at, _): &&(usize, Listed)| at % (theirs.len() + 1) == place;
+        let here = |(at, _): &&(usize, MarkedEntry)| at % (theirs.len() + 1) == place;
         list.extend(owned.iter().filter(here).map(|(_, entry)| entry.clone()));
         list.extend(theirs.get(place).cloned());
     }
     list
 }
 
-fn unmarked(list: &[Listed]) -> Vec<Listed> {
+fn unmarked(list: &[MarkedEntry]) -> Vec<MarkedEntry> {
     list.iter().filter(|entry| entry.mark.is_none()).cloned().collect()
 }
 
@@ -435,7 +435,7 @@ proptest! {
         expected.push("/the/new/one".to_owned());
         expected.retain(|path| Some(path) != gone.as_ref());
         expected.sort();
-        let sorted = |list: Vec<Listed>| {
+        let sorted = |list: Vec<MarkedEntry>| {
             let mut paths: Vec<_> = list.into_iter().map(|entry| entry.path).collect();
             paths.sort();
             paths

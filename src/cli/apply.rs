@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::output::Output;
-use super::report::Besides;
+use super::report::OutcomeExtras;
 use super::{Common, Status, report};
-use crate::dependents::{self, Settled};
+use crate::dependents::{self, BootOutcome};
 use crate::plan::{self, ApplyOptions, Host, PlanOutcome, StoreResult};
 use crate::problem::Problem;
 use crate::sealed;
@@ -75,7 +75,7 @@ impl Apply {
         let (outcome, not_mounted) = sealed::apply(&host, &declarations, options, common.mode())?;
         let settled = if self.boot { dependents(common, &host, &outcome, output) } else { None };
         let problems = [declarations.problems, not_mounted].concat();
-        let besides = Besides { problems: &problems, settled: settled.as_ref(), restart: false };
+        let besides = OutcomeExtras { problems: &problems, settled: settled.as_ref(), restart: false };
         report::report_all(common, &host, &outcome, &besides, output)?;
         let refused = |(_, result): &(String, StoreResult)| matches!(result, StoreResult::Skipped { id, .. } if *id != "store-missing");
         let negative = !problems.is_empty() || outcome.plan.stores.iter().any(refused);
@@ -85,7 +85,7 @@ impl Apply {
 
 /// What was kept or removed since a store was replaced. While a store is missing, what
 /// depends on it is not lost: nothing is looked for then.
-fn dependents(common: &Common, host: &Host, outcome: &PlanOutcome, output: &Output) -> Option<Settled> {
+fn dependents(common: &Common, host: &Host, outcome: &PlanOutcome, output: &Output) -> Option<BootOutcome> {
     let is_missing = |(_, result): &(String, StoreResult)| {
         matches!(result, StoreResult::SetAside | StoreResult::Skipped { .. })
     };

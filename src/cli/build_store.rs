@@ -11,7 +11,7 @@ use super::given::jobs;
 use super::output::Output;
 use super::references_given::images_given;
 use super::tense::wrote;
-use crate::embedded::{List, ListEntry, contents, entry_for};
+use crate::embedded::{ImageList, ListEntry, contents, entry_for};
 use crate::images::{Name, Platform, Source, Transport};
 use crate::plan::Host;
 use crate::problem::{Problem, size};
@@ -185,7 +185,7 @@ impl BuildStore {
 
     /// The images of an embedded directory that are wanted, each under its reference.
     fn embedded(&self, host: &Host, dir: &Path, output: &Output) -> anyhow::Result<Vec<Source>> {
-        let list = List::read(&host.root, dir)?;
+        let list = ImageList::read(&host.root, dir)?;
         let wanted = match self.from.as_slice() {
             [] => {
                 let images = list.entries.iter().filter(|entry| !is_artifact(host, dir, entry, output));

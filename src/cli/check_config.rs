@@ -9,7 +9,7 @@ use super::output::Output;
 use super::status::Strict;
 use super::tense::would;
 use super::{AnyEngine, Common, Status};
-use crate::lint::{self, Input, LintFinding, RULES, Severity};
+use crate::lint::{self, LintFinding, LintInput, RULES, Severity};
 use crate::plan::{self, Host, PlanOutcome};
 use crate::problem::Problem;
 
@@ -110,7 +110,7 @@ impl CheckConfig {
     fn print(
         &self,
         host: &Host,
-        input: &Input<'_>,
+        input: &LintInput<'_>,
         report: &lint::LintReport,
         output: &Output,
     ) -> anyhow::Result<()> {
@@ -125,8 +125,8 @@ impl CheckConfig {
         Ok(())
     }
 
-    fn read<'h>(&self, host: &'h Host) -> anyhow::Result<Input<'h>> {
-        Ok(Input::read(host, self.engine.map(AnyEngine::engines))?)
+    fn read<'h>(&self, host: &'h Host) -> anyhow::Result<LintInput<'h>> {
+        Ok(LintInput::read(host, self.engine.map(AnyEngine::engines))?)
     }
 }
 
@@ -169,7 +169,7 @@ fn print_fixes(
     Ok(Fixed { changed, dry_run: common.dry_run, files })
 }
 
-fn summary(host: &Host, input: &Input<'_>, report: &lint::LintReport) -> String {
+fn summary(host: &Host, input: &LintInput<'_>, report: &lint::LintReport) -> String {
     let Some(counts) = tally(report.count(Severity::Error), report.count(Severity::Warning)) else {
         return match input.files.as_slice() {
             [] => "this host has no storage.conf".to_owned(),

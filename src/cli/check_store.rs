@@ -12,7 +12,7 @@ use super::byte_size::byte_size;
 use super::counted::{counted, found};
 use super::given::jobs;
 use super::output::Output;
-use super::progress::{ProgressOption, Watch};
+use super::progress::{ProgressDisplay, ProgressOption};
 use super::status::Strict;
 use super::{Common, Status, inside};
 use crate::conf::clean;
@@ -23,7 +23,7 @@ use crate::problem::{Problem, Severity, size};
 use crate::store::check::{
     self, CheckRequest, Progress, RULES, RoundProgress, Scope, StoreFinding, StoreReport, Tally, Verification,
 };
-use crate::store::{Time, short_id};
+use crate::store::{Timestamp, short_id};
 
 /// Find damage in image stores
 ///
@@ -182,7 +182,7 @@ impl CheckStore {
         if !self.deep {
             return Ok(check::check(&host.root, request, &Progress::default()));
         }
-        let watch = Watch::new(output, &self.progress, None);
+        let watch = ProgressDisplay::new(output, &self.progress, None);
         match self.budget {
             None => Ok(watch.run(|progress| check::check(&host.root, request, progress))),
             Some(budget) => {
@@ -195,7 +195,7 @@ impl CheckStore {
 
     /// A report as data.
     fn document<'a>(&self, host: &Host, report: &'a StoreReport) -> CheckStoreJson<'a> {
-        let time = |seconds: u64| Time(i64::try_from(seconds).unwrap_or_default(), 0).text();
+        let time = |seconds: u64| Timestamp(i64::try_from(seconds).unwrap_or_default(), 0).text();
         let round = report.round.as_ref().map(|round| RoundJson {
             budget: self.budget.unwrap_or_default(),
             bytes_read: round.bytes_read,
@@ -326,7 +326,7 @@ fn summary(report: &StoreReport) -> String {
 
 /// `read 1.2 GB; 34.0 GB of 80.0 GB checked since 2026-11-20T10:00:00Z`.
 fn checked(round: &RoundProgress) -> String {
-    let since = Time(i64::try_from(round.started).unwrap_or_default(), 0).text();
+    let since = Timestamp(i64::try_from(round.started).unwrap_or_default(), 0).text();
     let what = match round.is_complete() {
         true => format!("all {}", size(round.bytes)),
         false => format!("{} of {}", size(round.bytes_checked), size(round.bytes)),
@@ -369,7 +369,7 @@ fn list(output: &Output) -> anyhow::Result<()> {
         return output.json(&serde_json::json!({ "version": 1, "rules": lines }));
     }
     let widest = RULES.iter().map(|rule| rule.id.len()).max().unwrap_or(0);
-    let row = |rule: &check::Rule| {
+    let row = |rule: &check::DamageRule| {
         format!("{:widest$}  {:7}  {}\n", rule.id, rule.severity.name(), rule.description)
     };
     output.data(&RULES.iter().map(row).collect::<String>())

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Common;
 use super::output::Output;
-use crate::dependents::{Cleaned, CleanedStorage, Dependent, clean_dependents};
+use crate::dependents::{CleanReport, CleanedStorage, Dependent, clean_dependents};
 use crate::plan::Host;
 use crate::store::short_id;
 
@@ -65,13 +65,18 @@ impl<'a> StorageLine<'a> {
 }
 
 /// What was found, as data.
-pub(super) fn lines<'a>(host: &Host, cleaned: Option<&'a Cleaned>) -> Vec<StorageLine<'a>> {
+pub(super) fn lines<'a>(host: &Host, cleaned: Option<&'a CleanReport>) -> Vec<StorageLine<'a>> {
     let storages = cleaned.into_iter().flat_map(|cleaned| &cleaned.storages);
     storages.map(|storage| StorageLine::new(host, storage)).collect()
 }
 
 /// Says what was removed, or for a dry run, as data, what would be.
-pub(super) fn print(common: &Common, host: &Host, cleaned: &Cleaned, output: &Output) -> anyhow::Result<()> {
+pub(super) fn print(
+    common: &Common,
+    host: &Host,
+    cleaned: &CleanReport,
+    output: &Output,
+) -> anyhow::Result<()> {
     if cleaned.storages.is_empty() {
         output.detail("nothing builds on layers that no store has");
     }

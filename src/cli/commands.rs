@@ -31,7 +31,7 @@ impl Group {
 }
 
 /// One command.
-pub(super) struct Row {
+pub(super) struct CommandRow {
     pub(super) name: &'static str,
     /// What people type for it.
     pub(super) alias: Option<&'static str>,
@@ -53,8 +53,8 @@ const LAST: usize = 900;
 
 const DIFF: Option<&str> = Some("Show the changes as a unified diff, and make none");
 
-pub(super) const COMMANDS: [Row; 25] = [
-    Row {
+pub(super) const COMMANDS: [CommandRow; 25] = [
+    CommandRow {
         name: "add-store",
         alias: Some("add"),
         group: Some(Group::Stores),
@@ -74,7 +74,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ),
         ],
     },
-    Row {
+    CommandRow {
         name: "remove-store",
         alias: Some("rm"),
         group: Some(Group::Stores),
@@ -89,7 +89,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ),
         ],
     },
-    Row {
+    CommandRow {
         name: "list-stores",
         alias: Some("ls"),
         group: Some(Group::Stores),
@@ -104,7 +104,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ),
         ],
     },
-    Row {
+    CommandRow {
         name: "apply",
         alias: None,
         group: Some(Group::Stores),
@@ -116,7 +116,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ("See what that would change", "storagectl apply --dry-run"),
         ],
     },
-    Row {
+    CommandRow {
         name: "doctor",
         alias: None,
         group: Some(Group::Problems),
@@ -130,7 +130,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ("See what Prometheus is told", "storagectl doctor --format prometheus"),
         ],
     },
-    Row {
+    CommandRow {
         name: "explain",
         alias: None,
         group: Some(Group::Problems),
@@ -146,7 +146,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ("See which messages are known", "storagectl explain --list"),
         ],
     },
-    Row {
+    CommandRow {
         name: "check-config",
         alias: None,
         group: Some(Group::Problems),
@@ -160,7 +160,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ("Check an image in its build", "storagectl --root /mnt/sysroot check-config --strict"),
         ],
     },
-    Row {
+    CommandRow {
         name: "check-store",
         alias: None,
         group: Some(Group::Problems),
@@ -174,7 +174,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ("See what is checked", "storagectl check-store --list"),
         ],
     },
-    Row {
+    CommandRow {
         name: "show-config",
         alias: None,
         group: Some(Group::Problems),
@@ -186,7 +186,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ("Where does podman 6 have each value from?", "storagectl show-config --engine podman6 --origin"),
         ],
     },
-    Row {
+    CommandRow {
         name: "keep-layers",
         alias: None,
         group: Some(Group::Problems),
@@ -199,7 +199,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ("From a copy of the old store", "storagectl keep-layers --from /mnt/old/usr/lib/app/images"),
         ],
     },
-    Row {
+    CommandRow {
         name: "clean-dependents",
         alias: None,
         group: Some(Group::Problems),
@@ -211,7 +211,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ("Remove it, with the engines stopped", "storagectl clean-dependents"),
         ],
     },
-    Row {
+    CommandRow {
         name: "init-store",
         alias: None,
         group: Some(Group::Making),
@@ -226,7 +226,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ),
         ],
     },
-    Row {
+    CommandRow {
         name: "build-store",
         alias: None,
         group: Some(Group::Making),
@@ -249,7 +249,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ),
         ],
     },
-    Row {
+    CommandRow {
         name: "seal-store",
         alias: None,
         group: Some(Group::Making),
@@ -267,7 +267,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ),
         ],
     },
-    Row {
+    CommandRow {
         name: "embed-images",
         alias: None,
         group: Some(Group::Images),
@@ -290,7 +290,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ("Fetch again what is missing or damaged", "storagectl embed-images"),
         ],
     },
-    Row {
+    CommandRow {
         name: "verify-images",
         alias: None,
         group: Some(Group::Images),
@@ -309,7 +309,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ),
         ],
     },
-    Row {
+    CommandRow {
         name: "list-images",
         alias: None,
         group: Some(Group::Images),
@@ -325,7 +325,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ),
         ],
     },
-    Row {
+    CommandRow {
         name: "show-image",
         alias: None,
         group: Some(Group::Images),
@@ -340,7 +340,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ),
         ],
     },
-    Row {
+    CommandRow {
         name: "remove-images",
         alias: None,
         group: Some(Group::Images),
@@ -358,7 +358,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ),
         ],
     },
-    Row {
+    CommandRow {
         name: "copy-images",
         alias: None,
         group: Some(Group::Images),
@@ -376,7 +376,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ),
         ],
     },
-    Row {
+    CommandRow {
         name: "import-images",
         alias: None,
         group: Some(Group::Images),
@@ -391,7 +391,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ("See what would become of what has arrived", "storagectl import-images --dry-run"),
         ],
     },
-    Row {
+    CommandRow {
         name: "pack",
         alias: None,
         group: Some(Group::Fleets),
@@ -408,7 +408,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ("Have Copr build them", "storagectl pack copr packages.yaml owner/project"),
         ],
     },
-    Row {
+    CommandRow {
         name: "generate",
         alias: None,
         group: Some(Group::Fleets),
@@ -428,7 +428,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ("Find what is wrong with a document", "storagectl generate --check node.bu"),
         ],
     },
-    Row {
+    CommandRow {
         name: "completions",
         alias: None,
         group: None,
@@ -446,7 +446,7 @@ pub(super) const COMMANDS: [Row; 25] = [
             ),
         ],
     },
-    Row {
+    CommandRow {
         name: "scriptlet",
         alias: None,
         group: None,
@@ -457,7 +457,7 @@ pub(super) const COMMANDS: [Row; 25] = [
     },
 ];
 
-impl Row {
+impl CommandRow {
     pub(super) fn named(name: &str) -> &'static Self {
         COMMANDS.iter().find(|row| row.name == name).expect("every command has a row, as a test holds")
     }

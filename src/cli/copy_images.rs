@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::counted::{counted, images};
 use super::given::{embedded_directory, jobs};
 use super::output::Output;
-use super::progress::{ProgressOption, Watch};
+use super::progress::{ProgressDisplay, ProgressOption};
 use super::tense::would;
 use super::{Common, Status};
 use crate::copying::{self, CopyEvent, CopyLimits, CopyLine, CopyOptions, CopyReport, CopyState};
@@ -110,7 +110,7 @@ impl CopyImages {
         if let Some(store) = self.store.as_ref().filter(|_| !common.dry_run) {
             super::owner::warn_of_owner(&host, store, output)?;
         }
-        let watch = Watch::new(output, &self.progress, None);
+        let watch = ProgressDisplay::new(output, &self.progress, None);
         let print = |event: CopyEvent<'_>| match event {
             CopyEvent::Total(bytes) => watch.progress.begin("copying", bytes),
             CopyEvent::Read(bytes) => watch.progress.add(bytes),

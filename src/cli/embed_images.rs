@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::counted::{counted, images};
 use super::given::{asked_platform, authfile, embedded_directory, jobs};
 use super::output::Output;
-use super::progress::{ProgressOption, Watch};
+use super::progress::{ProgressDisplay, ProgressOption};
 use super::references_given::images_given;
 use super::tense::{would, wrote};
 use super::{Common, Status, inside};
@@ -218,7 +218,7 @@ impl EmbedImages {
             0 => embedded::listed(&host.root, dir, options)?.entries.len(),
             count => count,
         };
-        let watch = Watch::new(output, &self.progress, Some(count));
+        let watch = ProgressDisplay::new(output, &self.progress, Some(count));
         let print = |line: &ReportLine| {
             watch.aside(|| print_line(line, options.dry_run, output));
             watch.image_done();

@@ -10,7 +10,7 @@ use super::counted::counted;
 use super::output::Output;
 use super::{Common, Status};
 use crate::doctor::{Diagnosis, diagnose};
-use crate::explain::{self, Explained, Message, messages, recognize};
+use crate::explain::{self, EngineMessage, ExplainedMessage, messages, recognize};
 use crate::limits;
 use crate::problem::{Problem, Severity};
 
@@ -136,7 +136,7 @@ fn unknown(diagnosis: &Diagnosis) -> Problem {
     Problem::new("message-unknown", message, hint)
 }
 
-fn print(one: &Explained, output: &Output) -> anyhow::Result<()> {
+fn print(one: &ExplainedMessage, output: &Output) -> anyhow::Result<()> {
     let message = one.recognized.message;
     output.data(&format!("{}: {}\n{}\n\n", message.id, one.recognized.said, message.meaning))?;
     for cause in &one.causes {
@@ -153,11 +153,11 @@ fn print(one: &Explained, output: &Output) -> anyhow::Result<()> {
 }
 
 fn document<'a>(
-    explained: &'a [Explained],
+    explained: &'a [ExplainedMessage],
     diagnosis: &Diagnosis,
     not_looked: &'a [Problem],
 ) -> ExplainJson<'a> {
-    let line = |one: &'a Explained| MessageJson {
+    let line = |one: &'a ExplainedMessage| MessageJson {
         id: one.recognized.message.id,
         said: &one.recognized.said,
         named: one
@@ -178,7 +178,7 @@ fn document<'a>(
 
 fn list(output: &Output) -> anyhow::Result<()> {
     if output.json {
-        let line = |message: &Message| {
+        let line = |message: &EngineMessage| {
             serde_json::json!({
                 "id": message.id,
                 "says": message.says,
@@ -193,7 +193,7 @@ fn list(output: &Output) -> anyhow::Result<()> {
         return output.json(&serde_json::json!({ "version": 1, "known": known }));
     }
     let widest = messages().map(|message| message.id.len()).max().unwrap_or(0);
-    let row = |message: &Message| {
+    let row = |message: &EngineMessage| {
         let says = message.says.iter().map(|says| format!("{says}\n"));
         says.enumerate()
             .map(|(index, says)| {

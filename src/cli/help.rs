@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::{Command, CommandFactory};
 
 use super::Cli;
-use super::commands::{COMMANDS, Group, Row, common_options};
+use super::commands::{COMMANDS, CommandRow, Group, common_options};
 use super::status::EXIT_STATUS;
 
 /// Examples of what people do most.
@@ -27,7 +27,7 @@ pub fn groups() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
 /// What each example of a command is for, and its line; what it is for is empty if the one before
 /// says it.
 pub fn examples(command: &str) -> &'static [(&'static str, &'static str)] {
-    Row::named(command).examples
+    CommandRow::named(command).examples
 }
 
 /// The command line's definition, for man pages and completions.
@@ -45,7 +45,7 @@ pub(super) fn parser() -> Command {
 
 fn with_help(command: Command, refused: bool) -> Command {
     let command = command.mut_subcommands(|command| {
-        let row = Row::named(command.get_name());
+        let row = CommandRow::named(command.get_name());
         let extra = extra(row, &command);
         let prose = command.get_after_help().map(|prose| format!("{prose}\n\n")).unwrap_or_default();
         row.equip(command, refused).after_help(&extra).after_long_help(format!("{prose}{extra}"))
@@ -55,7 +55,7 @@ fn with_help(command: Command, refused: bool) -> Command {
     let mut groups = String::new();
     for (group, names) in self::groups() {
         let _ = writeln!(groups, "\n{title}{group}:{title:#}");
-        for row in names.into_iter().map(Row::named) {
+        for row in names.into_iter().map(CommandRow::named) {
             let about = command.find_subcommand(row.name).and_then(Command::get_about);
             let about = about.map(ToString::to_string).unwrap_or_default();
             let names = [row.name].into_iter().chain(row.alias);
@@ -83,7 +83,7 @@ fn with_help(command: Command, refused: bool) -> Command {
 }
 
 /// What stands below the options of a command: the common ones in a line, and examples.
-fn extra(row: &Row, command: &Command) -> String {
+fn extra(row: &CommandRow, command: &Command) -> String {
     let title = command.get_styles().get_header();
     let mut parts = Vec::new();
     if let Some(alias) = row.alias {
@@ -97,7 +97,7 @@ fn extra(row: &Row, command: &Command) -> String {
 }
 
 /// The common options that a command takes, but for `--dry-run`, which each explains itself.
-fn common_line(row: &Row) -> String {
+fn common_line(row: &CommandRow) -> String {
     let options = common_options().filter(|option| {
         let id = option.get_id().as_str();
         id != "dry_run" && row.takes(id)

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::counted::counted;
 use super::given::{embedded_directory, jobs};
 use super::output::Output;
-use super::progress::{ProgressOption, Watch};
+use super::progress::{ProgressDisplay, ProgressOption};
 use super::tense::would;
 use super::{Common, Status, inside};
 use crate::copying::{
@@ -123,7 +123,7 @@ impl ImportImages {
         if let Some(store) = self.store.as_ref().filter(|_| !common.dry_run) {
             super::owner::warn_of_owner(&host, store, output)?;
         }
-        let watch = Watch::new(output, &self.progress, None);
+        let watch = ProgressDisplay::new(output, &self.progress, None);
         let root = host.root.clone();
         let on_event = |event: ImportEvent<'_>| match event {
             ImportEvent::Total(bytes) => watch.progress.begin("importing", bytes),

@@ -10,7 +10,7 @@ use super::counted::counted;
 use super::output::Output;
 use super::tense::would;
 use super::{Common, Status};
-use crate::dependents::{Dependent, KeepOptions, KeptStorage, Restored, keep_layers};
+use crate::dependents::{Dependent, KeepOptions, KeptStorage, RestoredBackup, keep_layers};
 use crate::plan::Host;
 use crate::problem::{Problem, size, total};
 use crate::sys::FileKind;
@@ -162,8 +162,8 @@ pub(super) struct RestoredJson<'a> {
 }
 
 /// What was put back, as data.
-pub(super) fn restored<'a>(host: &Host, restored: &'a [Restored]) -> Vec<RestoredJson<'a>> {
-    let json = |it: &'a Restored| RestoredJson {
+pub(super) fn restored<'a>(host: &Host, restored: &'a [RestoredBackup]) -> Vec<RestoredJson<'a>> {
+    let json = |it: &'a RestoredBackup| RestoredJson {
         backup: host.show(&it.backup),
         containers: &it.containers,
         images: &it.images,
@@ -172,7 +172,7 @@ pub(super) fn restored<'a>(host: &Host, restored: &'a [Restored]) -> Vec<Restore
 }
 
 /// Says what was put back.
-pub(super) fn print_restored(common: &Common, host: &Host, restored: &[Restored], output: &Output) {
+pub(super) fn print_restored(common: &Common, host: &Host, restored: &[RestoredBackup], output: &Output) {
     let would = would(common.dry_run);
     for it in restored {
         let backup = host.show(&it.backup);

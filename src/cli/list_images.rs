@@ -9,7 +9,7 @@ use super::given::embedded_directory;
 use super::list_stores::aligned;
 use super::output::Output;
 use super::{Common, Status};
-use crate::embedded::{self, Depth, EmbeddedImage, EmbeddedLayout, List, Looked};
+use crate::embedded::{self, Depth, EmbeddedImage, EmbeddedLayout, ImageList, SurveyedImage};
 use crate::images::Digest;
 use crate::inventory::HostStores;
 use crate::problem::Problem;
@@ -69,7 +69,7 @@ impl ListImages {
             return super::list_stored::list(&host, path.as_deref(), output);
         }
         let dir = embedded_directory(&host, self.source.as_ref(), EmbeddedLayout::default(), output)?;
-        let list = List::must_read(&host.root, &dir)?;
+        let list = ImageList::must_read(&host.root, &dir)?;
         let unlisted = embedded::unlisted(&host.root, &dir, &list)?;
         let depth = Depth::Sizes;
         let survey = embedded::survey(&host.root, &dir, &list.entries, None, depth, 1, &Progress::default());
@@ -78,7 +78,7 @@ impl ListImages {
         let all_looked =
             stores.not_looked.is_empty() && survey.images.iter().all(|it| it.not_looked.is_empty());
         let status = if all_looked { Status::Done } else { Status::Failed };
-        let in_stores = |image: &Looked, contents: &EmbeddedImage| {
+        let in_stores = |image: &SurveyedImage, contents: &EmbeddedImage| {
             let having = embedded::having(&stores, &image.entry.reference, contents);
             having.into_iter().map(|path| host.show(path)).collect::<Vec<_>>()
         };
@@ -141,7 +141,7 @@ impl ListImages {
     }
 }
 
-fn state(image: &Looked) -> &'static str {
+fn state(image: &SurveyedImage) -> &'static str {
     match (image.is_complete(), image.faults.first()) {
         (true, _) => "complete",
         (false, None) => "unknown",
@@ -150,7 +150,7 @@ fn state(image: &Looked) -> &'static str {
     }
 }
 
-fn line(image: &Looked, in_stores: impl Fn(&EmbeddedImage) -> Vec<String>) -> ListedImageJson<'_> {
+fn line(image: &SurveyedImage, in_stores: impl Fn(&EmbeddedImage) -> Vec<String>) -> ListedImageJson<'_> {
     let contents = image.contents.as_ref();
     ListedImageJson {
         reference: &image.entry.reference,

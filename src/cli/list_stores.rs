@@ -8,7 +8,7 @@ use super::output::Output;
 use super::painted::line;
 use crate::conf::clean;
 use crate::engine::Profile;
-use crate::plan::{self, ApplyOptions, Host, ListedStore, Mode, StoreResult, list_stores};
+use crate::plan::{self, ApplyOptions, CommitMode, Host, ListedStore, StoreResult, list_stores};
 use crate::problem::Problem;
 use crate::sealed;
 
@@ -102,7 +102,7 @@ fn unlisted(host: &Host, listed: &[ListedStore]) -> anyhow::Result<(Vec<Unlisted
         return Ok((Vec::new(), Vec::new()));
     }
     let declarations = host.declarations()?;
-    let (outcome, _) = sealed::apply(host, &declarations, ApplyOptions::default(), Mode::DryRun)?;
+    let (outcome, _) = sealed::apply(host, &declarations, ApplyOptions::default(), CommitMode::DryRun)?;
     let aside = plan::set_aside(host)?;
     let mut unlisted: Vec<UnlistedStore> = Vec::new();
     let results = outcome.plan.stores.into_iter();

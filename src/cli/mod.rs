@@ -54,7 +54,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::conf::clean;
-use crate::plan::{Host, Mode, Serve};
+use crate::plan::{CommitMode, Host, ServedEngines};
 use crate::problem::Problem;
 use crate::sys::Root;
 use output::Output;
@@ -96,7 +96,7 @@ struct Common {
     dry_run: bool,
     /// Write results for people, or as one JSON document
     #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
-    format: Format,
+    format: OutputFormat,
     /// When to use colour; NO_COLOR is honoured
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: Color,
@@ -109,7 +109,7 @@ struct Common {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum OutputFormat {
     /// For people
     Human,
     /// For programs: one JSON document with "version": 1
@@ -139,7 +139,7 @@ enum EngineGeneration {
     Modern,
 }
 
-impl From<EngineGeneration> for Serve {
+impl From<EngineGeneration> for ServedEngines {
     fn from(engines: EngineGeneration) -> Self {
         match engines {
             EngineGeneration::All => Self::All,
@@ -251,8 +251,8 @@ impl Common {
         Ok(Host::new(root, config))
     }
 
-    fn mode(&self) -> Mode {
-        if self.dry_run { Mode::DryRun } else { Mode::Commit }
+    fn mode(&self) -> CommitMode {
+        if self.dry_run { CommitMode::DryRun } else { CommitMode::Commit }
     }
 }
 

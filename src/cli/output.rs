@@ -4,9 +4,9 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
-use super::painted::{self, Painted};
+use super::painted::{self, TerminalText};
 use super::problem_text;
-use super::{Color, Common, Format};
+use super::{Color, Common, OutputFormat};
 use crate::problem::{Problem, Several, Severity};
 
 /// An error as data.
@@ -39,16 +39,21 @@ impl Output {
                 !asked_not_to && !dumb && io::stderr().is_terminal()
             }
         };
-        Self { json: common.format == Format::Json, quiet: common.quiet, verbose: common.verbose, colored }
+        Self {
+            json: common.format == OutputFormat::Json,
+            quiet: common.quiet,
+            verbose: common.verbose,
+            colored,
+        }
     }
 
     /// Writes lines for people.
     pub(super) fn data(&self, text: &str) -> anyhow::Result<()> {
-        self.painted(&Painted::lines(text))
+        self.painted(&TerminalText::lines(text))
     }
 
     /// The same with colours.
-    pub(super) fn painted(&self, text: &Painted) -> anyhow::Result<()> {
+    pub(super) fn painted(&self, text: &TerminalText) -> anyhow::Result<()> {
         write(text.as_str())
     }
 
@@ -68,14 +73,14 @@ impl Output {
     /// A line about a change that was made.
     pub(super) fn status(&self, line: &str) {
         if !self.quiet {
-            say(&Painted::line(line));
+            say(&TerminalText::line(line));
         }
     }
 
     /// A line about something that is as it should be.
     pub(super) fn detail(&self, line: &str) {
         if self.verbose {
-            say(&Painted::line(line));
+            say(&TerminalText::line(line));
         }
     }
 
@@ -129,9 +134,9 @@ impl Output {
         }
         let text = problem_text::problem(problem, true, self.is_colored(is_data));
         if is_data {
-            return self.painted(&text.and(&Painted::lines("\n\n")));
+            return self.painted(&text.and(&TerminalText::lines("\n\n")));
         }
-        say(&text.and(&Painted::lines("\n")));
+        say(&text.and(&TerminalText::lines("\n")));
         Ok(())
     }
 
@@ -164,7 +169,7 @@ impl Output {
     /// Writes data as one line of JSON to standard error, between what is said.
     pub(super) fn json_line(&self, value: &impl serde::Serialize) {
         let line = serde_json::to_string(value).expect("it has no keys that are not text");
-        say(&Painted::line(&line));
+        say(&TerminalText::line(&line));
     }
 }
 
@@ -179,7 +184,7 @@ fn write(text: &str) -> anyhow::Result<()> {
     }
 }
 
-fn say(text: &Painted) {
+fn say(text: &TerminalText) {
     // Nobody is left to on_event if this fails.
     // One write, so that lines of several runs in one log stay whole.
     let _ = io::stderr().lock().write_all(format!("{}\n", text.as_str()).as_bytes());
@@ -191,7 +196,7 @@ pub(super) fn usage(error: &clap::Error) {
     let text = error.render();
     // A closed pipe is not an error.
     let _ = match text.to_string() {
-        plain if Painted::lines(&plain).as_str() == plain => error.print(),
-        plain => io::stderr().lock().write_all(Painted::lines(&plain).as_str().as_bytes()),
+        plain if TerminalText::lines(&plain).as_str() == plain => error.print(),
+        plain => io::stderr().lock().write_all(TerminalText::lines(&plain).as_str().as_bytes()),
     };
 }

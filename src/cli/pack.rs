@@ -34,7 +34,7 @@ use crate::sys::FreeSpace;
 pub(super) struct Pack {
     /// What to make
     #[arg(value_name = "WHAT")]
-    what: What,
+    what: PackOutput,
     /// What to pack
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -84,7 +84,7 @@ pub(super) struct Pack {
 
 /// What to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum What {
+enum PackOutput {
     /// Packages for the target
     Rpm,
     /// Source packages, with the images of all architectures
@@ -147,18 +147,20 @@ impl Pack {
             PackEvent::Kept(dir) => output.status(&format!("working files are in `{}`", dir.display())),
         };
         let built = match self.what {
-            What::Spec => {
+            PackOutput::Spec => {
                 let texts = pack::specs(&recipe, &options, &print).map_err(all)?;
                 return output.document(&texts.join("\n"));
             }
-            What::Rpm if self.mock => {
+            PackOutput::Rpm if self.mock => {
                 let sources = pack::source_packages(&recipe, &options, &print).map_err(all)?;
                 pack::rebuild(&sources, &options)?
             }
-            What::Rpm => pack::build(&recipe, &options, &print).map_err(all)?,
-            What::Srpm | What::Copr => pack::source_packages(&recipe, &options, &print).map_err(all)?,
+            PackOutput::Rpm => pack::build(&recipe, &options, &print).map_err(all)?,
+            PackOutput::Srpm | PackOutput::Copr => {
+                pack::source_packages(&recipe, &options, &print).map_err(all)?
+            }
         };
-        if self.what == What::Copr {
+        if self.what == PackOutput::Copr {
             let project = self.target.as_deref().unwrap_or_default();
             let said = pack::submit(&built, project, !self.nowait)?;
             for line in said.lines().filter(|line| !line.trim().is_empty()) {
@@ -171,13 +173,13 @@ impl Pack {
     /// What clap cannot say of arguments.
     fn check_usage(&self) -> Result<(), Problem> {
         let wrong = |message: &str, hint: &str| Err(Problem::new("pack-target", message, hint));
-        if self.what == What::Copr && self.target.is_none() {
+        if self.what == PackOutput::Copr && self.target.is_none() {
             return wrong("the project of Copr is missing", "give it after FILE, as `OWNER/PROJECT`");
         }
-        if self.mock && self.what != What::Rpm {
+        if self.mock && self.what != PackOutput::Rpm {
             return wrong("mock builds binary packages only", "give `--mock` with `pack rpm`");
         }
-        if self.nowait && self.what != What::Copr {
+        if self.nowait && self.what != PackOutput::Copr {
             return wrong("there is nothing to wait for", "give `--nowait` with `pack copr`");
         }
         Ok(())
@@ -187,7 +189,7 @@ impl Pack {
         let absolute =
             |path: &Path| std::path::absolute(path).map_err(Problem::cannot("find", path.display()));
         let target = match &self.target {
-            Some(text) if self.what != What::Copr => PackTarget::parse(text)?,
+            Some(text) if self.what != PackOutput::Copr => PackTarget::parse(text)?,
             _ => PackTarget::host(),
         };
         let jobs = jobs(self.jobs);
@@ -226,8 +228,8 @@ impl Pack {
     /// What would be built, and what that takes.
     fn print_plan(&self, recipe: &Recipe, options: &PackOptions, output: &Output) -> anyhow::Result<()> {
         let arch = match self.what {
-            What::Rpm => options.target.arch.as_str(),
-            What::Srpm | What::Spec | What::Copr => "src",
+            PackOutput::Rpm => options.target.arch.as_str(),
+            PackOutput::Srpm | PackOutput::Spec | PackOutput::Copr => "src",
         };
         if arch != "src" {
             pack::require_architecture(recipe, arch)?;

@@ -9,9 +9,9 @@ use std::fmt::Write;
 
 /// Text that may be written to a terminal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Painted(String);
+pub struct TerminalText(String);
 
-impl Painted {
+impl TerminalText {
     /// Lines: what is no line break, tab or visible character is escaped.
     pub fn lines(text: &str) -> Self {
         Self(escaped(text, |c| c == '\n' || c == '\t'))
@@ -112,10 +112,10 @@ mod tests {
     #[test]
     fn a_terminal_obeys_nothing_in_it() {
         let shown = "a\\u{1b}[2J\\u{9b}31m\\u{7f}\\u{202e}\\u{2066}\\r\\u{85}\\u{feff}\\u{e0041}é\"\\";
-        assert_eq!(Painted::lines(NASTY).as_str(), shown);
-        assert_eq!(Painted::line("a\nerror: b\t").as_str(), "a\\nerror: b\\t");
-        assert_eq!(Painted::lines("a\nb\t").as_str(), "a\nb\t");
-        assert_eq!(Painted::message("a:\n  b\nerror: c").as_str(), "a:\n  b\\nerror: c");
+        assert_eq!(TerminalText::lines(NASTY).as_str(), shown);
+        assert_eq!(TerminalText::line("a\nerror: b\t").as_str(), "a\\nerror: b\\t");
+        assert_eq!(TerminalText::lines("a\nb\t").as_str(), "a\nb\t");
+        assert_eq!(TerminalText::message("a:\n  b\nerror: c").as_str(), "a:\n  b\\nerror: c");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::commands::{COMMANDS, common_options};
-use super::{Cli, Command as Asked, Common, Format, help};
+use super::{Cli, Command as Asked, Common, OutputFormat, help};
 use crate::problem::series;
 
 /// Reads a command line, whose first word is the program's name.
@@ -66,7 +66,9 @@ fn contradiction(cli: &Cli) -> Option<&'static str> {
     match &cli.command {
         _ if cli.common.quiet && cli.common.verbose => Some("`--quiet` cannot be used with `--verbose`"),
         Asked::Doctor(doctor) => doctor.contradiction(&cli.common),
-        _ if cli.common.format == Format::Prometheus => Some("`--format prometheus` is of `doctor` alone"),
+        _ if cli.common.format == OutputFormat::Prometheus => {
+            Some("`--format prometheus` is of `doctor` alone")
+        }
         Asked::CheckConfig(check) if cli.common.dry_run && !check.fix => Some(DRY_RUN_NEEDS_FIX),
         _ => None,
     }

@@ -60,7 +60,7 @@ struct ProgressJson {
 }
 
 /// Shows how far some work is.
-pub(super) struct Watch<'a> {
+pub(super) struct ProgressDisplay<'a> {
     output: &'a Output,
     format: ProgressFormat,
     bar: Option<ProgressBar>,
@@ -70,7 +70,7 @@ pub(super) struct Watch<'a> {
     total_images: Option<usize>,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> ProgressDisplay<'a> {
     /// Shows it as the option says; `total_images` if the work is done image by image.
     pub(super) fn new(output: &'a Output, option: &ProgressOption, total_images: Option<usize>) -> Self {
         let is_seen =

@@ -8,7 +8,7 @@ use super::keep_layers::{self, KeptStorageJson, RestoredJson};
 use super::output::Output;
 use super::tense::would;
 use crate::conf::OWN_ROOTS_NAME;
-use crate::dependents::Settled;
+use crate::dependents::BootOutcome;
 use crate::plan::{After, FileChange, Host, Note, PlanOutcome, StoreResult};
 use crate::problem::{Problem, quoted_series};
 use crate::sys::{crio_runs, is_booted, restart_crio};
@@ -48,11 +48,11 @@ struct FileLine {
 
 /// What there is beside an outcome.
 #[derive(Default)]
-pub(super) struct Besides<'a> {
+pub(super) struct OutcomeExtras<'a> {
     /// What was wrong and did not stop it.
     pub(super) problems: &'a [Problem],
     /// What was kept or removed since a store was replaced.
-    pub(super) settled: Option<&'a Settled>,
+    pub(super) settled: Option<&'a BootOutcome>,
     /// Whether CRI-O is to be restarted after a change.
     pub(super) restart: bool,
 }
@@ -65,7 +65,7 @@ pub(super) fn report(
     restart: bool,
     output: &Output,
 ) -> anyhow::Result<()> {
-    report_all(common, host, outcome, &Besides { restart, ..Besides::default() }, output)
+    report_all(common, host, outcome, &OutcomeExtras { restart, ..OutcomeExtras::default() }, output)
 }
 
 /// The same with what there is beside it.
@@ -73,7 +73,7 @@ pub(super) fn report_all(
     common: &Common,
     host: &Host,
     outcome: &PlanOutcome,
-    besides: &Besides<'_>,
+    besides: &OutcomeExtras<'_>,
     output: &Output,
 ) -> anyhow::Result<()> {
     print(common, host, outcome, besides, output)?;
@@ -87,10 +87,10 @@ fn print(
     common: &Common,
     host: &Host,
     outcome: &PlanOutcome,
-    besides: &Besides<'_>,
+    besides: &OutcomeExtras<'_>,
     output: &Output,
 ) -> anyhow::Result<()> {
-    let Besides { problems, settled, .. } = *besides;
+    let OutcomeExtras { problems, settled, .. } = *besides;
     let plan = &outcome.plan;
     let changed = if common.dry_run { !plan.is_empty() } else { outcome.committed };
     if output.json {
@@ -128,7 +128,7 @@ fn print(
     }
     status(common, host, outcome, output)?;
     match settled {
-        Some(Settled { restored, kept, cleaned }) if !output.json => {
+        Some(BootOutcome { restored, kept, cleaned }) if !output.json => {
             keep_layers::print_restored(common, host, restored, output);
             keep_layers::print(common, host, kept, output);
             clean_dependents::print(common, host, cleaned, output)

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::output::Output;
 use super::{Common, keep_layers, report};
 use crate::dependents::{KeepOptions, keep_layers};
-use crate::plan::{Host, Mode, PlanOutcome, StoreResult};
+use crate::plan::{CommitMode, Host, PlanOutcome, StoreResult};
 use crate::rpm::{self, Phase};
 use crate::store::store_path;
 
@@ -89,7 +89,7 @@ impl Scriptlet {
         let leaving = leaving.map(PathBuf::from).into_iter().collect();
         let options = KeepOptions { leaving, ..KeepOptions::default() };
         let kept = common.host().and_then(|host| {
-            let kept = keep_layers(&host, &options, Mode::Commit)?;
+            let kept = keep_layers(&host, &options, CommitMode::Commit)?;
             keep_layers::print(common, &host, &kept, output);
             Ok(())
         });

@@ -11,7 +11,7 @@ use super::output::Output;
 use super::{Common, Status, inside};
 use crate::problem::{Problem, Severity, size, total};
 use crate::store::check::{self, CheckRequest, Progress};
-use crate::store::{self, Layer, Stamps, seal};
+use crate::store::{self, StoreStamps, StoredLayer, seal};
 
 /// Pack an image store into one read-only image file
 ///
@@ -75,7 +75,7 @@ impl SealStore {
             jobs: jobs(self.jobs),
             ..CheckRequest::quick(vec![store.clone()], "overlay")
         };
-        let stamps = Stamps::of(&host.root, [store.as_path()]);
+        let stamps = StoreStamps::of(&host.root, [store.as_path()]);
         let report = check::check(&host.root, &request, &Progress::default());
         let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
         for finding in errors.filter(|_| !output.json) {
@@ -108,13 +108,13 @@ impl SealStore {
         let free = host.root.free_space(&file).ok().map(|free| free.bytes);
         if common.dry_run {
             let layers = store::layers(&host.root, &store, "overlay")?;
-            let bytes = size(total(layers.iter().filter_map(Layer::size)));
+            let bytes = size(total(layers.iter().filter_map(StoredLayer::size)));
             let free = free.map_or_else(String::new, |free| format!(", and {} are free", size(free)));
             let what = format!("would have sealed `{}` in `{shown}`", host.show(&store));
             output.status(&format!("{what}; its layers have {bytes}{free}"));
         }
         let sealed = if common.dry_run {
-            seal::Sealed::default()
+            seal::SealedStore::default()
         } else {
             let sealed = seal::seal(&host.root, &store, &file, packed, !self.no_sync, &stamps)?;
             output.status(&format!("sealed `{}` in `{shown}`", host.show(&store)));

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use super::output::Output;
 use super::{AnyEngine, Common, Status};
 use crate::conf::{Leaf, schema};
-use crate::engine::{Engines, Origin, Profile, Reading, Reason, Sourced};
+use crate::engine::{Engines, Profile, Reading, Reason, Sourced, ValueOrigin};
 use crate::judgement::{Judgement, judge};
 use crate::plan::Host;
 use crate::problem::{Place, Problem, Severity};
@@ -178,8 +178,8 @@ fn differences(groups: &[Vec<&Judgement>]) -> String {
 const FIRST: [&str; 4] = ["driver", "graphroot", "runroot", "imagestore"];
 
 /// The settings but for the stores: those that decide where things are, then the rest.
-fn lines(reading: &Reading) -> Vec<(String, String, &Origin)> {
-    let mut lines: Vec<(String, String, &Origin)> = Vec::new();
+fn lines(reading: &Reading) -> Vec<(String, String, &ValueOrigin)> {
+    let mut lines: Vec<(String, String, &ValueOrigin)> = Vec::new();
     for (name, value) in FIRST.into_iter().zip(roots(reading)) {
         lines.extend(value.map(|value| (name.to_owned(), format!("{:?}", value.value), &value.origin)));
     }
@@ -206,7 +206,7 @@ fn roots(reading: &Reading) -> [Option<&Sourced<String>>; 4] {
     [&reading.driver, &reading.graphroot, &reading.runroot, &reading.imagestore].map(Option::as_ref)
 }
 
-fn label(origin: &Origin) -> String {
+fn label(origin: &ValueOrigin) -> String {
     origin.label().unwrap_or_else(|| "default".to_owned())
 }
 
@@ -251,11 +251,11 @@ fn document(host: &Host, judgement: &Judgement) -> Json {
     json!({ "version": 1, "engine": reading.profile.name(), "settings": settings, "files": files })
 }
 
-fn with_origin(value: &impl Serialize, origin: &Origin) -> Json {
+fn with_origin(value: &impl Serialize, origin: &ValueOrigin) -> Json {
     let origin = match origin {
-        Origin::File(site) => json!({ "file": site.file, "line": site.line }),
-        Origin::Environment(name) => json!({ "variable": name }),
-        Origin::Default => Json::Null,
+        ValueOrigin::File(site) => json!({ "file": site.file, "line": site.line }),
+        ValueOrigin::Environment(name) => json!({ "variable": name }),
+        ValueOrigin::Default => Json::Null,
     };
     json!({ "value": value, "origin": origin })
 }

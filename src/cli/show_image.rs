@@ -9,7 +9,9 @@ use super::painted::line;
 use super::readers_json::{ReadersJson, ShadowJson};
 use super::{Common, Status};
 use crate::engine::Reason;
-use crate::inventory::{self, Answer, HostLayers, HostStores, ImageAt, Reference, Shown, ShownImage};
+use crate::inventory::{
+    self, EngineAnswer, HostLayers, HostStores, ImageAt, Reference, ShownImage, ShownReference,
+};
 use crate::judgement::{Identity, Reader, names};
 use crate::plan::Host;
 use crate::problem::{Engines, Problem, Profile, Severity, size};
@@ -118,7 +120,12 @@ impl ShowImage {
     }
 }
 
-fn page(host: &Host, reference: &Reference, shown: &Shown<'_>, output: &Output) -> anyhow::Result<()> {
+fn page(
+    host: &Host,
+    reference: &Reference,
+    shown: &ShownReference<'_>,
+    output: &Output,
+) -> anyhow::Result<()> {
     for (index, it) in shown.images.iter().enumerate() {
         let rows = rows(host, it).into_iter();
         let rows = rows.map(|(label, value)| format!("  {label:<8}  {}\n", line(&value)));
@@ -182,7 +189,7 @@ fn document<'a>(
     host: &Host,
     stores: &HostStores,
     reference: &'a Reference,
-    shown: &'a Shown<'_>,
+    shown: &'a ShownReference<'_>,
     not_looked: &'a [Problem],
 ) -> ShowImageJson<'a> {
     ShowImageJson {
@@ -194,7 +201,7 @@ fn document<'a>(
     }
 }
 
-fn answer_json<'a>(host: &Host, answer: &'a Answer<'_>) -> AnswerJson<'a> {
+fn answer_json<'a>(host: &Host, answer: &'a EngineAnswer<'_>) -> AnswerJson<'a> {
     AnswerJson {
         engine: answer.reader.profile,
         user: answer.reader.identity,

@@ -2,11 +2,11 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::painted::{Painted, line};
+use super::painted::{TerminalText, line};
 use crate::problem::{Problem, Severity};
 
 /// The title of a problem, and the line where it is with what is meant marked.
-pub(super) fn snippet(problem: &Problem, named: bool, colored: bool) -> Painted {
+pub(super) fn snippet(problem: &Problem, named: bool, colored: bool) -> TerminalText {
     let renderer = if colored { Renderer::styled() } else { Renderer::plain() };
     let message = line(&problem.message);
     let level = match problem.severity {
@@ -18,7 +18,7 @@ pub(super) fn snippet(problem: &Problem, named: bool, colored: bool) -> Painted 
     let group = Group::with_title(if named { heading.id(problem.id) } else { heading });
     let position = problem.place.as_deref().and_then(|place| Some((place, place.position()?)));
     let Some((place, (row, column))) = position else {
-        return Painted::rendered(renderer.render(&[group]));
+        return TerminalText::rendered(renderer.render(&[group]));
     };
     let part = |range: std::ops::Range<usize>| line(&place.excerpt[range].replace('\t', "    "));
     let before = part(0..place.marked.start);
@@ -32,9 +32,9 @@ pub(super) fn snippet(problem: &Problem, named: bool, colored: bool) -> Painted 
     // The renderer would count columns in what is shown, which is but a part of the text, and escaped.
     let width = row.to_string().len();
     let file = line(&place.file.display().to_string());
-    let arrow = Painted::line("-->").in_color(if colored { "\u{1b}[1;94m" } else { "" });
+    let arrow = TerminalText::line("-->").in_color(if colored { "\u{1b}[1;94m" } else { "" });
     let origin = format!("{:width$}{} {file}:{row}:{column}", "", arrow.as_str());
     let (heading, lines) = text.split_once('\n').expect("the line stands below the title");
     let lines: Vec<&str> = lines.lines().map(str::trim_end).collect();
-    Painted::rendered(format!("{heading}\n{origin}\n{}", lines.join("\n")))
+    TerminalText::rendered(format!("{heading}\n{origin}\n{}", lines.join("\n")))
 }

@@ -8,11 +8,11 @@ use serde::Serialize;
 use super::counted::{counted, found};
 use super::given::{asked_platform, embedded_directory, jobs};
 use super::output::Output;
-use super::progress::{ProgressOption, Watch};
+use super::progress::{ProgressDisplay, ProgressOption};
 use super::references_given::references_given;
 use super::status::Strict;
 use super::{Common, Status, inside};
-use crate::embedded::{self, Depth, EmbeddedLayout, List, ListEntry, Looked, Survey};
+use crate::embedded::{self, Depth, EmbeddedLayout, EmbeddedSurvey, ImageList, ListEntry, SurveyedImage};
 use crate::images::Platform;
 use crate::inventory::HostStores;
 use crate::plan::Host;
@@ -78,8 +78,8 @@ impl VerifyImages {
         let host = common.host()?;
         let dir = embedded_directory(&host, self.source.as_ref(), EmbeddedLayout::default(), output)?;
         let list = match self.needed_by.as_slice() {
-            [] => List::must_read(&host.root, &dir)?,
-            _ => List::read(&host.root, &dir)?,
+            [] => ImageList::must_read(&host.root, &dir)?,
+            _ => ImageList::read(&host.root, &dir)?,
         };
         let mut needed = Needed::default();
         for path in &self.needed_by {
@@ -93,7 +93,7 @@ impl VerifyImages {
         let platforms = (!self.needed_by.is_empty()).then_some(std::slice::from_ref(&platform));
         // This reads the limits of the process.
         let jobs = jobs(self.jobs);
-        let survey = Watch::new(output, &self.progress, None).run(|progress| {
+        let survey = ProgressDisplay::new(output, &self.progress, None).run(|progress| {
             embedded::survey(&host.root, &dir, &entries, platforms, Depth::Bytes, jobs, progress)
         });
         let all = self.references.is_empty() && self.needed_by.is_empty();
@@ -139,7 +139,7 @@ impl VerifyImages {
         Ok(status)
     }
 
-    fn entries(&self, list: &List) -> Result<Vec<ListEntry>, Problem> {
+    fn entries(&self, list: &ImageList) -> Result<Vec<ListEntry>, Problem> {
         if self.references.is_empty() {
             return Ok(list.entries.clone());
         }
@@ -165,7 +165,7 @@ struct Needed {
 }
 
 impl Needed {
-    fn add(&mut self, host: &Host, dir: &Path, list: &List, named: References) {
+    fn add(&mut self, host: &Host, dir: &Path, list: &ImageList, named: References) {
         for ImageReference { reference, place } in named.images {
             if let Some(entry) = embedded::entry_for(&host.root, dir, list, &reference) {
                 if !self.entries.contains(entry) {
@@ -195,7 +195,7 @@ impl Needed {
 }
 
 /// Directories that no line names, as problems, with their paths.
-fn unlisted(host: &Host, dir: &Path, list: &List) -> Result<Vec<(String, Problem)>, Problem> {
+fn unlisted(host: &Host, dir: &Path, list: &ImageList) -> Result<Vec<(String, Problem)>, Problem> {
     let problem = |directory: String| {
         let path = host.show(&dir.join(directory));
         let message = format!("`{path}` has an image that the list does not name");
@@ -208,9 +208,9 @@ fn unlisted(host: &Host, dir: &Path, list: &List) -> Result<Vec<(String, Problem
 fn findings<'a>(
     host: &Host,
     dir: &Path,
-    survey: &'a Survey,
+    survey: &'a EmbeddedSurvey,
     unlisted: &[(String, Problem)],
-    list: &List,
+    list: &ImageList,
     remarks: &[Problem],
 ) -> Vec<ImageFinding<'a>> {
     let finding = |problem: &Problem, reference: Option<&'a str>, path: String| ImageFinding {
@@ -232,8 +232,8 @@ fn findings<'a>(
 
 /// What is told of artifacts that files name: who starts a container from one has made a mistake,
 /// and who mounts it has not.
-fn needed_artifacts<'a>(host: &Host, dir: &Path, survey: &'a Survey) -> Vec<ImageFinding<'a>> {
-    let finding = |image: &'a Looked| {
+fn needed_artifacts<'a>(host: &Host, dir: &Path, survey: &'a EmbeddedSurvey) -> Vec<ImageFinding<'a>> {
+    let finding = |image: &'a SurveyedImage| {
         image.contents.as_ref()?.artifact.as_ref()?;
         let (reference, path) =
             (image.entry.reference.as_str(), host.show(&dir.join(&image.entry.directory)));
@@ -262,7 +262,7 @@ fn effect(id: &str) -> &'static str {
     }
 }
 
-fn summary(survey: &Survey, findings: &[ImageFinding<'_>], all_looked: bool) -> String {
+fn summary(survey: &EmbeddedSurvey, findings: &[ImageFinding<'_>], all_looked: bool) -> String {
     let count = |severity: Severity| findings.iter().filter(|one| one.problem.severity == severity).count();
     let found = found(count(Severity::Error), count(Severity::Warning), all_looked);
     format!("{}, {}, {found}", counted(survey.images.len(), "image"), size(survey.stored))

@@ -7,7 +7,7 @@
 use super::array::Anchor;
 use super::document::{Document, Fault};
 use super::edit::{put, remove_entries};
-use super::owned::{Listed, arrange, listed};
+use super::owned::{MarkedEntry, arrange, listed};
 
 /// `edited`, a document made of `doc` by adding, moving and removing entries, made anew as if
 /// no owned entry had been there; as it is if somebody has changed the lines of those.
@@ -38,6 +38,6 @@ pub(super) fn as_if_apart(doc: &Document, edited: Document) -> Result<Document, 
     Ok(arrange(&bare, &target)?.unwrap_or(bare))
 }
 
-fn of_others(list: &[Listed]) -> Vec<Listed> {
+fn of_others(list: &[MarkedEntry]) -> Vec<MarkedEntry> {
     list.iter().filter(|entry| entry.mark.is_none()).cloned().collect()
 }

@@ -44,7 +44,7 @@ pub fn set_aside(doc: &Document, gone: impl Fn(&str) -> bool) -> Result<Option<D
     if !list.entries.iter().any(|entry| goes(doc.text(), entry)) {
         return Ok(None);
     }
-    Whole::edit(doc, |mut whole| {
+    RestoredDocument::edit(doc, |mut whole| {
         let list = StoreList::of(&whole.doc)?.expect("it has the array of the document");
         for (entry, aside) in list.entries.iter().zip(&mut whole.aside) {
             *aside |= goes(whole.doc.text(), entry);
@@ -60,7 +60,8 @@ pub fn asides(doc: &Document) -> Result<Vec<Aside>, Fault> {
         return Ok(Vec::new());
     };
     let pieces = pieces(&Anatomy::new(doc.text(), &list));
-    let aside = |piece: Piece| Some(Aside { line: doc.line(piece.comment.start), path: piece.item?.path });
+    let aside =
+        |piece: AsideComment| Some(Aside { line: doc.line(piece.comment.start), path: piece.item?.path });
     Ok(pieces.into_iter().filter_map(aside).collect())
 }
 
@@ -69,7 +70,7 @@ pub fn put_back(doc: &Document, back: impl Fn(&str) -> bool) -> Result<Option<Do
     if !asides(doc)?.iter().any(|aside| back(&aside.path)) {
         return Ok(None);
     }
-    let mut whole = Whole::of(doc)?;
+    let mut whole = RestoredDocument::of(doc)?;
     let list = StoreList::of(&whole.doc)?.expect("it has the array of the document");
     for (entry, aside) in list.entries.iter().zip(&mut whole.aside) {
         *aside = *aside && !back(&entry.path);
@@ -78,13 +79,13 @@ pub fn put_back(doc: &Document, back: impl Fn(&str) -> bool) -> Result<Option<Do
 }
 
 /// A document in which no entry is set aside, and which ones were.
-pub(super) struct Whole {
+pub(super) struct RestoredDocument {
     pub(super) doc: Document,
     /// For each entry, whether it is to be set aside.
     pub(super) aside: Vec<bool>,
 }
 
-impl Whole {
+impl RestoredDocument {
     /// What `edit` makes of `doc` with everything put back. Where a file is such that
     /// this does not do, what is set aside counts as comments.
     pub(super) fn edit(
@@ -148,7 +149,7 @@ impl Whole {
 }
 
 /// A comment that holds something which is set aside.
-pub(super) struct Piece {
+pub(super) struct AsideComment {
     pub(super) comment: Range<usize>,
     /// Where that starts.
     pub(super) content: usize,
@@ -163,14 +164,14 @@ pub(super) struct AsideItem {
     span: Range<usize>,
 }
 
-fn pieces(anatomy: &Anatomy<'_>) -> Vec<Piece> {
+fn pieces(anatomy: &Anatomy<'_>) -> Vec<AsideComment> {
     let text = anatomy.text();
     let lines = anatomy.comments().iter().filter(|comment| style::starts_line(text, comment.start));
     lines.filter_map(|comment| piece(text, comment.clone())).collect()
 }
 
 /// Reads a comment: a comma, an entry, a comma, a comment, as far as they are there.
-fn piece(text: &str, comment: Range<usize>) -> Option<Piece> {
+fn piece(text: &str, comment: Range<usize>) -> Option<AsideComment> {
     let whole = &text[comment.clone()];
     let (rest, whole_line) = match whole.strip_prefix(WHOLE_LINE) {
         Some(rest) => (rest, true),
@@ -195,7 +196,7 @@ fn piece(text: &str, comment: Range<usize>) -> Option<Piece> {
     if !ends || item.is_none() && leading == trailing {
         return None;
     }
-    Some(Piece { comment, content, whole_line, item })
+    Some(AsideComment { comment, content, whole_line, item })
 }
 
 fn comma(rest: &str) -> (bool, &str) {

@@ -4,7 +4,7 @@
 //! and every other byte is as before; [`spliced`] proves it of the values.
 
 use super::apart::as_if_apart;
-use super::array::{Anatomy, Anchor, Cut};
+use super::array::{Anatomy, Anchor, CutItem};
 use super::document::{Document, Fault, Leaf};
 use super::key_case::is_same;
 use super::made::without_empty_array;
@@ -131,7 +131,7 @@ pub(super) fn remove_at(doc: &Document, index: usize) -> Result<Document, Fault>
 
 /// The first item with this path, as the engine reads it, with the comments that
 /// belong to it.
-pub fn copy(doc: &Document, path: &str) -> Result<Option<Cut>, Fault> {
+pub fn copy(doc: &Document, path: &str) -> Result<Option<CutItem>, Fault> {
     let Some(list) = StoreList::of(doc)? else {
         return Ok(None);
     };
@@ -140,7 +140,7 @@ pub fn copy(doc: &Document, path: &str) -> Result<Option<Cut>, Fault> {
 }
 
 /// Puts an item that was cut out back behind the entry `behind`, or first.
-pub fn restore(doc: &Document, item: &Cut, behind: Option<&str>) -> Result<Document, Fault> {
+pub fn restore(doc: &Document, item: &CutItem, behind: Option<&str>) -> Result<Document, Fault> {
     insert(doc, item, |list| match behind {
         None => Anchor::Before(0),
         Some(other) => list.iter().position(|path| path == other).map_or(LAST, Anchor::Behind),
@@ -183,7 +183,7 @@ pub(super) fn put(
     target: impl Fn(&[String]) -> Anchor,
 ) -> Result<Document, Fault> {
     let Some(list) = StoreList::of(doc)? else {
-        return insert(doc, &Cut::bare(style::quote(path, None)), target);
+        return insert(doc, &CutItem::bare(style::quote(path, None)), target);
     };
     let anatomy = Anatomy::new(doc.text(), &list);
     match list.entries.iter().position(|entry| entry.clean() == path) {
@@ -194,12 +194,12 @@ pub(super) fn put(
         }
         None => {
             let neighbour = anatomy.len().checked_sub(1).map(|last| anatomy.raw(last));
-            insert(doc, &Cut::bare(style::quote(path, neighbour)), target)
+            insert(doc, &CutItem::bare(style::quote(path, neighbour)), target)
         }
     }
 }
 
-fn insert(doc: &Document, item: &Cut, target: impl Fn(&[String]) -> Anchor) -> Result<Document, Fault> {
+fn insert(doc: &Document, item: &CutItem, target: impl Fn(&[String]) -> Anchor) -> Result<Document, Fault> {
     let line = Document::parse(format!("x = {}\n", item.raw))?;
     let value = line.string(&["x"])?.unwrap_or_default();
     let Some(list) = StoreList::of(doc)? else {
@@ -213,7 +213,7 @@ fn insert(doc: &Document, item: &Cut, target: impl Fn(&[String]) -> Anchor) -> R
 pub(super) fn insert_at(
     doc: &Document,
     list: &StoreList,
-    item: &Cut,
+    item: &CutItem,
     value: &str,
     anchor: Anchor,
 ) -> Result<Document, Fault> {

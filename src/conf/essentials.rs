@@ -121,8 +121,8 @@ pub fn add_essentials(
     let splice = match &header {
         Some(span) => place::insert_lines(doc, style::next_line(text, span.end), keys(0)),
         None => match new_header_place(doc) {
-            Place::Attached(at) => place::insert_lines(doc, at, section(1)),
-            Place::Free(at) => place::insert_section(doc, at, |blanks| section(2 + blanks)),
+            HeaderPlace::Attached(at) => place::insert_lines(doc, at, section(1)),
+            HeaderPlace::Free(at) => place::insert_section(doc, at, |blanks| section(2 + blanks)),
         },
     };
     let after = Document::parse(Splice::apply(text, vec![splice]))?;
@@ -138,7 +138,7 @@ pub fn add_essentials(
 }
 
 /// Where a new header goes.
-enum Place {
+enum HeaderPlace {
     /// Directly below its commented-out twin.
     Attached(usize),
     /// As a paragraph of its own.
@@ -154,7 +154,7 @@ fn commented_header(line: &str) -> bool {
 /// Where a new `[storage]` header goes: below a commented-out one, else before
 /// the paragraph of a commented-out example of the array, else before the first
 /// header, else at the end.
-fn new_header_place(doc: &Document) -> Place {
+fn new_header_place(doc: &Document) -> HeaderPlace {
     let text = doc.text();
     let first_header = doc.headers().first().map(|header| place::comment_start(doc, header.start));
     let end = first_header.unwrap_or(text.len());
@@ -162,11 +162,11 @@ fn new_header_place(doc: &Document) -> Place {
     while at < end {
         let next = style::next_line(text, at);
         if commented_header(&text[at..next]) {
-            return Place::Attached(next);
+            return HeaderPlace::Attached(next);
         }
         at = next;
     }
-    Place::Free(match place::example(doc, 0, end) {
+    HeaderPlace::Free(match place::example(doc, 0, end) {
         Some(example) => place::comment_start(doc, example.start),
         None => end,
     })

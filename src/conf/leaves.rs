@@ -98,7 +98,7 @@ impl Document {
 }
 
 /// A value in a tree of values, whoever has read it.
-pub(super) trait Node<'a>: Copy {
+pub(super) trait TomlNode<'a>: Copy {
     /// What is in it, if it is a table.
     fn pairs(self) -> Option<Vec<(&'a str, Self)>>;
     /// The value without its place.
@@ -116,7 +116,7 @@ struct Keyed<'a> {
     key: Option<(&'a dyn TableLike, &'a str)>,
 }
 
-impl<'a> Node<'a> for Keyed<'a> {
+impl<'a> TomlNode<'a> for Keyed<'a> {
     fn pairs(self) -> Option<Vec<(&'a str, Self)>> {
         let table = self.item.as_table_like()?;
         Some(table.iter().map(|(key, item)| (key, Keyed { item, key: Some((table, key)) })).collect())
@@ -140,14 +140,14 @@ impl<'a> Node<'a> for Keyed<'a> {
 }
 
 /// The leaves of a tree, in the order of the text.
-pub(super) fn collect_sorted<'a>(root: impl Node<'a>) -> Vec<LeafAt> {
+pub(super) fn collect_sorted<'a>(root: impl TomlNode<'a>) -> Vec<LeafAt> {
     let mut leaves = Vec::new();
     collect("", root.pairs().unwrap_or_default(), &mut leaves);
     leaves.sort_by_key(|leaf| leaf.span.start);
     leaves
 }
 
-fn collect<'a, N: Node<'a>>(prefix: &str, pairs: Vec<(&'a str, N)>, leaves: &mut Vec<LeafAt>) {
+fn collect<'a, N: TomlNode<'a>>(prefix: &str, pairs: Vec<(&'a str, N)>, leaves: &mut Vec<LeafAt>) {
     for (key, node) in pairs {
         let key = key_case::folded(key);
         let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };

@@ -58,7 +58,7 @@ pub fn quoted(path: &str) -> String {
 pub mod toml11;
 mod types;
 
-pub use array::Cut;
+pub use array::CutItem;
 pub use aside::{Aside, asides, put_back, set_aside};
 pub use document::{Document, Fault, Leaf};
 pub use edit::{EditError, Position, add, add_to_list, copy, remove, restore};
@@ -67,7 +67,7 @@ pub use layouts::layouts;
 pub use leaves::{AttributedList, LeafAt};
 pub use made::{as_own, without_essentials};
 pub use mark::Mark;
-pub use owned::{Listed, arrange, commented_items, listed, without_marked};
+pub use owned::{MarkedEntry, arrange, commented_items, listed, without_marked};
 pub use redefined::{Redefined, TomlLibrary};
 pub use set_key::SetKey;
 pub use splice::Splice;

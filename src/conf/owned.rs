@@ -1,7 +1,7 @@
 //! The entries that storagectl owns: what the array holds, with the marks.
 
-use super::array::{Anatomy, Anchor, Cut};
-use super::aside::Whole;
+use super::array::{Anatomy, Anchor, CutItem};
+use super::aside::RestoredDocument;
 use super::document::{Document, Fault};
 use super::edit;
 use super::made::without_empty_array;
@@ -11,7 +11,7 @@ use super::{place, style};
 
 /// An entry of the array with its mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct MarkedEntry {
     /// The path as the engine reads it, uncleaned.
     pub path: String,
     /// The declaration that it comes from; `None` for an entry of somebody else.
@@ -22,7 +22,7 @@ pub struct Listed {
 ///
 /// # Errors
 /// As [`StoreList::of`].
-pub fn listed(doc: &Document) -> Result<Vec<Listed>, Fault> {
+pub fn listed(doc: &Document) -> Result<Vec<MarkedEntry>, Fault> {
     let Some(list) = StoreList::of(doc)? else {
         return Ok(Vec::new());
     };
@@ -32,7 +32,7 @@ pub fn listed(doc: &Document) -> Result<Vec<Listed>, Fault> {
         .entries
         .iter()
         .zip(marks)
-        .map(|(entry, mark)| Listed { path: entry.path.clone(), mark })
+        .map(|(entry, mark)| MarkedEntry { path: entry.path.clone(), mark })
         .collect())
 }
 
@@ -42,29 +42,29 @@ pub fn listed(doc: &Document) -> Result<Vec<Listed>, Fault> {
 ///
 /// # Errors
 /// [`Fault`] if the document cannot be edited, or `wanted` lacks an entry without a mark.
-pub fn arrange(doc: &Document, wanted: &[Listed]) -> Result<Option<Document>, Fault> {
+pub fn arrange(doc: &Document, wanted: &[MarkedEntry]) -> Result<Option<Document>, Fault> {
     if listed(doc)? == wanted {
         return Ok(None);
     }
-    let edit = |whole: Whole| {
+    let edit = |whole: RestoredDocument| {
         let all = with_asides(listed(&whole.doc)?.into_iter().zip(whole.aside).collect(), wanted);
-        let (all, aside): (Vec<Listed>, Vec<bool>) = all.into_iter().unzip();
-        let edited = Whole { doc: arrange_whole(&whole.doc, &all)?, aside }.without_asides()?;
+        let (all, aside): (Vec<MarkedEntry>, Vec<bool>) = all.into_iter().unzip();
+        let edited = RestoredDocument { doc: arrange_whole(&whole.doc, &all)?, aside }.without_asides()?;
         if listed(&edited)? == wanted {
             Ok(edited)
         } else {
             Err(Fault::internal("other marks would come out"))
         }
     };
-    Whole::edit(doc, edit).and_then(without_empty_array).map(Some)
+    RestoredDocument::edit(doc, edit).and_then(without_empty_array).map(Some)
 }
 
 /// `wanted` with what is set aside in `all`, behind what it stands behind there.
-fn with_asides(all: Vec<(Listed, bool)>, wanted: &[Listed]) -> Vec<(Listed, bool)> {
-    let present: Vec<Listed> =
+fn with_asides(all: Vec<(MarkedEntry, bool)>, wanted: &[MarkedEntry]) -> Vec<(MarkedEntry, bool)> {
+    let present: Vec<MarkedEntry> =
         all.iter().filter(|(_, aside)| !aside).map(|(entry, _)| entry.clone()).collect();
     let kept = kept(&present, wanted);
-    let mut behind: Vec<Vec<Listed>> = vec![Vec::new(); wanted.len() + 1];
+    let mut behind: Vec<Vec<MarkedEntry>> = vec![Vec::new(); wanted.len() + 1];
     let (mut seen, mut place) = (0, 0);
     for (entry, aside) in all {
         if aside {
@@ -85,9 +85,9 @@ fn with_asides(all: Vec<(Listed, bool)>, wanted: &[Listed]) -> Vec<(Listed, bool
 }
 
 /// Arranges a document in which nothing is set aside.
-fn arrange_whole(doc: &Document, wanted: &[Listed]) -> Result<Document, Fault> {
+fn arrange_whole(doc: &Document, wanted: &[MarkedEntry]) -> Result<Document, Fault> {
     let mut list = listed(doc)?;
-    let theirs = |list: &[Listed]| {
+    let theirs = |list: &[MarkedEntry]| {
         list.iter().filter(|entry| entry.mark.is_none()).map(|entry| entry.path.clone()).collect::<Vec<_>>()
     };
     if theirs(&list) != theirs(wanted) {
@@ -113,7 +113,7 @@ fn arrange_whole(doc: &Document, wanted: &[Listed]) -> Result<Document, Fault> {
 
 /// The document without its marked entries.
 pub fn without_marked(doc: &Document) -> Result<Document, Fault> {
-    let theirs: Vec<Listed> = listed(doc)?.into_iter().filter(|entry| entry.mark.is_none()).collect();
+    let theirs: Vec<MarkedEntry> = listed(doc)?.into_iter().filter(|entry| entry.mark.is_none()).collect();
     Ok(arrange(doc, &theirs)?.unwrap_or_else(|| doc.clone()))
 }
 
@@ -139,7 +139,7 @@ pub fn commented_items(doc: &Document) -> Result<Vec<(String, Option<String>)>, 
 
 /// Pairs of indexes in `list` and in `wanted`, ascending, that hold the same. All
 /// entries without a mark are among them.
-fn kept(list: &[Listed], wanted: &[Listed]) -> Vec<(usize, usize)> {
+fn kept(list: &[MarkedEntry], wanted: &[MarkedEntry]) -> Vec<(usize, usize)> {
     let mut pairs = Vec::new();
     let mut from = 0;
     for (new, entry) in wanted.iter().enumerate() {
@@ -154,11 +154,15 @@ fn kept(list: &[Listed], wanted: &[Listed]) -> Vec<(usize, usize)> {
     pairs
 }
 
-fn insert(doc: &Document, index: usize, entry: &Listed) -> Result<Document, Fault> {
+fn insert(doc: &Document, index: usize, entry: &MarkedEntry) -> Result<Document, Fault> {
     let mark = entry.mark.as_ref().ok_or_else(|| Fault::internal("an entry of others would be added"))?;
     let list = StoreList::of(doc)?.expect("the array was made before");
     let neighbour = list.entries.last().map(|last| &doc.text()[last.span.clone()]);
-    let item = Cut { raw: style::quote(&entry.path, neighbour), behind: Some(mark.text()), ..Cut::default() };
+    let item = CutItem {
+        raw: style::quote(&entry.path, neighbour),
+        behind: Some(mark.text()),
+        ..CutItem::default()
+    };
     edit::insert_at(doc, &list, &item, &entry.path, Anchor::Before(index))
 }
 
@@ -166,7 +170,7 @@ fn insert(doc: &Document, index: usize, entry: &Listed) -> Result<Document, Faul
 /// entry is removed.
 pub(super) fn with_empty_array(doc: &Document) -> Result<Document, Fault> {
     const PROBE: &str = "/storagectl-probe";
-    let item = Cut::bare(style::quote(PROBE, None));
+    let item = CutItem::bare(style::quote(PROBE, None));
     let doc = edit::spliced(doc, place::new_array(doc, &item)?, &[PROBE.to_owned()])?;
     edit::remove_at(&doc, 0)
 }

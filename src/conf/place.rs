@@ -2,7 +2,7 @@
 
 use toml_edit::{Item, TableLike};
 
-use super::array::Cut;
+use super::array::CutItem;
 use super::document::{Document, Fault, find_key, wrong_type};
 use super::made::Made;
 use super::splice::Splice;
@@ -18,7 +18,7 @@ use super::style;
 ///
 /// # Errors
 /// A [`Fault`] if `storage` or `storage.options` is not a table.
-pub(super) fn new_array(doc: &Document, item: &Cut) -> Result<Vec<Splice>, Fault> {
+pub(super) fn new_array(doc: &Document, item: &CutItem) -> Result<Vec<Splice>, Fault> {
     let Some((_, storage)) = find_key(doc.root(), KEY[0])? else {
         return Ok(vec![new_section(doc, item)]);
     };
@@ -68,7 +68,7 @@ fn shape(item: &Item) -> Shape {
 }
 
 /// The array over several lines, as a table's key, with `mark` behind it.
-fn array_lines(indent: &str, prefix: &str, newline: &str, item: &Cut, mark: &str) -> String {
+fn array_lines(indent: &str, prefix: &str, newline: &str, item: &CutItem, mark: &str) -> String {
     let inner = style::deeper(indent);
     let above: String = item.above.iter().map(|comment| format!("{inner}{comment}{newline}")).collect();
     let behind = item.behind.as_ref().map(|comment| format!(" {comment}")).unwrap_or_default();
@@ -91,7 +91,7 @@ pub(super) fn insert_lines(doc: &Document, at: usize, lines: String) -> Splice {
     Splice::insert(at, lines)
 }
 
-fn in_table(doc: &Document, header_end: usize, keys: &dyn TableLike, item: &Cut) -> Splice {
+fn in_table(doc: &Document, header_end: usize, keys: &dyn TableLike, item: &CutItem) -> Splice {
     let text = doc.text();
     let last = last_value_end(keys, true);
     let anchor = last.unwrap_or(header_end);
@@ -137,7 +137,7 @@ fn is_braced(item: &Item) -> bool {
 }
 
 /// A new line behind the other dotted keys of the same table, with their prefix.
-fn beside_dotted(doc: &Document, keys: &dyn TableLike, table: &str, item: &Cut) -> Splice {
+fn beside_dotted(doc: &Document, keys: &dyn TableLike, table: &str, item: &CutItem) -> Splice {
     let text = doc.text();
     let end = last_value_end(keys, true).expect("a dotted table has a value");
     let sibling = keys
@@ -163,7 +163,7 @@ fn in_inline(
     container: &Item,
     dotted: Option<&Item>,
     table: &str,
-    item: &Cut,
+    item: &CutItem,
 ) -> Vec<Splice> {
     let text = doc.text();
     let keys = container.as_table_like().expect("an inline table is a table");
@@ -218,7 +218,7 @@ pub(super) fn line_end_outside(doc: &Document, mut at: usize) -> Option<usize> {
 }
 
 /// `[storage.options]` with the array, where it takes no other key into itself.
-fn new_section(doc: &Document, item: &Cut) -> Splice {
+fn new_section(doc: &Document, item: &CutItem) -> Splice {
     let text = doc.text();
     let (at, indent) = section_place(doc);
     let newline = style::newline(text, at);

@@ -18,8 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::document::{Fault, Leaf};
-use super::leaves::{LeafAt, Node, collect_sorted};
-use super::statements::{Content, Key, Pair, Statement, Written, statements};
+use super::leaves::{LeafAt, TomlNode, collect_sorted};
+use super::statements::{KeyPart, Pair, Statement, ValueContent, WrittenValue, statements};
 
 /// Versions of BurntSushi/toml, by what they let a text define twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,7 +51,7 @@ impl Redefined {
     /// A [`Fault`] with id `syntax`, or `duplicate-key` for what the library does not take.
     pub fn read(text: &str, library: TomlLibrary) -> Result<Self, Fault> {
         let reader = TomlReader::read(text, library)?;
-        let leaves = collect_sorted(At { reader: &reader, value: &Value::Table(ROOT) });
+        let leaves = collect_sorted(At { reader: &reader, value: &TomlValue::Table(ROOT) });
         Ok(Self { leaves, replaced: reader.replaced, dropped: reader.dropped })
     }
 }
@@ -67,17 +67,17 @@ const ROOT: Id = 0;
 const DEPTH: usize = 400;
 
 #[derive(Default)]
-struct Table {
-    values: BTreeMap<String, Value>,
+struct TomlTable {
+    values: BTreeMap<String, TomlValue>,
     span: Range<usize>,
 }
 
 #[derive(Clone)]
-enum Value {
+enum TomlValue {
     Table(Id),
     /// What `[[a]]` makes; a table in an array makes it, too, until the array is complete.
     Tables(Vec<Id>),
-    Array(Vec<Value>, Range<usize>),
+    Array(Vec<TomlValue>, Range<usize>),
     Scalar(Leaf, Range<usize>),
 }
 
@@ -94,7 +94,7 @@ struct Refused;
 
 struct TomlReader {
     library: TomlLibrary,
-    tables: Vec<Table>,
+    tables: Vec<TomlTable>,
     /// Where the next pairs go to.
     context: Path,
     /// The key whose value is read; nothing in a table that is a value.
@@ -110,7 +110,7 @@ impl TomlReader {
     fn new(library: TomlLibrary) -> Self {
         Self {
             library,
-            tables: vec![Table::default()],
+            tables: vec![TomlTable::default()],
             context: Path::new(),
             current: String::new(),
             implicit: BTreeSet::new(),
@@ -155,7 +155,7 @@ impl TomlReader {
     }
 
     /// Defines a pair below the context, which is another one afterwards.
-    fn pair(&mut self, pair: &Pair) -> Result<Value, Refused> {
+    fn pair(&mut self, pair: &Pair) -> Result<TomlValue, Refused> {
         let key = &pair.key.name;
         for table in &pair.tables {
             let path = joined(&self.context, &table.name);
@@ -168,7 +168,7 @@ impl TomlReader {
         let (value, is_array) = self.value(&pair.value, false)?;
         match self.set_value(key, value.clone())? {
             // The pairs of a table in braces are in their place already.
-            Outcome::Dropped => self.dropped |= !matches!(pair.value.value, Content::Table(_)),
+            Outcome::Dropped => self.dropped |= !matches!(pair.value.value, ValueContent::Table(_)),
             Outcome::Replaced => self.replaced |= was_there,
             Outcome::Inserted => {}
         }
@@ -176,20 +176,22 @@ impl TomlReader {
         Ok(value)
     }
 
-    fn value(&mut self, written: &Written, is_item: bool) -> Result<(Value, bool), Refused> {
+    fn value(&mut self, written: &WrittenValue, is_item: bool) -> Result<(TomlValue, bool), Refused> {
         let span = written.span.clone();
         match &written.value {
-            Content::Scalar(leaf) => Ok((Value::Scalar(leaf.clone(), span), false)),
-            Content::Array(items) => {
+            ValueContent::Scalar(leaf) => Ok((TomlValue::Scalar(leaf.clone(), span), false)),
+            ValueContent::Array(items) => {
                 let key = self.current.clone();
                 self.note_type(&key, true);
                 let mut values = Vec::new();
                 for item in items {
                     values.push(self.value(item, true)?.0);
                 }
-                Ok((Value::Array(values, span), true))
+                Ok((TomlValue::Array(values, span), true))
             }
-            Content::Table(pairs) => Ok((Value::Table(self.inline_table(pairs, &span, is_item)?), false)),
+            ValueContent::Table(pairs) => {
+                Ok((TomlValue::Table(self.inline_table(pairs, &span, is_item)?), false))
+            }
         }
     }
 
@@ -205,13 +207,13 @@ impl TomlReader {
             let value = self.pair(pair)?;
             let mut table = beside;
             if self.library > TomlLibrary::V1_2 {
-                for Key { name, span } in &pair.tables {
+                for KeyPart { name, span } in &pair.tables {
                     table = match self.tables[table].values.get(name) {
-                        Some(Value::Table(below)) => *below,
+                        Some(TomlValue::Table(below)) => *below,
                         Some(_) => return Err(Refused),
                         None => {
                             let below = self.new_table(span);
-                            self.tables[table].values.insert(name.clone(), Value::Table(below));
+                            self.tables[table].values.insert(name.clone(), TomlValue::Table(below));
                             below
                         }
                     };
@@ -229,7 +231,7 @@ impl TomlReader {
     fn add_context(
         &mut self,
         path: &Path,
-        keys: &[Key],
+        keys: &[KeyPart],
         is_array: bool,
         span: &Range<usize>,
     ) -> Result<Outcome, Refused> {
@@ -242,7 +244,7 @@ impl TomlReader {
             if !self.tables[table].values.contains_key(name) {
                 self.implicit.insert(parents[..=index].to_vec());
                 let made = self.new_table(keys.get(index).map_or(span, |key| &key.span));
-                self.tables[table].values.insert(name.clone(), Value::Table(made));
+                self.tables[table].values.insert(name.clone(), TomlValue::Table(made));
             }
             table = self.below(table, name).ok_or(Refused)?;
         }
@@ -250,20 +252,20 @@ impl TomlReader {
         let made = self.new_table(span);
         let outcome = if is_array {
             let values = &mut self.tables[table].values;
-            match values.entry(last.clone()).or_insert_with(|| Value::Tables(Vec::new())) {
-                Value::Tables(tables) => tables.push(made),
+            match values.entry(last.clone()).or_insert_with(|| TomlValue::Tables(Vec::new())) {
+                TomlValue::Tables(tables) => tables.push(made),
                 _ => return Err(Refused),
             }
             Outcome::Inserted
         } else {
-            self.set_value(last, Value::Table(made))?
+            self.set_value(last, TomlValue::Table(made))?
         };
         self.replaced |= outcome == Outcome::Replaced;
         self.context.push(last.clone());
         Ok(outcome)
     }
 
-    fn set_value(&mut self, key: &str, value: Value) -> Result<Outcome, Refused> {
+    fn set_value(&mut self, key: &str, value: TomlValue) -> Result<Outcome, Refused> {
         let table = self.table_at(&self.context).ok_or(Refused)?;
         let path = joined(&self.context, key);
         let values = &mut self.tables[table].values;
@@ -294,7 +296,7 @@ impl TomlReader {
     }
 
     fn new_table(&mut self, span: &Range<usize>) -> Id {
-        self.tables.push(Table { values: BTreeMap::new(), span: span.clone() });
+        self.tables.push(TomlTable { values: BTreeMap::new(), span: span.clone() });
         self.tables.len() - 1
     }
 
@@ -305,20 +307,20 @@ impl TomlReader {
     /// A table in a table; of an array of tables the last one.
     fn below(&self, table: Id, name: &str) -> Option<Id> {
         match self.tables[table].values.get(name)? {
-            Value::Table(below) => Some(*below),
-            Value::Tables(tables) => tables.last().copied(),
-            Value::Array(..) | Value::Scalar(..) => None,
+            TomlValue::Table(below) => Some(*below),
+            TomlValue::Tables(tables) => tables.last().copied(),
+            TomlValue::Array(..) | TomlValue::Scalar(..) => None,
         }
     }
 
-    fn leaf(&self, value: &Value) -> Leaf {
+    fn leaf(&self, value: &TomlValue) -> Leaf {
         match value {
-            Value::Table(table) => self.table_leaf(*table),
-            Value::Tables(tables) => {
+            TomlValue::Table(table) => self.table_leaf(*table),
+            TomlValue::Tables(tables) => {
                 Leaf::Array(tables.iter().map(|table| self.table_leaf(*table)).collect())
             }
-            Value::Array(items, _) => Leaf::Array(items.iter().map(|item| self.leaf(item)).collect()),
-            Value::Scalar(leaf, _) => leaf.clone(),
+            TomlValue::Array(items, _) => Leaf::Array(items.iter().map(|item| self.leaf(item)).collect()),
+            TomlValue::Scalar(leaf, _) => leaf.clone(),
         }
     }
 
@@ -327,14 +329,14 @@ impl TomlReader {
         Leaf::Table(values.map(|(key, value)| (key.clone(), self.leaf(value))).collect())
     }
 
-    fn span(&self, value: &Value) -> Range<usize> {
+    fn span(&self, value: &TomlValue) -> Range<usize> {
         match value {
-            Value::Table(table) => self.tables[*table].span.clone(),
-            Value::Tables(tables) => {
+            TomlValue::Table(table) => self.tables[*table].span.clone(),
+            TomlValue::Tables(tables) => {
                 let start = tables.first().map_or(0, |first| self.tables[*first].span.start);
                 start..tables.last().map_or(start, |last| self.tables[*last].span.end)
             }
-            Value::Array(_, span) | Value::Scalar(_, span) => span.clone(),
+            TomlValue::Array(_, span) | TomlValue::Scalar(_, span) => span.clone(),
         }
     }
 }
@@ -347,12 +349,12 @@ fn joined(path: &[String], key: &str) -> Path {
 #[derive(Clone, Copy)]
 struct At<'a> {
     reader: &'a TomlReader,
-    value: &'a Value,
+    value: &'a TomlValue,
 }
 
-impl<'a> Node<'a> for At<'a> {
+impl<'a> TomlNode<'a> for At<'a> {
     fn pairs(self) -> Option<Vec<(&'a str, Self)>> {
-        let Value::Table(table) = self.value else {
+        let TomlValue::Table(table) = self.value else {
             return None;
         };
         let values = self.reader.tables[*table].values.iter();
@@ -369,7 +371,7 @@ impl<'a> Node<'a> for At<'a> {
 
     fn items(self) -> Vec<Range<usize>> {
         match self.value {
-            Value::Array(items, _) => items.iter().map(|item| self.reader.span(item)).collect(),
+            TomlValue::Array(items, _) => items.iter().map(|item| self.reader.span(item)).collect(),
             _ => Vec::new(),
         }
     }

@@ -54,7 +54,7 @@ pub enum KeyState {
 
 /// A key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
+pub struct SchemaKey {
     /// The dotted name of its table.
     pub table: &'static str,
     /// Its name in there.
@@ -67,7 +67,7 @@ pub struct Known {
     pub state: KeyState,
 }
 
-impl Known {
+impl SchemaKey {
     /// The dotted name.
     pub fn dotted(&self) -> String {
         format!("{}.{}", self.table, self.name)
@@ -80,16 +80,16 @@ impl Known {
     }
 }
 
-const fn row(table: &'static str, name: &'static str, kind: ValueType) -> Known {
-    Known { table, name, kind, since: 0, state: KeyState::Current }
+const fn row(table: &'static str, name: &'static str, kind: ValueType) -> SchemaKey {
+    SchemaKey { table, name, kind, since: 0, state: KeyState::Current }
 }
 
-const fn since(version: u16, known: Known) -> Known {
-    Known { since: version, ..known }
+const fn since(version: u16, known: SchemaKey) -> SchemaKey {
+    SchemaKey { since: version, ..known }
 }
 
-const fn but(state: KeyState, known: Known) -> Known {
-    Known { state, ..known }
+const fn but(state: KeyState, known: SchemaKey) -> SchemaKey {
+    SchemaKey { state, ..known }
 }
 
 /// The version that first had drop-ins.
@@ -114,7 +114,7 @@ const NO_DEVICE_MAPPER: KeyState =
 use ValueType::{Boolean, Integer, String as Text, StringBoolean, Strings};
 
 /// All keys, table by table.
-pub const KEYS: &[Known] = &[
+pub const KEYS: &[SchemaKey] = &[
     row(STORAGE, "driver", Text),
     since(45, row(STORAGE, "driver_priority", Strings)),
     row(STORAGE, "runroot", Text),
@@ -205,7 +205,7 @@ pub const DRIVERS: [&str; 4] = ["overlay", "vfs", "btrfs", "zfs"];
 
 /// The key `name` of `table`. Case does not count, as for the engines' decoder,
 /// but for `pull_options`, which is a map and no struct to it.
-pub fn known(table: &str, name: &str) -> Option<&'static Known> {
+pub fn known(table: &str, name: &str) -> Option<&'static SchemaKey> {
     // Nearly all are, and every engine asks for every value.
     let is_plain = table.is_ascii() && name.is_ascii();
     let same = |key: &str, given: &str| key.eq_ignore_ascii_case(given) || !is_plain && is_same(key, given);
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn no_key_stands_in_the_table_twice() {
-        let mut names: Vec<String> = KEYS.iter().map(Known::dotted).collect();
+        let mut names: Vec<String> = KEYS.iter().map(SchemaKey::dotted).collect();
         names.sort();
         let all = names.len();
         names.dedup();

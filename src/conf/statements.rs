@@ -10,7 +10,7 @@ use toml_parser::{ParseError, Raw, Source};
 use super::document::{Fault, Leaf, value_leaf};
 
 /// A part of a dotted key.
-pub(super) struct Key {
+pub(super) struct KeyPart {
     pub(super) name: String,
     pub(super) span: Range<usize>,
 }
@@ -18,21 +18,21 @@ pub(super) struct Key {
 /// A dotted key with its value.
 pub(super) struct Pair {
     /// The tables on the way.
-    pub(super) tables: Vec<Key>,
-    pub(super) key: Key,
-    pub(super) value: Written,
+    pub(super) tables: Vec<KeyPart>,
+    pub(super) key: KeyPart,
+    pub(super) value: WrittenValue,
 }
 
 /// A value as it is written.
-pub(super) struct Written {
-    pub(super) value: Content,
+pub(super) struct WrittenValue {
+    pub(super) value: ValueContent,
     pub(super) span: Range<usize>,
 }
 
 /// What a value consists of.
-pub(super) enum Content {
+pub(super) enum ValueContent {
     Scalar(Leaf),
-    Array(Vec<Written>),
+    Array(Vec<WrittenValue>),
     Table(Vec<Pair>),
 }
 
@@ -40,8 +40,8 @@ pub(super) enum Content {
 pub(super) enum Statement {
     /// `[a.b]`, or `[[a.b]]`.
     Header {
-        tables: Vec<Key>,
-        key: Key,
+        tables: Vec<KeyPart>,
+        key: KeyPart,
         is_array: bool,
         span: Range<usize>,
     },
@@ -104,7 +104,7 @@ impl StatementReader<'_> {
     }
 
     /// The tables on the way, and the key in the last of them.
-    fn dotted_key(&mut self) -> Result<(Vec<Key>, Key), Fault> {
+    fn dotted_key(&mut self) -> Result<(Vec<KeyPart>, KeyPart), Fault> {
         let mut tables = Vec::new();
         let mut key = self.key()?;
         while self.is_next(EventKind::SimpleKey) {
@@ -117,7 +117,7 @@ impl StatementReader<'_> {
         Ok((tables, key))
     }
 
-    fn key(&mut self) -> Result<Key, Fault> {
+    fn key(&mut self) -> Result<KeyPart, Fault> {
         let event = self.next()?;
         let (mut name, mut error) = (String::new(), None);
         match event.kind() {
@@ -125,7 +125,7 @@ impl StatementReader<'_> {
             _ => error = Some(ParseError::new("a key is missing").with_unexpected(event.span())),
         }
         match error {
-            None => Ok(Key { name, span: range(&event, &event) }),
+            None => Ok(KeyPart { name, span: range(&event, &event) }),
             Some(error) => Err(fault(&error, self.text)),
         }
     }
@@ -135,7 +135,7 @@ impl StatementReader<'_> {
         Ok(Pair { tables, key, value: self.value()? })
     }
 
-    fn value(&mut self) -> Result<Written, Fault> {
+    fn value(&mut self) -> Result<WrittenValue, Fault> {
         let open = self.next()?;
         let value = match open.kind() {
             EventKind::ArrayOpen => {
@@ -143,22 +143,22 @@ impl StatementReader<'_> {
                 while !self.is_next(EventKind::ArrayClose) {
                     items.push(self.value()?);
                 }
-                Content::Array(items)
+                ValueContent::Array(items)
             }
             EventKind::InlineTableOpen => {
                 let mut pairs = Vec::new();
                 while !self.is_next(EventKind::InlineTableClose) {
                     pairs.push(self.pair()?);
                 }
-                Content::Table(pairs)
+                ValueContent::Table(pairs)
             }
             _ => {
                 let span = range(&open, &open);
-                return Ok(Written { value: Content::Scalar(self.scalar(&open)?), span });
+                return Ok(WrittenValue { value: ValueContent::Scalar(self.scalar(&open)?), span });
             }
         };
         let close = self.next()?;
-        Ok(Written { value, span: range(&open, &close) })
+        Ok(WrittenValue { value, span: range(&open, &close) })
     }
 
     /// A scalar, read by toml_edit, so that it is the same in every document.

@@ -11,9 +11,9 @@ use super::copy_record::FileStamp;
 use super::presence::CopyTarget;
 use super::run::{DELAY, may_pass};
 use super::wanted::{check_digest, source_of};
-use crate::embedded::{List, ListEntry};
+use crate::embedded::{ImageList, ListEntry};
 use crate::images::{ArtifactManifest, Digest, Name, Platform, read_artifact};
-use crate::plan::{Host, Mode};
+use crate::plan::{CommitMode, Host};
 use crate::problem::Problem;
 use crate::registry::{repository, without_tag};
 use crate::store::artifacts::{self, ArtifactStore, NewArtifact, RemovedArtifacts, StoredArtifact};
@@ -41,7 +41,7 @@ struct EmbeddedArtifact {
 }
 
 /// Takes the artifacts out of a list, whatever the list says of them: their manifests tell.
-pub(super) fn take_artifacts(host: &Host, source: &Path, list: &mut List) -> Vec<WantedArtifact> {
+pub(super) fn take_artifacts(host: &Host, source: &Path, list: &mut ImageList) -> Vec<WantedArtifact> {
     let mut all = Vec::new();
     let mut place = 0;
     list.entries.retain(|entry| {
@@ -85,7 +85,7 @@ pub(super) fn copy(
     options: &CopyOptions,
     target: &CopyTarget,
     wanted: &[WantedArtifact],
-    mode: Mode,
+    mode: CommitMode,
     on_event: &(dyn Fn(CopyEvent<'_>) + Sync),
     lines: &mut Vec<CopyLine>,
 ) {
@@ -116,7 +116,7 @@ pub(super) fn copy(
             CopyLine { reference, id, bytes, state, required, artifact: true },
         );
     }
-    if mode == Mode::Commit {
+    if mode == CommitMode::Commit {
         on_event(CopyEvent::Total(
             to_do.iter().fold(0, |sum: u64, (_, _, bytes)| sum.saturating_add(*bytes)),
         ));
@@ -129,7 +129,7 @@ pub(super) fn copy(
         let _ = artifacts.record.into_inner().write(host, &target.artifacts);
     }
     for line in wanted.iter().map(|wanted| &lines[wanted.place]) {
-        if mode == Mode::Commit || matches!(line.state, CopyState::Failed(_)) {
+        if mode == CommitMode::Commit || matches!(line.state, CopyState::Failed(_)) {
             on_event(CopyEvent::Image(line));
         }
     }
@@ -221,7 +221,7 @@ pub(super) fn prune(
     target: &CopyTarget,
     wanted: &[WantedArtifact],
     others: &BTreeSet<String>,
-    mode: Mode,
+    mode: CommitMode,
 ) -> Result<Vec<String>, Problem> {
     let mut record = ArtifactRecord::read(host, &target.artifacts);
     let is_former = |copied: &CopiedArtifact| {
@@ -239,8 +239,8 @@ pub(super) fn prune(
     let is_it = |stored: &StoredArtifact| {
         former.iter().any(|it| stored.name.as_ref() == Some(&it.name) && stored.digest == it.digest)
     };
-    let removed = artifacts::remove(&host.root, &target.artifacts, mode == Mode::DryRun, is_it)?;
-    if mode == Mode::Commit {
+    let removed = artifacts::remove(&host.root, &target.artifacts, mode == CommitMode::DryRun, is_it)?;
+    if mode == CommitMode::Commit {
         record.artifacts.retain(|copied| !former.contains(copied));
         record.write(host, &target.artifacts)?;
     }
@@ -256,12 +256,12 @@ pub(super) fn remove(
     host: &Host,
     storage: &Path,
     references: &[&str],
-    mode: Mode,
+    mode: CommitMode,
 ) -> Result<RemovedArtifacts, Problem> {
-    let removed = artifacts::remove(&host.root, storage, mode == Mode::DryRun, |stored| {
+    let removed = artifacts::remove(&host.root, storage, mode == CommitMode::DryRun, |stored| {
         references.iter().any(|reference| is_meant(reference, stored))
     })?;
-    if mode == Mode::Commit && !removed.artifacts.is_empty() {
+    if mode == CommitMode::Commit && !removed.artifacts.is_empty() {
         let mut record = ArtifactRecord::read(host, storage);
         let is_gone = |copied: &CopiedArtifact| {
             removed.artifacts.iter().any(|gone| gone.name.as_ref() == Some(&copied.name))

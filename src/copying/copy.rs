@@ -10,11 +10,11 @@ use super::listing::Listing;
 use super::main_storage::{listed, main_storage};
 use super::presence::{CopyTarget, Presence};
 use super::prune::{Pruned, prune};
-use super::run::Copying;
+use super::run::CopyRun;
 use super::wanted;
-use crate::embedded::List;
+use crate::embedded::ImageList;
 use crate::images::Image;
-use crate::plan::{Host, Mode, PlanOutcome, driver_in_force};
+use crate::plan::{CommitMode, Host, PlanOutcome, driver_in_force};
 use crate::problem::Problem;
 use crate::store::builder;
 use crate::store::store_path;
@@ -129,10 +129,10 @@ pub enum CopyEvent<'a> {
 pub fn copy(
     host: &Host,
     options: &CopyOptions,
-    mode: Mode,
+    mode: CommitMode,
     on_event: &(dyn Fn(CopyEvent<'_>) + Sync),
 ) -> anyhow::Result<CopyReport> {
-    let mut list = List::must_read(&host.root, &options.source)?;
+    let mut list = ImageList::must_read(&host.root, &options.source)?;
     let mut remarks = list.remarks.clone();
     let unknown = options.required.iter().find(|reference| list.find(reference).is_none());
     if let Some(reference) = unknown {
@@ -151,7 +151,7 @@ pub fn copy(
     let readable: Vec<&Image> = wanted.iter().filter_map(|wanted| wanted.image.as_ref().ok()).collect();
     let presence = Presence::read(host, &target, &readable, options.limits.jobs, &mut record)?;
     remarks.extend(presence.unverified.iter().cloned());
-    let mut copying = Copying {
+    let mut copying = CopyRun {
         host,
         limits: options.limits,
         target: &target,
@@ -165,7 +165,7 @@ pub fn copy(
     };
     let to_do = copying.look(&wanted)?;
     let free = host.root.free_space(&target.path).ok();
-    if mode == Mode::DryRun {
+    if mode == CommitMode::DryRun {
         for index in copying.fit(&wanted, to_do).0 {
             copying.lines[index].state = CopyState::Copied;
         }
@@ -175,7 +175,7 @@ pub fn copy(
         }
         copying.run(&wanted, to_do);
     }
-    let Copying { mut lines, mut record, listing, .. } = copying;
+    let CopyRun { mut lines, mut record, listing, .. } = copying;
     artifacts::copy(host, options, &target, &artifacts, mode, on_event, &mut lines);
     let is_there = host.root.stat(&target.path).map_err(host.cannot("look at", &target.path))?.is_some();
     let outcome = listing.finish(host, &target)?;
@@ -215,7 +215,7 @@ pub fn copy(
             Err(problem) => not_pruned = not_pruned.or(Some(problem)),
         }
     }
-    if mode == Mode::Commit && is_there && record != before {
+    if mode == CommitMode::Commit && is_there && record != before {
         record.write(host, &target.path, &before)?;
     }
     let CopyTarget { path: store, foreign, .. } = target;

@@ -8,8 +8,8 @@ use super::main_storage::{listed, main_storage};
 use super::presence::CopyTarget;
 use super::prune::{Pruned, prune};
 use super::{artifacts, copy, wanted};
-use crate::embedded::List;
-use crate::plan::{Host, Mode};
+use crate::embedded::ImageList;
+use crate::plan::{CommitMode, Host};
 
 /// Images of former lists that are still in a store, and that nothing uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub fn former_images(host: &Host, source: &Path) -> Vec<FormerImages> {
         }
         let current = list.get_or_insert_with(|| current(host, source));
         let Some(current) = current else { continue };
-        if let Ok(Pruned { names, .. }) = prune(host, &target, &mut record, current, Mode::DryRun)
+        if let Ok(Pruned { names, .. }) = prune(host, &target, &mut record, current, CommitMode::DryRun)
             && !names.is_empty()
             && is_writable(host, &target)
         {
@@ -60,7 +60,7 @@ fn is_writable(host: &Host, target: &CopyTarget) -> bool {
 
 /// The names and ids of a list; none if an image of it cannot be read.
 fn current(host: &Host, source: &Path) -> Option<BTreeSet<(String, String)>> {
-    let mut list = List::find_in(&host.root, source).ok().flatten()?;
+    let mut list = ImageList::find_in(&host.root, source).ok().flatten()?;
     // They are in no storage's list of images.
     artifacts::take_artifacts(host, source, &mut list);
     let wanted = wanted::read(host, source, list, &[]);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::dependents::{self, Storage};
+use crate::dependents::{self, EngineStorage};
 use crate::limits;
 use crate::plan::Host;
 use crate::problem::Problem;
@@ -77,7 +77,7 @@ fn outside(host: &Host, store: &Path) -> anyhow::Result<InUse> {
     let layout = dependents::layout(host)?;
     let mut outside = InUse::default();
     // One that an engine has used as its own has containers, too.
-    let itself = Storage {
+    let itself = EngineStorage {
         driver: "overlay".to_owned(),
         parts: vec![store.to_owned()],
         runroots: Vec::new(),
@@ -124,7 +124,7 @@ struct Container {
 ///
 /// # Errors
 /// If the records of containers cannot be read.
-fn images_of_containers(host: &Host, storage: &Storage) -> Result<BTreeSet<String>, Problem> {
+fn images_of_containers(host: &Host, storage: &EngineStorage) -> Result<BTreeSet<String>, Problem> {
     let mut images = BTreeSet::new();
     for part in &storage.parts {
         for name in ["containers.json", "volatile-containers.json"] {

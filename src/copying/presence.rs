@@ -9,7 +9,7 @@ use crate::plan::Host;
 use crate::problem::Problem;
 use crate::store::builder::{big_data, file_name, ids};
 use crate::store::check::{self, CheckRequest, Progress, StoreReport};
-use crate::store::{self, Layer};
+use crate::store::{self, StoredLayer};
 
 /// Rules of check-store that make a layer one that has to be copied again.
 const DAMAGE: &[&str] = &[
@@ -62,8 +62,8 @@ pub(super) struct CopyTarget {
 /// What a store has.
 #[derive(Debug)]
 pub(super) struct Presence {
-    images: BTreeMap<String, store::Image>,
-    layers: BTreeMap<String, Layer>,
+    images: BTreeMap<String, store::StoredImage>,
+    layers: BTreeMap<String, StoredLayer>,
     /// Layers of what is wanted that are recorded and not sound, or cannot be verified.
     pub(super) damaged: BTreeSet<String>,
     /// What cannot be verified and stays, since skopeo would not do it anew.
@@ -194,7 +194,7 @@ impl Presence {
 
     /// Whether the store has this image, with sound layers, under this name.
     pub(super) fn serves(&self, image: &CopiedImage) -> bool {
-        let has_name = |it: &store::Image| it.names.iter().flatten().any(|name| *name == image.name);
+        let has_name = |it: &store::StoredImage| it.names.iter().flatten().any(|name| *name == image.name);
         self.images.get(&image.id).is_some_and(has_name)
             && image.layers.iter().all(|id| self.has_layer(id) && !self.damaged.contains(id))
     }

@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 use super::copy_record::CopyRecord;
 use super::in_use::InUse;
 use super::presence::CopyTarget;
-use crate::plan::{Host, Mode};
+use crate::plan::{CommitMode, Host};
 use crate::problem::Problem;
-use crate::store::builder::{Removal, remove};
+use crate::store::builder::{RemovalRequest, remove};
 use crate::sys::crio_runs;
 
 /// What was removed.
@@ -38,7 +38,7 @@ pub(super) fn prune(
     target: &CopyTarget,
     record: &mut CopyRecord,
     current: &BTreeSet<(String, String)>,
-    mode: Mode,
+    mode: CommitMode,
 ) -> anyhow::Result<Pruned> {
     // What somebody has brought here is in no list, and stays.
     let is_current = |name: &str, id: &str| {
@@ -48,7 +48,8 @@ pub(super) fn prune(
     if former.is_empty() {
         return Ok(Pruned::default());
     }
-    if target.own && mode == Mode::Commit && !host.root.is_tree() && !host.is_rootless() && crio_runs() {
+    if target.own && mode == CommitMode::Commit && !host.root.is_tree() && !host.is_rootless() && crio_runs()
+    {
         return Err(Problem::new(
             "engine-runs",
             "CRI-O runs, and would keep using the images that are to be removed",
@@ -58,9 +59,9 @@ pub(super) fn prune(
     }
     let mut pruned = Pruned::default();
     let mut going = Vec::new();
-    let removed = remove(&host.root, &target.path, mode == Mode::DryRun, |records| {
+    let removed = remove(&host.root, &target.path, mode == CommitMode::DryRun, |records| {
         let in_use = InUse::read(host, &target.path)?;
-        let mut removal = Removal::default();
+        let mut removal = RemovalRequest::default();
         let mut staying = BTreeSet::new();
         for copied in former {
             if in_use.has(&copied.id, copied.layers.last().map(String::as_str)) {
@@ -91,7 +92,7 @@ pub(super) fn prune(
     pruned.names.sort();
     pruned.images = removed.images.len();
     pruned.layers = removed.layers.len();
-    if mode == Mode::DryRun {
+    if mode == CommitMode::DryRun {
         return Ok(pruned);
     }
     record.images.retain(|copied| !going.contains(copied));

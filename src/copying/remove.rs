@@ -7,11 +7,11 @@ use super::artifacts::{self, is_meant};
 use super::copy_record::CopyRecord;
 use super::in_use::InUse;
 use crate::inventory::{Reference, digests};
-use crate::plan::{Host, Mode, refuse_own_storage};
+use crate::plan::{CommitMode, Host, refuse_own_storage};
 use crate::problem::{Problem, total};
 use crate::registry::repository;
-use crate::store::builder::{Removal, StoreRecords, remove};
-use crate::store::{Image, awaited};
+use crate::store::builder::{RemovalRequest, StoreRecords, remove};
+use crate::store::{StoredImage, awaited};
 use crate::sys::FileKind;
 
 /// What became of what was named.
@@ -72,24 +72,24 @@ pub fn remove_images(
     host: &Host,
     store: &Path,
     references: &[String],
-    mode: Mode,
+    mode: CommitMode,
 ) -> anyhow::Result<RemoveReport> {
     is_ours_to_write(host, store)?;
     let mut lines = Vec::new();
     let mut names = BTreeSet::new();
-    let removed = remove(&host.root, store, mode == Mode::DryRun, |records| {
+    let removed = remove(&host.root, store, mode == CommitMode::DryRun, |records| {
         let in_use = InUse::read(host, store)?;
         let chosen = choose(records, references, &in_use);
         lines = chosen.lines;
         names.clone_from(&chosen.removal.names);
-        Ok(Removal { needed: in_use.layers(), ..chosen.removal })
+        Ok(RemovalRequest { needed: in_use.layers(), ..chosen.removal })
     })?;
     for line in lines.iter_mut().filter(|line| line.state == RemovedState::Untagged) {
         if line.id.as_ref().is_some_and(|id| removed.images.contains(id)) {
             line.state = RemovedState::Removed;
         }
     }
-    if mode == Mode::Commit {
+    if mode == CommitMode::Commit {
         let mut record = CopyRecord::read(host, store);
         let before = record.clone();
         let is_gone = |name: &String, id: &String| removed.images.contains(id) || names.contains(name);
@@ -171,13 +171,13 @@ fn is_ours_to_write(host: &Host, store: &Path) -> anyhow::Result<()> {
 
 /// What shall go.
 #[derive(Default)]
-struct Chosen {
+struct ChosenImages {
     lines: Vec<RemovedLine>,
-    removal: Removal,
+    removal: RemovalRequest,
 }
 
-fn choose(records: &StoreRecords<'_>, references: &[String], in_use: &InUse) -> Chosen {
-    let mut chosen = Chosen::default();
+fn choose(records: &StoreRecords<'_>, references: &[String], in_use: &InUse) -> ChosenImages {
+    let mut chosen = ChosenImages::default();
     let mut going: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for text in references {
         let mut line = RemovedLine {
@@ -223,20 +223,24 @@ fn choose(records: &StoreRecords<'_>, references: &[String], in_use: &InUse) -> 
 }
 
 /// The image of the store that `text` means, and the names that it is to lose.
-fn meant<'a>(records: &StoreRecords<'a>, text: &str) -> Result<Option<(&'a Image, Vec<String>)>, Problem> {
+fn meant<'a>(
+    records: &StoreRecords<'a>,
+    text: &str,
+) -> Result<Option<(&'a StoredImage, Vec<String>)>, Problem> {
     let images = || records.images.iter().rev().copied();
     let reference = match Reference::among(text, images()) {
         Err(problem) if problem.id == "image-missing" => return Ok(None),
         reference => reference?,
     };
-    let has = |image: &Image, name: &str| image.names.iter().flatten().any(|one| one == name);
-    let whole = |image: &'a Image| (image, image.names.clone().unwrap_or_default());
+    let has = |image: &StoredImage, name: &str| image.names.iter().flatten().any(|one| one == name);
+    let whole = |image: &'a StoredImage| (image, image.names.clone().unwrap_or_default());
     Ok(match &reference {
         Reference::Id(id) => images().find(|image| image.id.as_ref() == Some(id)).map(whole),
         Reference::Name(name) => match name.split_once('@') {
             None => images().find(|image| has(image, name)).map(|image| (image, vec![name.clone()])),
             Some((of, digest)) => {
-                let is_of = |image: &Image| image.names.iter().flatten().any(|name| repository(name) == of);
+                let is_of =
+                    |image: &StoredImage| image.names.iter().flatten().any(|name| repository(name) == of);
                 let digested = || images().find(|it| is_of(it) && digests(it).any(|one| one == digest));
                 images().find(|image| has(image, name)).or_else(digested).map(whole)
             }

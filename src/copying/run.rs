@@ -13,13 +13,13 @@ use super::{in_use, skopeo};
 use crate::images::{Image, Name, Platform};
 use crate::plan::Host;
 use crate::problem::{Problem, size, total};
-use crate::store::builder::{self, Upkeep, ids};
+use crate::store::builder::{self, AddPolicy, ids};
 
 /// How long to wait before images are tried again; twice as long before each further time.
 pub(super) const DELAY: Duration = Duration::from_millis(500);
 
 /// A run.
-pub(super) struct Copying<'a> {
+pub(super) struct CopyRun<'a> {
     pub(super) host: &'a Host,
     pub(super) limits: CopyLimits,
     pub(super) target: &'a CopyTarget,
@@ -35,7 +35,7 @@ pub(super) struct Copying<'a> {
     pub(super) listing: Listing,
 }
 
-impl Copying<'_> {
+impl CopyRun<'_> {
     /// Makes a line of each image, and returns which are to be copied.
     pub(super) fn look(&mut self, wanted: &[WantedImage]) -> anyhow::Result<Vec<usize>> {
         let mut to_do = Vec::new();
@@ -209,7 +209,7 @@ impl Copying<'_> {
             latest: None,
             sync: true,
         };
-        let upkeep = Upkeep {
+        let upkeep = AddPolicy {
             own: self.target.own,
             keep_going: true,
             damaged: &self.presence.damaged,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::embedded::{List, ListEntry};
+use crate::embedded::{ImageList, ListEntry};
 use crate::images::{self, Digest, Image, Name, Platform, Source, Transport};
 use crate::plan::Host;
 use crate::problem::Problem;
@@ -30,7 +30,7 @@ impl WantedImage {
 }
 
 /// Reads manifest and configuration of every image of a list.
-pub(super) fn read(host: &Host, source: &Path, list: List, required: &[String]) -> Vec<WantedImage> {
+pub(super) fn read(host: &Host, source: &Path, list: ImageList, required: &[String]) -> Vec<WantedImage> {
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     let mut all = Vec::new();
     for entry in list.entries {

@@ -1,7 +1,7 @@
 //! In which order listed stores stand once the declared ones are among them.
 
 use super::file::Declared;
-use crate::conf::{Listed, Mark, Position, clean};
+use crate::conf::{Mark, MarkedEntry, Position, clean};
 
 /// A store that is to be listed, and what its entry says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +31,14 @@ impl From<&Declared> for WantedStore {
 /// Those without a place of their own stand together, in the order of `wanted`,
 /// where the first of them stands or else behind all others. They are moved only
 /// if their order is another. A neighbour that is not listed does not matter.
-pub fn arranged(list: &[Listed], wanted: &[WantedStore], keeps: impl Fn(&Mark) -> bool) -> Vec<Listed> {
+pub fn arranged(
+    list: &[MarkedEntry],
+    wanted: &[WantedStore],
+    keeps: impl Fn(&Mark) -> bool,
+) -> Vec<MarkedEntry> {
     let by_hand = |path: &str| list.iter().any(|entry| entry.mark.is_none() && clean(&entry.path) == path);
     let ours: Vec<&WantedStore> = wanted.iter().filter(|want| !by_hand(&want.path)).collect();
-    let mut out: Vec<Listed> = Vec::new();
+    let mut out: Vec<MarkedEntry> = Vec::new();
     for entry in list {
         let Some(mark) = &entry.mark else {
             out.push(entry.clone());
@@ -44,7 +48,7 @@ pub fn arranged(list: &[Listed], wanted: &[WantedStore], keeps: impl Fn(&Mark) -
         let again = out.iter().any(|other| clean(&other.path) == path);
         match ours.iter().find(|want| want.path == path) {
             Some(want) if !again => {
-                out.push(Listed { path: entry.path.clone(), mark: Some(want.mark.clone()) });
+                out.push(MarkedEntry { path: entry.path.clone(), mark: Some(want.mark.clone()) });
             }
             None if keeps(mark) && !again => out.push(entry.clone()),
             _ => {}
@@ -61,7 +65,7 @@ pub fn arranged(list: &[Listed], wanted: &[WantedStore], keeps: impl Fn(&Mark) -
         put(&mut out, want, |_| 0);
     }
     for want in ours.iter().filter(|want| want.position == Position::Last) {
-        put(&mut out, want, <[Listed]>::len);
+        put(&mut out, want, <[MarkedEntry]>::len);
     }
     for want in &ours {
         let here = index(&out, &want.path).unwrap_or_default();
@@ -79,7 +83,7 @@ pub fn arranged(list: &[Listed], wanted: &[WantedStore], keeps: impl Fn(&Mark) -
 }
 
 /// Sees to it that all of `block` are there, in this order.
-fn together(out: &mut Vec<Listed>, block: &[&&WantedStore]) {
+fn together(out: &mut Vec<MarkedEntry>, block: &[&&WantedStore]) {
     let places: Option<Vec<usize>> = block.iter().map(|want| index(out, &want.path)).collect();
     if places.is_some_and(|places| places.is_sorted()) {
         return;
@@ -90,18 +94,18 @@ fn together(out: &mut Vec<Listed>, block: &[&&WantedStore]) {
     out.splice(place..place, block.iter().map(|want| entry(want)));
 }
 
-fn put(out: &mut Vec<Listed>, want: &WantedStore, place: impl Fn(&[Listed]) -> usize) {
+fn put(out: &mut Vec<MarkedEntry>, want: &WantedStore, place: impl Fn(&[MarkedEntry]) -> usize) {
     let Some(from) = index(out, &want.path) else { return };
     let entry = out.remove(from);
     let to = place(out);
     out.insert(to, entry);
 }
 
-fn entry(want: &WantedStore) -> Listed {
-    Listed { path: want.path.clone(), mark: Some(want.mark.clone()) }
+fn entry(want: &WantedStore) -> MarkedEntry {
+    MarkedEntry { path: want.path.clone(), mark: Some(want.mark.clone()) }
 }
 
-fn index(list: &[Listed], path: &str) -> Option<usize> {
+fn index(list: &[MarkedEntry], path: &str) -> Option<usize> {
     list.iter().position(|entry| clean(&entry.path) == path)
 }
 
@@ -119,14 +123,14 @@ mod tests {
 
     /// `list` holds paths; a `*` behind one says that it has a mark.
     fn run(list: &str, wanted: &[WantedStore]) -> String {
-        let list: Vec<Listed> = list
+        let list: Vec<MarkedEntry> = list
             .split_whitespace()
             .map(|word| match word.strip_suffix('*') {
-                Some(path) => Listed {
+                Some(path) => MarkedEntry {
                     path: path.to_owned(),
                     mark: Some(Mark { name: path[1..].to_owned(), comment: None }),
                 },
-                None => Listed { path: word.to_owned(), mark: None },
+                None => MarkedEntry { path: word.to_owned(), mark: None },
             })
             .collect();
         let once = arranged(&list, wanted, |mark| mark.name == "faulty");

@@ -42,17 +42,17 @@ pub struct Condition {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct DeclarationFile {
     #[serde(default)]
-    store: Vec<Spanned<Store>>,
+    store: Vec<Spanned<StoreTable>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Store {
+struct StoreTable {
     path: Spanned<String>,
     #[serde(default)]
-    position: Option<Spanned<Place>>,
+    position: Option<Spanned<DeclaredPlace>>,
     #[serde(default)]
     before: Option<Spanned<String>>,
     #[serde(default)]
@@ -67,7 +67,7 @@ struct Store {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Place {
+enum DeclaredPlace {
     First,
     Last,
 }
@@ -93,7 +93,7 @@ enum Architectures {
 /// A [`Fault`] `declaration` for what is not a declaration: not TOML, an unknown
 /// key, a wrong type, a path that engines would not take.
 pub fn parse(name: &str, text: &str) -> Result<Vec<Declared>, Fault> {
-    let file: File = toml::from_str(text).map_err(|error| {
+    let file: DeclarationFile = toml::from_str(text).map_err(|error| {
         let message = error.message().replace('\n', "; ");
         let message = match message.strip_prefix("unknown field ") {
             Some(rest) => format!("unknown key {rest}"),
@@ -139,7 +139,7 @@ fn checked(path: &Spanned<String>) -> Result<String, Fault> {
     })
 }
 
-fn position(store: &Store, path: &str) -> Result<Position, Fault> {
+fn position(store: &StoreTable, path: &str) -> Result<Position, Fault> {
     let given = [
         store.position.as_ref().map(Spanned::span),
         store.before.as_ref().map(Spanned::span),
@@ -165,8 +165,8 @@ fn position(store: &Store, path: &str) -> Result<Position, Fault> {
     };
     Ok(match (&store.position, &store.before, &store.after) {
         (Some(place), ..) => match place.get_ref() {
-            Place::First => Position::First,
-            Place::Last => Position::Last,
+            DeclaredPlace::First => Position::First,
+            DeclaredPlace::Last => Position::Last,
         },
         (_, Some(other), _) => Position::Before(beside(other)?),
         (_, _, Some(other)) => Position::After(beside(other)?),
@@ -176,7 +176,7 @@ fn position(store: &Store, path: &str) -> Result<Position, Fault> {
 
 /// A sealed store has its mount point where nobody else has anything, since `apply` makes
 /// and removes it.
-fn sealed(store: &Store, path: &str) -> Result<Option<String>, Fault> {
+fn sealed(store: &StoreTable, path: &str) -> Result<Option<String>, Fault> {
     let Some(file) = &store.sealed else {
         return Ok(None);
     };

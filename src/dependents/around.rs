@@ -5,28 +5,28 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::clean::Looked;
-use super::former::{DRIVER, Former, is_link, link_in};
-use super::keep::Keeping;
-use super::layout::Layout;
-use super::own::{Record, RecordKind};
+use super::clean::ExaminedStorage;
+use super::former::{DRIVER, FormerStore, is_link, link_in};
+use super::keep::KeepRun;
+use super::layout::StorageLayout;
+use super::own::{RecordKind, StorageRecord};
 use crate::images::{Digest, Image, Name};
 use crate::limits;
 use crate::plan::Host;
 use crate::problem::Problem;
-use crate::store::builder::{Chain, chain_ids};
+use crate::store::builder::{LayerChain, chain_ids};
 use crate::store::{self, short_id};
 
 /// What there is around a lost layer: the records of the storage and the listed stores.
-pub(super) struct Around<'a> {
-    keeping: &'a Keeping<'a>,
-    looked: &'a Looked,
+pub(super) struct LayerSurroundings<'a> {
+    keeping: &'a KeepRun<'a>,
+    looked: &'a ExaminedStorage,
     own: BTreeMap<&'a str, Option<&'a str>>,
     images: BTreeSet<&'a str>,
 }
 
-impl<'a> Around<'a> {
-    pub(super) fn new(keeping: &'a Keeping<'a>, looked: &'a Looked) -> Self {
+impl<'a> LayerSurroundings<'a> {
+    pub(super) fn new(keeping: &'a KeepRun<'a>, looked: &'a ExaminedStorage) -> Self {
         let of = |kind| {
             let files = looked.parts.iter().flat_map(|part| &part.files);
             files.filter(move |file| file.kind == kind).flat_map(|file| &file.records)
@@ -41,7 +41,7 @@ impl<'a> Around<'a> {
 
     /// What is to be added so that the layer `lost` is there, and where it is now; `None` if nobody
     /// would miss it.
-    pub(super) fn chain(&self, lost: &str) -> Result<Option<(Chain, String)>, Problem> {
+    pub(super) fn chain(&self, lost: &str) -> Result<Option<(LayerChain, String)>, Problem> {
         let gone = || {
             let message = format!(
                 "the layer `{}` is lost: no former store has it, and no embedded image",
@@ -76,7 +76,7 @@ impl<'a> Around<'a> {
         let links = self.links(lost, &ids, former);
         let title = format!("`{}`", former.shown);
         let images = self.images(lost, served);
-        let chain = Chain { title, ids, layers, links, images };
+        let chain = LayerChain { title, ids, layers, links, images };
         Ok(Some((chain, former.shown.clone())))
     }
 
@@ -86,7 +86,7 @@ impl<'a> Around<'a> {
     }
 
     /// The records of what leads to the layer `lost`.
-    fn records(&self, lost: &str) -> impl Iterator<Item = (RecordKind, &'a Record)> {
+    fn records(&self, lost: &str) -> impl Iterator<Item = (RecordKind, &'a StorageRecord)> {
         let found = self.looked.found.iter().filter(move |it| it.dependent.lost_layer == lost);
         found.map(|it| (it.kind, &self.looked.parts[it.at.0].files[it.at.1].records[it.at.2]))
     }
@@ -94,7 +94,7 @@ impl<'a> Around<'a> {
     /// Images to add with the layer `lost`, with the names that stores give them: those of containers, which no store has any more, and
     /// those of which `podman tag` has copied the record. podman 4 leaves all else of them in the
     /// store, and later ones copy names that another image of the new store has.
-    fn images(&self, lost: &str, served: &Served) -> Vec<Image> {
+    fn images(&self, lost: &str, served: &ListedImages) -> Vec<Image> {
         let mut wanted: BTreeMap<&String, BTreeSet<Name>> = BTreeMap::new();
         for (kind, record) in self.records(lost) {
             match (kind, &record.image) {
@@ -120,7 +120,7 @@ impl<'a> Around<'a> {
 
     /// Whether nobody would miss the layer `lost`: what leads to it are containers that are made anew,
     /// and records that `podman tag` has copied, whose names other images have now.
-    fn is_superseded(&self, lost: &str, served: &Served) -> bool {
+    fn is_superseded(&self, lost: &str, served: &ListedImages) -> bool {
         let mut records = self.records(lost);
         records.all(|(kind, record)| match kind {
             RecordKind::Container => is_made_anew(self.keeping, record),
@@ -135,7 +135,7 @@ impl<'a> Around<'a> {
     }
 
     /// By which names in `l` the layers `ids`, the lowest first, are known to those on top of them.
-    fn links(&self, lost: &str, ids: &[String], former: &Former) -> BTreeMap<String, Vec<String>> {
+    fn links(&self, lost: &str, ids: &[String], former: &FormerStore) -> BTreeMap<String, Vec<String>> {
         let root = &self.keeping.host.root;
         let mut links: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut add = |id: &str, link: String| {
@@ -184,13 +184,13 @@ impl<'a> Around<'a> {
 }
 
 /// The names and ids of the images of the listed stores.
-pub(super) struct Served {
+pub(super) struct ListedImages {
     pub(super) names: BTreeSet<String>,
     pub(super) ids: BTreeSet<String>,
 }
 
-impl Served {
-    pub(super) fn read(host: &Host, layout: &Layout) -> Self {
+impl ListedImages {
+    pub(super) fn read(host: &Host, layout: &StorageLayout) -> Self {
         let mut served = Self { names: BTreeSet::new(), ids: BTreeSet::new() };
         for path in &layout.stores {
             for image in store::images(&host.root, Path::new(path), DRIVER).unwrap_or_default() {
@@ -205,7 +205,7 @@ impl Served {
 /// Whether a container is not started again, but another one is made in its place: those of a pod
 /// by the kubelet when the node has booted, those of `podman run --rm` by who ran them, such as a
 /// quadlet.
-fn is_made_anew(keeping: &Keeping<'_>, container: &Record) -> bool {
+fn is_made_anew(keeping: &KeepRun<'_>, container: &StorageRecord) -> bool {
     /// What CRI-O notes of each container (`RuntimeContainerMetadata` in pkg/storage/runtime.go)
     /// and podman does not.
     #[derive(Deserialize)]
@@ -217,7 +217,7 @@ fn is_made_anew(keeping: &Keeping<'_>, container: &Record) -> bool {
     /// The runtime's configuration of a container that podman has started (`InspectAnnotationAutoremove`
     /// in libpod/define/annotations.go).
     #[derive(Deserialize)]
-    struct Spec {
+    struct RuntimeSpec {
         #[serde(default)]
         annotations: BTreeMap<String, String>,
     }
@@ -227,7 +227,7 @@ fn is_made_anew(keeping: &Keeping<'_>, container: &Record) -> bool {
     }
     let file = format!("{DRIVER}-containers/{}/userdata/config.json", container.id);
     let spec = keeping.storage.read_up_to(&keeping.host.root, &file, limits::IMAGE_DOCUMENT);
-    let spec: Option<Spec> = spec.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let spec: Option<RuntimeSpec> = spec.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     spec.is_some_and(|spec| {
         let removed = spec.annotations.get("io.podman.annotations.autoremove");
         removed.is_some_and(|removed| removed.eq_ignore_ascii_case("true"))

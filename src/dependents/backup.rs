@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use super::find::{Dependent, DependentRecord};
 use super::former::link_in;
-use super::layout::Storage;
-use super::own::{Part, RecordKind};
+use super::layout::EngineStorage;
+use super::own::{RecordKind, StoragePart};
 use super::store_layers::home;
 use super::timestamp;
 use crate::limits;
@@ -52,7 +52,7 @@ impl Move {
 
 /// The list in a backup.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct List {
+pub(super) struct BackupList {
     version: u32,
     driver: String,
     pub(super) containers: Vec<Dependent>,
@@ -61,10 +61,10 @@ pub(super) struct List {
     pub(super) moves: Vec<Move>,
 }
 
-impl List {
+impl BackupList {
     /// Reads the list in `file`; `None` if there is none for this storage. It is written whole or not
     /// at all; what somebody else made of it tells nothing.
-    fn read(host: &Host, storage: &Storage, file: &Path) -> Result<Option<Option<Self>>, Problem> {
+    fn read(host: &Host, storage: &EngineStorage, file: &Path) -> Result<Option<Option<Self>>, Problem> {
         let read = host.root.read_up_to(file, limits::RECORDS).map_err(host.cannot("read", file))?;
         let Some((bytes, _)) = read else { return Ok(None) };
         let list = serde_json::from_slice::<Self>(&bytes).ok().filter(|list| list.driver == storage.driver);
@@ -77,21 +77,21 @@ impl List {
 
 /// A backup of one part of a storage.
 #[derive(Debug)]
-pub(super) struct Backup {
+pub(super) struct StorageBackup {
     part: PathBuf,
     /// Its own directory.
     pub(super) dir: PathBuf,
     moves: Vec<Move>,
 }
 
-impl Backup {
+impl StorageBackup {
     /// Makes a backup for what was found in the part with number `index`: copies
     /// the record files that are going to change, and writes the list. Everything
     /// is synced before this returns. `None` if nothing there changes or is moved.
     pub(super) fn make(
         host: &Host,
-        storage: &Storage,
-        parts: &[Part],
+        storage: &EngineStorage,
+        parts: &[StoragePart],
         index: usize,
         found: &[DependentRecord],
     ) -> Result<Option<Self>, Problem> {
@@ -120,7 +120,7 @@ impl Backup {
             let found = found.iter().filter(here).filter(|found| found.kind == kind);
             found.map(|found| found.dependent.clone()).collect()
         };
-        let list = List {
+        let list = BackupList {
             version: 1,
             driver: storage.driver.clone(),
             containers: of(RecordKind::Container),
@@ -169,10 +169,10 @@ impl Backup {
     }
 
     /// The backups of runs that were killed.
-    pub(super) fn unfinished(host: &Host, storage: &Storage) -> Result<Vec<Self>, Problem> {
+    pub(super) fn unfinished(host: &Host, storage: &EngineStorage) -> Result<Vec<Self>, Problem> {
         let mut backups = Vec::new();
         for (part, dir) in all(host, storage)? {
-            if let Some(list) = List::read(host, storage, &dir.join(UNFINISHED))? {
+            if let Some(list) = BackupList::read(host, storage, &dir.join(UNFINISHED))? {
                 backups.push(Self { part, dir, moves: list.map(|list| list.moves).unwrap_or_default() });
             }
         }
@@ -181,7 +181,7 @@ impl Backup {
 
     /// Finishes the work of a run that was killed: moves what belonged to records
     /// that are gone. Those that are still there, the present run finds itself.
-    pub(super) fn resume(mut self, host: &Host, parts: &[Part]) -> Result<(), Problem> {
+    pub(super) fn resume(mut self, host: &Host, parts: &[StoragePart]) -> Result<(), Problem> {
         self.moves.retain(|it| !is_recorded(parts, it.kind, &it.id, |_| false));
         for kind in [RecordKind::Layer, RecordKind::Image, RecordKind::Container] {
             self.take_in(host, kind)?;
@@ -191,7 +191,7 @@ impl Backup {
 }
 
 /// Each backup of a storage, with the part that it is of, the newest first.
-fn all(host: &Host, storage: &Storage) -> Result<Vec<(PathBuf, PathBuf)>, Problem> {
+fn all(host: &Host, storage: &EngineStorage) -> Result<Vec<(PathBuf, PathBuf)>, Problem> {
     let mut found = Vec::new();
     for part in &storage.parts {
         let all = part.join(DIR);
@@ -209,18 +209,18 @@ pub(super) struct Restorable {
     pub(super) part: PathBuf,
     /// Its own directory.
     pub(super) dir: PathBuf,
-    pub(super) list: List,
+    pub(super) list: BackupList,
     /// Whether a run that was killed has begun to put it back.
     pub(super) is_begun: bool,
 }
 
 impl Restorable {
     /// Those of a storage, the newest first.
-    pub(super) fn all(host: &Host, storage: &Storage) -> Result<Vec<Self>, Problem> {
+    pub(super) fn all(host: &Host, storage: &EngineStorage) -> Result<Vec<Self>, Problem> {
         let mut found = Vec::new();
         for (part, dir) in all(host, storage)? {
             for (name, is_begun) in [(RESTORING, true), (FINISHED, false)] {
-                if let Some(Some(list)) = List::read(host, storage, &dir.join(name))? {
+                if let Some(Some(list)) = BackupList::read(host, storage, &dir.join(name))? {
                     found.push(Self { part: part.clone(), dir: dir.clone(), list, is_begun });
                     break;
                 }
@@ -264,7 +264,7 @@ impl Restorable {
 
 /// Whether there is a record with this id, besides those at places that `gone` tells.
 fn is_recorded(
-    parts: &[Part],
+    parts: &[StoragePart],
     kind: RecordKind,
     id: &str,
     gone: impl Fn((usize, usize, usize)) -> bool,
@@ -281,8 +281,8 @@ fn is_recorded(
 /// What there is in one part of the storage that belongs to what was found.
 fn moves(
     host: &Host,
-    storage: &Storage,
-    parts: &[Part],
+    storage: &EngineStorage,
+    parts: &[StoragePart],
     index: usize,
     found: &[DependentRecord],
 ) -> Result<Vec<Move>, Problem> {

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::clean::{Cleaned, clean_dependents};
+use super::clean::{CleanReport, clean_dependents};
 use super::keep::{KeepOptions, KeptStorage, keep_layers};
 use super::layout::layout;
-use super::restore::{Restored, restore};
+use super::restore::{RestoredBackup, restore};
 use super::store_layers;
-use crate::plan::{Host, Mode};
+use crate::plan::{CommitMode, Host};
 use crate::store::awaits_mount;
 
 /// Where the stores of the last boot are noted. In /var, since the stores of the
@@ -20,11 +20,11 @@ const FILE: &str = "/var/lib/storagectl/stores.json";
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stores {
     version: u32,
-    stores: Vec<Store>,
+    stores: Vec<NotedStore>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Store {
+struct NotedStore {
     path: String,
     driver: String,
     /// `None` if it could not be read.
@@ -33,13 +33,13 @@ struct Store {
 
 /// What became of what builds on layers that no store has any more.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Settled {
+pub struct BootOutcome {
     /// What was put back, since the stores have again what it was built on.
-    pub restored: Vec<Restored>,
+    pub restored: Vec<RestoredBackup>,
     /// What goes on working, since its layers were kept.
     pub kept: Vec<KeptStorage>,
     /// What was removed, since they could not be.
-    pub cleaned: Cleaned,
+    pub cleaned: CleanReport,
 }
 
 /// What the boot service does: if the listed stores are others than at the last
@@ -52,7 +52,7 @@ pub struct Settled {
 /// # Errors
 /// Those of [`clean_dependents`], and a [`crate::problem::Problem`] if the stores
 /// cannot be noted.
-pub fn at_boot(host: &Host, mode: Mode) -> anyhow::Result<Option<Settled>> {
+pub fn at_boot(host: &Host, mode: CommitMode) -> anyhow::Result<Option<BootOutcome>> {
     if !host.root.is_tree() && is_elsewhere(host)? {
         return Ok(None);
     }
@@ -63,7 +63,7 @@ pub fn at_boot(host: &Host, mode: Mode) -> anyhow::Result<Option<Settled>> {
     if before.and_then(|(bytes, _)| serde_json::from_slice(&bytes).ok()).as_ref() == Some(&now) {
         return Ok(None);
     }
-    if mode == Mode::Commit {
+    if mode == CommitMode::Commit {
         // Where nothing can be noted, nothing is removed either.
         let dir = file.parent().expect("the file is in a directory");
         host.root.create_dirs(dir, 0o755).map_err(host.cannot("create the directory", dir))?;
@@ -75,14 +75,14 @@ pub fn at_boot(host: &Host, mode: Mode) -> anyhow::Result<Option<Settled>> {
     }
     let kept = keep_layers(host, &KeepOptions::default(), mode)?;
     let mut cleaned = clean_dependents(host, mode)?;
-    if mode == Mode::DryRun {
+    if mode == CommitMode::DryRun {
         cleaned.leave_out(|it| kept.iter().any(|storage| storage.has(&it.lost_layer)));
     }
-    if mode == Mode::Commit {
+    if mode == CommitMode::Commit {
         let text = serde_json::to_string_pretty(&now).expect("strings can be written") + "\n";
         host.root.replace_file(file, text.as_bytes()).map_err(host.cannot("write", file))?;
     }
-    Ok(Some(Settled { restored, kept, cleaned }))
+    Ok(Some(BootOutcome { restored, kept, cleaned }))
 }
 
 /// The stores that were listed at the last boot; what cannot be read tells nothing.
@@ -131,7 +131,7 @@ fn fingerprint(host: &Host) -> anyhow::Result<Stores> {
         for driver in &drivers {
             let digest =
                 store_layers::read(&host.root, path, driver).ok().map(|store_layers| store_layers.digest);
-            stores.push(Store { path: path.clone(), driver: (*driver).clone(), digest });
+            stores.push(NotedStore { path: path.clone(), driver: (*driver).clone(), digest });
         }
     }
     Ok(Stores { version: 1, stores })

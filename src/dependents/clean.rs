@@ -3,19 +3,19 @@
 use std::path::PathBuf;
 
 use super::array::{elements, without};
-use super::backup::Backup;
+use super::backup::StorageBackup;
 use super::find::{Dependent, DependentRecord, find};
-use super::layout::{Layout, Storage, layout};
-use super::own::{Part, Record, RecordFile, RecordKind, read};
+use super::layout::{EngineStorage, StorageLayout, layout};
+use super::own::{RecordFile, RecordKind, StoragePart, StorageRecord, read};
 use super::stopped::{Locks, refuse_running};
 use super::store_layers::{self, StoreLayers, UnreadableStore};
-use crate::plan::{Host, Mode};
+use crate::plan::{CommitMode, Host};
 use crate::problem::Problem;
-use crate::sys::{self, Content, LockError, ReplaceError};
+use crate::sys::{self, LockError, NewContent, ReplaceError};
 
 /// What was found, and removed unless it was a dry run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Cleaned {
+pub struct CleanReport {
     /// Each storage that held a dependent.
     pub storages: Vec<CleanedStorage>,
 }
@@ -44,7 +44,7 @@ pub struct CleanedStorage {
 /// A [`Problem`]: `dependents-unsure` if there are any and a listed store cannot
 /// be read, `engine-runs`, `containers-mounted` or `busy` if the engines are not
 /// stopped. Nothing is removed then.
-pub fn clean_dependents(host: &Host, mode: Mode) -> anyhow::Result<Cleaned> {
+pub fn clean_dependents(host: &Host, mode: CommitMode) -> anyhow::Result<CleanReport> {
     let layout = layout(host)?;
     let mut work = Vec::new();
     for storage in &layout.storages {
@@ -52,21 +52,21 @@ pub fn clean_dependents(host: &Host, mode: Mode) -> anyhow::Result<Cleaned> {
         if !matches!(storage.driver.as_str(), "overlay" | "vfs") {
             continue;
         }
-        let Looked { found, .. } = look(host, storage, &layout)?;
-        let unfinished = mode == Mode::Commit && !Backup::unfinished(host, storage)?.is_empty();
+        let ExaminedStorage { found, .. } = look(host, storage, &layout)?;
+        let unfinished = mode == CommitMode::Commit && !StorageBackup::unfinished(host, storage)?.is_empty();
         if found.is_empty() && !unfinished {
             continue;
         }
-        if mode == Mode::Commit {
+        if mode == CommitMode::Commit {
             refuse_running(host, storage, &found)?;
         }
         work.push((storage, found));
     }
-    let mut cleaned = Cleaned::default();
+    let mut cleaned = CleanReport::default();
     for (storage, found) in work {
         let (found, backups) = match mode {
-            Mode::DryRun => (found, Vec::new()),
-            Mode::Commit => remove(host, storage, &layout)?,
+            CommitMode::DryRun => (found, Vec::new()),
+            CommitMode::Commit => remove(host, storage, &layout)?,
         };
         if !found.is_empty() {
             cleaned.storages.push(CleanedStorage::new(storage, &found, backups));
@@ -75,7 +75,7 @@ pub fn clean_dependents(host: &Host, mode: Mode) -> anyhow::Result<Cleaned> {
     Ok(cleaned)
 }
 
-impl Cleaned {
+impl CleanReport {
     /// Leaves out dependents of which `is_out` holds.
     pub(super) fn leave_out(&mut self, is_out: impl Fn(&Dependent) -> bool) {
         self.storages.retain_mut(|storage| {
@@ -87,7 +87,7 @@ impl Cleaned {
 }
 
 impl CleanedStorage {
-    fn new(storage: &Storage, found: &[DependentRecord], backups: Vec<PathBuf>) -> Self {
+    fn new(storage: &EngineStorage, found: &[DependentRecord], backups: Vec<PathBuf>) -> Self {
         let of = |kind| {
             let found = found.iter().filter(|found| found.kind == kind);
             found.map(|found| found.dependent.clone()).collect()
@@ -104,15 +104,15 @@ impl CleanedStorage {
 }
 
 /// A storage, all listed stores, and what depends on layers that are in none of them.
-pub(super) struct Looked {
-    pub(super) parts: Vec<Part>,
+pub(super) struct ExaminedStorage {
+    pub(super) parts: Vec<StoragePart>,
     pub(super) layers_by_store: Vec<StoreLayers>,
     pub(super) found: Vec<DependentRecord>,
 }
 
-impl Looked {
+impl ExaminedStorage {
     /// The records of the storage.
-    pub(super) fn records(&self) -> impl Iterator<Item = (RecordKind, &Record)> {
+    pub(super) fn records(&self) -> impl Iterator<Item = (RecordKind, &StorageRecord)> {
         let files = self.parts.iter().flat_map(|part| &part.files);
         files.flat_map(|file| file.records.iter().map(|record| (file.kind, record)))
     }
@@ -130,7 +130,11 @@ impl Looked {
 ///
 /// A store that cannot be read can only make more look lost than is. So if
 /// nothing is found without it, nothing would be found with it.
-pub(super) fn look(host: &Host, storage: &Storage, layout: &Layout) -> anyhow::Result<Looked> {
+pub(super) fn look(
+    host: &Host,
+    storage: &EngineStorage,
+    layout: &StorageLayout,
+) -> anyhow::Result<ExaminedStorage> {
     let parts = read(host, storage)?;
     let mut layers_by_store: Vec<StoreLayers> = Vec::new();
     let mut unreadable = None;
@@ -143,7 +147,7 @@ pub(super) fn look(host: &Host, storage: &Storage, layout: &Layout) -> anyhow::R
     let found = find(&parts, &layers_by_store, &storage.driver);
     match unreadable {
         Some((store, unreadable)) if !found.is_empty() => Err(unsure(host, store, &unreadable).into()),
-        _ => Ok(Looked { parts, layers_by_store, found }),
+        _ => Ok(ExaminedStorage { parts, layers_by_store, found }),
     }
 }
 
@@ -165,20 +169,20 @@ fn unsure(host: &Host, store: &str, unreadable: &UnreadableStore) -> Problem {
 /// was removed, and where to.
 fn remove(
     host: &Host,
-    storage: &Storage,
-    layout: &Layout,
+    storage: &EngineStorage,
+    layout: &StorageLayout,
 ) -> anyhow::Result<(Vec<DependentRecord>, Vec<PathBuf>)> {
     let locks = Locks::take(host, storage)?;
     let parts = read(host, storage)?;
-    for backup in Backup::unfinished(host, storage)? {
+    for backup in StorageBackup::unfinished(host, storage)? {
         backup.resume(host, &parts)?;
     }
     // Now nothing changes any more.
-    let Looked { parts, found, .. } = look(host, storage, layout)?;
+    let ExaminedStorage { parts, found, .. } = look(host, storage, layout)?;
     refuse_running(host, storage, &found)?;
     let mut backups = Vec::new();
     for index in 0..parts.len() {
-        backups.extend(Backup::make(host, storage, &parts, index, &found)?);
+        backups.extend(StorageBackup::make(host, storage, &parts, index, &found)?);
     }
     for kind in [RecordKind::Container, RecordKind::Image] {
         cut(host, &locks, &parts, &found, kind)?;
@@ -201,7 +205,7 @@ fn remove(
 fn cut(
     host: &Host,
     locks: &Locks,
-    parts: &[Part],
+    parts: &[StoragePart],
     found: &[DependentRecord],
     kind: RecordKind,
 ) -> anyhow::Result<()> {
@@ -242,7 +246,7 @@ fn rest(file: &RecordFile, gone: &[usize]) -> Result<Vec<u8>, Problem> {
     ))
 }
 
-fn write(host: &Host, part: &Part, file: &RecordFile, bytes: &[u8]) -> Result<(), Problem> {
+fn write(host: &Host, part: &StoragePart, file: &RecordFile, bytes: &[u8]) -> Result<(), Problem> {
     let path = part.dir.join(&file.path);
     let at = host.root.resolve(&path).map_err(host.cannot("look at", &path))?;
     let busy =
@@ -251,7 +255,7 @@ fn write(host: &Host, part: &Part, file: &RecordFile, bytes: &[u8]) -> Result<()
         LockError::Busy => busy(format!("another process keeps `{}` locked", host.show(at.parent()))),
         LockError::Io(error) => host.cannot("lock", at.parent())(error),
     })?;
-    match sys::replace(&at.dir, at.name(), Some(&file.found), Content::File(bytes)) {
+    match sys::replace(&at.dir, at.name(), Some(&file.found), NewContent::File(bytes)) {
         Ok(_) => Ok(()),
         Err(ReplaceError::Io(doing, error)) => Err(host.cannot(doing, &path)(error)),
         Err(ReplaceError::Unsynced(error)) => Err(host.cannot("sync the directory of", &path)(error)),

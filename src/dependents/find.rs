@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::own::{Part, Record, RecordKind};
+use super::own::{RecordKind, StoragePart, StorageRecord};
 use super::store_layers::StoreLayers;
 
 /// Something that builds on a layer which no store has any more.
@@ -45,7 +45,11 @@ struct Layers<'a> {
 /// With `driver` vfs a layer is a whole copy of what it builds on. A container
 /// does not need anything below its own layer then: it still starts, and it and
 /// its layers are not found.
-pub(super) fn find(parts: &[Part], layers_by_store: &[StoreLayers], driver: &str) -> Vec<DependentRecord> {
+pub(super) fn find(
+    parts: &[StoragePart],
+    layers_by_store: &[StoreLayers],
+    driver: &str,
+) -> Vec<DependentRecord> {
     let layers = Layers::new(parts, layers_by_store, driver == "vfs");
     let mut found = Vec::new();
     let files = parts.iter().enumerate().flat_map(|(part, files)| {
@@ -68,7 +72,7 @@ pub(super) fn find(parts: &[Part], layers_by_store: &[StoreLayers], driver: &str
 }
 
 impl<'a> Layers<'a> {
-    fn new(parts: &'a [Part], layers_by_store: &'a [StoreLayers], are_copies: bool) -> Self {
+    fn new(parts: &'a [StoragePart], layers_by_store: &'a [StoreLayers], are_copies: bool) -> Self {
         let mut own = HashMap::new();
         let files = parts.iter().flat_map(|part| &part.files).filter(|file| file.kind == RecordKind::Layer);
         for record in files.flat_map(|file| &file.records) {
@@ -102,7 +106,7 @@ impl<'a> Layers<'a> {
     }
 
     /// The lost layer that a record leads to.
-    fn lost<'r>(&'r self, kind: RecordKind, record: &'r Record) -> Option<&'r str> {
+    fn lost<'r>(&'r self, kind: RecordKind, record: &'r StorageRecord) -> Option<&'r str> {
         let start: Vec<&str> = match kind {
             RecordKind::Layer if self.kept.contains(record.id.as_str()) => Vec::new(),
             RecordKind::Container if self.are_copies => {
@@ -151,7 +155,7 @@ mod tests {
     use crate::sys::{FileKind, Stat};
 
     fn file(kind: RecordKind, json: &str) -> RecordFile {
-        let records: Vec<Record> = serde_json::from_str(json).unwrap();
+        let records: Vec<StorageRecord> = serde_json::from_str(json).unwrap();
         let found =
             Stat { id: (0, 0), kind: FileKind::File, mode: 0, uid: 0, gid: 0, size: 0, mtime: (0, 0) };
         RecordFile { kind, path: "f".into(), bytes: Vec::new(), found, spans: Vec::new(), records }
@@ -162,8 +166,8 @@ mod tests {
     }
 
     /// An own storage, with directories of these layers.
-    fn part(files: Vec<RecordFile>, directories: &str) -> Part {
-        Part { dir: "/graph".into(), files, directories: set(directories) }
+    fn part(files: Vec<RecordFile>, directories: &str) -> StoragePart {
+        StoragePart { dir: "/graph".into(), files, directories: set(directories) }
     }
 
     /// A store with records of layers, such as `base` or `top<base`, and directories.
@@ -175,7 +179,7 @@ mod tests {
         StoreLayers { layers: layers.collect(), directories: set(directories), digest: String::new() }
     }
 
-    fn own() -> Part {
+    fn own() -> StoragePart {
         part(
             vec![
                 file(

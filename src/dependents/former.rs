@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::changed::noted_stores;
 use super::installed_trees::{InstalledTree, installed_trees};
-use crate::embedded::{EmbeddedLayout, List};
+use crate::embedded::{EmbeddedLayout, ImageList};
 use crate::images::{
     self, Digest, Image, ImageConfig, Layer, Manifest, Name, Platform, Source, StreamedLayers, Transport,
 };
@@ -21,7 +21,7 @@ pub(super) const DRIVER: &str = "overlay";
 
 /// A former store, or a directory of embedded images.
 #[derive(Debug)]
-pub(super) struct Former {
+pub(super) struct FormerStore {
     /// Where it is, for messages.
     pub(super) shown: String,
     /// Whether normal users could read it.
@@ -38,7 +38,7 @@ pub(super) struct Former {
 /// `listed` stores, whose records may be newer than what is in them while a package is updated, and
 /// what other deployments of the system have at the same places (ostree and bootc keep the one
 /// before the present one, and after a rollback the one that failed).
-pub(super) fn formers(host: &Host, listed: &[String], given: &[PathBuf]) -> Vec<Former> {
+pub(super) fn formers(host: &Host, listed: &[String], given: &[PathBuf]) -> Vec<FormerStore> {
     let trees = installed_trees(&host.root);
     let noted = noted_stores(host);
     let given = given.iter().map(|path| FormerPlace { root: &host.root, home: path, path: path.clone() });
@@ -49,11 +49,11 @@ pub(super) fn formers(host: &Host, listed: &[String], given: &[PathBuf]) -> Vec<
     let mut seen = BTreeSet::new();
     // A deployment may have the very files of another.
     stores.retain(|at| at.root.stat(&at.path).ok().flatten().is_some_and(|stat| seen.insert(stat.id)));
-    let stores = stores.iter().filter_map(Former::of_store);
+    let stores = stores.iter().filter_map(FormerStore::of_store);
     let embedded = trees
         .iter()
         .flat_map(|tree| EmbeddedLayout::ALL.map(|layout| FormerPlace::in_tree(tree, layout.home())));
-    stores.chain(embedded.filter_map(|place| Former::of_embedded(&place))).collect()
+    stores.chain(embedded.filter_map(|place| FormerStore::of_embedded(&place))).collect()
 }
 
 /// Where a former store or embedded images may be.
@@ -85,7 +85,7 @@ impl<'a> FormerPlace<'a> {
     }
 }
 
-impl Former {
+impl FormerStore {
     fn new(root: &Root, path: &Path, is_open: bool) -> Self {
         let shown = root.show(path).display().to_string();
         Self { shown, is_open, store: None, layers: HashMap::new(), images: HashMap::new() }
@@ -127,7 +127,7 @@ impl Former {
     /// The embedded images at a place; `None` if there are none that can be read.
     fn of_embedded(place: &FormerPlace<'_>) -> Option<Self> {
         let (root, path) = (place.root, place.path.as_path());
-        let list = List::must_read(root, path).ok()?;
+        let list = ImageList::must_read(root, path).ok()?;
         let mut former = Self::new(root, path, place.is_open(""));
         for entry in list.entries {
             let path = path.join(&entry.directory);
@@ -201,7 +201,7 @@ pub(super) fn is_link(name: &str) -> bool {
 
 /// The image `id` in a store, without layers, and the digests of its layers. Without its `record`
 /// it has no names and no signatures.
-fn image_in(store: &Root, id: &str, record: Option<&store::Image>) -> Option<(Image, Vec<Digest>)> {
+fn image_in(store: &Root, id: &str, record: Option<&store::StoredImage>) -> Option<(Image, Vec<Digest>)> {
     let dir = Path::new("/overlay-images").join(id);
     let read = |key: &str| {
         let file = dir.join(file_name(key));

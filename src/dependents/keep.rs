@@ -18,20 +18,20 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::around::{Around, Served};
-use super::clean::{Looked, look};
+use super::around::{LayerSurroundings, ListedImages};
+use super::clean::{ExaminedStorage, look};
 use super::find::{Dependent, DependentRecord, find};
-use super::former::{DRIVER, Former, formers};
+use super::former::{DRIVER, FormerStore, formers};
 use super::kept_store::{self, KEPT_STORE};
-use super::layout::{Layout, Storage, layout};
+use super::layout::{EngineStorage, StorageLayout, layout};
 use super::names::KeptNames;
 use super::own::RecordKind;
 use super::users::{UserLayout, user_layouts};
 use crate::images::Platform;
-use crate::plan::{Host, Mode, User};
+use crate::plan::{CommitMode, Host, User};
 use crate::problem::{Problem, total};
 use crate::space::require_space;
-use crate::store::builder::{BuildOptions, Chain, Upkeep, add_chain, clean_up};
+use crate::store::builder::{AddPolicy, BuildOptions, LayerChain, add_chain, clean_up};
 
 /// What to keep.
 #[derive(Debug, Clone, Default)]
@@ -72,7 +72,7 @@ pub struct KeptStorage {
 
 impl KeptStorage {
     /// A storage for which nothing was kept yet.
-    pub(super) fn of(storage: &Storage) -> Self {
+    pub(super) fn of(storage: &EngineStorage) -> Self {
         Self::at(storage.parts[0].clone())
     }
 
@@ -131,7 +131,7 @@ pub struct KeptLayer {
 ///
 /// # Errors
 /// A [`Problem`]: `dependents-unsure` if there are any and a listed store cannot be read.
-pub fn keep_layers(host: &Host, options: &KeepOptions, mode: Mode) -> anyhow::Result<Vec<KeptStorage>> {
+pub fn keep_layers(host: &Host, options: &KeepOptions, mode: CommitMode) -> anyhow::Result<Vec<KeptStorage>> {
     let layout = with(layout(host)?, options);
     if host.is_rootless() {
         return kept_store::list_for_user(host, &layout, mode);
@@ -141,7 +141,7 @@ pub fn keep_layers(host: &Host, options: &KeepOptions, mode: Mode) -> anyhow::Re
     let mut all = Vec::new();
     for storage in layout.storages.iter().filter(|storage| storage.driver == DRIVER) {
         all.extend(keep_in(host, &layout, storage, formers, mode)?);
-        if mode == Mode::Commit {
+        if mode == CommitMode::Commit {
             let part = storage.images_part();
             KeptNames::read(host, part).follow(host, part, &layout.stores)?;
         }
@@ -152,7 +152,7 @@ pub fn keep_layers(host: &Host, options: &KeepOptions, mode: Mode) -> anyhow::Re
 }
 
 /// The layout with what leaves and what comes.
-fn with(mut layout: Layout, options: &KeepOptions) -> Layout {
+fn with(mut layout: StorageLayout, options: &KeepOptions) -> StorageLayout {
     layout.stores.retain(|store| !options.leaving.iter().any(|leaving| leaving == Path::new(store)));
     let coming = options.coming.iter().filter(|store| !layout.stores.contains(store));
     layout.stores.extend(coming.cloned().collect::<Vec<_>>());
@@ -160,7 +160,7 @@ fn with(mut layout: Layout, options: &KeepOptions) -> Layout {
 }
 
 /// The layout in which what was kept for a storage is found.
-fn with_kept<'a>(host: &Host, storage: &Storage, layout: &'a Layout) -> Cow<'a, Layout> {
+fn with_kept<'a>(host: &Host, storage: &EngineStorage, layout: &'a StorageLayout) -> Cow<'a, StorageLayout> {
     match storage.owner {
         Some(_) => Cow::Owned(kept_store::listed(host, layout)),
         None => Cow::Borrowed(layout),
@@ -170,24 +170,24 @@ fn with_kept<'a>(host: &Host, storage: &Storage, layout: &'a Layout) -> Cow<'a, 
 /// Keeps what one storage needs, from what `formers` finds; `None` if nothing was to be kept.
 fn keep_in<'a>(
     host: &Host,
-    layout: &Layout,
-    storage: &Storage,
-    formers: impl FnOnce() -> &'a [Former],
-    mode: Mode,
+    layout: &StorageLayout,
+    storage: &EngineStorage,
+    formers: impl FnOnce() -> &'a [FormerStore],
+    mode: CommitMode,
 ) -> anyhow::Result<Option<KeptStorage>> {
     let layout_with_kept = with_kept(host, storage, layout);
     let looked = look_closer(host, storage, &layout_with_kept)?;
-    let served = Served::read(host, &layout_with_kept);
+    let served = ListedImages::read(host, &layout_with_kept);
     let unfinished = unfinished(host, storage, &looked, &served);
     if looked.found.is_empty() && unfinished.is_empty() {
-        if mode == Mode::Commit && storage.owner.is_none() {
+        if mode == CommitMode::Commit && storage.owner.is_none() {
             // What is kept already may have left something on the way.
             storage.parts.iter().try_for_each(|part| clean_up(&host.root, part))?;
         }
         return Ok(None);
     }
-    let keeping = Keeping { host, layout, storage, formers: formers(), served, mode };
-    if mode == Mode::Commit {
+    let keeping = KeepRun { host, layout, storage, formers: formers(), served, mode };
+    if mode == CommitMode::Commit {
         keeping.finish(&looked, &unfinished)?;
     }
     keeping.run(looked).map(Some)
@@ -196,9 +196,9 @@ fn keep_in<'a>(
 /// Keeps what storages of normal users need, and lists the store that has it.
 fn keep_for_users(
     host: &Host,
-    own: &Layout,
+    own: &StorageLayout,
     options: &KeepOptions,
-    mode: Mode,
+    mode: CommitMode,
 ) -> anyhow::Result<Vec<KeptStorage>> {
     let mut all = Vec::new();
     let mut needing = BTreeSet::new();
@@ -235,7 +235,7 @@ fn keep_for_users(
             }
         }
     }
-    if mode == Mode::Commit
+    if mode == CommitMode::Commit
         && kept_store::exists(host)
         && let Err(error) = kept_store::serve(host, own, &users, needing)
     {
@@ -247,17 +247,26 @@ fn keep_for_users(
 
 /// Finds what leads to a layer without a record, also where the storage has a directory of it: a run
 /// that was killed has left that.
-pub(super) fn look_closer(host: &Host, storage: &Storage, layout: &Layout) -> anyhow::Result<Looked> {
+pub(super) fn look_closer(
+    host: &Host,
+    storage: &EngineStorage,
+    layout: &StorageLayout,
+) -> anyhow::Result<ExaminedStorage> {
     let looked = look(host, storage, layout)?;
     let mut parts = looked.parts.clone();
     parts.iter_mut().for_each(|part| part.directories.clear());
     let found = find(&parts, &looked.layers_by_store, DRIVER);
-    Ok(Looked { found, ..looked })
+    Ok(ExaminedStorage { found, ..looked })
 }
 
 /// Images that are needed, and that a run which was killed has not recorded: those that it has noted, or
 /// in a user's storage those of containers.
-fn unfinished(host: &Host, storage: &Storage, looked: &Looked, served: &Served) -> Vec<String> {
+fn unfinished(
+    host: &Host,
+    storage: &EngineStorage,
+    looked: &ExaminedStorage,
+    served: &ListedImages,
+) -> Vec<String> {
     let of_containers = || {
         let containers = looked.records().filter(|(kind, _)| *kind == RecordKind::Container);
         containers.filter_map(|(_, container)| container.image.as_deref())
@@ -278,17 +287,17 @@ fn unfinished(host: &Host, storage: &Storage, looked: &Looked, served: &Served) 
 }
 
 /// Keeping in one storage.
-pub(super) struct Keeping<'a> {
+pub(super) struct KeepRun<'a> {
     pub(super) host: &'a Host,
-    pub(super) layout: &'a Layout,
-    pub(super) storage: &'a Storage,
-    pub(super) formers: &'a [Former],
-    pub(super) served: Served,
-    mode: Mode,
+    pub(super) layout: &'a StorageLayout,
+    pub(super) storage: &'a EngineStorage,
+    pub(super) formers: &'a [FormerStore],
+    pub(super) served: ListedImages,
+    mode: CommitMode,
 }
 
-impl Keeping<'_> {
-    fn run(&self, mut looked: Looked) -> anyhow::Result<KeptStorage> {
+impl KeepRun<'_> {
+    fn run(&self, mut looked: ExaminedStorage) -> anyhow::Result<KeptStorage> {
         let before = dependents(&looked.found);
         let mut kept = KeptStorage::of(self.storage);
         let mut tried = BTreeSet::new();
@@ -298,7 +307,7 @@ impl Keeping<'_> {
         {
             let lost = lost.clone();
             tried.insert(lost.clone());
-            let around = Around::new(self, &looked);
+            let around = LayerSurroundings::new(self, &looked);
             let chain = around.chain(&lost);
             match chain.and_then(|chain| chain.map(|chain| self.add(chain)).transpose()) {
                 Ok(layers) => kept.layers.extend(layers.into_iter().flatten()),
@@ -306,14 +315,14 @@ impl Keeping<'_> {
                 Err(_) if around.has_directory(&lost) => {}
                 Err(problem) => kept.not_kept.push(problem),
             }
-            if self.mode == Mode::Commit {
+            if self.mode == CommitMode::Commit {
                 let layout = with_kept(self.host, self.storage, self.layout);
                 looked = look_closer(self.host, self.storage, &layout)?;
             }
         }
         let still: BTreeSet<String> = match self.mode {
-            Mode::Commit => looked.found.iter().map(|it| it.dependent.id.clone()).collect(),
-            Mode::DryRun => {
+            CommitMode::Commit => looked.found.iter().map(|it| it.dependent.id.clone()).collect(),
+            CommitMode::DryRun => {
                 let lost = before.iter().filter(|(_, it)| !kept.has(&it.lost_layer));
                 lost.map(|(_, it)| it.id.clone()).collect()
             }
@@ -323,7 +332,7 @@ impl Keeping<'_> {
     }
 
     /// Records images whose layers are there.
-    fn finish(&self, looked: &Looked, images: &[String]) -> Result<(), Problem> {
+    fn finish(&self, looked: &ExaminedStorage, images: &[String]) -> Result<(), Problem> {
         let served = &self.served;
         for id in images.iter().filter(|id| !served.ids.contains(*id)) {
             let found = self.formers.iter().find_map(|former| {
@@ -335,14 +344,17 @@ impl Keeping<'_> {
             if let Some((former, image, ids)) = found {
                 let title = format!("`{}`", former.shown);
                 let (layers, links) = (BTreeMap::new(), BTreeMap::new());
-                self.add((Chain { title, ids, layers, links, images: vec![image] }, former.shown.clone()))?;
+                self.add((
+                    LayerChain { title, ids, layers, links, images: vec![image] },
+                    former.shown.clone(),
+                ))?;
             }
         }
         Ok(())
     }
 
     /// Adds what a chain has, if there is space for it.
-    fn add(&self, (mut chain, from): (Chain, String)) -> Result<Vec<KeptLayer>, Problem> {
+    fn add(&self, (mut chain, from): (LayerChain, String)) -> Result<Vec<KeptLayer>, Problem> {
         let root = &self.host.root;
         let of_user = self.storage.owner.is_some();
         let store = if of_user { Path::new(KEPT_STORE) } else { self.storage.images_part() };
@@ -354,7 +366,7 @@ impl Keeping<'_> {
         let bytes = total(layers.iter().map(|layer| layer.bytes));
         let there = store.ancestors().find(|dir| root.stat(dir).is_ok_and(|stat| stat.is_some()));
         require_space(&root.show(store), bytes, 0, there.and_then(|dir| root.free_space(dir).ok()))?;
-        if self.mode == Mode::DryRun {
+        if self.mode == CommitMode::DryRun {
             return Ok(layers);
         }
         if of_user {
@@ -375,7 +387,7 @@ impl Keeping<'_> {
             latest: None,
             sync: true,
         };
-        add_chain(root, chain, store, &options, &Upkeep { own: !of_user, ..Upkeep::ALL_OR_NOTHING })?;
+        add_chain(root, chain, store, &options, &AddPolicy { own: !of_user, ..AddPolicy::ALL_OR_NOTHING })?;
         Ok(layers)
     }
 }

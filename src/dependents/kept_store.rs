@@ -14,19 +14,19 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::clean::Looked;
+use super::clean::ExaminedStorage;
 use super::find::Dependent;
 use super::former::DRIVER;
 use super::keep::{KeptLayer, KeptStorage, dependents, look_closer};
-use super::layout::Layout;
+use super::layout::StorageLayout;
 use super::names::write_in;
 use super::own::RecordKind;
 use super::users::{UserLayout, is_at_home};
 use crate::conf::Position;
 use crate::limits;
-use crate::plan::{AddOptions, Host, Mode, add_stores, users};
+use crate::plan::{AddOptions, CommitMode, Host, add_stores, users};
 use crate::problem::Problem;
-use crate::store::builder::{Removal, StoreRecords, clean_up, remove};
+use crate::store::builder::{RemovalRequest, StoreRecords, clean_up, remove};
 use crate::store::short_id;
 
 /// Where it is.
@@ -50,21 +50,21 @@ pub(super) fn exists(host: &Host) -> bool {
 }
 
 /// The same layout with the store listed, if it is there.
-pub(super) fn listed(host: &Host, layout: &Layout) -> Layout {
+pub(super) fn listed(host: &Host, layout: &StorageLayout) -> StorageLayout {
     let mut layout = unlisted(layout);
     layout.stores.extend(exists(host).then(|| KEPT_STORE.to_owned()));
     layout
 }
 
 /// The same layout without the store.
-pub(super) fn unlisted(layout: &Layout) -> Layout {
+pub(super) fn unlisted(layout: &StorageLayout) -> StorageLayout {
     let mut layout = layout.clone();
     layout.stores.retain(|store| store != KEPT_STORE);
     layout
 }
 
 /// Lists the store behind all others, for this host or for the normal user whose it is.
-fn list(host: &Host, mode: Mode) -> anyhow::Result<()> {
+fn list(host: &Host, mode: CommitMode) -> anyhow::Result<()> {
     let options =
         AddOptions { paths: vec![KEPT_STORE.to_owned()], position: Position::Last, ..AddOptions::default() };
     add_stores(host, &options, mode)?;
@@ -75,21 +75,25 @@ fn list(host: &Host, mode: Mode) -> anyhow::Result<()> {
 /// Sees to it that the users who need something of the store have it, and that it has nothing else.
 pub(super) fn serve(
     host: &Host,
-    own: &Layout,
+    own: &StorageLayout,
     users: &[UserLayout],
     needing: BTreeSet<u32>,
 ) -> anyhow::Result<()> {
     if !needing.is_empty() {
         note(host, needing)?;
         if !own.stores.iter().any(|store| store == KEPT_STORE) {
-            list(host, Mode::Commit)?;
+            list(host, CommitMode::Commit)?;
         }
     }
     trim(host, own, users)
 }
 
 /// Lists the store for the normal user who runs this, if containers or images of this user need it.
-pub(super) fn list_for_user(host: &Host, layout: &Layout, mode: Mode) -> anyhow::Result<Vec<KeptStorage>> {
+pub(super) fn list_for_user(
+    host: &Host,
+    layout: &StorageLayout,
+    mode: CommitMode,
+) -> anyhow::Result<Vec<KeptStorage>> {
     let mut all = Vec::new();
     let with = listed(host, layout);
     for storage in layout.storages.iter().filter(|storage| storage.driver == DRIVER) {
@@ -147,7 +151,7 @@ fn noted(host: &Host) -> NotedUsers {
 }
 
 /// Removes from the store what no storage needs, unless one may be out of sight.
-fn trim(host: &Host, own: &Layout, user_layouts: &[UserLayout]) -> anyhow::Result<()> {
+fn trim(host: &Host, own: &StorageLayout, user_layouts: &[UserLayout]) -> anyhow::Result<()> {
     let users = users(host);
     let is_known = |uid: &u32| users.iter().any(|user| user.uid == *uid && is_at_home(host, user));
     if !noted(host).uids.iter().all(is_known) {
@@ -168,7 +172,7 @@ fn trim(host: &Host, own: &Layout, user_layouts: &[UserLayout]) -> anyhow::Resul
     let choose = |records: &StoreRecords<'_>| {
         let images = needed_images(looked);
         let ids = records.images.iter().filter_map(|image| image.id.clone());
-        Ok(Removal {
+        Ok(RemovalRequest {
             names: BTreeSet::new(),
             images: ids.filter(|id| !images.contains(id.as_str())).collect(),
             layers: records.layers.keys().map(|&id| id.to_owned()).collect(),
@@ -180,8 +184,8 @@ fn trim(host: &Host, own: &Layout, user_layouts: &[UserLayout]) -> anyhow::Resul
 }
 
 /// The ids of the images that containers are of, or that a storage has a record of.
-fn needed_images(looked: &[Looked]) -> BTreeSet<&str> {
-    let records = looked.iter().flat_map(Looked::records);
+fn needed_images(looked: &[ExaminedStorage]) -> BTreeSet<&str> {
+    let records = looked.iter().flat_map(ExaminedStorage::records);
     let images = records.filter_map(|(kind, record)| match kind {
         RecordKind::Container => record.image.as_deref(),
         RecordKind::Image => Some(record.id.as_str()),
@@ -191,11 +195,11 @@ fn needed_images(looked: &[Looked]) -> BTreeSet<&str> {
 }
 
 /// The layers that a storage needs, also through layers of other stores.
-fn needed_layers(looked: &[Looked]) -> BTreeSet<String> {
+fn needed_layers(looked: &[ExaminedStorage]) -> BTreeSet<String> {
     let stores = looked.iter().flat_map(|looked| &looked.layers_by_store);
     let parents: HashMap<&String, &Option<String>> = stores.flat_map(|store| &store.layers).collect();
     let mut needed = BTreeSet::new();
-    for (_, record) in looked.iter().flat_map(Looked::records) {
+    for (_, record) in looked.iter().flat_map(ExaminedStorage::records) {
         let direct = [&record.layer, &record.parent].into_iter().flatten().chain(&record.mapped_layers);
         for id in direct {
             let mut next = Some(id);

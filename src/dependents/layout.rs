@@ -12,7 +12,7 @@ use crate::sys::Root;
 
 /// An engine's own storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Storage {
+pub(crate) struct EngineStorage {
     /// The storage driver.
     pub(crate) driver: String,
     /// graphroot, and imagestore if one is set: both have records and layers.
@@ -24,7 +24,7 @@ pub(crate) struct Storage {
     pub(crate) owner: Option<u32>,
 }
 
-impl Storage {
+impl EngineStorage {
     /// The part to which engines add images: the last.
     pub(super) fn images_part(&self) -> &Path {
         self.parts.last().expect("a storage has a graphroot")
@@ -52,9 +52,9 @@ impl Storage {
 
 /// What the host's engines use.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Layout {
+pub(crate) struct StorageLayout {
     /// The storages, each once.
-    pub(crate) storages: Vec<Storage>,
+    pub(crate) storages: Vec<EngineStorage>,
     /// The stores that any engine lists, each once, as engines use them.
     pub(crate) stores: Vec<String>,
 }
@@ -67,13 +67,13 @@ pub(crate) struct Layout {
 ///
 /// # Errors
 /// A [`Problem`] if no engine would start.
-pub(crate) fn layout(host: &Host) -> anyhow::Result<Layout> {
+pub(crate) fn layout(host: &Host) -> anyhow::Result<StorageLayout> {
     layout_of(|profile| host.judge(profile))
 }
 
 /// The same for those who judge the host like this.
-pub(super) fn layout_of(judge: impl Fn(Profile) -> Rc<Judgement>) -> anyhow::Result<Layout> {
-    let mut layout = Layout::default();
+pub(super) fn layout_of(judge: impl Fn(Profile) -> Rc<Judgement>) -> anyhow::Result<StorageLayout> {
+    let mut layout = StorageLayout::default();
     let mut failure = None;
     for profile in Profile::ALL {
         let judgement = judge(profile);
@@ -94,18 +94,18 @@ pub(super) fn layout_of(judge: impl Fn(Profile) -> Rc<Judgement>) -> anyhow::Res
     }
 }
 
-impl Layout {
+impl StorageLayout {
     fn add_storage(&mut self, own: OwnStorage) {
         let OwnStorage { driver, graphroot, imagestore, runroot } = own;
         let parts: Vec<PathBuf> = [graphroot].into_iter().chain(imagestore).collect();
         let runroots: Vec<PathBuf> = runroot.into_iter().collect();
-        let same = |other: &&mut Storage| other.driver == driver && other.parts[0] == parts[0];
+        let same = |other: &&mut EngineStorage| other.driver == driver && other.parts[0] == parts[0];
         match self.storages.iter_mut().find(same) {
             Some(other) => {
                 merge(&mut other.parts, parts);
                 merge(&mut other.runroots, runroots);
             }
-            None => self.storages.push(Storage { driver, parts, runroots, owner: None }),
+            None => self.storages.push(EngineStorage { driver, parts, runroots, owner: None }),
         }
     }
 }
@@ -130,7 +130,7 @@ mod tests {
             imagestore: imagestore.map(PathBuf::from),
             runroot: runroot.map(PathBuf::from),
         };
-        let mut layout = Layout::default();
+        let mut layout = StorageLayout::default();
         layout.add_storage(own("overlay", None, Some("/run/a")));
         layout.add_storage(own("overlay", Some("/images"), Some("/run/a")));
         layout.add_storage(own("vfs", None, None));

@@ -48,12 +48,12 @@ mod store_layers;
 mod timestamp;
 mod users;
 
-pub use changed::{Settled, at_boot, emptied};
-pub use clean::{Cleaned, CleanedStorage, clean_dependents};
+pub use changed::{BootOutcome, at_boot, emptied};
+pub use clean::{CleanReport, CleanedStorage, clean_dependents};
 pub use find::Dependent;
 pub use keep::{KeepOptions, KeptLayer, KeptStorage, keep_layers};
 pub use kept_store::KEPT_STORE;
-pub(crate) use layout::{Storage, layout};
+pub(crate) use layout::{EngineStorage, layout};
 pub(crate) use mounts::mounted_layers;
 pub use needed::needed;
-pub use restore::Restored;
+pub use restore::RestoredBackup;

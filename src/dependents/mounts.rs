@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::layout::Storage;
+use super::layout::EngineStorage;
 use crate::limits;
 use crate::plan::Host;
 use crate::problem::Problem;
@@ -22,7 +22,10 @@ struct Mount {
 ///
 /// # Errors
 /// If such a file cannot be read, or is malformed: then it cannot be told.
-pub(crate) fn mounted_layers(host: &Host, storage: &Storage) -> Result<Vec<(PathBuf, Vec<String>)>, Problem> {
+pub(crate) fn mounted_layers(
+    host: &Host,
+    storage: &EngineStorage,
+) -> Result<Vec<(PathBuf, Vec<String>)>, Problem> {
     let mut counted = Vec::new();
     for runroot in &storage.runroots {
         let file = runroot.join(format!("{}-layers/mountpoints.json", storage.driver));

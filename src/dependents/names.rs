@@ -14,7 +14,7 @@ use crate::limits;
 use crate::plan::Host;
 use crate::problem::Problem;
 use crate::store::builder::rename_images;
-use crate::store::{self, Image};
+use crate::store::{self, StoredImage};
 
 use super::former::DRIVER;
 
@@ -72,7 +72,11 @@ impl KeptNames {
     }
 
     /// The names of the images that have to have others, where `served` has the image of each name.
-    fn names(&self, images: &[&Image], served: &BTreeMap<String, String>) -> BTreeMap<String, Vec<String>> {
+    fn names(
+        &self,
+        images: &[&StoredImage],
+        served: &BTreeMap<String, String>,
+    ) -> BTreeMap<String, Vec<String>> {
         let mut changed = BTreeMap::new();
         for image in images {
             let (Some(id), names) = (&image.id, image.names.clone().unwrap_or_default()) else { continue };
@@ -113,10 +117,10 @@ mod tests {
 
     #[test]
     fn a_name_is_with_the_image_that_a_store_has_under_it() {
-        let image = |id: &str, names: &[&str]| Image {
+        let image = |id: &str, names: &[&str]| StoredImage {
             id: Some(id.to_owned()),
             names: Some(names.iter().map(|&name| name.to_owned()).collect()),
-            ..Image::default()
+            ..StoredImage::default()
         };
         let mut kept = KeptNames::default();
         kept.add("kept", ["app".to_owned()]);

@@ -2,7 +2,7 @@
 
 use super::find::find;
 use super::layout::layout;
-use super::own::{Part, read};
+use super::own::{StoragePart, read};
 use super::store_layers::{self, StoreLayers};
 use super::users::user_layouts;
 use crate::plan::Host;
@@ -67,7 +67,7 @@ pub fn needed(host: &Host, stores: &[String], others: &[String]) -> anyhow::Resu
 /// An own storage, and all that it can build on.
 struct ReadStorage<'a> {
     driver: &'a str,
-    parts: Vec<Part>,
+    parts: Vec<StoragePart>,
     layers_by_store: Vec<(String, StoreLayers)>,
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::array::elements;
-use super::layout::Storage;
+use super::layout::EngineStorage;
 use super::store_layers;
 use crate::limits;
 use crate::plan::Host;
@@ -50,7 +50,7 @@ pub(super) const FILES: [(RecordKind, &str); 5] = [
 /// What matters here of a record of any kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
-pub(super) struct Record {
+pub(super) struct StorageRecord {
     #[serde(deserialize_with = "or_default")]
     pub(super) id: String,
     #[serde(deserialize_with = "or_default")]
@@ -91,12 +91,12 @@ pub(super) struct RecordFile {
     pub(super) found: Stat,
     /// Where each record stands in the bytes.
     pub(super) spans: Vec<Range<usize>>,
-    pub(super) records: Vec<Record>,
+    pub(super) records: Vec<StorageRecord>,
 }
 
 /// graphroot or imagestore.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Part {
+pub(super) struct StoragePart {
     pub(super) dir: PathBuf,
     pub(super) files: Vec<RecordFile>,
     /// The layers that there is a directory of.
@@ -107,11 +107,11 @@ pub(super) struct Part {
 ///
 /// # Errors
 /// A [`Problem`] if something cannot be read or is malformed.
-pub(super) fn read(host: &Host, storage: &Storage) -> Result<Vec<Part>, Problem> {
+pub(super) fn read(host: &Host, storage: &EngineStorage) -> Result<Vec<StoragePart>, Problem> {
     storage.parts.iter().map(|dir| read_part(host, storage, dir)).collect()
 }
 
-fn read_part(host: &Host, storage: &Storage, dir: &Path) -> Result<Part, Problem> {
+fn read_part(host: &Host, storage: &EngineStorage, dir: &Path) -> Result<StoragePart, Problem> {
     let driver = &storage.driver;
     let limit = if storage.owner.is_some() { limits::USERS_RECORDS } else { limits::RECORDS };
     let (root, inside) = storage.open(&host.root, dir).map_err(host.cannot("read", dir))?;
@@ -134,8 +134,8 @@ fn read_part(host: &Host, storage: &Storage, dir: &Path) -> Result<Part, Problem
         };
         let spans = elements(&bytes).map_err(malformed)?;
         let records = spans.iter().map(|span| serde_json::from_slice(&bytes[span.clone()]));
-        let records = records.collect::<Result<Vec<Record>, _>>().map_err(malformed)?;
+        let records = records.collect::<Result<Vec<StorageRecord>, _>>().map_err(malformed)?;
         files.push(RecordFile { kind, path, bytes, found, spans, records });
     }
-    Ok(Part { dir: dir.to_owned(), files, directories })
+    Ok(StoragePart { dir: dir.to_owned(), files, directories })
 }

@@ -10,18 +10,18 @@ use std::path::{Path, PathBuf};
 
 use super::array::elements;
 use super::backup::Restorable;
-use super::clean::{Looked, look};
+use super::clean::{ExaminedStorage, look};
 use super::find::Dependent;
-use super::layout::{Layout, Storage};
-use super::own::{FILES, Record, RecordKind};
+use super::layout::{EngineStorage, StorageLayout};
+use super::own::{FILES, RecordKind, StorageRecord};
 use super::stopped::{Locks, refuse_running};
 use crate::limits;
-use crate::plan::{Host, Mode};
+use crate::plan::{CommitMode, Host};
 use crate::problem::Problem;
 
 /// What was put back from one backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Restored {
+pub struct RestoredBackup {
     /// The backup, inside the tree.
     pub backup: PathBuf,
     /// Containers that can start again.
@@ -36,27 +36,27 @@ pub struct Restored {
 /// A [`Problem`] if engines are not stopped, or something cannot be moved back.
 pub(super) fn restore(
     host: &Host,
-    storage: &Storage,
-    layout: &Layout,
-    mode: Mode,
-) -> anyhow::Result<Vec<Restored>> {
+    storage: &EngineStorage,
+    layout: &StorageLayout,
+    mode: CommitMode,
+) -> anyhow::Result<Vec<RestoredBackup>> {
     let mut all = Vec::new();
     for backup in Restorable::all(host, storage)? {
         if !backup.is_begun && !is_whole(&backup, &look(host, storage, layout)?) {
             continue;
         }
-        if mode == Mode::Commit {
+        if mode == CommitMode::Commit {
             refuse_running(host, storage, &[])?;
             put_back(host, storage, &backup, &Locks::take(host, storage)?)?;
         }
         let Restorable { dir, list, .. } = backup;
-        all.push(Restored { backup: dir, containers: list.containers, images: list.images });
+        all.push(RestoredBackup { backup: dir, containers: list.containers, images: list.images });
     }
     Ok(all)
 }
 
 /// Whether the layers that were lost are there again, and nothing has the place of what was removed.
-fn is_whole(backup: &Restorable, looked: &Looked) -> bool {
+fn is_whole(backup: &Restorable, looked: &ExaminedStorage) -> bool {
     let list = &backup.list;
     let removed = || list.containers.iter().chain(&list.images).chain(&list.layers);
     let ids: BTreeSet<&String> = removed().map(|it| &it.id).collect();
@@ -68,7 +68,7 @@ fn is_whole(backup: &Restorable, looked: &Looked) -> bool {
         && !records.any(|it| ids.contains(&it.id) || it.names.iter().any(|name| names.contains(name)))
 }
 
-fn put_back(host: &Host, storage: &Storage, backup: &Restorable, locks: &Locks) -> anyhow::Result<()> {
+fn put_back(host: &Host, storage: &EngineStorage, backup: &Restorable, locks: &Locks) -> anyhow::Result<()> {
     backup.begin(host)?;
     let insert = |kind| insert(host, storage, backup, locks, kind);
     insert(RecordKind::Layer)?;
@@ -84,7 +84,7 @@ fn put_back(host: &Host, storage: &Storage, backup: &Restorable, locks: &Locks) 
 /// Adds the records of one kind that were removed to the files that they stood in.
 fn insert(
     host: &Host,
-    storage: &Storage,
+    storage: &EngineStorage,
     backup: &Restorable,
     locks: &Locks,
     kind: RecordKind,
@@ -127,7 +127,9 @@ fn with_records(
 ) -> Result<Option<Vec<u8>>, serde_json::Error> {
     let records = |text: &[u8]| -> Result<Vec<(String, std::ops::Range<usize>)>, serde_json::Error> {
         let spans = elements(text)?.into_iter();
-        spans.map(|span| Ok((serde_json::from_slice::<Record>(&text[span.clone()])?.id, span))).collect()
+        spans
+            .map(|span| Ok((serde_json::from_slice::<StorageRecord>(&text[span.clone()])?.id, span)))
+            .collect()
     };
     let there = records(now)?;
     let is_missing = |id: &String| ids.contains(id.as_str()) && !there.iter().any(|(other, _)| other == id);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::find::DependentRecord;
-use super::layout::Storage;
+use super::layout::EngineStorage;
 use super::mounts::mounted_layers;
 use super::own::RecordKind;
 use super::store_layers::home;
@@ -17,7 +17,7 @@ use crate::sys::{RecordLock, crio_runs, is_mount_point};
 /// A [`Problem`] that says which.
 pub(super) fn refuse_running(
     host: &Host,
-    storage: &Storage,
+    storage: &EngineStorage,
     found: &[DependentRecord],
 ) -> Result<(), Problem> {
     if !host.root.is_tree() && !host.is_rootless() && crio_runs() {
@@ -70,7 +70,7 @@ impl Locks {
     ///
     /// # Errors
     /// A [`Problem`] `busy` if one is held.
-    pub(super) fn take(host: &Host, storage: &Storage) -> Result<Self, Problem> {
+    pub(super) fn take(host: &Host, storage: &EngineStorage) -> Result<Self, Problem> {
         // Engines have this one in graphroot alone.
         let graphroot = &storage.parts[0];
         let graph = match is_dir(host, graphroot)? {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::array::elements;
-use super::own::Record;
+use super::own::StorageRecord;
 use crate::hex::hex;
 use crate::limits;
 use crate::problem::words;
@@ -84,7 +84,7 @@ pub(super) fn read(root: &Root, path: &str, driver: &str) -> Result<StoreLayers,
         has_records |= name == "layers.json";
         let malformed = |error| format!("has a malformed {name}: {error}");
         for span in elements(&bytes).map_err(malformed)? {
-            let record: Record = serde_json::from_slice(&bytes[span]).map_err(malformed)?;
+            let record: StorageRecord = serde_json::from_slice(&bytes[span]).map_err(malformed)?;
             store_layers.layers.entry(record.id).or_insert(record.parent);
         }
     }

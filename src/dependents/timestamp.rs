@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::store::Time;
+use crate::store::Timestamp;
 
 /// The present time in UTC, such as `20261121T141252Z`.
 pub(super) fn now() -> String {
@@ -12,7 +12,7 @@ pub(super) fn now() -> String {
 
 /// A time in seconds since 1970 in UTC, in the basic format of ISO 8601.
 fn of(seconds: i64) -> String {
-    Time(seconds, 0).text().replace(['-', ':'], "")
+    Timestamp(seconds, 0).text().replace(['-', ':'], "")
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use super::former::DRIVER;
-use super::layout::{Layout, layout_of};
-use crate::engine::{Cache, Environment, Profile, View};
+use super::layout::{StorageLayout, layout_of};
+use crate::engine::{Environment, Profile, ReadCache, View};
 use crate::judgement::judge;
 use crate::limits;
 use crate::plan::{Host, User, users};
@@ -17,7 +17,7 @@ use crate::sys::FileKind;
 pub(super) struct UserLayout {
     pub(super) user: User,
     /// Storages of this user's that are there, and the stores that this user's engines list.
-    pub(super) layout: Layout,
+    pub(super) layout: StorageLayout,
 }
 
 /// The normal users who have storages whose layers can be kept.
@@ -36,14 +36,14 @@ pub(super) fn is_at_home(host: &Host, user: &User) -> bool {
         && home().is_some_and(|stat| stat.kind == FileKind::Directory && stat.uid == user.uid)
 }
 
-fn layout_for(host: &Host, user: &User) -> Option<Layout> {
+fn layout_for(host: &Host, user: &User) -> Option<StorageLayout> {
     if !is_at_home(host, user) || !is_modest(host, user) {
         return None;
     }
     let home = user.home.to_str()?.to_owned();
     let environment = Environment::new(user.uid, [("HOME".to_owned(), home)]);
     // What a view remembers is one user's.
-    let cache = Cache::default();
+    let cache = ReadCache::default();
     let view = View::of(&host.root, &cache);
     let mut layout = layout_of(|profile: Profile| judge(&view, &environment, profile)).ok()?;
     if layout.stores.len() > limits::USERS_STORES {

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::copies::copies;
-use super::cure::{Copies, Cure};
+use super::cure::{CopyRoute, Cure};
 use super::problems::problem;
 use super::shadowed::shadowed;
 use crate::copying::former_images;
 use crate::dependents::{KeepOptions, clean_dependents, emptied, keep_layers};
-use crate::embedded::{List, contents, having, homes};
+use crate::embedded::{ImageList, contents, having, homes};
 use crate::inventory::HostStores;
-use crate::plan::{self, Host, Mode};
+use crate::plan::{self, CommitMode, Host};
 use crate::problem::{Problem, quoted_series, shell_word};
 use crate::store::short_id;
 
@@ -28,7 +28,7 @@ pub(super) struct Absent {
     /// The own storages in which something builds on layers that are gone.
     pub(super) without_layers: BTreeSet<PathBuf>,
     /// The images that are embedded, by their references, and from where to where they are copied.
-    pub(super) embedded: BTreeMap<String, Copies>,
+    pub(super) embedded: BTreeMap<String, CopyRoute>,
     pub(super) not_looked: Vec<Problem>,
 }
 
@@ -55,7 +55,7 @@ impl Absent {
 
     fn layers(&mut self, host: &Host) {
         // Why a store cannot be read is told by the checks.
-        let Ok(found) = clean_dependents(host, Mode::DryRun) else { return };
+        let Ok(found) = clean_dependents(host, CommitMode::DryRun) else { return };
         if found.storages.is_empty() {
             return;
         }
@@ -98,7 +98,7 @@ impl Absent {
             return Ok(());
         }
         for (place, home) in homes(&host.root)?.into_iter().enumerate() {
-            let Some(list) = List::find_in(&host.root, home)? else { continue };
+            let Some(list) = ImageList::find_in(&host.root, home)? else { continue };
             let copies = copies(host, home, place == 0);
             let mut missing = Vec::new();
             for entry in &list.entries {
@@ -116,7 +116,7 @@ impl Absent {
         Ok(())
     }
 
-    fn not_copied(&mut self, missing: &[String], copies: &Copies) {
+    fn not_copied(&mut self, missing: &[String], copies: &CopyRoute) {
         let names: Vec<&str> = missing.iter().map(String::as_str).take(NAMED).collect();
         let message = match missing.len() {
             0 => return,
@@ -130,7 +130,7 @@ impl Absent {
         self.cures.push(cure);
     }
 
-    fn not_pruned(&mut self, host: &Host, home: &Path, copies: &Copies) {
+    fn not_pruned(&mut self, host: &Host, home: &Path, copies: &CopyRoute) {
         for former in former_images(host, home) {
             let names: Vec<&str> = former.names.iter().map(String::as_str).take(NAMED).collect();
             let place = former
@@ -144,7 +144,7 @@ impl Absent {
                     quoted_series(&names)
                 ),
             };
-            let cure = Cure::PruneImages(Copies { store: former.store, ..copies.clone() });
+            let cure = Cure::PruneImages(CopyRoute { store: former.store, ..copies.clone() });
             let hint = cure.hint("removes them, while no engine runs");
             let effect = "nothing uses them, and no engine removes them from there";
             self.problems.push(problem("images-not-pruned", message, hint).because(effect));
@@ -158,7 +158,7 @@ fn of_lost_layers(host: &Host) -> Result<Cure, String> {
     if let Some(aside) = plan::set_aside(host).unwrap_or_default().into_iter().next() {
         return Err(aside);
     }
-    let kept = keep_layers(host, &KeepOptions::default(), Mode::DryRun).unwrap_or_default();
+    let kept = keep_layers(host, &KeepOptions::default(), CommitMode::DryRun).unwrap_or_default();
     Ok(match kept.iter().any(|storage| storage.user.is_none() && !storage.layers.is_empty()) {
         true => Cure::KeepLayers,
         false => Cure::CleanDependents,

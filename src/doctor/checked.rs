@@ -5,20 +5,20 @@ use std::path::{Path, PathBuf};
 
 use super::absent::Absent;
 use super::crio::Crio;
-use super::cure::{Copies, Cure};
+use super::cure::{CopyRoute, Cure};
 use super::problems::{self, problem};
-use super::storage::Storage;
+use super::storage::HostStorage;
 use crate::declare::SEALED_STORES;
 use crate::engine::{Engines, Profile};
-use crate::lint::{self, Input};
-use crate::plan::{self, ApplyOptions, Host, Mode, StoreResult};
+use crate::lint::{self, LintInput};
+use crate::plan::{self, ApplyOptions, CommitMode, Host, StoreResult};
 use crate::problem::{Problem, Severity, shell_word};
 use crate::sealed;
 use crate::store::check::{self, CheckRequest, Progress, Scope, StoreFinding};
 
 /// What the checks found.
 #[derive(Debug, Default)]
-pub(super) struct Checked {
+pub(super) struct CheckFindings {
     pub(super) problems: Vec<Problem>,
     /// What cures them.
     pub(super) cures: Vec<Cure>,
@@ -44,7 +44,7 @@ pub(super) struct Checked {
     pub(super) store_findings: Vec<StoreFinding>,
 }
 
-impl Checked {
+impl CheckFindings {
     pub(super) fn new(absent: Absent) -> Self {
         Self { absent, ..Self::default() }
     }
@@ -63,7 +63,7 @@ impl Checked {
         engines: Engines,
         not_looked: &mut Vec<Problem>,
     ) -> Result<(), Problem> {
-        let input = Input::read(host, Some(engines).filter(|_| host.knows_engines()))?;
+        let input = LintInput::read(host, Some(engines).filter(|_| host.knows_engines()))?;
         let report = lint::check(&input, &[]);
         let fixable = || report.findings.iter().filter(|finding| finding.is_fixable());
         // A user repairs what is theirs.
@@ -99,7 +99,7 @@ impl Checked {
     pub(super) fn stores(
         &mut self,
         host: &Host,
-        storages: &[Storage],
+        storages: &[HostStorage],
         engines: Engines,
         not_looked: &mut Vec<Problem>,
     ) {
@@ -107,7 +107,7 @@ impl Checked {
         drivers.sort_unstable();
         drivers.dedup();
         for driver in drivers {
-            let with = |holds: &dyn Fn(&Storage) -> bool| {
+            let with = |holds: &dyn Fn(&HostStorage) -> bool| {
                 let chosen = storages.iter().filter(|storage| storage.driver == driver && holds(storage));
                 chosen.map(|storage| storage.path.clone()).collect::<Vec<_>>()
             };
@@ -210,7 +210,7 @@ impl Checked {
             .any(|reader| reader.judge(&host.view()).own_storage().parts().any(|part| part == finding.store));
         let copies = &self.absent.embedded[&finding.images[0]];
         let store = (!is_own).then(|| finding.store.clone());
-        let cure = Cure::CopyImages(Copies { store, ..copies.clone() });
+        let cure = Cure::CopyImages(CopyRoute { store, ..copies.clone() });
         finding.problem.hint = cure.hint("writes it again, from the embedded image");
         self.cures.push(cure);
     }
@@ -291,7 +291,7 @@ impl Checked {
         if let Err(error) = sealed::keep_former(host, &mut declarations) {
             return not_looked.push(could_not(error));
         }
-        let outcome = plan::apply(host, &declarations, ApplyOptions::default(), Mode::DryRun);
+        let outcome = plan::apply(host, &declarations, ApplyOptions::default(), CommitMode::DryRun);
         if outcome.is_ok_and(|outcome| !outcome.plan.is_empty()) {
             self.problems.push(problem(
                 "not-applied",
@@ -321,7 +321,7 @@ impl Checked {
             return;
         }
         let options = ApplyOptions { set_aside: true, ..ApplyOptions::default() };
-        let Ok(outcome) = plan::apply(host, &declarations, options, Mode::DryRun) else { return };
+        let Ok(outcome) = plan::apply(host, &declarations, options, CommitMode::DryRun) else { return };
         let all = self.problems.iter_mut().chain(&mut self.config_findings);
         for problem in all.filter(is_missing) {
             let is_it = |(path, _): &&(String, StoreResult)| problem.message.contains(&format!("`{path}`"));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::cure::Copies;
+use super::cure::CopyRoute;
 use super::unit::UnitState;
 use crate::copying;
 use crate::plan::Host;
@@ -12,26 +12,26 @@ const UNIT: &str = "storagectl-copy-images.service";
 
 /// Where the images of the embedded directory `source` go: where its unit copies to at boot, or else
 /// where they were copied to before, or else to the engines' own storage, as `copy-images` does.
-pub(super) fn copies(host: &Host, source: &Path, is_first: bool) -> Copies {
+pub(super) fn copies(host: &Host, source: &Path, is_first: bool) -> CopyRoute {
     let source = (!is_first).then(|| source.to_owned());
     let by_unit = match UnitState::find(&host.root, UNIT, "basic.target") {
         Ok(UnitState::Enabled(_)) => UnitState::variable(&host.root, UNIT, "COPY_IMAGES"),
         _ => None,
     };
     if let Some(options) = by_unit {
-        return Copies { source, ..options_of(&options) };
+        return CopyRoute { source, ..options_of(&options) };
     }
-    Copies { source, store: copying::copied_to(host), artifact_store: None }
+    CopyRoute { source, store: copying::copied_to(host), artifact_store: None }
 }
 
-fn options_of(options: &str) -> Copies {
+fn options_of(options: &str) -> CopyRoute {
     let words: Vec<&str> = options.split_whitespace().collect();
     let value = |name: &str| -> Option<PathBuf> {
         let after = words.iter().position(|word| *word == name).and_then(|at| words.get(at + 1)).copied();
         let joined = words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
         after.or(joined).map(PathBuf::from)
     };
-    Copies { source: None, store: value("--store"), artifact_store: value("--artifact-store") }
+    CopyRoute { source: None, store: value("--store"), artifact_store: value("--artifact-store") }
 }
 
 #[cfg(test)]

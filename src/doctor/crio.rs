@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::unit::UnitState;
 use crate::conf::{Leaf, clean};
-use crate::engine::{InstalledProgram, Origin, Reading, Sourced};
+use crate::engine::{InstalledProgram, Reading, Sourced, ValueOrigin};
 use crate::sys::{self, Root};
 
 /// CRI-O on this host: pkg/config/config.go and its defaults.
@@ -76,19 +76,19 @@ impl Crio {
             Some(Sourced { value: Leaf::String(text), origin }) => {
                 Sourced { value: text.clone(), origin: origin.clone() }
             }
-            _ => Sourced { value: default.to_owned(), origin: Origin::Default },
+            _ => Sourced { value: default.to_owned(), origin: ValueOrigin::Default },
         };
         let flag = |key: &str| match own(reading, key) {
             Some(Sourced { value: Leaf::Boolean(flag), origin }) => {
                 Sourced { value: *flag, origin: origin.clone() }
             }
-            _ => Sourced { value: true, origin: Origin::Default },
+            _ => Sourced { value: true, origin: ValueOrigin::Default },
         };
         let mut crio = Self {
             program,
             root: reading.graphroot.clone().unwrap_or_else(|| Sourced {
                 value: "/var/lib/containers/storage".to_owned(),
-                origin: Origin::Default,
+                origin: ValueOrigin::Default,
             }),
             imagestore: reading.imagestore.clone(),
             storage_option: reading.stores.iter().filter(|store| is_crio_s(&store.origin)).cloned().collect(),
@@ -165,8 +165,8 @@ fn own<'r>(reading: &'r Reading, key: &str) -> Option<&'r Sourced<Leaf>> {
 }
 
 /// Whether a value stands in one of CRI-O's own files.
-fn is_crio_s(origin: &Origin) -> bool {
-    matches!(origin, Origin::File(site) if site.file.components().any(|part| part.as_os_str() == "crio"))
+fn is_crio_s(origin: &ValueOrigin) -> bool {
+    matches!(origin, ValueOrigin::File(site) if site.file.components().any(|part| part.as_os_str() == "crio"))
 }
 
 /// The patterns, with the image that pods share, which CRI-O adds itself.
@@ -179,7 +179,7 @@ fn pinned(reading: &Reading) -> Sourced<Vec<String>> {
             };
             Sourced { value: items.iter().filter_map(text).collect(), origin: origin.clone() }
         }
-        _ => Sourced { value: Vec::new(), origin: Origin::Default },
+        _ => Sourced { value: Vec::new(), origin: ValueOrigin::Default },
     };
     if let Some(Sourced { value: Leaf::String(pause), .. }) = own(reading, "image.pause_image") {
         pinned.value.extend(Some(pause.clone()).filter(|pause| !pause.is_empty()));

@@ -26,14 +26,14 @@ pub enum Cure {
     /// `clean-dependents`.
     CleanDependents,
     /// `copy-images`.
-    CopyImages(Copies),
+    CopyImages(CopyRoute),
     /// `copy-images --prune`.
-    PruneImages(Copies),
+    PruneImages(CopyRoute),
 }
 
 /// From where to where embedded images are copied.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Copies {
+pub struct CopyRoute {
     /// The directory with the list, if it is not the first that has one.
     pub source: Option<PathBuf>,
     /// The store, if it is not the engines' own storage.
@@ -159,7 +159,7 @@ impl Cure {
     }
 }
 
-impl Copies {
+impl CopyRoute {
     fn options(&self) -> String {
         let options =
             [("source", &self.source), ("store", &self.store), ("artifact-store", &self.artifact_store)];
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn the_rows_are_in_the_order_of_the_cures() {
-        let copies = Copies { store: Some("/var/lib/a b".into()), ..Copies::default() };
+        let copies = CopyRoute { store: Some("/var/lib/a b".into()), ..CopyRoute::default() };
         let all = [
             Cure::FixConfig,
             Cure::SetAside,

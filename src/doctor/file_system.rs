@@ -41,7 +41,7 @@ pub(super) fn file_systems(host: &Host, judgements: &[Rc<Judgement>]) -> Vec<Pro
     if host.root.is_tree() {
         return Vec::new();
     }
-    let mut found: Vec<(PathBuf, Engines, Fault)> = Vec::new();
+    let mut found: Vec<(PathBuf, Engines, FileSystemFault)> = Vec::new();
     for judgement in judgements.iter().filter(|judgement| judgement.driver == "overlay") {
         let engine = Engines::one(judgement.reading.profile);
         for path in judgement.own_storage().parts() {
@@ -57,7 +57,7 @@ pub(super) fn file_systems(host: &Host, judgements: &[Rc<Judgement>]) -> Vec<Pro
 
 /// What a file system lacks.
 #[derive(Debug, PartialEq, Eq)]
-enum Fault {
+enum FileSystemFault {
     /// The driver refuses it.
     Refused(&'static str),
     /// It keeps no owners, modes or symlinks.
@@ -68,25 +68,25 @@ enum Fault {
     Network(&'static str),
 }
 
-fn fault(host: &Host, path: &Path, reading: &Reading) -> Option<Fault> {
+fn fault(host: &Host, path: &Path, reading: &Reading) -> Option<FileSystemFault> {
     let root = &host.root;
     let kind = root.file_system(path)? & 0xffff_ffff;
     let named = |all: &[(i64, &'static str)]| all.iter().find(|(one, _)| *one == kind).map(|(_, name)| *name);
     if let Some(network) = named(&NETWORK) {
-        return Some(Fault::Network(network));
+        return Some(FileSystemFault::Network(network));
     }
     let there = path.ancestors().find(|path| matches!(root.stat(path), Ok(Some(_))))?;
     if !root.has_modes(there).unwrap_or(true) {
-        return Some(Fault::WithoutModes);
+        return Some(FileSystemFault::WithoutModes);
     }
     let is_there = |path: &&str| matches!(root.stat(Path::new(path)), Ok(Some(_)));
     if has_mount_program(reading) || PROGRAMS.iter().any(is_there) {
         return None;
     }
     if let Some(refused) = named(&REFUSED) {
-        return Some(Fault::Refused(refused));
+        return Some(FileSystemFault::Refused(refused));
     }
-    (root.has_types(path).ok().flatten() == Some(false)).then_some(Fault::WithoutTypes)
+    (root.has_types(path).ok().flatten() == Some(false)).then_some(FileSystemFault::WithoutTypes)
 }
 
 fn has_mount_program(reading: &Reading) -> bool {
@@ -96,7 +96,7 @@ fn has_mount_program(reading: &Reading) -> bool {
     })
 }
 
-impl Fault {
+impl FileSystemFault {
     fn problem(self, host: &Host, path: &Path, engines: Engines) -> Problem {
         let shown = host.show(path);
         let of = |what: &str| format!("the file system of `{shown}` {what}");

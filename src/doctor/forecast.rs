@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::crio::{Crio, WIPE_UNIT};
 use super::unit::UnitState;
 use crate::conf::Leaf;
-use crate::engine::{Origin, Sourced};
+use crate::engine::{Sourced, ValueOrigin};
 
 /// What becomes of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -54,7 +54,7 @@ pub enum Setting {
         /// Its value.
         value: Leaf,
         /// Where it comes from.
-        origin: Origin,
+        origin: ValueOrigin,
     },
     /// Whether crio-wipe.service runs at boot.
     WipeUnit(UnitState),
@@ -136,7 +136,7 @@ pub enum StoragePlace {
 
 /// What is known of an image.
 #[derive(Debug, Clone, Copy)]
-pub struct Kept<'a> {
+pub struct ImageFacts<'a> {
     /// Where it is.
     pub place: StoragePlace,
     /// Whether that is another engine's own storage.
@@ -224,7 +224,7 @@ impl Wiper<'_> {
 }
 
 /// What a power cut now would do to an image.
-pub fn forecast(wiper: &Wiper<'_>, image: &Kept<'_>) -> Forecast {
+pub fn forecast(wiper: &Wiper<'_>, image: &ImageFacts<'_>) -> Forecast {
     let forecast = |answer, because: String| Forecast { answer, because, setting: None, remedy: None };
     if image.in_memory {
         let because = "its file system is in memory and is empty after a reboot".to_owned();
@@ -305,8 +305,8 @@ mod tests {
 
     /// CRI-O that runs, with its defaults and the unit that wipes.
     fn crio() -> Crio {
-        let text = |value: &str| Sourced { value: value.to_owned(), origin: Origin::Default };
-        let flag = |value| Sourced { value, origin: Origin::Default };
+        let text = |value: &str| Sourced { value: value.to_owned(), origin: ValueOrigin::Default };
+        let flag = |value| Sourced { value, origin: ValueOrigin::Default };
         Crio {
             program: None,
             root: text("/var/lib/containers/storage"),
@@ -317,7 +317,7 @@ mod tests {
             internal_repair: flag(true),
             version_file: text("/var/run/crio/version"),
             version_file_persist: text(""),
-            pinned_images: Sourced { value: Vec::new(), origin: Origin::Default },
+            pinned_images: Sourced { value: Vec::new(), origin: ValueOrigin::Default },
             wipe_unit: UnitState::Enabled("/w".into()),
             has_run: true,
             stopped_cleanly: false,
@@ -329,8 +329,15 @@ mod tests {
         }
     }
 
-    fn kept(place: StoragePlace) -> Kept<'static> {
-        Kept { place, is_other_main: false, in_memory: false, damage: None, built_on: None, unsynced: None }
+    fn kept(place: StoragePlace) -> ImageFacts<'static> {
+        ImageFacts {
+            place,
+            is_other_main: false,
+            in_memory: false,
+            damage: None,
+            built_on: None,
+            unsynced: None,
+        }
     }
 
     fn wiper(crio: &Crio) -> Wiper<'_> {
@@ -338,7 +345,7 @@ mod tests {
     }
 
     /// The answer and the setting that decides.
-    fn told(wiper: &Wiper<'_>, image: &Kept<'_>) -> (Fate, String) {
+    fn told(wiper: &Wiper<'_>, image: &ImageFacts<'_>) -> (Fate, String) {
         let forecast = forecast(wiper, image);
         (forecast.answer, forecast.setting.map_or_else(String::new, |setting| setting.name().to_owned()))
     }
@@ -362,7 +369,7 @@ mod tests {
         assert_eq!(told(&wiper, &kept(StoragePlace::Own)), wiped);
         assert_eq!(told(&wiper, &kept(StoragePlace::Inside)), wiped);
         assert_eq!(told(&wiper, &kept(StoragePlace::Apart)), says(Fate::Survives, ""));
-        let other = Kept { is_other_main: true, ..kept(StoragePlace::Apart) };
+        let other = ImageFacts { is_other_main: true, ..kept(StoragePlace::Apart) };
         assert_eq!(told(&wiper, &other), says(Fate::Survives, "root"));
     }
 
@@ -404,10 +411,10 @@ mod tests {
     fn the_repair_takes_an_image_built_on_another_store() {
         let mut crio = crio();
         crio.wipe_unit = UnitState::Missing;
-        let child = Kept { built_on: Some(Path::new("/store")), ..kept(StoragePlace::Own) };
+        let child = ImageFacts { built_on: Some(Path::new("/store")), ..kept(StoragePlace::Own) };
         assert_eq!(told(&wiper(&crio), &child), says(Fate::Wiped, "internal_repair"));
         // It looks at its own storage alone.
-        let elsewhere = Kept { place: StoragePlace::Apart, ..child };
+        let elsewhere = ImageFacts { place: StoragePlace::Apart, ..child };
         assert_eq!(told(&wiper(&crio), &elsewhere).0, Fate::Survives);
         crio.stopped_cleanly = true;
         assert_eq!(told(&wiper(&crio), &child).0, Fate::Survives);
@@ -427,7 +434,7 @@ mod tests {
         crio.options_decide = true;
         let wiper = wiper(&crio);
         assert_eq!(told(&wiper, &kept(StoragePlace::Own)).0, Fate::Unknown);
-        let other = Kept { is_other_main: true, ..kept(StoragePlace::Apart) };
+        let other = ImageFacts { is_other_main: true, ..kept(StoragePlace::Apart) };
         assert_eq!(told(&wiper, &other).0, Fate::Unknown);
         assert_eq!(told(&wiper, &kept(StoragePlace::Apart)).0, Fate::Survives);
     }
@@ -436,12 +443,15 @@ mod tests {
     fn damage_and_what_is_not_synced_are_risks_wherever_the_image_is() {
         let crio = crio();
         for (image, answer) in [
-            (Kept { damage: Some(("damaged", "mend it")), ..kept(StoragePlace::Apart) }, Fate::AtRisk),
-            (Kept { unsynced: Some(Duration::from_secs(3)), ..kept(StoragePlace::Apart) }, Fate::AtRisk),
-            (Kept { in_memory: true, ..kept(StoragePlace::Apart) }, Fate::Wiped),
+            (ImageFacts { damage: Some(("damaged", "mend it")), ..kept(StoragePlace::Apart) }, Fate::AtRisk),
+            (
+                ImageFacts { unsynced: Some(Duration::from_secs(3)), ..kept(StoragePlace::Apart) },
+                Fate::AtRisk,
+            ),
+            (ImageFacts { in_memory: true, ..kept(StoragePlace::Apart) }, Fate::Wiped),
             // What goes for sure is not merely at risk.
-            (Kept { damage: Some(("damaged", "mend it")), ..kept(StoragePlace::Own) }, Fate::Wiped),
-            (Kept { unsynced: Some(Duration::from_secs(3)), ..kept(StoragePlace::Own) }, Fate::Wiped),
+            (ImageFacts { damage: Some(("damaged", "mend it")), ..kept(StoragePlace::Own) }, Fate::Wiped),
+            (ImageFacts { unsynced: Some(Duration::from_secs(3)), ..kept(StoragePlace::Own) }, Fate::Wiped),
         ] {
             assert_eq!(told(&wiper(&crio), &image).0, answer, "{image:?}");
         }

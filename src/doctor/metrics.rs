@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Diagnosis, Fate, Storage};
+use super::{Diagnosis, Fate, HostStorage};
 use crate::conf::clean;
 use crate::plan::Host;
 use crate::problem::{Problem, Severity};
@@ -125,7 +125,7 @@ impl Metrics {
 
     fn stores(&mut self, host: &Host, diagnosis: &Diagnosis, record: Option<&DeepRecord>) {
         let there = diagnosis.storages.iter().filter(|storage| !storage.listed_by.is_empty());
-        let mut listed: BTreeMap<PathBuf, Option<&Storage>> =
+        let mut listed: BTreeMap<PathBuf, Option<&HostStorage>> =
             there.map(|storage| (storage.path.clone(), Some(storage))).collect();
         for judgement in &diagnosis.judgements {
             for path in judgement.reading.paths() {
@@ -169,7 +169,7 @@ impl Metrics {
         }
     }
 
-    fn storage(&mut self, host: &Host, diagnosis: &Diagnosis, index: usize, storage: &Storage) {
+    fn storage(&mut self, host: &Host, diagnosis: &Diagnosis, index: usize, storage: &HostStorage) {
         let label = || ("path", host.show(&storage.path));
         let images = || diagnosis.images.iter().filter(|image| image.storage == index);
         self.put("images", vec![label()], count(images().count()));

@@ -4,7 +4,7 @@
 //! What decides about an image is a table of rules without a look at the disk
 //! ([`forecast`]). Everything else gathers what that table asks for: the engines that
 //! are installed, CRI-O's settings and what it left on the disk ([`Crio`]), the
-//! directories with images ([`Storage`]) and what `check-config` and `check-store` find.
+//! directories with images ([`HostStorage`]) and what `check-config` and `check-store` find.
 //!
 //! On a running host the files that CRI-O leaves (`clean.shutdown` and the version
 //! file) are taken as they are: they are what `crio wipe` will look at when the host
@@ -38,18 +38,18 @@ use crate::store::check::StoreFinding;
 
 pub use crio::Crio;
 pub use cure::{CURES, Cure, CureRow, why_not};
-pub use fix::{FixEvent, FixOptions, Fixed, Step, Work, fix};
-pub use forecast::{Fate, Forecast, Kept, Remedy, Setting, StoragePlace, Wiper, forecast};
+pub use fix::{FixEvent, FixOptions, FixOutcome, FixReport, FixStep, fix};
+pub use forecast::{Fate, Forecast, ImageFacts, Remedy, Setting, StoragePlace, Wiper, forecast};
 pub use metrics::{METRICS, Metrics};
 pub use pinned::PinFile;
 pub use problems::FINDINGS;
 pub use remedy::commands;
 pub use room::of as room_of;
-pub use storage::Storage;
+pub use storage::HostStorage;
 pub use unit::UnitState;
 
 use absent::Absent;
-use checked::Checked;
+use checked::CheckFindings;
 use problems::problem;
 
 /// What there is to say about a host.
@@ -62,7 +62,7 @@ pub struct Diagnosis {
     /// CRI-O, if it is installed.
     pub crio: Option<Crio>,
     /// The directories with images.
-    pub storages: Vec<Storage>,
+    pub storages: Vec<HostStorage>,
     /// Every image, by storage.
     pub images: Vec<ImageLine>,
     /// What is wrong, the worst first.
@@ -161,7 +161,7 @@ pub fn diagnose_for(host: &Host, asked: Option<Engines>) -> anyhow::Result<Diagn
     let mut absent = Absent::look(host);
     not_looked.append(&mut absent.not_looked);
     let cures = std::mem::take(&mut absent.cures);
-    let mut checked = Checked::new(absent);
+    let mut checked = CheckFindings::new(absent);
     checked.cures = cures;
     checked.configuration(host, engines, &mut not_looked)?;
     checked.declarations(host, &mut not_looked);
@@ -236,14 +236,19 @@ impl Diagnosis {
 }
 
 /// The forecast of every image.
-fn images(host: &Host, storages: &[Storage], checked: &Checked, wiper: &Wiper<'_>) -> Vec<ImageLine> {
+fn images(
+    host: &Host,
+    storages: &[HostStorage],
+    checked: &CheckFindings,
+    wiper: &Wiper<'_>,
+) -> Vec<ImageLine> {
     let mut lines = Vec::new();
     for (index, storage) in storages.iter().enumerate() {
         for image in storage.images.iter().flatten() {
             let names = image.names.clone().unwrap_or_default();
             let id = image.id.clone().unwrap_or_default();
             let built_on = storage.built_on(image, storages);
-            let kept = Kept {
+            let kept = ImageFacts {
                 place: storage.place,
                 is_other_main: !storage.own_of.is_empty(),
                 in_memory: storage.in_memory,
@@ -261,7 +266,12 @@ fn images(host: &Host, storages: &[Storage], checked: &Checked, wiper: &Wiper<'_
 
 /// The danger of repairs (`Check` in the library's check.go): an image of main storage
 /// that is built on one of an additional store is taken for damaged and deleted.
-fn repair_deletes(images: &[ImageLine], storages: &[Storage], crio: Option<&Crio>, checked: &mut Checked) {
+fn repair_deletes(
+    images: &[ImageLine],
+    storages: &[HostStorage],
+    crio: Option<&Crio>,
+    checked: &mut CheckFindings,
+) {
     if storages.iter().all(|storage| storage.listed_by.is_empty()) {
         return;
     }

@@ -8,9 +8,9 @@
 use std::path::PathBuf;
 
 use super::crio::Crio;
-use super::storage::Storage;
+use super::storage::HostStorage;
 use crate::conf::quoted;
-use crate::engine::{Engines, Origin, Profile};
+use crate::engine::{Engines, Profile, ValueOrigin};
 
 /// A drop-in for CRI-O that pins images.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +25,8 @@ pub struct PinFile {
 
 impl PinFile {
     /// The file that pins the images of CRI-O's additional stores; nothing if they are pinned.
-    pub(super) fn needed(crio: &Crio, storages: &[Storage]) -> Option<Self> {
-        let listed = |storage: &&Storage| {
+    pub(super) fn needed(crio: &Crio, storages: &[HostStorage]) -> Option<Self> {
+        let listed = |storage: &&HostStorage| {
             storage.listed_by.has(Profile::Crio) && storage.own_of.and(Engines::one(Profile::Crio)).is_empty()
         };
         let mut images: Vec<String> = Vec::new();
@@ -56,10 +56,10 @@ impl PinFile {
 }
 
 /// A name that CRI-O reads after the file that sets the key now.
-fn path_after(origin: &Origin) -> PathBuf {
+fn path_after(origin: &ValueOrigin) -> PathBuf {
     let usual = PathBuf::from("/etc/crio/crio.conf.d/99-pinned-images.conf");
     match origin {
-        Origin::File(site) if site.file > usual => {
+        ValueOrigin::File(site) if site.file > usual => {
             let name = site.file.file_name().unwrap_or_default().to_string_lossy();
             usual.with_file_name(format!("{}_pinned-images.conf", name.trim_end_matches(".conf")))
         }
@@ -76,9 +76,9 @@ mod tests {
 
     #[test]
     fn the_file_is_read_after_the_one_that_sets_the_key() {
-        let in_file = |path: &str| path_after(&Origin::File(Site::of(Path::new(path), "", 0..0)));
+        let in_file = |path: &str| path_after(&ValueOrigin::File(Site::of(Path::new(path), "", 0..0)));
         let usual = PathBuf::from("/etc/crio/crio.conf.d/99-pinned-images.conf");
-        assert_eq!(path_after(&Origin::Default), usual);
+        assert_eq!(path_after(&ValueOrigin::Default), usual);
         assert_eq!(in_file("/etc/crio/crio.conf"), usual);
         assert_eq!(in_file("/etc/crio/crio.conf.d/10-a.conf"), usual);
         let last = PathBuf::from("/etc/crio/crio.conf.d/zz.conf");

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::problems::problem;
-use super::storage::Storage;
+use super::storage::HostStorage;
 use crate::plan::Host;
 use crate::problem::{Problem, size};
 
@@ -20,7 +20,7 @@ const LITTLE: u64 = 20;
 const UNPACKED: &str = "/var/tmp";
 
 /// What is wrong with the room of the engines' own storages, and of where they unpack.
-pub(super) fn room(host: &Host, storages: &[Storage]) -> Vec<Problem> {
+pub(super) fn room(host: &Host, storages: &[HostStorage]) -> Vec<Problem> {
     // What is free where a tree lies is not what its host will have.
     if host.root.is_tree() {
         return Vec::new();

@@ -13,12 +13,12 @@ use crate::engine::{Engines, InstalledProgram, Reading};
 use crate::judgement::Judgement;
 use crate::limits;
 use crate::problem::Problem;
-use crate::store::{self, Image, Layer};
+use crate::store::{self, StoredImage, StoredLayer};
 use crate::sys::{FileKind, Root};
 
 /// An engine's own storage, or an additional store.
 #[derive(Debug)]
-pub struct Storage {
+pub struct HostStorage {
     /// Its path, inside the tree.
     pub path: PathBuf,
     /// The engines whose own storage it is.
@@ -34,8 +34,8 @@ pub struct Storage {
     /// Whether what is written there is synced at once, or nothing can be.
     synced: bool,
     /// Its images, or why they cannot be told.
-    pub images: Result<Vec<Image>, Problem>,
-    layers: HashMap<String, Layer>,
+    pub images: Result<Vec<StoredImage>, Problem>,
+    layers: HashMap<String, StoredLayer>,
     /// When layers were written, as far as that was looked up.
     written: RefCell<HashMap<String, Option<(i64, i64)>>>,
     id: (u64, u64),
@@ -50,8 +50,8 @@ pub(super) fn storages(
     programs: &[InstalledProgram],
     crio_own: &[String],
     not_looked: &mut Vec<Problem>,
-) -> Vec<Storage> {
-    let mut storages: Vec<Storage> = Vec::new();
+) -> Vec<HostStorage> {
+    let mut storages: Vec<HostStorage> = Vec::new();
     for own in [true, false] {
         for judgement in judgements {
             let paths: Vec<PathBuf> = if own {
@@ -74,7 +74,7 @@ pub(super) fn storages(
                 };
                 let index = storages.iter().position(|other| other.id == stat.id).unwrap_or_else(|| {
                     let driver = judgement.driver.clone();
-                    storages.push(Storage::read(root, path, driver, stat.id, crio_own, not_looked));
+                    storages.push(HostStorage::read(root, path, driver, stat.id, crio_own, not_looked));
                     storages.len() - 1
                 });
                 let engine = Engines::one(judgement.reading.profile);
@@ -89,7 +89,7 @@ pub(super) fn storages(
     storages
 }
 
-impl Storage {
+impl HostStorage {
     fn read(
         root: &Root,
         path: &Path,
@@ -140,7 +140,7 @@ impl Storage {
 
     /// The layers of an image that this storage has, the topmost first, and the id
     /// of the first that it has not.
-    fn chain<'s>(&'s self, image: &'s Image) -> (Vec<&'s str>, Option<&'s str>) {
+    fn chain<'s>(&'s self, image: &'s StoredImage) -> (Vec<&'s str>, Option<&'s str>) {
         let mut chain: Vec<&str> = Vec::new();
         let mut next = image.layer.as_deref().filter(|layer| !layer.is_empty());
         // Of more, or of a layer that is below itself, nothing can be started.
@@ -155,7 +155,7 @@ impl Storage {
     }
 
     /// The other storage that has the layer below this storage's part of an image.
-    pub(super) fn built_on<'a>(&self, image: &Image, all: &'a [Self]) -> Option<&'a Path> {
+    pub(super) fn built_on<'a>(&self, image: &StoredImage, all: &'a [Self]) -> Option<&'a Path> {
         let (own, missing) = self.chain(image);
         let missing = missing.filter(|_| !own.is_empty())?;
         let other = all.iter().find(|other| other.id != self.id && other.layers.contains_key(missing))?;
@@ -168,7 +168,7 @@ impl Storage {
     /// The kernel does not tell which files have. It writes back what is older than
     /// `vm.dirty_expire_centisecs`, looks every `vm.dirty_writeback_centisecs`, and the
     /// file system's journal is up to half a minute behind that.
-    pub(super) fn unsynced(&self, root: &Root, image: &Image) -> Option<Duration> {
+    pub(super) fn unsynced(&self, root: &Root, image: &StoredImage) -> Option<Duration> {
         if self.synced {
             return None;
         }

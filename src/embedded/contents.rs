@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::record::Record;
+use super::record::EmbedRecord;
 use crate::images::{
     ArtifactManifest, Descriptor, Digest, ImageConfig, Manifest, ManifestFault, Platform, PlatformEntry,
     is_image, signature,
@@ -70,7 +70,7 @@ pub fn contents(root: &Root, dir: &Path, reference: &str) -> Result<EmbeddedImag
         Some(_) => {}
     }
     let read = |name: &str| document(root, dir, reference, name);
-    let record = || Record::read(root, dir).map_err(Problem::cannot("read", &shown));
+    let record = || EmbedRecord::read(root, dir).map_err(Problem::cannot("read", &shown));
     ContentsReader { read: &read, reference }.read(record)
 }
 
@@ -120,7 +120,7 @@ impl ContentsReader<'_> {
 
     fn read(
         &self,
-        record: impl FnOnce() -> Result<Option<Record>, Problem>,
+        record: impl FnOnce() -> Result<Option<EmbedRecord>, Problem>,
     ) -> Result<EmbeddedImage, Problem> {
         let Some(manifest) = (self.read)("manifest.json")? else {
             return Err(self.problem("image-invalid", "has no `manifest.json`: its copy is incomplete"));
@@ -128,7 +128,7 @@ impl ContentsReader<'_> {
         let digest = Digest::of(&manifest);
         let record = record()?;
         let named = self.reference.split_once('@').and_then(|(_, digest)| Digest::parse(digest));
-        let recorded = record.as_ref().and_then(Record::digest);
+        let recorded = record.as_ref().and_then(EmbedRecord::digest);
         for (wanted, whose) in [(named, "its reference"), (recorded, "its record")] {
             if let Some(wanted) = wanted.filter(|wanted| *wanted != digest) {
                 let what = format!("has a manifest with the digest `{digest}`, but {whose} says `{wanted}`");
@@ -140,7 +140,7 @@ impl ContentsReader<'_> {
             is_list: false,
             artifact: None,
             signatures: record.as_ref().is_some_and(|record| record.signatures),
-            refers_to: record.as_ref().and_then(Record::refers_to),
+            refers_to: record.as_ref().and_then(EmbedRecord::refers_to),
             instances: Vec::new(),
             blobs: BTreeMap::new(),
             chosen: record.and_then(|record| record.platforms),

@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 
 use super::layout::EmbeddedLayout;
-use super::list::{List, ListEntry};
+use super::list::{ImageList, ListEntry};
 use super::run::EmbedRun;
 use crate::problem::Problem;
 use crate::sys::{FileKind, Root};
@@ -18,9 +18,9 @@ use crate::sys::{FileKind, Root};
 /// What a directory is to become.
 pub(super) struct Conversion {
     /// The list that all of its images are in, with the directories that they have.
-    pub(super) list: List,
+    pub(super) list: ImageList,
     /// The lists that there are.
-    lists: Vec<List>,
+    lists: Vec<ImageList>,
     /// The entries whose directories get another name, by their places in the list.
     renames: Vec<(usize, String)>,
 }
@@ -29,13 +29,13 @@ impl Conversion {
     /// What it takes to give the directory `dir` the layout `to`.
     ///
     /// # Errors
-    /// As [`List::parse`], or if a list cannot be read.
+    /// As [`ImageList::parse`], or if a list cannot be read.
     pub(super) fn plan(root: &Root, dir: &Path, to: EmbeddedLayout) -> Result<Self, Problem> {
-        let mut lists = List::all_in(root, dir)?;
+        let mut lists = ImageList::all_in(root, dir)?;
         // What a list of that layout says comes first.
         lists.sort_by_key(|list| list.layout != to);
         let comments: Vec<String> = lists.iter().flat_map(|list| list.head.iter().cloned()).collect();
-        let mut list = List { head: to.head(&comments), ..List::new(to) };
+        let mut list = ImageList { head: to.head(&comments), ..ImageList::new(to) };
         let is_there = |entry: &ListEntry| -> Result<bool, Problem> {
             let manifest = dir.join(&entry.directory).join("manifest.json");
             let shown = root.show(&manifest).display().to_string();
@@ -73,7 +73,7 @@ impl Conversion {
     ///
     /// # Errors
     /// The system's answer. What was done until then is a step of the way.
-    pub(super) fn carry_out(self, at: &EmbedRun) -> Result<List, Problem> {
+    pub(super) fn carry_out(self, at: &EmbedRun) -> Result<ImageList, Problem> {
         let cannot = |error: io::Error| Problem::io("write to", &at.shown(), &error);
         let changes = self.changes();
         let Self { mut list, lists, renames } = self;
@@ -86,7 +86,7 @@ impl Conversion {
         if let ([only], true) = (lists.as_slice(), changes) {
             let from = only.layout.list();
             if from != to {
-                at.write_list(&List { layout: only.layout, head: Vec::new(), ..list.clone() })?;
+                at.write_list(&ImageList { layout: only.layout, head: Vec::new(), ..list.clone() })?;
                 at.rename(from, to).map_err(cannot)?;
             }
         }

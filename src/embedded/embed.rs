@@ -10,7 +10,7 @@ use super::convert::Conversion;
 use super::decide::{Decider, EmbedDecision};
 use super::download::{DownloadPlan, FetchTarget};
 use super::elsewhere::Elsewhere;
-use super::list::{List, ListEntry};
+use super::list::{ImageList, ListEntry};
 use super::options::{EmbedOptions, Platforms};
 use super::referrers::ReferrersReader;
 use super::report::{EmbedOutcome, EmbedReport, ReportLine};
@@ -83,7 +83,7 @@ pub fn embed(
                 None => conversion.list,
             }
         }
-        None => List::find_in(root, dir)?.unwrap_or_else(|| List::new(layout)),
+        None => ImageList::find_in(root, dir)?.unwrap_or_else(|| ImageList::new(layout)),
     };
     let mut targets = self::targets(&before, references);
     let run = Run { root, dir, at, options, elsewhere: &elsewhere };
@@ -140,17 +140,17 @@ pub fn embed(
 /// The images that the directory `dir` has, in a list of the layout that it has or is to have.
 ///
 /// # Errors
-/// As [`List::read`]; that there are several lists is none if a layout is asked for.
-pub fn listed(root: &Root, dir: &Path, options: &EmbedOptions) -> Result<List, Problem> {
+/// As [`ImageList::read`]; that there are several lists is none if a layout is asked for.
+pub fn listed(root: &Root, dir: &Path, options: &EmbedOptions) -> Result<ImageList, Problem> {
     match options.layout {
         Some(to) => Ok(Conversion::plan(root, dir, to)?.list),
-        None => List::read(root, dir),
+        None => ImageList::read(root, dir),
     }
 }
 
 /// The entries that are asked for: a reference that is listed keeps its directory, unless
 /// that is another's.
-fn targets(list: &List, references: &[String]) -> Vec<ListEntry> {
+fn targets(list: &ImageList, references: &[String]) -> Vec<ListEntry> {
     let mut targets: Vec<ListEntry> = Vec::new();
     let mut seen = HashSet::new();
     let mut taken: HashSet<String> = HashSet::new();
@@ -262,7 +262,7 @@ impl Run<'_> {
     /// What refers to the images that are there, and is no target yet.
     fn referrers(
         &self,
-        before: &List,
+        before: &ImageList,
         targets: &[ListEntry],
         done: &[ImageResult],
         report: &mut EmbedReport,
@@ -329,10 +329,10 @@ impl Run<'_> {
     /// comes behind it.
     fn list(
         &self,
-        before: &List,
+        before: &ImageList,
         targets: &[ListEntry],
         done: &[(ReportLine, Option<EmbeddedImage>)],
-    ) -> List {
+    ) -> ImageList {
         let target = |reference: &str| targets.iter().find(|target| target.reference == reference);
         // What was embedded since it refers to an image stays as long as that does.
         let images: Vec<&EmbeddedImage> = done.iter().filter_map(|(_, contents)| contents.as_ref()).collect();
@@ -355,12 +355,17 @@ impl Run<'_> {
                 None => entries.push(entry.clone()),
             }
         }
-        List { entries, remarks: Vec::new(), ..before.clone() }
+        ImageList { entries, remarks: Vec::new(), ..before.clone() }
     }
 
     /// Removes the directories that are not listed any more, and those of images that
     /// never were.
-    fn prune(&self, before: &List, after: &List, targets: &[ListEntry]) -> Result<Vec<String>, Problem> {
+    fn prune(
+        &self,
+        before: &ImageList,
+        after: &ImageList,
+        targets: &[ListEntry],
+    ) -> Result<Vec<String>, Problem> {
         let is_kept =
             |directory: &str| after.entries.iter().chain(targets).any(|entry| entry.directory == directory);
         let mut gone = unlisted(self.root, self.dir, after)?;

@@ -7,7 +7,7 @@ use super::Platforms;
 use super::contents::{EmbeddedImage, contents, instance_file};
 use super::list::ListEntry;
 use super::options::EmbedOptions;
-use super::record::{RECORD, Record};
+use super::record::{EmbedRecord, RECORD};
 use super::registry_image::RegistryImage;
 use super::run::EmbedRun;
 use super::survey::{Depth, survey};
@@ -170,7 +170,7 @@ fn finish(
     let fetched = contents(&at.root, &at.inside(&place), &entry.reference)?;
     let mut writer = at.directory_writer().map_err(Problem::cannot("open", at.shown()))?;
     let refers_to = at.referrers.get().and_then(|all| all.get(&entry.reference));
-    let record = Record::new(&fetched.digest, chosen, signatures, refers_to);
+    let record = EmbedRecord::new(&fetched.digest, chosen, signatures, refers_to);
     at.write(&mut writer, &format!("{place}/{RECORD}"), &record.text())
         .map_err(Problem::cannot("write to", at.shown()))?;
     let staged = ListEntry { directory: place, ..entry.clone() };

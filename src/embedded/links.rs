@@ -16,16 +16,16 @@ use crate::store::check::Progress;
 use crate::sys::{DirectoryWriter, FileKind, Root};
 
 /// A verified blob: its path in the embedded directory, and its identity.
-type Known = (String, (u64, u64));
+type KnownBlob = (String, (u64, u64));
 
 /// The blobs that are there and verified.
 #[derive(Debug, Default)]
-pub(super) struct Links {
-    known: Mutex<HashMap<Digest, Known>>,
+pub(super) struct KnownBlobs {
+    known: Mutex<HashMap<Digest, KnownBlob>>,
     is_refused: AtomicBool,
 }
 
-impl Links {
+impl KnownBlobs {
     /// Whether the file system has refused to link.
     pub(super) fn is_refused(&self) -> bool {
         self.is_refused.load(Ordering::Relaxed)
@@ -50,7 +50,7 @@ impl Links {
         Ok(())
     }
 
-    fn known(&self, digest: &Digest) -> Option<Known> {
+    fn known(&self, digest: &Digest) -> Option<KnownBlob> {
         self.known.lock().expect("no thread panics with the lock").get(digest).cloned()
     }
 

@@ -28,7 +28,7 @@ pub struct ListEntry {
 
 /// The list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct List {
+pub struct ImageList {
     /// Whose scripts have written it, and would read it.
     pub layout: EmbeddedLayout,
     /// Each reference once, in the order of the file.
@@ -39,7 +39,7 @@ pub struct List {
     pub(super) head: Vec<String>,
 }
 
-impl List {
+impl ImageList {
     /// A list without images.
     pub fn new(layout: EmbeddedLayout) -> Self {
         Self { layout, entries: Vec::new(), remarks: Vec::new(), head: layout.head(&[]) }
@@ -48,7 +48,7 @@ impl List {
     /// The list in the directory `dir`; an empty one if there is none.
     ///
     /// # Errors
-    /// As [`List::find_in`].
+    /// As [`ImageList::find_in`].
     pub fn read(root: &Root, dir: &Path) -> Result<Self, Problem> {
         Ok(Self::find_in(root, dir)?.unwrap_or_else(|| Self::new(EmbeddedLayout::at(dir))))
     }
@@ -56,7 +56,7 @@ impl List {
     /// The list in the directory `dir`, of whatever layout it is.
     ///
     /// # Errors
-    /// `lists-several`, as [`List::parse`], or if the file cannot be read.
+    /// `lists-several`, as [`ImageList::parse`], or if the file cannot be read.
     pub fn find_in(root: &Root, dir: &Path) -> Result<Option<Self>, Problem> {
         let mut lists = Self::all_in(root, dir)?;
         if lists.len() > 1 {
@@ -89,10 +89,10 @@ impl List {
         Ok(lists)
     }
 
-    /// [`List::find_in`] for those who need one.
+    /// [`ImageList::find_in`] for those who need one.
     ///
     /// # Errors
-    /// As [`List::find_in`], and `list-missing` if there is none.
+    /// As [`ImageList::find_in`], and `list-missing` if there is none.
     pub fn must_read(root: &Root, dir: &Path) -> Result<Self, Problem> {
         Self::find_in(root, dir)?.ok_or_else(|| {
             let message = format!("`{}` has no list of embedded images", root.show(dir).display());
@@ -241,8 +241,8 @@ mod tests {
 
     use super::*;
 
-    fn parse(text: &str) -> Result<List, Problem> {
-        List::parse(text, Path::new("image-list.txt"))
+    fn parse(text: &str) -> Result<ImageList, Problem> {
+        ImageList::parse(text, Path::new("image-list.txt"))
     }
 
     fn directory_name(reference: &str) -> String {
@@ -324,7 +324,7 @@ mod tests {
                 text += &format!("{between}{space}{reference}{space},{space}{}{end}", layout.directory(reference));
             }
             let text = if ends { text.as_str() } else { text.trim_end() };
-            let parse = |text: &str| List::parse(text, Path::new(layout.list()));
+            let parse = |text: &str| ImageList::parse(text, Path::new(layout.list()));
             let list = parse(text).unwrap();
             prop_assert_eq!(list.layout, layout);
             let mut unique: Vec<&String> = Vec::new();
@@ -345,7 +345,7 @@ mod tests {
         fn no_text_leads_out_of_the_directory(
             layout in layouts(), text in "[a./,#\\-\r\n\t \u{feff}\u{0}]{0,60}"
         ) {
-            let parse = |text: &str| List::parse(text, Path::new(layout.list()));
+            let parse = |text: &str| ImageList::parse(text, Path::new(layout.list()));
             if let Ok(list) = parse(&text) {
                 for entry in &list.entries {
                     let path = Path::new("/images").join(&entry.directory);
@@ -363,7 +363,7 @@ mod tests {
         let lines = format!("example.com/a,{}\n", directory_name("example.com/a"));
         let text = format!("# managed\n# system_role:podman\n{lines}");
         let of = |name: &str| {
-            let list = List::parse(&text, Path::new(name)).unwrap();
+            let list = ImageList::parse(&text, Path::new(name)).unwrap();
             let is_told = list.remarks.iter().any(|remark| remark.id == "list-comment");
             (list.text(), is_told)
         };
@@ -371,7 +371,7 @@ mod tests {
         assert_eq!(of("image-list.txt"), (lines, true));
         // The role would have begun with its mark.
         let role = format!("example.com/a,{}\n", EmbeddedLayout::SystemRole.directory("example.com/a"));
-        let list = List::parse(&role, Path::new("mapping.txt")).unwrap();
+        let list = ImageList::parse(&role, Path::new("mapping.txt")).unwrap();
         assert_eq!(list.text(), format!("# system_role:podman\n{role}"));
     }
 
@@ -409,8 +409,10 @@ mod tests {
             (EmbeddedLayout::ImageCache, "echo \"$ref\" | sha256sum | awk '{ print $1 }'"),
             (EmbeddedLayout::SystemRole, "printf %s \"$ref\" | sha256sum | cut -c 1-16"),
         ] {
-            let list =
-                List { entries: references.map(|one| layout.entry(one)).to_vec(), ..List::new(layout) };
+            let list = ImageList {
+                entries: references.map(|one| layout.entry(one)).to_vec(),
+                ..ImageList::new(layout)
+            };
             let body =
                 format!("case $ref in '#'*) continue; esac; [ \"$dir\" = \"$({name})\" ] && echo \"$ref\"");
             assert_eq!(looped(&list.text(), &body).lines().collect::<Vec<_>>(), references);

@@ -17,7 +17,7 @@ pub(super) const RECORD: &str = "storagectl.json";
 
 /// The record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Record {
+pub(super) struct EmbedRecord {
     version: u32,
     digest: String,
     /// The platforms that were asked for, such as `linux/amd64`; all if it is missing.
@@ -31,7 +31,7 @@ pub(super) struct Record {
     refers_to: Option<String>,
 }
 
-impl Record {
+impl EmbedRecord {
     pub(super) fn new(
         digest: &Digest,
         platforms: Option<Vec<String>>,

@@ -11,8 +11,8 @@ use std::time::Duration;
 use rustix::fs::OFlags;
 
 use super::contents::EmbeddedImage;
-use super::links::Links;
-use super::list::List;
+use super::links::KnownBlobs;
+use super::list::ImageList;
 use crate::images::Digest;
 use crate::problem::Problem;
 use crate::registry::with_attachments;
@@ -29,7 +29,7 @@ pub(super) struct EmbedRun {
     ///
     /// Its lock is the sign of a run that lives; children have it, too.
     pub(super) staging: Staging,
-    pub(super) links: Links,
+    pub(super) links: KnownBlobs,
     /// The directory that tells children where signatures are, if they shall not find it themselves.
     pub(super) registries_d: Option<PathBuf>,
     /// To which image each artifact refers that is fetched since it does, by its reference.
@@ -72,7 +72,7 @@ impl EmbedRun {
         Ok(Self {
             root,
             staging,
-            links: Links::default(),
+            links: KnownBlobs::default(),
             registries_d: None,
             referrers: OnceLock::new(),
             sync,
@@ -179,7 +179,7 @@ impl EmbedRun {
     }
 
     /// Writes the list.
-    pub(super) fn write_list(&self, list: &List) -> Result<(), Problem> {
+    pub(super) fn write_list(&self, list: &ImageList) -> Result<(), Problem> {
         let name = list.layout.list();
         let shown = self.root.show(&self.inside(name)).display().to_string();
         let write = || -> io::Result<()> {

@@ -6,7 +6,7 @@ use super::contents::EmbeddedImage;
 use crate::images::Name;
 use crate::inventory::{HostStore, HostStores, digests};
 use crate::registry::without_tag;
-use crate::store::Image;
+use crate::store::StoredImage;
 use crate::store::artifacts::StoredArtifact;
 
 /// The stores that have the image under this reference, in the order in which engines
@@ -16,7 +16,7 @@ pub fn having<'a>(stores: &'a HostStores, reference: &str, contents: &EmbeddedIm
     let Ok(name) = Name::parse(reference) else {
         return Vec::new();
     };
-    let is_it = |image: &Image| {
+    let is_it = |image: &StoredImage| {
         image.names.iter().flatten().any(|one| one == name.as_str())
             && digests(image).any(|digest| contents.is(digest))
     };

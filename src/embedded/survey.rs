@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use super::contents::{EmbeddedImage, contents, is_unreadable};
 use super::layout::EmbeddedLayout;
-use super::list::{List, ListEntry};
+use super::list::{ImageList, ListEntry};
 use crate::images::{Digest, Platform};
 use crate::problem::{Problem, words};
 use crate::store::builder::parallel;
@@ -25,7 +25,7 @@ pub enum Depth {
 
 /// An image that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Looked {
+pub struct SurveyedImage {
     /// Its line of the list.
     pub entry: ListEntry,
     /// What it consists of, if its manifests are sound.
@@ -36,7 +36,7 @@ pub struct Looked {
     pub not_looked: Vec<Problem>,
 }
 
-impl Looked {
+impl SurveyedImage {
     /// Whether all of it was looked at, and all of it is as it should be.
     pub fn is_complete(&self) -> bool {
         self.contents.is_some() && self.faults.is_empty() && self.not_looked.is_empty()
@@ -45,9 +45,9 @@ impl Looked {
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Survey {
+pub struct EmbeddedSurvey {
     /// Every image, in the order of the entries.
-    pub images: Vec<Looked>,
+    pub images: Vec<SurveyedImage>,
     /// How many bytes the blobs of all images have, one image after the other.
     pub bytes: u64,
     /// How many bytes of them are stored: a file with several names counts once.
@@ -73,16 +73,20 @@ pub fn survey(
     depth: Depth,
     jobs: usize,
     progress: &Progress,
-) -> Survey {
+) -> EmbeddedSurvey {
     // An image is what is in its directory, and not what a symlink there leads to. Where
     // that cannot be opened each image says so.
     let inside = root.strict(dir).ok().flatten();
     let (root, dir) = inside.as_ref().map_or((root, dir), |inside| (inside, Path::new("/")));
-    let mut images: Vec<Looked> = entries
+    let mut images: Vec<SurveyedImage> = entries
         .iter()
         .map(|entry| {
-            let mut looked =
-                Looked { entry: entry.clone(), contents: None, faults: Vec::new(), not_looked: Vec::new() };
+            let mut looked = SurveyedImage {
+                entry: entry.clone(),
+                contents: None,
+                faults: Vec::new(),
+                not_looked: Vec::new(),
+            };
             let found = contents(root, &dir.join(&entry.directory), &entry.reference);
             let found =
                 found.and_then(|contents| contents.require(&entry.reference, platforms).map(|()| contents));
@@ -149,7 +153,7 @@ pub fn survey(
         }
     }
     drop(blobs);
-    Survey { images, bytes, stored }
+    EmbeddedSurvey { images, bytes, stored }
 }
 
 /// Whether a problem says that an image is not what it should be, and not that it could
@@ -202,7 +206,7 @@ pub(super) fn hash(root: &Root, path: &Path, progress: &Progress) -> std::io::Re
 
 /// The directories of images in `dir` that the list does not name. One that only another layout would
 /// name so has to have an image in it.
-pub fn unlisted(root: &Root, dir: &Path, list: &List) -> Result<Vec<String>, Problem> {
+pub fn unlisted(root: &Root, dir: &Path, list: &ImageList) -> Result<Vec<String>, Problem> {
     let shown = root.show(dir).display().to_string();
     let listed: HashSet<&str> = list.entries.iter().map(|entry| entry.directory.as_str()).collect();
     let is = |path: &Path, kind: FileKind| -> std::io::Result<bool> {
@@ -278,7 +282,7 @@ mod tests {
         // And it is not taken for an image that nobody lists.
         let embedded = Root::system().unwrap().strict(&scratch.path().join("embedded")).unwrap().unwrap();
         assert_eq!(
-            unlisted(&embedded, Path::new("/"), &List::new(EmbeddedLayout::MicroShift)),
+            unlisted(&embedded, Path::new("/"), &ImageList::new(EmbeddedLayout::MicroShift)),
             Ok(Vec::new())
         );
     }
@@ -295,7 +299,7 @@ mod tests {
         fs_err::write(scratch.path().join(&other).join("manifest.json"), "").unwrap();
         fs_err::write(scratch.path().join(EmbeddedLayout::SystemRole.directory("c")), "a file").unwrap();
         let root = Root::system().unwrap();
-        let mut found = unlisted(&root, scratch.path(), &List::new(EmbeddedLayout::MicroShift)).unwrap();
+        let mut found = unlisted(&root, scratch.path(), &ImageList::new(EmbeddedLayout::MicroShift)).unwrap();
         found.sort();
         let mut expected = [long, other];
         expected.sort();

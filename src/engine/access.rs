@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::fs::Access as Wanted;
 
 use super::environment::Environment;
-use super::view::Cache;
+use super::view::ReadCache;
 use crate::problem::words;
 use crate::sys::{FileKind, Root, Stat};
 
@@ -16,7 +16,7 @@ use crate::sys::{FileKind, Root, Stat};
 /// taken for what they say; that access control lists and SELinux may say otherwise is not
 /// looked at.
 #[derive(Debug, Default)]
-pub(super) struct Access {
+pub(super) struct UserAccess {
     uid: u32,
     groups: Vec<u32>,
     asks_kernel: bool,
@@ -33,8 +33,8 @@ pub enum FileAt {
     Closed(String),
 }
 
-impl Access {
-    pub(super) fn new(root: Option<&Root>, cache: &Cache, environment: &Environment) -> Self {
+impl UserAccess {
+    pub(super) fn new(root: Option<&Root>, cache: &ReadCache, environment: &Environment) -> Self {
         let uid = environment.uid;
         let asks_kernel = root.is_some_and(|root| !root.is_tree())
             && rustix::process::geteuid().as_raw() == environment.uid;
@@ -53,7 +53,7 @@ impl Access {
     }
 
     /// What the user finds at a path, symlinks followed.
-    pub(super) fn find(&self, root: &Root, cache: &Cache, path: &Path) -> FileAt {
+    pub(super) fn find(&self, root: &Root, cache: &ReadCache, path: &Path) -> FileAt {
         let stat = match cache.stat(root, path) {
             Ok(stat) => stat,
             Err(error) => return FileAt::Closed(words(&error)),
@@ -69,7 +69,7 @@ impl Access {
     ///
     /// # Errors
     /// What the user's engine would be told.
-    pub(super) fn way(&self, root: &Root, cache: &Cache, path: &Path) -> io::Result<()> {
+    pub(super) fn way(&self, root: &Root, cache: &ReadCache, path: &Path) -> io::Result<()> {
         let mut here = path.parent().unwrap_or(Path::new("/"));
         let stat = loop {
             match cache.stat(root, here)? {
@@ -82,7 +82,7 @@ impl Access {
         }
         if self.is_limited() && !self.asks_kernel {
             let steps = cache.trail(root, here)?;
-            let shut = |step: &&crate::sys::Step| {
+            let shut = |step: &&crate::sys::TrailStep| {
                 step.stat.kind == FileKind::Directory && !self.has(&step.stat, 0o1)
             };
             if steps.iter().any(|step| shut(&step)) {
@@ -103,7 +103,7 @@ impl Access {
     }
 
     /// Whether something may be created in a directory.
-    pub(super) fn may_create_in(&self, root: &Root, cache: &Cache, path: &Path, stat: &Stat) -> bool {
+    pub(super) fn may_create_in(&self, root: &Root, cache: &ReadCache, path: &Path, stat: &Stat) -> bool {
         stat.kind == FileKind::Directory
             && !cache.is_read_only(root, path)
             && self.may(root, path, stat, 0o3, Wanted::WRITE_OK | Wanted::EXEC_OK)

@@ -4,7 +4,7 @@ use super::Profile;
 use super::decode::{Parsed, parse};
 use super::modern::bytes_of;
 use super::options::{self, add_option};
-use super::reading::{FileRole, Origin, ReadFile, Reading, Sourced};
+use super::reading::{FileRole, ReadFile, Reading, Sourced, ValueOrigin};
 use super::reason::{Reason, Site};
 use super::view::View;
 use crate::conf::Leaf;
@@ -67,7 +67,7 @@ fn merge(path: &std::path::Path, Parsed { text, leaves }: Parsed, reading: &mut 
             let hint = "write the value as crio.conf(5) shows it";
             Reason::stops("wrong-type", message, hint).at(Some(site.clone()))
         };
-        let origin = Origin::File(site.clone());
+        let origin = ValueOrigin::File(site.clone());
         let place = match leaf.name.as_str() {
             "crio.storage_option" => {
                 let strings: Option<Vec<&String>> = match &leaf.value {
@@ -84,7 +84,7 @@ fn merge(path: &std::path::Path, Parsed { text, leaves }: Parsed, reading: &mut 
                     Some(options) => {
                         for (index, option) in options.into_iter().enumerate() {
                             let span = leaf.items.get(index).unwrap_or(&leaf.span).clone();
-                            let origin = Origin::File(Site::of(path, &text, span));
+                            let origin = ValueOrigin::File(Site::of(path, &text, span));
                             add_option(option, origin, "crio.storage_option", reading);
                         }
                     }

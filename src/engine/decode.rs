@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Profile;
-use super::reading::{Origin, Reading, Sourced};
+use super::reading::{Reading, Sourced, ValueOrigin};
 use super::reason::{Effect, Reason, Site, Sites};
-use super::view::Cache;
+use super::view::ReadCache;
 use crate::conf::{Fault, Leaf, LeafAt, Redefined, TomlLibrary, schema, toml11, type_fault};
 
 /// What each array of an earlier file has been told: `append`, once a file has said it,
@@ -24,7 +24,7 @@ pub(super) struct Parsed<'a> {
 
 /// Parses a file for this engine; `None` if it cannot, which is told in `reasons`.
 pub(super) fn parse<'a>(
-    cache: &Cache,
+    cache: &ReadCache,
     path: &Path,
     bytes: &'a [u8],
     profile: Profile,
@@ -136,7 +136,7 @@ pub(super) fn merge(
             reading.reasons.push(of_fault(path, &text, fault));
             continue;
         }
-        let value = Sourced { value: leaf.value, origin: Origin::File(site) };
+        let value = Sourced { value: leaf.value, origin: ValueOrigin::File(site) };
         let known = leaf.name.rsplit_once('.').and_then(|(table, key)| schema::known(table, key));
         if known.is_some_and(|known| known.kind == schema::ValueType::Strings) {
             let list = items(&sites, &value, &leaf.items);
@@ -171,7 +171,7 @@ fn items(sites: &Sites<'_>, array: &Sourced<Leaf>, spans: &[std::ops::Range<usiz
             return None;
         };
         let origin = match spans.get(index) {
-            Some(span) => Origin::File(sites.at(span.clone())),
+            Some(span) => ValueOrigin::File(sites.at(span.clone())),
             None => array.origin.clone(),
         };
         Some(Sourced { value: value.clone(), origin })
@@ -202,7 +202,7 @@ mod tests {
     type Found = (Option<Vec<LeafAt>>, Vec<(&'static str, Effect)>);
 
     fn parsed(bytes: &[u8]) -> Vec<Found> {
-        let cache = Cache::default();
+        let cache = ReadCache::default();
         let read = |profile| {
             let mut reasons = Vec::new();
             let parsed = parse(&cache, Path::new("/f"), bytes, profile, &mut reasons);

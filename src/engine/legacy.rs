@@ -7,9 +7,9 @@ use super::decode::{merge, parse};
 use super::environment::Environment;
 use super::modern::bytes_of;
 use super::options;
-use super::reading::{FileRole, Origin, ReadFile, Reading, Sourced};
+use super::reading::{FileRole, ReadFile, Reading, Sourced, ValueOrigin};
 use super::reason::{Effect, Reason, Site};
-use super::remapped::{self, Refused};
+use super::remapped::{self, RemapFault};
 use super::settings::VENDOR_FILE;
 use super::view::View;
 use crate::problem::words;
@@ -199,7 +199,7 @@ fn rootless_options(environment: &Environment, reading: &mut Reading) {
     let variable = environment.filled("STORAGE_DRIVER");
     let named = |name: &str| Sourced {
         value: if name == "overlay2" { "overlay" } else { name }.to_owned(),
-        origin: Origin::Environment("STORAGE_DRIVER"),
+        origin: ValueOrigin::Environment("STORAGE_DRIVER"),
     };
     let for_users = |driver: &Sourced<String>| matches!(driver.value.as_str(), "btrfs" | "overlay" | "vfs");
     reading.driver = variable.map(named).or_else(|| reading.driver.take().filter(for_users));
@@ -257,7 +257,7 @@ fn load(view: &View<'_>, environment: &Environment, reading: &mut Reading, path:
     if reading.profile == Profile::Podman4 && loaded == Loaded::Whole {
         match remapped::check(view, reading) {
             Ok(()) => {}
-            Err(Refused { reason, lacks_ids }) => {
+            Err(RemapFault { reason, lacks_ids }) => {
                 reading.reasons.push(reason);
                 loaded = if lacks_ids { Loaded::LacksIds } else { Loaded::Half };
             }

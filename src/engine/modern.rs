@@ -15,7 +15,7 @@ use crate::problem::words;
 const NAME: &str = "containers/storage.conf";
 
 /// Where files are looked for (`getSearchPaths` in pkg/configfile/parse.go).
-pub(super) struct Search {
+pub(super) struct SearchPaths {
     /// The main files, the first that exists counts.
     main: Vec<PathBuf>,
     /// Whether a main file has to exist.
@@ -26,7 +26,7 @@ pub(super) struct Search {
     last: Option<PathBuf>,
 }
 
-impl Search {
+impl SearchPaths {
     pub(super) fn of(view: &View<'_>, environment: &Environment) -> Result<Self, Reason> {
         let user = user_config(view, environment)?;
         let last = environment.filled("CONTAINERS_STORAGE_CONF_OVERRIDE").map(PathBuf::from);
@@ -69,7 +69,7 @@ fn user_config(view: &View<'_>, environment: &Environment) -> Result<PathBuf, Re
 }
 
 pub(super) fn read(view: &View<'_>, environment: &Environment, reading: &mut Reading) {
-    let search = match Search::of(view, environment) {
+    let search = match SearchPaths::of(view, environment) {
         Ok(search) => search,
         Err(reason) => return reading.reasons.push(reason),
     };

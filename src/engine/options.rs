@@ -6,7 +6,7 @@ use std::path::Path;
 use super::Profile;
 use super::access::FileAt;
 use super::environment::Environment;
-use super::reading::{DriverOption, Origin, Reading, Sourced};
+use super::reading::{DriverOption, Reading, Sourced, ValueOrigin};
 use super::reason::Reason;
 use super::view::View;
 use crate::conf::{Essentials, Leaf, clean_path, schema};
@@ -26,7 +26,7 @@ pub(super) fn settle(environment: &Environment, reading: &mut Reading, whole: bo
     reading.imagestore = imagestore.filter(|_| reading.profile != Profile::Podman4);
     reading.driver = match environment.filled("STORAGE_DRIVER") {
         Some(driver) => {
-            Some(Sourced { value: driver.to_owned(), origin: Origin::Environment("STORAGE_DRIVER") })
+            Some(Sourced { value: driver.to_owned(), origin: ValueOrigin::Environment("STORAGE_DRIVER") })
         }
         None => driver,
     };
@@ -190,13 +190,13 @@ fn unix_mode(mode: i64) -> String {
 /// Adds the options of a list such as `STORAGE_OPTS` has.
 pub(super) fn add_storage_opts(options: &str, reading: &mut Reading) {
     for option in options.split(',').filter(|_| !options.is_empty()) {
-        add_option(option, Origin::Environment("STORAGE_OPTS"), "STORAGE_OPTS", reading);
+        add_option(option, ValueOrigin::Environment("STORAGE_OPTS"), "STORAGE_OPTS", reading);
     }
 }
 
 /// Adds an option such as `overlay.imagestore=/a` (`ParseKeyValueOpt` in
 /// pkg/parsers/parsers.go).
-pub(super) fn add_option(option: &str, origin: Origin, set_by: &str, reading: &mut Reading) {
+pub(super) fn add_option(option: &str, origin: ValueOrigin, set_by: &str, reading: &mut Reading) {
     // What is no such pair the driver refuses: it has no key then.
     let (key, value) = option.split_once('=').unwrap_or(("", option));
     reading.options.push(DriverOption {

@@ -10,7 +10,7 @@ use crate::conf::{Leaf, clean};
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum ValueOrigin {
     /// A place in a file.
     File(Site),
     /// A variable of the environment.
@@ -19,7 +19,7 @@ pub enum Origin {
     Default,
 }
 
-impl Origin {
+impl ValueOrigin {
     /// The place, if it is one in a file.
     pub fn site(&self) -> Option<&Site> {
         match self {
@@ -45,13 +45,13 @@ pub struct Sourced<T> {
     /// The value.
     pub value: T,
     /// Where it comes from.
-    pub origin: Origin,
+    pub origin: ValueOrigin,
 }
 
 impl<T> Sourced<T> {
     /// What the engine uses if nothing is set.
     pub(super) fn default(value: T) -> Self {
-        Self { value, origin: Origin::Default }
+        Self { value, origin: ValueOrigin::Default }
     }
 }
 

@@ -10,14 +10,14 @@ use crate::conf::Leaf;
 use crate::sys::accounts;
 
 /// Why it does not read on.
-pub(super) struct Refused {
+pub(super) struct RemapFault {
     pub reason: Reason,
     /// Whether a file of ids is not there, which the library confuses with its own.
     pub lacks_ids: bool,
 }
 
 /// The first thing that is wrong with them.
-pub(super) fn check(view: &View<'_>, reading: &Reading) -> Result<(), Refused> {
+pub(super) fn check(view: &View<'_>, reading: &Reading) -> Result<(), RemapFault> {
     let set = |name: &str| match reading.values.get(&format!("storage.options.{name}")) {
         Some(Sourced { value: Leaf::String(text), origin }) if !text.is_empty() => Some((text, origin)),
         _ => None,
@@ -49,7 +49,7 @@ pub(super) fn check(view: &View<'_>, reading: &Reading) -> Result<(), Refused> {
         let message = format!("`{file}` has no range of ids for `{name}`");
         let hint = "add one, or remove `remap-user` and `remap-group`: no later engine knows them";
         let reason = Reason::stops("subid-missing", message, hint).at(origin.site().cloned());
-        return Err(Refused { reason, lacks_ids: text.is_none() });
+        return Err(RemapFault { reason, lacks_ids: text.is_none() });
     }
     for name in ["remap-uids", "remap-gids"] {
         let Some((text, origin)) = set(name) else {
@@ -62,7 +62,7 @@ pub(super) fn check(view: &View<'_>, reading: &Reading) -> Result<(), Refused> {
             let message = format!("`storage.options.{name}` must be ids in threes, but is `{text}`");
             let hint = "write such a value, as `0:100000:65536`, or remove the setting";
             let reason = Reason::stops("bad-value", message, hint).at(origin.site().cloned());
-            return Err(Refused { reason, lacks_ids: false });
+            return Err(RemapFault { reason, lacks_ids: false });
         }
     }
     Ok(())

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::Profile;
-use super::access::{Access, FileAt};
+use super::access::{FileAt, UserAccess};
 use super::environment::Environment;
 use super::reading::Reading;
 use crate::conf::{Document, Fault};
 use crate::limits;
-use crate::sys::{FileKind, Root, Stat, Step};
+use crate::sys::{FileKind, Root, Stat, TrailStep};
 
 /// What is known by paths. They are compared by their bytes, which is several times faster than
 /// by their components.
@@ -52,12 +52,12 @@ impl<T: Clone> ByPath<T> {
 type BytesAndText = (Rc<[u8]>, Rc<str>);
 
 /// A type, a directory, and a storage driver.
-type Key = (TypeId, PathBuf, String);
+type StoreCacheKey = (TypeId, PathBuf, String);
 
 /// What was read and parsed before: several engines read the same files, before
 /// and after a plan.
 #[derive(Debug, Default)]
-pub struct Cache {
+pub struct ReadCache {
     documents: RefCell<BTreeMap<String, Result<Rc<Document>, Fault>>>,
     files: ByPath<Option<Rc<[u8]>>>,
     texts: RefCell<Vec<BytesAndText>>,
@@ -66,13 +66,13 @@ pub struct Cache {
     /// the latter is asked about in one process.
     ways: [ByPath<Option<io::ErrorKind>>; 2],
     stats: ByPath<Option<Stat>>,
-    trails: ByPath<Rc<Vec<Step>>>,
+    trails: ByPath<Rc<Vec<TrailStep>>>,
     resolved: ByPath<Option<PathBuf>>,
     /// The same with paths that do not exist, as far as they do.
     real: ByPath<PathBuf>,
     read_only: ByPath<bool>,
     /// What was found out about a directory, for engines with a storage driver.
-    known: RefCell<HashMap<Key, Rc<dyn Any>>>,
+    known: RefCell<HashMap<StoreCacheKey, Rc<dyn Any>>>,
     etc: RefCell<Option<PathBuf>>,
     /// What engines read and do, with what decides it.
     answers: RefCell<Vec<(Question, Rc<dyn Any>)>>,
@@ -80,7 +80,7 @@ pub struct Cache {
     failure: RefCell<Option<(PathBuf, i32)>>,
 }
 
-impl Cache {
+impl ReadCache {
     /// Forgets what files hold: from now on they are read anew.
     pub fn forget_files(&self) {
         self.files.forget();
@@ -135,7 +135,7 @@ impl Cache {
     }
 
     /// [`Root::trail`].
-    pub(super) fn trail(&self, root: &Root, path: &Path) -> io::Result<Rc<Vec<Step>>> {
+    pub(super) fn trail(&self, root: &Root, path: &Path) -> io::Result<Rc<Vec<TrailStep>>> {
         if let Some(trail) = self.trails.get(path) {
             return Ok(trail);
         }
@@ -210,21 +210,21 @@ struct Question {
 #[derive(Debug, Clone)]
 pub struct View<'a> {
     root: Option<&'a Root>,
-    pub(super) cache: &'a Cache,
+    pub(super) cache: &'a ReadCache,
     planned: BTreeMap<PathBuf, Option<Rc<[u8]>>>,
     expected: Vec<String>,
     vendor_only: bool,
-    access: Rc<Access>,
+    access: Rc<UserAccess>,
 }
 
 impl<'a> View<'a> {
     /// The files as they are.
-    pub fn of(root: &'a Root, cache: &'a Cache) -> Self {
+    pub fn of(root: &'a Root, cache: &'a ReadCache) -> Self {
         Self { root: Some(root), ..Self::of_nothing(cache) }
     }
 
     /// A host that has no file but those that are planned.
-    pub fn of_nothing(cache: &'a Cache) -> Self {
+    pub fn of_nothing(cache: &'a ReadCache) -> Self {
         Self {
             root: None,
             cache,
@@ -305,7 +305,7 @@ impl<'a> View<'a> {
 
     /// The same as this user finds it, who may not read everything.
     pub fn seen_by(&self, environment: &Environment) -> Self {
-        Self { access: Rc::new(Access::new(self.root, self.cache, environment)), ..self.clone() }
+        Self { access: Rc::new(UserAccess::new(self.root, self.cache, environment)), ..self.clone() }
     }
 
     /// Whether what a user may is limited by modes: this is not root's view.

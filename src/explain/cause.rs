@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::path::Path;
 
-use super::recognize::Recognized;
+use super::recognize::RecognizedMessage;
 use crate::doctor::{Diagnosis, diagnose_for, room_of};
 use crate::engine::Engines;
 use crate::inventory::{HostStores, Reference, SearchOrder};
@@ -17,9 +17,9 @@ const FEW: usize = 3;
 
 /// A message with what causes it.
 #[derive(Debug)]
-pub struct Explained {
+pub struct ExplainedMessage {
     /// What was said.
-    pub recognized: Recognized,
+    pub recognized: RecognizedMessage,
     /// What causes it on this host, the likeliest first; none if it is not so any more.
     pub causes: Vec<Problem>,
 }
@@ -28,15 +28,19 @@ pub struct Explained {
 ///
 /// Where that is nothing, any engine may have spoken: one whose configuration stops it does not say
 /// which it is, and is taken for another.
-pub fn explain(host: &Host, diagnosis: &Diagnosis, recognized: Vec<Recognized>) -> Vec<Explained> {
+pub fn explain(
+    host: &Host,
+    diagnosis: &Diagnosis,
+    recognized: Vec<RecognizedMessage>,
+) -> Vec<ExplainedMessage> {
     let of_all = OnceCell::new();
-    let explained = |recognized: Recognized| {
+    let explained = |recognized: RecognizedMessage| {
         let mut causes = causes(host, diagnosis, &recognized);
         if causes.is_empty() {
             let of_all = of_all.get_or_init(|| diagnose_for(host, Some(Engines::ALL)).unwrap_or_default());
             causes = self::causes(host, of_all, &recognized);
         }
-        Explained { recognized, causes }
+        ExplainedMessage { recognized, causes }
     };
     recognized.into_iter().map(explained).collect()
 }
@@ -49,7 +53,7 @@ struct Candidate<'a> {
     place: usize,
 }
 
-fn causes(host: &Host, diagnosis: &Diagnosis, recognized: &Recognized) -> Vec<Problem> {
+fn causes(host: &Host, diagnosis: &Diagnosis, recognized: &RecognizedMessage) -> Vec<Problem> {
     let place = |problem: &Problem| recognized.message.causes.iter().position(|id| *id == problem.id);
     let mut candidates: Vec<Candidate<'_>> = Vec::new();
     let mut put = |problem, about| {
@@ -103,7 +107,7 @@ fn is_own(diagnosis: &Diagnosis, store: &Path) -> bool {
 }
 
 /// How much of what was said a problem is about: its line, and the things in its message.
-fn about(recognized: &Recognized, problem: &Problem) -> usize {
+fn about(recognized: &RecognizedMessage, problem: &Problem) -> usize {
     let place = problem.place.as_deref();
     let line = place.filter(|place| place.position().is_some()).map(|place| place.line.to_string());
     let same_line = line.is_some_and(|line| recognized.named("line") == Some(line.as_str()));
@@ -112,7 +116,7 @@ fn about(recognized: &Recognized, problem: &Problem) -> usize {
     2 * usize::from(same_line) + usize::from(things.any(|thing| mentions(&recognized.line, thing)))
 }
 
-fn about_store(recognized: &Recognized, finding: &StoreFinding) -> usize {
+fn about_store(recognized: &RecognizedMessage, finding: &StoreFinding) -> usize {
     let line = &recognized.line;
     // Inside a tree, since the engine is at home there.
     let has = |path: &Path| mentions(line, &path.to_string_lossy());

@@ -15,6 +15,6 @@ mod pattern;
 mod recognize;
 mod words;
 
-pub use cause::{Explained, explain};
-pub use messages::{Message, SECTIONS, messages};
-pub use recognize::{Recognized, recognize};
+pub use cause::{ExplainedMessage, explain};
+pub use messages::{EngineMessage, SECTIONS, messages};
+pub use recognize::{RecognizedMessage, recognize};

@@ -11,7 +11,7 @@ const LONGEST: usize = 4096;
 
 /// A pattern in a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found<'p> {
+pub(super) struct PatternMatch<'p> {
     /// The bytes of the line.
     pub(super) at: Range<usize>,
     /// How many of them the pattern itself has.
@@ -22,11 +22,11 @@ pub(super) struct Found<'p> {
 
 /// A pattern that was read.
 #[derive(Debug)]
-pub(super) struct Pattern<'p>(Vec<Piece<'p>>);
+pub(super) struct Pattern<'p>(Vec<PatternPiece<'p>>);
 
 /// A piece of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Piece<'p> {
+enum PatternPiece<'p> {
     Words(&'p str),
     Name(&'p str),
 }
@@ -39,8 +39,8 @@ impl<'p> Pattern<'p> {
                 Some((name, words)) if index > 0 => (Some(name), words),
                 _ => (None, part),
             };
-            pieces.extend(name.map(Piece::Name));
-            pieces.extend(Some(words).filter(|words| !words.is_empty()).map(Piece::Words));
+            pieces.extend(name.map(PatternPiece::Name));
+            pieces.extend(Some(words).filter(|words| !words.is_empty()).map(PatternPiece::Words));
         }
         Self(pieces)
     }
@@ -48,27 +48,27 @@ impl<'p> Pattern<'p> {
     /// Where in a text it may stand: a pattern starts with words. The text is in lower-case ASCII.
     pub(super) fn starts(&self, lowered: &str) -> impl Iterator<Item = usize> {
         let first = match self.0.first() {
-            Some(Piece::Words(first)) => first,
+            Some(PatternPiece::Words(first)) => first,
             _ => "",
         };
         memchr::memmem::find_iter(lowered.as_bytes(), first).filter(|_| !first.is_empty())
     }
 
     /// It at this place of a line, if it stands there.
-    pub(super) fn at(&self, lowered: &str, start: usize) -> Option<Found<'p>> {
-        let mut found = Found { at: start..start, words: 0, names: Vec::new() };
+    pub(super) fn at(&self, lowered: &str, start: usize) -> Option<PatternMatch<'p>> {
+        let mut found = PatternMatch { at: start..start, words: 0, names: Vec::new() };
         let mut pieces = self.0.iter().peekable();
         while let Some(piece) = pieces.next() {
             let here = found.at.end;
             match *piece {
-                Piece::Words(words) => {
+                PatternPiece::Words(words) => {
                     lowered[here..].starts_with(words).then_some(())?;
                     found.at.end += words.len();
                     found.words += words.len();
                 }
-                Piece::Name(name) => {
+                PatternPiece::Name(name) => {
                     let before = match pieces.peek() {
-                        Some(Piece::Words(words)) => Some(*words),
+                        Some(PatternPiece::Words(words)) => Some(*words),
                         _ => None,
                     };
                     let length = length(name, before, &lowered[here..])?;
@@ -86,8 +86,8 @@ impl<'p> Pattern<'p> {
     #[cfg(test)]
     pub(super) fn names(&self) -> impl Iterator<Item = &'p str> {
         self.0.iter().filter_map(|piece| match piece {
-            Piece::Name(name) => Some(*name),
-            Piece::Words(_) => None,
+            PatternPiece::Name(name) => Some(*name),
+            PatternPiece::Words(_) => None,
         })
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::messages::{Message, messages};
-use super::pattern::{Found, Pattern};
+use super::messages::{EngineMessage, messages};
+use super::pattern::{Pattern, PatternMatch};
 use super::words;
 
 /// How many messages of one text are told: a journal repeats itself.
@@ -12,9 +12,9 @@ const TOLD: usize = 20;
 
 /// A message in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recognized {
+pub struct RecognizedMessage {
     /// Its row in the table.
-    pub message: &'static Message,
+    pub message: &'static EngineMessage,
     /// The words of the text that are it.
     pub said: String,
     /// What it names, by what that is: `store`, `layer`, `image`.
@@ -23,7 +23,7 @@ pub struct Recognized {
     pub line: String,
 }
 
-impl Recognized {
+impl RecognizedMessage {
     /// What it names.
     pub fn named(&self, what: &str) -> Option<&str> {
         self.named.iter().find(|(name, _)| *name == what).map(|(_, named)| named.as_str())
@@ -31,9 +31,9 @@ impl Recognized {
 }
 
 /// The messages of a text, each once, in the order of the text.
-pub fn recognize(text: &str) -> Vec<Recognized> {
+pub fn recognize(text: &str) -> Vec<RecognizedMessage> {
     let lines = words::lines(text);
-    let mut found: Vec<Recognized> = Vec::new();
+    let mut found: Vec<RecognizedMessage> = Vec::new();
     for line in of_lines(&lines) {
         let is_new =
             !found.iter().any(|other| other.message.id == line.message.id && other.named == line.named);
@@ -54,17 +54,17 @@ pub fn recognize(text: &str) -> Vec<Recognized> {
 
 /// The innermost message of each line that has one: the one that ends last, and says most of what
 /// is there. Each pattern is looked for in all lines at once, however many there are.
-fn of_lines(lines: &[String]) -> Vec<Recognized> {
+fn of_lines(lines: &[String]) -> Vec<RecognizedMessage> {
     let whole = lines.join("\n").to_ascii_lowercase();
     let mut starts = vec![0];
     starts.extend(memchr::memchr_iter(b'\n', whole.as_bytes()).map(|newline| newline + 1));
-    let mut best: BTreeMap<usize, (&'static Message, Found<'static>)> = BTreeMap::new();
+    let mut best: BTreeMap<usize, (&'static EngineMessage, PatternMatch<'static>)> = BTreeMap::new();
     for (message, pattern) in patterns() {
         for start in pattern.starts(&whole) {
             let index = starts.partition_point(|&line| line <= start) - 1;
             let line = &whole[starts[index]..][..lines[index].len()];
             let Some(found) = pattern.at(line, start - starts[index]) else { continue };
-            let rank = |found: &Found<'_>| (found.at.end, found.words);
+            let rank = |found: &PatternMatch<'_>| (found.at.end, found.words);
             if best.get(&index).is_none_or(|(_, other)| rank(other) < rank(&found)) {
                 best.insert(index, (message, found));
             }
@@ -73,7 +73,11 @@ fn of_lines(lines: &[String]) -> Vec<Recognized> {
     best.into_iter().map(|(index, (message, found))| recognized(message, found, &lines[index])).collect()
 }
 
-fn recognized(message: &'static Message, found: Found<'static>, line: &str) -> Recognized {
+fn recognized(
+    message: &'static EngineMessage,
+    found: PatternMatch<'static>,
+    line: &str,
+) -> RecognizedMessage {
     let mut named: Vec<(&'static str, String)> = Vec::new();
     for (name, at) in found.names {
         if !named.iter().any(|(other, _)| *other == name) {
@@ -81,18 +85,19 @@ fn recognized(message: &'static Message, found: Found<'static>, line: &str) -> R
         }
     }
     let said = line[found.at].trim_end_matches([':', ' ']).to_owned();
-    Recognized { message, said, named, line: line.to_owned() }
+    RecognizedMessage { message, said, named, line: line.to_owned() }
 }
 
 /// A pattern, and whose it is.
-type Known = (&'static Message, Pattern<'static>);
+type KnownMessage = (&'static EngineMessage, Pattern<'static>);
 
 /// Every pattern with its message, read once.
-fn patterns() -> &'static [Known] {
-    static PATTERNS: OnceLock<Vec<Known>> = OnceLock::new();
+fn patterns() -> &'static [KnownMessage] {
+    static PATTERNS: OnceLock<Vec<KnownMessage>> = OnceLock::new();
     PATTERNS.get_or_init(|| {
-        let of =
-            |message: &'static Message| message.says.iter().map(move |says| (message, Pattern::new(says)));
+        let of = |message: &'static EngineMessage| {
+            message.says.iter().map(move |says| (message, Pattern::new(says)))
+        };
         messages().flat_map(of).collect()
     })
 }

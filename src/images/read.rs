@@ -88,7 +88,7 @@ pub fn read_artifact(root: &Root, source: &Source, platform: &Platform) -> Resul
 }
 
 /// A manifest, and how it was come by.
-struct Chosen {
+struct ChosenManifest {
     manifest: Vec<u8>,
     /// The list that it was chosen from.
     list: Option<Vec<u8>>,
@@ -310,14 +310,14 @@ impl ImageReader<'_> {
 
     /// The image with this manifest, or the one that is chosen from this list.
     fn manifest(&self, blobs: Arc<Blobs>, bytes: Vec<u8>, stored: Vec<Name>) -> Result<Image, Problem> {
-        let Chosen { manifest, list, prefix, config, layers } = self.chosen(&blobs, bytes)?;
+        let ChosenManifest { manifest, list, prefix, config, layers } = self.chosen(&blobs, bytes)?;
         let signatures = self.signatures(&blobs, &prefix)?;
         let image = self.image(blobs, manifest, list, config, layers, stored)?;
         Ok(Image { signatures, ..image })
     }
 
     /// The manifest that these bytes are, or that is chosen from this list.
-    fn chosen(&self, blobs: &Blobs, mut bytes: Vec<u8>) -> Result<Chosen, Problem> {
+    fn chosen(&self, blobs: &Blobs, mut bytes: Vec<u8>) -> Result<ChosenManifest, Problem> {
         let mut list = None;
         let mut prefix = String::new();
         for _ in 0..MAX_NESTED {
@@ -329,7 +329,7 @@ impl ImageReader<'_> {
                     prefix = format!("{}.", Digest::of(&bytes).hex());
                 }
                 Manifest::Image { config, layers } => {
-                    return Ok(Chosen { manifest: bytes, list, prefix, config, layers });
+                    return Ok(ChosenManifest { manifest: bytes, list, prefix, config, layers });
                 }
             }
         }

@@ -9,7 +9,7 @@ use crate::judgement::Reader;
 use crate::plan::Host;
 use crate::problem::Problem;
 use crate::store::artifacts::{ArtifactStore, StoredArtifact};
-use crate::store::{self, Image};
+use crate::store::{self, StoredImage};
 use crate::sys::FileKind;
 
 /// A directory with images.
@@ -20,23 +20,26 @@ pub struct HostStore {
     /// The driver whose records were read.
     pub driver: String,
     /// Its images.
-    pub images: Vec<Image>,
+    pub images: Vec<StoredImage>,
     /// Its artifacts.
     pub artifacts: Vec<StoredArtifact>,
     /// Whether any engine takes it for its own.
     pub is_own: bool,
-    pub(super) by_name: Index,
-    pub(super) by_id: Index,
-    pub(super) by_digest: Index,
+    pub(super) by_name: ImageLookup,
+    pub(super) by_id: ImageLookup,
+    pub(super) by_digest: ImageLookup,
     id: (u64, u64),
 }
 
 /// The images of a store, by something that they have, as their places among its images.
 #[derive(Debug)]
-pub(super) struct Index(BTreeMap<String, Vec<usize>>);
+pub(super) struct ImageLookup(BTreeMap<String, Vec<usize>>);
 
-impl Index {
-    fn new<'a, K: Iterator<Item = &'a str>>(images: &'a [Image], keys: impl Fn(&'a Image) -> K) -> Self {
+impl ImageLookup {
+    fn new<'a, K: Iterator<Item = &'a str>>(
+        images: &'a [StoredImage],
+        keys: impl Fn(&'a StoredImage) -> K,
+    ) -> Self {
         let mut index: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (place, image) in images.iter().enumerate() {
             for key in keys(image) {
@@ -143,9 +146,9 @@ impl HostStores {
             path: path.to_owned(),
             driver: driver.to_owned(),
             is_own: false,
-            by_name: Index::new(&images, |image| image.names.iter().flatten().map(String::as_str)),
-            by_id: Index::new(&images, |image| image.id.as_deref().into_iter()),
-            by_digest: Index::new(&images, digests),
+            by_name: ImageLookup::new(&images, |image| image.names.iter().flatten().map(String::as_str)),
+            by_id: ImageLookup::new(&images, |image| image.id.as_deref().into_iter()),
+            by_digest: ImageLookup::new(&images, digests),
             images,
             artifacts,
             id: stat.id,
@@ -160,7 +163,7 @@ impl HostStores {
     }
 
     /// All images, in the order in which engines search the stores.
-    pub fn images(&self) -> impl Iterator<Item = (&HostStore, &Image)> + Clone {
+    pub fn images(&self) -> impl Iterator<Item = (&HostStore, &StoredImage)> + Clone {
         self.stores.iter().flat_map(|store| store.images.iter().map(move |image| (store, image)))
     }
 }

@@ -6,13 +6,13 @@ use std::path::Path;
 use super::host_stores::HostStores;
 use crate::plan::Host;
 use crate::problem::Problem;
-use crate::store::{self, Image, Layer};
+use crate::store::{self, StoredImage, StoredLayer};
 
 /// The layers of all stores. Of two with one id that of the earlier store counts, as for
 /// engines.
 #[derive(Debug, Default)]
 pub struct HostLayers {
-    by_id: BTreeMap<String, (usize, Layer)>,
+    by_id: BTreeMap<String, (usize, StoredLayer)>,
     /// How many bytes each layer has with those below it, by its id; `None` if that of one is not
     /// recorded.
     sizes: BTreeMap<String, Option<u64>>,
@@ -71,7 +71,7 @@ impl HostLayers {
     /// the lowest ones. `known` has what was found for the layers of others.
     pub(super) fn common<'a>(
         &'a self,
-        image: &'a Image,
+        image: &'a StoredImage,
         chain: &BTreeMap<&str, usize>,
         known: &mut BTreeMap<&'a str, usize>,
     ) -> usize {
@@ -96,7 +96,7 @@ impl HostLayers {
 
     /// The layers of an image, the lowest first, each with the place of the store that has it.
     /// What no store has is left out.
-    pub fn of(&self, image: &Image) -> Vec<(usize, &Layer)> {
+    pub fn of(&self, image: &StoredImage) -> Vec<(usize, &StoredLayer)> {
         let mut layers = Vec::new();
         let mut seen = BTreeSet::new();
         let mut next = image.layer.as_deref();
@@ -112,7 +112,7 @@ impl HostLayers {
     /// How many bytes an image has, as engines count them (`ImageSize` in the library's
     /// store.go): its layers, those with other owners among them, and its documents. `None` if
     /// the size of a layer is not recorded, so that engines measure it.
-    pub fn size(&self, image: &Image) -> Option<u64> {
+    pub fn size(&self, image: &StoredImage) -> Option<u64> {
         let documents = image.documents_size();
         let top = |id: &String| if id.is_empty() { Some(0) } else { self.sizes.get(id).copied().flatten() };
         let mapped = image.mapped_layers.as_deref().unwrap_or_default();

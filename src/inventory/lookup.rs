@@ -7,13 +7,13 @@
 
 use std::collections::BTreeSet;
 
-use super::host_stores::{HostStore, HostStores, Index, SearchOrder};
+use super::host_stores::{HostStore, HostStores, ImageLookup, SearchOrder};
 use super::reference::Reference;
 use crate::engine::Profile;
 use crate::images::Name;
 use crate::judgement::Reader;
 use crate::registry::{repository, without_tag};
-use crate::store::Image;
+use crate::store::StoredImage;
 
 /// An image in a store.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +23,7 @@ pub struct ImageAt<'a> {
     /// The store.
     pub store: &'a HostStore,
     /// Its record.
-    pub image: &'a Image,
+    pub image: &'a StoredImage,
 }
 
 impl ImageAt<'_> {
@@ -67,7 +67,7 @@ impl HostStores {
     fn indexed<'a>(
         &'a self,
         order: &SearchOrder,
-        index: impl Fn(&'a HostStore) -> &'a Index,
+        index: impl Fn(&'a HostStore) -> &'a ImageLookup,
         key: &str,
     ) -> Vec<ImageAt<'a>> {
         let mut found = Vec::new();
@@ -144,7 +144,7 @@ pub struct Shadow<'a> {
 
 /// The digests of the manifests that an image was stored with: its own, and lists that it
 /// was chosen from.
-pub fn digests(image: &Image) -> impl Iterator<Item = &str> {
+pub fn digests(image: &StoredImage) -> impl Iterator<Item = &str> {
     let keys = image.big_data_names.iter().flatten();
     image.digest.as_deref().into_iter().chain(keys.filter_map(|key| key.strip_prefix("manifest-")))
 }

@@ -20,4 +20,4 @@ pub use layers::HostLayers;
 pub use list::{ListedImage, list};
 pub use lookup::{ImageAt, Shadow, Visibility, digests};
 pub use reference::Reference;
-pub use show::{Answer, ImageLayer, Sharing, Shown, ShownImage, show};
+pub use show::{EngineAnswer, ImageLayer, SharedLayers, ShownImage, ShownReference, show};

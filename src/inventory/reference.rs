@@ -6,7 +6,7 @@ use super::lookup::digests;
 use crate::images::{Name, is_reference};
 use crate::problem::{Problem, quoted_series};
 use crate::registry::{repository, without_tag};
-use crate::store::Image;
+use crate::store::StoredImage;
 
 /// An image, as engines look it up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,10 @@ impl Reference {
     ///
     /// # Errors
     /// `image-name-invalid`, `image-missing`, `image-ambiguous`.
-    pub fn among<'a>(text: &str, images: impl Iterator<Item = &'a Image> + Clone) -> Result<Self, Problem> {
+    pub fn among<'a>(
+        text: &str,
+        images: impl Iterator<Item = &'a StoredImage> + Clone,
+    ) -> Result<Self, Problem> {
         let start = text.strip_prefix("sha256:").unwrap_or(text);
         if (1..=64).contains(&start.len())
             && start.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
@@ -102,10 +105,15 @@ fn missing(text: &str) -> Problem {
 mod tests {
     use super::*;
 
-    fn image(id: &str, names: &[&str]) -> Image {
+    fn image(id: &str, names: &[&str]) -> StoredImage {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
         let digest = format!("sha256:{}", id.repeat(64));
-        Image { id: Some(id.repeat(64)), names: Some(names), digest: Some(digest), ..Image::default() }
+        StoredImage {
+            id: Some(id.repeat(64)),
+            names: Some(names),
+            digest: Some(digest),
+            ..StoredImage::default()
+        }
     }
 
     #[test]

@@ -11,9 +11,9 @@ use crate::judgement::Reader;
 
 /// All that there is of a reference.
 #[derive(Debug)]
-pub struct Shown<'a> {
+pub struct ShownReference<'a> {
     /// What each engine uses.
-    pub answers: Vec<Answer<'a>>,
+    pub answers: Vec<EngineAnswer<'a>>,
     /// The images that the reference means in some store, in the order in which engines search
     /// these.
     pub images: Vec<ShownImage<'a>>,
@@ -21,7 +21,7 @@ pub struct Shown<'a> {
 
 /// What an engine uses for it.
 #[derive(Debug)]
-pub struct Answer<'a> {
+pub struct EngineAnswer<'a> {
     /// The engine.
     pub reader: Reader,
     /// The image; `None` if it finds none.
@@ -44,7 +44,7 @@ pub struct ShownImage<'a> {
     /// How many of them are in layers that other images have, too.
     pub shared: u64,
     /// The images that have layers of it.
-    pub sharing: Vec<Sharing<'a>>,
+    pub sharing: Vec<SharedLayers<'a>>,
 }
 
 /// A layer of an image.
@@ -62,7 +62,7 @@ pub struct ImageLayer<'a> {
 
 /// An image that has layers of another; the same image in another store is none.
 #[derive(Debug)]
-pub struct Sharing<'a> {
+pub struct SharedLayers<'a> {
     /// That image.
     pub at: ImageAt<'a>,
     /// How many layers both have.
@@ -72,14 +72,14 @@ pub struct Sharing<'a> {
 }
 
 /// What the engines of a host make of a reference.
-pub fn show<'a>(stores: &'a HostStores, layers: &'a HostLayers, reference: &Reference) -> Shown<'a> {
+pub fn show<'a>(stores: &'a HostStores, layers: &'a HostLayers, reference: &Reference) -> ShownReference<'a> {
     let mut answers = Vec::new();
     let mut found: Vec<ImageAt<'a>> = Vec::new();
     for order in &stores.orders {
         let images = stores.search(order, reference);
         let stop = order.stop.as_ref();
         let image = images.first().copied().filter(|_| stop.is_none());
-        answers.push(Answer { reader: order.reader.clone(), image, stop });
+        answers.push(EngineAnswer { reader: order.reader.clone(), image, stop });
         for image in images {
             if !found.iter().any(|other| other.is(&image)) {
                 found.push(image);
@@ -88,7 +88,7 @@ pub fn show<'a>(stores: &'a HostStores, layers: &'a HostLayers, reference: &Refe
     }
     found.sort_by_key(|at| at.place);
     let images = found.into_iter().map(|at| shown(stores, layers, reference, at)).collect();
-    Shown { answers, images }
+    ShownReference { answers, images }
 }
 
 fn shown<'a>(
@@ -111,7 +111,7 @@ fn shown<'a>(
             let common = layers.common(image, &chain, &mut known);
             if common > 0 {
                 let at = ImageAt { place, store, image };
-                sharing.push(Sharing { at, layers: common, bytes: bytes(&of_image[..common]) });
+                sharing.push(SharedLayers { at, layers: common, bytes: bytes(&of_image[..common]) });
             }
         }
     }

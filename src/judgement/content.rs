@@ -11,7 +11,7 @@ use super::{Case, shown};
 use crate::conf::clean;
 use crate::engine::{Effect, FileAt, Reason, Sourced};
 use crate::problem::words;
-use crate::store::{Hit, Image, Opened, images};
+use crate::store::{DriverStore, HarmEffect, StoredImage, images};
 use crate::sys::Root;
 
 pub(super) const USE: Effect =
@@ -27,7 +27,7 @@ pub(super) fn check(case: &Case<'_>, entry: &Sourced<String>, reasons: &mut Vec<
         return;
     }
     let about = |reason: Reason| reason.at(entry.origin.site().cloned()).about(path.clone());
-    let Some(opened) = case.view.once(store, case.driver, Opened::new) else {
+    let Some(opened) = case.view.once(store, case.driver, DriverStore::new) else {
         return;
     };
     let closed = || if case.view.is_limited() { closed(case, store) } else { None };
@@ -39,10 +39,10 @@ pub(super) fn check(case: &Case<'_>, entry: &Sourced<String>, reasons: &mut Vec<
     let before = reasons.len();
     for harm in opened.harms.iter().flatten() {
         let effect = match harm.hits(case.profile()) {
-            Hit::Everything => Effect::Stops,
-            Hit::Layers | Hit::Listing => USE,
-            Hit::NoImage => NOTHING,
-            Hit::Nothing => continue,
+            HarmEffect::Everything => Effect::Stops,
+            HarmEffect::Layers | HarmEffect::Listing => USE,
+            HarmEffect::NoImage => NOTHING,
+            HarmEffect::Nothing => continue,
         };
         let message = format!("the store `{}` cannot be opened: {}", shown(case.view, store), harm.message);
         reasons.push(about(Reason::stops(harm.id, message, harm.hint.clone()).with(effect)));
@@ -115,7 +115,7 @@ fn closed(case: &Case<'_>, path: &Path) -> Option<Reason> {
 
 /// The images of a store; none if that cannot be told.
 fn ids(root: &Root, store: &Path, driver: &str) -> Vec<String> {
-    let images: Vec<Image> = images(root, store, driver).unwrap_or_default();
+    let images: Vec<StoredImage> = images(root, store, driver).unwrap_or_default();
     images.into_iter().filter_map(|image| image.id).collect()
 }
 

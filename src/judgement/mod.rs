@@ -25,7 +25,7 @@ use std::rc::Rc;
 
 use crate::conf::{Essentials, schema};
 use crate::engine::{
-    self, DriverOption, Effect, Environment, Origin, Profile, Reading, Reason, Sourced, View,
+    self, DriverOption, Effect, Environment, Profile, Reading, Reason, Sourced, ValueOrigin, View,
 };
 use crate::sys::Root;
 pub use content::RUN;
@@ -167,7 +167,7 @@ pub fn judge_store(view: &View<'_>, environment: &Environment, profile: Profile,
     let mut reading = Reading::clone(&engine::read(view, environment, profile));
     let driver = or_usual(&roots::driver(view, &reading));
     let key = if profile.is_modern() { "imagestore".to_owned() } else { format!("{driver}.imagestore") };
-    let value = Sourced { value: path.to_owned(), origin: Origin::Default };
+    let value = Sourced { value: path.to_owned(), origin: ValueOrigin::Default };
     reading.stores = vec![value.clone()];
     reading.options =
         vec![DriverOption { key, value, set_by: "storage.options.additionalimagestores".to_owned() }];

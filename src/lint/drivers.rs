@@ -1,10 +1,10 @@
 //! The storage driver's name.
 
-use super::finding::{RuleHit, Sink};
-use super::input::Input;
+use super::finding::{LintFindings, RuleHit};
+use super::input::LintInput;
 use crate::conf::Splice;
 
-pub(super) fn old_driver_name(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn old_driver_name(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     for file in &input.files {
         if let Some((key, "overlay2")) = file.string("storage.driver") {
             let engines = file.engines;

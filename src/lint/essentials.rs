@@ -1,11 +1,11 @@
 //! Rules about settings that engines of the legacy generation miss in a main file.
 
-use super::finding::{RuleHit, Sink};
-use super::input::{File, Input};
+use super::finding::{LintFindings, RuleHit};
+use super::input::{LintFile, LintInput};
 use crate::conf::{Essentials, Splice, add_essentials};
 use crate::engine::Engines;
 
-pub(super) fn missing_driver(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn missing_driver(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     for file in mains(input) {
         let priority = file.key("storage.driver_priority").is_some();
         let engines = file.engines.and(if priority { Engines::PODMAN4 } else { Engines::LEGACY });
@@ -19,11 +19,11 @@ pub(super) fn missing_driver(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     }
 }
 
-fn mains<'i>(input: &'i Input<'_>) -> impl Iterator<Item = &'i File> {
+fn mains<'i>(input: &'i LintInput<'_>) -> impl Iterator<Item = &'i LintFile> {
     input.files.iter().filter(|file| file.is_main() && file.doc.is_ok())
 }
 
-fn missing(file: &File, key: &str, found: RuleHit, sink: &mut Sink<'_, '_>) {
+fn missing(file: &LintFile, key: &str, found: RuleHit, sink: &mut LintFindings<'_, '_>) {
     if file.string(&format!("storage.{key}")).is_some_and(|(_, value)| !value.is_empty())
         // Of the wrong type, it is not missing.
         || file.key(&format!("storage.{key}")).is_some_and(|set| !matches!(set.value, crate::conf::Leaf::String(_)))
@@ -37,7 +37,7 @@ fn missing(file: &File, key: &str, found: RuleHit, sink: &mut Sink<'_, '_>) {
 }
 
 /// What all engines but podman 4 use anyway, written down.
-pub(super) fn fix(input: &Input<'_>, file: &File) -> Option<Vec<Splice>> {
+pub(super) fn fix(input: &LintInput<'_>, file: &LintFile) -> Option<Vec<Splice>> {
     if file.key("storage.driver_priority").is_some() {
         return None;
     }

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::input::{File, Input};
-use super::rules::Rule;
+use super::input::{LintFile, LintInput};
+use super::rules::LintRule;
 use crate::conf::Splice;
 use crate::engine::Engines;
 use crate::limits;
@@ -73,7 +73,7 @@ impl LintReport {
     }
 
     /// The file of the first finding that can be fixed, and its text then.
-    pub(super) fn first_fix(&self, input: &Input<'_>) -> Option<(usize, String)> {
+    pub(super) fn first_fix(&self, input: &LintInput<'_>) -> Option<(usize, String)> {
         let (file, splices) = self.findings.iter().find_map(|finding| finding.fix.clone())?;
         Some((file, Splice::apply(&input.files[file].text, splices)))
     }
@@ -106,7 +106,7 @@ impl RuleHit {
     }
 }
 
-impl Drop for Sink<'_, '_> {
+impl Drop for LintFindings<'_, '_> {
     /// The last finding says how many more there are.
     fn drop(&mut self) {
         if self.found > limits::TOLD
@@ -118,21 +118,21 @@ impl Drop for Sink<'_, '_> {
 }
 
 /// Where a rule puts what it finds.
-pub(super) struct Sink<'a, 'i> {
-    input: &'a Input<'i>,
-    rule: &'static Rule,
+pub(super) struct LintFindings<'a, 'i> {
+    input: &'a LintInput<'i>,
+    rule: &'static LintRule,
     report: &'a mut LintReport,
     /// How often the rule found something.
     found: usize,
 }
 
-impl<'a, 'i> Sink<'a, 'i> {
-    pub(super) fn new(input: &'a Input<'i>, rule: &'static Rule, report: &'a mut LintReport) -> Self {
+impl<'a, 'i> LintFindings<'a, 'i> {
+    pub(super) fn new(input: &'a LintInput<'i>, rule: &'static LintRule, report: &'a mut LintReport) -> Self {
         Self { input, rule, report, found: 0 }
     }
 
     /// Something at `span` of a file. What concerns no engine that reads the file is dropped.
-    pub(super) fn at(&mut self, file: &File, span: &Range<usize>, found: RuleHit) {
+    pub(super) fn at(&mut self, file: &LintFile, span: &Range<usize>, found: RuleHit) {
         let place = Place::new(self.input.root.show(&file.path), &file.text, span.clone());
         self.put(Some(file), Some(place), found);
     }
@@ -144,7 +144,7 @@ impl<'a, 'i> Sink<'a, 'i> {
     }
 
     /// Something about a file as a whole.
-    pub(super) fn of_file(&mut self, file: &File, found: RuleHit) {
+    pub(super) fn of_file(&mut self, file: &LintFile, found: RuleHit) {
         self.put(Some(file), Some(Place::whole(self.input.root.show(&file.path))), found);
     }
 
@@ -160,7 +160,7 @@ impl<'a, 'i> Sink<'a, 'i> {
         }
     }
 
-    fn put(&mut self, file: Option<&File>, place: Option<Place>, found: RuleHit) {
+    fn put(&mut self, file: Option<&LintFile>, place: Option<Place>, found: RuleHit) {
         if found.problem.engines.is_empty() {
             return;
         }

@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::conf::schema::Known;
+use crate::conf::schema::SchemaKey;
 use crate::conf::{Document, Fault, Leaf, SetKey};
-use crate::engine::{self, Engines, FileRole, Origin, Profile, Reading, Reason};
+use crate::engine::{self, Engines, FileRole, Profile, Reading, Reason, ValueOrigin};
 use crate::judgement::{Judgement, Reader, readers};
 use crate::plan::Host;
 use crate::problem::Problem;
@@ -14,8 +14,8 @@ use crate::sys::{Root, Stat};
 
 /// A file that an engine reads.
 #[derive(Debug)]
-pub struct File {
-    /// Its place in [`Input::files`].
+pub struct LintFile {
+    /// Its place in [`LintInput::files`].
     pub index: usize,
     /// The file, inside the tree.
     pub path: PathBuf,
@@ -35,7 +35,7 @@ pub struct File {
     pub is_vendors: bool,
 }
 
-impl File {
+impl LintFile {
     fn new(root: &Root, path: PathBuf, kind: FileRole, bytes: Vec<u8>) -> Self {
         let is_vendors = engine::is_vendor_path(&path)
             || matches!(root.resolve(&path), Ok(behind) if engine::is_vendor_path(&behind.path));
@@ -100,12 +100,12 @@ impl File {
 
 /// What the rules look at.
 #[derive(Debug)]
-pub struct Input<'h> {
+pub struct LintInput<'h> {
     pub(super) host: &'h Host,
     /// The system or tree.
     pub root: &'h Root,
     /// The files that engines read: main files first, then drop-ins in their order.
-    pub files: Vec<File>,
+    pub files: Vec<LintFile>,
     /// Whose engines are asked.
     readers: Vec<Reader>,
     /// What each of them does.
@@ -116,7 +116,7 @@ pub struct Input<'h> {
     pub whole_host: bool,
 }
 
-impl<'h> Input<'h> {
+impl<'h> LintInput<'h> {
     /// Reads the files of a host as these engines would, or those that it has or may have.
     pub fn read(host: &'h Host, engines: Option<Engines>) -> Result<Self, Problem> {
         let knows_engines = engines.is_some() || host.knows_engines();
@@ -153,7 +153,7 @@ impl<'h> Input<'h> {
                 Some(index) => index,
                 None => {
                     let bytes = read(root, &path)?.unwrap_or_default();
-                    input.files.push(File::new(root, path, kind, bytes));
+                    input.files.push(LintFile::new(root, path, kind, bytes));
                     input.files.len() - 1
                 }
             };
@@ -188,7 +188,7 @@ impl<'h> Input<'h> {
     }
 
     /// What engines make of the files, one of them with another text.
-    fn judgements_with(&self, replaced: Option<(&File, &str)>) -> Vec<Rc<Judgement>> {
+    fn judgements_with(&self, replaced: Option<(&LintFile, &str)>) -> Vec<Rc<Judgement>> {
         let mut view = self.host.view();
         for file in self.files.iter().filter(|file| file.not_utf8.is_none()) {
             let text =
@@ -200,7 +200,7 @@ impl<'h> Input<'h> {
 
     /// Whether everybody whose engine works has one that works if `file` has another text,
     /// and then sees the same stores, each once, and the same places.
-    pub(super) fn keeps(&self, file: &File, text: &str) -> bool {
+    pub(super) fn keeps(&self, file: &LintFile, text: &str) -> bool {
         fn seen(reading: &Reading) -> Vec<String> {
             let mut paths: Vec<String> = Vec::new();
             for path in reading.stores.iter().map(|store| crate::conf::clean(&store.value)) {
@@ -250,9 +250,9 @@ impl<'h> Input<'h> {
 
     /// The engines that take this key's value from this file: those that read the
     /// file and know the key, unless another file says something else later on.
-    pub(super) fn counts(&self, file: &File, known: &Known, key: &SetKey) -> Engines {
+    pub(super) fn counts(&self, file: &LintFile, known: &SchemaKey, key: &SetKey) -> Engines {
         let name = key.dotted().to_ascii_lowercase();
-        let here = |origin: &Origin| {
+        let here = |origin: &ValueOrigin| {
             origin.site().is_some_and(|site| site.file == file.path && site.span.start == key.span.start)
         };
         Engines::which(|profile| {

@@ -6,15 +6,15 @@
 use std::path::Path;
 
 use super::essentials;
-use super::finding::{RuleHit, Sink};
-use super::input::{File, Input};
+use super::finding::{LintFindings, RuleHit};
+use super::input::{LintFile, LintInput};
 use crate::conf::Splice;
 use crate::engine::{Effect, Engines, FileRole, Reason, Site};
 use crate::judgement::{Reader, sentence};
 use crate::problem::Problem;
 
 /// Every reason with this id.
-pub(super) fn check(input: &Input<'_>, id: &str, sink: &mut Sink<'_, '_>) {
+pub(super) fn check(input: &LintInput<'_>, id: &str, sink: &mut LintFindings<'_, '_>) {
     let mut all: Vec<(Reason, Vec<Reader>)> = Vec::new();
     for (reader, judgement) in input.judged() {
         for reason in judgement.reasons.iter().filter(|reason| reason.id == id) {
@@ -57,7 +57,7 @@ fn gather_by_place(all: &mut Vec<(Reason, Vec<Reader>)>, reader: &Reader, reason
     }
 }
 
-fn put(input: &Input<'_>, reason: &Reason, found: RuleHit, sink: &mut Sink<'_, '_>) {
+fn put(input: &LintInput<'_>, reason: &Reason, found: RuleHit, sink: &mut LintFindings<'_, '_>) {
     let Some(site) = &reason.place else {
         return sink.elsewhere(None, found);
     };
@@ -72,13 +72,13 @@ fn put(input: &Input<'_>, reason: &Reason, found: RuleHit, sink: &mut Sink<'_, '
 }
 
 /// The text of a file that is none of storage.conf's.
-fn text_of<'i>(input: &'i Input<'_>, path: &Path) -> Option<&'i str> {
+fn text_of<'i>(input: &'i LintInput<'_>, path: &Path) -> Option<&'i str> {
     let files = input.judged().flat_map(|(_, judgement)| &judgement.reading.files);
     files.into_iter().find(|file| file.path == path).map(|file| file.text.as_ref())
 }
 
 /// The one right answer.
-fn fix(input: &Input<'_>, reason: &Reason) -> Option<Vec<Splice>> {
+fn fix(input: &LintInput<'_>, reason: &Reason) -> Option<Vec<Splice>> {
     let site = reason.place.as_ref()?;
     let file = input.files.iter().find(|file| file.path == site.file)?;
     let text = file.text.get(site.span.clone())?;
@@ -98,7 +98,7 @@ fn fix(input: &Input<'_>, reason: &Reason) -> Option<Vec<Splice>> {
 }
 
 /// `append` is sticky: that of a main file means the drop-ins behind it.
-fn append_in_main(input: &Input<'_>, file: &File, site: &Site) -> Option<Vec<Splice>> {
+fn append_in_main(input: &LintInput<'_>, file: &LintFile, site: &Site) -> Option<Vec<Splice>> {
     let doc = file.doc.as_ref().ok()?;
     let mut left: Vec<&crate::conf::SetKey> = file.keys.iter().collect();
     while let Some(key) = left.pop() {

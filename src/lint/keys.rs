@@ -1,17 +1,17 @@
 //! Rules about single keys: whether they are known, where they stand, of what
 //! type they are.
 
-use super::finding::{RuleHit, Sink};
-use super::input::{File, Input};
+use super::finding::{LintFindings, RuleHit};
+use super::input::{LintFile, LintInput};
 use crate::conf::SetKey;
-use crate::conf::schema::{self, KeyState, Known};
+use crate::conf::schema::{self, KeyState, SchemaKey};
 use crate::engine::Engines;
 
 /// What a key of a document is.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum KeyKind {
     /// A key of the schema.
-    Known(&'static Known),
+    Known(&'static SchemaKey),
     /// A table of the schema, but its value is none.
     NotATable,
     /// Neither.
@@ -19,7 +19,7 @@ pub(super) enum KeyKind {
 }
 
 /// Every key of a file with what it is, but for what an unknown table holds.
-pub(super) fn sorted(file: &File) -> Vec<(KeyKind, &SetKey)> {
+pub(super) fn sorted(file: &LintFile) -> Vec<(KeyKind, &SetKey)> {
     let mut found = Vec::new();
     let mut left: Vec<&SetKey> = file.keys.iter().rev().collect();
     while let Some(key) = left.pop() {
@@ -37,7 +37,7 @@ pub(super) fn sorted(file: &File) -> Vec<(KeyKind, &SetKey)> {
 }
 
 /// Of a table that is gone, every key is.
-fn of_removed_table(table: &str) -> Option<&'static Known> {
+fn of_removed_table(table: &str) -> Option<&'static SchemaKey> {
     schema::KEYS
         .iter()
         .find(|key| key.table == table)
@@ -45,7 +45,7 @@ fn of_removed_table(table: &str) -> Option<&'static Known> {
 }
 
 /// Every known key that is not an empty value, with its row.
-pub(super) fn known_keys(file: &File) -> impl Iterator<Item = (&'static Known, &SetKey)> {
+pub(super) fn known_keys(file: &LintFile) -> impl Iterator<Item = (&'static SchemaKey, &SetKey)> {
     sorted(file).into_iter().filter_map(|(sort, key)| match sort {
         KeyKind::Known(known) => Some((known, key)),
         KeyKind::NotATable | KeyKind::Unknown => None,
@@ -86,7 +86,7 @@ fn guess(key: &SetKey) -> Guess {
     Guess::None
 }
 
-fn unknown<'a>(input: &'a Input<'_>) -> impl Iterator<Item = (&'a File, &'a SetKey)> {
+fn unknown<'a>(input: &'a LintInput<'_>) -> impl Iterator<Item = (&'a LintFile, &'a SetKey)> {
     input.files.iter().flat_map(|file| {
         sorted(file).into_iter().filter_map(move |(sort, key)| match sort {
             KeyKind::Unknown => Some((file, key)),
@@ -96,14 +96,14 @@ fn unknown<'a>(input: &'a Input<'_>) -> impl Iterator<Item = (&'a File, &'a SetK
 }
 
 /// In a map, unlike in a table, no engine minds a key that it does not know.
-fn effect_of_unknown(file: &File, key: &SetKey) -> String {
+fn effect_of_unknown(file: &LintFile, key: &SetKey) -> String {
     if schema::is_map(&key.table) {
         return file.engines.verb("silently ignores it", "silently ignore it");
     }
     passed_over(file.engines)
 }
 
-pub(super) fn unknown_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn unknown_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     for (file, key) in unknown(input) {
         if matches!(guess(key), Guess::None) {
             let what = if key.is_table { "table" } else { "key" };
@@ -114,7 +114,7 @@ pub(super) fn unknown_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     }
 }
 
-pub(super) fn misspelt_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn misspelt_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     for (file, key) in unknown(input) {
         if let Guess::Spelling(near) = guess(key) {
             let what = if key.is_table { "table" } else { "key" };
@@ -125,7 +125,7 @@ pub(super) fn misspelt_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     }
 }
 
-pub(super) fn misplaced_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn misplaced_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     for (file, key) in unknown(input) {
         if let Guess::Tables(tables) = guess(key) {
             let place = if key.table.is_empty() {
@@ -141,7 +141,7 @@ pub(super) fn misplaced_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     }
 }
 
-pub(super) fn deprecated_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn deprecated_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     for file in &input.files {
         for (known, key) in known_keys(file) {
             if let KeyState::Deprecated(version, instead) = known.state {
@@ -158,7 +158,7 @@ pub(super) fn deprecated_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     }
 }
 
-pub(super) fn removed_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn removed_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     for file in &input.files {
         for (known, key) in known_keys(file) {
             if let KeyState::Removed(version, instead) = known.state {
@@ -175,7 +175,7 @@ pub(super) fn removed_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     }
 }
 
-pub(super) fn new_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn new_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     for file in &input.files {
         // Of one without effect, there is more to say elsewhere.
         for (known, key) in known_keys(file).filter(|(known, _)| known.state == KeyState::Current) {
@@ -197,7 +197,7 @@ pub(super) fn new_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     }
 }
 
-pub(super) fn ignored_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn ignored_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     for file in &input.files {
         for (known, key) in known_keys(file) {
             if let KeyState::Ignored(instead) = known.state {
@@ -214,7 +214,7 @@ pub(super) fn ignored_key(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     }
 }
 
-pub(super) fn duplicate_spelling(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn duplicate_spelling(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     for file in &input.files {
         let mut left: Vec<&[SetKey]> = vec![&file.keys];
         while let Some(keys) = left.pop() {
@@ -241,7 +241,7 @@ pub(super) fn duplicate_spelling(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
 
 /// The engines that decode this key into a field of its type. Of a key that they
 /// do not know, the type does not matter.
-fn decoders(file: &File, known: &Known) -> Engines {
+fn decoders(file: &LintFile, known: &SchemaKey) -> Engines {
     if schema::is_map(known.table) {
         return file.engines;
     }

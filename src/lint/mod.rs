@@ -21,17 +21,17 @@ mod values;
 pub use crate::engine::Engines;
 pub use crate::problem::Severity;
 pub use finding::{LintFinding, LintReport};
-pub use input::{File, Input};
-pub use rules::{RULES, Rule};
+pub use input::{LintFile, LintInput};
+pub use rules::{LintRule, RULES};
 
 use crate::plan::{After, FileChange, Plan};
-use finding::Sink;
+use finding::LintFindings;
 
 /// Applies every rule but those in `skip` to the files of `input`.
-pub fn check(input: &Input<'_>, skip: &[String]) -> LintReport {
+pub fn check(input: &LintInput<'_>, skip: &[String]) -> LintReport {
     let mut report = LintReport::default();
     for rule in RULES.iter().filter(|rule| !skip.iter().any(|id| id == rule.id)) {
-        let mut sink = Sink::new(input, rule, &mut report);
+        let mut sink = LintFindings::new(input, rule, &mut report);
         rule.apply(input, &mut sink);
     }
     report.sort();
@@ -42,7 +42,7 @@ pub fn check(input: &Input<'_>, skip: &[String]) -> LintReport {
 /// left that can be fixed. Returns the paths and texts of the files that changed.
 ///
 /// One fix at a time, since one may change what another finding is about.
-pub fn fix(input: &mut Input<'_>, skip: &[String]) -> Vec<(std::path::PathBuf, String)> {
+pub fn fix(input: &mut LintInput<'_>, skip: &[String]) -> Vec<(std::path::PathBuf, String)> {
     // Each fix takes a finding away; this many are in no file that a person wrote.
     const ENOUGH: usize = 10_000;
     let mut changed: Vec<usize> = Vec::new();
@@ -59,7 +59,7 @@ pub fn fix(input: &mut Input<'_>, skip: &[String]) -> Vec<(std::path::PathBuf, S
 }
 
 /// The fixes as a plan.
-pub fn plan_fixes(mut input: Input<'_>, skip: &[String]) -> Plan {
+pub fn plan_fixes(mut input: LintInput<'_>, skip: &[String]) -> Plan {
     let before: Vec<String> = input.files.iter().map(|file| file.text.clone()).collect();
     let fixed = fix(&mut input, skip);
     let change = |(path, text)| {

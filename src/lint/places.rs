@@ -4,11 +4,11 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::finding::{RuleHit, Sink};
-use super::input::{File, Input};
+use super::finding::{LintFindings, RuleHit};
+use super::input::{LintFile, LintInput};
 use crate::conf::{Document, Leaf, clean};
 use crate::engine::Engines;
-use crate::engine::{FileRole, Origin, Profile};
+use crate::engine::{FileRole, Profile, ValueOrigin};
 use crate::plan::VendorCopy;
 use crate::problem::Problem;
 use crate::store::writer_besides_owner;
@@ -16,7 +16,7 @@ use crate::sys::{FileKind, is_temporary_of};
 
 const KEY: &str = "storage.options.additionalimagestores";
 
-pub(super) fn drop_in_hides_main(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn drop_in_hides_main(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     let Some(reading) = input.reading(Profile::Podman6) else {
         return;
     };
@@ -31,7 +31,7 @@ pub(super) fn drop_in_hides_main(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     let hidden: Vec<&str> = paths(main).into_iter().filter(|path| !seen.contains(&clean(path))).collect();
     // Whichever file came last without `{append=true}`; later ones may have appended to it.
     let culprit = reading.stores.iter().find_map(|store| match &store.origin {
-        Origin::File(site) => input.files.iter().find(|other| other.path == site.file),
+        ValueOrigin::File(site) => input.files.iter().find(|other| other.path == site.file),
         _ => None,
     });
     let last =
@@ -57,7 +57,7 @@ pub(super) fn drop_in_hides_main(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     sink.at(file, &array.span, RuleHit::new(Engines::PODMAN6, message, effect, hint));
 }
 
-fn paths(file: &File) -> Vec<&str> {
+fn paths(file: &LintFile) -> Vec<&str> {
     match file.key(KEY).map(|key| &key.value) {
         Some(Leaf::Array(items)) => items
             .iter()
@@ -90,7 +90,7 @@ const MEANT: [&str; 12] = [
 ];
 
 /// A list in a drop-in where no engine reads drop-ins.
-pub(super) fn drop_in_unread(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn drop_in_unread(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     if !input.whole_host || input.engines().has(Profile::Podman6) {
         return;
     }
@@ -121,7 +121,7 @@ pub(super) fn drop_in_unread(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     }
 }
 
-pub(super) fn drop_in_suffix(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn drop_in_suffix(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     if !input.whole_host {
         return;
     }
@@ -162,7 +162,7 @@ fn is_left_out_on_purpose(name: &OsStr) -> bool {
     name.ends_with(".conf") || lower.starts_with("readme") || MEANT.iter().any(|end| lower.ends_with(end))
 }
 
-pub(super) fn stale_copy(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn stale_copy(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     for file in &input.files {
         let Some((head, _)) = VendorCopy::split(&file.text) else {
             continue;
@@ -202,7 +202,7 @@ pub(super) fn stale_copy(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     }
 }
 
-pub(super) fn file_writable(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn file_writable(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     for file in &input.files {
         match writer_besides_owner(input.root, &file.path) {
             Ok(None) => {}

@@ -1,36 +1,36 @@
 //! The table of rules.
 
-use super::finding::Sink;
-use super::input::Input;
+use super::finding::LintFindings;
+use super::input::LintInput;
 use super::{drivers, essentials, judged, keys, places, stores, values};
 use crate::problem::Severity;
 
 /// A rule: one row of the table.
 #[derive(Debug, Clone, Copy)]
-pub struct Rule {
+pub struct LintRule {
     /// Its stable name.
     pub id: &'static str,
     /// How bad what it finds is.
     pub severity: Severity,
     /// What it looks for, in one line.
     pub description: &'static str,
-    pub(super) check: Check,
+    pub(super) check: RuleSource,
 }
 
 /// Where a rule's findings come from.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Check {
+pub(super) enum RuleSource {
     /// A function looks itself.
-    Function(fn(&Input<'_>, &mut Sink<'_, '_>)),
+    Function(fn(&LintInput<'_>, &mut LintFindings<'_, '_>)),
     /// The judgement: its reasons that have the rule's name.
     Judgement,
 }
 
-impl Rule {
-    pub(super) fn apply(&self, input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+impl LintRule {
+    pub(super) fn apply(&self, input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
         match self.check {
-            Check::Function(check) => check(input, sink),
-            Check::Judgement => judged::check(input, self.id, sink),
+            RuleSource::Function(check) => check(input, sink),
+            RuleSource::Judgement => judged::check(input, self.id, sink),
         }
     }
 }
@@ -38,25 +38,25 @@ impl Rule {
 const fn error(
     id: &'static str,
     description: &'static str,
-    check: fn(&Input<'_>, &mut Sink<'_, '_>),
-) -> Rule {
-    Rule { id, severity: Severity::Error, description, check: Check::Function(check) }
+    check: fn(&LintInput<'_>, &mut LintFindings<'_, '_>),
+) -> LintRule {
+    LintRule { id, severity: Severity::Error, description, check: RuleSource::Function(check) }
 }
 
 const fn warning(
     id: &'static str,
     description: &'static str,
-    check: fn(&Input<'_>, &mut Sink<'_, '_>),
-) -> Rule {
-    Rule { id, severity: Severity::Warning, description, check: Check::Function(check) }
+    check: fn(&LintInput<'_>, &mut LintFindings<'_, '_>),
+) -> LintRule {
+    LintRule { id, severity: Severity::Warning, description, check: RuleSource::Function(check) }
 }
 
-const fn judged(id: &'static str, description: &'static str) -> Rule {
-    Rule { id, severity: Severity::Error, description, check: Check::Judgement }
+const fn judged(id: &'static str, description: &'static str) -> LintRule {
+    LintRule { id, severity: Severity::Error, description, check: RuleSource::Judgement }
 }
 
 /// All rules, sorted by name but for the last, which looks for what the others do not know.
-pub const RULES: &[Rule] = &[
+pub const RULES: &[LintRule] = &[
     warning("alias-entry", "two entries lead to one directory", stores::alias_entry),
     judged("append-in-main", "`{append=…}` where legacy engines stop on it"),
     judged("artifact-store", "an artifact store that is not absolute"),

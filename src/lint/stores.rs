@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::finding::{RuleHit, Sink};
-use super::input::{File, Input};
+use super::finding::{LintFindings, RuleHit};
+use super::input::{LintFile, LintInput};
 use crate::conf::{Leaf, SetKey, clean};
 use crate::engine::{Engines, Profile, Sourced};
 use crate::judgement::{Judgement, Reader, Relation, or_remove, relations};
@@ -13,7 +13,7 @@ use crate::sys::FileKind;
 
 /// One entry of one file.
 struct ListedEntry<'i> {
-    file: &'i File,
+    file: &'i LintFile,
     array: &'i SetKey,
     index: usize,
     path: &'i str,
@@ -38,7 +38,7 @@ impl ListedEntry<'_> {
     }
 }
 
-fn entries<'i>(input: &'i Input<'_>) -> Vec<ListedEntry<'i>> {
+fn entries<'i>(input: &'i LintInput<'_>) -> Vec<ListedEntry<'i>> {
     let mut entries = Vec::new();
     for file in &input.files {
         let Some(array) = file.key("storage.options.additionalimagestores") else {
@@ -62,7 +62,7 @@ fn entries<'i>(input: &'i Input<'_>) -> Vec<ListedEntry<'i>> {
 }
 
 /// Those in whose list this entry is.
-fn with_it(input: &Input<'_>, file: &File, path: &str, start: usize) -> Vec<usize> {
+fn with_it(input: &LintInput<'_>, file: &LintFile, path: &str, start: usize) -> Vec<usize> {
     let here = |store: &Sourced<String>| {
         let site = store.origin.site();
         site.is_some_and(|site| site.file == file.path && site.span.start == start)
@@ -73,19 +73,19 @@ fn with_it(input: &Input<'_>, file: &File, path: &str, start: usize) -> Vec<usiz
     input.judged().enumerate().filter(has).map(|(index, _)| index).collect()
 }
 
-fn engines_of(input: &Input<'_>, readers: &[usize]) -> Engines {
+fn engines_of(input: &LintInput<'_>, readers: &[usize]) -> Engines {
     let all = input.judged().enumerate().filter(|(index, _)| readers.contains(index));
     all.map(|(_, (reader, _))| reader.profile).collect()
 }
 
 /// The engines that have both entries, run by one user.
-fn with_both(input: &Input<'_>, one: &ListedEntry<'_>, other: &ListedEntry<'_>) -> Engines {
+fn with_both(input: &LintInput<'_>, one: &ListedEntry<'_>, other: &ListedEntry<'_>) -> Engines {
     let both: Vec<usize> =
         one.readers.iter().copied().filter(|reader| other.readers.contains(reader)).collect();
     engines_of(input, &both)
 }
 
-pub(super) fn duplicate_entry(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn duplicate_entry(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     let entries = entries(input);
     for (place, entry) in entries.iter().enumerate() {
         let same = |other: &&ListedEntry<'_>| {
@@ -114,7 +114,7 @@ pub(super) fn duplicate_entry(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     }
 }
 
-pub(super) fn alias_entry(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn alias_entry(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     let mut seen: Vec<((u64, u64), ListedEntry<'_>)> = Vec::new();
     for entry in entries(input).into_iter().filter(ListedEntry::is_plain) {
         let id = match input.stat(&entry.clean()) {
@@ -144,7 +144,7 @@ pub(super) fn alias_entry(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
 }
 
 /// The engines for which an entry lies so to their own storage, and which directory it is.
-fn related(input: &Input<'_>, entry: &ListedEntry<'_>, wanted: Relation) -> (Engines, String) {
+fn related(input: &LintInput<'_>, entry: &ListedEntry<'_>, wanted: Relation) -> (Engines, String) {
     let mut own_path = String::new();
     let mut engines = Engines::NONE;
     for profile in entry.engines.list() {
@@ -161,7 +161,7 @@ fn related(input: &Input<'_>, entry: &ListedEntry<'_>, wanted: Relation) -> (Eng
     (engines, own_path)
 }
 
-pub(super) fn store_in_graphroot(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn store_in_graphroot(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     for entry in entries(input).iter().filter(|entry| entry.is_plain()) {
         let (engines, own) = related(input, entry, Relation::Inside);
         let crio = engines.has(Profile::Crio);
@@ -175,7 +175,7 @@ pub(super) fn store_in_graphroot(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     }
 }
 
-pub(super) fn store_in_var(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn store_in_var(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     for entry in entries(input).iter().filter(|entry| entry.is_plain()) {
         match left_by_updates(input.root, Path::new(&entry.clean()), false) {
             Ok(None) => {}
@@ -192,7 +192,7 @@ pub(super) fn store_in_var(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
     }
 }
 
-pub(super) fn store_contains_graphroot(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn store_contains_graphroot(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     for entry in entries(input).iter().filter(|entry| entry.is_plain()) {
         let (engines, own) = related(input, entry, Relation::Above);
         let message = format!("`{}` contains the engine's own storage, {own}", entry.path);
@@ -205,7 +205,7 @@ pub(super) fn store_contains_graphroot(input: &Input<'_>, sink: &mut Sink<'_, '_
     }
 }
 
-pub(super) fn store_writable(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn store_writable(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     for entry in entries(input).iter().filter(|entry| entry.is_plain()) {
         let cleaned = entry.clean();
         let path = Path::new(&cleaned);

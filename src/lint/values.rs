@@ -1,13 +1,13 @@
 //! Values of the right type that engines cannot make sense of.
 
-use super::finding::{RuleHit, Sink};
-use super::input::Input;
+use super::finding::{LintFindings, RuleHit};
+use super::input::LintInput;
 use super::judged;
 use super::keys::known_keys;
 use crate::conf::Leaf;
 use crate::conf::schema::{self, ValueType};
 
-pub(super) fn bad_value(input: &Input<'_>, sink: &mut Sink<'_, '_>) {
+pub(super) fn bad_value(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
     judged::check(input, "bad-value", sink);
     // In a map nobody stops on a value.
     for file in &input.files {

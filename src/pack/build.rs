@@ -3,14 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::cache::{self, Cached, CachedImages};
-use super::contents::{Contents, Unfinished, shown};
+use super::cache::{self, CachedImage, CachedImages};
+use super::contents::{PackageTree, Unfinished, shown};
 use super::plan::require_space;
 use super::recipe::{Architecture, Package, Payload, Recipe};
 use super::refused::RefusedFiles;
 use super::result::{BuiltPackage, deliver};
 use super::rpmbuild::{self, RESULTS, SOURCES};
-use super::spec::{Part, list_name, spec, spec_name, tree_name};
+use super::spec::{ArchitectureFiles, list_name, spec, spec_name, tree_name};
 use super::target::PackTarget;
 use super::{checked, embedded, manifests, sealed, source, store};
 use crate::embedded::ReportLine;
@@ -148,7 +148,10 @@ pub fn specs(
                 run.discard(&contents)?;
                 part
             } else {
-                Part { arch: architecture.name.clone(), owners: super::owners::Owners::default() }
+                ArchitectureFiles {
+                    arch: architecture.name.clone(),
+                    owners: super::owners::Owners::default(),
+                }
             });
         }
         texts.push(spec(package, &parts, time));
@@ -201,7 +204,7 @@ impl<'a> PackRun<'a> {
         make().map_err(|error| vec![cannot(error)])
     }
 
-    fn images(&self, architecture: &Architecture) -> Result<Vec<Cached>, Vec<Problem>> {
+    fn images(&self, architecture: &Architecture) -> Result<Vec<CachedImage>, Vec<Problem>> {
         cache::images(&self.options.cache, architecture).map_err(|problem| vec![problem])
     }
 
@@ -233,14 +236,18 @@ impl<'a> PackRun<'a> {
     }
 
     /// Makes the tree of an architecture, and the list of what is in it among the sources.
-    fn prepare(&self, architecture: &Architecture, time: i64) -> Result<(Contents, Part), Vec<Problem>> {
+    fn prepare(
+        &self,
+        architecture: &Architecture,
+        time: i64,
+    ) -> Result<(PackageTree, ArchitectureFiles), Vec<Problem>> {
         let one = |problem: Problem| vec![problem];
         let package = self.package;
         let tree = Path::new("/").join(format!("tree-{}", architecture.name));
         let dir = self.root.show(&tree);
         self.root.create_dirs(&tree, 0o755).map_err(Problem::cannot("make", dir.display())).map_err(one)?;
         let mut contents =
-            Contents::new(&dir, time).map_err(Problem::cannot("open", dir.display())).map_err(one)?;
+            PackageTree::new(&dir, time).map_err(Problem::cannot("open", dir.display())).map_err(one)?;
         let images = self.images(architecture)?;
         let options = self.build_options(architecture, time);
         if !images.is_empty() {
@@ -264,7 +271,7 @@ impl<'a> PackRun<'a> {
         }
         let list = Path::new("/").join(SOURCES).join(list_name(package, &architecture.name));
         self.write(&list, lines.as_bytes(), time)?;
-        let part = Part { arch: architecture.name.clone(), owners: contents.owners().clone() };
+        let part = ArchitectureFiles { arch: architecture.name.clone(), owners: contents.owners().clone() };
         Ok((contents, part))
     }
 
@@ -282,14 +289,14 @@ impl<'a> PackRun<'a> {
         write().map_err(|error| vec![cannot(error)])
     }
 
-    fn spec(&self, parts: &[Part], time: i64) -> Result<PathBuf, Vec<Problem>> {
+    fn spec(&self, parts: &[ArchitectureFiles], time: i64) -> Result<PathBuf, Vec<Problem>> {
         let path = Path::new("/specs").join(spec_name(self.package));
         self.write(&path, spec(self.package, parts, time).as_bytes(), time)?;
         Ok(self.root.show(&path))
     }
 
     /// Removes a tree that is not needed any more.
-    fn discard(&self, contents: &Contents) -> Result<(), Vec<Problem>> {
+    fn discard(&self, contents: &PackageTree) -> Result<(), Vec<Problem>> {
         let name = contents.dir().file_name().unwrap_or_default().as_encoded_bytes();
         let removed = self.root.directory_writer(Path::new("/")).and_then(|mut writer| writer.remove(name));
         let cannot = Problem::cannot("remove", contents.dir().display().to_string());

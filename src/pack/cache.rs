@@ -15,7 +15,7 @@ use crate::sys::Root;
 
 /// An image in the cache.
 #[derive(Debug, Clone)]
-pub(super) struct Cached {
+pub(super) struct CachedImage {
     /// Its reference, as it was written.
     pub(super) reference: String,
     /// It, with its name.
@@ -34,7 +34,7 @@ fn directory(cache: &Path, platform: &Platform) -> PathBuf {
 ///
 /// # Errors
 /// If a reference is none.
-pub(super) fn images(cache: &Path, architecture: &Architecture) -> Result<Vec<Cached>, Problem> {
+pub(super) fn images(cache: &Path, architecture: &Architecture) -> Result<Vec<CachedImage>, Problem> {
     let dir = directory(cache, &architecture.platform);
     let of = |reference: &String| {
         let path = dir.join(EmbeddedLayout::default().directory(reference));
@@ -45,7 +45,7 @@ pub(super) fn images(cache: &Path, architecture: &Architecture) -> Result<Vec<Ca
             path,
             reference: None,
         };
-        Ok(Cached { reference: reference.clone(), source })
+        Ok(CachedImage { reference: reference.clone(), source })
     };
     architecture.images.iter().map(of).collect()
 }

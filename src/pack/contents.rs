@@ -17,7 +17,7 @@ use crate::sys::{DirectoryWriter, NewFile, Root, SpecialFile};
 
 /// What an entry is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum TreeEntryKind {
     /// A directory.
     Directory,
     /// A regular file.
@@ -35,7 +35,7 @@ pub(super) enum What {
 /// An entry of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TreeEntry {
-    pub(super) what: What,
+    pub(super) what: TreeEntryKind,
     /// Permission bits, with setuid, setgid and sticky.
     pub(super) mode: u32,
     pub(super) uid: u32,
@@ -48,13 +48,13 @@ pub(super) struct TreeEntry {
 
 impl TreeEntry {
     /// Something that belongs to root.
-    pub(super) fn of_root(what: What, mode: u32, seconds: i64) -> Self {
+    pub(super) fn of_root(what: TreeEntryKind, mode: u32, seconds: i64) -> Self {
         Self { what, mode, uid: 0, gid: 0, capabilities: None, mtime: (seconds, 0) }
     }
 }
 
 /// Such a tree.
-pub(super) struct Contents {
+pub(super) struct PackageTree {
     writer: DirectoryWriter,
     dir: PathBuf,
     entries: BTreeMap<Vec<u8>, TreeEntry>,
@@ -65,7 +65,7 @@ pub(super) struct Contents {
     time: i64,
 }
 
-impl Contents {
+impl PackageTree {
     /// Begins a tree in the empty directory `dir` of this system.
     pub(super) fn new(dir: &Path, time: i64) -> io::Result<Self> {
         let writer = Root::system()?.directory_writer(dir)?;
@@ -106,7 +106,7 @@ impl Contents {
             if OF_OTHERS.iter().any(|system| system.as_bytes() == dir) {
                 self.unlisted.push(dir.to_vec());
             } else {
-                self.list(dir, TreeEntry::of_root(What::Directory, 0o755, self.time));
+                self.list(dir, TreeEntry::of_root(TreeEntryKind::Directory, 0o755, self.time));
             }
         }
         Ok(())
@@ -122,30 +122,30 @@ impl Contents {
     pub(super) fn add(&mut self, path: &[u8], mut entry: TreeEntry) -> io::Result<()> {
         let name = &path[1..];
         match &entry.what {
-            What::Directory if self.entries.contains_key(path) => {}
-            What::Directory => self.writer.directory(name)?,
-            What::Symlink(target) => {
+            TreeEntryKind::Directory if self.entries.contains_key(path) => {}
+            TreeEntryKind::Directory => self.writer.directory(name)?,
+            TreeEntryKind::Symlink(target) => {
                 self.writer.create_special(name, SpecialFile::Symlink(target))?;
                 self.writer.time(name, entry.mtime)?;
             }
-            What::HardLink(target) => {
+            TreeEntryKind::HardLink(target) => {
                 self.writer.hard_link(name, &target[1..])?;
                 // RPM keeps what both are in one place, as a file system does.
                 if let Some(first) = self.entries.get(target) {
                     let what = match &first.what {
-                        What::HardLink(first) => What::HardLink(first.clone()),
-                        What::Symlink(target) => What::Symlink(target.clone()),
+                        TreeEntryKind::HardLink(first) => TreeEntryKind::HardLink(first.clone()),
+                        TreeEntryKind::Symlink(target) => TreeEntryKind::Symlink(target.clone()),
                         _ => entry.what,
                     };
                     entry = TreeEntry { what, ..first.clone() };
                 }
             }
-            What::Fifo => {
+            TreeEntryKind::Fifo => {
                 self.writer.create_special(name, SpecialFile::Fifo)?;
                 self.writer.time(name, entry.mtime)?;
             }
-            What::Device(..) => {}
-            What::File => unreachable!("a file is begun, written and ended"),
+            TreeEntryKind::Device(..) => {}
+            TreeEntryKind::File => unreachable!("a file is begun, written and ended"),
         }
         self.list(path, entry);
         Ok(())
@@ -176,7 +176,7 @@ impl Contents {
         let path = path.as_bytes();
         self.parents(path)?;
         self.begin_file(path)?.write(text)?;
-        self.end_file(path, TreeEntry::of_root(What::File, mode, self.time))
+        self.end_file(path, TreeEntry::of_root(TreeEntryKind::File, mode, self.time))
     }
 
     /// Ends the tree: directories get their times. Returns the lines of `%files`.
@@ -186,7 +186,7 @@ impl Contents {
     pub(super) fn finish(&mut self) -> Result<String, Unfinished> {
         let lines = file_line::lines(&self.entries).map_err(Unfinished::UnlistedFile)?;
         for (path, entry) in self.entries.iter().rev() {
-            if entry.what == What::Directory {
+            if entry.what == TreeEntryKind::Directory {
                 self.writer.time(&path[1..], entry.mtime).map_err(Unfinished::Io)?;
             }
         }
@@ -203,7 +203,7 @@ pub(super) enum Unfinished {
 }
 
 /// The problem of a tree that cannot be written.
-pub(super) fn unwritten(contents: &Contents) -> impl FnOnce(io::Error) -> Problem + use<> {
+pub(super) fn unwritten(contents: &PackageTree) -> impl FnOnce(io::Error) -> Problem + use<> {
     Problem::cannot("write to", contents.dir.display().to_string())
 }
 

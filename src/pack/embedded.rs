@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
-use super::cache::Cached;
-use super::contents::{Contents, TreeEntry, What, unwritten};
+use super::cache::CachedImage;
+use super::contents::{PackageTree, TreeEntry, TreeEntryKind, unwritten};
 use super::recipe::Package;
-use crate::embedded::{EmbeddedLayout, List};
+use crate::embedded::{EmbeddedLayout, ImageList};
 use crate::problem::Problem;
 use crate::sys::{FileKind, Root};
 
@@ -18,11 +18,15 @@ use crate::sys::{FileKind, Root};
 const UNITS: &str = "/usr/lib/systemd/system";
 
 /// Puts the images into `contents`, with the list and the unit.
-pub(super) fn fill(package: &Package, images: &[Cached], contents: &mut Contents) -> Result<(), Problem> {
+pub(super) fn fill(
+    package: &Package,
+    images: &[CachedImage],
+    contents: &mut PackageTree,
+) -> Result<(), Problem> {
     let root = Root::system().map_err(Problem::cannot("open", "/"))?;
     let base = format!("{}/", package.path);
     contents.parents(base.as_bytes()).map_err(unwritten(contents))?;
-    let mut list = List::new(EmbeddedLayout::default());
+    let mut list = ImageList::new(EmbeddedLayout::default());
     // A blob is named after its content, so images share those of one name.
     let mut blobs: HashMap<String, Vec<u8>> = HashMap::new();
     for image in images {
@@ -39,7 +43,7 @@ pub(super) fn fill(package: &Package, images: &[Cached], contents: &mut Contents
         .text(&format!("{UNITS}/{name}"), 0o644, unit(&package.name, &package.path, &file).as_bytes())
         .and_then(|()| contents.parents(link.as_bytes()))
         .and_then(|()| {
-            let what = What::Symlink(format!("../{name}").into_bytes());
+            let what = TreeEntryKind::Symlink(format!("../{name}").into_bytes());
             let entry = TreeEntry::of_root(what, 0o777, contents.time());
             contents.add(link.as_bytes(), entry)
         })
@@ -48,14 +52,14 @@ pub(super) fn fill(package: &Package, images: &[Cached], contents: &mut Contents
 
 fn directory(
     root: &Root,
-    image: &Cached,
+    image: &CachedImage,
     to: &str,
-    contents: &mut Contents,
+    contents: &mut PackageTree,
     blobs: &mut HashMap<String, Vec<u8>>,
 ) -> Result<(), Problem> {
     let time = contents.time();
     contents
-        .add(to.as_bytes(), TreeEntry::of_root(What::Directory, 0o755, time))
+        .add(to.as_bytes(), TreeEntry::of_root(TreeEntryKind::Directory, 0o755, time))
         .map_err(unwritten(contents))?;
     let from = &image.source.path;
     let shown = from.display().to_string();
@@ -68,7 +72,7 @@ fn directory(
     for name in names {
         let path = format!("{to}/{name}").into_bytes();
         if let Some(first) = blobs.get(&name) {
-            let what = What::HardLink(first.clone());
+            let what = TreeEntryKind::HardLink(first.clone());
             contents.add(&path, TreeEntry::of_root(what, 0o644, time)).map_err(unwritten(contents))?;
             continue;
         }
@@ -80,7 +84,7 @@ fn directory(
     Ok(())
 }
 
-fn copy(root: &Root, from: &Path, to: &[u8], contents: &mut Contents) -> Result<(), Problem> {
+fn copy(root: &Root, from: &Path, to: &[u8], contents: &mut PackageTree) -> Result<(), Problem> {
     let shown = root.show(from).display().to_string();
     let stat = root.stat_or_link(from).map_err(Problem::cannot("look at", &shown))?;
     if stat.is_none_or(|stat| stat.kind != FileKind::File) {
@@ -94,7 +98,7 @@ fn copy(root: &Root, from: &Path, to: &[u8], contents: &mut Contents) -> Result<
     let time = contents.time();
     let file = contents.begin_file(to).map_err(unwritten(contents))?;
     root.copy_to(from, &file).map_err(Problem::cannot("copy", &shown))?;
-    contents.end_file(to, TreeEntry::of_root(What::File, 0o644, time)).map_err(unwritten(contents))
+    contents.end_file(to, TreeEntry::of_root(TreeEntryKind::File, 0o644, time)).map_err(unwritten(contents))
 }
 
 /// The unit that the package of storagectl has for the images of the operating system.

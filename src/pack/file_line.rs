@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::contents::{TreeEntry, What};
+use super::contents::{TreeEntry, TreeEntryKind};
 use super::owners;
 
 /// Why a path cannot be listed, as the end of a sentence about it.
@@ -41,17 +41,17 @@ fn line(path: &[u8], entry: &TreeEntry, ambiguous: &[Vec<u8>]) -> Result<String,
     let owner = format!("{},{}", owners::user(entry.uid), owners::group(entry.gid));
     let mode = match entry.what {
         // A symlink has none.
-        What::Symlink(_) => "-".to_owned(),
+        TreeEntryKind::Symlink(_) => "-".to_owned(),
         _ => format!("{:04o}", entry.mode),
     };
     let mut line = format!("%attr({mode},{owner}) ");
-    if entry.what == What::Directory {
+    if entry.what == TreeEntryKind::Directory {
         line += "%dir ";
     }
     if let Some(words) = &entry.capabilities {
         line += &format!("%caps({words}) ");
     }
-    if let What::Device(letter, major, minor) = entry.what {
+    if let TreeEntryKind::Device(letter, major, minor) = entry.what {
         if !is_plain {
             return Err("rpmbuild takes no pattern for a device, and its name needs one");
         }
@@ -112,8 +112,8 @@ fn matches(name: &str, other: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn listed(paths: &[(&str, What)]) -> Result<String, Vec<(Vec<u8>, UnlistedFile)>> {
-        let entry = |what: &What| TreeEntry {
+    fn listed(paths: &[(&str, TreeEntryKind)]) -> Result<String, Vec<(Vec<u8>, UnlistedFile)>> {
+        let entry = |what: &TreeEntryKind| TreeEntry {
             what: what.clone(),
             mode: 0o4755,
             uid: 1,
@@ -127,11 +127,11 @@ mod tests {
     #[test]
     fn what_may_mean_something_to_rpmbuild_becomes_a_question_mark() {
         let text = listed(&[
-            ("/s/a b", What::File),
-            ("/s/%{nil}\"'\\*", What::File),
-            ("/s/ü-_.+", What::Directory),
-            ("/s/link", What::Symlink(b"x".to_vec())),
-            ("/s/gone", What::Device('c', 0, 0)),
+            ("/s/a b", TreeEntryKind::File),
+            ("/s/%{nil}\"'\\*", TreeEntryKind::File),
+            ("/s/ü-_.+", TreeEntryKind::Directory),
+            ("/s/link", TreeEntryKind::Symlink(b"x".to_vec())),
+            ("/s/gone", TreeEntryKind::Device('c', 0, 0)),
         ]);
         assert_eq!(
             text.unwrap(),
@@ -146,19 +146,19 @@ mod tests {
     #[test]
     fn what_cannot_be_said_exactly_is_refused() {
         for paths in [
-            [("/s/a b", What::File), ("/s/a-b", What::File)],
-            [("/s/a b/c", What::File), ("/s/a b", What::Directory)],
-            [("/s/a\nb", What::File), ("/s/c", What::File)],
-            [("/s/a b", What::Device('c', 0, 0)), ("/s/c", What::File)],
+            [("/s/a b", TreeEntryKind::File), ("/s/a-b", TreeEntryKind::File)],
+            [("/s/a b/c", TreeEntryKind::File), ("/s/a b", TreeEntryKind::Directory)],
+            [("/s/a\nb", TreeEntryKind::File), ("/s/c", TreeEntryKind::File)],
+            [("/s/a b", TreeEntryKind::Device('c', 0, 0)), ("/s/c", TreeEntryKind::File)],
         ] {
             let expected = usize::from(paths[1].0 != "/s/a b");
             assert_eq!(listed(&paths).err().map_or(0, |refused| refused.len()), expected, "{paths:?}");
         }
         let below = [
-            ("/s/a b", What::Directory),
-            ("/s/a-b", What::Directory),
-            ("/s/a b/c", What::File),
-            ("/s/d e", What::File),
+            ("/s/a b", TreeEntryKind::Directory),
+            ("/s/a-b", TreeEntryKind::Directory),
+            ("/s/a b/c", TreeEntryKind::File),
+            ("/s/d e", TreeEntryKind::File),
         ];
         assert_eq!(listed(&below).unwrap_err().len(), 2);
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
-use super::contents::{Contents, TreeEntry, What, unwritten};
+use super::contents::{PackageTree, TreeEntry, TreeEntryKind, unwritten};
 use super::recipe::Package;
 use crate::problem::Problem;
 use crate::sys::{FileKind, Root};
@@ -17,7 +17,7 @@ const DEEPEST: usize = 64;
 ///
 /// # Errors
 /// `manifests-invalid`, or the system's answer.
-pub(super) fn fill(package: &Package, dir: &Path, contents: &mut Contents) -> Result<(), Problem> {
+pub(super) fn fill(package: &Package, dir: &Path, contents: &mut PackageTree) -> Result<(), Problem> {
     let shown = dir.display();
     let invalid = |message: String, hint: &str| Problem::new("manifests-invalid", message, hint);
     let dir = std::path::absolute(dir).map_err(Problem::cannot("find", &shown))?;
@@ -40,7 +40,7 @@ pub(super) fn fill(package: &Package, dir: &Path, contents: &mut Contents) -> Re
 
 struct Manifests<'a> {
     tree: Root,
-    contents: &'a mut Contents,
+    contents: &'a mut PackageTree,
     base: &'a [u8],
     count: usize,
 }
@@ -59,7 +59,7 @@ impl Manifests<'_> {
         let to = self.to(path);
         self.contents
             .parents(&to)
-            .and_then(|()| self.contents.add(&to, TreeEntry::of_root(What::Directory, 0o755, time)))
+            .and_then(|()| self.contents.add(&to, TreeEntry::of_root(TreeEntryKind::Directory, 0o755, time)))
             .map_err(unwritten(self.contents))?;
         for name in names {
             self.any(&path.join(&name), depth)?;
@@ -82,7 +82,7 @@ impl Manifests<'_> {
                 let file = self.contents.begin_file(&to).map_err(unwritten(self.contents))?;
                 self.tree.copy_to(path, &file).map_err(Problem::cannot("read", &shown))?;
                 let mode = if stat.mode & 0o111 == 0 { 0o644 } else { 0o755 };
-                let entry = TreeEntry::of_root(What::File, mode, time);
+                let entry = TreeEntry::of_root(TreeEntryKind::File, mode, time);
                 self.contents.end_file(&to, entry).map_err(unwritten(self.contents))?;
             }
             FileKind::Symlink => {
@@ -96,7 +96,7 @@ impl Manifests<'_> {
                     let message = format!("the symlink `{shown}` leads nowhere");
                     return Err(invalid(message, "fix or remove it"));
                 }
-                let what = What::Symlink(target.as_os_str().as_bytes().to_vec());
+                let what = TreeEntryKind::Symlink(target.as_os_str().as_bytes().to_vec());
                 let entry = TreeEntry::of_root(what, 0o777, time);
                 self.contents.add(&to, entry).map_err(unwritten(self.contents))?;
             }

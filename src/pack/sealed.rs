@@ -6,9 +6,9 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::cache::Cached;
+use super::cache::CachedImage;
 use super::checked::check_squashfs;
-use super::contents::{Contents, TreeEntry, What, unwritten};
+use super::contents::{PackageTree, TreeEntry, TreeEntryKind, unwritten};
 use super::recipe::Package;
 use crate::images::{Digest, Source};
 use crate::problem::Problem;
@@ -22,9 +22,9 @@ use crate::sys::Root;
 /// What is wrong with an image, or the system's or a program's answer.
 pub(super) fn fill(
     package: &Package,
-    images: &[Cached],
+    images: &[CachedImage],
     options: &BuildOptions,
-    contents: &mut Contents,
+    contents: &mut PackageTree,
 ) -> Result<(), Problem> {
     let base = format!("{}/", package.path);
     contents.parents(base.as_bytes()).map_err(unwritten(contents))?;
@@ -46,13 +46,16 @@ pub(super) fn fill(
         let path = shipped.path.as_os_str().as_bytes();
         let time = contents.time();
         let done = match shipped.what {
-            sealed::What::Directory => contents
-                .parents(path)
-                .and_then(|()| contents.add(path, TreeEntry::of_root(What::Directory, shipped.mode, time))),
-            sealed::What::Link(target) => contents.parents(path).and_then(|()| {
-                contents.add(path, TreeEntry::of_root(What::Symlink(target.into_bytes()), shipped.mode, time))
+            sealed::ShippedKind::Directory => contents.parents(path).and_then(|()| {
+                contents.add(path, TreeEntry::of_root(TreeEntryKind::Directory, shipped.mode, time))
             }),
-            sealed::What::File(text) => {
+            sealed::ShippedKind::Link(target) => contents.parents(path).and_then(|()| {
+                contents.add(
+                    path,
+                    TreeEntry::of_root(TreeEntryKind::Symlink(target.into_bytes()), shipped.mode, time),
+                )
+            }),
+            sealed::ShippedKind::File(text) => {
                 contents.text(&shipped.path.to_string_lossy(), shipped.mode, text.as_bytes())
             }
         };
@@ -65,9 +68,9 @@ pub(super) fn fill(
 /// it stays while that does. Returns the build that it is.
 fn split(
     package: &Package,
-    image: &Cached,
+    image: &CachedImage,
     options: &BuildOptions,
-    contents: &mut Contents,
+    contents: &mut PackageTree,
 ) -> Result<String, Problem> {
     let new = Path::new(&package.path).join(".new");
     squashfs(package, &new, std::slice::from_ref(&image.source), options, contents)?;
@@ -106,7 +109,7 @@ fn squashfs(
     path: &Path,
     sources: &[Source],
     options: &BuildOptions,
-    contents: &Contents,
+    contents: &PackageTree,
 ) -> Result<(), Problem> {
     let root = Root::system().map_err(Problem::cannot("open", "/"))?;
     let at = contents.on_disk(&path.to_string_lossy());
@@ -115,7 +118,7 @@ fn squashfs(
     check_squashfs(package, &at, within, options.jobs)
 }
 
-fn end(path: &Path, contents: &mut Contents) -> Result<(), Problem> {
-    let entry = TreeEntry::of_root(What::File, 0o644, contents.time());
+fn end(path: &Path, contents: &mut PackageTree) -> Result<(), Problem> {
+    let entry = TreeEntry::of_root(TreeEntryKind::File, 0o644, contents.time());
     contents.end_file(path.as_os_str().as_bytes(), entry).map_err(unwritten(contents))
 }

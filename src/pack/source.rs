@@ -5,29 +5,29 @@ use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use super::contents::{Contents, What};
+use super::contents::{PackageTree, TreeEntryKind};
 use crate::sys::{FilePart, NewFile, Root};
-use crate::tar::{EntryContent as TarWhat, Item, TarWriter};
+use crate::tar::{EntryContent as TarWhat, TarEntry, TarWriter};
 
 /// Writes all of `contents` that is on the disk to `out`, with permissions that let anybody
 /// unpack and pack it.
-pub(super) fn write_tar(contents: &Contents, out: NewFile) -> io::Result<()> {
+pub(super) fn write_tar(contents: &PackageTree, out: NewFile) -> io::Result<()> {
     let root = Root::tree(contents.dir())?;
     let mut tar = TarWriter::new(BufWriter::with_capacity(256 << 10, out));
     // Of several names the first in this order comes with the content.
     let mut firsts: HashMap<&[u8], &[u8]> = HashMap::new();
     for (path, entry) in contents.entries() {
-        let mode = if entry.what == What::Directory { 0o755 } else { 0o644 };
-        let item = Item { mode, uid: 0, gid: 0, mtime: entry.mtime, attributes: &[] };
+        let mode = if entry.what == TreeEntryKind::Directory { 0o755 } else { 0o644 };
+        let item = TarEntry { mode, uid: 0, gid: 0, mtime: entry.mtime, attributes: &[] };
         let name = &path[1..];
         match &entry.what {
-            What::Directory => tar.item(&[name, b"/"].concat(), &item, TarWhat::Directory)?,
-            What::Symlink(target) => tar.item(name, &item, TarWhat::Symlink(target))?,
-            What::Fifo => tar.item(name, &item, TarWhat::Fifo)?,
-            What::Device(..) => {}
-            What::File | What::HardLink(_) => {
+            TreeEntryKind::Directory => tar.item(&[name, b"/"].concat(), &item, TarWhat::Directory)?,
+            TreeEntryKind::Symlink(target) => tar.item(name, &item, TarWhat::Symlink(target))?,
+            TreeEntryKind::Fifo => tar.item(name, &item, TarWhat::Fifo)?,
+            TreeEntryKind::Device(..) => {}
+            TreeEntryKind::File | TreeEntryKind::HardLink(_) => {
                 let group = match &entry.what {
-                    What::HardLink(first) => first.as_slice(),
+                    TreeEntryKind::HardLink(first) => first.as_slice(),
                     _ => path.as_slice(),
                 };
                 if let Some(first) = firsts.get(group) {

@@ -19,7 +19,7 @@ const WIDTH: usize = 79;
 
 /// What is in the package for one architecture.
 #[derive(Debug, Clone)]
-pub(super) struct Part {
+pub(super) struct ArchitectureFiles {
     /// RPM's name of the architecture.
     pub(super) arch: String,
     /// Owners of files that are not root.
@@ -42,7 +42,7 @@ pub(super) fn spec_name(package: &Package) -> String {
 }
 
 /// The text. `time` is the newest of all, in seconds since 1970.
-pub(super) fn spec(package: &Package, parts: &[Part], time: i64) -> String {
+pub(super) fn spec(package: &Package, parts: &[ArchitectureFiles], time: i64) -> String {
     let mut text = String::from("# Made by `storagectl pack`.\n\n");
     // What is compressed already is not compressed again.
     let (binary, source) = match package.payload {

@@ -7,7 +7,7 @@ use std::io::{self, BufReader};
 use std::path::Path;
 
 use super::capabilities;
-use super::contents::{Contents, TreeEntry, What, unwritten};
+use super::contents::{PackageTree, TreeEntry, TreeEntryKind, unwritten};
 use super::recipe::Package;
 use super::refused::RefusedFiles;
 use crate::conf::quoted;
@@ -31,7 +31,7 @@ pub(super) fn fill(
     package: &Package,
     sources: &[Source],
     options: &BuildOptions,
-    contents: &mut Contents,
+    contents: &mut PackageTree,
 ) -> Result<(), Vec<Problem>> {
     let one = |problem: Problem| vec![problem];
     let root = Root::system().map_err(Problem::cannot("open", "/")).map_err(one)?;
@@ -42,7 +42,7 @@ pub(super) fn fill(
     let time = contents.time();
     contents
         .parents(&[base, b"/"].concat())
-        .and_then(|()| contents.add(base, TreeEntry::of_root(What::Directory, 0o755, time)))
+        .and_then(|()| contents.add(base, TreeEntry::of_root(TreeEntryKind::Directory, 0o755, time)))
         .map_err(unwritten(contents))
         .map_err(one)?;
     let (built, taken) = std::thread::scope(|scope| {
@@ -72,7 +72,7 @@ pub(super) fn fill(
 fn take(
     stream: io::PipeReader,
     package: &Package,
-    contents: &mut Contents,
+    contents: &mut PackageTree,
     refused: &mut RefusedFiles,
 ) -> Result<(), Problem> {
     let mut entries = Entries::new(BufReader::with_capacity(256 << 10, stream));
@@ -89,7 +89,7 @@ fn take(
         let name = name.strip_suffix(b"/").unwrap_or(name);
         let path = [package.path.as_bytes(), b"/", name].concat();
         let entry = entry(&header, name, package, refused);
-        if entry.what == What::File {
+        if entry.what == TreeEntryKind::File {
             let file = contents.begin_file(&path).map_err(unwritten(contents))?;
             loop {
                 match entries.read(&mut buffer).map_err(broken)? {
@@ -124,19 +124,19 @@ fn entry(header: &Header, name: &[u8], package: &Package, refused: &mut RefusedF
     }
     let target = header.target.as_encoded_bytes();
     let what = match header.kind {
-        EntryKind::File => What::File,
-        EntryKind::Directory => What::Directory,
-        EntryKind::Symlink => What::Symlink(target.to_vec()),
-        EntryKind::HardLink => What::HardLink([package.path.as_bytes(), b"/", target].concat()),
-        EntryKind::Fifo => What::Fifo,
-        EntryKind::Character => What::Device('c', header.device.0, header.device.1),
-        EntryKind::Block => What::Device('b', header.device.0, header.device.1),
+        EntryKind::File => TreeEntryKind::File,
+        EntryKind::Directory => TreeEntryKind::Directory,
+        EntryKind::Symlink => TreeEntryKind::Symlink(target.to_vec()),
+        EntryKind::HardLink => TreeEntryKind::HardLink([package.path.as_bytes(), b"/", target].concat()),
+        EntryKind::Fifo => TreeEntryKind::Fifo,
+        EntryKind::Character => TreeEntryKind::Device('c', header.device.0, header.device.1),
+        EntryKind::Block => TreeEntryKind::Device('b', header.device.0, header.device.1),
     };
     if package.ostree {
         match what {
-            What::Device('c', 0, 0) => refused.add(name, "is a whiteout, which ostree refuses"),
-            What::Device(..) => refused.add(name, "is a device, which ostree refuses"),
-            What::Fifo => refused.add(name, "is a FIFO, which ostree refuses"),
+            TreeEntryKind::Device('c', 0, 0) => refused.add(name, "is a whiteout, which ostree refuses"),
+            TreeEntryKind::Device(..) => refused.add(name, "is a device, which ostree refuses"),
+            TreeEntryKind::Fifo => refused.add(name, "is a FIFO, which ostree refuses"),
             _ => {}
         }
     }

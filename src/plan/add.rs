@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::commit::{Mode, PlanOutcome, change};
-use super::generations::{self, Change, Seen, Serve};
+use super::commit::{CommitMode, PlanOutcome, change};
+use super::generations::{self, ListChange, SeenList, ServedEngines};
 use super::host::Host;
 use super::moved::is_moved;
 use super::snapshot::Snapshot;
@@ -26,7 +26,7 @@ pub struct AddOptions {
     /// List a store that others can write to.
     pub allow_writable: bool,
     /// Which engines shall see it.
-    pub serve: Serve,
+    pub serve: ServedEngines,
     /// List bootc's storage, or edit a node that the Machine Config Operator manages.
     pub force: bool,
 }
@@ -36,7 +36,7 @@ pub struct AddOptions {
 /// # Errors
 /// A [`Problem`] if a store is refused or the file cannot be edited; nothing is
 /// written then.
-pub fn add_stores(host: &Host, options: &AddOptions, mode: Mode) -> anyhow::Result<PlanOutcome> {
+pub fn add_stores(host: &Host, options: &AddOptions, mode: CommitMode) -> anyhow::Result<PlanOutcome> {
     change(host, mode, |snapshot| plan(host, snapshot.adopted(host)?.as_ref().unwrap_or(snapshot), options))
 }
 
@@ -73,7 +73,7 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
         let added = conf::add(bare.as_ref().unwrap_or(doc), &in_main, &options.position);
         added.map_err(|error| edit_problem(host, snapshot, error))
     };
-    let shall_see = |seen: &Seen<'_>| {
+    let shall_see = |seen: &SeenList<'_>| {
         // Once for each reader: what is to be seen once is taken out where it stands again.
         let mut list = seen.now.to_vec();
         for path in &wanted {
@@ -98,7 +98,8 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
         conf::add_to_list(&list, &new, position).map_err(|error| edit_problem(host, snapshot, error))
     };
     let expected = if options.allow_missing { wanted.as_slice() } else { &[] };
-    let change = Change { expected, ..Change::by_hand(options.serve, options.force, &edit, &shall_see) };
+    let change =
+        ListChange { expected, ..ListChange::by_hand(options.serve, options.force, &edit, &shall_see) };
     let after = generations::apply(host, snapshot, &mut plan, &change)?;
     if plan.changes.is_empty() {
         // Those engines that are served see them, by another file than the main one.

@@ -9,11 +9,11 @@ use super::snapshot::{Snapshot, refuse_vendor_file};
 use super::{After, Note, Plan, StoreResult};
 use crate::problem::{Problem, words};
 use crate::store;
-use crate::sys::{self, Content, Lock, LockError, ReplaceError, Resolved, Stat};
+use crate::sys::{self, Lock, LockError, NewContent, ReplaceError, Resolved, Stat};
 
 /// Whether a plan is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum CommitMode {
     /// Carry it out.
     Commit,
     /// Stop before that.
@@ -47,7 +47,7 @@ const ATTEMPTS: usize = 10;
 /// file is intact then.
 pub(super) fn change(
     host: &Host,
-    mode: Mode,
+    mode: CommitMode,
     plan: impl Fn(&Snapshot) -> anyhow::Result<Plan>,
 ) -> anyhow::Result<PlanOutcome> {
     let plan = |snapshot: &Snapshot| -> anyhow::Result<Plan> {
@@ -57,7 +57,7 @@ pub(super) fn change(
         Ok(planned)
     };
     let outcome = |plan, committed| Ok(PlanOutcome { plan, committed, lost_attributes: Vec::new() });
-    if mode == Mode::DryRun {
+    if mode == CommitMode::DryRun {
         return outcome(plan(&host.snapshot()?)?, false);
     }
     let result = attempts(host, plan);
@@ -173,11 +173,11 @@ fn write(
             }
         };
         let content = match &change.after {
-            After::Text(text) => Content::File(text.as_bytes()),
-            After::Link(link) => Content::Symlink(link),
+            After::Text(text) => NewContent::File(text.as_bytes()),
+            After::Link(link) => NewContent::Symlink(link),
             After::Nothing => {
                 directory::leave(host, &change.path, change.before.as_deref().unwrap_or_default());
-                Content::Nothing
+                NewContent::Nothing
             }
         };
         match sys::replace(&target.dir, target.name(), found.as_ref(), content) {
@@ -199,10 +199,10 @@ fn write(
 /// Those of `plan`, and a [`Problem`] if a file cannot be replaced.
 pub fn rewrite(
     host: &Host,
-    mode: Mode,
+    mode: CommitMode,
     plan: impl Fn() -> anyhow::Result<Plan>,
 ) -> anyhow::Result<PlanOutcome> {
-    if mode == Mode::DryRun {
+    if mode == CommitMode::DryRun {
         return Ok(PlanOutcome { plan: plan()?, committed: false, lost_attributes: Vec::new() });
     }
     for _ in 0..ATTEMPTS {
@@ -338,8 +338,8 @@ mod tests {
             std::fs::write(&file, "").unwrap();
             let tries = Cell::new(0);
             let outcome = match is_fix {
-                false => change(&host, Mode::Commit, |_| add_line(&tries)),
-                true => rewrite(&host, Mode::Commit, || add_line(&tries)),
+                false => change(&host, CommitMode::Commit, |_| add_line(&tries)),
+                true => rewrite(&host, CommitMode::Commit, || add_line(&tries)),
             };
             assert!(outcome.unwrap().committed);
             assert_eq!(tries.get(), 2);

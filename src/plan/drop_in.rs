@@ -13,7 +13,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::directory;
-use super::generations::Change;
+use super::generations::ListChange;
 use super::host::Host;
 use super::single_users::{self, OwnFiles};
 use super::{After, FileChange};
@@ -49,14 +49,14 @@ pub(super) fn hides_main<'a>(reading: &'a Reading, own: &OwnDropIn) -> Option<&'
 
 /// An entry of our own drop-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Item {
+pub(super) struct DropInEntry {
     /// The store, cleaned.
     pub(super) path: String,
     /// The comment behind it.
     pub(super) comment: Option<String>,
 }
 
-impl Item {
+impl DropInEntry {
     /// Whose it is, if it is for a declaration.
     pub(super) fn mark(&self) -> Option<Mark> {
         self.comment.as_deref().and_then(Mark::parse)
@@ -182,10 +182,10 @@ impl OwnDropIn {
     }
 
     /// The entries that it holds; none if it cannot be parsed.
-    pub(super) fn items(&self) -> Vec<Item> {
+    pub(super) fn items(&self) -> Vec<DropInEntry> {
         let text = self.text.clone().unwrap_or_default();
         let items = Document::parse(text).ok().and_then(|doc| conf::commented_items(&doc).ok());
-        let item = |(path, comment): (String, Option<String>)| Item { path: clean(&path), comment };
+        let item = |(path, comment): (String, Option<String>)| DropInEntry { path: clean(&path), comment };
         items.unwrap_or_default().into_iter().map(item).collect()
     }
 
@@ -232,7 +232,7 @@ impl OwnDropIn {
         without: &[String],
         goal: &[String],
         closed: &[String],
-        change: &Change<'_>,
+        change: &ListChange<'_>,
         of_main: &BTreeMap<String, String>,
     ) -> Vec<Option<String>> {
         let items = self.items();
@@ -266,8 +266,9 @@ impl OwnDropIn {
             || items.iter().all(|item| without.contains(&item.path) || item.comment == comment(&item.path));
         let mut candidates = Vec::new();
         // Nobody's entry is in it, and nothing is noted.
-        let is_spent =
-            items.iter().all(Item::is_elsewhere) && self.taken_off().is_empty() && self.missing().is_empty();
+        let is_spent = items.iter().all(DropInEntry::is_elsewhere)
+            && self.taken_off().is_empty()
+            && self.missing().is_empty();
         if is_spent {
             candidates.push(None);
         }

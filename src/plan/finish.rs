@@ -10,7 +10,7 @@ use crate::conf::{self, Document, EditError, Fault, Position, add_essentials};
 use crate::problem::Problem;
 
 /// An edit, ready to be verified and committed.
-pub(super) struct Finished {
+pub(super) struct FinishedEdit {
     /// The file that changes.
     pub(super) change: FileChange,
     /// What engines will read, also if that is another file.
@@ -32,7 +32,7 @@ impl Snapshot {
         host: &Host,
         edited: Document,
         edit: impl Fn(&Document) -> Result<Option<Document>, Problem>,
-    ) -> Result<Finished, Problem> {
+    ) -> Result<FinishedEdit, Problem> {
         let at = |fault: Fault| self.problem(host, fault);
         let path = host.show(&self.path);
         let original = match &self.source {
@@ -48,7 +48,7 @@ impl Snapshot {
         {
             let note = format!("`{path}` is the image's own again");
             let notes = vec![Note::Then(note)];
-            return Ok(Finished { change: change(After::Text(original)), doc: edited, notes });
+            return Ok(FinishedEdit { change: change(After::Text(original)), doc: edited, notes });
         }
         let copy = self.head.as_ref().filter(|head| !head.follows_image());
         let spent = copy.filter(|head| head.is_spent(edited.text()));
@@ -60,7 +60,7 @@ impl Snapshot {
                 None => format!("removed `{path}`, which held nothing else"),
             };
             let after = head.link.clone().map_or(After::Nothing, After::Link);
-            return Ok(Finished { change: change(after), doc: edited, notes: vec![Note::Then(note)] });
+            return Ok(FinishedEdit { change: change(after), doc: edited, notes: vec![Note::Then(note)] });
         }
         let mut notes: Vec<Note> = self.origin(host).map(Note::First).into_iter().collect();
         let edited = match conf::without_essentials(&edited).map_err(at)? {
@@ -100,7 +100,7 @@ impl Snapshot {
             None => None,
         };
         let text = head.map_or_else(|| doc.text().to_owned(), |head| head.join(doc.text()));
-        Ok(Finished { change: change(After::Text(text)), doc, notes })
+        Ok(FinishedEdit { change: change(After::Text(text)), doc, notes })
     }
 
     /// Whether every engine that works now works with `rest` in this file.

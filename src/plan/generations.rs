@@ -27,7 +27,7 @@ use crate::problem::Problem;
 
 /// Which engines are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Serve {
+pub enum ServedEngines {
     /// All of them: the main file, and a drop-in where it is needed.
     #[default]
     All,
@@ -38,7 +38,7 @@ pub enum Serve {
 }
 
 /// The list of one engine as it is.
-pub(super) struct Seen<'a> {
+pub(super) struct SeenList<'a> {
     /// Our own drop-in as this reader finds it; `None` for the generation that reads none.
     pub(super) own: Option<&'a OwnDropIn>,
     /// The stores that it sees now, cleaned.
@@ -52,15 +52,15 @@ pub(super) struct Seen<'a> {
 }
 
 /// What becomes of the list of stores: from what an engine sees to what it shall see.
-pub(super) type Wanted<'a> = dyn Fn(&Seen<'_>) -> Result<Vec<String>, Problem> + 'a;
+pub(super) type Wanted<'a> = dyn Fn(&SeenList<'_>) -> Result<Vec<String>, Problem> + 'a;
 
 /// The comment behind a store's entry in this drop-in of ours.
 pub(super) type Comment<'a> = dyn Fn(&OwnDropIn, &str) -> Option<String> + 'a;
 
 /// A change of the list, for every engine that is served.
-pub(super) struct Change<'a> {
+pub(super) struct ListChange<'a> {
     /// The engines.
-    pub(super) serve: Serve,
+    pub(super) serve: ServedEngines,
     /// Edit a node that the Machine Config Operator manages.
     pub(super) force: bool,
     /// What is done to the main file; `None` if nothing.
@@ -76,10 +76,10 @@ pub(super) struct Change<'a> {
     pub(super) expected: &'a [String],
 }
 
-impl<'a> Change<'a> {
+impl<'a> ListChange<'a> {
     /// A change that somebody asked for.
     pub(super) fn by_hand(
-        serve: Serve,
+        serve: ServedEngines,
         force: bool,
         edit: &'a dyn Fn(&Document) -> Result<Option<Document>, Problem>,
         wanted: &'a Wanted<'a>,
@@ -98,7 +98,7 @@ pub(super) fn apply(
     host: &Host,
     snapshot: &Snapshot,
     plan: &mut Plan,
-    change: &Change<'_>,
+    change: &ListChange<'_>,
 ) -> anyhow::Result<Option<Vec<String>>> {
     let edits_main = snapshot.serves_main(host, change.serve);
     let mut after = None;
@@ -110,7 +110,7 @@ pub(super) fn apply(
         plan.notes.extend(finished.notes);
         plan.changes.push(finished.change);
     }
-    let serve = if edits_main { change.serve } else { Serve::Modern };
+    let serve = if edits_main { change.serve } else { ServedEngines::Modern };
     let marked = conf::listed(&snapshot.doc).unwrap_or_default().into_iter();
     let marks = marked.filter_map(|entry| Some((clean(&entry.path), entry.mark?.text()))).collect();
     Served { host, snapshot, change, serve, marks }.plan(plan)?;
@@ -139,8 +139,8 @@ pub(super) fn planned<'a>(
 struct Served<'a> {
     host: &'a Host,
     snapshot: &'a Snapshot,
-    change: &'a Change<'a>,
-    serve: Serve,
+    change: &'a ListChange<'a>,
+    serve: ServedEngines,
     /// The comments behind entries of the main file that are a declaration's.
     marks: BTreeMap<String, String>,
 }
@@ -153,7 +153,7 @@ impl Served<'_> {
     fn plan(&self, plan: &mut Plan) -> Result<(), Problem> {
         let (modern, legacy): (Vec<Reader>, Vec<Reader>) =
             self.host.readers().into_iter().partition(|reader| reader.profile.is_modern());
-        if self.serve != Serve::Modern {
+        if self.serve != ServedEngines::Modern {
             for reader in legacy {
                 let before = reader.read(&self.host.view());
                 let after = reader.read(&planned(self.host, self.host.view(), self.snapshot, &plan.changes));
@@ -169,7 +169,7 @@ impl Served<'_> {
         if let Some(user) = modern.iter().find(|reader| reader.is_of_users()) {
             plan.changes.extend(roots::own_again(self.host, self.snapshot, &plan.changes, user)?);
         }
-        if self.serve == Serve::Legacy {
+        if self.serve == ServedEngines::Legacy {
             return Ok(());
         }
         let main = plan.changes.clone();
@@ -224,7 +224,7 @@ impl Served<'_> {
             let hint = "`storagectl show-config` shows which file sets the list";
             plan.notes.push(Note::warning("store-unseen", message, hint));
         }
-        let seen = Seen {
+        let seen = SeenList {
             own: Some(&own),
             now: &now,
             without: &without,
@@ -236,7 +236,7 @@ impl Served<'_> {
         let mut closed: Vec<String> = Vec::new();
         for path in own.closed().into_iter().filter(|path| !goal.contains(path)) {
             let now = [now.as_slice(), slice::from_ref(&path)].concat();
-            if (self.change.wanted)(&Seen { now: &now, ..seen })?.contains(&path) {
+            if (self.change.wanted)(&SeenList { now: &now, ..seen })?.contains(&path) {
                 closed.push(path);
             }
         }
@@ -287,7 +287,7 @@ impl Served<'_> {
             return Ok(());
         }
         let now = cleaned(before);
-        let seen = Seen { own: None, now: &now, without: &now, hidden_by_vendor: false, theirs: &[] };
+        let seen = SeenList { own: None, now: &now, without: &now, hidden_by_vendor: false, theirs: &[] };
         if cleaned(after) == (self.change.wanted)(&seen)? {
             return Ok(());
         }

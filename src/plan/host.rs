@@ -8,7 +8,9 @@ use std::rc::Rc;
 
 use crate::conf::{Document, Essentials};
 use crate::declare::{Declarations, SearchPath, declarations};
-use crate::engine::{self, Cache, Effect, Engines, Environment, InstalledProgram, Profile, Reading, View};
+use crate::engine::{
+    self, Effect, Engines, Environment, InstalledProgram, Profile, ReadCache, Reading, View,
+};
 use crate::judgement::{Identity, Judgement, Reader, judge, readers};
 use crate::problem::Problem;
 use crate::sys::{Root, crio_runs, printed_version};
@@ -21,7 +23,7 @@ pub struct Host {
     /// One file to use instead of the host's main file, inside the tree.
     pub config: Option<PathBuf>,
     /// What was parsed before.
-    pub(super) cache: Cache,
+    pub(super) cache: ReadCache,
     engines: OnceCell<Engines>,
     installed: OnceCell<Engines>,
     /// Root's own, once it was looked for.
@@ -44,7 +46,7 @@ impl Host {
         Self {
             root,
             config,
-            cache: Cache::default(),
+            cache: ReadCache::default(),
             engines: OnceCell::new(),
             installed: OnceCell::new(),
             main_file: OnceCell::new(),

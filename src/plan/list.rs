@@ -10,7 +10,7 @@ use super::drop_in::OwnDropIn;
 use super::host::Host;
 use super::snapshot::Snapshot;
 use crate::conf::{self, Mark, StoreList, clean};
-use crate::engine::{Origin, Profile};
+use crate::engine::{Profile, ValueOrigin};
 use crate::store::{DecodeError, awaited, count_images};
 use crate::sys::FileKind;
 
@@ -112,8 +112,8 @@ pub fn list_stores(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedSto
         let judged = host.judge(profile);
         for store in &judged.reading.stores {
             let place = match &store.origin {
-                Origin::File(site) => Some((host.show(&site.file), site.line)),
-                Origin::Environment(_) | Origin::Default => None,
+                ValueOrigin::File(site) => Some((host.show(&site.file), site.line)),
+                ValueOrigin::Environment(_) | ValueOrigin::Default => None,
             };
             let same = |other: &&mut ListedStore| other.path == store.value && other.place() == place;
             match stores.iter_mut().find(same) {

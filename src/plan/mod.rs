@@ -27,9 +27,9 @@ mod verify;
 
 pub use add::{AddOptions, add_stores};
 pub use apply::{ApplyOptions, apply, set_aside};
-pub use commit::{Mode, PlanOutcome, rewrite};
+pub use commit::{CommitMode, PlanOutcome, rewrite};
 pub use copy::{TextSource, VendorCopy};
-pub use generations::Serve;
+pub use generations::ServedEngines;
 pub use host::Host;
 pub use list::{ListedStore, StoreState, driver_in_force, list_stores};
 pub use refuse::{is_managed, refuse_own_storage};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::add::AddOptions;
-use super::generations::Serve;
+use super::generations::ServedEngines;
 use super::host::Host;
 use super::snapshot::Snapshot;
 use super::verify::refused;
@@ -87,11 +87,11 @@ fn usable(host: &Host, path: &str, options: &AddOptions) -> anyhow::Result<()> {
     Err(problem.into())
 }
 
-fn serves(serve: Serve, profile: Profile) -> bool {
+fn serves(serve: ServedEngines, profile: Profile) -> bool {
     match serve {
-        Serve::All => true,
-        Serve::Legacy => !profile.is_modern(),
-        Serve::Modern => profile.is_modern(),
+        ServedEngines::All => true,
+        ServedEngines::Legacy => !profile.is_modern(),
+        ServedEngines::Modern => profile.is_modern(),
     }
 }
 

@@ -2,20 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::commit::{Mode, PlanOutcome, change};
-use super::generations::{self, Change, Seen, Serve};
+use super::commit::{CommitMode, PlanOutcome, change};
+use super::generations::{self, ListChange, SeenList, ServedEngines};
 use super::host::Host;
 use super::remove::entries_of;
 use super::snapshot::Snapshot;
 use super::verify::verify;
 use super::{Plan, StoreResult};
-use crate::conf::{self, Cut, Document, EditError, Position, clean};
+use crate::conf::{self, CutItem, Document, EditError, Position, clean};
 
 /// An entry as it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemovedEntry {
     /// Its text and the comments that belong to it.
-    item: Cut,
+    item: CutItem,
     /// The entry before it, if it is not the first.
     behind: Option<String>,
     /// The text that it was taken from.
@@ -43,7 +43,7 @@ pub fn relist_store(
     host: &Host,
     path: &str,
     taken: &RemovedEntry,
-    mode: Mode,
+    mode: CommitMode,
 ) -> anyhow::Result<PlanOutcome> {
     change(host, mode, |snapshot| plan(host, snapshot, path, taken))
 }
@@ -67,7 +67,7 @@ fn plan(host: &Host, snapshot: &Snapshot, path: &str, taken: &RemovedEntry) -> a
         .map(Some)
         .map_err(|fault| snapshot.problem(host, fault))
     };
-    let shall_see = |seen: &Seen<'_>| {
+    let shall_see = |seen: &SeenList<'_>| {
         let list = seen.now;
         let position = match &taken.behind {
             None => Position::First,
@@ -79,7 +79,7 @@ fn plan(host: &Host, snapshot: &Snapshot, path: &str, taken: &RemovedEntry) -> a
             EditError::NotListed(_) => unreachable!("the neighbour is listed"),
         })
     };
-    let change = Change::by_hand(Serve::All, false, &edit, &shall_see);
+    let change = ListChange::by_hand(ServedEngines::All, false, &edit, &shall_see);
     generations::apply(host, snapshot, &mut plan, &change)?;
     plan.notes.extend(verify(host, snapshot, &plan, &[])?);
     plan.stores.push((path.to_owned(), StoreResult::Added));

@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use super::add::alias_of;
-use super::commit::{Mode, PlanOutcome, change};
-use super::generations::{self, Change, Seen, Serve};
+use super::commit::{CommitMode, PlanOutcome, change};
+use super::generations::{self, ListChange, SeenList, ServedEngines};
 use super::host::Host;
 use super::snapshot::Snapshot;
 use super::verify::verify;
@@ -20,7 +20,7 @@ pub struct RemoveOptions {
     /// The stores, as given: an entry that no engine can read is removed by its text.
     pub paths: Vec<String>,
     /// Which engines shall not see it any more.
-    pub serve: Serve,
+    pub serve: ServedEngines,
     /// Only those of which nothing is left.
     pub if_gone: bool,
     /// Edit a node that the Machine Config Operator manages.
@@ -31,7 +31,7 @@ pub struct RemoveOptions {
 ///
 /// # Errors
 /// A [`crate::problem::Problem`] if the file cannot be edited; nothing is written then.
-pub fn remove_stores(host: &Host, options: &RemoveOptions, mode: Mode) -> anyhow::Result<PlanOutcome> {
+pub fn remove_stores(host: &Host, options: &RemoveOptions, mode: CommitMode) -> anyhow::Result<PlanOutcome> {
     change(host, mode, |snapshot| plan(host, snapshot, options))
 }
 
@@ -68,12 +68,12 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &RemoveOptions) -> anyhow::Re
         let back = conf::put_back(doc, goes).map_err(|fault| snapshot.problem(host, fault))?;
         conf::remove(back.as_ref().unwrap_or(doc), goes).map_err(|fault| snapshot.problem(host, fault))
     };
-    let shall_see = |seen: &Seen<'_>| {
+    let shall_see = |seen: &SeenList<'_>| {
         let list = seen.now;
         let keep = |entry: &&String| !going.iter().any(|path| path == *entry || clean(path) == **entry);
         Ok(list.iter().filter(keep).cloned().collect())
     };
-    let change = Change::by_hand(options.serve, options.force, &edit, &shall_see);
+    let change = ListChange::by_hand(options.serve, options.force, &edit, &shall_see);
     plan.notes.extend(declared(host, snapshot, &going));
     generations::apply(host, snapshot, &mut plan, &change)?;
     plan.notes.extend(verify(host, snapshot, &plan, &[])?);

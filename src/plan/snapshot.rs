@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::copy::{TextSource, VendorCopy};
-use super::generations::Serve;
+use super::generations::ServedEngines;
 use super::host::Host;
 use crate::conf::{Document, Essentials, Fault, StoreList};
 use crate::engine::{self, Engines};
@@ -145,12 +145,12 @@ impl Host {
 impl Snapshot {
     /// Whether the main file is edited: it serves the legacy generation, and is not
     /// made on a host that has modern engines only.
-    pub(super) fn serves_main(&self, host: &Host, serve: Serve) -> bool {
+    pub(super) fn serves_main(&self, host: &Host, serve: ServedEngines) -> bool {
         let needless = self.creates()
             && !self.renewed
             && host.config.is_none()
             && host.engines().and(Engines::LEGACY).is_empty();
-        serve == Serve::Legacy || (serve == Serve::All && !needless)
+        serve == ServedEngines::Legacy || (serve == ServedEngines::All && !needless)
     }
 
     /// The text of the file that a copy was made from.

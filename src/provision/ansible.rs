@@ -6,8 +6,8 @@
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use super::document::{Value, map, text, to_yaml};
-use super::layout::{Directories, Layout, Unit};
-use super::model::{Generations, Model, Store};
+use super::layout::{Directories, NodeLayout, NodeUnit};
+use super::model::{Generations, NodeModel, NodeStore};
 use super::script;
 use crate::conf::Position;
 use crate::problem::{Problem, series};
@@ -24,9 +24,9 @@ const USUAL_MODE: u32 = 0o755;
 /// A model as a playbook that needs nothing on the hosts.
 ///
 /// # Errors
-/// As [`Layout::of`].
-pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
-    let layout = Layout::of(model, Directories::Made)?;
+/// As [`NodeLayout::of`].
+pub fn write(model: &NodeModel, made_by: &str) -> Result<String, Problem> {
+    let layout = NodeLayout::of(model, Directories::Made)?;
     let mut tasks: Vec<Value> = script::brought(model, &layout).map(look).collect();
     tasks.extend(model.created().map(|store| directory(&store.path, store.mode)));
     tasks.extend(label(model));
@@ -45,9 +45,9 @@ pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
 /// A model as a playbook of the collection's module, which edits the hosts' own files.
 ///
 /// # Errors
-/// As [`Layout::of`].
-pub fn write_with_collection(model: &Model, made_by: &str) -> Result<String, Problem> {
-    let layout = Layout::of(model, Directories::Made)?;
+/// As [`NodeLayout::of`].
+pub fn write_with_collection(model: &NodeModel, made_by: &str) -> Result<String, Problem> {
+    let layout = NodeLayout::of(model, Directories::Made)?;
     let odd_modes = model.created().filter(|store| store.mode != USUAL_MODE);
     let mut tasks: Vec<Value> = odd_modes.map(|store| directory(&store.path, store.mode)).collect();
     let mut position = model.position.clone();
@@ -62,7 +62,7 @@ pub fn write_with_collection(model: &Model, made_by: &str) -> Result<String, Pro
 }
 
 /// Has storagectl list stores.
-fn list(model: &Model, stores: &[Store], position: &Position) -> Value {
+fn list(model: &NodeModel, stores: &[NodeStore], position: &Position) -> Value {
     let paths: Vec<Value> = stores.iter().map(|store| literal(&store.path)).collect();
     let place = match position {
         Position::Any => None,
@@ -85,7 +85,7 @@ fn list(model: &Model, stores: &[Store], position: &Position) -> Value {
 }
 
 /// The play, with the units of a layout behind `tasks`.
-fn play(layout: &Layout, mut tasks: Vec<Value>, made_by: &str) -> String {
+fn play(layout: &NodeLayout, mut tasks: Vec<Value>, made_by: &str) -> String {
     let mut handlers = restart();
     // Labels are made above.
     for unit in layout.units.iter().filter(|unit| unit.name != super::units::LABEL) {
@@ -140,13 +140,13 @@ fn copy(path: &str, content: &str) -> Value {
 
 /// Has SELinux label the stores, where it is there. `semanage` has a module in another
 /// collection only.
-fn label(model: &Model) -> Vec<Value> {
+fn label(model: &NodeModel) -> Vec<Value> {
     if model.labelled().next().is_none() {
         return Vec::new();
     }
     let there = task("Look for SELinux".to_owned(), "ansible.builtin.stat", [("path", text(script::LABELS))])
         .with("register", text("labels"));
-    let rule = |store: &Store| {
+    let rule = |store: &NodeStore| {
         let options = [
             ("path", text(format!("{}/{}", script::LABELS, script::SUBS))),
             ("line", literal(&script::label_rule(model, store))),
@@ -178,7 +178,7 @@ fn restart() -> Vec<Value> {
 }
 
 /// Writes a unit and has it started at boot.
-fn enable(unit: &Unit) -> [Value; 2] {
+fn enable(unit: &NodeUnit) -> [Value; 2] {
     let name = &unit.name;
     let write = copy(&format!("/etc/systemd/system/{name}"), &unit.text);
     let options =
@@ -188,7 +188,7 @@ fn enable(unit: &Unit) -> [Value; 2] {
 }
 
 /// Starts a unit that is new or has changed.
-fn start(unit: &Unit) -> Value {
+fn start(unit: &NodeUnit) -> Value {
     let options = [("name", text(&unit.name)), ("state", text("restarted"))];
     task(format!("Start {}", unit.name), "ansible.builtin.systemd_service", options)
 }

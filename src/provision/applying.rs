@@ -1,7 +1,7 @@
 //! What applying a document does to nodes, and when.
 
 use super::request::{DocumentKind, GenerateRequest};
-use super::simple::Simple;
+use super::simple::SimpleKind;
 use crate::problem::series;
 
 impl GenerateRequest {
@@ -35,7 +35,7 @@ impl GenerateRequest {
     }
 }
 
-impl Simple {
+impl SimpleKind {
     /// What applying such a document does to nodes, as a sentence.
     pub fn applying(self) -> &'static str {
         match self {

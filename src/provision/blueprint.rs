@@ -11,9 +11,9 @@
 use std::collections::BTreeMap;
 
 use super::butane::Machine;
-use super::document::{Key, Node, NodeKind, ProvisionDocument};
-use super::layout::{Directories, File, Layout, Unit};
-use super::model::{Model, check_image};
+use super::document::{MappingKey, Node, NodeKind, ProvisionDocument};
+use super::layout::{Directories, NodeFile, NodeLayout, NodeUnit};
+use super::model::{NodeModel, check_image};
 use super::read::{Config, ConfigEntry};
 use crate::conf::quoted;
 use crate::problem::Problem;
@@ -35,9 +35,9 @@ pub struct Containers {
 /// A model as a blueprint, and what it puts on hosts.
 ///
 /// # Errors
-/// As [`Layout::of`], and if an image is not in a registry.
-pub fn write(model: &Model, machine: &Machine, made_by: &str) -> Result<(String, Layout), Problem> {
-    let layout = Layout::of(&Model { images: Vec::new(), ..model.clone() }, Directories::ByUnit)?;
+/// As [`NodeLayout::of`], and if an image is not in a registry.
+pub fn write(model: &NodeModel, machine: &Machine, made_by: &str) -> Result<(String, NodeLayout), Problem> {
+    let layout = NodeLayout::of(&NodeModel { images: Vec::new(), ..model.clone() }, Directories::ByUnit)?;
     let mut out = format!("{made_by}name = {}\n", quoted(&machine.name));
     for image in &model.images {
         check_image(image)?;
@@ -61,7 +61,7 @@ pub fn write(model: &Model, machine: &Machine, made_by: &str) -> Result<(String,
         // Without a mode, one that is there is no error.
         out += &format!("\n[[customizations.directories]]\npath = {}\nensure_parents = true\n", quoted(path));
     }
-    for File { path, mode, text } in files {
+    for NodeFile { path, mode, text } in files {
         let (path, text) = (quoted(&path), literal(&text));
         out += &format!("\n[[customizations.files]]\npath = {path}\nmode = \"{mode:04o}\"\ndata = {text}\n");
     }
@@ -69,16 +69,19 @@ pub fn write(model: &Model, machine: &Machine, made_by: &str) -> Result<(String,
 }
 
 /// All files of a layout: its own, its units, and what wants these.
-fn files(layout: &Layout) -> Vec<File> {
+fn files(layout: &NodeLayout) -> Vec<NodeFile> {
     let mut wants: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for Unit { name, text, .. } in &layout.units {
+    for NodeUnit { name, text, .. } in &layout.units {
         for by in wanted_by(text) {
             wants.entry(by).or_default().push(name);
         }
     }
-    let unit =
-        |unit: &Unit| File { path: format!("{UNITS}/{}", unit.name), mode: 0o644, text: unit.text.clone() };
-    let want = |(by, units): (&str, Vec<&str>)| File {
+    let unit = |unit: &NodeUnit| NodeFile {
+        path: format!("{UNITS}/{}", unit.name),
+        mode: 0o644,
+        text: unit.text.clone(),
+    };
+    let want = |(by, units): (&str, Vec<&str>)| NodeFile {
         path: format!("{UNITS}/{by}.d/{WANTS}"),
         mode: 0o644,
         text: format!("[Unit]\nWants={}\n", units.join(" ")),
@@ -102,7 +105,7 @@ fn literal(text: &str) -> String {
 }
 
 /// What there is to know about a blueprint.
-pub fn warnings(model: &Model) -> Option<String> {
+pub fn warnings(model: &NodeModel) -> Option<String> {
     let store = model.stores.first().filter(|_| !model.images.is_empty())?;
     Some(format!(
         "image-builder pulls the images into `{}` when it builds; bootc-image-builder does not read `[[containers]]`, and images belong into the Containerfile there: `storagectl generate containerfile`",
@@ -236,7 +239,7 @@ fn scalar(text: &str, span: &std::ops::Range<usize>, plain: bool) -> Node {
 fn map<const N: usize>(pairs: [(&str, Option<Node>); N], span: &std::ops::Range<usize>) -> Node {
     let pair = |(name, node): (&str, Option<Node>)| {
         let node = node?;
-        Some((Key { name: name.to_owned(), span: node.span.clone() }, node))
+        Some((MappingKey { name: name.to_owned(), span: node.span.clone() }, node))
     };
     let pairs = pairs.into_iter().filter_map(pair).collect();
     Node { span: span.clone(), kind: NodeKind::Map { pairs, flow: false } }

@@ -1,8 +1,8 @@
 //! Butane configurations: YAML for people, which Butane translates into Ignition.
 
 use super::document::{Value, map, text, to_yaml};
-use super::ignition::{Spec, directory, unit};
-use super::layout::{Directories, File, Layout};
+use super::ignition::{SpecVersion, directory, unit};
+use super::layout::{Directories, NodeFile, NodeLayout};
 
 /// A variant in one version, and the Ignition specification that it becomes
 /// (Butane's docs/specs.md).
@@ -13,11 +13,11 @@ pub struct Dialect {
     /// Its version.
     pub version: &'static str,
     /// What it is translated into.
-    pub spec: Spec,
+    pub spec: SpecVersion,
 }
 
 const fn dialect(variant: &'static str, version: &'static str, minor: u8) -> Dialect {
-    Dialect { variant, version, spec: Spec(minor) }
+    Dialect { variant, version, spec: SpecVersion(minor) }
 }
 
 /// All stable ones; of each variant the newest last.
@@ -65,7 +65,7 @@ impl Dialect {
 
     /// The newest version of a variant with at most this specification; of a variant that has none,
     /// its oldest.
-    pub fn newest(variant: &str, spec: Spec) -> Option<Self> {
+    pub fn newest(variant: &str, spec: SpecVersion) -> Option<Self> {
         let mut of_variant = DIALECTS.iter().filter(|it| it.variant == variant);
         let newest = of_variant.clone().rfind(|it| it.spec <= spec);
         newest.or_else(|| of_variant.next()).copied()
@@ -102,7 +102,7 @@ impl Machine {
 }
 
 /// A layout as a configuration.
-pub fn value(layout: &Layout, dialect: Dialect, machine: &Machine) -> Value {
+pub fn value(layout: &NodeLayout, dialect: Dialect, machine: &Machine) -> Value {
     let mut whole = map([("variant", text(dialect.variant)), ("version", text(dialect.version))]);
     if dialect.is_openshift() {
         whole = whole.with("metadata", machine.metadata());
@@ -125,13 +125,13 @@ pub fn value(layout: &Layout, dialect: Dialect, machine: &Machine) -> Value {
 }
 
 /// A layout as text. `made_by` is the comment that it starts with.
-pub fn write(layout: &Layout, dialect: Dialect, machine: &Machine, made_by: &str) -> String {
+pub fn write(layout: &NodeLayout, dialect: Dialect, machine: &Machine, made_by: &str) -> String {
     format!("{made_by}{}", to_yaml(&value(layout, dialect, machine), 0))
 }
 
 /// A file. Its text stands there as it is, without a hash that would be wrong as soon
 /// as somebody edits it.
-pub(super) fn file(file: &File) -> Value {
+pub(super) fn file(file: &NodeFile) -> Value {
     map([
         ("path", text(&file.path)),
         ("overwrite", Value::Bool(true)),

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use super::check::listed;
 use super::data_url;
 use super::document::{Node, Value, map, text};
-use super::ignition::{self, Spec};
-use super::layout::{Directories, File, Layout, Unit};
-use super::model::{Generations, MAIN_FILE, Model, Store};
-use super::ours::{Ours, plain_directory, unit_text};
-use super::read::{Config, ConfigEntry, Format, Read};
-use super::request::{GenerateRequest, Removed, no_store};
+use super::ignition::{self, SpecVersion};
+use super::layout::{Directories, NodeFile, NodeLayout, NodeUnit};
+use super::model::{Generations, MAIN_FILE, NodeModel, NodeStore};
+use super::ours::{OurParts, plain_directory, unit_text};
+use super::read::{Config, ConfigEntry, DocumentFormat, ParsedDocument};
+use super::request::{GenerateRequest, Removals, no_store};
 use super::sources::FollowedDocument;
 use super::storage_conf::Configuration;
 use super::{butane, three_way};
@@ -19,11 +19,11 @@ use crate::conf::{self, Document};
 use crate::problem::Problem;
 
 /// A change of a configuration.
-pub(super) struct Change {
+pub(super) struct DocumentChange {
     /// What the nodes have then.
-    pub(super) model: Model,
+    pub(super) model: NodeModel,
     /// The same as files and units.
-    pub(super) layout: Layout,
+    pub(super) layout: NodeLayout,
     /// What is put in.
     pub(super) value: Value,
     /// What goes: the list, the key of its items, and the name.
@@ -36,7 +36,7 @@ const DIRECTORIES: [&str; 2] = ["storage", "directories"];
 const FILES: [&str; 2] = ["storage", "files"];
 const UNITS: [&str; 2] = ["systemd", "units"];
 
-impl Change {
+impl DocumentChange {
     /// What `request` changes.
     ///
     /// # Errors
@@ -44,23 +44,23 @@ impl Change {
     /// the way, or if a node would not do what it should.
     pub(super) fn of(
         request: &GenerateRequest,
-        read: &Read,
+        read: &ParsedDocument,
         config: &Config,
         followed: &FollowedDocument,
     ) -> Result<Self, Problem> {
-        let ours = Ours::of(config, &request.model);
+        let ours = OurParts::of(config, &request.model);
         check_removed(request, config, &ours.model)?;
         let mut told = Vec::new();
         let model = model(request, config, followed, &ours.model, &mut told)?;
-        let is_removal = request.removed != Removed::default();
+        let is_removal = request.removed != Removals::default();
         if model.stores.is_empty() && !is_removal {
             return Err(no_store());
         }
-        let openshift = read.format == Format::MachineConfig || config.is_openshift();
+        let openshift = read.format == DocumentFormat::MachineConfig || config.is_openshift();
         let directories = if openshift { Directories::ByUnit } else { Directories::Made };
         let layout = match model.stores.is_empty() && is_all_ours(request, config, &ours.model) {
-            true => Layout::default(),
-            false => Layout::of(&model, directories)?,
+            true => NodeLayout::default(),
+            false => NodeLayout::of(&model, directories)?,
         };
         let edit = Edit { read, config, ours: &ours };
         let value = edit.value(&layout, &mut told)?;
@@ -74,11 +74,11 @@ fn model(
     request: &GenerateRequest,
     config: &Config,
     followed: &FollowedDocument,
-    ours: &Model,
+    ours: &NodeModel,
     told: &mut Vec<String>,
-) -> Result<Model, Problem> {
+) -> Result<NodeModel, Problem> {
     let is_gone = |path: &str| request.removed.stores.iter().any(|gone| *gone == conf::clean(path));
-    let mut model = Model { drop_ins: ours.drop_ins.clone(), ..request.model.clone() };
+    let mut model = NodeModel { drop_ins: ours.drop_ins.clone(), ..request.model.clone() };
     for (path, text) in followed.config().unwrap_or(config).texts() {
         let path = PathBuf::from(path);
         let below = |dir: &str| path.starts_with(dir);
@@ -102,7 +102,7 @@ fn model(
         match model.stores.iter_mut().find(|it| it.path == store.path) {
             // It goes where it is asked for.
             Some(old) => (old.found, old.asked, old.selinux) = (false, asked, old.selinux || store.selinux),
-            None => model.stores.push(Store { asked, ..store.clone() }),
+            None => model.stores.push(NodeStore { asked, ..store.clone() }),
         }
     }
     match pulled_into.filter(|store| is_gone(store)) {
@@ -137,7 +137,7 @@ fn model(
 }
 
 /// Refuses to remove what is not there.
-fn check_removed(request: &GenerateRequest, config: &Config, ours: &Model) -> Result<(), Problem> {
+fn check_removed(request: &GenerateRequest, config: &Config, ours: &NodeModel) -> Result<(), Problem> {
     let listed = listed(config);
     for store in &request.removed.stores {
         if request.model.kept.contains(store) {
@@ -164,7 +164,7 @@ pub(super) fn not_listed(store: &str) -> Problem {
 }
 
 /// Whether the document's storage.conf is what a run has made for these stores, or there is none.
-fn is_all_ours(request: &GenerateRequest, config: &Config, ours: &Model) -> bool {
+fn is_all_ours(request: &GenerateRequest, config: &Config, ours: &NodeModel) -> bool {
     if config.files.iter().all(|file| file.name != MAIN_FILE) {
         return true;
     }
@@ -172,23 +172,23 @@ fn is_all_ours(request: &GenerateRequest, config: &Config, ours: &Model) -> bool
     let mut stores = ours.stores.clone();
     stores.sort_by_key(|store| listed.iter().position(|path| *path == store.path));
     stores.iter_mut().for_each(|store| store.found = false);
-    let made = Model { stores, worlds: request.model.worlds.clone(), ..ours.clone() };
-    let made = Configuration::of(&Model { base: request.model.base.clone(), ..made });
+    let made = NodeModel { stores, worlds: request.model.worlds.clone(), ..ours.clone() };
+    let made = Configuration::of(&NodeModel { base: request.model.base.clone(), ..made });
     made.is_ok_and(|made| made.main() == Some(ours.base.as_str()))
 }
 
 /// A configuration that is edited, and what is ours in it.
 struct Edit<'a> {
-    read: &'a Read,
+    read: &'a ParsedDocument,
     config: &'a Config,
-    ours: &'a Ours,
+    ours: &'a OurParts,
 }
 
 impl Edit<'_> {
     /// What is put in.
-    fn value(&self, layout: &Layout, told: &mut Vec<String>) -> Result<Value, Problem> {
+    fn value(&self, layout: &NodeLayout, told: &mut Vec<String>) -> Result<Value, Problem> {
         let list = |items: Vec<Value>| (!items.is_empty()).then_some(Value::List(items));
-        let directory = |it: &super::layout::Directory| match self
+        let directory = |it: &super::layout::NodeDirectory| match self
             .config
             .directories
             .iter()
@@ -221,7 +221,7 @@ impl Edit<'_> {
     }
 
     /// A unit: all of it if the document does not have it, else what changes in its text.
-    fn unit(&self, unit: &Unit, told: &mut Vec<String>) -> Result<Value, Problem> {
+    fn unit(&self, unit: &NodeUnit, told: &mut Vec<String>) -> Result<Value, Problem> {
         let Some(entry) = self.config.units.iter().find(|it| it.name == unit.name) else {
             return Ok(ignition::unit(unit));
         };
@@ -231,7 +231,7 @@ impl Edit<'_> {
     }
 
     /// What is said of a file: all of it if the document does not have it, else what differs.
-    fn file(&self, file: &File, told: &mut Vec<String>) -> Result<Value, Problem> {
+    fn file(&self, file: &NodeFile, told: &mut Vec<String>) -> Result<Value, Problem> {
         let Some(entry) = self.config.files.iter().find(|old| old.name == file.path) else {
             return Ok(self.new_file(file));
         };
@@ -239,7 +239,7 @@ impl Edit<'_> {
         let file = match theirs.as_deref().filter(|_| file.path != MAIN_FILE) {
             Some(theirs) => {
                 let old = self.ours.files.iter().find(|it| it.path == file.path).map(|it| it.text.as_str());
-                &File { text: brought(&file.path, old, &file.text, theirs, told)?, ..file.clone() }
+                &NodeFile { text: brought(&file.path, old, &file.text, theirs, told)?, ..file.clone() }
             }
             None => file,
         };
@@ -250,16 +250,16 @@ impl Edit<'_> {
         Ok(value.with("contents", self.contents(entry, file)))
     }
 
-    fn spec(&self) -> Spec {
-        self.config.spec.unwrap_or(Spec::DEFAULT)
+    fn spec(&self) -> SpecVersion {
+        self.config.spec.unwrap_or(SpecVersion::DEFAULT)
     }
 
     /// Older operators do not read what is compressed.
     fn may_compress(&self) -> bool {
-        self.read.format != Format::MachineConfig && !self.config.is_openshift()
+        self.read.format != DocumentFormat::MachineConfig && !self.config.is_openshift()
     }
 
-    fn new_file(&self, file: &File) -> Value {
+    fn new_file(&self, file: &NodeFile) -> Value {
         match self.config.is_butane {
             true => butane::file(file),
             false => ignition::file(file, self.spec(), self.may_compress()),
@@ -267,7 +267,7 @@ impl Edit<'_> {
     }
 
     /// Other contents of a file, in the form in which the old ones stand there.
-    fn contents(&self, old: &ConfigEntry, file: &File) -> Value {
+    fn contents(&self, old: &ConfigEntry, file: &NodeFile) -> Value {
         let (is_butane, spec) = (self.config.is_butane, self.spec());
         let bytes = file.text.as_bytes();
         let hash = match old.node.at(&["contents", "verification", "hash"]).and_then(Node::raw) {
@@ -292,7 +292,7 @@ impl Edit<'_> {
     fn gone(
         &self,
         request: &GenerateRequest,
-        layout: &Layout,
+        layout: &NodeLayout,
         told: &mut Vec<String>,
     ) -> Vec<([&'static str; 2], &'static str, String)> {
         let mut gone = Vec::new();
@@ -320,7 +320,7 @@ impl Edit<'_> {
             }
         }
         let has_main = self.config.files.iter().any(|file| file.name == MAIN_FILE);
-        if has_main && *layout == Layout::default() {
+        if has_main && *layout == NodeLayout::default() {
             gone.push((FILES, "path", MAIN_FILE.to_owned()));
         }
         for store in &request.removed.stores {

@@ -5,8 +5,8 @@
 //! `runcmd` comes last, when everything may already run.
 
 use super::document::{Value, map, text, to_yaml};
-use super::layout::{Directories, Layout};
-use super::model::Model;
+use super::layout::{Directories, NodeLayout};
+use super::model::NodeModel;
 use super::script;
 use crate::problem::Problem;
 
@@ -16,9 +16,9 @@ const RESTART: &str = "if systemctl --quiet is-active crio.service; then systemc
 /// A model as such a document.
 ///
 /// # Errors
-/// As [`Layout::of`].
-pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
-    let layout = Layout::of(model, Directories::Made)?;
+/// As [`NodeLayout::of`].
+pub fn write(model: &NodeModel, made_by: &str) -> Result<String, Problem> {
+    let layout = NodeLayout::of(model, Directories::Made)?;
     let mut boot: Vec<Value> = model.created().map(|store| text(script::make(store))).collect();
     boot.extend(script::label(model, true).map(text));
     let mut files: Vec<Value> = layout.files.iter().map(|it| file(&it.path, &it.text)).collect();

@@ -3,7 +3,7 @@
 
 use super::butane::Machine;
 use super::document::{Value, map, text, to_yaml};
-use super::model::Model;
+use super::model::NodeModel;
 use crate::problem::Problem;
 
 /// Where the list stands.
@@ -115,7 +115,7 @@ pub fn write(
 }
 
 /// What has to make the directories, since such an object cannot.
-pub fn directories(model: &Model, others: &OtherStores) -> Option<String> {
+pub fn directories(model: &NodeModel, others: &OtherStores) -> Option<String> {
     let stores = model.created().map(|store| &store.path);
     let paths: Vec<String> =
         stores.chain(&others.layers).chain(&others.artifacts).map(|path| format!("`{path}`")).collect();

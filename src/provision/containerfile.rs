@@ -4,8 +4,8 @@
 //! here-documents came with buildah 1.33. /var of an image is not what a booted host
 //! has, and `bootc container lint` says so; tmpfiles.d makes the stores at boot.
 
-use super::layout::{Directories, Layout, Unit};
-use super::model::Model;
+use super::layout::{Directories, NodeLayout, NodeUnit};
+use super::model::NodeModel;
 use super::{script, tmpfiles};
 use crate::problem::{Problem, shell_word, single_quoted};
 
@@ -15,8 +15,8 @@ const WRITABLE: [&str; 3] = ["/var/", "/srv/", "/opt/"];
 /// A model as instructions.
 ///
 /// # Errors
-/// As [`Layout::of`], and for stores that a booted host cannot make.
-pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
+/// As [`NodeLayout::of`], and for stores that a booted host cannot make.
+pub fn write(model: &NodeModel, made_by: &str) -> Result<String, Problem> {
     for store in model.created() {
         if !WRITABLE.iter().any(|dir| store.path.starts_with(dir)) {
             return Err(Problem::new(
@@ -26,7 +26,7 @@ pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
             ));
         }
     }
-    let layout = Layout::of(model, Directories::Made)?;
+    let layout = NodeLayout::of(model, Directories::Made)?;
     let mut out = format!(
         "{made_by}# Behind what installs the engines, and last: a host makes its /var when it boots,\n\
          # and until then an engine in the build does not find its stores.\n"
@@ -76,7 +76,7 @@ fn put(path: &str, text: &str) -> String {
 }
 
 /// Instructions that add a unit, and enable it as `systemctl enable` would.
-fn enable(unit: &Unit) -> String {
+fn enable(unit: &NodeUnit) -> String {
     const UNITS: &str = "/usr/lib/systemd/system";
     let name = &unit.name;
     let wants = "/etc/systemd/system/multi-user.target.wants";

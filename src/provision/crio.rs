@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use super::drop_in::directories;
-use super::model::{MAIN_FILE, Model, PlatformFile};
+use super::model::{MAIN_FILE, NodeModel, PlatformFile};
 use super::storage_conf::reading;
 use crate::conf::{Document, clean, quoted};
 use crate::engine::Profile;
@@ -17,7 +17,7 @@ use crate::problem::Problem;
 ///
 /// # Errors
 /// A [`Problem`] if CRI-O would not start with it, or not see the stores.
-pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
+pub fn write(model: &NodeModel, made_by: &str) -> Result<String, Problem> {
     let options: String = model
         .stores
         .iter()
@@ -55,7 +55,7 @@ pub const PINS_REPLACE: &str =
     "the last file of crio.conf.d that sets `pinned_images` replaces what the others set";
 
 /// What there is to know about such a file.
-pub fn warnings(model: &Model) -> Vec<String> {
+pub fn warnings(model: &NodeModel) -> Vec<String> {
     let mut warnings =
         vec!["only CRI-O sees these stores: podman and others do not read its files".to_owned()];
     warnings.extend(directories(model));
@@ -63,7 +63,7 @@ pub fn warnings(model: &Model) -> Vec<String> {
 }
 
 /// The driver, which the options are of.
-fn driver(model: &Model) -> String {
+fn driver(model: &NodeModel) -> String {
     let set = Document::parse(model.base.as_str()).ok();
     set.and_then(|doc| doc.string(&["storage", "driver"]).ok().flatten())
         .filter(|driver| !driver.is_empty())
@@ -71,7 +71,7 @@ fn driver(model: &Model) -> String {
 }
 
 /// Whether CRI-O sees the stores behind those of the platform.
-fn prove(model: &Model, text: &str) -> Result<(), Problem> {
+fn prove(model: &NodeModel, text: &str) -> Result<(), Problem> {
     for world in &model.worlds {
         let mut world = world.clone();
         if !model.base.is_empty() {

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::gives::{GivenEntry, Gives};
+use super::gives::{GivenEntry, GivenToNode};
 
 /// How something differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum How {
+pub enum DifferenceKind {
     /// Only the second has it.
     Added,
     /// Only the first has it.
@@ -18,9 +18,9 @@ pub enum How {
 
 /// What differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Difference {
+pub struct DocumentDifference {
     /// How.
-    pub how: How,
+    pub how: DifferenceKind,
     /// `store`, `image`, `unit`, `engine` or `order`.
     pub what: &'static str,
     /// Its name.
@@ -32,10 +32,10 @@ pub struct Difference {
 }
 
 /// What differs between what two documents give nodes.
-pub fn differences(before: &Gives, after: &Gives) -> Vec<Difference> {
+pub fn differences(before: &GivenToNode, after: &GivenToNode) -> Vec<DocumentDifference> {
     let mut all = Vec::new();
     all.extend(of("store", &stores(before), &stores(after)));
-    let shared = |gives: &Gives, other: &Gives| -> Vec<String> {
+    let shared = |gives: &GivenToNode, other: &GivenToNode| -> Vec<String> {
         let paths = gives.stores.iter().map(|store| store.path.clone());
         paths.filter(|path| other.stores.iter().any(|store| store.path == *path)).collect()
     };
@@ -50,7 +50,7 @@ pub fn differences(before: &Gives, after: &Gives) -> Vec<Difference> {
 /// Names, with what is said of each.
 type Said = Vec<(String, String)>;
 
-fn stores(gives: &Gives) -> Said {
+fn stores(gives: &GivenToNode) -> Said {
     let store = |it: &super::gives::GivenStore| {
         let created = it
             .created_by
@@ -63,13 +63,13 @@ fn stores(gives: &Gives) -> Said {
     gives.stores.iter().map(store).collect()
 }
 
-fn images(gives: &Gives) -> Said {
+fn images(gives: &GivenToNode) -> Said {
     gives.images.iter().map(|it| (it.image.clone(), format!("pulled into {}", it.store))).collect()
 }
 
 /// Whether units are enabled that both have; what one of them says nothing of, the image decides.
-fn units(gives: &Gives, other: &Gives) -> Said {
-    let says = |gives: &Gives, name: &str| gives.units.iter().find(|it| it.name == name)?.enabled;
+fn units(gives: &GivenToNode, other: &GivenToNode) -> Said {
+    let says = |gives: &GivenToNode, name: &str| gives.units.iter().find(|it| it.name == name)?.enabled;
     let unit = |it: &super::gives::GivenUnit| {
         says(other, &it.name)?;
         Some((it.name.clone(), if it.enabled? { "enabled" } else { "not enabled" }.to_owned()))
@@ -78,7 +78,7 @@ fn units(gives: &Gives, other: &Gives) -> Said {
 }
 
 /// Whether each engine starts. What it sees are the stores.
-fn engines(gives: &Gives) -> Said {
+fn engines(gives: &GivenToNode) -> Said {
     let engine = |it: &super::gives::GivenEngine| {
         let missing = gives.stores.iter().filter(|store| !it.users && !it.stores.contains(&store.path));
         let missing: Vec<&str> = missing.map(|store| store.path.as_str()).collect();
@@ -92,18 +92,18 @@ fn engines(gives: &Gives) -> Said {
     gives.engines.iter().map(engine).collect()
 }
 
-fn of(what: &'static str, before: &Said, after: &Said) -> Vec<Difference> {
+fn of(what: &'static str, before: &Said, after: &Said) -> Vec<DocumentDifference> {
     let find = |said: &Said, name: &str| said.iter().find(|(it, _)| it == name).map(|(_, said)| said.clone());
     let names = before.iter().chain(after.iter().filter(|(name, _)| find(before, name).is_none()));
     let difference = |(name, _): &(String, String)| {
         let (before, after) = (find(before, name), find(after, name));
         let how = match (&before, &after) {
-            (None, _) => How::Added,
-            (_, None) => How::Removed,
+            (None, _) => DifferenceKind::Added,
+            (_, None) => DifferenceKind::Removed,
             (Some(one), Some(other)) if one == other => return None,
-            _ => How::Changed,
+            _ => DifferenceKind::Changed,
         };
-        Some(Difference { how, what, name: name.clone(), before, after })
+        Some(DocumentDifference { how, what, name: name.clone(), before, after })
     };
     names.filter_map(difference).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::model::{Generations, MAIN_FILE, Model, PlatformFile};
+use super::model::{Generations, MAIN_FILE, NodeModel, PlatformFile};
 use super::storage_conf::{Configuration, drop_in, profiles, reading};
 use crate::conf::{Position, clean};
 use crate::problem::Problem;
@@ -13,7 +13,7 @@ use crate::problem::Problem;
 /// # Errors
 /// A [`Problem`] if only engines are served that read none, or one that does would not
 /// see the stores.
-pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
+pub fn write(model: &NodeModel, made_by: &str) -> Result<String, Problem> {
     if model.generations == Generations::Legacy {
         return Err(Problem::new(
             "kind-lacks",
@@ -21,7 +21,7 @@ pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
             "leave out `--engine legacy`, or write storage.conf with another kind",
         ));
     }
-    let model = Model { generations: Generations::Modern, ..model.clone() };
+    let model = NodeModel { generations: Generations::Modern, ..model.clone() };
     let (path, text) = match added(&model) {
         Some(file) => file,
         None => Configuration::of(&model)?.files.into_iter().next().expect("there is a drop-in then"),
@@ -31,7 +31,7 @@ pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
 
 /// A drop-in that appends the stores to what the platform lists; nothing if that does
 /// not put them where they should be.
-fn added(model: &Model) -> Option<PlatformFile> {
+fn added(model: &NodeModel) -> Option<PlatformFile> {
     if !matches!(model.position, Position::Any | Position::Last) {
         return None;
     }
@@ -60,7 +60,7 @@ fn added(model: &Model) -> Option<PlatformFile> {
 }
 
 /// What there is to know about a drop-in.
-pub fn warnings(model: &Model) -> Vec<String> {
+pub fn warnings(model: &NodeModel) -> Vec<String> {
     let mut warnings =
         vec!["podman 5 and older and CRI-O read no drop-ins, and do not see the stores".to_owned()];
     warnings.extend(directories(model));
@@ -68,7 +68,7 @@ pub fn warnings(model: &Model) -> Vec<String> {
 }
 
 /// What has to make the directories, for a kind that only lists stores.
-pub(super) fn directories(model: &Model) -> Option<String> {
+pub(super) fn directories(model: &NodeModel) -> Option<String> {
     let paths: Vec<String> = model.created().map(|store| format!("`{}`", store.path)).collect();
     (!paths.is_empty()).then(|| {
         format!(

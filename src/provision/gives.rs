@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::check::{Maker, listed, maker};
 use super::container_runtime_config::LISTS;
 use super::document::Node;
-use super::model::{MAIN_FILE, Model, PlatformFile, Store};
-use super::ours::{Ours, unit_text};
-use super::read::{Config, ConfigEntry, Format, Read};
+use super::model::{MAIN_FILE, NodeModel, NodeStore, PlatformFile};
+use super::ours::{OurParts, unit_text};
+use super::read::{Config, ConfigEntry, DocumentFormat, ParsedDocument};
 use super::sources::FollowedDocument;
 use super::storage_conf::{Configuration, judged, node_readers};
 use super::{container_runtime_config, pinned_image_set, quadlet, units};
@@ -17,7 +17,7 @@ use crate::problem::Profile;
 /// Who put something into a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Origin {
+pub enum EntryOrigin {
     /// `generate`.
     Generate,
     /// The platform's image has it.
@@ -34,7 +34,7 @@ pub struct GivenStore {
     /// Its path.
     pub path: String,
     /// Who put it there.
-    pub origin: Origin,
+    pub origin: EntryOrigin,
     /// The part of the document that lists it, if it is not the document itself.
     pub from: Option<String>,
     /// What of the document makes its directory; nothing if the node has to have it.
@@ -94,7 +94,7 @@ pub struct GivenEntry {
 
 /// All that a document gives a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Gives {
+pub struct GivenToNode {
     /// The stores that an engine of root's sees, in order.
     pub stores: Vec<GivenStore>,
     /// The images.
@@ -112,18 +112,18 @@ pub struct Gives {
     pub entries: Vec<GivenEntry>,
 }
 
-impl Gives {
+impl GivenToNode {
     /// What a document gives nodes as `model` describes them, whose stores do not matter.
-    pub fn of(followed: &FollowedDocument, model: &Model) -> Self {
+    pub fn of(followed: &FollowedDocument, model: &NodeModel) -> Self {
         let read = &followed.read;
-        let model = Model { stores: Vec::new(), images: Vec::new(), ..model.clone() };
+        let model = NodeModel { stores: Vec::new(), images: Vec::new(), ..model.clone() };
         let Some(config) = &read.config else {
             return match read.format {
-                Format::PinnedImageSet => Self::of_images(read, &model),
+                DocumentFormat::PinnedImageSet => Self::of_images(read, &model),
                 _ => Self::of_object(read, &model),
             };
         };
-        let ours = Ours::of(config, &model);
+        let ours = OurParts::of(config, &model);
         let mut files: Vec<PlatformFile> =
             config.texts().into_iter().map(|(path, text)| (path.into(), text)).collect();
         if !model.base.is_empty() && config.files.iter().all(|file| file.name != MAIN_FILE) {
@@ -135,10 +135,10 @@ impl Gives {
             let created_by = maker(config, path).map(shown);
             GivenStore {
                 origin: match ours.model.stores.iter().any(|store| store.path == *path) {
-                    true => Origin::Generate,
-                    false if model.kept.contains(path) || !paths.contains(path) => Origin::Platform,
-                    false if created_by.is_none() => Origin::Image,
-                    false => Origin::Document,
+                    true => EntryOrigin::Generate,
+                    false if model.kept.contains(path) || !paths.contains(path) => EntryOrigin::Platform,
+                    false if created_by.is_none() => EntryOrigin::Image,
+                    false => EntryOrigin::Document,
                 },
                 from: followed.lister(path).map(|part| part.name.clone()),
                 created_by,
@@ -178,7 +178,7 @@ impl Gives {
     }
 
     /// The same of a PinnedImageSet, whose images go to the engines' own storage.
-    fn of_images(read: &Read, model: &Model) -> Self {
+    fn of_images(read: &ParsedDocument, model: &NodeModel) -> Self {
         let mut names = pinned_image_set::images(&read.doc.root);
         names.sort();
         let image =
@@ -195,15 +195,16 @@ impl Gives {
     }
 
     /// The same of a ContainerRuntimeConfig, of which the operator makes storage.conf.
-    fn of_object(read: &Read, model: &Model) -> Self {
+    fn of_object(read: &ParsedDocument, model: &NodeModel) -> Self {
         let list = read.doc.root.at(&container_runtime_config::IMAGE_STORES);
         let items = list.map(Node::items).unwrap_or_default();
         let paths: Vec<String> =
             items.iter().filter_map(|item| Some(clean(item.get("path")?.raw()?))).collect();
-        let stores = paths.iter().map(|path| Store { create: false, ..Store::new(path, 0o755) }).collect();
-        let made = Configuration::of(&Model { stores, ..model.clone() });
+        let stores =
+            paths.iter().map(|path| NodeStore { create: false, ..NodeStore::new(path, 0o755) }).collect();
+        let made = Configuration::of(&NodeModel { stores, ..model.clone() });
         let engines = engines(&made.map(|made| made.files).unwrap_or_default(), model);
-        let store = |path: &String| GivenStore { origin: Origin::Image, ..given(path, None) };
+        let store = |path: &String| GivenStore { origin: EntryOrigin::Image, ..given(path, None) };
         let entry = |(name, _): &(&str, usize)| {
             let list = read.doc.root.at(&["spec", "containerRuntimeConfig", name])?.items();
             let paths: Vec<&str> = list.iter().filter_map(|item| item.get("path")?.raw()).collect();
@@ -221,10 +222,10 @@ impl Gives {
     }
 }
 
-fn given(path: &str, store: Option<&Store>) -> GivenStore {
+fn given(path: &str, store: Option<&NodeStore>) -> GivenStore {
     GivenStore {
         path: path.to_owned(),
-        origin: Origin::Document,
+        origin: EntryOrigin::Document,
         from: None,
         created_by: None,
         mode: store.map(|store| format!("{:04o}", store.mode)),
@@ -242,7 +243,7 @@ fn shown(maker: Maker) -> String {
 }
 
 /// What each engine does in each version of the platform.
-fn engines(files: &[PlatformFile], model: &Model) -> Vec<GivenEngine> {
+fn engines(files: &[PlatformFile], model: &NodeModel) -> Vec<GivenEngine> {
     let engine = |reader: &crate::judgement::Reader| {
         let judgements: Vec<_> = model.worlds.iter().map(|world| judged(world, files, reader)).collect();
         let paths = |it: &crate::judgement::Judgement| -> Vec<String> {
@@ -279,7 +280,7 @@ fn seen(engines: &[GivenEngine], listed: &[String]) -> Vec<String> {
 }
 
 /// The units and drop-ins of ours that are not as we would write them.
-fn edited(config: &Config, ours: &Ours) -> Vec<String> {
+fn edited(config: &Config, ours: &OurParts) -> Vec<String> {
     let texts = config.texts();
     let unit = |name: &str| config.units.iter().find(|unit| unit.name == name).and_then(unit_text);
     let units = ours.units.iter().filter(|it| unit(&it.name) != Some(&it.text)).map(|it| it.name.clone());

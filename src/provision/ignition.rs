@@ -3,13 +3,13 @@
 
 use super::data_url;
 use super::document::{Value, map, text, to_json};
-use super::layout::{Directory, File, Layout, Unit};
+use super::layout::{NodeDirectory, NodeFile, NodeLayout, NodeUnit};
 
 /// A stable version of the specification: 3.0.0 to 3.6.0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Spec(pub u8);
+pub struct SpecVersion(pub u8);
 
-impl Spec {
+impl SpecVersion {
     /// What everything reads that is in use: Ignition 2.7 and later.
     pub const DEFAULT: Self = Self(2);
     /// The newest one.
@@ -28,14 +28,14 @@ impl Spec {
     }
 }
 
-impl std::fmt::Display for Spec {
+impl std::fmt::Display for SpecVersion {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "3.{}.0", self.0)
     }
 }
 
 /// A layout as a configuration.
-pub fn value(layout: &Layout, spec: Spec, may_compress: bool) -> Value {
+pub fn value(layout: &NodeLayout, spec: SpecVersion, may_compress: bool) -> Value {
     let mut storage = map([]);
     let directories: Vec<Value> = layout.directories.iter().map(directory).collect();
     if !directories.is_empty() {
@@ -54,19 +54,19 @@ pub fn value(layout: &Layout, spec: Spec, may_compress: bool) -> Value {
 }
 
 /// A layout as text.
-pub fn write(layout: &Layout, spec: Spec) -> String {
+pub fn write(layout: &NodeLayout, spec: SpecVersion) -> String {
     to_json(&value(layout, spec, true), "", "  ") + "\n"
 }
 
 /// A directory. That it is there already is no conflict.
-pub(super) fn directory(directory: &Directory) -> Value {
+pub(super) fn directory(directory: &NodeDirectory) -> Value {
     map([("path", text(&directory.path)), ("mode", Value::Mode(directory.mode))])
 }
 
 /// A file that replaces another one: most images have a storage.conf, on which a boot
 /// fails without `overwrite`. The compression is always said, so that a configuration
 /// that this one is merged into cannot lend its own.
-pub(super) fn file(file: &File, spec: Spec, may_compress: bool) -> Value {
+pub(super) fn file(file: &NodeFile, spec: SpecVersion, may_compress: bool) -> Value {
     let url = data_url::encode(file.text.as_bytes(), may_compress);
     let mut contents = map([("source", text(url.source)), ("compression", text(url.compression))]);
     if spec.has_sha256() {
@@ -83,6 +83,6 @@ pub(super) fn file(file: &File, spec: Spec, may_compress: bool) -> Value {
 }
 
 /// A unit.
-pub(super) fn unit(unit: &Unit) -> Value {
+pub(super) fn unit(unit: &NodeUnit) -> Value {
     map([("name", text(&unit.name)), ("enabled", Value::Bool(unit.enabled)), ("contents", text(&unit.text))])
 }

@@ -1,17 +1,17 @@
 //! A section of a kickstart file: anaconda runs it in the new system, when all its
 //! packages are installed.
 
-use super::layout::{Directories, Layout};
-use super::model::Model;
+use super::layout::{Directories, NodeLayout};
+use super::model::NodeModel;
 use super::script;
 use crate::problem::{Problem, shell_word};
 
 /// A model as a section `%post`, to stand in a kickstart file or be included by one.
 ///
 /// # Errors
-/// As [`Layout::of`].
-pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
-    let layout = Layout::of(model, Directories::Made)?;
+/// As [`NodeLayout::of`].
+pub fn write(model: &NodeModel, made_by: &str) -> Result<String, Problem> {
+    let layout = NodeLayout::of(model, Directories::Made)?;
     let mut out = format!(
         "{made_by}# anaconda runs this in the new system; an error stops the installation.\n\
          %post --erroronfail\nset -eu\numask 022\n"

@@ -1,13 +1,13 @@
 //! What a document puts on a node, whatever it is written in.
 
-use super::model::{MAIN_FILE, Model};
+use super::model::{MAIN_FILE, NodeModel};
 use super::storage_conf::Configuration;
 use super::units;
 use crate::problem::Problem;
 
 /// A directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Directory {
+pub struct NodeDirectory {
     /// Its path.
     pub path: String,
     /// Its mode.
@@ -16,7 +16,7 @@ pub struct Directory {
 
 /// A file, which replaces the one that may be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub struct NodeFile {
     /// Its path.
     pub path: String,
     /// Its mode.
@@ -27,7 +27,7 @@ pub struct File {
 
 /// A systemd unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unit {
+pub struct NodeUnit {
     /// Its name, with the suffix.
     pub name: String,
     /// Its text.
@@ -38,13 +38,13 @@ pub struct Unit {
 
 /// All of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Layout {
+pub struct NodeLayout {
     /// The directories.
-    pub directories: Vec<Directory>,
+    pub directories: Vec<NodeDirectory>,
     /// The files.
-    pub files: Vec<File>,
+    pub files: Vec<NodeFile>,
     /// The units.
-    pub units: Vec<Unit>,
+    pub units: Vec<NodeUnit>,
     /// The stores that every engine sees then, in order.
     pub stores: Vec<String>,
 }
@@ -58,17 +58,17 @@ pub enum Directories {
     ByUnit,
 }
 
-impl Layout {
+impl NodeLayout {
     /// What a model asks for.
     ///
     /// # Errors
     /// As [`Configuration::of`], and if images have no store to go to.
-    pub fn of(model: &Model, directories: Directories) -> Result<Self, Problem> {
+    pub fn of(model: &NodeModel, directories: Directories) -> Result<Self, Problem> {
         let configuration = Configuration::of(model)?;
         let made = directories == Directories::Made;
         let directory =
-            |store: &super::model::Store| Directory { path: store.path.clone(), mode: store.mode };
-        let file = |(path, text): &(std::path::PathBuf, String)| File {
+            |store: &super::model::NodeStore| NodeDirectory { path: store.path.clone(), mode: store.mode };
+        let file = |(path, text): &(std::path::PathBuf, String)| NodeFile {
             path: path.display().to_string(),
             mode: 0o644,
             text: text.clone(),

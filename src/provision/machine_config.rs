@@ -5,11 +5,11 @@
 
 use super::butane::Machine;
 use super::document::{Value, map, text, to_yaml};
-use super::ignition::{self, Spec};
-use super::layout::Layout;
+use super::ignition::{self, SpecVersion};
+use super::layout::NodeLayout;
 
 /// A layout as an object.
-pub fn value(layout: &Layout, spec: Spec, machine: &Machine) -> Value {
+pub fn value(layout: &NodeLayout, spec: SpecVersion, machine: &Machine) -> Value {
     map([
         ("apiVersion", text("machineconfiguration.openshift.io/v1")),
         ("kind", text("MachineConfig")),
@@ -19,7 +19,7 @@ pub fn value(layout: &Layout, spec: Spec, machine: &Machine) -> Value {
 }
 
 /// A layout as text.
-pub fn write(layout: &Layout, spec: Spec, machine: &Machine, made_by: &str) -> String {
+pub fn write(layout: &NodeLayout, spec: SpecVersion, machine: &Machine, made_by: &str) -> String {
     format!("{made_by}{}", to_yaml(&value(layout, spec, machine), 0))
 }
 

@@ -7,18 +7,18 @@
 use std::path::Path;
 
 use super::butane::Machine;
-use super::change::Change;
-use super::check::{Expected, check, is_rendered, listed, maker};
+use super::change::DocumentChange;
+use super::check::{ExpectedNode, check, is_rendered, listed, maker};
 use super::container_runtime_config;
 use super::document::{self, EditFault, Node, ProvisionDocument, Value, map, text};
-use super::layout::{Directories, Layout};
+use super::layout::{Directories, NodeLayout};
 use super::machine_config;
-use super::model::{MAIN_FILE, Model};
+use super::model::{MAIN_FILE, NodeModel};
 use super::objects::{images_of_object, stores_of_object};
-use super::ours::Ours;
-use super::read::{Config, ConfigEntry, Content, Format, Read, Unread};
-use super::request::{GenerateRequest, Removed, Written};
-use super::sources::{Beside, FollowedDocument, NoneBeside};
+use super::ours::OurParts;
+use super::read::{Config, ConfigEntry, DocumentFormat, FileContent, ParsedDocument, Unread};
+use super::request::{GenerateRequest, GeneratedDocument, Removals};
+use super::sources::{FilesBeside, FollowedDocument, NoFilesBeside};
 use super::{ocne, units};
 use crate::problem::{Place, Problem, Severity};
 
@@ -36,22 +36,24 @@ pub fn merge(
     request: &GenerateRequest,
     before: &str,
     file: &Path,
-    beside: &dyn Beside,
-) -> Result<Written, Problem> {
+    beside: &dyn FilesBeside,
+) -> Result<GeneratedDocument, Problem> {
     let Some(format) = request.kind.format() else {
         return Err(Problem::new("kind-lacks", "nothing can be merged into a document of this kind", FROM));
     };
-    if format == Format::Blueprint {
+    if format == DocumentFormat::Blueprint {
         return Err(Problem::new(
             "kind-lacks",
             "nothing can be merged into a blueprint",
             format!("put the tables that `generate blueprint` writes into it by hand; {FROM}"),
         ));
     }
-    let read = match Read::parse(before) {
+    let read = match ParsedDocument::parse(before) {
         Ok(read) if read.format == format => read,
         // The nodes get nothing of it yet.
-        Err(Unread::NoInline) if format == Format::Ocne => return new_inline(request, before, file, beside),
+        Err(Unread::NoInline) if format == DocumentFormat::Ocne => {
+            return new_inline(request, before, file, beside);
+        }
         _ => return Err(first_finding(before, format, file)),
     };
     request.check_others()?;
@@ -67,23 +69,23 @@ pub fn merge(
     let (request, mut told) = known(request, &read, &followed)?;
     let request = &request;
     if request.asks_nothing() && !told.is_empty() {
-        return Ok(Written { text: before.to_owned(), warnings: told });
+        return Ok(GeneratedDocument { text: before.to_owned(), warnings: told });
     }
     match &read.config {
-        None if format == Format::ContainerRuntimeConfig => {
+        None if format == DocumentFormat::ContainerRuntimeConfig => {
             let (after, layout) = stores_of_object(request, &read, file)?;
             finish(request, before, after, format, &layout, &request.model, beside)
         }
-        None if format == Format::PinnedImageSet => {
+        None if format == DocumentFormat::PinnedImageSet => {
             let after = images_of_object(request, &read, file)?;
-            finish(request, before, after, format, &Layout::default(), &request.model, beside)
+            finish(request, before, after, format, &NodeLayout::default(), &request.model, beside)
         }
         None => Err(first_finding(before, format, file)),
         Some(config) if config.spec.is_none() => Err(first_finding(before, format, file)),
         Some(config) => {
-            let change = Change::of(request, &read, config, &followed)?;
+            let change = DocumentChange::of(request, &read, config, &followed)?;
             elsewhere(&change.layout, config, &followed)?;
-            if format == Format::Ocne && read.doc.root.get(ocne::KEY).is_none_or(Node::is_null) {
+            if format == DocumentFormat::Ocne && read.doc.root.get(ocne::KEY).is_none_or(Node::is_null) {
                 return new_inline(request, before, file, beside);
             }
             let after = changed(&read, config, &change, file)?;
@@ -98,7 +100,7 @@ pub fn merge(
 /// What is asked for without the stores that a part of the document lists, and what is told of those.
 fn known(
     request: &GenerateRequest,
-    read: &Read,
+    read: &ParsedDocument,
     followed: &FollowedDocument,
 ) -> Result<(GenerateRequest, Vec<String>), Problem> {
     let (mut request, mut told) = (request.clone(), Vec::new());
@@ -120,7 +122,7 @@ fn known(
     if let Some((store, part)) = request.removed.stores.iter().find_map(|it| Some((it, part(it)?))) {
         return Err(there(&format!("`{store}` is listed"), &part.name));
     }
-    let pulled = |config: &Config| Ours::of(config, &request.model).model.images;
+    let pulled = |config: &Config| OurParts::of(config, &request.model).model.images;
     let (own_images, images) = (pulled(config), pulled(whole));
     let is_elsewhere = |image: &&String| images.contains(image) && !own_images.contains(image);
     if let Some(image) = request.removed.images.iter().find(is_elsewhere) {
@@ -139,7 +141,7 @@ fn known(
 }
 
 /// Refuses to write what a part of the document would write again.
-fn elsewhere(layout: &Layout, config: &Config, followed: &FollowedDocument) -> Result<(), Problem> {
+fn elsewhere(layout: &NodeLayout, config: &Config, followed: &FollowedDocument) -> Result<(), Problem> {
     let has = |list: &[ConfigEntry], name: &str| list.iter().any(|entry| entry.name == name);
     for part in &followed.parts {
         let files = layout.files.iter().map(|file| (&part.config.files, &config.files, &file.path));
@@ -162,8 +164,14 @@ fn elsewhere(layout: &Layout, config: &Config, followed: &FollowedDocument) -> R
 }
 
 /// The document with a change.
-fn changed(read: &Read, config: &Config, change: &Change, file: &Path) -> Result<String, Problem> {
-    let prefix: &[&str] = if read.format == Format::MachineConfig { &["spec", "config"] } else { &[] };
+fn changed(
+    read: &ParsedDocument,
+    config: &Config,
+    change: &DocumentChange,
+    file: &Path,
+) -> Result<String, Problem> {
+    let prefix: &[&str] =
+        if read.format == DocumentFormat::MachineConfig { &["spec", "config"] } else { &[] };
     let value = prefix.iter().rev().fold(change.value.clone(), |value, key| map([(*key, value)]));
     let mut inner = edited(&config.doc, &value, file)?;
     for (list, key, name) in &change.gone {
@@ -184,19 +192,20 @@ fn finish(
     request: &GenerateRequest,
     before: &str,
     after: String,
-    format: Format,
-    layout: &Layout,
-    model: &Model,
-    beside: &dyn Beside,
-) -> Result<Written, Problem> {
+    format: DocumentFormat,
+    layout: &NodeLayout,
+    model: &NodeModel,
+    beside: &dyn FilesBeside,
+) -> Result<GeneratedDocument, Problem> {
     // What neither the document nor this run makes, the image has.
-    let config = Read::parse(before).ok().and_then(|read| FollowedDocument::of(&read, beside).read.config);
+    let config =
+        ParsedDocument::parse(before).ok().and_then(|read| FollowedDocument::of(&read, beside).read.config);
     let is_made = |path: &str| {
         model.created().any(|it| it.path == path)
             || config.as_ref().is_some_and(|it| maker(it, path).is_some())
     };
     let kept = layout.stores.iter().filter(|path| !is_made(path)).cloned();
-    let expected = Expected {
+    let expected = ExpectedNode {
         stores: layout.stores.clone(),
         exactly: true,
         kept: kept.collect(),
@@ -212,7 +221,7 @@ fn finish(
         .collect();
     let mut warnings = request.warnings(format);
     for finding in check(&after, format, Path::new("after"), &expected, beside) {
-        if finding.id == "no-store" && request.removed != Removed::default() {
+        if finding.id == "no-store" && request.removed != Removals::default() {
             warnings.push("no store is left in the document".to_owned());
             continue;
         }
@@ -230,7 +239,7 @@ fn finish(
         };
         warnings.push(format!("{} ({was})", finding.message));
     }
-    Ok(Written { text: changed_since(before, after), warnings })
+    Ok(GeneratedDocument { text: changed_since(before, after), warnings })
 }
 
 /// The comment of the run that made a document does not say what others have changed.
@@ -244,7 +253,7 @@ fn changed_since(before: &str, after: String) -> String {
 }
 
 /// Whether the document contradicts itself.
-fn conflicts(read: &Read, file: &Path) -> Result<(), Problem> {
+fn conflicts(read: &ParsedDocument, file: &Path) -> Result<(), Problem> {
     if let Some(key) = read.doc.root.key_twice() {
         return Err(at(
             file,
@@ -291,7 +300,7 @@ fn conflicts(read: &Read, file: &Path) -> Result<(), Problem> {
         ));
     }
     match (entry.content(), entry.decoded()) {
-        (Content::Elsewhere(place), _) => {
+        (FileContent::Elsewhere(place), _) => {
             let message = format!("the contents of `{MAIN_FILE}` are fetched from `{place}`");
             Err(at(
                 file,
@@ -320,13 +329,14 @@ fn new_inline(
     request: &GenerateRequest,
     before: &str,
     file: &Path,
-    beside: &dyn Beside,
-) -> Result<Written, Problem> {
+    beside: &dyn FilesBeside,
+) -> Result<GeneratedDocument, Problem> {
     ocne::check(request.dialect)?;
-    let layout = Layout::of(&request.model, Directories::Made)?;
-    let doc = ProvisionDocument::parse(before).map_err(|_| first_finding(before, Format::Ocne, file))?;
+    let layout = NodeLayout::of(&request.model, Directories::Made)?;
+    let doc =
+        ProvisionDocument::parse(before).map_err(|_| first_finding(before, DocumentFormat::Ocne, file))?;
     let after = edited(&doc, &ocne::value(&layout, request.dialect, &request.machine), file)?;
-    finish(request, before, after, Format::Ocne, &layout, &request.model, beside)
+    finish(request, before, after, DocumentFormat::Ocne, &layout, &request.model, beside)
 }
 
 /// A document with `value` in it.
@@ -363,9 +373,9 @@ fn at(
 }
 
 /// What is wrong with a document that cannot be read.
-fn first_finding(before: &str, format: Format, file: &Path) -> Problem {
-    let expected = Expected::of(super::Preset::named("none").expect("there is such a preset"));
-    match check(before, format, file, &expected, &NoneBeside).into_iter().next() {
+fn first_finding(before: &str, format: DocumentFormat, file: &Path) -> Problem {
+    let expected = ExpectedNode::of(super::Preset::named("none").expect("there is such a preset"));
+    match check(before, format, file, &expected, &NoFilesBeside).into_iter().next() {
         Some(found) => {
             let place = found.place.filter(|place| place.position().is_some());
             Problem { place, ..Problem::new("document", found.message, found.hint) }
@@ -380,10 +390,10 @@ fn first_finding(before: &str, format: Format, file: &Path) -> Problem {
 
 impl GenerateRequest {
     /// What there is to know about a document of this kind.
-    pub(super) fn warnings(&self, format: Format) -> Vec<String> {
+    pub(super) fn warnings(&self, format: DocumentFormat) -> Vec<String> {
         match format {
-            Format::MachineConfig => vec![machine_config::order(&self.machine)],
-            Format::ContainerRuntimeConfig => {
+            DocumentFormat::MachineConfig => vec![machine_config::order(&self.machine)],
+            DocumentFormat::ContainerRuntimeConfig => {
                 container_runtime_config::directories(&self.model, &self.others).into_iter().collect()
             }
             _ => Vec::new(),

@@ -1,9 +1,9 @@
 //! Documents that decide the stores of nodes which do not exist yet.
 //!
 //! Most hosts of a fleet never see a shell: Ignition, the Machine Config Operator, OCNE,
-//! image builders or Ansible write their files. A [`Model`] says what a node shall
+//! image builders or Ansible write their files. A [`NodeModel`] says what a node shall
 //! have; [`Configuration`] makes its storage.conf of it, and a drop-in where one of the
-//! platform's would hide that; a [`Layout`] adds directories and units; and one file a
+//! platform's would hide that; a [`NodeLayout`] adds directories and units; and one file a
 //! kind writes that down. Pure: texts in, texts out.
 //!
 //! Nothing is printed that was not read back: the document is read again as whatever
@@ -50,14 +50,14 @@ pub mod tmpfiles;
 mod unit_words;
 mod units;
 
-pub use difference::{Difference, How, differences, text_diff};
-pub use gives::{GivenEngine, GivenEntry, GivenImage, GivenStore, GivenUnit, Gives, Origin};
-pub use layout::{Directories, Directory, File, Layout, Unit};
+pub use difference::{DifferenceKind, DocumentDifference, differences, text_diff};
+pub use gives::{EntryOrigin, GivenEngine, GivenEntry, GivenImage, GivenStore, GivenToNode, GivenUnit};
+pub use layout::{Directories, NodeDirectory, NodeFile, NodeLayout, NodeUnit};
 pub use merge::{machine_of, merge};
-pub use model::{Generations, MAIN_FILE, Model, PlatformFile, Store, check_image};
+pub use model::{Generations, MAIN_FILE, NodeModel, NodeStore, PlatformFile, check_image};
 pub use ours::is_own;
 pub use preset::{PRESETS, Preset};
-pub use request::{DocumentKind, GenerateRequest, Removed, Written};
-pub use simple::Simple;
+pub use request::{DocumentKind, GenerateRequest, GeneratedDocument, Removals};
+pub use simple::SimpleKind;
 pub use storage_conf::Configuration;
 pub use units::OWN_UNITS;

@@ -11,7 +11,7 @@ pub const MAIN_FILE: &str = "/etc/containers/storage.conf";
 
 /// A directory with images.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Store {
+pub struct NodeStore {
     /// Its absolute path, cleaned.
     pub path: String,
     /// Its mode if it is made.
@@ -43,9 +43,9 @@ pub enum Generations {
 
 /// What a node shall have.
 #[derive(Debug, Clone)]
-pub struct Model {
+pub struct NodeModel {
     /// The stores, in order.
-    pub stores: Vec<Store>,
+    pub stores: Vec<NodeStore>,
     /// Where they stand among those of the platform.
     pub position: Position,
     /// Images to be pulled into the first store that is made.
@@ -69,9 +69,9 @@ pub struct Model {
     pub drop_ins: Vec<PathBuf>,
 }
 
-impl Model {
+impl NodeModel {
     /// A node of a platform that has no other files than the preset's.
-    pub fn new(preset: &Preset, mut stores: Vec<Store>) -> Self {
+    pub fn new(preset: &Preset, mut stores: Vec<NodeStore>) -> Self {
         stores.iter_mut().for_each(|store| store.selinux = preset.selinux);
         Self {
             stores,
@@ -89,12 +89,12 @@ impl Model {
     }
 
     /// The stores that the document makes.
-    pub fn created(&self) -> impl Iterator<Item = &Store> {
+    pub fn created(&self) -> impl Iterator<Item = &NodeStore> {
         self.stores.iter().filter(|store| store.create)
     }
 
     /// Those of them that are labelled for SELinux.
-    pub fn labelled(&self) -> impl Iterator<Item = &Store> {
+    pub fn labelled(&self) -> impl Iterator<Item = &NodeStore> {
         self.created().filter(|store| store.selinux)
     }
 
@@ -102,7 +102,7 @@ impl Model {
     ///
     /// # Errors
     /// A [`Problem`] if there are images and none of the stores can be written to.
-    pub fn loaded(&self) -> Result<Option<&Store>, Problem> {
+    pub fn loaded(&self) -> Result<Option<&NodeStore>, Problem> {
         if self.images.is_empty() {
             return Ok(None);
         }
@@ -123,7 +123,7 @@ impl Model {
     }
 }
 
-impl Store {
+impl NodeStore {
     /// A store that nothing has yet. Below /usr, which is read-only where such documents are
     /// applied, it is not made.
     pub fn new(path: &str, mode: u32) -> Self {

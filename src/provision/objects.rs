@@ -6,20 +6,20 @@ use std::path::Path;
 use super::change::{LIST, not_listed};
 use super::container_runtime_config::{self, LISTS, OtherStores};
 use super::document::{self, Node, ProvisionDocument, map};
-use super::layout::Layout;
+use super::layout::NodeLayout;
 use super::merge::{edited, unsafe_edit};
 use super::pinned_image_set;
-use super::read::Read;
-use super::request::{GenerateRequest, Removed, no_store};
+use super::read::ParsedDocument;
+use super::request::{GenerateRequest, Removals, no_store};
 use crate::conf::{Position, clean};
 use crate::problem::Problem;
 
 /// The list of a ContainerRuntimeConfig.
 pub(super) fn stores_of_object(
     request: &GenerateRequest,
-    read: &Read,
+    read: &ParsedDocument,
     file: &Path,
-) -> Result<(String, Layout), Problem> {
+) -> Result<(String, NodeLayout), Problem> {
     request.lacks_images("a ContainerRuntimeConfig", "`generate machineconfig`")?;
     if !matches!(request.model.position, Position::Any | Position::Last) {
         return Err(Problem::new(
@@ -56,7 +56,8 @@ pub(super) fn stores_of_object(
         layers: with(LISTS[0].0, &mut request.others.layers.iter()),
         artifacts: with(LISTS[2].0, &mut request.others.artifacts.iter()),
     };
-    let layout = Layout { stores: images.iter().map(|path| clean(path)).collect(), ..Layout::default() };
+    let layout =
+        NodeLayout { stores: images.iter().map(|path| clean(path)).collect(), ..NodeLayout::default() };
     if images.is_empty() && others.is_empty() && removed.is_empty() {
         return Err(no_store());
     }
@@ -79,12 +80,12 @@ pub(super) fn stores_of_object(
 /// The list of a PinnedImageSet.
 pub(super) fn images_of_object(
     request: &GenerateRequest,
-    read: &Read,
+    read: &ParsedDocument,
     file: &Path,
 ) -> Result<String, Problem> {
     let path = pinned_image_set::IMAGES;
     let before = pinned_image_set::images(&read.doc.root);
-    let Removed { images: removed, stores } = &request.removed;
+    let Removals { images: removed, stores } = &request.removed;
     if let Some(store) = stores.first() {
         return Err(not_listed(store));
     }

@@ -6,25 +6,25 @@
 
 use super::butane::{self, Dialect, Machine};
 use super::document::{Value, map, text, to_yaml};
-use super::ignition::Spec;
-use super::layout::Layout;
+use super::ignition::SpecVersion;
+use super::layout::NodeLayout;
 use crate::problem::Problem;
 
 /// The newest specification that OCNE takes.
-pub const NEWEST: Spec = Spec(4);
+pub const NEWEST: SpecVersion = SpecVersion(4);
 /// The key.
 pub const KEY: &str = "extraIgnitionInline";
 /// That of a file, or a directory of files, which come before.
 pub const EXTRA: &str = "extraIgnition";
 
 /// A layout as a configuration.
-pub fn value(layout: &Layout, dialect: Dialect, machine: &Machine) -> Value {
+pub fn value(layout: &NodeLayout, dialect: Dialect, machine: &Machine) -> Value {
     let inner = butane::write(layout, dialect, machine, "");
     map([(KEY, text(inner))])
 }
 
 /// A layout as text.
-pub fn write(layout: &Layout, dialect: Dialect, machine: &Machine, made_by: &str) -> String {
+pub fn write(layout: &NodeLayout, dialect: Dialect, machine: &Machine, made_by: &str) -> String {
     format!("{made_by}{}", to_yaml(&value(layout, dialect, machine), 0))
 }
 

@@ -5,8 +5,8 @@
 //! are replaced, comments are lost, and there are no drop-ins.
 
 use super::document::{Value, map, text, to_json};
-use super::layout::{Directories, Layout};
-use super::model::{MAIN_FILE, Model};
+use super::layout::{Directories, NodeLayout};
+use super::model::{MAIN_FILE, NodeModel};
 use super::tmpfiles::field;
 use crate::conf::{Document, Leaf, LeafAt, OWN_ROOTS_NAME};
 use crate::problem::Problem;
@@ -27,8 +27,8 @@ struct Stages {
 /// A model as a list of stages.
 ///
 /// # Errors
-/// As [`Layout::of`].
-pub fn write(model: &Model, made_by: &str) -> Result<(String, Vec<String>), Problem> {
+/// As [`NodeLayout::of`].
+pub fn write(model: &NodeModel, made_by: &str) -> Result<(String, Vec<String>), Problem> {
     let stages = stages(model, made_by)?;
     let mut warnings = vec![
         "the stage replaces the list in the image's storage.conf: stores that only that file lists are lost"
@@ -52,8 +52,8 @@ pub fn write(model: &Model, made_by: &str) -> Result<(String, Vec<String>), Prob
     Ok((to_json(&stages.value, "", "  ") + "\n", warnings))
 }
 
-fn stages(model: &Model, made_by: &str) -> Result<Stages, Problem> {
-    let layout = Layout::of(model, Directories::Made)?;
+fn stages(model: &NodeModel, made_by: &str) -> Result<Stages, Problem> {
+    let layout = NodeLayout::of(model, Directories::Made)?;
     let drop_ins = layout.files.iter().filter(|file| file.path != MAIN_FILE).map(|file| file.path.clone());
     let drop_ins = drop_ins.collect();
     let Some(main) = layout.main() else {
@@ -82,7 +82,7 @@ fn stages(model: &Model, made_by: &str) -> Result<Stages, Problem> {
 }
 
 /// A line of tmpfiles.d, whose fields the stage writes as they are.
-fn directory(store: &super::model::Store) -> Value {
+fn directory(store: &super::model::NodeStore) -> Value {
     map([
         ("type", text("d")),
         ("path", text(field(&store.path))),

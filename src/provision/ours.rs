@@ -3,15 +3,15 @@
 //! Names are the marks: those of our units and drop-ins come through everything that reads and
 //! writes such documents, while comments and the order of keys do not. A directory is ours if it
 //! is listed as a store and nothing is said of it that we would not say. What is read is
-//! the [`Model`] that is written from, so that adding to a document is making it anew from what it
+//! the [`NodeModel`] that is written from, so that adding to a document is making it anew from what it
 //! was made from and what is added.
 
 use std::path::{Path, PathBuf};
 
 use super::check::listed;
 use super::document::NodeKind;
-use super::layout::{File, Unit};
-use super::model::{MAIN_FILE, Model, Store};
+use super::layout::{NodeFile, NodeUnit};
+use super::model::{MAIN_FILE, NodeModel, NodeStore};
 use super::read::{Config, ConfigEntry};
 use super::storage_conf::{OWN_LISTS, ROOTFUL, drop_in, own_roots};
 use super::unit_words::{of_script, of_unit};
@@ -20,19 +20,19 @@ use crate::conf::{Document, clean};
 
 /// What is ours in a document.
 #[derive(Debug, Clone)]
-pub(super) struct Ours {
+pub(super) struct OurParts {
     /// What was asked for, all in all.
-    pub(super) model: Model,
+    pub(super) model: NodeModel,
     /// Our drop-ins in it, as we would write them.
-    pub(super) files: Vec<File>,
+    pub(super) files: Vec<NodeFile>,
     /// Our units in it, as we would write them.
-    pub(super) units: Vec<Unit>,
+    pub(super) units: Vec<NodeUnit>,
 }
 
-impl Ours {
+impl OurParts {
     /// What is ours in `config`, on nodes as `request` describes them.
-    pub(super) fn of(config: &Config, request: &Model) -> Self {
-        let mut model = Model { stores: Vec::new(), images: Vec::new(), ..request.clone() };
+    pub(super) fn of(config: &Config, request: &NodeModel) -> Self {
+        let mut model = NodeModel { stores: Vec::new(), images: Vec::new(), ..request.clone() };
         let texts = config.texts();
         let main = texts.iter().find(|(path, _)| path == MAIN_FILE).map(|(_, text)| text);
         if let Some(text) = main {
@@ -44,7 +44,7 @@ impl Ours {
         let mut found = |path: String, mode: u32| {
             let is_new = model.stores.iter().all(|store| store.path != path);
             if is_new && listed.contains(&path) {
-                model.stores.push(Store { create: true, found: true, ..Store::new(&path, mode) });
+                model.stores.push(NodeStore { create: true, found: true, ..NodeStore::new(&path, mode) });
             }
         };
         config.directories.iter().filter_map(plain_directory).for_each(|(path, mode)| found(path, mode));
@@ -73,7 +73,7 @@ impl Ours {
 }
 
 /// The drop-ins that a document has, as we would write them beside its storage.conf.
-fn drop_ins(model: &Model, texts: &[(String, String)], main: Option<&String>) -> Vec<File> {
+fn drop_ins(model: &NodeModel, texts: &[(String, String)], main: Option<&String>) -> Vec<NodeFile> {
     let file = |path: &PathBuf| {
         let roots = own_roots();
         let text = match *path == roots.0 {
@@ -86,7 +86,7 @@ fn drop_ins(model: &Model, texts: &[(String, String)], main: Option<&String>) ->
                 drop_in(model, &stores, false).1
             }
         };
-        Some(File { path: path.display().to_string(), mode: 0o644, text })
+        Some(NodeFile { path: path.display().to_string(), mode: 0o644, text })
     };
     model.drop_ins.iter().filter_map(file).collect()
 }
@@ -150,7 +150,7 @@ fn pulled(command: &[String]) -> Option<Pull> {
 /// Whether an earlier run has made a document, or put something into it: our units and drop-ins and
 /// the usual names of our objects are the marks.
 pub fn is_own(text: &str) -> bool {
-    let Ok(read) = super::read::Read::parse(text) else {
+    let Ok(read) = super::read::ParsedDocument::parse(text) else {
         return false;
     };
     let name = read.doc.root.at(&["metadata", "name"]).and_then(super::document::Node::raw);

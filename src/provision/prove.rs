@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::check::{Expected, check};
-use super::layout::Layout;
-use super::model::Model;
-use super::read::{Format, Read};
-use super::sources::NoneBeside;
+use super::check::{ExpectedNode, check};
+use super::layout::NodeLayout;
+use super::model::NodeModel;
+use super::read::{DocumentFormat, ParsedDocument};
+use super::sources::NoFilesBeside;
 use crate::problem::{Problem, Severity};
 
 /// Whether a document says what it should: it is read as whatever applies it reads it,
@@ -15,7 +15,12 @@ use crate::problem::{Problem, Severity};
 ///
 /// # Errors
 /// A [`Problem`] with the first thing that is not so.
-pub(super) fn prove(text: &str, format: Format, layout: &Layout, model: &Model) -> Result<(), Problem> {
+pub(super) fn prove(
+    text: &str,
+    format: DocumentFormat,
+    layout: &NodeLayout,
+    model: &NodeModel,
+) -> Result<(), Problem> {
     let wrong = |what: String| {
         Problem::new(
             "document-wrong",
@@ -23,7 +28,7 @@ pub(super) fn prove(text: &str, format: Format, layout: &Layout, model: &Model) 
             "nothing was written; if it is not the base that is wrong, please report this",
         )
     };
-    let read = Read::parse(text).map_err(|unread| wrong(format!("{unread:?}")))?;
+    let read = ParsedDocument::parse(text).map_err(|unread| wrong(format!("{unread:?}")))?;
     if let Some(config) = &read.config {
         let texts = config.texts();
         for file in &layout.files {
@@ -42,7 +47,7 @@ pub(super) fn prove(text: &str, format: Format, layout: &Layout, model: &Model) 
             return Err(wrong(format!("the unit `{}` is not in it", unit.name)));
         }
     }
-    let expected = Expected {
+    let expected = ExpectedNode {
         stores: layout.stores.clone(),
         exactly: true,
         // What the document does not make, the image has.
@@ -59,7 +64,7 @@ pub(super) fn prove(text: &str, format: Format, layout: &Layout, model: &Model) 
         podman6: model.podman6,
     };
     // A note is about what the document's owner knows.
-    let found = check(text, format, Path::new("document"), &expected, &NoneBeside);
+    let found = check(text, format, Path::new("document"), &expected, &NoFilesBeside);
     match found.into_iter().find(|finding| finding.severity != Severity::Note) {
         Some(finding) => Err(wrong(finding.message)),
         None => Ok(()),

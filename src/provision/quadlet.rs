@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::model::{Model, check_image};
+use super::model::{NodeModel, check_image};
 use super::read::Config;
 use super::units::mounts;
 use crate::problem::Problem;
@@ -17,7 +17,7 @@ const DIRECTORIES: [&str; 2] = ["/etc/containers/systemd/", "/usr/share/containe
 ///
 /// # Errors
 /// `kind-lacks` if there is not exactly one image, or `image-name-invalid`.
-pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
+pub fn write(model: &NodeModel, made_by: &str) -> Result<String, Problem> {
     let [image] = &model.images[..] else {
         let count = model.images.len();
         let message = format!("a quadlet is about one image, and {count} are given");
@@ -28,7 +28,7 @@ pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
         ));
     };
     check_image(image)?;
-    let stores: Vec<&super::Store> = model.stores.iter().collect();
+    let stores: Vec<&super::NodeStore> = model.stores.iter().collect();
     let name = file_name(image);
     Ok(format!(
         "{made_by}# For /etc/containers/systemd, as `{name}.image`. Containers with `Image={name}.image` start after it.\n\

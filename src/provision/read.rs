@@ -5,13 +5,13 @@ use std::ops::Range;
 use super::blueprint::{self, Containers};
 use super::butane::{DIALECTS, Dialect};
 use super::data_url::{self, Undecodable};
-use super::document::{Key, Node, NodeKind, ProvisionDocument, Unreadable};
-use super::ignition::Spec;
+use super::document::{MappingKey, Node, NodeKind, ProvisionDocument, Unreadable};
+use super::ignition::SpecVersion;
 use super::{ocne, sources};
 
 /// What a document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum DocumentFormat {
     /// Ignition, JSON.
     Ignition,
     /// Butane.
@@ -28,10 +28,10 @@ pub enum Format {
     Blueprint,
 }
 
-impl Format {
+impl DocumentFormat {
     /// What a text is, also one that cannot be read to its end: then its words tell.
     pub fn of(text: &str) -> Option<Self> {
-        match Read::parse(text) {
+        match ParsedDocument::parse(text) {
             Ok(read) => Some(read.format),
             Err(Unread::NoInline | Unread::NotString(_) | Unread::Inner(..)) => Some(Self::Ocne),
             Err(Unread::Unknown) => None,
@@ -55,7 +55,7 @@ impl Format {
 
 /// What a file shall hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
+pub enum FileContent {
     /// Nothing is said.
     Nothing,
     /// It is fetched from this place.
@@ -87,7 +87,7 @@ pub struct Config {
     /// Whether it is Butane.
     pub is_butane: bool,
     /// The specification, if it is a known one.
-    pub spec: Option<Spec>,
+    pub spec: Option<SpecVersion>,
     /// Butane's variant and version, if they are known.
     pub dialect: Option<Dialect>,
     /// The directories.
@@ -104,9 +104,9 @@ pub struct Config {
 
 /// A document that was read.
 #[derive(Debug, Clone)]
-pub struct Read {
+pub struct ParsedDocument {
     /// What it is.
-    pub format: Format,
+    pub format: DocumentFormat,
     /// All of it.
     pub doc: ProvisionDocument,
     /// The configuration in it; a ContainerRuntimeConfig and a PinnedImageSet have none.
@@ -128,7 +128,7 @@ pub enum Unread {
     NotString(Range<usize>),
 }
 
-impl Read {
+impl ParsedDocument {
     /// Reads a document.
     ///
     /// # Errors
@@ -138,13 +138,15 @@ impl Read {
         let doc = toml.unwrap_or_else(|| ProvisionDocument::parse(text)).map_err(Unread::Text)?;
         let format = format_of(&doc.root).ok_or(Unread::Unknown)?;
         let config = match format {
-            Format::Ignition | Format::Butane => Some(Config::of(&doc, false, doc.root.clone())),
-            Format::MachineConfig => {
+            DocumentFormat::Ignition | DocumentFormat::Butane => {
+                Some(Config::of(&doc, false, doc.root.clone()))
+            }
+            DocumentFormat::MachineConfig => {
                 doc.root.at(&["spec", "config"]).map(|node| Config::of(&doc, false, node.clone()))
             }
-            Format::ContainerRuntimeConfig | Format::PinnedImageSet => None,
-            Format::Blueprint => blueprint::root(&doc.root).map(|root| blueprint::read(&doc, root)),
-            Format::Ocne => {
+            DocumentFormat::ContainerRuntimeConfig | DocumentFormat::PinnedImageSet => None,
+            DocumentFormat::Blueprint => blueprint::root(&doc.root).map(|root| blueprint::read(&doc, root)),
+            DocumentFormat::Ocne => {
                 let node = doc.root.get(ocne::KEY).filter(|node| !node.is_null());
                 let Some(node) = node else {
                     let config = Some(sources::of_extra(&doc).ok_or(Unread::NoInline)?);
@@ -163,26 +165,26 @@ impl Read {
     }
 }
 
-pub(super) fn format_of(root: &Node) -> Option<Format> {
+pub(super) fn format_of(root: &Node) -> Option<DocumentFormat> {
     match root.get("kind").and_then(Node::raw) {
-        Some("MachineConfig") => return Some(Format::MachineConfig),
-        Some("ContainerRuntimeConfig") => return Some(Format::ContainerRuntimeConfig),
-        Some("PinnedImageSet") => return Some(Format::PinnedImageSet),
+        Some("MachineConfig") => return Some(DocumentFormat::MachineConfig),
+        Some("ContainerRuntimeConfig") => return Some(DocumentFormat::ContainerRuntimeConfig),
+        Some("PinnedImageSet") => return Some(DocumentFormat::PinnedImageSet),
         _ => {}
     }
     if blueprint::root(root).is_some() {
-        return Some(Format::Blueprint);
+        return Some(DocumentFormat::Blueprint);
     }
     let has = |key: &str| root.get(key).is_some();
     if has("variant") {
-        return Some(Format::Butane);
+        return Some(DocumentFormat::Butane);
     }
     if has("ignition") || (has("storage") && !has("providers")) {
-        return Some(Format::Ignition);
+        return Some(DocumentFormat::Ignition);
     }
     // What else a cluster's configuration has (pkg/config/types in OCNE's repository).
     let of_ocne = ["extraIgnition", "providers", "provider", "kubernetesVersion", "workerNodes"];
-    (has(ocne::KEY) || of_ocne.iter().any(|key| has(key))).then_some(Format::Ocne)
+    (has(ocne::KEY) || of_ocne.iter().any(|key| has(key))).then_some(DocumentFormat::Ocne)
 }
 
 impl Config {
@@ -194,7 +196,9 @@ impl Config {
         });
         let spec = match is_butane {
             true => dialect.map(|dialect| dialect.spec),
-            false => raw(&["ignition", "version"]).filter(|it| it.ends_with(".0")).and_then(Spec::named),
+            false => {
+                raw(&["ignition", "version"]).filter(|it| it.ends_with(".0")).and_then(SpecVersion::named)
+            }
         };
         let entries = |path: &[&str], key: &str| -> Vec<ConfigEntry> {
             let items = node.at(path).map(Node::items).unwrap_or_default();
@@ -238,7 +242,7 @@ impl ConfigEntry {
     /// A resource alone, as if it were the contents of a file.
     pub(super) fn of_resource(resource: &Node, name: String) -> Self {
         let span = resource.span.clone();
-        let key = Key { name: "contents".to_owned(), span: span.clone() };
+        let key = MappingKey { name: "contents".to_owned(), span: span.clone() };
         let pairs = vec![(key, resource.clone())];
         Self { name, node: Node { span, kind: NodeKind::Map { pairs, flow: true } } }
     }
@@ -258,27 +262,27 @@ impl ConfigEntry {
     }
 
     /// What a file shall hold.
-    pub fn content(&self) -> Content {
+    pub fn content(&self) -> FileContent {
         let Some(contents) = self.node.get("contents") else {
-            return Content::Nothing;
+            return FileContent::Nothing;
         };
         if let Some(text) = contents.get("inline").and_then(Node::raw) {
-            return Content::Bytes(text.as_bytes().to_vec());
+            return FileContent::Bytes(text.as_bytes().to_vec());
         }
         if let Some(file) = contents.get("local").and_then(Node::raw) {
-            return Content::Elsewhere(file.to_owned());
+            return FileContent::Elsewhere(file.to_owned());
         }
         match contents.get("source").and_then(Node::raw) {
-            None => Content::Nothing,
-            Some("") => Content::Bytes(Vec::new()),
+            None => FileContent::Nothing,
+            Some("") => FileContent::Bytes(Vec::new()),
             Some(source) => match data_url::decode(source) {
-                Ok(bytes) => Content::Bytes(bytes),
+                Ok(bytes) => FileContent::Bytes(bytes),
                 Err(Undecodable::Scheme(scheme))
                     if ["http", "https", "tftp", "s3", "arn", "gs"].contains(&scheme.as_str()) =>
                 {
-                    Content::Elsewhere(source.to_owned())
+                    FileContent::Elsewhere(source.to_owned())
                 }
-                Err(fault) => Content::Wrong(fault),
+                Err(fault) => FileContent::Wrong(fault),
             },
         }
     }
@@ -298,9 +302,9 @@ impl ConfigEntry {
     /// [`Undecodable`] if it says something that is not so.
     pub fn decoded(&self) -> Result<Option<Vec<u8>>, Undecodable> {
         match self.content() {
-            Content::Bytes(bytes) => data_url::decompress(bytes, self.compression()).map(Some),
-            Content::Wrong(fault) => Err(fault),
-            Content::Nothing | Content::Elsewhere(_) => Ok(None),
+            FileContent::Bytes(bytes) => data_url::decompress(bytes, self.compression()).map(Some),
+            FileContent::Wrong(fault) => Err(fault),
+            FileContent::Nothing | FileContent::Elsewhere(_) => Ok(None),
         }
     }
 

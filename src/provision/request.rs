@@ -2,12 +2,12 @@
 
 use super::butane::{self, Dialect, Machine};
 use super::container_runtime_config::OtherStores;
-use super::ignition::{self, Spec};
-use super::layout::{Directories, Layout};
-use super::model::Model;
+use super::ignition::{self, SpecVersion};
+use super::layout::{Directories, NodeLayout};
+use super::model::NodeModel;
 use super::prove::prove;
-use super::read::Format;
-use super::simple::Simple;
+use super::read::DocumentFormat;
+use super::simple::SimpleKind;
 use super::{blueprint, container_runtime_config, machine_config, ocne, pinned_image_set};
 use crate::problem::Problem;
 
@@ -29,20 +29,20 @@ pub enum DocumentKind {
     /// A blueprint of Image Builder.
     Blueprint,
     /// A kind that is only written.
-    Simple(Simple),
+    Simple(SimpleKind),
 }
 
 impl DocumentKind {
     /// What such a document is read as; `None` for kinds that are only written.
-    pub fn format(self) -> Option<Format> {
+    pub fn format(self) -> Option<DocumentFormat> {
         match self {
-            Self::Ignition => Some(Format::Ignition),
-            Self::Butane => Some(Format::Butane),
-            Self::MachineConfig => Some(Format::MachineConfig),
-            Self::ContainerRuntimeConfig => Some(Format::ContainerRuntimeConfig),
-            Self::PinnedImageSet => Some(Format::PinnedImageSet),
-            Self::Ocne => Some(Format::Ocne),
-            Self::Blueprint => Some(Format::Blueprint),
+            Self::Ignition => Some(DocumentFormat::Ignition),
+            Self::Butane => Some(DocumentFormat::Butane),
+            Self::MachineConfig => Some(DocumentFormat::MachineConfig),
+            Self::ContainerRuntimeConfig => Some(DocumentFormat::ContainerRuntimeConfig),
+            Self::PinnedImageSet => Some(DocumentFormat::PinnedImageSet),
+            Self::Ocne => Some(DocumentFormat::Ocne),
+            Self::Blueprint => Some(DocumentFormat::Blueprint),
             Self::Simple(_) => None,
         }
     }
@@ -64,7 +64,7 @@ impl DocumentKind {
 
 /// What a document shall no longer have.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Removed {
+pub struct Removals {
     /// Stores, with all that came with them.
     pub stores: Vec<String>,
     /// Images that are pulled into one.
@@ -77,9 +77,9 @@ pub struct GenerateRequest {
     /// The kind.
     pub kind: DocumentKind,
     /// What a node shall have.
-    pub model: Model,
+    pub model: NodeModel,
     /// Ignition's specification, where it is written directly.
-    pub spec: Spec,
+    pub spec: SpecVersion,
     /// Butane's variant and version, where that is written.
     pub dialect: Dialect,
     /// The name and role of an object.
@@ -89,7 +89,7 @@ pub struct GenerateRequest {
     /// Whether the credentials were given, and are not the preset's.
     pub has_authfile: bool,
     /// What a document that exists shall no longer have.
-    pub removed: Removed,
+    pub removed: Removals,
     /// What only a ContainerRuntimeConfig lists.
     pub others: OtherStores,
     /// The comment with which YAML starts.
@@ -103,7 +103,7 @@ pub(super) fn no_store() -> Problem {
 
 /// A document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct GeneratedDocument {
     /// Its text.
     pub text: String,
     /// What there is to know.
@@ -115,7 +115,7 @@ impl GenerateRequest {
     pub(super) fn asks_nothing(&self) -> bool {
         let model = &self.model;
         let is_added = !(model.stores.is_empty() && model.images.is_empty() && self.others.is_empty());
-        !is_added && self.removed == Removed::default()
+        !is_added && self.removed == Removals::default()
     }
 
     /// Writes the document, and reads it back.
@@ -123,7 +123,7 @@ impl GenerateRequest {
     /// # Errors
     /// A [`Problem`] if the kind cannot hold what is asked for, or a node would not do
     /// what it should.
-    pub fn write(&self) -> Result<Written, Problem> {
+    pub fn write(&self) -> Result<GeneratedDocument, Problem> {
         let model = &self.model;
         self.check_others()?;
         let has_none = model.stores.is_empty() && self.others.is_empty();
@@ -131,58 +131,58 @@ impl GenerateRequest {
             return Err(no_store());
         }
         let mut warnings = Vec::new();
-        let proved = |text: String, format, layout: &Layout| {
+        let proved = |text: String, format, layout: &NodeLayout| {
             prove(&text, format, layout, model)?;
             Ok::<_, Problem>(text)
         };
         let text = match self.kind {
             DocumentKind::Ignition => {
-                let layout = Layout::of(model, Directories::Made)?;
-                proved(ignition::write(&layout, self.spec), Format::Ignition, &layout)?
+                let layout = NodeLayout::of(model, Directories::Made)?;
+                proved(ignition::write(&layout, self.spec), DocumentFormat::Ignition, &layout)?
             }
             DocumentKind::Butane => {
                 if self.dialect.is_openshift() {
                     warnings.push(machine_config::order(&self.machine));
                 }
-                let layout = Layout::of(model, self.dialect.directories())?;
+                let layout = NodeLayout::of(model, self.dialect.directories())?;
                 let text = butane::write(&layout, self.dialect, &self.machine, &self.made_by);
-                proved(text, Format::Butane, &layout)?
+                proved(text, DocumentFormat::Butane, &layout)?
             }
             DocumentKind::MachineConfig => {
                 warnings.push(machine_config::order(&self.machine));
-                let layout = Layout::of(model, Directories::ByUnit)?;
+                let layout = NodeLayout::of(model, Directories::ByUnit)?;
                 let text = machine_config::write(&layout, self.spec, &self.machine, &self.made_by);
-                proved(text, Format::MachineConfig, &layout)?
+                proved(text, DocumentFormat::MachineConfig, &layout)?
             }
             DocumentKind::ContainerRuntimeConfig => {
                 self.lacks_images("a ContainerRuntimeConfig", "`generate machineconfig`")?;
                 warnings.extend(container_runtime_config::directories(model, &self.others));
                 let layout = match model.stores.is_empty() {
-                    true => Layout::default(),
-                    false => Layout::of(model, Directories::Made)?,
+                    true => NodeLayout::default(),
+                    false => NodeLayout::of(model, Directories::Made)?,
                 };
                 let (stores, others) = (&layout.stores, &self.others);
                 let text = container_runtime_config::write(stores, others, &self.machine, &self.made_by)?;
-                proved(text, Format::ContainerRuntimeConfig, &layout)?
+                proved(text, DocumentFormat::ContainerRuntimeConfig, &layout)?
             }
             DocumentKind::PinnedImageSet => {
                 let text = pinned_image_set::write(&model.images, &self.machine, &self.made_by)?;
-                proved(text, Format::PinnedImageSet, &Layout::default())?
+                proved(text, DocumentFormat::PinnedImageSet, &NodeLayout::default())?
             }
             DocumentKind::Ocne => {
                 ocne::check(self.dialect)?;
-                let layout = Layout::of(model, Directories::Made)?;
+                let layout = NodeLayout::of(model, Directories::Made)?;
                 let text = ocne::write(&layout, self.dialect, &self.machine, &self.made_by);
-                proved(text, Format::Ocne, &layout)?
+                proved(text, DocumentFormat::Ocne, &layout)?
             }
             DocumentKind::Blueprint => {
                 warnings.extend(blueprint::warnings(model));
                 let (text, layout) = blueprint::write(model, &self.machine, &self.made_by)?;
-                proved(text, Format::Blueprint, &layout)?
+                proved(text, DocumentFormat::Blueprint, &layout)?
             }
             DocumentKind::Simple(kind) => return kind.write(model, &self.made_by),
         };
-        Ok(Written { text, warnings })
+        Ok(GeneratedDocument { text, warnings })
     }
 
     /// Stores of layers and artifacts are for one kind alone.

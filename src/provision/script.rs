@@ -1,7 +1,7 @@
 //! Pieces of shell scripts, for what sets a node up by running one.
 
-use super::layout::Layout;
-use super::model::{Model, Store};
+use super::layout::NodeLayout;
+use super::model::{NodeModel, NodeStore};
 use crate::problem::shell_word;
 
 /// Where SELinux keeps how paths are labelled.
@@ -10,7 +10,7 @@ pub(super) const LABELS: &str = "/etc/selinux/targeted/contexts/files";
 pub(super) const SUBS: &str = "file_contexts.subs";
 
 /// The stores that a node has to have already, since its document makes none of them.
-pub(super) fn brought<'a>(model: &'a Model, layout: &'a Layout) -> impl Iterator<Item = &'a str> {
+pub(super) fn brought<'a>(model: &'a NodeModel, layout: &'a NodeLayout) -> impl Iterator<Item = &'a str> {
     let made = |path: &&str| model.created().any(|store| store.path == **path);
     layout.stores.iter().map(String::as_str).filter(move |path| !made(path))
 }
@@ -23,15 +23,15 @@ pub(super) fn check(path: &str) -> String {
 }
 
 /// Makes the directory of a store.
-pub(super) fn make(store: &Store) -> String {
+pub(super) fn make(store: &NodeStore) -> String {
     format!("install -d -m {:04o} {}", store.mode, shell_word(&store.path))
 }
 
 /// Has SELinux label the stores as the engines' own storage, as `semanage fcontext -e`
 /// would, which few systems have; nothing if that is not asked for, or there are none.
 /// Several lines, which may run again; `relabel` is for directories that are there already.
-pub(super) fn label(model: &Model, relabel: bool) -> Option<String> {
-    let stores: Vec<&Store> = model.labelled().collect();
+pub(super) fn label(model: &NodeModel, relabel: bool) -> Option<String> {
+    let stores: Vec<&NodeStore> = model.labelled().collect();
     if stores.is_empty() {
         return None;
     }
@@ -49,6 +49,6 @@ pub(super) fn label(model: &Model, relabel: bool) -> Option<String> {
 }
 
 /// The line that says how a store is labelled.
-pub(super) fn label_rule(model: &Model, store: &Store) -> String {
+pub(super) fn label_rule(model: &NodeModel, store: &NodeStore) -> String {
     format!("{} {}", store.path, model.graphroot())
 }

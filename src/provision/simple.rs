@@ -1,13 +1,13 @@
 //! Kinds that are only written: no document of somebody else's is checked or merged.
 
-use super::model::Model;
-use super::request::Written;
+use super::model::NodeModel;
+use super::request::GeneratedDocument;
 use super::{ansible, cloud_config, containerfile, crio, drop_in, kickstart, osbuild, quadlet, tmpfiles};
 use crate::problem::Problem;
 
 /// Such a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Simple {
+pub enum SimpleKind {
     /// A file of tmpfiles.d.
     Tmpfiles,
     /// A drop-in of storage.conf.
@@ -30,7 +30,7 @@ pub enum Simple {
     Quadlet,
 }
 
-impl Simple {
+impl SimpleKind {
     /// The preset of the nodes that such documents are for.
     pub fn usual_preset(self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl Simple {
     /// # Errors
     /// A [`Problem`] if the kind cannot hold what is asked for, or a node would not do
     /// what it should.
-    pub fn write(self, model: &Model, made_by: &str) -> Result<Written, Problem> {
+    pub fn write(self, model: &NodeModel, made_by: &str) -> Result<GeneratedDocument, Problem> {
         if let Some((kind, other)) = self.without_images()
             && !model.images.is_empty()
         {
@@ -67,7 +67,7 @@ impl Simple {
             Self::Osbuild => osbuild::write(model, made_by)?,
             Self::Quadlet => (quadlet::write(model, made_by)?, quadlet::warnings()),
         };
-        Ok(Written { text, warnings })
+        Ok(GeneratedDocument { text, warnings })
     }
 
     /// For a kind that cannot load images: what it is, and what can.

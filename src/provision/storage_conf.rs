@@ -7,12 +7,12 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::model::{Generations, MAIN_FILE, Model, PlatformFile, Store};
+use super::model::{Generations, MAIN_FILE, NodeModel, NodeStore, PlatformFile};
 use crate::conf::{
     self, Document, EditError, Essentials, Fault, OWN_ROOTS, OWN_ROOTS_NAME, Position, StoreList,
     add_essentials, clean,
 };
-use crate::engine::{Cache, Environment, Profile, Reading, View};
+use crate::engine::{Environment, Profile, ReadCache, Reading, View};
 use crate::judgement::{Identity, Judgement, Reader, readers};
 use crate::problem::Problem;
 
@@ -44,7 +44,7 @@ impl Configuration {
     /// # Errors
     /// A [`Problem`] if the base cannot be edited, or if an engine would stop or would
     /// not see exactly these stores.
-    pub fn of(model: &Model) -> Result<Self, Problem> {
+    pub fn of(model: &NodeModel) -> Result<Self, Problem> {
         check_places(model)?;
         let base = Document::parse(model.base.as_str()).map_err(|fault| in_base(model, fault))?;
         let main = main_file(model, &base)?;
@@ -89,7 +89,7 @@ impl Configuration {
     ///
     /// # Errors
     /// A [`Problem`] that says which engine does not.
-    pub fn prove(&self, model: &Model) -> Result<(), Problem> {
+    pub fn prove(&self, model: &NodeModel) -> Result<(), Problem> {
         for world in &model.worlds {
             for reader in node_readers(model.generations, model.podman6) {
                 let judgement = judged(world, &self.files, &reader);
@@ -151,7 +151,7 @@ pub(super) fn node_readers(generations: Generations, podman6: bool) -> Vec<Reade
 
 /// What an engine does on a node with these files.
 pub(super) fn judged(world: &[PlatformFile], files: &[PlatformFile], reader: &Reader) -> Rc<Judgement> {
-    let cache = Cache::default();
+    let cache = ReadCache::default();
     let view = world
         .iter()
         .chain(files)
@@ -166,7 +166,7 @@ pub(super) fn reading(world: &[PlatformFile], files: &[PlatformFile], profile: P
 }
 
 /// Refuses stores that no node can have.
-fn check_places(model: &Model) -> Result<(), Problem> {
+fn check_places(model: &NodeModel) -> Result<(), Problem> {
     let graphroot = model.graphroot();
     let mut seen: Vec<&str> = Vec::new();
     for store in &model.stores {
@@ -222,7 +222,7 @@ fn check_places(model: &Model) -> Result<(), Problem> {
 }
 
 /// The base with what engines need, the platform's stores and the model's.
-fn main_file(model: &Model, base: &Document) -> Result<Document, Problem> {
+fn main_file(model: &NodeModel, base: &Document) -> Result<Document, Problem> {
     let with = |fault| in_base(model, fault);
     let whole = add_essentials(base, &Essentials::default(), true).map_err(with)?;
     let whole = whole.as_ref().unwrap_or(base);
@@ -248,7 +248,7 @@ fn main_file(model: &Model, base: &Document) -> Result<Document, Problem> {
     let kept = kept.as_ref().unwrap_or(whole);
     let (found, mut new): (Vec<_>, Vec<_>) = model.stores.iter().partition(|store| store.found);
     new.sort_by_key(|store| store.asked);
-    let paths = |stores: Vec<&Store>| stores.iter().map(|store| store.path.clone()).collect::<Vec<_>>();
+    let paths = |stores: Vec<&NodeStore>| stores.iter().map(|store| store.path.clone()).collect::<Vec<_>>();
     let (found, new) = (paths(found), paths(new));
     let with_found = edit(kept, &found, &Position::Any)?;
     let with_found = with_found.as_ref().unwrap_or(kept);
@@ -290,7 +290,7 @@ pub(super) fn own_roots() -> PlatformFile {
 }
 
 /// A drop-in behind all of the platform's, with the whole list or with what is added.
-pub(super) fn drop_in(model: &Model, stores: &[String], append: bool) -> PlatformFile {
+pub(super) fn drop_in(model: &NodeModel, stores: &[String], append: bool) -> PlatformFile {
     let names = model.worlds.iter().flatten().filter_map(|(path, _)| path.file_name()?.to_str());
     let last = names.filter(|name| *name != "storage.conf").max().unwrap_or_default();
     let own = model.drop_ins.iter().filter_map(|path| path.file_name()?.to_str());
@@ -304,6 +304,6 @@ pub(super) fn drop_in(model: &Model, stores: &[String], append: bool) -> Platfor
     (Path::new(ROOTFUL).join(name), text)
 }
 
-fn in_base(model: &Model, fault: Fault) -> Problem {
+fn in_base(model: &NodeModel, fault: Fault) -> Problem {
     Problem::at(fault, PathBuf::from("storage.conf"), &model.base)
 }

@@ -3,17 +3,17 @@
 
 use std::fmt::Write as _;
 
-use super::layout::{Directories, Layout};
-use super::model::{Model, Store};
+use super::layout::{Directories, NodeLayout};
+use super::model::{NodeModel, NodeStore};
 use super::script::label_rule;
 use crate::problem::{Problem, series};
 
 /// A model as such a file.
 ///
 /// # Errors
-/// As [`Layout::of`].
-pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
-    let layout = Layout::of(model, Directories::Made)?;
+/// As [`NodeLayout::of`].
+pub fn write(model: &NodeModel, made_by: &str) -> Result<String, Problem> {
+    let layout = NodeLayout::of(model, Directories::Made)?;
     let mut out = format!("{made_by}# For /etc/tmpfiles.d, or /usr/lib/tmpfiles.d of an image.\n");
     out.extend(model.created().map(directory));
     for file in &layout.files {
@@ -24,12 +24,12 @@ pub fn write(model: &Model, made_by: &str) -> Result<String, Problem> {
 }
 
 /// The line that makes a store.
-pub(super) fn directory(store: &Store) -> String {
+pub(super) fn directory(store: &NodeStore) -> String {
     format!("d {} {:04o} root root -\n", field(&store.path), store.mode)
 }
 
 /// What there is to know about such a file.
-pub fn warnings(model: &Model) -> Vec<String> {
+pub fn warnings(model: &NodeModel) -> Vec<String> {
     let mut warnings = vec![
         "storage.conf is written again at each boot: what is changed in it on a node does not stay".into(),
     ];
@@ -38,7 +38,7 @@ pub fn warnings(model: &Model) -> Vec<String> {
 }
 
 /// What to do by hand where a kind of document cannot say how stores are labelled.
-pub(super) fn unlabelled(model: &Model, what: &str) -> Option<String> {
+pub(super) fn unlabelled(model: &NodeModel, what: &str) -> Option<String> {
     let rules: Vec<String> =
         model.labelled().map(|store| format!("`{}`", label_rule(model, store))).collect();
     (!rules.is_empty()).then(|| {

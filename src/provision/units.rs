@@ -1,7 +1,7 @@
 //! Units that prepare stores before any engine starts.
 
-use super::layout::Unit;
-use super::model::{Model, Store, check_image};
+use super::layout::NodeUnit;
+use super::model::{NodeModel, NodeStore, check_image};
 use crate::problem::{Problem, shell_word};
 
 /// Makes the stores' directories, where a document cannot.
@@ -34,8 +34,8 @@ const PAUSE: u32 = 15;
 /// It runs before basic.target, since other services of a node run podman, which stops
 /// without them: OpenShift's own do so on the first boot. CRI-O pulls it in each time it
 /// starts, so that a restart without a boot makes them too.
-pub(super) fn make_directories(model: &Model) -> Option<Unit> {
-    let stores: Vec<&Store> = model.created().collect();
+pub(super) fn make_directories(model: &NodeModel) -> Option<NodeUnit> {
+    let stores: Vec<&NodeStore> = model.created().collect();
     if stores.is_empty() {
         return None;
     }
@@ -64,18 +64,18 @@ pub(super) fn make_directories(model: &Model) -> Option<Unit> {
         mounts = mounts(&stores),
         confined = confined(APPLY, &[]),
     );
-    Some(Unit { name: MAKE.to_owned(), text, enabled: true })
+    Some(NodeUnit { name: MAKE.to_owned(), text, enabled: true })
 }
 
 /// The unit that labels the stores as containers need it; `None` if SELinux is of no
 /// concern. `semanage` is on few such nodes, so the line that it would write is written.
-pub(super) fn label(model: &Model) -> Option<Unit> {
-    let stores: Vec<&Store> = model.labelled().collect();
+pub(super) fn label(model: &NodeModel) -> Option<NodeUnit> {
+    let stores: Vec<&NodeStore> = model.labelled().collect();
     if stores.is_empty() {
         return None;
     }
     let graphroot = model.graphroot();
-    let label = |store: &&Store| {
+    let label = |store: &&NodeStore| {
         let path = &store.path;
         let script = format!(
             "subs=/etc/selinux/targeted/contexts/files/file_contexts.subs; \
@@ -106,14 +106,14 @@ pub(super) fn label(model: &Model) -> Option<Unit> {
         confined = confined(APPLY, &[]),
         labels = stores.iter().map(label).collect::<String>(),
     );
-    Some(Unit { name: LABEL.to_owned(), text, enabled: true })
+    Some(NodeUnit { name: LABEL.to_owned(), text, enabled: true })
 }
 
 /// The unit that pulls the images; `None` if there are none.
 ///
 /// # Errors
 /// A [`Problem`] if a name is not one of an image, or there is no store for them.
-pub(super) fn load(model: &Model) -> Result<Option<Unit>, Problem> {
+pub(super) fn load(model: &NodeModel) -> Result<Option<NodeUnit>, Problem> {
     for image in &model.images {
         check_image(image)?;
     }
@@ -183,7 +183,7 @@ pub(super) fn load(model: &Model) -> Result<Option<Unit>, Problem> {
         store = argument(path),
         stamp = file(&stamp),
     );
-    Ok(Some(Unit { name: LOAD.to_owned(), text, enabled: true }))
+    Ok(Some(NodeUnit { name: LOAD.to_owned(), text, enabled: true }))
 }
 
 /// In what a unit that pulls with podman differs from one that copies what is there: it talks to
@@ -220,12 +220,12 @@ fn confined(shipped: &str, other: &[(&str, Option<&str>)]) -> String {
 }
 
 /// The name of the file that says that these images were pulled.
-fn stamp(model: &Model) -> String {
+fn stamp(model: &NodeModel) -> String {
     let digest = super::data_url::sha256(model.images.join("\n").as_bytes());
     format!(".storagectl-loaded-{}", &digest["sha256-".len()..][..12])
 }
 
-pub(super) fn mounts(stores: &[&Store]) -> String {
+pub(super) fn mounts(stores: &[&NodeStore]) -> String {
     let paths: Vec<String> = stores.iter().map(|store| word(&store.path)).collect();
     format!("RequiresMountsFor={}\n", paths.join(" "))
 }

@@ -19,7 +19,7 @@ pub(super) const KINDS: [&str; 6] = ["container", "image", "kube", "volume", "bu
 
 /// Where a quadlet is: what it refers to is beside it.
 #[derive(Clone, Copy)]
-pub(super) struct Beside<'a> {
+pub(super) struct QuadletDir<'a> {
     pub(super) root: &'a Root,
     pub(super) path: &'a Path,
     /// The files to which others have referred: each is read once, however often that is.
@@ -35,7 +35,7 @@ pub(super) fn is_quadlet(text: &str) -> bool {
 }
 
 /// Reads a quadlet and its drop-ins.
-pub(super) fn read(file: &mut SourceFile<'_>, beside: Option<Beside<'_>>) -> Result<(), Problem> {
+pub(super) fn read(file: &mut SourceFile<'_>, beside: Option<QuadletDir<'_>>) -> Result<(), Problem> {
     let sources = beside.map_or_else(|| Ok(Vec::new()), drop_ins)?;
     let mut files = vec![SourceFile::new(file.shown.clone(), file.text)];
     files.extend(sources.iter().map(|(shown, text)| SourceFile::new(shown.clone(), text)));
@@ -93,7 +93,7 @@ pub(super) fn read(file: &mut SourceFile<'_>, beside: Option<Beside<'_>>) -> Res
 /// What `Image=` names: an image, or the unit that pulls or builds it.
 fn image(
     file: &mut SourceFile<'_>,
-    beside: Option<Beside<'_>>,
+    beside: Option<QuadletDir<'_>>,
     name: &UnitName,
     value: &str,
     span: &Range<usize>,
@@ -129,7 +129,7 @@ struct UnitName {
 }
 
 impl UnitName {
-    fn of(beside: Option<Beside<'_>>, default: Option<&str>) -> Self {
+    fn of(beside: Option<QuadletDir<'_>>, default: Option<&str>) -> Self {
         let stem = beside.and_then(|beside| beside.path.file_stem()?.to_str());
         let (prefix, instance) = match stem.and_then(|stem| stem.split_once('@')) {
             Some((prefix, "")) => (Some(prefix), default),
@@ -160,7 +160,7 @@ impl UnitName {
 
 /// The drop-ins of a quadlet with their texts, in the order in which they count: by their names, and
 /// of several with one name that of the directory which is most its own.
-fn drop_ins(beside: Beside<'_>) -> Result<Vec<(PathBuf, String)>, Problem> {
+fn drop_ins(beside: QuadletDir<'_>) -> Result<Vec<(PathBuf, String)>, Problem> {
     let (Some(dir), Some(name)) =
         (beside.path.parent(), beside.path.file_name().and_then(|name| name.to_str()))
     else {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::file::{References, SourceFile};
-use super::quadlet::{self, Beside, KINDS};
+use super::quadlet::{self, KINDS, QuadletDir};
 use super::{structured, text, toml};
 use crate::limits;
 use crate::problem::{Place, Problem, Severity};
@@ -49,7 +49,7 @@ pub fn references_at(root: &Root, path: &Path, lists: &[&str]) -> Result<Referen
             Problem::new("document", message, KNOWN)
         })?;
         let read = RefCell::new(HashSet::from([path.to_owned()]));
-        let found = read_text(&shown, &text, Some(Beside { root, path, read: &read, depth: DEEPEST }))?;
+        let found = read_text(&shown, &text, Some(QuadletDir { root, path, read: &read, depth: DEEPEST }))?;
         return some(found.ok_or_else(|| unknown_kind(&shown))?, &shown);
     }
     let mut search = DirectorySearch {
@@ -77,7 +77,11 @@ fn unknown_kind(shown: &Path) -> Problem {
 }
 
 /// What a text names; `None` if it is of no known kind.
-fn read_text(shown: &Path, text: &str, beside: Option<Beside<'_>>) -> Result<Option<References>, Problem> {
+fn read_text(
+    shown: &Path,
+    text: &str,
+    beside: Option<QuadletDir<'_>>,
+) -> Result<Option<References>, Problem> {
     let mut file = SourceFile::new(shown.to_owned(), text.strip_prefix('\u{feff}').unwrap_or(text));
     let known = match Language::of(file.text) {
         Language::List => Some(text::read(&mut file)?),
@@ -120,7 +124,7 @@ pub(super) fn read_source(root: &Root, path: &Path) -> Result<Option<String>, Pr
 
 /// What the file `target` names, to which a quadlet refers at `place`.
 pub(super) fn referenced_file(
-    beside: Beside<'_>,
+    beside: QuadletDir<'_>,
     target: &Path,
     place: &Place,
 ) -> Result<References, Problem> {
@@ -135,7 +139,7 @@ pub(super) fn referenced_file(
     };
     let found = match text {
         Some(text) => {
-            let beside = Beside { path: &path, depth: beside.depth.saturating_sub(1), ..beside };
+            let beside = QuadletDir { path: &path, depth: beside.depth.saturating_sub(1), ..beside };
             read_text(&root.show(&path), &text, Some(beside))?
         }
         None => None,
@@ -192,7 +196,7 @@ impl DirectorySearch<'_> {
         if text::is_list(&text) && !self.lists.iter().any(|list| name == *list) {
             return Ok(());
         }
-        let beside = Beside { root: self.root, path, read: &self.read, depth: DEEPEST };
+        let beside = QuadletDir { root: self.root, path, read: &self.read, depth: DEEPEST };
         match read_text(&self.root.show(path), &text, Some(beside)) {
             Ok(found) => self.found.extend(found.unwrap_or_default()),
             // Most files of that name are no TOML.

@@ -19,7 +19,7 @@ use std::path::Path;
 
 use crate::declare::Declarations;
 use crate::plan::{
-    AddOptions, ApplyOptions, Host, Mode, PlanOutcome, RemoveOptions, StoreResult, add_stores, apply,
+    AddOptions, ApplyOptions, CommitMode, Host, PlanOutcome, RemoveOptions, StoreResult, add_stores, apply,
     relist_store, remove_stores, taken_entry,
 };
 use crate::problem::Problem;
@@ -66,13 +66,14 @@ pub fn is_listed(host: &Host, path: &str) -> anyhow::Result<bool> {
 /// Takes off the list what scriptlets and declarations have put there: storagectl
 /// itself is being erased, and nothing will do so when the packages go.
 pub fn unlist_all(host: &Host) -> anyhow::Result<Vec<PlanOutcome>> {
-    let mut outcomes = vec![apply(host, &Declarations::default(), ApplyOptions::default(), Mode::Commit)?];
+    let mut outcomes =
+        vec![apply(host, &Declarations::default(), ApplyOptions::default(), CommitMode::Commit)?];
     let records = ScriptletRecord::all(&host.root)?;
     let paths: Vec<String> =
         records.iter().filter(|record| record.added).map(|record| record.path.clone()).collect();
     if !paths.is_empty() {
         let options = RemoveOptions { paths, ..RemoveOptions::default() };
-        outcomes.push(remove_stores(host, &options, Mode::Commit)?);
+        outcomes.push(remove_stores(host, &options, CommitMode::Commit)?);
     }
     for record in &records {
         ScriptletRecord::forget(&host.root, &record.path)?;
@@ -93,7 +94,7 @@ fn post(host: &Host, path: &str) -> anyhow::Result<Vec<PlanOutcome>> {
     }
     let taken_over = take_over(host, path)?;
     let options = AddOptions { paths: vec![path.to_owned()], allow_missing, ..AddOptions::default() };
-    let planned = add_stores(host, &options, Mode::DryRun)?;
+    let planned = add_stores(host, &options, CommitMode::DryRun)?;
     let before = ScriptletRecord::read(&host.root, path)?;
     let mut record = before.clone().unwrap_or_else(|| ScriptletRecord::new(path));
     record.added |= planned.plan.stores.iter().any(|(_, result)| *result == StoreResult::Added);
@@ -102,7 +103,7 @@ fn post(host: &Host, path: &str) -> anyhow::Result<Vec<PlanOutcome>> {
     if record.added {
         record.write(&host.root)?;
     }
-    let outcome = add_stores(host, &options, Mode::Commit).inspect_err(|_| {
+    let outcome = add_stores(host, &options, CommitMode::Commit).inspect_err(|_| {
         // What cannot be listed is the error.
         let _ = match &before {
             Some(before) => before.write(&host.root),
@@ -151,7 +152,7 @@ fn postun_erase(host: &Host, path: &str) -> anyhow::Result<PlanOutcome> {
     let gone = is_gone(&host.root, Path::new(path)).map_err(host.cannot("look at", Path::new(path)))?;
     match record {
         Some(ScriptletRecord { added, taken: Some(taken), .. }) if !gone => {
-            let outcome = relist_store(host, path, &taken, Mode::Commit)?;
+            let outcome = relist_store(host, path, &taken, CommitMode::Commit)?;
             if added {
                 ScriptletRecord { added, taken: None, path: path.to_owned() }.write(&host.root)?;
             } else {
@@ -176,6 +177,6 @@ fn remove(host: &Host, path: &str, if_gone: bool) -> anyhow::Result<PlanOutcome>
     remove_stores(
         host,
         &RemoveOptions { paths: vec![path.to_owned()], if_gone, ..RemoveOptions::default() },
-        Mode::Commit,
+        CommitMode::Commit,
     )
 }

@@ -7,7 +7,7 @@
 use super::record::ScriptletRecord;
 use super::remove;
 use crate::conf::{self, clean};
-use crate::plan::{ApplyOptions, Host, Mode, PlanOutcome, apply};
+use crate::plan::{ApplyOptions, CommitMode, Host, PlanOutcome, apply};
 
 /// After a %postun: an entry that scriptlets made becomes that of a declaration,
 /// if there is one.
@@ -21,7 +21,7 @@ pub(super) fn hand_over(host: &Host, path: &str) -> anyhow::Result<Vec<PlanOutco
     }
     let removed = remove(host, path, false)?;
     ScriptletRecord::forget(&host.root, path)?;
-    Ok(vec![removed, apply(host, &declarations, ApplyOptions::default(), Mode::Commit)?])
+    Ok(vec![removed, apply(host, &declarations, ApplyOptions::default(), CommitMode::Commit)?])
 }
 
 /// Before a %post: an entry that a declaration made is taken off, so that the

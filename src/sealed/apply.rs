@@ -8,7 +8,7 @@ use crate::conf::clean;
 use crate::declare::{Declarations, SEALED_STORES};
 use crate::dependents::{KeepOptions, keep_layers, needed};
 use crate::engine::Profile;
-use crate::plan::{self, ApplyOptions, Host, Mode, Note, PlanOutcome};
+use crate::plan::{self, ApplyOptions, CommitMode, Host, Note, PlanOutcome};
 use crate::problem::{Problem, words};
 use crate::store::{IMAGE_LABEL, awaited, prepare, withdraw};
 use crate::sys::{
@@ -43,7 +43,7 @@ pub fn apply(
     host: &Host,
     declarations: &Declarations,
     options: ApplyOptions,
-    mode: Mode,
+    mode: CommitMode,
 ) -> anyhow::Result<(PlanOutcome, Vec<Problem>)> {
     let mut notes = Vec::new();
     let mut problems = Vec::new();
@@ -52,7 +52,7 @@ pub fn apply(
         mount(host, declarations, options, mode, &mut notes, &mut problems)?;
     }
     let mut declarations = declarations.clone();
-    if is_system && mode == Mode::Commit && !host.root.is_tree() {
+    if is_system && mode == CommitMode::Commit && !host.root.is_tree() {
         keep_layers_of_former(host, &declarations, &mut notes, &mut problems)?;
     }
     let kept = keep_former(host, &mut declarations)?;
@@ -66,7 +66,7 @@ pub fn apply(
         true => retire(host, &declarations, mode, &mut problems)?,
         false => Vec::new(),
     };
-    outcome.committed |= mode == Mode::Commit && (mounted || !retired.is_empty());
+    outcome.committed |= mode == CommitMode::Commit && (mounted || !retired.is_empty());
     outcome.plan.notes.extend(notes);
     outcome.plan.notes.extend(retired.into_iter().map(|path| Note::Then(format!("unmounted `{path}`"))));
     Ok((outcome, problems))
@@ -101,7 +101,7 @@ fn mount(
     host: &Host,
     declarations: &Declarations,
     options: ApplyOptions,
-    mode: Mode,
+    mode: CommitMode,
     notes: &mut Vec<Note>,
     problems: &mut Vec<Problem>,
 ) -> anyhow::Result<()> {
@@ -113,7 +113,7 @@ fn mount(
             continue;
         }
         let unit = mount_unit_name(&declared.path);
-        if mode == Mode::Commit
+        if mode == CommitMode::Commit
             && let Err(problem) = prepare(&host.root, path, image)
             && !is_mounted(host, path)?
         {
@@ -121,7 +121,8 @@ fn mount(
         }
         // At boot systemd has tried before.
         if runs && !options.boot {
-            let started = if mode == Mode::Commit { mount_by_unit(&host.root, path, &unit) } else { Ok(()) };
+            let started =
+                if mode == CommitMode::Commit { mount_by_unit(&host.root, path, &unit) } else { Ok(()) };
             match started {
                 Ok(()) => {
                     notes.push(Note::First(format!("mounted `{image}` at `{}`", declared.path)));
@@ -190,7 +191,7 @@ fn keep_layers_of_former(
     let declared = declarations.stores.iter().map(|store| store.path.clone()).collect();
     let leaving = former.into_iter().map(Into::into).collect();
     let options = KeepOptions { from: Vec::new(), leaving, coming: declared };
-    match keep_layers(host, &options, Mode::Commit).map_err(anyhow::Error::downcast::<Problem>) {
+    match keep_layers(host, &options, CommitMode::Commit).map_err(anyhow::Error::downcast::<Problem>) {
         Ok(kept) => {
             for storage in kept {
                 if !storage.layers.is_empty() {
@@ -285,7 +286,7 @@ fn process_at(host: &Host, path: &str) -> Option<String> {
 fn retire(
     host: &Host,
     declarations: &Declarations,
-    mode: Mode,
+    mode: CommitMode,
     problems: &mut Vec<Problem>,
 ) -> anyhow::Result<Vec<String>> {
     let dir = Path::new(SEALED_STORES);
@@ -293,11 +294,13 @@ fn retire(
     let listed: Vec<String> = readings.iter().flat_map(|reading| reading.paths()).map(clean).collect();
     let is_wanted = |path: &String| {
         let is_declared = declarations.stores.iter().any(|declared| declared.path == *path);
-        is_declared || declarations.former.contains(path) || (mode == Mode::Commit && listed.contains(path))
+        is_declared
+            || declarations.former.contains(path)
+            || (mode == CommitMode::Commit && listed.contains(path))
     };
     let mut unmounted = Vec::new();
     for path in former(host, declarations)?.into_iter().filter(|path| !is_wanted(path)) {
-        if mode == Mode::Commit {
+        if mode == CommitMode::Commit {
             // Whoever came while the list still had it.
             if process_at(host, &path).is_some()
                 || !needed(host, std::slice::from_ref(&path), &[])?.is_empty()
@@ -313,7 +316,7 @@ fn retire(
         }
         unmounted.push(path);
     }
-    if mode == Mode::Commit {
+    if mode == CommitMode::Commit {
         let names = host.root.list(dir).map_err(host.cannot("read", dir))?;
         for path in names.unwrap_or_default().into_iter().map(|name| dir.join(name)) {
             let is_wanted = path.to_str().is_some_and(|path| is_wanted(&path.to_owned()));

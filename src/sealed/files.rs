@@ -38,7 +38,7 @@ pub(crate) const OF_OTHERS: [&str; 23] = [
 
 /// What makes something a file of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
+pub enum ShippedKind {
     /// A directory.
     Directory,
     /// A regular file with this text.
@@ -49,13 +49,13 @@ pub enum What {
 
 /// Something that a package owns, as root.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shipped {
+pub struct ShippedFile {
     /// Its absolute path.
     pub path: PathBuf,
     /// Permission bits.
     pub mode: u32,
     /// What it is.
-    pub what: What,
+    pub what: ShippedKind,
 }
 
 /// A package of sealed stores.
@@ -81,8 +81,8 @@ pub fn mount_point(name: &str, build: &str) -> PathBuf {
     Path::new(SEALED_STORES).join(format!("{name}-{build}"))
 }
 
-fn text(path: String, text: String) -> Shipped {
-    Shipped { path: path.into(), mode: 0o644, what: What::File(text) }
+fn text(path: String, text: String) -> ShippedFile {
+    ShippedFile { path: path.into(), mode: 0o644, what: ShippedKind::File(text) }
 }
 
 impl SealedPackage<'_> {
@@ -92,12 +92,12 @@ impl SealedPackage<'_> {
     /// # Errors
     /// A [`Problem`] `sealed-name` if the name or a build cannot be part of a path in
     /// storage.conf, or a build is given twice; those of [`store_path`] for the base.
-    pub fn files(&self) -> Result<Vec<Shipped>, Problem> {
+    pub fn files(&self) -> Result<Vec<ShippedFile>, Problem> {
         let base = self.checked()?;
-        let mut files: Vec<Shipped> = Path::new(&base)
+        let mut files: Vec<ShippedFile> = Path::new(&base)
             .ancestors()
             .filter(|dir| !OF_OTHERS.iter().any(|system| *dir == Path::new(system)))
-            .map(|dir| Shipped { path: dir.to_owned(), mode: 0o755, what: What::Directory })
+            .map(|dir| ShippedFile { path: dir.to_owned(), mode: 0o755, what: ShippedKind::Directory })
             .collect();
         let mut declaration = String::new();
         let mut tmpfiles = String::from(
@@ -114,7 +114,11 @@ impl SealedPackage<'_> {
             tmpfiles += &empty_store(&at, &image);
             let unit = mount_unit_name(&at);
             let link = format!("{UNITS}/basic.target.wants/{unit}").into();
-            files.push(Shipped { path: link, mode: 0o777, what: What::Link(format!("../{unit}")) });
+            files.push(ShippedFile {
+                path: link,
+                mode: 0o777,
+                what: ShippedKind::Link(format!("../{unit}")),
+            });
             files.push(text(format!("{UNITS}/{unit}"), mount_unit(self.name, build, &image, &at)));
         }
         files.push(text(format!("{VENDOR}/{}.toml", self.name), declaration));
@@ -187,9 +191,9 @@ mod tests {
         let all: String = files
             .iter()
             .map(|file| match &file.what {
-                What::Directory => format!("== {:o} {}/\n", file.mode, file.path.display()),
-                What::Link(target) => format!("== {} -> {target}\n", file.path.display()),
-                What::File(text) => format!("== {:o} {}\n{text}", file.mode, file.path.display()),
+                ShippedKind::Directory => format!("== {:o} {}/\n", file.mode, file.path.display()),
+                ShippedKind::Link(target) => format!("== {} -> {target}\n", file.path.display()),
+                ShippedKind::File(text) => format!("== {:o} {}\n{text}", file.mode, file.path.display()),
             })
             .collect();
         insta::assert_snapshot!(all, @r#"

@@ -34,5 +34,5 @@ mod unit;
 
 pub use apply::{apply, keep_former, unmounted};
 pub(crate) use files::OF_OTHERS;
-pub use files::{SealedPackage, Shipped, What, image_path, mount_point};
+pub use files::{SealedPackage, ShippedFile, ShippedKind, image_path, mount_point};
 pub use unit::mount_unit_name;

@@ -10,7 +10,7 @@ use std::fmt;
 use std::hash::Hash;
 use std::io;
 
-use super::time::Time;
+use super::time::Timestamp;
 use crate::limits;
 
 /// Values of Go's types: decoding goes into what is there already.
@@ -19,7 +19,7 @@ pub(crate) trait Decode: Default {
     ///
     /// # Errors
     /// What the library refuses.
-    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), DecodeError>;
+    fn decode(&mut self, from: &mut RecordDecoder<'_>) -> Result<(), DecodeError>;
 }
 
 /// Why a file is refused, and where.
@@ -55,7 +55,7 @@ impl std::error::Error for DecodeError {}
 const MAX_DEPTH: usize = 10_000;
 
 /// What is left of a text.
-pub(crate) struct Decoder<'a> {
+pub(crate) struct RecordDecoder<'a> {
     bytes: &'a [u8],
     at: usize,
     depth: usize,
@@ -69,7 +69,7 @@ pub(crate) struct Decoder<'a> {
 /// # Errors
 /// What engines stop at.
 pub(crate) fn decode<T: Decode>(bytes: &[u8]) -> Result<Vec<T>, DecodeError> {
-    let mut from = Decoder { bytes, at: 0, depth: 0, memory: 0 };
+    let mut from = RecordDecoder { bytes, at: 0, depth: 0, memory: 0 };
     let mut records = Vec::new();
     if bytes.is_empty() {
         return Ok(records);
@@ -100,7 +100,7 @@ pub(crate) fn decode<T: Decode>(bytes: &[u8]) -> Result<Vec<T>, DecodeError> {
 /// # Errors
 /// What engines stop at.
 pub(crate) fn decode_one<T: Decode>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let mut from = Decoder { bytes, at: 0, depth: 0, memory: 0 };
+    let mut from = RecordDecoder { bytes, at: 0, depth: 0, memory: 0 };
     let mut record = T::default();
     if from.null()? {
         return Err(from.refuse("a record is null"));
@@ -109,7 +109,7 @@ pub(crate) fn decode_one<T: Decode>(bytes: &[u8]) -> Result<T, DecodeError> {
     from.end().map(|()| record)
 }
 
-impl Decoder<'_> {
+impl RecordDecoder<'_> {
     fn refuse(&self, why: &str) -> DecodeError {
         let before = &self.bytes[..self.at.min(self.bytes.len())];
         let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
@@ -426,14 +426,14 @@ impl Decoder<'_> {
 }
 
 impl Decode for String {
-    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
+    fn decode(&mut self, from: &mut RecordDecoder<'_>) -> Result<(), DecodeError> {
         *self = from.string()?;
         Ok(())
     }
 }
 
 impl Decode for i64 {
-    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
+    fn decode(&mut self, from: &mut RecordDecoder<'_>) -> Result<(), DecodeError> {
         if from.null()? {
             return Ok(());
         }
@@ -450,7 +450,7 @@ impl Decode for i64 {
 }
 
 impl Decode for u32 {
-    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
+    fn decode(&mut self, from: &mut RecordDecoder<'_>) -> Result<(), DecodeError> {
         if from.null()? {
             return Ok(());
         }
@@ -463,7 +463,7 @@ impl Decode for u32 {
 
 /// A flag counts where it is `true`.
 impl Decode for bool {
-    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
+    fn decode(&mut self, from: &mut RecordDecoder<'_>) -> Result<(), DecodeError> {
         from.peek();
         let start = from.at;
         from.skip()?;
@@ -472,8 +472,8 @@ impl Decode for bool {
     }
 }
 
-impl Decode for Time {
-    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
+impl Decode for Timestamp {
+    fn decode(&mut self, from: &mut RecordDecoder<'_>) -> Result<(), DecodeError> {
         if from.null()? {
             return Ok(());
         }
@@ -490,7 +490,7 @@ impl Decode for Time {
 }
 
 impl<T: Decode> Decode for Option<T> {
-    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
+    fn decode(&mut self, from: &mut RecordDecoder<'_>) -> Result<(), DecodeError> {
         if self.is_none() && from.null()? {
             return Ok(());
         }
@@ -499,7 +499,7 @@ impl<T: Decode> Decode for Option<T> {
 }
 
 impl<T: Decode> Decode for Vec<T> {
-    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
+    fn decode(&mut self, from: &mut RecordDecoder<'_>) -> Result<(), DecodeError> {
         let mut length = 0;
         from.elements(|from| {
             // A list that stands there twice is decoded over itself.
@@ -519,7 +519,7 @@ impl<T: Decode> Decode for HashMap<String, T>
 where
     String: Hash,
 {
-    fn decode(&mut self, from: &mut Decoder<'_>) -> Result<(), DecodeError> {
+    fn decode(&mut self, from: &mut RecordDecoder<'_>) -> Result<(), DecodeError> {
         let there = from.members(|from, key| {
             from.takes(size_of::<(String, T)>())?;
             let mut value = T::default();
@@ -540,7 +540,7 @@ macro_rules! decodes {
         impl $crate::store::decode::Decode for $type {
             fn decode(
                 &mut self,
-                from: &mut $crate::store::decode::Decoder<'_>,
+                from: &mut $crate::store::decode::RecordDecoder<'_>,
             ) -> Result<(), $crate::store::decode::DecodeError> {
                 from.members(|from, key| match key.to_lowercase().as_str() {
                     $($key => self.$field.decode(from),)*
@@ -557,10 +557,10 @@ pub(crate) use decodes;
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::records::{Image, Layer};
+    use super::super::records::{StoredImage, StoredLayer};
     use super::*;
 
-    fn image(text: &str) -> Result<Image, DecodeError> {
+    fn image(text: &str) -> Result<StoredImage, DecodeError> {
         decode(format!("[{text}]").as_bytes()).map(|mut images| images.remove(0))
     }
 
@@ -576,11 +576,11 @@ mod tests {
     #[test]
     fn nothing_null_and_what_follows_a_nul_are_taken() {
         for text in ["", "null", "[]", " [ ] ", "[]\0anything"] {
-            assert_eq!(decode::<Image>(text.as_bytes()).unwrap().len(), 0, "{text:?}");
+            assert_eq!(decode::<StoredImage>(text.as_bytes()).unwrap().len(), 0, "{text:?}");
         }
         image(r#"{"id":null,"names":null,"created":null,"big-data-sizes":{"a":null},"flags":null}"#).unwrap();
         for text in [" ", "{}", "[", "[]x", "[{}", "[{},]", "[{}}", "[1]", "[\"\"]"] {
-            decode::<Image>(text.as_bytes()).unwrap_err();
+            decode::<StoredImage>(text.as_bytes()).unwrap_err();
         }
     }
 
@@ -609,38 +609,38 @@ mod tests {
             r#"{"compression": "1"}"#,
             r#"{"uidmap": 1}"#,
         ] {
-            decode::<Layer>(format!("[{text}]").as_bytes()).unwrap_err();
+            decode::<StoredLayer>(format!("[{text}]").as_bytes()).unwrap_err();
         }
     }
 
     #[test]
     fn many_empty_records_are_more_than_is_looked_at() {
-        let text = format!("[{}{{}}]", "{},".repeat(limits::RECORDS_IN_MEMORY / size_of::<Image>()));
-        assert!(decode::<Image>(text.as_bytes()).unwrap_err().too_large);
+        let text = format!("[{}{{}}]", "{},".repeat(limits::RECORDS_IN_MEMORY / size_of::<StoredImage>()));
+        assert!(decode::<StoredImage>(text.as_bytes()).unwrap_err().too_large);
         let text = format!(
             "[{{\"names\":[{}\"\"]}}]",
             "null,".repeat(limits::RECORDS_IN_MEMORY / size_of::<String>())
         );
-        assert!(decode::<Image>(text.as_bytes()).unwrap_err().too_large);
+        assert!(decode::<StoredImage>(text.as_bytes()).unwrap_err().too_large);
     }
 
     #[test]
     fn a_record_that_is_null_is_told_from_what_is_malformed() {
-        assert!(decode::<Image>(b"[null]").unwrap_err().crashes);
-        assert!(!decode::<Image>(b"[null").unwrap_err().crashes);
+        assert!(decode::<StoredImage>(b"[null]").unwrap_err().crashes);
+        assert!(!decode::<StoredImage>(b"[null").unwrap_err().crashes);
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
-            let _ = decode::<Image>(&bytes);
+            let _ = decode::<StoredImage>(&bytes);
         }
 
         #[test]
         fn what_another_decoder_skips_is_skipped(text in r#"[\[\]{}"a:,1 .eE+\\u0tfn-]{0,12}"#) {
             if serde_json::from_str::<serde_json::Value>(&text).is_ok() {
                 let record = format!("{{\"unknown\":{text}}}");
-                prop_assert!(decode_one::<Image>(record.as_bytes()).is_ok());
+                prop_assert!(decode_one::<StoredImage>(record.as_bytes()).is_ok());
             }
         }
     }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use super::decode::{Decode, decode};
 use super::driver::driver_of;
 use super::id::is_id;
-use super::metadata::Metadata;
-use super::records::{Image, Layer};
+use super::metadata::ImageMetadata;
+use super::records::{StoredImage, StoredLayer};
 use crate::engine::{Engines, Profile};
 use crate::images::is_reference;
 use crate::limits;
@@ -16,14 +16,14 @@ use crate::sys::{FileKind, Root};
 
 /// A store as engines with a storage driver find it.
 #[derive(Debug)]
-pub struct Opened {
+pub struct DriverStore {
     /// The driver that it was made with, or why that cannot be told.
     pub made_by: io::Result<String>,
     /// What stops engines there, or why that cannot be told.
     pub harms: io::Result<Vec<Harm>>,
 }
 
-impl Opened {
+impl DriverStore {
     /// Looks at the store at `path`.
     pub fn new(root: &Root, path: &Path, driver: &str) -> Self {
         Self { made_by: driver_of(root, path, driver), harms: content_harms(root, path, driver) }
@@ -43,12 +43,12 @@ pub struct Harm {
     pub place: PathBuf,
     /// The image, if it is about one: a name of it, or the start of its id.
     pub image: Option<String>,
-    hits: [Hit; Profile::ALL.len()],
+    hits: [HarmEffect; Profile::ALL.len()],
 }
 
 /// What a harm does to an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hit {
+pub enum HarmEffect {
     /// Every command stops, and CRI-O's start.
     Everything,
     /// Every command that looks at a layer stops.
@@ -67,13 +67,13 @@ impl Harm {
         place: PathBuf,
         message: String,
         hint: &str,
-        hits: impl Fn(Profile) -> Hit,
+        hits: impl Fn(Profile) -> HarmEffect,
     ) -> Self {
         Self { id, message, hint: hint.to_owned(), place, image: None, hits: Profile::ALL.map(hits) }
     }
 
     /// What it does to an engine of this profile.
-    pub fn hits(&self, profile: Profile) -> Hit {
+    pub fn hits(&self, profile: Profile) -> HarmEffect {
         let at = Profile::ALL.iter().position(|other| *other == profile);
         self.hits[at.expect("all profiles are there")]
     }
@@ -81,12 +81,12 @@ impl Harm {
 
 /// One of the two parts of a store that have records.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum StorePart {
     Images,
     Layers,
 }
 
-impl Part {
+impl StorePart {
     const fn lock(self) -> &'static str {
         match self {
             Self::Images => "images.lock",
@@ -96,10 +96,10 @@ impl Part {
 
     /// What stops if this part cannot be opened: images are read at the start, layers when
     /// one is asked for.
-    const fn hit(self) -> Hit {
+    const fn hit(self) -> HarmEffect {
         match self {
-            Self::Images => Hit::Everything,
-            Self::Layers => Hit::Layers,
+            Self::Images => HarmEffect::Everything,
+            Self::Layers => HarmEffect::Layers,
         }
     }
 }
@@ -119,7 +119,7 @@ pub fn content_harms(root: &Root, path: &Path, driver: &str) -> io::Result<Vec<H
     let mut harms = Vec::new();
     let images = path.join(format!("{driver}-images"));
     let layers = path.join(format!("{driver}-layers"));
-    for (dir, part) in [(&images, Part::Images), (&layers, Part::Layers)] {
+    for (dir, part) in [(&images, StorePart::Images), (&layers, StorePart::Layers)] {
         harms.extend(lock_harm(root, dir, read_only, part)?);
     }
     check_images(root, &images, &mut harms)?;
@@ -144,7 +144,7 @@ fn is_closed_to_owner(root: &Root, dir: &Path) -> io::Result<bool> {
     Ok(store.uid != 0 && dir.uid != store.uid && dir.mode & 0o002 == 0)
 }
 
-fn lock_harm(root: &Root, dir: &Path, read_only: bool, part: Part) -> io::Result<Option<Harm>> {
+fn lock_harm(root: &Root, dir: &Path, read_only: bool, part: StorePart) -> io::Result<Option<Harm>> {
     let (name, lock) = (file_name(dir), part.lock());
     let is_there = stands(root, dir)?;
     if is_there.is_some_and(|kind| kind != FileKind::Directory) {
@@ -172,7 +172,7 @@ fn lock_harm(root: &Root, dir: &Path, read_only: bool, part: Part) -> io::Result
             let hint = "run `storagectl init-store` on the store before it is sealed or mounted read-only";
             // Storage 1.52 and later log that it is read-only, and go on without the store's images.
             Some(Harm::new("lock-missing", place, message, hint, |profile| match part {
-                Part::Images if read_only && profile != Profile::Podman4 => Hit::NoImage,
+                StorePart::Images if read_only && profile != Profile::Podman4 => HarmEffect::NoImage,
                 _ => part.hit(),
             }))
         }
@@ -181,7 +181,7 @@ fn lock_harm(root: &Root, dir: &Path, read_only: bool, part: Part) -> io::Result
 }
 
 fn check_images(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()> {
-    let Some(images) = load::<Image>(root, dir, "images.json", Part::Images, harms)? else {
+    let Some(images) = load::<StoredImage>(root, dir, "images.json", StorePart::Images, harms)? else {
         return Ok(());
     };
     let file = dir.join("images.json");
@@ -191,14 +191,17 @@ fn check_images(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()
         if let Some(why) = unlisted(image) {
             let message = format!("its images.json gives image `{id}` {why}");
             let hint = "remove that image from the store and pull it again";
-            let harm = Harm::new("image-record-invalid", file.clone(), message, hint, |_| Hit::Listing);
+            let harm =
+                Harm::new("image-record-invalid", file.clone(), message, hint, |_| HarmEffect::Listing);
             harms.push(Harm { image: Some(image.title()), ..harm });
         }
         for name in image.names.iter().flatten() {
             if !names.insert(name.as_str()) {
                 let message = format!("its images.json gives the name `{name}` to two images");
                 let hint = "untag one of the two with the engine that created the store";
-                harms.push(Harm::new("image-name-twice", file.clone(), message, hint, |_| Hit::Everything));
+                harms.push(Harm::new("image-name-twice", file.clone(), message, hint, |_| {
+                    HarmEffect::Everything
+                }));
             }
         }
         let manifests =
@@ -211,14 +214,16 @@ fn check_images(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()
         for digest in digests.filter(|digest| !is_digest(digest)) {
             let message = format!("its images.json gives image `{id}` the invalid digest `{digest}`");
             let hint = "pull that image into the store again";
-            harms.push(Harm::new("image-digest-invalid", file.clone(), message, hint, |_| Hit::Everything));
+            harms.push(Harm::new("image-digest-invalid", file.clone(), message, hint, |_| {
+                HarmEffect::Everything
+            }));
         }
     }
     Ok(())
 }
 
 /// What engines notice only when they list the image, and then they list none at all.
-fn unlisted(image: &Image) -> Option<String> {
+fn unlisted(image: &StoredImage) -> Option<String> {
     if !is_id(image.id()) && image.names.iter().flatten().next().is_some() {
         return Some("an invalid id".to_owned());
     }
@@ -228,14 +233,14 @@ fn unlisted(image: &Image) -> Option<String> {
     if image.big_data_names.iter().flatten().any(String::is_empty) {
         return Some("a file without a name".to_owned());
     }
-    let error = Metadata::of(image).err()?;
+    let error = ImageMetadata::of(image).err()?;
     Some(format!("malformed metadata: {error}"))
 }
 
 fn check_layers(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()> {
     let mut names = HashSet::new();
     for file in ["layers.json", "volatile-layers.json"] {
-        let Some(layers) = load::<Layer>(root, dir, file, Part::Layers, harms)? else {
+        let Some(layers) = load::<StoredLayer>(root, dir, file, StorePart::Layers, harms)? else {
             continue;
         };
         for name in layers.into_iter().flat_map(|layer| layer.names.unwrap_or_default()) {
@@ -251,9 +256,9 @@ fn check_layers(root: &Root, dir: &Path, harms: &mut Vec<Harm>) -> io::Result<()
 }
 
 /// What stops if a file of layers cannot be read: storage 1.45 and later read the second.
-fn layers_hit(file: &str, profile: Profile) -> Hit {
+fn layers_hit(file: &str, profile: Profile) -> HarmEffect {
     let reads = file == "layers.json" || Engines::by_version(|minor| minor >= 45).has(profile);
-    if reads { Hit::Layers } else { Hit::Nothing }
+    if reads { HarmEffect::Layers } else { HarmEffect::Nothing }
 }
 
 /// Reads a file of records; `None` if it is not there or was reported as a harm.
@@ -261,21 +266,21 @@ fn load<T: Decode>(
     root: &Root,
     dir: &Path,
     file: &str,
-    part: Part,
+    part: StorePart,
     harms: &mut Vec<Harm>,
 ) -> io::Result<Option<Vec<T>>> {
     let (id, hint) = match part {
-        Part::Images => ("images-json-malformed", "build the store again, or restore this file"),
-        Part::Layers => (
+        StorePart::Images => ("images-json-malformed", "build the store again, or restore this file"),
+        StorePart::Layers => (
             "layers-json-malformed",
             "build the store again; with this file CRI-O wipes its own storage after a power cut",
         ),
     };
-    let mut malformed = |why: &str, images: &dyn Fn(Profile) -> Hit| {
+    let mut malformed = |why: &str, images: &dyn Fn(Profile) -> HarmEffect| {
         let message = format!("its `{}/{file}` is malformed: {why}", file_name(dir));
         harms.push(Harm::new(id, dir.join(file), message, hint, |profile| match part {
-            Part::Images => images(profile),
-            Part::Layers => layers_hit(file, profile),
+            StorePart::Images => images(profile),
+            StorePart::Layers => layers_hit(file, profile),
         }));
         Ok(None)
     };
@@ -283,9 +288,11 @@ fn load<T: Decode>(
     let bytes = match root.stat_or_link(&place)?.map(|stat| stat.kind) {
         // Nothing is taken from a symlink to nothing.
         None => None,
-        Some(FileKind::Symlink) => return malformed("it is a symlink to itself", &|_| Hit::Everything),
+        Some(FileKind::Symlink) => {
+            return malformed("it is a symlink to itself", &|_| HarmEffect::Everything);
+        }
         Some(FileKind::Directory | FileKind::Other) => {
-            return malformed("it is not a file", &|_| Hit::Everything);
+            return malformed("it is not a file", &|_| HarmEffect::Everything);
         }
         Some(FileKind::File) => root.read_up_to(&place, limits::RECORDS)?,
     };
@@ -297,12 +304,12 @@ fn load<T: Decode>(
         Err(refused) if refused.too_large => Err(refused.into()),
         Err(refused) => malformed(&refused.to_string(), &|profile| {
             if profile != Profile::Podman4 || refused.crashes {
-                return Hit::Everything;
+                return HarmEffect::Everything;
             }
             // Storage 1.43 reads what it can, and lists what of that has a name; then it
             // does not find it.
             let names = bytes.windows(7).any(|bytes| bytes.eq_ignore_ascii_case(b"\"names\""));
-            if refused.begun && names { Hit::Listing } else { Hit::NoImage }
+            if refused.begun && names { HarmEffect::Listing } else { HarmEffect::NoImage }
         }),
     }
 }

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use crate::problem::Problem;
 use crate::sys::{Child, ChildFailure, DirectoryWriter, FileMetadata, NewFile, OutputTail, Root, Staging};
-use crate::tar::{EntryContent, Item, TarWriter};
+use crate::tar::{EntryContent, TarEntry, TarWriter};
 
 /// What a store is packed as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,7 +177,7 @@ impl ImageFile {
 
 /// The entry of a stream for the directory that everything is in.
 fn root_entry(stream: &mut dyn Write, time: i64) -> io::Result<()> {
-    let item = Item { mode: 0o755, uid: 0, gid: 0, mtime: (time, 0), attributes: &[] };
+    let item = TarEntry { mode: 0o755, uid: 0, gid: 0, mtime: (time, 0), attributes: &[] };
     TarWriter::new(stream).item(b"./", &item, EntryContent::Directory)
 }
 

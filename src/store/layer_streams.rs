@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::images::LayerStreams;
-use crate::sys::{FilePart, Opened, Root, Subtree};
+use crate::sys::{FilePart, OpenFile, Root, Subtree};
 use crate::tar::{SplitPiece, TarSplit, clean_path};
 
 /// The layers of a store that engines use with overlay.
@@ -46,7 +46,7 @@ struct LayerStream {
     content: Subtree,
     raw: io::Cursor<Vec<u8>>,
     /// The file that is being read, and how much of it is to come.
-    file: Option<(Opened, u64)>,
+    file: Option<(OpenFile, u64)>,
 }
 
 impl Read for LayerStream {

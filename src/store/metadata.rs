@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Image;
+use super::StoredImage;
 use super::builder::file_name;
 use crate::images::{Digest, signature};
 use crate::limits;
@@ -16,19 +16,19 @@ use crate::sys::Root;
 /// How many bytes each signature has.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
-pub(super) struct Metadata {
+pub(super) struct ImageMetadata {
     /// Of the image.
     signature_sizes: Option<Vec<Option<i64>>>,
     /// Of each of its manifests, by digest.
     signatures_sizes: Option<HashMap<String, Option<Vec<Option<i64>>>>>,
 }
 
-impl Metadata {
+impl ImageMetadata {
     /// That of an image; nothing is none.
     ///
     /// # Errors
     /// Why it is malformed.
-    pub(super) fn of(image: &Image) -> Result<Self, serde_json::Error> {
+    pub(super) fn of(image: &StoredImage) -> Result<Self, serde_json::Error> {
         match image.metadata.as_deref() {
             None | Some("") => Ok(Self::default()),
             Some(text) => Ok(serde_json::from_str::<Option<Self>>(text)?.unwrap_or_default()),
@@ -88,8 +88,13 @@ pub(super) fn with_signatures(
 
 /// The signatures that a store has of the image `record`, whose files are in `dir`, for its
 /// manifest with this digest. Nothing where engines could not read them.
-pub(crate) fn signatures_in(root: &Root, dir: &Path, record: &Image, manifest: &Digest) -> Vec<Vec<u8>> {
-    let metadata = Metadata::of(record).unwrap_or_default();
+pub(crate) fn signatures_in(
+    root: &Root,
+    dir: &Path,
+    record: &StoredImage,
+    manifest: &Digest,
+) -> Vec<Vec<u8>> {
+    let metadata = ImageMetadata::of(record).unwrap_or_default();
     let sizes = metadata.signatures_sizes.as_ref().and_then(|sizes| sizes.get(manifest.as_str())?.as_ref());
     let Some(sizes) = sizes else {
         return Vec::new();

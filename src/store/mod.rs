@@ -34,7 +34,7 @@ pub use awaiting::{AWAITING, awaited, prepare, withdraw};
 pub(crate) use decode::{Decode, DecodeError, decode_one};
 pub use driver::driver_of;
 pub use gone::is_gone;
-pub use harm::{Harm, Hit, Opened, content_harms};
+pub use harm::{DriverStore, Harm, HarmEffect, content_harms};
 pub(crate) use id::{is_id, short_id};
 pub use init::{MARKER, init};
 pub use label::{IMAGE_LABEL, engine_type};
@@ -45,9 +45,11 @@ pub use open_up::{OpenedUp, open_up};
 pub use path::store_path;
 pub use provided::{provided_at_boot, unit_name};
 pub(crate) use records::parse as parse_records;
-pub use records::{IdMap, Image, Layer, count_images, image_names, images, layers, recorded_images};
-pub use stamps::Stamps;
-pub(crate) use time::{Time, date};
+pub use records::{
+    IdMap, StoredImage, StoredLayer, count_images, image_names, images, layers, recorded_images,
+};
+pub use stamps::StoreStamps;
+pub(crate) use time::{Timestamp, date};
 pub use updates::{in_var_message, left_by_updates};
 pub(crate) use writable::writers;
-pub use writable::{Writer, writer_besides_owner};
+pub use writable::{OtherWriter, writer_besides_owner};

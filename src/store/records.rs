@@ -7,14 +7,14 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::decode::{Decode, DecodeError, decode, decodes};
-use super::time::Time;
+use super::time::Timestamp;
 use crate::limits;
 use crate::problem::Problem;
 use crate::sys::Root;
 
 /// A record of images.json.
 #[derive(Debug, Clone, Default)]
-pub struct Image {
+pub struct StoredImage {
     /// Its id: 64 hexadecimal digits.
     pub id: Option<String>,
     /// The digest of its manifest.
@@ -36,14 +36,14 @@ pub struct Image {
     /// Their sizes in bytes, by key.
     pub big_data_sizes: Option<HashMap<String, i64>>,
     /// When it was made.
-    pub(crate) created: Option<Time>,
+    pub(crate) created: Option<Timestamp>,
     /// Flags, such as `incomplete`, and whether they are set.
     pub flags: Option<HashMap<String, bool>>,
 }
 
 /// A record of layers.json.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Layer {
+pub struct StoredLayer {
     /// Its id: 64 hexadecimal digits.
     pub id: Option<String>,
     /// Its names; layers of images have none as a rule.
@@ -55,7 +55,7 @@ pub struct Layer {
     /// The SELinux label that it is mounted with.
     pub mountlabel: Option<String>,
     /// When it was made.
-    pub(crate) created: Option<Time>,
+    pub(crate) created: Option<Timestamp>,
     /// The digest of the blob that it was pulled as.
     pub compressed_diff_digest: Option<String>,
     /// That blob's size in bytes.
@@ -93,7 +93,7 @@ pub struct IdMap {
     pub size: Option<i64>,
 }
 
-decodes!(Image {
+decodes!(StoredImage {
     "id" => id,
     "digest" => digest,
     "names" => names,
@@ -108,7 +108,7 @@ decodes!(Image {
     "flags" => flags,
 });
 
-decodes!(Layer {
+decodes!(StoredLayer {
     "id" => id,
     "names" => names,
     "parent" => parent,
@@ -135,10 +135,10 @@ decodes!(IdMap {
     "size" => size,
 });
 
-impl Image {
+impl StoredImage {
     /// When it was made, in RFC 3339.
     pub fn created(&self) -> Option<String> {
-        self.created.map(Time::text)
+        self.created.map(Timestamp::text)
     }
 
     /// How many bytes its documents have.
@@ -154,7 +154,7 @@ impl Image {
     }
 }
 
-impl Layer {
+impl StoredLayer {
     /// How many bytes its tar stream has, if that is recorded.
     pub(crate) fn size(&self) -> Option<u64> {
         self.diff_digest.as_ref().filter(|digest| !digest.is_empty())?;
@@ -201,7 +201,7 @@ pub(crate) fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<Vec<T>
 ///
 /// # Errors
 /// If images.json cannot be read or is malformed.
-pub fn images(root: &Root, path: &Path, driver: &str) -> anyhow::Result<Vec<Image>> {
+pub fn images(root: &Root, path: &Path, driver: &str) -> anyhow::Result<Vec<StoredImage>> {
     read(root, &path.join(format!("{driver}-images/images.json")))
 }
 
@@ -209,7 +209,7 @@ pub fn images(root: &Root, path: &Path, driver: &str) -> anyhow::Result<Vec<Imag
 ///
 /// # Errors
 /// If layers.json cannot be read or is malformed.
-pub fn layers(root: &Root, path: &Path, driver: &str) -> anyhow::Result<Vec<Layer>> {
+pub fn layers(root: &Root, path: &Path, driver: &str) -> anyhow::Result<Vec<StoredLayer>> {
     let mut layers = Vec::new();
     for file in ["layers.json", "volatile-layers.json"] {
         layers.append(&mut read(root, &path.join(format!("{driver}-layers")).join(file))?);
@@ -245,7 +245,7 @@ pub fn image_names(root: &Root, path: &Path) -> Result<Vec<String>, Problem> {
 ///
 /// # Errors
 /// As [`image_names`].
-pub fn recorded_images(root: &Root, path: &Path) -> Result<Vec<Image>, Problem> {
+pub fn recorded_images(root: &Root, path: &Path) -> Result<Vec<StoredImage>, Problem> {
     let shown = root.show(path);
     let Some(entries) = root.list(path).map_err(Problem::cannot("read", shown.display()))? else {
         return Err(Problem::new(
@@ -264,7 +264,7 @@ pub fn recorded_images(root: &Root, path: &Path) -> Result<Vec<Image>, Problem> 
         else {
             continue;
         };
-        all.append(&mut decode::<Image>(&bytes).map_err(|error: DecodeError| {
+        all.append(&mut decode::<StoredImage>(&bytes).map_err(|error: DecodeError| {
             Problem::new(
                 "images-json-malformed",
                 format!("`{}` is malformed: {error}", shown.display()),

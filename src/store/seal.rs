@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 
 use super::builder::{ImageFormat, existing_layers};
 use super::image_file::ImageFile;
-use super::stamps::Stamps;
+use super::stamps::StoreStamps;
 use crate::problem::Problem;
-use crate::sys::{Directory, FileKind, Node, Root, Special};
-use crate::tar::{EntryContent, Item, TarWriter};
+use crate::sys::{Directory, FileKind, Root, Special, SubtreeNode};
+use crate::tar::{EntryContent, TarEntry, TarWriter};
 
 /// How much of a file is read at a time, in bytes.
 const BUFFER: usize = 256 << 10;
@@ -33,7 +33,7 @@ const PARTS: [(&str, Option<&str>); 3] =
 
 /// What was sealed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sealed {
+pub struct SealedStore {
     /// How many files, directories and others there are.
     pub entries: u64,
     /// How many bytes their content has.
@@ -52,8 +52,8 @@ pub fn seal(
     file: &Path,
     kind: ImageFormat,
     sync: bool,
-    checked: &Stamps,
-) -> Result<Sealed, Problem> {
+    checked: &StoreStamps,
+) -> Result<SealedStore, Problem> {
     let shown = root.show(store).display().to_string();
     let cannot = |doing| Problem::cannot(doing, shown.clone());
     let inside = root.strict(store).map_err(cannot("open"))?.ok_or_else(|| {
@@ -76,7 +76,7 @@ pub fn seal(
     let mut pack = ImageFile::begin(root, file, kind, time, sync)?;
     let result = write(&top, &ids, time, pack.stream());
     match result {
-        Ok(_) | Err(Failed::Read(..)) if Stamps::of(root, [store]) != *checked => Err(Problem::new(
+        Ok(_) | Err(Failed::Read(..)) if StoreStamps::of(root, [store]) != *checked => Err(Problem::new(
             "busy",
             format!("something was changed in `{shown}` while it was sealed"),
             "wait until no engine uses it, and try again",
@@ -115,12 +115,12 @@ fn write(
     ids: &BTreeSet<OsString>,
     time: i64,
     out: impl io::Write,
-) -> Result<Sealed, Failed> {
+) -> Result<SealedStore, Failed> {
     let mut sealing = Sealing {
         tar: TarWriter::new(out),
         ids,
         links: HashMap::new(),
-        sealed: Sealed::default(),
+        sealed: SealedStore::default(),
         buffer: vec![0; BUFFER],
     };
     sealing.store(top, time)?;
@@ -139,7 +139,7 @@ struct Sealing<'a, W: io::Write> {
     ids: &'a BTreeSet<OsString>,
     /// The first name of what has several.
     links: HashMap<(u64, u64), Vec<u8>>,
-    sealed: Sealed,
+    sealed: SealedStore,
     buffer: Vec<u8>,
 }
 
@@ -166,7 +166,7 @@ impl<W: io::Write> Sealing<'_, W> {
                 && dir.node(OsStr::new(lock)).map_err(|error| at(name, error))?.is_none()
             {
                 // Engines cannot make it once the store is read-only.
-                let item = Item { mode: 0o644, uid: 0, gid: 0, mtime: (time, 0), attributes: &[] };
+                let item = TarEntry { mode: 0o644, uid: 0, gid: 0, mtime: (time, 0), attributes: &[] };
                 let path = format!("{name}/{lock}");
                 self.tar.item(path.as_bytes(), &item, EntryContent::File(0)).map_err(Failed::Write)?;
             }
@@ -199,7 +199,13 @@ impl<W: io::Write> Sealing<'_, W> {
         Ok(())
     }
 
-    fn entry(&mut self, dir: &Directory, name: &OsStr, path: &[u8], node: &Node) -> Result<(), Failed> {
+    fn entry(
+        &mut self,
+        dir: &Directory,
+        name: &OsStr,
+        path: &[u8],
+        node: &SubtreeNode,
+    ) -> Result<(), Failed> {
         let failed = |error| Failed::Read(PathBuf::from(OsStr::from_bytes(path)), error);
         self.sealed.entries += 1;
         let attributes = dir.attributes(name).map_err(failed)?.unwrap_or_default();
@@ -209,7 +215,7 @@ impl<W: io::Write> Sealing<'_, W> {
         attributes.sort();
         let stat = &node.stat;
         let nanoseconds = u32::try_from(stat.mtime.1).unwrap_or(0);
-        let item = Item {
+        let item = TarEntry {
             mode: stat.mode,
             uid: stat.uid,
             gid: stat.gid,
@@ -218,7 +224,7 @@ impl<W: io::Write> Sealing<'_, W> {
         };
         if node.links > 1 && stat.kind != FileKind::Directory {
             if let Some(first) = self.links.get(&stat.id) {
-                let item = Item { attributes: &[], ..item };
+                let item = TarEntry { attributes: &[], ..item };
                 return self.tar.item(path, &item, EntryContent::HardLink(first)).map_err(Failed::Write);
             }
             self.links.insert(stat.id, path.to_vec());
@@ -243,7 +249,13 @@ impl<W: io::Write> Sealing<'_, W> {
         self.tar.item(path, &item, what).map_err(Failed::Write)
     }
 
-    fn file(&mut self, dir: &Directory, name: &OsStr, path: &[u8], item: &Item<'_>) -> Result<(), Failed> {
+    fn file(
+        &mut self,
+        dir: &Directory,
+        name: &OsStr,
+        path: &[u8],
+        item: &TarEntry<'_>,
+    ) -> Result<(), Failed> {
         let failed = |error| Failed::Read(PathBuf::from(OsStr::from_bytes(path)), error);
         let file = dir.open(name).map_err(failed)?.ok_or_else(|| failed(gone()))?;
         file.will_be_read();

@@ -9,9 +9,9 @@ type Stamp = Option<(Stat, (i64, i64))>;
 
 /// The records of some stores at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stamps(Vec<Stamp>);
+pub struct StoreStamps(Vec<Stamp>);
 
-impl Stamps {
+impl StoreStamps {
     /// Those of the stores at `paths`, whichever driver made them.
     pub fn of<'a>(root: &Root, paths: impl IntoIterator<Item = &'a Path>) -> Self {
         let mut stamps = Vec::new();

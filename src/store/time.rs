@@ -2,9 +2,9 @@
 
 /// Seconds since 1970, rounded down, and nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(crate) struct Time(pub(crate) i64, pub(crate) u32);
+pub(crate) struct Timestamp(pub(crate) i64, pub(crate) u32);
 
-impl Time {
+impl Timestamp {
     /// Reads RFC 3339, as strictly as Go, which would refuse the whole store otherwise.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
@@ -104,7 +104,7 @@ mod tests {
             ("2000-02-29T23:59:59-00:30", "2000-03-01T00:29:59Z"),
             ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
         ] {
-            assert_eq!(Time::parse(given).unwrap().text(), written);
+            assert_eq!(Timestamp::parse(given).unwrap().text(), written);
         }
         for bad in [
             "",
@@ -117,20 +117,20 @@ mod tests {
             "2024-01-02T03:04:05+2:00",
             "2024-01-02T03:04:05Zé",
         ] {
-            assert_eq!(Time::parse(bad), None, "{bad}");
+            assert_eq!(Timestamp::parse(bad), None, "{bad}");
         }
     }
 
     proptest! {
         #[test]
         fn a_time_is_read_as_it_was_written(seconds in -62_135_596_800i64..253_402_300_799, nanoseconds in 0u32..1_000_000_000) {
-            let time = Time(seconds, nanoseconds);
-            prop_assert_eq!(Time::parse(&time.text()), Some(time));
+            let time = Timestamp(seconds, nanoseconds);
+            prop_assert_eq!(Timestamp::parse(&time.text()), Some(time));
         }
 
         #[test]
         fn any_text_is_no_panic(text in ".{0,40}") {
-            let _ = Time::parse(&text);
+            let _ = Timestamp::parse(&text);
         }
     }
 }

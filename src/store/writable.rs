@@ -7,7 +7,7 @@ use crate::sys::{Root, Stat};
 
 /// Why others can write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Writer {
+pub struct OtherWriter {
     /// The directory that they can write to.
     pub dir: PathBuf,
     /// Who, and by which mode.
@@ -24,7 +24,7 @@ pub struct Writer {
 /// Every directory counts in which a name is looked up on the way, also those
 /// that a symlink leads through. A group that is its user's own (the same
 /// number, not 0) is that user. File systems without modes are not looked at.
-pub fn writer_besides_owner(root: &Root, path: &Path) -> io::Result<Option<Writer>> {
+pub fn writer_besides_owner(root: &Root, path: &Path) -> io::Result<Option<OtherWriter>> {
     let mut here = path;
     let owner = loop {
         match root.stat(here)? {
@@ -41,7 +41,7 @@ pub fn writer_besides_owner(root: &Root, path: &Path) -> io::Result<Option<Write
     if here == path {
         let store = steps.pop().expect("a trail ends at its path");
         if let Some(who) = writers(&store.stat) {
-            return Ok(Some(Writer { dir: store.path, who }));
+            return Ok(Some(OtherWriter { dir: store.path, who }));
         }
     }
     for step in steps.into_iter().rev() {
@@ -55,7 +55,7 @@ pub fn writer_besides_owner(root: &Root, path: &Path) -> io::Result<Option<Write
         // Above a tree's own root, its builder decides.
         let builder = root.is_tree() && foreign && step.path == Path::new("/");
         if let Some(who) = who.filter(|_| !builder) {
-            return Ok(Some(Writer { dir: step.path, who }));
+            return Ok(Some(OtherWriter { dir: step.path, who }));
         }
     }
     Ok(None)

@@ -15,7 +15,7 @@ const SUFFIX: &str = ".storagectl-new";
 
 /// What a name shall hold.
 #[derive(Debug, Clone, Copy)]
-pub enum Content<'a> {
+pub enum NewContent<'a> {
     /// A regular file with these bytes.
     File(&'a [u8]),
     /// A symlink with this target.
@@ -82,7 +82,7 @@ pub fn replace(
     dir: &OwnedFd,
     name: &OsStr,
     old: Option<&Stat>,
-    content: Content<'_>,
+    content: NewContent<'_>,
 ) -> Result<Replaced, ReplaceError> {
     let io = |doing: &'static str| move |error: io::Error| ReplaceError::Io(doing, error);
     let temporary = temporary(name);
@@ -90,13 +90,13 @@ pub fn replace(
     clean_up(dir, name);
     let outcome = (|| {
         match content {
-            Content::File(bytes) => {
+            NewContent::File(bytes) => {
                 replaced = write_beside(dir, name, &temporary, bytes).map_err(io("write"))?;
             }
-            Content::Symlink(target) => {
+            NewContent::Symlink(target) => {
                 fs::symlinkat(target, dir, &temporary).map_err(|error| io("link")(error.into()))?;
             }
-            Content::Nothing => {}
+            NewContent::Nothing => {}
         }
         let now = absent(fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).map_err(Into::into))
             .map_err(io("look at"))?;
@@ -104,7 +104,7 @@ pub fn replace(
             return Err(ReplaceError::Changed);
         }
         let done = match content {
-            Content::Nothing => fs::unlinkat(dir, name, AtFlags::empty()),
+            NewContent::Nothing => fs::unlinkat(dir, name, AtFlags::empty()),
             _ => fs::renameat(dir, &temporary, dir, name),
         };
         match done {

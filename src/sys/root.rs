@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rustix::fs::{self, AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use super::walk::{self, Links, Resolved, Step};
+use super::walk::{self, Resolved, SymlinkPolicy, TrailStep};
 use crate::limits;
 
 /// How long another writer of the same directory is waited for.
@@ -77,14 +77,14 @@ pub struct Root {
     /// Where it is, if no path leads out of it.
     prefix: Option<PathBuf>,
     is_tree: bool,
-    links: Links,
+    links: SymlinkPolicy,
 }
 
 impl Root {
     /// The running system.
     pub fn system() -> io::Result<Self> {
         let dir = Arc::new(open_root(Path::new("/"))?);
-        Ok(Self { dir, prefix: None, is_tree: false, links: Links::Followed })
+        Ok(Self { dir, prefix: None, is_tree: false, links: SymlinkPolicy::Followed })
     }
 
     /// The tree under `dir`; no path leads out of it.
@@ -93,7 +93,7 @@ impl Root {
     /// If `dir` is not a directory that can be opened.
     pub fn tree(dir: &Path) -> io::Result<Self> {
         let (dir, prefix) = (Arc::new(open_root(dir)?), Some(dir.to_owned()));
-        Ok(Self { dir, prefix, is_tree: true, links: Links::Followed })
+        Ok(Self { dir, prefix, is_tree: true, links: SymlinkPolicy::Followed })
     }
 
     /// The directory at `path`, such as a store, as a tree in which no symlink is followed:
@@ -104,13 +104,18 @@ impl Root {
     pub fn strict(&self, path: &Path) -> io::Result<Option<Self>> {
         let dir = absent(self.open(path, OFlags::PATH | OFlags::DIRECTORY))?;
         let prefix = Some(self.show(path));
-        Ok(dir.map(|dir| Self { dir: Arc::new(dir), prefix, is_tree: self.is_tree, links: Links::Refused }))
+        Ok(dir.map(|dir| Self {
+            dir: Arc::new(dir),
+            prefix,
+            is_tree: self.is_tree,
+            links: SymlinkPolicy::Refused,
+        }))
     }
 
     /// The tree that is mounted at `dir`, and nowhere else; in messages it is at `shown`.
     pub(super) fn at_mount(&self, dir: OwnedFd, shown: &Path) -> Self {
         let prefix = Some(self.show(shown));
-        Self { dir: Arc::new(dir), prefix, is_tree: self.is_tree, links: Links::Followed }
+        Self { dir: Arc::new(dir), prefix, is_tree: self.is_tree, links: SymlinkPolicy::Followed }
     }
 
     /// Whether this is, or is in, a tree given with `--root`, and not the running system.
@@ -148,8 +153,8 @@ impl Root {
             return Ok(fs::openat(&self.dir, relative, flags, Mode::empty())?);
         }
         let resolve = match self.links {
-            Links::Followed => ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
-            Links::Refused => ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+            SymlinkPolicy::Followed => ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
+            SymlinkPolicy::Refused => ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
         };
         for _ in 0..8 {
             match fs::openat2(&self.dir, relative, flags, Mode::empty(), resolve) {
@@ -193,10 +198,10 @@ impl Root {
     ///
     /// # Errors
     /// As [`Root::resolve`], also if the end does not exist.
-    pub fn trail(&self, path: &Path) -> io::Result<Vec<Step>> {
+    pub fn trail(&self, path: &Path) -> io::Result<Vec<TrailStep>> {
         let (end, mut steps) = walk::walk(&self.dir, path, true, self.links)?;
         let stat = fs::statat(&end.dir, end.name(), AtFlags::SYMLINK_NOFOLLOW)?;
-        steps.push(Step { path: end.path, stat: Stat::from_raw(&stat) });
+        steps.push(TrailStep { path: end.path, stat: Stat::from_raw(&stat) });
         Ok(steps)
     }
 
@@ -420,7 +425,7 @@ impl Root {
             super::LockError::Io(error) => error,
         })?;
         let old = self.stat_link(&at)?;
-        match super::replace(&at.dir, at.name(), old.as_ref(), super::Content::File(content)) {
+        match super::replace(&at.dir, at.name(), old.as_ref(), super::NewContent::File(content)) {
             Ok(_) => Ok(()),
             Err(super::ReplaceError::Io(_, error) | super::ReplaceError::Unsynced(error)) => Err(error),
             Err(super::ReplaceError::Changed | super::ReplaceError::Mounted) => {

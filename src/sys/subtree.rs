@@ -36,7 +36,7 @@ pub struct Directory {
 
 /// What stands at a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Node {
+pub struct SubtreeNode {
     /// What every file has.
     pub stat: Stat,
     /// What it is, if it is neither file, directory nor symlink.
@@ -60,7 +60,7 @@ pub enum Special {
 
 /// A file that was opened for reading.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenFile {
     file: OwnedFd,
     /// What it is.
     pub stat: Stat,
@@ -119,7 +119,7 @@ impl Subtree {
             Err(Errno::LOOP | Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::AGAIN | Errno::XDEV) => {}
             Err(error) => return Err(error.into()),
         }
-        let Some((end, _)) = leads(walk::walk(&self.dir, path, true, walk::Links::Followed))? else {
+        let Some((end, _)) = leads(walk::walk(&self.dir, path, true, walk::SymlinkPolicy::Followed))? else {
             return Ok(None);
         };
         let flags = flags | OFlags::NOFOLLOW;
@@ -130,8 +130,8 @@ impl Subtree {
 
     /// The regular file at `path`, symlinks followed inside the tree; `None` if there
     /// is none.
-    pub fn file(&self, path: &Path) -> io::Result<Option<Opened>> {
-        let Some((end, _)) = leads(walk::walk(&self.dir, path, true, walk::Links::Followed))? else {
+    pub fn file(&self, path: &Path) -> io::Result<Option<OpenFile>> {
+        let Some((end, _)) = leads(walk::walk(&self.dir, path, true, walk::SymlinkPolicy::Followed))? else {
             return Ok(None);
         };
         let directory = Directory { dir: end.dir.as_fd().try_clone_to_owned()?, path: PathBuf::new() };
@@ -141,13 +141,13 @@ impl Subtree {
 
 impl Directory {
     /// What stands at `name`, a symlink as itself; the directory itself for `.`.
-    pub fn node(&self, name: &OsStr) -> io::Result<Option<Node>> {
+    pub fn node(&self, name: &OsStr) -> io::Result<Option<SubtreeNode>> {
         let raw = fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW).map_err(Into::into);
-        Ok(absent(raw)?.map(|raw| Node::from_raw(&raw)))
+        Ok(absent(raw)?.map(|raw| SubtreeNode::from_raw(&raw)))
     }
 
     /// Opens the regular file or directory at `name`; `None` if that is not what it is.
-    pub fn open(&self, name: &OsStr) -> io::Result<Option<Opened>> {
+    pub fn open(&self, name: &OsStr) -> io::Result<Option<OpenFile>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
         let open = |flags| fs::openat(&self.dir, name, flags, Mode::empty());
         let file = match open(flags | OFlags::NOATIME) {
@@ -162,7 +162,7 @@ impl Directory {
         };
         let stat = Stat::from_raw(&fs::fstat(&file)?);
         let readable = matches!(stat.kind, FileKind::File | FileKind::Directory);
-        Ok(readable.then_some(Opened { file, stat }))
+        Ok(readable.then_some(OpenFile { file, stat }))
     }
 
     /// Reads the regular file at `name`; `None` if there is none.
@@ -276,7 +276,7 @@ impl Directory {
     }
 }
 
-impl Opened {
+impl OpenFile {
     /// Tells the kernel that it will be read from the start to the end.
     pub fn will_be_read(&self) {
         // A hint: where it is not heard, reading is slower and that is all.
@@ -315,7 +315,7 @@ impl Opened {
     }
 }
 
-impl Node {
+impl SubtreeNode {
     #[allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "types differ by architecture")]
     fn from_raw(raw: &fs::Stat) -> Self {
         let numbers = || (fs::major(raw.st_rdev as u64), fs::minor(raw.st_rdev as u64));

@@ -22,7 +22,7 @@ const MAX_SYMLINKS: usize = 40;
 
 /// What becomes of symlinks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Links {
+pub(super) enum SymlinkPolicy {
     /// They lead on, inside the tree.
     Followed,
     /// What would be followed is `ELOOP`.
@@ -62,7 +62,7 @@ impl Resolved {
 
 /// A directory that was passed on the way.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub struct TrailStep {
     /// Its path, without symlinks, inside the tree.
     pub path: PathBuf,
     /// What it is.
@@ -75,14 +75,14 @@ pub(super) fn walk(
     root: &OwnedFd,
     path: &Path,
     follow_last: bool,
-    links: Links,
-) -> io::Result<(Resolved, Vec<Step>)> {
+    links: SymlinkPolicy,
+) -> io::Result<(Resolved, Vec<TrailStep>)> {
     let bytes = path.as_os_str().as_bytes();
     // `link/` and `link/.` mean what the link points at.
     let follow_last = follow_last || bytes.ends_with(b"/") || bytes.ends_with(b"/.");
     let mut todo: VecDeque<OsString> = components(path.as_os_str());
     let mut stack: Vec<(OsString, OwnedFd)> = Vec::new();
-    let mut steps = vec![Step { path: PathBuf::from("/"), stat: Stat::from_raw(&fs::fstat(root)?) }];
+    let mut steps = vec![TrailStep { path: PathBuf::from("/"), stat: Stat::from_raw(&fs::fstat(root)?) }];
     let mut followed = 0;
     while let Some(name) = todo.pop_front() {
         if name == ".." {
@@ -99,7 +99,7 @@ pub(super) fn walk(
         match kind {
             Some(FileType::Symlink) if !last || follow_last => {
                 followed += 1;
-                if links == Links::Refused || followed > MAX_SYMLINKS {
+                if links == SymlinkPolicy::Refused || followed > MAX_SYMLINKS {
                     return Err(Errno::LOOP.into());
                 }
                 let target = OsString::from_vec(fs::readlinkat(here, &name, Vec::new())?.into_bytes());
@@ -115,7 +115,7 @@ pub(super) fn walk(
                 let dir = fs::openat(here, &name, flags, Mode::empty())?;
                 let stat = Stat::from_raw(&fs::fstat(&dir)?);
                 stack.push((name, dir));
-                steps.push(Step { path: path_of(&stack, None), stat });
+                steps.push(TrailStep { path: path_of(&stack, None), stat });
             }
             _ if last => {
                 let path = path_of(&stack, Some(&name));
@@ -193,7 +193,7 @@ mod tests {
                     let is_told = |kernel: &Result<OwnedFd, Errno>| !matches!(kernel, Err(Errno::AGAIN));
                     let kernel = std::iter::repeat_with(open).find(is_told).expect("it is tried until it ends");
                     let kernel = kernel.map(|file| id(&fs::fstat(file).unwrap()));
-                    let walked = walk(&root, path, follow, Links::Followed).and_then(|(end, _)| {
+                    let walked = walk(&root, path, follow, SymlinkPolicy::Followed).and_then(|(end, _)| {
                         Ok(id(&fs::statat(&end.dir, end.name(), AtFlags::SYMLINK_NOFOLLOW)?))
                     });
                     match (kernel, walked) {
@@ -216,7 +216,7 @@ mod tests {
         fs_err::create_dir_all(scratch.path().join("usr/lib")).unwrap();
         std::os::unix::fs::symlink("/usr/lib", scratch.path().join("lib")).unwrap();
         let root = fs::open(scratch.path(), OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).unwrap();
-        let (end, steps) = walk(&root, Path::new("/lib/new"), true, Links::Followed).unwrap();
+        let (end, steps) = walk(&root, Path::new("/lib/new"), true, SymlinkPolicy::Followed).unwrap();
         assert_eq!(end.path, Path::new("/usr/lib/new"));
         assert_eq!(end.parent(), Path::new("/usr/lib"));
         let way: Vec<_> = steps.iter().map(|step| step.path.to_str().unwrap()).collect();

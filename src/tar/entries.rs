@@ -165,7 +165,7 @@ fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{EntryContent, Item, SplitPiece, SplitWriter, TarSplit, TarWriter};
+    use super::super::{EntryContent, SplitPiece, SplitWriter, TarEntry, TarSplit, TarWriter};
     use super::*;
 
     /// Takes a stream apart as a layer is. Returns its tar-split and the contents.
@@ -218,7 +218,7 @@ mod tests {
         ) {
             let mut writer = TarWriter::new(Vec::new());
             for (name, content, uid, mtime) in &files {
-                let item = Item { mode: 0o644, uid: *uid, gid: 7, mtime: (i64::from(*mtime), 5), attributes: &[(b"user.x".to_vec(), content.clone())] };
+                let item = TarEntry { mode: 0o644, uid: *uid, gid: 7, mtime: (i64::from(*mtime), 5), attributes: &[(b"user.x".to_vec(), content.clone())] };
                 writer.item(name.as_bytes(), &item, EntryContent::File(content.len() as u64)).unwrap();
                 writer.content(content).unwrap();
             }
@@ -250,7 +250,7 @@ mod tests {
             at in 0usize..4000, byte in any::<u8>(), cut in 0usize..4000
         ) {
             let mut writer = TarWriter::new(Vec::new());
-            let item = Item { mode: 0o644, uid: 1, gid: 7, mtime: (1, 5), attributes: &[] };
+            let item = TarEntry { mode: 0o644, uid: 1, gid: 7, mtime: (1, 5), attributes: &[] };
             writer.item(b"a", &item, EntryContent::File(700)).unwrap();
             writer.content(&[7; 700]).unwrap();
             writer.item(b"b/c", &item, EntryContent::Symlink(b"x")).unwrap();

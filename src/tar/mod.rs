@@ -17,4 +17,4 @@ pub use header::{EntryKind, Header, NotTar};
 pub(crate) use path::clean_path;
 pub use split::{SplitPiece, TarSplit};
 pub use split_writer::SplitWriter;
-pub(crate) use writer::{EntryContent, Item, TarWriter};
+pub(crate) use writer::{EntryContent, TarEntry, TarWriter};

@@ -7,7 +7,7 @@ const BLOCK: usize = 512;
 
 /// What every entry has.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Item<'a> {
+pub(crate) struct TarEntry<'a> {
     /// Permission bits, with setuid, setgid and sticky.
     pub(crate) mode: u32,
     pub(crate) uid: u32,
@@ -49,7 +49,12 @@ impl<W: Write> TarWriter<W> {
     ///
     /// # Errors
     /// If it cannot be written, or an attribute has a name that tar cannot hold.
-    pub(crate) fn item(&mut self, name: &[u8], item: &Item<'_>, what: EntryContent<'_>) -> io::Result<()> {
+    pub(crate) fn item(
+        &mut self,
+        name: &[u8],
+        item: &TarEntry<'_>,
+        what: EntryContent<'_>,
+    ) -> io::Result<()> {
         debug_assert_eq!(self.left, 0, "the content of the entry before is complete");
         let mut records = std::mem::take(&mut self.records);
         records.clear();
@@ -87,7 +92,7 @@ impl<W: Write> TarWriter<W> {
             record(&mut records, &[b"SCHILY.xattr.", attribute.as_slice()].concat(), value);
         }
         if !records.is_empty() {
-            let plain = Item { mode: 0o644, uid: 0, gid: 0, mtime: (0, 0), attributes: &[] };
+            let plain = TarEntry { mode: 0o644, uid: 0, gid: 0, mtime: (0, 0), attributes: &[] };
             let block = header(b"PaxHeaders/entry", &plain, b'x', records.len() as u64, b"", (0, 0));
             self.out.write_all(&block)?;
             self.out.write_all(&records)?;
@@ -168,7 +173,7 @@ fn record(records: &mut Vec<u8>, key: &[u8], value: &[u8]) {
 /// A ustar header; what does not fit is in the PAX records before it.
 fn header(
     name: &[u8],
-    item: &Item<'_>,
+    item: &TarEntry<'_>,
     flag: u8,
     size: u64,
     target: &[u8],

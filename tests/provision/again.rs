@@ -5,27 +5,32 @@ use std::path::Path;
 use storagectl::conf::Position;
 use storagectl::problem::Problem;
 use storagectl::provision::butane::Dialect;
-use storagectl::provision::sources::{FollowedDocument, NoneBeside};
-use storagectl::provision::{DocumentKind, GenerateRequest, Model, Preset, Removed, Store, Written, merge};
+use storagectl::provision::sources::{FollowedDocument, NoFilesBeside};
+use storagectl::provision::{
+    DocumentKind, GenerateRequest, GeneratedDocument, NodeModel, NodeStore, Preset, Removals, merge,
+};
 
 use crate::kinds::{model, request};
 
 const KIND: DocumentKind = DocumentKind::MachineConfig;
 
-fn stores(preset: &str, paths: &[&str]) -> Model {
-    Model::new(Preset::named(preset).unwrap(), paths.iter().map(|path| Store::new(path, 0o755)).collect())
+fn stores(preset: &str, paths: &[&str]) -> NodeModel {
+    NodeModel::new(
+        Preset::named(preset).unwrap(),
+        paths.iter().map(|path| NodeStore::new(path, 0o755)).collect(),
+    )
 }
 
-fn into(request: &GenerateRequest, text: &str) -> Result<Written, Problem> {
-    merge(request, text, Path::new("given"), &NoneBeside)
+fn into(request: &GenerateRequest, text: &str) -> Result<GeneratedDocument, Problem> {
+    merge(request, text, Path::new("given"), &NoFilesBeside)
 }
 
 fn removing(request: &GenerateRequest, stores: &[&str], images: &[&str]) -> GenerateRequest {
     let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-    let model = Model { stores: Vec::new(), images: Vec::new(), ..request.model.clone() };
+    let model = NodeModel { stores: Vec::new(), images: Vec::new(), ..request.model.clone() };
     GenerateRequest {
         model,
-        removed: Removed { stores: owned(stores), images: owned(images) },
+        removed: Removals { stores: owned(stores), images: owned(images) },
         ..request.clone()
     }
 }
@@ -44,10 +49,10 @@ fn a_second_run_adds_and_replaces_nothing() {
     ];
     for base in kinds {
         let with = |paths: &[&str], images: &[&str]| {
-            let mut model = Model { stores: Vec::new(), ..base.model.clone() };
+            let mut model = NodeModel { stores: Vec::new(), ..base.model.clone() };
             for path in paths {
                 let selinux = base.model.stores[0].selinux;
-                model.stores.push(Store { selinux, ..Store::new(path, 0o755) });
+                model.stores.push(NodeStore { selinux, ..NodeStore::new(path, 0o755) });
             }
             model.images = images.iter().map(|&image| image.to_owned()).collect();
             GenerateRequest { model, ..base.clone() }
@@ -80,7 +85,7 @@ fn what_is_first_comes_behind_what_was_first() {
 fn a_drop_in_follows_the_list_whatever_the_platform_is_said_to_be() {
     let first = request(DocumentKind::Ignition, stores("fedora", &["/var/a"])).write().unwrap().text;
     let second = into(&request(DocumentKind::Ignition, stores("none", &["/var/b"])), &first).unwrap().text;
-    let read = storagectl::provision::read::Read::parse(&second).unwrap().config.unwrap().texts();
+    let read = storagectl::provision::read::ParsedDocument::parse(&second).unwrap().config.unwrap().texts();
     let lists: Vec<&String> =
         read.iter().map(|(_, text)| text).filter(|text| text.contains("/var/")).collect();
     assert_eq!(lists.len(), 2);
@@ -205,7 +210,7 @@ fn in_a_list_of_ours_alone_first_is_first() {
     };
     let first = with(&["/var/a"], Position::Any).write().unwrap().text;
     let second = into(&with(&["/var/b"], Position::First), &first).unwrap().text;
-    let read = storagectl::provision::read::Read::parse(&second).unwrap().config.unwrap().texts();
+    let read = storagectl::provision::read::ParsedDocument::parse(&second).unwrap().config.unwrap().texts();
     assert!(read[0].1.contains("  \"/var/b\",\n  \"/var/a\",\n"), "{}", read[0].1);
     // The directory that images would go to is still the first one that was made.
     assert!(second.contains("/var/a\n          ExecStart=/usr/bin/install -d -m 0755 /var/b\n"), "{second}");
@@ -213,9 +218,9 @@ fn in_a_list_of_ours_alone_first_is_first() {
 
 #[test]
 fn what_is_first_once_more_stands_in_the_order_in_which_it_is_given() {
-    use storagectl::provision::read::Read;
+    use storagectl::provision::read::ParsedDocument;
     let listed = |text: &str| -> Vec<String> {
-        let texts = Read::parse(text).unwrap().config.unwrap().texts();
+        let texts = ParsedDocument::parse(text).unwrap().config.unwrap().texts();
         let doc = storagectl::conf::Document::parse(texts[0].1.as_str()).unwrap();
         storagectl::conf::StoreList::paths(&doc).unwrap()
     };
@@ -254,22 +259,23 @@ fn the_comment_of_the_first_run_says_that_others_came() {
 
 #[test]
 fn what_a_document_gives_is_the_same_in_every_kind() {
-    use storagectl::provision::read::Read;
-    use storagectl::provision::{Gives, Origin, differences};
+    use storagectl::provision::read::ParsedDocument;
+    use storagectl::provision::{EntryOrigin, GivenToNode, differences};
     let gives = |kind, preset: &str, paths: &[&str]| {
         let request = request(kind, stores(preset, paths));
         {
-            let read = Read::parse(&request.write().unwrap().text).unwrap();
-            Gives::of(&FollowedDocument::of(&read, &NoneBeside), &request.model)
+            let read = ParsedDocument::parse(&request.write().unwrap().text).unwrap();
+            GivenToNode::of(&FollowedDocument::of(&read, &NoFilesBeside), &request.model)
         }
     };
     let ignition = gives(DocumentKind::Ignition, "fedora", &["/var/a", "/var/b"]);
     assert_eq!(differences(&ignition, &gives(DocumentKind::Butane, "fedora", &["/var/a", "/var/b"])), []);
-    let said: Vec<(&str, Origin)> = ignition.stores.iter().map(|it| (it.path.as_str(), it.origin)).collect();
-    let vendor = ("/usr/lib/containers/storage", Origin::Platform);
-    assert_eq!(said, [vendor, ("/var/a", Origin::Generate), ("/var/b", Origin::Generate)]);
+    let said: Vec<(&str, EntryOrigin)> =
+        ignition.stores.iter().map(|it| (it.path.as_str(), it.origin)).collect();
+    let vendor = ("/usr/lib/containers/storage", EntryOrigin::Platform);
+    assert_eq!(said, [vendor, ("/var/a", EntryOrigin::Generate), ("/var/b", EntryOrigin::Generate)]);
     assert!(ignition.engines.iter().all(|engine| engine.stops.is_none()));
-    let names = |all: Vec<storagectl::provision::Difference>| -> Vec<String> {
+    let names = |all: Vec<storagectl::provision::DocumentDifference>| -> Vec<String> {
         all.into_iter().map(|it| format!("{:?} {} {}", it.how, it.what, it.name)).collect()
     };
     let fewer = gives(DocumentKind::Ignition, "fedora", &["/var/b"]);

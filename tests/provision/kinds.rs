@@ -2,28 +2,28 @@
 
 use storagectl::provision::butane::{Dialect, Machine};
 use storagectl::provision::container_runtime_config::OtherStores;
-use storagectl::provision::ignition::Spec;
-use storagectl::provision::{DocumentKind, GenerateRequest, Model, Preset, Removed, Store};
+use storagectl::provision::ignition::SpecVersion;
+use storagectl::provision::{DocumentKind, GenerateRequest, NodeModel, NodeStore, Preset, Removals};
 
 /// What a node of a platform shall have: /var/images and what else is given.
-pub(crate) fn model(preset: &str, images: &[&str]) -> Model {
+pub(crate) fn model(preset: &str, images: &[&str]) -> NodeModel {
     let preset = Preset::named(preset).unwrap();
-    let mut model = Model::new(preset, vec![Store::new("/var/images", 0o755)]);
+    let mut model = NodeModel::new(preset, vec![NodeStore::new("/var/images", 0o755)]);
     model.images = images.iter().map(|&image| image.to_owned()).collect();
     model
 }
 
 /// A request for a kind of document.
-pub(crate) fn request(kind: DocumentKind, model: Model) -> GenerateRequest {
+pub(crate) fn request(kind: DocumentKind, model: NodeModel) -> GenerateRequest {
     GenerateRequest {
         kind,
         model,
-        spec: Spec::DEFAULT,
+        spec: SpecVersion::DEFAULT,
         dialect: Dialect::named("fcos", "1.5.0").unwrap(),
         machine: Machine { name: "99-worker-stores".to_owned(), role: "worker".to_owned() },
         has_base: false,
         has_authfile: false,
-        removed: Removed::default(),
+        removed: Removals::default(),
         others: OtherStores::default(),
         made_by: "# Made by a test\n".to_owned(),
     }
@@ -105,7 +105,7 @@ fn ocne() {
 #[test]
 fn the_configuration_of_ocnes_guide_is_what_one_command_writes() {
     use storagectl::conf::{Document, Position};
-    use storagectl::provision::read::Read;
+    use storagectl::provision::read::ParsedDocument;
     // What the guide sets: docs of OCNE, "Environments with no Container Image Registry".
     let guide = "storage.driver = 'overlay'\n\
         storage.runroot = '/run/containers/storage'\n\
@@ -115,7 +115,7 @@ fn the_configuration_of_ocnes_guide_is_what_one_command_writes() {
         storage.options.overlay.mountopt = 'nodev,metacopy=on'\n";
     let mut request = request(DocumentKind::Ocne, model("ocne", &[]));
     request.model.position = Position::First;
-    let read = Read::parse(&request.write().unwrap().text).unwrap();
+    let read = ParsedDocument::parse(&request.write().unwrap().text).unwrap();
     let config = read.config.unwrap();
     assert_eq!(config.dialect, Dialect::named("fcos", "1.5.0"));
     let directories: Vec<&str> = config.directories.iter().map(|entry| entry.name.as_str()).collect();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use storagectl::provision::butane::Dialect;
-use storagectl::provision::sources::NoneBeside;
+use storagectl::provision::sources::NoFilesBeside;
 use storagectl::provision::{DocumentKind, GenerateRequest, machine_of, merge};
 
 use crate::kinds::{model, request};
@@ -19,8 +19,8 @@ fn merged(kind: DocumentKind, preset: &str, images: &[&str], before: &str) -> St
 fn merged_by(request: &GenerateRequest, before: &str) -> String {
     let mut request = request.clone();
     request.machine = machine_of(before).unwrap_or(request.machine);
-    let after = merge(&request, before, Path::new("given"), &NoneBeside).unwrap().text;
-    let again = merge(&request, &after, Path::new("given"), &NoneBeside).unwrap().text;
+    let after = merge(&request, before, Path::new("given"), &NoFilesBeside).unwrap().text;
+    let again = merge(&request, &after, Path::new("given"), &NoFilesBeside).unwrap().text;
     assert_eq!(again, after, "doing it again changes the document");
     let diff = similar::TextDiff::from_lines(before, &after);
     diff.unified_diff().context_radius(2).to_string()
@@ -29,7 +29,7 @@ fn merged_by(request: &GenerateRequest, before: &str) -> String {
 #[track_caller]
 fn refused(kind: DocumentKind, before: &str) -> String {
     let problem =
-        merge(&request(kind, model("none", &[])), before, Path::new("given"), &NoneBeside).unwrap_err();
+        merge(&request(kind, model("none", &[])), before, Path::new("given"), &NoFilesBeside).unwrap_err();
     let place = problem.place.as_ref().and_then(|place| place.position()).unwrap_or_default();
     format!("{}: {} {place:?}", problem.id, problem.message)
 }
@@ -248,18 +248,18 @@ fn what_stands_in_the_way_is_said_with_its_place() {
 fn carriage_returns_and_explicit_starts_stay() {
     let crlf = BUTANE.replace('\n', "\r\n");
     let request = request(DocumentKind::Butane, model("none", &["registry.example/app:1"]));
-    let lf = merge(&request, BUTANE, Path::new("given"), &NoneBeside).unwrap().text;
-    let after = merge(&request, &crlf, Path::new("given"), &NoneBeside).unwrap().text;
+    let lf = merge(&request, BUTANE, Path::new("given"), &NoFilesBeside).unwrap().text;
+    let after = merge(&request, &crlf, Path::new("given"), &NoFilesBeside).unwrap().text;
     assert_eq!(after, lf.replace('\n', "\r\n"));
     let before = "---\n# first\nvariant: fcos\nversion: 1.5.0\n...\n";
-    let after = merge(&request, before, Path::new("given"), &NoneBeside).unwrap().text;
+    let after = merge(&request, before, Path::new("given"), &NoFilesBeside).unwrap().text;
     assert!(after.starts_with("---\n# first\nvariant: fcos\nversion: 1.5.0\nstorage:\n"), "{after}");
     assert!(after.ends_with("...\n"), "{after}");
 }
 
 #[test]
 fn a_containerruntimeconfig_gets_and_loses_stores_of_every_kind() {
-    use storagectl::provision::Removed;
+    use storagectl::provision::Removals;
     use storagectl::provision::container_runtime_config::OtherStores;
     let kind = DocumentKind::ContainerRuntimeConfig;
     let alone = |layers: &[&str], artifacts: &[&str]| {
@@ -270,7 +270,7 @@ fn a_containerruntimeconfig_gets_and_loses_stores_of_every_kind() {
         request
     };
     let first = request(kind, model("rhcos", &[])).write().unwrap().text;
-    let second = merge(&alone(&["/l"], &["/a", "/b"]), &first, Path::new("f"), &NoneBeside).unwrap().text;
+    let second = merge(&alone(&["/l"], &["/a", "/b"]), &first, Path::new("f"), &NoFilesBeside).unwrap().text;
     let mut wanted = alone(&["/l"], &["/a", "/b"]);
     wanted.model.stores = request(kind, model("rhcos", &[])).model.stores;
     let paths = |text: &str| {
@@ -281,12 +281,12 @@ fn a_containerruntimeconfig_gets_and_loses_stores_of_every_kind() {
     };
     assert_eq!(paths(&second), paths(&wanted.write().unwrap().text));
     let mut less = alone(&[], &[]);
-    less.removed = Removed { stores: vec!["/l".to_owned(), "/a".to_owned()], images: Vec::new() };
-    let third = merge(&less, &second, Path::new("f"), &NoneBeside).unwrap().text;
+    less.removed = Removals { stores: vec!["/l".to_owned(), "/a".to_owned()], images: Vec::new() };
+    let third = merge(&less, &second, Path::new("f"), &NoFilesBeside).unwrap().text;
     assert_eq!(paths(&third), ["    - path: /b", "    - path: /var/images"]);
     assert!(!third.contains("additionalLayerStores"), "{third}");
     less.removed.stores = vec!["/b".to_owned(), "/var/images".to_owned()];
-    let none = merge(&less, &third, Path::new("f"), &NoneBeside).unwrap();
+    let none = merge(&less, &third, Path::new("f"), &NoFilesBeside).unwrap();
     assert_eq!(paths(&none.text), [""; 0]);
     assert!(none.warnings.contains(&"no store is left in the document".to_owned()), "{:?}", none.warnings);
     // The only one goes, and another comes, in one run.
@@ -294,21 +294,21 @@ fn a_containerruntimeconfig_gets_and_loses_stores_of_every_kind() {
     other.removed.stores = vec!["/var/images".to_owned()];
     other.model.stores[0].path = "/var/other".to_owned();
     assert_eq!(
-        paths(&merge(&other, &first, Path::new("f"), &NoneBeside).unwrap().text),
+        paths(&merge(&other, &first, Path::new("f"), &NoFilesBeside).unwrap().text),
         ["    - path: /var/other"]
     );
 }
 
 #[test]
 fn what_the_operator_has_rendered_is_read_and_not_merged_into() {
-    use storagectl::provision::check::{Expected, check};
+    use storagectl::provision::check::{ExpectedNode, check};
     use storagectl::provision::data_url::encode;
-    use storagectl::provision::read::{Format, Read};
+    use storagectl::provision::read::{DocumentFormat, ParsedDocument};
     use storagectl::provision::sources::FollowedDocument;
-    use storagectl::provision::{Gives, Preset};
+    use storagectl::provision::{GivenToNode, Preset};
     let node = model("rhcos", &["registry.example/app:1"]);
     let own = request(DocumentKind::MachineConfig, node.clone()).write().unwrap().text;
-    let conf = Read::parse(&own).unwrap().config.unwrap().texts()[0].1.clone();
+    let conf = ParsedDocument::parse(&own).unwrap().config.unwrap().texts()[0].1.clone();
     // As the operator writes it: everything of the pool in one, with what older operators do not read.
     let long = format!("{conf}{}", "# A comment that gets shorter when it is compressed.\n".repeat(20));
     let url = encode(long.as_bytes(), true);
@@ -326,15 +326,17 @@ fn what_the_operator_has_rendered_is_read_and_not_merged_into() {
         .filter(|it| !it.trim_start().starts_with("hash:") && !it.contains("verification:"))
         .map(|it| format!("{it}\n"))
         .collect();
-    let expected = Expected::of(Preset::named("rhcos").unwrap());
-    let found = check(&rendered, Format::MachineConfig, Path::new("f"), &expected, &NoneBeside);
+    let expected = ExpectedNode::of(Preset::named("rhcos").unwrap());
+    let found = check(&rendered, DocumentFormat::MachineConfig, Path::new("f"), &expected, &NoFilesBeside);
     assert!(found.is_empty(), "{found:?}\n{rendered}");
-    let gives =
-        |text: &str| Gives::of(&FollowedDocument::of(&Read::parse(text).unwrap(), &NoneBeside), &node);
+    let gives = |text: &str| {
+        GivenToNode::of(&FollowedDocument::of(&ParsedDocument::parse(text).unwrap(), &NoFilesBeside), &node)
+    };
     let (one, other) = (gives(&own), gives(&rendered));
     assert_eq!((&one.stores, &one.images), (&other.stores, &other.images));
     assert!(other.entries.iter().any(|entry| entry.text == long), "files are shown as they will be");
-    let problem = merge(&request(DocumentKind::MachineConfig, node), &rendered, Path::new("f"), &NoneBeside)
-        .unwrap_err();
+    let problem =
+        merge(&request(DocumentKind::MachineConfig, node), &rendered, Path::new("f"), &NoFilesBeside)
+            .unwrap_err();
     assert_eq!(problem.id, "document-rendered");
 }

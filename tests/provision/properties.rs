@@ -4,12 +4,12 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use storagectl::provision::butane::DIALECTS;
-use storagectl::provision::check::{Expected, check};
+use storagectl::provision::check::{ExpectedNode, check};
 use storagectl::provision::document::{ProvisionDocument, Value, to_json, to_yaml};
-use storagectl::provision::ignition::Spec;
-use storagectl::provision::read::Read;
-use storagectl::provision::sources::NoneBeside;
-use storagectl::provision::{DocumentKind, Generations, Model, PRESETS, Store, merge};
+use storagectl::provision::ignition::SpecVersion;
+use storagectl::provision::read::ParsedDocument;
+use storagectl::provision::sources::NoFilesBeside;
+use storagectl::provision::{DocumentKind, Generations, NodeModel, NodeStore, PRESETS, merge};
 use storagectl_properties::document::says;
 
 use crate::kinds::request;
@@ -32,14 +32,14 @@ fn path() -> impl Strategy<Value = String> {
     ]
 }
 
-fn models() -> impl Strategy<Value = Model> {
+fn models() -> impl Strategy<Value = NodeModel> {
     let stores = proptest::collection::btree_set(path(), 1..4);
     let image = "[a-z]{1,5}\\.example/[a-z]{1,5}(:[0-9]{1,2})?";
     let images = proptest::collection::vec(image, 0..3);
     (stores, images, 0..PRESETS.len(), prop_oneof![Just(0o755u32), Just(0o700), Just(0o711)]).prop_map(
         |(stores, images, preset, mode)| {
-            let stores = stores.iter().map(|path| Store::new(path, mode)).collect();
-            let mut model = Model::new(&PRESETS[preset], stores);
+            let stores = stores.iter().map(|path| NodeStore::new(path, mode)).collect();
+            let mut model = NodeModel::new(&PRESETS[preset], stores);
             model.images = images;
             model
         },
@@ -75,9 +75,9 @@ proptest! {
             2 => Just(Generations::All), 1 => Just(Generations::Legacy), 1 => Just(Generations::Modern)
         ],
     ) {
-        let model = Model { generations, ..model };
+        let model = NodeModel { generations, ..model };
         let mut request = request(KINDS[kind], model);
-        request.spec = Spec(minor);
+        request.spec = SpecVersion(minor);
         if request.kind == DocumentKind::Butane {
             request.dialect = DIALECTS[dialect];
         }
@@ -87,7 +87,7 @@ proptest! {
             return Ok(());
         };
         let given: Vec<&str> = request.model.stores.iter().map(|store| store.path.as_str()).collect();
-        let read = Read::parse(&written.text).unwrap();
+        let read = ParsedDocument::parse(&written.text).unwrap();
         if let Some(config) = &read.config {
             let texts = config.texts();
             let main = texts.iter().find(|(path, _)| path == "/etc/containers/storage.conf");
@@ -102,7 +102,7 @@ proptest! {
                 prop_assert!(listed.contains(kept));
             }
         }
-        let expected = Expected {
+        let expected = ExpectedNode {
             stores: given.iter().map(|&path| path.to_owned()).collect(),
             exactly: false,
             kept: request.model.kept.clone(),
@@ -112,10 +112,10 @@ proptest! {
             generations: request.model.generations,
             podman6: request.model.podman6,
         };
-        let findings = check(&written.text, read.format, Path::new("f"), &expected, &NoneBeside);
+        let findings = check(&written.text, read.format, Path::new("f"), &expected, &NoFilesBeside);
         prop_assert!(findings.is_empty(), "{findings:?}\n{}", written.text);
         // Into a document that has all of it, nothing is put.
-        let again = merge(&request, &written.text, Path::new("given"), &NoneBeside).unwrap();
+        let again = merge(&request, &written.text, Path::new("given"), &NoFilesBeside).unwrap();
         prop_assert_eq!(again.text, written.text);
     }
 
@@ -165,9 +165,9 @@ proptest! {
     #[test]
     fn no_text_stops_a_check(text in "[ -~\n]{0,80}") {
         for format in KINDS.map(|kind| kind.format().unwrap()) {
-            let expected = Expected::of(&PRESETS[0]);
-            check(&text, format, Path::new("f"), &expected, &NoneBeside);
-            check(&format!("{{{text}"), format, Path::new("f"), &expected, &NoneBeside);
+            let expected = ExpectedNode::of(&PRESETS[0]);
+            check(&text, format, Path::new("f"), &expected, &NoFilesBeside);
+            check(&format!("{{{text}"), format, Path::new("f"), &expected, &NoFilesBeside);
         }
     }
 }

@@ -4,11 +4,11 @@ use std::io::Write as _;
 use std::path::Path;
 
 use proptest::prelude::*;
-use storagectl::provision::check::{Expected, check};
+use storagectl::provision::check::{ExpectedNode, check};
 use storagectl::provision::document::{Node, NodeKind, ProvisionDocument};
-use storagectl::provision::read::Format;
-use storagectl::provision::sources::NoneBeside;
-use storagectl::provision::{DocumentKind, GenerateRequest, Model, Preset, Removed, Store, merge};
+use storagectl::provision::read::DocumentFormat;
+use storagectl::provision::sources::NoFilesBeside;
+use storagectl::provision::{DocumentKind, GenerateRequest, NodeModel, NodeStore, Preset, Removals, merge};
 
 use crate::kinds::{pinned, request};
 
@@ -41,10 +41,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// A store of the nodes; one of them is in their image, and one needs quotes.
-fn store(which: usize, preset: &str) -> Store {
+fn store(which: usize, preset: &str) -> NodeStore {
     let path = ["/var/a", "/srv/b", "/usr/lib/c", "/opt/d-e.f", "/var/g"][which];
     let mode = [0o755, 0o700, 0o755, 0o711, 0o755][which];
-    Store { selinux: Preset::named(preset).unwrap().selinux, ..Store::new(path, mode) }
+    NodeStore { selinux: Preset::named(preset).unwrap().selinux, ..NodeStore::new(path, mode) }
 }
 
 fn image(which: usize) -> String {
@@ -77,14 +77,14 @@ fn said(node: &Node) -> String {
     }
 }
 
-fn one_run(base: &GenerateRequest, stores: &[Store], images: &[String]) -> String {
-    let model = Model { stores: stores.to_vec(), images: images.to_vec(), ..base.model.clone() };
+fn one_run(base: &GenerateRequest, stores: &[NodeStore], images: &[String]) -> String {
+    let model = NodeModel { stores: stores.to_vec(), images: images.to_vec(), ..base.model.clone() };
     GenerateRequest { model, ..base.clone() }.write().unwrap().text
 }
 
 /// Takes the steps one by one, and compares with one run after each.
 fn follow(kind: DocumentKind, preset: &str, steps: &[Step]) -> Result<(), TestCaseError> {
-    let model = Model::new(Preset::named(preset).unwrap(), Vec::new());
+    let model = NodeModel::new(Preset::named(preset).unwrap(), Vec::new());
     let base = request(kind, model);
     let (mut stores, mut images) = (vec![store(0, preset)], Vec::<String>::new());
     let mut text = one_run(&base, &stores, &images);
@@ -98,7 +98,7 @@ fn follow(kind: DocumentKind, preset: &str, steps: &[Step]) -> Result<(), TestCa
             }
             Step::Remove(which) if stores.len() > 1 => {
                 let store = stores.remove(which % stores.len());
-                next.removed = Removed { stores: vec![store.path.clone()], images: Vec::new() };
+                next.removed = Removals { stores: vec![store.path.clone()], images: Vec::new() };
                 if pulled_into(&text).is_some_and(|path| path == store.path) {
                     images.clear();
                 }
@@ -111,22 +111,22 @@ fn follow(kind: DocumentKind, preset: &str, steps: &[Step]) -> Result<(), TestCa
             }
             Step::Drop(which) if !images.is_empty() => {
                 let image = images.remove(which % images.len());
-                next.removed = Removed { stores: Vec::new(), images: vec![image] };
+                next.removed = Removals { stores: Vec::new(), images: vec![image] };
             }
             _ => continue,
         }
-        text = merge(&next, &text, Path::new("given"), &NoneBeside)
+        text = merge(&next, &text, Path::new("given"), &NoFilesBeside)
             .map_err(|it| TestCaseError::fail(format!("{it:?}\n{text}")))?
             .text;
         let wanted = one_run(&base, &stores, &images);
         let [is, should] = [&text, &wanted].map(|it| said(&ProvisionDocument::parse(it).unwrap().root));
         prop_assert_eq!(is, should, "{}\n---\n{}", text, wanted);
-        let expected = Expected {
+        let expected = ExpectedNode {
             stores: stores.iter().map(|store| store.path.clone()).collect(),
             podman6: base.model.podman6,
-            ..Expected::of(Preset::named(preset).unwrap())
+            ..ExpectedNode::of(Preset::named(preset).unwrap())
         };
-        let findings = check(&text, kind.format().unwrap(), Path::new("f"), &expected, &NoneBeside);
+        let findings = check(&text, kind.format().unwrap(), Path::new("f"), &expected, &NoFilesBeside);
         prop_assert!(findings.is_empty(), "{findings:?}\n{text}");
     }
     Ok(())
@@ -134,7 +134,8 @@ fn follow(kind: DocumentKind, preset: &str, steps: &[Step]) -> Result<(), TestCa
 
 /// The same of images that are pinned.
 fn follow_images(steps: &[Step]) -> Result<(), TestCaseError> {
-    let base = request(DocumentKind::PinnedImageSet, Model::new(Preset::named("rhcos").unwrap(), Vec::new()));
+    let base =
+        request(DocumentKind::PinnedImageSet, NodeModel::new(Preset::named("rhcos").unwrap(), Vec::new()));
     let mut images = vec![pinned(0)];
     let mut text = one_run(&base, &[], &images);
     for step in steps {
@@ -151,14 +152,15 @@ fn follow_images(steps: &[Step]) -> Result<(), TestCaseError> {
             }
             _ => continue,
         }
-        text = merge(&next, &text, Path::new("given"), &NoneBeside)
+        text = merge(&next, &text, Path::new("given"), &NoFilesBeside)
             .map_err(|it| TestCaseError::fail(format!("{it:?}\n{text}")))?
             .text;
         let wanted = one_run(&base, &[], &images);
         let [is, should] = [&text, &wanted].map(|it| said(&ProvisionDocument::parse(it).unwrap().root));
         prop_assert_eq!(is, should, "{}\n---\n{}", text, wanted);
-        let expected = Expected::of(Preset::named("rhcos").unwrap());
-        let findings = check(&text, Format::PinnedImageSet, Path::new("f"), &expected, &NoneBeside);
+        let expected = ExpectedNode::of(Preset::named("rhcos").unwrap());
+        let findings =
+            check(&text, DocumentFormat::PinnedImageSet, Path::new("f"), &expected, &NoFilesBeside);
         prop_assert!(findings.is_empty(), "{findings:?}\n{text}");
     }
     Ok(())

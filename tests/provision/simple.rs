@@ -1,31 +1,33 @@
 //! The kinds that are only written.
 
 use storagectl::conf::Position;
-use storagectl::provision::{DocumentKind, Generations, Model, Preset, Simple, Store, Written};
+use storagectl::provision::{
+    DocumentKind, GeneratedDocument, Generations, NodeModel, NodeStore, Preset, SimpleKind,
+};
 
 use crate::kinds::{model, request};
 
-const KINDS: [Simple; 9] = [
-    Simple::Tmpfiles,
-    Simple::DropIn,
-    Simple::Containerfile,
-    Simple::Kickstart,
-    Simple::CloudConfig,
-    Simple::Ansible,
-    Simple::AnsibleCollection,
-    Simple::Crio,
-    Simple::Osbuild,
+const KINDS: [SimpleKind; 9] = [
+    SimpleKind::Tmpfiles,
+    SimpleKind::DropIn,
+    SimpleKind::Containerfile,
+    SimpleKind::Kickstart,
+    SimpleKind::CloudConfig,
+    SimpleKind::Ansible,
+    SimpleKind::AnsibleCollection,
+    SimpleKind::Crio,
+    SimpleKind::Osbuild,
 ];
 
 #[track_caller]
-fn written(kind: Simple, model: Model) -> Written {
+fn written(kind: SimpleKind, model: NodeModel) -> GeneratedDocument {
     request(DocumentKind::Simple(kind), model).write().unwrap()
 }
 
 /// The document, and behind it what is said about it.
 #[track_caller]
-fn shown(kind: Simple, model: Model) -> String {
-    let Written { text, warnings } = written(kind, model);
+fn shown(kind: SimpleKind, model: NodeModel) -> String {
+    let GeneratedDocument { text, warnings } = written(kind, model);
     let warnings: String = warnings.iter().map(|it| format!("\n[warning: {it}]")).collect();
     text + &warnings
 }
@@ -39,7 +41,9 @@ fn plain() {
 
 #[test]
 fn with_a_platforms_store_its_drop_in_labels_and_images() {
-    for kind in [Simple::Containerfile, Simple::Kickstart, Simple::CloudConfig, Simple::Ansible] {
+    for kind in
+        [SimpleKind::Containerfile, SimpleKind::Kickstart, SimpleKind::CloudConfig, SimpleKind::Ansible]
+    {
         let model = model("fedora", &["registry.example/app:1"]);
         insta::assert_snapshot!(format!("all_{kind:?}"), shown(kind, model));
     }
@@ -47,7 +51,7 @@ fn with_a_platforms_store_its_drop_in_labels_and_images() {
 
 #[test]
 fn with_a_platforms_store_and_drop_in() {
-    for kind in [Simple::Tmpfiles, Simple::DropIn, Simple::Crio, Simple::Osbuild] {
+    for kind in [SimpleKind::Tmpfiles, SimpleKind::DropIn, SimpleKind::Crio, SimpleKind::Osbuild] {
         insta::assert_snapshot!(format!("fedora_{kind:?}"), shown(kind, model("fedora", &[])));
     }
 }
@@ -56,19 +60,19 @@ fn with_a_platforms_store_and_drop_in() {
 fn a_drop_in_has_the_whole_list_only_where_appending_is_not_enough() {
     let mut first = model("fedora", &[]);
     first.position = Position::First;
-    let text = written(Simple::DropIn, first).text;
+    let text = written(SimpleKind::DropIn, first).text;
     assert!(
         text.contains("  \"/var/images\",\n  \"/usr/lib/containers/storage\",\n  {append=false},"),
         "{text}"
     );
-    let text = written(Simple::DropIn, model("fedora", &[])).text;
+    let text = written(SimpleKind::DropIn, model("fedora", &[])).text;
     assert!(text.contains("= [\n  \"/var/images\",\n  {append=true},\n]"), "{text}");
 }
 
 #[test]
 fn a_store_that_the_platform_lists_is_not_listed_twice() {
     let preset = Preset::named("fedora").unwrap();
-    let own = || Model::new(preset, vec![Store::new("/usr/lib/containers/storage", 0o755)]);
+    let own = || NodeModel::new(preset, vec![NodeStore::new("/usr/lib/containers/storage", 0o755)]);
     for kind in KINDS {
         let text = written(kind, own()).text;
         let listed = text.matches("\"/usr/lib/containers/storage\"").count();
@@ -83,7 +87,7 @@ fn what_cannot_load_images_says_so() {
     for kind in KINDS {
         let result = request(DocumentKind::Simple(kind), model("none", &["registry.example/app:1"])).write();
         match kind {
-            Simple::Tmpfiles | Simple::DropIn | Simple::Crio | Simple::Osbuild => {
+            SimpleKind::Tmpfiles | SimpleKind::DropIn | SimpleKind::Crio | SimpleKind::Osbuild => {
                 assert_eq!(result.unwrap_err().id, "kind-lacks", "{kind:?}");
             }
             _ => assert!(result.unwrap().text.contains("registry.example/app:1"), "{kind:?}"),
@@ -93,7 +97,8 @@ fn what_cannot_load_images_says_so() {
 
 #[test]
 fn a_kind_of_one_file_is_for_engines_that_read_it() {
-    for (kind, generations) in [(Simple::DropIn, Generations::Legacy), (Simple::Osbuild, Generations::Modern)]
+    for (kind, generations) in
+        [(SimpleKind::DropIn, Generations::Legacy), (SimpleKind::Osbuild, Generations::Modern)]
     {
         let mut model = model("none", &[]);
         model.generations = generations;
@@ -109,9 +114,9 @@ fn a_kind_of_one_file_is_for_engines_that_read_it() {
 fn a_containerfile_makes_no_store_that_a_booted_host_cannot() {
     let preset = Preset::named("none").unwrap();
     let of = |path, create| {
-        let mut store = Store::new(path, 0o755);
+        let mut store = NodeStore::new(path, 0o755);
         store.create = create;
-        request(DocumentKind::Simple(Simple::Containerfile), Model::new(preset, vec![store])).write()
+        request(DocumentKind::Simple(SimpleKind::Containerfile), NodeModel::new(preset, vec![store])).write()
     };
     assert_eq!(of("/data/images", true).unwrap_err().id, "kind-lacks");
     assert!(of("/data/images", false).unwrap().text.contains("RUN [ -d /data/images ] ||"));
@@ -120,7 +125,7 @@ fn a_containerfile_makes_no_store_that_a_booted_host_cannot() {
 #[test]
 fn a_containerfile_puts_nothing_into_var() {
     for preset in ["none", "fedora"] {
-        let text = written(Simple::Containerfile, model(preset, &["registry.example/app:1"])).text;
+        let text = written(SimpleKind::Containerfile, model(preset, &["registry.example/app:1"])).text;
         for line in text.lines().filter(|line| line.starts_with("RUN") || line.contains('>')) {
             assert!(!line.contains(">/var") && !line.contains("mkdir -p /var"), "{line}");
         }
@@ -178,7 +183,7 @@ fn check_stage(stage: &serde_json::Value) {
 #[test]
 fn osbuild_gets_nothing_that_its_stages_refuse_and_is_told_what_was_left_out() {
     for preset in storagectl::provision::PRESETS {
-        let written = written(Simple::Osbuild, model(preset.name, &[]));
+        let written = written(SimpleKind::Osbuild, model(preset.name, &[]));
         let stages: Vec<serde_json::Value> = serde_json::from_str(&written.text).unwrap();
         assert_eq!(stages.len(), 2);
         stages.iter().for_each(check_stage);
@@ -188,7 +193,7 @@ fn osbuild_gets_nothing_that_its_stages_refuse_and_is_told_what_was_left_out() {
         [storage.options]\npull_options = {use_hard_links = \"maybe\", convert_images = \"true\"}\n\
         [storage.options.overlay]\nforce_mask = \"shared\"\nmountopt = \"nodev\"\n"
         .to_owned();
-    let written = written(Simple::Osbuild, odd);
+    let written = written(SimpleKind::Osbuild, odd);
     let stages: Vec<serde_json::Value> = serde_json::from_str(&written.text).unwrap();
     stages.iter().for_each(check_stage);
     let options = &stages[1]["options"]["config"]["storage"]["options"];
@@ -206,9 +211,9 @@ fn osbuild_gets_nothing_that_its_stages_refuse_and_is_told_what_was_left_out() {
 #[test]
 fn a_play_is_not_read_as_a_template() {
     let mut odd = model("none", &[]);
-    odd.stores.push(Store::new("/var/{{ now }}", 0o755));
+    odd.stores.push(NodeStore::new("/var/{{ now }}", 0o755));
     odd.base = "# {% raw %}\n".to_owned();
-    let text = written(Simple::Ansible, odd).text;
+    let text = written(SimpleKind::Ansible, odd).text;
     // What stands in names is shown only.
     let used: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("- name:")).collect();
     for line in used {

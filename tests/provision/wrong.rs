@@ -6,22 +6,22 @@ use std::path::Path;
 
 use storagectl::problem::Severity;
 use storagectl::provision::Preset;
-use storagectl::provision::check::{Expected, RULES, check};
-use storagectl::provision::read::Format;
-use storagectl::provision::sources::NoneBeside;
+use storagectl::provision::check::{ExpectedNode, RULES, check};
+use storagectl::provision::read::DocumentFormat;
+use storagectl::provision::sources::NoFilesBeside;
 
 /// The kind and the platform of a document, by what its name ends in.
-fn kind(name: &str) -> (Format, &'static str) {
+fn kind(name: &str) -> (DocumentFormat, &'static str) {
     let ends = |end: &str| name.ends_with(end);
     match () {
-        () if name == "drop-in-hides-main.fedora.ign" => (Format::Ignition, "fedora"),
-        () if ends(".ign") => (Format::Ignition, "none"),
-        () if ends(".bu") => (Format::Butane, "none"),
-        () if ends(".ocne.yaml") => (Format::Ocne, "ocne"),
-        () if ends(".mc.yaml") => (Format::MachineConfig, "rhcos"),
-        () if ends(".bp.toml") => (Format::Blueprint, "none"),
-        () if ends(".pis.yaml") => (Format::PinnedImageSet, "rhcos"),
-        () if ends(".crc.yaml") => (Format::ContainerRuntimeConfig, "rhcos"),
+        () if name == "drop-in-hides-main.fedora.ign" => (DocumentFormat::Ignition, "fedora"),
+        () if ends(".ign") => (DocumentFormat::Ignition, "none"),
+        () if ends(".bu") => (DocumentFormat::Butane, "none"),
+        () if ends(".ocne.yaml") => (DocumentFormat::Ocne, "ocne"),
+        () if ends(".mc.yaml") => (DocumentFormat::MachineConfig, "rhcos"),
+        () if ends(".bp.toml") => (DocumentFormat::Blueprint, "none"),
+        () if ends(".pis.yaml") => (DocumentFormat::PinnedImageSet, "rhcos"),
+        () if ends(".crc.yaml") => (DocumentFormat::ContainerRuntimeConfig, "rhcos"),
         () => panic!("{name}"),
     }
 }
@@ -35,8 +35,13 @@ fn in_every_wrong_document_that_is_found_which_is_wrong() {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let text = fs_err::read_to_string(&path).unwrap();
         let (format, preset) = kind(&name);
-        let findings =
-            check(&text, format, Path::new("f"), &Expected::of(Preset::named(preset).unwrap()), &NoneBeside);
+        let findings = check(
+            &text,
+            format,
+            Path::new("f"),
+            &ExpectedNode::of(Preset::named(preset).unwrap()),
+            &NoFilesBeside,
+        );
         let ids: BTreeSet<&str> = findings.iter().map(|finding| finding.id).collect();
         let rule = name.split('.').next().unwrap();
         if ids != BTreeSet::from([rule]) {
@@ -54,33 +59,36 @@ fn in_every_wrong_document_that_is_found_which_is_wrong() {
 
 #[test]
 fn what_only_looks_wrong_is_not_told() {
-    let found = |text: &str, format: Format, preset: &str| -> Vec<String> {
-        let expected = Expected::of(Preset::named(preset).unwrap());
-        check(text, format, Path::new("f"), &expected, &NoneBeside).into_iter().map(|it| it.message).collect()
+    let found = |text: &str, format: DocumentFormat, preset: &str| -> Vec<String> {
+        let expected = ExpectedNode::of(Preset::named(preset).unwrap());
+        check(text, format, Path::new("f"), &expected, &NoFilesBeside)
+            .into_iter()
+            .map(|it| it.message)
+            .collect()
     };
     // Fedora CoreOS has storage.conf in /usr/share alone, where nothing has to be replaced.
     let document = include_str!("wrong/no-overwrite.butane.bu")
         .replace("[\"/var/images\"]", "[\"/usr/lib/containers/storage\"]");
-    assert_eq!(found(&document, Format::Butane, "rhel9").len(), 1);
-    assert!(!found(&document, Format::Butane, "fedora").iter().any(|it| it.contains("overwrite")));
+    assert_eq!(found(&document, DocumentFormat::Butane, "rhel9").len(), 1);
+    assert!(!found(&document, DocumentFormat::Butane, "fedora").iter().any(|it| it.contains("overwrite")));
     // What the operator has rendered is of a pool, and has no role.
     let document = include_str!("wrong/metadata-missing.role.mc.yaml");
     let rendered = document.replace("99-worker-stores", "rendered-worker-5a1f0e");
     assert_eq!(
         (
-            found(document, Format::MachineConfig, "rhcos").len(),
-            found(&rendered, Format::MachineConfig, "rhcos").len()
+            found(document, DocumentFormat::MachineConfig, "rhcos").len(),
+            found(&rendered, DocumentFormat::MachineConfig, "rhcos").len()
         ),
         (1, 0)
     );
     let owned = document
         .replace("  name:", "  ownerReferences:\n  - kind: MachineConfigPool\n    name: worker\n  name:");
-    assert_eq!(found(&owned, Format::MachineConfig, "rhcos"), [""; 0]);
+    assert_eq!(found(&owned, DocumentFormat::MachineConfig, "rhcos"), [""; 0]);
     // Stores of layers and artifacts alone are no mistake, and ten are not too many.
     let ten: String = (0..10).map(|number| format!("    - path: /a/{number}\n")).collect();
     let document = include_str!("wrong/store-refused.artifacts-relative.crc.yaml")
         .replace("    - path: artifacts\n", &ten);
-    assert_eq!(found(&document, Format::ContainerRuntimeConfig, "rhcos"), [""; 0]);
+    assert_eq!(found(&document, DocumentFormat::ContainerRuntimeConfig, "rhcos"), [""; 0]);
 }
 
 #[test]
@@ -116,13 +124,13 @@ fn in_right_documents_nothing_is_found() {
         "variant: fcos\nversion: 1.5.0\nignition:\n  config:\n    merge:\n    - source: https://config.example/a.ign\n".to_owned(),
     ];
     for text in right {
-        let mut expected = Expected::of(Preset::named("none").unwrap());
+        let mut expected = ExpectedNode::of(Preset::named("none").unwrap());
         expected.kept.push("/usr/lib/vendor".to_owned());
         let of_main = text.contains("path: /etc/containers/storage.conf\n");
         if of_main {
             expected.kept.clear();
         }
-        let findings = check(&text, Format::Butane, Path::new("f"), &expected, &NoneBeside);
+        let findings = check(&text, DocumentFormat::Butane, Path::new("f"), &expected, &NoFilesBeside);
         let told = findings.iter().filter(|finding| finding.severity != Severity::Note);
         let messages: Vec<&str> = told.map(|finding| finding.message.as_str()).collect();
         assert_eq!(messages, [""; 0], "{text}");

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use storagectl::conf::{self, Document, Listed, Mark, Position, StoreList, clean};
+use storagectl::conf::{self, Document, Mark, MarkedEntry, Position, StoreList, clean};
 
 use crate::generations::{ENGINES, seen};
 use crate::podman::{Bench, assert_served, forms, path};
@@ -28,7 +28,7 @@ fn benches() -> impl Iterator<Item = (&'static str, Bench, String)> {
 
 /// Marked entries before, between and behind those of the document.
 fn with_marked(doc: &Document, other: &str, store: &str) -> Document {
-    let entry = |path: &str| Listed {
+    let entry = |path: &str| MarkedEntry {
         path: path.to_owned(),
         mark: Some(Mark::new("10-app@1", Some("\"images\" of the 'app' # ], [ é"))),
     };

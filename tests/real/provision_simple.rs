@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use node::Node;
 use serde_json::Value;
-use storagectl::provision::{Model, Preset, Simple, Store};
+use storagectl::provision::{NodeModel, NodeStore, Preset, SimpleKind};
 
 use crate::support::{IMAGE, STORAGECTL, copy_program, copy_store, run, storagectl};
 
@@ -33,10 +33,10 @@ const ODDER: &str = "[storage]\r\ndriver = \"overlay\"\r\nrunroot = \"/run/conta
 const ODD_STORE: &str = "/var/odd 'name' 100% {{ x }} \\x41 \"q\" \u{fc} #1";
 
 /// The nodes that each kind has to set up.
-fn models() -> Vec<(&'static str, Model)> {
+fn models() -> Vec<(&'static str, NodeModel)> {
     let model = |preset: &str, stores: &[(&str, u32)]| {
-        let stores = stores.iter().map(|&(path, mode)| Store::new(path, mode)).collect();
-        Model::new(Preset::named(preset).unwrap(), stores)
+        let stores = stores.iter().map(|&(path, mode)| NodeStore::new(path, mode)).collect();
+        NodeModel::new(Preset::named(preset).unwrap(), stores)
     };
     let mut odd = model("none", &[(ODD_STORE, 0o711), ("/var/images", 0o755)]);
     odd.base = ODD.to_owned();
@@ -53,15 +53,15 @@ fn models() -> Vec<(&'static str, Model)> {
 }
 
 #[track_caller]
-fn written(kind: Simple, model: &Model) -> String {
+fn written(kind: SimpleKind, model: &NodeModel) -> String {
     kind.write(model, "# Made by a test\n").unwrap().text
 }
 
 /// Has `apply` set up a node for each model by a document of `kind`, and looks at it.
 #[track_caller]
-fn check(kind: Simple, apply: impl Fn(&Node, &str)) {
+fn check(kind: SimpleKind, apply: impl Fn(&Node, &str)) {
     for (name, mut model) in models() {
-        let with_units = kind != Simple::Tmpfiles;
+        let with_units = kind != SimpleKind::Tmpfiles;
         if !with_units {
             model.images.clear();
         }
@@ -95,7 +95,7 @@ fn parsed(program: &str, file: &Path) -> Value {
 
 #[test]
 fn systemd_makes_of_a_tmpfiles_file_what_the_model_says() {
-    check(Simple::Tmpfiles, |node, text| {
+    check(SimpleKind::Tmpfiles, |node, text| {
         node.tmpfiles(text);
         // As at the next boot.
         node.tmpfiles(text);
@@ -113,7 +113,7 @@ print(json.dumps([[it.interp, it.inChroot, it.errorOnFail, it.script] for it in 
 
 #[test]
 fn anaconda_reads_one_section_which_a_shell_runs_in_the_new_system() {
-    check(Simple::Kickstart, |node, text| {
+    check(SimpleKind::Kickstart, |node, text| {
         let file = node.job().join("stores.ks");
         fs_err::write(&file, text).unwrap();
         let scripts = parsed(KICKSTART, &file);
@@ -131,7 +131,7 @@ fn a_kickstart_section_stops_if_the_platform_lacks_its_store() {
     let model = &models()[1].1;
     let node = Node::new(model);
     fs_err::remove_dir(node.path("/usr/lib/containers/storage")).unwrap();
-    let text = written(Simple::Kickstart, model);
+    let text = written(SimpleKind::Kickstart, model);
     let script = text.split_once("%post --erroronfail\n").unwrap().1.split_once("%end").unwrap().0;
     fs_err::write(node.job().join("script"), script).unwrap();
     let said = node.run("! sh /run/job/script 2>&1");
@@ -141,7 +141,7 @@ fn a_kickstart_section_stops_if_the_platform_lacks_its_store() {
 
 #[test]
 fn buildah_builds_an_image_that_boots_into_what_the_model_says() {
-    check(Simple::Containerfile, |node, text| {
+    check(SimpleKind::Containerfile, |node, text| {
         let context = node.job().join("context");
         fs_err::create_dir_all(context.join("rootfs/bin")).unwrap();
         run(Command::new("cp").arg("-a").arg(node.tree()).arg(context.join("rootfs/tree")));
@@ -172,7 +172,7 @@ const YAML: &str = "import json, sys, yaml; print(json.dumps(yaml.safe_load(open
 
 #[test]
 fn a_cloud_config_is_one_and_does_what_the_model_says() {
-    check(Simple::CloudConfig, |node, text| {
+    check(SimpleKind::CloudConfig, |node, text| {
         assert!(text.starts_with("#cloud-config\n"));
         let file = node.job().join("user-data");
         fs_err::write(&file, text).unwrap();
@@ -219,7 +219,7 @@ fn ansible_changes_nothing_when_it_runs_again() {
     // It takes its time; the other two test nothing but YAML, which cloud-config is too.
     for (name, model) in models().into_iter().filter(|(name, _)| ["fedora", "odd"].contains(name)) {
         let node = Node::new(&model).with(ansible.parent().and_then(Path::parent).unwrap());
-        fs_err::write(node.job().join("play.yml"), written(Simple::Ansible, &model)).unwrap();
+        fs_err::write(node.job().join("play.yml"), written(SimpleKind::Ansible, &model)).unwrap();
         plays_once(&node, &ansible, "", name);
         node.check(&format!("ansible, {name}"));
         node.check_units(&format!("ansible, {name}"));
@@ -238,7 +238,7 @@ fn the_collections_playbook_makes_of_a_hosts_own_file_what_the_plain_one_writes(
     let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/ansible");
     run(Command::new("cp").arg("-a").arg(ours).arg(place.join("storagectl")));
     copy_program(STORAGECTL, node.job().join("storagectl"));
-    fs_err::write(node.job().join("play.yml"), written(Simple::AnsibleCollection, &model)).unwrap();
+    fs_err::write(node.job().join("play.yml"), written(SimpleKind::AnsibleCollection, &model)).unwrap();
     let exports = "export PATH=/run/job:$PATH ANSIBLE_COLLECTIONS_PATH=/run/job/collections";
     plays_once(&node, &ansible, exports, "the collection");
     node.check_stores("the collection");
@@ -252,9 +252,9 @@ fn the_collections_playbook_makes_of_a_hosts_own_file_what_the_plain_one_writes(
 fn a_file_that_osbuild_makes_lists_the_same_stores() {
     for (name, model) in models() {
         // There is no drop-in, so that the vendor's would hide the list.
-        let model = Model { worlds: vec![Vec::new()], images: Vec::new(), ..model };
+        let model = NodeModel { worlds: vec![Vec::new()], images: Vec::new(), ..model };
         let node = Node::new(&model);
-        let stages: Vec<Value> = serde_json::from_str(&written(Simple::Osbuild, &model)).unwrap();
+        let stages: Vec<Value> = serde_json::from_str(&written(SimpleKind::Osbuild, &model)).unwrap();
         for line in stages[0]["options"]["config"].as_array().unwrap() {
             let field = |name: &str| line[name].as_str().unwrap().to_owned();
             let fields = ["type", "path", "mode", "user", "group"].map(field);
@@ -288,7 +288,7 @@ fn a_drop_in_shows_the_stores_to_engines_that_read_such() {
         let node = Node::new(&model);
         node.make_stores();
         node.put("/etc/containers/storage.conf", &model.base);
-        let text = written(Simple::DropIn, &model);
+        let text = written(SimpleKind::DropIn, &model);
         let path = text.lines().find_map(|line| line.strip_prefix("# For ")?.strip_suffix('.')).unwrap();
         node.put(path, &text);
         let stores = crate::generations::seen("modern", &node.tree());
@@ -304,7 +304,7 @@ fn crio_sees_the_stores_of_its_own_file_behind_those_of_storage_conf() {
         let node = Node::new(&model);
         node.make_stores();
         node.put("/etc/containers/storage.conf", &model.base);
-        node.put("/etc/crio/crio.conf.d/50-stores.conf", &written(Simple::Crio, &model));
+        node.put("/etc/crio/crio.conf.d/50-stores.conf", &written(SimpleKind::Crio, &model));
         let listed = crio_config(&node, "storage_option");
         let ours: Vec<String> =
             model.stores.iter().map(|store| format!("overlay.imagestore={}", store.path)).collect();

@@ -1,7 +1,7 @@
 //! A declaration is one that engines can follow, or says what is wrong with it; what it says goes
 //! into a storage.conf and out of it without a trace.
 
-use storagectl::conf::{Document, Listed, Mark, Position, arrange, clean, listed};
+use storagectl::conf::{Document, MarkedEntry, Mark, Position, arrange, clean, listed};
 use storagectl::declare::parse;
 use storagectl::problem::Problem;
 use storagectl::store::store_path;
@@ -32,7 +32,7 @@ pub fn holds(input: &[u8]) {
         let doc = Document::parse(file).expect("it is TOML");
         let theirs = listed(&doc).expect("it is a list");
         let mut wanted = theirs.clone();
-        wanted.extend(stores.iter().map(|store| Listed {
+        wanted.extend(stores.iter().map(|store| MarkedEntry {
             path: store.path.clone(),
             mark: Some(Mark::new(&store.name, store.comment.as_deref())),
         }));

@@ -2,7 +2,7 @@
 //! are gone every byte is as it was.
 
 use storagectl::conf::{
-    Document, EditError, Essentials, Fault, Leaf, Listed, Mark, Position, StoreEntry, StoreList, add,
+    Document, EditError, Essentials, Fault, Leaf, MarkedEntry, Mark, Position, StoreEntry, StoreList, add,
     add_essentials, arrange, asides, clean, listed, put_back, remove, set_aside, without_essentials,
 };
 use storagectl::problem::Problem;
@@ -103,7 +103,7 @@ fn try_step(doc: &Document, step: &Step) -> Result<Option<Document>, Fault> {
             let doc = with_settings(doc)?;
             let mark = Some(Mark::new(&format!("app{store}"), None));
             if !list.iter().any(|entry| entry.path == DECLARED[store]) {
-                list.push(Listed { path: DECLARED[store].to_owned(), mark });
+                list.push(MarkedEntry { path: DECLARED[store].to_owned(), mark });
             }
             return Ok(Some(arrange(&doc, &list)?.unwrap_or(doc)));
         }

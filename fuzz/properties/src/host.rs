@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use storagectl::conf::Position;
 use storagectl::doctor::diagnose;
 use storagectl::engine::{Engines, Profile};
-use storagectl::lint::{self, Input};
+use storagectl::lint::{self, LintInput};
 use storagectl::plan::{
-    AddOptions, ApplyOptions, Host, Mode, RemoveOptions, Serve, add_stores, apply, list_stores, remove_stores,
+    AddOptions, ApplyOptions, Host, CommitMode, RemoveOptions, ServedEngines, add_stores, apply, list_stores, remove_stores,
 };
 use storagectl::problem::{Problem, Several, Severity};
 
@@ -60,7 +60,7 @@ fn looked_at(tree: &Tree) {
         Ok(diagnosis) => diagnosis.not_looked.iter().for_each(assert_told),
         Err(error) => told(&error),
     }
-    let mut input = match Input::read(&host, Some(Engines::ALL)) {
+    let mut input = match LintInput::read(&host, Some(Engines::ALL)) {
         Ok(input) => input,
         Err(problem) => return assert_told(&problem),
     };
@@ -82,9 +82,9 @@ fn listed_and_taken_off(tree: &Tree, before: &BTreeMap<PathBuf, String>) {
         let host = host(tree);
         host.readers().iter().all(|reader| !reader.judge(&host.view()).stops())
     };
-    let dry = add_stores(&host(tree), &add, Mode::DryRun);
+    let dry = add_stores(&host(tree), &add, CommitMode::DryRun);
     assert_eq!(&files(tree.dir()), before, "a dry run has changed something");
-    let added = match add_stores(&host(tree), &add, Mode::Commit) {
+    let added = match add_stores(&host(tree), &add, CommitMode::Commit) {
         Ok(outcome) => outcome,
         Err(error) => {
             assert_eq!(&files(tree.dir()), before, "changed, and failed: {error:#}");
@@ -95,15 +95,15 @@ fn listed_and_taken_off(tree: &Tree, before: &BTreeMap<PathBuf, String>) {
     if !added.committed {
         return;
     }
-    let again = add_stores(&host(tree), &add, Mode::Commit).expect("it was done before");
+    let again = add_stores(&host(tree), &add, CommitMode::Commit).expect("it was done before");
     assert!(!again.committed, "listed twice: {:?}", again.plan);
     // A text in which we have been says what we did there, and may lie. And a file with which an
     // engine works that did not before stays.
     if !all_work || before.values().any(|text| text.contains("storagectl")) {
         return;
     }
-    let remove = RemoveOptions { paths, serve: Serve::All, ..RemoveOptions::default() };
-    match remove_stores(&host(tree), &remove, Mode::Commit) {
+    let remove = RemoveOptions { paths, serve: ServedEngines::All, ..RemoveOptions::default() };
+    match remove_stores(&host(tree), &remove, CommitMode::Commit) {
         Ok(_) => assert_eq!(&files(tree.dir()), before, "after:\n{:?}", added.plan),
         Err(error) => panic!("listed and not taken off: {error:#}\n{:?}", added.plan),
     }
@@ -114,7 +114,7 @@ fn declared(tree: &Tree) {
         let host = host(tree);
         let declarations = host.declarations()?;
         declarations.problems.iter().for_each(assert_told);
-        apply(&host, &declarations, ApplyOptions { boot, ..ApplyOptions::default() }, Mode::Commit)
+        apply(&host, &declarations, ApplyOptions { boot, ..ApplyOptions::default() }, CommitMode::Commit)
     };
     for boot in [false, true] {
         match follow(boot) {

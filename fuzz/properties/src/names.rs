@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use storagectl::embedded::{EmbeddedLayout, List};
+use storagectl::embedded::{EmbeddedLayout, ImageList};
 use storagectl::images::{Digest, Name, Source};
 use storagectl::references::{check_reference, references_in};
 use storagectl::registry::{Failure, repository};
@@ -36,7 +36,7 @@ fn is_a_word(text: &str) -> bool {
 }
 
 fn list(text: &str, file: &Path) {
-    let list = match List::parse(text, file) {
+    let list = match ImageList::parse(text, file) {
         Ok(list) => list,
         Err(problem) => return assert_told(&problem),
     };
@@ -50,9 +50,9 @@ fn list(text: &str, file: &Path) {
         assert!(line.is_some_and(|line| line.contains(&entry.reference)), "{entry:?} of {text:?}");
     }
     // What is written of it is the same list.
-    let again = List::parse(&list.text(), file).expect("it is what was taken");
+    let again = ImageList::parse(&list.text(), file).expect("it is what was taken");
     assert_eq!((again.layout, again.text()), (list.layout, list.text()), "of {text:?}");
-    let pairs = |list: &List| -> Vec<_> {
+    let pairs = |list: &ImageList| -> Vec<_> {
         list.entries.iter().map(|entry| (entry.reference.clone(), entry.directory.clone())).collect()
     };
     assert_eq!(pairs(&again), pairs(&list), "of {text:?}");

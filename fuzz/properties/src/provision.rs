@@ -4,13 +4,13 @@
 use std::path::Path;
 
 use storagectl::provision::butane::{Dialect, Machine};
-use storagectl::provision::check::{Expected, check};
+use storagectl::provision::check::{ExpectedNode, check};
 use storagectl::provision::container_runtime_config::OtherStores;
-use storagectl::provision::ignition::Spec;
-use storagectl::provision::read::{Format, Read};
-use storagectl::provision::sources::NoneBeside;
+use storagectl::provision::ignition::SpecVersion;
+use storagectl::provision::read::{DocumentFormat, ParsedDocument};
+use storagectl::provision::sources::NoFilesBeside;
 use storagectl::provision::{
-    DocumentKind, GenerateRequest, Model, Preset, Removed, Store, machine_of, merge,
+    DocumentKind, GenerateRequest, NodeModel, Preset, Removals, NodeStore, machine_of, merge,
 };
 
 use super::shown::assert_told;
@@ -30,11 +30,11 @@ pub fn holds(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else {
         return;
     };
-    let is = Read::parse(text).map(|read| read.format).ok();
+    let is = ParsedDocument::parse(text).map(|read| read.format).ok();
     for kind in KINDS {
         let format = kind.format().expect("it is a kind that is read");
         let preset = Preset::named(kind.usual_preset("fcos")).expect("it is a preset");
-        checked(text, format, &Expected { stores: vec!["/var/images".to_owned()], ..Expected::of(preset) });
+        checked(text, format, &ExpectedNode { stores: vec!["/var/images".to_owned()], ..ExpectedNode::of(preset) });
         // Into a document of another kind nothing is put.
         if is.is_none_or(|is| is == format) {
             merged(text, &request(kind, preset));
@@ -42,20 +42,20 @@ pub fn holds(input: &[u8]) {
     }
 }
 
-fn checked(text: &str, format: Format, expected: &Expected) {
-    check(text, format, Path::new("f"), expected, &NoneBeside).iter().for_each(assert_told);
+fn checked(text: &str, format: DocumentFormat, expected: &ExpectedNode) {
+    check(text, format, Path::new("f"), expected, &NoFilesBeside).iter().for_each(assert_told);
 }
 
 fn request(kind: DocumentKind, preset: &Preset) -> GenerateRequest {
     GenerateRequest {
         kind,
-        model: Model::new(preset, vec![Store::new("/var/images", 0o755)]),
-        spec: Spec::DEFAULT,
+        model: NodeModel::new(preset, vec![NodeStore::new("/var/images", 0o755)]),
+        spec: SpecVersion::DEFAULT,
         dialect: Dialect::named("fcos", "1.5.0").expect("it is a dialect"),
         machine: Machine { name: "99-worker-stores".to_owned(), role: "worker".to_owned() },
         has_base: false,
         has_authfile: false,
-        removed: Removed::default(),
+        removed: Removals::default(),
         others: OtherStores::default(),
         made_by: "# Made by a test\n".to_owned(),
     }
@@ -65,7 +65,7 @@ fn merged(text: &str, request: &GenerateRequest) {
     let file = Path::new("f");
     let again = |text: &str| {
         let machine = machine_of(text).unwrap_or_else(|| request.machine.clone());
-        merge(&GenerateRequest { machine, ..request.clone() }, text, file, &NoneBeside)
+        merge(&GenerateRequest { machine, ..request.clone() }, text, file, &NoFilesBeside)
     };
     match again(text) {
         Ok(written) => {

@@ -1,6 +1,6 @@
 //! What an engine is said to have said: any text is explained, or nothing in it is known.
 
-use storagectl::cli::painted::Painted;
+use storagectl::cli::painted::TerminalText;
 use storagectl::explain::recognize;
 
 use super::harmless::assert_harmless;
@@ -12,7 +12,7 @@ pub fn holds(input: &[u8]) {
     for one in &found {
         for part in [&one.said, &one.line].into_iter().chain(one.named.iter().map(|(_, named)| named)) {
             assert!(!part.chars().any(char::is_control), "{part:?}");
-            assert_harmless(Painted::line(part).as_str(), part);
+            assert_harmless(TerminalText::line(part).as_str(), part);
             assert!(one.line.contains(part.as_str()), "{part:?} is not in {:?}", one.line);
         }
         assert!(!one.said.is_empty());

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use storagectl::cli::painted::{Painted, json};
+use storagectl::cli::painted::{TerminalText, json};
 use storagectl::cli::problem_text;
 use storagectl::conf::Fault;
 use storagectl::problem::Problem;
@@ -24,12 +24,12 @@ pub fn holds(input: &[u8]) {
     }
     place(name, text, usize::MAX..usize::MAX);
     for part in [name, text] {
-        for painted in [Painted::lines(part), Painted::line(part), Painted::message(part)] {
+        for painted in [TerminalText::lines(part), TerminalText::line(part), TerminalText::message(part)] {
             assert_harmless(painted.as_str(), part);
         }
         // What has nothing to be escaped stays as it is.
         if !part.chars().any(is_obeyed) && part.is_ascii() {
-            assert_eq!(Painted::line(part).as_str(), part);
+            assert_eq!(TerminalText::line(part).as_str(), part);
         }
         data(&serde_json::json!({ part: [part, 1, null], "number": number(6) }));
     }

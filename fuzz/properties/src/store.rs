@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use storagectl::dependents::clean_dependents;
-use storagectl::plan::{Host, Mode};
+use storagectl::plan::{Host, CommitMode};
 use storagectl::problem::{Problem, Severity};
 use storagectl::store::check::{CheckRequest, Progress, StoreReport, check};
-use storagectl::store::{Image, builder, count_images, driver_of, image_names, images, layers};
+use storagectl::store::{StoredImage, builder, count_images, driver_of, image_names, images, layers};
 
 use super::layer::{NAME, image, options};
 use super::shown::assert_told;
@@ -28,7 +28,7 @@ fn added_to(input: &[u8]) {
     match builder::directory(&root, &sources, store, &options()) {
         Ok(_) => {
             let names = images(&root, store, "overlay").expect("engines can read it");
-            let named = |image: &Image| image.names.iter().flatten().any(|name| name == NAME);
+            let named = |image: &StoredImage| image.names.iter().flatten().any(|name| name == NAME);
             assert_eq!(names.iter().filter(|image| named(image)).count(), 1, "{names:?}");
             layers(&root, store, "overlay").expect("engines can read them");
         }
@@ -63,7 +63,7 @@ fn checked(input: &[u8]) {
         }
     }
     let host = Host::new(root, None);
-    if let Err(error) = clean_dependents(&host, Mode::DryRun)
+    if let Err(error) = clean_dependents(&host, CommitMode::DryRun)
         && let Some(problem) = error.downcast_ref::<Problem>()
     {
         assert_told(problem);

@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::conf::Leaf;
-use crate::doctor::{Crio, Diagnosis, ImageLine, Setting, Storage, StoragePlace, commands};
-use crate::engine::{Origin, Profile, Sourced};
+use crate::doctor::{Crio, Diagnosis, HostStorage, ImageLine, Setting, StoragePlace, commands};
+use crate::engine::{Profile, Sourced, ValueOrigin};
 use crate::judgement::Judgement;
 use crate::plan::Host;
 use crate::problem::Problem;
@@ -95,7 +95,7 @@ fn settings(host: &Host, crio: &Crio) -> Json {
     })
 }
 
-fn storage(host: &Host, storage: &Storage) -> Json {
+fn storage(host: &Host, storage: &HostStorage) -> Json {
     json!({
         "path": host.show(&storage.path),
         "driver": storage.driver,
@@ -140,9 +140,9 @@ fn setting(setting: &Setting) -> Json {
 }
 
 /// A file and a line in it.
-fn place(origin: &Origin) -> (Option<&std::path::Path>, Option<usize>) {
+fn place(origin: &ValueOrigin) -> (Option<&std::path::Path>, Option<usize>) {
     match origin {
-        Origin::File(site) => (Some(&site.file), Some(site.line)),
-        Origin::Environment(_) | Origin::Default => (None, None),
+        ValueOrigin::File(site) => (Some(&site.file), Some(site.line)),
+        ValueOrigin::Environment(_) | ValueOrigin::Default => (None, None),
     }
 }

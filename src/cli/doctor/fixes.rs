@@ -5,10 +5,10 @@ use serde_json::{Value as Json, json};
 
 use super::page;
 use crate::cli::output::Output;
-use crate::cli::report::{self, Besides};
+use crate::cli::report::{self, OutcomeExtras};
 use crate::cli::tense::would;
 use crate::cli::{Common, clean_dependents, copy_images, init_store, keep_layers};
-use crate::doctor::{Cure, Diagnosis, FixEvent, Fixed, Step, Work, why_not};
+use crate::doctor::{Cure, Diagnosis, FixEvent, FixOutcome, FixReport, FixStep, why_not};
 use crate::plan::Host;
 use crate::problem::{Problem, Severity, quoted_series};
 
@@ -44,8 +44,8 @@ pub(super) fn offered(diagnosis: &Diagnosis) -> Vec<Json> {
 }
 
 /// The steps that were done.
-pub(super) fn done(common: &Common, host: &Host, fixed: &Fixed) -> Vec<Json> {
-    let step = |step: &Step| {
+pub(super) fn done(common: &Common, host: &Host, fixed: &FixReport) -> Vec<Json> {
+    let step = |step: &FixStep| {
         let state = match (step.is_done(), common.dry_run) {
             (false, _) => "failed",
             (true, true) => "would",
@@ -96,10 +96,10 @@ fn spelt(undo: &str) -> String {
     if is_command { format!("`{undo}`") } else { undo.to_owned() }
 }
 
-fn print_work(common: &Common, host: &Host, step: &Step, output: &Output) -> anyhow::Result<()> {
+fn print_work(common: &Common, host: &Host, step: &FixStep, output: &Output) -> anyhow::Result<()> {
     match &step.work {
-        Work::Nothing => Ok(()),
-        Work::Repaired(outcome) => {
+        FixOutcome::Nothing => Ok(()),
+        FixOutcome::Repaired(outcome) => {
             for change in &outcome.plan.changes {
                 if common.dry_run {
                     output.document(&change.diff(host))?;
@@ -108,22 +108,24 @@ fn print_work(common: &Common, host: &Host, step: &Step, output: &Output) -> any
             }
             Ok(())
         }
-        Work::Applied(outcome) => report::report_all(common, host, outcome, &Besides::default(), output),
-        Work::Initialised { store, created, opened } => {
+        FixOutcome::Applied(outcome) => {
+            report::report_all(common, host, outcome, &OutcomeExtras::default(), output)
+        }
+        FixOutcome::Initialised { store, created, opened } => {
             init_store::print(common, host, store, created, opened, output);
             Ok(())
         }
-        Work::Kept(kept) => {
+        FixOutcome::Kept(kept) => {
             keep_layers::print(common, host, kept, output);
             Ok(())
         }
-        Work::Cleaned(cleaned) => clean_dependents::print(common, host, cleaned, output),
-        Work::Copied(report) => copy_images::print_copied(common, host, report, output),
+        FixOutcome::Cleaned(cleaned) => clean_dependents::print(common, host, cleaned, output),
+        FixOutcome::Copied(report) => copy_images::print_copied(common, host, report, output),
     }
 }
 
 /// Says what is left, and why nothing was done about it.
-pub(super) fn print_left(common: &Common, fixed: &Fixed, output: &Output) -> anyhow::Result<()> {
+pub(super) fn print_left(common: &Common, fixed: &FixReport, output: &Output) -> anyhow::Result<()> {
     // A note is for nobody to act on.
     let left = fixed.left.iter().filter(|problem| problem.severity != Severity::Note);
     let left: Vec<(&Problem, String)> = left.map(|problem| (problem, why_left(fixed, problem))).collect();
@@ -141,7 +143,7 @@ pub(super) fn print_left(common: &Common, fixed: &Fixed, output: &Output) -> any
     output.painted(&page::left(&left).render(output.colors_data()))
 }
 
-fn why_left(fixed: &Fixed, problem: &Problem) -> String {
+fn why_left(fixed: &FixReport, problem: &Problem) -> String {
     let cure = fixed.diagnosis.cures.iter().find(|cure| cure.covers(problem));
     let Some(cure) = cure else { return why_not(problem).to_owned() };
     match fixed.steps.iter().find(|step| step.cure == *cure) {

@@ -1,6 +1,6 @@
 //! Lines of at most 80 columns, with colour.
 
-use crate::cli::painted::{Painted, line};
+use crate::cli::painted::{TerminalText, line};
 
 /// How wide a page is.
 const WIDTH: usize = 80;
@@ -37,14 +37,15 @@ pub(super) struct Page {
 
 impl Page {
     /// The page as text.
-    pub(super) fn render(&self, colored: bool) -> Painted {
-        let mut out = Painted::default();
+    pub(super) fn render(&self, colored: bool) -> TerminalText {
+        let mut out = TerminalText::default();
         for line in &self.lines {
-            let mut text = Painted::default();
+            let mut text = TerminalText::default();
             for (style, piece) in line {
-                text = text.and(&Painted::line(piece).in_color(if colored { style.start() } else { "" }));
+                text =
+                    text.and(&TerminalText::line(piece).in_color(if colored { style.start() } else { "" }));
             }
-            out = out.and(&text.trim_end()).and(&Painted::lines("\n"));
+            out = out.and(&text.trim_end()).and(&TerminalText::lines("\n"));
         }
         out
     }

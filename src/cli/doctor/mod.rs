@@ -14,7 +14,7 @@ use clap::Args;
 use super::output::Output;
 use super::parse::DRY_RUN_NEEDS_FIX;
 use super::status::Strict;
-use super::{Common, Format, Status, inside};
+use super::{Common, OutputFormat, Status, inside};
 use crate::doctor::{Diagnosis, FixOptions, Metrics, diagnose, fix};
 use crate::plan::Host;
 use crate::problem::Severity;
@@ -61,8 +61,8 @@ impl Doctor {
     /// What of this does not go together.
     pub(super) fn contradiction(&self, common: &Common) -> Option<&'static str> {
         match common.format {
-            Format::Prometheus if self.fix => Some("`--fix` cannot be used with `--format prometheus`"),
-            Format::Human | Format::Json if self.output.is_some() => {
+            OutputFormat::Prometheus if self.fix => Some("`--fix` cannot be used with `--format prometheus`"),
+            OutputFormat::Human | OutputFormat::Json if self.output.is_some() => {
                 Some("`--output` needs `--format prometheus`")
             }
             _ if common.dry_run && !self.fix => Some(DRY_RUN_NEEDS_FIX),
@@ -77,7 +77,7 @@ impl Doctor {
         }
         let began = Instant::now();
         let diagnosis = match diagnose(&host) {
-            Err(error) if common.format == Format::Prometheus => {
+            Err(error) if common.format == OutputFormat::Prometheus => {
                 let metrics = Metrics::of_run(false, began.elapsed());
                 self.write(&host, &metrics, output)?;
                 return Err(error);
@@ -85,17 +85,17 @@ impl Doctor {
             diagnosis => diagnosis?,
         };
         match common.format {
-            Format::Prometheus => {
+            OutputFormat::Prometheus => {
                 let (metrics, problem) = Metrics::of(&host, &diagnosis, began.elapsed());
                 self.write(&host, &metrics, output)?;
                 if let Some(problem) = problem {
                     output.warning(&problem.message);
                 }
             }
-            Format::Json => {
+            OutputFormat::Json => {
                 output.json(&document::document(&host, &diagnosis, fixes::offered(&diagnosis)))?;
             }
-            Format::Human => {
+            OutputFormat::Human => {
                 let page = page::page(&diagnosis, output.is_verbose());
                 output.painted(&page.render(output.colors_data()))?;
             }

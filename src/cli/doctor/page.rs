@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::layout::{Page, Style};
 use crate::conf::{Leaf, quoted};
 use crate::doctor::{Crio, Diagnosis, Fate, Forecast, ImageLine, Remedy, Setting, UnitState, commands};
-use crate::engine::{Engines, InstalledProgram, Origin, Sourced};
+use crate::engine::{Engines, InstalledProgram, Sourced, ValueOrigin};
 use crate::judgement::Judgement;
 use crate::problem::{Problem, Severity};
 
@@ -125,7 +125,8 @@ fn settings(page: &mut Page, crio: &Crio) {
     page.heading("CRI-O");
     let width = "version_file_persist".len();
     let text = |value: &str| if value.is_empty() { "\"\"".to_owned() } else { value.to_owned() };
-    let mut rows: Vec<(&str, String, &Origin)> = vec![("root", text(&crio.root.value), &crio.root.origin)];
+    let mut rows: Vec<(&str, String, &ValueOrigin)> =
+        vec![("root", text(&crio.root.value), &crio.root.origin)];
     rows.extend(crio.imagestore.iter().map(|it| ("imagestore", text(&it.value), &it.origin)));
     for option in &crio.storage_option {
         rows.push(("storage_option", format!("a store, {}", option.value), &option.origin));

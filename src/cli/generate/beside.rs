@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::limits;
 use crate::problem::Problem;
-use crate::provision::sources::{Beside, LocalEntry, NotRead, TreeKind};
+use crate::provision::sources::{FilesBeside, LocalEntry, NotRead, TreeKind};
 use crate::sys::{FileKind, Root};
 
 /// A directory out of which no path leads, also no symlink.
@@ -56,7 +56,7 @@ impl FilesDir {
     }
 }
 
-impl Beside for FilesDir {
+impl FilesBeside for FilesDir {
     fn file(&self, path: &str, limit: u64) -> Result<Vec<u8>, NotRead> {
         let (root, at) = self.find(path)?;
         let (bytes, _) = root.read_up_to(&at, limit).map_err(refused)?.ok_or(NotRead::Missing)?;

@@ -11,7 +11,7 @@ use crate::cli::Status;
 use crate::cli::counted::tally;
 use crate::cli::status::Strict;
 use crate::problem::{Problem, Severity};
-use crate::provision::check::{Expected, check};
+use crate::provision::check::{ExpectedNode, check};
 
 #[derive(Serialize)]
 struct CheckedDocumentJson<'a> {
@@ -46,7 +46,7 @@ impl Generate {
             .into());
         };
         let model = request.model;
-        let expected = Expected {
+        let expected = ExpectedNode {
             stores: model.stores.iter().map(|store| store.path.clone()).collect(),
             exactly: false,
             present: model.stores.iter().filter(|it| !it.create).map(|it| it.path.clone()).collect(),

@@ -10,13 +10,15 @@ use super::{Common, Generate, Output};
 use crate::cli::Status;
 use crate::plan::Host;
 use crate::problem::Problem;
-use crate::provision::{Difference, GivenEntry, GivenStore, Gives, How, differences, text_diff};
+use crate::provision::{
+    DifferenceKind, DocumentDifference, GivenEntry, GivenStore, GivenToNode, differences, text_diff,
+};
 use crate::store::engine_type;
 
 #[derive(Serialize)]
 struct DiffJson<'a> {
     version: u32,
-    differences: &'a [Difference],
+    differences: &'a [DocumentDifference],
     diff: &'a str,
     not_followed: Vec<&'a String>,
 }
@@ -62,7 +64,7 @@ impl Generate {
     }
 
     /// What a file gives a node; of several documents in it, the one that is meant.
-    fn gives_one(&self, text: &str, file: &Path, common: &Common) -> anyhow::Result<Gives> {
+    fn gives_one(&self, text: &str, file: &Path, common: &Common) -> anyhow::Result<GivenToNode> {
         let one = self.one_of_several(text, file)?;
         self.gives(one.as_ref().map_or(text, |one| &one.text), file, common)
     }
@@ -93,12 +95,12 @@ fn concerns_stores(path: &str) -> bool {
     path.starts_with("/etc/containers/storage") || path.starts_with("/etc/systemd/system/storagectl-")
 }
 
-fn line(it: &Difference) -> String {
+fn line(it: &DocumentDifference) -> String {
     let said = |said: &Option<String>| said.clone().unwrap_or_default();
     match it.how {
-        How::Added => format!("+ {} {}: {}\n", it.what, it.name, said(&it.after)),
-        How::Removed => format!("- {} {}: {}\n", it.what, it.name, said(&it.before)),
-        How::Changed => {
+        DifferenceKind::Added => format!("+ {} {}: {}\n", it.what, it.name, said(&it.after)),
+        DifferenceKind::Removed => format!("- {} {}: {}\n", it.what, it.name, said(&it.before)),
+        DifferenceKind::Changed => {
             format!("~ {} {}: {} (was: {})\n", it.what, it.name, said(&it.after), said(&it.before))
         }
     }

@@ -6,7 +6,7 @@ use super::Generate;
 use crate::problem::{Problem, series};
 use crate::provision::document::{OneOfSeveral, several};
 use crate::provision::is_own;
-use crate::provision::read::Format;
+use crate::provision::read::DocumentFormat;
 
 impl Generate {
     /// The documents of a file with several that are of a known kind, or of the one that is named;
@@ -14,7 +14,9 @@ impl Generate {
     pub(super) fn several(&self, text: &str) -> Vec<OneOfSeveral> {
         let named = self.kind.and_then(|kind| kind.kind().format());
         let mut all = several(text);
-        all.retain(|one| Format::of(&one.text).is_some_and(|it| named.is_none_or(|named| named == it)));
+        all.retain(|one| {
+            DocumentFormat::of(&one.text).is_some_and(|it| named.is_none_or(|named| named == it))
+        });
         all
     }
 

@@ -9,13 +9,13 @@ use crate::limits;
 use crate::plan::{Host, VendorCopy};
 use crate::problem::Problem;
 use crate::provision::butane::Dialect;
-use crate::provision::ignition::{self, Spec};
-use crate::provision::read::Read;
-use crate::provision::{File, Gives, Layout, MAIN_FILE, Model, OWN_UNITS, Unit};
+use crate::provision::ignition::{self, SpecVersion};
+use crate::provision::read::ParsedDocument;
+use crate::provision::{GivenToNode, MAIN_FILE, NodeFile, NodeLayout, NodeModel, NodeUnit, OWN_UNITS};
 use crate::sys::Root;
 
 /// Takes the base and the platform's files from a tree.
-pub(super) fn of_tree(host: &Host, model: &mut Model) -> anyhow::Result<()> {
+pub(super) fn of_tree(host: &Host, model: &mut NodeModel) -> anyhow::Result<()> {
     let mut files: Vec<(PathBuf, String)> = Vec::new();
     for profile in Profile::ALL {
         for file in &host.reading(profile).files {
@@ -47,14 +47,14 @@ pub(super) fn config_of(host: &Host) -> anyhow::Result<String> {
 }
 
 /// What a node has of all that `given` gives it, and of ours, as a document.
-pub(super) fn of_node(host: &Host, given: &Gives) -> anyhow::Result<String> {
-    let mut layout = Layout::default();
+pub(super) fn of_node(host: &Host, given: &GivenToNode) -> anyhow::Result<String> {
+    let mut layout = NodeLayout::default();
     for profile in Profile::ALL {
         for file in &host.reading(profile).files {
             let path = file.path.display().to_string();
             let is_new = layout.files.iter().all(|it| it.path != path);
             if is_new && (path.starts_with("/etc/") || path.starts_with("/usr/")) {
-                layout.files.push(File { path, mode: 0o644, text: file.text.to_string() });
+                layout.files.push(NodeFile { path, mode: 0o644, text: file.text.to_string() });
             }
         }
     }
@@ -66,7 +66,7 @@ pub(super) fn of_node(host: &Host, given: &Gives) -> anyhow::Result<String> {
             && let Some((bytes, _)) = read()?
         {
             let text = text_of(Some(bytes), &host.show(path))?;
-            layout.files.push(File { path: entry.name.clone(), mode: 0o644, text });
+            layout.files.push(NodeFile { path: entry.name.clone(), mode: 0o644, text });
         }
     }
     let mut names: Vec<&str> = OWN_UNITS.into_iter().collect();
@@ -80,15 +80,15 @@ pub(super) fn of_node(host: &Host, given: &Gives) -> anyhow::Result<String> {
             let cannot = Problem::cannot("look at", host.show(Path::new("/etc/systemd/system")));
             let state = UnitState::find(&host.root, name, "multi-user.target").map_err(cannot)?;
             let enabled = matches!(state, UnitState::Enabled(_));
-            layout.units.push(Unit { name: name.to_owned(), text, enabled });
+            layout.units.push(NodeUnit { name: name.to_owned(), text, enabled });
         }
     }
-    Ok(ignition::write(&layout, Spec::NEWEST))
+    Ok(ignition::write(&layout, SpecVersion::NEWEST))
 }
 
 /// Butane's variant and version of a document, if it is one of those.
 pub(super) fn dialect_of(text: &str) -> Option<Dialect> {
-    Read::parse(text).ok()?.config?.dialect
+    ParsedDocument::parse(text).ok()?.config?.dialect
 }
 
 /// Reads a file of the person who calls, as text; `-` is standard input.

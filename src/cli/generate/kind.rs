@@ -2,8 +2,8 @@
 
 use clap::ValueEnum;
 
-use crate::provision::read::Format;
-use crate::provision::{DocumentKind, Simple};
+use crate::provision::read::DocumentFormat;
+use crate::provision::{DocumentKind, SimpleKind};
 
 /// The kinds, as they are named on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -47,15 +47,15 @@ pub(super) enum KindName {
 
 impl KindName {
     /// The kind of documents of this format.
-    pub(super) fn of(format: Format) -> Self {
+    pub(super) fn of(format: DocumentFormat) -> Self {
         match format {
-            Format::Ignition => Self::Ignition,
-            Format::Butane => Self::Butane,
-            Format::MachineConfig => Self::MachineConfig,
-            Format::ContainerRuntimeConfig => Self::ContainerRuntimeConfig,
-            Format::PinnedImageSet => Self::PinnedImageSet,
-            Format::Ocne => Self::Ocne,
-            Format::Blueprint => Self::Blueprint,
+            DocumentFormat::Ignition => Self::Ignition,
+            DocumentFormat::Butane => Self::Butane,
+            DocumentFormat::MachineConfig => Self::MachineConfig,
+            DocumentFormat::ContainerRuntimeConfig => Self::ContainerRuntimeConfig,
+            DocumentFormat::PinnedImageSet => Self::PinnedImageSet,
+            DocumentFormat::Ocne => Self::Ocne,
+            DocumentFormat::Blueprint => Self::Blueprint,
         }
     }
 
@@ -69,15 +69,15 @@ impl KindName {
             Self::PinnedImageSet => DocumentKind::PinnedImageSet,
             Self::Ocne => DocumentKind::Ocne,
             Self::Blueprint => DocumentKind::Blueprint,
-            Self::Tmpfiles => DocumentKind::Simple(Simple::Tmpfiles),
-            Self::DropIn => DocumentKind::Simple(Simple::DropIn),
-            Self::Containerfile => DocumentKind::Simple(Simple::Containerfile),
-            Self::Kickstart => DocumentKind::Simple(Simple::Kickstart),
-            Self::CloudConfig => DocumentKind::Simple(Simple::CloudConfig),
-            Self::Ansible => DocumentKind::Simple(Simple::Ansible),
-            Self::Crio => DocumentKind::Simple(Simple::Crio),
-            Self::Osbuild => DocumentKind::Simple(Simple::Osbuild),
-            Self::Quadlet => DocumentKind::Simple(Simple::Quadlet),
+            Self::Tmpfiles => DocumentKind::Simple(SimpleKind::Tmpfiles),
+            Self::DropIn => DocumentKind::Simple(SimpleKind::DropIn),
+            Self::Containerfile => DocumentKind::Simple(SimpleKind::Containerfile),
+            Self::Kickstart => DocumentKind::Simple(SimpleKind::Kickstart),
+            Self::CloudConfig => DocumentKind::Simple(SimpleKind::CloudConfig),
+            Self::Ansible => DocumentKind::Simple(SimpleKind::Ansible),
+            Self::Crio => DocumentKind::Simple(SimpleKind::Crio),
+            Self::Osbuild => DocumentKind::Simple(SimpleKind::Osbuild),
+            Self::Quadlet => DocumentKind::Simple(SimpleKind::Quadlet),
         }
     }
 }

@@ -11,9 +11,9 @@ use super::kind::KindName;
 use super::{Common, Generate, Output};
 use crate::cli::list_stores::aligned;
 use crate::problem::Problem;
-use crate::provision::read::{Read, Unread};
+use crate::provision::read::{ParsedDocument, Unread};
 use crate::provision::sources::FollowedDocument;
-use crate::provision::{Gives, Origin};
+use crate::provision::{EntryOrigin, GivenToNode};
 
 #[derive(Serialize)]
 struct ListJson<'a> {
@@ -40,7 +40,7 @@ struct DocumentJson<'a> {
 struct Listed<'a> {
     kind: String,
     #[serde(flatten)]
-    gives: &'a Gives,
+    gives: &'a GivenToNode,
 }
 
 impl Generate {
@@ -55,7 +55,7 @@ impl Generate {
                 false => self.tables(&text, &gives, file, output),
             };
         }
-        let given: anyhow::Result<Vec<Gives>> =
+        let given: anyhow::Result<Vec<GivenToNode>> =
             several.iter().map(|one| self.gives(&one.text, file, common)).collect();
         let given = given?;
         if output.json {
@@ -75,13 +75,13 @@ impl Generate {
     }
 
     /// What a document of this text gives, with its kind.
-    fn listed<'a>(&self, text: &str, gives: &'a Gives) -> anyhow::Result<Listed<'a>> {
+    fn listed<'a>(&self, text: &str, gives: &'a GivenToNode) -> anyhow::Result<Listed<'a>> {
         let value = self.kind(Some(text))?.to_possible_value();
         Ok(Listed { kind: value.map_or_else(String::new, |it| it.get_name().to_owned()), gives })
     }
 
     /// The same for people.
-    fn tables(&self, text: &str, gives: &Gives, file: &Path, output: &Output) -> anyhow::Result<()> {
+    fn tables(&self, text: &str, gives: &GivenToNode, file: &Path, output: &Output) -> anyhow::Result<()> {
         let mut tables = Vec::new();
         if !gives.stores.is_empty() {
             tables.push(table(gives));
@@ -110,11 +110,11 @@ impl Generate {
     }
 
     /// What a document gives a node.
-    pub(super) fn gives(&self, text: &str, file: &Path, common: &Common) -> anyhow::Result<Gives> {
+    pub(super) fn gives(&self, text: &str, file: &Path, common: &Common) -> anyhow::Result<GivenToNode> {
         let model = self.request(common, Some(text))?.model;
-        let read = Read::parse(text).or_else(|unread| match unread {
+        let read = ParsedDocument::parse(text).or_else(|unread| match unread {
             // OCNE's without a string gives nodes nothing.
-            Unread::NoInline => Read::parse("extraIgnitionInline: '{}'"),
+            Unread::NoInline => ParsedDocument::parse("extraIgnitionInline: '{}'"),
             other => Err(other),
         });
         let unreadable = |_| {
@@ -122,26 +122,26 @@ impl Generate {
             Problem::new("document", format!("`{}` cannot be read", file.display()), check)
         };
         let beside = FilesDir::open(self.files_dir.as_deref())?;
-        Ok(Gives::of(&FollowedDocument::of(&read.map_err(unreadable)?, &beside).refused()?, &model))
+        Ok(GivenToNode::of(&FollowedDocument::of(&read.map_err(unreadable)?, &beside).refused()?, &model))
     }
 }
 
 /// Says what a document names and could not be followed.
-pub(super) fn not_followed(gives: &Gives, output: &Output) {
+pub(super) fn not_followed(gives: &GivenToNode, output: &Output) {
     for message in &gives.not_followed {
         output.status(&format!("note: {message}"));
     }
 }
 
-fn table(gives: &Gives) -> String {
+fn table(gives: &GivenToNode) -> String {
     let heads = ["STORE", "ORIGIN", "FROM", "CREATED BY", "MODE", "LABELLED", "SEEN BY"];
     let mut rows = vec![heads.map(str::to_owned)];
     for store in &gives.stores {
         let origin = match store.origin {
-            Origin::Generate => "generate",
-            Origin::Platform => "platform",
-            Origin::Document => "document",
-            Origin::Image => "image",
+            EntryOrigin::Generate => "generate",
+            EntryOrigin::Platform => "platform",
+            EntryOrigin::Document => "document",
+            EntryOrigin::Image => "image",
         };
         rows.push([
             store.path.clone(),
@@ -163,7 +163,7 @@ fn shown(text: Option<&String>) -> String {
 }
 
 /// Who sees a store, as shortly as that can be said.
-fn seen_by(gives: &Gives, store: &str) -> String {
+fn seen_by(gives: &GivenToNode, store: &str) -> String {
     let sees = |users: bool| {
         let engines = gives.engines.iter().filter(move |engine| engine.users == users);
         engines.filter(|engine| engine.stores.iter().any(|path| path == store))

@@ -23,7 +23,7 @@ use super::references_given::images_given;
 use super::status::Strict;
 use super::{Common, EngineGeneration, Status};
 use crate::problem::Problem;
-use crate::provision::{DocumentKind, PRESETS, Written, machine_of, merge};
+use crate::provision::{DocumentKind, GeneratedDocument, PRESETS, machine_of, merge};
 use crate::sys::Root;
 use beside::FilesDir;
 pub(super) use given::read_file;
@@ -206,7 +206,7 @@ impl Generate {
                 request.machine = machine_of(given).unwrap_or(request.machine);
                 let written = merge(&request, given, file, &FilesDir::open(self.files_dir.as_deref())?)?;
                 let text = one.as_ref().map(|one| one.put_back(before, &written.text));
-                Written { text: text.unwrap_or(written.text), warnings: written.warnings }
+                GeneratedDocument { text: text.unwrap_or(written.text), warnings: written.warnings }
             }
             _ => request.write()?,
         };
@@ -243,7 +243,7 @@ impl Generate {
         &self,
         common: &Common,
         output: &Output,
-        written: &Written,
+        written: &GeneratedDocument,
         before: Option<&str>,
         applying: &str,
     ) -> anyhow::Result<()> {

@@ -8,7 +8,7 @@ use super::made_by::made_by;
 use super::{Common, Generate, Output, Status};
 use crate::cli::store_paths;
 use crate::problem::Problem;
-use crate::provision::{Model, Simple, Written, crio};
+use crate::provision::{GeneratedDocument, NodeModel, SimpleKind, crio};
 use crate::registry::{repository, without_tag};
 use crate::store::{image_names, recorded_images};
 
@@ -30,8 +30,8 @@ impl Generate {
         }
         let text = crio::write_pins(&names, &made_by())?;
         output.warning(crio::PINS_REPLACE);
-        let written = Written { text, warnings: vec![crio::PINS_REPLACE.to_owned()] };
-        let applying = Simple::Crio.applying();
+        let written = GeneratedDocument { text, warnings: vec![crio::PINS_REPLACE.to_owned()] };
+        let applying = SimpleKind::Crio.applying();
         self.put(common, output, &written, None, applying)?;
         output.status(&format!("note: {applying}"));
         Ok(Status::Done)
@@ -40,7 +40,7 @@ impl Generate {
     /// those that they hold.
     pub(super) fn by_digest(
         &self,
-        model: &mut Model,
+        model: &mut NodeModel,
         common: &Common,
         output: &Output,
     ) -> anyhow::Result<()> {

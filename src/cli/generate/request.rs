@@ -9,9 +9,11 @@ use crate::cli::store_paths;
 use crate::problem::Problem;
 use crate::provision::butane::{DIALECTS, Dialect, Machine};
 use crate::provision::container_runtime_config::OtherStores;
-use crate::provision::ignition::Spec;
-use crate::provision::read::Format;
-use crate::provision::{DocumentKind, GenerateRequest, Generations, Model, Preset, Removed, Simple, Store};
+use crate::provision::ignition::SpecVersion;
+use crate::provision::read::DocumentFormat;
+use crate::provision::{
+    DocumentKind, GenerateRequest, Generations, NodeModel, NodeStore, Preset, Removals, SimpleKind,
+};
 
 impl Generate {
     /// What is asked for.
@@ -48,19 +50,19 @@ impl Generate {
                 layers: store_paths(&self.layer_stores)?,
                 artifacts: store_paths(&self.artifact_stores)?,
             },
-            removed: Removed { stores: store_paths(&self.remove)?, images: self.remove_image.clone() },
+            removed: Removals { stores: store_paths(&self.remove)?, images: self.remove_image.clone() },
             has_base: self.base.is_some() || common.config.is_some(),
             made_by: made_by(),
         })
     }
 
-    fn model(&self, common: &Common, preset: &Preset) -> anyhow::Result<Model> {
-        let mut stores: Vec<Store> =
-            store_paths(&self.stores)?.iter().map(|path| Store::new(path, self.mode)).collect();
+    fn model(&self, common: &Common, preset: &Preset) -> anyhow::Result<NodeModel> {
+        let mut stores: Vec<NodeStore> =
+            store_paths(&self.stores)?.iter().map(|path| NodeStore::new(path, self.mode)).collect();
         for store in &mut stores {
             store.create &= !self.no_create;
         }
-        let mut model = Model::new(preset, stores);
+        let mut model = NodeModel::new(preset, stores);
         if common.root.is_some() {
             of_tree(&common.host()?, &mut model)?;
         }
@@ -83,15 +85,15 @@ impl Generate {
         Ok(model)
     }
 
-    fn spec(&self) -> Result<Spec, Problem> {
+    fn spec(&self) -> Result<SpecVersion, Problem> {
         let Some(name) = &self.spec else {
-            return Ok(Spec::DEFAULT);
+            return Ok(SpecVersion::DEFAULT);
         };
-        Spec::named(name).ok_or_else(|| {
+        SpecVersion::named(name).ok_or_else(|| {
             Problem::new(
                 "spec",
                 format!("there is no version `{name}` of Ignition's specification"),
-                format!("give one from {} to {}", Spec(0), Spec::NEWEST),
+                format!("give one from {} to {}", SpecVersion(0), SpecVersion::NEWEST),
             )
         })
     }
@@ -100,7 +102,7 @@ impl Generate {
     fn with_collection(&self, name: KindName) -> Result<DocumentKind, Problem> {
         match (self.collection, name) {
             (false, _) => Ok(name.kind()),
-            (true, KindName::Ansible) => Ok(DocumentKind::Simple(Simple::AnsibleCollection)),
+            (true, KindName::Ansible) => Ok(DocumentKind::Simple(SimpleKind::AnsibleCollection)),
             (true, _) => Err(Problem::new(
                 "kind-lacks",
                 "only playbooks use the collection",
@@ -111,7 +113,7 @@ impl Generate {
 
     /// The kind that was named, or that a document tells.
     pub(super) fn kind(&self, given: Option<&str>) -> Result<KindName, Problem> {
-        let told = || Some(KindName::of(Format::of(given?)?));
+        let told = || Some(KindName::of(DocumentFormat::of(given?)?));
         self.kind.or_else(told).ok_or_else(|| {
             Problem::new(
                 "document",

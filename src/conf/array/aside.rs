@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::aside::{FROM_THIS_LINE, Piece, WHOLE_LINE};
+use super::super::aside::{AsideComment, FROM_THIS_LINE, WHOLE_LINE};
 use super::super::splice::Splice;
 use super::super::style;
 use super::Anatomy;
@@ -76,7 +76,7 @@ impl<'a> Anatomy<'a> {
     }
 
     /// Takes out what [`Anatomy::set_aside`] has put in.
-    pub(in crate::conf) fn put_back(&self, pieces: &[Piece]) -> Vec<Splice> {
+    pub(in crate::conf) fn put_back(&self, pieces: &[AsideComment]) -> Vec<Splice> {
         let mut splices: Vec<Splice> = Vec::new();
         for piece in pieces {
             if piece.whole_line {

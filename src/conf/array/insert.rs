@@ -2,11 +2,11 @@
 
 use super::super::splice::Splice;
 use super::super::style;
-use super::{Anatomy, Anchor, Cut};
+use super::{Anatomy, Anchor, CutItem};
 
 impl Anatomy<'_> {
     /// Puts `item` in beside the item that `anchor` names.
-    pub(in crate::conf) fn insert(&self, anchor: Anchor, item: &Cut, key_indent: &str) -> Vec<Splice> {
+    pub(in crate::conf) fn insert(&self, anchor: Anchor, item: &CutItem, key_indent: &str) -> Vec<Splice> {
         if item.is_marked() {
             return self.insert_marked(anchor, item, key_indent);
         }
@@ -20,7 +20,7 @@ impl Anatomy<'_> {
         }
     }
 
-    fn insert_into_empty(&self, item: &Cut, key_indent: &str) -> Splice {
+    fn insert_into_empty(&self, item: &CutItem, key_indent: &str) -> Splice {
         let inside = &self.text[self.open..self.close];
         let newline = style::newline(self.text, self.open);
         let indent =
@@ -46,7 +46,7 @@ impl Anatomy<'_> {
         }
     }
 
-    fn insert_behind(&self, index: usize, item: &Cut) -> Vec<Splice> {
+    fn insert_behind(&self, index: usize, item: &CutItem) -> Vec<Splice> {
         let text = self.text;
         let slot = &self.slots[index];
         let (raw, tail) = (&item.raw, item.tail());
@@ -94,14 +94,14 @@ impl Anatomy<'_> {
     }
 
     /// A line for `item` in a list whose lines start with commas, like the one at `comma`.
-    fn comma_first(&self, at: usize, comma: usize, item: &Cut) -> Splice {
+    fn comma_first(&self, at: usize, comma: usize, item: &CutItem) -> Splice {
         let newline = style::newline(self.text, at - 1);
         let indent = style::indentation(self.text, comma);
         let (head, raw, tail) = (item.head(indent, newline), &item.raw, item.tail());
         Splice::insert(at, format!("{head}{indent}, {raw}{tail}{newline}"))
     }
 
-    fn insert_before(&self, index: usize, item: &Cut) -> Splice {
+    fn insert_before(&self, index: usize, item: &CutItem) -> Splice {
         let start = self.slots[index].span.start;
         let newline = style::newline(self.text, start);
         let indent = self.item_indent(index);

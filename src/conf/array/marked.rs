@@ -13,7 +13,7 @@ use std::ops::Range;
 use super::super::mark::Mark;
 use super::super::splice::Splice;
 use super::super::style;
-use super::{Anatomy, Anchor, Cut};
+use super::{Anatomy, Anchor, CutItem};
 
 /// Before the mark where the array had a line break, and where it had none.
 const AT_A_BREAK: &str = " ";
@@ -26,7 +26,7 @@ struct OwnLine {
     no_break: bool,
 }
 
-impl Cut {
+impl CutItem {
     /// Whether it is to stand on a line that belongs to storagectl.
     pub(super) fn is_marked(&self) -> bool {
         self.above.is_empty() && self.behind.as_deref().is_some_and(|comment| Mark::parse(comment).is_some())
@@ -98,7 +98,7 @@ impl Anatomy<'_> {
     }
 
     /// Puts a marked item in beside the item that `anchor` names.
-    pub(super) fn insert_marked(&self, anchor: Anchor, item: &Cut, key_indent: &str) -> Vec<Splice> {
+    pub(super) fn insert_marked(&self, anchor: Anchor, item: &CutItem, key_indent: &str) -> Vec<Splice> {
         let text = self.text;
         let index = anchor.index(self.len());
         let gap_start = index.checked_sub(1).map_or(self.open, |before| self.slots[before].span.end);

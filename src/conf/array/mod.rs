@@ -14,7 +14,7 @@ use super::style;
 
 /// An item taken out of an array, with the comments that belong to it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-pub struct Cut {
+pub struct CutItem {
     /// The comment lines above it, without indentation.
     pub above: Vec<String>,
     /// The item as it stood there, with its quotes.
@@ -23,7 +23,7 @@ pub struct Cut {
     pub behind: Option<String>,
 }
 
-impl Cut {
+impl CutItem {
     /// An item without comments.
     pub(in crate::conf) fn bare(raw: String) -> Self {
         Self { raw, ..Self::default() }
@@ -196,7 +196,7 @@ impl<'a> Anatomy<'a> {
     }
 
     /// The item with its comments, as text.
-    pub(in crate::conf) fn copy(&self, index: usize) -> Cut {
+    pub(in crate::conf) fn copy(&self, index: usize) -> CutItem {
         let above = if self.has_own_line(index) {
             Vec::new()
         } else if self.starts_line(index) || self.comma_first_line(index).is_some() {
@@ -205,7 +205,7 @@ impl<'a> Anatomy<'a> {
         } else {
             Vec::new()
         };
-        Cut {
+        CutItem {
             above,
             raw: self.raw(index).to_owned(),
             behind: self.comment_behind(index).map(|span| self.text[span].to_owned()),

@@ -7,7 +7,7 @@ use std::path::{Component, Path};
 
 use super::names::is_half_written;
 use crate::copying::wanted;
-use crate::embedded::List;
+use crate::embedded::ImageList;
 use crate::images::{FoundImage, Image, Name, Platform, Source, Transport, read_all};
 use crate::problem::{Problem, quoted_series};
 use crate::sys::{FileKind, Root};
@@ -57,7 +57,7 @@ fn below(dir: &Root, path: &Path, found: &mut Vec<FoundImage>) -> Result<(), Pro
         found.extend(read_all(dir, path, &[], &here)?);
         return Ok(());
     }
-    if let Some(list) = List::find_in(dir, path)? {
+    if let Some(list) = ImageList::find_in(dir, path)? {
         for entry in &list.entries {
             let image = wanted::of_entry(dir, path, entry);
             let text = wanted::shown_source(dir, path, entry);

@@ -11,11 +11,11 @@ use crate::copying::copy::{CopyEvent, CopyLimits, CopyLine, CopyState};
 use crate::copying::copy_record::CopyRecord;
 use crate::copying::listing::Listing;
 use crate::copying::presence::{CopyTarget, Presence};
-use crate::copying::run::Copying;
+use crate::copying::run::CopyRun;
 use crate::copying::wanted::{self, WantedImage};
-use crate::embedded::List;
+use crate::embedded::ImageList;
 use crate::images::{Image, Platform, Source, Transport, read_all};
-use crate::plan::{Host, Mode};
+use crate::plan::{CommitMode, Host};
 use crate::problem::Problem;
 use crate::registry::{accepts_anything, copy_if_accepted};
 use crate::sys::{PrivateDir, Root};
@@ -58,9 +58,9 @@ pub(super) enum Verdict {
 }
 
 /// Takes items into a store.
-pub(super) struct Taker<'a> {
+pub(super) struct ItemImporter<'a> {
     pub(super) host: &'a Host,
-    pub(super) mode: Mode,
+    pub(super) mode: CommitMode,
     pub(super) limits: CopyLimits,
     pub(super) target: &'a CopyTarget,
     /// The directory with the items.
@@ -74,13 +74,13 @@ pub(super) struct Taker<'a> {
 
 /// The ids of the images of the list of embedded ones, by name. An image that cannot be read is none.
 pub(super) fn embedded(host: &Host, dir: &Path) -> BTreeMap<String, String> {
-    let Ok(Some(list)) = List::find_in(&host.root, dir) else { return BTreeMap::new() };
+    let Ok(Some(list)) = ImageList::find_in(&host.root, dir) else { return BTreeMap::new() };
     let wanted = wanted::read(host, dir, list, &[]);
     let id = |image: &WantedImage| Some(image.image.as_ref().ok()?.config_digest.hex().to_owned());
     wanted.iter().filter_map(|image| Some((image.name()?.to_owned(), id(image)?))).collect()
 }
 
-impl Taker<'_> {
+impl ItemImporter<'_> {
     /// Copies the images of an item.
     ///
     /// # Errors
@@ -173,7 +173,7 @@ impl Taker<'_> {
         let images: Vec<&Image> = wanted.iter().filter_map(|wanted| wanted.image.as_ref().ok()).collect();
         let limits = self.limits;
         let presence = Presence::read(self.host, self.target, &images, limits.jobs, &mut record)?;
-        let mut copying = Copying {
+        let mut copying = CopyRun {
             host: self.host,
             limits,
             target: self.target,
@@ -186,7 +186,7 @@ impl Taker<'_> {
             listing: self.listing.take().expect("each item gives it back"),
         };
         let to_do = copying.look(wanted)?;
-        if self.mode == Mode::DryRun {
+        if self.mode == CommitMode::DryRun {
             for index in copying.fit(wanted, to_do).0 {
                 copying.lines[index].state = CopyState::Copied;
             }
@@ -198,9 +198,9 @@ impl Taker<'_> {
                 }
             }
         }
-        let Copying { lines, record, listing, .. } = copying;
+        let CopyRun { lines, record, listing, .. } = copying;
         self.listing = Some(listing);
-        if self.mode == Mode::Commit && record != before {
+        if self.mode == CommitMode::Commit && record != before {
             record.write(self.host, &self.target.path, &before)?;
         }
         Ok(lines)

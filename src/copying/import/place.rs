@@ -14,7 +14,7 @@ use crate::sys::{Root, rename};
 const NUMBERS: usize = 10_000;
 
 /// Where items are, and where they go.
-pub(super) struct Places<'a> {
+pub(super) struct ItemDirs<'a> {
     pub(super) host: &'a Host,
     /// Where they are.
     pub(super) dir: &'a Path,
@@ -22,7 +22,7 @@ pub(super) struct Places<'a> {
     pub(super) opened: &'a Root,
 }
 
-impl Places<'_> {
+impl ItemDirs<'_> {
     /// Moves the item `name` to the sibling `to` of its directory. Returns where it is then; `None` if it
     /// is not the one that has this identity any more, which stays.
     ///

@@ -5,16 +5,16 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::item::{Taker, Verdict, embedded};
+use super::item::{ItemImporter, Verdict, embedded};
 use super::look::{ItemLook, look, require_safe};
 use super::names::is_ignored;
-use super::place::Places;
+use super::place::ItemDirs;
 use super::{
     Disposal, IMPORTED, ImportEvent, ImportOptions, ImportReport, ImportedLine, ItemLine, ItemState, REFUSED,
 };
 use crate::copying::copy::target;
 use crate::copying::listing::Listing;
-use crate::plan::{Host, Mode};
+use crate::plan::{CommitMode, Host};
 use crate::problem::Problem;
 use crate::store::builder;
 use crate::sys::{LockError, Root, lock};
@@ -36,11 +36,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub fn import_images(
     host: &Host,
     options: &ImportOptions,
-    mode: Mode,
+    mode: CommitMode,
     on_event: &(dyn Fn(ImportEvent<'_>) + Sync),
 ) -> anyhow::Result<ImportReport> {
     let dir = options.dir.as_path();
-    if mode == Mode::Commit && !rustix::process::geteuid().is_root() {
+    if mode == CommitMode::Commit && !rustix::process::geteuid().is_root() {
         let message = "only root can import images: their files belong to many users";
         return Err(Problem::new("root-needed", message, "run it as root").into());
     }
@@ -50,20 +50,20 @@ pub fn import_images(
     };
     let private = require_safe(host, dir)?;
     let _lock = match mode {
-        Mode::Commit => Some(locked(host, dir)?),
-        Mode::DryRun => None,
+        CommitMode::Commit => Some(locked(host, dir)?),
+        CommitMode::DryRun => None,
     };
     let target = target(host, options.store.as_deref())?;
     let listing = Listing::new(host, &target, mode)?;
-    let places = Places { host, dir, opened: &opened };
-    if mode == Mode::Commit {
+    let places = ItemDirs { host, dir, opened: &opened };
+    if mode == CommitMode::Commit {
         places.sweep();
         if target.foreign.is_none() {
             builder::clean_up(&host.root, &target.path)?;
         }
     }
     let free = host.root.free_space(&target.path).ok();
-    let taker = Taker {
+    let taker = ItemImporter {
         host,
         mode,
         limits: options.limits,
@@ -125,11 +125,11 @@ fn line(name: &OsStr, images: Vec<ImportedLine>, state: ItemState) -> ItemLine {
 struct Importing<'a> {
     host: &'a Host,
     options: &'a ImportOptions,
-    mode: Mode,
+    mode: CommitMode,
     opened: &'a Root,
-    places: Places<'a>,
+    places: ItemDirs<'a>,
     private: bool,
-    taker: Taker<'a>,
+    taker: ItemImporter<'a>,
     on_event: &'a (dyn Fn(ImportEvent<'_>) + Sync),
     items: Vec<ItemLine>,
 }
@@ -191,7 +191,7 @@ impl Importing<'_> {
         if item.unsound.is_none() && is_calm {
             match self.taker.take(name, look)? {
                 (Verdict::Unsound(problem), images) => {
-                    if self.mode == Mode::Commit && settle > Duration::ZERO {
+                    if self.mode == CommitMode::Commit && settle > Duration::ZERO {
                         (self.on_event)(ImportEvent::Waiting(&name.to_string_lossy(), &problem));
                     }
                     item.unsound = Some((problem, images));
@@ -211,7 +211,7 @@ impl Importing<'_> {
                 }
             }
         }
-        let is_over = self.mode == Mode::DryRun || item.since.elapsed() >= settle;
+        let is_over = self.mode == CommitMode::DryRun || item.since.elapsed() >= settle;
         if let Some((problem, images)) = item.unsound.take_if(|_| is_over) {
             item.is_done = self.refuse(name, look, &problem, images)?;
         }
@@ -226,7 +226,7 @@ impl Importing<'_> {
     /// Puts an item whose images are there out of the way. Returns whether it is done: if it was changed
     /// meanwhile it is another one.
     fn take(&mut self, name: &OsStr, look: &ItemLook, mut line: ItemLine) -> anyhow::Result<bool> {
-        if self.mode == Mode::Commit && self.options.disposal != Disposal::Keep {
+        if self.mode == CommitMode::Commit && self.options.disposal != Disposal::Keep {
             let Some(id) = self.unchanged(name, look)? else { return Ok(false) };
             let done = match self.options.disposal {
                 Disposal::Remove => self.places.remove(name, id).map(|is_done| (is_done, None)),
@@ -253,7 +253,7 @@ impl Importing<'_> {
         let mut line = line(name, images, ItemState::Refused(problem.clone()));
         if look.is_half_written {
             line.state = ItemState::Left(problem.clone());
-        } else if self.mode == Mode::Commit && self.options.disposal != Disposal::Keep {
+        } else if self.mode == CommitMode::Commit && self.options.disposal != Disposal::Keep {
             let Some(id) = self.unchanged(name, look)? else { return Ok(false) };
             match self.places.move_to(name, id, REFUSED) {
                 Ok(None) => return Ok(false),

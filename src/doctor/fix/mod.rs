@@ -9,18 +9,18 @@ mod undo;
 
 use std::path::{Path, PathBuf};
 
-use super::cure::{Copies, Cure};
+use super::cure::{CopyRoute, Cure};
 use super::{Diagnosis, diagnose};
 use crate::copying::{self, CopyEvent, CopyLimits, CopyOptions, CopyReport, CopyState};
-use crate::dependents::{Cleaned, KeepOptions, KeptStorage, clean_dependents, keep_layers};
+use crate::dependents::{CleanReport, KeepOptions, KeptStorage, clean_dependents, keep_layers};
 use crate::embedded::homes;
-use crate::lint::{self, Input};
-use crate::plan::{self, ApplyOptions, FileChange, Host, Mode, PlanOutcome, driver_in_force};
+use crate::lint::{self, LintInput};
+use crate::plan::{self, ApplyOptions, CommitMode, FileChange, Host, PlanOutcome, driver_in_force};
 use crate::problem::{Problem, shell_word};
 use crate::sealed;
 use crate::store::{self, OpenedUp};
 
-use undo::Backup;
+use undo::FileBackup;
 
 /// How far it goes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,20 +31,20 @@ pub struct FixOptions {
 
 /// What was done in one step, or in a dry run would be.
 #[derive(Debug)]
-pub struct Step {
+pub struct FixStep {
     /// What it was.
     pub cure: Cure,
     /// The findings that it is for.
     pub findings: Vec<&'static str>,
     /// What came of it.
-    pub work: Work,
+    pub work: FixOutcome,
     /// What could not be done.
     pub problems: Vec<Problem>,
     /// What undoes it: commands, or a sentence where there is none.
     pub undo: Vec<String>,
 }
 
-impl Step {
+impl FixStep {
     /// Whether all of it was done, or would be.
     pub fn is_done(&self) -> bool {
         self.problems.is_empty()
@@ -53,7 +53,7 @@ impl Step {
 
 /// What came of a step.
 #[derive(Debug)]
-pub enum Work {
+pub enum FixOutcome {
     /// It was not done at all.
     Nothing,
     /// Files of the configuration were repaired.
@@ -72,12 +72,12 @@ pub enum Work {
     /// Layers were kept.
     Kept(Vec<KeptStorage>),
     /// What was lost was removed.
-    Cleaned(Cleaned),
+    Cleaned(CleanReport),
     /// Images were copied or removed.
     Copied(Box<CopyReport>),
 }
 
-impl Work {
+impl FixOutcome {
     /// The files of the configuration that it changes.
     pub fn changes(&self) -> &[FileChange] {
         let outcome = match self {
@@ -95,14 +95,14 @@ pub enum FixEvent<'a> {
     /// This is done now, for these findings.
     Begins(&'a Cure, &'a [&'static str]),
     /// This became of it.
-    Ended(&'a Step),
+    Ended(&'a FixStep),
 }
 
 /// All that was done, and what is left.
 #[derive(Debug)]
-pub struct Fixed {
+pub struct FixReport {
     /// The steps, in their order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<FixStep>,
     /// The host afterwards; after a dry run, as it is.
     pub diagnosis: Diagnosis,
     /// What is left of what was found.
@@ -117,11 +117,11 @@ pub struct Fixed {
 pub fn fix(
     host: &Host,
     options: FixOptions,
-    mode: Mode,
+    mode: CommitMode,
     on_event: &dyn Fn(FixEvent<'_>),
-) -> anyhow::Result<Fixed> {
+) -> anyhow::Result<FixReport> {
     let mut diagnosis = diagnose(host)?;
-    let mut steps: Vec<Step> = Vec::new();
+    let mut steps: Vec<FixStep> = Vec::new();
     loop {
         let is_broken = steps.iter().any(|step| step.cure.configures() && !step.is_done());
         let may_run = |cure: &&Cure| {
@@ -132,7 +132,8 @@ pub fn fix(
         let Some(cure) = diagnosis.cures.iter().filter(may_run).min().cloned() else { break };
         let findings = diagnosis.findings_of(&cure);
         on_event(FixEvent::Begins(&cure, &findings));
-        let mut step = Step { cure, findings, work: Work::Nothing, problems: Vec::new(), undo: Vec::new() };
+        let mut step =
+            FixStep { cure, findings, work: FixOutcome::Nothing, problems: Vec::new(), undo: Vec::new() };
         if let Err(error) = step.run(host, mode) {
             step.problems.push(match error.downcast::<Problem>() {
                 Ok(problem) => problem,
@@ -143,25 +144,25 @@ pub fn fix(
         }
         on_event(FixEvent::Ended(&step));
         steps.push(step);
-        if mode == Mode::Commit {
+        if mode == CommitMode::Commit {
             host.look_again();
             diagnosis = diagnose(host)?;
         }
     }
     let cured = |problem: &&Problem| {
-        mode == Mode::DryRun && steps.iter().any(|step| step.is_done() && step.cure.covers(problem))
+        mode == CommitMode::DryRun && steps.iter().any(|step| step.is_done() && step.cure.covers(problem))
     };
     let left = diagnosis.problems.iter().filter(|problem| !cured(problem)).cloned().collect();
-    Ok(Fixed { steps, diagnosis, left })
+    Ok(FixReport { steps, diagnosis, left })
 }
 
-impl Step {
-    fn run(&mut self, host: &Host, mode: Mode) -> anyhow::Result<()> {
+impl FixStep {
+    fn run(&mut self, host: &Host, mode: CommitMode) -> anyhow::Result<()> {
         match self.cure.clone() {
             Cure::FixConfig => self.configure(host, mode, &|mode| {
                 let outcome =
-                    plan::rewrite(host, mode, || Ok(lint::plan_fixes(Input::read(host, None)?, &[])))?;
-                Ok((Work::Repaired(outcome), Vec::new()))
+                    plan::rewrite(host, mode, || Ok(lint::plan_fixes(LintInput::read(host, None)?, &[])))?;
+                Ok((FixOutcome::Repaired(outcome), Vec::new()))
             }),
             Cure::SetAside => {
                 self.apply(host, ApplyOptions { set_aside: true, ..ApplyOptions::default() }, mode)
@@ -178,7 +179,7 @@ impl Step {
                 let is_lost = |problem: &&Problem| problem.id == "layer-lost";
                 let problems = kept.iter().flat_map(|storage| &storage.not_kept);
                 self.problems.extend(problems.filter(|problem| !is_lost(problem)).cloned());
-                self.work = Work::Kept(kept);
+                self.work = FixOutcome::Kept(kept);
                 Ok(())
             }
             Cure::CleanDependents => {
@@ -186,7 +187,7 @@ impl Step {
                 for dir in cleaned.storages.iter().flat_map(|storage| &storage.backups) {
                     self.undo.push(format!("what was removed is in `{}`, and `storagectl apply --boot` puts it back when the layers are there again", host.show(dir)));
                 }
-                self.work = Work::Cleaned(cleaned);
+                self.work = FixOutcome::Cleaned(cleaned);
                 Ok(())
             }
             Cure::CopyImages(copies) => self.copy(host, copies, false, mode),
@@ -194,11 +195,11 @@ impl Step {
         }
     }
 
-    fn apply(&mut self, host: &Host, options: ApplyOptions, mode: Mode) -> anyhow::Result<()> {
+    fn apply(&mut self, host: &Host, options: ApplyOptions, mode: CommitMode) -> anyhow::Result<()> {
         let declarations = host.declarations()?;
         self.configure(host, mode, &|mode| {
             let (outcome, problems) = sealed::apply(host, &declarations, options, mode)?;
-            Ok((Work::Applied(outcome), problems))
+            Ok((FixOutcome::Applied(outcome), problems))
         })
     }
 
@@ -206,28 +207,28 @@ impl Step {
     fn configure(
         &mut self,
         host: &Host,
-        mode: Mode,
-        change: &dyn Fn(Mode) -> anyhow::Result<(Work, Vec<Problem>)>,
+        mode: CommitMode,
+        change: &dyn Fn(CommitMode) -> anyhow::Result<(FixOutcome, Vec<Problem>)>,
     ) -> anyhow::Result<()> {
-        let (would, problems) = change(Mode::DryRun)?;
-        if mode == Mode::DryRun {
+        let (would, problems) = change(CommitMode::DryRun)?;
+        if mode == CommitMode::DryRun {
             (self.work, self.problems) = (would, problems);
             return Ok(());
         }
-        let mut backup = Backup::make(host, would.changes())?;
+        let mut backup = FileBackup::make(host, would.changes())?;
         host.look_again();
-        (self.work, self.problems) = change(Mode::Commit)?;
+        (self.work, self.problems) = change(CommitMode::Commit)?;
         // Somebody may have changed a file in between.
         if self.work.changes() != would.changes() {
-            backup = Backup::make(host, self.work.changes())?;
+            backup = FileBackup::make(host, self.work.changes())?;
         }
         self.undo = backup.commands(host);
         Ok(())
     }
 
-    fn init(&mut self, host: &Host, path: &Path, mode: Mode) -> anyhow::Result<()> {
+    fn init(&mut self, host: &Host, path: &Path, mode: CommitMode) -> anyhow::Result<()> {
         let shown = host.show(path);
-        let dry_run = mode == Mode::DryRun;
+        let dry_run = mode == CommitMode::DryRun;
         let driver = driver_in_force(host)?;
         let driver =
             store::driver_of(&host.root, path, &driver).map_err(Problem::cannot("look at", &shown))?;
@@ -237,11 +238,11 @@ impl Step {
             let files = created.iter().map(|file| shell_word(&host.show(file)));
             self.undo.push(format!("rm {}", files.collect::<Vec<_>>().join(" ")));
         }
-        self.work = Work::Initialised { store: path.to_owned(), created, opened };
+        self.work = FixOutcome::Initialised { store: path.to_owned(), created, opened };
         Ok(())
     }
 
-    fn copy(&mut self, host: &Host, copies: Copies, prune: bool, mode: Mode) -> anyhow::Result<()> {
+    fn copy(&mut self, host: &Host, copies: CopyRoute, prune: bool, mode: CommitMode) -> anyhow::Result<()> {
         let first = || Ok::<_, Problem>(homes(&host.root)?.first().map(|home| home.to_path_buf()));
         let source = match copies.source {
             Some(source) => source,
@@ -266,17 +267,17 @@ impl Step {
                 CopyState::Present | CopyState::Replaced => {}
             }
         }
-        if mode == Mode::Commit && !copied.is_empty() {
+        if mode == CommitMode::Commit && !copied.is_empty() {
             let copied = copied.join(" ");
             self.undo.push(match &options.store {
                 Some(store) => format!("storagectl remove-images {} {copied}", shell_word(&host.show(store))),
                 None => format!("podman rmi {copied}"),
             });
         }
-        if mode == Mode::Commit && !report.pruned.names.is_empty() {
+        if mode == CommitMode::Commit && !report.pruned.names.is_empty() {
             self.undo.push("a pull gets removed images again".to_owned());
         }
-        self.work = Work::Copied(Box::new(report));
+        self.work = FixOutcome::Copied(Box::new(report));
         Ok(())
     }
 }

@@ -7,15 +7,15 @@ use crate::problem::{Problem, shell_word};
 
 /// Copies of files as they were.
 #[derive(Debug, Default)]
-pub(super) struct Backup {
+pub(super) struct FileBackup {
     /// The directory that has them, below which they have their own paths.
     dir: PathBuf,
-    files: Vec<Former>,
+    files: Vec<FormerFile>,
 }
 
 /// A file as it was.
 #[derive(Debug)]
-struct Former {
+struct FormerFile {
     path: PathBuf,
     /// Whether there was one.
     had_text: bool,
@@ -25,7 +25,7 @@ struct Former {
     becomes_link: bool,
 }
 
-impl Backup {
+impl FileBackup {
     /// Copies the files that change, and syncs them. Nothing is made where nothing changes.
     pub(super) fn make(host: &Host, changes: &[FileChange]) -> Result<Self, Problem> {
         if changes.is_empty() {
@@ -43,7 +43,7 @@ impl Backup {
                 host.root.create_dirs(above, 0o700).map_err(host.cannot("create the directory", above))?;
                 host.root.replace_file(&copy, text.as_bytes()).map_err(host.cannot("write", &copy))?;
             }
-            backup.files.push(Former {
+            backup.files.push(FormerFile {
                 path: change.path.clone(),
                 had_text: change.before.is_some(),
                 target,
@@ -60,7 +60,7 @@ impl Backup {
     /// The commands that give the files back, after they were changed.
     pub(super) fn commands(&self, host: &Host) -> Vec<String> {
         let word = |path: &Path| shell_word(&host.show(path));
-        let command = |file: &Former| {
+        let command = |file: &FormerFile| {
             let is_link = matches!(host.root.read_link(&file.path), Ok(Some(_)));
             match &file.target {
                 Some(target) if !is_link => {

@@ -1,9 +1,9 @@
 //! What engines say when they read storage.conf and hand its values to the storage driver.
 
-use super::{CONFIG, DOCTOR, Message};
+use super::{CONFIG, DOCTOR, EngineMessage};
 
-pub(super) const MESSAGES: &[Message] = &[
-    Message {
+pub(super) const MESSAGES: &[EngineMessage] = &[
+    EngineMessage {
         id: "toml",
         says: &[
             "toml: line {line}: ",
@@ -25,7 +25,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "mend the line; `storagectl check-config` shows it with a caret",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "toml-type",
         says: &[
             "toml: line {line} (last key {key}): incompatible types: toml value has type {value}; destination has type",
@@ -51,7 +51,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "write the value as storage.conf(5) has it; `storagectl check-config --fix` does where that is one thing",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "toml-twice",
         says: &[
             "toml: line {line} (last key {key}): key {value} has already been defined",
@@ -64,7 +64,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "write it once",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "toml-characters",
         says: &[
             "toml: line {line} (last key {key}): invalid utf-8 byte",
@@ -80,7 +80,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "save the file as UTF-8 without a byte order mark",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "configuration-missing",
         says: &["open {path}.conf: no such file or directory", "stat {path}.conf: no such file or directory"],
         by: "LoadStoreOptions (storage/types/options.go)",
@@ -90,7 +90,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "unset the variable where the engine is started, or create the file; `storagectl show-config --origin` shows what is read without it",
         check: "storagectl show-config --origin",
     },
-    Message {
+    EngineMessage {
         id: "configuration-directory",
         says: &[
             "storage.conf.d: not a directory",
@@ -104,7 +104,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "move away what stands there",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "bad-value",
         says: &[
             "strconv.parsebool: parsing {value}: invalid syntax",
@@ -121,7 +121,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "correct the value",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "runroot-missing",
         says: &["runroot must be set"],
         by: "loadStoreOptionsFromConfFile (storage/types/options.go)",
@@ -131,7 +131,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "write `runroot = \"/run/containers/storage\"` below `[storage]`, or remove an empty file",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "graphroot-missing",
         says: &["graphroot must be set"],
         by: "loadStoreOptionsFromConfFile (storage/types/options.go)",
@@ -141,7 +141,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "write `graphroot = \"/var/lib/containers/storage\"` below `[storage]`",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "driver-unset",
         says: &["storage 'driver' option must be set in {path}"],
         by: "loadStoreOptionsFromConfFile (storage/types/options.go)",
@@ -151,7 +151,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "write `driver = \"overlay\"` below `[storage]`",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "keys-unknown",
         says: &["failed to decode the keys {value} from {path}"],
         by: "ReloadConfigurationFile (storage/types/options.go)",
@@ -161,7 +161,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "correct or remove them; a key of newer engines does no harm",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "imagestore-is-graphroot",
         says: &["imagestore {path} must either be not set or be"],
         by: "LoadStoreOptions (storage/types/options.go)",
@@ -171,7 +171,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "remove `imagestore`",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "root-relative",
         says: &[
             "no storage runroot or graphroot specified",
@@ -185,7 +185,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "give `graphroot` and `runroot` absolute paths",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "driver-unknown",
         says: &[
             "failed to getdriver graph {driver} {path}: driver not supported",
@@ -201,7 +201,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "set `driver = \"overlay\"`, or the driver that made the storage",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "drivers-several",
         says: &["contains several valid graphdrivers: {value};"],
         by: "New (storage/drivers/driver.go)",
@@ -211,7 +211,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "set the `driver` whose images are wanted, and remove the other directories of it",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "option-rejected",
         says: &[
             "unknown option {key} ({value})",
@@ -226,7 +226,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "remove the option, or the additional image stores where the driver has none",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "quota-unsupported",
         says: &[
             "storage options overlay.size and overlay.inodes not supported",
@@ -243,7 +243,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "remove `size` and `inodes`, or mount the file system with `pquota`",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "mount-program-missing",
         says: &["can't stat program {path}: "],
         by: "parseOptions of the overlay driver (storage/drivers/overlay/overlay.go)",
@@ -253,7 +253,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "install it, mostly fuse-overlayfs, or remove the key: kernels since 5.13 do without",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "force-mask",
         says: &["force_mask option for writeable layers is only supported with a mount_program"],
         by: "create of the overlay driver (storage/drivers/overlay/overlay.go)",
@@ -263,7 +263,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "remove `force_mask`, or set `mount_program`",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "composefs-unusable",
         says: &[
             "composefs is not supported in user namespaces",
@@ -277,7 +277,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "remove `use_composefs`, or install mkcomposefs",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "layer-store",
         says: &[
             "can't stat additionallayerstore dir",
@@ -293,7 +293,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "start what serves the layer store, or remove the entry",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "artifact-store",
         says: &["additional_artifact_stores entry must be absolute"],
         by: "Validate (cri-o/pkg/config/config.go)",
@@ -303,7 +303,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "start the path with `/`",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "pinned-pattern",
         says: &["missing argument to repetition operator"],
         by: "CompileRegexpsForPinnedImages (cri-o/internal/storage/image.go)",
@@ -313,7 +313,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "write `**`, which is for every image",
         check: DOCTOR,
     },
-    Message {
+    EngineMessage {
         id: "subordinate-ids",
         says: &[
             "no subuid ranges found for user {user}",
@@ -330,7 +330,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "`usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`, then `podman system migrate` as that user",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "database-mismatch",
         says: &[
             "database configuration mismatch",

@@ -1,6 +1,6 @@
 //! What engines say about images: their records, documents, names and signatures.
 
-use super::{DEEP, DOCTOR, Message, STORE};
+use super::{DEEP, DOCTOR, EngineMessage, STORE};
 
 /// Why an image that is in a store is not seen.
 const UNSEEN: &[&str] = &[
@@ -34,8 +34,8 @@ const UNSEEN: &[&str] = &[
     "not-applied",
 ];
 
-pub(super) const MESSAGES: &[Message] = &[
-    Message {
+pub(super) const MESSAGES: &[EngineMessage] = &[
+    EngineMessage {
         id: "image-unknown",
         says: &[
             "image not known",
@@ -57,7 +57,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "`storagectl show-image IMAGE` says which engine finds it where; `storagectl copy-images` copies an embedded one",
         check: "storagectl list-images --store",
     },
-    Message {
+    EngineMessage {
         id: "image-corrupted",
         says: &[
             "image {image} exists in local storage but may be corrupted (remove the image to resolve the issue): ",
@@ -70,7 +70,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "build its store again, or `storagectl copy-images` for an embedded image",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "image-data-missing",
         says: &[
             "locating item named {item} for image with id {image} (consider removing the image to resolve the issue): file does not exist",
@@ -84,7 +84,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "`storagectl copy-images` writes an embedded image again; else build the store, or pull the image, again",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "image-data-malformed",
         says: &[
             "unexpected end of json input",
@@ -110,7 +110,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "`storagectl copy-images` writes an embedded image again; else build the store, or pull the image, again",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "image-metadata",
         says: &[
             "decoding metadata for source image: ",
@@ -123,7 +123,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "build its store again",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "configuration-digest",
         says: &[
             "config.json digest {digest} does not match expected {digest}",
@@ -136,7 +136,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "`storagectl copy-images` writes an embedded image again; else build the store, or pull the image, again",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "image-digest",
         says: &[
             "validating image digest {value}: ",
@@ -153,7 +153,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "build the store again; `storagectl remove-store STORE` lets engines work until then",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "image-name",
         says: &[
             "repository name must be lowercase",
@@ -170,7 +170,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "write the name in lower case; if it stands in a store, build that again",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "layers-differ",
         says: &[
             "expected more than 0 physical layers to exist",
@@ -185,7 +185,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "build the store, or pull the image, again",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "image-in-use",
         says: &[
             "image is in use by a container",
@@ -200,7 +200,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "`podman ps --all --external` shows the container; remove that first",
         check: "storagectl list-images --store",
     },
-    Message {
+    EngineMessage {
         id: "name-in-use",
         says: &[
             "that name is already in use",
@@ -216,7 +216,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "remove what has the name, or take another; `podman ps --all --external` also shows containers of buildah",
         check: "storagectl list-images --store",
     },
-    Message {
+    EngineMessage {
         id: "policy-rejected",
         says: &[
             "source image rejected: ",
@@ -240,7 +240,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "allow the image in policy.json, or sign it; `storagectl copy-images` keeps the signatures of embedded images",
         check: "storagectl verify-images",
     },
-    Message {
+    EngineMessage {
         id: "garbage-collection",
         says: &[
             "failed to garbage collect required amount of images",
@@ -257,7 +257,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "free space elsewhere, and pin the images of additional stores in CRI-O's configuration: `storagectl doctor` shows the file",
         check: DOCTOR,
     },
-    Message {
+    EngineMessage {
         id: "storage-damaged",
         says: &[
             "damage detected in local storage",

@@ -1,6 +1,6 @@
 //! What engines say about layers: their records, directories and content.
 
-use super::{DEEP, DOCTOR, Message, STORE};
+use super::{DEEP, DOCTOR, EngineMessage, STORE};
 
 /// What is not where the overlay driver looks for it.
 const OF_A_LAYER: &[&str] = &[
@@ -35,8 +35,8 @@ const CONTENT: &[&str] = &[
     "diff-missing",
 ];
 
-pub(super) const MESSAGES: &[Message] = &[
-    Message {
+pub(super) const MESSAGES: &[EngineMessage] = &[
+    EngineMessage {
         id: "layer-unknown",
         says: &[
             "layer not known",
@@ -71,7 +71,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "list and mount the store again that has the layer; of a replaced one `storagectl keep-layers` gets it, or `storagectl clean-dependents` removes what is lost",
         check: DOCTOR,
     },
-    Message {
+    EngineMessage {
         id: "layer-files-missing",
         says: &[
             "/diff: no such file or directory",
@@ -105,7 +105,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "build the store, or pull the image, again; `storagectl copy-images` writes an embedded one again",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "layer-link-missing",
         says: &[
             "readlink {path}/l/{link}: no such file or directory",
@@ -123,7 +123,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "build the store, or pull the image, again; a copy of a store has to keep symlinks, as `cp -a` does",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "overlay-mount",
         says: &[
             "creating overlay mount to {path}, mount_data={value}: no such file or directory",
@@ -157,7 +157,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "build the store, or pull the image, again; correct `mountopt` if it names an option that overlay does not have",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "layer-chain-long",
         says: &["max depth exceeded"],
         by: "create and get of the overlay driver (storage/drivers/overlay/overlay.go)",
@@ -167,7 +167,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "build the image with fewer layers",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "layer-size-unknown",
         says: &[
             "size for layer {layer} is unknown, failing getsize()",
@@ -181,7 +181,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "build the store, or pull the image, again",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "layer-content",
         says: &[
             "file integrity checksum failed for {path}",
@@ -211,7 +211,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "build the store, or pull the image, again; `storagectl check-store --deep` names the files",
         check: DEEP,
     },
-    Message {
+    EngineMessage {
         id: "layer-owners",
         says: &[
             "error during chown: ",
@@ -227,7 +227,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "build the store, or pull the image, again, so that its layers are recorded without a mapping",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "layer-in-use",
         says: &[
             "layer is in use by an image",
@@ -244,7 +244,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "remove what builds on it first; `podman ps --all --external` shows containers of buildah, too",
         check: "storagectl list-images --store",
     },
-    Message {
+    EngineMessage {
         id: "layer-unreferenced",
         says: &[
             "layer not referenced by any images or containers",

@@ -12,7 +12,7 @@ mod system;
 
 /// A message of an engine.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Message {
+pub struct EngineMessage {
     /// Its stable name.
     pub id: &'static str,
     /// How it reads, as patterns: `{name}` is whatever stands there.
@@ -37,12 +37,12 @@ const DEEP: &str = "storagectl check-store --deep";
 const DOCTOR: &str = "storagectl doctor";
 
 /// All messages, by what they are about.
-pub fn messages() -> impl Iterator<Item = &'static Message> {
+pub fn messages() -> impl Iterator<Item = &'static EngineMessage> {
     SECTIONS.iter().flat_map(|(_, messages)| messages.iter())
 }
 
 /// The messages under headings.
-pub const SECTIONS: &[(&str, &[Message])] = &[
+pub const SECTIONS: &[(&str, &[EngineMessage])] = &[
     ("Configuration", configuration::MESSAGES),
     ("Stores", stores::MESSAGES),
     ("Images", images::MESSAGES),

@@ -1,9 +1,9 @@
 //! What engines say when they open the additional image stores.
 
-use super::{CONFIG, DOCTOR, Message, STORE};
+use super::{CONFIG, DOCTOR, EngineMessage, STORE};
 
-pub(super) const MESSAGES: &[Message] = &[
-    Message {
+pub(super) const MESSAGES: &[EngineMessage] = &[
+    EngineMessage {
         id: "store-missing",
         says: &[
             "can't stat imagestore dir {store}: ",
@@ -25,7 +25,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "mount it or install the package that it belongs to; `storagectl remove-store STORE` removes it from the list",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "store-not-directory",
         says: &["image path {store} must be a directory"],
         by: "parseOptions of the overlay driver (storage/drivers/overlay/overlay.go)",
@@ -35,7 +35,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "an image of a store has to be mounted, and its mount point listed; `storagectl remove-store STORE` removes it from the list",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "store-relative",
         says: &["image path {value} is not absolute"],
         by: "parseOptions of the overlay driver (storage/drivers/overlay/overlay.go)",
@@ -45,7 +45,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "write the whole path, which starts with `/` and has no comma, `~` or variable",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "lock-read-only",
         says: &[
             "images.lock: read-only file system",
@@ -60,7 +60,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "create the lock files where the store is built: `storagectl init-store STORE`; until then `storagectl remove-store STORE`",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "lock-permission",
         says: &[
             "images.lock: permission denied",
@@ -77,7 +77,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "open the store to all with `chmod -R a+rX STORE`, or list it for root alone, in /etc/containers/storage.rootful.conf.d",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "lock-malformed",
         says: &[
             "images.lock: is a directory",
@@ -101,7 +101,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "build the store again; `storagectl remove-store STORE` lets engines work until then",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "images-json",
         says: &[
             "images.json: is a directory",
@@ -118,7 +118,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "build the store again or restore the file; `storagectl remove-store STORE` lets engines work until then",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "layers-json",
         says: &[
             "layers.json: is a directory",
@@ -135,7 +135,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "build the store again or restore the file; `storagectl remove-store STORE` lets engines work until then",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "containers-json",
         says: &[
             "[]*storage.container: ",
@@ -149,7 +149,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "restore the file from a backup, or `podman system reset` if nothing there is needed",
         check: DOCTOR,
     },
-    Message {
+    EngineMessage {
         id: "image-names-twice",
         says: &["read-only image store assigns the same name to multiple images"],
         by: "load of imageStore (storage/images.go)",
@@ -159,7 +159,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "build the store again; `storagectl remove-store STORE` lets engines work until then",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "layer-names-twice",
         says: &["read-only layer store assigns the same name to multiple layers"],
         by: "load of layerStore (storage/layers.go)",
@@ -169,7 +169,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "build the store again; `storagectl remove-store STORE` lets engines work until then",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "layer-stores",
         says: &["loading additional layer stores: ", "loading primary layer store data: "],
         by: "readAllLayerStores (storage/store.go)",
@@ -185,7 +185,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "build that store again; `storagectl remove-store STORE` lets engines work until then",
         check: STORE,
     },
-    Message {
+    EngineMessage {
         id: "read-only-store",
         says: &[
             "called a write method on a read-only store",
@@ -200,7 +200,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "`storagectl remove-images STORE IMAGE` removes it from a store that can be written to",
         check: "storagectl list-images --store",
     },
-    Message {
+    EngineMessage {
         id: "storage-wiped",
         says: &[
             "wiping storage directory {path} because of unclean shutdown",

@@ -1,9 +1,9 @@
 //! What engines, mount and systemd say when a file system, a right or a unit is in the way.
 
-use super::{CONFIG, DOCTOR, Message};
+use super::{CONFIG, DOCTOR, EngineMessage};
 
-pub(super) const MESSAGES: &[Message] = &[
-    Message {
+pub(super) const MESSAGES: &[EngineMessage] = &[
+    EngineMessage {
         id: "disk-full",
         says: &[
             "no space left on device",
@@ -20,7 +20,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "free space there; `podman image prune` removes images without a name, `storagectl remove-images STORE IMAGE` one of a store",
         check: DOCTOR,
     },
-    Message {
+    EngineMessage {
         id: "read-only",
         says: &[
             "read-only file system",
@@ -34,7 +34,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "create lock files where the store is built: `storagectl init-store STORE`; set `graphroot` and `runroot` to places that can be written to",
         check: DOCTOR,
     },
-    Message {
+    EngineMessage {
         id: "permission",
         says: &[
             "permission denied",
@@ -52,7 +52,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "give normal users their own storage back with `graphroot = \"\"` and `runroot = \"\"` in /etc/containers/storage.rootless.conf.d; open stores with `chmod -R a+rX STORE`",
         check: CONFIG,
     },
-    Message {
+    EngineMessage {
         id: "overlay-unsupported",
         says: &[
             "'overlay' is not supported over {filesystem}",
@@ -73,7 +73,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "put `graphroot` on ext4, xfs, btrfs or tmpfs, or set `mount_program` to fuse-overlayfs",
         check: DOCTOR,
     },
-    Message {
+    EngineMessage {
         id: "not-supported",
         says: &[
             "operation not supported",
@@ -88,7 +88,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "keep stores that are written to on a local file system; a sealed one may be on any: `storagectl seal-store -o FILE STORE`",
         check: DOCTOR,
     },
-    Message {
+    EngineMessage {
         id: "disk-fails",
         says: &[
             "input/output error",
@@ -105,7 +105,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "check the disk with fsck, or mount the file system again; then `storagectl check-store --deep`",
         check: "storagectl check-store --deep",
     },
-    Message {
+    EngineMessage {
         id: "symlink-loop",
         says: &["too many levels of symbolic links"],
         by: "the kernel (ELOOP), through whoever looks",
@@ -115,7 +115,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "remove the symlink, or let it lead somewhere",
         check: "storagectl check-store",
     },
-    Message {
+    EngineMessage {
         id: "store-not-mounted",
         says: &[
             "failed to mount run-storagectl-stores-{unit}.mount",
@@ -137,7 +137,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "`storagectl apply` mounts declared stores and says why it cannot",
         check: DOCTOR,
     },
-    Message {
+    EngineMessage {
         id: "apply-failed",
         says: &[
             "storagectl-apply.service: failed with result",
@@ -153,7 +153,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "`storagectl apply` and `storagectl copy-images` say the same again, and may be run at any time",
         check: DOCTOR,
     },
-    Message {
+    EngineMessage {
         id: "ordering-cycle",
         says: &[
             "found ordering cycle on {unit}/start",
@@ -169,7 +169,7 @@ pub(super) const MESSAGES: &[Message] = &[
         cure: "give the mount `x-systemd.automount`, or `_netdev,nofail` and no unit before basic.target that needs it; `systemd-analyze verify default.target` shows the circle",
         check: "storagectl list-stores",
     },
-    Message {
+    EngineMessage {
         id: "boot-id",
         says: &["current system boot id differs from cached boot id"],
         by: "checkBootID (podman/libpod/runtime_linux.go)",

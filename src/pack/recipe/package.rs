@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::reader::{Faults, Table, text};
+use super::reader::{Faults, RecipeTable, text};
 use super::{Architecture, Package, Payload, rules};
 use crate::conf::schema::nearest;
 use crate::images::Platform;
@@ -37,7 +37,7 @@ const MANIFESTS: &str = "/usr/lib/microshift/manifests";
 /// manifests are relative to `dir`.
 pub(super) fn package(node: &Node, dir: &Path, faults: &mut Faults) -> Option<(Package, Range<usize>)> {
     let before = faults.0.len();
-    let table = Table::read(node, "a package", KEYS, faults)?;
+    let table = RecipeTable::read(node, "a package", KEYS, faults)?;
     let checked = |key, check: &dyn Fn(&str) -> Result<(), rules::Refusal>, faults: &mut Faults| {
         let (value, span) = table.text(key, faults)?;
         let value = value.trim();
@@ -110,12 +110,12 @@ pub(super) fn package(node: &Node, dir: &Path, faults: &mut Faults) -> Option<(P
     Some((package, span))
 }
 
-fn directory(table: &Table<'_>, key: &'static str, faults: &mut Faults) -> Option<String> {
+fn directory(table: &RecipeTable<'_>, key: &'static str, faults: &mut Faults) -> Option<String> {
     let (value, span) = table.text(key, faults)?;
     rules::directory(value).map_err(|(message, hint)| faults.add("pack-value", span, message, hint)).ok()
 }
 
-fn payload(table: &Table<'_>, faults: &mut Faults) -> Payload {
+fn payload(table: &RecipeTable<'_>, faults: &mut Faults) -> Payload {
     let Some((name, span)) = table.text("payload", faults) else {
         return Payload::Sealed;
     };
@@ -133,7 +133,7 @@ fn payload(table: &Table<'_>, faults: &mut Faults) -> Payload {
     )
 }
 
-fn requirements(table: &Table<'_>, faults: &mut Faults) -> Vec<String> {
+fn requirements(table: &RecipeTable<'_>, faults: &mut Faults) -> Vec<String> {
     let mut found = Vec::new();
     for node in table.list("requires", faults) {
         let Some(it) = text(node, "a requirement", faults) else {
@@ -147,7 +147,7 @@ fn requirements(table: &Table<'_>, faults: &mut Faults) -> Vec<String> {
     found
 }
 
-fn architectures(table: &Table<'_>, dir: &Path, faults: &mut Faults) -> Vec<Architecture> {
+fn architectures(table: &RecipeTable<'_>, dir: &Path, faults: &mut Faults) -> Vec<Architecture> {
     table.required("arch", "say for which architectures, with `name` and `images`", faults);
     let mut found: Vec<Architecture> = Vec::new();
     let items = table.list("arch", faults);
@@ -157,7 +157,7 @@ fn architectures(table: &Table<'_>, dir: &Path, faults: &mut Faults) -> Vec<Arch
         faults.add("pack-value", node.span.clone(), "there is no architecture", "add one after `- `");
     }
     for node in items {
-        let Some(table) = Table::read(node, "an architecture", ARCH_KEYS, faults) else {
+        let Some(table) = RecipeTable::read(node, "an architecture", ARCH_KEYS, faults) else {
             continue;
         };
         let Some((architecture, span)) = architecture(&table, dir, faults) else {
@@ -172,7 +172,11 @@ fn architectures(table: &Table<'_>, dir: &Path, faults: &mut Faults) -> Vec<Arch
     found
 }
 
-fn architecture(table: &Table<'_>, dir: &Path, faults: &mut Faults) -> Option<(Architecture, Range<usize>)> {
+fn architecture(
+    table: &RecipeTable<'_>,
+    dir: &Path,
+    faults: &mut Faults,
+) -> Option<(Architecture, Range<usize>)> {
     table.required("name", "use RPM's name for it, such as `x86_64` or `aarch64`", faults);
     let name = table.text("name", faults);
     let platform = name.as_ref().and_then(|(name, span)| platform(name, span, table, faults));
@@ -188,7 +192,12 @@ fn architecture(table: &Table<'_>, dir: &Path, faults: &mut Faults) -> Option<(A
     Some((Architecture { name, platform, images, images_from, manifests }, span))
 }
 
-fn platform(name: &str, span: &Range<usize>, table: &Table<'_>, faults: &mut Faults) -> Option<Platform> {
+fn platform(
+    name: &str,
+    span: &Range<usize>,
+    table: &RecipeTable<'_>,
+    faults: &mut Faults,
+) -> Option<Platform> {
     let of_name = match rules::architecture(name) {
         Ok(platform) => Some(platform),
         Err((message, hint)) => {
@@ -205,12 +214,12 @@ fn platform(name: &str, span: &Range<usize>, table: &Table<'_>, faults: &mut Fau
 }
 
 /// A list of paths, which are meant beside the file.
-fn paths(table: &Table<'_>, key: &'static str, dir: &Path, faults: &mut Faults) -> Vec<PathBuf> {
+fn paths(table: &RecipeTable<'_>, key: &'static str, dir: &Path, faults: &mut Faults) -> Vec<PathBuf> {
     let nodes = table.list(key, faults);
     nodes.iter().filter_map(|node| Some(dir.join(text(node, "a path", faults)?))).collect()
 }
 
-fn images(table: &Table<'_>, faults: &mut Faults) -> Vec<String> {
+fn images(table: &RecipeTable<'_>, faults: &mut Faults) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for node in table.list("images", faults) {
         let Some(it) = text(node, "an image", faults) else {

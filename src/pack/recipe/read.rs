@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::package::package;
-use super::reader::{Faults, Table};
+use super::reader::{Faults, RecipeTable};
 use super::{Package, Recipe};
 use crate::conf::Fault;
 use crate::problem::Problem;
@@ -39,7 +39,7 @@ pub fn read(text: &str, file: &Path) -> Result<Recipe, Vec<Problem>> {
 }
 
 fn packages(document: &ProvisionDocument, file: &Path, faults: &mut Faults) -> Vec<Package> {
-    let Some(table) = Table::read(&document.root, "the document", &["packages"], faults) else {
+    let Some(table) = RecipeTable::read(&document.root, "the document", &["packages"], faults) else {
         return Vec::new();
     };
     table.required("packages", "list packages in it, each with `name`, `version` and `arch`", faults);

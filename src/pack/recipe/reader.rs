@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::conf::Fault;
 use crate::conf::schema::nearest;
 use crate::limits;
-use crate::provision::document::{Key, Node, NodeKind};
+use crate::provision::document::{MappingKey, Node, NodeKind};
 
 /// What is wrong with a text, in its order.
 #[derive(Debug, Default)]
@@ -33,14 +33,14 @@ impl Faults {
 }
 
 /// A mapping of which keys are taken.
-pub(super) struct Table<'a> {
+pub(super) struct RecipeTable<'a> {
     node: &'a Node,
     /// What it is, such as "a package".
     what: &'static str,
     keys: &'static [&'static str],
 }
 
-impl<'a> Table<'a> {
+impl<'a> RecipeTable<'a> {
     /// Reads `node` as a mapping with none but these `keys`.
     pub(super) fn read(
         node: &'a Node,
@@ -145,7 +145,7 @@ pub(super) fn text<'a>(node: &'a Node, what: &str, faults: &mut Faults) -> Optio
     found
 }
 
-fn unknown(key: &Key, what: &str, keys: &[&'static str], faults: &mut Faults) {
+fn unknown(key: &MappingKey, what: &str, keys: &[&'static str], faults: &mut Faults) {
     let message = format!("{what} has an unknown key `{}`", shown(&key.name));
     let hint = match nearest(&key.name, keys.iter().copied()) {
         Some(near) => format!("`{near}` was probably meant"),

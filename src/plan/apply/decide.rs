@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::ApplyInputs;
-use super::known::Known;
+use super::known::CurrentStores;
 use crate::conf::{self, Mark, Position, clean};
 use crate::declare::{Declared, WantedStore};
 use crate::plan::add::{AddOptions, alias_of};
-use crate::plan::generations::Serve;
+use crate::plan::generations::ServedEngines;
 use crate::plan::{StoreResult, refuse};
 use crate::problem::Problem;
 use crate::store::provided_at_boot;
@@ -26,10 +26,10 @@ pub(super) struct Decision {
 
 impl ApplyInputs<'_> {
     /// Which declared stores shall be listed.
-    pub(super) fn decide(&self, known: &Known) -> anyhow::Result<Decision> {
-        let Known { listed, marks, .. } = known;
+    pub(super) fn decide(&self, known: &CurrentStores) -> anyhow::Result<Decision> {
+        let CurrentStores { listed, marks, .. } = known;
         let host = self.host;
-        let serves_main = self.basis.serves_main(host, Serve::All);
+        let serves_main = self.basis.serves_main(host, ServedEngines::All);
         // With what is put back in this run.
         let main = conf::put_back(&self.snapshot.doc, |path| !self.is_gone(path))
             .and_then(|whole| conf::listed(whole.as_ref().unwrap_or(&self.snapshot.doc)))

@@ -6,12 +6,12 @@ use super::ApplyInputs;
 use crate::conf::{self, Mark, clean};
 use crate::engine::Profile;
 use crate::judgement::judge_store;
-use crate::plan::drop_in::{Item, OwnDropIn};
+use crate::plan::drop_in::{DropInEntry, OwnDropIn};
 use crate::plan::generations::cleaned;
 use crate::problem::Problem;
 
 /// What engines read now, and whose it is.
-pub(super) struct Known {
+pub(super) struct CurrentStores {
     /// What the main file says.
     pub(super) before: Vec<String>,
     /// The stores that the modern generation sees, cleaned; none if one file was named.
@@ -39,7 +39,7 @@ struct Modern {
     theirs: Vec<String>,
 }
 
-impl Known {
+impl CurrentStores {
     /// Whether somebody else lists this store for every reader of drop-ins: one of theirs serves
     /// new engines only, and may hide the main file from them, as may root's own file, or from
     /// users alone. What ours lists for a declaration goes with it.
@@ -60,20 +60,20 @@ impl Known {
 
 impl ApplyInputs<'_> {
     /// Reads it.
-    pub(super) fn known(&self) -> anyhow::Result<Known> {
+    pub(super) fn known(&self) -> anyhow::Result<CurrentStores> {
         let before = self.snapshot.stores(self.host)?;
         let reading = (self.host.config.is_none()).then(|| self.host.reading(Profile::Podman6));
         let now = reading.as_deref().map(cleaned).unwrap_or_default();
         let find = |now| OwnDropIn::find(self.host, now, self.host.identity());
         let own = reading.as_deref().map(find).transpose()?;
         let readers = self.modern_readers()?;
-        let items: Vec<Item> = readers.iter().flat_map(|reader| reader.own.items()).collect();
+        let items: Vec<DropInEntry> = readers.iter().flat_map(|reader| reader.own.items()).collect();
         let marks = self.marks(&items)?;
         let listed = before.iter().map(|path| clean(path)).chain(now.clone()).collect();
-        Ok(Known { before, now, own, readers, marks, listed })
+        Ok(CurrentStores { before, now, own, readers, marks, listed })
     }
 
-    /// See [`Known::readers`]. One that stops as things are is not served.
+    /// See [`CurrentStores::readers`]. One that stops as things are is not served.
     fn modern_readers(&self) -> anyhow::Result<Vec<Modern>> {
         let host = self.host;
         if host.config.is_some() {
@@ -101,8 +101,8 @@ impl ApplyInputs<'_> {
         Ok(found)
     }
 
-    /// See [`Known::marks`].
-    fn marks(&self, items: &[Item]) -> Result<BTreeMap<String, Option<Mark>>, Problem> {
+    /// See [`CurrentStores::marks`].
+    fn marks(&self, items: &[DropInEntry]) -> Result<BTreeMap<String, Option<Mark>>, Problem> {
         let mut marks = BTreeMap::new();
         for item in items.iter().filter(|item| !item.is_elsewhere()) {
             let mark = item.mark();
@@ -133,7 +133,7 @@ impl ApplyInputs<'_> {
     }
 
     /// The stores without an owner that are left out while they are gone.
-    pub(super) fn gone(&self, known: &Known) -> Vec<String> {
+    pub(super) fn gone(&self, known: &CurrentStores) -> Vec<String> {
         let mut candidates = known.missing();
         if self.options.sets_aside() {
             candidates.extend(known.listed.iter().cloned());

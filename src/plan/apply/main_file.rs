@@ -1,7 +1,7 @@
 //! What becomes of the main file, and of the list of engines that read it.
 
 use super::ApplyInputs;
-use crate::conf::{self, Document, Listed, Position, clean};
+use crate::conf::{self, Document, MarkedEntry, Position, clean};
 use crate::declare::{WantedStore, arranged};
 
 impl ApplyInputs<'_> {
@@ -42,11 +42,11 @@ impl ApplyInputs<'_> {
 
     /// `list` with the entries that a file which is made anew had had, so that they
     /// stand as they stood.
-    fn in_former_order(&self, mut list: Vec<Listed>) -> Result<Vec<Listed>, conf::Fault> {
+    fn in_former_order(&self, mut list: Vec<MarkedEntry>) -> Result<Vec<MarkedEntry>, conf::Fault> {
         if !self.basis.renewed {
             return Ok(list);
         }
-        let is_added = |entry: &Listed| entry.mark.is_some() || self.by_hand.contains(&entry.path);
+        let is_added = |entry: &MarkedEntry| entry.mark.is_some() || self.by_hand.contains(&entry.path);
         list.retain(|entry| !is_added(entry));
         let whole = conf::put_back(&self.snapshot.doc, |_| true)?;
         let former = conf::listed(whole.as_ref().unwrap_or(&self.snapshot.doc))?;
@@ -57,7 +57,7 @@ impl ApplyInputs<'_> {
 
 /// The list `now` of an engine that reads the main file, when that changes: what
 /// else it sees keeps its place.
-pub(super) fn followed(now: &[String], before: &[String], after: &[Listed]) -> Vec<String> {
+pub(super) fn followed(now: &[String], before: &[String], after: &[MarkedEntry]) -> Vec<String> {
     let after: Vec<String> = after.iter().map(|entry| clean(&entry.path)).collect();
     let at = (0..=now.len().saturating_sub(before.len())).find(|&at| now[at..].starts_with(before));
     match at {

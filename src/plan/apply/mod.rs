@@ -11,18 +11,18 @@ mod main_file;
 mod modern;
 mod results;
 
-use super::commit::{Mode, PlanOutcome, change};
+use super::commit::{CommitMode, PlanOutcome, change};
 use super::drop_in::OwnDropIn;
-use super::generations::{self, Change, Seen, Serve};
+use super::generations::{self, ListChange, SeenList, ServedEngines};
 use super::host::Host;
 use super::rebase::Basis;
 use super::snapshot::Snapshot;
 use super::verify::verify;
 use super::{Note, Plan, StoreResult};
-use crate::conf::{self, Document, Listed, Mark, clean};
+use crate::conf::{self, Document, Mark, MarkedEntry, clean};
 use crate::declare::Declarations;
 use decide::Decision;
-use known::Known;
+use known::CurrentStores;
 use main_file::followed;
 
 /// How declarations are followed.
@@ -52,7 +52,7 @@ pub fn apply(
     host: &Host,
     declarations: &Declarations,
     options: ApplyOptions,
-    mode: Mode,
+    mode: CommitMode,
 ) -> anyhow::Result<PlanOutcome> {
     change(host, mode, |snapshot| plan(host, snapshot, declarations, options))
 }
@@ -119,7 +119,7 @@ struct ApplyInputs<'a> {
 struct Planned<'a> {
     decided: &'a Decision,
     /// What the main file is going to list.
-    main_after: Vec<Listed>,
+    main_after: Vec<MarkedEntry>,
     /// The stores without an owner that are left out while they are gone.
     gone: Vec<String>,
 }
@@ -128,7 +128,7 @@ impl ApplyInputs<'_> {
     fn plan(&self) -> anyhow::Result<Plan> {
         let Self { host, basis, .. } = *self;
         let known = self.known()?;
-        let Known { before, marks, .. } = &known;
+        let CurrentStores { before, marks, .. } = &known;
         let decided = self.decide(&known)?;
         let edit =
             |doc: &Document| self.edit(doc, &decided.wants).map_err(|fault| basis.problem(host, fault));
@@ -137,7 +137,7 @@ impl ApplyInputs<'_> {
         let main_after = conf::listed(edited.as_ref().unwrap_or(&basis.doc))
             .map_err(|fault| basis.problem(host, fault))?;
         let planned = Planned { decided: &decided, main_after, gone: self.gone(&known) };
-        let shall_see = |seen: &Seen<'_>| {
+        let shall_see = |seen: &SeenList<'_>| {
             Ok(match seen.own {
                 Some(own) => self.modern(seen, own, &known, &planned),
                 None => followed(seen.now, &main_before, &planned.main_after),
@@ -152,8 +152,8 @@ impl ApplyInputs<'_> {
             }
         };
         let mut plan = Plan::default();
-        let change = Change {
-            serve: Serve::All,
+        let change = ListChange {
+            serve: ServedEngines::All,
             force: false,
             edit: &edit,
             wanted: &shall_see,

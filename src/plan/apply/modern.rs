@@ -1,21 +1,21 @@
 //! What the generation that reads drop-ins shall see.
 
 use super::decide::Decision;
-use super::known::Known;
+use super::known::CurrentStores;
 use super::{ApplyInputs, Planned};
-use crate::conf::{Listed, clean};
+use crate::conf::{MarkedEntry, clean};
 use crate::declare::{WantedStore, arranged};
 use crate::plan::add::is_part;
 use crate::plan::drop_in::OwnDropIn;
-use crate::plan::generations::Seen;
+use crate::plan::generations::SeenList;
 
 impl ApplyInputs<'_> {
     /// What the generation that reads drop-ins shall see.
     pub(super) fn modern(
         &self,
-        seen: &Seen<'_>,
+        seen: &SeenList<'_>,
         own: &OwnDropIn,
-        known: &Known,
+        known: &CurrentStores,
         planned: &Planned<'_>,
     ) -> Vec<String> {
         let Planned { decided: Decision { wants, .. }, main_after, gone } = planned;
@@ -69,7 +69,8 @@ impl ApplyInputs<'_> {
         };
         let apart = |want: &&WantedStore| !is_part(self.host, &list, &want.path);
         let wants: Vec<WantedStore> = wants.iter().filter(apart).cloned().collect();
-        let listed: Vec<Listed> = list.into_iter().map(|path| Listed { mark: mark(&path), path }).collect();
+        let listed: Vec<MarkedEntry> =
+            list.into_iter().map(|path| MarkedEntry { mark: mark(&path), path }).collect();
         arranged(&listed, &wants, |mark| self.keeps(mark))
             .into_iter()
             .map(|entry| clean(&entry.path))

@@ -1,8 +1,8 @@
 //! What there is to tell.
 
-use super::known::Known;
+use super::known::CurrentStores;
 use super::{ApplyInputs, Planned};
-use crate::conf::{self, Listed, clean};
+use crate::conf::{self, MarkedEntry, clean};
 use crate::plan::moved::is_moved;
 use crate::plan::{After, Note, Plan, StoreResult};
 
@@ -13,10 +13,10 @@ impl ApplyInputs<'_> {
     /// A [`crate::problem::Problem`] if the main file cannot be understood.
     pub(super) fn results(
         &self,
-        known: &Known,
+        known: &CurrentStores,
         planned: &Planned<'_>,
     ) -> anyhow::Result<Vec<(String, StoreResult)>> {
-        let Known { listed, marks, .. } = known;
+        let CurrentStores { listed, marks, .. } = known;
         let Planned { decided, main_after, gone } = planned;
         let mut results = Vec::new();
         let asides =
@@ -69,7 +69,7 @@ impl ApplyInputs<'_> {
     }
 
     /// What there is to say of stores that a drop-in of ours shows again.
-    pub(super) fn seen_again(&self, plan: &Plan, known: &Known) -> Vec<Note> {
+    pub(super) fn seen_again(&self, plan: &Plan, known: &CurrentStores) -> Vec<Note> {
         let own = known.own.as_ref();
         let change = own.and_then(|own| {
             plan.changes.iter().find(|change| own.is_at(&change.path) && change.after != After::Nothing)
@@ -92,6 +92,6 @@ impl ApplyInputs<'_> {
     }
 }
 
-fn paths(list: &[Listed]) -> impl Iterator<Item = &str> {
+fn paths(list: &[MarkedEntry]) -> impl Iterator<Item = &str> {
     list.iter().map(|entry| entry.path.as_str())
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::finding::Sink;
+use super::finding::ProvisionFindings;
 use crate::provision::blueprint::{is_mode, list};
 use crate::provision::document::Node;
 
@@ -96,7 +96,7 @@ const CONTAINER: &[&str] = &["source", "name", "tls-verify", "local-storage"];
 const FILE: &[&str] = &["path", "user", "group", "mode", "data", "uri"];
 const DIRECTORY: &[&str] = &["path", "user", "group", "mode", "ensure_parents"];
 
-pub(super) fn check(root: &Node, sink: &mut Sink) {
+pub(super) fn check(root: &Node, sink: &mut ProvisionFindings) {
     for (path, known) in TABLES {
         if let Some(table) = root.at(path) {
             keys(table, known, REFUSED, sink);
@@ -121,7 +121,7 @@ pub(super) fn check(root: &Node, sink: &mut Sink) {
 }
 
 /// What a table has and no builder knows.
-fn keys(table: &Node, known: &[&str], effect: &str, sink: &mut Sink) {
+fn keys(table: &Node, known: &[&str], effect: &str, sink: &mut ProvisionFindings) {
     for (key, _) in table.pairs() {
         // The decoder of TOML takes any case.
         if known.iter().any(|name| name.eq_ignore_ascii_case(&key.name)) {
@@ -138,7 +138,14 @@ fn keys(table: &Node, known: &[&str], effect: &str, sink: &mut Sink) {
 }
 
 /// A file or a directory.
-fn node(node: &Node, what: &str, known: &[&str], policy: &[(&str, bool)], ostree: &[&str], sink: &mut Sink) {
+fn node(
+    node: &Node,
+    what: &str,
+    known: &[&str],
+    policy: &[(&str, bool)],
+    ostree: &[&str],
+    sink: &mut ProvisionFindings,
+) {
     // What is read by hand there leaves others where they are.
     keys(node, known, "the builders ignore it", sink);
     if let Some(mode) = node.get("mode")
@@ -174,7 +181,7 @@ fn node(node: &Node, what: &str, known: &[&str], policy: &[(&str, bool)], ostree
 }
 
 /// Files that others would have to be in.
-fn parents(files: &[Node], directories: &[Node], sink: &mut Sink) {
+fn parents(files: &[Node], directories: &[Node], sink: &mut ProvisionFindings) {
     let path = |node: &Node| node.get("path").and_then(Node::raw).unwrap_or_default().to_owned();
     let paths: Vec<String> = files.iter().map(path).filter(|it| !it.is_empty()).collect();
     for node in files.iter().chain(directories) {
@@ -189,7 +196,7 @@ fn parents(files: &[Node], directories: &[Node], sink: &mut Sink) {
 
 /// What bootc-image-builder does not read (`supported_options` of its image types in osbuild/images'
 /// data/distrodefs/bootc-generic).
-fn ignored(root: &Node, sink: &mut Sink) {
+fn ignored(root: &Node, sink: &mut ProvisionFindings) {
     const UNREAD: &[(&[&str], &str)] = &[
         (&["containers"], "put the images into the bootc image: `storagectl generate containerfile`"),
         (&["customizations", "containers-storage"], "put the store into the bootc image"),

@@ -1,19 +1,19 @@
 //! Rules about what files hold: URLs, compression, hashes.
 
-use super::finding::Sink;
+use super::finding::ProvisionFindings;
 use crate::provision::data_url::{self, Undecodable};
 use crate::provision::document::Node;
-use crate::provision::ignition::Spec;
-use crate::provision::read::{Config, ConfigEntry, Content, Format, Read};
+use crate::provision::ignition::SpecVersion;
+use crate::provision::read::{Config, ConfigEntry, DocumentFormat, FileContent, ParsedDocument};
 use crate::provision::sources::Unfollowed;
 
 const REFUSED: &str = "the document is refused";
 const NO_BOOT: &str = "the node does not boot";
 
-pub(super) fn check(read: &Read, config: &Config, sink: &mut Sink) {
+pub(super) fn check(read: &ParsedDocument, config: &Config, sink: &mut ProvisionFindings) {
     for file in &config.files {
         url(read, config, file, sink);
-        if let Content::Bytes(bytes) = file.content() {
+        if let FileContent::Bytes(bytes) = file.content() {
             compression(file, &bytes, sink);
             hash(config, file, &bytes, sink);
         }
@@ -26,7 +26,7 @@ pub(in crate::provision) fn concerns_stores(path: &str) -> bool {
 }
 
 /// Says what a document names and what is not known.
-pub(super) fn unfollowed(all: &[Unfollowed], sink: &mut Sink) {
+pub(super) fn unfollowed(all: &[Unfollowed], sink: &mut ProvisionFindings) {
     // What a MachineConfig does not take is not fetched.
     let refused = sink.has(&["url-invalid"]);
     for it in all.iter().filter(|it| !refused || it.id != "content-elsewhere") {
@@ -44,18 +44,18 @@ pub(super) fn unfollowed(all: &[Unfollowed], sink: &mut Sink) {
     }
 }
 
-fn url(read: &Read, config: &Config, file: &ConfigEntry, sink: &mut Sink) {
+fn url(read: &ParsedDocument, config: &Config, file: &ConfigEntry, sink: &mut ProvisionFindings) {
     let span = file.span(&["contents", "source"]);
     match file.content() {
-        Content::Wrong(fault) => {
+        FileContent::Wrong(fault) => {
             let hint = match fault {
                 Undecodable::Scheme(_) => "use a `data:` URL",
                 _ => "`storagectl generate ignition` encodes files",
             };
             sink.at("url-invalid", span, fault.to_string(), REFUSED, hint);
         }
-        Content::Elsewhere(_)
-            if (read.format == Format::MachineConfig || config.is_openshift())
+        FileContent::Elsewhere(_)
+            if (read.format == DocumentFormat::MachineConfig || config.is_openshift())
                 && file.node.at(&["contents", "source"]).is_some() =>
         {
             sink.at(
@@ -70,7 +70,7 @@ fn url(read: &Read, config: &Config, file: &ConfigEntry, sink: &mut Sink) {
     }
 }
 
-fn compression(file: &ConfigEntry, bytes: &[u8], sink: &mut Sink) {
+fn compression(file: &ConfigEntry, bytes: &[u8], sink: &mut ProvisionFindings) {
     let said = file.compression();
     let span = file.span(&["contents", "compression"]);
     match data_url::decompress(bytes.to_vec(), said) {
@@ -100,7 +100,7 @@ fn compression(file: &ConfigEntry, bytes: &[u8], sink: &mut Sink) {
     }
 }
 
-fn hash(config: &Config, file: &ConfigEntry, bytes: &[u8], sink: &mut Sink) {
+fn hash(config: &Config, file: &ConfigEntry, bytes: &[u8], sink: &mut ProvisionFindings) {
     let Some(node) = file.hash() else {
         return;
     };
@@ -108,7 +108,7 @@ fn hash(config: &Config, file: &ConfigEntry, bytes: &[u8], sink: &mut Sink) {
     let (function, digits) = said.split_once('-').unwrap_or((said, ""));
     let hash: fn(&[u8]) -> String = match function {
         "sha512" => data_url::sha512,
-        "sha256" if config.spec.is_none_or(Spec::has_sha256) => data_url::sha256,
+        "sha256" if config.spec.is_none_or(SpecVersion::has_sha256) => data_url::sha256,
         _ => {
             let message = format!("there is no hash `{function}` in this specification");
             let hint = "use `sha512-`, or `sha256-` with 3.1.0 or later, and the hexadecimal digest";

@@ -1,15 +1,20 @@
 //! Rules about directories, files and links: paths, modes, what replaces what.
 
-use super::finding::{Expected, Sink};
+use super::finding::{ExpectedNode, ProvisionFindings};
 use crate::conf::clean;
 use crate::provision::document::{Node, NodeKind};
-use crate::provision::ignition::Spec;
+use crate::provision::ignition::SpecVersion;
 use crate::provision::model::MAIN_FILE;
-use crate::provision::read::{Config, ConfigEntry, Content, Format, Read};
+use crate::provision::read::{Config, ConfigEntry, DocumentFormat, FileContent, ParsedDocument};
 
 const REFUSED: &str = "the document is refused";
 
-pub(super) fn check(read: &Read, config: &Config, expected: &Expected, sink: &mut Sink) {
+pub(super) fn check(
+    read: &ParsedDocument,
+    config: &Config,
+    expected: &ExpectedNode,
+    sink: &mut ProvisionFindings,
+) {
     let mut seen: Vec<&str> = Vec::new();
     for entry in config.directories.iter().chain(&config.files).chain(&config.links) {
         path(entry, sink);
@@ -28,7 +33,7 @@ pub(super) fn check(read: &Read, config: &Config, expected: &Expected, sink: &mu
     for file in &config.files {
         overwrite(file, expected, sink);
     }
-    if read.format == Format::MachineConfig || config.is_openshift() {
+    if read.format == DocumentFormat::MachineConfig || config.is_openshift() {
         for entry in config.directories.iter().chain(&config.links) {
             sink.at(
                 "directory-refused",
@@ -41,7 +46,7 @@ pub(super) fn check(read: &Read, config: &Config, expected: &Expected, sink: &mu
     }
 }
 
-fn path(entry: &ConfigEntry, sink: &mut Sink) {
+fn path(entry: &ConfigEntry, sink: &mut ProvisionFindings) {
     let path = &entry.name;
     let span = entry.span(&["path"]);
     if !path.starts_with('/') {
@@ -53,7 +58,7 @@ fn path(entry: &ConfigEntry, sink: &mut Sink) {
     }
 }
 
-fn mode(config: &Config, entry: &ConfigEntry, sink: &mut Sink) {
+fn mode(config: &Config, entry: &ConfigEntry, sink: &mut ProvisionFindings) {
     let Some(mode) = entry.node.get("mode").filter(|node| !node.is_null()) else {
         return;
     };
@@ -87,7 +92,7 @@ fn mode(config: &Config, entry: &ConfigEntry, sink: &mut Sink) {
         let message = format!("the mode `{shown}` is decimal: in octal that is {value:o}");
         let effect = "the file gets unintended permissions";
         sink.at("mode-decimal", mode.span.clone(), message, effect, hint);
-    } else if value > 0o777 && config.spec.is_some_and(|spec| spec < Spec(6)) {
+    } else if value > 0o777 && config.spec.is_some_and(|spec| spec < SpecVersion(6)) {
         let message = format!("`{shown}` sets setuid, setgid or sticky, which only specification 3.6.0 does");
         sink.at(
             "mode-invalid",
@@ -112,9 +117,9 @@ fn is_usual(mode: u32) -> bool {
 }
 
 /// Whether a file replaces the one that is there.
-fn overwrite(file: &ConfigEntry, expected: &Expected, sink: &mut Sink) {
+fn overwrite(file: &ConfigEntry, expected: &ExpectedNode, sink: &mut ProvisionFindings) {
     let overwrite = file.node.get("overwrite").and_then(Node::boolean) == Some(true);
-    let has = file.content() != Content::Nothing;
+    let has = file.content() != FileContent::Nothing;
     if overwrite && !has {
         sink.at(
             "no-contents",

@@ -16,7 +16,7 @@ use crate::provision::sources::DocumentPart;
 
 /// Bytes of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Spot {
+pub(super) struct TextSpan {
     /// The text: the document, or a string in it.
     pub(super) text: Rc<str>,
     /// Whether it is a string in it.
@@ -31,13 +31,13 @@ pub(super) struct Spot {
 #[derive(Debug, Clone)]
 pub(super) struct ProvisionFinding {
     pub(super) problem: Problem,
-    pub(super) place: Option<Spot>,
+    pub(super) place: Option<TextSpan>,
 }
 
 impl ProvisionFinding {
     /// The same in the file with this name.
     pub(super) fn within(self, file: &Path) -> Problem {
-        let Some(Spot { text, is_inner, part, span }) = self.place else {
+        let Some(TextSpan { text, is_inner, part, span }) = self.place else {
             return self.problem.about(file);
         };
         let within = |name: &str| PathBuf::from(format!("{} ({name})", file.display()));
@@ -53,7 +53,7 @@ impl ProvisionFinding {
 
 /// What a node shall be.
 #[derive(Debug, Clone)]
-pub struct Expected {
+pub struct ExpectedNode {
     /// The stores that engines shall see, in any order.
     pub stores: Vec<String>,
     /// Whether they shall see no others, and in this order.
@@ -72,7 +72,7 @@ pub struct Expected {
     pub podman6: bool,
 }
 
-impl Expected {
+impl ExpectedNode {
     /// A node of a platform.
     pub fn of(preset: &Preset) -> Self {
         Self {
@@ -89,7 +89,7 @@ impl Expected {
 }
 
 /// Where rules put what they find.
-pub(super) struct Sink {
+pub(super) struct ProvisionFindings {
     pub(super) findings: Vec<ProvisionFinding>,
     /// How often each rule found something.
     found: BTreeMap<&'static str, usize>,
@@ -99,7 +99,7 @@ pub(super) struct Sink {
     pub(super) parts: Vec<DocumentPart>,
 }
 
-impl Sink {
+impl ProvisionFindings {
     pub(super) fn new(text: &str) -> Self {
         Self {
             findings: Vec::new(),
@@ -134,7 +134,7 @@ impl Sink {
         let part = self.parts.iter().rfind(|part| part.start <= span.start);
         let (text, start) = part.map_or((&self.text, 0), |part| (&part.text, part.start));
         let within = |at: usize| at.saturating_sub(start).min(text.len());
-        let place = Spot {
+        let place = TextSpan {
             text: text.clone(),
             is_inner: self.is_inner && part.is_none(),
             part: part.map(|part| (part.name.clone(), part.is_file)),
@@ -169,7 +169,14 @@ impl Sink {
         self.findings
     }
 
-    fn put(&mut self, id: &'static str, place: Option<Spot>, message: String, effect: String, hint: String) {
+    fn put(
+        &mut self,
+        id: &'static str,
+        place: Option<TextSpan>,
+        message: String,
+        effect: String,
+        hint: String,
+    ) {
         let rule = RULES.iter().find(|rule| rule.id == id).expect("every rule is in the table");
         // What is wrong in a part is so in the whole.
         let is_same = |old: &ProvisionFinding| {

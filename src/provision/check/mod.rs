@@ -17,9 +17,9 @@ mod texts;
 mod units;
 
 pub(super) use contents::concerns_stores;
-pub use finding::Expected;
+pub use finding::ExpectedNode;
 pub(super) use objects::is_rendered;
-pub use rules::{RULES, Rule};
+pub use rules::{ProvisionRule, RULES};
 pub use stores::Maker;
 pub(super) use stores::{listed, listing, maker};
 
@@ -27,25 +27,30 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::ocne;
-use super::read::{Format, Read};
-use super::sources::{Beside, FollowedDocument};
+use super::read::{DocumentFormat, ParsedDocument};
+use super::sources::{FilesBeside, FollowedDocument};
 use crate::problem::Problem;
-use finding::{ProvisionFinding, Sink, Spot};
+use finding::{ProvisionFinding, ProvisionFindings, TextSpan};
 
 /// Applies every rule to a document in `file` that shall be of `format`, and to what it is made of.
 pub fn check(
     text: &str,
-    format: Format,
+    format: DocumentFormat,
     file: &Path,
-    expected: &Expected,
-    beside: &dyn Beside,
+    expected: &ExpectedNode,
+    beside: &dyn FilesBeside,
 ) -> Vec<Problem> {
     find(text, format, expected, beside).into_iter().map(|found| found.within(file)).collect()
 }
 
-fn find(text: &str, format: Format, expected: &Expected, beside: &dyn Beside) -> Vec<ProvisionFinding> {
-    let mut sink = Sink::new(text);
-    let read = match Read::parse(text) {
+fn find(
+    text: &str,
+    format: DocumentFormat,
+    expected: &ExpectedNode,
+    beside: &dyn FilesBeside,
+) -> Vec<ProvisionFinding> {
+    let mut sink = ProvisionFindings::new(text);
+    let read = match ParsedDocument::parse(text) {
         Ok(read) => read,
         Err(unread) => {
             texts::unread(text, format, &unread, &mut sink);
@@ -65,7 +70,7 @@ fn find(text: &str, format: Format, expected: &Expected, beside: &dyn Beside) ->
         let written = std::iter::once(config).chain(followed.parts.iter().map(|part| &part.written));
         for config in written {
             match read.format {
-                Format::Blueprint => blueprint::check(&config.node, &mut sink),
+                DocumentFormat::Blueprint => blueprint::check(&config.node, &mut sink),
                 _ => {
                     texts::spec(&read, config, &mut sink);
                     texts::keys(config, &mut sink);
@@ -102,7 +107,7 @@ fn find(text: &str, format: Format, expected: &Expected, beside: &dyn Beside) ->
 
 /// Moves places in the string of a configuration to where they stand in the whole, if
 /// the string is a literal block.
-fn outside(read: &Read, findings: &mut [ProvisionFinding]) {
+fn outside(read: &ParsedDocument, findings: &mut [ProvisionFinding]) {
     let text = &read.doc.text;
     let Some(span) = read.doc.root.get(ocne::KEY).map(|node| node.span.clone()) else {
         return;
@@ -127,7 +132,8 @@ fn outside(read: &Read, findings: &mut [ProvisionFinding]) {
         };
         let (start, end) = (moved(&spot.text, spot.span.start), moved(&spot.text, spot.span.end));
         if text.is_char_boundary(start) && text.is_char_boundary(end) {
-            *spot = Spot { text: whole.clone(), is_inner: false, part: None, span: start..end.max(start) };
+            *spot =
+                TextSpan { text: whole.clone(), is_inner: false, part: None, span: start..end.max(start) };
         }
     }
 }

@@ -1,18 +1,18 @@
 //! Rules about objects of OpenShift.
 
-use super::finding::{Expected, Sink};
+use super::finding::{ExpectedNode, ProvisionFindings};
 use crate::conf::clean;
 use crate::provision::container_runtime_config::{IMAGE_STORES, LISTS, refusal};
 use crate::provision::document::Node;
 use crate::provision::pinned_image_set::{self, IMAGES};
-use crate::provision::read::{Format, Read};
+use crate::provision::read::{DocumentFormat, ParsedDocument};
 
 const ROLE: &str = "machineconfiguration.openshift.io/role";
 
-pub(super) fn check(read: &Read, expected: &Expected, sink: &mut Sink) {
+pub(super) fn check(read: &ParsedDocument, expected: &ExpectedNode, sink: &mut ProvisionFindings) {
     let root = &read.doc.root;
     let openshift = read.config.as_ref().is_some_and(|config| config.is_openshift());
-    if matches!(read.format, Format::MachineConfig | Format::PinnedImageSet) || openshift {
+    if matches!(read.format, DocumentFormat::MachineConfig | DocumentFormat::PinnedImageSet) || openshift {
         for (path, what) in [(&["metadata", "name"][..], "a name"), (&["metadata", "labels", ROLE], "a role")]
         {
             if what == "a role" && is_rendered(root) {
@@ -28,19 +28,19 @@ pub(super) fn check(read: &Read, expected: &Expected, sink: &mut Sink) {
             }
         }
     }
-    if read.format == Format::MachineConfig && read.config.is_none() {
+    if read.format == DocumentFormat::MachineConfig && read.config.is_none() {
         sink.whole("no-store", "the object has no `spec.config`", "the nodes get no store", "add a store");
     }
-    if read.format == Format::ContainerRuntimeConfig {
+    if read.format == DocumentFormat::ContainerRuntimeConfig {
         stores(root, expected, sink);
     }
-    if read.format == Format::PinnedImageSet {
+    if read.format == DocumentFormat::PinnedImageSet {
         images(root, sink);
     }
 }
 
 /// The list of a PinnedImageSet.
-fn images(root: &Node, sink: &mut Sink) {
+fn images(root: &Node, sink: &mut ProvisionFindings) {
     const EFFECT: &str = "the object is refused";
     let Some(list) = root.at(&IMAGES).filter(|list| !list.items().is_empty()) else {
         let hint = "name images in `spec.pinnedImages`";
@@ -78,7 +78,7 @@ pub(in crate::provision) fn is_rendered(root: &Node) -> bool {
 }
 
 /// The lists of a ContainerRuntimeConfig.
-fn stores(root: &Node, expected: &Expected, sink: &mut Sink) {
+fn stores(root: &Node, expected: &ExpectedNode, sink: &mut ProvisionFindings) {
     let node = root.at(&["spec", "containerRuntimeConfig"]);
     let list = |name: &str| node.and_then(|node| node.get(name)).filter(|list| !list.is_null());
     if LISTS.iter().all(|(name, _)| list(name).is_none_or(|list| list.items().is_empty())) {
@@ -108,7 +108,7 @@ fn stores(root: &Node, expected: &Expected, sink: &mut Sink) {
 }
 
 /// The paths of a list that the API takes.
-fn paths(list: &Node, name: &str, sink: &mut Sink) -> Vec<String> {
+fn paths(list: &Node, name: &str, sink: &mut ProvisionFindings) -> Vec<String> {
     let mut listed: Vec<String> = Vec::new();
     for item in list.items() {
         let path = item.get("path").unwrap_or(item);

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::contents::unit_text;
-use super::finding::Sink;
+use super::finding::ProvisionFindings;
 use super::stores::{listed, maker};
 use super::units::{mentions, settings};
 use crate::provision::quadlet;
 use crate::provision::read::Config;
 
-pub(super) fn check(config: &Config, sink: &mut Sink) {
+pub(super) fn check(config: &Config, sink: &mut ProvisionFindings) {
     let all = quadlet::all(config);
     let stores = listed(config);
     // What a store of the image has is not known.

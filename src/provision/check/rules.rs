@@ -4,7 +4,7 @@ use crate::problem::Severity;
 
 /// A rule: one row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rule {
+pub struct ProvisionRule {
     /// Its stable name.
     pub id: &'static str,
     /// How bad what it finds is.
@@ -13,20 +13,20 @@ pub struct Rule {
     pub description: &'static str,
 }
 
-const fn error(id: &'static str, description: &'static str) -> Rule {
-    Rule { id, severity: Severity::Error, description }
+const fn error(id: &'static str, description: &'static str) -> ProvisionRule {
+    ProvisionRule { id, severity: Severity::Error, description }
 }
 
-const fn warning(id: &'static str, description: &'static str) -> Rule {
-    Rule { id, severity: Severity::Warning, description }
+const fn warning(id: &'static str, description: &'static str) -> ProvisionRule {
+    ProvisionRule { id, severity: Severity::Warning, description }
 }
 
-const fn note(id: &'static str, description: &'static str) -> Rule {
-    Rule { id, severity: Severity::Note, description }
+const fn note(id: &'static str, description: &'static str) -> ProvisionRule {
+    ProvisionRule { id, severity: Severity::Note, description }
 }
 
 /// All rules, sorted by name.
-pub const RULES: &[Rule] = &[
+pub const RULES: &[ProvisionRule] = &[
     error("append-in-main", "`{append=…}` in storage.conf, on which older engines stop"),
     error("append-to-file", "text is appended to storage.conf"),
     note("bootc-ignores", "a part of a blueprint that bootc-image-builder does not read"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::contents::unit_text;
-use super::finding::{Expected, Sink};
+use super::finding::{ExpectedNode, ProvisionFindings};
 use super::units::{mentions, settings};
 use crate::conf::{self, StoreList, clean};
 use crate::engine::Profile;
@@ -14,7 +14,7 @@ use crate::provision::blueprint::Containers;
 use crate::provision::document::Node;
 use crate::provision::model::{MAIN_FILE, PlatformFile};
 use crate::provision::quadlet;
-use crate::provision::read::{Config, Content, Format, Read};
+use crate::provision::read::{Config, DocumentFormat, FileContent, ParsedDocument};
 use crate::provision::storage_conf::{judged, node_readers};
 
 const ENGINES_STOP: &str = "no engine starts: CRI-O, podman and with them kubelet";
@@ -64,7 +64,13 @@ fn is_configuration(path: &str) -> bool {
 }
 
 /// Whether configurations are missing is said by `lacks`: what those bring is not known.
-pub(super) fn check(read: &Read, config: &Config, lacks: bool, expected: &Expected, sink: &mut Sink) {
+pub(super) fn check(
+    read: &ParsedDocument,
+    config: &Config,
+    lacks: bool,
+    expected: &ExpectedNode,
+    sink: &mut ProvisionFindings,
+) {
     let files: Vec<PlatformFile> = config
         .texts()
         .into_iter()
@@ -74,7 +80,7 @@ pub(super) fn check(read: &Read, config: &Config, lacks: bool, expected: &Expect
     let undecoded = config.files.iter().any(|file| {
         is_configuration(&file.name)
             && !matches!(file.decoded(), Ok(Some(_)))
-            && file.content() != Content::Nothing
+            && file.content() != FileContent::Nothing
     });
     if undecoded {
         // That was said where it stands.
@@ -118,7 +124,7 @@ pub(super) fn check(read: &Read, config: &Config, lacks: bool, expected: &Expect
     // Without a storage.conf in the document the image's own stays, with its stores.
     let replaces = files.iter().any(|(path, _)| path == Path::new(MAIN_FILE));
     let kept = if replaces { expected.kept.clone() } else { Vec::new() };
-    lost(&all, &Expected { kept, ..expected.clone() }, sink);
+    lost(&all, &ExpectedNode { kept, ..expected.clone() }, sink);
     readings(&files, expected, sink);
 }
 
@@ -136,7 +142,7 @@ pub(in crate::provision) fn listing(file: &crate::provision::read::ConfigEntry, 
 }
 
 /// What is wrong with storage.conf by itself.
-fn main_file(config: &Config, files: &[PlatformFile], sink: &mut Sink) {
+fn main_file(config: &Config, files: &[PlatformFile], sink: &mut ProvisionFindings) {
     let Some((_, text)) = files.iter().find(|(path, _)| path == Path::new(MAIN_FILE)) else {
         return;
     };
@@ -182,7 +188,7 @@ fn main_file(config: &Config, files: &[PlatformFile], sink: &mut Sink) {
 }
 
 /// Whether a store is where none can be.
-pub(super) fn place(store: &str, graphroot: &str, span: Range<usize>, sink: &mut Sink) {
+pub(super) fn place(store: &str, graphroot: &str, span: Range<usize>, sink: &mut ProvisionFindings) {
     let path = Path::new(store);
     if path.starts_with(graphroot) || Path::new(graphroot).starts_with(store) {
         sink.at(
@@ -204,7 +210,7 @@ pub(super) fn place(store: &str, graphroot: &str, span: Range<usize>, sink: &mut
 }
 
 /// What the platform has, or was asked for, and is not listed.
-pub(super) fn lost(listed: &[String], expected: &Expected, sink: &mut Sink) {
+pub(super) fn lost(listed: &[String], expected: &ExpectedNode, sink: &mut ProvisionFindings) {
     for store in expected.kept.iter().filter(|store| !listed.contains(store)) {
         sink.whole(
             "vendor-store-lost",
@@ -223,10 +229,10 @@ pub(super) fn lost(listed: &[String], expected: &Expected, sink: &mut Sink) {
     }
 }
 
-fn made_by(read: &Read, config: &Config) -> &'static str {
-    if read.format == Format::MachineConfig || config.is_openshift() {
+fn made_by(read: &ParsedDocument, config: &Config) -> &'static str {
+    if read.format == DocumentFormat::MachineConfig || config.is_openshift() {
         "create it with a unit that is ordered before crio.service, or in tmpfiles.d"
-    } else if read.format == Format::Blueprint {
+    } else if read.format == DocumentFormat::Blueprint {
         "create it with a file of tmpfiles.d"
     } else {
         "add it to `storage.directories`"
@@ -234,7 +240,7 @@ fn made_by(read: &Read, config: &Config) -> &'static str {
 }
 
 /// Whether a listed directory will be there: made by the document, or part of the image.
-fn is_made(config: &Config, store: &str, expected: &Expected) -> bool {
+fn is_made(config: &Config, store: &str, expected: &ExpectedNode) -> bool {
     store.starts_with("/usr/")
         || expected.kept.iter().chain(&expected.present).any(|there| there == store)
         || maker(config, store).is_some()
@@ -312,7 +318,7 @@ pub(in crate::provision) fn maker(config: &Config, store: &str) -> Option<Maker>
 }
 
 /// What each engine sees in each version of the platform.
-fn readings(files: &[PlatformFile], expected: &Expected, sink: &mut Sink) {
+fn readings(files: &[PlatformFile], expected: &ExpectedNode, sink: &mut ProvisionFindings) {
     let main = files.iter().find(|(path, _)| path == Path::new(MAIN_FILE));
     let wanted: Option<Vec<String>> = if expected.exactly {
         Some(expected.stores.clone())

@@ -1,16 +1,16 @@
 //! Rules about the text, its kind, its specification and its keys.
 
-use super::finding::Sink;
+use super::finding::ProvisionFindings;
 use crate::provision::butane::DIALECTS;
 use crate::provision::document::{Node, Unreadable};
-use crate::provision::ignition::Spec;
+use crate::provision::ignition::SpecVersion;
 use crate::provision::ocne;
-use crate::provision::read::{Config, Format, Read, Unread};
+use crate::provision::read::{Config, DocumentFormat, ParsedDocument, Unread};
 
 const REFUSED: &str = "the document is refused";
 
 /// Why a document could not be read.
-pub(super) fn unread(text: &str, format: Format, unread: &Unread, sink: &mut Sink) {
+pub(super) fn unread(text: &str, format: DocumentFormat, unread: &Unread, sink: &mut ProvisionFindings) {
     match unread {
         Unread::Text(fault) => syntax(text, fault, sink),
         Unread::Inner(inner, fault) => {
@@ -22,22 +22,22 @@ pub(super) fn unread(text: &str, format: Format, unread: &Unread, sink: &mut Sin
             format!("this is {}", what(format)),
             REFUSED,
             match format {
-                Format::Ignition => "an Ignition configuration has `ignition` at its top",
-                Format::Butane => "a Butane configuration has `variant` and `version` at its top",
-                Format::MachineConfig => "a MachineConfig has `kind: MachineConfig`",
-                Format::PinnedImageSet => "such an object has `kind: PinnedImageSet`",
-                Format::ContainerRuntimeConfig => "such an object has `kind: ContainerRuntimeConfig`",
-                Format::Blueprint => "a blueprint has `[customizations]` or `[[containers]]`",
-                Format::Ocne => "put Butane into `extraIgnitionInline`, as a block after `|`",
+                DocumentFormat::Ignition => "an Ignition configuration has `ignition` at its top",
+                DocumentFormat::Butane => "a Butane configuration has `variant` and `version` at its top",
+                DocumentFormat::MachineConfig => "a MachineConfig has `kind: MachineConfig`",
+                DocumentFormat::PinnedImageSet => "such an object has `kind: PinnedImageSet`",
+                DocumentFormat::ContainerRuntimeConfig => "such an object has `kind: ContainerRuntimeConfig`",
+                DocumentFormat::Blueprint => "a blueprint has `[customizations]` or `[[containers]]`",
+                DocumentFormat::Ocne => "put Butane into `extraIgnitionInline`, as a block after `|`",
             },
         ),
-        Unread::NoInline if format == Format::Ocne => sink.whole(
+        Unread::NoInline if format == DocumentFormat::Ocne => sink.whole(
             "inline-missing",
             "there is no `extraIgnitionInline` in this configuration",
             "the nodes get none of it",
             "`storagectl generate ocne --from` adds it",
         ),
-        Unread::NoInline | Unread::NotString(_) if format != Format::Ocne => {
+        Unread::NoInline | Unread::NotString(_) if format != DocumentFormat::Ocne => {
             other("a configuration of OCNE", format, sink);
         }
         Unread::NotString(span) => sink.at(
@@ -51,19 +51,19 @@ pub(super) fn unread(text: &str, format: Format, unread: &Unread, sink: &mut Sin
     }
 }
 
-fn what(format: Format) -> &'static str {
+fn what(format: DocumentFormat) -> &'static str {
     match format {
-        Format::Ignition => "not an Ignition configuration",
-        Format::Butane => "not a Butane configuration",
-        Format::MachineConfig => "not a MachineConfig",
-        Format::ContainerRuntimeConfig => "not a ContainerRuntimeConfig",
-        Format::PinnedImageSet => "not a PinnedImageSet",
-        Format::Ocne => "not a configuration of OCNE",
-        Format::Blueprint => "not a blueprint",
+        DocumentFormat::Ignition => "not an Ignition configuration",
+        DocumentFormat::Butane => "not a Butane configuration",
+        DocumentFormat::MachineConfig => "not a MachineConfig",
+        DocumentFormat::ContainerRuntimeConfig => "not a ContainerRuntimeConfig",
+        DocumentFormat::PinnedImageSet => "not a PinnedImageSet",
+        DocumentFormat::Ocne => "not a configuration of OCNE",
+        DocumentFormat::Blueprint => "not a blueprint",
     }
 }
 
-fn syntax(text: &str, fault: &Unreadable, sink: &mut Sink) {
+fn syntax(text: &str, fault: &Unreadable, sink: &mut ProvisionFindings) {
     // A JSON reader stops behind the zero of `0644`.
     let before = &text[..fault.at.min(text.len())];
     let digits =
@@ -85,20 +85,20 @@ fn syntax(text: &str, fault: &Unreadable, sink: &mut Sink) {
 }
 
 /// A document of another kind.
-pub(super) fn other_kind(read: &Read, format: Format, sink: &mut Sink) {
+pub(super) fn other_kind(read: &ParsedDocument, format: DocumentFormat, sink: &mut ProvisionFindings) {
     let is = match read.format {
-        Format::Ignition => "an Ignition configuration",
-        Format::Butane => "a Butane configuration",
-        Format::MachineConfig => "a MachineConfig",
-        Format::ContainerRuntimeConfig => "a ContainerRuntimeConfig",
-        Format::PinnedImageSet => "a PinnedImageSet",
-        Format::Ocne => "a configuration of OCNE",
-        Format::Blueprint => "a blueprint",
+        DocumentFormat::Ignition => "an Ignition configuration",
+        DocumentFormat::Butane => "a Butane configuration",
+        DocumentFormat::MachineConfig => "a MachineConfig",
+        DocumentFormat::ContainerRuntimeConfig => "a ContainerRuntimeConfig",
+        DocumentFormat::PinnedImageSet => "a PinnedImageSet",
+        DocumentFormat::Ocne => "a configuration of OCNE",
+        DocumentFormat::Blueprint => "a blueprint",
     };
     other(is, format, sink);
 }
 
-fn other(is: &str, format: Format, sink: &mut Sink) {
+fn other(is: &str, format: DocumentFormat, sink: &mut ProvisionFindings) {
     sink.whole(
         "other-kind",
         format!("this is {is}, {}", what(format)),
@@ -108,7 +108,7 @@ fn other(is: &str, format: Format, sink: &mut Sink) {
 }
 
 /// A key that stands twice.
-pub(super) fn duplicate_key(read: &Read, sink: &mut Sink) {
+pub(super) fn duplicate_key(read: &ParsedDocument, sink: &mut ProvisionFindings) {
     if let Some(key) = read.doc.root.key_twice() {
         let (effect, hint) = ("one of the two is lost, or the document refused", "put both into one");
         sink.at("duplicate-key", key.span.clone(), format!("`{}` is set twice here", key.name), effect, hint);
@@ -124,7 +124,7 @@ pub(super) fn duplicate_key(read: &Read, sink: &mut Sink) {
 }
 
 /// The version of the specification.
-pub(super) fn spec(read: &Read, config: &Config, sink: &mut Sink) {
+pub(super) fn spec(read: &ParsedDocument, config: &Config, sink: &mut ProvisionFindings) {
     let path: &[&str] = if config.is_butane { &["version"] } else { &["ignition", "version"] };
     let version = config.node.at(path);
     let Some(version) = version.filter(|node| !node.is_null()) else {
@@ -148,12 +148,12 @@ pub(super) fn spec(read: &Read, config: &Config, sink: &mut Sink) {
                 known => format!("the versions of `{variant}` are {}", known.join(", ")),
             }
         } else {
-            format!("the stable versions are {} to {}", Spec(0), Spec::NEWEST)
+            format!("the stable versions are {} to {}", SpecVersion(0), SpecVersion::NEWEST)
         };
         let message = format!("there is no stable version `{shown}`");
         return sink.at("spec-unsupported", version.span.clone(), message, REFUSED, hint);
     };
-    if read.format == Format::Ocne && spec > ocne::NEWEST {
+    if read.format == DocumentFormat::Ocne && spec > ocne::NEWEST {
         sink.at(
             "spec-unsupported",
             version.span.clone(),
@@ -162,11 +162,14 @@ pub(super) fn spec(read: &Read, config: &Config, sink: &mut Sink) {
             "use `fcos` 1.5.0 or older",
         );
     }
-    if read.format == Format::MachineConfig && spec > Spec(5) {
+    if read.format == DocumentFormat::MachineConfig && spec > SpecVersion(5) {
         sink.at(
             "spec-unsupported",
             version.span.clone(),
-            format!("this is Ignition {spec}, and the Machine Config Operator takes up to {}", Spec(5)),
+            format!(
+                "this is Ignition {spec}, and the Machine Config Operator takes up to {}",
+                SpecVersion(5)
+            ),
             "the operator refuses the object, and its pool is degraded",
             "use 3.2.0, which has all that is needed",
         );
@@ -231,7 +234,7 @@ const DROP_IN: Keys = &[("name", 0), ("contents", 0)];
 const DROP_IN_BUTANE: Keys = &[("name", 0), ("contents", 0), ("contents_local", 4)];
 
 /// Keys that the specification does not have, where stores are concerned.
-pub(super) fn keys(config: &Config, sink: &mut Sink) {
+pub(super) fn keys(config: &Config, sink: &mut ProvisionFindings) {
     let Some(spec) = config.spec else {
         return;
     };
@@ -241,9 +244,13 @@ pub(super) fn keys(config: &Config, sink: &mut Sink) {
         for (key, _) in node.pairs() {
             let since = keys.iter().find(|(name, _)| *name == key.name).map(|(_, since)| *since);
             let message = match since {
-                Some(since) if Spec(since) <= spec => continue,
+                Some(since) if SpecVersion(since) <= spec => continue,
                 Some(since) => {
-                    format!("`{}` came with specification {}, and this is {spec}", key.name, Spec(since))
+                    format!(
+                        "`{}` came with specification {}, and this is {spec}",
+                        key.name,
+                        SpecVersion(since)
+                    )
                 }
                 None => format!("the specification has no key `{}` here", key.name),
             };

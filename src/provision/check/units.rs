@@ -1,7 +1,7 @@
 //! Rules about units.
 
 use super::contents::unit_text;
-use super::finding::Sink;
+use super::finding::ProvisionFindings;
 use crate::provision::document::Node;
 use crate::provision::read::{Config, ConfigEntry};
 
@@ -25,7 +25,7 @@ const ENGINES: [&str; 2] = ["crio.service", "kubelet.service"];
 /// The one that the others wait for.
 const FIRST: &str = ENGINES[0];
 
-pub(super) fn check(config: &Config, sink: &mut Sink) {
+pub(super) fn check(config: &Config, sink: &mut ProvisionFindings) {
     for unit in &config.units {
         name(unit, sink);
         let Some((_, text)) = unit_text(unit) else {
@@ -67,7 +67,7 @@ pub(super) fn check(config: &Config, sink: &mut Sink) {
     }
 }
 
-fn name(unit: &ConfigEntry, sink: &mut Sink) {
+fn name(unit: &ConfigEntry, sink: &mut ProvisionFindings) {
     let name = &unit.name;
     if !SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
         sink.at(

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::node::{Key, Node, NodeKind};
+use super::node::{MappingKey, Node, NodeKind};
 use super::value::Value;
 use super::write_json::{quoted, to_json};
 use super::write_yaml::{block, plain_or_quoted, to_yaml};
@@ -80,7 +80,7 @@ fn first(
     at: &At<'_>,
     node: &Node,
     value: &Value,
-    key: Option<&Key>,
+    key: Option<&MappingKey>,
 ) -> Result<Option<Vec<Splice>>, EditFault> {
     let doc = at.doc;
     // `[]` and `{}` become blocks among blocks.
@@ -328,7 +328,7 @@ fn behind_last(
 }
 
 /// A value behind a key that has none. What says so, `~` or `null`, goes; a comment stays.
-fn in_place_of_nothing(at: &At<'_>, node: &Node, value: &Value, key: &Key) -> Vec<Splice> {
+fn in_place_of_nothing(at: &At<'_>, node: &Node, value: &Value, key: &MappingKey) -> Vec<Splice> {
     let doc = at.doc;
     let text = &doc.text;
     if doc.is_json {

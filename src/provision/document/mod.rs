@@ -18,7 +18,7 @@ mod write_json;
 mod write_yaml;
 
 pub use edit::{EditFault, merge};
-pub use node::{Key, Node, NodeKind};
+pub use node::{MappingKey, Node, NodeKind};
 pub use remove::remove;
 pub use several::{OneOfSeveral, several};
 pub use value::{Value, map, text};

@@ -13,7 +13,7 @@ pub struct Node {
 
 /// A key of a mapping.
 #[derive(Debug, Clone)]
-pub struct Key {
+pub struct MappingKey {
     /// Its name.
     pub name: String,
     /// Its bytes, with quotes.
@@ -40,7 +40,7 @@ pub enum NodeKind {
     /// A mapping.
     Map {
         /// Its pairs, in the order of the text.
-        pairs: Vec<(Key, Node)>,
+        pairs: Vec<(MappingKey, Node)>,
         /// Whether it stands in braces.
         flow: bool,
     },
@@ -58,7 +58,7 @@ impl Node {
     }
 
     /// The pairs, none if it is not a mapping.
-    pub fn pairs(&self) -> &[(Key, Node)] {
+    pub fn pairs(&self) -> &[(MappingKey, Node)] {
         match &self.kind {
             NodeKind::Map { pairs, .. } => pairs,
             _ => &[],
@@ -161,8 +161,9 @@ impl Node {
                 *items = std::mem::take(items).into_iter().map(|item| item.moved(by)).collect();
             }
             NodeKind::Map { pairs, .. } => {
-                let moved =
-                    |(key, node): (Key, Self)| (Key { span: far(&key.span), name: key.name }, node.moved(by));
+                let moved = |(key, node): (MappingKey, Self)| {
+                    (MappingKey { span: far(&key.span), name: key.name }, node.moved(by))
+                };
                 *pairs = std::mem::take(pairs).into_iter().map(moved).collect();
             }
         }
@@ -192,7 +193,7 @@ impl Node {
     }
 
     /// A key that stands twice in one mapping, anywhere below.
-    pub fn key_twice(&self) -> Option<&Key> {
+    pub fn key_twice(&self) -> Option<&MappingKey> {
         let mut seen = Vec::new();
         for (key, node) in self.pairs() {
             if seen.contains(&&key.name) {

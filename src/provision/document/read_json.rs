@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Unreadable;
-use super::node::{Key, Node, NodeKind};
+use super::node::{MappingKey, Node, NodeKind};
 use crate::limits;
 
 /// Reads a text.
@@ -59,7 +59,7 @@ impl JsonReader<'_> {
                 while self.peek() == b'"' {
                     let (name, span) = self.string();
                     self.take(b':');
-                    pairs.push((Key { name, span }, self.value()?));
+                    pairs.push((MappingKey { name, span }, self.value()?));
                     self.take(b',');
                 }
                 self.take(b'}');

@@ -4,7 +4,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Unreadable;
-use super::node::{Key, Node, NodeKind};
+use super::node::{MappingKey, Node, NodeKind};
 use crate::limits;
 
 /// Whether a text is TOML by its first line that says something: a table's name in brackets, or a
@@ -35,10 +35,10 @@ fn table(
 ) -> Result<Node, Unreadable> {
     let pair = |(key, it): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
         let key: &Spanned<std::borrow::Cow<'_, str>> = key;
-        let name = Key { name: key.get_ref().to_string(), span: key.span() };
+        let name = MappingKey { name: key.get_ref().to_string(), span: key.span() };
         Ok((name, value(text, it, count)?))
     };
-    let pairs: Result<Vec<(Key, Node)>, Unreadable> = table.iter().map(pair).collect();
+    let pairs: Result<Vec<(MappingKey, Node)>, Unreadable> = table.iter().map(pair).collect();
     Ok(Node { span, kind: NodeKind::Map { pairs: pairs?, flow: false } })
 }
 

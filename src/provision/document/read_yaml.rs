@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::Unreadable;
-use super::node::{Key, Node, NodeKind};
+use super::node::{MappingKey, Node, NodeKind};
 use crate::limits;
 
 /// Deeper documents are refused: nobody writes them, and reading is recursive.
@@ -149,7 +149,7 @@ impl<'a> YamlReader<'a> {
                 (Node { span, kind: NodeKind::List { items, flow: opening.is_some() } }, anchor)
             }
             Event::MappingStart(anchor, _) => {
-                let mut pairs: Vec<(Key, Node)> = Vec::new();
+                let mut pairs: Vec<(MappingKey, Node)> = Vec::new();
                 let end = loop {
                     let (event, span) = match self.events.next() {
                         Some((Event::MappingEnd, span)) => break self.closing(span),
@@ -167,10 +167,10 @@ impl<'a> YamlReader<'a> {
                         break self.text.len();
                     };
                     let value = self.node(event, span, depth + 1)?;
-                    pairs.push((Key { name, span: key.span }, value));
+                    pairs.push((MappingKey { name, span: key.span }, value));
                 };
                 // A key may have neither value nor colon: `? key`.
-                let colon = |key: &Key| usize::from(self.text[key.span.end..].starts_with(':'));
+                let colon = |key: &MappingKey| usize::from(self.text[key.span.end..].starts_with(':'));
                 let last =
                     pairs.last().map_or(start, |(key, node)| node.span.end.max(key.span.end + colon(key)));
                 let opening = opening(self.text, start, '{');

@@ -41,7 +41,7 @@ pub enum NotRead {
 
 /// What lies beside a document: the directory of Butane's `--files-dir`, no path out of which is
 /// followed.
-pub trait Beside {
+pub trait FilesBeside {
     /// The bytes of a file of at most `limit` bytes.
     ///
     /// # Errors
@@ -69,9 +69,9 @@ pub trait Beside {
 
 /// Nothing is known of it.
 #[derive(Debug, Clone, Copy)]
-pub struct NoneBeside;
+pub struct NoFilesBeside;
 
-impl Beside for NoneBeside {
+impl FilesBeside for NoFilesBeside {
     fn file(&self, _: &str, _: u64) -> Result<Vec<u8>, NotRead> {
         Err(NotRead::Unknown)
     }

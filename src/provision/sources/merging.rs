@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::provision::document::{Key, Node, NodeKind};
+use crate::provision::document::{MappingKey, Node, NodeKind};
 
 /// Lists that share their keys.
 const NODES: [&str; 3] = ["files", "directories", "links"];
@@ -24,14 +24,14 @@ pub(super) fn merged(parent: Node, child: Node) -> Node {
     }
 }
 
-fn merged_pairs(parent: Vec<(Key, Node)>, child: Vec<(Key, Node)>) -> Vec<(Key, Node)> {
+fn merged_pairs(parent: Vec<(MappingKey, Node)>, child: Vec<(MappingKey, Node)>) -> Vec<(MappingKey, Node)> {
     // What a list of the child has, the other lists of the parent lose.
     let taken: Vec<(String, BTreeSet<String>)> = child
         .iter()
         .filter(|(name, _)| NODES.contains(&name.name.as_str()))
         .map(|(name, list)| (name.name.clone(), list.items().iter().map(|it| key(&name.name, it)).collect()))
         .collect();
-    let mut new: BTreeMap<String, (Key, Node)> =
+    let mut new: BTreeMap<String, (MappingKey, Node)> =
         child.into_iter().rev().map(|(name, node)| (name.name.clone(), (name, node))).collect();
     let mut pairs = Vec::new();
     for (name, mut old) in parent {

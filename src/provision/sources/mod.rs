@@ -13,7 +13,7 @@ mod merging;
 mod render;
 mod resolve;
 
-pub use local::{Beside, LocalEntry, NoneBeside, NotRead, TreeKind};
+pub use local::{FilesBeside, LocalEntry, NoFilesBeside, NotRead, TreeKind};
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -21,7 +21,7 @@ use std::rc::Rc;
 use super::check::listing;
 use super::document::{Node, ProvisionDocument};
 use super::ocne;
-use super::read::{Config, Format, Read};
+use super::read::{Config, DocumentFormat, ParsedDocument};
 use crate::problem::Problem;
 use merging::merged;
 use render::{Follower, PartName};
@@ -64,7 +64,7 @@ pub struct Unfollowed {
 #[derive(Debug, Clone)]
 pub struct FollowedDocument {
     /// What the nodes get.
-    pub read: Read,
+    pub read: ParsedDocument,
     /// The document alone, with what lies beside it.
     pub own: Option<Config>,
     /// What it is merged with or replaced by.
@@ -75,12 +75,12 @@ pub struct FollowedDocument {
 
 impl FollowedDocument {
     /// Follows all that a document names.
-    pub fn of(read: &Read, beside: &dyn Beside) -> Self {
+    pub fn of(read: &ParsedDocument, beside: &dyn FilesBeside) -> Self {
         let Some(config) = &read.config else {
             return Self { read: read.clone(), own: None, parts: Vec::new(), unfollowed: Vec::new() };
         };
         let mut follower = Follower::new(config, read.format, beside);
-        if read.format == Format::Blueprint {
+        if read.format == DocumentFormat::Blueprint {
             // It names nothing that lies beside it.
             config.files.iter().for_each(|file| follower.content(file));
             let own = Some(config.clone());
@@ -89,7 +89,7 @@ impl FollowedDocument {
         let own = config.with(follower.resolved(&config.node, config.is_butane));
         // OCNE merges before anything is fetched; what stands in the document comes last.
         let extra = match read.format {
-            Format::Ocne => follower.extra(&read.doc.root),
+            DocumentFormat::Ocne => follower.extra(&read.doc.root),
             _ => None,
         };
         let whole = match extra {
@@ -97,7 +97,7 @@ impl FollowedDocument {
             None => own.node.clone(),
         };
         let rendered = follower.render(whole, &PartName::default(), 0);
-        let read = Read { config: Some(own.with(rendered)), ..read.clone() };
+        let read = ParsedDocument { config: Some(own.with(rendered)), ..read.clone() };
         Self { read, own: Some(own), parts: follower.parts, unfollowed: follower.unfollowed }
     }
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::local::{Beside, NotRead};
+use super::local::{FilesBeside, NotRead};
 use super::merging::merged;
 use super::{DocumentPart, Unfollowed};
 use crate::limits;
-use crate::provision::document::{Key, Node, NodeKind, ProvisionDocument};
+use crate::provision::document::{MappingKey, Node, NodeKind, ProvisionDocument};
 use crate::provision::ocne;
-use crate::provision::read::{Config, ConfigEntry, Content, Format, format_of};
+use crate::provision::read::{Config, ConfigEntry, DocumentFormat, FileContent, format_of};
 
 /// What a part is called.
 #[derive(Debug, Clone, Default)]
@@ -41,7 +41,7 @@ impl PartName {
 
 /// Follows one document.
 pub(super) struct Follower<'a> {
-    pub(super) beside: &'a dyn Beside,
+    pub(super) beside: &'a dyn FilesBeside,
     pub(super) parts: Vec<DocumentPart>,
     pub(super) unfollowed: Vec<Unfollowed>,
     /// Whether OCNE translates Butane, which takes nothing from beside it.
@@ -57,12 +57,12 @@ pub(super) struct Follower<'a> {
 }
 
 impl<'a> Follower<'a> {
-    pub(super) fn new(config: &Config, format: Format, beside: &'a dyn Beside) -> Self {
+    pub(super) fn new(config: &Config, format: DocumentFormat, beside: &'a dyn FilesBeside) -> Self {
         Self {
             beside,
             parts: Vec::new(),
             unfollowed: Vec::new(),
-            is_ocne: format == Format::Ocne,
+            is_ocne: format == DocumentFormat::Ocne,
             left: limits::BESIDE_DOCUMENT,
             entries: 0,
             files: BTreeMap::new(),
@@ -138,18 +138,18 @@ impl<'a> Follower<'a> {
         let entry = ConfigEntry::of_resource(resource, name.shown());
         match entry.content() {
             // That was said where it was looked for.
-            Content::Elsewhere(_) if resource.get("local").is_some() => return None,
-            Content::Elsewhere(place) => {
+            FileContent::Elsewhere(_) if resource.get("local").is_some() => return None,
+            FileContent::Elsewhere(place) => {
                 let message = format!("`{place}` {does} on the nodes, and was not checked");
                 self.note("merged-elsewhere", Some(resource), message, check);
                 return None;
             }
-            Content::Nothing => {
+            FileContent::Nothing => {
                 let hint = "give its `source`, or leave it out";
                 self.note("merged-invalid", Some(resource), format!("{}, and has no source", what()), hint);
                 return None;
             }
-            Content::Bytes(_) | Content::Wrong(_) => {}
+            FileContent::Bytes(_) | FileContent::Wrong(_) => {}
         }
         let refused = match entry.decoded() {
             Err(fault) => format!("cannot be decoded: {fault}"),
@@ -189,7 +189,9 @@ impl<'a> Follower<'a> {
         self.left = self.left.checked_sub(size).ok_or_else(too_much)?;
         let doc = document(bytes)?;
         match format_of(&doc.root) {
-            Some(Format::Ignition) if doc.is_json && doc.root.at(&["ignition", "version"]).is_some() => {
+            Some(DocumentFormat::Ignition)
+                if doc.is_json && doc.root.at(&["ignition", "version"]).is_some() =>
+            {
                 Ok(doc)
             }
             _ => Err("is not an Ignition configuration".to_owned()),
@@ -266,7 +268,9 @@ impl<'a> Follower<'a> {
         let doc = document(&bytes).map_err(NotRead::Refused)?;
         let config = Config::of(&doc, false, doc.root.clone());
         match format_of(&doc.root) {
-            Some(Format::Ignition | Format::Butane) if config.spec.is_some_and(|it| it <= ocne::NEWEST) => {
+            Some(DocumentFormat::Ignition | DocumentFormat::Butane)
+                if config.spec.is_some_and(|it| it <= ocne::NEWEST) =>
+            {
                 let node = self.add(doc, &PartName { file: Some(file.to_owned()), at: String::new() });
                 self.parts.iter_mut().for_each(|part| part.gives_way = true);
                 Ok(node)
@@ -292,8 +296,8 @@ fn names_something(resource: &Node) -> bool {
 }
 
 /// A mapping of one pair, where `at` is.
-pub(super) fn pair(name: &str, at: &Node, node: Node) -> (Key, Node) {
-    (Key { name: name.to_owned(), span: at.span.clone() }, node)
+pub(super) fn pair(name: &str, at: &Node, node: Node) -> (MappingKey, Node) {
+    (MappingKey { name: name.to_owned(), span: at.span.clone() }, node)
 }
 
 /// A string, where `at` is.

@@ -7,7 +7,7 @@ use crate::limits;
 use crate::provision::check::concerns_stores;
 use crate::provision::data_url;
 use crate::provision::document::{Node, NodeKind};
-use crate::provision::read::{ConfigEntry, Content};
+use crate::provision::read::{ConfigEntry, FileContent};
 
 impl Follower<'_> {
     /// A configuration with what lies beside it.
@@ -61,7 +61,7 @@ impl Follower<'_> {
 
     /// Notes a content that is fetched.
     pub(super) fn content(&mut self, entry: &ConfigEntry) {
-        if let Content::Elsewhere(place) = entry.content() {
+        if let FileContent::Elsewhere(place) = entry.content() {
             let message =
                 format!("what `{}` holds is fetched from `{place}`, and was not checked", entry.name);
             let at = entry.node.get("contents").unwrap_or(&entry.node);

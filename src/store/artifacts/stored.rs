@@ -10,7 +10,7 @@ use super::{INDEX, LAYOUT, blob};
 use crate::images::{ArtifactManifest, Digest, Manifest};
 use crate::limits;
 use crate::problem::{Problem, words};
-use crate::store::Time;
+use crate::store::Timestamp;
 use crate::store::builder::cannot;
 use crate::sys::{FileKind, Root};
 
@@ -185,7 +185,7 @@ impl ArtifactStore {
 /// Engines read the time to list artifacts, and stop at one that is none.
 pub(super) fn check_time(manifest: &ArtifactManifest) -> Result<(), String> {
     match &manifest.created {
-        Some(created) if Time::parse(created).is_none() => {
+        Some(created) if Timestamp::parse(created).is_none() => {
             Err(format!("it says it was created at `{}`, which is not a time", created.escape_debug()))
         }
         _ => Ok(()),

@@ -18,16 +18,16 @@ use sha2::{Digest as _, Sha512};
 
 use super::BuildOptions;
 use super::BuiltStore;
-use super::existing::{Paths, Records};
-use super::lost::{Lost, conflicts, drop_lost, sound};
+use super::existing::{Records, StorePaths};
+use super::lost::{LostLayers, conflicts, drop_lost, sound};
 use super::plan::{BuildPlan, PlannedLayer};
 use super::prepare::{make, prepare};
 use super::record::{LayerRecord, of_image, of_layer};
-use super::upkeep::{Added, Upkeep};
+use super::upkeep::{AddPolicy, AddReport};
 use crate::limits;
 use crate::problem::{Problem, total};
 use crate::space::require_space;
-use crate::store::{Image, Layer};
+use crate::store::{StoredImage, StoredLayer};
 use crate::sys::{DirectoryWriter, FileMetadata, RecordLock, Root, Staging};
 
 /// How long an engine that works on the store is waited for: as long as it may take to
@@ -40,7 +40,7 @@ pub(super) fn build(
     store: &Path,
     plan: &BuildPlan,
     options: &BuildOptions,
-    upkeep: &Upkeep<'_>,
+    upkeep: &AddPolicy<'_>,
 ) -> Result<BuiltStore, Problem> {
     let added = add(root, store, plan, options, upkeep)?;
     match added.failed.into_iter().next() {
@@ -55,8 +55,8 @@ pub(super) fn add(
     store: &Path,
     plan: &BuildPlan,
     options: &BuildOptions,
-    upkeep: &Upkeep<'_>,
-) -> Result<Added, Problem> {
+    upkeep: &AddPolicy<'_>,
+) -> Result<AddReport, Problem> {
     if !rustix::process::geteuid().is_root() {
         let message = "only root can build a store as a directory: its files belong to many users";
         let hint = "write a `.tar` or `.squashfs` file instead, which needs no privileges";
@@ -65,11 +65,11 @@ pub(super) fn add(
     let was_there = root.stat(store).map_err(cannot(root, "look at", store))?.is_some();
     let from = root;
     let root = &make(root, store, upkeep)?;
-    let paths = Paths::new(Path::new("/"));
+    let paths = StorePaths::new(Path::new("/"));
     let is_new = root.stat(&paths.images).map_err(cannot(root, "look at", &paths.images))?.is_none();
     let result = (|| {
         prepare(root, from, &paths, upkeep)?;
-        Adding::new(root, &paths, options, upkeep)?.run(plan, is_new)
+        AddRun::new(root, &paths, options, upkeep)?.run(plan, is_new)
     })();
     let is_empty = result.as_ref().is_ok_and(|added| added.built.images == 0 && !added.failed.is_empty());
     if is_new && (result.is_err() || is_empty) {
@@ -109,14 +109,14 @@ pub(in crate::store) fn cannot<'a>(
 
 /// Who may read what is not content of layers.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Access {
+pub(super) struct StoreAccess {
     /// The mode of directories.
     pub(super) directory: u32,
     /// The mode of files.
     pub(super) file: u32,
 }
 
-impl Access {
+impl StoreAccess {
     /// As `init-store` has it: a normal user's engine stops on the first file that it
     /// cannot read.
     pub(super) const EVERYONE: Self = Self { directory: 0o755, file: 0o644 };
@@ -131,30 +131,30 @@ pub(super) fn own(mode: u32, mtime: (i64, u32)) -> FileMetadata<'static> {
 }
 
 /// A run that adds to a store.
-pub(super) struct Adding<'a> {
+pub(super) struct AddRun<'a> {
     /// The store, in which no symlink is followed.
     pub(super) root: &'a Root,
-    pub(super) paths: &'a Paths,
+    pub(super) paths: &'a StorePaths,
     pub(super) options: &'a BuildOptions,
-    pub(super) upkeep: &'a Upkeep<'a>,
+    pub(super) upkeep: &'a AddPolicy<'a>,
     pub(super) overlay: DirectoryWriter,
     pub(super) layers: DirectoryWriter,
     /// In `overlay`, for layers.
     pub(super) staging: Staging,
     /// In `layers`, for what they are assembled by again.
     pub(super) splits: Staging,
-    pub(super) access: Access,
+    pub(super) access: StoreAccess,
 }
 
-impl<'a> Adding<'a> {
-    fn run(&mut self, plan: &BuildPlan, is_new: bool) -> Result<Added, Problem> {
+impl<'a> AddRun<'a> {
+    fn run(&mut self, plan: &BuildPlan, is_new: bool) -> Result<AddReport, Problem> {
         if is_new {
             // Whatever ends this run, what it leaves is a store, if an empty one.
             self.start_lists()?;
         }
-        let known = Records::<Layer>::read(self.root, self.paths)?;
-        let images = Records::<Image>::read(self.root, self.paths)?;
-        let mut lost: Lost<'_> = conflicts(plan, &known);
+        let known = Records::<StoredLayer>::read(self.root, self.paths)?;
+        let images = Records::<StoredImage>::read(self.root, self.paths)?;
+        let mut lost: LostLayers<'_> = conflicts(plan, &known);
         let mut failed = drop_lost(plan, &lost);
         failed.extend(images.others(plan.images.iter().map(of_image)));
         self.stop_at_first(&lost, &failed)?;
@@ -175,7 +175,7 @@ impl<'a> Adding<'a> {
         let wanted = sound(plan, &failed);
         self.give_back(&missing, &wanted).map_err(cannot(self.root, "clean up", &self.paths.overlay))?;
         if wanted.images.is_empty() && !plan.images.is_empty() {
-            return Ok(Added { failed, ..Added::default() });
+            return Ok(AddReport { failed, ..AddReport::default() });
         }
         self.sync()?;
         // Whoever waits for a lock that is held while a layer is unpacked is an engine.
@@ -183,7 +183,7 @@ impl<'a> Adding<'a> {
         let images_lock = self.lock(&self.paths.images_lock())?;
         self.start_lists()?;
         // What engines did meanwhile.
-        let known = Records::<Layer>::read(self.root, self.paths)?;
+        let known = Records::<StoredLayer>::read(self.root, self.paths)?;
         let still: Vec<&PlannedLayer> = self.missing(&wanted, &known)?;
         let gone = still.iter().find(|layer| !facts.contains_key(layer.id.as_str()));
         if let Some(gone) = gone {
@@ -204,7 +204,7 @@ impl<'a> Adding<'a> {
         }
         let images_before = self.root.read_up_to(&self.paths.images_json(), limits::RECORDS);
         let images_before = images_before.map_err(cannot(self.root, "read", &self.paths.images_json()))?;
-        let images = Records::<Image>::read(self.root, self.paths)?;
+        let images = Records::<StoredImage>::read(self.root, self.paths)?;
         let mut new = 0;
         let mut records = Vec::new();
         for planned in &wanted.images {
@@ -234,11 +234,11 @@ impl<'a> Adding<'a> {
             moved_names: moved,
             nameless: wanted.nameless(),
         };
-        Ok(Added { built, failed })
+        Ok(AddReport { built, failed })
     }
 
     /// Stops at a failure, where one is one too many.
-    fn stop_at_first(&self, lost: &Lost<'_>, failed: &[(String, Problem)]) -> Result<(), Problem> {
+    fn stop_at_first(&self, lost: &LostLayers<'_>, failed: &[(String, Problem)]) -> Result<(), Problem> {
         let mut problems = lost.values().chain(failed.iter().map(|(_, problem)| problem));
         match problems.next() {
             Some(problem) if !self.upkeep.keep_going => Err(problem.clone()),
@@ -250,7 +250,7 @@ impl<'a> Adding<'a> {
     fn missing<'b>(
         &self,
         plan: &'b BuildPlan,
-        known: &Records<Layer>,
+        known: &Records<StoredLayer>,
     ) -> Result<Vec<&'b PlannedLayer>, Problem> {
         let known = known.by_id();
         let mut missing = Vec::new();

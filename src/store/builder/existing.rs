@@ -11,7 +11,7 @@ use crate::images::Digest;
 use crate::limits;
 use crate::problem::Problem;
 use crate::store::metadata::{SIGNATURES, is_of_signatures, with_signatures};
-use crate::store::{Decode, Image, Layer, decode_one, parse_records};
+use crate::store::{Decode, StoredImage, StoredLayer, decode_one, parse_records};
 use crate::sys::Root;
 
 /// A file of records.
@@ -53,16 +53,16 @@ impl<T: Decode> Records<T> {
     }
 }
 
-impl Records<Layer> {
+impl Records<StoredLayer> {
     /// Reads layers.json, to which layers are added. Engines read volatile-layers.json with it,
     /// and stop if they cannot.
-    pub(super) fn read(root: &Root, paths: &Paths) -> Result<Self, Problem> {
+    pub(super) fn read(root: &Root, paths: &StorePaths) -> Result<Self, Problem> {
         Self::read_file(root, &paths.layers.join("volatile-layers.json"))?;
         Self::read_file(root, &paths.layers_json())
     }
 
     /// The layers by id.
-    pub(super) fn by_id(&self) -> BTreeMap<&str, &Layer> {
+    pub(super) fn by_id(&self) -> BTreeMap<&str, &StoredLayer> {
         self.records.iter().filter_map(|(_, layer)| Some((layer.id.as_deref()?, layer))).collect()
     }
 
@@ -88,9 +88,9 @@ impl Records<Layer> {
     }
 }
 
-impl Records<Image> {
+impl Records<StoredImage> {
     /// Reads images.json.
-    pub(super) fn read(root: &Root, paths: &Paths) -> Result<Self, Problem> {
+    pub(super) fn read(root: &Root, paths: &StorePaths) -> Result<Self, Problem> {
         Self::read_file(root, &paths.images_json())
     }
 
@@ -140,7 +140,7 @@ impl Records<Image> {
         mut self,
         names: &BTreeSet<String>,
         may_go: &BTreeSet<String>,
-    ) -> (Vec<u8>, Vec<String>, Vec<Image>) {
+    ) -> (Vec<u8>, Vec<String>, Vec<StoredImage>) {
         let mut gone = Vec::new();
         self.records.retain_mut(|(raw, image)| {
             let id = image.id.clone().unwrap_or_default();
@@ -173,18 +173,18 @@ impl Records<Image> {
     }
 
     /// All records.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Image> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &StoredImage> {
         self.records.iter().map(|(_, image)| image)
     }
 
     /// The record with this id.
-    pub(super) fn of(&self, id: &str) -> Option<&Image> {
+    pub(super) fn of(&self, id: &str) -> Option<&StoredImage> {
         self.all().find(|image| image.id.as_deref() == Some(id))
     }
 }
 
 /// The digest of the manifest that an image is used with.
-pub(super) fn used_manifest(image: &Image) -> Option<Digest> {
+pub(super) fn used_manifest(image: &StoredImage) -> Option<Digest> {
     Digest::parse(image.big_data_digests.as_ref()?.get("manifest")?)
 }
 
@@ -199,7 +199,7 @@ fn fields(raw: &RawValue) -> Result<serde_json::Map<String, serde_json::Value>, 
 }
 
 /// Writes a record anew if it is to have other names than it has, or more big-data by `added`.
-fn set(raw: &mut Box<RawValue>, image: &mut Image, names: &[String], added: Option<&ImageRecord>) {
+fn set(raw: &mut Box<RawValue>, image: &mut StoredImage, names: &[String], added: Option<&ImageRecord>) {
     let before = fields(raw).expect("it was tried when it was read");
     let mut fields = before.clone();
     if let Some(added) = added {
@@ -220,7 +220,11 @@ fn set(raw: &mut Box<RawValue>, image: &mut Image, names: &[String], added: Opti
 }
 
 /// Adds the big-data of `added` that a record does not have, and its signatures.
-fn add_data(fields: &mut serde_json::Map<String, serde_json::Value>, image: &Image, added: &ImageRecord) {
+fn add_data(
+    fields: &mut serde_json::Map<String, serde_json::Value>,
+    image: &StoredImage,
+    added: &ImageRecord,
+) {
     let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
     let known: Vec<String> = match fields.get("big-data-names") {
         Some(serde_json::Value::Array(names)) => names.iter().filter_map(text).collect(),
@@ -268,7 +272,7 @@ fn insert(
 
 /// Where things are in a store of the overlay driver.
 #[derive(Debug, Clone)]
-pub(super) struct Paths {
+pub(super) struct StorePaths {
     pub(super) store: PathBuf,
     pub(super) overlay: PathBuf,
     pub(super) links: PathBuf,
@@ -276,7 +280,7 @@ pub(super) struct Paths {
     pub(super) layers: PathBuf,
 }
 
-impl Paths {
+impl StorePaths {
     pub(super) fn new(store: &Path) -> Self {
         Self {
             store: store.to_owned(),

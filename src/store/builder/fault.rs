@@ -4,7 +4,7 @@ use std::io;
 
 use super::layer::LayerFault;
 use super::plan::PlannedLayer;
-use super::stream::Broken;
+use super::stream::StreamFault;
 use super::tree::shown;
 use crate::problem::{Problem, words};
 
@@ -18,7 +18,7 @@ pub(super) fn problem(layer: &PlannedLayer, fault: LayerFault) -> Problem {
     let of = |id, what: String, hint: &str| Problem::new(id, format!("{title}: {what}"), hint);
     match fault {
         LayerFault::Missing => of("blob-missing", format!("there is no blob `{digest}`"), COPY_AGAIN),
-        LayerFault::Broken(Broken::Other(found, size)) => {
+        LayerFault::Broken(StreamFault::Other(found, size)) => {
             let wanted = layer.source.blob.size;
             let what = if found == *digest {
                 format!("its blob has {size} bytes instead of {wanted}")
@@ -32,17 +32,17 @@ pub(super) fn problem(layer: &PlannedLayer, fault: LayerFault) -> Problem {
             format!("it has the digest `{found}` instead of `{}`", layer.source.diff_id),
             COPY_AGAIN,
         ),
-        LayerFault::Broken(Broken::Unknown(how)) => of(
+        LayerFault::Broken(StreamFault::Unknown(how)) => of(
             "layer-unsupported",
             format!("it is compressed with {how}"),
             "compress it with gzip or zstd, for example with `skopeo copy --dest-compress-format`",
         ),
-        LayerFault::Broken(Broken::TooLarge(limit)) => of(
+        LayerFault::Broken(StreamFault::TooLarge(limit)) => of(
             "layer-too-large",
             format!("it is larger than {} MiB when it is decompressed", limit >> 20),
             "give a higher limit with --max-layer-size if that is intended",
         ),
-        LayerFault::Broken(Broken::Io(error)) => match error.raw_os_error() {
+        LayerFault::Broken(StreamFault::Io(error)) => match error.raw_os_error() {
             Some(_) => {
                 of("io", format!("its blob cannot be read: {}", words(&error)), "fix that and try again")
             }

@@ -7,7 +7,7 @@ use std::thread;
 
 use crc_fast::{CrcAlgorithm::Crc64GoIso, Digest as Crc};
 
-use super::stream::{BlobFacts, Broken, Decoding, Pieces, pieces};
+use super::stream::{BlobDecoder, BlobFacts, Pieces, StreamFault, pieces};
 use super::tree::{EntryPlace, RefusedEntry, Tree};
 use crate::images::{Digest, Layer};
 use crate::tar::{Entries, EntryError, EntryKind, Header, NotTar, SplitWriter};
@@ -16,7 +16,7 @@ use crate::tar::{Entries, EntryError, EntryKind, Header, NotTar, SplitWriter};
 const BUFFER: usize = 256 << 10;
 
 /// Where the entries of a layer go.
-pub(super) trait Sink {
+pub(super) trait LayerSink {
     /// A directory that no entry has named yet; they come from the top.
     fn implied(&mut self, path: &[u8]) -> io::Result<()>;
 
@@ -32,7 +32,7 @@ pub(super) trait Sink {
 
 /// What is known of a layer when all of it was read and is as it should be.
 #[derive(Debug, Clone)]
-pub(super) struct Facts {
+pub(super) struct LayerFacts {
     /// The blob as it is in the image.
     pub(super) blob: BlobFacts,
     /// Bytes of the uncompressed stream.
@@ -49,7 +49,7 @@ pub(super) enum LayerFault {
     /// Its blob is gone.
     Missing,
     /// Its blob cannot be decompressed.
-    Broken(Broken),
+    Broken(StreamFault),
     /// Its stream has this digest.
     Stream(Digest),
     /// Engines would refuse it.
@@ -69,13 +69,15 @@ pub(super) enum LayerFault {
 pub(super) fn read<W: Write>(
     layer: &Layer,
     limit: u64,
-    sink: &mut dyn Sink,
+    sink: &mut dyn LayerSink,
     split: Option<W>,
-) -> Result<(Facts, Option<W>), LayerFault> {
-    let blob =
-        layer.open().map_err(|error| LayerFault::Broken(Broken::Io(error)))?.ok_or(LayerFault::Missing)?;
+) -> Result<(LayerFacts, Option<W>), LayerFault> {
+    let blob = layer
+        .open()
+        .map_err(|error| LayerFault::Broken(StreamFault::Io(error)))?
+        .ok_or(LayerFault::Missing)?;
     let wanted = layer.blob.is_verbatim.then_some((&layer.blob.digest, layer.blob.size));
-    let decoding = Decoding::new(blob, limit).map_err(LayerFault::Broken)?;
+    let decoding = BlobDecoder::new(blob, limit).map_err(LayerFault::Broken)?;
     // Whoever decodes takes it: the other thread, if it can be started.
     let decoding = Mutex::new(Some(decoding));
     let take = || decoding.lock().expect("no thread panics with the lock").take();
@@ -113,7 +115,7 @@ pub(super) fn read<W: Write>(
         if digest != layer.diff_id {
             return Err(LayerFault::Stream(digest));
         }
-        Ok((Facts { blob, size, uids, gids }, split))
+        Ok((LayerFacts { blob, size, uids, gids }, split))
     })
 }
 
@@ -121,7 +123,7 @@ type Unpacked<W> = ((Digest, u64), BTreeSet<u32>, BTreeSet<u32>, Option<W>);
 
 fn unpack<W: Write>(
     stream: Pieces<'_>,
-    sink: &mut dyn Sink,
+    sink: &mut dyn LayerSink,
     split: Option<W>,
 ) -> Result<Unpacked<W>, LayerFault> {
     let at_start = |error| LayerFault::Write(None, error);

@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::existing::Records;
 use super::plan::{BuildPlan, PlannedImage};
 use crate::problem::Problem;
-use crate::store::Layer;
+use crate::store::StoredLayer;
 
 /// Layers that cannot be added, and why.
-pub(super) type Lost<'a> = BTreeMap<&'a str, Problem>;
+pub(super) type LostLayers<'a> = BTreeMap<&'a str, Problem>;
 
 /// Layers of the plan whose ids are those of others in the store.
-pub(super) fn conflicts<'a>(plan: &'a BuildPlan, known: &Records<Layer>) -> Lost<'a> {
+pub(super) fn conflicts<'a>(plan: &'a BuildPlan, known: &Records<StoredLayer>) -> LostLayers<'a> {
     let known = known.by_id();
-    let mut lost = Lost::new();
+    let mut lost = LostLayers::new();
     for layer in &plan.layers {
         let there = known.get(layer.id.as_str());
         if there.is_some_and(|there| there.diff_digest.as_deref() != Some(layer.source.diff_id.as_str())) {
@@ -25,7 +25,7 @@ pub(super) fn conflicts<'a>(plan: &'a BuildPlan, known: &Records<Layer>) -> Lost
 }
 
 /// The images that need a layer which is lost, by id.
-pub(super) fn drop_lost(plan: &BuildPlan, lost: &Lost<'_>) -> Vec<(String, Problem)> {
+pub(super) fn drop_lost(plan: &BuildPlan, lost: &LostLayers<'_>) -> Vec<(String, Problem)> {
     if lost.is_empty() {
         return Vec::new();
     }

@@ -42,11 +42,11 @@ use tarball::StreamError;
 use super::image_file::ImageFile;
 pub use super::image_file::ImageFormat;
 pub(super) use directory::{cannot, lock};
-pub use plan::{Chain, chain_ids, ids};
+pub use plan::{LayerChain, chain_ids, ids};
 pub use record::{big_data, file_name};
-pub use remove::{Removal, Removed, StoreRecords, remove};
+pub use remove::{RemovalRequest, RemovedFromStore, StoreRecords, remove};
 pub use rename::rename_images;
-pub use upkeep::{Added, Upkeep, add, add_chain, clean_up};
+pub use upkeep::{AddPolicy, AddReport, add, add_chain, clean_up};
 
 /// How to build.
 #[derive(Debug, Clone)]
@@ -92,7 +92,7 @@ pub fn directory(
     store: &Path,
     options: &BuildOptions,
 ) -> Result<BuiltStore, Problem> {
-    directory::build(root, store, &plan(root, sources, options)?, options, &Upkeep::ALL_OR_NOTHING)
+    directory::build(root, store, &plan(root, sources, options)?, options, &AddPolicy::ALL_OR_NOTHING)
 }
 
 /// Writes a store with the images of `sources` to `out`, as a tar stream.
@@ -156,9 +156,9 @@ pub fn newest(root: &Root, sources: &[Source], options: &BuildOptions) -> Result
 }
 
 /// The records of layers of a store.
-pub(super) fn existing_layers(store: &Root) -> Result<Vec<super::Layer>, Problem> {
-    let paths = existing::Paths::new(Path::new("/"));
-    let records = existing::Records::<super::Layer>::read(store, &paths)?;
+pub(super) fn existing_layers(store: &Root) -> Result<Vec<super::StoredLayer>, Problem> {
+    let paths = existing::StorePaths::new(Path::new("/"));
+    let records = existing::Records::<super::StoredLayer>::read(store, &paths)?;
     Ok(records.by_id().into_values().cloned().collect())
 }
 

@@ -3,22 +3,22 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::directory::{Adding, own};
+use super::directory::{AddRun, own};
 use super::existing::{Records, used_manifest};
 use super::files::{StoreFile, link_target, of_layer, split_name};
 use super::plan::{PlannedImage, PlannedLayer, link_name};
 use super::record;
 use crate::images::{Digest, signature};
 use crate::store::metadata::{SIGNATURES, is_of_signatures, signatures_in};
-use crate::store::{Image, Layer};
+use crate::store::{StoredImage, StoredLayer};
 use crate::sys::SpecialFile;
 
-impl Adding<'_> {
+impl AddRun<'_> {
     /// Gives layers their places. Others know some by their names in `l`, which are `given`.
     pub(super) fn place(
         &mut self,
         layers: &[&PlannedLayer],
-        known: &Records<Layer>,
+        known: &Records<StoredLayer>,
         given: &BTreeMap<String, Vec<String>>,
     ) -> io::Result<()> {
         let known = known.by_id();
@@ -111,7 +111,7 @@ impl Adding<'_> {
     }
 
     /// An image with the signatures that the store has of it, too.
-    pub(super) fn signed(&self, planned: &PlannedImage, known: Option<&Image>) -> PlannedImage {
+    pub(super) fn signed(&self, planned: &PlannedImage, known: Option<&StoredImage>) -> PlannedImage {
         let mut planned = planned.clone();
         let image = &mut planned.image;
         if let Some(known) = known.filter(|_| !image.signatures.is_empty()) {
@@ -126,7 +126,7 @@ impl Adding<'_> {
     ///
     /// If it is `known`, the manifest that is used stays, and so do its signatures if it came
     /// without.
-    pub(super) fn image(&self, planned: &PlannedImage, known: Option<&Image>) -> io::Result<()> {
+    pub(super) fn image(&self, planned: &PlannedImage, known: Option<&StoredImage>) -> io::Result<()> {
         let is_known = known.is_some();
         let used = known.and_then(used_manifest);
         let used = used.filter(|used| *used != Digest::of(&planned.image.manifest));

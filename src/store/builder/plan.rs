@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::images::{Digest, Image, Layer, signature};
 use crate::problem::Problem;
-use crate::store::Time;
+use crate::store::Timestamp;
 
 /// A layer at its place in a chain.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ pub(super) struct PlannedLayer {
     /// The ids of the layers below it, the next one first.
     pub(super) below: Vec<String>,
     pub(super) source: Layer,
-    pub(super) created: Time,
+    pub(super) created: Timestamp,
     /// Which layer of which image it is, for messages.
     pub(super) title: String,
 }
@@ -27,7 +27,7 @@ pub(super) struct PlannedImage {
     pub(super) image: Image,
     /// The ids of its layers, the lowest first.
     pub(super) layers: Vec<String>,
-    pub(super) created: Time,
+    pub(super) created: Timestamp,
 }
 
 /// The plan; the same for the same images in any order.
@@ -38,14 +38,14 @@ pub(super) struct BuildPlan {
     /// A layer stands behind those below it.
     pub(super) layers: Vec<PlannedLayer>,
     /// The time that the files of the store itself have.
-    pub(super) time: Time,
+    pub(super) time: Timestamp,
     /// Names in `l` by which layers are known already, by the id of the layer.
     pub(super) links: BTreeMap<String, Vec<String>>,
 }
 
 /// Layers that a store shall have as another has had them, and images that they are of.
 #[derive(Debug, Clone)]
-pub struct Chain {
+pub struct LayerChain {
     /// What it is, for messages.
     pub title: String,
     /// The ids of the layers, the lowest first.
@@ -61,9 +61,9 @@ pub struct Chain {
 impl BuildPlan {
     /// `latest` is the time that nothing may be made after, `SOURCE_DATE_EPOCH`.
     pub(super) fn new(images: Vec<Image>, latest: Option<i64>) -> Result<Self, Problem> {
-        let latest = latest.map(|seconds| Time(seconds, 0));
+        let latest = latest.map(|seconds| Timestamp(seconds, 0));
         let time = |text: Option<&str>| {
-            let time = text.and_then(Time::parse).or(latest).unwrap_or_default();
+            let time = text.and_then(Timestamp::parse).or(latest).unwrap_or_default();
             latest.map_or(time, |latest| time.min(latest))
         };
         let mut by_id: BTreeMap<String, Image> = BTreeMap::new();
@@ -117,12 +117,12 @@ impl BuildPlan {
         }
         let newest = images.iter().map(|image| image.created).chain(layers.iter().map(|layer| layer.created));
         let time = newest.max().unwrap_or_default();
-        Ok(Self { images, layers, time: Time(time.0, 0), links: BTreeMap::new() })
+        Ok(Self { images, layers, time: Timestamp(time.0, 0), links: BTreeMap::new() })
     }
 
     /// The plan to add one chain.
-    pub(super) fn of_chain(chain: Chain) -> Self {
-        let time = |image: &Image| image.created.as_deref().and_then(Time::parse).unwrap_or_default();
+    pub(super) fn of_chain(chain: LayerChain) -> Self {
+        let time = |image: &Image| image.created.as_deref().and_then(Timestamp::parse).unwrap_or_default();
         let created = chain.images.iter().map(time).min().unwrap_or_default();
         let mut sources = chain.layers;
         let mut layers = Vec::new();

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use super::directory::cannot;
-use super::existing::Paths;
-use super::upkeep::Upkeep;
+use super::existing::StorePaths;
+use super::upkeep::AddPolicy;
 use crate::problem::Problem;
 use crate::store::label::label;
 use crate::sys::Root;
 
 /// Makes the directory of the store if it is missing, and opens it. Whoever may write there
 /// may put a symlink in any place, so none is followed below it.
-pub(super) fn make(root: &Root, store: &Path, upkeep: &Upkeep<'_>) -> Result<Root, Problem> {
+pub(super) fn make(root: &Root, store: &Path, upkeep: &AddPolicy<'_>) -> Result<Root, Problem> {
     if root.stat(store).map_err(cannot(root, "look at", store))?.is_none() {
         let above = store.parent().unwrap_or(Path::new("/"));
         root.create_dirs(above, 0o755).map_err(cannot(root, "create the directory", above))?;
@@ -23,7 +23,12 @@ pub(super) fn make(root: &Root, store: &Path, upkeep: &Upkeep<'_>) -> Result<Roo
 }
 
 /// Makes what is missing of the directories in the store. `host` is the system that it is on.
-pub(super) fn prepare(root: &Root, host: &Root, paths: &Paths, upkeep: &Upkeep<'_>) -> Result<(), Problem> {
+pub(super) fn prepare(
+    root: &Root,
+    host: &Root,
+    paths: &StorePaths,
+    upkeep: &AddPolicy<'_>,
+) -> Result<(), Problem> {
     let mode = upkeep.access().directory;
     let dirs = [
         (&paths.overlay, mode),

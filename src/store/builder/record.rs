@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use super::layer::Facts;
+use super::layer::LayerFacts;
 use super::plan::{PlannedImage, PlannedLayer};
 use crate::images::{Digest, Image};
 use crate::store::metadata::{SIGNATURES, signatures_key, with_signatures};
@@ -109,7 +109,7 @@ pub fn file_name(key: &str) -> String {
 }
 
 /// The record of a layer.
-pub(super) fn of_layer(layer: &PlannedLayer, facts: &Facts) -> LayerRecord {
+pub(super) fn of_layer(layer: &PlannedLayer, facts: &LayerFacts) -> LayerRecord {
     let blob = &layer.source.blob;
     // What an engine gets from a docker archive is always uncompressed.
     let compression = if blob.is_verbatim { facts.blob.compression as u8 } else { 0 };

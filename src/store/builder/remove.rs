@@ -13,17 +13,17 @@ use std::io;
 use std::path::Path;
 
 use super::directory::{cannot, lock};
-use super::existing::{Paths, Records};
+use super::existing::{Records, StorePaths};
 use super::files::{link_target, split_name};
 use super::leftover::{self, Leftover};
 use crate::limits;
 use crate::problem::{Problem, total};
-use crate::store::{Image, Layer, is_id};
+use crate::store::{StoredImage, StoredLayer, is_id};
 use crate::sys::{RecordLock, Root};
 
 /// What shall go, if nobody needs it.
 #[derive(Debug, Clone, Default)]
-pub struct Removal {
+pub struct RemovalRequest {
     /// Names of images.
     pub names: BTreeSet<String>,
     /// The images that had them, by id: those without a name go.
@@ -36,7 +36,7 @@ pub struct Removal {
 
 /// What went.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Removed {
+pub struct RemovedFromStore {
     /// Images, by id.
     pub images: Vec<String>,
     /// Layers, by id.
@@ -49,14 +49,14 @@ pub struct Removed {
 #[derive(Debug)]
 pub struct StoreRecords<'a> {
     /// Its images.
-    pub images: Vec<&'a Image>,
+    pub images: Vec<&'a StoredImage>,
     /// Its layers, by id.
-    pub layers: BTreeMap<&'a str, &'a Layer>,
+    pub layers: BTreeMap<&'a str, &'a StoredLayer>,
 }
 
 impl StoreRecords<'_> {
     /// The layers of an image that the store has, by id, those with other owners among them.
-    pub fn layers_of(&self, image: &Image) -> BTreeSet<String> {
+    pub fn layers_of(&self, image: &StoredImage) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         for top in image.layer.iter().chain(image.mapped_layers.iter().flatten()) {
             let mut next = Some(top.as_str());
@@ -80,18 +80,18 @@ pub fn remove(
     root: &Root,
     store: &Path,
     dry_run: bool,
-    choose: impl FnOnce(&StoreRecords<'_>) -> anyhow::Result<Removal>,
-) -> anyhow::Result<Removed> {
+    choose: impl FnOnce(&StoreRecords<'_>) -> anyhow::Result<RemovalRequest>,
+) -> anyhow::Result<RemovedFromStore> {
     let opened = root.strict(store).map_err(cannot(root, "open", store))?;
     let root = &opened.ok_or_else(|| cannot(root, "open", store)(io::ErrorKind::NotFound.into()))?;
     let store = Path::new("/");
-    let paths = Paths::new(store);
+    let paths = StorePaths::new(store);
     let locks = match dry_run {
         true => None,
         false => Some((lock(root, &paths.layers_lock())?, lock(root, &paths.images_lock())?)),
     };
-    let layers = Records::<Layer>::read(root, &paths)?;
-    let images = Records::<Image>::read(root, &paths)?;
+    let layers = Records::<StoredLayer>::read(root, &paths)?;
+    let images = Records::<StoredImage>::read(root, &paths)?;
     let of_store = StoreRecords { images: images.all().collect(), layers: layers.by_id() };
     let left = leftover::read(root)?;
     let mut removal = choose(&of_store)?;
@@ -137,13 +137,13 @@ pub fn remove(
         clear(root, &paths, &gone).map_err(cannot(root, "clean up", store))?;
         leftover::forget(root)?;
     }
-    Ok(Removed { images: gone_images, layers: gone_layers.into_iter().collect(), bytes })
+    Ok(RemovedFromStore { images: gone_images, layers: gone_layers.into_iter().collect(), bytes })
 }
 
 /// The layers of `removal` on which nothing stands.
 fn unneeded<'a>(
-    layers: &'a Records<Layer>,
-    removal: &'a Removal,
+    layers: &'a Records<StoredLayer>,
+    removal: &'a RemovalRequest,
     tops: impl Iterator<Item = &'a str>,
 ) -> BTreeSet<String> {
     let by_id = layers.by_id();
@@ -162,7 +162,7 @@ fn unneeded<'a>(
 }
 
 /// Removes what no record names any more.
-fn clear(root: &Root, paths: &Paths, gone: &Leftover) -> io::Result<()> {
+fn clear(root: &Root, paths: &StorePaths, gone: &Leftover) -> io::Result<()> {
     if gone.is_empty() {
         return Ok(());
     }

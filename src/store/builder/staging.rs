@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use super::directory::{Access, Adding, cannot, own};
-use super::existing::Paths;
+use super::directory::{AddRun, StoreAccess, cannot, own};
+use super::existing::StorePaths;
 use super::files::split_name;
-use super::layer::{self, Facts};
-use super::lost::Lost;
+use super::layer::{self, LayerFacts};
+use super::lost::LostLayers;
 use super::plan::{BuildPlan, PlannedLayer};
-use super::unpack::Unpack;
-use super::upkeep::Upkeep;
+use super::unpack::Unpacker;
+use super::upkeep::AddPolicy;
 use super::{BuildOptions, fault, parallel};
 use crate::problem::Problem;
 use crate::sys::Root;
 
 /// Removes what was left by runs that were killed. What cannot be removed is in nobody's way.
-pub(super) fn clean_up(root: &Root, paths: &Paths) -> Result<(), Problem> {
+pub(super) fn clean_up(root: &Root, paths: &StorePaths) -> Result<(), Problem> {
     for dir in [&paths.overlay, &paths.layers, &paths.images] {
         if root.stat(dir).map_err(cannot(root, "look at", dir))?.is_some() {
             let swept = root.directory_writer(dir).and_then(|mut dir| dir.sweep());
@@ -26,16 +26,16 @@ pub(super) fn clean_up(root: &Root, paths: &Paths) -> Result<(), Problem> {
     Ok(())
 }
 
-impl<'a> Adding<'a> {
+impl<'a> AddRun<'a> {
     pub(super) fn new(
         root: &'a Root,
-        paths: &'a Paths,
+        paths: &'a StorePaths,
         options: &'a BuildOptions,
-        upkeep: &'a Upkeep<'a>,
+        upkeep: &'a AddPolicy<'a>,
     ) -> Result<Self, Problem> {
         let access = match root.stat(&paths.images).map_err(cannot(root, "look at", &paths.images))? {
-            Some(stat) if stat.mode & 0o055 != 0o055 => Access::OWNER,
-            _ => Access::EVERYONE,
+            Some(stat) if stat.mode & 0o055 != 0o055 => StoreAccess::OWNER,
+            _ => StoreAccess::EVERYONE,
         };
         let mut overlay =
             root.directory_writer(&paths.overlay).map_err(cannot(root, "open", &paths.overlay))?;
@@ -46,13 +46,13 @@ impl<'a> Adding<'a> {
     }
 }
 
-impl Adding<'_> {
+impl AddRun<'_> {
     /// Unpacks layers; what cannot be is `lost`.
     pub(super) fn unpack<'b>(
         &mut self,
         layers: &[&'b PlannedLayer],
-        lost: &mut Lost<'b>,
-    ) -> Result<BTreeMap<&'b str, Facts>, Problem> {
+        lost: &mut LostLayers<'b>,
+    ) -> Result<BTreeMap<&'b str, LayerFacts>, Problem> {
         for layer in layers {
             let made = self.staging.dir.directory(layer.id.as_bytes());
             let made =
@@ -101,12 +101,12 @@ impl Adding<'_> {
         Ok(())
     }
 
-    fn unpack_one(&self, layer: &PlannedLayer) -> Result<Facts, layer::LayerFault> {
+    fn unpack_one(&self, layer: &PlannedLayer) -> Result<LayerFacts, layer::LayerFault> {
         let at = |error| layer::LayerFault::Write(None, error);
         let time = (layer.created.0, layer.created.1);
         let diff = format!("{}/diff", layer.id);
         let diff = || self.staging.dir.inside(diff.as_bytes()).map_err(at);
-        let mut sink = Unpack::new(diff()?, time);
+        let mut sink = Unpacker::new(diff()?, time);
         let mut layers = self.splits.dir.inside(b".").map_err(at)?;
         let split = layers.file(split_name(&layer.id).as_bytes()).map_err(at)?;
         let split = io::BufWriter::with_capacity(64 << 10, split);

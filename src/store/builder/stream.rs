@@ -35,7 +35,7 @@ pub(super) struct BlobFacts {
 
 /// Why a stream ends.
 #[derive(Debug)]
-pub(super) enum Broken {
+pub(super) enum StreamFault {
     /// Nobody can read this compression.
     Unknown(&'static str),
     /// It is damaged, or could not be read.
@@ -63,42 +63,42 @@ impl<R: Read> Read for Hashing<R> {
 }
 
 /// What a blob is read through.
-enum Decoder<R: Read> {
+enum Decompressor<R: Read> {
     None(BufReader<Hashing<R>>),
     Gzip(Box<MultiGzDecoder<BufReader<Hashing<R>>>>),
     Zstd(zstd::Decoder<'static, BufReader<Hashing<R>>>),
 }
 
 /// A blob that is being decompressed.
-pub(super) struct Decoding {
-    decoder: Decoder<BlobReader>,
+pub(super) struct BlobDecoder {
+    decoder: Decompressor<BlobReader>,
     compression: Compression,
     limit: u64,
     given: u64,
-    broken: Option<Broken>,
+    broken: Option<StreamFault>,
 }
 
-impl Decoding {
+impl BlobDecoder {
     /// Begins. The stream may have `limit` bytes.
-    pub(super) fn new(blob: BlobReader, limit: u64) -> Result<Self, Broken> {
+    pub(super) fn new(blob: BlobReader, limit: u64) -> Result<Self, StreamFault> {
         let hashing = Hashing { inner: blob, hash: Sha256::new(), size: 0 };
         let mut blob = BufReader::with_capacity(PIECE, hashing);
-        let start = io::BufRead::fill_buf(&mut blob).map_err(Broken::Io)?;
+        let start = io::BufRead::fill_buf(&mut blob).map_err(StreamFault::Io)?;
         let (decoder, compression) = match start {
-            [0x1f, 0x8b, ..] => (Decoder::Gzip(Box::new(MultiGzDecoder::new(blob))), Compression::Gzip),
+            [0x1f, 0x8b, ..] => (Decompressor::Gzip(Box::new(MultiGzDecoder::new(blob))), Compression::Gzip),
             [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-                let decoder = zstd::Decoder::with_buffer(blob).map_err(Broken::Io)?;
-                (Decoder::Zstd(decoder), Compression::Zstd)
+                let decoder = zstd::Decoder::with_buffer(blob).map_err(StreamFault::Io)?;
+                (Decompressor::Zstd(decoder), Compression::Zstd)
             }
-            [b'B', b'Z', b'h', ..] => return Err(Broken::Unknown("bzip2")),
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => return Err(Broken::Unknown("xz")),
-            _ => (Decoder::None(blob), Compression::None),
+            [b'B', b'Z', b'h', ..] => return Err(StreamFault::Unknown("bzip2")),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => return Err(StreamFault::Unknown("xz")),
+            _ => (Decompressor::None(blob), Compression::None),
         };
         Ok(Self { decoder, compression, limit, given: 0, broken: None })
     }
 
     /// The next piece of the stream; `None` at its end, or if something is wrong, which
-    /// [`Decoding::finish`] tells.
+    /// [`BlobDecoder::finish`] tells.
     pub(super) fn piece(&mut self) -> Option<Vec<u8>> {
         if self.broken.is_some() {
             return None;
@@ -108,23 +108,23 @@ impl Decoding {
         while filled < PIECE {
             let buffer = &mut piece[filled..];
             let read = match &mut self.decoder {
-                Decoder::None(blob) => blob.read(buffer),
-                Decoder::Gzip(decoder) => decoder.read(buffer),
-                Decoder::Zstd(decoder) => decoder.read(buffer),
+                Decompressor::None(blob) => blob.read(buffer),
+                Decompressor::Gzip(decoder) => decoder.read(buffer),
+                Decompressor::Zstd(decoder) => decoder.read(buffer),
             };
             match read {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    self.broken = Some(Broken::Io(error));
+                    self.broken = Some(StreamFault::Io(error));
                     return None;
                 }
             }
         }
         self.given += filled as u64;
         if self.given > self.limit {
-            self.broken = Some(Broken::TooLarge(self.limit));
+            self.broken = Some(StreamFault::TooLarge(self.limit));
             return None;
         }
         piece.truncate(filled);
@@ -134,21 +134,21 @@ impl Decoding {
     /// Reads what is left of the blob; `wanted` is what its digest and size should be.
     ///
     /// What is damaged as a whole is told as that, not as what a decoder makes of it.
-    pub(super) fn finish(self, wanted: Option<(&Digest, u64)>) -> Result<BlobFacts, Broken> {
-        if let Some(Broken::TooLarge(limit)) = self.broken {
-            return Err(Broken::TooLarge(limit));
+    pub(super) fn finish(self, wanted: Option<(&Digest, u64)>) -> Result<BlobFacts, StreamFault> {
+        if let Some(StreamFault::TooLarge(limit)) = self.broken {
+            return Err(StreamFault::TooLarge(limit));
         }
         let mut blob = match self.decoder {
-            Decoder::None(blob) => blob,
-            Decoder::Gzip(decoder) => decoder.into_inner(),
-            Decoder::Zstd(decoder) => decoder.finish(),
+            Decompressor::None(blob) => blob,
+            Decompressor::Gzip(decoder) => decoder.into_inner(),
+            Decompressor::Zstd(decoder) => decoder.finish(),
         };
         // What the decoder left is part of the blob, too.
-        io::copy(&mut blob, &mut io::sink()).map_err(Broken::Io)?;
+        io::copy(&mut blob, &mut io::sink()).map_err(StreamFault::Io)?;
         let Hashing { hash, size, .. } = blob.into_inner();
         let digest = Digest::finish(hash);
         if wanted.is_some_and(|wanted| wanted != (&digest, size)) {
-            return Err(Broken::Other(digest, size));
+            return Err(StreamFault::Other(digest, size));
         }
         match self.broken {
             Some(broken) => Err(broken),

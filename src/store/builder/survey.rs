@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
-use super::layer::Sink;
+use super::layer::LayerSink;
 use super::tree::{Before, EntryPlace};
 use super::unpack::{kept_attributes, mtime, owner};
 use crate::tar::Header;
@@ -47,7 +47,7 @@ impl EntryMetadata {
 
 /// What was found.
 #[derive(Debug)]
-pub(super) struct Survey {
+pub(super) struct LayerSurvey {
     /// Directories, with their attributes; the layer's own has an empty path.
     pub(super) directories: BTreeMap<Vec<u8>, EntryMetadata>,
     /// Whiteouts and their owners.
@@ -60,7 +60,7 @@ pub(super) struct Survey {
     implied: EntryMetadata,
 }
 
-impl Survey {
+impl LayerSurvey {
     /// `time` is that of directories without an entry.
     pub(super) fn new(time: (i64, u32)) -> Self {
         let metadata = |mode| EntryMetadata { mode, uid: 0, gid: 0, mtime: time, attributes: Vec::new() };
@@ -75,7 +75,7 @@ impl Survey {
     }
 }
 
-impl Sink for Survey {
+impl LayerSink for LayerSurvey {
     fn implied(&mut self, path: &[u8]) -> io::Result<()> {
         self.directories.insert(path.to_vec(), self.implied.clone());
         Ok(())

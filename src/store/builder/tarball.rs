@@ -8,42 +8,42 @@
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
-use super::directory::Access;
+use super::directory::StoreAccess;
 use super::files::{StoreFile, link_target, of_new_layer, split_name};
-use super::layer::{self, Facts, Sink};
+use super::layer::{self, LayerFacts, LayerSink};
 use super::plan::{BuildPlan, PlannedLayer, link_name};
 use super::record::{big_data, file_name, of_image, of_layer};
-use super::survey::{EntryMetadata, Survey};
+use super::survey::{EntryMetadata, LayerSurvey};
 use super::tree::EntryPlace;
 use super::{BuildOptions, BuiltStore, fault, parallel};
 use crate::problem::Problem;
-use crate::tar::{EntryContent, EntryKind, Header, Item, TarWriter};
+use crate::tar::{EntryContent, EntryKind, Header, TarEntry, TarWriter};
 
 /// A layer that was verified.
-pub(super) struct Surveyed {
-    facts: Facts,
-    survey: Survey,
+pub(super) struct SurveyedLayer {
+    facts: LayerFacts,
+    survey: LayerSurvey,
     split: Vec<u8>,
 }
 
 /// Reads all layers.
-pub(super) fn survey(plan: &BuildPlan, options: &BuildOptions) -> Result<Vec<Surveyed>, Problem> {
+pub(super) fn survey(plan: &BuildPlan, options: &BuildOptions) -> Result<Vec<SurveyedLayer>, Problem> {
     let work = |layer: &PlannedLayer| {
-        let mut survey = Survey::new((layer.created.0, layer.created.1));
+        let mut survey = LayerSurvey::new((layer.created.0, layer.created.1));
         let read = layer::read(&layer.source, options.limit, &mut survey, Some(Vec::new()));
         let (facts, split) = read.map_err(|error| fault::problem(layer, error))?;
-        Ok(Surveyed { facts, survey, split: split.expect("it was given") })
+        Ok(SurveyedLayer { facts, survey, split: split.expect("it was given") })
     };
     parallel::run(&plan.layers, options.jobs, |layer| layer.source.blob.size, work)
 }
 
 /// The time of the newest file of the store, in seconds since 1970.
-pub(super) fn newest(plan: &BuildPlan, surveyed: &[Surveyed]) -> i64 {
+pub(super) fn newest(plan: &BuildPlan, surveyed: &[SurveyedLayer]) -> i64 {
     surveyed.iter().map(|layer| layer.survey.newest).max().unwrap_or_default().max(plan.time.0)
 }
 
 /// What `survey` found, counted.
-pub(super) fn built(plan: &BuildPlan, surveyed: &[Surveyed]) -> BuiltStore {
+pub(super) fn built(plan: &BuildPlan, surveyed: &[SurveyedLayer]) -> BuiltStore {
     BuiltStore {
         images: plan.images.len(),
         new_images: plan.images.len(),
@@ -72,13 +72,13 @@ impl From<io::Error> for StreamError {
 /// Writes the store.
 pub(super) fn write<W: Write>(
     plan: &BuildPlan,
-    surveyed: &[Surveyed],
+    surveyed: &[SurveyedLayer],
     options: &BuildOptions,
     out: W,
 ) -> Result<W, StreamError> {
     let mut tar = TarWriter::new(out);
     let time = (plan.time.0, plan.time.1);
-    let own = |mode| Item { mode, uid: 0, gid: 0, mtime: time, attributes: &[] };
+    let own = |mode| TarEntry { mode, uid: 0, gid: 0, mtime: time, attributes: &[] };
     for (dir, mode) in [("overlay", 0o755), ("overlay/l", 0o755)] {
         tar.item(format!("{dir}/").as_bytes(), &own(mode), EntryContent::Directory)?;
     }
@@ -86,47 +86,51 @@ pub(super) fn write<W: Write>(
         plan.layers.iter().map(|layer| (link_name(&layer.id), layer)).collect();
     links.sort_by(|(one, _), (other, _)| one.cmp(other));
     for (link, layer) in links {
-        let item = Item { mtime: (layer.created.0, layer.created.1), ..own(0o777) };
+        let item = TarEntry { mtime: (layer.created.0, layer.created.1), ..own(0o777) };
         let target = link_target(&layer.id);
         tar.item(format!("overlay/l/{link}").as_bytes(), &item, EntryContent::Symlink(target.as_bytes()))?;
     }
     for (layer, surveyed) in plan.layers.iter().zip(surveyed) {
         content(layer, surveyed, options, &mut tar)?;
     }
-    tar.item(b"overlay-images/", &own(Access::EVERYONE.directory), EntryContent::Directory)?;
+    tar.item(b"overlay-images/", &own(StoreAccess::EVERYONE.directory), EntryContent::Directory)?;
     for planned in &plan.images {
         let dir = format!("overlay-images/{}", planned.image.config_digest.hex());
         let time = (planned.created.0, planned.created.1);
-        let own = |mode| Item { mode, uid: 0, gid: 0, mtime: time, attributes: &[] };
-        tar.item(format!("{dir}/").as_bytes(), &own(Access::EVERYONE.directory), EntryContent::Directory)?;
+        let own = |mode| TarEntry { mode, uid: 0, gid: 0, mtime: time, attributes: &[] };
+        tar.item(
+            format!("{dir}/").as_bytes(),
+            &own(StoreAccess::EVERYONE.directory),
+            EntryContent::Directory,
+        )?;
         for (key, bytes) in big_data(&planned.image) {
-            file(&mut tar, &format!("{dir}/{}", file_name(&key)), &own(Access::EVERYONE.file), &bytes)?;
+            file(&mut tar, &format!("{dir}/{}", file_name(&key)), &own(StoreAccess::EVERYONE.file), &bytes)?;
         }
     }
     let records: Vec<_> = plan.images.iter().map(of_image).collect();
     let json = serde_json::to_vec(&records).expect("records are made of text and numbers");
-    file(&mut tar, "overlay-images/images.json", &own(Access::EVERYONE.file), &json)?;
+    file(&mut tar, "overlay-images/images.json", &own(StoreAccess::EVERYONE.file), &json)?;
     file(&mut tar, "overlay-images/images.lock", &own(0o644), b"")?;
-    tar.item(b"overlay-layers/", &own(Access::EVERYONE.directory), EntryContent::Directory)?;
+    tar.item(b"overlay-layers/", &own(StoreAccess::EVERYONE.directory), EntryContent::Directory)?;
     for (layer, surveyed) in plan.layers.iter().zip(surveyed) {
-        let item = Item { mtime: (layer.created.0, layer.created.1), ..own(Access::EVERYONE.file) };
+        let item = TarEntry { mtime: (layer.created.0, layer.created.1), ..own(StoreAccess::EVERYONE.file) };
         file(&mut tar, &format!("overlay-layers/{}", split_name(&layer.id)), &item, &surveyed.split)?;
     }
     let records: Vec<_> =
         plan.layers.iter().zip(surveyed).map(|(layer, surveyed)| of_layer(layer, &surveyed.facts)).collect();
     let json = serde_json::to_vec(&records).expect("records are made of text and numbers");
-    file(&mut tar, "overlay-layers/layers.json", &own(Access::EVERYONE.file), &json)?;
+    file(&mut tar, "overlay-layers/layers.json", &own(StoreAccess::EVERYONE.file), &json)?;
     file(&mut tar, "overlay-layers/layers.lock", &own(0o644), b"")?;
     Ok(tar.finish()?)
 }
 
-fn file<W: Write>(tar: &mut TarWriter<W>, name: &str, item: &Item<'_>, bytes: &[u8]) -> io::Result<()> {
+fn file<W: Write>(tar: &mut TarWriter<W>, name: &str, item: &TarEntry<'_>, bytes: &[u8]) -> io::Result<()> {
     tar.item(name.as_bytes(), item, EntryContent::File(bytes.len() as u64))?;
     tar.content(bytes)
 }
 
-fn item(metadata: &EntryMetadata) -> Item<'_> {
-    Item {
+fn item(metadata: &EntryMetadata) -> TarEntry<'_> {
+    TarEntry {
         mode: metadata.mode,
         uid: metadata.uid,
         gid: metadata.gid,
@@ -138,14 +142,14 @@ fn item(metadata: &EntryMetadata) -> Item<'_> {
 /// Everything in `overlay/ID`.
 fn content<W: Write>(
     layer: &PlannedLayer,
-    surveyed: &Surveyed,
+    surveyed: &SurveyedLayer,
     options: &BuildOptions,
     tar: &mut TarWriter<W>,
 ) -> Result<(), StreamError> {
     let time = (layer.created.0, layer.created.1);
-    let own = |mode| Item { mode, uid: 0, gid: 0, mtime: time, attributes: &[] };
+    let own = |mode| TarEntry { mode, uid: 0, gid: 0, mtime: time, attributes: &[] };
     let home = format!("overlay/{}", layer.id);
-    tar.item(format!("{home}/").as_bytes(), &own(Access::EVERYONE.directory), EntryContent::Directory)?;
+    tar.item(format!("{home}/").as_bytes(), &own(StoreAccess::EVERYONE.directory), EntryContent::Directory)?;
     for small in of_new_layer(&layer.id, &layer.below) {
         match small {
             StoreFile::Directory(name, mode) => {
@@ -163,7 +167,7 @@ fn content<W: Write>(
         tar.item(&at(path, b"/"), &item(metadata), EntryContent::Directory)?;
     }
     for (path, (uid, gid)) in &surveyed.survey.whiteouts {
-        let item = Item { uid: *uid, gid: *gid, ..own(0) };
+        let item = TarEntry { uid: *uid, gid: *gid, ..own(0) };
         tar.item(&at(path, b""), &item, EntryContent::Character(0, 0))?;
     }
     let mut emit = Emit { tar, survey: &surveyed.survey, prefix: &prefix };
@@ -177,11 +181,11 @@ fn content<W: Write>(
 /// Writes all entries but directories and whiteouts.
 struct Emit<'a, W: Write> {
     tar: &'a mut TarWriter<W>,
-    survey: &'a Survey,
+    survey: &'a LayerSurvey,
     prefix: &'a [u8],
 }
 
-impl<W: Write> Sink for Emit<'_, W> {
+impl<W: Write> LayerSink for Emit<'_, W> {
     fn implied(&mut self, _: &[u8]) -> io::Result<()> {
         Ok(())
     }

@@ -61,7 +61,7 @@ pub(super) enum Before {
 
 /// What stands at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Node {
+enum LayerNode {
     /// A directory, of which there was no entry yet.
     Implied,
     Directory,
@@ -77,7 +77,7 @@ pub(super) struct RefusedEntry(pub(super) String);
 /// The entries of a layer so far.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
-    nodes: HashMap<Box<[u8]>, Node>,
+    nodes: HashMap<Box<[u8]>, LayerNode>,
     /// What they take, in bytes.
     memory: usize,
 }
@@ -133,17 +133,17 @@ impl Tree {
             };
         }
         if is_opaque {
-            if self.put(&path, Node::Other)?.is_some() {
+            if self.put(&path, LayerNode::Other)?.is_some() {
                 return refuse("stands twice");
             }
             return Ok(EntryPlace::Opaque(dir.to_vec()));
         }
         if let Some(hidden) = hidden {
             // Both names are taken: that of the whiteout and that of what it hides.
-            if self.put(&path, Node::Other)?.is_some() {
+            if self.put(&path, LayerNode::Other)?.is_some() {
                 return refuse("stands twice");
             }
-            if self.put(&hidden, Node::Whiteout)?.is_some() {
+            if self.put(&hidden, LayerNode::Whiteout)?.is_some() {
                 return refuse("hides what is in the same layer");
             }
             return Ok(EntryPlace::Whiteout(hidden));
@@ -152,7 +152,7 @@ impl Tree {
     }
 
     /// Keeps what stands at a path now. Returns what stood there.
-    fn put(&mut self, path: &[u8], node: Node) -> Result<Option<Node>, RefusedEntry> {
+    fn put(&mut self, path: &[u8], node: LayerNode) -> Result<Option<LayerNode>, RefusedEntry> {
         let before = self.nodes.insert(path.into(), node);
         if before.is_none() {
             self.memory += path.len() + OF_A_PATH;
@@ -172,13 +172,13 @@ impl Tree {
         let mut here = dir;
         while !here.is_empty() {
             match self.nodes.get(here) {
-                Some(Node::Directory | Node::Implied) => break,
-                Some(Node::Whiteout) => return Ok(false),
-                Some(Node::Symlink) => {
+                Some(LayerNode::Directory | LayerNode::Implied) => break,
+                Some(LayerNode::Whiteout) => return Ok(false),
+                Some(LayerNode::Symlink) => {
                     let why = "is a symlink, so nothing can be below it";
                     return Err(RefusedEntry(format!("`{}` {why}", shown(here))));
                 }
-                Some(Node::Other) => {
+                Some(LayerNode::Other) => {
                     let why = "is not a directory, so nothing can be below it";
                     return Err(RefusedEntry(format!("`{}` {why}", shown(here))));
                 }
@@ -191,7 +191,7 @@ impl Tree {
             if name.starts_with(WHITEOUT) {
                 return Err(RefusedEntry(format!("`{}` is a whiteout, but not an empty file", shown(dir))));
             }
-            self.put(dir, Node::Implied)?;
+            self.put(dir, LayerNode::Implied)?;
             implied.push(dir.to_vec());
         }
         Ok(true)
@@ -209,8 +209,8 @@ impl Tree {
                     }
                 };
                 match self.nodes.get(target.as_slice()) {
-                    Some(Node::Symlink | Node::Other) if !is_marker(&target) => Some(target),
-                    Some(Node::Directory | Node::Implied) => {
+                    Some(LayerNode::Symlink | LayerNode::Other) if !is_marker(&target) => Some(target),
+                    Some(LayerNode::Directory | LayerNode::Implied) => {
                         return refuse(&format!("is a hard link to the directory `{}`", shown(&target)));
                     }
                     _ => {
@@ -225,16 +225,16 @@ impl Tree {
             _ => None,
         };
         let node = match header.kind {
-            EntryKind::Directory => Node::Directory,
-            EntryKind::Symlink => Node::Symlink,
-            _ => Node::Other,
+            EntryKind::Directory => LayerNode::Directory,
+            EntryKind::Symlink => LayerNode::Symlink,
+            _ => LayerNode::Other,
         };
         let before = self.put(&path, node)?;
         let before = match before {
             None => Before::Nothing,
-            Some(Node::Whiteout) => Before::Whiteout,
-            Some(Node::Implied) if header.kind == EntryKind::Directory => Before::Directory,
-            Some(Node::Implied) => return refuse("is not a directory, although something is below it"),
+            Some(LayerNode::Whiteout) => Before::Whiteout,
+            Some(LayerNode::Implied) if header.kind == EntryKind::Directory => Before::Directory,
+            Some(LayerNode::Implied) => return refuse("is not a directory, although something is below it"),
             Some(_) => return refuse("stands twice"),
         };
         Ok(match (header.kind, link) {

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
-use super::layer::Sink;
+use super::layer::LayerSink;
 use super::tree::{Before, EntryPlace};
 use crate::sys::{DirectoryWriter, FileMetadata, NewFile, SpecialFile};
 use crate::tar::{EntryKind, Header};
@@ -20,7 +20,7 @@ const IGNORED: &[u8] = b"security.selinux";
 const DRIVERS: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 
 /// Makes files.
-pub(super) struct Unpack {
+pub(super) struct Unpacker {
     writer: DirectoryWriter,
     file: Option<NewFile>,
     /// Directories get their time at the end, when nothing is made in them any more.
@@ -29,7 +29,7 @@ pub(super) struct Unpack {
     time: (i64, u32),
 }
 
-impl Unpack {
+impl Unpacker {
     pub(super) fn new(writer: DirectoryWriter, time: (i64, u32)) -> Self {
         Self { writer, file: None, directories: Vec::new(), time }
     }
@@ -89,7 +89,7 @@ pub(super) fn owner(header: &Header) -> (u32, u32) {
     (id(header.uid), id(header.gid))
 }
 
-impl Sink for Unpack {
+impl LayerSink for Unpacker {
     fn implied(&mut self, path: &[u8]) -> io::Result<()> {
         self.writer.directory(path)?;
         let metadata = FileMetadata { mode: 0o755, uid: 0, gid: 0, mtime: self.time, attributes: &[] };

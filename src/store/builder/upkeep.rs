@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::directory::{self, Access};
-use super::existing::Paths;
-use super::plan::{BuildPlan, Chain};
+use super::directory::{self, StoreAccess};
+use super::existing::StorePaths;
+use super::plan::{BuildPlan, LayerChain};
 use super::staging;
 use super::{BuildOptions, BuiltStore};
 use crate::images::Image;
@@ -14,7 +14,7 @@ use crate::sys::Root;
 
 /// How a store is kept up to date.
 #[derive(Clone, Copy)]
-pub struct Upkeep<'a> {
+pub struct AddPolicy<'a> {
     /// Whether it is an engine's own storage, which is closed to others.
     pub own: bool,
     /// Whether images that cannot be added leave the others alone.
@@ -25,20 +25,20 @@ pub struct Upkeep<'a> {
     pub progress: &'a (dyn Fn(u64) + Sync),
 }
 
-impl Upkeep<'_> {
+impl AddPolicy<'_> {
     /// A store that is made, or not.
-    pub const ALL_OR_NOTHING: Upkeep<'static> =
-        Upkeep { own: false, keep_going: false, damaged: &BTreeSet::new(), progress: &|_| {} };
+    pub const ALL_OR_NOTHING: AddPolicy<'static> =
+        AddPolicy { own: false, keep_going: false, damaged: &BTreeSet::new(), progress: &|_| {} };
 
     /// Who may read what is made where nothing is yet.
-    pub(super) fn access(&self) -> Access {
-        if self.own { Access::OWNER } else { Access::EVERYONE }
+    pub(super) fn access(&self) -> StoreAccess {
+        if self.own { StoreAccess::OWNER } else { StoreAccess::EVERYONE }
     }
 }
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub struct Added {
+pub struct AddReport {
     /// What was added.
     pub built: BuiltStore,
     /// The images that were not, by id, and why.
@@ -56,8 +56,8 @@ pub fn add(
     images: Vec<Image>,
     store: &Path,
     options: &BuildOptions,
-    upkeep: &Upkeep<'_>,
-) -> Result<Added, Problem> {
+    upkeep: &AddPolicy<'_>,
+) -> Result<AddReport, Problem> {
     directory::add(root, store, &BuildPlan::new(images, options.latest)?, options, upkeep)
 }
 
@@ -67,10 +67,10 @@ pub fn add(
 /// What keeps it out; the store is as it was then.
 pub fn add_chain(
     root: &Root,
-    chain: Chain,
+    chain: LayerChain,
     store: &Path,
     options: &BuildOptions,
-    upkeep: &Upkeep<'_>,
+    upkeep: &AddPolicy<'_>,
 ) -> Result<BuiltStore, Problem> {
     directory::build(root, store, &BuildPlan::of_chain(chain), options, upkeep)
 }
@@ -78,5 +78,5 @@ pub fn add_chain(
 /// Removes what runs have left in the store at `store` that were killed.
 pub fn clean_up(root: &Root, store: &Path) -> Result<(), Problem> {
     let opened = root.strict(store).map_err(directory::cannot(root, "open", store))?;
-    opened.map_or(Ok(()), |root| staging::clean_up(&root, &Paths::new(Path::new("/"))))
+    opened.map_or(Ok(()), |root| staging::clean_up(&root, &StorePaths::new(Path::new("/"))))
 }

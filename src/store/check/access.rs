@@ -14,7 +14,7 @@ use super::images::file_name;
 use super::store_set::StoreSet;
 use crate::engine::Engines;
 use crate::problem::Severity;
-use crate::sys::{Directory, FileKind, Node, Stat};
+use crate::sys::{Directory, FileKind, Stat, SubtreeNode};
 
 /// What was seen on the way through a store.
 struct Seen<'a> {
@@ -144,7 +144,7 @@ impl Seen<'_> {
         Ok(())
     }
 
-    fn seen(&mut self, path: &Path, node: &Node) {
+    fn seen(&mut self, path: &Path, node: &SubtreeNode) {
         if node.stat.kind == FileKind::Symlink {
             self.symlink_count += 1;
             self.symlink.get_or_insert_with(|| path.to_owned());

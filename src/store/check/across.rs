@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::catalog::{Catalog, is_one_name};
 use super::finding::{StoreFinding, StoreReport};
-use super::store_set::{Chain, StoreSet};
+use super::store_set::{RecordedChain, StoreSet};
 use crate::engine::Engines;
 use crate::problem::Severity;
 
@@ -67,7 +67,7 @@ fn shared(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) {
             );
         }
         let ids: std::collections::HashSet<&str> =
-            other.images.iter().map(super::super::records::Image::id).collect();
+            other.images.iter().map(super::super::records::StoredImage::id).collect();
         let count = store.images.iter().filter(|image| ids.contains(image.id())).count();
         if count > 0 {
             let images = if count == 1 {
@@ -90,7 +90,7 @@ fn depends(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -> io::Res
     let mut asked: HashMap<&str, Option<usize>> = HashMap::new();
     for image in &store.images {
         for top in image.tops() {
-            let Chain::Whole(chain) = set.chain(home, top) else {
+            let RecordedChain::Whole(chain) = set.chain(home, top) else {
                 continue;
             };
             for id in chain.into_iter().filter(|id| is_one_name(id)) {

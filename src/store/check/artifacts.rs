@@ -21,7 +21,7 @@ pub(super) fn check(set: &StoreSet<'_>, deep: bool, progress: &Progress, report:
     if !deep || all.is_empty() {
         return;
     }
-    let blobs = all.iter().flat_map(OfStore::blobs);
+    let blobs = all.iter().flat_map(StoreArtifacts::blobs);
     progress.begin("checking artifacts", total(blobs.map(|(_, _, size)| size)));
     for of_store in &all {
         for (artifact, blob, _) in of_store.blobs() {
@@ -32,7 +32,7 @@ pub(super) fn check(set: &StoreSet<'_>, deep: bool, progress: &Progress, report:
 
 /// What is wrong with the artifacts of every store that is to be checked, and is seen without
 /// reading blobs.
-pub(super) fn look<'a>(set: &'a StoreSet<'_>, report: &mut StoreReport) -> Vec<OfStore<'a>> {
+pub(super) fn look<'a>(set: &'a StoreSet<'_>, report: &mut StoreReport) -> Vec<StoreArtifacts<'a>> {
     let mut all = Vec::new();
     for (home, store) in set.stores.iter().enumerate().filter(|(_, store)| store.checked) {
         match ArtifactStore::open(set.root, &store.path) {
@@ -45,7 +45,7 @@ pub(super) fn look<'a>(set: &'a StoreSet<'_>, report: &mut StoreReport) -> Vec<O
 }
 
 /// The artifacts of a store.
-pub(super) struct OfStore<'a> {
+pub(super) struct StoreArtifacts<'a> {
     pub(super) home: usize,
     store: &'a Catalog,
     engines: Engines,
@@ -53,7 +53,7 @@ pub(super) struct OfStore<'a> {
     artifacts: Vec<StoredArtifact>,
 }
 
-impl OfStore<'_> {
+impl StoreArtifacts<'_> {
     /// The blobs that are there, each with its artifact and its size.
     pub(super) fn blobs(&self) -> impl Iterator<Item = (&StoredArtifact, &Digest, u64)> {
         let of_artifact = |artifact| blobs(artifact).map(move |(blob, size)| (artifact, blob, *size));
@@ -93,7 +93,7 @@ fn of_store<'a>(
     home: usize,
     files: ArtifactStore,
     report: &mut StoreReport,
-) -> Option<OfStore<'a>> {
+) -> Option<StoreArtifacts<'a>> {
     let store = &set.stores[home];
     // podman looks at its own alone.
     let engines = match store.is_used_as_own(set.root) {
@@ -144,7 +144,7 @@ fn of_store<'a>(
         }
     }
     report.artifacts += artifacts.len();
-    Some(OfStore { home, store, engines, files, artifacts })
+    Some(StoreArtifacts { home, store, engines, files, artifacts })
 }
 
 /// The blobs of an artifact, with their sizes.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::decode::{Decode, decode};
-use super::super::records::{Image, Layer};
+use super::super::records::{StoredImage, StoredLayer};
 use crate::limits;
 use crate::store::short_id;
 use crate::sys::{FileKind, Root};
@@ -24,9 +24,9 @@ pub(super) struct Catalog {
     /// Whether root's engines have it listed.
     pub(super) for_root: bool,
     /// The records of images.json.
-    pub(super) images: Vec<Image>,
+    pub(super) images: Vec<StoredImage>,
     /// The records of layers.json and volatile-layers.json.
-    pub(super) layers: Vec<Layer>,
+    pub(super) layers: Vec<StoredLayer>,
     /// How many of them are from layers.json.
     pub(super) kept_layers: usize,
     by_id: HashMap<String, usize>,
@@ -91,7 +91,7 @@ impl Catalog {
     }
 
     /// The record of the layer `id`; the first one counts, as for all engines but podman 4.
-    pub(super) fn layer(&self, id: &str) -> Option<&Layer> {
+    pub(super) fn layer(&self, id: &str) -> Option<&StoredLayer> {
         self.by_id.get(id).map(|index| &self.layers[*index])
     }
 }
@@ -111,7 +111,7 @@ fn records<T: Decode>(root: &Root, file: &Path) -> io::Result<Vec<T>> {
     }
 }
 
-impl Image {
+impl StoredImage {
     /// Its id, or nothing.
     pub(in crate::store) fn id(&self) -> &str {
         self.id.as_deref().unwrap_or_default()
@@ -132,7 +132,7 @@ impl Image {
     }
 }
 
-impl Layer {
+impl StoredLayer {
     /// Its id, or nothing.
     pub(super) fn id(&self) -> &str {
         self.id.as_deref().unwrap_or_default()

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::access::meant_for_users;
 use super::catalog::Catalog;
 use super::finding::{Scope, StoreFinding, StoreReport};
-use super::followed::Followed;
+use super::followed::FollowedName;
 use super::store_set::StoreSet;
 use crate::engine::Engines;
 use crate::problem::Severity;
@@ -37,7 +37,7 @@ impl Composefs {
     /// Looks for it in a layer's directory `dir`, whose path is `path`; `None` if there is
     /// nothing of the kind. The directory alone has engines look for the image.
     pub(super) fn read(root: &Root, dir: &Directory, path: &Path) -> io::Result<Option<Self>> {
-        let Some(data) = Followed::new(root, dir, path).node(OsStr::new(DATA))? else {
+        let Some(data) = FollowedName::new(root, dir, path).node(OsStr::new(DATA))? else {
             return Ok(None);
         };
         let path = path.join(DATA);
@@ -45,7 +45,7 @@ impl Composefs {
         let Some(tree) = tree else {
             return Ok(Some(Self::Damaged("is not a directory")));
         };
-        let Some(file) = Followed::new(root, &tree.top()?, &path).file(OsStr::new(BLOB))? else {
+        let Some(file) = FollowedName::new(root, &tree.top()?, &path).file(OsStr::new(BLOB))? else {
             return Ok(Some(Self::Damaged("has no `composefs.blob`")));
         };
         let mut start = [0; SUPERBLOCK + MAGIC.len()];

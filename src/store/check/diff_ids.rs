@@ -5,16 +5,16 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::finding::{Scope, StoreFinding, StoreReport};
-use super::store_set::{Chain, StoreSet};
+use super::store_set::{RecordedChain, StoreSet};
 use crate::engine::Engines;
-use crate::store::{Image, short_id};
+use crate::store::{StoredImage, short_id};
 
 const PULL_AGAIN: &str = "remove the image from the store and pull it again";
 
 /// What of a configuration is looked at.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Config {
+struct DiffIdConfig {
     rootfs: RootFs,
 }
 
@@ -29,20 +29,20 @@ struct RootFs {
 pub(super) fn check(
     set: &StoreSet<'_>,
     home: usize,
-    image: &Image,
+    image: &StoredImage,
     place: &Path,
     config: &[u8],
     report: &mut StoreReport,
 ) {
     let mut chain = match image.layer.as_deref().filter(|top| !top.is_empty()) {
         Some(top) => match set.chain(home, top) {
-            Chain::Whole(chain) => chain,
+            RecordedChain::Whole(chain) => chain,
             // That has been told.
-            Chain::Unknown { .. } | Chain::Loop | Chain::Long => return,
+            RecordedChain::Unknown { .. } | RecordedChain::Loop | RecordedChain::Long => return,
         },
         None => Vec::new(),
     };
-    let Ok(config) = serde_json::from_slice::<Config>(config) else {
+    let Ok(config) = serde_json::from_slice::<DiffIdConfig>(config) else {
         return;
     };
     // What is no image of a container has no layers there, such as an artifact.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::budget::RoundProgress;
 use super::rules::rule;
-use super::store_set::Users;
+use super::store_set::UsingImages;
 use crate::engine::Engines;
 use crate::limits;
 use crate::problem::{Problem, Severity};
@@ -55,7 +55,7 @@ impl Scope {
 
 /// What some engines do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Effect {
+pub struct DamageEffect {
     /// Which.
     pub engines: Engines,
     /// How far it reaches there.
@@ -65,7 +65,7 @@ pub struct Effect {
     pub silently: &'static str,
 }
 
-impl Effect {
+impl DamageEffect {
     /// Engines fail.
     pub(super) fn fails(engines: Engines, scope: Scope) -> Self {
         Self { engines, scope, silently: "" }
@@ -96,7 +96,7 @@ pub struct StoreFinding {
     /// Files in the layer, if it is about some: the first of them.
     pub files: Vec<String>,
     /// What engines do because of it, the furthest-reaching first. Empty if nothing.
-    pub effects: Vec<Effect>,
+    pub effects: Vec<DamageEffect>,
     /// Whether that is so for the engines of normal users only.
     pub for_users: bool,
 }
@@ -147,23 +147,23 @@ impl StoreFinding {
         self
     }
 
-    pub(super) fn of_layer(mut self, layer: &str, images: impl Into<Users>) -> Self {
+    pub(super) fn of_layer(mut self, layer: &str, images: impl Into<UsingImages>) -> Self {
         self.layer = Some(layer.to_owned());
         self.concerns(images)
     }
 
     pub(super) fn of_image(self, image: String) -> Self {
-        self.concerns(Users { names: vec![image], more: false })
+        self.concerns(UsingImages { names: vec![image], more: false })
     }
 
-    pub(super) fn concerns(mut self, images: impl Into<Users>) -> Self {
+    pub(super) fn concerns(mut self, images: impl Into<UsingImages>) -> Self {
         let users = images.into();
         (self.images, self.more_images) = (users.names, users.more);
         self
     }
 
     /// Takes in more images.
-    pub(super) fn join(&mut self, images: Users) {
+    pub(super) fn join(&mut self, images: UsingImages) {
         self.more_images |= images.more;
         for name in images.names {
             if self.images.len() == limits::TOLD {
@@ -176,19 +176,19 @@ impl StoreFinding {
         }
     }
 
-    fn users(self) -> Users {
-        Users { names: self.images, more: self.more_images }
+    fn users(self) -> UsingImages {
+        UsingImages { names: self.images, more: self.more_images }
     }
 
     pub(super) fn fails(self, engines: Engines, scope: Scope) -> Self {
-        self.with(Effect::fails(engines, scope))
+        self.with(DamageEffect::fails(engines, scope))
     }
 
     pub(super) fn silently(self, engines: Engines, what: &'static str) -> Self {
-        self.with(Effect::silently(engines, what))
+        self.with(DamageEffect::silently(engines, what))
     }
 
-    pub(super) fn with(mut self, effect: Effect) -> Self {
+    pub(super) fn with(mut self, effect: DamageEffect) -> Self {
         if !effect.engines.is_empty() {
             self.effects.push(effect);
             self.effects.sort_by_key(|effect| effect.scope);
@@ -245,7 +245,7 @@ impl StoreFinding {
                 format!("`{one}` and {more}{} other images", rest.len())
             }
         };
-        let say = |effect: &Effect| {
+        let say = |effect: &DamageEffect| {
             let engines = effect.engines;
             match effect.scope {
                 Scope::All => engines.stop(),

@@ -5,17 +5,17 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
-use crate::sys::{Directory, FileKind, Node, Opened, Root, Subtree};
+use crate::sys::{Directory, FileKind, OpenFile, Root, Subtree, SubtreeNode};
 
 /// A name in a directory, and its whole path.
 #[derive(Clone, Copy)]
-pub(super) struct Followed<'a> {
+pub(super) struct FollowedName<'a> {
     root: &'a Root,
     dir: &'a Directory,
     path: &'a Path,
 }
 
-impl<'a> Followed<'a> {
+impl<'a> FollowedName<'a> {
     /// In the directory `dir`, whose path is `path`.
     pub(super) fn new(root: &'a Root, dir: &'a Directory, path: &'a Path) -> Self {
         Self { root, dir, path }
@@ -37,12 +37,12 @@ impl<'a> Followed<'a> {
     }
 
     /// What it is; `None` if there is nothing.
-    pub(super) fn node(self, name: &OsStr) -> io::Result<Option<Node>> {
+    pub(super) fn node(self, name: &OsStr) -> io::Result<Option<SubtreeNode>> {
         self.at(name, |dir, name| Ok(dir.node(name)?.filter(|node| node.stat.kind != FileKind::Symlink)))
     }
 
     /// Opens the regular file.
-    pub(super) fn file(self, name: &OsStr) -> io::Result<Option<Opened>> {
+    pub(super) fn file(self, name: &OsStr) -> io::Result<Option<OpenFile>> {
         self.at(name, |dir, name| Ok(dir.open(name)?.filter(|file| file.stat.kind == FileKind::File)))
     }
 

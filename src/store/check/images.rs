@@ -9,13 +9,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use super::super::harm::is_digest;
-use super::super::metadata::{Metadata, cut};
-use super::super::records::{Image, Layer};
+use super::super::metadata::{ImageMetadata, cut};
+use super::super::records::{StoredImage, StoredLayer};
 use super::catalog::{Catalog, is_one_name};
 use super::diff_ids;
 use super::finding::{Scope, StoreFinding, StoreReport};
-use super::followed::{self, Followed};
-use super::store_set::{Chain, StoreSet};
+use super::followed::{self, FollowedName};
+use super::store_set::{RecordedChain, StoreSet};
 use crate::engine::Engines;
 use crate::hex::sha256;
 use crate::limits;
@@ -72,7 +72,7 @@ pub(super) fn unsafe_id(store: &Catalog, id: &str, file: &str) -> StoreFinding {
 fn data(
     set: &StoreSet<'_>,
     home: usize,
-    image: &Image,
+    image: &StoredImage,
     dir: Option<&Directory>,
     report: &mut StoreReport,
 ) -> io::Result<()> {
@@ -105,7 +105,7 @@ fn data(
     if !keys.contains(&"manifest") {
         keys.push("manifest");
     }
-    let followed = Followed::new(set.root, dir, &place);
+    let followed = FollowedName::new(set.root, dir, &place);
     let mut sound = true;
     let mut sizes = Vec::new();
     for key in keys {
@@ -127,7 +127,7 @@ fn data(
             sizes.push(finding.silently(Engines::ALL, "use it"));
         }
     }
-    for (key, sizes) in Metadata::of(image).unwrap_or_default().signatures() {
+    for (key, sizes) in ImageMetadata::of(image).unwrap_or_default().signatures() {
         let name = file_name(&key);
         let size = followed.node(&name)?.map_or(0, |node| node.stat.size);
         let wanted: i128 = sizes.iter().map(|size| i128::from(*size)).sum();
@@ -162,15 +162,15 @@ fn data(
 /// What of a manifest is looked at.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct Manifest {
+pub(super) struct CheckedManifest {
     pub(super) schema_version: i64,
-    pub(super) config: Option<Descriptor>,
+    pub(super) config: Option<CheckedDescriptor>,
 }
 
 /// What of a descriptor is looked at.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Descriptor {
+pub(super) struct CheckedDescriptor {
     pub(super) digest: String,
 }
 
@@ -179,8 +179,8 @@ pub(super) struct Descriptor {
 fn documents(
     set: &StoreSet<'_>,
     home: usize,
-    image: &Image,
-    dir: Followed<'_>,
+    image: &StoredImage,
+    dir: FollowedName<'_>,
     report: &mut StoreReport,
 ) -> io::Result<()> {
     let store = &set.stores[home];
@@ -196,7 +196,7 @@ fn documents(
         report.put(malformed("manifest", &NOT_A_FILE));
         return Ok(());
     };
-    let manifest: Manifest = match serde_json::from_slice(&bytes) {
+    let manifest: CheckedManifest = match serde_json::from_slice(&bytes) {
         Ok(manifest) => manifest,
         Err(error) => {
             report.put(malformed("manifest", &error));
@@ -245,7 +245,7 @@ fn documents(
 
 /// The record's digest is that of the manifest, or of another that the image has: that of
 /// the list that it was picked from.
-fn digest(store: &Catalog, image: &Image, manifest: &[u8], report: &mut StoreReport) {
+fn digest(store: &Catalog, image: &StoredImage, manifest: &[u8], report: &mut StoreReport) {
     let Some(digest) = image.digest.as_deref().filter(|digest| is_digest(digest)) else {
         return;
     };
@@ -269,7 +269,7 @@ fn digest(store: &Catalog, image: &Image, manifest: &[u8], report: &mut StoreRep
 fn layers(
     set: &StoreSet<'_>,
     home: usize,
-    image: &Image,
+    image: &StoredImage,
     top: &str,
     no_layers: bool,
     report: &mut StoreReport,
@@ -277,27 +277,27 @@ fn layers(
     let store = &set.stores[home];
     let title = image.title();
     let chain = set.chain(home, top);
-    if let Chain::Unknown { .. } = chain {
+    if let RecordedChain::Unknown { .. } = chain {
         // From the top down, engines ask for sizes until they miss a layer.
         let known: Vec<&str> = set.known_part(home, top).collect();
         sizes(set, home, image, &known, report);
     }
     let (id, message) = match chain {
-        Chain::Whole(chain) => return sizes(set, home, image, &chain, report),
+        RecordedChain::Whole(chain) => return sizes(set, home, image, &chain, report),
         // What happens to all images alike is told of the store.
-        Chain::Unknown { child, .. } if child.is_empty() && no_layers => return,
-        Chain::Unknown { missing, child: "" } => (
+        RecordedChain::Unknown { child, .. } if child.is_empty() && no_layers => return,
+        RecordedChain::Unknown { missing, child: "" } => (
             "image-layer-unknown",
             format!("the image `{title}` has the layer `{missing}`, which is in no layers.json"),
         ),
-        Chain::Unknown { missing, child } => (
+        RecordedChain::Unknown { missing, child } => (
             "layer-parent-unknown",
             format!("the layer `{child}` has the parent `{missing}`, which is in no layers.json"),
         ),
-        Chain::Loop => {
+        RecordedChain::Loop => {
             ("layer-loop", format!("the layer `{top}` of the image `{title}` is its own ancestor"))
         }
-        Chain::Long => (
+        RecordedChain::Long => (
             "layer-chain-long",
             format!(
                 "the image `{title}` has more than {} layers, the most that can be mounted",
@@ -329,14 +329,14 @@ fn layers(
 }
 
 /// Layers whose size engines cannot tell.
-fn sizes(set: &StoreSet<'_>, home: usize, image: &Image, chain: &[&str], report: &mut StoreReport) {
+fn sizes(set: &StoreSet<'_>, home: usize, image: &StoredImage, chain: &[&str], report: &mut StoreReport) {
     let store = &set.stores[home];
     // Of another top layer nobody asks for the size.
     if image.layer.as_deref() != chain.first().copied() {
         return;
     }
     let top = chain.first().and_then(|top| set.stores[set.recorded(home, top)?].layer(top));
-    if top.is_some_and(Layer::is_mapped) {
+    if top.is_some_and(StoredLayer::is_mapped) {
         let message =
             format!("the image `{}` has a layer that is recorded with mapped owners", image.title());
         let hint = "pull the image again; copies with other owners are `mapped-layers`";
@@ -349,7 +349,7 @@ fn sizes(set: &StoreSet<'_>, home: usize, image: &Image, chain: &[&str], report:
     }
     for id in chain {
         let layer = set.recorded(home, id).and_then(|at| set.stores[at].layer(id));
-        let (podman4, others) = layer.map_or((true, true), Layer::has_size);
+        let (podman4, others) = layer.map_or((true, true), StoredLayer::has_size);
         if podman4 && others {
             continue;
         }
@@ -372,7 +372,7 @@ fn orphans(store: &Catalog, images: &Directory, report: &mut StoreReport) -> io:
     if store.images.is_empty() {
         return Ok(());
     }
-    let known: std::collections::HashSet<&str> = store.images.iter().map(Image::id).collect();
+    let known: std::collections::HashSet<&str> = store.images.iter().map(StoredImage::id).collect();
     let mut orphans = Vec::new();
     images.for_each(|name| {
         if let Some(name) = name.to_str().filter(|name| is_id(name) && !known.contains(name)) {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::catalog::is_one_name;
 use super::finding::{Scope, StoreFinding, StoreReport};
-use super::followed::Followed;
+use super::followed::FollowedName;
 use super::images::file_name;
 use super::store_set::StoreSet;
 use crate::engine::Engines;
@@ -22,7 +22,7 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -
         return Ok(());
     };
     let (top, path) = (dir.top()?, store.layers_dir());
-    let followed = Followed::new(set.root, &top, &path);
+    let followed = FollowedName::new(set.root, &top, &path);
     let mut seen = HashSet::new();
     for layer in &store.layers {
         let id = layer.id();

@@ -42,18 +42,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use budget::{DeepRecord, RoundProgress, StoreRecord, check_within};
-pub use finding::{Effect, Scope, StoreFinding, StoreReport, Tally, Verification};
+pub use finding::{DamageEffect, Scope, StoreFinding, StoreReport, Tally, Verification};
 pub use progress::Progress;
-pub use rules::{RULES, Rule};
+pub use rules::{DamageRule, RULES};
 pub(super) use selinux::has_selinux;
 
 use crate::engine::Engines;
 use crate::problem::{Problem, Severity};
-use crate::store::{Stamps, driver_of};
+use crate::store::{StoreStamps, driver_of};
 use crate::sys::{FileKind, Root};
 use budget::Round;
 use catalog::Catalog;
-use overlay::Home;
+use overlay::OverlayHome;
 use store_set::StoreSet;
 
 /// What is to be checked, and how.
@@ -108,7 +108,7 @@ const ATTEMPTS: usize = 5;
 /// No lock is taken: engines would wait for it. Where something was found and the records
 /// have changed meanwhile, what was found may never have been, and it is looked again.
 pub fn check(root: &Root, request: &CheckRequest, progress: &Progress) -> StoreReport {
-    let stamps = || Stamps::of(root, request.stores.iter().map(PathBuf::as_path));
+    let stamps = || StoreStamps::of(root, request.stores.iter().map(PathBuf::as_path));
     let mut before = stamps();
     for _ in 1..ATTEMPTS {
         let report = once(root, request, progress, None);
@@ -250,11 +250,11 @@ fn open(
 fn structure(set: &StoreSet<'_>, mismatched: &[PathBuf], report: &mut StoreReport) {
     let mut homes = Vec::new();
     for store in &set.stores {
-        homes.push(Home::read(set, store, report).unwrap_or_else(|error| {
+        homes.push(OverlayHome::read(set, store, report).unwrap_or_else(|error| {
             if store.checked {
                 report.could_not_look(set.could_not_look(&store.path.join(&store.driver), &error));
             }
-            Home::closed()
+            OverlayHome::closed()
         }));
     }
     for (home, store) in set.stores.iter().enumerate().filter(|(_, store)| store.checked) {

@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 use super::catalog::{Catalog, is_one_name};
 use super::composefs::{self, Composefs, DATA};
 use super::finding::{Scope, StoreFinding, StoreReport};
-use super::followed::{self, Followed};
+use super::followed::{self, FollowedName};
 use super::images::{orphan, unsafe_id};
-use super::store_set::{Chain, StoreSet, Users};
+use super::store_set::{RecordedChain, StoreSet, UsingImages};
 use crate::engine::Engines;
 use crate::limits;
 use crate::problem::{Problem, Severity};
@@ -54,7 +54,7 @@ struct OnDisk {
 
 /// The overlay directory of one store.
 #[derive(Debug, Default)]
-pub(super) struct Home {
+pub(super) struct OverlayHome {
     /// Short names and where they lead: the text of the symlink.
     links: HashMap<String, PathBuf>,
     layers: BTreeMap<String, OnDisk>,
@@ -71,7 +71,7 @@ pub(super) struct Home {
     named: OnceCell<HashMap<String, String>>,
 }
 
-impl Home {
+impl OverlayHome {
     /// One of which nothing is known: it could not be looked at.
     pub(super) fn closed() -> Self {
         Self { is_closed: true, ..Self::default() }
@@ -164,7 +164,7 @@ impl Home {
 
 impl OnDisk {
     fn read(set: &StoreSet<'_>, dir: &Directory, path: &Path) -> io::Result<Self> {
-        let followed = Followed::new(set.root, dir, path);
+        let followed = FollowedName::new(set.root, dir, path);
         let text = |name: &str| -> io::Result<Option<String>> {
             let bytes = followed.read(OsStr::new(name), MAX_TEXT)?;
             Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
@@ -203,7 +203,7 @@ impl OnDisk {
 
 /// Checks the layers that the store at `home` has records of. `homes` are the
 /// overlay directories of all stores.
-pub(super) fn check(set: &StoreSet<'_>, home: usize, homes: &[Home], report: &mut StoreReport) {
+pub(super) fn check(set: &StoreSet<'_>, home: usize, homes: &[OverlayHome], report: &mut StoreReport) {
     // What could not be looked at is not missing.
     if homes.iter().any(|home| home.is_closed) {
         return;
@@ -219,7 +219,7 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, homes: &[Home], report: &mu
             report.put(unsafe_id(store, id, "layers.json"));
             continue;
         }
-        let check = Check { set, home, homes, store, id, users: OnceCell::new() };
+        let check = LayerCheck { set, home, homes, store, id, users: OnceCell::new() };
         match homes[home].layers.get(id) {
             Some(on_disk) => check.layer(on_disk, report),
             None => check.missing(report),
@@ -252,18 +252,18 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, homes: &[Home], report: &mu
 }
 
 /// One layer.
-struct Check<'a> {
+struct LayerCheck<'a> {
     set: &'a StoreSet<'a>,
     home: usize,
-    homes: &'a [Home],
+    homes: &'a [OverlayHome],
     store: &'a Catalog,
     id: &'a str,
     /// The images that have it: asked for only where something is wrong.
-    users: OnceCell<Users>,
+    users: OnceCell<UsingImages>,
 }
 
-impl Check<'_> {
-    fn users(&self) -> &Users {
+impl LayerCheck<'_> {
+    fn users(&self) -> &UsingImages {
         self.users.get_or_init(|| self.set.users(self.id))
     }
 
@@ -285,7 +285,7 @@ impl Check<'_> {
 
     fn missing(&self, report: &mut StoreReport) {
         // Another store may lend it: that is told by `across`.
-        let has = |home: &Home| home.layers.contains_key(self.id) || home.closed.contains(self.id);
+        let has = |home: &OverlayHome| home.layers.contains_key(self.id) || home.closed.contains(self.id);
         if self.homes.iter().any(has) {
             return;
         }
@@ -342,7 +342,7 @@ impl Check<'_> {
         if self.set.squashed().has(self.home, self.id) {
             return;
         }
-        if let Chain::Whole(chain) = self.set.chain(self.home, self.id) {
+        if let RecordedChain::Whole(chain) = self.set.chain(self.home, self.id) {
             self.lower(on_disk, &chain[1..], report);
             self.lower_layers(on_disk, &chain[1..], report);
         }
@@ -359,7 +359,7 @@ impl Check<'_> {
         };
         let l = self.store.path.join(&self.store.driver).join("l");
         let target = self.homes.iter().find_map(|home| home.links.get(link));
-        let led_to = target.and_then(|target| Home::layer_of(target));
+        let led_to = target.and_then(|target| OverlayHome::layer_of(target));
         if led_to == Some(self.id) {
             return;
         }
@@ -522,7 +522,7 @@ impl Check<'_> {
     /// where that symlink is missing and told of, by the layers' own `link`.
     fn means(&self, name: &str) -> Option<&str> {
         let mut targets = self.homes.iter().filter_map(|home| home.links.get(name));
-        if let Some(id) = targets.find_map(|target| Home::layer_of(target)) {
+        if let Some(id) = targets.find_map(|target| OverlayHome::layer_of(target)) {
             return Some(id);
         }
         self.homes.iter().find_map(|home| home.layer_with_link(name))

@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 
-use super::super::harm::{Harm, Hit, content_harms};
+use super::super::harm::{Harm, HarmEffect, content_harms};
 use super::catalog::Catalog;
 use super::finding::{Scope, StoreFinding, StoreReport};
-use super::store_set::{StoreSet, Users};
+use super::store_set::{StoreSet, UsingImages};
 use crate::engine::Engines;
 use crate::limits;
 use crate::problem::Severity;
@@ -53,7 +53,7 @@ pub(super) fn check_other_driver(
 }
 
 fn of_harm(store: &Path, harm: Harm) -> StoreFinding {
-    let mut by_hit: Vec<(Hit, Engines)> = Vec::new();
+    let mut by_hit: Vec<(HarmEffect, Engines)> = Vec::new();
     for profile in Engines::ALL.list() {
         let (hit, engine) = (harm.hits(profile), Engines::one(profile));
         match by_hit.iter_mut().find(|(other, _)| *other == hit) {
@@ -64,11 +64,11 @@ fn of_harm(store: &Path, harm: Harm) -> StoreFinding {
     let mut finding = StoreFinding::new(harm.id, store, harm.message, harm.hint).at(&harm.place);
     finding.images.extend(harm.image);
     by_hit.into_iter().fold(finding, |finding, (hit, engines)| match hit {
-        Hit::Everything => finding.fails(engines, Scope::All),
-        Hit::Layers => finding.fails(engines, Scope::Layers),
-        Hit::Listing => finding.fails(engines, Scope::Listing),
-        Hit::NoImage => finding.silently(engines, NO_IMAGE),
-        Hit::Nothing => finding,
+        HarmEffect::Everything => finding.fails(engines, Scope::All),
+        HarmEffect::Layers => finding.fails(engines, Scope::Layers),
+        HarmEffect::Listing => finding.fails(engines, Scope::Listing),
+        HarmEffect::NoImage => finding.silently(engines, NO_IMAGE),
+        HarmEffect::Nothing => finding,
     })
 }
 
@@ -118,11 +118,11 @@ fn images_json_missing(root: &Root, store: &Catalog, report: &mut StoreReport) -
 
 fn layers_json_missing(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) {
     let store = &set.stores[home];
-    let lost: Users = store
+    let lost: UsingImages = store
         .images
         .iter()
         .filter(|image| image.tops().any(|top| set.recorded(home, top).is_none()))
-        .map(super::super::records::Image::title)
+        .map(super::super::records::StoredImage::title)
         .collect();
     if lost.is_empty() {
         return;

@@ -4,7 +4,7 @@ use crate::problem::Severity;
 
 /// A kind of damage: one row of the table.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Rule {
+pub struct DamageRule {
     /// Its stable name.
     pub id: &'static str,
     /// How bad it mostly is.
@@ -15,28 +15,28 @@ pub struct Rule {
     pub description: &'static str,
 }
 
-const fn error(id: &'static str, description: &'static str) -> Rule {
-    Rule { id, severity: Severity::Error, deep: false, description }
+const fn error(id: &'static str, description: &'static str) -> DamageRule {
+    DamageRule { id, severity: Severity::Error, deep: false, description }
 }
 
-const fn warning(id: &'static str, description: &'static str) -> Rule {
-    Rule { id, severity: Severity::Warning, deep: false, description }
+const fn warning(id: &'static str, description: &'static str) -> DamageRule {
+    DamageRule { id, severity: Severity::Warning, deep: false, description }
 }
 
-const fn note(id: &'static str, description: &'static str) -> Rule {
-    Rule { id, severity: Severity::Note, deep: false, description }
+const fn note(id: &'static str, description: &'static str) -> DamageRule {
+    DamageRule { id, severity: Severity::Note, deep: false, description }
 }
 
-const fn deep(id: &'static str, description: &'static str) -> Rule {
-    Rule { id, severity: Severity::Error, deep: true, description }
+const fn deep(id: &'static str, description: &'static str) -> DamageRule {
+    DamageRule { id, severity: Severity::Error, deep: true, description }
 }
 
-const fn deep_warning(id: &'static str, description: &'static str) -> Rule {
-    Rule { id, severity: Severity::Warning, deep: true, description }
+const fn deep_warning(id: &'static str, description: &'static str) -> DamageRule {
+    DamageRule { id, severity: Severity::Warning, deep: true, description }
 }
 
 /// All rules, sorted by name.
-pub const RULES: &[Rule] = &[
+pub const RULES: &[DamageRule] = &[
     error("artifact-blob", "a blob of an artifact is missing"),
     error("artifact-damaged", "an artifact keeps engines from listing any"),
     deep("artifact-digest", "a blob of an artifact has different content"),
@@ -116,7 +116,7 @@ pub const RULES: &[Rule] = &[
 ];
 
 /// The rule with this name.
-pub(super) fn rule(id: &'static str) -> &'static Rule {
+pub(super) fn rule(id: &'static str) -> &'static DamageRule {
     RULES.iter().find(|rule| rule.id == id).expect("every finding has a row in the table")
 }
 

@@ -10,10 +10,10 @@ use std::path::Path;
 
 use super::catalog::{Catalog, is_one_name};
 use super::finding::{Scope, StoreFinding, StoreReport};
-use super::overlay::Home;
+use super::overlay::OverlayHome;
 use super::store_set::StoreSet;
 use crate::engine::Engines;
-use crate::store::Layer;
+use crate::store::StoredLayer;
 use crate::sys::Root;
 
 /// What a squashfs image starts with.
@@ -55,7 +55,7 @@ impl SquashfsHeader {
         }
         for home in homes {
             let store = &set.stores[home];
-            let ids = store.layers.iter().map(Layer::id).filter(|id| !needed.contains(&(home, id)));
+            let ids = store.layers.iter().map(StoredLayer::id).filter(|id| !needed.contains(&(home, id)));
             let bare = ids.filter(|id| is_one_name(id) && is_bare(set.root, store, id));
             squashed.layers.extend(bare.map(|id| (home, id.to_owned())));
         }
@@ -102,7 +102,7 @@ fn tops(root: &Root, store: &Catalog) -> Vec<String> {
         let mut magic = [0; MAGIC.len()];
         root.open_part(&l.join(name)).ok()??.read_exact(&mut magic).ok()?;
         let target = root.read_link(&l.join(link)).ok()??;
-        let id = Home::layer_of(&target).filter(|id| magic == *MAGIC && is_one_name(id))?;
+        let id = OverlayHome::layer_of(&target).filter(|id| magic == *MAGIC && is_one_name(id))?;
         is_bare(root, store, id).then(|| id.to_owned())
     };
     names.iter().filter_map(top).collect()

@@ -5,12 +5,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::super::records::Layer;
+use super::super::records::StoredLayer;
 use super::catalog::Catalog;
 use super::squash::SquashfsHeader;
 use crate::limits;
 use crate::problem::Problem;
-use crate::store::Image;
+use crate::store::StoredImage;
 use crate::sys::Root;
 
 /// What is looked at, and what lends records.
@@ -29,7 +29,7 @@ pub(super) struct StoreSet<'a> {
 
 /// A layer and what is below it, as the records have it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Chain<'a> {
+pub(super) enum RecordedChain<'a> {
     /// The ids, the topmost first.
     Whole(Vec<&'a str>),
     /// A layer that no store has a record of, and the layer that names it.
@@ -47,7 +47,7 @@ pub(super) enum Chain<'a> {
 
 /// Images, by what a person calls them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Users {
+pub(super) struct UsingImages {
     /// As many as are told.
     pub(super) names: Vec<String>,
     /// Whether there are more.
@@ -62,7 +62,7 @@ struct Above {
     images: HashMap<String, BTreeSet<(usize, usize)>>,
 }
 
-impl Users {
+impl UsingImages {
     pub(super) fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
@@ -72,7 +72,7 @@ impl Users {
     }
 }
 
-impl FromIterator<String> for Users {
+impl FromIterator<String> for UsingImages {
     fn from_iter<T: IntoIterator<Item = String>>(names: T) -> Self {
         let mut users = Self::default();
         let mut seen = HashSet::new();
@@ -89,8 +89,8 @@ impl FromIterator<String> for Users {
     }
 }
 
-impl From<&Image> for Users {
-    fn from(image: &Image) -> Self {
+impl From<&StoredImage> for UsingImages {
+    fn from(image: &StoredImage) -> Self {
         Self { names: vec![image.title()], more: false }
     }
 }
@@ -114,27 +114,27 @@ impl<'a> StoreSet<'a> {
 
     /// The digest that a layer's content must have: the record's, or for one that was pulled in
     /// parts that of an image's configuration.
-    pub(super) fn digest(&self, layer: &Layer) -> Option<String> {
+    pub(super) fn digest(&self, layer: &StoredLayer) -> Option<String> {
         let own = layer.diff_digest.clone().filter(|digest| !digest.is_empty());
         let named = || self.named.borrow().get(layer.id()).filter(|_| layer.is_partial()).cloned();
         own.or_else(named)
     }
 
     /// The chain from `top` down. A record in the store `home` counts before those of others.
-    pub(super) fn chain<'s>(&'s self, home: usize, top: &'s str) -> Chain<'s> {
+    pub(super) fn chain<'s>(&'s self, home: usize, top: &'s str) -> RecordedChain<'s> {
         let mut chain: Vec<&str> = Vec::new();
         let mut next = Some(top);
         while let Some(id) = next {
             if chain.len() > limits::LAYERS {
-                return if self.is_loop(home, id) { Chain::Loop } else { Chain::Long };
+                return if self.is_loop(home, id) { RecordedChain::Loop } else { RecordedChain::Long };
             }
             let Some(store) = self.recorded(home, id) else {
-                return Chain::Unknown { missing: id, child: chain.pop().unwrap_or_default() };
+                return RecordedChain::Unknown { missing: id, child: chain.pop().unwrap_or_default() };
             };
             chain.push(id);
-            next = self.stores[store].layer(id).and_then(Layer::below);
+            next = self.stores[store].layer(id).and_then(StoredLayer::below);
         }
-        if chain.len() > limits::LAYERS { Chain::Long } else { Chain::Whole(chain) }
+        if chain.len() > limits::LAYERS { RecordedChain::Long } else { RecordedChain::Whole(chain) }
     }
 
     /// What of the chain from `top` down has records, and the first layer that has none, as far
@@ -206,15 +206,15 @@ impl<'a> StoreSet<'a> {
 
     /// The images, of all stores, that have the layer `id` in their chain. Those with too
     /// long a chain do not count: they are of no use whatever it is.
-    pub(super) fn users(&self, id: &str) -> Users {
+    pub(super) fn users(&self, id: &str) -> UsingImages {
         let (images, more) = self.images_above(id);
-        let users = Users::of(&self.stores, images);
-        Users { more: more || users.more, ..users }
+        let users = UsingImages::of(&self.stores, images);
+        UsingImages { more: more || users.more, ..users }
     }
 
     /// The images, of all stores, whose topmost layer this is.
-    pub(super) fn ends_at(&self, id: &str) -> Users {
-        Users::of(&self.stores, self.above().images.get(id).into_iter().flatten().copied())
+    pub(super) fn ends_at(&self, id: &str) -> UsingImages {
+        UsingImages::of(&self.stores, self.above().images.get(id).into_iter().flatten().copied())
     }
 
     /// The topmost layers of images that have the layer `id` below them.
@@ -251,7 +251,7 @@ impl<'a> StoreSet<'a> {
                 for (index, image) in store.images.iter().enumerate() {
                     for top in image.tops() {
                         above.images.entry(top.to_owned()).or_default().insert((home, index));
-                        if self.chain(home, top) == Chain::Long {
+                        if self.chain(home, top) == RecordedChain::Long {
                             continue;
                         }
                         let mut over = None;

@@ -4,9 +4,10 @@ use std::fmt;
 use std::path::Path;
 
 use storagectl::conf::Position;
-use storagectl::lint::{self, Input};
+use storagectl::lint::{self, LintInput};
 use storagectl::plan::{
-    self, AddOptions, After, ApplyOptions, FileChange, Mode, Plan, RemoveOptions, Serve, StoreResult,
+    self, AddOptions, After, ApplyOptions, CommitMode, FileChange, Plan, RemoveOptions, ServedEngines,
+    StoreResult,
 };
 use storagectl::sys::Root;
 
@@ -101,15 +102,15 @@ impl Command {
                     paths: paths.clone(),
                     position: position.clone(),
                     init: *init,
-                    serve: Serve::All,
+                    serve: ServedEngines::All,
                     ..AddOptions::default()
                 };
-                plan::add_stores(&host, &options, Mode::Commit)?;
+                plan::add_stores(&host, &options, CommitMode::Commit)?;
                 Ok(Done::Did { seen: paths.clone(), gone: Vec::new(), shows: false, ends: Vec::new() })
             }
             Self::Remove { paths } => {
                 let options = RemoveOptions { paths: paths.clone(), ..RemoveOptions::default() };
-                plan::remove_stores(&host, &options, Mode::Commit)?;
+                plan::remove_stores(&host, &options, CommitMode::Commit)?;
                 Ok(Done::Did { seen: Vec::new(), gone: paths.clone(), shows: false, ends: Vec::new() })
             }
             Self::Apply { declared, boot } => {
@@ -125,7 +126,7 @@ impl Command {
                     &host,
                     &declarations,
                     ApplyOptions { boot: *boot, ..ApplyOptions::default() },
-                    Mode::Commit,
+                    CommitMode::Commit,
                 )?;
                 let (mut seen, mut gone) = (Vec::new(), Vec::new());
                 for (path, result) in outcome.plan.stores {
@@ -140,7 +141,7 @@ impl Command {
                 Ok(Done::Did { seen, gone, shows: true, ends })
             }
             Self::Fix => {
-                plan::rewrite(&host, Mode::Commit, || fixes(&host))?;
+                plan::rewrite(&host, CommitMode::Commit, || fixes(&host))?;
                 Ok(Done::Did { seen: Vec::new(), gone: Vec::new(), shows: false, ends: Vec::new() })
             }
         }
@@ -181,7 +182,7 @@ fn listed_for_declarations(tree: &Path) -> Vec<String> {
 
 /// The fixes of `check-config --fix` as a plan.
 fn fixes(host: &plan::Host) -> anyhow::Result<Plan> {
-    let mut input = Input::read(host, None)?;
+    let mut input = LintInput::read(host, None)?;
     let before: Vec<String> = input.files.iter().map(|file| file.text.clone()).collect();
     let fixed = lint::fix(&mut input, &[]);
     let change = |(path, text)| {

@@ -1,6 +1,6 @@
 //! Hosts as they might be: most of them work, and most that do not fail for one reason.
 
-use storagectl::conf::schema::{KEYS, Known};
+use storagectl::conf::schema::{KEYS, SchemaKey};
 
 use super::document::Document;
 use super::host::{Content, Host, Node};
@@ -150,6 +150,6 @@ fn more_keys(dice: &mut Dice, doc: &mut Document, percent: usize) {
     }
 }
 
-fn known(table: &str, name: &str) -> &'static Known {
+fn known(table: &str, name: &str) -> &'static SchemaKey {
     KEYS.iter().find(|key| key.table == table && key.name == name).expect("engines know it")
 }

@@ -1,6 +1,6 @@
 //! What makes a sane host odd, one thing at a time.
 
-use storagectl::conf::schema::{KEYS, Known};
+use storagectl::conf::schema::{KEYS, SchemaKey};
 
 use super::document::{Document, Table};
 use super::host::{Content, Host, Node};
@@ -76,7 +76,7 @@ pub(super) fn document(dice: &mut Dice, doc: &mut Document) {
     }
 }
 
-fn some_key(dice: &mut Dice) -> &'static Known {
+fn some_key(dice: &mut Dice) -> &'static SchemaKey {
     // Driver tables of the past have a third of all rows.
     loop {
         let key = &KEYS[dice.below(KEYS.len())];

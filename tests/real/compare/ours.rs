@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use storagectl::engine::{Cache, Effect, Reason, Sourced, View};
+use storagectl::engine::{Effect, ReadCache, Reason, Sourced, View};
 use storagectl::judgement::judge;
 use storagectl::sys::Root;
 
@@ -34,7 +34,7 @@ fn stops(reason: &&Reason) -> bool {
 /// What storagectl says that each engine makes of the host in `tree`.
 pub(super) fn ask(host: &Host, tree: &Path) -> Vec<(Engine, Answer)> {
     let root = Root::tree(tree).unwrap();
-    let cache = Cache::default();
+    let cache = ReadCache::default();
     let view = View::of(&root, &cache);
     let answer = |engine: Engine| {
         let judgement = judge(&view, &host.environment(engine.identity), engine.profile);

@@ -14,7 +14,7 @@ use super::loaders::{Engine, Loaders};
 use super::{SHOWN, generate, minimal, number, text};
 use crate::dice::Dice;
 use crate::support::scratch_in_memory;
-use storagectl::engine::{Cache, Environment, View};
+use storagectl::engine::{Environment, ReadCache, View};
 use storagectl::judgement::judge;
 use storagectl::sys::Root;
 
@@ -121,7 +121,7 @@ impl std::fmt::Display for Done {
 /// work before anything is done, also by what loaders do not see.
 fn asked(host: &Host, tree: &Path, before: &[(Engine, Answer)]) -> Vec<Engine> {
     let present = storagectl::plan::Host::new(Root::tree(tree).unwrap(), None).engines();
-    let cache = Cache::default();
+    let cache = ReadCache::default();
     let root = Root::tree(tree).unwrap();
     let works = |engine: Engine| {
         !judge(&View::of(&root, &cache), &host.environment(engine.identity), engine.profile).stops()

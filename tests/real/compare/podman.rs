@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use storagectl::engine::{Cache, Profile, View};
+use storagectl::engine::{Profile, ReadCache, View};
 use storagectl::judgement::judge;
 use storagectl::sys::Root;
 
@@ -72,7 +72,8 @@ fn podman_stops_where_storagectl_says_so() {
                 usable(&tree.join(&store[1..]));
             }
             let root = Root::tree(tree).unwrap();
-            let judgement = judge(&View::of(&root, &Cache::default()), &host.environment(identity), profile);
+            let judgement =
+                judge(&View::of(&root, &ReadCache::default()), &host.environment(identity), profile);
             let ours = judgement.stop().map(|reason| format!("{}: {}", reason.id, reason.message));
             let theirs = stops(tree, &host, name, identity);
             if ours.is_some() != theirs.is_some() {

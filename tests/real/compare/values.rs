@@ -1,6 +1,6 @@
 //! Values that engines take, and values that they might not.
 
-use storagectl::conf::schema::{Known, ValueType};
+use storagectl::conf::schema::{SchemaKey, ValueType};
 
 use super::host::{PROGRAM, STORES};
 use crate::dice::Dice;
@@ -17,7 +17,7 @@ pub(super) fn array(items: &[String]) -> String {
 }
 
 /// A value with which every engine works, or nearly every one.
-pub(super) fn right(dice: &mut Dice, key: &Known) -> String {
+pub(super) fn right(dice: &mut Dice, key: &SchemaKey) -> String {
     let text = |dice: &mut Dice, of: &[&str]| format!("\"{}\"", dice.one(of));
     match (key.name, key.kind) {
         ("driver", _) => text(dice, &["overlay", "overlay", "overlay", "overlay2", "vfs"]),
@@ -110,7 +110,7 @@ pub(super) fn any(dice: &mut Dice) -> String {
 }
 
 /// A text of the right type that may not be right all the same.
-pub(super) fn odd(dice: &mut Dice, key: &Known) -> String {
+pub(super) fn odd(dice: &mut Dice, key: &SchemaKey) -> String {
     let of: &[&str] = match key.name {
         "driver" => {
             &["btrfs", "zfs", "aufs", "Overlay", "", "vfs", "overlay ", "devicemapper", "x", "overlay2"]

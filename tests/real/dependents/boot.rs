@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::process::Command;
 
-use storagectl::dependents::{Settled, at_boot};
-use storagectl::plan::{Host, Mode};
+use storagectl::dependents::{BootOutcome, at_boot};
+use storagectl::plan::{CommitMode, Host};
 use storagectl::sys::Root;
 
 use crate::support::{STORAGECTL, finish, run, text};
 use crate::tree::tree;
 
-fn boot(tree: &Path) -> anyhow::Result<Option<Settled>> {
-    at_boot(&Host::new(Root::tree(tree)?, None), Mode::Commit)
+fn boot(tree: &Path) -> anyhow::Result<Option<BootOutcome>> {
+    at_boot(&Host::new(Root::tree(tree)?, None), CommitMode::Commit)
 }
 
 fn host() -> tempfile::TempDir {
@@ -26,7 +26,7 @@ fn only_a_changed_store_is_a_reason_to_look_for_dependents() {
     let dir = host();
     let root = dir.path().join("tree");
     let stores = root.join("usr/lib");
-    assert_eq!(boot(&root).unwrap(), Some(Settled::default()), "the first boot");
+    assert_eq!(boot(&root).unwrap(), Some(BootOutcome::default()), "the first boot");
     let before = tree(&root);
     assert_eq!(boot(&root).unwrap(), None, "nothing changed");
     // The same content in other inodes, as an update of other things brings it.
@@ -65,7 +65,7 @@ fn a_dry_run_at_boot_notes_nothing() {
     let root = dir.path().join("tree");
     let before = tree(&root);
     let host = Host::new(Root::tree(&root).unwrap(), None);
-    assert_eq!(at_boot(&host, Mode::DryRun).unwrap(), Some(Settled::default()));
+    assert_eq!(at_boot(&host, CommitMode::DryRun).unwrap(), Some(BootOutcome::default()));
     assert_eq!(tree(&root), before);
 }
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use storagectl::provision::Preset;
-use storagectl::provision::check::{Expected, check};
+use storagectl::provision::check::{ExpectedNode, check};
 use storagectl::provision::data_url;
-use storagectl::provision::read::{Format, Read};
-use storagectl::provision::sources::{FollowedDocument, NoneBeside};
+use storagectl::provision::read::{DocumentFormat, ParsedDocument};
+use storagectl::provision::sources::{FollowedDocument, NoFilesBeside};
 
 use super::node::{applied, image};
 use super::*;
@@ -282,8 +282,9 @@ fn configurations_are_merged_as_ignition_merges_them() {
         let (_dir, file) = document(number, "1.4.0");
         let made = translated(&file).unwrap();
         let tree = image(&[], &[]);
-        let expected = Expected::of(Preset::named("none").unwrap());
-        let findings = check(&made, Format::Ignition, Path::new("made.ign"), &expected, &NoneBeside);
+        let expected = ExpectedNode::of(Preset::named("none").unwrap());
+        let findings =
+            check(&made, DocumentFormat::Ignition, Path::new("made.ign"), &expected, &NoFilesBeside);
         // The hash of one part may be that of another content.
         let is_wrong = findings.iter().any(|it| ["hash-wrong", "merged-invalid"].contains(&it.id));
         let (applies, said) = applied(tree.path(), &made);
@@ -292,7 +293,8 @@ fn configurations_are_merged_as_ignition_merges_them() {
             refused += 1;
             continue;
         }
-        let config = FollowedDocument::of(&Read::parse(&made).unwrap(), &NoneBeside).read.config.unwrap();
+        let config =
+            FollowedDocument::of(&ParsedDocument::parse(&made).unwrap(), &NoFilesBeside).read.config.unwrap();
         let there = |path: &str| tree.path().join(path.trim_start_matches('/'));
         for (path, text) in config.texts() {
             assert_eq!(fs_err::read_to_string(there(&path)).unwrap(), text, "{number} {path}: {made}");

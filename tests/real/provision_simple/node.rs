@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use storagectl::provision::{Configuration, Directories, Layout, Model};
+use storagectl::provision::{Configuration, Directories, NodeLayout, NodeModel};
 
 use crate::generations::seen;
 use crate::hosts::engines;
@@ -45,13 +45,13 @@ exit $status
 /// A node, and what it shall have.
 pub(super) struct Node {
     dir: tempfile::TempDir,
-    model: Model,
+    model: NodeModel,
     seen: Option<PathBuf>,
 }
 
 impl Node {
     /// A node of a model's platform: with the files of its newest version and its stores.
-    pub(super) fn new(model: &Model) -> Self {
+    pub(super) fn new(model: &NodeModel) -> Self {
         let node = Self { dir: tempfile::tempdir().unwrap(), model: model.clone(), seen: None };
         for dir in ["tree", "job", "system"] {
             fs_err::create_dir(node.dir.path().join(dir)).unwrap();
@@ -154,7 +154,7 @@ impl Node {
             let rules = fs_err::read_to_string(self.path(LABELS).join("file_contexts.subs")).unwrap();
             assert_eq!(rules, "/var/images /var/lib/containers/storage\n", "{what}");
         }
-        let layout = Layout::of(&self.model, Directories::Made).unwrap();
+        let layout = NodeLayout::of(&self.model, Directories::Made).unwrap();
         for unit in layout.units.iter().filter(|unit| unit.name != "storagectl-label.service") {
             let dirs = ["/etc/systemd/system", "/usr/lib/systemd/system"].map(|dir| self.path(dir));
             let dir =

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use storagectl::sealed::{SealedPackage, What, image_path};
+use storagectl::sealed::{SealedPackage, ShippedKind, image_path};
 
 use crate::build::image::{Entry, Layout, Tar, entry, gzipped};
 use crate::rpm::packages::{REAL_SPEC, rpmbuild};
@@ -21,9 +21,9 @@ pub(super) fn install(tree: &Path, name: &str, base: &str, builds: &[(&str, Vec<
         let path = inside(&file.path);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         match &file.what {
-            What::Directory => fs_err::create_dir_all(&path).unwrap(),
-            What::File(text) => fs_err::write(&path, text).unwrap(),
-            What::Link(target) => fs_err::os::unix::fs::symlink(target, &path).unwrap(),
+            ShippedKind::Directory => fs_err::create_dir_all(&path).unwrap(),
+            ShippedKind::File(text) => fs_err::write(&path, text).unwrap(),
+            ShippedKind::Link(target) => fs_err::os::unix::fs::symlink(target, &path).unwrap(),
         }
     }
     for (build, sources) in builds {
@@ -42,8 +42,8 @@ fn package(dir: &Path, name: &str, version: &str, base: &str, builds: &[(&str, V
         // How a backslash is written differs between versions of rpmbuild.
         let path = file.path.to_str().unwrap().replace('\\', "?");
         files += match file.what {
-            What::Directory => "%dir ",
-            What::File(_) | What::Link(_) => "",
+            ShippedKind::Directory => "%dir ",
+            ShippedKind::File(_) | ShippedKind::Link(_) => "",
         };
         files += &format!("{path}\n");
     }

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{Engines, Profile};
 use crate::problem::Severity;
-use crate::store::Time;
+use crate::store::Timestamp;
 use crate::store::check::artifacts::USE_IT;
 use crate::store::check::deep::TAMPERED;
-use crate::store::check::finding::{Effect, Scope, StoreFinding};
+use crate::store::check::finding::{DamageEffect, Scope, StoreFinding};
 use crate::store::check::rules::RULES;
 use crate::store::check::store_set::StoreSet;
 
@@ -35,7 +35,7 @@ fn start(text: &str) -> String {
 /// A finding of a deep check, as far as it has to be remembered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Found {
+pub(super) struct NotedFinding {
     rule: String,
     pub(super) severity: Severity,
     message: String,
@@ -45,7 +45,7 @@ pub(super) struct Found {
     for_users: bool,
 }
 
-impl From<&StoreFinding> for Found {
+impl From<&StoreFinding> for NotedFinding {
     fn from(finding: &StoreFinding) -> Self {
         let effects = finding.effects.iter().map(|effect| (effect.scope, effect.engines.list().collect()));
         Self {
@@ -65,7 +65,7 @@ impl From<&StoreFinding> for Found {
     }
 }
 
-impl Found {
+impl NotedFinding {
     /// The same as a finding of today about the layer, if it is one, in the store `home`. Nothing
     /// if no deep check has such a rule.
     pub(super) fn finding(
@@ -77,7 +77,7 @@ impl Found {
     ) -> Option<StoreFinding> {
         let rule = RULES.iter().find(|rule| rule.deep && rule.id == self.rule)?;
         let store: &Path = &set.stores[home].path;
-        let time = Time(i64::try_from(read).unwrap_or_default(), 0).text();
+        let time = Timestamp(i64::try_from(read).unwrap_or_default(), 0).text();
         let message = format!("{} (read {time})", self.message);
         let mut finding = StoreFinding::new(rule.id, store, message, READ_AGAIN).severity(self.severity);
         if let Some(layer) = layer {
@@ -87,7 +87,7 @@ impl Found {
         for (scope, engines) in &self.effects {
             let engines: Engines = engines.iter().copied().collect();
             let silently = if *scope == Scope::Silent { silently } else { "" };
-            finding = finding.with(Effect { engines, scope: *scope, silently });
+            finding = finding.with(DamageEffect { engines, scope: *scope, silently });
         }
         // It names a place in the store, or none.
         finding.path = self.path.as_ref().map(PathBuf::from).filter(|path| path.starts_with(store));

@@ -18,10 +18,10 @@ use super::progress::Progress;
 use super::store_set::StoreSet;
 use super::{ATTEMPTS, CheckRequest, once};
 use crate::problem::{Problem, Severity, total};
-use crate::store::Stamps;
+use crate::store::StoreStamps;
 use crate::sys::Root;
-use again::Found;
-use record::{PartRecord, Writer, now};
+use again::NotedFinding;
+use record::{DeepRecordWriter, PartRecord, now};
 
 /// How far a round is, of the stores that were asked for.
 #[derive(Debug, Clone, Default)]
@@ -56,7 +56,7 @@ impl RoundProgress {
 
 /// Something that is read as a whole: a layer, or a blob of an artifact.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct DeepPart {
     /// The store, as its number.
     pub(super) home: usize,
     /// The id of a layer, or `artifacts/DIGEST`.
@@ -91,7 +91,7 @@ pub(super) struct Turn {
 /// A run of a round.
 pub(super) struct Round<'a> {
     budget: u64,
-    writer: Writer<'a>,
+    writer: DeepRecordWriter<'a>,
     /// How many bytes were read of damaged parts, and of others.
     spent: (u64, u64),
     /// Whether anything else than damaged parts was read.
@@ -119,7 +119,7 @@ pub fn check_within(
     state: &Path,
     progress: &Progress,
 ) -> Result<StoreReport, Problem> {
-    let stamps = || Stamps::of(root, request.stores.iter().map(PathBuf::as_path));
+    let stamps = || StoreStamps::of(root, request.stores.iter().map(PathBuf::as_path));
     let mut before = stamps();
     let mut round = Round::open(root, budget, state)?;
     let mut report = StoreReport::default();
@@ -142,7 +142,7 @@ pub fn check_within(
 
 impl<'a> Round<'a> {
     fn open(root: &'a Root, budget: u64, state: &Path) -> Result<Self, Problem> {
-        let (writer, begun_anew) = Writer::open(root, state)?;
+        let (writer, begun_anew) = DeepRecordWriter::open(root, state)?;
         Ok(Self {
             budget,
             writer,
@@ -159,7 +159,7 @@ impl<'a> Round<'a> {
 
     /// The parts that may be read now, in their order. What is damaged has a turn in each run, and
     /// one in its round as everything else.
-    pub(super) fn order(&mut self, set: &StoreSet<'_>, parts: &[Part]) -> Vec<Turn> {
+    pub(super) fn order(&mut self, set: &StoreSet<'_>, parts: &[DeepPart]) -> Vec<Turn> {
         self.keep(set, parts);
         let mut turns = self.turns(set, parts);
         if !self.began && turns.iter().all(|turn| turn.because == Because::Damaged) {
@@ -171,7 +171,7 @@ impl<'a> Round<'a> {
         turns
     }
 
-    fn turns(&self, set: &StoreSet<'_>, parts: &[Part]) -> Vec<Turn> {
+    fn turns(&self, set: &StoreSet<'_>, parts: &[DeepPart]) -> Vec<Turn> {
         let mut turns = Vec::new();
         for (index, part) in parts.iter().enumerate() {
             let key = key(set, part.home, &part.name);
@@ -195,10 +195,10 @@ impl<'a> Round<'a> {
     }
 
     /// What is not there any more is forgotten.
-    fn keep(&mut self, set: &StoreSet<'_>, parts: &[Part]) {
+    fn keep(&mut self, set: &StoreSet<'_>, parts: &[DeepPart]) {
         let mut names: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
         for (home, store) in set.stores.iter().enumerate().filter(|(_, store)| store.checked) {
-            let layers = store.layers.iter().map(crate::store::Layer::id);
+            let layers = store.layers.iter().map(crate::store::StoredLayer::id);
             let blobs = parts.iter().filter(|part| part.home == home).map(|part| part.name.as_str());
             names.entry(key(set, home, "").0).or_default().extend(layers.chain(blobs));
             let begun = || StoreRecord { started: now(), ..StoreRecord::default() };
@@ -222,13 +222,13 @@ impl<'a> Round<'a> {
     }
 
     /// How many bytes this run reads of these parts, at most.
-    pub(super) fn room<'p>(&self, parts: impl Iterator<Item = &'p Part>) -> u64 {
+    pub(super) fn room<'p>(&self, parts: impl Iterator<Item = &'p DeepPart>) -> u64 {
         total(parts.map(|part| part.bytes)).min(self.budget)
     }
 
     /// Whether a part may be read: as long as that much is left, and one in each run that is not
     /// known to be damaged.
-    pub(super) fn takes(&mut self, set: &StoreSet<'_>, part: &Part, turn: &Turn) -> Takes {
+    pub(super) fn takes(&mut self, set: &StoreSet<'_>, part: &DeepPart, turn: &Turn) -> Takes {
         let (damaged, others) = self.spent;
         let key = key(set, part.home, &part.name);
         let fits = |spent: u64, budget: u64| spent.saturating_add(part.bytes) <= budget;
@@ -254,7 +254,7 @@ impl<'a> Round<'a> {
     pub(super) fn read(
         &mut self,
         set: &StoreSet<'_>,
-        part: &Part,
+        part: &DeepPart,
         turn: &Turn,
         bytes: u64,
         report: Option<&StoreReport>,
@@ -277,7 +277,7 @@ impl<'a> Round<'a> {
             round: store.round,
             read: now(),
             unread: report.not_looked.first().map(|problem| problem.message.clone()),
-            found: found.map(Found::from).collect(),
+            found: found.map(NotedFinding::from).collect(),
         };
         if !record.found.is_empty() || record.unread.is_some() {
             self.found_in.insert(key);

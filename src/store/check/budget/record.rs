@@ -10,10 +10,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::again::Found;
+use super::again::NotedFinding;
 use crate::limits;
 use crate::problem::{Problem, Severity, words};
-use crate::sys::{Content, FileKind, Lock, LockError, ReplaceError, Root, lock, replace};
+use crate::sys::{FileKind, Lock, LockError, NewContent, ReplaceError, Root, lock, replace};
 
 /// The directory of the file, in that of what this program remembers. It is locked while a check
 /// with a budget runs.
@@ -65,7 +65,7 @@ pub(super) struct PartRecord {
     /// Why not all of it could be.
     pub(super) unread: Option<String>,
     /// What is wrong with it.
-    pub(super) found: Vec<Found>,
+    pub(super) found: Vec<NotedFinding>,
 }
 
 impl PartRecord {
@@ -140,7 +140,7 @@ impl DeepRecord {
 }
 
 /// The file, locked, and what is in it.
-pub(super) struct Writer<'a> {
+pub(super) struct DeepRecordWriter<'a> {
     root: &'a Root,
     file: PathBuf,
     _lock: Lock,
@@ -148,7 +148,7 @@ pub(super) struct Writer<'a> {
     written: Instant,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> DeepRecordWriter<'a> {
     /// Opens it, and makes its directory below `state`. Also returns what is wrong with the file,
     /// if nothing is taken from it for that reason.
     ///
@@ -203,7 +203,7 @@ impl<'a> Writer<'a> {
             }
             let at = self.root.resolve_link(&self.file)?;
             let old = self.root.stat_link(&at)?;
-            match replace(&at.dir, at.name(), old.as_ref(), Content::File(text.as_bytes())) {
+            match replace(&at.dir, at.name(), old.as_ref(), NewContent::File(text.as_bytes())) {
                 Ok(_) => Ok(()),
                 Err(ReplaceError::Io(_, error) | ReplaceError::Unsynced(error)) => Err(error),
                 Err(ReplaceError::Changed | ReplaceError::Mounted) => {

@@ -10,16 +10,16 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::issues::{Difference, Issues};
+use super::issues::{FileDifference, Issues};
 use super::layer::split;
 use super::values::mask_of;
 use super::walk::equal;
 use crate::store::IdMap;
-use crate::sys::{Directory, FileKind, Node, Opened, Special, Subtree};
+use crate::sys::{Directory, FileKind, OpenFile, Special, Subtree, SubtreeNode};
 use crate::tar::{EntryKind as Entry, Header, clean_path};
 
 /// How a layer was unpacked.
-pub(super) struct Layout<'a> {
+pub(super) struct UnpackedBy<'a> {
     /// Only its own files are there, and whiteouts hide what is below; otherwise it is
     /// a whole tree, with the files of all layers below it.
     pub(super) overlay: bool,
@@ -40,11 +40,11 @@ pub(super) struct Layout<'a> {
     pub(super) root_mode: Option<u32>,
 }
 
-impl Layout<'_> {
+impl UnpackedBy<'_> {
     /// Whether a directory hides what is below it from the engines of the store's owner, and
     /// from those of others: root's overlay reads one attribute, and a normal user's another.
     /// Nothing where this process may not look.
-    pub(super) fn is_opaque(&self, directory: &Opened) -> (Option<bool>, Option<bool>) {
+    pub(super) fn is_opaque(&self, directory: &OpenFile) -> (Option<bool>, Option<bool>) {
         let says = |name| directory.attribute(name).is_ok_and(|value| value.as_deref() == Some(b"y"));
         let (of_root, of_users) = (self.privileged.then(|| says(OF_ROOT)), Some(says(OF_USERS)));
         if self.owners { (of_root, of_users) } else { (of_users, of_root) }
@@ -64,8 +64,8 @@ const OF_USERS: &CStr = c"user.overlay.opaque";
 const ENGINES_ROOT: u32 = 0o555;
 
 /// What is said of one file.
-struct Kept {
-    way: Difference,
+struct FileIssue {
+    way: FileDifference,
     path: OsString,
     detail: String,
     inode: Option<(u64, u64)>,
@@ -73,7 +73,7 @@ struct Kept {
 
 pub(super) struct Comparison<'a> {
     tree: &'a Subtree,
-    pub(super) layout: &'a Layout<'a>,
+    pub(super) layout: &'a UnpackedBy<'a>,
     hasher: RandomState,
     /// Hashes of the paths of all entries.
     pub(super) entries: HashSet<u64>,
@@ -83,20 +83,20 @@ pub(super) struct Comparison<'a> {
     pub(super) removed: HashSet<u64>,
     /// Whiteouts that were not found: a later entry may stand in their place.
     unseen: Vec<(u64, OsString)>,
-    kept: Vec<Kept>,
+    kept: Vec<FileIssue>,
     pub(super) issues: Issues,
     /// The directory of the last entry, by the name it was looked up by.
     directory: Option<(PathBuf, Option<Directory>)>,
     /// Whether there was an entry for the root.
     has_root: bool,
     /// The file of the last entry, by its name.
-    file: Option<(OsString, Opened)>,
+    file: Option<(OsString, OpenFile)>,
     /// Copies of files that were hard links.
     split_links: Vec<(OsString, OsString)>,
 }
 
 impl<'a> Comparison<'a> {
-    pub(super) fn new(tree: &'a Subtree, layout: &'a Layout<'a>) -> Self {
+    pub(super) fn new(tree: &'a Subtree, layout: &'a UnpackedBy<'a>) -> Self {
         Self {
             tree,
             layout,
@@ -128,37 +128,44 @@ impl<'a> Comparison<'a> {
         Ok(self.directory.as_ref().and_then(|(_, directory)| directory.as_ref()))
     }
 
-    pub(super) fn differs(&mut self, way: Difference, path: &OsStr, detail: String, node: Option<&Node>) {
+    pub(super) fn differs(
+        &mut self,
+        way: FileDifference,
+        path: &OsStr,
+        detail: String,
+        node: Option<&SubtreeNode>,
+    ) {
         if self.kept.len() < KEPT {
             let inode = node.map(|node| node.stat.id);
-            self.kept.push(Kept { way, path: path.to_owned(), detail, inode });
+            self.kept.push(FileIssue { way, path: path.to_owned(), detail, inode });
         } else {
             self.issues.put(way, path, detail);
         }
     }
 
     /// Something about a file that no later entry takes back.
-    pub(super) fn issue(&mut self, way: Difference, path: &OsStr) {
+    pub(super) fn issue(&mut self, way: FileDifference, path: &OsStr) {
         self.issues.put(way, path, String::new());
     }
 
     /// The content of a file is missing, whatever its header was.
     pub(super) fn gone(&mut self, name: &OsStr) {
         let cleaned = clean_path(name).unwrap_or_else(|| name.to_owned());
-        let told = |difference: &Kept| {
-            difference.path == cleaned && matches!(difference.way, Difference::Missing | Difference::Type)
+        let told = |difference: &FileIssue| {
+            difference.path == cleaned
+                && matches!(difference.way, FileDifference::Missing | FileDifference::Type)
         };
         match self.kept.iter_mut().find(|difference| told(difference)) {
-            Some(difference) if difference.way == Difference::Missing => {
-                difference.way = Difference::MissingContent;
+            Some(difference) if difference.way == FileDifference::Missing => {
+                difference.way = FileDifference::MissingContent;
             }
-            Some(_) => self.issue(Difference::Content, &cleaned),
-            None => self.issue(Difference::MissingContent, &cleaned),
+            Some(_) => self.issue(FileDifference::Content, &cleaned),
+            None => self.issue(FileDifference::MissingContent, &cleaned),
         }
     }
 
     /// The file whose content comes next.
-    pub(super) fn content(&mut self, name: &OsStr) -> io::Result<Option<Opened>> {
+    pub(super) fn content(&mut self, name: &OsStr) -> io::Result<Option<OpenFile>> {
         if let Some((last, file)) = self.file.take()
             && last == name
         {
@@ -187,7 +194,7 @@ impl<'a> Comparison<'a> {
     pub(super) fn header(&mut self, header: Header) -> io::Result<()> {
         self.file = None;
         let Some(path) = clean_path(&header.name) else {
-            self.differs(Difference::Missing, &header.name, "leads out of the layer".to_owned(), None);
+            self.differs(FileDifference::Missing, &header.name, "leads out of the layer".to_owned(), None);
             return Ok(());
         };
         if path.is_empty() {
@@ -200,7 +207,7 @@ impl<'a> Comparison<'a> {
                 // A whiteout below a whiteout: engines leave it out.
                 return Ok(());
             }
-            self.differs(Difference::Missing, &path, String::new(), None);
+            self.differs(FileDifference::Missing, &path, String::new(), None);
             return Ok(());
         };
         let real = directory.path.clone();
@@ -219,7 +226,7 @@ impl<'a> Comparison<'a> {
                 _ => false,
             };
             if !is_left_out {
-                self.differs(Difference::Missing, &path, String::new(), None);
+                self.differs(FileDifference::Missing, &path, String::new(), None);
             }
             return Ok(());
         };
@@ -271,9 +278,13 @@ impl<'a> Comparison<'a> {
                 self.entries.insert(key);
             }
             if own == Some(false) {
-                self.issues.put(Difference::WhiteoutMissing, real.as_os_str(), "is not opaque".to_owned());
+                self.issues.put(
+                    FileDifference::WhiteoutMissing,
+                    real.as_os_str(),
+                    "is not opaque".to_owned(),
+                );
             } else if others == Some(false) {
-                self.issues.put(Difference::WhiteoutMissingForOthers, real.as_os_str(), String::new());
+                self.issues.put(FileDifference::WhiteoutMissingForOthers, real.as_os_str(), String::new());
             }
             return Ok(());
         }
@@ -297,8 +308,8 @@ impl<'a> Comparison<'a> {
         &mut self,
         header: &Header,
         path: &OsStr,
-        node: &Node,
-        file: Option<&Opened>,
+        node: &SubtreeNode,
+        file: Option<&OpenFile>,
     ) -> io::Result<()> {
         let Some(target) = clean_path(&header.target) else {
             return Ok(());
@@ -307,7 +318,10 @@ impl<'a> Comparison<'a> {
             difference.inode != Some(node.stat.id)
                 || !matches!(
                     difference.way,
-                    Difference::Mode | Difference::Owner | Difference::Time | Difference::TimeOfOther
+                    FileDifference::Mode
+                        | FileDifference::Owner
+                        | FileDifference::Time
+                        | FileDifference::TimeOfOther
                 )
         });
         let (parent, base) = split(&target);
@@ -326,7 +340,7 @@ impl<'a> Comparison<'a> {
             }
             Some(linked) if linked.stat.kind == node.stat.kind => {}
             _ => self.differs(
-                Difference::Type,
+                FileDifference::Type,
                 path,
                 format!("is not a link to `{}`", target.to_string_lossy()),
                 Some(node),
@@ -350,7 +364,7 @@ impl<'a> Comparison<'a> {
         path: &OsStr,
         parent: &Path,
         base: &OsStr,
-        node: &Node,
+        node: &SubtreeNode,
     ) -> io::Result<()> {
         let directory = self.open_directory(parent)?.expect("it was opened for its node");
         let link = if header.kind == Entry::Symlink { directory.read_link(base)? } else { None };
@@ -382,12 +396,12 @@ impl<'a> Comparison<'a> {
             _ => Some(format!("is {} instead of {}", what(node), expected(header))),
         };
         if let Some(detail) = wrong {
-            self.differs(Difference::Type, path, detail, Some(node));
+            self.differs(FileDifference::Type, path, detail, Some(node));
             return Ok(());
         }
         if header.kind == Entry::File && header.size == 0 && node.stat.size != 0 {
             let detail = format!("has {} bytes instead of none", node.stat.size);
-            self.differs(Difference::Copy, path, detail, Some(node));
+            self.differs(FileDifference::Copy, path, detail, Some(node));
         }
         self.values(header, path, node, found.as_ref());
         if header.kind == Entry::File
@@ -403,12 +417,12 @@ impl<'a> Comparison<'a> {
     pub(super) fn finish(mut self, complete: bool, buffer: &mut [u8]) -> io::Result<Issues> {
         for (key, path) in std::mem::take(&mut self.unseen) {
             if !self.entries.contains(&key) {
-                self.issues.put(Difference::WhiteoutMissing, &path, String::new());
+                self.issues.put(FileDifference::WhiteoutMissing, &path, String::new());
             }
         }
         for (one, other) in std::mem::take(&mut self.split_links) {
             if !self.same_content(&one, &other, buffer)? {
-                self.issues.put(Difference::Copy, &other, String::new());
+                self.issues.put(FileDifference::Copy, &other, String::new());
             }
         }
         if complete {
@@ -438,15 +452,15 @@ impl<'a> Comparison<'a> {
         let way = match self.layout.root_mode {
             _ if mode == ENGINES_ROOT => return Ok(()),
             Some(below) if mode == below => return Ok(()),
-            None if mode & 0o022 == 0 && mode & 0o055 == 0o055 => Difference::RootMode,
-            _ => Difference::Mode,
+            None if mode & 0o022 == 0 && mode & 0o055 == 0o055 => FileDifference::RootMode,
+            _ => FileDifference::Mode,
         };
         self.issues.put(way, OsStr::new("."), format!("{mode:04o}"));
         Ok(())
     }
 
     fn same_content(&self, one: &OsStr, other: &OsStr, buffer: &mut [u8]) -> io::Result<bool> {
-        let open = |path: &OsStr| -> io::Result<Option<Opened>> {
+        let open = |path: &OsStr| -> io::Result<Option<OpenFile>> {
             let (parent, base) = split(path);
             match self.tree.directory(parent)? {
                 Some(directory) => directory.open(base),
@@ -466,7 +480,7 @@ fn directory_of(opened: &Option<(PathBuf, Option<Directory>)>) -> &Directory {
     directory.expect("an entry's directory is opened first")
 }
 
-fn what(node: &Node) -> &'static str {
+fn what(node: &SubtreeNode) -> &'static str {
     match (node.stat.kind, node.special) {
         (FileKind::File, _) => "a file",
         (FileKind::Directory, _) => "a directory",

@@ -7,11 +7,11 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 use crate::engine::Engines;
 use crate::hex::hex;
 use crate::limits;
-use crate::store::Image;
+use crate::store::StoredImage;
 use crate::store::check::catalog::{Catalog, is_one_name};
 use crate::store::check::finding::{StoreFinding, StoreReport};
-use crate::store::check::followed::{self, Followed};
-use crate::store::check::images::{Manifest, file_name};
+use crate::store::check::followed::{self, FollowedName};
+use crate::store::check::images::{CheckedManifest, file_name};
 use crate::store::check::store_set::StoreSet;
 
 const PULL_AGAIN: &str = "remove the image from the store and pull it again";
@@ -28,7 +28,7 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -
         {
             Some(dir) => {
                 let path = path.join(image.id());
-                documents(store, image, Followed::new(set.root, &dir, &path), report)
+                documents(store, image, FollowedName::new(set.root, &dir, &path), report)
             }
             None => Ok(()),
         };
@@ -39,7 +39,12 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -
     Ok(())
 }
 
-fn documents(store: &Catalog, image: &Image, dir: Followed<'_>, report: &mut StoreReport) -> io::Result<()> {
+fn documents(
+    store: &Catalog,
+    image: &StoredImage,
+    dir: FollowedName<'_>,
+    report: &mut StoreReport,
+) -> io::Result<()> {
     let mut config = None;
     let mut keys: Vec<&String> = image.big_data_names.iter().flatten().collect();
     // The manifest says which of the others is the configuration.
@@ -62,7 +67,7 @@ fn documents(store: &Catalog, image: &Image, dir: Followed<'_>, report: &mut Sto
         // A manifest of the first schema has a signature in it that its digest leaves out.
         if key.starts_with("manifest") {
             let bytes = dir.read(&name, limits::IMAGE_DOCUMENT)?.unwrap_or_default();
-            let manifest: Manifest = serde_json::from_slice(&bytes).unwrap_or_default();
+            let manifest: CheckedManifest = serde_json::from_slice(&bytes).unwrap_or_default();
             if manifest.schema_version == 1 {
                 continue;
             }
@@ -79,7 +84,7 @@ fn documents(store: &Catalog, image: &Image, dir: Followed<'_>, report: &mut Sto
 }
 
 /// The digest that a document must have: its key's, or the one recorded for it.
-fn wanted(image: &Image, key: &str) -> Option<String> {
+fn wanted(image: &StoredImage, key: &str) -> Option<String> {
     let digest = key.strip_prefix("manifest-").unwrap_or(key);
     if digest.starts_with("sha256:") {
         return Some(digest.to_owned());
@@ -87,7 +92,7 @@ fn wanted(image: &Image, key: &str) -> Option<String> {
     image.big_data_digests.as_ref()?.get(key).cloned()
 }
 
-fn differs(store: &Catalog, image: &Image, key: &str, wanted: &str) -> StoreFinding {
+fn differs(store: &Catalog, image: &StoredImage, key: &str, wanted: &str) -> StoreFinding {
     let title = image.title();
     let message = format!("the image `{title}` has a `{key}` that does not have the digest `{wanted}`");
     let rule = if key.starts_with("manifest") { "manifest-digest" } else { "big-data-digest" };
@@ -98,8 +103,8 @@ fn differs(store: &Catalog, image: &Image, key: &str, wanted: &str) -> StoreFind
 }
 
 /// The digest of a file, of the kind that `like` is; `None` if that is unknown.
-fn digest_of(file: &crate::sys::Opened, like: &str) -> io::Result<Option<String>> {
-    fn all<D: Digest>(file: &crate::sys::Opened, name: &str) -> io::Result<String> {
+fn digest_of(file: &crate::sys::OpenFile, like: &str) -> io::Result<Option<String>> {
+    fn all<D: Digest>(file: &crate::sys::OpenFile, name: &str) -> io::Result<String> {
         let mut hash = D::new();
         let mut buffer = vec![0; 64 << 10];
         loop {

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::Task;
-use super::issues::{Difference, Issue};
+use super::issues::{FileDifference, Issue};
 use super::layer::LayerOutcome;
 use crate::problem::{Severity, series};
 use crate::store::check::finding::{Scope, StoreFinding, StoreReport};
@@ -40,7 +40,7 @@ pub(super) fn add(
         report.put(finding("tar-split-damaged", message, true, "").at(tar_split));
         return;
     }
-    let content_differs = [Difference::Content, Difference::MissingContent]
+    let content_differs = [FileDifference::Content, FileDifference::MissingContent]
         .iter()
         .any(|way| outcome.issues.by_kind.contains_key(way));
     if let Some(digest) = outcome.digest.filter(|_| !content_differs) {
@@ -55,14 +55,14 @@ pub(super) fn add(
         report.could_not_look(set.could_not_look(&tar_split, &error));
     }
     for (way, issue) in outcome.issues.by_kind {
-        if (way == Difference::Time && !times_are_kept)
-            || (way == Difference::TimeOfOther && (task.in_parts || !other_times_are_kept))
+        if (way == FileDifference::Time && !times_are_kept)
+            || (way == FileDifference::TimeOfOther && (task.in_parts || !other_times_are_kept))
         {
             continue;
         }
         let whose = match way {
-            Difference::WhiteoutMissingForOthers => Some("whiteout-missing"),
-            Difference::WhiteoutAddedForOthers => Some("whiteout-added"),
+            FileDifference::WhiteoutMissingForOthers => Some("whiteout-missing"),
+            FileDifference::WhiteoutAddedForOthers => Some("whiteout-added"),
             _ => None,
         };
         if let Some(rule) = whose {
@@ -70,37 +70,37 @@ pub(super) fn add(
             continue;
         }
         let (id, one, several, saving) = match way {
-            Difference::Added => ("file-added", "is not in", "are not in", false),
-            Difference::Content => {
+            FileDifference::Added => ("file-added", "is not in", "are not in", false),
+            FileDifference::Content => {
                 ("file-content", "has different content than in", "have different content than in", true)
             }
-            Difference::Copy => {
+            FileDifference::Copy => {
                 ("file-content", "has different content than in", "have different content than in", false)
             }
-            Difference::Missing => ("file-missing", "is missing from", "are missing from", false),
-            Difference::MissingContent => ("file-missing", "is missing from", "are missing from", true),
-            Difference::Mode | Difference::RootMode => {
+            FileDifference::Missing => ("file-missing", "is missing from", "are missing from", false),
+            FileDifference::MissingContent => ("file-missing", "is missing from", "are missing from", true),
+            FileDifference::Mode | FileDifference::RootMode => {
                 ("file-mode", "has a different mode than in", "have a different mode than in", false)
             }
-            Difference::Owner => {
+            FileDifference::Owner => {
                 ("file-owner", "has a different owner than in", "have a different owner than in", false)
             }
-            Difference::Time | Difference::TimeOfOther => {
+            FileDifference::Time | FileDifference::TimeOfOther => {
                 ("file-time", "has a different time than in", "have a different time than in", false)
             }
-            Difference::Type => {
+            FileDifference::Type => {
                 ("file-type", "is of a different type than in", "are of a different type than in", false)
             }
-            Difference::Attributes => {
+            FileDifference::Attributes => {
                 ("file-xattr", "has different attributes than in", "have different attributes than in", false)
             }
-            Difference::WhiteoutAdded | Difference::WhiteoutAddedForOthers => (
+            FileDifference::WhiteoutAdded | FileDifference::WhiteoutAddedForOthers => (
                 "whiteout-added",
                 "hides what is below and is not in",
                 "hide what is below and are not in",
                 false,
             ),
-            Difference::WhiteoutMissing | Difference::WhiteoutMissingForOthers => (
+            FileDifference::WhiteoutMissing | FileDifference::WhiteoutMissingForOthers => (
                 "whiteout-missing",
                 "does not hide what is below, as in",
                 "do not hide what is below, as in",
@@ -110,7 +110,7 @@ pub(super) fn add(
         let verb = if issue.count == 1 { one } else { several };
         let message = format!("{} {verb} the layer `{shown}`", named(&issue));
         let mut finding = finding(id, message, saving, TAMPERED);
-        if way == Difference::RootMode {
+        if way == FileDifference::RootMode {
             finding.problem.severity = Severity::Warning;
         }
         if let Some((first, _)) = issue.first.first() {

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 
 /// In what something differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Difference {
+pub(super) enum FileDifference {
     Added,
     Content,
     /// Content that is in no stream, so that no engine ever reads it back.
@@ -41,7 +41,7 @@ pub(super) struct Issue {
 /// Everything that differs in a layer.
 #[derive(Debug, Default)]
 pub(super) struct Issues {
-    pub(super) by_kind: BTreeMap<Difference, Issue>,
+    pub(super) by_kind: BTreeMap<FileDifference, Issue>,
     pub(super) times: Times,
     /// Of what is no file.
     pub(super) other_times: Times,
@@ -61,7 +61,7 @@ pub(super) struct Times {
 pub(super) const NAMED: usize = 20;
 
 impl Issues {
-    pub(super) fn put(&mut self, way: Difference, path: &OsStr, detail: String) {
+    pub(super) fn put(&mut self, way: FileDifference, path: &OsStr, detail: String) {
         let issue = self.by_kind.entry(way).or_default();
         issue.count += 1;
         if issue.first.len() < NAMED {
@@ -69,7 +69,7 @@ impl Issues {
         }
     }
 
-    pub(super) fn count(&mut self, way: Difference, more: usize) {
+    pub(super) fn count(&mut self, way: FileDifference, more: usize) {
         if more > 0 {
             self.by_kind.entry(way).or_default().count += more;
         }

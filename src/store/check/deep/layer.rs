@@ -10,14 +10,14 @@ use crc_fast::CrcAlgorithm::Crc64GoIso;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::Progress;
-use super::compare::{Comparison, Layout};
-use super::issues::{Difference, Issues};
+use super::compare::{Comparison, UnpackedBy};
+use super::issues::{FileDifference, Issues};
 use crate::hex::hex;
-use crate::sys::{Opened, Subtree};
+use crate::sys::{OpenFile, Subtree};
 use crate::tar::{Headers, NotTar, SplitPiece, TarSplit};
 
 /// What is known of a layer before it is read.
-pub(super) struct Expected<'a> {
+pub(super) struct ExpectedLayer<'a> {
     /// Its digest, `sha256:…`.
     pub(super) digest: &'a str,
     /// The size of its stream in bytes, if it is known.
@@ -80,10 +80,10 @@ impl Hash {
 /// # Errors
 /// If something cannot be read: that is not the same as being damaged.
 pub(super) fn read(
-    tar_split: &Opened,
+    tar_split: &OpenFile,
     content: &Subtree,
-    layout: &Layout<'_>,
-    expected: &Expected<'_>,
+    layout: &UnpackedBy<'_>,
+    expected: &ExpectedLayer<'_>,
     buffer: &mut [u8],
     progress: &Progress,
 ) -> io::Result<LayerOutcome> {
@@ -182,7 +182,7 @@ fn file(
         }
     }
     if total != size || crc.finalize().to_be_bytes() != checksum {
-        comparison.issue(Difference::Content, name);
+        comparison.issue(FileDifference::Content, name);
     }
     Ok(total)
 }
@@ -195,7 +195,7 @@ fn with(headers: &mut Result<Headers, NotTar>, step: impl FnOnce(&mut Headers) -
     }
 }
 
-struct ReadOpened<'a>(&'a Opened);
+struct ReadOpened<'a>(&'a OpenFile);
 
 impl io::Read for ReadOpened<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -24,22 +24,22 @@ use super::CheckRequest;
 use super::catalog::is_one_name;
 use super::composefs::{self, Composefs};
 use super::finding::StoreReport;
-use super::followed::Followed;
+use super::followed::FollowedName;
 use super::progress::Progress;
 use super::store_set::StoreSet;
 use crate::engine::Engines;
-use crate::store::{IdMap, Layer};
+use crate::store::{IdMap, StoredLayer};
 use crate::sys::{FileKind, Root, on_threads};
-use compare::Layout;
+use compare::UnpackedBy;
 use issues::Times;
-use layer::{Expected, LayerOutcome};
+use layer::{ExpectedLayer, LayerOutcome};
 
 pub(super) use findings::TAMPERED;
 pub(super) use part::check_part;
 
 /// What came out of the layers of one store.
 #[derive(Default)]
-struct OfStore {
+struct StoreOutcome {
     times: Times,
     other_times: Times,
     outcomes: Vec<(usize, LayerOutcome)>,
@@ -79,7 +79,7 @@ pub(super) fn check(
     tasks.sort_by_key(|task| std::cmp::Reverse(task.size.unwrap_or(u64::MAX)));
     progress.begin("checking", tasks.iter().filter_map(|task| task.size).sum());
     let outcomes = run(set.root, &tasks, request.jobs, progress);
-    let mut by_store: Vec<OfStore> = Vec::new();
+    let mut by_store: Vec<StoreOutcome> = Vec::new();
     by_store.resize_with(set.stores.len(), Default::default);
     let mut read = HashSet::new();
     for (index, outcome) in outcomes {
@@ -161,7 +161,7 @@ fn tasks(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -> io::Resul
 fn task(
     set: &StoreSet<'_>,
     home: usize,
-    layer: &Layer,
+    layer: &StoredLayer,
     digest: String,
     owners: bool,
 ) -> io::Result<Option<Task>> {
@@ -253,7 +253,8 @@ impl Task {
         let vanished = || io::Error::new(io::ErrorKind::NotFound, "it disappeared while it was checked");
         let dir = root.subtree(&self.tar_split.0)?.ok_or_else(vanished)?;
         let top = dir.top()?;
-        let tar_split = Followed::new(root, &top, &self.tar_split.0).file(OsStr::new(&self.tar_split.1))?;
+        let tar_split =
+            FollowedName::new(root, &top, &self.tar_split.0).file(OsStr::new(&self.tar_split.1))?;
         let Some(tar_split) = tar_split else {
             return Ok(LayerOutcome {
                 damaged: Some("it is not a file".to_owned()),
@@ -268,7 +269,7 @@ impl Task {
             Some(parent) if !self.overlay => root.subtree(parent)?,
             _ => None,
         };
-        let layout = Layout {
+        let layout = UnpackedBy {
             overlay: self.overlay,
             parent: parent.as_ref(),
             owners: self.owners,
@@ -278,7 +279,7 @@ impl Task {
             gidmap: &self.gidmap,
             root_mode: self.root_mode,
         };
-        let expected = Expected { digest: &self.digest, size: self.size };
+        let expected = ExpectedLayer { digest: &self.digest, size: self.size };
         layer::read(&tar_split, &content, &layout, &expected, buffer, progress)
     }
 }

@@ -9,17 +9,17 @@ use super::{BUFFER, Task, all_tasks, documents, findings, tally};
 use crate::hex::hex;
 use crate::images::Digest;
 use crate::store::artifacts::StoredArtifact;
-use crate::store::check::artifacts::{self, OfStore};
-use crate::store::check::budget::{ARTIFACTS, Part, Round, Takes};
+use crate::store::check::artifacts::{self, StoreArtifacts};
+use crate::store::check::budget::{ARTIFACTS, DeepPart, Round, Takes};
 use crate::store::check::finding::StoreReport;
 use crate::store::check::progress::Progress;
 use crate::store::check::store_set::StoreSet;
 use crate::sys::Root;
 
 /// What is read for a part.
-enum Work<'a> {
+enum PartWork<'a> {
     Layer(Task),
-    Blob { of_store: &'a OfStore<'a>, artifact: &'a StoredArtifact, blob: &'a Digest, size: u64 },
+    Blob { of_store: &'a StoreArtifacts<'a>, artifact: &'a StoredArtifact, blob: &'a Digest, size: u64 },
 }
 
 /// Reads what `round` takes, and tells again what former runs found in the rest.
@@ -31,7 +31,7 @@ pub(in crate::store::check) fn check_part(
 ) {
     let tasks = all_tasks(set, report);
     let artifacts = artifacts::look(set, report);
-    let (works, parts): (Vec<Work<'_>>, Vec<Part>) = works(set, tasks, &artifacts).unzip();
+    let (works, parts): (Vec<PartWork<'_>>, Vec<DeepPart>) = works(set, tasks, &artifacts).unzip();
     let order = round.order(set, &parts);
     progress.begin("checking", round.room(order.iter().map(|turn| &parts[turn.index])));
     let mut times: HashMap<usize, (Times, Times)> = HashMap::new();
@@ -48,10 +48,10 @@ pub(in crate::store::check) fn check_part(
         }
         let mut found = StoreReport::default();
         let bytes = match &works[index] {
-            Work::Layer(task) => {
+            PartWork::Layer(task) => {
                 layer(set, task, times.entry(part.home).or_default(), &mut buffer, progress, &mut found)
             }
-            Work::Blob { of_store, artifact, blob, size } => {
+            PartWork::Blob { of_store, artifact, blob, size } => {
                 of_store.read(set, artifact, blob, progress, &mut found);
                 *size
             }
@@ -80,15 +80,15 @@ pub(in crate::store::check) fn check_part(
 fn works<'a>(
     set: &StoreSet<'_>,
     tasks: Vec<Task>,
-    artifacts: &'a [OfStore<'a>],
-) -> impl Iterator<Item = (Work<'a>, Part)> {
+    artifacts: &'a [StoreArtifacts<'a>],
+) -> impl Iterator<Item = (PartWork<'a>, DeepPart)> {
     let layers = tasks.into_iter().map(|task| {
         let (home, name, bytes) = (task.home, task.id.clone(), task.size.unwrap_or_default());
-        (Work::Layer(task), (home, name, bytes))
+        (PartWork::Layer(task), (home, name, bytes))
     });
     let blobs = artifacts.iter().flat_map(|of_store| {
         of_store.blobs().map(move |(artifact, blob, size)| {
-            let work = Work::Blob { of_store, artifact, blob, size };
+            let work = PartWork::Blob { of_store, artifact, blob, size };
             (work, (of_store.home, format!("{ARTIFACTS}{blob}"), size))
         })
     });
@@ -96,7 +96,7 @@ fn works<'a>(
     layers.chain(blobs).filter(move |(_, (home, name, _))| seen.insert((*home, name.clone()))).map(
         |(work, (home, name, bytes))| {
             let identity = work.identity(set.root);
-            (work, Part { home, name, identity, bytes })
+            (work, DeepPart { home, name, identity, bytes })
         },
     )
 }
@@ -128,7 +128,7 @@ fn layer(
     }
 }
 
-impl Work<'_> {
+impl PartWork<'_> {
     /// What is different once it was replaced. Engines change neither after they have made a layer.
     fn identity(&self, root: &Root) -> String {
         let changed = |path: &std::path::Path| format!("{:?}", root.changed(path).ok().flatten());

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::problem::Severity;
-use crate::store::Layer;
+use crate::store::StoredLayer;
 use crate::store::check::catalog::Catalog;
 use crate::store::check::finding::{StoreFinding, StoreReport, Tally, Verification};
-use crate::store::check::store_set::{Chain, StoreSet};
+use crate::store::check::store_set::{RecordedChain, StoreSet};
 use crate::store::short_id;
 
 /// What became of one thing.
@@ -33,7 +33,7 @@ pub(super) fn count(
 ) {
     let mut all = Verification::default();
     let mut notes = Vec::new();
-    let is_asked_for = |home, layer: &Layer| only.is_none_or(|only| only(home, layer.id()));
+    let is_asked_for = |home, layer: &StoredLayer| only.is_none_or(|only| only(home, layer.id()));
     let mut ends: HashMap<&str, End> = HashMap::new();
     let checked = || set.stores.iter().enumerate().filter(|(_, store)| store.checked);
     for (home, store) in checked() {
@@ -70,8 +70,8 @@ pub(super) fn count(
         let damage = Damage::of(store, report);
         for image in &store.images {
             let below = |top: &str| match set.chain(home, top) {
-                Chain::Whole(chain) => chain.iter().all(|id| ends.get(id) == Some(&End::Verified)),
-                Chain::Unknown { .. } | Chain::Loop | Chain::Long => false,
+                RecordedChain::Whole(chain) => chain.iter().all(|id| ends.get(id) == Some(&End::Verified)),
+                RecordedChain::Unknown { .. } | RecordedChain::Loop | RecordedChain::Long => false,
             };
             all.images.count(if damage.images.contains(image.title().as_str()) {
                 End::Damaged
@@ -129,7 +129,7 @@ impl Damage {
 }
 
 /// Why a layer that is not damaged was not assembled again.
-fn why_not(set: &StoreSet<'_>, home: usize, layer: &Layer) -> &'static str {
+fn why_not(set: &StoreSet<'_>, home: usize, layer: &StoredLayer) -> &'static str {
     let store = &set.stores[home];
     let is_set = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     let has = |name: &str| {

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 
 use super::compare::Comparison;
-use super::issues::Difference;
+use super::issues::FileDifference;
 use crate::store::IdMap;
-use crate::sys::{Attributes, Node};
+use crate::sys::{Attributes, SubtreeNode};
 use crate::tar::{EntryKind as Entry, Header};
 
 /// Whether an attribute is one that the driver makes itself. What else overlayfs takes for its
@@ -24,7 +24,13 @@ fn is_drivers(header: &Header, name: &[u8], value: &[u8]) -> bool {
 impl Comparison<'_> {
     /// Mode, owner, time and extended attributes. `found` is nothing where those are not
     /// to be looked at, or where the file system has none.
-    pub(super) fn values(&mut self, header: &Header, path: &OsStr, node: &Node, found: Option<&Attributes>) {
+    pub(super) fn values(
+        &mut self,
+        header: &Header,
+        path: &OsStr,
+        node: &SubtreeNode,
+        found: Option<&Attributes>,
+    ) {
         let masked = found.and_then(mask_of);
         let (mode, uid, gid) = match masked {
             Some((uid, gid, mode)) => (mode, uid, gid),
@@ -32,7 +38,7 @@ impl Comparison<'_> {
         };
         if header.kind != Entry::Symlink && mode != header.mode {
             let detail = format!("{mode:04o} instead of {:04o}", header.mode);
-            self.differs(Difference::Mode, path, detail, Some(node));
+            self.differs(FileDifference::Mode, path, detail, Some(node));
         }
         if masked.is_some() || self.layout.owners {
             let map = |map: &[IdMap], id: u64| if masked.is_some() { Some(id) } else { mapped(map, id) };
@@ -42,7 +48,7 @@ impl Comparison<'_> {
             if other {
                 let wanted = (wanted.0.unwrap_or(uid), wanted.1.unwrap_or(gid));
                 let detail = format!("{uid}:{gid} instead of {}:{}", wanted.0, wanted.1);
-                self.differs(Difference::Owner, path, detail, Some(node));
+                self.differs(FileDifference::Owner, path, detail, Some(node));
             }
         }
         self.time(header, path, node);
@@ -52,7 +58,7 @@ impl Comparison<'_> {
         }
     }
 
-    fn time(&mut self, header: &Header, path: &OsStr, node: &Node) {
+    fn time(&mut self, header: &Header, path: &OsStr, node: &SubtreeNode) {
         // What file systems with 32 bits cannot hold is not compared, nor what is
         // before 1970, which engines make 1970.
         if !(0..1 << 32).contains(&header.mtime) {
@@ -70,12 +76,12 @@ impl Comparison<'_> {
         } else {
             times.differ += 1;
             let detail = format!("{found} instead of {}", header.mtime);
-            let way = if other { Difference::TimeOfOther } else { Difference::Time };
+            let way = if other { FileDifference::TimeOfOther } else { FileDifference::Time };
             self.differs(way, path, detail, Some(node));
         }
     }
 
-    fn extended(&mut self, header: &Header, path: &OsStr, node: &Node, found: &Attributes) {
+    fn extended(&mut self, header: &Header, path: &OsStr, node: &SubtreeNode, found: &Attributes) {
         if header.attributes.is_empty() && found.is_empty() {
             return;
         }
@@ -111,7 +117,7 @@ impl Comparison<'_> {
             .map(|name| String::from_utf8_lossy(name).into_owned())
             .collect();
         names.sort();
-        self.differs(Difference::Attributes, path, names.join(", "), Some(node));
+        self.differs(FileDifference::Attributes, path, names.join(", "), Some(node));
     }
 }
 

@@ -4,8 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 
 use super::compare::Comparison;
-use super::issues::{Difference, NAMED};
-use crate::sys::{Directory, FileKind, Node, Opened};
+use super::issues::{FileDifference, NAMED};
+use crate::sys::{Directory, FileKind, OpenFile, SubtreeNode};
 
 /// No directory in an image is nested deeper.
 const MAX_DEPTH: usize = 200;
@@ -73,10 +73,10 @@ impl Comparison<'_> {
         // A directory that nothing in the layer is in is told of by the one above.
         if any || depth == 0 || self.entries.contains(&own) {
             for (path, whiteout) in added {
-                let way = if whiteout { Difference::WhiteoutAdded } else { Difference::Added };
+                let way = if whiteout { FileDifference::WhiteoutAdded } else { FileDifference::Added };
                 self.issues.put(way, &path, String::new());
             }
-            self.issues.count(Difference::Added, more);
+            self.issues.count(FileDifference::Added, more);
         }
         Ok(any)
     }
@@ -85,10 +85,10 @@ impl Comparison<'_> {
     fn opaque_without_entry(&mut self, directory: &Directory) -> io::Result<()> {
         let opened = directory.open(OsStr::new("."))?;
         let way = match opened.map(|opened| self.layout.is_opaque(&opened)) {
-            Some((Some(true), _)) => Difference::WhiteoutAdded,
+            Some((Some(true), _)) => FileDifference::WhiteoutAdded,
             // Root's containers are shown the attribute of users.
-            Some((_, Some(true))) if self.layout.owners => Difference::WhiteoutAdded,
-            Some((_, Some(true))) => Difference::WhiteoutAddedForOthers,
+            Some((_, Some(true))) if self.layout.owners => FileDifference::WhiteoutAdded,
+            Some((_, Some(true))) => FileDifference::WhiteoutAddedForOthers,
             _ => return Ok(()),
         };
         self.issues.put(way, directory.path.as_os_str(), "is opaque".to_owned());
@@ -104,7 +104,7 @@ impl Comparison<'_> {
             // Of what is an entry is told there.
             let expected = !self.removed.contains(&key) && !self.entries.contains(&key);
             if expected && directory.node(name)?.is_none() {
-                self.issues.put(Difference::Missing, path.as_os_str(), String::new());
+                self.issues.put(FileDifference::Missing, path.as_os_str(), String::new());
             }
             Ok(())
         })
@@ -116,7 +116,7 @@ impl Comparison<'_> {
         parent: &Directory,
         directory: &Directory,
         name: &OsStr,
-        node: &Node,
+        node: &SubtreeNode,
         buffer: &mut [u8],
     ) -> io::Result<bool> {
         let Some(below) = parent.node(name)? else {
@@ -127,15 +127,15 @@ impl Comparison<'_> {
         let same_link =
             node.stat.kind != FileKind::Symlink || parent.read_link(name)? == directory.read_link(name)?;
         if below.stat.kind != node.stat.kind || below.special != node.special || !same_link {
-            self.issues.put(Difference::Type, path, String::new());
+            self.issues.put(FileDifference::Type, path, String::new());
             return Ok(true);
         }
         if node.stat.kind != FileKind::Symlink && below.stat.mode != node.stat.mode {
             let detail = format!("{:04o} instead of {:04o}", node.stat.mode, below.stat.mode);
-            self.issues.put(Difference::Mode, path, detail);
+            self.issues.put(FileDifference::Mode, path, detail);
         }
         if (below.stat.uid, below.stat.gid) != (node.stat.uid, node.stat.gid) {
-            self.issues.put(Difference::Owner, path, String::new());
+            self.issues.put(FileDifference::Owner, path, String::new());
         }
         if node.stat.kind == FileKind::File {
             let same = match (parent.open(name)?, directory.open(name)?) {
@@ -143,7 +143,7 @@ impl Comparison<'_> {
                 _ => false,
             };
             if !same {
-                self.issues.put(Difference::Copy, path, String::new());
+                self.issues.put(FileDifference::Copy, path, String::new());
             }
         }
         Ok(true)
@@ -151,7 +151,7 @@ impl Comparison<'_> {
 }
 
 /// Whether two open files hold the same.
-pub(super) fn equal(one: &Opened, other: &Opened, buffer: &mut [u8]) -> io::Result<bool> {
+pub(super) fn equal(one: &OpenFile, other: &OpenFile, buffer: &mut [u8]) -> io::Result<bool> {
     if one.stat.id == other.stat.id {
         return Ok(true);
     }
@@ -159,7 +159,7 @@ pub(super) fn equal(one: &Opened, other: &Opened, buffer: &mut [u8]) -> io::Resu
         return Ok(false);
     }
     let (left, right) = buffer.split_at_mut(buffer.len() / 2);
-    let fill = |file: &Opened, buffer: &mut [u8]| -> io::Result<usize> {
+    let fill = |file: &OpenFile, buffer: &mut [u8]| -> io::Result<usize> {
         let mut length = 0;
         while length < buffer.len() {
             match file.read(&mut buffer[length..])? {
