@@ -22,7 +22,7 @@ pub const USERS_STORES: usize = 64;
 pub const USERS_RECORDS: u64 = 16 << 20;
 
 /// What an engine is said to have said, in bytes; of more, the end is read.
-pub const SAID: u64 = 1 << 20;
+pub const ENGINE_OUTPUT: u64 = 1 << 20;
 
 /// A document that the person who calls gives to `generate` or `pack`, in bytes: those of
 /// Ignition carry whole files.
@@ -64,7 +64,7 @@ pub const PROGRAM: u64 = 256 << 20;
 
 /// Images of a finding, and findings of one kind, that are told one by one. Behind them there
 /// is a count.
-pub const TOLD: usize = 1000;
+pub const SHOWN_FINDINGS: usize = 1000;
 
 /// The layers of an image. The kernel mounts no more, and engines refuse it (`maxDepth` in
 /// overlay.go of the storage library).

@@ -142,7 +142,7 @@ impl BuildStore {
         let out = if to_stdout { self.output.clone() } else { super::inside(&host, &self.output)? };
         let shown = if to_stdout { "-".to_owned() } else { host.show(&out) };
         let built = if common.dry_run {
-            builder::rehearse(&host.root, &sources, &options)?
+            builder::dry_run(&host.root, &sources, &options)?
         } else {
             match kind.packed() {
                 None => {
@@ -166,7 +166,7 @@ impl BuildStore {
             output.detail(SELINUX);
         }
         if output.json && !to_stdout {
-            output.json(&BuildStoreJson {
+            output.print_json(&BuildStoreJson {
                 version: 1,
                 changed: built.new_images > 0 || built.new_layers > 0 || !built.moved_names.is_empty(),
                 dry_run: common.dry_run,

@@ -99,7 +99,12 @@ impl CheckConfig {
         let report = lint::check(&input, &self.skip);
         if output.json {
             let findings = report.findings.iter().map(FindingLine::of).collect();
-            output.json(&CheckConfigJson { version: 1, fixed, findings, not_looked: &report.not_looked })?;
+            output.print_json(&CheckConfigJson {
+                version: 1,
+                fixed,
+                findings,
+                not_looked: &report.not_looked,
+            })?;
         } else {
             self.print(&host, &input, &report, output)?;
         }
@@ -116,10 +121,10 @@ impl CheckConfig {
     ) -> anyhow::Result<()> {
         for finding in &report.findings {
             // The diff of a dry run has standard output to itself.
-            output.found(finding, !self.fix)?;
+            output.print_finding(finding, !self.fix)?;
         }
         for problem in &report.not_looked {
-            output.not_looked(problem);
+            output.print_unchecked(problem);
         }
         output.status(&summary(host, input, report));
         Ok(())
@@ -137,12 +142,12 @@ fn list(output: &Output) -> anyhow::Result<()> {
         description: rule.description,
     });
     if output.json {
-        return output.json(&serde_json::json!({ "version": 1, "rules": lines.collect::<Vec<_>>() }));
+        return output.print_json(&serde_json::json!({ "version": 1, "rules": lines.collect::<Vec<_>>() }));
     }
     let widest = RULES.iter().map(|rule| rule.id.len()).max().unwrap_or(0);
     let row =
         |rule: RuleLine| format!("{:widest$}  {:7}  {}\n", rule.id, rule.severity.name(), rule.description);
-    output.data(&lines.map(row).collect::<String>())
+    output.print_lines(&lines.map(row).collect::<String>())
 }
 
 /// Says what was fixed, and returns it as data.
@@ -157,7 +162,7 @@ fn print_fixes(
     for change in &outcome.plan.changes {
         let (path, diff) = (host.show(&change.path), change.diff(host));
         if common.dry_run && !output.json {
-            output.document(&diff)?;
+            output.print_document(&diff)?;
         }
         output.status(&format!("{would}fixed `{path}`"));
         files.push(FixedFile { path, action: "edit", diff });

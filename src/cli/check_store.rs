@@ -134,7 +134,7 @@ impl CheckStore {
             print_round(round, self.budget.unwrap_or_default(), output);
         }
         if output.json {
-            output.json(&self.document(&host, &report))?;
+            output.print_json(&self.document(&host, &report))?;
         } else {
             print(&report, output)?;
         }
@@ -293,10 +293,10 @@ fn short(name: &str) -> &str {
 
 fn print(report: &StoreReport, output: &Output) -> anyhow::Result<()> {
     for finding in &report.findings {
-        output.found(finding, true)?;
+        output.print_finding(finding, true)?;
     }
     for problem in &report.not_looked {
-        output.not_looked(problem);
+        output.print_unchecked(problem);
     }
     if !report.stores.is_empty() {
         output.status(&summary(report));
@@ -366,11 +366,11 @@ fn list(output: &Output) -> anyhow::Result<()> {
                 description: rule.description,
             })
             .collect();
-        return output.json(&serde_json::json!({ "version": 1, "rules": lines }));
+        return output.print_json(&serde_json::json!({ "version": 1, "rules": lines }));
     }
     let widest = RULES.iter().map(|rule| rule.id.len()).max().unwrap_or(0);
     let row = |rule: &check::DamageRule| {
         format!("{:widest$}  {:7}  {}\n", rule.id, rule.severity.name(), rule.description)
     };
-    output.data(&RULES.iter().map(row).collect::<String>())
+    output.print_lines(&RULES.iter().map(row).collect::<String>())
 }

@@ -44,7 +44,12 @@ impl CleanDependents {
         if output.json {
             let storages = lines(&host, Some(&cleaned));
             let changed = !storages.is_empty();
-            output.json(&CleanDependentsJson { version: 1, changed, dry_run: common.dry_run, storages })?;
+            output.print_json(&CleanDependentsJson {
+                version: 1,
+                changed,
+                dry_run: common.dry_run,
+                storages,
+            })?;
             return Ok(());
         }
         print(common, &host, &cleaned, output)
@@ -86,7 +91,7 @@ pub(super) fn print(
         let mut lines = Vec::new();
         for (kind, dependents) in [("container", &storage.containers), ("image", &storage.images)] {
             for dependent in dependents {
-                lines.push(format!("{verb} {kind} {} from `{graphroot}`", called(dependent)));
+                lines.push(format!("{verb} {kind} {} from `{graphroot}`", dependent_name(dependent)));
             }
         }
         let layers = match storage.layers.len() {
@@ -105,7 +110,7 @@ pub(super) fn print(
         }
         for line in lines {
             if common.dry_run {
-                output.data(&format!("{line}\n"))?;
+                output.print_lines(&format!("{line}\n"))?;
             } else {
                 output.status(&line);
             }
@@ -119,7 +124,7 @@ fn name(dependent: &Dependent) -> &str {
     dependent.names.first().map_or(short_id(&dependent.id), String::as_str)
 }
 
-pub(super) fn called(dependent: &Dependent) -> String {
+pub(super) fn dependent_name(dependent: &Dependent) -> String {
     let id = short_id(&dependent.id);
     let names: Vec<String> = dependent.names.iter().map(|name| format!("`{name}`")).collect();
     if names.is_empty() { format!("`{id}`") } else { format!("{} ({id})", names.join(", ")) }

@@ -16,6 +16,6 @@ impl Completions {
     pub(super) fn run(&self, output: &Output) -> anyhow::Result<()> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut super::command(), "storagectl", &mut script);
-        output.document(&String::from_utf8_lossy(&script))
+        output.print_document(&String::from_utf8_lossy(&script))
     }
 }

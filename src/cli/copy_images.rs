@@ -189,7 +189,7 @@ impl CopyImages {
         let changed_list = report.outcome.as_ref().is_some_and(|outcome| !outcome.plan.is_empty());
         let changed = !copied.is_empty() || !report.pruned.names.is_empty() || changed_list;
         if output.json {
-            output.json(&CopyImagesJson {
+            output.print_json(&CopyImagesJson {
                 version: 1,
                 changed,
                 dry_run: common.dry_run,

@@ -166,7 +166,7 @@ impl EmbedImages {
             if remark.id == "list-directory" { output.detail(&line) } else { output.warning(&line) }
         }
         if output.json {
-            output.json(&document(&host, &dir, &report, common.dry_run))?;
+            output.print_json(&document(&host, &dir, &report, common.dry_run))?;
         }
         print_end(&report, &host.show(&dir), common.dry_run, output);
         Ok(Status::of_parts(

@@ -72,12 +72,12 @@ impl Explain {
         let explained = explain::explain(&host, &diagnosis, recognized);
         let is_known = !explained.is_empty();
         if output.json {
-            output.json(&document(&explained, &diagnosis, &not_looked))?;
+            output.print_json(&document(&explained, &diagnosis, &not_looked))?;
         } else {
             for one in &explained {
                 print(one, output)?;
             }
-            not_looked.iter().filter(|_| is_known).for_each(|problem| output.not_looked(problem));
+            not_looked.iter().filter(|_| is_known).for_each(|problem| output.print_unchecked(problem));
         }
         if !is_known {
             output.problem(&unknown(&diagnosis));
@@ -91,8 +91,8 @@ impl Explain {
             let words: Vec<_> = self.text.iter().map(|text| text.to_string_lossy()).collect();
             return Ok(words.join(" "));
         }
-        let bytes =
-            end(&mut io::stdin().lock(), limits::SAID).map_err(Problem::cannot("read", "standard input"))?;
+        let bytes = end(&mut io::stdin().lock(), limits::ENGINE_OUTPUT)
+            .map_err(Problem::cannot("read", "standard input"))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
@@ -102,7 +102,7 @@ fn end(from: &mut impl Read, limit: u64) -> io::Result<Vec<u8>> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut end = Vec::new();
     loop {
-        let read = from.take(limits::SAID).read_to_end(&mut end)?;
+        let read = from.take(limits::ENGINE_OUTPUT).read_to_end(&mut end)?;
         end.drain(..end.len().saturating_sub(limit));
         if read == 0 {
             return Ok(end);
@@ -138,13 +138,13 @@ fn unknown(diagnosis: &Diagnosis) -> Problem {
 
 fn print(one: &ExplainedMessage, output: &Output) -> anyhow::Result<()> {
     let message = one.recognized.message;
-    output.data(&format!("{}: {}\n{}\n\n", message.id, one.recognized.said, message.meaning))?;
+    output.print_lines(&format!("{}: {}\n{}\n\n", message.id, one.recognized.said, message.meaning))?;
     for cause in &one.causes {
-        output.found(cause, true)?;
+        output.print_finding(cause, true)?;
     }
     if one.causes.is_empty() {
         let now = "Nothing on this host causes it now; it may be over, or be another host's.";
-        output.data(&format!(
+        output.print_lines(&format!(
             "{now}\n`{}` finds such a cause while it is there.\nhint: {}\n\n",
             message.check, message.cure
         ))?;
@@ -190,7 +190,7 @@ fn list(output: &Output) -> anyhow::Result<()> {
             })
         };
         let known: Vec<_> = messages().map(line).collect();
-        return output.json(&serde_json::json!({ "version": 1, "known": known }));
+        return output.print_json(&serde_json::json!({ "version": 1, "known": known }));
     }
     let widest = messages().map(|message| message.id.len()).max().unwrap_or(0);
     let row = |message: &EngineMessage| {
@@ -202,5 +202,5 @@ fn list(output: &Output) -> anyhow::Result<()> {
             })
             .collect::<String>()
     };
-    output.data(&messages().map(row).collect::<String>())
+    output.print_lines(&messages().map(row).collect::<String>())
 }

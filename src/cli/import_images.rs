@@ -152,7 +152,7 @@ fn finish(common: &Common, host: &Host, output: &Output, report: &ImportReport) 
     }
     if output.json {
         let moved = report.items.iter().any(|line| line.moved_to.is_some());
-        output.json(&ImportImagesJson {
+        output.print_json(&ImportImagesJson {
             version: 1,
             changed: imported > 0 || moved || changed_list,
             dry_run: common.dry_run,

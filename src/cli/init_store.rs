@@ -117,7 +117,7 @@ impl InitStore {
         if output.json {
             let changed = stores.iter().any(|store| !store.created.is_empty() || !store.opened.is_empty())
                 || declaration.as_ref().is_some_and(|declaration| declaration.created);
-            output.json(&InitStoreJson {
+            output.print_json(&InitStoreJson {
                 version: 1,
                 changed,
                 dry_run: common.dry_run,

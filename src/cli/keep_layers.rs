@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::clean_dependents::called;
+use super::clean_dependents::dependent_name;
 use super::counted::counted;
 use super::output::Output;
 use super::tense::would;
@@ -90,7 +90,7 @@ impl KeepLayers {
         if output.json {
             let changed = kept.iter().any(|storage| !storage.layers.is_empty());
             let storages = storages(&host, &kept);
-            output.json(&KeepLayersJson { version: 1, changed, dry_run: common.dry_run, storages })?;
+            output.print_json(&KeepLayersJson { version: 1, changed, dry_run: common.dry_run, storages })?;
         } else if kept.is_empty() {
             output.status("nothing builds on layers that no store has");
         } else {
@@ -144,7 +144,7 @@ pub(super) fn print(common: &Common, host: &Host, kept: &[KeptStorage], output: 
         let works = if common.dry_run { "would still work" } else { "still works" };
         for (kind, dependents) in [("container", &storage.containers), ("image", &storage.images)] {
             for dependent in dependents {
-                output.status(&format!("{kind} {} {works}", called(dependent)));
+                output.status(&format!("{kind} {} {works}", dependent_name(dependent)));
             }
         }
         for problem in &storage.not_kept {
@@ -178,7 +178,8 @@ pub(super) fn print_restored(common: &Common, host: &Host, restored: &[RestoredB
         let backup = host.show(&it.backup);
         for (kind, dependents) in [("container", &it.containers), ("image", &it.images)] {
             for dependent in dependents {
-                output.status(&format!("{would}restored {kind} {} from `{backup}`", called(dependent)));
+                output
+                    .status(&format!("{would}restored {kind} {} from `{backup}`", dependent_name(dependent)));
             }
         }
     }

@@ -79,12 +79,12 @@ impl ListImages {
             stores.not_looked.is_empty() && survey.images.iter().all(|it| it.not_looked.is_empty());
         let status = if all_looked { Status::Done } else { Status::Failed };
         let in_stores = |image: &SurveyedImage, contents: &EmbeddedImage| {
-            let having = embedded::having(&stores, &image.entry.reference, contents);
+            let having = embedded::stores_with(&stores, &image.entry.reference, contents);
             having.into_iter().map(|path| host.show(path)).collect::<Vec<_>>()
         };
         if output.json {
             let line = |image| line(image, |contents| in_stores(image, contents));
-            output.json(&ListImagesJson {
+            output.print_json(&ListImagesJson {
                 version: 1,
                 directory: host.show(&dir),
                 layout: list.layout.name(),
@@ -121,7 +121,7 @@ impl ListImages {
             ]);
         }
         if rows.len() > 1 {
-            output.data(&aligned(&rows, [true; 6]))?;
+            output.print_lines(&aligned(&rows, [true; 6]))?;
         }
         for directory in &unlisted {
             output.warning(&format!(

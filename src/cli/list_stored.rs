@@ -74,7 +74,7 @@ pub(super) fn list(host: &Host, store: Option<&Path>, output: &Output) -> anyhow
     if output.json {
         let images = listed.iter().map(|it| line(host, &layers, it)).collect();
         let artifacts = artifacts.iter().map(|(store, it)| artifact_line(host, store, it)).collect();
-        output.json(&ListStoredJson { version: 1, images, artifacts, not_looked: &not_looked })?;
+        output.print_json(&ListStoredJson { version: 1, images, artifacts, not_looked: &not_looked })?;
         return Ok(status);
     }
     for problem in &not_looked {
@@ -111,7 +111,7 @@ pub(super) fn list(host: &Host, store: Option<&Path>, output: &Output) -> anyhow
     }
     match rows.len() {
         1 => output.status("there is no image"),
-        _ => output.data(&aligned(&rows, shown))?,
+        _ => output.print_lines(&aligned(&rows, shown))?,
     }
     if !artifacts.is_empty() {
         let heads = ["ARTIFACT", "DIGEST", "SIZE", "STORE", "TYPE"];
@@ -127,7 +127,7 @@ pub(super) fn list(host: &Host, store: Option<&Path>, output: &Output) -> anyhow
                 or(line.kind, "damaged"),
             ]
         }));
-        output.data(&aligned(&rows, [true; 5]))?;
+        output.print_lines(&aligned(&rows, [true; 5]))?;
     }
     Ok(status)
 }

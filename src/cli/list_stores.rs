@@ -47,7 +47,7 @@ impl ListStores {
         let (unlisted, problems) = unlisted(&host, &stores)?;
         problems.iter().for_each(|problem| output.problem(problem));
         if output.json {
-            return output.json(&ListStoresJson { version: 1, file, stores, unlisted });
+            return output.print_json(&ListStoresJson { version: 1, file, stores, unlisted });
         }
         if stores.is_empty() {
             match file {
@@ -75,9 +75,9 @@ impl ListStores {
                 place,
             ]);
         }
-        output.data(&aligned(&rows, shown))?;
+        output.print_lines(&aligned(&rows, shown))?;
         if !unlisted.is_empty() {
-            output.data("\n")?;
+            output.print_lines("\n")?;
         }
         print_unlisted(unlisted, output)
     }
@@ -92,7 +92,7 @@ fn print_unlisted(unlisted: Vec<UnlistedStore>, output: &Output) -> anyhow::Resu
     for store in unlisted {
         rows.push([store.path, store.declared_by.unwrap_or_else(|| "-".to_owned()), store.reason]);
     }
-    output.data(&aligned(&rows, [true, declared, true]))
+    output.print_lines(&aligned(&rows, [true, declared, true]))
 }
 
 /// The stores that are declared, or were listed, and are not among those that are: by what `apply`

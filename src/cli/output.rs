@@ -48,23 +48,23 @@ impl Output {
     }
 
     /// Writes lines for people.
-    pub(super) fn data(&self, text: &str) -> anyhow::Result<()> {
-        self.painted(&TerminalText::lines(text))
+    pub(super) fn print_lines(&self, text: &str) -> anyhow::Result<()> {
+        self.print_text(&TerminalText::lines(text))
     }
 
     /// The same with colours.
-    pub(super) fn painted(&self, text: &TerminalText) -> anyhow::Result<()> {
+    pub(super) fn print_text(&self, text: &TerminalText) -> anyhow::Result<()> {
         write(text.as_str())
     }
 
     /// Writes a text that somebody may use as it is: a document, a diff. Only a terminal gets
     /// nothing that it would obey.
-    pub(super) fn document(&self, text: &str) -> anyhow::Result<()> {
-        if io::stdout().is_terminal() { self.data(text) } else { write(text) }
+    pub(super) fn print_document(&self, text: &str) -> anyhow::Result<()> {
+        if io::stdout().is_terminal() { self.print_lines(text) } else { write(text) }
     }
 
     /// Writes data as one JSON document.
-    pub(super) fn json(&self, value: &impl serde::Serialize) -> anyhow::Result<()> {
+    pub(super) fn print_json(&self, value: &impl serde::Serialize) -> anyhow::Result<()> {
         let mut text = painted::json(&serde_json::to_string_pretty(value)?);
         text.push('\n');
         write(&text)
@@ -101,7 +101,7 @@ impl Output {
             let problem = problem.cloned().unwrap_or_else(unknown);
             let problem = Problem { message: format!("{error:#}"), ..problem };
             // The error has been told on standard error if this cannot be written.
-            let _ = self.json(&ErrorReport { version: 1, error: &problem, more: &[] });
+            let _ = self.print_json(&ErrorReport { version: 1, error: &problem, more: &[] });
         }
         match problem {
             Some(problem) => self.problem(problem),
@@ -112,7 +112,7 @@ impl Output {
     fn errors(&self, several: &Several) {
         let (error, more) = several.split();
         if self.json {
-            let _ = self.json(&ErrorReport { version: 1, error, more });
+            let _ = self.print_json(&ErrorReport { version: 1, error, more });
         }
         [error].into_iter().chain(more).for_each(|problem| self.problem(problem));
     }
@@ -123,7 +123,7 @@ impl Output {
     }
 
     /// What a check found, with its name; on standard error if something else is the data.
-    pub(super) fn found(&self, problem: &Problem, is_data: bool) -> anyhow::Result<()> {
+    pub(super) fn print_finding(&self, problem: &Problem, is_data: bool) -> anyhow::Result<()> {
         let is_hidden = match problem.severity {
             Severity::Error => self.quiet && !is_data,
             Severity::Warning => self.quiet,
@@ -134,14 +134,14 @@ impl Output {
         }
         let text = problem_text::problem(problem, true, self.is_colored(is_data));
         if is_data {
-            return self.painted(&text.and(&TerminalText::lines("\n\n")));
+            return self.print_text(&text.and(&TerminalText::lines("\n\n")));
         }
         say(&text.and(&TerminalText::lines("\n")));
         Ok(())
     }
 
     /// What a check could not look at.
-    pub(super) fn not_looked(&self, problem: &Problem) {
+    pub(super) fn print_unchecked(&self, problem: &Problem) {
         self.warning(&format!("could not look: {}; {}", problem.message, problem.hint));
     }
 
@@ -167,7 +167,7 @@ impl Output {
     }
 
     /// Writes data as one line of JSON to standard error, between what is said.
-    pub(super) fn json_line(&self, value: &impl serde::Serialize) {
+    pub(super) fn print_json_line(&self, value: &impl serde::Serialize) {
         let line = serde_json::to_string(value).expect("it has no keys that are not text");
         say(&TerminalText::line(&line));
     }

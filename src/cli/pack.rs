@@ -133,7 +133,7 @@ impl Pack {
         let text = super::generate::read_file(&self.file)?;
         let mut recipe = pack::read(&text, &self.file).map_err(all)?;
         let remarks = pack::add_named(&mut recipe)?;
-        remarks.iter().try_for_each(|remark| output.found(remark, false))?;
+        remarks.iter().try_for_each(|remark| output.print_finding(remark, false))?;
         let options = self.options()?;
         warn(&recipe, output);
         if common.dry_run {
@@ -149,7 +149,7 @@ impl Pack {
         let built = match self.what {
             PackOutput::Spec => {
                 let texts = pack::specs(&recipe, &options, &print).map_err(all)?;
-                return output.document(&texts.join("\n"));
+                return output.print_document(&texts.join("\n"));
             }
             PackOutput::Rpm if self.mock => {
                 let sources = pack::source_packages(&recipe, &options, &print).map_err(all)?;
@@ -261,7 +261,7 @@ impl Pack {
             }
         }
         if output.json {
-            output.json(&PackJson {
+            output.print_json(&PackJson {
                 version: 1,
                 changed: !plan.packages.is_empty(),
                 dry_run: true,
@@ -304,10 +304,10 @@ fn print_built(built: &[BuiltPackage], output: &Output) -> anyhow::Result<()> {
             .collect();
         let json =
             PackJson { version: 1, changed: true, dry_run: false, packages, download: None, free: None };
-        return output.json(&json);
+        return output.print_json(&json);
     }
     for it in built {
-        output.document(&format!("{}\n", it.file.display()))?;
+        output.print_document(&format!("{}\n", it.file.display()))?;
     }
     Ok(())
 }

@@ -154,7 +154,7 @@ impl<'a> ProgressDisplay<'a> {
         if self.format == ProgressFormat::Json {
             let total_images = self.total_images;
             let event = "progress";
-            self.output.json_line(&ProgressJson {
+            self.output.print_json_line(&ProgressJson {
                 event,
                 doing,
                 bytes,

@@ -22,7 +22,7 @@ pub(super) fn images_given(
     let mut images: Vec<String> = Vec::new();
     for path in paths {
         let found = references_given(root, path, &within)?;
-        found.remarks.iter().try_for_each(|remark| output.found(remark, false))?;
+        found.remarks.iter().try_for_each(|remark| output.print_finding(remark, false))?;
         for ImageReference { reference, .. } in found.images {
             if !images.contains(&reference) {
                 images.push(reference);

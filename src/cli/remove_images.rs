@@ -77,7 +77,7 @@ impl RemoveImages {
         }
         print(&host, &report, common.dry_run, output);
         if output.json {
-            output.json(&RemoveImagesJson {
+            output.print_json(&RemoveImagesJson {
                 version: 1,
                 changed,
                 dry_run: common.dry_run,

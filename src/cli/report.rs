@@ -117,10 +117,10 @@ fn print(
             kept: settled.map(|settled| keep_layers::storages(host, &settled.kept)).unwrap_or_default(),
             dependents: clean_dependents::lines(host, settled.map(|settled| &settled.cleaned)),
         };
-        output.json(&report)?;
+        output.print_json(&report)?;
     } else if common.dry_run {
         for change in &plan.changes {
-            output.document(&change.diff(host))?;
+            output.print_document(&change.diff(host))?;
         }
     }
     for problem in problems {

@@ -79,7 +79,7 @@ impl SealStore {
         let report = check::check(&host.root, &request, &Progress::default());
         let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
         for finding in errors.filter(|_| !output.json) {
-            output.found(finding, true)?;
+            output.print_finding(finding, true)?;
         }
         if let Some(problem) = report.not_looked.first() {
             return Err(problem.clone().into());
@@ -92,7 +92,7 @@ impl SealStore {
             output.status(&format!("`{}` has errors and was not sealed", host.show(&store)));
             if output.json {
                 let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
-                output.json(&SealStoreJson {
+                output.print_json(&SealStoreJson {
                     version: 1,
                     changed: false,
                     dry_run: common.dry_run,
@@ -124,7 +124,7 @@ impl SealStore {
             output.detail(SELINUX);
         }
         if output.json {
-            output.json(&SealStoreJson {
+            output.print_json(&SealStoreJson {
                 version: 1,
                 changed: true,
                 dry_run: common.dry_run,

@@ -49,14 +49,14 @@ impl ShowConfig {
             engines.list().map(|profile| judge(&view, &environment, profile)).collect();
         if output.json {
             match judgements.as_slice() {
-                [judgement] if self.engine.is_some() => output.json(&document(&host, judgement))?,
-                judgements => output.json(&json!({
+                [judgement] if self.engine.is_some() => output.print_json(&document(&host, judgement))?,
+                judgements => output.print_json(&json!({
                     "version": 1,
                     "engines": judgements.iter().map(|judgement| document(&host, judgement)).collect::<Vec<_>>(),
                 }))?,
             }
         } else {
-            output.data(&self.human(&judgements))?;
+            output.print_lines(&self.human(&judgements))?;
         }
         let stops = judgements.iter().any(|judgement| judgement.stops());
         Ok(if stops { Status::No } else { Status::Done })

@@ -100,7 +100,7 @@ impl ShowImage {
         let shown = inventory::show(&stores, &layers, &reference);
         let not_looked: Vec<Problem> = stores.not_looked.iter().chain(&layers.not_looked).cloned().collect();
         if output.json {
-            output.json(&document(&host, &stores, &reference, &shown, &not_looked))?;
+            output.print_json(&document(&host, &stores, &reference, &shown, &not_looked))?;
         } else {
             for problem in &not_looked {
                 output.warning(&format!("{}; {}", problem.message, problem.hint));
@@ -130,7 +130,7 @@ fn page(
         let rows = rows(host, it).into_iter();
         let rows = rows.map(|(label, value)| format!("  {label:<8}  {}\n", line(&value)));
         let gap = if index == 0 { "" } else { "\n" };
-        output.data(&format!("{gap}{}\n{}", line(reference.as_str()), rows.collect::<String>()))?;
+        output.print_lines(&format!("{gap}{}\n{}", line(reference.as_str()), rows.collect::<String>()))?;
     }
     for answer in &shown.answers {
         let who = names(std::slice::from_ref(&answer.reader));

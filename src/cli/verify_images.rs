@@ -113,7 +113,7 @@ impl VerifyImages {
         let found = findings.iter().map(|finding| finding.problem.severity);
         let status = self.strict.answer(found, not_looked.is_empty());
         if output.json {
-            output.json(&VerifyImagesJson {
+            output.print_json(&VerifyImagesJson {
                 version: 1,
                 directory: host.show(&dir),
                 layout: list.layout.name(),
@@ -129,11 +129,11 @@ impl VerifyImages {
             match finding.problem.id {
                 // It may well be right, and must not be overlooked.
                 "artifact-needed" => output.status(&format!("{}; {}", finding.problem, finding.problem.hint)),
-                _ => output.found(&finding.problem, true)?,
+                _ => output.print_finding(&finding.problem, true)?,
             }
         }
         for problem in &not_looked {
-            output.not_looked(problem);
+            output.print_unchecked(problem);
         }
         output.status(&summary(&survey, &findings, not_looked.is_empty()));
         Ok(status)

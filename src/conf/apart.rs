@@ -11,7 +11,7 @@ use super::owned::{MarkedEntry, arrange, listed};
 
 /// `edited`, a document made of `doc` by adding, moving and removing entries, made anew as if
 /// no owned entry had been there; as it is if somebody has changed the lines of those.
-pub(super) fn as_if_apart(doc: &Document, edited: Document) -> Result<Document, Fault> {
+pub(super) fn edited_beside_ours(doc: &Document, edited: Document) -> Result<Document, Fault> {
     let (now, target) = (listed(doc)?, listed(&edited)?);
     let theirs = of_others(&now);
     if theirs.len() == now.len() {

@@ -13,7 +13,7 @@
 
 use std::ops::Range;
 
-use super::array::Anatomy;
+use super::array::ArraySpans;
 use super::document::{Document, Fault};
 use super::edit::spliced;
 use super::splice::Splice;
@@ -59,7 +59,7 @@ pub fn asides(doc: &Document) -> Result<Vec<Aside>, Fault> {
     let Some(list) = StoreList::of(doc)? else {
         return Ok(Vec::new());
     };
-    let pieces = pieces(&Anatomy::new(doc.text(), &list));
+    let pieces = pieces(&ArraySpans::new(doc.text(), &list));
     let aside =
         |piece: AsideComment| Some(Aside { line: doc.line(piece.comment.start), path: piece.item?.path });
     Ok(pieces.into_iter().filter_map(aside).collect())
@@ -106,7 +106,7 @@ impl RestoredDocument {
     /// somebody has edited beside it, commas may be missing then, or be too many.
     fn of(doc: &Document) -> Result<Self, Fault> {
         let list = StoreList::of(doc)?.expect("there is an array with entries set aside");
-        let anatomy = Anatomy::new(doc.text(), &list);
+        let anatomy = ArraySpans::new(doc.text(), &list);
         let pieces = pieces(&anatomy);
         let splices = anatomy.put_back(&pieces);
         let moved = |at: usize| {
@@ -121,7 +121,7 @@ impl RestoredDocument {
         let spans = all.iter().map(|(span, ..)| moved(span.start)..moved(span.start) + span.len());
         let array = moved(list.span.start)..moved(list.span.end);
         let text = Splice::apply(doc.text(), splices.clone());
-        let mended = Splice::apply(&text, Anatomy::of_spans(&text, array, spans).mend_commas());
+        let mended = Splice::apply(&text, ArraySpans::of_spans(&text, array, spans).mend_commas());
         let whole = Document::parse(mended).map_err(|fault| Fault::internal(&fault.message))?;
         if !StoreList::paths(&whole)?.iter().eq(all.iter().map(|(_, path, _)| *path)) {
             return Err(Fault::internal("what is set aside could not be put back"));
@@ -136,7 +136,7 @@ impl RestoredDocument {
             return Ok(self.doc.clone());
         }
         let list = StoreList::of(&self.doc)?.expect("there are entries to be set aside");
-        let splices = Anatomy::new(self.doc.text(), &list).set_aside(&self.aside);
+        let splices = ArraySpans::new(self.doc.text(), &list).set_aside(&self.aside);
         let others = list.entries.iter().zip(&self.aside).filter(|(_, aside)| !**aside);
         let wanted: Vec<String> = others.map(|(entry, _)| entry.path.clone()).collect();
         let doc = spliced(&self.doc, splices, &wanted)?;
@@ -164,7 +164,7 @@ pub(super) struct AsideItem {
     span: Range<usize>,
 }
 
-fn pieces(anatomy: &Anatomy<'_>) -> Vec<AsideComment> {
+fn pieces(anatomy: &ArraySpans<'_>) -> Vec<AsideComment> {
     let text = anatomy.text();
     let lines = anatomy.comments().iter().filter(|comment| style::starts_line(text, comment.start));
     lines.filter_map(|comment| piece(text, comment.clone())).collect()

@@ -3,8 +3,8 @@
 //! Each function returns a document in which the array holds what was asked for
 //! and every other byte is as before; [`spliced`] proves it of the values.
 
-use super::apart::as_if_apart;
-use super::array::{Anatomy, Anchor, CutItem};
+use super::apart::edited_beside_ours;
+use super::array::{Anchor, ArraySpans, CutItem};
 use super::document::{Document, Fault, Leaf};
 use super::key_case::is_same;
 use super::made::without_empty_array;
@@ -83,7 +83,7 @@ pub fn add(doc: &Document, paths: &[String], position: &Position) -> Result<Opti
         };
         edited = Some(put(edited.as_ref().unwrap_or(doc), path, target)?);
     }
-    Ok(edited.map(|edited| as_if_apart(doc, edited)).transpose()?)
+    Ok(edited.map(|edited| edited_beside_ours(doc, edited)).transpose()?)
 }
 
 /// What [`add`] makes of a list of cleaned paths.
@@ -102,7 +102,7 @@ pub fn add_to_list(list: &[String], paths: &[String], position: &Position) -> Re
 /// the comments that belong to it; and with the last entry what was made for it.
 /// `None` if there is none.
 pub fn remove(doc: &Document, gone: impl Fn(&str) -> bool) -> Result<Option<Document>, Fault> {
-    let apart = |edited| without_empty_array(as_if_apart(doc, edited)?);
+    let apart = |edited| without_empty_array(edited_beside_ours(doc, edited)?);
     remove_entries(doc, gone)?.map(apart).transpose()
 }
 
@@ -123,7 +123,7 @@ pub(super) fn remove_entries(doc: &Document, gone: impl Fn(&str) -> bool) -> Res
 /// Removes the entry at `index`, which must be there.
 pub(super) fn remove_at(doc: &Document, index: usize) -> Result<Document, Fault> {
     let list = StoreList::of(doc)?.expect("the entry is in the array");
-    let splices = Anatomy::new(doc.text(), &list).remove(index);
+    let splices = ArraySpans::new(doc.text(), &list).remove(index);
     let mut wanted: Vec<String> = list.entries.into_iter().map(|entry| entry.path).collect();
     wanted.remove(index);
     spliced(doc, splices, &wanted)
@@ -136,7 +136,7 @@ pub fn copy(doc: &Document, path: &str) -> Result<Option<CutItem>, Fault> {
         return Ok(None);
     };
     let index = list.entries.iter().position(|entry| entry.path == path);
-    Ok(index.map(|index| Anatomy::new(doc.text(), &list).copy(index)))
+    Ok(index.map(|index| ArraySpans::new(doc.text(), &list).copy(index)))
 }
 
 /// Puts an item that was cut out back behind the entry `behind`, or first.
@@ -185,7 +185,7 @@ pub(super) fn put(
     let Some(list) = StoreList::of(doc)? else {
         return insert(doc, &CutItem::bare(style::quote(path, None)), target);
     };
-    let anatomy = Anatomy::new(doc.text(), &list);
+    let anatomy = ArraySpans::new(doc.text(), &list);
     match list.entries.iter().position(|entry| entry.clean() == path) {
         Some(index) => {
             let item = anatomy.copy(index);
@@ -218,7 +218,7 @@ pub(super) fn insert_at(
     anchor: Anchor,
 ) -> Result<Document, Fault> {
     let key_indent = style::indentation(doc.text(), list.span.start);
-    let splices = Anatomy::new(doc.text(), list).insert(anchor, item, key_indent);
+    let splices = ArraySpans::new(doc.text(), list).insert(anchor, item, key_indent);
     let mut wanted: Vec<String> = list.entries.iter().map(|entry| entry.path.clone()).collect();
     wanted.insert(anchor.index(wanted.len()), value.to_owned());
     spliced(doc, splices, &wanted)

@@ -1,6 +1,6 @@
 //! The entries that storagectl owns: what the array holds, with the marks.
 
-use super::array::{Anatomy, Anchor, CutItem};
+use super::array::{Anchor, ArraySpans, CutItem};
 use super::aside::RestoredDocument;
 use super::document::{Document, Fault};
 use super::edit;
@@ -26,7 +26,7 @@ pub fn listed(doc: &Document) -> Result<Vec<MarkedEntry>, Fault> {
     let Some(list) = StoreList::of(doc)? else {
         return Ok(Vec::new());
     };
-    let anatomy = Anatomy::new(doc.text(), &list);
+    let anatomy = ArraySpans::new(doc.text(), &list);
     let marks = (0..anatomy.len()).map(|index| anatomy.mark(index));
     Ok(list
         .entries
@@ -129,7 +129,7 @@ pub fn commented_items(doc: &Document) -> Result<Vec<(String, Option<String>)>, 
     let (_, array) = doc.find(&KEY)?.expect("the list was just read from it");
     let array = array.as_array().expect("the list was just read from it");
     let spans: Vec<_> = array.iter().filter_map(toml_edit::Value::span).collect();
-    let anatomy = Anatomy::of_spans(doc.text(), array.span().unwrap_or_default(), spans.iter().cloned());
+    let anatomy = ArraySpans::of_spans(doc.text(), array.span().unwrap_or_default(), spans.iter().cloned());
     let comment = |start: usize| {
         let index = spans.iter().position(|span| span.start == start)?;
         anatomy.copy(index).behind

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml_edit::{Item, TableLike, Value};
 
-use super::array::Anatomy;
+use super::array::ArraySpans;
 use super::document::{Document, Leaf, item_leaf};
 use super::key_case::folded;
 use super::splice::Splice;
@@ -53,7 +53,7 @@ impl Document {
             line: self.line(span.start),
         });
         let list = StoreList { span: array.span.clone(), entries: entries.collect() };
-        Anatomy::new(self.text(), &list).remove(index)
+        ArraySpans::new(self.text(), &list).remove(index)
     }
 }
 

@@ -131,7 +131,7 @@ impl StorageBackup {
         let text = serde_json::to_string_pretty(&list).expect("strings can be written") + "\n";
         // Not by its path: replacing a file locks its directory, which is locked already.
         let mut write = |text: &[u8]| {
-            let file = staging.dir.file(UNFINISHED.as_bytes())?;
+            let file = staging.dir.create_file(UNFINISHED.as_bytes())?;
             file.write(text)?;
             file.sync()?;
             staging.dir.sync()
@@ -139,7 +139,7 @@ impl StorageBackup {
         write(text.as_bytes()).map_err(host.cannot("write", &made.join(UNFINISHED)))?;
         let dir = new_name(host, &all)?;
         rename(&host.root, &part.dir, &made, &dir).map_err(host.cannot("rename", &made))?;
-        staging.leave();
+        staging.keep();
         Ok(Some(Self { part: part.dir.clone(), dir, moves: list.moves }))
     }
 

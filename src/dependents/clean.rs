@@ -52,7 +52,7 @@ pub fn clean_dependents(host: &Host, mode: CommitMode) -> anyhow::Result<CleanRe
         if !matches!(storage.driver.as_str(), "overlay" | "vfs") {
             continue;
         }
-        let ExaminedStorage { found, .. } = look(host, storage, &layout)?;
+        let ExaminedStorage { found, .. } = examine(host, storage, &layout)?;
         let unfinished = mode == CommitMode::Commit && !StorageBackup::unfinished(host, storage)?.is_empty();
         if found.is_empty() && !unfinished {
             continue;
@@ -130,7 +130,7 @@ impl ExaminedStorage {
 ///
 /// A store that cannot be read can only make more look lost than is. So if
 /// nothing is found without it, nothing would be found with it.
-pub(super) fn look(
+pub(super) fn examine(
     host: &Host,
     storage: &EngineStorage,
     layout: &StorageLayout,
@@ -178,7 +178,7 @@ fn remove(
         backup.resume(host, &parts)?;
     }
     // Now nothing changes any more.
-    let ExaminedStorage { parts, found, .. } = look(host, storage, layout)?;
+    let ExaminedStorage { parts, found, .. } = examine(host, storage, layout)?;
     refuse_running(host, storage, &found)?;
     let mut backups = Vec::new();
     for index in 0..parts.len() {

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::around::{LayerSurroundings, ListedImages};
-use super::clean::{ExaminedStorage, look};
+use super::clean::{ExaminedStorage, examine};
 use super::find::{Dependent, DependentRecord, find};
 use super::former::{DRIVER, FormerStore, formers};
 use super::kept_store::{self, KEPT_STORE};
@@ -89,7 +89,7 @@ impl KeptStorage {
     }
 
     /// Adds those of `dependents` of which `is_lost` does not hold: they go on working.
-    pub(super) fn go_on(
+    pub(super) fn add_working(
         &mut self,
         dependents: Vec<(RecordKind, Dependent)>,
         is_lost: impl Fn(&Dependent) -> bool,
@@ -176,7 +176,7 @@ fn keep_in<'a>(
     mode: CommitMode,
 ) -> anyhow::Result<Option<KeptStorage>> {
     let layout_with_kept = with_kept(host, storage, layout);
-    let looked = look_closer(host, storage, &layout_with_kept)?;
+    let looked = examine_closely(host, storage, &layout_with_kept)?;
     let served = ListedImages::read(host, &layout_with_kept);
     let unfinished = unfinished(host, storage, &looked, &served);
     if looked.found.is_empty() && unfinished.is_empty() {
@@ -230,14 +230,14 @@ fn keep_for_users(
             };
             let store = Some(KEPT_STORE.into());
             all.extend(kept.map(|kept| KeptStorage { user: Some(user.clone()), store, ..kept }));
-            if look_closer(host, storage, &layout).is_ok_and(|looked| !looked.found.is_empty()) {
+            if examine_closely(host, storage, &layout).is_ok_and(|looked| !looked.found.is_empty()) {
                 needing.insert(user.uid);
             }
         }
     }
     if mode == CommitMode::Commit
         && kept_store::exists(host)
-        && let Err(error) = kept_store::serve(host, own, &users, needing)
+        && let Err(error) = kept_store::update_for_users(host, own, &users, needing)
     {
         // What root's own storage needs does not wait for that.
         all.push(KeptStorage { not_kept: vec![error.downcast()?], ..KeptStorage::at(KEPT_STORE.into()) });
@@ -247,12 +247,12 @@ fn keep_for_users(
 
 /// Finds what leads to a layer without a record, also where the storage has a directory of it: a run
 /// that was killed has left that.
-pub(super) fn look_closer(
+pub(super) fn examine_closely(
     host: &Host,
     storage: &EngineStorage,
     layout: &StorageLayout,
 ) -> anyhow::Result<ExaminedStorage> {
-    let looked = look(host, storage, layout)?;
+    let looked = examine(host, storage, layout)?;
     let mut parts = looked.parts.clone();
     parts.iter_mut().for_each(|part| part.directories.clear());
     let found = find(&parts, &looked.layers_by_store, DRIVER);
@@ -317,7 +317,7 @@ impl KeepRun<'_> {
             }
             if self.mode == CommitMode::Commit {
                 let layout = with_kept(self.host, self.storage, self.layout);
-                looked = look_closer(self.host, self.storage, &layout)?;
+                looked = examine_closely(self.host, self.storage, &layout)?;
             }
         }
         let still: BTreeSet<String> = match self.mode {
@@ -327,7 +327,7 @@ impl KeepRun<'_> {
                 lost.map(|(_, it)| it.id.clone()).collect()
             }
         };
-        kept.go_on(before, |it| still.contains(&it.id));
+        kept.add_working(before, |it| still.contains(&it.id));
         Ok(kept)
     }
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::clean::ExaminedStorage;
 use super::find::Dependent;
 use super::former::DRIVER;
-use super::keep::{KeptLayer, KeptStorage, dependents, look_closer};
+use super::keep::{KeptLayer, KeptStorage, dependents, examine_closely};
 use super::layout::StorageLayout;
 use super::names::write_in;
 use super::own::RecordKind;
@@ -68,12 +68,12 @@ fn list(host: &Host, mode: CommitMode) -> anyhow::Result<()> {
     let options =
         AddOptions { paths: vec![KEPT_STORE.to_owned()], position: Position::Last, ..AddOptions::default() };
     add_stores(host, &options, mode)?;
-    host.look_again();
+    host.forget_files();
     Ok(())
 }
 
 /// Sees to it that the users who need something of the store have it, and that it has nothing else.
-pub(super) fn serve(
+pub(super) fn update_for_users(
     host: &Host,
     own: &StorageLayout,
     users: &[UserLayout],
@@ -97,13 +97,13 @@ pub(super) fn list_for_user(
     let mut all = Vec::new();
     let with = listed(host, layout);
     for storage in layout.storages.iter().filter(|storage| storage.driver == DRIVER) {
-        let looked = look_closer(host, storage, layout)?;
+        let looked = examine_closely(host, storage, layout)?;
         let found = dependents(&looked.found);
         if found.is_empty() {
             continue;
         }
         let still: Vec<Dependent> =
-            look_closer(host, storage, &with)?.found.into_iter().map(|it| it.dependent).collect();
+            examine_closely(host, storage, &with)?.found.into_iter().map(|it| it.dependent).collect();
         let is_lost = |it: &Dependent| still.iter().any(|other| other.id == it.id);
         let layers = |lost: bool| -> BTreeSet<&String> {
             found.iter().filter(|(_, it)| is_lost(it) == lost).map(|(_, it)| &it.lost_layer).collect()
@@ -121,7 +121,7 @@ pub(super) fn list_for_user(
             not_kept: layers(true).iter().map(not_kept).collect(),
             ..KeptStorage::of(storage)
         };
-        kept.go_on(found, is_lost);
+        kept.add_working(found, is_lost);
         all.push(kept);
     }
     if all.iter().any(|storage| !storage.layers.is_empty()) {
@@ -163,7 +163,7 @@ fn trim(host: &Host, own: &StorageLayout, user_layouts: &[UserLayout]) -> anyhow
         let layout = listed(host, layout);
         for storage in layout.storages.iter().filter(|storage| storage.driver == DRIVER) {
             // What cannot be told may be needed.
-            let Ok(looked) = look_closer(host, storage, &layout) else { return Ok(()) };
+            let Ok(looked) = examine_closely(host, storage, &layout) else { return Ok(()) };
             all.push(looked);
         }
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::array::elements;
 use super::backup::Restorable;
-use super::clean::{ExaminedStorage, look};
+use super::clean::{ExaminedStorage, examine};
 use super::find::Dependent;
 use super::layout::{EngineStorage, StorageLayout};
 use super::own::{FILES, RecordKind, StorageRecord};
@@ -42,7 +42,7 @@ pub(super) fn restore(
 ) -> anyhow::Result<Vec<RestoredBackup>> {
     let mut all = Vec::new();
     for backup in Restorable::all(host, storage)? {
-        if !backup.is_begun && !is_whole(&backup, &look(host, storage, layout)?) {
+        if !backup.is_begun && !is_whole(&backup, &examine(host, storage, layout)?) {
             continue;
         }
         if mode == CommitMode::Commit {

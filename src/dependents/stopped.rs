@@ -105,7 +105,7 @@ fn is_dir(host: &Host, path: &Path) -> Result<bool, Problem> {
 }
 
 fn take(host: &Host, path: &Path) -> Result<RecordLock, Problem> {
-    let lock = RecordLock::take(&host.root, path).map_err(host.cannot("lock", path))?;
+    let lock = RecordLock::try_lock(&host.root, path).map_err(host.cannot("lock", path))?;
     let shown = host.show(path);
     lock.ok_or_else(|| {
         Problem::new(

@@ -10,7 +10,7 @@ use super::problems::problem;
 use super::shadowed::shadowed;
 use crate::copying::former_images;
 use crate::dependents::{KeepOptions, clean_dependents, emptied, keep_layers};
-use crate::embedded::{ImageList, contents, having, homes};
+use crate::embedded::{ImageList, contents, homes, stores_with};
 use crate::inventory::HostStores;
 use crate::plan::{self, CommitMode, Host};
 use crate::problem::{Problem, quoted_series, shell_word};
@@ -33,7 +33,7 @@ pub(super) struct Absent {
 }
 
 impl Absent {
-    pub(super) fn look(host: &Host) -> Self {
+    pub(super) fn find(host: &Host) -> Self {
         let mut absent = Self::default();
         absent.layers(host);
         for store in emptied(host) {
@@ -105,7 +105,7 @@ impl Absent {
                 let Ok(image) = contents(&host.root, &home.join(&entry.directory), &entry.reference) else {
                     continue;
                 };
-                if having(stores, &entry.reference, &image).is_empty() {
+                if stores_with(stores, &entry.reference, &image).is_empty() {
                     missing.push(entry.reference.clone());
                 }
                 self.embedded.insert(entry.reference.clone(), copies.clone());

@@ -67,7 +67,7 @@ pub(super) const WIPE_UNIT: &str = "crio-wipe.service";
 
 impl Crio {
     /// Looks at CRI-O as it is configured; `reading` is how it reads the host.
-    pub(super) fn look(
+    pub(super) fn read(
         root: &Root,
         program: Option<InstalledProgram>,
         reading: &Reading,

@@ -149,7 +149,7 @@ pub fn diagnose_for(host: &Host, asked: Option<Engines>) -> anyhow::Result<Diagn
         Some(reading) if has_crio => {
             let program = programs.iter().find(|program| program.profile() == Profile::Crio).cloned();
             Some(
-                Crio::look(&host.root, program, reading)
+                Crio::read(&host.root, program, reading)
                     .map_err(Problem::cannot("look at", "CRI-O's state"))?,
             )
         }
@@ -158,7 +158,7 @@ pub fn diagnose_for(host: &Host, asked: Option<Engines>) -> anyhow::Result<Diagn
     let crio_own: Vec<String> = crio.iter().flat_map(Crio::own_storage).collect();
     let storages = storage::storages(&host.root, &judgements, &programs, &crio_own, &mut not_looked);
 
-    let mut absent = Absent::look(host);
+    let mut absent = Absent::find(host);
     not_looked.append(&mut absent.not_looked);
     let cures = std::mem::take(&mut absent.cures);
     let mut checked = CheckFindings::new(absent);

@@ -284,7 +284,7 @@ pub(super) fn instance_file(digest: &Digest) -> String {
 
 impl EmbeddedImage {
     /// Whether `digest` is that of its list, or of one of its images.
-    pub fn is(&self, digest: &str) -> bool {
+    pub fn has_digest(&self, digest: &str) -> bool {
         self.digest.as_str() == digest
             || self.instances.iter().any(|instance| instance.digest.as_str() == digest)
     }

@@ -74,7 +74,7 @@ impl Conversion {
     /// # Errors
     /// The system's answer. What was done until then is a step of the way.
     pub(super) fn carry_out(self, at: &EmbedRun) -> Result<ImageList, Problem> {
-        let cannot = |error: io::Error| Problem::io("write to", &at.shown(), &error);
+        let cannot = |error: io::Error| Problem::io("write to", &at.shown_path(), &error);
         let changes = self.changes();
         let Self { mut list, lists, renames } = self;
         for (index, name) in &renames {
@@ -104,7 +104,7 @@ impl Conversion {
             .flat_map(|entry| EmbeddedLayout::ALL.map(|layout| layout.directory(&entry.reference)));
         for former in by_rules {
             let is_listed = list.entries.iter().any(|entry| entry.directory == former);
-            if !is_listed && is_directory(&at.root, &at.inside(&former)).map_err(cannot)? {
+            if !is_listed && is_directory(&at.root, &at.path_in_tree(&former)).map_err(cannot)? {
                 at.discard(&former)?;
             }
         }
@@ -136,7 +136,7 @@ fn is_directory(root: &Root, path: &Path) -> io::Result<bool> {
 
 /// Makes `new` a directory with the files of the image in the directory `old`, if that is there.
 fn second_directory(at: &EmbedRun, old: &str, new: &str) -> io::Result<()> {
-    let from = at.inside(old);
+    let from = at.path_in_tree(old);
     let Some(dir) = at.root.stat_or_link(&from)?.filter(|stat| stat.kind == FileKind::Directory) else {
         // It is fetched to where it belongs.
         return Ok(());
@@ -144,12 +144,12 @@ fn second_directory(at: &EmbedRun, old: &str, new: &str) -> io::Result<()> {
     let staged = format!("{new}.new");
     let to = at.place(&staged);
     let mut writer = at.directory_writer()?;
-    writer.directory(to.as_bytes())?;
+    writer.create_directory(to.as_bytes())?;
     for name in at.root.list(&from)?.unwrap_or_default() {
         let name = name.to_str().ok_or(io::ErrorKind::InvalidInput)?;
         at.links.link_or_copy(at, &mut writer, &format!("{old}/{name}"), &format!("{to}/{name}"))?;
     }
     let mtime = (dir.mtime.0, u32::try_from(dir.mtime.1).unwrap_or_default());
-    writer.mode_and_time(to.as_bytes(), dir.mode, mtime)?;
-    at.put_as_it_is(&staged, new)
+    writer.set_mode_and_time(to.as_bytes(), dir.mode, mtime)?;
+    at.publish_as_is(&staged, new)
 }

@@ -78,7 +78,7 @@ impl Decider<'_> {
             for (entry, decision) in targets.iter().zip(&decided) {
                 if let EmbedDecision::Keep(contents) = decision {
                     // What cannot be linked is stored again.
-                    let _ = at.links.know(at, &entry.directory, contents);
+                    let _ = at.links.add_image(at, &entry.directory, contents);
                 }
             }
         }
@@ -98,7 +98,7 @@ impl Decider<'_> {
             TargetState::Failed(problem) => return EmbedDecision::Failed(problem.clone()),
             // Only a tag can mean another image than before.
             TargetState::Complete(contents) if self.options.refresh && !entry.reference.contains('@') => {
-                match reader.digest() {
+                match reader.fetch_digest() {
                     Ok(digest) if digest == contents.digest => return EmbedDecision::Keep(contents.clone()),
                     Ok(_) => EmbedOutcome::Refreshed,
                     Err(problem) => return EmbedDecision::Failed(problem),
@@ -110,7 +110,7 @@ impl Decider<'_> {
         };
         // A rehearsal asks a registry that cannot be reached once.
         let known = self.at.is_none().then(|| self.unreachable.why(&entry.reference)).flatten();
-        EmbedDecision::Fetch(outcome, known.map_or_else(|| reader.image(), Err))
+        EmbedDecision::Fetch(outcome, known.map_or_else(|| reader.fetch_image(), Err))
     }
 
     /// Looks at what is there, to the last byte.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use sha2::{Digest as _, Sha256};
 
 use super::contents::EmbeddedImage;
-use super::elsewhere::Elsewhere;
+use super::elsewhere::OtherDirectories;
 use super::fetch::{assemble, copy_whole, failed};
 use super::links::{blobs_in, has_blob};
 use super::list::ListEntry;
@@ -20,7 +20,7 @@ use super::run::EmbedRun;
 use super::unreachable::UnreachableRegistries;
 use crate::images::Digest;
 use crate::problem::{Problem, total};
-use crate::registry::{Failure, ImageProxy, patiently};
+use crate::registry::{Failure, ImageProxy, with_retries};
 use crate::store::builder::parallel;
 use crate::store::check::Progress;
 use crate::sys::Root;
@@ -57,7 +57,7 @@ pub(super) struct DownloadPlan<'a> {
     wanted: Vec<FetchTarget<'a>>,
     /// The blobs of those that skopeo does not copy as a whole.
     blobs: BTreeMap<Digest, NeededBlob>,
-    elsewhere: &'a Elsewhere,
+    elsewhere: &'a OtherDirectories,
 }
 
 /// One thing to do.
@@ -73,7 +73,7 @@ impl<'a> DownloadPlan<'a> {
     pub(super) fn new(
         root: &Root,
         dir: &Path,
-        elsewhere: &'a Elsewhere,
+        elsewhere: &'a OtherDirectories,
         wanted: Vec<FetchTarget<'a>>,
     ) -> Self {
         let there = if wanted.is_empty() { HashMap::new() } else { blobs_in(root, dir) };
@@ -154,7 +154,7 @@ impl<'a> DownloadPlan<'a> {
         done: OnFetched<'_>,
     ) {
         let is_needed = !self.blobs.is_empty();
-        let first = is_needed.then(|| ImageProxy::start(options.access(at.alive()))).flatten();
+        let first = is_needed.then(|| ImageProxy::start(options.access(at.lock_for_children()))).flatten();
         let has_proxy = first.is_some() || !is_needed;
         let missing: Vec<AtomicUsize> = self.wanted.iter().map(|_| AtomicUsize::new(0)).collect();
         for number in self.blobs.values().flat_map(|blob| &blob.images) {
@@ -249,8 +249,8 @@ impl Download<'_> {
 
     fn download(&self, wanted: &FetchTarget<'_>, digest: &Digest, size: u64) -> Result<(), Problem> {
         let (at, reference) = (self.at, &wanted.entry.reference);
-        let cannot = |error: io::Error| failed(Problem::io("write to", &at.shown(), &error));
-        let fetched = patiently(self.unreachable.retry_limits(reference, self.options), || {
+        let cannot = |error: io::Error| failed(Problem::io("write to", &at.shown_path(), &error));
+        let fetched = with_retries(self.unreachable.retry_limits(reference, self.options), || {
             let path = at.place(digest.hex());
             let mut writer = at.directory_writer().map_err(cannot)?;
             writer.remove(path.as_bytes()).map_err(cannot)?;
@@ -258,7 +258,7 @@ impl Download<'_> {
             let mut hash = Sha256::new();
             let mut proxy = self.proxy(reference)?;
             let mut received = 0;
-            let sent = proxy.blob(&wanted.image.source, reference, digest, size, &mut |bytes| {
+            let sent = proxy.fetch_blob(&wanted.image.source, reference, digest, size, &mut |bytes| {
                 hash.update(bytes);
                 received += bytes.len() as u64;
                 self.progress.add(bytes.len() as u64);
@@ -270,7 +270,7 @@ impl Download<'_> {
                 return Err(Failure::of(reference, "the blob does not match its digest"));
             }
             self.proxies.lock().expect("no thread panics with the lock").push(proxy);
-            at.links.know_at(at, digest, path).map_err(cannot)
+            at.links.add_blob(at, digest, path).map_err(cannot)
         });
         fetched.map_err(|failure| failure.problem)
     }
@@ -278,7 +278,7 @@ impl Download<'_> {
     /// One that nobody uses, or a new one.
     fn proxy(&self, reference: &str) -> Result<ImageProxy, Failure> {
         let free = self.proxies.lock().expect("no thread panics with the lock").pop();
-        let start = || ImageProxy::start(self.options.access(self.at.alive()));
+        let start = || ImageProxy::start(self.options.access(self.at.lock_for_children()));
         free.or_else(start).ok_or_else(|| Failure::of(reference, "the image proxy does not start"))
     }
 }
@@ -325,7 +325,7 @@ mod tests {
             })
             .collect();
         let root = Root::system().unwrap();
-        let elsewhere = Elsewhere::beside(&root, Path::new("/nowhere"));
+        let elsewhere = OtherDirectories::new(&root, Path::new("/nowhere"));
         let plan = DownloadPlan::new(&root, Path::new("/nowhere"), &elsewhere, wanted);
         assert_eq!(plan.bytes(), BTreeMap::from([(0, u64::MAX), (1, u64::MAX)]));
         let free = crate::sys::FreeSpace { bytes: 1 << 40, inodes: None, of_bytes: 1 << 41, of_inodes: None };

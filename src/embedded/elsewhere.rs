@@ -21,15 +21,15 @@ struct OtherDirectory {
 
 /// The embedded directories of a tree but one. They are looked into when something is to be fetched.
 #[derive(Debug)]
-pub(super) struct Elsewhere {
+pub(super) struct OtherDirectories {
     root: Root,
     dir: PathBuf,
     others: OnceLock<Vec<OtherDirectory>>,
 }
 
-impl Elsewhere {
+impl OtherDirectories {
     /// Those beside `dir`. One that cannot be read has no blobs.
-    pub(super) fn beside(root: &Root, dir: &Path) -> Self {
+    pub(super) fn new(root: &Root, dir: &Path) -> Self {
         Self { root: root.clone(), dir: dir.to_owned(), others: OnceLock::new() }
     }
 
@@ -68,8 +68,8 @@ impl Elsewhere {
             let file = at.new_file(&mut writer, &to)?;
             // What cannot be read is fetched.
             let copied = root.copy_to(Path::new(&path), &file).is_ok_and(|copied| copied.is_some());
-            if copied && hash(&at.root, &at.inside(&to), &Progress::default())? == *digest {
-                at.links.know_at(at, digest, to)?;
+            if copied && hash(&at.root, &at.path_in_tree(&to), &Progress::default())? == *digest {
+                at.links.add_blob(at, digest, to)?;
                 return Ok(true);
             }
             writer.remove(to.as_bytes())?;

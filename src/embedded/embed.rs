@@ -9,7 +9,7 @@ use super::contents::{EmbeddedImage, contents};
 use super::convert::Conversion;
 use super::decide::{Decider, EmbedDecision};
 use super::download::{DownloadPlan, FetchTarget};
-use super::elsewhere::Elsewhere;
+use super::elsewhere::OtherDirectories;
 use super::list::{ImageList, ListEntry};
 use super::options::{EmbedOptions, Platforms};
 use super::referrers::ReferrersReader;
@@ -59,7 +59,7 @@ pub fn embed(
             "give references, or a file with them as `--from`",
         ));
     }
-    let elsewhere = Elsewhere::beside(root, dir);
+    let elsewhere = OtherDirectories::new(root, dir);
     let rehearsed;
     let mut run;
     let (root, dir, at) = if options.dry_run {
@@ -68,7 +68,7 @@ pub fn embed(
     } else {
         run = EmbedRun::open(root, dir, options.sync)?;
         if options.signatures {
-            run.seek_signatures()?;
+            run.request_signatures()?;
         }
         (&run.root, Path::new("/"), Some(&run))
     };
@@ -184,7 +184,7 @@ struct Run<'a> {
     dir: &'a Path,
     at: Option<&'a EmbedRun>,
     options: &'a EmbedOptions,
-    elsewhere: &'a Elsewhere,
+    elsewhere: &'a OtherDirectories,
 }
 
 /// What became of an image, and what it consists of if it is there or would be.
@@ -292,7 +292,7 @@ impl Run<'_> {
         let mut unlinked = |message: String, hint: &str| {
             report.remarks.push(Problem::new("embedded-unlinked", message, hint).with(Severity::Warning));
         };
-        let mut writer = at.directory_writer().map_err(Problem::cannot("open", at.shown()))?;
+        let mut writer = at.directory_writer().map_err(Problem::cannot("open", at.shown_path()))?;
         for (entry, contents) in complete {
             if let Err(error) = at.links.link(at, &mut writer, &entry.directory, contents, "last") {
                 let message = format!("blobs of `{}` were not linked: {}", entry.reference, words(&error));
@@ -302,7 +302,7 @@ impl Run<'_> {
         if at.links.is_refused() {
             let message = format!(
                 "`{}` is on a file system without hard links, so shared blobs are stored again",
-                at.shown()
+                at.shown_path()
             );
             unlinked(message, "nothing needs to be done; another file system would save space");
         }
@@ -339,7 +339,9 @@ impl Run<'_> {
         let is_wanted = |entry: &ListEntry| {
             let contents = contents(self.root, &self.dir.join(&entry.directory), &entry.reference);
             match contents.ok().and_then(|contents| contents.refers_to) {
-                Some(image) => images.len() < done.len() || images.iter().any(|it| it.is(image.as_str())),
+                Some(image) => {
+                    images.len() < done.len() || images.iter().any(|it| it.has_digest(image.as_str()))
+                }
                 None => target(&entry.reference).is_some(),
             }
         };

@@ -13,7 +13,7 @@ use super::run::EmbedRun;
 use super::survey::{Depth, survey};
 use crate::images::{Digest, Platform};
 use crate::problem::Problem;
-use crate::registry::{self, Extent, Failure, RegistryAccess, RetryLimits, patiently};
+use crate::registry::{self, Extent, Failure, RegistryAccess, RetryLimits, with_retries};
 use crate::store::check::Progress;
 
 /// What skopeo writes into each `dir:` directory (directory/directory_dest.go of the image
@@ -29,7 +29,7 @@ pub(super) fn copy_whole(
     patience: RetryLimits,
     mark: &str,
 ) -> Result<EmbeddedImage, Problem> {
-    let result = patiently(patience, || match &options.platforms {
+    let result = with_retries(patience, || match &options.platforms {
         Platforms::All => one(at, &entry.reference, Extent::Everything, options, mark),
         Platforms::These(platforms) => some(at, &entry.reference, platforms, options, mark),
     });
@@ -54,19 +54,19 @@ pub(super) fn assemble(
         let place = at.place(mark);
         let mut writer = at.directory_writer()?;
         writer.remove(place.as_bytes())?;
-        writer.directory(place.as_bytes())?;
-        writer.mode(place.as_bytes(), 0o755)?;
+        writer.create_directory(place.as_bytes())?;
+        writer.set_mode(place.as_bytes(), 0o755)?;
         let documents = image.documents.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
         for (name, bytes) in documents.chain([VERSION]) {
             at.write(&mut writer, &format!("{place}/{name}"), bytes)?;
         }
         for digest in image.blobs() {
-            at.links.put(at, &mut writer, digest, &format!("{place}/{}", digest.hex()))?;
+            at.links.place(at, &mut writer, digest, &format!("{place}/{}", digest.hex()))?;
         }
         Ok(())
     };
     let result = assemble()
-        .map_err(Problem::cannot("write to", at.shown()))
+        .map_err(Problem::cannot("write to", at.shown_path()))
         .and_then(|()| finish(at, entry, image.contents.chosen.clone(), false, Depth::Sizes, mark));
     if result.is_err() {
         let _ = clear(at, mark);
@@ -90,23 +90,31 @@ fn one(
     options: &EmbedOptions,
     mark: &str,
 ) -> Result<Option<Vec<String>>, Failure> {
-    let cannot = |error: io::Error| failed(Problem::io("write to", &at.shown(), &error));
+    let cannot = |error: io::Error| failed(Problem::io("write to", &at.shown_path(), &error));
     let (place, digest) = (at.place(mark), at.place(&format!("{mark}.digest")));
     let mut writer = at.directory_writer().map_err(cannot)?;
     for old in [&place, &digest] {
         writer.remove(old.as_bytes()).map_err(cannot)?;
     }
-    let inside = at.inside(&place);
+    let inside = at.path_in_tree(&place);
     let written = || {
         let names = at.root.list(&inside).ok().flatten().unwrap_or_default();
         let sizes = names.iter().filter_map(|name| at.root.stat(&inside.join(name)).ok().flatten());
         sizes.map(|stat| stat.size).sum()
     };
     let registries_d = at.registries_d.as_deref();
-    let access = RegistryAccess { registries_d, ..options.access(at.alive()) };
-    registry::fetch(reference, extent, &at.outside(&place), &at.outside(&digest), access, &written)?;
-    let said = at.root.read(&at.inside(&digest)).map_err(cannot)?.map(|(text, _)| text).unwrap_or_default();
-    let manifest = at.inside(&place).join("manifest.json");
+    let access = RegistryAccess { registries_d, ..options.access(at.lock_for_children()) };
+    registry::fetch(
+        reference,
+        extent,
+        &at.path_for_programs(&place),
+        &at.path_for_programs(&digest),
+        access,
+        &written,
+    )?;
+    let said =
+        at.root.read(&at.path_in_tree(&digest)).map_err(cannot)?.map(|(text, _)| text).unwrap_or_default();
+    let manifest = at.path_in_tree(&place).join("manifest.json");
     let written = at.root.read(&manifest).map_err(cannot)?.map(|(bytes, _)| Digest::of(&bytes));
     let said = Digest::parse(String::from_utf8_lossy(&said).trim());
     if written.is_none() || said != written {
@@ -128,19 +136,19 @@ fn some(
 ) -> Result<Option<Vec<String>>, Failure> {
     one(at, reference, Extent::ListAlone, options, mark)?;
     let place = at.place(mark);
-    let list = contents(&at.root, &at.inside(&place), reference).map_err(failed)?;
+    let list = contents(&at.root, &at.path_in_tree(&place), reference).map_err(failed)?;
     let chosen = list.choose(reference, platforms).map_err(failed)?;
     if !list.is_list {
         return Ok(None);
     }
-    let cannot = |error: io::Error| failed(Problem::io("write to", &at.shown(), &error));
+    let cannot = |error: io::Error| failed(Problem::io("write to", &at.shown_path(), &error));
     for instance in &chosen {
         let part = format!("{mark}.part");
         let by_digest = format!("{}@{}", registry::repository(reference), instance.digest);
         one(at, &by_digest, Extent::Everything, options, &part)?;
         let part = at.place(&part);
         let mut writer = at.directory_writer().map_err(cannot)?;
-        for name in at.root.list(&at.inside(&part)).map_err(cannot)?.unwrap_or_default() {
+        for name in at.root.list(&at.path_in_tree(&part)).map_err(cannot)?.unwrap_or_default() {
             let Some(name) = name.to_str() else { continue };
             // As skopeo names them when it fetches all.
             let to = match name {
@@ -167,12 +175,12 @@ fn finish(
     mark: &str,
 ) -> Result<EmbeddedImage, Problem> {
     let place = at.place(mark);
-    let fetched = contents(&at.root, &at.inside(&place), &entry.reference)?;
-    let mut writer = at.directory_writer().map_err(Problem::cannot("open", at.shown()))?;
+    let fetched = contents(&at.root, &at.path_in_tree(&place), &entry.reference)?;
+    let mut writer = at.directory_writer().map_err(Problem::cannot("open", at.shown_path()))?;
     let refers_to = at.referrers.get().and_then(|all| all.get(&entry.reference));
     let record = EmbedRecord::new(&fetched.digest, chosen, signatures, refers_to);
     at.write(&mut writer, &format!("{place}/{RECORD}"), &record.text())
-        .map_err(Problem::cannot("write to", at.shown()))?;
+        .map_err(Problem::cannot("write to", at.shown_path()))?;
     let staged = ListEntry { directory: place, ..entry.clone() };
     let looked = survey(&at.root, Path::new("/"), &[staged], None, depth, 1, &Progress::default());
     let image = looked.images.into_iter().next().expect("one was asked for");
@@ -180,6 +188,6 @@ fn finish(
         return Err(problem);
     }
     let contents = image.contents.expect("nothing is wrong with it");
-    at.put(mark, &entry.directory, &contents)?;
+    at.publish(mark, &entry.directory, &contents)?;
     Ok(contents)
 }

@@ -32,16 +32,16 @@ impl KnownBlobs {
     }
 
     /// Takes the blobs of the complete image in the directory `name` for others to link to.
-    pub(super) fn know(&self, at: &EmbedRun, name: &str, contents: &EmbeddedImage) -> io::Result<()> {
+    pub(super) fn add_image(&self, at: &EmbedRun, name: &str, contents: &EmbeddedImage) -> io::Result<()> {
         contents
             .blobs
             .keys()
-            .try_for_each(|digest| self.know_at(at, digest, format!("{name}/{}", digest.hex())))
+            .try_for_each(|digest| self.add_blob(at, digest, format!("{name}/{}", digest.hex())))
     }
 
     /// Takes the verified blob at `path` for images to link to.
-    pub(super) fn know_at(&self, at: &EmbedRun, digest: &Digest, path: String) -> io::Result<()> {
-        if let Some(stat) = at.root.stat(&at.inside(&path))? {
+    pub(super) fn add_blob(&self, at: &EmbedRun, digest: &Digest, path: String) -> io::Result<()> {
+        if let Some(stat) = at.root.stat(&at.path_in_tree(&path))? {
             let mut known = self.known.lock().expect("no thread panics with the lock");
             if let Entry::Vacant(place) = known.entry(digest.clone()) {
                 place.insert((path, stat.id));
@@ -63,8 +63,10 @@ impl KnownBlobs {
         for directory in candidates {
             let path = format!("{directory}/{}", digest.hex());
             // What cannot be read is fetched.
-            if hash(&at.root, &at.inside(&path), &Progress::default()).is_ok_and(|found| found == *digest) {
-                self.know_at(at, digest, path)?;
+            if hash(&at.root, &at.path_in_tree(&path), &Progress::default())
+                .is_ok_and(|found| found == *digest)
+            {
+                self.add_blob(at, digest, path)?;
                 return Ok(true);
             }
         }
@@ -72,7 +74,7 @@ impl KnownBlobs {
     }
 
     /// Puts a known blob to `path`: as another name of the file where that goes, else as a copy.
-    pub(super) fn put(
+    pub(super) fn place(
         &self,
         at: &EmbedRun,
         writer: &mut DirectoryWriter,
@@ -100,7 +102,10 @@ impl KnownBlobs {
             }
         }
         let copy = at.new_file(writer, path)?;
-        at.root.copy_to(&at.inside(target), &copy)?.map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
+        at.root
+            .copy_to(&at.path_in_tree(target), &copy)?
+            .map(drop)
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Makes the blobs in the directory `path` that are known other names of those.
@@ -120,7 +125,7 @@ impl KnownBlobs {
             }
             let Some((target, id)) = self.known(digest) else { continue };
             let name = format!("{path}/{}", digest.hex());
-            if at.root.stat(&at.inside(&name))?.is_none_or(|stat| stat.id == id) {
+            if at.root.stat(&at.path_in_tree(&name))?.is_none_or(|stat| stat.id == id) {
                 continue;
             }
             // A rename between two names of one file leaves both, and overlayfs does not

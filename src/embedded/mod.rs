@@ -39,5 +39,5 @@ pub use list::{ImageList, ListEntry};
 pub use needed::entry_for;
 pub use options::{EmbedOptions, Platforms};
 pub use report::{EmbedOutcome, EmbedReport, ReportLine};
-pub use stores::having;
+pub use stores::stores_with;
 pub use survey::{Depth, EmbeddedSurvey, SurveyedImage, survey, unlisted};

@@ -20,6 +20,6 @@ pub fn entry_for<'a>(root: &Root, dir: &Path, list: &'a ImageList, reference: &s
         list.entries.iter().filter(|entry| repository(&entry.reference) == repository(reference));
     others.find(|entry| {
         let found = contents(root, &dir.join(&entry.directory), &entry.reference);
-        found.is_ok_and(|contents| contents.is(digest))
+        found.is_ok_and(|contents| contents.has_digest(digest))
     })
 }

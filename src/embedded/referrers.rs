@@ -13,7 +13,7 @@ use super::options::EmbedOptions;
 use super::unreachable::UnreachableRegistries;
 use crate::images::{Digest, Manifest};
 use crate::problem::{Problem, Severity};
-use crate::registry::{self, Failure, patiently, repository};
+use crate::registry::{self, Failure, repository, with_retries};
 
 /// What cosign adds to the tag of a digest.
 const ENDS: [&str; 3] = [".sig", ".att", ".sbom"];
@@ -99,7 +99,7 @@ impl<'a> ReferrersReader<'a> {
             }
         }
         // What belongs to the image is no referrer, whatever a tag says.
-        all.retain(|digest, _| !contents.is(digest.as_str()));
+        all.retain(|digest, _| !contents.has_digest(digest.as_str()));
         if all.len() > MAX {
             let message = format!("there are {} referrers, more than {MAX}", all.len());
             let hint = "embed those that are needed with `--artifacts`, by their digests";
@@ -134,6 +134,6 @@ impl<'a> ReferrersReader<'a> {
 
     fn ask<T>(&self, reference: &str, ask: impl FnMut() -> Result<T, Failure>) -> Result<T, Problem> {
         let patience = UnreachableRegistries::default().retry_limits(reference, self.options);
-        patiently(patience, ask).map_err(|failure| failure.problem)
+        with_retries(patience, ask).map_err(|failure| failure.problem)
     }
 }

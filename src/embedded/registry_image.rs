@@ -11,7 +11,7 @@ use super::unreachable::UnreachableRegistries;
 use crate::images::Digest;
 use crate::limits;
 use crate::problem::Problem;
-use crate::registry::{self, Failure, RegistryAccess, SignatureSettings, patiently};
+use crate::registry::{self, Failure, RegistryAccess, SignatureSettings, with_retries};
 
 /// An image in a registry, of which those for the platforms that are wanted are known.
 #[derive(Debug)]
@@ -55,12 +55,12 @@ impl<'a> RegistryReader<'a> {
     }
 
     /// The digest that the reference means now.
-    pub(super) fn digest(&self) -> Result<Digest, Problem> {
+    pub(super) fn fetch_digest(&self) -> Result<Digest, Problem> {
         Ok(Digest::of(&self.manifest()?))
     }
 
     /// The image, or those of a list that are wanted.
-    pub(super) fn image(self) -> Result<RegistryImage, Problem> {
+    pub(super) fn fetch_image(self) -> Result<RegistryImage, Problem> {
         let contents = match &self.options.platforms {
             Platforms::All => self.contents(|_| true)?,
             Platforms::These(platforms) => {
@@ -91,7 +91,7 @@ impl<'a> RegistryReader<'a> {
         let documents = self.documents.into_inner();
         // Such a layer is to be had elsewhere, which skopeo alone knows.
         let has_urls = |document: &Vec<u8>| document.windows(6).any(|part| part == b"\"urls\"");
-        let is_signed = self.options.signatures || self.signatures.concern(self.reference);
+        let is_signed = self.options.signatures || self.signatures.concerns(self.reference);
         let is_whole = documents.values().any(has_urls) || is_signed;
         Ok(RegistryImage { contents, documents, source, is_whole })
     }
@@ -149,7 +149,7 @@ impl<'a> RegistryReader<'a> {
         }
         let patience = self.unreachable.retry_limits(self.reference, self.options);
         let access = self.options.access(self.lock);
-        let answer = patiently(patience, || ask(reference, access)).map_err(|failure| failure.problem);
+        let answer = with_retries(patience, || ask(reference, access)).map_err(|failure| failure.problem);
         let bytes = answer.inspect_err(|problem| self.unreachable.note(self.reference, problem))?;
         if bytes.len() as u64 > limits::IMAGE_DOCUMENT {
             let message = format!("the image `{}` has a manifest of more than 4 MiB", self.reference);

@@ -42,7 +42,7 @@ pub(super) struct EmbedRun {
 /// What children are given of a run, or of a rehearsal, which has nothing that is locked.
 pub(super) fn lock_of(root: &Root, at: Option<&EmbedRun>) -> io::Result<OwnedFd> {
     match at {
-        Some(at) => at.alive().try_clone_to_owned(),
+        Some(at) => at.lock_for_children().try_clone_to_owned(),
         None => root.open(Path::new("/"), OFlags::PATH),
     }
 }
@@ -81,21 +81,21 @@ impl EmbedRun {
     }
 
     /// Has children fetch the signatures that are attached to images.
-    pub(super) fn seek_signatures(&mut self) -> Result<(), Problem> {
+    pub(super) fn request_signatures(&mut self) -> Result<(), Problem> {
         let settings = with_attachments()?;
         let place = self.place("registries.d");
         let write = || -> io::Result<()> {
             let mut writer = self.directory_writer()?;
-            writer.directory(place.as_bytes())?;
+            writer.create_directory(place.as_bytes())?;
             self.write(&mut writer, &format!("{place}/storagectl.yaml"), &settings)
         };
-        write().map_err(Problem::cannot("write to", self.shown()))?;
-        self.registries_d = Some(self.outside(&place));
+        write().map_err(Problem::cannot("write to", self.shown_path()))?;
+        self.registries_d = Some(self.path_for_programs(&place));
         Ok(())
     }
 
     /// What children are given.
-    pub(super) fn alive(&self) -> BorrowedFd<'_> {
+    pub(super) fn lock_for_children(&self) -> BorrowedFd<'_> {
         self.staging.lock.as_fd()
     }
 
@@ -109,41 +109,41 @@ impl EmbedRun {
     }
 
     /// A path in the embedded directory.
-    pub(super) fn inside(&self, name: &str) -> PathBuf {
+    pub(super) fn path_in_tree(&self, name: &str) -> PathBuf {
         Path::new("/").join(name)
     }
 
     /// The same path for other programs.
-    pub(super) fn outside(&self, name: &str) -> PathBuf {
-        self.root.show(&self.inside(name))
+    pub(super) fn path_for_programs(&self, name: &str) -> PathBuf {
+        self.root.show(&self.path_in_tree(name))
     }
 
-    pub(super) fn shown(&self) -> String {
+    pub(super) fn shown_path(&self) -> String {
         self.root.show(Path::new("/")).display().to_string()
     }
 
     /// Puts the complete image at `staged`, a name in the directory of the run, to its
     /// place `name`, with what is shared linked and everything synced.
-    pub(super) fn put(&self, staged: &str, name: &str, contents: &EmbeddedImage) -> Result<(), Problem> {
+    pub(super) fn publish(&self, staged: &str, name: &str, contents: &EmbeddedImage) -> Result<(), Problem> {
         let put = || -> io::Result<()> {
             let mut writer = self.directory_writer()?;
             self.links.link(self, &mut writer, &self.place(staged), contents, staged)?;
-            self.put_as_it_is(staged, name)?;
-            self.links.know(self, name, contents)
+            self.publish_as_is(staged, name)?;
+            self.links.add_image(self, name, contents)
         };
-        put().map_err(Problem::cannot("write to", self.shown()))
+        put().map_err(Problem::cannot("write to", self.shown_path()))
     }
 
     /// Puts the directory at `staged` to its place `name`, synced.
-    pub(super) fn put_as_it_is(&self, staged: &str, name: &str) -> io::Result<()> {
+    pub(super) fn publish_as_is(&self, staged: &str, name: &str) -> io::Result<()> {
         let path = self.place(staged);
         let mut writer = self.directory_writer()?;
         if self.sync {
-            for file in self.root.list(&self.inside(&path))?.unwrap_or_default() {
+            for file in self.root.list(&self.path_in_tree(&path))?.unwrap_or_default() {
                 let file = [path.as_bytes(), b"/", file.as_encoded_bytes()].concat();
-                writer.existing_file(&file)?.sync()?;
+                writer.open_file(&file)?.sync()?;
             }
-            writer.inside(path.as_bytes())?.sync()?;
+            writer.open_directory(path.as_bytes())?.sync()?;
         }
         if writer.has(name.as_bytes())? {
             let aside = self.place(&format!("{staged}.old"));
@@ -164,7 +164,7 @@ impl EmbedRun {
 
     /// A new file with everybody's mode, which is empty.
     pub(super) fn new_file(&self, writer: &mut DirectoryWriter, path: &str) -> io::Result<NewFile> {
-        let file = writer.file(path.as_bytes())?;
+        let file = writer.create_file(path.as_bytes())?;
         let uid = rustix::process::geteuid().as_raw();
         let gid = rustix::process::getegid().as_raw();
         file.open_to_all(&FileMetadata { mode: 0o644, uid, gid, mtime: (0, 0), attributes: &[] })?;
@@ -181,7 +181,7 @@ impl EmbedRun {
     /// Writes the list.
     pub(super) fn write_list(&self, list: &ImageList) -> Result<(), Problem> {
         let name = list.layout.list();
-        let shown = self.root.show(&self.inside(name)).display().to_string();
+        let shown = self.root.show(&self.path_in_tree(name)).display().to_string();
         let write = || -> io::Result<()> {
             let mut writer = self.directory_writer()?;
             let new = self.place(name);
@@ -223,7 +223,7 @@ impl EmbedRun {
             }?;
             self.synced(&writer)
         };
-        let shown = self.root.show(&self.inside(name)).display().to_string();
+        let shown = self.root.show(&self.path_in_tree(name)).display().to_string();
         remove().map_err(Problem::cannot("remove", shown))
     }
 }

@@ -12,7 +12,7 @@ const LINE: usize = 64 << 10;
 
 /// The last that was said is read, if it is too much: what is newest.
 fn newest(text: &str) -> &str {
-    let limit = usize::try_from(limits::SAID).unwrap_or(usize::MAX);
+    let limit = usize::try_from(limits::ENGINE_OUTPUT).unwrap_or(usize::MAX);
     end(text, limit)
 }
 

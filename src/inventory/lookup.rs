@@ -28,7 +28,7 @@ pub struct ImageAt<'a> {
 
 impl ImageAt<'_> {
     /// Whether both are the same record.
-    pub fn is(&self, other: &Self) -> bool {
+    pub fn is_same(&self, other: &Self) -> bool {
         self.place == other.place && self.image.id == other.image.id
     }
 }
@@ -98,9 +98,9 @@ impl HostStores {
         for order in self.orders.iter().filter(|order| order.stop.is_none()) {
             let found = self.search(order, reference);
             match found.first() {
-                Some(first) if first.is(at) => visibility.serves.push(order.reader.clone()),
-                Some(first) if found.iter().any(|other| other.is(at)) => {
-                    match visibility.shadows.iter_mut().find(|shadow| shadow.by.is(first)) {
+                Some(first) if first.is_same(at) => visibility.serves.push(order.reader.clone()),
+                Some(first) if found.iter().any(|other| other.is_same(at)) => {
+                    match visibility.shadows.iter_mut().find(|shadow| shadow.by.is_same(first)) {
                         Some(shadow) => shadow.readers.push(order.reader.clone()),
                         None => {
                             visibility

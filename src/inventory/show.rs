@@ -81,7 +81,7 @@ pub fn show<'a>(stores: &'a HostStores, layers: &'a HostLayers, reference: &Refe
         let image = images.first().copied().filter(|_| stop.is_none());
         answers.push(EngineAnswer { reader: order.reader.clone(), image, stop });
         for image in images {
-            if !found.iter().any(|other| other.is(&image)) {
+            if !found.iter().any(|other| other.is_same(&image)) {
                 found.push(image);
             }
         }

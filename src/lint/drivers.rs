@@ -14,7 +14,11 @@ pub(super) fn old_driver_name(input: &LintInput<'_>, sink: &mut LintFindings<'_,
             // The value alone: its quotes stay.
             let digit = key.span.end - 2..key.span.end - 1;
             let plain = file.text.get(digit.clone()) == Some("2");
-            sink.at(file, &key.span, if plain { found.with_fix(vec![Splice::delete(digit)]) } else { found });
+            sink.add(
+                file,
+                &key.span,
+                if plain { found.with_fix(vec![Splice::delete(digit)]) } else { found },
+            );
         }
     }
 }

@@ -31,8 +31,8 @@ fn missing(file: &LintFile, key: &str, found: RuleHit, sink: &mut LintFindings<'
         return;
     }
     match file.key("storage").filter(|table| table.is_table) {
-        Some(table) => sink.at(file, &table.key, found),
-        None => sink.of_file(file, found),
+        Some(table) => sink.add(file, &table.key, found),
+        None => sink.add_for_file(file, found),
     }
 }
 

@@ -109,10 +109,10 @@ impl RuleHit {
 impl Drop for LintFindings<'_, '_> {
     /// The last finding says how many more there are.
     fn drop(&mut self) {
-        if self.found > limits::TOLD
+        if self.found > limits::SHOWN_FINDINGS
             && let Some(last) = self.report.findings.last_mut()
         {
-            last.problem.message += &format!(", and {} more like it", self.found - limits::TOLD);
+            last.problem.message += &format!(", and {} more like it", self.found - limits::SHOWN_FINDINGS);
         }
     }
 }
@@ -132,24 +132,24 @@ impl<'a, 'i> LintFindings<'a, 'i> {
     }
 
     /// Something at `span` of a file. What concerns no engine that reads the file is dropped.
-    pub(super) fn at(&mut self, file: &LintFile, span: &Range<usize>, found: RuleHit) {
+    pub(super) fn add(&mut self, file: &LintFile, span: &Range<usize>, found: RuleHit) {
         let place = Place::new(self.input.root.show(&file.path), &file.text, span.clone());
         self.put(Some(file), Some(place), found);
     }
 
     /// The same in a file that is none of storage.conf's.
-    pub(super) fn in_text(&mut self, path: &Path, text: &str, span: &Range<usize>, found: RuleHit) {
+    pub(super) fn add_in_text(&mut self, path: &Path, text: &str, span: &Range<usize>, found: RuleHit) {
         let place = Place::new(self.input.root.show(path), text, span.clone());
         self.put(None, Some(place), found);
     }
 
     /// Something about a file as a whole.
-    pub(super) fn of_file(&mut self, file: &LintFile, found: RuleHit) {
+    pub(super) fn add_for_file(&mut self, file: &LintFile, found: RuleHit) {
         self.put(Some(file), Some(Place::whole(self.input.root.show(&file.path))), found);
     }
 
     /// Something about a file that no engine reads, or about none.
-    pub(super) fn elsewhere(&mut self, path: Option<PathBuf>, found: RuleHit) {
+    pub(super) fn add_elsewhere(&mut self, path: Option<PathBuf>, found: RuleHit) {
         self.put(None, path.map(|path| Place::whole(self.input.root.show(&path))), found);
     }
 
@@ -165,13 +165,14 @@ impl<'a, 'i> LintFindings<'a, 'i> {
             return;
         }
         self.found += 1;
-        if self.found > limits::TOLD {
+        if self.found > limits::SHOWN_FINDINGS {
             return;
         }
         // A fix that would change anything else is none.
         let fix = found.fix.filter(|splices| {
             file.is_some_and(|file| {
-                file.is_editable() && self.input.keeps(file, &Splice::apply(&file.text, splices.clone()))
+                file.is_editable()
+                    && self.input.keeps_working(file, &Splice::apply(&file.text, splices.clone()))
             })
         });
         let problem = Problem {

@@ -200,7 +200,7 @@ impl<'h> LintInput<'h> {
 
     /// Whether everybody whose engine works has one that works if `file` has another text,
     /// and then sees the same stores, each once, and the same places.
-    pub(super) fn keeps(&self, file: &LintFile, text: &str) -> bool {
+    pub(super) fn keeps_working(&self, file: &LintFile, text: &str) -> bool {
         fn seen(reading: &Reading) -> Vec<String> {
             let mut paths: Vec<String> = Vec::new();
             for path in reading.stores.iter().map(|store| crate::conf::clean(&store.value)) {
@@ -250,7 +250,7 @@ impl<'h> LintInput<'h> {
 
     /// The engines that take this key's value from this file: those that read the
     /// file and know the key, unless another file says something else later on.
-    pub(super) fn counts(&self, file: &LintFile, known: &SchemaKey, key: &SetKey) -> Engines {
+    pub(super) fn deciding_engines(&self, file: &LintFile, known: &SchemaKey, key: &SetKey) -> Engines {
         let name = key.dotted().to_ascii_lowercase();
         let here = |origin: &ValueOrigin| {
             origin.site().is_some_and(|site| site.file == file.path && site.span.start == key.span.start)

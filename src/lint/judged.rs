@@ -59,14 +59,14 @@ fn gather_by_place(all: &mut Vec<(Reason, Vec<Reader>)>, reader: &Reader, reason
 
 fn put(input: &LintInput<'_>, reason: &Reason, found: RuleHit, sink: &mut LintFindings<'_, '_>) {
     let Some(site) = &reason.place else {
-        return sink.elsewhere(None, found);
+        return sink.add_elsewhere(None, found);
     };
     match input.files.iter().find(|file| file.path == site.file) {
-        Some(file) if site.span.is_empty() && site.span.start == 0 => sink.of_file(file, found),
-        Some(file) => sink.at(file, &site.span, found),
+        Some(file) if site.span.is_empty() && site.span.start == 0 => sink.add_for_file(file, found),
+        Some(file) => sink.add(file, &site.span, found),
         None => match text_of(input, &site.file) {
-            Some(text) => sink.in_text(&site.file, text, &site.span, found),
-            None => sink.elsewhere(Some(site.file.clone()), found),
+            Some(text) => sink.add_in_text(&site.file, text, &site.span, found),
+            None => sink.add_elsewhere(Some(site.file.clone()), found),
         },
     }
 }

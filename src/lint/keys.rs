@@ -109,7 +109,7 @@ pub(super) fn unknown_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>
             let what = if key.is_table { "table" } else { "key" };
             let message = format!("no engine knows the {what} `{}`", key.dotted());
             let hint = "remove it, or see containers-storage.conf(5) for what it should be";
-            sink.at(file, &key.key, RuleHit::new(file.engines, message, effect_of_unknown(file, key), hint));
+            sink.add(file, &key.key, RuleHit::new(file.engines, message, effect_of_unknown(file, key), hint));
         }
     }
 }
@@ -120,7 +120,7 @@ pub(super) fn misspelt_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_
             let what = if key.is_table { "table" } else { "key" };
             let message = format!("no engine knows the {what} `{}`", key.dotted());
             let hint = format!("did you mean `{near}`?");
-            sink.at(file, &key.key, RuleHit::new(file.engines, message, effect_of_unknown(file, key), hint));
+            sink.add(file, &key.key, RuleHit::new(file.engines, message, effect_of_unknown(file, key), hint));
         }
     }
 }
@@ -136,7 +136,7 @@ pub(super) fn misplaced_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '
             let message = format!("no engine looks for `{}` {place}", key.name);
             let tables: Vec<String> = tables.iter().map(|table| format!("`[{table}]`")).collect();
             let hint = format!("it belongs in {}", tables.join(" or "));
-            sink.at(file, &key.key, RuleHit::new(file.engines, message, effect_of_unknown(file, key), hint));
+            sink.add(file, &key.key, RuleHit::new(file.engines, message, effect_of_unknown(file, key), hint));
         }
     }
 }
@@ -152,7 +152,7 @@ pub(super) fn deprecated_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, 
                     "reads it for normal users only, and not if `graphroot` is set",
                     "read it for normal users only, and not if `graphroot` is set",
                 );
-                sink.at(file, &key.key, RuleHit::new(engines, message, effect, instead));
+                sink.add(file, &key.key, RuleHit::new(engines, message, effect, instead));
             }
         }
     }
@@ -169,7 +169,7 @@ pub(super) fn removed_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>
                     "no current engine knows".to_owned()
                 };
                 let message = format!("{since} `{}`", key.dotted());
-                sink.at(file, &key.key, RuleHit::new(engines, message, passed_over(engines), instead));
+                sink.add(file, &key.key, RuleHit::new(engines, message, passed_over(engines), instead));
             }
         }
     }
@@ -192,7 +192,7 @@ pub(super) fn new_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
                 key.dotted()
             );
             let hint = "leave it out if such an engine must work with this file as with others";
-            sink.at(file, &key.key, RuleHit::new(engines, message, effect, hint));
+            sink.add(file, &key.key, RuleHit::new(engines, message, effect, hint));
         }
     }
 }
@@ -208,7 +208,7 @@ pub(super) fn ignored_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>
                 if !others.is_empty() {
                     effect = format!("{effect}; {}", passed_over(others));
                 }
-                sink.at(file, &key.key, RuleHit::new(file.engines, message, effect, instead));
+                sink.add(file, &key.key, RuleHit::new(file.engines, message, effect, instead));
             }
         }
     }
@@ -228,7 +228,7 @@ pub(super) fn duplicate_spelling(input: &LintInput<'_>, sink: &mut LintFindings<
                         "ignores the case of keys and takes either, not always the same",
                         "ignore the case of keys and take either, not always the same",
                     );
-                    sink.at(
+                    sink.add(
                         file,
                         &key.key,
                         RuleHit::new(file.engines, message, effect, "keep one of the two"),

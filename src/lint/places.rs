@@ -54,7 +54,7 @@ pub(super) fn drop_in_hides_main(input: &LintInput<'_>, sink: &mut LintFindings<
         hidden.join(" "),
         if hidden.len() == 1 { "it" } else { "them" }
     );
-    sink.at(file, &array.span, RuleHit::new(Engines::PODMAN6, message, effect, hint));
+    sink.add(file, &array.span, RuleHit::new(Engines::PODMAN6, message, effect, hint));
 }
 
 fn paths(file: &LintFile) -> Vec<&str> {
@@ -115,7 +115,7 @@ pub(super) fn drop_in_unread(input: &LintInput<'_>, sink: &mut LintFindings<'_, 
                 let message = format!("`{shown}` lists `{store}`, and no engine here reads drop-ins");
                 let effect = engines.verb("does not see that store", "do not see that store");
                 let hint = format!("`storagectl add-store {store}` lists it where they do");
-                sink.elsewhere(Some(path), RuleHit::new(engines, message, effect, hint));
+                sink.add_elsewhere(Some(path), RuleHit::new(engines, message, effect, hint));
             }
         }
     }
@@ -145,7 +145,7 @@ pub(super) fn drop_in_suffix(input: &LintInput<'_>, sink: &mut LintFindings<'_, 
                     let message = format!("the name of `{shown}` does not end in `.conf`");
                     let hint = format!("`mv {shown} {shown}.conf`, if it should be read");
                     let found = RuleHit::new(Engines::PODMAN6, message, "podman 6 does not read it", hint);
-                    sink.elsewhere(Some(path), found);
+                    sink.add_elsewhere(Some(path), found);
                 }
             }
         }
@@ -198,7 +198,7 @@ pub(super) fn stale_copy(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>)
         };
         let effect = file.engines.verb("reads the old settings", "read the old settings");
         let first_line = file.text.find('\n').unwrap_or(file.text.len());
-        sink.at(file, &(0..first_line), RuleHit::new(file.engines, message, effect, hint));
+        sink.add(file, &(0..first_line), RuleHit::new(file.engines, message, effect, hint));
     }
 }
 
@@ -214,7 +214,7 @@ pub(super) fn file_writable(input: &LintInput<'_>, sink: &mut LintFindings<'_, '
                     file.engines.verb("does", "do")
                 );
                 let hint = format!("`chmod go-w {}`", shown.display());
-                sink.of_file(file, RuleHit::new(file.engines, message, effect, hint));
+                sink.add_for_file(file, RuleHit::new(file.engines, message, effect, hint));
             }
             Err(error) => {
                 let shown = input.root.show(&file.path).display().to_string();

@@ -110,7 +110,7 @@ pub(super) fn duplicate_entry(input: &LintInput<'_>, sink: &mut LintFindings<'_,
         if let (Ok(doc), true) = (&entry.file.doc, first.file.path == entry.file.path) {
             found = found.with_fix(doc.without_item(entry.array, entry.index));
         }
-        sink.at(entry.file, entry.span(), found);
+        sink.add(entry.file, entry.span(), found);
     }
 }
 
@@ -133,7 +133,7 @@ pub(super) fn alias_entry(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>
             let message = format!("`{}` and `{}` are the same directory", entry.path, first.path);
             let effect =
                 engines.verb("lists every image of this store twice", "list every image of this store twice");
-            sink.at(
+            sink.add(
                 entry.file,
                 entry.span(),
                 RuleHit::new(engines, message, effect, "remove one of the two entries"),
@@ -171,7 +171,7 @@ pub(super) fn store_in_graphroot(input: &LintInput<'_>, sink: &mut LintFindings<
         let effect = format!("{who} {removes} the store together with the engine's own storage{when}");
         let message = format!("`{}` is inside the engine's own storage, {own}", entry.path);
         let hint = or_remove(entry.path, "move the store elsewhere, such as to /var/images");
-        sink.at(entry.file, entry.span(), RuleHit::new(engines, message, effect, hint));
+        sink.add(entry.file, entry.span(), RuleHit::new(engines, message, effect, hint));
     }
 }
 
@@ -182,7 +182,7 @@ pub(super) fn store_in_var(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_
             Ok(Some(real)) => {
                 let (message, hint) = in_var_message(entry.path, &real);
                 let effect = entry.engines.verb("stops where it is missing", "stop where it is missing");
-                sink.at(entry.file, entry.span(), RuleHit::new(entry.engines, message, effect, hint));
+                sink.add(entry.file, entry.span(), RuleHit::new(entry.engines, message, effect, hint));
             }
             Err(error) => {
                 let shown = input.root.show(Path::new(entry.path)).display().to_string();
@@ -201,7 +201,7 @@ pub(super) fn store_contains_graphroot(input: &LintInput<'_>, sink: &mut LintFin
             "look for images in a directory that is not a store, and make lock files there",
         );
         let hint = or_remove(entry.path, "give the directory of the store alone");
-        sink.at(entry.file, entry.span(), RuleHit::new(engines, message, effect, hint));
+        sink.add(entry.file, entry.span(), RuleHit::new(engines, message, effect, hint));
     }
 }
 
@@ -226,7 +226,7 @@ pub(super) fn store_writable(input: &LintInput<'_>, sink: &mut LintFindings<'_, 
                     entry.path
                 );
                 let hint = format!("`chmod go-w {}`", dir.display());
-                sink.at(entry.file, entry.span(), RuleHit::new(engines, message, effect, hint));
+                sink.add(entry.file, entry.span(), RuleHit::new(engines, message, effect, hint));
             }
             Err(error) => {
                 let shown = input.root.show(path).display().to_string();

@@ -20,11 +20,11 @@ pub(super) fn bad_value(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) 
             if value.is_empty() || ["true", "false"].contains(&value.to_lowercase().as_str()) {
                 continue;
             }
-            let engines = input.counts(file, known, key);
+            let engines = input.deciding_engines(file, known, key);
             let message = format!("`{}` must be `\"true\"` or `\"false\"`, but is `{value}`", key.dotted());
             let effect = engines.verb("takes it for `\"false\"`", "take it for `\"false\"`");
             let hint = "write such a value, or remove the setting: there is a default";
-            sink.at(file, &key.span, RuleHit::new(engines, message, effect, hint));
+            sink.add(file, &key.span, RuleHit::new(engines, message, effect, hint));
         }
     }
 }

@@ -281,9 +281,9 @@ impl<'a> PackRun<'a> {
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
         let write = || {
             let mut writer = self.root.directory_writer(dir)?;
-            let file = writer.file(name)?;
+            let file = writer.create_file(name)?;
             file.write(text)?;
-            writer.mode_and_time(name, 0o644, (time, 0))
+            writer.set_mode_and_time(name, 0o644, (time, 0))
         };
         let cannot = Problem::cannot("write", self.root.show(path).display().to_string());
         write().map_err(|error| vec![cannot(error)])
@@ -323,8 +323,8 @@ impl<'a> PackRun<'a> {
             let name = tree_name(package, &architecture.name);
             let write = || {
                 let mut writer = self.root.directory_writer(&Path::new("/").join(SOURCES))?;
-                source::write_tar(&contents, writer.file(name.as_bytes())?)?;
-                writer.mode_and_time(name.as_bytes(), 0o644, (time, 0))
+                source::write_tar(&contents, writer.create_file(name.as_bytes())?)?;
+                writer.set_mode_and_time(name.as_bytes(), 0o644, (time, 0))
             };
             let cannot = Problem::cannot("write", name.clone());
             write().map_err(|error| vec![cannot(error)])?;
@@ -352,7 +352,7 @@ impl<'a> PackRun<'a> {
             // What became of the package counts more than where its files are.
             let kept = keep().unwrap_or_else(|_: io::Error| self.dir.clone());
             on_event(PackEvent::Kept(&kept));
-            self.staging.leave();
+            self.staging.keep();
         }
         done
     }

@@ -96,13 +96,13 @@ impl PackageTree {
     }
 
     /// Makes the directories above `path`. Those that no other package has are listed.
-    pub(super) fn parents(&mut self, path: &[u8]) -> io::Result<()> {
+    pub(super) fn add_parents(&mut self, path: &[u8]) -> io::Result<()> {
         for (at, _) in path.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/') {
             let dir = &path[..at];
             if self.entries.contains_key(dir) || self.unlisted.iter().any(|other| other == dir) {
                 continue;
             }
-            self.writer.directory(&dir[1..])?;
+            self.writer.create_directory(&dir[1..])?;
             if OF_OTHERS.iter().any(|system| system.as_bytes() == dir) {
                 self.unlisted.push(dir.to_vec());
             } else {
@@ -123,10 +123,10 @@ impl PackageTree {
         let name = &path[1..];
         match &entry.what {
             TreeEntryKind::Directory if self.entries.contains_key(path) => {}
-            TreeEntryKind::Directory => self.writer.directory(name)?,
+            TreeEntryKind::Directory => self.writer.create_directory(name)?,
             TreeEntryKind::Symlink(target) => {
                 self.writer.create_special(name, SpecialFile::Symlink(target))?;
-                self.writer.time(name, entry.mtime)?;
+                self.writer.set_time(name, entry.mtime)?;
             }
             TreeEntryKind::HardLink(target) => {
                 self.writer.hard_link(name, &target[1..])?;
@@ -142,7 +142,7 @@ impl PackageTree {
             }
             TreeEntryKind::Fifo => {
                 self.writer.create_special(name, SpecialFile::Fifo)?;
-                self.writer.time(name, entry.mtime)?;
+                self.writer.set_time(name, entry.mtime)?;
             }
             TreeEntryKind::Device(..) => {}
             TreeEntryKind::File => unreachable!("a file is begun, written and ended"),
@@ -153,7 +153,7 @@ impl PackageTree {
 
     /// Begins a file, which must be ended.
     pub(super) fn begin_file(&mut self, path: &[u8]) -> io::Result<NewFile> {
-        self.writer.file(&path[1..])
+        self.writer.create_file(&path[1..])
     }
 
     /// Ends the file that was begun at `path`, or made there by another program.
@@ -161,7 +161,7 @@ impl PackageTree {
     /// # Errors
     /// If its time cannot be set.
     pub(super) fn end_file(&mut self, path: &[u8], entry: TreeEntry) -> io::Result<()> {
-        self.writer.time(&path[1..], entry.mtime)?;
+        self.writer.set_time(&path[1..], entry.mtime)?;
         self.list(path, entry);
         Ok(())
     }
@@ -172,9 +172,9 @@ impl PackageTree {
     }
 
     /// Adds a file of root with this text, and the directories above it.
-    pub(super) fn text(&mut self, path: &str, mode: u32, text: &[u8]) -> io::Result<()> {
+    pub(super) fn add_text(&mut self, path: &str, mode: u32, text: &[u8]) -> io::Result<()> {
         let path = path.as_bytes();
-        self.parents(path)?;
+        self.add_parents(path)?;
         self.begin_file(path)?.write(text)?;
         self.end_file(path, TreeEntry::of_root(TreeEntryKind::File, mode, self.time))
     }
@@ -187,7 +187,7 @@ impl PackageTree {
         let lines = file_line::lines(&self.entries).map_err(Unfinished::UnlistedFile)?;
         for (path, entry) in self.entries.iter().rev() {
             if entry.what == TreeEntryKind::Directory {
-                self.writer.time(&path[1..], entry.mtime).map_err(Unfinished::Io)?;
+                self.writer.set_time(&path[1..], entry.mtime).map_err(Unfinished::Io)?;
             }
         }
         Ok(lines)

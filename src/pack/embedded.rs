@@ -25,7 +25,7 @@ pub(super) fn fill(
 ) -> Result<(), Problem> {
     let root = Root::system().map_err(Problem::cannot("open", "/"))?;
     let base = format!("{}/", package.path);
-    contents.parents(base.as_bytes()).map_err(unwritten(contents))?;
+    contents.add_parents(base.as_bytes()).map_err(unwritten(contents))?;
     let mut list = ImageList::new(EmbeddedLayout::default());
     // A blob is named after its content, so images share those of one name.
     let mut blobs: HashMap<String, Vec<u8>> = HashMap::new();
@@ -36,12 +36,12 @@ pub(super) fn fill(
     }
     list.entries.sort_by(|one, other| one.reference.cmp(&other.reference));
     let file = format!("{base}{}", list.layout.list());
-    contents.text(&file, 0o644, list.text().as_bytes()).map_err(unwritten(contents))?;
+    contents.add_text(&file, 0o644, list.text().as_bytes()).map_err(unwritten(contents))?;
     let name = format!("storagectl-copy-images-{}.service", package.name);
     let link = format!("{UNITS}/multi-user.target.wants/{name}");
     contents
-        .text(&format!("{UNITS}/{name}"), 0o644, unit(&package.name, &package.path, &file).as_bytes())
-        .and_then(|()| contents.parents(link.as_bytes()))
+        .add_text(&format!("{UNITS}/{name}"), 0o644, unit(&package.name, &package.path, &file).as_bytes())
+        .and_then(|()| contents.add_parents(link.as_bytes()))
         .and_then(|()| {
             let what = TreeEntryKind::Symlink(format!("../{name}").into_bytes());
             let entry = TreeEntry::of_root(what, 0o777, contents.time());

@@ -58,7 +58,7 @@ impl Manifests<'_> {
         let time = self.contents.time();
         let to = self.to(path);
         self.contents
-            .parents(&to)
+            .add_parents(&to)
             .and_then(|()| self.contents.add(&to, TreeEntry::of_root(TreeEntryKind::Directory, 0o755, time)))
             .map_err(unwritten(self.contents))?;
         for name in names {

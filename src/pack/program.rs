@@ -43,7 +43,7 @@ impl Program {
                 let message = format!("cannot run `{name}`: {}", words(&error));
                 Problem::new("program-missing", message, format!("repair it, or install `{package}` again"))
             }
-            failure if failure.is_disk_full() => {
+            failure if failure.found_disk_full() => {
                 let message = format!("there is no space left to {doing} `{what}`");
                 Problem::new("disk-full", message, "free some, or give another directory with `--tmp`")
             }

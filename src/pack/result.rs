@@ -35,7 +35,7 @@ pub(super) fn deliver(name: &str, from: &Path, to: &Path) -> Result<Vec<BuiltPac
         let temporary = format!(".{file}.storagectl-new");
         let write = |writer: &mut crate::sys::DirectoryWriter| {
             writer.remove(temporary.as_bytes())?;
-            let new = writer.file(temporary.as_bytes())?;
+            let new = writer.create_file(temporary.as_bytes())?;
             let size = root.copy_to(&from.join(&file), &new)?;
             let owner = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
             new.open_to_all(&FileMetadata {

@@ -27,7 +27,7 @@ pub(super) fn fill(
     contents: &mut PackageTree,
 ) -> Result<(), Problem> {
     let base = format!("{}/", package.path);
-    contents.parents(base.as_bytes()).map_err(unwritten(contents))?;
+    contents.add_parents(base.as_bytes()).map_err(unwritten(contents))?;
     let mut builds = Vec::new();
     if package.split {
         for image in images {
@@ -46,17 +46,17 @@ pub(super) fn fill(
         let path = shipped.path.as_os_str().as_bytes();
         let time = contents.time();
         let done = match shipped.what {
-            sealed::ShippedKind::Directory => contents.parents(path).and_then(|()| {
+            sealed::ShippedKind::Directory => contents.add_parents(path).and_then(|()| {
                 contents.add(path, TreeEntry::of_root(TreeEntryKind::Directory, shipped.mode, time))
             }),
-            sealed::ShippedKind::Link(target) => contents.parents(path).and_then(|()| {
+            sealed::ShippedKind::Link(target) => contents.add_parents(path).and_then(|()| {
                 contents.add(
                     path,
                     TreeEntry::of_root(TreeEntryKind::Symlink(target.into_bytes()), shipped.mode, time),
                 )
             }),
             sealed::ShippedKind::File(text) => {
-                contents.text(&shipped.path.to_string_lossy(), shipped.mode, text.as_bytes())
+                contents.add_text(&shipped.path.to_string_lossy(), shipped.mode, text.as_bytes())
             }
         };
         done.map_err(unwritten(contents))?;

@@ -21,9 +21,11 @@ pub(super) fn write_tar(contents: &PackageTree, out: NewFile) -> io::Result<()> 
         let item = TarEntry { mode, uid: 0, gid: 0, mtime: entry.mtime, attributes: &[] };
         let name = &path[1..];
         match &entry.what {
-            TreeEntryKind::Directory => tar.item(&[name, b"/"].concat(), &item, TarWhat::Directory)?,
-            TreeEntryKind::Symlink(target) => tar.item(name, &item, TarWhat::Symlink(target))?,
-            TreeEntryKind::Fifo => tar.item(name, &item, TarWhat::Fifo)?,
+            TreeEntryKind::Directory => {
+                tar.write_header(&[name, b"/"].concat(), &item, TarWhat::Directory)?
+            }
+            TreeEntryKind::Symlink(target) => tar.write_header(name, &item, TarWhat::Symlink(target))?,
+            TreeEntryKind::Fifo => tar.write_header(name, &item, TarWhat::Fifo)?,
             TreeEntryKind::Device(..) => {}
             TreeEntryKind::File | TreeEntryKind::HardLink(_) => {
                 let group = match &entry.what {
@@ -32,13 +34,13 @@ pub(super) fn write_tar(contents: &PackageTree, out: NewFile) -> io::Result<()> 
                 };
                 if let Some(first) = firsts.get(group) {
                     let first: &[u8] = first;
-                    tar.item(name, &item, TarWhat::HardLink(first))?;
+                    tar.write_header(name, &item, TarWhat::HardLink(first))?;
                     continue;
                 }
                 firsts.insert(group, name);
                 let at = Path::new(std::ffi::OsStr::new("/")).join(os(name));
                 let mut file = root.open_part(&at)?.ok_or(io::ErrorKind::NotFound)?;
-                tar.item(name, &item, TarWhat::File(file.size()))?;
+                tar.write_header(name, &item, TarWhat::File(file.size()))?;
                 content(&mut file, &mut tar)?;
             }
         }
@@ -51,7 +53,7 @@ fn content<W: Write>(file: &mut FilePart, tar: &mut TarWriter<W>) -> io::Result<
     loop {
         match io::Read::read(file, &mut buffer)? {
             0 => return Ok(()),
-            count => tar.content(&buffer[..count])?,
+            count => tar.write_content(&buffer[..count])?,
         }
     }
 }

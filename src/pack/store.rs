@@ -41,7 +41,7 @@ pub(super) fn fill(
     let base = package.path.as_bytes();
     let time = contents.time();
     contents
-        .parents(&[base, b"/"].concat())
+        .add_parents(&[base, b"/"].concat())
         .and_then(|()| contents.add(base, TreeEntry::of_root(TreeEntryKind::Directory, 0o755, time)))
         .map_err(unwritten(contents))
         .map_err(one)?;
@@ -63,9 +63,9 @@ pub(super) fn fill(
     }
     let declaration = format!("[[store]]\npath = {}\n", quoted(&package.path));
     let file = format!("{}/{}.toml", crate::declare::VENDOR, package.name);
-    contents.text(&file, 0o644, declaration.as_bytes()).map_err(unwritten(contents)).map_err(one)?;
+    contents.add_text(&file, 0o644, declaration.as_bytes()).map_err(unwritten(contents)).map_err(one)?;
     let marker = format!("{}/{}", package.path, crate::store::MARKER);
-    contents.text(&marker, 0o644, b"").map_err(unwritten(contents)).map_err(one)
+    contents.add_text(&marker, 0o644, b"").map_err(unwritten(contents)).map_err(one)
 }
 
 /// Reads the stream of a store.

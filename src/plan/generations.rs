@@ -106,7 +106,7 @@ pub(super) fn apply(
         managed_node(host, snapshot, change.force)?;
         let finished = snapshot.finish(host, edited, change.edit)?;
         after = Some(StoreList::paths(&finished.doc).map_err(|fault| snapshot.problem(host, fault))?);
-        host.keep(finished.doc);
+        host.cache_document(finished.doc);
         plan.notes.extend(finished.notes);
         plan.changes.push(finished.change);
     }
@@ -167,7 +167,7 @@ impl Served<'_> {
             return Ok(());
         }
         if let Some(user) = modern.iter().find(|reader| reader.is_of_users()) {
-            plan.changes.extend(roots::own_again(self.host, self.snapshot, &plan.changes, user)?);
+            plan.changes.extend(roots::restored_roots(self.host, self.snapshot, &plan.changes, user)?);
         }
         if self.serve == ServedEngines::Legacy {
             return Ok(());

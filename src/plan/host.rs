@@ -54,12 +54,12 @@ impl Host {
     }
 
     /// Keeps a document whose text is planned, since engines are going to read it.
-    pub(super) fn keep(&self, doc: Document) {
+    pub(super) fn cache_document(&self, doc: Document) {
         self.cache.keep(doc);
     }
 
     /// Forgets what was read: from now on files are read as they have become.
-    pub fn look_again(&self) {
+    pub fn forget_files(&self) {
         self.cache.forget_files();
     }
 

@@ -19,7 +19,7 @@ const CLOSED: &str = "root-closed";
 
 /// The changes that leave users whose engine works with the host as it is their own
 /// directories, or take off what is not needed any more.
-pub(super) fn own_again(
+pub(super) fn restored_roots(
     host: &Host,
     snapshot: &Snapshot,
     changes: &[FileChange],

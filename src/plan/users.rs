@@ -24,7 +24,7 @@ pub struct User {
 pub fn users(host: &Host) -> Vec<User> {
     let passwd = host.root.read_up_to(Path::new("/etc/passwd"), limits::LINES).ok().flatten();
     let passwd = passwd.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let mounts = if host.root.is_tree() { Mounts::default() } else { Mounts::now() };
+    let mounts = if host.root.is_tree() { Mounts::default() } else { Mounts::read() };
     let has_home = |account: &Account<'_>| account.home.len() > 1 && account.home.starts_with('/');
     let normal = accounts(&passwd).filter(|account| account.uid != 0 && has_home(account));
     let user = |account: Account<'_>| User {

@@ -81,7 +81,7 @@ impl NodeModel {
             base: preset.base.to_owned(),
             kept: preset.stores.iter().map(|store| (*store).to_owned()).collect(),
             has_main: preset.has_main,
-            worlds: preset.worlds(),
+            worlds: preset.platform_versions(),
             generations: Generations::All,
             podman6: preset.podman6,
             drop_ins: Vec::new(),

@@ -31,7 +31,7 @@ pub struct Preset {
 
 impl Preset {
     /// What its vendor's files may be: without drop-ins in older versions, with them in newer.
-    pub(super) fn worlds(&self) -> Vec<Vec<PlatformFile>> {
+    pub(super) fn platform_versions(&self) -> Vec<Vec<PlatformFile>> {
         let file = |(path, text): &(&str, &str)| (PathBuf::from(path), (*text).to_owned());
         let mut worlds = vec![Vec::new()];
         if !self.drop_ins.is_empty() {

@@ -29,7 +29,7 @@ pub use failure::Failure;
 pub use judged::{accepts_anything, copy_if_accepted};
 pub use proxy::ImageProxy;
 pub use referrers::{discover, tags};
-pub use retry::{RetryLimits, patiently};
+pub use retry::{RetryLimits, with_retries};
 pub use signed::{SignatureSettings, with_attachments};
 pub use skopeo::require_skopeo;
 

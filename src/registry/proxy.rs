@@ -83,7 +83,7 @@ impl ImageProxy {
     /// Fetches a blob of the repository of the image `source` and gives its bytes to `take`, whose
     /// errors end it, as more than `size` bytes do. Whether they are the right ones is for the
     /// caller to find out. Failures name `reference`; the proxy is of no use after one.
-    pub fn blob(
+    pub fn fetch_blob(
         &mut self,
         source: &str,
         reference: &str,

@@ -25,7 +25,7 @@ pub struct RetryLimits {
 ///
 /// # Errors
 /// The last failure.
-pub fn patiently<T>(
+pub fn with_retries<T>(
     patience: RetryLimits,
     mut work: impl FnMut() -> Result<T, Failure>,
 ) -> Result<T, Failure> {
@@ -72,7 +72,7 @@ mod tests {
         let mut tries = 0;
         let mut after = |successes: u32, may_pass: bool| {
             tries = 0;
-            let result = patiently(patience, || {
+            let result = with_retries(patience, || {
                 tries += 1;
                 if tries > successes { Ok(()) } else { Err(failure(may_pass)) }
             });

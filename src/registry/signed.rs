@@ -60,7 +60,7 @@ impl SignatureSettings {
     }
 
     /// Whether skopeo has to copy the image `reference` as a whole.
-    pub fn concern(&self, reference: &str) -> bool {
+    pub fn concerns(&self, reference: &str) -> bool {
         self.scopes.iter().any(|scope| covers(scope, reference))
     }
 }
@@ -195,7 +195,7 @@ mod tests {
         fs_err::write(at("registries.d/a.yaml.save"), "default-docker: {lookaside: 'file:///x'}").unwrap();
         fs_err::write(at("policy.json"), policy).unwrap();
         let policies = [at("policy.json"), at("none.json")];
-        !SignatureSettings::of(&policies, &[at("registries.d")], &[at("none")]).concern(reference)
+        !SignatureSettings::of(&policies, &[at("registries.d")], &[at("none")]).concerns(reference)
     }
 
     #[test]
@@ -258,6 +258,6 @@ mod tests {
         ] {
             assert_eq!(is_plain(policy, registries, reference), expected, "{policy} {registries}");
         }
-        assert!(SignatureSettings::of(&[], &[], &[]).concern(reference), "skopeo wants a policy");
+        assert!(SignatureSettings::of(&[], &[], &[]).concerns(reference), "skopeo wants a policy");
     }
 }

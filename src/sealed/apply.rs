@@ -57,7 +57,7 @@ pub fn apply(
     }
     let kept = keep_former(host, &mut declarations)?;
     let mut outcome = plan::apply(host, &declarations, options, mode)?;
-    host.look_again();
+    host.forget_files();
     let mounted = !notes.is_empty();
     for (path, why) in &kept {
         outcome.plan.notes.push(Note::Stays(format!("`{path}` stays mounted: {why}")));

@@ -77,7 +77,7 @@ impl ImageFile {
         let beside = Path::new(".").join(OsStr::from_bytes(&self.name));
         let seconds = u32::try_from(time).unwrap_or(0).to_string();
         Ok(match kind {
-            ImageFormat::Tar => To::File(self.staging.dir.file(&self.name).map_err(cannot)?),
+            ImageFormat::Tar => To::File(self.staging.dir.create_file(&self.name).map_err(cannot)?),
             ImageFormat::Squashfs => {
                 let needed = "squashfs-tools 4.5";
                 let mut command = as_root("mksquashfs", "-version", needed)?;
@@ -133,7 +133,7 @@ impl ImageFile {
             return Ok(());
         };
         child.wait().map(drop).map_err(|failure| {
-            if failure.is_disk_full() {
+            if failure.found_disk_full() {
                 let message = format!("there is no space left for `{}`", self.shown);
                 return Problem::new("disk-full", message, "free some, or write the file somewhere else");
             }
@@ -158,7 +158,7 @@ impl ImageFile {
         let cannot = |error| Problem::io("write", &self.shown, &error);
         let file = match file {
             Some(file) => file,
-            None => self.staging.dir.existing_file(&self.name).map_err(cannot)?,
+            None => self.staging.dir.open_file(&self.name).map_err(cannot)?,
         };
         let uid = rustix::process::geteuid().as_raw();
         let gid = rustix::process::getegid().as_raw();
@@ -178,7 +178,7 @@ impl ImageFile {
 /// The entry of a stream for the directory that everything is in.
 fn root_entry(stream: &mut dyn Write, time: i64) -> io::Result<()> {
     let item = TarEntry { mode: 0o755, uid: 0, gid: 0, mtime: (time, 0), attributes: &[] };
-    TarWriter::new(stream).item(b"./", &item, EntryContent::Directory)
+    TarWriter::new(stream).write_header(b"./", &item, EntryContent::Directory)
 }
 
 fn missing(name: &str, needed: &str, why: &str) -> Problem {

@@ -21,7 +21,7 @@ pub(super) fn label(host: &Root, root: &Root, store: &Path, name: &str) {
         // Where it is not allowed, such as in a build of an image, labels come later.
         let label = format!("{IMAGE_LABEL}\0");
         let store = root.directory_writer(store);
-        let _ = store.and_then(|mut store| store.attribute(name.as_bytes(), NAME, label.as_bytes()));
+        let _ = store.and_then(|mut store| store.set_attribute(name.as_bytes(), NAME, label.as_bytes()));
     }
 }
 
@@ -40,9 +40,7 @@ pub fn engine_type(root: &Root, path: &Path) -> io::Result<Option<bool>> {
 pub(super) fn label_as_run(root: &Root, path: &Path) {
     if has_selinux(root).unwrap_or(false) {
         let labelled = label_of(root, Path::new("/run")).and_then(|label| match label {
-            Some(label) if !label.is_empty() => {
-                root.directory_writer(path)?.attribute_of_itself(NAME, &label)
-            }
+            Some(label) if !label.is_empty() => root.directory_writer(path)?.set_own_attribute(NAME, &label),
             _ => Ok(()),
         });
         // The mount says whether it was needed.

@@ -168,7 +168,9 @@ impl<W: io::Write> Sealing<'_, W> {
                 // Engines cannot make it once the store is read-only.
                 let item = TarEntry { mode: 0o644, uid: 0, gid: 0, mtime: (time, 0), attributes: &[] };
                 let path = format!("{name}/{lock}");
-                self.tar.item(path.as_bytes(), &item, EntryContent::File(0)).map_err(Failed::Write)?;
+                self.tar
+                    .write_header(path.as_bytes(), &item, EntryContent::File(0))
+                    .map_err(Failed::Write)?;
             }
         }
         if top.node(OsStr::new(super::MARKER)).map_err(|error| at(super::MARKER, error))?.is_some() {
@@ -225,7 +227,10 @@ impl<W: io::Write> Sealing<'_, W> {
         if node.links > 1 && stat.kind != FileKind::Directory {
             if let Some(first) = self.links.get(&stat.id) {
                 let item = TarEntry { attributes: &[], ..item };
-                return self.tar.item(path, &item, EntryContent::HardLink(first)).map_err(Failed::Write);
+                return self
+                    .tar
+                    .write_header(path, &item, EntryContent::HardLink(first))
+                    .map_err(Failed::Write);
             }
             self.links.insert(stat.id, path.to_vec());
         }
@@ -246,7 +251,7 @@ impl<W: io::Write> Sealing<'_, W> {
                 return Err(failed(io::Error::other("it is a socket, which no image can hold")));
             }
         };
-        self.tar.item(path, &item, what).map_err(Failed::Write)
+        self.tar.write_header(path, &item, what).map_err(Failed::Write)
     }
 
     fn file(
@@ -260,7 +265,7 @@ impl<W: io::Write> Sealing<'_, W> {
         let file = dir.open(name).map_err(failed)?.ok_or_else(|| failed(gone()))?;
         file.will_be_read();
         let size = file.stat.size;
-        self.tar.item(path, item, EntryContent::File(size)).map_err(Failed::Write)?;
+        self.tar.write_header(path, item, EntryContent::File(size)).map_err(Failed::Write)?;
         let mut left = size;
         while left > 0 {
             let wanted = self.buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -268,7 +273,7 @@ impl<W: io::Write> Sealing<'_, W> {
             if count == 0 {
                 return Err(failed(io::Error::other("it shrank while it was read")));
             }
-            self.tar.content(&self.buffer[..count]).map_err(Failed::Write)?;
+            self.tar.write_content(&self.buffer[..count]).map_err(Failed::Write)?;
             left -= count as u64;
         }
         self.sealed.bytes += size;

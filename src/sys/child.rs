@@ -92,7 +92,7 @@ impl Drop for Child {
 
 impl ChildFailure {
     /// Whether it found the disk full, which programs say in the words of strerror(3).
-    pub fn is_disk_full(&self) -> bool {
+    pub fn found_disk_full(&self) -> bool {
         matches!(self, Self::Ended(_, said) if said.contains("No space left on device"))
     }
 
@@ -177,7 +177,7 @@ mod tests {
         let killed = run("echo out of luck; kill -9 $$", OutputTail::Both).unwrap_err();
         assert_eq!(killed.lines(), ["out of luck", "it was killed by signal 9"]);
         assert!(
-            run("echo 'x: No space left on device'; false", OutputTail::Both).unwrap_err().is_disk_full()
+            run("echo 'x: No space left on device'; false", OutputTail::Both).unwrap_err().found_disk_full()
         );
         let missing = Child::start(Command::new("no-such-program"), OutputTail::Both).and_then(Child::wait);
         match missing.unwrap_err() {

@@ -126,7 +126,7 @@ impl Root {
 
 impl DirectoryWriter {
     /// The directory that holds `path`, and its name there.
-    pub(super) fn parent<'a>(&mut self, path: &'a [u8]) -> io::Result<(&OwnedFd, &'a OsStr)> {
+    pub(super) fn parent_of<'a>(&mut self, path: &'a [u8]) -> io::Result<(&OwnedFd, &'a OsStr)> {
         let (dir, name) = match path.iter().rposition(|&byte| byte == b'/') {
             Some(slash) => (&path[..slash], &path[slash + 1..]),
             None => (&path[..0], path),
@@ -149,48 +149,48 @@ impl DirectoryWriter {
     ///
     /// # Errors
     /// If something stands there, or the directory above is missing.
-    pub fn directory(&mut self, path: &[u8]) -> io::Result<()> {
-        let (dir, name) = self.parent(path)?;
+    pub fn create_directory(&mut self, path: &[u8]) -> io::Result<()> {
+        let (dir, name) = self.parent_of(path)?;
         Ok(fs::mkdirat(dir, name, Mode::from_raw_mode(0o700))?)
     }
 
     /// Makes the file `path`.
     ///
     /// # Errors
-    /// As [`DirectoryWriter::directory`].
-    pub fn file(&mut self, path: &[u8]) -> io::Result<NewFile> {
-        let (dir, name) = self.parent(path)?;
+    /// As [`DirectoryWriter::create_directory`].
+    pub fn create_file(&mut self, path: &[u8]) -> io::Result<NewFile> {
+        let (dir, name) = self.parent_of(path)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(NewFile(fs::openat(dir, name, flags, Mode::from_raw_mode(0o600))?))
     }
 
     /// The file `path`, which another program has made.
-    pub fn existing_file(&mut self, path: &[u8]) -> io::Result<NewFile> {
-        let (dir, name) = self.parent(path)?;
+    pub fn open_file(&mut self, path: &[u8]) -> io::Result<NewFile> {
+        let (dir, name) = self.parent_of(path)?;
         let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(NewFile(fs::openat(dir, name, flags, Mode::empty())?))
     }
 
     /// Moves `path` to `to` in the same directory, over what stands there.
     pub fn move_over(&mut self, path: &[u8], to: &[u8]) -> io::Result<()> {
-        let mut same = self.inside(b".")?;
+        let mut same = self.open_directory(b".")?;
         self.move_over_in(path, &mut same, to)
     }
 
     /// Moves `path` to `to` in another directory of the same file system, over what stands
     /// there.
     pub fn move_over_in(&mut self, path: &[u8], other: &mut Self, to: &[u8]) -> io::Result<()> {
-        let (dir, name) = self.parent(path)?;
-        let (to_dir, to_name) = other.parent(to)?;
+        let (dir, name) = self.parent_of(path)?;
+        let (to_dir, to_name) = other.parent_of(to)?;
         Ok(fs::renameat(dir, name, to_dir, to_name)?)
     }
 
     /// Makes a file with this content.
     ///
     /// # Errors
-    /// As [`DirectoryWriter::directory`].
-    pub fn whole_file(&mut self, path: &[u8], content: &[u8], metadata: &FileMetadata<'_>) -> io::Result<()> {
-        let file = self.file(path)?;
+    /// As [`DirectoryWriter::create_directory`].
+    pub fn write_file(&mut self, path: &[u8], content: &[u8], metadata: &FileMetadata<'_>) -> io::Result<()> {
+        let file = self.create_file(path)?;
         file.write(content)?;
         file.set_metadata(metadata)
     }
@@ -198,20 +198,20 @@ impl DirectoryWriter {
     /// Makes `path` another name of `target`.
     ///
     /// # Errors
-    /// As [`DirectoryWriter::directory`], and if there is no `target`.
+    /// As [`DirectoryWriter::create_directory`], and if there is no `target`.
     pub fn hard_link(&mut self, path: &[u8], target: &[u8]) -> io::Result<()> {
-        let (from, from_name) = self.parent(target)?;
+        let (from, from_name) = self.parent_of(target)?;
         let (from, from_name) = (from.as_fd().try_clone_to_owned()?, from_name);
-        let (dir, name) = self.parent(path)?;
+        let (dir, name) = self.parent_of(path)?;
         Ok(fs::linkat(&from, from_name, dir, name, AtFlags::empty())?)
     }
 
     /// Makes what has no content.
     ///
     /// # Errors
-    /// As [`DirectoryWriter::directory`], and if this process may not make devices.
+    /// As [`DirectoryWriter::create_directory`], and if this process may not make devices.
     pub fn create_special(&mut self, path: &[u8], what: SpecialFile<'_>) -> io::Result<()> {
-        let (dir, name) = self.parent(path)?;
+        let (dir, name) = self.parent_of(path)?;
         let mode = Mode::from_raw_mode(0o600);
         match what {
             SpecialFile::Symlink(target) => fs::symlinkat(OsStr::from_bytes(target), dir, name)?,
@@ -231,7 +231,7 @@ impl DirectoryWriter {
     /// # Errors
     /// If something else stands there.
     pub fn remove_whiteout(&mut self, path: &[u8]) -> io::Result<()> {
-        let (dir, name) = self.parent(path)?;
+        let (dir, name) = self.parent_of(path)?;
         let stat = fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::CharacterDevice || stat.st_rdev != 0 {
             return Err(Errno::EXIST.into());
@@ -247,7 +247,7 @@ impl DirectoryWriter {
         metadata: &FileMetadata<'_>,
         is_symlink: bool,
     ) -> io::Result<()> {
-        let (dir, name) = self.parent(path)?;
+        let (dir, name) = self.parent_of(path)?;
         let (uid, gid) = (Uid::from_raw(metadata.uid), Gid::from_raw(metadata.gid));
         fs::chownat(dir, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
         if !is_symlink {
@@ -266,44 +266,44 @@ impl DirectoryWriter {
     }
 
     /// Sets an extended attribute of the directory `path`.
-    pub fn attribute(&mut self, path: &[u8], name: &std::ffi::CStr, value: &[u8]) -> io::Result<()> {
-        let (dir, last) = self.parent(path)?;
+    pub fn set_attribute(&mut self, path: &[u8], name: &std::ffi::CStr, value: &[u8]) -> io::Result<()> {
+        let (dir, last) = self.parent_of(path)?;
         let directory = directory(dir, last)?.ok_or(Errno::NOTDIR)?;
         Ok(fs::fsetxattr(directory, name, value, XattrFlags::empty())?)
     }
 
     /// Sets an extended attribute of the directory itself.
-    pub fn attribute_of_itself(&self, name: &std::ffi::CStr, value: &[u8]) -> io::Result<()> {
+    pub fn set_own_attribute(&self, name: &std::ffi::CStr, value: &[u8]) -> io::Result<()> {
         Ok(fs::fsetxattr(readable(&self.dir)?, name, value, XattrFlags::empty())?)
     }
 
     /// Sets the time of the last change of what stands at `path`.
-    pub fn time(&mut self, path: &[u8], mtime: (i64, u32)) -> io::Result<()> {
-        let (dir, name) = self.parent(path)?;
+    pub fn set_time(&mut self, path: &[u8], mtime: (i64, u32)) -> io::Result<()> {
+        let (dir, name) = self.parent_of(path)?;
         Ok(fs::utimensat(dir, name, &times(mtime), AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
     /// Mode and time of the file or directory at `path`; its owner stays.
-    pub fn mode_and_time(&mut self, path: &[u8], mode: u32, mtime: (i64, u32)) -> io::Result<()> {
-        self.mode(path, mode)?;
-        self.time(path, mtime)
+    pub fn set_mode_and_time(&mut self, path: &[u8], mode: u32, mtime: (i64, u32)) -> io::Result<()> {
+        self.set_mode(path, mode)?;
+        self.set_time(path, mtime)
     }
 
     /// Mode of the file or directory at `path`.
-    pub fn mode(&mut self, path: &[u8], mode: u32) -> io::Result<()> {
-        let (dir, name) = self.parent(path)?;
+    pub fn set_mode(&mut self, path: &[u8], mode: u32) -> io::Result<()> {
+        let (dir, name) = self.parent_of(path)?;
         set_mode_at(dir, name, Mode::from_raw_mode(mode))
     }
 
     /// Mode and time of the directory itself.
-    pub fn set_metadata_of_itself(&self, mode: u32, mtime: (i64, u32)) -> io::Result<()> {
+    pub fn set_own_metadata(&self, mode: u32, mtime: (i64, u32)) -> io::Result<()> {
         let dir = readable(&self.dir)?;
         fs::fchmod(&dir, Mode::from_raw_mode(mode))?;
         Ok(fs::futimens(&dir, &times(mtime))?)
     }
 
     /// A directory in it, to be filled.
-    pub fn inside(&self, path: &[u8]) -> io::Result<Self> {
+    pub fn open_directory(&self, path: &[u8]) -> io::Result<Self> {
         Ok(Self { dir: beneath(&self.dir, Path::new(OsStr::from_bytes(path)))?, last: None })
     }
 
@@ -313,8 +313,8 @@ impl DirectoryWriter {
     /// # Errors
     /// If it cannot be moved, also if something stands there.
     pub fn move_to(&mut self, path: &[u8], other: &mut Self, to: &[u8]) -> io::Result<bool> {
-        let (to_dir, to_name) = other.parent(to)?;
-        let (dir, name) = self.parent(path)?;
+        let (to_dir, to_name) = other.parent_of(to)?;
+        let (dir, name) = self.parent_of(path)?;
         let moved = match fs::renameat_with(dir, name, to_dir, to_name, fs::RenameFlags::NOREPLACE) {
             // Not every file system knows the flag; callers look first.
             Err(Errno::INVAL | Errno::NOSYS) => fs::renameat(dir, name, to_dir, to_name),
@@ -325,20 +325,20 @@ impl DirectoryWriter {
 
     /// Whether anything stands at `path`.
     pub fn has(&mut self, path: &[u8]) -> io::Result<bool> {
-        let (dir, name) = self.parent(path)?;
+        let (dir, name) = self.parent_of(path)?;
         let found = fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).map_err(Into::into);
         Ok(absent(found)?.is_some())
     }
 
     /// Whose it is, what stands at `path`.
-    pub(super) fn owner(&mut self, path: &[u8]) -> io::Result<u32> {
-        let (dir, name) = self.parent(path)?;
+    pub(super) fn owner_of(&mut self, path: &[u8]) -> io::Result<u32> {
+        let (dir, name) = self.parent_of(path)?;
         Ok(fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?.st_uid)
     }
 
     /// Where the symlink at `path` leads; `None` if there is nothing, or something else.
-    pub fn target(&mut self, path: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        let (dir, name) = self.parent(path)?;
+    pub fn read_link(&mut self, path: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        let (dir, name) = self.parent_of(path)?;
         match fs::readlinkat(dir, name, Vec::new()) {
             Ok(target) => Ok(Some(target.into_bytes())),
             Err(Errno::INVAL | Errno::NOENT) => Ok(None),
@@ -349,7 +349,7 @@ impl DirectoryWriter {
     /// Removes `path` and all below it, on this file system. What is not there is no error.
     pub fn remove(&mut self, path: &[u8]) -> io::Result<()> {
         self.last = None;
-        let (dir, name) = self.parent(path)?;
+        let (dir, name) = self.parent_of(path)?;
         remove_tree(dir, name)
     }
 
@@ -463,13 +463,13 @@ mod tests {
         for bad in
             ["../out/x", "link/x", "dir/../../out/x", "..", "dir/..", "", ".", "dir/", "inner/x", "/tmp/x"]
         {
-            assert!(writer.file(bad.as_bytes()).is_err(), "{bad}");
-            assert!(writer.directory(bad.as_bytes()).is_err(), "{bad}");
+            assert!(writer.create_file(bad.as_bytes()).is_err(), "{bad}");
+            assert!(writer.create_directory(bad.as_bytes()).is_err(), "{bad}");
             assert!(writer.remove(bad.as_bytes()).is_err(), "{bad}");
         }
         assert_eq!(fs_err::read_dir(scratch.path().join("out")).unwrap().count(), 0);
-        writer.file(b"dir/x").unwrap();
-        assert!(writer.file(b"dir/x").is_err(), "it is there");
+        writer.create_file(b"dir/x").unwrap();
+        assert!(writer.create_file(b"dir/x").is_err(), "it is there");
         writer.hard_link(b"y", b"dir/x").unwrap();
         writer.remove(b"dir").unwrap();
         assert!(!writer.has(b"dir").unwrap() && writer.has(b"y").unwrap());

@@ -32,9 +32,9 @@ impl DirectoryWriter {
 
     fn renames(&mut self, path: &[u8], to: &[u8], flags: RenameFlags) -> Result<(), Errno> {
         let as_errno = |error: io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
-        let (dir, name) = self.parent(path).map_err(as_errno)?;
+        let (dir, name) = self.parent_of(path).map_err(as_errno)?;
         let dir = dir.try_clone().map_err(as_errno)?;
-        let (to_dir, to_name) = self.parent(to).map_err(as_errno)?;
+        let (to_dir, to_name) = self.parent_of(to).map_err(as_errno)?;
         if flags.is_empty() {
             renameat(&dir, name, to_dir, to_name)
         } else {

@@ -32,7 +32,7 @@ pub struct Mounts(String);
 impl Mounts {
     /// What this process sees.
     #[expect(clippy::disallowed_methods, reason = "/proc is the running system's, never a tree's")]
-    pub fn now() -> Self {
+    pub fn read() -> Self {
         Self(fs_err::read_to_string("/proc/self/mountinfo").unwrap_or_default())
     }
 

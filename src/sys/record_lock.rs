@@ -38,9 +38,9 @@ impl RecordLock {
     ///
     /// # Errors
     /// If it cannot be opened or created, or is no file.
-    pub fn take(root: &Root, path: &Path) -> io::Result<Option<Self>> {
+    pub fn try_lock(root: &Root, path: &Path) -> io::Result<Option<Self>> {
         let file = Self::open(root, path)?;
-        Ok(Self::try_lock(&file, FlockOperation::NonBlockingLockExclusive)?
+        Ok(Self::try_fcntl(&file, FlockOperation::NonBlockingLockExclusive)?
             .then_some(Self { file, _beside_readers: None }))
     }
 
@@ -51,7 +51,7 @@ impl RecordLock {
     /// instant, and who reads then reads it as it was or as it is.
     fn take_beside_readers(root: &Root, path: &Path) -> io::Result<Option<Self>> {
         let file = Self::open(root, path)?;
-        if !Self::try_lock(&file, FlockOperation::NonBlockingLockShared)? {
+        if !Self::try_fcntl(&file, FlockOperation::NonBlockingLockShared)? {
             return Ok(None);
         }
         let own = try_lock_of(root, &file)?;
@@ -70,7 +70,7 @@ impl RecordLock {
         Ok(file)
     }
 
-    fn try_lock(file: &OwnedFd, operation: FlockOperation) -> io::Result<bool> {
+    fn try_fcntl(file: &OwnedFd, operation: FlockOperation) -> io::Result<bool> {
         match fs::fcntl_lock(file, operation) {
             Ok(()) => Ok(true),
             Err(Errno::AGAIN | Errno::ACCESS) => Ok(false),
@@ -78,17 +78,17 @@ impl RecordLock {
         }
     }
 
-    /// As [`RecordLock::take`], and waits up to `patience` for other processes, for mere
+    /// As [`RecordLock::try_lock`], and waits up to `patience` for other processes, for mere
     /// readers some seconds.
     ///
     /// # Errors
-    /// As [`RecordLock::take`].
-    pub fn wait(root: &Root, path: &Path, patience: Duration) -> io::Result<Option<Self>> {
+    /// As [`RecordLock::try_lock`].
+    pub fn lock(root: &Root, path: &Path, patience: Duration) -> io::Result<Option<Self>> {
         // Asked for again and again, since waiting in the kernel has no end. Engines hold
         // it for as long as they unpack a layer.
         let start = Instant::now();
         loop {
-            let mut taken = Self::take(root, path)?;
+            let mut taken = Self::try_lock(root, path)?;
             if taken.is_none() && start.elapsed() >= READERS {
                 taken = Self::take_beside_readers(root, path)?;
             }

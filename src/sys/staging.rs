@@ -41,7 +41,7 @@ impl Staging {
     }
 
     /// Leaves it to whoever has given it another name: nothing is removed.
-    pub fn leave(mut self) {
+    pub fn keep(mut self) {
         self.within = None;
     }
 }
@@ -64,13 +64,13 @@ impl DirectoryWriter {
         self.sweep()?;
         for number in 0..ATTEMPTS {
             let name = format!("{STAGING}{}-{number}", std::process::id());
-            match self.directory(name.as_bytes()) {
+            match self.create_directory(name.as_bytes()) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 result => result?,
             }
             let claimed = self.claim(name.as_bytes());
             // Who has taken it for left over may have removed it by now.
-            let opened = |lock| Ok((lock, self.inside(name.as_bytes())?, self.inside(b".")?));
+            let opened = |lock| Ok((lock, self.open_directory(name.as_bytes())?, self.open_directory(b".")?));
             let claimed = claimed.and_then(|lock| lock.map(opened).transpose());
             match claimed {
                 Ok(Some((lock, dir, within))) => {
@@ -116,11 +116,13 @@ impl DirectoryWriter {
 
     /// Whether this user has made it. Others may be laying a trap.
     fn is_ours(&mut self, path: &[u8]) -> bool {
-        self.owner(path).is_ok_and(|uid| uid == rustix::process::geteuid().as_raw())
+        self.owner_of(path).is_ok_and(|uid| uid == rustix::process::geteuid().as_raw())
     }
 
     fn flock(&self, path: &[u8]) -> io::Result<Option<Flock>> {
-        absent(self.inside(path).and_then(|dir| readable(dir.descriptor())))?.map(try_flock).transpose()
+        absent(self.open_directory(path).and_then(|dir| readable(dir.descriptor())))?
+            .map(try_flock)
+            .transpose()
     }
 }
 
@@ -136,7 +138,7 @@ mod tests {
         let mut sweeping = root.directory_writer(scratch.path()).unwrap();
         let mut making = root.directory_writer(scratch.path()).unwrap();
         std::thread::scope(|scope| {
-            let maker = scope.spawn(move || (0..500).all(|_| making.staging().map(Staging::leave).is_ok()));
+            let maker = scope.spawn(move || (0..500).all(|_| making.staging().map(Staging::keep).is_ok()));
             while !maker.is_finished() {
                 sweeping.sweep().unwrap();
             }
@@ -154,7 +156,7 @@ mod tests {
         let name = left.name.clone();
         assert_ne!(lives.name, name);
         fs_err::create_dir_all(scratch.path().join(&name).join("a/b")).unwrap();
-        left.leave();
+        left.keep();
         std::os::unix::fs::symlink("/tmp", scratch.path().join(format!("{STAGING}link"))).unwrap();
         writer.sweep().unwrap();
         assert!(writer.has(lives.name.as_bytes()).unwrap());
@@ -169,7 +171,7 @@ mod tests {
         let mut removed = writer.staging().unwrap();
         removed.remove().unwrap();
         // The same name, of another run by now.
-        writer.directory(removed.name.as_bytes()).unwrap();
+        writer.create_directory(removed.name.as_bytes()).unwrap();
         let name = removed.name.clone();
         drop(removed);
         assert!(writer.has(name.as_bytes()).unwrap());

@@ -219,8 +219,8 @@ mod tests {
             let mut writer = TarWriter::new(Vec::new());
             for (name, content, uid, mtime) in &files {
                 let item = TarEntry { mode: 0o644, uid: *uid, gid: 7, mtime: (i64::from(*mtime), 5), attributes: &[(b"user.x".to_vec(), content.clone())] };
-                writer.item(name.as_bytes(), &item, EntryContent::File(content.len() as u64)).unwrap();
-                writer.content(content).unwrap();
+                writer.write_header(name.as_bytes(), &item, EntryContent::File(content.len() as u64)).unwrap();
+                writer.write_content(content).unwrap();
             }
             let stream = writer.finish().unwrap();
             let mut entries = Entries::new(stream.as_slice());
@@ -251,9 +251,9 @@ mod tests {
         ) {
             let mut writer = TarWriter::new(Vec::new());
             let item = TarEntry { mode: 0o644, uid: 1, gid: 7, mtime: (1, 5), attributes: &[] };
-            writer.item(b"a", &item, EntryContent::File(700)).unwrap();
-            writer.content(&[7; 700]).unwrap();
-            writer.item(b"b/c", &item, EntryContent::Symlink(b"x")).unwrap();
+            writer.write_header(b"a", &item, EntryContent::File(700)).unwrap();
+            writer.write_content(&[7; 700]).unwrap();
+            writer.write_header(b"b/c", &item, EntryContent::Symlink(b"x")).unwrap();
             let mut stream = writer.finish().unwrap();
             let length = stream.len();
             stream[at % length] = byte;

@@ -21,7 +21,7 @@ pub(crate) struct TarEntry<'a> {
 /// What an entry is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum EntryContent<'a> {
-    /// A file with this many bytes, which come with [`TarWriter::content`].
+    /// A file with this many bytes, which come with [`TarWriter::write_content`].
     File(u64),
     Directory,
     Symlink(&'a [u8]),
@@ -49,7 +49,7 @@ impl<W: Write> TarWriter<W> {
     ///
     /// # Errors
     /// If it cannot be written, or an attribute has a name that tar cannot hold.
-    pub(crate) fn item(
+    pub(crate) fn write_header(
         &mut self,
         name: &[u8],
         item: &TarEntry<'_>,
@@ -109,7 +109,7 @@ impl<W: Write> TarWriter<W> {
     ///
     /// # Errors
     /// If it cannot be written, or is more than was said.
-    pub(crate) fn content(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn write_content(&mut self, bytes: &[u8]) -> io::Result<()> {
         let length = bytes.len() as u64;
         if length > self.left {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a file grew while it was read"));

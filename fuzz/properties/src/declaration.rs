@@ -1,7 +1,7 @@
 //! A declaration is one that engines can follow, or says what is wrong with it; what it says goes
 //! into a storage.conf and out of it without a trace.
 
-use storagectl::conf::{Document, MarkedEntry, Mark, Position, arrange, clean, listed};
+use storagectl::conf::{Document, Mark, MarkedEntry, Position, arrange, clean, listed};
 use storagectl::declare::parse;
 use storagectl::problem::Problem;
 use storagectl::store::store_path;

@@ -2,7 +2,7 @@
 //! are gone every byte is as it was.
 
 use storagectl::conf::{
-    Document, EditError, Essentials, Fault, Leaf, MarkedEntry, Mark, Position, StoreEntry, StoreList, add,
+    Document, EditError, Essentials, Fault, Leaf, Mark, MarkedEntry, Position, StoreEntry, StoreList, add,
     add_essentials, arrange, asides, clean, listed, put_back, remove, set_aside, without_essentials,
 };
 use storagectl::problem::Problem;

@@ -10,7 +10,8 @@ use storagectl::doctor::diagnose;
 use storagectl::engine::{Engines, Profile};
 use storagectl::lint::{self, LintInput};
 use storagectl::plan::{
-    AddOptions, ApplyOptions, Host, CommitMode, RemoveOptions, ServedEngines, add_stores, apply, list_stores, remove_stores,
+    AddOptions, ApplyOptions, CommitMode, Host, RemoveOptions, ServedEngines, add_stores, apply, list_stores,
+    remove_stores,
 };
 use storagectl::problem::{Problem, Several, Severity};
 

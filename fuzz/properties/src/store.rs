@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use storagectl::dependents::clean_dependents;
-use storagectl::plan::{Host, CommitMode};
+use storagectl::plan::{CommitMode, Host};
 use storagectl::problem::{Problem, Severity};
 use storagectl::store::check::{CheckRequest, Progress, StoreReport, check};
 use storagectl::store::{StoredImage, builder, count_images, driver_of, image_names, images, layers};

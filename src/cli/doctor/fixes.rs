@@ -102,7 +102,7 @@ fn print_work(common: &Common, host: &Host, step: &FixStep, output: &Output) -> 
         FixOutcome::Repaired(outcome) => {
             for change in &outcome.plan.changes {
                 if common.dry_run {
-                    output.document(&change.diff(host))?;
+                    output.print_document(&change.diff(host))?;
                 }
                 output.status(&format!("{}fixed `{}`", would(common.dry_run), host.show(&change.path)));
             }
@@ -140,7 +140,7 @@ pub(super) fn print_left(common: &Common, fixed: &FixReport, output: &Output) ->
     if fixed.steps.is_empty() {
         output.status("nothing to fix");
     }
-    output.painted(&page::left(&left).render(output.colors_data()))
+    output.print_text(&page::left(&left).render(output.colors_data()))
 }
 
 fn why_left(fixed: &FixReport, problem: &Problem) -> String {

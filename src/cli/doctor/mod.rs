@@ -93,11 +93,11 @@ impl Doctor {
                 }
             }
             OutputFormat::Json => {
-                output.json(&document::document(&host, &diagnosis, fixes::offered(&diagnosis)))?;
+                output.print_json(&document::document(&host, &diagnosis, fixes::offered(&diagnosis)))?;
             }
             OutputFormat::Human => {
                 let page = page::page(&diagnosis, output.is_verbose());
-                output.painted(&page.render(output.colors_data()))?;
+                output.print_text(&page.render(output.colors_data()))?;
             }
         }
         Ok(self.answer(&diagnosis))
@@ -115,7 +115,7 @@ impl Doctor {
     fn write(&self, host: &Host, metrics: &Metrics, output: &Output) -> anyhow::Result<()> {
         let text = prometheus::document(metrics);
         let Some(file) = &self.output else {
-            return output.document(&text);
+            return output.print_document(&text);
         };
         let file = inside(host, file)?;
         host.root.replace_file(&file, text.as_bytes()).map_err(host.cannot("write", &file))?;
@@ -126,7 +126,11 @@ impl Doctor {
         let options = FixOptions { remove: self.remove };
         let fixed = fix(host, options, common.mode(), &|event| fixes::print(common, host, event, output))?;
         if output.json {
-            output.json(&document::document(host, &fixed.diagnosis, fixes::done(common, host, &fixed)))?;
+            output.print_json(&document::document(
+                host,
+                &fixed.diagnosis,
+                fixes::done(common, host, &fixed),
+            ))?;
         } else {
             fixes::print_left(common, &fixed, output)?;
         }

@@ -65,10 +65,10 @@ impl Generate {
 fn tell(file: &Path, findings: &[Problem], strict: Strict, output: &Output) -> anyhow::Result<Status> {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     if output.json {
-        output.json(&CheckedDocumentJson { version: 1, findings })?;
+        output.print_json(&CheckedDocumentJson { version: 1, findings })?;
     } else {
         for finding in findings {
-            output.found(finding, true)?;
+            output.print_finding(finding, true)?;
         }
         for note in findings.iter().filter(|finding| finding.severity == Severity::Note) {
             output.status(&format!("note: {}; {}", note.message, note.hint));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::given::{of_node, read_file};
+use super::given::{node_document, read_file};
 use super::list::not_followed;
 use super::{Common, Generate, Output};
 use crate::cli::Status;
@@ -33,7 +33,7 @@ impl Generate {
             [old, _] => (old.display().to_string(), self.gives_one(&read_file(old)?, old, common)?),
             _ => {
                 let host = common.host()?;
-                let mut before = self.gives(&of_node(&host, &after)?, Path::new("node"), common)?;
+                let mut before = self.gives(&node_document(&host, &after)?, Path::new("node"), common)?;
                 for store in &mut before.stores {
                     made_there(&host, store, after.stores.iter().find(|it| it.path == store.path))?;
                 }
@@ -48,13 +48,13 @@ impl Generate {
         let text = text_diff(&before.entries, &after.entries);
         if output.json {
             let not_followed = before.not_followed.iter().chain(&after.not_followed).collect();
-            output.json(&DiffJson { version: 1, differences: &all, diff: &text, not_followed })?;
+            output.print_json(&DiffJson { version: 1, differences: &all, diff: &text, not_followed })?;
         } else {
             not_followed(&before, output);
             not_followed(&after, output);
             let lines: String = all.iter().map(line).collect();
             let between = if lines.is_empty() || text.is_empty() { "" } else { "\n" };
-            output.document(&format!("{lines}{between}{text}"))?;
+            output.print_document(&format!("{lines}{between}{text}"))?;
         }
         if all.is_empty() && text.is_empty() {
             output.status(&format!("`{}` gives nodes what `{name}` has", new.display()));

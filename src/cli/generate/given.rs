@@ -15,7 +15,7 @@ use crate::provision::{GivenToNode, MAIN_FILE, NodeFile, NodeLayout, NodeModel, 
 use crate::sys::Root;
 
 /// Takes the base and the platform's files from a tree.
-pub(super) fn of_tree(host: &Host, model: &mut NodeModel) -> anyhow::Result<()> {
+pub(super) fn take_from_tree(host: &Host, model: &mut NodeModel) -> anyhow::Result<()> {
     let mut files: Vec<(PathBuf, String)> = Vec::new();
     for profile in Profile::ALL {
         for file in &host.reading(profile).files {
@@ -40,14 +40,14 @@ pub(super) fn of_tree(host: &Host, model: &mut NodeModel) -> anyhow::Result<()> 
 }
 
 /// The text of the file that stands for the host's main one.
-pub(super) fn config_of(host: &Host) -> anyhow::Result<String> {
+pub(super) fn main_file_text(host: &Host) -> anyhow::Result<String> {
     let path = host.main_file()?;
     let read = host.root.read(&path).map_err(Problem::cannot("read", host.show(&path)))?;
     text_of(read.map(|(bytes, _)| bytes), &host.show(&path))
 }
 
 /// What a node has of all that `given` gives it, and of ours, as a document.
-pub(super) fn of_node(host: &Host, given: &GivenToNode) -> anyhow::Result<String> {
+pub(super) fn node_document(host: &Host, given: &GivenToNode) -> anyhow::Result<String> {
     let mut layout = NodeLayout::default();
     for profile in Profile::ALL {
         for file in &host.reading(profile).files {

@@ -51,7 +51,7 @@ impl Generate {
         if several.is_empty() {
             let gives = self.gives(&text, file, common)?;
             return match output.json {
-                true => output.json(&ListJson { version: 1, listed: self.listed(&text, &gives)? }),
+                true => output.print_json(&ListJson { version: 1, listed: self.listed(&text, &gives)? }),
                 false => self.tables(&text, &gives, file, output),
             };
         }
@@ -63,12 +63,12 @@ impl Generate {
                 Ok(DocumentJson { line: one.line(), listed: self.listed(&one.text, gives)? })
             });
             let documents = documents.collect::<anyhow::Result<Vec<_>>>()?;
-            return output.json(&SeveralJson { version: 1, documents });
+            return output.print_json(&SeveralJson { version: 1, documents });
         }
         for (index, (one, gives)) in several.iter().zip(&given).enumerate() {
             let between = if index > 0 { "\n" } else { "" };
             let kind = self.listed(&one.text, gives)?.kind;
-            output.data(&format!("{between}Line {}: {kind}\n", one.line()))?;
+            output.print_lines(&format!("{between}Line {}: {kind}\n", one.line()))?;
             self.tables(&one.text, gives, file, output)?;
         }
         Ok(())
@@ -96,7 +96,7 @@ impl Generate {
             let has_parts = gives.images.iter().any(|it| it.from.is_some());
             tables.push(aligned(&rows, [true, true, has_parts]));
         }
-        output.data(&tables.join("\n"))?;
+        output.print_lines(&tables.join("\n"))?;
         for engine in &gives.engines {
             if let Some(why) = &engine.stops {
                 output.warning(&format!("{} stops on such a node: {why}", engine.name));

@@ -217,7 +217,7 @@ impl Generate {
             (Some(file), Some(before)) if common.dry_run && !output.json => {
                 let name = file.display().to_string();
                 let diff = similar::TextDiff::from_lines(before.as_str(), &written.text);
-                output.document(&diff.unified_diff().header(&name, &name).to_string())?;
+                output.print_document(&diff.unified_diff().header(&name, &name).to_string())?;
             }
             _ => self.put(common, output, &written, before.as_deref(), &request.applying())?,
         }
@@ -249,7 +249,7 @@ impl Generate {
     ) -> anyhow::Result<()> {
         let text = written.text.as_str();
         if output.json {
-            output.json(&GenerateJson {
+            output.print_json(&GenerateJson {
                 version: 1,
                 changed: before != Some(text),
                 dry_run: common.dry_run,
@@ -260,7 +260,7 @@ impl Generate {
             })?;
         }
         let Some(file) = self.output.as_ref().filter(|_| !common.dry_run) else {
-            return if output.json { Ok(()) } else { output.document(text) };
+            return if output.json { Ok(()) } else { output.print_document(text) };
         };
         let path = std::path::absolute(file).map_err(Problem::cannot("find", file.display()))?;
         let root = Root::system().map_err(Problem::cannot("open", "/"))?;

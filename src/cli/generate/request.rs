@@ -1,6 +1,6 @@
 //! The arguments as a request.
 
-use super::given::{config_of, dialect_of, of_tree, read_file};
+use super::given::{dialect_of, main_file_text, read_file, take_from_tree};
 use super::kind::KindName;
 use super::made_by::made_by;
 use super::{Common, EngineGeneration, Generate};
@@ -64,11 +64,11 @@ impl Generate {
         }
         let mut model = NodeModel::new(preset, stores);
         if common.root.is_some() {
-            of_tree(&common.host()?, &mut model)?;
+            take_from_tree(&common.host()?, &mut model)?;
         }
         match (&self.base, &common.config) {
             (Some(file), _) => model.base = read_file(file)?,
-            (None, Some(_)) => model.base = config_of(&common.host()?)?,
+            (None, Some(_)) => model.base = main_file_text(&common.host()?)?,
             (None, None) => {}
         }
         model.position = position(self.first, self.last, self.before.as_ref(), self.after.as_ref())?;

@@ -5,9 +5,9 @@ use std::ops::Range;
 use super::super::aside::{AsideComment, FROM_THIS_LINE, WHOLE_LINE};
 use super::super::splice::Splice;
 use super::super::style;
-use super::Anatomy;
+use super::ArraySpans;
 
-impl<'a> Anatomy<'a> {
+impl<'a> ArraySpans<'a> {
     pub(in crate::conf) fn text(&self) -> &'a str {
         self.text
     }
@@ -75,7 +75,7 @@ impl<'a> Anatomy<'a> {
             && style::next_line(self.text, region.end) <= self.close
     }
 
-    /// Takes out what [`Anatomy::set_aside`] has put in.
+    /// Takes out what [`ArraySpans::set_aside`] has put in.
     pub(in crate::conf) fn put_back(&self, pieces: &[AsideComment]) -> Vec<Splice> {
         let mut splices: Vec<Splice> = Vec::new();
         for piece in pieces {

@@ -2,9 +2,9 @@
 
 use super::super::splice::Splice;
 use super::super::style;
-use super::{Anatomy, Anchor, CutItem};
+use super::{Anchor, ArraySpans, CutItem};
 
-impl Anatomy<'_> {
+impl ArraySpans<'_> {
     /// Puts `item` in beside the item that `anchor` names.
     pub(in crate::conf) fn insert(&self, anchor: Anchor, item: &CutItem, key_indent: &str) -> Vec<Splice> {
         if item.is_marked() {

@@ -13,7 +13,7 @@ use std::ops::Range;
 use super::super::mark::Mark;
 use super::super::splice::Splice;
 use super::super::style;
-use super::{Anatomy, Anchor, CutItem};
+use super::{Anchor, ArraySpans, CutItem};
 
 /// Before the mark where the array had a line break, and where it had none.
 const AT_A_BREAK: &str = " ";
@@ -33,7 +33,7 @@ impl CutItem {
     }
 }
 
-impl Anatomy<'_> {
+impl ArraySpans<'_> {
     /// The mark behind the item.
     pub(in crate::conf) fn mark(&self, index: usize) -> Option<Mark> {
         Mark::parse(&self.text[self.comment_behind(index)?])
@@ -72,7 +72,7 @@ impl Anatomy<'_> {
         before.is_some_and(|line| line.no_break) && !self.has_own_line(index)
     }
 
-    /// Takes out what [`Anatomy::insert_marked`] has put in.
+    /// Takes out what [`ArraySpans::insert_marked`] has put in.
     pub(super) fn remove_marked(&self, index: usize) -> Option<Vec<Splice>> {
         let line = self.own_line(index)?;
         let mut bytes = line.bytes.clone();

@@ -69,7 +69,7 @@ struct Slot {
 }
 
 /// The anatomy of one array.
-pub(in crate::conf) struct Anatomy<'a> {
+pub(in crate::conf) struct ArraySpans<'a> {
     text: &'a str,
     /// Behind the opening bracket.
     open: usize,
@@ -79,7 +79,7 @@ pub(in crate::conf) struct Anatomy<'a> {
     comments: Vec<Range<usize>>,
 }
 
-impl<'a> Anatomy<'a> {
+impl<'a> ArraySpans<'a> {
     pub(in crate::conf) fn new(text: &'a str, list: &StoreList) -> Self {
         Self::of_spans(text, list.span.clone(), list.entries.iter().map(|entry| entry.span.clone()))
     }

@@ -2,9 +2,9 @@
 
 use super::super::splice::Splice;
 use super::super::style;
-use super::Anatomy;
+use super::ArraySpans;
 
-impl Anatomy<'_> {
+impl ArraySpans<'_> {
     /// Takes the item at `index` out, with its comments and one comma.
     pub(in crate::conf) fn remove(&self, index: usize) -> Vec<Splice> {
         if let Some(splices) = self.remove_marked(index) {

@@ -145,7 +145,7 @@ pub fn fix(
         on_event(FixEvent::Ended(&step));
         steps.push(step);
         if mode == CommitMode::Commit {
-            host.look_again();
+            host.forget_files();
             diagnosis = diagnose(host)?;
         }
     }
@@ -216,7 +216,7 @@ impl FixStep {
             return Ok(());
         }
         let mut backup = FileBackup::make(host, would.changes())?;
-        host.look_again();
+        host.forget_files();
         (self.work, self.problems) = change(CommitMode::Commit)?;
         // Somebody may have changed a file in between.
         if self.work.changes() != would.changes() {

@@ -20,8 +20,10 @@ impl Faults {
         hint: impl Into<String>,
     ) {
         match self.0.len() {
-            ..limits::TOLD => self.0.push(Fault { id, message: message.into(), hint: hint.into(), span }),
-            limits::TOLD => self.0.push(Fault {
+            ..limits::SHOWN_FINDINGS => {
+                self.0.push(Fault { id, message: message.into(), hint: hint.into(), span })
+            }
+            limits::SHOWN_FINDINGS => self.0.push(Fault {
                 id,
                 message: "there are more mistakes than are reported".to_owned(),
                 hint: "fix what is reported first".to_owned(),

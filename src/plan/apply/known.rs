@@ -60,7 +60,7 @@ impl CurrentStores {
 
 impl ApplyInputs<'_> {
     /// Reads it.
-    pub(super) fn known(&self) -> anyhow::Result<CurrentStores> {
+    pub(super) fn current_stores(&self) -> anyhow::Result<CurrentStores> {
         let before = self.snapshot.stores(self.host)?;
         let reading = (self.host.config.is_none()).then(|| self.host.reading(Profile::Podman6));
         let now = reading.as_deref().map(cleaned).unwrap_or_default();

@@ -127,7 +127,7 @@ struct Planned<'a> {
 impl ApplyInputs<'_> {
     fn plan(&self) -> anyhow::Result<Plan> {
         let Self { host, basis, .. } = *self;
-        let known = self.known()?;
+        let known = self.current_stores()?;
         let CurrentStores { before, marks, .. } = &known;
         let decided = self.decide(&known)?;
         let edit =

@@ -114,7 +114,7 @@ pub(super) fn check(root: &Node, sink: &mut ProvisionFindings) {
         if container.get("source").and_then(Node::raw).is_none_or(str::is_empty) {
             let message = "a container has no `source`";
             let hint = "give the image's name: `source = \"registry.example/app:1\"`";
-            sink.at("image-missing", container.span.clone(), message, REFUSED, hint);
+            sink.add("image-missing", container.span.clone(), message, REFUSED, hint);
         }
     }
     ignored(root, sink);
@@ -133,7 +133,7 @@ fn keys(table: &Node, known: &[&str], effect: &str, sink: &mut ProvisionFindings
             None => "leave it out".to_owned(),
         };
         let message = format!("a blueprint has no key `{}` here", key.name);
-        sink.at("key-unknown", key.span.clone(), message, effect, hint);
+        sink.add("key-unknown", key.span.clone(), message, effect, hint);
     }
 }
 
@@ -154,11 +154,11 @@ fn node(
         let shown = mode.raw().unwrap_or_default();
         let message =
             format!("`{shown}` is not a mode: it is a string of three octal digits, or of four with a 0");
-        sink.at("mode-invalid", mode.span.clone(), message, REFUSED, "give one such as `\"0644\"`");
+        sink.add("mode-invalid", mode.span.clone(), message, REFUSED, "give one such as `\"0644\"`");
     }
     if let (Some(_), Some(uri)) = (node.get("data"), node.get("uri")) {
         let message = "a file has both `data` and `uri`";
-        sink.at("contents-twice", uri.span.clone(), message, REFUSED, "leave out one of the two");
+        sink.add("contents-twice", uri.span.clone(), message, REFUSED, "leave out one of the two");
     }
     let Some(path) = node.get("path").filter(|path| path.raw().is_some_and(|it| it.starts_with('/'))) else {
         return;
@@ -168,9 +168,9 @@ fn node(
     let is_denied = longest.max_by_key(|(at, _)| at.len()).is_some_and(|(_, denied)| *denied);
     if is_denied {
         let message = format!("the builders allow no {what} `{shown}`");
-        sink.at("path-refused", path.span.clone(), message, REFUSED, "put it below /etc");
+        sink.add("path-refused", path.span.clone(), message, REFUSED, "put it below /etc");
     } else if !ostree.iter().any(|at| Path::new(shown).starts_with(at)) {
-        sink.at(
+        sink.add(
             "bootc-refuses",
             path.span.clone(),
             format!("bootc-image-builder, and image-builder for images of ostree, allow no {what} `{shown}`"),
@@ -189,7 +189,7 @@ fn parents(files: &[Node], directories: &[Node], sink: &mut ProvisionFindings) {
         if let Some(file) = paths.iter().find(|file| **file != own && Path::new(&own).starts_with(file)) {
             let span = node.get("path").unwrap_or(node).span.clone();
             let message = format!("`{own}` would be in `{file}`, which is a file");
-            sink.at("path-refused", span, message, REFUSED, "move one of the two");
+            sink.add("path-refused", span, message, REFUSED, "move one of the two");
         }
     }
 }
@@ -212,7 +212,7 @@ fn ignored(root: &Node, sink: &mut ProvisionFindings) {
         }
         if let Some(node) = root.at(path).filter(|it| !it.items().is_empty() || !it.pairs().is_empty()) {
             let message = format!("bootc-image-builder does not read `{}`", path.join("."));
-            sink.at("bootc-ignores", node.span.clone(), message, "hosts that it makes lack that", *hint);
+            sink.add("bootc-ignores", node.span.clone(), message, "hosts that it makes lack that", *hint);
         }
     }
 }

@@ -38,8 +38,8 @@ pub(super) fn unfollowed(all: &[Unfollowed], sink: &mut ProvisionFindings) {
             _ => "what nodes get from it is not known",
         };
         match &it.span {
-            Some(span) => sink.at(it.id, span.clone(), &it.message, effect, &it.hint),
-            None => sink.whole(it.id, &it.message, effect, &it.hint),
+            Some(span) => sink.add(it.id, span.clone(), &it.message, effect, &it.hint),
+            None => sink.add_whole(it.id, &it.message, effect, &it.hint),
         }
     }
 }
@@ -52,13 +52,13 @@ fn url(read: &ParsedDocument, config: &Config, file: &ConfigEntry, sink: &mut Pr
                 Undecodable::Scheme(_) => "use a `data:` URL",
                 _ => "`storagectl generate ignition` encodes files",
             };
-            sink.at("url-invalid", span, fault.to_string(), REFUSED, hint);
+            sink.add("url-invalid", span, fault.to_string(), REFUSED, hint);
         }
         FileContent::Elsewhere(_)
             if (read.format == DocumentFormat::MachineConfig || config.is_openshift())
                 && file.node.at(&["contents", "source"]).is_some() =>
         {
-            sink.at(
+            sink.add(
                 "url-invalid",
                 span,
                 "a MachineConfig takes `data:` URLs only",
@@ -74,14 +74,14 @@ fn compression(file: &ConfigEntry, bytes: &[u8], sink: &mut ProvisionFindings) {
     let said = file.compression();
     let span = file.span(&["contents", "compression"]);
     match data_url::decompress(bytes.to_vec(), said) {
-        Err(Undecodable::Compression(other)) => sink.at(
+        Err(Undecodable::Compression(other)) => sink.add(
             "compression-unknown",
             span,
             format!("Ignition does not know the compression `{other}`"),
             REFUSED,
             "use `gzip`, or an empty string for none",
         ),
-        Err(_) => sink.at(
+        Err(_) => sink.add(
             "compression-wrong",
             span,
             format!("the contents of `{}` are not compressed with {said}", file.name),
@@ -89,7 +89,7 @@ fn compression(file: &ConfigEntry, bytes: &[u8], sink: &mut ProvisionFindings) {
             "leave `compression` empty, or compress the content",
         ),
         Ok(_) if said.is_empty() && data_url::looks_compressed(bytes) && concerns_stores(&file.name) => sink
-            .at(
+            .add(
                 "compression-missing",
                 file.span(&["contents"]),
                 format!("the contents of `{}` are compressed, but `compression` is not set", file.name),
@@ -112,7 +112,7 @@ fn hash(config: &Config, file: &ConfigEntry, bytes: &[u8], sink: &mut ProvisionF
         _ => {
             let message = format!("there is no hash `{function}` in this specification");
             let hint = "use `sha512-`, or `sha256-` with 3.1.0 or later, and the hexadecimal digest";
-            return sink.at("hash-function", node.span.clone(), message, REFUSED, hint);
+            return sink.add("hash-function", node.span.clone(), message, REFUSED, hint);
         }
     };
     let Ok(Some(content)) = file.decoded() else {
@@ -128,7 +128,7 @@ fn hash(config: &Config, file: &ConfigEntry, bytes: &[u8], sink: &mut ProvisionF
             digits.len(),
             right.len() - function.len() - 1
         );
-        return sink.at(
+        return sink.add(
             "hash-function",
             node.span.clone(),
             message,
@@ -142,7 +142,7 @@ fn hash(config: &Config, file: &ConfigEntry, bytes: &[u8], sink: &mut ProvisionF
     } else {
         ("hash-wrong", format!("this is not the hash of the contents of `{name}`"))
     };
-    sink.at(id, node.span.clone(), message, NO_BOOT, format!("the right one is `{right}`"));
+    sink.add(id, node.span.clone(), message, NO_BOOT, format!("the right one is `{right}`"));
 }
 
 /// The node of a unit's text, and the text.

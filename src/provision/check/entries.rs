@@ -20,7 +20,7 @@ pub(super) fn check(
         path(entry, sink);
         mode(config, entry, sink);
         if !entry.name.is_empty() && seen.contains(&entry.name.as_str()) {
-            sink.at(
+            sink.add(
                 "path-twice",
                 entry.span(&["path"]),
                 format!("`{}` is written twice", entry.name),
@@ -35,7 +35,7 @@ pub(super) fn check(
     }
     if read.format == DocumentFormat::MachineConfig || config.is_openshift() {
         for entry in config.directories.iter().chain(&config.links) {
-            sink.at(
+            sink.add(
                 "directory-refused",
                 entry.span(&["path"]),
                 format!("`{}` is a directory or link, which a MachineConfig cannot have", entry.name),
@@ -51,10 +51,10 @@ fn path(entry: &ConfigEntry, sink: &mut ProvisionFindings) {
     let span = entry.span(&["path"]);
     if !path.starts_with('/') {
         let message = format!("the path `{path}` is not absolute");
-        sink.at("path-invalid", span, message, REFUSED, "start it with `/`");
+        sink.add("path-invalid", span, message, REFUSED, "start it with `/`");
     } else if clean(path) != *path {
         let message = format!("the path `{path}` is not in its shortest form");
-        sink.at("path-invalid", span, message, REFUSED, format!("write it as `{}`", clean(path)));
+        sink.add("path-invalid", span, message, REFUSED, format!("write it as `{}`", clean(path)));
     }
 }
 
@@ -73,15 +73,15 @@ fn mode(config: &Config, entry: &ConfigEntry, sink: &mut ProvisionFindings) {
     let hint = octal.filter(|value| *value <= 0o7777).map_or("give a mode such as 0644".to_owned(), right);
     if !plain {
         let message = format!("the mode `{shown}` is a string, and must be a number");
-        return sink.at("mode-string", mode.span.clone(), message, REFUSED, hint);
+        return sink.add("mode-string", mode.span.clone(), message, REFUSED, hint);
     }
     let Some(value) = mode.number() else {
         let message = format!("`{shown}` is not a mode");
-        return sink.at("mode-invalid", mode.span.clone(), message, REFUSED, hint);
+        return sink.add("mode-invalid", mode.span.clone(), message, REFUSED, hint);
     };
     if !(0..=0o7777).contains(&value) {
         let message = format!("`{shown}` is not a mode: the largest is 07777");
-        return sink.at("mode-invalid", mode.span.clone(), message, REFUSED, hint);
+        return sink.add("mode-invalid", mode.span.clone(), message, REFUSED, hint);
     }
     // Decimal, and its digits make a usual mode when they are read as octal ones, as 420
     // and 493 do not.
@@ -91,10 +91,10 @@ fn mode(config: &Config, entry: &ConfigEntry, sink: &mut ProvisionFindings) {
     if decimal && usual && !sensible {
         let message = format!("the mode `{shown}` is decimal: in octal that is {value:o}");
         let effect = "the file gets unintended permissions";
-        sink.at("mode-decimal", mode.span.clone(), message, effect, hint);
+        sink.add("mode-decimal", mode.span.clone(), message, effect, hint);
     } else if value > 0o777 && config.spec.is_some_and(|spec| spec < SpecVersion(6)) {
         let message = format!("`{shown}` sets setuid, setgid or sticky, which only specification 3.6.0 does");
-        sink.at(
+        sink.add(
             "mode-invalid",
             mode.span.clone(),
             message,
@@ -121,7 +121,7 @@ fn overwrite(file: &ConfigEntry, expected: &ExpectedNode, sink: &mut ProvisionFi
     let overwrite = file.node.get("overwrite").and_then(Node::boolean) == Some(true);
     let has = file.content() != FileContent::Nothing;
     if overwrite && !has {
-        sink.at(
+        sink.add(
             "no-contents",
             file.span(&["overwrite"]),
             format!("`{}` has `overwrite` but no contents", file.name),
@@ -132,7 +132,7 @@ fn overwrite(file: &ConfigEntry, expected: &ExpectedNode, sink: &mut ProvisionFi
     let is_conf = file.name == MAIN_FILE;
     let appends = file.node.get("append").is_some_and(|node| !node.items().is_empty());
     if is_conf && appends {
-        sink.at(
+        sink.add(
             "append-to-file",
             file.span(&["append"]),
             format!("text is appended to `{MAIN_FILE}`"),
@@ -140,7 +140,7 @@ fn overwrite(file: &ConfigEntry, expected: &ExpectedNode, sink: &mut ProvisionFi
             "write the whole file, with `overwrite: true`",
         );
     } else if is_conf && has && !overwrite && expected.has_main {
-        sink.at(
+        sink.add(
             "no-overwrite",
             file.span(&["path"]),
             format!("`{MAIN_FILE}` lacks `overwrite: true`, but most images have that file"),

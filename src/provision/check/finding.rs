@@ -81,7 +81,7 @@ impl ExpectedNode {
             kept: preset.stores.iter().map(|store| (*store).to_owned()).collect(),
             present: Vec::new(),
             has_main: preset.has_main,
-            worlds: preset.worlds(),
+            worlds: preset.platform_versions(),
             generations: Generations::All,
             podman6: false,
         }
@@ -123,7 +123,7 @@ impl ProvisionFindings {
     }
 
     /// Something at a place.
-    pub(super) fn at(
+    pub(super) fn add(
         &mut self,
         id: &'static str,
         span: Range<usize>,
@@ -144,7 +144,7 @@ impl ProvisionFindings {
     }
 
     /// Something about the whole.
-    pub(super) fn whole(
+    pub(super) fn add_whole(
         &mut self,
         id: &'static str,
         message: impl Into<String>,
@@ -161,9 +161,9 @@ impl ProvisionFindings {
 
     /// The findings; the last of a rule says how many more there are.
     pub(super) fn finish(mut self) -> Vec<ProvisionFinding> {
-        for (id, count) in self.found.into_iter().filter(|(_, count)| *count > limits::TOLD) {
+        for (id, count) in self.found.into_iter().filter(|(_, count)| *count > limits::SHOWN_FINDINGS) {
             if let Some(last) = self.findings.iter_mut().rfind(|finding| finding.problem.id == id) {
-                last.problem.message += &format!(", and {} more like it", count - limits::TOLD);
+                last.problem.message += &format!(", and {} more like it", count - limits::SHOWN_FINDINGS);
             }
         }
         self.findings
@@ -187,7 +187,7 @@ impl ProvisionFindings {
         }
         let found = self.found.entry(id).or_default();
         *found += 1;
-        if *found > limits::TOLD {
+        if *found > limits::SHOWN_FINDINGS {
             return;
         }
         let problem = Problem::found(id, rule.severity, message, hint).because(effect);

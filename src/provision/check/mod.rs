@@ -21,7 +21,7 @@ pub use finding::ExpectedNode;
 pub(super) use objects::is_rendered;
 pub use rules::{ProvisionRule, RULES};
 pub use stores::Maker;
-pub(super) use stores::{listed, listing, maker};
+pub(super) use stores::{listed, maker, may_list_stores};
 
 use std::path::Path;
 use std::rc::Rc;

@@ -19,7 +19,7 @@ pub(super) fn check(read: &ParsedDocument, expected: &ExpectedNode, sink: &mut P
                 continue;
             }
             if root.at(path).and_then(Node::raw).is_none_or(str::is_empty) {
-                sink.whole(
+                sink.add_whole(
                     "metadata-missing",
                     format!("the object does not have {what}"),
                     "the operator ignores or refuses it",
@@ -29,7 +29,12 @@ pub(super) fn check(read: &ParsedDocument, expected: &ExpectedNode, sink: &mut P
         }
     }
     if read.format == DocumentFormat::MachineConfig && read.config.is_none() {
-        sink.whole("no-store", "the object has no `spec.config`", "the nodes get no store", "add a store");
+        sink.add_whole(
+            "no-store",
+            "the object has no `spec.config`",
+            "the nodes get no store",
+            "add a store",
+        );
     }
     if read.format == DocumentFormat::ContainerRuntimeConfig {
         stores(root, expected, sink);
@@ -44,12 +49,12 @@ fn images(root: &Node, sink: &mut ProvisionFindings) {
     const EFFECT: &str = "the object is refused";
     let Some(list) = root.at(&IMAGES).filter(|list| !list.items().is_empty()) else {
         let hint = "name images in `spec.pinnedImages`";
-        return sink.whole("no-images", "the object pins no image", EFFECT, hint);
+        return sink.add_whole("no-images", "the object pins no image", EFFECT, hint);
     };
     let (count, most) = (list.items().len(), pinned_image_set::MOST);
     if count > most {
         let message = format!("there are {count} images, and the API accepts {most}");
-        sink.at("image-refused", list.span.clone(), message, EFFECT, "write two objects");
+        sink.add("image-refused", list.span.clone(), message, EFFECT, "write two objects");
     }
     let mut seen: Vec<&str> = Vec::new();
     for item in list.items() {
@@ -57,10 +62,10 @@ fn images(root: &Node, sink: &mut ProvisionFindings) {
         let shown = name.raw().unwrap_or_default();
         if let Some(why) = pinned_image_set::refusal(shown) {
             let message = format!("the API refuses `{shown}`: the name {why}");
-            sink.at("image-refused", name.span.clone(), message, EFFECT, pinned_image_set::RIGHT);
+            sink.add("image-refused", name.span.clone(), message, EFFECT, pinned_image_set::RIGHT);
         } else if seen.contains(&shown) {
             let message = format!("`{shown}` is pinned twice");
-            sink.at("image-twice", name.span.clone(), message, EFFECT, "remove one of the two");
+            sink.add("image-twice", name.span.clone(), message, EFFECT, "remove one of the two");
         }
         seen.push(shown);
     }
@@ -82,7 +87,7 @@ fn stores(root: &Node, expected: &ExpectedNode, sink: &mut ProvisionFindings) {
     let node = root.at(&["spec", "containerRuntimeConfig"]);
     let list = |name: &str| node.and_then(|node| node.get(name)).filter(|list| !list.is_null());
     if LISTS.iter().all(|(name, _)| list(name).is_none_or(|list| list.items().is_empty())) {
-        sink.whole(
+        sink.add_whole(
             "no-store",
             "the object has no `additionalImageStores`",
             "the nodes get no store",
@@ -97,14 +102,14 @@ fn stores(root: &Node, expected: &ExpectedNode, sink: &mut ProvisionFindings) {
         let count = list.items().len();
         if count > most {
             let message = format!("there are {count} `{name}`, and the API accepts {most}");
-            sink.at("store-refused", list.span.clone(), message, "the object is refused", "list fewer");
+            sink.add("store-refused", list.span.clone(), message, "the object is refused", "list fewer");
         }
         let stores = paths(list, name, sink);
         if name == IMAGE_STORES[2] {
             images = stores;
         }
     }
-    super::stores::lost(&images, expected, sink);
+    super::stores::check_lost(&images, expected, sink);
 }
 
 /// The paths of a list that the API takes.
@@ -115,7 +120,7 @@ fn paths(list: &Node, name: &str, sink: &mut ProvisionFindings) -> Vec<String> {
         let shown = path.raw().unwrap_or_default();
         if let Some(why) = refusal(shown) {
             let message = format!("the API refuses `{shown}`: a path {why}");
-            sink.at(
+            sink.add(
                 "store-refused",
                 path.span.clone(),
                 message,
@@ -126,12 +131,12 @@ fn paths(list: &Node, name: &str, sink: &mut ProvisionFindings) -> Vec<String> {
         }
         let store = clean(shown);
         if name == IMAGE_STORES[2] {
-            super::stores::place(&store, "/var/lib/containers/storage", path.span.clone(), sink);
+            super::stores::check_place(&store, "/var/lib/containers/storage", path.span.clone(), sink);
         }
         if listed.contains(&store) {
             let message = format!("`{store}` is listed twice in `{name}`");
             let effect = "the object is refused, or each of its images listed twice";
-            sink.at("store-twice", path.span.clone(), message, effect, "remove one of the two");
+            sink.add("store-twice", path.span.clone(), message, effect, "remove one of the two");
         }
         listed.push(store);
     }

@@ -89,7 +89,7 @@ pub(super) fn check(
     let all = listed(config);
     if all.is_empty() && !broken(&files) {
         if !lacks && !sink.has(&["append-to-file", "no-contents", "compression-missing"]) {
-            sink.whole(
+            sink.add_whole(
                 "no-store",
                 "no file of this document lists a store",
                 "the nodes get no store",
@@ -106,13 +106,14 @@ pub(super) fn check(
             conf::Document::parse(text.as_str()).ok()?.string(&["storage", "graphroot"]).ok()?
         })
         .unwrap_or_else(|| "/var/lib/containers/storage".to_owned());
-    let at =
-        |path: &str| config.files.iter().find(|file| listing(file, path)).map(|file| file.span(&["path"]));
+    let at = |path: &str| {
+        config.files.iter().find(|file| may_list_stores(file, path)).map(|file| file.span(&["path"]))
+    };
     for store in &all {
         let span = at(store).unwrap_or(0..0);
-        place(store, &clean(&graphroot), span.clone(), sink);
+        check_place(store, &clean(&graphroot), span.clone(), sink);
         if !is_made(config, store, expected) {
-            sink.at(
+            sink.add(
                 "store-missing",
                 span,
                 format!("`{store}` is listed, but nothing in this document creates it"),
@@ -124,7 +125,7 @@ pub(super) fn check(
     // Without a storage.conf in the document the image's own stays, with its stores.
     let replaces = files.iter().any(|(path, _)| path == Path::new(MAIN_FILE));
     let kept = if replaces { expected.kept.clone() } else { Vec::new() };
-    lost(&all, &ExpectedNode { kept, ..expected.clone() }, sink);
+    check_lost(&all, &ExpectedNode { kept, ..expected.clone() }, sink);
     readings(&files, expected, sink);
 }
 
@@ -136,7 +137,7 @@ fn broken(files: &[PlatformFile]) -> bool {
 }
 
 /// Whether a file may list a store.
-pub(in crate::provision) fn listing(file: &crate::provision::read::ConfigEntry, store: &str) -> bool {
+pub(in crate::provision) fn may_list_stores(file: &crate::provision::read::ConfigEntry, store: &str) -> bool {
     matches!(file.decoded(), Ok(Some(bytes)) if is_configuration(&file.name)
         && String::from_utf8_lossy(&bytes).contains(store))
 }
@@ -153,7 +154,7 @@ fn main_file(config: &Config, files: &[PlatformFile], sink: &mut ProvisionFindin
         Err(fault) => {
             let line = text[..fault.span.start.min(text.len())].matches('\n').count() + 1;
             let message = format!("line {line} of `{MAIN_FILE}`: {}", fault.message);
-            return sink.at("conf-syntax", span, message, ENGINES_STOP, fault.hint);
+            return sink.add("conf-syntax", span, message, ENGINES_STOP, fault.hint);
         }
     };
     let missing: Vec<&str> = ["driver", "runroot", "graphroot"]
@@ -163,7 +164,7 @@ fn main_file(config: &Config, files: &[PlatformFile], sink: &mut ProvisionFindin
     if !missing.is_empty() {
         let message = format!("`{MAIN_FILE}` lacks {}", missing.join(", "));
         let effect = "podman 4 and older CRI-O stop, and others use a storage without the images";
-        sink.at("conf-incomplete", span.clone(), message, effect, "give all three in `[storage]`");
+        sink.add("conf-incomplete", span.clone(), message, effect, "give all three in `[storage]`");
     }
     match StoreList::of(&doc) {
         Ok(Some(list)) => {
@@ -172,7 +173,7 @@ fn main_file(config: &Config, files: &[PlatformFile], sink: &mut ProvisionFindin
                 if seen.contains(&path) {
                     let message = format!("`{path}` is listed twice in `{MAIN_FILE}`");
                     let effect = "each of its images is listed twice";
-                    sink.at("store-twice", span.clone(), message, effect, "remove one of the two");
+                    sink.add("store-twice", span.clone(), message, effect, "remove one of the two");
                 }
                 seen.push(path);
             }
@@ -181,17 +182,17 @@ fn main_file(config: &Config, files: &[PlatformFile], sink: &mut ProvisionFindin
         Err(fault) if text.contains("append") => {
             let effect = "podman 4 and 5 and CRI-O stop";
             let message = format!("`{MAIN_FILE}` has an attribute in its list of stores");
-            sink.at("append-in-main", span, message, effect, fault.hint);
+            sink.add("append-in-main", span, message, effect, fault.hint);
         }
-        Err(fault) => sink.at("engine-stops", span, fault.message, ENGINES_STOP, fault.hint),
+        Err(fault) => sink.add("engine-stops", span, fault.message, ENGINES_STOP, fault.hint),
     }
 }
 
 /// Whether a store is where none can be.
-pub(super) fn place(store: &str, graphroot: &str, span: Range<usize>, sink: &mut ProvisionFindings) {
+pub(super) fn check_place(store: &str, graphroot: &str, span: Range<usize>, sink: &mut ProvisionFindings) {
     let path = Path::new(store);
     if path.starts_with(graphroot) || Path::new(graphroot).starts_with(store) {
-        sink.at(
+        sink.add(
             "store-in-graphroot",
             span,
             format!("`{store}` is, or is inside or around, the engines' own storage `{graphroot}`"),
@@ -199,7 +200,7 @@ pub(super) fn place(store: &str, graphroot: &str, span: Range<usize>, sink: &mut
             "give it a directory of its own, such as `/var/images`",
         );
     } else if ["/tmp", "/run", "/var/run", "/dev", "/proc", "/sys"].iter().any(|dir| path.starts_with(dir)) {
-        sink.at(
+        sink.add(
             "store-temporary",
             span,
             format!("`{store}` is in a directory that is empty after a boot"),
@@ -210,9 +211,9 @@ pub(super) fn place(store: &str, graphroot: &str, span: Range<usize>, sink: &mut
 }
 
 /// What the platform has, or was asked for, and is not listed.
-pub(super) fn lost(listed: &[String], expected: &ExpectedNode, sink: &mut ProvisionFindings) {
+pub(super) fn check_lost(listed: &[String], expected: &ExpectedNode, sink: &mut ProvisionFindings) {
     for store in expected.kept.iter().filter(|store| !listed.contains(store)) {
-        sink.whole(
+        sink.add_whole(
             "vendor-store-lost",
             format!("the platform's own store `{store}` is not listed"),
             "the node lacks the images that its own system needs",
@@ -220,7 +221,7 @@ pub(super) fn lost(listed: &[String], expected: &ExpectedNode, sink: &mut Provis
         );
     }
     for store in expected.stores.iter().filter(|store| !listed.contains(store)) {
-        sink.whole(
+        sink.add_whole(
             "store-unlisted",
             format!("`{store}` is not listed"),
             "no engine sees its images",
@@ -343,13 +344,13 @@ fn readings(files: &[PlatformFile], expected: &ExpectedNode, sink: &mut Provisio
             let stop = seen.failure().or(stop);
             if let Some(failure) = stop.filter(|_| reader.is_of_users()) {
                 let message = format!("{reader} stops on such a node: {}", failure.message);
-                sink.whole("users-stop", message, "normal users cannot run containers", &failure.hint);
+                sink.add_whole("users-stop", message, "normal users cannot run containers", &failure.hint);
                 continue;
             }
             if let Some(failure) = stop {
                 if !sink.has(&["conf-syntax", "conf-incomplete", "append-in-main", "engine-stops"]) {
                     let message = format!("{reader} stops on such a node: {}", failure.message);
-                    sink.whole(
+                    sink.add_whole(
                         "engine-stops",
                         message,
                         "its containers do not start",
@@ -375,7 +376,7 @@ fn readings(files: &[PlatformFile], expected: &ExpectedNode, sink: &mut Provisio
                 ),
                 false => ("store-unseen", "give every engine the same list"),
             };
-            sink.whole(
+            sink.add_whole(
                 id,
                 format!("{profile} sees {paths:?} on such a node, but storage.conf says {wanted:?}"),
                 "the images of the others are missing",

@@ -17,7 +17,7 @@ pub(super) fn unread(text: &str, format: DocumentFormat, unread: &Unread, sink: 
             sink.enter_text(inner);
             syntax(inner, fault, sink);
         }
-        Unread::Unknown => sink.whole(
+        Unread::Unknown => sink.add_whole(
             "unknown-document",
             format!("this is {}", what(format)),
             REFUSED,
@@ -31,7 +31,7 @@ pub(super) fn unread(text: &str, format: DocumentFormat, unread: &Unread, sink: 
                 DocumentFormat::Ocne => "put Butane into `extraIgnitionInline`, as a block after `|`",
             },
         ),
-        Unread::NoInline if format == DocumentFormat::Ocne => sink.whole(
+        Unread::NoInline if format == DocumentFormat::Ocne => sink.add_whole(
             "inline-missing",
             "there is no `extraIgnitionInline` in this configuration",
             "the nodes get none of it",
@@ -40,7 +40,7 @@ pub(super) fn unread(text: &str, format: DocumentFormat, unread: &Unread, sink: 
         Unread::NoInline | Unread::NotString(_) if format != DocumentFormat::Ocne => {
             other("a configuration of OCNE", format, sink);
         }
-        Unread::NotString(span) => sink.at(
+        Unread::NotString(span) => sink.add(
             "inline-not-string",
             span.clone(),
             "`extraIgnitionInline` is a mapping, and must be a string",
@@ -72,7 +72,7 @@ fn syntax(text: &str, fault: &Unreadable, sink: &mut ProvisionFindings) {
     let start = text.len() - digits.len();
     if number.len() > 1 && number.starts_with('0') && before.trim_start().starts_with('{') {
         let decimal = u32::from_str_radix(&number, 8).unwrap_or_default();
-        sink.at(
+        sink.add(
             "octal-in-json",
             start..start + number.len(),
             format!("`{number}` is not a number in JSON, which has no octal numbers"),
@@ -81,7 +81,7 @@ fn syntax(text: &str, fault: &Unreadable, sink: &mut ProvisionFindings) {
         );
         return;
     }
-    sink.at("syntax", fault.at..fault.at + 1, fault.message.clone(), REFUSED, "fix this place");
+    sink.add("syntax", fault.at..fault.at + 1, fault.message.clone(), REFUSED, "fix this place");
 }
 
 /// A document of another kind.
@@ -99,7 +99,7 @@ pub(super) fn other_kind(read: &ParsedDocument, format: DocumentFormat, sink: &m
 }
 
 fn other(is: &str, format: DocumentFormat, sink: &mut ProvisionFindings) {
-    sink.whole(
+    sink.add_whole(
         "other-kind",
         format!("this is {is}, {}", what(format)),
         "what reads one does not read the other",
@@ -111,7 +111,13 @@ fn other(is: &str, format: DocumentFormat, sink: &mut ProvisionFindings) {
 pub(super) fn duplicate_key(read: &ParsedDocument, sink: &mut ProvisionFindings) {
     if let Some(key) = read.doc.root.key_twice() {
         let (effect, hint) = ("one of the two is lost, or the document refused", "put both into one");
-        sink.at("duplicate-key", key.span.clone(), format!("`{}` is set twice here", key.name), effect, hint);
+        sink.add(
+            "duplicate-key",
+            key.span.clone(),
+            format!("`{}` is set twice here", key.name),
+            effect,
+            hint,
+        );
     }
     let Some(config) = read.config.as_ref().filter(|config| config.is_inner) else {
         return;
@@ -119,7 +125,13 @@ pub(super) fn duplicate_key(read: &ParsedDocument, sink: &mut ProvisionFindings)
     if let Some(key) = config.node.key_twice() {
         sink.enter(config);
         let (effect, hint) = ("OCNE refuses the document", "put both into one");
-        sink.at("duplicate-key", key.span.clone(), format!("`{}` is set twice here", key.name), effect, hint);
+        sink.add(
+            "duplicate-key",
+            key.span.clone(),
+            format!("`{}` is set twice here", key.name),
+            effect,
+            hint,
+        );
     }
 }
 
@@ -129,7 +141,7 @@ pub(super) fn spec(read: &ParsedDocument, config: &Config, sink: &mut ProvisionF
     let version = config.node.at(path);
     let Some(version) = version.filter(|node| !node.is_null()) else {
         let key = path.join(".");
-        sink.whole(
+        sink.add_whole(
             "spec-missing",
             format!("`{key}` is missing"),
             REFUSED,
@@ -151,10 +163,10 @@ pub(super) fn spec(read: &ParsedDocument, config: &Config, sink: &mut ProvisionF
             format!("the stable versions are {} to {}", SpecVersion(0), SpecVersion::NEWEST)
         };
         let message = format!("there is no stable version `{shown}`");
-        return sink.at("spec-unsupported", version.span.clone(), message, REFUSED, hint);
+        return sink.add("spec-unsupported", version.span.clone(), message, REFUSED, hint);
     };
     if read.format == DocumentFormat::Ocne && spec > ocne::NEWEST {
-        sink.at(
+        sink.add(
             "spec-unsupported",
             version.span.clone(),
             format!("this is Ignition {spec}, and OCNE takes up to {}", ocne::NEWEST),
@@ -163,7 +175,7 @@ pub(super) fn spec(read: &ParsedDocument, config: &Config, sink: &mut ProvisionF
         );
     }
     if read.format == DocumentFormat::MachineConfig && spec > SpecVersion(5) {
-        sink.at(
+        sink.add(
             "spec-unsupported",
             version.span.clone(),
             format!(
@@ -262,7 +274,7 @@ pub(super) fn keys(config: &Config, sink: &mut ProvisionFindings) {
                 None => "leave it out, or use a specification that has it".to_owned(),
             };
             let effect = "Ignition ignores it with a warning, and OCNE refuses the document";
-            sink.at("key-unknown", key.span.clone(), message, effect, hint);
+            sink.add("key-unknown", key.span.clone(), message, effect, hint);
         }
     };
     look(node, either(TOP, TOP_BUTANE));

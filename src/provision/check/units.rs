@@ -34,7 +34,7 @@ pub(super) fn check(config: &Config, sink: &mut ProvisionFindings) {
         let enabled = unit.node.get("enabled").and_then(Node::boolean);
         let installs = has_section(text, "Install");
         if enabled == Some(true) && !installs {
-            sink.at(
+            sink.add(
                 "unit-without-install",
                 unit.span(&["name"]),
                 format!("`{}` is enabled but has no [Install] section", unit.name),
@@ -46,7 +46,7 @@ pub(super) fn check(config: &Config, sink: &mut ProvisionFindings) {
             continue;
         }
         if installs && enabled != Some(true) && unit.node.get("mask").and_then(Node::boolean) != Some(true) {
-            sink.at(
+            sink.add(
                 "unit-not-enabled",
                 unit.span(&["name"]),
                 format!("`{}` prepares a store but is not enabled", unit.name),
@@ -56,7 +56,7 @@ pub(super) fn check(config: &Config, sink: &mut ProvisionFindings) {
         }
         let before: Vec<&str> = settings(text, "Before").collect();
         if !before.iter().any(|value| value.split_whitespace().any(|it| it == FIRST)) {
-            sink.at(
+            sink.add(
                 "unit-late",
                 unit.span(&["name"]),
                 format!("`{}` prepares a store but is not ordered before {FIRST}", unit.name),
@@ -70,7 +70,7 @@ pub(super) fn check(config: &Config, sink: &mut ProvisionFindings) {
 fn name(unit: &ConfigEntry, sink: &mut ProvisionFindings) {
     let name = &unit.name;
     if !SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
-        sink.at(
+        sink.add(
             "unit-name",
             unit.span(&["name"]),
             format!("`{name}` is not the name of a unit"),
@@ -84,7 +84,7 @@ fn name(unit: &ConfigEntry, sink: &mut ProvisionFindings) {
         else {
             continue;
         };
-        sink.at(
+        sink.add(
             "unit-name",
             name.span.clone(),
             format!("the drop-in `{}` does not end in .conf", name.raw().unwrap_or_default()),

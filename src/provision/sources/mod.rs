@@ -18,7 +18,7 @@ pub use local::{FilesBeside, LocalEntry, NoFilesBeside, NotRead, TreeKind};
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::check::listing;
+use super::check::may_list_stores;
 use super::document::{Node, ProvisionDocument};
 use super::ocne;
 use super::read::{Config, DocumentFormat, ParsedDocument};
@@ -122,7 +122,7 @@ impl FollowedDocument {
 
     /// The part that lists a store, if it is not the document.
     pub(super) fn lister(&self, store: &str) -> Option<&DocumentPart> {
-        let file = self.config()?.files.iter().find(|file| listing(file, store))?;
+        let file = self.config()?.files.iter().find(|file| may_list_stores(file, store))?;
         self.part_at(file.node.span.start)
     }
 

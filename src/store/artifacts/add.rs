@@ -62,7 +62,8 @@ pub fn add(
     let mut staging = writer.staging().map_err(cannot(inside, "write to", layout))?;
     let digest = Digest::of(new.bytes);
     for (blob, size) in blobs {
-        let file = staging.dir.file(blob.hex().as_bytes()).map_err(cannot(inside, "write to", layout))?;
+        let file =
+            staging.dir.create_file(blob.hex().as_bytes()).map_err(cannot(inside, "write to", layout))?;
         let damaged = |id, what: &str| {
             let message = format!("the artifact `{}` is damaged: {what} `{}`", new.name, blob.hex());
             Problem::new(id, message, "`storagectl embed-images` fetches it again")
@@ -82,7 +83,7 @@ pub fn add(
         put(inside, &mut staging, blob).map_err(cannot(inside, "write", &path))?;
     }
     let mut finish = || -> io::Result<()> {
-        io::Write::write_all(&mut staging.dir.file(digest.hex().as_bytes())?, new.bytes)?;
+        io::Write::write_all(&mut staging.dir.create_file(digest.hex().as_bytes())?, new.bytes)?;
         put(inside, &mut staging, &digest)?;
         staging.remove()?;
         if inside.stat_or_link(Path::new(OCI_LAYOUT.0))?.is_none() {
@@ -113,7 +114,7 @@ pub fn add(
 /// Gives a blob of the staging directory its name.
 fn put(root: &Root, staging: &mut Staging, digest: &Digest) -> io::Result<()> {
     let name = digest.hex().as_bytes();
-    staging.dir.mode(name, 0o644)?;
+    staging.dir.set_mode(name, 0o644)?;
     let path = blob(digest);
     let mut blobs = root.directory_writer(path.parent().expect("it is in a directory"))?;
     staging.dir.move_over_in(name, &mut blobs, name)

@@ -92,7 +92,7 @@ pub(super) fn add(
 
 /// Takes a lock of engines.
 pub(in crate::store) fn lock(root: &Root, path: &Path) -> Result<RecordLock, Problem> {
-    let lock = RecordLock::wait(root, path, PATIENCE).map_err(cannot(root, "lock", path))?;
+    let lock = RecordLock::lock(root, path, PATIENCE).map_err(cannot(root, "lock", path))?;
     lock.ok_or_else(|| {
         let message = format!("an engine keeps `{}` locked", root.show(path).display());
         Problem::new("busy", message, "wait until it is done, and try again")
@@ -320,12 +320,12 @@ impl<'a> AddRun<'a> {
             "overlay-layers",
         ];
         for name in names {
-            store.time(name.as_bytes(), time)?;
+            store.set_time(name.as_bytes(), time)?;
         }
         // The store's own directory may hold other things.
         if self.root.list(&self.paths.store)?.is_some_and(|names| names.len() == 3) {
             let mode = self.root.stat(&self.paths.store)?.map_or(0o755, |stat| stat.mode);
-            store.set_metadata_of_itself(mode, time)?;
+            store.set_own_metadata(mode, time)?;
         }
         Ok(())
     }

@@ -144,7 +144,7 @@ pub fn file(
 }
 
 /// Reads and verifies everything and writes nothing.
-pub fn rehearse(root: &Root, sources: &[Source], options: &BuildOptions) -> Result<BuiltStore, Problem> {
+pub fn dry_run(root: &Root, sources: &[Source], options: &BuildOptions) -> Result<BuiltStore, Problem> {
     let plan = plan(root, sources, options)?;
     let surveyed = tarball::survey(&plan, options)?;
     Ok(tarball::built(&plan, &surveyed))

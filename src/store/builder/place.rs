@@ -33,7 +33,7 @@ impl AddRun<'_> {
                     _ => self.link_of(id)?,
                 });
             }
-            let mut writer = self.staging.dir.inside(layer.id.as_bytes())?;
+            let mut writer = self.staging.dir.open_directory(layer.id.as_bytes())?;
             let time = (layer.created.0, layer.created.1);
             let is_known = known.contains_key(layer.id.as_str());
             // Other layers may know a damaged one by the name that it had.
@@ -45,15 +45,15 @@ impl AddRun<'_> {
             for small in of_layer(&link, &links, &layer.below) {
                 match small {
                     StoreFile::Directory(name, mode) => {
-                        writer.directory(name.as_bytes())?;
+                        writer.create_directory(name.as_bytes())?;
                         writer.set_metadata(name.as_bytes(), &own(mode, time), false)?;
                     }
                     StoreFile::File(name, mode, content) => {
-                        writer.whole_file(name.as_bytes(), &content, &own(mode, time))?;
+                        writer.write_file(name.as_bytes(), &content, &own(mode, time))?;
                     }
                 }
             }
-            writer.set_metadata_of_itself(self.access.directory, time)?;
+            writer.set_own_metadata(self.access.directory, time)?;
             if is_known {
                 // Out of the way at once; what takes its time is done in the end.
                 let aside = format!("old-{}", layer.id);
@@ -66,7 +66,7 @@ impl AddRun<'_> {
             let target = link_target(&layer.id);
             let others = given(&layer.id).iter().filter(|other| **other != link);
             for link in [&link].into_iter().chain(others).map(|link| format!("l/{link}")) {
-                if self.overlay.target(link.as_bytes())?.as_deref() != Some(target.as_bytes()) {
+                if self.overlay.read_link(link.as_bytes())?.as_deref() != Some(target.as_bytes()) {
                     self.overlay.remove(link.as_bytes())?;
                     self.overlay.create_special(link.as_bytes(), SpecialFile::Symlink(target.as_bytes()))?;
                     self.overlay.set_metadata(link.as_bytes(), &own(0o777, time), true)?;
@@ -76,7 +76,7 @@ impl AddRun<'_> {
             self.layers.remove(split.as_bytes())?;
             self.splits.dir.move_to(split.as_bytes(), &mut self.layers, split.as_bytes())?;
         }
-        self.overlay.inside(b"l")?.sync()?;
+        self.overlay.open_directory(b"l")?.sync()?;
         self.overlay.sync()?;
         self.layers.sync()
     }
@@ -103,7 +103,7 @@ impl AddRun<'_> {
             else {
                 continue;
             };
-            if self.overlay.target(format!("l/{name}").as_bytes())?.as_deref() == Some(target.as_bytes()) {
+            if self.overlay.read_link(format!("l/{name}").as_bytes())?.as_deref() == Some(target.as_bytes()) {
                 return Ok(name.to_owned());
             }
         }
@@ -136,12 +136,12 @@ impl AddRun<'_> {
         if !is_known {
             images.remove(id.as_bytes())?;
         }
-        let is_new = match images.directory(id.as_bytes()) {
+        let is_new = match images.create_directory(id.as_bytes()) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
             result => result.map(|()| true)?,
         };
         let time = (planned.created.0, planned.created.1);
-        let mut dir = images.inside(id.as_bytes())?;
+        let mut dir = images.open_directory(id.as_bytes())?;
         let mut staging = None;
         for (key, bytes) in record::big_data(&planned.image) {
             let name = record::file_name(&key);
@@ -165,13 +165,13 @@ impl AddRun<'_> {
                     Some(staging) => staging,
                     none => none.insert(images.staging()?),
                 };
-                staging.dir.whole_file(name.as_bytes(), &bytes, &own(self.access.file, time))?;
+                staging.dir.write_file(name.as_bytes(), &bytes, &own(self.access.file, time))?;
                 dir.remove(name.as_bytes())?;
                 staging.dir.move_to(name.as_bytes(), &mut dir, name.as_bytes())?;
             }
         }
         if is_new {
-            dir.set_metadata_of_itself(self.access.directory, time)?;
+            dir.set_own_metadata(self.access.directory, time)?;
         }
         dir.sync()?;
         images.sync()

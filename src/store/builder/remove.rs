@@ -175,7 +175,7 @@ fn clear(root: &Root, paths: &StorePaths, gone: &Leftover) -> io::Result<()> {
     let mut in_layers = root.directory_writer(&paths.layers)?;
     let mut targets: BTreeMap<Vec<u8>, String> = BTreeMap::new();
     for name in root.list(&paths.links)?.unwrap_or_default().iter().filter_map(|name| name.to_str()) {
-        if let Some(target) = overlay.target(format!("l/{name}").as_bytes())? {
+        if let Some(target) = overlay.read_link(format!("l/{name}").as_bytes())? {
             targets.insert(target, name.to_owned());
         }
     }

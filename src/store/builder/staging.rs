@@ -54,9 +54,9 @@ impl AddRun<'_> {
         lost: &mut LostLayers<'b>,
     ) -> Result<BTreeMap<&'b str, LayerFacts>, Problem> {
         for layer in layers {
-            let made = self.staging.dir.directory(layer.id.as_bytes());
-            let made =
-                made.and_then(|()| self.staging.dir.directory(format!("{}/diff", layer.id).as_bytes()));
+            let made = self.staging.dir.create_directory(layer.id.as_bytes());
+            let made = made
+                .and_then(|()| self.staging.dir.create_directory(format!("{}/diff", layer.id).as_bytes()));
             made.map_err(cannot(self.root, "create a directory in", &self.paths.overlay))?;
         }
         let work = |layer: &&PlannedLayer| {
@@ -105,17 +105,17 @@ impl AddRun<'_> {
         let at = |error| layer::LayerFault::Write(None, error);
         let time = (layer.created.0, layer.created.1);
         let diff = format!("{}/diff", layer.id);
-        let diff = || self.staging.dir.inside(diff.as_bytes()).map_err(at);
+        let diff = || self.staging.dir.open_directory(diff.as_bytes()).map_err(at);
         let mut sink = Unpacker::new(diff()?, time);
-        let mut layers = self.splits.dir.inside(b".").map_err(at)?;
-        let split = layers.file(split_name(&layer.id).as_bytes()).map_err(at)?;
+        let mut layers = self.splits.dir.open_directory(b".").map_err(at)?;
+        let split = layers.create_file(split_name(&layer.id).as_bytes()).map_err(at)?;
         let split = io::BufWriter::with_capacity(64 << 10, split);
         let (facts, split) = layer::read(&layer.source, self.options.limit, &mut sink, Some(split))?;
         let split = split.expect("it was given").into_inner().map_err(|error| at(error.into_error()))?;
         split.set_metadata(&own(self.access.file, time)).map_err(at)?;
         sink.finish().map_err(at)?;
         // Engines take nothing from the entry for the root, and give it this mode.
-        diff()?.set_metadata_of_itself(0o555, time).map_err(at)?;
+        diff()?.set_own_metadata(0o555, time).map_err(at)?;
         Ok(facts)
     }
 }

@@ -80,7 +80,7 @@ pub(super) fn write<W: Write>(
     let time = (plan.time.0, plan.time.1);
     let own = |mode| TarEntry { mode, uid: 0, gid: 0, mtime: time, attributes: &[] };
     for (dir, mode) in [("overlay", 0o755), ("overlay/l", 0o755)] {
-        tar.item(format!("{dir}/").as_bytes(), &own(mode), EntryContent::Directory)?;
+        tar.write_header(format!("{dir}/").as_bytes(), &own(mode), EntryContent::Directory)?;
     }
     let mut links: Vec<(String, &PlannedLayer)> =
         plan.layers.iter().map(|layer| (link_name(&layer.id), layer)).collect();
@@ -88,17 +88,21 @@ pub(super) fn write<W: Write>(
     for (link, layer) in links {
         let item = TarEntry { mtime: (layer.created.0, layer.created.1), ..own(0o777) };
         let target = link_target(&layer.id);
-        tar.item(format!("overlay/l/{link}").as_bytes(), &item, EntryContent::Symlink(target.as_bytes()))?;
+        tar.write_header(
+            format!("overlay/l/{link}").as_bytes(),
+            &item,
+            EntryContent::Symlink(target.as_bytes()),
+        )?;
     }
     for (layer, surveyed) in plan.layers.iter().zip(surveyed) {
         content(layer, surveyed, options, &mut tar)?;
     }
-    tar.item(b"overlay-images/", &own(StoreAccess::EVERYONE.directory), EntryContent::Directory)?;
+    tar.write_header(b"overlay-images/", &own(StoreAccess::EVERYONE.directory), EntryContent::Directory)?;
     for planned in &plan.images {
         let dir = format!("overlay-images/{}", planned.image.config_digest.hex());
         let time = (planned.created.0, planned.created.1);
         let own = |mode| TarEntry { mode, uid: 0, gid: 0, mtime: time, attributes: &[] };
-        tar.item(
+        tar.write_header(
             format!("{dir}/").as_bytes(),
             &own(StoreAccess::EVERYONE.directory),
             EntryContent::Directory,
@@ -111,7 +115,7 @@ pub(super) fn write<W: Write>(
     let json = serde_json::to_vec(&records).expect("records are made of text and numbers");
     file(&mut tar, "overlay-images/images.json", &own(StoreAccess::EVERYONE.file), &json)?;
     file(&mut tar, "overlay-images/images.lock", &own(0o644), b"")?;
-    tar.item(b"overlay-layers/", &own(StoreAccess::EVERYONE.directory), EntryContent::Directory)?;
+    tar.write_header(b"overlay-layers/", &own(StoreAccess::EVERYONE.directory), EntryContent::Directory)?;
     for (layer, surveyed) in plan.layers.iter().zip(surveyed) {
         let item = TarEntry { mtime: (layer.created.0, layer.created.1), ..own(StoreAccess::EVERYONE.file) };
         file(&mut tar, &format!("overlay-layers/{}", split_name(&layer.id)), &item, &surveyed.split)?;
@@ -125,8 +129,8 @@ pub(super) fn write<W: Write>(
 }
 
 fn file<W: Write>(tar: &mut TarWriter<W>, name: &str, item: &TarEntry<'_>, bytes: &[u8]) -> io::Result<()> {
-    tar.item(name.as_bytes(), item, EntryContent::File(bytes.len() as u64))?;
-    tar.content(bytes)
+    tar.write_header(name.as_bytes(), item, EntryContent::File(bytes.len() as u64))?;
+    tar.write_content(bytes)
 }
 
 fn item(metadata: &EntryMetadata) -> TarEntry<'_> {
@@ -149,11 +153,15 @@ fn content<W: Write>(
     let time = (layer.created.0, layer.created.1);
     let own = |mode| TarEntry { mode, uid: 0, gid: 0, mtime: time, attributes: &[] };
     let home = format!("overlay/{}", layer.id);
-    tar.item(format!("{home}/").as_bytes(), &own(StoreAccess::EVERYONE.directory), EntryContent::Directory)?;
+    tar.write_header(
+        format!("{home}/").as_bytes(),
+        &own(StoreAccess::EVERYONE.directory),
+        EntryContent::Directory,
+    )?;
     for small in of_new_layer(&layer.id, &layer.below) {
         match small {
             StoreFile::Directory(name, mode) => {
-                tar.item(format!("{home}/{name}/").as_bytes(), &own(mode), EntryContent::Directory)?;
+                tar.write_header(format!("{home}/{name}/").as_bytes(), &own(mode), EntryContent::Directory)?;
             }
             StoreFile::File(name, mode, bytes) => file(tar, &format!("{home}/{name}"), &own(mode), &bytes)?,
         }
@@ -164,11 +172,11 @@ fn content<W: Write>(
         path => [&prefix, b"/".as_slice(), path, end].concat(),
     };
     for (path, metadata) in &surveyed.survey.directories {
-        tar.item(&at(path, b"/"), &item(metadata), EntryContent::Directory)?;
+        tar.write_header(&at(path, b"/"), &item(metadata), EntryContent::Directory)?;
     }
     for (path, (uid, gid)) in &surveyed.survey.whiteouts {
         let item = TarEntry { uid: *uid, gid: *gid, ..own(0) };
-        tar.item(&at(path, b""), &item, EntryContent::Character(0, 0))?;
+        tar.write_header(&at(path, b""), &item, EntryContent::Character(0, 0))?;
     }
     let mut emit = Emit { tar, survey: &surveyed.survey, prefix: &prefix };
     match layer::read::<io::Sink>(&layer.source, options.limit, &mut emit, None) {
@@ -219,11 +227,11 @@ impl<W: Write> LayerSink for Emit<'_, W> {
                 EntryContent::File(header.size)
             }
         };
-        self.tar.item(&name, &item(&metadata), what)
+        self.tar.write_header(&name, &item(&metadata), what)
     }
 
     fn content(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.tar.content(bytes)
+        self.tar.write_content(bytes)
     }
 
     fn end_of_file(&mut self, _: &Header) -> io::Result<()> {

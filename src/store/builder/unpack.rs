@@ -41,7 +41,7 @@ impl Unpacker {
         let mut done = std::collections::HashSet::new();
         for (path, time) in self.directories.iter().rev() {
             if done.insert(path) {
-                self.writer.time(path, *time)?;
+                self.writer.set_time(path, *time)?;
             }
         }
         Ok(())
@@ -91,7 +91,7 @@ pub(super) fn owner(header: &Header) -> (u32, u32) {
 
 impl LayerSink for Unpacker {
     fn implied(&mut self, path: &[u8]) -> io::Result<()> {
-        self.writer.directory(path)?;
+        self.writer.create_directory(path)?;
         let metadata = FileMetadata { mode: 0o755, uid: 0, gid: 0, mtime: self.time, attributes: &[] };
         self.writer.set_metadata(path, &metadata, false)?;
         self.directories.push((path.to_vec(), self.time));
@@ -107,9 +107,9 @@ impl LayerSink for Unpacker {
             EntryPlace::Root | EntryPlace::Nothing => return Ok(()),
             EntryPlace::Whiteout(path) => return self.whiteout(path, uid, gid),
             EntryPlace::Opaque(dir) if dir.is_empty() => {
-                return self.writer.attribute_of_itself(OPAQUE, b"y");
+                return self.writer.set_own_attribute(OPAQUE, b"y");
             }
-            EntryPlace::Opaque(dir) => return self.writer.attribute(dir, OPAQUE, b"y"),
+            EntryPlace::Opaque(dir) => return self.writer.set_attribute(dir, OPAQUE, b"y"),
             EntryPlace::Directory(path, before)
             | EntryPlace::Other(path, before)
             | EntryPlace::HardLink(path, _, before) => (path, before),
@@ -120,21 +120,21 @@ impl LayerSink for Unpacker {
         match (header.kind, place) {
             (EntryKind::Directory, _) => {
                 if *before != Before::Directory {
-                    self.writer.directory(path)?;
+                    self.writer.create_directory(path)?;
                 }
                 self.writer.set_metadata(path, &metadata, false)?;
                 self.directories.push((path.clone(), mtime));
                 return Ok(());
             }
             (EntryKind::File, _) => {
-                let file = self.writer.file(path)?;
+                let file = self.writer.create_file(path)?;
                 // An empty file is complete with its header.
                 self.file = Some(file);
                 return Ok(());
             }
             (_, EntryPlace::HardLink(path, target, _)) => {
                 self.writer.hard_link(path, target)?;
-                let is_symlink = self.writer.target(path)?.is_some();
+                let is_symlink = self.writer.read_link(path)?.is_some();
                 return self.writer.set_metadata(path, &metadata, is_symlink);
             }
             (EntryKind::Symlink, _) => {

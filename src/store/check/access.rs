@@ -193,7 +193,7 @@ fn add_findings(set: &StoreSet<'_>, home: usize, seen: Seen<'_>, report: &mut St
         let hint = "build it again as root, for example with `storagectl build-store`, and list that";
         let finding = StoreFinding::new("store-of-user", &store.path, message, hint);
         let what = "run what that user puts there, with files that belong to that user";
-        report.put(finding.silently(Engines::ALL, what));
+        report.add(finding.silently(Engines::ALL, what));
     }
     let writer = writer_besides_owner(set.root, &store.path)?.map(|writer| (writer.dir, writer.who));
     if let Some((path, who)) = writer.or(seen.open) {
@@ -206,7 +206,7 @@ fn add_findings(set: &StoreSet<'_>, home: usize, seen: Seen<'_>, report: &mut St
             format!("{} can be written to by {who} and so may hold planted images{more}", inside(&path));
         let hint = "let only its owner write to it: `chmod go-w`, and `chown root` if another user owns it";
         let finding = StoreFinding::new("store-writable", &store.path, message, hint).at(path);
-        report.put(finding.silently(Engines::ALL, "run what others put there"));
+        report.add(finding.silently(Engines::ALL, "run what others put there"));
     }
     if let Some(path) = seen.symlink {
         let more = match seen.symlink_count {
@@ -217,7 +217,7 @@ fn add_findings(set: &StoreSet<'_>, home: usize, seen: Seen<'_>, report: &mut St
         let message = format!("{} is a symlink to `{}`{more}", inside(&path), target.display());
         let hint = "replace it with what it leads to; a copied or sealed store would not have it";
         let finding = StoreFinding::new("symlink", &store.path, message, hint).at(path);
-        report.put(finding.silently(Engines::ALL, "follow it, wherever it leads"));
+        report.add(finding.silently(Engines::ALL, "follow it, wherever it leads"));
     }
     let Some(first) = seen.closed.first() else {
         return Ok(());
@@ -232,7 +232,7 @@ fn add_findings(set: &StoreSet<'_>, home: usize, seen: Seen<'_>, report: &mut St
         .fails(Engines::ALL, seen.scope);
     finding.for_users = true;
     let meant = meant_for_users(set, store)?;
-    report.put(finding.severity(if meant { Severity::Warning } else { Severity::Note }));
+    report.add(finding.severity(if meant { Severity::Warning } else { Severity::Note }));
     Ok(())
 }
 

@@ -41,7 +41,7 @@ fn shadowed_names(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) {
                 let hint = "list the store that should win first, or untag one of the two";
                 let finding = StoreFinding::new("name-shadowed", &store.path, message, hint);
                 let finding = finding.of_image(name.clone());
-                report.put(finding.silently(Engines::ALL, "use the one in the store that is searched first"));
+                report.add(finding.silently(Engines::ALL, "use the one in the store that is searched first"));
             }
         }
     }
@@ -61,7 +61,7 @@ fn shared(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) {
             let message = format!("{layers} in {}, too", title(set, other));
             let hint = "nothing needs to be done; `--deep` verifies the copies that are used";
             let finding = StoreFinding::new("layers-shared", &store.path, message, hint);
-            report.put(
+            report.add(
                 finding
                     .silently(Engines::ALL, "use the layers of the store that is searched first, unverified"),
             );
@@ -78,7 +78,7 @@ fn shared(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) {
             let message = format!("{images} in {}, too", title(set, other));
             let hint = "nothing needs to be done";
             let finding = StoreFinding::new("images-shared", &store.path, message, hint);
-            report.put(finding.silently(Engines::ALL, "use those of the store that is searched first"));
+            report.add(finding.silently(Engines::ALL, "use those of the store that is searched first"));
         }
     }
 }
@@ -125,7 +125,7 @@ fn depends(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -> io::Res
         let mut finding = StoreFinding::new("depends-on-store", &store.path, message, hint);
         finding.images = images;
         // That is what an engine's own storage does when it builds on a store.
-        report.put(if store.own { finding.severity(Severity::Note) } else { finding });
+        report.add(if store.own { finding.severity(Severity::Note) } else { finding });
     }
     Ok(())
 }
@@ -162,7 +162,7 @@ pub(super) fn not_mounted(
         let hint =
             format!("`systemctl start '{unit}'`, or see `systemctl status '{unit}'` for why it is not");
         let finding = StoreFinding::new("not-mounted", path, message, hint);
-        report.put(finding.silently(Engines::ALL, "see no image of this store"));
+        report.add(finding.silently(Engines::ALL, "see no image of this store"));
         return Ok(true);
     }
     let Some(unit) = super::super::mount_unit(root, name)? else {
@@ -178,7 +178,7 @@ pub(super) fn not_mounted(
     let finding = StoreFinding::new("not-mounted", path, message, hint);
     let finding = finding.silently(Engines::ALL, "see no image of this store");
     // In a tree that does not run, nothing is.
-    report.put(if root.is_tree() { finding.severity(Severity::Note) } else { finding });
+    report.add(if root.is_tree() { finding.severity(Severity::Note) } else { finding });
     Ok(true)
 }
 

@@ -83,7 +83,7 @@ impl StoreArtifacts<'_> {
         let message =
             format!("the artifact `{}`: the blob `{blob}` has the digest `{found}`", title(artifact));
         let finding = StoreFinding::new("artifact-digest", &self.store.path, message, REMOVE);
-        report.put(finding.at(self.place(blob)).silently(self.engines, USE_IT));
+        report.add(finding.at(self.place(blob)).silently(self.engines, USE_IT));
     }
 }
 
@@ -102,7 +102,7 @@ fn of_store<'a>(
     };
     let mut put = |id, message: String, hint: &str, at: &Path, what| {
         let finding = StoreFinding::new(id, &store.path, message, hint);
-        report.put(finding.at(at).silently(engines, what));
+        report.add(finding.at(at).silently(engines, what));
     };
     let index = store.path.join("artifacts/index.json");
     let artifacts = match files.artifacts() {

@@ -127,7 +127,7 @@ pub(super) fn add_findings_for_users(
     finding.for_users = true;
     let severity = if meant_for_users(set, store)? { Severity::Warning } else { Severity::Note };
     let engines = Engines::ALL.without(readers_of_diff());
-    report.put(finding.severity(severity).fails(engines, Scope::Image));
+    report.add(finding.severity(severity).fails(engines, Scope::Image));
     Ok(())
 }
 

@@ -73,7 +73,7 @@ pub(super) fn check(
     let store = &set.stores[home];
     let finding =
         StoreFinding::new("diff-ids-mismatch", &store.path, message, PULL_AGAIN).at(place).of_image(title);
-    report.put(
+    report.add(
         finding
             .fails(Engines::ALL, Scope::Saving)
             .silently(Engines::ALL, "run it with the layers that the store has"),

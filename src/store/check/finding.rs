@@ -166,7 +166,7 @@ impl StoreFinding {
     pub(super) fn join(&mut self, images: UsingImages) {
         self.more_images |= images.more;
         for name in images.names {
-            if self.images.len() == limits::TOLD {
+            if self.images.len() == limits::SHOWN_FINDINGS {
                 self.more_images = true;
                 return;
             }
@@ -352,11 +352,11 @@ impl StoreReport {
         })
     }
 
-    pub(super) fn put(&mut self, finding: StoreFinding) {
+    pub(super) fn add(&mut self, finding: StoreFinding) {
         let of = (finding.id, finding.store.clone());
         let count = self.counts.entry(of.clone()).or_default();
         *count += 1;
-        if *count <= limits::TOLD {
+        if *count <= limits::SHOWN_FINDINGS {
             self.findings.push(finding);
             return;
         }
@@ -379,13 +379,13 @@ impl StoreReport {
     }
 
     /// The same for what several images have in common, which is told once for all of them.
-    pub(super) fn put_shared(&mut self, finding: StoreFinding) {
+    pub(super) fn add_shared(&mut self, finding: StoreFinding) {
         let key = (finding.id, finding.message.clone());
         match self.shared.get(&key) {
             Some(index) => self.findings[*index].join(finding.users()),
             None => {
                 let index = self.findings.len();
-                self.put(finding);
+                self.add(finding);
                 if index < self.findings.len() {
                     self.shared.insert(key, index);
                 }
@@ -394,7 +394,7 @@ impl StoreReport {
     }
 
     /// Puts what stands for findings that are not told one by one.
-    pub(super) fn put_rest(&mut self) {
+    pub(super) fn add_rest(&mut self) {
         for (mut rest, count) in std::mem::take(&mut self.rest).into_values() {
             let findings = if count == 1 { "finding" } else { "findings" };
             rest.problem.message = format!("{count} more {findings} of this kind");
@@ -403,7 +403,7 @@ impl StoreReport {
     }
 
     pub(super) fn could_not_look(&mut self, problem: Problem) {
-        if self.not_looked.len() < limits::TOLD && !self.not_looked.contains(&problem) {
+        if self.not_looked.len() < limits::SHOWN_FINDINGS && !self.not_looked.contains(&problem) {
             self.not_looked.push(problem);
         }
     }

@@ -41,7 +41,7 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -
             let mut finding = unsafe_id(store, image.id(), "images.json");
             // Engines validate it when they read the image.
             finding.effects.clear();
-            report.put(finding.of_image(image.title()).fails(Engines::ALL, Scope::Listing));
+            report.add(finding.of_image(image.title()).fails(Engines::ALL, Scope::Listing));
             continue;
         }
         let dir = match followed::directory(set.root, &tree, &store.images_dir(), image.id()) {
@@ -98,7 +98,7 @@ fn data(
         }
     };
     let Some(dir) = dir else {
-        report.put(missing("manifest"));
+        report.add(missing("manifest"));
         return Ok(());
     };
     let mut keys: Vec<&str> = image.big_data_names.iter().flatten().map(String::as_str).collect();
@@ -113,7 +113,7 @@ fn data(
         // What is no name of a file, such as `.`, engines cannot read.
         let node = if is_one_name(&name.to_string_lossy()) { followed.node(&name)? } else { None };
         let Some(node) = node else {
-            report.put(missing(key));
+            report.add(missing(key));
             sound = false;
             continue;
         };
@@ -135,7 +135,7 @@ fn data(
             let finding = StoreFinding::new(id, &store.path, message, PULL_AGAIN)
                 .at(place.join(&name))
                 .of_image(title.clone());
-            report.put(finding.fails(Engines::ALL, Scope::Saving));
+            report.add(finding.fails(Engines::ALL, Scope::Saving));
         };
         if i128::from(size) != wanted {
             let message = format!(
@@ -155,7 +155,7 @@ fn data(
     // What cannot be read for its content is not used with another size.
     let told = |size: &StoreFinding| report.findings[before..].iter().any(|other| other.path == size.path);
     sizes.retain(|size| !told(size));
-    sizes.into_iter().for_each(|size| report.put(size));
+    sizes.into_iter().for_each(|size| report.add(size));
     Ok(())
 }
 
@@ -193,13 +193,13 @@ fn documents(
             .fails(Engines::ALL, Scope::Listing)
     };
     let Some(bytes) = dir.read(OsStr::new("manifest"), limits::IMAGE_DOCUMENT)? else {
-        report.put(malformed("manifest", &NOT_A_FILE));
+        report.add(malformed("manifest", &NOT_A_FILE));
         return Ok(());
     };
     let manifest: CheckedManifest = match serde_json::from_slice(&bytes) {
         Ok(manifest) => manifest,
         Err(error) => {
-            report.put(malformed("manifest", &error));
+            report.add(malformed("manifest", &error));
             return Ok(());
         }
     };
@@ -211,13 +211,13 @@ fn documents(
     };
     let name = file_name(&config);
     if !is_one_name(&name.to_string_lossy()) {
-        report.put(unsafe_id(store, &config, "manifest"));
+        report.add(unsafe_id(store, &config, "manifest"));
         return Ok(());
     }
     match dir.read(&name, limits::IMAGE_DOCUMENT)? {
         Some(bytes) => {
             if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&bytes) {
-                report.put(malformed(&config, &error));
+                report.add(malformed(&config, &error));
             // Engines compare it with its digest whenever they read it.
             } else if config.strip_prefix("sha256:").is_some_and(|digits| digits != sha256(&bytes)) {
                 let message = format!(
@@ -226,18 +226,18 @@ fn documents(
                 let finding = StoreFinding::new("config-digest", &store.path, message, PULL_AGAIN)
                     .at(place.join(&name))
                     .of_image(title.clone());
-                report.put(finding.fails(Engines::ALL, Scope::Listing));
+                report.add(finding.fails(Engines::ALL, Scope::Listing));
             } else {
                 diff_ids::check(set, home, image, &place.join(&name), &bytes, report);
             }
         }
-        None if dir.node(&name)?.is_some() => report.put(malformed(&config, &NOT_A_FILE)),
+        None if dir.node(&name)?.is_some() => report.add(malformed(&config, &NOT_A_FILE)),
         None => {
             let message = format!("the image `{title}` has no `{config}`, which its manifest names");
             let finding = StoreFinding::new("big-data-missing", &store.path, message, PULL_AGAIN)
                 .at(place.join(&name))
                 .of_image(title.clone());
-            report.put(finding.fails(Engines::ALL, Scope::Listing));
+            report.add(finding.fails(Engines::ALL, Scope::Listing));
         }
     }
     Ok(())
@@ -262,7 +262,7 @@ fn digest(store: &Catalog, image: &StoredImage, manifest: &[u8], report: &mut St
     let finding = StoreFinding::new("image-digest-wrong", &store.path, message, PULL_AGAIN)
         .at(store.images_dir().join("images.json"))
         .of_image(title);
-    report.put(finding.silently(Engines::ALL, "find it by that digest"));
+    report.add(finding.silently(Engines::ALL, "find it by that digest"));
 }
 
 /// The chain of layers below `top`.
@@ -313,19 +313,19 @@ fn layers(
     let finding = StoreFinding::new(id, &store.path, message, hint).of_image(title);
     if id == "layer-loop" {
         // They follow it for ever.
-        report.put(finding.fails(Engines::ALL, Scope::Listing));
+        report.add(finding.fails(Engines::ALL, Scope::Listing));
         return;
     }
     if id == "layer-chain-long" {
         // Others mount nothing.
-        report.put(if store.driver == "vfs" { finding } else { finding.fails(Engines::ALL, Scope::Image) });
+        report.add(if store.driver == "vfs" { finding } else { finding.fails(Engines::ALL, Scope::Image) });
         return;
     }
     let finding = finding
         .fails(Engines::PODMAN4, Scope::Listing)
         .fails(Engines::ALL.without(Engines::PODMAN4), Scope::Image);
     // One missing parent, told once for all images above it.
-    report.put_shared(finding);
+    report.add_shared(finding);
 }
 
 /// Layers whose size engines cannot tell.
@@ -345,7 +345,7 @@ fn sizes(set: &StoreSet<'_>, home: usize, image: &StoredImage, chain: &[&str], r
             .of_image(image.title());
         // Whether the owners can be mapped depends on which there are.
         let finding = finding.fails(Engines::ALL, Scope::Image);
-        report.put(finding.silently(Engines::ALL, "give files in its containers other owners"));
+        report.add(finding.silently(Engines::ALL, "give files in its containers other owners"));
     }
     for id in chain {
         let layer = set.recorded(home, id).and_then(|at| set.stores[at].layer(id));
@@ -363,7 +363,7 @@ fn sizes(set: &StoreSet<'_>, home: usize, image: &StoredImage, chain: &[&str], r
             .of_layer(id, image);
         // A partial pull's, which podman 4 does not know.
         let finding = if others { finding.severity(Severity::Warning) } else { finding };
-        report.put_shared(finding.fails(engines, Scope::Listing));
+        report.add_shared(finding.fails(engines, Scope::Listing));
     }
 }
 
@@ -381,7 +381,7 @@ fn orphans(store: &Catalog, images: &Directory, report: &mut StoreReport) -> io:
         Ok(())
     })?;
     if let Some(finding) = orphan(store, "images", "images.json", orphans) {
-        report.put(finding.at(store.images_dir()));
+        report.add(finding.at(store.images_dir()));
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -
             let message = format!("the layer `{}` was never completed", short_id(id));
             let hint = "pull what it belongs to again; an engine with this as its own storage deletes it";
             let finding = StoreFinding::new("layer-incomplete", &store.path, message, hint);
-            report.put(finding.of_layer(id, set.users(id)));
+            report.add(finding.of_layer(id, set.users(id)));
         }
         let has_digest = layer.diff_digest.as_deref().is_some_and(|digest| !digest.is_empty());
         let name = format!("{id}.tar-split.gz");
@@ -50,7 +50,7 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -
             let finding = StoreFinding::new("tar-split-missing", &store.path, message, hint)
                 .at(store.layers_dir().join(&name))
                 .of_layer(id, users.clone());
-            report.put(if users.is_empty() {
+            report.add(if users.is_empty() {
                 finding.severity(Severity::Warning)
             } else {
                 finding.fails(Engines::ALL, Scope::Saving)
@@ -67,7 +67,7 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -
                     .at(store.layers_dir().join(id).join(&name))
                     .of_layer(id, set.users(id))
                     .severity(Severity::Warning);
-                report.put(finding.silently(Engines::ALL, "cannot use parts of it in a pull"));
+                report.add(finding.silently(Engines::ALL, "cannot use parts of it in a pull"));
             }
         }
     }
@@ -80,7 +80,7 @@ pub(super) fn vfs(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -> 
     for layer in &store.layers {
         let id = layer.id();
         if !is_one_name(id) {
-            report.put(super::images::unsafe_id(store, id, "layers.json"));
+            report.add(super::images::unsafe_id(store, id, "layers.json"));
             continue;
         }
         let is_dir = |path: &Path| -> io::Result<bool> {
@@ -99,7 +99,7 @@ pub(super) fn vfs(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -> 
                 .of_layer(id, users.clone());
             // Each layer is a whole tree, so only images that end here are hurt.
             let is_top = set.stores.iter().any(|store| store.tops.contains(id));
-            report.put(if is_top {
+            report.add(if is_top {
                 finding.fails(Engines::ALL, Scope::Image)
             } else if users.is_empty() {
                 finding.severity(Severity::Warning)

@@ -223,13 +223,13 @@ fn open(
             Some(FileKind::Directory) => {}
             None => {
                 let hint = "create it, install the package that it belongs to, or remove it from the list";
-                report.put(gone("store-missing", "the store does not exist", hint));
+                report.add(gone("store-missing", "the store does not exist", hint));
                 report.stores.push(path.to_owned());
                 return Ok(None);
             }
             Some(_) => {
                 let hint = "give the directory of the store, mount it there, or remove it from the list";
-                report.put(gone("store-not-directory", "the store is not a directory", hint));
+                report.add(gone("store-not-directory", "the store is not a directory", hint));
                 report.stores.push(path.to_owned());
                 return Ok(None);
             }
@@ -241,7 +241,7 @@ fn open(
             format!("the store was created by the driver {driver}, and engines here use {}", request.driver);
         let hint = "make the store again with that driver, or set the other in storage.conf";
         let finding = StoreFinding::new("driver-mismatch", path, message, hint);
-        report.put(finding.silently(Engines::ALL, "see no image of this store"));
+        report.add(finding.silently(Engines::ALL, "see no image of this store"));
         records::check_other_driver(root, path, &request.driver, report)?;
     }
     Catalog::read(root, path, &driver, own).map(Some)
@@ -289,7 +289,7 @@ fn structure(set: &StoreSet<'_>, mismatched: &[PathBuf], report: &mut StoreRepor
 }
 
 fn finish(set: &StoreSet<'_>, request: &CheckRequest, mismatched: &[PathBuf], report: &mut StoreReport) {
-    report.put_rest();
+    report.add_rest();
     for finding in &mut report.findings {
         // Engines do not see what is in the store of another driver.
         if mismatched.contains(&finding.store) && !matches!(finding.id, "driver-mismatch" | "lock-missing") {

@@ -216,7 +216,7 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, homes: &[OverlayHome], repo
             continue;
         }
         if !is_one_name(id) {
-            report.put(unsafe_id(store, id, "layers.json"));
+            report.add(unsafe_id(store, id, "layers.json"));
             continue;
         }
         let check = LayerCheck { set, home, homes, store, id, users: OnceCell::new() };
@@ -247,7 +247,7 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, homes: &[OverlayHome], repo
             finding.problem.hint =
                 "leave it while there are containers: with `transient_store` it is one of theirs".to_owned();
         }
-        report.put(finding);
+        report.add(finding);
     }
 }
 
@@ -291,7 +291,7 @@ impl LayerCheck<'_> {
         }
         let message = format!("the layer `{}` has no directory", short_id(self.id));
         let finding = self.finding("layer-missing", message, self.dir());
-        report.put(self.fails(finding, Engines::ALL, Scope::Image));
+        report.add(self.fails(finding, Engines::ALL, Scope::Image));
     }
 
     /// Engines that read `l` for layers below `top`: those that know no
@@ -316,7 +316,7 @@ impl LayerCheck<'_> {
             let finding = self.finding("layer-elsewhere", message, self.dir().join("additionallayer"));
             let finding =
                 StoreFinding { problem: Problem { hint: hint.to_owned(), ..finding.problem }, ..finding };
-            report.put(if there {
+            report.add(if there {
                 finding.severity(Severity::Note)
             } else {
                 self.fails(finding, Engines::ALL, Scope::Saving)
@@ -324,18 +324,18 @@ impl LayerCheck<'_> {
         }
         if let Some(composefs) = &on_disk.composefs {
             let finding = self.finding(composefs.rule(), composefs.message(self.id), self.dir().join(DATA));
-            report.put(if self.users().is_empty() { finding } else { composefs.effects(finding) });
+            report.add(if self.users().is_empty() { finding } else { composefs.effects(finding) });
         }
         if on_disk.relative_diff {
             let message = format!("the layer `{}` has a relative symlink as `diff`", short_id(self.id));
             let finding = self.finding("symlink", message, self.dir().join("diff"));
             let finding = finding.severity(Severity::Error);
-            report.put(self.fails(finding, Engines::ALL, Scope::Saving));
+            report.add(self.fails(finding, Engines::ALL, Scope::Saving));
         }
         if !on_disk.has_diff {
             let message = format!("the layer `{}` has no directory `diff`", short_id(self.id));
             let finding = self.finding("diff-missing", message, self.dir().join("diff"));
-            report.put(self.fails(finding, Engines::ALL, Scope::Image));
+            report.add(self.fails(finding, Engines::ALL, Scope::Image));
         }
         self.link(on_disk, report);
         // What is below it is in the file of the layer on top.
@@ -354,7 +354,7 @@ impl LayerCheck<'_> {
         let Some(link) = &on_disk.link else {
             let message = format!("the layer `{shown}` has no file `link`");
             let finding = self.finding("link-missing", message, self.dir().join("link"));
-            report.put(self.of_ending(finding, |finding| finding.fails(Engines::ALL, Scope::Image)));
+            report.add(self.of_ending(finding, |finding| finding.fails(Engines::ALL, Scope::Image)));
             return;
         };
         let l = self.store.path.join(&self.store.driver).join("l");
@@ -409,7 +409,7 @@ impl LayerCheck<'_> {
         if rule == "link-wrong" {
             finding = finding.concerns(self.set.ends_at(self.id));
         }
-        report.put(if readers.is_empty() {
+        report.add(if readers.is_empty() {
             finding.severity(Severity::Warning)
         } else if leads_to_a_layer && !twice {
             finding.silently(readers, WRONG_ROOT)
@@ -425,7 +425,7 @@ impl LayerCheck<'_> {
         let shown = short_id(self.id);
         let place = self.dir().join("lower");
         if on_disk.lower_is_other {
-            return report.put(self.no_file("lower-wrong", place, Engines::ALL));
+            return report.add(self.no_file("lower-wrong", place, Engines::ALL));
         }
         let said = match (&on_disk.lower, below) {
             (None, []) => return,
@@ -435,7 +435,7 @@ impl LayerCheck<'_> {
                     short_id(parent)
                 );
                 let finding = self.finding("lower-missing", message, place);
-                return report.put(self.wrong_root(finding, readers));
+                return report.add(self.wrong_root(finding, readers));
             }
             (Some(lower), _) => lower,
         };
@@ -454,7 +454,7 @@ impl LayerCheck<'_> {
         let finding = self.finding("lower-wrong", message, place);
         let mut once = HashSet::from([Some(self.id)]);
         let twice = ids.iter().any(|id| !once.insert(*id));
-        report.put(if ids.contains(&None) || twice {
+        report.add(if ids.contains(&None) || twice {
             self.of_ending(finding, |finding| finding.fails(readers, Scope::Image))
         } else {
             self.wrong_root(finding, readers)
@@ -466,7 +466,7 @@ impl LayerCheck<'_> {
         let place = self.dir().join("lower-layers");
         let readers = Engines::ALL.without(BY_LINK);
         if on_disk.lower_layers_is_other {
-            return report.put(self.no_file("lower-layers-wrong", place, readers));
+            return report.add(self.no_file("lower-layers-wrong", place, readers));
         }
         let Some(said) = &on_disk.lower_layers else {
             return;
@@ -487,7 +487,7 @@ impl LayerCheck<'_> {
         let finding = self.finding("lower-layers-wrong", message, place);
         let mut once = HashSet::from([self.id]);
         let twice = ids.iter().any(|id| !once.insert(id));
-        report.put(if unknown.is_some() || twice {
+        report.add(if unknown.is_some() || twice {
             self.of_ending(finding, |finding| finding.fails(readers, Scope::Image))
         } else {
             self.wrong_root(finding, readers)

@@ -23,7 +23,7 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -
     let (images_told, layers_told) = (malformed("images-json-malformed"), malformed("layers-json-malformed"));
     let read_only = set.root.is_read_only(&store.path)?;
     for harm in harms {
-        report.put(of_harm(&store.path, harm));
+        report.add(of_harm(&store.path, harm));
     }
     // Nobody seals what engines write to.
     if !read_only && !store.is_used_as_own(set.root)? {
@@ -47,7 +47,7 @@ pub(super) fn check_other_driver(
     report: &mut StoreReport,
 ) -> io::Result<()> {
     for harm in content_harms(root, store, driver)? {
-        report.put(of_harm(store, harm));
+        report.add(of_harm(store, harm));
     }
     Ok(())
 }
@@ -87,7 +87,7 @@ fn not_sealable(root: &Root, store: &Catalog, report: &mut StoreReport) -> io::R
             missing.join(" and ")
         );
         let hint = "run `storagectl init-store` on it before it is sealed";
-        report.put(StoreFinding::new("not-sealable", &store.path, message, hint));
+        report.add(StoreFinding::new("not-sealable", &store.path, message, hint));
     }
     Ok(())
 }
@@ -111,7 +111,7 @@ fn images_json_missing(root: &Root, store: &Catalog, report: &mut StoreReport) -
         let message = format!("its images.json {what}, although there are files of {count} images");
         let hint = "restore this file, or build the store again";
         let finding = StoreFinding::new("images-json-missing", &store.path, message, hint).at(file);
-        report.put(finding.silently(Engines::ALL, NO_IMAGE));
+        report.add(finding.silently(Engines::ALL, NO_IMAGE));
     }
     Ok(())
 }
@@ -133,7 +133,7 @@ fn layers_json_missing(set: &StoreSet<'_>, home: usize, report: &mut StoreReport
         .at(store.layers_dir().join("layers.json"))
         .fails(Engines::PODMAN4, Scope::Listing)
         .fails(Engines::ALL.without(Engines::PODMAN4), Scope::Image);
-    report.put(finding.concerns(lost));
+    report.add(finding.concerns(lost));
 }
 
 fn ids_twice(store: &Catalog, report: &mut StoreReport) {
@@ -144,7 +144,7 @@ fn ids_twice(store: &Catalog, report: &mut StoreReport) {
         let finding =
             StoreFinding::new(rule, &store.path, message, hint).at(file).silently(Engines::ALL, silently);
         // Which of the two is used makes no difference then.
-        report.put(if is_same { finding.severity(Severity::Warning) } else { finding });
+        report.add(if is_same { finding.severity(Severity::Warning) } else { finding });
     };
     let mut seen = HashSet::new();
     for image in &store.images {

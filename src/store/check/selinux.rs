@@ -57,7 +57,7 @@ pub(super) fn check(set: &StoreSet<'_>, home: usize, report: &mut StoreReport) -
     }
     let store = &set.stores[home];
     if let Some(finding) = unreadable_layers(set, store)?.or(unlockable(set, store)?) {
-        report.put(finding);
+        report.add(finding);
     }
     Ok(())
 }

@@ -86,7 +86,7 @@ impl SquashfsHeader {
             finding.join(set.ends_at(top));
         }
         let others = "give its containers an empty root file system without podman-hpc's mount program";
-        report.put(finding.fails(Engines::ALL, Scope::Saving).silently(Engines::ALL, others));
+        report.add(finding.fails(Engines::ALL, Scope::Saving).silently(Engines::ALL, others));
     }
 }
 

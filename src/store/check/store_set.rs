@@ -78,7 +78,7 @@ impl FromIterator<String> for UsingImages {
         let mut seen = HashSet::new();
         for name in names {
             if !seen.contains(&name) {
-                if users.names.len() == limits::TOLD {
+                if users.names.len() == limits::SHOWN_FINDINGS {
                     return Self { more: true, ..users };
                 }
                 seen.insert(name.clone());
@@ -234,7 +234,7 @@ impl<'a> StoreSet<'a> {
                 continue;
             }
             found.extend(above.images.get(id).into_iter().flatten().copied());
-            if found.len() > limits::TOLD {
+            if found.len() > limits::SHOWN_FINDINGS {
                 return (found, true);
             }
             next.extend(above.layers.get(id).into_iter().flatten().map(String::as_str));

@@ -49,7 +49,7 @@ fn nothing_is_removed_while_an_engine_holds_a_lock() {
         "overlay-images/images.lock",
         "overlay-containers/containers.lock",
     ] {
-        let held = RecordLock::take(&root, &machine.graph().join(lock)).unwrap();
+        let held = RecordLock::try_lock(&root, &machine.graph().join(lock)).unwrap();
         assert!(held.is_some());
         assert_refused(&machine, &format!("it has locked `{}", machine.graph().join(lock).display()));
     }

@@ -303,7 +303,7 @@ impl<'a> Round<'a> {
                 }
                 let layer = (!name.starts_with(ARTIFACTS)).then_some(name.as_str());
                 let again = part.found.iter().filter_map(|found| found.finding(set, home, layer, part.read));
-                again.for_each(|finding: StoreFinding| report.put(finding));
+                again.for_each(|finding: StoreFinding| report.add(finding));
                 if let Some(why) = &part.unread {
                     let hint = "see whether the disk reports errors: `dmesg`, `smartctl`";
                     report.could_not_look(Problem::new("io", why.clone(), hint));

@@ -77,7 +77,7 @@ fn documents(
         }
         let found = digest_of(&file, &wanted)?;
         if found.is_some_and(|found| found != wanted) {
-            report.put(differs(store, image, key, &wanted));
+            report.add(differs(store, image, key, &wanted));
         }
     }
     Ok(())

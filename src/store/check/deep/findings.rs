@@ -37,7 +37,7 @@ pub(super) fn add(
     let tar_split = task.tar_split.0.join(&task.tar_split.1);
     if let Some(why) = outcome.damaged {
         let message = format!("the tar-split of the layer `{shown}` cannot be read: {why}");
-        report.put(finding("tar-split-damaged", message, true, "").at(tar_split));
+        report.add(finding("tar-split-damaged", message, true, "").at(tar_split));
         return;
     }
     let content_differs = [FileDifference::Content, FileDifference::MissingContent]
@@ -45,11 +45,11 @@ pub(super) fn add(
         .any(|way| outcome.issues.by_kind.contains_key(way));
     if let Some(digest) = outcome.digest.filter(|_| !content_differs) {
         let message = format!("the layer `{shown}` has the digest `{digest}` instead of `{}`", task.digest);
-        report.put(finding("layer-digest", message, true, "").at(tar_split.clone()));
+        report.add(finding("layer-digest", message, true, "").at(tar_split.clone()));
     } else if let Some(size) = outcome.size.filter(|_| !content_differs) {
         let wanted = task.size.unwrap_or_default();
         let message = format!("the layer `{shown}` has {size} bytes instead of {wanted}");
-        report.put(finding("layer-size", message, true, "").at(tar_split.clone()));
+        report.add(finding("layer-size", message, true, "").at(tar_split.clone()));
     } else if let Some(why) = outcome.not_tar {
         let error = io::Error::other(format!("{why}, so its files were not compared"));
         report.could_not_look(set.could_not_look(&tar_split, &error));
@@ -66,7 +66,7 @@ pub(super) fn add(
             _ => None,
         };
         if let Some(rule) = whose {
-            report.put(for_others(set, task, rule, &issue));
+            report.add(for_others(set, task, rule, &issue));
             continue;
         }
         let (id, one, several, saving) = match way {
@@ -117,7 +117,7 @@ pub(super) fn add(
             finding = finding.at(task.content.join(first));
         }
         finding.files = issue.first.iter().map(|(path, _)| path.to_string_lossy().into_owned()).collect();
-        report.put(finding);
+        report.add(finding);
     }
 }
 

@@ -65,7 +65,7 @@ pub(in crate::store::check) fn check_part(
         let is_same = works[index].identity(set.root) == part.identity;
         round.read(set, part, &turn, bytes, is_same.then_some(&found));
         read.insert((part.home, part.name.clone()));
-        found.findings.into_iter().for_each(|finding| report.put(finding));
+        found.findings.into_iter().for_each(|finding| report.add(finding));
         found.not_looked.into_iter().for_each(|problem| report.could_not_look(problem));
     }
     round.add_findings_again(set, &read, report);

@@ -63,7 +63,7 @@ pub(super) fn count(
         notes.extend(reasons.into_iter().map(|(why, layers)| not_verified(set, store, why, &layers)));
     }
     if only.is_some() {
-        notes.into_iter().for_each(|note| report.put(note));
+        notes.into_iter().for_each(|note| report.add(note));
         return;
     }
     for (home, store) in checked() {
@@ -92,7 +92,7 @@ pub(super) fn count(
             });
         }
     }
-    notes.into_iter().for_each(|note| report.put(note));
+    notes.into_iter().for_each(|note| report.add(note));
     report.verification = Some(all);
 }
 
