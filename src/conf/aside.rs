@@ -59,10 +59,10 @@ pub fn asides(doc: &Document) -> Result<Vec<Aside>, Fault> {
     let Some(list) = StoreList::of(doc)? else {
         return Ok(Vec::new());
     };
-    let pieces = pieces(&ArraySpans::new(doc.text(), &list));
+    let comments = aside_comments(&ArraySpans::new(doc.text(), &list));
     let aside =
         |piece: AsideComment| Some(Aside { line: doc.line(piece.comment.start), path: piece.item?.path });
-    Ok(pieces.into_iter().filter_map(aside).collect())
+    Ok(comments.into_iter().filter_map(aside).collect())
 }
 
 /// Puts those entries back whose path satisfies `back`. `None` if there is none.
@@ -106,16 +106,16 @@ impl RestoredDocument {
     /// somebody has edited beside it, commas may be missing then, or be too many.
     fn of(doc: &Document) -> Result<Self, Fault> {
         let list = StoreList::of(doc)?.expect("there is an array with entries set aside");
-        let anatomy = ArraySpans::new(doc.text(), &list);
-        let pieces = pieces(&anatomy);
-        let splices = anatomy.put_back(&pieces);
+        let array = ArraySpans::new(doc.text(), &list);
+        let comments = aside_comments(&array);
+        let splices = array.put_back(&comments);
         let moved = |at: usize| {
             let gone =
                 splices.iter().filter(|splice| splice.range.end <= at).map(|splice| splice.range.len());
             at - gone.sum::<usize>()
         };
         let present = list.entries.iter().map(|entry| (&entry.span, &entry.path, false));
-        let items = pieces.iter().filter_map(|piece| piece.item.as_ref());
+        let items = comments.iter().filter_map(|piece| piece.item.as_ref());
         let mut all: Vec<_> = present.chain(items.map(|item| (&item.span, &item.path, true))).collect();
         all.sort_by_key(|(span, ..)| span.start);
         let spans = all.iter().map(|(span, ..)| moved(span.start)..moved(span.start) + span.len());
@@ -164,9 +164,9 @@ pub(super) struct AsideItem {
     span: Range<usize>,
 }
 
-fn pieces(anatomy: &ArraySpans<'_>) -> Vec<AsideComment> {
-    let text = anatomy.text();
-    let lines = anatomy.comments().iter().filter(|comment| style::starts_line(text, comment.start));
+fn aside_comments(array: &ArraySpans<'_>) -> Vec<AsideComment> {
+    let text = array.text();
+    let lines = array.comments().iter().filter(|comment| style::starts_line(text, comment.start));
     lines.filter_map(|comment| piece(text, comment.clone())).collect()
 }
 

@@ -185,15 +185,15 @@ pub(super) fn put(
     let Some(list) = StoreList::of(doc)? else {
         return insert(doc, &CutItem::bare(style::quote(path, None)), target);
     };
-    let anatomy = ArraySpans::new(doc.text(), &list);
+    let array = ArraySpans::new(doc.text(), &list);
     match list.entries.iter().position(|entry| entry.clean() == path) {
         Some(index) => {
-            let item = anatomy.copy(index);
+            let item = array.copy(index);
             let rest = remove_entries(doc, |other| clean(other) == path)?;
             insert(rest.as_ref().unwrap_or(doc), &item, target)
         }
         None => {
-            let neighbour = anatomy.len().checked_sub(1).map(|last| anatomy.raw(last));
+            let neighbour = array.len().checked_sub(1).map(|last| array.raw(last));
             insert(doc, &CutItem::bare(style::quote(path, neighbour)), target)
         }
     }

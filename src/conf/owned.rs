@@ -26,8 +26,8 @@ pub fn listed(doc: &Document) -> Result<Vec<MarkedEntry>, Fault> {
     let Some(list) = StoreList::of(doc)? else {
         return Ok(Vec::new());
     };
-    let anatomy = ArraySpans::new(doc.text(), &list);
-    let marks = (0..anatomy.len()).map(|index| anatomy.mark(index));
+    let array = ArraySpans::new(doc.text(), &list);
+    let marks = (0..array.len()).map(|index| array.mark(index));
     Ok(list
         .entries
         .iter()
@@ -129,10 +129,10 @@ pub fn commented_items(doc: &Document) -> Result<Vec<(String, Option<String>)>, 
     let (_, array) = doc.find(&KEY)?.expect("the list was just read from it");
     let array = array.as_array().expect("the list was just read from it");
     let spans: Vec<_> = array.iter().filter_map(toml_edit::Value::span).collect();
-    let anatomy = ArraySpans::of_spans(doc.text(), array.span().unwrap_or_default(), spans.iter().cloned());
+    let array = ArraySpans::of_spans(doc.text(), array.span().unwrap_or_default(), spans.iter().cloned());
     let comment = |start: usize| {
         let index = spans.iter().position(|span| span.start == start)?;
-        anatomy.copy(index).behind
+        array.copy(index).behind
     };
     Ok(list.items.into_iter().map(|(path, start)| (path, comment(start))).collect())
 }

@@ -4,7 +4,7 @@ use super::finding::{LintFindings, RuleHit};
 use super::input::LintInput;
 use crate::conf::Splice;
 
-pub(super) fn old_driver_name(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn old_driver_name(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     for file in &input.files {
         if let Some((key, "overlay2")) = file.string("storage.driver") {
             let engines = file.engines;
@@ -14,7 +14,7 @@ pub(super) fn old_driver_name(input: &LintInput<'_>, sink: &mut LintFindings<'_,
             // The value alone: its quotes stay.
             let digit = key.span.end - 2..key.span.end - 1;
             let plain = file.text.get(digit.clone()) == Some("2");
-            sink.add(
+            findings.add(
                 file,
                 &key.span,
                 if plain { found.with_fix(vec![Splice::delete(digit)]) } else { found },

@@ -5,7 +5,7 @@ use super::input::{LintFile, LintInput};
 use crate::conf::{Essentials, Splice, add_essentials};
 use crate::engine::Engines;
 
-pub(super) fn missing_driver(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn missing_driver(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     for file in mains(input) {
         let priority = file.key("storage.driver_priority").is_some();
         let engines = file.engines.and(if priority { Engines::PODMAN4 } else { Engines::LEGACY });
@@ -15,7 +15,7 @@ pub(super) fn missing_driver(input: &LintInput<'_>, sink: &mut LintFindings<'_, 
             engines.verb("complains and picks a driver itself", "complain and pick a driver themselves")
         );
         let hint = "set it to the driver of the host's storage, most likely `driver = \"overlay\"`";
-        missing(file, "driver", RuleHit::new(engines, message, effect, hint), sink);
+        missing(file, "driver", RuleHit::new(engines, message, effect, hint), findings);
     }
 }
 
@@ -23,7 +23,7 @@ fn mains<'i>(input: &'i LintInput<'_>) -> impl Iterator<Item = &'i LintFile> {
     input.files.iter().filter(|file| file.is_main() && file.doc.is_ok())
 }
 
-fn missing(file: &LintFile, key: &str, found: RuleHit, sink: &mut LintFindings<'_, '_>) {
+fn missing(file: &LintFile, key: &str, found: RuleHit, findings: &mut LintFindings<'_, '_>) {
     if file.string(&format!("storage.{key}")).is_some_and(|(_, value)| !value.is_empty())
         // Of the wrong type, it is not missing.
         || file.key(&format!("storage.{key}")).is_some_and(|set| !matches!(set.value, crate::conf::Leaf::String(_)))
@@ -31,8 +31,8 @@ fn missing(file: &LintFile, key: &str, found: RuleHit, sink: &mut LintFindings<'
         return;
     }
     match file.key("storage").filter(|table| table.is_table) {
-        Some(table) => sink.add(file, &table.key, found),
-        None => sink.add_for_file(file, found),
+        Some(table) => findings.add(file, &table.key, found),
+        None => findings.add_for_file(file, found),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::judgement::{Reader, sentence};
 use crate::problem::Problem;
 
 /// Every reason with this id.
-pub(super) fn check(input: &LintInput<'_>, id: &str, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn check(input: &LintInput<'_>, id: &str, findings: &mut LintFindings<'_, '_>) {
     let mut all: Vec<(Reason, Vec<Reader>)> = Vec::new();
     for (reader, judgement) in input.judged() {
         for reason in judgement.reasons.iter().filter(|reason| reason.id == id) {
@@ -44,7 +44,7 @@ pub(super) fn check(input: &LintInput<'_>, id: &str, sink: &mut LintFindings<'_,
             may_not_concern: input.may_not_concern(reason, &with_it),
             fix: fix(input, reason),
         };
-        put(input, reason, found, sink);
+        put(input, reason, found, findings);
         told.extend(group);
     }
 }
@@ -57,16 +57,16 @@ fn gather_by_place(all: &mut Vec<(Reason, Vec<Reader>)>, reader: &Reader, reason
     }
 }
 
-fn put(input: &LintInput<'_>, reason: &Reason, found: RuleHit, sink: &mut LintFindings<'_, '_>) {
+fn put(input: &LintInput<'_>, reason: &Reason, found: RuleHit, findings: &mut LintFindings<'_, '_>) {
     let Some(site) = &reason.place else {
-        return sink.add_elsewhere(None, found);
+        return findings.add_elsewhere(None, found);
     };
     match input.files.iter().find(|file| file.path == site.file) {
-        Some(file) if site.span.is_empty() && site.span.start == 0 => sink.add_for_file(file, found),
-        Some(file) => sink.add(file, &site.span, found),
+        Some(file) if site.span.is_empty() && site.span.start == 0 => findings.add_for_file(file, found),
+        Some(file) => findings.add(file, &site.span, found),
         None => match text_of(input, &site.file) {
-            Some(text) => sink.add_in_text(&site.file, text, &site.span, found),
-            None => sink.add_elsewhere(Some(site.file.clone()), found),
+            Some(text) => findings.add_in_text(&site.file, text, &site.span, found),
+            None => findings.add_elsewhere(Some(site.file.clone()), found),
         },
     }
 }

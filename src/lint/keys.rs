@@ -103,29 +103,37 @@ fn effect_of_unknown(file: &LintFile, key: &SetKey) -> String {
     passed_over(file.engines)
 }
 
-pub(super) fn unknown_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn unknown_key(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     for (file, key) in unknown(input) {
         if matches!(guess(key), Guess::None) {
             let what = if key.is_table { "table" } else { "key" };
             let message = format!("no engine knows the {what} `{}`", key.dotted());
             let hint = "remove it, or see containers-storage.conf(5) for what it should be";
-            sink.add(file, &key.key, RuleHit::new(file.engines, message, effect_of_unknown(file, key), hint));
+            findings.add(
+                file,
+                &key.key,
+                RuleHit::new(file.engines, message, effect_of_unknown(file, key), hint),
+            );
         }
     }
 }
 
-pub(super) fn misspelt_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn misspelt_key(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     for (file, key) in unknown(input) {
         if let Guess::Spelling(near) = guess(key) {
             let what = if key.is_table { "table" } else { "key" };
             let message = format!("no engine knows the {what} `{}`", key.dotted());
             let hint = format!("did you mean `{near}`?");
-            sink.add(file, &key.key, RuleHit::new(file.engines, message, effect_of_unknown(file, key), hint));
+            findings.add(
+                file,
+                &key.key,
+                RuleHit::new(file.engines, message, effect_of_unknown(file, key), hint),
+            );
         }
     }
 }
 
-pub(super) fn misplaced_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn misplaced_key(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     for (file, key) in unknown(input) {
         if let Guess::Tables(tables) = guess(key) {
             let place = if key.table.is_empty() {
@@ -136,12 +144,16 @@ pub(super) fn misplaced_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '
             let message = format!("no engine looks for `{}` {place}", key.name);
             let tables: Vec<String> = tables.iter().map(|table| format!("`[{table}]`")).collect();
             let hint = format!("it belongs in {}", tables.join(" or "));
-            sink.add(file, &key.key, RuleHit::new(file.engines, message, effect_of_unknown(file, key), hint));
+            findings.add(
+                file,
+                &key.key,
+                RuleHit::new(file.engines, message, effect_of_unknown(file, key), hint),
+            );
         }
     }
 }
 
-pub(super) fn deprecated_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn deprecated_key(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     for file in &input.files {
         for (known, key) in known_keys(file) {
             if let KeyState::Deprecated(version, instead) = known.state {
@@ -152,13 +164,13 @@ pub(super) fn deprecated_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, 
                     "reads it for normal users only, and not if `graphroot` is set",
                     "read it for normal users only, and not if `graphroot` is set",
                 );
-                sink.add(file, &key.key, RuleHit::new(engines, message, effect, instead));
+                findings.add(file, &key.key, RuleHit::new(engines, message, effect, instead));
             }
         }
     }
 }
 
-pub(super) fn removed_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn removed_key(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     for file in &input.files {
         for (known, key) in known_keys(file) {
             if let KeyState::Removed(version, instead) = known.state {
@@ -169,13 +181,13 @@ pub(super) fn removed_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>
                     "no current engine knows".to_owned()
                 };
                 let message = format!("{since} `{}`", key.dotted());
-                sink.add(file, &key.key, RuleHit::new(engines, message, passed_over(engines), instead));
+                findings.add(file, &key.key, RuleHit::new(engines, message, passed_over(engines), instead));
             }
         }
     }
 }
 
-pub(super) fn new_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn new_key(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     for file in &input.files {
         // Of one without effect, there is more to say elsewhere.
         for (known, key) in known_keys(file).filter(|(known, _)| known.state == KeyState::Current) {
@@ -192,12 +204,12 @@ pub(super) fn new_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
                 key.dotted()
             );
             let hint = "leave it out if such an engine must work with this file as with others";
-            sink.add(file, &key.key, RuleHit::new(engines, message, effect, hint));
+            findings.add(file, &key.key, RuleHit::new(engines, message, effect, hint));
         }
     }
 }
 
-pub(super) fn ignored_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn ignored_key(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     for file in &input.files {
         for (known, key) in known_keys(file) {
             if let KeyState::Ignored(instead) = known.state {
@@ -208,13 +220,13 @@ pub(super) fn ignored_key(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>
                 if !others.is_empty() {
                     effect = format!("{effect}; {}", passed_over(others));
                 }
-                sink.add(file, &key.key, RuleHit::new(file.engines, message, effect, instead));
+                findings.add(file, &key.key, RuleHit::new(file.engines, message, effect, instead));
             }
         }
     }
 }
 
-pub(super) fn duplicate_spelling(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn duplicate_spelling(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     for file in &input.files {
         let mut left: Vec<&[SetKey]> = vec![&file.keys];
         while let Some(keys) = left.pop() {
@@ -228,7 +240,7 @@ pub(super) fn duplicate_spelling(input: &LintInput<'_>, sink: &mut LintFindings<
                         "ignores the case of keys and takes either, not always the same",
                         "ignore the case of keys and take either, not always the same",
                     );
-                    sink.add(
+                    findings.add(
                         file,
                         &key.key,
                         RuleHit::new(file.engines, message, effect, "keep one of the two"),

@@ -31,8 +31,8 @@ use finding::LintFindings;
 pub fn check(input: &LintInput<'_>, skip: &[String]) -> LintReport {
     let mut report = LintReport::default();
     for rule in RULES.iter().filter(|rule| !skip.iter().any(|id| id == rule.id)) {
-        let mut sink = LintFindings::new(input, rule, &mut report);
-        rule.apply(input, &mut sink);
+        let mut findings = LintFindings::new(input, rule, &mut report);
+        rule.apply(input, &mut findings);
     }
     report.sort();
     report

@@ -16,7 +16,7 @@ use crate::sys::{FileKind, is_temporary_of};
 
 const KEY: &str = "storage.options.additionalimagestores";
 
-pub(super) fn drop_in_hides_main(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn drop_in_hides_main(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     let Some(reading) = input.reading(Profile::Podman6) else {
         return;
     };
@@ -54,7 +54,7 @@ pub(super) fn drop_in_hides_main(input: &LintInput<'_>, sink: &mut LintFindings<
         hidden.join(" "),
         if hidden.len() == 1 { "it" } else { "them" }
     );
-    sink.add(file, &array.span, RuleHit::new(Engines::PODMAN6, message, effect, hint));
+    findings.add(file, &array.span, RuleHit::new(Engines::PODMAN6, message, effect, hint));
 }
 
 fn paths(file: &LintFile) -> Vec<&str> {
@@ -90,7 +90,7 @@ const MEANT: [&str; 12] = [
 ];
 
 /// A list in a drop-in where no engine reads drop-ins.
-pub(super) fn drop_in_unread(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn drop_in_unread(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     if !input.whole_host || input.engines().has(Profile::Podman6) {
         return;
     }
@@ -115,13 +115,13 @@ pub(super) fn drop_in_unread(input: &LintInput<'_>, sink: &mut LintFindings<'_, 
                 let message = format!("`{shown}` lists `{store}`, and no engine here reads drop-ins");
                 let effect = engines.verb("does not see that store", "do not see that store");
                 let hint = format!("`storagectl add-store {store}` lists it where they do");
-                sink.add_elsewhere(Some(path), RuleHit::new(engines, message, effect, hint));
+                findings.add_elsewhere(Some(path), RuleHit::new(engines, message, effect, hint));
             }
         }
     }
 }
 
-pub(super) fn drop_in_suffix(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn drop_in_suffix(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     if !input.whole_host {
         return;
     }
@@ -133,7 +133,7 @@ pub(super) fn drop_in_suffix(input: &LintInput<'_>, sink: &mut LintFindings<'_, 
                 Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => continue,
                 Err(error) => {
                     let shown = input.root.show(&dir).display().to_string();
-                    sink.could_not_look(Problem::io("list", &shown, &error));
+                    findings.could_not_look(Problem::io("list", &shown, &error));
                     continue;
                 }
             };
@@ -145,7 +145,7 @@ pub(super) fn drop_in_suffix(input: &LintInput<'_>, sink: &mut LintFindings<'_, 
                     let message = format!("the name of `{shown}` does not end in `.conf`");
                     let hint = format!("`mv {shown} {shown}.conf`, if it should be read");
                     let found = RuleHit::new(Engines::PODMAN6, message, "podman 6 does not read it", hint);
-                    sink.add_elsewhere(Some(path), found);
+                    findings.add_elsewhere(Some(path), found);
                 }
             }
         }
@@ -162,7 +162,7 @@ fn is_left_out_on_purpose(name: &OsStr) -> bool {
     name.ends_with(".conf") || lower.starts_with("readme") || MEANT.iter().any(|end| lower.ends_with(end))
 }
 
-pub(super) fn stale_copy(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn stale_copy(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     for file in &input.files {
         let Some((head, _)) = VendorCopy::split(&file.text) else {
             continue;
@@ -174,7 +174,7 @@ pub(super) fn stale_copy(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>)
         let vendors = match input.root.read(from) {
             Ok(vendors) => vendors,
             Err(error) => {
-                sink.could_not_look(Problem::io("read", &shown, &error));
+                findings.could_not_look(Problem::io("read", &shown, &error));
                 continue;
             }
         };
@@ -198,11 +198,11 @@ pub(super) fn stale_copy(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>)
         };
         let effect = file.engines.verb("reads the old settings", "read the old settings");
         let first_line = file.text.find('\n').unwrap_or(file.text.len());
-        sink.add(file, &(0..first_line), RuleHit::new(file.engines, message, effect, hint));
+        findings.add(file, &(0..first_line), RuleHit::new(file.engines, message, effect, hint));
     }
 }
 
-pub(super) fn file_writable(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn file_writable(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     for file in &input.files {
         match writer_besides_owner(input.root, &file.path) {
             Ok(None) => {}
@@ -214,11 +214,11 @@ pub(super) fn file_writable(input: &LintInput<'_>, sink: &mut LintFindings<'_, '
                     file.engines.verb("does", "do")
                 );
                 let hint = format!("`chmod go-w {}`", shown.display());
-                sink.add_for_file(file, RuleHit::new(file.engines, message, effect, hint));
+                findings.add_for_file(file, RuleHit::new(file.engines, message, effect, hint));
             }
             Err(error) => {
                 let shown = input.root.show(&file.path).display().to_string();
-                sink.could_not_look(Problem::io("look at", &shown, &error));
+                findings.could_not_look(Problem::io("look at", &shown, &error));
             }
         }
     }

@@ -27,10 +27,10 @@ pub(super) enum RuleSource {
 }
 
 impl LintRule {
-    pub(super) fn apply(&self, input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+    pub(super) fn apply(&self, input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
         match self.check {
-            RuleSource::Function(check) => check(input, sink),
-            RuleSource::Judgement => judged::check(input, self.id, sink),
+            RuleSource::Function(check) => check(input, findings),
+            RuleSource::Judgement => judged::check(input, self.id, findings),
         }
     }
 }

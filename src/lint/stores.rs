@@ -85,7 +85,7 @@ fn with_both(input: &LintInput<'_>, one: &ListedEntry<'_>, other: &ListedEntry<'
     engines_of(input, &both)
 }
 
-pub(super) fn duplicate_entry(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn duplicate_entry(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     let entries = entries(input);
     for (place, entry) in entries.iter().enumerate() {
         let same = |other: &&ListedEntry<'_>| {
@@ -110,18 +110,18 @@ pub(super) fn duplicate_entry(input: &LintInput<'_>, sink: &mut LintFindings<'_,
         if let (Ok(doc), true) = (&entry.file.doc, first.file.path == entry.file.path) {
             found = found.with_fix(doc.without_item(entry.array, entry.index));
         }
-        sink.add(entry.file, entry.span(), found);
+        findings.add(entry.file, entry.span(), found);
     }
 }
 
-pub(super) fn alias_entry(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn alias_entry(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     let mut seen: Vec<((u64, u64), ListedEntry<'_>)> = Vec::new();
     for entry in entries(input).into_iter().filter(ListedEntry::is_plain) {
         let id = match input.stat(&entry.clean()) {
             Ok(Some(stat)) => stat.id,
             Ok(None) => continue,
             Err(problem) => {
-                sink.could_not_look(problem);
+                findings.could_not_look(problem);
                 continue;
             }
         };
@@ -133,7 +133,7 @@ pub(super) fn alias_entry(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>
             let message = format!("`{}` and `{}` are the same directory", entry.path, first.path);
             let effect =
                 engines.verb("lists every image of this store twice", "list every image of this store twice");
-            sink.add(
+            findings.add(
                 entry.file,
                 entry.span(),
                 RuleHit::new(engines, message, effect, "remove one of the two entries"),
@@ -161,7 +161,7 @@ fn related(input: &LintInput<'_>, entry: &ListedEntry<'_>, wanted: Relation) -> 
     (engines, own_path)
 }
 
-pub(super) fn store_in_graphroot(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn store_in_graphroot(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     for entry in entries(input).iter().filter(|entry| entry.is_plain()) {
         let (engines, own) = related(input, entry, Relation::Inside);
         let crio = engines.has(Profile::Crio);
@@ -171,28 +171,28 @@ pub(super) fn store_in_graphroot(input: &LintInput<'_>, sink: &mut LintFindings<
         let effect = format!("{who} {removes} the store together with the engine's own storage{when}");
         let message = format!("`{}` is inside the engine's own storage, {own}", entry.path);
         let hint = or_remove(entry.path, "move the store elsewhere, such as to /var/images");
-        sink.add(entry.file, entry.span(), RuleHit::new(engines, message, effect, hint));
+        findings.add(entry.file, entry.span(), RuleHit::new(engines, message, effect, hint));
     }
 }
 
-pub(super) fn store_in_var(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn store_in_var(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     for entry in entries(input).iter().filter(|entry| entry.is_plain()) {
         match left_by_updates(input.root, Path::new(&entry.clean()), false) {
             Ok(None) => {}
             Ok(Some(real)) => {
                 let (message, hint) = in_var_message(entry.path, &real);
                 let effect = entry.engines.verb("stops where it is missing", "stop where it is missing");
-                sink.add(entry.file, entry.span(), RuleHit::new(entry.engines, message, effect, hint));
+                findings.add(entry.file, entry.span(), RuleHit::new(entry.engines, message, effect, hint));
             }
             Err(error) => {
                 let shown = input.root.show(Path::new(entry.path)).display().to_string();
-                sink.could_not_look(Problem::io("look at", &shown, &error));
+                findings.could_not_look(Problem::io("look at", &shown, &error));
             }
         }
     }
 }
 
-pub(super) fn store_contains_graphroot(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn store_contains_graphroot(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     for entry in entries(input).iter().filter(|entry| entry.is_plain()) {
         let (engines, own) = related(input, entry, Relation::Above);
         let message = format!("`{}` contains the engine's own storage, {own}", entry.path);
@@ -201,11 +201,11 @@ pub(super) fn store_contains_graphroot(input: &LintInput<'_>, sink: &mut LintFin
             "look for images in a directory that is not a store, and make lock files there",
         );
         let hint = or_remove(entry.path, "give the directory of the store alone");
-        sink.add(entry.file, entry.span(), RuleHit::new(engines, message, effect, hint));
+        findings.add(entry.file, entry.span(), RuleHit::new(engines, message, effect, hint));
     }
 }
 
-pub(super) fn store_writable(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
+pub(super) fn store_writable(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
     for entry in entries(input).iter().filter(|entry| entry.is_plain()) {
         let cleaned = entry.clean();
         let path = Path::new(&cleaned);
@@ -226,11 +226,11 @@ pub(super) fn store_writable(input: &LintInput<'_>, sink: &mut LintFindings<'_, 
                     entry.path
                 );
                 let hint = format!("`chmod go-w {}`", dir.display());
-                sink.add(entry.file, entry.span(), RuleHit::new(engines, message, effect, hint));
+                findings.add(entry.file, entry.span(), RuleHit::new(engines, message, effect, hint));
             }
             Err(error) => {
                 let shown = input.root.show(path).display().to_string();
-                sink.could_not_look(Problem::io("look at", &shown, &error));
+                findings.could_not_look(Problem::io("look at", &shown, &error));
             }
         }
     }

@@ -7,8 +7,8 @@ use super::keys::known_keys;
 use crate::conf::Leaf;
 use crate::conf::schema::{self, ValueType};
 
-pub(super) fn bad_value(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) {
-    judged::check(input, "bad-value", sink);
+pub(super) fn bad_value(input: &LintInput<'_>, findings: &mut LintFindings<'_, '_>) {
+    judged::check(input, "bad-value", findings);
     // In a map nobody stops on a value.
     for file in &input.files {
         for (known, key) in known_keys(file)
@@ -24,7 +24,7 @@ pub(super) fn bad_value(input: &LintInput<'_>, sink: &mut LintFindings<'_, '_>) 
             let message = format!("`{}` must be `\"true\"` or `\"false\"`, but is `{value}`", key.dotted());
             let effect = engines.verb("takes it for `\"false\"`", "take it for `\"false\"`");
             let hint = "write such a value, or remove the setting: there is a default";
-            sink.add(file, &key.span, RuleHit::new(engines, message, effect, hint));
+            findings.add(file, &key.span, RuleHit::new(engines, message, effect, hint));
         }
     }
 }

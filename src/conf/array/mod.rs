@@ -68,7 +68,7 @@ struct Slot {
     comma: Option<usize>,
 }
 
-/// The anatomy of one array.
+/// The spans of one array.
 pub(in crate::conf) struct ArraySpans<'a> {
     text: &'a str,
     /// Behind the opening bracket.
@@ -84,22 +84,22 @@ impl<'a> ArraySpans<'a> {
         Self::of_spans(text, list.span.clone(), list.entries.iter().map(|entry| entry.span.clone()))
     }
 
-    /// The anatomy of the array at `array` with items at `items`, of whatever type.
+    /// That of the array at `array` with items at `items`, of whatever type.
     pub(in crate::conf) fn of_spans(
         text: &'a str,
         array: Range<usize>,
         items: impl Iterator<Item = Range<usize>>,
     ) -> Self {
         let (open, close) = (array.start + 1, array.end - 1);
-        let mut anatomy = Self { text, open, close, slots: Vec::new(), comments: Vec::new() };
+        let mut array = Self { text, open, close, slots: Vec::new(), comments: Vec::new() };
         let mut gap = open;
         for span in items {
-            anatomy.scan_gap(gap..span.start);
+            array.scan_gap(gap..span.start);
             gap = span.end;
-            anatomy.slots.push(Slot { span, comma: None });
+            array.slots.push(Slot { span, comma: None });
         }
-        anatomy.scan_gap(gap..anatomy.close);
-        anatomy
+        array.scan_gap(gap..array.close);
+        array
     }
 
     /// Between items stand white space, comments and at most one comma.

@@ -96,32 +96,34 @@ const CONTAINER: &[&str] = &["source", "name", "tls-verify", "local-storage"];
 const FILE: &[&str] = &["path", "user", "group", "mode", "data", "uri"];
 const DIRECTORY: &[&str] = &["path", "user", "group", "mode", "ensure_parents"];
 
-pub(super) fn check(root: &Node, sink: &mut ProvisionFindings) {
+pub(super) fn check(root: &Node, findings: &mut ProvisionFindings) {
     for (path, known) in TABLES {
         if let Some(table) = root.at(path) {
-            keys(table, known, REFUSED, sink);
+            keys(table, known, REFUSED, findings);
         }
     }
     let files = list(root, &["customizations", "files"]);
     let directories = list(root, &["customizations", "directories"]);
     let (all, ostree) = ([DIRECTORIES, FILES].concat(), OSTREE_FILES);
-    files.iter().for_each(|it| node(it, "file", FILE, &all, ostree, sink));
-    directories.iter().for_each(|it| node(it, "directory", DIRECTORY, DIRECTORIES, OSTREE_DIRECTORIES, sink));
-    parents(files, directories, sink);
+    files.iter().for_each(|it| node(it, "file", FILE, &all, ostree, findings));
+    directories
+        .iter()
+        .for_each(|it| node(it, "directory", DIRECTORY, DIRECTORIES, OSTREE_DIRECTORIES, findings));
+    parents(files, directories, findings);
     let containers = list(root, &["containers"]);
     for container in containers {
-        keys(container, CONTAINER, REFUSED, sink);
+        keys(container, CONTAINER, REFUSED, findings);
         if container.get("source").and_then(Node::raw).is_none_or(str::is_empty) {
             let message = "a container has no `source`";
             let hint = "give the image's name: `source = \"registry.example/app:1\"`";
-            sink.add("image-missing", container.span.clone(), message, REFUSED, hint);
+            findings.add("image-missing", container.span.clone(), message, REFUSED, hint);
         }
     }
-    ignored(root, sink);
+    ignored(root, findings);
 }
 
 /// What a table has and no builder knows.
-fn keys(table: &Node, known: &[&str], effect: &str, sink: &mut ProvisionFindings) {
+fn keys(table: &Node, known: &[&str], effect: &str, findings: &mut ProvisionFindings) {
     for (key, _) in table.pairs() {
         // The decoder of TOML takes any case.
         if known.iter().any(|name| name.eq_ignore_ascii_case(&key.name)) {
@@ -133,7 +135,7 @@ fn keys(table: &Node, known: &[&str], effect: &str, sink: &mut ProvisionFindings
             None => "leave it out".to_owned(),
         };
         let message = format!("a blueprint has no key `{}` here", key.name);
-        sink.add("key-unknown", key.span.clone(), message, effect, hint);
+        findings.add("key-unknown", key.span.clone(), message, effect, hint);
     }
 }
 
@@ -144,21 +146,21 @@ fn node(
     known: &[&str],
     policy: &[(&str, bool)],
     ostree: &[&str],
-    sink: &mut ProvisionFindings,
+    findings: &mut ProvisionFindings,
 ) {
     // What is read by hand there leaves others where they are.
-    keys(node, known, "the builders ignore it", sink);
+    keys(node, known, "the builders ignore it", findings);
     if let Some(mode) = node.get("mode")
         && !mode.text().is_some_and(|text| text.is_empty() || is_mode(text))
     {
         let shown = mode.raw().unwrap_or_default();
         let message =
             format!("`{shown}` is not a mode: it is a string of three octal digits, or of four with a 0");
-        sink.add("mode-invalid", mode.span.clone(), message, REFUSED, "give one such as `\"0644\"`");
+        findings.add("mode-invalid", mode.span.clone(), message, REFUSED, "give one such as `\"0644\"`");
     }
     if let (Some(_), Some(uri)) = (node.get("data"), node.get("uri")) {
         let message = "a file has both `data` and `uri`";
-        sink.add("contents-twice", uri.span.clone(), message, REFUSED, "leave out one of the two");
+        findings.add("contents-twice", uri.span.clone(), message, REFUSED, "leave out one of the two");
     }
     let Some(path) = node.get("path").filter(|path| path.raw().is_some_and(|it| it.starts_with('/'))) else {
         return;
@@ -168,9 +170,9 @@ fn node(
     let is_denied = longest.max_by_key(|(at, _)| at.len()).is_some_and(|(_, denied)| *denied);
     if is_denied {
         let message = format!("the builders allow no {what} `{shown}`");
-        sink.add("path-refused", path.span.clone(), message, REFUSED, "put it below /etc");
+        findings.add("path-refused", path.span.clone(), message, REFUSED, "put it below /etc");
     } else if !ostree.iter().any(|at| Path::new(shown).starts_with(at)) {
-        sink.add(
+        findings.add(
             "bootc-refuses",
             path.span.clone(),
             format!("bootc-image-builder, and image-builder for images of ostree, allow no {what} `{shown}`"),
@@ -181,7 +183,7 @@ fn node(
 }
 
 /// Files that others would have to be in.
-fn parents(files: &[Node], directories: &[Node], sink: &mut ProvisionFindings) {
+fn parents(files: &[Node], directories: &[Node], findings: &mut ProvisionFindings) {
     let path = |node: &Node| node.get("path").and_then(Node::raw).unwrap_or_default().to_owned();
     let paths: Vec<String> = files.iter().map(path).filter(|it| !it.is_empty()).collect();
     for node in files.iter().chain(directories) {
@@ -189,14 +191,14 @@ fn parents(files: &[Node], directories: &[Node], sink: &mut ProvisionFindings) {
         if let Some(file) = paths.iter().find(|file| **file != own && Path::new(&own).starts_with(file)) {
             let span = node.get("path").unwrap_or(node).span.clone();
             let message = format!("`{own}` would be in `{file}`, which is a file");
-            sink.add("path-refused", span, message, REFUSED, "move one of the two");
+            findings.add("path-refused", span, message, REFUSED, "move one of the two");
         }
     }
 }
 
 /// What bootc-image-builder does not read (`supported_options` of its image types in osbuild/images'
 /// data/distrodefs/bootc-generic).
-fn ignored(root: &Node, sink: &mut ProvisionFindings) {
+fn ignored(root: &Node, findings: &mut ProvisionFindings) {
     const UNREAD: &[(&[&str], &str)] = &[
         (&["containers"], "put the images into the bootc image: `storagectl generate containerfile`"),
         (&["customizations", "containers-storage"], "put the store into the bootc image"),
@@ -207,12 +209,12 @@ fn ignored(root: &Node, sink: &mut ProvisionFindings) {
     ];
     for (path, hint) in UNREAD {
         // What no builder takes has been told.
-        if sink.has(&["image-missing"]) {
+        if findings.has(&["image-missing"]) {
             continue;
         }
         if let Some(node) = root.at(path).filter(|it| !it.items().is_empty() || !it.pairs().is_empty()) {
             let message = format!("bootc-image-builder does not read `{}`", path.join("."));
-            sink.add("bootc-ignores", node.span.clone(), message, "hosts that it makes lack that", *hint);
+            findings.add("bootc-ignores", node.span.clone(), message, "hosts that it makes lack that", *hint);
         }
     }
 }

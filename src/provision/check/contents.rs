@@ -10,12 +10,12 @@ use crate::provision::sources::Unfollowed;
 const REFUSED: &str = "the document is refused";
 const NO_BOOT: &str = "the node does not boot";
 
-pub(super) fn check(read: &ParsedDocument, config: &Config, sink: &mut ProvisionFindings) {
+pub(super) fn check(read: &ParsedDocument, config: &Config, findings: &mut ProvisionFindings) {
     for file in &config.files {
-        url(read, config, file, sink);
+        url(read, config, file, findings);
         if let FileContent::Bytes(bytes) = file.content() {
-            compression(file, &bytes, sink);
-            hash(config, file, &bytes, sink);
+            compression(file, &bytes, findings);
+            hash(config, file, &bytes, findings);
         }
     }
 }
@@ -26,9 +26,9 @@ pub(in crate::provision) fn concerns_stores(path: &str) -> bool {
 }
 
 /// Says what a document names and what is not known.
-pub(super) fn unfollowed(all: &[Unfollowed], sink: &mut ProvisionFindings) {
+pub(super) fn unfollowed(all: &[Unfollowed], findings: &mut ProvisionFindings) {
     // What a MachineConfig does not take is not fetched.
-    let refused = sink.has(&["url-invalid"]);
+    let refused = findings.has(&["url-invalid"]);
     for it in all.iter().filter(|it| !refused || it.id != "content-elsewhere") {
         let effect = match it.id {
             "content-elsewhere" => "nothing is known of what engines do with it",
@@ -38,13 +38,13 @@ pub(super) fn unfollowed(all: &[Unfollowed], sink: &mut ProvisionFindings) {
             _ => "what nodes get from it is not known",
         };
         match &it.span {
-            Some(span) => sink.add(it.id, span.clone(), &it.message, effect, &it.hint),
-            None => sink.add_whole(it.id, &it.message, effect, &it.hint),
+            Some(span) => findings.add(it.id, span.clone(), &it.message, effect, &it.hint),
+            None => findings.add_whole(it.id, &it.message, effect, &it.hint),
         }
     }
 }
 
-fn url(read: &ParsedDocument, config: &Config, file: &ConfigEntry, sink: &mut ProvisionFindings) {
+fn url(read: &ParsedDocument, config: &Config, file: &ConfigEntry, findings: &mut ProvisionFindings) {
     let span = file.span(&["contents", "source"]);
     match file.content() {
         FileContent::Wrong(fault) => {
@@ -52,13 +52,13 @@ fn url(read: &ParsedDocument, config: &Config, file: &ConfigEntry, sink: &mut Pr
                 Undecodable::Scheme(_) => "use a `data:` URL",
                 _ => "`storagectl generate ignition` encodes files",
             };
-            sink.add("url-invalid", span, fault.to_string(), REFUSED, hint);
+            findings.add("url-invalid", span, fault.to_string(), REFUSED, hint);
         }
         FileContent::Elsewhere(_)
             if (read.format == DocumentFormat::MachineConfig || config.is_openshift())
                 && file.node.at(&["contents", "source"]).is_some() =>
         {
-            sink.add(
+            findings.add(
                 "url-invalid",
                 span,
                 "a MachineConfig takes `data:` URLs only",
@@ -70,37 +70,38 @@ fn url(read: &ParsedDocument, config: &Config, file: &ConfigEntry, sink: &mut Pr
     }
 }
 
-fn compression(file: &ConfigEntry, bytes: &[u8], sink: &mut ProvisionFindings) {
+fn compression(file: &ConfigEntry, bytes: &[u8], findings: &mut ProvisionFindings) {
     let said = file.compression();
     let span = file.span(&["contents", "compression"]);
     match data_url::decompress(bytes.to_vec(), said) {
-        Err(Undecodable::Compression(other)) => sink.add(
+        Err(Undecodable::Compression(other)) => findings.add(
             "compression-unknown",
             span,
             format!("Ignition does not know the compression `{other}`"),
             REFUSED,
             "use `gzip`, or an empty string for none",
         ),
-        Err(_) => sink.add(
+        Err(_) => findings.add(
             "compression-wrong",
             span,
             format!("the contents of `{}` are not compressed with {said}", file.name),
             NO_BOOT,
             "leave `compression` empty, or compress the content",
         ),
-        Ok(_) if said.is_empty() && data_url::looks_compressed(bytes) && concerns_stores(&file.name) => sink
-            .add(
+        Ok(_) if said.is_empty() && data_url::looks_compressed(bytes) && concerns_stores(&file.name) => {
+            findings.add(
                 "compression-missing",
                 file.span(&["contents"]),
                 format!("the contents of `{}` are compressed, but `compression` is not set", file.name),
                 "the file holds the compressed bytes, and engines stop",
                 "add `compression: gzip`",
-            ),
+            )
+        }
         Ok(_) => {}
     }
 }
 
-fn hash(config: &Config, file: &ConfigEntry, bytes: &[u8], sink: &mut ProvisionFindings) {
+fn hash(config: &Config, file: &ConfigEntry, bytes: &[u8], findings: &mut ProvisionFindings) {
     let Some(node) = file.hash() else {
         return;
     };
@@ -112,7 +113,7 @@ fn hash(config: &Config, file: &ConfigEntry, bytes: &[u8], sink: &mut ProvisionF
         _ => {
             let message = format!("there is no hash `{function}` in this specification");
             let hint = "use `sha512-`, or `sha256-` with 3.1.0 or later, and the hexadecimal digest";
-            return sink.add("hash-function", node.span.clone(), message, REFUSED, hint);
+            return findings.add("hash-function", node.span.clone(), message, REFUSED, hint);
         }
     };
     let Ok(Some(content)) = file.decoded() else {
@@ -128,7 +129,7 @@ fn hash(config: &Config, file: &ConfigEntry, bytes: &[u8], sink: &mut ProvisionF
             digits.len(),
             right.len() - function.len() - 1
         );
-        return sink.add(
+        return findings.add(
             "hash-function",
             node.span.clone(),
             message,
@@ -142,7 +143,7 @@ fn hash(config: &Config, file: &ConfigEntry, bytes: &[u8], sink: &mut ProvisionF
     } else {
         ("hash-wrong", format!("this is not the hash of the contents of `{name}`"))
     };
-    sink.add(id, node.span.clone(), message, NO_BOOT, format!("the right one is `{right}`"));
+    findings.add(id, node.span.clone(), message, NO_BOOT, format!("the right one is `{right}`"));
 }
 
 /// The node of a unit's text, and the text.

@@ -13,14 +13,14 @@ pub(super) fn check(
     read: &ParsedDocument,
     config: &Config,
     expected: &ExpectedNode,
-    sink: &mut ProvisionFindings,
+    findings: &mut ProvisionFindings,
 ) {
     let mut seen: Vec<&str> = Vec::new();
     for entry in config.directories.iter().chain(&config.files).chain(&config.links) {
-        path(entry, sink);
-        mode(config, entry, sink);
+        path(entry, findings);
+        mode(config, entry, findings);
         if !entry.name.is_empty() && seen.contains(&entry.name.as_str()) {
-            sink.add(
+            findings.add(
                 "path-twice",
                 entry.span(&["path"]),
                 format!("`{}` is written twice", entry.name),
@@ -31,11 +31,11 @@ pub(super) fn check(
         seen.push(&entry.name);
     }
     for file in &config.files {
-        overwrite(file, expected, sink);
+        overwrite(file, expected, findings);
     }
     if read.format == DocumentFormat::MachineConfig || config.is_openshift() {
         for entry in config.directories.iter().chain(&config.links) {
-            sink.add(
+            findings.add(
                 "directory-refused",
                 entry.span(&["path"]),
                 format!("`{}` is a directory or link, which a MachineConfig cannot have", entry.name),
@@ -46,19 +46,19 @@ pub(super) fn check(
     }
 }
 
-fn path(entry: &ConfigEntry, sink: &mut ProvisionFindings) {
+fn path(entry: &ConfigEntry, findings: &mut ProvisionFindings) {
     let path = &entry.name;
     let span = entry.span(&["path"]);
     if !path.starts_with('/') {
         let message = format!("the path `{path}` is not absolute");
-        sink.add("path-invalid", span, message, REFUSED, "start it with `/`");
+        findings.add("path-invalid", span, message, REFUSED, "start it with `/`");
     } else if clean(path) != *path {
         let message = format!("the path `{path}` is not in its shortest form");
-        sink.add("path-invalid", span, message, REFUSED, format!("write it as `{}`", clean(path)));
+        findings.add("path-invalid", span, message, REFUSED, format!("write it as `{}`", clean(path)));
     }
 }
 
-fn mode(config: &Config, entry: &ConfigEntry, sink: &mut ProvisionFindings) {
+fn mode(config: &Config, entry: &ConfigEntry, findings: &mut ProvisionFindings) {
     let Some(mode) = entry.node.get("mode").filter(|node| !node.is_null()) else {
         return;
     };
@@ -73,15 +73,15 @@ fn mode(config: &Config, entry: &ConfigEntry, sink: &mut ProvisionFindings) {
     let hint = octal.filter(|value| *value <= 0o7777).map_or("give a mode such as 0644".to_owned(), right);
     if !plain {
         let message = format!("the mode `{shown}` is a string, and must be a number");
-        return sink.add("mode-string", mode.span.clone(), message, REFUSED, hint);
+        return findings.add("mode-string", mode.span.clone(), message, REFUSED, hint);
     }
     let Some(value) = mode.number() else {
         let message = format!("`{shown}` is not a mode");
-        return sink.add("mode-invalid", mode.span.clone(), message, REFUSED, hint);
+        return findings.add("mode-invalid", mode.span.clone(), message, REFUSED, hint);
     };
     if !(0..=0o7777).contains(&value) {
         let message = format!("`{shown}` is not a mode: the largest is 07777");
-        return sink.add("mode-invalid", mode.span.clone(), message, REFUSED, hint);
+        return findings.add("mode-invalid", mode.span.clone(), message, REFUSED, hint);
     }
     // Decimal, and its digits make a usual mode when they are read as octal ones, as 420
     // and 493 do not.
@@ -91,10 +91,10 @@ fn mode(config: &Config, entry: &ConfigEntry, sink: &mut ProvisionFindings) {
     if decimal && usual && !sensible {
         let message = format!("the mode `{shown}` is decimal: in octal that is {value:o}");
         let effect = "the file gets unintended permissions";
-        sink.add("mode-decimal", mode.span.clone(), message, effect, hint);
+        findings.add("mode-decimal", mode.span.clone(), message, effect, hint);
     } else if value > 0o777 && config.spec.is_some_and(|spec| spec < SpecVersion(6)) {
         let message = format!("`{shown}` sets setuid, setgid or sticky, which only specification 3.6.0 does");
-        sink.add(
+        findings.add(
             "mode-invalid",
             mode.span.clone(),
             message,
@@ -117,11 +117,11 @@ fn is_usual(mode: u32) -> bool {
 }
 
 /// Whether a file replaces the one that is there.
-fn overwrite(file: &ConfigEntry, expected: &ExpectedNode, sink: &mut ProvisionFindings) {
+fn overwrite(file: &ConfigEntry, expected: &ExpectedNode, findings: &mut ProvisionFindings) {
     let overwrite = file.node.get("overwrite").and_then(Node::boolean) == Some(true);
     let has = file.content() != FileContent::Nothing;
     if overwrite && !has {
-        sink.add(
+        findings.add(
             "no-contents",
             file.span(&["overwrite"]),
             format!("`{}` has `overwrite` but no contents", file.name),
@@ -132,7 +132,7 @@ fn overwrite(file: &ConfigEntry, expected: &ExpectedNode, sink: &mut ProvisionFi
     let is_conf = file.name == MAIN_FILE;
     let appends = file.node.get("append").is_some_and(|node| !node.items().is_empty());
     if is_conf && appends {
-        sink.add(
+        findings.add(
             "append-to-file",
             file.span(&["append"]),
             format!("text is appended to `{MAIN_FILE}`"),
@@ -140,7 +140,7 @@ fn overwrite(file: &ConfigEntry, expected: &ExpectedNode, sink: &mut ProvisionFi
             "write the whole file, with `overwrite: true`",
         );
     } else if is_conf && has && !overwrite && expected.has_main {
-        sink.add(
+        findings.add(
             "no-overwrite",
             file.span(&["path"]),
             format!("`{MAIN_FILE}` lacks `overwrite: true`, but most images have that file"),

@@ -49,50 +49,50 @@ fn find(
     expected: &ExpectedNode,
     beside: &dyn FilesBeside,
 ) -> Vec<ProvisionFinding> {
-    let mut sink = ProvisionFindings::new(text);
+    let mut findings = ProvisionFindings::new(text);
     let read = match ParsedDocument::parse(text) {
         Ok(read) => read,
         Err(unread) => {
-            texts::unread(text, format, &unread, &mut sink);
-            return sink.finish();
+            texts::unread(text, format, &unread, &mut findings);
+            return findings.finish();
         }
     };
     if read.format != format {
-        texts::other_kind(&read, format, &mut sink);
-        return sink.finish();
+        texts::other_kind(&read, format, &mut findings);
+        return findings.finish();
     }
-    texts::duplicate_key(&read, &mut sink);
-    objects::check(&read, expected, &mut sink);
+    texts::duplicate_key(&read, &mut findings);
+    objects::check(&read, expected, &mut findings);
     if let Some(config) = &read.config {
         let followed = FollowedDocument::of(&read, beside);
-        sink.enter(config);
-        sink.parts.clone_from(&followed.parts);
+        findings.enter(config);
+        findings.parts.clone_from(&followed.parts);
         let written = std::iter::once(config).chain(followed.parts.iter().map(|part| &part.written));
         for config in written {
             match read.format {
-                DocumentFormat::Blueprint => blueprint::check(&config.node, &mut sink),
+                DocumentFormat::Blueprint => blueprint::check(&config.node, &mut findings),
                 _ => {
-                    texts::spec(&read, config, &mut sink);
-                    texts::keys(config, &mut sink);
+                    texts::spec(&read, config, &mut findings);
+                    texts::keys(config, &mut findings);
                 }
             }
         }
         let whole = followed.read.config.as_ref().expect("there is one if the document has one");
         let alone = followed.own.iter().chain(followed.parts.iter().map(|part| &part.config));
         for config in alone {
-            entries::check(&read, config, expected, &mut sink);
-            contents::check(&read, config, &mut sink);
+            entries::check(&read, config, expected, &mut findings);
+            contents::check(&read, config, &mut findings);
         }
         if !followed.parts.is_empty() {
             // A hash or a compression of one may be said of the content of another.
-            contents::check(&read, whole, &mut sink);
+            contents::check(&read, whole, &mut findings);
         }
-        contents::unfollowed(&followed.unfollowed, &mut sink);
-        units::check(whole, &mut sink);
-        stores::check(&read, whole, followed.lacks_configurations(), expected, &mut sink);
-        quadlets::check(whole, &mut sink);
+        contents::unfollowed(&followed.unfollowed, &mut findings);
+        units::check(whole, &mut findings);
+        stores::check(&read, whole, followed.lacks_configurations(), expected, &mut findings);
+        quadlets::check(whole, &mut findings);
     }
-    let mut findings = sink.finish();
+    let mut findings = findings.finish();
     if read.config.as_ref().is_some_and(|config| config.is_inner) {
         outside(&read, &mut findings);
     }

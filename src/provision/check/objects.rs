@@ -9,7 +9,7 @@ use crate::provision::read::{DocumentFormat, ParsedDocument};
 
 const ROLE: &str = "machineconfiguration.openshift.io/role";
 
-pub(super) fn check(read: &ParsedDocument, expected: &ExpectedNode, sink: &mut ProvisionFindings) {
+pub(super) fn check(read: &ParsedDocument, expected: &ExpectedNode, findings: &mut ProvisionFindings) {
     let root = &read.doc.root;
     let openshift = read.config.as_ref().is_some_and(|config| config.is_openshift());
     if matches!(read.format, DocumentFormat::MachineConfig | DocumentFormat::PinnedImageSet) || openshift {
@@ -19,7 +19,7 @@ pub(super) fn check(read: &ParsedDocument, expected: &ExpectedNode, sink: &mut P
                 continue;
             }
             if root.at(path).and_then(Node::raw).is_none_or(str::is_empty) {
-                sink.add_whole(
+                findings.add_whole(
                     "metadata-missing",
                     format!("the object does not have {what}"),
                     "the operator ignores or refuses it",
@@ -29,7 +29,7 @@ pub(super) fn check(read: &ParsedDocument, expected: &ExpectedNode, sink: &mut P
         }
     }
     if read.format == DocumentFormat::MachineConfig && read.config.is_none() {
-        sink.add_whole(
+        findings.add_whole(
             "no-store",
             "the object has no `spec.config`",
             "the nodes get no store",
@@ -37,24 +37,24 @@ pub(super) fn check(read: &ParsedDocument, expected: &ExpectedNode, sink: &mut P
         );
     }
     if read.format == DocumentFormat::ContainerRuntimeConfig {
-        stores(root, expected, sink);
+        stores(root, expected, findings);
     }
     if read.format == DocumentFormat::PinnedImageSet {
-        images(root, sink);
+        images(root, findings);
     }
 }
 
 /// The list of a PinnedImageSet.
-fn images(root: &Node, sink: &mut ProvisionFindings) {
+fn images(root: &Node, findings: &mut ProvisionFindings) {
     const EFFECT: &str = "the object is refused";
     let Some(list) = root.at(&IMAGES).filter(|list| !list.items().is_empty()) else {
         let hint = "name images in `spec.pinnedImages`";
-        return sink.add_whole("no-images", "the object pins no image", EFFECT, hint);
+        return findings.add_whole("no-images", "the object pins no image", EFFECT, hint);
     };
     let (count, most) = (list.items().len(), pinned_image_set::MOST);
     if count > most {
         let message = format!("there are {count} images, and the API accepts {most}");
-        sink.add("image-refused", list.span.clone(), message, EFFECT, "write two objects");
+        findings.add("image-refused", list.span.clone(), message, EFFECT, "write two objects");
     }
     let mut seen: Vec<&str> = Vec::new();
     for item in list.items() {
@@ -62,10 +62,10 @@ fn images(root: &Node, sink: &mut ProvisionFindings) {
         let shown = name.raw().unwrap_or_default();
         if let Some(why) = pinned_image_set::refusal(shown) {
             let message = format!("the API refuses `{shown}`: the name {why}");
-            sink.add("image-refused", name.span.clone(), message, EFFECT, pinned_image_set::RIGHT);
+            findings.add("image-refused", name.span.clone(), message, EFFECT, pinned_image_set::RIGHT);
         } else if seen.contains(&shown) {
             let message = format!("`{shown}` is pinned twice");
-            sink.add("image-twice", name.span.clone(), message, EFFECT, "remove one of the two");
+            findings.add("image-twice", name.span.clone(), message, EFFECT, "remove one of the two");
         }
         seen.push(shown);
     }
@@ -83,11 +83,11 @@ pub(in crate::provision) fn is_rendered(root: &Node) -> bool {
 }
 
 /// The lists of a ContainerRuntimeConfig.
-fn stores(root: &Node, expected: &ExpectedNode, sink: &mut ProvisionFindings) {
+fn stores(root: &Node, expected: &ExpectedNode, findings: &mut ProvisionFindings) {
     let node = root.at(&["spec", "containerRuntimeConfig"]);
     let list = |name: &str| node.and_then(|node| node.get(name)).filter(|list| !list.is_null());
     if LISTS.iter().all(|(name, _)| list(name).is_none_or(|list| list.items().is_empty())) {
-        sink.add_whole(
+        findings.add_whole(
             "no-store",
             "the object has no `additionalImageStores`",
             "the nodes get no store",
@@ -102,25 +102,25 @@ fn stores(root: &Node, expected: &ExpectedNode, sink: &mut ProvisionFindings) {
         let count = list.items().len();
         if count > most {
             let message = format!("there are {count} `{name}`, and the API accepts {most}");
-            sink.add("store-refused", list.span.clone(), message, "the object is refused", "list fewer");
+            findings.add("store-refused", list.span.clone(), message, "the object is refused", "list fewer");
         }
-        let stores = paths(list, name, sink);
+        let stores = paths(list, name, findings);
         if name == IMAGE_STORES[2] {
             images = stores;
         }
     }
-    super::stores::check_lost(&images, expected, sink);
+    super::stores::check_lost(&images, expected, findings);
 }
 
 /// The paths of a list that the API takes.
-fn paths(list: &Node, name: &str, sink: &mut ProvisionFindings) -> Vec<String> {
+fn paths(list: &Node, name: &str, findings: &mut ProvisionFindings) -> Vec<String> {
     let mut listed: Vec<String> = Vec::new();
     for item in list.items() {
         let path = item.get("path").unwrap_or(item);
         let shown = path.raw().unwrap_or_default();
         if let Some(why) = refusal(shown) {
             let message = format!("the API refuses `{shown}`: a path {why}");
-            sink.add(
+            findings.add(
                 "store-refused",
                 path.span.clone(),
                 message,
@@ -131,12 +131,12 @@ fn paths(list: &Node, name: &str, sink: &mut ProvisionFindings) -> Vec<String> {
         }
         let store = clean(shown);
         if name == IMAGE_STORES[2] {
-            super::stores::check_place(&store, "/var/lib/containers/storage", path.span.clone(), sink);
+            super::stores::check_place(&store, "/var/lib/containers/storage", path.span.clone(), findings);
         }
         if listed.contains(&store) {
             let message = format!("`{store}` is listed twice in `{name}`");
             let effect = "the object is refused, or each of its images listed twice";
-            sink.add("store-twice", path.span.clone(), message, effect, "remove one of the two");
+            findings.add("store-twice", path.span.clone(), message, effect, "remove one of the two");
         }
         listed.push(store);
     }

@@ -9,7 +9,7 @@ use super::units::{mentions, settings};
 use crate::provision::quadlet;
 use crate::provision::read::Config;
 
-pub(super) fn check(config: &Config, sink: &mut ProvisionFindings) {
+pub(super) fn check(config: &Config, findings: &mut ProvisionFindings) {
     let all = quadlet::all(config);
     let stores = listed(config);
     // What a store of the image has is not known.
@@ -19,7 +19,7 @@ pub(super) fn check(config: &Config, sink: &mut ProvisionFindings) {
         let span = file.map_or(0..0, |file| file.span(&["path"]));
         let is_unit = Path::new(&one.image).extension().is_some_and(|it| it == "image");
         if is_unit && !all.iter().any(|other| other.name() == one.image) {
-            sink.add(
+            findings.add(
                 "quadlet-missing",
                 span,
                 format!("`{}` needs `{}`, which is not in this document", one.name(), one.image),
@@ -31,7 +31,7 @@ pub(super) fn check(config: &Config, sink: &mut ProvisionFindings) {
         let is_brought = all.iter().any(|other| !other.never_pulls && other.image == one.image)
             || is_pulled(config, &one.image);
         if one.never_pulls && !is_unit && are_made && !is_brought {
-            sink.add(
+            findings.add(
                 "quadlet-image-absent",
                 span,
                 format!("`{}` does not pull `{}`, and nothing in this document does", one.name(), one.image),

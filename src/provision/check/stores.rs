@@ -69,7 +69,7 @@ pub(super) fn check(
     config: &Config,
     lacks: bool,
     expected: &ExpectedNode,
-    sink: &mut ProvisionFindings,
+    findings: &mut ProvisionFindings,
 ) {
     let files: Vec<PlatformFile> = config
         .texts()
@@ -88,8 +88,8 @@ pub(super) fn check(
     }
     let all = listed(config);
     if all.is_empty() && !broken(&files) {
-        if !lacks && !sink.has(&["append-to-file", "no-contents", "compression-missing"]) {
-            sink.add_whole(
+        if !lacks && !findings.has(&["append-to-file", "no-contents", "compression-missing"]) {
+            findings.add_whole(
                 "no-store",
                 "no file of this document lists a store",
                 "the nodes get no store",
@@ -98,7 +98,7 @@ pub(super) fn check(
         }
         return;
     }
-    main_file(config, &files, sink);
+    main_file(config, &files, findings);
     let graphroot = files
         .iter()
         .find(|(path, _)| path == Path::new(MAIN_FILE))
@@ -111,9 +111,9 @@ pub(super) fn check(
     };
     for store in &all {
         let span = at(store).unwrap_or(0..0);
-        check_place(store, &clean(&graphroot), span.clone(), sink);
+        check_place(store, &clean(&graphroot), span.clone(), findings);
         if !is_made(config, store, expected) {
-            sink.add(
+            findings.add(
                 "store-missing",
                 span,
                 format!("`{store}` is listed, but nothing in this document creates it"),
@@ -125,8 +125,8 @@ pub(super) fn check(
     // Without a storage.conf in the document the image's own stays, with its stores.
     let replaces = files.iter().any(|(path, _)| path == Path::new(MAIN_FILE));
     let kept = if replaces { expected.kept.clone() } else { Vec::new() };
-    check_lost(&all, &ExpectedNode { kept, ..expected.clone() }, sink);
-    readings(&files, expected, sink);
+    check_lost(&all, &ExpectedNode { kept, ..expected.clone() }, findings);
+    readings(&files, expected, findings);
 }
 
 /// Whether the main file is not even TOML.
@@ -143,7 +143,7 @@ pub(in crate::provision) fn may_list_stores(file: &crate::provision::read::Confi
 }
 
 /// What is wrong with storage.conf by itself.
-fn main_file(config: &Config, files: &[PlatformFile], sink: &mut ProvisionFindings) {
+fn main_file(config: &Config, files: &[PlatformFile], findings: &mut ProvisionFindings) {
     let Some((_, text)) = files.iter().find(|(path, _)| path == Path::new(MAIN_FILE)) else {
         return;
     };
@@ -154,7 +154,7 @@ fn main_file(config: &Config, files: &[PlatformFile], sink: &mut ProvisionFindin
         Err(fault) => {
             let line = text[..fault.span.start.min(text.len())].matches('\n').count() + 1;
             let message = format!("line {line} of `{MAIN_FILE}`: {}", fault.message);
-            return sink.add("conf-syntax", span, message, ENGINES_STOP, fault.hint);
+            return findings.add("conf-syntax", span, message, ENGINES_STOP, fault.hint);
         }
     };
     let missing: Vec<&str> = ["driver", "runroot", "graphroot"]
@@ -164,7 +164,7 @@ fn main_file(config: &Config, files: &[PlatformFile], sink: &mut ProvisionFindin
     if !missing.is_empty() {
         let message = format!("`{MAIN_FILE}` lacks {}", missing.join(", "));
         let effect = "podman 4 and older CRI-O stop, and others use a storage without the images";
-        sink.add("conf-incomplete", span.clone(), message, effect, "give all three in `[storage]`");
+        findings.add("conf-incomplete", span.clone(), message, effect, "give all three in `[storage]`");
     }
     match StoreList::of(&doc) {
         Ok(Some(list)) => {
@@ -173,7 +173,7 @@ fn main_file(config: &Config, files: &[PlatformFile], sink: &mut ProvisionFindin
                 if seen.contains(&path) {
                     let message = format!("`{path}` is listed twice in `{MAIN_FILE}`");
                     let effect = "each of its images is listed twice";
-                    sink.add("store-twice", span.clone(), message, effect, "remove one of the two");
+                    findings.add("store-twice", span.clone(), message, effect, "remove one of the two");
                 }
                 seen.push(path);
             }
@@ -182,17 +182,22 @@ fn main_file(config: &Config, files: &[PlatformFile], sink: &mut ProvisionFindin
         Err(fault) if text.contains("append") => {
             let effect = "podman 4 and 5 and CRI-O stop";
             let message = format!("`{MAIN_FILE}` has an attribute in its list of stores");
-            sink.add("append-in-main", span, message, effect, fault.hint);
+            findings.add("append-in-main", span, message, effect, fault.hint);
         }
-        Err(fault) => sink.add("engine-stops", span, fault.message, ENGINES_STOP, fault.hint),
+        Err(fault) => findings.add("engine-stops", span, fault.message, ENGINES_STOP, fault.hint),
     }
 }
 
 /// Whether a store is where none can be.
-pub(super) fn check_place(store: &str, graphroot: &str, span: Range<usize>, sink: &mut ProvisionFindings) {
+pub(super) fn check_place(
+    store: &str,
+    graphroot: &str,
+    span: Range<usize>,
+    findings: &mut ProvisionFindings,
+) {
     let path = Path::new(store);
     if path.starts_with(graphroot) || Path::new(graphroot).starts_with(store) {
-        sink.add(
+        findings.add(
             "store-in-graphroot",
             span,
             format!("`{store}` is, or is inside or around, the engines' own storage `{graphroot}`"),
@@ -200,7 +205,7 @@ pub(super) fn check_place(store: &str, graphroot: &str, span: Range<usize>, sink
             "give it a directory of its own, such as `/var/images`",
         );
     } else if ["/tmp", "/run", "/var/run", "/dev", "/proc", "/sys"].iter().any(|dir| path.starts_with(dir)) {
-        sink.add(
+        findings.add(
             "store-temporary",
             span,
             format!("`{store}` is in a directory that is empty after a boot"),
@@ -211,9 +216,9 @@ pub(super) fn check_place(store: &str, graphroot: &str, span: Range<usize>, sink
 }
 
 /// What the platform has, or was asked for, and is not listed.
-pub(super) fn check_lost(listed: &[String], expected: &ExpectedNode, sink: &mut ProvisionFindings) {
+pub(super) fn check_lost(listed: &[String], expected: &ExpectedNode, findings: &mut ProvisionFindings) {
     for store in expected.kept.iter().filter(|store| !listed.contains(store)) {
-        sink.add_whole(
+        findings.add_whole(
             "vendor-store-lost",
             format!("the platform's own store `{store}` is not listed"),
             "the node lacks the images that its own system needs",
@@ -221,7 +226,7 @@ pub(super) fn check_lost(listed: &[String], expected: &ExpectedNode, sink: &mut 
         );
     }
     for store in expected.stores.iter().filter(|store| !listed.contains(store)) {
-        sink.add_whole(
+        findings.add_whole(
             "store-unlisted",
             format!("`{store}` is not listed"),
             "no engine sees its images",
@@ -319,7 +324,7 @@ pub(in crate::provision) fn maker(config: &Config, store: &str) -> Option<Maker>
 }
 
 /// What each engine sees in each version of the platform.
-fn readings(files: &[PlatformFile], expected: &ExpectedNode, sink: &mut ProvisionFindings) {
+fn readings(files: &[PlatformFile], expected: &ExpectedNode, findings: &mut ProvisionFindings) {
     let main = files.iter().find(|(path, _)| path == Path::new(MAIN_FILE));
     let wanted: Option<Vec<String>> = if expected.exactly {
         Some(expected.stores.clone())
@@ -344,13 +349,18 @@ fn readings(files: &[PlatformFile], expected: &ExpectedNode, sink: &mut Provisio
             let stop = seen.failure().or(stop);
             if let Some(failure) = stop.filter(|_| reader.is_of_users()) {
                 let message = format!("{reader} stops on such a node: {}", failure.message);
-                sink.add_whole("users-stop", message, "normal users cannot run containers", &failure.hint);
+                findings.add_whole(
+                    "users-stop",
+                    message,
+                    "normal users cannot run containers",
+                    &failure.hint,
+                );
                 continue;
             }
             if let Some(failure) = stop {
-                if !sink.has(&["conf-syntax", "conf-incomplete", "append-in-main", "engine-stops"]) {
+                if !findings.has(&["conf-syntax", "conf-incomplete", "append-in-main", "engine-stops"]) {
                     let message = format!("{reader} stops on such a node: {}", failure.message);
-                    sink.add_whole(
+                    findings.add_whole(
                         "engine-stops",
                         message,
                         "its containers do not start",
@@ -365,7 +375,7 @@ fn readings(files: &[PlatformFile], expected: &ExpectedNode, sink: &mut Provisio
             let Some(wanted) = wanted.as_ref().filter(|wanted| **wanted != paths && !others) else {
                 continue;
             };
-            if sink.has(&["drop-in-hides-main", "store-unseen", "append-in-main"]) {
+            if findings.has(&["drop-in-hides-main", "store-unseen", "append-in-main"]) {
                 continue;
             }
             let hides = profile.is_modern() && !world.is_empty();
@@ -376,7 +386,7 @@ fn readings(files: &[PlatformFile], expected: &ExpectedNode, sink: &mut Provisio
                 ),
                 false => ("store-unseen", "give every engine the same list"),
             };
-            sink.add_whole(
+            findings.add_whole(
                 id,
                 format!("{profile} sees {paths:?} on such a node, but storage.conf says {wanted:?}"),
                 "the images of the others are missing",

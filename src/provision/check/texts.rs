@@ -10,14 +10,14 @@ use crate::provision::read::{Config, DocumentFormat, ParsedDocument, Unread};
 const REFUSED: &str = "the document is refused";
 
 /// Why a document could not be read.
-pub(super) fn unread(text: &str, format: DocumentFormat, unread: &Unread, sink: &mut ProvisionFindings) {
+pub(super) fn unread(text: &str, format: DocumentFormat, unread: &Unread, findings: &mut ProvisionFindings) {
     match unread {
-        Unread::Text(fault) => syntax(text, fault, sink),
+        Unread::Text(fault) => syntax(text, fault, findings),
         Unread::Inner(inner, fault) => {
-            sink.enter_text(inner);
-            syntax(inner, fault, sink);
+            findings.enter_text(inner);
+            syntax(inner, fault, findings);
         }
-        Unread::Unknown => sink.add_whole(
+        Unread::Unknown => findings.add_whole(
             "unknown-document",
             format!("this is {}", what(format)),
             REFUSED,
@@ -31,16 +31,16 @@ pub(super) fn unread(text: &str, format: DocumentFormat, unread: &Unread, sink: 
                 DocumentFormat::Ocne => "put Butane into `extraIgnitionInline`, as a block after `|`",
             },
         ),
-        Unread::NoInline if format == DocumentFormat::Ocne => sink.add_whole(
+        Unread::NoInline if format == DocumentFormat::Ocne => findings.add_whole(
             "inline-missing",
             "there is no `extraIgnitionInline` in this configuration",
             "the nodes get none of it",
             "`storagectl generate ocne --from` adds it",
         ),
         Unread::NoInline | Unread::NotString(_) if format != DocumentFormat::Ocne => {
-            other("a configuration of OCNE", format, sink);
+            other("a configuration of OCNE", format, findings);
         }
-        Unread::NotString(span) => sink.add(
+        Unread::NotString(span) => findings.add(
             "inline-not-string",
             span.clone(),
             "`extraIgnitionInline` is a mapping, and must be a string",
@@ -63,7 +63,7 @@ fn what(format: DocumentFormat) -> &'static str {
     }
 }
 
-fn syntax(text: &str, fault: &Unreadable, sink: &mut ProvisionFindings) {
+fn syntax(text: &str, fault: &Unreadable, findings: &mut ProvisionFindings) {
     // A JSON reader stops behind the zero of `0644`.
     let before = &text[..fault.at.min(text.len())];
     let digits =
@@ -72,7 +72,7 @@ fn syntax(text: &str, fault: &Unreadable, sink: &mut ProvisionFindings) {
     let start = text.len() - digits.len();
     if number.len() > 1 && number.starts_with('0') && before.trim_start().starts_with('{') {
         let decimal = u32::from_str_radix(&number, 8).unwrap_or_default();
-        sink.add(
+        findings.add(
             "octal-in-json",
             start..start + number.len(),
             format!("`{number}` is not a number in JSON, which has no octal numbers"),
@@ -81,11 +81,11 @@ fn syntax(text: &str, fault: &Unreadable, sink: &mut ProvisionFindings) {
         );
         return;
     }
-    sink.add("syntax", fault.at..fault.at + 1, fault.message.clone(), REFUSED, "fix this place");
+    findings.add("syntax", fault.at..fault.at + 1, fault.message.clone(), REFUSED, "fix this place");
 }
 
 /// A document of another kind.
-pub(super) fn other_kind(read: &ParsedDocument, format: DocumentFormat, sink: &mut ProvisionFindings) {
+pub(super) fn other_kind(read: &ParsedDocument, format: DocumentFormat, findings: &mut ProvisionFindings) {
     let is = match read.format {
         DocumentFormat::Ignition => "an Ignition configuration",
         DocumentFormat::Butane => "a Butane configuration",
@@ -95,11 +95,11 @@ pub(super) fn other_kind(read: &ParsedDocument, format: DocumentFormat, sink: &m
         DocumentFormat::Ocne => "a configuration of OCNE",
         DocumentFormat::Blueprint => "a blueprint",
     };
-    other(is, format, sink);
+    other(is, format, findings);
 }
 
-fn other(is: &str, format: DocumentFormat, sink: &mut ProvisionFindings) {
-    sink.add_whole(
+fn other(is: &str, format: DocumentFormat, findings: &mut ProvisionFindings) {
+    findings.add_whole(
         "other-kind",
         format!("this is {is}, {}", what(format)),
         "what reads one does not read the other",
@@ -108,10 +108,10 @@ fn other(is: &str, format: DocumentFormat, sink: &mut ProvisionFindings) {
 }
 
 /// A key that stands twice.
-pub(super) fn duplicate_key(read: &ParsedDocument, sink: &mut ProvisionFindings) {
+pub(super) fn duplicate_key(read: &ParsedDocument, findings: &mut ProvisionFindings) {
     if let Some(key) = read.doc.root.key_twice() {
         let (effect, hint) = ("one of the two is lost, or the document refused", "put both into one");
-        sink.add(
+        findings.add(
             "duplicate-key",
             key.span.clone(),
             format!("`{}` is set twice here", key.name),
@@ -123,9 +123,9 @@ pub(super) fn duplicate_key(read: &ParsedDocument, sink: &mut ProvisionFindings)
         return;
     };
     if let Some(key) = config.node.key_twice() {
-        sink.enter(config);
+        findings.enter(config);
         let (effect, hint) = ("OCNE refuses the document", "put both into one");
-        sink.add(
+        findings.add(
             "duplicate-key",
             key.span.clone(),
             format!("`{}` is set twice here", key.name),
@@ -136,12 +136,12 @@ pub(super) fn duplicate_key(read: &ParsedDocument, sink: &mut ProvisionFindings)
 }
 
 /// The version of the specification.
-pub(super) fn spec(read: &ParsedDocument, config: &Config, sink: &mut ProvisionFindings) {
+pub(super) fn spec(read: &ParsedDocument, config: &Config, findings: &mut ProvisionFindings) {
     let path: &[&str] = if config.is_butane { &["version"] } else { &["ignition", "version"] };
     let version = config.node.at(path);
     let Some(version) = version.filter(|node| !node.is_null()) else {
         let key = path.join(".");
-        sink.add_whole(
+        findings.add_whole(
             "spec-missing",
             format!("`{key}` is missing"),
             REFUSED,
@@ -163,10 +163,10 @@ pub(super) fn spec(read: &ParsedDocument, config: &Config, sink: &mut ProvisionF
             format!("the stable versions are {} to {}", SpecVersion(0), SpecVersion::NEWEST)
         };
         let message = format!("there is no stable version `{shown}`");
-        return sink.add("spec-unsupported", version.span.clone(), message, REFUSED, hint);
+        return findings.add("spec-unsupported", version.span.clone(), message, REFUSED, hint);
     };
     if read.format == DocumentFormat::Ocne && spec > ocne::NEWEST {
-        sink.add(
+        findings.add(
             "spec-unsupported",
             version.span.clone(),
             format!("this is Ignition {spec}, and OCNE takes up to {}", ocne::NEWEST),
@@ -175,7 +175,7 @@ pub(super) fn spec(read: &ParsedDocument, config: &Config, sink: &mut ProvisionF
         );
     }
     if read.format == DocumentFormat::MachineConfig && spec > SpecVersion(5) {
-        sink.add(
+        findings.add(
             "spec-unsupported",
             version.span.clone(),
             format!(
@@ -246,7 +246,7 @@ const DROP_IN: Keys = &[("name", 0), ("contents", 0)];
 const DROP_IN_BUTANE: Keys = &[("name", 0), ("contents", 0), ("contents_local", 4)];
 
 /// Keys that the specification does not have, where stores are concerned.
-pub(super) fn keys(config: &Config, sink: &mut ProvisionFindings) {
+pub(super) fn keys(config: &Config, findings: &mut ProvisionFindings) {
     let Some(spec) = config.spec else {
         return;
     };
@@ -274,7 +274,7 @@ pub(super) fn keys(config: &Config, sink: &mut ProvisionFindings) {
                 None => "leave it out, or use a specification that has it".to_owned(),
             };
             let effect = "Ignition ignores it with a warning, and OCNE refuses the document";
-            sink.add("key-unknown", key.span.clone(), message, effect, hint);
+            findings.add("key-unknown", key.span.clone(), message, effect, hint);
         }
     };
     look(node, either(TOP, TOP_BUTANE));

@@ -25,16 +25,16 @@ const ENGINES: [&str; 2] = ["crio.service", "kubelet.service"];
 /// The one that the others wait for.
 const FIRST: &str = ENGINES[0];
 
-pub(super) fn check(config: &Config, sink: &mut ProvisionFindings) {
+pub(super) fn check(config: &Config, findings: &mut ProvisionFindings) {
     for unit in &config.units {
-        name(unit, sink);
+        name(unit, findings);
         let Some((_, text)) = unit_text(unit) else {
             continue;
         };
         let enabled = unit.node.get("enabled").and_then(Node::boolean);
         let installs = has_section(text, "Install");
         if enabled == Some(true) && !installs {
-            sink.add(
+            findings.add(
                 "unit-without-install",
                 unit.span(&["name"]),
                 format!("`{}` is enabled but has no [Install] section", unit.name),
@@ -46,7 +46,7 @@ pub(super) fn check(config: &Config, sink: &mut ProvisionFindings) {
             continue;
         }
         if installs && enabled != Some(true) && unit.node.get("mask").and_then(Node::boolean) != Some(true) {
-            sink.add(
+            findings.add(
                 "unit-not-enabled",
                 unit.span(&["name"]),
                 format!("`{}` prepares a store but is not enabled", unit.name),
@@ -56,7 +56,7 @@ pub(super) fn check(config: &Config, sink: &mut ProvisionFindings) {
         }
         let before: Vec<&str> = settings(text, "Before").collect();
         if !before.iter().any(|value| value.split_whitespace().any(|it| it == FIRST)) {
-            sink.add(
+            findings.add(
                 "unit-late",
                 unit.span(&["name"]),
                 format!("`{}` prepares a store but is not ordered before {FIRST}", unit.name),
@@ -67,10 +67,10 @@ pub(super) fn check(config: &Config, sink: &mut ProvisionFindings) {
     }
 }
 
-fn name(unit: &ConfigEntry, sink: &mut ProvisionFindings) {
+fn name(unit: &ConfigEntry, findings: &mut ProvisionFindings) {
     let name = &unit.name;
     if !SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
-        sink.add(
+        findings.add(
             "unit-name",
             unit.span(&["name"]),
             format!("`{name}` is not the name of a unit"),
@@ -84,7 +84,7 @@ fn name(unit: &ConfigEntry, sink: &mut ProvisionFindings) {
         else {
             continue;
         };
-        sink.add(
+        findings.add(
             "unit-name",
             name.span.clone(),
             format!("the drop-in `{}` does not end in .conf", name.raw().unwrap_or_default()),
