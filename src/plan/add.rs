@@ -69,8 +69,8 @@ fn plan(host: &Host, snapshot: &Snapshot, options: &AddOptions) -> anyhow::Resul
         }
     }
     let edit = |doc: &Document| {
-        let bare = without_aside(doc, &in_main).map_err(|fault| snapshot.problem(host, fault))?;
-        let added = conf::add(bare.as_ref().unwrap_or(doc), &in_main, &options.position);
+        let restored = without_aside(doc, &in_main).map_err(|fault| snapshot.problem(host, fault))?;
+        let added = conf::add(restored.as_ref().unwrap_or(doc), &in_main, &options.position);
         added.map_err(|error| edit_problem(host, snapshot, error))
     };
     let shall_see = |seen: &SeenList<'_>| {

@@ -125,8 +125,8 @@ impl VendorCopy {
     /// /etc, without the entries that have an owner.
     pub fn is_made_from(&self, original: &str) -> bool {
         let is_it = |text: &str| sha256(text) == self.digest;
-        let bare = || without_marked(&Document::parse(original).ok()?).ok();
-        is_it(original) || bare().is_some_and(|bare| is_it(bare.text()))
+        let unmarked = || without_marked(&Document::parse(original).ok()?).ok();
+        is_it(original) || unmarked().is_some_and(|unmarked| is_it(unmarked.text()))
     }
 
     /// Whether the original is the image's own /etc, which ostree keeps in /usr/etc.

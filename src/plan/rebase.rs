@@ -48,7 +48,7 @@ impl Snapshot {
             return Ok(Basis::Same);
         }
         let doc = host.parse(Path::new(&from), original)?;
-        let bare = conf::without_marked(&doc).map_err(|fault| self.problem(host, fault))?;
+        let unmarked = conf::without_marked(&doc).map_err(|fault| self.problem(host, fault))?;
         let Some(by_hand) = self.added_by_hand(head) else {
             return Ok(Basis::Diverged(from));
         };
@@ -61,7 +61,7 @@ impl Snapshot {
         let without = emptied(whole.as_ref().unwrap_or(&doc)).map_err(|fault| self.problem(host, fault))?;
         let directory = head.directory.clone();
         let head =
-            VendorCopy::new(&source, bare.text(), &without).map(|head| VendorCopy { directory, ..head });
+            VendorCopy::new(&source, unmarked.text(), &without).map(|head| VendorCopy { directory, ..head });
         let renewed = Snapshot { renewed: true, ..self.to_edit(source, doc, head) };
         Ok(Basis::Renewed(Box::new(renewed), by_hand))
     }
@@ -86,8 +86,8 @@ impl Snapshot {
                 .map(|(_, entry)| &entry.path)
                 .collect();
             let rest = conf::remove(whole, |path| going.iter().any(|other| *other == path)).ok()?;
-            let bare = conf::without_marked(rest.as_ref().unwrap_or(whole)).ok()?;
-            head.is_spent(bare.text()).then(|| going.into_iter().cloned().collect())
+            let unmarked = conf::without_marked(rest.as_ref().unwrap_or(whole)).ok()?;
+            head.is_spent(unmarked.text()).then(|| going.into_iter().cloned().collect())
         })
     }
 
@@ -116,8 +116,8 @@ impl Snapshot {
         let Ok(original) = Document::parse(original) else {
             return Ok(None);
         };
-        let bare = |doc: &Document| conf::without_marked(doc).map(|doc| doc.text().to_owned());
-        match (bare(&original), bare(&self.doc)) {
+        let unmarked = |doc: &Document| conf::without_marked(doc).map(|doc| doc.text().to_owned());
+        match (unmarked(&original), unmarked(&self.doc)) {
             (Ok(theirs), Ok(ours)) if theirs == ours => {
                 let without = conf::without_marked(&original).and_then(|doc| emptied(&doc));
                 let without = without.map_err(|fault| self.problem(host, fault))?;

@@ -84,8 +84,8 @@ fn model(
         let below = |dir: &str| path.starts_with(dir);
         let is_other = path != Path::new(MAIN_FILE) && !model.drop_ins.contains(&path);
         if is_other && (below("/etc/containers") || below("/etc/crio")) {
-            for world in &mut model.worlds {
-                world.push((path.clone(), text.clone()));
+            for platform in &mut model.platform_versions {
+                platform.push((path.clone(), text.clone()));
             }
         }
     }
@@ -172,7 +172,8 @@ fn is_all_ours(request: &GenerateRequest, config: &Config, ours: &NodeModel) -> 
     let mut stores = ours.stores.clone();
     stores.sort_by_key(|store| listed.iter().position(|path| *path == store.path));
     stores.iter_mut().for_each(|store| store.found = false);
-    let made = NodeModel { stores, worlds: request.model.worlds.clone(), ..ours.clone() };
+    let made =
+        NodeModel { stores, platform_versions: request.model.platform_versions.clone(), ..ours.clone() };
     let made = Configuration::of(&NodeModel { base: request.model.base.clone(), ..made });
     made.is_ok_and(|made| made.main() == Some(ours.base.as_str()))
 }

@@ -72,13 +72,13 @@ fn driver(model: &NodeModel) -> String {
 
 /// Whether CRI-O sees the stores behind those of the platform.
 fn prove(model: &NodeModel, text: &str) -> Result<(), Problem> {
-    for world in &model.worlds {
-        let mut world = world.clone();
+    for platform in &model.platform_versions {
+        let mut platform = platform.clone();
         if !model.base.is_empty() {
-            world.push((PathBuf::from(MAIN_FILE), model.base.clone()));
+            platform.push((PathBuf::from(MAIN_FILE), model.base.clone()));
         }
         let seen = |files: &[PlatformFile]| {
-            let reading = reading(&world, files, Profile::Crio);
+            let reading = reading(&platform, files, Profile::Crio);
             let paths: Vec<String> = reading.paths().into_iter().map(clean).collect();
             (paths, reading.failure().cloned())
         };

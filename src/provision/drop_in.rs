@@ -37,19 +37,19 @@ fn added(model: &NodeModel) -> Option<PlatformFile> {
     }
     let ours: Vec<String> = model.stores.iter().map(|store| store.path.clone()).collect();
     let file = drop_in(model, &ours, true);
-    let seen = |world: &[PlatformFile], file: &[PlatformFile], profile| {
-        let reading = reading(world, file, profile);
+    let seen = |platform: &[PlatformFile], file: &[PlatformFile], profile| {
+        let reading = reading(platform, file, profile);
         let paths: Vec<String> = reading.paths().into_iter().map(clean).collect();
         reading.failure().is_none().then_some(paths)
     };
-    for world in &model.worlds {
-        let mut world = world.clone();
+    for platform in &model.platform_versions {
+        let mut platform = platform.clone();
         if !model.base.is_empty() {
-            world.push((PathBuf::from(MAIN_FILE), model.base.clone()));
+            platform.push((PathBuf::from(MAIN_FILE), model.base.clone()));
         }
         for profile in profiles(Generations::Modern) {
-            let before = seen(&world, &[], profile)?;
-            let after = seen(&world, std::slice::from_ref(&file), profile)?;
+            let before = seen(&platform, &[], profile)?;
+            let after = seen(&platform, std::slice::from_ref(&file), profile)?;
             let twice = ours.iter().any(|path| before.contains(path));
             if twice || after != [before, ours.clone()].concat() {
                 return None;

@@ -245,7 +245,8 @@ fn shown(maker: Maker) -> String {
 /// What each engine does in each version of the platform.
 fn engines(files: &[PlatformFile], model: &NodeModel) -> Vec<GivenEngine> {
     let engine = |reader: &crate::judgement::Reader| {
-        let judgements: Vec<_> = model.worlds.iter().map(|world| judged(world, files, reader)).collect();
+        let judgements: Vec<_> =
+            model.platform_versions.iter().map(|platform| judged(platform, files, reader)).collect();
         let paths = |it: &crate::judgement::Judgement| -> Vec<String> {
             it.reading.paths().into_iter().map(clean).collect()
         };

@@ -211,7 +211,7 @@ fn finish(
         kept: kept.collect(),
         present: Vec::new(),
         has_main: model.has_main,
-        worlds: model.worlds.clone(),
+        platform_versions: model.platform_versions.clone(),
         generations: model.generations,
         podman6: model.podman6,
     };

@@ -60,7 +60,7 @@ pub struct NodeModel {
     pub has_main: bool,
     /// What the platform's files may be, one set for each of its versions. All of them
     /// get the same list of stores.
-    pub worlds: Vec<Vec<PlatformFile>>,
+    pub platform_versions: Vec<Vec<PlatformFile>>,
     /// The engines.
     pub generations: Generations,
     /// Whether a node may have podman 6, which applies the system's files to normal users.
@@ -81,7 +81,7 @@ impl NodeModel {
             base: preset.base.to_owned(),
             kept: preset.stores.iter().map(|store| (*store).to_owned()).collect(),
             has_main: preset.has_main,
-            worlds: preset.platform_versions(),
+            platform_versions: preset.platform_versions(),
             generations: Generations::All,
             podman6: preset.podman6,
             drop_ins: Vec::new(),

@@ -33,11 +33,11 @@ impl Preset {
     /// What its vendor's files may be: without drop-ins in older versions, with them in newer.
     pub(super) fn platform_versions(&self) -> Vec<Vec<PlatformFile>> {
         let file = |(path, text): &(&str, &str)| (PathBuf::from(path), (*text).to_owned());
-        let mut worlds = vec![Vec::new()];
+        let mut platform_versions = vec![Vec::new()];
         if !self.drop_ins.is_empty() {
-            worlds.push(self.drop_ins.iter().map(file).collect());
+            platform_versions.push(self.drop_ins.iter().map(file).collect());
         }
-        worlds
+        platform_versions
     }
 
     /// The preset of this name.

@@ -59,7 +59,7 @@ pub(super) fn prove(
             .collect(),
         present: Vec::new(),
         has_main: model.has_main,
-        worlds: model.worlds.clone(),
+        platform_versions: model.platform_versions.clone(),
         generations: model.generations,
         podman6: model.podman6,
     };

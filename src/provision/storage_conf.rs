@@ -90,12 +90,12 @@ impl Configuration {
     /// # Errors
     /// A [`Problem`] that says which engine does not.
     pub fn prove(&self, model: &NodeModel) -> Result<(), Problem> {
-        for world in &model.worlds {
+        for platform in &model.platform_versions {
             for reader in node_readers(model.generations, model.podman6) {
-                let judgement = judged(world, &self.files, &reader);
+                let judgement = judged(platform, &self.files, &reader);
                 // An engine that does not work with the base is none of such a node.
                 let base = (PathBuf::from(MAIN_FILE), model.base.clone());
-                let of_base = judged(world, &[base], &reader);
+                let of_base = judged(platform, &[base], &reader);
                 let counts = reader.is_of_users() || model.base.is_empty() || !of_base.stops();
                 let stop = judgement.reading.failure().or(judgement.stop().filter(|_| counts));
                 if let Some(reason) = stop {
@@ -110,7 +110,7 @@ impl Configuration {
                 };
                 // Normal users see what the platform shows them, and nothing of ours.
                 let wanted = match reader.identity {
-                    Identity::OrdinaryUser => seen(&judged(world, &[], &reader)),
+                    Identity::OrdinaryUser => seen(&judged(platform, &[], &reader)),
                     Identity::Root | Identity::ThisUser => self.stores.clone(),
                 };
                 let seen = seen(&judgement);
@@ -150,9 +150,9 @@ pub(super) fn node_readers(generations: Generations, podman6: bool) -> Vec<Reade
 }
 
 /// What an engine does on a node with these files.
-pub(super) fn judged(world: &[PlatformFile], files: &[PlatformFile], reader: &Reader) -> Rc<Judgement> {
+pub(super) fn judged(platform: &[PlatformFile], files: &[PlatformFile], reader: &Reader) -> Rc<Judgement> {
     let cache = ReadCache::default();
-    let view = world
+    let view = platform
         .iter()
         .chain(files)
         .fold(View::of_nothing(&cache), |view, (path, text)| view.with(path.clone(), Some(text.clone())));
@@ -160,9 +160,9 @@ pub(super) fn judged(world: &[PlatformFile], files: &[PlatformFile], reader: &Re
 }
 
 /// A node with these files, as root's engine reads it.
-pub(super) fn reading(world: &[PlatformFile], files: &[PlatformFile], profile: Profile) -> Rc<Reading> {
+pub(super) fn reading(platform: &[PlatformFile], files: &[PlatformFile], profile: Profile) -> Rc<Reading> {
     let environment = Environment::new(0, []);
-    judged(world, files, &Reader { profile, identity: Identity::Root, environment }).reading.clone()
+    judged(platform, files, &Reader { profile, identity: Identity::Root, environment }).reading.clone()
 }
 
 /// Refuses stores that no node can have.
@@ -228,8 +228,9 @@ fn main_file(model: &NodeModel, base: &Document) -> Result<Document, Problem> {
     let whole = whole.as_ref().unwrap_or(base);
     let mut kept = model.kept.clone();
     // What the platform's own drop-ins list, CRI-O does not see: it is in the main file too.
-    for world in &model.worlds {
-        let seen = reading(world, &[(PathBuf::from(MAIN_FILE), whole.text().to_owned())], Profile::Podman6);
+    for platform in &model.platform_versions {
+        let seen =
+            reading(platform, &[(PathBuf::from(MAIN_FILE), whole.text().to_owned())], Profile::Podman6);
         kept.extend(seen.stores.iter().map(|store| store.value.clone()));
     }
     let ours: Vec<String> = model.stores.iter().map(|store| store.path.clone()).collect();
@@ -291,7 +292,7 @@ pub(super) fn own_roots() -> PlatformFile {
 
 /// A drop-in behind all of the platform's, with the whole list or with what is added.
 pub(super) fn drop_in(model: &NodeModel, stores: &[String], append: bool) -> PlatformFile {
-    let names = model.worlds.iter().flatten().filter_map(|(path, _)| path.file_name()?.to_str());
+    let names = model.platform_versions.iter().flatten().filter_map(|(path, _)| path.file_name()?.to_str());
     let last = names.filter(|name| *name != "storage.conf").max().unwrap_or_default();
     let own = model.drop_ins.iter().filter_map(|path| path.file_name()?.to_str());
     let own = own.filter(|name| OWN_LISTS.contains(name));

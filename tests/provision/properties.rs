@@ -108,7 +108,7 @@ proptest! {
             kept: request.model.kept.clone(),
             present: Vec::new(),
             has_main: request.model.has_main,
-            worlds: request.model.worlds.clone(),
+            platform_versions: request.model.platform_versions.clone(),
             generations: request.model.generations,
             podman6: request.model.podman6,
         };

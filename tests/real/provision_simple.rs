@@ -252,7 +252,7 @@ fn the_collections_playbook_makes_of_a_hosts_own_file_what_the_plain_one_writes(
 fn a_file_that_osbuild_makes_lists_the_same_stores() {
     for (name, model) in models() {
         // There is no drop-in, so that the vendor's would hide the list.
-        let model = NodeModel { worlds: vec![Vec::new()], images: Vec::new(), ..model };
+        let model = NodeModel { platform_versions: vec![Vec::new()], images: Vec::new(), ..model };
         let node = Node::new(&model);
         let stages: Vec<Value> = serde_json::from_str(&written(SimpleKind::Osbuild, &model)).unwrap();
         for line in stages[0]["options"]["config"].as_array().unwrap() {

@@ -52,7 +52,7 @@ impl Generate {
             present: model.stores.iter().filter(|it| !it.create).map(|it| it.path.clone()).collect(),
             kept: model.kept,
             has_main: model.has_main,
-            worlds: model.worlds,
+            platform_versions: model.platform_versions,
             generations: model.generations,
             podman6: model.podman6,
         };

@@ -35,7 +35,7 @@ pub(super) fn take_from_tree(host: &Host, model: &mut NodeModel) -> anyhow::Resu
     }
     model.has_main = files.iter().any(|(path, _)| *path == own);
     files.retain(|(path, _)| *path != own && path != Path::new(MAIN_FILE));
-    model.worlds = vec![files];
+    model.platform_versions = vec![files];
     Ok(())
 }
 

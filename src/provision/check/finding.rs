@@ -65,7 +65,7 @@ pub struct ExpectedNode {
     /// Whether nodes may have a main file already, which has to be replaced.
     pub has_main: bool,
     /// What the platform's files may be.
-    pub worlds: Vec<Vec<PlatformFile>>,
+    pub platform_versions: Vec<Vec<PlatformFile>>,
     /// The engines.
     pub generations: Generations,
     /// Whether a node may have podman 6, which applies the system's files to normal users.
@@ -81,7 +81,7 @@ impl ExpectedNode {
             kept: preset.stores.iter().map(|store| (*store).to_owned()).collect(),
             present: Vec::new(),
             has_main: preset.has_main,
-            worlds: preset.platform_versions(),
+            platform_versions: preset.platform_versions(),
             generations: Generations::All,
             podman6: false,
         }

@@ -334,10 +334,10 @@ fn readings(files: &[PlatformFile], expected: &ExpectedNode, findings: &mut Prov
     };
     // CRI-O's own options are for it alone.
     let own_options = files.iter().any(|(path, _)| path.starts_with("/etc/crio"));
-    for world in &expected.worlds {
+    for platform in &expected.platform_versions {
         let judged: Vec<(Reader, Rc<Judgement>)> = node_readers(expected.generations, expected.podman6)
             .into_iter()
-            .map(|reader| (reader.clone(), judged(world, files, &reader)))
+            .map(|reader| (reader.clone(), judged(platform, files, &reader)))
             .collect();
         // Which engines a node has, only its owner knows: what one of them alone does not take
         // beyond what all read is no mistake.
@@ -378,7 +378,7 @@ fn readings(files: &[PlatformFile], expected: &ExpectedNode, findings: &mut Prov
             if findings.has(&["drop-in-hides-main", "store-unseen", "append-in-main"]) {
                 continue;
             }
-            let hides = profile.is_modern() && !world.is_empty();
+            let hides = profile.is_modern() && !platform.is_empty();
             let (id, hint) = match hides {
                 true => (
                     "drop-in-hides-main",

@@ -56,7 +56,7 @@ impl Node {
         for dir in ["tree", "job", "system"] {
             fs_err::create_dir(node.dir.path().join(dir)).unwrap();
         }
-        for (path, text) in model.worlds.last().into_iter().flatten() {
+        for (path, text) in model.platform_versions.last().into_iter().flatten() {
             node.put(path, text);
         }
         let stores = &Configuration::of(model).unwrap().stores;
