@@ -21,9 +21,9 @@ if [ -z "${STORAGECTL_OWN_MOUNTS:-}" ]; then
 fi
 cd "$project"
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
-cargo build --locked --quiet
+cargo build --locked --quiet --release
 cargo test --locked --quiet --test power_cuts --no-run
-STORAGECTL_PROGRAM=${STORAGECTL_PROGRAM:-$target/debug/storagectl}
+STORAGECTL_PROGRAM=${STORAGECTL_PROGRAM:-$target/release/storagectl}
 export STORAGECTL_PROGRAM
 filesystems=${FILESYSTEMS:-ext4 xfs btrfs}
 machine=$("$here/make.sh" trixie)

@@ -13,6 +13,7 @@ KEPT = "/srv/kept"
 EMBEDDED = "/usr/lib/containers/storage"
 CONFIGURATION = ["/etc/containers", "/etc/storagectl", "/usr/lib/storagectl", "/usr/lib/sysimage",
                  "/var/lib/storagectl", "/srv/documents", "/srv/packages", "/srv/sealed"]
+UNDO = "/var/lib/storagectl/undo"
 
 
 def is_left(name):
@@ -54,7 +55,15 @@ def stores():
 
 for directory in CONFIGURATION:
     for path in files(directory):
-        print(f"file:{path} {what(path)}")
+        if not path.startswith(f"{UNDO}/"):
+            print(f"file:{path} {what(path)}")
+# Each run of `doctor --fix` has a directory of its own for what files were, and one that is
+# run again may need another. What is kept is what counts.
+kept = {}
+for path in files(UNDO):
+    kept.setdefault(path.removeprefix(f"{UNDO}/").partition("/")[2], set()).add(what(path))
+for path, kinds in kept.items():
+    print(f"file:{UNDO}/{path} {', '.join(sorted(kinds))}")
 for directory in ["/srv/controls", EMBEDDED]:
     for path in files(directory, deep=False):
         print(f"file:{path} {what(path)}")
