@@ -47,6 +47,8 @@ disk() { # FILESYSTEM FILE
     made=0
     "mkfs.$1" -q "$loop" >/dev/null || made=$?
     losetup --detach "$loop"
+    # That is done when the last who looks at it has closed it.
+    while losetup --associated "$2" | grep -q .; do sleep 0.1; done
     return "$made"
 }
 
@@ -68,7 +70,7 @@ tree() { # DIRECTORY
 machine() { # FILESYSTEM
     disk=$record/$1
     truncate -s 64M "$disk.states"
-    "$here/boot.sh" --timeout 7200 --tree "$record/tree" trixie "$here/power-cuts/guest.sh" -- \
+    "$here/boot.sh" --tree "$record/tree" trixie "$here/power-cuts/guest.sh" -- \
         -drive "file=$disk.states,format=raw,if=none,id=states" -device virtio-blk-pci,drive=states,serial=states \
         -blockdev "driver=file,node-name=disk,filename=$disk.disk,cache.no-flush=on" \
         -blockdev "driver=file,node-name=log,filename=$disk.log,cache.no-flush=on" \
@@ -113,7 +115,9 @@ for filesystem in $filesystems; do
     (record "$filesystem") &
     recording="$recording $!"
 done
-for process in $recording; do wait "$process"; done
+failed=0
+for process in $recording; do wait "$process" || failed=$?; done
+[ "$failed" = 0 ] || exit "$failed"
 
 env STORAGECTL_RECORD="$record" STORAGECTL_CUTS="${CUTS:-1000}" STORAGECTL_SEED="${SEED:-1}" \
     STORAGECTL_FILESYSTEMS="$filesystems" \
