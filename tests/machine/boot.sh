@@ -68,6 +68,10 @@ make -s --no-print-directory -C "$project" install-built PREFIX=/usr DESTDIR="$w
     PROGRAM="$STORAGECTL_PROGRAM" COMPLETIONS="$work/completions" >&2
 # Most of a debug build is for debuggers.
 strip "$work/tree/usr/bin/storagectl" 2>/dev/null || true
+# Where other things run, too, an emulated processor needs minutes for what a real one does in seconds.
+mkdir -p "$work/tree/etc/systemd/system.conf.d"
+printf '[Manager]\nDefaultTimeoutStartSec=30min\nDefaultTimeoutStopSec=30min\nDefaultDeviceTimeoutSec=30min\n' \
+    >"$work/tree/etc/systemd/system.conf.d/machine.conf"
 [ -z "$tree" ] || cp -R --preserve=mode,links "$tree/." "$work/tree"
 tar -C "$work/tree" --owner=0 --group=0 --numeric-owner -cf "$work/files" .
 
