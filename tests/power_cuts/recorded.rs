@@ -136,8 +136,7 @@ fn nothing_is_lost_by_us_and_something_by_each_control() {
                 || (!figures.controls.is_empty() && figures.controls.values().all(|(_, lost)| *lost > 0)));
         all.add(figures);
     }
-    let (cuts, lost) =
-        all.controls.values().fold((0, 0), |sum, (cuts, lost)| (sum.0 + cuts, sum.1 + lost));
+    let (cuts, lost) = all.controls.values().fold((0, 0), |sum, (cuts, lost)| (sum.0 + cuts, sum.1 + lost));
     println!(
         "all: {} cuts, lost by us in {} of {}, by controls in {lost} of {cuts}",
         all.cuts,
