@@ -21,13 +21,13 @@ if [ -z "${STORAGECTL_OWN_MOUNTS:-}" ]; then
 fi
 cd "$project"
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
-cargo build --locked --quiet
+cargo build --locked --quiet --release
 cargo test --locked --quiet --test power_cuts --no-run
-STORAGECTL_PROGRAM=${STORAGECTL_PROGRAM:-$target/debug/storagectl}
+STORAGECTL_PROGRAM=${STORAGECTL_PROGRAM:-$target/release/storagectl}
 export STORAGECTL_PROGRAM
 filesystems=${FILESYSTEMS:-ext4 xfs btrfs}
 machine=$("$here/make.sh" trixie)
-key=$({ cat "$STORAGECTL_PROGRAM" "$0" "$here"/power-cuts/*; echo "$machine $filesystems ${HERE:-}"; } | sha256sum | cut -c1-12)
+key=$({ cat "$STORAGECTL_PROGRAM" "$0" "$here"/power-cuts/*; echo "$machine ${HERE:-}"; } | sha256sum | cut -c1-12)
 record=$target/power-cuts/$key
 
 # In blocks of 512 bytes: the partition with the file system, and that which notes what has ended.
@@ -47,6 +47,8 @@ disk() { # FILESYSTEM FILE
     made=0
     "mkfs.$1" -q "$loop" >/dev/null || made=$?
     losetup --detach "$loop"
+    # That is done when the last who looks at it has closed it.
+    while losetup --associated "$2" | grep -q .; do sleep 0.1; done
     return "$made"
 }
 
@@ -64,43 +66,58 @@ tree() { # DIRECTORY
         cargo test --locked --quiet --test power_cuts -- --ignored --exact inputs::images >/dev/null
 }
 
-mkdir -p "$record.root"
-mount -o loop,ro,noload "$machine/disk" "$record.root"
-if [ ! -d "$record" ]; then
-    rm -rf "$record".new
-    mkdir -p "$record.new/tree"
-    tree "$record.new/tree"
-    truncate -s 64M "$record.new/states"
-    set -- -drive "file=$record.new/states,format=raw,if=none,id=states" -device virtio-blk-pci,drive=states,serial=states
-    for filesystem in $filesystems; do
-        disk=$record.new/$filesystem
-        disk "$filesystem" "$disk.start"
-        "$here/power-cuts/enter.sh" "$record.root" "$record.new/tree" "$disk.start" "$filesystem" seed.sh
-        cp --sparse=always "$disk.start" "$disk.disk"
-        truncate -s 0 "$disk.log"
-        if [ -n "${HERE:-}" ]; then
-            "$here/power-cuts/here.sh" "$record.root" "$record.new/tree" "$record.new" "$filesystem" "$start" "$length"
-            continue
-        fi
-        set -- "$@" \
-            -blockdev "driver=file,node-name=$filesystem-disk,filename=$disk.disk,cache.no-flush=on" \
-            -blockdev "driver=file,node-name=$filesystem-log,filename=$disk.log,cache.no-flush=on" \
-            -blockdev "driver=blklogwrites,node-name=$filesystem,file=$filesystem-disk,log=$filesystem-log" \
-            -device "virtio-blk-pci,drive=$filesystem,serial=$filesystem,write-cache=on,request-merging=off,discard=off,write-zeroes=off,physical_block_size=4096"
-    done
-    if [ -z "${HERE:-}" ]; then
-        "$here/boot.sh" --timeout 7200 --tree "$record.new/tree" trixie "$here/power-cuts/guest.sh" -- "$@"
-        tar -C "$record.new" -xf "$record.new/states" --no-same-owner
+# Runs the steps on one file system, in a machine of its own.
+machine() { # FILESYSTEM
+    disk=$record/$1
+    truncate -s 64M "$disk.states"
+    "$here/boot.sh" --tree "$record/tree" trixie "$here/power-cuts/guest.sh" -- \
+        -drive "file=$disk.states,format=raw,if=none,id=states" -device virtio-blk-pci,drive=states,serial=states \
+        -blockdev "driver=file,node-name=disk,filename=$disk.disk,cache.no-flush=on" \
+        -blockdev "driver=file,node-name=log,filename=$disk.log,cache.no-flush=on" \
+        -blockdev "driver=blklogwrites,node-name=logged,file=disk,log=log" \
+        -device "virtio-blk-pci,drive=logged,serial=$1,write-cache=on,request-merging=off,discard=off,write-zeroes=off,physical_block_size=4096" ||
+        return
+    tar -C "$record" -xf "$disk.states" --no-same-owner
+}
+
+# Records what is run on one file system.
+record() { # FILESYSTEM
+    disk=$record/$1
+    rm -rf "$disk" "$disk".*
+    disk "$1" "$disk.start"
+    "$here/power-cuts/enter.sh" "$record/root" "$record/tree" "$disk.start" "$1" seed.sh
+    cp --sparse=always "$disk.start" "$disk.disk"
+    truncate -s 0 "$disk.log"
+    if [ -n "${HERE:-}" ]; then
+        "$here/power-cuts/here.sh" "$record/root" "$record/tree" "$record" "$1" "$start" "$length"
+    else
+        machine "$1"
     fi
-    STORAGECTL_RECORD=$record.new STORAGECTL_FILESYSTEMS=$filesystems \
+    STORAGECTL_RECORD=$record STORAGECTL_FILESYSTEMS=$1 \
         cargo test --locked --quiet --test power_cuts -- --ignored --exact recorded::the_log_is_whole >/dev/null
-    rm "$record.new"/*.disk "$record.new/states"
-    find "$target/power-cuts" -mindepth 1 -maxdepth 1 -type d ! -name "$key.*" -exec rm -rf --one-file-system {} +
-    mv "$record.new" "$record"
-fi
+    rm -f "$disk.disk" "$disk.states"
+    touch "$disk.whole"
+}
+
 mkdir -p "$record/root"
-mount --move "$record.root" "$record/root"
-rmdir "$record.root"
+find "$target/power-cuts" -mindepth 1 -maxdepth 1 -type d ! -name "$key" -exec rm -rf --one-file-system {} +
+mount -o loop,ro,noload "$machine/disk" "$record/root"
+if [ ! -d "$record/tree" ]; then
+    rm -rf "$record/tree.new"
+    mkdir "$record/tree.new"
+    tree "$record/tree.new"
+    mv "$record/tree.new" "$record/tree"
+fi
+# At the same time, since each takes one processor.
+recording=''
+for filesystem in $filesystems; do
+    [ ! -e "$record/$filesystem.whole" ] || continue
+    (record "$filesystem") &
+    recording="$recording $!"
+done
+failed=0
+for process in $recording; do wait "$process" || failed=$?; done
+[ "$failed" = 0 ] || exit "$failed"
 
 env STORAGECTL_RECORD="$record" STORAGECTL_CUTS="${CUTS:-1000}" STORAGECTL_SEED="${SEED:-1}" \
     STORAGECTL_FILESYSTEMS="$filesystems" \

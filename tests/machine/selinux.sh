@@ -32,7 +32,7 @@ END
 cp "$here/inside/commands.yaml" "$tree/root/packages.yaml"
 
 echo "== every command that writes"
-"$here/boot.sh" --memory 1536 --timeout 2400 --tree "$tree" --disk "$work/disk" "$release" \
+"$here/boot.sh" --memory 1536 --tree "$tree" --disk "$work/disk" "$release" \
     "$here/inside/commands" || failed=1
 echo "== the next boot"
 "$here/boot.sh" --memory 1536 --disk "$work/disk" "$release" "$here/inside/next-boot" || failed=1

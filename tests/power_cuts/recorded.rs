@@ -70,6 +70,27 @@ struct Found {
     control: Vec<String>,
 }
 
+/// How many cuts there were, and how many lost something.
+#[derive(Default)]
+struct Figures {
+    cuts: usize,
+    /// Those in which ours lost something.
+    ours: usize,
+    /// By control, how many came while it ran, and in how many of these it has lost something.
+    controls: BTreeMap<String, (usize, usize)>,
+}
+
+impl Figures {
+    fn add(&mut self, other: Self) {
+        self.cuts += other.cuts;
+        self.ours += other.ours;
+        for (name, (cuts, lost)) in other.controls {
+            let sum = self.controls.entry(name).or_default();
+            *sum = (sum.0 + cuts, sum.1 + lost);
+        }
+    }
+}
+
 #[test]
 #[ignore = "tests/machine/power-cuts.sh runs it, when it has recorded"]
 fn the_log_is_whole() {
@@ -97,6 +118,7 @@ fn nothing_is_lost_by_us_and_something_by_each_control() {
     let only = std::env::var("STORAGECTL_CUT").ok();
     let only = only.as_ref().map(|only| only.split_once('/').expect("a file system, a slash and a number"));
     let mut is_well = true;
+    let mut all = Figures::default();
     for file_system in asked.split_whitespace() {
         if only.is_some_and(|(only, _)| only != file_system) {
             continue;
@@ -107,8 +129,20 @@ fn nothing_is_lost_by_us_and_something_by_each_control() {
             None => (0..cuts).map(|number| run.plan(number, command)).collect(),
         };
         planned.sort_by_key(|planned| planned.cut.told);
-        is_well &= run.tell(&run.make(planned, only.is_some()), only.is_some(), command.is_none());
+        let figures = run.tell(&run.make(planned, only.is_some()), only.is_some());
+        is_well &= figures.ours == 0
+            && (only.is_some()
+                || command.is_some()
+                || (!figures.controls.is_empty() && figures.controls.values().all(|(_, lost)| *lost > 0)));
+        all.add(figures);
     }
+    let (cuts, lost) = all.controls.values().fold((0, 0), |sum, (cuts, lost)| (sum.0 + cuts, sum.1 + lost));
+    println!(
+        "all: {} cuts, lost by us in {} of {}, by controls in {lost} of {cuts}",
+        all.cuts,
+        all.ours,
+        all.cuts - cuts,
+    );
     assert!(is_well, "something of ours is lost, or a control has lost nothing and shows nothing");
 }
 
@@ -243,13 +277,11 @@ impl Run {
         Found { planned, ours, control }
     }
 
-    /// Says what was found, also where it `is_one` and nothing is lost, and returns whether it is
-    /// as it has to be; with cuts of all commands the controls have to lose something.
-    fn tell(&self, found: &[Found], is_one: bool, all: bool) -> bool {
-        let mut ours = 0;
+    /// Says what was found, also where it `is_one` and nothing is lost.
+    fn tell(&self, found: &[Found], is_one: bool) -> Figures {
+        let mut figures = Figures { cuts: found.len(), ..Figures::default() };
         let mut again = 0;
         let mut commands: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut controls: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         for Found { planned, ours: lost, control } in found {
             let step = &self.steps[planned.step - 1];
             if !lost.is_empty() || is_one {
@@ -260,30 +292,31 @@ impl Run {
                 );
                 lost.iter().chain(control).for_each(|lost| println!("  {lost}"));
             }
-            ours += usize::from(!lost.is_empty());
+            figures.ours += usize::from(!lost.is_empty());
             again += usize::from(planned.again);
             if step.is_control() {
-                let (cuts, losses) = controls.entry(step.name()).or_default();
+                let (cuts, losses) = figures.controls.entry(step.name().to_owned()).or_default();
                 *cuts += 1;
                 *losses += usize::from(!control.is_empty());
             } else {
                 *commands.entry(step.name()).or_default() += 1;
             }
         }
-        let said: String = controls
+        let said: String = figures
+            .controls
             .iter()
             .map(|(name, (cuts, lost))| format!("; {name} has lost in {lost} of {cuts}"))
             .collect();
         println!(
-            "{}: {} cuts of {} writes and flushes, a command run again after {again}: lost by us in {ours}{said}",
+            "{}: {} cuts of {} writes and flushes, a command run again after {again}: lost by us in {}{said}",
             self.file_system,
-            found.len(),
+            figures.cuts,
             self.log.entries.len(),
+            figures.ours,
         );
         let commands: Vec<String> = commands.iter().map(|(name, cuts)| format!("{name} {cuts}")).collect();
         println!("  {}", commands.join(", "));
-        ours == 0
-            && (is_one || !all || (!controls.is_empty() && controls.values().all(|(_, lost)| *lost > 0)))
+        figures
     }
 }
 
