@@ -71,7 +71,7 @@ fn own(host: &Host) -> anyhow::Result<Own> {
         return Ok(first.clone());
     }
     // Programs are large, so they are looked at only where it counts which are there.
-    let programs = engine::installed(&host.root).map_err(Problem::cannot("read", "/usr/bin"))?;
+    let programs = host.programs_unasked().map_err(Problem::cannot("read", "/usr/bin"))?;
     let installed: Vec<Profile> = programs.iter().map(engine::InstalledProgram::profile).collect();
     let mut theirs: Vec<&(Profile, Own)> = all.iter().filter(|(of, _)| installed.contains(of)).collect();
     if theirs.is_empty() {

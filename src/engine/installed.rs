@@ -1,15 +1,17 @@
 //! Which engines a host has, and of which generation, by what is written in their
 //! binaries.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
+use memchr::memmem::Finder;
 
 use super::Engines;
 use super::Profile;
 use super::build_info::{self, BuildInfo};
 use crate::conf::schema::MODERN;
 use crate::limits;
-use crate::sys::Root;
+use crate::sys::{FilePart, Root};
 
 /// The engines that are looked for.
 const ENGINES: [&str; 4] = ["podman", "buildah", "skopeo", "crio"];
@@ -96,9 +98,14 @@ pub fn installed(root: &Root) -> io::Result<Vec<InstalledProgram>> {
     let mut found: Vec<InstalledProgram> = programs(root).collect::<io::Result<_>>()?;
     for program in found.iter_mut().filter(|program| program.is_silent && program.library.is_none()) {
         // The package by which the modern generation reads drop-ins.
-        let bytes =
-            root.read_up_to(&program.path, limits::PROGRAM)?.map(|(bytes, _)| bytes).unwrap_or_default();
-        let is_modern = memchr::memmem::find(&bytes, b"storage/pkg/configfile").is_some();
+        let reads_them = Finder::new(b"storage/pkg/configfile");
+        let mut is_modern = false;
+        if let Some(file) = root.open_part(&program.path)? {
+            windows(&file, |window| {
+                is_modern = reads_them.find(window).is_some();
+                is_modern
+            })?;
+        }
         program.library = is_modern.then_some(MODERN);
         program.is_legacy = !is_modern && program.name != "crio";
     }
@@ -145,10 +152,7 @@ fn program(root: &Root, name: &'static str, path: &Path) -> io::Result<Option<In
     };
     let (lines, is_go) = match build_info::read(&file)? {
         BuildInfo::Lines(lines) => (lines, true),
-        other => match root.read_up_to(path, limits::PROGRAM)? {
-            Some((bytes, _)) => (search(&bytes), other == BuildInfo::OtherForm),
-            None => return Ok(None),
-        },
+        other => (search(&file)?, other == BuildInfo::OtherForm),
     };
     Ok(Some(InstalledProgram::of(name, path.to_owned(), &lines, is_go)))
 }
@@ -156,16 +160,53 @@ fn program(root: &Root, name: &'static str, path: &Path) -> io::Result<Option<In
 /// What begins the lines that name the storage library and its version.
 const LIBRARY: [&[u8]; 2] = [b"dep\tgo.podman.io/storage\tv1.", b"dep\tgithub.com/containers/storage\tv1."];
 
-/// The lines that count, wherever they stand in a program.
-fn search(program: &[u8]) -> Vec<u8> {
-    let line = |at: usize| {
-        let rest = &program[at..program.len().min(at + 300)];
-        split(rest).next().unwrap_or_default()
-    };
-    let own = memchr::memmem::find_iter(program, b"\nmod\t").map(|at| line(at + 1));
-    let own = own.filter(|line| line.iter().filter(|&&byte| byte == b'\t').count() > 1).take(1);
-    let library = LIBRARY.iter().filter_map(|needle| memchr::memmem::find(program, needle).map(line));
-    own.chain(library).collect::<Vec<_>>().join(&b'\n')
+/// How much of a program is searched at a time, in bytes: what a processor keeps near.
+const WINDOW: usize = 256 << 10;
+
+/// The longest line that is looked for, in bytes.
+const LINE: usize = 300;
+
+/// Hands out all of a program, each time [`WINDOW`] bytes and the [`LINE`] behind them, until
+/// `ends` says that it was enough. Engines have tens of megabytes, and are looked at in every run.
+///
+/// # Errors
+/// If it cannot be read or is larger than [`limits::PROGRAM`].
+fn windows(file: &FilePart, mut ends: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
+    if file.size() > limits::PROGRAM {
+        return Err(limits::too_large(limits::PROGRAM));
+    }
+    let mut file = file.clone();
+    let mut window = Vec::with_capacity(WINDOW + LINE);
+    loop {
+        let missing = (WINDOW + LINE).saturating_sub(window.len());
+        file.by_ref().take(missing as u64).read_to_end(&mut window)?;
+        if ends(&window) || window.len() <= WINDOW {
+            return Ok(());
+        }
+        window.drain(..WINDOW);
+    }
+}
+
+/// The lines that count, wherever they stand in a program: of its module, which has a version, and of
+/// its storage library.
+fn search(file: &FilePart) -> io::Result<Vec<u8>> {
+    let own = Finder::new(b"\nmod\t");
+    let library = LIBRARY.map(Finder::new);
+    let mut found: [Option<Vec<u8>>; 1 + LIBRARY.len()] = Default::default();
+    windows(file, |window| {
+        // What begins behind the window begins the next one.
+        let line = |at: usize| split(&window[at..window.len().min(at + LINE)]).next().unwrap_or_default();
+        let begins = |at: &usize| *at < WINDOW;
+        let mut all = own.find_iter(window).take_while(begins).map(|at| line(at + 1));
+        let mut own = || all.find(|line| line.iter().filter(|&&byte| byte == b'\t').count() > 1);
+        let of_library = |finder: &Finder<'_>| finder.find(window).filter(begins).map(line);
+        found[0] = found[0].take().or_else(|| own().map(<[u8]>::to_vec));
+        for (found, finder) in found[1..].iter_mut().zip(&library) {
+            *found = found.take().or_else(|| of_library(finder).map(<[u8]>::to_vec));
+        }
+        false
+    })?;
+    Ok(found.into_iter().flatten().collect::<Vec<_>>().join(&b'\n'))
 }
 
 fn split(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -306,6 +347,24 @@ mod tests {
         let dir = host(&[("usr/bin/podman", &older)]);
         let found = installed(&Root::tree(dir.path()).unwrap()).unwrap();
         assert_eq!((found[0].version.as_deref(), found[0].library), (Some("v4.0.0"), Some(37)));
+    }
+
+    #[test]
+    fn a_line_counts_wherever_it_stands_in_a_program_of_any_size() {
+        let lines = b"\nmod\tx\tv4.0.0\t\ndep\tgithub.com/containers/storage\tv1.37.0\t\n";
+        let ends = (WINDOW - 2 * lines.len())..(WINDOW + 2);
+        for before in ends.chain([2 * WINDOW - 1, 3 * WINDOW, 3 * WINDOW + LINE]) {
+            for behind in [0, LINE - 1, LINE, WINDOW] {
+                let mut older = build_info::tests::older();
+                older.resize(before.max(older.len()), 0);
+                older.extend(lines);
+                older.resize(older.len() + behind, 0);
+                let dir = host(&[("usr/bin/podman", &older)]);
+                let found = installed(&Root::tree(dir.path()).unwrap()).unwrap();
+                let version = (found[0].version.as_deref(), found[0].library);
+                assert_eq!(version, (Some("v4.0.0"), Some(37)), "{before} {behind}");
+            }
+        }
     }
 
     #[test]

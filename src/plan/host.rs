@@ -26,6 +26,8 @@ pub struct Host {
     pub(super) cache: ReadCache,
     engines: OnceCell<Engines>,
     installed: OnceCell<Engines>,
+    /// What was read of the programs of engines, tens of megabytes each.
+    programs: OnceCell<Vec<InstalledProgram>>,
     /// Root's own, once it was looked for.
     main_file: OnceCell<PathBuf>,
 }
@@ -49,6 +51,7 @@ impl Host {
             cache: ReadCache::default(),
             engines: OnceCell::new(),
             installed: OnceCell::new(),
+            programs: OnceCell::new(),
             main_file: OnceCell::new(),
         }
     }
@@ -94,13 +97,22 @@ impl Host {
     /// The engines that are installed. Those that do not say what they are built with are
     /// asked for their version, unless this is a tree.
     pub fn programs(&self) -> io::Result<Vec<InstalledProgram>> {
-        let mut programs = engine::installed(&self.root)?;
+        let mut programs = self.programs_unasked()?.to_vec();
         if !self.root.is_tree() {
             for program in programs.iter_mut().filter(|program| !program.is_identified()) {
                 program.version = printed_version(&program.path);
             }
         }
         Ok(programs)
+    }
+
+    /// The engines that are installed, as far as their files say what they are.
+    pub fn programs_unasked(&self) -> io::Result<&[InstalledProgram]> {
+        if let Some(programs) = self.programs.get() {
+            return Ok(programs);
+        }
+        let programs = engine::installed(&self.root)?;
+        Ok(self.programs.get_or_init(|| programs))
     }
 
     /// The engines that are there or may be, if these programs are installed; and whether
@@ -137,7 +149,7 @@ impl Host {
             // What would be made for engines that are not there is worth reading all of the
             // programs which do not say what they are.
             let is_sure = !(present.has(Profile::Podman6) && present.has(Profile::Podman4));
-            let exact = (!is_sure).then(|| engine::installed(&self.root).ok()).flatten();
+            let exact = (!is_sure).then(|| self.programs_unasked().ok()).flatten();
             let exact = exact.map(|programs| programs.iter().map(InstalledProgram::candidates).collect());
             self.with_running(exact.unwrap_or(present))
         })

@@ -103,7 +103,7 @@ impl Comparison {
 }
 
 /// A number that the environment gives.
-fn number(name: &str, usual: u64) -> u64 {
+pub(crate) fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |value| value.parse().expect("it is a number"))
 }
 
@@ -117,7 +117,7 @@ const SHOWN: u64 = 15;
 
 #[test]
 fn the_library_and_storagectl_agree_on_generated_hosts() {
-    let (hosts, seed) = (number("STORAGECTL_HOSTS", 800), number("STORAGECTL_SEED", 1));
+    let (hosts, seed) = (number("STORAGECTL_HOSTS", 400), number("STORAGECTL_SEED", 1));
     let start = Instant::now();
     let mut comparison = Comparison::start();
     let mut kinds: BTreeMap<String, (usize, Host)> = BTreeMap::new();

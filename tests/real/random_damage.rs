@@ -36,6 +36,7 @@ use storagectl::sys::Root;
 
 use crate::check::engine::{Answers, Engine};
 use crate::check::store::{control, made_by_buildah};
+use crate::compare::number;
 use crate::support::{run, scratch_in_memory};
 
 /// Rules about what no engine looks at: an error of theirs is no false alarm. (What a
@@ -251,10 +252,6 @@ fn verdict(report: &StoreReport, profile: Profile) -> Option<&'static str> {
         })
         .min()
         .map(Scope::name)
-}
-
-fn number(name: &str, usual: u64) -> u64 {
-    std::env::var(name).map_or(usual, |value| value.parse().expect("it is a number"))
 }
 
 #[test]

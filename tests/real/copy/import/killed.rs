@@ -50,7 +50,7 @@ fn each_item_is_in_one_place_and_the_next_run_does_the_rest() {
         let calls = points(own(&calls));
         assert!(calls.len() > 60, "{}", calls.len());
         let mut killed = 0;
-        for call in tried(calls, 20) {
+        for call in tried(calls, 10) {
             scene.reset();
             let output = tamper(&[&call.inject("signal=KILL")], &scene.command());
             killed += usize::from(output.status.signal() == Some(9));
@@ -88,6 +88,6 @@ fn each_item_is_in_one_place_and_the_next_run_does_the_rest() {
             let conf = fs_err::read_to_string(dir.join("storage.conf")).unwrap();
             assert_eq!(conf.matches("/bound\"").count(), 1, "{}: {conf}", call.line);
         }
-        assert!(killed > 10, "{killed} were killed");
+        assert!(killed > 5, "{killed} were killed");
     }
 }
