@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use super::model::{Model, check_image};
+use super::image_name::check_image;
+use super::model::Model;
 use super::read::Config;
 use super::units::mounts;
 use crate::problem::Problem;

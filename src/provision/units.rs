@@ -1,7 +1,8 @@
 //! Units that prepare stores before any engine starts.
 
+use super::image_name::check_image;
 use super::layout::Unit;
-use super::model::{Model, Store, check_image};
+use super::model::{Model, Store};
 use crate::problem::{Problem, shell_word};
 
 /// Makes the stores' directories, where a document cannot.
