@@ -11,6 +11,9 @@ use super::simple::Simple;
 use super::{blueprint, container_runtime_config, machine_config, ocne, pinned_image_set};
 use crate::problem::Problem;
 
+/// Which documents can be read, and what to do about others.
+pub const READ: &str = "ignition, butane, machineconfig, containerruntimeconfig, pinnedimageset, ocne and blueprint are read; write others anew with all their stores and images";
+
 /// A kind of document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DocumentKind {
@@ -33,22 +36,29 @@ pub enum DocumentKind {
 }
 
 impl DocumentKind {
-    /// What such a document is read as; `None` for kinds that are only written.
-    pub fn format(self) -> Option<Format> {
+    /// What such a document is read as.
+    ///
+    /// # Errors
+    /// `kind-lacks` for kinds that are only written.
+    pub fn format(self) -> Result<Format, Problem> {
         match self {
-            Self::Ignition => Some(Format::Ignition),
-            Self::Butane => Some(Format::Butane),
-            Self::MachineConfig => Some(Format::MachineConfig),
-            Self::ContainerRuntimeConfig => Some(Format::ContainerRuntimeConfig),
-            Self::PinnedImageSet => Some(Format::PinnedImageSet),
-            Self::Ocne => Some(Format::Ocne),
-            Self::Blueprint => Some(Format::Blueprint),
-            Self::Simple(_) => None,
+            Self::Ignition => Ok(Format::Ignition),
+            Self::Butane => Ok(Format::Butane),
+            Self::MachineConfig => Ok(Format::MachineConfig),
+            Self::ContainerRuntimeConfig => Ok(Format::ContainerRuntimeConfig),
+            Self::PinnedImageSet => Ok(Format::PinnedImageSet),
+            Self::Ocne => Ok(Format::Ocne),
+            Self::Blueprint => Ok(Format::Blueprint),
+            Self::Simple(_) => Err(Problem::new(
+                "kind-lacks",
+                "documents of this kind are only written, and none is read",
+                READ,
+            )),
         }
     }
 
     /// The preset of the nodes that such documents are for, if Butane's variant is this.
-    pub fn usual_preset(self, variant: &str) -> &'static str {
+    pub(super) fn usual_preset(self, variant: &str) -> &'static str {
         match (self, variant) {
             (Self::Ocne, _) => "ocne",
             (Self::MachineConfig | Self::ContainerRuntimeConfig | Self::PinnedImageSet, _)
