@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn an_ignition_configuration_is_for_the_platform_whose_store_it_lists_and_does_not_make() {
         let document = |directories: &str| {
-            let list = "data:,[storage.options]%0Aadditionalimagestores=[%22/usr/ock/containers%22]";
+            let list = "data:,%5Bstorage.options%5D%0Aadditionalimagestores%20%3D%20%5B%22%2Fusr%2Fock%2Fcontainers%22%5D%0A";
             format!(
                 r#"{{"ignition": {{"version": "3.2.0"}}, "storage": {{"directories": [{directories}], "files":
                 [{{"path": "/etc/containers/storage.conf", "contents": {{"source": "{list}"}}}}]}}}}"#
