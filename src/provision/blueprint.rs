@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 
 use super::butane::Machine;
 use super::document::{MappingKey, Node, NodeKind, ProvisionDocument};
+use super::image_name::check_in_registry;
 use super::layout::{Directories, NodeFile, NodeLayout, NodeUnit};
-use super::model::{NodeModel, check_image};
+use super::model::NodeModel;
 use super::read::{Config, ConfigEntry};
 use crate::conf::quoted;
 use crate::problem::Problem;
@@ -40,11 +41,7 @@ pub fn write(model: &NodeModel, machine: &Machine, made_by: &str) -> Result<(Str
     let layout = NodeLayout::of(&NodeModel { images: Vec::new(), ..model.clone() }, Directories::ByUnit)?;
     let mut out = format!("{made_by}name = {}\n", quoted(&machine.name));
     for image in &model.images {
-        check_image(image)?;
-        if image.split_once(':').is_some_and(|(_, rest)| rest.starts_with('/')) {
-            let message = format!("`{image}` is not in a registry, and a blueprint has no others");
-            return Err(Problem::new("kind-lacks", message, "push it to one, and give its name there"));
-        }
+        check_in_registry(image, "a blueprint")?;
         out += &format!("\n[[containers]]\nsource = {}\n", quoted(image));
     }
     let store = model.stores.first().filter(|_| !model.images.is_empty());

@@ -22,10 +22,6 @@ use super::sources::{FilesBeside, FollowedDocument, NoFilesBeside};
 use super::{ocne, units};
 use crate::problem::{Place, Problem, Severity};
 
-/// The kinds that can be merged into.
-const FROM: &str =
-    "`--from` takes ignition, butane, machineconfig, containerruntimeconfig, pinnedimageset and ocne";
-
 /// Merges what `request` asks for into `before`, which was read from `file`. What that is made of
 /// besides is known, and stays as it is.
 ///
@@ -38,14 +34,12 @@ pub fn merge(
     file: &Path,
     beside: &dyn FilesBeside,
 ) -> Result<GeneratedDocument, Problem> {
-    let Some(format) = request.kind.format() else {
-        return Err(Problem::new("kind-lacks", "nothing can be merged into a document of this kind", FROM));
-    };
+    let format = request.kind.format()?;
     if format == DocumentFormat::Blueprint {
         return Err(Problem::new(
             "kind-lacks",
             "nothing can be merged into a blueprint",
-            format!("put the tables that `generate blueprint` writes into it by hand; {FROM}"),
+            "put the tables that `generate blueprint` writes into it by hand",
         ));
     }
     let read = match ParsedDocument::parse(before) {

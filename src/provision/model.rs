@@ -131,20 +131,3 @@ impl NodeStore {
         Self { path: clean(path), mode, create, selinux: false, found: false, asked: 0 }
     }
 }
-
-/// Whether a text can be the name of an image in a unit or a command, and is one.
-///
-/// # Errors
-/// A [`Problem`] that says that it is not.
-pub fn check_image(image: &str) -> Result<(), Problem> {
-    let letter = |it: char| it.is_ascii_alphanumeric() || matches!(it, '.' | '_' | '-' | '/' | ':' | '@');
-    let starts = image.starts_with(|it: char| it.is_ascii_alphanumeric());
-    if starts && image.chars().all(letter) {
-        return Ok(());
-    }
-    Err(Problem::new(
-        "image-name-invalid",
-        format!("`{}` is not the name of an image", image.escape_debug()),
-        "give it as podman does, such as `registry.example/app:1`",
-    ))
-}

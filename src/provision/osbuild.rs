@@ -3,8 +3,13 @@
 //! `org.osbuild.containers.storage.conf` does not write a file: it merges values into
 //! the one of the tree, and prints the result (stages/ in osbuild's repository). Lists
 //! are replaced, comments are lost, and there are no drop-ins.
+//!
+//! `org.osbuild.skopeo` copies images into a store of the tree. It names them by the digest of their
+//! configuration, and a source beside the pipelines has to fetch each by the digest of its manifest. Both
+//! are resolved by osbuild-mpp, whose `mpp-resolve-images` stands in the stage (tools/osbuild-mpp).
 
 use super::document::{Value, map, text, to_json};
+use super::image_name::{check_in_registry, repository};
 use super::layout::{Directories, NodeLayout};
 use super::model::{MAIN_FILE, NodeModel};
 use super::tmpfiles::field;
@@ -49,11 +54,23 @@ pub fn write(model: &NodeModel, made_by: &str) -> Result<(String, Vec<String>), 
         warnings.push(format!("the stage does not take `{name}`, which is left out"));
     }
     warnings.extend(super::tmpfiles::unlabelled(model, "the stage"));
+    if !model.images.is_empty() {
+        warnings.push(
+            "osbuild-mpp resolves the images and adds their source; osbuild alone refuses their stages"
+                .to_owned(),
+        );
+    }
+    if model.images.iter().any(|image| image.contains('@')) {
+        warnings.push(
+            "the stage refuses the digest of a list of platforms, unless `\"index\": true` stands beside it"
+                .to_owned(),
+        );
+    }
     Ok((to_json(&stages.value, "", "  ") + "\n", warnings))
 }
 
 fn stages(model: &NodeModel, made_by: &str) -> Result<Stages, Problem> {
-    let layout = NodeLayout::of(model, Directories::Made)?;
+    let layout = NodeLayout::of(&NodeModel { images: Vec::new(), ..model.clone() }, Directories::Made)?;
     let drop_ins = layout.files.iter().filter(|file| file.path != MAIN_FILE).map(|file| file.path.clone());
     let drop_ins = drop_ins.collect();
     let Some(main) = layout.main() else {
@@ -78,7 +95,51 @@ fn stages(model: &NodeModel, made_by: &str) -> Result<Stages, Problem> {
         ("config", map([("storage", config)])),
     ]);
     stages.push(map([("type", text("org.osbuild.containers.storage.conf")), ("options", options)]));
+    stages.extend(skopeo(model, &document)?);
     Ok(Stages { value: Value::List(stages), left_out, drop_ins })
+}
+
+/// What copies the images into the first store, as the tree's engines will look for them. Each has a stage
+/// of its own: an image has one name in one.
+fn skopeo(model: &NodeModel, document: &Document) -> Result<Vec<Value>, Problem> {
+    let Some(store) = model.stores.first() else {
+        return Ok(Vec::new());
+    };
+    let driver = document.string(&["storage", "driver"]).ok().flatten();
+    let mut destination = map([("type", text("containers-storage")), ("storage-path", text(&store.path))]);
+    if let Some(driver) = driver.filter(|driver| driver != "overlay") {
+        destination = destination.with("storage-driver", text(driver));
+    }
+    let stage = |name: &String| {
+        let input = map([
+            ("type", text("org.osbuild.containers")),
+            ("origin", text("org.osbuild.source")),
+            ("mpp-resolve-images", map([("images", Value::List(vec![image(name)?]))])),
+        ]);
+        Ok(map([
+            ("type", text("org.osbuild.skopeo")),
+            ("inputs", map([("images", input)])),
+            ("options", map([("destination", destination.clone())])),
+        ]))
+    };
+    model.images.iter().map(stage).collect()
+}
+
+/// Where an image comes from, and its name in the store. A digest counts and not the tag beside it, as
+/// with engines.
+fn image(name: &str) -> Result<Value, Problem> {
+    check_in_registry(name, "osbuild")?;
+    let source = repository(name);
+    let image = map([("source", text(source))]);
+    let digest = name.split_once('@').map(|(_, digest)| digest);
+    let tag = name[source.len()..].strip_prefix(':');
+    Ok(match (digest, tag) {
+        (Some(digest), _) => {
+            image.with("digest", text(digest)).with("name", text(format!("{source}@{digest}")))
+        }
+        (None, Some(tag)) => image.with("tag", text(tag)).with("name", text(name)),
+        (None, None) => image.with("name", text(name)),
+    })
 }
 
 /// A line of tmpfiles.d, whose fields the stage writes as they are.

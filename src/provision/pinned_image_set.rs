@@ -6,6 +6,7 @@
 
 use super::butane::Machine;
 use super::document::{Node, Value, map, text, to_yaml};
+use super::image_name::is_digest;
 use crate::problem::Problem;
 
 /// Where the list stands.
@@ -21,11 +22,7 @@ pub fn refusal(image: &str) -> Option<&'static str> {
     let word = |text: &str, also: &[char]| {
         text.chars().all(|it| it.is_ascii_alphanumeric() || it == '-' || also.contains(&it))
     };
-    let digest = |text: &str| {
-        let digits = text.strip_prefix("sha256:").unwrap_or_default();
-        digits.len() == 64 && digits.bytes().all(|it| it.is_ascii_digit() || (b'a'..=b'f').contains(&it))
-    };
-    let Some((name, _)) = image.split_once('@').filter(|(_, it)| digest(it)) else {
+    let Some((name, _)) = image.split_once('@').filter(|(_, it)| is_digest(it)) else {
         return Some("must end with `@sha256:` and 64 hexadecimal digits");
     };
     let (host, path) = name.split_once('/').unwrap_or((name, ""));

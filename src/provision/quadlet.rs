@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use super::model::{NodeModel, check_image};
+use super::image_name::check_image;
+use super::model::NodeModel;
 use super::read::Config;
 use super::units::mounts;
 use crate::problem::Problem;

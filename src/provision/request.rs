@@ -11,6 +11,9 @@ use super::simple::SimpleKind;
 use super::{blueprint, container_runtime_config, machine_config, ocne, pinned_image_set};
 use crate::problem::Problem;
 
+/// Which documents can be read, and what to do about others.
+pub const READ: &str = "ignition, butane, machineconfig, containerruntimeconfig, pinnedimageset, ocne and blueprint are read; write others anew with all their stores and images";
+
 /// A kind of document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DocumentKind {
@@ -33,22 +36,29 @@ pub enum DocumentKind {
 }
 
 impl DocumentKind {
-    /// What such a document is read as; `None` for kinds that are only written.
-    pub fn format(self) -> Option<DocumentFormat> {
+    /// What such a document is read as.
+    ///
+    /// # Errors
+    /// `kind-lacks` for kinds that are only written.
+    pub fn format(self) -> Result<DocumentFormat, Problem> {
         match self {
-            Self::Ignition => Some(DocumentFormat::Ignition),
-            Self::Butane => Some(DocumentFormat::Butane),
-            Self::MachineConfig => Some(DocumentFormat::MachineConfig),
-            Self::ContainerRuntimeConfig => Some(DocumentFormat::ContainerRuntimeConfig),
-            Self::PinnedImageSet => Some(DocumentFormat::PinnedImageSet),
-            Self::Ocne => Some(DocumentFormat::Ocne),
-            Self::Blueprint => Some(DocumentFormat::Blueprint),
-            Self::Simple(_) => None,
+            Self::Ignition => Ok(DocumentFormat::Ignition),
+            Self::Butane => Ok(DocumentFormat::Butane),
+            Self::MachineConfig => Ok(DocumentFormat::MachineConfig),
+            Self::ContainerRuntimeConfig => Ok(DocumentFormat::ContainerRuntimeConfig),
+            Self::PinnedImageSet => Ok(DocumentFormat::PinnedImageSet),
+            Self::Ocne => Ok(DocumentFormat::Ocne),
+            Self::Blueprint => Ok(DocumentFormat::Blueprint),
+            Self::Simple(_) => Err(Problem::new(
+                "kind-lacks",
+                "documents of this kind are only written, and none is read",
+                READ,
+            )),
         }
     }
 
     /// The preset of the nodes that such documents are for, if Butane's variant is this.
-    pub fn usual_preset(self, variant: &str) -> &'static str {
+    pub(super) fn usual_preset(self, variant: &str) -> &'static str {
         match (self, variant) {
             (Self::Ocne, _) => "ocne",
             (Self::MachineConfig | Self::ContainerRuntimeConfig | Self::PinnedImageSet, _)

@@ -77,11 +77,6 @@ impl SimpleKind {
             Self::Tmpfiles => Some(("tmpfiles.d", UNITS)),
             Self::DropIn => Some(("a drop-in", UNITS)),
             Self::Crio => Some(("crio.conf", UNITS)),
-            // Its stage for images needs their ids, and a source beside the pipelines.
-            Self::Osbuild => Some((
-                "a list of stages",
-                "`generate blueprint`, of which image-builder makes the stage `org.osbuild.skopeo` with its source",
-            )),
             _ => None,
         }
     }

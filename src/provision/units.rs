@@ -1,7 +1,8 @@
 //! Units that prepare stores before any engine starts.
 
+use super::image_name::check_image;
 use super::layout::NodeUnit;
-use super::model::{NodeModel, NodeStore, check_image};
+use super::model::{NodeModel, NodeStore};
 use crate::problem::{Problem, shell_word};
 
 /// Makes the stores' directories, where a document cannot.

@@ -24,6 +24,7 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::Duration;
 
+pub use crate::provision::repository;
 pub use authfile::check_authfile;
 pub use failure::Failure;
 pub use judged::{accepts_anything, copy_if_accepted};
@@ -116,16 +117,6 @@ pub fn without_tag(reference: &str) -> String {
     match reference.split_once('@') {
         Some((name, digest)) => format!("{}@{digest}", repository(name)),
         None => reference.to_owned(),
-    }
-}
-
-/// A reference without its tag and its digest.
-pub fn repository(reference: &str) -> &str {
-    let name = reference.split_once('@').map_or(reference, |(name, _)| name);
-    let last = name.rfind('/').map_or(0, |slash| slash + 1);
-    match name[last..].find(':') {
-        Some(colon) => &name[..last + colon],
-        None => name,
     }
 }
 

@@ -4,7 +4,9 @@ use std::io::Write as _;
 use std::path::Path;
 
 use proptest::prelude::*;
+use storagectl::provision::butane::Dialect;
 use storagectl::provision::check::{ExpectedNode, check};
+use storagectl::provision::container_runtime_config::OtherStores;
 use storagectl::provision::document::{Node, NodeKind, ProvisionDocument};
 use storagectl::provision::read::DocumentFormat;
 use storagectl::provision::sources::NoFilesBeside;
@@ -12,13 +14,15 @@ use storagectl::provision::{DocumentKind, GenerateRequest, NodeModel, NodeStore,
 
 use crate::kinds::{pinned, request};
 
-const KINDS: [(DocumentKind, &str); 6] = [
-    (DocumentKind::Ignition, "none"),
-    (DocumentKind::Ignition, "fedora"),
-    (DocumentKind::Butane, "fedora"),
-    (DocumentKind::MachineConfig, "rhcos"),
-    (DocumentKind::ContainerRuntimeConfig, "rhcos"),
-    (DocumentKind::Ocne, "ocne"),
+/// Kinds with a platform, and the variant of Butane that they are of.
+const KINDS: [(DocumentKind, &str, &str); 7] = [
+    (DocumentKind::Ignition, "none", "fcos"),
+    (DocumentKind::Ignition, "fedora", "fcos"),
+    (DocumentKind::Butane, "fedora", "fcos"),
+    (DocumentKind::Butane, "rhcos", "openshift"),
+    (DocumentKind::MachineConfig, "rhcos", "openshift"),
+    (DocumentKind::ContainerRuntimeConfig, "rhcos", "openshift"),
+    (DocumentKind::Ocne, "ocne", "fcos"),
 ];
 
 /// One change of a fleet.
@@ -77,17 +81,30 @@ fn said(node: &Node) -> String {
     }
 }
 
-fn one_run(base: &GenerateRequest, stores: &[NodeStore], images: &[String]) -> String {
+fn one_run(base: &GenerateRequest, stores: &[NodeStore], images: &[String], others: &OtherStores) -> String {
     let model = NodeModel { stores: stores.to_vec(), images: images.to_vec(), ..base.model.clone() };
-    GenerateRequest { model, ..base.clone() }.write().unwrap().text
+    GenerateRequest { model, others: others.clone(), ..base.clone() }.write().unwrap().text
+}
+
+/// What only a ContainerRuntimeConfig lists: layers and artifacts, by turns.
+fn others(which: usize) -> OtherStores {
+    let path = vec![format!("/var/other{which}")];
+    match which % 2 {
+        0 => OtherStores { layers: path, ..OtherStores::default() },
+        _ => OtherStores { artifacts: path, ..OtherStores::default() },
+    }
 }
 
 /// Takes the steps one by one, and compares with one run after each.
-fn follow(kind: DocumentKind, preset: &str, steps: &[Step]) -> Result<(), TestCaseError> {
+fn follow((kind, preset, variant): (DocumentKind, &str, &str), steps: &[Step]) -> Result<(), TestCaseError> {
     let model = NodeModel::new(Preset::named(preset).unwrap(), Vec::new());
-    let base = request(kind, model);
+    let mut base = request(kind, model);
+    if variant == "openshift" {
+        base.dialect = Dialect::named(variant, "4.14").unwrap();
+    }
     let (mut stores, mut images) = (vec![store(0, preset)], Vec::<String>::new());
-    let mut text = one_run(&base, &stores, &images);
+    let mut beside = OtherStores::default();
+    let mut text = one_run(&base, &stores, &images, &beside);
     for step in steps {
         let mut next = base.clone();
         let is_object = kind == DocumentKind::ContainerRuntimeConfig;
@@ -96,7 +113,7 @@ fn follow(kind: DocumentKind, preset: &str, steps: &[Step]) -> Result<(), TestCa
                 next.model.stores = vec![store(*which, preset)];
                 stores.push(store(*which, preset));
             }
-            Step::Remove(which) if stores.len() > 1 => {
+            Step::Remove(which) if stores.len() > 1 || !(stores.is_empty() || beside.is_empty()) => {
                 let store = stores.remove(which % stores.len());
                 next.removed = Removals { stores: vec![store.path.clone()], images: Vec::new() };
                 if pulled_into(&text).is_some_and(|path| path == store.path) {
@@ -109,6 +126,25 @@ fn follow(kind: DocumentKind, preset: &str, steps: &[Step]) -> Result<(), TestCa
                     images.push(image(*which));
                 }
             }
+            Step::Pull(which) if is_object => {
+                next.others = others(*which);
+                for (all, new) in [
+                    (&mut beside.layers, &next.others.layers),
+                    (&mut beside.artifacts, &next.others.artifacts),
+                ] {
+                    all.extend(new.iter().filter(|it| !all.contains(it)).cloned().collect::<Vec<_>>());
+                }
+            }
+            Step::Drop(which) if is_object && !stores.is_empty() => {
+                let gone = [others(*which).layers, others(*which).artifacts].concat();
+                let before = beside.clone();
+                beside.layers.retain(|it| !gone.contains(it));
+                beside.artifacts.retain(|it| !gone.contains(it));
+                if beside == before {
+                    continue;
+                }
+                next.removed = Removals { stores: gone, images: Vec::new() };
+            }
             Step::Drop(which) if !images.is_empty() => {
                 let image = images.remove(which % images.len());
                 next.removed = Removals { stores: Vec::new(), images: vec![image] };
@@ -118,7 +154,7 @@ fn follow(kind: DocumentKind, preset: &str, steps: &[Step]) -> Result<(), TestCa
         text = merge(&next, &text, Path::new("given"), &NoFilesBeside)
             .map_err(|it| TestCaseError::fail(format!("{it:?}\n{text}")))?
             .text;
-        let wanted = one_run(&base, &stores, &images);
+        let wanted = one_run(&base, &stores, &images, &beside);
         let [is, should] = [&text, &wanted].map(|it| said(&ProvisionDocument::parse(it).unwrap().root));
         prop_assert_eq!(is, should, "{}\n---\n{}", text, wanted);
         let expected = ExpectedNode {
@@ -137,7 +173,7 @@ fn follow_images(steps: &[Step]) -> Result<(), TestCaseError> {
     let base =
         request(DocumentKind::PinnedImageSet, NodeModel::new(Preset::named("rhcos").unwrap(), Vec::new()));
     let mut images = vec![pinned(0)];
-    let mut text = one_run(&base, &[], &images);
+    let mut text = one_run(&base, &[], &images, &OtherStores::default());
     for step in steps {
         let mut next = base.clone();
         match step {
@@ -155,7 +191,7 @@ fn follow_images(steps: &[Step]) -> Result<(), TestCaseError> {
         text = merge(&next, &text, Path::new("given"), &NoFilesBeside)
             .map_err(|it| TestCaseError::fail(format!("{it:?}\n{text}")))?
             .text;
-        let wanted = one_run(&base, &[], &images);
+        let wanted = one_run(&base, &[], &images, &OtherStores::default());
         let [is, should] = [&text, &wanted].map(|it| said(&ProvisionDocument::parse(it).unwrap().root));
         prop_assert_eq!(is, should, "{}\n---\n{}", text, wanted);
         let expected = ExpectedNode::of(Preset::named("rhcos").unwrap());
@@ -177,8 +213,7 @@ proptest! {
 
     #[test]
     fn additions_and_removals_end_in_what_one_run_makes(steps in steps(), kind in 0..KINDS.len()) {
-        let (kind, preset) = KINDS[kind];
-        follow(kind, preset, &steps)?;
+        follow(KINDS[kind], &steps)?;
     }
 
     #[test]
@@ -193,8 +228,8 @@ proptest! {
 fn a_thousand_sequences_of_each_kind() {
     let cases = std::env::var("SEQUENCES").map_or(1_000, |cases| cases.parse().unwrap());
     type Follow = Box<dyn Fn(&[Step]) -> Result<(), TestCaseError> + Send>;
-    let kinds = KINDS.map(|(kind, preset)| -> (String, Follow) {
-        (format!("{kind:?} {preset}"), Box::new(move |steps| follow(kind, preset, steps)))
+    let kinds = KINDS.map(|kind| -> (String, Follow) {
+        (format!("{:?} {}", kind.0, kind.1), Box::new(move |steps| follow(kind, steps)))
     });
     let images: (String, Follow) = ("PinnedImageSet".to_owned(), Box::new(follow_images));
     std::thread::scope(|scope| {

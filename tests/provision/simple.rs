@@ -1,11 +1,16 @@
 //! The kinds that are only written.
 
+use serde_json::json;
 use storagectl::conf::Position;
 use storagectl::provision::{
     DocumentKind, GeneratedDocument, Generations, NodeModel, NodeStore, Preset, SimpleKind,
 };
 
 use crate::kinds::{model, request};
+
+/// Of a host with another driver.
+const VFS: &str = "[storage]\ndriver = \"vfs\"\nrunroot = \"/run/containers/storage\"\n\
+    graphroot = \"/var/lib/containers/storage\"\n";
 
 const KINDS: [SimpleKind; 9] = [
     SimpleKind::Tmpfiles,
@@ -87,11 +92,49 @@ fn what_cannot_load_images_says_so() {
     for kind in KINDS {
         let result = request(DocumentKind::Simple(kind), model("none", &["registry.example/app:1"])).write();
         match kind {
-            SimpleKind::Tmpfiles | SimpleKind::DropIn | SimpleKind::Crio | SimpleKind::Osbuild => {
+            SimpleKind::Tmpfiles | SimpleKind::DropIn | SimpleKind::Crio => {
                 assert_eq!(result.unwrap_err().id, "kind-lacks", "{kind:?}");
             }
             _ => assert!(result.unwrap().text.contains("registry.example/app:1"), "{kind:?}"),
         }
+    }
+}
+
+#[test]
+fn osbuild_gets_a_stage_for_each_image_with_what_osbuild_mpp_resolves() {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let by_digest = format!("registry.example:5000/app:1@{digest}");
+    let model = model("image-builder", &["registry.example:5000/app:1", &by_digest, "app"]);
+    let GeneratedDocument { text, warnings } =
+        written(SimpleKind::Osbuild, NodeModel { base: VFS.to_owned(), ..model });
+    let stages: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let stages = &stages[stages.len() - 3..];
+    let images: Vec<_> =
+        stages.iter().map(|stage| &stage["inputs"]["images"]["mpp-resolve-images"]["images"][0]).collect();
+    let source = "registry.example:5000/app";
+    assert_eq!(*images[0], json!({"source": source, "tag": "1", "name": "registry.example:5000/app:1"}));
+    let name = format!("{source}@{digest}");
+    assert_eq!(*images[1], json!({"source": source, "digest": digest, "name": name}));
+    assert_eq!(*images[2], json!({"source": "app", "name": "app"}));
+    for stage in stages {
+        assert_eq!(stage["type"], "org.osbuild.skopeo");
+        let destination =
+            json!({"type": "containers-storage", "storage-path": "/var/images", "storage-driver": "vfs"});
+        assert_eq!(stage["options"]["destination"], destination);
+    }
+    assert!(warnings.iter().any(|it| it.contains("osbuild-mpp")), "{warnings:?}");
+    assert!(warnings.iter().any(|it| it.contains("\"index\": true")), "{warnings:?}");
+}
+
+#[test]
+fn osbuild_takes_images_of_registries_alone() {
+    for (image, id) in [
+        ("oci:/var/app", "kind-lacks"),
+        ("registry.example/app@sha256:12", "image-name-invalid"),
+        ("registry.example/app@sha512:12", "image-name-invalid"),
+    ] {
+        let result = request(DocumentKind::Simple(SimpleKind::Osbuild), model("none", &[image])).write();
+        assert_eq!(result.unwrap_err().id, id, "{image}");
     }
 }
 

@@ -13,6 +13,7 @@ use node::Node;
 use serde_json::Value;
 use storagectl::provision::{NodeModel, NodeStore, Preset, SimpleKind};
 
+use crate::registry::registry;
 use crate::support::{IMAGE, STORAGECTL, copy_program, copy_store, run, storagectl};
 
 /// Everything that some language would take for something else, in lines.
@@ -265,6 +266,51 @@ fn a_file_that_osbuild_makes_lists_the_same_stores() {
         node.check_stores(&format!("osbuild, {name}"));
         node.check_podman(&format!("osbuild, {name}"));
     }
+}
+
+/// What osbuild-mpp, the source and the stage do with skopeo: the manifest is looked up, and an image of
+/// a list chosen; its copy in a directory is put into the store under its name.
+#[test]
+fn images_that_osbuild_copies_are_in_the_store_under_their_names() {
+    let registry = registry();
+    let digest = registry.digest("app-3:1");
+    let mut model =
+        NodeModel::new(Preset::named("none").unwrap(), vec![NodeStore::new("/usr/lib/app/images", 0o755)]);
+    model.images = ["app-4:1", "multi:1", &format!("app-3:1@{digest}")]
+        .iter()
+        .map(|name| registry.reference(name))
+        .collect();
+    let stages: Vec<Value> = serde_json::from_str(&written(SimpleKind::Osbuild, &model)).unwrap();
+    let copies: Vec<&Value> = stages.iter().filter(|stage| stage["type"] == "org.osbuild.skopeo").collect();
+    assert_eq!(copies.len(), model.images.len());
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let skopeo = |arguments: &[&str]| run(registry.serve(Command::new("skopeo").args(arguments)));
+    for (index, stage) in copies.iter().enumerate() {
+        let image = &stage["inputs"]["images"]["mpp-resolve-images"]["images"][0];
+        let field = |name: &str| image[name].as_str();
+        let source = field("source").unwrap();
+        let from = match (field("digest"), field("tag")) {
+            (Some(digest), _) => format!("docker://{source}@{digest}"),
+            (None, tag) => format!("docker://{source}:{}", tag.unwrap()),
+        };
+        let copy = format!("dir:{}", at(&format!("image-{index}")));
+        skopeo(&["copy", "-q", &from, &copy]);
+        let destination = &stage["options"]["destination"];
+        let path = destination["storage-path"].as_str().unwrap();
+        let store = format!("[overlay@{}{path}+{}]", at("tree"), at("run"));
+        skopeo(&["copy", "-q", &copy, &format!("containers-storage:{store}{}", field("name").unwrap())]);
+    }
+    let images = Path::new(&at("tree")).join("usr/lib/app/images/overlay-images/images.json");
+    let records: Vec<Value> = serde_json::from_slice(&fs_err::read(images).unwrap()).unwrap();
+    let mut names: Vec<&str> = records
+        .iter()
+        .flat_map(|it| it["names"].as_array().unwrap())
+        .map(|it| it.as_str().unwrap())
+        .collect();
+    names.sort_unstable();
+    let wanted = [format!("app-3@{digest}"), "app-4:1".to_owned(), "multi:1".to_owned()];
+    assert_eq!(names, wanted.map(|name| registry.reference(&name)));
 }
 
 /// Tables as TOML, as the stage prints them. Strings are quoted as in JSON.

@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use super::beside::FilesDir;
 use super::given::read_file;
-use super::{Common, Generate, Output};
+use super::{Common, Generate, Output, print_platforms};
 use crate::cli::Status;
 use crate::cli::counted::tally;
 use crate::cli::status::Strict;
 use crate::problem::{Problem, Severity};
+use crate::provision::Preset;
 use crate::provision::check::{ExpectedNode, check};
 
 #[derive(Serialize)]
@@ -24,27 +25,30 @@ impl Generate {
     pub(super) fn check(&self, file: &Path, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let text = read_file(file)?;
         let several = self.several(&text);
-        let findings = match several.is_empty() {
-            true => self.findings(&text, file, common)?,
-            false => {
-                let findings = several.iter().map(|one| self.findings(&one.text, file, common));
-                findings.collect::<anyhow::Result<Vec<_>>>()?.concat()
-            }
+        let texts = match several.is_empty() {
+            true => vec![&text],
+            false => several.iter().map(|one| &one.text).collect(),
         };
+        let (mut findings, mut platforms) = (Vec::new(), Vec::new());
+        for text in texts {
+            let platform = self.platform(common, Some(text))?;
+            findings.extend(self.findings(text, file, common, platform.preset)?);
+            platforms.push(platform);
+        }
+        print_platforms(&platforms, output);
         tell(file, &findings, self.strict, output)
     }
 
     /// What is wrong with one document.
-    fn findings(&self, text: &str, file: &Path, common: &Common) -> anyhow::Result<Vec<Problem>> {
-        let request = self.request(common, Some(text))?;
-        let Some(format) = request.kind.format() else {
-            return Err(Problem::new(
-                "kind-lacks",
-                "documents of this kind cannot be checked",
-                "`--check` reads ignition, butane, machineconfig, containerruntimeconfig, pinnedimageset, ocne and blueprint",
-            )
-            .into());
-        };
+    fn findings(
+        &self,
+        text: &str,
+        file: &Path,
+        common: &Common,
+        preset: &Preset,
+    ) -> anyhow::Result<Vec<Problem>> {
+        let request = self.request(common, Some(text), preset)?;
+        let format = request.kind.format()?;
         let model = request.model;
         let expected = ExpectedNode {
             stores: model.stores.iter().map(|store| store.path.clone()).collect(),

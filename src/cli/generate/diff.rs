@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use super::given::{node_document, read_file};
 use super::list::not_followed;
-use super::{Common, Generate, Output};
+use super::{Common, Generate, Output, print_platforms};
 use crate::cli::Status;
 use crate::plan::Host;
-use crate::problem::Problem;
+use crate::problem::{Place, Problem};
 use crate::provision::{
-    DifferenceKind, DocumentDifference, GivenEntry, GivenStore, GivenToNode, differences, text_diff,
+    DifferenceKind, DocumentDifference, GivenEntry, GivenStore, Preset, differences, text_diff,
 };
 use crate::store::engine_type;
 
@@ -26,14 +26,29 @@ struct DiffJson<'a> {
 impl Generate {
     /// Compares instead of writing.
     pub(super) fn diff(&self, files: &[PathBuf], common: &Common, output: &Output) -> anyhow::Result<Status> {
-        let new = files.last().expect("clap wants one at least");
-        let text = read_file(new)?;
-        let mut after = self.gives_one(&text, new, common)?;
-        let (name, before) = match files {
-            [old, _] => (old.display().to_string(), self.gives_one(&read_file(old)?, old, common)?),
-            _ => {
+        let (new, old) = (files.last().expect("clap wants one at least"), files.first());
+        let text = self.read_one(new)?;
+        let platform = self.platform(common, Some(&text))?;
+        let old =
+            old.filter(|_| files.len() > 1).map(|old| Ok::<_, anyhow::Error>((old, self.read_one(old)?)));
+        let mut after;
+        let (name, before) = match old.transpose()? {
+            Some((old, old_text)) => {
+                let old_platform = self.platform(common, Some(&old_text))?;
+                let platforms = [old_platform.clone().or(&platform), platform.or(&old_platform)];
+                let before = self.gives(&old_text, old, common, platforms[0].preset)?;
+                after = self.gives(&text, new, common, platforms[1].preset)?;
+                print_platforms(&platforms, output);
+                (old.display().to_string(), before)
+            }
+            None => {
                 let host = common.host()?;
-                let mut before = self.gives(&node_document(&host, &after)?, Path::new("node"), common)?;
+                after = self.gives(&text, new, common, platform.preset)?;
+                print_platforms(&[platform], output);
+                // What a node has is all there.
+                let none = Preset::named("none").expect("there is such a preset");
+                let mut before =
+                    self.gives(&node_document(&host, &after)?, Path::new("node"), common, none)?;
                 for store in &mut before.stores {
                     made_there(&host, store, after.stores.iter().find(|it| it.path == store.path))?;
                 }
@@ -63,10 +78,15 @@ impl Generate {
         Ok(Status::No)
     }
 
-    /// What a file gives a node; of several documents in it, the one that is meant.
-    fn gives_one(&self, text: &str, file: &Path, common: &Common) -> anyhow::Result<GivenToNode> {
-        let one = self.one_of_several(text, file)?;
-        self.gives(one.as_ref().map_or(text, |one| &one.text), file, common)
+    /// A document; of several in a file, the one that is meant.
+    fn read_one(&self, file: &Path) -> anyhow::Result<String> {
+        let text = read_file(file)?;
+        let text = self.one_of_several(&text, file)?.map_or(text, |one| one.text);
+        self.kind(Some(&text)).map_err(|problem| {
+            let place = Some(Box::new(Place::whole(file.to_owned())));
+            Problem { place, ..problem }
+        })?;
+        Ok(text)
     }
 }
 

@@ -12,7 +12,7 @@ impl Generate {
     /// The documents of a file with several that are of a known kind, or of the one that is named;
     /// nothing if it holds one, or none of those.
     pub(super) fn several(&self, text: &str) -> Vec<OneOfSeveral> {
-        let named = self.kind.and_then(|kind| kind.kind().format());
+        let named = self.kind.and_then(|kind| kind.kind().format().ok());
         let mut all = several(text);
         all.retain(|one| {
             DocumentFormat::of(&one.text).is_some_and(|it| named.is_none_or(|named| named == it))

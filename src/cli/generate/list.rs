@@ -8,12 +8,12 @@ use serde::Serialize;
 use super::beside::FilesDir;
 use super::given::read_file;
 use super::kind::KindName;
-use super::{Common, Generate, Output};
+use super::{Common, Generate, Output, print_platforms};
 use crate::cli::list_stores::aligned;
 use crate::problem::Problem;
 use crate::provision::read::{ParsedDocument, Unread};
 use crate::provision::sources::FollowedDocument;
-use crate::provision::{EntryOrigin, GivenToNode};
+use crate::provision::{EntryOrigin, GivenToNode, Preset};
 
 #[derive(Serialize)]
 struct ListJson<'a> {
@@ -49,15 +49,21 @@ impl Generate {
         let text = read_file(file)?;
         let several = self.several(&text);
         if several.is_empty() {
-            let gives = self.gives(&text, file, common)?;
-            return match output.json {
-                true => output.print_json(&ListJson { version: 1, listed: self.listed(&text, &gives)? }),
-                false => self.tables(&text, &gives, file, output),
-            };
+            let platform = self.platform(common, Some(&text))?;
+            let gives = self.gives(&text, file, common, platform.preset)?;
+            if output.json {
+                return output.print_json(&ListJson { version: 1, listed: self.listed(&text, &gives)? });
+            }
+            self.tables(&text, &gives, file, output)?;
+            print_platforms(&[platform], output);
+            return Ok(());
         }
-        let given: anyhow::Result<Vec<GivenToNode>> =
-            several.iter().map(|one| self.gives(&one.text, file, common)).collect();
-        let given = given?;
+        let (mut given, mut platforms) = (Vec::new(), Vec::new());
+        for one in &several {
+            let platform = self.platform(common, Some(&one.text))?;
+            given.push(self.gives(&one.text, file, common, platform.preset)?);
+            platforms.push(platform);
+        }
         if output.json {
             let documents = several.iter().zip(&given).map(|(one, gives)| {
                 Ok(DocumentJson { line: one.line(), listed: self.listed(&one.text, gives)? })
@@ -71,6 +77,7 @@ impl Generate {
             output.print_lines(&format!("{between}Line {}: {kind}\n", one.line()))?;
             self.tables(&one.text, gives, file, output)?;
         }
+        print_platforms(&platforms, output);
         Ok(())
     }
 
@@ -109,9 +116,15 @@ impl Generate {
         Ok(())
     }
 
-    /// What a document gives a node.
-    pub(super) fn gives(&self, text: &str, file: &Path, common: &Common) -> anyhow::Result<GivenToNode> {
-        let model = self.request(common, Some(text))?.model;
+    /// What a document gives a node of a platform.
+    pub(super) fn gives(
+        &self,
+        text: &str,
+        file: &Path,
+        common: &Common,
+        preset: &Preset,
+    ) -> anyhow::Result<GivenToNode> {
+        let model = self.request(common, Some(text), preset)?.model;
         let read = ParsedDocument::parse(text).or_else(|unread| match unread {
             // OCNE's without a string gives nodes nothing.
             Unread::NoInline => ParsedDocument::parse("extraIgnitionInline: '{}'"),

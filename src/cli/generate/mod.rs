@@ -23,7 +23,7 @@ use super::references_given::images_given;
 use super::status::Strict;
 use super::{Common, EngineGeneration, Status};
 use crate::problem::Problem;
-use crate::provision::{DocumentKind, GeneratedDocument, PRESETS, machine_of, merge};
+use crate::provision::{DocumentKind, GeneratedDocument, PRESETS, Platform, machine_of, merge};
 use crate::sys::Root;
 use beside::FilesDir;
 pub(super) use given::read_file;
@@ -174,6 +174,15 @@ fn octal(text: &str) -> Result<u32, String> {
     }
 }
 
+/// Says for which platforms documents were taken.
+fn print_platforms(platforms: &[Platform], output: &Output) {
+    let mut notes: Vec<String> = platforms.iter().filter_map(Platform::note).collect();
+    notes.dedup();
+    for note in notes {
+        output.status(&format!("note: {note}"));
+    }
+}
+
 impl Generate {
     pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         if let Some(file) = &self.check {
@@ -195,7 +204,8 @@ impl Generate {
             _ => None,
         };
         let given = one.as_ref().map(|one| &one.text).or(before.as_ref());
-        let mut request = self.request(common, given.map(String::as_str))?;
+        let platform = self.platform(common, given.map(String::as_str))?;
+        let mut request = self.request(common, given.map(String::as_str), platform.preset)?;
         self.add_named_images(&mut request.model.images, output)?;
         if request.kind == DocumentKind::PinnedImageSet {
             self.by_digest(&mut request.model, common, output)?;
@@ -213,6 +223,7 @@ impl Generate {
         for warning in &written.warnings {
             output.warning(warning);
         }
+        print_platforms(&[platform], output);
         match (&self.from, &before) {
             (Some(file), Some(before)) if common.dry_run && !output.json => {
                 let name = file.display().to_string();

@@ -12,27 +12,39 @@ use crate::provision::container_runtime_config::OtherStores;
 use crate::provision::ignition::SpecVersion;
 use crate::provision::read::DocumentFormat;
 use crate::provision::{
-    DocumentKind, GenerateRequest, Generations, NodeModel, NodeStore, Preset, Removals, SimpleKind,
+    DocumentKind, GenerateRequest, Generations, NodeModel, NodeStore, Platform, Preset, READ, Removals,
+    SimpleKind,
 };
 
 impl Generate {
-    /// What is asked for.
-    /// `given` is the document that is merged into or checked.
-    pub(super) fn request(&self, common: &Common, given: Option<&str>) -> anyhow::Result<GenerateRequest> {
-        let name = self.kind(given)?;
-        let kind = self.with_collection(name)?;
-        let dialect = match given.and_then(dialect_of) {
-            Some(dialect) => dialect,
-            None => self.dialect(name)?,
-        };
-        let spec = self.spec()?;
-        let preset = match &self.preset {
+    /// The platform of a new document, or of `given`, which is merged into or read.
+    pub(super) fn platform(&self, common: &Common, given: Option<&str>) -> anyhow::Result<Platform> {
+        let asked = match &self.preset {
             Some(preset) => preset,
             // A tree has its own files, and they say what is listed.
             None if common.root.is_some() => "none",
-            None => kind.usual_preset(dialect.variant),
+            None => {
+                let name = self.kind(given)?;
+                return Ok(Platform::of(name.kind(), self.dialect(name, given)?.variant, given));
+            }
         };
-        let preset = Preset::named(preset).expect("clap knows the names, and kinds name known ones");
+        Ok(Platform::asked(Preset::named(asked).expect("clap knows the names")))
+    }
+
+    /// What is asked for of nodes of a platform. `given` is the document that is merged into or read.
+    pub(super) fn request(
+        &self,
+        common: &Common,
+        given: Option<&str>,
+        preset: &Preset,
+    ) -> anyhow::Result<GenerateRequest> {
+        let name = self.kind(given)?;
+        let kind = self.with_collection(name)?;
+        if given.is_some() {
+            kind.format()?;
+        }
+        let dialect = self.dialect(name, given)?;
+        let spec = self.spec()?;
         let name = match (&self.name, name) {
             (Some(name), _) => name.clone(),
             (None, KindName::ContainerRuntimeConfig | KindName::Blueprint) => "storagectl-stores".to_owned(),
@@ -118,12 +130,16 @@ impl Generate {
             Problem::new(
                 "document",
                 "what kind of document this is cannot be told from it",
-                "name its kind, as in `storagectl generate butane --check FILE`",
+                format!("name its kind, as in `storagectl generate butane --check FILE`; {READ}"),
             )
         })
     }
 
-    fn dialect(&self, kind: KindName) -> Result<Dialect, Problem> {
+    /// Butane's variant and version: those of a document, or of a new one.
+    fn dialect(&self, kind: KindName, given: Option<&str>) -> Result<Dialect, Problem> {
+        if let Some(dialect) = given.and_then(dialect_of) {
+            return Ok(dialect);
+        }
         let variant = self.variant.as_deref().unwrap_or("fcos");
         let newest = match (&self.spec, kind) {
             (None, KindName::Ocne) => crate::provision::ocne::NEWEST,

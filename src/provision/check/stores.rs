@@ -10,6 +10,7 @@ use super::units::{mentions, settings};
 use crate::conf::{self, StoreList, clean};
 use crate::engine::Profile;
 use crate::judgement::{Judgement, Reader};
+use crate::problem::quoted_series;
 use crate::provision::blueprint::Containers;
 use crate::provision::document::Node;
 use crate::provision::model::{MAIN_FILE, PlatformFile};
@@ -348,13 +349,16 @@ fn readings(files: &[PlatformFile], expected: &ExpectedNode, findings: &mut Prov
             let stop = judgement.stop().filter(|_| all_stop || reader.is_of_users());
             let stop = seen.failure().or(stop);
             if let Some(failure) = stop.filter(|_| reader.is_of_users()) {
-                let message = format!("{reader} stops on such a node: {}", failure.message);
-                findings.add_whole(
-                    "users-stop",
-                    message,
-                    "normal users cannot run containers",
-                    &failure.hint,
-                );
+                // In one version of the platform as in the other.
+                if !findings.has(&["users-stop"]) {
+                    let message = format!("{reader} stops on such a node: {}", failure.message);
+                    findings.add_whole(
+                        "users-stop",
+                        message,
+                        "normal users cannot run containers",
+                        &failure.hint,
+                    );
+                }
                 continue;
             }
             if let Some(failure) = stop {
@@ -379,6 +383,10 @@ fn readings(files: &[PlatformFile], expected: &ExpectedNode, findings: &mut Prov
                 continue;
             }
             let hides = profile.is_modern() && !platform.is_empty();
+            let list = |paths: &[String]| match paths {
+                [] => "no store".to_owned(),
+                paths => quoted_series(paths),
+            };
             let (id, hint) = match hides {
                 true => (
                     "drop-in-hides-main",
@@ -388,7 +396,7 @@ fn readings(files: &[PlatformFile], expected: &ExpectedNode, findings: &mut Prov
             };
             findings.add_whole(
                 id,
-                format!("{profile} sees {paths:?} on such a node, but storage.conf says {wanted:?}"),
+                format!("{reader} sees {} on such a node, and not {}", list(&paths), list(wanted)),
                 "the images of the others are missing",
                 hint,
             );
