@@ -1,5 +1,6 @@
 //! Names of images.
 
+use crate::hex::is_sha256;
 use crate::problem::Problem;
 
 /// Whether a text can be the name of an image in a unit or a command, and is one.
@@ -22,8 +23,7 @@ pub fn check_image(image: &str) -> Result<(), Problem> {
 
 /// Whether a text is the digest of a manifest.
 pub(super) fn is_digest(text: &str) -> bool {
-    let digits = text.strip_prefix("sha256:").unwrap_or_default();
-    digits.len() == 64 && digits.bytes().all(|it| it.is_ascii_digit() || (b'a'..=b'f').contains(&it))
+    text.strip_prefix("sha256:").is_some_and(is_sha256)
 }
 
 /// For a kind of document whose images are all in registries: `what` it is.

@@ -59,7 +59,7 @@ pub use layout::{Directories, NodeDirectory, NodeFile, NodeLayout, NodeUnit};
 pub use merge::{machine_of, merge};
 pub use model::{Generations, MAIN_FILE, NodeModel, NodeStore, PlatformFile};
 pub use ours::is_own;
-pub use platform::Platform;
+pub use platform::DocumentPlatform;
 pub use preset::{PRESETS, Preset};
 pub use request::{DocumentKind, GenerateRequest, GeneratedDocument, READ, Removals};
 pub use simple::SimpleKind;

@@ -8,7 +8,7 @@ use super::unit_words::of_script;
 
 /// A platform, and what says that it is this one.
 #[derive(Debug, Clone)]
-pub struct Platform {
+pub struct DocumentPlatform {
     /// What is known of it.
     pub preset: &'static Preset,
     evidence: Evidence,
@@ -32,7 +32,7 @@ enum Evidence {
     Nothing,
 }
 
-impl Platform {
+impl DocumentPlatform {
     /// The one that is asked for.
     pub fn asked(preset: &'static Preset) -> Self {
         Self { preset, evidence: Evidence::Asked }
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     fn of(kind: DocumentKind, variant: &str, document: &str) -> (&'static str, Evidence) {
-        let platform = Platform::of(kind, variant, Some(document));
+        let platform = DocumentPlatform::of(kind, variant, Some(document));
         (platform.preset.name, platform.evidence)
     }
 
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn what_the_kind_says_and_what_decides_nothing_is_not_told() {
-        let note = |kind, variant, document| Platform::of(kind, variant, document).note();
+        let note = |kind, variant, document| DocumentPlatform::of(kind, variant, document).note();
         assert_eq!(note(DocumentKind::Ignition, "fcos", Some("")), None);
         assert_eq!(note(DocumentKind::MachineConfig, "fcos", Some("")), None);
         assert_eq!(note(DocumentKind::Butane, "openshift", Some("")), None);
@@ -162,6 +162,6 @@ mod tests {
         let fcos = note(DocumentKind::Butane, "fcos", butane).unwrap();
         assert!(fcos.contains("`fedora`, since its variant is `fcos`"), "{fcos}");
         assert!(note(DocumentKind::Blueprint, "fcos", Some("")).is_some());
-        assert_eq!(Platform::asked(Preset::named("fedora").unwrap()).note(), None);
+        assert_eq!(DocumentPlatform::asked(Preset::named("fedora").unwrap()).note(), None);
     }
 }

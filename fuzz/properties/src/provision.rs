@@ -10,7 +10,8 @@ use storagectl::provision::ignition::SpecVersion;
 use storagectl::provision::read::{DocumentFormat, ParsedDocument};
 use storagectl::provision::sources::NoFilesBeside;
 use storagectl::provision::{
-    DocumentKind, GenerateRequest, NodeModel, Platform, Preset, Removals, NodeStore, machine_of, merge,
+    DocumentKind, DocumentPlatform, GenerateRequest, NodeModel, NodeStore, Preset, Removals, machine_of,
+    merge,
 };
 
 use super::shown::assert_told;
@@ -33,8 +34,12 @@ pub fn holds(input: &[u8]) {
     let is = ParsedDocument::parse(text).map(|read| read.format).ok();
     for kind in KINDS {
         let format = kind.format().expect("it is a kind that is read");
-        let preset = Platform::of(kind, "fcos", Some(text)).preset;
-        checked(text, format, &ExpectedNode { stores: vec!["/var/images".to_owned()], ..ExpectedNode::of(preset) });
+        let preset = DocumentPlatform::of(kind, "fcos", Some(text)).preset;
+        checked(
+            text,
+            format,
+            &ExpectedNode { stores: vec!["/var/images".to_owned()], ..ExpectedNode::of(preset) },
+        );
         // Into a document of another kind nothing is put.
         if is.is_none_or(|is| is == format) {
             merged(text, &request(kind, preset));

@@ -23,7 +23,7 @@ use super::references_given::images_given;
 use super::status::Strict;
 use super::{Common, EngineGeneration, Status};
 use crate::problem::Problem;
-use crate::provision::{DocumentKind, GeneratedDocument, PRESETS, Platform, machine_of, merge};
+use crate::provision::{DocumentKind, DocumentPlatform, GeneratedDocument, PRESETS, machine_of, merge};
 use crate::sys::Root;
 use beside::FilesDir;
 pub(super) use given::read_file;
@@ -175,8 +175,8 @@ fn octal(text: &str) -> Result<u32, String> {
 }
 
 /// Says for which platforms documents were taken.
-fn print_platforms(platforms: &[Platform], output: &Output) {
-    let mut notes: Vec<String> = platforms.iter().filter_map(Platform::note).collect();
+fn print_platforms(platforms: &[DocumentPlatform], output: &Output) {
+    let mut notes: Vec<String> = platforms.iter().filter_map(DocumentPlatform::note).collect();
     notes.dedup();
     for note in notes {
         output.status(&format!("note: {note}"));

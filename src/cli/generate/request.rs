@@ -12,23 +12,23 @@ use crate::provision::container_runtime_config::OtherStores;
 use crate::provision::ignition::SpecVersion;
 use crate::provision::read::DocumentFormat;
 use crate::provision::{
-    DocumentKind, GenerateRequest, Generations, NodeModel, NodeStore, Platform, Preset, READ, Removals,
-    SimpleKind,
+    DocumentKind, DocumentPlatform, GenerateRequest, Generations, NodeModel, NodeStore, Preset, READ,
+    Removals, SimpleKind,
 };
 
 impl Generate {
     /// The platform of a new document, or of `given`, which is merged into or read.
-    pub(super) fn platform(&self, common: &Common, given: Option<&str>) -> anyhow::Result<Platform> {
+    pub(super) fn platform(&self, common: &Common, given: Option<&str>) -> anyhow::Result<DocumentPlatform> {
         let asked = match &self.preset {
             Some(preset) => preset,
             // A tree has its own files, and they say what is listed.
             None if common.root.is_some() => "none",
             None => {
                 let name = self.kind(given)?;
-                return Ok(Platform::of(name.kind(), self.dialect(name, given)?.variant, given));
+                return Ok(DocumentPlatform::of(name.kind(), self.dialect(name, given)?.variant, given));
             }
         };
-        Ok(Platform::asked(Preset::named(asked).expect("clap knows the names")))
+        Ok(DocumentPlatform::asked(Preset::named(asked).expect("clap knows the names")))
     }
 
     /// What is asked for of nodes of a platform. `given` is the document that is merged into or read.
