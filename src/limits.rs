@@ -28,6 +28,9 @@ pub const ENGINE_OUTPUT: u64 = 1 << 20;
 /// Ignition carry whole files.
 pub const GIVEN_DOCUMENT: u64 = 16 << 20;
 
+/// Several such documents in one file, in bytes, with an empty line in each for every line before it.
+pub const SEVERAL_DOCUMENTS: u64 = 64 << 20;
+
 /// The values in such a document, those that aliases repeat among them.
 pub const VALUES: usize = 200_000;
 

@@ -8,6 +8,7 @@
 mod butane;
 mod ignition;
 mod node;
+mod objects;
 mod parts;
 mod quadlet;
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{is_json, read_toml};
+use crate::limits;
 
 /// One of several documents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +16,8 @@ pub struct OneOfSeveral {
 }
 
 /// The documents of a text that has more than one, each without the others; those that hold nothing
-/// are left out. Nothing if the text is one document.
+/// are left out. Nothing if the text is one document, or has more than
+/// [`limits::SEVERAL_DOCUMENTS`]: who reads it as one refuses it then.
 pub fn several(text: &str) -> Vec<OneOfSeveral> {
     if is_json(text) || read_toml::is_toml(text) {
         return Vec::new();
@@ -25,33 +27,40 @@ pub fn several(text: &str) -> Vec<OneOfSeveral> {
         line.strip_prefix("---")
             .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
     };
-    let mut starts = vec![0];
+    // Where each begins: the byte, and the line from 0.
+    let mut starts = vec![(0, 0)];
     let mut at = 0;
-    for line in text.split_inclusive('\n') {
+    for (index, line) in text.split_inclusive('\n').enumerate() {
         if is_mark(line) && at > 0 {
-            starts.push(at);
+            starts.push((at, index));
         }
         at += line.len();
     }
-    let ends = starts[1..].iter().copied().chain([text.len()]);
-    let ranges = starts.iter().zip(ends).map(|(&start, end)| start..end);
-    let mut ranges: Vec<Range<usize>> = ranges.collect();
+    let ends = starts[1..].iter().map(|&(start, _)| start).chain([text.len()]);
+    let mut parts: Vec<(Range<usize>, usize)> =
+        starts.iter().zip(ends).map(|(&(start, lines), end)| (start..end, lines)).collect();
     let is_blank = |range: &Range<usize>| {
         let says = |line: &str| !(line.is_empty() || line.starts_with('#') || is_mark(line) || line == "...");
         !text[range.clone()].lines().any(|line| says(line.trim_end()))
     };
     // What precedes the first mark is no document if it is only comments.
-    if ranges.first().is_some_and(|first| is_blank(first) && !text.starts_with("---")) {
-        ranges.remove(0);
+    if parts.first().is_some_and(|(first, _)| is_blank(first) && !text.starts_with("---")) {
+        parts.remove(0);
     }
-    if ranges.len() < 2 {
+    if parts.len() < 2 {
         return Vec::new();
     }
-    let one = |range: Range<usize>| {
-        let lines = text[..range.start].matches('\n').count();
-        OneOfSeveral { text: "\n".repeat(lines) + &text[range.clone()], lines, range }
+    parts.retain(|(range, _)| !is_blank(range));
+    let bytes: usize = parts.iter().map(|(range, lines)| range.len() + lines).sum();
+    if bytes as u64 > limits::SEVERAL_DOCUMENTS {
+        return Vec::new();
+    }
+    let one = |(range, lines): (Range<usize>, usize)| OneOfSeveral {
+        text: "\n".repeat(lines) + &text[range.clone()],
+        lines,
+        range,
     };
-    ranges.into_iter().filter(|range| !is_blank(range)).map(one).collect()
+    parts.into_iter().map(one).collect()
 }
 
 impl OneOfSeveral {
@@ -92,6 +101,13 @@ mod tests {
             "# a\n---\na: 1\n---\n# nothing\nd: 1\n---\nc: 1"
         );
         assert_eq!(all.iter().map(OneOfSeveral::line).collect::<Vec<_>>(), [2, 6, 11]);
+    }
+
+    #[test]
+    fn more_than_a_run_can_hold_are_not_taken_apart() {
+        let text = "---\na\n".repeat(100);
+        assert_eq!(several(&text).len(), 100);
+        assert_eq!(several(&text.repeat(2_000)), []);
     }
 
     #[test]
