@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Common;
 use super::counted::counted;
-use super::given::jobs;
+use super::defaults::jobs;
 use super::output::Output;
 use super::references_given::images_given;
 use super::tense::wrote;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::any_engine::AnyEngine;
 use super::byte_size::byte_size;
 use super::counted::{counted, found};
-use super::given::jobs;
+use super::defaults::jobs;
 use super::output::Output;
 use super::progress::{ProgressDisplay, ProgressOption};
 use super::status::Strict;

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::counted::{counted, images};
-use super::given::{embedded_directory, jobs};
+use super::defaults::{embedded_directory, jobs};
 use super::output::Output;
 use super::progress::{ProgressDisplay, ProgressOption};
 use super::tense::would;

@@ -8,7 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 
 use super::counted::{counted, images};
-use super::given::{asked_platform, authfile, embedded_directory, jobs};
+use super::defaults::{asked_platform, authfile, embedded_directory, jobs};
 use super::output::Output;
 use super::progress::{ProgressDisplay, ProgressOption};
 use super::references_given::images_given;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::given::embedded_directory;
+use super::defaults::embedded_directory;
 use super::list_stores::aligned;
 use super::output::Output;
 use super::{Common, Status};

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Common;
 use super::output::Output;
-use super::painted::line;
+use super::terminal_text::line;
 use crate::conf::clean;
 use crate::engine::Profile;
 use crate::plan::{self, ApplyOptions, CommitMode, Host, ListedStore, StoreResult, list_stores};

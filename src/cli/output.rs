@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
-use super::painted::{self, TerminalText};
 use super::problem_text;
+use super::terminal_text::{self, TerminalText};
 use super::{Color, Common, OutputFormat};
 use crate::problem::{Problem, Several, Severity};
 
@@ -65,7 +65,7 @@ impl Output {
 
     /// Writes data as one JSON document.
     pub(super) fn print_json(&self, value: &impl serde::Serialize) -> anyhow::Result<()> {
-        let mut text = painted::json(&serde_json::to_string_pretty(value)?);
+        let mut text = terminal_text::json(&serde_json::to_string_pretty(value)?);
         text.push('\n');
         write(&text)
     }

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::Common;
 use super::build_store::latest;
+use super::defaults::{authfile, jobs, variable};
 use super::embed_images::{to_download, to_fetch};
-use super::given::{authfile, jobs, variable};
 use super::output::Output;
 use crate::embedded::{self, EmbedOutcome, ReportLine};
 use crate::images::Digest;

@@ -1,7 +1,7 @@
 //! How something wrong is told to people: what it is, the line, what comes of it, what helps.
 
-use super::painted::TerminalText;
 use super::snippet::snippet;
+use super::terminal_text::TerminalText;
 use crate::problem::Problem;
 
 const RED: &str = "\u{1b}[1;31m";

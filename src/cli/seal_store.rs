@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::build_store::{OutputKind, SELINUX};
-use super::given::jobs;
+use super::defaults::jobs;
 use super::output::Output;
 use super::{Common, Status, inside};
 use crate::problem::{Problem, Severity, size, total};

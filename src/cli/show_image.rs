@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::counted::counted;
 use super::output::Output;
-use super::painted::line;
 use super::readers_json::{ReadersJson, ShadowJson};
+use super::terminal_text::line;
 use super::{Common, Status};
 use crate::engine::Reason;
 use crate::inventory::{

@@ -2,7 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::painted::{TerminalText, line};
+use super::terminal_text::{TerminalText, line};
 use crate::problem::{Problem, Severity};
 
 /// The title of a problem, and the line where it is with what is meant marked.

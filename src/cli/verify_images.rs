@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::counted::{counted, found};
-use super::given::{asked_platform, embedded_directory, jobs};
+use super::defaults::{asked_platform, embedded_directory, jobs};
 use super::output::Output;
 use super::progress::{ProgressDisplay, ProgressOption};
 use super::references_given::references_given;

@@ -3,8 +3,8 @@
 //! Each function returns a document in which the array holds what was asked for
 //! and every other byte is as before; [`spliced`] proves it of the values.
 
-use super::apart::edited_beside_ours;
 use super::array::{Anchor, ArraySpans, CutItem};
+use super::beside_ours::edited_beside_ours;
 use super::document::{Document, Fault, Leaf};
 use super::key_case::is_same;
 use super::made::without_empty_array;

@@ -30,9 +30,9 @@
 //!   engines' library takes much of that; [`Redefined`] reads it as they do, but
 //!   nothing is edited in such a text.
 
-mod apart;
 mod array;
 mod aside;
+mod beside_ours;
 mod document;
 mod edit;
 mod essentials;

@@ -18,7 +18,6 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::around::{LayerSurroundings, ListedImages};
 use super::clean::{ExaminedStorage, examine};
 use super::find::{Dependent, DependentRecord, find};
 use super::former::{DRIVER, FormerStore, formers};
@@ -26,6 +25,7 @@ use super::kept_store::{self, KEPT_STORE};
 use super::layout::{EngineStorage, StorageLayout, layout};
 use super::names::KeptNames;
 use super::own::RecordKind;
+use super::surroundings::{LayerSurroundings, ListedImages};
 use super::users::{UserLayout, user_layouts};
 use crate::images::Platform;
 use crate::plan::{CommitMode, Host, User};

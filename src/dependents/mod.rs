@@ -27,7 +27,6 @@
 //! them is moved into the backup. A run that is killed leaves a list of what is
 //! still to be moved; the next one finishes it.
 
-mod around;
 mod array;
 mod backup;
 mod changed;
@@ -45,6 +44,7 @@ mod own;
 mod restore;
 mod stopped;
 mod store_layers;
+mod surroundings;
 mod timestamp;
 mod users;
 

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use sha2::{Digest as _, Sha256};
 
 use super::contents::EmbeddedImage;
-use super::elsewhere::OtherDirectories;
 use super::fetch::{assemble, copy_whole, failed};
 use super::links::{blobs_in, has_blob};
 use super::list::ListEntry;
 use super::options::EmbedOptions;
+use super::other_directories::OtherDirectories;
 use super::registry_image::RegistryImage;
 use super::report::EmbedOutcome;
 use super::run::EmbedRun;

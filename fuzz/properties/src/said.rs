@@ -1,6 +1,6 @@
 //! What an engine is said to have said: any text is explained, or nothing in it is known.
 
-use storagectl::cli::painted::TerminalText;
+use storagectl::cli::terminal_text::TerminalText;
 use storagectl::explain::recognize;
 
 use super::harmless::assert_harmless;

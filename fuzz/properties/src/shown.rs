@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use storagectl::cli::painted::{TerminalText, json};
+use storagectl::cli::terminal_text::{TerminalText, json};
 use storagectl::cli::problem_text;
 use storagectl::conf::Fault;
 use storagectl::problem::Problem;

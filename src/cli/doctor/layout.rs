@@ -1,6 +1,6 @@
 //! Lines of at most 80 columns, with colour.
 
-use crate::cli::painted::{TerminalText, line};
+use crate::cli::terminal_text::{TerminalText, line};
 
 /// How wide a page is.
 const WIDTH: usize = 80;
