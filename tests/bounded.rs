@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 /// The address space that a run may use, in KiB; C16 took gigabytes.
 const MEMORY: u32 = 400_000;
 
-/// In an unoptimized build, on a machine that does something else.
-const TIME: Duration = Duration::from_secs(60);
+/// The processor time that a run may use, in seconds, in an unoptimized build: what else the machine does
+/// does not count.
+const TIME: u64 = 60;
 
 #[test]
 fn thousands_of_mistakes_take_no_more_than_their_text() {
@@ -54,10 +55,9 @@ fn thousands_of_mistakes_take_no_more_than_their_text() {
 /// Runs the program within the memory and time that there are, and returns what it says.
 #[track_caller]
 fn bounded(line: &[&str], codes: &[i32]) -> String {
-    let begin = Instant::now();
     let output = Command::new("sh")
         .arg("-c")
-        .arg(format!("ulimit -v {MEMORY}; exec \"$@\""))
+        .arg(format!("ulimit -v {MEMORY}; ulimit -t {TIME}; exec \"$@\""))
         .args(["sh", env!("CARGO_BIN_EXE_storagectl")])
         .args(line)
         .output()
@@ -67,7 +67,6 @@ fn bounded(line: &[&str], codes: &[i32]) -> String {
     let start: String = said.chars().take(2000).collect();
     let status = output.status;
     assert!(status.code().is_some_and(|code| codes.contains(&code)), "{line:?}: {status:?} {start}");
-    assert!(begin.elapsed() < TIME, "{line:?} took {:?}", begin.elapsed());
     said
 }
 
@@ -91,7 +90,7 @@ fn what_engines_say_is_read_in_time_however_much_it_is() {
             .output()
             .unwrap();
         assert!(output.status.code().is_some_and(|code| code < 2), "{output:?}");
-        assert!(begin.elapsed() < TIME, "{:?}", begin.elapsed());
+        assert!(begin.elapsed() < Duration::from_secs(TIME), "{:?}", begin.elapsed());
     }
 }
 

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use storagectl::cli::terminal_text::{TerminalText, json};
 use storagectl::cli::problem_text;
+use storagectl::cli::terminal_text::{TerminalText, json};
 use storagectl::conf::Fault;
 use storagectl::problem::Problem;
 

@@ -38,7 +38,7 @@ impl Generate {
                         file.display(),
                         series(&lines)
                     ),
-                    "name the kind, as in `storagectl generate machineconfig --from FILE`, or give one alone",
+                    "name the kind, as in `storagectl generate machineconfig`, or give one alone",
                 ));
             }
         }

@@ -2,7 +2,7 @@
 
 use super::finding::ProvisionFindings;
 use crate::provision::butane::DIALECTS;
-use crate::provision::document::{Node, Unreadable};
+use crate::provision::document::{MappingKey, Node, Unreadable};
 use crate::provision::ignition::SpecVersion;
 use crate::provision::ocne;
 use crate::provision::read::{Config, DocumentFormat, ParsedDocument, Unread};
@@ -110,29 +110,20 @@ fn other(is: &str, format: DocumentFormat, findings: &mut ProvisionFindings) {
 /// A key that stands twice.
 pub(super) fn duplicate_key(read: &ParsedDocument, findings: &mut ProvisionFindings) {
     if let Some(key) = read.doc.root.key_twice() {
-        let (effect, hint) = ("one of the two is lost, or the document refused", "put both into one");
-        findings.add(
-            "duplicate-key",
-            key.span.clone(),
-            format!("`{}` is set twice here", key.name),
-            effect,
-            hint,
-        );
+        twice(key, "one of the two is lost, or the document refused", findings);
     }
     let Some(config) = read.config.as_ref().filter(|config| config.is_inner) else {
         return;
     };
     if let Some(key) = config.node.key_twice() {
         findings.enter(config);
-        let (effect, hint) = ("OCNE refuses the document", "put both into one");
-        findings.add(
-            "duplicate-key",
-            key.span.clone(),
-            format!("`{}` is set twice here", key.name),
-            effect,
-            hint,
-        );
+        twice(key, "OCNE refuses the document", findings);
     }
+}
+
+fn twice(key: &MappingKey, effect: &str, findings: &mut ProvisionFindings) {
+    let message = format!("`{}` is set twice here", key.name);
+    findings.add("duplicate-key", key.span.clone(), message, effect, "put both into one");
 }
 
 /// The version of the specification.
