@@ -368,7 +368,7 @@ fn at(
 
 /// What is wrong with a document that cannot be read.
 fn first_finding(before: &str, format: DocumentFormat, file: &Path) -> Problem {
-    let expected = ExpectedNode::of(super::Preset::named("none").expect("there is such a preset"));
+    let expected = ExpectedNode::of(super::Preset::none());
     match check(before, format, file, &expected, &NoFilesBeside).into_iter().next() {
         Some(found) => {
             let place = found.place.filter(|place| place.position().is_some());

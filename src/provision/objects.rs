@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::change::{LIST, not_listed};
 use super::container_runtime_config::{self, LISTS, OtherStores};
-use super::document::{self, Node, ProvisionDocument, map};
+use super::document::{self, Node, ProvisionDocument, Value, map};
 use super::layout::NodeLayout;
 use super::merge::{edited, unsafe_edit};
 use super::pinned_image_set;
@@ -63,18 +63,30 @@ pub(super) fn stores_of_object(
     }
     // The API's rules, and a place for each.
     let whole = container_runtime_config::value(&images, &others, &request.machine)?;
-    let path = ["spec", "containerRuntimeConfig"];
-    let lists = path.iter().try_fold(&whole, |value, key| value.get(key)).cloned().unwrap_or(map([]));
-    let value = path.iter().rev().fold(lists, |value, key| map([(*key, value)]));
+    let removed = LISTS.iter().flat_map(|(name, _)| {
+        let entries = listed(&read.doc, name).into_iter().filter(|path| removed.contains(&clean(path)));
+        entries.map(|entry| (at(name), "path", entry))
+    });
+    Ok((with_lists(read, &whole, &["spec", "containerRuntimeConfig"], removed, file)?, layout))
+}
+
+/// The object with what `whole` says at `path`, and without items: the list of each, its key and what that says.
+fn with_lists<const N: usize>(
+    read: &ParsedDocument,
+    whole: &Value,
+    path: &[&str],
+    removed: impl Iterator<Item = ([&'static str; N], &'static str, String)>,
+    file: &Path,
+) -> Result<String, Problem> {
+    let part = path.iter().try_fold(whole, |value, key| value.get(key)).cloned().unwrap_or(map([]));
+    let value = path.iter().rev().fold(part, |value, key| map([(*key, value)]));
     let added = edited(&read.doc, &value, file)?;
     let mut doc = ProvisionDocument::parse(&added).map_err(|_| unsafe_edit(file))?;
-    for (name, _) in LISTS {
-        for entry in listed(&read.doc, name).iter().filter(|path| removed.contains(&clean(path))) {
-            let without = document::remove(&doc, &at(name), "path", entry).map_err(|_| unsafe_edit(file))?;
-            doc = without.unwrap_or(doc);
-        }
+    for (list, key, item) in removed {
+        let without = document::remove(&doc, &list, key, &item).map_err(|_| unsafe_edit(file))?;
+        doc = without.unwrap_or(doc);
     }
-    Ok((doc.text, layout))
+    Ok(doc.text)
 }
 
 /// The list of a PinnedImageSet.
@@ -102,13 +114,6 @@ pub(super) fn images_of_object(
         return Err(Problem::new("no-images", "no image would be left, and the API wants one", hint));
     }
     let whole = pinned_image_set::value(&images, &request.machine)?;
-    let list = path.iter().try_fold(&whole, |value, key| value.get(key)).cloned();
-    let value = list.map(|list| path.iter().rev().fold(list, |value, key| map([(*key, value)])));
-    let added = edited(&read.doc, &value.expect("it has the list"), file)?;
-    let mut doc = ProvisionDocument::parse(&added).map_err(|_| unsafe_edit(file))?;
-    for image in removed {
-        let without = document::remove(&doc, &path, "name", image).map_err(|_| unsafe_edit(file))?;
-        doc = without.unwrap_or(doc);
-    }
-    Ok(doc.text)
+    let removed = removed.iter().map(|image| (path, "name", image.clone()));
+    with_lists(read, &whole, &path, removed, file)
 }

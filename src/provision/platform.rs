@@ -68,12 +68,13 @@ impl DocumentPlatform {
 
     /// What there is to know if that was concluded, and decides what is found in a document.
     pub fn note(&self) -> Option<String> {
-        let none = Preset::named("none").expect("there is such a preset");
         let decides = |it: &Preset| (it.stores, it.has_main, it.podman6, it.platform_versions());
         let why = match &self.evidence {
             Evidence::Asked | Evidence::Kind | Evidence::Nothing => return None,
             Evidence::Mark => "as the run that made it was told".to_owned(),
-            Evidence::Variant(_) | Evidence::Most if decides(self.preset) == decides(none) => return None,
+            Evidence::Variant(_) | Evidence::Most if decides(self.preset) == decides(Preset::none()) => {
+                return None;
+            }
             Evidence::Variant(variant) => format!("since its variant is `{variant}`"),
             Evidence::Most => "as most of its kind are".to_owned(),
             Evidence::Store(store) => format!("since it lists `{store}`"),

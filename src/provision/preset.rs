@@ -40,6 +40,11 @@ impl Preset {
         platform_versions
     }
 
+    /// The platform of which nothing is known.
+    pub fn none() -> &'static Self {
+        Self::named("none").expect("there is such a preset")
+    }
+
     /// The preset of this name.
     pub fn named(name: &str) -> Option<&'static Self> {
         PRESETS.iter().find(|preset| preset.name == name)

@@ -36,7 +36,7 @@ impl Generate {
             platforms.push(platform);
         }
         print_platforms(&platforms, output);
-        tell(file, &findings, self.strict, output)
+        print_findings(file, &findings, self.strict, output)
     }
 
     /// What is wrong with one document.
@@ -65,8 +65,13 @@ impl Generate {
     }
 }
 
-/// Tells what is wrong with a document.
-fn tell(file: &Path, findings: &[Problem], strict: Strict, output: &Output) -> anyhow::Result<Status> {
+/// Prints what is wrong with a document.
+fn print_findings(
+    file: &Path,
+    findings: &[Problem],
+    strict: Strict,
+    output: &Output,
+) -> anyhow::Result<Status> {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     if output.json {
         output.print_json(&CheckedDocumentJson { version: 1, findings })?;

@@ -26,14 +26,13 @@ struct DiffJson<'a> {
 impl Generate {
     /// Compares instead of writing.
     pub(super) fn diff(&self, files: &[PathBuf], common: &Common, output: &Output) -> anyhow::Result<Status> {
-        let (new, old) = (files.last().expect("clap wants one at least"), files.first());
+        let new = files.last().expect("clap wants one at least");
         let text = self.read_one(new)?;
         let platform = self.platform(common, Some(&text))?;
-        let old =
-            old.filter(|_| files.len() > 1).map(|old| Ok::<_, anyhow::Error>((old, self.read_one(old)?)));
         let mut after;
-        let (name, before) = match old.transpose()? {
-            Some((old, old_text)) => {
+        let (name, before) = match files {
+            [old, _] => {
+                let old_text = self.read_one(old)?;
                 let old_platform = self.platform(common, Some(&old_text))?;
                 let platforms = [old_platform.clone().or(&platform), platform.or(&old_platform)];
                 let before = self.gives(&old_text, old, common, platforms[0].preset)?;
@@ -41,14 +40,13 @@ impl Generate {
                 print_platforms(&platforms, output);
                 (old.display().to_string(), before)
             }
-            None => {
+            _ => {
                 let host = common.host()?;
                 after = self.gives(&text, new, common, platform.preset)?;
                 print_platforms(&[platform], output);
                 // What a node has is all there.
-                let none = Preset::named("none").expect("there is such a preset");
-                let mut before =
-                    self.gives(&node_document(&host, &after)?, Path::new("node"), common, none)?;
+                let node = node_document(&host, &after)?;
+                let mut before = self.gives(&node, Path::new("node"), common, Preset::none())?;
                 for store in &mut before.stores {
                     made_there(&host, store, after.stores.iter().find(|it| it.path == store.path))?;
                 }
