@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::gives::{GivenEntry, GivenToNode};
+use super::given::{GivenEntry, GivenToNode};
 
 /// How something differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -51,7 +51,7 @@ pub fn differences(before: &GivenToNode, after: &GivenToNode) -> Vec<DocumentDif
 type Said = Vec<(String, String)>;
 
 fn stores(gives: &GivenToNode) -> Said {
-    let store = |it: &super::gives::GivenStore| {
+    let store = |it: &super::given::GivenStore| {
         let created = it
             .created_by
             .as_ref()
@@ -70,7 +70,7 @@ fn images(gives: &GivenToNode) -> Said {
 /// Whether units are enabled that both have; what one of them says nothing of, the image decides.
 fn units(gives: &GivenToNode, other: &GivenToNode) -> Said {
     let says = |gives: &GivenToNode, name: &str| gives.units.iter().find(|it| it.name == name)?.enabled;
-    let unit = |it: &super::gives::GivenUnit| {
+    let unit = |it: &super::given::GivenUnit| {
         says(other, &it.name)?;
         Some((it.name.clone(), if it.enabled? { "enabled" } else { "not enabled" }.to_owned()))
     };
@@ -79,7 +79,7 @@ fn units(gives: &GivenToNode, other: &GivenToNode) -> Said {
 
 /// Whether each engine starts. What it sees are the stores.
 fn engines(gives: &GivenToNode) -> Said {
-    let engine = |it: &super::gives::GivenEngine| {
+    let engine = |it: &super::given::GivenEngine| {
         let missing = gives.stores.iter().filter(|store| !it.users && !it.stores.contains(&store.path));
         let missing: Vec<&str> = missing.map(|store| store.path.as_str()).collect();
         let said = match (&it.stops, missing.as_slice()) {

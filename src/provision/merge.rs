@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::butane::Machine;
+use super::ExistingDocument;
 use super::change::DocumentChange;
 use super::check::{ExpectedNode, check, is_rendered, listed, maker};
 use super::container_runtime_config;
@@ -30,7 +30,7 @@ use crate::problem::{Place, Problem, Severity};
 /// the way, or if a node would not do what it should.
 pub fn merge(
     request: &GenerateRequest,
-    before: &str,
+    before: &ExistingDocument,
     file: &Path,
     beside: &dyn FilesBeside,
 ) -> Result<GeneratedDocument, Problem> {
@@ -42,7 +42,7 @@ pub fn merge(
             "put the tables that `generate blueprint` writes into it by hand",
         ));
     }
-    let read = match ParsedDocument::parse(before) {
+    let read = match &before.parsed {
         Ok(read) if read.format == format => read,
         // The nodes get nothing of it yet.
         Err(Unread::NoInline) if format == DocumentFormat::Ocne => {
@@ -58,31 +58,31 @@ pub fn merge(
             "give nodes the stores with an object of its own, which is rendered into the next one: `storagectl generate machineconfig --store PATH`",
         ));
     }
-    conflicts(&read, file)?;
-    let followed = FollowedDocument::of(&read, beside).refused()?;
-    let (request, mut told) = known(request, &read, &followed)?;
+    conflicts(read, file)?;
+    let followed = FollowedDocument::of(read, beside).refused()?;
+    let (request, mut told) = known(request, read, &followed)?;
     let request = &request;
     if request.asks_nothing() && !told.is_empty() {
-        return Ok(GeneratedDocument { text: before.to_owned(), warnings: told });
+        return Ok(GeneratedDocument { text: before.text.clone(), warnings: told });
     }
     match &read.config {
         None if format == DocumentFormat::ContainerRuntimeConfig => {
-            let (after, layout) = stores_of_object(request, &read, file)?;
+            let (after, layout) = stores_of_object(request, read, file)?;
             finish(request, before, after, format, &layout, &request.model, beside)
         }
         None if format == DocumentFormat::PinnedImageSet => {
-            let after = images_of_object(request, &read, file)?;
+            let after = images_of_object(request, read, file)?;
             finish(request, before, after, format, &NodeLayout::default(), &request.model, beside)
         }
         None => Err(first_finding(before, format, file)),
         Some(config) if config.spec.is_none() => Err(first_finding(before, format, file)),
         Some(config) => {
-            let change = DocumentChange::of(request, &read, config, &followed)?;
+            let change = DocumentChange::of(request, read, config, &followed)?;
             elsewhere(&change.layout, config, &followed)?;
             if format == DocumentFormat::Ocne && read.doc.root.get(ocne::KEY).is_none_or(Node::is_null) {
                 return new_inline(request, before, file, beside);
             }
-            let after = changed(&read, config, &change, file)?;
+            let after = changed(read, config, &change, file)?;
             let mut written = finish(request, before, after, format, &change.layout, &change.model, beside)?;
             told.extend(change.told);
             written.warnings.splice(0..0, told);
@@ -184,7 +184,7 @@ fn changed(
 /// Checks what came out: nothing may be wrong that was not before.
 fn finish(
     request: &GenerateRequest,
-    before: &str,
+    before: &ExistingDocument,
     after: String,
     format: DocumentFormat,
     layout: &NodeLayout,
@@ -192,8 +192,7 @@ fn finish(
     beside: &dyn FilesBeside,
 ) -> Result<GeneratedDocument, Problem> {
     // What neither the document nor this run makes, the image has.
-    let config =
-        ParsedDocument::parse(before).ok().and_then(|read| FollowedDocument::of(&read, beside).read.config);
+    let config = before.parsed.as_ref().ok().and_then(|read| FollowedDocument::of(read, beside).read.config);
     let is_made = |path: &str| {
         model.created().any(|it| it.path == path)
             || config.as_ref().is_some_and(|it| maker(it, path).is_some())
@@ -214,6 +213,7 @@ fn finish(
         .map(|finding| finding.message)
         .collect();
     let mut warnings = request.warnings(format);
+    let after = ExistingDocument::parse(after);
     for finding in check(&after, format, Path::new("after"), &expected, beside) {
         if finding.id == "no-store" && request.removed != Removals::default() {
             warnings.push("no store is left in the document".to_owned());
@@ -233,7 +233,7 @@ fn finish(
         };
         warnings.push(format!("{} ({was})", finding.message));
     }
-    Ok(GeneratedDocument { text: changed_since(before, after), warnings })
+    Ok(GeneratedDocument { text: changed_since(&before.text, after.text), warnings })
 }
 
 /// The comment of the run that made a document does not say what others have changed.
@@ -321,14 +321,14 @@ fn conflicts(read: &ParsedDocument, file: &Path) -> Result<(), Problem> {
 /// A configuration of OCNE that has no string of this kind yet.
 fn new_inline(
     request: &GenerateRequest,
-    before: &str,
+    before: &ExistingDocument,
     file: &Path,
     beside: &dyn FilesBeside,
 ) -> Result<GeneratedDocument, Problem> {
     ocne::check(request.dialect)?;
     let layout = NodeLayout::of(&request.model, Directories::Made)?;
-    let doc =
-        ProvisionDocument::parse(before).map_err(|_| first_finding(before, DocumentFormat::Ocne, file))?;
+    let doc = ProvisionDocument::parse(&before.text)
+        .map_err(|_| first_finding(before, DocumentFormat::Ocne, file))?;
     let after = edited(&doc, &ocne::value(&layout, request.dialect, &request.machine), file)?;
     finish(request, before, after, DocumentFormat::Ocne, &layout, &request.model, beside)
 }
@@ -367,7 +367,7 @@ fn at(
 }
 
 /// What is wrong with a document that cannot be read.
-fn first_finding(before: &str, format: DocumentFormat, file: &Path) -> Problem {
+fn first_finding(before: &ExistingDocument, format: DocumentFormat, file: &Path) -> Problem {
     let expected = ExpectedNode::of(super::Preset::none());
     match check(before, format, file, &expected, &NoFilesBeside).into_iter().next() {
         Some(found) => {
@@ -393,16 +393,4 @@ impl GenerateRequest {
             _ => Vec::new(),
         }
     }
-}
-
-/// The name and role, or pool, that an object has already.
-pub fn machine_of(text: &str) -> Option<Machine> {
-    let doc = ProvisionDocument::parse(text).ok()?;
-    let name = doc.root.at(&["metadata", "name"])?.raw()?.to_owned();
-    let label = doc.root.at(&["metadata", "labels", "machineconfiguration.openshift.io/role"]);
-    let selected = doc.root.at(&["spec", "machineConfigPoolSelector", "matchLabels"]);
-    let mut pools = selected.map(Node::pairs).unwrap_or_default().iter();
-    let pool = pools.find_map(|(key, _)| key.name.strip_prefix(container_runtime_config::POOL));
-    let role = label.and_then(Node::raw).or(pool)?.to_owned();
-    Some(Machine { name, role })
 }

@@ -146,16 +146,3 @@ fn pulled(command: &[String]) -> Option<Pull> {
         image: (*words.last()?).to_owned(),
     })
 }
-
-/// Whether an earlier run has made a document, or put something into it: our units and drop-ins and
-/// the usual names of our objects are the marks.
-pub fn is_own(text: &str) -> bool {
-    let Ok(read) = super::read::ParsedDocument::parse(text) else {
-        return false;
-    };
-    let name = read.doc.root.at(&["metadata", "name"]).and_then(super::document::Node::raw);
-    let is_unit = |it: &ConfigEntry| units::OWN_UNITS.contains(&it.name.as_str());
-    let is_drop_in = |it: &ConfigEntry| it.name.ends_with("-storagectl.conf");
-    let has_ours = |it: &Config| it.units.iter().any(is_unit) || it.files.iter().any(is_drop_in);
-    name.is_some_and(|name| name.contains("storagectl-")) || read.config.as_ref().is_some_and(has_ours)
-}

@@ -1,8 +1,8 @@
 //! The platform that a document is for: the one place that decides it.
 
+use super::ExistingDocument;
 use super::check::{listed, maker};
 use super::preset::{PRESETS, Preset};
-use super::read::ParsedDocument;
 use super::request::DocumentKind;
 use super::unit_words::of_script;
 
@@ -39,9 +39,9 @@ impl DocumentPlatform {
     }
 
     /// That of documents of a kind, if Butane's variant is this, or that of one that exists.
-    pub fn of(kind: DocumentKind, variant: &str, document: Option<&str>) -> Self {
+    pub fn of(kind: DocumentKind, variant: &str, document: Option<&ExistingDocument>) -> Self {
         let usual = Preset::named(kind.usual_preset(variant)).expect("kinds name known presets");
-        let mark = document.and_then(marked).filter(|preset| preset.name != usual.name);
+        let mark = document.and_then(|it| marked(&it.text)).filter(|preset| preset.name != usual.name);
         let evidence = match kind {
             _ if document.is_none() || usual.name == "none" => Evidence::Nothing,
             DocumentKind::Butane if document.is_some_and(has_usual_variant) => {
@@ -85,9 +85,8 @@ impl DocumentPlatform {
 }
 
 /// Whether a document is Butane of a known variant that is not OpenShift's own.
-fn has_usual_variant(document: &str) -> bool {
-    let dialect = ParsedDocument::parse(document).ok().and_then(|read| read.config?.dialect);
-    dialect.is_some_and(|dialect| !dialect.is_openshift())
+fn has_usual_variant(document: &ExistingDocument) -> bool {
+    document.dialect().is_some_and(|dialect| !dialect.is_openshift())
 }
 
 /// The preset of the command in the comment that a document starts with.
@@ -101,10 +100,10 @@ fn marked(document: &str) -> Option<&'static Preset> {
 }
 
 /// The platform whose own store a document lists and does not make.
-fn listing(document: &str) -> Option<(&'static Preset, &'static str)> {
-    let config = ParsedDocument::parse(document).ok()?.config?;
-    let listed = listed(&config);
-    let has = |store: &str| listed.iter().any(|path| path == store) && maker(&config, store).is_none();
+fn listing(document: &ExistingDocument) -> Option<(&'static Preset, &'static str)> {
+    let config = document.config()?;
+    let listed = listed(config);
+    let has = |store: &str| listed.iter().any(|path| path == store) && maker(config, store).is_none();
     let found =
         |preset: &'static Preset| preset.stores.iter().find(|store| has(store)).map(|it| (preset, *it));
     PRESETS.iter().find_map(found)
@@ -115,7 +114,7 @@ mod tests {
     use super::*;
 
     fn of(kind: DocumentKind, variant: &str, document: &str) -> (&'static str, Evidence) {
-        let platform = DocumentPlatform::of(kind, variant, Some(document));
+        let platform = DocumentPlatform::of(kind, variant, Some(&ExistingDocument::parse(document)));
         (platform.preset.name, platform.evidence)
     }
 
@@ -151,7 +150,10 @@ mod tests {
 
     #[test]
     fn what_the_kind_says_and_what_decides_nothing_is_not_told() {
-        let note = |kind, variant, document| DocumentPlatform::of(kind, variant, document).note();
+        let note = |kind, variant, document: Option<&str>| {
+            let document = document.map(ExistingDocument::parse);
+            DocumentPlatform::of(kind, variant, document.as_ref()).note()
+        };
         assert_eq!(note(DocumentKind::Ignition, "fcos", Some("")), None);
         assert_eq!(note(DocumentKind::MachineConfig, "fcos", Some("")), None);
         assert_eq!(note(DocumentKind::Butane, "openshift", Some("")), None);

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use super::ExistingDocument;
 use super::check::{ExpectedNode, check};
 use super::layout::NodeLayout;
 use super::model::NodeModel;
-use super::read::{DocumentFormat, ParsedDocument};
+use super::read::DocumentFormat;
 use super::sources::NoFilesBeside;
 use crate::problem::{Problem, Severity};
 
@@ -28,8 +29,11 @@ pub(super) fn prove(
             "nothing was written; if it is not the base that is wrong, please report this",
         )
     };
-    let read = ParsedDocument::parse(text).map_err(|unread| wrong(format!("{unread:?}")))?;
-    if let Some(config) = &read.config {
+    let document = ExistingDocument::parse(text);
+    if let Err(unread) = &document.parsed {
+        return Err(wrong(format!("{unread:?}")));
+    }
+    if let Some(config) = document.config() {
         let texts = config.texts();
         for file in &layout.files {
             let same = |(path, text): &&(String, String)| *path == file.path && *text == file.text;
@@ -64,7 +68,7 @@ pub(super) fn prove(
         podman6: model.podman6,
     };
     // A note is about what the document's owner knows.
-    let found = check(text, format, Path::new("document"), &expected, &NoFilesBeside);
+    let found = check(&document, format, Path::new("document"), &expected, &NoFilesBeside);
     match found.into_iter().find(|finding| finding.severity != Severity::Note) {
         Some(finding) => Err(wrong(finding.message)),
         None => Ok(()),

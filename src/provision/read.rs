@@ -28,31 +28,6 @@ pub enum DocumentFormat {
     Blueprint,
 }
 
-impl DocumentFormat {
-    /// What a text is, also one that cannot be read to its end: then its words tell.
-    pub fn of(text: &str) -> Option<Self> {
-        match ParsedDocument::parse(text) {
-            Ok(read) => Some(read.format),
-            Err(Unread::NoInline | Unread::NotString(_) | Unread::Inner(..)) => Some(Self::Ocne),
-            Err(Unread::Unknown) => None,
-            Err(Unread::Text(_)) if ProvisionDocument::parse_toml(text).is_some() => Some(Self::Blueprint),
-            Err(Unread::Text(_)) => {
-                let words = |line: &str| line.replace(['"', '\'', ',', ' ', '\t'], "");
-                let has = |start: &str| text.lines().any(|line| words(line).starts_with(start));
-                let kinds = [
-                    ("kind:MachineConfig", Self::MachineConfig),
-                    ("kind:ContainerRuntimeConfig", Self::ContainerRuntimeConfig),
-                    ("kind:PinnedImageSet", Self::PinnedImageSet),
-                    ("extraIgnitionInline:", Self::Ocne),
-                    ("variant:", Self::Butane),
-                    ("ignition:", Self::Ignition),
-                ];
-                kinds.into_iter().find(|(start, _)| has(start)).map(|(_, format)| format)
-            }
-        }
-    }
-}
-
 /// What a file shall hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileContent {

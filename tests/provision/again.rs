@@ -7,7 +7,8 @@ use storagectl::problem::Problem;
 use storagectl::provision::butane::Dialect;
 use storagectl::provision::sources::{FollowedDocument, NoFilesBeside};
 use storagectl::provision::{
-    DocumentKind, GenerateRequest, GeneratedDocument, NodeModel, NodeStore, Preset, Removals, merge,
+    DocumentKind, ExistingDocument, GenerateRequest, GeneratedDocument, NodeModel, NodeStore, Preset,
+    Removals, merge,
 };
 
 use crate::kinds::{model, request};
@@ -22,7 +23,7 @@ fn stores(preset: &str, paths: &[&str]) -> NodeModel {
 }
 
 fn into(request: &GenerateRequest, text: &str) -> Result<GeneratedDocument, Problem> {
-    merge(request, text, Path::new("given"), &NoFilesBeside)
+    merge(request, &ExistingDocument::parse(text), Path::new("given"), &NoFilesBeside)
 }
 
 fn removing(request: &GenerateRequest, stores: &[&str], images: &[&str]) -> GenerateRequest {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use storagectl::provision::butane::Dialect;
 use storagectl::provision::sources::NoFilesBeside;
-use storagectl::provision::{DocumentKind, GenerateRequest, machine_of, merge};
+use storagectl::provision::{DocumentKind, ExistingDocument, GenerateRequest, merge};
 
 use crate::kinds::{model, request};
 
@@ -18,9 +18,11 @@ fn merged(kind: DocumentKind, preset: &str, images: &[&str], before: &str) -> St
 #[track_caller]
 fn merged_by(request: &GenerateRequest, before: &str) -> String {
     let mut request = request.clone();
-    request.machine = machine_of(before).unwrap_or(request.machine);
-    let after = merge(&request, before, Path::new("given"), &NoFilesBeside).unwrap().text;
-    let again = merge(&request, &after, Path::new("given"), &NoFilesBeside).unwrap().text;
+    request.machine = ExistingDocument::parse(before).machine().unwrap_or(request.machine);
+    let after =
+        merge(&request, &ExistingDocument::parse(before), Path::new("given"), &NoFilesBeside).unwrap().text;
+    let again =
+        merge(&request, &ExistingDocument::parse(&after), Path::new("given"), &NoFilesBeside).unwrap().text;
     assert_eq!(again, after, "doing it again changes the document");
     let diff = similar::TextDiff::from_lines(before, &after);
     diff.unified_diff().context_radius(2).to_string()
@@ -28,8 +30,13 @@ fn merged_by(request: &GenerateRequest, before: &str) -> String {
 
 #[track_caller]
 fn refused(kind: DocumentKind, before: &str) -> String {
-    let problem =
-        merge(&request(kind, model("none", &[])), before, Path::new("given"), &NoFilesBeside).unwrap_err();
+    let problem = merge(
+        &request(kind, model("none", &[])),
+        &ExistingDocument::parse(before),
+        Path::new("given"),
+        &NoFilesBeside,
+    )
+    .unwrap_err();
     let place = problem.place.as_ref().and_then(|place| place.position()).unwrap_or_default();
     format!("{}: {} {place:?}", problem.id, problem.message)
 }
@@ -248,11 +255,14 @@ fn what_stands_in_the_way_is_said_with_its_place() {
 fn carriage_returns_and_explicit_starts_stay() {
     let crlf = BUTANE.replace('\n', "\r\n");
     let request = request(DocumentKind::Butane, model("none", &["registry.example/app:1"]));
-    let lf = merge(&request, BUTANE, Path::new("given"), &NoFilesBeside).unwrap().text;
-    let after = merge(&request, &crlf, Path::new("given"), &NoFilesBeside).unwrap().text;
+    let lf =
+        merge(&request, &ExistingDocument::parse(BUTANE), Path::new("given"), &NoFilesBeside).unwrap().text;
+    let after =
+        merge(&request, &ExistingDocument::parse(&crlf), Path::new("given"), &NoFilesBeside).unwrap().text;
     assert_eq!(after, lf.replace('\n', "\r\n"));
     let before = "---\n# first\nvariant: fcos\nversion: 1.5.0\n...\n";
-    let after = merge(&request, before, Path::new("given"), &NoFilesBeside).unwrap().text;
+    let after =
+        merge(&request, &ExistingDocument::parse(before), Path::new("given"), &NoFilesBeside).unwrap().text;
     assert!(after.starts_with("---\n# first\nvariant: fcos\nversion: 1.5.0\nstorage:\n"), "{after}");
     assert!(after.ends_with("...\n"), "{after}");
 }
@@ -270,7 +280,14 @@ fn a_containerruntimeconfig_gets_and_loses_stores_of_every_kind() {
         request
     };
     let first = request(kind, model("rhcos", &[])).write().unwrap().text;
-    let second = merge(&alone(&["/l"], &["/a", "/b"]), &first, Path::new("f"), &NoFilesBeside).unwrap().text;
+    let second = merge(
+        &alone(&["/l"], &["/a", "/b"]),
+        &ExistingDocument::parse(&first),
+        Path::new("f"),
+        &NoFilesBeside,
+    )
+    .unwrap()
+    .text;
     let mut wanted = alone(&["/l"], &["/a", "/b"]);
     wanted.model.stores = request(kind, model("rhcos", &[])).model.stores;
     let paths = |text: &str| {
@@ -282,11 +299,11 @@ fn a_containerruntimeconfig_gets_and_loses_stores_of_every_kind() {
     assert_eq!(paths(&second), paths(&wanted.write().unwrap().text));
     let mut less = alone(&[], &[]);
     less.removed = Removals { stores: vec!["/l".to_owned(), "/a".to_owned()], images: Vec::new() };
-    let third = merge(&less, &second, Path::new("f"), &NoFilesBeside).unwrap().text;
+    let third = merge(&less, &ExistingDocument::parse(&second), Path::new("f"), &NoFilesBeside).unwrap().text;
     assert_eq!(paths(&third), ["    - path: /b", "    - path: /var/images"]);
     assert!(!third.contains("additionalLayerStores"), "{third}");
     less.removed.stores = vec!["/b".to_owned(), "/var/images".to_owned()];
-    let none = merge(&less, &third, Path::new("f"), &NoFilesBeside).unwrap();
+    let none = merge(&less, &ExistingDocument::parse(&third), Path::new("f"), &NoFilesBeside).unwrap();
     assert_eq!(paths(&none.text), [""; 0]);
     assert!(none.warnings.contains(&"no store is left in the document".to_owned()), "{:?}", none.warnings);
     // The only one goes, and another comes, in one run.
@@ -294,7 +311,7 @@ fn a_containerruntimeconfig_gets_and_loses_stores_of_every_kind() {
     other.removed.stores = vec!["/var/images".to_owned()];
     other.model.stores[0].path = "/var/other".to_owned();
     assert_eq!(
-        paths(&merge(&other, &first, Path::new("f"), &NoFilesBeside).unwrap().text),
+        paths(&merge(&other, &ExistingDocument::parse(&first), Path::new("f"), &NoFilesBeside).unwrap().text),
         ["    - path: /var/other"]
     );
 }
@@ -327,7 +344,13 @@ fn what_the_operator_has_rendered_is_read_and_not_merged_into() {
         .map(|it| format!("{it}\n"))
         .collect();
     let expected = ExpectedNode::of(Preset::named("rhcos").unwrap());
-    let found = check(&rendered, DocumentFormat::MachineConfig, Path::new("f"), &expected, &NoFilesBeside);
+    let found = check(
+        &ExistingDocument::parse(&rendered),
+        DocumentFormat::MachineConfig,
+        Path::new("f"),
+        &expected,
+        &NoFilesBeside,
+    );
     assert!(found.is_empty(), "{found:?}\n{rendered}");
     let gives = |text: &str| {
         GivenToNode::of(&FollowedDocument::of(&ParsedDocument::parse(text).unwrap(), &NoFilesBeside), &node)
@@ -335,8 +358,12 @@ fn what_the_operator_has_rendered_is_read_and_not_merged_into() {
     let (one, other) = (gives(&own), gives(&rendered));
     assert_eq!((&one.stores, &one.images), (&other.stores, &other.images));
     assert!(other.entries.iter().any(|entry| entry.text == long), "files are shown as they will be");
-    let problem =
-        merge(&request(DocumentKind::MachineConfig, node), &rendered, Path::new("f"), &NoFilesBeside)
-            .unwrap_err();
+    let problem = merge(
+        &request(DocumentKind::MachineConfig, node),
+        &ExistingDocument::parse(&rendered),
+        Path::new("f"),
+        &NoFilesBeside,
+    )
+    .unwrap_err();
     assert_eq!(problem.id, "document-rendered");
 }

@@ -9,7 +9,9 @@ use storagectl::provision::document::{ProvisionDocument, Value, to_json, to_yaml
 use storagectl::provision::ignition::SpecVersion;
 use storagectl::provision::read::ParsedDocument;
 use storagectl::provision::sources::NoFilesBeside;
-use storagectl::provision::{DocumentKind, Generations, NodeModel, NodeStore, PRESETS, merge};
+use storagectl::provision::{
+    DocumentKind, ExistingDocument, Generations, NodeModel, NodeStore, PRESETS, merge,
+};
 use storagectl_properties::document::says;
 
 use crate::kinds::request;
@@ -112,10 +114,10 @@ proptest! {
             generations: request.model.generations,
             podman6: request.model.podman6,
         };
-        let findings = check(&written.text, read.format, Path::new("f"), &expected, &NoFilesBeside);
+        let findings = check(&ExistingDocument::parse(&written.text), read.format, Path::new("f"), &expected, &NoFilesBeside);
         prop_assert!(findings.is_empty(), "{findings:?}\n{}", written.text);
         // Into a document that has all of it, nothing is put.
-        let again = merge(&request, &written.text, Path::new("given"), &NoFilesBeside).unwrap();
+        let again = merge(&request, &ExistingDocument::parse(&written.text), Path::new("given"), &NoFilesBeside).unwrap();
         prop_assert_eq!(again.text, written.text);
     }
 
@@ -166,8 +168,8 @@ proptest! {
     fn no_text_stops_a_check(text in "[ -~\n]{0,80}") {
         for format in KINDS.map(|kind| kind.format().unwrap()) {
             let expected = ExpectedNode::of(&PRESETS[0]);
-            check(&text, format, Path::new("f"), &expected, &NoFilesBeside);
-            check(&format!("{{{text}"), format, Path::new("f"), &expected, &NoFilesBeside);
+            check(&ExistingDocument::parse(&text), format, Path::new("f"), &expected, &NoFilesBeside);
+            check(&ExistingDocument::parse(format!("{{{text}")), format, Path::new("f"), &expected, &NoFilesBeside);
         }
     }
 }

@@ -10,7 +10,9 @@ use storagectl::provision::container_runtime_config::OtherStores;
 use storagectl::provision::document::{Node, NodeKind, ProvisionDocument};
 use storagectl::provision::read::DocumentFormat;
 use storagectl::provision::sources::NoFilesBeside;
-use storagectl::provision::{DocumentKind, GenerateRequest, NodeModel, NodeStore, Preset, Removals, merge};
+use storagectl::provision::{
+    DocumentKind, ExistingDocument, GenerateRequest, NodeModel, NodeStore, Preset, Removals, merge,
+};
 
 use crate::kinds::{pinned, request};
 
@@ -151,7 +153,7 @@ fn follow((kind, preset, variant): (DocumentKind, &str, &str), steps: &[Step]) -
             }
             _ => continue,
         }
-        text = merge(&next, &text, Path::new("given"), &NoFilesBeside)
+        text = merge(&next, &ExistingDocument::parse(&text), Path::new("given"), &NoFilesBeside)
             .map_err(|it| TestCaseError::fail(format!("{it:?}\n{text}")))?
             .text;
         let wanted = one_run(&base, &stores, &images, &beside);
@@ -162,7 +164,13 @@ fn follow((kind, preset, variant): (DocumentKind, &str, &str), steps: &[Step]) -
             podman6: base.model.podman6,
             ..ExpectedNode::of(Preset::named(preset).unwrap())
         };
-        let findings = check(&text, kind.format().unwrap(), Path::new("f"), &expected, &NoFilesBeside);
+        let findings = check(
+            &ExistingDocument::parse(&text),
+            kind.format().unwrap(),
+            Path::new("f"),
+            &expected,
+            &NoFilesBeside,
+        );
         prop_assert!(findings.is_empty(), "{findings:?}\n{text}");
     }
     Ok(())
@@ -188,15 +196,20 @@ fn follow_images(steps: &[Step]) -> Result<(), TestCaseError> {
             }
             _ => continue,
         }
-        text = merge(&next, &text, Path::new("given"), &NoFilesBeside)
+        text = merge(&next, &ExistingDocument::parse(&text), Path::new("given"), &NoFilesBeside)
             .map_err(|it| TestCaseError::fail(format!("{it:?}\n{text}")))?
             .text;
         let wanted = one_run(&base, &[], &images, &OtherStores::default());
         let [is, should] = [&text, &wanted].map(|it| said(&ProvisionDocument::parse(it).unwrap().root));
         prop_assert_eq!(is, should, "{}\n---\n{}", text, wanted);
         let expected = ExpectedNode::of(Preset::named("rhcos").unwrap());
-        let findings =
-            check(&text, DocumentFormat::PinnedImageSet, Path::new("f"), &expected, &NoFilesBeside);
+        let findings = check(
+            &ExistingDocument::parse(&text),
+            DocumentFormat::PinnedImageSet,
+            Path::new("f"),
+            &expected,
+            &NoFilesBeside,
+        );
         prop_assert!(findings.is_empty(), "{findings:?}\n{text}");
     }
     Ok(())

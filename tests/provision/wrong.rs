@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use storagectl::problem::Severity;
-use storagectl::provision::Preset;
 use storagectl::provision::check::{ExpectedNode, RULES, check};
 use storagectl::provision::read::DocumentFormat;
 use storagectl::provision::sources::NoFilesBeside;
+use storagectl::provision::{ExistingDocument, Preset};
 
 /// The kind and the platform of a document, by what its name ends in.
 fn kind(name: &str) -> (DocumentFormat, &'static str) {
@@ -36,7 +36,7 @@ fn in_every_wrong_document_that_is_found_which_is_wrong() {
         let text = fs_err::read_to_string(&path).unwrap();
         let (format, preset) = kind(&name);
         let findings = check(
-            &text,
+            &ExistingDocument::parse(&text),
             format,
             Path::new("f"),
             &ExpectedNode::of(Preset::named(preset).unwrap()),
@@ -61,7 +61,7 @@ fn in_every_wrong_document_that_is_found_which_is_wrong() {
 fn what_only_looks_wrong_is_not_told() {
     let found = |text: &str, format: DocumentFormat, preset: &str| -> Vec<String> {
         let expected = ExpectedNode::of(Preset::named(preset).unwrap());
-        check(text, format, Path::new("f"), &expected, &NoFilesBeside)
+        check(&ExistingDocument::parse(text), format, Path::new("f"), &expected, &NoFilesBeside)
             .into_iter()
             .map(|it| it.message)
             .collect()
@@ -130,7 +130,13 @@ fn in_right_documents_nothing_is_found() {
         if of_main {
             expected.kept.clear();
         }
-        let findings = check(&text, DocumentFormat::Butane, Path::new("f"), &expected, &NoFilesBeside);
+        let findings = check(
+            &ExistingDocument::parse(&text),
+            DocumentFormat::Butane,
+            Path::new("f"),
+            &expected,
+            &NoFilesBeside,
+        );
         let told = findings.iter().filter(|finding| finding.severity != Severity::Note);
         let messages: Vec<&str> = told.map(|finding| finding.message.as_str()).collect();
         assert_eq!(messages, [""; 0], "{text}");

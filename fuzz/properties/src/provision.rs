@@ -7,11 +7,11 @@ use storagectl::provision::butane::{Dialect, Machine};
 use storagectl::provision::check::{ExpectedNode, check};
 use storagectl::provision::container_runtime_config::OtherStores;
 use storagectl::provision::ignition::SpecVersion;
-use storagectl::provision::read::{DocumentFormat, ParsedDocument};
+use storagectl::provision::read::DocumentFormat;
 use storagectl::provision::sources::NoFilesBeside;
 use storagectl::provision::{
-    DocumentKind, DocumentPlatform, GenerateRequest, NodeModel, NodeStore, Preset, Removals, machine_of,
-    merge,
+    DocumentKind, DocumentPlatform, ExistingDocument, GenerateRequest, NodeModel, NodeStore, Preset,
+    Removals, merge,
 };
 
 use super::shown::assert_told;
@@ -31,24 +31,25 @@ pub fn holds(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else {
         return;
     };
-    let is = ParsedDocument::parse(text).map(|read| read.format).ok();
+    let document = ExistingDocument::parse(text);
+    let is = document.parsed.as_ref().map(|read| read.format).ok();
     for kind in KINDS {
         let format = kind.format().expect("it is a kind that is read");
-        let preset = DocumentPlatform::of(kind, "fcos", Some(text)).preset;
+        let preset = DocumentPlatform::of(kind, "fcos", Some(&document)).preset;
         checked(
-            text,
+            &document,
             format,
             &ExpectedNode { stores: vec!["/var/images".to_owned()], ..ExpectedNode::of(preset) },
         );
         // Into a document of another kind nothing is put.
         if is.is_none_or(|is| is == format) {
-            merged(text, &request(kind, preset));
+            merged(&document, &request(kind, preset));
         }
     }
 }
 
-fn checked(text: &str, format: DocumentFormat, expected: &ExpectedNode) {
-    check(text, format, Path::new("f"), expected, &NoFilesBeside).iter().for_each(assert_told);
+fn checked(document: &ExistingDocument, format: DocumentFormat, expected: &ExpectedNode) {
+    check(document, format, Path::new("f"), expected, &NoFilesBeside).iter().for_each(assert_told);
 }
 
 fn request(kind: DocumentKind, preset: &Preset) -> GenerateRequest {
@@ -66,16 +67,21 @@ fn request(kind: DocumentKind, preset: &Preset) -> GenerateRequest {
     }
 }
 
-fn merged(text: &str, request: &GenerateRequest) {
+fn merged(document: &ExistingDocument, request: &GenerateRequest) {
     let file = Path::new("f");
-    let again = |text: &str| {
-        let machine = machine_of(text).unwrap_or_else(|| request.machine.clone());
-        merge(&GenerateRequest { machine, ..request.clone() }, text, file, &NoFilesBeside)
+    let again = |document: &ExistingDocument| {
+        let machine = document.machine().unwrap_or_else(|| request.machine.clone());
+        merge(&GenerateRequest { machine, ..request.clone() }, document, file, &NoFilesBeside)
     };
-    match again(text) {
+    match again(document) {
         Ok(written) => {
-            let twice = again(&written.text);
-            assert_eq!(twice.map(|it| it.text).as_deref(), Ok(written.text.as_str()), "of {text:?}");
+            let twice = again(&ExistingDocument::parse(&written.text));
+            assert_eq!(
+                twice.map(|it| it.text).as_deref(),
+                Ok(written.text.as_str()),
+                "of {:?}",
+                document.text
+            );
         }
         Err(problem) => assert_told(&problem),
     }

@@ -5,14 +5,15 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::beside::FilesDir;
+use super::documents::DocumentOfFile;
 use super::given::read_file;
 use super::{Common, Generate, Output, print_platforms};
 use crate::cli::Status;
 use crate::cli::counted::tally;
 use crate::cli::status::Strict;
 use crate::problem::{Problem, Severity};
-use crate::provision::Preset;
 use crate::provision::check::{ExpectedNode, check};
+use crate::provision::{ExistingDocument, Preset};
 
 #[derive(Serialize)]
 struct CheckedDocumentJson<'a> {
@@ -23,16 +24,11 @@ struct CheckedDocumentJson<'a> {
 impl Generate {
     /// Checks a document instead of writing one.
     pub(super) fn check(&self, file: &Path, common: &Common, output: &Output) -> anyhow::Result<Status> {
-        let text = read_file(file)?;
-        let several = self.several(&text);
-        let texts = match several.is_empty() {
-            true => vec![&text],
-            false => several.iter().map(|one| &one.text).collect(),
-        };
+        let all = self.documents(read_file(file)?);
         let (mut findings, mut platforms) = (Vec::new(), Vec::new());
-        for text in texts {
-            let platform = self.platform(common, Some(text))?;
-            findings.extend(self.findings(text, file, common, platform.preset)?);
+        for DocumentOfFile { document, .. } in &all {
+            let platform = self.platform(common, Some(document))?;
+            findings.extend(self.findings(document, file, common, platform.preset)?);
             platforms.push(platform);
         }
         print_platforms(&platforms, output);
@@ -42,12 +38,12 @@ impl Generate {
     /// What is wrong with one document.
     fn findings(
         &self,
-        text: &str,
+        document: &ExistingDocument,
         file: &Path,
         common: &Common,
         preset: &Preset,
     ) -> anyhow::Result<Vec<Problem>> {
-        let request = self.request(common, Some(text), preset)?;
+        let request = self.request(common, Some(document), preset)?;
         let format = request.kind.format()?;
         let model = request.model;
         let expected = ExpectedNode {
@@ -61,7 +57,7 @@ impl Generate {
             podman6: model.podman6,
         };
         let beside = FilesDir::open(self.files_dir.as_deref())?;
-        Ok(check(text, format, file, &expected, &beside))
+        Ok(check(document, format, file, &expected, &beside))
     }
 }
 

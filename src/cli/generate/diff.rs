@@ -11,7 +11,8 @@ use crate::cli::Status;
 use crate::plan::Host;
 use crate::problem::{Place, Problem};
 use crate::provision::{
-    DifferenceKind, DocumentDifference, GivenEntry, GivenStore, Preset, differences, text_diff,
+    DifferenceKind, DocumentDifference, ExistingDocument, GivenEntry, GivenStore, Preset, differences,
+    text_diff,
 };
 use crate::store::engine_type;
 
@@ -27,25 +28,25 @@ impl Generate {
     /// Compares instead of writing.
     pub(super) fn diff(&self, files: &[PathBuf], common: &Common, output: &Output) -> anyhow::Result<Status> {
         let new = files.last().expect("clap wants one at least");
-        let text = self.read_one(new)?;
-        let platform = self.platform(common, Some(&text))?;
+        let document = self.read_known(new)?;
+        let platform = self.platform(common, Some(&document))?;
         let mut after;
         let (name, before) = match files {
             [old, _] => {
-                let old_text = self.read_one(old)?;
-                let old_platform = self.platform(common, Some(&old_text))?;
+                let old_document = self.read_known(old)?;
+                let old_platform = self.platform(common, Some(&old_document))?;
                 let platforms = [old_platform.clone().or(&platform), platform.or(&old_platform)];
-                let before = self.gives(&old_text, old, common, platforms[0].preset)?;
-                after = self.gives(&text, new, common, platforms[1].preset)?;
+                let before = self.gives(&old_document, old, common, platforms[0].preset)?;
+                after = self.gives(&document, new, common, platforms[1].preset)?;
                 print_platforms(&platforms, output);
                 (old.display().to_string(), before)
             }
             _ => {
                 let host = common.host()?;
-                after = self.gives(&text, new, common, platform.preset)?;
+                after = self.gives(&document, new, common, platform.preset)?;
                 print_platforms(&[platform], output);
                 // What a node has is all there.
-                let node = node_document(&host, &after)?;
+                let node = ExistingDocument::parse(node_document(&host, &after)?);
                 let mut before = self.gives(&node, Path::new("node"), common, Preset::none())?;
                 for store in &mut before.stores {
                     made_there(&host, store, after.stores.iter().find(|it| it.path == store.path))?;
@@ -76,15 +77,14 @@ impl Generate {
         Ok(Status::No)
     }
 
-    /// A document; of several in a file, the one that is meant.
-    fn read_one(&self, file: &Path) -> anyhow::Result<String> {
-        let text = read_file(file)?;
-        let text = self.one_of_several(&text, file)?.map_or(text, |one| one.text);
-        self.kind(Some(&text)).map_err(|problem| {
+    /// A document of a known kind.
+    fn read_known(&self, file: &Path) -> anyhow::Result<ExistingDocument> {
+        let document = self.document(read_file(file)?, file)?.document;
+        self.kind(Some(&document)).map_err(|problem| {
             let place = Some(Box::new(Place::whole(file.to_owned())));
             Problem { place, ..problem }
         })?;
-        Ok(text)
+        Ok(document)
     }
 }
 

@@ -1,35 +1,62 @@
-//! Files in which several YAML documents stand.
+//! The documents of a file, which are several where YAML has several.
 
 use std::path::Path;
 
 use super::Generate;
 use crate::problem::{Problem, series};
+use crate::provision::ExistingDocument;
 use crate::provision::document::{OneOfSeveral, several};
-use crate::provision::is_own;
-use crate::provision::read::DocumentFormat;
 
-impl Generate {
-    /// The documents of a file with several that are of a known kind, or of the one that is named;
-    /// nothing if it holds one, or none of those.
-    pub(super) fn several(&self, text: &str) -> Vec<OneOfSeveral> {
-        let named = self.kind.and_then(|kind| kind.kind().format().ok());
-        let mut all = several(text);
-        all.retain(|one| {
-            DocumentFormat::of(&one.text).is_some_and(|it| named.is_none_or(|named| named == it))
-        });
-        all
+/// A document of a file.
+pub(super) struct DocumentOfFile {
+    pub(super) document: ExistingDocument,
+    /// Where it stands, if the file holds several.
+    part: Option<OneOfSeveral>,
+}
+
+impl DocumentOfFile {
+    /// The line on which it starts, from 1, if the file holds several.
+    pub(super) fn line(&self) -> Option<usize> {
+        self.part.as_ref().map(OneOfSeveral::line)
     }
 
-    /// The one of several that a run changes or compares: the only one, or the only one that an earlier
-    /// run has made or changed. `None` if the file holds one document.
+    /// The text of the file, `whole` until now, with `edited` in place of this document.
+    pub(super) fn put_back(&self, whole: &str, edited: String) -> String {
+        match &self.part {
+            Some(part) => part.put_back(whole, &edited),
+            None => edited,
+        }
+    }
+}
+
+impl Generate {
+    /// The documents of a text: of several those of a known kind, or of the one that is named; else
+    /// all of it.
+    pub(super) fn documents(&self, text: String) -> Vec<DocumentOfFile> {
+        let named = self.kind.and_then(|kind| kind.kind().format().ok());
+        let known = several(&text).into_iter().filter_map(|mut part| {
+            let document = ExistingDocument::parse(std::mem::take(&mut part.text));
+            let is_known = document.format().is_some_and(|it| named.is_none_or(|named| named == it));
+            is_known.then_some(DocumentOfFile { document, part: Some(part) })
+        });
+        let mut known: Vec<DocumentOfFile> = known.collect();
+        if known.is_empty() {
+            known.push(DocumentOfFile { document: ExistingDocument::parse(text), part: None });
+        }
+        known
+    }
+
+    /// The document that a run changes or compares: of several the only one, or the only one that an
+    /// earlier run has made or changed.
     ///
     /// # Errors
     /// `document-conflict` if that cannot be told.
-    pub(super) fn one_of_several(&self, text: &str, file: &Path) -> Result<Option<OneOfSeveral>, Problem> {
-        let mut all = self.several(text);
+    pub(super) fn document(&self, text: String, file: &Path) -> Result<DocumentOfFile, Problem> {
+        let mut all = self.documents(text);
         if all.len() > 1 {
-            let lines: Vec<String> = all.iter().map(|one| format!("line {}", one.line())).collect();
-            all.retain(|one| is_own(&one.text));
+            let lines: Vec<String> =
+                all.iter().filter_map(|it| Some(format!("line {}", it.line()?))).collect();
+            all.retain(|it| it.document.is_own());
             if all.len() != 1 {
                 return Err(Problem::new(
                     "document-conflict",
@@ -42,6 +69,6 @@ impl Generate {
                 ));
             }
         }
-        Ok(all.pop())
+        Ok(all.pop().expect("there is one at least"))
     }
 }

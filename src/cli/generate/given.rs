@@ -8,9 +8,7 @@ use crate::engine::{Profile, VENDOR_FILE};
 use crate::limits;
 use crate::plan::{Host, VendorCopy};
 use crate::problem::Problem;
-use crate::provision::butane::Dialect;
 use crate::provision::ignition::{self, SpecVersion};
-use crate::provision::read::ParsedDocument;
 use crate::provision::{GivenToNode, MAIN_FILE, NodeFile, NodeLayout, NodeModel, NodeUnit, OWN_UNITS};
 use crate::sys::Root;
 
@@ -84,11 +82,6 @@ pub(super) fn node_document(host: &Host, given: &GivenToNode) -> anyhow::Result<
         }
     }
     Ok(ignition::write(&layout, SpecVersion::NEWEST))
-}
-
-/// Butane's variant and version of a document, if it is one of those.
-pub(super) fn dialect_of(text: &str) -> Option<Dialect> {
-    ParsedDocument::parse(text).ok()?.config?.dialect
 }
 
 /// Reads a file of the person who calls, as text; `-` is standard input.

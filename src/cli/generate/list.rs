@@ -13,130 +13,122 @@ use crate::cli::list_stores::aligned;
 use crate::problem::Problem;
 use crate::provision::read::{ParsedDocument, Unread};
 use crate::provision::sources::FollowedDocument;
-use crate::provision::{EntryOrigin, GivenToNode, Preset};
+use crate::provision::{EntryOrigin, ExistingDocument, GivenToNode, Preset};
 
 #[derive(Serialize)]
 struct ListJson<'a> {
     version: u32,
     #[serde(flatten)]
-    listed: Listed<'a>,
+    document: &'a ListedDocument,
 }
 
 /// The documents of a file that has several.
 #[derive(Serialize)]
 struct SeveralJson<'a> {
     version: u32,
-    documents: Vec<DocumentJson<'a>>,
+    documents: &'a [ListedDocument],
 }
 
 #[derive(Serialize)]
-struct DocumentJson<'a> {
-    line: usize,
-    #[serde(flatten)]
-    listed: Listed<'a>,
-}
-
-#[derive(Serialize)]
-struct Listed<'a> {
+struct ListedDocument {
+    /// Where it starts, if the file has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
     kind: String,
     #[serde(flatten)]
-    gives: &'a GivenToNode,
+    gives: GivenToNode,
 }
 
 impl Generate {
     /// Lists instead of writing.
     pub(super) fn list(&self, file: &Path, common: &Common, output: &Output) -> anyhow::Result<()> {
-        let text = read_file(file)?;
-        let several = self.several(&text);
-        if several.is_empty() {
-            let platform = self.platform(common, Some(&text))?;
-            let gives = self.gives(&text, file, common, platform.preset)?;
-            if output.json {
-                return output.print_json(&ListJson { version: 1, listed: self.listed(&text, &gives)? });
-            }
-            self.tables(&text, &gives, file, output)?;
-            print_platforms(&[platform], output);
-            return Ok(());
-        }
-        let (mut given, mut platforms) = (Vec::new(), Vec::new());
-        for one in &several {
-            let platform = self.platform(common, Some(&one.text))?;
-            given.push(self.gives(&one.text, file, common, platform.preset)?);
+        let (mut listed, mut platforms) = (Vec::new(), Vec::new());
+        for it in self.documents(read_file(file)?) {
+            let platform = self.platform(common, Some(&it.document))?;
+            let kind = self.kind(Some(&it.document))?;
+            let gives = self.gives(&it.document, file, common, platform.preset)?;
+            listed.push(ListedDocument { line: it.line(), kind: name(kind), gives });
             platforms.push(platform);
         }
         if output.json {
-            let documents = several.iter().zip(&given).map(|(one, gives)| {
-                Ok(DocumentJson { line: one.line(), listed: self.listed(&one.text, gives)? })
-            });
-            let documents = documents.collect::<anyhow::Result<Vec<_>>>()?;
-            return output.print_json(&SeveralJson { version: 1, documents });
+            return match listed.as_slice() {
+                [document] if document.line.is_none() => {
+                    output.print_json(&ListJson { version: 1, document })
+                }
+                documents => output.print_json(&SeveralJson { version: 1, documents }),
+            };
         }
-        for (index, (one, gives)) in several.iter().zip(&given).enumerate() {
+        for (index, ListedDocument { line, kind, gives }) in listed.iter().enumerate() {
             let between = if index > 0 { "\n" } else { "" };
-            let kind = self.listed(&one.text, gives)?.kind;
-            output.print_lines(&format!("{between}Line {}: {kind}\n", one.line()))?;
-            self.tables(&one.text, gives, file, output)?;
+            if let Some(line) = line {
+                output.print_lines(&format!("{between}Line {line}: {kind}\n"))?;
+            }
+            print_tables(kind, gives, file, output)?;
         }
         print_platforms(&platforms, output);
-        Ok(())
-    }
-
-    /// What a document of this text gives, with its kind.
-    fn listed<'a>(&self, text: &str, gives: &'a GivenToNode) -> anyhow::Result<Listed<'a>> {
-        let value = self.kind(Some(text))?.to_possible_value();
-        Ok(Listed { kind: value.map_or_else(String::new, |it| it.get_name().to_owned()), gives })
-    }
-
-    /// The same for people.
-    fn tables(&self, text: &str, gives: &GivenToNode, file: &Path, output: &Output) -> anyhow::Result<()> {
-        let mut tables = Vec::new();
-        if !gives.stores.is_empty() {
-            tables.push(table(gives));
-        } else if self.kind(Some(text))? != KindName::PinnedImageSet {
-            output.status(&format!("`{}` lists no image store", file.display()));
-        }
-        if !gives.images.is_empty() {
-            let mut rows = vec![["IMAGE", "PULLED INTO", "FROM"].map(str::to_owned)];
-            rows.extend(
-                gives.images.iter().map(|it| [it.image.clone(), it.store.clone(), shown(it.from.as_ref())]),
-            );
-            let has_parts = gives.images.iter().any(|it| it.from.is_some());
-            tables.push(aligned(&rows, [true, true, has_parts]));
-        }
-        output.print_lines(&tables.join("\n"))?;
-        for engine in &gives.engines {
-            if let Some(why) = &engine.stops {
-                output.warning(&format!("{} stops on such a node: {why}", engine.name));
-            }
-        }
-        for name in &gives.edited {
-            output.warning(&format!("`{name}` was edited by hand"));
-        }
-        not_followed(gives, output);
         Ok(())
     }
 
     /// What a document gives a node of a platform.
     pub(super) fn gives(
         &self,
-        text: &str,
+        document: &ExistingDocument,
         file: &Path,
         common: &Common,
         preset: &Preset,
     ) -> anyhow::Result<GivenToNode> {
-        let model = self.request(common, Some(text), preset)?.model;
-        let read = ParsedDocument::parse(text).or_else(|unread| match unread {
+        let model = self.request(common, Some(document), preset)?.model;
+        let nothing;
+        let read = match &document.parsed {
             // OCNE's without a string gives nodes nothing.
-            Unread::NoInline => ParsedDocument::parse("extraIgnitionInline: '{}'"),
-            other => Err(other),
-        });
+            Err(Unread::NoInline) => {
+                nothing = ParsedDocument::parse("extraIgnitionInline: '{}'");
+                &nothing
+            }
+            read => read,
+        };
         let unreadable = |_| {
             let check = format!("`storagectl generate --check {}` shows where", file.display());
             Problem::new("document", format!("`{}` cannot be read", file.display()), check)
         };
+        let read = read.as_ref().map_err(unreadable)?;
         let beside = FilesDir::open(self.files_dir.as_deref())?;
-        Ok(GivenToNode::of(&FollowedDocument::of(&read.map_err(unreadable)?, &beside).refused()?, &model))
+        Ok(GivenToNode::of(&FollowedDocument::of(read, &beside).refused()?, &model))
     }
+}
+
+/// Prints what a document gives a node, for people.
+fn print_tables(kind: &str, gives: &GivenToNode, file: &Path, output: &Output) -> anyhow::Result<()> {
+    let mut tables = Vec::new();
+    if !gives.stores.is_empty() {
+        tables.push(table(gives));
+    } else if kind != name(KindName::PinnedImageSet) {
+        output.status(&format!("`{}` lists no image store", file.display()));
+    }
+    if !gives.images.is_empty() {
+        let mut rows = vec![["IMAGE", "PULLED INTO", "FROM"].map(str::to_owned)];
+        rows.extend(
+            gives.images.iter().map(|it| [it.image.clone(), it.store.clone(), shown(it.from.as_ref())]),
+        );
+        let has_parts = gives.images.iter().any(|it| it.from.is_some());
+        tables.push(aligned(&rows, [true, true, has_parts]));
+    }
+    output.print_lines(&tables.join("\n"))?;
+    for engine in &gives.engines {
+        if let Some(why) = &engine.stops {
+            output.warning(&format!("{} stops on such a node: {why}", engine.name));
+        }
+    }
+    for name in &gives.edited {
+        output.warning(&format!("`{name}` was edited by hand"));
+    }
+    not_followed(gives, output);
+    Ok(())
+}
+
+/// What a kind is called on the command line.
+fn name(kind: KindName) -> String {
+    kind.to_possible_value().map_or_else(String::new, |it| it.get_name().to_owned())
 }
 
 /// Says what a document names and could not be followed.

@@ -23,7 +23,7 @@ use super::references_given::images_given;
 use super::status::Strict;
 use super::{Common, EngineGeneration, Status};
 use crate::problem::Problem;
-use crate::provision::{DocumentKind, DocumentPlatform, GeneratedDocument, PRESETS, machine_of, merge};
+use crate::provision::{DocumentKind, DocumentPlatform, GeneratedDocument, PRESETS, merge};
 use crate::sys::Root;
 use beside::FilesDir;
 pub(super) use given::read_file;
@@ -199,24 +199,23 @@ impl Generate {
             return self.pins(common, output);
         }
         let before = self.from.as_deref().map(read_file).transpose()?;
-        let one = match (&self.from, &before) {
-            (Some(file), Some(before)) => self.one_of_several(before, file)?,
+        let given = match (&self.from, &before) {
+            (Some(file), Some(before)) => Some(self.document(before.clone(), file)?),
             _ => None,
         };
-        let given = one.as_ref().map(|one| &one.text).or(before.as_ref());
-        let platform = self.platform(common, given.map(String::as_str))?;
-        let mut request = self.request(common, given.map(String::as_str), platform.preset)?;
+        let document = given.as_ref().map(|given| &given.document);
+        let platform = self.platform(common, document)?;
+        let mut request = self.request(common, document, platform.preset)?;
         self.add_named_images(&mut request.model.images, output)?;
         if request.kind == DocumentKind::PinnedImageSet {
             self.by_digest(&mut request.model, common, output)?;
         }
-        let written = match (&self.from, &before) {
-            (Some(file), Some(before)) => {
-                let given = given.unwrap_or(before);
-                request.machine = machine_of(given).unwrap_or(request.machine);
-                let written = merge(&request, given, file, &FilesDir::open(self.files_dir.as_deref())?)?;
-                let text = one.as_ref().map(|one| one.put_back(before, &written.text));
-                GeneratedDocument { text: text.unwrap_or(written.text), warnings: written.warnings }
+        let written = match (&self.from, &before, &given) {
+            (Some(file), Some(before), Some(given)) => {
+                request.machine = given.document.machine().unwrap_or(request.machine);
+                let beside = FilesDir::open(self.files_dir.as_deref())?;
+                let written = merge(&request, &given.document, file, &beside)?;
+                GeneratedDocument { text: given.put_back(before, written.text), ..written }
             }
             _ => request.write()?,
         };

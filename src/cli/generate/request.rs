@@ -1,6 +1,6 @@
 //! The arguments as a request.
 
-use super::given::{dialect_of, main_file_text, read_file, take_from_tree};
+use super::given::{main_file_text, read_file, take_from_tree};
 use super::kind::KindName;
 use super::made_by::made_by;
 use super::{Common, EngineGeneration, Generate};
@@ -10,15 +10,18 @@ use crate::problem::Problem;
 use crate::provision::butane::{DIALECTS, Dialect, Machine};
 use crate::provision::container_runtime_config::OtherStores;
 use crate::provision::ignition::SpecVersion;
-use crate::provision::read::DocumentFormat;
 use crate::provision::{
-    DocumentKind, DocumentPlatform, GenerateRequest, Generations, NodeModel, NodeStore, Preset, READ,
-    Removals, SimpleKind,
+    DocumentKind, DocumentPlatform, ExistingDocument, GenerateRequest, Generations, NodeModel, NodeStore,
+    Preset, READ, Removals, SimpleKind,
 };
 
 impl Generate {
     /// The platform of a new document, or of `given`, which is merged into or read.
-    pub(super) fn platform(&self, common: &Common, given: Option<&str>) -> anyhow::Result<DocumentPlatform> {
+    pub(super) fn platform(
+        &self,
+        common: &Common,
+        given: Option<&ExistingDocument>,
+    ) -> anyhow::Result<DocumentPlatform> {
         let asked = match &self.preset {
             Some(preset) => preset,
             // A tree has its own files, and they say what is listed.
@@ -35,7 +38,7 @@ impl Generate {
     pub(super) fn request(
         &self,
         common: &Common,
-        given: Option<&str>,
+        given: Option<&ExistingDocument>,
         preset: &Preset,
     ) -> anyhow::Result<GenerateRequest> {
         let name = self.kind(given)?;
@@ -124,8 +127,8 @@ impl Generate {
     }
 
     /// The kind that was named, or that a document tells.
-    pub(super) fn kind(&self, given: Option<&str>) -> Result<KindName, Problem> {
-        let told = || Some(KindName::of(DocumentFormat::of(given?)?));
+    pub(super) fn kind(&self, given: Option<&ExistingDocument>) -> Result<KindName, Problem> {
+        let told = || Some(KindName::of(given?.format()?));
         self.kind.or_else(told).ok_or_else(|| {
             Problem::new(
                 "document",
@@ -136,8 +139,8 @@ impl Generate {
     }
 
     /// Butane's variant and version: those of a document, or of a new one.
-    fn dialect(&self, kind: KindName, given: Option<&str>) -> Result<Dialect, Problem> {
-        if let Some(dialect) = given.and_then(dialect_of) {
+    fn dialect(&self, kind: KindName, given: Option<&ExistingDocument>) -> Result<Dialect, Problem> {
+        if let Some(dialect) = given.and_then(ExistingDocument::dialect) {
             return Ok(dialect);
         }
         let variant = self.variant.as_deref().unwrap_or("fcos");

@@ -26,6 +26,7 @@ pub(super) use stores::{listed, maker, may_list_stores};
 use std::path::Path;
 use std::rc::Rc;
 
+use super::ExistingDocument;
 use super::ocne;
 use super::read::{DocumentFormat, ParsedDocument};
 use super::sources::{FilesBeside, FollowedDocument};
@@ -34,37 +35,37 @@ use finding::{ProvisionFinding, ProvisionFindings, TextSpan};
 
 /// Applies every rule to a document in `file` that shall be of `format`, and to what it is made of.
 pub fn check(
-    text: &str,
+    document: &ExistingDocument,
     format: DocumentFormat,
     file: &Path,
     expected: &ExpectedNode,
     beside: &dyn FilesBeside,
 ) -> Vec<Problem> {
-    find(text, format, expected, beside).into_iter().map(|found| found.within(file)).collect()
+    find(document, format, expected, beside).into_iter().map(|found| found.within(file)).collect()
 }
 
 fn find(
-    text: &str,
+    document: &ExistingDocument,
     format: DocumentFormat,
     expected: &ExpectedNode,
     beside: &dyn FilesBeside,
 ) -> Vec<ProvisionFinding> {
-    let mut findings = ProvisionFindings::new(text);
-    let read = match ParsedDocument::parse(text) {
+    let mut findings = ProvisionFindings::new(&document.text);
+    let read = match &document.parsed {
         Ok(read) => read,
         Err(unread) => {
-            texts::unread(text, format, &unread, &mut findings);
+            texts::unread(&document.text, format, unread, &mut findings);
             return findings.finish();
         }
     };
     if read.format != format {
-        texts::other_kind(&read, format, &mut findings);
+        texts::other_kind(read, format, &mut findings);
         return findings.finish();
     }
-    texts::duplicate_key(&read, &mut findings);
-    objects::check(&read, expected, &mut findings);
+    texts::duplicate_key(read, &mut findings);
+    objects::check(read, expected, &mut findings);
     if let Some(config) = &read.config {
-        let followed = FollowedDocument::of(&read, beside);
+        let followed = FollowedDocument::of(read, beside);
         findings.enter(config);
         findings.parts.clone_from(&followed.parts);
         let written = std::iter::once(config).chain(followed.parts.iter().map(|part| &part.written));
@@ -72,7 +73,7 @@ fn find(
             match read.format {
                 DocumentFormat::Blueprint => blueprint::check(&config.node, &mut findings),
                 _ => {
-                    texts::spec(&read, config, &mut findings);
+                    texts::spec(read, config, &mut findings);
                     texts::keys(config, &mut findings);
                 }
             }
@@ -80,21 +81,21 @@ fn find(
         let whole = followed.read.config.as_ref().expect("there is one if the document has one");
         let alone = followed.own.iter().chain(followed.parts.iter().map(|part| &part.config));
         for config in alone {
-            entries::check(&read, config, expected, &mut findings);
-            contents::check(&read, config, &mut findings);
+            entries::check(read, config, expected, &mut findings);
+            contents::check(read, config, &mut findings);
         }
         if !followed.parts.is_empty() {
             // A hash or a compression of one may be said of the content of another.
-            contents::check(&read, whole, &mut findings);
+            contents::check(read, whole, &mut findings);
         }
         contents::unfollowed(&followed.unfollowed, &mut findings);
         units::check(whole, &mut findings);
-        stores::check(&read, whole, followed.lacks_configurations(), expected, &mut findings);
+        stores::check(read, whole, followed.lacks_configurations(), expected, &mut findings);
         quadlets::check(whole, &mut findings);
     }
     let mut findings = findings.finish();
     if read.config.as_ref().is_some_and(|config| config.is_inner) {
-        outside(&read, &mut findings);
+        outside(read, &mut findings);
     }
     findings.sort_by_key(|finding| {
         finding

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use storagectl::provision::Preset;
 use storagectl::provision::check::{ExpectedNode, check};
 use storagectl::provision::data_url;
 use storagectl::provision::read::{DocumentFormat, ParsedDocument};
 use storagectl::provision::sources::{FollowedDocument, NoFilesBeside};
+use storagectl::provision::{ExistingDocument, Preset};
 
 use super::node::{applied, image};
 use super::*;
@@ -283,8 +283,13 @@ fn configurations_are_merged_as_ignition_merges_them() {
         let made = translated(&file).unwrap();
         let tree = image(&[], &[]);
         let expected = ExpectedNode::of(Preset::named("none").unwrap());
-        let findings =
-            check(&made, DocumentFormat::Ignition, Path::new("made.ign"), &expected, &NoFilesBeside);
+        let findings = check(
+            &ExistingDocument::parse(&made),
+            DocumentFormat::Ignition,
+            Path::new("made.ign"),
+            &expected,
+            &NoFilesBeside,
+        );
         // The hash of one part may be that of another content.
         let is_wrong = findings.iter().any(|it| ["hash-wrong", "merged-invalid"].contains(&it.id));
         let (applies, said) = applied(tree.path(), &made);
