@@ -106,7 +106,7 @@ fn page(command: &clap::Command, synopsis: &Roff, examples: &[(&str, &str)]) -> 
         commands(command).to_writer(&mut out).unwrap();
     }
     man.render_options_section(&mut out).unwrap();
-    common_options(command, whole).to_writer(&mut out).unwrap();
+    common_options(command.get_name(), whole).to_writer(&mut out).unwrap();
     exit_status().to_writer(&mut out).unwrap();
     self::examples(examples).to_writer(&mut out).unwrap();
     if command.get_name() == "storagectl-check-config" {
@@ -180,7 +180,7 @@ fn commands(root: &clap::Command) -> Roff {
     roff
 }
 
-fn common_options(command: &clap::Command, whole: bool) -> Roff {
+fn common_options(command: &str, whole: bool) -> Roff {
     let mut roff = Roff::new();
     if whole {
         roff.control("PP", []).text([roman(
@@ -189,15 +189,10 @@ fn common_options(command: &clap::Command, whole: bool) -> Roff {
         return roff;
     }
     let mut line = Vec::new();
-    for option in command.get_arguments().filter(|option| option.is_hide_long_help_set()) {
+    for (option, value) in storagectl::cli::common_options_of(command.trim_start_matches("storagectl-")) {
         line.push(roman(if line.is_empty() { "" } else { ", " }));
-        match (option.get_short(), option.get_value_names()) {
-            (Some(short), _) => line.push(bold(format!("-{short}"))),
-            (None, values) => {
-                line.push(bold(format!("--{}", option.get_long().unwrap())));
-                line.extend(values.iter().flat_map(|names| [roman(" "), italic(names[0].as_str())]));
-            }
-        }
+        line.push(bold(option));
+        line.extend(value.into_iter().flat_map(|value| [roman(" "), italic(value)]));
     }
     line.push(roman(": see "));
     line.extend([bold("storagectl"), roman("(1).")]);

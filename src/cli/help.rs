@@ -96,18 +96,27 @@ fn extra(row: &CommandRow, command: &Command) -> String {
     parts.join("\n\n")
 }
 
-/// The common options that a command takes, but for `--dry-run`, which each explains itself.
-fn common_line(row: &CommandRow) -> String {
-    let options = common_options().filter(|option| {
+/// The common options that a command takes, but for `--dry-run`, which each explains itself: each as
+/// it is typed, and the name of its value.
+pub fn common_options_of(command: &str) -> Vec<(String, Option<String>)> {
+    let row = CommandRow::named(command);
+    let taken = common_options().filter(|option| {
         let id = option.get_id().as_str();
         id != "dry_run" && row.takes(id)
     });
-    let shown = options.map(|option| match (option.get_short(), option.get_value_names()) {
-        (Some(short), _) => format!("-{short}"),
-        (None, Some([value, ..])) => format!("--{} {value}", option.get_id()),
-        (None, _) => format!("--{}", option.get_id()),
+    let typed = taken.map(|option| match (option.get_short(), option.get_value_names()) {
+        (Some(short), _) => (format!("-{short}"), None),
+        (None, values) => {
+            (format!("--{}", option.get_id()), values.and_then(|names| Some(names.first()?.to_string())))
+        }
     });
-    shown.collect::<Vec<_>>().join(", ")
+    typed.collect()
+}
+
+fn common_line(row: &CommandRow) -> String {
+    let options = common_options_of(row.name).into_iter();
+    let words = options.map(|(option, value)| option + &value.map(|it| format!(" {it}")).unwrap_or_default());
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn examples_text(examples: &[(&str, &str)]) -> String {

@@ -62,7 +62,7 @@ use output::Output;
 use any_engine::AnyEngine;
 use status::Status;
 
-pub use help::{EXAMPLES, command, examples, groups};
+pub use help::{EXAMPLES, command, common_options_of, examples, groups};
 pub use parse::parse;
 pub use status::EXIT_STATUS;
 
