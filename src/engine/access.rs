@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::fs::Access as Wanted;
 
 use super::environment::Environment;
-use super::view::ReadCache;
+use super::read_cache::ReadCache;
 use crate::problem::words;
 use crate::sys::{FileKind, Root, Stat};
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Profile;
+use super::read_cache::ReadCache;
 use super::reading::{Reading, Sourced, ValueOrigin};
 use super::reason::{Effect, Reason, Site, Sites};
-use super::view::ReadCache;
 use crate::conf::{Fault, Leaf, LeafAt, Redefined, TomlLibrary, schema, toml11, type_fault};
 
 /// What each array of an earlier file has been told: `append`, once a file has said it,

@@ -21,6 +21,7 @@ mod installed;
 mod legacy;
 mod modern;
 mod options;
+mod read_cache;
 mod reading;
 mod reason;
 mod remapped;
@@ -31,10 +32,11 @@ pub use crate::problem::{Engines, Profile};
 pub use access::FileAt;
 pub use environment::Environment;
 pub use installed::{InstalledProgram, installed, present};
+pub use read_cache::ReadCache;
 pub use reading::{DriverOption, FileRole, ReadFile, Reading, Sourced, ValueOrigin};
 pub use reason::{Effect, Reason, Site};
 pub use settings::{VENDOR_FILE, is_vendor_path, main_file};
-pub use view::{ReadCache, View};
+pub use view::View;
 
 /// Reads a host as the engine of `profile` does. What is wrong with it is told in the
 /// reading, all of it and not only what an engine meets first.

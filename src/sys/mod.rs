@@ -33,6 +33,7 @@ mod replace;
 mod root;
 mod running;
 mod selinux;
+mod small_changes;
 mod staging;
 mod subtree;
 mod threads;

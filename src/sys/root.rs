@@ -13,9 +13,6 @@ use rustix::io::Errno;
 use super::walk::{self, Resolved, SymlinkPolicy, TrailStep};
 use crate::limits;
 
-/// How long another writer of the same directory is waited for.
-const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
-
 /// What a directory entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
@@ -377,82 +374,6 @@ impl Root {
             };
             rest.push(name);
             here = parent;
-        }
-    }
-
-    /// Creates the directory `path` and those above it that are missing, each
-    /// with `mode` less the umask, and syncs the directories that they were created in.
-    ///
-    /// # Errors
-    /// If one cannot be created, or something else stands in its place.
-    pub fn create_dirs(&self, path: &Path, mode: u32) -> io::Result<()> {
-        let mut so_far = PathBuf::from("/");
-        for part in path.components().skip_while(|part| *part == std::path::Component::RootDir) {
-            so_far.push(part);
-            let found = self.resolve(&so_far)?;
-            match fs::statat(&found.dir, found.name(), AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(_) => continue,
-                Err(Errno::NOENT) => {}
-                Err(error) => return Err(error.into()),
-            }
-            match fs::mkdirat(&found.dir, found.name(), Mode::from_raw_mode(mode)) {
-                Ok(()) => sync(&readable(&found.dir)?)?,
-                Err(Errno::EXIST) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    }
-
-    /// Creates an empty file at `path`, with `mode` less the umask, unless
-    /// something stands there.
-    pub fn create_empty(&self, path: &Path, mode: u32) -> io::Result<()> {
-        let found = self.resolve_link(path)?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match fs::openat(&found.dir, found.name(), flags, Mode::from_raw_mode(mode)) {
-            Ok(file) => sync(&file)?,
-            Err(Errno::EXIST) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        }
-        sync(&readable(&found.dir)?)
-    }
-
-    /// Makes the file at `path` hold `content`, atomically. Its directory must be there.
-    pub fn replace_file(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let at = self.resolve_link(path)?;
-        let _lock = super::lock(self, &at.dir, LOCK_PATIENCE).map_err(|error| match error {
-            super::LockError::Busy => io::ErrorKind::ResourceBusy.into(),
-            super::LockError::Io(error) => error,
-        })?;
-        let old = self.stat_link(&at)?;
-        match super::replace(&at.dir, at.name(), old.as_ref(), super::NewContent::File(content)) {
-            Ok(_) => Ok(()),
-            Err(super::ReplaceError::Io(_, error) | super::ReplaceError::Unsynced(error)) => Err(error),
-            Err(super::ReplaceError::Changed | super::ReplaceError::Mounted) => {
-                Err(io::ErrorKind::ResourceBusy.into())
-            }
-        }
-    }
-
-    /// Removes the file at `path`, not following a symlink there. Returns whether there was one.
-    pub fn remove_file(&self, path: &Path) -> io::Result<bool> {
-        let Some(found) = absent(self.resolve_link(path))? else {
-            return Ok(false);
-        };
-        Ok(absent(fs::unlinkat(&found.dir, found.name(), AtFlags::empty()).map_err(Into::into))?.is_some())
-    }
-
-    /// Removes the directory at `path` if it is empty.
-    ///
-    /// # Errors
-    /// If it cannot be removed for another reason than that it is not empty or not there.
-    pub fn remove_empty_dir(&self, path: &Path) -> io::Result<()> {
-        let Some(found) = absent(self.resolve_link(path))? else {
-            return Ok(());
-        };
-        match fs::unlinkat(&found.dir, found.name(), AtFlags::REMOVEDIR) {
-            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
-            Err(error) => Err(error.into()),
         }
     }
 }
