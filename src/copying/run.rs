@@ -209,14 +209,14 @@ impl CopyRun<'_> {
             latest: None,
             sync: true,
         };
-        let upkeep = AddPolicy {
+        let policy = AddPolicy {
             own: self.target.own,
             keep_going: true,
             damaged: &self.presence.damaged,
             progress: &|bytes| on_event(CopyEvent::Read(bytes)),
         };
         let images = batch.iter().map(|&index| of(index).clone()).collect();
-        let added = match builder::add(&self.host.root, images, &self.target.path, &options, &upkeep) {
+        let added = match builder::add(&self.host.root, images, &self.target.path, &options, &policy) {
             Ok(added) => added,
             Err(problem) => return batch.iter().map(|&index| (index, problem.clone())).collect(),
         };

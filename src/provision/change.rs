@@ -9,7 +9,7 @@ use super::document::{Node, Value, map, text};
 use super::ignition::{self, SpecVersion};
 use super::layout::{Directories, NodeFile, NodeLayout, NodeUnit};
 use super::model::{Generations, MAIN_FILE, NodeModel, NodeStore};
-use super::ours::{OurParts, plain_directory, unit_text};
+use super::own_parts::{OwnParts, plain_directory, unit_text};
 use super::read::{Config, ConfigEntry, DocumentFormat, ParsedDocument};
 use super::request::{GenerateRequest, Removals, no_store};
 use super::sources::FollowedDocument;
@@ -48,7 +48,7 @@ impl DocumentChange {
         config: &Config,
         followed: &FollowedDocument,
     ) -> Result<Self, Problem> {
-        let ours = OurParts::of(config, &request.model);
+        let ours = OwnParts::of(config, &request.model);
         check_removed(request, config, &ours.model)?;
         let mut told = Vec::new();
         let model = model(request, config, followed, &ours.model, &mut told)?;
@@ -182,7 +182,7 @@ fn is_all_ours(request: &GenerateRequest, config: &Config, ours: &NodeModel) -> 
 struct Edit<'a> {
     read: &'a ParsedDocument,
     config: &'a Config,
-    ours: &'a OurParts,
+    ours: &'a OwnParts,
 }
 
 impl Edit<'_> {

@@ -6,7 +6,7 @@ use super::check::{Maker, listed, maker};
 use super::container_runtime_config::LISTS;
 use super::document::Node;
 use super::model::{MAIN_FILE, NodeModel, NodeStore, PlatformFile};
-use super::ours::{OurParts, unit_text};
+use super::own_parts::{OwnParts, unit_text};
 use super::read::{Config, ConfigEntry, DocumentFormat, ParsedDocument};
 use super::sources::FollowedDocument;
 use super::storage_conf::{Configuration, judged, node_readers};
@@ -123,7 +123,7 @@ impl GivenToNode {
                 _ => Self::of_object(read, &model),
             };
         };
-        let ours = OurParts::of(config, &model);
+        let ours = OwnParts::of(config, &model);
         let mut files: Vec<PlatformFile> =
             config.texts().into_iter().map(|(path, text)| (path.into(), text)).collect();
         if !model.base.is_empty() && config.files.iter().all(|file| file.name != MAIN_FILE) {
@@ -281,7 +281,7 @@ fn seen(engines: &[GivenEngine], listed: &[String]) -> Vec<String> {
 }
 
 /// The units and drop-ins of ours that are not as we would write them.
-fn edited(config: &Config, ours: &OurParts) -> Vec<String> {
+fn edited(config: &Config, ours: &OwnParts) -> Vec<String> {
     let texts = config.texts();
     let unit = |name: &str| config.units.iter().find(|unit| unit.name == name).and_then(unit_text);
     let units = ours.units.iter().filter(|it| unit(&it.name) != Some(&it.text)).map(|it| it.name.clone());

@@ -15,7 +15,7 @@ use super::layout::{Directories, NodeLayout};
 use super::machine_config;
 use super::model::{MAIN_FILE, NodeModel};
 use super::objects::{images_of_object, stores_of_object};
-use super::ours::OurParts;
+use super::own_parts::OwnParts;
 use super::read::{Config, ConfigEntry, DocumentFormat, FileContent, ParsedDocument, Unread};
 use super::request::{GenerateRequest, GeneratedDocument, Removals};
 use super::sources::{FilesBeside, FollowedDocument, NoFilesBeside};
@@ -116,7 +116,7 @@ fn known(
     if let Some((store, part)) = request.removed.stores.iter().find_map(|it| Some((it, part(it)?))) {
         return Err(there(&format!("`{store}` is listed"), &part.name));
     }
-    let pulled = |config: &Config| OurParts::of(config, &request.model).model.images;
+    let pulled = |config: &Config| OwnParts::of(config, &request.model).model.images;
     let (own_images, images) = (pulled(config), pulled(whole));
     let is_elsewhere = |image: &&String| images.contains(image) && !own_images.contains(image);
     if let Some(image) = request.removed.images.iter().find(is_elsewhere) {

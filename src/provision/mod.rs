@@ -36,7 +36,7 @@ mod model;
 mod objects;
 pub mod ocne;
 pub mod osbuild;
-mod ours;
+mod own_parts;
 pub mod pinned_image_set;
 mod platform;
 mod preset;

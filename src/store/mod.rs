@@ -6,7 +6,6 @@
 //! listed; [`check`] looks at everything.
 
 pub mod artifacts;
-mod awaiting;
 pub mod builder;
 pub mod check;
 mod decode;
@@ -27,10 +26,10 @@ mod records;
 pub mod seal;
 mod stamps;
 mod time;
+mod unmounted;
 mod updates;
 mod writable;
 
-pub use awaiting::{AWAITING, awaited, prepare, withdraw};
 pub(crate) use decode::{Decode, DecodeError, decode_one};
 pub use driver::driver_of;
 pub use gone::is_gone;
@@ -50,6 +49,7 @@ pub use records::{
 };
 pub use stamps::StoreStamps;
 pub(crate) use time::{Timestamp, date};
+pub use unmounted::{AWAITING, awaited, prepare, withdraw};
 pub use updates::{in_var_message, left_by_updates};
 pub(crate) use writable::writers;
 pub use writable::{OtherWriter, writer_besides_owner};

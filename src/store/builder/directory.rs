@@ -19,11 +19,11 @@ use sha2::{Digest as _, Sha512};
 use super::BuildOptions;
 use super::BuiltStore;
 use super::existing::{Records, StorePaths};
+use super::incremental::{AddPolicy, AddReport};
 use super::lost::{LostLayers, conflicts, drop_lost, sound};
 use super::plan::{BuildPlan, PlannedLayer};
 use super::prepare::{make, prepare};
 use super::record::{LayerRecord, of_image, of_layer};
-use super::upkeep::{AddPolicy, AddReport};
 use crate::limits;
 use crate::problem::{Problem, total};
 use crate::space::require_space;
@@ -40,9 +40,9 @@ pub(super) fn build(
     store: &Path,
     plan: &BuildPlan,
     options: &BuildOptions,
-    upkeep: &AddPolicy<'_>,
+    policy: &AddPolicy<'_>,
 ) -> Result<BuiltStore, Problem> {
-    let added = add(root, store, plan, options, upkeep)?;
+    let added = add(root, store, plan, options, policy)?;
     match added.failed.into_iter().next() {
         Some((_, problem)) => Err(problem),
         None => Ok(added.built),
@@ -55,7 +55,7 @@ pub(super) fn add(
     store: &Path,
     plan: &BuildPlan,
     options: &BuildOptions,
-    upkeep: &AddPolicy<'_>,
+    policy: &AddPolicy<'_>,
 ) -> Result<AddReport, Problem> {
     if !rustix::process::geteuid().is_root() {
         let message = "only root can build a store as a directory: its files belong to many users";
@@ -64,12 +64,12 @@ pub(super) fn add(
     }
     let was_there = root.stat(store).map_err(cannot(root, "look at", store))?.is_some();
     let from = root;
-    let root = &make(root, store, upkeep)?;
+    let root = &make(root, store, policy)?;
     let paths = StorePaths::new(Path::new("/"));
     let is_new = root.stat(&paths.images).map_err(cannot(root, "look at", &paths.images))?.is_none();
     let result = (|| {
-        prepare(root, from, &paths, upkeep)?;
-        AddRun::new(root, &paths, options, upkeep)?.run(plan, is_new)
+        prepare(root, from, &paths, policy)?;
+        AddRun::new(root, &paths, options, policy)?.run(plan, is_new)
     })();
     let is_empty = result.as_ref().is_ok_and(|added| added.built.images == 0 && !added.failed.is_empty());
     if is_new && (result.is_err() || is_empty) {
@@ -136,7 +136,7 @@ pub(super) struct AddRun<'a> {
     pub(super) root: &'a Root,
     pub(super) paths: &'a StorePaths,
     pub(super) options: &'a BuildOptions,
-    pub(super) upkeep: &'a AddPolicy<'a>,
+    pub(super) policy: &'a AddPolicy<'a>,
     pub(super) overlay: DirectoryWriter,
     pub(super) layers: DirectoryWriter,
     /// In `overlay`, for layers.
@@ -160,7 +160,7 @@ impl<'a> AddRun<'a> {
         self.stop_at_first(&lost, &failed)?;
         let wanted = sound(plan, &failed);
         let missing = self.missing(&wanted, &known)?;
-        if !self.upkeep.keep_going {
+        if !self.policy.keep_going {
             let bytes = total(missing.iter().map(|layer| layer.source.least_size()));
             require_space(
                 &self.root.show(Path::new("/")),
@@ -219,7 +219,7 @@ impl<'a> AddRun<'a> {
         if images_before.is_none_or(|(before, _)| before != images_json) {
             self.replace(&self.paths.images_json(), &images_json, &images_lock)?;
         }
-        if is_new && !self.upkeep.own {
+        if is_new && !self.policy.own {
             // Last, and with the staging directories gone.
             let _ = self.splits.remove().and_then(|()| self.staging.remove());
             self.settle(plan).map_err(cannot(self.root, "set times in", &self.paths.store))?;
@@ -241,7 +241,7 @@ impl<'a> AddRun<'a> {
     fn stop_at_first(&self, lost: &LostLayers<'_>, failed: &[(String, Problem)]) -> Result<(), Problem> {
         let mut problems = lost.values().chain(failed.iter().map(|(_, problem)| problem));
         match problems.next() {
-            Some(problem) if !self.upkeep.keep_going => Err(problem.clone()),
+            Some(problem) if !self.policy.keep_going => Err(problem.clone()),
             _ => Ok(()),
         }
     }
@@ -256,12 +256,12 @@ impl<'a> AddRun<'a> {
         let mut missing = Vec::new();
         for layer in &plan.layers {
             let there = known.get(layer.id.as_str());
-            let Some(there) = there.filter(|_| !self.upkeep.damaged.contains(&layer.id)) else {
+            let Some(there) = there.filter(|_| !self.policy.damaged.contains(&layer.id)) else {
                 missing.push(layer);
                 continue;
             };
             let incomplete = there.is_incomplete();
-            if incomplete && self.upkeep.keep_going {
+            if incomplete && self.policy.keep_going {
                 missing.push(layer);
             } else if incomplete {
                 let message = format!("the layer `{}` in the store is incomplete", layer.id);

@@ -12,6 +12,7 @@ mod directory;
 mod existing;
 mod fault;
 mod files;
+mod incremental;
 mod layer;
 mod leftover;
 mod lost;
@@ -28,7 +29,6 @@ mod survey;
 mod tarball;
 mod tree;
 mod unpack;
-mod upkeep;
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -42,11 +42,11 @@ use tarball::StreamError;
 use super::image_file::ImageFile;
 pub use super::image_file::ImageFormat;
 pub(super) use directory::{cannot, lock};
+pub use incremental::{AddPolicy, AddReport, add, add_chain, clean_up};
 pub use plan::{LayerChain, chain_ids, ids};
 pub use record::{big_data, file_name};
 pub use remove::{RemovalRequest, RemovedFromStore, StoreRecords, remove};
 pub use rename::rename_images;
-pub use upkeep::{AddPolicy, AddReport, add, add_chain, clean_up};
 
 /// How to build.
 #[derive(Debug, Clone)]

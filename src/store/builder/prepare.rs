@@ -4,18 +4,18 @@ use std::path::Path;
 
 use super::directory::cannot;
 use super::existing::StorePaths;
-use super::upkeep::AddPolicy;
+use super::incremental::AddPolicy;
 use crate::problem::Problem;
 use crate::store::label::label;
 use crate::sys::Root;
 
 /// Makes the directory of the store if it is missing, and opens it. Whoever may write there
 /// may put a symlink in any place, so none is followed below it.
-pub(super) fn make(root: &Root, store: &Path, upkeep: &AddPolicy<'_>) -> Result<Root, Problem> {
+pub(super) fn make(root: &Root, store: &Path, policy: &AddPolicy<'_>) -> Result<Root, Problem> {
     if root.stat(store).map_err(cannot(root, "look at", store))?.is_none() {
         let above = store.parent().unwrap_or(Path::new("/"));
         root.create_dirs(above, 0o755).map_err(cannot(root, "create the directory", above))?;
-        let mode = upkeep.access().directory;
+        let mode = policy.access().directory;
         root.create_dirs(store, mode).map_err(cannot(root, "create the directory", store))?;
     }
     let opened = root.strict(store).map_err(cannot(root, "open", store))?;
@@ -27,9 +27,9 @@ pub(super) fn prepare(
     root: &Root,
     host: &Root,
     paths: &StorePaths,
-    upkeep: &AddPolicy<'_>,
+    policy: &AddPolicy<'_>,
 ) -> Result<(), Problem> {
-    let mode = upkeep.access().directory;
+    let mode = policy.access().directory;
     let dirs = [
         (&paths.overlay, mode),
         // Engines open this one to everyone.

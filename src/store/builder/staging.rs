@@ -6,11 +6,11 @@ use std::io;
 use super::directory::{AddRun, StoreAccess, cannot, own};
 use super::existing::StorePaths;
 use super::files::split_name;
+use super::incremental::AddPolicy;
 use super::layer::{self, LayerFacts};
 use super::lost::LostLayers;
 use super::plan::{BuildPlan, PlannedLayer};
 use super::unpack::Unpacker;
-use super::upkeep::AddPolicy;
 use super::{BuildOptions, fault, parallel};
 use crate::problem::Problem;
 use crate::sys::Root;
@@ -31,7 +31,7 @@ impl<'a> AddRun<'a> {
         root: &'a Root,
         paths: &'a StorePaths,
         options: &'a BuildOptions,
-        upkeep: &'a AddPolicy<'a>,
+        policy: &'a AddPolicy<'a>,
     ) -> Result<Self, Problem> {
         let access = match root.stat(&paths.images).map_err(cannot(root, "look at", &paths.images))? {
             Some(stat) if stat.mode & 0o055 != 0o055 => StoreAccess::OWNER,
@@ -42,7 +42,7 @@ impl<'a> AddRun<'a> {
         let mut layers = root.directory_writer(&paths.layers).map_err(cannot(root, "open", &paths.layers))?;
         let staging = overlay.staging().map_err(cannot(root, "create a directory in", &paths.overlay))?;
         let splits = layers.staging().map_err(cannot(root, "create a directory in", &paths.layers))?;
-        Ok(Self { root, paths, options, upkeep, overlay, layers, staging, splits, access })
+        Ok(Self { root, paths, options, policy, overlay, layers, staging, splits, access })
     }
 }
 
@@ -61,11 +61,11 @@ impl AddRun<'_> {
         }
         let work = |layer: &&PlannedLayer| {
             let facts = self.unpack_one(layer).map_err(|error| fault::problem(layer, error));
-            (self.upkeep.progress)(layer.source.blob.size);
+            (self.policy.progress)(layer.source.blob.size);
             facts
         };
         // With a full disk there is no sense in going on.
-        let is_last = |problem: &Problem| !self.upkeep.keep_going || problem.id == "disk-full";
+        let is_last = |problem: &Problem| !self.policy.keep_going || problem.id == "disk-full";
         let done = parallel::each(layers, self.options.jobs, |layer| layer.source.blob.size, work, is_last);
         let mut facts = BTreeMap::new();
         let mut last = None;

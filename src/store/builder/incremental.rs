@@ -56,9 +56,9 @@ pub fn add(
     images: Vec<Image>,
     store: &Path,
     options: &BuildOptions,
-    upkeep: &AddPolicy<'_>,
+    policy: &AddPolicy<'_>,
 ) -> Result<AddReport, Problem> {
-    directory::add(root, store, &BuildPlan::new(images, options.latest)?, options, upkeep)
+    directory::add(root, store, &BuildPlan::new(images, options.latest)?, options, policy)
 }
 
 /// Adds the layers of `chain` that the store at `store` does not have, and its images.
@@ -70,9 +70,9 @@ pub fn add_chain(
     chain: LayerChain,
     store: &Path,
     options: &BuildOptions,
-    upkeep: &AddPolicy<'_>,
+    policy: &AddPolicy<'_>,
 ) -> Result<BuiltStore, Problem> {
-    directory::build(root, store, &BuildPlan::of_chain(chain), options, upkeep)
+    directory::build(root, store, &BuildPlan::of_chain(chain), options, policy)
 }
 
 /// Removes what runs have left in the store at `store` that were killed.

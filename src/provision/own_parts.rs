@@ -20,7 +20,7 @@ use crate::conf::{Document, clean};
 
 /// What is ours in a document.
 #[derive(Debug, Clone)]
-pub(super) struct OurParts {
+pub(super) struct OwnParts {
     /// What was asked for, all in all.
     pub(super) model: NodeModel,
     /// Our drop-ins in it, as we would write them.
@@ -29,7 +29,7 @@ pub(super) struct OurParts {
     pub(super) units: Vec<NodeUnit>,
 }
 
-impl OurParts {
+impl OwnParts {
     /// What is ours in `config`, on nodes as `request` describes them.
     pub(super) fn of(config: &Config, request: &NodeModel) -> Self {
         let mut model = NodeModel { stores: Vec::new(), images: Vec::new(), ..request.clone() };
