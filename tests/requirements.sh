@@ -58,6 +58,7 @@ docker-registry docker-registry
 python3 python3
 '
 machine='
+setfattr attr
 qemu-system-x86_64 qemu-system-x86
 qemu-img qemu-utils
 qemu-storage-daemon qemu-utils

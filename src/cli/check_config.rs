@@ -38,7 +38,7 @@ pub(super) struct CheckConfig {
 }
 
 #[derive(Serialize)]
-struct RuleLine {
+struct RuleJson {
     id: &'static str,
     severity: Severity,
     description: &'static str,
@@ -49,7 +49,7 @@ struct CheckConfigJson<'a> {
     version: u32,
     #[serde(flatten)]
     fixed: Option<Fixed>,
-    findings: Vec<FindingLine<'a>>,
+    findings: Vec<LintFindingJson<'a>>,
     not_looked: &'a [Problem],
 }
 
@@ -69,13 +69,13 @@ struct FixedFile {
 }
 
 #[derive(Serialize)]
-struct FindingLine<'a> {
+struct LintFindingJson<'a> {
     #[serde(flatten)]
     problem: &'a Problem,
     fixable: bool,
 }
 
-impl<'a> FindingLine<'a> {
+impl<'a> LintFindingJson<'a> {
     fn of(finding: &'a LintFinding) -> Self {
         Self { problem: &finding.problem, fixable: finding.is_fixable() }
     }
@@ -98,7 +98,7 @@ impl CheckConfig {
         }
         let report = lint::check(&input, &self.skip);
         if output.json {
-            let findings = report.findings.iter().map(FindingLine::of).collect();
+            let findings = report.findings.iter().map(LintFindingJson::of).collect();
             output.print_json(&CheckConfigJson {
                 version: 1,
                 fixed,
@@ -136,7 +136,7 @@ impl CheckConfig {
 }
 
 fn list(output: &Output) -> anyhow::Result<()> {
-    let lines = RULES.iter().map(|rule| RuleLine {
+    let lines = RULES.iter().map(|rule| RuleJson {
         id: rule.id,
         severity: rule.severity,
         description: rule.description,
@@ -146,7 +146,7 @@ fn list(output: &Output) -> anyhow::Result<()> {
     }
     let widest = RULES.iter().map(|rule| rule.id.len()).max().unwrap_or(0);
     let row =
-        |rule: RuleLine| format!("{:widest$}  {:7}  {}\n", rule.id, rule.severity.name(), rule.description);
+        |rule: RuleJson| format!("{:widest$}  {:7}  {}\n", rule.id, rule.severity.name(), rule.description);
     output.print_lines(&lines.map(row).collect::<String>())
 }
 

@@ -75,7 +75,7 @@ pub(super) struct CheckStoreJson<'a> {
     assembled: Assembled,
     verification: Option<Verification>,
     round: Option<RoundJson>,
-    findings: Vec<FindingLine<'a>>,
+    findings: Vec<StoreFindingJson<'a>>,
     not_looked: &'a [Problem],
 }
 
@@ -100,11 +100,11 @@ struct RoundJson {
 }
 
 #[derive(Serialize)]
-struct FindingLine<'a> {
+struct StoreFindingJson<'a> {
     #[serde(flatten)]
     problem: &'a Problem,
     scope: check::Scope,
-    effects: Vec<EffectLine>,
+    effects: Vec<EffectJson>,
     users_only: bool,
     store: String,
     path: Option<String>,
@@ -114,7 +114,7 @@ struct FindingLine<'a> {
 }
 
 #[derive(Serialize)]
-struct EffectLine {
+struct EffectJson {
     scope: check::Scope,
     engines: Vec<Profile>,
 }
@@ -244,13 +244,13 @@ fn document<'a>(
     report: &'a StoreReport,
     round: Option<RoundJson>,
 ) -> CheckStoreJson<'a> {
-    let line = |finding: &'a StoreFinding| FindingLine {
+    let line = |finding: &'a StoreFinding| StoreFindingJson {
         problem: &finding.problem,
         scope: finding.scope(),
         effects: finding
             .effects
             .iter()
-            .map(|effect| EffectLine { scope: effect.scope, engines: effect.engines.list().collect() })
+            .map(|effect| EffectJson { scope: effect.scope, engines: effect.engines.list().collect() })
             .collect(),
         users_only: finding.for_users,
         store: host.show(&finding.store),

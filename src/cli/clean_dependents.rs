@@ -23,12 +23,12 @@ struct CleanDependentsJson<'a> {
     version: u32,
     changed: bool,
     dry_run: bool,
-    storages: Vec<StorageLine<'a>>,
+    storages: Vec<StorageJson<'a>>,
 }
 
 /// What was found in one storage, as data.
 #[derive(Serialize)]
-pub(super) struct StorageLine<'a> {
+pub(super) struct StorageJson<'a> {
     graphroot: String,
     driver: &'a str,
     containers: &'a [Dependent],
@@ -56,7 +56,7 @@ impl CleanDependents {
     }
 }
 
-impl<'a> StorageLine<'a> {
+impl<'a> StorageJson<'a> {
     fn new(host: &Host, storage: &'a CleanedStorage) -> Self {
         Self {
             graphroot: host.show(&storage.graphroot),
@@ -70,9 +70,9 @@ impl<'a> StorageLine<'a> {
 }
 
 /// What was found, as data.
-pub(super) fn lines<'a>(host: &Host, cleaned: Option<&'a CleanReport>) -> Vec<StorageLine<'a>> {
+pub(super) fn lines<'a>(host: &Host, cleaned: Option<&'a CleanReport>) -> Vec<StorageJson<'a>> {
     let storages = cleaned.into_iter().flat_map(|cleaned| &cleaned.storages);
-    storages.map(|storage| StorageLine::new(host, storage)).collect()
+    storages.map(|storage| StorageJson::new(host, storage)).collect()
 }
 
 /// Says what was removed, or for a dry run, as data, what would be.

@@ -33,7 +33,7 @@ pub(super) struct Explain {
 struct ExplainJson<'a> {
     version: u32,
     messages: Vec<MessageJson<'a>>,
-    doctor: Option<DoctorJson>,
+    doctor: Option<CountsJson>,
     not_looked: &'a [Problem],
 }
 
@@ -50,7 +50,7 @@ struct MessageJson<'a> {
 
 /// What doctor finds where no message is known.
 #[derive(Serialize)]
-struct DoctorJson {
+struct CountsJson {
     errors: usize,
     warnings: usize,
 }
@@ -172,7 +172,7 @@ fn document<'a>(
         check: one.recognized.message.check,
     };
     let (errors, warnings) = counts(diagnosis);
-    let doctor = explained.is_empty().then_some(DoctorJson { errors, warnings });
+    let doctor = explained.is_empty().then_some(CountsJson { errors, warnings });
     ExplainJson { version: 1, messages: explained.iter().map(line).collect(), doctor, not_looked }
 }
 

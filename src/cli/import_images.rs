@@ -85,7 +85,7 @@ struct ImportImagesJson<'a> {
 struct ItemJson<'a> {
     name: &'a str,
     state: &'static str,
-    images: Vec<ImageJson<'a>>,
+    images: Vec<ArrivedImageJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     moved_to: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,7 +93,7 @@ struct ItemJson<'a> {
 }
 
 #[derive(Serialize)]
-struct ImageJson<'a> {
+struct ArrivedImageJson<'a> {
     names: &'a [String],
     id: &'a str,
     bytes: u64,
@@ -206,7 +206,7 @@ fn item_json<'a>(host: &Host, line: &'a ItemLine) -> ItemJson<'a> {
         ItemState::Refused(problem) => ("refused", Some(problem)),
         ItemState::Left(problem) => ("left", Some(problem)),
     };
-    let images = line.images.iter().map(|image| ImageJson {
+    let images = line.images.iter().map(|image| ArrivedImageJson {
         names: &image.names,
         id: &image.id,
         bytes: image.bytes,

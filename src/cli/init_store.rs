@@ -38,7 +38,7 @@ struct InitStoreJson {
     version: u32,
     changed: bool,
     dry_run: bool,
-    stores: Vec<StoreLine>,
+    stores: Vec<CreatedStoreJson>,
     /// The declaration that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     declaration: Option<Declaration>,
@@ -51,7 +51,7 @@ struct Declaration {
 }
 
 #[derive(Serialize)]
-struct StoreLine {
+struct CreatedStoreJson {
     path: String,
     created: Vec<String>,
     opened: Vec<String>,
@@ -97,7 +97,7 @@ impl InitStore {
                     if common.dry_run { " then" } else { " now" }
                 ));
             }
-            stores.push(StoreLine {
+            stores.push(CreatedStoreJson {
                 path: path.clone(),
                 created: created.iter().map(|path| path.display().to_string()).collect(),
                 opened: opened.iter().map(|path| path.display().to_string()).collect(),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Common;
-use super::clean_dependents::{self, StorageLine};
+use super::clean_dependents::{self, StorageJson};
 use super::keep_layers::{self, KeptStorageJson, RestoredJson};
 use super::output::Output;
 use super::tense::would;
@@ -18,8 +18,8 @@ struct PlanJson<'a> {
     version: u32,
     changed: bool,
     dry_run: bool,
-    stores: Vec<StoreLine<'a>>,
-    files: Vec<FileLine>,
+    stores: Vec<StoreResultJson<'a>>,
+    files: Vec<FileChangeJson>,
     notes: Vec<&'a str>,
     warnings: Vec<&'a Problem>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -29,18 +29,18 @@ struct PlanJson<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     kept: Vec<KeptStorageJson<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    dependents: Vec<StorageLine<'a>>,
+    dependents: Vec<StorageJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct StoreLine<'a> {
+struct StoreResultJson<'a> {
     path: &'a str,
     #[serde(flatten)]
     result: &'a StoreResult,
 }
 
 #[derive(Serialize)]
-struct FileLine {
+struct FileChangeJson {
     path: String,
     action: &'static str,
     diff: String,
@@ -98,11 +98,11 @@ fn print(
             version: 1,
             changed,
             dry_run: common.dry_run,
-            stores: plan.stores.iter().map(|(path, result)| StoreLine { path, result }).collect(),
+            stores: plan.stores.iter().map(|(path, result)| StoreResultJson { path, result }).collect(),
             files: plan
                 .changes
                 .iter()
-                .map(|change| FileLine {
+                .map(|change| FileChangeJson {
                     path: host.show(&change.path),
                     action: action(change),
                     diff: change.diff(host),

@@ -38,7 +38,7 @@ struct ShowImageJson<'a> {
     version: u32,
     reference: &'a str,
     engines: Vec<AnswerJson<'a>>,
-    images: Vec<ImageJson<'a>>,
+    images: Vec<UsedImageJson<'a>>,
     not_looked: &'a [Problem],
 }
 
@@ -53,7 +53,7 @@ struct AnswerJson<'a> {
 }
 
 #[derive(Serialize)]
-struct ImageJson<'a> {
+struct UsedImageJson<'a> {
     store: String,
     own: bool,
     driver: &'a str,
@@ -222,7 +222,7 @@ fn stop(reader: &Reader, reason: &Reason) -> Problem {
     Problem { engines: one, stops, stops_users, ..problem }
 }
 
-fn image_json<'a>(host: &Host, stores: &HostStores, it: &'a ShownImage<'_>) -> ImageJson<'a> {
+fn image_json<'a>(host: &Host, stores: &HostStores, it: &'a ShownImage<'_>) -> UsedImageJson<'a> {
     let image = it.at.image;
     let layers = it.layers.iter().map(|layer| LayerJson {
         id: layer.id,
@@ -237,7 +237,7 @@ fn image_json<'a>(host: &Host, stores: &HostStores, it: &'a ShownImage<'_>) -> I
         layers: sharing.layers,
         bytes: sharing.bytes,
     });
-    ImageJson {
+    UsedImageJson {
         store: host.show(&it.at.store.path),
         own: it.at.store.is_own,
         driver: &it.at.store.driver,

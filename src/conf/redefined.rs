@@ -51,7 +51,7 @@ impl Redefined {
     /// A [`Fault`] with id `syntax`, or `duplicate-key` for what the library does not take.
     pub fn read(text: &str, library: TomlLibrary) -> Result<Self, Fault> {
         let reader = TomlReader::read(text, library)?;
-        let leaves = collect_sorted(At { reader: &reader, value: &TomlValue::Table(ROOT) });
+        let leaves = collect_sorted(ReadValue { reader: &reader, value: &TomlValue::Table(ROOT) });
         Ok(Self { leaves, replaced: reader.replaced, dropped: reader.dropped })
     }
 }
@@ -347,12 +347,12 @@ fn joined(path: &[String], key: &str) -> Path {
 
 /// A value of what was read.
 #[derive(Clone, Copy)]
-struct At<'a> {
+struct ReadValue<'a> {
     reader: &'a TomlReader,
     value: &'a TomlValue,
 }
 
-impl<'a> TomlNode<'a> for At<'a> {
+impl<'a> TomlNode<'a> for ReadValue<'a> {
     fn pairs(self) -> Option<Vec<(&'a str, Self)>> {
         let TomlValue::Table(table) = self.value else {
             return None;

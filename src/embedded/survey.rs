@@ -55,7 +55,7 @@ pub struct EmbeddedSurvey {
 }
 
 /// A file that has to have a digest.
-struct Blob<'a> {
+struct NamedFile<'a> {
     image: usize,
     path: PathBuf,
     digest: &'a Digest,
@@ -100,20 +100,20 @@ pub fn survey(
         .collect();
 
     let all: Vec<Option<EmbeddedImage>> = images.iter().map(|image| image.contents.clone()).collect();
-    let mut blobs: Vec<Blob<'_>> = Vec::new();
+    let mut blobs: Vec<NamedFile<'_>> = Vec::new();
     for (index, contents) in all.iter().enumerate() {
         let Some(contents) = contents else { continue };
         let image = &mut images[index];
         for (path, digest, size) in contents.files(&dir.join(&entries[index].directory)) {
             match look_at(root, &entries[index].reference, &path, digest, size) {
-                Ok(id) => blobs.push(Blob { image: index, path, digest, id, size }),
+                Ok(id) => blobs.push(NamedFile { image: index, path, digest, id, size }),
                 Err(problem) if is_fault(&problem) => image.faults.push(problem),
                 Err(problem) => image.not_looked.push(problem),
             }
         }
     }
     let mut seen = HashSet::new();
-    let unique: Vec<&Blob<'_>> = blobs.iter().filter(|blob| seen.insert(blob.id)).collect();
+    let unique: Vec<&NamedFile<'_>> = blobs.iter().filter(|blob| seen.insert(blob.id)).collect();
     let bytes = blobs.iter().map(|blob| blob.size).sum();
     let stored = unique.iter().map(|blob| blob.size).sum();
     if depth == Depth::Bytes {

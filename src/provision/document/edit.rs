@@ -42,7 +42,7 @@ pub fn merge(doc: &ProvisionDocument, value: &Value) -> Result<Option<ProvisionD
         // Blank lines at the end of a block belong to it, or stand between things: what
         // is new goes before them, unless that changes the block.
         for behind_blanks in [false, true] {
-            let Some(splices) = first(&At { doc, behind_blanks }, &doc.root, value, None)? else {
+            let Some(splices) = first(&InsertionPoint { doc, behind_blanks }, &doc.root, value, None)? else {
                 return Ok(edited);
             };
             next = spliced(doc, splices, value);
@@ -69,7 +69,7 @@ fn spliced(
 }
 
 /// A document, and where in it new lines go.
-struct At<'a> {
+struct InsertionPoint<'a> {
     doc: &'a ProvisionDocument,
     behind_blanks: bool,
 }
@@ -77,7 +77,7 @@ struct At<'a> {
 /// The first splices that bring `node` nearer to `value`; `key` is the one before it, where a
 /// block may stand behind it.
 fn first(
-    at: &At<'_>,
+    at: &InsertionPoint<'_>,
     node: &Node,
     value: &Value,
     key: Option<&MappingKey>,
@@ -222,7 +222,7 @@ fn step(doc: &ProvisionDocument) -> String {
     first.filter(|margin| !margin.is_empty()).unwrap_or("  ").to_owned()
 }
 
-impl At<'_> {
+impl InsertionPoint<'_> {
     /// New lines behind a block that ends at `end`. Its comments are those below it that are
     /// indented deeper than the new lines: between these they would become text of a literal
     /// block, or be taken for theirs.
@@ -259,7 +259,7 @@ impl At<'_> {
 }
 
 /// A new pair of a mapping, behind the others.
-fn new_pair(at: &At<'_>, node: &Node, flow: bool, name: &str, value: &Value) -> Vec<Splice> {
+fn new_pair(at: &InsertionPoint<'_>, node: &Node, flow: bool, name: &str, value: &Value) -> Vec<Splice> {
     let doc = at.doc;
     let pairs = node.pairs();
     let whole = Value::Map(vec![(name.to_owned(), value.clone())]);
@@ -275,7 +275,7 @@ fn new_pair(at: &At<'_>, node: &Node, flow: bool, name: &str, value: &Value) -> 
 }
 
 /// A new item of a list, behind the others.
-fn new_item(at: &At<'_>, node: &Node, flow: bool, value: &Value) -> Vec<Splice> {
+fn new_item(at: &InsertionPoint<'_>, node: &Node, flow: bool, value: &Value) -> Vec<Splice> {
     let doc = at.doc;
     let whole = Value::List(vec![value.clone()]);
     if flow {
@@ -328,7 +328,7 @@ fn behind_last(
 }
 
 /// A value behind a key that has none. What says so, `~` or `null`, goes; a comment stays.
-fn in_place_of_nothing(at: &At<'_>, node: &Node, value: &Value, key: &MappingKey) -> Vec<Splice> {
+fn in_place_of_nothing(at: &InsertionPoint<'_>, node: &Node, value: &Value, key: &MappingKey) -> Vec<Splice> {
     let doc = at.doc;
     let text = &doc.text;
     if doc.is_json {
