@@ -11,12 +11,12 @@ use super::{artifacts, copy, wanted};
 use crate::embedded::ImageList;
 use crate::plan::{CommitMode, Host};
 
-/// Images of former lists that are still in a store, and that nothing uses.
+/// Images of former lists that are still in a store, and that nothing uses; or what is left of such.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FormerImages {
     /// The store; none for the engines' own storage.
     pub store: Option<PathBuf>,
-    /// Their names.
+    /// Their names; none where a run that was cut off has taken those away, and not yet the rest.
     pub names: Vec<String>,
 }
 
@@ -44,8 +44,9 @@ pub fn former_images(host: &Host, source: &Path) -> Vec<FormerImages> {
         }
         let current = list.get_or_insert_with(|| current(host, source));
         let Some(current) = current else { continue };
-        if let Ok(Pruned { names, .. }) = prune(host, &target, &mut record, current, CommitMode::DryRun)
-            && !names.is_empty()
+        if let Ok(Pruned { names, was_cut_off, .. }) =
+            prune(host, &target, &mut record, current, CommitMode::DryRun)
+            && (!names.is_empty() || was_cut_off)
             && is_writable(host, &target)
         {
             found.push(FormerImages { store, names });

@@ -26,6 +26,8 @@ pub struct Pruned {
     pub layers: usize,
     /// Names of former lists that stay, since a container or another image uses them.
     pub kept: Vec<String>,
+    /// Whether an earlier run was cut off before it had removed what it took out.
+    pub was_cut_off: bool,
 }
 
 /// Removes images of former lists: those that are remembered and not `current`, which are
@@ -92,6 +94,7 @@ pub(super) fn prune(
     pruned.names.sort();
     pruned.images = removed.images.len();
     pruned.layers = removed.layers.len();
+    pruned.was_cut_off = removed.was_cut_off;
     if mode == CommitMode::DryRun {
         return Ok(pruned);
     }

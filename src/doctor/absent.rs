@@ -138,6 +138,9 @@ impl Absent {
                 .as_ref()
                 .map_or("the engines' own storage".to_owned(), |store| format!("`{}`", host.show(store)));
             let message = match former.names.len() {
+                0 => {
+                    format!("{place} has what is left of images that a run was removing when it was cut off")
+                }
                 1 => format!("{place} has {} of a former list of embedded images", quoted_series(&names)),
                 count => format!(
                     "{place} has {count} images of former lists of embedded images, such as {}",

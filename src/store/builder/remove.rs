@@ -43,6 +43,8 @@ pub struct RemovedFromStore {
     pub layers: Vec<String>,
     /// How many bytes both have by their records.
     pub bytes: u64,
+    /// Whether an earlier run was cut off before it had removed what it took out.
+    pub was_cut_off: bool,
 }
 
 /// The records of a store, of which something is chosen.
@@ -98,6 +100,7 @@ pub fn remove(
     // What a run that was killed has taken out of one file of records and not of the other. What
     // is needed by now stays.
     removal.layers.extend(left.layers.iter().cloned());
+    let was_cut_off = !left.is_empty();
     if !dry_run {
         let known = |id: &str| of_store.layers.contains_key(id) || images.of(id).is_some();
         clear(root, &paths, &left.without(known)).map_err(cannot(root, "clean up", store))?;
@@ -137,7 +140,8 @@ pub fn remove(
         clear(root, &paths, &gone).map_err(cannot(root, "clean up", store))?;
         leftover::forget(root)?;
     }
-    Ok(RemovedFromStore { images: gone_images, layers: gone_layers.into_iter().collect(), bytes })
+    let layers = gone_layers.into_iter().collect();
+    Ok(RemovedFromStore { images: gone_images, layers, bytes, was_cut_off })
 }
 
 /// The layers of `removal` on which nothing stands.

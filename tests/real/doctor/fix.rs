@@ -251,13 +251,19 @@ fn embedded_images_go_where_the_unit_copies_them() {
     assert!(inspected.status.success(), "{}", text(&inspected));
 }
 
-#[test]
-fn images_of_a_former_list_go_if_it_is_asked_for() {
+/// A host with a copied image that the list has no more, and its reference.
+fn host_with_image_of_former_list() -> (Host, String) {
     let (host, reference) = host_with_embedded_images();
     assert!(host.script("/run/engine/storagectl -q copy-images").status.success());
     let list = host.read("/usr/lib/containers/storage/image-list.txt").unwrap();
     let rest: Vec<&str> = list.lines().filter(|line| !line.starts_with(&format!("{reference},"))).collect();
     host.write("/usr/lib/containers/storage/image-list.txt", &(rest.join("\n") + "\n"));
+    (host, reference)
+}
+
+#[test]
+fn images_of_a_former_list_go_if_it_is_asked_for() {
+    let (host, reference) = host_with_image_of_former_list();
     let inspect = || host.engine_that_stays(Root, Podman6, &["image", "inspect", &reference]);
     let kept = host.storagectl(Root, &["doctor", "--fix"]);
     let said = text(&kept);
@@ -268,6 +274,23 @@ fn images_of_a_former_list_go_if_it_is_asked_for() {
     assert!(inspect().status.success());
     fix(&host, Root, &["--remove"], &[("images-not-pruned", "prune-images")]);
     assert!(!inspect().status.success());
+}
+
+/// Their names are gone then, and their layers are not yet.
+#[test]
+fn a_removal_that_was_cut_off_is_finished() {
+    let (host, _) = host_with_image_of_former_list();
+    let storage = "/var/lib/containers/storage";
+    let layers = format!("{storage}/overlay-layers/layers.json");
+    let before = host.read(&layers).unwrap();
+    let left = format!("{storage}/overlay-layers/.layers.json.storagectl-new");
+    let cut =
+        host.script(&format!("mkdir {left}; /run/engine/storagectl copy-images --prune || rmdir {left}"));
+    assert!(host.read(&format!("{storage}/.storagectl-removing.json")).is_some(), "{}", text(&cut));
+    assert_eq!(host.read(&layers).as_ref(), Some(&before));
+    fix(&host, Root, &["--remove"], &[("images-not-pruned", "prune-images")]);
+    assert_ne!(host.read(&layers), Some(before));
+    assert_eq!(host.read(&format!("{storage}/.storagectl-removing.json")), None);
 }
 
 /// A host whose own storage has an image on the store's, which was replaced by an empty one.
