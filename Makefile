@@ -71,6 +71,7 @@ install-built:
 	install -d -m 0755 $(DESTDIR)$(UNITDIR)/basic.target.wants $(DESTDIR)$(UNITDIR)/multi-user.target.wants
 	for unit in storagectl-apply.service storagectl-apply-late.service storagectl-copy-images.service \
 		storagectl-import-images.path storagectl-import-images.service \
+		storagectl-import-images-start.service \
 		storagectl-check.service storagectl-check.timer \
 		storagectl-metrics.service storagectl-metrics.timer; do \
 		sed 's|/usr/bin/storagectl|$(BINDIR)/storagectl|' scriptlets/systemd/$$unit > $(DESTDIR)$(UNITDIR)/$$unit && \
@@ -101,7 +102,7 @@ check:
 	$(CARGO) clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(CARGO_FLAGS) --no-deps --quiet
 	# Tests wait for disks, locks and children about as long as they compute.
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))} $(CARGO) test $(CARGO_FLAGS)
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))} tests/in-memory.sh $(CARGO) test $(CARGO_FLAGS)
 
 HOSTS ?= 20000
 PLANS ?= 5000

@@ -172,7 +172,10 @@ fn deploy_with_composefs(system: &Path, tree: &Path) {
 /// Nothing mounts the deployment, before or after.
 #[test]
 fn a_boot_takes_what_is_needed_from_a_deployment_of_composefs() {
-    let machine = Machine::replaced("podman-6", "overlay");
+    // erofs mounts no image that is a file in memory.
+    let on_disk = tempfile::tempdir_in("/var/tmp").unwrap();
+    let machine = Machine::at(on_disk.path(), "podman-6", "overlay", "");
+    machine.replace();
     let system = machine.dir().join("system");
     fs_err::create_dir_all(system.join("usr/lib")).unwrap();
     run(Command::new("cp").arg("-a").arg(machine.dir().join("away")).arg(system.join("usr/lib/images")));

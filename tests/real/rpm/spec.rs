@@ -42,6 +42,7 @@ fn the_spec_makes_packages_that_work() {
         "/usr/lib/systemd/system/storagectl-check.service",
         "/usr/lib/systemd/system/storagectl-check.timer",
         "/usr/lib/systemd/system/storagectl-copy-images.service",
+        "/usr/lib/systemd/system/storagectl-import-images-start.service",
         "/usr/lib/systemd/system/storagectl-import-images.path",
         "/usr/lib/systemd/system/storagectl-import-images.service",
         "/usr/lib/systemd/system/storagectl-metrics.service",

@@ -8,6 +8,7 @@ use crate::unit::system::{System, install};
 
 const SERVICE: &str = "storagectl-import-images.service";
 const PATH: &str = "storagectl-import-images.path";
+const START: &str = "storagectl-import-images-start.service";
 
 #[test]
 fn the_installed_units_are_without_fault_and_nobody_is_made_to_want_them() {
@@ -17,8 +18,9 @@ fn the_installed_units_are_without_fault_and_nobody_is_made_to_want_them() {
     for target in ["sysinit.target", "basic.target", "shutdown.target", "local-fs.target", "paths.target"] {
         fs_err::write(units.join(target), "[Unit]\nDefaultDependencies=no\n").unwrap();
     }
+    fs_err::copy("/usr/bin/systemctl", dir.path().join("usr/bin/systemctl")).unwrap();
     let root = format!("--root={}", dir.path().display());
-    let args = ["verify", "--man=no", &root, SERVICE, PATH];
+    let args = ["verify", "--man=no", &root, SERVICE, PATH, START];
     assert_eq!(text(&finish(Command::new("systemd-analyze").args(args))), "exit status: 0");
     let found = run(Command::new("find").arg(dir.path()).args(["-type", "l", "-name", "*import*"]));
     assert_eq!(found, "");
@@ -31,7 +33,8 @@ fn the_unit_may_do_little_beside_its_work() {
     run(Command::new("systemd-analyze").args(args));
 }
 
-/// One image lies there at boot, one comes later; one that is bad, and one that is still written.
+/// One image lies there at boot, one comes when that was imported and its unit has not ended, one comes
+/// later; one that is bad, and one that is still written.
 #[test]
 fn what_lies_there_at_boot_and_what_comes_later_is_imported_and_nothing_runs_again_and_again() {
     let system = System::new();
@@ -44,15 +47,20 @@ fn what_lies_there_at_boot_and_what_comes_later_is_imported_and_nothing_runs_aga
     skopeo("app-1:1", &format!("docker-archive:{}:example.com/late:1", text_of(&late)));
     let plain = fs_err::read(&late).unwrap();
     fs_err::write(&late, crate::build::image::gzip(&plain)).unwrap();
+    skopeo(
+        "app-2:1",
+        &format!("docker-archive:{}:example.com/between:1", text_of(&system.path("var/between.tar"))),
+    );
     system.start(PATH);
     // A drop-in as the documentation has it.
     system.write(
         &format!("etc/systemd/system/{SERVICE}.d/site.conf"),
-        "[Service]\nEnvironment=\"IMPORT_IMAGES=--store /var/lib/containers/bound-images --settle 1\"\n",
+        "[Service]\nEnvironment=\"IMPORT_IMAGES=--store /var/lib/containers/bound-images --settle 1\"\n\
+         ExecStopPost=sh -c 'cd /var; [ ! -e between.tar ] || mv between.tar lib/storagectl/incoming'\n",
     );
     let script = "cd /var/lib/storagectl; \
         wait() { for n in $$(seq 1200); do [ -e $$1 ] && return; sleep 0.1; done; echo no $$1; ls -R; }; \
-        wait imported/early.tar; \
+        wait imported/early.tar; wait imported/between.tar; \
         cp /var/late.tar incoming/.late.tar; mv incoming/.late.tar incoming/late.tar; wait imported/late.tar; \
         echo nothing >incoming/bad; wait refused/bad.reason.txt; \
         echo nothing >incoming/half.part; sleep 4; ls incoming imported refused; \
@@ -63,7 +71,7 @@ fn what_lies_there_at_boot_and_what_comes_later_is_imported_and_nothing_runs_aga
     );
     system.start("arrive.service");
     let booted = system.boot();
-    let expected = "imported:\nearly.tar\nlate.tar\n\nincoming:\nhalf.part\n\nrefused:\nbad\nbad.reason.txt\nexample.com/early\nexample.com/late\nlocalhost/app\n";
+    let expected = "imported:\nbetween.tar\nearly.tar\nlate.tar\n\nincoming:\nhalf.part\n\nrefused:\nbad\nbad.reason.txt\nexample.com/between\nexample.com/early\nexample.com/late\nlocalhost/app\n";
     let expected_order = "incoming:\nhalf.part\n\n";
     let said = system.read("result/said");
     assert!(said.contains(expected_order), "{said}\n{}", booted.journal);
@@ -73,7 +81,7 @@ fn what_lies_there_at_boot_and_what_comes_later_is_imported_and_nothing_runs_aga
     assert!(!booted.journal.contains("ordering cycle"), "{}", booted.journal);
     let starts = booted.journal.matches("Starting storagectl-import-images.service").count()
         + booted.journal.matches("Starting Import container images").count();
-    assert!((3..=5).contains(&starts), "{starts}\n{}", booted.journal);
+    assert!((4..=9).contains(&starts), "{starts}\n{}", booted.journal);
     for line in [
         "imported `early.tar`: `example.com/early:1`",
         "imported `late.tar`: `example.com/late:1`",
