@@ -19,7 +19,7 @@ mod values;
 
 use std::fmt::Write as _;
 
-pub(crate) use engines::{engines, program};
+pub(crate) use engines::{engines, loader_in, program};
 use host::{Expected, Host, Profile};
 
 /// Asks every real engine, and storagectl, about every host of a table.

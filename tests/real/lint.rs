@@ -11,7 +11,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::hosts::program;
+use crate::hosts::loader_in;
 use crate::podman::hermetic_podman;
 use crate::support::{finish, storagectl, text};
 
@@ -104,7 +104,7 @@ fn disagreements(name: &str, tree: &Path) -> Vec<String> {
     fs_err::create_dir_all(tree.join("tmp")).unwrap();
     let (said, mut wrong) = (said_to_stop(tree), Vec::new());
     for (loader, names) in LOADERS {
-        let output = finish(Command::new(program(loader)).arg(tree).arg("0"));
+        let output = finish(&mut loader_in(tree, loader));
         let loaded: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         // With an empty one of these, podman 4 goes no further.
         let complete = loaded["graphroot"] != "" && loaded["runroot"] != "";

@@ -2,12 +2,11 @@
 //! texts of main files.
 
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 
 use super::list;
-use crate::hosts::program;
+use crate::hosts::loader_in;
 use crate::lint::documents::{BASE, DOCUMENTS, MARK};
 use crate::lint::{copy, hosts};
 use crate::support::{finish, storagectl, text};
@@ -21,7 +20,7 @@ fn tried(name: &str, tree: &Path) -> (usize, Vec<String>) {
     let (mut count, mut wrong) = (0, Vec::new());
     let root = tree.to_str().unwrap();
     for loader in LOADERS {
-        let output = finish(Command::new(program(loader)).arg(tree).arg("0"));
+        let output = finish(&mut loader_in(tree, loader));
         if output.status.success() {
             continue;
         }

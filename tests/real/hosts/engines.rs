@@ -129,6 +129,14 @@ pub(crate) fn program(name: &str) -> PathBuf {
     engines().join(name)
 }
 
+/// The loader `name`, which reads the host in `tree` as root. A directory for temporary files that the
+/// tests have is not there.
+pub(crate) fn loader_in(tree: &Path, name: &str) -> Command {
+    let mut command = Command::new(program(name));
+    command.arg(tree).arg("0").env_remove("TMPDIR");
+    command
+}
+
 fn loader(host: &Host, tree: &Path, name: &str) -> Answer {
     let uid = if host.is_rootless() { UID } else { 0 };
     let mut command = Command::new(program(name));
