@@ -214,14 +214,15 @@ impl<'a> AddRun<'a> {
             records.push(of_image(&planned));
             new += usize::from(known.is_none());
         }
+        // Whoever finds the images looks for nothing that a run has left that was cut off.
+        let _ = self.splits.remove().and_then(|()| self.staging.remove());
         self.sync()?;
         let (images_json, moved) = images.merge(records)?;
         if images_before.is_none_or(|(before, _)| before != images_json) {
             self.replace(&self.paths.images_json(), &images_json, &images_lock)?;
         }
         if is_new && !self.policy.own {
-            // Last, and with the staging directories gone.
-            let _ = self.splits.remove().and_then(|()| self.staging.remove());
+            // Last, since each directory that changes has a new time.
             self.settle(plan).map_err(cannot(self.root, "set times in", &self.paths.store))?;
             self.sync()?;
         }

@@ -12,16 +12,16 @@ look() {
     stores=$("$here/stores.sh")
     echo "== stores"
     # shellcheck disable=SC2086
-    [ -z "$stores" ] || storagectl check-store --deep --jobs 1 --format json $stores 2>&1 || :
+    [ -z "$stores" ] || storagectl -q check-store --deep --jobs 1 --format json $stores 2>&1 || :
     if [ -s /usr/lib/containers/storage/image-list.txt ]; then
         echo "== embedded"
-        storagectl verify-images --format json 2>&1 || :
+        storagectl -q verify-images --format json 2>&1 || :
     fi
 }
 look
 if [ -d /srv/controls/skopeo/overlay-images ]; then
     echo "== skopeo"
-    storagectl check-store --deep --jobs 1 --format json /srv/controls/skopeo 2>&1 || :
+    storagectl -q check-store --deep --jobs 1 --format json /srv/controls/skopeo 2>&1 || :
 fi
 [ $# -gt 0 ] || exit 0
 case $1 in *REGISTRY*) "$here/registry.sh" ;; esac
