@@ -62,12 +62,7 @@ trap 'exit 129' HUP INT TERM
 # What this boot gets, as an archive that is the whole of a disk.
 install -D -m 0755 "$script" "$work/tree/usr/local/lib/machine/test"
 install -m 0644 "$here/inside/checks.sh" "$work/tree/usr/local/lib/machine/checks.sh"
-mkdir "$work/completions"
-touch "$work/completions/storagectl" "$work/completions/_storagectl" "$work/completions/storagectl.fish"
-make -s --no-print-directory -C "$project" install-built PREFIX=/usr DESTDIR="$work/tree" \
-    PROGRAM="$STORAGECTL_PROGRAM" COMPLETIONS="$work/completions" >&2
-# Most of a debug build is for debuggers.
-strip "$work/tree/usr/bin/storagectl" 2>/dev/null || true
+"$here/install.sh" "$STORAGECTL_PROGRAM" "$work/tree"
 # Where other things run, too, an emulated processor needs minutes for what a real one does in seconds.
 mkdir -p "$work/tree/etc/systemd/system.conf.d"
 printf '[Manager]\nDefaultTimeoutStartSec=30min\nDefaultTimeoutStopSec=30min\nDefaultDeviceTimeoutSec=30min\n' \

@@ -62,12 +62,7 @@ tree() { # DIRECTORY
     printf '#!/bin/sh\nexec /usr/bin/podman "$@"\n' >"$1/usr/local/bin/podman"
     chmod 755 "$1/usr/local/bin/podman"
     # Where the units are decides what doctor advises.
-    mkdir "$1.completions"
-    touch "$1.completions/storagectl" "$1.completions/_storagectl" "$1.completions/storagectl.fish"
-    make -s --no-print-directory install-built PREFIX=/usr DESTDIR="$1" PROGRAM="$STORAGECTL_PROGRAM" \
-        COMPLETIONS="$1.completions" >&2
-    rm -r "$1.completions"
-    strip "$1/usr/bin/storagectl"
+    "$here/install.sh" "$STORAGECTL_PROGRAM" "$1"
     STORAGECTL_INPUTS=$1/usr/local/lib/power-cuts \
         cargo test --locked --quiet --test power_cuts -- --ignored --exact inputs::images >/dev/null
 }
