@@ -40,6 +40,7 @@ CARGO ?= cargo
 CARGO_FLAGS ?= --locked
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
+OLDEST_RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROGRAM := $(TARGET)/release/storagectl
 COMPLETIONS := $(TARGET)/completions
@@ -100,6 +101,8 @@ check:
 	$(CARGO) fmt --check --all
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	# The oldest Rust that it promises to build with, which requirements.sh has installed.
+	CFLAGS=-O0 rustup run $(OLDEST_RUST) cargo check $(CARGO_FLAGS) --quiet
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(CARGO_FLAGS) --no-deps --quiet
 	# Tests wait for disks, locks and children about as long as they compute.
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))} tests/in-memory.sh $(CARGO) test $(CARGO_FLAGS)

@@ -118,6 +118,15 @@ if ! command -v go >/dev/null 2>&1; then
     echo "hint: install the Go toolchain and put its \`bin\` into PATH" >&2
     exit 1
 fi
+# With which the crate must build, beside the Rust of this machine.
+oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
+if [ -z "$what" ] && ! rustup run "$oldest" cargo --version >/dev/null 2>&1 &&
+    ! rustup toolchain install --profile minimal --no-self-update "$oldest" >&2; then
+    echo "error: the tests need rustup, to build with Rust $oldest too" >&2
+    echo >&2
+    echo "hint: install rustup, and run \`rustup toolchain install --profile minimal $oldest\`" >&2
+    exit 1
+fi
 if [ "$(id -u)" != 0 ]; then
     echo "error: the tests in tests/real need root, for private mounts and rpm scriptlets" >&2
     echo >&2
