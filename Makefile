@@ -94,6 +94,8 @@ install-built:
 	ln -sf ../storagectl-apply-late.service $(DESTDIR)$(UNITDIR)/multi-user.target.wants/storagectl-apply-late.service
 	ln -sf ../storagectl-copy-images.service $(DESTDIR)$(UNITDIR)/multi-user.target.wants/storagectl-copy-images.service
 
+# What is compiled once in a fresh clone need not be prepared for the next time.
+check: export CARGO_INCREMENTAL ?= $(if $(wildcard $(TARGET)/debug/incremental),1,0)
 .PHONY: check
 check:
 	tests/requirements.sh

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::counted::tally;
 use super::output::Output;
+use super::rules::{RuleJson, print_rules};
 use super::status::Strict;
 use super::tense::would;
 use super::{AnyEngine, Common, Status};
@@ -35,13 +36,6 @@ pub(super) struct CheckConfig {
     /// List the rules, and check nothing
     #[arg(long, conflicts_with_all = ["engine", "fix", "skip"])]
     list: bool,
-}
-
-#[derive(Serialize)]
-struct RuleJson {
-    id: &'static str,
-    severity: Severity,
-    description: &'static str,
 }
 
 #[derive(Serialize)]
@@ -136,18 +130,13 @@ impl CheckConfig {
 }
 
 fn list(output: &Output) -> anyhow::Result<()> {
-    let lines = RULES.iter().map(|rule| RuleJson {
+    let rules = RULES.iter().map(|rule| RuleJson {
         id: rule.id,
         severity: rule.severity,
+        deep: None,
         description: rule.description,
     });
-    if output.json {
-        return output.print_json(&serde_json::json!({ "version": 1, "rules": lines.collect::<Vec<_>>() }));
-    }
-    let widest = RULES.iter().map(|rule| rule.id.len()).max().unwrap_or(0);
-    let row =
-        |rule: RuleJson| format!("{:widest$}  {:7}  {}\n", rule.id, rule.severity.name(), rule.description);
-    output.print_lines(&lines.map(row).collect::<String>())
+    print_rules(output, &rules.collect::<Vec<_>>())
 }
 
 /// Says what was fixed, and returns it as data.

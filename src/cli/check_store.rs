@@ -13,6 +13,7 @@ use super::counted::{counted, found};
 use super::defaults::jobs;
 use super::output::Output;
 use super::progress::{ProgressDisplay, ProgressOption};
+use super::rules::{RuleJson, print_rules};
 use super::status::Strict;
 use super::{Common, Status, inside};
 use crate::conf::clean;
@@ -349,28 +350,11 @@ fn verified(all: &Verification) -> String {
 }
 
 fn list(output: &Output) -> anyhow::Result<()> {
-    #[derive(Serialize)]
-    struct RuleJson {
-        id: &'static str,
-        severity: Severity,
-        deep: bool,
-        description: &'static str,
-    }
-    if output.json {
-        let lines: Vec<RuleJson> = RULES
-            .iter()
-            .map(|rule| RuleJson {
-                id: rule.id,
-                severity: rule.severity,
-                deep: rule.deep,
-                description: rule.description,
-            })
-            .collect();
-        return output.print_json(&serde_json::json!({ "version": 1, "rules": lines }));
-    }
-    let widest = RULES.iter().map(|rule| rule.id.len()).max().unwrap_or(0);
-    let row = |rule: &check::DamageRule| {
-        format!("{:widest$}  {:7}  {}\n", rule.id, rule.severity.name(), rule.description)
-    };
-    output.print_lines(&RULES.iter().map(row).collect::<String>())
+    let rules = RULES.iter().map(|rule| RuleJson {
+        id: rule.id,
+        severity: rule.severity,
+        deep: Some(rule.deep),
+        description: rule.description,
+    });
+    print_rules(output, &rules.collect::<Vec<_>>())
 }

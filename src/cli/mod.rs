@@ -37,6 +37,7 @@ mod references_given;
 mod remove_images;
 mod remove_store;
 mod report;
+mod rules;
 mod scriptlet;
 mod seal_store;
 mod show_config;

@@ -37,7 +37,12 @@ pub(super) fn restored_roots(
         let view = planned(host, host.view(), snapshot, changes).with(path.clone(), text.map(str::to_owned));
         user.judge(&view).reasons.iter().any(|reason| reason.id == CLOSED)
     };
-    if user.judge(&host.view()).reasons.iter().any(|reason| reason.id == CLOSED) {
+    // A copy may be there and this file not, if the power went between them.
+    let of_others = match snapshot.head {
+        Some(_) => host.view().with(snapshot.path.clone(), None),
+        None => host.view(),
+    };
+    if user.judge(&of_others).reasons.iter().any(|reason| reason.id == CLOSED) {
         // They suffered before, and not from us.
         return Ok(Vec::new());
     }

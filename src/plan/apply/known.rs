@@ -25,6 +25,8 @@ pub(super) struct CurrentStores {
     pub(super) marks: BTreeMap<String, Option<Mark>>,
     /// The stores that any engine sees, cleaned.
     pub(super) listed: Vec<String>,
+    /// Those that the main file has set aside, cleaned.
+    aside: Vec<String>,
 }
 
 /// What an engine that reads drop-ins has now, for root or for users.
@@ -70,7 +72,10 @@ impl ApplyInputs<'_> {
         let items: Vec<DropInEntry> = readers.iter().flat_map(|reader| reader.own.items()).collect();
         let marks = self.marks(&items)?;
         let listed = before.iter().map(|path| clean(path)).chain(now.clone()).collect();
-        Ok(CurrentStores { before, now, own, readers, marks, listed })
+        let aside =
+            conf::asides(&self.snapshot.doc).map_err(|fault| self.snapshot.problem(self.host, fault))?;
+        let aside = aside.iter().map(|aside| clean(&aside.path)).collect();
+        Ok(CurrentStores { before, now, own, readers, marks, listed, aside })
     }
 
     /// See [`CurrentStores::readers`]. One that stops as things are is not served.
@@ -134,7 +139,8 @@ impl ApplyInputs<'_> {
 
     /// The stores without an owner that are left out while they are gone.
     pub(super) fn gone(&self, known: &CurrentStores) -> Vec<String> {
-        let mut candidates = known.missing();
+        // What the main file leaves out, no drop-in lists: a run may have been stopped between them.
+        let mut candidates = [known.missing(), known.aside.clone()].concat();
         if self.options.sets_aside() {
             candidates.extend(known.listed.iter().cloned());
             for reader in &known.readers {
