@@ -17,6 +17,8 @@ use storagectl::sys::Root;
 
 const MAIN: &str = "etc/containers/storage.conf";
 const VENDOR: &str = "usr/share/containers/storage.conf";
+/// What leaves normal users their own directories.
+const OWN_ROOTS: &str = "etc/containers/storage.rootless.conf.d/00-storagectl.conf";
 const ESSENTIALS: &str = "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/containers/storage\"\ngraphroot = \"/var/lib/containers/storage\"\n";
 
 /// What packages may declare. One is also listed by hand on some hosts.
@@ -288,7 +290,7 @@ proptest! {
             let again = system.apply(round.boot).unwrap();
             prop_assert!(again.plan.changes.is_empty(), "{:?}\nafter\n{}", again.plan, first);
             // Had the power gone between two files, the next run would have completed it.
-            let done = system.files();
+            let (done, seen, own_roots) = (system.files(), system.seen(), system.read(OWN_ROOTS));
             for stopped in 1..outcome.plan.changes.len() {
                 let is_changed = |path: &PathBuf| outcome.plan.changes[..stopped].iter().any(|change| system.path(change.path.to_str().unwrap()) == *path);
                 let old = untouched.iter().filter(|(path, _)| !is_changed(path));
@@ -306,8 +308,10 @@ proptest! {
                 }
                 system.restore(&half);
                 system.apply(round.boot).unwrap();
-                prop_assert_eq!(&system.files(), &done, "stopped after {} of {:?}, which left\n{:?}", stopped, outcome.plan, half);
+                prop_assert_eq!(system.seen(), seen.clone(), "stopped after {} of {:?}, which left\n{:?}", stopped, outcome.plan, half);
+                prop_assert_eq!(system.read(OWN_ROOTS), own_roots.clone(), "stopped after {} of {:?}", stopped, outcome.plan);
             }
+            system.restore(&done);
             if let Some(by_hand) = &by_hand {
                 prop_assert_eq!(&system.by_hand(), by_hand, "{}", system.show());
             }

@@ -37,9 +37,9 @@ pub(super) fn restored_roots(
         let view = planned(host, host.view(), snapshot, changes).with(path.clone(), text.map(str::to_owned));
         user.judge(&view).reasons.iter().any(|reason| reason.id == CLOSED)
     };
-    // A copy may be there and this file not, if the power went between them.
+    // A copy may be there and this file not, if the power went between them: what counts is its original.
     let of_others = match snapshot.head {
-        Some(_) => host.view().with(snapshot.path.clone(), None),
+        Some(_) => host.view().with(snapshot.path.clone(), snapshot.original_text(host)),
         None => host.view(),
     };
     if user.judge(&of_others).reasons.iter().any(|reason| reason.id == CLOSED) {
