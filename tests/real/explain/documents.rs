@@ -21,7 +21,7 @@ s/127\.0\.0\.1:[0-9]+/registry.example.com/g
 s/(About an?|Less than an?|[0-9]+) (second|minute|hour|day|week|month|year)s? ago/[..] ago/
 /\^/!s/([^ ])  +/\1  /g
 s/storagectl-backup\/[0-9TZ]+/storagectl-backup\/[..]/
-s/[0-9.]+ MB of \[..\] are free, and [0-9]+ of [0-9]+ inodes/[..] are free/
+s/\[..\] of \[..\] are free, and [0-9]+ of [0-9]+ inodes/[..] are free/
 s/overlay\/l\/[A-Z0-9]{26}/overlay\/l\/[..]/g
 s/ +$//"#;
 
