@@ -26,7 +26,7 @@ pub(super) struct CurrentStores {
     /// The stores that any engine sees, cleaned.
     pub(super) listed: Vec<String>,
     /// Those that the main file has set aside, cleaned.
-    aside: Vec<String>,
+    pub(super) aside: Vec<String>,
 }
 
 /// What an engine that reads drop-ins has now, for root or for users.

@@ -163,7 +163,7 @@ impl ApplyInputs<'_> {
         };
         generations::apply(host, basis, &mut plan, &change)?;
         plan.notes.extend(verify(host, basis, &plan, &decided.expected)?);
-        plan.stores = self.results(&known, &planned)?;
+        plan.stores = self.results(&known, &planned);
         plan.notes.extend(self.seen_again(&plan, &known));
         let tells = |(_, result): &(String, StoreResult)| {
             use StoreResult::{Added, Moved, PutBack, Removed, SetAside};

@@ -8,19 +8,10 @@ use crate::plan::{After, Note, Plan, StoreResult};
 
 impl ApplyInputs<'_> {
     /// What became of everything that this was about.
-    ///
-    /// # Errors
-    /// A [`crate::problem::Problem`] if the main file cannot be understood.
-    pub(super) fn results(
-        &self,
-        known: &CurrentStores,
-        planned: &Planned<'_>,
-    ) -> anyhow::Result<Vec<(String, StoreResult)>> {
-        let CurrentStores { listed, marks, .. } = known;
+    pub(super) fn results(&self, known: &CurrentStores, planned: &Planned<'_>) -> Vec<(String, StoreResult)> {
+        let CurrentStores { listed, marks, aside, .. } = known;
         let Planned { decided, main_after, gone } = planned;
         let mut results = Vec::new();
-        let asides =
-            conf::asides(&self.snapshot.doc).map_err(|fault| self.snapshot.problem(self.host, fault))?;
         for (path, mark) in marks {
             let stays = mark.is_none()
                 || decided.wants.iter().any(|want| want.path == *path)
@@ -31,10 +22,9 @@ impl ApplyInputs<'_> {
         }
         let set_aside = gone.iter().filter(|path| listed.contains(path) || known.is_seen_by_any(path));
         results.extend(set_aside.map(|path| (path.clone(), StoreResult::SetAside)));
-        for aside in asides {
-            let path = clean(&aside.path);
-            if main_after.iter().any(|entry| clean(&entry.path) == path) {
-                results.push((path, StoreResult::PutBack));
+        for path in aside {
+            if main_after.iter().any(|entry| clean(&entry.path) == *path) {
+                results.push((path.clone(), StoreResult::PutBack));
             }
         }
         for path in known.missing() {
@@ -65,7 +55,7 @@ impl ApplyInputs<'_> {
             }
             told.push((path, result));
         }
-        Ok(told)
+        told
     }
 
     /// What there is to say of stores that a drop-in of ours shows again.
