@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use storagectl::conf::{self, Document, Position, clean};
-use storagectl::engine::Profile;
+use storagectl::judgement::Reader;
 use storagectl::plan::{self, ApplyOptions, CommitMode, Host, PlanOutcome, StoreResult};
 use storagectl::sys::Root;
 
@@ -212,6 +212,20 @@ impl System {
         }
     }
 
+    /// What a run leaves that was stopped after each of its files but the last, from these files to
+    /// those that are there.
+    fn stopped(&self, before: &[(PathBuf, String)], outcome: &PlanOutcome) -> Vec<Vec<(PathBuf, String)>> {
+        let done = self.files();
+        let changed: Vec<PathBuf> =
+            outcome.plan.changes.iter().map(|change| self.path(change.path.to_str().unwrap())).collect();
+        let half = |written: &[PathBuf]| {
+            let old = before.iter().filter(|(path, _)| !written.contains(path));
+            let new = done.iter().filter(|(path, _)| written.contains(path));
+            old.chain(new).cloned().collect()
+        };
+        (1..changed.len()).map(|stopped| half(&changed[..stopped])).collect()
+    }
+
     fn show(&self) -> String {
         self.files().into_iter().map(|(path, text)| format!("== {}\n{text}\n", path.display())).collect()
     }
@@ -224,15 +238,21 @@ impl System {
         entries.into_iter().filter(|entry| entry.mark.is_none()).map(|entry| entry.path).collect()
     }
 
-    /// What the engine of each generation sees, if it starts.
-    fn seen(&self) -> Vec<(Profile, Option<Vec<String>>)> {
+    /// What the main file has set aside.
+    fn set_aside(&self) -> Vec<String> {
+        let doc = Document::parse(self.read(MAIN).unwrap_or_default()).unwrap();
+        conf::asides(&doc).unwrap().into_iter().map(|aside| clean(&aside.path)).collect()
+    }
+
+    /// What the engine of each generation sees, root's and that of normal users, if it starts.
+    fn seen(&self) -> Vec<(String, Option<Vec<String>>)> {
         let host = self.host();
-        let seen = |profile| {
-            let reading = host.reading(profile);
+        let seen = |reader: Reader| {
+            let reading = reader.read(&host.view());
             let stores = reading.paths().into_iter().map(clean).collect();
-            (profile, reading.failure().is_none().then_some(stores))
+            (reader.to_string(), reading.failure().is_none().then_some(stores))
         };
-        Profile::ALL.into_iter().map(seen).collect()
+        host.readers().into_iter().map(seen).collect()
     }
 }
 
@@ -291,25 +311,23 @@ proptest! {
             prop_assert!(again.plan.changes.is_empty(), "{:?}\nafter\n{}", again.plan, first);
             // Had the power gone between two files, the next run would have completed it.
             let (done, seen, own_roots) = (system.files(), system.seen(), system.read(OWN_ROOTS));
-            for stopped in 1..outcome.plan.changes.len() {
-                let is_changed = |path: &PathBuf| outcome.plan.changes[..stopped].iter().any(|change| system.path(change.path.to_str().unwrap()) == *path);
-                let old = untouched.iter().filter(|(path, _)| !is_changed(path));
-                let new = done.iter().filter(|(path, _)| is_changed(path));
-                let half: Vec<_> = old.chain(new).cloned().collect();
+
+            for half in system.stopped(&untouched, &outcome) {
                 system.restore(&half);
-                // What is set aside in one file is so in all, also if the system runs by now. It refuses
-                // where an engine would stop on what nobody has set aside.
+                // What the main file has set aside is so for all, also if the system runs by now: nobody
+                // finds a fault. What a drop-in alone has set aside, engines still stop on, and are
+                // helped. It refuses where an engine would stop on what nobody has set aside.
                 if system.apply(false).is_ok() {
-                    for path in plan::set_aside(&system.host()).unwrap() {
-                        for (profile, seen) in system.seen() {
-                            prop_assert!(!seen.is_some_and(|seen| seen.contains(&path)), "{}: {} of\n{:?}\nis seen\n{}", profile, path, half, system.show());
+                    for path in system.set_aside() {
+                        for (reader, seen) in system.seen() {
+                            prop_assert!(!seen.is_some_and(|seen| seen.contains(&path)), "{}: {} of\n{:?}\nis seen\n{}", reader, path, half, system.show());
                         }
                     }
                 }
                 system.restore(&half);
                 system.apply(round.boot).unwrap();
-                prop_assert_eq!(system.seen(), seen.clone(), "stopped after {} of {:?}, which left\n{:?}", stopped, outcome.plan, half);
-                prop_assert_eq!(system.read(OWN_ROOTS), own_roots.clone(), "stopped after {} of {:?}", stopped, outcome.plan);
+                prop_assert_eq!(system.seen(), seen.clone(), "{:?} stopped, which left\n{:?}", outcome.plan, half);
+                prop_assert_eq!(system.read(OWN_ROOTS), own_roots.clone(), "{:?} stopped, which left\n{:?}", outcome.plan, half);
             }
             system.restore(&done);
             if let Some(by_hand) = &by_hand {
@@ -318,11 +336,11 @@ proptest! {
             for (path, result) in &outcome.plan.stores {
                 prop_assert!(!matches!(result, StoreResult::Skipped { id, .. } if *id != "store-missing"), "{path}: {result:?}");
             }
-            for ((profile, seen), (_, first)) in system.seen().into_iter().zip(&before) {
+            for ((reader, seen), (_, first)) in system.seen().into_iter().zip(&before) {
                 if first.is_none() {
                     continue;
                 }
-                prop_assert!(seen.is_some(), "{} stops\n{}", profile, system.show());
+                prop_assert!(seen.is_some(), "{} stops\n{}", reader, system.show());
                 let seen = seen.unwrap();
                 // An administrator's drop-in may hide what an administrator listed.
 let effective = start.main.as_ref().or(start.vendor.as_ref()).filter(|(form, _)| *form != 4);
@@ -330,11 +348,11 @@ let effective = start.main.as_ref().or(start.vendor.as_ref()).filter(|(form, _)|
                 for store in round.declared.iter().map(|(store, _)| DECLARED[*store]).filter(|store| !by_hand(store)) {
                     let times = seen.iter().filter(|path| *path == store).count();
                     let wanted = system.path(store).is_dir();
-                    prop_assert!((times > 0) == wanted, "{profile}: {store} {times}\n{seen:?}\n{}", system.show());
+                    prop_assert!((times > 0) == wanted, "{reader}: {store} {times}\n{seen:?}\n{}", system.show());
                 }
                 if round.boot {
                     for path in &seen {
-                        prop_assert!(system.path(path).is_dir(), "{profile}: {path} is gone\n{}", system.show());
+                        prop_assert!(system.path(path).is_dir(), "{reader}: {path} is gone\n{}", system.show());
                     }
                 }
             }
@@ -356,8 +374,8 @@ let effective = start.main.as_ref().or(start.vendor.as_ref()).filter(|(form, _)|
         let of_others = |store: usize| start.drop_ins.iter().any(|(_, stores, _)| stores.iter().any(|at| LISTED[*at] == DECLARED[store]));
         let was_gone = rounds.iter().any(|round| round.listed_there.contains(&false)) && !start.drop_ins.is_empty();
         if was_gone || rounds.iter().flat_map(|round| &round.declared).any(|(store, _)| of_others(*store)) {
-            let sorted = |seen: Vec<(Profile, Option<Vec<String>>)>| {
-                seen.into_iter().map(|(profile, list)| (profile, list.map(|list| list.into_iter().collect::<BTreeSet<_>>()))).collect::<Vec<_>>()
+            let sorted = |seen: Vec<(String, Option<Vec<String>>)>| {
+                seen.into_iter().map(|(reader, list)| (reader, list.map(|list| list.into_iter().collect::<BTreeSet<_>>()))).collect::<Vec<_>>()
             };
             prop_assert_eq!(sorted(system.seen()), sorted(before), "{}", system.show());
         } else {
@@ -409,10 +427,10 @@ fn a_declared_store_that_only_a_vendors_drop_in_lists_is_seen_by_every_engine() 
     let before = system.seen();
     system.declare(&[(3, 0)]);
     system.apply(false).unwrap();
-    for (profile, seen) in system.seen() {
-        let modern = profile == Profile::Podman6;
-        let wanted: &[&str] = if modern { &["/srv/a", "/srv/b"] } else { &["/srv/a"] };
-        assert_eq!(seen.unwrap(), wanted, "{profile}");
+    for (reader, seen) in system.seen() {
+        // The drop-in is for root's podman 6 alone.
+        let wanted: &[&str] = if reader == "podman 6" { &["/srv/a", "/srv/b"] } else { &["/srv/a"] };
+        assert_eq!(seen.unwrap(), wanted, "{reader}");
     }
     system.declare(&[]);
     system.apply(false).unwrap();
@@ -426,7 +444,7 @@ fn a_declared_place_is_taken_in_the_first_run() {
     system.make("/usr/lib/p", true);
     system.declare(&[(0, 2)]);
     system.apply(false).unwrap();
-    let (_, seen) = system.seen().pop().unwrap();
+    let (_, seen) = system.seen().into_iter().find(|(reader, _)| reader == "podman 6").unwrap();
     assert_eq!(seen.unwrap(), ["/srv/b", "/usr/lib/p"]);
     assert!(system.apply(false).unwrap().plan.changes.is_empty());
 }
@@ -439,8 +457,8 @@ fn what_a_drop_in_lists_is_set_aside_in_the_run_that_ends_its_declaration() {
     system.declare(&[]);
     system.make("/srv/a", false);
     system.apply(true).unwrap();
-    for (profile, seen) in system.seen() {
-        assert_eq!(seen.unwrap(), [""; 0], "{profile}\n{}", system.show());
+    for (reader, seen) in system.seen() {
+        assert_eq!(seen.unwrap(), [""; 0], "{reader}\n{}", system.show());
     }
 }
 
@@ -480,4 +498,36 @@ fn what_users_alone_see_is_set_aside_for_them_when_it_is_gone() {
     system.declare(&[]);
     system.apply(false).unwrap();
     assert_eq!(system.read(path), None);
+}
+
+/// Root's drop-in needs a name behind the administrator's, users' does not; one for all has root's.
+#[test]
+fn drop_ins_of_two_names_become_one_wherever_a_run_is_stopped() {
+    let system = System::new(&Start {
+        main: None,
+        vendor: None,
+        drop_ins: vec![(2, vec![], false), (1, vec![3], false)],
+    });
+    let ours = |files: &[(PathBuf, String)]| {
+        files
+            .iter()
+            .filter(|(path, _)| path.ends_with("99-storagectl.conf") || path.ends_with("zz-storagectl.conf"))
+            .count()
+    };
+    system.make("/usr/lib/p", true);
+    system.declare(&[(0, 1)]);
+    system.apply(false).unwrap();
+    system.declare(&[(3, 2)]);
+    let before = system.files();
+    assert_eq!(ours(&before), 2, "{}", system.show());
+    let outcome = system.apply(false).unwrap();
+    let done = system.files();
+    assert_eq!(ours(&done), 1, "{}", system.show());
+    let stopped = system.stopped(&before, &outcome);
+    assert!(stopped.iter().any(|half| ours(half) == 3), "{:?}", outcome.plan);
+    for half in stopped {
+        system.restore(&half);
+        system.apply(false).unwrap();
+        assert_eq!(system.files(), done, "{half:?}");
+    }
 }

@@ -77,6 +77,8 @@ pub(super) struct OwnDropIn {
     shared: PathBuf,
     /// The place for this reader alone, which hides the other by its name.
     pub(super) alone: Option<PathBuf>,
+    /// Ours under other names, which a run leaves that is stopped before it removes them.
+    spare: Vec<PathBuf>,
 }
 
 impl OwnDropIn {
@@ -92,6 +94,7 @@ impl OwnDropIn {
             Identity::ThisUser => None,
         };
         let place = |name: &str| (dir.join(name), alone_dir.as_ref().map(|dir| dir.join(name)));
+        let mut found: Option<Self> = None;
         for name in NAMES {
             let (shared, alone) = place(name);
             for path in alone.iter().chain([&shared]) {
@@ -99,15 +102,26 @@ impl OwnDropIn {
                 let text = read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned());
                 let text = text.map(|text| directory::split(&text).0.to_owned());
                 // What somebody made their own stays theirs.
-                if let Some(text) = text.filter(|text| text.starts_with(HEAD)).map(Some) {
-                    return Ok(Self {
-                        path: path.clone(),
-                        text,
-                        shared: shared.clone(),
-                        alone: alone.clone(),
-                    });
+                let Some(text) = text.filter(|text| text.starts_with(HEAD)) else {
+                    continue;
+                };
+                match &mut found {
+                    Some(own) if own.is_at(path) => {}
+                    Some(own) => own.spare.push(path.clone()),
+                    None => {
+                        found = Some(Self {
+                            path: path.clone(),
+                            text: Some(text),
+                            shared: shared.clone(),
+                            alone: alone.clone(),
+                            spare: Vec::new(),
+                        });
+                    }
                 }
             }
+        }
+        if let Some(own) = found {
+            return Ok(own);
         }
         // Behind all that set the list, and not in the place of what others have made.
         let last = now
@@ -138,12 +152,14 @@ impl OwnDropIn {
             )
         })?;
         let (shared, alone) = place(name);
-        Ok(Self { path: shared.clone(), text: None, shared, alone })
+        Ok(Self { path: shared.clone(), text: None, shared, alone, spare: Vec::new() })
     }
 
     /// Whether this is one of its places.
     pub(super) fn is_at(&self, path: &Path) -> bool {
-        path == self.shared || self.alone.as_deref() == Some(path)
+        path == self.shared
+            || self.alone.as_deref() == Some(path)
+            || self.spare.iter().any(|spare| spare == path)
     }
 
     /// The stores that drop-ins of others list, whether engines see them or not.
@@ -174,7 +190,8 @@ impl OwnDropIn {
             // Nothing is there, and nothing comes: what was asked of the host counts.
             return view;
         }
-        let view = view.with(self.shared.clone(), text.map(str::to_owned));
+        let spare = self.spare.iter().fold(view, |view, path| view.with(path.clone(), None));
+        let view = spare.with(self.shared.clone(), text.map(str::to_owned));
         match &self.alone {
             Some(alone) if self.text.is_some() => view.with(alone.clone(), None),
             _ => view,
@@ -297,6 +314,11 @@ impl OwnDropIn {
         for (own, text) in texts {
             let alone = own.alone.clone();
             wanted.extend(alone.map(|path| (path, text.clone().filter(|_| !alike))));
+        }
+        for path in texts.iter().flat_map(|(own, _)| &own.spare) {
+            if !wanted.iter().any(|(other, _)| other == path) {
+                wanted.push((path.clone(), None));
+            }
         }
         let mut changes = Vec::new();
         for (path, after) in wanted {

@@ -22,7 +22,7 @@ cargo build --locked --quiet --release
 STORAGECTL_PROGRAM=$(realpath "${CARGO_TARGET_DIR:-target}/release/storagectl")
 export STORAGECTL_PROGRAM
 machine=$("$here/make.sh" "$release")
-versions=$(grep -E '^(linux-image-6|linux-image-7|podman|selinux-policy-default|systemd) ' "$machine/packages" |
+versions=$(grep -E '^(linux-image-[0-9][^ ]*|podman|selinux-policy-default|systemd) ' "$machine/packages" |
     sed 's/^linux-image-[^ ]*/linux/; s/[-+~:].*//' | paste -sd, | sed 's/,/, /g')
 echo "$release: $versions; qemu with $("$here/accelerator.sh" "$machine")"
 
