@@ -28,25 +28,36 @@ pub(super) enum BuildInfo {
 
 /// Reads what `file` says.
 pub(super) fn read(file: &FilePart) -> io::Result<BuildInfo> {
-    let Some(elf) = Elf::of(&part(file, 0, 64)?) else {
+    let Some(section) = section(file, ".go.buildinfo")? else {
         return Ok(BuildInfo::Missing);
     };
-    let sections = part(file, elf.sections.0, elf.sections.1)?;
+    let content = bytes(&section)?;
+    Ok(lines(&content).map_or(BuildInfo::OtherForm, |lines| BuildInfo::Lines(lines.to_vec())))
+}
+
+/// The table of a Go program's functions, stripped or not, with the names of all that it has and the
+/// packages that they are from; `None` if the file has none that is called so.
+pub(super) fn functions(file: &FilePart) -> io::Result<Option<FilePart>> {
+    section(file, ".gopclntab")
+}
+
+/// The section of this name, if the file has one.
+fn section(file: &FilePart, name: &str) -> io::Result<Option<FilePart>> {
+    let Some(elf) = Elf::of(&bytes(&file.part(0, 64))?) else {
+        return Ok(None);
+    };
+    let sections = bytes(&file.part(elf.sections.0, elf.sections.1))?;
     let sections: Vec<Section> =
         sections.chunks_exact(elf.section_size()).filter_map(|bytes| elf.section(bytes)).collect();
     let Some(names) = sections.get(elf.names) else {
-        return Ok(BuildInfo::Missing);
+        return Ok(None);
     };
-    let names = part(file, names.offset, names.size)?;
-    let is_ours = |section: &&Section| {
-        let name = usize::try_from(section.name).ok().and_then(|at| names.get(at..));
-        name.is_some_and(|name| name.starts_with(b".go.buildinfo\0"))
+    let names = bytes(&file.part(names.offset, names.size))?;
+    let is_it = |section: &&Section| {
+        let found = usize::try_from(section.name).ok().and_then(|at| names.get(at..));
+        found.and_then(|found| found.split(|&byte| byte == 0).next()) == Some(name.as_bytes())
     };
-    let Some(section) = sections.iter().find(is_ours) else {
-        return Ok(BuildInfo::Missing);
-    };
-    let content = part(file, section.offset, section.size)?;
-    Ok(lines(&content).map_or(BuildInfo::OtherForm, |lines| BuildInfo::Lines(lines.to_vec())))
+    Ok(sections.iter().find(is_it).map(|section| file.part(section.offset, section.size)))
 }
 
 /// The lines about modules in the content of the section.
@@ -76,9 +87,9 @@ fn string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     None
 }
 
-/// The bytes of a part of `file`, as far as they are there and not too many.
-fn part(file: &FilePart, start: u64, size: u64) -> io::Result<Vec<u8>> {
-    let part = file.part(start, size.min(LONGEST));
+/// The bytes of a part of a file, as far as they are there and not too many.
+fn bytes(part: &FilePart) -> io::Result<Vec<u8>> {
+    let part = part.part(0, LONGEST);
     let mut bytes = Vec::with_capacity(usize::try_from(part.size()).unwrap_or(0));
     { part }.read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -97,18 +97,22 @@ impl InstalledProgram {
 pub fn installed(root: &Root) -> io::Result<Vec<InstalledProgram>> {
     let mut found: Vec<InstalledProgram> = programs(root).collect::<io::Result<_>>()?;
     for program in found.iter_mut().filter(|program| program.is_silent && program.library.is_none()) {
-        // The package by which the modern generation reads drop-ins.
-        let reads_them = Finder::new(b"storage/pkg/configfile");
-        let mut is_modern = false;
-        if let Some(file) = root.open_part(&program.path)? {
-            windows(&file, |window| {
-                is_modern = reads_them.find(window).is_some();
-                is_modern
-            })?;
-        }
+        let is_modern = root.open_part(&program.path)?.as_ref().map_or(Ok(false), has_drop_ins)?;
         program.library = is_modern.then_some(MODERN);
         program.is_legacy = !is_modern && program.name != "crio";
     }
+    Ok(found)
+}
+
+/// Whether a program has the package by which the modern generation reads drop-ins.
+fn has_drop_ins(program: &FilePart) -> io::Result<bool> {
+    let package = Finder::new(b"storage/pkg/configfile");
+    let mut found = false;
+    let functions = build_info::functions(program)?;
+    windows(functions.as_ref().unwrap_or(program), |window| {
+        found = package.find(window).is_some();
+        found
+    })?;
     Ok(found)
 }
 
@@ -176,14 +180,21 @@ fn windows(file: &FilePart, mut ends: impl FnMut(&[u8]) -> bool) -> io::Result<(
         return Err(limits::too_large(limits::PROGRAM));
     }
     let mut file = file.clone();
-    let mut window = Vec::with_capacity(WINDOW + LINE);
+    let mut window = vec![0; WINDOW + LINE];
+    let mut filled = 0;
     loop {
-        let missing = (WINDOW + LINE).saturating_sub(window.len());
-        file.by_ref().take(missing as u64).read_to_end(&mut window)?;
-        if ends(&window) || window.len() <= WINDOW {
+        // All at once: `read_to_end` begins each time with few bytes.
+        while filled < window.len() {
+            match file.read(&mut window[filled..])? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        if ends(&window[..filled]) || filled <= WINDOW {
             return Ok(());
         }
-        window.drain(..WINDOW);
+        window.copy_within(WINDOW..filled, 0);
+        filled -= WINDOW;
     }
 }
 
@@ -374,6 +385,10 @@ mod tests {
         for (name, profile) in [("podman-5", Profile::Podman5), ("podman-6", Profile::Podman6)] {
             let found = super::program(&Root::system().unwrap(), "podman", &built.join(name)).unwrap();
             assert!(found.is_none_or(|found| found.profile() == profile), "{name}");
+            // Its functions tell it as well, as those of one that was built without modules.
+            let Some(file) = Root::system().unwrap().open_part(&built.join(name)).unwrap() else { continue };
+            assert!(build_info::functions(&file).unwrap().is_some(), "{name}");
+            assert_eq!(has_drop_ins(&file).unwrap(), profile == Profile::Podman6, "{name}");
         }
     }
 }
