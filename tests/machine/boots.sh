@@ -107,6 +107,12 @@ Type=oneshot
 RemainAfterExit=yes
 ExecStart=sleep 5
 END
+# podman's units wait for the network at most, and not for their storage on it. Before it is
+# mounted they may not look at its directory, and fail.
+for unit in podman-restart.service podman-auto-update.service podman-clean-transient.service; do
+    mkdir "$unit.d"
+    printf '[Unit]\nRequiresMountsFor=/var/lib/containers\n' >"$unit.d/storage.conf"
+done
 mkdir network-online.target.wants
 ln -s ../machine-wait-online.service network-online.target.wants/
 cd "$here"
