@@ -8,7 +8,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{STORAGECTL, copy_store, run, text};
+use crate::support::{SHELL, STORAGECTL, copy_store, run, text};
 
 const SAYS_SO: &str = "CRI-O runs with the old list until it is restarted";
 
@@ -43,7 +43,8 @@ fn on_a_system(scratch: &Path, prepare: &str, args: &str) -> (String, String) {
         cp /etc/containers/storage.conf '{scratch}/storage.conf' 2>/dev/null || rm -f '{scratch}/storage.conf'",
         scratch = scratch.display()
     );
-    let output = Command::new("unshare").args(["-m", "-p", "-f", "sh", "-c", &script]).output().unwrap();
+    let output =
+        Command::new("unshare").args(["-m", "-p", "-f"]).args(SHELL).args(["-c", &script]).output().unwrap();
     let asked = fs_err::read_to_string(scratch.join("asked")).unwrap_or_default();
     (text(&output), asked)
 }

@@ -7,7 +7,7 @@ use std::sync::{LazyLock, OnceLock};
 use serde_json::Value;
 
 use super::host::{Answer, Host, Profile, Seen, UID};
-use crate::support::{finish, run, text};
+use crate::support::{SHELL, finish, run, text};
 
 /// Runs a program with the tree $1 as its root directory, and with the test
 /// machine's programs and libraries in it. The mounts go with the process.
@@ -93,7 +93,13 @@ impl Engine {
         };
         let mut command = Command::new("unshare");
         let enter = ENTER.replace("HELPERS", HELPERS);
-        command.args(["-m", "sh", "-c", &enter, "sh"]).arg(tree.path()).arg(program(name)).args(args);
+        command
+            .arg("-m")
+            .args(SHELL)
+            .args(["-c", &enter, "sh"])
+            .arg(tree.path())
+            .arg(program(name))
+            .args(args);
         let output = finish(with_variables(&mut command, host));
         let answer = match self {
             _ if !output.status.success() => Err(text(&output)),
