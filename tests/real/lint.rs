@@ -157,7 +157,7 @@ fn podman_4_stops_where_check_config_says_so_and_nowhere_else() {
         let said = said_to_stop(tree.path()).contains("podman4");
         // The host's own storage is hidden by `hermetic_podman`; its /srv is by this.
         let srv = tree.path().join("srv");
-        let podman = hermetic_podman(&conf, &["info"]);
+        let podman = hermetic_podman(&conf, &["ps"]);
         let mut command = Command::new("unshare");
         let script = "mount -t tmpfs none /srv && { [ ! -d \"$0\" ] || cp -a \"$0/.\" /srv; } && \
                       mkdir -p /run/graphroot && exec \"$@\"";

@@ -26,6 +26,7 @@ touch engine/program
 mount --bind "$engine" engine/program
 made=engine seen=/engine
 HELPERS
+NO_PACKAGES
 shift 2
 exec chroot . /engine/program "$@"
 "#;
@@ -38,6 +39,13 @@ for helper in netavark aardvark-dns; do
   chmod +x "$made/helpers/$helper"
 done
 printf '[engine]\nhelper_binaries_dir = ["%s/helpers"]\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\n[network]\nnetwork_backend = "netavark"\n' "$seen" >"$made/containers.conf"
+"#;
+
+/// Takes away what `podman info` asks which packages its programs are, for four times as long as all
+/// else that it does takes.
+pub(crate) const NO_PACKAGES: &str = r#"for program in rpm dpkg-query; do
+  if [ -e "usr/bin/$program" ]; then mount --bind /dev/null "usr/bin/$program"; fi
+done
 "#;
 
 #[derive(Clone, Copy)]
@@ -92,7 +100,7 @@ impl Engine {
             Self::Crio => ("crio", &["config"]),
         };
         let mut command = Command::new("unshare");
-        let enter = ENTER.replace("HELPERS", HELPERS);
+        let enter = ENTER.replace("HELPERS", HELPERS).replace("NO_PACKAGES", NO_PACKAGES);
         command
             .arg("-m")
             .args(SHELL)

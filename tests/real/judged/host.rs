@@ -10,7 +10,7 @@ use super::engine::{Engine, Who};
 use crate::doctor::node::CRIO_CONF;
 use crate::hosts::engines::HELPERS;
 use crate::podman::IMAGE_LINE;
-use crate::support::{SHELL, STORAGECTL, copy_store, finish, run, scratch_in_memory, text};
+use crate::support::{STORAGECTL, copy_store, finish, run, scratch_in_memory, text};
 
 /// The normal user of every host, and their home.
 const UID: u32 = 1000;
@@ -198,7 +198,7 @@ impl Host {
         }
         let enter = ENTER.replace("HELPERS", HELPERS).replace("BINDS", &binds);
         let mut command = Command::new("unshare");
-        command.args(["-m", "-p", "-f"]).args(SHELL).args(["-c", &enter, "sh"]).arg(self.tree.path());
+        command.args(["-m", "-p", "-f", "sh", "-c", &enter, "sh"]).arg(self.tree.path());
         command.arg(if who == Who::Root { "0" } else { "1000" });
         command.arg(format!("{}{script}", self.before)).args(program);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("TERM", "dumb");

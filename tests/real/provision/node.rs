@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::hosts::engines::{HELPERS, program};
+use crate::hosts::engines::{HELPERS, NO_PACKAGES, program};
 use crate::podman::IMAGE_LINE;
 use crate::support::{IMAGE, copy_program, copy_store};
 use crate::unit::system::System;
@@ -45,6 +45,7 @@ touch engine/program
 mount --bind "$engine" engine/program
 made=engine seen=/engine
 HELPERS
+NO_PACKAGES
 shift 2
 mkdir engine/bin
 ln -s /engine/program engine/bin/podman
@@ -96,12 +97,9 @@ pub(super) fn applied(tree: &Path, config: &str) -> (bool, String) {
 /// Runs a program with a node as its root directory, and an engine at /engine/program.
 #[track_caller]
 fn enter(node: &Path, engine: &Path, program: &[&str]) -> std::process::Output {
+    let script = ENTER.replace("HELPERS", HELPERS).replace("NO_PACKAGES", NO_PACKAGES);
     let mut command = Command::new("unshare");
-    command
-        .args(["-m", "sh", "-c", &ENTER.replace("HELPERS", HELPERS), "sh"])
-        .arg(node)
-        .arg(engine)
-        .args(program);
+    command.args(["-m", "sh", "-c", &script, "sh"]).arg(node).arg(engine).args(program);
     command.env_clear().env("PATH", "/engine/bin:/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/root");
     let output = finish(command.env("CONTAINERS_CONF", "/engine/containers.conf"));
     assert!(output.status.success(), "{engine:?} {program:?}: {}", text(&output));

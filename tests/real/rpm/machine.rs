@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::packages::{Hooks, Packages, rpm};
 use crate::hosts::engines::HELPERS;
 use crate::hosts::program;
-use crate::support::{IMAGE, copy_store, finish, run, text};
+use crate::support::{IMAGE, SHELL, copy_store, finish, run, text};
 
 /// Runs podman with the tree's directories in the place of the host's, so that
 /// it reads the tree's storage.conf and stores under the paths by which engines
@@ -168,7 +168,7 @@ impl Machine {
     pub(crate) fn images_of(&self, podman: impl AsRef<OsStr>) -> Result<Vec<String>, String> {
         let mut command = Command::new("unshare");
         let enter = ENGINE.replace("HELPERS", HELPERS);
-        command.args(["-m", "sh", "-c", &enter, "sh"]).arg(self.path("/")).arg(podman);
+        command.arg("-m").args(SHELL).args(["-c", &enter, "sh"]).arg(self.path("/")).arg(podman);
         for variable in ["CONTAINERS_STORAGE_CONF", "CONTAINERS_CONF", "STORAGE_DRIVER", "XDG_CONFIG_HOME"] {
             command.env_remove(variable);
         }
