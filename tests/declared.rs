@@ -491,7 +491,7 @@ fn what_users_alone_see_is_set_aside_for_them_when_it_is_gone() {
     system.declare(&[(0, 1)]);
     system.make("/srv/c/", false);
     system.apply(true).unwrap();
-    let path = "etc/containers/storage.rootless.conf.d/99-storagectl.conf";
+    let path = "etc/containers/storage.rootless.conf.d/zz-storagectl.conf";
     let text = system.read(path).unwrap_or_default();
     assert!(text.contains("# missing at boot: \"/srv/c\""), "{}", system.show());
     system.make("/srv/c/", true);
@@ -500,34 +500,63 @@ fn what_users_alone_see_is_set_aside_for_them_when_it_is_gone() {
     assert_eq!(system.read(path), None);
 }
 
-/// Root's drop-in needs a name behind the administrator's, users' does not; one for all has root's.
-#[test]
-fn drop_ins_of_two_names_become_one_wherever_a_run_is_stopped() {
-    let system = System::new(&Start {
-        main: None,
-        vendor: None,
-        drop_ins: vec![(2, vec![], false), (1, vec![3], false)],
-    });
-    let ours = |files: &[(PathBuf, String)]| {
-        files
-            .iter()
-            .filter(|(path, _)| path.ends_with("99-storagectl.conf") || path.ends_with("zz-storagectl.conf"))
-            .count()
-    };
-    system.make("/usr/lib/p", true);
-    system.declare(&[(0, 1)]);
-    system.apply(false).unwrap();
-    system.declare(&[(3, 2)]);
+/// Each of ours below /etc/containers.
+fn ours(files: &[(PathBuf, String)]) -> Vec<&str> {
+    let mut ours: Vec<&str> = files
+        .iter()
+        .map(|(path, _)| path.to_str().unwrap().split_once("/etc/containers/").unwrap().1)
+        .filter(|path| path.ends_with("storagectl.conf") && !path.contains("00-"))
+        .collect();
+    ours.sort_unstable();
+    ours
+}
+
+/// Each run that is stopped between two files is completed by the next.
+fn assert_completed(system: &System) {
     let before = system.files();
-    assert_eq!(ours(&before), 2, "{}", system.show());
     let outcome = system.apply(false).unwrap();
     let done = system.files();
-    assert_eq!(ours(&done), 1, "{}", system.show());
-    let stopped = system.stopped(&before, &outcome);
-    assert!(stopped.iter().any(|half| ours(half) == 3), "{:?}", outcome.plan);
-    for half in stopped {
+    for half in system.stopped(&before, &outcome) {
         system.restore(&half);
         system.apply(false).unwrap();
         assert_eq!(system.files(), done, "{half:?}");
     }
+}
+
+/// Root's drop-in needs a name behind the administrator's, and users' has it as well: one for all of
+/// them takes the place of both.
+#[test]
+fn drop_ins_of_one_host_have_one_name() {
+    let drop_ins = vec![(2, vec![], false), (1, vec![3], false)];
+    let system = System::new(&Start { main: None, vendor: None, drop_ins });
+    system.make("/usr/lib/p", true);
+    system.declare(&[(0, 1)]);
+    assert_completed(&system);
+    let (root, users) =
+        ("storage.rootful.conf.d/zz-storagectl.conf", "storage.rootless.conf.d/zz-storagectl.conf");
+    assert_eq!(ours(&system.files()), [root, users], "{}", system.show());
+    system.declare(&[(3, 2)]);
+    assert_completed(&system);
+    assert_eq!(ours(&system.files()), ["storage.conf.d/zz-storagectl.conf"], "{}", system.show());
+}
+
+#[test]
+fn a_drop_in_that_is_there_keeps_its_name_when_another_needs_a_later_one() {
+    let system = System::new(&Start { main: None, vendor: None, drop_ins: vec![] });
+    system.make("/usr/lib/p", true);
+    system.write(
+        "etc/containers/storage.rootless.conf.d/50-site.conf",
+        "[storage.options]\nadditionalimagestores = []\n",
+    );
+    system.declare(&[(0, 1)]);
+    assert_completed(&system);
+    let users = "storage.rootless.conf.d/99-storagectl.conf";
+    assert_eq!(ours(&system.files()), [users], "{}", system.show());
+    system.write(PLACES[2], "[storage.options]\nadditionalimagestores = []\n");
+    assert_completed(&system);
+    let root = "storage.rootful.conf.d/zz-storagectl.conf";
+    assert_eq!(ours(&system.files()), [root, users], "{}", system.show());
+    system.declare(&[]);
+    assert_completed(&system);
+    assert_eq!(ours(&system.files()), [""; 0], "{}", system.show());
 }

@@ -77,8 +77,6 @@ pub(super) struct OwnDropIn {
     shared: PathBuf,
     /// The place for this reader alone, which hides the other by its name.
     pub(super) alone: Option<PathBuf>,
-    /// Ours under other names, which a run leaves that is stopped before it removes them.
-    spare: Vec<PathBuf>,
 }
 
 impl OwnDropIn {
@@ -89,77 +87,27 @@ impl OwnDropIn {
     pub(super) fn find(host: &Host, now: &Reading, identity: Identity) -> Result<Self, Problem> {
         let [dir, of_root, of_users] = host.drop_in_dirs();
         let alone_dir = match identity {
-            Identity::Root => Some(of_root),
-            Identity::OrdinaryUser => Some(of_users),
+            Identity::Root => Some(of_root.clone()),
+            Identity::OrdinaryUser => Some(of_users.clone()),
             Identity::ThisUser => None,
         };
         let place = |name: &str| (dir.join(name), alone_dir.as_ref().map(|dir| dir.join(name)));
-        let mut found: Option<Self> = None;
         for name in NAMES {
             let (shared, alone) = place(name);
-            for path in alone.iter().chain([&shared]) {
-                let read = host.root.read(path).map_err(host.cannot("read", path))?;
-                let text = read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned());
-                let text = text.map(|text| directory::split(&text).0.to_owned());
-                // What somebody made their own stays theirs.
-                let Some(text) = text.filter(|text| text.starts_with(HEAD)) else {
-                    continue;
-                };
-                match &mut found {
-                    Some(own) if own.is_at(path) => {}
-                    Some(own) => own.spare.push(path.clone()),
-                    None => {
-                        found = Some(Self {
-                            path: path.clone(),
-                            text: Some(text),
-                            shared: shared.clone(),
-                            alone: alone.clone(),
-                            spare: Vec::new(),
-                        });
-                    }
+            for path in alone.clone().into_iter().chain([shared.clone()]) {
+                if let Some(text) = own_text(host, &path)? {
+                    return Ok(Self { path, text: Some(text), shared, alone });
                 }
             }
         }
-        if let Some(own) = found {
-            return Ok(own);
-        }
-        // Behind all that set the list, and not in the place of what others have made.
-        let last = now
-            .files
-            .iter()
-            .filter(|file| names_list(file))
-            .filter_map(|file| file.path.file_name()?.to_str())
-            .filter(|name| *name != "storage.conf")
-            .max()
-            .unwrap_or_default();
-        // One of the same name hides the others, wherever it is.
-        let there = |path: &Path| matches!(host.root.stat(path), Ok(Some(_)));
-        let is_hidden_from_users = |name: &str| match (identity, &alone_dir) {
-            (Identity::OrdinaryUser, Some(dir)) => single_users::hide_others(host, dir, name),
-            _ => false,
-        };
-        let is_taken = |name: &str| {
-            let (shared, alone) = place(name);
-            let is_read = now.files.iter().any(|file| file.path.ends_with(name));
-            is_read || is_hidden_from_users(name) || alone.iter().chain([&shared]).any(|path| there(path))
-        };
-        let mut free = NAMES.into_iter().filter(|name| !is_taken(name));
-        let name = free.clone().find(|name| *name > last).or_else(|| free.next()).ok_or_else(|| {
-            Problem::new(
-                "store-unseen",
-                format!("drop-ins named `{}` exist, and none is storagectl's", NAMES.join("`, `")),
-                "rename one of them; `--engine legacy` leaves podman 6 out",
-            )
-        })?;
-        let (shared, alone) = place(name);
-        Ok(Self { path: shared.clone(), text: None, shared, alone, spare: Vec::new() })
+        let dirs = if alone_dir.is_some() { vec![&dir, &of_root, &of_users] } else { vec![&dir] };
+        let (shared, alone) = place(free_name(host, now, &dirs)?);
+        Ok(Self { path: shared.clone(), text: None, shared, alone })
     }
 
     /// Whether this is one of its places.
     pub(super) fn is_at(&self, path: &Path) -> bool {
-        path == self.shared
-            || self.alone.as_deref() == Some(path)
-            || self.spare.iter().any(|spare| spare == path)
+        path == self.shared || self.alone.as_deref() == Some(path)
     }
 
     /// The stores that drop-ins of others list, whether engines see them or not.
@@ -190,8 +138,7 @@ impl OwnDropIn {
             // Nothing is there, and nothing comes: what was asked of the host counts.
             return view;
         }
-        let spare = self.spare.iter().fold(view, |view, path| view.with(path.clone(), None));
-        let view = spare.with(self.shared.clone(), text.map(str::to_owned));
+        let view = view.with(self.shared.clone(), text.map(str::to_owned));
         match &self.alone {
             Some(alone) if self.text.is_some() => view.with(alone.clone(), None),
             _ => view,
@@ -301,7 +248,7 @@ impl OwnDropIn {
     }
 
     /// The changes of files that give every reader its text: one file for all if all get the
-    /// same, else one for each that gets any.
+    /// same under one name, else one for each that gets any.
     pub(super) fn changes(
         host: &Host,
         texts: &[(&Self, Option<String>)],
@@ -309,16 +256,14 @@ impl OwnDropIn {
         let Some(((first, text), others)) = texts.split_first() else {
             return Ok(Vec::new());
         };
-        let alike = others.iter().all(|(_, other)| other == text);
-        let mut wanted = vec![(first.shared.clone(), text.clone().filter(|_| alike))];
+        let alike = others.iter().all(|(own, other)| other == text && own.shared == first.shared);
+        let mut wanted = Vec::new();
         for (own, text) in texts {
+            if !wanted.iter().any(|(path, _)| *path == own.shared) {
+                wanted.push((own.shared.clone(), text.clone().filter(|_| alike)));
+            }
             let alone = own.alone.clone();
             wanted.extend(alone.map(|path| (path, text.clone().filter(|_| !alike))));
-        }
-        for path in texts.iter().flat_map(|(own, _)| &own.spare) {
-            if !wanted.iter().any(|(other, _)| other == path) {
-                wanted.push((path.clone(), None));
-            }
         }
         let mut changes = Vec::new();
         for (path, after) in wanted {
@@ -339,6 +284,59 @@ impl OwnDropIn {
         }
         Ok(changes)
     }
+}
+
+/// The name for a new one of ours in any of these directories: behind all drop-ins that set the list,
+/// and not in the place of what others have made.
+///
+/// It is one for all who read the host: a file for all of them takes the place of those for some, which
+/// would be left beside it under another name if that is stopped half-way.
+fn free_name(host: &Host, now: &Reading, dirs: &[&PathBuf]) -> Result<&'static str, Problem> {
+    let (mut taken, mut ours) = (Vec::new(), Vec::new());
+    for name in NAMES {
+        for path in dirs.iter().map(|dir| dir.join(name)) {
+            if own_text(host, &path)?.is_some() {
+                ours.push(name);
+            } else if matches!(host.root.stat(&path), Ok(Some(_))) {
+                taken.push(name);
+            }
+        }
+    }
+    let readers = host.readers().into_iter().filter(|reader| reader.profile.is_modern());
+    let readings: Vec<_> = readers.map(|reader| reader.read(&host.view())).collect();
+    let last = readings
+        .iter()
+        .flat_map(|reading| &reading.files)
+        .chain(&now.files)
+        .filter(|file| names_list(file) && !file.text.starts_with(HEAD))
+        .filter_map(|file| file.path.file_name()?.to_str())
+        .filter(|name| *name != "storage.conf")
+        .max()
+        .unwrap_or_default();
+    // One of the same name hides the others, wherever it is.
+    let is_taken = |name: &str| {
+        let [.., of_users] = host.drop_in_dirs();
+        taken.contains(&name)
+            || now.files.iter().any(|file| file.path.ends_with(name))
+            || (dirs.contains(&&of_users) && single_users::hide_others(host, &of_users, name))
+    };
+    let mut free = ours.into_iter().chain(NAMES).filter(|name| !is_taken(name));
+    free.clone().find(|name| *name > last).or_else(|| free.next()).ok_or_else(|| {
+        Problem::new(
+            "store-unseen",
+            format!("drop-ins named `{}` exist, and none is storagectl's", NAMES.join("`, `")),
+            "rename one of them; `--engine legacy` leaves podman 6 out",
+        )
+    })
+}
+
+/// What the file at `path` holds if it is ours, without the line about its directory.
+fn own_text(host: &Host, path: &Path) -> Result<Option<String>, Problem> {
+    let read = host.root.read(path).map_err(host.cannot("read", path))?;
+    let text = read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned());
+    let text = text.map(|text| directory::split(&text).0.to_owned());
+    // What somebody made their own stays theirs.
+    Ok(text.filter(|text| text.starts_with(HEAD)))
 }
 
 /// The change that makes a file of ours hold `after`, if it does not, with a line about the
