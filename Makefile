@@ -109,8 +109,24 @@ every-check:
 	CFLAGS=-O0 $(addprefix CARGO_TARGET_DIR=,$(addsuffix /oldest-rust,$(CARGO_BUILD_BUILD_DIR))) \
 		rustup run $(OLDEST_RUST) cargo check $(CARGO_FLAGS) --quiet
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(CARGO_FLAGS) --no-deps --quiet
-	# Tests wait for disks, locks and children about as long as they compute.
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))} tests/in-memory.sh $(CARGO) test $(CARGO_FLAGS)
+	$(CARGO) test $(CARGO_FLAGS) --no-run
+	tests/in-memory.sh $(MAKE) --no-print-directory --jobs=2 tests-of-engines tests-without-engines
+
+# Those that most of the time goes into, and beside them all others, which cargo runs one program after
+# the other. Tests wait for disks, locks and children about as long as they compute. What they start
+# knows nothing of this make.
+WITHOUT_ENGINES := $(filter-out real,$(basename $(notdir $(wildcard tests/*.rs))) \
+	$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
+CARGO_TEST = env -u MAKEFLAGS -u MAKELEVEL $(CARGO) test $(CARGO_FLAGS)
+
+.PHONY: tests-of-engines
+tests-of-engines:
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))} $(CARGO_TEST) --test real
+
+.PHONY: tests-without-engines
+tests-without-engines:
+	$(CARGO_TEST) --lib --bins $(addprefix --test ,$(WITHOUT_ENGINES))
+	$(CARGO_TEST) --doc
 
 HOSTS ?= 20000
 PLANS ?= 5000
