@@ -52,6 +52,8 @@ const UNSEEN: [&str; 6] = [
 
 struct Workshop {
     original: PathBuf,
+    /// A healthy one beside it.
+    control: (tempfile::TempDir, PathBuf),
     readers: &'static [Reader],
     names: Names,
     targets: Targets,
@@ -62,6 +64,15 @@ struct Workshop {
 struct Disagreement {
     kind: String,
     story: String,
+}
+
+/// A copy that a user's engine can get to, who need not get to the checkout.
+fn copy_for_anybody(original: &Path) -> (tempfile::TempDir, PathBuf) {
+    let scratch = scratch_in_memory();
+    run(Command::new("chmod").arg("0755").arg(scratch.path()));
+    let store = scratch.path().join("store");
+    run(Command::new("cp").arg("-a").arg(original).arg(&store));
+    (scratch, store)
 }
 
 impl Workshop {
@@ -78,7 +89,8 @@ impl Workshop {
     fn new(original: PathBuf, readers: &'static [Reader]) -> Self {
         let names = Names::of(&original);
         let targets = Targets::of(&original, &names);
-        let mut workshop = Self { original, readers, names, targets, healthy: Vec::new() };
+        let control = copy_for_anybody(&control(&original));
+        let mut workshop = Self { original, control, readers, names, targets, healthy: Vec::new() };
         let (_scratch, store) = workshop.damaged(&[]);
         workshop.healthy = readers.iter().map(|reader| workshop.ask(*reader, &store)).collect();
         for answers in &workshop.healthy {
@@ -89,17 +101,13 @@ impl Workshop {
 
     /// A copy of the store with this damage.
     fn damaged(&self, acts: &[Act]) -> (tempfile::TempDir, PathBuf) {
-        let scratch = scratch_in_memory();
-        // The user's engine has to get there.
-        run(Command::new("chmod").arg("0755").arg(scratch.path()));
-        let store = scratch.path().join("store");
-        run(Command::new("cp").arg("-a").arg(&self.original).arg(&store));
+        let (scratch, store) = copy_for_anybody(&self.original);
         act::all(acts, &store, &self.names);
         (scratch, store)
     }
 
     fn ask(&self, reader: Reader, store: &Path) -> Answers {
-        ask(reader, &[store, &control(&self.original)])
+        ask(reader, &[store, &self.control.1])
     }
 
     fn disagreements(&self, acts: &[Act]) -> Vec<Disagreement> {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::engine::{Engine, podmans};
 use super::store::{IMAGE, Store, checked, checked_with, made_by_buildah};
-use crate::hosts::engines::HELPERS;
+use crate::hosts::engines::with_helpers;
 use crate::hosts::program;
 use crate::support::{STORAGECTL, path_with_podman_4, run};
 use crate::tree::stamps;
@@ -47,11 +47,12 @@ fn conf(dir: &Path, driver: &str, graphroot: &Path, stores: &[&Path]) -> std::pa
 /// Runs shell as an engine has to be run: with the host's own storage out of sight, and
 /// the cgroups that podman 6 wants to see.
 pub(crate) fn in_private(script: &str, variables: &[(&str, &Path)]) -> String {
-    let enter = "mount -t tmpfs none /run; mount -t tmpfs none /var/lib; mount -t cgroup2 none /sys/fs/cgroup
+    let enter = with_helpers(
+        "mount -t tmpfs none /run; mount -t tmpfs none /var/lib; mount -t cgroup2 none /sys/fs/cgroup
         made=/run seen=/run
         HELPERS
-        export CONTAINERS_CONF=/run/containers.conf\nset -e\n"
-        .replace("HELPERS", HELPERS);
+        export CONTAINERS_CONF=/run/containers.conf\nset -e\n",
+    );
     let mut command = Command::new("unshare");
     command.args(["-mpf", "--mount-proc", "sh", "-c", &format!("{enter}{script}")]);
     run(command.env("PATH", path_with_podman_4()).envs(variables.iter().copied()))

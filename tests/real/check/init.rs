@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use super::engine::Engine;
 use super::store::{Store, made_by_buildah};
-use crate::hosts::engines::HELPERS;
+use crate::hosts::engines::with_helpers;
 use crate::support::{finish, run, storagectl, text};
 use crate::tree::{names, tree};
 
@@ -26,12 +26,7 @@ fn as_a_normal_user(engine: Engine, store: &Path) -> Output {
         export _CONTAINERS_USERNS_CONFIGURED=done _CONTAINERS_ROOTLESS_UID=4321 _CONTAINERS_ROOTLESS_GID=4321
         exec setpriv --reuid 4321 --regid 4321 --clear-groups unshare -Urm /run/engine images";
     let mut command = Command::new("unshare");
-    finish(
-        command
-            .args(["-m", "sh", "-c", &script.replace("HELPERS", HELPERS), "sh"])
-            .arg(engine.program())
-            .arg(store),
-    )
+    finish(command.args(["-m", "sh", "-c", &with_helpers(script), "sh"]).arg(engine.program()).arg(store))
 }
 
 #[test]

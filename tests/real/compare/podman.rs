@@ -13,7 +13,7 @@ use storagectl::sys::Root;
 
 use super::host::{self, Host, Identity};
 use super::{generate, number, text};
-use crate::hosts::engines::{HELPERS, NO_PACKAGES, program};
+use crate::hosts::engines::{program, with_helpers};
 use crate::support::{SHELL, finish, scratch_in_memory, text as printed};
 
 /// Runs a program with the tree $1 as its root directory, as the user $2. Not in a chroot,
@@ -50,9 +50,8 @@ const PODMANS: [(Profile, &str, Identity); 2] =
 
 /// Why an engine stops on the host in `tree`, if it does.
 fn stops(tree: &Path, host: &Host, name: &str, identity: Identity) -> Option<String> {
-    let enter = ENTER.replace("HELPERS", HELPERS).replace("NO_PACKAGES", NO_PACKAGES);
     let mut command = Command::new("unshare");
-    command.arg("-m").args(SHELL).args(["-c", &enter, "sh"]).arg(tree);
+    command.arg("-m").args(SHELL).args(["-c", &with_helpers(ENTER), "sh"]).arg(tree);
     command.arg(identity.uid().to_string()).arg(program(name)).args(["info", "--format", "json"]);
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("TMPDIR", "/tmp");
     command.env("CONTAINERS_CONF", "/engine/containers.conf").envs(host.variables(identity));

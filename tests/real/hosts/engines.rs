@@ -33,7 +33,7 @@ exec chroot . /engine/program "$@"
 
 /// Makes what podmans do not start without, in the directory `$made`, which they see as
 /// `$seen`: network programs, and a containers.conf that names them, whatever the machine has.
-pub(crate) const HELPERS: &str = r#"mkdir -p "$made/helpers"
+const HELPERS: &str = r#"mkdir -p "$made/helpers"
 for helper in netavark aardvark-dns; do
   printf '#!/bin/sh\n' >"$made/helpers/$helper"
   chmod +x "$made/helpers/$helper"
@@ -43,10 +43,15 @@ printf '[engine]\nhelper_binaries_dir = ["%s/helpers"]\ncgroup_manager = "cgroup
 
 /// Takes away what `podman info` asks which packages its programs are, for four times as long as all
 /// else that it does takes.
-pub(crate) const NO_PACKAGES: &str = r#"for program in rpm dpkg-query; do
+const NO_PACKAGES: &str = r#"for program in rpm dpkg-query; do
   if [ -e "usr/bin/$program" ]; then mount --bind /dev/null "usr/bin/$program"; fi
 done
 "#;
+
+/// A script in which the lines `HELPERS` and `NO_PACKAGES` stand for these.
+pub(crate) fn with_helpers(script: &str) -> String {
+    script.replace("HELPERS", HELPERS).replace("NO_PACKAGES", NO_PACKAGES)
+}
 
 #[derive(Clone, Copy)]
 enum Engine {
@@ -100,14 +105,8 @@ impl Engine {
             Self::Crio => ("crio", &["config"]),
         };
         let mut command = Command::new("unshare");
-        let enter = ENTER.replace("HELPERS", HELPERS).replace("NO_PACKAGES", NO_PACKAGES);
-        command
-            .arg("-m")
-            .args(SHELL)
-            .args(["-c", &enter, "sh"])
-            .arg(tree.path())
-            .arg(program(name))
-            .args(args);
+        command.arg("-m").args(SHELL).args(["-c", &with_helpers(ENTER), "sh"]);
+        command.arg(tree.path()).arg(program(name)).args(args);
         let output = finish(with_variables(&mut command, host));
         let answer = match self {
             _ if !output.status.success() => Err(text(&output)),

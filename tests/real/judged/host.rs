@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use super::engine::{Engine, Who};
 use crate::doctor::node::CRIO_CONF;
-use crate::hosts::engines::HELPERS;
+use crate::hosts::engines::with_helpers;
 use crate::podman::IMAGE_LINE;
 use crate::support::{STORAGECTL, copy_store, finish, run, scratch_in_memory, text};
 
@@ -196,7 +196,7 @@ impl Host {
         for (place, engine) in &self.installed {
             binds += &bind(&engine.program(), place.trim_start_matches('/'));
         }
-        let enter = ENTER.replace("HELPERS", HELPERS).replace("BINDS", &binds);
+        let enter = with_helpers(ENTER).replace("BINDS", &binds);
         let mut command = Command::new("unshare");
         command.args(["-m", "-p", "-f", "sh", "-c", &enter, "sh"]).arg(self.tree.path());
         command.arg(if who == Who::Root { "0" } else { "1000" });

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use super::sysroot::Sysroot;
-use crate::hosts::engines::{self, HELPERS};
+use crate::hosts::engines::{self, with_helpers};
 use crate::support::{STORAGECTL, finish, text};
 
 /// Makes a deployment ($1) the system, as ostree-prepare-root does: /usr can only be
@@ -55,10 +55,7 @@ pub(super) fn program_dirs() -> Vec<String> {
 /// Runs a program as on the system that boots from `sysroot`.
 pub(super) fn on(sysroot: &Sysroot, program: &Path, args: &[&str]) -> Output {
     let mut command = Command::new("unshare");
-    command
-        .args(["-m", "sh", "-c", &ENTER.replace("HELPERS", HELPERS), "sh"])
-        .arg(sysroot.deployment())
-        .arg(sysroot.var());
+    command.args(["-m", "sh", "-c", &with_helpers(ENTER), "sh"]).arg(sysroot.deployment()).arg(sysroot.var());
     command.arg(program_dirs().join(" ")).arg(program).args(args);
     command.env_clear().envs([
         ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),

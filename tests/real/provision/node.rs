@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::hosts::engines::{HELPERS, NO_PACKAGES, program};
+use crate::hosts::engines::{program, with_helpers};
 use crate::podman::IMAGE_LINE;
 use crate::support::{IMAGE, copy_program, copy_store};
 use crate::unit::system::System;
@@ -97,9 +97,8 @@ pub(super) fn applied(tree: &Path, config: &str) -> (bool, String) {
 /// Runs a program with a node as its root directory, and an engine at /engine/program.
 #[track_caller]
 fn enter(node: &Path, engine: &Path, program: &[&str]) -> std::process::Output {
-    let script = ENTER.replace("HELPERS", HELPERS).replace("NO_PACKAGES", NO_PACKAGES);
     let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-c", &script, "sh"]).arg(node).arg(engine).args(program);
+    command.args(["-m", "sh", "-c", &with_helpers(ENTER), "sh"]).arg(node).arg(engine).args(program);
     command.env_clear().env("PATH", "/engine/bin:/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/root");
     let output = finish(command.env("CONTAINERS_CONF", "/engine/containers.conf"));
     assert!(output.status.success(), "{engine:?} {program:?}: {}", text(&output));

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use super::packages::{Hooks, Packages, rpm};
-use crate::hosts::engines::HELPERS;
+use crate::hosts::engines::with_helpers;
 use crate::hosts::program;
 use crate::support::{IMAGE, SHELL, copy_store, finish, run, text};
 
@@ -167,8 +167,12 @@ impl Machine {
     /// The same with another podman.
     pub(crate) fn images_of(&self, podman: impl AsRef<OsStr>) -> Result<Vec<String>, String> {
         let mut command = Command::new("unshare");
-        let enter = ENGINE.replace("HELPERS", HELPERS);
-        command.arg("-m").args(SHELL).args(["-c", &enter, "sh"]).arg(self.path("/")).arg(podman);
+        command
+            .arg("-m")
+            .args(SHELL)
+            .args(["-c", &with_helpers(ENGINE), "sh"])
+            .arg(self.path("/"))
+            .arg(podman);
         for variable in ["CONTAINERS_STORAGE_CONF", "CONTAINERS_CONF", "STORAGE_DRIVER", "XDG_CONFIG_HOME"] {
             command.env_remove(variable);
         }

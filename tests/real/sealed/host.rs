@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::check::engine::Engine;
-use crate::hosts::engines::HELPERS;
+use crate::hosts::engines::with_helpers;
 use crate::support::{RPM_HERE, STORAGECTL, run};
 
 /// Becomes that host; what follows runs on it.
@@ -67,7 +67,7 @@ mount_units() {
 #[track_caller]
 pub(super) fn on_a_host(engine: Engine, scratch: &Path, script: &str) -> String {
     let mut command = Command::new("unshare");
-    command.args(["-mpf", "sh", "-c", &format!("{RPM_HERE}{}{script}", ENTER.replace("HELPERS", HELPERS))]);
+    command.args(["-mpf", "sh", "-c", &format!("{RPM_HERE}{}{script}", with_helpers(ENTER))]);
     command.env("SCRATCH", scratch).env("PACKAGES", super::packages::packages());
     command.env("STORAGECTL", STORAGECTL).env("ENGINE", engine.program()).env("CRUN", crate::build::CRUN);
     for variable in ["CONTAINERS_STORAGE_CONF", "STORAGE_DRIVER", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"] {
