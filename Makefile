@@ -94,17 +94,20 @@ install-built:
 	ln -sf ../storagectl-apply-late.service $(DESTDIR)$(UNITDIR)/multi-user.target.wants/storagectl-apply-late.service
 	ln -sf ../storagectl-copy-images.service $(DESTDIR)$(UNITDIR)/multi-user.target.wants/storagectl-copy-images.service
 
-# What is compiled once in a fresh clone need not be prepared for the next time.
-check: export CARGO_INCREMENTAL ?= $(if $(wildcard $(TARGET)/debug/incremental),1,0)
 .PHONY: check
 check:
 	tests/requirements.sh
+	tests/kept-build.sh $(MAKE) --no-print-directory every-check
+
+.PHONY: every-check
+every-check:
 	$(CARGO) fetch --locked --quiet
 	$(CARGO) fmt --check --all
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	# The oldest Rust that it promises to build with, which requirements.sh has installed.
-	CFLAGS=-O0 rustup run $(OLDEST_RUST) cargo check $(CARGO_FLAGS) --quiet
+	CFLAGS=-O0 $(addprefix CARGO_TARGET_DIR=,$(addsuffix /oldest-rust,$(CARGO_BUILD_BUILD_DIR))) \
+		rustup run $(OLDEST_RUST) cargo check $(CARGO_FLAGS) --quiet
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(CARGO_FLAGS) --no-deps --quiet
 	$(CARGO) test $(CARGO_FLAGS) --no-run
 	tests/in-memory.sh $(MAKE) --no-print-directory --jobs=2 tests-of-engines tests-without-engines
