@@ -15,7 +15,7 @@ group=$1/groups/storagectl-test-$$
 mkdir "$group"
 status=0
 sh -c 'echo $$ >"$0/cgroup.procs"; shift
-  exec timeout -k 2 60 unshare --cgroup --mount --pid --fork --kill-child --uts --ipc sh "$@"' \
+  exec timeout -k 2 120 unshare --cgroup --mount --pid --fork --kill-child --uts --ipc sh "$@"' \
   "$group" "$@" || status=$?
 find "$group" -depth -type d -exec rmdir {} +
 exit $status

@@ -18,7 +18,7 @@ fn the_installed_units_are_without_fault_and_nobody_is_made_to_want_them() {
     for target in ["sysinit.target", "basic.target", "shutdown.target", "local-fs.target", "paths.target"] {
         fs_err::write(units.join(target), "[Unit]\nDefaultDependencies=no\n").unwrap();
     }
-    fs_err::copy("/usr/bin/systemctl", dir.path().join("usr/bin/systemctl")).unwrap();
+    fs_err::copy("/usr/bin/true", dir.path().join("usr/bin/true")).unwrap();
     let root = format!("--root={}", dir.path().display());
     let args = ["verify", "--man=no", &root, SERVICE, PATH, START];
     assert_eq!(text(&finish(Command::new("systemd-analyze").args(args))), "exit status: 0");
@@ -59,7 +59,7 @@ fn what_lies_there_at_boot_and_what_comes_later_is_imported_and_nothing_runs_aga
          ExecStopPost=sh -c 'cd /var; [ ! -e between.tar ] || mv between.tar lib/storagectl/incoming'\n",
     );
     let script = "cd /var/lib/storagectl; \
-        wait() { for n in $$(seq 1200); do [ -e $$1 ] && return; sleep 0.1; done; echo no $$1; ls -R; }; \
+        wait() { for n in $$(seq 200); do [ -e $$1 ] && return; sleep 0.1; done; echo no $$1; ls -R; }; \
         wait imported/early.tar; wait imported/between.tar; \
         cp /var/late.tar incoming/.late.tar; mv incoming/.late.tar incoming/late.tar; wait imported/late.tar; \
         echo nothing >incoming/bad; wait refused/bad.reason.txt; \
@@ -89,4 +89,33 @@ fn what_lies_there_at_boot_and_what_comes_later_is_imported_and_nothing_runs_aga
     ] {
         assert!(booted.journal.contains(line), "{}", booted.journal);
     }
+}
+
+/// What comes while the service that the watch starts is waiting, at work or at its end, all of which
+/// takes longer here.
+#[test]
+fn what_arrives_while_nothing_watches_is_looked_at() {
+    let system = System::new();
+    system.start(PATH);
+    system.write(
+        &format!("etc/systemd/system/{SERVICE}.d/site.conf"),
+        "[Service]\nEnvironment=\"IMPORT_IMAGES=--store /var/lib/containers/bound-images --settle 0\"\n",
+    );
+    let slow = "[Service]\nExecStart=sleep 0.1\nExecStopPost=sleep 0.1\n";
+    system.write(&format!("etc/systemd/system/{START}.d/slow.conf"), slow);
+    // Each comes a little later after the one before it was found bad.
+    let script = "cd /var/lib/storagectl; \
+        for late in $$(seq -w 0 3 48); do \
+            sleep 0.$$late; echo nothing >incoming/.bad; mv incoming/.bad incoming/$$late; \
+            for n in $$(seq 200); do [ ! -e refused/$$late.reason.txt ] || continue 2; sleep 0.02; done; \
+            echo $$late; \
+        done";
+    system.unit(
+        "arrive.service",
+        &format!("[Service]\nType=oneshot\nExecStart=sh -c '{{ {script}; }} >/result/said 2>&1'\n"),
+    );
+    system.start("arrive.service");
+    let booted = system.boot();
+    assert_eq!(system.read("result/said"), "", "{}", booted.journal);
+    assert!(booted.journal.contains("refused `48`:"), "{}", booted.journal);
 }
