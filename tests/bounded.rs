@@ -52,6 +52,66 @@ fn thousands_of_mistakes_take_no_more_than_their_text() {
     }
 }
 
+/// Four times the text takes four times as long, and not sixteen.
+#[test]
+fn time_grows_as_the_text_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let repeated = |start: &str, line: &dyn Fn(usize) -> String, end: &str, count: usize| {
+        start.to_owned() + &(0..count).map(line).collect::<String>() + end
+    };
+    for (line, start, each, end) in [
+        (
+            ["pack", "rpm"].as_slice(),
+            "packages:\n",
+            &(|number| format!("- wrong{number}: x\n")) as &dyn Fn(usize) -> String,
+            "",
+        ),
+        (
+            &["generate", "blueprint", "--check"],
+            "",
+            &|number| format!("[[customizations.files]]\npath = \"/etc/f{number}\"\ndata = \"x\"\n"),
+            "",
+        ),
+        (
+            &["generate", "pinnedimageset", "--check"],
+            "kind: PinnedImageSet\nspec:\n  pinnedImages:\n",
+            &|number| format!("  - name: a.example/x@sha256:{number:064x}\n"),
+            "",
+        ),
+        (
+            &["embed-images", "--dry-run", "--from"],
+            "kind: Pod\nspec:\n  containers:\n",
+            &|number| format!("  - image: a.example/x:{number}\n"),
+            "",
+        ),
+        (
+            &["generate", "ignition", "--check"],
+            "{\"storage\": {",
+            &|number| format!("\"wrong{number}\": 1,"),
+            "\"last\": 1}}",
+        ),
+        (
+            &["generate", "butane", "--check"],
+            "variant: fcos\nversion: 1.5.0\nstorage:\n  files:\n",
+            &|number| format!("  - path: /etc/f{number}\n    contents: {{inline: x}}\n"),
+            "",
+        ),
+    ] {
+        let [small, large] = [2_000, 8_000].map(|count| {
+            let file = dir.path().join("document");
+            fs::write(&file, repeated(start, each, end, count)).unwrap();
+            // The least of three: the machine has other things to do.
+            let runs = (0..3).map(|_| {
+                let begin = Instant::now();
+                bounded(&[line, &[file.to_str().unwrap()]].concat(), &[0, 1, 2]);
+                begin.elapsed()
+            });
+            runs.min().unwrap()
+        });
+        assert!(large < small.max(Duration::from_millis(50)) * 10, "{line:?}: {small:?}, {large:?}");
+    }
+}
+
 /// Runs the program within the memory and time that there are, and returns what it says.
 #[track_caller]
 fn bounded(line: &[&str], codes: &[i32]) -> String {

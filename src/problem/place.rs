@@ -45,7 +45,7 @@ impl Place {
         Self {
             file,
             start,
-            line: text[..line_start].matches('\n').count() + 1,
+            line: memchr::memchr_iter(b'\n', &text.as_bytes()[..line_start]).count() + 1,
             column: text[line_start..start].chars().count() + 1,
             excerpt: text[from..to].to_owned(),
             marked: start - from..end - from,

@@ -1,6 +1,7 @@
 //! Rules about blueprints: what the builders of images refuse, and what one of them does not read.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use super::finding::ProvisionFindings;
 use crate::provision::blueprint::{is_mode, list};
@@ -184,13 +185,13 @@ fn node(
 
 /// Files that others would have to be in.
 fn parents(files: &[Node], directories: &[Node], findings: &mut ProvisionFindings) {
-    let path = |node: &Node| node.get("path").and_then(Node::raw).unwrap_or_default().to_owned();
-    let paths: Vec<String> = files.iter().map(path).filter(|it| !it.is_empty()).collect();
+    let path = |node: &Node| PathBuf::from(node.get("path").and_then(Node::raw).unwrap_or_default());
+    let paths: HashSet<PathBuf> = files.iter().map(path).filter(|it| !it.as_os_str().is_empty()).collect();
     for node in files.iter().chain(directories) {
         let own = path(node);
-        if let Some(file) = paths.iter().find(|file| **file != own && Path::new(&own).starts_with(file)) {
+        if let Some(file) = own.ancestors().skip(1).find(|above| paths.contains(*above)) {
             let span = node.get("path").unwrap_or(node).span.clone();
-            let message = format!("`{own}` would be in `{file}`, which is a file");
+            let message = format!("`{}` would be in `{}`, which is a file", own.display(), file.display());
             findings.add("path-refused", span, message, REFUSED, "move one of the two");
         }
     }

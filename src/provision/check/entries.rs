@@ -1,5 +1,7 @@
 //! Rules about directories, files and links: paths, modes, what replaces what.
 
+use std::collections::HashSet;
+
 use super::finding::{ExpectedNode, ProvisionFindings};
 use crate::conf::clean;
 use crate::provision::document::{Node, NodeKind};
@@ -15,11 +17,11 @@ pub(super) fn check(
     expected: &ExpectedNode,
     findings: &mut ProvisionFindings,
 ) {
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = HashSet::new();
     for entry in config.directories.iter().chain(&config.files).chain(&config.links) {
         path(entry, findings);
         mode(config, entry, findings);
-        if !entry.name.is_empty() && seen.contains(&entry.name.as_str()) {
+        if !entry.name.is_empty() && !seen.insert(&entry.name) {
             findings.add(
                 "path-twice",
                 entry.span(&["path"]),
@@ -28,7 +30,6 @@ pub(super) fn check(
                 "merge its entries into one",
             );
         }
-        seen.push(&entry.name);
     }
     for file in &config.files {
         overwrite(file, expected, findings);

@@ -1,5 +1,7 @@
 //! Rules about objects of OpenShift.
 
+use std::collections::HashSet;
+
 use super::finding::{ExpectedNode, ProvisionFindings};
 use crate::conf::clean;
 use crate::provision::container_runtime_config::{IMAGE_STORES, LISTS, refusal};
@@ -56,18 +58,18 @@ fn images(root: &Node, findings: &mut ProvisionFindings) {
         let message = format!("there are {count} images, and the API accepts {most}");
         findings.add("image-refused", list.span.clone(), message, EFFECT, "write two objects");
     }
-    let mut seen: Vec<&str> = Vec::new();
+    let mut seen = HashSet::new();
     for item in list.items() {
         let name = item.get("name").unwrap_or(item);
         let shown = name.raw().unwrap_or_default();
+        let is_first = seen.insert(shown);
         if let Some(why) = pinned_image_set::refusal(shown) {
             let message = format!("the API refuses `{shown}`: the name {why}");
             findings.add("image-refused", name.span.clone(), message, EFFECT, pinned_image_set::RIGHT);
-        } else if seen.contains(&shown) {
+        } else if !is_first {
             let message = format!("`{shown}` is pinned twice");
             findings.add("image-twice", name.span.clone(), message, EFFECT, "remove one of the two");
         }
-        seen.push(shown);
     }
 }
 

@@ -78,9 +78,10 @@ impl<'a> YamlReader<'a> {
         self.bytes[index.min(self.bytes.len() - 1)]
     }
 
-    /// Where the bracket ends that closes a list or a mapping. Its place may start with the comma
-    /// before it, and ends with the blanks behind it.
-    fn closing(&self, span: Span) -> usize {
+    /// Where the bracket ends that closes what one has opened. The place of its end, if it has one, may
+    /// start with the comma before the bracket, and ends with the blanks behind it.
+    fn closing(&self, end: Option<Span>) -> usize {
+        let Some(span) = end else { return self.text.len() };
         let mut at = self.byte(span.start.index());
         for line in self.text[at..].split_inclusive('\n') {
             let behind = line.trim_start_matches([' ', '\t', ',']);
@@ -132,9 +133,9 @@ impl<'a> YamlReader<'a> {
                 let mut items: Vec<Node> = Vec::new();
                 let end = loop {
                     match self.events.next() {
-                        Some((Event::SequenceEnd, span)) => break self.closing(span),
+                        Some((Event::SequenceEnd, span)) => break Some(span),
                         Some((event, span)) => items.push(self.node(event, span, depth + 1)?),
-                        None => break self.text.len(),
+                        None => break None,
                     }
                 };
                 let last = items.last().map_or(start, |item| item.span.end);
@@ -143,7 +144,7 @@ impl<'a> YamlReader<'a> {
                 let opening = opening(self.text, start, '[').filter(|at| !is_item(*at));
                 let dash = || self.text[..items.first()?.span.start].rfind('-');
                 let span = match opening {
-                    Some(start) => start..end,
+                    Some(start) => start..self.closing(end),
                     None => dash().unwrap_or(start)..last,
                 };
                 (Node { span, kind: NodeKind::List { items, flow: opening.is_some() } }, anchor)
@@ -152,9 +153,9 @@ impl<'a> YamlReader<'a> {
                 let mut pairs: Vec<(MappingKey, Node)> = Vec::new();
                 let end = loop {
                     let (event, span) = match self.events.next() {
-                        Some((Event::MappingEnd, span)) => break self.closing(span),
+                        Some((Event::MappingEnd, span)) => break Some(span),
                         Some(pair) => pair,
-                        None => break self.text.len(),
+                        None => break None,
                     };
                     let key = self.node(event, span, depth + 1)?;
                     let NodeKind::Scalar { text: name, .. } = key.kind else {
@@ -163,9 +164,7 @@ impl<'a> YamlReader<'a> {
                             at: key.span.start,
                         });
                     };
-                    let Some((event, span)) = self.events.next() else {
-                        break self.text.len();
-                    };
+                    let Some((event, span)) = self.events.next() else { break None };
                     let value = self.node(event, span, depth + 1)?;
                     pairs.push((MappingKey { name, span: key.span }, value));
                 };
@@ -174,7 +173,7 @@ impl<'a> YamlReader<'a> {
                 let last =
                     pairs.last().map_or(start, |(key, node)| node.span.end.max(key.span.end + colon(key)));
                 let opening = opening(self.text, start, '{');
-                let span = opening.map_or(start..last, |start| start..end);
+                let span = opening.map_or(start..last, |start| start..self.closing(end));
                 (Node { span, kind: NodeKind::Map { pairs, flow: opening.is_some() } }, anchor)
             }
             _ => return Err(Unreadable { message: "an unexpected end".to_owned(), at: start }),
