@@ -39,9 +39,10 @@ impl Reader {
     fn command(self) -> Command {
         let enter = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/random_damage/user.sh");
         let roots = "mount -t tmpfs none /run && mkdir /run/u && exec \"$@\"";
-        // Outside: coreutils' newer timeout does not run as process 1.
+        // What never ends waits or computes. Outside: coreutils' newer timeout does not run as process 1.
         let mut command = Command::new("timeout");
-        command.args(["-s", "KILL", "20", "unshare", "-mpf", "--kill-child", "--mount-proc"]);
+        command.args(["-s", "KILL", "20", "prlimit", "--cpu=2"]);
+        command.args(["unshare", "-mpf", "--kill-child", "--mount-proc"]);
         if self.is_users {
             command.arg(enter);
         } else {
