@@ -104,20 +104,29 @@ every-check:
 	$(CARGO) fetch --locked --quiet
 	$(CARGO) fmt --check --all
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
-	$(CARGO) clippy $(CARGO_FLAGS) --all-targets -- -D warnings
-	# The oldest Rust that it promises to build with, which requirements.sh has installed.
-	CFLAGS=-O0 $(addprefix CARGO_TARGET_DIR=,$(addsuffix /oldest-rust,$(CARGO_BUILD_BUILD_DIR))) \
-		rustup run $(OLDEST_RUST) cargo check $(CARGO_FLAGS) --quiet
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(CARGO_FLAGS) --no-deps --quiet
-	$(CARGO) test $(CARGO_FLAGS) --no-run
+	$(MAKE) --no-print-directory --jobs=2 oldest-rust compiled
 	tests/in-memory.sh $(MAKE) --no-print-directory --jobs=2 tests-of-engines tests-without-engines
 
+# Of what runs beside others: what it starts knows nothing of this make.
+ALONE := env -u MAKEFLAGS -u MAKELEVEL
+
+# The oldest Rust that it promises to build with, which requirements.sh has installed.
+.PHONY: oldest-rust
+oldest-rust:
+	$(ALONE) CFLAGS=-O0 $(addprefix CARGO_TARGET_DIR=,$(addsuffix /oldest-rust,$(CARGO_BUILD_BUILD_DIR))) \
+		rustup run $(OLDEST_RUST) cargo check $(CARGO_FLAGS) --quiet
+
+.PHONY: compiled
+compiled:
+	$(ALONE) $(CARGO) clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	$(ALONE) RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(CARGO_FLAGS) --no-deps --quiet
+	$(ALONE) $(CARGO) test $(CARGO_FLAGS) --no-run
+
 # Those that most of the time goes into, and beside them all others, which cargo runs one program after
-# the other. Tests wait for disks, locks and children about as long as they compute. What they start
-# knows nothing of this make.
+# the other. Tests wait for disks, locks and children about as long as they compute.
 WITHOUT_ENGINES := $(filter-out real,$(basename $(notdir $(wildcard tests/*.rs))) \
 	$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
-CARGO_TEST = env -u MAKEFLAGS -u MAKELEVEL $(CARGO) test $(CARGO_FLAGS)
+CARGO_TEST = $(ALONE) $(CARGO) test $(CARGO_FLAGS)
 
 .PHONY: tests-of-engines
 tests-of-engines:
