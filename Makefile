@@ -104,7 +104,7 @@ every-check:
 	$(CARGO) fetch --locked --quiet
 	$(CARGO) fmt --check --all
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
-	$(MAKE) --no-print-directory --jobs=2 oldest-rust compiled
+	$(MAKE) --no-print-directory --jobs=2 oldest-rust compiled-tests
 	tests/in-memory.sh $(MAKE) --no-print-directory --jobs=2 tests-of-engines tests-without-engines
 
 # Of what runs beside others: what it starts knows nothing of this make.
@@ -116,14 +116,13 @@ oldest-rust:
 	$(ALONE) CFLAGS=-O0 $(addprefix CARGO_TARGET_DIR=,$(addsuffix /oldest-rust,$(CARGO_BUILD_BUILD_DIR))) \
 		rustup run $(OLDEST_RUST) cargo check $(CARGO_FLAGS) --quiet
 
-.PHONY: compiled
-compiled:
-	$(ALONE) $(CARGO) clippy $(CARGO_FLAGS) --all-targets -- -D warnings
-	$(ALONE) RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(CARGO_FLAGS) --no-deps --quiet
+.PHONY: compiled-tests
+compiled-tests:
 	$(ALONE) $(CARGO) test $(CARGO_FLAGS) --no-run
 
 # Those that most of the time goes into, and beside them all others, which cargo runs one program after
-# the other. Tests wait for disks, locks and children about as long as they compute.
+# the other. Tests wait for disks, locks and children about as long as they compute. Clippy comes behind
+# them, since it keeps no two processors at work, and no other cargo while it does.
 WITHOUT_ENGINES := $(filter-out real,$(basename $(notdir $(wildcard tests/*.rs))) \
 	$(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs)))
 CARGO_TEST = $(ALONE) $(CARGO) test $(CARGO_FLAGS)
@@ -136,6 +135,8 @@ tests-of-engines:
 tests-without-engines:
 	$(CARGO_TEST) --lib --bins $(addprefix --test ,$(WITHOUT_ENGINES))
 	$(CARGO_TEST) --doc
+	$(ALONE) $(CARGO) clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	$(ALONE) RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(CARGO_FLAGS) --no-deps --quiet
 
 HOSTS ?= 20000
 PLANS ?= 5000
