@@ -108,7 +108,7 @@ every-check:
 	tests/in-memory.sh $(MAKE) --no-print-directory --jobs=2 tests-of-engines tests-without-engines
 
 # Of what runs beside others: what it starts knows nothing of this make.
-ALONE := env -u MAKEFLAGS -u MAKELEVEL
+ALONE := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL
 
 # The oldest Rust that it promises to build with, which requirements.sh has installed.
 .PHONY: oldest-rust
