@@ -330,12 +330,6 @@ impl DirectoryWriter {
         Ok(absent(found)?.is_some())
     }
 
-    /// Whose it is, what stands at `path`.
-    pub(super) fn owner_of(&mut self, path: &[u8]) -> io::Result<u32> {
-        let (dir, name) = self.parent_of(path)?;
-        Ok(fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?.st_uid)
-    }
-
     /// Where the symlink at `path` leads; `None` if there is nothing, or something else.
     pub fn read_link(&mut self, path: &[u8]) -> io::Result<Option<Vec<u8>>> {
         let (dir, name) = self.parent_of(path)?;

@@ -12,6 +12,8 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::root::Stat;
+
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -104,11 +106,8 @@ fn enter(dir: OwnedFd, name: CString, device: u64) -> io::Result<(OwnedFd, Level
     Ok((here, Level { above: id(&dir)?, name, inner }))
 }
 
-// The types of these numbers differ between architectures.
-#[allow(clippy::unnecessary_cast)]
 fn id(dir: &OwnedFd) -> io::Result<(u64, u64)> {
-    let stat = fs::fstat(dir)?;
-    Ok((stat.st_dev as u64, stat.st_ino as u64))
+    Ok(Stat::from_raw(&fs::fstat(dir)?).id)
 }
 
 fn moved() -> io::Error {

@@ -7,9 +7,11 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
+use rustix::fs::{self, AtFlags};
+
 use super::directory_writer::DirectoryWriter;
 use super::flock::{Flock, try_flock};
-use super::root::{absent, readable};
+use super::root::{Stat, absent, readable};
 
 /// What all of their names begin with.
 pub const STAGING: &str = ".storagectl-new-";
@@ -69,14 +71,11 @@ impl DirectoryWriter {
                 result => result?,
             }
             let claimed = self.claim(name.as_bytes());
-            // Who has taken it for left over may have removed it by now.
-            let opened = |lock| Ok((lock, self.open_directory(name.as_bytes())?, self.open_directory(b".")?));
-            let claimed = claimed.and_then(|lock| lock.map(opened).transpose());
-            match claimed {
-                Ok(Some((lock, dir, within))) => {
+            match claimed.and_then(|claimed| Ok((claimed, self.open_directory(b".")?))) {
+                Ok((Some((lock, dir)), within)) => {
                     return Ok(Staging { name, dir, lock, within: Some(within) });
                 }
-                Ok(None) => {}
+                Ok((None, _)) => {}
                 Err(error) => {
                     // Else the next run removes it.
                     let _ = self.remove(name.as_bytes());
@@ -87,14 +86,16 @@ impl DirectoryWriter {
         Err(io::ErrorKind::ResourceBusy.into())
     }
 
-    /// Locks the directory `path`, which was just made; `None` if another run has taken it
-    /// for left over meanwhile.
-    fn claim(&mut self, path: &[u8]) -> io::Result<Option<OwnedFd>> {
-        let lock = match self.flock(path)? {
-            Some(Flock::Taken(lock) | Flock::Unknown(lock)) => lock,
-            Some(Flock::Held(_)) | None => return Ok(None),
+    /// Opens and locks the directory `name`, which was just made; `None` if another run has
+    /// taken it for left over.
+    fn claim(&mut self, name: &[u8]) -> io::Result<Option<(OwnedFd, Self)>> {
+        let Some(dir) = absent(self.open_directory(name))? else {
+            return Ok(None);
         };
-        Ok(self.has(path)?.then_some(lock))
+        Ok(match self.lock_directory(name, &dir)? {
+            Some(Flock::Taken(lock) | Flock::Unknown(lock)) => Some((lock, dir)),
+            Some(Flock::Held(_)) | None => None,
+        })
     }
 
     /// Removes this user's staging directories that nobody has locked. What cannot be removed
@@ -105,8 +106,9 @@ impl DirectoryWriter {
     pub fn sweep(&mut self) -> io::Result<()> {
         for name in self.names()? {
             if name.starts_with(STAGING.as_bytes())
-                && self.is_ours(&name)
-                && let Ok(Some(Flock::Taken(_lock))) = self.flock(&name)
+                && let Ok(dir) = self.open_directory(&name)
+                && is_ours(&dir)
+                && let Ok(Some(Flock::Taken(_lock))) = self.lock_directory(&name, &dir)
             {
                 let _ = self.remove(&name);
             }
@@ -114,20 +116,28 @@ impl DirectoryWriter {
         Ok(())
     }
 
-    /// Whether this user has made it. Others may be laying a trap.
-    fn is_ours(&mut self, path: &[u8]) -> bool {
-        self.owner_of(path).is_ok_and(|uid| uid == rustix::process::geteuid().as_raw())
+    /// Locks `dir` without waiting. `None` if `name` is not its name any more when it is locked:
+    /// whoever had it locked has removed it, and may have made another one of the same name.
+    fn lock_directory(&mut self, name: &[u8], dir: &Self) -> io::Result<Option<Flock>> {
+        let Some(lock) = absent(readable(dir.descriptor()).and_then(try_flock))? else {
+            return Ok(None);
+        };
+        let (within, name) = self.parent_of(name)?;
+        let named = fs::statat(within, name, AtFlags::SYMLINK_NOFOLLOW).map_err(Into::into);
+        let locked = Stat::from_raw(&fs::fstat(dir.descriptor())?);
+        Ok(absent(named)?.is_some_and(|named| Stat::from_raw(&named).id == locked.id).then_some(lock))
     }
+}
 
-    fn flock(&self, path: &[u8]) -> io::Result<Option<Flock>> {
-        absent(self.open_directory(path).and_then(|dir| readable(dir.descriptor())))?
-            .map(try_flock)
-            .transpose()
-    }
+/// Whether this user has made it. Others may be laying a trap.
+fn is_ours(dir: &DirectoryWriter) -> bool {
+    fs::fstat(dir.descriptor()).is_ok_and(|stat| stat.st_uid == rustix::process::geteuid().as_raw())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::sys::Root;
 
@@ -135,14 +145,26 @@ mod tests {
     fn one_that_another_run_takes_for_left_over_is_made_again() {
         let scratch = tempfile::tempdir().unwrap();
         let root = Root::system().unwrap();
-        let mut sweeping = root.directory_writer(scratch.path()).unwrap();
-        let mut making = root.directory_writer(scratch.path()).unwrap();
+        let writer = || root.directory_writer(scratch.path()).unwrap();
+        let made = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let maker = scope.spawn(move || (0..500).all(|_| making.staging().map(Staging::keep).is_ok()));
-            while !maker.is_finished() {
-                sweeping.sweep().unwrap();
+            for mut sweeping in [writer(), writer(), writer()] {
+                let made = &made;
+                scope.spawn(move || {
+                    while !made.load(Ordering::Relaxed) {
+                        sweeping.sweep().unwrap();
+                    }
+                });
             }
-            assert!(maker.join().unwrap());
+            let mut making = writer();
+            let result = (0..500).try_for_each(|_| {
+                let staging = making.staging()?;
+                making.open_directory(staging.name.as_bytes())?;
+                staging.keep();
+                io::Result::Ok(())
+            });
+            made.store(true, Ordering::Relaxed);
+            result.unwrap();
         });
     }
 
