@@ -540,6 +540,26 @@ fn drop_ins_of_one_host_have_one_name() {
     assert_eq!(ours(&system.files()), ["storage.conf.d/zz-storagectl.conf"], "{}", system.show());
 }
 
+/// Whoever lists a store in all of them has left no room for ours: what needs none goes on.
+#[test]
+fn where_others_have_all_names_only_what_needs_one_is_refused() {
+    let system = System::new(&Start { main: None, vendor: None, drop_ins: vec![] });
+    for name in ["99-storagectl", "zz-storagectl", "~storagectl"] {
+        let file = format!("etc/containers/storage.conf.d/{name}.conf");
+        system.write(&file, "[storage.options]\nadditionalimagestores = [\"/srv/by-hand\"]\n");
+    }
+    system.make("/srv/by-hand", true);
+    let (_, stores) = plan::list_stores(&system.host()).unwrap();
+    assert_eq!(stores.iter().map(|store| store.path.as_str()).collect::<Vec<_>>(), ["/srv/by-hand"]);
+    system.apply(true).unwrap();
+    system.make("/usr/lib/p", true);
+    system.declare(&[(0, 1)]);
+    let before = system.files();
+    let error = system.apply(true).unwrap_err();
+    assert!(error.to_string().contains("none is storagectl's"), "{error:#}");
+    assert_eq!(system.files(), before);
+}
+
 #[test]
 fn a_drop_in_that_is_there_keeps_its_name_when_another_needs_a_later_one() {
     let system = System::new(&Start { main: None, vendor: None, drop_ins: vec![] });

@@ -71,10 +71,11 @@ impl DropInEntry {
 /// Our own drop-in as one reader finds it: where it is or would be, and what it holds.
 #[derive(Debug, Clone)]
 pub(super) struct OwnDropIn {
-    pub(super) path: PathBuf,
+    /// Where it is.
+    pub(super) path: Option<PathBuf>,
     pub(super) text: Option<String>,
-    /// The place for all readers.
-    shared: PathBuf,
+    /// The place for all readers; `None` if others have all names that it may have.
+    shared: Option<PathBuf>,
     /// The place for this reader alone, which hides the other by its name.
     pub(super) alone: Option<PathBuf>,
 }
@@ -96,18 +97,18 @@ impl OwnDropIn {
             let (shared, alone) = place(name);
             for path in alone.clone().into_iter().chain([shared.clone()]) {
                 if let Some(text) = own_text(host, &path)? {
-                    return Ok(Self { path, text: Some(text), shared, alone });
+                    return Ok(Self { path: Some(path), text: Some(text), shared: Some(shared), alone });
                 }
             }
         }
         let dirs = if alone_dir.is_some() { vec![&dir, &of_root, &of_users] } else { vec![&dir] };
-        let (shared, alone) = place(free_name(host, now, &dirs)?);
-        Ok(Self { path: shared.clone(), text: None, shared, alone })
+        let (shared, alone) = free_name(host, now, &dirs)?.map(place).unzip();
+        Ok(Self { path: None, text: None, shared, alone: alone.flatten() })
     }
 
     /// Whether this is one of its places.
     pub(super) fn is_at(&self, path: &Path) -> bool {
-        path == self.shared || self.alone.as_deref() == Some(path)
+        [&self.shared, &self.alone].into_iter().flatten().any(|place| place == path)
     }
 
     /// The stores that drop-ins of others list, whether engines see them or not.
@@ -126,6 +127,17 @@ impl OwnDropIn {
         self.alone.as_ref().is_some_and(|alone| alone.starts_with(dir))
     }
 
+    /// Why it cannot be made, if it is not there and others have all of its names.
+    pub(super) fn refused(&self) -> Option<Problem> {
+        self.shared.is_none().then(|| {
+            Problem::new(
+                "store-unseen",
+                format!("drop-ins named `{}` exist, and none is storagectl's", NAMES.join("`, `")),
+                "rename one of them; `--engine legacy` leaves podman 6 out",
+            )
+        })
+    }
+
     /// The same with another text.
     pub(super) fn holding(&self, text: Option<String>) -> Self {
         Self { text, ..self.clone() }
@@ -134,11 +146,11 @@ impl OwnDropIn {
     /// The host as this reader finds it if the drop-in held `text`.
     pub(super) fn view<'a>(&self, host: &'a Host, text: Option<&str>) -> View<'a> {
         let view = host.view();
-        if self.text.is_none() && text.is_none() {
+        let Some(shared) = self.shared.clone().filter(|_| self.text.is_some() || text.is_some()) else {
             // Nothing is there, and nothing comes: what was asked of the host counts.
             return view;
-        }
-        let view = view.with(self.shared.clone(), text.map(str::to_owned));
+        };
+        let view = view.with(shared, text.map(str::to_owned));
         match &self.alone {
             Some(alone) if self.text.is_some() => view.with(alone.clone(), None),
             _ => view,
@@ -199,6 +211,9 @@ impl OwnDropIn {
         change: &ListChange<'_>,
         of_main: &BTreeMap<String, String>,
     ) -> Vec<Option<String>> {
+        if self.shared.is_none() {
+            return vec![None];
+        }
         let items = self.items();
         let comment = |path: &String| match change.comment {
             Some(comment) => comment(self, path),
@@ -259,11 +274,9 @@ impl OwnDropIn {
         let alike = others.iter().all(|(own, other)| other == text && own.shared == first.shared);
         let mut wanted = Vec::new();
         for (own, text) in texts {
-            if !wanted.iter().any(|(path, _)| *path == own.shared) {
-                wanted.push((own.shared.clone(), text.clone().filter(|_| alike)));
-            }
-            let alone = own.alone.clone();
-            wanted.extend(alone.map(|path| (path, text.clone().filter(|_| !alike))));
+            let new = own.shared.iter().filter(|shared| !wanted.iter().any(|(path, _)| path == *shared));
+            wanted.extend(new.map(|path| (path.clone(), text.clone().filter(|_| alike))).collect::<Vec<_>>());
+            wanted.extend(own.alone.iter().map(|path| (path.clone(), text.clone().filter(|_| !alike))));
         }
         let mut changes = Vec::new();
         for (path, after) in wanted {
@@ -272,12 +285,12 @@ impl OwnDropIn {
         // What comes is written before what goes: nobody loses a store in between.
         changes.sort_by_key(|change| change.after == After::Nothing);
         let of_users = texts.iter().find(|(own, _)| own.is_of_users(host));
-        if let Some((own, text)) = of_users {
+        if let Some((shared, text)) = of_users.and_then(|(own, text)| Some((own.shared.as_ref()?, text))) {
             let users = match text {
                 Some(text) if text.ends_with(WHOLE) => single_users::with_own_file(host, |_| true),
                 _ => OwnFiles::default(),
             };
-            let name = own.shared.file_name().and_then(OsStr::to_str).unwrap_or_default();
+            let name = shared.file_name().and_then(OsStr::to_str).unwrap_or_default();
             let (hide, show) = single_users::hide(host, name, &users, "which stores there are")?;
             changes.splice(0..0, hide);
             changes.extend(show);
@@ -287,11 +300,11 @@ impl OwnDropIn {
 }
 
 /// The name for a new one of ours in any of these directories: behind all drop-ins that set the list,
-/// and not in the place of what others have made.
+/// and not in the place of what others have made. `None` if they have made all of them.
 ///
 /// It is one for all who read the host: a file for all of them takes the place of those for some, which
 /// would be left beside it under another name if that is stopped half-way.
-fn free_name(host: &Host, now: &Reading, dirs: &[&PathBuf]) -> Result<&'static str, Problem> {
+fn free_name(host: &Host, now: &Reading, dirs: &[&PathBuf]) -> Result<Option<&'static str>, Problem> {
     let (mut taken, mut ours) = (Vec::new(), Vec::new());
     for name in NAMES {
         for path in dirs.iter().map(|dir| dir.join(name)) {
@@ -321,13 +334,7 @@ fn free_name(host: &Host, now: &Reading, dirs: &[&PathBuf]) -> Result<&'static s
             || (dirs.contains(&&of_users) && single_users::hide_others(host, &of_users, name))
     };
     let mut free = ours.into_iter().chain(NAMES).filter(|name| !is_taken(name));
-    free.clone().find(|name| *name > last).or_else(|| free.next()).ok_or_else(|| {
-        Problem::new(
-            "store-unseen",
-            format!("drop-ins named `{}` exist, and none is storagectl's", NAMES.join("`, `")),
-            "rename one of them; `--engine legacy` leaves podman 6 out",
-        )
-    })
+    Ok(free.clone().find(|name| *name > last).or_else(|| free.next()))
 }
 
 /// What the file at `path` holds if it is ours, without the line about its directory.

@@ -277,7 +277,7 @@ impl Served<'_> {
             }
         }
         let after = reader.read(&with_own(own.text.as_deref()));
-        Err(unseen(self.host, own, &after))
+        Err(own.refused().unwrap_or_else(|| unseen(self.host, own, &after)))
     }
 
     /// Compares what an engine that reads the main file alone sees with what it should. Of

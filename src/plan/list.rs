@@ -135,7 +135,8 @@ fn marks(host: &Host, snapshot: &Snapshot) -> anyhow::Result<Vec<(String, String
         Some(_) => None,
         None => Some(OwnDropIn::find(host, &host.reading(Profile::Podman6), host.identity())?),
     };
-    let items = own.iter().flat_map(|own| own.items().into_iter().map(|item| (own.path.clone(), item)));
+    let items =
+        own.iter().flat_map(|own| own.items().into_iter().filter_map(|item| Some((own.path.clone()?, item))));
     let items = items.map(|(file, item)| {
         let mark = item.mark();
         (file, item.path, mark)
