@@ -1,6 +1,6 @@
 //! What others bring, and where others can write.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -99,12 +99,14 @@ fn only_root_imports_and_one_process_at_a_time() {
     // It waits for what is not whole.
     fs_err::write(arrivals.incoming("bad"), "").unwrap();
     let mut first = arrivals.command(&["--settle", "5"]);
-    let first = first.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    let mut first = first.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(first.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().contains("waiting for `bad`")), "it does not wait");
     let second = finish(&mut arrivals.command(&[]));
     assert_eq!(second.status.code(), Some(2), "{}", text(&second));
     assert!(text(&second).contains("another process imports the images"), "{}", text(&second));
-    assert_eq!(first.wait_with_output().unwrap().status.code(), Some(1));
+    let last: Vec<String> = said.map(Result::unwrap).collect();
+    assert_eq!(first.wait().unwrap().code(), Some(1), "{last:?}");
 }
 
 /// An archive that is compressed as a whole is decompressed beside other files of the system.
