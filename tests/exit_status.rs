@@ -29,7 +29,12 @@ const ENDS: &[(&str, &[(i32, &str)])] = &[
     ),
     (
         "list-stores",
-        &[(0, "--root sound list-stores"), (0, "--root gone ls"), (2, "--root broken list-stores")],
+        &[
+            (0, "--root sound list-stores"),
+            (0, "--root gone ls"),
+            (2, "--root broken list-stores"),
+            (2, "--root appending list-stores"),
+        ],
     ),
     ("apply", &[(0, "--root sound apply"), (1, "--root declared apply"), (2, "--root broken apply")]),
     (
@@ -264,7 +269,7 @@ fn scratch() -> tempfile::TempDir {
     for case in cases_of {
         copy(&cases.join(format!("{case}.in")), dir);
     }
-    for host in ["sound", "odd", "gone", "lax", "damaged", "declared", "broken"] {
+    for host in ["sound", "odd", "gone", "lax", "damaged", "declared", "broken", "appending"] {
         fs_err::create_dir_all(dir.join(host)).unwrap();
         for words in [["init-store", "/srv/a"], ["add-store", "/srv/a"]] {
             let (status, said) = run(dir, &[&["--root", host], &words[..]].concat());
@@ -279,6 +284,7 @@ fn scratch() -> tempfile::TempDir {
     };
     let conf = "etc/containers/storage.conf";
     edit("broken", conf, &|text| format!("{text}= what\n"));
+    edit("appending", conf, &|text| text.replace("/srv/a\",", "/srv/a\", {append=true},"));
     edit("odd", conf, &|text| text.replace("/srv/a\",", "/srv/a\", \"/srv/a\","));
     edit("damaged", "srv/a/overlay-images/images.json", &|_| "[{".to_owned());
     edit("declared", "usr/lib/storagectl/stores.d/app.toml", &|_| "[[store]]\n".to_owned());

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::Common;
 use super::output::Output;
+use super::status::Status;
 use super::terminal_text::line;
 use crate::conf::clean;
 use crate::engine::Profile;
@@ -26,6 +27,7 @@ struct ListStoresJson {
     file: Option<String>,
     stores: Vec<ListedStore>,
     unlisted: Vec<UnlistedStore>,
+    not_looked: Vec<Problem>,
 }
 
 /// A store that is declared, or was listed, and is not listed now.
@@ -41,46 +43,67 @@ struct UnlistedStore {
 }
 
 impl ListStores {
-    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<()> {
+    pub(super) fn run(&self, common: &Common, output: &Output) -> anyhow::Result<Status> {
         let host = common.host()?;
         let (file, stores) = list_stores(&host)?;
-        let (unlisted, problems) = unlisted(&host, &stores)?;
-        problems.iter().for_each(|problem| output.problem(problem));
-        if output.json {
-            return output.print_json(&ListStoresJson { version: 1, file, stores, unlisted });
-        }
-        if stores.is_empty() {
-            match file {
-                Some(file) => output.status(&format!("`{file}` lists no image store")),
-                None => output.status("this host has no storage.conf, so no image store is listed"),
+        let mut not_looked = Vec::new();
+        let (unlisted, problems) = match unlisted(&host, &stores) {
+            Ok(found) => found,
+            // Engines go on with what cannot be edited, and so not be compared with declarations.
+            Err(error) => {
+                not_looked.push(error.downcast::<Problem>()?);
+                Default::default()
             }
-            return print_unlisted(unlisted, output);
+        };
+        problems.iter().for_each(|problem| output.problem(problem));
+        let status = if not_looked.is_empty() { Status::Done } else { Status::Failed };
+        if output.json {
+            output.print_json(&ListStoresJson { version: 1, file, stores, unlisted, not_looked })?;
+            return Ok(status);
         }
-        // Who sees a store is of interest where not all engines do.
-        let alike = stores.iter().all(|store| store.engines.is_empty() || store.engines == Profile::ALL);
-        let declared = stores.iter().any(|store| store.declared_by.is_some());
-        let heads = ["STORE", "STATE", "DRIVER", "IMAGES", "SEEN BY", "DECLARED BY", "LISTED IN"];
-        let shown = [true, true, true, true, !alike, declared, true];
-        let mut rows = vec![heads.map(str::to_owned)];
-        for store in stores {
-            let images = store.images.map_or_else(|| "-".to_owned(), |count| count.to_string());
-            let place = format!("{}:{}", store.file, store.line);
-            rows.push([
-                store.path,
-                store.state.to_string(),
-                store.driver,
-                images,
-                seen_by(&store.engines),
-                store.declared_by.unwrap_or_else(|| "-".to_owned()),
-                place,
-            ]);
-        }
-        output.print_lines(&aligned(&rows, shown))?;
-        if !unlisted.is_empty() {
-            output.print_lines("\n")?;
-        }
-        print_unlisted(unlisted, output)
+        print(file, stores, unlisted, output)?;
+        not_looked.iter().for_each(|problem| output.problem(problem));
+        Ok(status)
     }
+}
+
+fn print(
+    file: Option<String>,
+    stores: Vec<ListedStore>,
+    unlisted: Vec<UnlistedStore>,
+    output: &Output,
+) -> anyhow::Result<()> {
+    if stores.is_empty() {
+        match file {
+            Some(file) => output.status(&format!("`{file}` lists no image store")),
+            None => output.status("this host has no storage.conf, so no image store is listed"),
+        }
+        return print_unlisted(unlisted, output);
+    }
+    // Who sees a store is of interest where not all engines do.
+    let alike = stores.iter().all(|store| store.engines.is_empty() || store.engines == Profile::ALL);
+    let declared = stores.iter().any(|store| store.declared_by.is_some());
+    let heads = ["STORE", "STATE", "DRIVER", "IMAGES", "SEEN BY", "DECLARED BY", "LISTED IN"];
+    let shown = [true, true, true, true, !alike, declared, true];
+    let mut rows = vec![heads.map(str::to_owned)];
+    for store in stores {
+        let images = store.images.map_or_else(|| "-".to_owned(), |count| count.to_string());
+        let place = format!("{}:{}", store.file, store.line);
+        rows.push([
+            store.path,
+            store.state.to_string(),
+            store.driver,
+            images,
+            seen_by(&store.engines),
+            store.declared_by.unwrap_or_else(|| "-".to_owned()),
+            place,
+        ]);
+    }
+    output.print_lines(&aligned(&rows, shown))?;
+    if !unlisted.is_empty() {
+        output.print_lines("\n")?;
+    }
+    print_unlisted(unlisted, output)
 }
 
 fn print_unlisted(unlisted: Vec<UnlistedStore>, output: &Output) -> anyhow::Result<()> {

@@ -204,7 +204,7 @@ impl Command {
         match self {
             Self::AddStore(command) => command.run(common, output).map(done),
             Self::RemoveStore(command) => command.run(common, output).map(done),
-            Self::ListStores(command) => command.run(common, output).map(done),
+            Self::ListStores(command) => command.run(common, output),
             Self::InitStore(command) => command.run(common, output).map(done),
             Self::ShowConfig(command) => command.run(common, output),
             Self::CheckConfig(command) => command.run(common, output),

@@ -8,9 +8,8 @@ use serde::Serialize;
 use super::copy::TextSource;
 use super::drop_in::OwnDropIn;
 use super::host::Host;
-use super::snapshot::Snapshot;
 use crate::conf::{self, Mark, StoreList, clean};
-use crate::engine::{Profile, ValueOrigin};
+use crate::engine::{FileRole, Profile, ValueOrigin};
 use crate::store::{DecodeError, awaited, count_images};
 use crate::sys::FileKind;
 
@@ -86,30 +85,28 @@ pub fn driver_in_force(host: &Host) -> anyhow::Result<String> {
 /// is any configuration.
 ///
 /// # Errors
-/// A [`crate::problem::Problem`] if the main file cannot be read or is faulty.
+/// A [`crate::problem::Problem`] if the main file cannot be read or is faulty, and no engine goes
+/// on with it.
 pub fn list_stores(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedStore>)> {
-    let snapshot = host.snapshot()?;
-    snapshot.stores(host)?;
-    let file = (snapshot.source != TextSource::BuiltIn).then(|| host.show(snapshot.file()));
-    let marks = marks(host, &snapshot)?;
-    let declared_by = |store: &mut ListedStore| {
-        let marked = marks.iter().find(|(file, path, _)| *file == store.file && *path == store.path);
-        store.declared_by = marked.map(|(.., mark)| mark.name.clone());
+    if host.config.is_some() {
+        return in_one_file(host);
+    }
+    let judged: Vec<_> =
+        Profile::ALL.into_iter().rev().map(|profile| (profile, host.judge(profile))).collect();
+    let (file, marks) = match main_file(host) {
+        Err(error) if judged.iter().all(|(_, judged)| judged.reading.failure().is_some()) => {
+            return Err(error);
+        }
+        // What they see is told. Whose it is stands in what cannot be read here.
+        Err(_) => {
+            let mut files = judged.iter().flat_map(|(_, judged)| &judged.reading.files);
+            let main = files.find(|file| file.kind == FileRole::Main);
+            (main.map(|file| host.show(&file.path)), Vec::new())
+        }
+        Ok(found) => found,
     };
     let mut stores: Vec<ListedStore> = Vec::new();
-    if host.config.is_some() {
-        let list = StoreList::of(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;
-        let head = snapshot.head_lines();
-        let driver = host.driver();
-        for entry in list.map(|list| list.entries).unwrap_or_default() {
-            let place = (file.clone().unwrap_or_default(), head + entry.line);
-            stores.push(listed(host, entry.path, &driver, Some(place), Vec::new()));
-        }
-        stores.iter_mut().for_each(declared_by);
-        return Ok((file, stores));
-    }
-    for profile in Profile::ALL.into_iter().rev() {
-        let judged = host.judge(profile);
+    for (profile, judged) in judged {
         for store in &judged.reading.stores {
             let place = match &store.origin {
                 ValueOrigin::File(site) => Some((host.show(&site.file), site.line)),
@@ -123,12 +120,44 @@ pub fn list_stores(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedSto
             }
         }
     }
-    stores.iter_mut().for_each(declared_by);
+    declared_by(&mut stores, &marks);
     Ok((file, stores))
 }
 
-/// The entries that are listed for a declaration: file, path as written, and mark.
-fn marks(host: &Host, snapshot: &Snapshot) -> anyhow::Result<Vec<(String, String, Mark)>> {
+/// Those of the one file that was named, whoever reads it.
+fn in_one_file(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedStore>)> {
+    let (file, marks) = main_file(host)?;
+    let snapshot = host.snapshot()?;
+    let list = StoreList::of(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;
+    let head = snapshot.head_lines();
+    let driver = host.driver();
+    let entries = list.map(|list| list.entries).unwrap_or_default();
+    let mut stores: Vec<ListedStore> = entries
+        .into_iter()
+        .map(|entry| {
+            let place = (file.clone().unwrap_or_default(), head + entry.line);
+            listed(host, entry.path, &driver, Some(place), Vec::new())
+        })
+        .collect();
+    declared_by(&mut stores, &marks);
+    Ok((file, stores))
+}
+
+/// An entry that is listed for a declaration: file, path as written, and mark.
+type Marked = (String, String, Mark);
+
+fn declared_by(stores: &mut [ListedStore], marks: &[Marked]) {
+    for store in stores {
+        let marked = marks.iter().find(|(file, path, _)| *file == store.file && *path == store.path);
+        store.declared_by = marked.map(|(.., mark)| mark.name.clone());
+    }
+}
+
+/// The main file, if there is any, and what is listed there and in our own drop-in for
+/// declarations.
+fn main_file(host: &Host) -> anyhow::Result<(Option<String>, Vec<Marked>)> {
+    let snapshot = host.snapshot()?;
+    let file = (snapshot.source != TextSource::BuiltIn).then(|| host.show(snapshot.file()));
     let main = conf::listed(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;
     let main = main.into_iter().map(|entry| (snapshot.file().to_owned(), entry.path, entry.mark));
     let own = match host.config {
@@ -141,7 +170,9 @@ fn marks(host: &Host, snapshot: &Snapshot) -> anyhow::Result<Vec<(String, String
         let mark = item.mark();
         (file, item.path, mark)
     });
-    Ok(main.chain(items).filter_map(|(file, path, mark)| Some((host.show(&file), path, mark?))).collect())
+    let marks =
+        main.chain(items).filter_map(|(file, path, mark)| Some((host.show(&file), path, mark?))).collect();
+    Ok((file, marks))
 }
 
 fn listed(

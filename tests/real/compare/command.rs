@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use storagectl::conf::Position;
+use storagectl::doctor::diagnose;
 use storagectl::lint::{self, LintInput};
 use storagectl::plan::{
     self, AddOptions, After, ApplyOptions, CommitMode, FileChange, Plan, RemoveOptions, ServedEngines,
@@ -30,6 +31,8 @@ pub(super) enum Command {
         boot: bool,
     },
     Fix,
+    /// What only looks.
+    Look,
 }
 
 /// What came of a command.
@@ -50,7 +53,7 @@ pub(super) enum Done {
 
 /// Any of them. Not all make sense on every host, and are refused then.
 pub(super) fn any(dice: &mut Dice) -> Command {
-    match dice.below(10) {
+    match dice.below(11) {
         0..=4 => {
             let paths = paths(dice);
             // Written without blanks.
@@ -69,6 +72,7 @@ pub(super) fn any(dice: &mut Dice) -> Command {
             let declared = if dice.chance(30) { Vec::new() } else { paths(dice) };
             Command::Apply { declared, boot: dice.chance(30) }
         }
+        9 => Command::Look,
         _ => Command::Fix,
     }
 }
@@ -144,6 +148,17 @@ impl Command {
                 plan::rewrite(&host, CommitMode::Commit, || fixes(&host))?;
                 Ok(Done::Did { seen: Vec::new(), gone: Vec::new(), shows: false, ends: Vec::new() })
             }
+            Self::Look => {
+                let looked = diagnose(&host).and(plan::list_stores(&host));
+                let mut own = host.own_readers().into_iter();
+                // Where an engine goes on, nothing keeps anybody from looking.
+                if let Err(error) = looked
+                    && own.any(|reader| !reader.judge(&host.view()).stops())
+                {
+                    panic!("{error:#}");
+                }
+                Ok(Done::Did { seen: Vec::new(), gone: Vec::new(), shows: false, ends: Vec::new() })
+            }
         }
     }
 }
@@ -214,6 +229,7 @@ impl fmt::Display for Command {
                 declared.iter().try_for_each(|path| write!(f, " -- {path}"))
             }
             Self::Fix => write!(f, "check-config --fix"),
+            Self::Look => write!(f, "doctor"),
         }
     }
 }
@@ -241,6 +257,7 @@ pub(super) fn parse(text: &str) -> Command {
         "remove-store" => Command::Remove { paths },
         "apply" => Command::Apply { declared: paths, boot: has("--boot") },
         "check-config" => Command::Fix,
+        "doctor" => Command::Look,
         _ => panic!("`{text}` is not known"),
     }
 }

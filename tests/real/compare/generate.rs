@@ -23,6 +23,9 @@ const DROP_INS: [&str; 10] = [
 
 const NAMES: [&str; 5] = ["10-a.conf", "50-b.conf", "9.conf", "99-storagectl.conf", "A.conf"];
 
+/// What a drop-in of storagectl may be named.
+const OURS: [&str; 3] = ["99-storagectl.conf", "zz-storagectl.conf", "~storagectl.conf"];
+
 /// Host number `number` of a run.
 pub(super) fn host(seed: u64, number: u64) -> Host {
     let dice = &mut Dice::new(seed, number);
@@ -42,6 +45,10 @@ pub(super) fn host(seed: u64, number: u64) -> Host {
     while dice.chance(40) {
         let path = format!("{}/{}", dice.one(&DROP_INS), dice.one(&NAMES));
         documents.push((path, drop_in(dice)));
+    }
+    if dice.chance(3) {
+        let dir = dice.one(&DROP_INS[..4]);
+        documents.extend(OURS.map(|name| (format!("{dir}/{name}"), drop_in(dice))));
     }
     let mut host = Host::default();
     places(&mut host);

@@ -140,7 +140,19 @@ fn asked(host: &Host, tree: &Path, before: &[(Engine, Answer)]) -> Vec<Engine> {
             && driver(&host.environment(Identity::User), engine.profile)
                 != driver(&Environment::ordinary_user(), engine.profile)
     };
-    let counts = |engine: &Engine| present.has(engine.profile) && works(*engine) && !is_alone(*engine);
+    // Nor is who hides a file that is for all users by one of the same name.
+    let names = |dir: &str| {
+        let entries = fs_err::read_dir(tree.join(dir)).into_iter().flatten();
+        entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect::<Vec<_>>()
+    };
+    let of_user = names("home/u/.config/containers/storage.conf.d");
+    let hides = ["etc", "usr/share"].iter().any(|dir| {
+        names(&format!("{dir}/containers/storage.rootless.conf.d")).iter().any(|name| of_user.contains(name))
+    });
+    let hides = |engine: Engine| hides && engine.identity == Identity::User && engine.profile.is_modern();
+    let counts = |engine: &Engine| {
+        present.has(engine.profile) && works(*engine) && !is_alone(*engine) && !hides(*engine)
+    };
     let working = before.iter().filter(|(_, answer)| matches!(answer, Answer::Works(_)));
     working.map(|(engine, _)| *engine).filter(counts).collect()
 }
@@ -210,10 +222,12 @@ fn broken(engine: Engine, before: &Answer, after: &Answer, done: &Done, tree: &P
     (before != after && !shown_again).then_some("sees other stores than were asked for")
 }
 
-/// The directories that are meant.
+/// The directories that are meant. Drivers split entries at commas.
 fn stores<'a>(tree: &Path, entries: &'a [String]) -> Vec<&'a str> {
     let is_link = tree.join("link").is_symlink();
-    entries.iter().map(|entry| if entry == "/link" && is_link { "/a" } else { entry }).collect()
+    let parts = entries.iter().flat_map(|entry| entry.split(',')).map(str::trim);
+    let named = parts.filter(|part| !part.is_empty());
+    named.map(|part| if part == "/link" && is_link { "/a" } else { part }).collect()
 }
 
 #[test]
