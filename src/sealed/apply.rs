@@ -183,8 +183,10 @@ fn keep_layers_of_former(
         return Ok(());
     }
     for declared in declarations.stores.iter().filter(|store| store.sealed.is_some()) {
-        if !is_mounted(host, Path::new(&declared.path))? {
-            // It may have the same layers.
+        let path = Path::new(&declared.path);
+        if !is_mounted(host, path)? || is_prepared(host, path)? {
+            // It may have the same layers, and is not mounted, or not in the mounts that newer rpms
+            // give a scriptlet: the next run sees it.
             return Ok(());
         }
     }

@@ -265,7 +265,7 @@ fn a_store_that_is_not_mounted_is_empty_for_engines_and_an_error_for_us() {
             list; podman images --format '{{.Repository}}'
             echo == check-store; storagectl check-store 2>&1 && exit 1
             echo == list-stores; storagectl list-stores
-            echo == doctor; storagectl doctor 2>&1 | grep -v effect: | grep -A 2 'not-mounted\\|sealed in'
+            echo == doctor; storagectl doctor 2>&1 | sed '/effect:/,/hint:/ { /hint:/! d }' | grep -A 2 'not-mounted\\|sealed in'
             echo == clean-dependents; storagectl clean-dependents 2>&1 && exit 1
             echo == mounted; mount_units; storagectl apply --boot; storagectl check-store 2>&1 | tail -1
             podman start it >/dev/null; podman exec it cat /version",
