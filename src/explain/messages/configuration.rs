@@ -123,8 +123,8 @@ pub(super) const MESSAGES: &[EngineMessage] = &[
     },
     EngineMessage {
         id: "runroot-missing",
-        says: &["runroot must be set"],
-        by: "loadStoreOptionsFromConfFile (storage/types/options.go)",
+        says: &["runroot must be set", "no storage runroot"],
+        by: "loadStoreOptionsFromConfFile (storage/types/options.go), GetStore (storage/store.go)",
         meaning: "storage.conf exists and has no `runroot`, which podman 4 needs; an empty file has none either.",
         follows: false,
         causes: &["missing-runroot", "missing-graphroot", "misspelt-key", "misplaced-key"],
@@ -133,8 +133,8 @@ pub(super) const MESSAGES: &[EngineMessage] = &[
     },
     EngineMessage {
         id: "graphroot-missing",
-        says: &["graphroot must be set"],
-        by: "loadStoreOptionsFromConfFile (storage/types/options.go)",
+        says: &["graphroot must be set", "no storage graphroot"],
+        by: "loadStoreOptionsFromConfFile (storage/types/options.go), GetStore (storage/store.go)",
         meaning: "storage.conf exists and has no `graphroot`, which podman 4 needs.",
         follows: false,
         causes: &["missing-graphroot", "misspelt-key", "misplaced-key"],

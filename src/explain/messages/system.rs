@@ -125,6 +125,8 @@ pub(super) const MESSAGES: &[EngineMessage] = &[
             "failed to mount {}/run/storagectl/stores/",
             "failed to mount ",
             "wrong fs type, bad option, bad superblock on {path}",
+            "fsconfig() failed: {why}",
+            "mount system call failed",
             "unknown filesystem type",
             "failed to setup loop device",
             "mount point does not exist",
