@@ -36,11 +36,12 @@ fn on_a_system(scratch: &Path, prepare: &str, args: &str) -> (String, String) {
         mount --bind '{scratch}/crio' run/crio
         busybox pivot_root . before
         cd /
-        cp '{scratch}/storage.conf' /etc/containers/ 2>/dev/null || :
+        cp -a '{scratch}'/storage.* /etc/containers/ 2>/dev/null || :
         {prepare}
         PATH='{scratch}/bin':$PATH
         /before'{STORAGECTL}' {args}
-        cp /etc/containers/storage.conf '{scratch}/storage.conf' 2>/dev/null || rm -f '{scratch}/storage.conf'",
+        rm -rf '{scratch}'/storage.*
+        cp -a /etc/containers/storage.* '{scratch}' 2>/dev/null || :",
         scratch = scratch.display()
     );
     let output =

@@ -83,4 +83,7 @@ commit localhost/control:1
 for made in "$store" "$store-control"; do
     umount "$made/$driver" 2>/dev/null || :
     rm -rf "$made/$driver-containers" "$made/storage.lock" "$made/userns.lock" "$made/cache" "$made/libpod"
+    # Newer versions put a new name first.
+    sed -i 's|"localhost/app:latest","localhost/app:2"|"localhost/app:2","localhost/app:latest"|' \
+        "$made/$driver-images/images.json"
 done

@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::hosts::engines::has_debians_podman_4;
 use crate::judged::engine::Engine;
 use crate::judged::host::Host;
 use crate::judged::{CONF, MAIN};
@@ -44,7 +45,8 @@ enum Part<'a> {
     Line(&'a str),
     /// The story's number and the command's.
     Command(usize, usize, &'a str),
-    Printed,
+    /// What stands there now.
+    Printed(usize, &'a str),
 }
 
 fn read(text: &str) -> (Vec<Part<'_>>, Vec<Story>) {
@@ -71,7 +73,7 @@ fn read(text: &str) -> (Vec<Part<'_>>, Vec<Story>) {
             parts.push(Part::Command(number, commands.len() - 1, line));
             continue;
         } else if in_block {
-            parts.push(Part::Printed);
+            parts.push(Part::Printed(stories.len() - 1, line));
             continue;
         }
         parts.push(Part::Line(line));
@@ -110,8 +112,11 @@ fn stories_are_told_as_they_happen() {
     let document = fs_err::read_to_string(&file).unwrap();
     let (parts, stories) = read(&document);
     assert!(stories.len() >= 10);
+    // The words of podman 4 as it is published are others, and all else is the same.
+    let is_told = |story: &Story| story.engine != Engine::Podman4 || has_debians_podman_4();
     let told: Vec<Vec<String>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = stories.iter().map(|story| scope.spawn(|| tell(story))).collect();
+        let told = |story: &Story| if is_told(story) { tell(story) } else { Vec::new() };
+        let threads: Vec<_> = stories.iter().map(|story| scope.spawn(move || told(story))).collect();
         threads.into_iter().map(|thread| thread.join().expect("it is told")).collect()
     });
     let mut written = String::new();
@@ -120,12 +125,16 @@ fn stories_are_told_as_they_happen() {
             Part::Line(line) => written += &format!("{line}\n"),
             Part::Command(story, command, line) => {
                 written += &format!("{line}\n");
+                if !is_told(&stories[*story]) {
+                    continue;
+                }
                 written += &told[*story][*command];
                 if !written.ends_with('\n') {
                     written.push('\n');
                 }
             }
-            Part::Printed => {}
+            Part::Printed(story, line) if !is_told(&stories[*story]) => written += &format!("{line}\n"),
+            Part::Printed(..) => {}
         }
     }
     if std::env::var_os("STORAGECTL_UPDATE").is_some() {

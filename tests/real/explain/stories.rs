@@ -6,8 +6,10 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::list;
+use crate::hosts::engines::has_debians_podman_4;
 use crate::judged::engine::Engine::{self, Crio, Podman4, Podman5, Podman6};
 use crate::judged::engine::Who::{self, Root, User};
+
 use crate::judged::host::Host;
 use crate::judged::{CONF, MAIN, STORE, main_with};
 use crate::support::{IMAGE, finish, storagectl, text};
@@ -99,7 +101,12 @@ fn a_form_of_the_list_that_older_engines_do_not_know_is_fixed() {
 
 /// Debian's does not say its version then, and is taken for another.
 #[test]
+#[expect(clippy::disallowed_macros, reason = "what is not tested is told")]
 fn an_empty_file_stops_podman_4() {
+    if !has_debians_podman_4() {
+        println!("podman 4 as it is published has defaults, and this machine has no other");
+        return;
+    }
     let host = host(Podman4);
     host.write(CONF, "# nothing\n");
     let said = fails(&host, Root, Podman4);

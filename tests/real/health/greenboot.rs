@@ -11,6 +11,8 @@ const CONF: &str = "[storage]\ndriver = \"overlay\"\nrunroot = \"/run/containers
 fn boot(conf: &str, set_up: impl Fn(&System)) -> String {
     let system = System::new();
     system.write("etc/containers/storage.conf", conf);
+    // For podmans that give users what root's file says.
+    system.write("etc/containers/storage.rootless.conf.d/00-storagectl.conf", storagectl::conf::OWN_ROOTS);
     let runner = run(&mut Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/greenboot/build.sh")));
     copy_program(runner.trim_end(), system.path("usr/bin/run-health-checks"));
     system.unit(
