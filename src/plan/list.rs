@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::copy::TextSource;
 use super::drop_in::OwnDropIn;
 use super::host::Host;
+use super::snapshot::Snapshot;
 use crate::conf::{self, Mark, StoreList, clean};
 use crate::engine::{FileRole, Profile, ValueOrigin};
 use crate::store::{DecodeError, awaited, count_images};
@@ -89,11 +90,11 @@ pub fn driver_in_force(host: &Host) -> anyhow::Result<String> {
 /// on with it.
 pub fn list_stores(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedStore>)> {
     if host.config.is_some() {
-        return in_one_file(host);
+        return list_one_file(host);
     }
     let judged: Vec<_> =
         Profile::ALL.into_iter().rev().map(|profile| (profile, host.judge(profile))).collect();
-    let (file, marks) = match main_file(host) {
+    let (file, marks) = match host.snapshot().and_then(|snapshot| read_main_file(host, &snapshot)) {
         Err(error) if judged.iter().all(|(_, judged)| judged.reading.failure().is_some()) => {
             return Err(error);
         }
@@ -120,14 +121,14 @@ pub fn list_stores(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedSto
             }
         }
     }
-    declared_by(&mut stores, &marks);
+    name_declarations(&mut stores, &marks);
     Ok((file, stores))
 }
 
 /// Those of the one file that was named, whoever reads it.
-fn in_one_file(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedStore>)> {
-    let (file, marks) = main_file(host)?;
+fn list_one_file(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedStore>)> {
     let snapshot = host.snapshot()?;
+    let (file, marks) = read_main_file(host, &snapshot)?;
     let list = StoreList::of(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;
     let head = snapshot.head_lines();
     let driver = host.driver();
@@ -139,14 +140,14 @@ fn in_one_file(host: &Host) -> anyhow::Result<(Option<String>, Vec<ListedStore>)
             listed(host, entry.path, &driver, Some(place), Vec::new())
         })
         .collect();
-    declared_by(&mut stores, &marks);
+    name_declarations(&mut stores, &marks);
     Ok((file, stores))
 }
 
 /// An entry that is listed for a declaration: file, path as written, and mark.
 type Marked = (String, String, Mark);
 
-fn declared_by(stores: &mut [ListedStore], marks: &[Marked]) {
+fn name_declarations(stores: &mut [ListedStore], marks: &[Marked]) {
     for store in stores {
         let marked = marks.iter().find(|(file, path, _)| *file == store.file && *path == store.path);
         store.declared_by = marked.map(|(.., mark)| mark.name.clone());
@@ -155,8 +156,7 @@ fn declared_by(stores: &mut [ListedStore], marks: &[Marked]) {
 
 /// The main file, if there is any, and what is listed there and in our own drop-in for
 /// declarations.
-fn main_file(host: &Host) -> anyhow::Result<(Option<String>, Vec<Marked>)> {
-    let snapshot = host.snapshot()?;
+fn read_main_file(host: &Host, snapshot: &Snapshot) -> anyhow::Result<(Option<String>, Vec<Marked>)> {
     let file = (snapshot.source != TextSource::BuiltIn).then(|| host.show(snapshot.file()));
     let main = conf::listed(&snapshot.doc).map_err(|fault| snapshot.problem(host, fault))?;
     let main = main.into_iter().map(|entry| (snapshot.file().to_owned(), entry.path, entry.mark));

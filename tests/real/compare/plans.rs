@@ -146,10 +146,10 @@ fn asked(host: &Host, tree: &Path, before: &[(Engine, Answer)]) -> Vec<Engine> {
         entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect::<Vec<_>>()
     };
     let of_user = names("home/u/.config/containers/storage.conf.d");
-    let hides = ["etc", "usr/share"].iter().any(|dir| {
+    let is_hidden = ["etc", "usr/share"].iter().any(|dir| {
         names(&format!("{dir}/containers/storage.rootless.conf.d")).iter().any(|name| of_user.contains(name))
     });
-    let hides = |engine: Engine| hides && engine.identity == Identity::User && engine.profile.is_modern();
+    let hides = |engine: Engine| is_hidden && engine.identity == Identity::User && engine.profile.is_modern();
     let counts = |engine: &Engine| {
         present.has(engine.profile) && works(*engine) && !is_alone(*engine) && !hides(*engine)
     };
