@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use storagectl::images::Digest;
+
 /// What stands at a path: everything that an edit has to keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Node {
@@ -11,7 +13,7 @@ pub(crate) struct Node {
     pub(crate) mode: u32,
     /// Owner and group.
     pub(crate) owner: (u32, u32),
-    /// A file's text or a symlink's target.
+    /// A file's text, the digest of one that has none, or a symlink's target.
     pub(crate) content: Option<String>,
 }
 
@@ -27,7 +29,7 @@ pub(crate) fn tree(dir: &Path) -> Tree {
             Some(target.to_string_lossy().into_owned())
         } else if metadata.is_file() {
             let bytes = std::fs::read(path).expect("nobody else works here");
-            Some(String::from_utf8_lossy(&bytes).into_owned())
+            Some(String::from_utf8(bytes).unwrap_or_else(|error| Digest::of(error.as_bytes()).to_string()))
         } else {
             None
         };
