@@ -274,8 +274,11 @@ impl OwnDropIn {
         let alike = others.iter().all(|(own, other)| other == text && own.shared == first.shared);
         let mut wanted = Vec::new();
         for (own, text) in texts {
-            let new = own.shared.iter().filter(|shared| !wanted.iter().any(|(path, _)| path == *shared));
-            wanted.extend(new.map(|path| (path.clone(), text.clone().filter(|_| alike))).collect::<Vec<_>>());
+            if let Some(shared) = &own.shared
+                && !wanted.iter().any(|(path, _)| path == shared)
+            {
+                wanted.push((shared.clone(), text.clone().filter(|_| alike)));
+            }
             wanted.extend(own.alone.iter().map(|path| (path.clone(), text.clone().filter(|_| !alike))));
         }
         let mut changes = Vec::new();
