@@ -140,14 +140,17 @@ fn asked(host: &Host, tree: &Path, before: &[(Engine, Answer)]) -> Vec<Engine> {
             && driver(&host.environment(Identity::User), engine.profile)
                 != driver(&Environment::ordinary_user(), engine.profile)
     };
-    // Nor is who hides a file that is for all users by one of the same name.
+    // Nor is who hides, by a file of the same name, what leaves users their own directories.
     let names = |dir: &str| {
         let entries = fs_err::read_dir(tree.join(dir)).into_iter().flatten();
         entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect::<Vec<_>>()
     };
     let of_user = names("home/u/.config/containers/storage.conf.d");
     let is_hidden = ["etc", "usr/share"].iter().any(|dir| {
-        names(&format!("{dir}/containers/storage.rootless.conf.d")).iter().any(|name| of_user.contains(name))
+        let dir = format!("{dir}/containers/storage.rootless.conf.d");
+        let sets_roots =
+            |name| fs_err::read_to_string(tree.join(&dir).join(name)).is_ok_and(|it| it.contains("root"));
+        names(&dir).iter().any(|name| of_user.contains(name) && sets_roots(name))
     });
     let hides = |engine: Engine| is_hidden && engine.identity == Identity::User && engine.profile.is_modern();
     let counts = |engine: &Engine| {

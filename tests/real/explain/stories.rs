@@ -9,7 +9,6 @@ use super::list;
 use crate::hosts::engines::has_debians_podman_4;
 use crate::judged::engine::Engine::{self, Crio, Podman4, Podman5, Podman6};
 use crate::judged::engine::Who::{self, Root, User};
-
 use crate::judged::host::Host;
 use crate::judged::{CONF, MAIN, STORE, main_with};
 use crate::support::{IMAGE, finish, storagectl, text};

@@ -9,7 +9,10 @@ fn script(system: &System, script: &str) {
     let prelude = r#"set -e; exec >/result/said 2>&1
 # Newer rpms give each trigger mounts of its own: what is mounted in one is seen in the next alone, which
 # then does what was left.
-rpm() { rpm_here --dbpath /var/lib/rpmdb --nodeps "$@" 2>&1 | grep -v ' stays mounted: ' | LC_ALL=C sort; }
+rpm() {
+    status=0; rpm_here --dbpath /var/lib/rpmdb --nodeps "$@" >/run/rpm.said 2>&1 || status=$?
+    grep -v ' stays mounted: ' /run/rpm.said | LC_ALL=C sort; return $status
+}
 start() { podman run --network none --cgroups=disabled --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 "$@"; }
 list() { storagectl list-stores | sed -n 's,^\(/run[^ ]*  *[a-z ]*\)  overlay.*,\1,p'; podman images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null | sort; }
 settled() { while grep -qsx podman /proc/[0-9]*/comm; do sleep 0.1; done; }
